@@ -1,0 +1,82 @@
+# Everything that people and machines do with this project, one target each. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links
+LOCKS := requirements/installer.txt requirements/demo.txt requirements/compose.txt requirements/dev.txt
+
+# What `make demo` may be told.
+PLAN ?= web-shop
+SPEED ?= 60
+PORT ?= 8080
+FAULTS ?=
+EXIT ?=
+
+.PHONY: help demo up test check bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## drill a plan live against the simulator [EXIT=1 PLAN=web-shop SPEED=60 FAULTS=file PORT=8080]
+	@exec $(BIN)/python -m demo.run --plan '$(PLAN)' --speed '$(SPEED)' --port '$(PORT)' \
+		$(if $(FAULTS),--faults '$(FAULTS)') $(if $(filter-out 0,$(EXIT)),--exit)
+
+up: ## the same for a team: docker compose with PostgreSQL
+	docker compose up --build
+
+test: $(VENV)/.dev ## every test, end to end too
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## format, lint, types, layers, quick tests: under a minute
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/mypy -p demo -p benchmarks
+	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	$(BIN)/python -m pytest -m 'not airflow and not e2e and not browser'
+
+bench: $(VENV)/.demo ## measure dead time, overhead, calls and parsing; results in .bench/
+	@exec $(BIN)/python -m benchmarks.run
+
+lock: $(BIN)/uv ## pin every dependency afresh
+	@# Each lock is made under the next smaller one, so that all of them agree.
+	$(COMPILE) --upgrade --group installer -o requirements/installer.txt
+	$(COMPILE) --upgrade --extra simulator --group demo pyproject.toml -o requirements/demo.txt
+	$(COMPILE) --upgrade --extra simulator --group compose -c requirements/demo.txt pyproject.toml -o requirements/compose.txt
+	$(COMPILE) --upgrade --extra simulator --group dev -c requirements/demo.txt pyproject.toml -o requirements/dev.txt
+	@! grep -n '://' $(LOCKS) || { echo 'a lock holds a download address' >&2; exit 1; }
+
+clean: ## remove what make has made
+	rm -rf $(VENV) .demo .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment. Two stamps in one .venv: .demo is what the demo needs, .dev is all. Once .dev is there it stays.
+$(BIN)/uv: requirements/installer.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1 || echo missing)." \
+			"Say which one to use: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/installer.txt
+	@touch $@
+
+define install
+	$(UV) pip sync --quiet --require-hashes --no-build --compile-bytecode $(1)
+	$(UV) pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+endef
+
+$(VENV)/.demo: $(BIN)/uv requirements/demo.txt requirements/dev.txt pyproject.toml
+	$(call install,$(if $(wildcard $(VENV)/.dev),requirements/dev.txt,requirements/demo.txt))
+
+$(VENV)/.dev: $(BIN)/uv requirements/dev.txt pyproject.toml
+	$(call install,requirements/dev.txt)
+	@touch $(VENV)/.demo
