@@ -1,0 +1,1 @@
+"""The ``drs`` command: check, draw and describe recovery plans."""

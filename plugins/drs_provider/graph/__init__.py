@@ -1,0 +1,1 @@
+"""What must happen in which order, as pure functions on plans."""

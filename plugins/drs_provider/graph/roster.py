@@ -1,0 +1,199 @@
+"""Which source servers each wave of a run launches: groups resolved against what DRS knows at that moment."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from drs_provider.graph.request import RunRequest
+from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
+from drs_provider.recovery.selection import matches
+
+
+@dataclass(frozen=True, order=True)
+class Target:
+    """An account and Region as a plan names them: the Airflow connection, and the recovery Region."""
+
+    aws_conn_id: str
+    region: str
+
+
+@dataclass(frozen=True)
+class RosterServer:
+    """A source server in a run. ``known`` is false when DRS does not list it in its group's account and Region."""
+
+    server_id: str
+    hostname: str
+    group: str
+    critical: bool
+    target: Target
+    known: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """What travels in XCom, and what the report and the board read."""
+        return {
+            "server_id": self.server_id,
+            "hostname": self.hostname,
+            "group": self.group,
+            "critical": self.critical,
+            "region": self.target.region,
+        }
+
+
+@dataclass(frozen=True)
+class Roster:
+    """``waves`` maps every wave of the plan, chosen or not, to its servers; ``problems`` are reasons to refuse."""
+
+    waves: Mapping[str, tuple[RosterServer, ...]]
+    excluded: tuple[RosterServer, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def servers(self) -> tuple[RosterServer, ...]:
+        """Every server that the run may launch."""
+        return tuple(server for servers in self.waves.values() for server in servers)
+
+
+def targets_of(groups: Sequence[ProtectionGroup]) -> tuple[Target, ...]:
+    """The accounts and Regions of some groups, each once, in the order of the groups."""
+    return tuple(dict.fromkeys(Target(group.aws_conn_id, group.region) for group in groups))
+
+
+def hostname_of(source_server: Mapping[str, Any]) -> str:
+    """What a person calls a source server: its host name, else its Name tag, else its id."""
+    hints = source_server.get("sourceProperties", {}).get("identificationHints", {})
+    name = hints.get("hostname") or source_server.get("tags", {}).get("Name") or source_server["sourceServerID"]
+    return str(name)
+
+
+def call_roll(
+    plan: RecoveryPlan,
+    groups: Mapping[str, ProtectionGroup],
+    found: Mapping[Target, Sequence[Mapping[str, Any]]],
+    request: RunRequest,
+    other_groups: Sequence[ProtectionGroup] = (),
+) -> Roster:
+    """Resolve the groups of a plan.
+
+    ``found`` holds DescribeSourceServers' items per target, ``other_groups`` the groups of all other plans: a server
+    in two groups is a conflict wherever the second one stands.
+    """
+    resolved = {name: _members(group, found) for name, group in groups.items()}
+    problems = [*_empty(resolved, groups), *_conflicts(resolved, found, other_groups)]
+    excluded, unknown = _excluded(request.exclude_servers, resolved)
+    problems += unknown
+    out = {server.server_id for server in excluded}
+    waves = {
+        wave.name: tuple(
+            server
+            for name in wave.groups
+            for server in resolved[name]
+            if wave.name in request.waves and server.server_id not in out
+        )
+        for wave in plan.waves
+    }
+    if not problems and not any(waves.values()):
+        problems.append("nothing is left to launch: the chosen waves and excluded servers leave no server")
+    return Roster(waves, excluded, tuple(problems))
+
+
+def _members(
+    group: ProtectionGroup, found: Mapping[Target, Sequence[Mapping[str, Any]]]
+) -> tuple[RosterServer, ...]:
+    target = Target(group.aws_conn_id, group.region)
+    known = {str(server["sourceServerID"]): server for server in found.get(target, ())}
+    named = [
+        RosterServer(
+            server_id=member.id,
+            hostname=hostname_of(known[member.id]) if member.id in known else member.id,
+            group=group.name,
+            critical=member.critical,
+            target=target,
+            known=member.id in known,
+        )
+        for member in group.servers
+    ]
+    names = {member.id for member in group.servers}
+    selected = [
+        RosterServer(str(server["sourceServerID"]), hostname_of(server), group.name, True, target, True)
+        for server in _selected(group, known.values())
+        if server["sourceServerID"] not in names
+    ]
+    return (*named, *sorted(selected, key=lambda server: (natural(server.hostname), server.server_id)))
+
+
+def _selected(group: ProtectionGroup, servers: Any) -> Iterator[Mapping[str, Any]]:
+    if group.select is None:
+        return
+    wanted = group.select.model_dump(by_alias=True, exclude_none=True)
+    for server in servers:
+        if matches(server.get("tags", {}), wanted):
+            yield server
+
+
+def natural(text: str) -> tuple[Any, ...]:
+    """Sort key that puts web2 before web10."""
+    parts: list[Any] = []
+    number = ""
+    for char in f"{text}\0":
+        if char.isdigit():
+            number += char
+            continue
+        if number:
+            parts.append((0, int(number), ""))
+            number = ""
+        parts.append((1, 0, char))
+    return tuple(parts)
+
+
+def _empty(
+    resolved: Mapping[str, Sequence[RosterServer]], groups: Mapping[str, ProtectionGroup]
+) -> Iterator[str]:
+    for name, servers in resolved.items():
+        if not servers:
+            group = groups[name]
+            tags = group.select.tags if group.select else {}
+            yield (
+                f"group {name}: no source server in {group.region} has the tags {dict(tags)!r}: "
+                "check the tags of the source servers in DRS, and the group's region and aws_conn_id"
+            )
+
+
+def _conflicts(
+    resolved: Mapping[str, Sequence[RosterServer]],
+    found: Mapping[Target, Sequence[Mapping[str, Any]]],
+    other_groups: Sequence[ProtectionGroup],
+) -> Iterator[str]:
+    holders: dict[tuple[Target, str], list[str]] = defaultdict(list)
+    hostnames: dict[tuple[Target, str], str] = {}
+    everything = dict(resolved)
+    for group in other_groups:
+        if group.name not in everything:
+            everything[group.name] = tuple(server for server in _members(group, found) if server.known)
+    for name, servers in everything.items():
+        for server in servers:
+            holders[server.target, server.server_id].append(name)
+            hostnames[server.target, server.server_id] = server.hostname
+    for (target, server_id), names in holders.items():
+        if len(names) > 1 and any(name in resolved for name in names):
+            yield (
+                f"{hostnames[target, server_id]} ({server_id}) is in {len(names)} groups, {' and '.join(names)}: "
+                "a server belongs to one; change a tag or a selection"
+            )
+
+
+def _excluded(
+    asked: Sequence[str], resolved: Mapping[str, Sequence[RosterServer]]
+) -> tuple[tuple[RosterServer, ...], list[str]]:
+    everyone = [server for servers in resolved.values() for server in servers]
+    out: list[RosterServer] = []
+    problems = []
+    for name in asked:
+        hits = [server for server in everyone if name in (server.server_id, server.hostname)]
+        out += hits
+        if not hits:
+            near = get_close_matches(name, [s.hostname for s in everyone] + [s.server_id for s in everyone], n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "it is in none of the plan's groups"
+            problems.append(f"exclude_servers: no server called {name!r} ({hint})")
+    return tuple(dict.fromkeys(out)), problems

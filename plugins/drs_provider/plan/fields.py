@@ -1,0 +1,232 @@
+"""The types of single fields, each with the words for what it expects."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from ipaddress import AddressValueError, IPv4Address
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from drs_provider.plan.durations import EXAMPLES, format_duration, parse_duration
+from drs_provider.plan.durations import PATTERN as DURATION_PATTERN
+from drs_provider.plan.problems import nearest
+from drs_provider.plan.schedules import check_schedule, check_timezone
+from drs_provider.plan.shares import PATTERN as SHARE_PATTERN
+from drs_provider.plan.shares import Share, parse_share
+
+WORDED = "drs_worded"
+"""The error type of messages that already speak the operator's language; the context holds ``what`` and ``hint``."""
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
+SERVER_ID_PATTERN = r"^s-[0-9A-Za-z]{17}$"
+
+_ONE_LINE = 60
+
+# DRS Regions at the time of writing. Only for hints: a Region that is not here is accepted.
+_REGIONS = (
+    *("af-south-1", "ap-east-1", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-south-2"),
+    *("ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ca-central-1", "ca-west-1"),
+    *("eu-central-1", "eu-central-2", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3"),
+    *("il-central-1", "me-central-1", "me-south-1", "sa-east-1", "us-east-1", "us-east-2", "us-gov-east-1"),
+    *("us-gov-west-1", "us-west-1", "us-west-2"),
+)
+
+
+class PlanPart(BaseModel):
+    """What every part of a plan has in common: it is frozen, and refuses keys it does not know."""
+
+    # Descriptions for the schema come from the strings under the fields, but are read by schema.py: pydantic's own
+    # use_attribute_docstrings parses the source at import, which every task start would pay for.
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
+
+
+def worded(what: str, hint: str = "") -> PydanticCustomError:
+    """Make the validation error that is shown to the operator as it is."""
+    # The template has no room for words of its own: a brace in what was found would be read as a placeholder.
+    return PydanticCustomError(WORDED, "{what}", {"what": what, "hint": hint})
+
+
+def _matching(pattern: str, expected: str, hint: Callable[[str], str]) -> AfterValidator:
+    compiled = re.compile(pattern.replace("$", r"\Z"))
+
+    def check(text: str) -> str:
+        if not compiled.match(text):
+            raise worded(f"expected {expected}, found {text!r}", hint(text))
+        return text
+
+    return AfterValidator(check)
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise worded("expected a text, found an empty one", "write it, or remove the key")
+    return text
+
+
+def _name_hint(text: str) -> str:
+    mended = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63]
+    return f"for example {mended!r}" if mended else ""
+
+
+def _server_hint(text: str) -> str:
+    if text.startswith("i-"):
+        return "that is an EC2 instance; the DRS console shows the source server's own id"
+    return f"it has {len(text) - 2} characters after s-" if text.startswith("s-") else "the DRS console shows it"
+
+
+def _region_hint(text: str) -> str:
+    zone = re.fullmatch(r"(.+-\d)[a-z]", text)
+    if zone:
+        return f"that is an Availability Zone, its Region is {zone[1]!r}"
+    return nearest(text, _REGIONS) if "did you mean" in nearest(text, _REGIONS) else "for example 'us-west-2'"
+
+
+def _no_hint(_: str) -> str:
+    return ""
+
+
+def _read_duration(written: object) -> timedelta:
+    if isinstance(written, timedelta):
+        return written
+    if isinstance(written, int) and not isinstance(written, bool):
+        raise worded(f"expected a duration with its unit, found the number {written}", f"for example {written}m")
+    if not isinstance(written, str):
+        raise worded(f"expected a duration such as {EXAMPLES}, found {found(written)}")
+    try:
+        return parse_duration(written)
+    except ValueError as error:
+        raise worded(str(error)) from error
+
+
+def _positive(duration: timedelta) -> timedelta:
+    if duration <= timedelta(0):
+        raise worded("expected a duration longer than zero, found '0s'")
+    return duration
+
+
+def _read_share(written: object) -> Share:
+    if isinstance(written, Share):
+        return written
+    try:
+        return parse_share(written)
+    except ValueError as error:
+        raise worded(f"{error}, found {found(written)}") from error
+
+
+def _ipv4(text: str) -> str:
+    try:
+        IPv4Address(text)
+    except AddressValueError as error:
+        raise worded(f"expected an IPv4 address such as 10.0.1.10, found {text!r}") from error
+    return text
+
+
+def found(value: object) -> str:
+    """Say what a value is, in the words of somebody who writes YAML."""
+    words: dict[type, str] = {
+        type(None): "nothing",
+        bool: f"the boolean {str(value).lower()}",
+        list: "a list",
+        tuple: "a list",
+        dict: "a mapping",
+    }
+    if isinstance(value, str):
+        return repr(value) if len(value) <= _ONE_LINE else repr(value[: _ONE_LINE - 1] + "…")
+    return words.get(type(value), f"the number {value}")
+
+
+def _read_list(written: object) -> object:
+    return (written,) if isinstance(written, str) else written
+
+
+Text = Annotated[str, Field(strict=True, min_length=1), AfterValidator(_not_blank)]
+"""A text that says something."""
+
+Flag = Annotated[bool, Field(strict=True)]
+Count = Annotated[int, Field(strict=True, ge=0)]
+Ordinal = Annotated[int, Field(strict=True, ge=1)]
+Dollars = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+
+Name = Annotated[
+    str,
+    Field(strict=True),
+    _matching(NAME_PATTERN, "a name of small letters, digits and dashes, at most 63", _name_hint),
+    WithJsonSchema({"type": "string", "pattern": NAME_PATTERN}),
+]
+
+ServerId = Annotated[
+    str,
+    Field(strict=True),
+    _matching(SERVER_ID_PATTERN, "a source server id, s- and 17 letters or digits", _server_hint),
+    WithJsonSchema({"type": "string", "pattern": SERVER_ID_PATTERN}),
+]
+
+_REGION_PATTERN = r"^[a-z]{2,4}(-[a-z]+){1,2}-[1-9]$"
+Region = Annotated[
+    str,
+    Field(strict=True),
+    _matching(_REGION_PATTERN, "an AWS Region", _region_hint),
+    WithJsonSchema({"type": "string", "pattern": _REGION_PATTERN}),
+]
+
+
+def aws_id(prefix: str) -> Any:
+    """Give the type of an EC2 id such as ``subnet-0aaa``."""
+    pattern = rf"^{prefix}-[0-9a-z]+$"
+    return Annotated[
+        str,
+        Field(strict=True),
+        _matching(pattern, f"an id that starts with {prefix}-", _no_hint),
+        WithJsonSchema({"type": "string", "pattern": pattern}),
+    ]
+
+
+_INSTANCE_TYPE_PATTERN = r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$"
+InstanceType = Annotated[
+    str,
+    Field(strict=True),
+    _matching(_INSTANCE_TYPE_PATTERN, "an EC2 instance type such as m6i.large", _no_hint),
+    WithJsonSchema({"type": "string", "pattern": _INSTANCE_TYPE_PATTERN}),
+]
+
+Address = Annotated[
+    str, Field(strict=True), AfterValidator(_ipv4), WithJsonSchema({"type": "string", "format": "ipv4"})
+]
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_read_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": EXAMPLES.split(", ")[:4]}),
+]
+LongerThanZero = Annotated[Duration, AfterValidator(_positive)]
+
+ShareField = Annotated[
+    Share,
+    BeforeValidator(_read_share),
+    PlainSerializer(lambda share: str(share) if share.is_percentage else share.amount, return_type=str | int),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": SHARE_PATTERN}]}),
+]
+
+OneOrMore = Annotated[
+    tuple[Text, ...],
+    BeforeValidator(_read_list),
+    Field(min_length=1),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+"""One text, or a list of them; always a tuple behind the door."""
+
+Json = Mapping[Annotated[str, Field(strict=True)], Any]
+"""Free data that is handed on as it is."""
+
+Schedule = Annotated[str, Field(strict=True), AfterValidator(lambda text: _said_by(check_schedule, text))]
+Timezone = Annotated[str, Field(strict=True), AfterValidator(lambda text: _said_by(check_timezone, text))]
+
+
+def _said_by(check: Callable[[str], tuple[str, str] | None], text: str) -> str:
+    complaint = check(text)
+    if complaint:
+        raise worded(*complaint)
+    return text

@@ -1,0 +1,294 @@
+"""What a protection group and a recovery plan consist of, as frozen models whose attributes are the YAML names."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic.annotated_handlers import GetJsonSchemaHandler
+from pydantic_core import CoreSchema
+
+from drs_provider.plan.fields import (
+    SERVER_ID_PATTERN,
+    Count,
+    Dollars,
+    Duration,
+    Flag,
+    LongerThanZero,
+    Name,
+    OneOrMore,
+    Ordinal,
+    PlanPart,
+    Region,
+    Schedule,
+    ServerId,
+    ShareField,
+    Text,
+    Timezone,
+    aws_id,
+)
+from drs_provider.plan.launch import Fallback, LaunchAction, LaunchSettings
+from drs_provider.plan.shares import Share
+from drs_provider.plan.steps import (
+    AnyStep,
+    ApprovalStep,
+    DagStep,
+    Http,
+    LambdaStep,
+    SsmAutomation,
+    SsmCommand,
+    Step,
+    Tcp,
+    Wait,
+    Webhook,
+)
+
+# The whole language can be imported from here; its two biggest families have files of their own.
+__all__ = [
+    "AnyStep",
+    "Approval",
+    "ApprovalStep",
+    "DagStep",
+    "Drill",
+    "Fallback",
+    "Http",
+    "LambdaStep",
+    "LaunchAction",
+    "LaunchSettings",
+    "Member",
+    "Network",
+    "Notification",
+    "Pause",
+    "ProtectionGroup",
+    "Recovery",
+    "RecoveryPlan",
+    "Selection",
+    "SnsNotification",
+    "SsmAutomation",
+    "SsmCommand",
+    "Step",
+    "TagFilter",
+    "Tcp",
+    "VpcNetwork",
+    "Wait",
+    "Wave",
+    "Webhook",
+    "WebhookNotification",
+]
+
+
+class Member(PlanPart):
+    """A source server that a group names."""
+
+    id: ServerId
+    """DRS's id of the source server."""
+    order: Ordinal = 1
+    """Boot order inside the group: lower first, equal together."""
+    critical: Flag = True
+    """Whether the wave fails when this server fails."""
+    launch: LaunchSettings = LaunchSettings()
+    """Launch settings of this server, laid over those of the group."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "pattern": SERVER_ID_PATTERN}, handler(schema)]}
+
+
+def _long_form(written: object) -> object:
+    return {"id": written} if isinstance(written, str) else written
+
+
+TagValues = Mapping[Text, OneOrMore]
+
+
+class TagFilter(PlanPart):
+    """Tags that a source server must have: all keys, and any of a key's values; ``*`` stands for anything."""
+
+    tags: Annotated[TagValues, Field(min_length=1)]
+    """Tag keys, each with a value or a list of values."""
+
+
+class Selection(TagFilter):
+    """Members found by tag, afresh whenever a run starts."""
+
+    not_: Annotated[TagFilter | None, Field(alias="not")] = None
+    """Servers that match this are left out."""
+
+
+class ProtectionGroup(PlanPart):
+    """Source servers that are recovered together."""
+
+    kind: Literal["ProtectionGroup"]
+    name: Name
+    """What plans call the group; unique over all files."""
+    description: Text | None = None
+    """One sentence for people."""
+    region: Region | None = None
+    """The recovery Region, where DRS keeps these source servers; left out, the Region of the connection."""
+    aws_conn_id: Text = "aws_default"
+    """The Airflow connection: account, role, external id, endpoint."""
+    servers: tuple[Annotated[Member, BeforeValidator(_long_form)], ...] = ()
+    """Members by id."""
+    select: Selection | None = None
+    """Members by tag."""
+    launch: LaunchSettings = LaunchSettings()
+    """Settings applied to every member before it is launched."""
+    drill_launch: LaunchSettings = LaunchSettings()
+    """Laid over ``launch`` in a drill."""
+
+
+class VpcNetwork(PlanPart):
+    """A network that stands ready for drills."""
+
+    vpc: Annotated[str, aws_id("vpc")]
+    """Its id."""
+
+
+def _network_form(written: Any) -> str:
+    return "network_vpc" if isinstance(written, (dict, VpcNetwork)) else "network_word"
+
+
+Network = Annotated[
+    Annotated[Literal["isolated", "shared"], Tag("network_word")] | Annotated[VpcNetwork, Tag("network_vpc")],
+    Discriminator(_network_form),
+]
+
+
+class Drill(PlanPart):
+    """How the plan is rehearsed."""
+
+    schedule: Schedule | None = None
+    """A cron expression or one of Airflow's presets. Only drills are ever scheduled."""
+    timezone: Timezone = "UTC"
+    """The time zone of the schedule."""
+    network: Network = "isolated"
+    """Where drill instances live: isolated, shared, or a standing drill network."""
+    keep_for: Duration = timedelta(0)
+    """How long drill instances live before they are cleaned up."""
+    max_lag: LongerThanZero | None = None
+    """A drill is refused above this replication lag; left out, the plan's rpo."""
+    max_cost: Dollars | None = None
+    """US dollars; a drill whose estimate is higher is refused."""
+    valid_for: LongerThanZero | None = None
+    """How long a passed drill keeps the plan verified."""
+
+
+class Approval(PlanPart):
+    """Who must agree before a real recovery."""
+
+    required: Ordinal = 1
+    """How many must agree."""
+    approvers: Annotated[tuple[Text, ...], Field(min_length=1)]
+    """Airflow users who may agree."""
+    timeout: LongerThanZero = timedelta(minutes=30)
+    """How long the run waits for them."""
+
+
+class Recovery(PlanPart):
+    """What holds for a real recovery only."""
+
+    approval: Approval | None = None
+    """Who must agree first."""
+    max_lag: LongerThanZero | None = None
+    """Above this lag the run asks a person; it never refuses by itself."""
+
+
+Event = Literal["started", "paused", "wave_failed", "completed", "failed"]
+EVENTS: tuple[Event, ...] = ("started", "paused", "wave_failed", "completed", "failed")
+
+
+class SnsNotification(PlanPart):
+    """Tells an SNS topic."""
+
+    kind: Literal["sns"]
+    topic_arn: Annotated[str, Field(strict=True, pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:.+$")]
+    """The topic."""
+    aws_conn_id: Text = "aws_default"
+    """The Airflow connection."""
+    on: Annotated[tuple[Event, ...], Field(min_length=1)] = EVENTS
+    """What is told."""
+
+
+class WebhookNotification(PlanPart):
+    """Tells an HTTP endpoint."""
+
+    kind: Literal["webhook"]
+    http_conn_id: Text
+    """The Airflow HTTP connection, which holds the address and the secret."""
+    on: Annotated[tuple[Event, ...], Field(min_length=1)] = EVENTS
+    """What is told."""
+
+
+Notification = Annotated[SnsNotification | WebhookNotification, Field(discriminator="kind")]
+
+
+class Pause(PlanPart):
+    """A question to people before a wave."""
+
+    message: Text
+    """What is asked."""
+    approvers: Annotated[tuple[Text, ...], Field(min_length=1)]
+    """Airflow users who may answer."""
+    timeout: LongerThanZero = timedelta(hours=2)
+    """How long the run waits for an answer."""
+    on_timeout: Literal["fail", "continue"] = "fail"
+    """What happens when nobody answers."""
+
+
+class Wave(PlanPart):
+    """Groups that are recovered together, and the steps around that."""
+
+    name: Name
+    """The wave's name, unique in the plan; also the name of its task group."""
+    groups: tuple[Name, ...] = ()
+    """The protection groups of the wave."""
+    depends_on: tuple[Name, ...] | None = None
+    """Waves that must be done first; left out, the wave above; an empty list, none."""
+    tolerate_failures: ShareField = Share(0)
+    """The share of the wave's critical servers that may fail."""
+    retry_failed: Count = 0
+    """How often failed servers are launched again."""
+    timeout: LongerThanZero = timedelta(hours=2)
+    """How long the wave's recovery jobs may take."""
+    ready: Literal["launched", "running", "status_checks"] = "running"
+    """When a server counts as recovered."""
+    delay_before: Duration = timedelta(0)
+    """How long the wave waits after the waves it depends on."""
+    pause_before: Pause | None = None
+    """A question to people before the wave."""
+    before: tuple[AnyStep, ...] = ()
+    """Steps before the launch."""
+    after: tuple[AnyStep, ...] = ()
+    """Steps after the launch."""
+
+
+class RecoveryPlan(PlanPart):
+    """Waves of protection groups, in the order in which they depend on each other."""
+
+    kind: Literal["RecoveryPlan"]
+    name: Name
+    """The plan's name; its DAG is ``drs.<name>``."""
+    title: Text | None = None
+    """What the UI shows; left out, the name."""
+    description: Text | None = None
+    """What the plan is for."""
+    owner: Text | None = None
+    """The team that owns the plan."""
+    tags: tuple[Text, ...] = ()
+    """Tags of the DAG."""
+    rto: LongerThanZero | None = None
+    """Recovery time objective, measured against in every run."""
+    rpo: LongerThanZero | None = None
+    """Recovery point objective, measured against in every run."""
+    drill: Drill = Drill()
+    """How the plan is rehearsed."""
+    recovery: Recovery = Recovery()
+    """What holds for a real recovery only."""
+    notify: tuple[Notification, ...] = ()
+    """Who is told what."""
+    waves: Annotated[tuple[Wave, ...], Field(min_length=1)]
+    """The waves; their order matters only where ``depends_on`` is left out."""
+    before: tuple[AnyStep, ...] = ()
+    """Steps before all waves."""
+    after: tuple[AnyStep, ...] = ()
+    """Steps after all waves."""
