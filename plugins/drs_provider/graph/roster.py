@@ -98,9 +98,7 @@ def call_roll(
     return Roster(waves, excluded, tuple(problems))
 
 
-def _members(
-    group: ProtectionGroup, found: Mapping[Target, Sequence[Mapping[str, Any]]]
-) -> tuple[RosterServer, ...]:
+def _members(group: ProtectionGroup, found: Mapping[Target, Sequence[Mapping[str, Any]]]) -> tuple[RosterServer, ...]:
     target = Target(group.aws_conn_id, group.region)
     known = {str(server["sourceServerID"]): server for server in found.get(target, ())}
     named = [
@@ -147,9 +145,7 @@ def natural(text: str) -> tuple[Any, ...]:
     return tuple(parts)
 
 
-def _empty(
-    resolved: Mapping[str, Sequence[RosterServer]], groups: Mapping[str, ProtectionGroup]
-) -> Iterator[str]:
+def _empty(resolved: Mapping[str, Sequence[RosterServer]], groups: Mapping[str, ProtectionGroup]) -> Iterator[str]:
     for name, servers in resolved.items():
         if not servers:
             group = groups[name]

@@ -1,0 +1,82 @@
+"""What people read about a plan in Airflow: DAG documentation, group tooltips."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from drs_provider.plan.dependencies import wave_dependencies
+from drs_provider.plan.model import ProtectionGroup, Wave
+from drs_provider.plan.reading import RunnablePlan
+
+_SHOWN = 12
+
+
+def duration(value: timedelta | None) -> str:
+    """Word a duration as plans write it: 1h30m, 45m, 90s."""
+    if value is None:
+        return "none"
+    minutes, seconds = divmod(int(value.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{number}{unit}" for number, unit in ((hours, "h"), (minutes, "m"), (seconds, "s")) if number]
+    return "".join(parts) or "0s"
+
+
+def members(group: ProtectionGroup) -> str:
+    """Who is in a group, in a few words: how many are named, and which tags select the others."""
+    parts = []
+    if group.servers:
+        parts.append(f"{len(group.servers)} server{'s'[: len(group.servers) != 1]} by name")
+    if group.select is not None:
+        tags = ", ".join(
+            f"{key}={'|'.join(value) if isinstance(value, tuple) else value}"
+            for key, value in group.select.tags.items()
+        )
+        parts.append(f"servers tagged {tags}")
+    return " and ".join(parts)
+
+
+def tooltip(wave: Wave, groups: Mapping[str, ProtectionGroup], depends_on: tuple[str, ...]) -> str:
+    """The text over a wave's group in the graph view."""
+    lines = [f"{name}: {members(groups[name])} in {groups[name].region}" for name in wave.groups]
+    lines.append(f"starts after {', '.join(depends_on)}" if depends_on else "starts at once")
+    lines.append(f"may fail: {wave.tolerate_failures} of its critical servers; timeout {duration(wave.timeout)}")
+    return "\n".join(lines)
+
+
+def documentation(runnable: RunnablePlan) -> str:
+    """The DAG's doc_md: objectives, waves and members. Plan text is escaped: it is data, not markup."""
+    plan = runnable.plan
+    depends_on = wave_dependencies(plan)
+    rows = [
+        f"| {wave.name} | {', '.join(depends_on[wave.name]) or 'the start'} | "
+        f"{'<br>'.join(f'{name}: {_text(members(runnable.groups[name]))}' for name in wave.groups)} | "
+        f"{wave.tolerate_failures} | {duration(wave.timeout)} |"
+        for wave in plan.waves
+    ]
+    return "\n".join(
+        [
+            f"### {_text(plan.title or plan.name)}",
+            "",
+            _text(plan.description or ""),
+            "",
+            f"**RTO** {duration(plan.rto)} · **RPO** {duration(plan.rpo)} · **Owner** {_text(plan.owner or 'nobody')}",
+            "",
+            "| wave | after | members | may fail | timeout |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+            f"Plan `{plan.name}`, version `{runnable.digest[:12]}`.",
+        ]
+    )
+
+
+def _text(value: str) -> str:
+    """Plan text inside Markdown, so that nothing in it is markup."""
+    for char in "\\`*_{}[]()#+!|~":
+        value = value.replace(char, f"\\{char}")
+    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
+
+
+def shortened(names: tuple[str, ...]) -> str:
+    """A list of names for a log line: all of a few, the first of many."""
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,187 @@
+"""Collect what a run left behind, for its report: from XCom and from the states of its tasks."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import conf
+from airflow.sdk.definitions.context import Context
+
+from drs_provider.dag.describing import duration
+from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
+from drs_provider.dag.remembering import ERROR
+from drs_provider.dag.waves import LAUNCH
+from drs_provider.plan.dependencies import wave_dependencies
+from drs_provider.plan.model import Wave
+from drs_provider.plan.reading import RunnablePlan
+
+if TYPE_CHECKING:
+    from drs_provider.reporting.evidence import RunEvidence
+
+_FAILED = ("failed", "upstream_failed")
+
+
+def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
+    """Everything that is known about this run now; what nobody recorded is left out, never made up."""
+    from drs_provider.reporting.evidence import RunEvidence
+
+    left = Left(context)
+    plan = runnable.plan
+    preflight = left.of(PREFLIGHT_TASK, PREFLIGHT)
+    depends_on = wave_dependencies(plan)
+    return RunEvidence.model_validate(
+        {
+            "run": _run(context, runnable, preflight or {}),
+            "objectives": {"rto": plan.rto, "rpo": plan.rpo},
+            "preflight": preflight and {key: preflight[key] for key in ("passed", "checked_at", "findings", "quotas")},
+            "waves": [_wave(left, wave, depends_on[wave.name], preflight) for wave in plan.waves],
+            "cleanup": _cleanup(left, preflight),
+            "errors": left.errors(),
+            "finished_at": datetime.now(UTC),
+        }
+    )
+
+
+class Left:
+    """XComs and task states of the run that a task belongs to."""
+
+    def __init__(self, context: Context) -> None:
+        self.ti: Any = context["ti"]
+        run_id = context["dag_run"].run_id
+        states = self.ti.get_task_states(dag_id=self.ti.dag_id, run_ids=[run_id])
+        self.states: dict[str, str | None] = {k: v and str(v) for k, v in states.get(run_id, {}).items()}
+
+    def of(self, task_id: str, key: str = "return_value") -> Any:
+        """What one task left under a key."""
+        return self.ti.xcom_pull(task_ids=task_id, key=key)
+
+    def state(self, task_id: str) -> str | None:
+        """The state of one task of this run."""
+        return self.states.get(task_id)
+
+    def tasks(self, wave: str, task_id: str) -> list[str]:
+        """The tasks of a wave that do one thing: one for each account and Region, numbered from the second on."""
+        prefix = f"{wave}.{task_id}"
+        return sorted(task for task in self.states if task == prefix or task.startswith(f"{prefix}_"))
+
+    def errors(self) -> list[dict[str, str]]:
+        """The last words of every failed task, but for those that only show a server."""
+        failed = [task for task, state in self.states.items() if state == "failed"]
+        found = ((task, self.of(task, ERROR)) for task in sorted(failed))
+        return [{"task": task, "message": message} for task, message in found if isinstance(message, str)]
+
+
+def _run(context: Context, runnable: RunnablePlan, preflight: Mapping[str, Any]) -> dict[str, Any]:
+    plan, dag_run, params = runnable.plan, context["dag_run"], dict(context["params"])
+    url = conf.get("api", "base_url", fallback="")
+    return {
+        "dag_id": dag_run.dag_id,
+        "run_id": dag_run.run_id,
+        "mode": params["mode"],
+        "plan": plan.name,
+        "title": plan.title or plan.name,
+        "description": plan.description or "",
+        "owner": plan.owner or "",
+        "plan_digest": preflight.get("digest", runnable.digest),
+        "plan_path": runnable.path.name,
+        "triggered_by": getattr(dag_run, "triggering_user_name", None),
+        "run_type": str(dag_run.run_type),
+        "queued_at": getattr(dag_run, "queued_at", None),
+        "started_at": dag_run.start_date,
+        "reason": params.get("reason") or None,
+        "point_in_time": params.get("point_in_time") or "latest",
+        "params": params,
+        "airflow_url": f"{url.rstrip('/')}/dags/{dag_run.dag_id}/runs/{dag_run.run_id}" if url else None,
+    }
+
+
+def _wave(
+    left: Left,
+    wave: Wave,
+    depends_on: tuple[str, ...],
+    preflight: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    watch = f"{wave.name}.recovery_job"
+    launches = [launch for task in left.tasks(wave.name, "start_recovery") if (launch := left.of(task, LAUNCH))]
+    verdict = left.of(watch) or {}
+    ended = {job["job_id"]: job for job in verdict.get("jobs") or left.of(watch, "jobs") or ()}
+    results = {server["server_id"]: server for server in left.of(watch, "servers") or ()}
+    state, reason = _state(left, wave, verdict)
+    return {
+        "name": wave.name,
+        "depends_on": depends_on,
+        "groups": wave.groups,
+        "tolerate_failures": str(wave.tolerate_failures),
+        "timeout": duration(wave.timeout),
+        "state": state,
+        "state_reason": reason,
+        "jobs": [
+            {
+                "job_id": job["job_id"],
+                "region": launch["region"],
+                "aws_conn_id": launch["aws_conn_id"],
+                "created_at": job["created_at"],
+                "ended_at": ended.get(job["job_id"], {}).get("ended_at"),
+                "adopted": job["adopted"],
+                "servers": job["servers"],
+            }
+            for launch in launches
+            for job in launch["jobs"]
+        ],
+        "servers": [
+            _server(member, results.get(member["server_id"]))
+            for part in ((preflight or {}).get("waves", {}).get(wave.name) or {"targets": ()})["targets"]
+            for member in part["servers"]
+        ],
+    }
+
+
+def _server(member: Mapping[str, Any], result: Mapping[str, Any] | None) -> dict[str, Any]:
+    facts = ("status", "instance_id", "instance_state", "point_in_time", "job_id", "reason", "events")
+    return {**member, **({key: result[key] for key in facts} if result else {})}
+
+
+def _state(left: Left, wave: Wave, verdict: Mapping[str, Any]) -> tuple[str, str | None]:
+    if verdict:
+        return str(verdict["verdict"]), None
+    watch = f"{wave.name}.recovery_job"
+    tasks = [*left.tasks(wave.name, "start_recovery"), watch]
+    words = next((said for task in tasks if (said := left.of(task, ERROR)) and left.state(task) == "failed"), None)
+    states = [left.state(task) for task in tasks]
+    if "failed" in states:
+        return "failed", words
+    if "upstream_failed" in states:
+        return "not_started", "something that it waits for failed"
+    if all(state == "skipped" for state in states):
+        return "skipped", "not chosen for this run, or none of its servers was left"
+    if states[0] == "success":
+        return "running", f"its recovery job is {states[-1] or 'not watched yet'}"
+    return "not_started", None
+
+
+def _cleanup(left: Left, preflight: Mapping[str, Any] | None) -> dict[str, Any]:
+    names = {
+        server["server_id"]: server
+        for wave in (preflight or {}).get("waves", {}).values()
+        for part in wave["targets"]
+        for server in part["servers"]
+    }
+    tasks = sorted(task for task in left.states if task.startswith("finish.clean_up"))
+    results = [result for task in tasks if (result := left.of(task) or left.of(task, "cleaned"))]
+    terminated = [
+        {
+            **instance,
+            "hostname": names.get(instance["source_server_id"], {}).get("hostname"),
+            "region": names.get(instance["source_server_id"], {}).get("region"),
+        }
+        for result in results
+        for instance in result["terminated"]
+    ]
+    remaining = {instance: why for result in results for instance, why in result["left"].items()}
+    states = [left.state(task) for task in tasks]
+    if any(state in _FAILED for state in states):
+        words = [said for task in tasks if (said := left.of(task, ERROR))]
+        return {"state": "incomplete", "terminated": terminated, "left": remaining, "reason": "\n".join(words) or None}
+    if all(state == "skipped" for state in states):
+        return {"state": "not_run", "reason": "a recovery is not cleaned up"}
+    return {"state": "done" if terminated else "nothing_to_do", "terminated": terminated, "left": remaining}

@@ -1,0 +1,95 @@
+"""One DAG from one plan. Reads no file but the plans, asks no network, and gives the same DAG every time."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup, get_parsing_context
+
+from drs_provider.dag.describing import documentation
+from drs_provider.dag.finish import finish_group
+from drs_provider.dag.form import trigger_form
+from drs_provider.dag.importing import report_problems
+from drs_provider.dag.preflight import CheckPlan
+from drs_provider.dag.remembering import remember_failure
+from drs_provider.dag.waves import wave_group
+from drs_provider.plan.dependencies import wave_dependencies
+from drs_provider.plan.model import RecoveryPlan
+from drs_provider.plan.reading import RunnablePlan, read_folder, read_one
+
+PREFIX = "drs."
+_START = datetime(2026, 1, 1, tzinfo=UTC)
+"""Airflow wants a start date; a drill that was missed before today is never caught up."""
+
+
+def plans_folder(*, beside: Path) -> Path:
+    """The folder of plans: ``DRS_PLANS_FOLDER``, by default ``plans`` beside the folder of the DAG file."""
+    return Path(os.environ.get("DRS_PLANS_FOLDER") or beside.resolve().parents[1] / "plans")
+
+
+def dags_of_folder(folder: Path, *, dag_file: Path) -> Iterator[DAG]:
+    """Every plan's DAG; when Airflow wants one task of one DAG, only that plan is read.
+
+    Plans with problems have no DAG: each broken file becomes an import error of its own.
+    """
+    only = get_parsing_context().dag_id
+    if only is not None:
+        if only.startswith(PREFIX) and (runnable := read_one(folder, only.removeprefix(PREFIX))):
+            yield build_dag(runnable, folder)
+        return
+    library = read_folder(folder)
+    report_problems(library.problems, dag_file)
+    for _, runnable in sorted(library.plans.items()):
+        yield build_dag(runnable, folder)
+
+
+def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
+    """Build the DAG of a plan: preflight, a task group per wave in dependency order, finish."""
+    plan = runnable.plan
+    dag = DAG(
+        dag_id=f"{PREFIX}{plan.name}",
+        dag_display_name=plan.title or plan.name,
+        description=plan.description or None,
+        doc_md=documentation(runnable),
+        schedule=_schedule(plan),
+        start_date=_START,
+        catchup=False,
+        max_active_runs=1,
+        allowed_run_types=["manual", "scheduled"],
+        tags=sorted({"drs", *plan.tags}),
+        params=trigger_form(plan),
+        render_template_as_native_obj=True,
+        auto_register=False,
+        default_args={
+            "owner": plan.owner or "airflow",
+            "retries": 2,
+            "retry_delay": timedelta(seconds=10),
+            "on_failure_callback": remember_failure,
+        },
+    )
+    with dag:
+        _wire(runnable, folder)
+    return dag
+
+
+def _wire(runnable: RunnablePlan, folder: Path) -> None:
+    plan = runnable.plan
+    with TaskGroup("preflight", group_display_name="Preflight", tooltip="Nothing is launched before this has passed"):
+        check = CheckPlan(task_id="check", task_display_name="Check", runnable=runnable, plans_folder=folder)
+    depends_on = wave_dependencies(plan)
+    waves = {wave.name: wave_group(runnable, wave, depends_on[wave.name]) for wave in plan.waves}
+    starts = [start for wave_starts, _ in waves.values() for start in wave_starts]
+    cleanups, _ = finish_group(runnable, starts)
+    for name, (wave_starts, watch) in waves.items():
+        before: list[Any] = [waves[other][1] for other in depends_on[name]]
+        for start in wave_starts:
+            (before or [check]) >> start
+        watch >> cleanups
+
+
+def _schedule(plan: RecoveryPlan) -> CronTriggerTimetable | None:
+    if plan.drill is None or plan.drill.schedule is None:
+        return None
+    return CronTriggerTimetable(plan.drill.schedule, timezone=plan.drill.timezone or "UTC")

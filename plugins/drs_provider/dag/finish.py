@@ -1,0 +1,128 @@
+"""The tasks after the waves: clean up, write the report, say the verdict."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.sdk import BaseOperator, ObjectStoragePath, TaskGroup, TriggerRule
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from drs_provider.dag.evidence import collect
+from drs_provider.dag.waves import LAUNCH
+from drs_provider.graph.request import is_drill
+from drs_provider.graph.roster import Target, targets_of
+from drs_provider.operators.cleanup import DrsTerminateRecoveryInstancesOperator
+from drs_provider.plan.reading import RunnablePlan
+from drs_provider.recovery.identity import run_key
+
+GOOD = ("passed", "completed_with_exceptions")
+"""Verdicts of a green run; every other verdict makes it red."""
+
+
+def reports_folder() -> ObjectStoragePath:
+    """Where reports are written: ``DRS_REPORTS``, by default ``reports`` in Airflow's home."""
+    default = os.path.join(os.environ.get("AIRFLOW_HOME", "~/airflow"), "reports")  # noqa: PTH118
+    folder = os.environ.get("DRS_REPORTS") or default
+    return ObjectStoragePath(folder if "://" in folder else f"file://{os.path.abspath(os.path.expanduser(folder))}")  # noqa: PTH100, PTH111
+
+
+class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
+    """Terminate what this run's drill launched in one account and Region, and see that it is gone.
+
+    The jobs are found by the run's tags as well as by what the start tasks left, so that a job whose start task died
+    before it could leave anything is cleaned up too. A recovery is left alone.
+    """
+
+    def __init__(self, *, target: Target, start_task_ids: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(aws_conn_id=target.aws_conn_id, region_name=target.region, job_ids=(), **kwargs)
+        self.target, self.start_task_ids = target, tuple(start_task_ids)
+
+    def prepare(self, context: Context) -> None:
+        """Find the run's jobs, on every leg of the task."""
+        if not is_drill(context["params"]["mode"]):
+            raise AirflowSkipException("a recovery is not cleaned up: what it launched is production now")
+        dag_run = context["dag_run"]
+        started = context["ti"].xcom_pull(task_ids=list(self.start_task_ids), key=LAUNCH) or ()
+        known = {
+            job["job_id"]
+            for launch in started
+            if launch and (launch["aws_conn_id"], launch["region"]) == (self.target.aws_conn_id, self.target.region)
+            for job in launch["jobs"]
+        }
+        tagged = self.hook.jobs_of_run(run_key(dag_run.dag_id, dag_run.run_id), since=dag_run.start_date)
+        self.job_ids = sorted(known | {job["jobID"] for job in tagged})
+        super().prepare(context)
+
+
+class WriteReport(BaseOperator):
+    """Write the run's report, JSON and HTML, whatever happened; return where it is and its verdict."""
+
+    ui_color = "#e6e0f0"
+    ui_fgcolor = "#2a1d3d"
+
+    def __init__(self, *, runnable: RunnablePlan, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.runnable = runnable
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Collect, measure, write."""
+        from drs_provider.reporting.report import measure
+        from drs_provider.reporting.writing import write_report
+
+        report = measure(collect(context, self.runnable))
+        written = write_report(report, reports_folder())
+        self.log.info("%s: %s", report.verdict, report.verdict_reason)
+        self.log.info("report: %s", written["html"])
+        return {**written, "verdict": report.verdict, "why": report.verdict_reason}
+
+
+class SayVerdict(BaseOperator):
+    """End the run as its report ends: green only for a verdict that is good, red for everything else."""
+
+    ui_color = "#e6e0f0"
+    ui_fgcolor = "#2a1d3d"
+
+    def __init__(self, *, report_task_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.report_task_id = report_task_id
+
+    def execute(self, context: Context) -> str:
+        """Return the verdict, or fail with the sentence that the report says it in."""
+        report = context["ti"].xcom_pull(task_ids=self.report_task_id)
+        if not report:
+            raise AirflowFailException(
+                "the run has no report, so nobody can say how it went: see the report task's log"
+            )
+        if report["verdict"] not in GOOD:
+            raise AirflowFailException(f"{report['verdict']}: {report['why']}. Report: {report['html']}")
+        self.log.info("%s: %s", report["verdict"], report["why"])
+        return str(report["verdict"])
+
+
+def finish_group(runnable: RunnablePlan, starts: Sequence[BaseOperator]) -> tuple[list[BaseOperator], BaseOperator]:
+    """Build the group in the current DAG; return the tasks that wait for all waves, and the one that ends the run."""
+    with TaskGroup(
+        "finish", group_display_name="Finish", tooltip="Clean up the drill, write the report, say the verdict"
+    ):
+        cleanups: list[BaseOperator] = []
+        for number, target in enumerate(targets_of(list(runnable.groups.values())), start=1):
+            cleanups.append(
+                CleanUpDrill(
+                    task_id="clean_up" if number == 1 else f"clean_up_{number}",
+                    task_display_name="Clean up" if number == 1 else f"Clean up ({target.region})",
+                    target=target,
+                    start_task_ids=[start.task_id for start in starts],
+                    retries=3,
+                ).as_teardown()
+            )
+        report = WriteReport(task_id="report", task_display_name="Report", runnable=runnable).as_teardown()
+        verdict = SayVerdict(
+            task_id="verdict",
+            task_display_name="Verdict",
+            report_task_id=report.task_id,
+            trigger_rule=TriggerRule.ALL_DONE,
+            retries=0,
+        )
+        cleanups >> report >> verdict
+    return cleanups, verdict

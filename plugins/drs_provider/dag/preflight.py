@@ -1,0 +1,207 @@
+"""The task before the waves: who is launched, and whether anything speaks against it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowFailException
+
+from drs_provider.errors import AccessDenied, NotFound, NotInitialized, PreflightRefused, RunRefused
+from drs_provider.graph.request import RunRequest, read_request
+from drs_provider.graph.roster import Roster, RosterServer, Target, call_roll, targets_of
+from drs_provider.plan.model import ProtectionGroup
+from drs_provider.plan.reading import RunnablePlan, read_folder
+from drs_provider.recovery.readiness import Finding, Severity, assess
+
+if TYPE_CHECKING:
+    from drs_provider.aws.hook import DrsHook
+
+PREFLIGHT_TASK = "preflight.check"
+PREFLIGHT = "preflight"
+"""XCom key of what preflight found; there even when it refused the run."""
+
+_SIDE_BY_SIDE = 8
+"""Reads of one account and Region at a time: DescribeRecoverySnapshots takes one server a call."""
+
+T = TypeVar("T")
+
+
+def preflight_result(context: Context, plan: str) -> dict[str, Any]:
+    """What preflight left for this run; a preflight that was only marked as successful leaves nothing."""
+    found: dict[str, Any] | None = context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PREFLIGHT)
+    if not found or not found["passed"]:
+        raise RunRefused(
+            f"preflight of {plan} has not passed in this run (a task that is marked as successful checks nothing): "
+            f"clear {PREFLIGHT_TASK} to check again"
+        )
+    return found
+
+
+class CheckPlan(BaseOperator):
+    """Resolve the plan's groups and check every server, the quotas and the request; launch nothing.
+
+    Everything is looked at before anything is said, and everything is said at once. The result lies in XCom under
+    ``preflight``: mode, plan digest, findings, quotas, and the servers of every wave per account and Region.
+    """
+
+    ui_color = "#d9ead3"
+    ui_fgcolor = "#1d3317"
+
+    def __init__(self, *, runnable: RunnablePlan, plans_folder: Path, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.runnable, self.plans_folder = runnable, plans_folder
+
+    def execute(self, context: Context) -> None:
+        """Leave the result in XCom, then refuse the run if anything speaks against it."""
+        plan = self.runnable.plan
+        try:
+            request = read_request(
+                context["params"],
+                plan=plan.name,
+                waves=[wave.name for wave in plan.waves],
+                started_by_schedule=str(context["dag_run"].run_type) == "scheduled",
+            )
+        except PreflightRefused as refusal:
+            raise AirflowFailException(str(refusal)) from refusal
+        survey = Survey(self.runnable, self._other_groups(), request, now=datetime.now(UTC)).take(_hook)
+        context["ti"].xcom_push(key=PREFLIGHT, value=survey.as_json())
+        for line in survey.table():
+            self.log.info("%s", line)
+        if survey.refusals:
+            raise AirflowFailException(str(PreflightRefused(plan.name, survey.refusals)))
+
+    def _other_groups(self) -> tuple[ProtectionGroup, ...]:
+        groups = read_folder(self.plans_folder).groups
+        return tuple(group for name, group in groups.items() if name not in self.runnable.groups)
+
+
+def _hook(target: Target) -> "DrsHook":
+    from drs_provider.aws.hook import DrsHook
+
+    return DrsHook(aws_conn_id=target.aws_conn_id, region_name=target.region)
+
+
+class Survey:
+    """What preflight looks at, and what it makes of it."""
+
+    def __init__(
+        self,
+        runnable: RunnablePlan,
+        other_groups: Sequence[ProtectionGroup],
+        request: RunRequest,
+        *,
+        now: datetime,
+    ) -> None:
+        self.runnable, self.other_groups, self.request, self.now = runnable, other_groups, request, now
+        self.findings: list[Finding] = []
+        self.roster = Roster({}, (), ())
+        self.quotas: dict[str, Any] = {}
+
+    def take(self, hook_of: Callable[[Target], "DrsHook"]) -> "Survey":
+        """Ask every account and Region of the plan; ``hook_of`` gives the hook of one."""
+        targets = targets_of(list(self.runnable.groups.values()))
+        found = {}
+        for target in targets:
+            try:
+                found[target] = hook_of(target).source_servers()
+            except (AccessDenied, NotInitialized, NotFound) as refusal:
+                self._say(None, f"{target.region} ({target.aws_conn_id}): {refusal}", "mend this, then start again")
+        if len(found) == len(targets):
+            self.roster = call_roll(self.runnable.plan, self.runnable.groups, found, self.request, self.other_groups)
+            for problem in self.roster.problems:
+                self._say(None, problem, "")
+            for target, servers in found.items():
+                self._check_target(target, servers, hook_of(target))
+        return self
+
+    def _check_target(self, target: Target, found: Sequence[Mapping[str, Any]], hook: "DrsHook") -> None:
+        here = [server for server in self.roster.servers if server.target == target]
+        described = {str(server["sourceServerID"]): server for server in found}
+        known = [server.server_id for server in here if server.known]
+        self.quotas[f"{target.aws_conn_id}/{target.region}"] = hook.quotas().as_json()
+        busy = hook.busy_servers(since=self.now - timedelta(days=1))
+        live: dict[str, list[Mapping[str, Any]]] = {}
+        for instance in hook.recovery_instances(source_server_ids=known) if known else ():
+            live.setdefault(instance["sourceServerID"], []).append(instance)
+        newest = dict(zip(known, _side_by_side(hook.newest_recovery_snapshot, known), strict=True))
+        for server in here:
+            self.findings += assess(
+                described.get(server.server_id),
+                asked_id=server.server_id,
+                mode=self.request.mode,
+                newest_snapshot=newest.get(server.server_id),
+                busy_job=busy.get(server.server_id),
+                live_instances=live.get(server.server_id, ()),
+                max_lag=self._max_lag(),
+                now=self.now,
+                replace_live_instances=self.request.replace_live_instances,
+            )
+
+    def _max_lag(self) -> timedelta | None:
+        plan = self.runnable.plan
+        return (plan.drill.max_lag if plan.drill else None) or plan.rpo
+
+    def _say(self, server: RosterServer | None, what: str, next_step: str) -> None:
+        self.findings.append(
+            Finding(
+                severity=Severity.REFUSAL,
+                server_id=server.server_id if server else None,
+                hostname=server.hostname if server else None,
+                what=what,
+                next_step=next_step,
+            )
+        )
+
+    @property
+    def refusals(self) -> list[str]:
+        """Every reason not to launch, one line each."""
+        return [str(finding) for finding in self.findings if finding.severity is Severity.REFUSAL]
+
+    def table(self) -> list[str]:
+        """What goes into the task's log: the waves and their servers, then every finding."""
+        lines = [f"{self.request.mode} of {self.runnable.plan.name}, plan version {self.runnable.digest[:12]}"]
+        for wave, servers in self.roster.waves.items():
+            chosen = "" if wave in self.request.waves else " (not chosen)"
+            lines.append(f"  wave {wave}: {len(servers)} servers{chosen}")
+        lines += [f"  excluded: {server.hostname} ({server.server_id})" for server in self.roster.excluded]
+        lines += [f"  {finding.severity}: {finding}" for finding in self.findings]
+        return lines
+
+    def as_json(self) -> dict[str, Any]:
+        """The XCom value: facts for the waves, the report and the board."""
+        return {
+            "plan": self.runnable.plan.name,
+            "digest": self.runnable.digest,
+            "passed": not self.refusals,
+            "mode": self.request.mode,
+            "reason": self.request.reason,
+            "point_in_time": self.request.point_in_time,
+            "replace_live_instances": self.request.replace_live_instances,
+            "checked_at": self.now.isoformat(),
+            "quotas": self.quotas,
+            "findings": [finding.as_json() for finding in self.findings],
+            "excluded": [server.as_json() for server in self.roster.excluded],
+            "waves": {
+                wave: {"selected": wave in self.request.waves, "targets": _by_target(servers)}
+                for wave, servers in self.roster.waves.items()
+            },
+        }
+
+
+def _by_target(servers: Iterable[RosterServer]) -> list[dict[str, Any]]:
+    parts: dict[Target, list[dict[str, Any]]] = {}
+    for server in servers:
+        parts.setdefault(server.target, []).append(server.as_json())
+    return [
+        {"aws_conn_id": target.aws_conn_id, "region": target.region, "servers": members}
+        for target, members in parts.items()
+    ]
+
+
+def _side_by_side(ask: Callable[[str], T], server_ids: Sequence[str]) -> list[T]:
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        return list(pool.map(ask, server_ids))

@@ -1,0 +1,193 @@
+"""A wave as a task group: start its jobs, watch them, show every server."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow.sdk import BaseOperator, TaskGroup, TriggerRule
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from drs_provider.dag.describing import shortened, tooltip
+from drs_provider.dag.preflight import preflight_result
+from drs_provider.errors import PlanChanged, RunRefused
+from drs_provider.graph.request import is_drill
+from drs_provider.graph.roster import Target, targets_of
+from drs_provider.operators.recovery import DrsStartRecoveryOperator
+from drs_provider.plan.model import Wave
+from drs_provider.plan.reading import RunnablePlan
+from drs_provider.sensors.job import DrsRecoveryJobSensor
+
+LAUNCH = "launch"
+"""XCom key of what a wave's start task launched: the return value of ``DrsStartRecoveryOperator``."""
+
+_CHAIN = 100
+"""Priority of the tasks that the next wave waits for; the tasks that only show something have 1."""
+
+
+class StartWave(DrsStartRecoveryOperator):
+    """Start the jobs of one wave in one account and Region, for the servers that preflight found.
+
+    Refuses when the plan on disk is no longer the plan that the run was started with. Returns the wave's servers, a
+    list, so that the tasks that show them can be mapped over it; the jobs travel under the key ``launch``.
+    """
+
+    def __init__(self, *, plan: str, digest: str, wave: str, target: Target, **kwargs: Any) -> None:
+        super().__init__(
+            source_server_ids=(),
+            is_drill=True,
+            aws_conn_id=target.aws_conn_id,
+            region_name=target.region,
+            launch_name=wave,
+            **kwargs,
+        )
+        self.plan, self.digest, self.wave, self.target = plan, digest, wave, target
+        self.servers: list[dict[str, Any]] = []
+
+    def prepare(self, context: Context) -> None:
+        """Take mode and servers from preflight, on every leg of the task."""
+        try:
+            preflight = preflight_result(context, self.plan)
+            if preflight["digest"] != self.digest:
+                raise PlanChanged(self.plan, preflight["digest"], self.digest)
+            self.is_drill = is_drill(preflight["mode"])
+        except RunRefused as refusal:
+            raise AirflowFailException(str(refusal)) from refusal
+        self.replace_live_instances = preflight["replace_live_instances"]
+        wave = preflight["waves"][self.wave]
+        if not wave["selected"]:
+            raise AirflowSkipException(f"wave {self.wave} was not chosen for this run")
+        self.servers = servers_of(wave, self.target)
+        if not self.servers:
+            raise AirflowSkipException(f"wave {self.wave} has no server left to launch in {self.target.region}")
+        self.source_server_ids = [server["server_id"] for server in self.servers]
+        self.tags = {"drs-orchestrator:plan": self.plan, "drs-orchestrator:wave-name": self.wave}
+        super().prepare(context)
+
+    def finish(self, context: Context, launch: Mapping[str, Any]) -> Any:
+        """Hand the jobs to the task that watches them, and the servers to the tasks that show them."""
+        names = shortened(tuple(server["hostname"] for server in self.servers))
+        self.log.info(
+            "wave %s: %d jobs launch %d servers: %s", self.wave, len(launch["jobs"]), len(self.servers), names
+        )
+        context["ti"].xcom_push(key=LAUNCH, value=launch)
+        return self.servers
+
+
+class WatchWave(DrsRecoveryJobSensor):
+    """Wait for every job of a wave, in all its accounts and Regions, and judge the wave once over all servers."""
+
+    def __init__(self, *, plan: str, wave: str, start_task_ids: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(jobs=(), **kwargs)
+        self.plan, self.wave, self.start_task_ids = plan, wave, tuple(start_task_ids)
+
+    def prepare(self, context: Context) -> None:
+        """Take jobs and servers from what the start tasks and preflight left, on every leg of the task."""
+        ti = context["ti"]
+        launches = (ti.xcom_pull(task_ids=task_id, key=LAUNCH) for task_id in self.start_task_ids)
+        self.jobs = [launch for launch in launches if launch]
+        if not self.jobs:
+            raise AirflowFailException(
+                f"wave {self.wave}: no record of a started job. A start task that was marked as successful launched "
+                "nothing; clear it to launch the wave"
+            )
+        wave = preflight_result(context, self.plan)["waves"][self.wave]
+        self.servers = [server for target in wave["targets"] for server in target["servers"]]
+        super().prepare(context)
+
+
+class ServerOutcome(BaseOperator):
+    """Show what became of one server, as one square in Airflow. Nothing waits for it."""
+
+    ui_color = "#e8f0f8"
+    ui_fgcolor = "#1b2a3a"
+
+    def __init__(self, *, server: Mapping[str, Any], watch_task_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.server, self.watch_task_id = server, watch_task_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Succeed for a launched server, fail for a failed one, skip for one whose failure the wave tolerates."""
+        context["server_name"] = self.server["hostname"]  # type: ignore[typeddict-unknown-key]  (map_index_template)
+        results = context["ti"].xcom_pull(task_ids=self.watch_task_id, key="servers") or ()
+        result = next((one for one in results if one["server_id"] == self.server["server_id"]), None)
+        if result is None:
+            raise AirflowFailException(f"{self.server['hostname']}: the wave's job left no result for it")
+        if result["status"] == "LAUNCHED" and not result["reason"]:
+            self.log.info("%s: launched as %s", self.server["hostname"], result["instance_id"])
+            return dict(result)
+        why = f"{self.server['hostname']}: {result['reason'] or result['status']}"
+        if context["ti"].xcom_pull(task_ids=self.watch_task_id):
+            raise AirflowSkipException(f"{why} (the wave tolerates it)")
+        raise AirflowFailException(why)
+
+
+def servers_of(wave: Mapping[str, Any], target: Target) -> list[dict[str, Any]]:
+    """The servers that preflight found for one wave in one account and Region."""
+    return [
+        server
+        for part in wave["targets"]
+        if (part["aws_conn_id"], part["region"]) == (target.aws_conn_id, target.region)
+        for server in part["servers"]
+    ]
+
+
+def wave_group(runnable: RunnablePlan, wave: Wave, depends_on: tuple[str, ...]) -> tuple[list[BaseOperator], WatchWave]:
+    """Build a wave's task group in the current DAG; return the tasks that start it and the one that ends it."""
+    plan = runnable.plan
+    with TaskGroup(
+        group_id=wave.name,
+        group_display_name=wave.name.replace("-", " ").capitalize(),
+        tooltip=tooltip(wave, runnable.groups, depends_on),
+    ):
+        targets = targets_of([runnable.groups[name] for name in wave.groups])
+        starts = [_start(runnable, wave, target, number) for number, target in enumerate(targets, start=1)]
+        watch = WatchWave(
+            task_id="recovery_job",
+            task_display_name="Recovery job",
+            plan=plan.name,
+            wave=wave.name,
+            start_task_ids=[start.task_id for start in starts],
+            timeout=wave.timeout,
+            ready=wave.ready,
+            tolerate=str(wave.tolerate_failures),
+            trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+            priority_weight=_CHAIN,
+            weight_rule="absolute",
+        )
+        for number, start in enumerate(starts, start=1):
+            start >> watch >> _shown(start, watch, number)
+    return list(starts), watch
+
+
+def _start(runnable: RunnablePlan, wave: Wave, target: Target, number: int) -> StartWave:
+    several = number > 1
+    return StartWave(
+        task_id=_numbered("start_recovery", number),
+        task_display_name=f"Start recovery ({target.region})" if several else "Start recovery",
+        plan=runnable.plan.name,
+        digest=runnable.digest,
+        wave=wave.name,
+        target=target,
+        trigger_rule=TriggerRule.NONE_FAILED,
+        priority_weight=_CHAIN,
+        weight_rule="absolute",
+    )
+
+
+def _shown(start: StartWave, watch: WatchWave, number: int) -> Any:
+    """One small task per server, two at a time and last in every queue: what people look at must not slow a wave."""
+    return ServerOutcome.partial(
+        task_id=_numbered("servers", number),
+        task_display_name="Servers",
+        watch_task_id=watch.task_id,
+        map_index_template="{{ server_name }}",
+        trigger_rule=TriggerRule.ALL_DONE,
+        max_active_tis_per_dagrun=2,
+        priority_weight=1,
+        weight_rule="absolute",
+        retries=0,
+    ).expand(server=start.output)
+
+
+def _numbered(task_id: str, number: int) -> str:
+    return task_id if number == 1 else f"{task_id}_{number}"
