@@ -1,0 +1,251 @@
+"""Whether a source server may be launched now, in a drill or in a recovery."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from drs_provider.recovery.times import duration, instant, words
+
+Severity = Literal["refusal", "warning"]
+Mode = Literal["drill", "recovery"]
+Rule = Literal[
+    "unknown",
+    "initial_sync",
+    "state",
+    "lag",
+    "recovery_point",
+    "staging",
+    "volumes",
+    "busy",
+    "live_instance",
+    "replaced",
+]
+
+GONE_STATES = frozenset({"TERMINATED", "NOT_FOUND"})
+"""EC2 states of a recovery instance that is no more; NOT_FOUND: removed behind DRS's back."""
+
+READY_STATE = "CONTINUOUS"
+_STATES = {
+    "STOPPED": "replication is stopped, and stopping it deleted the recovery points",
+    "INITIATING": "replication is being set up",
+    "INITIAL_SYNC": "the first full copy is not done",
+    "BACKLOG": "replication lags behind: data waits to be sent",
+    "CREATING_SNAPSHOT": "DRS is creating the first snapshot of what it copied",
+    "PAUSED": "replication is paused",
+    "RESCAN": "DRS is scanning the source's disks again",
+    "STALLED": "replication is stalled",
+    "DISCONNECTED": "the source server was disconnected from DRS",
+}
+_NEVER_SYNCED = frozenset({"INITIATING", "INITIAL_SYNC"})
+_BAD_VOLUMES = frozenset({"MISSING_VOLUME_ATTRIBUTES", "MISSING_VOLUME_ATTRIBUTES_AND_PRECHECK_UNAVAILABLE", "PENDING"})
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found about one server: a ``refusal`` keeps it from being launched, a ``warning`` does not."""
+
+    severity: Severity
+    server_id: str
+    hostname: str
+    what: str
+    next_step: str
+    rule: Rule
+
+    def __str__(self) -> str:
+        name = f"{self.hostname} ({self.server_id})" if self.hostname != self.server_id else self.server_id
+        return f"{name}: {self.what}; {self.next_step}"
+
+
+@dataclass(frozen=True)
+class _Case:
+    server: Mapping[str, Any]
+    server_id: str
+    hostname: str
+    mode: Mode
+    newest_snapshot: Mapping[str, Any] | None
+    busy_job: str | None
+    live_instances: Sequence[Mapping[str, Any]]
+    replace_live_instances: bool
+    max_lag: timedelta | None
+    now: datetime
+
+    def finding(self, rule: Rule, what: str, next_step: str, *, hard: bool = False) -> Finding:
+        """Refuse a drill; in a recovery only warn, for a broken source is why there is a recovery, unless ``hard``."""
+        severity: Severity = "refusal" if hard or self.mode == "drill" else "warning"
+        return Finding(severity, self.server_id, self.hostname, what, next_step, rule)
+
+    @property
+    def replication(self) -> Mapping[str, Any]:
+        return self.server.get("dataReplicationInfo") or {}
+
+
+def hostname_of(server: Mapping[str, Any] | None, server_id: str) -> str:
+    """Return what a person calls the server: hostname, else its Name tag, else its id."""
+    hints = ((server or {}).get("sourceProperties") or {}).get("identificationHints") or {}
+    return hints.get("hostname") or ((server or {}).get("tags") or {}).get("Name") or hints.get("fqdn") or server_id
+
+
+def lag_of(server: Mapping[str, Any]) -> timedelta | None:
+    """Return the server's replication lag; None where DRS does not say or says what cannot be read."""
+    text = (server.get("dataReplicationInfo") or {}).get("lagDuration")
+    try:
+        return duration(text) if text else None
+    except ValueError:
+        return None
+
+
+def is_live(instance: Mapping[str, Any]) -> bool:
+    """Tell whether a recovery instance still exists in EC2, as far as DRS knows."""
+    return instance.get("ec2InstanceState") not in GONE_STATES
+
+
+def is_protected(instance: Mapping[str, Any]) -> bool:
+    """Tell whether a launch must not replace this recovery instance: it lives, and DRS does not call it a drill's."""
+    return is_live(instance) and instance.get("isDrill") is not True
+
+
+def assess(
+    server: Mapping[str, Any] | None,
+    *,
+    asked_id: str,
+    mode: Mode,
+    newest_snapshot: Mapping[str, Any] | None,
+    busy_job: str | None,
+    live_instances: Sequence[Mapping[str, Any]],
+    max_lag: timedelta | None,
+    now: datetime,
+    replace_live_instances: bool = False,
+) -> tuple[Finding, ...]:
+    """Return everything that speaks against launching a server, all at once.
+
+    What is wrong with the *source* refuses a drill and only warns in a recovery. Refused in both: a server that DRS
+    does not know, one without any recovery point (DRS refuses the whole request for it), and one whose live recovered
+    instance a launch would terminate, unless ``replace_live_instances``.
+
+    :param server: the item of DescribeSourceServers; None: DRS did not return it
+    :param asked_id: the id that was asked for
+    :param mode: ``drill`` or ``recovery``, compared as text; anything else is a ValueError
+    :param newest_snapshot: the newest item of DescribeRecoverySnapshots; None: there is none
+    :param busy_job: id of a running job that holds the server
+    :param live_instances: items of DescribeRecoveryInstances for this server
+    :param max_lag: the most lag allowed; None: any
+    :param now: the present instant
+    """
+    if mode not in ("drill", "recovery"):
+        raise ValueError(f"mode must be 'drill' or 'recovery', not {mode!r}")
+    if server is None:
+        what = "DRS knows no such source server in this account and Region"
+        next_step = "check the id, the connection's account and the Region of its protection group"
+        return (Finding("refusal", asked_id, asked_id, what, next_step, "unknown"),)
+    case = _Case(
+        server,
+        asked_id,
+        hostname_of(server, asked_id),
+        mode,
+        newest_snapshot,
+        busy_job,
+        live_instances,
+        replace_live_instances,
+        max_lag,
+        now,
+    )
+    return tuple(finding for rule in _RULES for finding in rule(case))
+
+
+def refusals(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return those findings that keep a server from being launched."""
+    return tuple(finding for finding in findings if finding.severity == "refusal")
+
+
+def _state(case: _Case) -> Iterator[Finding]:
+    state = str(case.replication.get("dataReplicationState", "unknown"))
+    if state == READY_STATE:
+        return
+    rule: Rule = "initial_sync" if state in _NEVER_SYNCED else "state"
+    words_for_state = _STATES.get(state, "this state is not known to this version")
+    error = (case.replication.get("dataReplicationError") or {}).get("error")
+    seen = (case.server.get("lifeCycle") or {}).get("lastSeenByServiceDateTime")
+    detail = f" ({error})" if error else ""
+    last_seen = f", last seen {words(case.now - instant(seen))} ago" if seen else ""
+    yield case.finding(
+        rule,
+        f"{state}: {words_for_state}{detail}{last_seen}",
+        "a drill needs CONTINUOUS: look at the server's replication in the DRS console"
+        if case.mode == "drill"
+        else "the launch uses the newest point in time there is",
+    )
+
+
+def _lag(case: _Case) -> Iterator[Finding]:
+    lag = lag_of(case.server)
+    if lag is None or case.max_lag is None or lag <= case.max_lag:
+        return
+    yield case.finding(
+        "lag",
+        f"replication lags {words(lag)} behind, {words(case.max_lag)} are allowed",
+        "wait until it has caught up, or raise max_lag" if case.mode == "drill" else "expect to lose that much data",
+    )
+
+
+def _recovery_point(case: _Case) -> Iterator[Finding]:
+    if case.newest_snapshot is None:
+        yield case.finding(
+            "recovery_point",
+            "there is no recovery point",
+            "DRS refuses the whole job for it: leave the server out, or wait for its first recovery point",
+            hard=True,
+        )
+
+
+def _staging(case: _Case) -> Iterator[Finding]:
+    staging = case.server.get("stagingArea") or {}
+    if staging.get("status") == "EXTENSION_ERROR":
+        error = staging.get("errorMessage") or "DRS gave no reason"
+        account = staging.get("stagingAccountID") or "the staging account"
+        yield case.finding("staging", f"its extension from {account} is broken: {error}", "repair the extension")
+
+
+def _volumes(case: _Case) -> Iterator[Finding]:
+    disks = case.replication.get("replicatedDisks") or ()
+    bad = [f"{disk.get('deviceName')} is {disk['volumeStatus']}" for disk in disks if _is_bad(disk)]
+    if bad:
+        yield case.finding(
+            "volumes",
+            f"volume attributes are missing: {', '.join(bad)}",
+            "DRS may refuse the launch: see the volume's status in the DRS console",
+        )
+
+
+def _is_bad(disk: Mapping[str, Any]) -> bool:
+    return disk.get("volumeStatus") in _BAD_VOLUMES
+
+
+def _busy(case: _Case) -> Iterator[Finding]:
+    if case.busy_job:
+        yield case.finding(
+            "busy",
+            f"it is in the running job {case.busy_job}",
+            "start again when that job has ended"
+            if case.mode == "drill"
+            else "the launch waits until that job has ended",
+        )
+
+
+def _instances(case: _Case) -> Iterator[Finding]:
+    for instance in case.live_instances:
+        name = f"{instance.get('recoveryInstanceID')} ({instance.get('ec2InstanceState', 'state unknown')})"
+        if is_protected(instance):
+            what = f"it has a live recovered instance {name}, and a launch would terminate it"
+            if case.replace_live_instances:
+                next_step = "replace_live_instances was given, so the launch terminates it"
+                yield Finding("warning", case.server_id, case.hostname, what, next_step, "live_instance")
+            else:
+                next_step = "leave the server out, or give replace_live_instances if it shall be terminated"
+                yield case.finding("live_instance", what, next_step, hard=True)
+        elif is_live(instance):
+            what = f"its last drill's instance {name} still runs"
+            yield Finding("warning", case.server_id, case.hostname, what, "DRS replaces it at the launch", "replaced")
+
+
+_RULES = (_state, _lag, _recovery_point, _staging, _volumes, _busy, _instances)
