@@ -1,0 +1,239 @@
+"""The simulator and Airflow, started together and ended together, in one folder."""
+
+import fcntl
+import os
+import secrets
+import shutil
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import httpx
+
+from demo import environment
+from demo.airflow_api import AirflowApi
+from demo.environment import Places, Secrets
+from demo.ports import Ports, choose
+from demo.processes import Processes
+from demo.simulator_api import SimulatorApi
+
+PROJECT = Path(__file__).resolve().parent.parent
+FLEET = PROJECT / "simulator" / "fleets" / "web-shop.yaml"
+READY_WITHIN = 120.0
+COMPONENTS = ("scheduler", "dag-processor", "triggerer", "api-server")
+_HEALTHY = {"metadatabase", "scheduler", "triggerer", "dag_processor"}
+_LAST_LINES = 15
+
+
+class StackError(RuntimeError):
+    """The stack cannot run; the text says why and where to look."""
+
+
+class FolderTaken(StackError):
+    """Another stack lives in the state folder."""
+
+
+class ComponentDied(StackError):
+    """One of the stack's processes ended by itself."""
+
+
+class NotReady(StackError):
+    """The stack was not ready in time."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a stack is made of.
+
+    :ivar state: the folder that it writes to; everything but ``reports`` in it is made afresh.
+    :ivar plans: the plans folder.
+    :ivar fleet: the simulator's fleet file.
+    :ivar speed: how many times faster than in reality DRS works.
+    :ivar faults: a file of faults for the simulator (JSON or YAML).
+    :ivar port: the port of Airflow's API and pages; None takes 8080 or, if that is in use, any.
+    :ivar airflow: more of Airflow's environment; it wins over the stack's own.
+    """
+
+    state: Path = PROJECT / ".demo"
+    plans: Path = PROJECT / "plans"
+    fleet: Path = FLEET
+    speed: float = 60
+    faults: Path | None = None
+    port: int | None = None
+    airflow: Mapping[str, str] = field(default_factory=dict)
+
+
+class Stack:
+    """A running simulator and Airflow; a context manager.
+
+    Entering starts everything and waits until it can be used; leaving ends every process of it.
+
+    :raises FolderTaken: when another stack lives in the folder.
+    :raises demo.ports.PortTaken: when the port that was asked for is in use.
+    :raises ComponentDied: when a process ends by itself, with its last lines.
+    :raises NotReady: when it takes longer than two minutes.
+    """
+
+    simulator: SimulatorApi
+    airflow: AirflowApi
+    processes: Processes
+
+    def __init__(self, settings: Settings, say: Callable[[str], None] = lambda _: None) -> None:
+        self.settings = settings
+        self.places = Places(PROJECT, settings.state.resolve(), settings.plans.resolve())
+        self.secrets = Secrets(secrets.token_urlsafe(9), secrets.token_bytes(32))
+        self.ports = Ports()
+        self._say = say
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._open.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    @property
+    def password(self) -> str:
+        """Return the password of the user ``admin``."""
+        return self.secrets.password
+
+    def check(self, wait: float = 0.0) -> None:
+        """Notice what ended, waiting at most so long for news.
+
+        :raises ComponentDied: with the name, the last lines and the log of the first that did.
+        """
+        self.processes.hear(wait)
+        for name, code in self.processes.exits.items():
+            if name != _MIGRATION or code != 0:
+                raise ComponentDied(_obituary(name, code, self.processes.log(name)))
+
+    def _start(self) -> None:
+        lock = self._open.enter_context(_locked(self.places.state))
+        self.ports = choose(self.settings.port)
+        self._prepare_folders()
+        self.processes = self._open.enter_context(Processes(self.places.logs, lock.fileno()))
+        self.simulator = SimulatorApi(f"http://127.0.0.1:{self.ports.simulator}")
+        self._open.callback(self.simulator.close)
+        self.airflow = AirflowApi(f"http://127.0.0.1:{self.ports.api}", environment.USER, self.password)
+        self._open.callback(self.airflow.close)
+        self._start_processes()
+        self._await("the simulator", self.simulator.ready)
+        self._await("Airflow's API", self._logged_in)
+        self._await("Airflow's scheduler, DAG processor and triggerer", self._healthy)
+
+    def _prepare_folders(self) -> None:
+        for old in (self.places.airflow, self.places.logs):
+            shutil.rmtree(old, ignore_errors=True)
+            old.mkdir(parents=True)
+        self.places.reports.mkdir(exist_ok=True)
+        self.places.passwords.write_text(f'{{"{environment.USER}": "{self.password}"}}')
+        self.places.passwords.chmod(0o600)
+
+    def _start_processes(self) -> None:
+        """Start everything at once; only what needs Airflow's tables waits for them."""
+        self._say("starting the simulator and Airflow")
+        here = environment.simulator(os.environ, self.places)
+        self.processes.start("simulator", self._simulator_command(), here, PROJECT)
+        env = environment.airflow(os.environ, self.places, self.ports, self.secrets) | dict(self.settings.airflow)
+        empty = self.places.state / f"empty-airflow-{version('apache-airflow-core')}.db"
+        database = self.places.airflow / "airflow.db"
+        if empty.exists():
+            shutil.copyfile(empty, database)
+        else:
+            self.processes.start(_MIGRATION, _airflow("db", "migrate"), env, PROJECT)
+            self._await("Airflow's tables", lambda: _MIGRATION in self.processes.exits)
+            _copy_database(database, empty)
+        for name in COMPONENTS:
+            self.processes.start(name, _airflow(name), env, PROJECT)
+
+    def _simulator_command(self) -> list[str]:
+        chosen = self.settings
+        command = [sys.executable, "-m", "drs_simulator", "--host", "127.0.0.1", "--port", str(self.ports.simulator)]
+        command += ["--fleet", str(chosen.fleet), "--speed", f"{chosen.speed:g}"]
+        return command + (["--faults", str(chosen.faults)] if chosen.faults else [])
+
+    def _await(self, what: str, happened: Callable[[], bool], within: float = READY_WITHIN) -> None:
+        give_up = time.monotonic() + within
+        while not happened():
+            self.check(wait=0.1)
+            if time.monotonic() > give_up:
+                raise NotReady(f"{what}: not ready after {within:.0f} s. The logs are in {self.places.logs}")
+
+    def _logged_in(self) -> bool:
+        try:
+            self.airflow.log_in()
+        except httpx.HTTPError:
+            return False
+        return True
+
+    def _healthy(self) -> bool:
+        health = self.airflow.health()
+        return all(health.get(name) == "healthy" for name in _HEALTHY)
+
+    def await_dag(self, dag_id: str, within: float = READY_WITHIN) -> None:
+        """Wait until Airflow knows a DAG.
+
+        :raises NotReady: with the import errors that Airflow shows, when it does not come to know it.
+        """
+        give_up = time.monotonic() + within
+        while not self.airflow.knows_dag(dag_id):
+            self.check(wait=0.2)
+            errors = self.airflow.import_errors()
+            if errors or time.monotonic() > give_up:
+                said = "\n".join(errors) or f"no import error either; see {self.processes.log('dag-processor')}"
+                raise NotReady(f"Airflow does not know the DAG {dag_id}:\n{said}")
+
+
+_MIGRATION = "db-migrate"
+
+
+def _airflow(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "airflow", *arguments]
+
+
+def _locked(state: Path) -> IO[str]:
+    """Take the state folder for this stack; the lock goes with the last process that holds the file."""
+    state.mkdir(parents=True, exist_ok=True)
+    lock = (state / "lock").open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        owner = lock.read().strip() or "unknown"
+        lock.close()
+        raise FolderTaken(
+            f"another demo runs in {state} (process {owner}). Stop it with Ctrl-C in its terminal: kill -INT {owner}"
+        ) from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    """Keep the tables just made for the next start: they cost five seconds and are always the same."""
+    unfinished = target.with_suffix(".part")
+    unfinished.unlink(missing_ok=True)
+    with closing(sqlite3.connect(source)) as full, closing(sqlite3.connect(unfinished)) as copy:
+        full.backup(copy)
+    unfinished.rename(target)
+
+
+def _obituary(name: str, code: int, log: Path) -> str:
+    end = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    last = log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+    return "\n".join([f"{name} {end}. Its last lines:", *(f"  | {line}" for line in last), f"The whole log: {log}"])
