@@ -1,0 +1,1 @@
+"""What a run has to prove afterwards: figures, verdict, files."""

@@ -1,0 +1,41 @@
+"""What to do next about a failed launch, by what its reason says."""
+
+import re
+
+NO_REASON = "DRS gave no reason"
+
+_LOOK = "then clear the wave's failed tasks in Airflow: only the servers that are not there are launched again"
+
+_ADVICE: tuple[tuple[str, str], ...] = (
+    (
+        r"InsufficientInstanceCapacity|insufficient capacity",
+        "choose an instance type or subnet that has capacity in the server's launch settings",
+    ),
+    (
+        r"VcpuLimitExceeded|InstanceLimitExceeded|vCPU (limit|quota)|quota",
+        "ask for a higher EC2 quota in the recovery Region",
+    ),
+    (
+        r"Unauthorized|AccessDenied|not authorized|PassRole",
+        "give the role of the Airflow connection the missing permission; docs/permissions.md lists them all",
+    ),
+    (r"subnet|InvalidAddress|IP address", "correct the subnet or address in the server's EC2 launch template"),
+    (r"\bkms\b|encrypt", "let DRS use the KMS key of the volumes in the recovery Region"),
+    (r"snapshot", "check the server's replication; a job from an older point in time may work"),
+    (
+        r"timed? ?out|still running|PENDING|IN_PROGRESS",
+        "look at the job in the DRS console: it may still end by itself",
+    ),
+    (
+        re.escape(NO_REASON),
+        "this is what missing EC2 permissions or a launch template without subnet look like: check both",
+    ),
+)
+
+
+def next_step(reason: str) -> str:
+    """Name the next step for a reason as DRS or EC2 worded it (patterns seen in the service's own errors)."""
+    for pattern, advice in _ADVICE:
+        if re.search(pattern, reason, re.IGNORECASE):
+            return f"{advice}, {_LOOK}"
+    return f"look at the job's log in the DRS console and correct the cause, {_LOOK}"

@@ -1,0 +1,173 @@
+"""What the report task collects about one run, before anybody judges it.
+
+Everything here is a fact as Airflow or AWS gave it. Times are aware; a fact that nobody recorded is ``None``
+or left out, never zero. ``measure`` turns a ``RunEvidence`` into a ``RunReport``.
+"""
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, field_validator
+
+WaveState = Literal["not_started", "skipped", "running", "launched", "completed_with_exceptions", "failed"]
+CleanupState = Literal["done", "nothing_to_do", "incomplete", "not_run"]
+
+
+class EvidencePart(BaseModel):
+    """Frozen, and refuses what it does not know: a misspelt key must not become a missing fact."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ForeignPart(EvidencePart):
+    """A part that others write for more readers than the report: what the report does not use is left aside."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class RunFacts(EvidencePart):
+    """Who started which plan, when and why."""
+
+    dag_id: str
+    run_id: str
+    mode: Literal["drill", "recovery"]
+    plan: str
+    title: str = ""
+    description: str = ""
+    owner: str = ""
+    plan_digest: str = ""
+    """sha256 of the plan that the run was started with."""
+    plan_path: str = ""
+    triggered_by: str | None = None
+    run_type: str = "manual"
+    queued_at: AwareDatetime | None = None
+    started_at: AwareDatetime
+    """Every RTO counts from here."""
+    reason: str | None = None
+    point_in_time: str = "latest"
+    params: dict[str, JsonValue] = Field(default_factory=dict)
+    airflow_url: str | None = None
+
+
+class Objectives(EvidencePart):
+    """What the plan promises; ``None`` where it promises nothing."""
+
+    rto: timedelta | None = None
+    rpo: timedelta | None = None
+
+
+class Finding(ForeignPart):
+    """One thing that preflight saw."""
+
+    severity: str
+    """``refusal`` stops the run, ``warning`` does not."""
+    what: str
+    next_step: str = ""
+    server_id: str | None = None
+    hostname: str | None = None
+
+
+class PreflightEvidence(EvidencePart):
+    """What preflight found before anything was launched."""
+
+    passed: bool
+    checked_at: AwareDatetime | None = None
+    findings: tuple[Finding, ...] = ()
+    quotas: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class JobEvidence(EvidencePart):
+    """One DRS job of a wave."""
+
+    job_id: str
+    region: str = ""
+    aws_conn_id: str = ""
+    created_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    adopted: bool = False
+    """Found by its tags instead of started: an earlier try of the task had already started it."""
+    servers: tuple[str, ...] = ()
+    console_url: str | None = None
+
+
+class JobEvent(ForeignPart):
+    """One line of the DRS job log about one server, for example ``LAUNCH_END``."""
+
+    at: AwareDatetime
+    event: str
+
+
+class ServerEvidence(EvidencePart):
+    """What became of one source server in one wave."""
+
+    server_id: str
+    hostname: str = ""
+    group: str = ""
+    region: str = ""
+    critical: bool = True
+    status: str = "NOT_STARTED"
+    """DRS's launch status, or ``NOT_STARTED`` / ``EXCLUDED``; upper case. Only ``LAUNCHED`` can mean success."""
+    instance_id: str | None = None
+    instance_state: str | None = None
+    point_in_time: AwareDatetime | None = None
+    """The instant whose data the recovery instance holds (``pointInTimeSnapshotDateTime``)."""
+    job_id: str | None = None
+    reason: str | None = None
+    """Why it is not usable. A server that was launched and has a reason is counted as failed."""
+    events: tuple[JobEvent, ...] = ()
+
+    @field_validator("status")
+    @classmethod
+    def _as_drs_spells_it(cls, status: str) -> str:
+        return status.upper()
+
+
+class WaveEvidence(EvidencePart):
+    """One wave of the plan and everything that it launched."""
+
+    name: str
+    depends_on: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    tolerate_failures: str = "0"
+    timeout: str = ""
+    state: WaveState = "not_started"
+    state_reason: str | None = None
+    jobs: tuple[JobEvidence, ...] = ()
+    servers: tuple[ServerEvidence, ...] = ()
+
+
+class TerminatedInstance(ForeignPart):
+    """One drill instance that clean-up saw terminated."""
+
+    instance_id: str
+    source_server_id: str | None = None
+    hostname: str | None = None
+    region: str | None = None
+
+
+class CleanupEvidence(EvidencePart):
+    """What clean-up terminated and what it could not; ``left`` maps instance id to why."""
+
+    state: CleanupState = "not_run"
+    terminated: tuple[TerminatedInstance, ...] = ()
+    left: dict[str, str] = Field(default_factory=dict)
+    reason: str | None = None
+
+
+class TaskError(EvidencePart):
+    """One failed task of the run and what it said."""
+
+    task: str
+    message: str
+
+
+class RunEvidence(EvidencePart):
+    """All that is known about a run when its report is written."""
+
+    run: RunFacts
+    objectives: Objectives = Objectives()
+    preflight: PreflightEvidence | None = None
+    waves: tuple[WaveEvidence, ...] = ()
+    cleanup: CleanupEvidence = CleanupEvidence()
+    errors: tuple[TaskError, ...] = ()
+    finished_at: AwareDatetime

@@ -1,0 +1,30 @@
+"""The report as one self-contained page: no script, no request to anywhere."""
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from drs_provider.reporting import words
+from drs_provider.reporting.gantt import draw
+from drs_provider.reporting.result import RunReport
+from drs_provider.reporting.view import view_of
+
+
+def render(report: RunReport) -> str:
+    """Render the report. Every text of plans, tags and hostnames is escaped."""
+    return _environment().get_template("report.html.j2").render(report=report, gantt=draw(report), view=view_of(report))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("drs_provider.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        duration=words.duration, instant=words.instant, clock=words.clock, share=words.share, plural=words.plural
+    )
+    return environment

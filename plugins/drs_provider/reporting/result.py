@@ -1,0 +1,197 @@
+"""What a report says: the shape of ``report.json``.
+
+Durations are seconds as plain numbers, with the unit in the field's name, so that a shell script can compare
+them. ``None`` (``null`` in JSON) means *not measured*; a zero is a measured zero.
+"""
+
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from drs_provider.reporting.evidence import (
+    CleanupState,
+    JobEvidence,
+    PreflightEvidence,
+    RunFacts,
+    TaskError,
+    TerminatedInstance,
+    WaveState,
+)
+
+Outcome = Literal["passed", "completed_with_exceptions", "failed", "refused"]
+ObjectiveOutcome = Literal["met", "missed", "not_measured", "no_objective"]
+
+FORMAT_VERSION = 1
+"""Raised when a field of ``report.json`` is renamed or changes its meaning; new fields do not raise it."""
+
+
+class ReportPart(BaseModel):
+    """Frozen; reads files of newer versions by leaving aside what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ObjectiveResult(ReportPart):
+    """One objective of the plan against what was measured.
+
+    ``measured_seconds`` speaks for the whole plan: it is ``None`` unless every server is there.
+    ``partial_seconds`` is the worst among the servers that are there.
+    """
+
+    target_seconds: float | None
+    measured_seconds: float | None
+    partial_seconds: float | None
+    outcome: ObjectiveOutcome
+    why: str
+
+
+class ObjectiveResults(ReportPart):
+    """Recovery time and recovery point of the plan."""
+
+    rto: ObjectiveResult
+    rpo: ObjectiveResult
+
+
+class Counts(ReportPart):
+    """How many servers ended how. ``excluded`` ones were left out on purpose."""
+
+    waves: int
+    servers: int
+    launched: int
+    failed: int
+    not_started: int
+    excluded: int
+
+
+class Phases(ReportPart):
+    """Where one server's time in DRS went. ``waiting_seconds`` is what lies between the logged phases."""
+
+    snapshot_seconds: float | None = None
+    conversion_seconds: float | None = None
+    launch_seconds: float | None = None
+    waiting_seconds: float | None = None
+
+
+class ServerReport(ReportPart):
+    """One source server: what became of it, how fast, and with data of when."""
+
+    server_id: str
+    hostname: str
+    group: str
+    region: str
+    critical: bool
+    status: str
+    instance_id: str | None = None
+    instance_state: str | None = None
+    point_in_time: AwareDatetime | None = None
+    job_id: str | None = None
+    reason: str | None = None
+    launched_at: AwareDatetime | None = None
+    rto_seconds: float | None = None
+    rpo_seconds: float | None = None
+    phases: Phases = Phases()
+
+
+class WaveReport(ReportPart):
+    """One wave. ``rto_seconds`` and ``rpo_seconds`` are its worst server's, once all its servers are there."""
+
+    name: str
+    depends_on: tuple[str, ...]
+    groups: tuple[str, ...]
+    tolerate_failures: str
+    state: WaveState
+    state_reason: str | None = None
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    duration_seconds: float | None = None
+    rto_seconds: float | None = None
+    rpo_seconds: float | None = None
+    on_critical_path: bool = False
+    jobs: tuple[JobEvidence, ...] = ()
+    servers: tuple[ServerReport, ...] = ()
+
+
+class DeadTime(ReportPart):
+    """Time between the end of the last job that a wave waited for (``after``) and the creation of its first job."""
+
+    wave: str
+    after: str
+    seconds: float
+    from_at: AwareDatetime
+    to_at: AwareDatetime
+
+
+class CriticalPath(ReportPart):
+    """The chain of waves that decided how long the run took.
+
+    ``overhead_share`` is the share of ``elapsed_seconds`` (run start to the end of the path's last job) in which
+    none of the path's DRS jobs was running.
+    """
+
+    waves: tuple[str, ...] = ()
+    elapsed_seconds: float | None = None
+    jobs_seconds: float | None = None
+    overhead_seconds: float | None = None
+    overhead_share: float | None = None
+
+
+class Failure(ReportPart):
+    """One server that is not there although it was launched, why, and what waited for it in vain."""
+
+    server_id: str
+    hostname: str
+    wave: str
+    critical: bool
+    status: str
+    reason: str
+    next_step: str
+    not_started: tuple[str, ...] = ()
+
+
+class NotStarted(ReportPart):
+    """One wave that was never launched."""
+
+    wave: str
+    servers: int
+    because: str
+
+
+class CleanupReport(ReportPart):
+    """Proof of clean-up: what was terminated, what is left and why."""
+
+    state: CleanupState
+    terminated: tuple[TerminatedInstance, ...] = ()
+    left: dict[str, str] = Field(default_factory=dict)
+    reason: str | None = None
+    next_step: str = ""
+
+
+class TimelineEntry(ReportPart):
+    """One dated sentence of the run's story."""
+
+    at: AwareDatetime
+    what: str
+    wave: str | None = None
+
+
+class RunReport(ReportPart):
+    """The whole report of one run; what ``report.json`` holds."""
+
+    format_version: int = FORMAT_VERSION
+    run: RunFacts
+    finished_at: AwareDatetime
+    elapsed_seconds: float
+    verdict: Outcome
+    verdict_reason: str
+    """One sentence."""
+    objectives: ObjectiveResults
+    counts: Counts
+    failures: tuple[Failure, ...] = ()
+    not_started: tuple[NotStarted, ...] = ()
+    errors: tuple[TaskError, ...] = ()
+    waves: tuple[WaveReport, ...] = ()
+    critical_path: CriticalPath = CriticalPath()
+    dead_times: tuple[DeadTime, ...] = ()
+    cleanup: CleanupReport
+    preflight: PreflightEvidence | None = None
+    timeline: tuple[TimelineEntry, ...] = ()

@@ -1,0 +1,118 @@
+"""One word for a whole run, and one sentence why."""
+
+from collections.abc import Iterator
+
+from drs_provider.reporting.evidence import RunEvidence, ServerEvidence, TaskError, WaveEvidence
+from drs_provider.reporting.result import ObjectiveResults, Outcome
+from drs_provider.reporting.standing import standing_of
+from drs_provider.reporting.words import plural, some
+
+PREFLIGHT_GROUP, FINISH_GROUP = "preflight", "finish"
+"""Task groups around the waves; no wave may have one of these names."""
+
+_HARMLESS = ("warning", "info")
+"""Severities of preflight's findings that do not refuse a run."""
+
+
+def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome, str]:
+    """Return the outcome and one sentence why; passed only when nothing speaks against it.
+
+    *refused*: nothing was launched because preflight said no. *failed*: a wave or a task outside the waves
+    failed, or nothing was launched. *completed_with_exceptions*: all waves went through, and something must be
+    looked at: a failed or left-out server, a missed objective, instances that were not cleaned up.
+    """
+    if (why := _refusal(evidence)) is not None:
+        return "refused", why
+    if failures := list(_reasons_to_fail(evidence)):
+        return "failed", _sentence(failures)
+    if exceptions := list(_exceptions(evidence, objectives)):
+        return "completed_with_exceptions", _sentence(exceptions)
+    servers = sum(len(wave.servers) for wave in evidence.waves)
+    everything = f"all {plural(servers, 'server')}" if servers > 1 else "the server"
+    verb = "were" if servers > 1 else "was"
+    return "passed", _sentence([f"{everything} in {plural(len(evidence.waves), 'wave')} {verb} launched"])
+
+
+def _refusal(evidence: RunEvidence) -> str | None:
+    if any(wave.jobs for wave in evidence.waves):
+        return None
+    preflight = evidence.preflight
+    if preflight is not None and not preflight.passed:
+        errors = [finding for finding in preflight.findings if finding.severity not in _HARMLESS]
+        count = f"found {plural(len(errors), 'reason')} against it" if errors else "did not pass"
+        return f"Nothing was launched: preflight {count}."
+    said = [error.message for error in evidence.errors if _group(error) == PREFLIGHT_GROUP]
+    if preflight is None and said:
+        return f"Nothing was launched: preflight ended with: {said[0].strip()}"
+    return None
+
+
+def _reasons_to_fail(evidence: RunEvidence) -> Iterator[str]:
+    for wave in evidence.waves:
+        if wave.state == "failed":
+            missing = [_name(server) for server in _absent(wave)]
+            yield f"wave {wave.name} failed" + (f": {some(missing)} not launched" if missing else "")
+    for wave in evidence.waves:
+        if wave.state == "running":
+            yield f"wave {wave.name} was still running when the run ended"
+    unstarted = [wave.name for wave in evidence.waves if wave.state == "not_started"]
+    if unstarted:
+        yield f"{some(unstarted)} not started"
+    settled = {wave.name for wave in evidence.waves} | {FINISH_GROUP}
+    for error in evidence.errors:
+        if _group(error) not in settled:
+            yield f"task {error.task} failed"
+    if not any(standing_of(server) == "launched" for wave in evidence.waves for server in wave.servers):
+        yield "no server was launched"
+
+
+def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator[str]:
+    for wave in evidence.waves:
+        missing = [_name(server) for server in _absent(wave)]
+        if missing:
+            yield f"in wave {wave.name} {some(missing)} not launched"
+        elif wave.state == "completed_with_exceptions":
+            yield f"wave {wave.name}: {wave.state_reason or 'completed with exceptions'}"
+    skipped = [wave.name for wave in evidence.waves if wave.state == "skipped"]
+    if skipped:
+        yield f"{some(skipped)} left out"
+    excluded = [_name(server) for wave in evidence.waves for server in wave.servers if server.status == "EXCLUDED"]
+    if excluded:
+        yield f"{some(excluded)} excluded"
+    for name, result in (("RTO", objectives.rto), ("RPO", objectives.rpo)):
+        if result.outcome == "missed":
+            yield f"{name} missed: {result.why}"
+    yield from _uncleaned(evidence)
+    for error in evidence.errors:
+        yield f"task {error.task} failed"
+
+
+def _uncleaned(evidence: RunEvidence) -> Iterator[str]:
+    cleanup = evidence.cleanup
+    if cleanup.left:
+        verb = "is" if len(cleanup.left) == 1 else "are"
+        yield f"{plural(len(cleanup.left), 'drill instance')} {verb} still there"
+    elif cleanup.state == "incomplete":
+        yield f"clean-up is incomplete: {cleanup.reason or 'no reason was recorded'}"
+    elif cleanup.state == "not_run" and evidence.run.mode == "drill":
+        yield f"clean-up did not run: {cleanup.reason or 'the drill instances may still be there'}"
+
+
+def _absent(wave: WaveEvidence) -> list[ServerEvidence]:
+    """Servers of a wave that should be there and are not; those of a skipped wave should not."""
+    if wave.state == "skipped":
+        return []
+    return [server for server in wave.servers if standing_of(server) in ("failed", "not_started")]
+
+
+def _name(server: ServerEvidence) -> str:
+    return server.hostname or server.server_id
+
+
+def _group(error: TaskError) -> str:
+    return error.task.split(".", 1)[0]
+
+
+def _sentence(parts: list[str]) -> str:
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}."

@@ -1,0 +1,147 @@
+"""The report in the order and the proportions in which the page shows it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from drs_provider.reporting.result import ObjectiveResult, Outcome, RunReport, ServerReport, WaveReport
+from drs_provider.reporting.standing import Standing, standing_of
+from drs_provider.reporting.words import duration, share
+
+VERDICTS: dict[Outcome, tuple[str, str]] = {
+    "passed": ("✓", "Passed"),
+    "completed_with_exceptions": ("!", "Completed with exceptions"),
+    "failed": ("✕", "Failed"),
+    "refused": ("⊘", "Refused"),
+}
+"""Symbol and words of every verdict: the colour is never the only sign."""
+
+_LONG_TABLE = 12
+_ORDER: tuple[Standing, ...] = ("failed", "not_started", "excluded", "launched")
+
+
+@dataclass(frozen=True)
+class Meter:
+    """One objective as a bar: what was measured, and where the objective stands, in per cent of its width."""
+
+    name: str
+    title: str
+    figure: str
+    target: str
+    outcome: str
+    words: str
+    why: str
+    filled: float
+    mark: float | None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One phase of a server as per cent of the slowest server of its wave."""
+
+    kind: str
+    width: float
+    title: str
+
+
+@dataclass(frozen=True)
+class ServerRow:
+    """One line of a wave's table."""
+
+    server: ServerReport
+    standing: Standing
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True)
+class WaveTable:
+    """A wave with its servers parted: those to look at, always shown, and those that are there."""
+
+    wave: WaveReport
+    attention: tuple[ServerRow, ...]
+    launched: tuple[ServerRow, ...]
+    opens: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """What the template needs beside the report itself."""
+
+    symbol: str
+    verdict: str
+    meters: tuple[Meter, Meter]
+    tables: tuple[WaveTable, ...]
+    dead_worst: str
+    overhead: str
+    airflow_url: str | None
+
+
+def view_of(report: RunReport) -> View:
+    """Arrange the report for reading."""
+    symbol, verdict = VERDICTS[report.verdict]
+    rto = _meter("RTO", "Recovery time, run start to last server launched", report.objectives.rto)
+    rpo = _meter("RPO", "Recovery point, age of the oldest data at its launch", report.objectives.rpo)
+    worst_gap = max((gap.seconds for gap in report.dead_times), default=None)
+    return View(
+        symbol=symbol,
+        verdict=verdict,
+        meters=(rto, rpo),
+        tables=tuple(_table(wave) for wave in report.waves if wave.servers),
+        dead_worst=duration(worst_gap),
+        overhead=share(report.critical_path.overhead_share),
+        airflow_url=web_url(report.run.airflow_url),
+    )
+
+
+def web_url(url: str | None) -> str | None:
+    """Let http and https addresses through; anything else, such as ``javascript:``, is no link."""
+    try:
+        return url if url and urlsplit(url).scheme in ("http", "https") else None
+    except ValueError:
+        return None
+
+
+def _meter(name: str, title: str, result: ObjectiveResult) -> Meter:
+    shown = result.measured_seconds if result.measured_seconds is not None else result.partial_seconds
+    target = result.target_seconds
+    scale = max(shown or 0.0, target or 0.0) * 1.08 or 1.0
+    words = {"met": "met", "missed": "missed", "not_measured": "not measured", "no_objective": "no objective"}
+    return Meter(
+        name=name,
+        title=title,
+        figure=duration(result.measured_seconds),
+        target=duration(target) if target is not None else "none",
+        outcome=result.outcome,
+        words=words[result.outcome],
+        why=result.why,
+        filled=round((shown or 0.0) / scale * 100, 2),
+        mark=round(target / scale * 100, 2) if target is not None else None,
+    )
+
+
+def _table(wave: WaveReport) -> WaveTable:
+    slowest = max((sum(seconds for _, seconds in _phases(server)) for server in wave.servers), default=0.0)
+    rows = [ServerRow(server, standing_of(server), _segments(server, slowest)) for server in wave.servers]
+    attention = sorted((row for row in rows if row.standing != "launched"), key=lambda row: _ORDER.index(row.standing))
+    launched = [row for row in rows if row.standing == "launched"]
+    return WaveTable(wave, tuple(attention), tuple(launched), opens=len(launched) <= _LONG_TABLE)
+
+
+def _phases(server: ServerReport) -> Sequence[tuple[str, float]]:
+    split = server.phases
+    named = (
+        ("snapshot", split.snapshot_seconds),
+        ("conversion", split.conversion_seconds),
+        ("launch", split.launch_seconds),
+        ("waiting", split.waiting_seconds),
+    )
+    return [(kind, seconds) for kind, seconds in named if seconds is not None]
+
+
+def _segments(server: ServerReport, slowest: float) -> tuple[Segment, ...]:
+    if slowest <= 0:
+        return ()
+    return tuple(
+        Segment(kind, round(seconds / slowest * 100, 1), f"{kind} {duration(seconds)}")
+        for kind, seconds in _phases(server)
+    )

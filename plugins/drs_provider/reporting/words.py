@@ -1,0 +1,50 @@
+"""How figures are written for people."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def duration(seconds: float | None) -> str:
+    """Write seconds as people read them: ``850 ms``, ``9.4 s``, ``3m 05s``, ``1h 02m``; ``None`` was not measured."""
+    if seconds is None:
+        return "not measured"
+    if 0 < seconds < 0.9995:  # noqa: PLR2004 - what would round up to 1000 ms is a second
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:  # noqa: PLR2004 - what would round up to 60.0 s is a minute
+        return f"{seconds:.1f} s".replace(".0 s", " s")
+    whole = round(seconds)
+    if whole < _HOUR:
+        return f"{whole // _MINUTE}m {whole % _MINUTE:02d}s"
+    whole = round(seconds / _MINUTE) * _MINUTE
+    if whole < _DAY:
+        return f"{whole // _HOUR}h {whole % _HOUR // _MINUTE:02d}m"
+    return f"{whole // _DAY}d {whole % _DAY // _HOUR:02d}h"
+
+
+def instant(at: datetime | None) -> str:
+    """Write an instant in UTC, to the second."""
+    return "not measured" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def clock(at: datetime | None) -> str:
+    """Write the time of day in UTC."""
+    return "not measured" if at is None else at.astimezone(UTC).strftime("%H:%M:%S")
+
+
+def share(part: float | None) -> str:
+    """Write a share of one as per cent."""
+    return "not measured" if part is None else f"{part * 100:.1f} %"
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 server``, ``2 servers``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def some(names: Sequence[str], at_most: int = 5) -> str:
+    """List the first few names and say how many more there are."""
+    more = len(names) - at_most
+    shown = ", ".join(names[:at_most])
+    return f"{shown} and {more} more" if more > 0 else shown
