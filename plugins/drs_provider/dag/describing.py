@@ -36,7 +36,7 @@ def members(group: ProtectionGroup) -> str:
 
 def tooltip(wave: Wave, groups: Mapping[str, ProtectionGroup], depends_on: tuple[str, ...]) -> str:
     """The text over a wave's group in the graph view."""
-    lines = [f"{name}: {members(groups[name])} in {groups[name].region}" for name in wave.groups]
+    lines = [f"{name}: {members(groups[name])} in {groups[name].region or 'its Region'}" for name in wave.groups]
     lines.append(f"starts after {', '.join(depends_on)}" if depends_on else "starts at once")
     lines.append(f"may fail: {wave.tolerate_failures} of its critical servers; timeout {duration(wave.timeout)}")
     return "\n".join(lines)

@@ -66,7 +66,7 @@ class Left:
 
     def errors(self) -> list[dict[str, str]]:
         """The last words of every failed task, but for those that only show a server."""
-        failed = [task for task, state in self.states.items() if state == "failed"]
+        failed = [task for task, state in self.states.items() if state == "failed" and ".servers" not in task]
         found = ((task, self.of(task, ERROR)) for task in sorted(failed))
         return [{"task": task, "message": message} for task, message in found if isinstance(message, str)]
 
@@ -85,7 +85,7 @@ def _run(context: Context, runnable: RunnablePlan, preflight: Mapping[str, Any])
         "plan_digest": preflight.get("digest", runnable.digest),
         "plan_path": runnable.path.name,
         "triggered_by": getattr(dag_run, "triggering_user_name", None),
-        "run_type": str(dag_run.run_type),
+        "run_type": dag_run.run_type.value,
         "queued_at": getattr(dag_run, "queued_at", None),
         "started_at": dag_run.start_date,
         "reason": params.get("reason") or None,
@@ -138,7 +138,9 @@ def _wave(
 
 def _server(member: Mapping[str, Any], result: Mapping[str, Any] | None) -> dict[str, Any]:
     facts = ("status", "instance_id", "instance_state", "point_in_time", "job_id", "reason", "events")
-    return {**member, **({key: result[key] for key in facts} if result else {})}
+    if result is None:
+        return dict(member)
+    return {**member, **{key: result[key] for key in facts}, "status": result["status"].upper()}
 
 
 def _state(left: Left, wave: Wave, verdict: Mapping[str, Any]) -> tuple[str, str | None]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import BaseOperator, ObjectStoragePath, TaskGroup, TriggerRule
@@ -14,10 +15,13 @@ from drs_provider.graph.request import is_drill
 from drs_provider.graph.roster import Target, targets_of
 from drs_provider.operators.cleanup import DrsTerminateRecoveryInstancesOperator
 from drs_provider.plan.reading import RunnablePlan
-from drs_provider.recovery.identity import run_key
+from drs_provider.recovery.identity import RUN, run_key
 
 GOOD = ("passed", "completed_with_exceptions")
 """Verdicts of a green run; every other verdict makes it red."""
+
+
+_CLOCKS_DIFFER = timedelta(minutes=10)
 
 
 def reports_folder() -> ObjectStoragePath:
@@ -35,7 +39,7 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
     """
 
     def __init__(self, *, target: Target, start_task_ids: Sequence[str], **kwargs: Any) -> None:
-        super().__init__(aws_conn_id=target.aws_conn_id, region_name=target.region, job_ids=(), **kwargs)
+        super().__init__(aws_conn_id=target.aws_conn_id, region_name=target.region or None, job_ids=(), **kwargs)
         self.target, self.start_task_ids = target, tuple(start_task_ids)
 
     def prepare(self, context: Context) -> None:
@@ -47,11 +51,13 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
         known = {
             job["job_id"]
             for launch in started
-            if launch and (launch["aws_conn_id"], launch["region"]) == (self.target.aws_conn_id, self.target.region)
+            if launch and launch["aws_conn_id"] == self.target.aws_conn_id and launch["region"] == self.hook.region
             for job in launch["jobs"]
         }
-        tagged = self.hook.jobs_of_run(run_key(dag_run.dag_id, dag_run.run_id), since=dag_run.start_date)
-        self.job_ids = sorted(known | {job["jobID"] for job in tagged})
+        ours = run_key(dag_run.dag_id, dag_run.run_id)
+        recent = self.hook.jobs_since(dag_run.start_date - _CLOCKS_DIFFER)
+        tagged = {job["jobID"] for job in recent if job.get("tags", {}).get(RUN) == ours}
+        self.job_ids = sorted(known | tagged)
         super().prepare(context)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +16,8 @@ from drs_provider.graph.request import RunRequest, read_request
 from drs_provider.graph.roster import Roster, RosterServer, Target, call_roll, targets_of
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.plan.reading import RunnablePlan, read_folder
-from drs_provider.recovery.readiness import Finding, Severity, assess
+from drs_provider.recovery.jobs import ENDED_STATUS
+from drs_provider.recovery.readiness import Finding, assess, refusals
 
 if TYPE_CHECKING:
     from drs_provider.aws.hook import DrsHook
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 PREFLIGHT_TASK = "preflight.check"
 PREFLIGHT = "preflight"
 """XCom key of what preflight found; there even when it refused the run."""
+
+_LONGEST_JOB = timedelta(days=1)
+"""How far back running jobs are looked for: DescribeJobs filters by date, not by status."""
 
 _SIDE_BY_SIDE = 8
 """Reads of one account and Region at a time: DescribeRecoverySnapshots takes one server a call."""
@@ -63,7 +68,7 @@ class CheckPlan(BaseOperator):
                 context["params"],
                 plan=plan.name,
                 waves=[wave.name for wave in plan.waves],
-                started_by_schedule=str(context["dag_run"].run_type) == "scheduled",
+                started_by_schedule=context["dag_run"].run_type == "scheduled",
             )
         except PreflightRefused as refusal:
             raise AirflowFailException(str(refusal)) from refusal
@@ -82,7 +87,7 @@ class CheckPlan(BaseOperator):
 def _hook(target: Target) -> "DrsHook":
     from drs_provider.aws.hook import DrsHook
 
-    return DrsHook(aws_conn_id=target.aws_conn_id, region_name=target.region)
+    return DrsHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None)
 
 
 class Survey:
@@ -98,6 +103,7 @@ class Survey:
     ) -> None:
         self.runnable, self.other_groups, self.request, self.now = runnable, other_groups, request, now
         self.findings: list[Finding] = []
+        self.problems: list[str] = []
         self.roster = Roster({}, (), ())
         self.quotas: dict[str, Any] = {}
 
@@ -109,11 +115,10 @@ class Survey:
             try:
                 found[target] = hook_of(target).source_servers()
             except (AccessDenied, NotInitialized, NotFound) as refusal:
-                self._say(None, f"{target.region} ({target.aws_conn_id}): {refusal}", "mend this, then start again")
+                self.problems.append(f"{target}: {refusal}")
         if len(found) == len(targets):
             self.roster = call_roll(self.runnable.plan, self.runnable.groups, found, self.request, self.other_groups)
-            for problem in self.roster.problems:
-                self._say(None, problem, "")
+            self.problems += self.roster.problems
             for target, servers in found.items():
                 self._check_target(target, servers, hook_of(target))
         return self
@@ -122,8 +127,8 @@ class Survey:
         here = [server for server in self.roster.servers if server.target == target]
         described = {str(server["sourceServerID"]): server for server in found}
         known = [server.server_id for server in here if server.known]
-        self.quotas[f"{target.aws_conn_id}/{target.region}"] = hook.quotas().as_json()
-        busy = hook.busy_servers(since=self.now - timedelta(days=1))
+        self.quotas[str(target)] = asdict(hook.quotas())
+        busy = busy_servers(hook.jobs_since(self.now - _LONGEST_JOB))
         live: dict[str, list[Mapping[str, Any]]] = {}
         for instance in hook.recovery_instances(source_server_ids=known) if known else ():
             live.setdefault(instance["sourceServerID"], []).append(instance)
@@ -145,21 +150,10 @@ class Survey:
         plan = self.runnable.plan
         return (plan.drill.max_lag if plan.drill else None) or plan.rpo
 
-    def _say(self, server: RosterServer | None, what: str, next_step: str) -> None:
-        self.findings.append(
-            Finding(
-                severity=Severity.REFUSAL,
-                server_id=server.server_id if server else None,
-                hostname=server.hostname if server else None,
-                what=what,
-                next_step=next_step,
-            )
-        )
-
     @property
     def refusals(self) -> list[str]:
         """Every reason not to launch, one line each."""
-        return [str(finding) for finding in self.findings if finding.severity is Severity.REFUSAL]
+        return [*self.problems, *(str(finding) for finding in refusals(self.findings))]
 
     def table(self) -> list[str]:
         """What goes into the task's log: the waves and their servers, then every finding."""
@@ -168,6 +162,7 @@ class Survey:
             chosen = "" if wave in self.request.waves else " (not chosen)"
             lines.append(f"  wave {wave}: {len(servers)} servers{chosen}")
         lines += [f"  excluded: {server.hostname} ({server.server_id})" for server in self.roster.excluded]
+        lines += [f"  refusal: {problem}" for problem in self.problems]
         lines += [f"  {finding.severity}: {finding}" for finding in self.findings]
         return lines
 
@@ -183,13 +178,26 @@ class Survey:
             "replace_live_instances": self.request.replace_live_instances,
             "checked_at": self.now.isoformat(),
             "quotas": self.quotas,
-            "findings": [finding.as_json() for finding in self.findings],
+            "findings": [
+                *({"severity": "refusal", "what": problem, "next_step": ""} for problem in self.problems),
+                *(_finding(finding) for finding in self.findings),
+            ],
             "excluded": [server.as_json() for server in self.roster.excluded],
             "waves": {
                 wave: {"selected": wave in self.request.waves, "targets": _by_target(servers)}
                 for wave, servers in self.roster.waves.items()
             },
         }
+
+
+def busy_servers(jobs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The servers that a running job holds, whoever started it, each with the job's id."""
+    return {
+        server["sourceServerID"]: job["jobID"]
+        for job in jobs
+        if job["status"] != ENDED_STATUS
+        for server in job.get("participatingServers", ())
+    }
 
 
 def _by_target(servers: Iterable[RosterServer]) -> list[dict[str, Any]]:
@@ -200,6 +208,10 @@ def _by_target(servers: Iterable[RosterServer]) -> list[dict[str, Any]]:
         {"aws_conn_id": target.aws_conn_id, "region": target.region, "servers": members}
         for target, members in parts.items()
     ]
+
+
+def _finding(finding: Finding) -> dict[str, str]:
+    return {key: value for key, value in asdict(finding).items() if key != "rule"}
 
 
 def _side_by_side(ask: Callable[[str], T], server_ids: Sequence[str]) -> list[T]:

@@ -36,7 +36,7 @@ class StartWave(DrsStartRecoveryOperator):
             source_server_ids=(),
             is_drill=True,
             aws_conn_id=target.aws_conn_id,
-            region_name=target.region,
+            region_name=target.region or None,
             launch_name=wave,
             **kwargs,
         )
@@ -58,7 +58,7 @@ class StartWave(DrsStartRecoveryOperator):
             raise AirflowSkipException(f"wave {self.wave} was not chosen for this run")
         self.servers = servers_of(wave, self.target)
         if not self.servers:
-            raise AirflowSkipException(f"wave {self.wave} has no server left to launch in {self.target.region}")
+            raise AirflowSkipException(f"wave {self.wave} has no server left to launch in {self.target}")
         self.source_server_ids = [server["server_id"] for server in self.servers]
         self.tags = {"drs-orchestrator:plan": self.plan, "drs-orchestrator:wave-name": self.wave}
         super().prepare(context)
@@ -112,7 +112,7 @@ class ServerOutcome(BaseOperator):
         result = next((one for one in results if one["server_id"] == self.server["server_id"]), None)
         if result is None:
             raise AirflowFailException(f"{self.server['hostname']}: the wave's job left no result for it")
-        if result["status"] == "LAUNCHED" and not result["reason"]:
+        if result["status"] == "launched":
             self.log.info("%s: launched as %s", self.server["hostname"], result["instance_id"])
             return dict(result)
         why = f"{self.server['hostname']}: {result['reason'] or result['status']}"

@@ -8,15 +8,22 @@ from typing import Any
 
 from drs_provider.graph.request import RunRequest
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
+from drs_provider.recovery.readiness import hostname_of
 from drs_provider.recovery.selection import matches
 
 
 @dataclass(frozen=True, order=True)
 class Target:
-    """An account and Region as a plan names them: the Airflow connection, and the recovery Region."""
+    """An account and Region as a plan names them: the Airflow connection, and the recovery Region.
+
+    ``region`` is empty where the group leaves it to the connection.
+    """
 
     aws_conn_id: str
     region: str
+
+    def __str__(self) -> str:
+        return f"{self.region or 'the Region'} of connection {self.aws_conn_id}"
 
 
 @dataclass(frozen=True)
@@ -55,16 +62,14 @@ class Roster:
         return tuple(server for servers in self.waves.values() for server in servers)
 
 
+def target_of(group: ProtectionGroup) -> Target:
+    """Where a group's source servers are."""
+    return Target(group.aws_conn_id, group.region or "")
+
+
 def targets_of(groups: Sequence[ProtectionGroup]) -> tuple[Target, ...]:
     """The accounts and Regions of some groups, each once, in the order of the groups."""
-    return tuple(dict.fromkeys(Target(group.aws_conn_id, group.region) for group in groups))
-
-
-def hostname_of(source_server: Mapping[str, Any]) -> str:
-    """What a person calls a source server: its host name, else its Name tag, else its id."""
-    hints = source_server.get("sourceProperties", {}).get("identificationHints", {})
-    name = hints.get("hostname") or source_server.get("tags", {}).get("Name") or source_server["sourceServerID"]
-    return str(name)
+    return tuple(dict.fromkeys(target_of(group) for group in groups))
 
 
 def call_roll(
@@ -99,12 +104,12 @@ def call_roll(
 
 
 def _members(group: ProtectionGroup, found: Mapping[Target, Sequence[Mapping[str, Any]]]) -> tuple[RosterServer, ...]:
-    target = Target(group.aws_conn_id, group.region)
+    target = target_of(group)
     known = {str(server["sourceServerID"]): server for server in found.get(target, ())}
     named = [
         RosterServer(
             server_id=member.id,
-            hostname=hostname_of(known[member.id]) if member.id in known else member.id,
+            hostname=hostname_of(known.get(member.id), member.id),
             group=group.name,
             critical=member.critical,
             target=target,
@@ -114,7 +119,14 @@ def _members(group: ProtectionGroup, found: Mapping[Target, Sequence[Mapping[str
     ]
     names = {member.id for member in group.servers}
     selected = [
-        RosterServer(str(server["sourceServerID"]), hostname_of(server), group.name, True, target, True)
+        RosterServer(
+            str(server["sourceServerID"]),
+            hostname_of(server, str(server["sourceServerID"])),
+            group.name,
+            True,
+            target,
+            True,
+        )
         for server in _selected(group, known.values())
         if server["sourceServerID"] not in names
     ]
@@ -151,7 +163,7 @@ def _empty(resolved: Mapping[str, Sequence[RosterServer]], groups: Mapping[str, 
             group = groups[name]
             tags = group.select.tags if group.select else {}
             yield (
-                f"group {name}: no source server in {group.region} has the tags {dict(tags)!r}: "
+                f"group {name}: no source server in {target_of(group)} has the tags {dict(tags)!r}: "
                 "check the tags of the source servers in DRS, and the group's region and aws_conn_id"
             )
 
