@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+from drs_provider.graph.roster import in_words
 from drs_provider.plan.dependencies import wave_dependencies
 from drs_provider.plan.model import ProtectionGroup, Wave
 from drs_provider.plan.reading import RunnablePlan
@@ -26,11 +27,7 @@ def members(group: ProtectionGroup) -> str:
     if group.servers:
         parts.append(f"{len(group.servers)} server{'s'[: len(group.servers) != 1]} by name")
     if group.select is not None:
-        tags = ", ".join(
-            f"{key}={'|'.join(value) if isinstance(value, tuple) else value}"
-            for key, value in group.select.tags.items()
-        )
-        parts.append(f"servers tagged {tags}")
+        parts.append(f"servers tagged {in_words(group.select.tags)}")
     return " and ".join(parts)
 
 

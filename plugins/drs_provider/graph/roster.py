@@ -142,6 +142,11 @@ def _selected(group: ProtectionGroup, servers: Any) -> Iterator[Mapping[str, Any
             yield server
 
 
+def in_words(tags: Mapping[str, Sequence[str]]) -> str:
+    """A selection's tags as people say them: ``App=shop, Tier=db|cache``."""
+    return ", ".join(f"{key}={'|'.join(values)}" for key, values in tags.items())
+
+
 def natural(text: str) -> tuple[Any, ...]:
     """Sort key that puts web2 before web10."""
     parts: list[Any] = []
@@ -161,9 +166,9 @@ def _empty(resolved: Mapping[str, Sequence[RosterServer]], groups: Mapping[str, 
     for name, servers in resolved.items():
         if not servers:
             group = groups[name]
-            tags = group.select.tags if group.select else {}
+            tags = in_words(group.select.tags) if group.select else "of no selection"
             yield (
-                f"group {name}: no source server in {target_of(group)} has the tags {dict(tags)!r}: "
+                f"group {name}: no source server in {target_of(group)} has the tags {tags}: "
                 "check the tags of the source servers in DRS, and the group's region and aws_conn_id"
             )
 

@@ -1,0 +1,95 @@
+"""What the trigger form may say, and what it is told when it may not."""
+
+import pytest
+from drs_provider.errors import PreflightRefused
+from drs_provider.graph.request import RunRequest, is_drill, read_request
+from hypothesis import given
+from hypothesis import strategies as st
+
+WAVES = ("database", "application", "web")
+
+
+def read(*, started_by_schedule=False, **params):
+    return read_request(
+        {"mode": "drill", **params}, plan="web-shop", waves=WAVES, started_by_schedule=started_by_schedule
+    )
+
+
+def test_an_empty_form_is_a_drill_of_everything():
+    assert read() == RunRequest(
+        mode="drill",
+        point_in_time="latest",
+        waves=WAVES,
+        exclude_servers=(),
+        replace_live_instances=False,
+        reason="",
+    )
+
+
+def test_chosen_waves_keep_the_order_of_the_plan():
+    assert read(waves=["web", "database"]).waves == ("database", "web")
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        pytest.param({"mode": "Drill"}, ["mode 'Drill' is neither 'drill' nor 'recovery'"], id="mode in capitals"),
+        pytest.param({"mode": True}, ["mode True is neither 'drill' nor 'recovery'"], id="mode as a bool"),
+        pytest.param({"mode": None}, ["mode None is neither 'drill' nor 'recovery'"], id="no mode"),
+        pytest.param(
+            {"mode": "recovery"},
+            [
+                "mode is recovery: type the plan's name, web-shop, into 'confirm'",
+                "mode recovery is not supported yet: this version runs drills only",
+            ],
+            id="recovery without the typed name",
+        ),
+        pytest.param(
+            {"mode": "recovery", "confirm": "web-shop", "started_by_schedule": True},
+            [
+                "only drills are started by a schedule: a recovery needs a person",
+                "mode recovery is not supported yet: this version runs drills only",
+            ],
+            id="recovery by schedule",
+        ),
+        pytest.param(
+            {"point_in_time": "2026-01-31T14:05:00Z"},
+            ["point_in_time other than 'latest' is not supported yet"],
+            id="an instant",
+        ),
+        pytest.param(
+            {"replace_live_instances": "False"},
+            ["replace_live_instances is 'False': it must be true or false"],
+            id="a flag as text",
+        ),
+        pytest.param(
+            {"waves": ["databse", "mail"]},
+            [
+                "waves: no wave called 'databse' (did you mean 'database'?)",
+                "waves: no wave called 'mail' (the plan has database, application, web)",
+            ],
+            id="unknown waves",
+        ),
+        pytest.param(
+            {"mode": "test", "waves": ["wbe"]},
+            ["mode 'test' is neither 'drill' nor 'recovery'", "waves: no wave called 'wbe' (did you mean 'web'?)"],
+            id="everything at once",
+        ),
+    ],
+)
+def test_a_form_that_may_not_run_is_told_everything_that_is_wrong(params, said):
+    with pytest.raises(PreflightRefused) as refused:
+        read(**params)
+
+    assert list(refused.value.findings) == said
+
+
+@given(st.one_of(st.none(), st.booleans(), st.integers(), st.text(), st.lists(st.text())))
+def test_only_the_two_words_are_modes(mode):
+    if mode == "drill":
+        assert is_drill(mode) is True
+    elif mode == "recovery":
+        assert is_drill(mode) is False
+    else:
+        with pytest.raises(PreflightRefused):
+            is_drill(mode)
