@@ -100,7 +100,7 @@ def _row(wave: WaveReport, dead: DeadTime | None, scale: _Scale, top: int, finis
     if dead is not None and dead.seconds > 0:
         left = scale.at(dead.from_at)
         title = f"{duration(dead.seconds)} from the end of {dead.after} to the first job of {wave.name}"
-        gap = Bar(left, round(max(scale.at(dead.to_at) - left, 0.15), 3), top + _LABEL, title)
+        gap = Bar(left, round(max(scale.at(dead.to_at) - left, 0.4), 3), top + _LABEL, title)
     launched = sum(standing_of(server) == "launched" for server in wave.servers)
     note = f"{launched} of {plural(len(wave.servers), 'server')} · {duration(wave.duration_seconds)}"
     if dead is not None:

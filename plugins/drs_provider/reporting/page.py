@@ -1,13 +1,15 @@
 """The report as one self-contained page: no script, no request to anywhere."""
 
+import json
 from functools import cache
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from drs_provider.reporting import words
 from drs_provider.reporting.gantt import draw
 from drs_provider.reporting.result import RunReport
-from drs_provider.reporting.view import view_of
+from drs_provider.reporting.view import view_of, web_url
 
 
 def render(report: RunReport) -> str:
@@ -25,6 +27,17 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        duration=words.duration, instant=words.instant, clock=words.clock, share=words.share, plural=words.plural
+        duration=words.duration,
+        instant=words.instant,
+        clock=words.clock,
+        share=words.share,
+        plural=words.plural,
+        web_url=web_url,
+        as_json=_as_json,
     )
     return environment
+
+
+def _as_json(value: Any) -> str:
+    """Write a value as JSON text, without the HTML-safe escapes of jinja2's own filter: autoescape does that."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

@@ -1,10 +1,18 @@
 """The report in the order and the proportions in which the page shows it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from drs_provider.reporting.result import ObjectiveResult, Outcome, RunReport, ServerReport, WaveReport
+from drs_provider.reporting.result import (
+    Failure,
+    ObjectiveOutcome,
+    ObjectiveResult,
+    Outcome,
+    RunReport,
+    ServerReport,
+    WaveReport,
+)
 from drs_provider.reporting.standing import Standing, standing_of
 from drs_provider.reporting.words import duration, share
 
@@ -16,7 +24,38 @@ VERDICTS: dict[Outcome, tuple[str, str]] = {
 }
 """Symbol and words of every verdict: the colour is never the only sign."""
 
+TONES = {
+    "launched": "good",
+    "completed_with_exceptions": "warn",
+    "failed": "bad",
+    "running": "warn",
+    "not_started": "",
+    "skipped": "",
+    "excluded": "",
+}
+"""Colour of every state of a wave or a server."""
+
+STATES = {
+    "launched": "✓ launched",
+    "completed_with_exceptions": "! completed with exceptions",
+    "failed": "✕ failed",
+    "running": "… running",
+    "not_started": "○ not started",
+    "skipped": "⊖ left out",
+    "excluded": "⊖ excluded",
+}
+"""Words of every state, each with a symbol of its own."""
+
 _LONG_TABLE = 12
+_MOST_FAILURES = 25
+"""Failed servers that get a paragraph of their own; the others stand in a table below them."""
+
+_OUTCOMES: dict[ObjectiveOutcome, tuple[str, str]] = {
+    "met": ("✓ met", "good"),
+    "missed": ("✕ missed", "bad"),
+    "not_measured": ("not measured", ""),
+    "no_objective": ("no objective", ""),
+}
 _ORDER: tuple[Standing, ...] = ("failed", "not_started", "excluded", "launched")
 
 
@@ -28,8 +67,11 @@ class Meter:
     title: str
     figure: str
     target: str
-    outcome: str
+    is_measured: bool
+    partial: str | None
+    outcome: ObjectiveOutcome
     words: str
+    tone: str
     why: str
     filled: float
     mark: float | None
@@ -55,12 +97,16 @@ class ServerRow:
 
 @dataclass(frozen=True)
 class WaveTable:
-    """A wave with its servers parted: those to look at, always shown, and those that are there."""
+    """A wave with its servers parted: those to look at, and those that are there.
+
+    ``untried`` says that no server of the wave was started; ``opens`` that the launched ones are few enough to show.
+    """
 
     wave: WaveReport
     attention: tuple[ServerRow, ...]
     launched: tuple[ServerRow, ...]
     opens: bool
+    untried: bool
 
 
 @dataclass(frozen=True)
@@ -71,6 +117,9 @@ class View:
     verdict: str
     meters: tuple[Meter, Meter]
     tables: tuple[WaveTable, ...]
+    failures: tuple[Failure, ...]
+    tones: Mapping[str, str]
+    states: Mapping[str, str]
     dead_worst: str
     overhead: str
     airflow_url: str | None
@@ -87,6 +136,9 @@ def view_of(report: RunReport) -> View:
         verdict=verdict,
         meters=(rto, rpo),
         tables=tuple(_table(wave) for wave in report.waves if wave.servers),
+        failures=report.failures[:_MOST_FAILURES],
+        tones=TONES,
+        states=STATES,
         dead_worst=duration(worst_gap),
         overhead=share(report.critical_path.overhead_share),
         airflow_url=web_url(report.run.airflow_url),
@@ -105,14 +157,16 @@ def _meter(name: str, title: str, result: ObjectiveResult) -> Meter:
     shown = result.measured_seconds if result.measured_seconds is not None else result.partial_seconds
     target = result.target_seconds
     scale = max(shown or 0.0, target or 0.0) * 1.08 or 1.0
-    words = {"met": "met", "missed": "missed", "not_measured": "not measured", "no_objective": "no objective"}
     return Meter(
         name=name,
         title=title,
         figure=duration(result.measured_seconds),
         target=duration(target) if target is not None else "none",
+        is_measured=result.measured_seconds is not None,
+        partial=duration(result.partial_seconds) if shown is not None and result.measured_seconds is None else None,
         outcome=result.outcome,
-        words=words[result.outcome],
+        words=_OUTCOMES[result.outcome][0],
+        tone=_OUTCOMES[result.outcome][1],
         why=result.why,
         filled=round((shown or 0.0) / scale * 100, 2),
         mark=round(target / scale * 100, 2) if target is not None else None,
@@ -124,16 +178,22 @@ def _table(wave: WaveReport) -> WaveTable:
     rows = [ServerRow(server, standing_of(server), _segments(server, slowest)) for server in wave.servers]
     attention = sorted((row for row in rows if row.standing != "launched"), key=lambda row: _ORDER.index(row.standing))
     launched = [row for row in rows if row.standing == "launched"]
-    return WaveTable(wave, tuple(attention), tuple(launched), opens=len(launched) <= _LONG_TABLE)
+    return WaveTable(
+        wave,
+        tuple(attention),
+        tuple(launched),
+        opens=len(launched) <= _LONG_TABLE,
+        untried=all(row.standing in ("not_started", "excluded") for row in rows),
+    )
 
 
 def _phases(server: ServerReport) -> Sequence[tuple[str, float]]:
     split = server.phases
     named = (
         ("snapshot", split.snapshot_seconds),
+        ("waiting", split.waiting_seconds),  # nearly all of it lies between the snapshot and the conversion
         ("conversion", split.conversion_seconds),
         ("launch", split.launch_seconds),
-        ("waiting", split.waiting_seconds),
     )
     return [(kind, seconds) for kind, seconds in named if seconds is not None]
 

@@ -16,11 +16,11 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.1f} s".replace(".0 s", " s")
     whole = round(seconds)
     if whole < _HOUR:
-        return f"{whole // _MINUTE}m {whole % _MINUTE:02d}s"
+        return f"{whole // _MINUTE}m {whole % _MINUTE:02d}s".removesuffix(" 00s")
     whole = round(seconds / _MINUTE) * _MINUTE
     if whole < _DAY:
-        return f"{whole // _HOUR}h {whole % _HOUR // _MINUTE:02d}m"
-    return f"{whole // _DAY}d {whole % _DAY // _HOUR:02d}h"
+        return f"{whole // _HOUR}h {whole % _HOUR // _MINUTE:02d}m".removesuffix(" 00m")
+    return f"{whole // _DAY}d {whole % _DAY // _HOUR:02d}h".removesuffix(" 00h")
 
 
 def instant(at: datetime | None) -> str:
