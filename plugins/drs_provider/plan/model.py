@@ -45,6 +45,7 @@ from drs_provider.plan.steps import (
 
 # The whole language can be imported from here; its two biggest families have files of their own.
 __all__ = [
+    "NETWORK_FORMS",
     "AnyStep",
     "Approval",
     "ApprovalStep",
@@ -144,12 +145,16 @@ class VpcNetwork(PlanPart):
     """Its id."""
 
 
+NETWORK_FORMS = ("network_word", "network_vpc")
+"""How pydantic marks the two forms of a network in the locations of its errors."""
+
+
 def _network_form(written: Any) -> str:
-    return "network_vpc" if isinstance(written, (dict, VpcNetwork)) else "network_word"
+    return NETWORK_FORMS[isinstance(written, (dict, VpcNetwork))]
 
 
 Network = Annotated[
-    Annotated[Literal["isolated", "shared"], Tag("network_word")] | Annotated[VpcNetwork, Tag("network_vpc")],
+    Annotated[Literal["isolated", "shared"], Tag(NETWORK_FORMS[0])] | Annotated[VpcNetwork, Tag(NETWORK_FORMS[1])],
     Discriminator(_network_form),
 ]
 

@@ -33,7 +33,7 @@ def check_schedule(text: str) -> tuple[str, str] | None:
 
 def _check_cron(text: str) -> tuple[str, str] | None:
     # croniter is what Airflow reads cron with. It loads dateutil: only plans with a cron expression pay for that.
-    from croniter import CroniterBadCronError, CroniterBadDateError, croniter  # noqa: PLC0415 - said above
+    from croniter import CroniterBadCronError, CroniterBadDateError, croniter
 
     try:
         croniter(text, _A_LEAP_YEAR_BEGINS).get_next(datetime)

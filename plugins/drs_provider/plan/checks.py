@@ -1,0 +1,197 @@
+"""What only a whole plan or a whole group can know about itself; add a rule by adding a generator."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from drs_provider.plan.dependencies import wave_dependencies
+from drs_provider.plan.documents import Location
+from drs_provider.plan.findings import Finding
+from drs_provider.plan.model import ApprovalStep, LaunchSettings, ProtectionGroup, RecoveryPlan, Step, Wave
+from drs_provider.plan.problems import nearest
+
+NO_WAVE_NAMES = ("preflight", "finish")
+"""Task groups that stand around the waves."""
+NO_STEP_NAMES = ("start_recovery", "recovery_job", "servers")
+"""Tasks that stand beside the steps of a wave."""
+
+
+def members_or_selection(group: ProtectionGroup) -> Iterator[Finding]:
+    """A group has members."""
+    if not group.servers and group.select is None:
+        yield Finding((), "a group needs servers, select, or both")
+
+
+def members_once(group: ProtectionGroup) -> Iterator[Finding]:
+    """A group names a server once."""
+    seen: set[str] = set()
+    for position, member in enumerate(group.servers):
+        if member.id in seen:
+            yield Finding(("servers", position), f"{member.id} is named twice in this group")
+        seen.add(member.id)
+
+
+def private_address_of_one(group: ProtectionGroup) -> Iterator[Finding]:
+    """A fixed address is for one server, and is not copied at the same time."""
+    for key, settings in (("launch", group.launch), ("drill_launch", group.drill_launch)):
+        if settings.private_ip and (len(group.servers) != 1 or group.select is not None):
+            what = "one address cannot be given to several servers"
+            yield Finding((key, "private_ip"), what, "set it in the launch of a single member", at_key=True)
+        yield from _one_address(settings, (key,))
+    for position, member in enumerate(group.servers):
+        yield from _one_address(member.launch, ("servers", position, "launch"))
+
+
+def _one_address(settings: LaunchSettings, location: Location) -> Iterator[Finding]:
+    if settings.private_ip and settings.copy_private_ip:
+        what = "private_ip and copy_private_ip exclude each other"
+        yield Finding((*location, "copy_private_ip"), what, "keep one of them", at_key=True)
+
+
+def wave_names(plan: RecoveryPlan) -> Iterator[Finding]:
+    """Waves have names of their own, and none of the task groups around them."""
+    seen: set[str] = set()
+    for position, wave in enumerate(plan.waves):
+        here: Location = ("waves", position, "name")
+        if wave.name in NO_WAVE_NAMES:
+            yield Finding(here, f"{wave.name!r} is the name of a task group around the waves", "choose another")
+        if wave.name in seen:
+            yield Finding(here, f"there are two waves called {wave.name!r}", "rename one")
+        seen.add(wave.name)
+
+
+def waves_do_something(plan: RecoveryPlan) -> Iterator[Finding]:
+    """A wave has groups or steps."""
+    for position, wave in enumerate(plan.waves):
+        if not (wave.groups or wave.before or wave.after):
+            yield Finding(("waves", position), "a wave needs groups, or steps in before or after")
+
+
+def groups_once(plan: RecoveryPlan) -> Iterator[Finding]:
+    """A group is in at most one wave of a plan."""
+    first: dict[str, str] = {}
+    for position, wave in enumerate(plan.waves):
+        for place, group in enumerate(wave.groups):
+            if group in first:
+                where = "twice in this wave" if first[group] == wave.name else f"in wave {first[group]!r} already"
+                yield Finding(("waves", position, "groups", place), f"group {group!r} is {where}", "remove one")
+            first.setdefault(group, wave.name)
+
+
+def known_dependencies(plan: RecoveryPlan) -> Iterator[Finding]:
+    """A wave waits for other waves of the plan, each once."""
+    names = {wave.name for wave in plan.waves}
+    for position, wave in enumerate(plan.waves):
+        waits_for = wave.depends_on or ()
+        for place, name in enumerate(waits_for):
+            here: Location = ("waves", position, "depends_on", place)
+            if name == wave.name:
+                yield Finding(here, "a wave cannot wait for itself", "remove it")
+            elif name not in names:
+                yield Finding(here, f"no wave called {name!r}", nearest(name, names - {wave.name}))
+            elif name in waits_for[:place]:
+                yield Finding(here, f"{name!r} is named twice", "remove one")
+
+
+def no_cycles(plan: RecoveryPlan) -> Iterator[Finding]:
+    """Waves do not wait for each other in a circle."""
+    waits_for = wave_dependencies(plan)
+    cycle = _find_cycle({name: [one for one in waits_for[name] if one != name] for name in waits_for})
+    if cycle:
+        position = next(place for place, wave in enumerate(plan.waves) if wave.name == cycle[0])
+        path = " -> ".join(cycle)
+        hint = "an arrow means: waits for; leave one out of depends_on"
+        explicit = plan.waves[position].depends_on is not None
+        here: Location = ("waves", position, "depends_on") if explicit else ("waves", position)
+        yield Finding(here, f"waves wait for each other: {path}", hint, subject="waves")
+
+
+def _find_cycle(waits_for: Mapping[str, list[str]]) -> list[str]:
+    """Give one circle, beginning and ending with the same wave; the plan's order decides which. No recursion."""
+    done: set[str] = set()
+    for start in waits_for:
+        path: list[str] = []
+        stack = [(start, iter(waits_for[start]))] if start not in done else []
+        path.extend(name for name, _ in stack)
+        while stack:
+            name, others = stack[-1]
+            other = next((one for one in others if one in waits_for and one not in done), None)
+            if other is None:
+                done.add(name)
+                stack.pop()
+                path.pop()
+            elif other in path:
+                return [*path[path.index(other) :], other]
+            else:
+                stack.append((other, iter(waits_for[other])))
+                path.append(other)
+    return []
+
+
+def step_names(plan: RecoveryPlan) -> Iterator[Finding]:
+    """Steps have names of their own where they stand, and none of the tasks beside them."""
+    yield from _unique_steps((), plan, reserved=(), place="plan")
+    for position, wave in enumerate(plan.waves):
+        yield from _unique_steps(("waves", position), wave, reserved=NO_STEP_NAMES, place="wave")
+
+
+def _unique_steps(
+    above: Location, owner: RecoveryPlan | Wave, *, reserved: tuple[str, ...], place: str
+) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for location, step in _steps(above, owner):
+        here: Location = (*location, "name")
+        # A name has no underscore, so what could collide are names that read alike.
+        if step.name.replace("-", "_") in reserved:
+            yield Finding(here, f"{step.name!r} is the name of a task of every wave", "choose another")
+        if step.name in seen:
+            yield Finding(here, f"there are two steps called {step.name!r} in this {place}", "rename one")
+        seen.add(step.name)
+
+
+def _steps(above: Location, owner: RecoveryPlan | Wave) -> Iterator[tuple[Location, Step]]:
+    for key, steps in (("before", owner.before), ("after", owner.after)):
+        for position, step in enumerate(steps):
+            yield (*above, key, position), step
+
+
+def enough_approvers(plan: RecoveryPlan) -> Iterator[Finding]:
+    """Nobody waits for more agreements than there are people."""
+    asked: list[tuple[Location, Any]] = [(("recovery", "approval"), plan.recovery.approval)]
+    owners: list[tuple[Location, RecoveryPlan | Wave]] = [
+        ((), plan),
+        *((("waves", position), wave) for position, wave in enumerate(plan.waves)),
+    ]
+    for above, owner in owners:
+        asked.extend((where, step) for where, step in _steps(above, owner) if isinstance(step, ApprovalStep))
+    for location, approval in asked:
+        if approval and approval.required > len(set(approval.approvers)):
+            what = f"{approval.required} must agree, but only {len(set(approval.approvers))} may"
+            yield Finding((*location, "required"), what, "lower required or name more approvers")
+
+
+GROUP_CHECKS: tuple[Callable[[ProtectionGroup], Iterator[Finding]], ...] = (
+    members_or_selection,
+    members_once,
+    private_address_of_one,
+)
+PLAN_CHECKS: tuple[Callable[[RecoveryPlan], Iterator[Finding]], ...] = (
+    wave_names,
+    waves_do_something,
+    groups_once,
+    known_dependencies,
+    no_cycles,
+    step_names,
+    enough_approvers,
+)
+
+
+def group_findings(group: ProtectionGroup) -> Iterator[Finding]:
+    """Find everything that is wrong with a group by itself."""
+    for check in GROUP_CHECKS:
+        yield from check(group)
+
+
+def plan_findings(plan: RecoveryPlan) -> Iterator[Finding]:
+    """Find everything that is wrong with a plan by itself."""
+    for check in PLAN_CHECKS:
+        yield from check(plan)

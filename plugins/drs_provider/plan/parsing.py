@@ -1,0 +1,142 @@
+"""One YAML document into one model, or every problem that it has by itself."""
+
+from collections.abc import Iterable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from drs_provider.plan.checks import group_findings, plan_findings
+from drs_provider.plan.documents import Document, Location
+from drs_provider.plan.fields import found
+from drs_provider.plan.findings import Finding, place, say_where
+from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
+from drs_provider.plan.problems import Problem, nearest
+from drs_provider.plan.templates import template_names
+from drs_provider.plan.unsupported import Unsupported, unsupported_parts
+from drs_provider.plan.wording import findings_of
+
+KINDS: dict[str, type[ProtectionGroup | RecoveryPlan]] = {
+    "ProtectionGroup": ProtectionGroup,
+    "RecoveryPlan": RecoveryPlan,
+}
+
+
+@dataclass
+class Parsed:
+    """A document and what came of it.
+
+    ``model`` is what the document says, also where a rule is broken; ``problems`` decides whether it may be used.
+    Where the shape is wrong the model lacks the wrong parts and serves only to find more problems.
+    """
+
+    document: Document
+    kind: str
+    name: str
+    model: ProtectionGroup | RecoveryPlan | None
+    problems: list[Problem]
+    left_out: tuple[Location, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Where the document's name stands, as ``path:line``."""
+        mark = next((key for key, _ in self.document.root.value if key.value == "name"), self.document.root)
+        return f"{self.document.path}:{self.document.first_line + mark.start_mark.line}"
+
+    def add(self, findings: Iterable[Finding]) -> None:
+        """Take problems over; a place that has one already keeps the first, and guesses about wrong parts go."""
+        taken = {(problem.line, problem.column) for problem in self.problems if problem.where == "YAML"}
+        for finding in findings:
+            problem = place(self.document, finding)
+            if (problem.line, problem.column) not in taken and problem not in self.problems:
+                self.problems.append(problem)
+
+    def add_guessed(self, findings: Iterable[Finding]) -> None:
+        """Take over findings about the model, but none about parts that it lacks."""
+        self.add(finding for finding in findings if not any(_touch(finding.location, out) for out in self.left_out))
+
+
+def _touch(one: Location, other: Location) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
+
+
+def parse_document(document: Document, unsupported: tuple[Unsupported, ...]) -> Parsed:
+    """Read a document as what its ``kind`` says, and gather all that is wrong with it alone."""
+    data = document.data
+    parsed = Parsed(document, "", "", None, document.problems)
+    if not isinstance(data, dict):
+        parsed.add(
+            [Finding((), f"expected a mapping with a kind, found {found(data)}", "begin with kind: RecoveryPlan")]
+        )
+        return parsed
+    kind, name = data.get("kind"), data.get("name")
+    if not isinstance(kind, str) or kind not in KINDS:
+        parsed.add([_kind_finding(data)])
+        return parsed
+    parsed.kind, parsed.name = kind, name if isinstance(name, str) else ""
+    try:
+        parsed.model = KINDS[kind].model_validate(data, by_alias=True, by_name=False)
+    except ValidationError as error:
+        findings = tuple(findings_of(error, KINDS[kind], document))
+        parsed.add(findings)
+        parsed.left_out = tuple(finding.location for finding in findings)
+        parsed.model = _without(data, error, KINDS[kind])
+    parsed.add(unsupported_parts(data, unsupported))
+    parsed.add(template_names(data))
+    parsed.add_guessed(_own_findings(parsed.model))
+    return parsed
+
+
+def _own_findings(model: ProtectionGroup | RecoveryPlan | None) -> Iterator[Finding]:
+    if isinstance(model, ProtectionGroup):
+        yield from group_findings(model)
+    elif isinstance(model, RecoveryPlan):
+        yield from plan_findings(model)
+
+
+def _kind_finding(data: dict[str, Any]) -> Finding:
+    if "kind" not in data:
+        return Finding(
+            (), "kind is missing", "write kind: RecoveryPlan or kind: ProtectionGroup", subject=say_where(data)
+        )
+    kind = data["kind"]
+    hint = nearest(kind, KINDS) if isinstance(kind, str) else "write RecoveryPlan or ProtectionGroup"
+    what = f"no kind called {kind!r}" if isinstance(kind, str) else f"expected a kind, found {found(kind)}"
+    return Finding(("kind",), what, hint)
+
+
+def _without(
+    data: dict[str, Any], error: ValidationError, model: type[ProtectionGroup | RecoveryPlan]
+) -> ProtectionGroup | RecoveryPlan | None:
+    """Read the document without its wrong parts, so that one typing error does not hide a circle of waves."""
+    rest = deepcopy(data)
+    # From the back, so that the positions of list items that are still to go do not move.
+    for location in sorted((detail["loc"] for detail in error.errors()), key=_order, reverse=True):
+        _remove(rest, location)
+    try:
+        return model.model_validate(rest, by_alias=True, by_name=False)
+    except ValidationError:
+        return None
+
+
+def _order(location: Location) -> tuple[tuple[bool, int, str], ...]:
+    return tuple((isinstance(part, int), part if isinstance(part, int) else 0, str(part)) for part in location)
+
+
+def _remove(data: Any, location: Location) -> None:
+    for position, part in enumerate(location):
+        if isinstance(data, dict) and isinstance(part, str) and part in data:
+            if position == len(location) - 1:
+                del data[part]
+                return
+            inside = data[part]
+            if not isinstance(inside, dict | list):
+                del data[part]
+                return
+            data = inside
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            if position == len(location) - 1 or not isinstance(data[part], dict | list):
+                return  # positions in the findings must stay true: a list with a wrong item is not read further
+            data = data[part]

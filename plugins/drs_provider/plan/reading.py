@@ -1,0 +1,182 @@
+"""The plans folder into plans that can run, and every problem that is in the way of the others."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from drs_provider.plan.digest import digest_of
+from drs_provider.plan.documents import read_documents
+from drs_provider.plan.library_checks import add_library_problems
+from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
+from drs_provider.plan.parsing import Parsed, parse_document
+from drs_provider.plan.problems import Problem
+from drs_provider.plan.unsupported import UNSUPPORTED, Unsupported
+
+SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class RunnablePlan:
+    """A plan without a problem, with the groups that its waves use, in the waves' order.
+
+    ``digest`` is the fingerprint of what plan and groups mean (see ``digest.py``).
+    """
+
+    plan: RecoveryPlan
+    groups: Mapping[str, ProtectionGroup]
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True)
+class Library:
+    """All that a plans folder holds: what can be used, by name, and what is wrong with the rest."""
+
+    plans: Mapping[str, RunnablePlan] = field(default_factory=lambda: MappingProxyType({}))
+    groups: Mapping[str, ProtectionGroup] = field(default_factory=lambda: MappingProxyType({}))
+    problems: tuple[Problem, ...] = ()
+
+    def problems_of(self, path: Path) -> tuple[Problem, ...]:
+        """Give the problems of one file."""
+        return tuple(problem for problem in self.problems if problem.path == path)
+
+
+def read_folder(folder: Path, *, unsupported: tuple[Unsupported, ...] = UNSUPPORTED) -> Library:
+    """Read every plan file under the folder. Never raises for what is in the files: that becomes ``problems``."""
+    if not folder.is_dir():
+        what = "there is no such folder" if not folder.exists() else "this is no folder"
+        return Library(problems=(Problem(folder, 1, 1, "plans folder", what, "set DRS_PLANS_FOLDER to the plans"),))
+    return _read(plan_files(folder), unsupported)
+
+
+def read_paths(
+    paths: Sequence[Path], *, plans_folder: Path | None = None, unsupported: tuple[Unsupported, ...] = UNSUPPORTED
+) -> Library:
+    """Read files and folders, and from around them what they refer to; tell only of what was asked for.
+
+    Groups are looked for in the plans folder: ``plans_folder`` where the path is inside it, else the nearest folder
+    called ``plans`` that holds the path, else the path's own folder.
+    """
+    asked: dict[Path, None] = {}
+    around: dict[Path, None] = {}
+    for path in paths:
+        asked.update(dict.fromkeys(plan_files(path) if path.is_dir() else [path]))
+        around.update(dict.fromkeys(plan_files(plans_folder_of(path, plans_folder))))
+    same_file = {file.resolve(): file for file in asked}
+    files = [*asked, *(file for file in around if file.resolve() not in same_file)]
+    everything = _read(sorted(files), unsupported)
+    return Library(
+        MappingProxyType({name: plan for name, plan in everything.plans.items() if plan.path in asked}),
+        everything.groups,
+        tuple(problem for problem in everything.problems if problem.path in asked),
+    )
+
+
+def plans_folder_of(path: Path, plans_folder: Path | None) -> Path:
+    """Give the folder whose files belong together with the path."""
+    if plans_folder is not None and path.resolve().is_relative_to(plans_folder.resolve()):
+        return plans_folder
+    own = path if path.is_dir() else path.parent
+    resolved = own.resolve()
+    named = next((up for up in (resolved, *resolved.parents) if up.name == "plans"), None)
+    if named is None or named == resolved:
+        return own
+    return Path(os.path.relpath(named)) if not path.is_absolute() else named
+
+
+def plan_files(folder: Path) -> list[Path]:
+    """Give the YAML files under a folder at any depth, sorted; hidden ones are left out.
+
+    Kubernetes mounts a ConfigMap as hidden folders and links into them: the links count, the folders do not.
+    """
+    found: list[Path] = []
+    for where, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found.extend(Path(where, name) for name in files if name.endswith(SUFFIXES) and not name.startswith("."))
+    return sorted(found)
+
+
+def read_one(
+    folder: Path, plan_name: str, *, unsupported: tuple[Unsupported, ...] = UNSUPPORTED
+) -> RunnablePlan | None:
+    """Give one plan, or None where there is none that can run: the way for task starts.
+
+    Opens every file, but parses only documents that can hold the plan or its groups. Rules between these and other
+    groups are not looked at again: a group that was added elsewhere does not stop a run that goes on. Whatever is
+    unusual is left to ``read_folder``.
+    """
+    contents = [(path, content) for path in plan_files(folder) if not isinstance(content := _content(path), Problem)]
+    plans = _named(contents, "RecoveryPlan", (plan_name,), unsupported)
+    if len(plans) == 1 and isinstance(plans[0].model, RecoveryPlan) and not plans[0].problems:
+        wanted = tuple(name for wave in plans[0].model.waves for name in wave.groups)
+        groups = _named(contents, "ProtectionGroup", wanted, unsupported)
+        if sorted(group.name for group in groups) == sorted(wanted):
+            add_library_problems([*plans, *groups])
+            if not any(parsed.problems for parsed in (*plans, *groups)):
+                return _runnable(plans[0].model, _models(groups), plans[0].document.path)
+    return read_folder(folder, unsupported=unsupported).plans.get(plan_name)
+
+
+def _named(
+    contents: Iterable[tuple[Path, bytes]], kind: str, names: tuple[str, ...], unsupported: tuple[Unsupported, ...]
+) -> list[Parsed]:
+    if not names:
+        return []
+    words = "|".join(re.escape(name) for name in names)
+    pattern = re.compile(rf"""name['"]?\s*:\s*['"]?(?:{words})(?![a-z0-9-])""")
+    as_bytes = re.compile(pattern.pattern.encode())
+    found: list[Parsed] = []
+    for path, content in contents:
+        if kind.encode() in content and as_bytes.search(content):
+            documents, _ = read_documents(path, content, lambda text: kind in text and bool(pattern.search(text)))
+            parsed = (parse_document(document, unsupported) for document in documents)
+            found.extend(one for one in parsed if one.kind == kind and one.name in names)
+    return found
+
+
+def _read(files: Iterable[Path], unsupported: tuple[Unsupported, ...]) -> Library:
+    parsed: list[Parsed] = []
+    problems: list[Problem] = []
+    for path in files:
+        content = _content(path)
+        if isinstance(content, Problem):
+            problems.append(content)
+            continue
+        documents, broken = read_documents(path, content)
+        problems.extend(broken)
+        parsed.extend(parse_document(document, unsupported) for document in documents)
+    add_library_problems(parsed)
+    problems.extend(problem for one in parsed for problem in one.problems)
+    good = [one for one in parsed if not one.problems]
+    groups = _models(good)
+    plans = {
+        one.name: _runnable(one.model, groups, one.document.path)
+        for one in sorted(good, key=lambda one: one.name)
+        if isinstance(one.model, RecoveryPlan)
+    }
+    return Library(MappingProxyType(plans), MappingProxyType(groups), tuple(sorted(set(problems))))
+
+
+def _content(path: Path) -> bytes | Problem:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        return Problem(path, 1, 1, "file", f"cannot be read: {error.strerror}", "mend it or remove it")
+
+
+def _models(parsed: Iterable[Parsed]) -> dict[str, ProtectionGroup]:
+    groups = [one.model for one in parsed if isinstance(one.model, ProtectionGroup)]
+    return {group.name: group for group in sorted(groups, key=lambda group: group.name)}
+
+
+def _runnable(plan: RecoveryPlan, groups: Mapping[str, ProtectionGroup], path: Path) -> RunnablePlan:
+    used = {name: groups[name] for name in _group_names(plan)}
+    return RunnablePlan(plan, MappingProxyType(used), path, digest_of(plan, used))
+
+
+def _group_names(plan: RecoveryPlan) -> Iterator[str]:
+    for wave in plan.waves:
+        yield from wave.groups
