@@ -96,8 +96,10 @@ def test_a_named_server_that_drs_does_not_list_is_kept_and_marked():
             request(),
             (),
             [
-                ("group web: no source server in us-west-2 of connection aws_default has the tags Tier=mail: "
-                "check the tags of the source servers in DRS, and the group's region and aws_conn_id"
+                (
+                    "group web: no source server in us-west-2 of connection aws_default has the tags Tier=mail: "
+                    "check the tags of the source servers in DRS, and the group's region and aws_conn_id"
+                )
             ],
             id="a selection that finds nothing",
         ),
