@@ -12,7 +12,7 @@ REGION = "us-west-2"
 USER = "admin"
 
 # Measured, not guessed: docs/performance.md. SQLite has one writer.
-PARALLELISM = 8
+PARALLELISM = 16
 SCHEDULER_IDLE_SLEEP = 0.1
 
 _SCRUBBED = ("AIRFLOW", "AWS_", "DRS_", "PYTHON", "VIRTUAL_ENV", "_AIRFLOW", "BOTO")

@@ -101,7 +101,8 @@ def _collect() -> dict[int, int]:
 class Guard:
     """The loop: orders in, events out, until the input ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, grace: float) -> None:
+        self._grace = grace
         self._names: dict[int, str] = {}
         self._buffer = b""
         self._asked_to_end = False
@@ -153,7 +154,7 @@ class Guard:
     def _end(self) -> None:
         for pid in self._names:
             _signal(os.killpg, pid, signal.SIGTERM)
-        give_up = time.monotonic() + GRACE
+        give_up = time.monotonic() + self._grace
         while self._names and time.monotonic() < give_up:
             for pid in _collect():
                 self._names.pop(pid, None)
@@ -171,4 +172,4 @@ def _say(event: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    Guard().run()
+    Guard(grace=float(sys.argv[1])).run()

@@ -25,16 +25,18 @@ class Processes:
 
     :param logs: the folder that gets `<name>.log` for every process.
     :param keep_open: a file descriptor that the guard holds as long as it lives: the lock of the state folder.
+    :param grace: seconds between asking a process to end and ending it.
     """
 
-    def __init__(self, logs: Path, keep_open: int | None = None) -> None:
+    def __init__(self, logs: Path, keep_open: int | None = None, grace: float = GRACE) -> None:
         self.logs = logs
+        self.grace = grace
         self.pids: dict[str, int] = {}
         self.exits: dict[str, int] = {}
         self._buffer = b""
         adopt_orphans()
         self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py"))],
+            [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py")), str(grace)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
@@ -99,7 +101,7 @@ class Processes:
             with suppress(BrokenPipeError):  # then the guard is gone, and what it left falls to us
                 self._orders.close()
         try:
-            self._guard.wait(GRACE + 6)
+            self._guard.wait(self.grace + 6)
         except subprocess.TimeoutExpired:
             self._guard.kill()
             self._guard.wait()

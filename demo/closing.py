@@ -1,0 +1,85 @@
+"""What the demo says when the drill has ended, from the run's report. Pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from demo.board import clock
+
+SIGN = {"passed": "✓", "completed_with_exceptions": "!", "failed": "✗", "refused": "✗"}
+_MOST = 10
+
+
+def verdict(report: Mapping[str, Any], speed: float) -> list[str]:
+    """Return the lines that say how a run ended: verdict, RTO, RPO, failures, what was not started.
+
+    :param report: the report as in ``report.json``.
+    :param speed: how many times faster than in reality DRS worked.
+    """
+    counts = report["counts"]
+    words = report["verdict"].replace("_", " ")
+    servers = f"{counts['launched']} of {counts['servers']} launched, {counts['failed']} failed"
+    lines = [
+        f"{SIGN[report['verdict']]} {words.upper()}: {report['verdict_reason']}",
+        f"  servers    {servers}, {counts['not_started']} not started",
+        f"  RTO        {_objective(report['objectives']['rto'])}",
+        f"  RPO        {_objective(report['objectives']['rpo'])}",
+    ]
+    real = at_real_speed(report, speed)
+    if real is not None and speed != 1:
+        lines.append(
+            f"             at real speed the RTO would be {clock(real)}: DRS worked {speed:g} times faster here, "
+            "orchestration did not"
+        )
+    lines += _failures(report["failures"])
+    lines += [
+        f"  - {one['wave']}: {one['servers']} servers not started: {one['because']}" for one in report["not_started"]
+    ]
+    if not report["failures"]:
+        lines += [f"  ✗ {error['task']}: {error['message']}" for error in report["errors"]]
+    return lines
+
+
+def at_real_speed(report: Mapping[str, Any], speed: float) -> timedelta | None:
+    """Stretch the time that DRS's jobs took back to its real length; orchestration's own time stays.
+
+    None when the run did not get every server there: there is no recovery time then.
+    """
+    path = report["critical_path"]
+    if report["objectives"]["rto"]["measured_seconds"] is None or path["jobs_seconds"] is None:
+        return None
+    return timedelta(seconds=path["jobs_seconds"] * speed + path["overhead_seconds"])
+
+
+def _objective(result: Mapping[str, Any]) -> str:
+    if result["measured_seconds"] is None:
+        return f"not measured: {result['why']}"
+    target = result["target_seconds"]
+    measured = f"{result['measured_seconds']:.1f} s measured"
+    return (
+        measured if target is None else f"{measured}, objective {clock(timedelta(seconds=target))}: {result['outcome']}"
+    )
+
+
+def _failures(failures: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = []
+    for failure in failures[:_MOST]:
+        lines.append(f"  ✗ {failure['hostname']} ({failure['wave']}): {failure['reason']}")
+        lines.append(f"    next: {failure['next_step']}")
+    if len(failures) > _MOST:
+        lines.append(f"  … and {len(failures) - _MOST} more; the report names them all")
+    return lines
+
+
+def left_over(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, bool]:
+    """Say what EC2 says of the instances that came during the run; True when none of them is left.
+
+    :param before: instance id → state, when the run began.
+    :param after: the same, when it had ended.
+    """
+    launched = sorted(set(after) - set(before))
+    left = [one for one in launched if after[one] != "terminated"]
+    if left:
+        named = ", ".join(left[:_MOST]) + (", …" if len(left) > _MOST else "")
+        return f"✗ EC2: {len(left)} of {len(launched)} drill instances are still there: {named}", False
+    return f"✓ EC2: {len(launched)} instances came during the drill, none of them is left", True
