@@ -31,7 +31,7 @@ def verdict(report: Mapping[str, Any], speed: float) -> list[str]:
             f"             at real speed the RTO would be {clock(real)}: DRS worked {speed:g} times faster here, "
             "orchestration did not"
         )
-    lines += _failures(report["failures"])
+    lines += _findings(report["preflight"]) + _failures(report["failures"])
     lines += [
         f"  - {one['wave']}: {one['servers']} servers not started: {one['because']}" for one in report["not_started"]
     ]
@@ -59,6 +59,18 @@ def _objective(result: Mapping[str, Any]) -> str:
     return (
         measured if target is None else f"{measured}, objective {clock(timedelta(seconds=target))}: {result['outcome']}"
     )
+
+
+def _findings(preflight: Mapping[str, Any] | None) -> list[str]:
+    if preflight is None or preflight["passed"]:
+        return []
+    lines = []
+    refusals = [finding for finding in preflight["findings"] if finding["severity"] == "refusal"]
+    for finding in refusals[:_MOST]:
+        where = finding["hostname"] or finding["server_id"]
+        lines.append("  ✗ " + (f"{where}: " if where else "") + finding["what"])
+        lines.append(f"    next: {finding['next_step']}")
+    return lines
 
 
 def _failures(failures: Sequence[Mapping[str, Any]]) -> list[str]:

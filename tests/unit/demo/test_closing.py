@@ -1,0 +1,80 @@
+"""What the demo says at the end comes from the report and from EC2, and from nothing else."""
+
+from datetime import timedelta
+
+import pytest
+from drs_provider.reporting.report import measure
+from kit import evidence
+
+from demo.closing import at_real_speed, left_over, verdict
+
+
+def report_of(sample):
+    return measure(sample).model_dump(mode="json")
+
+
+def test_a_passed_drill_says_what_it_measured_and_what_that_means_at_real_speed():
+    assert verdict(report_of(evidence.a_passed_drill()), speed=60) == [
+        "✓ PASSED: All 100 servers in 4 waves were launched.",
+        "  servers    100 of 100 launched, 0 failed, 0 not started",
+        "  RTO        1727.4 s measured, objective 45:00: met",
+        "  RPO        138.9 s measured, objective 5:00: met",
+        "             at real speed the RTO would be 28:35:28: DRS worked 60 times faster here, orchestration did not",
+    ]
+
+
+def test_at_speed_one_there_is_nothing_to_convert():
+    assert len(verdict(report_of(evidence.a_passed_drill()), speed=1)) == 4
+
+
+def test_a_failed_drill_names_server_reason_next_step_and_what_was_not_started():
+    said = "\n".join(verdict(report_of(evidence.a_drill_with_a_failed_database()), speed=60))
+
+    assert "✗ FAILED: Wave database failed: dat3 not launched; application, web, monitoring not started." in said
+    assert "  ✗ dat3 (database): InsufficientInstanceCapacity: We currently do not have" in said
+    assert "    next: choose an instance type or subnet that has capacity" in said
+    assert "  - web: 50 servers not started: waits for application, which was not started either" in said
+    assert "at real speed" not in said
+
+
+def test_a_refused_drill_says_why_preflight_refused_it():
+    report = report_of(evidence.a_refused_drill())
+    said = "\n".join(verdict(report, speed=60))
+
+    assert said.startswith("✗ REFUSED: ")
+    assert [finding["what"] in said for finding in report["preflight"]["findings"]] == [
+        f["severity"] == "refusal" for f in report["preflight"]["findings"]
+    ]
+
+
+def test_real_speed_stretches_the_jobs_and_not_the_orchestration():
+    report = {
+        "critical_path": {"jobs_seconds": 27.0, "overhead_seconds": 6.0},
+        "objectives": {"rto": {"measured_seconds": 33.0}},
+    }
+
+    assert at_real_speed(report, 60) == timedelta(seconds=27 * 60 + 6)
+
+
+@pytest.mark.parametrize(
+    ("after", "said", "is_clean"),
+    [
+        pytest.param(
+            {"i-own": "running", "i-1": "terminated", "i-2": "terminated"},
+            "✓ EC2: 2 instances came during the drill, none of them is left",
+            True,
+            id="clean",
+        ),
+        pytest.param(
+            {"i-own": "running", "i-1": "shutting-down", "i-2": "terminated"},
+            "✗ EC2: 1 of 2 drill instances are still there: i-1",
+            False,
+            id="one is left",
+        ),
+        pytest.param(
+            {"i-own": "running"}, "✓ EC2: 0 instances came during the drill, none of them is left", True, id="none came"
+        ),
+    ],
+)
+def test_clean_up_is_believed_only_when_ec2_shows_it(after, said, is_clean):
+    assert left_over({"i-own": "running"}, after) == (said, is_clean)
