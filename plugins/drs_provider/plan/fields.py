@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from drs_provider.plan.durations import EXAMPLES, format_duration, parse_duration
+from drs_provider.plan.durations import EXAMPLES, EXPECTED, format_duration, parse_duration
 from drs_provider.plan.durations import PATTERN as DURATION_PATTERN
 from drs_provider.plan.problems import nearest
 from drs_provider.plan.schedules import check_schedule, check_timezone
@@ -49,6 +49,7 @@ def worded(what: str, hint: str = "") -> PydanticCustomError:
 
 
 def _matching(pattern: str, expected: str, hint: Callable[[str], str]) -> AfterValidator:
+    # In Python, $ would let a last line break pass; in JSON schemas there is no \Z.
     compiled = re.compile(pattern.replace("$", r"\Z"))
 
     def check(text: str) -> str:
@@ -93,7 +94,7 @@ def _read_duration(written: object) -> timedelta:
     if isinstance(written, int) and not isinstance(written, bool):
         raise worded(f"expected a duration with its unit, found the number {written}", f"for example {written}m")
     if not isinstance(written, str):
-        raise worded(f"expected a duration such as {EXAMPLES}, found {found(written)}")
+        raise worded(f"expected {EXPECTED}, found {found(written)}")
     try:
         return parse_duration(written)
     except ValueError as error:
@@ -199,7 +200,7 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(_read_duration),
     PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": EXAMPLES.split(", ")[:4]}),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": list(EXAMPLES)}),
 ]
 LongerThanZero = Annotated[Duration, AfterValidator(_positive)]
 

@@ -38,6 +38,8 @@ class Library:
     plans: Mapping[str, RunnablePlan] = field(default_factory=lambda: MappingProxyType({}))
     groups: Mapping[str, ProtectionGroup] = field(default_factory=lambda: MappingProxyType({}))
     problems: tuple[Problem, ...] = ()
+    broken_plans: Mapping[str, tuple[Path, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """Plans that cannot run, with the files where they stand; a document without a readable name is not here."""
 
     def problems_of(self, path: Path) -> tuple[Problem, ...]:
         """Give the problems of one file."""
@@ -72,6 +74,7 @@ def read_paths(
         MappingProxyType({name: plan for name, plan in everything.plans.items() if plan.path in asked}),
         everything.groups,
         tuple(problem for problem in everything.problems if problem.path in asked),
+        everything.broken_plans,
     )
 
 
@@ -154,8 +157,8 @@ def _read(files: Iterable[Path], unsupported: tuple[Unsupported, ...]) -> Librar
         if isinstance(content, Problem):
             problems.append(content)
             continue
-        documents, broken = read_documents(path, content)
-        problems.extend(broken)
+        documents, no_yaml = read_documents(path, content)
+        problems.extend(no_yaml)
         parsed.extend(parse_document(document, unsupported) for document in documents)
     add_library_problems(parsed)
     problems.extend(problem for one in parsed for problem in one.problems)
@@ -166,7 +169,13 @@ def _read(files: Iterable[Path], unsupported: tuple[Unsupported, ...]) -> Librar
         for one in sorted(good, key=lambda one: one.name)
         if isinstance(one.model, RecoveryPlan)
     }
-    return Library(MappingProxyType(plans), MappingProxyType(groups), tuple(sorted(set(problems))))
+    broken: dict[str, tuple[Path, ...]] = {}
+    for one in parsed:
+        if one.problems and one.kind == "RecoveryPlan" and one.name:
+            broken[one.name] = (*broken.get(one.name, ()), one.document.path)
+    return Library(
+        MappingProxyType(plans), MappingProxyType(groups), tuple(sorted(set(problems))), MappingProxyType(broken)
+    )
 
 
 def _content(file: str | Path) -> bytes | Problem:

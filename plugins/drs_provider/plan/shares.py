@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 PATTERN = r"^(100|[1-9]?[0-9])%$"
 
-_PERCENTAGE = re.compile(PATTERN, re.ASCII)
+_PERCENTAGE = re.compile(PATTERN.replace("$", r"\Z"))
 
 
 @dataclass(frozen=True)

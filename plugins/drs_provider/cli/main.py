@@ -1,0 +1,49 @@
+"""The ``drs`` command: one parser, one handler for errors, exit codes 0 (fine), 1 (problems), 2 (wrong use)."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from drs_provider import __version__
+from drs_provider.cli import graph, schema, validate
+from drs_provider.cli.options import UsageError
+from drs_provider.errors import DrsProviderError
+
+COMMANDS = (validate, graph, schema)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and give its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code = int(options.run(options))
+        sys.stdout.flush()
+    except UsageError as error:
+        print(f"drs {options.command}: {error}", file=sys.stderr)
+        return 2
+    except DrsProviderError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Who reads us (head, a pager) has seen enough. Python flushes stdout again at exit: give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="drs", description="Recovery plans for AWS Elastic Disaster Recovery.")
+    parser.add_argument("--version", action="version", version=f"drs {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        sub = commands.add_parser(command.NAME, help=command.HELP)
+        command.configure(sub)
+        sub.set_defaults(run=command.run)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
