@@ -38,6 +38,11 @@ class DrsHook(AwsGenericHook["DrsClient"]):
         kwargs["client_type"] = "drs"
         super().__init__(*args, **kwargs)
 
+    @property
+    def region(self) -> str:
+        """The Region that is asked: the hook's own, else the connection's."""
+        return self.conn_region_name
+
     def source_servers(self, ids: Sequence[str] | None = None) -> tuple[Answer, ...]:
         """Return these source servers, or all; an id that DRS does not know is absent from the answer."""
         if ids is None:

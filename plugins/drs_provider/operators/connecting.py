@@ -1,8 +1,14 @@
 """What every DRS operator and sensor has in common: the connection, and a hook that is imported when it is used."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, BaseSensorOperator, Context
+from airflow.sdk.exceptions import AirflowFailException
+
+from drs_provider.errors import DrsProviderError
 
 if TYPE_CHECKING:
     from drs_provider.aws.hook import DrsHook
@@ -23,7 +29,7 @@ class DrsConnected:
     :param botocore_config: keyword arguments of ``botocore.config.Config``
     """
 
-    template_fields: Sequence[str] = AWS_FIELDS
+    template_fields: Collection[str] = AWS_FIELDS
 
     def __init__(
         self,
@@ -50,9 +56,74 @@ class DrsConnected:
             "config": self.botocore_config,
         }
 
+    def prepare(self, context: Context) -> None:
+        """Fill in what only the run knows; called first on every leg of the task, for a leg remembers nothing.
+
+        For subclasses: this one does nothing.
+        """
+
     @cached_property
     def hook(self) -> "DrsHook":
         """The hook of this task's account and Region, made when first asked for."""
-        from drs_provider.aws.hook import DrsHook  # noqa: PLC0415  (see the package's docstring)
+        from drs_provider.aws.hook import DrsHook
 
         return DrsHook(**self.aws)
+
+
+class DrsOperator(DrsConnected, BaseOperator):
+    """Base of the DRS operators.
+
+    Names the four AWS arguments itself: Airflow gives ``default_args`` only to a constructor of an operator class.
+    """
+
+    def __init__(
+        self,
+        *,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            **kwargs,
+        )
+
+
+class DrsSensor(DrsConnected, BaseSensorOperator):
+    """Base of the DRS sensors; see :class:`DrsOperator` for why it names its arguments. They never poke: they defer."""
+
+    def __init__(
+        self,
+        *,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            **kwargs,
+        )
+
+
+@contextmanager
+def failing_for_good() -> Iterator[None]:
+    """Let Airflow retry what a retry can cure (throttled, no answer), and fail the task at once for the rest.
+
+    The error of this package stays attached as the cause, and its words are the task's last line.
+    """
+    try:
+        yield
+    except DrsProviderError as error:
+        if error.retryable:
+            raise
+        raise AirflowFailException(str(error)) from error

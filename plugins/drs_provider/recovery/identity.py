@@ -7,6 +7,9 @@ from collections.abc import Mapping
 PREFIX = "drs-orchestrator:"
 RUN, WAVE, CHUNK, TRY = (PREFIX + part for part in ("run", "wave", "chunk", "try"))
 PLAN, RUN_ID = PREFIX + "plan", PREFIX + "run-id"
+IDENTIFYING = (RUN, WAVE, CHUNK, TRY)
+"""The tags that together name one launch; the others are there for people."""
+
 _LONGEST = 256
 """AWS's limit for a tag value."""
 
@@ -40,7 +43,7 @@ def same_wave(tags: Mapping[str, str] | None, ours: Mapping[str, str]) -> bool:
 
 def same_launch(tags: Mapping[str, str] | None, ours: Mapping[str, str]) -> bool:
     """Tell whether a job is the very launch that ``ours`` identifies."""
-    return bool(tags) and all((tags or {}).get(key) == ours[key] for key in (RUN, WAVE, CHUNK, TRY))
+    return bool(tags) and all((tags or {}).get(key) == ours[key] for key in IDENTIFYING)
 
 
 def attempt_of(tags: Mapping[str, str] | None) -> int:

@@ -8,7 +8,6 @@ from typing import Any, Literal
 from drs_provider.recovery.times import duration, instant, words
 
 Severity = Literal["refusal", "warning"]
-Mode = Literal["drill", "recovery"]
 Rule = Literal[
     "unknown",
     "initial_sync",
@@ -62,7 +61,7 @@ class _Case:
     server: Mapping[str, Any]
     server_id: str
     hostname: str
-    mode: Mode
+    mode: str
     newest_snapshot: Mapping[str, Any] | None
     busy_job: str | None
     live_instances: Sequence[Mapping[str, Any]]
@@ -109,7 +108,7 @@ def assess(
     server: Mapping[str, Any] | None,
     *,
     asked_id: str,
-    mode: Mode,
+    mode: str,
     newest_snapshot: Mapping[str, Any] | None,
     busy_job: str | None,
     live_instances: Sequence[Mapping[str, Any]],

@@ -1,0 +1,78 @@
+"""What a start remembers between its tries, in Airflow's task state store."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from airflow.sdk.execution_time.context import NEVER_EXPIRE
+
+_LAUNCH, _INTENT, _JOBS = "drs_launch", "drs_intent", "drs_jobs"
+
+
+class Store(Protocol):
+    """What of ``context["task_state_store"]`` is used; it survives retries and clears."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return what is kept under the key."""
+        ...
+
+    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+        """Keep a value."""
+        ...
+
+
+class Memory:
+    """Three entries: which attempt this is, what was about to be started, and which jobs exist.
+
+    A *retry* after a crash belongs to the same attempt: it adopts whatever job exists. A *clear* of a task that had
+    succeeded begins the next attempt. The two are told apart exactly: Airflow raises a task instance's ``max_tries``
+    when it is cleared, and at no other time.
+    """
+
+    def __init__(self, store: Store, *, max_tries: int) -> None:
+        self._store = store
+        self._max_tries = max_tries
+
+    def attempt(self) -> int:
+        """Return the number of the present attempt, 0 if nothing is remembered; begin the next one after a clear."""
+        launch = self._store.get(_LAUNCH) or {}
+        number = int(launch.get("attempt", 0))
+        handed_over = launch.get("handed_over")
+        if handed_over is not None and handed_over != self._max_tries:
+            number += 1
+            self.begin(number)
+        return number
+
+    def begin(self, attempt: int) -> None:
+        """Remember the number of the attempt that goes on."""
+        self._set(_LAUNCH, {"attempt": attempt})
+
+    def hand_over(self, attempt: int) -> None:
+        """Remember that the jobs of this attempt were returned to those who watch them."""
+        self._set(_LAUNCH, {"attempt": attempt, "handed_over": self._max_tries})
+
+    def intend(self, tags: Mapping[str, str], servers: Sequence[str]) -> None:
+        """Remember what is about to be started, before it is."""
+        self._set(_INTENT, {"tags": dict(tags), "servers": list(servers)})
+
+    def intent(self) -> Mapping[str, Any] | None:
+        """Return what was last about to be started."""
+        intent: Mapping[str, Any] | None = self._store.get(_INTENT)
+        return intent
+
+    def keep_job(self, job: Mapping[str, Any], tags: Mapping[str, str], servers: Sequence[str]) -> None:
+        """Remember a job that exists, in the shape in which DRS describes it."""
+        entry = {
+            "jobID": job["jobID"],
+            "status": "PENDING",
+            "creationDateTime": job.get("creationDateTime", ""),
+            "tags": dict(tags),
+            "participatingServers": [{"sourceServerID": server, "launchStatus": "PENDING"} for server in servers],
+        }
+        self._set(_JOBS, [*(known for known in self.jobs() if known["jobID"] != job["jobID"]), entry])
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """Return the jobs remembered, as they were when they were started."""
+        return list(self._store.get(_JOBS) or [])
+
+    def _set(self, key: str, value: Any) -> None:
+        self._store.set(key, value, retention=NEVER_EXPIRE)

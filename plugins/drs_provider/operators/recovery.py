@@ -1,0 +1,173 @@
+"""Starting drills and recoveries."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
+
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
+
+from drs_provider.errors import AwsError, QuotaExceeded
+from drs_provider.links.console import DrsJobLink
+from drs_provider.operators.connecting import AWS_FIELDS, DrsOperator, failing_for_good
+from drs_provider.operators.memory import Memory
+from drs_provider.operators.rendered import rendered_bool, rendered_ids, rendered_mapping
+from drs_provider.operators.starting import MustWait, Request, Start
+from drs_provider.recovery.quotas import Quotas
+from drs_provider.recovery.times import instant, words
+from drs_provider.triggers.jobs import DrsJobEvent, DrsJobTrigger
+
+LOOK_AGAIN_AFTER = timedelta(seconds=15)
+"""Pause where DRS says that there is no room but shows no job that takes it."""
+
+
+class DrsStartRecoveryOperator(DrsOperator):
+    """Start the drill or the recovery of some source servers, exactly once.
+
+    One job per chunk of at most the account's quota of servers per job. What exists is adopted: a retry, a lost
+    answer or a killed worker never starts a second job, for every job is tagged with run, wave, chunk and try.
+
+    - Quota full, or servers held by another job: the task defers until there is room, then goes on.
+    - A server with a live recovered instance (not a drill's) is refused unless ``replace_live_instances``: DRS
+      terminates the previous instance on every launch.
+    - Cleared after it had succeeded, it starts a new job for those servers only that failed; what was launched or
+      still runs is kept.
+    - No servers: the task is skipped.
+
+    Returns ``{"region", "aws_conn_id", "started_at", "jobs": [{"job_id", "servers", "created_at", "adopted"}]}``, to be
+    given to ``DrsRecoveryJobSensor(jobs=…)``.
+
+    :param source_server_ids: source servers to launch, in the order in which jobs are filled (templated)
+    :param is_drill: True for a drill, False for a real recovery; must be a bool after rendering (templated)
+    :param tags: further tags for the jobs (templated)
+    :param launch_name: name of this launch, unique in the run; unset: the task id (templated)
+    :param snapshot_ids: point in time (``pit-…``) by server id; others get the most recent data (templated)
+    :param replace_live_instances: terminate live recovered instances by launching their servers again (templated)
+    :param quotas: ``{"jobs", "servers_per_job", "servers_in_jobs"}`` where they are known already; unset: Service
+        Quotas is asked (templated)
+    :param max_wait: how long to wait for room or for servers that other jobs hold
+    :param adoption_window: how far back jobs are looked through for those of this run
+    """
+
+    template_fields: Sequence[str] = (
+        *AWS_FIELDS,
+        "source_server_ids",
+        "is_drill",
+        "tags",
+        "launch_name",
+        "snapshot_ids",
+        "replace_live_instances",
+        "quotas",
+    )
+    template_fields_renderers = {"source_server_ids": "json", "tags": "json", "snapshot_ids": "json"}  # noqa: RUF012  (Airflow's own form)
+    ui_color = "#f6a55c"
+    ui_fgcolor = "#1c1917"
+    operator_extra_links = (DrsJobLink(),)
+
+    def __init__(
+        self,
+        *,
+        source_server_ids: Sequence[str] | str,
+        is_drill: bool | str,
+        tags: Mapping[str, str] | None = None,
+        launch_name: str | None = None,
+        snapshot_ids: Mapping[str, str] | str | None = None,
+        replace_live_instances: bool | str = False,
+        quotas: Mapping[str, int] | str | None = None,
+        max_wait: timedelta = timedelta(hours=6),
+        adoption_window: timedelta = timedelta(days=1),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source_server_ids = source_server_ids
+        self.is_drill = is_drill
+        self.tags = tags
+        self.launch_name = launch_name
+        self.snapshot_ids = snapshot_ids
+        self.replace_live_instances = replace_live_instances
+        self.quotas = quotas
+        self.max_wait = max_wait
+        self.adoption_window = adoption_window
+
+    def execute(self, context: Context) -> Any:
+        """Start, adopt or wait for room."""
+        with failing_for_good():
+            self.prepare(context)
+            return self._go_on(context, waiting_since=None)
+
+    def resume_start(self, context: Context, event: DrsJobEvent | Any = None, *, waiting_since: str) -> Any:
+        """Go on after a wait: count again what is there, and start what fits."""
+        with failing_for_good():
+            self.prepare(context)
+            if isinstance(event, Mapping) and event.get("outcome") == "refused":
+                raise AwsError("DescribeJobs", "Refused", str(event["detail"]))
+            return self._go_on(context, waiting_since=instant(waiting_since))
+
+    def finish(self, context: Context, launch: dict[str, Any]) -> Any:
+        """Return what the task returns; for subclasses that hand the launch on in another way."""
+        return launch
+
+    def _go_on(self, context: Context, *, waiting_since: datetime | None) -> Any:
+        request = self._request(context)
+        if not request.servers:
+            raise AirflowSkipException("no source servers were given: there is nothing to launch")
+        memory = Memory(context["task_state_store"], max_tries=context["ti"].max_tries)
+        outcome = Start(self.hook, memory, request, now=self._now).run()
+        if isinstance(outcome, MustWait):
+            self._wait(outcome, waiting_since or self._now())
+        region = self.hook.region
+        DrsJobLink.persist(context, region=region, resource_id=outcome[0]["job_id"])
+        launch = {
+            "region": region,
+            "aws_conn_id": self.aws_conn_id,
+            "started_at": min(job["created_at"] for job in outcome),
+            "jobs": outcome,
+        }
+        return self.finish(context, launch)
+
+    def _request(self, context: Context) -> Request:
+        """Read the template fields; refuses what rendered to the wrong type, before anything is called."""
+        ti = context["ti"]
+        task = ti.task_id if (ti.map_index or 0) < 0 else f"{ti.task_id}[{ti.map_index}]"
+        began = context["dag_run"].start_date or self._now()
+        return Request(
+            dag_id=ti.dag_id,
+            run_id=ti.run_id,
+            wave=self.launch_name or task,
+            servers=rendered_ids("source_server_ids", self.source_server_ids),
+            is_drill=rendered_bool("is_drill", self.is_drill),
+            replace_live_instances=rendered_bool("replace_live_instances", self.replace_live_instances),
+            since=min(began - timedelta(minutes=10), self._now() - self.adoption_window),
+            tags=rendered_mapping("tags", self.tags),
+            snapshot_ids=rendered_mapping("snapshot_ids", self.snapshot_ids),
+            quotas=Quotas(**rendered_mapping("quotas", self.quotas)) if self.quotas else None,
+        )
+
+    def _wait(self, wait: MustWait, waiting_since: datetime) -> NoReturn:
+        deadline = waiting_since + self.max_wait
+        now = self._now()
+        if now >= deadline:
+            raise QuotaExceeded("StartRecovery", "WaitedTooLong", f"waited {words(now - waiting_since)}: {wait.why}")
+        self.log.info("Waiting, this is no failure: %s", wait.why)
+        if wait.job_ids:
+            self.defer(
+                trigger=DrsJobTrigger(
+                    watches=[{"aws": self.aws, "job_ids": list(wait.job_ids)}],
+                    since=now.isoformat(),
+                    deadline=deadline.isoformat(),
+                    until="all" if wait.until == "all" else "any",
+                ),
+                method_name=self.resume_start.__name__,
+                kwargs={"waiting_since": waiting_since.isoformat()},
+            )
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        self.defer(
+            trigger=DateTimeTrigger(moment=now + LOOK_AGAIN_AFTER),
+            method_name=self.resume_start.__name__,
+            kwargs={"waiting_since": waiting_since.isoformat()},
+        )
+
+    @staticmethod
+    def _now() -> datetime:
+        return datetime.now(UTC)

@@ -1,0 +1,199 @@
+"""Bringing a launch to the point where every one of its servers is in a job, and in one only."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from drs_provider.errors import Conflict, JobVanished, QuotaExceeded, RunRefused
+from drs_provider.operators.memory import Memory
+from drs_provider.recovery.identity import IDENTIFYING, attempt_of, job_tags, same_wave
+from drs_provider.recovery.jobs import ENDED_STATUS, holders
+from drs_provider.recovery.quotas import Quotas, split, taken
+from drs_provider.recovery.readiness import is_protected
+from drs_provider.recovery.shares import Division, divide
+from drs_provider.recovery.times import instant
+
+if TYPE_CHECKING:
+    from drs_provider.aws.hook import DrsHook
+
+INVISIBLE_FOR = timedelta(minutes=2)
+"""DescribeJobs may not show a new job at once."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for: which servers, how, in whose name.
+
+    ``since``: jobs created before it are not looked at when ours are looked for. ``quotas``: None: ask Service Quotas.
+    """
+
+    dag_id: str
+    run_id: str
+    wave: str
+    servers: tuple[str, ...]
+    is_drill: bool
+    replace_live_instances: bool
+    since: datetime
+    tags: Mapping[str, str] = field(default_factory=dict)
+    snapshot_ids: Mapping[str, str] = field(default_factory=dict)
+    quotas: Quotas | None = None
+
+    def own_tags(self, *, chunk: int, attempt: int) -> dict[str, str]:
+        """Return the tags of one of its jobs; a user's tag never replaces one that identifies the job."""
+        ours = job_tags(dag_id=self.dag_id, run_id=self.run_id, wave=self.wave, chunk=chunk, attempt=attempt)
+        return {**ours, **self.tags, **{key: ours[key] for key in IDENTIFYING}}
+
+
+@dataclass(frozen=True)
+class MustWait:
+    """Something that is no failure stands in the way: ``why`` for people, ``job_ids`` whose end may clear it.
+
+    ``until``: whether all of these jobs must end or any of them. Without job ids nobody knows: try again later.
+    """
+
+    why: str
+    job_ids: tuple[str, ...]
+    until: str
+
+
+@dataclass
+class Start:
+    """One try of one launch; ``run`` may be called again after a wait, in a new process or in the same."""
+
+    hook: "DrsHook"
+    memory: Memory
+    request: Request
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None] = time.sleep
+    fresh: set[str] = field(default_factory=set)
+
+    def run(self) -> list[dict[str, Any]] | MustWait:
+        """Adopt what exists, start what does not; return the jobs with their servers, or what to wait for."""
+        everything = list(self.hook.jobs_since(self.request.since))
+        ours = self._ours(everything)
+        attempt = self.memory.attempt()
+        if not attempt:
+            attempt = max([1, *(attempt_of(job.get("tags")) for job in ours)])
+            self.memory.begin(attempt)
+        division = divide(self.request.servers, ours, attempt=attempt)
+        if division.to_start and (lost := self._lost_job(division, attempt)):
+            ours.append(lost)
+            everything.append(lost)
+            division = divide(self.request.servers, ours, attempt=attempt)
+        if division.to_start:
+            waiting = self._start_all(division, attempt, everything, ours)
+            if waiting:
+                return waiting
+            division = divide(self.request.servers, ours, attempt=attempt)
+        self.memory.hand_over(attempt)
+        return [
+            {
+                "job_id": share.job_id,
+                "servers": list(share.servers),
+                "created_at": share.created_at,
+                "adopted": share.job_id not in self.fresh,
+            }
+            for share in division.shares
+        ]
+
+    def _ours(self, everything: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Return our jobs among all, and those that are remembered although the listing does not show them."""
+        identity = self.request.own_tags(chunk=0, attempt=1)
+        ours = {job["jobID"]: job for job in everything if same_wave(job.get("tags"), identity)}
+        remembered = {job["jobID"]: job for job in self.memory.jobs() if job["jobID"] not in ours}
+        seen = {job["jobID"]: job for job in self.hook.jobs(tuple(remembered))}
+        missing = [job for job_id, job in remembered.items() if job_id not in seen]
+        vanished = [job["jobID"] for job in missing if self._age(job) > INVISIBLE_FOR]
+        if vanished:
+            raise JobVanished(vanished)
+        return [*ours.values(), *({**remembered[job_id], **job} for job_id, job in seen.items()), *missing]
+
+    def _age(self, job: Mapping[str, Any]) -> timedelta:
+        return self.now() - instant(job["creationDateTime"])
+
+    def _lost_job(self, division: Division, attempt: int) -> Mapping[str, Any] | None:
+        """Look patiently for a job that an earlier try may have started without living to remember it."""
+        from drs_provider.aws.launching import LOOKS_AFTER_A_CRASH, Launch, find_ours
+
+        intent = self.memory.intent()
+        if not intent or attempt_of(intent["tags"]) != attempt or not set(intent["servers"]) & set(division.to_start):
+            return None
+        log.info("An earlier try was about to start %d servers; looking for its job", len(intent["servers"]))
+        launch = Launch(tuple(intent["servers"]), self.request.is_drill, intent["tags"], {})
+        job = find_ours(self.hook, launch, since=self.request.since, pauses=LOOKS_AFTER_A_CRASH, sleep=self.sleep)
+        if job:
+            self.memory.keep_job(job, intent["tags"], intent["servers"])
+        return job
+
+    def _start_all(
+        self, division: Division, attempt: int, everything: list[Mapping[str, Any]], ours: list[Mapping[str, Any]]
+    ) -> MustWait | None:
+        quotas = self.request.quotas or self.hook.quotas()
+        for chunk, servers in enumerate(split(division.to_start, quotas), start=division.next_chunk):
+            self._refuse_to_replace(servers)
+            waiting = _in_the_way(servers, everything, quotas)
+            if waiting:
+                return waiting
+            outcome = self._start(servers, self.request.own_tags(chunk=chunk, attempt=attempt))
+            if isinstance(outcome, MustWait):
+                return outcome
+            ours.append(outcome)
+            everything.append(outcome)
+        return None
+
+    def _refuse_to_replace(self, servers: Sequence[str]) -> None:
+        """Refuse servers whose live recovered instance DRS would terminate; asked right before the launch."""
+        live = [i for i in self.hook.recovery_instances(source_server_ids=servers) if is_protected(i)]
+        if not live:
+            return
+        named = ", ".join(f"{i['sourceServerID']} has {i['recoveryInstanceID']}" for i in live)
+        if not self.request.replace_live_instances:
+            raise RunRefused(
+                f"a launch would terminate {len(live)} live recovered instance{'s'[: len(live) != 1]}: {named}. "
+                "Nothing of this job was started. Leave these servers out, or give replace_live_instances if they "
+                "shall go"
+            )
+        log.warning("replace_live_instances was given: the launch terminates what lives. %s", named)
+
+    def _start(self, servers: tuple[str, ...], tags: Mapping[str, str]) -> Mapping[str, Any] | MustWait:
+        from drs_provider.aws.launching import Launch, start_once
+
+        launch = Launch(servers, self.request.is_drill, tags, self.request.snapshot_ids)
+        self.memory.intend(tags, servers)
+        try:
+            job, found = start_once(self.hook, launch, since=self.request.since, sleep=self.sleep)
+        except QuotaExceeded as error:
+            running = _running(self.hook.jobs_since(self.request.since))
+            return MustWait(str(error), tuple(job["jobID"] for job in running), "any")
+        except Conflict as error:
+            blocking = holders(self.hook.jobs_since(self.request.since), servers)
+            return MustWait(str(error), tuple(job["jobID"] for job in blocking), "all")
+        self.memory.keep_job(job, tags, servers)
+        if not found:
+            self.fresh.add(job["jobID"])
+        kind = "drill" if self.request.is_drill else "recovery"
+        log.info("%s %s of %d servers: job %s", "Adopted" if found else "Started", kind, len(servers), job["jobID"])
+        # The tags and servers as we know them: the answer to StartRecovery need not repeat them.
+        return {**job, "tags": dict(tags), "participatingServers": [{"sourceServerID": s} for s in servers]}
+
+
+def _running(jobs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [job for job in jobs if job.get("status") != ENDED_STATUS]
+
+
+def _in_the_way(servers: Sequence[str], everything: Sequence[Mapping[str, Any]], quotas: Quotas) -> MustWait | None:
+    blocking = holders(everything, servers)
+    if blocking:
+        names = ", ".join(job["jobID"] for job in blocking)
+        return MustWait(f"servers are held by running jobs: {names}", tuple(job["jobID"] for job in blocking), "all")
+    shortage = taken(everything).shortage(len(servers), quotas)
+    if shortage:
+        return MustWait(
+            f"no room in the account: {shortage}", tuple(job["jobID"] for job in _running(everything)), "any"
+        )
+    return None

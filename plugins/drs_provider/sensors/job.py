@@ -1,0 +1,258 @@
+"""Waiting for the jobs of a launch, and judging them server by server."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NoReturn, cast, get_args
+
+from airflow.sdk import Context
+from airflow.sdk.exceptions import TaskDeferralTimeout
+
+from drs_provider.errors import AwsError, JobFailed, JobTimedOut, JobVanished, RunRefused
+from drs_provider.links.console import DrsJobLink, DrsRecoveryInstanceLink
+from drs_provider.operators.connecting import AWS_FIELDS, DrsSensor, failing_for_good
+from drs_provider.operators.rendered import Launched, rendered_launches
+from drs_provider.recovery.readiness import hostname_of
+from drs_provider.recovery.results import Evidence, Member, Ready, assemble
+from drs_provider.recovery.times import instant, words
+from drs_provider.recovery.verdict import Allows, ServerResult, judge, table, tolerance
+from drs_provider.triggers.instances import DrsInstancesEvent, DrsInstancesTrigger
+from drs_provider.triggers.jobs import DrsJobEvent, DrsJobTrigger
+
+if TYPE_CHECKING:
+    from drs_provider.aws.hook import DrsHook
+
+BACKSTOP = timedelta(minutes=5)
+"""The trigger keeps the deadline; Airflow's own deferral timeout comes so much later, for a triggerer that is down."""
+
+
+class DrsRecoveryJobSensor(DrsSensor):
+    """Wait until the jobs of a launch have ended and their instances are ready; judge every server.
+
+    Always deferring: no worker slot is held. A job that DRS calls COMPLETED is no success by itself: each server
+    counts, and a failed server makes the verdict at best ``completed_with_exceptions``.
+
+    Pushes the XComs ``servers`` and ``jobs``, also before it fails, and returns ``{"verdict", "jobs", "servers"}``:
+    jobs as ``{"job_id", "created_at", "ended_at", "initiated_by"}``, servers as ``{"server_id", "hostname",
+    "critical", "status", "instance_id", "instance_state", "point_in_time", "job_id", "reason", "events"}``.
+
+    Fails for good, without a retry, when more critical servers failed than tolerated (JobFailed, with the reason of
+    each), when the time is over (JobTimedOut) and when DRS no longer knows a job (JobVanished).
+
+    :param jobs: what DrsStartRecoveryOperator returned, or a list of such, also of several accounts and Regions: each
+        is asked through its own connection (templated)
+    :param timeout: for the jobs and their instances together; default two hours
+    :param ready: ``launched``: DRS says so; ``running``: and the instance runs (or is stopped where the launch
+        settings say STOPPED); ``status_checks``: and EC2's two status checks have passed
+    :param servers: ``{"id", "hostname", "critical"}`` of each server, ``server_id`` for ``id`` will do (templated); unset:
+        hostnames from DRS, all critical
+    :param tolerate: critical servers that may fail: a whole number, or a percentage as ``10%`` (templated)
+    """
+
+    template_fields: Sequence[str] = (*AWS_FIELDS, "jobs", "servers", "tolerate", "ready")
+    template_fields_renderers = {"jobs": "json", "servers": "json"}  # noqa: RUF012  (Airflow's own form)
+    ui_color = "#7fb2e5"
+    ui_fgcolor = "#1c1917"
+    operator_extra_links = (DrsJobLink(), DrsRecoveryInstanceLink())
+
+    def __init__(
+        self,
+        *,
+        jobs: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Any,
+        timeout: timedelta | float = timedelta(hours=2),
+        ready: Ready | str = "running",
+        servers: Sequence[Mapping[str, Any]] | Any = None,
+        tolerate: str | int = "0",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(timeout=timeout, **kwargs)
+        self.jobs = jobs
+        self.ready = ready
+        self.servers = servers
+        self.tolerate = tolerate
+
+    def execute(self, context: Context) -> Any:
+        """Hand the waiting over to the triggerer."""
+        with failing_for_good():
+            self.prepare(context)
+            launches = self._launches()
+            self._tolerance(), self._ready()  # refused before the wait, not after it
+        now = datetime.now(UTC)
+        deadline = now + timedelta(seconds=self.timeout)
+        ids = ", ".join(_job_ids(launches))
+        self.log.info("Waiting for %s, at most %s", ids, words(deadline - now))
+        if launches[0].region:
+            DrsJobLink.persist(context, region=launches[0].region, resource_id=_job_ids(launches)[0])
+        self.defer(
+            trigger=DrsJobTrigger(
+                watches=[{"aws": one.aws(self.aws), "job_ids": _job_ids([one])} for one in launches],
+                since=now.isoformat(),
+                deadline=deadline.isoformat(),
+            ),
+            method_name=self.jobs_ended.__name__,
+            kwargs={"deadline": deadline.isoformat()},
+            timeout=deadline - now + BACKSTOP,
+        )
+
+    def jobs_ended(self, context: Context, event: DrsJobEvent, *, deadline: str) -> dict[str, Any]:
+        """Turn what the trigger saw into a verdict, a wait for the instances, or an error."""
+        with failing_for_good():
+            self.prepare(context)
+            match event["outcome"]:
+                case "ended":
+                    return self._judge(context, instant(deadline))
+                case "timed_out":
+                    raise self._timed_out()
+                case "vanished":
+                    raise JobVanished(event["job_ids"])
+                case _:
+                    raise AwsError("DescribeJobs", "Refused", event["detail"])
+
+    def instances_settled(self, context: Context, event: DrsInstancesEvent, *, deadline: str) -> dict[str, Any]:
+        """Judge after the wait for the instances, whatever they have become."""
+        with failing_for_good():
+            self.prepare(context)
+            if event["outcome"] == "refused":
+                raise AwsError("DescribeRecoveryInstances", "Refused", event["detail"])
+            return self._judge(context, instant(deadline), last_word=event["outcome"] == "timed_out")
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume; a deferral that Airflow itself timed out ends in this package's words."""
+        try:
+            # BaseSensorOperator's own version words the timeout as its own; the operator's raises it as it is.
+            return super(DrsSensor, self).resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralTimeout:
+            with failing_for_good():
+                self.prepare(context)
+                raise self._timed_out() from None
+
+    def _judge(self, context: Context, deadline: datetime, *, last_word: bool = False) -> dict[str, Any]:
+        ready, findings = self._ready(), [self._find(launch) for launch in self._launches()]
+        if any(finding.pending for finding in findings) and not last_word and datetime.now(UTC) < deadline:
+            self._wait_for_instances(findings, deadline)
+        results = [result for finding in findings for result in finding.results]
+        servers = [result.as_json() for result in results]
+        jobs = [_job(job) for finding in findings for job in finding.jobs]
+        context["ti"].xcom_push(key="servers", value=servers)
+        context["ti"].xcom_push(key="jobs", value=jobs)
+        launched = sum(result.status == "launched" for result in results)
+        self.log.info("%d of %d servers %s\n%s", launched, len(results), ready, table(results))
+        self._link(context, findings)
+        verdict = judge(results, allows=self._tolerance())
+        if verdict == "failed":
+            failed = {result.hostname: result.reason or "" for result in results if result.status != "launched"}
+            raise JobFailed(", ".join(job["job_id"] for job in jobs), failed)
+        return {"verdict": verdict, "jobs": jobs, "servers": servers}
+
+    def _find(self, launch: Launched) -> "_Found":
+        """Ask the launch's account and Region what became of its servers."""
+        from drs_provider.aws.hook import DrsHook
+
+        aws, ready = launch.aws(self.aws), self._ready()
+        hook = self.hook if aws == self.aws else DrsHook(**aws)
+        evidence = _evidence(hook, launch, ready)
+        results, pending = assemble(launch.jobs, self._members(hook, launch), evidence, ready=ready)
+        holder = {server: job["job_id"] for job in launch.jobs for server in job["servers"]}
+        jobs = tuple(evidence.jobs[job_id] for job_id in _job_ids([launch]))
+        return _Found(aws, hook.region, jobs, results, {server: holder[server] for server in pending})
+
+    def _members(self, hook: "DrsHook", launch: Launched) -> dict[str, Member]:
+        given = {one.get("server_id") or one["id"]: one for one in self.servers or ()}
+        ids = _server_ids(launch)
+        nameless = [server for server in ids if not given.get(server, {}).get("hostname")]
+        names = {s["sourceServerID"]: hostname_of(s, s["sourceServerID"]) for s in hook.source_servers(nameless)}
+        return {
+            server: Member(
+                server,
+                given.get(server, {}).get("hostname") or names.get(server, server),
+                critical=given.get(server, {}).get("critical", True) is not False,
+            )
+            for server in ids
+        }
+
+    def _link(self, context: Context, findings: Sequence["_Found"]) -> None:
+        """Point the links at the first job and at the first instance."""
+        DrsJobLink.persist(context, region=findings[0].region, resource_id=findings[0].jobs[0]["jobID"])
+        for finding in findings:
+            for result in finding.results:
+                if result.instance_id:
+                    DrsRecoveryInstanceLink.persist(context, region=finding.region, resource_id=result.instance_id)
+                    return
+
+    def _wait_for_instances(self, findings: Sequence["_Found"], deadline: datetime) -> NoReturn:
+        pending = {server: job for finding in findings for server, job in finding.pending.items()}
+        self.log.info("Launched, but not yet %s: %s", self.ready, ", ".join(pending))
+        self.defer(
+            trigger=DrsInstancesTrigger(
+                awaited=[{"aws": dict(one.aws), "jobs": dict(one.pending)} for one in findings if one.pending],
+                ready=self._ready(),
+                deadline=deadline.isoformat(),
+            ),
+            method_name=self.instances_settled.__name__,
+            kwargs={"deadline": deadline.isoformat()},
+            timeout=deadline - datetime.now(UTC) + BACKSTOP,
+        )
+
+    def _launches(self) -> tuple[Launched, ...]:
+        return rendered_launches("jobs", self.jobs)
+
+    def _tolerance(self) -> Allows:
+        try:
+            return tolerance(self.tolerate)
+        except ValueError as error:
+            raise RunRefused(f"tolerate: {error}") from error
+
+    def _ready(self) -> Ready:
+        if self.ready not in get_args(Ready):
+            raise RunRefused(f"ready must be one of {', '.join(get_args(Ready))}, not {self.ready!r}")
+        return cast("Ready", self.ready)
+
+    def _timed_out(self) -> JobTimedOut:
+        return JobTimedOut(_job_ids(self._launches()), words(timedelta(seconds=self.timeout)))
+
+
+def _job(job: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "job_id": job["jobID"],
+        "created_at": job.get("creationDateTime"),
+        "ended_at": job.get("endDateTime"),
+        "initiated_by": job.get("initiatedBy"),
+    }
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What one account and Region said; ``pending`` maps launched servers that are not ready yet to their job."""
+
+    aws: Mapping[str, Any]
+    region: str
+    jobs: tuple[Mapping[str, Any], ...]
+    results: tuple[ServerResult, ...]
+    pending: Mapping[str, str]
+
+
+def _evidence(hook: "DrsHook", launch: Launched, ready: Ready) -> Evidence:
+    ids = _job_ids([launch])
+    jobs = {job["jobID"]: job for job in hook.jobs(ids)}
+    if missing := [job_id for job_id in ids if job_id not in jobs]:
+        raise JobVanished(missing)
+    servers = _server_ids(launch)
+    instances = [i for i in hook.recovery_instances(source_server_ids=servers) if i.get("jobID") in jobs]
+    stopped = [i["sourceServerID"] for i in instances if i.get("ec2InstanceState") == "STOPPED"]
+    running = [i["ec2InstanceID"] for i in instances if i.get("ec2InstanceState") == "RUNNING"]
+    purposes = {server: hook.launch_configuration(server).get("launchDisposition") for server in stopped}
+    return Evidence(
+        jobs,
+        {job_id: hook.job_log(job_id) for job_id in ids},
+        instances,
+        stopped_on_purpose={server for server, disposition in purposes.items() if disposition == "STOPPED"},
+        unhealthy=hook.unhealthy_instances(running) if ready == "status_checks" else {},
+    )
+
+
+def _job_ids(launches: Sequence[Launched]) -> list[str]:
+    return [job["job_id"] for launch in launches for job in launch.jobs]
+
+
+def _server_ids(launch: Launched) -> list[str]:
+    return [server for job in launch.jobs for server in job["servers"]]

@@ -1,0 +1,126 @@
+"""Waiting for DRS jobs to end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, TypedDict
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from drs_provider.recovery.jobs import Ended, phase, read_job
+from drs_provider.recovery.times import instant
+from drs_provider.triggers.watching import JobWatcher, Refused, Seen, Trouble, watcher_for
+
+Until = Literal["all", "any"]
+Outcome = Literal["ended", "timed_out", "vanished", "refused"]
+
+VISIBLE_AFTER = timedelta(minutes=2)
+"""DescribeJobs may not show a new job at once; absent for longer, a job counts as vanished."""
+
+
+class DrsJobEvent(TypedDict):
+    """What the task that waits is told.
+
+    ``ended``: all (or any, as asked) of the jobs have ended; ``timed_out``: the deadline passed; ``vanished``: DRS no
+    longer lists ``job_ids``; ``refused``: AWS will not answer, ``detail`` says why. ``job_ids`` are those concerned.
+    """
+
+    outcome: Outcome
+    job_ids: list[str]
+    detail: str
+
+
+class Watch(TypedDict):
+    """Jobs of one connection and Region: ``aws`` are the keyword arguments of the hook, as one."""
+
+    aws: dict[str, Any]
+    job_ids: list[str]
+
+
+class DrsJobTrigger(BaseTrigger):
+    """Fire when the jobs have ended, whatever became of their servers, or when waiting makes no sense any longer.
+
+    All triggers of one connection and Region in a triggerer share one DescribeJobs per period. Nothing happens on
+    kill: DRS cannot cancel a job, and Airflow also kills a trigger when it moves to another triggerer.
+
+    :param watches: jobs to watch, by connection and Region
+    :param since: ISO instant since when the jobs exist; they may be invisible for two minutes from then
+    :param deadline: ISO instant after which the trigger fires ``timed_out``; survives a restart of the triggerer
+    :param until: fire when ``all`` of the jobs have ended, or ``any``
+    """
+
+    def __init__(self, *, watches: Sequence[Watch], since: str, deadline: str, until: Until = "all") -> None:
+        super().__init__()
+        self.watches = list(watches)
+        self.since = since
+        self.deadline = deadline
+        self.until: Until = until
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments."""
+        arguments = {
+            "watches": [dict(watch) for watch in self.watches],
+            "since": self.since,
+            "deadline": self.deadline,
+            "until": self.until,
+        }
+        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Watch until there is something to say, and say it once."""
+        watchers = [watcher_for(watch["aws"]) for watch in self.watches]
+        yield TriggerEvent(await self.watch(watchers, now=lambda: datetime.now(UTC)))
+
+    async def watch(self, watchers: Sequence[JobWatcher], *, now: Callable[[], datetime]) -> DrsJobEvent:
+        """Listen to one watcher per watch; the first bad news ends it, else the last (or any) end of a job."""
+        listening = {
+            asyncio.ensure_future(self._listen(watcher, watch["job_ids"], now=now))
+            for watcher, watch in zip(watchers, self.watches, strict=True)
+        }
+        ended: list[str] = []
+        try:
+            for heard in asyncio.as_completed(listening):
+                event = await heard
+                if event["outcome"] != "ended":
+                    return event
+                ended += event["job_ids"]
+                if self.until == "any":
+                    break
+            return _event("ended", ended)
+        finally:
+            for task in listening:
+                task.cancel()
+
+    async def _listen(self, watcher: JobWatcher, job_ids: Sequence[str], *, now: Callable[[], datetime]) -> DrsJobEvent:
+        said = ""
+        async with watcher.watching(job_ids) as news:
+            while (left := (instant(self.deadline) - now()).total_seconds()) > 0:
+                try:
+                    heard = await asyncio.wait_for(news.get(), timeout=left)
+                except TimeoutError:
+                    break
+                match heard:
+                    case Refused(error):
+                        return _event("refused", job_ids, str(error))
+                    case Trouble(error, pause):
+                        self.log.warning("%s. Asking again in %.1f s", error, pause)
+                    case Seen() as seen:
+                        if seen.jobs and (says := phase(map(read_job, seen.jobs.values()))) != said:
+                            said = says
+                            self.log.info("%s", said)
+                        if event := self._read(job_ids, seen):
+                            return event
+        return _event("timed_out", job_ids, f"deadline {self.deadline}")
+
+    def _read(self, job_ids: Sequence[str], seen: Seen) -> DrsJobEvent | None:
+        ended = [job for job in job_ids if job in seen.jobs and isinstance(read_job(seen.jobs[job]), Ended)]
+        missing = [job for job in job_ids if job not in seen.jobs]
+        if len(ended) == len(job_ids) or (self.until == "any" and ended):
+            return _event("ended", ended)
+        if missing and seen.at - instant(self.since) > VISIBLE_AFTER:
+            return _event("vanished", missing)
+        return None
+
+
+def _event(outcome: Outcome, job_ids: Sequence[str], detail: str = "") -> DrsJobEvent:
+    return DrsJobEvent(outcome=outcome, job_ids=list(job_ids), detail=detail)
