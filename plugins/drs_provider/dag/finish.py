@@ -38,6 +38,8 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
     before it could leave anything is cleaned up too. A recovery is left alone.
     """
 
+    template_fields: Sequence[str] = ()  # nothing to render: the jobs are found when the task runs
+
     def __init__(self, *, target: Target, start_task_ids: Sequence[str], **kwargs: Any) -> None:
         super().__init__(aws_conn_id=target.aws_conn_id, region_name=target.region or None, job_ids=(), **kwargs)
         self.target, self.start_task_ids = target, tuple(start_task_ids)

@@ -9,9 +9,10 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from drs_provider.dag.describing import shortened, tooltip
 from drs_provider.dag.preflight import preflight_result
-from drs_provider.errors import PlanChanged, RunRefused
+from drs_provider.errors import PlanChanged
 from drs_provider.graph.request import is_drill
 from drs_provider.graph.roster import Target, targets_of
+from drs_provider.operators.connecting import failing_for_good
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.plan.model import Wave
 from drs_provider.plan.reading import RunnablePlan
@@ -31,6 +32,8 @@ class StartWave(DrsStartRecoveryOperator):
     list, so that the tasks that show them can be mapped over it; the jobs travel under the key ``launch``.
     """
 
+    template_fields: Sequence[str] = ()  # nothing to render: everything comes from preflight
+
     def __init__(self, *, plan: str, digest: str, wave: str, target: Target, **kwargs: Any) -> None:
         super().__init__(
             source_server_ids=(),
@@ -43,15 +46,23 @@ class StartWave(DrsStartRecoveryOperator):
         self.plan, self.digest, self.wave, self.target = plan, digest, wave, target
         self.servers: list[dict[str, Any]] = []
 
-    def prepare(self, context: Context) -> None:
+    def execute(self, context: Context) -> Any:
+        """Start the wave's jobs, or defer until there is room."""
+        self._prepare(context)
+        return self._hand_over(context, super().execute(context))
+
+    def resume_start(self, context: Context, event: Any = None, *, waiting_since: str) -> Any:
+        """Go on after a wait for room."""
+        self._prepare(context)
+        return self._hand_over(context, super().resume_start(context, event, waiting_since=waiting_since))
+
+    def _prepare(self, context: Context) -> None:
         """Take mode and servers from preflight, on every leg of the task."""
-        try:
+        with failing_for_good():
             preflight = preflight_result(context, self.plan)
             if preflight["digest"] != self.digest:
                 raise PlanChanged(self.plan, preflight["digest"], self.digest)
             self.is_drill = is_drill(preflight["mode"])
-        except RunRefused as refusal:
-            raise AirflowFailException(str(refusal)) from refusal
         self.replace_live_instances = preflight["replace_live_instances"]
         wave = preflight["waves"][self.wave]
         if not wave["selected"]:
@@ -60,10 +71,8 @@ class StartWave(DrsStartRecoveryOperator):
         if not self.servers:
             raise AirflowSkipException(f"wave {self.wave} has no server left to launch in {self.target}")
         self.source_server_ids = [server["server_id"] for server in self.servers]
-        self.tags = {"drs-orchestrator:plan": self.plan, "drs-orchestrator:wave-name": self.wave}
-        super().prepare(context)
 
-    def finish(self, context: Context, launch: Mapping[str, Any]) -> Any:
+    def _hand_over(self, context: Context, launch: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Hand the jobs to the task that watches them, and the servers to the tasks that show them."""
         names = shortened(tuple(server["hostname"] for server in self.servers))
         self.log.info(
@@ -76,11 +85,23 @@ class StartWave(DrsStartRecoveryOperator):
 class WatchWave(DrsRecoveryJobSensor):
     """Wait for every job of a wave, in all its accounts and Regions, and judge the wave once over all servers."""
 
+    template_fields: Sequence[str] = ()  # nothing to render: everything comes from the start tasks and preflight
+
     def __init__(self, *, plan: str, wave: str, start_task_ids: Sequence[str], **kwargs: Any) -> None:
         super().__init__(jobs=(), **kwargs)
         self.plan, self.wave, self.start_task_ids = plan, wave, tuple(start_task_ids)
 
-    def prepare(self, context: Context) -> None:
+    def execute(self, context: Context) -> Any:
+        """Hand the waiting over to the triggerer."""
+        self._prepare(context)
+        return super().execute(context)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Judge, or wait on."""
+        self._prepare(context)
+        return super().resume_execution(next_method, next_kwargs, context)
+
+    def _prepare(self, context: Context) -> None:
         """Take jobs and servers from what the start tasks and preflight left, on every leg of the task."""
         ti = context["ti"]
         launches = (ti.xcom_pull(task_ids=task_id, key=LAUNCH) for task_id in self.start_task_ids)
@@ -91,8 +112,9 @@ class WatchWave(DrsRecoveryJobSensor):
                 "nothing; clear it to launch the wave"
             )
         wave = preflight_result(context, self.plan)["waves"][self.wave]
-        self.servers = [server for target in wave["targets"] for server in target["servers"]]
-        super().prepare(context)
+        self.servers = [
+            {"id": server["server_id"], **server} for target in wave["targets"] for server in target["servers"]
+        ]
 
 
 class ServerOutcome(BaseOperator):
