@@ -3,18 +3,19 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from drs_provider.graph.critical_path import critical_path
 from drs_provider.reporting.result import CriticalPath, DeadTime, WaveReport
 
 Interval = tuple[datetime, datetime]
 
 
 def critical_path_of(waves: Sequence[WaveReport], run_started_at: datetime) -> CriticalPath:
-    """Follow the run back from the wave that ended last, each time to the upstream wave that ended last.
+    """Find the chain of dependent waves that ended last, by measured times.
 
     Waves without a recorded start and end take no part: they were not launched, or their jobs never ended.
     """
     ended = {wave.name: wave for wave in waves if wave.started_at and wave.ended_at}
-    names = _chain(ended)
+    names = _chain(ended, run_started_at)
     if not names:
         return CriticalPath()
     on_path = [wave for wave in waves if wave.name in names]
@@ -33,14 +34,12 @@ def critical_path_of(waves: Sequence[WaveReport], run_started_at: datetime) -> C
     )
 
 
-def _chain(ended: Mapping[str, WaveReport]) -> tuple[str, ...]:
-    chain: list[str] = []
-    candidates = list(ended)
-    while candidates:
-        last = max(candidates, key=lambda name: (ended[name].ended_at, name))
-        chain.insert(0, last)
-        candidates = [name for name in ended[last].depends_on if name in ended and name not in chain]
-    return tuple(chain)
+def _chain(ended: Mapping[str, WaveReport], run_started_at: datetime) -> tuple[str, ...]:
+    """Weigh every wave with the time that it added after the waves above it: its dead time counts with its jobs."""
+    above = {name: [other for other in wave.depends_on if other in ended] for name, wave in ended.items()}
+    ends = {name: wave.ended_at for name, wave in ended.items() if wave.ended_at}
+    added = {name: ends[name] - max((ends[other] for other in above[name]), default=run_started_at) for name in ended}
+    return critical_path(above, added)
 
 
 def dead_times_of(waves: Sequence[WaveReport]) -> tuple[DeadTime, ...]:

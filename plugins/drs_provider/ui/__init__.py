@@ -1,0 +1,1 @@
+"""The pages in Airflow's UI: every plan, and every run while it goes on and afterwards."""

@@ -1,0 +1,143 @@
+"""The only module that knows Airflow's API server from inside: runs, access, folders.
+
+None of what it imports from ``airflow.api_fastapi`` and ``airflow.models`` is a promised interface; when Airflow moves
+it, this is the file to mend.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import AccessView, DagAccessEntity
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from airflow.configuration import conf
+from airflow.models.dagrun import DagRun
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.xcom import XComModel
+from airflow.sdk import ObjectStoragePath
+from fastapi import FastAPI
+from sqlalchemy import func, select
+
+from drs_provider.reporting.location import reports_location
+from drs_provider.ui.app import create_app
+from drs_provider.ui.board import ERROR_KEY, LAUNCH_KEY, PREFLIGHT_KEY, REPORT_TASK, RETURN_KEY, SERVERS_KEY
+from drs_provider.ui.read_model import Access, LastRun, RunNow, Runs, Sources, TaskNow
+
+_KEYS = (PREFLIGHT_KEY, LAUNCH_KEY, SERVERS_KEY, ERROR_KEY, RETURN_KEY)
+_NOT_MAPPED = -1
+
+
+class AirflowRuns:
+    """Runs as Airflow's database has them, read with the request's own session."""
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+
+    def run(self, dag_id: str, run_id: str) -> RunNow | None:
+        """Read one run; mapped tasks, one per server, are left aside."""
+        found = self.session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
+        if found is None:
+            return None
+        tasks = self.session.execute(
+            select(TaskInstance.task_id, TaskInstance.state, TaskInstance.start_date, TaskInstance.end_date).where(
+                TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id, TaskInstance.map_index == _NOT_MAPPED
+            )
+        )
+        return RunNow(
+            dag_id=dag_id,
+            run_id=run_id,
+            state=str(found.state),
+            started_at=found.start_date,
+            ended_at=found.end_date,
+            conf=found.conf or {},
+            tasks={task_id: TaskNow(state and str(state), start, end) for task_id, state, start, end in tasks},
+            upstream=self._upstream(dag_id),
+            left=self._left(dag_id, run_id),
+        )
+
+    def newest(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:
+        """Read the newest run of each DAG, and the verdict that its report task left."""
+        newest = (
+            select(DagRun.dag_id, func.max(DagRun.run_after).label("run_after"))
+            .where(DagRun.dag_id.in_(sorted(dag_ids)))
+            .group_by(DagRun.dag_id)
+            .subquery()
+        )
+        same_run = (DagRun.dag_id == newest.c.dag_id) & (DagRun.run_after == newest.c.run_after)
+        runs = self.session.scalars(select(DagRun).join(newest, same_run).order_by(DagRun.id))
+        return {run.dag_id: self._last(run) for run in runs}
+
+    def _last(self, run: Any) -> LastRun:
+        query = XComModel.get_many(run_id=run.run_id, key=RETURN_KEY, task_ids=REPORT_TASK, dag_ids=run.dag_id, limit=1)
+        row = self.session.scalar(query)
+        report = plain(XComModel.deserialize_value(row)) if row is not None else None
+        verdict = report.get("verdict") if isinstance(report, dict) else None
+        return LastRun(run.run_id, str(run.state), run.start_date, verdict)
+
+    def _upstream(self, dag_id: str) -> dict[str, frozenset[str]]:
+        dag = SerializedDagModel.get_dag(dag_id, session=self.session)
+        if dag is None:
+            return {}
+        return {task_id: frozenset(task.upstream_task_ids) for task_id, task in dag.task_dict.items()}
+
+    def _left(self, dag_id: str, run_id: str) -> dict[tuple[str, str], Any]:
+        rows = self.session.scalars(
+            select(XComModel).where(
+                XComModel.dag_id == dag_id,
+                XComModel.run_id == run_id,
+                XComModel.map_index == _NOT_MAPPED,
+                XComModel.key.in_(_KEYS),
+            )
+        )
+        return {(row.task_id, row.key): plain(XComModel.deserialize_value(row)) for row in rows}
+
+
+def plain(value: Any) -> Any:
+    """Take off the envelopes in which the Task SDK sends tuples and sets; the values inside stay."""
+    if isinstance(value, dict):
+        if "__classname__" in value and "__data__" in value:
+            return plain(value["__data__"])
+        return {key: plain(held) for key, held in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(held) for held in value]
+    return value
+
+
+def airflow_app() -> FastAPI:
+    """Build the app over the Airflow of this process."""
+    return create_app(
+        Sources(
+            runs=_runs,
+            access=Access(
+                may_read_run=requires_access_dag("GET", DagAccessEntity.RUN),
+                readable_dags=_readable_dags,
+                may_read_problems=_may_read_problems,
+            ),
+            plans_folder=plans_folder,
+            reports_folder=lambda: ObjectStoragePath(reports_location(os.environ)),
+            now=lambda: datetime.now(UTC),
+        )
+    )
+
+
+def plans_folder() -> Path:
+    """Return ``DRS_PLANS_FOLDER``, by default ``plans`` beside Airflow's DAGs folder, as the DAG file does."""
+    beside = Path(conf.get_mandatory_value("core", "dags_folder")).expanduser().absolute().parent
+    return Path(os.environ.get("DRS_PLANS_FOLDER") or beside / "plans")
+
+
+def _runs(session: SessionDep) -> Runs:
+    return AirflowRuns(session)
+
+
+def _readable_dags(user: GetUserDep, session: SessionDep) -> set[str]:
+    return get_auth_manager().get_authorized_dag_ids(user=user, method="GET", session=session)
+
+
+def _may_read_problems(user: GetUserDep) -> bool:
+    return get_auth_manager().is_authorized_view(access_view=AccessView.IMPORT_ERRORS, user=user)

@@ -1,0 +1,82 @@
+"""The routes: who may ask, what is asked for, which page shows it. No logic."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, FastAPI, HTTPException, Response
+from fastapi.responses import HTMLResponse
+
+from drs_provider.reporting.naming import HTML_NAME, JSON_NAME
+from drs_provider.reporting.writing import run_folder
+from drs_provider.ui import pages
+from drs_provider.ui.board import Board, board_of
+from drs_provider.ui.plan_list import PlanList, library_of, plan_ids, plan_list
+from drs_provider.ui.read_model import Runs, Sources
+
+_MEDIA = {JSON_NAME: "application/json", HTML_NAME: "text/html; charset=utf-8"}
+_PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+"""What the pages show belongs to the person who is signed in: no cache keeps it, no type is guessed."""
+
+
+def create_app(sources: Sources) -> FastAPI:
+    """Build the app. Every route asks ``sources.access`` first; there is no open one."""
+    app = FastAPI(title="DRS recovery plans", docs_url=None, redoc_url=None, openapi_url=None)
+    _add_plans(app, sources)
+    _add_runs(app, sources)
+    _add_reports(app, sources)
+    return app
+
+
+def _add_plans(app: FastAPI, sources: Sources) -> None:
+    def listed(
+        runs: Annotated[Runs, Depends(sources.runs)],
+        readable: Annotated[set[str], Depends(sources.access.readable_dags)],
+        with_problems: Annotated[bool, Depends(sources.access.may_read_problems)],
+    ) -> PlanList:
+        folder = sources.plans_folder()
+        library = library_of(folder)
+        newest = runs.newest(readable.intersection(plan_ids(library)))
+        return plan_list(library, folder, readable=readable, newest=newest, with_problems=with_problems)
+
+    @app.get("/plans.json")
+    def plans_json(plans: Annotated[PlanList, Depends(listed)], response: Response) -> PlanList:
+        response.headers.update(_PRIVATE)
+        return plans
+
+    @app.get("/plans")
+    def plans_page(plans: Annotated[PlanList, Depends(listed)]) -> HTMLResponse:
+        return _page(pages.plans_page(plans))
+
+
+def _add_runs(app: FastAPI, sources: Sources) -> None:
+    guard = [Depends(sources.access.may_read_run)]
+
+    @app.get("/runs/{dag_id}/{run_id}/board", dependencies=guard)
+    def board(dag_id: str, run_id: str, runs: Annotated[Runs, Depends(sources.runs)], response: Response) -> Board:
+        run = runs.run(dag_id, run_id)
+        if run is None:
+            raise HTTPException(404, f"DAG {dag_id} has no run {run_id}")
+        response.headers.update(_PRIVATE)
+        return board_of(run, sources.now())
+
+    @app.get("/runs/{dag_id}/{run_id}", dependencies=guard)
+    def run_page(dag_id: str, run_id: str) -> HTMLResponse:
+        return _page(pages.run_page(dag_id, run_id))
+
+
+def _add_reports(app: FastAPI, sources: Sources) -> None:
+    @app.api_route(
+        "/reports/{dag_id}/{run_id}/{name}",
+        methods=["GET", "HEAD"],
+        dependencies=[Depends(sources.access.may_read_run)],
+    )
+    def report(dag_id: str, run_id: str, name: Literal["report.html", "report.json"]) -> Response:
+        path: Any = run_folder(sources.reports_folder(), dag_id, run_id) / name
+        if not path.exists():
+            raise HTTPException(404, f"run {run_id} of {dag_id} has no report at {path}")
+        return Response(path.read_text(encoding="utf-8"), media_type=_MEDIA[name], headers=_PRIVATE)
+
+
+def _page(parts: Iterable[str]) -> HTMLResponse:
+    html, policy = parts
+    return HTMLResponse(html, headers={**_PRIVATE, "Content-Security-Policy": policy})

@@ -1,0 +1,206 @@
+"""A run as a board of waves and servers, from what its tasks have left so far."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from drs_provider.graph.critical_path import levels
+from drs_provider.ui.read_model import RunNow, TaskNow
+
+START, WATCH = "start_recovery", "recovery_job"
+"""Tasks of every wave; the second and later accounts or Regions have a number behind it."""
+
+PREFLIGHT_TASK, PREFLIGHT_KEY = "preflight.check", "preflight"
+REPORT_TASK = "finish.report"
+LAUNCH_KEY, SERVERS_KEY, ERROR_KEY, RETURN_KEY = "launch", "servers", "error", "return_value"
+"""XCom keys under which the tasks of a run leave what the board shows."""
+
+WaveNow = Literal["waiting", "launching", "launched", "completed_with_exceptions", "failed", "not_started", "skipped"]
+ServerNow = Literal["waiting", "launching", "launched", "failed"]
+
+
+class BoardServer(BaseModel):
+    """One server: where it stands, and why if it failed."""
+
+    server_id: str
+    hostname: str
+    status: ServerNow
+    critical: bool = True
+    reason: str | None = None
+    instance_id: str | None = None
+
+
+class BoardWave(BaseModel):
+    """One wave with its servers; failed ones first."""
+
+    name: str
+    depends_on: list[str]
+    state: WaveNow
+    error: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    jobs: list[str]
+    counts: dict[str, int]
+    servers: list[BoardServer]
+
+
+class Board(BaseModel):
+    """A run at one moment; ``is_plan`` is false for the run of a DAG that is no recovery plan."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    is_over: bool
+    is_plan: bool
+    mode: str | None
+    started_at: datetime | None
+    now: datetime
+    preflight: Literal["waiting", "running", "passed", "refused"]
+    findings: list[dict[str, Any]]
+    waves: list[BoardWave]
+    cleanup: str | None
+    has_report: bool
+    verdict: str | None
+    why: str | None
+
+
+def board_of(run: RunNow, now: datetime) -> Board:
+    """Draw the board. Whatever no task has left yet is shown as waiting, never as done."""
+    preflight = _mapping(run.left.get((PREFLIGHT_TASK, PREFLIGHT_KEY)))
+    report = _mapping(run.left.get((REPORT_TASK, RETURN_KEY)))
+    names = _wave_names(run.upstream)
+    check = run.tasks.get(PREFLIGHT_TASK)
+    return Board(
+        dag_id=run.dag_id,
+        run_id=run.run_id,
+        state=run.state,
+        is_over=run.state in ("success", "failed"),
+        is_plan=PREFLIGHT_TASK in run.upstream,
+        mode=preflight.get("mode") or run.conf.get("mode"),
+        started_at=run.started_at,
+        now=now,
+        preflight=_preflight_state(preflight, check),
+        findings=list(preflight.get("findings") or []),
+        waves=[_wave(run, name, names[name], _mapping(preflight.get("waves")).get(name)) for name in _ordered(names)],
+        cleanup=_cleanup_state(run),
+        has_report=bool(report),
+        verdict=report.get("verdict"),
+        why=report.get("why") or run.left.get((PREFLIGHT_TASK, ERROR_KEY)),
+    )
+
+
+def _wave_names(upstream: Mapping[str, frozenset[str]]) -> dict[str, list[str]]:
+    """Map every wave to the waves that it waits for, read from the DAG's own edges."""
+    names = [task.removesuffix(f".{WATCH}") for task in upstream if task.endswith(f".{WATCH}")]
+    return {
+        name: sorted(
+            above.removesuffix(f".{WATCH}")
+            for above in upstream.get(f"{name}.{START}", frozenset())
+            if above.endswith(f".{WATCH}")
+        )
+        for name in names
+    }
+
+
+def _ordered(depends_on: Mapping[str, list[str]]) -> list[str]:
+    """Order waves so that none stands above one that it waits for; equals by name."""
+    rows = levels({name: depends_on[name] for name in sorted(depends_on)})
+    return [name for row in rows for name in row]
+
+
+def _wave(run: RunNow, name: str, depends_on: list[str], resolved: Any) -> BoardWave:
+    starts, watches = _tasks(run, f"{name}.{START}"), _tasks(run, f"{name}.{WATCH}")
+    jobs = [
+        job
+        for task in starts
+        for job in _mapping(run.left.get((task, LAUNCH_KEY))).get("jobs") or ()
+        if isinstance(job, Mapping)
+    ]
+    results = {
+        result["server_id"]: result for task in watches for result in run.left.get((task, SERVERS_KEY)) or () if result
+    }
+    state = _wave_state(run, starts, watches)
+    started = {server for job in jobs for server in job.get("servers") or ()}
+    servers = [
+        _server(member, results.get(member["server_id"]), member["server_id"] in started)
+        for part in _mapping(resolved).get("targets") or ()
+        for member in part["servers"]
+    ]
+    servers.sort(key=lambda server: server.status != "failed")
+    tasks = [run.tasks[task] for task in (*starts, *watches) if task in run.tasks]
+    done = state in ("launched", "completed_with_exceptions", "failed")
+    errors = [run.left.get((task, ERROR_KEY)) for task in (*starts, *watches)]
+    return BoardWave(
+        name=name,
+        depends_on=depends_on,
+        state=state,
+        error=next((str(error) for error in errors if error), None) if state == "failed" else None,
+        started_at=min((task.started_at for task in tasks if task.started_at), default=None),
+        ended_at=max((task.ended_at for task in tasks if task.ended_at), default=None) if done else None,
+        jobs=[str(job.get("job_id")) for job in jobs],
+        counts=dict(Counter(server.status for server in servers)),
+        servers=servers,
+    )
+
+
+def _wave_state(run: RunNow, starts: Iterable[str], watches: Iterable[str]) -> WaveNow:
+    tasks = [*starts, *watches]
+    states = [run.tasks[task].state if task in run.tasks else None for task in tasks]
+    verdicts = {_mapping(run.left.get((task, RETURN_KEY))).get("verdict") for task in watches}
+    if "failed" in states:
+        return "failed"
+    if "upstream_failed" in states:
+        return "not_started"
+    if states and all(state == "skipped" for state in states):
+        return "skipped"
+    if states and all(state in ("success", "skipped") for state in states):
+        return "launched" if verdicts <= {"launched"} and verdicts else "completed_with_exceptions"
+    if any(state not in (None, "scheduled", "queued") for state in states):
+        return "launching"
+    return "not_started" if run.state in ("success", "failed") else "waiting"
+
+
+def _server(member: Mapping[str, Any], result: Any, is_started: bool) -> BoardServer:
+    found = _mapping(result)
+    status: ServerNow = "launching" if is_started else "waiting"
+    if found:
+        is_there = str(found.get("status", "")).upper() == "LAUNCHED" and not found.get("reason")
+        status = "launched" if is_there else "failed"
+    return BoardServer(
+        server_id=member["server_id"],
+        hostname=member.get("hostname") or member["server_id"],
+        status=status,
+        critical=bool(member.get("critical", True)),
+        reason=found.get("reason"),
+        instance_id=found.get("instance_id"),
+    )
+
+
+def _preflight_state(
+    preflight: Mapping[str, Any], check: TaskNow | None
+) -> Literal["waiting", "running", "passed", "refused"]:
+    if check is not None and check.state == "failed":
+        return "refused"
+    if preflight:
+        return "passed" if preflight.get("passed") else "refused"
+    return "waiting" if check is None or check.state in (None, "scheduled", "queued") else "running"
+
+
+def _cleanup_state(run: RunNow) -> str | None:
+    states = [task.state for name, task in run.tasks.items() if name.startswith("finish.clean_up")]
+    for state in ("failed", "upstream_failed", "up_for_retry", "running", "deferred", "queued", "success", "skipped"):
+        if state in states:
+            return state
+    return None
+
+
+def _tasks(run: RunNow, first: str) -> list[str]:
+    known = {*run.upstream, *run.tasks}
+    return sorted(task for task in known if task == first or task.removeprefix(f"{first}_").isdecimal())
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,54 @@
+"""The pages' HTML, and for each the policy that lets only its own script run."""
+
+import base64
+import hashlib
+from functools import cache
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from drs_provider.reporting import words
+from drs_provider.reporting.view import VERDICTS
+from drs_provider.ui.plan_list import PlanList
+
+PLANS_SCRIPT, RUN_SCRIPT = "plans.js", "board.js"
+
+
+def plans_page(plans: PlanList) -> tuple[str, str]:
+    """Return the plans page and its content security policy."""
+    return _render("plans.html.j2", PLANS_SCRIPT, plans=plans, verdicts=VERDICTS)
+
+
+def run_page(dag_id: str, run_id: str) -> tuple[str, str]:
+    """Return the page of a run and its content security policy. The page asks for the run's board by itself."""
+    return _render("run.html.j2", RUN_SCRIPT, dag_id=dag_id, run_id=run_id)
+
+
+def _render(template: str, script: str, **values: object) -> tuple[str, str]:
+    source = _script(script)
+    html = _environment().get_template(template).render(script=source, **values)
+    digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; connect-src 'self'; "
+        "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    )
+    return html, policy
+
+
+@cache
+def _script(name: str) -> str:
+    environment = _environment()
+    theme = environment.get_template("theme.js").render()
+    return f"{theme}\n{environment.get_template(name).render()}"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader("drs_provider.ui"), PackageLoader("drs_provider.reporting")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(duration=words.duration, instant=words.instant, plural=words.plural)
+    return environment

@@ -1,0 +1,130 @@
+"""The rows of the plans page: what is in the plans folder, and how each plan's last run went."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from drs_provider.plan.dependencies import wave_dependencies
+from drs_provider.plan.reading import Library, RunnablePlan, plan_files, read_folder
+from drs_provider.ui.read_model import LastRun
+
+PREFIX = "drs."
+"""DAG id of a plan: this, and the plan's name."""
+
+
+class PlanWave(BaseModel):
+    """One wave of a plan."""
+
+    name: str
+    groups: list[str]
+    depends_on: list[str]
+
+
+class PlanRow(BaseModel):
+    """One plan and its last run."""
+
+    name: str
+    dag_id: str
+    title: str
+    description: str
+    owner: str
+    file: str
+    waves: list[PlanWave]
+    rto_seconds: float | None
+    rpo_seconds: float | None
+    last_run: str | None
+    last_run_at: datetime | None
+    last_state: str | None
+    last_verdict: str | None
+
+
+class BrokenPlan(BaseModel):
+    """One file with problems; each as ``path:line:column: where: what (hint)``."""
+
+    file: str
+    problems: list[str]
+
+
+class PlanList(BaseModel):
+    """The plans that the caller may read, and the broken files if the caller may read import errors."""
+
+    plans: list[PlanRow]
+    broken: list[BrokenPlan]
+
+
+def plan_ids(library: Library) -> list[str]:
+    """Return the DAG id of every plan."""
+    return [f"{PREFIX}{name}" for name in library.plans]
+
+
+def plan_list(
+    library: Library, folder: Path, *, readable: set[str], newest: Mapping[str, LastRun], with_problems: bool
+) -> PlanList:
+    """Put the page together; plans of DAGs that the caller may not read are left out."""
+    rows = [
+        _row(runnable, folder, newest.get(f"{PREFIX}{name}"))
+        for name, runnable in library.plans.items()
+        if f"{PREFIX}{name}" in readable
+    ]
+    return PlanList(
+        plans=sorted(rows, key=lambda row: (row.title.lower(), row.name)),
+        broken=_broken(library, folder) if with_problems else [],
+    )
+
+
+def library_of(folder: Path) -> Library:
+    """Read the plans folder, again only when one of its files has changed."""
+    return _read(folder, tuple(_fingerprint(path) for path in plan_files(folder)))
+
+
+@lru_cache(maxsize=2)
+def _read(folder: Path, _fingerprints: Sequence[tuple[str, int, int]]) -> Library:
+    return read_folder(folder)
+
+
+def _fingerprint(path: Path) -> tuple[str, int, int]:
+    try:
+        found = path.stat()
+    except OSError:  # gone since it was listed, or a dangling link: reading says so
+        return (str(path), 0, 0)
+    return (str(path), found.st_mtime_ns, found.st_size)
+
+
+def _row(runnable: RunnablePlan, folder: Path, last: LastRun | None) -> PlanRow:
+    plan = runnable.plan
+    depends_on = wave_dependencies(plan)
+    return PlanRow(
+        name=plan.name,
+        dag_id=f"{PREFIX}{plan.name}",
+        title=plan.title or plan.name,
+        description=plan.description or "",
+        owner=plan.owner or "",
+        file=_short(runnable.path, folder),
+        waves=[
+            PlanWave(name=wave.name, groups=list(wave.groups), depends_on=list(depends_on[wave.name]))
+            for wave in plan.waves
+        ],
+        rto_seconds=plan.rto.total_seconds() if plan.rto else None,
+        rpo_seconds=plan.rpo.total_seconds() if plan.rpo else None,
+        last_run=last.run_id if last else None,
+        last_run_at=last.started_at if last else None,
+        last_state=last.state if last else None,
+        last_verdict=last.verdict if last else None,
+    )
+
+
+def _broken(library: Library, folder: Path) -> list[BrokenPlan]:
+    by_file: dict[str, list[str]] = {}
+    for problem in library.problems:
+        file = _short(problem.path, folder)
+        by_file.setdefault(file, []).append(str(replace(problem, path=Path(file))))
+    return [BrokenPlan(file=file, problems=problems) for file, problems in sorted(by_file.items())]
+
+
+def _short(path: Path, folder: Path) -> str:
+    """Name a file as people in the project do, from the plans folder on."""
+    return str(path.relative_to(folder.parent)) if path.is_relative_to(folder.parent) else str(path)

@@ -1,0 +1,45 @@
+"""The Airflow plugin: where the pages appear, and an app that is built when the first page is asked for.
+
+Every task process and every DAG processor imports this module, so it imports nothing that takes time: FastAPI and
+Airflow's API internals alone would cost 1.5 s per task.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from airflow.sdk.plugins_manager import AirflowPlugin
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class LazyApp:
+    """An ASGI app that is built by its first request."""
+
+    def __init__(self) -> None:
+        self._app: Callable[[Scope, Receive, Send], Awaitable[None]] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request with the real app."""
+        if self._app is None:
+            from drs_provider.ui.airflow_runs import airflow_app
+
+            self._app = airflow_app()
+        await self._app(scope, receive, send)
+
+
+class DrsPlugin(AirflowPlugin):
+    """Recovery plans in Airflow's navigation, and a Recovery tab on every run."""
+
+    name = "drs"
+    fastapi_apps = [{"app": LazyApp(), "url_prefix": "/drs", "name": "DRS"}]  # noqa: RUF012 - the base class says list
+    external_views = [  # noqa: RUF012 - as above
+        {"name": "Recovery plans", "href": "drs/plans", "destination": "nav", "url_route": "drs-plans"},
+        {
+            "name": "Recovery",
+            "href": "drs/runs/{DAG_ID}/{RUN_ID}",
+            "destination": "dag_run",
+            "url_route": "drs-run",
+        },
+    ]

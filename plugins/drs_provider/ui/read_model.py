@@ -1,0 +1,80 @@
+"""What the pages ask for, and who may ask: Protocols, so that the pages know nothing of Airflow."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class TaskNow:
+    """One task of a run as it stands; ``state`` is Airflow's word, ``None`` before anything happened."""
+
+    state: str | None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class RunNow:
+    """One run as it stands.
+
+    ``upstream`` maps every task to the tasks that it waits for directly; ``left`` maps task and XCom key to the value.
+    """
+
+    dag_id: str
+    run_id: str
+    state: str
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    conf: Mapping[str, Any] = field(default_factory=dict)
+    tasks: Mapping[str, TaskNow] = field(default_factory=dict)
+    upstream: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    left: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """The newest run of a DAG; ``verdict`` is its report's, once there is one."""
+
+    run_id: str
+    state: str
+    started_at: datetime | None = None
+    verdict: str | None = None
+
+
+class Runs(Protocol):
+    """Where the pages learn about runs."""
+
+    def run(self, dag_id: str, run_id: str) -> RunNow | None:
+        """Return one run, or ``None`` if there is none."""
+        ...
+
+    def newest(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:
+        """Return the newest run of each of these DAGs that ever ran."""
+        ...
+
+
+@dataclass(frozen=True)
+class Access:
+    """FastAPI dependencies that say who may see what; each answers 401 or 403 by itself."""
+
+    may_read_run: Callable[..., Any]
+    """Reads ``dag_id`` from the path; lets nobody through who may not read the runs of that DAG."""
+    readable_dags: Callable[..., set[str]]
+    """The ids of the DAGs that the caller may read."""
+    may_read_problems: Callable[..., bool]
+    """Whether the caller may read import errors, and so what is wrong with broken plan files."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Everything that the app is built from."""
+
+    runs: Callable[..., Runs]
+    """A FastAPI dependency."""
+    access: Access
+    plans_folder: Callable[[], Path]
+    reports_folder: Callable[[], Any]
+    now: Callable[[], datetime]
