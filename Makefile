@@ -15,7 +15,7 @@ LOCKS := requirements/installer.txt requirements/demo.txt requirements/compose.t
 # What `make demo` may be told.
 PLAN ?= web-shop
 SPEED ?= 60
-PORT ?= 8080
+PORT ?=
 FAULTS ?=
 EXIT ?=
 
@@ -25,11 +25,13 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## drill a plan live against the simulator [EXIT=1 PLAN=web-shop SPEED=60 FAULTS=file PORT=8080]
-	@exec $(BIN)/python -m demo.run --plan '$(PLAN)' --speed '$(SPEED)' --port '$(PORT)' \
+	@exec $(BIN)/python -m demo.run --plan '$(PLAN)' --speed '$(SPEED)' $(if $(PORT),--port '$(PORT)') \
 		$(if $(FAULTS),--faults '$(FAULTS)') $(if $(filter-out 0,$(EXIT)),--exit)
 
 up: ## the same for a team: docker compose with PostgreSQL
-	docker compose up --build
+	@if docker compose version >/dev/null 2>&1; then exec docker compose up --build; \
+	elif command -v docker-compose >/dev/null; then exec docker-compose up --build; \
+	else echo 'docker compose is needed for this; make demo needs nothing but Python' >&2; exit 1; fi
 
 test: $(VENV)/.dev ## every test, end to end too
 	$(BIN)/python -m pytest
@@ -39,7 +41,7 @@ check: $(VENV)/.dev ## format, lint, types, layers, quick tests: under a minute
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy -p demo -p benchmarks
-	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -m 'not airflow and not e2e and not browser'
 
 bench: $(VENV)/.demo ## measure dead time, overhead, calls and parsing; results in .bench/
