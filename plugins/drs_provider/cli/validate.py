@@ -16,9 +16,9 @@ HELP = "check plan files; exit code 0 fine, 1 problems, 2 wrong use"
 def configure(parser: ArgumentParser) -> None:
     """Add this command's options."""
     parser.description = (
-        "Check files and folders of plans and groups. Groups that a plan uses are looked for in the "
-        "plans folder around the file: DRS_PLANS_FOLDER where the file is inside it, else the nearest folder called plans, else the file's "
-        "own folder."
+        "Check files and folders of plans and groups. Groups that a plan uses are looked for in the plans folder: "
+        "DRS_PLANS_FOLDER where the file is inside it, else the nearest folder called plans that holds the file, "
+        "else the file's own folder."
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a plan file, or a folder of them")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")

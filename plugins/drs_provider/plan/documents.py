@@ -92,8 +92,9 @@ def _read_part(path: Path, first_line: int, part: str, documents: list[Document]
             document.data = _Construction(document).value(root, 0)
             documents.append(document)
     except YAMLError as error:
-        line, column, what, hint = say_syntax_error(error, part)
-        yield Problem(path, first_line + line, column + 1, "YAML", what, hint)
+        said = say_syntax_error(error, part)
+        opened = "" if said.opened_at is None else f"; it began in line {first_line + said.opened_at}"
+        yield Problem(path, first_line + said.line, said.column + 1, "YAML", said.what + opened, said.hint)
 
 
 class _Construction:

@@ -2,12 +2,23 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import AddressValueError, IPv4Address
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from drs_provider.plan.durations import EXAMPLES, EXPECTED, format_duration, parse_duration
 from drs_provider.plan.durations import PATTERN as DURATION_PATTERN
@@ -48,16 +59,31 @@ def worded(what: str, hint: str = "") -> PydanticCustomError:
     return PydanticCustomError(WORDED, "{what}", {"what": what, "hint": hint})
 
 
-def _matching(pattern: str, expected: str, hint: Callable[[str], str]) -> AfterValidator:
-    # In Python, $ would let a last line break pass; in JSON schemas there is no \Z.
-    compiled = re.compile(pattern.replace("$", r"\Z"))
+def _no_hint(_: str) -> str:
+    return ""
 
-    def check(text: str) -> str:
-        if not compiled.match(text):
-            raise worded(f"expected {expected}, found {text!r}", hint(text))
-        return text
 
-    return AfterValidator(check)
+@dataclass(frozen=True)
+class Like:
+    """A text of a certain form; ``expected`` names the form in messages, ``hint`` helps with what was written."""
+
+    pattern: str
+    expected: str
+    hint: Callable[[str], str] = _no_hint
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        # In Python, $ would let a last line break pass; JSON schemas know no \Z.
+        compiled = re.compile(self.pattern.replace("$", r"\Z"))
+
+        def check(text: str) -> str:
+            if not compiled.match(text):
+                raise worded(f"expected {self.expected}, found {found(text)}", self.hint(text))
+            return text
+
+        return core_schema.no_info_after_validator_function(check, core_schema.str_schema(strict=True))
+
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "pattern": self.pattern}
 
 
 def _not_blank(text: str) -> str:
@@ -82,10 +108,6 @@ def _region_hint(text: str) -> str:
     if zone:
         return f"that is an Availability Zone, its Region is {zone[1]!r}"
     return nearest(text, _REGIONS) if "did you mean" in nearest(text, _REGIONS) else "for example 'us-west-2'"
-
-
-def _no_hint(_: str) -> str:
-    return ""
 
 
 def _read_duration(written: object) -> timedelta:
@@ -139,6 +161,9 @@ def found(value: object) -> str:
 
 
 def _read_list(written: object) -> object:
+    if isinstance(written, int | float | dict | None):
+        hint = f'put it in quotes: "{written}"' if type(written) in (int, float) else ""
+        raise worded(f"expected a text or a list of texts, found {found(written)}", hint)
     return (written,) if isinstance(written, str) else written
 
 
@@ -150,47 +175,17 @@ Count = Annotated[int, Field(strict=True, ge=0)]
 Ordinal = Annotated[int, Field(strict=True, ge=1)]
 Dollars = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
-Name = Annotated[
-    str,
-    Field(strict=True),
-    _matching(NAME_PATTERN, "a name of small letters, digits and dashes, at most 63", _name_hint),
-    WithJsonSchema({"type": "string", "pattern": NAME_PATTERN}),
+Name = Annotated[str, Like(NAME_PATTERN, "a name of small letters, digits and dashes, at most 63", _name_hint)]
+ServerId = Annotated[str, Like(SERVER_ID_PATTERN, "a source server id, s- and 17 letters or digits", _server_hint)]
+Region = Annotated[str, Like(r"^[a-z]{2,4}(-[a-z]+){1,2}-[1-9]$", "an AWS Region", _region_hint)]
+InstanceType = Annotated[str, Like(r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$", "an EC2 instance type such as m6i.large")]
+SubnetId = Annotated[str, Like(r"^subnet-[0-9a-z]+$", "a subnet id such as subnet-0aaa")]
+SecurityGroupId = Annotated[str, Like(r"^sg-[0-9a-z]+$", "a security group id such as sg-0aaa")]
+VpcId = Annotated[str, Like(r"^vpc-[0-9a-z]+$", "a VPC id such as vpc-0drill")]
+TopicArn = Annotated[
+    str, Like(r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+(\.fifo)?$", "the ARN of an SNS topic")
 ]
-
-ServerId = Annotated[
-    str,
-    Field(strict=True),
-    _matching(SERVER_ID_PATTERN, "a source server id, s- and 17 letters or digits", _server_hint),
-    WithJsonSchema({"type": "string", "pattern": SERVER_ID_PATTERN}),
-]
-
-_REGION_PATTERN = r"^[a-z]{2,4}(-[a-z]+){1,2}-[1-9]$"
-Region = Annotated[
-    str,
-    Field(strict=True),
-    _matching(_REGION_PATTERN, "an AWS Region", _region_hint),
-    WithJsonSchema({"type": "string", "pattern": _REGION_PATTERN}),
-]
-
-
-def aws_id(prefix: str) -> Any:
-    """Give the type of an EC2 id such as ``subnet-0aaa``."""
-    pattern = rf"^{prefix}-[0-9a-z]+$"
-    return Annotated[
-        str,
-        Field(strict=True),
-        _matching(pattern, f"an id that starts with {prefix}-", _no_hint),
-        WithJsonSchema({"type": "string", "pattern": pattern}),
-    ]
-
-
-_INSTANCE_TYPE_PATTERN = r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$"
-InstanceType = Annotated[
-    str,
-    Field(strict=True),
-    _matching(_INSTANCE_TYPE_PATTERN, "an EC2 instance type such as m6i.large", _no_hint),
-    WithJsonSchema({"type": "string", "pattern": _INSTANCE_TYPE_PATTERN}),
-]
+Url = Annotated[str, Like(r"^(https?://|\{\{)", "a URL that begins with https:// or http://")]
 
 Address = Annotated[
     str, Field(strict=True), AfterValidator(_ipv4), WithJsonSchema({"type": "string", "format": "ipv4"})

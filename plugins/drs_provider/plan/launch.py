@@ -4,10 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from drs_provider.plan.fields import Address, Flag, InstanceType, Json, PlanPart, Text, aws_id
-
-SubnetId = Annotated[str, aws_id("subnet")]
-SecurityGroupId = Annotated[str, aws_id("sg")]
+from drs_provider.plan.fields import Address, Flag, InstanceType, Json, PlanPart, SecurityGroupId, SubnetId, Text
 
 
 class Fallback(PlanPart):

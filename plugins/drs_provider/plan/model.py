@@ -25,7 +25,8 @@ from drs_provider.plan.fields import (
     ShareField,
     Text,
     Timezone,
-    aws_id,
+    TopicArn,
+    VpcId,
 )
 from drs_provider.plan.launch import Fallback, LaunchAction, LaunchSettings
 from drs_provider.plan.shares import Share
@@ -141,7 +142,7 @@ class ProtectionGroup(PlanPart):
 class VpcNetwork(PlanPart):
     """A network that stands ready for drills."""
 
-    vpc: Annotated[str, aws_id("vpc")]
+    vpc: VpcId
     """Its id."""
 
 
@@ -206,7 +207,7 @@ class SnsNotification(PlanPart):
     """Tells an SNS topic."""
 
     kind: Literal["sns"]
-    topic_arn: Annotated[str, Field(strict=True, pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:.+$")]
+    topic_arn: TopicArn
     """The topic."""
     aws_conn_id: Text = "aws_default"
     """The Airflow connection."""

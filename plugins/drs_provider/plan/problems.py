@@ -22,7 +22,16 @@ class Problem:
 
     def __str__(self) -> str:
         advice = f" ({self.hint})" if self.hint else ""
-        return f"{self.path}:{self.line}:{self.column}: {self.where}: {self.what}{advice}"
+        return f"{self.path}:{self.line}:{self.column}: " + _one_line(f"{self.where}: {self.what}{advice}")
+
+
+def _one_line(text: str) -> str:
+    # Names and keys come from the file: a line break in one must not make two messages of it.
+    return (
+        text
+        if text.isprintable()
+        else "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    )
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

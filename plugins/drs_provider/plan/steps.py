@@ -16,6 +16,7 @@ from drs_provider.plan.fields import (
     PlanPart,
     Region,
     Text,
+    Url,
 )
 
 Parameters = Mapping[Text, OneOrMore]
@@ -81,7 +82,7 @@ class Http(Step):
     """Asks a URL again and again until the answer is the expected one."""
 
     kind: Literal["http"]
-    url: Annotated[str, Field(strict=True, pattern=r"^(https?://|\{\{)")]
+    url: Url
     """What to ask, http or https."""
     expect_status: Annotated[int, Field(strict=True, ge=100, le=599)] = 200
     """The HTTP status that passes."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -69,6 +70,8 @@ def _refuse_depth(text: str, most_levels: int) -> None:
             raise MarkedYAMLError(problem=f"nested more than {most_levels} levels deep", problem_mark=event.start_mark)
 
 
+_CONTROL_CHARACTER = re.compile(r"[^\x09\x0A\x0D\x20-\x7E\x85\xA0-\uD7FF\uE000-\uFFFD\U00010000-\U0010ffff]")
+
 _WORDING = (
     ("mapping values are not allowed", "a second colon, or a line that is indented too far", "quote texts with ': '"),
     ("did not find expected key", "this line does not fit the lines above", "look at its indentation"),
@@ -79,7 +82,11 @@ _WORDING = (
     ("found unexpected end of stream", "a quoted text is not closed", "the closing quote is missing"),
     ("found unexpected document indicator", "a quoted text is not closed", "the closing quote is missing"),
     ("could not find expected ':'", "a key without a colon", "write key: value"),
-    ("found unknown escape character", "an unknown escape in a text", r"inside double quotes write \\ for \ "),
+    (
+        "found unknown escape character",
+        "an unknown escape in a text",
+        r"inside double quotes write \\ for one \, or use single quotes",
+    ),
     ("found undefined alias", "an alias whose anchor does not exist", "a text that begins with * wants quotes"),
     ("block sequence entries are not allowed", "a list cannot begin here", "begin it on a line of its own"),
     ("did not find expected node content", "a value is missing here, or it wants quotes", ""),
@@ -88,39 +95,38 @@ _WORDING = (
 )
 
 
-def say_syntax_error(error: YAMLError, text: str) -> tuple[int, int, str, str]:
-    """Say where (line and column from 0), what is wrong and what to do."""
+@dataclass(frozen=True)
+class SyntaxProblem:
+    """What is wrong with the YAML itself; lines and columns count from 0. ``opened_at`` is where it began."""
+
+    line: int
+    column: int
+    what: str
+    hint: str = ""
+    opened_at: int | None = None
+
+
+def say_syntax_error(error: YAMLError, text: str) -> SyntaxProblem:
+    """Say where the text stops being YAML, what is wrong there and what to do."""
     if isinstance(error, ReaderError):
-        match = re.search(r"[^\x09\x0A\x0D\x20-\x7E\x85\xA0-\uD7FF\uE000-\uFFFD\U00010000-\U0010ffff]", text)
+        match = _CONTROL_CHARACTER.search(text)
         at = match.start() if match else 0
         column = at - text.rfind("\n", 0, at) - 1
-        return text.count("\n", 0, at), column, "a control character", "remove it"
-    if not isinstance(error, MarkedYAMLError) or (error.problem_mark or error.context_mark) is None:
-        return 0, 0, f"not readable: {error}", ""
-    mark = error.problem_mark or error.context_mark
-    assert mark is not None  # noqa: S101 - the line above said so; for the type checker
+        return SyntaxProblem(text.count("\n", 0, at), column, "a control character", "remove it")
+    mark = error.problem_mark or error.context_mark if isinstance(error, MarkedYAMLError) else None
+    if not isinstance(error, MarkedYAMLError) or mark is None:
+        return SyntaxProblem(0, 0, f"not readable: {error}")
     problem = str(error.problem)
     if "cannot start any token" in problem:
-        return (mark.line, mark.column, *_say_character(text, mark.line, mark.column))
-    for words, what, hint in _WORDING:
-        if words in problem:
-            return mark.line, mark.column, what + _opened(error, mark), hint.strip()
-    return mark.line, mark.column, problem, ""
+        return _say_character(text, mark.line, mark.column)
+    what, hint = next(((what, hint) for words, what, hint in _WORDING if words in problem), (problem, ""))
+    opened_at = error.context_mark.line if error.context_mark and "not closed" in what else None
+    return SyntaxProblem(mark.line, mark.column, what, hint, opened_at)
 
 
-def _opened(error: MarkedYAMLError, mark: Any) -> str:
-    if "not closed" not in str(error) and error.context_mark and error.context_mark.line != mark.line:
-        return f" (it began {mark.line - error.context_mark.line} lines above)" if _spans(error) else ""
-    return ""
-
-
-def _spans(error: MarkedYAMLError) -> bool:
-    return any(word in str(error.context) for word in ("quoted scalar", "flow"))
-
-
-def _say_character(text: str, line: int, column: int) -> tuple[str, str]:
+def _say_character(text: str, line: int, column: int) -> SyntaxProblem:
     lines = text.split("\n")
     character = lines[line][column] if line < len(lines) and column < len(lines[line]) else ""
     if character == "\t":
-        return "a tab; YAML is indented with spaces", "replace the tab"
-    return f"a text cannot begin with {character}", "put it in quotes"
+        return SyntaxProblem(line, column, "a tab; YAML is indented with spaces", "replace the tab")
+    return SyntaxProblem(line, column, f"a text cannot begin with {character}", "put it in quotes")

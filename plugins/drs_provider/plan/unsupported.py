@@ -63,14 +63,14 @@ UNSUPPORTED = (
     Unsupported("RecoveryPlan", "drill.valid_for", "nothing keeps track of passed drills yet"),
     Unsupported("RecoveryPlan", "recovery.approval", _NO_PERSON),
     Unsupported("RecoveryPlan", "recovery.max_lag", "look at the lag before the run is triggered"),
-    Unsupported("RecoveryPlan", "notify", "use Airflow's own notifiers", _is_empty),
+    Unsupported("RecoveryPlan", "notify", "watch the run in Airflow", _is_empty),
     Unsupported("RecoveryPlan", "before", _NO_STEPS, _is_empty),
     Unsupported("RecoveryPlan", "after", _NO_STEPS, _is_empty),
     Unsupported("RecoveryPlan", "waves.*.before", _NO_STEPS, _is_empty),
     Unsupported("RecoveryPlan", "waves.*.after", _NO_STEPS, _is_empty),
     Unsupported("RecoveryPlan", "waves.*.delay_before", "the wave starts when those before it are done", _is_no_time),
     Unsupported("RecoveryPlan", "waves.*.pause_before", _NO_PERSON),
-    Unsupported("RecoveryPlan", "waves.*.retry_failed", "failed servers are launched again by clearing", _is_zero),
+    Unsupported("RecoveryPlan", "waves.*.retry_failed", "start another run for the servers that failed", _is_zero),
     Unsupported("RecoveryPlan", "waves.*.ready", "write running, the default, or launched", values=("status_checks",)),
 )
 """Every part of the language that is not built yet."""

@@ -1,6 +1,7 @@
 """What pydantic found wrong, in the words of an operator."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
@@ -9,7 +10,7 @@ from yaml.nodes import ScalarNode
 
 from drs_provider.plan.documents import Document, Location
 from drs_provider.plan.fields import WORDED, PlanPart, found
-from drs_provider.plan.findings import LABELS, Finding, node_at, say_path
+from drs_provider.plan.findings import LABELS, Finding, node_at, say_path, say_where
 from drs_provider.plan.model import NETWORK_FORMS
 from drs_provider.plan.problems import nearest
 
@@ -20,20 +21,29 @@ Words = tuple[str, str]
 def findings_of(error: ValidationError, model: type[PlanPart], document: Document) -> Iterator[Finding]:
     """Translate every error; locations lose the marks that unions leave in them."""
     for detail in error.errors(include_url=False):
-        location, owner = _follow(model, detail["loc"], document.data)
-        yield _finding(detail, location, owner, document)
+        # pydantic counts only the good items of a list: a list of bad ones is not an empty list.
+        if detail["type"] != "too_short" or not detail["input"]:
+            yield _finding(detail, _follow(model, detail["loc"], document.data), document)
 
 
-def _finding(detail: ErrorDetails, location: Location, owner: type[PlanPart] | None, document: Document) -> Finding:
-    kind, value = detail["type"], detail["input"]
+def _finding(detail: ErrorDetails, followed: "_Followed", document: Document) -> Finding:
+    kind, value, location = detail["type"], detail["input"], followed.location
     if kind == "missing":
-        return Finding(location[:-1], f"{location[-1]} is missing", "it must be given")
+        return Finding(location[:-1], f"{location[-1]} is missing")
     if kind == "extra_forbidden":
-        hint = nearest(str(location[-1]), _keys(owner))
+        hint = nearest(str(location[-1]), _keys(followed.owner))
         what = f"unknown key {location[-1]!r}"
         return Finding(location, what, hint, at_key=True, subject=_parent(document.data, location))
+    if kind == "union_tag_not_found":
+        kinds = sorted(mark for part in _parts_of(followed.annotation) for mark in _marks(part))
+        return Finding(location, "kind is missing", f"known: {', '.join(kinds)}")
     if location and location[-1] == "[key]":
-        return Finding(location[:-1], "expected a text as key, found an empty one", at_key=True)
+        return Finding(
+            location[:-1],
+            "expected a text as key, found an empty one",
+            at_key=True,
+            subject=_parent(document.data, location[:-1]),
+        )
     if kind == WORDED:
         return Finding(location, detail["ctx"]["what"], detail["ctx"]["hint"])
     what, hint = _say(kind, value, detail.get("ctx", {}))
@@ -43,8 +53,8 @@ def _finding(detail: ErrorDetails, location: Location, owner: type[PlanPart] | N
     return Finding(location, what, hint)
 
 
-def _parent(data: Any, location: Location) -> str | None:
-    return say_path(data, location[:-1]) or None
+def _parent(data: Any, location: Location) -> str:
+    return say_path(data, location[:-1]) or say_where(data)
 
 
 def _say(kind: str, value: Any, context: Mapping[str, Any]) -> Words:
@@ -100,11 +110,19 @@ _WORDING: Mapping[str, Callable[[Any, Mapping[str, Any]], Words]] = {
     "too_short": lambda *_: ("expected at least one entry, found none", ""),
     "literal_error": _literal,
     "union_tag_invalid": _tag,
-    "union_tag_not_found": lambda *_: ("kind is missing", ""),
 }
 
 
-def _follow(model: type[PlanPart], loc: tuple[int | str, ...], data: Any) -> tuple[Location, type[PlanPart] | None]:
+@dataclass(frozen=True)
+class _Followed:
+    """Where an error is: the location as the author sees it, the model that owns its last key, the value's type."""
+
+    location: Location
+    owner: type[PlanPart] | None
+    annotation: Any
+
+
+def _follow(model: type[PlanPart], loc: tuple[int | str, ...], data: Any) -> _Followed:
     """Drop union marks from pydantic's location, and find the model that owns its last part."""
     location: list[str | int] = []
     annotation: Any = model
@@ -118,14 +136,14 @@ def _follow(model: type[PlanPart], loc: tuple[int | str, ...], data: Any) -> tup
         if isinstance(part, int):
             annotation = _inside(annotation)
             data = data[part] if isinstance(data, list) and part < len(data) else None
+        elif isinstance(data, str) and part != "[key]":
+            break  # the short form of a member: there is no ``id`` to point at
         else:
             owner = parts[0] if len(parts) == 1 else None
             annotation = _field(owner, part) if owner else _inside(annotation)
-            if isinstance(data, str):  # the short form of a member: there is no ``id`` to point at
-                break
             data = data.get(part) if isinstance(data, dict) else None
         location.append(part)
-    return tuple(location), owner
+    return _Followed(tuple(location), owner, annotation)
 
 
 def _parts_of(annotation: Any) -> list[type[PlanPart]]:
