@@ -44,8 +44,8 @@ class DrsRecoveryJobSensor(DrsSensor):
     :param timeout: for the jobs and their instances together; default two hours
     :param ready: ``launched``: DRS says so; ``running``: and the instance runs (or is stopped where the launch
         settings say STOPPED); ``status_checks``: and EC2's two status checks have passed
-    :param servers: ``{"id", "hostname", "critical"}`` of each server, ``server_id`` for ``id`` will do (templated); unset:
-        hostnames from DRS, all critical
+    :param servers: ``{"id", "hostname", "critical"}`` of each server, ``server_id`` for ``id`` will do (templated);
+        unset: hostnames from DRS, all critical
     :param tolerate: critical servers that may fail: a whole number, or a percentage as ``10%`` (templated)
     """
 

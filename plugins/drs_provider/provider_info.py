@@ -1,0 +1,65 @@
+"""What Airflow's provider registry is told about this package."""
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's description in the form of Airflow's ``provider_info`` schema."""
+    from drs_provider import __version__
+
+    return {
+        "package-name": "airflow-provider-drs",
+        "name": "AWS Elastic Disaster Recovery",
+        "description": "Recovery plans for AWS Elastic Disaster Recovery (DRS), as Airflow DAGs.",
+        "versions": [__version__],
+        "hooks": [
+            {"integration-name": "AWS Elastic Disaster Recovery", "python-modules": ["drs_provider.aws.hook"]},
+        ],
+        "operators": [
+            {
+                "integration-name": "AWS Elastic Disaster Recovery",
+                "python-modules": ["drs_provider.operators.recovery", "drs_provider.operators.cleanup"],
+            },
+        ],
+        "sensors": [
+            {
+                "integration-name": "AWS Elastic Disaster Recovery",
+                "python-modules": ["drs_provider.sensors.job", "drs_provider.sensors.readiness"],
+            },
+        ],
+        "triggers": [
+            {
+                "integration-name": "AWS Elastic Disaster Recovery",
+                "python-modules": [
+                    "drs_provider.triggers.jobs",
+                    "drs_provider.triggers.instances",
+                    "drs_provider.triggers.readiness",
+                ],
+            },
+        ],
+        "extra-links": [
+            "drs_provider.links.console.DrsJobLink",
+            "drs_provider.links.console.DrsRecoveryInstanceLink",
+        ],
+        "config": {
+            "drs": {
+                "description": "Recovery plans for AWS Elastic Disaster Recovery.",
+                "options": {
+                    "plans_folder": {
+                        "description": "Folder with plans. The environment variable DRS_PLANS_FOLDER goes before it.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/opt/airflow/plans",
+                        "default": "",
+                    },
+                    "reports": {
+                        "description": "Folder or object storage path for reports. DRS_REPORTS goes before it.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "s3://dr-reports/",
+                        "default": "",
+                    },
+                },
+            },
+        },
+    }

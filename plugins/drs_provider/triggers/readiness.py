@@ -1,0 +1,131 @@
+"""Waiting until nothing speaks against launching source servers."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, TypedDict
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from drs_provider.errors import AwsError, DrsProviderError
+from drs_provider.recovery.jobs import holders
+from drs_provider.recovery.polling import pause_after_refusal
+from drs_provider.recovery.readiness import Finding, assess
+from drs_provider.recovery.times import instant
+
+LONGEST_JOB = timedelta(days=1)
+"""How far back jobs are looked through for one that holds a server."""
+
+
+class DrsReadinessEvent(TypedDict):
+    """``ready``, ``timed_out`` or ``refused`` (AWS will not answer), with the findings of the last look as text."""
+
+    outcome: Literal["ready", "timed_out", "refused"]
+    servers: list[str]
+    refusals: list[str]
+    warnings: list[str]
+
+
+class DrsReadinessTrigger(BaseTrigger):
+    """Fire when no finding refuses a launch of the servers any longer.
+
+    :param server_ids: source servers to look at
+    :param mode: ``drill`` or ``recovery``
+    :param max_lag_seconds: the most lag allowed; None: any
+    :param replace_live_instances: whether live recovered instances only warn
+    :param aws: keyword arguments of the hook, as one
+    :param deadline: ISO instant after which the trigger fires ``timed_out``
+    :param poll_seconds: pause between two looks
+    """
+
+    def __init__(
+        self,
+        *,
+        server_ids: Sequence[str],
+        mode: str,
+        max_lag_seconds: float | None,
+        replace_live_instances: bool,
+        aws: Mapping[str, Any],
+        deadline: str,
+        poll_seconds: float,
+    ) -> None:
+        super().__init__()
+        self.server_ids = list(server_ids)
+        self.mode = mode
+        self.max_lag_seconds = max_lag_seconds
+        self.replace_live_instances = replace_live_instances
+        self.aws = dict(aws)
+        self.deadline = deadline
+        self.poll_seconds = poll_seconds
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments."""
+        names = ("server_ids", "mode", "max_lag_seconds", "replace_live_instances", "aws", "deadline", "poll_seconds")
+        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look until there is something to say, and say it once."""
+        from drs_provider.aws.hook import DrsHook
+
+        yield TriggerEvent(await self.wait(DrsHook(**self.aws), now=lambda: datetime.now(UTC)))
+
+    async def wait(
+        self,
+        hook: Any,
+        *,
+        now: Callable[[], datetime],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = lambda: random.uniform(0.9, 1.1),
+    ) -> DrsReadinessEvent:
+        """Look until nothing refuses a launch; what may pass (throttling, a lost connection) only slows it down."""
+        refusals, said = 0, [f"not looked at before {self.deadline}"]
+        while True:
+            try:
+                findings = await asyncio.to_thread(self.look, hook, now())
+            except DrsProviderError as error:
+                if not error.retryable:
+                    return self._event("refused", [str(error)])
+                refusals += 1
+                retry_after = error.retry_after_seconds if isinstance(error, AwsError) else None
+                pause, said = pause_after_refusal(refusals, retry_after, jitter=jitter()), [str(error)]
+                self.log.warning("%s. Asking again in %.1f s", error, pause)
+            else:
+                refusals, pause = 0, self.poll_seconds * jitter()
+                against = [str(finding) for finding in findings if finding.severity == "refusal"]
+                if not against:
+                    return self._event("ready", [], [str(finding) for finding in findings])
+                if against != said:
+                    self.log.info("Not ready yet:\n%s", "\n".join(f"  {line}" for line in against))
+                said = against
+            if now() + timedelta(seconds=pause) >= instant(self.deadline):
+                return self._event("timed_out", said)
+            await sleep(pause)
+
+    def look(self, hook: Any, now: datetime) -> tuple[Finding, ...]:
+        """Ask AWS about every server, and return everything that was found."""
+        servers = {s["sourceServerID"]: s for s in hook.source_servers(self.server_ids)}
+        known = [server for server in self.server_ids if server in servers]
+        instances = hook.recovery_instances(source_server_ids=known) if known else ()
+        jobs = hook.jobs_since(now - LONGEST_JOB)
+        max_lag = timedelta(seconds=self.max_lag_seconds) if self.max_lag_seconds is not None else None
+        return tuple(
+            finding
+            for server in self.server_ids
+            for finding in assess(
+                servers.get(server),
+                asked_id=server,
+                mode=self.mode,
+                newest_snapshot=hook.newest_recovery_snapshot(server) if server in servers else None,
+                busy_job=next((job["jobID"] for job in holders(jobs, [server])), None),
+                live_instances=[i for i in instances if i.get("sourceServerID") == server],
+                max_lag=max_lag,
+                now=now,
+                replace_live_instances=self.replace_live_instances,
+            )
+        )
+
+    def _event(
+        self, outcome: Literal["ready", "timed_out", "refused"], refusals: list[str], warnings: Sequence[str] = ()
+    ) -> DrsReadinessEvent:
+        return DrsReadinessEvent(outcome=outcome, servers=self.server_ids, refusals=refusals, warnings=list(warnings))
