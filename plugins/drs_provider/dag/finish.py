@@ -16,19 +16,13 @@ from drs_provider.graph.roster import Target, targets_of
 from drs_provider.operators.cleanup import DrsTerminateRecoveryInstancesOperator
 from drs_provider.plan.reading import RunnablePlan
 from drs_provider.recovery.identity import RUN, run_key
+from drs_provider.reporting.location import reports_location
 
 GOOD = ("passed", "completed_with_exceptions")
 """Verdicts of a green run; every other verdict makes it red."""
 
 
 _CLOCKS_DIFFER = timedelta(minutes=10)
-
-
-def reports_folder() -> ObjectStoragePath:
-    """Where reports are written: ``DRS_REPORTS``, by default ``reports`` in Airflow's home."""
-    default = os.path.join(os.environ.get("AIRFLOW_HOME", "~/airflow"), "reports")  # noqa: PTH118
-    folder = os.environ.get("DRS_REPORTS") or default
-    return ObjectStoragePath(folder if "://" in folder else f"file://{os.path.abspath(os.path.expanduser(folder))}")  # noqa: PTH100, PTH111
 
 
 class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
@@ -79,7 +73,7 @@ class WriteReport(BaseOperator):
         from drs_provider.reporting.writing import write_report
 
         report = measure(collect(context, self.runnable))
-        written = write_report(report, reports_folder())
+        written = write_report(report, ObjectStoragePath(reports_location(os.environ)))
         self.log.info("%s: %s", report.verdict, report.verdict_reason)
         self.log.info("report: %s", written["html"])
         return {**written, "verdict": report.verdict, "why": report.verdict_reason}

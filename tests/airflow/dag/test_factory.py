@@ -1,0 +1,171 @@
+"""Plans as DAGs: what Airflow sees of them, always the same, and without asking anybody."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
+
+pytestmark = pytest.mark.airflow
+
+ROOT = Path(__file__).parents[3]
+DAG_FILE = ROOT / "dags" / "recovery_plans.py"
+GOLDEN = ROOT / "tests" / "golden"
+
+
+def bag_of(folder, monkeypatch):
+    monkeypatch.setenv("DRS_PLANS_FOLDER", str(folder))
+    return DagBag(str(DAG_FILE))
+
+
+def as_text(dag):
+    """A DAG as lines: params, then every task with its class, trigger rule and what it waits for."""
+    lines = [f"{dag.dag_id} {dag.dag_display_name!r} owner={dag.owner} tags={sorted(dag.tags)}"]
+    lines += [f"param {name} = {param.value!r}" for name, param in dag.params.items()]
+    for group in sorted(dag.task_group.get_task_group_dict(), key=str):
+        if group:
+            found = dag.task_group.get_task_group_dict()[group]
+            tooltip = found.tooltip.replace("\n", " / ")
+            lines.append(f"group {group} {found.group_display_name!r}: {tooltip}")
+    for task in sorted(dag.tasks, key=lambda task: task.task_id):
+        kind = getattr(task, "operator_class", type(task))
+        name = kind["task_type"] if isinstance(kind, dict) else kind.__name__
+        rule = f"{task.trigger_rule}{' teardown' if task.is_teardown else ''}"
+        waits = ", ".join(sorted(task.upstream_task_ids)) or "nothing"
+        lines.append(f"task {task.task_id} {name} [{rule}] after {waits}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("plan", ["hello", "web-shop"])
+def test_the_dag_of_a_plan_is_the_golden_one(plan, monkeypatch):
+    bag = bag_of(ROOT / "plans", monkeypatch)
+    golden = GOLDEN / f"{plan}.dag.txt"
+    drawn = as_text(bag.dags[f"drs.{plan}"])
+    if os.environ.get("REWRITE_GOLDEN"):
+        golden.write_text(drawn)
+
+    assert bag.import_errors == {}
+    assert drawn == golden.read_text(), "REWRITE_GOLDEN=1 writes it afresh; read the difference before you commit it"
+
+
+def test_the_same_plan_gives_the_same_dag_in_every_process():
+    code = (
+        "import json, sys; from airflow.dag_processing.dagbag import DagBag;"
+        "from airflow.serialization.serialized_objects import DagSerialization;"
+        f"bag = DagBag({str(DAG_FILE)!r});"
+        "print(json.dumps({k: DagSerialization.to_dict(d) for k, d in sorted(bag.dags.items())}))"
+    )
+    texts = set()
+    for seed in ("0", "1"):
+        env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT / "plugins")}
+        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+        dags = json.loads(done.stdout.splitlines()[-1])
+        texts.add(json.dumps(_without_times(dags), sort_keys=True))
+
+    assert len(texts) == 1
+
+
+def _without_times(value):
+    """Drop what Airflow itself fills with the present (last_loaded)."""
+    if isinstance(value, dict):
+        return {key: _without_times(one) for key, one in value.items() if key != "last_loaded"}
+    return [_without_times(one) for one in value] if isinstance(value, list) else value
+
+
+def test_parsing_asks_no_network_and_imports_no_boto3():
+    code = (
+        "import socket, sys\n"
+        "def refuse(*a, **k): raise AssertionError('a socket was opened while parsing')\n"
+        "from airflow.dag_processing.dagbag import DagBag\n"
+        "socket.socket.connect = refuse\n"
+        "socket.getaddrinfo = refuse\n"
+        f"bag = DagBag({str(DAG_FILE)!r})\n"
+        "assert bag.import_errors == {}, bag.import_errors\n"
+        "assert set(bag.dags) == {'drs.hello', 'drs.web-shop'}, bag.dags\n"
+        "assert not {'boto3', 'botocore', 'aiobotocore'} & set(sys.modules), 'boto3 came in with the DAG file'\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "plugins"), "DRS_PLANS_FOLDER": str(ROOT / "plans")}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+BROKEN = """\
+kind: RecoveryPlan
+name: broken
+drill: {network: shared}
+waves:
+  - {name: database, gruops: [shop-db]}
+"""
+
+
+@pytest.fixture
+def plans(tmp_path):
+    folder = tmp_path / "plans"
+    (folder / "groups").mkdir(parents=True)
+    for name in ("hello.yaml", "groups/hello.yaml"):
+        (folder / name).write_text((ROOT / "plans" / name).read_text())
+    return folder
+
+
+def test_a_broken_plan_is_an_import_error_of_its_own_file_and_takes_no_other_along(plans, monkeypatch):
+    (plans / "broken.yaml").write_text(BROKEN)
+
+    bag = bag_of(plans, monkeypatch)
+
+    assert set(bag.dags) == {"drs.hello"}
+    (error,) = bag.import_errors.items()
+    assert error[0].endswith("plans/broken.yaml")
+    assert f"{plans}/broken.yaml:5:" in error[1]
+    assert "unknown key 'gruops' (did you mean 'groups'?)" in error[1]
+
+
+def test_a_mended_plan_has_its_dag_again_and_no_error(plans, monkeypatch):
+    (plans / "broken.yaml").write_text(BROKEN)
+    bag_of(plans, monkeypatch)
+    (plans / "broken.yaml").unlink()
+
+    assert bag_of(plans, monkeypatch).import_errors == {}
+
+
+def test_a_task_start_reads_its_own_plan_only(plans, monkeypatch):
+    (plans / "broken.yaml").write_text(BROKEN)
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "drs.hello")
+
+    bag = bag_of(plans, monkeypatch)
+
+    assert (set(bag.dags), bag.import_errors) == ({"drs.hello"}, {})
+
+
+@pytest.mark.parametrize("dag_id", ["drs.nobody", "another_dag"])
+def test_a_task_of_a_dag_that_is_not_ours_parses_to_nothing(plans, monkeypatch, dag_id):
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", dag_id)
+
+    assert bag_of(plans, monkeypatch).dags == {}
+
+
+def test_a_plan_of_a_hundred_servers_stays_small_when_serialized(monkeypatch):
+    dag = bag_of(ROOT / "plans", monkeypatch).dags["drs.web-shop"]
+
+    assert len(json.dumps(DagSerialization.to_dict(dag))) < 25_000
+
+
+def test_a_scheduled_drill_takes_its_time_zone_and_is_not_caught_up(plans, monkeypatch):
+    text = (plans / "hello.yaml").read_text()
+    assert "network: shared" in text
+    (plans / "hello.yaml").write_text(
+        text.replace("network: shared", "network: shared\n  schedule: '0 5 * * SUN'\n  timezone: Europe/Berlin")
+    )
+
+    dag = bag_of(plans, monkeypatch).dags["drs.hello"]
+
+    assert (dag.timetable.expression, str(dag.timetable.timezone), dag.catchup) == (
+        "0 5 * * SUN",
+        "Europe/Berlin",
+        False,
+    )
+    assert dag.params["mode"] == "drill"

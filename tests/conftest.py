@@ -1,0 +1,58 @@
+"""A real Airflow in a folder of its own: set up before the first import of airflow, once per test process."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def _settle() -> Path:
+    """Point Airflow at a fresh home. Only possible before anything has imported it."""
+    if "airflow" in sys.modules and "DRS_TEST_AIRFLOW_HOME" not in os.environ:
+        raise RuntimeError("airflow was imported before tests/conftest.py could give it a home")
+    if home := os.environ.get("DRS_TEST_AIRFLOW_HOME"):
+        return Path(home)
+    home = Path(tempfile.mkdtemp(prefix="drs-airflow-"))
+    for name in [name for name in os.environ if name.startswith(("AIRFLOW_", "DRS_"))]:
+        del os.environ[name]
+    os.environ.update(
+        {
+            "DRS_TEST_AIRFLOW_HOME": str(home),
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=60",
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-west-2",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "DRS_PLANS_FOLDER": str(ROOT / "plans"),
+            "DRS_REPORTS": str(home / "reports"),
+        }
+    )
+    return home
+
+
+HOME = _settle()
+
+
+@pytest.fixture(scope="session")
+def airflow_home() -> Path:
+    """The home of this process's Airflow."""
+    return HOME
+
+
+@pytest.fixture(scope="session")
+def airflow_db(airflow_home: Path) -> Path:
+    """A migrated metadata database."""
+    from airflow.utils.db import initdb
+
+    initdb()
+    return airflow_home / "airflow.db"
