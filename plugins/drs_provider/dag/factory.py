@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup, get_parsing_context
+from airflow.sdk.definitions.param import ParamsDict
 
 from drs_provider.dag.describing import documentation
 from drs_provider.dag.finish import finish_group
@@ -57,7 +58,7 @@ def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
         start_date=_START,
         catchup=False,
         max_active_runs=1,
-        allowed_run_types=["manual", "scheduled"],
+        allowed_run_types=["manual", "scheduled"],  # type: ignore[list-item]  # its enum is private to the SDK
         tags=sorted({"drs", *plan.tags}),
         render_template_as_native_obj=True,
         auto_register=False,
@@ -71,7 +72,7 @@ def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
     with dag:
         _wire(runnable, folder)
     # Only now: Airflow copies the form that a DAG has into every task that is added to it, two thirds of its size.
-    dag.params = trigger_form(plan)
+    dag.params = ParamsDict(trigger_form(plan))
     return dag
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import BaseOperator, ObjectStoragePath, TaskGroup, TriggerRule
@@ -23,6 +23,7 @@ GOOD = ("passed", "completed_with_exceptions")
 
 
 _CLOCKS_DIFFER = timedelta(minutes=10)
+_LONGEST_RUN = timedelta(days=1)
 
 
 class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
@@ -51,7 +52,8 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
             for job in launch["jobs"]
         }
         ours = run_key(dag_run.dag_id, dag_run.run_id)
-        recent = self.hook.jobs_since(dag_run.start_date - _CLOCKS_DIFFER)
+        began = dag_run.start_date or datetime.now(UTC) - _LONGEST_RUN
+        recent = self.hook.jobs_since(began - _CLOCKS_DIFFER)
         tagged = {job["jobID"] for job in recent if job.get("tags", {}).get(RUN) == ours}
         self.job_ids = sorted(known | tagged)
         super().prepare(context)

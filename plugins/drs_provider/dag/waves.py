@@ -12,7 +12,6 @@ from drs_provider.dag.preflight import preflight_result
 from drs_provider.errors import PlanChanged
 from drs_provider.graph.request import is_drill
 from drs_provider.graph.roster import Target, targets_of
-from drs_provider.operators.connecting import failing_for_good
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.plan.model import Wave
 from drs_provider.plan.reading import RunnablePlan
@@ -46,23 +45,13 @@ class StartWave(DrsStartRecoveryOperator):
         self.plan, self.digest, self.wave, self.target = plan, digest, wave, target
         self.servers: list[dict[str, Any]] = []
 
-    def execute(self, context: Context) -> Any:
-        """Start the wave's jobs, or defer until there is room."""
-        self._prepare(context)
-        return self._hand_over(context, super().execute(context))
-
-    def resume_start(self, context: Context, event: Any = None, *, waiting_since: str) -> Any:
-        """Go on after a wait for room."""
-        self._prepare(context)
-        return self._hand_over(context, super().resume_start(context, event, waiting_since=waiting_since))
-
-    def _prepare(self, context: Context) -> None:
-        """Take mode and servers from preflight, on every leg of the task."""
-        with failing_for_good():
-            preflight = preflight_result(context, self.plan)
-            if preflight["digest"] != self.digest:
-                raise PlanChanged(self.plan, preflight["digest"], self.digest)
-            self.is_drill = is_drill(preflight["mode"])
+    def prepare(self, context: Context) -> None:
+        """Take mode, quotas and servers from preflight, on every leg of the task."""
+        preflight = preflight_result(context, self.plan)
+        if preflight["digest"] != self.digest:
+            raise PlanChanged(self.plan, preflight["digest"], self.digest)
+        self.is_drill = is_drill(preflight["mode"])
+        self.quotas = preflight["quotas"][str(self.target)]
         self.replace_live_instances = preflight["replace_live_instances"]
         wave = preflight["waves"][self.wave]
         if not wave["selected"]:
@@ -72,7 +61,7 @@ class StartWave(DrsStartRecoveryOperator):
             raise AirflowSkipException(f"wave {self.wave} has no server left to launch in {self.target}")
         self.source_server_ids = [server["server_id"] for server in self.servers]
 
-    def _hand_over(self, context: Context, launch: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def finish(self, context: Context, launch: dict[str, Any]) -> list[dict[str, Any]]:
         """Hand the jobs to the task that watches them, and the servers to the tasks that show them."""
         names = shortened(tuple(server["hostname"] for server in self.servers))
         self.log.info(
@@ -91,17 +80,7 @@ class WatchWave(DrsRecoveryJobSensor):
         super().__init__(jobs=(), **kwargs)
         self.plan, self.wave, self.start_task_ids = plan, wave, tuple(start_task_ids)
 
-    def execute(self, context: Context) -> Any:
-        """Hand the waiting over to the triggerer."""
-        self._prepare(context)
-        return super().execute(context)
-
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Judge, or wait on."""
-        self._prepare(context)
-        return super().resume_execution(next_method, next_kwargs, context)
-
-    def _prepare(self, context: Context) -> None:
+    def prepare(self, context: Context) -> None:
         """Take jobs and servers from what the start tasks and preflight left, on every leg of the task."""
         ti = context["ti"]
         launches = (ti.xcom_pull(task_ids=task_id, key=LAUNCH) for task_id in self.start_task_ids)
@@ -129,7 +108,8 @@ class ServerOutcome(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Succeed for a launched server, fail for a failed one, skip for one whose failure the wave tolerates."""
-        context["server_name"] = self.server["hostname"]  # type: ignore[typeddict-unknown-key]  (map_index_template)
+        names: Any = context  # what map_index_template finds
+        names["server_name"] = self.server["hostname"]
         results = context["ti"].xcom_pull(task_ids=self.watch_task_id, key="servers") or ()
         result = next((one for one in results if one["server_id"] == self.server["server_id"]), None)
         if result is None:
