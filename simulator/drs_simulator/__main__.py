@@ -1,0 +1,89 @@
+"""The command: ``python -m drs_simulator --fleet FILE``."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from drs_simulator.errors import BadInput
+from drs_simulator.faults.engine import faults_of
+from drs_simulator.fleet import read_fleet
+from drs_simulator.reading import load
+from drs_simulator.running import RunningSimulator
+
+BAD_INPUT = 2
+
+
+def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="drs_simulator", description="A simulated AWS Elastic Disaster Recovery, over HTTP."
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=5555)
+    parser.add_argument(
+        "--fleet",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="may be given again: fleets are merged",
+    )
+    parser.add_argument("--speed", type=_speed, default=1.0, help="simulated seconds per second (default 1: real time)")
+    parser.add_argument("--state", type=Path, metavar="FILE", help="keep the state in this file, and go on from it")
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="faults to begin with, YAML or JSON")
+    parser.add_argument("--random-seed", type=int, default=0, help="same seed, same ids, same lengths of jobs")
+    return parser.parse_args(given)
+
+
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not speed > 0:
+        raise argparse.ArgumentTypeError(f"must be more than 0, not {text}")
+    return speed
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Run the simulator until SIGTERM or Ctrl-C; returns the exit code."""
+    options = _arguments(given)
+    try:
+        fleet = read_fleet(options.fleet)
+        faults = faults_of(load(options.faults), str(options.faults)) if options.faults else []
+        running = RunningSimulator(
+            fleet, host=options.host, port=options.port, speed=options.speed,
+            random_seed=options.random_seed, faults=faults, state=options.state,
+        )  # fmt: skip
+    except BadInput as error:
+        print(error, file=sys.stderr)  # noqa: T201 - this is the command
+        return BAD_INPUT
+    except OSError as error:
+        print(f"cannot listen on {options.host}:{options.port}: {os.strerror(error.errno or 0)}", file=sys.stderr)  # noqa: T201
+        return 1
+    _say_ready(running)
+    _stop_on_signals(running)
+    running.stop()
+    return 0
+
+
+def _say_ready(running: RunningSimulator) -> None:
+    health = running.gateway.control.health()
+    running.start()
+    print(f"drs-simulator ready on {running.url} (speed {health['speed']:g}, {health['servers']} servers)", flush=True)  # noqa: T201
+
+
+def _stop_on_signals(running: RunningSimulator) -> None:
+    """Return when SIGTERM or SIGINT has come."""
+    signals = {signal.SIGTERM, signal.SIGINT}
+
+    def ignore(number: int, frame: FrameType | None) -> None:
+        """Be there, so that the signal does not kill."""
+
+    for one in signals:
+        signal.signal(one, ignore)
+    signal.sigwait(signals)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,268 @@
+"""The simulator's hand in moto's EC2: networks, launch templates and the instances that DRS launches.
+
+Everything that touches moto's EC2 models is in here; the rest of the simulator asks with its own words.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from moto.core.exceptions import ServiceException
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import ec2_backends
+
+from drs_simulator.fleet import NetworkSpec, ServerSpec
+
+STATES = {0: "PENDING", 16: "RUNNING", 32: "SHUTTING-DOWN", 48: "TERMINATED", 64: "STOPPING", 80: "STOPPED"}
+"""DRS's word for EC2's state code."""
+
+CONVERTED_IMAGE = "ami-0drsconverted0001"
+"""What the launched volumes came from; moto checks no image id."""
+
+
+class LaunchRefused(Exception):
+    """EC2 would not run the instance; the text goes into the job log as rawError."""
+
+
+@dataclass(frozen=True)
+class LaunchPlan:
+    """Where and as what an instance is to run, read from the launch template's default version."""
+
+    template_id: str | None
+    version: int | None
+    subnet_id: str | None
+    instance_type: str
+    security_groups: tuple[str, ...] = ()
+    profile: str | None = None
+    zone: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def ec2(account: str, region: str) -> Any:
+    """Return moto's EC2 of an account and Region."""
+    return ec2_backends[account][region]
+
+
+def make_network(account: str, region: str, network: NetworkSpec) -> dict[str, str]:
+    """Create the VPC with its subnets, spread over the zones; returns subnet ids by name."""
+    backend = ec2(account, region)
+    vpc = backend.create_vpc(network.vpc, tags=[{"Key": "Name", "Value": "recovery"}])
+    zones = [zone.name for zone in backend.describe_availability_zones()]
+    made = {}
+    for number, (name, cidr) in enumerate(network.subnets.items()):
+        subnet = backend.create_subnet(vpc.id, cidr, zones[number % len(zones)])
+        subnet.add_tag("Name", name)
+        made[name] = subnet.id
+    return made
+
+
+def drop_default_vpc(account: str, region: str) -> None:
+    """Take moto's default VPC away, as well-kept accounts have none."""
+    backend = ec2(account, region)
+    for subnet in list(backend.get_default_subnets().values()):
+        backend.delete_subnet(subnet.id)
+    vpc = backend.get_default_vpc()
+    if vpc is not None:
+        vpc.is_default = False
+        backend.vpcs.pop(vpc.id)
+
+
+def make_launch_template(account: str, region: str, server_id: str, spec: ServerSpec, subnet: str | None) -> str:
+    """Create the EC2 launch template of a source server, as DRS does; returns its id."""
+    interface: dict[str, Any] = {"DeviceIndex": 0}
+    if subnet:
+        interface["SubnetId"] = subnet
+    if spec.launch.security_groups:
+        interface["Groups"] = list(spec.launch.security_groups)
+    data = {
+        "InstanceType": spec.launch.instance_type or spec.instance_type,
+        "NetworkInterfaces": [interface],
+        "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": spec.hostname}]}],
+    }
+    tags = {
+        "launch-template": {
+            "AWSElasticDisasterRecoveryManaged": "drs.amazonaws.com",
+            "AWSElasticDisasterRecoverySourceServerID": server_id,
+        }
+    }
+    return (
+        ec2(account, region)
+        .create_launch_template(f"{server_id}-lt", "created by AWS Elastic Disaster Recovery", data, tags)
+        .id
+    )
+
+
+def launch_plan(account: str, region: str, template_id: str, override_type: str | None) -> LaunchPlan:
+    """Read the default version of a launch template; right-sizing may override its instance type.
+
+    Raises LaunchRefused where the template is gone.
+    """
+    backend = ec2(account, region)
+    try:
+        version = backend.get_launch_template(template_id).default_version()
+    except (EC2ClientError, ServiceException, KeyError) as error:
+        raise LaunchRefused(
+            f"InvalidLaunchTemplateId.NotFound: The specified launch template, with template ID {template_id}, does not exist."
+        ) from error
+    data = version.data
+    interface = next((one for one in data.get("NetworkInterfaces") or [] if str(one.get("DeviceIndex", 0)) == "0"), {})
+    groups = interface.get("Groups") or data.get("SecurityGroupIds") or []
+    profile = data.get("IamInstanceProfile") or {}
+    subnet_id = interface.get("SubnetId") or None
+    subnet = _subnet(backend, subnet_id)
+    return LaunchPlan(
+        template_id=template_id,
+        version=version.number,
+        subnet_id=subnet_id,
+        instance_type=override_type or data.get("InstanceType") or "m5.large",
+        security_groups=tuple(groups),
+        profile=profile.get("Arn") or profile.get("Name"),
+        zone=subnet.availability_zone if subnet else None,
+        tags=dict(version.instance_tags),
+    )
+
+
+def _subnet(backend: Any, subnet_id: str | None) -> Any:
+    if subnet_id is None:
+        return None
+    try:
+        return backend.get_subnet(subnet_id)
+    except EC2ClientError:
+        return None
+
+
+def run(
+    account: str, region: str, plan: LaunchPlan, tags: Mapping[str, str], disks: tuple[int, ...], private_ip: str | None
+) -> str:
+    """Run an instance; returns its id, EC2's state being pending until `set_running`. Raises LaunchRefused."""
+    backend = ec2(account, region)
+    subnet_id = plan.subnet_id
+    if subnet_id is None:
+        subnet_id = next((subnet.id for subnet in backend.get_default_subnets().values()), None)
+    subnet = _subnet(backend, subnet_id)
+    if subnet is None:
+        raise LaunchRefused(f"InvalidSubnetID.NotFound: The subnet ID '{subnet_id}' does not exist")
+    if private_ip and IPv4Address(private_ip) not in IPv4Network(subnet.cidr_block):
+        raise LaunchRefused(
+            f"InvalidParameterValue: Address {private_ip} does not fall within the subnet's address range"
+        )
+    try:
+        made = backend.run_instances(
+            image_id=CONVERTED_IMAGE, count=1, user_data=None, security_group_names=[],
+            instance_type=plan.instance_type, is_instance_type_default=True, region_name=region,
+            subnet_id=subnet_id, private_ip=private_ip, security_group_ids=list(plan.security_groups),
+            placement=None, nics=[], ebs_optimized=False, key_name=None,
+            iam_instance_profile_name=None, iam_instance_profile_arn=None,
+            launch_template={}, monitoring_state="disabled", tags={"instance": dict(tags)},
+            block_device_mappings=[
+                {"DeviceName": device_name(number), "Ebs": {"VolumeSize": size, "DeleteOnTermination": True, "VolumeType": "gp3"}}
+                for number, size in enumerate(disks)
+            ],
+        )  # fmt: skip
+    except (EC2ClientError, ServiceException) as error:
+        raise LaunchRefused(
+            f"{getattr(error, 'code', type(error).__name__)}: {getattr(error, 'message', error)}"
+        ) from error
+    instance = made.instances[0]
+    instance.iam_instance_profile = {"Arn": plan.profile} if plan.profile else None
+    _set_state(instance, "pending", 0)
+    return str(instance.id)
+
+
+def device_name(number: int) -> str:
+    """Return the device name of a server's disk."""
+    return "/dev/sda1" if number == 0 else f"/dev/sd{chr(ord('b') + (number - 1) % 25)}{(number - 1) // 25 or ''}"
+
+
+def _set_state(instance: Any, name: str, code: int) -> None:
+    instance._state.name, instance._state.code = name, code  # noqa: SLF001 - moto has no pending state to ask for
+
+
+def find(account: str, region: str, instance_id: str) -> Any:
+    """Return moto's instance, or None."""
+    for reservation in ec2(account, region).reservations.values():
+        for instance in reservation.instances:
+            if instance.id == instance_id:
+                return instance
+    return None
+
+
+def instances(account: str, region: str) -> dict[str, Any]:
+    """Return moto's instances of an account and Region by id."""
+    return {
+        instance.id: instance
+        for reservation in ec2(account, region).reservations.values()
+        for instance in reservation.instances
+    }
+
+
+def state_of(instance: Any) -> str:
+    """Return DRS's word for the state of a moto instance; NOT_FOUND for none."""
+    return "NOT_FOUND" if instance is None else STATES.get(instance.state_code & 0xFF, "RUNNING")
+
+
+def set_running(account: str, region: str, instance_id: str, *, running: bool = True) -> None:
+    """Let a launched instance be running, or stopped where its settings (or a fault) say so."""
+    instance = find(account, region, instance_id)
+    if instance is None or instance.state_code == 48:  # noqa: PLR2004 - EC2's code of terminated
+        return
+    if running:
+        _set_state(instance, "running", 16)
+    else:
+        instance.stop()
+
+
+def start(account: str, region: str, instance_id: str) -> None:
+    """Start a stopped instance."""
+    instance = find(account, region, instance_id)
+    if instance is not None:
+        instance.start()
+
+
+def terminate(account: str, region: str, instance_id: str) -> str | None:
+    """Terminate an instance; returns why not, where it is protected."""
+    instance = find(account, region, instance_id)
+    if instance is None or state_of(instance) == "TERMINATED":
+        return None
+    if str(instance.disable_api_termination).lower() == "true":
+        return (
+            f"OperationNotPermitted: The instance '{instance_id}' may not be terminated. "
+            "Modify its 'disableApiTermination' instance attribute and try again."
+        )
+    instance.terminate()
+    _free_addresses(instance)
+    return None
+
+
+def _free_addresses(instance: Any) -> None:
+    # moto gives an address back only when Python collects the instance: a subnet would run dry after some drills.
+    subnet = _subnet(instance.ec2_backend, instance.subnet_id)
+    for address in tuple(instance._private_ips):  # noqa: SLF001
+        if subnet is not None:
+            subnet.del_subnet_ip(address)
+        instance._private_ips.discard(address)  # noqa: SLF001
+
+
+def right_sized(method: str, spec: ServerSpec) -> str | None:
+    """Return the instance type that right-sizing chooses: BASIC picks a C5, IN_AWS the recommended one, NONE nothing."""
+    if method == "NONE":
+        return None
+    if method == "IN_AWS":
+        return spec.instance_type
+    for name, cores, ram in (
+        ("c5.large", 2, 4),
+        ("c5.xlarge", 4, 8),
+        ("c5.2xlarge", 8, 16),
+        ("c5.4xlarge", 16, 32),
+        ("c5.9xlarge", 36, 72),
+    ):
+        if spec.cores <= cores and spec.ram <= ram:
+            return name
+    return "c5.18xlarge"
+
+
+def fits(pattern: str | None, actual: str | None) -> bool:
+    """Whether a fault's instance type or zone speaks of this one."""
+    return pattern is None or (actual is not None and fnmatchcase(actual, pattern))

@@ -1,0 +1,145 @@
+"""The control plane under ``/_simulator/``: health, reset, calls, state, faults and the clock."""
+
+import json
+from typing import Any
+from urllib.parse import parse_qs
+
+from drs_simulator import cloud, views
+from drs_simulator.durations import seconds_of
+from drs_simulator.errors import BadInput
+from drs_simulator.faults.engine import faults_of
+from drs_simulator.models import Job, Region
+from drs_simulator.reading import nearest
+from drs_simulator.simulator import Simulator
+from drs_simulator.wire import Reply
+
+PATHS = ["health", "reset", "calls", "state", "faults", "clock"]
+CLOCK_KEYS = ["advance", "freeze", "speed"]
+
+
+class Control:
+    """Answers the control plane's requests about a simulator."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    def answer(self, method: str, path: str, query: str, body: bytes) -> Reply:
+        """Answer one request; a bad one is told what is wrong, with status 400."""
+        try:
+            given = json.loads(body) if body.strip() else None
+            status, answer = self._routed(method, path.strip("/"), query, given)
+        except (BadInput, ValueError) as error:
+            status, answer = 400, {"error": str(error)}
+        return Reply(status, json.dumps(answer, default=str).encode(), {"Content-Type": "application/json"})
+
+    def _routed(self, method: str, path: str, query: str, given: Any) -> tuple[int, Any]:
+        head, _, rest = path.partition("/")
+        match method, head:
+            case "GET", "health":
+                return 200, self.health()
+            case "POST", "reset":
+                self._simulator.reset()
+                return 200, self.health()
+            case "GET", "calls":
+                since = parse_qs(query).get("since", ["0"])[-1]
+                return 200, self._simulator.calls.since(int(since))
+            case "GET", "state":
+                return 200, self.state()
+            case "GET", "faults":
+                with self._simulator.world.lock:
+                    return 200, self._simulator.faults.listed()
+            case "POST", "faults":
+                return 200, {"ids": self._simulator.add_faults(faults_of(given, "faults"))}
+            case "DELETE", "faults":
+                return self._removed(rest)
+            case (("GET" | "POST"), "clock"):
+                return 200, self._clock(given if method == "POST" else {})
+        known = f" (known: {', '.join(PATHS)})" if head in PATHS else nearest(head, PATHS)
+        return 404, {"error": f"no {method} /_simulator/{path}{known}"}
+
+    def _removed(self, name: str) -> tuple[int, Any]:
+        gone = self._simulator.remove_faults(name or None)
+        if name and not gone:
+            return 404, {"error": f"no fault {name!r} is in force"}
+        return 200, {"removed": gone}
+
+    def health(self) -> dict[str, Any]:
+        """Return whether it can be used, and how big it is."""
+        world = self._simulator.world
+        return {
+            "ready": True,
+            "speed": _number(world.clock.speed),
+            "servers": sum(len(region.servers) for region in world.regions.values()),
+        }
+
+    def _clock(self, given: Any) -> dict[str, Any]:
+        if not isinstance(given, dict):
+            raise ValueError(f'the clock takes an object such as {{"advance": "10m"}}, not {given!r}')
+        for key in given:
+            if key not in CLOCK_KEYS:
+                raise ValueError(f"clock: no such key {key!r}{nearest(key, CLOCK_KEYS)}")
+        world = self._simulator.world
+        with world.lock:
+            world.advance()
+            if "speed" in given:
+                world.clock.set_speed(float(given["speed"]))
+            if "freeze" in given:
+                world.clock.freeze() if given["freeze"] else world.clock.thaw()
+            if "advance" in given:
+                world.clock.advance(seconds_of(given["advance"]))
+            world.advance()
+            world.dirty += 1
+            clock = world.clock
+            return {
+                "now": clock.now().isoformat(),
+                "speed": _number(clock.speed),
+                "frozen": clock.is_frozen,
+                "simulated_seconds": clock.simulated(),
+            }
+
+    def state(self) -> dict[str, Any]:
+        """Return the world as it is: accounts with their Regions, and in them everything that DRS and EC2 have."""
+        world = self._simulator.world
+        with world.lock:
+            world.advance()
+            accounts: dict[str, dict[str, Any]] = {}
+            for region in world.regions.values():
+                accounts.setdefault(region.account, {})[region.name] = self._region(region)
+            return {
+                "now": world.clock.now().isoformat(), "speed": _number(world.clock.speed), "default_account": world.default_account,
+                "accounts": accounts, "faults": world.faults.listed(), "upcoming": len(world.agenda),
+            }  # fmt: skip
+
+    def _region(self, region: Region) -> dict[str, Any]:
+        world = self._simulator.world
+        instances = cloud.instances(region.account, region.name)
+        templates = cloud.ec2(region.account, region.name).launch_templates.values()
+        return {
+            "initialized": region.initialized,
+            "subnets": region.subnets,
+            "servers": {
+                server.id: {**views.source_server(world, server), "launchConfiguration": server.launch, "busy": region.busy.get(server.id)}
+                for server in region.servers.values()
+            },
+            "jobs": {job.id: _job(job) for job in region.jobs.values()},
+            "recovery_instances": {one.id: views.recovery_instance(world, one, instances.get(one.id)) for one in region.instances.values()},
+            "ec2_instances": {name: cloud.state_of(instance) for name, instance in instances.items()},
+            "launch_templates": {
+                template.id: {"name": template.name, "default_version": template.default_version_number, "versions": [version.data for version in template.versions]}
+                for template in templates
+            },
+            "source_networks": {one.id: views.source_network(world, one) for one in region.networks.values()},
+            "recovery_plans": {plan.arn: plan.name for plan in region.plans.values()},
+        }  # fmt: skip
+
+
+def _job(job: Job) -> dict[str, Any]:
+    timeline = {
+        part.id: {"status": part.status, "stages": [stage.event for stage in part.stages[: part.position]], "held_by": part.held_by, "instance": part.instance_id}
+        for part in job.participants.values()
+    }  # fmt: skip
+    return {**views.job(job), "timeline": timeline, "log": [line for _, line in job.log]}
+
+
+def _number(value: float) -> float | int:
+    return int(value) if value == int(value) else value

@@ -1,0 +1,1 @@
+"""Faults: what can be written (`specification`), whether one strikes now (`engine`), what it does to a call (`effects`)."""

@@ -1,0 +1,227 @@
+"""What a person may write as a fault: one object that matches and does one thing.
+
+Lengths of time are simulated (compressed by the speed), except on the wire, where the clients' own timeouts are real:
+`delay`, `latency.seconds`, `timeout.hold` and `retry_after` are real seconds.
+"""
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+
+from drs_simulator.durations import seconds_of
+from drs_simulator.lifecycle import FAILURE_OF
+
+Seconds = Annotated[float, BeforeValidator(seconds_of), Field(ge=0)]
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+"""One name or a list; shell patterns (`db*`) are fine."""
+
+
+class Fault(BaseModel):
+    """The keys that every fault may have. Everything given must hold; what is not given matches all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    id: str | None = None
+    """Chosen by the simulator where it is not given."""
+    service: str | None = None
+    operation: Names | None = None
+    account: str | None = None
+    region: str | None = None
+    servers: Names | None = None
+    hostname: Names | None = None
+    job: str | None = None
+    tags: dict[str, str] | None = None
+    action: str | None = None
+    """Name of a launch action, an SSM document or a Lambda function."""
+    count: int | None = Field(default=None, ge=1)
+    """How often it strikes. For a condition that lasts (replication, contention): on how many servers."""
+    probability: float | None = Field(default=None, ge=0, le=1)
+    delay: Seconds = 0.0
+    """Real seconds that pass before the effect on a call shows."""
+    after: Seconds = 0.0
+    """Simulated time from adding the fault until it begins."""
+    lasts: Seconds | None = Field(default=None, alias="for")
+    """Simulated time for which it goes on once it has begun."""
+
+
+class Throttle(Fault):
+    do: Literal["throttle"]
+    retry_after: float | None = Field(default=None, ge=0)
+
+
+class ServerError(Fault):
+    do: Literal["server_error"]
+    status: int = Field(default=500, ge=500, le=599)
+    retry_after: float | None = Field(default=None, ge=0)
+
+
+class AccessDeniedFault(Fault):
+    do: Literal["access_denied"]
+
+
+class ExpiredToken(Fault):
+    do: Literal["expired_token"]
+
+
+class Latency(Fault):
+    do: Literal["latency"]
+    seconds: Seconds = 1.0
+
+
+class Timeout(Fault):
+    do: Literal["timeout"]
+    hold: Seconds = 75.0
+    """Real seconds until the connection is closed without an answer."""
+    commit: bool = False
+
+
+class Outage(Fault):
+    do: Literal["outage"]
+    how: Literal["error", "drop"] = "error"
+
+
+class CommitThenDrop(Fault):
+    do: Literal["commit_then_drop"]
+
+
+class FailAt(Fault):
+    do: Literal["fail_at"]
+    event: Literal[
+        "CLEANUP_START", "CLEANUP_END", "SNAPSHOT_START", "SNAPSHOT_END", "USING_PREVIOUS_SNAPSHOT",
+        "CONVERSION_START", "CONVERSION_END", "LAUNCH_START", "LAUNCH_END",
+    ]  # fmt: skip
+    error: str = "An unexpected error occurred"
+
+
+class FailSilently(Fault):
+    do: Literal["fail_silently"]
+
+
+class Stuck(Fault):
+    do: Literal["stuck"]
+    event: str | None = None
+    """The event that never comes; without it the very next one."""
+
+
+class Slow(Fault):
+    do: Literal["slow"]
+    factor: float = Field(default=3.0, gt=0)
+
+
+class LaunchedStopped(Fault):
+    do: Literal["launched_stopped"]
+
+
+class TerminatedBehindDrs(Fault):
+    do: Literal["terminated_behind_drs"]
+
+
+class Impaired(Fault):
+    do: Literal["impaired"]
+
+
+class NoCapacity(Fault):
+    do: Literal["no_capacity"]
+    instance_type: str | None = None
+    zone: str | None = None
+
+
+class Stall(Fault):
+    do: Literal["stall"]
+    error: str = "AGENT_NOT_SEEN"
+
+
+class Lag(Fault):
+    do: Literal["lag"]
+    lag: Seconds = 600.0
+    growing: bool = True
+
+
+class Disconnect(Fault):
+    do: Literal["disconnect"]
+
+
+class Rescan(Fault):
+    do: Literal["rescan"]
+    lasts: Seconds | None = Field(default=1800.0, alias="for")
+
+
+class SnapshotExpired(Fault):
+    do: Literal["snapshot_expired"]
+
+
+class ForeignJob(Fault):
+    do: Literal["foreign_job"]
+
+
+class NativePlan(Fault):
+    do: Literal["native_plan"]
+
+
+class QuotaUsed(Fault):
+    do: Literal["quota_used"]
+    jobs: int = Field(default=0, ge=0)
+    """How many of the concurrent jobs somebody else runs."""
+    in_jobs: int = Field(default=0, ge=0)
+    """How many servers are in them."""
+
+
+class InvisibleFor(Fault):
+    do: Literal["invisible_for"]
+    seconds: Seconds = 30.0
+    """Simulated time for which a new job or recovery instance is not described."""
+
+
+class StaleReads(Fault):
+    do: Literal["stale_reads"]
+    age: Seconds = 60.0
+    """Simulated age of what DescribeJobs says of an unfinished job."""
+
+
+class PageSize(Fault):
+    do: Literal["page_size"]
+    items: int = Field(default=1, ge=1)
+
+
+class Fail(Fault):
+    do: Literal["fail"]
+    error: str = "the action ended with exit code 1"
+
+
+class Hang(Fault):
+    do: Literal["hang"]
+
+
+class AgentMissing(Fault):
+    do: Literal["agent_missing"]
+
+
+AnyFault = (
+    Throttle | ServerError | AccessDeniedFault | ExpiredToken | Latency | Timeout | Outage | CommitThenDrop
+    | FailAt | FailSilently | Stuck | Slow | LaunchedStopped | TerminatedBehindDrs | Impaired | NoCapacity
+    | Stall | Lag | Disconnect | Rescan | SnapshotExpired
+    | ForeignJob | NativePlan | QuotaUsed | InvisibleFor | StaleReads | PageSize
+    | Fail | Hang | AgentMissing
+)  # fmt: skip
+
+KINDS: dict[str, type[Fault]] = {get_args(kind.model_fields["do"].annotation)[0]: kind for kind in get_args(AnyFault)}
+"""Every `do`, with its class."""
+
+API = frozenset(
+    {"throttle", "server_error", "access_denied", "expired_token", "latency", "timeout", "outage", "commit_then_drop"}
+)
+"""Faults of the API itself: for every service, decided before the call is served."""
+
+CONDITIONS = frozenset({"outage", "stall", "lag", "disconnect", "rescan", "snapshot_expired", "foreign_job", "native_plan",
+                        "quota_used", "impaired", "no_capacity", "page_size", "stale_reads"})  # fmt: skip
+"""Faults that are a state of the world while they last, and are not used up by being looked at."""
+
+FAULTS: TypeAdapter[list[AnyFault]] = TypeAdapter(list[Annotated[AnyFault, Field(discriminator="do")]])
+
+assert set(FAILURE_OF) - {"INSTANCE_PENDING"} == set(get_args(FailAt.model_fields["event"].annotation))  # noqa: S101 - two tables, one truth

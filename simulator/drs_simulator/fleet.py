@@ -1,0 +1,300 @@
+"""The fleet file: which accounts, Regions, networks and source servers the simulated world has.
+
+Keys that other parts of the simulator read (`roles`, `lambda_functions`, `ssm`, and `quotas`) are checked only for being
+there; overlays find them in `Account.roles`, `Account.lambda_functions`, `Account.ssm` and `RegionSpec.quotas`, or per
+Region in `RegionSpec.lambda_functions` and `RegionSpec.ssm`.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, field_validator, model_validator
+
+from drs_simulator import ids
+from drs_simulator.errors import BadInput
+from drs_simulator.faults.specification import Seconds
+from drs_simulator.reading import checked, load
+
+SERVER_ID = re.compile(r"s-[0-9a-zA-Z]{17}")
+
+
+def _text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+AccountId = Annotated[str, BeforeValidator(_text), Field(pattern=r"^\d{12}$")]
+RegionName = Annotated[str, Field(pattern=r"^[a-z]{2,4}(-[a-z]+)+-\d$")]
+ReplicationState = Literal[
+    "STOPPED", "INITIATING", "INITIAL_SYNC", "BACKLOG", "CREATING_SNAPSHOT",
+    "CONTINUOUS", "PAUSED", "RESCAN", "STALLED", "DISCONNECTED",
+]  # fmt: skip
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Origin(_Strict):
+    """Where a source server runs; without a Region it stands in a data centre."""
+
+    account: AccountId | None = None
+    region: RegionName | None = None
+    zone: str | None = None
+    instance: str | None = Field(default=None, pattern=r"^i-[0-9a-f]{8,17}$")
+
+
+class LaunchPlace(_Strict):
+    """What goes into the server's EC2 launch template."""
+
+    subnet: str | None = None
+    """Name of a subnet of the Region's network, or a subnet id."""
+    instance_type: str | None = None
+    security_groups: tuple[str, ...] = ()
+
+
+class LaunchActionSpec(_Strict):
+    """A launch action that the server has from the beginning."""
+
+    name: str
+    code: str = "AWSDisasterRecovery-ValidateNetworkConnectivity"
+    order: int = Field(default=1000, ge=2, le=10000)
+    optional: bool = True
+    active: bool = True
+    category: Literal["MONITORING", "VALIDATION", "CONFIGURATION", "SECURITY", "OTHER"] = "VALIDATION"
+
+
+class ServerSpec(_Strict):
+    """One source server, or `count` of them with ``{n}`` in `hostname` (and, if given, in `id`)."""
+
+    hostname: str
+    id: str | None = None
+    count: int = Field(default=1, ge=1, le=4000)
+    tags: dict[str, str] = {}
+    os: Literal["linux", "windows"] = "linux"
+    disks: tuple[int, ...] = Field(default=(8,), min_length=1, max_length=60)
+    """Sizes in GiB; the first is the boot disk."""
+    lag: Seconds = 0.0
+    origin: Origin = Origin()
+    replication: ReplicationState = "CONTINUOUS"
+    """State at the start; INITIATING and INITIAL_SYNC go on by themselves."""
+    protected_for: Seconds = 30 * 86400.0
+    """How long before the start of the simulation recovery points have been taken."""
+    reachable: bool = True
+    """False: the source does not answer; a snapshot on demand is tried for ten minutes."""
+    fast: bool = False
+    """Recovery mode FAST: no conversion."""
+    instance_type: str = "m5.large"
+    """What right-sizing recommends."""
+    cores: int = Field(default=2, ge=1)
+    ram: int = Field(default=8, ge=1)
+    """GiB."""
+    launch: LaunchPlace = LaunchPlace()
+    launch_template: Literal["default", "bare"] = "default"
+    """`bare`: as DRS makes it by itself, without a subnet; a launch then fails silently."""
+    launch_configuration: dict[str, Any] = {}
+    """Members of DRS's LaunchConfiguration, as UpdateLaunchConfiguration takes them."""
+    actions: tuple[LaunchActionSpec, ...] = ()
+    staging_account: AccountId | None = None
+    """Makes it an extended source server."""
+    marketplace: bool = False
+    """Its volumes lack the attributes that a launch needs."""
+
+    @model_validator(mode="after")
+    def _countable(self) -> "ServerSpec":
+        if self.count > 1 and "{n" not in self.hostname:
+            raise ValueError("count needs {n} in hostname, or all would have the same name")
+        if self.count > 1 and self.id is not None and "{n" not in self.id:
+            raise ValueError("count needs {n} in id, or all would have the same id")
+        for number in (1, self.count):
+            if self.id is not None and not SERVER_ID.fullmatch(_numbered(self.id, number)):
+                raise ValueError(f"{_numbered(self.id, number)!r} is no source server id: s- and 17 letters or digits")
+        return self
+
+    def each(self) -> Iterator["ServerSpec"]:
+        """Yield the servers that this stands for, numbered from 1."""
+        if self.count == 1 and "{n" not in self.hostname:
+            yield self
+            return
+        for number in range(1, self.count + 1):
+            name = _numbered(self.hostname, number)
+            yield self.model_copy(update={"hostname": name, "count": 1, "id": self.id and _numbered(self.id, number)})
+
+
+def _numbered(template: str, number: int) -> str:
+    try:
+        return template.format(n=number)
+    except (KeyError, IndexError, ValueError) as error:
+        raise ValueError(f"{template!r} cannot be numbered ({error}): write {{n}} or {{n:013d}}") from None
+
+
+class NetworkSpec(_Strict):
+    """A VPC with named subnets."""
+
+    vpc: str
+    subnets: dict[str, str] = Field(min_length=1)
+
+    @field_validator("vpc")
+    @classmethod
+    def _a_network(cls, value: str) -> str:
+        return str(IPv4Network(value))
+
+    @field_validator("subnets")
+    @classmethod
+    def _networks(cls, value: dict[str, str]) -> dict[str, str]:
+        return {name: str(IPv4Network(cidr)) for name, cidr in value.items()}
+
+
+class RecoveryInstanceSpec(_Strict):
+    """A recovery instance that lives before the simulation starts."""
+
+    server: str
+    """Hostname or id of its source server."""
+    is_drill: bool = False
+    launched: Seconds = 7200.0
+    """How long ago."""
+
+
+class SourceNetworkSpec(_Strict):
+    """A VPC of the origin that DRS protects."""
+
+    vpc: str = Field(pattern=r"^vpc-[0-9a-f]{8,17}$")
+    origin: Origin
+    tags: dict[str, str] = {}
+    protected: bool = True
+
+
+class RegionSpec(_Strict):
+    """A recovery Region of an account."""
+
+    name: RegionName
+    network: NetworkSpec | None = None
+    default_vpc: bool | None = None
+    """Whether a launch without a subnet finds a default VPC; by default only where no `network` is given."""
+    initialized: bool = True
+    servers: tuple[ServerSpec, ...] = ()
+    recovery_instances: tuple[RecoveryInstanceSpec, ...] = ()
+    source_networks: tuple[SourceNetworkSpec, ...] = ()
+    quotas: dict[str, float] = {}
+    """Quota code → value, for those that differ from AWS's defaults."""
+    lambda_functions: Any = None
+    ssm: Any = None
+
+
+class Role(BaseModel):
+    """A role that callers may assume; further keys belong to the STS overlay."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+    trust: Any = None
+    external_id: str | None = None
+
+
+class Account(_Strict):
+    """An AWS account."""
+
+    id: AccountId
+    regions: tuple[RegionSpec, ...] = ()
+    roles: tuple[Role, ...] = ()
+    lambda_functions: Any = None
+    ssm: Any = None
+
+
+class Fleet(_Strict):
+    """The whole file."""
+
+    accounts: tuple[Account, ...] = Field(min_length=1)
+    jitter: float = Field(default=0.15, ge=0, lt=1)
+    """How much the lengths of jobs vary: 0.15 is ± 15 %."""
+
+    def servers(self) -> Iterator[tuple[Account, RegionSpec, ServerSpec]]:
+        """Yield every source server with where it belongs, ids filled in."""
+        for account in self.accounts:
+            for region in account.regions:
+                for several in region.servers:
+                    for one in several.each():
+                        name = one.id or ids.stable("s-", account.id, region.name, one.hostname)
+                        yield account, region, one.model_copy(update={"id": name})
+
+
+_FLEET = TypeAdapter(Fleet)
+
+
+def read_fleet(paths: Sequence[Path]) -> Fleet:
+    """Read fleet files and merge them: same account and Region, one list of servers.
+
+    Raises BadInput with every mistake, file and place.
+    """
+    return merged([parsed(load(path), str(path)) for path in paths], " + ".join(map(str, paths)))
+
+
+def parsed(data: Any, source: str = "fleet") -> Fleet:
+    """Check fleet data. Raises BadInput."""
+    fleet = checked(_FLEET, data, source)
+    _ensure_consistent(fleet, source)
+    return fleet
+
+
+def merged(fleets: Iterable[Fleet], source: str = "fleets") -> Fleet:
+    """Return one fleet with everything of several. Raises BadInput where two of them speak of the same server."""
+    accounts: dict[str, Account] = {}
+    last: Fleet | None = None
+    for fleet in fleets:
+        last = fleet
+        for account in fleet.accounts:
+            known = accounts.get(account.id)
+            accounts[account.id] = _joined(known, account) if known else account
+    if last is None:
+        raise BadInput("no fleet file given: --fleet simulator/fleets/web-shop.yaml")
+    whole = last.model_copy(update={"accounts": tuple(accounts.values())})
+    _ensure_consistent(whole, source)
+    return whole
+
+
+def _joined(one: Account, other: Account) -> Account:
+    regions = {region.name: region for region in one.regions}
+    for region in other.regions:
+        known = regions.get(region.name)
+        regions[region.name] = region if known is None else known.model_copy(update={
+            "servers": known.servers + region.servers,
+            "recovery_instances": known.recovery_instances + region.recovery_instances,
+            "source_networks": known.source_networks + region.source_networks,
+            "quotas": {**known.quotas, **region.quotas},
+            "network": known.network or region.network,
+            "lambda_functions": known.lambda_functions or region.lambda_functions,
+            "ssm": known.ssm or region.ssm,
+        })  # fmt: skip
+    return one.model_copy(update={
+        "regions": tuple(regions.values()),
+        "roles": one.roles + other.roles,
+        "lambda_functions": one.lambda_functions or other.lambda_functions,
+        "ssm": one.ssm or other.ssm,
+    })  # fmt: skip
+
+
+def _ensure_consistent(fleet: Fleet, source: str) -> None:
+    seen: dict[str, str] = {}
+    problems = []
+    for account, region, server in fleet.servers():
+        where = f"{account.id}/{region.name}: server {server.hostname!r}"
+        if server.id in seen:
+            problems.append(f"{where}: the id {server.id} is taken by {seen[server.id]}")
+        seen[str(server.id)] = f"{account.id}/{region.name} {server.hostname!r}"
+        names = set(region.network.subnets) if region.network else set()
+        subnet = server.launch.subnet
+        if subnet and not subnet.startswith("subnet-") and subnet not in names:
+            known = ", ".join(sorted(names)) or "none: the Region has no network"
+            problems.append(f"{where}: launch.subnet: no subnet {subnet!r} (known: {known})")
+    for account in fleet.accounts:
+        for region in account.regions:
+            names = {name for one in region.servers for each in one.each() for name in (each.hostname, each.id)}
+            problems += [
+                f"{account.id}/{region.name}: recovery_instances: no server {one.server!r}"
+                for one in region.recovery_instances
+                if one.server not in names
+            ]
+    if problems:
+        raise BadInput("\n".join(f"{source}: {problem}" for problem in problems))

@@ -1,0 +1,98 @@
+"""The table of operations: name → function of (context, request) → answer."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from drs_simulator.errors import Invalid, NotFound
+from drs_simulator.faults.engine import Subject
+from drs_simulator.models import RecoveryInstance, Region, SourceServer
+from drs_simulator.world import World
+
+Request = dict[str, Any]
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where an operation works: the world, and the caller's account and Region in it."""
+
+    world: World
+    region: Region
+    operation: str
+
+    @property
+    def subject(self) -> Subject:
+        """This call as faults see it."""
+        return Subject(operation=self.operation, account=self.region.account, region=self.region.name)
+
+    def server(self, server_id: str) -> SourceServer:
+        """Return a source server. Raises NotFound."""
+        found = self.region.servers.get(server_id)
+        if found is None:
+            raise NotFound(f"Source server {server_id} does not exist", server_id, "SourceServer")
+        return found
+
+    def instance(self, instance_id: str) -> RecoveryInstance:
+        """Return a recovery instance. Raises NotFound."""
+        found = self.region.instances.get(instance_id)
+        if found is None:
+            raise NotFound(f"Recovery instance {instance_id} does not exist", instance_id, "RecoveryInstance")
+        return found
+
+
+Operation = Callable[[Context, Request], Answer]
+OPERATIONS: dict[str, Operation] = {}
+"""Every operation that the simulator can do."""
+
+
+def operation(name: str) -> Callable[[Operation], Operation]:
+    """Register a function as an operation of DRS."""
+
+    def register(function: Operation) -> Operation:
+        OPERATIONS[name] = function
+        return function
+
+    return register
+
+
+DEFAULT_PAGE = 100
+"""Items on a page where the caller names no maxResults (the real service's default is not published)."""
+
+
+def page(
+    context: Context,
+    request: Request,
+    items: Sequence[Any] | Iterator[Any],
+    render: Callable[[Any], Any],
+    key: str = "items",
+) -> Answer:
+    """Return one page of the rendered items, with a token where there are more."""
+    start = _position(context.operation, request.get("nextToken"))
+    size = request.get("maxResults") or DEFAULT_PAGE
+    tiny = context.world.faults.holds("page_size", context.subject)
+    if tiny is not None and tiny.fault.do == "page_size":
+        size = min(size, tiny.fault.items)
+    shown = list(islice(iter(items), start, start + size + 1))
+    answer: Answer = {key: [render(item) for item in shown[:size]]}
+    if len(shown) > size:
+        answer["nextToken"] = base64.urlsafe_b64encode(json.dumps([context.operation, start + size]).encode()).decode()
+    return answer
+
+
+def _position(operation_name: str, token: str | None) -> int:
+    if not token:
+        return 0
+    try:
+        name, position = json.loads(base64.urlsafe_b64decode(token.encode()))
+    except (ValueError, TypeError):
+        name, position = None, 0
+    if name != operation_name or not isinstance(position, int) or position < 0:
+        raise Invalid(
+            "nextToken is not one that this operation gave out",
+            [("nextToken", "is not one that this operation gave out")],
+        )
+    return position
