@@ -9,24 +9,41 @@ loads the entry points of installed distributions as well. The package may reach
 * installed, and another copy here: two versions of one program would run in one Airflow. This file refuses.
 """
 
-from importlib.metadata import entry_points
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
+
+_DISTRIBUTION = "airflow-provider-drs"
 
 
 def _install() -> None:
     here = Path(__file__).resolve().parent / "drs_provider"
-    spec = find_spec("drs_provider")  # without executing it
-    found = Path(spec.origin).resolve().parent if spec and spec.origin else None
-    if found != here:
-        raise ImportError(
-            f"two copies of drs_provider: {found} is what Python imports, {here} lies in Airflow's plugins folder. "
-            f"Remove one: run 'pip uninstall airflow-provider-drs', or delete {here} and {Path(__file__).resolve()}"
-        )
-    if not any(point.value.startswith("drs_provider.") for point in entry_points(group="airflow.plugins")):
+    imported, installed, is_registered = _imported(), None, False
+    try:
+        found = distribution(_DISTRIBUTION)
+    except PackageNotFoundError:
+        pass
+    else:
+        installed = Path(str(found.locate_file("drs_provider"))).resolve()
+        is_registered = any(point.group == "airflow.plugins" for point in found.entry_points)
+    if imported is None:
+        raise ImportError(f"{here} cannot be imported: put {here.parent} on PYTHONPATH, as Airflow does by itself")
+    for other in (imported, installed):
+        if other is not None and other != here and other.is_dir():
+            raise ImportError(
+                f"two copies of drs_provider: one in {other}, one in {here}. "
+                f"Remove one: run 'pip uninstall {_DISTRIBUTION}', or delete {here} and {Path(__file__).resolve()}"
+            )
+    if not is_registered:
         from drs_provider.ui.plugin import DrsPlugin
 
         globals()["DrsPlugin"] = DrsPlugin
+
+
+def _imported() -> Path | None:
+    """Where ``import drs_provider`` leads, without executing it."""
+    spec = find_spec("drs_provider")
+    return Path(spec.origin).resolve().parent if spec and spec.origin else None
 
 
 _install()

@@ -1,0 +1,141 @@
+"""Airflow's real API app over a database with one run of the web shop that is still going on."""
+
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+DAG_ID = "drs.web-shop"
+RUN_ID = "manual__2026-11-22T05:00:00+00:00"
+PASSWORDS = {"vera": "viewer-password", "adam": "admin-password"}
+
+
+@pytest.fixture(scope="session")
+def api(airflow_db: Path, airflow_home: Path) -> Iterator:
+    """The app with a viewer, vera, and an admin, adam."""
+    passwords = airflow_home / "passwords.json"
+    passwords.write_text(json.dumps(PASSWORDS))
+    settings = {
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "vera:viewer,adam:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+        "AIRFLOW__API_AUTH__JWT_SECRET": "a secret of tests, " * 4,
+    }
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # starlette recommends another HTTP client than the one that Airflow brings
+        from airflow.api_fastapi.app import create_app, purge_cached_app
+        from fastapi.testclient import TestClient
+
+    purge_cached_app()
+    with TestClient(create_app(), base_url="http://testserver") as client:
+        yield client
+    purge_cached_app()
+    for name, value in before.items():
+        os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@pytest.fixture(scope="session")
+def sign_in(api):
+    """Return the headers of a signed-in user."""
+
+    def headers(name: str) -> dict[str, str]:
+        answer = api.post("/auth/token", json={"username": name, "password": PASSWORDS[name]})
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+    return headers
+
+
+@pytest.fixture(scope="session")
+def going_on(airflow_db: Path) -> tuple[str, str]:
+    """A drill of the web shop: database launched but for one server, application launching, the rest waiting."""
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
+    bag = DagBag(str(ROOT / "dags" / "recovery_plans.py"), bundle_path=ROOT / "dags", bundle_name="dags-folder")
+    assert bag.import_errors == {}
+    started = datetime(2026, 11, 22, 5, 0, tzinfo=UTC)
+    with create_session() as session:
+        session.merge(DagBundleModel(name="dags-folder"))
+    with create_session() as session:
+        sync_bag_to_db(bag, "dags-folder", None, session=session)
+    with create_session() as session:
+        dag = SerializedDagModel.get_dag(DAG_ID, session=session)
+        dag.create_dagrun(
+            run_id=RUN_ID,
+            run_after=started,
+            logical_date=started,
+            data_interval=(started, started),
+            conf={"mode": "drill"},
+            run_type=DagRunType.MANUAL,
+            triggered_by=DagRunTriggeredByType.TEST,
+            state=DagRunState.RUNNING,
+            start_date=started,
+            session=session,
+        )
+    with create_session() as session:
+        _leave_traces(session)
+    return DAG_ID, RUN_ID
+
+
+def _leave_traces(session) -> None:
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.xcom import XComModel
+    from sqlalchemy import update
+
+    def state(task_id: str, name: str) -> None:
+        session.execute(
+            update(TaskInstance)
+            .where(TaskInstance.dag_id == DAG_ID, TaskInstance.run_id == RUN_ID, TaskInstance.task_id == task_id)
+            .values(state=name, start_date=datetime(2026, 11, 22, 5, 0, 9, tzinfo=UTC))
+        )
+
+    def left(task_id: str, key: str, value) -> None:
+        XComModel.set(key, value, dag_id=DAG_ID, task_id=task_id, run_id=RUN_ID, serialize=False, session=session)
+
+    members = {
+        "database": [("s-0db00000000000001", "db1"), ("s-0db00000000000002", "<b>db2</b>")],
+        "application": [("s-0app0000000000001", "app1")],
+    }
+    targets = {
+        wave: {
+            "selected": True,
+            "targets": [
+                {
+                    "region": "us-west-2",
+                    "aws_conn_id": "aws_default",
+                    "servers": [
+                        {"server_id": server_id, "hostname": hostname, "group": wave, "critical": True}
+                        for server_id, hostname in servers
+                    ],
+                }
+            ],
+        }
+        for wave, servers in members.items()
+    }
+    state("preflight.check", "success")
+    left("preflight.check", "preflight", {"passed": True, "mode": "drill", "findings": [], "waves": targets})
+    for wave, watched in (("database", "failed"), ("application", "deferred")):
+        ids = {"__classname__": "builtins.tuple", "__version__": 1, "__data__": [one for one, _ in members[wave]]}
+        state(f"{wave}.start_recovery", "success")
+        state(f"{wave}.recovery_job", watched)
+        job = {"job_id": f"drsjob-{wave}", "servers": ids, "created_at": "2026-11-22T05:00:09+00:00", "adopted": False}
+        left(f"{wave}.start_recovery", "launch", {"region": "us-west-2", "aws_conn_id": "aws_default", "jobs": [job]})
+    left(
+        "database.recovery_job",
+        "servers",
+        [
+            {"server_id": "s-0db00000000000001", "status": "LAUNCHED", "reason": None, "instance_id": "i-1"},
+            {"server_id": "s-0db00000000000002", "status": "FAILED", "reason": "no capacity", "instance_id": None},
+        ],
+    )
+    left("database.recovery_job", "error", "1 server failed")
