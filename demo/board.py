@@ -33,11 +33,12 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class ServerNow:
-    """One server in one job: :attr:`job_id` DRS's id, :attr:`created_at` when the job was created."""
+    """One server in one job."""
 
     server_id: str
     job_id: str
     created_at: datetime
+    """When the job was created."""
     phase: Phase
 
 

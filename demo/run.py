@@ -15,11 +15,11 @@ from drs_provider.plan.reading import RunnablePlan, read_one
 from rich.console import Console
 
 from demo import closing
-from demo.board import Wave, board, instant
+from demo.board import ServerNow, Wave, board, instant
 from demo.environment import USER
 from demo.ports import PortTaken
 from demo.screen import Header, Screen, screen_for
-from demo.simulator_api import instances, servers_of_jobs
+from demo.simulator_api import instances, jobs
 from demo.stack import PROJECT, Settings, Stack, StackError
 
 LOOK_EVERY = 1.0
@@ -123,7 +123,12 @@ def watch(stack: Stack, run_id: str, runnable: RunnablePlan, screen: Screen) -> 
         began = instant(run["start_date"]) if run["start_date"] else asked_at
         now = instant(run["end_date"]) if run["end_date"] else datetime.now(UTC)
         roster = roster or roster_of(stack.airflow.result(dag_id, run_id, PREFLIGHT_TASK, PREFLIGHT))
-        servers = [one for one in servers_of_jobs(stack.simulator.state()) if one.created_at >= began]
+        servers = [
+            ServerNow(server, job.job_id, job.created_at, phase)
+            for job in jobs(stack.simulator.state())
+            if job.created_at >= began
+            for server, phase in job.servers.items()
+        ]
         waves: list[Wave] = board(names, stack.airflow.tasks(dag_id, run_id), roster, servers, now)
         screen.show(Header(dag_id, "drill", now - began, runnable.plan.rto, stack.settings.speed), waves)
         if run["state"] in OVER:

@@ -1,11 +1,15 @@
 """The simulator's control plane, and the EC2 that it plays."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import boto3
 import httpx
 from botocore.config import Config
 
+from demo.board import Phase, instant
 from demo.environment import REGION
 
 
@@ -38,8 +42,7 @@ class SimulatorApi:
 
     def calls(self, since: int = 0) -> list[dict[str, Any]]:
         """Return the AWS calls that it has received, oldest first."""
-        answer = self._get("/_simulator/calls", since=since)
-        calls: list[dict[str, Any]] = answer["calls"] if isinstance(answer, dict) else answer
+        calls: list[dict[str, Any]] = self._get("/_simulator/calls", since=since)
         return calls
 
     def add_faults(self, faults: Any) -> None:
@@ -56,6 +59,52 @@ class SimulatorApi:
         answer = self._http.get(path, params=query)
         answer.raise_for_status()
         return answer.json()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A launch job of DRS as the simulator's state shows it; :attr:`ended_at` is None while it runs."""
+
+    job_id: str
+    created_at: datetime
+    ended_at: datetime | None
+    servers: Mapping[str, Phase]
+
+
+def jobs(state: Mapping[str, Any]) -> list[Job]:
+    """Return the launch jobs of every account and Region, oldest first."""
+    regions = [region for account in state["accounts"].values() for region in account.values()]
+    found = [_job(job) for region in regions for job in region["jobs"].values() if job["type"] == "LAUNCH"]
+    return sorted(found, key=lambda job: job.created_at)
+
+
+def _job(job: Mapping[str, Any]) -> Job:
+    ended = job.get("endDateTime")
+    return Job(
+        job_id=job["jobID"],
+        created_at=instant(job["creationDateTime"]),
+        ended_at=instant(ended) if ended else None,
+        servers={server: phase(one["status"], one["stages"]) for server, one in job["timeline"].items()},
+    )
+
+
+def phase(status: str, stages: Sequence[str]) -> Phase:
+    """Say how far a server is: by its launch status when that is final, else by what DRS has logged of it last."""
+    if status in _FINAL:
+        return _FINAL[status]
+    begun = [_BEGINS[stage] for stage in stages if stage in _BEGINS]
+    return begun[-1] if begun else Phase.WAITING
+
+
+_FINAL = {"LAUNCHED": Phase.LAUNCHED, "FAILED": Phase.FAILED, "TERMINATED": Phase.LAUNCHED}
+"""A server that has been terminated since had been launched."""
+
+_BEGINS = {
+    "SNAPSHOT_START": Phase.SNAPSHOT,
+    "CONVERSION_START": Phase.CONVERSION,
+    "CONVERSION_END": Phase.LAUNCHING,
+    "LAUNCH_START": Phase.LAUNCHING,
+}
 
 
 def client(service: str, address: str, region: str = REGION) -> Any:

@@ -25,7 +25,7 @@ from demo.processes import Processes
 from demo.simulator_api import SimulatorApi
 
 PROJECT = Path(__file__).resolve().parent.parent
-FLEET = PROJECT / "simulator" / "fleets" / "web-shop.yaml"
+FLEETS = tuple(PROJECT / "simulator" / "fleets" / name for name in ("web-shop.yaml", "hello.yaml"))
 READY_WITHIN = 120.0
 COMPONENTS = ("scheduler", "dag-processor", "triggerer", "api-server")
 _HEALTHY = {"metadatabase", "scheduler", "triggerer", "dag_processor"}
@@ -54,7 +54,7 @@ class Settings:
 
     :ivar state: the folder that it writes to; everything but ``reports`` in it is made afresh.
     :ivar plans: the plans folder.
-    :ivar fleet: the simulator's fleet file.
+    :ivar fleets: the simulator's fleet files.
     :ivar speed: how many times faster than in reality DRS works.
     :ivar faults: a file of faults for the simulator (JSON or YAML).
     :ivar port: the port of Airflow's API and pages; None takes 8080 or, if that is in use, any.
@@ -63,7 +63,7 @@ class Settings:
 
     state: Path = PROJECT / ".demo"
     plans: Path = PROJECT / "plans"
-    fleet: Path = FLEET
+    fleets: tuple[Path, ...] = FLEETS
     speed: float = 60
     faults: Path | None = None
     port: int | None = None
@@ -163,7 +163,9 @@ class Stack:
     def _simulator_command(self) -> list[str]:
         chosen = self.settings
         command = [sys.executable, "-m", "drs_simulator", "--host", "127.0.0.1", "--port", str(self.ports.simulator)]
-        command += ["--fleet", str(chosen.fleet), "--speed", f"{chosen.speed:g}"]
+        command += ["--speed", f"{chosen.speed:g}"]
+        for fleet in chosen.fleets:
+            command += ["--fleet", str(fleet)]
         return command + (["--faults", str(chosen.faults)] if chosen.faults else [])
 
     def _await(self, what: str, happened: Callable[[], bool], within: float = READY_WITHIN) -> None:

@@ -1,0 +1,103 @@
+"""From what the simulator and Airflow recorded to figures. Pure."""
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+REAL_JOB = 540.0
+"""Seconds that a DRS job of two small Linux servers takes in reality (measured, drs-api 2.1)."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A sample of durations in seconds, summed up."""
+
+    n: int
+    median: float
+    p99: float
+    smallest: float
+    largest: float
+
+    def __str__(self) -> str:
+        return (
+            f"median {self.median:.2f} s, p99 {self.p99:.2f} s, "
+            f"{self.smallest:.2f} to {self.largest:.2f} s, n = {self.n}"
+        )
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Sum up a sample; the 99th percentile of a small one is its largest value.
+
+    :raises ValueError: for an empty sample.
+    """
+    if not values:
+        raise ValueError("nothing was measured")
+    ordered = sorted(values)
+    p99 = ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
+    return Spread(len(ordered), statistics.median(ordered), p99, ordered[0], ordered[-1])
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One StartRecovery and its job, in epoch seconds.
+
+    :ivar called_at: when the call reached the simulator.
+    :ivar ended_at: when the job had ended.
+    """
+
+    job_id: str
+    called_at: float
+    ended_at: float
+
+
+@dataclass(frozen=True)
+class ChainRun:
+    """One run of a chain: its launches in order, and when Airflow was asked for it."""
+
+    asked_at: float
+    launches: tuple[Launch, ...]
+
+    @property
+    def dead_times(self) -> list[float]:
+        """Seconds from the end of each job to the call that starts the next wave's."""
+        pairs = zip(self.launches, self.launches[1:], strict=False)
+        return [after.called_at - before.ended_at for before, after in pairs]
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds from the request to the end of the last job: the critical path, as a person feels it."""
+        return self.launches[-1].ended_at - self.asked_at
+
+    @property
+    def overhead(self) -> float:
+        """Seconds of :attr:`elapsed` in which no job ran."""
+        return self.elapsed - sum(launch.ended_at - launch.called_at for launch in self.launches)
+
+    @property
+    def real_share(self) -> float:
+        """The overhead's share of the critical path if every job took as long as in reality."""
+        return self.overhead / (REAL_JOB * len(self.launches) + self.overhead)
+
+
+def drs_calls(calls: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Count the DRS calls by operation, most frequent first."""
+    return dict(Counter(call["operation"] for call in calls if call["service"] == "drs").most_common())
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How many tasks ran on workers at one moment."""
+
+    at: float
+    running: int
+
+
+def slots_while_waiting(runs: Iterable[ChainRun], samples: Iterable[Sample], settle: float) -> list[int]:
+    """Return the samples taken while every run waited for DRS: `settle` seconds after a call, before its job's end.
+
+    The start of a job and its sensor's first leg lie before that; they use a worker and nobody waits for them.
+    """
+    waits = [(launch.called_at + settle, launch.ended_at) for run in runs for launch in run.launches]
+    return [sample.running for sample in samples if any(start <= sample.at <= end for start, end in waits)]

@@ -1,0 +1,217 @@
+"""`make bench`: drive plans through a real Airflow and the simulator, and write down what it cost."""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks import parsing, plans
+from benchmarks.figures import ChainRun, Launch, Sample, drs_calls, slots_while_waiting, spread
+from demo.airflow_api import AirflowApi
+from demo.environment import USER
+from demo.simulator_api import jobs
+from demo.stack import PROJECT, Settings, Stack, StackError
+
+BENCH = PROJECT / ".bench"
+SPEED = 60.0
+SIDE_BY_SIDE = 4
+SERVERS = 4
+FOLDERS = (10, 100, 500)
+SETTLE = 3.0
+"""Seconds after a StartRecovery in which its tasks are still about to let go of their workers."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, write ``.bench/latest.json``."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--alone", type=int, default=6, help="runs of one plan alone, four hops each (6)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of four plans side by side (3)")
+    parser.add_argument("--only", choices=("runs", "parsing"), help="measure one half")
+    options = parser.parse_args(arguments)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    shutil.rmtree(BENCH / "work", ignore_errors=True)
+    work = BENCH / "work"
+    work.mkdir(parents=True)
+    result: dict[str, Any] = {"measured_at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine()}
+    try:
+        if options.only != "parsing":
+            result["runs"] = measure_runs(work, options.alone, options.rounds, console.print)
+        if options.only != "runs":
+            result["parsing"] = measure_parsing(work, console.print)
+    except StackError as error:
+        console.print(str(error), style="bold")
+        return 2
+    (BENCH / "latest.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    for line in table(result):
+        console.print(line)
+    return 0
+
+
+def machine() -> dict[str, Any]:
+    """Say on what it was measured."""
+    return {"cpus": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()}
+
+
+def measure_runs(work: Path, alone: int, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Run chains alone and side by side; return what both cost."""
+    folder, fleet = plans.write(work / "chains", SIDE_BY_SIDE, SERVERS)
+    settings = Settings(state=BENCH / "stack", plans=folder, fleets=(fleet,), speed=SPEED)
+    with Stack(settings, say) as stack:
+        for plan in range(SIDE_BY_SIDE):
+            stack.await_dag(f"drs.{plans.name(plan)}")
+        drive(stack, 1)  # the first run after a start warms what every later one uses
+        found: dict[str, Any] = {"speed": SPEED, "waves": plans.WAVES, "servers_per_wave": SERVERS}
+        for label, count, repeats in (("alone", 1, alone), ("side_by_side", SIDE_BY_SIDE, rounds)):
+            done = []
+            since = last_call(stack)
+            with sampled(stack) as samples:
+                for number in range(repeats):
+                    say(f"{label.replace('_', ' ')}: run {number + 1} of {repeats}")
+                    done += drive(stack, count)
+            found[label] = {"plans": count} | summed_up(done, samples, stack.simulator.calls(since))
+    return found
+
+
+def drive(stack: Stack, count: int) -> list[ChainRun]:
+    """Drill so many plans at the same time; return their runs.
+
+    :raises StackError: when a run fails: its figures would mean nothing.
+    """
+    since = last_call(stack)
+    asked = {}
+    for plan in range(count):
+        dag_id = f"drs.{plans.name(plan)}"
+        asked[plan] = (dag_id, stack.airflow.trigger(dag_id, {"mode": "drill", "reason": "make bench"}), time.time())
+    for dag_id, run_id, _ in asked.values():
+        while (state := stack.airflow.run(dag_id, run_id)["state"]) not in {"success", "failed"}:
+            stack.check(wait=1.0)
+        if state != "success":
+            raise StackError(f"{dag_id} {run_id} ended as {state}; see {stack.places.logs}")
+    launches = launches_since(stack, since)
+    return [ChainRun(at, tuple(launches[plan])) for plan, (_, _, at) in asked.items()]
+
+
+def last_call(stack: Stack) -> int:
+    """Return the number of the newest call that the simulator has received."""
+    calls = stack.simulator.calls()
+    return int(calls[-1]["n"]) if calls else 0
+
+
+def launches_since(stack: Stack, since: int) -> dict[int, list[Launch]]:
+    """Return plan → its launches in order; server ids tell whose a call is."""
+    ended = {job.job_id: (frozenset(job.servers), job.ended_at) for job in jobs(stack.simulator.state()) if job.ended_at}
+    found: dict[int, list[Launch]] = {}
+    for call in stack.simulator.calls(since):
+        if call["operation"] != "StartRecovery" or call["status"] >= 300:
+            continue
+        members = frozenset(server["sourceServerID"] for server in call["request"]["sourceServers"])
+        job = ended[members]
+        plan = int(min(members)[2:8])
+        found.setdefault(plan, []).append(Launch(job.job_id, call["at"], job.ended_at.timestamp()))
+    return found
+
+
+@contextmanager
+def sampled(stack: Stack) -> Iterator[list[Sample]]:
+    """Count the tasks that run on workers twice a second, in the background."""
+    samples: list[Sample] = []
+    done = threading.Event()
+    api = AirflowApi(stack.airflow.address, USER, stack.password)
+    api.log_in()
+
+    def sample() -> None:
+        while not done.wait(0.5):
+            at = time.time()
+            running = api.get("/dags/~/dagRuns/~/taskInstances", state="running", limit=1)["total_entries"]
+            samples.append(Sample(at, running))
+
+    thread = threading.Thread(target=sample, daemon=True)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        done.set()
+        thread.join()
+        api.close()
+
+
+def summed_up(
+    runs: Sequence[ChainRun], samples: Sequence[Sample], calls: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Turn runs into figures."""
+    dead = [seconds for run in runs for seconds in run.dead_times]
+    waiting = slots_while_waiting(runs, samples, SETTLE)
+    overheads = [run.overhead for run in runs]
+    return {
+        "runs": len(runs),
+        "dead_time_s": asdict(spread(dead)),
+        "dead_times_s": [round(seconds, 3) for seconds in dead],
+        "elapsed_s": asdict(spread([run.elapsed for run in runs])),
+        "overhead_s": asdict(spread(overheads)),
+        "overhead_share_as_run": sum(overheads) / sum(run.elapsed for run in runs),
+        "overhead_share_at_540_s_jobs": spread([run.real_share for run in runs]).median,
+        "drs_calls": drs_calls(calls),
+        "slots_while_waiting": {"samples": len(waiting), "mean": sum(waiting) / len(waiting), "most": max(waiting)},
+    }
+
+
+def measure_parsing(work: Path, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Measure folders of 10, 100 and 500 plans."""
+    empty = next(BENCH.glob("stack/empty-airflow-*.db"), None)
+    if empty is None:
+        with Stack(Settings(state=BENCH / "stack"), say):
+            pass  # it leaves Airflow's empty tables behind
+        empty = next(BENCH.glob("stack/empty-airflow-*.db"))
+    found = []
+    for count in FOLDERS:
+        say(f"parsing {count} plans")
+        folder = work / f"folder-{count}"
+        folder.mkdir()
+        found.append(parsing.measure(count, folder, empty))
+    return found
+
+
+def table(result: Mapping[str, Any]) -> Iterator[str]:
+    """Write the figures as lines of a Markdown table."""
+    yield "| what | measured |"
+    yield "|---|---|"
+    for label in ("alone", "side_by_side"):
+        if "runs" in result:
+            yield from _run_rows(label.replace("_", " "), result["runs"][label])
+    for one in result.get("parsing", ()):
+        yield (
+            f"| {one['plans']} plans | whole folder {one['folder_s']:.2f} s, "
+            f"one task start {one['task_start_s'] * 1000:.0f} ms, DAG processor once {one['processor_wall_s']:.1f} s, peak {one['folder_peak_mib']:.0f} MiB |"
+        )
+
+
+def _run_rows(label: str, found: Mapping[str, Any]) -> Iterator[str]:
+    dead, slots = found["dead_time_s"], found["slots_while_waiting"]
+    calls = ", ".join(f"{name} {count}" for name, count in found["drs_calls"].items())
+    yield (
+        f"| {label}: dead time between dependent waves | median {dead['median']:.2f} s, p99 {dead['p99']:.2f} s, "
+        f"{dead['smallest']:.2f} to {dead['largest']:.2f} s, n = {dead['n']} |"
+    )
+    yield (
+        f"| {label}: overhead on the critical path | {found['overhead_s']['median']:.1f} s a run of five waves: "
+        f"{found['overhead_share_as_run']:.1%} as run, {found['overhead_share_at_540_s_jobs']:.2%} with jobs of 540 s |"
+    )
+    held = f"mean {slots['mean']:.2f}, most {slots['most']}, {slots['samples']} samples"
+    yield f"| {label}: workers held while waiting | {held} |"
+    yield f"| {label}: DRS calls, {found['runs']} runs | {calls} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
