@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -111,13 +112,15 @@ def last_call(stack: Stack) -> int:
 
 def launches_since(stack: Stack, since: int) -> dict[int, list[Launch]]:
     """Return plan → its launches in order; server ids tell whose a call is."""
-    ended = {job.job_id: (frozenset(job.servers), job.ended_at) for job in jobs(stack.simulator.state()) if job.ended_at}
+    newest = {frozenset(job.servers): job for job in jobs(stack.simulator.state())}
     found: dict[int, list[Launch]] = {}
     for call in stack.simulator.calls(since):
-        if call["operation"] != "StartRecovery" or call["status"] >= 300:
+        if call["operation"] != "StartRecovery" or call["status"] >= HTTPStatus.MULTIPLE_CHOICES:
             continue
         members = frozenset(server["sourceServerID"] for server in call["request"]["sourceServers"])
-        job = ended[members]
+        job = newest[members]
+        if job.ended_at is None:
+            raise StackError(f"{job.job_id} runs on although its run has ended")
         plan = int(min(members)[2:8])
         found.setdefault(plan, []).append(Launch(job.job_id, call["at"], job.ended_at.timestamp()))
     return found
