@@ -33,6 +33,8 @@ class Document:
     root: Node
     data: Any = None
     problems: list[Problem] = field(default_factory=list)
+    has_nothing: bool = False
+    """Whether a key or a list item somewhere was left without a value."""
 
     def problem(self, node: Node, where: str, what: str, hint: str = "") -> Problem:
         """Say that something is wrong at a node."""
@@ -89,12 +91,24 @@ def _read_part(path: Path, first_line: int, part: str, documents: list[Document]
             if isinstance(root, ScalarNode) and not root.value and not root.style:
                 continue
             document = Document(path, first_line, root)
-            document.data = _Construction(document).value(root, 0)
-            documents.append(document)
+            try:
+                document.data = _Construction(document).value(root, 0)
+            except _TooMuchError as refused:
+                yield document.problem(refused.node, "YAML", refused.what, refused.hint)
+            else:
+                documents.append(document)
     except YAMLError as error:
         said = say_syntax_error(error, part)
         opened = "" if said.opened_at is None else f"; it began in line {first_line + said.opened_at}"
         yield Problem(path, first_line + said.line, said.column + 1, "YAML", said.what + opened, said.hint)
+
+
+class _TooMuchError(Exception):
+    """The document is larger than any plan; reading it further would only cost memory."""
+
+    def __init__(self, node: Node, what: str, hint: str) -> None:
+        super().__init__(node, what, hint)
+        self.node, self.what, self.hint = node, what, hint
 
 
 class _Construction:
@@ -112,12 +126,17 @@ class _Construction:
             if node.style:
                 return node.value
             value, odd = read_plain(node.value)
+            self.document.has_nothing |= value is None
             if odd:
                 self._say(node, f"{node.value} without quotes is {odd} in YAML", f'put it in quotes: "{node.value}"')
             return value
         self.values += len(node.value)
-        if self.values > MOST_VALUES or level >= MOST_LEVELS:
-            return self._too_much(node, level)
+        if self.values > MOST_VALUES:
+            hint = "aliases of aliases multiply; write less, or several documents"
+            raise _TooMuchError(node, f"more than {MOST_VALUES} values in one document", hint)
+        if level >= MOST_LEVELS:
+            hint = "an alias that contains itself does this too"
+            raise _TooMuchError(node, f"nested more than {MOST_LEVELS} levels deep", hint)
         if isinstance(node, MappingNode):
             return self._mapping(node, level)
         return [self.value(item, level + 1) for item in node.value]
@@ -139,14 +158,6 @@ class _Construction:
                 # A key is always the text that was written: YAML 1.1 would make True of ``on``.
                 read[key.value] = self.value(value, level + 1)
         return read
-
-    def _too_much(self, node: Node, level: int) -> None:
-        if level >= MOST_LEVELS:
-            said = f"nested more than {MOST_LEVELS} levels deep"
-            self._say(node, said, "an alias that contains itself does this too")
-        elif not any("more than" in problem.what for problem in self.document.problems):
-            said = f"more than {MOST_VALUES} values in one document"
-            self._say(node, said, "aliases of aliases multiply; write less, or several documents")
 
     def _say(self, node: Node, what: str, hint: str) -> None:
         self.document.problems.append(self.document.problem(node, "YAML", what, hint))

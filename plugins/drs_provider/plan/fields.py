@@ -100,7 +100,7 @@ def _name_hint(text: str) -> str:
 def _server_hint(text: str) -> str:
     if text.startswith("i-"):
         return "that is an EC2 instance; the DRS console shows the source server's own id"
-    return f"it has {len(text) - 2} characters after s-" if text.startswith("s-") else "the DRS console shows it"
+    return f"behind s- it has {len(text) - 2}" if text.startswith("s-") else "the DRS console shows it"
 
 
 def _region_hint(text: str) -> str:

@@ -84,6 +84,6 @@ def _possible_tolerance(plan: RecoveryPlan, groups: Mapping[str, Sequence[Parsed
             critical += sum(member.critical for member in group.servers)
         else:
             if wave.groups and not share.is_percentage and share.amount > critical:
-                what = f"{share} servers may fail, but the wave has only {critical} critical ones"
+                what = f"{share} may fail, but the wave has {critical} critical server{'s'[: critical != 1]}"
                 hint = "lower it; servers with critical: false never fail a wave"
                 yield Finding(("waves", position, "tolerate_failures"), what, hint)

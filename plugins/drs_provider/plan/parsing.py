@@ -22,6 +22,10 @@ KINDS: dict[str, type[ProtectionGroup | RecoveryPlan]] = {
     "RecoveryPlan": RecoveryPlan,
 }
 
+NOTHING = "there is no value"
+FREE_DATA = ("payload", "conf", "parameters")
+"""Keys whose values are handed on as they are: there, nothing is a value too."""
+
 
 @dataclass
 class Parsed:
@@ -44,9 +48,13 @@ class Parsed:
         mark = next((key for key, _ in self.document.root.value if key.value == "name"), self.document.root)
         return f"{self.document.path}:{self.document.first_line + mark.start_mark.line}"
 
-    def add(self, findings: Iterable[Finding]) -> None:
-        """Take problems over; a place that has one already keeps the first, and guesses about wrong parts go."""
-        taken = {(problem.line, problem.column) for problem in self.problems if problem.where == "YAML"}
+    def add(self, findings: Iterable[Finding], *, if_new: bool = False) -> None:
+        """Take problems over. A place where nothing could be read keeps that problem; ``if_new``, whatever it has."""
+        taken = {
+            (problem.line, problem.column)
+            for problem in self.problems
+            if if_new or problem.where == "YAML" or problem.what == NOTHING
+        }
         for finding in findings:
             problem = place(self.document, finding)
             if (problem.line, problem.column) not in taken and problem not in self.problems:
@@ -75,6 +83,8 @@ def parse_document(document: Document, unsupported: tuple[Unsupported, ...]) -> 
     if not isinstance(kind, str) or kind not in KINDS:
         parsed.add([_kind_finding(data)])
         return parsed
+    if document.has_nothing:
+        parsed.add(_left_without_value(data, ()))
     parsed.kind, parsed.name = kind, name if isinstance(name, str) else ""
     try:
         parsed.model = KINDS[kind].model_validate(data, by_alias=True, by_name=False)
@@ -84,7 +94,7 @@ def parse_document(document: Document, unsupported: tuple[Unsupported, ...]) -> 
         parsed.left_out = tuple(finding.location for finding in findings)
         parsed.model = _without(data, error, KINDS[kind])
     parsed.add(unsupported_parts(data, unsupported))
-    parsed.add(template_names(data))
+    parsed.add(template_names(data), if_new=True)
     parsed.add_guessed(_own_findings(parsed.model))
     return parsed
 
@@ -94,6 +104,18 @@ def _own_findings(model: ProtectionGroup | RecoveryPlan | None) -> Iterator[Find
         yield from group_findings(model)
     elif isinstance(model, RecoveryPlan):
         yield from plan_findings(model)
+
+
+def _left_without_value(data: Any, location: Location) -> Iterator[Finding]:
+    if data is None:
+        yield Finding(location, NOTHING, "give it one, or remove the key")
+    elif isinstance(data, list):
+        for position, item in enumerate(data):
+            yield from _left_without_value(item, (*location, position))
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            if key not in FREE_DATA:
+                yield from _left_without_value(value, (*location, key))
 
 
 def _kind_finding(data: dict[str, Any]) -> Finding:

@@ -55,7 +55,7 @@ def _check(text: str, location: Location, *, inside_step: bool, inside_wave: boo
             yield Finding(location, "templates are not allowed here", "only the texts of steps are filled in")
             return
         if match[2]:
-            yield Finding(location, f"{match[2]!r} is not part of a template of ours", "write {{ name }}, nothing else")
+            yield Finding(location, f"{match[2]!r} has no place in a template", "write {{ name }}, nothing else")
             return
         yield from _check_name(match[1].strip(), location, inside_wave=inside_wave)
 

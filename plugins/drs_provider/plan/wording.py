@@ -67,7 +67,8 @@ def _literal(value: Any, context: Mapping[str, Any]) -> Words:
     choices = expected.replace("'", "").replace(" or ", ", ").split(", ")
     listed = ", ".join(choices[:-1]) + f" or {choices[-1]}" if len(choices) > 1 else choices[0]
     hint = nearest(value, choices) if isinstance(value, str) else ""
-    return f"expected {listed}, found {found(value)}", hint if "did you mean" in hint else ""
+    otherwise = "a standing drill network is written {vpc: vpc-…}" if choices == ["isolated", "shared"] else ""
+    return f"expected {listed}, found {found(value)}", hint if "did you mean" in hint else otherwise
 
 
 def _tag(_: Any, context: Mapping[str, Any]) -> Words:
@@ -84,12 +85,11 @@ def _list(value: Any, _: Mapping[str, Any]) -> Words:
 
 
 def _mapping(value: Any, _: Mapping[str, Any]) -> Words:
-    hint = "give it a value, or remove the key" if value is None else ""
-    return f"expected a mapping, found {found(value)}", hint
+    return f"expected a mapping, found {found(value)}", ""
 
 
 def _text(value: Any, _: Mapping[str, Any]) -> Words:
-    return f"expected a text, found {found(value)}", "give it a value, or remove the key" if value is None else ""
+    return f"expected a text, found {found(value)}", ""
 
 
 _WORDING: Mapping[str, Callable[[Any, Mapping[str, Any]], Words]] = {
