@@ -166,7 +166,7 @@ def an_unstarted_wave(name: str, count: int, *, depends_on: Iterable[str] = (), 
 
 def end_of(wave: WaveEvidence) -> float:
     """Seconds from the run's start to the end of the wave's last job."""
-    return max((job.ended_at - START).total_seconds() for job in wave.jobs if job.ended_at)
+    return max(((job.ended_at - START).total_seconds() for job in wave.jobs if job.ended_at), default=0.0)
 
 
 def a_preflight(**changes: Any) -> PreflightEvidence:

@@ -1,10 +1,15 @@
 """What to do next about a failed launch, by what its reason says."""
 
 import re
+from typing import Literal
 
 NO_REASON = "DRS gave no reason"
 
-_LOOK = "then clear the wave's failed tasks in Airflow: only the servers that are not there are launched again"
+_THEN = {
+    "drill": "then start the drill again",
+    "recovery": "then clear the wave's tasks in Airflow to launch what is not there",
+}
+"""A drill's servers are cleaned up at its end; those of a recovery stay, and the run goes on where it stopped."""
 
 _ADVICE: tuple[tuple[str, str], ...] = (
     (
@@ -33,9 +38,8 @@ _ADVICE: tuple[tuple[str, str], ...] = (
 )
 
 
-def next_step(reason: str) -> str:
+def next_step(reason: str, mode: Literal["drill", "recovery"]) -> str:
     """Name the next step for a reason as DRS or EC2 worded it (patterns seen in the service's own errors)."""
-    for pattern, advice in _ADVICE:
-        if re.search(pattern, reason, re.IGNORECASE):
-            return f"{advice}, {_LOOK}"
-    return f"look at the job's log in the DRS console and correct the cause, {_LOOK}"
+    found = (advice for pattern, advice in _ADVICE if re.search(pattern, reason, re.IGNORECASE))
+    first = next(found, "look at the job's log in the DRS console and correct the cause")
+    return f"{first}, {_THEN[mode]}"

@@ -1,6 +1,7 @@
 """Which servers failed, and what was not started because of them."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from drs_provider.reporting.advice import NO_REASON, next_step
 from drs_provider.reporting.evidence import RunEvidence, ServerEvidence, WaveEvidence
@@ -13,7 +14,7 @@ def failures_of(evidence: RunEvidence) -> tuple[Failure, ...]:
     """List every server that was launched and is not there: critical ones first, then in the plan's order."""
     held_up = {wave.name: _held_up_by(wave.name, evidence.waves) for wave in evidence.waves}
     found = [
-        _failure(server, wave, held_up[wave.name])
+        _failure(server, wave, held_up[wave.name], evidence.run.mode)
         for wave in evidence.waves
         for server in wave.servers
         if standing_of(server) == "failed"
@@ -31,7 +32,9 @@ def not_started_waves(evidence: RunEvidence) -> tuple[NotStarted, ...]:
     )
 
 
-def _failure(server: ServerEvidence, wave: WaveEvidence, held_up: Sequence[str]) -> Failure:
+def _failure(
+    server: ServerEvidence, wave: WaveEvidence, held_up: Sequence[str], mode: Literal["drill", "recovery"]
+) -> Failure:
     reason = server.reason or (NO_REASON if server.status == "FAILED" else f"still {server.status} when the run ended")
     return Failure(
         server_id=server.server_id,
@@ -40,7 +43,7 @@ def _failure(server: ServerEvidence, wave: WaveEvidence, held_up: Sequence[str])
         critical=server.critical,
         status=server.status,
         reason=reason,
-        next_step=next_step(reason),
+        next_step=next_step(reason, mode),
         not_started=tuple(held_up) if server.critical and wave.state == "failed" else (),
     )
 

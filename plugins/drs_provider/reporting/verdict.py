@@ -57,7 +57,7 @@ def _reasons_to_fail(evidence: RunEvidence) -> Iterator[str]:
             yield f"wave {wave.name} was still running when the run ended"
     unstarted = [wave.name for wave in evidence.waves if wave.state == "not_started"]
     if unstarted:
-        yield f"{some(unstarted)} not started"
+        yield f"{_waves(unstarted)} not started"
     settled = {wave.name for wave in evidence.waves} | {FINISH_GROUP}
     for error in evidence.errors:
         if _group(error) not in settled:
@@ -70,15 +70,15 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
     for wave in evidence.waves:
         missing = [_name(server) for server in _absent(wave)]
         if missing:
-            yield f"in wave {wave.name} {some(missing)} not launched"
+            yield f"wave {wave.name}: {some(missing)} not launched"
         elif wave.state == "completed_with_exceptions":
             yield f"wave {wave.name}: {wave.state_reason or 'completed with exceptions'}"
     skipped = [wave.name for wave in evidence.waves if wave.state == "skipped"]
     if skipped:
-        yield f"{some(skipped)} left out"
+        yield f"{_waves(skipped)} left out"
     excluded = [_name(server) for wave in evidence.waves for server in wave.servers if server.status == "EXCLUDED"]
     if excluded:
-        yield f"{some(excluded)} excluded"
+        yield f"excluded: {some(excluded)}"
     for name, result in (("RTO", objectives.rto), ("RPO", objectives.rpo)):
         if result.outcome == "missed":
             yield f"{name} missed: {result.why}"
@@ -111,6 +111,10 @@ def _name(server: ServerEvidence) -> str:
 
 def _group(error: TaskError) -> str:
     return error.task.split(".", 1)[0]
+
+
+def _waves(names: list[str]) -> str:
+    return f"wave {names[0]} was" if len(names) == 1 else f"waves {some(names)} were"
 
 
 def _sentence(parts: list[str]) -> str:
