@@ -73,23 +73,24 @@ class DrsJobTrigger(BaseTrigger):
 
     async def watch(self, watchers: Sequence[JobWatcher], *, now: Callable[[], datetime]) -> DrsJobEvent:
         """Listen to one watcher per watch; the first bad news ends it, else the last (or any) end of a job."""
-        listening = {
-            asyncio.ensure_future(self._listen(watcher, watch["job_ids"], now=now))
-            for watcher, watch in zip(watchers, self.watches, strict=True)
-        }
-        ended: list[str] = []
+        pairs = zip(watchers, self.watches, strict=True)
+        listening = {asyncio.create_task(self._listen(watcher, watch["job_ids"], now=now)) for watcher, watch in pairs}
+        waiting, ended = listening, list[str]()
         try:
-            for heard in asyncio.as_completed(listening):
-                event = await heard
-                if event["outcome"] != "ended":
-                    return event
-                ended += event["job_ids"]
+            while waiting:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for event in [task.result() for task in done]:
+                    if event["outcome"] != "ended":
+                        return event
+                    ended += event["job_ids"]
                 if self.until == "any":
                     break
             return _event("ended", ended)
         finally:
             for task in listening:
                 task.cancel()
+            # The tasks must have let go of their watchers before this trigger ends.
+            await asyncio.gather(*listening, return_exceptions=True)
 
     async def _listen(self, watcher: JobWatcher, job_ids: Sequence[str], *, now: Callable[[], datetime]) -> DrsJobEvent:
         said = ""

@@ -61,14 +61,14 @@ CASES = [
         (a_server("INITIAL_SYNC"), {}),
         [
             (
-                f"refusal: {NAME}: INITIAL_SYNC: the first full copy is not done; a drill needs CONTINUOUS: look at the "
-                "server's replication in the DRS console"
+                f"refusal: {NAME}: INITIAL_SYNC: the first full copy is not done; a drill needs CONTINUOUS: look at "
+                "the server's replication in the DRS console"
             )
         ],
         [
             (
-                f"warning: {NAME}: INITIAL_SYNC: the first full copy is not done; the launch uses the newest point in time "
-                "there is"
+                f"warning: {NAME}: INITIAL_SYNC: the first full copy is not done; the launch uses the newest point in "
+                "time there is"
             )
         ],
         id="initial sync",
@@ -90,8 +90,8 @@ CASES = [
         ],
         [
             (
-                f"warning: {NAME}: STALLED: replication is stalled (AGENT_NOT_SEEN), last seen 1 h ago; the launch uses "
-                "the newest point in time there is"
+                f"warning: {NAME}: STALLED: replication is stalled (AGENT_NOT_SEEN), last seen 1 h ago; the launch "
+                "uses the newest point in time there is"
             )
         ],
         id="the source is on fire",
@@ -100,8 +100,8 @@ CASES = [
         (a_server(lag="P2DT1H32M12.136909S"), {}),
         [
             (
-                f"refusal: {NAME}: replication lags 2 d 1 h behind, 15 min are allowed; wait until it has caught up, or "
-                "raise max_lag"
+                f"refusal: {NAME}: replication lags 2 d 1 h behind, 15 min are allowed; wait until it has caught up, "
+                "or raise max_lag"
             )
         ],
         [f"warning: {NAME}: replication lags 2 d 1 h behind, 15 min are allowed; expect to lose that much data"],
@@ -111,8 +111,8 @@ CASES = [
         (a_server(), {"newest_snapshot": None}),
         [
             (
-                f"refusal: {NAME}: there is no recovery point; DRS refuses the whole job for it: leave the server out, or "
-                "wait for its first recovery point"
+                f"refusal: {NAME}: there is no recovery point; DRS refuses the whole job for it: leave the server "
+                "out, or wait for its first recovery point"
             )
         ],
         None,
@@ -138,14 +138,14 @@ CASES = [
         ),
         [
             (
-                f"refusal: {NAME}: volume attributes are missing: /dev/sda is MISSING_VOLUME_ATTRIBUTES; DRS may refuse "
-                "the launch: see the volume's status in the DRS console"
+                f"refusal: {NAME}: volume attributes are missing: /dev/sda is MISSING_VOLUME_ATTRIBUTES; DRS may "
+                "refuse the launch: see the volume's status in the DRS console"
             )
         ],
         [
             (
-                f"warning: {NAME}: volume attributes are missing: /dev/sda is MISSING_VOLUME_ATTRIBUTES; DRS may refuse "
-                "the launch: see the volume's status in the DRS console"
+                f"warning: {NAME}: volume attributes are missing: /dev/sda is MISSING_VOLUME_ATTRIBUTES; DRS may "
+                "refuse the launch: see the volume's status in the DRS console"
             )
         ],
         id="volumes",
@@ -160,8 +160,8 @@ CASES = [
         (a_server(), {"live_instances": (an_instance(isDrill=False),)}),
         [
             (
-                f"refusal: {NAME}: it has a live recovered instance i-1 (RUNNING), and a launch would terminate it; leave "
-                "the server out, or give replace_live_instances if it shall be terminated"
+                f"refusal: {NAME}: it has a live recovered instance i-1 (RUNNING), and a launch would terminate it; "
+                "leave the server out, or give replace_live_instances if it shall be terminated"
             )
         ],
         None,

@@ -1,0 +1,106 @@
+"""A DRS of a few lines, for tests of what is done with its answers; the simulator is the one that is like AWS."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from drs_provider.recovery.quotas import Quotas
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+class MemoryStore(dict):
+    """A task state store. ``fail_after`` sets of a key raise, as a worker that is killed at that point."""
+
+    def __init__(self):
+        super().__init__()
+        self.killed_at: str | None = None
+
+    def set(self, key, value, *, retention=None):
+        if key == self.killed_at:
+            self.killed_at = None
+            raise SystemExit("killed")
+        self[key] = value
+
+
+class FakeDrs:
+    """Answers like DrsHook. ``answers`` scripts StartRecovery: an exception, or ``lost`` with one, or None (works)."""
+
+    region = "us-west-2"
+
+    def __init__(self, *, quotas: Quotas | None = None):
+        self.all_jobs: list[dict] = []
+        self.instances: list[dict] = []
+        self.ec2: dict[str, str] = {}
+        self.starts: list[tuple[str, ...]] = []
+        self.terminated: list[tuple[str, ...]] = []
+        self.answers: list[Callable[[], Exception | None]] = []
+        self.limits = quotas or Quotas()
+        self.before_look: Callable[[], None] = lambda: None
+
+    def add_job(self, servers, *, tags=None, status="STARTED", launch="PENDING", created=NOW, kind="LAUNCH"):
+        job = {
+            "jobID": f"drsjob-{len(self.all_jobs):017d}",
+            "type": kind,
+            "status": status,
+            "creationDateTime": created.isoformat(),
+            "tags": dict(tags or {}),
+            "participatingServers": [{"sourceServerID": s, "launchStatus": launch} for s in servers],
+        }
+        self.all_jobs.append(job)
+        return job
+
+    def end(self, job, launch="LAUNCHED", *, at=NOW - timedelta(hours=1), **by_server):
+        job.update(status="COMPLETED", endDateTime=at.isoformat())
+        for server in job["participatingServers"]:
+            server["launchStatus"] = by_server.get(server["sourceServerID"].replace("-", "_"), launch)
+
+    def add_instance(self, server, job_id="drsjob-x", *, state="RUNNING", is_drill=True):
+        name = f"i-{len(self.instances):017d}"
+        self.instances.append(
+            {
+                "recoveryInstanceID": name,
+                "ec2InstanceID": name,
+                "sourceServerID": server,
+                "jobID": job_id,
+                "ec2InstanceState": state,
+                "isDrill": is_drill,
+            }
+        )
+        self.ec2[name] = state.lower()
+        return name
+
+    def jobs_since(self, when):
+        self.before_look()
+        return tuple(job for job in self.all_jobs if datetime.fromisoformat(job["creationDateTime"]) >= when)
+
+    def jobs(self, job_ids):
+        return tuple(job for job in self.all_jobs if job["jobID"] in job_ids)
+
+    def recovery_instances(self, *, source_server_ids=None, instance_ids=None):
+        return tuple(
+            i
+            for i in self.instances
+            if (source_server_ids is None or i["sourceServerID"] in source_server_ids)
+            and (instance_ids is None or i["recoveryInstanceID"] in instance_ids)
+        )
+
+    def quotas(self):
+        return self.limits
+
+    def start_recovery(self, server_ids, *, is_drill, tags, snapshot_ids=None):
+        self.starts.append(tuple(server_ids))
+        answer = self.answers.pop(0)() if self.answers else None
+        if answer is not None:
+            raise answer
+        return self.add_job(server_ids, tags=tags)
+
+    def instance_states(self, instance_ids):
+        return {name: self.ec2[name] for name in instance_ids if name in self.ec2}
+
+    def terminate(self, instance_ids):
+        self.terminated.append(tuple(instance_ids))
+        answer = self.answers.pop(0)() if self.answers else None
+        if answer is not None:
+            raise answer
+        servers = [i["sourceServerID"] for i in self.instances if i["recoveryInstanceID"] in instance_ids]
+        return self.add_job(servers, kind="TERMINATE")

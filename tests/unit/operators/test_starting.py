@@ -1,0 +1,256 @@
+"""A launch comes to the point where every server is in one job, whatever happens on the way."""
+
+from datetime import timedelta
+
+import pytest
+from drs_provider.errors import Conflict, JobVanished, QuotaExceeded, RunRefused
+from drs_provider.operators.memory import Memory
+from drs_provider.operators.starting import MustWait, Request, Start
+from drs_provider.recovery.identity import TRY, job_tags
+from drs_provider.recovery.quotas import Quotas
+from kit.fake_drs import NOW, FakeDrs, MemoryStore
+
+SERVERS = ("s-1", "s-2", "s-3")
+
+
+class Try:
+    """One run of the task: a fresh process that shares the store and DRS with the ones before it."""
+
+    def __init__(self, drs, store, *, max_tries=0, servers=SERVERS, **more):
+        request = Request(
+            dag_id="d",
+            run_id="r",
+            wave="w",
+            servers=servers,
+            is_drill=more.pop("is_drill", True),
+            replace_live_instances=more.pop("replace_live_instances", False),
+            since=NOW - timedelta(days=1),
+            **more,
+        )
+        self.slept: list[float] = []
+        memory = Memory(store, max_tries=max_tries)
+        now = lambda: NOW + timedelta(minutes=5)  # noqa: E731
+        self.start = Start(drs, memory, request, now=now, sleep=self.slept.append)
+
+    def run(self):
+        return self.start.run()
+
+
+def summary(jobs):
+    return [(job["job_id"][-1], job["servers"], job["adopted"]) for job in jobs]
+
+
+@pytest.fixture
+def drs():
+    return FakeDrs()
+
+
+@pytest.fixture
+def store():
+    return MemoryStore()
+
+
+def test_a_wave_larger_than_a_job_is_cut_into_full_chunks_in_order(drs, store):
+    drs.limits = Quotas(servers_per_job=2)
+
+    assert summary(Try(drs, store).run()) == [("0", ["s-1", "s-2"], False), ("1", ["s-3"], False)]
+    assert [job["tags"]["drs-orchestrator:chunk"] for job in drs.all_jobs] == ["0", "1"]
+
+
+@pytest.mark.parametrize("key", ["drs_jobs", "drs_launch"])
+def test_a_worker_killed_before_it_remembers_the_job_adopts_it_when_tried_again(drs, store, key):
+    store["drs_launch"] = {"attempt": 1}
+    store.killed_at = key
+    with pytest.raises(SystemExit):
+        Try(drs, store).run()
+
+    assert summary(Try(drs, store).run()) == [("0", list(SERVERS), True)]
+    assert len(drs.starts) == 1
+
+
+def test_a_worker_killed_after_one_of_two_jobs_starts_only_the_other(drs, store):
+    drs.limits = Quotas(servers_per_job=2)
+
+    def die():
+        raise SystemExit("killed")
+
+    drs.answers = [lambda: None, die]
+    with pytest.raises(SystemExit):
+        Try(drs, store).run()
+
+    assert summary(Try(drs, store).run()) == [("0", ["s-1", "s-2"], True), ("1", ["s-3"], False)]
+    assert drs.starts == [("s-1", "s-2"), ("s-3",), ("s-3",)]
+
+
+def test_a_job_that_failed_within_a_second_is_adopted_by_a_retry_and_not_started_again(drs, store):
+    store.killed_at = "drs_jobs"
+    with pytest.raises(SystemExit):
+        Try(drs, store).run()
+    drs.end(drs.all_jobs[0], "FAILED")
+
+    assert summary(Try(drs, store).run()) == [("0", list(SERVERS), True)]
+    assert len(drs.starts) == 1
+
+
+def test_a_job_that_is_still_invisible_is_looked_for_before_another_is_started(drs, store):
+    hidden = []
+
+    def commit_and_die():
+        hidden.append(drs.add_job(SERVERS, tags=job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1)))
+        drs.all_jobs.clear()
+        raise SystemExit("killed")
+
+    drs.answers = [commit_and_die]
+    with pytest.raises(SystemExit):
+        Try(drs, store).run()
+    retry = Try(drs, store)
+    drs.before_look = lambda: len(retry.slept) == 3 and not drs.all_jobs and drs.all_jobs.extend(hidden)
+
+    assert summary(retry.run()) == [("0", list(SERVERS), True)]
+    assert len(drs.starts) == 1
+
+
+def test_a_second_airflow_with_an_empty_database_adopts_what_the_tags_say(drs):
+    Try(drs, MemoryStore()).run()
+    drs.end(drs.all_jobs[0], "LAUNCHED", s_2="FAILED")
+
+    assert summary(Try(drs, MemoryStore()).run()) == [("0", list(SERVERS), True)]
+    assert len(drs.starts) == 1
+
+
+def test_a_clear_after_a_failure_launches_the_failed_servers_only(drs, store):
+    Try(drs, store, max_tries=0).run()
+    drs.end(drs.all_jobs[0], "LAUNCHED", s_2="FAILED")
+
+    jobs = Try(drs, store, max_tries=1).run()
+
+    assert summary(jobs) == [("0", ["s-1", "s-3"], True), ("1", ["s-2"], False)]
+    assert drs.all_jobs[1]["tags"][TRY] == "2"
+
+
+def test_a_crash_during_the_relaunch_adopts_the_relaunch(drs, store):
+    Try(drs, store, max_tries=0).run()
+    drs.end(drs.all_jobs[0], "FAILED")
+    store.killed_at = "drs_jobs"
+    with pytest.raises(SystemExit):
+        Try(drs, store, max_tries=1).run()
+    drs.end(drs.all_jobs[1], "FAILED")
+
+    jobs = Try(drs, store, max_tries=1).run()
+
+    assert summary(jobs) == [("1", list(SERVERS), True)]
+    assert len(drs.starts) == 2
+
+
+def test_a_clear_after_a_success_or_while_the_job_runs_starts_nothing(drs, store):
+    Try(drs, store, max_tries=0).run()
+    running = Try(drs, store, max_tries=1).run()
+    drs.end(drs.all_jobs[0])
+    ended = Try(drs, store, max_tries=2).run()
+
+    assert summary(running) == summary(ended) == [("0", list(SERVERS), True)]
+    assert len(drs.starts) == 1
+
+
+def test_a_retry_without_a_clear_never_starts_a_known_failure_again(drs, store):
+    Try(drs, store, max_tries=3).run()
+    drs.end(drs.all_jobs[0], "FAILED")
+
+    assert summary(Try(drs, store, max_tries=3).run()) == [("0", list(SERVERS), True)]
+
+
+@pytest.mark.parametrize("is_drill", [True, False])
+def test_a_live_recovered_instance_is_never_replaced_by_a_drill_or_a_recovery(drs, store, is_drill):
+    drs.add_instance("s-2", is_drill=False)
+
+    with pytest.raises(RunRefused) as caught:
+        Try(drs, store, is_drill=is_drill).run()
+
+    assert str(caught.value) == (
+        "a launch would terminate 1 live recovered instance: s-2 has i-00000000000000000. Nothing of this job was "
+        "started. Leave these servers out, or give replace_live_instances if they shall go"
+    )
+    assert drs.starts == []
+
+
+@pytest.mark.parametrize("state", ["TERMINATED", "NOT_FOUND"])
+def test_an_instance_that_is_gone_stands_in_nobodys_way(drs, store, state):
+    drs.add_instance("s-2", is_drill=False, state=state)
+
+    assert len(Try(drs, store).run()) == 1
+
+
+def test_a_live_recovered_instance_is_replaced_if_a_person_said_so(drs, store):
+    drs.add_instance("s-2", is_drill=False)
+
+    assert len(Try(drs, store, replace_live_instances=True).run()) == 1
+
+
+def test_a_full_quota_is_waited_for_and_what_was_started_is_kept(drs, store):
+    drs.limits = Quotas(servers_per_job=2, servers_in_jobs=2)
+
+    assert Try(drs, store).run() == MustWait(
+        "no room in the account: 2 of 2 servers are in running jobs, 1 more do not fit",
+        (drs.all_jobs[0]["jobID"],),
+        "any",
+    )
+
+    drs.end(drs.all_jobs[0])
+    assert summary(Try(drs, store).run()) == [("0", ["s-1", "s-2"], True), ("1", ["s-3"], False)]
+
+
+def test_a_quota_that_aws_sees_fuller_than_we_is_waited_for(drs, store):
+    other = drs.add_job(["s-9"])
+    drs.answers = [lambda: QuotaExceeded("StartRecovery", "ServiceQuotaExceededException", "full")]
+
+    assert Try(drs, store).run() == MustWait(
+        "StartRecovery: ServiceQuotaExceededException: full (a quota of the account and Region is full: room comes "
+        "when running jobs end)",
+        (other["jobID"],),
+        "any",
+    )
+
+
+def test_servers_that_another_job_holds_are_waited_for(drs, store):
+    other = drs.add_job(["s-3"], kind="TERMINATE")
+
+    assert Try(drs, store).run() == MustWait(
+        f"servers are held by running jobs: {other['jobID']}", (other["jobID"],), "all"
+    )
+    assert drs.starts == []
+
+
+def test_a_conflict_that_nobody_explains_is_waited_for_without_a_job(drs, store):
+    drs.answers = [lambda: Conflict("StartRecovery", "ConflictException", "busy")]
+
+    assert Try(drs, store).run() == MustWait("StartRecovery: ConflictException: busy", (), "all")
+
+
+def test_a_job_that_drs_has_forgotten_is_never_started_again(drs, store):
+    Try(drs, store).run()
+    drs.all_jobs.clear()
+
+    with pytest.raises(JobVanished) as caught:
+        Try(drs, store, max_tries=1).run()
+
+    assert caught.value.job_ids == ("drsjob-00000000000000000",)
+    assert len(drs.starts) == 1
+
+
+def test_a_job_just_started_may_be_invisible_for_two_minutes(drs, store):
+    first = Try(drs, store)
+    first.start.now = lambda: NOW
+    first.run()
+    drs.all_jobs.clear()
+    again = Try(drs, store)
+    again.start.now = lambda: NOW + timedelta(seconds=119)
+
+    assert summary(again.run()) == [("0", list(SERVERS), True)]
+
+
+def test_a_users_tags_travel_along_but_never_replace_those_that_identify_the_job(drs, store):
+    tags = {"Team": "a", "drs-orchestrator:plan": "web-shop", "drs-orchestrator:run": "forged"}
+    Try(drs, store, tags=tags).run()
+
+    ours = job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1)
+    assert drs.all_jobs[0]["tags"] == {**ours, "Team": "a", "drs-orchestrator:plan": "web-shop"}

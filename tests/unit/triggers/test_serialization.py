@@ -1,0 +1,72 @@
+"""Every trigger survives the way through Airflow's database."""
+
+import importlib
+import pkgutil
+
+import drs_provider.triggers
+import pytest
+from airflow.sdk.module_loading import import_string
+from airflow.sdk.serde import deserialize, serialize
+from airflow.triggers.base import BaseTrigger
+from drs_provider.triggers.instances import DrsInstancesTrigger
+from drs_provider.triggers.jobs import DrsJobTrigger
+from drs_provider.triggers.readiness import DrsReadinessTrigger
+
+AWS = {"aws_conn_id": "aws_default", "region_name": "us-west-2", "verify": None, "config": {"read_timeout": 10}}
+DEADLINE = "2026-01-01T12:00:00+00:00"
+EXAMPLES = {
+    DrsJobTrigger: {
+        "watches": [{"aws": AWS, "job_ids": ["drsjob-1"]}],
+        "since": DEADLINE,
+        "deadline": DEADLINE,
+        "until": "any",
+    },
+    DrsInstancesTrigger: {
+        "awaited": [{"aws": AWS, "jobs": {"s-1": "drsjob-1"}}],
+        "ready": "status_checks",
+        "deadline": DEADLINE,
+    },
+    DrsReadinessTrigger: {
+        "server_ids": ["s-1"],
+        "mode": "drill",
+        "max_lag_seconds": 900.0,
+        "replace_live_instances": False,
+        "aws": AWS,
+        "deadline": DEADLINE,
+        "poll_seconds": 30.0,
+    },
+}
+
+
+def every_trigger():
+    modules = [
+        importlib.import_module(found.name)
+        for found in pkgutil.iter_modules(drs_provider.triggers.__path__, "drs_provider.triggers.")
+    ]
+    return {
+        thing
+        for module in modules
+        for thing in vars(module).values()
+        if isinstance(thing, type) and issubclass(thing, BaseTrigger) and thing.__module__ == module.__name__
+    }
+
+
+def test_every_trigger_of_the_package_has_an_example_here():
+    assert every_trigger() == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("kind", EXAMPLES, ids=lambda kind: kind.__name__)
+def test_a_trigger_is_the_same_after_it_was_stored(kind):
+    path, arguments = kind(**EXAMPLES[kind]).serialize()
+    again = import_string(path)(**deserialize(serialize(arguments)))
+
+    assert import_string(path) is kind
+    assert arguments == EXAMPLES[kind]
+    assert again.serialize() == (path, arguments)
+
+
+@pytest.mark.parametrize("kind", EXAMPLES, ids=lambda kind: kind.__name__)
+def test_nothing_happens_in_aws_when_a_trigger_is_killed(kind):
+    # Airflow also kills a trigger that moves to another triggerer, while its task goes on.
+    assert kind.on_kill is BaseTrigger.on_kill
+    assert kind.cleanup is BaseTrigger.cleanup
