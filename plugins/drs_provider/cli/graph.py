@@ -1,6 +1,5 @@
 """``drs graph``: draw a plan, with what its waves will take."""
 
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -36,7 +35,7 @@ def run(options: Namespace) -> int:
     """Draw the plan, or all plans of the file."""
     folder = options.plans or plans_folder() or Path("plans")
     plans = _of_file(Path(options.plan), folder) if _is_file(options.plan) else [_of_name(options.plan, folder)]
-    sys.stdout.write("\n".join(_DRAW[options.format](plan.plan, plan.groups) for plan in plans))
+    print("\n".join(_DRAW[options.format](plan.plan, plan.groups) for plan in plans), end="")
     return 0
 
 

@@ -1,6 +1,7 @@
 """The ``drs`` command: one parser, one handler for errors, exit codes 0 (fine), 1 (problems), 2 (wrong use)."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -16,9 +17,12 @@ COMMANDS = (validate, graph, schema)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and give its exit code."""
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that cannot show a character shows another one; nobody's check fails for that.
+        sys.stdout.reconfigure(errors="replace")
     try:
         code = int(options.run(options))
-        sys.stdout.flush()
+        print(end="", flush=True)
     except UsageError as error:
         print(f"drs {options.command}: {error}", file=sys.stderr)
         return 2
@@ -29,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Who reads us (head, a pager) has seen enough. Python flushes stdout again at exit: give it somewhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        print(f"drs {options.command}: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
     return code

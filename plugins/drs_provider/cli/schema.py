@@ -1,7 +1,6 @@
 """``drs schema``: print or write the JSON schemas that editors check plan files with."""
 
 import json
-import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -24,7 +23,7 @@ def run(options: Namespace) -> int:
     from drs_provider.plan.schema import schema_text, schemas
 
     if options.write is None:
-        sys.stdout.write(json.dumps(schemas(), indent=2, ensure_ascii=False) + "\n")
+        print(json.dumps(schemas(), indent=2, ensure_ascii=False))
         return 0
     try:
         options.write.mkdir(parents=True, exist_ok=True)
