@@ -32,16 +32,19 @@ def is_free(port: int) -> bool:
         return True
 
 
-def free_port(wanted: int, taken: Collection[int] = ()) -> int:
-    """Return the wanted port, or any free one when it is taken."""
-    if wanted not in taken and is_free(wanted):
-        return wanted
+def any_port(but: Collection[int] = ()) -> int:
+    """Return a port that nobody listens on."""
     while True:
         with socket.socket() as probe:
             probe.bind((ANYWHERE, 0))
             port: int = probe.getsockname()[1]
-        if port not in taken:
+        if port not in but:
             return port
+
+
+def free_port(wanted: int, but: Collection[int] = ()) -> int:
+    """Return the wanted port, or any other when it is taken."""
+    return wanted if wanted not in but and is_free(wanted) else any_port(but)
 
 
 def choose(api: int | None, defaults: Ports = Ports()) -> Ports:
@@ -53,7 +56,7 @@ def choose(api: int | None, defaults: Ports = Ports()) -> Ports:
     if api is not None and not is_free(api):
         raise PortTaken(
             f"port {api} is in use. Another demo? Stop it with Ctrl-C in its terminal, "
-            f"or choose another port: make demo PORT={free_port(api + 1)}"
+            f"or choose another port: make demo PORT={any_port()}"
         )
     chosen = [api if api is not None else free_port(defaults.api)]
     for wanted in (defaults.simulator, defaults.worker_log, defaults.trigger_log):

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from demo.ports import Ports, PortTaken, choose, free_port
+from demo.ports import Ports, PortTaken, any_port, choose
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def test_a_taken_default_is_replaced_by_a_free_port(taken):
 
 
 def test_four_servers_get_four_ports_even_where_the_defaults_are_the_same():
-    wanted = free_port(0)
+    wanted = any_port()
     ports = choose(None, Ports(wanted, wanted, wanted, wanted))
 
     assert ports.api == wanted
