@@ -42,6 +42,8 @@ class World:
         self.agenda = Agenda()
         self.regions: dict[Key, Region] = {}
         self.server_of_instance: dict[str, SourceServer] = {}
+        self.neighbours: dict[str, Any] = {}
+        """What overlays remember, by service: it is forgotten, saved and restored with the world."""
         self.jitter = fleet.jitter
         self.dirty = 0
         """Grows with every change, so that the saver sees one."""
