@@ -26,6 +26,7 @@ from sqlalchemy import func, select
 from drs_provider.reporting.location import reports_location
 from drs_provider.ui.app import create_app
 from drs_provider.ui.board import ERROR_KEY, LAUNCH_KEY, PREFLIGHT_KEY, REPORT_TASK, RETURN_KEY, SERVERS_KEY
+from drs_provider.ui.envelopes import unwrapped
 from drs_provider.ui.read_model import Access, LastRun, RunNow, Runs, Sources, TaskNow
 
 _KEYS = (PREFLIGHT_KEY, LAUNCH_KEY, SERVERS_KEY, ERROR_KEY, RETURN_KEY)
@@ -75,7 +76,7 @@ class AirflowRuns:
     def _last(self, run: Any) -> LastRun:
         query = XComModel.get_many(run_id=run.run_id, key=RETURN_KEY, task_ids=REPORT_TASK, dag_ids=run.dag_id, limit=1)
         row = self.session.scalar(query)
-        report = plain(XComModel.deserialize_value(row)) if row is not None else None
+        report = unwrapped(XComModel.deserialize_value(row)) if row is not None else None
         verdict = report.get("verdict") if isinstance(report, dict) else None
         return LastRun(run.run_id, str(run.state), run.start_date, verdict)
 
@@ -94,18 +95,7 @@ class AirflowRuns:
                 XComModel.key.in_(_KEYS),
             )
         )
-        return {(row.task_id, row.key): plain(XComModel.deserialize_value(row)) for row in rows}
-
-
-def plain(value: Any) -> Any:
-    """Take off the envelopes in which the Task SDK sends tuples and sets; the values inside stay."""
-    if isinstance(value, dict):
-        if "__classname__" in value and "__data__" in value:
-            return plain(value["__data__"])
-        return {key: plain(held) for key, held in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(held) for held in value]
-    return value
+        return {(row.task_id, row.key): unwrapped(XComModel.deserialize_value(row)) for row in rows}
 
 
 def airflow_app() -> FastAPI:

@@ -79,16 +79,16 @@ def board_of(run: RunNow, now: datetime) -> Board:
         state=run.state,
         is_over=run.state in ("success", "failed"),
         is_plan=PREFLIGHT_TASK in run.upstream,
-        mode=preflight.get("mode") or run.conf.get("mode"),
+        mode=_text(preflight.get("mode") or run.conf.get("mode")),
         started_at=run.started_at,
         now=now,
         preflight=_preflight_state(preflight, check),
-        findings=list(preflight.get("findings") or []),
+        findings=[dict(finding) for finding in _mappings(preflight.get("findings"))],
         waves=[_wave(run, name, names[name], _mapping(preflight.get("waves")).get(name)) for name in _ordered(names)],
         cleanup=_cleanup_state(run),
         has_report=bool(report),
-        verdict=report.get("verdict"),
-        why=report.get("why") or run.left.get((PREFLIGHT_TASK, ERROR_KEY)),
+        verdict=_text(report.get("verdict")),
+        why=_text(report.get("why") or run.left.get((PREFLIGHT_TASK, ERROR_KEY))),
     )
 
 
@@ -113,21 +113,18 @@ def _ordered(depends_on: Mapping[str, list[str]]) -> list[str]:
 
 def _wave(run: RunNow, name: str, depends_on: list[str], resolved: Any) -> BoardWave:
     starts, watches = _tasks(run, f"{name}.{START}"), _tasks(run, f"{name}.{WATCH}")
-    jobs = [
-        job
-        for task in starts
-        for job in _mapping(run.left.get((task, LAUNCH_KEY))).get("jobs") or ()
-        if isinstance(job, Mapping)
-    ]
+    jobs = [job for task in starts for job in _mappings(_mapping(run.left.get((task, LAUNCH_KEY))).get("jobs"))]
     results = {
-        result["server_id"]: result for task in watches for result in run.left.get((task, SERVERS_KEY)) or () if result
+        str(result.get("server_id")): result
+        for task in watches
+        for result in _mappings(run.left.get((task, SERVERS_KEY)))
     }
     state = _wave_state(run, starts, watches)
-    started = {server for job in jobs for server in job.get("servers") or ()}
+    started = {str(server) for job in jobs for server in _list(job.get("servers"))}
     servers = [
-        _server(member, results.get(member["server_id"]), member["server_id"] in started)
-        for part in _mapping(resolved).get("targets") or ()
-        for member in part["servers"]
+        _server(member, results, started)
+        for part in _mappings(_mapping(resolved).get("targets"))
+        for member in _mappings(part.get("servers"))
     ]
     servers.sort(key=lambda server: server.status != "failed")
     tasks = [run.tasks[task] for task in (*starts, *watches) if task in run.tasks]
@@ -149,7 +146,7 @@ def _wave(run: RunNow, name: str, depends_on: list[str], resolved: Any) -> Board
 def _wave_state(run: RunNow, starts: Iterable[str], watches: Iterable[str]) -> WaveNow:
     tasks = [*starts, *watches]
     states = [run.tasks[task].state if task in run.tasks else None for task in tasks]
-    verdicts = {_mapping(run.left.get((task, RETURN_KEY))).get("verdict") for task in watches}
+    verdicts = {_text(_mapping(run.left.get((task, RETURN_KEY))).get("verdict")) for task in watches}
     if "failed" in states:
         return "failed"
     if "upstream_failed" in states:
@@ -163,19 +160,20 @@ def _wave_state(run: RunNow, starts: Iterable[str], watches: Iterable[str]) -> W
     return "not_started" if run.state in ("success", "failed") else "waiting"
 
 
-def _server(member: Mapping[str, Any], result: Any, is_started: bool) -> BoardServer:
-    found = _mapping(result)
-    status: ServerNow = "launching" if is_started else "waiting"
+def _server(member: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], started: set[str]) -> BoardServer:
+    server_id = str(member.get("server_id"))
+    found = results.get(server_id, {})
+    status: ServerNow = "launching" if server_id in started else "waiting"
     if found:
         is_there = str(found.get("status", "")).upper() == "LAUNCHED" and not found.get("reason")
         status = "launched" if is_there else "failed"
     return BoardServer(
-        server_id=member["server_id"],
-        hostname=member.get("hostname") or member["server_id"],
+        server_id=server_id,
+        hostname=_text(member.get("hostname")) or server_id,
         status=status,
         critical=bool(member.get("critical", True)),
-        reason=found.get("reason"),
-        instance_id=found.get("instance_id"),
+        reason=_text(found.get("reason")),
+        instance_id=_text(found.get("instance_id")),
     )
 
 
@@ -204,3 +202,15 @@ def _tasks(run: RunNow, first: str) -> list[str]:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else []
+
+
+def _mappings(value: Any) -> list[Mapping[str, Any]]:
+    return [one for one in _list(value) if isinstance(one, Mapping)]
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)

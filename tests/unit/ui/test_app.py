@@ -1,0 +1,174 @@
+"""The routes over runs in memory: who is asked, what is answered."""
+
+import warnings
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from drs_provider.reporting.report import measure
+from drs_provider.reporting.writing import write_report
+from drs_provider.ui.app import create_app
+from drs_provider.ui.read_model import Access, LastRun, RunNow, Sources
+from fastapi import HTTPException
+from kit.evidence import a_passed_drill
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # starlette recommends another HTTP client than the one that Airflow brings
+    from fastapi.testclient import TestClient
+
+NOW = datetime(2026, 11, 22, 5, 10, tzinfo=UTC)
+EVIL = "<script>alert(1)</script>"
+GOOD = """
+kind: ProtectionGroup
+name: shop-db
+region: us-west-2
+servers: [s-0123456789abcdef0]
+---
+kind: RecoveryPlan
+name: shop
+title: "<script>alert(1)</script>"
+description: "<script>alert(1)</script>"
+rto: 45m
+drill: {network: shared}
+waves: [{name: database, groups: [shop-db]}]
+"""
+
+
+class InMemoryRuns:
+    def __init__(self, runs: Iterable[RunNow] = (), newest: Mapping[str, LastRun] | None = None) -> None:
+        self.runs = {(run.dag_id, run.run_id): run for run in runs}
+        self.last = newest or {}
+
+    def run(self, dag_id: str, run_id: str) -> RunNow | None:
+        return self.runs.get((dag_id, run_id))
+
+    def newest(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:
+        return {dag_id: self.last[dag_id] for dag_id in dag_ids if dag_id in self.last}
+
+
+def a_client(
+    folder: Path,
+    runs: InMemoryRuns | None = None,
+    *,
+    readable: Iterable[str] = ("drs.shop", "drs.web-shop"),
+    problems: bool = True,
+) -> TestClient:
+    def only_readable(dag_id: str) -> None:
+        if dag_id not in readable:
+            raise HTTPException(403, "Forbidden")
+
+    access = Access(may_read_run=only_readable, readable_dags=lambda: set(readable), may_read_problems=lambda: problems)
+    found = runs or InMemoryRuns()
+    sources = Sources(
+        runs=lambda: found,
+        access=access,
+        plans_folder=lambda: folder / "plans",
+        reports_folder=lambda: folder / "reports",
+        now=lambda: NOW,
+    )
+    return TestClient(create_app(sources))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    plans = tmp_path / "plans"
+    plans.mkdir()
+    (plans / "shop.yaml").write_text(GOOD)
+    (plans / "crm.yaml").write_text(f"kind: RecoveryPlan\nname: crm\n'{EVIL}': 1\nwaves: []\n")
+    return tmp_path
+
+
+def test_the_plans_page_shows_texts_of_plans_and_problems_as_text(folder):
+    page = a_client(folder).get("/plans").text
+
+    assert page.count("<script>") == 1
+    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 3
+
+
+def test_a_broken_plan_shows_every_problem_with_its_line(folder):
+    broken = a_client(folder).get("/plans.json").json()["broken"]
+
+    assert [file["file"] for file in broken] == ["plans/crm.yaml"]
+    assert all(problem.startswith("plans/crm.yaml:") for problem in broken[0]["problems"])
+    assert any(problem.startswith("plans/crm.yaml:3:1: ") and EVIL in problem for problem in broken[0]["problems"])
+
+
+def test_problems_are_kept_from_those_who_may_not_read_import_errors(folder):
+    client = a_client(folder, problems=False)
+
+    assert client.get("/plans.json").json()["broken"] == []
+    assert "crm.yaml" not in client.get("/plans").text
+
+
+def test_plans_of_dags_that_the_caller_may_not_read_are_left_out(folder):
+    client = a_client(folder, readable=["drs.other"])
+
+    assert client.get("/plans.json").json()["plans"] == []
+    assert "There is no plan that you may read" in client.get("/plans").text
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        (None, "○ never run"),
+        (LastRun("r", "running", NOW), "… running"),
+        (LastRun("r", "success", NOW, "passed"), "✓ Passed"),
+        (LastRun("r", "success", NOW, "completed_with_exceptions"), "! Completed with exceptions"),
+        (LastRun("r", "failed", NOW, "refused"), "⊘ Refused"),
+        (LastRun("r", "failed", NOW), "✕ failed, no report"),
+        (LastRun("r", "success", NOW), "! ended without a report"),
+    ],
+)
+def test_the_last_run_of_a_plan_is_shown_with_its_verdict(folder, last, words):
+    page = a_client(folder, InMemoryRuns(newest={"drs.shop": last} if last else {})).get("/plans").text
+
+    assert words in page
+
+
+def test_a_plan_that_was_mended_is_read_again(folder):
+    client = a_client(folder)
+    assert len(client.get("/plans.json").json()["broken"]) == 1
+
+    (folder / "plans" / "crm.yaml").unlink()
+
+    assert client.get("/plans.json").json()["broken"] == []
+
+
+def test_a_missing_plans_folder_is_said_and_not_a_crash(tmp_path):
+    broken = a_client(tmp_path).get("/plans.json").json()["broken"]
+
+    assert [problem for file in broken for problem in file["problems"]] == [
+        "plans:1:1: plans folder: there is no such folder (set DRS_PLANS_FOLDER to the plans)"
+    ]
+
+
+@pytest.mark.parametrize("path", ["/runs/secret/r", "/runs/secret/r/board", "/reports/secret/r/report.html"])
+def test_every_route_of_a_run_asks_whether_its_dag_may_be_read(folder, path):
+    client = a_client(folder, InMemoryRuns([RunNow("secret", "r", "running")]))
+
+    assert client.get(path).status_code == 403
+
+
+def test_the_run_page_shows_ids_as_text(folder):
+    client = a_client(folder, readable=[EVIL, "</title>"])
+
+    assert "alert(1)</script>" not in client.get("/runs/%3C%2Ftitle%3E/x").text.split("<body>")[0]
+
+
+def test_a_report_comes_with_headers_that_keep_it_private(folder):
+    report = measure(a_passed_drill())
+    write_report(report, folder / "reports")
+
+    answer = a_client(folder).get(f"/reports/drs.web-shop/{report.run.run_id.replace('+', '%2B')}/report.json")
+
+    assert answer.json()["verdict"] == "passed"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_run_without_a_report_is_answered_with_where_it_was_looked_for(folder):
+    answer = a_client(folder).get("/reports/drs.shop/r1/report.json")
+
+    where = folder / "reports" / "drs.shop" / "r1" / "report.json"
+    assert (answer.status_code, answer.json()) == (404, {"detail": f"run r1 of drs.shop has no report at {where}"})

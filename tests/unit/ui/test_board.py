@@ -1,0 +1,213 @@
+"""The live board, from what tasks have left so far; nothing counts as done before somebody said so."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from drs_provider.ui.board import Board, board_of
+from drs_provider.ui.envelopes import unwrapped
+from drs_provider.ui.read_model import RunNow, TaskNow
+from hypothesis import given
+from hypothesis import strategies as st
+
+NOW = datetime(2026, 11, 22, 5, 10, tzinfo=UTC)
+UPSTREAM = {
+    "preflight.check": frozenset(),
+    "db.start_recovery": frozenset({"preflight.check"}),
+    "db.start_recovery_2": frozenset({"preflight.check"}),
+    "db.recovery_job": frozenset({"db.start_recovery", "db.start_recovery_2"}),
+    "db.servers": frozenset({"db.start_recovery"}),
+    "app.start_recovery": frozenset({"db.recovery_job"}),
+    "app.recovery_job": frozenset({"app.start_recovery"}),
+    "finish.clean_up": frozenset({"app.recovery_job"}),
+    "finish.report": frozenset({"finish.clean_up"}),
+}
+
+
+def member(name: str) -> dict[str, Any]:
+    return {"server_id": f"s-{name}", "hostname": name, "group": "g", "critical": name != "optional"}
+
+
+PREFLIGHT = {
+    "passed": True,
+    "mode": "drill",
+    "findings": [{"severity": "warning", "what": "lag"}],
+    "waves": {
+        "db": {"targets": [{"servers": [member("db1"), member("db2")]}, {"servers": [member("db3")]}]},
+        "app": {"targets": [{"servers": [member("optional")]}]},
+    },
+}
+
+
+def a_run(
+    states: dict[str, str | None] | None = None, left: dict[tuple[str, str], Any] | None = None, **facts: Any
+) -> RunNow:
+    tasks = {task: TaskNow(state, NOW, NOW) for task, state in (states or {}).items()}
+    return RunNow(
+        **(
+            {
+                "dag_id": "drs.shop",
+                "run_id": "r",
+                "state": "running",
+                "started_at": NOW,
+                "tasks": tasks,
+                "upstream": UPSTREAM,
+                "left": left or {},
+            }
+            | facts
+        )
+    )
+
+
+def wave_of(board: Board, name: str):
+    return next(wave for wave in board.waves if wave.name == name)
+
+
+def test_before_anything_happened_everything_waits():
+    board = board_of(a_run(conf={"mode": "drill"}), NOW)
+
+    assert (board.mode, board.preflight, board.has_report, board.verdict) == ("drill", "waiting", False, None)
+    assert [(wave.name, wave.state, wave.depends_on) for wave in board.waves] == [
+        ("db", "waiting", []),
+        ("app", "waiting", ["db"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("states", "left", "shown"),
+    [
+        ({"preflight.check": "running"}, {}, "running"),
+        ({"preflight.check": "queued"}, {}, "waiting"),
+        ({"preflight.check": "success"}, {("preflight.check", "preflight"): PREFLIGHT}, "passed"),
+        ({"preflight.check": "failed"}, {("preflight.check", "preflight"): PREFLIGHT | {"passed": False}}, "refused"),
+        ({"preflight.check": "failed"}, {}, "refused"),
+    ],
+)
+def test_preflight_has_passed_only_when_it_said_so(states, left, shown):
+    assert board_of(a_run(states, left), NOW).preflight == shown
+
+
+@pytest.mark.parametrize(
+    ("start", "watch", "verdict", "run_state", "shown"),
+    [
+        (None, None, None, "running", "waiting"),
+        ("queued", None, None, "running", "waiting"),
+        ("running", None, None, "running", "launching"),
+        ("success", "deferred", None, "running", "launching"),
+        ("up_for_retry", None, None, "running", "launching"),
+        ("success", "success", "launched", "running", "launched"),
+        ("success", "success", "completed_with_exceptions", "running", "completed_with_exceptions"),
+        ("success", "success", None, "running", "completed_with_exceptions"),
+        ("success", "failed", None, "running", "failed"),
+        ("failed", "upstream_failed", None, "running", "failed"),
+        ("upstream_failed", "upstream_failed", None, "running", "not_started"),
+        ("skipped", "skipped", None, "running", "skipped"),
+        (None, None, None, "failed", "not_started"),
+    ],
+)
+def test_a_wave_stands_where_its_tasks_stand(start, watch, verdict, run_state, shown):
+    left = {("app.recovery_job", "return_value"): {"verdict": verdict}} if verdict else {}
+    run = a_run({"app.start_recovery": start, "app.recovery_job": watch}, left, state=run_state)
+
+    assert wave_of(board_of(run, NOW), "app").state == shown
+
+
+def test_servers_of_all_accounts_and_regions_are_shown_failed_ones_first():
+    left = {
+        ("preflight.check", "preflight"): PREFLIGHT,
+        ("db.start_recovery", "launch"): {"jobs": [{"job_id": "j1", "servers": ["s-db1", "s-db2"]}]},
+        ("db.start_recovery_2", "launch"): {"jobs": [{"job_id": "j2", "servers": ["s-db3"]}]},
+        ("db.recovery_job", "servers"): [
+            {"server_id": "s-db1", "status": "LAUNCHED", "reason": None, "instance_id": "i-1"},
+            {"server_id": "s-db3", "status": "FAILED", "reason": "no capacity", "instance_id": None},
+        ],
+    }
+    wave = wave_of(board_of(a_run({"db.recovery_job": "deferred"}, left), NOW), "db")
+
+    assert [(one.hostname, one.status, one.reason) for one in wave.servers] == [
+        ("db3", "failed", "no capacity"),
+        ("db1", "launched", None),
+        ("db2", "launching", None),
+    ]
+    assert (wave.jobs, wave.counts) == (["j1", "j2"], {"failed": 1, "launched": 1, "launching": 1})
+
+
+def test_a_launched_server_with_a_reason_against_it_has_failed():
+    left = {
+        ("preflight.check", "preflight"): PREFLIGHT,
+        ("app.recovery_job", "servers"): [{"server_id": "s-optional", "status": "LAUNCHED", "reason": "it stopped"}],
+    }
+    (server,) = wave_of(board_of(a_run({}, left), NOW), "app").servers
+
+    assert (server.status, server.reason, server.critical) == ("failed", "it stopped", False)
+
+
+def test_the_report_and_its_verdict_are_shown_once_the_report_task_has_left_them():
+    report = {"json": "j", "html": "h", "verdict": "failed", "why": "Wave db failed."}
+    board = board_of(a_run({}, {("finish.report", "return_value"): report}, state="failed"), NOW)
+
+    assert (board.has_report, board.verdict, board.why, board.is_over) == (True, "failed", "Wave db failed.", True)
+
+
+def test_why_preflight_refused_stands_on_the_board():
+    left = {("preflight.check", "error"): "two servers do not replicate"}
+
+    assert board_of(a_run({"preflight.check": "failed"}, left), NOW).why == "two servers do not replicate"
+
+
+@pytest.mark.parametrize(
+    ("states", "shown"),
+    [
+        ({}, None),
+        ({"finish.clean_up": "success", "finish.clean_up_2": "failed"}, "failed"),
+        ({"finish.clean_up": "deferred", "finish.clean_up_2": "success"}, "deferred"),
+        ({"finish.clean_up": "skipped"}, "skipped"),
+    ],
+)
+def test_clean_up_is_as_good_as_its_worst_part(states, shown):
+    assert board_of(a_run(states), NOW).cleanup == shown
+
+
+def test_a_dag_that_is_no_plan_is_told_apart():
+    board = board_of(a_run(upstream={"extract": frozenset()}), NOW)
+
+    assert (board.is_plan, board.waves) == (False, [])
+
+
+KEYS = st.sampled_from(
+    ["waves", "db", "targets", "servers", "server_id", "status", "jobs", "verdict", "findings", "mode"]
+)
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+STATES = st.sampled_from([None, "queued", "running", "success", "failed", "skipped", "upstream_failed", "removed"])
+
+
+@given(
+    st.dictionaries(st.sampled_from(sorted(UPSTREAM)), STATES),
+    st.sampled_from(["preflight", "launch", "servers", "error", "return_value"]),
+    st.sampled_from(sorted(UPSTREAM)),
+    ODD,
+)
+def test_whatever_a_task_leaves_the_board_stays_up(states, key, task, value):
+    board = board_of(a_run(states, {(task, key): value}), NOW)
+
+    assert len(board.waves) == 2
+
+
+@pytest.mark.parametrize(
+    ("sent", "seen"),
+    [
+        (
+            {"a": {"__classname__": "builtins.tuple", "__version__": 1, "__data__": ["x", {"b": [1]}]}},
+            {"a": ["x", {"b": [1]}]},
+        ),
+        ([(1, 2)], [[1, 2]]),
+        ("text", "text"),
+        ({"__classname__": "kept, for it has no data"}, {"__classname__": "kept, for it has no data"}),
+    ],
+)
+def test_envelopes_of_the_task_sdk_are_taken_off(sent, seen):
+    assert unwrapped(sent) == seen
