@@ -38,16 +38,16 @@ def build_world(fleet: Fleet, clock: Clock, random_seed: int = 0) -> World:
     staged = {account.id for account in fleet.accounts}
     for account, region, server in fleet.servers():
         _add_server(world, world.regions[account.id, region.name], server, may_stage=server.staging_account in staged)
-    for region in world.regions.values():
-        _add_the_rest(world, region)
+    for built in world.regions.values():
+        _add_the_rest(world, built)
     return world
 
 
 def _build_region(account: str, spec: RegionSpec) -> Region:
-    subnets = cloud.make_network(account, spec.name, spec.network) if spec.network else {}
     has_default_vpc = spec.default_vpc if spec.default_vpc is not None else spec.network is None
     if not has_default_vpc:
         cloud.drop_default_vpc(account, spec.name)
+    subnets = cloud.make_network(account, spec.name, spec.network) if spec.network else {}
     return Region(account, spec.name, spec, spec.initialized, has_default_vpc, subnets)
 
 
@@ -60,7 +60,7 @@ def _add_server(world: World, region: Region, spec: ServerSpec, *, may_stage: bo
             "active": action.active, "order": action.order, "actionVersion": "$DEFAULT", "optional": action.optional,
             "parameters": {}, "description": action.name, "category": action.category,
         }  # fmt: skip
-        server.actions[made["actionId"]] = made
+        server.actions[str(made["actionId"])] = made
     if spec.staging_account and may_stage:
         staging = world.region(spec.staging_account, region.name)
         staging.initialized = True

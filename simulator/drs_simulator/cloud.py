@@ -52,7 +52,9 @@ def make_network(account: str, region: str, network: NetworkSpec) -> dict[str, s
     zones = [zone.name for zone in backend.describe_availability_zones()]
     made = {}
     for number, (name, cidr) in enumerate(network.subnets.items()):
-        subnet = backend.create_subnet(vpc.id, cidr, zones[number % len(zones)])
+        subnet = backend.create_subnet(vpc.id, cidr, availability_zone=zones[number % len(zones)])
+        # moto takes the first subnet of a zone for the default one.
+        subnet.default_for_az = False
         subnet.add_tag("Name", name)
         made[name] = subnet.id
     return made
@@ -107,7 +109,9 @@ def launch_plan(account: str, region: str, template_id: str, override_type: str 
             f"InvalidLaunchTemplateId.NotFound: The specified launch template, with template ID {template_id}, does not exist."
         ) from error
     data = version.data
-    interface = next((one for one in data.get("NetworkInterfaces") or [] if str(one.get("DeviceIndex", 0)) == "0"), {})
+    interface: dict[str, Any] = next(
+        (one for one in data.get("NetworkInterfaces") or [] if str(one.get("DeviceIndex", 0)) == "0"), {}
+    )
     groups = interface.get("Groups") or data.get("SecurityGroupIds") or []
     profile = data.get("IamInstanceProfile") or {}
     subnet_id = interface.get("SubnetId") or None

@@ -3,7 +3,7 @@
 from drs_simulator import cloud
 from drs_simulator.faults.engine import Subject, concerns
 from drs_simulator.faults.specification import AnyFault
-from drs_simulator.launching import create_job, fault_lets_go, log
+from drs_simulator.jobs import create_job, fault_lets_go, log
 from drs_simulator.models import Job, Region
 from drs_simulator.quotas import SERVERS_PER_JOB
 from drs_simulator.world import World, happening

@@ -290,7 +290,7 @@ def _ensure_consistent(fleet: Fleet, source: str) -> None:
             problems.append(f"{where}: launch.subnet: no subnet {subnet!r} (known: {known})")
     for account in fleet.accounts:
         for region in account.regions:
-            names = {name for one in region.servers for each in one.each() for name in (each.hostname, each.id)}
+            names = {name for one in region.servers for each in one.each() for name in (each.hostname, str(each.id))}
             problems += [
                 f"{account.id}/{region.name}: recovery_instances: no server {one.server!r}"
                 for one in region.recovery_instances

@@ -117,4 +117,4 @@ def _wrap_actions() -> None:
                 simulator.world.advance()
         return original(self)
 
-    BaseResponse.call_action = call_action
+    BaseResponse.call_action = call_action  # type: ignore[method-assign]  # moto has no hook for it

@@ -1,5 +1,6 @@
 """A simulator that listens: world, gateway and HTTP server put together, warmed up, kept on disk where asked to."""
 
+import os
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +13,7 @@ from drs_simulator.faults.specification import AnyFault
 from drs_simulator.fleet import Fleet
 from drs_simulator.gateway import Gateway, read_call
 from drs_simulator.http_server import SimulatorServer
+from drs_simulator.moto_state import clear_moto
 from drs_simulator.persistence import Saver, restore
 from drs_simulator.simulator import Simulator
 from drs_simulator.validation import answer_faults, request_faults
@@ -31,7 +33,10 @@ class RunningSimulator:
         faults: Iterable[AnyFault] = (),
         state: Path | None = None,
     ) -> None:
+        # A thousand public images per Region cost a fifth of a second each time, and nothing here looks at them.
+        os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
         registration.install()
+        clear_moto()
         self.simulator = Simulator(fleet, Clock(speed), random_seed=random_seed, faults=faults)
         registration.bind(self.simulator)
         overlays.install(self.simulator)

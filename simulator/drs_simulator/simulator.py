@@ -6,7 +6,7 @@ The order for every call: log → faults of the API → gates of overlays → ov
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from drs_simulator import wire
 from drs_simulator.building import build_world
@@ -108,16 +108,16 @@ class Simulator:
             return self._ended(record, reply, committed=False)
         if effect.drop_before:
             self._drop(record, effect)
-        reply = self.overlays.refusal(call)
-        if reply is not None:
-            return self._ended(record, reply, committed=False)
+        refused = self.overlays.refusal(call)
+        if refused is not None:
+            return self._ended(record, refused, committed=False)
         reply = self._answer(call, moto)
         self._ended(record, reply, committed=reply.status < 400)  # noqa: PLR2004 - HTTP's own line
         if effect.drop_after:
             self._drop(record, effect)
         return reply
 
-    def _drop(self, record: Record, effect: Effect) -> None:
+    def _drop(self, record: Record, effect: Effect) -> NoReturn:
         record.status, record.error = None, record.error or "ConnectionDropped"
         if effect.wait_before_drop:
             self._sleep(effect.wait_before_drop)

@@ -1,6 +1,6 @@
 """What the simulated service can do, one file per family; importing this package fills the table."""
 
-from drs_simulator.operations import instances, networks, plans, recovery, servers, settings
+from drs_simulator.operations import executions, instances, networks, plans, recovery, servers, settings
 
-FAMILIES = (instances, networks, plans, recovery, servers, settings)
+FAMILIES = (executions, instances, networks, plans, recovery, servers, settings)
 """Every module with operations."""

@@ -6,7 +6,7 @@ from drs_simulator import cloud, views
 from drs_simulator.building import new_server
 from drs_simulator.errors import Conflict
 from drs_simulator.fleet import LaunchPlace, Origin
-from drs_simulator.launching import JOB_WATCHERS, create_job
+from drs_simulator.jobs import JOB_WATCHERS, create_job
 from drs_simulator.lifecycle import LAUNCH
 from drs_simulator.models import Job, RecoveryInstance, SourceServer
 from drs_simulator.operations.recovery import check_tags, ensure_room
