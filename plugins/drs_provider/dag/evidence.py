@@ -132,6 +132,11 @@ def _wave(
             _server(member, results.get(member["server_id"]))
             for part in ((preflight or {}).get("waves", {}).get(wave.name) or {"targets": ()})["targets"]
             for member in part["servers"]
+        ]
+        + [
+            {**member, "status": "EXCLUDED"}
+            for member in (preflight or {}).get("excluded", ())
+            if member["group"] in wave.groups
         ],
     }
 

@@ -18,8 +18,8 @@ def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome,
     """Return the outcome and one sentence why; passed only when nothing speaks against it.
 
     *refused*: nothing was launched because preflight said no. *failed*: a wave or a task outside the waves
-    failed, or nothing was launched. *completed_with_exceptions*: all waves went through, and something must be
-    looked at: a failed or left-out server, a missed objective, instances that were not cleaned up.
+    failed, nothing was launched, or a drill is not cleaned up. *completed_with_exceptions*: all waves went through
+    and were cleaned up, and something must be looked at: a failed or left-out server, a missed objective.
     """
     if (why := _refusal(evidence)) is not None:
         return "refused", why
@@ -64,6 +64,7 @@ def _reasons_to_fail(evidence: RunEvidence) -> Iterator[str]:
             yield f"task {error.task} failed"
     if not any(standing_of(server) == "launched" for wave in evidence.waves for server in wave.servers):
         yield "no server was launched"
+    yield from _uncleaned(evidence)
 
 
 def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator[str]:
@@ -82,7 +83,6 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
     for name, result in (("RTO", objectives.rto), ("RPO", objectives.rpo)):
         if result.outcome == "missed":
             yield f"{name} missed: {result.why}"
-    yield from _uncleaned(evidence)
     for error in evidence.errors:
         yield f"task {error.task} failed"
 
@@ -94,7 +94,7 @@ def _uncleaned(evidence: RunEvidence) -> Iterator[str]:
         yield f"{plural(len(cleanup.left), 'drill instance')} {verb} still there"
     elif cleanup.state == "incomplete":
         yield f"clean-up is incomplete: {cleanup.reason or 'no reason was recorded'}"
-    elif cleanup.state == "not_run" and evidence.run.mode == "drill":
+    elif cleanup.state == "not_run" and evidence.run.mode == "drill" and any(wave.jobs for wave in evidence.waves):
         yield f"clean-up did not run: {cleanup.reason or 'the drill instances may still be there'}"
 
 

@@ -11,16 +11,19 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return "not measured"
     if 0 < seconds < 0.9995:  # noqa: PLR2004 - what would round up to 1000 ms is a second
-        return f"{seconds * 1000:.0f} ms"
+        return f"{seconds * 1000:.0f} ms" if seconds >= 0.001 else "< 1 ms"  # noqa: PLR2004 - never rounded to zero
     if seconds < 59.95:  # noqa: PLR2004 - what would round up to 60.0 s is a minute
         return f"{seconds:.1f} s".replace(".0 s", " s")
-    whole = round(seconds)
-    if whole < _HOUR:
-        return f"{whole // _MINUTE}m {whole % _MINUTE:02d}s".removesuffix(" 00s")
-    whole = round(seconds / _MINUTE) * _MINUTE
-    if whole < _DAY:
-        return f"{whole // _HOUR}h {whole % _HOUR // _MINUTE:02d}m".removesuffix(" 00m")
-    return f"{whole // _DAY}d {whole % _DAY // _HOUR:02d}h".removesuffix(" 00h")
+    return _minutes_and_more(round(seconds))
+
+
+def _minutes_and_more(seconds: int) -> str:
+    if seconds < _HOUR:
+        return f"{seconds // _MINUTE}m {seconds % _MINUTE:02d}s".removesuffix(" 00s")
+    seconds = round(seconds / _MINUTE) * _MINUTE
+    if seconds < _DAY:
+        return f"{seconds // _HOUR}h {seconds % _HOUR // _MINUTE:02d}m".removesuffix(" 00m")
+    return f"{seconds // _DAY}d {seconds % _DAY // _HOUR:02d}h".removesuffix(" 00h")
 
 
 def instant(at: datetime | None) -> str:

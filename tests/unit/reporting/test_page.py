@@ -13,6 +13,7 @@ from kit.evidence import (
     START,
     a_drill_with_a_failed_database,
     a_drill_with_exceptions,
+    a_drill_with_leftovers,
     a_passed_drill,
     a_preflight,
     a_refused_drill,
@@ -27,6 +28,7 @@ RUNS = {
     "failed": a_drill_with_a_failed_database(),
     "refused": a_refused_drill(),
     "completed with exceptions": a_drill_with_exceptions(),
+    "leftovers": a_drill_with_leftovers(),
     "empty": a_run([]),
 }
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}</style>"
@@ -163,12 +165,22 @@ def test_only_web_addresses_become_links(url, link):
             RUNS["completed with exceptions"],
             [
                 "Completed with exceptions",
-                "✕ 1 left",
-                "UnauthorizedOperation: not authorized to perform ec2:TerminateInstances",
+                "2 of 50 servers failed, 10% are tolerated",
                 "web7",
                 "not critical",
             ],
             id="exceptions",
+        ),
+        pytest.param(
+            RUNS["leftovers"],
+            [
+                "Failed",
+                "✕ 1 left",
+                "99 drill instances terminated. 1 instance could not be terminated",
+                "UnauthorizedOperation: not authorized to perform ec2:TerminateInstances",
+                "Next step: clear the clean-up task to try again",
+            ],
+            id="leftovers",
         ),
     ],
 )

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from kit.evidence import (
     a_drill_with_a_failed_database,
     a_drill_with_exceptions,
+    a_drill_with_leftovers,
     a_passed_drill,
     a_preflight,
     a_refused_drill,
@@ -68,8 +69,11 @@ def server(**changes) -> ServerEvidence:
         pytest.param(
             a_drill_with_exceptions(),
             "completed_with_exceptions",
-            "Wave web: web7, web31 not launched; 1 drill instance is still there; task finish.clean_up failed.",
+            "Wave web: web7, web31 not launched.",
             id="exceptions",
+        ),
+        pytest.param(
+            a_drill_with_leftovers(), "failed", "1 drill instance is still there.", id="instances that did not go"
         ),
         pytest.param(
             a_run([DATABASE], objectives=SHORT),
@@ -79,13 +83,13 @@ def server(**changes) -> ServerEvidence:
         ),
         pytest.param(
             a_run([DATABASE], cleanup=CleanupEvidence(state="not_run")),
-            "completed_with_exceptions",
+            "failed",
             "Clean-up did not run: the drill instances may still be there.",
             id="a drill that nobody cleaned up",
         ),
         pytest.param(
             a_run([DATABASE], cleanup=CleanupEvidence(state="incomplete", reason="access denied")),
-            "completed_with_exceptions",
+            "failed",
             "Clean-up is incomplete: access denied.",
             id="clean-up that could not look",
         ),

@@ -11,6 +11,7 @@ from drs_provider.reporting import words
     [
         (None, "not measured"),
         (0, "0 s"),
+        (0.00003, "< 1 ms"),
         (0.85, "850 ms"),
         (0.9996, "1 s"),
         (1, "1 s"),
