@@ -109,21 +109,19 @@ def _find_cycle(waits_for: Mapping[str, list[str]]) -> list[str]:
     """Give one circle, beginning and ending with the same wave; the plan's order decides which. No recursion."""
     done: set[str] = set()
     for start in waits_for:
-        path: list[str] = []
-        stack = [(start, iter(waits_for[start]))] if start not in done else []
-        path.extend(name for name, _ in stack)
-        while stack:
-            name, others = stack[-1]
+        # A dict, because it keeps the order of the path and finds a name in it at once.
+        path: dict[str, Iterator[str]] = {} if start in done else {start: iter(waits_for[start])}
+        while path:
+            name, others = next(reversed(path.items()))
             other = next((one for one in others if one in waits_for and one not in done), None)
             if other is None:
                 done.add(name)
-                stack.pop()
-                path.pop()
+                del path[name]
             elif other in path:
-                return [*path[path.index(other) :], other]
+                names = list(path)
+                return [*names[names.index(other) :], other]
             else:
-                stack.append((other, iter(waits_for[other])))
-                path.append(other)
+                path[other] = iter(waits_for[other])
     return []
 
 

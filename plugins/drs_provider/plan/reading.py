@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 from drs_provider.plan.digest import digest_of
 from drs_provider.plan.documents import read_documents
@@ -35,10 +34,10 @@ class RunnablePlan:
 class Library:
     """All that a plans folder holds: what can be used, by name, and what is wrong with the rest."""
 
-    plans: Mapping[str, RunnablePlan] = field(default_factory=lambda: MappingProxyType({}))
-    groups: Mapping[str, ProtectionGroup] = field(default_factory=lambda: MappingProxyType({}))
+    plans: Mapping[str, RunnablePlan] = field(default_factory=dict)
+    groups: Mapping[str, ProtectionGroup] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
-    broken_plans: Mapping[str, tuple[Path, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    broken_plans: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
     """Plans that cannot run, with the files where they stand; a document without a readable name is not here."""
 
     def problems_of(self, path: Path) -> tuple[Problem, ...]:
@@ -71,7 +70,7 @@ def read_paths(
     files = [*asked, *(file for file in around if file.resolve() not in same_file)]
     everything = _read(sorted(files), unsupported)
     return Library(
-        MappingProxyType({name: plan for name, plan in everything.plans.items() if plan.path in asked}),
+        {name: plan for name, plan in everything.plans.items() if plan.path in asked},
         everything.groups,
         tuple(problem for problem in everything.problems if problem.path in asked),
         everything.broken_plans,
@@ -173,9 +172,7 @@ def _read(files: Iterable[Path], unsupported: tuple[Unsupported, ...]) -> Librar
     for one in parsed:
         if one.problems and one.kind == "RecoveryPlan" and one.name:
             broken[one.name] = (*broken.get(one.name, ()), one.document.path)
-    return Library(
-        MappingProxyType(plans), MappingProxyType(groups), tuple(sorted(set(problems))), MappingProxyType(broken)
-    )
+    return Library(plans, groups, tuple(sorted(set(problems))), broken)
 
 
 def _content(file: str | Path) -> bytes | Problem:
@@ -193,7 +190,7 @@ def _models(parsed: Iterable[Parsed]) -> dict[str, ProtectionGroup]:
 
 def _runnable(plan: RecoveryPlan, groups: Mapping[str, ProtectionGroup], path: Path) -> RunnablePlan:
     used = {name: groups[name] for name in _group_names(plan)}
-    return RunnablePlan(plan, MappingProxyType(used), path, digest_of(plan, used))
+    return RunnablePlan(plan, used, path, digest_of(plan, used))
 
 
 def _group_names(plan: RecoveryPlan) -> Iterator[str]:

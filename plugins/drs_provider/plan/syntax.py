@@ -1,7 +1,7 @@
 """YAML text into nodes, with libyaml where it is there, and syntax errors in an operator's words."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from yaml.parser import Parser
 from yaml.reader import Reader, ReaderError
 from yaml.scanner import Scanner
 
-__all__ = ["YAMLError", "compose", "say_syntax_error"]
+__all__ = ["PythonComposer", "YAMLError", "compose", "say_syntax_error"]
 
 
 class _Untyped:
@@ -30,7 +30,9 @@ class _Untyped:
         """Keep no path."""
 
 
-class _SlowComposer(_Untyped, Reader, Scanner, Parser, Composer):
+class PythonComposer(_Untyped, Reader, Scanner, Parser, Composer):
+    """What reads YAML where PyYAML was built without libyaml; the same, twenty times slower."""
+
     def __init__(self, text: str) -> None:
         Reader.__init__(self, text)
         Scanner.__init__(self)
@@ -38,7 +40,7 @@ class _SlowComposer(_Untyped, Reader, Scanner, Parser, Composer):
         Composer.__init__(self)
 
 
-_Composer: Any = _SlowComposer
+_Composer: Any = PythonComposer
 if yaml.__with_libyaml__:
     from yaml.cyaml import CParser  # type: ignore[attr-defined] # the stubs leave it out
 
@@ -48,16 +50,18 @@ if yaml.__with_libyaml__:
 
     _Composer = _FastComposer
 
-# Composing recurses, in C without any limit. Only texts that could go deep pay for looking first.
+# Composing recurses: in C without any limit, in Python with a low one. In C, only texts that could go deep pay for
+# looking first.
 _MAY_GO_DEEP = re.compile(r"(?:[-?:][ \t]+){40}")
 _MANY_BRACKETS = 1_000
 
 
-def compose(text: str, most_levels: int) -> Iterator[Node]:
+def compose(text: str, most_levels: int, composer_of: Callable[[str], Any] = _Composer) -> Iterator[Node]:
     """Give the text's documents as nodes without types; raise YAMLError where the text is no YAML."""
-    if text.count("[") + text.count("{") > _MANY_BRACKETS or _MAY_GO_DEEP.search(text):
+    brackets = text.count("[") + text.count("{")
+    if brackets > _MANY_BRACKETS or _MAY_GO_DEEP.search(text) or not yaml.__with_libyaml__:
         _refuse_depth(text, most_levels)
-    composer = _Composer(text)
+    composer = composer_of(text)
     while composer.check_node():
         yield composer.get_node()
 

@@ -22,7 +22,7 @@ SERVER_FACTS = {
     "source_server_id": "DRS's id of the source server, s-…",
 }
 
-_SYNTAX = re.compile(r"\{\{(.*?)\}\}|(\{\{|\}\}|\{%|%\}|\{#|#\})", re.DOTALL)
+_SYNTAX = re.compile(r"\{\{([^{}]*)\}\}|(\{\{|\}\}|\{%|%\}|\{#|#\})")
 _NAME = re.compile(r"[A-Za-z_][\w.]*", re.ASCII)
 _SERVER = re.compile(r"""server\(\s*(?:'([^']*)'|"([^"]*)")\s*\)\.(\w+)""", re.ASCII)
 _STEPS = ("before", "after")

@@ -1,6 +1,8 @@
 """A plans folder is read whole; what is broken breaks itself only."""
 
+import copy
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -174,19 +176,16 @@ def test_one_plan_does_not_care_for_files_that_are_broken(folder):
     assert read_one(folder, "p") is not None
 
 
-def test_one_plan_parses_only_what_it_needs(folder):
-    # 1,000 files; parsing them all takes more than half a second, opening them a hundredth of one. What is counted
-    # is documents, not time.
-    from drs_provider.plan import reading
+def test_one_plan_is_read_without_groups_that_it_does_not_use(folder):
+    # Whoever adds a conflicting group somewhere else must not stop a run that goes on.
+    (folder / "other.yaml").write_text("kind: ProtectionGroup\nname: other\nservers: [s-00000000000000001]\n")
 
-    parsed = []
-    original = reading.parse_document
-    for number in range(50):
-        (folder / f"plan-{number}.yaml").write_text(GOOD.replace("name: p", f"name: plan-{number}"))
-    try:
-        reading.parse_document = lambda document, rows: parsed.append(document) or original(document, rows)
-        assert read_one(folder, "plan-7").plan.name == "plan-7"
-    finally:
-        reading.parse_document = original
+    assert list(read_folder(folder).plans) == []
+    assert read_one(folder, "p") is not None
 
-    assert [document.path.name for document in parsed] == ["plan-7.yaml", "groups.yaml"]
+
+def test_a_plan_and_its_groups_can_be_copied_and_sent(folder):
+    plan = read_folder(folder).plans["p"]
+
+    assert copy.deepcopy(plan) == plan
+    assert pickle.loads(pickle.dumps(plan)) == plan  # noqa: S301 - our own bytes
