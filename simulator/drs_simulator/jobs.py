@@ -89,7 +89,7 @@ def log(world: World, job: Job, due: float, event: str, server_id: str | None = 
 def job_begins(world: World, due: float, key: Key, job_id: str) -> None:
     """PENDING → STARTED, and every server's first stage is on its way."""
     _, job = find_job(world, key, job_id)
-    if job is None or job.held_by is not None:
+    if job is None or job.status != "PENDING":
         return
     job.status = "STARTED"
     job.history.append((due, "STARTED"))

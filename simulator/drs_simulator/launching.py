@@ -156,6 +156,8 @@ def _snapshot_ends(world: World, due: float, job: Job, participant: Participant)
             participant.is_silent = True
             server_ends(world, due, job, participant, "FAILED")
             return None
+        if participant.snapshot_s is None:
+            participant.snapshot_s = _latest(world, server, due)
     return {}
 
 
@@ -201,10 +203,9 @@ def _instance_appears(world: World, due: float, job: Job, participant: Participa
         return None
     participant.instance_id = instance_id
     server.instance_id = instance_id
-    taken = participant.snapshot_s if participant.snapshot_s is not None else _latest(world, server, job)
     region.instances[instance_id] = RecoveryInstance(
         id=instance_id, account=region.account, region=region.name, server_id=server.id, job_id=job.id, is_drill=job.is_drill,
-        point_in_time=world.stamp(taken), launched_s=due, visible_from_s=due + job.instances_invisible_s, tags=dict(server.tags),
+        point_in_time=world.stamp(participant.snapshot_s), launched_s=due, visible_from_s=due + job.instances_invisible_s, tags=dict(server.tags),
         origin_zone=server.spec.origin.zone or (f"{server.spec.origin.region}a" if server.spec.origin.region else None),
         is_from_failback=server.direction == "FAILBACK",
     )  # fmt: skip
@@ -212,13 +213,13 @@ def _instance_appears(world: World, due: float, job: Job, participant: Participa
     return {}
 
 
-def _latest(world: World, server: SourceServer, job: Job) -> float:
-    """The newest point there is: a snapshot on demand at the job's start, or the last one before the source was lost."""
+def _latest(world: World, server: SourceServer, due: float) -> float:
+    """The newest point there is: a snapshot on demand, or the last one before the source was lost."""
     state = world.replication_of(server)
     if state.state in {"STALLED", "DISCONNECTED"} or not server.spec.reachable:
         points = world.recovery_points_of(server)
         return points[-1].taken if points else state.last_good
-    return min(job.created_s, state.last_good)
+    return min(due, state.last_good)
 
 
 def _run(world: World, job: Job, region: Region, server: SourceServer) -> str:

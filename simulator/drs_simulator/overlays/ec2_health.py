@@ -87,7 +87,7 @@ def _status(asked: Asked, instance: Any) -> dict[str, Any]:
         system = _summary(word)
         checked = system if bad is None else _summary("impaired", asked.stamp(max(bad, since)))
     return {
-        "AvailabilityZone": str(instance.placement),
+        "AvailabilityZone": str(instance.availability_zone),
         "InstanceId": instance.id,
         "InstanceState": {"Code": instance.state_code, "Name": instance.state},
         "InstanceStatus": checked,
@@ -121,7 +121,7 @@ def start_instances(asked: Asked) -> Reply:
     named = [known[name] for name in asked.request.get("InstanceIds") or [] if name in known]
     stopped = [one for one in named if cloud.state_of(one) == "STOPPED"]
     for instance in stopped:
-        _ensure_capacity(asked, instance.instance_type, str(instance.placement), "StartInstances", instance)
+        _ensure_capacity(asked, instance.instance_type, str(instance.availability_zone), "StartInstances", instance)
     reply = asked.forward()
     for instance in stopped:
         if cloud.state_of(instance) == "RUNNING":
