@@ -22,11 +22,11 @@ def trigger_form(plan: RecoveryPlan) -> dict[str, Param]:
                 "drill": "Drill: launch, check, clean up",
                 "recovery": "Recovery: production comes up here",
             },
-            description_md="A **drill** cleans up after itself. A **recovery** needs the plan's name typed below.",
+            description_md="A **drill** cleans up after itself. A **recovery** is not built yet: preflight refuses it.",
         ),
         "reason": Param(
-            "",
-            type="string",
+            None,  # an empty text would be a missing answer to Airflow's form, and block its button
+            type=["null", "string"],
             maxLength=1000,
             title="Reason",
             description="Why this run is started; stands in its report.",
@@ -59,7 +59,7 @@ def trigger_form(plan: RecoveryPlan) -> dict[str, Param]:
             type="string",
             title="Point in time",
             section=_CARE,
-            description="'latest', or one instant (2026-01-31T14:05:00Z): everything as of then.",
+            description="'latest'. One instant for everything (2026-01-31T14:05:00Z) is not built yet, and refused.",
         ),
         "replace_live_instances": Param(
             False,
