@@ -64,6 +64,8 @@ def _because(wave: WaveEvidence, by_name: Mapping[str, WaveEvidence], evidence: 
         return wave.state_reason
     if wave.state == "skipped":
         return "left out when the run was triggered"
+    if evidence.preflight is not None and not evidence.preflight.passed:
+        return "preflight refused the run"
     above = [by_name[name] for name in wave.depends_on if name in by_name]
     failed = [upstream.name for upstream in above if upstream.state == "failed"]
     if failed:
@@ -71,6 +73,4 @@ def _because(wave: WaveEvidence, by_name: Mapping[str, WaveEvidence], evidence: 
     waiting = [upstream.name for upstream in above if upstream.state == "not_started"]
     if waiting:
         return f"waits for {some(waiting)}, which was not started either"
-    if evidence.preflight is not None and not evidence.preflight.passed:
-        return "preflight refused the run"
     return "the run ended before it"

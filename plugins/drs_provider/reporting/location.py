@@ -10,4 +10,4 @@ def reports_location(environ: Mapping[str, str]) -> str:
     :param environ: ``os.environ``; an address such as ``s3://bucket/reports`` is returned as it is.
     """
     folder = environ.get("DRS_REPORTS") or str(Path(environ.get("AIRFLOW_HOME") or "~/airflow") / "reports")
-    return folder if "://" in folder else Path(folder).expanduser().absolute().as_uri()
+    return folder if "://" in folder else f"file://{Path(folder).expanduser().absolute()}"

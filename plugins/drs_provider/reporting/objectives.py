@@ -53,9 +53,9 @@ def _outcome(
     if measured is not None:
         return "met", f"{duration(measured)} is within the objective of {duration(target)}"
     absent = [server.hostname for server in servers if standing_of(server) != "launched"]
+    if all(standing_of(server) in ("not_started", "excluded") for server in servers):
+        return "not_measured", "nothing was launched"
     if absent:
         verb = "is" if len(absent) == 1 else "are"
         return "not_measured", f"{len(absent)} of {plural(len(servers), 'server')} {verb} not there: {some(absent)}"
-    if not servers:
-        return "not_measured", "nothing was launched"
     return "not_measured", f"nothing was recorded to measure the {name} of every server with"

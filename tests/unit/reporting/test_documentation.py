@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-
 from drs_provider.reporting.result import ObjectiveOutcome, Outcome, RunReport
 
 PAGE = (Path(__file__).parents[3] / "docs" / "report.md").read_text()

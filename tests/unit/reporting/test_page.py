@@ -196,6 +196,14 @@ def test_failures_stand_before_everything_that_went_well():
     assert text.index("What went wrong") < text.index("Where the time went") < text.index("Waves and servers")
 
 
+def test_in_a_refused_run_the_reasons_stand_first():
+    text = page_of(RUNS["refused"]).text
+
+    assert text.index("Preflight findings") < text.index("What went wrong")
+    assert text.count("servers: preflight refused the run") == 3
+    assert "Nothing was launched." in text
+
+
 def test_a_refused_run_shows_no_picture_of_jobs_that_never_were():
     assert "svg" not in {tag for tag, _ in page_of(RUNS["refused"]).tags}
 

@@ -179,10 +179,10 @@ def test_two_ids_never_share_a_folder(names):
     ("environ", "location"),
     [
         ({"DRS_REPORTS": "s3://bucket/reports"}, "s3://bucket/reports"),
-        ({"DRS_REPORTS": "/var/reports"}, "file:///var/reports"),
+        ({"DRS_REPORTS": "/var/reports of drs"}, "file:///var/reports of drs"),
         ({"AIRFLOW_HOME": "/opt/airflow"}, "file:///opt/airflow/reports"),
         ({"DRS_REPORTS": "", "AIRFLOW_HOME": "/opt/airflow"}, "file:///opt/airflow/reports"),
-        ({}, f"{Path.home().as_uri()}/airflow/reports"),
+        ({}, f"file://{Path.home()}/airflow/reports"),
     ],
 )
 def test_reports_lie_where_the_environment_says(environ, location):
