@@ -60,10 +60,8 @@ def _held_up_by(name: str, waves: Sequence[WaveEvidence]) -> list[str]:
 
 
 def _because(wave: WaveEvidence, by_name: Mapping[str, WaveEvidence], evidence: RunEvidence) -> str:
-    if wave.state_reason:
-        return wave.state_reason
     if wave.state == "skipped":
-        return "left out when the run was triggered"
+        return wave.state_reason or "left out when the run was triggered"
     if evidence.preflight is not None and not evidence.preflight.passed:
         return "preflight refused the run"
     above = [by_name[name] for name in wave.depends_on if name in by_name]
@@ -73,4 +71,4 @@ def _because(wave: WaveEvidence, by_name: Mapping[str, WaveEvidence], evidence: 
     waiting = [upstream.name for upstream in above if upstream.state == "not_started"]
     if waiting:
         return f"waits for {some(waiting)}, which was not started either"
-    return "the run ended before it"
+    return wave.state_reason or "the run ended before it"

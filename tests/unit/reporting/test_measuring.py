@@ -342,6 +342,26 @@ def test_what_was_not_started_is_listed_with_the_reason():
     ]
 
 
+@pytest.mark.parametrize(
+    ("wave", "because"),
+    [
+        pytest.param(an_unstarted_wave("web", 1, state="skipped"), "left out when the run was triggered", id="chosen"),
+        pytest.param(an_unstarted_wave("web", 1, state="skipped", state_reason="empty"), "empty", id="said"),
+        pytest.param(an_unstarted_wave("web", 1, state_reason="no slot"), "no slot", id="what the tasks said"),
+        pytest.param(an_unstarted_wave("web", 1), "the run ended before it", id="nobody said anything"),
+        pytest.param(
+            an_unstarted_wave("web", 1, depends_on=["database"], state_reason="something that it waits for failed"),
+            "waits for database, which failed",
+            id="the name of what failed says more",
+        ),
+    ],
+)
+def test_a_wave_that_was_not_started_says_why(wave, because):
+    evidence = a_run([a_wave("database", 2, 9, failed=[1]), wave])
+
+    assert [one.because for one in measure(evidence).not_started] == [because]
+
+
 def test_critical_failures_stand_first_and_a_silent_one_says_so():
     failures = measure(a_drill_with_exceptions()).failures
 
