@@ -38,7 +38,8 @@ class World:
         self.clock = clock
         self.fleet = fleet
         self.random = Random(random_seed)
-        self.faults = FaultEngine(clock.simulated, Random(random_seed + 1))
+        self._moment: float | None = None
+        self.faults = FaultEngine(self._now, Random(random_seed + 1))
         self.agenda = Agenda()
         self.regions: dict[Key, Region] = {}
         self.server_of_instance: dict[str, SourceServer] = {}
@@ -55,12 +56,15 @@ class World:
 
     @property
     def now(self) -> float:
-        """The present simulated second."""
-        return self.clock.simulated()
+        """The present simulated second; while something due is being done, the second at which it was due."""
+        return self._now()
+
+    def _now(self) -> float:
+        return self.clock.simulated() if self._moment is None else self._moment
 
     def stamp(self, simulated: float | None = None) -> str:
         """Return a timestamp as it goes over the wire, of a simulated second or of now."""
-        return iso(self.clock.now() if simulated is None else self.clock.wall_at(simulated))
+        return iso(self.clock.wall_at(self.now if simulated is None else simulated))
 
     def fresh_id(self, prefix: str) -> str:
         """Return a new random identifier."""
@@ -75,10 +79,16 @@ class World:
 
     def advance(self) -> None:
         """Do everything that has become due."""
+        if self._moment is not None:
+            return
         now = self.clock.simulated()
-        while (entry := self.agenda.pop_due(now)) is not None:
-            self.dirty += 1
-            HAPPENINGS[entry.name](self, entry.due, *entry.arguments)
+        try:
+            while (entry := self.agenda.pop_due(now)) is not None:
+                self.dirty += 1
+                self._moment = entry.due
+                HAPPENINGS[entry.name](self, entry.due, *entry.arguments)
+        finally:
+            self._moment = None
 
     def at(self, due: float, what: Happening, *arguments: Any) -> None:
         """Let something happen at a simulated second."""
@@ -139,4 +149,4 @@ class World:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.lock = threading.RLock()
-        self.faults.attach(self.clock.simulated)
+        self.faults.attach(self._now)

@@ -194,9 +194,9 @@ def _chosen(asked: Asked) -> list[Command]:
 def _filter(asked: Asked, key: str, value: str) -> Callable[[Command], bool]:
     match key:
         case "InvokedAfter":
-            return lambda one: asked.stamp(one.requested) >= _moment(value)
+            return lambda one: asked.stamp(one.requested) >= moment(value)
         case "InvokedBefore":
-            return lambda one: asked.stamp(one.requested) < _moment(value)
+            return lambda one: asked.stamp(one.requested) < moment(value)
         case "Status":
             return lambda one: value in verdict(one)
         case "DocumentName":
@@ -206,7 +206,8 @@ def _filter(asked: Asked, key: str, value: str) -> Callable[[Command], bool]:
     raise Refused("InvalidFilterKey", f"The filter key {key} is not valid.")
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """Read a timestamp of a filter. Raises Refused."""
     try:
         return datetime.fromisoformat(text)
     except ValueError:
