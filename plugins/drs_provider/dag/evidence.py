@@ -106,7 +106,7 @@ def _wave(
     verdict = left.of(watch) or {}
     ended = {job["job_id"]: job for job in verdict.get("jobs") or left.of(watch, "jobs") or ()}
     results = {server["server_id"]: server for server in left.of(watch, "servers") or ()}
-    state, reason = _state(left, wave, verdict)
+    state, reason = _state(left, wave, depends_on, verdict)
     return {
         "name": wave.name,
         "depends_on": depends_on,
@@ -148,7 +148,7 @@ def _server(member: Mapping[str, Any], result: Mapping[str, Any] | None) -> dict
     return {**member, **{key: result[key] for key in facts}, "status": result["status"].upper()}
 
 
-def _state(left: Left, wave: Wave, verdict: Mapping[str, Any]) -> tuple[str, str | None]:
+def _state(left: Left, wave: Wave, depends_on: tuple[str, ...], verdict: Mapping[str, Any]) -> tuple[str, str | None]:
     if verdict:
         return str(verdict["verdict"]), None
     watch = f"{wave.name}.recovery_job"
@@ -158,7 +158,8 @@ def _state(left: Left, wave: Wave, verdict: Mapping[str, Any]) -> tuple[str, str
     if "failed" in states:
         return "failed", words
     if "upstream_failed" in states:
-        return "not_started", "something that it waits for failed"
+        broken = [name for name in depends_on if left.state(f"{name}.recovery_job") in _FAILED]
+        return "not_started", f"it waits for {' and '.join(broken) or 'preflight'}"
     if all(state == "skipped" for state in states):
         return "skipped", "not chosen for this run, or none of its servers was left"
     if states[0] == "success":

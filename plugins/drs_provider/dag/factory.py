@@ -88,7 +88,9 @@ def _wire(runnable: RunnablePlan, folder: Path) -> None:
         before: list[Any] = [waves[other][1] for other in depends_on[name]]
         for start in wave_starts:
             (before or [check]) >> start
-        watch >> cleanups
+        if (name,) not in depends_on.values():
+            # Where another wave waits for this one alone, its edge says the same already.
+            watch >> cleanups
 
 
 def _schedule(plan: RecoveryPlan) -> CronTriggerTimetable | None:
