@@ -50,7 +50,9 @@ class PlanPart(BaseModel):
 
     # Descriptions for the schema come from the strings under the fields, but are read by schema.py: pydantic's own
     # use_attribute_docstrings parses the source at import, which every task start would pay for.
-    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True
+    )
 
 
 def worded(what: str, hint: str = "") -> PydanticCustomError:

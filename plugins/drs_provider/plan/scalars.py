@@ -9,15 +9,25 @@ _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
 }
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,18})\Z", re.ASCII)
-_FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]*([eE][-+][0-9]+)?\Z|[-+]?\.[0-9]+([eE][-+][0-9]+)?\Z", re.ASCII)
-# YAML 1.1 types that look like texts to most people. https://yaml.org/type/
+_FLOAT = re.compile(r"([-+]?[0-9]+\.[0-9]*|\.[0-9]+)([eE][-+][0-9]+)?\Z", re.ASCII)
+# What else is not a text in YAML 1.1, exactly as PyYAML has it: what any other tool writes as a text is a text here.
 _ODD = (
     (re.compile(r"[-+]?0[0-7_]+\Z", re.ASCII), "an octal number"),
     (re.compile(r"[-+]?0x[0-9a-fA-F_]+\Z", re.ASCII), "a hexadecimal number"),
     (re.compile(r"[-+]?0b[01_]+\Z", re.ASCII), "a binary number"),
-    (re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?\Z", re.ASCII), "a number to the base of 60"),
-    (re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?\Z", re.ASCII), "a date"),
-    (re.compile(r"[-+]?[0-9][0-9_]*\.?[0-9_]*([eE][-+][0-9]+)?\Z", re.ASCII), "a number"),
+    (re.compile(r"[-+]?[1-9][0-9_]*(:[0-5]?[0-9])+\Z", re.ASCII), "a number to the base of 60"),
+    (re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+\.[0-9_]*\Z", re.ASCII), "a number to the base of 60"),
+    (re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z", re.ASCII), "a date"),
+    (
+        re.compile(
+            r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(\.[0-9]*)?"
+            r"([ \t]*(Z|[-+][0-9]{1,2}(:[0-9]{2})?))?\Z",
+            re.ASCII,
+        ),
+        "a date",
+    ),
+    (re.compile(r"[-+]?[1-9][0-9_]*\Z", re.ASCII), "a number"),
+    (re.compile(r"([-+]?[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)([eE][-+][0-9]+)?\Z", re.ASCII), "a number"),
     (re.compile(r"[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z"), "a number"),
 )
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from properties.plans.strategies import libraries
 
 quick = settings(
-    max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 MESSAGE = re.compile(r"x\.yaml:[1-9][0-9]*:[1-9][0-9]*: [^\n]+: [^\n]+")
 

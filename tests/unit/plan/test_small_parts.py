@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import yaml
 from drs_provider.plan.durations import format_duration, parse_duration
 from drs_provider.plan.scalars import read_plain
 from drs_provider.plan.schedules import PRESETS, check_schedule, check_timezone
@@ -123,6 +124,9 @@ def test_a_time_zone_that_does_not_exist_is_refused(timezone):
         ("y", "y"),
         ("-", "-"),
         ("1e5", "1e5"),
+        ("1e+5", "1e+5"),
+        ("089", "089"),
+        ("-.5", "-.5"),
     ],
 )
 def test_a_plain_scalar_is_what_most_people_take_it_for(text, value):
@@ -141,7 +145,6 @@ def test_a_plain_scalar_is_what_most_people_take_it_for(text, value):
         ("2026-01-01", "a date"),
         ("2026-01-01T00:00:00Z", "a date"),
         ("1_000", "a number"),
-        ("089", "a number"),
         ("1.5e+3", ""),
         (".inf", "a number"),
         ("-.INF", "a number"),
@@ -152,3 +155,17 @@ def test_a_plain_scalar_is_what_most_people_take_it_for(text, value):
 )
 def test_a_scalar_that_yaml_takes_for_something_else_is_odd(text, odd):
     assert read_plain(text)[1] == odd
+
+
+@given(
+    st.one_of(
+        st.text(max_size=6),
+        st.from_regex(r"[-+0-9.:_xbeET ]{1,12}", fullmatch=True),
+        st.sampled_from(["2026-01-01 10:00:00", "off"]),
+    )
+)
+def test_a_scalar_is_a_text_exactly_where_any_other_tool_reads_a_text(text):
+    tag = yaml.resolver.Resolver().resolve(yaml.nodes.ScalarNode, text, (True, False)).rpartition(":")[2]
+    value, odd = read_plain(text)
+
+    assert (isinstance(value, str) and not odd) == (tag in ("str", "merge", "value"))
