@@ -5,7 +5,7 @@ it, this is the file to mend.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from airflow.sdk import ObjectStoragePath
 from fastapi import FastAPI
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 
 from drs_provider.reporting.location import reports_location
 from drs_provider.ui.app import create_app
@@ -70,15 +70,26 @@ class AirflowRuns:
             .subquery()
         )
         same_run = (DagRun.dag_id == newest.c.dag_id) & (DagRun.run_after == newest.c.run_after)
-        runs = self.session.scalars(select(DagRun).join(newest, same_run).order_by(DagRun.id))
-        return {run.dag_id: self._last(run) for run in runs}
+        runs = {
+            run.dag_id: run for run in self.session.scalars(select(DagRun).join(newest, same_run).order_by(DagRun.id))
+        }
+        verdicts = self._verdicts([(run.dag_id, run.run_id) for run in runs.values()])
+        return {
+            dag_id: LastRun(run.run_id, str(run.state), run.start_date, verdicts.get(dag_id))
+            for dag_id, run in runs.items()
+        }
 
-    def _last(self, run: Any) -> LastRun:
-        query = XComModel.get_many(run_id=run.run_id, key=RETURN_KEY, task_ids=REPORT_TASK, dag_ids=run.dag_id, limit=1)
-        row = self.session.scalar(query)
-        report = unwrapped(XComModel.deserialize_value(row)) if row is not None else None
-        verdict = report.get("verdict") if isinstance(report, dict) else None
-        return LastRun(run.run_id, str(run.state), run.start_date, verdict)
+    def _verdicts(self, runs: Sequence[tuple[str, str]]) -> dict[str, str]:
+        """Read what the report tasks of these runs, one of each DAG, left as their verdict."""
+        rows = self.session.scalars(
+            select(XComModel).where(
+                tuple_(XComModel.dag_id, XComModel.run_id).in_(runs),
+                XComModel.task_id == REPORT_TASK,
+                XComModel.key == RETURN_KEY,
+            )
+        )
+        reports = {row.dag_id: unwrapped(XComModel.deserialize_value(row)) for row in rows}
+        return {dag_id: report["verdict"] for dag_id, report in reports.items() if "verdict" in (report or {})}
 
     def _upstream(self, dag_id: str) -> dict[str, frozenset[str]]:
         dag = SerializedDagModel.get_dag(dag_id, session=self.session)

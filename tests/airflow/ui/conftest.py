@@ -56,35 +56,41 @@ def going_on(airflow_db: Path) -> tuple[str, str]:
     """A drill of the web shop: database launched but for one server, application launching, the rest waiting."""
     from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
     from airflow.models.dagbundle import DagBundleModel
-    from airflow.models.serialized_dag import SerializedDagModel
     from airflow.utils.session import create_session
     from airflow.utils.state import DagRunState
-    from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
     bag = DagBag(str(ROOT / "dags" / "recovery_plans.py"), bundle_path=ROOT / "dags", bundle_name="dags-folder")
     assert bag.import_errors == {}
-    started = datetime(2026, 11, 22, 5, 0, tzinfo=UTC)
     with create_session() as session:
         session.merge(DagBundleModel(name="dags-folder"))
     with create_session() as session:
         sync_bag_to_db(bag, "dags-folder", None, session=session)
+    _start_run(DAG_ID, RUN_ID, DagRunState.RUNNING)
+    _start_run("drs.hello", "ended", DagRunState.SUCCESS)
     with create_session() as session:
-        dag = SerializedDagModel.get_dag(DAG_ID, session=session)
-        dag.create_dagrun(
-            run_id=RUN_ID,
+        _leave_traces(session)
+    return DAG_ID, RUN_ID
+
+
+def _start_run(dag_id: str, run_id: str, state) -> None:
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.utils.session import create_session
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
+    started = datetime(2026, 11, 22, 5, 0, tzinfo=UTC)
+    with create_session() as session:
+        SerializedDagModel.get_dag(dag_id, session=session).create_dagrun(
+            run_id=run_id,
             run_after=started,
             logical_date=started,
             data_interval=(started, started),
             conf={"mode": "drill"},
             run_type=DagRunType.MANUAL,
             triggered_by=DagRunTriggeredByType.TEST,
-            state=DagRunState.RUNNING,
+            state=state,
             start_date=started,
             session=session,
         )
-    with create_session() as session:
-        _leave_traces(session)
-    return DAG_ID, RUN_ID
 
 
 def _leave_traces(session) -> None:
@@ -139,3 +145,13 @@ def _leave_traces(session) -> None:
         ],
     )
     left("database.recovery_job", "error", "1 server failed")
+    verdict = {"json": "j", "html": "h", "verdict": "passed", "why": "All 2 servers in 2 waves were launched."}
+    XComModel.set(
+        "return_value",
+        verdict,
+        dag_id="drs.hello",
+        task_id="finish.report",
+        run_id="ended",
+        serialize=False,
+        session=session,
+    )

@@ -88,6 +88,8 @@ def test_the_plans_page_lists_every_plan_with_its_last_run(api, going_on, sign_i
         "running",
         None,
     )
+    hello = next(plan for plan in plans["plans"] if plan["name"] == "hello")
+    assert (hello["last_run"], hello["last_state"], hello["last_verdict"]) == ("ended", "success", "passed")
     assert "Web shop" in api.get("/drs/plans", headers=sign_in("vera")).text
 
 
