@@ -34,6 +34,14 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--speed", type=_speed, default=1.0, help="simulated seconds per second (default 1: real time)")
     parser.add_argument("--state", type=Path, metavar="FILE", help="keep the state in this file, and go on from it")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="faults to begin with, YAML or JSON")
+    parser.add_argument(
+        "--lambda-code",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="Python file whose functions Lambda functions may call; may be given again",
+    )
     parser.add_argument("--random-seed", type=int, default=0, help="same seed, same ids, same lengths of jobs")
     return parser.parse_args(given)
 
@@ -54,6 +62,7 @@ def main(given: Sequence[str] | None = None) -> int:
         running = RunningSimulator(
             fleet, host=options.host, port=options.port, speed=options.speed,
             random_seed=options.random_seed, faults=faults, state=options.state,
+            lambda_code=options.lambda_code,
         )  # fmt: skip
     except BadInput as error:
         print(error, file=sys.stderr)  # noqa: T201 - this is the command

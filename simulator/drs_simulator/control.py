@@ -54,6 +54,8 @@ class Control:
                 return self._removed(rest)
             case (("GET" | "POST"), "clock"):
                 return 200, self._clock(given if method == "POST" else {})
+            case _, _ if head in self._simulator.overlays.controls:
+                return 200, self._simulator.overlays.controls[head](method, rest, given)
         known = f" (known: {', '.join(PATHS)})" if head in PATHS else nearest(head, PATHS)
         return 404, {"error": f"no {method} /_simulator/{path}{known}"}
 

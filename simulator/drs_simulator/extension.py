@@ -5,6 +5,7 @@ An overlay package offers ``install(simulator)``, which registers what it does::
     simulator.overlays.on("ssm", "SendCommand", handler)      # handler(call, forward) -> Reply
     simulator.overlays.gate(check)                            # check(call) -> Reply | None, before every call
     simulator.overlays.on_reset(function)                     # back to the fleet file
+    simulator.overlays.control("lambda", function)            # (method, rest, body) -> answer, at /_simulator/lambda
     simulator.overlays.keeps("ssm_commands", dump, load)      # state that survives a restart
 
 A handler answers by itself or calls `forward()` for moto's own answer and may change it. Handlers run without the
@@ -23,6 +24,8 @@ from drs_simulator.wire import Reply
 Forward = Callable[[], Reply]
 Handler = Callable[[AwsCall, Forward], Reply]
 Gate = Callable[[AwsCall], Reply | None]
+ControlHandler = Callable[[str, str, Any], Any]
+"""(method, what follows the path's first word, body) → answer. Raises BadInput."""
 
 
 class Overlays:
@@ -32,6 +35,7 @@ class Overlays:
         self._handlers: dict[tuple[str, str], Handler] = {}
         self._gates: list[Gate] = []
         self._resets: list[Callable[[], None]] = []
+        self.controls: dict[str, ControlHandler] = {}
         self._keepers: dict[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {}
 
     def on(self, service: str, operation: str, handler: Handler) -> None:
@@ -43,6 +47,10 @@ class Overlays:
     def gate(self, check: Gate) -> None:
         """Let a function refuse calls of any service before they are served."""
         self._gates.append(check)
+
+    def control(self, word: str, handler: ControlHandler) -> None:
+        """Let a function answer below ``/_simulator/<word>``."""
+        self.controls[word] = handler
 
     def on_reset(self, function: Callable[[], None]) -> None:
         """Call a function whenever the world goes back to the fleet file."""

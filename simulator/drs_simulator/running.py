@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,6 +32,7 @@ class RunningSimulator:
         random_seed: int = 0,
         faults: Iterable[AnyFault] = (),
         state: Path | None = None,
+        lambda_code: Sequence[Path] = (),
     ) -> None:
         # A thousand public images per Region cost a fifth of a second each time, and nothing here looks at them.
         os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
@@ -39,7 +40,7 @@ class RunningSimulator:
         clear_moto()
         self.simulator = Simulator(fleet, Clock(speed), random_seed=random_seed, faults=faults)
         registration.bind(self.simulator)
-        overlays.install(self.simulator)
+        overlays.install(self.simulator, lambda_code)
         self._saver = Saver(self.simulator, state) if state is not None else None
         if state is not None and state.exists():
             restore(self.simulator, state)

@@ -117,6 +117,11 @@ class Simulator:
             self._drop(record, effect)
         return reply
 
+    def wait(self, seconds: float) -> None:
+        """Let real seconds pass for one caller; nobody may hold the lock meanwhile."""
+        if seconds > 0:
+            self._sleep(seconds)
+
     def _drop(self, record: Record, effect: Effect) -> NoReturn:
         record.status, record.error = None, record.error or "ConnectionDropped"
         if effect.wait_before_drop:

@@ -1,17 +1,44 @@
 """Behaviour laid over moto's services, one file per service; `install` puts all of it in place."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drs_simulator.overlays import launch_templates, service_quotas
+from drs_simulator.overlays import (
+    alarms,
+    credentials,
+    ec2_health,
+    lambda_functions,
+    launch_templates,
+    ops_items,
+    service_quotas,
+    settings,
+    ssm_automations,
+    ssm_commands,
+)
 
 if TYPE_CHECKING:
     from drs_simulator.simulator import Simulator
 
-OVERLAYS = (launch_templates, service_quotas)
-"""Every overlay: a module with ``install(simulator)``."""
+OVERLAYS = (
+    alarms,
+    credentials,
+    ec2_health,
+    launch_templates,
+    ops_items,
+    service_quotas,
+    ssm_automations,
+    ssm_commands,
+)
+"""Every overlay that needs nothing but the simulator: a module with ``install(simulator)``."""
 
 
-def install(simulator: "Simulator") -> None:
-    """Lay every overlay over moto."""
+def install(simulator: "Simulator", lambda_code: Sequence[Path] = ()) -> None:
+    """Lay every overlay over moto. Raises BadInput where the fleet file's words for a neighbour cannot be read.
+
+    :param lambda_code: Python files whose functions the fleet file and the control plane may name for Lambda.
+    """
+    settings.ensure_readable(simulator.world.fleet)
     for overlay in OVERLAYS:
         overlay.install(simulator)
+    lambda_functions.install(simulator, lambda_code)

@@ -98,9 +98,7 @@ def find(world: World, key: Key, name: str, version: str | None, kind: Kind) -> 
 def _as_told(name: str, settings: DocumentSettings, known: Document | None) -> Document:
     if known is None:
         action = "aws:runShellScript" if settings.type == "Command" else "aws:executeScript"
-        return Document(
-            name, settings.type, tuple(Step(step, action) for step in settings.steps), settings=settings
-        )
+        return Document(name, settings.type, tuple(Step(step, action) for step in settings.steps), settings=settings)
     return Document(
         known.name, known.kind, known.steps, known.version, known.platforms, known.required, known.parameters, settings
     )

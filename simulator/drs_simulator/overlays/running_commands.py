@@ -88,7 +88,11 @@ def _outcome(command: Command, document: Document, instance: Any, fault: AnyFaul
     told = document.settings
     if told is not None:
         names = {"hostname": hostname, "instance_id": instance.id}
-        ran = Outcome(_filled(told.output, names) or ran.stdout, _filled(told.error, names) or ran.stderr, told.exit_code or ran.code)
+        ran = Outcome(
+            _filled(told.output, names) or ran.stdout,
+            _filled(told.error, names) or ran.stderr,
+            told.exit_code or ran.code,
+        )
         takes = told.takes if told.takes is not None else takes
     if fault is not None and fault.do == "hang":
         return Outcome(seconds=HUNG_FOREVER)
@@ -154,9 +158,7 @@ def cancel(world: World, command: Command, instance_ids: list[str]) -> None:
     world.at(world.now, command_is_sent, command.key, command.id)
 
 
-def _open(
-    world: World, key: Key, command_id: str, instance_id: str
-) -> tuple[Command, Invocation] | tuple[None, None]:
+def _open(world: World, key: Key, command_id: str, instance_id: str) -> tuple[Command, Invocation] | tuple[None, None]:
     command = commands_of(world).of(key).get(command_id)
     if command is None or command.invocations[instance_id].is_over:
         return None, None

@@ -53,8 +53,12 @@ def send_command(asked: Asked) -> dict[str, Any]:
         raise Refused("InvalidParameters", wrong)
     targets = _targets(asked)
     if request.get("InstanceIds") and {platform_of(world, one) for one in targets} - document.platforms:
-        raise Refused("UnsupportedPlatformType", f"The document {document.name} is not for the platform of every instance.")
-    unseen = world.faults.match("invisible_for", service="ssm", operation="SendCommand", account=asked.key[0], region=asked.key[1])
+        raise Refused(
+            "UnsupportedPlatformType", f"The document {document.name} is not for the platform of every instance."
+        )
+    unseen = world.faults.match(
+        "invisible_for", service="ssm", operation="SendCommand", account=asked.key[0], region=asked.key[1]
+    )
     hidden = unseen.seconds if unseen is not None and unseen.do == "invisible_for" else VISIBLE_AFTER
     command = Command(
         id=fresh_uuid(world), key=asked.key, request=dict(request), version=document.version, requested=world.now,
@@ -74,9 +78,15 @@ def _ensure_sound(request: dict[str, Any]) -> None:
         raise Refused("ValidationException", "InstanceIds may have at most 50 members; use Targets for more.")
     if len(set(named)) != len(named):
         raise Refused("DuplicateInstanceId", "You can't specify an instance ID in more than one association.")
-    for member, pattern in (("MaxConcurrency", r"[1-9]\d{0,6}|[1-9]\d?%|100%"), ("MaxErrors", r"0|[1-9]\d{0,6}|\d\d?%|100%")):
+    for member, pattern in (
+        ("MaxConcurrency", r"[1-9]\d{0,6}|[1-9]\d?%|100%"),
+        ("MaxErrors", r"0|[1-9]\d{0,6}|\d\d?%|100%"),
+    ):
         if request.get(member) is not None and not re.fullmatch(pattern, request[member]):
-            raise Refused("ValidationException", f"Value '{request[member]}' at '{member}' failed to satisfy constraint: {pattern}")
+            raise Refused(
+                "ValidationException",
+                f"Value '{request[member]}' at '{member}' failed to satisfy constraint: {pattern}",
+            )
     if not 30 <= int(request.get("TimeoutSeconds") or 3600) <= 2_592_000:  # noqa: PLR2004 - the API reference's bounds
         raise Refused("ValidationException", "TimeoutSeconds must be between 30 and 2592000.")
 
@@ -87,7 +97,9 @@ def _targets(asked: Asked) -> list[Any]:
     named = asked.request.get("InstanceIds") or []
     bad = [name for name in named if name not in known]
     if bad:
-        raise Refused("InvalidInstanceId", f"Instances [[{', '.join(bad)}]] not in a valid state for account {asked.key[0]}")
+        raise Refused(
+            "InvalidInstanceId", f"Instances [[{', '.join(bad)}]] not in a valid state for account {asked.key[0]}"
+        )
     if named:
         return [known[name] for name in named]
     found = list(known.values())
@@ -104,7 +116,9 @@ def _is_target(instance: Any, key: str, values: list[str]) -> bool:
         return any(value in tags for value in values)
     if key.startswith("tag:"):
         return tags.get(key.removeprefix("tag:")) in values
-    raise Refused("ValidationException", f"The simulator knows no target key {key!r}: use InstanceIds, tag:<key> or tag-key.")
+    raise Refused(
+        "ValidationException", f"The simulator knows no target key {key!r}: use InstanceIds, tag:<key> or tag-key."
+    )
 
 
 # -- looking ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,200 @@
+"""The command: its ready line, its refusals, its state on disk, its generator."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+from simulator.small_fleet import DB1, SMALL, job, start, statuses
+
+from drs_simulator.errors import BadInput
+from drs_simulator.faults.engine import faults_of
+from drs_simulator.fleet import parsed, read_fleet
+from drs_simulator.generate import generate
+from drs_simulator.pytest_plugin import SimulatorHandle
+
+ROOT = Path(__file__).parents[2]
+FLEETS = ROOT / "simulator" / "fleets"
+
+
+class Program:
+    """``python -m drs_simulator`` in a process of its own."""
+
+    def __init__(self, *arguments):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "simulator")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "drs_simulator", "--port", "0", *map(str, arguments)],
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.line = self.process.stdout.readline().strip()
+        self.handle = SimulatorHandle(self.line.split(" on ")[1].split()[0]) if self.line else None
+
+    def end(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        _, errors = self.process.communicate(timeout=30)
+        return self.process.returncode, errors
+
+    def refusal(self):
+        _, errors = self.process.communicate(timeout=30)
+        return self.process.returncode, errors.strip()
+
+
+def test_it_says_when_it_can_be_used_merges_fleets_and_ends_on_sigterm():
+    program = Program("--fleet", FLEETS / "web-shop.yaml", "--fleet", FLEETS / "hello.yaml", "--speed", "60")
+
+    assert program.line == f"drs-simulator ready on {program.handle.url} (speed 60, 102 servers)"
+    assert program.handle.health() == {"ready": True, "speed": 60, "servers": 102}
+    assert program.end() == (0, "")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_running_job_survives_a_restart(tmp_path, how):
+    fleet, state = tmp_path / "fleet.yaml", tmp_path / "state"
+    fleet.write_text(yaml.safe_dump(SMALL))
+    arguments = ("--fleet", fleet, "--speed", "60", "--state", state, "--random-seed", "7")
+    program = Program(*arguments)
+    program.handle.clock(freeze=True)
+    drs = program.handle.client("drs")
+    template = drs.get_launch_configuration(sourceServerID=DB1)["ec2LaunchTemplateID"]
+    job_id = start(drs, DB1, tags={"run": "1"})
+    program.handle.fault({"do": "stuck", "hostname": "db2"})
+    program.handle.advance("4m")
+    before = drs.describe_job_log_items(jobID=job_id)["items"]
+    program.end(how)
+
+    again = Program(*arguments)
+    drs = again.handle.client("drs")
+    assert drs.describe_job_log_items(jobID=job_id)["items"] == before
+    assert job(drs, job_id)["tags"] == {"run": "1"}
+    again.handle.advance("20m")
+    assert statuses(drs, job_id) == {DB1: "LAUNCHED"}
+    assert again.handle.client("ec2").describe_launch_templates(LaunchTemplateIds=[template])["LaunchTemplates"]
+    assert len(again.handle.client("ec2").describe_instances()["Reservations"]) == 1
+    assert start(drs, DB1) != job_id
+    assert [one["do"] for one in again.handle.control("GET", "faults")] == ["stuck"]
+    again.end()
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "said"),
+    [
+        pytest.param("--fleet", "accounts: [{id: '111122223333', regoins: []}]", "accounts[0].regoins: no such key (did you mean 'regions'?)", id="unknown key"),
+        pytest.param("--fleet", "accounts: []", "accounts: Tuple should have at least 1 item after validation, not 0 (it is [])", id="empty"),
+        pytest.param("--fleet", "accounts: [", ":1:12: expected the node content, but found '<stream end>'", id="no YAML"),
+        pytest.param("--fleet", "accounts: 1\naccounts: 2", ":2:1: the key 'accounts' stands twice", id="twice"),
+        pytest.param("--faults", '[{"do": "throttel"}]', "[0].do: no fault does 'throttel' (did you mean 'throttle'?)", id="fault"),
+        pytest.param("--state", "not a state", "is no state of this simulator", id="state"),
+    ],
+)
+def test_a_bad_file_ends_it_with_code_2_and_says_where(tmp_path, option, content, said):
+    bad = tmp_path / "bad"
+    bad.write_text(content)
+    good = () if option == "--fleet" else ("--fleet", FLEETS / "hello.yaml")
+    code, errors = Program(option, bad, *good).refusal()
+
+    assert code == 2
+    assert errors.startswith(str(bad))
+    assert said in errors
+    assert "Traceback" not in errors
+
+
+def region(**more):
+    return {"accounts": [{"id": "111122223333", "regions": [{"name": "us-west-2", **more}]}]}
+
+
+@pytest.mark.parametrize(
+    ("fleet", "said"),
+    [
+        (region(servers=[{"hostname": "a", "hostnam": "b"}]), "f: accounts[0].regions[0].servers[0].hostnam: no such key (did you mean 'hostname'?)"),
+        (region(servers=[{}]), "f: accounts[0].regions[0].servers[0].hostname: is required"),
+        (
+            region(servers=[{"hostname": "a", "launch": {"subnet": "prod"}}]),
+            "f: 111122223333/us-west-2: server 'a': launch.subnet: no subnet 'prod' (known: none: the Region has no network)",
+        ),
+        (region(servers=[{"hostname": "a", "count": 2}]), "f: accounts[0].regions[0].servers[0]: count needs {n} in hostname, or all would have the same name (it is "),
+        (region(servers=[{"hostname": "a", "id": "s-1"}]), "f: accounts[0].regions[0].servers[0]: 's-1' is no source server id: s- and 17 letters or digits"),
+        (
+            region(servers=[{"hostname": "a"}, {"hostname": "a"}]),
+            "f: 111122223333/us-west-2: server 'a': the id s-1a66b6a9f0d1a4d47 is taken by 111122223333/us-west-2 'a'",
+        ),
+        (region(recovery_instances=[{"server": "a"}]), "f: 111122223333/us-west-2: recovery_instances: no server 'a'"),
+        (region(servers=[{"hostname": "a", "lag": "soon"}]), "f: accounts[0].regions[0].servers[0].lag: 'soon' is no length of time: write 90s, 10m, 2h, 1d or 1h30m"),
+    ],
+)
+def test_a_fleet_that_makes_no_sense_says_where_and_what(fleet, said):
+    with pytest.raises(BadInput) as caught:
+        parsed(fleet, "f")
+
+    expected = said.split("the id ")[0]
+    assert str(caught.value).startswith(expected)
+
+
+def test_ids_that_are_not_given_are_the_same_every_time():
+    fleet = region(servers=[{"hostname": "db{n}", "count": 3}])
+    first, second = ([one.id for _, _, one in parsed(fleet).servers()] for _ in range(2))
+
+    assert first == second
+    assert len(set(first)) == 3
+
+
+def test_the_web_shop_has_the_servers_that_plans_name():
+    fleet = read_fleet([FLEETS / "web-shop.yaml", FLEETS / "hello.yaml"])
+    by_name = {one.hostname: one.id for _, _, one in fleet.servers()}
+
+    assert len(by_name) == 102
+    assert {name: by_name[name] for name in ("db1", "app30", "web50", "mon10", "hello2")} == {
+        "db1": "s-0db00000000000001",
+        "app30": "s-0app0000000000030",
+        "web50": "s-0web0000000000050",
+        "mon10": "s-0mon0000000000010",
+        "hello2": "s-0hello00000000002",
+    }
+
+
+@pytest.mark.parametrize(("servers", "accounts", "regions"), [(10, 1, ["us-west-2"]), (4000, 3, ["us-west-2", "eu-central-1"])])
+def test_a_generated_fleet_is_a_fleet(servers, accounts, regions):
+    fleet = parsed(generate(servers, accounts, regions))
+
+    assert len(list(fleet.servers())) == servers
+    assert [len(account.regions) for account in fleet.accounts] == [len(regions)] * accounts
+
+
+def test_the_generator_writes_a_file_and_refuses_what_does_not_fit(tmp_path):
+    output = tmp_path / "fleet.yaml"
+    command = [sys.executable, "-m", "drs_simulator.generate"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "simulator")}
+    subprocess.run([*command, "--servers", "150", "--output", output], env=environment, check=True)
+    refused = subprocess.run([*command, "--servers", "4001"], env=environment, capture_output=True, text=True)
+
+    assert len(list(read_fleet([output]).servers())) == 150
+    assert (refused.returncode, refused.stderr) == (2, "4001 servers do not fit: 1 times 4000 is the most\n")
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ({"do": "lag", "lagg": "1m"}, "f: [0].lagg: no such key (did you mean 'lag'?)"),
+        ({"do": "throttle", "count": 0}, "f: [0].count: Input should be greater than or equal to 1 (it is 0)"),
+        ({"do": "outage", "for": "long"}, "f: [0].for: 'long' is no length of time: write 90s, 10m, 2h, 1d or 1h30m"),
+    ],
+)
+def test_a_fault_that_makes_no_sense_says_what(fault, said):
+    with pytest.raises(BadInput) as caught:
+        faults_of(fault, "f")
+
+    assert str(caught.value) == said
+
+
+def test_faults_are_read_from_a_file_and_strike_from_the_first_call(tmp_path):
+    faults = tmp_path / "faults.json"
+    faults.write_text(json.dumps([{"service": "drs", "do": "throttle", "count": 1}]))
+    program = Program("--fleet", FLEETS / "hello.yaml", "--faults", faults)
+    with pytest.raises(Exception, match="ThrottlingException"):
+        program.handle.client("drs").describe_jobs()
+    assert json.load(urllib.request.urlopen(f"{program.handle.url}/_simulator/calls"))[0]["error"] == "ThrottlingException"
+    program.end()
