@@ -1,6 +1,7 @@
 """The types of single fields, each with the words for what it expects."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -88,9 +89,18 @@ class Like:
         return {"type": "string", "pattern": self.pattern}
 
 
-def _not_blank(text: str) -> str:
+def _readable(text: str) -> str:
     if not text.strip():
         raise worded("expected a text, found an empty one", "write it, or remove the key")
+    if any(unicodedata.category(one) in ("Cc", "Cs") and one not in "\n\t" for one in text):
+        # PostgreSQL refuses some of them: the DAG of the plan could not be stored.
+        raise worded(f"expected a text without control characters, found {found(text)}")
+    return text
+
+
+def _in_one_line(text: str) -> str:
+    if "\n" in text or "\t" in text:
+        raise worded(f"expected a text of one line, found {found(text)}")
     return text
 
 
@@ -169,8 +179,12 @@ def _read_list(written: object) -> object:
     return (written,) if isinstance(written, str) else written
 
 
-Text = Annotated[str, Field(strict=True, min_length=1), AfterValidator(_not_blank)]
+Text = Annotated[str, Field(strict=True, min_length=1), AfterValidator(_readable)]
 """A text that says something."""
+
+Line = Annotated[Text, Field(max_length=200), AfterValidator(_in_one_line)]
+Label = Annotated[Text, Field(max_length=100), AfterValidator(_in_one_line)]
+"""As long as Airflow allows for a tag; a longer one would break the DAG file for all plans."""
 
 Flag = Annotated[bool, Field(strict=True)]
 Count = Annotated[int, Field(strict=True, ge=0)]

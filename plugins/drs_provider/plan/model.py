@@ -14,6 +14,8 @@ from drs_provider.plan.fields import (
     Dollars,
     Duration,
     Flag,
+    Label,
+    Line,
     LongerThanZero,
     Name,
     OneOrMore,
@@ -274,13 +276,13 @@ class RecoveryPlan(PlanPart):
     kind: Literal["RecoveryPlan"]
     name: Name
     """The plan's name; its DAG is ``drs.<name>``."""
-    title: Text | None = None
+    title: Line | None = None
     """What the UI shows; left out, the name."""
     description: Text | None = None
     """What the plan is for."""
-    owner: Text | None = None
+    owner: Line | None = None
     """The team that owns the plan."""
-    tags: tuple[Text, ...] = ()
+    tags: tuple[Label, ...] = ()
     """Tags of the DAG."""
     rto: LongerThanZero | None = None
     """Recovery time objective, measured against in every run."""

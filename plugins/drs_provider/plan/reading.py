@@ -61,14 +61,15 @@ def read_paths(
     Groups are looked for in the plans folder: ``plans_folder`` where the path is inside it, else the nearest folder
     called ``plans`` that holds the path, else the path's own folder.
     """
-    asked: dict[Path, None] = {}
-    around: dict[Path, None] = {}
+    asked: set[Path] = set()
+    files: dict[Path, Path] = {}  # by what they are on disk: one file may be named in two ways
     for path in paths:
-        asked.update(dict.fromkeys(plan_files(path) if path.is_dir() else [path]))
-        around.update(dict.fromkeys(plan_files(plans_folder_of(path, plans_folder))))
-    same_file = {file.resolve(): file for file in asked}
-    files = [*asked, *(file for file in around if file.resolve() not in same_file)]
-    everything = _read(sorted(files), unsupported)
+        for file in plan_files(path) if path.is_dir() else [path]:
+            asked.add(files.setdefault(file.resolve(), file))
+    for path in paths:
+        for file in plan_files(plans_folder_of(path, plans_folder)):
+            files.setdefault(file.resolve(), file)
+    everything = _read(sorted(files.values()), unsupported)
     return Library(
         {name: plan for name, plan in everything.plans.items() if plan.path in asked},
         everything.groups,

@@ -95,6 +95,10 @@ def _text(value: Any, _: Mapping[str, Any]) -> Words:
 _WORDING: Mapping[str, Callable[[Any, Mapping[str, Any]], Words]] = {
     "string_type": _text,
     "string_too_short": lambda *_: ("expected a text, found an empty one", "write it, or remove the key"),
+    "too_long": lambda value, context: (
+        f"expected at most {context['max_length']} characters, found {len(value)}",
+        "",
+    ),
     "bool_type": lambda value, _: (f"expected true or false, found {found(value)}", ""),
     "int_type": lambda value, _: (f"expected a whole number, found {found(value)}", ""),
     "float_type": lambda value, _: (f"expected a number, found {found(value)}", ""),

@@ -121,6 +121,12 @@ def test_the_named_plans_folder_goes_before_the_nearest_one(folder):
     assert read_paths([inner / "x.yaml"], plans_folder=folder).problems == ()
 
 
+def test_a_file_that_is_named_twice_is_read_once(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+
+    assert read_paths([Path("good.yaml"), folder / "good.yaml", folder]).problems == ()
+
+
 def test_a_relative_path_stays_relative_in_messages(folder, monkeypatch):
     monkeypatch.chdir(folder / "groups")
     Path("x.yaml").write_text("kind: Plan\n")
