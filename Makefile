@@ -66,13 +66,15 @@ $(BIN)/uv: requirements/installer.txt
 			"Say which one to use: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) cannot make environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/installer.txt
+	@echo 'making $(VENV) with $(PYTHON)'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/installer.txt
 	@touch $@
 
 define install
-	$(UV) pip sync --quiet --require-hashes --no-build --compile-bytecode $(1)
-	$(UV) pip install --quiet --no-deps --no-build-isolation -e .
+	@echo 'installing $(1) into $(VENV): some minutes the first time, seconds later'
+	@$(UV) pip sync --quiet --require-hashes --no-build --compile-bytecode $(1)
+	@$(UV) pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 endef
 

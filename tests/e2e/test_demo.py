@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -76,12 +77,20 @@ class Demo:
         return found
 
 
+@pytest.fixture(scope="module")
+def empty_tables(tmp_path_factory):
+    """Airflow's empty tables, which the first demo of the module makes and the later ones copy."""
+    return tmp_path_factory.mktemp("tables")
+
+
 @pytest.fixture
-def demo(tmp_path):
+def demo(tmp_path, empty_tables):
     started = []
+    state = tmp_path / "state"
+    shutil.copytree(empty_tables, state)
 
     def start(*options):
-        started.append(Demo(tmp_path / "state", *options))
+        started.append(Demo(state, *options))
         return started[-1]
 
     yield start
@@ -90,6 +99,8 @@ def demo(tmp_path):
             os.kill(pid, signal.SIGKILL)
         one.process.stdout.close()
         one.process.wait(20)
+    for made in state.glob("empty-airflow-*.db"):
+        shutil.copy(made, empty_tables)
 
 
 def test_a_drill_that_goes_well_passes_and_leaves_no_instance(demo):
