@@ -48,7 +48,7 @@ def fleet(plans: int, servers: int, waves: int = WAVES) -> dict[str, Any]:
         for wave in range(waves)
         for number in range(servers)
     ]
-    network = {"vpc": "10.0.0.0/12", "subnets": {"prod": "10.0.0.0/16"}}
+    network = {"vpc": "10.20.0.0/16", "subnets": {"prod": "10.20.0.0/17"}}
     return {"accounts": [{"id": ACCOUNT, "regions": [{"name": REGION, "network": network, "servers": members}]}]}
 
 
