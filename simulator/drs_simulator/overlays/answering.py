@@ -13,10 +13,10 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import botocore.session
 from botocore.model import OperationModel
 from botocore.validate import ParamValidator
 from moto.core.serialize import get_serializer_class
+from moto.core.utils import get_service_model
 
 from drs_simulator.calls import AwsCall
 from drs_simulator.extension import Forward
@@ -90,21 +90,21 @@ def _handler(simulator: "Simulator", function: Answerer) -> Callable[[AwsCall, F
             with simulator.world.lock:
                 simulator.world.advance()
                 result = function(Asked(simulator, call, forward))
+            return result if isinstance(result, Reply) else written(call, result)
         except Refused as refused:
             return injected(call, (refused.code, refused.status, refused.message))
         except Exception:  # the server must answer; the traceback goes to whoever runs the simulator
             logger.exception("the simulator failed at %s:%s with %s", call.service, call.operation, call.request)
             return injected(call, ("InternalFailure", 500, "the simulator has a bug here: see its log"))
-        return result if isinstance(result, Reply) else written(call, result)
 
     return handle
 
 
 @cache
 def operation_model(service: str, operation: str) -> OperationModel:
-    """Return botocore's model of an operation."""
-    model = botocore.session.get_session().get_service_model(MODEL_NAMES.get(service, service))
-    return model.operation_model(operation)
+    """Return botocore's model of an operation, in moto's reading of it."""
+    model: OperationModel = get_service_model(MODEL_NAMES.get(service, service)).operation_model(operation)
+    return model
 
 
 def written(call: AwsCall, result: dict[str, Any]) -> Reply:

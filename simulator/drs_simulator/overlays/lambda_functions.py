@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from moto.awslambda.models import lambda_backends
 from moto.awslambda.exceptions import LambdaClientError
+from moto.awslambda.models import lambda_backends
 
 from drs_simulator.calls import AwsCall
 from drs_simulator.errors import BadInput

@@ -11,9 +11,8 @@ from drs_simulator.overlays.answering import Asked, Refused, answers, paged
 from drs_simulator.overlays.commands import Command, Invocation, commands_of, errors_of, verdict
 from drs_simulator.overlays.documents import find, wrong_parameters
 from drs_simulator.overlays.identifiers import fresh_uuid
-from drs_simulator.overlays.instances import facts_of, platform_of, tags_of
+from drs_simulator.overlays.instances import platform_of, tags_of
 from drs_simulator.overlays.running_commands import begin, cancel
-from drs_simulator.faults.engine import Subject
 
 if TYPE_CHECKING:
     from drs_simulator.simulator import Simulator
