@@ -104,6 +104,7 @@ class Stack:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._say("\nending every process")
         self._open.close()
 
     @property
