@@ -1,6 +1,7 @@
 """The benchmark's figures, on runs whose every second is known."""
 
 import pytest
+
 from benchmarks.figures import ChainRun, Launch, Sample, Spread, drs_calls, slots_while_waiting, spread
 
 # Asked at 100; jobs of 9 s; 2 s before the first, dead times of 1 s and 3 s.
