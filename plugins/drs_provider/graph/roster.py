@@ -3,12 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any
 
 from drs_provider.graph.request import RunRequest
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
-from drs_provider.recovery.readiness import hostname_of
+from drs_provider.recovery.readiness import hostname_of, lag_of
 from drs_provider.recovery.selection import matches
 
 
@@ -36,6 +37,7 @@ class RosterServer:
     critical: bool
     target: Target
     known: bool
+    lag: timedelta | None = None
 
     def as_json(self) -> dict[str, Any]:
         """What travels in XCom, and what the report and the board read."""
@@ -45,6 +47,7 @@ class RosterServer:
             "group": self.group,
             "critical": self.critical,
             "region": self.target.region,
+            "lag": None if self.lag is None else self.lag.total_seconds(),
         }
 
 
@@ -106,31 +109,28 @@ def call_roll(
 def _members(group: ProtectionGroup, found: Mapping[Target, Sequence[Mapping[str, Any]]]) -> tuple[RosterServer, ...]:
     target = target_of(group)
     known = {str(server["sourceServerID"]): server for server in found.get(target, ())}
-    named = [
-        RosterServer(
-            server_id=member.id,
-            hostname=hostname_of(known.get(member.id), member.id),
-            group=group.name,
-            critical=member.critical,
-            target=target,
-            known=member.id in known,
-        )
-        for member in group.servers
-    ]
+    named = [_server(group, member.id, known.get(member.id), critical=member.critical) for member in group.servers]
     names = {member.id for member in group.servers}
     selected = [
-        RosterServer(
-            str(server["sourceServerID"]),
-            hostname_of(server, str(server["sourceServerID"])),
-            group.name,
-            True,
-            target,
-            True,
-        )
+        _server(group, str(server["sourceServerID"]), server, critical=True)
         for server in _selected(group, known.values())
         if server["sourceServerID"] not in names
     ]
     return (*named, *sorted(selected, key=lambda server: (natural(server.hostname), server.server_id)))
+
+
+def _server(
+    group: ProtectionGroup, server_id: str, described: Mapping[str, Any] | None, *, critical: bool
+) -> RosterServer:
+    return RosterServer(
+        server_id=server_id,
+        hostname=hostname_of(described, server_id),
+        group=group.name,
+        critical=critical,
+        target=target_of(group),
+        known=described is not None,
+        lag=lag_of(described) if described is not None else None,
+    )
 
 
 def _selected(group: ProtectionGroup, servers: Any) -> Iterator[Mapping[str, Any]]:

@@ -111,6 +111,8 @@ class ServerEvidence(EvidencePart):
     instance_state: str | None = None
     point_in_time: AwareDatetime | None = None
     """The instant whose data the recovery instance holds (``pointInTimeSnapshotDateTime``)."""
+    lag: timedelta | None = None
+    """Replication lag when preflight looked: how much older the data in a point in time may be than its time."""
     job_id: str | None = None
     reason: str | None = None
     """Why it is not usable. A server that was launched and has a reason is counted as failed."""

@@ -101,8 +101,7 @@ def _server(server: ServerEvidence, wave: WaveEvidence, run_started_at: datetime
         reason=server.reason,
         launched_at=at,
         rto_seconds=_seconds(run_started_at, at),
-        # A snapshot taken for the launch itself may be a moment younger than the job: no data is lost then.
-        rpo_seconds=_seconds(server.point_in_time, created_at) if is_there else None,
+        rpo_seconds=_rpo_seconds(server, created_at) if is_there else None,
         phases=split(server.events, created_at),
     )
 
@@ -114,6 +113,15 @@ def _job_of(server: ServerEvidence, wave: WaveEvidence) -> JobEvidence | None:
     if named:
         return named[0]
     return max(holding, key=lambda job: job.created_at.timestamp() if job.created_at else 0.0, default=None)
+
+
+def _rpo_seconds(server: ServerEvidence, created_at: datetime | None) -> float | None:
+    """Age of the launched data when its job was created: age of the point in time, plus the replication lag in it.
+
+    A snapshot taken for the launch itself may be a moment younger than the job; only the lag is lost then.
+    """
+    age = _seconds(server.point_in_time, created_at)
+    return None if age is None else age + (server.lag.total_seconds() if server.lag else 0.0)
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:

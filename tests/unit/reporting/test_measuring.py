@@ -70,6 +70,12 @@ def test_a_snapshot_younger_than_the_job_lost_nothing():
     assert the_server(a_server("db1", point_in_time=at(130))).rpo_seconds == 0
 
 
+def test_replication_lag_is_part_of_the_rpo():
+    assert the_server(a_server("db1", lag=timedelta(seconds=3))).rpo_seconds == 63
+    assert the_server(a_server("db1", point_in_time=at(130), lag=timedelta(seconds=3))).rpo_seconds == 3
+    assert the_server(a_server("db1", point_in_time=None, lag=timedelta(seconds=3))).rpo_seconds is None
+
+
 def test_a_server_that_names_no_job_belongs_to_the_last_job_that_held_it():
     server = a_server("db1", job_id=None, events=())
     jobs = tuple(
