@@ -1,4 +1,4 @@
-"""CreateLaunchTemplateVersion with SourceVersion: moto forgets the source, EC2 begins the new version with a copy of it."""
+"""CreateLaunchTemplateVersion with SourceVersion: moto forgets the source, EC2 begins with a copy of it."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -25,10 +25,16 @@ def install(simulator: "Simulator") -> None:
 
     def shown(call: AwsCall, quota: Quota, *, default: bool = False) -> dict[str, Any]:
         return {
-            "ServiceCode": "drs", "ServiceName": "AWS Elastic Disaster Recovery (DRS)", "QuotaCode": quota.code, "QuotaName": quota.name,
-            "QuotaArn": arn("servicequotas", call.region, call.account, "drs", quota.code), "Value": float(value(call, quota, default=default)),
-            "Unit": "None", "Adjustable": quota.adjustable, "GlobalQuota": False,
-        }  # fmt: skip
+            "ServiceCode": "drs",
+            "ServiceName": "AWS Elastic Disaster Recovery (DRS)",
+            "QuotaCode": quota.code,
+            "QuotaName": quota.name,
+            "QuotaArn": arn("servicequotas", call.region, call.account, "drs", quota.code),
+            "Value": float(value(call, quota, default=default)),
+            "Unit": "None",
+            "Adjustable": quota.adjustable,
+            "GlobalQuota": False,
+        }
 
     def list_quotas(call: AwsCall, forward: Forward, *, default: bool) -> Reply:
         if call.request.get("ServiceCode") != "drs":

@@ -148,7 +148,7 @@ def get_command_invocation(asked: Asked) -> dict[str, Any]:
         "Status": one.status, "StatusDetails": one.details,
         "StandardOutputContent": one.stdout[:OUTPUT_SHOWN] if one.is_over else "", "StandardOutputUrl": "",
         "StandardErrorContent": one.stderr[:OUTPUT_SHOWN] if one.is_over else "", "StandardErrorUrl": "",
-        "CloudWatchOutputConfig": {"CloudWatchLogGroupName": "", "CloudWatchOutputEnabled": False},
+        "CloudWatchOutputConfig": {"CloudWatchOutputEnabled": False},
     }  # fmt: skip
 
 
