@@ -60,10 +60,15 @@ def main(given: Sequence[str] | None = None) -> int:
         fleet = read_fleet(options.fleet)
         faults = faults_of(load(options.faults), str(options.faults)) if options.faults else []
         running = RunningSimulator(
-            fleet, host=options.host, port=options.port, speed=options.speed,
-            random_seed=options.random_seed, faults=faults, state=options.state,
+            fleet,
+            host=options.host,
+            port=options.port,
+            speed=options.speed,
+            random_seed=options.random_seed,
+            faults=faults,
+            state=options.state,
             lambda_code=options.lambda_code,
-        )  # fmt: skip
+        )
     except BadInput as error:
         print(error, file=sys.stderr)  # noqa: T201 - this is the command
         return BAD_INPUT
@@ -71,7 +76,7 @@ def main(given: Sequence[str] | None = None) -> int:
         print(f"cannot listen on {options.host}:{options.port}: {os.strerror(error.errno or 0)}", file=sys.stderr)  # noqa: T201
         return 1
     _say_ready(running)
-    _stop_on_signals(running)
+    _wait_for_the_end()
     running.stop()
     return 0
 
@@ -82,7 +87,7 @@ def _say_ready(running: RunningSimulator) -> None:
     print(f"drs-simulator ready on {running.url} (speed {health['speed']:g}, {health['servers']} servers)", flush=True)  # noqa: T201
 
 
-def _stop_on_signals(running: RunningSimulator) -> None:
+def _wait_for_the_end() -> None:
     """Return when SIGTERM or SIGINT has come."""
     signals = {signal.SIGTERM, signal.SIGINT}
 

@@ -56,10 +56,18 @@ def _add_server(world: World, region: Region, spec: ServerSpec, *, may_stage: bo
     region.servers[server.id] = server
     for action in spec.actions:
         made = {
-            "actionId": _uuid(server.id, action.name), "actionCode": action.code, "type": "SSM_AUTOMATION", "name": action.name,
-            "active": action.active, "order": action.order, "actionVersion": "$DEFAULT", "optional": action.optional,
-            "parameters": {}, "description": action.name, "category": action.category,
-        }  # fmt: skip
+            "actionId": _uuid(server.id, action.name),
+            "actionCode": action.code,
+            "type": "SSM_AUTOMATION",
+            "name": action.name,
+            "active": action.active,
+            "order": action.order,
+            "actionVersion": "$DEFAULT",
+            "optional": action.optional,
+            "parameters": {},
+            "description": action.name,
+            "category": action.category,
+        }
         server.actions[str(made["actionId"])] = made
     if spec.staging_account and may_stage:
         staging = world.region(spec.staging_account, region.name)
@@ -100,22 +108,38 @@ def new_server(
         launch["ec2LaunchTemplateID"] = cloud.make_launch_template(region.account, region.name, server_id, spec, subnet)
     origin = spec.origin
     return SourceServer(
-        id=server_id, account=region.account, region=region.name, spec=spec, replication=replication, tags=dict(spec.tags),
-        added=world.stamp(now - spec.protected_for), launch=launch, replication_settings=replication_defaults(region, spec),
+        id=server_id,
+        account=region.account,
+        region=region.name,
+        spec=spec,
+        replication=replication,
+        tags=dict(spec.tags),
+        added=world.stamp(now - spec.protected_for),
+        launch=launch,
+        replication_settings=replication_defaults(region, spec),
         is_disconnected=spec.replication == "DISCONNECTED",
         hints_instance_id=origin.instance or (ids.stable("i-", server_id) if origin.region else None),
-    )  # fmt: skip
+    )
 
 
 def replication_defaults(region: Region, spec: ServerSpec | None = None) -> dict[str, Any]:
     """Return a ReplicationConfiguration as a fresh account has it."""
     subnet = next(iter(region.subnets.values()), ids.stable("subnet-", region.account, region.name))
     settings: dict[str, Any] = {
-        "stagingAreaSubnetId": subnet, "associateDefaultSecurityGroup": True, "replicationServersSecurityGroupsIDs": [],
-        "replicationServerInstanceType": "t3.small", "useDedicatedReplicationServer": False, "defaultLargeStagingDiskType": "GP3",
-        "ebsEncryption": "DEFAULT", "bandwidthThrottling": 0, "dataPlaneRouting": "PRIVATE_IP", "createPublicIP": False,
-        "stagingAreaTags": {}, "pitPolicy": [dict(rule) for rule in PIT_POLICY], "autoReplicateNewDisks": True,
-    }  # fmt: skip
+        "stagingAreaSubnetId": subnet,
+        "associateDefaultSecurityGroup": True,
+        "replicationServersSecurityGroupsIDs": [],
+        "replicationServerInstanceType": "t3.small",
+        "useDedicatedReplicationServer": False,
+        "defaultLargeStagingDiskType": "GP3",
+        "ebsEncryption": "DEFAULT",
+        "bandwidthThrottling": 0,
+        "dataPlaneRouting": "PRIVATE_IP",
+        "createPublicIP": False,
+        "stagingAreaTags": {},
+        "pitPolicy": [dict(rule) for rule in PIT_POLICY],
+        "autoReplicateNewDisks": True,
+    }
     if spec is not None:
         settings["name"] = spec.hostname
         settings["replicatedDisks"] = [
@@ -136,25 +160,38 @@ def _add_the_rest(world: World, region: Region) -> None:
         _add_instance(world, region, by_name[spec.server], is_drill=spec.is_drill, ago=spec.launched)
     for network in region.spec.source_networks:
         made = SourceNetwork(
-            id=ids.stable("sn-", region.account, region.name, network.vpc), account=region.account, region=region.name, vpc=network.vpc,
-            origin_account=network.origin.account or region.account, origin_region=network.origin.region or region.name,
-            tags=dict(network.tags), began_s=-86400.0 if network.protected else None,
-        )  # fmt: skip
+            id=ids.stable("sn-", region.account, region.name, network.vpc),
+            account=region.account,
+            region=region.name,
+            vpc=network.vpc,
+            origin_account=network.origin.account or region.account,
+            origin_region=network.origin.region or region.name,
+            tags=dict(network.tags),
+            began_s=-86400.0 if network.protected else None,
+        )
         region.networks[made.id] = made
 
 
 def _add_instance(world: World, region: Region, server: SourceServer, *, is_drill: bool, ago: float) -> None:
     plan = cloud.launch_plan(region.account, region.name, server.launch["ec2LaunchTemplateID"], None)
     tags = {"Name": server.spec.hostname, "AWSElasticDisasterRecoverySourceServerID": server.id, **server.tags}
-    instance_id = cloud.run(region.account, region.name, plan, tags, server.spec.disks, None)
+    instance_id = cloud.run(region.account, region.name, plan, tags=tags, disks=server.spec.disks)
     cloud.set_running(region.account, region.name, instance_id)
     launched = world.now - ago
     job_id = ids.stable("drsjob-", server.id, "before")
     region.instances[instance_id] = RecoveryInstance(
-        id=instance_id, account=region.account, region=region.name, server_id=server.id, job_id=job_id, is_drill=is_drill,
-        point_in_time=world.stamp(launched - 540), launched_s=launched, visible_from_s=launched, tags=dict(server.tags),
+        id=instance_id,
+        account=region.account,
+        region=region.name,
+        server_id=server.id,
+        job_id=job_id,
+        is_drill=is_drill,
+        point_in_time=world.stamp(launched - 540),
+        launched_s=launched,
+        visible_from_s=launched,
+        tags=dict(server.tags),
         origin_zone=f"{server.spec.origin.region}a" if server.spec.origin.region else None,
-    )  # fmt: skip
+    )
     server.instance_id = instance_id
     world.server_of_instance[instance_id] = server
     server.last_launch_result = "SUCCEEDED"

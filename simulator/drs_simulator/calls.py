@@ -43,9 +43,17 @@ class Record:
         """Return it as the control plane answers it."""
         call = self.call
         return {
-            "n": self.n, "at": self.at, "service": call.service, "operation": call.operation, "account": call.account,
-            "region": call.region, "status": self.status, "error": self.error, "request": call.request, "committed": self.committed,
-        }  # fmt: skip
+            "n": self.n,
+            "at": self.at,
+            "service": call.service,
+            "operation": call.operation,
+            "account": call.account,
+            "region": call.region,
+            "status": self.status,
+            "error": self.error,
+            "request": call.request,
+            "committed": self.committed,
+        }
 
 
 class CallLog:

@@ -10,8 +10,11 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from moto.core.exceptions import ServiceException
+from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import ec2_backends
+from moto.ec2.models.block_device import BlockDeviceType
+from moto.ec2.models.elastic_block_store import VolumeAttachment
 
 from drs_simulator.fleet import NetworkSpec, ServerSpec
 
@@ -106,7 +109,8 @@ def launch_plan(account: str, region: str, template_id: str, override_type: str 
         version = backend.get_launch_template(template_id).default_version()
     except (EC2ClientError, ServiceException, KeyError) as error:
         raise LaunchRefused(
-            f"InvalidLaunchTemplateId.NotFound: The specified launch template, with template ID {template_id}, does not exist."
+            f"InvalidLaunchTemplateId.NotFound: The specified launch template, with template ID {template_id}, "
+            "does not exist."
         ) from error
     data = version.data
     interface: dict[str, Any] = next(
@@ -138,7 +142,13 @@ def _subnet(backend: Any, subnet_id: str | None) -> Any:
 
 
 def run(
-    account: str, region: str, plan: LaunchPlan, tags: Mapping[str, str], disks: tuple[int, ...], private_ip: str | None
+    account: str,
+    region: str,
+    plan: LaunchPlan,
+    *,
+    tags: Mapping[str, str],
+    disks: tuple[int, ...],
+    private_ip: str | None = None,
 ) -> str:
     """Run an instance; returns its id, EC2's state being pending until `set_running`. Raises LaunchRefused."""
     backend = ec2(account, region)
@@ -154,25 +164,48 @@ def run(
         )
     try:
         made = backend.run_instances(
-            image_id=CONVERTED_IMAGE, count=1, user_data=None, security_group_names=[],
-            instance_type=plan.instance_type, is_instance_type_default=True, region_name=region,
-            subnet_id=subnet_id, private_ip=private_ip, security_group_ids=list(plan.security_groups),
-            placement=None, nics=[], ebs_optimized=False, key_name=None,
-            iam_instance_profile_name=None, iam_instance_profile_arn=None,
-            launch_template={}, monitoring_state="disabled", tags={"instance": dict(tags)},
-            block_device_mappings=[
-                {"DeviceName": device_name(number), "Ebs": {"VolumeSize": size, "DeleteOnTermination": True, "VolumeType": "gp3"}}
-                for number, size in enumerate(disks)
-            ],
-        )  # fmt: skip
+            image_id=CONVERTED_IMAGE,
+            count=1,
+            user_data=None,
+            security_group_names=[],
+            instance_type=plan.instance_type,
+            is_instance_type_default=True,
+            region_name=region,
+            subnet_id=subnet_id,
+            private_ip=private_ip,
+            security_group_ids=list(plan.security_groups),
+            placement=None,
+            nics=[],
+            ebs_optimized=False,
+            key_name=None,
+            iam_instance_profile_name=None,
+            iam_instance_profile_arn=None,
+            launch_template={},
+            monitoring_state="disabled",
+            tags={"instance": dict(tags)},
+            block_device_mappings=[],
+        )
     except (EC2ClientError, ServiceException) as error:
         raise LaunchRefused(
             f"{getattr(error, 'code', type(error).__name__)}: {getattr(error, 'message', error)}"
         ) from error
     instance = made.instances[0]
     instance.iam_instance_profile = {"Arn": plan.profile} if plan.profile else None
+    for number, size in enumerate(disks):
+        _attach_volume(backend, instance, device_name(number), size)
     _set_state(instance, "pending", 0)
     return str(instance.id)
+
+
+def _attach_volume(backend: Any, instance: Any, device: str, size: int) -> None:
+    # moto's own attach_volume copies every reservation to find the instance that is in our hand.
+    volume = backend.create_volume(size=size, zone_name=instance.placement.zone, volume_type="gp3")
+    volume.attachment = VolumeAttachment(  # type: ignore[abstract]  # moto makes them itself
+        volume, instance, device, "attached"
+    )
+    instance.block_device_mapping[device] = BlockDeviceType(
+        volume_id=volume.id, status=volume.status, size=volume.size, attach_time=utcnow(), delete_on_termination=True
+    )
 
 
 def device_name(number: int) -> str:
@@ -240,6 +273,16 @@ def terminate(account: str, region: str, instance_id: str) -> str | None:
     return None
 
 
+def forget(account: str, region: str, instance_id: str) -> None:
+    """Take a terminated instance out of EC2's listings, as EC2 does after about an hour."""
+    reservations = ec2(account, region).reservations
+    for name, reservation in tuple(reservations.items()):
+        if [one.id for one in reservation.instances] == [instance_id] and state_of(
+            reservation.instances[0]
+        ) == "TERMINATED":
+            del reservations[name]
+
+
 def _free_addresses(instance: Any) -> None:
     # moto gives an address back only when Python collects the instance: a subnet would run dry after some drills.
     subnet = _subnet(instance.ec2_backend, instance.subnet_id)
@@ -250,7 +293,7 @@ def _free_addresses(instance: Any) -> None:
 
 
 def right_sized(method: str, spec: ServerSpec) -> str | None:
-    """Return the instance type that right-sizing chooses: BASIC picks a C5, IN_AWS the recommended one, NONE nothing."""
+    """Return the instance type that right-sizing chooses: BASIC a C5, IN_AWS the recommended one, NONE nothing."""
     if method == "NONE":
         return None
     if method == "IN_AWS":

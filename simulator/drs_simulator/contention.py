@@ -1,4 +1,4 @@
-"""Faults that act the moment they are added or taken back: foreign jobs, instances that vanish, servers that were held."""
+"""Faults that act the moment they are added or taken back: foreign jobs, vanishing instances, held servers."""
 
 from drs_simulator import cloud
 from drs_simulator.faults.engine import Subject, concerns
@@ -62,7 +62,7 @@ def _hold(world: World, due: float, region: Region, servers: list[str], name: st
 
 
 @happening
-def instances_vanish(world: World, due: float, name: str) -> None:
+def instances_vanish(world: World, _due: float, name: str) -> None:
     """Recovery instances that live are terminated in EC2; DRS was not asked."""
     fault = world.faults.get(name)
     if fault is None:

@@ -32,7 +32,7 @@ class Control:
             status, answer = 400, {"error": str(error)}
         return Reply(status, json.dumps(answer, default=str).encode(), {"Content-Type": "application/json"})
 
-    def _routed(self, method: str, path: str, query: str, given: Any) -> tuple[int, Any]:
+    def _routed(self, method: str, path: str, query: str, given: Any) -> tuple[int, Any]:  # noqa: PLR0911 - one line per path
         head, _, rest = path.partition("/")
         match method, head:
             case "GET", "health":
@@ -76,7 +76,7 @@ class Control:
 
     def _clock(self, given: Any) -> dict[str, Any]:
         if not isinstance(given, dict):
-            raise ValueError(f'the clock takes an object such as {{"advance": "10m"}}, not {given!r}')
+            raise BadInput(f'the clock takes an object such as {{"advance": "10m"}}, not {given!r}')
         for key in given:
             if key not in CLOCK_KEYS:
                 raise ValueError(f"clock: no such key {key!r}{nearest(key, CLOCK_KEYS)}")
@@ -108,9 +108,13 @@ class Control:
             for region in world.regions.values():
                 accounts.setdefault(region.account, {})[region.name] = self._region(region)
             return {
-                "now": world.clock.now().isoformat(), "speed": _number(world.clock.speed), "default_account": world.default_account,
-                "accounts": accounts, "faults": world.faults.listed(), "upcoming": len(world.agenda),
-            }  # fmt: skip
+                "now": world.clock.now().isoformat(),
+                "speed": _number(world.clock.speed),
+                "default_account": world.default_account,
+                "accounts": accounts,
+                "faults": world.faults.listed(),
+                "upcoming": len(world.agenda),
+            }
 
     def _region(self, region: Region) -> dict[str, Any]:
         world = self._simulator.world
@@ -120,26 +124,41 @@ class Control:
             "initialized": region.initialized,
             "subnets": region.subnets,
             "servers": {
-                server.id: {**views.source_server(world, server), "launchConfiguration": server.launch, "busy": region.busy.get(server.id)}
+                server.id: {
+                    **views.source_server(world, server),
+                    "launchConfiguration": server.launch,
+                    "busy": region.busy.get(server.id),
+                }
                 for server in region.servers.values()
             },
             "jobs": {job.id: _job(job) for job in region.jobs.values()},
-            "recovery_instances": {one.id: views.recovery_instance(world, one, instances.get(one.id)) for one in region.instances.values()},
+            "recovery_instances": {
+                one.id: views.recovery_instance(world, one, instances.get(one.id)) for one in region.instances.values()
+            },
             "ec2_instances": {name: cloud.state_of(instance) for name, instance in instances.items()},
             "launch_templates": {
-                template.id: {"name": template.name, "default_version": template.default_version_number, "versions": [version.data for version in template.versions]}
+                template.id: {
+                    "name": template.name,
+                    "default_version": template.default_version_number,
+                    "versions": [version.data for version in template.versions],
+                }
                 for template in templates
             },
             "source_networks": {one.id: views.source_network(world, one) for one in region.networks.values()},
             "recovery_plans": {plan.arn: plan.name for plan in region.plans.values()},
-        }  # fmt: skip
+        }
 
 
 def _job(job: Job) -> dict[str, Any]:
     timeline = {
-        part.id: {"status": part.status, "stages": [stage.event for stage in part.stages[: part.position]], "held_by": part.held_by, "instance": part.instance_id}
+        part.id: {
+            "status": part.status,
+            "stages": [stage.event for stage in part.stages[: part.position]],
+            "held_by": part.held_by,
+            "instance": part.instance_id,
+        }
         for part in job.participants.values()
-    }  # fmt: skip
+    }
     return {**views.job(job), "timeline": timeline, "log": [line for _, line in job.log]}
 
 

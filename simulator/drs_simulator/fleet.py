@@ -1,8 +1,8 @@
 """The fleet file: which accounts, Regions, networks and source servers the simulated world has.
 
-Keys that other parts of the simulator read (`roles`, `lambda_functions`, `ssm`, and `quotas`) are checked only for being
-there; overlays find them in `Account.roles`, `Account.lambda_functions`, `Account.ssm` and `RegionSpec.quotas`, or per
-Region in `RegionSpec.lambda_functions` and `RegionSpec.ssm`.
+Keys that other parts of the simulator read (`roles`, `lambda_functions`, `ssm`, and `quotas`) are checked only for
+being there. Overlays find them in `Account.roles`, `Account.lambda_functions`, `Account.ssm` and `RegionSpec.quotas`,
+or per Region in `RegionSpec.lambda_functions` and `RegionSpec.ssm`.
 """
 
 import re
@@ -28,9 +28,17 @@ def _text(value: Any) -> Any:
 AccountId = Annotated[str, BeforeValidator(_text), Field(pattern=r"^\d{12}$")]
 RegionName = Annotated[str, Field(pattern=r"^[a-z]{2,4}(-[a-z]+)+-\d$")]
 ReplicationState = Literal[
-    "STOPPED", "INITIATING", "INITIAL_SYNC", "BACKLOG", "CREATING_SNAPSHOT",
-    "CONTINUOUS", "PAUSED", "RESCAN", "STALLED", "DISCONNECTED",
-]  # fmt: skip
+    "STOPPED",
+    "INITIATING",
+    "INITIAL_SYNC",
+    "BACKLOG",
+    "CREATING_SNAPSHOT",
+    "CONTINUOUS",
+    "PAUSED",
+    "RESCAN",
+    "STALLED",
+    "DISCONNECTED",
+]
 
 
 class _Strict(BaseModel):
@@ -258,21 +266,29 @@ def _joined(one: Account, other: Account) -> Account:
     regions = {region.name: region for region in one.regions}
     for region in other.regions:
         known = regions.get(region.name)
-        regions[region.name] = region if known is None else known.model_copy(update={
-            "servers": known.servers + region.servers,
-            "recovery_instances": known.recovery_instances + region.recovery_instances,
-            "source_networks": known.source_networks + region.source_networks,
-            "quotas": {**known.quotas, **region.quotas},
-            "network": known.network or region.network,
-            "lambda_functions": known.lambda_functions or region.lambda_functions,
-            "ssm": known.ssm or region.ssm,
-        })  # fmt: skip
-    return one.model_copy(update={
-        "regions": tuple(regions.values()),
-        "roles": one.roles + other.roles,
-        "lambda_functions": one.lambda_functions or other.lambda_functions,
-        "ssm": one.ssm or other.ssm,
-    })  # fmt: skip
+        regions[region.name] = (
+            region
+            if known is None
+            else known.model_copy(
+                update={
+                    "servers": known.servers + region.servers,
+                    "recovery_instances": known.recovery_instances + region.recovery_instances,
+                    "source_networks": known.source_networks + region.source_networks,
+                    "quotas": {**known.quotas, **region.quotas},
+                    "network": known.network or region.network,
+                    "lambda_functions": known.lambda_functions or region.lambda_functions,
+                    "ssm": known.ssm or region.ssm,
+                }
+            )
+        )
+    return one.model_copy(
+        update={
+            "regions": tuple(regions.values()),
+            "roles": one.roles + other.roles,
+            "lambda_functions": one.lambda_functions or other.lambda_functions,
+            "ssm": one.ssm or other.ssm,
+        }
+    )
 
 
 def _ensure_consistent(fleet: Fleet, source: str) -> None:

@@ -85,11 +85,24 @@ class Gateway:
 def _environ(method: str, raw_path: str, headers: dict[str, str], body: bytes) -> dict[str, Any]:
     path, _, query = raw_path.partition("?")
     environ: dict[str, Any] = {
-        "REQUEST_METHOD": method, "SCRIPT_NAME": "", "PATH_INFO": unquote(path, "latin-1"), "QUERY_STRING": query,
-        "RAW_URI": raw_path, "REQUEST_URI": raw_path, "SERVER_NAME": "localhost", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1",
-        "wsgi.version": (1, 0), "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(body), "wsgi.errors": io.StringIO(),
-        "wsgi.multithread": True, "wsgi.multiprocess": False, "wsgi.run_once": False, "CONTENT_LENGTH": str(len(body)),
-    }  # fmt: skip
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote(path, "latin-1"),
+        "QUERY_STRING": query,
+        "RAW_URI": raw_path,
+        "REQUEST_URI": raw_path,
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        "CONTENT_LENGTH": str(len(body)),
+    }
     for name, value in headers.items():
         key = name.upper().replace("-", "_")
         if key == "CONTENT_TYPE":
@@ -104,9 +117,17 @@ def read_call(method: str, path: str, query: str, headers: dict[str, str], body:
     lower = {name.lower(): value for name, value in headers.items()}
     access_key, region, service = _scope(lower.get("authorization", ""), query)
     call = AwsCall(
-        service=service, operation=None, account=account_of(access_key or ""), region=region, method=method, path=unquote(path),
-        query=query, headers=lower, body=body, access_key=access_key,
-    )  # fmt: skip
+        service=service,
+        operation=None,
+        account=account_of(access_key or ""),
+        region=region,
+        method=method,
+        path=unquote(path),
+        query=query,
+        headers=lower,
+        body=body,
+        access_key=access_key,
+    )
     if service == "drs":
         try:
             call.operation, parameters = wire.operation_of(method, call.path)
@@ -151,10 +172,18 @@ def _read_operation(call: AwsCall, raw_path: str) -> None:
         parser = PROTOCOL_PARSERS[determine_request_protocol(model, request.content_type)](
             model.operation_model(call.operation)
         )
-        call.request = _plain(parser.parse({
-            "method": call.method, "values": request.values, "headers": request.headers, "body": call.body,
-            "url_path": call.path, "url_params": parameters,
-        }))  # fmt: skip
+        call.request = _plain(
+            parser.parse(
+                {
+                    "method": call.method,
+                    "values": request.values,
+                    "headers": request.headers,
+                    "body": call.body,
+                    "url_path": call.path,
+                    "url_params": parameters,
+                }
+            )
+        )
     except Exception:  # noqa: BLE001 - moto's parsers raise anything at a malformed request; moto itself will answer it
         call.request = (
             {key: value for key, value in form.items() if key not in {"Action", "Version"}} if is_form else {}

@@ -1,4 +1,7 @@
-"""Writes fleet files of any size: ``python -m drs_simulator.generate --servers 4000 --accounts 3 --regions us-west-2,eu-central-1``."""
+"""Writes fleet files of any size.
+
+``python -m drs_simulator.generate --servers 4000 --accounts 3 --regions us-west-2,eu-central-1``
+"""
 
 import argparse
 import sys
@@ -9,13 +12,23 @@ from typing import Any
 
 import yaml
 
-TIERS = (("db", 0.1, [50, 200], "r5.xlarge"), ("app", 0.3, [20], "m5.large"), ("web", 0.5, [20], "t3.medium"), ("mon", 0.1, [30], "t3.small"))
+TIERS = (
+    ("db", 0.1, [50, 200], "r5.xlarge"),
+    ("app", 0.3, [20], "m5.large"),
+    ("web", 0.5, [20], "t3.medium"),
+    ("mon", 0.1, [30], "t3.small"),
+)
 """Hostname, share of an application's servers, disks in GiB and instance type."""
 
 SERVERS_OF_AN_APPLICATION = 100
 MOST_PER_REGION = 4000
 FIRST_ACCOUNT = 111122223333
-ORIGIN_OF = {"us-west-2": "us-east-1", "us-east-1": "us-west-2", "eu-central-1": "eu-west-1", "eu-west-1": "eu-central-1"}
+ORIGIN_OF = {
+    "us-west-2": "us-east-1",
+    "us-east-1": "us-west-2",
+    "eu-central-1": "eu-west-1",
+    "eu-west-1": "eu-central-1",
+}
 
 
 def generate(servers: int, accounts: int, regions: Sequence[str], seed: int = 0) -> dict[str, Any]:
@@ -33,18 +46,25 @@ def generate(servers: int, accounts: int, regions: Sequence[str], seed: int = 0)
     made: list[dict[str, Any]] = []
     for account in range(accounts):
         name = str(FIRST_ACCOUNT + account * 1_000_000_001)
-        made.append({
-            "id": name,
-            "regions": [_region(name, region, shares[account * len(regions) + number], random) for number, region in enumerate(regions)],
-            "roles": [{"name": "dr-operator", "trust": str(FIRST_ACCOUNT)}],
-        })  # fmt: skip
+        made.append(
+            {
+                "id": name,
+                "regions": [
+                    _region(name, region, shares[account * len(regions) + number], random)
+                    for number, region in enumerate(regions)
+                ],
+                "roles": [{"name": "dr-operator", "trust": str(FIRST_ACCOUNT)}],
+            }
+        )
     return {"accounts": made}
 
 
 def _region(account: str, region: str, servers: int, random: Random) -> dict[str, Any]:
     groups = []
     for application, first in enumerate(range(0, servers, SERVERS_OF_AN_APPLICATION), 1):
-        groups += _application(account, region, f"app{application:02d}", min(SERVERS_OF_AN_APPLICATION, servers - first), random)
+        groups += _application(
+            account, region, f"app{application:02d}", min(SERVERS_OF_AN_APPLICATION, servers - first), random
+        )
     subnets = {name: f"10.20.{64 * number}.0/18" for number, name in enumerate(("prod", "web", "drill"))}
     return {"name": region, "network": {"vpc": "10.20.0.0/16", "subnets": subnets}, "servers": groups}
 
@@ -56,17 +76,19 @@ def _application(account: str, region: str, application: str, servers: int, rand
         count = left if number == len(TIERS) - 1 else min(left, max(1, round(servers * share)))
         left -= count
         if count:
-            groups.append({
-                "count": count,
-                "hostname": f"{application}-{tier}{{n}}",
-                "tags": {"App": application, "Tier": tier},
-                "os": "windows" if random.random() < 0.2 else "linux",  # noqa: PLR2004 - a fifth
-                "disks": list(disks),
-                "lag": f"{random.randint(0, 5)}s",
-                "instance_type": instance_type,
-                "launch": {"subnet": "web" if tier == "web" else "prod"},
-                "origin": {"account": account, "region": ORIGIN_OF.get(region, "us-east-1" if region != "us-east-1" else "us-west-2")},
-            })  # fmt: skip
+            groups.append(
+                {
+                    "count": count,
+                    "hostname": f"{application}-{tier}{{n}}",
+                    "tags": {"App": application, "Tier": tier},
+                    "os": "windows" if random.random() < 0.2 else "linux",  # noqa: PLR2004 - a fifth
+                    "disks": list(disks),
+                    "lag": f"{random.randint(0, 5)}s",
+                    "instance_type": instance_type,
+                    "launch": {"subnet": "web" if tier == "web" else "prod"},
+                    "origin": {"account": account, "region": ORIGIN_OF.get(region, "us-east-1")},
+                }
+            )
     return groups
 
 

@@ -24,7 +24,7 @@ from drs_simulator.models import Job, Key, Participant, Region, SourceServer
 from drs_simulator.world import World, happening
 
 Effect = Callable[[World, float, Job, Participant], dict[str, Any] | None]
-"""Does what a stage does; returns the job log line's data, or None where the server's way ended or goes on elsewhere."""
+"""Does what a stage does; returns the job log line's data, or None where the server's way ended or goes elsewhere."""
 
 EFFECTS: dict[tuple[str, str], Effect] = {}
 AFTER_LAST_STAGE: dict[str, Callable[[World, float, Job, Participant], None]] = {}
@@ -61,9 +61,16 @@ def create_job(
         participants[name] = Participant(name, stretched(stages, own), factor=own)
     now = world.now
     job = Job(
-        id=world.fresh_id("drsjob-"), account=region.account, region=region.name, type=job_type, initiated_by=initiated_by,
-        created=world.stamp(), created_s=now, tags=dict(tags), participants=participants,
-    )  # fmt: skip
+        id=world.fresh_id("drsjob-"),
+        account=region.account,
+        region=region.name,
+        type=job_type,
+        initiated_by=initiated_by,
+        created=world.stamp(),
+        created_s=now,
+        tags=dict(tags),
+        participants=participants,
+    )
     region.jobs[job.id] = region.unfinished[job.id] = job
     region.busy.update(dict.fromkeys(plans, job.id))
     world.at(now + JOB_START_AFTER, job_begins, region.key, job.id)
@@ -121,8 +128,12 @@ def strike(
     """Return the fault of these kinds that strikes a server in a job, counted."""
     subject = Subject(
         operation="StartRecovery" if job.type == "LAUNCH" else "TerminateRecoveryInstances",
-        account=job.account, region=job.region, servers=(server.facts,) if server else (), job=job.id, **more,
-    )  # fmt: skip
+        account=job.account,
+        region=job.region,
+        servers=(server.facts,) if server else (),
+        job=job.id,
+        **more,
+    )
     armed = world.faults.strike(frozenset(kinds), subject, accept)
     return armed.fault if armed else None
 

@@ -29,7 +29,9 @@ def _active(server: SourceServer) -> list[dict[str, Any]]:
 
 
 @happening
-def actions_begin(world: World, due: float, key: Key, job_id: str, server_id: str, agent_is_missing: bool) -> None:
+def actions_begin(  # noqa: PLR0917 - what the agenda holds is positional
+    world: World, due: float, key: Key, job_id: str, server_id: str, agent_is_missing: bool
+) -> None:
     """The SSM agent has shown up on the launched instance, or DRS has given it up."""
     region, job = find_job(world, key, job_id)
     if job is None:
@@ -55,9 +57,14 @@ def _begin_action(world: World, due: float, job: Job, participant: Participant, 
         _actions_are_over(world, due, job, participant)
         return
     subject: dict[str, Any] = {
-        "service": "drs", "operation": "LaunchAction", "account": job.account, "region": job.region,
-        "servers": (server.facts,), "job": job.id, "action": runs[number]["action"]["name"],
-    }  # fmt: skip
+        "service": "drs",
+        "operation": "LaunchAction",
+        "account": job.account,
+        "region": job.region,
+        "servers": (server.facts,),
+        "job": job.id,
+        "action": runs[number]["action"]["name"],
+    }
     fault = world.faults.match("fail", "hang", **subject)
     takes = ACTION_TIMES_OUT_AFTER if fault is not None and fault.do == "hang" else ACTION_TAKES * participant.factor
     reason = None
@@ -67,11 +74,11 @@ def _begin_action(world: World, due: float, job: Job, participant: Participant, 
 
 
 @happening
-def action_ends(
+def action_ends(  # noqa: PLR0917 - what the agenda holds is positional
     world: World, due: float, key: Key, job_id: str, server_id: str, number: int, failure: str | None
 ) -> None:
     """One launch action is over; the next one begins."""
-    region, job = find_job(world, key, job_id)
+    _, job = find_job(world, key, job_id)
     if job is None:
         return
     participant = job.participants[server_id]

@@ -24,6 +24,9 @@ from drs_simulator.world import World, happening
 TERMINATED_IS_SHOWN = 300.0
 """Simulated seconds for which a terminated recovery instance is still described ("for a while", observed)."""
 
+EC2_SHOWS_TERMINATED = 3600.0
+"""Simulated seconds for which EC2 lists a terminated instance (about an hour)."""
+
 
 def launch_kind(world: World, server: SourceServer, *, is_pinned: bool) -> LaunchKind:
     """Return what decides the stages of a server's launch."""
@@ -67,9 +70,13 @@ def create_launch_job(
 def create_terminate_job(world: World, region: Region, instances: list[RecoveryInstance]) -> Job:
     """Begin a TERMINATE job."""
     job = create_job(
-        world, region, {one.server_id: TERMINATION for one in instances},
-        job_type="TERMINATE", initiated_by="TERMINATE_RECOVERY_INSTANCES", tags={},
-    )  # fmt: skip
+        world,
+        region,
+        {one.server_id: TERMINATION for one in instances},
+        job_type="TERMINATE",
+        initiated_by="TERMINATE_RECOVERY_INSTANCES",
+        tags={},
+    )
     for one in instances:
         job.participants[one.server_id].instance_id = one.id
     return job
@@ -131,6 +138,7 @@ def remove_instance(world: World, due: float, region: Region, instance_id: str) 
     if record is not None:
         record.terminated_s = due
         world.at(due + TERMINATED_IS_SHOWN, forget_instance, region.key, instance_id)
+        world.at(due + EC2_SHOWS_TERMINATED, ec2_forgets, region.key, instance_id)
         server = region.servers.get(record.server_id)
         if server is not None and server.instance_id == instance_id:
             server.instance_id = None
@@ -138,7 +146,13 @@ def remove_instance(world: World, due: float, region: Region, instance_id: str) 
 
 
 @happening
-def forget_instance(world: World, due: float, key: Key, instance_id: str) -> None:
+def ec2_forgets(_world: World, _due: float, key: Key, instance_id: str) -> None:
+    """EC2 no longer lists a terminated instance."""
+    cloud.forget(*key, instance_id)
+
+
+@happening
+def forget_instance(world: World, _due: float, key: Key, instance_id: str) -> None:
     """A terminated recovery instance is no longer described."""
     world.region(*key).instances.pop(instance_id, None)
     world.server_of_instance.pop(instance_id, None)
@@ -182,12 +196,12 @@ def _place(region: Region, server: SourceServer) -> cloud.LaunchPlan:
 
 @effect("LAUNCH", "CONVERSION_END")
 @effect("CREATE_CONVERTED_SNAPSHOT", "CONVERSION_END")
-def _conversion_ends(world: World, due: float, job: Job, participant: Participant) -> dict[str, Any]:
+def _conversion_ends(world: World, _due: float, _job: Job, _participant: Participant) -> dict[str, Any]:
     return {"conversionServerID": ids.fresh("i-", world.random, hexadecimal=True)}
 
 
 @effect("LAUNCH", "LAUNCH_START")
-def _launch_starts(world: World, due: float, job: Job, participant: Participant) -> dict[str, Any]:
+def _launch_starts(_world: World, due: float, _job: Job, participant: Participant) -> dict[str, Any]:
     set_status(participant, due, "IN_PROGRESS")
     return {}
 
@@ -204,11 +218,19 @@ def _instance_appears(world: World, due: float, job: Job, participant: Participa
     participant.instance_id = instance_id
     server.instance_id = instance_id
     region.instances[instance_id] = RecoveryInstance(
-        id=instance_id, account=region.account, region=region.name, server_id=server.id, job_id=job.id, is_drill=job.is_drill,
-        point_in_time=world.stamp(participant.snapshot_s), launched_s=due, visible_from_s=due + job.instances_invisible_s, tags=dict(server.tags),
+        id=instance_id,
+        account=region.account,
+        region=region.name,
+        server_id=server.id,
+        job_id=job.id,
+        is_drill=job.is_drill,
+        point_in_time=world.stamp(participant.snapshot_s),
+        launched_s=due,
+        visible_from_s=due + job.instances_invisible_s,
+        tags=dict(server.tags),
         origin_zone=server.spec.origin.zone or (f"{server.spec.origin.region}a" if server.spec.origin.region else None),
         is_from_failback=server.direction == "FAILBACK",
-    )  # fmt: skip
+    )
     world.server_of_instance[instance_id] = server
     return {}
 
@@ -228,9 +250,16 @@ def _run(world: World, job: Job, region: Region, server: SourceServer) -> str:
         return _run_into(region, into)
     plan = _place(region, server)
     lacks = strike(
-        world, job, server, "no_capacity",
-        accept=lambda one: one.do == "no_capacity" and cloud.fits(one.instance_type, plan.instance_type) and cloud.fits(one.zone, plan.zone),
-    )  # fmt: skip
+        world,
+        job,
+        server,
+        "no_capacity",
+        accept=lambda one: (
+            one.do == "no_capacity"
+            and cloud.fits(one.instance_type, plan.instance_type)
+            and cloud.fits(one.zone, plan.zone)
+        ),
+    )
     if lacks is not None:
         raise cloud.LaunchRefused(
             f"InsufficientInstanceCapacity: We currently do not have sufficient {plan.instance_type} capacity "
@@ -247,7 +276,7 @@ def _run(world: World, job: Job, region: Region, server: SourceServer) -> str:
     if plan.template_id is not None:
         tags |= {"aws:ec2launchtemplate:id": plan.template_id, "aws:ec2launchtemplate:version": str(plan.version)}
     private_ip = source_address(server) if server.launch.get("copyPrivateIp") else None
-    return cloud.run(region.account, region.name, plan, tags, server.spec.disks, private_ip)
+    return cloud.run(region.account, region.name, plan, tags=tags, disks=server.spec.disks, private_ip=private_ip)
 
 
 def source_address(server: SourceServer) -> str:
@@ -269,7 +298,7 @@ def _run_into(region: Region, instance_id: str) -> str:
 
 
 @effect("LAUNCH", "LAUNCH_END")
-def _launch_ends(world: World, due: float, job: Job, participant: Participant) -> dict[str, Any]:
+def _launch_ends(world: World, _due: float, job: Job, participant: Participant) -> dict[str, Any]:
     server = world.region(*job.key).servers[participant.id]
     instance_id = str(participant.instance_id)
     stopped = (

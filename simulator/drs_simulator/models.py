@@ -44,14 +44,17 @@ class SourceServer:
 
     @property
     def key(self) -> Key:
+        """Account and Region."""
         return self.account, self.region
 
     @property
     def arn(self) -> str:
+        """The ARN."""
         return arn("drs", self.region, self.account, "source-server", self.id)
 
     @property
     def facts(self) -> ServerFacts:
+        """It, as faults see it."""
         return ServerFacts(self.id, self.spec.hostname, self.tags)
 
 
@@ -102,14 +105,17 @@ class Job:
 
     @property
     def key(self) -> Key:
+        """Account and Region."""
         return self.account, self.region
 
     @property
     def arn(self) -> str:
+        """The ARN."""
         return arn("drs", self.region, self.account, "job", self.id)
 
     @property
     def is_drill(self) -> bool:
+        """Whether it launches drill instances."""
         return self.initiated_by == "START_DRILL"
 
 
@@ -139,6 +145,7 @@ class RecoveryInstance:
 
     @property
     def arn(self) -> str:
+        """The ARN."""
         return arn("drs", self.region, self.account, "recovery-instance", self.id)
 
 
@@ -161,6 +168,7 @@ class SourceNetwork:
 
     @property
     def arn(self) -> str:
+        """The ARN."""
         return arn("drs", self.region, self.account, "source-network", self.id)
 
 
@@ -198,6 +206,7 @@ class Execution:
 
     @property
     def is_over(self) -> bool:
+        """Whether it will not go on by itself."""
         return self.status in {"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"}
 
 
@@ -229,4 +238,5 @@ class Region:
 
     @property
     def key(self) -> Key:
+        """Account and Region."""
         return self.account, self.name

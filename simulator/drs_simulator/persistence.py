@@ -6,7 +6,6 @@ it does for the real service: jobs may have ended when it comes back.
 """
 
 import logging
-import os
 import pickle
 import threading
 import time
@@ -60,12 +59,17 @@ class Saver:
         with self._simulator.world.lock:
             world = self._simulator.world
             dirty = world.dirty
-            content = pickle.dumps({
-                "format": FORMAT, "world": world, "moto": dump_moto(), "overlays": self._simulator.overlays.dump(),
-            })  # fmt: skip
+            content = pickle.dumps(
+                {
+                    "format": FORMAT,
+                    "world": world,
+                    "moto": dump_moto(),
+                    "overlays": self._simulator.overlays.dump(),
+                }
+            )
             draft = self._path.with_name(f"{self._path.name}.part")
             draft.write_bytes(content)
-            os.replace(draft, self._path)
+            draft.replace(self._path)
             self._saved = dirty
         self._took = time.perf_counter() - began
 
@@ -74,13 +78,16 @@ def restore(simulator: Simulator, path: Path) -> None:
     """Put a simulator into the state of a snapshot. Raises BadInput where the file is none of ours."""
     try:
         kept: dict[str, Any] = pickle.loads(path.read_bytes())  # noqa: S301 - our own file, named by whoever starts us
-        if kept["format"] != FORMAT:
-            raise ValueError(kept["format"])
+        known = kept["format"] == FORMAT
     except Exception as error:  # pickle raises anything at a file that is none of its own
-        raise BadInput(
-            f"{path}: is no state of this simulator ({type(error).__name__}: {error}); delete it to begin from the fleet file"
-        ) from error
+        raise _none_of_ours(path, f"{type(error).__name__}: {error}") from error
+    if not known:
+        raise _none_of_ours(path, f"it is {kept['format']!r}, this one writes {FORMAT!r}")
     with simulator.world.lock:
         load_moto(kept["moto"])
         simulator.world = kept["world"]
         simulator.overlays.load(kept["overlays"])
+
+
+def _none_of_ours(path: Path, why: str) -> BadInput:
+    return BadInput(f"{path}: is no state of this simulator ({why}); delete it to begin from the fleet file")

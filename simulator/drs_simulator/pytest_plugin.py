@@ -5,8 +5,8 @@
         drs.client("drs").describe_source_servers()
         drs.fault({"do": "throttle", "count": 1})
 
-`drs_simulator` is the same with the fleet of two servers. moto's state is one per process, so only one simulator runs at a
-time in a process; every fixture stops its own.
+`drs_simulator` is the same with the fleet of two servers. moto's state is one per process, so only one simulator runs
+at a time in a process; every fixture stops its own.
 """
 
 import json
@@ -46,7 +46,7 @@ class SimulatorHandle:
     def control(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the control plane, for example ``control("GET", "health")``. Raises ControlPlaneError."""
         data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(
+        request = urllib.request.Request(  # noqa: S310 - our own server
             f"{self.url}/_simulator/{path}", data, {"Content-Type": "application/json"}, method=method
         )
         try:

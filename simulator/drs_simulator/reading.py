@@ -1,4 +1,4 @@
-"""Reads what people write (fleet and fault files) strictly, and says what is wrong where, with the nearest known key."""
+"""Reads what people write (fleets, faults) strictly, and says what is wrong where, with the nearest known key."""
 
 import difflib
 import json
@@ -50,13 +50,11 @@ def checked(adapter: TypeAdapter[T], data: Any, source: str, known: Mapping[str,
     try:
         return adapter.validate_python(data)
     except ValidationError as error:
-        lines = [f"{source}: {line}" for line in _lines(error, adapter, data, known or {})]
+        lines = [f"{source}: {line}" for line in _lines(error, adapter, known or {})]
         raise BadInput("\n".join(lines)) from error
 
 
-def _lines(
-    error: ValidationError, adapter: TypeAdapter[Any], data: Any, known: Mapping[str, type[BaseModel]]
-) -> Iterator[str]:
+def _lines(error: ValidationError, adapter: TypeAdapter[Any], known: Mapping[str, type[BaseModel]]) -> Iterator[str]:
     properties = _keys_by_place(adapter)
     for fault in error.errors(include_url=False):
         path = [part for part in fault["loc"] if part not in known]

@@ -18,7 +18,10 @@ def injected(call: AwsCall, error: tuple[str, int, str], retry_after: float | No
     headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
     is_form = "x-www-form-urlencoded" in call.headers.get("content-type", "")
     if call.service in EC2_STYLE:
-        body = f"<Response><Errors><Error><Code>{code}</Code><Message>{escape(message)}</Message></Error></Errors><RequestID>simulated</RequestID></Response>"
+        body = (
+            f"<Response><Errors><Error><Code>{code}</Code><Message>{escape(message)}</Message></Error></Errors>"
+            "<RequestID>simulated</RequestID></Response>"
+        )
         return Reply(status, body.encode(), {"Content-Type": "text/xml", **headers})
     if call.service == "s3":
         body = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message><RequestId>simulated</RequestId></Error>"

@@ -17,6 +17,7 @@ import moto.backend_index
 import moto.iam.models
 from moto.core.responses import BaseResponse
 
+from drs_simulator import moto_speed
 from drs_simulator.clock import Clock
 from drs_simulator.errors import BadInput
 from drs_simulator.fleet import Fleet, parsed, read_fleet
@@ -72,6 +73,7 @@ def install() -> None:
     moto.backend_index.backend_url_patterns.append(("drs", re.compile(r"https?://drs\.(.+)\.amazonaws\.com")))
     _wrap_accounts()
     _wrap_actions()
+    moto_speed.install()
     _Registered.is_done = True
 
 

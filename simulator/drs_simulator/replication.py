@@ -1,7 +1,8 @@
 """Replication as a pure function of time: state, lag and progress of a source server, and its recovery points.
 
-The recovery point policy is DRS's own three rules: every 10 minutes for an hour, every hour for a day, every day for a
-week. Points are computed, never stored: the same server has the same points whoever asks, and they age out by themselves.
+The recovery point policy is DRS's own three rules: every 10 minutes for an hour, every hour for a day, every day for
+a week. Points are computed, never stored: the same server has the same points whoever asks, and they age out by
+themselves.
 """
 
 from dataclasses import dataclass, field
@@ -85,9 +86,11 @@ def observed(replication: Replication, now: float, weather: Weather = CALM) -> O
     if calm.state in {"STOPPED", "DISCONNECTED"}:
         return calm
     if weather.disconnected_since is not None:
-        return _broken("DISCONNECTED", "AGENT_NOT_SEEN", weather.disconnected_since, calm, replication, now)
+        return _broken(
+            calm, replication, now, state="DISCONNECTED", error="AGENT_NOT_SEEN", since=weather.disconnected_since
+        )
     if weather.stalled_since is not None:
-        return _broken("STALLED", weather.stall_error, weather.stalled_since, calm, replication, now)
+        return _broken(calm, replication, now, state="STALLED", error=weather.stall_error, since=weather.stalled_since)
     if weather.rescan is not None and calm.state == "CONTINUOUS":
         began, ends = weather.rescan
         done = (now - began) / max(ends - began, 1.0)
@@ -97,7 +100,7 @@ def observed(replication: Replication, now: float, weather: Weather = CALM) -> O
     return calm
 
 
-def _broken(state: str, error: str, since: float, calm: Observed, replication: Replication, now: float) -> Observed:
+def _broken(calm: Observed, replication: Replication, now: float, *, state: str, error: str, since: float) -> Observed:
     lag = None if calm.lag is None else replication.lag + now - since
     return Observed(state, lag, calm.done, error=error, last_good=min(calm.last_good, since))
 

@@ -97,12 +97,12 @@ def warm_up(gateway: Gateway) -> None:
     """Load what moto loads lazily: the first launch and the first call must cost what the next ones cost."""
     region = "us-east-1"
     place = cloud.LaunchPlan(None, None, None, "m5.large")
-    instance_id = cloud.run(WARM_UP_ACCOUNT, region, place, {"Name": "warm-up"}, (8,), None)
+    instance_id = cloud.run(WARM_UP_ACCOUNT, region, place, tags={"Name": "warm-up"}, disks=(8,))
     cloud.set_running(WARM_UP_ACCOUNT, region, instance_id)
     cloud.terminate(WARM_UP_ACCOUNT, region, instance_id)
     for service, form in WARM_UP_CALLS:
         headers = {
-            "Authorization": f"AWS4-HMAC-SHA256 Credential=warm-up/20200101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0",
+            "Authorization": f"AWS4-HMAC-SHA256 Credential=none/20200101/{region}/{service}/aws4_request, Signature=0",
             "Content-Type": "application/x-www-form-urlencoded",
             "X-Moto-Account-Id": WARM_UP_ACCOUNT,
             "Host": "localhost",

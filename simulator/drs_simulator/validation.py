@@ -1,9 +1,9 @@
 """Holds requests and answers against botocore's own model of DRS, strictly: moto does neither.
 
-A checker is compiled once per shape. Known deviations of the real service from its model, each observed or documented
-(`ISO8601DatetimeString` with ``+00:00``, the event ``LAUNCH_END``, the plan status ``TIMED_OUT``, two durations typed as
-datetimes, `EbsVolumeID` whose longest length of 19 contradicts its own pattern of 21 characters), are the only
-exceptions, and only in answers.
+A checker is compiled once per shape. Known deviations of the real service from its model, each observed or documented,
+are the only exceptions, and only in answers: `ISO8601DatetimeString` with ``+00:00``, the event ``LAUNCH_END``, the
+plan status ``TIMED_OUT``, two durations typed as datetimes, and `EbsVolumeID`, whose greatest length of 19 contradicts
+its own pattern of 21 characters.
 """
 
 import re
@@ -59,7 +59,7 @@ def _faults(shape: Shape | None, value: Any, *, lenient: bool) -> list[tuple[str
 
 
 @cache
-def _checker(shape_name: str, lenient: bool) -> Checker:
+def _checker(shape_name: str, lenient: bool) -> Checker:  # noqa: PLR0911 - one line per kind of shape
     shape = drs_model().shape_for(shape_name)
     match shape:
         case StructureShape():

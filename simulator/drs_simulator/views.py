@@ -10,10 +10,18 @@ from drs_simulator.replication import GIB, Observed
 from drs_simulator.world import World
 
 INITIATION_STEPS = (
-    "WAIT", "CREATE_SECURITY_GROUP", "LAUNCH_REPLICATION_SERVER", "BOOT_REPLICATION_SERVER", "AUTHENTICATE_WITH_SERVICE",
-    "DOWNLOAD_REPLICATION_SOFTWARE", "CREATE_STAGING_DISKS", "ATTACH_STAGING_DISKS", "PAIR_REPLICATION_SERVER_WITH_AGENT",
-    "CONNECT_AGENT_TO_REPLICATION_SERVER", "START_DATA_TRANSFER",
-)  # fmt: skip
+    "WAIT",
+    "CREATE_SECURITY_GROUP",
+    "LAUNCH_REPLICATION_SERVER",
+    "BOOT_REPLICATION_SERVER",
+    "AUTHENTICATE_WITH_SERVICE",
+    "DOWNLOAD_REPLICATION_SOFTWARE",
+    "CREATE_STAGING_DISKS",
+    "ATTACH_STAGING_DISKS",
+    "PAIR_REPLICATION_SERVER_WITH_AGENT",
+    "CONNECT_AGENT_TO_REPLICATION_SERVER",
+    "START_DATA_TRANSFER",
+)
 AGENT_VERSION = "6.42.20"
 NETWORK_IS_PROTECTED_AFTER = 180.0
 """Simulated seconds from starting a source network's replication to PROTECTED (ours: no measurement)."""
@@ -34,7 +42,7 @@ def source_server(world: World, server: SourceServer) -> dict[str, Any]:
             "elapsedReplicationDuration": iso_duration(max(world.now + spec.protected_for, 0)),
             "lastSeenByServiceDateTime": world.stamp(seen.last_good if seen.error else world.now),
         },
-        "sourceProperties": source_properties(world, server),
+        "sourceProperties": source_properties(server),
         "replicationDirection": server.direction,
         "agentVersion": AGENT_VERSION,
         "stagingArea": {"status": "EXTENDED" if server.staging_arn else "NOT_EXTENDED"},
@@ -64,7 +72,7 @@ def source_server(world: World, server: SourceServer) -> dict[str, Any]:
     return answer
 
 
-def source_properties(world: World, server: SourceServer) -> dict[str, Any]:
+def source_properties(server: SourceServer) -> dict[str, Any]:
     """Return a SourceServer's sourceProperties."""
     spec = server.spec
     hints = {"hostname": spec.hostname, "fqdn": f"{spec.hostname}.example.internal"}

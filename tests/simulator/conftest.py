@@ -1,7 +1,6 @@
 """One simulator per module, back at its fleet file with time standing still for every test."""
 
 import pytest
-
 from drs_simulator.pytest_plugin import start_drs_simulator
 from simulator.small_fleet import SMALL
 

@@ -20,7 +20,13 @@ SMALL = {
                     "name": "us-west-2",
                     "network": NETWORK,
                     "servers": [
-                        server("db1", id="s-0db00000000000001", tags={"App": "shop", "Tier": "db"}, disks=[50, 200], lag="3s"),
+                        server(
+                            "db1",
+                            id="s-0db00000000000001",
+                            tags={"App": "shop", "Tier": "db"},
+                            disks=[50, 200],
+                            lag="3s",
+                        ),
                         server("db2", id="s-0db00000000000002", tags={"App": "shop", "Tier": "db"}),
                         {
                             "count": 30,
@@ -44,7 +50,7 @@ SMALL = {
                 {"name": "eu-central-1", "initialized": False},
             ],
         },
-        {"id": STAGING, "regions": [{"name": "us-west-2"}]},
+        {"id": STAGING, "regions": [{"name": "us-west-2"}], "roles": [{"name": "any", "trust": HOME}]},
     ],
 }
 

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from simulator.small_fleet import DB1, SMALL, job, start, statuses
-
 from drs_simulator.errors import BadInput
 from drs_simulator.faults.engine import faults_of
 from drs_simulator.fleet import parsed, read_fleet
 from drs_simulator.generate import generate
 from drs_simulator.pytest_plugin import SimulatorHandle
+from simulator.small_fleet import DB1, SMALL, job, start, statuses
 
 ROOT = Path(__file__).parents[2]
 FLEETS = ROOT / "simulator" / "fleets"
@@ -83,11 +82,28 @@ def test_a_running_job_survives_a_restart(tmp_path, how):
 @pytest.mark.parametrize(
     ("option", "content", "said"),
     [
-        pytest.param("--fleet", "accounts: [{id: '111122223333', regoins: []}]", "accounts[0].regoins: no such key (did you mean 'regions'?)", id="unknown key"),
-        pytest.param("--fleet", "accounts: []", "accounts: Tuple should have at least 1 item after validation, not 0 (it is [])", id="empty"),
-        pytest.param("--fleet", "accounts: [", ":1:12: expected the node content, but found '<stream end>'", id="no YAML"),
+        pytest.param(
+            "--fleet",
+            "accounts: [{id: '111122223333', regoins: []}]",
+            "accounts[0].regoins: no such key (did you mean 'regions'?)",
+            id="unknown key",
+        ),
+        pytest.param(
+            "--fleet",
+            "accounts: []",
+            "accounts: Tuple should have at least 1 item after validation, not 0 (it is [])",
+            id="empty",
+        ),
+        pytest.param(
+            "--fleet", "accounts: [", ":1:12: expected the node content, but found '<stream end>'", id="no YAML"
+        ),
         pytest.param("--fleet", "accounts: 1\naccounts: 2", ":2:1: the key 'accounts' stands twice", id="twice"),
-        pytest.param("--faults", '[{"do": "throttel"}]', "[0].do: no fault does 'throttel' (did you mean 'throttle'?)", id="fault"),
+        pytest.param(
+            "--faults",
+            '[{"do": "throttel"}]',
+            "[0].do: no fault does 'throttel' (did you mean 'throttle'?)",
+            id="fault",
+        ),
         pytest.param("--state", "not a state", "is no state of this simulator", id="state"),
     ],
 )
@@ -110,20 +126,32 @@ def region(**more):
 @pytest.mark.parametrize(
     ("fleet", "said"),
     [
-        (region(servers=[{"hostname": "a", "hostnam": "b"}]), "f: accounts[0].regions[0].servers[0].hostnam: no such key (did you mean 'hostname'?)"),
+        (
+            region(servers=[{"hostname": "a", "hostnam": "b"}]),
+            "f: accounts[0].regions[0].servers[0].hostnam: no such key (did you mean 'hostname'?)",
+        ),
         (region(servers=[{}]), "f: accounts[0].regions[0].servers[0].hostname: is required"),
         (
             region(servers=[{"hostname": "a", "launch": {"subnet": "prod"}}]),
             "f: 111122223333/us-west-2: server 'a': launch.subnet: no subnet 'prod' (known: none: the Region has no network)",
         ),
-        (region(servers=[{"hostname": "a", "count": 2}]), "f: accounts[0].regions[0].servers[0]: count needs {n} in hostname, or all would have the same name (it is "),
-        (region(servers=[{"hostname": "a", "id": "s-1"}]), "f: accounts[0].regions[0].servers[0]: 's-1' is no source server id: s- and 17 letters or digits"),
+        (
+            region(servers=[{"hostname": "a", "count": 2}]),
+            "f: accounts[0].regions[0].servers[0]: count needs {n} in hostname, or all would have the same name (it is ",
+        ),
+        (
+            region(servers=[{"hostname": "a", "id": "s-1"}]),
+            "f: accounts[0].regions[0].servers[0]: 's-1' is no source server id: s- and 17 letters or digits",
+        ),
         (
             region(servers=[{"hostname": "a"}, {"hostname": "a"}]),
             "f: 111122223333/us-west-2: server 'a': the id s-1a66b6a9f0d1a4d47 is taken by 111122223333/us-west-2 'a'",
         ),
         (region(recovery_instances=[{"server": "a"}]), "f: 111122223333/us-west-2: recovery_instances: no server 'a'"),
-        (region(servers=[{"hostname": "a", "lag": "soon"}]), "f: accounts[0].regions[0].servers[0].lag: 'soon' is no length of time: write 90s, 10m, 2h, 1d or 1h30m"),
+        (
+            region(servers=[{"hostname": "a", "lag": "soon"}]),
+            "f: accounts[0].regions[0].servers[0].lag: 'soon' is no length of time: write 90s, 10m, 2h, 1d or 1h30m",
+        ),
     ],
 )
 def test_a_fleet_that_makes_no_sense_says_where_and_what(fleet, said):
@@ -156,7 +184,9 @@ def test_the_web_shop_has_the_servers_that_plans_name():
     }
 
 
-@pytest.mark.parametrize(("servers", "accounts", "regions"), [(10, 1, ["us-west-2"]), (4000, 3, ["us-west-2", "eu-central-1"])])
+@pytest.mark.parametrize(
+    ("servers", "accounts", "regions"), [(10, 1, ["us-west-2"]), (4000, 3, ["us-west-2", "eu-central-1"])]
+)
 def test_a_generated_fleet_is_a_fleet(servers, accounts, regions):
     fleet = parsed(generate(servers, accounts, regions))
 
@@ -169,7 +199,9 @@ def test_the_generator_writes_a_file_and_refuses_what_does_not_fit(tmp_path):
     command = [sys.executable, "-m", "drs_simulator.generate"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "simulator")}
     subprocess.run([*command, "--servers", "150", "--output", output], env=environment, check=True)
-    refused = subprocess.run([*command, "--servers", "4001"], env=environment, capture_output=True, text=True)
+    refused = subprocess.run(
+        [*command, "--servers", "4001"], env=environment, capture_output=True, text=True, check=False
+    )
 
     assert len(list(read_fleet([output]).servers())) == 150
     assert (refused.returncode, refused.stderr) == (2, "4001 servers do not fit: 1 times 4000 is the most\n")
@@ -196,5 +228,7 @@ def test_faults_are_read_from_a_file_and_strike_from_the_first_call(tmp_path):
     program = Program("--fleet", FLEETS / "hello.yaml", "--faults", faults)
     with pytest.raises(Exception, match="ThrottlingException"):
         program.handle.client("drs").describe_jobs()
-    assert json.load(urllib.request.urlopen(f"{program.handle.url}/_simulator/calls"))[0]["error"] == "ThrottlingException"
+    assert (
+        json.load(urllib.request.urlopen(f"{program.handle.url}/_simulator/calls"))[0]["error"] == "ThrottlingException"
+    )
     program.end()

@@ -4,11 +4,10 @@ import time
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 from botocore.config import Config
-from simulator.small_fleet import DB1, DB2, app, ec2_instances, events, instance_of, job, start, statuses
-
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 from drs_simulator.faults.specification import KINDS
+from simulator.small_fleet import DB1, DB2, app, ec2_instances, events, instance_of, job, start, statuses
 
 
 def refused(call, **parameters):
@@ -16,7 +15,11 @@ def refused(call, **parameters):
     with pytest.raises(ClientError) as caught:
         call(**parameters)
     answer = caught.value.response
-    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"], answer["ResponseMetadata"]["HTTPHeaders"]
+    return (
+        answer["Error"]["Code"],
+        answer["ResponseMetadata"]["HTTPStatusCode"],
+        answer["ResponseMetadata"]["HTTPHeaders"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -39,7 +42,8 @@ def test_a_fault_of_the_api_answers_instead_of_the_service(sim, drs, fault, code
     assert seen[:2] == (code, status)
     assert seen[2].get("retry-after") == (str(fault["retry_after"]) if "retry_after" in fault else None)
     assert drs.describe_jobs()["items"] == []
-    assert [(call["error"], call["committed"]) for call in sim.calls()][0] == (code, False)
+    first = sim.calls()[0]
+    assert (first["error"], first["committed"]) == (code, False)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +194,9 @@ def test_a_timeout_answers_nothing(sim, commit, jobs):
     ],
 )
 def test_a_launch_fails_at_any_event_with_the_raw_error_and_leaves_no_instance(sim, drs, event, last):
-    sim.fault({"service": "drs", "hostname": "db1", "do": "fail_at", "event": event, "error": "InsufficientInstanceCapacity"})
+    sim.fault(
+        {"service": "drs", "hostname": "db1", "do": "fail_at", "event": event, "error": "InsufficientInstanceCapacity"}
+    )
     job_id = start(drs, DB1, DB2)
     sim.advance("20m")
     line = next(one for one in drs.describe_job_log_items(jobID=job_id)["items"] if one["event"] == last)
@@ -302,7 +308,7 @@ def replication(drs, server=DB1):
         ({"do": "rescan"}, "RESCAN", "PT10M3S", None),
     ],
 )
-def test_replication_suffers_while_the_fault_lasts(sim, drs, fault, state, lag, error):
+def test_replication_suffers_while_the_fault_lasts(sim, drs, fault, state, lag, error):  # noqa: PLR0917 - a table
     (name,) = sim.fault({"hostname": "db1", **fault})
     sim.advance("10m")
     seen = replication(drs)
@@ -348,7 +354,11 @@ def test_a_foreign_job_holds_a_server_until_it_ends(sim, drs):
     sim.no_faults(name)
     sim.advance("5s")
 
-    assert (foreign["status"], foreign["tags"], [one["sourceServerID"] for one in foreign["participatingServers"]]) == ("STARTED", {}, [DB1])
+    assert (foreign["status"], foreign["tags"], [one["sourceServerID"] for one in foreign["participatingServers"]]) == (
+        "STARTED",
+        {},
+        [DB1],
+    )
     start(drs, DB1)
 
 
@@ -360,7 +370,8 @@ def test_a_native_plan_holds_a_server(sim, drs):
 
 
 @pytest.mark.parametrize(
-    ("fault", "quota"), [({"jobs": 20}, "L-D88FAC3A"), ({"in_jobs": 500}, "L-05AFA8C6"), ({"jobs": 19, "in_jobs": 500}, "L-05AFA8C6")]
+    ("fault", "quota"),
+    [({"jobs": 20}, "L-D88FAC3A"), ({"in_jobs": 500}, "L-05AFA8C6"), ({"jobs": 19, "in_jobs": 500}, "L-05AFA8C6")],
 )
 def test_somebody_else_has_used_the_quota(sim, drs, fault, quota):
     sim.fault({"do": "quota_used", **fault})
@@ -396,7 +407,11 @@ def test_tiny_pages_lose_nothing(sim, drs):
     pages = list(drs.get_paginator("describe_source_servers").paginate())
 
     assert {len(one["items"]) for one in pages[:-1]} == {3}
-    assert len({one["sourceServerID"] for page in pages for one in page["items"]}) == sum(len(one["items"]) for one in pages) > 40
+    assert (
+        len({one["sourceServerID"] for page in pages for one in page["items"]})
+        == sum(len(one["items"]) for one in pages)
+        > 40
+    )
 
 
 ACTION = {
@@ -423,7 +438,9 @@ def test_launch_actions_fail_hang_and_never_find_their_agent(sim, drs, fault, af
     status = job(drs, job_id)["participatingServers"][0]
 
     assert status["launchStatus"] == "LAUNCHED"
-    assert [(run["status"], run["failureReason"]) for run in status["launchActionsStatus"]["runs"]] == [("FAILED", reason)]
+    assert [(run["status"], run["failureReason"]) for run in status["launchActionsStatus"]["runs"]] == [
+        ("FAILED", reason)
+    ]
 
 
 def test_impaired_is_there_for_whoever_asks_ec2s_status(sim, drs):

@@ -6,8 +6,24 @@ from datetime import datetime
 import pytest
 from botocore.exceptions import ClientError
 from simulator.small_fleet import (
-    AWAY1, BARE1, DB1, DB2, EXT1, FAST1, MARKET1, NEW1, OFF1, STAGING, WEB1, WIN1,
-    app, ec2_instances, events, instance_of, job, start, statuses,
+    AWAY1,
+    BARE1,
+    DB1,
+    DB2,
+    EXT1,
+    FAST1,
+    MARKET1,
+    NEW1,
+    OFF1,
+    STAGING,
+    WEB1,
+    WIN1,
+    ec2_instances,
+    events,
+    instance_of,
+    job,
+    start,
+    statuses,
 )  # fmt: skip
 
 
@@ -44,13 +60,25 @@ def test_a_small_linux_server_launches_with_the_measured_events_at_the_measured_
         pytest.param(FAST1, ["SNAPSHOT_START", "SNAPSHOT_END", "LAUNCH_START", "LAUNCH_END"], id="fast: no conversion"),
         pytest.param(
             AWAY1,
-            ["SNAPSHOT_START", "SNAPSHOT_FAIL", "USING_PREVIOUS_SNAPSHOT", "CONVERSION_START", "CONVERSION_END", "LAUNCH_START", "LAUNCH_END"],
+            [
+                "SNAPSHOT_START",
+                "SNAPSHOT_FAIL",
+                "USING_PREVIOUS_SNAPSHOT",
+                "CONVERSION_START",
+                "CONVERSION_END",
+                "LAUNCH_START",
+                "LAUNCH_END",
+            ],
             id="the source cannot be reached",
         ),
         pytest.param(
-            WIN1, ["SNAPSHOT_START", "SNAPSHOT_END", "CONVERSION_START", "CONVERSION_END", "LAUNCH_START", "LAUNCH_END"], id="windows"
+            WIN1,
+            ["SNAPSHOT_START", "SNAPSHOT_END", "CONVERSION_START", "CONVERSION_END", "LAUNCH_START", "LAUNCH_END"],
+            id="windows",
         ),
-        pytest.param(EXT1, ["SNAPSHOT_START", "SNAPSHOT_END", "LAUNCH_START", "LAUNCH_END"], id="extended: converted elsewhere"),
+        pytest.param(
+            EXT1, ["SNAPSHOT_START", "SNAPSHOT_END", "LAUNCH_START", "LAUNCH_END"], id="extended: converted elsewhere"
+        ),
     ],
 )
 def test_each_kind_of_server_has_its_own_events(sim, drs, server, expected):
@@ -63,7 +91,9 @@ def test_each_kind_of_server_has_its_own_events(sim, drs, server, expected):
 
 def test_an_unreachable_source_costs_ten_minutes_unless_a_point_in_time_is_pinned(sim, drs):
     pinned = drs.describe_recovery_snapshots(sourceServerID=AWAY1, order="DESC")["items"][0]
-    job_id = drs.start_recovery(sourceServers=[{"sourceServerID": AWAY1, "recoverySnapshotID": pinned["snapshotID"]}])["job"]["jobID"]
+    job_id = drs.start_recovery(sourceServers=[{"sourceServerID": AWAY1, "recoverySnapshotID": pinned["snapshotID"]}])[
+        "job"
+    ]["jobID"]
     sim.advance("10m")
 
     assert job(drs, job_id)["status"] == "COMPLETED"
@@ -186,7 +216,9 @@ def test_launch_disposition_stopped_leaves_the_instance_stopped(sim, drs):
 def test_a_server_is_launched_into_a_stopped_instance_that_allows_it(sim, drs):
     ec2 = sim.client("ec2")
     subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
-    target = ec2.run_instances(MinCount=1, MaxCount=1, ImageId="ami-12345678", SubnetId=subnet)["Instances"][0]["InstanceId"]
+    target = ec2.run_instances(MinCount=1, MaxCount=1, ImageId="ami-12345678", SubnetId=subnet)["Instances"][0][
+        "InstanceId"
+    ]
     ec2.create_tags(Resources=[target], Tags=[{"Key": "AWSDRS", "Value": "AllowLaunchingIntoThisInstance"}])
     into = {"launchIntoEC2InstanceID": target}
     drs.update_launch_configuration(sourceServerID=DB1, copyTags=False, launchIntoInstanceProperties=into)
@@ -225,7 +257,9 @@ def test_a_mandatory_launch_action_that_fails_makes_the_launch_failed_although_t
 
 def test_an_extended_server_makes_a_second_job_in_its_staging_account(sim, drs):
     start(drs, EXT1)
-    credentials = sim.client("sts").assume_role(RoleArn=f"arn:aws:iam::{STAGING}:role/any", RoleSessionName="test")["Credentials"]
+    credentials = sim.client("sts").assume_role(RoleArn=f"arn:aws:iam::{STAGING}:role/any", RoleSessionName="test")[
+        "Credentials"
+    ]
     there = sim.client(
         "drs", aws_access_key_id=credentials["AccessKeyId"], aws_secret_access_key=credentials["SecretAccessKey"],
         aws_session_token=credentials["SessionToken"],
@@ -238,12 +272,27 @@ def test_an_extended_server_makes_a_second_job_in_its_staging_account(sim, drs):
 @pytest.mark.parametrize(
     ("servers", "code", "message"),
     [
-        pytest.param([OFF1], "ConflictException", f"Source server {OFF1} is not replicating: its state does not allow a recovery", id="stopped"),
-        pytest.param([NEW1], "ConflictException", f"Source server {NEW1} has no consistent recovery point", id="initial sync"),
         pytest.param(
-            [MARKET1], "ConflictException", f"Source server {MARKET1} has volumes without the attributes that a launch needs", id="marketplace"
+            [OFF1],
+            "ConflictException",
+            f"Source server {OFF1} is not replicating: its state does not allow a recovery",
+            id="stopped",
         ),
-        pytest.param(["s-00000000000000000"], "ResourceNotFoundException", "Source server s-00000000000000000 does not exist", id="unknown"),
+        pytest.param(
+            [NEW1], "ConflictException", f"Source server {NEW1} has no consistent recovery point", id="initial sync"
+        ),
+        pytest.param(
+            [MARKET1],
+            "ConflictException",
+            f"Source server {MARKET1} has volumes without the attributes that a launch needs",
+            id="marketplace",
+        ),
+        pytest.param(
+            ["s-00000000000000000"],
+            "ResourceNotFoundException",
+            "Source server s-00000000000000000 does not exist",
+            id="unknown",
+        ),
         pytest.param([DB1, DB1], "ValidationException", f"Source servers are named twice: {DB1}", id="twice"),
     ],
 )

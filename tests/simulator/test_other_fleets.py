@@ -15,7 +15,16 @@ def code_of(call, **parameters) -> str:
 
 def test_quotas_refuse_the_101st_server_the_21st_job_and_the_501st_server_in_flight(start_drs_simulator):
     sim = start_drs_simulator(
-        {"accounts": [{"id": HOME, "regions": [{"name": "us-west-2", "servers": [{"count": 600, "hostname": "s{n}", "id": "s-{n:017d}"}]}]}]}
+        {
+            "accounts": [
+                {
+                    "id": HOME,
+                    "regions": [
+                        {"name": "us-west-2", "servers": [{"count": 600, "hostname": "s{n}", "id": "s-{n:017d}"}]}
+                    ],
+                }
+            ]
+        }
     )
     sim.clock(freeze=True)
     drs = sim.client("drs")
@@ -36,7 +45,9 @@ def test_quotas_refuse_the_101st_server_the_21st_job_and_the_501st_server_in_fli
 
 
 def test_service_quotas_knows_drs_and_the_fleets_own_values(start_drs_simulator):
-    sim = start_drs_simulator({"accounts": [{"id": HOME, "regions": [{"name": "us-west-2", "quotas": {"L-B827C881": 2}}]}]})
+    sim = start_drs_simulator(
+        {"accounts": [{"id": HOME, "regions": [{"name": "us-west-2", "quotas": {"L-B827C881": 2}}]}]}
+    )
     quotas = sim.client("service-quotas")
     listed = {one["QuotaCode"]: one["Value"] for page in quotas.get_paginator("list_service_quotas").paginate(
         ServiceCode="drs", PaginationConfig={"PageSize": 2}) for one in page["Quotas"]}  # fmt: skip

@@ -3,13 +3,12 @@
 import time
 
 import boto3
-import pytest
-from moto import mock_aws
-from simulator.small_fleet import DB1, SMALL, start, statuses
-
 import drs_simulator
+import pytest
 from drs_simulator.generate import generate
 from drs_simulator.registration import current
+from moto import mock_aws
+from simulator.small_fleet import DB1, SMALL, start, statuses
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +19,11 @@ def big(start_drs_simulator):
 def test_describe_jobs_does_not_grow_with_finished_jobs(big):
     big.clock(freeze=True)
     drs = big.client("drs")
-    servers = [one["sourceServerID"] for page in drs.get_paginator("describe_source_servers").paginate() for one in page["items"]]
+    servers = [
+        one["sourceServerID"]
+        for page in drs.get_paginator("describe_source_servers").paginate()
+        for one in page["items"]
+    ]
     assert len(servers) == 4000
 
     def round_of_jobs():

@@ -8,10 +8,23 @@ import urllib.request
 import botocore.session
 import pytest
 from botocore.exceptions import ClientError
-from simulator.small_fleet import DB1, DB2, HOME, NEW1, OFF1, ONPREM1, STAGING, app, events, instance_of, job, start, statuses
-
 from drs_simulator.operations.registry import OPERATIONS
 from drs_simulator.validation import OBSERVED_VALUES, drs_model
+from simulator.small_fleet import (
+    DB1,
+    DB2,
+    HOME,
+    NEW1,
+    OFF1,
+    ONPREM1,
+    STAGING,
+    app,
+    events,
+    instance_of,
+    job,
+    start,
+    statuses,
+)
 
 
 def code_of(call, **parameters) -> str:
@@ -27,7 +40,9 @@ def launched(sim, drs, *servers, **more) -> str:
 
 
 def assumed(sim, account, region="us-west-2"):
-    credentials = sim.client("sts").assume_role(RoleArn=f"arn:aws:iam::{account}:role/any", RoleSessionName="test")["Credentials"]
+    credentials = sim.client("sts").assume_role(RoleArn=f"arn:aws:iam::{account}:role/any", RoleSessionName="test")[
+        "Credentials"
+    ]
     return sim.client(
         "drs", region_name=region, aws_access_key_id=credentials["AccessKeyId"],
         aws_secret_access_key=credentials["SecretAccessKey"], aws_session_token=credentials["SessionToken"],
@@ -107,7 +122,11 @@ def test_delete_job_cancels_nothing(sim, drs):
 def test_paginators_walk_through_everything(sim, drs):
     for number in range(1, 6):
         start(drs, app(number))
-    jobs = [one for page in drs.get_paginator("describe_jobs").paginate(PaginationConfig={"PageSize": 2}) for one in page["items"]]
+    jobs = [
+        one
+        for page in drs.get_paginator("describe_jobs").paginate(PaginationConfig={"PageSize": 2})
+        for one in page["items"]
+    ]
 
     assert len({one["jobID"] for one in jobs}) == 5
     assert code_of(drs.describe_jobs, nextToken="made up") == "ValidationException"
@@ -122,7 +141,10 @@ def test_tags_are_read_and_changed_by_arn(sim, drs):
     assert drs.list_tags_for_resource(resourceArn=server)["tags"] == {"Tier": "data", "Owner": "me"}
     assert drs.list_tags_for_resource(resourceArn=job_arn)["tags"] == {"run": "1"}
     assert code_of(drs.list_tags_for_resource, resourceArn=server + "0") == "ResourceNotFoundException"
-    assert code_of(drs.tag_resource, resourceArn=server, tags={str(number): "" for number in range(51)}) == "ValidationException"
+    assert (
+        code_of(drs.tag_resource, resourceArn=server, tags={str(number): "" for number in range(51)})
+        == "ValidationException"
+    )
 
 
 # -- accounts, errors -----------------------------------------------------------------------------------------------
@@ -139,7 +161,9 @@ def test_accounts_and_regions_are_apart(sim, drs):
 
 def raw(sim, method, path, body, headers=None):
     scope = "AWS4-HMAC-SHA256 Credential=x/20260101/us-west-2/drs/aws4_request, SignedHeaders=host, Signature=0"
-    request = urllib.request.Request(f"{sim.url}{path}", body, {"Authorization": scope, **(headers or {})}, method=method)
+    request = urllib.request.Request(
+        f"{sim.url}{path}", body, {"Authorization": scope, **(headers or {})}, method=method
+    )
     try:
         with urllib.request.urlopen(request) as answer:
             return answer.status, answer.headers.get("x-amzn-ErrorType"), json.loads(answer.read() or b"{}")
@@ -154,14 +178,34 @@ def raw(sim, method, path, body, headers=None):
         pytest.param("/StartRecovery", b"{", None, id="no JSON"),
         pytest.param("/StartRecovery", b"[]", None, id="no object"),
         pytest.param("/StartRecovery", b"{}", ["sourceServers"], id="missing"),
-        pytest.param("/StartRecovery", b'{"sourceServers": [{"sourceServerID": "db1"}]}', ["sourceServers[0].sourceServerID"] * 2, id="pattern"),
-        pytest.param("/StartRecovery", b'{"sourceServers": [], "dryRun": true}', ["sourceServers", "dryRun"], id="empty and unknown"),
+        pytest.param(
+            "/StartRecovery",
+            b'{"sourceServers": [{"sourceServerID": "db1"}]}',
+            ["sourceServers[0].sourceServerID"] * 2,
+            id="pattern",
+        ),
+        pytest.param(
+            "/StartRecovery",
+            b'{"sourceServers": [], "dryRun": true}',
+            ["sourceServers", "dryRun"],
+            id="empty and unknown",
+        ),
         pytest.param("/StartRecovery", b'{"sourceServers": "all"}', ["sourceServers"], id="wrong type"),
         pytest.param("/DescribeJobs", b'{"maxResults": 0}', ["maxResults"], id="too small"),
         pytest.param("/DescribeJobs", b'{"maxResults": true}', ["maxResults"], id="bool for a number"),
-        pytest.param("/DescribeJobs", b'{"filters": {"fromDate": "2026-01-01T00:00:00+00:00"}}', ["filters.fromDate"], id="date without Z"),
+        pytest.param(
+            "/DescribeJobs",
+            b'{"filters": {"fromDate": "2026-01-01T00:00:00+00:00"}}',
+            ["filters.fromDate"],
+            id="date without Z",
+        ),
         pytest.param("/DescribeJobs", b'{"filters": {"jobIDs": ["job-1"]}}', ["filters.jobIDs[0]"] * 2, id="job id"),
-        pytest.param("/DescribeRecoverySnapshots", b'{"sourceServerID": "s-00000000000000000", "order": "UP"}', ["order"], id="enum"),
+        pytest.param(
+            "/DescribeRecoverySnapshots",
+            b'{"sourceServerID": "s-00000000000000000", "order": "UP"}',
+            ["order"],
+            id="enum",
+        ),
         pytest.param("/NoSuchOperation", b"{}", None, id="no such operation"),
     ],
 )
@@ -173,7 +217,9 @@ def test_a_bad_request_is_told_what_is_wrong(sim, path, body, fields):
 
 
 @pytest.mark.parametrize("operation", sorted(drs_model().operation_names))
-@pytest.mark.parametrize("body", [b"", b"null", b'{"x": 1}', b'{"sourceServerID": {"a": [1]}, "recoveryInstanceIDs": 7}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b'{"x": 1}', b'{"sourceServerID": {"a": [1]}, "recoveryInstanceIDs": 7}', b"\xff\xfe"]
+)
 def test_no_request_makes_the_simulator_fail(running, operation, body):
     http = drs_model().operation_model(operation).http
     status, _, answer = raw(running, http["method"], http["requestUri"].replace("{resourceArn}", "x"), body or None)
@@ -242,7 +288,9 @@ def test_a_new_server_goes_through_its_initial_sync(sim, drs):
 
 def test_recovery_points_follow_the_policy_and_age_out(sim, drs):
     def points():
-        return [one["snapshotID"] for one in drs.describe_recovery_snapshots(sourceServerID=DB1, maxResults=1000)["items"]]
+        return [
+            one["snapshotID"] for one in drs.describe_recovery_snapshots(sourceServerID=DB1, maxResults=1000)["items"]
+        ]
 
     before = points()
     sim.advance("10m")
@@ -284,7 +332,10 @@ def test_a_failover_is_reversed_failed_back_and_protected_again(sim, drs):
     drs.reverse_replication(recoveryInstanceID=instance)
     origin = sim.client("drs", region_name="us-east-1")
     (back,) = origin.describe_source_servers()["items"]
-    assert (back["replicationDirection"], back["sourceProperties"]["identificationHints"]["awsInstanceID"]) == ("FAILBACK", instance)
+    assert (back["replicationDirection"], back["sourceProperties"]["identificationHints"]["awsInstanceID"]) == (
+        "FAILBACK",
+        instance,
+    )
     assert instance_of(drs, DB2)["failback"]["state"] == "FAILBACK_IN_PROGRESS"
     assert code_of(drs.terminate_recovery_instances, recoveryInstanceIDs=[instance]) == "ConflictException"
     sim.advance("1h")
@@ -312,7 +363,12 @@ def test_a_failover_is_reversed_failed_back_and_protected_again(sim, drs):
     origin.delete_recovery_instance(recoveryInstanceID=primary)
     origin.disconnect_source_server(sourceServerID=back["sourceServerID"])
     origin.delete_source_server(sourceServerID=back["sourceServerID"])
-    assert sim.client("ec2", region_name="us-east-1").describe_instances()["Reservations"][0]["Instances"][0]["State"]["Name"] == "running"
+    assert (
+        sim.client("ec2", region_name="us-east-1").describe_instances()["Reservations"][0]["Instances"][0]["State"][
+            "Name"
+        ]
+        == "running"
+    )
 
 
 def test_a_server_from_a_data_centre_fails_back_by_the_failback_client_only(sim, drs):
@@ -326,11 +382,17 @@ def test_a_server_from_a_data_centre_fails_back_by_the_failback_client_only(sim,
 
 
 def test_a_source_network_is_protected_and_recovered(sim, drs):
-    network = drs.create_source_network(vpcID="vpc-0123456789abcdef0", originAccountID=HOME, originRegion="us-east-1")["sourceNetworkID"]
-    assert code_of(drs.start_source_network_recovery, sourceNetworks=[{"sourceNetworkID": network}]) == "ConflictException"
+    network = drs.create_source_network(vpcID="vpc-0123456789abcdef0", originAccountID=HOME, originRegion="us-east-1")[
+        "sourceNetworkID"
+    ]
+    assert (
+        code_of(drs.start_source_network_recovery, sourceNetworks=[{"sourceNetworkID": network}]) == "ConflictException"
+    )
     drs.start_source_network_replication(sourceNetworkID=network)
     sim.advance("5m")
-    job_id = drs.start_source_network_recovery(sourceNetworks=[{"sourceNetworkID": network}], tags={"run": "1"})["job"]["jobID"]
+    job_id = drs.start_source_network_recovery(sourceNetworks=[{"sourceNetworkID": network}], tags={"run": "1"})["job"][
+        "jobID"
+    ]
     sim.advance("10m")
     (shown,) = drs.describe_source_networks()["items"]
 
@@ -357,10 +419,17 @@ def native_plan(drs, *steps) -> str:
 
 def test_a_native_plan_is_a_second_actor_that_holds_its_servers(sim, drs):
     plan = native_plan(drs, [DB1], 5, [DB2])
-    execution = drs.start_recovery_plan_execution(recoveryPlanArn=plan, mode="DRILL")["recoveryPlanExecution"]["recoveryPlanExecutionArn"]
+    execution = drs.start_recovery_plan_execution(recoveryPlanArn=plan, mode="DRILL")["recoveryPlanExecution"][
+        "recoveryPlanExecutionArn"
+    ]
 
     def steps():
-        return [one["status"] for one in drs.list_recovery_plan_execution_steps(recoveryPlanExecutionArn=execution)["recoveryPlanExecutionSteps"]]
+        return [
+            one["status"]
+            for one in drs.list_recovery_plan_execution_steps(recoveryPlanExecutionArn=execution)[
+                "recoveryPlanExecutionSteps"
+            ]
+        ]
 
     assert code_of(drs.start_recovery, sourceServers=[{"sourceServerID": DB2}]) == "ConflictException"
     sim.advance("5m")
@@ -368,7 +437,10 @@ def test_a_native_plan_is_a_second_actor_that_holds_its_servers(sim, drs):
     sim.advance("5m")
     assert steps() == ["COMPLETED", "WAITING", "NOT_STARTED"]
     sim.advance("15m")
-    assert drs.get_recovery_plan_execution(recoveryPlanExecutionArn=execution)["recoveryPlanExecution"]["status"] == "COMPLETED"
+    assert (
+        drs.get_recovery_plan_execution(recoveryPlanExecutionArn=execution)["recoveryPlanExecution"]["status"]
+        == "COMPLETED"
+    )
     assert code_of(drs.delete_source_server, sourceServerID=DB1) == "ConflictException"
     start(drs, DB2)
 
@@ -376,14 +448,19 @@ def test_a_native_plan_is_a_second_actor_that_holds_its_servers(sim, drs):
 def test_a_critical_server_that_fails_stops_a_native_plan_and_a_retry_goes_on(sim, drs):
     plan = native_plan(drs, [DB1, app(1)], [DB2])
     sim.fault({"hostname": "db1", "do": "fail_at", "event": "LAUNCH_START", "count": 1})
-    execution = drs.start_recovery_plan_execution(recoveryPlanArn=plan, mode="RECOVERY")["recoveryPlanExecution"]["recoveryPlanExecutionArn"]
+    execution = drs.start_recovery_plan_execution(recoveryPlanArn=plan, mode="RECOVERY")["recoveryPlanExecution"][
+        "recoveryPlanExecutionArn"
+    ]
     sim.advance("15m")
     steps = drs.list_recovery_plan_execution_steps(recoveryPlanExecutionArn=execution)["recoveryPlanExecutionSteps"]
     assert [one["status"] for one in steps] == ["FAILED", "NOT_STARTED"]
     drs.retry_recovery_plan_execution_step(recoveryPlanExecutionStepArn=steps[0]["recoveryPlanExecutionStepArn"])
     sim.advance("30m")
 
-    assert drs.get_recovery_plan_execution(recoveryPlanExecutionArn=execution)["recoveryPlanExecution"]["status"] == "COMPLETED"
+    assert (
+        drs.get_recovery_plan_execution(recoveryPlanExecutionArn=execution)["recoveryPlanExecution"]["status"]
+        == "COMPLETED"
+    )
     assert [sorted(one["sourceServerID"] for one in item["participatingServers"]) for item in drs.describe_jobs()["items"]][::-1] == [
         sorted([DB1, app(1)]), [DB1], [DB2],
     ]  # fmt: skip
@@ -391,12 +468,20 @@ def test_a_critical_server_that_fails_stops_a_native_plan_and_a_retry_goes_on(si
 
 def test_cancelling_a_native_plan_never_stops_its_job(sim, drs):
     plan = native_plan(drs, [DB1], [DB2])
-    execution = drs.start_recovery_plan_execution(recoveryPlanArn=plan, mode="DRILL")["recoveryPlanExecution"]["recoveryPlanExecutionArn"]
+    execution = drs.start_recovery_plan_execution(recoveryPlanArn=plan, mode="DRILL")["recoveryPlanExecution"][
+        "recoveryPlanExecutionArn"
+    ]
     sim.advance("1m")
-    assert drs.cancel_recovery_plan_execution(recoveryPlanExecutionArn=execution)["recoveryPlanExecution"]["status"] == "CANCELLING"
+    assert (
+        drs.cancel_recovery_plan_execution(recoveryPlanExecutionArn=execution)["recoveryPlanExecution"]["status"]
+        == "CANCELLING"
+    )
     sim.advance("20m")
 
-    assert drs.get_recovery_plan_execution(recoveryPlanExecutionArn=execution)["recoveryPlanExecution"]["status"] == "CANCELLED"
+    assert (
+        drs.get_recovery_plan_execution(recoveryPlanExecutionArn=execution)["recoveryPlanExecution"]["status"]
+        == "CANCELLED"
+    )
     assert [statuses(drs, one["jobID"]) for one in drs.describe_jobs()["items"]] == [{DB1: "LAUNCHED"}]
 
 
@@ -415,14 +500,19 @@ def test_replication_settings_keep_the_three_rules(sim, drs):
 
 
 def test_templates_come_and_go(sim, drs):
-    made = drs.create_launch_configuration_template(launchDisposition="STOPPED", tags={"a": "b"})["launchConfigurationTemplate"]
+    made = drs.create_launch_configuration_template(launchDisposition="STOPPED", tags={"a": "b"})[
+        "launchConfigurationTemplate"
+    ]
     name = made["launchConfigurationTemplateID"]
     assert code_of(drs.create_launch_configuration_template) == "ServiceQuotaExceededException"
     drs.update_launch_configuration_template(launchConfigurationTemplateID=name, copyTags=False)
     assert [one["copyTags"] for one in drs.describe_launch_configuration_templates()["items"]] == [False]
     assert drs.list_tags_for_resource(resourceArn=made["arn"])["tags"] == {"a": "b"}
     drs.delete_launch_configuration_template(launchConfigurationTemplateID=name)
-    assert code_of(drs.delete_launch_configuration_template, launchConfigurationTemplateID=name) == "ResourceNotFoundException"
+    assert (
+        code_of(drs.delete_launch_configuration_template, launchConfigurationTemplateID=name)
+        == "ResourceNotFoundException"
+    )
 
 
 def test_extended_servers_are_made_from_a_staging_account(sim, drs):
@@ -431,4 +521,8 @@ def test_extended_servers_are_made_from_a_staging_account(sim, drs):
     assert [one["accountID"] for one in drs.list_staging_accounts()["accounts"]] == [STAGING]
     assert drs.list_extensible_source_servers(stagingAccountID=STAGING)["items"] == []
     made = drs.create_extended_source_server(sourceServerArn=staged["arn"])["sourceServer"]
-    assert made["stagingArea"] == {"status": "EXTENDED", "stagingAccountID": STAGING, "stagingSourceServerArn": staged["arn"]}
+    assert made["stagingArea"] == {
+        "status": "EXTENDED",
+        "stagingAccountID": STAGING,
+        "stagingSourceServerArn": staged["arn"],
+    }

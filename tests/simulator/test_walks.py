@@ -1,11 +1,6 @@
 """Whatever callers and faults do, in any order, the world stays a possible one."""
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from simulator.small_fleet import DB1, DB2, FAST1, HOME, SMALL, WEB1, app
-
 from drs_simulator import cloud
 from drs_simulator.calls import AwsCall
 from drs_simulator.clock import Clock
@@ -16,6 +11,10 @@ from drs_simulator.moto_state import clear_moto
 from drs_simulator.simulator import Simulator
 from drs_simulator.validation import drs_model
 from drs_simulator.wire import Reply
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from simulator.small_fleet import DB1, DB2, FAST1, HOME, SMALL, WEB1, app
 
 SERVERS = st.sampled_from([DB1, DB2, FAST1, WEB1, app(1), app(2)])
 FLEET = parsed(SMALL)
@@ -44,7 +43,11 @@ MOVES = {
     "FAILED": {"FAILED"},
     "TERMINATED": {"TERMINATED"},
 }
-JOB_MOVES = {"PENDING": {"PENDING", "STARTED", "COMPLETED"}, "STARTED": {"STARTED", "COMPLETED"}, "COMPLETED": {"COMPLETED"}}
+JOB_MOVES = {
+    "PENDING": {"PENDING", "STARTED", "COMPLETED"},
+    "STARTED": {"STARTED", "COMPLETED"},
+    "COMPLETED": {"COMPLETED"},
+}
 
 
 class Walk(RuleBasedStateMachine):
@@ -59,7 +62,16 @@ class Walk(RuleBasedStateMachine):
         import json
 
         http = drs_model().operation_model(operation).http
-        call = AwsCall("drs", operation, HOME, "us-west-2", http["method"], http["requestUri"], body=json.dumps(request).encode(), request=request)
+        call = AwsCall(
+            "drs",
+            operation,
+            HOME,
+            "us-west-2",
+            http["method"],
+            http["requestUri"],
+            body=json.dumps(request).encode(),
+            request=request,
+        )
         try:
             reply = self.simulator.serve(call, lambda: Reply(404))
         except ConnectionDropped:
@@ -119,7 +131,9 @@ class Walk(RuleBasedStateMachine):
 
     @invariant()
     def no_instance_is_leaked(self):
-        alive = {name for name, one in cloud.instances(HOME, "us-west-2").items() if cloud.state_of(one) != "TERMINATED"}
+        alive = {
+            name for name, one in cloud.instances(HOME, "us-west-2").items() if cloud.state_of(one) != "TERMINATED"
+        }
         assert alive <= set(self.region.instances)
 
     @invariant()
@@ -131,7 +145,10 @@ class Walk(RuleBasedStateMachine):
 @pytest.mark.timeout(120)
 def test_no_walk_leads_to_an_impossible_world():
     run_state_machine_as_test(
-        Walk, settings=settings(max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+        Walk,
+        settings=settings(
+            max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
     )
 
 
@@ -139,12 +156,17 @@ def test_a_walk_is_the_same_for_the_same_seed():
     def ids():
         clear_moto()
         simulator = Simulator(FLEET, Clock(60, real_time=lambda: 1_800_000_000.0), random_seed=3)
-        call = AwsCall("drs", "StartRecovery", HOME, "us-west-2", path="/StartRecovery", body=b'{"sourceServers":[{"sourceServerID":"%s"}]}' % DB1.encode())
+        call = AwsCall(
+            "drs",
+            "StartRecovery",
+            HOME,
+            "us-west-2",
+            path="/StartRecovery",
+            body=b'{"sourceServers":[{"sourceServerID":"%s"}]}' % DB1.encode(),
+        )
         first = simulator.serve(call, lambda: Reply(404)).body
         simulator.world.clock.advance(900)
         simulator.world.advance()
         return first, sorted(simulator.world.regions[HOME, "us-west-2"].instances)
 
     assert ids() == ids()
-
-

@@ -1,1 +1,1 @@
-"""Faults: what can be written (`specification`), whether one strikes now (`engine`), what it does to a call (`effects`)."""
+"""Faults: what can be written (`specification`), whether one strikes (`engine`), what it does (`effects`)."""

@@ -55,7 +55,7 @@ def code_for(kind: str, service: str) -> str:
     return SERVICE_CODES[kind].get(service, SERVICE_CODES[kind]["*"])
 
 
-def effect_on(engine: FaultEngine, subject: Subject) -> Effect:
+def effect_on(engine: FaultEngine, subject: Subject) -> Effect:  # noqa: PLR0911 - one line per kind of fault
     """Return what the faults in force do to this call. A delay and one other effect add up."""
     slow = engine.strike(frozenset({"latency"}), subject)
     wait = slow.fault.seconds + slow.fault.delay if slow is not None and slow.fault.do == "latency" else 0.0

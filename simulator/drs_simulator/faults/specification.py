@@ -51,30 +51,42 @@ class Fault(BaseModel):
 
 
 class Throttle(Fault):
+    """Too many requests."""
+
     do: Literal["throttle"]
     retry_after: float | None = Field(default=None, ge=0)
 
 
 class ServerError(Fault):
+    """The service fails."""
+
     do: Literal["server_error"]
     status: int = Field(default=500, ge=500, le=599)
     retry_after: float | None = Field(default=None, ge=0)
 
 
 class AccessDeniedFault(Fault):
+    """The caller may not."""
+
     do: Literal["access_denied"]
 
 
 class ExpiredToken(Fault):
+    """The caller's credentials have expired."""
+
     do: Literal["expired_token"]
 
 
 class Latency(Fault):
+    """The answer comes late."""
+
     do: Literal["latency"]
     seconds: Seconds = 1.0
 
 
 class Timeout(Fault):
+    """No answer comes, and in the end the connection closes."""
+
     do: Literal["timeout"]
     hold: Seconds = 75.0
     """Real seconds until the connection is closed without an answer."""
@@ -82,15 +94,21 @@ class Timeout(Fault):
 
 
 class Outage(Fault):
+    """The service is down in a Region."""
+
     do: Literal["outage"]
     how: Literal["error", "drop"] = "error"
 
 
 class CommitThenDrop(Fault):
+    """The service does it, and the caller never hears."""
+
     do: Literal["commit_then_drop"]
 
 
 class FailAt(Fault):
+    """A launch fails at an event."""
+
     do: Literal["fail_at"]
     event: Literal[
         "CLEANUP_START", "CLEANUP_END", "SNAPSHOT_START", "SNAPSHOT_END", "USING_PREVIOUS_SNAPSHOT",
@@ -100,71 +118,101 @@ class FailAt(Fault):
 
 
 class FailSilently(Fault):
+    """A launch fails within a second and says nothing."""
+
     do: Literal["fail_silently"]
 
 
 class Stuck(Fault):
+    """A launch stands still."""
+
     do: Literal["stuck"]
     event: str | None = None
     """The event that never comes; without it the very next one."""
 
 
 class Slow(Fault):
+    """A launch takes longer."""
+
     do: Literal["slow"]
     factor: float = Field(default=3.0, gt=0)
 
 
 class LaunchedStopped(Fault):
+    """A launched instance stands still."""
+
     do: Literal["launched_stopped"]
 
 
 class TerminatedBehindDrs(Fault):
+    """An instance is terminated in EC2, and DRS was not asked."""
+
     do: Literal["terminated_behind_drs"]
 
 
 class Impaired(Fault):
+    """EC2's status checks of an instance fail."""
+
     do: Literal["impaired"]
 
 
 class NoCapacity(Fault):
+    """EC2 has no instance of a type in a zone."""
+
     do: Literal["no_capacity"]
     instance_type: str | None = None
     zone: str | None = None
 
 
 class Stall(Fault):
+    """Replication stalls."""
+
     do: Literal["stall"]
     error: str = "AGENT_NOT_SEEN"
 
 
 class Lag(Fault):
+    """Replication lags behind."""
+
     do: Literal["lag"]
     lag: Seconds = 600.0
     growing: bool = True
 
 
 class Disconnect(Fault):
+    """The source is gone."""
+
     do: Literal["disconnect"]
 
 
 class Rescan(Fault):
+    """The disks are read again."""
+
     do: Literal["rescan"]
     lasts: Seconds | None = Field(default=1800.0, alias="for")
 
 
 class SnapshotExpired(Fault):
+    """The recovery points taken so far are gone."""
+
     do: Literal["snapshot_expired"]
 
 
 class ForeignJob(Fault):
+    """Somebody else's job holds servers."""
+
     do: Literal["foreign_job"]
 
 
 class NativePlan(Fault):
+    """A native Recovery Plan holds servers."""
+
     do: Literal["native_plan"]
 
 
 class QuotaUsed(Fault):
+    """Somebody else uses up a quota."""
+
     do: Literal["quota_used"]
     jobs: int = Field(default=0, ge=0)
     """How many of the concurrent jobs somebody else runs."""
@@ -173,42 +221,79 @@ class QuotaUsed(Fault):
 
 
 class InvisibleFor(Fault):
+    """A new job or instance is not described for a while."""
+
     do: Literal["invisible_for"]
     seconds: Seconds = 30.0
     """Simulated time for which a new job or recovery instance is not described."""
 
 
 class StaleReads(Fault):
+    """DescribeJobs shows the past."""
+
     do: Literal["stale_reads"]
     age: Seconds = 60.0
     """Simulated age of what DescribeJobs says of an unfinished job."""
 
 
 class PageSize(Fault):
+    """Pages are tiny."""
+
     do: Literal["page_size"]
     items: int = Field(default=1, ge=1)
 
 
 class Fail(Fault):
+    """A launch action, an SSM command or a Lambda function fails."""
+
     do: Literal["fail"]
     error: str = "the action ended with exit code 1"
 
 
 class Hang(Fault):
+    """A launch action, an SSM command or a Lambda function hangs."""
+
     do: Literal["hang"]
 
 
 class AgentMissing(Fault):
+    """The SSM agent of an instance is never found."""
+
     do: Literal["agent_missing"]
 
 
 AnyFault = (
-    Throttle | ServerError | AccessDeniedFault | ExpiredToken | Latency | Timeout | Outage | CommitThenDrop
-    | FailAt | FailSilently | Stuck | Slow | LaunchedStopped | TerminatedBehindDrs | Impaired | NoCapacity
-    | Stall | Lag | Disconnect | Rescan | SnapshotExpired
-    | ForeignJob | NativePlan | QuotaUsed | InvisibleFor | StaleReads | PageSize
-    | Fail | Hang | AgentMissing
-)  # fmt: skip
+    Throttle
+    | ServerError
+    | AccessDeniedFault
+    | ExpiredToken
+    | Latency
+    | Timeout
+    | Outage
+    | CommitThenDrop
+    | FailAt
+    | FailSilently
+    | Stuck
+    | Slow
+    | LaunchedStopped
+    | TerminatedBehindDrs
+    | Impaired
+    | NoCapacity
+    | Stall
+    | Lag
+    | Disconnect
+    | Rescan
+    | SnapshotExpired
+    | ForeignJob
+    | NativePlan
+    | QuotaUsed
+    | InvisibleFor
+    | StaleReads
+    | PageSize
+    | Fail
+    | Hang
+    | AgentMissing
+)
 
 KINDS: dict[str, type[Fault]] = {get_args(kind.model_fields["do"].annotation)[0]: kind for kind in get_args(AnyFault)}
 """Every `do`, with its class."""
@@ -218,8 +303,23 @@ API = frozenset(
 )
 """Faults of the API itself: for every service, decided before the call is served."""
 
-CONDITIONS = frozenset({"outage", "stall", "lag", "disconnect", "rescan", "snapshot_expired", "foreign_job", "native_plan",
-                        "quota_used", "impaired", "no_capacity", "page_size", "stale_reads"})  # fmt: skip
+CONDITIONS = frozenset(
+    {
+        "outage",
+        "stall",
+        "lag",
+        "disconnect",
+        "rescan",
+        "snapshot_expired",
+        "foreign_job",
+        "native_plan",
+        "quota_used",
+        "impaired",
+        "no_capacity",
+        "page_size",
+        "stale_reads",
+    }
+)
 """Faults that are a state of the world while they last, and are not used up by being looked at."""
 
 FAULTS: TypeAdapter[list[AnyFault]] = TypeAdapter(list[Annotated[AnyFault, Field(discriminator="do")]])

@@ -24,9 +24,17 @@ class DRSResponse(BaseResponse):
         address = urlsplit(self.uri)
         body = self.raw_body if isinstance(self.raw_body, bytes) else str(self.raw_body or "").encode()
         call = AwsCall(
-            "drs", None, self.current_account, self.region, self.method, unquote(address.path), address.query,
-            {key.lower(): value for key, value in self.headers.items()}, body, access_key=self.access_key,
-        )  # fmt: skip
+            "drs",
+            None,
+            self.current_account,
+            self.region,
+            self.method,
+            unquote(address.path),
+            address.query,
+            {key.lower(): value for key, value in self.headers.items()},
+            body,
+            access_key=self.access_key,
+        )
         try:
             call.operation, path_parameters = wire.operation_of(call.method, call.path)
             call.request = wire.request_of(call.operation, path_parameters, call.query, call.body)

@@ -19,7 +19,9 @@ from drs_simulator.world import World, happening
 def _find(context: Context, execution_arn: str) -> Execution:
     found = context.region.executions.get(execution_arn)
     if found is None:
-        raise NotFound(f"Recovery plan execution {execution_arn} does not exist", execution_arn, "RecoveryPlanExecution")
+        raise NotFound(
+            f"Recovery plan execution {execution_arn} does not exist", execution_arn, "RecoveryPlanExecution"
+        )
     return found
 
 
@@ -63,7 +65,9 @@ def start_recovery_plan_execution(context: Context, request: Request) -> Answer:
             raise QuotaExceeded("one recovery plan execution at a time", "L-00000003")
     if not plan.steps:
         raise Conflict(f"Recovery plan {plan.name} has no steps", resourceId=plan.arn)
-    names = [server["serverArn"].rsplit("/", 1)[-1] for step in plan.steps for server in servers_of(step["configuration"])]
+    names = [
+        server["serverArn"].rsplit("/", 1)[-1] for step in plan.steps for server in servers_of(step["configuration"])
+    ]
     for name in names:
         ensure_free(world, context.server(name))
     execution_arn = f"{plan.arn}/execution/{world.fresh_id('rpe-')}"
@@ -87,7 +91,11 @@ def start_recovery_plan_execution(context: Context, request: Request) -> Answer:
 
 def _execution_step(execution_arn: str, number: int, step: dict[str, Any], now: str) -> dict[str, Any]:
     servers = servers_of(step["configuration"])
-    configuration = {"executionServerStepConfiguration": {"servers": [dict(one) for one in servers]}} if servers else step["configuration"]
+    configuration = (
+        {"executionServerStepConfiguration": {"servers": [dict(one) for one in servers]}}
+        if servers
+        else step["configuration"]
+    )
     return {
         "recoveryPlanExecutionStepArn": f"{execution_arn}/step/{number}",
         "stepIndex": number,
@@ -145,9 +153,13 @@ def _launch(world: World, due: float, region: Region, execution: Execution, step
     try:
         ensure_room(world, region, len(names))
     except QuotaExceeded as error:
-        _fail(world, due, region, execution, step, str(error))
+        _fail(world, due, region, execution, step=step, why=str(error))
         return
-    points = {name: _pinned(world, region, execution, name) for name in names if name in region.servers and name not in region.busy}
+    points = {
+        name: _pinned(world, region, execution, name)
+        for name in names
+        if name in region.servers and name not in region.busy
+    }
     initiated_by = "START_DRILL" if execution.mode == "DRILL" else "START_RECOVERY"
     job = create_launch_job(world, region, points, initiated_by=initiated_by, tags=execution.tags)
     job.plan_step = step["recoveryPlanExecutionStepArn"]
@@ -178,9 +190,11 @@ def plan_job_ends(world: World, due: float, job: Job) -> None:
     if execution is None:
         return
     step = next(one for one in execution.steps if one["recoveryPlanExecutionStepArn"] == job.plan_step)
-    lost = [one["serverArn"] for one in _servers(step) if one.get("impactLevel") == "CRITICAL" and _has_failed(region, one)]
+    lost = [
+        one["serverArn"] for one in _servers(step) if one.get("impactLevel") == "CRITICAL" and _has_failed(region, one)
+    ]
     if lost:
-        _fail(world, due, region, execution, step, f"critical servers failed: {', '.join(lost)}")
+        _fail(world, due, region, execution, step=step, why=f"critical servers failed: {', '.join(lost)}")
         return
     _set(world, due, step, "COMPLETED")
     execution_goes_on(world, due, job.key, execution.arn)
@@ -189,7 +203,7 @@ def plan_job_ends(world: World, due: float, job: Job) -> None:
 JOB_WATCHERS.append(plan_job_ends)
 
 
-def _fail(world: World, due: float, region: Region, execution: Execution, step: dict[str, Any], why: str) -> None:
+def _fail(world: World, due: float, region: Region, execution: Execution, *, step: dict[str, Any], why: str) -> None:
     _set(world, due, step, "FAILED")
     step["errorDetail"] = {"code": "STEP_FAILED", "message": why}
     execution.error = step["errorDetail"]
@@ -215,7 +229,9 @@ def list_recovery_plan_executions(context: Context, request: Request) -> Answer:
     """List executions, newest first."""
     plan, status = request.get("recoveryPlanArn"), request.get("status")
     executions = [
-        one for one in reversed(context.region.executions.values()) if plan in {None, one.plan_arn} and status in {None, one.status}
+        one
+        for one in reversed(context.region.executions.values())
+        if plan in {None, one.plan_arn} and status in {None, one.status}
     ]
     return page(context, request, executions, _summary, "recoveryPlanExecutions")
 
@@ -224,7 +240,9 @@ def list_recovery_plan_executions(context: Context, request: Request) -> Answer:
 def list_recovery_plan_execution_steps(context: Context, request: Request) -> Answer:
     """List the steps of an execution."""
     status = (request.get("filter") or {}).get("status")
-    steps = [one for one in _find(context, request["recoveryPlanExecutionArn"]).steps if status in {None, one["status"]}]
+    steps = [
+        one for one in _find(context, request["recoveryPlanExecutionArn"]).steps if status in {None, one["status"]}
+    ]
 
     def render(step: dict[str, Any]) -> Answer:
         return {key: step[key] for key in STEP_SUMMARY if key in step}
@@ -267,8 +285,10 @@ def retry_recovery_plan_execution_step(context: Context, request: Request) -> An
     world, region = context.world, context.region
     execution, step = _find_step(context, request["recoveryPlanExecutionStepArn"])
     if step["status"] not in {"FAILED", "TIMED_OUT"}:
-        raise Conflict(f"step {step['stepName']} is {step['status']}: only a failed one can be retried", resourceId=execution.arn)
-    _resume(world, region, execution)
+        raise Conflict(
+            f"step {step['stepName']} is {step['status']}: only a failed one can be retried", resourceId=execution.arn
+        )
+    _resume(region, execution)
     step["attempt"] += 1
     step.pop("errorDetail", None)
     _set(world, world.now, step, "NOT_STARTED")
@@ -284,22 +304,28 @@ def update_recovery_plan_execution_step(context: Context, request: Request) -> A
     wanted = request.get("status")
     if wanted is not None:
         if wanted != "SKIPPED" or step["status"] not in {"NOT_STARTED", "WAITING", "FAILED", "TIMED_OUT"}:
-            raise Conflict(f"step {step['stepName']} is {step['status']}: it cannot become {wanted}", resourceId=execution.arn)
+            raise Conflict(
+                f"step {step['stepName']} is {step['status']}: it cannot become {wanted}", resourceId=execution.arn
+            )
         was = step["status"]
         _set(world, world.now, step, "SKIPPED")
         if was != "NOT_STARTED":
-            _resume(world, region, execution)
+            _resume(region, execution)
             world.at(world.now, execution_goes_on, region.key, execution.arn)
     elif step["status"] != "NOT_STARTED":
         raise Conflict(f"step {step['stepName']} is {step['status']}", resourceId=execution.arn)
     if request.get("servers"):
-        step["configuration"] = {"executionServerStepConfiguration": {"servers": [{"impactLevel": "CRITICAL", **one} for one in request["servers"]]}}
+        step["configuration"] = {
+            "executionServerStepConfiguration": {
+                "servers": [{"impactLevel": "CRITICAL", **one} for one in request["servers"]]
+            }
+        }
     if request.get("waitDurationMinutes"):
         step["configuration"] = {"waitStepConfiguration": {"waitDurationMinutes": request["waitDurationMinutes"]}}
     return {"recoveryPlanExecutionStep": step}
 
 
-def _resume(world: World, region: Region, execution: Execution) -> None:
+def _resume(region: Region, execution: Execution) -> None:
     if execution.is_over:
         others = [one for one in region.executions.values() if one is not execution and not one.is_over]
         if others:

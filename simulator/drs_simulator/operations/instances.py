@@ -73,12 +73,18 @@ def reverse_replication(context: Context, request: Request) -> Answer:
     origin = server.spec.origin
     target = world.region(origin.account or region.account, str(origin.region))
     target.initialized = True
-    back = _reprotected(world, one, server) if server.direction == "FAILBACK" else None
+    back = _reprotected(world, server) if server.direction == "FAILBACK" else None
     if back is None:
-        spec = server.spec.model_copy(update={
-            "origin": Origin(account=region.account, region=region.name, instance=one.id),
-            "launch": LaunchPlace(), "launch_template": "default", "staging_account": None, "protected_for": 0.0, "actions": (),
-        })  # fmt: skip
+        spec = server.spec.model_copy(
+            update={
+                "origin": Origin(account=region.account, region=region.name, instance=one.id),
+                "launch": LaunchPlace(),
+                "launch_template": "default",
+                "staging_account": None,
+                "protected_for": 0.0,
+                "actions": (),
+            }
+        )
         back = new_server(world, target, spec, world.fresh_id("s-"))
         back.direction = "FAILBACK"
         back.replication = Replication(
@@ -110,7 +116,7 @@ def _ensure_reversible(world: World, one: RecoveryInstance, server: SourceServer
         raise Conflict(f"Recovery instance {one.id} has not finished initializing", resourceId=one.id)
 
 
-def _reprotected(world: World, one: RecoveryInstance, server: SourceServer) -> SourceServer | None:
+def _reprotected(world: World, server: SourceServer) -> SourceServer | None:
     """The failed-back instance is protected again by the server that it once was: its disks are only rescanned."""
     original = world.find_server(server.reversed_arn) if server.reversed_arn else None
     if original is None:
@@ -150,9 +156,13 @@ def start_failback_launch(context: Context, request: Request) -> Answer:
         if one.server_id in context.region.busy:
             raise Conflict(f"Recovery instance {one.id} is being processed by a job", resourceId=one.id)
     job = create_job(
-        context.world, context.region, {one.server_id: (LAUNCH[0], LAUNCH[2]) for one in instances},
-        job_type="LAUNCH", initiated_by="FAILBACK", tags=request.get("tags") or {},
-    )  # fmt: skip
+        context.world,
+        context.region,
+        {one.server_id: (LAUNCH[0], LAUNCH[2]) for one in instances},
+        job_type="LAUNCH",
+        initiated_by="FAILBACK",
+        tags=request.get("tags") or {},
+    )
     for one in instances:
         one.failback_state = "FAILBACK_COMPLETED"
     return {"job": views.job(job)}
@@ -179,7 +189,7 @@ def update_failback_replication_configuration(context: Context, request: Request
     return {}
 
 
-def failback_is_complete(world: World, due: float, job: Job) -> None:
+def failback_is_complete(world: World, _due: float, job: Job) -> None:
     """A launch of a FAILBACK server completes the failback of the instance that it replicates."""
     region = world.regions[job.key]
     for part in job.participants.values():

@@ -60,8 +60,15 @@ def _ensure_idle(context: Context, plan: Plan) -> None:
         raise Conflict(f"Recovery plan {plan.name} has an execution in progress", resourceId=plan.arn)
 
 
-def _ensure_fits(context: Context, plan: Plan, configuration: dict[str, Any], *, instead_of: dict[str, Any] | None = None) -> None:
-    kept = [server["serverArn"] for step in plan.steps if step is not instead_of for server in servers_of(step["configuration"])]
+def _ensure_fits(
+    context: Context, plan: Plan, configuration: dict[str, Any], *, instead_of: dict[str, Any] | None = None
+) -> None:
+    kept = [
+        server["serverArn"]
+        for step in plan.steps
+        if step is not instead_of
+        for server in servers_of(step["configuration"])
+    ]
     added = [server["serverArn"] for server in servers_of(configuration)]
     if len(kept) + len(added) > MOST_SERVERS:
         raise QuotaExceeded(f"a recovery plan has at most {MOST_SERVERS} servers", "L-00000001")
@@ -156,7 +163,11 @@ def _with_impact(configuration: dict[str, Any]) -> dict[str, Any]:
     """A server whose impact level is not said is CRITICAL."""
     if "serverStepConfiguration" not in configuration:
         return configuration
-    return {"serverStepConfiguration": {"servers": [{"impactLevel": "CRITICAL", **server} for server in servers_of(configuration)]}}
+    return {
+        "serverStepConfiguration": {
+            "servers": [{"impactLevel": "CRITICAL", **server} for server in servers_of(configuration)]
+        }
+    }
 
 
 @operation("GetRecoveryPlanStep")

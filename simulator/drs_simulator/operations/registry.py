@@ -26,7 +26,7 @@ class Context:
 
     @property
     def subject(self) -> Subject:
-        """This call as faults see it."""
+        """The call, as faults see it."""
         return Subject(operation=self.operation, account=self.region.account, region=self.region.name)
 
     def server(self, server_id: str) -> SourceServer:

@@ -12,7 +12,7 @@ from drs_simulator.replication import RecoveryPoint, Replication, sync_seconds
 
 
 @operation("InitializeService")
-def initialize_service(context: Context, request: Request) -> Answer:
+def initialize_service(context: Context, _request: Request) -> Answer:
     """Make DRS usable in this account and Region."""
     context.region.initialized = True
     return {}
@@ -60,9 +60,12 @@ def describe_recovery_snapshots(context: Context, request: Request) -> Answer:
         taken = world.stamp(point.taken)
         volumes = len(server.spec.disks) if server is not None else 0
         return {
-            "snapshotID": point.id, "sourceServerID": request["sourceServerID"], "expectedTimestamp": taken, "timestamp": taken,
+            "snapshotID": point.id,
+            "sourceServerID": request["sourceServerID"],
+            "expectedTimestamp": taken,
+            "timestamp": taken,
             "ebsSnapshots": [ids.stable("snap-", point.id, number) for number in range(volumes)],
-        }  # fmt: skip
+        }
 
     return page(context, request, points, render)
 
@@ -77,9 +80,12 @@ def start_replication(context: Context, request: Request) -> Answer:
         raise Conflict(f"Source server {server.id} is replicating already", resourceId=server.id)
     _ensure_room_for_replication(context)
     server.replication = Replication(
-        steady=None, began=context.world.now, sync_seconds=sync_seconds(server.spec.disks), lag=server.spec.lag,
+        steady=None,
+        began=context.world.now,
+        sync_seconds=sync_seconds(server.spec.disks),
+        lag=server.spec.lag,
         retention_days=server.replication.retention_days,
-    )  # fmt: skip
+    )
     return {"sourceServer": views.source_server(context.world, server)}
 
 
@@ -119,7 +125,7 @@ def retry_data_replication(context: Context, request: Request) -> Answer:
 
 @operation("DisconnectSourceServer")
 def disconnect_source_server(context: Context, request: Request) -> Answer:
-    """Part with a source server for good: replication and recovery points go; refused while a recovery instance exists."""
+    """Part with a source server for good: replication and recovery points go; not while a recovery instance exists."""
     server = context.server(request["sourceServerID"])
     ensure_free(context.world, server)
     if server.instance_id is not None and server.instance_id in context.region.instances:

@@ -257,8 +257,11 @@ def _tags_of(context: Context, resource_arn: str) -> dict[str, str]:
     if parts[2:5] == ["drs", region.name, region.account]:
         kind, _, name = parts[5].partition("/")
         things: dict[str, Any] = {
-            "source-server": region.servers, "job": region.jobs, "recovery-instance": region.instances, "source-network": region.networks,
-        }  # fmt: skip
+            "source-server": region.servers,
+            "job": region.jobs,
+            "recovery-instance": region.instances,
+            "source-network": region.networks,
+        }
         if name in things.get(kind, {}):
             return things[kind][name].tags
         templates = {

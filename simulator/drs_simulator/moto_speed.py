@@ -1,0 +1,52 @@
+"""Two look-ups of moto's EC2 that read everything to find one thing, made direct: same answers, thousands of servers.
+
+moto finds the tags of one resource by matching every tag of the Region against a pattern, and one instance by copying
+every reservation. With 4,000 servers the first made a start of the simulator take 15 seconds instead of one.
+"""
+
+from typing import Any
+
+from moto.ec2.models.instances import InstanceBackend
+from moto.ec2.models.tags import TagBackend
+from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
+
+
+def install() -> None:
+    """Wrap the two look-ups; everything but the plain case still goes to moto's own."""
+    _wrap_tags()
+    _wrap_instances()
+
+
+def _wrap_tags() -> None:
+    original = TagBackend.describe_tags
+
+    def describe_tags(self: Any, filters: dict[str, list[str]] | None = None) -> list[dict[str, str]]:
+        names = filters["resource-id"] if filters is not None and set(filters) == {"resource-id"} else None
+        if names is None or any("*" in name or "?" in name for name in names):
+            return original(self, filters)
+        return [
+            {
+                "resource_id": name,
+                "key": key,
+                "value": value,
+                "resource_type": EC2_PREFIX_TO_RESOURCE.get(get_prefix(name), ""),
+            }
+            for name in names
+            if name in self.tags
+            for key, value in self.tags[name].items()
+        ]
+
+    TagBackend.describe_tags = describe_tags  # type: ignore[method-assign]  # moto has no hook for it
+
+
+def _wrap_instances() -> None:
+    original = InstanceBackend.get_instance
+
+    def get_instance(self: Any, instance_id: str) -> Any:
+        for reservation in list(self.reservations.values()):
+            for instance in reservation.instances:
+                if instance.id == instance_id:
+                    return instance
+        return original(self, instance_id)
+
+    InstanceBackend.get_instance = get_instance  # type: ignore[method-assign]  # moto has no hook for it
