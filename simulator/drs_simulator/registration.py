@@ -23,6 +23,7 @@ from drs_simulator.errors import BadInput
 from drs_simulator.fleet import Fleet, parsed, read_fleet
 from drs_simulator.simulator import Simulator
 
+ACCOUNT = re.compile(r"\d{12}")
 EMPTY_FLEET: dict[str, Any] = {"accounts": [{"id": "123456789012", "regions": []}]}
 
 
@@ -96,7 +97,13 @@ def current() -> Simulator:
 
 
 def account_of(access_key: str) -> str:
-    """Return the account that an access key belongs to: who STS issued it for, or the fleet's first."""
+    """Return the account that an access key belongs to.
+
+    A key that IAM or STS issued belongs to whom it was issued for, a key of twelve digits to the account with this
+    number (so that a caller can be of any account), every other one to the fleet's first account.
+    """
+    if ACCOUNT.fullmatch(access_key):
+        return access_key
     for account, partitions in list(moto.iam.models.iam_backends.items()):
         if any(access_key in backend.access_keys for backend in list(partitions.values())):
             return str(account)
