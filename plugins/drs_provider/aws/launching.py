@@ -77,7 +77,7 @@ def start_once(
             log.info("StartRecovery was throttled; sent again in %.1f s", pause)
             sleep(pause)
         except (Conflict, ServiceUnavailable) as error:
-            log.warning("%s. Looking whether the job was started all the same", error)
+            log.warning("%s; looking whether the job was started all the same", error)
             ours = find_ours(hook, launch, since=since, pauses=_looks_after(error), sleep=sleep)
             if ours is None:
                 raise

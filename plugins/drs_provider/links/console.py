@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from airflow.sdk import BaseOperator, BaseOperatorLink, Context
-from airflow.sdk.bases.xcom import BaseXCom as XCom
+from airflow.sdk import BaseOperator, BaseOperatorLink
 
 CONSOLE_DOMAINS: Mapping[str, str] = {
     "aws": "console.aws.amazon.com",
@@ -28,23 +27,26 @@ def partition_of(region: str) -> str:
 
 
 class _DrsLink(BaseOperatorLink):
-    """Link to one thing of the DRS console, named by Region and id in an XCom of the task."""
+    """Link to one thing of the DRS console, named by Region and id."""
 
     name: ClassVar[str]
     key: ClassVar[str]
     path: ClassVar[str]
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
-        """Return the console's address of what the task works on; empty while that is not known."""
-        value = XCom.get_value(key=self.key, ti_key=ti_key)
-        if not isinstance(value, Mapping) or not value.get("id"):
-            return ""
-        return console_url(self.path.format(id=value["id"]), region=str(value["region"]))
+        """Return the console's address of what the task works on; empty while that is not known.
+
+        Airflow asks in the task's own process after every leg, and keeps the answer: nothing is stored twice.
+        """
+        region, resource_id = getattr(operator, "drs_links", {}).get(self.key, ("", ""))
+        return console_url(self.path.format(id=resource_id), region=region) if resource_id else ""
 
     @classmethod
-    def persist(cls, context: Context, *, region: str, resource_id: str) -> None:
-        """Remember what the link of this task points at."""
-        context["ti"].xcom_push(key=cls.key, value={"region": region, "id": resource_id})
+    def point_at(cls, operator: BaseOperator, *, region: str, resource_id: str) -> None:
+        """Say what the link of this task points at, on every leg that knows it."""
+        links = {**getattr(operator, "drs_links", {}), cls.key: (region, resource_id)}
+        # Past Airflow's guard of attributes set after the constructor: these belong to one leg only.
+        operator.__dict__["drs_links"] = links
 
 
 class DrsJobLink(_DrsLink):

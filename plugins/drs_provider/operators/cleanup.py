@@ -96,14 +96,21 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
             return self._go_on(context, began=self._now(), requests=0, looks=0)
 
     def resume_cleanup(
-        self, context: Context, event: DrsJobEvent | Any, *, began: str, requests: int, looks: int
+        self,
+        context: Context,
+        event: DrsJobEvent | Any,
+        *,
+        began: str | None = None,
+        requests: int = 0,
+        looks: int = 0,
     ) -> Any:
-        """Look again after a wait."""
+        """Look again after a wait (``dag.test()`` drops what a deferral carries; the counting then begins anew)."""
         with failing_for_good():
             self.prepare(context)
             if isinstance(event, Mapping) and event.get("outcome") == "refused":
                 raise AwsError("DescribeJobs", "Refused", str(event["detail"]))
-            return self._go_on(context, began=instant(began), requests=requests, looks=looks)
+            start = instant(began) if began else self._now()
+            return self._go_on(context, began=start, requests=requests, looks=looks)
 
     def _refuse_unclear(self) -> None:
         rendered_bool("include_recovery", self.include_recovery)
@@ -174,12 +181,12 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
             try:
                 job = self.hook.terminate(batch)
             except (Conflict, QuotaExceeded, NotFound, ServiceUnavailable, Throttled) as refusal:
-                self.log.warning("%s. Looking again after a while", refusal)
+                self.log.warning("%s; looking again after a while", refusal)
                 continue
             self.log.info("Job %s terminates %d instances: %s", job["jobID"], len(batch), ", ".join(batch))
             started.append(job["jobID"])
             store.set(_JOBS, [*(store.get(_JOBS) or []), job["jobID"]], retention=NEVER_EXPIRE)
-            DrsJobLink.persist(context, region=self.hook.region, resource_id=job["jobID"])
+            DrsJobLink.point_at(self, region=self.hook.region, resource_id=job["jobID"])
         return started
 
     def _wait(self, job_ids: Sequence[str], *, began: datetime, requests: int, looks: int) -> NoReturn:

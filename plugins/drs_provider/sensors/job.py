@@ -81,8 +81,7 @@ class DrsRecoveryJobSensor(DrsSensor):
         deadline = now + timedelta(seconds=self.timeout)
         ids = ", ".join(_job_ids(launches))
         self.log.info("Waiting for %s, at most %s", ids, words(deadline - now))
-        if launches[0].region:
-            DrsJobLink.persist(context, region=launches[0].region, resource_id=_job_ids(launches)[0])
+        self._link_job(launches)
         self.defer(
             trigger=DrsJobTrigger(
                 watches=[{"aws": one.aws(self.aws), "job_ids": _job_ids([one])} for one in launches],
@@ -94,13 +93,14 @@ class DrsRecoveryJobSensor(DrsSensor):
             timeout=deadline - now + BACKSTOP,
         )
 
-    def jobs_ended(self, context: Context, event: DrsJobEvent, *, deadline: str) -> dict[str, Any]:
+    def jobs_ended(self, context: Context, event: DrsJobEvent, *, deadline: str | None = None) -> dict[str, Any]:
         """Turn what the trigger saw into a verdict, a wait for the instances, or an error."""
         with failing_for_good():
             self.prepare(context)
+            self._link_job(self._launches())
             match event["outcome"]:
                 case "ended":
-                    return self._judge(context, instant(deadline))
+                    return self._judge(context, self._deadline(deadline))
                 case "timed_out":
                     raise self._timed_out()
                 case "vanished":
@@ -108,13 +108,16 @@ class DrsRecoveryJobSensor(DrsSensor):
                 case _:
                     raise AwsError("DescribeJobs", "Refused", event["detail"])
 
-    def instances_settled(self, context: Context, event: DrsInstancesEvent, *, deadline: str) -> dict[str, Any]:
+    def instances_settled(
+        self, context: Context, event: DrsInstancesEvent, *, deadline: str | None = None
+    ) -> dict[str, Any]:
         """Judge after the wait for the instances, whatever they have become."""
         with failing_for_good():
             self.prepare(context)
+            self._link_job(self._launches())
             if event["outcome"] == "refused":
                 raise AwsError("DescribeRecoveryInstances", "Refused", event["detail"])
-            return self._judge(context, instant(deadline), last_word=event["outcome"] == "timed_out")
+            return self._judge(context, self._deadline(deadline), last_word=event["outcome"] == "timed_out")
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume; a deferral that Airflow itself timed out ends in this package's words."""
@@ -137,7 +140,7 @@ class DrsRecoveryJobSensor(DrsSensor):
         context["ti"].xcom_push(key="jobs", value=jobs)
         launched = sum(result.status == "launched" for result in results)
         self.log.info("%d of %d servers %s\n%s", launched, len(results), ready, table(results))
-        self._link(context, findings)
+        self._link_instance(findings)
         verdict = judge(results, allows=self._tolerance())
         if verdict == "failed":
             failed = {result.hostname: result.reason or "" for result in results if result.status != "launched"}
@@ -170,14 +173,21 @@ class DrsRecoveryJobSensor(DrsSensor):
             for server in ids
         }
 
-    def _link(self, context: Context, findings: Sequence["_Found"]) -> None:
-        """Point the links at the first job and at the first instance."""
-        DrsJobLink.persist(context, region=findings[0].region, resource_id=findings[0].jobs[0]["jobID"])
+    def _link_job(self, launches: Sequence[Launched]) -> None:
+        region = launches[0].region or self.hook.region
+        DrsJobLink.point_at(self, region=region, resource_id=_job_ids(launches)[0])
+
+    def _link_instance(self, findings: Sequence["_Found"]) -> None:
+        """Point the link at the first instance."""
         for finding in findings:
             for result in finding.results:
                 if result.instance_id:
-                    DrsRecoveryInstanceLink.persist(context, region=finding.region, resource_id=result.instance_id)
+                    DrsRecoveryInstanceLink.point_at(self, region=finding.region, resource_id=result.instance_id)
                     return
+
+    def _deadline(self, carried: str | None) -> datetime:
+        """Return the deadline that the deferral carried; ``dag.test()`` drops it, the time then counts from now."""
+        return instant(carried) if carried else datetime.now(UTC) + timedelta(seconds=self.timeout)
 
     def _wait_for_instances(self, findings: Sequence["_Found"], deadline: datetime) -> NoReturn:
         pending = {server: job for finding in findings for server, job in finding.pending.items()}

@@ -104,7 +104,7 @@ class DrsJobTrigger(BaseTrigger):
                     case Refused(error):
                         return _event("refused", job_ids, str(error))
                     case Trouble(error, pause):
-                        self.log.warning("%s. Asking again in %.1f s", error, pause)
+                        self.log.warning("%s; asking again in %.1f s", error, pause)
                     case Seen() as seen:
                         if seen.jobs and (says := phase(map(read_job, seen.jobs.values()))) != said:
                             said = says

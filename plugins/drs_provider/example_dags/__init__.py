@@ -1,0 +1,1 @@
+"""One DAG for every operator and sensor, to read and to copy."""
