@@ -4,35 +4,30 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import httpx
 from drs_provider.plan.reading import RunnablePlan, read_one
 from rich.console import Console
 
 from demo import closing
-from demo.board import ServerNow, Wave, board, instant
 from demo.environment import USER
 from demo.ports import PortTaken
-from demo.screen import Header, Screen, screen_for
-from demo.simulator_api import instances, jobs
+from demo.processes import GuardDied
+from demo.screen import screen_for
+from demo.simulator_api import instances
 from demo.stack import PROJECT, Settings, Stack, StackError
-
-LOOK_EVERY = 1.0
-"""Seconds between two looks at the run."""
+from demo.watching import Watch
 
 REPORT = "finish.report"
-PREFLIGHT_TASK, PREFLIGHT = "preflight.check", "preflight"
-"""Where preflight leaves the servers of every wave: task and XCom key."""
-OVER = ("success", "failed")
-PASSED = ("passed", "completed_with_exceptions")
 
-FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
-"""Exit codes: the drill did not pass; the demo could not run; somebody stopped it."""
+PASSED, FAILED, UNUSABLE, EXCEPTIONS, INTERRUPTED = 0, 1, 2, 3, 130
+"""Exit codes: passed; failed or refused; the demo could not run; passed but for failures that the plan tolerates;
+somebody stopped it."""
 
 
 class Stopped(BaseException):
@@ -50,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Stopped, KeyboardInterrupt):
         console.print("\nstopped: no process of the demo is left")
         return INTERRUPTED
-    except (StackError, PortTaken, ValueError) as error:
+    except (StackError, PortTaken, GuardDied, httpx.HTTPError) as error:
         console.print(str(error), style="bold")
         return UNUSABLE
 
@@ -91,12 +86,12 @@ def demo(options: argparse.Namespace, console: Console) -> int:
 
 
 def drill(stack: Stack, runnable: RunnablePlan, console: Console) -> int:
-    """Run one drill and show it; return 0 when it passed, 1 when it did not."""
+    """Run one drill and show it; return its exit code."""
     dag_id = f"drs.{runnable.plan.name}"
     before = instances(stack.simulator.address)
     run_id = stack.airflow.trigger(dag_id, {"mode": "drill", "reason": "make demo"})
     with screen_for(console) as screen:
-        run = watch(stack, run_id, runnable, screen)
+        run = Watch(stack, runnable, run_id).until_over(screen)
     proof, is_clean = closing.left_over(before, instances(stack.simulator.address))
     result = stack.airflow.result(dag_id, run_id, REPORT)
     console.print()
@@ -108,42 +103,14 @@ def drill(stack: Stack, runnable: RunnablePlan, console: Console) -> int:
     for line in closing.verdict(report, stack.settings.speed):
         console.print(line)
     console.print(f"{proof}\n  report     {local(result['html'])}\n             {local(result['json'])}")
-    is_good = run["state"] == "success" and result["verdict"] in PASSED and is_clean
-    return 0 if is_good else FAILED
+    return exit_code(run["state"], result["verdict"], is_clean)
 
 
-def watch(stack: Stack, run_id: str, runnable: RunnablePlan, screen: Screen) -> dict[str, Any]:
-    """Show a run until it is over; return it as Airflow's API gives it."""
-    dag_id = f"drs.{runnable.plan.name}"
-    names = [wave.name for wave in runnable.plan.waves]
-    roster: dict[str, list[str]] = {}
-    asked_at = datetime.now(UTC)
-    while True:
-        run = stack.airflow.run(dag_id, run_id)
-        began = instant(run["start_date"]) if run["start_date"] else asked_at
-        now = instant(run["end_date"]) if run["end_date"] else datetime.now(UTC)
-        roster = roster or roster_of(stack.airflow.result(dag_id, run_id, PREFLIGHT_TASK, PREFLIGHT))
-        servers = [
-            ServerNow(server, job.job_id, job.created_at, phase)
-            for job in jobs(stack.simulator.state())
-            if job.created_at >= began
-            for server, phase in job.servers.items()
-        ]
-        waves: list[Wave] = board(names, stack.airflow.tasks(dag_id, run_id), roster, servers, now)
-        screen.show(Header(dag_id, "drill", now - began, runnable.plan.rto, stack.settings.speed), waves)
-        if run["state"] in OVER:
-            return run
-        stack.check(wait=LOOK_EVERY)
-
-
-def roster_of(preflight: Mapping[str, Any] | None) -> dict[str, list[str]]:
-    """Read wave → server ids from what preflight returned; empty while it has not."""
-    if preflight is None:
-        return {}
-    return {
-        name: [server["server_id"] for target in wave["targets"] for server in target["servers"]]
-        for name, wave in preflight["waves"].items()
-    }
+def exit_code(state: str, verdict: str, is_clean: bool) -> int:
+    """Choose the exit code: a good one needs a green run, a good verdict and an empty EC2, all three."""
+    if state != "success" or not is_clean:
+        return FAILED
+    return {"passed": PASSED, "completed_with_exceptions": EXCEPTIONS}.get(verdict, FAILED)
 
 
 def local(address: str) -> Path:

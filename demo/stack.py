@@ -192,15 +192,18 @@ class Stack:
 
         :raises NotReady: with the import errors that Airflow shows, when it does not come to know it.
         """
-        give_up = time.monotonic() + within
+        began = time.monotonic()
         while not self.airflow.knows_dag(dag_id):
             self.check(wait=0.2)
-            errors = self.airflow.import_errors()
-            if errors or time.monotonic() > give_up:
+            waited = time.monotonic() - began
+            # Errors of other files are no news of this DAG, but after a while they are the likeliest reason.
+            errors = self.airflow.import_errors() if waited > _PATIENCE_WITH_ERRORS else []
+            if errors or waited > within:
                 said = "\n".join(errors) or f"no import error either; see {self.processes.log('dag-processor')}"
                 raise NotReady(f"Airflow does not know the DAG {dag_id}:\n{said}")
 
 
+_PATIENCE_WITH_ERRORS = 15.0
 _MIGRATION = "db-migrate"
 
 
