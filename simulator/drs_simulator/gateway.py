@@ -15,7 +15,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from drs_simulator import wire
 from drs_simulator.calls import AwsCall
 from drs_simulator.control import Control
-from drs_simulator.errors import Refusal
+from drs_simulator.errors import ConnectionDropped, Refusal
+from drs_simulator.refusing import injected
 from drs_simulator.registration import account_of
 from drs_simulator.simulator import Simulator
 from drs_simulator.wire import Reply
@@ -44,8 +45,15 @@ class Gateway:
         if path.startswith(MOTO_PAGES):
             return self._moto_page(method, raw_path, headers, body)
         call = read_call(method, path, query, headers, body)
+        # moto reads only keys of twenty characters: it is told whose call this is.
+        told = {**headers, "X-Moto-Account-Id": call.account}
         try:
-            return self.simulator.serve(call, lambda: self.ask_moto(method, raw_path, headers, body))
+            return self.simulator.serve(call, lambda: self.ask_moto(method, raw_path, told, body))
+        except ConnectionDropped:
+            raise
+        except Exception:  # the caller must get an answer; the traceback goes to whoever runs the simulator
+            logger.exception("the simulator failed at %s %s", call.service, call.operation)
+            return injected(call, ("InternalFailure", 500, "the simulator has a bug here: see its log"))
         finally:
             self._changed()
 
