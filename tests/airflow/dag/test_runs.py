@@ -1,0 +1,220 @@
+"""Whole runs of plans against the simulator: what is launched, what is not, and what is said about it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
+
+DAG_FILE = Path(__file__).parents[3] / "dags" / "recovery_plans.py"
+
+SHOP = """\
+kind: ProtectionGroup
+name: db
+region: us-west-2
+servers:
+  - s-00000000000000001
+  - s-00000000000000002
+  - {id: s-00000000000000003, critical: false}
+---
+kind: ProtectionGroup
+name: web
+region: us-west-2
+select: {tags: {Tier: web}}
+---
+kind: RecoveryPlan
+name: shop
+rto: 45m
+rpo: 5m
+drill: {network: shared}
+waves:
+  - {name: database, groups: [db]}
+  - {name: web, groups: [web]}
+"""
+
+TWO_ACCOUNTS = """\
+kind: ProtectionGroup
+name: db
+region: us-west-2
+servers: [s-00000000000000001]
+---
+kind: ProtectionGroup
+name: mail
+region: eu-central-1
+aws_conn_id: aws_there
+select: {tags: {Tier: mail}}
+---
+kind: RecoveryPlan
+name: shop
+drill: {network: shared}
+waves:
+  - {name: everything, groups: [db, mail]}
+"""
+
+
+class Run:
+    """A run that has ended, and what it left."""
+
+    def __init__(self, dag_run, reports):
+        self.dag_run = dag_run
+        self.state = str(dag_run.state)
+        self.tasks = {}
+        for one in dag_run.get_task_instances():
+            name = one.task_id if one.map_index < 0 else f"{one.task_id}[{one.rendered_map_index or one.map_index}]"
+            self.tasks[name] = str(one.state)
+        (report,) = reports.rglob("report.json")
+        self.report = json.loads(report.read_text())
+
+    @property
+    def servers(self):
+        return {s["hostname"]: s["status"] for wave in self.report["waves"] for s in wave["servers"]}
+
+    def said(self, task_id):
+        one = next(ti for ti in self.dag_run.get_task_instances() if ti.task_id == task_id)
+        return one.xcom_pull(task_id, key="error")
+
+
+@pytest.fixture
+def run(plans, airflow_db, simulator, tmp_path):
+    def run(text, **conf):
+        (plans / "shop.yaml").write_text(text)
+        bag = DagBag(str(DAG_FILE))
+        assert bag.import_errors == {}
+        dag = bag.dags["drs.shop"]
+        for task in dag.tasks:
+            if not hasattr(task, "partial_kwargs"):
+                task.retries = 0  # a retry waits
+        return Run(dag.test(run_conf={"mode": "drill", **conf}), tmp_path / "reports")
+
+    return run
+
+
+def calls(simulator, operation):
+    return [call for call in simulator.calls() if call["operation"] == operation]
+
+
+def instances(simulator, region="us-west-2", **client):
+    pages = simulator.client("ec2", region_name=region, **client).get_paginator("describe_instances").paginate()
+    found = [one for page in pages for reservation in page["Reservations"] for one in reservation["Instances"]]
+    recovered = [
+        one
+        for one in found
+        if any(tag["Key"] == "AWSElasticDisasterRecoverySourceServerID" for tag in one.get("Tags", ()))
+    ]
+    return {one["InstanceId"]: one["State"]["Name"] for one in recovered}
+
+
+def test_a_drill_launches_wave_by_wave_and_leaves_nothing(run, simulator):
+    ended = run(SHOP, reason="rehearsal")
+
+    assert ended.state == "success"
+    assert set(ended.tasks.values()) == {"success"}
+    assert {"database.servers[db1]", "database.servers[db3]", "web.servers[web2]"} <= set(ended.tasks)
+    assert ended.report["verdict"] == "passed"
+    assert (ended.report["run"]["reason"], ended.report["run"]["mode"]) == ("rehearsal", "drill")
+    assert set(ended.servers.values()) == {"LAUNCHED"}
+    assert ended.report["objectives"]["rpo"]["measured_seconds"] == pytest.approx(2, abs=0.5)
+    states = instances(simulator)
+    assert (len(states), set(states.values())) == (5, {"terminated"})
+    starts = calls(simulator, "StartRecovery")
+    assert [len(call["request"]["sourceServers"]) for call in starts] == [3, 2]
+    assert all(call["request"]["isDrill"] is True for call in starts)
+    jobs = {job["job_id"]: job for wave in ended.report["waves"] for job in wave["jobs"]}
+    assert len(jobs) == 2
+    assert starts[1]["at"] > starts[0]["at"]
+
+
+def test_a_failed_server_fails_its_wave_and_nothing_after_it_starts(run, simulator):
+    simulator.fault(
+        {"service": "drs", "hostname": "db2", "do": "fail_at", "event": "CONVERSION_START", "error": "NoCapacity"}
+    )
+
+    ended = run(SHOP)
+
+    assert ended.state == "failed"
+    assert (ended.tasks["database.recovery_job"], ended.tasks["web.start_recovery"]) == ("failed", "upstream_failed")
+    assert (ended.tasks["database.servers[db1]"], ended.tasks["database.servers[db2]"]) == ("success", "failed")
+    assert (ended.tasks["finish.clean_up"], ended.tasks["finish.report"]) == ("success", "success")
+    assert ended.tasks["finish.verdict"] == "failed"
+    assert ended.report["verdict"] == "failed"
+    assert [(one["hostname"], one["reason"]) for one in ended.report["failures"]] == [
+        ("db2", "CONVERSION_FAIL: NoCapacity")
+    ]
+    assert ended.servers == {
+        "db1": "LAUNCHED",
+        "db2": "FAILED",
+        "db3": "LAUNCHED",
+        "web1": "NOT_STARTED",
+        "web2": "NOT_STARTED",
+    }
+    assert len(calls(simulator, "StartRecovery")) == 1
+    assert set(instances(simulator).values()) == {"terminated"}
+
+
+def test_failures_that_the_plan_tolerates_end_green_and_with_exceptions(run, simulator):
+    for hostname in ("db2", "db3"):  # db3 is not critical, db2 is within the tolerance
+        simulator.fault({"service": "drs", "hostname": hostname, "do": "fail_silently"})
+
+    ended = run(SHOP.replace("{name: database, groups: [db]}", "{name: database, groups: [db], tolerate_failures: 1}"))
+
+    assert ended.state == "success"
+    assert ended.report["verdict"] == "completed_with_exceptions"
+    assert (ended.tasks["database.servers[db2]"], ended.tasks["database.servers[db3]"]) == ("skipped", "skipped")
+    assert ended.servers["web1"] == "LAUNCHED"
+    assert set(instances(simulator).values()) == {"terminated"}
+
+
+def test_preflight_says_everything_at_once_and_launches_nothing(run, simulator):
+    drs = simulator.client("drs")
+    drs.start_recovery(isDrill=False, sourceServers=[{"sourceServerID": "s-00000000000000001"}])
+    simulator.advance("30m")
+    drs.start_recovery(isDrill=True, sourceServers=[{"sourceServerID": "s-00000000000000002"}])
+    simulator.fault({"service": "drs", "hostname": "web1", "do": "stall"})
+    before = len(calls(simulator, "StartRecovery"))
+
+    ended = run(SHOP.replace("{id: s-00000000000000003, critical: false}", "s-00000000000000099"))
+
+    said = ended.said("preflight.check")
+    assert ended.state == "failed"
+    assert ended.report["verdict"] == "refused"
+    assert said.startswith("the run of shop is refused, 4 reasons; nothing was launched:\n")
+    assert "db1 (s-00000000000000001): it has a live recovered instance" in said
+    assert "db2 (s-00000000000000002): it is in the running job drsjob-" in said
+    assert "s-00000000000000099: DRS knows no such source server in this account and Region" in said
+    assert "web1 (s-00000000000000011): STALLED" in said
+    assert len(calls(simulator, "StartRecovery")) == before
+    assert calls(simulator, "TerminateRecoveryInstances") == []
+
+
+def test_a_recovery_is_refused_before_any_call(run, simulator):
+    ended = run(SHOP, mode="recovery", confirm="shop")
+
+    assert ended.state == "failed"
+    assert "mode recovery is not supported yet" in ended.said("preflight.check")
+    assert [call for call in simulator.calls() if call["service"] == "drs"] == []
+
+
+def test_chosen_waves_and_excluded_servers(run, simulator):
+    ended = run(SHOP, waves=["web"], exclude_servers=["web1"])
+
+    assert ended.state == "success"
+    assert (ended.tasks["database.start_recovery"], ended.tasks["web.recovery_job"]) == ("skipped", "success")
+    (start,) = calls(simulator, "StartRecovery")
+    assert start["request"]["sourceServers"] == [{"sourceServerID": "s-00000000000000012"}]
+    assert ended.report["verdict"] == "completed_with_exceptions"
+    assert set(instances(simulator).values()) == {"terminated"}
+
+
+def test_a_wave_in_two_accounts_and_regions_is_one_wave(run, simulator):
+    ended = run(TWO_ACCOUNTS)
+
+    assert ended.state == "success"
+    assert ended.tasks["everything.start_recovery_2"] == "success"
+    started = [(call["account"], call["region"]) for call in calls(simulator, "StartRecovery")]
+    assert sorted(started) == [("111122223333", "us-west-2"), ("444455556666", "eu-central-1")]
+    assert ended.servers == {"db1": "LAUNCHED", "mail1": "LAUNCHED", "mail2": "LAUNCHED"}
+    assert len(ended.report["cleanup"]["terminated"]) == 3
+    state = simulator.state()["accounts"]["444455556666"]["eu-central-1"]
+    assert not [one for one in state["recovery_instances"].values() if one["ec2InstanceState"] == "RUNNING"]

@@ -1,0 +1,174 @@
+"""What a wave's tasks refuse before they call anybody."""
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from drs_provider.dag.finish import SayVerdict
+from drs_provider.dag.waves import ServerOutcome, StartWave, WatchWave
+from drs_provider.errors import PlanChanged, PreflightRefused, RunRefused
+from drs_provider.graph.roster import Target
+
+pytestmark = pytest.mark.airflow
+
+HERE = Target("aws_default", "us-west-2")
+DB1 = {"server_id": "s-00000000000000001", "hostname": "db1", "group": "db", "critical": True, "region": "us-west-2"}
+PASSED = {
+    "passed": True,
+    "digest": "a" * 64,
+    "mode": "drill",
+    "replace_live_instances": False,
+    "quotas": {str(HERE): {"jobs": 20, "servers_per_job": 100, "servers_in_jobs": 500}},
+    "waves": {
+        "database": {
+            "selected": True,
+            "targets": [{"aws_conn_id": "aws_default", "region": "us-west-2", "servers": [DB1]}],
+        }
+    },
+}
+
+
+class Xcoms:
+    """The task instance, as far as these tasks ask it: XComs by task and key."""
+
+    def __init__(self, left):
+        self.left = left
+
+    def xcom_pull(self, task_ids, key="return_value"):
+        return self.left.get((task_ids, key))
+
+
+def context(**left):
+    return {"ti": Xcoms({tuple(name.rsplit("/", 1)): value for name, value in left.items()})}
+
+
+def start():
+    return StartWave(task_id="start_recovery", plan="shop", digest="a" * 64, wave="database", target=HERE)
+
+
+def after(preflight):
+    return context(**{"preflight.check/preflight": preflight})
+
+
+def test_a_wave_takes_its_servers_mode_and_quotas_from_preflight():
+    task = start()
+    task.prepare(after(PASSED))
+
+    assert (task.source_server_ids, task.is_drill, task.quotas["jobs"]) == (["s-00000000000000001"], True, 20)
+
+
+@pytest.mark.parametrize(
+    ("preflight", "error", "said"),
+    [
+        pytest.param(
+            {**PASSED, "digest": "b" * 64},
+            PlanChanged,
+            "plan shop was edited while this run went on: started with bbbbbbbbbbbb, now aaaaaaaaaaaa. Nothing more is "
+            "launched. Put the old plan back and clear this task to go on, or start a new run of the new plan",
+            id="the plan was edited",
+        ),
+        pytest.param(
+            None,
+            RunRefused,
+            "preflight of shop has not passed in this run (a task that is marked as successful checks nothing): clear "
+            "preflight.check to check again",
+            id="preflight was marked as successful",
+        ),
+        pytest.param(
+            {**PASSED, "passed": False},
+            RunRefused,
+            "preflight of shop has not passed in this run (a task that is marked as successful checks nothing): clear "
+            "preflight.check to check again",
+            id="a refusal was marked as successful",
+        ),
+        pytest.param(
+            {**PASSED, "mode": "True"},
+            PreflightRefused,
+            "the run of this plan is refused, 1 reason; nothing was launched:\n"
+            "  - mode 'True' is neither 'drill' nor 'recovery'",
+            id="a mode that is no mode",
+        ),
+    ],
+)
+def test_a_wave_that_may_not_start_says_why(preflight, error, said):
+    with pytest.raises(error) as refused:
+        start().prepare(after(preflight))
+
+    assert str(refused.value) == said
+
+
+def test_a_wave_that_was_not_chosen_is_skipped():
+    waves = {"database": {"selected": False, "targets": []}}
+
+    with pytest.raises(AirflowSkipException, match="wave database was not chosen for this run"):
+        start().prepare(after({**PASSED, "waves": waves}))
+
+
+def test_a_start_task_that_was_only_marked_as_successful_is_no_launch():
+    watch = WatchWave(
+        task_id="recovery_job", plan="shop", wave="database", start_task_ids=["database.start_recovery"], timeout=60
+    )
+
+    with pytest.raises(AirflowFailException) as refused:
+        watch.prepare(after(PASSED))
+
+    assert str(refused.value) == (
+        "wave database: no record of a started job. A start task that was marked as successful launched nothing; clear "
+        "it to launch the wave"
+    )
+
+
+LAUNCHED = {"server_id": DB1["server_id"], "status": "launched", "reason": None, "instance_id": "i-1"}
+FAILED = {"server_id": DB1["server_id"], "status": "failed", "reason": "LAUNCH_FAILED: no capacity"}
+
+
+@pytest.mark.parametrize(
+    ("left", "error", "said"),
+    [
+        pytest.param(
+            {"w/servers": [FAILED]}, AirflowFailException, "db1: LAUNCH_FAILED: no capacity", id="the wave failed"
+        ),
+        pytest.param(
+            {"w/servers": [FAILED], "w/return_value": {"verdict": "completed_with_exceptions"}},
+            AirflowSkipException,
+            "db1: LAUNCH_FAILED: no capacity (the wave tolerates it)",
+            id="tolerated",
+        ),
+        pytest.param({}, AirflowFailException, "db1: the wave's job left no result for it", id="no result"),
+    ],
+)
+def test_a_server_that_is_not_up_shows_it(left, error, said):
+    with pytest.raises(error) as shown:
+        ServerOutcome(task_id="servers", server=DB1, watch_task_id="w").execute(context(**left))
+
+    assert str(shown.value) == said
+
+
+def test_a_server_that_is_up_is_a_success_labelled_with_its_hostname():
+    found = context(**{"w/servers": [LAUNCHED]})
+
+    assert ServerOutcome(task_id="servers", server=DB1, watch_task_id="w").execute(found)["instance_id"] == "i-1"
+    assert found["server_name"] == "db1"
+
+
+@pytest.mark.parametrize("verdict", ["passed", "completed_with_exceptions"])
+def test_a_good_verdict_ends_green(verdict):
+    report = {"verdict": verdict, "why": "because", "html": "report.html"}
+
+    assert SayVerdict(task_id="verdict", report_task_id="r").execute(context(**{"r/return_value": report})) == verdict
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        (
+            {"verdict": "failed", "why": "Wave web failed", "html": "report.html"},
+            "failed: Wave web failed. Report: report.html",
+        ),
+        ({"verdict": "unheard of", "why": "", "html": "r"}, "unheard of: . Report: r"),
+        (None, "the run has no report, so nobody can say how it went: see the report task's log"),
+    ],
+)
+def test_every_other_verdict_ends_red(report, said):
+    with pytest.raises(AirflowFailException) as failed:
+        SayVerdict(task_id="verdict", report_task_id="r").execute(context(**{"r/return_value": report}))
+
+    assert str(failed.value) == said
