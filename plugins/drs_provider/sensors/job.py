@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, cast, get_args
 
 from airflow.sdk import Context
-from airflow.sdk.exceptions import TaskDeferralTimeout
+from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferralTimeout
 
 from drs_provider.errors import AwsError, JobFailed, JobTimedOut, JobVanished, RunRefused
 from drs_provider.links.console import DrsJobLink, DrsRecoveryInstanceLink
@@ -122,9 +122,8 @@ class DrsRecoveryJobSensor(DrsSensor):
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume; a deferral that Airflow itself timed out ends in this package's words."""
         try:
-            # BaseSensorOperator's own version words the timeout as its own; the operator's raises it as it is.
-            return super(DrsSensor, self).resume_execution(next_method, next_kwargs, context)
-        except TaskDeferralTimeout:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except (AirflowSensorTimeout, TaskDeferralTimeout):
             with failing_for_good():
                 self.prepare(context)
                 raise self._timed_out() from None

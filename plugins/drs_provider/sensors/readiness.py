@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Context
-from airflow.sdk.exceptions import TaskDeferralTimeout
+from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferralTimeout
 
 from drs_provider.errors import AwsError, PreflightRefused, RunRefused
 from drs_provider.operators.connecting import AWS_FIELDS, DrsSensor, failing_for_good
@@ -77,8 +77,8 @@ class DrsSourceServersReadySensor(DrsSensor):
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume; a deferral that Airflow itself timed out ends in this package's words."""
         try:
-            return super(DrsSensor, self).resume_execution(next_method, next_kwargs, context)
-        except TaskDeferralTimeout:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except (AirflowSensorTimeout, TaskDeferralTimeout):
             with failing_for_good():
                 raise RunRefused(
                     "the source servers did not become ready in time, and no triggerer said why: is one running?"

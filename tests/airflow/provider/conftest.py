@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from drs_simulator.pytest_plugin import start_drs_simulator  # noqa: F401  (a fixture)
 
-
 EXAMPLES = Path(__file__).parents[3] / "plugins" / "drs_provider" / "example_dags"
 
 
