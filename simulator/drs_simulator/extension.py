@@ -60,6 +60,11 @@ class Overlays:
         """Keep a picklable state with `--state`."""
         self._keepers[name] = (dump, load)
 
+    @property
+    def answered(self) -> frozenset[tuple[str, str]]:
+        """Service and operation of everything that an overlay answers."""
+        return frozenset(self._handlers)
+
     def handler(self, call: AwsCall) -> Handler | None:
         """Return who answers this call instead of moto."""
         return self._handlers.get((call.service, call.operation or ""))

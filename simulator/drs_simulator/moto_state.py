@@ -1,14 +1,18 @@
 """moto's own state: seeding, clearing, warming up, and what of it is kept with `--state`."""
 
+import copyreg
 import logging
+from collections import defaultdict
+from functools import partial
 from typing import Any
 
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.base_backend import BackendDict
 from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
 from moto.moto_api._internal import mock_random
 from moto.sns.models import sns_backends
-from moto.ssm.models import ssm_backends
+from moto.ssm.models import ParameterDict, ssm_backends
 from moto.sts.models import sts_backends
 
 logger = logging.getLogger(__name__)
@@ -19,6 +23,7 @@ KEPT: dict[str, Any] = {
     "sts": sts_backends,
     "ssm": ssm_backends,
     "sns": sns_backends,
+    "cloudwatch": cloudwatch_backends,
 }
 """Services of moto whose state survives a restart; the others (S3, Lambda, Logs, …) begin empty."""
 
@@ -33,8 +38,20 @@ def clear_moto() -> None:
     BackendDict.reset()
 
 
+def _parameters(kept: ParameterDict) -> tuple[Any, ...]:
+    # A defaultdict is pickled without its members, and made again without its constructor's arguments.
+    return ParameterDict, (kept.account_id, kept.region_name), dict(vars(kept)), None, iter(kept.items())
+
+
+copyreg.pickle(ParameterDict, _parameters)
+
+
 def dump_moto() -> dict[str, Any]:
     """Return moto's state in a form that pickle takes."""
+    for regions in ssm_backends.values():
+        for backend in regions.values():
+            # moto's own factory is a lambda, which pickle refuses; this one makes the same.
+            backend._resource_tags.default_factory = partial(defaultdict, dict)  # noqa: SLF001
     state: dict[str, Any] = {
         name: {account: dict(regions) for account, regions in backends.items()} for name, backends in KEPT.items()
     }

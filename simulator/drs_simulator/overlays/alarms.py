@@ -24,6 +24,8 @@ EVALUATED_EVERY = 60.0
 """Simulated seconds between evaluations; ten where the alarm's period is shorter than a minute."""
 CAUGHT_UP_AFTER = 600.0
 """Simulated seconds: after a longer jump of the clock an alarm is evaluated once, not for every minute of it."""
+GRACE = 1.0
+"""Simulated seconds by which a datum may be older than the periods: one put together with its alarm counts."""
 JUST_NOW = 2.0
 """Real seconds: data stamped so near to the real clock was put without a timestamp, and belongs to the simulator's."""
 
@@ -137,8 +139,8 @@ def _points(world: World, key: Key, alarm: Alarm, moment: float, periods: int) -
         if {(one.name, one.value) for one in datum.dimensions} != wanted or (alarm.unit and datum.unit != alarm.unit):
             continue
         age = moment - world.clock.simulated_at(_plain(datum.timestamp).replace(tzinfo=UTC))
-        if 0 <= age < length * periods:
-            samples[periods - 1 - int(age // length)].append(_sample(datum))
+        if 0 <= age < length * periods + GRACE:
+            samples[max(periods - 1 - int(age // length), 0)].append(_sample(datum))
     return [statistic(alarm.statistic, one) for one in samples]
 
 

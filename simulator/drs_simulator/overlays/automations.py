@@ -169,7 +169,7 @@ def automation_step_ends(
     run.ended, run.failure = due, reason
     run.status = "Success" if reason is None else "Failed"
     if reason is not None and not run.step.goes_on:
-        execution.failure = f"Step fails when it is {run.step.action}. {reason}"
+        execution.failure = f"Step {run.step.name} ({run.step.action}) failed: {reason}"
         _finish(execution, due, "Failed")
         return
     automation_step_begins(world, due, key, execution_id, number + 1)
