@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MOST_IDS = 200
 """Ids that one Describe filter or one TerminateRecoveryInstances takes (drs-api, quotas)."""
 
+MOST_NAMED_INSTANCES = 100
+"""Instance ids that DescribeInstanceStatus takes by name."""
+
 Answer = Mapping[str, Any]
 """One resource as DRS describes it: botocore's parsed answer, read-only by agreement."""
 
@@ -147,16 +150,20 @@ class DrsHook(AwsGenericHook["DrsClient"]):
 
     def unhealthy_instances(self, instance_ids: Sequence[str]) -> Mapping[str, str]:
         """Return those of these instances whose EC2 status checks are not both ``ok``, with what EC2 says."""
-        unhealthy: dict[str, str] = dict.fromkeys(instance_ids, "no status yet")
-        for batch in in_batches(instance_ids, size=100):  # EC2's limit where instances are named
+        # Asked by id, one instance that is gone would refuse the whole call.
+        states = self.instance_states(instance_ids)
+        said = {
+            name: f"EC2 calls it {states[name]}" if name in states else "EC2 does not know it" for name in instance_ids
+        }
+        running = [name for name in instance_ids if states.get(name) == "running"]
+        for batch in in_batches(running, size=MOST_NAMED_INSTANCES):
             with translated("ec2:DescribeInstanceStatus"):
                 pages = self._beside("ec2").get_paginator("describe_instance_status")
                 for page in pages.paginate(InstanceIds=batch, IncludeAllInstances=True):
                     for item in page["InstanceStatuses"]:
-                        unhealthy[item["InstanceId"]] = (
-                            f"system {item['SystemStatus']['Status']}, instance {item['InstanceStatus']['Status']}"
-                        )
-        return {instance: said for instance, said in unhealthy.items() if said != "system ok, instance ok"}
+                        system, own = item["SystemStatus"]["Status"], item["InstanceStatus"]["Status"]
+                        said[item["InstanceId"]] = f"system {system}, instance {own}"
+        return {name: words for name, words in said.items() if words != "system ok, instance ok"}
 
     def quotas(self) -> Quotas:
         """Return the account's live quotas; AWS's defaults where Service Quotas does not answer (logged)."""

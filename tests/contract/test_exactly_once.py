@@ -1,0 +1,100 @@
+"""No server is launched twice for one intent, and waiting costs one call, against the simulator."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from drs_provider.operators.memory import Memory
+from drs_provider.operators.starting import MustWait, Request, Start
+from drs_provider.recovery.jobs import Ended, read_job
+from drs_provider.triggers.jobs import DrsJobTrigger
+from kit.fake_drs import MemoryStore
+
+HELLO = ("s-0hello00000000001", "s-0hello00000000002")
+
+
+def a_try(hook, store, *, max_tries=0):
+    request = Request(
+        dag_id="d",
+        run_id="r",
+        wave="w",
+        servers=HELLO,
+        is_drill=True,
+        replace_live_instances=False,
+        since=datetime.now(UTC) - timedelta(hours=1),
+    )
+    memory = Memory(store, max_tries=max_tries)
+    return Start(hook, memory, request, now=lambda: datetime.now(UTC), sleep=lambda _: None)
+
+
+def calls(simulator, operation):
+    return [call for call in simulator.calls() if call["operation"] == operation]
+
+
+@pytest.mark.parametrize("outcome", ["runs", "ended", "failed within a second"])
+def test_a_worker_killed_between_the_call_and_the_note_of_it_adopts_the_job(hook, simulator, outcome):
+    if outcome == "failed within a second":
+        simulator.fault({"service": "drs", "do": "fail_silently"})
+    store = MemoryStore()
+    store.killed_at = "drs_jobs"
+    with pytest.raises(SystemExit):
+        a_try(hook, store).run()
+    if outcome != "runs":
+        simulator.advance("20m")
+
+    jobs = a_try(hook, store).run()
+
+    assert [(sorted(job["servers"]), job["adopted"]) for job in jobs] == [(list(HELLO), True)]
+    assert len(calls(simulator, "StartRecovery")) == 1
+
+
+def test_a_clear_after_a_known_failure_launches_the_failed_server_only(hook, simulator):
+    simulator.fault({"service": "drs", "hostname": "hello2", "do": "fail_at", "event": "CONVERSION_START", "count": 1})
+    store = MemoryStore()
+    a_try(hook, store).run()
+    simulator.advance("20m")
+
+    jobs = a_try(hook, store, max_tries=1).run()
+
+    assert [(job["servers"], job["adopted"]) for job in jobs] == [([HELLO[0]], True), ([HELLO[1]], False)]
+    assert len(calls(simulator, "StartRecovery")) == 2
+
+
+def test_a_server_that_a_strangers_job_holds_is_waited_for(hook, simulator):
+    stranger = hook.start_recovery(HELLO[:1], is_drill=True, tags={})
+
+    waiting = a_try(hook, MemoryStore()).run()
+
+    assert isinstance(waiting, MustWait)
+    assert waiting.job_ids == (stranger["jobID"],)
+    simulator.advance("20m")
+    assert len(a_try(hook, MemoryStore()).run()) == 1
+
+
+def test_many_waiting_tasks_ask_as_often_as_one(hook, simulator, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    job = hook.start_recovery(HELLO, is_drill=True, tags={})["jobID"]
+    asked = len(calls(simulator, "DescribeJobs"))
+    now = datetime.now(UTC)
+    aws = {"aws_conn_id": None, "region_name": "us-west-2", "verify": None, "config": None}
+
+    async def fire(trigger):
+        return await anext(trigger.run())
+
+    async def together():
+        triggers = [
+            DrsJobTrigger(
+                watches=[{"aws": aws, "job_ids": [job]}],
+                since=now.isoformat(),
+                deadline=(now + timedelta(seconds=60)).isoformat(),
+            )
+            for _ in range(20)
+        ]
+        return await asyncio.gather(*(fire(trigger) for trigger in triggers))
+
+    events = asyncio.run(together())
+
+    assert {event.payload["outcome"] for event in events} == {"ended"}
+    assert isinstance(read_job(hook.jobs([job])[0]), Ended)
+    # At speed 600 the job takes about a second, so about two or three looks; twenty triggers alone would be forty.
+    assert len(calls(simulator, "DescribeJobs")) - asked < 12
