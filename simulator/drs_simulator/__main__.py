@@ -6,7 +6,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 from drs_simulator.errors import BadInput
 from drs_simulator.faults.engine import faults_of
@@ -15,6 +14,7 @@ from drs_simulator.reading import load
 from drs_simulator.running import RunningSimulator
 
 BAD_INPUT = 2
+ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
@@ -67,6 +67,7 @@ def main(given: Sequence[str] | None = None) -> int:
             random_seed=options.random_seed,
             faults=faults,
             state=options.state,
+            warm_everything=True,
             lambda_code=options.lambda_code,
         )
     except BadInput as error:
@@ -75,6 +76,8 @@ def main(given: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"cannot listen on {options.host}:{options.port}: {os.strerror(error.errno or 0)}", file=sys.stderr)  # noqa: T201
         return 1
+    # Blocked before threads start, so that no thread but the waiting one takes the signal.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     _say_ready(running)
     _wait_for_the_end()
     running.stop()
@@ -89,14 +92,7 @@ def _say_ready(running: RunningSimulator) -> None:
 
 def _wait_for_the_end() -> None:
     """Return when SIGTERM or SIGINT has come."""
-    signals = {signal.SIGTERM, signal.SIGINT}
-
-    def ignore(number: int, frame: FrameType | None) -> None:
-        """Be there, so that the signal does not kill."""
-
-    for one in signals:
-        signal.signal(one, ignore)
-    signal.sigwait(signals)
+    signal.sigwait(ENDING)
 
 
 if __name__ == "__main__":

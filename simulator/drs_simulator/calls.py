@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 MOST_KEPT = 100_000
@@ -39,6 +39,10 @@ class Record:
     error: str | None = None
     committed: bool = False
 
+    def settle(self) -> None:
+        """Keep of the call what the log shows: bodies and long texts would fill the memory."""
+        self.call = replace(self.call, body=b"", headers={}, request=_short(self.call.request))
+
     def shown(self) -> dict[str, Any]:
         """Return it as the control plane answers it."""
         call = self.call
@@ -54,6 +58,20 @@ class Record:
             "request": call.request,
             "committed": self.committed,
         }
+
+
+LONGEST_TEXT = 2000
+
+
+def _short(value: Any) -> Any:
+    match value:
+        case str() if len(value) > LONGEST_TEXT:
+            return f"{value[:LONGEST_TEXT]}… ({len(value)} characters)"
+        case dict():
+            return {key: _short(inner) for key, inner in value.items()}
+        case list():
+            return [_short(inner) for inner in value]
+    return value
 
 
 class CallLog:

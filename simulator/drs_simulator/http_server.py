@@ -65,6 +65,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
         self.connection.shutdown(socket.SHUT_RDWR)
 
+    def handle_expect_100(self) -> bool:
+        """Let the caller send its body at once: the answer must not wait in our buffer."""
+        answered = super().handle_expect_100()
+        self.wfile.flush()
+        return answered
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class calls it so
         """Say nothing: the call log has it all."""
 

@@ -7,16 +7,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from drs_simulator import cloud, overlays, registration
+from drs_simulator import overlays, registration
 from drs_simulator.clock import Clock
 from drs_simulator.faults.specification import AnyFault
 from drs_simulator.fleet import Fleet
-from drs_simulator.gateway import Gateway, read_call
+from drs_simulator.gateway import Gateway
 from drs_simulator.http_server import SimulatorServer
 from drs_simulator.moto_state import clear_moto
 from drs_simulator.persistence import Saver, restore
 from drs_simulator.simulator import Simulator
-from drs_simulator.validation import answer_faults, request_faults
+from drs_simulator.warming import warm_up
 
 
 class RunningSimulator:
@@ -32,6 +32,7 @@ class RunningSimulator:
         random_seed: int = 0,
         faults: Iterable[AnyFault] = (),
         state: Path | None = None,
+        warm_everything: bool = False,
         lambda_code: Sequence[Path] = (),
     ) -> None:
         # A thousand public images per Region cost a fifth of a second each time, and nothing here looks at them.
@@ -47,7 +48,7 @@ class RunningSimulator:
             if self.simulator.world.clock.speed != speed:
                 self.simulator.world.clock.set_speed(speed)
         self.gateway = Gateway(self.simulator, self._saver.changed if self._saver else lambda: None)
-        warm_up(self.gateway)
+        warm_up(self.gateway, everything=warm_everything)
         self._server = SimulatorServer(host, port, self.gateway.answer)
         self._thread: threading.Thread | None = None
 
@@ -83,31 +84,3 @@ class RunningSimulator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-WARM_UP_ACCOUNT = "000000000000"
-WARM_UP_CALLS = (
-    ("ec2", "Action=DescribeInstances&Version=2016-11-15"),
-    ("ec2", "Action=DescribeLaunchTemplates&Version=2016-11-15"),
-    ("sts", "Action=GetCallerIdentity&Version=2011-06-15"),
-)
-
-
-def warm_up(gateway: Gateway) -> None:
-    """Load what moto loads lazily: the first launch and the first call must cost what the next ones cost."""
-    region = "us-east-1"
-    place = cloud.LaunchPlan(None, None, None, "m5.large")
-    instance_id = cloud.run(WARM_UP_ACCOUNT, region, place, tags={"Name": "warm-up"}, disks=(8,))
-    cloud.set_running(WARM_UP_ACCOUNT, region, instance_id)
-    cloud.terminate(WARM_UP_ACCOUNT, region, instance_id)
-    for service, form in WARM_UP_CALLS:
-        headers = {
-            "Authorization": f"AWS4-HMAC-SHA256 Credential=none/20200101/{region}/{service}/aws4_request, Signature=0",
-            "Content-Type": "application/x-www-form-urlencoded",
-            "X-Moto-Account-Id": WARM_UP_ACCOUNT,
-            "Host": "localhost",
-        }
-        gateway.ask_moto("POST", "/", headers, form.encode())
-        read_call("POST", "/", "", headers, form.encode())
-    answer_faults("DescribeJobs", {"items": []})
-    request_faults("StartRecovery", {"sourceServers": []})

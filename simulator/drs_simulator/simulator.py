@@ -98,6 +98,12 @@ class Simulator:
     def serve(self, call: AwsCall, moto: Callable[[], Reply]) -> Reply:
         """Answer a call; `moto` is asked where it is moto's. Raises ConnectionDropped where a fault says so."""
         record = self.calls.begin(self.world.clock.wall(), call)
+        try:
+            return self._served(record, call, moto)
+        finally:
+            record.settle()
+
+    def _served(self, record: Record, call: AwsCall, moto: Callable[[], Reply]) -> Reply:
         with self.world.lock:
             self.world.advance()
             effect = effect_on(self.faults, self.subject_of(call))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 import yaml
 from drs_simulator.errors import BadInput
 from drs_simulator.faults.engine import faults_of
+from drs_simulator.faults.specification import KINDS
 from drs_simulator.fleet import parsed, read_fleet
 from drs_simulator.generate import generate
 from drs_simulator.pytest_plugin import SimulatorHandle
@@ -133,11 +135,14 @@ def region(**more):
         (region(servers=[{}]), "f: accounts[0].regions[0].servers[0].hostname: is required"),
         (
             region(servers=[{"hostname": "a", "launch": {"subnet": "prod"}}]),
-            "f: 111122223333/us-west-2: server 'a': launch.subnet: no subnet 'prod' (known: none: the Region has no network)",
+            (
+                "f: 111122223333/us-west-2: server 'a': launch.subnet: no subnet 'prod' "
+                "(known: none: the Region has no network)"
+            ),
         ),
         (
             region(servers=[{"hostname": "a", "count": 2}]),
-            "f: accounts[0].regions[0].servers[0]: count needs {n} in hostname, or all would have the same name (it is ",
+            "f: accounts[0].regions[0].servers[0]: count needs {n} in hostname, or all would have the same name",
         ),
         (
             region(servers=[{"hostname": "a", "id": "s-1"}]),
@@ -232,3 +237,21 @@ def test_faults_are_read_from_a_file_and_strike_from_the_first_call(tmp_path):
         json.load(urllib.request.urlopen(f"{program.handle.url}/_simulator/calls"))[0]["error"] == "ThrottlingException"
     )
     program.end()
+
+
+def documented(language):
+    text = (ROOT / "docs" / "simulator.md").read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL), re.findall(r"`(\{.*?\})` \|$", text, re.MULTILINE)
+
+
+def test_every_fault_of_the_documentation_is_one():
+    _, examples = documented("json")
+    kinds = {faults_of(json.loads(one), "docs")[0].do for one in examples if '"do"' in one}
+
+    assert {*KINDS} - kinds == {"hang", "agent_missing"}
+
+
+def test_the_fleet_of_the_documentation_is_one():
+    (example,), _ = documented("yaml")
+
+    assert len(list(parsed(yaml.safe_load(example)).servers())) == 31

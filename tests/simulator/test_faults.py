@@ -415,10 +415,18 @@ def test_tiny_pages_lose_nothing(sim, drs):
 
 
 ACTION = {
-    "resourceId": DB1, "actionCode": "AWSDisasterRecovery-VerifyHttp", "order": 1000, "optional": True, "active": True,
-    "actionId": "12345678-1234-1234-1234-123456789012", "name": "http", "actionVersion": "$DEFAULT", "category": "VALIDATION",
-    "parameters": {}, "description": "",
-}  # fmt: skip
+    "resourceId": DB1,
+    "actionCode": "AWSDisasterRecovery-VerifyHttp",
+    "order": 1000,
+    "optional": True,
+    "active": True,
+    "actionId": "12345678-1234-1234-1234-123456789012",
+    "name": "http",
+    "actionVersion": "$DEFAULT",
+    "category": "VALIDATION",
+    "parameters": {},
+    "description": "",
+}
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from simulator.small_fleet import (
     job,
     start,
     statuses,
-)  # fmt: skip
+)
 
 
 def seconds_after_start(drs, job_id, server_id):
@@ -236,10 +236,18 @@ def test_a_server_is_launched_into_a_stopped_instance_that_allows_it(sim, drs):
 
 def test_a_mandatory_launch_action_that_fails_makes_the_launch_failed_although_the_instance_runs(sim, drs):
     action = {
-        "resourceId": DB1, "actionCode": "AWSDisasterRecovery-VerifyHttp", "order": 1000, "optional": False, "active": True,
-        "actionId": "12345678-1234-1234-1234-123456789012", "name": "http", "actionVersion": "$DEFAULT", "category": "VALIDATION",
-        "parameters": {}, "description": "",
-    }  # fmt: skip
+        "resourceId": DB1,
+        "actionCode": "AWSDisasterRecovery-VerifyHttp",
+        "order": 1000,
+        "optional": False,
+        "active": True,
+        "actionId": "12345678-1234-1234-1234-123456789012",
+        "name": "http",
+        "actionVersion": "$DEFAULT",
+        "category": "VALIDATION",
+        "parameters": {},
+        "description": "",
+    }
     drs.put_launch_action(**action)
     drs.update_launch_configuration(sourceServerID=DB1, postLaunchEnabled=True)
     well = start(drs, DB1)
@@ -261,9 +269,11 @@ def test_an_extended_server_makes_a_second_job_in_its_staging_account(sim, drs):
         "Credentials"
     ]
     there = sim.client(
-        "drs", aws_access_key_id=credentials["AccessKeyId"], aws_secret_access_key=credentials["SecretAccessKey"],
+        "drs",
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
         aws_session_token=credentials["SessionToken"],
-    )  # fmt: skip
+    )
     (second,) = there.describe_jobs()["items"]
 
     assert (second["type"], second["initiatedBy"]) == ("CREATE_CONVERTED_SNAPSHOT", "TARGET_ACCOUNT")

@@ -44,9 +44,12 @@ def assumed(sim, account, region="us-west-2"):
         "Credentials"
     ]
     return sim.client(
-        "drs", region_name=region, aws_access_key_id=credentials["AccessKeyId"],
-        aws_secret_access_key=credentials["SecretAccessKey"], aws_session_token=credentials["SessionToken"],
-    )  # fmt: skip
+        "drs",
+        region_name=region,
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
 
 
 # -- contention and quotas ------------------------------------------------------------------------------------------
@@ -237,23 +240,52 @@ KNOWN_ENUMS = {
     "LaunchStatus": {"PENDING", "IN_PROGRESS", "LAUNCHED", "FAILED", "TERMINATED"},
     "JobType": {"LAUNCH", "TERMINATE", "CREATE_CONVERTED_SNAPSHOT"},
     "InitiatedBy": {
-        "START_RECOVERY", "START_DRILL", "FAILBACK", "DIAGNOSTIC", "TERMINATE_RECOVERY_INSTANCES", "TARGET_ACCOUNT",
-        "CREATE_NETWORK_RECOVERY", "UPDATE_NETWORK_RECOVERY", "ASSOCIATE_NETWORK_RECOVERY",
+        "START_RECOVERY",
+        "START_DRILL",
+        "FAILBACK",
+        "DIAGNOSTIC",
+        "TERMINATE_RECOVERY_INSTANCES",
+        "TARGET_ACCOUNT",
+        "CREATE_NETWORK_RECOVERY",
+        "UPDATE_NETWORK_RECOVERY",
+        "ASSOCIATE_NETWORK_RECOVERY",
     },
     "DataReplicationState": {
-        "STOPPED", "INITIATING", "INITIAL_SYNC", "BACKLOG", "CREATING_SNAPSHOT", "CONTINUOUS", "PAUSED", "RESCAN", "STALLED", "DISCONNECTED",
+        "STOPPED",
+        "INITIATING",
+        "INITIAL_SYNC",
+        "BACKLOG",
+        "CREATING_SNAPSHOT",
+        "CONTINUOUS",
+        "PAUSED",
+        "RESCAN",
+        "STALLED",
+        "DISCONNECTED",
     },
     "EC2InstanceState": {"PENDING", "RUNNING", "STOPPING", "STOPPED", "SHUTTING-DOWN", "TERMINATED", "NOT_FOUND"},
     "FailbackState": {
-        "FAILBACK_NOT_STARTED", "FAILBACK_IN_PROGRESS", "FAILBACK_READY_FOR_LAUNCH", "FAILBACK_COMPLETED", "FAILBACK_ERROR",
-        "FAILBACK_NOT_READY_FOR_LAUNCH", "FAILBACK_LAUNCH_STATE_NOT_AVAILABLE",
+        "FAILBACK_NOT_STARTED",
+        "FAILBACK_IN_PROGRESS",
+        "FAILBACK_READY_FOR_LAUNCH",
+        "FAILBACK_COMPLETED",
+        "FAILBACK_ERROR",
+        "FAILBACK_NOT_READY_FOR_LAUNCH",
+        "FAILBACK_LAUNCH_STATE_NOT_AVAILABLE",
     },
     "LaunchActionRunStatus": {"IN_PROGRESS", "SUCCEEDED", "FAILED"},
     "RecoveryPlanExecutionStatus": {"CREATED", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLING", "CANCELLED"},
-    "RecoveryPlanExecutionStepStatus": {"NOT_STARTED", "EXECUTING", "WAITING", "COMPLETED", "FAILED", "TIMED_OUT", "SKIPPED"},
+    "RecoveryPlanExecutionStepStatus": {
+        "NOT_STARTED",
+        "EXECUTING",
+        "WAITING",
+        "COMPLETED",
+        "FAILED",
+        "TIMED_OUT",
+        "SKIPPED",
+    },
     "LastLaunchResult": {"NOT_STARTED", "PENDING", "SUCCEEDED", "FAILED"},
     "ReplicationStatus": {"STOPPED", "IN_PROGRESS", "PROTECTED", "ERROR"},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", sorted(KNOWN_ENUMS))
@@ -461,9 +493,12 @@ def test_a_critical_server_that_fails_stops_a_native_plan_and_a_retry_goes_on(si
         drs.get_recovery_plan_execution(recoveryPlanExecutionArn=execution)["recoveryPlanExecution"]["status"]
         == "COMPLETED"
     )
-    assert [sorted(one["sourceServerID"] for one in item["participatingServers"]) for item in drs.describe_jobs()["items"]][::-1] == [
-        sorted([DB1, app(1)]), [DB1], [DB2],
-    ]  # fmt: skip
+    jobs = drs.describe_jobs()["items"][::-1]
+    assert [sorted(one["sourceServerID"] for one in item["participatingServers"]) for item in jobs] == [
+        sorted([DB1, app(1)]),
+        [DB1],
+        [DB2],
+    ]
 
 
 def test_cancelling_a_native_plan_never_stops_its_job(sim, drs):

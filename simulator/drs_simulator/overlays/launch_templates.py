@@ -1,5 +1,6 @@
 """CreateLaunchTemplateVersion with SourceVersion: moto forgets the source, EC2 begins with a copy of it."""
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from moto.core.exceptions import ServiceException
@@ -20,7 +21,7 @@ def install(simulator: "Simulator") -> None:
     def create_version(call: AwsCall, forward: Forward) -> Reply:
         reply = forward()
         source = call.request.get("SourceVersion")
-        if reply.status == 200 and source:  # noqa: PLR2004 - HTTP's own
+        if source and reply.status < HTTPStatus.BAD_REQUEST:
             with simulator.world.lock:
                 _complete(call, str(source))
         return reply
