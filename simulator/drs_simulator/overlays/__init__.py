@@ -10,11 +10,13 @@ from drs_simulator.overlays import (
     ec2_health,
     lambda_functions,
     launch_templates,
+    managed_nodes,
     ops_items,
     service_quotas,
     settings,
     ssm_automations,
     ssm_commands,
+    ssm_listing,
 )
 
 if TYPE_CHECKING:
@@ -25,10 +27,12 @@ OVERLAYS = (
     credentials,
     ec2_health,
     launch_templates,
+    managed_nodes,
     ops_items,
     service_quotas,
     ssm_automations,
     ssm_commands,
+    ssm_listing,
 )
 """Every overlay that needs nothing but the simulator: a module with ``install(simulator)``."""
 

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from drs_simulator import cloud
 from drs_simulator.overlays.answering import Key
-from drs_simulator.overlays.instances import holds, running_since, variation
+from drs_simulator.overlays.instances import holds, running_since, subjects, variation
 from drs_simulator.overlays.settings import ssm_of
 from drs_simulator.world import World
 
@@ -30,7 +30,7 @@ def ping(world: World, key: Key, instance: Any, at: float | None = None) -> Ping
     if state in {"TERMINATED", "SHUTTING-DOWN", "NOT_FOUND"}:
         known.pop(getattr(instance, "id", ""), None)
         return None
-    if holds(world, "agent_missing", key, instance, "ssm", "DescribeInstanceInformation") is None:
+    if holds(world, "agent_missing", subjects(world, key, instance, "ssm:DescribeInstanceInformation")) is None:
         since = running_since(world, key, instance)
         wait = ssm_of(world, key).agent_online_after * variation(instance.id, "agent")
         if since is not None and (world.now if at is None else at) >= since + wait:

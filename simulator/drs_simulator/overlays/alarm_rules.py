@@ -89,14 +89,21 @@ _WORDS = {
 
 def _reason(rule: Rule, known: Sequence[float], lacking: int, verb: str) -> str:
     values = ", ".join(f"{value:g}" for value in known) or f"no datapoints were received for {lacking} periods"
-    return f"Threshold Crossed: [{values}]: {rule.needed} {verb} {_WORDS[rule.comparison]} the threshold ({rule.threshold:g})."
+    crossed = f"{rule.needed} {verb} {_WORDS[rule.comparison]} the threshold ({rule.threshold:g})"
+    return f"Threshold Crossed: [{values}]: {crossed}."
 
 
 def notification(alarm: Mapping[str, Any]) -> dict[str, Any]:
     """Return the message that CloudWatch sends to SNS, from what is known of the alarm and its change of state."""
     return {
-        "AlarmName": alarm["name"], "AlarmDescription": alarm["description"], "AWSAccountId": alarm["account"],
-        "NewStateValue": alarm["state"], "NewStateReason": alarm["reason"], "StateChangeTime": alarm["changed"],
-        "Region": alarm["region"], "AlarmArn": alarm["arn"], "OldStateValue": alarm["before"],
+        "AlarmName": alarm["name"],
+        "AlarmDescription": alarm["description"],
+        "AWSAccountId": alarm["account"],
+        "NewStateValue": alarm["state"],
+        "NewStateReason": alarm["reason"],
+        "StateChangeTime": alarm["changed"],
+        "Region": alarm["region"],
+        "AlarmArn": alarm["arn"],
+        "OldStateValue": alarm["before"],
         "Trigger": {"MetricName": alarm["metric"], "Namespace": alarm["namespace"], "Period": alarm["period"]},
-    }  # fmt: skip
+    }

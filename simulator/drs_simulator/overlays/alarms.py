@@ -32,11 +32,15 @@ JUST_NOW = 2.0
 
 def install(simulator: "Simulator") -> None:
     """Evaluate metric alarms with a fixed threshold; refuse the kinds that are not evaluated."""
-    answers(simulator, "monitoring", {
-        "PutMetricAlarm": put_metric_alarm,
-        "PutMetricData": put_metric_data,
-        "SetAlarmState": set_alarm_state,
-    })  # fmt: skip
+    answers(
+        simulator,
+        "monitoring",
+        {
+            "PutMetricAlarm": put_metric_alarm,
+            "PutMetricData": put_metric_data,
+            "SetAlarmState": set_alarm_state,
+        },
+    )
 
 
 def _backend(key: Key) -> Any:
@@ -103,7 +107,7 @@ def set_alarm_state(asked: Asked) -> Reply:
 
 @happening
 def alarm_is_evaluated(world: World, due: float, key: Key, name: str, number: int) -> None:
-    """Look at the last periods of an alarm's metric; then again after a while, until the alarm is deleted or replaced."""
+    """Look at the last periods of an alarm's metric; again and again, until the alarm is deleted or replaced."""
     alarm = _backend(key).alarms.get(name)
     if alarm is None or world.neighbours.get("alarms", {}).get((key, name)) != number:
         return
@@ -112,9 +116,11 @@ def alarm_is_evaluated(world: World, due: float, key: Key, name: str, number: in
     world.at(moment + _every(alarm), alarm_is_evaluated, key, name, number)
     periods = max(int(alarm.evaluation_periods or 1), 1)
     rule = Rule(
-        alarm.comparison_operator, float(alarm.threshold), int(alarm.datapoints_to_alarm or periods),
+        alarm.comparison_operator,
+        float(alarm.threshold),
+        int(alarm.datapoints_to_alarm or periods),
         alarm.treat_missing_data or "missing",
-    )  # fmt: skip
+    )
     state, reason = verdict(rule, _points(world, key, alarm, moment, periods), alarm.state_value)
     if state == alarm.state_value:
         return
@@ -161,11 +167,22 @@ def _tell(key: Key, alarm: Alarm, before: str) -> None:
         "INSUFFICIENT_DATA": alarm.insufficient_data_actions,
     }
     account, region = key
-    message = notification({
-        "name": alarm.name, "description": alarm.description, "account": account, "state": alarm.state_value,
-        "reason": alarm.state_reason, "changed": alarm.state_updated_timestamp.isoformat(), "region": region,
-        "arn": alarm.alarm_arn, "before": before, "metric": alarm.metric_name, "namespace": alarm.namespace, "period": alarm.period,
-    })  # fmt: skip
+    message = notification(
+        {
+            "name": alarm.name,
+            "description": alarm.description,
+            "account": account,
+            "state": alarm.state_value,
+            "reason": alarm.state_reason,
+            "changed": alarm.state_updated_timestamp.isoformat(),
+            "region": region,
+            "arn": alarm.alarm_arn,
+            "before": before,
+            "metric": alarm.metric_name,
+            "namespace": alarm.namespace,
+            "period": alarm.period,
+        }
+    )
     for arn in topics[alarm.state_value] or []:
         try:
             sns_backends[arn.split(":")[4]][arn.split(":")[3]].publish(

@@ -13,8 +13,8 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from botocore.model import OperationModel
 from botocore.validate import ParamValidator
+from moto.core.model import OperationModel
 from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
 

@@ -7,12 +7,12 @@ from moto.core.exceptions import ServiceException
 from moto.ec2.exceptions import EC2ClientError
 
 from drs_simulator import cloud
+from drs_simulator.durations import seconds_of
 from drs_simulator.faults.engine import Subject
 from drs_simulator.faults.specification import AnyFault
 from drs_simulator.overlays.answering import Key
 from drs_simulator.overlays.documents import Document, Step
 from drs_simulator.overlays.instances import began_running, stopped_running, strikes, subjects, variation
-from drs_simulator.overlays.script import outcome_of
 from drs_simulator.world import World, happening
 
 BEGINS_AFTER = 0.5
@@ -32,6 +32,8 @@ class StepRun:
     status: str = "Pending"
     began: float | None = None
     ended: float | None = None
+    doom: str | None = None
+    """Why it will have failed when it ends."""
     failure: str | None = None
 
 
@@ -111,10 +113,11 @@ def automation_step_begins(world: World, due: float, key: Key, execution_id: str
     run = execution.steps[number]
     run.status, run.began = "InProgress", due
     fault = strikes(world, ("fail", "hang"), _subjects(world, execution))
-    takes, failure = _course(execution, run.step, fault)
+    takes, doom = _course(execution, run.step, fault)
     limit = run.step.timeout
     if takes is not None and (limit is None or takes <= limit):
-        world.at(due + takes, automation_step_ends, key, execution_id, number, failure)
+        run.doom = doom
+        world.at(due + takes, automation_step_ends, key, execution_id, number)
     elif limit is not None:
         world.at(due + limit, automation_step_times_out, key, execution_id, number)
 
@@ -125,7 +128,7 @@ def _subjects(world: World, execution: Execution) -> tuple[Subject, ...]:
     for instance_id in execution.instance_ids:
         instance = cloud.find(*execution.key, instance_id)
         if instance is not None:
-            about += subjects(world, execution.key, instance, "ssm", "StartAutomationExecution", action=name)
+            about += subjects(world, execution.key, instance, "ssm:StartAutomationExecution", name)
     account, region = execution.key
     return about or (Subject("ssm", "StartAutomationExecution", account, region, action=name),)
 
@@ -148,8 +151,6 @@ def _course(execution: Execution, step: Step, fault: AnyFault | None) -> tuple[f
 
 
 def _iso_seconds(text: str) -> float:
-    from drs_simulator.durations import seconds_of
-
     try:
         return seconds_of(text.removeprefix("P").removeprefix("T").replace("T", "").lower())
     except ValueError:
@@ -157,15 +158,13 @@ def _iso_seconds(text: str) -> float:
 
 
 @happening
-def automation_step_ends(
-    world: World, due: float, key: Key, execution_id: str, number: int, failure: str | None
-) -> None:
+def automation_step_ends(world: World, due: float, key: Key, execution_id: str, number: int) -> None:
     """A step has ended; the next one begins, unless this one failed."""
     execution = _running(world, key, execution_id)
     if execution is None:
         return
     run = execution.steps[number]
-    reason = failure if failure is not None else _act(world, execution, run.step)
+    reason = run.doom if run.doom is not None else _act(world, execution, run.step)
     run.ended, run.failure = due, reason
     run.status = "Success" if reason is None else "Failed"
     if reason is not None and not run.step.goes_on:
@@ -214,10 +213,8 @@ def _finish(execution: Execution, due: float, status: str) -> None:
 
 def _act(world: World, execution: Execution, step: Step) -> str | None:
     """Do to EC2 what AWS's runbooks do; returns why not."""
-    if step.action == "aws:runCommand" or step.name not in {"startInstances", "stopInstances", "terminateInstances"}:
-        script = step.inputs.get("runCommand")
-        code = outcome_of([str(line) for line in script], "").code if isinstance(script, list) else 0
-        return None if code == 0 else f"the step ended with exit code {code}"
+    if step.name not in {"startInstances", "stopInstances", "terminateInstances"}:
+        return None
     backend = cloud.ec2(*execution.key)
     names = execution.parameters.get("InstanceId", [])
     try:
@@ -231,5 +228,6 @@ def _act(world: World, execution: Execution, step: Step) -> str | None:
     except (EC2ClientError, ServiceException) as error:
         return f"{getattr(error, 'code', type(error).__name__)}: {getattr(error, 'message', error)}"
     for name in names:
-        began_running(world, name) if step.name == "startInstances" else stopped_running(world, name)
+        note = began_running if step.name == "startInstances" else stopped_running
+        note(world, name)
     return None

@@ -115,16 +115,17 @@ def verdict(command: Command) -> tuple[str, str]:
     if not all(one.is_over for one in parts):
         pending = all(one.status == "Pending" for one in parts)
         return ("Pending", "Pending") if pending else ("InProgress", "InProgress")
-    if all(one.status == "Success" for one in parts):
+    return _verdict_of_ended(command, {one.status for one in parts}, {one.details for one in parts})
+
+
+def _verdict_of_ended(command: Command, statuses: set[str], details: set[str]) -> tuple[str, str]:
+    if statuses == {"Success"}:
         return "Success", "Success"
-    for details in ("DeliveryTimedOut", "ExecutionTimedOut"):
-        if all(one.details == details for one in parts):
-            return "TimedOut", details
+    if len(details) == 1 and statuses == {"TimedOut"}:
+        return "TimedOut", details.pop()
     if has_failed(command):
         return "Failed", "Failed"
-    if all(one.status == "Cancelled" for one in parts):
-        return "Cancelled", "Canceled"
-    return "Success", "Incomplete"
+    return ("Cancelled", "Canceled") if statuses == {"Cancelled"} else ("Success", "Incomplete")
 
 
 @dataclass

@@ -34,7 +34,7 @@ INVALID_TOKEN = {
     "iam": "InvalidClientTokenId",
     "s3": "InvalidAccessKeyId",
 }
-"""Error code by which a service says that it does not know a key or its token; the others UnrecognizedClientException."""
+"""How a service says that it does not know a key or its token; the others say UnrecognizedClientException."""
 
 
 class RoleSettings(BaseModel):
@@ -107,7 +107,7 @@ def create_roles(world: World) -> None:
 
 
 def trust_policy(account: str, role: Role) -> dict[str, Any]:
-    """Return a role's trust policy: who may assume it (its own account where nothing is said), and with which ExternalId."""
+    """Return a role's trust policy: its `trust` or else its own account, and the ExternalId."""
     trusted = role.trust if isinstance(role.trust, list) else [role.trust or account]
     statement: dict[str, Any] = {
         "Effect": "Allow",
@@ -201,7 +201,8 @@ def _duration(request: dict[str, Any], longest: int, *, is_chained: bool) -> int
     if not SHORTEST <= duration <= LONGEST:
         raise Refused(
             "ValidationError",
-            f"1 validation error detected: Value '{duration}' at 'durationSeconds' failed to satisfy constraint: Member must have value {bound}",
+            f"1 validation error detected: Value '{duration}' at 'durationSeconds' failed to satisfy constraint: "
+            f"Member must have value {bound}",
         )
     if duration > longest:
         raise Refused(
@@ -228,12 +229,14 @@ def _remembered(world: World, given: AssumedRole, lifetime: float) -> dict[str, 
     sessions_of(world)[given.access_key_id] = Session(given.session_token, expires)
     return {
         "Credentials": {
-            "AccessKeyId": given.access_key_id, "SecretAccessKey": given.secret_access_key,
-            "SessionToken": given.session_token, "Expiration": datetime.fromtimestamp(expires, UTC),
+            "AccessKeyId": given.access_key_id,
+            "SecretAccessKey": given.secret_access_key,
+            "SessionToken": given.session_token,
+            "Expiration": datetime.fromtimestamp(expires, UTC),
         },
         "AssumedRoleUser": {"AssumedRoleId": given.user_id, "Arn": given.arn},
         "PackedPolicySize": 6,
-    }  # fmt: skip
+    }
 
 
 # -- every call ---------------------------------------------------------------------------------------------------

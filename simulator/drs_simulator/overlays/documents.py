@@ -44,10 +44,13 @@ class Document:
 
 def _aws(name: str, action: str, *required: str, optional: Sequence[str] = (), on: str = "") -> Document:
     return Document(
-        name, "Command", (Step(action.removeprefix("aws:"), action),), required=frozenset(required),
+        name,
+        "Command",
+        (Step(action.removeprefix("aws:"), action),),
+        required=frozenset(required),
         parameters=frozenset((*required, *optional)) if required else None,
         platforms=frozenset({on} if on else {"linux", "windows"}),
-    )  # fmt: skip
+    )
 
 
 def _runbook(name: str, *steps: str, required: tuple[str, ...] = ("InstanceId",)) -> Document:
@@ -83,7 +86,7 @@ KNOWN: Mapping[str, Document] = {document.name: document for document in (*_COMM
 
 
 def find(world: World, key: Key, name: str, version: str | None, kind: Kind) -> Document | None:
-    """Return a document of a kind; None where there is none. The fleet file's word comes first, then moto's, then AWS's.
+    """Return a document of a kind; None where there is none. The fleet file comes first, then moto, then AWS.
 
     Raises Refused with InvalidDocumentVersion.
     """
@@ -106,7 +109,7 @@ def _as_told(name: str, settings: DocumentSettings, known: Document | None) -> D
 
 def _own(key: Key, name: str, version: str | None) -> Document | None:
     account, region = key
-    documents: Any = ssm_backends[account][region]._documents.get(name)  # noqa: SLF001 - moto's public way wants a response
+    documents: Any = ssm_backends[account][region]._documents.get(name)  # noqa: SLF001 - the public way renders
     if documents is None:
         return None
     try:
@@ -116,11 +119,13 @@ def _own(key: Key, name: str, version: str | None) -> Document | None:
     content = found.content_json
     declared: Mapping[str, Any] = content.get("parameters") or {}
     return Document(
-        name, "Automation" if found.document_type == "Automation" else "Command", tuple(_steps(content)),
+        name,
+        "Automation" if found.document_type == "Automation" else "Command",
+        tuple(_steps(content)),
         version=str(found.document_version),
         required=frozenset(one for one, about in declared.items() if "default" not in (about or {})),
         parameters=frozenset(declared),
-    )  # fmt: skip
+    )
 
 
 def _steps(content: Mapping[str, Any]) -> list[Step]:
@@ -130,12 +135,14 @@ def _steps(content: Mapping[str, Any]) -> list[Step]:
     ]
     return [
         Step(
-            str(one.get("name", one.get("action"))), str(one.get("action")), one.get("inputs") or {},
+            str(one.get("name", one.get("action"))),
+            str(one.get("action")),
+            one.get("inputs") or {},
             float(one["timeoutSeconds"]) if str(one.get("timeoutSeconds", "")).isdigit() else None,
             str(one.get("onFailure", "")).lower() == "continue",
         )
         for one in steps
-    ]  # fmt: skip
+    ]
 
 
 def wrong_parameters(document: Document, given: Mapping[str, Sequence[str]]) -> str | None:

@@ -1,4 +1,4 @@
-"""EC2's status checks and capacity: `initializing` for some minutes after the start, `impaired` and no capacity by fault."""
+"""EC2's status checks and capacity: `initializing` for some minutes, `impaired` and no capacity by fault."""
 
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -18,6 +18,7 @@ from drs_simulator.overlays.instances import (
     platform_of,
     running_since,
     stopped_running,
+    subjects,
     variation,
 )
 from drs_simulator.wire import Reply
@@ -33,12 +34,16 @@ NOT_RUNNING = {"Status": "not-applicable"}
 
 def install(simulator: "Simulator") -> None:
     """Answer for the status checks, and stand before what needs capacity."""
-    answers(simulator, "ec2", {
-        "DescribeInstanceStatus": describe_instance_status,
-        "RunInstances": run_instances,
-        "StartInstances": start_instances,
-        "StopInstances": stop_instances,
-    })  # fmt: skip
+    answers(
+        simulator,
+        "ec2",
+        {
+            "DescribeInstanceStatus": describe_instance_status,
+            "RunInstances": run_instances,
+            "StartInstances": start_instances,
+            "StopInstances": stop_instances,
+        },
+    )
 
 
 def describe_instance_status(asked: Asked) -> dict[str, Any]:
@@ -48,10 +53,8 @@ def describe_instance_status(asked: Asked) -> dict[str, Any]:
     wanted = request.get("InstanceIds") or []
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise Refused(
-            "InvalidInstanceID.NotFound",
-            f"The instance ID{'s' if unknown[1:] else ''} '{', '.join(unknown)}' do{'' if unknown[1:] else 'es'} not exist",
-        )
+        several = f"s '{', '.join(unknown)}' do" if unknown[1:] else f" '{unknown[0]}' does"
+        raise Refused("InvalidInstanceID.NotFound", f"The instance ID{several} not exist")
     shown = [_status(asked, known[name]) for name in wanted or known]
     if not request.get("IncludeAllInstances"):
         shown = [one for one in shown if one["InstanceState"]["Name"] == "running"]
@@ -81,7 +84,7 @@ def _status(asked: Asked, instance: Any) -> dict[str, Any]:
     since = running_since(world, asked.key, instance)
     system = checked = NOT_RUNNING
     if since is not None:
-        bad = holds(world, "impaired", asked.key, instance, "ec2", "DescribeInstanceStatus")
+        bad = holds(world, "impaired", subjects(world, asked.key, instance, "ec2:DescribeInstanceStatus"))
         takes = CHECKS_TAKE[platform_of(world, instance)] * variation(instance.id, "status checks")
         word = "ok" if world.now >= since + takes else "initializing"
         system = _summary(word)
@@ -146,9 +149,10 @@ def _ensure_capacity(asked: Asked, kind: str, zone: str | None, operation: str |
     account, region = asked.key
     facts = facts_of(asked.world, instance) if instance is not None else ()
     lacks = asked.world.faults.strike(
-        frozenset({"no_capacity"}), Subject("ec2", operation, account, region, facts),
+        frozenset({"no_capacity"}),
+        Subject("ec2", operation, account, region, facts),
         lambda one: one.do == "no_capacity" and cloud.fits(one.instance_type, kind) and cloud.fits(one.zone, zone),
-    )  # fmt: skip
+    )
     if lacks is not None:
         raise Refused(
             "InsufficientInstanceCapacity",

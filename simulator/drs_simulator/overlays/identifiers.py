@@ -7,7 +7,7 @@ from drs_simulator.world import World
 
 def chance(world: World) -> Random:
     """Return the neighbours' own source of chance; it goes on after a restart."""
-    kept: Random = world.neighbours.setdefault("random", Random("neighbours"))  # noqa: S311 - identifiers, no secrets
+    kept: Random = world.neighbours.setdefault("random", Random("neighbours"))
     return kept
 
 

@@ -71,20 +71,24 @@ def facts_of(world: World, instance: Any) -> tuple[ServerFacts, ...]:
     return (itself,) if server is None else (server.facts, itself)
 
 
-def subjects(world: World, key: Key, instance: Any, service: str, operation: str, **more: Any) -> tuple[Subject, ...]:
-    """Return an instance as a fault of the service and as a fault of DRS see it."""
+def subjects(world: World, key: Key, instance: Any, operation: str, action: str | None = None) -> tuple[Subject, ...]:
+    """Return an instance as a fault of the service and as a fault of DRS see it.
+
+    :param operation: with its service: ``ssm:SendCommand``
+    """
     record = world.region(*key).instances.get(instance.id)
     job = record.job_id if record is not None else None
     account, region = key
     facts = facts_of(world, instance)
+    service, _, name = operation.partition(":")
     return tuple(
-        Subject(name, operation, account, region, facts, job=job, **more) for name in dict.fromkeys((service, "drs"))
+        Subject(one, name, account, region, facts, job=job, action=action) for one in dict.fromkeys((service, "drs"))
     )
 
 
-def holds(world: World, kind: str, key: Key, instance: Any, service: str, operation: str) -> float | None:
-    """Return since when (simulated second) a condition holds for an instance; None where it does not."""
-    for subject in subjects(world, key, instance, service, operation):
+def holds(world: World, kind: str, about: tuple[Subject, ...]) -> float | None:
+    """Return since when (simulated second) a condition holds for one of these subjects; None where it does not."""
+    for subject in about:
         armed = world.faults.holds(kind, subject)
         if armed is not None:
             return armed.begins_at

@@ -101,8 +101,9 @@ class LambdaOverlay:
         """Return the bare name of a function that was named by ARN, account and name, or name and qualifier."""
         found = re.fullmatch(
             r"(arn:aws[\w-]*:lambda:)?((?P<region>[a-z]{2}[\w-]+-\d):)?((?P<account>\d{12}):)?(function:)?"
-            r"(?P<name>[\w-]+)(:(\$LATEST|[\w-]+))?", given,
-        )  # fmt: skip
+            r"(?P<name>[\w-]+)(:(\$LATEST|[\w-]+))?",
+            given,
+        )
         if found is None:
             raise Refused("ValidationException", f"Value '{given}' at 'functionName' failed to satisfy constraint")
         if (found["account"] or call.account, found["region"] or call.region) != (call.account, call.region):
@@ -137,11 +138,20 @@ class LambdaOverlay:
     def _configuration(self, asked: Asked, name: str) -> dict[str, Any]:
         settings = registered(asked.world, asked.key).functions[name]
         return {
-            "FunctionName": name, "FunctionArn": _arn(asked.key, name), "Runtime": "python3.13", "Handler": "simulated.handler",
-            "Role": f"arn:aws:iam::{asked.key[0]}:role/simulated", "Description": f"simulated: {settings.behaviour}",
-            "Timeout": max(int(settings.timeout), 1), "MemorySize": 128, "Version": "$LATEST", "State": "Active",
-            "LastUpdateStatus": "Successful", "PackageType": "Zip", "Architectures": ["x86_64"],
-        }  # fmt: skip
+            "FunctionName": name,
+            "FunctionArn": _arn(asked.key, name),
+            "Runtime": "python3.13",
+            "Handler": "simulated.handler",
+            "Role": f"arn:aws:iam::{asked.key[0]}:role/simulated",
+            "Description": f"simulated: {settings.behaviour}",
+            "Timeout": max(int(settings.timeout), 1),
+            "MemorySize": 128,
+            "Version": "$LATEST",
+            "State": "Active",
+            "LastUpdateStatus": "Successful",
+            "PackageType": "Zip",
+            "Architectures": ["x86_64"],
+        }
 
     # -- control plane ----------------------------------------------------------------------------------------
 
@@ -159,11 +169,17 @@ class LambdaOverlay:
     def _listed(self) -> list[dict[str, Any]]:
         world = self._simulator.world
         return [
-            {"account": key[0], "region": key[1], "name": name, **settings.model_dump(mode="json"), "invocations": here.invocations.get(name, 0)}
+            {
+                "account": key[0],
+                "region": key[1],
+                "name": name,
+                **settings.model_dump(mode="json"),
+                "invocations": here.invocations.get(name, 0),
+            }
             for key in world.regions
             for here in (registered(world, key),)
             for name, settings in here.functions.items()
-        ]  # fmt: skip
+        ]
 
     def _added(self, given: Any) -> dict[str, Any]:
         if not isinstance(given, dict) or not re.fullmatch(r"[\w-]{1,64}", str(given.get("name", ""))):
@@ -173,9 +189,10 @@ class LambdaOverlay:
         self._ensure_callable(settings)
         world = self._simulator.world
         places = [
-            key for key in world.regions
+            key
+            for key in world.regions
             if given.get("account", key[0]) == key[0] and given.get("region", key[1]) == key[1]
-        ]  # fmt: skip
+        ]
         if not places:
             raise BadInput(
                 f"lambda: the fleet has no account and Region such as {given.get('account')}/{given.get('region')}"
@@ -196,11 +213,15 @@ def install(simulator: "Simulator", files: Sequence[Path] = ()) -> None:
     overlay = LambdaOverlay(simulator, files)
     simulator.overlays.on("lambda", "Invoke", overlay.invoke)
     simulator.overlays.control("lambda", overlay.control)
-    answers(simulator, "lambda", {
-        "GetFunction": overlay.get_function,
-        "GetFunctionConfiguration": overlay.get_function_configuration,
-        "ListFunctions": overlay.list_functions,
-    })  # fmt: skip
+    answers(
+        simulator,
+        "lambda",
+        {
+            "GetFunction": overlay.get_function,
+            "GetFunctionConfiguration": overlay.get_function_configuration,
+            "ListFunctions": overlay.list_functions,
+        },
+    )
 
 
 def _arn(key: Key, name: str) -> str:

@@ -9,6 +9,12 @@ from drs_simulator.world import World
 if TYPE_CHECKING:
     from drs_simulator.simulator import Simulator
 
+MEMBERS: tuple[str, ...] = (
+    "Title", "Source", "Description", "OperationalData", "Notifications", "Priority", "RelatedOpsItems", "Category",
+    "Severity", "OpsItemType",
+)  # fmt: skip
+"""What of a request is kept."""
+
 
 def install(simulator: "Simulator") -> None:
     """Answer for CreateOpsItem and GetOpsItem."""
@@ -30,16 +36,18 @@ def create_ops_item(asked: Asked) -> dict[str, Any]:
         raise Refused("OpsItemAlreadyExistsException", f"A similar OpsItem already exists. OpsItem ID: {twin}")
     name = f"oi-{fresh_hex(asked.world, 12)}"
     moment = asked.world.clock.now()
-    shown = {
-        member: request[member]
-        for member in ("Title", "Source", "Description", "OperationalData", "Notifications", "Priority", "RelatedOpsItems", "Category", "Severity", "OpsItemType")
-        if member in request
-    }  # fmt: skip
+    kept = {member: request[member] for member in MEMBERS if member in request}
     arn = f"arn:aws:ssm:{region}:{account}:opsitem/{name}"
     known[name] = {
-        "OpsItemType": "/aws/issue", **shown, "OpsItemId": name, "OpsItemArn": arn, "Status": "Open", "Version": "1",
-        "CreatedTime": moment, "LastModifiedTime": moment,
-    }  # fmt: skip
+        "OpsItemType": "/aws/issue",
+        **kept,
+        "OpsItemId": name,
+        "OpsItemArn": arn,
+        "Status": "Open",
+        "Version": "1",
+        "CreatedTime": moment,
+        "LastModifiedTime": moment,
+    }
     return {"OpsItemId": name, "OpsItemArn": arn}
 
 

@@ -1,4 +1,4 @@
-"""How a command goes on its instances: delivery, the script, timeouts and faults, one step after another in simulated time."""
+"""How a command goes on its instances in simulated time: delivery, the script, timeouts and faults."""
 
 from typing import Any
 
@@ -54,7 +54,8 @@ def invocation_is_delivered(world: World, due: float, key: Key, command_id: str,
     if agents.ping(world, key, instance, due) != "Online":
         given_up = command.requested + command.timeout
         if due >= given_up:
-            _end(world, due, command, one, "TimedOut", "DeliveryTimedOut")
+            one.become("TimedOut", "DeliveryTimedOut")
+            _end(world, due, command, one)
         else:
             again = min(due + DELIVERY_IS_TRIED_EVERY, given_up)
             world.at(again, invocation_is_delivered, key, command_id, instance_id)
@@ -64,9 +65,10 @@ def invocation_is_delivered(world: World, due: float, key: Key, command_id: str,
     document = find(world, key, command.document, command.version, "Command")
     if document is None or platform_of(world, instance) not in document.platforms:
         one.code, one.stderr = -1, "the document's steps are not for this platform"
-        _end(world, due, command, one, "Failed", "InvalidPlatform")
+        one.become("Failed", "InvalidPlatform")
+        _end(world, due, command, one)
         return
-    fault = strikes(world, ("fail", "hang"), subjects(world, key, instance, "ssm", "SendCommand", action=document.name))
+    fault = strikes(world, ("fail", "hang"), subjects(world, key, instance, "ssm:SendCommand", document.name))
     outcome = _outcome(command, document, instance, fault)
     _run(world, due, command, one, outcome)
 
@@ -120,7 +122,8 @@ def invocation_ends(world: World, due: float, key: Key, command_id: str, instanc
         world.at(max(given_up, due), execution_times_out, key, command_id, instance_id)
         return
     status = "Success" if one.code == 0 else "Failed"
-    _end(world, due, command, one, status, status)
+    one.become(status)
+    _end(world, due, command, one)
 
 
 @happening
@@ -129,7 +132,8 @@ def execution_times_out(world: World, due: float, key: Key, command_id: str, ins
     command, one = _open(world, key, command_id, instance_id)
     if command is not None and one is not None:
         one.code = -1
-        _end(world, due, command, one, "TimedOut", "ExecutionTimedOut")
+        one.become("TimedOut", "ExecutionTimedOut")
+        _end(world, due, command, one)
 
 
 @happening
@@ -138,7 +142,8 @@ def cancelling_ends(world: World, due: float, key: Key, command_id: str, instanc
     command, one = _open(world, key, command_id, instance_id)
     if command is not None and one is not None and one.status == "Cancelling":
         one.code = -1
-        _end(world, due, command, one, "Cancelled", "Canceled")
+        one.become("Cancelled", "Canceled")
+        _end(world, due, command, one)
 
 
 def cancel(world: World, command: Command, instance_ids: list[str]) -> None:
@@ -165,7 +170,6 @@ def _open(world: World, key: Key, command_id: str, instance_id: str) -> tuple[Co
     return command, command.invocations[instance_id]
 
 
-def _end(world: World, due: float, command: Command, one: Invocation, status: str, details: str) -> None:
-    one.become(status, details)
+def _end(world: World, due: float, command: Command, one: Invocation) -> None:
     one.ended = due
     command_is_sent(world, due, command.key, command.id)

@@ -6,9 +6,10 @@ line takes a second, prints nothing and succeeds: what a real program would do c
 
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 UNKNOWN_TAKES = 1.0
+TO_STDERR = frozenset({">&2", "1>&2"})
 
 
 @dataclass(frozen=True)
@@ -23,37 +24,40 @@ class Outcome:
 
 def outcome_of(lines: Iterable[str], hostname: str) -> Outcome:
     """Return how a script ends on a host. As in sh, the last line's exit code is the script's."""
-    out, err, seconds, code, stops = [], [], 0.0, 0, False
+    whole, stops = Outcome(), False
     for line in (one.strip() for text in lines for one in text.splitlines()):
-        words = _words(line)
-        match words:
+        match _words(line):
             case []:
                 continue
-            case ["echo", *said]:
-                target = err if ">&2" in said or "1>&2" in said else out
-                target.append(" ".join(word for word in said if word not in {">&2", "1>&2"}))
-                code = 0
-            case ["hostname"]:
-                out.append(hostname)
-                code = 0
-            case ["exit", *rest]:
-                code = int(rest[0]) % 256 if rest and rest[0].isdigit() else code
-                break
-            case ["sleep", length] if _is_number(length):
-                seconds += float(length)
-                code = 0
             case ["set", option]:
                 stops = "e" in option
-            case ["false"]:
-                code = 1
-            case ["true"]:
-                code = 0
-            case _:
-                seconds += UNKNOWN_TAKES
-                code = 0
-        if code and stops:
+            case ["exit", *rest]:
+                code = int(rest[0]) % 256 if rest and rest[0].isdigit() else whole.code
+                return replace(whole, code=code)
+            case words:
+                did = _line(words, hostname)
+                whole = Outcome(
+                    whole.stdout + did.stdout, whole.stderr + did.stderr, did.code, whole.seconds + did.seconds
+                )
+        if whole.code and stops:
             break
-    return Outcome("".join(f"{line}\n" for line in out), "".join(f"{line}\n" for line in err), code, seconds)
+    return whole
+
+
+def _line(words: list[str], hostname: str) -> Outcome:
+    match words:
+        case ["echo", *said]:
+            text = " ".join(word for word in said if word not in TO_STDERR) + "\n"
+            return Outcome(stderr=text) if TO_STDERR & set(said) else Outcome(text)
+        case ["hostname"]:
+            return Outcome(f"{hostname}\n")
+        case ["sleep", length] if _is_number(length):
+            return Outcome(seconds=float(length))
+        case ["false"]:
+            return Outcome(code=1)
+        case ["true"]:
+            return Outcome()
+    return Outcome(seconds=UNKNOWN_TAKES)
 
 
 def _words(line: str) -> list[str]:

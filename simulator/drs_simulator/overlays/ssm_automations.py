@@ -9,7 +9,7 @@ from drs_simulator.overlays.answering import Asked, Refused, answers, paged
 from drs_simulator.overlays.automations import Execution, StepRun, begin, executions_of, stop
 from drs_simulator.overlays.documents import find, wrong_parameters
 from drs_simulator.overlays.identifiers import fresh_uuid
-from drs_simulator.overlays.ssm_commands import moment
+from drs_simulator.overlays.ssm_listing import moment
 
 if TYPE_CHECKING:
     from drs_simulator.simulator import Simulator
@@ -20,13 +20,17 @@ NOT_SIMULATED = ("Targets", "TargetMaps", "TargetLocations", "TargetLocationsURL
 
 def install(simulator: "Simulator") -> None:
     """Answer for Automation."""
-    answers(simulator, "ssm", {
-        "StartAutomationExecution": start_automation_execution,
-        "GetAutomationExecution": get_automation_execution,
-        "DescribeAutomationExecutions": describe_automation_executions,
-        "DescribeAutomationStepExecutions": describe_automation_step_executions,
-        "StopAutomationExecution": stop_automation_execution,
-    })  # fmt: skip
+    answers(
+        simulator,
+        "ssm",
+        {
+            "StartAutomationExecution": start_automation_execution,
+            "GetAutomationExecution": get_automation_execution,
+            "DescribeAutomationExecutions": describe_automation_executions,
+            "DescribeAutomationStepExecutions": describe_automation_step_executions,
+            "StopAutomationExecution": stop_automation_execution,
+        },
+    )
 
 
 def start_automation_execution(asked: Asked) -> dict[str, Any]:
@@ -52,9 +56,14 @@ def start_automation_execution(asked: Asked) -> dict[str, Any]:
     account, region = asked.key
     _, caller, _ = sts_backends[account]["aws"].get_caller_identity(asked.call.access_key or "", region)
     execution = Execution(
-        id=fresh_uuid(world), key=asked.key, request=dict(request), document=document, executed_by=caller,
-        requested=world.now, steps=[StepRun(step, fresh_uuid(world)) for step in document.steps],
-    )  # fmt: skip
+        id=fresh_uuid(world),
+        key=asked.key,
+        request=dict(request),
+        document=document,
+        executed_by=caller,
+        requested=world.now,
+        steps=[StepRun(step, fresh_uuid(world)) for step in document.steps],
+    )
     known[execution.id] = execution
     begin(world, execution)
     return {"AutomationExecutionId": execution.id}
@@ -127,11 +136,16 @@ def stop_automation_execution(asked: Asked) -> dict[str, Any]:
 def _shown(asked: Asked, execution: Execution) -> dict[str, Any]:
     told, current = execution.document.settings, execution.current
     shown: dict[str, Any] = {
-        "AutomationExecutionId": execution.id, "DocumentName": execution.document.name,
-        "DocumentVersion": execution.document.version, "ExecutionStartTime": asked.stamp(execution.requested),
-        "AutomationExecutionStatus": execution.status, "Mode": execution.request.get("Mode", "Auto"),
-        "ExecutedBy": execution.executed_by, "Outputs": {}, "Targets": [],
-    }  # fmt: skip
+        "AutomationExecutionId": execution.id,
+        "DocumentName": execution.document.name,
+        "DocumentVersion": execution.document.version,
+        "ExecutionStartTime": asked.stamp(execution.requested),
+        "AutomationExecutionStatus": execution.status,
+        "Mode": execution.request.get("Mode", "Auto"),
+        "ExecutedBy": execution.executed_by,
+        "Outputs": {},
+        "Targets": [],
+    }
     if execution.status == "Success" and told is not None:
         shown["Outputs"] = {name: list(values) for name, values in told.outputs.items()}
     if execution.ended is not None:
@@ -145,9 +159,12 @@ def _shown(asked: Asked, execution: Execution) -> dict[str, Any]:
 
 def _step(asked: Asked, run: StepRun) -> dict[str, Any]:
     shown: dict[str, Any] = {
-        "StepName": run.step.name, "Action": run.step.action, "StepStatus": run.status, "StepExecutionId": run.id,
+        "StepName": run.step.name,
+        "Action": run.step.action,
+        "StepStatus": run.status,
+        "StepExecutionId": run.id,
         "OnFailure": "Continue" if run.step.goes_on else "Abort",
-    }  # fmt: skip
+    }
     if run.step.timeout is not None:
         shown["TimeoutSeconds"] = int(run.step.timeout)
     if run.began is not None:
