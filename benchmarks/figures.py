@@ -94,10 +94,19 @@ class Sample:
     running: int
 
 
-def slots_while_waiting(runs: Iterable[ChainRun], samples: Iterable[Sample], settle: float) -> list[int]:
-    """Return the samples taken while every run waited for DRS: `settle` seconds after a call, before its job's end.
+def slots_while_waiting(runs: Sequence[ChainRun], samples: Iterable[Sample], settle: float) -> list[int]:
+    """Return the samples taken while every run under way did nothing but wait for DRS.
 
-    The start of a job and its sensor's first leg lie before that; they use a worker and nobody waits for them.
+    A run waits from `settle` seconds after a call until its job's end. The end of the start task and the sensor's first
+    leg lie before that; they use a worker and nobody waits for them.
     """
-    waits = [(launch.called_at + settle, launch.ended_at) for run in runs for launch in run.launches]
-    return [sample.running for sample in samples if any(start <= sample.at <= end for start, end in waits)]
+    found = []
+    for sample in samples:
+        active = [run for run in runs if run.asked_at <= sample.at <= run.launches[-1].ended_at]
+        if active and all(_waits(run, sample.at, settle) for run in active):
+            found.append(sample.running)
+    return found
+
+
+def _waits(run: ChainRun, at: float, settle: float) -> bool:
+    return any(launch.called_at + settle <= at <= launch.ended_at for launch in run.launches)

@@ -61,8 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def machine() -> dict[str, Any]:
-    """Say on what it was measured."""
-    return {"cpus": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()}
+    """Say on what it was measured, and how busy that was with other things before."""
+    return {
+        "cpus": os.cpu_count(),
+        "load_before": os.getloadavg()[0],
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
 
 
 def measure_runs(work: Path, alone: int, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
@@ -166,7 +171,11 @@ def summed_up(
         "overhead_share_as_run": sum(overheads) / sum(run.elapsed for run in runs),
         "overhead_share_at_540_s_jobs": spread([run.real_share for run in runs]).median,
         "drs_calls": drs_calls(calls),
-        "slots_while_waiting": {"samples": len(waiting), "mean": sum(waiting) / len(waiting), "most": max(waiting)},
+        "slots_while_waiting": {
+            "samples": len(waiting),
+            "mean": sum(waiting) / len(waiting) if waiting else None,
+            "most": max(waiting, default=None),
+        },
     }
 
 
@@ -212,7 +221,9 @@ def _run_rows(label: str, found: Mapping[str, Any]) -> Iterator[str]:
         f"| {label}: overhead on the critical path | {found['overhead_s']['median']:.1f} s a run of five waves: "
         f"{found['overhead_share_as_run']:.1%} as run, {found['overhead_share_at_540_s_jobs']:.2%} with jobs of 540 s |"
     )
-    held = f"mean {slots['mean']:.2f}, most {slots['most']}, {slots['samples']} samples"
+    held = "not measured: never did all runs wait at the same moment"
+    if slots["samples"]:
+        held = f"mean {slots['mean']:.2f}, most {slots['most']}, {slots['samples']} samples"
     yield f"| {label}: workers held while waiting | {held} |"
     yield f"| {label}: DRS calls, {found['runs']} runs | {calls} |"
 

@@ -50,5 +50,7 @@ def test_only_drs_calls_are_counted():
 
 def test_slots_count_only_while_a_job_is_waited_for():
     samples = [Sample(103.0, 9), Sample(106.0, 0), Sample(111.5, 9), Sample(116.0, 1), Sample(140.0, 9)]
+    other = ChainRun(115.0, (Launch("j-4", 116.0, 140.0),))
 
     assert slots_while_waiting([RUN], samples, settle=3.0) == [0, 1]
+    assert slots_while_waiting([RUN, other], samples, settle=3.0) == [0, 9]
