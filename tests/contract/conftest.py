@@ -15,6 +15,7 @@ def one_simulator(start_drs_simulator):  # noqa: F811  (the fixture)
 def simulator(one_simulator, monkeypatch):
     """The simulator as new, which the hooks of this test talk to."""
     one_simulator.reset()
+    one_simulator.clock(speed=600)
     monkeypatch.setenv("AWS_ENDPOINT_URL", one_simulator.url)
     return one_simulator
 

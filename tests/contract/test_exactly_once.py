@@ -61,6 +61,7 @@ def test_a_clear_after_a_known_failure_launches_the_failed_server_only(hook, sim
 
 
 def test_a_server_that_a_strangers_job_holds_is_waited_for(hook, simulator):
+    simulator.clock(speed=1)  # the job must still run when it is looked at
     stranger = hook.start_recovery(HELLO[:1], is_drill=True, tags={})
 
     waiting = a_try(hook, MemoryStore()).run()

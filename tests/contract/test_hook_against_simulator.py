@@ -137,7 +137,8 @@ def test_startrecovery_is_sent_once_whatever_is_answered(hook, simulator, fault,
         assert caught.value.retry_after_seconds == 3
 
 
-def test_a_server_in_a_running_job_is_a_conflict(hook):
+def test_a_server_in_a_running_job_is_a_conflict(hook, simulator):
+    simulator.clock(speed=1)  # the job must still run at the second call
     drill(hook)
 
     with pytest.raises(Conflict):
