@@ -1,4 +1,6 @@
-"""Every error the simulated service answers with, and the two that stop the program.
+"""Every error the simulated service answers with, and what else can go wrong on purpose.
+
+Faults of the API (throttling, denied access, outages) are worded in `refusing`, for every service alike.
 
 Refusal                         the service says no; goes over the wire
 ├── Conflict                409
@@ -14,7 +16,7 @@ BadInput                        a fleet, fault or state file that cannot be used
 ConnectionDropped               not an answer: the TCP connection goes away
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 
@@ -28,11 +30,6 @@ class Refusal(Exception):
         super().__init__(message)
         self.message = message
         self.members = members
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Members that travel as HTTP headers."""
-        return {}
 
     def body(self) -> dict[str, Any]:
         """Return what the JSON body says."""
@@ -54,30 +51,14 @@ class QuotaExceeded(Refusal):
         super().__init__(message, serviceCode="drs", quotaCode=quota_code)
 
 
-class _Retryable(Refusal):
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return {} if self.retry_after is None else {"Retry-After": f"{self.retry_after:g}"}
-
-    def body(self) -> dict[str, Any]:
-        # retryAfterSeconds is bound to the header; neither error has a member `code`.
-        return {"message": self.message}
-
-
-class Throttled(_Retryable):
-    """Too many requests."""
-
-    code, status = "ThrottlingException", 429
-
-
-class InternalError(_Retryable):
+class InternalError(Refusal):
     """The service failed."""
 
     code, status = "InternalServerException", 500
+
+    def body(self) -> dict[str, Any]:
+        """Return what the JSON body says: this error has no member `code`."""
+        return {"message": self.message}
 
 
 class Invalid(Refusal):
@@ -108,12 +89,6 @@ class NotFound(Refusal):
 
     def __init__(self, message: str, resource_id: str, resource_type: str) -> None:
         super().__init__(message, resourceId=resource_id, resourceType=resource_type)
-
-
-class AccessDenied(Refusal):
-    """The caller may not."""
-
-    code, status = "AccessDeniedException", 403
 
 
 class Uninitialized(Refusal):

@@ -16,7 +16,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from drs_simulator import ids
 from drs_simulator.errors import BadInput
 from drs_simulator.faults.specification import Seconds
-from drs_simulator.reading import checked, load
+from drs_simulator.quotas import QUOTAS
+from drs_simulator.reading import checked, load, nearest
+from drs_simulator.validation import request_faults
 
 SERVER_ID = re.compile(r"s-[0-9a-zA-Z]{17}")
 
@@ -291,9 +293,26 @@ def _joined(one: Account, other: Account) -> Account:
     )
 
 
+def _settings_problems(fleet: Fleet) -> Iterator[str]:
+    """What only AWS's own model and tables know to be wrong."""
+    accounts = {account.id for account in fleet.accounts}
+    for account, region, server in fleet.servers():
+        where = f"{account.id}/{region.name}: server {server.hostname!r}"
+        given = {"sourceServerID": server.id, **server.launch_configuration}
+        for member, wrong in request_faults("UpdateLaunchConfiguration", given) if server.launch_configuration else ():
+            yield f"{where}: launch_configuration.{member}: {wrong}"
+        if server.staging_account and server.staging_account not in accounts:
+            yield f"{where}: staging_account: no account {server.staging_account} in the fleet"
+    for account in fleet.accounts:
+        for region in account.regions:
+            for code in region.quotas:
+                if code not in QUOTAS:
+                    yield f"{account.id}/{region.name}: quotas: no quota {code!r}{nearest(code, sorted(QUOTAS))}"
+
+
 def _ensure_consistent(fleet: Fleet, source: str) -> None:
     seen: dict[str, str] = {}
-    problems = []
+    problems = list(_settings_problems(fleet))
     for account, region, server in fleet.servers():
         where = f"{account.id}/{region.name}: server {server.hostname!r}"
         if server.id in seen:

@@ -87,7 +87,7 @@ def answer(operation: str, result: dict[str, Any]) -> Reply:
 
 def refusal(error: Refusal) -> Reply:
     """Return the reply of an operation that was refused."""
-    headers = {"Content-Type": "application/json", "x-amzn-ErrorType": error.code, **error.headers}
+    headers = {"Content-Type": "application/json", "x-amzn-ErrorType": error.code}
     return Reply(error.status, json.dumps(error.body()).encode(), headers)
 
 

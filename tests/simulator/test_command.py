@@ -152,6 +152,18 @@ def region(**more):
             region(servers=[{"hostname": "a"}, {"hostname": "a"}]),
             "f: 111122223333/us-west-2: server 'a': the id s-1a66b6a9f0d1a4d47 is taken by 111122223333/us-west-2 'a'",
         ),
+        (
+            region(servers=[{"hostname": "a", "launch_configuration": {"copyTag": True}}]),
+            "f: 111122223333/us-west-2: server 'a': launch_configuration.copyTag: is no member of ",
+        ),
+        (
+            region(servers=[{"hostname": "a", "staging_account": "999988887777"}]),
+            "f: 111122223333/us-west-2: server 'a': staging_account: no account 999988887777 in the fleet",
+        ),
+        (
+            region(quotas={"L-D88FAC3B": 1}),
+            "f: 111122223333/us-west-2: quotas: no quota 'L-D88FAC3B' (did you mean 'L-D88FAC3A'?)",
+        ),
         (region(recovery_instances=[{"server": "a"}]), "f: 111122223333/us-west-2: recovery_instances: no server 'a'"),
         (
             region(servers=[{"hostname": "a", "lag": "soon"}]),
