@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from drs_simulator.pytest_plugin import start_drs_simulator
 from simulator.overlays.neighbourhood import FLEET
 

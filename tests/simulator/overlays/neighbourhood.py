@@ -16,8 +16,19 @@ FLEET = {
                     "network": {"vpc": "10.20.0.0/16", "subnets": {"prod": "10.20.0.0/24", "web": "10.20.1.0/24"}},
                     "quotas": {"L-D88FAC3A": 2, "L-B827C881": 3},
                     "servers": [
-                        {"hostname": "db1", "id": DB1, "tags": {"App": "shop", "Tier": "db"}, "launch": {"subnet": "prod"}},
-                        {"hostname": "win1", "id": WIN1, "os": "windows", "tags": {"App": "shop"}, "launch": {"subnet": "prod"}},
+                        {
+                            "hostname": "db1",
+                            "id": DB1,
+                            "tags": {"App": "shop", "Tier": "db"},
+                            "launch": {"subnet": "prod"},
+                        },
+                        {
+                            "hostname": "win1",
+                            "id": WIN1,
+                            "os": "windows",
+                            "tags": {"App": "shop"},
+                            "launch": {"subnet": "prod"},
+                        },
                         {
                             "count": 6,
                             "id": "s-0app{n:013d}",

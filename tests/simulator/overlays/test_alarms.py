@@ -5,14 +5,19 @@ import pytest
 from drs_simulator.overlays.alarm_rules import COMPARISONS, Rule, Sample, statistic, verdict
 from hypothesis import given
 from hypothesis import strategies as st
-
 from simulator.overlays.neighbourhood import refusal
 
 ALARM = {
-    "AlarmName": "errors", "Namespace": "Shop", "MetricName": "Errors", "Statistic": "Sum", "Period": 60,
-    "EvaluationPeriods": 2, "Threshold": 5, "ComparisonOperator": "GreaterThanThreshold",
+    "AlarmName": "errors",
+    "Namespace": "Shop",
+    "MetricName": "Errors",
+    "Statistic": "Sum",
+    "Period": 60,
+    "EvaluationPeriods": 2,
+    "Threshold": 5,
+    "ComparisonOperator": "GreaterThanThreshold",
     "Dimensions": [{"Name": "Tier", "Value": "web"}],
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -26,7 +31,8 @@ def state(watch, name="errors"):
 
 def put(watch, value, tier="web"):
     watch.put_metric_data(
-        Namespace="Shop", MetricData=[{"MetricName": "Errors", "Value": value, "Dimensions": [{"Name": "Tier", "Value": tier}]}]
+        Namespace="Shop",
+        MetricData=[{"MetricName": "Errors", "Value": value, "Dimensions": [{"Name": "Tier", "Value": tier}]}],
     )
 
 
@@ -92,20 +98,25 @@ def test_a_change_of_state_is_sent_to_the_topic(sim, watch):
     ("more", "said"),
     [
         pytest.param(
-            {"Statistic": None, "ExtendedStatistic": "p99"}, "metric math, anomaly detection or percentiles", id="percentile",
+            {"Statistic": None, "ExtendedStatistic": "p99"},
+            "metric math, anomaly detection or percentiles",
+            id="percentile",
         ),
         pytest.param(
             {"AlarmActions": ["arn:aws:automate:us-west-2:ec2:recover"]},
-            "the actions arn:aws:automate:us-west-2:ec2:recover (only SNS topics)", id="action",
+            "the actions arn:aws:automate:us-west-2:ec2:recover (only SNS topics)",
+            id="action",
         ),
     ],
-)  # fmt: skip
+)
 def test_an_alarm_that_would_never_be_evaluated_is_refused(sim, watch, more, said):
     request = {name: value for name, value in {**ALARM, **more}.items() if value is not None}
 
     assert refusal(watch.put_metric_alarm, **request) == (
-        "NotImplementedBySimulator", 501, f"the simulator does not evaluate alarms with {said}",
-    )  # fmt: skip
+        "NotImplementedBySimulator",
+        501,
+        f"the simulator does not evaluate alarms with {said}",
+    )
 
 
 POINTS = (None, 1.0, 9.0)
@@ -150,8 +161,11 @@ def test_a_set_of_statistics_counts_like_its_values(values):
 def test_no_value_is_over_and_under_the_same_threshold():
     for value in (4.0, 5.0, 6.0):
         fired = {name for name in COMPARISONS if Rule(name, 5, 1).breaches(value)}
-        assert fired == {
-            4.0: {"LessThanThreshold", "LessThanOrEqualToThreshold"},
-            5.0: {"GreaterThanOrEqualToThreshold", "LessThanOrEqualToThreshold"},
-            6.0: {"GreaterThanThreshold", "GreaterThanOrEqualToThreshold"},
-        }[value]
+        assert (
+            fired
+            == {
+                4.0: {"LessThanThreshold", "LessThanOrEqualToThreshold"},
+                5.0: {"GreaterThanOrEqualToThreshold", "LessThanOrEqualToThreshold"},
+                6.0: {"GreaterThanThreshold", "GreaterThanOrEqualToThreshold"},
+            }[value]
+        )

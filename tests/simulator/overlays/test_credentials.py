@@ -3,7 +3,6 @@ from datetime import UTC, datetime
 
 import pytest
 from botocore.config import Config
-
 from simulator.overlays.neighbourhood import HOME, TOOLS, refusal
 
 OPERATOR = f"arn:aws:iam::{HOME}:role/dr-operator"
@@ -16,9 +15,11 @@ def tools(sim):
     iam.create_user(UserName="airflow")
     key = iam.create_access_key(UserName="airflow")["AccessKey"]
     return sim.client(
-        "sts", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"],
+        "sts",
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
         config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
-    )  # fmt: skip
+    )
 
 
 class Caller:
@@ -28,9 +29,11 @@ class Caller:
     def client(self, service):
         given = self.credentials
         return self.sim.client(
-            service, aws_access_key_id=given["AccessKeyId"], aws_secret_access_key=given["SecretAccessKey"],
+            service,
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
             aws_session_token=given["SessionToken"],
-        )  # fmt: skip
+        )
 
 
 def assumed(sim, sts, role=OPERATOR, **more):
@@ -61,10 +64,9 @@ def test_everything_that_is_wrong_with_a_role_is_access_denied(sim, tools, reque
     request = {"RoleArn": OPERATOR, "RoleSessionName": "drill", "ExternalId": "secret-1", **request_of}
     request = {name: value for name, value in request.items() if value is not None}
 
-    assert refusal(tools.assume_role, **request) == (
-        "AccessDenied", 403,
-        f"User: arn:aws:iam::{TOOLS}:user/airflow is not authorized to perform: sts:AssumeRole on resource: {request['RoleArn']}",
-    )  # fmt: skip
+    caller, role = f"arn:aws:iam::{TOOLS}:user/airflow", request["RoleArn"]
+    said = f"User: {caller} is not authorized to perform: sts:AssumeRole on resource: {role}"
+    assert refusal(tools.assume_role, **request) == ("AccessDenied", 403, said)
 
 
 @pytest.mark.parametrize(
@@ -73,16 +75,22 @@ def test_everything_that_is_wrong_with_a_role_is_access_denied(sim, tools, reque
         pytest.param(
             60,
             "1 validation error detected: Value '60' at 'durationSeconds' failed to satisfy constraint: "
-            "Member must have value greater than or equal to 900", id="too short",
+            "Member must have value greater than or equal to 900",
+            id="too short",
         ),
         pytest.param(
             50_000,
             "1 validation error detected: Value '50000' at 'durationSeconds' failed to satisfy constraint: "
-            "Member must have value less than or equal to 43200", id="too long",
+            "Member must have value less than or equal to 43200",
+            id="too long",
         ),
-        pytest.param(10_000, "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.", id="too long for the role"),
+        pytest.param(
+            10_000,
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+            id="too long for the role",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_session_lasts_as_long_as_the_role_allows(sim, tools, seconds, said):
     request = {"RoleArn": OPERATOR, "RoleSessionName": "drill", "ExternalId": "secret-1"}
 
@@ -102,9 +110,11 @@ def test_a_role_trusts_another_role_and_a_chain_lasts_an_hour(sim):
 
 def test_a_role_of_create_role_is_checked_by_its_own_trust_policy(sim, tools):
     statement = {
-        "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{TOOLS}:root"}, "Action": "sts:AssumeRole",
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{TOOLS}:root"},
+        "Action": "sts:AssumeRole",
         "Condition": {"StringLike": {"sts:ExternalId": "drill-*"}},
-    }  # fmt: skip
+    }
     role = sim.client("iam").create_role(
         RoleName="made", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     )["Role"]["Arn"]
@@ -117,7 +127,9 @@ def test_the_roles_of_the_fleet_file_stand_in_iam(sim):
     role = sim.client("iam").get_role(RoleName="dr-operator")["Role"]
 
     assert role["MaxSessionDuration"] == 7200
-    assert role["AssumeRolePolicyDocument"]["Statement"][0]["Condition"] == {"StringEquals": {"sts:ExternalId": "secret-1"}}
+    assert role["AssumeRolePolicyDocument"]["Statement"][0]["Condition"] == {
+        "StringEquals": {"sts:ExternalId": "secret-1"}
+    }
 
 
 def test_an_access_key_of_twelve_digits_is_of_that_account(sim):
@@ -139,13 +151,18 @@ EXPIRED = [
 ]
 
 
-@pytest.mark.parametrize(("service", "operation", "request_of", "code"), EXPIRED, ids=[one[0] for one in EXPIRED])
-def test_an_expired_token_is_refused_by_every_service_in_its_own_words(sim, tools, service, operation, request_of, code):
+@pytest.mark.parametrize("call", EXPIRED, ids=[one[0] for one in EXPIRED])
+def test_an_expired_token_is_refused_by_every_service_in_its_own_words(sim, tools, call):
+    service, operation, request_of, code = call
     client = assumed(sim, tools).client(service)
     getattr(client, operation)(**request_of)
     sim.advance(3601 * 60)  # the wall clock's hour, at speed 60
 
-    assert refusal(getattr(client, operation), **request_of) == (code, 403, "The security token included in the request is expired")
+    assert refusal(getattr(client, operation), **request_of) == (
+        code,
+        403,
+        "The security token included in the request is expired",
+    )
 
 
 def test_a_session_in_simulated_time_expires_with_the_simulation(sim):

@@ -1,11 +1,14 @@
 import pytest
-
 from simulator.overlays.neighbourhood import DB1, WIN1, app, launch, refusal
 
 
 def checks(ec2, **more):
     return {
-        one["InstanceId"]: (one["InstanceState"]["Name"], one["SystemStatus"]["Status"], one["InstanceStatus"]["Status"])
+        one["InstanceId"]: (
+            one["InstanceState"]["Name"],
+            one["SystemStatus"]["Status"],
+            one["InstanceStatus"]["Status"],
+        )
         for one in ec2.describe_instance_status(**more)["InstanceStatuses"]
     }
 
@@ -30,7 +33,9 @@ def test_windows_takes_longer_than_linux(sim, ec2):
     image = {"ImageId": "ami-12345678", "MinCount": 1, "MaxCount": 1}
     drs.start_recovery(sourceServers=[{"sourceServerID": WIN1}])
     sim.advance("905s")
-    linux = ec2.run_instances(**image, SubnetId=ec2.describe_subnets()["Subnets"][0]["SubnetId"])["Instances"][0]["InstanceId"]
+    linux = ec2.run_instances(**image, SubnetId=ec2.describe_subnets()["Subnets"][0]["SubnetId"])["Instances"][0][
+        "InstanceId"
+    ]
     sim.advance("155s")
     found = checks(ec2)
 
@@ -72,9 +77,14 @@ def test_statuses_are_filtered_and_come_page_by_page(sim, ec2):
     assert len(bad["InstanceStatuses"]) == 1
     assert [len(page["InstanceStatuses"]) for page in pages] == [1, 1]
     assert refusal(ec2.describe_instance_status, InstanceIds=["i-00000000000000001"]) == (
-        "InvalidInstanceID.NotFound", 400, "The instance ID 'i-00000000000000001' does not exist",
-    )  # fmt: skip
-    assert refusal(ec2.describe_instance_status, Filters=[{"Name": "colour", "Values": ["red"]}])[0] == "InvalidParameterValue"
+        "InvalidInstanceID.NotFound",
+        400,
+        "The instance ID 'i-00000000000000001' does not exist",
+    )
+    assert (
+        refusal(ec2.describe_instance_status, Filters=[{"Name": "colour", "Values": ["red"]}])[0]
+        == "InvalidParameterValue"
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,15 +99,17 @@ def test_statuses_are_filtered_and_come_page_by_page(sim, ec2):
 )
 def test_no_capacity_refuses_run_instances_by_type_and_zone(sim, ec2, fault, refused):
     sim.fault({"do": "no_capacity", **fault})
-    subnet = next(one["SubnetId"] for one in ec2.describe_subnets()["Subnets"] if one["AvailabilityZone"] == "us-west-2a")
+    subnet = next(
+        one["SubnetId"] for one in ec2.describe_subnets()["Subnets"] if one["AvailabilityZone"] == "us-west-2a"
+    )
     request = {"ImageId": "ami-12345678", "MinCount": 1, "MaxCount": 1, "InstanceType": "c5.large", "SubnetId": subnet}
 
     if refused:
-        assert refusal(ec2.run_instances, **request) == (
-            "InsufficientInstanceCapacity", 500,
-            "We currently do not have sufficient c5.large capacity in the Availability Zone you requested (us-west-2a). "
-            "Our system will be working on provisioning additional capacity.",
-        )  # fmt: skip
+        said = (
+            "We currently do not have sufficient c5.large capacity in the Availability Zone you requested "
+            "(us-west-2a). Our system will be working on provisioning additional capacity."
+        )
+        assert refusal(ec2.run_instances, **request) == ("InsufficientInstanceCapacity", 500, said)
         assert ec2.describe_instances()["Reservations"] == []
     else:
         assert len(ec2.run_instances(**request)["Instances"]) == 1
@@ -107,7 +119,13 @@ def test_no_capacity_counts_the_type_of_a_launch_template(sim, ec2):
     ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData={"InstanceType": "c5.xlarge"})
     sim.fault({"do": "no_capacity", "instance_type": "c5.xlarge"})
     subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
-    request = {"MinCount": 1, "MaxCount": 1, "ImageId": "ami-12345678", "SubnetId": subnet, "LaunchTemplate": {"LaunchTemplateName": "web"}}
+    request = {
+        "MinCount": 1,
+        "MaxCount": 1,
+        "ImageId": "ami-12345678",
+        "SubnetId": subnet,
+        "LaunchTemplate": {"LaunchTemplateName": "web"},
+    }
 
     assert refusal(ec2.run_instances, **request)[0] == "InsufficientInstanceCapacity"
 

@@ -10,7 +10,6 @@ from drs_simulator.faults.specification import KINDS
 from drs_simulator.fleet import parsed
 from drs_simulator.pytest_plugin import SimulatorHandle
 from drs_simulator.running import RunningSimulator
-
 from simulator.overlays.neighbourhood import DB1, FLEET, HOME, TOOLS, launch, refusal, says
 
 CODE = Path(__file__).with_name("checks.py")
@@ -25,19 +24,25 @@ def fleet_with(**more):
     ("more", "said"),
     [
         pytest.param(
-            {"ssm": {"agents": 1}}, f"{HOME}/us-west-2: ssm: agents: no such key", id="ssm",
+            {"ssm": {"agents": 1}},
+            f"{HOME}/us-west-2: ssm: agents: no such key",
+            id="ssm",
         ),
         pytest.param(
             {"lambda_functions": {"a": {"behaviour": "call", "function": "checks:nothing"}}},
-            "lambda: no function 'checks:nothing' (known: checks:DatabaseBusy, checks:promote, checks:unsayable)", id="lambda code",
+            "lambda: no function 'checks:nothing' (known: checks:DatabaseBusy, checks:promote, checks:unsayable)",
+            id="lambda code",
         ),
         pytest.param(
             {"lambda_functions": {"a": {"behaviour": "call"}}},
-            f"{HOME}/us-west-2: lambda_functions: a: behaviour call and function: module:name go together", id="lambda call",
+            f"{HOME}/us-west-2: lambda_functions: a: behaviour call and function: module:name go together",
+            id="lambda call",
         ),
-        pytest.param({"roles": [{"name": "a", "external": "x"}]}, f"{HOME}: role 'a': external: no such key", id="role"),
+        pytest.param(
+            {"roles": [{"name": "a", "external": "x"}]}, f"{HOME}: role 'a': external: no such key", id="role"
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_fleet_file_that_cannot_be_read_is_refused_when_the_simulator_starts(more, said):
     with pytest.raises(BadInput) as caught:
         RunningSimulator(parsed(fleet_with(**more)), lambda_code=[CODE])
@@ -65,7 +70,9 @@ def test_the_neighbours_go_on_after_a_restart(tmp_path):
         command_id = says(sim, sim.client("ssm"), instance_id, "echo done", "sleep 60")
         runbook = sim.client("ssm").start_automation_execution(DocumentName="Shop-Failover")["AutomationExecutionId"]
         sim.control("POST", "lambda", {"name": "late", "behaviour": "echo"})
-        sim.client("ssm").put_parameter(Name="/shop/db", Value="db1", Type="String", Tags=[{"Key": "App", "Value": "shop"}])
+        sim.client("ssm").put_parameter(
+            Name="/shop/db", Value="db1", Type="String", Tags=[{"Key": "App", "Value": "shop"}]
+        )
         given = sim.client("sts", aws_access_key_id=TOOLS).assume_role(
             RoleArn=f"arn:aws:iam::{HOME}:role/dr-operator", RoleSessionName="drill", ExternalId="secret-1"
         )["Credentials"]
@@ -80,10 +87,14 @@ def test_the_neighbours_go_on_after_a_restart(tmp_path):
         parameter = ssm.get_parameter(Name="/shop/db")["Parameter"]["Value"]
         tags = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId="/shop/db")["TagList"]
         operator = boto3.client(
-            "sts", endpoint_url=after.url, region_name="us-west-2", aws_access_key_id=given["AccessKeyId"],
-            aws_secret_access_key=given["SecretAccessKey"], aws_session_token=given["SessionToken"],
+            "sts",
+            endpoint_url=after.url,
+            region_name="us-west-2",
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given["SessionToken"],
             config=Config(retries={"total_max_attempts": 1}),
-        )  # fmt: skip
+        )
         identity = operator.get_caller_identity()["Account"]
         status = sim.client("lambda").invoke(FunctionName="late", InvocationType="DryRun")["StatusCode"]
         sim.advance(3601 * 60)

@@ -1,6 +1,5 @@
 import pytest
 from drs_simulator.quotas import QUOTAS
-
 from simulator.overlays.neighbourhood import app, refusal
 
 JOBS, PER_JOB = "L-D88FAC3A", "L-B827C881"
@@ -17,7 +16,9 @@ def start(drs, *servers):
 
 def test_quotas_are_aws_s_defaults_unless_the_fleet_file_says_otherwise(quotas):
     applied = {one["QuotaCode"]: one["Value"] for one in quotas.list_service_quotas(ServiceCode="drs")["Quotas"]}
-    defaults = {one["QuotaCode"]: one["Value"] for one in quotas.list_aws_default_service_quotas(ServiceCode="drs")["Quotas"]}
+    defaults = {
+        one["QuotaCode"]: one["Value"] for one in quotas.list_aws_default_service_quotas(ServiceCode="drs")["Quotas"]
+    }
 
     assert defaults == {code: quota.value for code, quota in QUOTAS.items()}
     assert applied == {**defaults, JOBS: 2, PER_JOB: 3}
@@ -30,14 +31,20 @@ def test_one_quota_is_asked_for(quotas):
     assert (own["Value"], own["QuotaName"], own["Adjustable"]) == (2, "Concurrent jobs in progress", False)
     assert default["Value"] == 20
     assert refusal(quotas.get_service_quota, ServiceCode="drs", QuotaCode="L-00000000") == (
-        "NoSuchResourceException", 400, "The request failed because quota L-00000000 does not exist.",
-    )  # fmt: skip
+        "NoSuchResourceException",
+        400,
+        "The request failed because quota L-00000000 does not exist.",
+    )
 
 
 def test_quotas_are_listed_page_by_page(quotas):
     pages = quotas.get_paginator("list_service_quotas").paginate(ServiceCode="drs", PaginationConfig={"PageSize": 4})
 
     assert [len(page["Quotas"]) for page in pages] == [4, len(QUOTAS) - 4]
+    assert refusal(quotas.list_service_quotas, ServiceCode="drs", NextToken="nonsense")[:2] == (
+        "InvalidPaginationTokenException",
+        400,
+    )
 
 
 def test_the_guards_of_drs_use_the_same_values(sim):

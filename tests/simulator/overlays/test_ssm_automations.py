@@ -1,5 +1,4 @@
 import pytest
-
 from simulator.overlays.neighbourhood import DB1, launch, refusal
 
 
@@ -53,8 +52,10 @@ def test_a_step_that_hangs_is_in_progress_until_somebody_stops_it(sim, ssm):
     assert (hung, cancelling) == ("InProgress", "Cancelling")
     assert execution(ssm, name)["AutomationExecutionStatus"] == "Cancelled"
     assert refusal(ssm.stop_automation_execution, AutomationExecutionId=name) == (
-        "InvalidAutomationStatusUpdateException", 400, f"Automation execution {name} is Cancelled and cannot be stopped.",
-    )  # fmt: skip
+        "InvalidAutomationStatusUpdateException",
+        400,
+        f"Automation execution {name} is Cancelled and cannot be stopped.",
+    )
 
 
 OWN = """
@@ -66,22 +67,27 @@ mainSteps:
 
 
 @pytest.mark.parametrize(
-    ("duration", "on_failure", "faults", "status", "expected"),
+    ("first", "faults", "expected"),
     [
-        pytest.param("PT30S", "Abort", [], "Success", ["Success", "Success"], id="in time"),
-        pytest.param("PT2M", "Abort", [], "TimedOut", ["TimedOut", "Pending"], id="too long"),
-        pytest.param("PT30S", "Abort", [{"do": "hang"}], "TimedOut", ["TimedOut", "Pending"], id="hangs"),
-        pytest.param("PT30S", "Continue", [{"do": "fail", "count": 1}], "Failed", ["Failed", "Success"], id="goes on after a failure"),
+        pytest.param(("PT30S", "Abort"), [], ("Success", ["Success", "Success"]), id="in time"),
+        pytest.param(("PT2M", "Abort"), [], ("TimedOut", ["TimedOut", "Pending"]), id="too long"),
+        pytest.param(("PT30S", "Abort"), [{"do": "hang"}], ("TimedOut", ["TimedOut", "Pending"]), id="hangs"),
+        pytest.param(
+            ("PT30S", "Continue"),
+            [{"do": "fail", "count": 1}],
+            ("Failed", ["Failed", "Success"]),
+            id="goes on after a failure",
+        ),
     ],
 )
-def test_a_runbook_of_the_account_keeps_to_its_steps(sim, ssm, duration, on_failure, faults, status, expected):
-    ssm.create_document(Name="Own", DocumentType="Automation", DocumentFormat="YAML", Content=OWN % (duration, on_failure))
+def test_a_runbook_of_the_account_keeps_to_its_steps(sim, ssm, first, faults, expected):
+    ssm.create_document(Name="Own", DocumentType="Automation", DocumentFormat="YAML", Content=OWN % first)
     sim.fault(*[{"service": "ssm", **one} for one in faults])
     name = started(ssm, DocumentName="Own")
     sim.advance("10m")
 
-    assert execution(ssm, name)["AutomationExecutionStatus"] == status
-    assert [one for _, one in steps(ssm, name)] == expected
+    went = [one for _, one in steps(ssm, name)]
+    assert (execution(ssm, name)["AutomationExecutionStatus"], went) == expected
 
 
 def test_the_runbooks_for_instances_do_what_they_say(sim, ssm, ec2):
@@ -94,8 +100,11 @@ def test_the_runbooks_for_instances_do_what_they_say(sim, ssm, ec2):
         return execution(ssm, name)["AutomationExecutionStatus"], state
 
     assert [run(f"AWS-{word}EC2Instance") for word in ("Stop", "Start", "Restart", "Terminate")] == [
-        ("Success", "stopped"), ("Success", "running"), ("Success", "running"), ("Success", "terminated"),
-    ]  # fmt: skip
+        ("Success", "stopped"),
+        ("Success", "running"),
+        ("Success", "running"),
+        ("Success", "terminated"),
+    ]
 
 
 def test_a_runbook_for_an_instance_that_is_gone_fails(sim, ssm):
@@ -111,23 +120,30 @@ def test_a_runbook_for_an_instance_that_is_gone_fails(sim, ssm):
     [
         pytest.param(
             {"DocumentName": "No-Such"},
-            ("AutomationDefinitionNotFoundException", 400, "Automation definition No-Such is not found."), id="document",
+            ("AutomationDefinitionNotFoundException", 400, "Automation definition No-Such is not found."),
+            id="document",
         ),
         pytest.param(
             {"DocumentName": "AWS-RunShellScript"},
-            ("AutomationDefinitionNotFoundException", 400, "Automation definition AWS-RunShellScript is not found."), id="a command",
+            ("AutomationDefinitionNotFoundException", 400, "Automation definition AWS-RunShellScript is not found."),
+            id="a command",
         ),
         pytest.param(
             {"DocumentName": "AWS-StopEC2Instance"},
-            ("InvalidAutomationExecutionParametersException", 400, "The document AWS-StopEC2Instance requires the parameters InstanceId."),
+            (
+                "InvalidAutomationExecutionParametersException",
+                400,
+                "The document AWS-StopEC2Instance requires the parameters InstanceId.",
+            ),
             id="parameter",
         ),
         pytest.param(
             {"Targets": [{"Key": "tag:App", "Values": ["shop"]}], "TargetParameterName": "InstanceId"},
-            ("NotImplementedBySimulator", 501, "the simulator does not run automations with Targets"), id="not simulated",
+            ("NotImplementedBySimulator", 501, "the simulator does not run automations with Targets"),
+            id="not simulated",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_runbook_that_cannot_be_is_refused(sim, ssm, request_of, expected):
     assert refusal(ssm.start_automation_execution, **{"DocumentName": "Shop-Failover", **request_of}) == expected
 
@@ -137,7 +153,10 @@ def test_the_same_client_token_starts_a_runbook_once(sim, ssm):
     first, second = started(ssm, ClientToken=token), started(ssm, ClientToken=token)
 
     assert first == second
-    assert refusal(ssm.start_automation_execution, DocumentName="Shop-Failover", ClientToken=token, Mode="Interactive")[0] == "IdempotentParameterMismatch"
+    assert (
+        refusal(ssm.start_automation_execution, DocumentName="Shop-Failover", ClientToken=token, Mode="Interactive")[0]
+        == "IdempotentParameterMismatch"
+    )
 
 
 def test_executions_are_described_newest_first_and_filtered(sim, ssm):
@@ -148,20 +167,31 @@ def test_executions_are_described_newest_first_and_filtered(sim, ssm):
 
     assert [one["AutomationExecutionId"] for one in listed] == [new, old]
     assert [one["AutomationExecutionId"] for one in over["AutomationExecutionMetadataList"]] == [old]
-    assert refusal(ssm.get_automation_execution, AutomationExecutionId="0" * 36)[0] == "AutomationExecutionNotFoundException"
-    assert refusal(ssm.describe_automation_executions, Filters=[{"Key": "TagKey", "Values": ["x"]}])[0] == "InvalidFilterKey"
+    assert (
+        refusal(ssm.get_automation_execution, AutomationExecutionId="0" * 36)[0]
+        == "AutomationExecutionNotFoundException"
+    )
+    assert (
+        refusal(ssm.describe_automation_executions, Filters=[{"Key": "TagKey", "Values": ["x"]}])[0]
+        == "InvalidFilterKey"
+    )
 
 
 def test_an_ops_item_is_kept_and_a_twin_is_refused(sim, ssm):
     request = {
-        "Title": "Drill failed", "Source": "drs", "Description": "wave db", "Severity": "2",
+        "Title": "Drill failed",
+        "Source": "drs",
+        "Description": "wave db",
+        "Severity": "2",
         "OperationalData": {"/aws/dedup": {"Value": '{"dedupString":"run-1"}', "Type": "SearchableString"}},
-    }  # fmt: skip
+    }
     name = ssm.create_ops_item(**request)["OpsItemId"]
     item = ssm.get_ops_item(OpsItemId=name)["OpsItem"]
 
     assert (item["Title"], item["Status"], item["Severity"]) == ("Drill failed", "Open", "2")
     assert refusal(ssm.create_ops_item, **request) == (
-        "OpsItemAlreadyExistsException", 400, f"A similar OpsItem already exists. OpsItem ID: {name}",
-    )  # fmt: skip
+        "OpsItemAlreadyExistsException",
+        400,
+        f"A similar OpsItem already exists. OpsItem ID: {name}",
+    )
     assert refusal(ssm.get_ops_item, OpsItemId="oi-000000000000")[0] == "OpsItemNotFoundException"

@@ -1,5 +1,4 @@
 import pytest
-
 from simulator.overlays.neighbourhood import DB1, HOME, WIN1, app, launch, refusal, says
 
 
@@ -18,7 +17,12 @@ def test_an_agent_comes_online_some_time_after_its_instance_runs(sim, ssm):
     sim.advance("536s")  # LAUNCH_END is at 533 s
     nobody = ssm.describe_instance_information()["InstanceInformationList"]
     instance_id = drs.describe_recovery_instances()["items"][0]["ec2InstanceID"]
-    early = refusal(ssm.send_command, DocumentName="AWS-RunShellScript", InstanceIds=[instance_id], Parameters={"commands": ["true"]})
+    early = refusal(
+        ssm.send_command,
+        DocumentName="AWS-RunShellScript",
+        InstanceIds=[instance_id],
+        Parameters={"commands": ["true"]},
+    )
     sim.advance("80s")  # 60 s, give or take a quarter
     nodes = ssm.describe_instance_information()["InstanceInformationList"]
 
@@ -49,45 +53,52 @@ def test_a_command_goes_from_pending_over_in_progress_to_success_with_its_output
 
 
 @pytest.mark.parametrize(
-    ("lines", "status", "code", "out", "err"),
+    ("lines", "expected"),
     [
-        pytest.param(["echo no >&2", "exit 3"], "Failed", 3, "", "no\n", id="exits"),
-        pytest.param(["false", "echo on"], "Success", 0, "on\n", "", id="the last line counts"),
-        pytest.param(["set -e", "false", "echo on"], "Failed", 1, "", "", id="set -e"),
-        pytest.param(["# a comment", "/opt/shop/promote --now"], "Success", 0, "", "", id="a program"),
+        pytest.param(["echo no >&2", "exit 3"], ("Failed", 3, "", "no\n"), id="exits"),
+        pytest.param(["false", "echo on"], ("Success", 0, "on\n", ""), id="the last line counts"),
+        pytest.param(["set -e", "false", "echo on"], ("Failed", 1, "", ""), id="set -e"),
+        pytest.param(["# a comment", "/opt/shop/promote --now"], ("Success", 0, "", ""), id="a program"),
     ],
 )
-def test_a_script_ends_as_it_says(sim, ssm, lines, status, code, out, err):
+def test_a_script_ends_as_it_says(sim, ssm, lines, expected):
     instance_id = launch(sim, DB1)[DB1]
     command_id = says(sim, ssm, instance_id, *lines)
     sim.advance("10s")
     answer = ssm.get_command_invocation(CommandId=command_id, InstanceId=instance_id)
 
-    assert (answer["Status"], answer["ResponseCode"]) == (status, code)
-    assert (answer["StandardOutputContent"], answer["StandardErrorContent"]) == (out, err)
+    members = ("Status", "ResponseCode", "StandardOutputContent", "StandardErrorContent")
+    assert tuple(answer[member] for member in members) == expected
 
 
 @pytest.mark.parametrize(
-    ("fault", "after", "status", "details", "err"),
+    ("fault", "after", "expected"),
     [
-        pytest.param({"do": "fail", "error": "disk full"}, "10s", "Failed", "Failed", "disk full\n", id="fail"),
-        pytest.param({"do": "hang"}, "119s", "InProgress", "InProgress", "", id="hang"),
-        pytest.param({"do": "hang"}, "121s", "TimedOut", "ExecutionTimedOut", "", id="hang for too long"),
-        pytest.param({"do": "fail", "hostname": "app*"}, "10s", "Success", "Success", "", id="of somebody else"),
-        pytest.param({"do": "fail", "action": "AWS-RunPowerShellScript"}, "10s", "Success", "Success", "", id="of another document"),
+        pytest.param({"do": "fail", "error": "disk full"}, "10s", ("Failed", "Failed", "disk full\n"), id="fail"),
+        pytest.param({"do": "hang"}, "119s", ("InProgress", "InProgress", ""), id="hang"),
+        pytest.param({"do": "hang"}, "121s", ("TimedOut", "ExecutionTimedOut", ""), id="hang for too long"),
+        pytest.param({"do": "fail", "hostname": "app*"}, "10s", ("Success", "Success", ""), id="of somebody else"),
+        pytest.param(
+            {"do": "fail", "action": "AWS-RunPowerShellScript"},
+            "10s",
+            ("Success", "Success", ""),
+            id="of another document",
+        ),
     ],
 )
-def test_a_fault_ends_a_command(sim, ssm, fault, after, status, details, err):
+def test_a_fault_ends_a_command(sim, ssm, fault, after, expected):
     instance_id = launch(sim, DB1)[DB1]
     sim.fault({"service": "ssm", **fault})
     command_id = ssm.send_command(
-        DocumentName="AWS-RunShellScript", InstanceIds=[instance_id], Parameters={"commands": ["true"], "executionTimeout": ["120"]}
+        DocumentName="AWS-RunShellScript",
+        InstanceIds=[instance_id],
+        Parameters={"commands": ["true"], "executionTimeout": ["120"]},
     )["Command"]["CommandId"]
     sim.advance(after)
     answer = ssm.get_command_invocation(CommandId=command_id, InstanceId=instance_id)
 
-    assert (answer["Status"], answer["StatusDetails"], answer["StandardErrorContent"]) == (status, details, err)
-    assert command(ssm, command_id)["Status"] == status
+    assert (answer["Status"], answer["StatusDetails"], answer["StandardErrorContent"]) == expected
+    assert command(ssm, command_id)["Status"] == expected[0]
 
 
 def test_an_agent_that_is_missing_is_no_managed_node(sim, ssm):
@@ -96,7 +107,15 @@ def test_an_agent_that_is_missing_is_no_managed_node(sim, ssm):
     nodes = ssm.describe_instance_information()["InstanceInformationList"]
 
     assert [one["InstanceId"] for one in nodes] == [instances[app(1)]]
-    assert refusal(ssm.send_command, DocumentName="AWS-RunShellScript", InstanceIds=[instances[DB1]], Parameters={"commands": ["true"]})[0] == "InvalidInstanceId"
+    assert (
+        refusal(
+            ssm.send_command,
+            DocumentName="AWS-RunShellScript",
+            InstanceIds=[instances[DB1]],
+            Parameters={"commands": ["true"]},
+        )[0]
+        == "InvalidInstanceId"
+    )
 
 
 def test_a_command_to_a_stopped_instance_is_never_delivered(sim, ssm, ec2):
@@ -112,46 +131,80 @@ def test_a_command_to_a_stopped_instance_is_never_delivered(sim, ssm, ec2):
     assert ping == "ConnectionLost"
     assert waiting == ("Pending", "Pending", -1)
     assert invocation(ssm, command_id, instance_id) == ("TimedOut", "DeliveryTimedOut", -1)
-    assert {k: command(ssm, command_id)[k] for k in ("Status", "StatusDetails", "ErrorCount", "DeliveryTimedOutCount")} == {
-        "Status": "TimedOut", "StatusDetails": "DeliveryTimedOut", "ErrorCount": 0, "DeliveryTimedOutCount": 1,
-    }  # fmt: skip
+    assert {
+        k: command(ssm, command_id)[k] for k in ("Status", "StatusDetails", "ErrorCount", "DeliveryTimedOutCount")
+    } == {
+        "Status": "TimedOut",
+        "StatusDetails": "DeliveryTimedOut",
+        "ErrorCount": 0,
+        "DeliveryTimedOutCount": 1,
+    }
 
 
 @pytest.mark.parametrize(
     ("request_of", "expected"),
     [
-        pytest.param({"DocumentName": "No-Such"}, ("InvalidDocument", 400, "Document with name No-Such does not exist."), id="document"),
-        pytest.param({"DocumentName": "Shop-Failover"}, ("InvalidDocument", 400, "Document with name Shop-Failover does not exist."), id="a runbook"),
         pytest.param(
-            {"InstanceIds": ["i-00000000000000001"]},
-            ("InvalidInstanceId", 400, f"Instances [[i-00000000000000001]] not in a valid state for account {HOME}"), id="instance",
+            {"DocumentName": "No-Such"},
+            ("InvalidDocument", 400, "Document with name No-Such does not exist."),
+            id="document",
         ),
         pytest.param(
-            {"Parameters": {}}, ("InvalidParameters", 400, "The document AWS-RunShellScript requires the parameters commands."), id="parameter missing",
+            {"DocumentName": "Shop-Failover"},
+            ("InvalidDocument", 400, "Document with name Shop-Failover does not exist."),
+            id="a runbook",
+        ),
+        pytest.param(
+            {"InstanceIds": ["i-00000000000000001"]},
+            ("InvalidInstanceId", 400, f"Instances [[i-00000000000000001]] not in a valid state for account {HOME}"),
+            id="instance",
+        ),
+        pytest.param(
+            {"Parameters": {}},
+            ("InvalidParameters", 400, "The document AWS-RunShellScript requires the parameters commands."),
+            id="parameter missing",
         ),
         pytest.param(
             {"Parameters": {"commands": ["true"], "speed": ["9"]}},
-            ("InvalidParameters", 400, "The parameters speed are not defined in the document AWS-RunShellScript."), id="parameter unknown",
+            ("InvalidParameters", 400, "The parameters speed are not defined in the document AWS-RunShellScript."),
+            id="parameter unknown",
         ),
         pytest.param(
             {"Targets": [{"Key": "tag:App", "Values": ["shop"]}]},
-            ("ValidationException", 400, "Either InstanceIds or Targets must be given, and not both."), id="ids and targets",
+            ("ValidationException", 400, "Either InstanceIds or Targets must be given, and not both."),
+            id="ids and targets",
         ),
         pytest.param(
-            {"MaxErrors": "many"}, ("ValidationException", 400, r"Value 'many' at 'MaxErrors' failed to satisfy constraint: 0|[1-9]\d{0,6}|\d\d?%|100%"), id="max errors",
+            {"MaxErrors": "many"},
+            (
+                "ValidationException",
+                400,
+                r"Value 'many' at 'MaxErrors' failed to satisfy constraint: 0|[1-9]\d{0,6}|\d\d?%|100%",
+            ),
+            id="max errors",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_command_that_cannot_be_is_refused(sim, ssm, request_of, expected):
     instance_id = launch(sim, DB1)[DB1]
-    request = {"DocumentName": "AWS-RunShellScript", "InstanceIds": [instance_id], "Parameters": {"commands": ["true"]}, **request_of}
+    request = {
+        "DocumentName": "AWS-RunShellScript",
+        "InstanceIds": [instance_id],
+        "Parameters": {"commands": ["true"]},
+        **request_of,
+    }
 
     assert refusal(ssm.send_command, **request) == expected
 
 
 def test_a_shell_script_is_refused_by_name_and_fails_by_tag_on_windows(sim, ssm):
     instance_id = launch(sim, WIN1)[WIN1]
-    named = refusal(ssm.send_command, DocumentName="AWS-RunShellScript", InstanceIds=[instance_id], Parameters={"commands": ["true"]})
+    named = refusal(
+        ssm.send_command,
+        DocumentName="AWS-RunShellScript",
+        InstanceIds=[instance_id],
+        Parameters={"commands": ["true"]},
+    )
     command_id = says(sim, ssm, "", "true", Targets=[{"Key": "tag:App", "Values": ["shop"]}])
     sim.advance("5s")
 
@@ -192,7 +245,10 @@ def test_after_more_errors_than_allowed_no_further_instance_is_tried(sim, ssm):
     statuses = by_status(ssm, command_id)
     whole = command(ssm, command_id)
 
-    assert [one for one in statuses if one[0] in {"app1", "app2"}] == [("app1", "Failed", "Failed"), ("app2", "Failed", "Failed")]
+    assert [one for one in statuses if one[0] in {"app1", "app2"}] == [
+        ("app1", "Failed", "Failed"),
+        ("app2", "Failed", "Failed"),
+    ]
     assert (whole["Status"], whole["ErrorCount"], whole["CompletedCount"]) == ("Failed", 2, 4)
 
 
@@ -236,7 +292,11 @@ def test_a_command_or_an_instance_that_is_unknown_is_said_to_be(sim, ssm):
     unknown = "00000000-0000-4000-8000-000000000000"
 
     assert refusal(ssm.get_command_invocation, CommandId=unknown, InstanceId=instance_id)[0] == "InvocationDoesNotExist"
-    assert refusal(ssm.cancel_command, CommandId=unknown) == ("InvalidCommandId", 400, f"Command id {unknown} does not exist.")
+    assert refusal(ssm.cancel_command, CommandId=unknown) == (
+        "InvalidCommandId",
+        400,
+        f"Command id {unknown} does not exist.",
+    )
     assert refusal(ssm.list_commands, CommandId="x" * 36)[0] == "InvalidCommandId"
     assert ssm.list_commands(CommandId=unknown)["Commands"] == []
 
@@ -256,14 +316,16 @@ def test_commands_are_listed_newest_first_page_by_page_and_filtered(sim, ssm):
 def test_documents_of_the_fleet_file_and_of_the_account_are_run(sim, ssm):
     instance_id = launch(sim, DB1)[DB1]
     ssm.create_document(
-        Name="Own-Script", DocumentType="Command", DocumentFormat="YAML",
+        Name="Own-Script",
+        DocumentType="Command",
+        DocumentFormat="YAML",
         Content="""
 schemaVersion: '2.2'
 parameters: {word: {type: String, default: hello}, code: {type: String}}
 mainSteps:
   - {name: say, action: 'aws:runShellScript', inputs: {runCommand: ['echo {{ word }}', 'exit {{ code }}']}}
 """,
-    )  # fmt: skip
+    )
     told = ssm.send_command(DocumentName="Shop-Check", InstanceIds=[instance_id])["Command"]["CommandId"]
     own = ssm.send_command(
         DocumentName="Own-Script", InstanceIds=[instance_id], Parameters={"word": ["moin"], "code": ["4"]}
@@ -275,9 +337,13 @@ mainSteps:
 
     assert early[0] == "InProgress"
     assert [(one["Status"], one["StandardOutputContent"], one["ResponseCode"]) for one in answers] == [
-        ("Success", "ok db1", 0), ("Failed", "moin\n", 4),
-    ]  # fmt: skip
-    assert refusal(ssm.send_command, DocumentName="Own-Script", DocumentVersion="7", InstanceIds=[instance_id])[0] == "InvalidDocumentVersion"
+        ("Success", "ok db1", 0),
+        ("Failed", "moin\n", 4),
+    ]
+    assert (
+        refusal(ssm.send_command, DocumentName="Own-Script", DocumentVersion="7", InstanceIds=[instance_id])[0]
+        == "InvalidDocumentVersion"
+    )
 
 
 def test_a_command_that_stays_unseen_is_found_later(sim, ssm):
@@ -296,9 +362,18 @@ def test_managed_nodes_are_filtered(sim, ssm):
     instances = launch(sim, DB1, WIN1, app(1))
     by_platform = ssm.describe_instance_information(Filters=[{"Key": "PlatformTypes", "Values": ["Windows"]}])
     by_tag = ssm.describe_instance_information(Filters=[{"Key": "tag:Tier", "Values": ["app"]}])
-    by_id = ssm.describe_instance_information(InstanceInformationFilterList=[{"key": "InstanceIds", "valueSet": [instances[DB1]]}])
+    by_id = ssm.describe_instance_information(
+        InstanceInformationFilterList=[{"key": "InstanceIds", "valueSet": [instances[DB1]]}]
+    )
 
-    assert [[one["ComputerName"] for one in answer["InstanceInformationList"]] for answer in (by_platform, by_tag, by_id)] == [
-        ["win1"], ["app1"], ["db1"],
-    ]  # fmt: skip
-    assert refusal(ssm.describe_instance_information, Filters=[{"Key": "Colour", "Values": ["red"]}])[0] == "InvalidFilterKey"
+    assert [
+        [one["ComputerName"] for one in answer["InstanceInformationList"]] for answer in (by_platform, by_tag, by_id)
+    ] == [
+        ["win1"],
+        ["app1"],
+        ["db1"],
+    ]
+    assert (
+        refusal(ssm.describe_instance_information, Filters=[{"Key": "Colour", "Values": ["red"]}])[0]
+        == "InvalidFilterKey"
+    )
