@@ -12,6 +12,9 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 	--no-header --no-emit-index-url --no-emit-find-links
 LOCKS := requirements/installer.txt requirements/demo.txt requirements/compose.txt requirements/dev.txt
 
+# Folders of tests that `make check` leaves to `make test`.
+SLOW := airflow contract e2e properties simulator
+
 # What `make demo` may be told.
 PLAN ?= web-shop
 SPEED ?= 60
@@ -42,7 +45,7 @@ check: $(VENV)/.dev ## format, lint, types, layers, quick tests: under a minute
 	$(BIN)/mypy
 	$(BIN)/mypy -p demo -p benchmarks
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m 'not airflow and not e2e and not browser'
+	$(BIN)/python -m pytest -m 'not airflow and not e2e and not browser' $(SLOW:%=--ignore=tests/%)
 
 bench: $(VENV)/.demo ## measure dead time, overhead, calls and parsing; results in .bench/
 	@exec $(BIN)/python -m benchmarks.run
