@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 from botocore.validate import ParamValidator
 from moto.core.model import OperationModel
 from moto.core.serialize import get_serializer_class
@@ -114,12 +115,29 @@ def written(call: AwsCall, result: dict[str, Any]) -> Reply:
         wrong = ParamValidator().validate(result, model.output_shape)
         if wrong.has_errors():
             raise AssertionError(f"the answer of {call.service}:{call.operation}: {wrong.generate_report()}")
+        strange = enum_faults(model.output_shape, result)
+        if strange:
+            raise AssertionError(f"the answer of {call.service}:{call.operation}: {strange}")
     serializer = get_serializer_class(model.service_model.service_name, model.service_model.metadata["protocol"])
     answer = serializer(model).serialize(result)
     body = answer["body"]
     content = body.encode() if isinstance(body, str) else b"".join([body] if isinstance(body, bytes) else body)
     headers = {str(name): str(value) for name, value in answer["headers"].items()}
     return Reply(int(answer["status_code"]), content, headers)
+
+
+def enum_faults(shape: Shape, value: Any) -> list[str]:
+    """Return every text in an answer that is none of its shape's values; botocore's own validator lets them pass."""
+    match shape:
+        case StructureShape():
+            return [one for name, inner in value.items() for one in enum_faults(shape.members[name], inner)]
+        case ListShape():
+            return [one for inner in value for one in enum_faults(shape.member, inner)]
+        case MapShape():
+            return [one for inner in value.values() for one in enum_faults(shape.value, inner)]
+        case StringShape() if shape.enum and value not in shape.enum:
+            return [f"{value!r} is no {shape.name}"]
+    return []
 
 
 def paged(

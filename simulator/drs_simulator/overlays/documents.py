@@ -156,6 +156,11 @@ def wrong_parameters(document: Document, given: Mapping[str, Sequence[str]]) -> 
     return None
 
 
+def plugin_of(document: Document | None) -> str:
+    """Return the name under which a Command's output is kept: its first step's action."""
+    return document.steps[0].action if document is not None and document.steps else "aws:runShellScript"
+
+
 _REFERENCE = re.compile(r"\{\{\s*([\w.:-]+)\s*\}\}")
 
 

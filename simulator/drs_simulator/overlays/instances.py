@@ -60,7 +60,8 @@ def variation(instance_id: str, what: str) -> float:
 
 def tags_of(instance: Any) -> dict[str, str]:
     """Return an instance's EC2 tags."""
-    return {tag["key"]: tag["value"] for tag in instance.get_tags()}
+    # moto's get_tags looks through the tags of every resource of the Region.
+    return dict(instance.ec2_backend.tags.get(instance.id, {}))
 
 
 def facts_of(world: World, instance: Any) -> tuple[ServerFacts, ...]:

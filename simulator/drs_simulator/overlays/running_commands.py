@@ -6,8 +6,9 @@ from drs_simulator import cloud
 from drs_simulator.faults.specification import AnyFault
 from drs_simulator.overlays import agents
 from drs_simulator.overlays.answering import Key
+from drs_simulator.overlays.command_output import put_output
 from drs_simulator.overlays.commands import Command, Invocation, commands_of, has_failed
-from drs_simulator.overlays.documents import Document, find, script_of
+from drs_simulator.overlays.documents import Document, find, plugin_of, script_of
 from drs_simulator.overlays.instances import platform_of, strikes, subjects, tags_of, variation
 from drs_simulator.overlays.script import Outcome, outcome_of
 from drs_simulator.world import World, happening
@@ -172,4 +173,7 @@ def _open(world: World, key: Key, command_id: str, instance_id: str) -> tuple[Co
 
 def _end(world: World, due: float, command: Command, one: Invocation) -> None:
     one.ended = due
+    if one.began is not None:
+        document = find(world, command.key, command.document, command.version, "Command")
+        put_output(command, one, plugin_of(document))
     command_is_sent(world, due, command.key, command.id)

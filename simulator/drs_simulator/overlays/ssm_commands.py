@@ -59,7 +59,19 @@ def send_command(asked: Asked) -> dict[str, Any]:
     return {"Command": shown(asked, command)}
 
 
+def _ensure_simulated(request: dict[str, Any]) -> None:
+    asked_for = {
+        "AlarmConfiguration": bool(request.get("AlarmConfiguration")),
+        "NotificationConfig": bool((request.get("NotificationConfig") or {}).get("NotificationArn")),
+        "CloudWatchOutputConfig": bool((request.get("CloudWatchOutputConfig") or {}).get("CloudWatchOutputEnabled")),
+    }
+    for member, is_wanted in asked_for.items():
+        if is_wanted:
+            raise Refused("NotImplementedBySimulator", f"the simulator does not run commands with {member}", 501)
+
+
 def _ensure_sound(request: dict[str, Any]) -> None:
+    _ensure_simulated(request)
     named, targets = request.get("InstanceIds") or [], request.get("Targets") or []
     if bool(named) == bool(targets):
         raise Refused("ValidationException", "Either InstanceIds or Targets must be given, and not both.")

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from drs_simulator.overlays.answering import Asked, Refused, answers, paged
+from drs_simulator.overlays.command_output import prefix_of
 from drs_simulator.overlays.commands import Command, Invocation, commands_of, errors_of, verdict
-from drs_simulator.overlays.documents import find
+from drs_simulator.overlays.documents import find, plugin_of
 
 if TYPE_CHECKING:
     from drs_simulator.simulator import Simulator
@@ -62,16 +63,24 @@ def get_command_invocation(asked: Asked) -> dict[str, Any]:
         "Status": one.status,
         "StatusDetails": one.details,
         "StandardOutputContent": one.stdout[:OUTPUT_SHOWN] if one.is_over else "",
-        "StandardOutputUrl": "",
+        "StandardOutputUrl": _url(asked, command, one, "stdout"),
         "StandardErrorContent": one.stderr[:OUTPUT_SHOWN] if one.is_over else "",
-        "StandardErrorUrl": "",
+        "StandardErrorUrl": _url(asked, command, one, "stderr"),
         "CloudWatchOutputConfig": {"CloudWatchOutputEnabled": False},
     }
 
 
 def _plugin(asked: Asked, command: Command) -> str:
     document = find(asked.world, command.key, command.document, command.version, "Command")
-    return document.steps[0].action if document is not None and document.steps else "aws:runShellScript"
+    return plugin_of(document)
+
+
+def _url(asked: Asked, command: Command, one: Invocation, name: str) -> str:
+    where = prefix_of(command, one)
+    if where is None:
+        return ""
+    step = _plugin(asked, command).replace(":", "")
+    return f"https://s3.{command.key[1]}.amazonaws.com/{where}/{step}/0.{step}/{name}"
 
 
 def _iso(asked: Asked, simulated: float | None) -> str:
@@ -160,6 +169,7 @@ def shown(asked: Asked, command: Command) -> dict[str, Any]:
         "RequestedDateTime": asked.stamp(command.requested),
         "Status": status,
         "StatusDetails": details,
+        **{name: request[name] for name in ("OutputS3BucketName", "OutputS3KeyPrefix") if name in request},
         "MaxConcurrency": request.get("MaxConcurrency", "50"),
         "MaxErrors": request.get("MaxErrors", "0"),
         "TargetCount": len(parts),

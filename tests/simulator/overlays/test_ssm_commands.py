@@ -377,3 +377,40 @@ def test_managed_nodes_are_filtered(sim, ssm):
         refusal(ssm.describe_instance_information, Filters=[{"Key": "Colour", "Values": ["red"]}])[0]
         == "InvalidFilterKey"
     )
+
+
+def test_output_is_put_into_the_bucket_that_the_command_names(sim, ssm):
+    s3 = sim.client("s3", region_name="us-east-1")
+    s3.create_bucket(Bucket="drill-output")
+    instance_id = launch(sim, DB1)[DB1]
+    command_id = says(
+        sim, ssm, instance_id, "echo done", "exit 2", OutputS3BucketName="drill-output", OutputS3KeyPrefix="2026"
+    )
+    lost = says(sim, ssm, instance_id, "echo done", OutputS3BucketName="nowhere")
+    sim.advance("10s")
+    key = f"2026/{command_id}/{instance_id}/awsrunShellScript/0.awsrunShellScript/stdout"
+    url = ssm.get_command_invocation(CommandId=command_id, InstanceId=instance_id)["StandardOutputUrl"]
+
+    assert s3.get_object(Bucket="drill-output", Key=key)["Body"].read() == b"done\n"
+    assert url == f"https://s3.us-west-2.amazonaws.com/drill-output/{key}"
+    assert invocation(ssm, lost, instance_id)[0] == "Success"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param({"CloudWatchOutputConfig": {"CloudWatchOutputEnabled": True}}, id="logs"),
+        pytest.param({"AlarmConfiguration": {"Alarms": [{"Name": "errors"}]}}, id="alarms"),
+        pytest.param({"NotificationConfig": {"NotificationArn": f"arn:aws:sns:us-west-2:{HOME}:x"}}, id="notification"),
+    ],
+)
+def test_what_is_not_simulated_of_a_command_is_refused_by_name(sim, ssm, more):
+    (member,) = more
+
+    assert refusal(
+        ssm.send_command, DocumentName="AWS-RunShellScript", InstanceIds=["i-00000000000000001"], **more
+    ) == (
+        "NotImplementedBySimulator",
+        501,
+        f"the simulator does not run commands with {member}",
+    )
