@@ -1,24 +1,24 @@
 """Every error that this package raises on purpose.
 
-    DrsProviderError
-    ├── PlanInvalid              a plan on disk is wrong; nothing was called
-    ├── RunRefused               a run may not start as it was asked for; nothing was launched
-    │   ├── PreflightRefused     carries every finding, not only the first
-    │   └── PlanChanged          the plan was edited while the run went on
-    ├── AwsError                 AWS answered, and the answer was no
-    │   ├── Throttled            asked too often; retryable
-    │   ├── ServiceUnavailable   5xx, time-out, lost connection: the call may have had its effect; retryable
-    │   ├── Conflict             another job holds a server
-    │   ├── QuotaExceeded        no room for another job or server now: a wait, not a failure
-    │   ├── AccessDenied         the role lacks a permission
-    │   ├── CredentialsExpired   the session ended; retryable with a fresh one
-    │   ├── NotInitialized       DRS was never set up in this account and Region
-    │   └── NotFound             no such server, job or instance
-    └── RecoveryError            AWS did what we asked and it did not work
-        ├── JobFailed            a job ended with servers not launched
-        ├── JobTimedOut          a job did not end within the wave's timeout
-        ├── JobVanished          DescribeJobs no longer knows a job that we started
-        └── CleanupIncomplete    instances of the run are still there
+DrsProviderError
+├── PlanInvalid              a plan on disk is wrong; nothing was called
+├── RunRefused               a run may not start as it was asked for; nothing was launched
+│   ├── PreflightRefused     carries every finding, not only the first
+│   └── PlanChanged          the plan was edited while the run went on
+├── AwsError                 AWS answered, and the answer was no
+│   ├── Throttled            asked too often; retryable
+│   ├── ServiceUnavailable   5xx, time-out, lost connection: the call may have had its effect; retryable
+│   ├── Conflict             another job holds a server
+│   ├── QuotaExceeded        no room for another job or server now: a wait, not a failure
+│   ├── AccessDenied         the role lacks a permission
+│   ├── CredentialsExpired   the session ended; retryable with a fresh one
+│   ├── NotInitialized       DRS was never set up in this account and Region
+│   └── NotFound             no such server, job or instance
+└── RecoveryError            AWS did what we asked and it did not work
+├── JobFailed            a job ended with servers not launched
+├── JobTimedOut          a job did not end within the wave's timeout
+├── JobVanished          DescribeJobs no longer knows a job that we started
+└── CleanupIncomplete    instances of the run are still there
 """
 
 from collections.abc import Mapping, Sequence
@@ -206,4 +206,5 @@ class CleanupIncomplete(RecoveryError):
 
     def __str__(self) -> str:
         lines = "\n".join(f"  - {instance}: {why}" for instance, why in self.left.items())
-        return f"{len(self.left)} drill instances are still there and cost money; clear this task to try again:\n{lines}"
+        count = len(self.left)
+        return f"{count} drill instances are still there and cost money; clear this task to try again:\n{lines}"

@@ -16,11 +16,10 @@ from drs_provider.graph.request import RunRequest, read_request
 from drs_provider.graph.roster import Roster, RosterServer, Target, call_roll, targets_of
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.plan.reading import RunnablePlan, read_folder
-from drs_provider.recovery.jobs import ENDED_STATUS
-from drs_provider.recovery.readiness import Finding, assess, refusals
 
 if TYPE_CHECKING:
     from drs_provider.aws.hook import DrsHook
+    from drs_provider.recovery.readiness import Finding
 
 PREFLIGHT_TASK = "preflight.check"
 PREFLIGHT = "preflight"
@@ -124,6 +123,8 @@ class Survey:
         return self
 
     def _check_target(self, target: Target, found: Sequence[Mapping[str, Any]], hook: "DrsHook") -> None:
+        from drs_provider.recovery.readiness import assess
+
         here = [server for server in self.roster.servers if server.target == target]
         described = {str(server["sourceServerID"]): server for server in found}
         known = [server.server_id for server in here if server.known]
@@ -153,6 +154,8 @@ class Survey:
     @property
     def refusals(self) -> list[str]:
         """Every reason not to launch, one line each."""
+        from drs_provider.recovery.readiness import refusals
+
         return [*self.problems, *(str(finding) for finding in refusals(self.findings))]
 
     def table(self) -> list[str]:
@@ -192,6 +195,8 @@ class Survey:
 
 def busy_servers(jobs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """The servers that a running job holds, whoever started it, each with the job's id."""
+    from drs_provider.recovery.jobs import ENDED_STATUS
+
     return {
         server["sourceServerID"]: job["jobID"]
         for job in jobs
@@ -210,7 +215,7 @@ def _by_target(servers: Iterable[RosterServer]) -> list[dict[str, Any]]:
     ]
 
 
-def _finding(finding: Finding) -> dict[str, str]:
+def _finding(finding: "Finding") -> dict[str, str]:
     return {key: value for key, value in asdict(finding).items() if key != "rule"}
 
 

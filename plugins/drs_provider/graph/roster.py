@@ -9,8 +9,6 @@ from typing import Any
 
 from drs_provider.graph.request import RunRequest
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
-from drs_provider.recovery.readiness import hostname_of, lag_of
-from drs_provider.recovery.selection import matches
 
 
 @dataclass(frozen=True, order=True)
@@ -122,6 +120,8 @@ def _members(group: ProtectionGroup, found: Mapping[Target, Sequence[Mapping[str
 def _server(
     group: ProtectionGroup, server_id: str, described: Mapping[str, Any] | None, *, critical: bool
 ) -> RosterServer:
+    from drs_provider.recovery.readiness import hostname_of, lag_of
+
     return RosterServer(
         server_id=server_id,
         hostname=hostname_of(described, server_id),
@@ -134,6 +134,8 @@ def _server(
 
 
 def _selected(group: ProtectionGroup, servers: Any) -> Iterator[Mapping[str, Any]]:
+    from drs_provider.recovery.selection import matches
+
     if group.select is None:
         return
     wanted = group.select.model_dump(by_alias=True, exclude_none=True)

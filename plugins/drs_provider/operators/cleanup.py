@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Context
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
@@ -20,9 +20,11 @@ from drs_provider.errors import (
 from drs_provider.links.console import DrsJobLink
 from drs_provider.operators.connecting import AWS_FIELDS, DrsOperator, failing_for_good
 from drs_provider.operators.rendered import rendered_bool, rendered_ids
-from drs_provider.recovery.cleanup import Choice, Stock, awaited, choose, running, take_stock
 from drs_provider.recovery.times import instant
-from drs_provider.triggers.jobs import DrsJobEvent, DrsJobTrigger
+
+if TYPE_CHECKING:
+    from drs_provider.recovery.cleanup import Choice, Stock
+    from drs_provider.triggers.jobs import DrsJobEvent
 
 LOOK_AGAIN_AFTER = timedelta(seconds=2)
 MOST_PAUSE = timedelta(minutes=1)
@@ -98,7 +100,7 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
     def resume_cleanup(
         self,
         context: Context,
-        event: DrsJobEvent | Any,
+        event: "DrsJobEvent | Any",
         *,
         began: str | None = None,
         requests: int = 0,
@@ -119,6 +121,8 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
             raise RunRefused("give exactly one of recovery_instance_ids, source_server_ids and job_ids")
 
     def _go_on(self, context: Context, *, began: datetime, requests: int, looks: int) -> dict[str, Any]:
+        from drs_provider.recovery.cleanup import awaited, running, take_stock
+
         launches = self.hook.jobs(self._ids("job_ids")) if self.job_ids else ()
         described = self._described(launches)
         choice = self._choice(context, described)
@@ -156,8 +160,10 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
         found = self.hook.recovery_instances(source_server_ids=None if forgotten else sorted(servers))
         return tuple(instance for instance in found if instance.get("jobID") in jobs)
 
-    def _choice(self, context: Context, described: Sequence[Mapping[str, Any]]) -> Choice:
+    def _choice(self, context: Context, described: Sequence[Mapping[str, Any]]) -> "Choice":
         """Decide what to terminate, and remember it: a terminated instance soon disappears from DRS's answers."""
+        from drs_provider.recovery.cleanup import Choice, choose
+
         choice = choose(described, include_recovery=rendered_bool("include_recovery", self.include_recovery))
         if choice.kept and self.job_ids is None:
             names = ", ".join(choice.kept)
@@ -193,6 +199,8 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
         now, deadline = self._now(), began + self.max_wait
         kwargs = {"began": began.isoformat(), "requests": requests, "looks": looks}
         if job_ids:
+            from drs_provider.triggers.jobs import DrsJobTrigger
+
             trigger = DrsJobTrigger(
                 watches=[{"aws": self.aws, "job_ids": list(dict.fromkeys(job_ids))}],
                 since=now.isoformat(),
@@ -205,7 +213,7 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
         moment = now + min(LOOK_AGAIN_AFTER * looks, MOST_PAUSE)
         self.defer(trigger=DateTimeTrigger(moment=moment), method_name=self.resume_cleanup.__name__, kwargs=kwargs)
 
-    def _result(self, context: Context, choice: Choice, stock: Stock) -> dict[str, Any]:
+    def _result(self, context: Context, choice: "Choice", stock: "Stock") -> dict[str, Any]:
         for instance, why in choice.kept.items():
             self.log.warning("%s: %s", instance, why)
         self.log.info("%d instances are gone, as EC2 says too", len(stock.gone))
@@ -216,7 +224,7 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
             "jobs": list(jobs),
         }
 
-    def _say(self, stock: Stock, still_launching: Sequence[str], invisible: Sequence[str]) -> None:
+    def _say(self, stock: "Stock", still_launching: Sequence[str], invisible: Sequence[str]) -> None:
         self.log.info(
             "%d gone, %d shutting down, %d held by running jobs, %d to terminate",
             *(len(part) for part in (stock.gone, stock.ending, stock.held, stock.left)),
@@ -234,7 +242,7 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
         return datetime.now(UTC)
 
 
-def _left(stock: Stock) -> dict[str, str]:
+def _left(stock: "Stock") -> dict[str, str]:
     return {
         **dict.fromkeys(stock.ending, "EC2 says that it is shutting down"),
         **{instance: f"the running job {job} holds its server" for instance, job in stock.held.items()},

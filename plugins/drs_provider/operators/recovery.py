@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
@@ -10,12 +10,12 @@ from airflow.sdk.exceptions import AirflowSkipException
 from drs_provider.errors import AwsError, QuotaExceeded
 from drs_provider.links.console import DrsJobLink
 from drs_provider.operators.connecting import AWS_FIELDS, DrsOperator, failing_for_good
-from drs_provider.operators.memory import Memory
 from drs_provider.operators.rendered import rendered_bool, rendered_ids, rendered_mapping
-from drs_provider.operators.starting import MustWait, Request, Start
-from drs_provider.recovery.quotas import Quotas
 from drs_provider.recovery.times import instant, words
-from drs_provider.triggers.jobs import DrsJobEvent, DrsJobTrigger
+
+if TYPE_CHECKING:
+    from drs_provider.operators.starting import MustWait, Request
+    from drs_provider.triggers.jobs import DrsJobEvent
 
 LOOK_AGAIN_AFTER = timedelta(seconds=15)
 """Pause where DRS says that there is no room but shows no job that takes it."""
@@ -95,7 +95,7 @@ class DrsStartRecoveryOperator(DrsOperator):
             self.prepare(context)
             return self._go_on(context, waiting_since=None)
 
-    def resume_start(self, context: Context, event: DrsJobEvent | Any, *, waiting_since: str | None = None) -> Any:
+    def resume_start(self, context: Context, event: "DrsJobEvent | Any", *, waiting_since: str | None = None) -> Any:
         """Go on after a wait: count again what is there, and start what fits.
 
         ``dag.test()`` drops what a deferral carries; the wait then counts from now.
@@ -111,6 +111,9 @@ class DrsStartRecoveryOperator(DrsOperator):
         return launch
 
     def _go_on(self, context: Context, *, waiting_since: datetime | None) -> Any:
+        from drs_provider.operators.memory import Memory
+        from drs_provider.operators.starting import MustWait, Start
+
         request = self._request(context)
         if not request.servers:
             raise AirflowSkipException("no source servers were given: there is nothing to launch")
@@ -128,8 +131,11 @@ class DrsStartRecoveryOperator(DrsOperator):
         }
         return self.finish(context, launch)
 
-    def _request(self, context: Context) -> Request:
+    def _request(self, context: Context) -> "Request":
         """Read the template fields; refuses what rendered to the wrong type, before anything is called."""
+        from drs_provider.operators.starting import Request
+        from drs_provider.recovery.quotas import Quotas
+
         ti = context["ti"]
         task = ti.task_id if (ti.map_index or 0) < 0 else f"{ti.task_id}[{ti.map_index}]"
         began = context["dag_run"].start_date or self._now()
@@ -146,13 +152,15 @@ class DrsStartRecoveryOperator(DrsOperator):
             quotas=Quotas(**rendered_mapping("quotas", self.quotas)) if self.quotas else None,
         )
 
-    def _wait(self, wait: MustWait, waiting_since: datetime) -> NoReturn:
+    def _wait(self, wait: "MustWait", waiting_since: datetime) -> NoReturn:
         deadline = waiting_since + self.max_wait
         now = self._now()
         if now >= deadline:
             raise QuotaExceeded("StartRecovery", "WaitedTooLong", f"waited {words(now - waiting_since)}: {wait.why}")
         self.log.info("Waiting, this is no failure: %s", wait.why)
         if wait.job_ids:
+            from drs_provider.triggers.jobs import DrsJobTrigger
+
             self.defer(
                 trigger=DrsJobTrigger(
                     watches=[{"aws": self.aws, "job_ids": list(wait.job_ids)}],

@@ -1,7 +1,6 @@
 """Waiting for the jobs of a launch, and judging them server by server."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, cast, get_args
 
@@ -12,15 +11,14 @@ from drs_provider.errors import AwsError, JobFailed, JobTimedOut, JobVanished, R
 from drs_provider.links.console import DrsJobLink, DrsRecoveryInstanceLink
 from drs_provider.operators.connecting import AWS_FIELDS, DrsSensor, failing_for_good
 from drs_provider.operators.rendered import Launched, rendered_launches
-from drs_provider.recovery.readiness import hostname_of
-from drs_provider.recovery.results import Evidence, Member, Ready, assemble
 from drs_provider.recovery.times import instant, words
-from drs_provider.recovery.verdict import Allows, ServerResult, judge, table, tolerance
-from drs_provider.triggers.instances import DrsInstancesEvent, DrsInstancesTrigger
-from drs_provider.triggers.jobs import DrsJobEvent, DrsJobTrigger
 
 if TYPE_CHECKING:
-    from drs_provider.aws.hook import DrsHook
+    from drs_provider.recovery.results import Ready
+    from drs_provider.recovery.verdict import Allows
+    from drs_provider.sensors.finding import Found
+    from drs_provider.triggers.instances import DrsInstancesEvent
+    from drs_provider.triggers.jobs import DrsJobEvent
 
 BACKSTOP = timedelta(minutes=5)
 """The trigger keeps the deadline; Airflow's own deferral timeout comes so much later, for a triggerer that is down."""
@@ -60,7 +58,7 @@ class DrsRecoveryJobSensor(DrsSensor):
         *,
         jobs: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Any,
         timeout: timedelta | float = timedelta(hours=2),
-        ready: Ready | str = "running",
+        ready: "Ready | str" = "running",
         servers: Sequence[Mapping[str, Any]] | Any = None,
         tolerate: str | int = "0",
         **kwargs: Any,
@@ -77,6 +75,8 @@ class DrsRecoveryJobSensor(DrsSensor):
             self.prepare(context)
             launches = self._launches()
             self._tolerance(), self._ready()  # refused before the wait, not after it
+        from drs_provider.triggers.jobs import DrsJobTrigger
+
         now = datetime.now(UTC)
         deadline = now + timedelta(seconds=self.timeout)
         ids = ", ".join(_job_ids(launches))
@@ -93,7 +93,7 @@ class DrsRecoveryJobSensor(DrsSensor):
             timeout=deadline - now + BACKSTOP,
         )
 
-    def jobs_ended(self, context: Context, event: DrsJobEvent, *, deadline: str | None = None) -> dict[str, Any]:
+    def jobs_ended(self, context: Context, event: "DrsJobEvent", *, deadline: str | None = None) -> dict[str, Any]:
         """Turn what the trigger saw into a verdict, a wait for the instances, or an error."""
         with failing_for_good():
             self.prepare(context)
@@ -109,7 +109,7 @@ class DrsRecoveryJobSensor(DrsSensor):
                     raise AwsError("DescribeJobs", "Refused", event["detail"])
 
     def instances_settled(
-        self, context: Context, event: DrsInstancesEvent, *, deadline: str | None = None
+        self, context: Context, event: "DrsInstancesEvent", *, deadline: str | None = None
     ) -> dict[str, Any]:
         """Judge after the wait for the instances, whatever they have become."""
         with failing_for_good():
@@ -129,7 +129,10 @@ class DrsRecoveryJobSensor(DrsSensor):
                 raise self._timed_out() from None
 
     def _judge(self, context: Context, deadline: datetime, *, last_word: bool = False) -> dict[str, Any]:
-        ready, findings = self._ready(), [self._find(launch) for launch in self._launches()]
+        from drs_provider.recovery.verdict import judge, table
+
+        ready = self._ready()
+        findings = [self._find(launch, ready) for launch in self._launches()]
         if any(finding.pending for finding in findings) and not last_word and datetime.now(UTC) < deadline:
             self._wait_for_instances(findings, deadline)
         results = [result for finding in findings for result in finding.results]
@@ -146,37 +149,19 @@ class DrsRecoveryJobSensor(DrsSensor):
             raise JobFailed(", ".join(job["job_id"] for job in jobs), failed)
         return {"verdict": verdict, "jobs": jobs, "servers": servers}
 
-    def _find(self, launch: Launched) -> "_Found":
-        """Ask the launch's account and Region what became of its servers."""
+    def _find(self, launch: Launched, ready: "Ready") -> "Found":
         from drs_provider.aws.hook import DrsHook
+        from drs_provider.sensors.finding import find
 
-        aws, ready = launch.aws(self.aws), self._ready()
+        aws = launch.aws(self.aws)
         hook = self.hook if aws == self.aws else DrsHook(**aws)
-        evidence = _evidence(hook, launch, ready)
-        results, pending = assemble(launch.jobs, self._members(hook, launch), evidence, ready=ready)
-        holder = {server: job["job_id"] for job in launch.jobs for server in job["servers"]}
-        jobs = tuple(evidence.jobs[job_id] for job_id in _job_ids([launch]))
-        return _Found(aws, hook.region, jobs, results, {server: holder[server] for server in pending})
-
-    def _members(self, hook: "DrsHook", launch: Launched) -> dict[str, Member]:
-        given = {one.get("server_id") or one["id"]: one for one in self.servers or ()}
-        ids = _server_ids(launch)
-        nameless = [server for server in ids if not given.get(server, {}).get("hostname")]
-        names = {s["sourceServerID"]: hostname_of(s, s["sourceServerID"]) for s in hook.source_servers(nameless)}
-        return {
-            server: Member(
-                server,
-                given.get(server, {}).get("hostname") or names.get(server, server),
-                critical=given.get(server, {}).get("critical", True) is not False,
-            )
-            for server in ids
-        }
+        return find(launch, aws, hook, ready=ready, members=self.servers or ())
 
     def _link_job(self, launches: Sequence[Launched]) -> None:
         region = launches[0].region or self.hook.region
         DrsJobLink.point_at(self, region=region, resource_id=_job_ids(launches)[0])
 
-    def _link_instance(self, findings: Sequence["_Found"]) -> None:
+    def _link_instance(self, findings: Sequence["Found"]) -> None:
         """Point the link at the first instance."""
         for finding in findings:
             for result in finding.results:
@@ -188,8 +173,10 @@ class DrsRecoveryJobSensor(DrsSensor):
         """Return the deadline that the deferral carried; ``dag.test()`` drops it, the time then counts from now."""
         return instant(carried) if carried else datetime.now(UTC) + timedelta(seconds=self.timeout)
 
-    def _wait_for_instances(self, findings: Sequence["_Found"], deadline: datetime) -> NoReturn:
+    def _wait_for_instances(self, findings: Sequence["Found"], deadline: datetime) -> NoReturn:
         pending = {server: job for finding in findings for server, job in finding.pending.items()}
+        from drs_provider.triggers.instances import DrsInstancesTrigger
+
         self.log.info("Launched, but not yet %s: %s", self.ready, ", ".join(pending))
         self.defer(
             trigger=DrsInstancesTrigger(
@@ -205,13 +192,17 @@ class DrsRecoveryJobSensor(DrsSensor):
     def _launches(self) -> tuple[Launched, ...]:
         return rendered_launches("jobs", self.jobs)
 
-    def _tolerance(self) -> Allows:
+    def _tolerance(self) -> "Allows":
+        from drs_provider.recovery.verdict import tolerance
+
         try:
             return tolerance(self.tolerate)
         except ValueError as error:
             raise RunRefused(f"tolerate: {error}") from error
 
-    def _ready(self) -> Ready:
+    def _ready(self) -> "Ready":
+        from drs_provider.recovery.results import Ready
+
         if self.ready not in get_args(Ready):
             raise RunRefused(f"ready must be one of {', '.join(get_args(Ready))}, not {self.ready!r}")
         return cast("Ready", self.ready)
@@ -229,39 +220,5 @@ def _job(job: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What one account and Region said; ``pending`` maps launched servers that are not ready yet to their job."""
-
-    aws: Mapping[str, Any]
-    region: str
-    jobs: tuple[Mapping[str, Any], ...]
-    results: tuple[ServerResult, ...]
-    pending: Mapping[str, str]
-
-
-def _evidence(hook: "DrsHook", launch: Launched, ready: Ready) -> Evidence:
-    ids = _job_ids([launch])
-    jobs = {job["jobID"]: job for job in hook.jobs(ids)}
-    if missing := [job_id for job_id in ids if job_id not in jobs]:
-        raise JobVanished(missing)
-    servers = _server_ids(launch)
-    instances = [i for i in hook.recovery_instances(source_server_ids=servers) if i.get("jobID") in jobs]
-    stopped = [i["sourceServerID"] for i in instances if i.get("ec2InstanceState") == "STOPPED"]
-    running = [i["ec2InstanceID"] for i in instances if i.get("ec2InstanceState") == "RUNNING"]
-    purposes = {server: hook.launch_configuration(server).get("launchDisposition") for server in stopped}
-    return Evidence(
-        jobs,
-        {job_id: hook.job_log(job_id) for job_id in ids},
-        instances,
-        stopped_on_purpose={server for server, disposition in purposes.items() if disposition == "STOPPED"},
-        unhealthy=hook.unhealthy_instances(running) if ready == "status_checks" else {},
-    )
-
-
 def _job_ids(launches: Sequence[Launched]) -> list[str]:
     return [job["job_id"] for launch in launches for job in launch.jobs]
-
-
-def _server_ids(launch: Launched) -> list[str]:
-    return [server for job in launch.jobs for server in job["servers"]]
