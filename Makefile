@@ -45,7 +45,7 @@ check: $(VENV)/.dev ## format, lint, types, layers, quick tests: under a minute
 	$(BIN)/mypy
 	$(BIN)/mypy -p demo -p benchmarks
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m 'not airflow and not e2e and not browser' $(SLOW:%=--ignore=tests/%)
+	$(BIN)/python -m pytest tests/unit tests/docs tests/properties $(SLOW:%=--ignore=tests/%)
 
 bench: $(VENV)/.demo ## measure dead time, overhead, calls and parsing; results in .bench/
 	@exec $(BIN)/python -m benchmarks.run
