@@ -177,14 +177,14 @@ def _start(runnable: RunnablePlan, wave: Wave, target: Target, number: int) -> S
 
 
 def _shown(start: StartWave, watch: WatchWave, number: int) -> Any:
-    """One small task per server, two at a time and last in every queue: what people look at must not slow a wave."""
+    """One small task per server, one at a time and last in every queue: what people look at must not slow a wave."""
     return ServerOutcome.partial(
         task_id=_numbered("servers", number),
         task_display_name="Servers",
         watch_task_id=watch.task_id,
         map_index_template="{{ server_name }}",
         trigger_rule=TriggerRule.ALL_DONE,
-        max_active_tis_per_dagrun=2,
+        max_active_tis_per_dagrun=1,
         priority_weight=1,
         weight_rule="absolute",
         retries=0,
