@@ -1,0 +1,196 @@
+"""The door to launch settings: DRS launch configurations, EC2 launch templates, and what they refer to."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from drs_provider.aws.hook import Answer, DrsHook, in_batches
+from drs_provider.aws.refusals import translated
+from drs_provider.errors import AccessDenied, AwsError, ServiceUnavailable
+from drs_provider.recovery.settings_checks import Lookups, Surroundings
+from drs_provider.recovery.settings_template import NewVersion
+
+SIDE_BY_SIDE: Final = 8
+"""Calls at a time where AWS takes one server, template or instance a call."""
+
+OURS: Final = "drs-orchestrator: "
+"""How the description of every launch template version begins that is made here."""
+
+_NO_TEMPLATE: Final = frozenset(
+    {"InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateId.VersionNotFound", "InvalidLaunchTemplateId.Malformed"}
+)
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class TemplateVersion:
+    """One version of a launch template; ``data`` as EC2 describes it."""
+
+    template_id: str
+    number: int
+    data: Mapping[str, Any] = field(default_factory=dict)
+    description: str = ""
+
+
+class LaunchSettingsHook(DrsHook):
+    """A :class:`DrsHook` that also reads and changes launch settings. All reads may be repeated; so may the writes."""
+
+    def launch_configurations(self, server_ids: Sequence[str]) -> dict[str, Answer]:
+        """Return the launch configuration of every one of these servers, which must exist."""
+        _ = self.conn  # made once, before threads ask for it
+        return dict(zip(server_ids, side_by_side(self.launch_configuration, server_ids), strict=True))
+
+    def template_versions(self, wanted: Iterable[tuple[str, int | None]]) -> dict[tuple[str, int | None], Any]:
+        """Return versions of launch templates by (template id, number); None as number: the default version.
+
+        The value is a :class:`TemplateVersion`, or None where there is no such template or version.
+        """
+        keys = tuple(dict.fromkeys(wanted))
+        self._beside("ec2")
+        return dict(zip(keys, side_by_side(lambda key: self.template_version(*key), keys), strict=True))
+
+    def template_version(self, template_id: str, number: int | None = None) -> TemplateVersion | None:
+        """Return one version of a launch template, the default one unless a number is given; None: there is none."""
+        try:
+            with translated("ec2:DescribeLaunchTemplateVersions"):
+                answer = self._beside("ec2").describe_launch_template_versions(
+                    LaunchTemplateId=template_id, Versions=["$Default" if number is None else str(number)]
+                )
+        except AwsError as error:
+            if error.code in _NO_TEMPLATE:
+                return None
+            raise
+        return next((_version(item) for item in answer["LaunchTemplateVersions"]), None)
+
+    def described_version(self, template_id: str, description: str) -> TemplateVersion | None:
+        """Return the newest version of a launch template that has this description; None: there is none."""
+        pages = self._beside("ec2").get_paginator("describe_launch_template_versions")
+        with translated("ec2:DescribeLaunchTemplateVersions"):
+            found = [
+                _version(item)
+                for page in pages.paginate(LaunchTemplateId=template_id)
+                for item in page["LaunchTemplateVersions"]
+                if item.get("VersionDescription") == description
+            ]
+        return max(found, key=lambda version: version.number, default=None)
+
+    def create_version(self, source: TemplateVersion, new: NewVersion, description: str) -> int:
+        """Create a version on top of another one; no launch uses it before it is the default. Return its number."""
+        on = {} if new.is_whole else {"SourceVersion": str(source.number)}
+        with translated("ec2:CreateLaunchTemplateVersion"):
+            answer = self._beside("ec2").create_launch_template_version(
+                LaunchTemplateId=source.template_id,
+                LaunchTemplateData=dict(new.data),
+                VersionDescription=description,
+                **on,
+            )
+        return int(answer["LaunchTemplateVersion"]["VersionNumber"])
+
+    def make_default(self, template_id: str, number: int) -> None:
+        """Make a version the one that DRS launches with; ServiceUnavailable where EC2's answer says otherwise."""
+        with translated("ec2:ModifyLaunchTemplate"):
+            answer = self._beside("ec2").modify_launch_template(
+                LaunchTemplateId=template_id, DefaultVersion=str(number)
+            )
+        said = answer["LaunchTemplate"].get("DefaultVersionNumber")
+        if said != number:
+            message = f"version {number} of {template_id} was made the default, and EC2 says that it is {said}"
+            raise ServiceUnavailable("ec2:ModifyLaunchTemplate", "NotApplied", message)
+
+    def update_configuration(self, server_id: str, update: Mapping[str, Any]) -> Answer:
+        """Change members of a server's launch configuration; return all of it."""
+        with translated("UpdateLaunchConfiguration"):
+            answer: Answer = self.conn.update_launch_configuration(sourceServerID=server_id, **update)
+        return answer
+
+    def tag(self, arn: str, key: str, value: str) -> None:
+        """Set one tag of a DRS resource."""
+        with translated("TagResource"):
+            self.conn.tag_resource(resourceArn=arn, tags={key: value})
+
+    def untag(self, arn: str, key: str) -> None:
+        """Take one tag off a DRS resource; one that it has not is passed over."""
+        with translated("UntagResource"):
+            self.conn.untag_resource(resourceArn=arn, tagKeys=[key])
+
+    def surroundings(self, wanted: Lookups) -> Surroundings:
+        """Ask EC2 and IAM for what settings refer to; ids that do not exist are absent from the answer."""
+        types = self._filtered("describe_instance_type_offerings", "instance-type", wanted.instance_types)
+        return Surroundings(
+            subnets={
+                one["SubnetId"]: one for one in self._filtered("describe_subnets", "subnet-id", wanted.subnet_ids)
+            },
+            groups={
+                one["GroupId"]: one for one in self._filtered("describe_security_groups", "group-id", wanted.group_ids)
+            },
+            zones={
+                name: frozenset(one["Location"] for one in types if one["InstanceType"] == name)
+                for name in wanted.instance_types
+            },
+            profiles={name: self._has_profile(name) for name in wanted.profiles},
+            interfaces=self._filtered("describe_network_interfaces", "addresses.private-ip-address", wanted.addresses),
+            default_vpc=self._default_vpc() if wanted.default_vpc else None,
+        )
+
+    def ec2_instances(self, instance_ids: Sequence[str]) -> dict[str, Answer]:
+        """Return these instances as EC2 describes them; gone ones are absent, or terminated for a while."""
+        reservations = self._filtered("describe_instances", "instance-id", instance_ids)
+        return {one["InstanceId"]: one for reservation in reservations for one in reservation["Instances"]}
+
+    def protect(self, instance_ids: Sequence[str]) -> dict[str, AwsError | None]:
+        """Switch EC2 termination protection on; return by instance what AWS refused, None where it is on."""
+        ec2 = self._beside("ec2")
+
+        def switch_on(instance_id: str) -> AwsError | None:
+            try:
+                with translated("ec2:ModifyInstanceAttribute"):
+                    ec2.modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": True})
+            except AwsError as error:
+                return error
+            return None
+
+        return dict(zip(instance_ids, side_by_side(switch_on, instance_ids), strict=True))
+
+    def _filtered(self, operation: str, name: str, values: Sequence[str]) -> list[Answer]:
+        """Return all items with one of these values. A filter passes unknown ones over; an id list would refuse."""
+        found: list[Answer] = []
+        more = {"LocationType": "availability-zone"} if operation.endswith("offerings") else {}
+        pages = self._beside("ec2").get_paginator(operation)
+        with translated("ec2:" + "".join(part.capitalize() for part in operation.split("_"))):
+            for batch in in_batches(values):
+                for page in pages.paginate(Filters=[{"Name": name, "Values": batch}], **more):
+                    found += page[pages.result_keys[0].parsed["value"]]
+        return found
+
+    def _default_vpc(self) -> str | None:
+        return next((vpc["VpcId"] for vpc in self._filtered("describe_vpcs", "is-default", ("true",))), None)
+
+    def _has_profile(self, name: str) -> bool | None:
+        try:
+            with translated("iam:GetInstanceProfile"):
+                self._beside("iam").get_instance_profile(InstanceProfileName=name)
+        except AccessDenied:
+            return None
+        except AwsError as error:
+            if error.code in ("NoSuchEntity", "NoSuchEntityException"):
+                return False
+            raise
+        return True
+
+
+def side_by_side(ask: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Ask for several things at a time; the answers come in the order of the items."""
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        return list(pool.map(ask, items))
+
+
+def _version(item: Mapping[str, Any]) -> TemplateVersion:
+    return TemplateVersion(
+        item["LaunchTemplateId"],
+        int(item["VersionNumber"]),
+        item.get("LaunchTemplateData") or {},
+        item.get("VersionDescription") or "",
+    )
