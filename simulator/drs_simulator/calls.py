@@ -26,6 +26,8 @@ class AwsCall:
     request: dict[str, Any] = field(default_factory=dict)
     """The parsed request."""
     access_key: str | None = None
+    unacceptable: tuple[str, int, str] | None = None
+    """Error code, HTTP status and message where its signature cannot be accepted."""
 
 
 @dataclass

@@ -18,6 +18,7 @@ from drs_simulator.control import Control
 from drs_simulator.errors import ConnectionDropped, Refusal
 from drs_simulator.refusing import injected
 from drs_simulator.registration import account_of
+from drs_simulator.signing import missing, scope_of
 from drs_simulator.simulator import Simulator
 from drs_simulator.wire import Reply
 
@@ -44,15 +45,16 @@ class Gateway:
             return reply
         if path.startswith(MOTO_PAGES):
             return self._moto_page(method, raw_path, headers, body)
-        call = read_call(method, path, query, headers, body)
-        # moto reads only keys of twenty characters: it is told whose call this is.
-        told = {**headers, "X-Moto-Account-Id": call.account}
+        call = AwsCall("unknown", None, "", "", method, path, query)
         try:
+            call = read_call(method, path, query, headers, body)
+            # moto reads only keys of twenty characters: it is told whose call this is.
+            told = {**headers, "X-Moto-Account-Id": call.account}
             return self.simulator.serve(call, lambda: self.ask_moto(method, raw_path, told, body))
         except ConnectionDropped:
             raise
         except Exception:  # the caller must get an answer; the traceback goes to whoever runs the simulator
-            logger.exception("the simulator failed at %s %s", call.service, call.operation)
+            logger.exception("the simulator failed at %s %s", call.service, call.operation or f"{method} {path}")
             return injected(call, ("InternalFailure", 500, "the simulator has a bug here: see its log"))
         finally:
             self._changed()
@@ -123,40 +125,44 @@ def _environ(method: str, raw_path: str, headers: dict[str, str], body: bytes) -
 def read_call(method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> AwsCall:
     """Read service, Region, account, operation and request out of an HTTP request, as far as they can be read."""
     lower = {name.lower(): value for name, value in headers.items()}
-    access_key, region, service = _scope(lower.get("authorization", ""), query)
+    scope = scope_of(lower, query)
     call = AwsCall(
-        service=service,
+        service=scope.service,
         operation=None,
-        account=account_of(access_key or ""),
-        region=region,
+        account=account_of(scope.access_key or ""),
+        region=scope.region,
         method=method,
         path=unquote(path),
         query=query,
         headers=lower,
         body=body,
-        access_key=access_key,
+        access_key=scope.access_key,
+        unacceptable=scope.fault,
     )
-    if service == "drs":
+    if call.service == "unknown" and _is_drs(call):
+        call.service = "drs"
+    if call.service == "drs":
         try:
             call.operation, parameters = wire.operation_of(method, call.path)
             call.request = wire.request_of(call.operation, parameters, query, body)
         except Refusal:
             pass  # serving it says so, in the protocol
-        return call
-    _read_operation(call, path)
+    else:
+        _read_operation(call, path)
+    if scope.service == "unknown" and scope.fault is None:
+        call.unacceptable = missing(method, lower, call.operation, is_drs=call.service == "drs")
     return call
 
 
-def _scope(authorization: str, query: str) -> tuple[str | None, str, str]:
-    """Return access key, Region and service of a SigV4 signature; a presigned URL has them in the query."""
-    if "Credential=" in authorization:
-        credential = authorization.split("Credential=", 1)[1].split(",", maxsplit=1)[0].strip()
-    else:
-        credential = dict(parse_qsl(query)).get("X-Amz-Credential", "")
-    parts = credential.split("/")
-    if len(parts) != 5:  # noqa: PLR2004 - key/date/region/service/aws4_request
-        return None, "us-east-1", "unknown"
-    return parts[0], parts[2], parts[3].lower()
+def _is_drs(call: AwsCall) -> bool:
+    """Whether a call without a signature can only be meant for DRS."""
+    if "x-amz-target" in call.headers:
+        return False
+    try:
+        wire.operation_of(call.method, call.path)
+    except Refusal:
+        return False
+    return True
 
 
 def _read_operation(call: AwsCall, raw_path: str) -> None:

@@ -114,6 +114,8 @@ class Simulator:
             return self._ended(record, reply, committed=False)
         if effect.drop_before:
             self._drop(record, effect)
+        if call.unacceptable is not None:
+            return self._ended(record, injected(call, call.unacceptable), committed=False)
         refused = self.overlays.refusal(call)
         if refused is not None:
             return self._ended(record, refused, committed=False)

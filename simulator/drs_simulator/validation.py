@@ -161,12 +161,15 @@ def _string(shape: StringShape, lenient: bool) -> Checker:
 
 def _integer(shape: Shape) -> Checker:
     bounds = _bounds(shape, "value")
+    bits = 64 if shape.type_name == "long" else 32
 
     def check(value: Any, path: str, found: list[tuple[str, str]]) -> None:
         if isinstance(value, bool) or not isinstance(value, int):
             found.append((path, f"must be a whole number, is {type(value).__name__}"))
-            return
-        bounds(value, path, found)
+        elif not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
+            found.append((path, f"must fit into {bits} bits"))
+        else:
+            bounds(value, path, found)
 
     return check
 

@@ -58,7 +58,7 @@ def request_of(operation: str, path_parameters: dict[str, str], query: str, body
     if body.strip():
         try:
             request = json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Invalid(f"the body is no JSON: {error}") from error
         if not isinstance(request, dict):
             raise Invalid(f"the body must be a JSON object, is a {type(request).__name__}")

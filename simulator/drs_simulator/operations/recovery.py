@@ -8,7 +8,7 @@ from drs_simulator.clock import read_iso
 from drs_simulator.errors import Conflict, Invalid, NotFound, QuotaExceeded
 from drs_simulator.launching import create_launch_job, create_terminate_job
 from drs_simulator.models import Job, Region, SourceServer
-from drs_simulator.operations.registry import Answer, Context, Request, operation, page
+from drs_simulator.operations.registry import Answer, Context, Request, moment_in, operation, page
 from drs_simulator.quotas import CONCURRENT_JOBS, SERVERS_IN_JOBS, SERVERS_PER_JOB, Quota, value_of
 from drs_simulator.world import World
 
@@ -152,9 +152,7 @@ def describe_jobs(context: Context, request: Request) -> Answer:
     )
     jobs.sort(key=lambda job: job.created, reverse=True)
     now = world.now
-    since, until = filters.get("fromDate"), filters.get("toDate")
-    begin = read_iso(since) if since else None
-    end = read_iso(until) if until else None
+    begin, end = moment_in(filters, "fromDate"), moment_in(filters, "toDate")
     shown = (
         job
         for job in jobs

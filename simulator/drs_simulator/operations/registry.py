@@ -4,9 +4,11 @@ import base64
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from drs_simulator.clock import read_iso
 from drs_simulator.errors import Invalid, NotFound
 from drs_simulator.faults.engine import Subject
 from drs_simulator.models import RecoveryInstance, Region, SourceServer
@@ -63,6 +65,21 @@ DEFAULT_PAGE = 100
 """Items on a page where the caller names no maxResults (the real service's default is not published)."""
 
 
+def moment_in(filters: Request, member: str) -> datetime | None:
+    """Return a date of the filters. Raises Invalid for one that fits the model's pattern but is in no calendar."""
+    text = filters.get(member)
+    if not text:
+        return None
+    try:
+        return read_iso(text)
+    except ValueError as error:
+        raise Invalid(f"filters.{member}: {text!r}: {error}", [(f"filters.{member}", str(error))]) from error
+
+
+FARTHEST = 10**9
+"""No list is longer; a token that says more was made up."""
+
+
 def page(
     context: Context,
     request: Request,
@@ -88,9 +105,9 @@ def _position(operation_name: str, token: str | None) -> int:
         return 0
     try:
         name, position = json.loads(base64.urlsafe_b64decode(token.encode()))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         name, position = None, 0
-    if name != operation_name or not isinstance(position, int) or position < 0:
+    if name != operation_name or type(position) is not int or not 0 <= position <= FARTHEST:
         raise Invalid(
             "nextToken is not one that this operation gave out",
             [("nextToken", "is not one that this operation gave out")],

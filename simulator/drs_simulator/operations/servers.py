@@ -2,11 +2,10 @@
 
 from drs_simulator import ids, views
 from drs_simulator.building import new_server
-from drs_simulator.clock import read_iso
 from drs_simulator.errors import Conflict, NotFound, QuotaExceeded
 from drs_simulator.models import SourceServer
 from drs_simulator.operations.recovery import check_tags, ensure_free
-from drs_simulator.operations.registry import Answer, Context, Request, operation, page
+from drs_simulator.operations.registry import Answer, Context, Request, moment_in, operation, page
 from drs_simulator.quotas import REPLICATING_SERVERS, SOURCE_SERVERS, value_of
 from drs_simulator.replication import RecoveryPoint, Replication, sync_seconds
 
@@ -47,12 +46,11 @@ def describe_recovery_snapshots(context: Context, request: Request) -> Answer:
     server = context.region.servers.get(request["sourceServerID"])
     points = world.recovery_points_of(server) if server is not None else []
     filters = request.get("filters") or {}
-    if filters.get("fromDateTime"):
-        begin = world.clock.simulated_at(read_iso(filters["fromDateTime"]))
-        points = [point for point in points if point.taken >= begin]
-    if filters.get("toDateTime"):
-        end = world.clock.simulated_at(read_iso(filters["toDateTime"]))
-        points = [point for point in points if point.taken <= end]
+    begin, end = moment_in(filters, "fromDateTime"), moment_in(filters, "toDateTime")
+    if begin is not None:
+        points = [point for point in points if point.taken >= world.clock.simulated_at(begin)]
+    if end is not None:
+        points = [point for point in points if point.taken <= world.clock.simulated_at(end)]
     if request.get("order", "ASC") == "DESC":
         points.reverse()
 
