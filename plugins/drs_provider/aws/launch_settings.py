@@ -162,7 +162,7 @@ class LaunchSettingsHook(DrsHook):
         with translated("ec2:" + "".join(part.capitalize() for part in operation.split("_"))):
             for batch in in_batches(values):
                 for page in pages.paginate(Filters=[{"Name": name, "Values": batch}], **more):
-                    found += page[pages.result_keys[0].parsed["value"]]
+                    found += page[pages.result_keys[0].expression]
         return found
 
     def _default_vpc(self) -> str | None:

@@ -31,7 +31,7 @@ class BeforeDrill:
         """Add what is about to be changed; what is remembered already was there first, and stays what it was."""
         values = dict(self.values)
         for change in changes:
-            if change.field in CONFIGURATION_FIELDS:
+            if change.field in CONFIGURATION_FIELDS and change.now is not None:
                 values[change.field] = (values.get(change.field, (change.now,))[0], change.wanted)
         both = (self.version or version, version or self.version)
         return BeforeDrill((both[0][0], both[1][1]) if both[0] and both[1] else None, values)
@@ -48,7 +48,7 @@ class BeforeDrill:
         return tuple(
             Change(name, live[name], was)
             for name, (was, now) in self.values.items()
-            if live[name] == now and was not in (now, None)
+            if live[name] == now and was != now
         )
 
 
