@@ -140,6 +140,10 @@ def _numbered(template: str, number: int) -> str:
         raise ValueError(f"{template!r} cannot be numbered ({error}): write {{n}} or {{n:013d}}") from None
 
 
+WIDEST_NETWORK, NARROWEST_NETWORK = 16, 28
+"""Prefix lengths that EC2 allows for a VPC and its subnets."""
+
+
 class NetworkSpec(_Strict):
     """A VPC with named subnets."""
 
@@ -149,12 +153,33 @@ class NetworkSpec(_Strict):
     @field_validator("vpc")
     @classmethod
     def _a_network(cls, value: str) -> str:
-        return str(IPv4Network(value))
+        return str(_sized("vpc", value))
 
     @field_validator("subnets")
     @classmethod
     def _networks(cls, value: dict[str, str]) -> dict[str, str]:
-        return {name: str(IPv4Network(cidr)) for name, cidr in value.items()}
+        return {name: str(_sized(name, cidr)) for name, cidr in value.items()}
+
+    @model_validator(mode="after")
+    def _fit(self) -> "NetworkSpec":
+        vpc = IPv4Network(self.vpc)
+        seen: dict[str, IPv4Network] = {}
+        for name, cidr in self.subnets.items():
+            subnet = IPv4Network(cidr)
+            if not subnet.subnet_of(vpc):
+                raise ValueError(f"subnet {name!r} ({cidr}) does not lie in the VPC {vpc}")
+            overlapped = [other for other, taken in seen.items() if taken.overlaps(subnet)]
+            if overlapped:
+                raise ValueError(f"subnet {name!r} ({cidr}) overlaps {overlapped[0]!r} ({self.subnets[overlapped[0]]})")
+            seen[name] = subnet
+        return self
+
+
+def _sized(name: str, cidr: str) -> IPv4Network:
+    network = IPv4Network(cidr)
+    if not WIDEST_NETWORK <= network.prefixlen <= NARROWEST_NETWORK:
+        raise ValueError(f"{name}: {cidr} is not between /{WIDEST_NETWORK} and /{NARROWEST_NETWORK}, as EC2 wants it")
+    return network
 
 
 class RecoveryInstanceSpec(_Strict):
@@ -219,6 +244,11 @@ class Fleet(_Strict):
     accounts: tuple[Account, ...] = Field(min_length=1)
     jitter: float = Field(default=0.15, ge=0, lt=1)
     """How much the lengths of jobs vary: 0.15 is ± 15 %."""
+    shows_in_progress: bool = False
+    """Whether launchStatus is IN_PROGRESS from LAUNCH_START on, as its enum suggests.
+
+    The observed service leaves it at PENDING until LAUNCH_END.
+    """
 
     def servers(self) -> Iterator[tuple[Account, RegionSpec, ServerSpec]]:
         """Yield every source server with where it belongs, ids filled in."""

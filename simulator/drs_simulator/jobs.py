@@ -11,14 +11,16 @@ from typing import Any
 from drs_simulator.faults.engine import Subject
 from drs_simulator.faults.specification import AnyFault
 from drs_simulator.lifecycle import (
+    END_IS_NOTED_BEFORE,
     FAILURE_OF,
     JOB_END_AFTER,
     JOB_START_AFTER,
     SILENT_FAILURE_AFTER,
     Stage,
+    delayed,
     job_factor,
-    server_factor,
     stretched,
+    varied,
 )
 from drs_simulator.models import Job, Key, Participant, Region, SourceServer
 from drs_simulator.world import World, happening
@@ -55,10 +57,12 @@ def create_job(
 ) -> Job:
     """Begin a job whose participants go through these stages."""
     factor = job_factor(world.random, world.jitter)
-    participants = {}
-    for name, stages in plans.items():
-        own = server_factor(world.random, factor, world.jitter)
-        participants[name] = Participant(name, stretched(stages, own), factor=own)
+    participants = {
+        name: Participant(
+            name, delayed(varied(stretched(stages, factor), world.random, world.jitter), position), factor=factor
+        )
+        for position, (name, stages) in enumerate(plans.items())
+    }
     now = world.now
     job = Job(
         id=world.fresh_id("drsjob-"),
@@ -242,7 +246,7 @@ def job_ends(world: World, due: float, key: Key, job_id: str) -> None:
     if job is None:
         return
     job.status = "COMPLETED"
-    job.ended = world.stamp(due)
+    job.ended = world.stamp(due - END_IS_NOTED_BEFORE)
     job.history.append((due, "COMPLETED"))
     log(world, job, due, "JOB_END")
     del region.unfinished[job_id]

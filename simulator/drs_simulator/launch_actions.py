@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drs_simulator.jobs import find_job, server_ends, strike
+from drs_simulator.jobs import find_job, server_ends, set_status, strike
 from drs_simulator.models import Job, Key, Participant, SourceServer
 from drs_simulator.world import World, happening
 
@@ -18,6 +18,7 @@ def begin_actions(world: World, due: float, job: Job, participant: Participant) 
     if server is None or not (server.launch.get("postLaunchEnabled") and _active(server)):
         server_ends(world, due, job, participant, "LAUNCHED")
         return
+    set_status(participant, due, "IN_PROGRESS")
     participant.actions = {"runs": []}
     missing = strike(world, job, server, "agent_missing") is not None
     wait = AGENT_IS_GIVEN_UP_AFTER if missing else AGENT_IS_FOUND_AFTER

@@ -201,8 +201,9 @@ def _conversion_ends(world: World, _due: float, _job: Job, _participant: Partici
 
 
 @effect("LAUNCH", "LAUNCH_START")
-def _launch_starts(_world: World, due: float, _job: Job, participant: Participant) -> dict[str, Any]:
-    set_status(participant, due, "IN_PROGRESS")
+def _launch_starts(world: World, due: float, _job: Job, participant: Participant) -> dict[str, Any]:
+    if world.fleet.shows_in_progress:
+        set_status(participant, due, "IN_PROGRESS")
     return {}
 
 

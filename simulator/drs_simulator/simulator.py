@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-from drs_simulator import wire
+from drs_simulator import ids, wire
 from drs_simulator.building import build_world
 from drs_simulator.calls import AwsCall, CallLog, Record
 from drs_simulator.clock import Clock
@@ -31,6 +31,9 @@ WITHOUT_INITIALIZATION = frozenset({"InitializeService", "ListTagsForResource", 
 """Operations whose model has no UninitializedAccountException."""
 
 READS = ("Describe", "Get", "List")
+
+REQUEST_ID = ("x-amzn-requestid", "x-amz-request-id")
+"""Headers in which services name the request; boto3 shows it as ResponseMetadata.RequestId."""
 
 
 class Simulator:
@@ -99,7 +102,10 @@ class Simulator:
         """Answer a call; `moto` is asked where it is moto's. Raises ConnectionDropped where a fault says so."""
         record = self.calls.begin(self.world.clock.wall(), call)
         try:
-            return self._served(record, call, moto)
+            reply = self._served(record, call, moto)
+            if not any(name.lower() in REQUEST_ID for name in reply.headers):
+                reply.headers[REQUEST_ID[0]] = _request_id(record.n)
+            return reply
         finally:
             record.settle()
 
@@ -195,6 +201,12 @@ class Simulator:
         if broken:
             raise AssertionError(f"the answer of {name} breaks the model: {broken[:5]}")
         return result
+
+
+def _request_id(number: int) -> str:
+    """Return the id of the call with this number in the log, in the form of the service's own."""
+    text = ids.stable("", "request", number)[:12]
+    return f"{number:08x}-{text[:4]}-4{text[4:7]}-8{text[7:10]}-{text:0>12}"
 
 
 def _names_in(value: Any) -> list[str]:

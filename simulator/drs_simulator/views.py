@@ -1,5 +1,6 @@
 """How the things of the world look in an answer of the API."""
 
+from datetime import timedelta
 from typing import Any
 
 from drs_simulator import cloud, ids
@@ -49,8 +50,7 @@ def source_server(world: World, server: SourceServer) -> dict[str, Any]:
     }
     if server.replication.first_consistent is not None or seen.done:
         answer["lifeCycle"]["firstByteDateTime"] = server.added
-    if server.last_launch:
-        answer["lifeCycle"]["lastLaunch"] = server.last_launch
+    answer["lifeCycle"]["lastLaunch"] = server.last_launch or {"initiated": {}}
     if server.instance_id:
         # The one member whose name ends in a small d.
         answer["recoveryInstanceId"] = server.instance_id
@@ -113,12 +113,20 @@ def replication_info(world: World, server: SourceServer, seen: Observed) -> dict
         info["stagingAvailabilityZone"] = f"{server.region}a"
         info["dataReplicationInitiation"] = {
             "startDateTime": world.stamp(server.replication.began),
+            "nextAttemptDateTime": _next_attempt(world),
             "steps": [
                 {"name": name, "status": _step_status(number, seen.initiation_done)}
                 for number, name in enumerate(INITIATION_STEPS)
             ],
         }
     return info
+
+
+def _next_attempt(world: World) -> str:
+    """Return the next five minutes of the wall clock, which the service writes without a fraction (observed)."""
+    now = world.clock.now()
+    passed = timedelta(minutes=now.minute % 5, seconds=now.second, microseconds=now.microsecond)
+    return (now - passed + timedelta(minutes=5)).isoformat()
 
 
 def _step_status(number: int, done: float) -> str:
@@ -135,7 +143,8 @@ def _disks(server: SourceServer, seen: Observed) -> list[dict[str, Any]]:
             "deviceName": cloud.device_name(number),
             "totalStorageBytes": whole,
             "replicatedStorageBytes": whole if is_rescan else int(whole * seen.done),
-            "rescannedStorageBytes": int(whole * seen.done) if is_rescan else 0,
+            # An idle server was observed to have rescanned all of its disks.
+            "rescannedStorageBytes": int(whole * seen.done) if is_rescan or seen.done >= 1 else 0,
             "backloggedStorageBytes": int((seen.lag or 0) * 1024 * 1024)
             if seen.state in {"BACKLOG", "STALLED", "PAUSED"}
             else 0,

@@ -164,6 +164,18 @@ def region(**more):
             region(quotas={"L-D88FAC3B": 1}),
             "f: 111122223333/us-west-2: quotas: no quota 'L-D88FAC3B' (did you mean 'L-D88FAC3A'?)",
         ),
+        (
+            region(network={"vpc": "10.0.0.0/8", "subnets": {"a": "10.0.0.0/24"}}),
+            "f: accounts[0].regions[0].network.vpc: vpc: 10.0.0.0/8 is not between /16 and /28, as EC2 wants it",
+        ),
+        (
+            region(network={"vpc": "10.0.0.0/16", "subnets": {"a": "10.1.0.0/24"}}),
+            "f: accounts[0].regions[0].network: subnet 'a' (10.1.0.0/24) does not lie in the VPC 10.0.0.0/16",
+        ),
+        (
+            region(network={"vpc": "10.0.0.0/16", "subnets": {"a": "10.0.0.0/24", "b": "10.0.0.128/25"}}),
+            "f: accounts[0].regions[0].network: subnet 'b' (10.0.0.128/25) overlaps 'a' (10.0.0.0/24)",
+        ),
         (region(recovery_instances=[{"server": "a"}]), "f: 111122223333/us-west-2: recovery_instances: no server 'a'"),
         (
             region(servers=[{"hostname": "a", "lag": "soon"}]),

@@ -73,3 +73,29 @@ def test_lengths_of_jobs_vary_by_fifteen_percent(start_drs_simulator):
 
     assert 535 * 0.84 < min(lengths) < 500
     assert 570 < max(lengths) < 535 * 1.16
+
+
+def test_a_fleet_may_show_the_progress_that_the_enum_suggests(start_drs_simulator):
+    sim = start_drs_simulator({**SMALL, "shows_in_progress": True}, speed=60)
+    sim.clock(freeze=True)
+    drs = sim.client("drs")
+    job_id = start(drs, app(1))
+    sim.advance(300)
+
+    assert job(drs, job_id)["participatingServers"][0]["launchStatus"] == "IN_PROGRESS"
+
+
+def test_servers_of_one_job_convert_in_step_and_launch_apart(start_drs_simulator):
+    sim = start_drs_simulator({**SMALL, "jitter": 0.15}, speed=1, random_seed=3)
+    sim.clock(freeze=True)
+    drs = sim.client("drs")
+    job_id = start(drs, *[app(number) for number in range(1, 9)])
+    sim.advance("20m")
+    lines = drs.describe_job_log_items(jobID=job_id)["items"]
+
+    def spread(event):
+        times = [datetime.fromisoformat(line["logDateTime"]) for line in lines if line["event"] == event]
+        return round((max(times) - min(times)).total_seconds(), 1)
+
+    assert (spread("CONVERSION_END"), len(lines)) == (0.2, 50)
+    assert 0.2 < spread("LAUNCH_END") < 15

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from moto.iam.exceptions import EntityAlreadyExists
 from moto.iam.models import iam_backends
@@ -243,7 +244,7 @@ def _remembered(world: World, given: AssumedRole, lifetime: float) -> dict[str, 
 
 
 def _refusal(simulator: "Simulator", call: AwsCall) -> Reply | None:
-    """Refuse a call with credentials of AssumeRole that have expired, or whose token is not theirs."""
+    """Refuse a call with credentials of AssumeRole that have expired, or whose token is missing or not theirs."""
     world = simulator.world
     session = sessions_of(world).get(call.access_key or "")
     if session is None:
@@ -251,8 +252,12 @@ def _refusal(simulator: "Simulator", call: AwsCall) -> Reply | None:
     if world.clock.wall() >= session.expires:
         code = code_for("expired_token", call.service)
         return injected(call, (code, 403, "The security token included in the request is expired"))
-    token = call.headers.get("x-amz-security-token")
-    if token is not None and token != session.token:
+    if _token_of(call) != session.token:
         code = INVALID_TOKEN.get(call.service, "UnrecognizedClientException")
         return injected(call, (code, 403, "The security token included in the request is invalid."))
     return None
+
+
+def _token_of(call: AwsCall) -> str | None:
+    """Return the session token of a call; a presigned URL has it in the query."""
+    return call.headers.get("x-amz-security-token") or dict(parse_qsl(call.query)).get("X-Amz-Security-Token")

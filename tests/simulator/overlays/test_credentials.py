@@ -1,4 +1,5 @@
 import json
+import urllib.request
 from datetime import UTC, datetime
 
 import pytest
@@ -180,3 +181,20 @@ def test_a_token_that_is_not_the_key_s_is_refused(sim, tools):
 
     assert refusal(caller.client("drs").describe_jobs)[:2] == ("UnrecognizedClientException", 403)
     assert refusal(caller.client("sts").get_caller_identity)[:2] == ("InvalidClientTokenId", 403)
+
+
+def test_a_key_of_a_session_without_its_token_is_refused(sim, tools):
+    caller = assumed(sim, tools)
+    keys = {name: caller.credentials[field] for name, field in KEYS.items()}
+
+    assert refusal(sim.client("drs", **keys).describe_jobs)[:2] == ("UnrecognizedClientException", 403)
+
+
+def test_a_presigned_url_has_the_token_in_its_query(sim, tools):
+    url = assumed(sim, tools).client("s3").generate_presigned_url("list_buckets")
+
+    with urllib.request.urlopen(url) as answer:
+        assert b"ListAllMyBucketsResult" in answer.read()
+
+
+KEYS = {"aws_access_key_id": "AccessKeyId", "aws_secret_access_key": "SecretAccessKey"}
