@@ -1,0 +1,402 @@
+"""Launch settings read, checked, applied, put back and launched with, against the simulator over HTTP."""
+
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+from drs_provider.aws.launch_settings import LaunchSettingsHook
+from drs_provider.errors import ServiceUnavailable
+from drs_provider.operators.protection import DrsProtectRecoveryInstancesOperator
+from drs_provider.operators.settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
+from drs_provider.recovery.settings_memory import TAG
+from kit.fake_drs import MemoryStore
+
+ONE, TWO = "s-0hello00000000001", "s-0hello00000000002"
+EFFECTS = (
+    "UpdateLaunchConfiguration",
+    "CreateLaunchTemplateVersion",
+    "ModifyLaunchTemplate",
+    "TagResource",
+    "UntagResource",
+)
+
+
+@pytest.fixture
+def network(simulator):
+    """Subnets by name, and a security group in their VPC."""
+    ec2 = simulator.client("ec2")
+    subnets = {one["Tags"][0]["Value"]: one for one in ec2.describe_subnets()["Subnets"]}
+    vpc = subnets["prod"]["VpcId"]
+    group = ec2.create_security_group(GroupName="shop", Description="shop", VpcId=vpc)["GroupId"]
+    simulator.client("iam").create_instance_profile(InstanceProfileName="shop-db")
+    return SimpleNamespace(
+        prod=subnets["prod"]["SubnetId"], drill=subnets["drill"]["SubnetId"], group=group, ec2=ec2, vpc=vpc
+    )
+
+
+def a_context(store=None, *, max_tries=0):
+    pushed = {}
+    ti = SimpleNamespace(max_tries=max_tries, xcom_push=lambda key, value: pushed.update({key: value}))
+    return {"ti": ti, "pushed": pushed, "task_state_store": MemoryStore() if store is None else store}
+
+
+def operator(kind, **more):
+    task = kind(task_id="t", aws_conn_id=None, region_name="us-west-2", **more)
+    task.__dict__["hook"] = LaunchSettingsHook(
+        aws_conn_id=None, region_name="us-west-2", config={"retries": {"total_max_attempts": 1}}
+    )
+    return task
+
+
+def apply(settings, *, context=None, **more):
+    return operator(DrsApplyLaunchSettingsOperator, settings=settings, **more).execute(context or a_context())
+
+
+def restore(*servers):
+    return operator(DrsRestoreLaunchSettingsOperator, source_server_ids=list(servers)).execute(a_context())
+
+
+def effects(simulator, since=0):
+    return [call["operation"] for call in simulator.calls(since) if call["operation"] in EFFECTS]
+
+
+def template(simulator, server=ONE):
+    drs, ec2 = simulator.client("drs"), simulator.client("ec2")
+    name = drs.get_launch_configuration(sourceServerID=server)["ec2LaunchTemplateID"]
+    found = ec2.describe_launch_template_versions(LaunchTemplateId=name, Versions=["$Default"])
+    return found["LaunchTemplateVersions"][0]
+
+
+def configuration(simulator, server=ONE):
+    answer = simulator.client("drs").get_launch_configuration(sourceServerID=server)
+    return {key: value for key, value in answer.items() if key not in ("ResponseMetadata", "sourceServerID", "name")}
+
+
+def tags(simulator, server=ONE):
+    filters = {"sourceServerIDs": [server]}
+    return simulator.client("drs").describe_source_servers(filters=filters)["items"][0]["tags"]
+
+
+def everything(network):
+    return {
+        "instance_type": "r5.large",
+        "subnet_id": network.drill,
+        "security_group_ids": [network.group],
+        "instance_profile": "shop-db",
+        "private_ip": "10.20.8.10",
+        "right_sizing": "none",
+        "copy_private_ip": False,
+        "copy_tags": False,
+        "os_byol": True,
+        "disposition": "stopped",
+        "recovery_mode": "fast",
+    }
+
+
+def test_only_what_differs_is_changed_and_the_second_time_nothing_is(simulator, network):
+    context = a_context()
+    drift = apply({ONE: everything(network), TWO: {}}, context=context)
+
+    assert drift == {
+        ONE: [
+            {"field": "copy_tags", "was": True, "now": False},
+            {"field": "os_byol", "was": False, "now": True},
+            {"field": "disposition", "was": "started", "now": "stopped"},
+            {"field": "recovery_mode", "was": "optimal", "now": "fast"},
+            {"field": "instance_type", "was": "m5.large", "now": "r5.large"},
+            {"field": "subnet_id", "was": network.prod, "now": network.drill},
+            {"field": "security_group_ids", "was": None, "now": [network.group]},
+            {"field": "instance_profile", "was": None, "now": "shop-db"},
+            {"field": "private_ip", "was": None, "now": "10.20.8.10"},
+        ],
+        TWO: [],
+    }
+    assert context["pushed"] == {"findings": []}
+    assert template(simulator)["VersionNumber"] == 2
+    assert template(simulator)["LaunchTemplateData"] == {
+        "InstanceType": "r5.large",
+        "IamInstanceProfile": {"Name": "shop-db"},
+        "NetworkInterfaces": [
+            {
+                "DeviceIndex": 0,
+                "Groups": [network.group],
+                "PrivateIpAddress": "10.20.8.10",
+                "SubnetId": network.drill,
+            }
+        ],
+        "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "hello1"}]}],
+    }
+    assert template(simulator, TWO)["VersionNumber"] == 1
+    assert effects(simulator) == ["CreateLaunchTemplateVersion", "UpdateLaunchConfiguration", "ModifyLaunchTemplate"]
+
+    again = apply({ONE: everything(network), TWO: {}})
+
+    assert again == {ONE: [], TWO: []}
+    assert len(effects(simulator)) == 3
+
+
+def test_everything_that_is_wrong_is_told_at_once_and_nothing_is_changed(simulator, network):
+    far = network.ec2.create_vpc(CidrBlock="10.99.0.0/16")["Vpc"]["VpcId"]
+    stranger = network.ec2.create_security_group(GroupName="far", Description="far", VpcId=far)["GroupId"]
+    settings = {
+        ONE: {
+            "subnet_id": "subnet-00000000000000000",
+            "instance_profile": "nobody",
+            "instance_type": "x9.huge",
+            "copy_tags": False,
+        },
+        TWO: {"security_group_ids": [stranger, "sg-00000000000000000"], "private_ip": "10.20.0.2"},
+        "s-00000000000000000": {"copy_tags": False},
+    }
+
+    with pytest.raises(AirflowFailException) as caught:
+        apply(settings)
+
+    assert str(caught.value) == (
+        "the launch settings are refused, 7 reasons; nothing was changed:\n"
+        f"  - hello1 ({ONE}): subnet subnet-00000000000000000 does not exist in this account and Region; "
+        "correct subnet_id\n"
+        f"  - hello1 ({ONE}): instance type x9.huge is not offered in this Region; correct instance_type\n"
+        f"  - hello1 ({ONE}): instance profile nobody does not exist in this account; "
+        "create it, or correct instance_profile\n"
+        f"  - hello2 ({TWO}): security group sg-00000000000000000 does not exist in this account and Region; "
+        "correct security_group_ids\n"
+        f"  - hello2 ({TWO}): security group {stranger} is in {far}, but {network.prod} is in {network.vpc}; "
+        "give security groups of that VPC in security_group_ids\n"
+        f"  - hello2 ({TWO}): address 10.20.0.2 is reserved by AWS in {network.prod} (10.20.0.0/22): the first four "
+        "and the last of every subnet are; choose another private_ip\n"
+        "  - s-00000000000000000: DRS knows no such source server in this account and Region; "
+        "check the id, the connection's account and the Region"
+    )
+    assert effects(simulator) == []
+
+
+def launch(simulator, *, is_drill, server=ONE):
+    job = simulator.client("drs").start_recovery(sourceServers=[{"sourceServerID": server}], isDrill=is_drill)["job"]
+    simulator.advance("40m")
+    items = simulator.client("drs").describe_recovery_instances(filters={"sourceServerIDs": [server]})["items"]
+    return job["jobID"], items[0]["ec2InstanceID"]
+
+
+def test_an_address_that_somebody_holds_is_refused_but_not_the_servers_own(simulator, network):
+    launch(simulator, is_drill=True)
+
+    with pytest.raises(AirflowFailException) as caught:
+        apply({TWO: {"private_ip": "10.20.0.4"}})
+    drift = apply({ONE: {"private_ip": "10.20.0.4"}})
+
+    assert f"hello2 ({TWO}): address 10.20.0.4 is taken in {network.prod} by instance i-" in str(caught.value)
+    assert drift == {ONE: [{"field": "private_ip", "was": None, "now": "10.20.0.4"}]}
+
+
+def test_a_server_in_a_job_is_waited_for_and_only_if_it_differs(simulator, network):
+    simulator.clock(freeze=True)
+    job = simulator.client("drs").start_recovery(sourceServers=[{"sourceServerID": ONE}], isDrill=True)["job"]["jobID"]
+
+    assert apply({ONE: {"copy_tags": True}}) == {ONE: []}
+    task, context = operator(DrsApplyLaunchSettingsOperator, settings={ONE: {"copy_tags": False}}), a_context()
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context)
+    assert deferred.value.trigger.watches[0]["job_ids"] == [job]
+    assert effects(simulator) == []
+
+    simulator.clock(speed=600)
+    simulator.advance("40m")
+    drift = task.resume_settings(context, {"outcome": "ended"}, **deferred.value.kwargs)
+
+    assert drift == {ONE: [{"field": "copy_tags", "was": True, "now": False}]}
+
+
+def test_a_task_that_waited_too_long_says_for_what(simulator, network):
+    simulator.clock(freeze=True)
+    job = simulator.client("drs").start_recovery(sourceServers=[{"sourceServerID": ONE}], isDrill=True)["job"]["jobID"]
+    task = operator(DrsApplyLaunchSettingsOperator, settings={ONE: {"copy_tags": False}})
+    long_ago = task._now() - task.max_wait
+
+    with pytest.raises(AirflowFailException) as caught:
+        task.resume_settings(a_context(), {"outcome": "timed_out"}, waiting_since=long_ago.isoformat())
+
+    assert str(caught.value) == (
+        f"waited 2 h: servers are held by running jobs: {job}. Settings are not changed under a running job; clear "
+        "this task when it has ended"
+    )
+
+
+def test_a_drills_settings_are_put_back_to_the_last_one(simulator, network):
+    before = configuration(simulator), template(simulator), tags(simulator)
+
+    drift = apply({ONE: everything(network)}, is_temporary=True)
+    during = configuration(simulator), template(simulator)
+    restored = restore(ONE, TWO)
+
+    assert during[0] != before[0]
+    assert during[1]["VersionNumber"] == 2
+    assert (configuration(simulator), template(simulator), tags(simulator)) == before
+    assert list(restored) == [ONE]
+    assert sorted((one["field"], one["was"], one["now"]) for one in restored[ONE]) == sorted(
+        (one["field"], one["now"], one["was"]) for one in drift[ONE]
+    )
+    assert restore(ONE, TWO) == {}
+
+
+def test_a_second_drill_makes_no_second_version(simulator, network):
+    for _ in range(2):
+        apply({ONE: {"subnet_id": network.drill}}, is_temporary=True)
+        assert template(simulator)["VersionNumber"] == 2
+        restore(ONE)
+
+    assert effects(simulator).count("CreateLaunchTemplateVersion") == 1
+    assert template(simulator)["VersionNumber"] == 1
+
+
+def test_what_a_drill_left_behind_never_gets_into_a_recovery(simulator, network):
+    apply({ONE: {"subnet_id": network.drill, "copy_tags": False}}, is_temporary=True)
+
+    drift = apply({ONE: {"instance_type": "r5.large"}, TWO: {}})
+
+    assert drift[ONE] == [
+        {"field": "copy_tags", "was": False, "now": True},
+        {"field": "subnet_id", "was": network.drill, "now": network.prod},
+        {"field": "instance_type", "was": "m5.large", "now": "r5.large"},
+    ]
+    assert template(simulator)["LaunchTemplateData"]["NetworkInterfaces"][0]["SubnetId"] == network.prod
+    assert TAG not in tags(simulator)
+
+
+def test_a_server_without_settings_gets_what_was_before_a_drill_as_well(simulator, network):
+    apply({ONE: {"subnet_id": network.drill}}, is_temporary=True)
+
+    assert apply({ONE: {}}) == {ONE: [{"field": "subnet_id", "was": network.drill, "now": network.prod}]}
+    assert template(simulator)["VersionNumber"] == 1
+
+
+def test_a_second_drill_over_the_remains_of_a_first_still_knows_what_was_before(simulator, network):
+    before = configuration(simulator), template(simulator)
+    apply({ONE: {"subnet_id": network.drill, "copy_tags": False}}, is_temporary=True)
+    apply({ONE: {"instance_type": "r5.large", "os_byol": True}}, is_temporary=True)
+    assert tags(simulator)[TAG] == "version=1/3 copy_tags=true/false os_byol=false/true"
+
+    restore(ONE)
+
+    assert (configuration(simulator), template(simulator)) == before
+
+
+def test_what_somebody_changed_since_the_drill_is_left_alone(simulator, network):
+    apply({ONE: {"subnet_id": network.drill, "copy_tags": False, "os_byol": True}}, is_temporary=True)
+    name = configuration(simulator)["ec2LaunchTemplateID"]
+    simulator.client("drs").update_launch_configuration(sourceServerID=ONE, copyTags=True)
+    network.ec2.create_launch_template_version(
+        LaunchTemplateId=name, SourceVersion="1", LaunchTemplateData={"InstanceType": "c5.large"}
+    )
+    network.ec2.modify_launch_template(LaunchTemplateId=name, DefaultVersion="3")
+
+    restored = restore(ONE)
+
+    assert restored == {ONE: [{"field": "os_byol", "was": True, "now": False}]}
+    assert (template(simulator)["VersionNumber"], configuration(simulator)["copyTags"]) == (3, True)
+    assert TAG not in tags(simulator)
+
+
+@pytest.mark.parametrize("lost", EFFECTS[:-1])
+@pytest.mark.parametrize("do", ["commit_then_drop", "server_error"])
+def test_a_try_that_dies_at_any_call_is_finished_by_the_next(simulator, network, lost, do):
+    service = "drs" if lost in ("UpdateLaunchConfiguration", "TagResource") else "ec2"
+    before = configuration(simulator), template(simulator)
+    settings, context = {ONE: everything(network)}, a_context()
+    simulator.fault({"service": service, "operation": lost, "do": do, "count": 1})
+
+    with pytest.raises(ServiceUnavailable):
+        apply(settings, context=context, is_temporary=True)
+    drift = apply(settings, context=a_context(context["task_state_store"]), is_temporary=True)
+
+    assert [one["field"] for one in drift[ONE]] == [
+        "copy_tags",
+        "os_byol",
+        "disposition",
+        "recovery_mode",
+        "instance_type",
+        "subnet_id",
+        "security_group_ids",
+        "instance_profile",
+        "private_ip",
+    ]
+    assert template(simulator)["VersionNumber"] == 2
+    restore(ONE)
+    assert (configuration(simulator), template(simulator)) == before
+
+
+@pytest.mark.parametrize("lost", ["UpdateLaunchConfiguration", "ModifyLaunchTemplate", "UntagResource"])
+@pytest.mark.parametrize("do", ["commit_then_drop", "server_error"])
+def test_a_putting_back_that_dies_at_any_call_is_finished_by_the_next(simulator, network, lost, do):
+    before = configuration(simulator), template(simulator), tags(simulator)
+    apply({ONE: everything(network)}, is_temporary=True)
+    service = "ec2" if lost == "ModifyLaunchTemplate" else "drs"
+    simulator.fault({"service": service, "operation": lost, "do": do, "count": 1})
+
+    with pytest.raises(ServiceUnavailable):
+        restore(ONE)
+    restore(ONE)
+
+    assert (configuration(simulator), template(simulator), tags(simulator)) == before
+
+
+def test_a_version_that_is_gone_is_said_and_the_tag_stays(simulator, network):
+    apply({ONE: {"subnet_id": network.drill}}, is_temporary=True)
+    name = configuration(simulator)["ec2LaunchTemplateID"]
+    arn = f"arn:aws:drs:us-west-2:111122223333:source-server/{ONE}"
+    simulator.client("drs").tag_resource(resourceArn=arn, tags={TAG: "version=9/2"})
+
+    with pytest.raises(AirflowFailException) as caught:
+        restore(ONE)
+
+    assert str(caught.value) == (
+        f"hello1 ({ONE}): a drill changed its launch template {name}, and version 9, which was the default before, no "
+        f"longer exists. Nothing was put back: set the template by hand, then take the tag {TAG} off the source server"
+    )
+    assert TAG in tags(simulator)
+
+
+def test_a_recovered_instance_is_placed_as_asked_and_protected(simulator, network):
+    settings = {"instance_type": "r5.large", "subnet_id": network.drill, "security_group_ids": [network.group]}
+    apply({ONE: settings})
+    job, instance = launch(simulator, is_drill=False)
+
+    more = {**settings, "private_ip": "10.20.8.77", "right_sizing": "none"}
+    found = operator(DrsProtectRecoveryInstancesOperator, settings={ONE: more, TWO: {}}, job_ids=[job]).execute(
+        a_context()
+    )
+
+    (difference,) = found[ONE].pop("differences")
+    assert (difference["field"], difference["wanted"]) == ("private_ip", "10.20.8.77")
+    assert difference["found"].startswith("10.20.")
+    assert found == {
+        ONE: {"instance_id": instance, "is_drill": False, "protected": True},
+        TWO: {"instance_id": None, "is_drill": None, "protected": False, "differences": []},
+    }
+    attribute = network.ec2.describe_instance_attribute(InstanceId=instance, Attribute="disableApiTermination")
+    assert attribute["DisableApiTermination"]["Value"] is True
+
+
+def test_a_drills_instance_and_one_that_shall_not_be_are_not_protected(simulator, network):
+    launch(simulator, is_drill=True)
+    launch(simulator, is_drill=False, server=TWO)
+
+    found = operator(DrsProtectRecoveryInstancesOperator, settings={ONE: {}, TWO: {"protect": False}}).execute(
+        a_context()
+    )
+
+    assert {server: one["protected"] for server, one in found.items()} == {ONE: False, TWO: False}
+    assert not [call for call in simulator.calls() if call["operation"] == "ModifyInstanceAttribute"]
+
+
+def test_an_instance_that_cannot_be_protected_fails_the_task_after_the_others(simulator, network):
+    launch(simulator, is_drill=False)
+    launch(simulator, is_drill=False, server=TWO)
+    simulator.fault({"service": "ec2", "operation": "ModifyInstanceAttribute", "do": "access_denied", "count": 1})
+    context = a_context()
+
+    with pytest.raises(AirflowFailException) as caught:
+        operator(DrsProtectRecoveryInstancesOperator, settings={ONE: {}, TWO: {}}).execute(context)
+
+    assert str(caught.value).startswith("1 recovered instance could not be protected from termination. They run; clear")
+    assert sorted(one["protected"] for one in context["pushed"]["instances"].values()) == [False, True]
