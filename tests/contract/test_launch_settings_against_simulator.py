@@ -21,16 +21,35 @@ EFFECTS = (
 )
 
 
+@pytest.fixture(scope="module")
+def clients(one_simulator):
+    """boto3 clients and one hook for all tests of this module: making them takes longer than the tests do."""
+    made = {name: one_simulator.client(name) for name in ("drs", "ec2", "iam")}
+    once = {"retries": {"total_max_attempts": 1}}
+    hooks = {}
+
+    def hook():
+        return hooks.setdefault("one", LaunchSettingsHook(aws_conn_id=None, region_name="us-west-2", config=once))
+
+    return SimpleNamespace(**made, hook=hook)
+
+
 @pytest.fixture
-def network(simulator):
+def network(simulator, clients):
     """Subnets by name, and a security group in their VPC."""
-    ec2 = simulator.client("ec2")
+    ec2 = clients.ec2
     subnets = {one["Tags"][0]["Value"]: one for one in ec2.describe_subnets()["Subnets"]}
     vpc = subnets["prod"]["VpcId"]
     group = ec2.create_security_group(GroupName="shop", Description="shop", VpcId=vpc)["GroupId"]
-    simulator.client("iam").create_instance_profile(InstanceProfileName="shop-db")
+    clients.iam.create_instance_profile(InstanceProfileName="shop-db")
     return SimpleNamespace(
-        prod=subnets["prod"]["SubnetId"], drill=subnets["drill"]["SubnetId"], group=group, ec2=ec2, vpc=vpc
+        prod=subnets["prod"]["SubnetId"],
+        drill=subnets["drill"]["SubnetId"],
+        group=group,
+        vpc=vpc,
+        ec2=ec2,
+        drs=clients.drs,
+        hook=clients.hook(),
     )
 
 
@@ -40,41 +59,40 @@ def a_context(store=None, *, max_tries=0):
     return {"ti": ti, "pushed": pushed, "task_state_store": MemoryStore() if store is None else store}
 
 
-def operator(kind, **more):
+def operator(network, kind, **more):
     task = kind(task_id="t", aws_conn_id=None, region_name="us-west-2", **more)
-    task.__dict__["hook"] = LaunchSettingsHook(
-        aws_conn_id=None, region_name="us-west-2", config={"retries": {"total_max_attempts": 1}}
-    )
+    task.__dict__["hook"] = network.hook
     return task
 
 
-def apply(settings, *, context=None, **more):
-    return operator(DrsApplyLaunchSettingsOperator, settings=settings, **more).execute(context or a_context())
+def apply(network, settings, *, context=None, **more):
+    task = operator(network, DrsApplyLaunchSettingsOperator, settings=settings, **more)
+    return task.execute(context or a_context())
 
 
-def restore(*servers):
-    return operator(DrsRestoreLaunchSettingsOperator, source_server_ids=list(servers)).execute(a_context())
+def restore(network, *servers):
+    task = operator(network, DrsRestoreLaunchSettingsOperator, source_server_ids=list(servers))
+    return task.execute(a_context())
 
 
 def effects(simulator, since=0):
     return [call["operation"] for call in simulator.calls(since) if call["operation"] in EFFECTS]
 
 
-def template(simulator, server=ONE):
-    drs, ec2 = simulator.client("drs"), simulator.client("ec2")
-    name = drs.get_launch_configuration(sourceServerID=server)["ec2LaunchTemplateID"]
-    found = ec2.describe_launch_template_versions(LaunchTemplateId=name, Versions=["$Default"])
+def template(network, server=ONE):
+    name = network.drs.get_launch_configuration(sourceServerID=server)["ec2LaunchTemplateID"]
+    found = network.ec2.describe_launch_template_versions(LaunchTemplateId=name, Versions=["$Default"])
     return found["LaunchTemplateVersions"][0]
 
 
-def configuration(simulator, server=ONE):
-    answer = simulator.client("drs").get_launch_configuration(sourceServerID=server)
+def configuration(network, server=ONE):
+    answer = network.drs.get_launch_configuration(sourceServerID=server)
     return {key: value for key, value in answer.items() if key not in ("ResponseMetadata", "sourceServerID", "name")}
 
 
-def tags(simulator, server=ONE):
+def tags(network, server=ONE):
     filters = {"sourceServerIDs": [server]}
-    return simulator.client("drs").describe_source_servers(filters=filters)["items"][0]["tags"]
+    return network.drs.describe_source_servers(filters=filters)["items"][0]["tags"]
 
 
 def everything(network):
@@ -95,7 +113,7 @@ def everything(network):
 
 def test_only_what_differs_is_changed_and_the_second_time_nothing_is(simulator, network):
     context = a_context()
-    drift = apply({ONE: everything(network), TWO: {}}, context=context)
+    drift = apply(network, {ONE: everything(network), TWO: {}}, context=context)
 
     assert drift == {
         ONE: [
@@ -112,8 +130,8 @@ def test_only_what_differs_is_changed_and_the_second_time_nothing_is(simulator, 
         TWO: [],
     }
     assert context["pushed"] == {"findings": []}
-    assert template(simulator)["VersionNumber"] == 2
-    assert template(simulator)["LaunchTemplateData"] == {
+    assert template(network)["VersionNumber"] == 2
+    assert template(network)["LaunchTemplateData"] == {
         "InstanceType": "r5.large",
         "IamInstanceProfile": {"Name": "shop-db"},
         "NetworkInterfaces": [
@@ -126,10 +144,10 @@ def test_only_what_differs_is_changed_and_the_second_time_nothing_is(simulator, 
         ],
         "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "hello1"}]}],
     }
-    assert template(simulator, TWO)["VersionNumber"] == 1
+    assert template(network, TWO)["VersionNumber"] == 1
     assert effects(simulator) == ["CreateLaunchTemplateVersion", "UpdateLaunchConfiguration", "ModifyLaunchTemplate"]
 
-    again = apply({ONE: everything(network), TWO: {}})
+    again = apply(network, {ONE: everything(network), TWO: {}})
 
     assert again == {ONE: [], TWO: []}
     assert len(effects(simulator)) == 3
@@ -150,7 +168,7 @@ def test_everything_that_is_wrong_is_told_at_once_and_nothing_is_changed(simulat
     }
 
     with pytest.raises(AirflowFailException) as caught:
-        apply(settings)
+        apply(network, settings)
 
     assert str(caught.value) == (
         "the launch settings are refused, 7 reasons; nothing was changed:\n"
@@ -171,19 +189,19 @@ def test_everything_that_is_wrong_is_told_at_once_and_nothing_is_changed(simulat
     assert effects(simulator) == []
 
 
-def launch(simulator, *, is_drill, server=ONE):
-    job = simulator.client("drs").start_recovery(sourceServers=[{"sourceServerID": server}], isDrill=is_drill)["job"]
+def launch(simulator, network, *, is_drill, server=ONE):
+    job = network.drs.start_recovery(sourceServers=[{"sourceServerID": server}], isDrill=is_drill)["job"]
     simulator.advance("40m")
-    items = simulator.client("drs").describe_recovery_instances(filters={"sourceServerIDs": [server]})["items"]
+    items = network.drs.describe_recovery_instances(filters={"sourceServerIDs": [server]})["items"]
     return job["jobID"], items[0]["ec2InstanceID"]
 
 
 def test_an_address_that_somebody_holds_is_refused_but_not_the_servers_own(simulator, network):
-    launch(simulator, is_drill=True)
+    launch(simulator, network, is_drill=True)
 
     with pytest.raises(AirflowFailException) as caught:
-        apply({TWO: {"private_ip": "10.20.0.4"}})
-    drift = apply({ONE: {"private_ip": "10.20.0.4"}})
+        apply(network, {TWO: {"private_ip": "10.20.0.4"}})
+    drift = apply(network, {ONE: {"private_ip": "10.20.0.4"}})
 
     assert f"hello2 ({TWO}): address 10.20.0.4 is taken in {network.prod} by instance i-" in str(caught.value)
     assert drift == {ONE: [{"field": "private_ip", "was": None, "now": "10.20.0.4"}]}
@@ -191,10 +209,10 @@ def test_an_address_that_somebody_holds_is_refused_but_not_the_servers_own(simul
 
 def test_a_server_in_a_job_is_waited_for_and_only_if_it_differs(simulator, network):
     simulator.clock(freeze=True)
-    job = simulator.client("drs").start_recovery(sourceServers=[{"sourceServerID": ONE}], isDrill=True)["job"]["jobID"]
+    job = network.drs.start_recovery(sourceServers=[{"sourceServerID": ONE}], isDrill=True)["job"]["jobID"]
 
-    assert apply({ONE: {"copy_tags": True}}) == {ONE: []}
-    task, context = operator(DrsApplyLaunchSettingsOperator, settings={ONE: {"copy_tags": False}}), a_context()
+    assert apply(network, {ONE: {"copy_tags": True}}) == {ONE: []}
+    task, context = operator(network, DrsApplyLaunchSettingsOperator, settings={ONE: {"copy_tags": False}}), a_context()
     with pytest.raises(TaskDeferred) as deferred:
         task.execute(context)
     assert deferred.value.trigger.watches[0]["job_ids"] == [job]
@@ -209,8 +227,8 @@ def test_a_server_in_a_job_is_waited_for_and_only_if_it_differs(simulator, netwo
 
 def test_a_task_that_waited_too_long_says_for_what(simulator, network):
     simulator.clock(freeze=True)
-    job = simulator.client("drs").start_recovery(sourceServers=[{"sourceServerID": ONE}], isDrill=True)["job"]["jobID"]
-    task = operator(DrsApplyLaunchSettingsOperator, settings={ONE: {"copy_tags": False}})
+    job = network.drs.start_recovery(sourceServers=[{"sourceServerID": ONE}], isDrill=True)["job"]["jobID"]
+    task = operator(network, DrsApplyLaunchSettingsOperator, settings={ONE: {"copy_tags": False}})
     long_ago = task._now() - task.max_wait
 
     with pytest.raises(AirflowFailException) as caught:
@@ -223,91 +241,91 @@ def test_a_task_that_waited_too_long_says_for_what(simulator, network):
 
 
 def test_a_drills_settings_are_put_back_to_the_last_one(simulator, network):
-    before = configuration(simulator), template(simulator), tags(simulator)
+    before = configuration(network), template(network), tags(network)
 
-    drift = apply({ONE: everything(network)}, is_temporary=True)
-    during = configuration(simulator), template(simulator)
-    restored = restore(ONE, TWO)
+    drift = apply(network, {ONE: everything(network)}, is_temporary=True)
+    during = configuration(network), template(network)
+    restored = restore(network, ONE, TWO)
 
     assert during[0] != before[0]
     assert during[1]["VersionNumber"] == 2
-    assert (configuration(simulator), template(simulator), tags(simulator)) == before
+    assert (configuration(network), template(network), tags(network)) == before
     assert list(restored) == [ONE]
     assert sorted((one["field"], one["was"], one["now"]) for one in restored[ONE]) == sorted(
         (one["field"], one["now"], one["was"]) for one in drift[ONE]
     )
-    assert restore(ONE, TWO) == {}
+    assert restore(network, ONE, TWO) == {}
 
 
 def test_a_second_drill_makes_no_second_version(simulator, network):
     for _ in range(2):
-        apply({ONE: {"subnet_id": network.drill}}, is_temporary=True)
-        assert template(simulator)["VersionNumber"] == 2
-        restore(ONE)
+        apply(network, {ONE: {"subnet_id": network.drill}}, is_temporary=True)
+        assert template(network)["VersionNumber"] == 2
+        restore(network, ONE)
 
     assert effects(simulator).count("CreateLaunchTemplateVersion") == 1
-    assert template(simulator)["VersionNumber"] == 1
+    assert template(network)["VersionNumber"] == 1
 
 
 def test_what_a_drill_left_behind_never_gets_into_a_recovery(simulator, network):
-    apply({ONE: {"subnet_id": network.drill, "copy_tags": False}}, is_temporary=True)
+    apply(network, {ONE: {"subnet_id": network.drill, "copy_tags": False}}, is_temporary=True)
 
-    drift = apply({ONE: {"instance_type": "r5.large"}, TWO: {}})
+    drift = apply(network, {ONE: {"instance_type": "r5.large"}, TWO: {}})
 
     assert drift[ONE] == [
         {"field": "copy_tags", "was": False, "now": True},
         {"field": "subnet_id", "was": network.drill, "now": network.prod},
         {"field": "instance_type", "was": "m5.large", "now": "r5.large"},
     ]
-    assert template(simulator)["LaunchTemplateData"]["NetworkInterfaces"][0]["SubnetId"] == network.prod
-    assert TAG not in tags(simulator)
+    assert template(network)["LaunchTemplateData"]["NetworkInterfaces"][0]["SubnetId"] == network.prod
+    assert TAG not in tags(network)
 
 
 def test_a_server_without_settings_gets_what_was_before_a_drill_as_well(simulator, network):
-    apply({ONE: {"subnet_id": network.drill}}, is_temporary=True)
+    apply(network, {ONE: {"subnet_id": network.drill}}, is_temporary=True)
 
-    assert apply({ONE: {}}) == {ONE: [{"field": "subnet_id", "was": network.drill, "now": network.prod}]}
-    assert template(simulator)["VersionNumber"] == 1
+    assert apply(network, {ONE: {}}) == {ONE: [{"field": "subnet_id", "was": network.drill, "now": network.prod}]}
+    assert template(network)["VersionNumber"] == 1
 
 
 def test_a_second_drill_over_the_remains_of_a_first_still_knows_what_was_before(simulator, network):
-    before = configuration(simulator), template(simulator)
-    apply({ONE: {"subnet_id": network.drill, "copy_tags": False}}, is_temporary=True)
-    apply({ONE: {"instance_type": "r5.large", "os_byol": True}}, is_temporary=True)
-    assert tags(simulator)[TAG] == "version=1/3 copy_tags=true/false os_byol=false/true"
+    before = configuration(network), template(network)
+    apply(network, {ONE: {"subnet_id": network.drill, "copy_tags": False}}, is_temporary=True)
+    apply(network, {ONE: {"instance_type": "r5.large", "os_byol": True}}, is_temporary=True)
+    assert tags(network)[TAG] == "version=1/3 copy_tags=true/false os_byol=false/true"
 
-    restore(ONE)
+    restore(network, ONE)
 
-    assert (configuration(simulator), template(simulator)) == before
+    assert (configuration(network), template(network)) == before
 
 
 def test_what_somebody_changed_since_the_drill_is_left_alone(simulator, network):
-    apply({ONE: {"subnet_id": network.drill, "copy_tags": False, "os_byol": True}}, is_temporary=True)
-    name = configuration(simulator)["ec2LaunchTemplateID"]
-    simulator.client("drs").update_launch_configuration(sourceServerID=ONE, copyTags=True)
+    apply(network, {ONE: {"subnet_id": network.drill, "copy_tags": False, "os_byol": True}}, is_temporary=True)
+    name = configuration(network)["ec2LaunchTemplateID"]
+    network.drs.update_launch_configuration(sourceServerID=ONE, copyTags=True)
     network.ec2.create_launch_template_version(
         LaunchTemplateId=name, SourceVersion="1", LaunchTemplateData={"InstanceType": "c5.large"}
     )
     network.ec2.modify_launch_template(LaunchTemplateId=name, DefaultVersion="3")
 
-    restored = restore(ONE)
+    restored = restore(network, ONE)
 
     assert restored == {ONE: [{"field": "os_byol", "was": True, "now": False}]}
-    assert (template(simulator)["VersionNumber"], configuration(simulator)["copyTags"]) == (3, True)
-    assert TAG not in tags(simulator)
+    assert (template(network)["VersionNumber"], configuration(network)["copyTags"]) == (3, True)
+    assert TAG not in tags(network)
 
 
 @pytest.mark.parametrize("lost", EFFECTS[:-1])
 @pytest.mark.parametrize("do", ["commit_then_drop", "server_error"])
 def test_a_try_that_dies_at_any_call_is_finished_by_the_next(simulator, network, lost, do):
     service = "drs" if lost in ("UpdateLaunchConfiguration", "TagResource") else "ec2"
-    before = configuration(simulator), template(simulator)
+    before = configuration(network), template(network)
     settings, context = {ONE: everything(network)}, a_context()
     simulator.fault({"service": service, "operation": lost, "do": do, "count": 1})
 
     with pytest.raises(ServiceUnavailable):
-        apply(settings, context=context, is_temporary=True)
-    drift = apply(settings, context=a_context(context["task_state_store"]), is_temporary=True)
+        apply(network, settings, context=context, is_temporary=True)
+    drift = apply(network, settings, context=a_context(context["task_state_store"]), is_temporary=True)
 
     assert [one["field"] for one in drift[ONE]] == [
         "copy_tags",
@@ -320,51 +338,51 @@ def test_a_try_that_dies_at_any_call_is_finished_by_the_next(simulator, network,
         "instance_profile",
         "private_ip",
     ]
-    assert template(simulator)["VersionNumber"] == 2
-    restore(ONE)
-    assert (configuration(simulator), template(simulator)) == before
+    assert template(network)["VersionNumber"] == 2
+    restore(network, ONE)
+    assert (configuration(network), template(network)) == before
 
 
 @pytest.mark.parametrize("lost", ["UpdateLaunchConfiguration", "ModifyLaunchTemplate", "UntagResource"])
 @pytest.mark.parametrize("do", ["commit_then_drop", "server_error"])
 def test_a_putting_back_that_dies_at_any_call_is_finished_by_the_next(simulator, network, lost, do):
-    before = configuration(simulator), template(simulator), tags(simulator)
-    apply({ONE: everything(network)}, is_temporary=True)
+    before = configuration(network), template(network), tags(network)
+    apply(network, {ONE: everything(network)}, is_temporary=True)
     service = "ec2" if lost == "ModifyLaunchTemplate" else "drs"
     simulator.fault({"service": service, "operation": lost, "do": do, "count": 1})
 
     with pytest.raises(ServiceUnavailable):
-        restore(ONE)
-    restore(ONE)
+        restore(network, ONE)
+    restore(network, ONE)
 
-    assert (configuration(simulator), template(simulator), tags(simulator)) == before
+    assert (configuration(network), template(network), tags(network)) == before
 
 
 def test_a_version_that_is_gone_is_said_and_the_tag_stays(simulator, network):
-    apply({ONE: {"subnet_id": network.drill}}, is_temporary=True)
-    name = configuration(simulator)["ec2LaunchTemplateID"]
+    apply(network, {ONE: {"subnet_id": network.drill}}, is_temporary=True)
+    name = configuration(network)["ec2LaunchTemplateID"]
     arn = f"arn:aws:drs:us-west-2:111122223333:source-server/{ONE}"
-    simulator.client("drs").tag_resource(resourceArn=arn, tags={TAG: "version=9/2"})
+    network.drs.tag_resource(resourceArn=arn, tags={TAG: "version=9/2"})
 
     with pytest.raises(AirflowFailException) as caught:
-        restore(ONE)
+        restore(network, ONE)
 
     assert str(caught.value) == (
         f"hello1 ({ONE}): a drill changed its launch template {name}, and version 9, which was the default before, no "
         f"longer exists. Nothing was put back: set the template by hand, then take the tag {TAG} off the source server"
     )
-    assert TAG in tags(simulator)
+    assert TAG in tags(network)
 
 
 def test_a_recovered_instance_is_placed_as_asked_and_protected(simulator, network):
     settings = {"instance_type": "r5.large", "subnet_id": network.drill, "security_group_ids": [network.group]}
-    apply({ONE: settings})
-    job, instance = launch(simulator, is_drill=False)
+    apply(network, {ONE: settings})
+    job, instance = launch(simulator, network, is_drill=False)
 
     more = {**settings, "private_ip": "10.20.8.77", "right_sizing": "none"}
-    found = operator(DrsProtectRecoveryInstancesOperator, settings={ONE: more, TWO: {}}, job_ids=[job]).execute(
-        a_context()
-    )
+    found = operator(
+        network, DrsProtectRecoveryInstancesOperator, settings={ONE: more, TWO: {}}, job_ids=[job]
+    ).execute(a_context())
 
     (difference,) = found[ONE].pop("differences")
     assert (difference["field"], difference["wanted"]) == ("private_ip", "10.20.8.77")
@@ -378,10 +396,10 @@ def test_a_recovered_instance_is_placed_as_asked_and_protected(simulator, networ
 
 
 def test_a_drills_instance_and_one_that_shall_not_be_are_not_protected(simulator, network):
-    launch(simulator, is_drill=True)
-    launch(simulator, is_drill=False, server=TWO)
+    launch(simulator, network, is_drill=True)
+    launch(simulator, network, is_drill=False, server=TWO)
 
-    found = operator(DrsProtectRecoveryInstancesOperator, settings={ONE: {}, TWO: {"protect": False}}).execute(
+    found = operator(network, DrsProtectRecoveryInstancesOperator, settings={ONE: {}, TWO: {"protect": False}}).execute(
         a_context()
     )
 
@@ -390,13 +408,13 @@ def test_a_drills_instance_and_one_that_shall_not_be_are_not_protected(simulator
 
 
 def test_an_instance_that_cannot_be_protected_fails_the_task_after_the_others(simulator, network):
-    launch(simulator, is_drill=False)
-    launch(simulator, is_drill=False, server=TWO)
+    launch(simulator, network, is_drill=False)
+    launch(simulator, network, is_drill=False, server=TWO)
     simulator.fault({"service": "ec2", "operation": "ModifyInstanceAttribute", "do": "access_denied", "count": 1})
     context = a_context()
 
     with pytest.raises(AirflowFailException) as caught:
-        operator(DrsProtectRecoveryInstancesOperator, settings={ONE: {}, TWO: {}}).execute(context)
+        operator(network, DrsProtectRecoveryInstancesOperator, settings={ONE: {}, TWO: {}}).execute(context)
 
     assert str(caught.value).startswith("1 recovered instance could not be protected from termination. They run; clear")
     assert sorted(one["protected"] for one in context["pushed"]["instances"].values()) == [False, True]

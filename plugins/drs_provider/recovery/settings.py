@@ -143,9 +143,10 @@ def configuration_update(changes: tuple[Change, ...]) -> dict[str, Any]:
 def wrong_values(settings: Settings) -> Iterator[str]:
     """Say everything that is wrong about settings by themselves, before anything is asked of AWS."""
     for field, value in settings.items():
-        if field in NOT_APPLIED and value:
-            yield NOT_APPLIED[field]
-        elif field not in (*APPLIED_FIELDS, *ELSEWHERE_FIELDS, *NOT_APPLIED):
+        if field in NOT_APPLIED:
+            if value:
+                yield NOT_APPLIED[field]
+        elif field not in (*APPLIED_FIELDS, *ELSEWHERE_FIELDS):
             near = get_close_matches(field, (*APPLIED_FIELDS, *ELSEWHERE_FIELDS), n=1)
             yield f"{field} is no launch setting" + (f"; did you mean {near[0]}?" if near else "")
         elif value is not None and (wrong := _wrong_value(field, value)):
