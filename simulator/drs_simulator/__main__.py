@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from drs_simulator.clock import checked_speed
 from drs_simulator.errors import BadInput
 from drs_simulator.faults.engine import faults_of
 from drs_simulator.fleet import read_fleet
@@ -47,10 +48,10 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _speed(text: str) -> float:
-    speed = float(text)
-    if not speed > 0:
-        raise argparse.ArgumentTypeError(f"must be more than 0, not {text}")
-    return speed
+    try:
+        return checked_speed(float(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def main(given: Sequence[str] | None = None) -> int:

@@ -14,6 +14,30 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+SLOWEST, FASTEST = 1e-3, 1e6
+"""Simulated seconds in one of wall clock: beyond these, timestamps lose their meaning."""
+
+LONGEST_JUMP = 10 * 365 * 86400.0
+"""Seconds of the wall clock that may be skipped at once: ten years."""
+
+
+def checked_speed(speed: float) -> float:
+    """Return a speed that a clock can have. Raises ValueError."""
+    if not speed > 0:
+        raise ValueError(f"speed must be more than 0, not {speed:g}")
+    if not SLOWEST <= speed <= FASTEST:
+        raise ValueError(f"speed must be between {SLOWEST:g} and {FASTEST:g}, not {speed:g}")
+    return speed
+
+
+def checked_jump(seconds: float, speed: float) -> float:
+    """Return simulated seconds by which a clock of this speed can be advanced. Raises ValueError."""
+    if not seconds >= 0:
+        raise ValueError(f"time only goes forward, {seconds:g} s is back")
+    if seconds / speed > LONGEST_JUMP:
+        raise ValueError(f"{seconds:g} s is more than ten years of the wall clock at speed {speed:g}")
+    return seconds
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -28,12 +52,10 @@ class Clock:
     """Maps real time to wall-clock time (shifted, perhaps frozen) and to simulated seconds."""
 
     def __init__(self, speed: float = 1.0, real_time: Callable[[], float] = time.time) -> None:
-        if not speed > 0:
-            raise ValueError(f"speed must be more than 0, not {speed:g}")
         self._real_time = real_time
         self._skew = 0.0
         self._frozen_at: float | None = None
-        self._segments = [Segment(real_time(), 0.0, speed)]
+        self._segments = [Segment(real_time(), 0.0, checked_speed(speed))]
 
     @property
     def speed(self) -> float:
@@ -77,9 +99,7 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         """Jump forward by simulated seconds; the wall clock jumps by the compressed length."""
-        if seconds < 0:
-            raise ValueError(f"time only goes forward, {seconds:g} s is back")
-        jump = seconds / self.speed
+        jump = checked_jump(seconds, self.speed) / self.speed
         if self._frozen_at is not None:
             self._frozen_at += jump
         else:
@@ -97,9 +117,7 @@ class Clock:
 
     def set_speed(self, speed: float) -> None:
         """Go on at another speed from this moment; what has happened keeps its timestamps."""
-        if not speed > 0:
-            raise ValueError(f"speed must be more than 0, not {speed:g}")
-        self._segments.append(Segment(self.wall(), self.simulated(), speed))
+        self._segments.append(Segment(self.wall(), self.simulated(), checked_speed(speed)))
 
     def __getstate__(self) -> dict[str, Any]:
         return {"skew": self._skew, "frozen_at": self._frozen_at, "segments": self._segments}

@@ -1,10 +1,12 @@
 """The control plane under ``/_simulator/``: health, reset, calls, state, faults and the clock."""
 
 import json
+import logging
 from typing import Any
 from urllib.parse import parse_qs
 
 from drs_simulator import cloud, views
+from drs_simulator.clock import checked_jump, checked_speed
 from drs_simulator.durations import seconds_of
 from drs_simulator.errors import BadInput
 from drs_simulator.faults.engine import faults_of
@@ -12,6 +14,8 @@ from drs_simulator.models import Job, Region
 from drs_simulator.reading import nearest
 from drs_simulator.simulator import Simulator
 from drs_simulator.wire import Reply
+
+logger = logging.getLogger(__name__)
 
 PATHS = ["health", "reset", "calls", "state", "faults", "clock"]
 CLOCK_KEYS = ["advance", "freeze", "speed"]
@@ -28,8 +32,11 @@ class Control:
         try:
             given = json.loads(body) if body.strip() else None
             status, answer = self._routed(method, path.strip("/"), query, given)
-        except (BadInput, ValueError) as error:
+        except (BadInput, ValueError, RecursionError) as error:
             status, answer = 400, {"error": str(error)}
+        except Exception:  # the caller must get an answer; the traceback goes to whoever runs the simulator
+            logger.exception("the simulator failed at %s /_simulator/%s", method, path)
+            status, answer = 500, {"error": "the simulator has a bug here: see its log"}
         return Reply(status, json.dumps(answer, default=str).encode(), {"Content-Type": "application/json"})
 
     def _routed(self, method: str, path: str, query: str, given: Any) -> tuple[int, Any]:  # noqa: PLR0911 - one line per path
@@ -41,8 +48,7 @@ class Control:
                 self._simulator.reset()
                 return 200, self.health()
             case "GET", "calls":
-                since = parse_qs(query).get("since", ["0"])[-1]
-                return 200, self._simulator.calls.since(int(since))
+                return 200, self._simulator.calls.since(_since(query))
             case "GET", "state":
                 return 200, self.state()
             case "GET", "faults":
@@ -82,13 +88,14 @@ class Control:
                 raise ValueError(f"clock: no such key {key!r}{nearest(key, CLOCK_KEYS)}")
         world = self._simulator.world
         with world.lock:
+            speed, freeze, advance = _moves(given, world.clock.speed)
             world.advance()
-            if "speed" in given:
-                world.clock.set_speed(float(given["speed"]))
-            if "freeze" in given:
-                world.clock.freeze() if given["freeze"] else world.clock.thaw()
-            if "advance" in given:
-                world.clock.advance(seconds_of(given["advance"]))
+            if speed is not None:
+                world.clock.set_speed(speed)
+            if freeze is not None:
+                world.clock.freeze() if freeze else world.clock.thaw()
+            if advance is not None:
+                world.clock.advance(advance)
             world.advance()
             world.dirty += 1
             clock = world.clock
@@ -147,6 +154,33 @@ class Control:
             "source_networks": {one.id: views.source_network(world, one) for one in region.networks.values()},
             "recovery_plans": {plan.arn: plan.name for plan in region.plans.values()},
         }
+
+
+def _since(query: str) -> int:
+    text = parse_qs(query).get("since", ["0"])[-1]
+    if not text.isascii() or not text.isdigit() or len(text) > LONGEST_NUMBER:
+        raise ValueError(f"since must be the number of a call, not {text[:40]!r}")
+    return int(text)
+
+
+def _moves(given: dict[str, Any], present: float) -> tuple[float | None, bool | None, float | None]:
+    """Return speed, freeze and advance (simulated seconds) as far as given: all of it is right, or nothing is done."""
+    speed, freeze, advance = None, given.get("freeze"), None
+    if "speed" in given:
+        if isinstance(given["speed"], bool) or not isinstance(given["speed"], int | float):
+            raise ValueError(f"speed must be a number, not {given['speed']!r}")
+        speed = checked_speed(given["speed"])
+    if "freeze" in given and not isinstance(freeze, bool):
+        raise ValueError(f"freeze must be true or false, not {freeze!r}")
+    if "advance" in given:
+        if not isinstance(given["advance"], str | int | float):
+            raise ValueError(f'advance must be a length of time such as "10m", not {given["advance"]!r}')
+        advance = checked_jump(seconds_of(given["advance"]), speed or present)
+    return speed, freeze, advance
+
+
+LONGEST_NUMBER = 15
+"""Digits."""
 
 
 def _job(job: Job) -> dict[str, Any]:

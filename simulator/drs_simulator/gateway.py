@@ -39,8 +39,8 @@ class Gateway:
     def answer(self, method: str, raw_path: str, headers: dict[str, str], body: bytes) -> Reply:
         """Answer one HTTP request. Raises ConnectionDropped where a fault says so."""
         path, _, query = raw_path.partition("?")
-        if path.startswith("/_simulator/"):
-            reply = self.control.answer(method, path.removeprefix("/_simulator/"), query, body)
+        if path == "/_simulator" or path.startswith("/_simulator/"):
+            reply = self.control.answer(method, path.removeprefix("/_simulator").lstrip("/"), query, body)
             self._changed()
             return reply
         if path.startswith(MOTO_PAGES):

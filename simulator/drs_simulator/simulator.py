@@ -77,14 +77,14 @@ class Simulator:
             self.overlays.reset()
 
     def add_faults(self, faults: Iterable[AnyFault]) -> list[str]:
-        """Put faults in force; returns their ids."""
+        """Put faults in force; returns their ids. Raises BadInput, and adds none, where an id is taken."""
         with self.world.lock:
             self.world.advance()
             self.world.dirty += 1
-            names = []
-            for fault in faults:
-                names += self.faults.add([fault])
-                fault_added(self.world, names[-1], fault)
+            several = list(faults)
+            names = self.faults.add(several)
+            for name, fault in zip(names, several, strict=True):
+                fault_added(self.world, name, fault)
             return names
 
     def remove_faults(self, name: str | None = None) -> int:

@@ -87,6 +87,23 @@ def test_the_clock_is_advanced_frozen_and_sped_up_while_a_job_runs(sim, drs):
         ("POST", "clock", {"advance": "soon"}, "'soon' is no length of time: write 90s, 10m, 2h, 1d or 1h30m"),
         ("POST", "clock", {"advance": -5}, "time only goes forward, -5 s is back"),
         ("POST", "clock", {"speed": 0}, "speed must be more than 0, not 0"),
+        ("POST", "clock", {"speed": 1e-320}, "speed must be between 0.001 and 1e+06, not 9.99989e-321"),
+        ("POST", "clock", {"speed": None}, "speed must be a number, not None"),
+        ("POST", "clock", {"freeze": "false"}, "freeze must be true or false, not 'false'"),
+        ("POST", "clock", {"advance": None}, 'advance must be a length of time such as "10m", not None'),
+        (
+            "POST",
+            "clock",
+            {"speed": 60, "advance": 1e300},
+            "1e+300 s is more than ten years of the wall clock at speed 60",
+        ),
+        ("GET", "calls?since=soon", None, "since must be the number of a call, not 'soon'"),
+        (
+            "POST",
+            "faults",
+            {"do": "latency", "seconds": "99999d"},
+            'faults: [0].seconds: Input should be less than or equal to 315360000 (it is "99999d")',
+        ),
         ("POST", "faults", {"do": "trottle"}, "faults: [0].do: no fault does 'trottle' (did you mean 'throttle'?)"),
         ("DELETE", "faults/nobody", None, "no fault 'nobody' is in force"),
         ("GET", "helth", None, "no GET /_simulator/helth (did you mean 'health'?)"),
@@ -99,13 +116,21 @@ def test_a_request_that_makes_no_sense_is_told_why(running, method, path, body, 
     assert str(caught.value) == said
 
 
-def test_a_body_that_is_no_json_is_told_so(running):
-    request = urllib.request.Request(f"{running.url}/_simulator/clock", b"{", method="POST")
+@pytest.mark.parametrize(("body", "said"), [(b"{", "Expecting"), (b"[" * 100_000, "recursion")])
+def test_a_body_that_is_no_json_is_told_so(running, body, said):
+    request = urllib.request.Request(f"{running.url}/_simulator/clock", body, method="POST")
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(request)
     with caught.value as error:
         assert error.code == 400
-        assert "Expecting" in json.load(error)["error"]
+        assert said in json.load(error)["error"]
+
+
+def test_of_a_clock_request_that_is_half_wrong_nothing_is_done(sim):
+    with pytest.raises(ControlPlaneError):
+        sim.clock(speed=77, advance="soon")
+
+    assert sim.health()["speed"] != 77
 
 
 @pytest.mark.parametrize(
@@ -166,3 +191,24 @@ def test_time_never_goes_back_and_the_two_clocks_stay_inverse(moves):
     assert seen == sorted(seen)
     for simulated, wall in seen:
         assert abs((clock.wall_at(simulated) - wall).total_seconds()) < 0.01
+
+
+def test_ids_of_faults_are_never_two_faults(sim):
+    assert sim.fault({"id": "fault-2", "do": "latency"}, {"do": "latency"}, {"do": "latency"}) == [
+        "fault-2",
+        "fault-1",
+        "fault-3",
+    ]
+    with pytest.raises(ControlPlaneError) as caught:
+        sim.fault({"do": "latency"}, {"id": "fault-2", "do": "latency"})
+
+    assert str(caught.value) == "faults: the id 'fault-2' is in use: take that fault back first, or choose another"
+    assert [one["id"] for one in sim.control("GET", "faults")] == ["fault-2", "fault-1", "fault-3"]
+
+
+def test_every_answer_names_its_request(sim, drs):
+    first, second = drs.describe_jobs(), drs.describe_jobs()
+    names = [answer["ResponseMetadata"]["RequestId"] for answer in (first, second)]
+
+    assert len(set(names)) == 2
+    assert all(len(name) == 36 for name in names)

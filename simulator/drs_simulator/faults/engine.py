@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from random import Random
 from typing import Any
 
+from drs_simulator.errors import BadInput
 from drs_simulator.faults.specification import FAULTS, KINDS, AnyFault
 from drs_simulator.reading import checked
 
@@ -73,14 +74,22 @@ class FaultEngine:
         self._added = 0
 
     def add(self, faults: Iterable[AnyFault]) -> list[str]:
-        """Put faults in force; returns their ids."""
-        ids = []
-        for fault in faults:
+        """Put faults in force; returns their ids. Raises BadInput, and adds none, where an id is taken."""
+        several = list(faults)
+        chosen = [fault.id for fault in several if fault.id is not None]
+        taken = [name for name in chosen if name in self._armed or chosen.count(name) > 1]
+        if taken:
+            raise BadInput(f"faults: the id {taken[0]!r} is in use: take that fault back first, or choose another")
+        return [self._arm(fault, chosen) for fault in several]
+
+    def _arm(self, fault: AnyFault, chosen: Sequence[str]) -> str:
+        name = fault.id
+        while name is None:
             self._added += 1
-            name = fault.id or f"fault-{self._added}"
-            self._armed[name] = Armed(fault, name, self._simulated())
-            ids.append(name)
-        return ids
+            number = f"fault-{self._added}"
+            name = number if number not in self._armed and number not in chosen else None
+        self._armed[name] = Armed(fault, name, self._simulated())
+        return name
 
     def remove(self, name: str | None = None) -> int:
         """Take one fault back, or all; returns how many were in force."""

@@ -11,7 +11,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 from drs_simulator.durations import seconds_of
 from drs_simulator.lifecycle import FAILURE_OF
 
-Seconds = Annotated[float, BeforeValidator(seconds_of), Field(ge=0)]
+LONGEST = 10 * 365 * 86400.0
+"""Seconds: nothing in the simulator lasts longer than ten years."""
+
+Seconds = Annotated[float, BeforeValidator(seconds_of), Field(ge=0, le=LONGEST, allow_inf_nan=False)]
 
 
 def _as_list(value: Any) -> Any:
@@ -54,7 +57,7 @@ class Throttle(Fault):
     """Too many requests."""
 
     do: Literal["throttle"]
-    retry_after: float | None = Field(default=None, ge=0)
+    retry_after: float | None = Field(default=None, ge=0, le=LONGEST, allow_inf_nan=False)
 
 
 class ServerError(Fault):
@@ -62,7 +65,7 @@ class ServerError(Fault):
 
     do: Literal["server_error"]
     status: int = Field(default=500, ge=500, le=599)
-    retry_after: float | None = Field(default=None, ge=0)
+    retry_after: float | None = Field(default=None, ge=0, le=LONGEST, allow_inf_nan=False)
 
 
 class AccessDeniedFault(Fault):
