@@ -131,7 +131,9 @@ class LaunchSettingsHook(DrsHook):
                 for name in wanted.instance_types
             },
             profiles={name: self._has_profile(name) for name in wanted.profiles},
-            interfaces=self._filtered("describe_network_interfaces", "addresses.private-ip-address", wanted.addresses),
+            interfaces=tuple(
+                self._filtered("describe_network_interfaces", "addresses.private-ip-address", wanted.addresses)
+            ),
             default_vpc=self._default_vpc() if wanted.default_vpc else None,
         )
 
