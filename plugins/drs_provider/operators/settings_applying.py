@@ -123,7 +123,7 @@ def put_back(hook: "LaunchSettingsHook", standing: Standing) -> None:
     if standing.gone is not None:
         name = standing.candidate.configuration.get("ec2LaunchTemplateID")
         raise RunRefused(
-            f"{standing.candidate.hostname} ({standing.server_id}): a drill changed its launch template {name}, and "
+            f"{standing.candidate.name}: a drill changed its launch template {name}, and "
             f"version {standing.gone}, which was the default before, no longer exists. Nothing was put back: set the "
             f"template by hand, then take the tag {TAG} off the source server"
         )
@@ -310,6 +310,6 @@ def _ensure(standing: Standing, what: str, left: tuple[Change, ...], missing: tu
     wrong = [*map(str, left), *(f"{name} is lost" for name in missing)]
     if wrong:
         raise RunRefused(
-            f"{standing.candidate.hostname} ({standing.server_id}): {what} does not read back as it was asked for: "
+            f"{standing.candidate.name}: {what} does not read back as it was asked for: "
             f"{', '.join(wrong)}. The launch template's default version was left as it was; set it in the DRS console"
         )

@@ -29,8 +29,11 @@ class SettingsFinding:
     rule: str
 
     def __str__(self) -> str:
-        name = f"{self.hostname} ({self.server_id})" if self.hostname != self.server_id else self.server_id
-        return f"{name}: {self.what}; {self.next_step}"
+        return f"{_name(self.hostname, self.server_id)}: {self.what}; {self.next_step}"
+
+
+def _name(hostname: str, server_id: str) -> str:
+    return f"{hostname} ({server_id})" if hostname != server_id else server_id
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,11 @@ class Candidate:
     def hostname(self) -> str:
         """What a person calls the server."""
         return hostname_of(self.source, self.server_id)
+
+    @property
+    def name(self) -> str:
+        """The server as messages name it: hostname and id, or the id alone where there is no other name."""
+        return _name(self.hostname, self.server_id)
 
     @property
     def result(self) -> dict[str, Any]:

@@ -80,8 +80,8 @@ def said(*servers, around=AROUND):
             a_server({"copy_tags": True}, template={"NetworkInterfaces": [{"SubnetId": "subnet-x"}]}),
             [
                 (
-                    "refusal s-1: subnet subnet-x does not exist in this account and Region; correct subnet_id (as DRS has "
-                    "it now; nothing is set)"
+                    "refusal s-1: subnet subnet-x does not exist in this account and Region; correct subnet_id (as DRS "
+                    "has it now; nothing is set)"
                 )
             ],
             id="the template's subnet is gone",
@@ -90,8 +90,8 @@ def said(*servers, around=AROUND):
             a_server({"copy_tags": True}, template={}),
             [
                 (
-                    "refusal s-1: its launch template names no subnet and there is no default VPC: DRS would fail without "
-                    "a reason; set subnet_id"
+                    "refusal s-1: its launch template names no subnet and there is no default VPC: DRS would fail "
+                    "without a reason; set subnet_id"
                 )
             ],
             id="no place at all",
@@ -100,8 +100,8 @@ def said(*servers, around=AROUND):
             a_server({"security_group_ids": ["sg-far", "sg-x"]}),
             [
                 (
-                    "refusal s-1: security group sg-far is in vpc-2, but subnet-prod is in vpc-1; give security groups of "
-                    "that VPC in security_group_ids"
+                    "refusal s-1: security group sg-far is in vpc-2, but subnet-prod is in vpc-1; give security groups "
+                    "of that VPC in security_group_ids"
                 ),
                 (
                     "refusal s-1: security group sg-x does not exist in this account and Region; correct "
@@ -114,8 +114,8 @@ def said(*servers, around=AROUND):
             a_server({"subnet_id": "subnet-prod"}, template={"SecurityGroupIds": ["sg-far"]}),
             [
                 (
-                    "refusal s-1: security group sg-far is in vpc-2, but subnet-prod is in vpc-1; give security groups of "
-                    "that VPC in security_group_ids (as DRS has it now; nothing is set)"
+                    "refusal s-1: security group sg-far is in vpc-2, but subnet-prod is in vpc-1; give security groups "
+                    "of that VPC in security_group_ids (as DRS has it now; nothing is set)"
                 )
             ],
             id="a new subnet leaves the old groups behind",
@@ -124,8 +124,8 @@ def said(*servers, around=AROUND):
             a_server({"subnet_id": "subnet-prod"}, template={"SecurityGroups": ["default"]}),
             [
                 (
-                    "refusal s-1: its launch template names security groups by name (default), which goes with no subnet; "
-                    "give security_group_ids too"
+                    "refusal s-1: its launch template names security groups by name (default), which goes with no "
+                    "subnet; give security_group_ids too"
                 )
             ],
             id="groups by name",
@@ -158,8 +158,8 @@ def said(*servers, around=AROUND):
                 a_server({"private_ip": address}),
                 [
                     (
-                        f"refusal s-1: address {address} is reserved by AWS in subnet-prod (10.0.1.0/24): the first four "
-                        "and the last of every subnet are; choose another private_ip"
+                        f"refusal s-1: address {address} is reserved by AWS in subnet-prod (10.0.1.0/24): the first "
+                        "four and the last of every subnet are; choose another private_ip"
                     )
                 ],
                 id=f"reserved {address}",
@@ -172,8 +172,8 @@ def said(*servers, around=AROUND):
             a_server({"private_ip": "10.0.1.21"}),
             [
                 (
-                    "refusal s-1: address 10.0.1.21 is taken in subnet-prod by instance i-1; choose another private_ip, or "
-                    "free the address"
+                    "refusal s-1: address 10.0.1.21 is taken in subnet-prod by instance i-1; choose another "
+                    "private_ip, or free the address"
                 )
             ],
             id="taken by an instance",
@@ -194,8 +194,8 @@ def said(*servers, around=AROUND):
             a_server({"private_ip": "10.0.1.10"}, copyPrivateIp=True),
             [
                 (
-                    "refusal s-1: copy_private_ip is on (as DRS has it now; nothing is set) and private_ip is 10.0.1.10: "
-                    "only one of them can hold; set copy_private_ip: false, or drop private_ip"
+                    "refusal s-1: copy_private_ip is on (as DRS has it now; nothing is set) and private_ip is "
+                    "10.0.1.10: only one of them can hold; set copy_private_ip: false, or drop private_ip"
                 )
             ],
             id="both addresses, one of them live",
@@ -207,8 +207,8 @@ def said(*servers, around=AROUND):
             a_server({"copy_private_ip": True}),
             [
                 (
-                    "warning s-1: copy_private_ip is on, and its address 10.9.9.9 is not in subnet-prod (10.0.1.0/24); the "
-                    "launch may fail: set copy_private_ip: false"
+                    "warning s-1: copy_private_ip is on, and its address 10.9.9.9 is not in subnet-prod (10.0.1.0/24); "
+                    "the launch may fail: set copy_private_ip: false"
                 )
             ],
             id="the copied address is elsewhere",
@@ -242,8 +242,8 @@ def said(*servers, around=AROUND):
             a_server({"instance_type": "m6i.large", "right_sizing": "in_aws"}),
             [
                 (
-                    "warning s-1: right_sizing is in_aws: DRS chooses the type and overrides m6i.large; set right_sizing: "
-                    "none for instance_type to count"
+                    "warning s-1: right_sizing is in_aws: DRS chooses the type and overrides m6i.large; set "
+                    "right_sizing: none for instance_type to count"
                 )
             ],
             id="wanted right-sizing",
@@ -300,14 +300,14 @@ def test_a_template_without_a_subnet_is_fine_where_there_is_a_default_vpc():
     assert said(a_server({"copy_tags": True}, template={}), around=around) == []
     assert said(a_server({"security_group_ids": ["sg-1"]}, template={}), around=around) == [
         (
-            "refusal s-1: security group sg-1 is in vpc-1, but the default VPC is in vpc-2; give security groups of that "
-            "VPC in security_group_ids"
+            "refusal s-1: security group sg-1 is in vpc-1, but the default VPC is in vpc-2; give security groups of "
+            "that VPC in security_group_ids"
         )
     ]
     assert said(a_server({"private_ip": "10.0.1.9"}, template={}), around=around) == [
         (
-            "refusal s-1: address 10.0.1.9 needs a subnet, and neither the settings nor the launch template name one; set "
-            "subnet_id"
+            "refusal s-1: address 10.0.1.9 needs a subnet, and neither the settings nor the launch template name one; "
+            "set subnet_id"
         )
     ]
 
