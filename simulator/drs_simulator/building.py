@@ -4,6 +4,7 @@ from typing import Any
 
 from drs_simulator import cloud, ids
 from drs_simulator.clock import Clock
+from drs_simulator.errors import BadInput
 from drs_simulator.fleet import Fleet, RegionSpec, ServerSpec
 from drs_simulator.ids import arn
 from drs_simulator.models import RecoveryInstance, Region, SourceNetwork, SourceServer
@@ -173,9 +174,13 @@ def _add_the_rest(world: World, region: Region) -> None:
 
 
 def _add_instance(world: World, region: Region, server: SourceServer, *, is_drill: bool, ago: float) -> None:
-    plan = cloud.launch_plan(region.account, region.name, server.launch["ec2LaunchTemplateID"], None)
     tags = {"Name": server.spec.hostname, "AWSElasticDisasterRecoverySourceServerID": server.id, **server.tags}
-    instance_id = cloud.run(region.account, region.name, plan, tags=tags, disks=server.spec.disks)
+    try:
+        plan = cloud.launch_plan(region.account, region.name, server.launch["ec2LaunchTemplateID"], None)
+        instance_id = cloud.run(region.account, region.name, plan, tags=tags, disks=server.spec.disks)
+    except cloud.LaunchRefused as refused:
+        where = f"{region.account}/{region.name}: recovery_instances: {server.spec.hostname!r}"
+        raise BadInput(f"{where} cannot run with the launch settings of its server: {refused}") from refused
     cloud.set_running(region.account, region.name, instance_id)
     launched = world.now - ago
     job_id = ids.stable("drsjob-", server.id, "before")

@@ -7,7 +7,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 
-def seconds_of(text: str | float) -> float:
+def seconds_of(text: object) -> float:
     """Read a length of time in seconds from ``1h30m``, ``90s``, ``250ms`` or a plain number.
 
     Raises ValueError with what was expected where the text is none of these.
@@ -16,6 +16,8 @@ def seconds_of(text: str | float) -> float:
         raise ValueError(f"{text!r} is no length of time: write 90s, 10m, 2h, 1d or 1h30m")  # noqa: TRY004 - pydantic collects ValueError
     if isinstance(text, int | float):
         return float(text)
+    if not isinstance(text, str):
+        raise ValueError(f"{text!r} is no length of time: write 90s, 10m, 2h, 1d or 1h30m")  # noqa: TRY004 - pydantic collects ValueError
     bare = text.strip()
     if bare and _PART.sub("", bare) == "":
         return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(bare))

@@ -11,14 +11,22 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
 
 from drs_simulator import ids
 from drs_simulator.errors import BadInput
 from drs_simulator.faults.specification import Seconds
-from drs_simulator.quotas import QUOTAS
-from drs_simulator.reading import checked, load, nearest
-from drs_simulator.validation import request_faults
+from drs_simulator.fleet_checks import known_region, problems_of
+from drs_simulator.reading import checked, load
 
 SERVER_ID = re.compile(r"s-[0-9a-zA-Z]{17}")
 
@@ -28,7 +36,11 @@ def _text(value: Any) -> Any:
 
 
 AccountId = Annotated[str, BeforeValidator(_text), Field(pattern=r"^\d{12}$")]
-RegionName = Annotated[str, Field(pattern=r"^[a-z]{2,4}(-[a-z]+)+-\d$")]
+RegionName = Annotated[str, AfterValidator(known_region)]
+ZONE = r"^[a-z]{2,4}(-[a-z]+)+-\d[a-z]$"
+Tags = dict[Annotated[str, Field(min_length=1, max_length=256)], Annotated[str, Field(max_length=256)]]
+Gibibytes = Annotated[int, Field(ge=1, le=65536)]
+"""Size of an EBS volume."""
 ReplicationState = Literal[
     "STOPPED",
     "INITIATING",
@@ -52,8 +64,14 @@ class Origin(_Strict):
 
     account: AccountId | None = None
     region: RegionName | None = None
-    zone: str | None = None
+    zone: str | None = Field(default=None, pattern=ZONE)
     instance: str | None = Field(default=None, pattern=r"^i-[0-9a-f]{8,17}$")
+
+    @model_validator(mode="after")
+    def _zone_of_the_region(self) -> "Origin":
+        if self.zone is not None and self.zone[:-1] != self.region:
+            raise ValueError(f"zone {self.zone!r} is none of the Region {self.region!r}")
+        return self
 
 
 class LaunchPlace(_Strict):
@@ -68,7 +86,7 @@ class LaunchPlace(_Strict):
 class LaunchActionSpec(_Strict):
     """A launch action that the server has from the beginning."""
 
-    name: str
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 /_-]*$", max_length=256)
     code: str = "AWSDisasterRecovery-ValidateNetworkConnectivity"
     order: int = Field(default=1000, ge=2, le=10000)
     optional: bool = True
@@ -79,12 +97,12 @@ class LaunchActionSpec(_Strict):
 class ServerSpec(_Strict):
     """One source server, or `count` of them with ``{n}`` in `hostname` (and, if given, in `id`)."""
 
-    hostname: str
+    hostname: str = Field(min_length=1, max_length=128)
     id: str | None = None
     count: int = Field(default=1, ge=1, le=4000)
-    tags: dict[str, str] = {}
+    tags: Tags = {}
     os: Literal["linux", "windows"] = "linux"
-    disks: tuple[int, ...] = Field(default=(8,), min_length=1, max_length=60)
+    disks: tuple[Gibibytes, ...] = Field(default=(8,), min_length=1, max_length=60)
     """Sizes in GiB; the first is the boot disk."""
     lag: Seconds = 0.0
     origin: Origin = Origin()
@@ -98,8 +116,8 @@ class ServerSpec(_Strict):
     """Recovery mode FAST: no conversion."""
     instance_type: str = "m5.large"
     """What right-sizing recommends."""
-    cores: int = Field(default=2, ge=1)
-    ram: int = Field(default=8, ge=1)
+    cores: int = Field(default=2, ge=1, le=448)
+    ram: int = Field(default=8, ge=1, le=24576)
     """GiB."""
     launch: LaunchPlace = LaunchPlace()
     launch_template: Literal["default", "bare"] = "default"
@@ -197,7 +215,7 @@ class SourceNetworkSpec(_Strict):
 
     vpc: str = Field(pattern=r"^vpc-[0-9a-f]{8,17}$")
     origin: Origin
-    tags: dict[str, str] = {}
+    tags: Tags = {}
     protected: bool = True
 
 
@@ -323,43 +341,7 @@ def _joined(one: Account, other: Account) -> Account:
     )
 
 
-def _settings_problems(fleet: Fleet) -> Iterator[str]:
-    """What only AWS's own model and tables know to be wrong."""
-    accounts = {account.id for account in fleet.accounts}
-    for account, region, server in fleet.servers():
-        where = f"{account.id}/{region.name}: server {server.hostname!r}"
-        given = {"sourceServerID": server.id, **server.launch_configuration}
-        for member, wrong in request_faults("UpdateLaunchConfiguration", given) if server.launch_configuration else ():
-            yield f"{where}: launch_configuration.{member}: {wrong}"
-        if server.staging_account and server.staging_account not in accounts:
-            yield f"{where}: staging_account: no account {server.staging_account} in the fleet"
-    for account in fleet.accounts:
-        for region in account.regions:
-            for code in region.quotas:
-                if code not in QUOTAS:
-                    yield f"{account.id}/{region.name}: quotas: no quota {code!r}{nearest(code, sorted(QUOTAS))}"
-
-
 def _ensure_consistent(fleet: Fleet, source: str) -> None:
-    seen: dict[str, str] = {}
-    problems = list(_settings_problems(fleet))
-    for account, region, server in fleet.servers():
-        where = f"{account.id}/{region.name}: server {server.hostname!r}"
-        if server.id in seen:
-            problems.append(f"{where}: the id {server.id} is taken by {seen[server.id]}")
-        seen[str(server.id)] = f"{account.id}/{region.name} {server.hostname!r}"
-        names = set(region.network.subnets) if region.network else set()
-        subnet = server.launch.subnet
-        if subnet and not subnet.startswith("subnet-") and subnet not in names:
-            known = ", ".join(sorted(names)) or "none: the Region has no network"
-            problems.append(f"{where}: launch.subnet: no subnet {subnet!r} (known: {known})")
-    for account in fleet.accounts:
-        for region in account.regions:
-            names = {name for one in region.servers for each in one.each() for name in (each.hostname, str(each.id))}
-            problems += [
-                f"{account.id}/{region.name}: recovery_instances: no server {one.server!r}"
-                for one in region.recovery_instances
-                if one.server not in names
-            ]
+    problems = list(problems_of(fleet))
     if problems:
         raise BadInput("\n".join(f"{source}: {problem}" for problem in problems))

@@ -17,6 +17,7 @@ from drs_simulator.faults.specification import KINDS
 from drs_simulator.fleet import parsed, read_fleet
 from drs_simulator.generate import generate
 from drs_simulator.pytest_plugin import SimulatorHandle
+from drs_simulator.running import RunningSimulator
 from simulator.small_fleet import DB1, SMALL, job, start, statuses
 
 ROOT = Path(__file__).parents[2]
@@ -176,6 +177,26 @@ def region(**more):
             region(network={"vpc": "10.0.0.0/16", "subnets": {"a": "10.0.0.0/24", "b": "10.0.0.128/25"}}),
             "f: accounts[0].regions[0].network: subnet 'b' (10.0.0.128/25) overlaps 'a' (10.0.0.0/24)",
         ),
+        (
+            {"accounts": [{"id": "111122223333", "regions": [{"name": "us-wets-2"}]}]},
+            "f: accounts[0].regions[0].name: 'us-wets-2' is no AWS Region (did you mean 'us-west-2'?)",
+        ),
+        (
+            region(servers=[{"hostname": "a"}], recovery_instances=[{"server": "a"}, {"server": "a"}]),
+            "f: 111122223333/us-west-2: recovery_instances: 'a' has 2: a server has one recovery instance at most",
+        ),
+        (
+            region(servers=[{"hostname": "a", "lag": [3]}]),
+            "f: accounts[0].regions[0].servers[0].lag: [3] is no length of time: write 90s, 10m, 2h, 1d or 1h30m",
+        ),
+        (
+            region(servers=[{"hostname": "a", "origin": {"region": "us-east-1", "zone": "us-east-2a"}}]),
+            "f: accounts[0].regions[0].servers[0].origin: zone 'us-east-2a' is none of the Region 'us-east-1'",
+        ),
+        (
+            region(servers=[{"hostname": "a", "disks": [0]}]),
+            "f: accounts[0].regions[0].servers[0].disks[0]: Input should be greater than or equal to 1 (it is 0)",
+        ),
         (region(recovery_instances=[{"server": "a"}]), "f: 111122223333/us-west-2: recovery_instances: no server 'a'"),
         (
             region(servers=[{"hostname": "a", "lag": "soon"}]),
@@ -189,6 +210,18 @@ def test_a_fleet_that_makes_no_sense_says_where_and_what(fleet, said):
 
     expected = said.split("the id ")[0]
     assert str(caught.value).startswith(expected)
+
+
+def test_a_recovery_instance_that_ec2_would_refuse_is_a_fault_of_the_fleet():
+    launch = {"security_groups": ["sg-00000000000000001"]}
+    fleet = parsed(region(servers=[{"hostname": "a", "launch": launch}], recovery_instances=[{"server": "a"}]))
+    with pytest.raises(BadInput) as caught:
+        RunningSimulator(fleet)
+
+    assert str(caught.value) == (
+        "111122223333/us-west-2: recovery_instances: 'a' cannot run with the launch settings of its server: "
+        "InvalidGroup.NotFound: The security group 'sg-00000000000000001' does not exist"
+    )
 
 
 def test_ids_that_are_not_given_are_the_same_every_time():
