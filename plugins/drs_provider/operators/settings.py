@@ -71,6 +71,8 @@ class DrsSettingsOperator(DrsOperator):
 
     def wait_for_jobs(self, servers: Sequence[str], waiting_since: datetime | None) -> None:
         """Return if no running job holds any of these servers; else defer until those jobs have ended."""
+        if not servers:
+            return
         jobs = [job["jobID"] for job in holders(self.hook.jobs_since(self._now() - LONGEST_JOB), servers)]
         if jobs:
             self._wait(f"servers are held by running jobs: {', '.join(jobs)}", jobs, waiting_since)
