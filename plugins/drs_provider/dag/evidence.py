@@ -11,6 +11,7 @@ from drs_provider.dag.describing import duration
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.remembering import ERROR
 from drs_provider.dag.waves import LAUNCH
+from drs_provider.graph.orders import read_cancellation, read_skip
 from drs_provider.plan.dependencies import wave_dependencies
 from drs_provider.plan.model import Wave
 from drs_provider.plan.reading import RunnablePlan
@@ -50,6 +51,7 @@ class Left:
         run_id = context["dag_run"].run_id
         states = self.ti.get_task_states(dag_id=self.ti.dag_id, run_ids=[run_id])
         self.states: dict[str, str | None] = {k: v and str(v) for k, v in states.get(run_id, {}).items()}
+        self.note: str | None = getattr(context["dag_run"], "note", None)
 
     def of(self, task_id: str, key: str = "return_value") -> Any:
         """What one task left under a key."""
@@ -74,6 +76,10 @@ class Left:
 def _run(context: Context, runnable: RunnablePlan, preflight: Mapping[str, Any]) -> dict[str, Any]:
     plan, dag_run, params = runnable.plan, context["dag_run"], dict(context["params"])
     url = conf.get("api", "base_url", fallback="")
+    # A run that is cleared after its end gets a new start from Airflow; its recovery time counts from the first one.
+    started_at, is_cleared = dag_run.start_date, bool(dag_run.clear_number)
+    if started_at and is_cleared:
+        started_at = min(dag_run.run_after, started_at)
     return {
         "dag_id": dag_run.dag_id,
         "run_id": dag_run.run_id,
@@ -86,8 +92,8 @@ def _run(context: Context, runnable: RunnablePlan, preflight: Mapping[str, Any])
         "plan_path": runnable.path.name,
         "triggered_by": getattr(dag_run, "triggering_user_name", None),
         "run_type": dag_run.run_type.value,
-        "queued_at": getattr(dag_run, "queued_at", None),
-        "started_at": dag_run.start_date,
+        "queued_at": None if is_cleared else getattr(dag_run, "queued_at", None),
+        "started_at": started_at,
         "reason": params.get("reason") or None,
         "point_in_time": params.get("point_in_time") or "latest",
         "params": params,
@@ -156,12 +162,14 @@ def _state(left: Left, wave: Wave, depends_on: tuple[str, ...], verdict: Mapping
     words = next((said for task in tasks if (said := left.of(task, ERROR)) and left.state(task) == "failed"), None)
     states = [left.state(task) for task in tasks]
     if "failed" in states:
-        return "failed", words
+        is_cancelled = words is not None and words == read_cancellation(left.note)
+        return "not_started" if is_cancelled else "failed", words
     if "upstream_failed" in states:
         broken = [name for name in depends_on if left.state(f"{name}.recovery_job") in _FAILED]
-        return "not_started", f"it waits for {' and '.join(broken) or 'preflight'}"
+        order = None if broken else read_cancellation(left.note)
+        return "not_started", order or f"it waits for {' and '.join(broken) or 'preflight'}"
     if all(state == "skipped" for state in states):
-        return "skipped", "not chosen for this run, or none of its servers was left"
+        return "skipped", read_skip(left.note, wave.name) or "not chosen for this run, or none of its servers was left"
     if states[0] == "success":
         return "running", f"its recovery job is {states[-1] or 'not watched yet'}"
     return "not_started", None

@@ -88,9 +88,11 @@ def _wire(runnable: RunnablePlan, folder: Path) -> None:
         before: list[Any] = [waves[other][1] for other in depends_on[name]]
         for start in wave_starts:
             (before or [check]) >> start
-        if (name,) not in depends_on.values():
-            # Where another wave waits for this one alone, its edge says the same already.
-            watch >> cleanups
+        # Every wave, also one that others wait for: where a later one is marked by hand, the clean-up would otherwise
+        # start beside waves that still run. So would it beside the other starts of a wave whose first start fails.
+        watch >> cleanups
+        for start in wave_starts if len(wave_starts) > 1 else ():
+            start >> cleanups
 
 
 def _schedule(plan: RecoveryPlan) -> CronTriggerTimetable | None:

@@ -10,8 +10,10 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from drs_provider.dag.describing import shortened, tooltip
 from drs_provider.dag.preflight import preflight_result
 from drs_provider.errors import PlanChanged
+from drs_provider.graph.orders import read_cancellation, read_skip
 from drs_provider.graph.request import is_drill
 from drs_provider.graph.roster import Target, targets_of
+from drs_provider.operators.memory import Memory
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.plan.model import Wave
 from drs_provider.plan.reading import RunnablePlan
@@ -44,6 +46,22 @@ class StartWave(DrsStartRecoveryOperator):
         )
         self.plan, self.digest, self.wave, self.target = plan, digest, wave, target
         self.servers: list[dict[str, Any]] = []
+
+    def execute(self, context: Context) -> Any:
+        """Start the wave, unless a person has cancelled the run or left this wave out while the run went on.
+
+        The order is read when the wave's turn comes: marking this task beforehand would let the waves after it, and
+        the clean-up, start beside waves that still run. A start that died on the way is finished all the same: its
+        job may exist, and must be watched.
+        """
+        memory = Memory(context["task_state_store"], max_tries=context["ti"].max_tries)
+        if not memory.is_under_way():
+            note = getattr(context["dag_run"], "note", None)
+            if order := read_cancellation(note):
+                raise AirflowFailException(order)
+            if order := read_skip(note, self.wave):
+                raise AirflowSkipException(order)
+        return super().execute(context)
 
     def prepare(self, context: Context) -> None:
         """Take mode, quotas and servers from preflight, on every leg of the task."""
