@@ -20,7 +20,7 @@ _TIMEOUT_SECONDS = 30.0
 _PAGE = 100
 
 READ, TRIGGER, PAUSE = "read the plan's runs", "start runs of the plan", "pause and resume the plan"
-MARK, CLEAR, ANSWER, NOTE = "mark tasks", "clear tasks", "answer questions of a run", "write a run's note"
+MARK, CLEAR, ANSWER, NOTE = "give orders to tasks", "clear tasks", "answer questions of a run", "write a run's note"
 RIGHTS: Mapping[str, str] = {
     READ: "GET on the DAG, its runs, tasks and XComs",
     TRIGGER: "POST on DAG runs (can_create on DAG Runs)",
@@ -180,6 +180,11 @@ class AirflowClient:
         answer = self._change("POST", f"/dags/{quote(dag_id)}/clearTaskInstances", CLEAR, body)
         return sorted({str(one["task_id"]) for one in answer["task_instances"]})
 
+    def keep(self, dag_id: str, run_id: str, task_id: str, key: str, value: Mapping[str, Any]) -> None:
+        """Put a value into the state store of a task, for good; the task itself can read it."""
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/state-store/{key}"
+        self._change("PUT", path, MARK, {"value": dict(value), "expires_at": None})
+
     def write_note(self, dag_id: str, run_id: str, note: str) -> None:
         """Replace a run's note."""
         self._change("PATCH", _run_path(dag_id, run_id), NOTE, {"note": note})
@@ -227,7 +232,7 @@ class AirflowClient:
 
     def _json(self, answer: "httpx.Response", what: str) -> dict[str, Any]:
         try:
-            body = answer.json()
+            body = answer.json() if answer.content else {}
         except ValueError:
             body = None
         if answer.is_success and isinstance(body, dict):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from drs_provider.cli.airflow_client import PREFIX, AirflowClient, AirflowUnreachable, AlreadySo, NotThere
+from drs_provider.cli.airflow_client import PREFIX, AirflowClient, AirflowUnreachable, AlreadySo, NotAllowed, NotThere
 from drs_provider.cli.options import UsageError
 from drs_provider.cli.run_reading import (
     PREFLIGHT,
@@ -120,11 +120,11 @@ class Control:
     def cancel(self, plan: str, run_id: str | None, reason: str | None) -> tuple[RunNow, str]:
         """Let no further wave start; what runs is watched to its end, then cleaned up and reported."""
         run = self._active(plan, run_id, "cancel")
-        line = orders.cancellation(self.client.user, reason)
-        self.client.write_note(PREFIX + plan, run.run_id, orders.added(run.note, line))
+        order = orders.cancellation(self.client.user, reason)
+        self._give(run, [wave for wave in run.waves if not wave.has_begun], order)
         run = self.look(plan, run.run_id)
         for question in run.questions:
-            self._end_question(run, question, "failed")
+            self._pass_over(run, question)
         run = self.look(plan, run.run_id)
         stopped = [wave.name for wave in run.waves if not wave.has_begun]
         busy = [wave.name for wave in run.waves if wave.state == "running" and wave.has_begun]
@@ -142,11 +142,10 @@ class Control:
         run = self._active(plan, run_id, "skip a wave of")
         wave = _wave(run, wave_name)
         self._refuse_begun(run, wave)
-        line = orders.skip(wave.name, self.client.user, reason)
-        self.client.write_note(PREFIX + plan, run.run_id, orders.added(run.note, line))
+        self._give(run, [wave], orders.skip(wave.name, self.client.user, reason))
         for question in run.questions:
             if question.task.startswith(f"{wave.name}."):
-                self._end_question(run, question, "skipped")
+                self._pass_over(run, question)
         run = self.look(plan, run.run_id)
         if _wave(run, wave.name).has_begun:
             raise RunRefused(
@@ -172,13 +171,10 @@ class Control:
             raise RunRefused(
                 f"{plan} has another run that is not over, {newer.run_id}, and a plan has one run at a time"
             )
-        line = orders.retry(wave.name, self.client.user, reason)
-        note = orders.added(orders.lifted(run.note, wave.name), line)
-        self.client.write_note(PREFIX + plan, run.run_id, note)
-        cleared = self.client.clear(PREFIX + plan, run.run_id, wave.start_tasks)
-        waves = [other.name for other in run.waves if any(task.startswith(f"{other.name}.") for task in cleared)]
+        self._give(run, [wave, *_after(run, wave)], orders.retry(wave.name, self.client.user, reason))
+        self.client.clear(PREFIX + plan, run.run_id, wave.start_tasks)
         said = f"wave {wave.name} runs again: servers that are up are kept, the others are launched"
-        later = [name for name in waves if name != wave.name]
+        later = [other.name for other in _after(run, wave)]
         said += f"; then {some(later)}" if later else ""
         if run.is_paused:
             said += f". The plan is paused: drs run resume {plan}"
@@ -204,8 +200,7 @@ class Control:
             raise RunRefused(f"somebody has answered {question.task} already: drs run status {plan}") from error
         if options.comment and not place:
             by = f" by {self.client.user}" if self.client.user else ""
-            line = f"{question.task} answered {option}{by}: {options.comment}"
-            self.client.write_note(PREFIX + plan, run.run_id, orders.added(run.note, line))
+            self._note(run, f"{question.task} answered {option}{by}: {options.comment}")
         return self.look(plan, run.run_id), f"{question.task}: {option}"
 
     def _dag(self, plan: str) -> dict[str, Any]:
@@ -244,10 +239,9 @@ class Control:
                 name,
                 above[name],
                 instances,
-                note=run.get("note"),
                 preflight=preflight,
                 results=self._results(dag_id, run_id, name, states),
-                words=self._words(run, name, states),
+                order=self._order(dag_id, run_id, name, states),
             )
             for name in names
         )
@@ -264,12 +258,10 @@ class Control:
             self.client.xcom(dag_id, run_id, watch, "servers") if states.get(watch) in ("success", "failed") else None
         )
 
-    def _words(self, run: dict[str, Any], wave: str, states: dict[str, Any]) -> tuple[str, ...]:
-        if not orders.read_cancellation(run.get("note")):
-            return ()
-        failed = [task for task, state in states.items() if state == "failed" and task.startswith(f"{wave}.")]
-        found = (self.client.xcom(run["dag_id"], run["dag_run_id"], task, "error") for task in failed)
-        return tuple(str(one) for one in found if one)
+    def _order(self, dag_id: str, run_id: str, wave: str, states: dict[str, Any]) -> str | None:
+        failed = (task for task, state in states.items() if state == "failed" and task.startswith(f"{wave}."))
+        found = (self.client.xcom(dag_id, run_id, task, orders.ORDER) for task in failed if not task.endswith(WATCH))
+        return next((str(one) for one in found if one), None)
 
     def _active(self, plan: str, run_id: str | None, what: str) -> RunNow:
         run = self.look(plan, run_id, prefer_active=True)
@@ -277,10 +269,23 @@ class Control:
             raise RunRefused(f"cannot {what} {run.run_id} of {plan}: it is over, {run.state}")
         return run
 
-    def _end_question(self, run: RunNow, question: Question, state: str) -> None:
-        """Mark the task that asks; somebody may just have answered it."""
+    def _give(self, run: RunNow, waves: Sequence[WaveNow], order: orders.Order) -> None:
+        """Give an order to the tasks that start these waves, and tell it to people in the run's note."""
+        for wave in waves:
+            for task in wave.start_tasks:
+                self.client.keep(PREFIX + run.plan, run.run_id, task, orders.ORDER, order.as_json())
+        self._note(run, order.words)
+
+    def _note(self, run: RunNow, line: str) -> None:
         try:
-            self.client.mark(PREFIX + run.plan, run.run_id, question.task, state)
+            self.client.write_note(PREFIX + run.plan, run.run_id, orders.added(run.note, line))
+        except NotAllowed as error:
+            self.say(f"the run's note does not show it: {error}")
+
+    def _pass_over(self, run: RunNow, question: Question) -> None:
+        """Mark the task that asks as skipped: what comes after it has its order. Somebody may just have answered."""
+        try:
+            self.client.mark(PREFIX + run.plan, run.run_id, question.task, "skipped")
         except AlreadySo:
             return
 
@@ -328,6 +333,14 @@ def _wave(run: RunNow, name: str) -> WaveNow:
     if wave is None:
         raise UsageError(f"{run.plan} has no wave called {name!r} ({nearest(name, [one.name for one in run.waves])})")
     return wave
+
+
+def _after(run: RunNow, wave: WaveNow) -> list[WaveNow]:
+    """Give the waves that come after one, at any distance."""
+    reached = {wave.name}
+    while more := {one.name for one in run.waves if reached & set(one.depends_on)} - reached:
+        reached |= more
+    return [one for one in run.waves if one.name in reached - {wave.name}]
 
 
 def _why_no_retry(run: RunNow, wave: WaveNow) -> str:

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from drs_provider.cli.airflow_client import PREFIX
-from drs_provider.graph.orders import read_cancellation
 
 ACTIVE = ("queued", "running")
 """States of a run that is not over."""
@@ -128,21 +127,20 @@ def read_wave(
     above: tuple[str, ...],
     instances: Iterable[Mapping[str, Any]],
     *,
-    note: str | None,
     preflight: Mapping[str, Any] | None,
     results: Sequence[Mapping[str, Any]] | None,
-    words: Sequence[str] = (),
+    order: str | None,
 ) -> WaveNow:
     """Sum up a wave from the instances of its tasks.
 
     :param results: what its recovery job left of every server; None while it has left nothing
-    :param words: the last words of its start tasks that failed
+    :param order: what its start tasks obeyed when its turn came: a cancellation, if the wave failed
     """
     mine = [one for one in instances if str(one["task_id"]).startswith(f"{name}.")]
     chain = [one for one in mine if not _does(str(one["task_id"]), SHOWN)]
     starts = {str(one["task_id"]): one["state"] for one in chain if _does(str(one["task_id"]), START)}
     state = wave_state({one["state"] for one in chain}, {one["state"] for one in chain if _does(one["task_id"], WATCH)})
-    if state == "failed" and (order := read_cancellation(note)) and order in words:
+    if state == "failed" and order is not None:
         state = "cancelled"
     return WaveNow(
         name=name,

@@ -11,7 +11,7 @@ from drs_provider.dag.describing import duration
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.remembering import ERROR
 from drs_provider.dag.waves import LAUNCH
-from drs_provider.graph.orders import read_cancellation, read_skip
+from drs_provider.graph.orders import ORDER
 from drs_provider.plan.dependencies import wave_dependencies
 from drs_provider.plan.model import Wave
 from drs_provider.plan.reading import RunnablePlan
@@ -51,7 +51,6 @@ class Left:
         run_id = context["dag_run"].run_id
         states = self.ti.get_task_states(dag_id=self.ti.dag_id, run_ids=[run_id])
         self.states: dict[str, str | None] = {k: v and str(v) for k, v in states.get(run_id, {}).items()}
-        self.note: str | None = getattr(context["dag_run"], "note", None)
 
     def of(self, task_id: str, key: str = "return_value") -> Any:
         """What one task left under a key."""
@@ -161,15 +160,14 @@ def _state(left: Left, wave: Wave, depends_on: tuple[str, ...], verdict: Mapping
     tasks = [*left.tasks(wave.name, "start_recovery"), watch]
     words = next((said for task in tasks if (said := left.of(task, ERROR)) and left.state(task) == "failed"), None)
     states = [left.state(task) for task in tasks]
+    order = next((said for task in tasks[:-1] if (said := left.of(task, ORDER))), None)
     if "failed" in states:
-        is_cancelled = words is not None and words == read_cancellation(left.note)
-        return "not_started" if is_cancelled else "failed", words
+        return "not_started" if words and words == order else "failed", words
     if "upstream_failed" in states:
         broken = [name for name in depends_on if left.state(f"{name}.recovery_job") in _FAILED]
-        order = None if broken else read_cancellation(left.note)
-        return "not_started", order or f"it waits for {' and '.join(broken) or 'preflight'}"
+        return "not_started", f"it waits for {' and '.join(broken) or 'preflight'}"
     if all(state == "skipped" for state in states):
-        return "skipped", read_skip(left.note, wave.name) or "not chosen for this run, or none of its servers was left"
+        return "skipped", order or "not chosen for this run, or none of its servers was left"
     if states[0] == "success":
         return "running", f"its recovery job is {states[-1] or 'not watched yet'}"
     return "not_started", None

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from drs_provider.dag.describing import shortened, tooltip
 from drs_provider.dag.preflight import preflight_result
 from drs_provider.errors import PlanChanged
-from drs_provider.graph.orders import read_cancellation, read_skip
+from drs_provider.graph.orders import CANCEL, ORDER, read_order
 from drs_provider.graph.request import is_drill
 from drs_provider.graph.roster import Target, targets_of
 from drs_provider.operators.memory import Memory
@@ -54,13 +54,11 @@ class StartWave(DrsStartRecoveryOperator):
         the clean-up, start beside waves that still run. A start that died on the way is finished all the same: its
         job may exist, and must be watched.
         """
-        memory = Memory(context["task_state_store"], max_tries=context["ti"].max_tries)
-        if not memory.is_under_way():
-            note = getattr(context["dag_run"], "note", None)
-            if order := read_cancellation(note):
-                raise AirflowFailException(order)
-            if order := read_skip(note, self.wave):
-                raise AirflowSkipException(order)
+        store = context["task_state_store"]
+        is_under_way = Memory(store, max_tries=context["ti"].max_tries).is_under_way()
+        if not is_under_way and (order := read_order(store.get(ORDER))):
+            context["ti"].xcom_push(key=ORDER, value=order.words)
+            raise AirflowFailException(order.words) if order.kind == CANCEL else AirflowSkipException(order.words)
         return super().execute(context)
 
     def prepare(self, context: Context) -> None:

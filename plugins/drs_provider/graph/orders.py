@@ -1,67 +1,67 @@
-"""What a person ordered while a run went on, as lines of the run's note.
+"""What a person ordered while a run went on: to start nothing more, or to leave out a wave.
 
-The note is the one text of a run that a person may write through Airflow's API and that the run's own tasks can read
-(``dag_run.note``, as it was when the task started). Its length is limited by Airflow.
+An order lies in the task state store of the tasks that start a wave, where Airflow's API lets a person write and the
+task itself can read; it is read when the wave's turn comes. The run's note shows it to people.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ORDER = "drs_order"
+"""Key in the task state store of a task that starts a wave, and of the XCom under which it leaves what it obeyed."""
+
+CANCEL, SKIP, NONE = "cancel", "skip", "none"
+
 LONGEST_NOTE = 1000
-"""Characters, by Airflow's API."""
+"""Characters of a run's note, by Airflow's API."""
 
 _LONGEST_REASON = 300
 
 
-def cancellation(who: str | None, reason: str | None) -> str:
+@dataclass(frozen=True)
+class Order:
+    """``kind`` is cancel, skip or none; ``words`` say it with who gave it and why."""
+
+    kind: str
+    words: str
+
+    def as_json(self) -> dict[str, str]:
+        """Give what lies in the store."""
+        return {"kind": self.kind, "words": self.words}
+
+
+def cancellation(who: str | None, reason: str | None) -> Order:
     """Word the order to start nothing more in a run."""
-    return _line("cancelled", who, reason)
+    return Order(CANCEL, _words("cancelled", who, reason))
 
 
-def skip(wave: str, who: str | None, reason: str | None) -> str:
+def skip(wave: str, who: str | None, reason: str | None) -> Order:
     """Word the order to leave out a wave that has not started."""
-    return _line(f"wave {wave} skipped", who, reason)
+    return Order(SKIP, _words(f"wave {wave} skipped", who, reason))
 
 
-def retry(wave: str, who: str | None, reason: str | None) -> str:
-    """Word the order to run a failed wave again."""
-    return _line(f"wave {wave} retried", who, reason)
+def retry(wave: str, who: str | None, reason: str | None) -> Order:
+    """Word the order to run a failed wave again; it takes back what was ordered before."""
+    return Order(NONE, _words(f"wave {wave} retried", who, reason))
 
 
-def lifted(note: str | None, wave: str) -> str:
-    """Take back the orders that would stop this wave again: they stay in the note, and no longer count."""
-    stop = {read_cancellation(note), read_skip(note, wave)} - {None}
-    while stop:
-        note = "\n".join(f"no more: {line}" if line in stop else line for line in (note or "").splitlines())
-        stop = {read_cancellation(note), read_skip(note, wave)} - {None}
-    return (note or "")[-LONGEST_NOTE:]
+def read_order(stored: Any) -> Order | None:
+    """Read what lies in the store; nothing, an order that was taken back, and what is no order are None."""
+    if not isinstance(stored, Mapping) or stored.get("kind") not in (CANCEL, SKIP):
+        return None
+    return Order(stored["kind"], str(stored.get("words") or stored["kind"]))
 
 
 def added(note: str | None, line: str) -> str:
     """Add a line to a note; where it would grow too long, the oldest lines go."""
     lines = [*(note or "").splitlines(), line]
-    while len("\n".join(lines)) > LONGEST_NOTE:
+    while len("\n".join(lines)) > LONGEST_NOTE and len(lines) > 1:
         lines.pop(0)
-    return "\n".join(lines)
+    return "\n".join(lines)[:LONGEST_NOTE]
 
 
-def read_cancellation(note: str | None) -> str | None:
-    """Give the newest line that cancels the run."""
-    return _newest(note, "cancelled")
-
-
-def read_skip(note: str | None, wave: str) -> str | None:
-    """Give the newest line that leaves out this wave."""
-    return _newest(note, f"wave {wave} skipped")
-
-
-def _line(what: str, who: str | None, reason: str | None) -> str:
+def _words(what: str, who: str | None, reason: str | None) -> str:
     by = f" by {who}" if who else ""
     why = " ".join((reason or "").split())[:_LONGEST_REASON]
     return f"{what}{by}" + (f": {why}" if why else "")
-
-
-def _newest(note: str | None, beginning: str) -> str | None:
-    found = [line for line in (note or "").splitlines() if line == beginning or line.startswith(_follows(beginning))]
-    return found[-1] if found else None
-
-
-def _follows(beginning: str) -> tuple[str, str]:
-    return f"{beginning} by ", f"{beginning}: "
