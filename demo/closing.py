@@ -6,7 +6,14 @@ from typing import Any
 
 from demo.board import clock
 
-SIGN = {"passed": "✓", "completed_with_exceptions": "!", "failed": "✗", "refused": "✗"}
+SIGN = {
+    "passed": "✓",
+    "completed": "✓",
+    "completed_with_exceptions": "!",
+    "failed": "✗",
+    "refused": "✗",
+    "cancelled": "✗",
+}
 _MOST = 10
 
 

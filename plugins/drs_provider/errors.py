@@ -4,7 +4,8 @@ DrsProviderError
 ├── PlanInvalid              a plan on disk is wrong; nothing was called
 ├── RunRefused               a run may not start as it was asked for; nothing was launched
 │   ├── PreflightRefused     carries every finding, not only the first
-│   └── PlanChanged          the plan was edited while the run went on
+│   ├── PlanChanged          the plan was edited while the run went on
+│   └── NoRecoveryPoint      a point that preflight saw is gone
 ├── AwsError                 AWS answered, and the answer was no
 │   ├── Throttled            asked too often; retryable
 │   ├── ServiceUnavailable   5xx, time-out, lost connection: the call may have had its effect; retryable
@@ -15,13 +16,14 @@ DrsProviderError
 │   ├── NotInitialized       DRS was never set up in this account and Region
 │   └── NotFound             no such server, job or instance
 └── RecoveryError            AWS did what we asked and it did not work
-├── JobFailed            a job ended with servers not launched
-├── JobTimedOut          a job did not end within the wave's timeout
-├── JobVanished          DescribeJobs no longer knows a job that we started
-└── CleanupIncomplete    instances of the run are still there
+·   ├── JobFailed            a job ended with servers not launched
+·   ├── JobTimedOut          a job did not end within the wave's timeout
+·   ├── JobVanished          DescribeJobs no longer knows a job that we started
+·   └── CleanupIncomplete    instances of the run are still there
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 
@@ -78,6 +80,22 @@ class PlanChanged(RunRefused):
             f"plan {self.plan} was edited while this run went on: started with {self.started_with[:12]}, "
             f"now {self.found[:12]}. Nothing more is launched. Put the old plan back and clear this task to go on, "
             "or start a new run of the new plan"
+        )
+
+
+class NoRecoveryPoint(RunRefused):
+    """Servers of a wave have no recovery point any more (or none at or before ``as_of``); nothing was launched."""
+
+    def __init__(self, servers: str, as_of: datetime | None) -> None:
+        DrsProviderError.__init__(self, servers, as_of)
+        self.servers, self.as_of = servers, as_of
+
+    def __str__(self) -> str:
+        when = f" at or before {self.as_of:%Y-%m-%d %H:%M:%S} UTC" if self.as_of else ""
+        then = "with a later point in time, or without these servers" if self.as_of else "without these servers"
+        return (
+            f"no recovery point{when} is left for {self.servers}: points age out, and preflight may have seen one. "
+            f"Nothing of this job was started; start a run of this wave {then}"
         )
 
 

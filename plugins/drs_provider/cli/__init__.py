@@ -1,1 +1,1 @@
-"""The ``drs`` command: check, draw and describe recovery plans."""
+"""The ``drs`` command: check, draw and describe recovery plans, and steer their runs."""

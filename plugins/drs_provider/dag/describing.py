@@ -43,19 +43,20 @@ def documentation(runnable: RunnablePlan) -> str:
     """The DAG's doc_md: objectives, waves and members. Plan text is escaped: it is data, not markup."""
     plan = runnable.plan
     depends_on = wave_dependencies(plan)
+    owner = escaped(plan.owner or "nobody")
     rows = [
         f"| {wave.name} | {', '.join(depends_on[wave.name]) or 'the start'} | "
-        f"{'<br>'.join(f'{name}: {_text(members(runnable.groups[name]))}' for name in wave.groups)} | "
+        f"{'<br>'.join(f'{name}: {escaped(members(runnable.groups[name]))}' for name in wave.groups)} | "
         f"{wave.tolerate_failures} | {duration(wave.timeout)} |"
         for wave in plan.waves
     ]
     return "\n".join(
         [
-            f"### {_text(plan.title or plan.name)}",
+            f"### {escaped(plan.title or plan.name)}",
             "",
-            _text(plan.description or ""),
+            escaped(plan.description or ""),
             "",
-            f"**RTO** {duration(plan.rto)} · **RPO** {duration(plan.rpo)} · **Owner** {_text(plan.owner or 'nobody')}",
+            f"**RTO** {duration(plan.rto)} · **RPO** {duration(plan.rpo)} · **Owner** {owner}",
             "",
             "| wave | after | members | may fail | timeout |",
             "|---|---|---|---|---|",
@@ -66,8 +67,8 @@ def documentation(runnable: RunnablePlan) -> str:
     )
 
 
-def _text(value: str) -> str:
-    """Plan text inside Markdown, so that nothing in it is markup."""
+def escaped(value: str) -> str:
+    """Text of people inside Markdown, so that nothing in it is markup."""
     for char in "\\`*_{}[]()#+!|~":
         value = value.replace(char, f"\\{char}")
     return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")

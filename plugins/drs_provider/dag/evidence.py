@@ -1,6 +1,6 @@
 """Collect what a run left behind, for its report: from XCom and from the states of its tasks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,9 @@ from airflow.sdk.definitions.context import Context
 from drs_provider.dag.describing import duration
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.remembering import ERROR
-from drs_provider.dag.waves import LAUNCH
+from drs_provider.dag.waiting import ended_by_a_person, waits_of
+from drs_provider.dag.waves import DELAY, LAUNCH, PAUSE
+from drs_provider.graph.orders import ORDER
 from drs_provider.plan.dependencies import wave_dependencies
 from drs_provider.plan.model import Wave
 from drs_provider.plan.reading import RunnablePlan
@@ -29,14 +31,18 @@ def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
     plan = runnable.plan
     preflight = left.of(PREFLIGHT_TASK, PREFLIGHT)
     depends_on = wave_dependencies(plan)
+    waits = waits_of(left.of, left.states, [wave.name for wave in plan.waves])
+    kept = ("passed", "checked_at", "findings", "quotas", "skew_seconds")
     return RunEvidence.model_validate(
         {
             "run": _run(context, runnable, preflight or {}),
             "objectives": {"rto": plan.rto, "rpo": plan.rpo},
-            "preflight": preflight and {key: preflight[key] for key in ("passed", "checked_at", "findings", "quotas")},
+            "preflight": preflight and {key: preflight[key] for key in kept},
             "waves": [_wave(left, wave, depends_on[wave.name], preflight) for wave in plan.waves],
             "cleanup": _cleanup(left, preflight),
             "errors": left.errors(),
+            "waits": waits,
+            "cancelled": ended_by_a_person(waits) or _cancelled(left, plan.waves),
             "finished_at": datetime.now(UTC),
         }
     )
@@ -74,6 +80,10 @@ class Left:
 def _run(context: Context, runnable: RunnablePlan, preflight: Mapping[str, Any]) -> dict[str, Any]:
     plan, dag_run, params = runnable.plan, context["dag_run"], dict(context["params"])
     url = conf.get("api", "base_url", fallback="")
+    # A run that is cleared after its end gets a new start from Airflow; its recovery time counts from the first one.
+    started_at, is_cleared = dag_run.start_date, bool(dag_run.clear_number)
+    if started_at and is_cleared:
+        started_at = min(dag_run.run_after, started_at)
     return {
         "dag_id": dag_run.dag_id,
         "run_id": dag_run.run_id,
@@ -86,10 +96,10 @@ def _run(context: Context, runnable: RunnablePlan, preflight: Mapping[str, Any])
         "plan_path": runnable.path.name,
         "triggered_by": getattr(dag_run, "triggering_user_name", None),
         "run_type": dag_run.run_type.value,
-        "queued_at": getattr(dag_run, "queued_at", None),
-        "started_at": dag_run.start_date,
+        "queued_at": None if is_cleared else getattr(dag_run, "queued_at", None),
+        "started_at": started_at,
         "reason": params.get("reason") or None,
-        "point_in_time": params.get("point_in_time") or "latest",
+        "point_in_time": preflight.get("point_in_time") or params.get("point_in_time") or "latest",
         "params": params,
         "airflow_url": f"{url.rstrip('/')}/dags/{dag_run.dag_id}/runs/{dag_run.run_id}" if url else None,
     }
@@ -107,6 +117,7 @@ def _wave(
     ended = {job["job_id"]: job for job in verdict.get("jobs") or left.of(watch, "jobs") or ()}
     results = {server["server_id"]: server for server in left.of(watch, "servers") or ()}
     state, reason = _state(left, wave, depends_on, verdict)
+    points = {server: point for launch in launches for server, point in (launch.get("points") or {}).items()}
     return {
         "name": wave.name,
         "depends_on": depends_on,
@@ -129,7 +140,7 @@ def _wave(
             for job in launch["jobs"]
         ],
         "servers": [
-            _server(member, results.get(member["server_id"]))
+            _server({**member, **_point(points, member["server_id"])}, results.get(member["server_id"]))
             for part in ((preflight or {}).get("waves", {}).get(wave.name) or {"targets": ()})["targets"]
             for member in part["servers"]
         ]
@@ -139,6 +150,17 @@ def _wave(
             if member["group"] in wave.groups
         ],
     }
+
+
+def _cancelled(left: Left, waves: Sequence[Wave]) -> str | None:
+    """Give the words of the order that the run's starts obeyed by starting nothing more."""
+    starts = [task for wave in waves for task in left.tasks(wave.name, "start_recovery")]
+    said = (left.of(task, ORDER) for task in starts)
+    return next((str(words) for words in said if str(words).startswith("cancelled")), None)
+
+
+def _point(points: Mapping[str, Any], server_id: str) -> dict[str, Any]:
+    return {"point": points[server_id]} if server_id in points else {}
 
 
 def _server(member: Mapping[str, Any], result: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -155,13 +177,15 @@ def _state(left: Left, wave: Wave, depends_on: tuple[str, ...], verdict: Mapping
     tasks = [*left.tasks(wave.name, "start_recovery"), watch]
     words = next((said for task in tasks if (said := left.of(task, ERROR)) and left.state(task) == "failed"), None)
     states = [left.state(task) for task in tasks]
+    order = next((said for task in tasks[:-1] if (said := left.of(task, ORDER))), None)
     if "failed" in states:
-        return "failed", words
+        return "not_started" if words and words == order else "failed", words
     if "upstream_failed" in states:
         broken = [name for name in depends_on if left.state(f"{name}.recovery_job") in _FAILED]
-        return "not_started", f"it waits for {' and '.join(broken) or 'preflight'}"
+        gate = next((said for name in (DELAY, PAUSE) if (said := left.of(f"{wave.name}.{name}", ERROR))), None)
+        return "not_started", gate or f"it waits for {' and '.join(broken) or 'preflight'}"
     if all(state == "skipped" for state in states):
-        return "skipped", "not chosen for this run, or none of its servers was left"
+        return "skipped", order or "not chosen for this run, or none of its servers was left"
     if states[0] == "success":
         return "running", f"its recovery job is {states[-1] or 'not watched yet'}"
     return "not_started", None

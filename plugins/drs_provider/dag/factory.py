@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup, get_parsing_context
+from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, TaskGroup, get_parsing_context
 from airflow.sdk.definitions.param import ParamsDict
 
 from drs_provider.dag.describing import documentation
@@ -16,6 +16,7 @@ from drs_provider.dag.importing import report_problems
 from drs_provider.dag.preflight import CheckPlan
 from drs_provider.dag.remembering import remember_failure
 from drs_provider.dag.waves import wave_group
+from drs_provider.graph.approvals import policy_of
 from drs_provider.plan.dependencies import wave_dependencies
 from drs_provider.plan.model import RecoveryPlan
 from drs_provider.plan.reading import RunnablePlan, read_folder, read_one
@@ -78,19 +79,53 @@ def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
 
 def _wire(runnable: RunnablePlan, folder: Path) -> None:
     plan = runnable.plan
-    with TaskGroup("preflight", group_display_name="Preflight", tooltip="Nothing is launched before this has passed"):
-        check = CheckPlan(task_id="check", task_display_name="Check", runnable=runnable, plans_folder=folder)
+    passed, approval_ids = _preflight_group(runnable, folder)
     depends_on = wave_dependencies(plan)
-    waves = {wave.name: wave_group(runnable, wave, depends_on[wave.name]) for wave in plan.waves}
-    starts = [start for wave_starts, _ in waves.values() for start in wave_starts]
+    waves = {wave.name: wave_group(runnable, wave, depends_on[wave.name], approval_ids) for wave in plan.waves}
+    starts = [start for wave_starts, _, _ in waves.values() for start in wave_starts]
     cleanups, _ = finish_group(runnable, starts)
-    for name, (wave_starts, watch) in waves.items():
+    for name, (wave_starts, watch, firsts) in waves.items():
         before: list[Any] = [waves[other][1] for other in depends_on[name]]
-        for start in wave_starts:
-            (before or [check]) >> start
-        if (name,) not in depends_on.values():
-            # Where another wave waits for this one alone, its edge says the same already.
-            watch >> cleanups
+        for first in firsts:
+            (before or [passed]) >> first
+        # Every wave, also one that others wait for: where a later one is marked by hand, the clean-up would otherwise
+        # start beside waves that still run. So would it beside the other starts of a wave whose first start fails.
+        watch >> cleanups
+        for start in wave_starts if len(wave_starts) > 1 else ():
+            start >> cleanups
+
+
+def _preflight_group(runnable: RunnablePlan, folder: Path) -> tuple[BaseOperator, tuple[str, ...]]:
+    """Build the group before the waves; return the task that ends it, and the ids of its approvals."""
+    plan = runnable.plan
+    policy = policy_of(plan.recovery)
+    numbers = range(1, policy.required + 1) if policy else ()
+    names = ["approval" if number == 1 else f"approval_{number}" for number in numbers]
+    ids = tuple(f"preflight.{name}" for name in names)
+    last: BaseOperator
+    with TaskGroup("preflight", group_display_name="Preflight", tooltip="Nothing is launched before this has passed"):
+        last = CheckPlan(
+            task_id="check",
+            task_display_name="Check",
+            runnable=runnable,
+            plans_folder=folder,
+            approval_task_ids=ids,
+        )
+        if policy is not None:
+            from drs_provider.dag.asking import AskApproval
+
+            for number, name in zip(numbers, names, strict=True):
+                ask = AskApproval(
+                    task_id=name,
+                    task_display_name=f"Approval {number} of {policy.required}",
+                    plan=plan.name,
+                    policy=policy,
+                    number=number,
+                    task_ids=ids,
+                )
+                last >> ask
+                last = ask
+    return last, ids
 
 
 def _schedule(plan: RecoveryPlan) -> CronTriggerTimetable | None:

@@ -18,7 +18,7 @@ from drs_provider.plan.reading import RunnablePlan
 from drs_provider.recovery.identity import RUN, run_key
 from drs_provider.reporting.location import reports_location
 
-GOOD = ("passed", "completed_with_exceptions")
+GOOD = ("passed", "completed", "completed_with_exceptions")
 """Verdicts of a green run; every other verdict makes it red."""
 
 

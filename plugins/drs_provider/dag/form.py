@@ -22,14 +22,17 @@ def trigger_form(plan: RecoveryPlan) -> dict[str, Param]:
                 "drill": "Drill: launch, check, clean up",
                 "recovery": "Recovery: production comes up here",
             },
-            description_md="A **drill** cleans up after itself. A **recovery** is not built yet: preflight refuses it.",
+            description_md=(
+                "A **drill** cleans up after itself. A **recovery** brings production up and stays: it needs the "
+                "plan's name under *Confirm*, and a reason."
+            ),
         ),
         "reason": Param(
             None,  # an empty text would be a missing answer to Airflow's form, and block its button
             type=["null", "string"],
             maxLength=1000,
             title="Reason",
-            description="Why this run is started; stands in its report.",
+            description="Why this run is started; stands in its report. A recovery needs one.",
         ),
         "confirm": Param(
             None,
@@ -59,7 +62,10 @@ def trigger_form(plan: RecoveryPlan) -> dict[str, Param]:
             type="string",
             title="Point in time",
             section=_CARE,
-            description="'latest'. One instant for everything (2026-01-31T14:05:00Z) is not built yet, and refused.",
+            description=(
+                "'latest', or one instant for everything (2026-01-31T14:05:00Z): every server is launched from its "
+                "newest recovery point not after it."
+            ),
         ),
         "replace_live_instances": Param(
             False,

@@ -6,19 +6,30 @@ from typing import Any
 from airflow.sdk import BaseOperator, TaskGroup, TriggerRule
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from drs_provider.dag.describing import shortened, tooltip
-from drs_provider.dag.preflight import preflight_result
-from drs_provider.errors import PlanChanged
-from drs_provider.graph.request import is_drill
+from drs_provider.dag.preflight import newest_points, preflight_result
+from drs_provider.errors import NoRecoveryPoint, PlanChanged
+from drs_provider.graph.approvals import ANSWER, Policy, ensure_answered, ensure_approved, policy_of
+from drs_provider.graph.orders import CANCEL, ORDER, read_order
+from drs_provider.graph.request import is_drill, read_as_of
 from drs_provider.graph.roster import Target, targets_of
+from drs_provider.operators.memory import Memory
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
-from drs_provider.plan.model import Wave
+from drs_provider.plan.model import Pause, Wave
 from drs_provider.plan.reading import RunnablePlan
+from drs_provider.recovery.points import in_words, point_of, why_pinned
 from drs_provider.sensors.job import DrsRecoveryJobSensor
 
 LAUNCH = "launch"
 """XCom key of what a wave's start task launched: the return value of ``DrsStartRecoveryOperator``."""
+
+DELAY, PAUSE = "delay", "pause"
+"""Names of the tasks before a wave's start, where the plan has them."""
+
+_POINTS = "drs_points"
+"""Entry of the task state store: which points the wave's servers were pinned to, kept before they are launched."""
 
 _CHAIN = 100
 """Priority of the tasks that the next wave waits for; the tasks that only show something have 1."""
@@ -33,7 +44,19 @@ class StartWave(DrsStartRecoveryOperator):
 
     template_fields: Sequence[str] = ()  # nothing to render: everything comes from preflight
 
-    def __init__(self, *, plan: str, digest: str, wave: str, target: Target, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        plan: str,
+        digest: str,
+        wave: str,
+        target: Target,
+        policy: Policy | None = None,
+        approval_task_ids: Sequence[str] = (),
+        pause: Pause | None = None,
+        pause_task_id: str = "",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             source_server_ids=(),
             is_drill=True,
@@ -43,14 +66,31 @@ class StartWave(DrsStartRecoveryOperator):
             **kwargs,
         )
         self.plan, self.digest, self.wave, self.target = plan, digest, wave, target
+        self.policy, self.approval_task_ids = policy, tuple(approval_task_ids)
+        self.pause, self.pause_task_id = pause, pause_task_id
         self.servers: list[dict[str, Any]] = []
+
+    def execute(self, context: Context) -> Any:
+        """Start the wave, unless a person has cancelled the run or left this wave out while the run went on.
+
+        The order is read when the wave's turn comes: marking this task beforehand would let the waves after it, and
+        the clean-up, start beside waves that still run. A start that died on the way is finished all the same: its
+        job may exist, and must be watched.
+        """
+        store = context["task_state_store"]
+        is_under_way = Memory(store, max_tries=context["ti"].max_tries).is_under_way()
+        if not is_under_way and (order := read_order(store.get(ORDER))):
+            context["ti"].xcom_push(key=ORDER, value=order.words)
+            raise AirflowFailException(order.words) if order.kind == CANCEL else AirflowSkipException(order.words)
+        return super().execute(context)
 
     def prepare(self, context: Context) -> None:
         """Take mode, quotas and servers from preflight, on every leg of the task."""
         preflight = preflight_result(context, self.plan)
         if preflight["digest"] != self.digest:
             raise PlanChanged(self.plan, preflight["digest"], self.digest)
-        self.is_drill = is_drill(preflight["mode"])
+        self.mode, self.as_of = preflight["mode"], read_as_of(preflight["point_in_time"])
+        self.is_drill = is_drill(self.mode)
         self.quotas = preflight["quotas"][str(self.target)]
         self.replace_live_instances = preflight["replace_live_instances"]
         wave = preflight["waves"][self.wave]
@@ -59,7 +99,22 @@ class StartWave(DrsStartRecoveryOperator):
         self.servers = servers_of(wave, self.target)
         if not self.servers:
             raise AirflowSkipException(f"wave {self.wave} has no server left to launch in {self.target}")
+        self._ensure_agreed(context, preflight)
         self.source_server_ids = [server["server_id"] for server in self.servers]
+
+    def _ensure_agreed(self, context: Context, preflight: Mapping[str, Any]) -> None:
+        """Look for the recorded answers of those who were asked: "Mark success" on their tasks records nothing."""
+        ti = context["ti"]
+        if self.policy is not None and preflight["needs_approval"]:
+            ensure_approved(
+                self.policy,
+                {task: ti.xcom_pull(task_ids=task, key=ANSWER) for task in self.approval_task_ids},
+                triggered_by=getattr(context["dag_run"], "triggering_user_name", None),
+                checked_at=preflight["checked_at"],
+            )
+        if self.pause is not None:
+            answer = ti.xcom_pull(task_ids=self.pause_task_id, key=ANSWER)
+            ensure_answered(self.pause, self.pause_task_id, answer)
 
     def finish(self, context: Context, launch: dict[str, Any]) -> list[dict[str, Any]]:
         """Hand the jobs to the task that watches them, and the servers to the tasks that show them."""
@@ -67,8 +122,30 @@ class StartWave(DrsStartRecoveryOperator):
         self.log.info(
             "wave %s: %d jobs launch %d servers: %s", self.wave, len(launch["jobs"]), len(self.servers), names
         )
-        context["ti"].xcom_push(key=LAUNCH, value=launch)
+        points: Any = context["task_state_store"].get(_POINTS) or {}
+        context["ti"].xcom_push(key=LAUNCH, value={**launch, "points": points})
         return self.servers
+
+    def points_of(self, context: Context, servers: Sequence[str]) -> Mapping[str, str]:
+        """Look again where each server is launched from: points age out, and a source may have gone since preflight."""
+        described = {}
+        if self.as_of is None and not self.is_drill:
+            described = {str(one["sourceServerID"]): one for one in self.hook.source_servers(servers)}
+        reasons = {one: why_pinned(described.get(one), mode=self.mode, as_of=self.as_of) for one in servers}
+        pinned = {one: why for one, why in reasons.items() if why}
+        found = newest_points(self.hook, list(pinned), self.as_of)
+        names = {one["server_id"]: one["hostname"] for one in self.servers}
+        if lost := [names.get(one, one) for one in pinned if found[one] is None]:
+            raise NoRecoveryPoint(shortened(tuple(lost)), self.as_of)
+        points = {one: point_of(found[one], why) for one, why in pinned.items()}
+        for one, point in points.items():
+            self.log.info("%s is pinned to %s (%s)", names.get(one, one), in_words(point.at), point.why)
+        store: Any = context["task_state_store"]
+        if points:
+            known = store.get(_POINTS) or {}
+            fresh = {one: point.as_json() for one, point in points.items()}
+            store.set(_POINTS, {**known, **fresh}, retention=NEVER_EXPIRE)
+        return {one: point.snapshot_id for one, point in points.items()}
 
 
 class WatchWave(DrsRecoveryJobSensor):
@@ -133,8 +210,14 @@ def servers_of(wave: Mapping[str, Any], target: Target) -> list[dict[str, Any]]:
     ]
 
 
-def wave_group(runnable: RunnablePlan, wave: Wave, depends_on: tuple[str, ...]) -> tuple[list[BaseOperator], WatchWave]:
-    """Build a wave's task group in the current DAG; return the tasks that start it and the one that ends it."""
+def wave_group(
+    runnable: RunnablePlan, wave: Wave, depends_on: tuple[str, ...], approval_task_ids: Sequence[str] = ()
+) -> tuple[list[BaseOperator], WatchWave, list[BaseOperator]]:
+    """Build a wave's task group in the current DAG.
+
+    Return the tasks that start its jobs, the one that ends it, and those that come first: the starts themselves, or
+    what the plan lets stand before them.
+    """
     plan = runnable.plan
     with TaskGroup(
         group_id=wave.name,
@@ -142,7 +225,10 @@ def wave_group(runnable: RunnablePlan, wave: Wave, depends_on: tuple[str, ...]) 
         tooltip=tooltip(wave, runnable.groups, depends_on),
     ):
         targets = targets_of([runnable.groups[name] for name in wave.groups])
-        starts = [_start(runnable, wave, target, number) for number, target in enumerate(targets, start=1)]
+        starts = [
+            _start(runnable, wave, target, number, approval_task_ids) for number, target in enumerate(targets, start=1)
+        ]
+        firsts = _before(plan.name, wave, starts) or list(starts)
         watch = WatchWave(
             task_id="recovery_job",
             task_display_name="Recovery job",
@@ -158,10 +244,34 @@ def wave_group(runnable: RunnablePlan, wave: Wave, depends_on: tuple[str, ...]) 
         )
         for number, start in enumerate(starts, start=1):
             start >> watch >> _shown(start, watch, number)
-    return list(starts), watch
+    return list(starts), watch, firsts
 
 
-def _start(runnable: RunnablePlan, wave: Wave, target: Target, number: int) -> StartWave:
+def _before(plan: str, wave: Wave, starts: Sequence[BaseOperator]) -> list[BaseOperator]:
+    """Build what the plan lets stand before a wave's start: first the delay, then the question; return the first one.
+
+    In this order, so that nothing more waits once somebody has answered.
+    """
+    if not wave.delay_before and wave.pause_before is None:
+        return []
+    from drs_provider.dag.asking import AskBeforeWave, WaitBeforeWave
+
+    chain: list[BaseOperator] = []
+    common: dict[str, Any] = {"plan": plan, "wave": wave.name, "trigger_rule": TriggerRule.NONE_FAILED}
+    common |= {"priority_weight": _CHAIN, "weight_rule": "absolute"}
+    if wave.delay_before:
+        chain.append(WaitBeforeWave(task_id=DELAY, task_display_name="Delay", delay=wave.delay_before, **common))
+    if wave.pause_before is not None:
+        chain.append(AskBeforeWave(task_id=PAUSE, task_display_name="Pause", pause=wave.pause_before, **common))
+    if len(chain) > 1:
+        chain[0] >> chain[1]
+    chain[-1] >> list(starts)
+    return chain[:1]
+
+
+def _start(
+    runnable: RunnablePlan, wave: Wave, target: Target, number: int, approval_task_ids: Sequence[str]
+) -> StartWave:
     several = number > 1
     return StartWave(
         task_id=_numbered("start_recovery", number),
@@ -170,6 +280,10 @@ def _start(runnable: RunnablePlan, wave: Wave, target: Target, number: int) -> S
         digest=runnable.digest,
         wave=wave.name,
         target=target,
+        policy=policy_of(runnable.plan.recovery),
+        approval_task_ids=approval_task_ids,
+        pause=wave.pause_before,
+        pause_task_id=f"{wave.name}.{PAUSE}" if wave.pause_before else "",
         trigger_rule=TriggerRule.NONE_FAILED,
         priority_weight=_CHAIN,
         weight_rule="absolute",

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
 from drs_provider.errors import PreflightRefused
+from drs_provider.recovery.points import LATEST, read_point_in_time
+from drs_provider.recovery.times import instant
 
 DRILL, RECOVERY = "drill", "recovery"
 MODES = (DRILL, RECOVERY)
@@ -13,7 +16,10 @@ MODES = (DRILL, RECOVERY)
 
 @dataclass(frozen=True)
 class RunRequest:
-    """The trigger form, read. ``waves`` are names in the plan's order; ``exclude_servers`` ids or hostnames."""
+    """The trigger form, read. ``waves`` are names in the plan's order; ``exclude_servers`` ids or hostnames.
+
+    ``point_in_time`` is ``latest`` or an ISO 8601 instant in UTC, to the second.
+    """
 
     mode: str
     point_in_time: str
@@ -26,6 +32,16 @@ class RunRequest:
     def is_drill(self) -> bool:
         """Whether DRS is to be told ``isDrill``. Never the truth of a text: see ``is_drill``."""
         return is_drill(self.mode)
+
+    @property
+    def as_of(self) -> datetime | None:
+        """The instant that the run goes back to; None: the most recent data."""
+        return read_as_of(self.point_in_time)
+
+
+def read_as_of(point_in_time: str) -> datetime | None:
+    """Read a request's ``point_in_time`` again, after it has travelled as text."""
+    return None if point_in_time == LATEST else instant(point_in_time)
 
 
 def is_drill(mode: object) -> bool:
@@ -42,37 +58,43 @@ def is_drill(mode: object) -> bool:
 
 
 def read_request(
-    params: Mapping[str, Any], *, plan: str, waves: Sequence[str], started_by_schedule: bool
+    params: Mapping[str, Any], *, plan: str, waves: Sequence[str], run_type: str, now: datetime
 ) -> RunRequest:
-    """Read the trigger form, or raise ``PreflightRefused`` with everything that is wrong with it."""
-    problems = list(_problems(params, plan=plan, waves=waves, started_by_schedule=started_by_schedule))
+    """Read the trigger form, or raise ``PreflightRefused`` with everything that is wrong with it.
+
+    :param run_type: Airflow's word for how the run came to be; only a ``manual`` one has a person behind it
+    :param now: the present instant
+    """
+    problems = list(_problems(params, plan=plan, waves=waves, run_type=run_type))
+    as_of = None
+    try:
+        as_of = read_point_in_time(params.get("point_in_time") or LATEST, now=now)
+    except ValueError as error:
+        problems.append(str(error))
     if problems:
         raise PreflightRefused(plan, problems)
     chosen = set(params.get("waves") or waves)
     return RunRequest(
         mode=params["mode"],
-        point_in_time=params.get("point_in_time") or "latest",
+        point_in_time=as_of.isoformat() if as_of else LATEST,
         waves=tuple(wave for wave in waves if wave in chosen),
         exclude_servers=tuple(params.get("exclude_servers") or ()),
         replace_live_instances=params.get("replace_live_instances") is True,
-        reason=params.get("reason") or "",
+        reason=(params.get("reason") or "").strip(),
     )
 
 
-def _problems(
-    params: Mapping[str, Any], *, plan: str, waves: Sequence[str], started_by_schedule: bool
-) -> Iterator[str]:
+def _problems(params: Mapping[str, Any], *, plan: str, waves: Sequence[str], run_type: str) -> Iterator[str]:
     mode = params.get("mode")
     if mode not in MODES:
         yield f"mode {mode!r} is neither 'drill' nor 'recovery'"
     elif mode == RECOVERY:
-        if started_by_schedule:
-            yield "only drills are started by a schedule: a recovery needs a person"
+        if run_type != "manual":
+            yield f"only drills are started by a schedule: a recovery needs a person, and this run is {run_type}"
         elif params.get("confirm") != plan:
             yield f"mode is recovery: type the plan's name, {plan}, into 'confirm'"
-        yield "mode recovery is not supported yet: this version runs drills only"
-    if (params.get("point_in_time") or "latest") != "latest":
-        yield "point_in_time other than 'latest' is not supported yet"
+        if not (params.get("reason") or "").strip():
+            yield "mode is recovery: write into 'reason' why production is recovered; it is in the report"
     if params.get("replace_live_instances") not in (None, False, True):
         yield f"replace_live_instances is {params['replace_live_instances']!r}: it must be true or false"
     yield from _unknown_waves(params.get("waves") or (), waves)

@@ -59,6 +59,11 @@ class Memory:
         intent: Mapping[str, Any] | None = self._store.get(_INTENT)
         return intent
 
+    def is_under_way(self) -> bool:
+        """Say whether a try was about to start a job, and did not live to hand its jobs over to a sensor."""
+        launch = self._store.get(_LAUNCH) or {}
+        return self.intent() is not None and launch.get("handed_over") is None
+
     def keep_job(self, job: Mapping[str, Any], tags: Mapping[str, str], servers: Sequence[str]) -> None:
         """Remember a job that exists, in the shape in which DRS describes it."""
         entry = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Context
@@ -110,6 +111,13 @@ class DrsStartRecoveryOperator(DrsOperator):
         """Return what the task returns; for subclasses that hand the launch on in another way."""
         return launch
 
+    def points_of(self, context: Context, servers: Sequence[str]) -> Mapping[str, str]:
+        """Return the points in time to launch from, asked right before a job is started: they age out.
+
+        For subclasses that choose them late; this one returns ``snapshot_ids``.
+        """
+        return rendered_mapping("snapshot_ids", self.snapshot_ids)
+
     def _go_on(self, context: Context, *, waiting_since: datetime | None) -> Any:
         from drs_provider.operators.memory import Memory
         from drs_provider.operators.starting import MustWait, Start
@@ -118,7 +126,8 @@ class DrsStartRecoveryOperator(DrsOperator):
         if not request.servers:
             raise AirflowSkipException("no source servers were given: there is nothing to launch")
         memory = Memory(context["task_state_store"], max_tries=context["ti"].max_tries)
-        outcome = Start(self.hook, memory, request, now=self._now).run()
+        points = partial(self.points_of, context)
+        outcome = Start(self.hook, memory, request, now=self._now, points=points).run()
         if isinstance(outcome, MustWait):
             self._wait(outcome, waiting_since or self._now())
         region = self.hook.region

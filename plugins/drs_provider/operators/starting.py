@@ -70,6 +70,8 @@ class Start:
     request: Request
     now: Callable[[], datetime]
     sleep: Callable[[float], None] = time.sleep
+    points: Callable[[Sequence[str]], Mapping[str, str]] | None = None
+    """Point in time by server, asked right before the servers are started; None: those of the request."""
     fresh: set[str] = field(default_factory=set)
 
     def run(self) -> list[dict[str, Any]] | MustWait:
@@ -163,7 +165,8 @@ class Start:
     def _start(self, servers: tuple[str, ...], tags: Mapping[str, str]) -> Mapping[str, Any] | MustWait:
         from drs_provider.aws.launching import Launch, start_once
 
-        launch = Launch(servers, self.request.is_drill, tags, self.request.snapshot_ids)
+        pinned = self.points(servers) if self.points else self.request.snapshot_ids
+        launch = Launch(servers, self.request.is_drill, tags, pinned)
         self.memory.intend(tags, servers)
         try:
             job, found = start_once(self.hook, launch, since=self.request.since, sleep=self.sleep)

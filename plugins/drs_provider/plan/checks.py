@@ -11,7 +11,7 @@ from drs_provider.plan.problems import nearest
 
 NO_WAVE_NAMES = ("preflight", "finish")
 """Task groups that stand around the waves."""
-NO_STEP_NAMES = ("start_recovery", "recovery_job", "servers")
+NO_STEP_NAMES = ("start_recovery", "recovery_job", "servers", "delay", "pause")
 """Tasks that stand beside the steps of a wave."""
 
 

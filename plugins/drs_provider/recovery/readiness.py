@@ -68,6 +68,7 @@ class _Case:
     replace_live_instances: bool
     max_lag: timedelta | None
     now: datetime
+    as_of: datetime | None
 
     def finding(self, rule: Rule, what: str, next_step: str, *, hard: bool = False) -> Finding:
         """Refuse a drill; in a recovery only warn, for a broken source is why there is a recovery, unless ``hard``."""
@@ -115,6 +116,7 @@ def assess(
     max_lag: timedelta | None,
     now: datetime,
     replace_live_instances: bool = False,
+    as_of: datetime | None = None,
 ) -> tuple[Finding, ...]:
     """Return everything that speaks against launching a server, all at once.
 
@@ -130,6 +132,7 @@ def assess(
     :param live_instances: items of DescribeRecoveryInstances for this server
     :param max_lag: the most lag allowed; None: any
     :param now: the present instant
+    :param as_of: the instant that the launch goes back to: ``newest_snapshot`` is then the newest not after it
     """
     if mode not in ("drill", "recovery"):
         raise ValueError(f"mode must be 'drill' or 'recovery', not {mode!r}")
@@ -148,6 +151,7 @@ def assess(
         replace_live_instances,
         max_lag,
         now,
+        as_of,
     )
     return tuple(finding for rule in _RULES for finding in rule(case))
 
@@ -188,7 +192,14 @@ def _lag(case: _Case) -> Iterator[Finding]:
 
 
 def _recovery_point(case: _Case) -> Iterator[Finding]:
-    if case.newest_snapshot is None:
+    if case.newest_snapshot is None and case.as_of is not None:
+        yield case.finding(
+            "recovery_point",
+            f"there is no recovery point at or before {case.as_of:%Y-%m-%d %H:%M:%S} UTC",
+            "choose a later point in time, or leave the server out",
+            hard=True,
+        )
+    elif case.newest_snapshot is None:
         yield case.finding(
             "recovery_point",
             "there is no recovery point",

@@ -74,6 +74,8 @@ class PreflightEvidence(EvidencePart):
     checked_at: AwareDatetime | None = None
     findings: tuple[Finding, ...] = ()
     quotas: dict[str, JsonValue] = Field(default_factory=dict)
+    skew_seconds: float | None = None
+    """Between the oldest and the newest recovery point that servers were pinned to; ``None``: none was."""
 
 
 class JobEvidence(EvidencePart):
@@ -97,6 +99,14 @@ class JobEvent(ForeignPart):
     event: str
 
 
+class PinnedPoint(ForeignPart):
+    """The recovery point that a server's launch named, where the choice was not left to DRS."""
+
+    snapshot_id: str
+    at: AwareDatetime
+    why: Literal["point_in_time", "source_unreachable"]
+
+
 class ServerEvidence(EvidencePart):
     """What became of one source server in one wave."""
 
@@ -113,6 +123,8 @@ class ServerEvidence(EvidencePart):
     """The instant whose data the recovery instance holds (``pointInTimeSnapshotDateTime``)."""
     lag: timedelta | None = None
     """Replication lag when preflight looked: how much older the data in a point in time may be than its time."""
+    point: PinnedPoint | None = None
+    """The recovery point that its launch named; ``None``: DRS was asked for the most recent data."""
     job_id: str | None = None
     reason: str | None = None
     """Why it is not usable. A server that was launched and has a reason is counted as failed."""
@@ -163,6 +175,20 @@ class TaskError(EvidencePart):
     message: str
 
 
+class Wait(EvidencePart):
+    """Time that the run spent waiting because the plan says so: for a person's answer, or for a delay to pass."""
+
+    kind: Literal["approval", "pause", "delay"]
+    task: str
+    wave: str | None = None
+    """The wave that waited; ``None``: the whole run."""
+    began_at: AwareDatetime
+    ended_at: AwareDatetime | None = None
+    by: str | None = None
+    """Who answered."""
+    outcome: Literal["approved", "rejected", "continued", "stopped", "expired", "unanswered", "over"]
+
+
 class RunEvidence(EvidencePart):
     """All that is known about a run when its report is written."""
 
@@ -172,4 +198,7 @@ class RunEvidence(EvidencePart):
     waves: tuple[WaveEvidence, ...] = ()
     cleanup: CleanupEvidence = CleanupEvidence()
     errors: tuple[TaskError, ...] = ()
+    waits: tuple[Wait, ...] = ()
+    cancelled: str | None = None
+    """Who ended the run before its end and how, without a full stop; ``None``: nobody did."""
     finished_at: AwareDatetime

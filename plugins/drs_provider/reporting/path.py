@@ -4,14 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from drs_provider.graph.critical_path import critical_path
+from drs_provider.reporting.evidence import Wait
 from drs_provider.reporting.result import CriticalPath, DeadTime, WaveReport
 
 Interval = tuple[datetime, datetime]
 
 
-def critical_path_of(waves: Sequence[WaveReport], run_started_at: datetime) -> CriticalPath:
+def critical_path_of(waves: Sequence[WaveReport], run_started_at: datetime, waits: Sequence[Wait] = ()) -> CriticalPath:
     """Find the chain of dependent waves that ended last, by measured times.
 
+    Time that the plan itself let pass before these waves (``waits``) is no overhead.
     Waves without a recorded start and end take no part: they were not launched, or their jobs never ended.
     """
     ended = {wave.name: wave for wave in waves if wave.started_at and wave.ended_at}
@@ -22,15 +24,19 @@ def critical_path_of(waves: Sequence[WaveReport], run_started_at: datetime) -> C
     intervals = [
         (job.created_at, job.ended_at) for wave in on_path for job in wave.jobs if job.created_at and job.ended_at
     ]
-    elapsed = (max(end for _, end in intervals) - run_started_at).total_seconds()
+    last_end = max(end for _, end in intervals)
+    elapsed = (last_end - run_started_at).total_seconds()
     jobs = covered(intervals)
-    overhead = max(0.0, elapsed - jobs)
+    meant = [one for one in waits if one.wave is None or one.wave in names]
+    waited = covered([*intervals, *_clipped(meant, run_started_at, last_end)]) - jobs
+    overhead = max(0.0, elapsed - jobs - waited)
     return CriticalPath(
         waves=names,
         elapsed_seconds=elapsed,
         jobs_seconds=jobs,
         overhead_seconds=overhead,
         overhead_share=overhead / elapsed if elapsed > 0 else None,
+        waited_seconds=waited,
     )
 
 
@@ -42,9 +48,10 @@ def _chain(ended: Mapping[str, WaveReport], run_started_at: datetime) -> tuple[s
     return critical_path(above, added)
 
 
-def dead_times_of(waves: Sequence[WaveReport]) -> tuple[DeadTime, ...]:
+def dead_times_of(waves: Sequence[WaveReport], waits: Sequence[Wait] = ()) -> tuple[DeadTime, ...]:
     """Measure the gap before every wave that waited for another one, where both ends of it were recorded.
 
+    What the plan itself let pass in it (``waits``) is told apart.
     A wave that adopted a job older than the end of the wave above stood still for no time: zero, not less.
     """
     by_name = {wave.name: wave for wave in waves}
@@ -55,11 +62,24 @@ def dead_times_of(waves: Sequence[WaveReport]) -> tuple[DeadTime, ...]:
         if wave.started_at is None or not upstream or len(ended) != len(upstream):
             continue
         last_end, last_name = max(ended)
-        seconds = max(0.0, (wave.started_at - last_end).total_seconds())
+        gap = max(0.0, (wave.started_at - last_end).total_seconds())
+        waited = covered(_clipped([one for one in waits if one.wave == wave.name], last_end, wave.started_at))
         found.append(
-            DeadTime(wave=wave.name, after=last_name, seconds=seconds, from_at=last_end, to_at=wave.started_at)
+            DeadTime(
+                wave=wave.name,
+                after=last_name,
+                seconds=max(0.0, gap - waited),
+                from_at=last_end,
+                to_at=wave.started_at,
+                waited_seconds=waited,
+            )
         )
     return tuple(found)
+
+
+def _clipped(waits: Sequence[Wait], begin: datetime, end: datetime) -> list[Interval]:
+    spans = ((max(one.began_at, begin), min(one.ended_at, end)) for one in waits if one.ended_at)
+    return [(start, stop) for start, stop in spans if stop > start]
 
 
 def covered(intervals: Iterable[Interval]) -> float:

@@ -33,7 +33,7 @@ def measure(evidence: RunEvidence) -> RunReport:
     Nothing that was not recorded becomes a number: it stays ``None``, which readers show as "not measured".
     """
     waves = tuple(_wave(wave, evidence.run.started_at) for wave in evidence.waves)
-    path = critical_path_of(waves, evidence.run.started_at)
+    path = critical_path_of(waves, evidence.run.started_at, evidence.waits)
     waves = tuple(wave.model_copy(update={"on_critical_path": wave.name in path.waves}) for wave in waves)
     objectives = ObjectiveResults(
         rto=judge_rto(evidence.objectives.rto, waves), rpo=judge_rpo(evidence.objectives.rpo, waves)
@@ -52,7 +52,8 @@ def measure(evidence: RunEvidence) -> RunReport:
         errors=evidence.errors,
         waves=waves,
         critical_path=path,
-        dead_times=dead_times_of(waves),
+        dead_times=dead_times_of(waves, evidence.waits),
+        waits=evidence.waits,
         cleanup=_cleanup(evidence.cleanup),
         preflight=evidence.preflight,
     )
@@ -97,6 +98,7 @@ def _server(server: ServerEvidence, wave: WaveEvidence, run_started_at: datetime
         instance_id=server.instance_id,
         instance_state=server.instance_state,
         point_in_time=server.point_in_time,
+        point=server.point,
         job_id=job.job_id if job else server.job_id,
         reason=server.reason,
         launched_at=at,
@@ -118,10 +120,12 @@ def _job_of(server: ServerEvidence, wave: WaveEvidence) -> JobEvidence | None:
 def _rpo_seconds(server: ServerEvidence, created_at: datetime | None) -> float | None:
     """Age of the launched data when its job was created: age of the point in time, plus the replication lag in it.
 
-    A snapshot taken for the launch itself may be a moment younger than the job; only the lag is lost then.
+    A snapshot taken for the launch itself may be a moment younger than the job; only the lag is lost then. A server
+    that was pinned holds the data of its point: the lag, which has grown since the source broke, is not in it.
     """
     age = _seconds(server.point_in_time, created_at)
-    return None if age is None else age + (server.lag.total_seconds() if server.lag else 0.0)
+    lag = server.lag.total_seconds() if server.lag and server.point is None else 0.0
+    return None if age is None else age + lag
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:

@@ -11,14 +11,17 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from drs_provider.reporting.evidence import (
     CleanupState,
     JobEvidence,
+    PinnedPoint,
     PreflightEvidence,
     RunFacts,
     TaskError,
     TerminatedInstance,
+    Wait,
     WaveState,
 )
 
-Outcome = Literal["passed", "completed_with_exceptions", "failed", "refused"]
+Outcome = Literal["passed", "completed", "completed_with_exceptions", "failed", "refused", "cancelled"]
+"""A drill that went well has ``passed``, a recovery that did is ``completed``; the other words are common to both."""
 ObjectiveOutcome = Literal["met", "missed", "not_measured", "no_objective"]
 
 FORMAT_VERSION = 1
@@ -84,6 +87,7 @@ class ServerReport(ReportPart):
     instance_id: str | None = None
     instance_state: str | None = None
     point_in_time: AwareDatetime | None = None
+    point: PinnedPoint | None = None
     job_id: str | None = None
     reason: str | None = None
     launched_at: AwareDatetime | None = None
@@ -119,6 +123,8 @@ class DeadTime(ReportPart):
     seconds: float
     from_at: AwareDatetime
     to_at: AwareDatetime
+    waited_seconds: float = 0.0
+    """Of the time between the two, what went into pauses and delays of the plan: it is not in ``seconds``."""
 
 
 class CriticalPath(ReportPart):
@@ -133,6 +139,8 @@ class CriticalPath(ReportPart):
     jobs_seconds: float | None = None
     overhead_seconds: float | None = None
     overhead_share: float | None = None
+    waited_seconds: float | None = None
+    """What went into approvals, pauses and delays while no job ran; counts as overhead no more than the jobs do."""
 
 
 class Failure(ReportPart):
@@ -192,6 +200,7 @@ class RunReport(ReportPart):
     waves: tuple[WaveReport, ...] = ()
     critical_path: CriticalPath = CriticalPath()
     dead_times: tuple[DeadTime, ...] = ()
+    waits: tuple[Wait, ...] = ()
     cleanup: CleanupReport
     preflight: PreflightEvidence | None = None
     timeline: tuple[TimelineEntry, ...] = ()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from drs_provider.reporting.evidence import RunEvidence, WaveEvidence
+from drs_provider.reporting.evidence import RunEvidence, Wait, WaveEvidence
 from drs_provider.reporting.result import RunReport, TimelineEntry
 from drs_provider.reporting.standing import standing_of
 from drs_provider.reporting.words import plural
@@ -27,7 +27,18 @@ def _run_entries(evidence: RunEvidence, report: RunReport) -> Iterator[TimelineE
         found = plural(len(evidence.preflight.findings), "finding")
         word = "passed" if evidence.preflight.passed else "refused the run"
         yield TimelineEntry(at=evidence.preflight.checked_at, what=f"preflight {word}, {found}")
+    for wait in evidence.waits:
+        yield from _wait_entries(wait)
     yield TimelineEntry(at=evidence.finished_at, what=f"report written: {report.verdict.replace('_', ' ')}")
+
+
+def _wait_entries(wait: Wait) -> Iterator[TimelineEntry]:
+    noun = wait.task.rsplit(".", 1)[-1].replace("_", " ")
+    begun = "began" if wait.kind == "delay" else "asked for"
+    yield TimelineEntry(at=wait.began_at, what=f"{noun} {begun}", wave=wait.wave)
+    if wait.ended_at:
+        who = f" by {wait.by}" if wait.by else ""
+        yield TimelineEntry(at=wait.ended_at, what=f"{noun} {wait.outcome}{who}", wave=wait.wave)
 
 
 def _job_entries(wave: WaveEvidence) -> Iterator[TimelineEntry]:

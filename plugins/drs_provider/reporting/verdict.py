@@ -15,12 +15,16 @@ _HARMLESS = ("warning", "info")
 
 
 def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome, str]:
-    """Return the outcome and one sentence why; passed only when nothing speaks against it.
+    """Return the outcome and one sentence why; passed (a recovery: completed) only when nothing speaks against it.
 
-    *refused*: nothing was launched because preflight said no. *failed*: a wave or a task outside the waves
-    failed, nothing was launched, or a drill is not cleaned up. *completed_with_exceptions*: all waves went through
-    and were cleaned up, and something must be looked at: a failed or left-out server, a missed objective.
+    *cancelled*: a person ended it before all waves had started, and nothing failed besides. *refused*: nothing was
+    launched because preflight said no, or because nobody approved. *failed*: a wave or a task outside the waves
+    failed, nothing was launched, or a drill is not cleaned up. *completed_with_exceptions*: all waves went through and
+    were cleaned up, and something must be looked at: a failed or left-out server, a missed objective.
     """
+    unstarted = list(_unstarted(evidence))
+    if evidence.cancelled and unstarted and not [*_failed_waves(evidence), *_uncleaned(evidence)]:
+        return "cancelled", _sentence([evidence.cancelled, *unstarted])
     if (why := _refusal(evidence)) is not None:
         return "refused", why
     if failures := list(_reasons_to_fail(evidence)):
@@ -30,7 +34,8 @@ def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome,
     servers = sum(len(wave.servers) for wave in evidence.waves)
     everything = f"all {plural(servers, 'server')}" if servers > 1 else "the server"
     verb = "were" if servers > 1 else "was"
-    return "passed", _sentence([f"{everything} in {plural(len(evidence.waves), 'wave')} {verb} launched"])
+    good: Outcome = "passed" if evidence.run.mode == "drill" else "completed"
+    return good, _sentence([f"{everything} in {plural(len(evidence.waves), 'wave')} {verb} launched"])
 
 
 def _refusal(evidence: RunEvidence) -> str | None:
@@ -42,12 +47,12 @@ def _refusal(evidence: RunEvidence) -> str | None:
         count = f"found {plural(len(errors), 'reason')} against it" if errors else "did not pass"
         return f"Nothing was launched: preflight {count}."
     said = [error.message for error in evidence.errors if _group(error) == PREFLIGHT_GROUP]
-    if preflight is None and said:
+    if said:
         return f"Nothing was launched: preflight ended with: {said[0].strip()}"
     return None
 
 
-def _reasons_to_fail(evidence: RunEvidence) -> Iterator[str]:
+def _failed_waves(evidence: RunEvidence) -> Iterator[str]:
     for wave in evidence.waves:
         if wave.state == "failed":
             missing = [_name(server) for server in _absent(wave)]
@@ -55,9 +60,17 @@ def _reasons_to_fail(evidence: RunEvidence) -> Iterator[str]:
     for wave in evidence.waves:
         if wave.state == "running":
             yield f"wave {wave.name} was still running when the run ended"
+
+
+def _unstarted(evidence: RunEvidence) -> Iterator[str]:
     unstarted = [wave.name for wave in evidence.waves if wave.state == "not_started"]
     if unstarted:
         yield f"{_waves(unstarted)} not started"
+
+
+def _reasons_to_fail(evidence: RunEvidence) -> Iterator[str]:
+    yield from _failed_waves(evidence)
+    yield from _unstarted(evidence)
     settled = {wave.name for wave in evidence.waves} | {FINISH_GROUP}
     for error in evidence.errors:
         if _group(error) not in settled:

@@ -18,9 +18,11 @@ from drs_provider.reporting.words import duration, share
 
 VERDICTS: dict[Outcome, tuple[str, str]] = {
     "passed": ("✓", "Passed"),
+    "completed": ("✓", "Completed"),
     "completed_with_exceptions": ("!", "Completed with exceptions"),
     "failed": ("✕", "Failed"),
     "refused": ("⊘", "Refused"),
+    "cancelled": ("■", "Cancelled"),
 }
 """Symbol and words of every verdict: the colour is never the only sign."""
 

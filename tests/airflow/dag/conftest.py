@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from airflow.dag_processing.dagbag import DagBag
 from drs_simulator.pytest_plugin import start_drs_simulator  # noqa: F401  (a fixture)
+from kit.dag_runs import Run
 
 ROOT = Path(__file__).parents[3]
 HERE, THERE = "111122223333", "444455556666"
@@ -88,3 +90,20 @@ def plans(tmp_path, monkeypatch):
     }
     monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps([bundle]))
     return folder
+
+
+@pytest.fixture
+def run(plans, airflow_db, simulator, tmp_path):
+    """Run a plan of this text to its end, without retries."""
+
+    def run(text, **conf):
+        (plans / "shop.yaml").write_text(text)
+        bag = DagBag(str(ROOT / "dags" / "recovery_plans.py"))
+        assert bag.import_errors == {}
+        dag = bag.dags["drs.shop"]
+        for task in dag.tasks:
+            if not hasattr(task, "partial_kwargs"):
+                task.retries = 0  # a retry waits
+        return Run(dag.test(run_conf={"mode": "drill", **conf}), tmp_path / "reports")
+
+    return run

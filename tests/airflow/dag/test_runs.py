@@ -1,38 +1,9 @@
 """Whole runs of plans against the simulator: what is launched, what is not, and what is said about it."""
 
-import json
-from pathlib import Path
-
 import pytest
-from airflow.dag_processing.dagbag import DagBag
+from kit.dag_runs import SHOP, calls, instances
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
-
-DAG_FILE = Path(__file__).parents[3] / "dags" / "recovery_plans.py"
-
-SHOP = """\
-kind: ProtectionGroup
-name: db
-region: us-west-2
-servers:
-  - s-00000000000000001
-  - s-00000000000000002
-  - {id: s-00000000000000003, critical: false}
----
-kind: ProtectionGroup
-name: web
-region: us-west-2
-select: {tags: {Tier: web}}
----
-kind: RecoveryPlan
-name: shop
-rto: 45m
-rpo: 5m
-drill: {network: shared}
-waves:
-  - {name: database, groups: [db]}
-  - {name: web, groups: [web]}
-"""
 
 TWO_ACCOUNTS = """\
 kind: ProtectionGroup
@@ -52,58 +23,6 @@ drill: {network: shared}
 waves:
   - {name: everything, groups: [db, mail]}
 """
-
-
-class Run:
-    """A run that has ended, and what it left."""
-
-    def __init__(self, dag_run, reports):
-        self.dag_run = dag_run
-        self.state = str(dag_run.state)
-        self.tasks = {}
-        for one in dag_run.get_task_instances():
-            name = one.task_id if one.map_index < 0 else f"{one.task_id}[{one.rendered_map_index or one.map_index}]"
-            self.tasks[name] = str(one.state)
-        (report,) = reports.rglob("report.json")
-        self.report = json.loads(report.read_text())
-
-    @property
-    def servers(self):
-        return {s["hostname"]: s["status"] for wave in self.report["waves"] for s in wave["servers"]}
-
-    def said(self, task_id):
-        one = next(ti for ti in self.dag_run.get_task_instances() if ti.task_id == task_id)
-        return one.xcom_pull(task_id, key="error")
-
-
-@pytest.fixture
-def run(plans, airflow_db, simulator, tmp_path):
-    def run(text, **conf):
-        (plans / "shop.yaml").write_text(text)
-        bag = DagBag(str(DAG_FILE))
-        assert bag.import_errors == {}
-        dag = bag.dags["drs.shop"]
-        for task in dag.tasks:
-            if not hasattr(task, "partial_kwargs"):
-                task.retries = 0  # a retry waits
-        return Run(dag.test(run_conf={"mode": "drill", **conf}), tmp_path / "reports")
-
-    return run
-
-
-def calls(simulator, operation):
-    return [call for call in simulator.calls() if call["operation"] == operation]
-
-
-def instances(simulator, region="us-west-2", **client):
-    pages = simulator.client("ec2", region_name=region, **client).get_paginator("describe_instances").paginate()
-    found = [one for page in pages for reservation in page["Reservations"] for one in reservation["Instances"]]
-    recovered = [
-        one
-        for one in found
-        if any(tag["Key"] == "AWSElasticDisasterRecoverySourceServerID" for tag in one.get("Tags", ()))
-    ]
-    return {one["InstanceId"]: one["State"]["Name"] for one in recovered}
 
 
 def test_a_drill_launches_wave_by_wave_and_leaves_nothing(run, simulator):
@@ -186,14 +105,6 @@ def test_preflight_says_everything_at_once_and_launches_nothing(run, simulator):
     assert "web1 (s-00000000000000011): STALLED" in said
     assert len(calls(simulator, "StartRecovery")) == before
     assert calls(simulator, "TerminateRecoveryInstances") == []
-
-
-def test_a_recovery_is_refused_before_any_call(run, simulator):
-    ended = run(SHOP, mode="recovery", confirm="shop")
-
-    assert ended.state == "failed"
-    assert "mode recovery is not supported yet" in ended.said("preflight.check")
-    assert [call for call in simulator.calls() if call["service"] == "drs"] == []
 
 
 def test_chosen_waves_and_excluded_servers(run, simulator):

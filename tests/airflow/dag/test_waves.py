@@ -15,6 +15,9 @@ PASSED = {
     "passed": True,
     "digest": "a" * 64,
     "mode": "drill",
+    "point_in_time": "latest",
+    "needs_approval": False,
+    "checked_at": "2026-11-22T05:00:00+00:00",
     "replace_live_instances": False,
     "quotas": {str(HERE): {"jobs": 20, "servers_per_job": 100, "servers_in_jobs": 500}},
     "waves": {
@@ -149,7 +152,7 @@ def test_a_server_that_is_up_is_a_success_labelled_with_its_hostname():
     assert found["server_name"] == "db1"
 
 
-@pytest.mark.parametrize("verdict", ["passed", "completed_with_exceptions"])
+@pytest.mark.parametrize("verdict", ["passed", "completed", "completed_with_exceptions"])
 def test_a_good_verdict_ends_green(verdict):
     report = {"verdict": verdict, "why": "because", "html": "report.html"}
 
@@ -162,6 +165,10 @@ def test_a_good_verdict_ends_green(verdict):
         (
             {"verdict": "failed", "why": "Wave web failed", "html": "report.html"},
             "failed: Wave web failed. Report: report.html",
+        ),
+        (
+            {"verdict": "cancelled", "why": "Ann rejected the recovery", "html": "report.html"},
+            "cancelled: Ann rejected the recovery. Report: report.html",
         ),
         ({"verdict": "unheard of", "why": "", "html": "r"}, "unheard of: . Report: r"),
         (None, "the run has no report, so nobody can say how it went: see the report task's log"),

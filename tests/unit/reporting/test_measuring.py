@@ -3,7 +3,16 @@
 from datetime import timedelta
 
 import pytest
-from drs_provider.reporting.evidence import JobEvent, JobEvidence, Objectives, RunEvidence, ServerEvidence, WaveEvidence
+from drs_provider.reporting.evidence import (
+    JobEvent,
+    JobEvidence,
+    Objectives,
+    PinnedPoint,
+    RunEvidence,
+    ServerEvidence,
+    Wait,
+    WaveEvidence,
+)
 from drs_provider.reporting.report import measure
 from kit.evidence import (
     a_drill_with_a_failed_database,
@@ -230,6 +239,7 @@ def test_a_run_with_nothing_recorded_has_no_figure_at_all():
         "jobs_seconds": None,
         "overhead_seconds": None,
         "overhead_share": None,
+        "waited_seconds": None,
     }
     assert report.dead_times == ()
     assert {wave.duration_seconds for wave in report.waves} == {None}
@@ -296,8 +306,49 @@ def test_the_critical_path_is_the_chain_that_ended_last_and_its_overhead_lies_ou
         "jobs_seconds": 985,
         "overhead_seconds": 15,
         "overhead_share": 0.015,
+        "waited_seconds": 0,
     }
     assert [wave.on_critical_path for wave in report.waves] == [True, True, False, False]
+
+
+def a_wait(kind, wave, began, ended, outcome="continued"):
+    task = f"{wave or 'preflight'}.{kind}"
+    return Wait(kind=kind, task=task, wave=wave, began_at=at(began), ended_at=at(ended), by="ann", outcome=outcome)
+
+
+def test_what_the_plan_itself_let_pass_is_neither_dead_time_nor_overhead():
+    waves = a_chain(("database", 110, 500, []), ("application", 805, 1000, ["database"]))
+    waits = (
+        a_wait("approval", None, 5, 105, "approved"),
+        a_wait("delay", "application", 501, 561, "over"),
+        a_wait("pause", "application", 561, 801),
+        a_wait("pause", "another", 500, 1000),
+    )
+
+    report = measure(a_run(waves, waits=waits))
+
+    (gap,) = report.dead_times
+    assert (gap.seconds, gap.waited_seconds) == (5, 300)
+    assert report.critical_path.model_dump(exclude={"waves"}) == {
+        "elapsed_seconds": 1000,
+        "jobs_seconds": 585,
+        "overhead_seconds": 15,
+        "overhead_share": 0.015,
+        "waited_seconds": 400,
+    }
+    assert [entry.what for entry in report.timeline if entry.wave == "application" and "pause" in entry.what] == [
+        "pause asked for",
+        "pause continued by ann",
+    ]
+
+
+def test_a_pinned_server_lost_what_came_after_its_point_and_not_the_lag_of_now_besides():
+    point = PinnedPoint(snapshot_id="pit-1", at=at(-1900), why="source_unreachable")
+    pinned = a_server("db1", point_in_time=at(-1900), lag=timedelta(minutes=33), point=point)
+
+    (wave,) = measure(a_run([a_small_wave("only", [pinned])])).waves
+
+    assert (wave.servers[0].rpo_seconds, wave.servers[0].point) == (2000, point)
 
 
 def test_jobs_of_a_wave_side_by_side_count_once():

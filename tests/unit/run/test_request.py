@@ -1,5 +1,7 @@
 """What the trigger form may say, and what it is told when it may not."""
 
+from datetime import UTC, datetime
+
 import pytest
 from drs_provider.errors import PreflightRefused
 from drs_provider.graph.request import RunRequest, is_drill, read_request
@@ -9,10 +11,11 @@ from hypothesis import strategies as st
 WAVES = ("database", "application", "web")
 
 
-def read(*, started_by_schedule=False, **params):
-    return read_request(
-        {"mode": "drill", **params}, plan="web-shop", waves=WAVES, started_by_schedule=started_by_schedule
-    )
+NOW = datetime(2026, 1, 31, 15, 0, 0, tzinfo=UTC)
+
+
+def read(*, run_type="manual", **params):
+    return read_request({"mode": "drill", **params}, plan="web-shop", waves=WAVES, run_type=run_type, now=NOW)
 
 
 def test_an_empty_form_is_a_drill_of_everything():
@@ -24,6 +27,30 @@ def test_an_empty_form_is_a_drill_of_everything():
         replace_live_instances=False,
         reason="",
     )
+
+
+def test_a_recovery_needs_the_plans_name_and_a_reason():
+    request = read(mode="recovery", confirm="web-shop", reason=" the region is dark ")
+
+    assert (request.mode, request.is_drill, request.reason) == ("recovery", False, "the region is dark")
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        (None, "latest"),
+        ("", "latest"),
+        (" Latest", "latest"),
+        ("2026-01-31T14:05:00Z", "2026-01-31T14:05:00+00:00"),
+        ("2026-01-31T15:05:00.9+01:00", "2026-01-31T14:05:00+00:00"),
+        ("2026-01-31 14:05", "2026-01-31T14:05:00+00:00"),
+    ],
+)
+def test_a_point_in_time_is_kept_in_utc_to_the_second(written, kept):
+    request = read(point_in_time=written)
+
+    assert request.point_in_time == kept
+    assert request.as_of == (None if kept == "latest" else datetime.fromisoformat(kept))
 
 
 def test_chosen_waves_keep_the_order_of_the_plan():
@@ -40,22 +67,24 @@ def test_chosen_waves_keep_the_order_of_the_plan():
             {"mode": "recovery"},
             [
                 "mode is recovery: type the plan's name, web-shop, into 'confirm'",
-                "mode recovery is not supported yet: this version runs drills only",
+                "mode is recovery: write into 'reason' why production is recovered; it is in the report",
             ],
             id="recovery without the typed name",
         ),
         pytest.param(
-            {"mode": "recovery", "confirm": "web-shop", "started_by_schedule": True},
-            [
-                "only drills are started by a schedule: a recovery needs a person",
-                "mode recovery is not supported yet: this version runs drills only",
-            ],
+            {"mode": "recovery", "confirm": "web-shop", "reason": "fire", "run_type": "scheduled"},
+            ["only drills are started by a schedule: a recovery needs a person, and this run is scheduled"],
             id="recovery by schedule",
         ),
         pytest.param(
-            {"point_in_time": "2026-01-31T14:05:00Z"},
-            ["point_in_time other than 'latest' is not supported yet"],
-            id="an instant",
+            {"point_in_time": "yesterday"},
+            ["point_in_time: 'yesterday' is neither 'latest' nor an instant such as 2026-01-31T14:05:00Z"],
+            id="no instant",
+        ),
+        pytest.param(
+            {"point_in_time": "2026-01-31T16:30:00+01:00"},
+            ["point_in_time: 2026-01-31 15:30:00 UTC is in the future; it is now 2026-01-31 15:00:00 UTC"],
+            id="an instant to come",
         ),
         pytest.param(
             {"replace_live_instances": "False"},

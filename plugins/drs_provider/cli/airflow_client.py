@@ -1,0 +1,286 @@
+"""Airflow's REST API, as much of it as ``drs run`` asks, with every refusal in words."""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
+from urllib.parse import quote
+
+from drs_provider.errors import DrsProviderError
+
+if TYPE_CHECKING:
+    import httpx
+
+PREFIX = "drs."
+"""A plan's DAG is called by the plan's name behind this."""
+
+_TIMEOUT_SECONDS = 30.0
+_PAGE = 100
+
+READ, TRIGGER, PAUSE = "read the plan's runs", "start runs of the plan", "pause and resume the plan"
+MARK, CLEAR, ANSWER, NOTE = "give orders to tasks", "clear tasks", "answer questions of a run", "write a run's note"
+RIGHTS: Mapping[str, str] = {
+    READ: "GET on the DAG, its runs, tasks and XComs",
+    TRIGGER: "POST on DAG runs (can_create on DAG Runs)",
+    PAUSE: "PUT on the DAG (can_edit on the DAG)",
+    MARK: "PUT on task instances (can_edit on Task Instances)",
+    CLEAR: "PUT on task instances (can_edit on Task Instances)",
+    ANSWER: "PUT on human-in-the-loop details (can_edit on HITL Detail), and to be among those who are asked",
+    NOTE: "PUT on DAG runs (can_edit on DAG Runs)",
+}
+"""What the user must be allowed to do for each thing that is asked for."""
+
+
+class AirflowError(DrsProviderError):
+    """Airflow cannot be asked, or said no."""
+
+
+class AirflowUnreachable(AirflowError):
+    """Nobody answered, or not in time. A call that changes something may have had its effect."""
+
+
+class NotAirflow(AirflowError):
+    """Somebody answered, who is not Airflow 3's API."""
+
+
+class LoginRefused(AirflowError):
+    """Airflow does not know this user, password or token."""
+
+
+class NotAllowed(AirflowError):
+    """The user lacks a right."""
+
+
+class NotThere(AirflowError):
+    """Airflow knows no such thing."""
+
+
+class AlreadySo(AirflowError):
+    """Somebody else was faster: 409."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """How to log in: a token, or user and password."""
+
+    user: str | None = None
+    password: str | None = None
+    token: str | None = None
+
+
+class AirflowClient:
+    """A session of one user with one Airflow. Every method raises ``AirflowError`` with what to do next.
+
+    :param address: Airflow's base URL, ``https://airflow.example.org/prefix``
+    :param transport: how requests travel; tests give their own
+    """
+
+    def __init__(self, address: str, login: Login, transport: "httpx.BaseTransport | None" = None) -> None:
+        import httpx
+
+        self.address = address.rstrip("/")
+        self._login = login
+        self._http = httpx.Client(timeout=_TIMEOUT_SECONDS, transport=transport)
+        if login.token:
+            self._http.headers["Authorization"] = f"Bearer {login.token}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    @property
+    def user(self) -> str | None:
+        """The name of the user, as far as it is known: the one given, or the subject of the token."""
+        return self._login.user or subject(self._login.token or "")
+
+    def log_in(self) -> None:
+        """Ask for a token, unless there is one; every later call carries it."""
+        if self._login.token:
+            return
+        body = {"username": self._login.user, "password": self._login.password}
+        answer = self._send("POST", "/auth/token", what="log in", json=body)
+        if answer.status_code in (401, 403):
+            raise LoginRefused(
+                f"{self.address} refused the login of {self._login.user!r}: check --user and --password, or "
+                "DRS_AIRFLOW_USER and DRS_AIRFLOW_PASSWORD"
+            )
+        if answer.status_code in (404, 405, 422):
+            self._not_airflow(f"POST /auth/token was answered with {answer.status_code}")
+        token = self._json(answer, "log in").get("access_token")
+        if not token:
+            self._not_airflow("POST /auth/token gave no token")
+        self._http.headers["Authorization"] = f"Bearer {token}"
+
+    def dag(self, dag_id: str) -> dict[str, Any]:
+        """Return a DAG with its params and whether it is paused."""
+        return self._get(f"/dags/{quote(dag_id)}/details")
+
+    def plan_dags(self) -> list[dict[str, Any]]:
+        """Return the DAGs of all plans, by name."""
+        found = self._pages("/dags", "dags", tags="drs")
+        return sorted((one for one in found if one["dag_id"].startswith(PREFIX)), key=lambda one: str(one["dag_id"]))
+
+    def dag_tasks(self, dag_id: str) -> list[dict[str, Any]]:
+        """Return a DAG's tasks with their ``downstream_task_ids``."""
+        return list(self._get(f"/dags/{quote(dag_id)}/tasks")["tasks"])
+
+    def runs(self, dag_id: str, limit: int) -> list[dict[str, Any]]:
+        """Return a DAG's newest runs, the newest first; ``~`` is every DAG that the user may read."""
+        answer = self._get(f"/dags/{quote(dag_id, safe='~')}/dagRuns", limit=limit, order_by="-run_after")
+        return list(answer["dag_runs"])
+
+    def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """Return a run."""
+        return self._get(_run_path(dag_id, run_id))
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Return every task instance of a run, mapped ones too."""
+        return list(self._pages(f"{_run_path(dag_id, run_id)}/taskInstances", "task_instances"))
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        """Return what a task left under a key; None when that is nothing, or not for this user to see."""
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/xcomEntries/{key}"
+        try:
+            return self._get(path, deserialize="true")["value"]
+        except (NotThere, NotAllowed):
+            return None
+
+    def questions(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Return what a run asks people, answered or not."""
+        return list(self._pages(f"{_run_path(dag_id, run_id)}/hitlDetails", "hitl_details"))
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any], note: str | None) -> dict[str, Any]:
+        """Start a run; return it."""
+        body = {"logical_date": None, "conf": dict(conf), "note": note}
+        return self._change("POST", f"/dags/{quote(dag_id)}/dagRuns", TRIGGER, body)
+
+    def set_paused(self, dag_id: str, *, paused: bool) -> None:
+        """Pause or resume a DAG."""
+        self._change("PATCH", f"/dags/{quote(dag_id)}", PAUSE, {"is_paused": paused})
+
+    def mark(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
+        """Mark a task that is not mapped as ``failed`` or ``skipped``."""
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}"
+        self._change("PATCH", path, MARK, {"new_state": state})
+
+    def clear(self, dag_id: str, run_id: str, task_ids: Sequence[str]) -> list[str]:
+        """Clear tasks with everything downstream; return the ids of all that were cleared."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": run_id,
+            "task_ids": list(task_ids),
+            "only_failed": False,
+            "include_downstream": True,
+            "prevent_running_task": True,
+        }
+        answer = self._change("POST", f"/dags/{quote(dag_id)}/clearTaskInstances", CLEAR, body)
+        return sorted({str(one["task_id"]) for one in answer["task_instances"]})
+
+    def keep(self, dag_id: str, run_id: str, task_id: str, key: str, value: Mapping[str, Any]) -> None:
+        """Put a value into the state store of a task, for good; the task itself can read it."""
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/state-store/{key}"
+        self._change("PUT", path, MARK, {"value": dict(value), "expires_at": None})
+
+    def write_note(self, dag_id: str, run_id: str, note: str) -> None:
+        """Replace a run's note."""
+        self._change("PATCH", _run_path(dag_id, run_id), NOTE, {"note": note})
+
+    def answer(
+        self, dag_id: str, run_id: str, task: tuple[str, int], options: Sequence[str], params: Mapping[str, Any]
+    ) -> None:
+        """Answer what a task, by id and map index, asks."""
+        task_id, map_index = task
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/{map_index}/hitlDetails"
+        self._change("PATCH", path, ANSWER, {"chosen_options": list(options), "params_input": dict(params)})
+
+    def _pages(self, path: str, name: str, **query: Any) -> Iterator[dict[str, Any]]:
+        seen = 0
+        while True:
+            page = self._get(path, limit=_PAGE, offset=seen, **query)
+            yield from page[name]
+            seen += len(page[name])
+            if not page[name] or seen >= page["total_entries"]:
+                return
+
+    def _get(self, path: str, **query: Any) -> dict[str, Any]:
+        return self._json(self._send("GET", f"/api/v2{path}", what=READ, params=query), READ)
+
+    def _change(self, method: str, path: str, what: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return self._json(self._send(method, f"/api/v2{path}", what=what, json=dict(body)), what)
+
+    def _send(self, method: str, path: str, *, what: str, **request: Any) -> "httpx.Response":
+        import httpx
+
+        try:
+            return self._http.request(method, self.address + path, **request)
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise NotAirflow(f"{self.address!r} is no address of an Airflow: write http://host:port") from error
+        except httpx.TimeoutException as error:
+            unknown = "" if method == "GET" else f". Whether Airflow did it ({what}) is not known: look at the status"
+            raise AirflowUnreachable(
+                f"{self.address} did not answer within {_TIMEOUT_SECONDS:.0f} s{unknown}"
+            ) from error
+        except httpx.TransportError as error:
+            raise AirflowUnreachable(
+                f"no answer from {self.address}: {error or type(error).__name__}. Is Airflow up, and is this its "
+                "address (--airflow, DRS_AIRFLOW_URL)? Running DRS jobs go on without it"
+            ) from error
+
+    def _json(self, answer: "httpx.Response", what: str) -> dict[str, Any]:
+        try:
+            body = answer.json() if answer.content else {}
+        except ValueError:
+            body = None
+        if answer.is_success and isinstance(body, dict):
+            return body
+        detail = _detail(body)
+        match answer.status_code:
+            case 401:
+                raise LoginRefused(
+                    f"{self.address} does not accept the token: it is wrong or has expired; ask for a new one, or give "
+                    "--user and --password"
+                )
+            case 403:
+                said = f" Airflow says: {detail}" if detail and detail != "Forbidden" else ""
+                who = f"user {self.user}" if self.user else "the user of this token"
+                raise NotAllowed(f"{who} may not {what}: it takes {RIGHTS[what]}.{said}")
+            case 404 if isinstance(body, dict):
+                raise NotThere(detail or "not found")
+            case 409:
+                raise AlreadySo(f"Airflow refused to {what}: {detail}")
+        if body is None and not answer.is_server_error:
+            self._not_airflow(f"{answer.request.method} {answer.request.url.path} was answered with no JSON")
+        raise AirflowError(f"Airflow answered {answer.status_code} when asked to {what}: {detail or 'no reason given'}")
+
+    def _not_airflow(self, why: str) -> NoReturn:
+        raise NotAirflow(
+            f"{self.address} does not speak Airflow 3's API ({why}): check --airflow or DRS_AIRFLOW_URL; it is the "
+            "address of Airflow's pages, with its path prefix and without /api/v2"
+        )
+
+
+def subject(token: str) -> str | None:
+    """Read whom a JWT was given to, without checking it: Airflow does that."""
+    parts = token.split(".")
+    if len(parts) != 3:  # noqa: PLR2004  (header, payload, signature)
+        return None
+    try:
+        payload = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (binascii.Error, ValueError):
+        return None
+    return str(payload["sub"]) if isinstance(payload, dict) and payload.get("sub") else None
+
+
+def _run_path(dag_id: str, run_id: str) -> str:
+    return f"/dags/{quote(dag_id)}/dagRuns/{quote(run_id, safe='')}"
+
+
+def _detail(body: object) -> str:
+    detail = cast("Mapping[str, Any]", body).get("detail") if isinstance(body, dict) else None
+    if isinstance(detail, list):
+        return "; ".join(str(one.get("msg", one)) if isinstance(one, dict) else str(one) for one in detail)
+    return str(detail) if detail else ""

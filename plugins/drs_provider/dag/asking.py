@@ -1,0 +1,248 @@
+"""The tasks that ask people: approvals of a recovery, and pauses before waves. And the one that lets time pass."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import BaseOperator, conf
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from drs_provider.dag.describing import duration
+from drs_provider.dag.preflight import preflight_result
+from drs_provider.dag.requests import approval_text, pause_text
+from drs_provider.dag.waiting import ASKED, WAITED
+from drs_provider.graph.approvals import ANSWER, APPROVE, CONTINUE, REJECT, STOP, Policy, eligible, not_counted
+from drs_provider.operators.connecting import failing_for_good
+from drs_provider.plan.model import Pause
+from drs_provider.recovery.times import instant
+
+COLOURS = {"ui_color": "#f3d9a4", "ui_fgcolor": "#3a2b08"}
+
+
+class Ask(HITLOperator):
+    """Ask people, again and again until somebody answers who may, or the time is over.
+
+    What they answered lies in XCom under ``answer``, also where it was no: ``{"chosen", "by", "at", "checked_at",
+    "expired"}``. The wave's start task looks for it: a task that was only marked as successful has none.
+    """
+
+    template_fields: Sequence[str] = ()  # nothing to render: a plan's text is data, never a template
+    ui_color = COLOURS["ui_color"]
+    ui_fgcolor = COLOURS["ui_fgcolor"]
+
+    def __init__(self, *, plan: str, agree: str, refuse: str, people: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(subject="", options=[agree, refuse], **kwargs)
+        self.plan, self.agree, self.refuse, self.people = plan, agree, refuse, tuple(people)
+        self.within = self.response_timeout or timedelta(hours=1)
+
+    def execute(self, context: Context) -> Any:
+        """Ask; the task then waits in Airflow's ``awaiting_input`` state and holds no worker."""
+        with failing_for_good():
+            preflight = preflight_result(context, self.plan)
+            people = self.question(context, preflight)
+        self._assign(people)
+        self.response_timeout = self._left(context)
+        return super().execute(context)
+
+    def question(self, context: Context, preflight: Mapping[str, Any]) -> Sequence[str]:
+        """Set ``subject`` and ``body``, and return who may answer; skip the task where nothing has to be asked."""
+        raise NotImplementedError
+
+    def objection(self, context: Context, who: str | None) -> str | None:
+        """Say why an answer of this person does not count; None: it does."""
+        raise NotImplementedError
+
+    def began(self, context: Context) -> datetime:
+        """Return the instant that the time for an answer counts from."""
+        return datetime.now(UTC)
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
+        """Record the answer; ask again where it does not count, fail where it is no or nobody answered."""
+        if "error" in event:
+            self._expire(context, event)
+        chosen = event["chosen_options"][0]
+        who = (event.get("responded_by_user") or {}).get("name")
+        expired = bool(event.get("timedout"))
+        if not expired and (why := self.objection(context, who)):
+            self.log.warning("this answer does not count, and people are asked again: %s", why)
+            return self.execute(context)
+        answer = {
+            "chosen": chosen,
+            "by": None if expired else who,
+            "at": event["responded_at"].isoformat(),
+            "checked_at": preflight_result(context, self.plan)["checked_at"],
+            "expired": expired,
+        }
+        context["ti"].xcom_push(key=ANSWER, value=answer)
+        if chosen != self.agree:
+            raise AirflowFailException(self.said_no(str(who)))
+        self.log.info("%s by %s", chosen, who or "nobody: the time was over, and the plan goes on then")
+        return answer
+
+    def said_no(self, who: str) -> str:
+        """Word a refusal."""
+        raise NotImplementedError
+
+    def said_nothing(self) -> str:
+        """Word that nobody answered in time."""
+        raise NotImplementedError
+
+    def _expire(self, context: Context, event: Mapping[str, Any]) -> NoReturn:
+        if event.get("error_type") != "timeout":
+            raise AirflowFailException(
+                f"Airflow could not take the answer: {event['error']}; clear this task to ask again"
+            )
+        answer = {"chosen": None, "by": None, "at": datetime.now(UTC).isoformat(), "expired": True}
+        context["ti"].xcom_push(key=ANSWER, value=answer)
+        raise AirflowFailException(self.said_nothing())
+
+    def _assign(self, people: Sequence[str]) -> None:
+        """Let Airflow itself refuse everybody else, where its users' ids are their names.
+
+        It compares ids. With another auth manager whose ids are numbers nobody could answer; there the name is
+        compared when the answer comes.
+        """
+        if people and conf.get("core", "auth_manager", fallback="").endswith(".SimpleAuthManager"):
+            self.assigned_users = [{"id": name, "name": name} for name in people]
+
+    def _left(self, context: Context) -> timedelta:
+        """Return what is left of the time: being asked again does not give more of it, clearing the task does."""
+        ti, now = context["ti"], datetime.now(UTC)
+        asked = ti.xcom_pull(task_ids=ti.task_id, key=ASKED)
+        if not asked or asked["try"] != ti.try_number:
+            until = max(self.began(context) + self.within, now + timedelta(seconds=1))
+            asked = {"at": now.isoformat(), "until": until.isoformat(), "try": ti.try_number}
+            ti.xcom_push(key=ASKED, value=asked)
+        return max(instant(asked["until"]) - now, timedelta(seconds=1))
+
+
+class AskApproval(Ask):
+    """One approval of a recovery. Several stand one after the other, each for another person.
+
+    Their time is one: it counts from the first question. A drill skips them.
+    """
+
+    def __init__(self, *, plan: str, policy: Policy, number: int, task_ids: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(
+            plan=plan,
+            agree=APPROVE,
+            refuse=REJECT,
+            people=policy.approvers,
+            response_timeout=policy.timeout,
+            **kwargs,
+        )
+        self.policy, self.number, self.earlier_ids = policy, number, tuple(task_ids)[: number - 1]
+
+    def question(self, context: Context, preflight: Mapping[str, Any]) -> Sequence[str]:
+        """Say what will be launched, and what preflight warns of."""
+        if not preflight["needs_approval"]:
+            raise AirflowSkipException(f"a {preflight['mode']} that nobody has to approve")
+        who = _triggered_by(context)
+        self.subject = f"Recover {self.plan}? Approval {self.number} of {self.policy.required}"
+        self.body = approval_text(preflight, self.policy, triggered_by=who, earlier=self._earlier(context))
+        return [name for name in eligible(self.policy, triggered_by=who) if name not in self._earlier(context)]
+
+    def objection(self, context: Context, who: str | None) -> str | None:
+        """Four eyes, one of the list, and nobody twice."""
+        return not_counted(who, self.policy, triggered_by=_triggered_by(context), earlier=self._earlier(context))
+
+    def began(self, context: Context) -> datetime:
+        """Count from the first question, unless this task was cleared to ask again."""
+        ti = context["ti"]
+        first = ti.xcom_pull(task_ids=self.earlier_ids[0], key=ASKED) if self.earlier_ids else None
+        return instant(first["at"]) if first and ti.try_number == 1 else super().began(context)
+
+    def said_no(self, who: str) -> str:
+        """Word a refusal."""
+        return f"{who} rejected the recovery; nothing was launched"
+
+    def said_nothing(self) -> str:
+        """Word that nobody answered in time."""
+        return (
+            f"nobody approved the recovery within {duration(self.within)}; nothing was launched. Clear this task with "
+            "everything downstream to ask again"
+        )
+
+    def _earlier(self, context: Context) -> list[str]:
+        answers = (context["ti"].xcom_pull(task_ids=task, key=ANSWER) for task in self.earlier_ids)
+        return [str(answer["by"]) for answer in answers if answer]
+
+
+class AskBeforeWave(Ask):
+    """The pause before a wave: ask whether to go on."""
+
+    def __init__(self, *, plan: str, wave: str, pause: Pause, **kwargs: Any) -> None:
+        super().__init__(
+            plan=plan,
+            agree=CONTINUE,
+            refuse=STOP,
+            people=pause.approvers,
+            response_timeout=pause.timeout,
+            defaults=CONTINUE if pause.on_timeout == "continue" else None,
+            **kwargs,
+        )
+        self.wave, self.pause = wave, pause
+
+    def question(self, context: Context, preflight: Mapping[str, Any]) -> Sequence[str]:
+        """Ask what the plan asks, and say what comes next."""
+        launched = skip_where_nothing_starts(preflight, self.wave)
+        self.subject = f"Go on with wave {self.wave} of {self.plan}?"
+        self.body = pause_text(self.pause, preflight, self.wave, servers=launched)
+        return self.people
+
+    def objection(self, context: Context, who: str | None) -> str | None:
+        """Only those who are asked count."""
+        if who in self.pause.approvers:
+            return None
+        return f"{who or 'nobody'} is not among those who are asked: {', '.join(self.pause.approvers)}"
+
+    def said_no(self, who: str) -> str:
+        """Word a refusal."""
+        return f"{who} stopped the run before wave {self.wave}; nothing of it was launched"
+
+    def said_nothing(self) -> str:
+        """Word that nobody answered in time."""
+        return (
+            f"nobody answered before wave {self.wave} within {duration(self.within)}, and the plan says to fail then; "
+            "nothing of it was launched. Clear this task with everything downstream to ask again"
+        )
+
+
+class WaitBeforeWave(BaseOperator):
+    """Let a wave's ``delay_before`` pass, deferred: no worker is held. Marking it as successful ends the wait."""
+
+    ui_color = COLOURS["ui_color"]
+    ui_fgcolor = COLOURS["ui_fgcolor"]
+
+    def __init__(self, *, plan: str, wave: str, delay: timedelta, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.plan, self.wave, self.delay = plan, wave, delay
+
+    def execute(self, context: Context) -> NoReturn:
+        """Wait from now on; skip where the wave launches nothing."""
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        with failing_for_good():
+            skip_where_nothing_starts(preflight_result(context, self.plan), self.wave)
+        now = datetime.now(UTC)
+        context["ti"].xcom_push(key=WAITED, value={"at": now.isoformat(), "until": (now + self.delay).isoformat()})
+        self.log.info("wave %s starts in %s", self.wave, duration(self.delay))
+        self.defer(trigger=DateTimeTrigger(moment=now + self.delay), method_name=self.go_on.__name__)
+
+    def go_on(self, context: Context, event: Any = None) -> None:
+        """End the wait."""
+
+
+def skip_where_nothing_starts(preflight: Mapping[str, Any], wave: str) -> int:
+    """Return how many servers a wave launches; skip what stands before a wave that launches none."""
+    found = preflight["waves"][wave]
+    servers = sum(len(part["servers"]) for part in found["targets"])
+    if not found["selected"] or not servers:
+        raise AirflowSkipException(f"wave {wave} launches nothing in this run")
+    return servers
+
+
+def _triggered_by(context: Context) -> str | None:
+    return getattr(context["dag_run"], "triggering_user_name", None)

@@ -1,0 +1,101 @@
+"""The text of what people are asked: what will be launched, and what speaks against it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from drs_provider.dag.describing import duration, escaped, shortened
+from drs_provider.graph.approvals import Policy
+from drs_provider.plan.model import Pause
+from drs_provider.recovery.points import in_words
+from drs_provider.recovery.times import instant
+
+_MOST = 30
+"""Warnings that stand in full; preflight's log has all."""
+
+
+def approval_text(
+    preflight: Mapping[str, Any], policy: Policy, *, triggered_by: str | None, earlier: Sequence[str]
+) -> str:
+    """Say in Markdown what an approval launches, from which data, and what preflight warns of."""
+    who = escaped(triggered_by or "somebody whom Airflow does not name")
+    lines = [
+        f"**A real recovery of {escaped(preflight['plan'])}**, asked for by {who}: {escaped(preflight['reason'])}",
+        "",
+        "Once approved, these servers are launched as production. Nothing cleans them up; the source is left alone.",
+        "",
+        "| wave | servers | of which pinned | Region |",
+        "|---|---|---|---|",
+        *_waves(preflight),
+        "",
+        *_data(preflight),
+        *_warnings(preflight),
+        "",
+        f"{policy.required} must agree, of: {escaped(', '.join(policy.approvers) or 'anyone')}."
+        + (" Who triggered the run does not count." if policy.four_eyes else "")
+        + (f" Approved so far: {escaped(', '.join(earlier))}." if earlier else "")
+        + f" Without an answer within {duration(policy.timeout)} nothing is launched.",
+    ]
+    return "\n".join(lines)
+
+
+def pause_text(pause: Pause, preflight: Mapping[str, Any], wave: str, *, servers: int) -> str:
+    """Say in Markdown what the plan asks, what comes next, and what happens without an answer."""
+    then = "the run goes on" if pause.on_timeout == "continue" else "the run fails"
+    count = f"{servers} server{'s'[: servers != 1]}"
+    return "\n".join(
+        [
+            f"**{escaped(pause.message)}**",
+            "",
+            f"*Continue* launches wave {wave} of this {preflight['mode']}, {count}.",
+            "*Stop* launches neither this wave nor those after it; what is up is left to the run's own clean-up.",
+            "",
+            f"Asked: {escaped(', '.join(pause.approvers))}. Without an answer within {duration(pause.timeout)} {then}.",
+        ]
+    )
+
+
+def _waves(preflight: Mapping[str, Any]) -> list[str]:
+    rows = []
+    for name, wave in preflight["waves"].items():
+        if not wave["selected"]:
+            continue
+        servers = [server for part in wave["targets"] for server in part["servers"]]
+        regions = ", ".join(dict.fromkeys(part["region"] or part["aws_conn_id"] for part in wave["targets"]))
+        pinned = sum("point" in server for server in servers)
+        rows.append(f"| {name} | {len(servers)} | {pinned} | {escaped(regions)} |")
+    return rows
+
+
+def _data(preflight: Mapping[str, Any]) -> list[str]:
+    lines = []
+    if preflight["point_in_time"] != "latest":
+        lines.append(f"- Everything goes back to **{in_words(instant(preflight['point_in_time']))}** or just before.")
+    points = [
+        instant(server["point"]["at"])
+        for wave in preflight["waves"].values()
+        for part in wave["targets"]
+        for server in part["servers"]
+        if "point" in server
+    ]
+    if points:
+        lines.append(f"- Pinned servers hold data from {in_words(min(points))} to {in_words(max(points))}.")
+    if preflight["too_old"]:
+        names = escaped(shortened(tuple(preflight["too_old"])))
+        lines.append(f"- **Older than recovery.max_lag allows** ({len(preflight['too_old'])}): {names}.")
+    if preflight["replace_live_instances"]:
+        lines.append("- **Live recovered instances are terminated**: replace live instances was chosen.")
+    return lines
+
+
+def _warnings(preflight: Mapping[str, Any]) -> list[str]:
+    found = preflight["findings"]
+    if not found:
+        return ["Preflight warns of nothing."]
+    lines = ["", f"Preflight warns of {len(found)} thing{'s'[: len(found) != 1]}:", ""]
+    lines += [
+        f"- {escaped(one.get('hostname') or 'the run')}: {escaped(one['what'])}; {escaped(one['next_step'])}"
+        for one in found[:_MOST]
+    ]
+    if len(found) > _MOST:
+        lines.append(f"- and {len(found) - _MOST} more, in the log of preflight.check")
+    return lines

@@ -1,0 +1,64 @@
+"""Whole runs of plans against the simulator, and what they left."""
+
+import json
+
+SHOP = """\
+kind: ProtectionGroup
+name: db
+region: us-west-2
+servers:
+  - s-00000000000000001
+  - s-00000000000000002
+  - {id: s-00000000000000003, critical: false}
+---
+kind: ProtectionGroup
+name: web
+region: us-west-2
+select: {tags: {Tier: web}}
+---
+kind: RecoveryPlan
+name: shop
+rto: 45m
+rpo: 5m
+drill: {network: shared}
+waves:
+  - {name: database, groups: [db]}
+  - {name: web, groups: [web]}
+"""
+
+
+class Run:
+    """A run that has ended, and what it left."""
+
+    def __init__(self, dag_run, reports):
+        self.dag_run = dag_run
+        self.state = str(dag_run.state)
+        self.tasks = {}
+        for one in dag_run.get_task_instances():
+            name = one.task_id if one.map_index < 0 else f"{one.task_id}[{one.rendered_map_index or one.map_index}]"
+            self.tasks[name] = str(one.state)
+        (report,) = reports.rglob("report.json")
+        self.report = json.loads(report.read_text())
+
+    @property
+    def servers(self):
+        return {s["hostname"]: s["status"] for wave in self.report["waves"] for s in wave["servers"]}
+
+    def said(self, task_id):
+        one = next(ti for ti in self.dag_run.get_task_instances() if ti.task_id == task_id)
+        return one.xcom_pull(task_id, key="error")
+
+
+def calls(simulator, operation):
+    return [call for call in simulator.calls() if call["operation"] == operation]
+
+
+def instances(simulator, region="us-west-2", **client):
+    pages = simulator.client("ec2", region_name=region, **client).get_paginator("describe_instances").paginate()
+    found = [one for page in pages for reservation in page["Reservations"] for one in reservation["Instances"]]
+    recovered = [
+        one
+        for one in found
+        if any(tag["Key"] == "AWSElasticDisasterRecoverySourceServerID" for tag in one.get("Tags", ()))
+    ]
+    return {one["InstanceId"]: one["State"]["Name"] for one in recovered}
