@@ -4,7 +4,7 @@ import pytest
 from botocore.stub import Stubber
 from drs_provider.aws.launch_settings import LaunchSettingsHook, TemplateVersion
 from drs_provider.errors import AccessDenied, Conflict, ServiceUnavailable
-from drs_provider.recovery.settings_checks import Lookups, Surroundings
+from drs_provider.recovery.settings_candidates import Lookups, Surroundings
 from drs_provider.recovery.settings_template import NewVersion
 
 TEMPLATE = "lt-00000000000000001"

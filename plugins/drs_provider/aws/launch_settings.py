@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from drs_provider.aws.hook import Answer, DrsHook, in_batches
 from drs_provider.aws.refusals import translated
 from drs_provider.errors import AccessDenied, AwsError, ServiceUnavailable
-from drs_provider.recovery.settings_checks import Lookups, Surroundings
+from drs_provider.recovery.settings_candidates import Lookups, Surroundings
 from drs_provider.recovery.settings_template import NewVersion
 
 SIDE_BY_SIDE: Final = 8

@@ -14,13 +14,12 @@ from drs_provider.operators.connecting import AWS_FIELDS, DrsOperator, failing_f
 from drs_provider.operators.rendered import rendered_bool, rendered_ids, rendered_mapping
 from drs_provider.operators.settings_applying import (
     Applying,
-    Standing,
     ensure_sound,
     in_all,
     put_back,
     refusal_text,
-    survey,
 )
+from drs_provider.operators.settings_survey import Standing, survey
 from drs_provider.recovery.jobs import holders
 from drs_provider.recovery.times import instant, words
 from drs_provider.triggers.jobs import DrsJobEvent, DrsJobTrigger

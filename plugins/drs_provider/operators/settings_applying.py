@@ -5,21 +5,20 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from drs_provider.errors import AwsError, DrsProviderError, RunRefused
+from drs_provider.operators.settings_survey import Standing
 from drs_provider.recovery.settings import (
     CONFIGURATION_FIELDS,
     Change,
     compare,
     configuration_update,
-    normal,
     wrong_values,
 )
-from drs_provider.recovery.settings_checks import Candidate, SettingsFinding, lookups, validate
-from drs_provider.recovery.settings_memory import TAG, BeforeDrill, read_tag
-from drs_provider.recovery.settings_template import NewVersion, lost, new_version, read_template
+from drs_provider.recovery.settings_memory import TAG, BeforeDrill
+from drs_provider.recovery.settings_template import NewVersion, lost, new_version
 
 if TYPE_CHECKING:
     from drs_provider.aws.launch_settings import LaunchSettingsHook, TemplateVersion
@@ -28,49 +27,6 @@ PAUSES = (0.0, 1.0, 2.0, 4.0)
 """Looks at a version that was just made, after pauses of so many seconds: EC2 may not show it at once."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Standing:
-    """One server before anything is done.
-
-    ``candidate`` holds its settings as they are, or, where a drill's are to be put back first, as they will be then.
-    ``base``: the template version to build on. ``changes``: what is to be changed after that. ``before``: what a drill
-    left; ``put_back`` what of its DRS settings has to go back, ``default_goes_back`` whether the template does, and
-    ``restored`` both as changes. ``gone``: the template version to go back to, where it no longer exists.
-    """
-
-    candidate: Candidate
-    base: "TemplateVersion | None" = None
-    changes: tuple[Change, ...] = ()
-    before: BeforeDrill | None = None
-    put_back: tuple[Change, ...] = ()
-    default_goes_back: bool = False
-    restored: tuple[Change, ...] = ()
-    gone: int | None = None
-
-    @property
-    def server_id(self) -> str:
-        """The source server's id."""
-        return self.candidate.server_id
-
-    @property
-    def arn(self) -> str:
-        """The source server's ARN."""
-        return str((self.candidate.source or {})["arn"])
-
-
-@dataclass(frozen=True)
-class Survey:
-    """What was found: every server's standing, and everything that speaks against its settings."""
-
-    standings: tuple[Standing, ...]
-    findings: tuple[SettingsFinding, ...]
-
-    @property
-    def refusals(self) -> tuple[SettingsFinding, ...]:
-        """The findings that keep the settings from being applied."""
-        return tuple(finding for finding in self.findings if finding.severity == "refusal")
 
 
 def ensure_sound(settings: Mapping[str, Mapping[str, Any]]) -> None:
@@ -85,34 +41,6 @@ def refusal_text(reasons: Sequence[object]) -> str:
     lines = "\n".join(f"  - {reason}" for reason in reasons)
     count = len(reasons)
     return f"the launch settings are refused, {count} reason{'s'[: count != 1]}; nothing was changed:\n{lines}"
-
-
-def survey(
-    hook: "LaunchSettingsHook", settings: Mapping[str, Mapping[str, Any]], *, keep_drill: bool = False
-) -> Survey:
-    """Read and check; change nothing.
-
-    :param settings: effective settings by server id; a server without any is looked at only for what a drill left
-    :param keep_drill: build on what a drill left (another drill does) rather than to put it back first
-    """
-    sources = {str(one["sourceServerID"]): one for one in hook.source_servers(tuple(settings))}
-    before = {server: read_tag(source.get("tags")) for server, source in sources.items()}
-    read = [one for one in settings if one in sources and (normal(settings[one]) or before[one])]
-    configurations = hook.launch_configurations(read)
-    templates = {one: str(configurations[one].get("ec2LaunchTemplateID") or "") for one in read}
-    versions = hook.template_versions(_versions_to_read(templates, before))
-    standings = []
-    for server, wanted in settings.items():
-        candidate = Candidate(server, wanted, sources.get(server))
-        if server in configurations:
-            candidate = replace(candidate, configuration=configurations[server])
-            found = {number: versions.get((templates[server], number)) for number in _numbers(before[server])}
-            standings.append(_standing(candidate, found, before[server], keep_drill=keep_drill))
-        else:
-            standings.append(Standing(candidate))
-    standings = _with_instances(hook, standings)
-    checked = [one.candidate for one in standings if one.candidate.source is None or normal(one.candidate.wanted)]
-    return Survey(tuple(standings), validate(checked, hook.surroundings(lookups(checked))))
 
 
 def put_back(hook: "LaunchSettingsHook", standing: Standing) -> None:
@@ -207,91 +135,6 @@ def in_all(act: Callable[[Standing], None], standings: Iterable[Standing]) -> di
     chosen = tuple(standings)
     outcomes = zip(chosen, side_by_side(attempt, chosen), strict=True)
     return {standing.server_id: error for standing, error in outcomes if error is not None}
-
-
-def _versions_to_read(
-    templates: Mapping[str, str], before: Mapping[str, BeforeDrill | None]
-) -> list[tuple[str, int | None]]:
-    return [(name, number) for server, name in templates.items() if name for number in _numbers(before[server])]
-
-
-def _numbers(before: BeforeDrill | None) -> tuple[int | None, ...]:
-    return (None, *(before.version if before and before.version else ()))
-
-
-def _standing(
-    candidate: Candidate,
-    versions: Mapping[int | None, "TemplateVersion | None"],
-    before: BeforeDrill | None,
-    *,
-    keep_drill: bool,
-) -> Standing:
-    now = base = versions[None]
-    gone: int | None = None
-    configuration, changed = candidate.configuration, tuple[Change, ...]()
-    if before and not keep_drill:
-        changed = before.values_to_put_back(configuration)
-        configuration = {**configuration, **configuration_update(changed)}
-        base = _before_drill(now, versions, before)
-        gone = before.version[0] if before.version and _is_gone(now, base, versions, before) else None
-    data = None if base is None else base.data
-    candidate = replace(candidate, configuration=configuration, template=data)
-    goes_back = base is not None and now is not None and base.number != now.number
-    templates = _template_changes(now.data, base.data) if now and base and goes_back else ()
-    return Standing(
-        candidate,
-        base,
-        compare(candidate.wanted, configuration, data or {}),
-        before,
-        changed,
-        goes_back,
-        (*changed, *templates),
-        gone,
-    )
-
-
-def _before_drill(
-    now: "TemplateVersion | None", versions: Mapping[int | None, "TemplateVersion | None"], before: BeforeDrill
-) -> "TemplateVersion | None":
-    """Return the version that was the default before a drill; the present one where somebody chose another since."""
-    if now is None or before.version is None:
-        return now
-    was = versions.get(before.version[0])
-    return was if was and _is_the_drills(now, versions, before.version[1]) else now
-
-
-def _is_the_drills(now: "TemplateVersion", versions: Mapping[int | None, "TemplateVersion | None"], made: int) -> bool:
-    """Tell whether the default is what a drill made it: that version, or one with its settings (DRS makes some)."""
-    version = versions.get(made)
-    return now.number == made or (version is not None and read_template(version.data) == read_template(now.data))
-
-
-def _is_gone(
-    now: "TemplateVersion | None",
-    base: "TemplateVersion | None",
-    versions: Mapping[int | None, "TemplateVersion | None"],
-    before: BeforeDrill,
-) -> bool:
-    if now is None or before.version is None or versions.get(before.version[0]) is not None:
-        return False
-    return base is now and _is_the_drills(now, versions, before.version[1])
-
-
-def _template_changes(now: Mapping[str, Any], then: Mapping[str, Any]) -> tuple[Change, ...]:
-    live, old = read_template(now), read_template(then)
-    return tuple(Change(field, live[field], old[field]) for field in live if live[field] != old[field])
-
-
-def _with_instances(hook: "LaunchSettingsHook", standings: Sequence[Standing]) -> list[Standing]:
-    """Add the servers' own recovery instances where an address is at stake: a launch frees theirs."""
-    owners = [one.server_id for one in standings if one.candidate.template and one.candidate.result["private_ip"]]
-    own: dict[str, set[str]] = {server: set() for server in owners}
-    for instance in hook.recovery_instances(source_server_ids=owners) if owners else ():
-        own.setdefault(instance["sourceServerID"], set()).add(str(instance.get("ec2InstanceID")))
-    return [
-        replace(one, candidate=replace(one.candidate, instances=frozenset(own.get(one.server_id, ()))))
-        for one in standings
-    ]
 
 
 def _wanted(changes: Iterable[Change], *, in_drs: bool) -> dict[str, Any]:

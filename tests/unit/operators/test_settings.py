@@ -12,7 +12,7 @@ from drs_provider.aws.launch_settings import TemplateVersion
 from drs_provider.errors import AccessDenied, AwsError, Conflict, Throttled
 from drs_provider.operators.protection import DrsProtectRecoveryInstancesOperator
 from drs_provider.operators.settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
-from drs_provider.recovery.settings_checks import Surroundings
+from drs_provider.recovery.settings_candidates import Surroundings
 from kit.fake_drs import FakeDrs, MemoryStore
 
 PLUGINS = Path(__file__).parents[3] / "plugins"

@@ -2,7 +2,8 @@
 
 import pytest
 from drs_provider.recovery.settings import Change
-from drs_provider.recovery.settings_checks import Candidate, Lookups, Surroundings, lookups, validate
+from drs_provider.recovery.settings_candidates import Candidate, Lookups, Surroundings
+from drs_provider.recovery.settings_checks import lookups, validate
 from drs_provider.recovery.settings_placement import misplacement
 
 PROD = {"SubnetId": "subnet-prod", "VpcId": "vpc-1", "CidrBlock": "10.0.1.0/24", "AvailabilityZone": "us-west-2a"}
