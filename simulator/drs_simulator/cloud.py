@@ -63,6 +63,26 @@ def make_network(account: str, region: str, network: NetworkSpec) -> dict[str, s
     return made
 
 
+def make_origin_network(account: str, region: str, cidr: str) -> str:
+    """Create a VPC with one subnet, both of this range, for the servers that DRS protects; returns the subnet's id."""
+    backend = ec2(account, region)
+    vpc = backend.create_vpc(cidr, tags=[{"Key": "Name", "Value": "origin"}])
+    zones = [zone.name for zone in backend.describe_availability_zones()]
+    subnet = backend.create_subnet(vpc.id, cidr, availability_zone=zones[0])
+    subnet.default_for_az = False
+    subnet.add_tag("Name", "origin")
+    return str(subnet.id)
+
+
+def rename(account: str, region: str, instance_id: str, wanted: str) -> None:
+    """Give an instance that was just run the id that it is known by elsewhere."""
+    backend = ec2(account, region)
+    instance = find(account, region, instance_id)
+    instance.id = wanted
+    if instance_id in backend.tags:
+        backend.tags[wanted] = backend.tags.pop(instance_id)
+
+
 def drop_default_vpc(account: str, region: str) -> None:
     """Take moto's default VPC away, as well-kept accounts have none."""
     backend = ec2(account, region)
@@ -219,7 +239,7 @@ def _set_state(instance: Any, name: str, code: int) -> None:
 
 def find(account: str, region: str, instance_id: str) -> Any:
     """Return moto's instance, or None."""
-    for reservation in ec2(account, region).reservations.values():
+    for reservation in reversed(ec2(account, region).reservations.values()):
         for instance in reservation.instances:
             if instance.id == instance_id:
                 return instance

@@ -1,6 +1,7 @@
 """Lengths of time as people write them (``90s``, ``10m``, ``1h30m``) and as DRS writes them (``PT1M30S``)."""
 
 import re
+import sys
 from datetime import timedelta
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -15,7 +16,7 @@ def seconds_of(text: object) -> float:
     if isinstance(text, bool):
         raise ValueError(f"{text!r} is no length of time: write 90s, 10m, 2h, 1d or 1h30m")  # noqa: TRY004 - pydantic collects ValueError
     if isinstance(text, int | float):
-        return float(text)
+        return float(min(text, sys.float_info.max))
     if not isinstance(text, str):
         raise ValueError(f"{text!r} is no length of time: write 90s, 10m, 2h, 1d or 1h30m")  # noqa: TRY004 - pydantic collects ValueError
     bare = text.strip()

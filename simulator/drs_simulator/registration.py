@@ -21,7 +21,8 @@ from drs_simulator import moto_speed
 from drs_simulator.clock import Clock
 from drs_simulator.errors import BadInput
 from drs_simulator.fleet import Fleet, parsed, read_fleet
-from drs_simulator.simulator import Simulator
+from drs_simulator.origins import ensure_origins
+from drs_simulator.simulator import LOOKS_AT_INSTANCES, Simulator
 
 ACCOUNT = re.compile(r"\d{12}")
 EMPTY_FLEET: dict[str, Any] = {"accounts": [{"id": "123456789012", "regions": []}]}
@@ -124,6 +125,8 @@ def _wrap_actions() -> None:
             simulator = current()
             with simulator.world.lock:
                 simulator.world.advance()
+                if self.service_name in LOOKS_AT_INSTANCES:
+                    ensure_origins(simulator.world, self.current_account, self.region)
         return original(self)
 
     BaseResponse.call_action = call_action  # type: ignore[method-assign]  # moto has no hook for it

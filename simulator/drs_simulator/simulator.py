@@ -21,6 +21,7 @@ from drs_simulator.faults.specification import AnyFault
 from drs_simulator.fleet import Fleet
 from drs_simulator.moto_state import clear_moto, seed_moto
 from drs_simulator.operations.registry import OPERATIONS, Context
+from drs_simulator.origins import ensure_origins
 from drs_simulator.refusing import injected
 from drs_simulator.validation import answer_faults, request_faults
 from drs_simulator.wire import Reply
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 WITHOUT_INITIALIZATION = frozenset({"InitializeService", "ListTagsForResource", "TagResource", "UntagResource"})
 """Operations whose model has no UninitializedAccountException."""
+
+LOOKS_AT_INSTANCES = frozenset({"ec2", "ssm"})
 
 READS = ("Describe", "Get", "List")
 
@@ -154,6 +157,9 @@ class Simulator:
                 self.world.advance()
                 return self.answer_drs(call) if call.service == "drs" else moto()
 
+        if call.service in LOOKS_AT_INSTANCES:
+            with self.world.lock:
+                ensure_origins(self.world, call.account, call.region)
         handler = self.overlays.handler(call)
         reply = handler(call, forward) if handler is not None else forward()
         if call.operation is None or not call.operation.startswith(READS):

@@ -145,6 +145,7 @@ def _shown(asked: Asked, execution: Execution) -> dict[str, Any]:
         "ExecutedBy": execution.executed_by,
         "Outputs": {},
         "Targets": [],
+        "ResolvedTargets": {"ParameterValues": [], "Truncated": False},
     }
     if execution.status == "Success" and told is not None:
         shown["Outputs"] = {name: list(values) for name, values in told.outputs.items()}

@@ -195,3 +195,27 @@ def test_an_ops_item_is_kept_and_a_twin_is_refused(sim, ssm):
         f"A similar OpsItem already exists. OpsItem ID: {name}",
     )
     assert refusal(ssm.get_ops_item, OpsItemId="oi-000000000000")[0] == "OpsItemNotFoundException"
+
+
+def test_a_listed_runbook_has_the_members_that_the_service_gave(sim, ssm):
+    name = started(ssm)
+    sim.advance("5m")
+    listed = ssm.describe_automation_executions(Filters=[{"Key": "ExecutionId", "Values": [name]}])
+    (item,) = listed["AutomationExecutionMetadataList"]
+
+    assert set(item) >= {
+        "AutomationExecutionId",
+        "AutomationExecutionStatus",
+        "AutomationType",
+        "DocumentName",
+        "DocumentVersion",
+        "ExecutedBy",
+        "ExecutionEndTime",
+        "ExecutionStartTime",
+        "LogFile",
+        "Mode",
+        "Outputs",
+        "ResolvedTargets",
+        "Targets",
+    }
+    assert item["ResolvedTargets"] == {"ParameterValues": [], "Truncated": False}
