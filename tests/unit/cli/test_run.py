@@ -78,27 +78,25 @@ class Airflow:
         return httpx.Response(200, json={})
 
     def shown(self, path):
-        if path == "/dags":
-            return page("dags", [self.dag])
-        if path == "/dags/drs.shop/details":
-            return httpx.Response(200, json=self.dag)
-        if path == "/dags/drs.shop/tasks":
-            return httpx.Response(
-                200, json={"tasks": [{"task_id": t, "downstream_task_ids": below(t)} for t in self.states]}
-            )
-        if path == "/dags/drs.shop/dagRuns":
-            return page("dag_runs", self.runs)
-        for one in self.runs:
-            if path == f"/dags/drs.shop/dagRuns/{one['dag_run_id']}":
-                return httpx.Response(200, json=one)
-        if path.endswith("/taskInstances"):
-            return page("task_instances", [{"task_id": t, "state": s, "map_index": -1} for t, s in self.states.items()])
-        if path.endswith("/hitlDetails"):
-            return page("hitl_details", self.questions)
         if "/xcomEntries/" in path:
             task, key = path.split("/taskInstances/")[1].split("/xcomEntries/")
-            if (task, key) in self.xcoms:
-                return httpx.Response(200, json={"value": self.xcoms[task, key]})
+            known = {path: {"value": self.xcoms[task, key]}} if (task, key) in self.xcoms else {}
+        else:
+            of = "/dags/drs.shop/dagRuns"
+            edges = [{"task_id": task, "downstream_task_ids": below(task)} for task in self.states]
+            instances = [{"task_id": task, "state": state, "map_index": -1} for task, state in self.states.items()]
+            known = {
+                "/dags": page("dags", [self.dag]),
+                "/dags/drs.shop/details": self.dag,
+                "/dags/drs.shop/tasks": {"tasks": edges},
+                of: page("dag_runs", self.runs),
+            }
+            for one in self.runs:
+                known[f"{of}/{one['dag_run_id']}"] = one
+                known[f"{of}/{one['dag_run_id']}/taskInstances"] = page("task_instances", instances)
+                known[f"{of}/{one['dag_run_id']}/hitlDetails"] = page("hitl_details", self.questions)
+        if path in known:
+            return httpx.Response(200, json=known[path])
         return httpx.Response(404, json={"detail": "not found"})
 
     def wave(self, name, start, job):
@@ -119,7 +117,7 @@ class Airflow:
 
 
 def page(name, rows):
-    return httpx.Response(200, json={name: rows, "total_entries": len(rows)})
+    return {name: rows, "total_entries": len(rows)}
 
 
 def below(task):
@@ -237,7 +235,7 @@ RIGHT = "it takes PUT on task instances (can_edit on Task Instances)."
         ),
     ],
 )
-def test_what_airflow_refuses_is_said_with_what_to_do_next(drs, airflow, key, answer, arguments, said):
+def test_what_airflow_refuses_is_said_with_what_to_do_next(drs, airflow, key, answer, arguments, said):  # noqa: PLR0917  (a table's columns)
     airflow.answers[key] = answer
 
     with pytest.raises(AirflowError) as caught:
@@ -299,8 +297,8 @@ def test_wrong_use_is_told_from_a_refusal(drs, environ, arguments, said):
         (
             ["start", "shop"],
             (
-                "shop has a run that is not over, manual__1, and a plan has one run at a time: wait for it (drs run wait "
-                "shop) or cancel it (drs run cancel shop)"
+                "shop has a run that is not over, manual__1, and a plan has one run at a time: wait for it (drs run "
+                "wait shop) or cancel it (drs run cancel shop)"
             ),
         ),
         (["resume", "shop"], "shop is not paused"),
@@ -336,7 +334,7 @@ def test_a_run_that_is_over_is_left_alone(drs, airflow, action):
 def test_a_paused_plan_is_not_started(drs, airflow):
     airflow.dag["is_paused"] = True
 
-    with pytest.raises(DrsProviderError, match="^shop is paused, so a run would not begin: drs run resume shop$"):
+    with pytest.raises(DrsProviderError, match=r"^shop is paused, so a run would not begin: drs run resume shop$"):
         drs("start", "shop")
 
 
@@ -396,7 +394,7 @@ def test_a_wait_bears_an_airflow_that_restarts(drs, airflow):
         options,
         environ=ENVIRON,
         transport=httpx.MockTransport(answer),
-        control_of=lambda client, say: Control(client, news.append, lambda _: None, iter(range(999)).__next__),
+        control_of=lambda client, **_: Control(client, news.append, lambda _: None, iter(range(999)).__next__),
     )
 
     assert code == 0
@@ -420,8 +418,8 @@ def test_a_cancel_gives_its_order_to_every_wave_that_has_not_begun_and_marks_onl
     assert (code, said) == (
         0,
         (
-            "manual__1 of shop is cancelled, and will end red; two and three: not started any more; one: DRS cannot cancel "
-            "a job, so it is watched to its end; then a drill is cleaned up, and the report is written\n"
+            "manual__1 of shop is cancelled, and will end red; two and three: not started any more; one: DRS cannot "
+            "cancel a job, so it is watched to its end; then a drill is cleaned up, and the report is written\n"
         ),
     )
 
@@ -469,8 +467,8 @@ def test_a_drill_that_was_cleaned_up_is_not_patched_together(drs, airflow):
         drs("retry", "shop", "two")
 
     assert str(caught.value) == (
-        "the drill manual__1 is over, and its clean-up has terminated the 1 servers that wave two had launched: start a "
-        "new drill, drs run start shop --wave two"
+        "the drill manual__1 is over, and its clean-up has terminated the 1 servers that wave two had launched: start "
+        "a new drill, drs run start shop --wave two"
     )
     assert airflow.changed == []
 
@@ -496,7 +494,7 @@ def test_several_questions_are_told_apart_by_task_or_wave(drs, airflow):
     airflow.ask("three.pause")
 
     with pytest.raises(
-        UsageError, match="^2 tasks wait for a person, two.pause and three.pause: name one with --task$"
+        UsageError, match=r"^2 tasks wait for a person, two.pause and three.pause: name one with --task$"
     ):
         drs("approve", "shop")
     assert drs("approve", "shop", "--wave", "three")[1] == "three.pause: Approve\n"
@@ -515,7 +513,7 @@ def test_an_answer_that_came_too_late_is_refused(drs, airflow):
     airflow.ask("two.pause")
     airflow.answers["PATCH", "/hitlDetails"] = httpx.Response(409, json={"detail": "already updated"})
 
-    with pytest.raises(DrsProviderError, match="^somebody has answered two.pause already: drs run status shop$"):
+    with pytest.raises(DrsProviderError, match=r"^somebody has answered two.pause already: drs run status shop$"):
         drs("approve", "shop")
 
 
