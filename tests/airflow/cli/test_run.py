@@ -171,6 +171,13 @@ def test_a_cancelled_run_starts_nothing_more_watches_what_runs_and_ends_red(drs,
     assert report["cleanup"]["state"] == "done"
 
 
+def test_a_paused_run_starts_nothing(drs, stack, started):
+    assert launches(stack, "paused") == ["one"]
+    assert drs.look("paused")["is_paused"]
+    assert "paused is paused, so a run would not begin" in drs("start", "paused", code=1)
+    assert drs("resume", "paused") == "paused goes on\n"
+
+
 def test_a_skipped_wave_is_left_out_in_its_turn_and_those_after_it_go_on(drs, stack, started):
     drs("wait", "skipping")
 
@@ -198,12 +205,7 @@ def test_a_failed_wave_runs_again_without_those_that_are_up(drs, stack, started)
     assert report["run"]["started_at"][:19] == began[:19], "the recovery time counts from the first start"
 
 
-def test_a_paused_run_starts_nothing_until_it_is_resumed(drs, stack, started):
-    assert launches(stack, "paused") == ["one"]
-    assert drs.look("paused")["is_paused"]
-    assert "paused is paused, so a run would not begin" in drs("start", "paused", code=1)
-    assert drs("resume", "paused") == "paused goes on\n"
-
+def test_a_resumed_run_goes_on_to_its_end(drs, stack, started):
     drs("wait", "paused")
 
     assert launches(stack, "paused") == ["one", "two", "three"]
