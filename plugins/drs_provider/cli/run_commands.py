@@ -348,7 +348,13 @@ def _why_no_retry(run: RunNow, wave: WaveNow) -> str:
         broken = [one.name for one in run.waves if one.state in ("failed", "cancelled")]
         hint = f": retry {some(broken)} instead, this wave comes after it" if broken else ""
         return f"wave {wave.name} has not failed, it was not started{hint}"
-    words = {"asks": "waits for a person", "running": "runs", "done": "is done", "skipped": "was left out"}
+    words = {
+        "asks": "waits for a person",
+        "waiting": "waits for its turn",
+        "running": "runs",
+        "done": "is done",
+        "skipped": "was left out",
+    }
     return f"wave {wave.name} has not failed: it {words.get(wave.state, wave.state)}"
 
 

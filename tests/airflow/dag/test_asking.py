@@ -1,0 +1,240 @@
+"""The tasks that ask people, leg by leg: what they ask, whose answer they take, what they leave."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from airflow.providers.standard.operators import hitl
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskAwaitingInput
+from drs_provider.dag.asking import AskApproval, AskBeforeWave
+from drs_provider.graph.approvals import Policy
+from drs_provider.plan.model import Pause
+
+pytestmark = pytest.mark.airflow
+
+POLICY = Policy(2, ("ann", "bob", "cyd"), timedelta(minutes=30), always=True, four_eyes=True)
+IDS = ("preflight.approval", "preflight.approval_2")
+SERVERS = [
+    {
+        "server_id": "s-1",
+        "hostname": "db1",
+        "point": {"snapshot_id": "pit-1", "at": "2026-11-22T04:00:00+00:00", "why": "source_unreachable"},
+    },
+    {"server_id": "s-2", "hostname": "db2"},
+]
+CHECKED = {
+    "plan": "shop",
+    "passed": True,
+    "mode": "recovery",
+    "reason": "{{ 7 * 7 }} *fire*",
+    "point_in_time": "latest",
+    "needs_approval": True,
+    "too_old": ["db1"],
+    "replace_live_instances": False,
+    "checked_at": "2026-11-22T05:00:00+00:00",
+    "findings": [{"severity": "warning", "hostname": "db1", "what": "STALLED", "next_step": "go on"}],
+    "waves": {
+        "database": {
+            "selected": True,
+            "targets": [{"aws_conn_id": "aws_default", "region": "us-west-2", "servers": SERVERS}],
+        },
+        "web": {"selected": False, "targets": []},
+    },
+}
+
+
+class Ti:
+    """A task instance: XComs of the whole run, pushed under its own task."""
+
+    def __init__(self, task_id, left, try_number=1):
+        self.id, self.task_id, self.left, self.try_number = "ti-1", task_id, left, try_number
+
+    def xcom_pull(self, task_ids, key="return_value"):
+        return self.left.get((task_ids, key))
+
+    def xcom_push(self, key, value):
+        self.left[self.task_id, key] = value
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What was written as Airflow's human-in-the-loop request."""
+    requests = []
+    monkeypatch.setattr(hitl, "upsert_hitl_detail", lambda **request: requests.append(request))
+    return requests
+
+
+def context(task, preflight=None, *, triggered_by="ann", try_number=1, **left):
+    xcoms = {("preflight.check", "preflight"): {**CHECKED, **(preflight or {})}}
+    xcoms |= {tuple(name.rsplit("/", 1)): value for name, value in left.items()}
+    ti = Ti(task.task_id, xcoms, try_number)
+    return {"ti": ti, "task_instance": ti, "dag_run": SimpleNamespace(triggering_user_name=triggered_by)}
+
+
+def approval(number=1):
+    return AskApproval(task_id=IDS[number - 1], plan="shop", policy=POLICY, number=number, task_ids=IDS)
+
+
+def pause(**changes):
+    asking = Pause.model_validate({"message": "Is it up?", "approvers": ["bob"], "timeout": "2h", **changes})
+    return AskBeforeWave(task_id="database.pause", plan="shop", wave="database", pause=asking)
+
+
+def answered(option, who, **changes):
+    user = {"id": "7", "name": who} if who else None
+    at = datetime(2026, 11, 22, 5, 9, tzinfo=UTC)
+    return {"chosen_options": [option], "params_input": {}, "responded_at": at, "responded_by_user": user} | changes
+
+
+EXPIRED = {"error": "The response timeout has passed", "error_type": "timeout"}
+
+
+def test_an_approval_says_what_it_launches_and_what_speaks_against_it(asked):
+    task = approval()
+
+    with pytest.raises(TaskAwaitingInput) as waits:
+        task.execute(context(task))
+
+    (request,) = asked
+    assert request["subject"] == "Recover shop? Approval 1 of 2"
+    assert request["options"] == ["Approve", "Reject"]
+    assert request["assigned_users"] == [{"id": name, "name": name} for name in ("bob", "cyd")]
+    assert request["body"] == (
+        "**A real recovery of shop**, asked for by ann: \\{\\{ 7 \\* 7 \\}\\} \\*fire\\*\n"
+        "\n"
+        "Once approved, these servers are launched as production. Nothing cleans them up; the source is left alone.\n"
+        "\n"
+        "| wave | servers | of which pinned | Region |\n"
+        "|---|---|---|---|\n"
+        "| database | 2 | 1 | us-west-2 |\n"
+        "\n"
+        "- Pinned servers hold data from 2026-11-22 04:00:00 UTC to 2026-11-22 04:00:00 UTC.\n"
+        "- **Older than recovery.max_lag allows** (1): db1.\n"
+        "\n"
+        "Preflight warns of 1 thing:\n"
+        "\n"
+        "- db1: STALLED; go on\n"
+        "\n"
+        "2 must agree, of: ann, bob, cyd. Who triggered the run does not count. "
+        "Without an answer within 30m nothing is launched."
+    )
+    assert round(waits.value.timeout.total_seconds()) == 1800
+
+
+def test_a_drill_is_not_asked_even_where_only_this_task_was_cleared(asked):
+    task = approval()
+
+    with pytest.raises(AirflowSkipException):
+        task.execute(context(task, {"mode": "drill", "needs_approval": False}))
+
+    assert asked == []
+
+
+@pytest.mark.parametrize("who", ["ann", "eve", None])
+def test_an_answer_that_does_not_count_is_asked_for_again_and_leaves_nothing(asked, who):
+    task = approval()
+    given = context(task)
+
+    with pytest.raises(TaskAwaitingInput):
+        task.execute_complete(given, answered("Approve", who))
+
+    assert len(asked) == 1
+    assert (task.task_id, "answer") not in given["ti"].left
+
+
+def test_the_second_approval_is_for_another_person_and_within_the_time_of_the_first(asked):
+    task = approval(2)
+    began = datetime.now(UTC) - timedelta(minutes=20)
+    first = {
+        "preflight.approval/answer": {"chosen": "Approve", "by": "bob"},
+        "preflight.approval/asked": {"at": began.isoformat(), "until": "-", "try": 1},
+    }
+
+    with pytest.raises(TaskAwaitingInput) as waits:
+        task.execute(context(task, **first))
+    with pytest.raises(TaskAwaitingInput):
+        task.execute_complete(context(task, **first), answered("Approve", "bob"))
+    given = context(task, **first)
+    task.execute_complete(given, answered("Approve", "cyd"))
+
+    assert [user["id"] for user in asked[0]["assigned_users"]] == ["cyd"]
+    assert timedelta(minutes=9) < waits.value.timeout <= timedelta(minutes=10)
+    assert given["ti"].left[task.task_id, "answer"] == {
+        "chosen": "Approve",
+        "by": "cyd",
+        "at": "2026-11-22T05:09:00+00:00",
+        "checked_at": CHECKED["checked_at"],
+        "expired": False,
+    }
+
+
+def test_being_asked_again_gives_no_more_time_and_clearing_does(asked):
+    until = (datetime.now(UTC) + timedelta(minutes=3)).isoformat()
+    before = {"preflight.approval/asked": {"at": "2026-11-22T05:00:00+00:00", "until": until, "try": 1}}
+    waited = []
+    for number in (1, 2):
+        task = approval()
+        with pytest.raises(TaskAwaitingInput) as waits:
+            task.execute(context(task, try_number=number, **before))
+        waited.append(round(waits.value.timeout.total_seconds() / 60))
+
+    assert waited == [3, 30]
+
+
+@pytest.mark.parametrize(
+    ("task", "event", "said"),
+    [
+        pytest.param(
+            approval(), answered("Reject", "bob"), "bob rejected the recovery; nothing was launched", id="rejected"
+        ),
+        pytest.param(
+            approval(),
+            EXPIRED,
+            "nobody approved the recovery within 30m; nothing was launched. Clear this task with everything downstream "
+            "to ask again",
+            id="an approval expired",
+        ),
+        pytest.param(
+            pause(),
+            answered("Stop", "bob"),
+            "bob stopped the run before wave database; nothing of it was launched",
+            id="stopped",
+        ),
+        pytest.param(
+            pause(),
+            EXPIRED,
+            "nobody answered before wave database within 2h, and the plan says to fail then; nothing of it was "
+            "launched. Clear this task with everything downstream to ask again",
+            id="a pause expired",
+        ),
+        pytest.param(
+            pause(),
+            {"error": "bad form", "error_type": "unknown"},
+            "Airflow could not take the answer: bad form; clear this task to ask again",
+            id="an answer that Airflow could not take",
+        ),
+    ],
+)
+def test_an_end_without_consent_fails_the_task_for_good(asked, task, event, said):
+    with pytest.raises(AirflowFailException) as failed:
+        task.execute_complete(context(task), event)
+
+    assert str(failed.value) == said
+
+
+def test_a_pause_that_may_expire_goes_on_and_says_that_nobody_answered(asked):
+    task = pause(on_timeout="continue")
+    given = context(task)
+
+    task.execute_complete(given, answered("Continue", None, timedout=True))
+
+    answer = given["ti"].left[task.task_id, "answer"]
+    assert (answer["chosen"], answer["by"], answer["expired"]) == ("Continue", None, True)
+
+
+def test_a_pause_before_a_wave_that_launches_nothing_asks_nobody(asked):
+    asking = Pause.model_validate({"message": "Is it up?", "approvers": ["bob"]})
+    task = AskBeforeWave(task_id="web.pause", plan="shop", wave="web", pause=asking)
+
+    with pytest.raises(AirflowSkipException):
+        task.execute(context(task))

@@ -1,0 +1,542 @@
+"""``drs run`` against an Airflow that answers what the test says: every refusal in words, every exit code."""
+
+import json
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from drs_provider.cli import run
+from drs_provider.cli.airflow_client import AirflowError, subject
+from drs_provider.cli.main import _parser
+from drs_provider.cli.options import UsageError
+from drs_provider.cli.run_commands import Control
+from drs_provider.errors import DrsProviderError
+
+URL = "http://airflow.test/prefix"
+ENVIRON = {"DRS_AIRFLOW_URL": URL, "DRS_AIRFLOW_USER": "ada", "DRS_AIRFLOW_PASSWORD": "secret"}
+RUN = "manual__1"
+CHAIN = {"one": [], "two": ["one"], "three": ["two"]}
+
+
+class Airflow:
+    """Answers as Airflow 3.3 does; ``answers`` wins over that, ``changed`` holds what was asked to change."""
+
+    def __init__(self):
+        self.dag = {
+            "dag_id": "drs.shop",
+            "is_paused": False,
+            "params": {"mode": {"value": "drill"}, "waves": {"value": list(CHAIN)}},
+        }
+        self.runs = [
+            {
+                "dag_id": "drs.shop",
+                "dag_run_id": RUN,
+                "state": "running",
+                "run_after": "2026-11-23T10:00:00Z",
+                "start_date": "2026-11-23T10:00:01Z",
+                "end_date": None,
+                "triggering_user_name": "ada",
+                "conf": {"mode": "drill"},
+                "note": None,
+            }
+        ]
+        self.states = {"preflight.check": "success", "finish.clean_up": None, "finish.report": None}
+        for wave in CHAIN:
+            self.states |= {f"{wave}.{task}": None for task in ("start_recovery", "recovery_job", "servers")}
+        self.xcoms = {}
+        self.questions = []
+        self.answers = {}
+        self.changed = []
+
+    def __call__(self, request):
+        path = request.url.path.removeprefix("/prefix").removeprefix("/api/v2")
+        for (method, part), answer in self.answers.items():
+            if method == request.method and part in path:
+                if isinstance(answer, Exception):
+                    raise answer
+                return answer
+        if path == "/auth/token":
+            return httpx.Response(201, json={"access_token": "token"})
+        assert request.headers["Authorization"].startswith("Bearer ")
+        if request.method != "GET":
+            body = json.loads(request.content)
+            self.changed.append((request.method, path.removeprefix("/dags/drs.shop"), body))
+            return self.change(path, body)
+        return self.shown(path)
+
+    def change(self, path, body):
+        if path.endswith("/dagRuns"):
+            started = {**self.runs[0], "dag_run_id": "manual__2", "state": "queued", "conf": body["conf"]}
+            self.runs.insert(0, started)
+            return httpx.Response(200, json=started)
+        if "state-store" in path:
+            return httpx.Response(204)
+        if path.endswith(f"/dagRuns/{RUN}"):
+            self.runs[0]["note"] = body["note"]
+        if path.endswith("clearTaskInstances"):
+            return httpx.Response(200, json={"task_instances": [{"task_id": one} for one in body["task_ids"]]})
+        return httpx.Response(200, json={})
+
+    def shown(self, path):
+        if "/xcomEntries/" in path:
+            task, key = path.split("/taskInstances/")[1].split("/xcomEntries/")
+            known = {path: {"value": self.xcoms[task, key]}} if (task, key) in self.xcoms else {}
+        else:
+            of = "/dags/drs.shop/dagRuns"
+            edges = [{"task_id": task, "downstream_task_ids": below(task)} for task in self.states]
+            instances = [{"task_id": task, "state": state, "map_index": -1} for task, state in self.states.items()]
+            known = {
+                "/dags": page("dags", [self.dag]),
+                "/dags/drs.shop/details": self.dag,
+                "/dags/drs.shop/tasks": {"tasks": edges},
+                of: page("dag_runs", self.runs),
+            }
+            for one in self.runs:
+                known[f"{of}/{one['dag_run_id']}"] = one
+                known[f"{of}/{one['dag_run_id']}/taskInstances"] = page("task_instances", instances)
+                known[f"{of}/{one['dag_run_id']}/hitlDetails"] = page("hitl_details", self.questions)
+        if path in known:
+            return httpx.Response(200, json=known[path])
+        return httpx.Response(404, json={"detail": "not found"})
+
+    def wave(self, name, start, job):
+        self.states |= {f"{name}.start_recovery": start, f"{name}.recovery_job": job}
+
+    def ask(self, task, *options, params=None):
+        self.states[task] = "awaiting_input"
+        self.questions.append(
+            {
+                "task_instance": {"task_id": task, "map_index": -1, "state": "awaiting_input"},
+                "subject": "May it go on?",
+                "options": options or ["Approve", "Reject"],
+                "created_at": "2026-11-23T10:00:05Z",
+                "params": params or {},
+                "response_received": False,
+            }
+        )
+
+
+def page(name, rows):
+    return {name: rows, "total_entries": len(rows)}
+
+
+def below(task):
+    wave, _, name = task.partition(".")
+    if name == "start_recovery":
+        return [f"{wave}.recovery_job"]
+    return [f"{other}.start_recovery" for other, above in CHAIN.items() if name == "recovery_job" and wave in above]
+
+
+@pytest.fixture
+def airflow():
+    return Airflow()
+
+
+@pytest.fixture
+def drs(airflow, capsys):
+    """Run a command; return its exit code, and what it printed."""
+
+    def drs(*arguments, environ=ENVIRON):
+        clock = iter(range(0, 100000, 50))
+        options = _parser().parse_args(["run", *arguments])
+        code = run.run(
+            options,
+            environ=environ,
+            transport=httpx.MockTransport(airflow),
+            control_of=lambda client, say: Control(
+                client,
+                say,
+                sleep=lambda _: None,
+                monotonic=lambda: next(clock),
+                now=lambda: datetime(2026, 11, 23, 10, 1, 1, tzinfo=UTC),
+            ),
+        )
+        return code, capsys.readouterr().out
+
+    return drs
+
+
+LOGIN = ("POST", "/auth/token")
+RIGHT = "it takes PUT on task instances (can_edit on Task Instances)."
+
+
+@pytest.mark.parametrize(
+    ("key", "answer", "arguments", "said"),
+    [
+        pytest.param(
+            LOGIN,
+            httpx.Response(401, json={"detail": "Invalid credentials"}),
+            ["status", "shop"],
+            f"{URL} refused the login of 'ada': check --user and --password, or DRS_AIRFLOW_USER and "
+            "DRS_AIRFLOW_PASSWORD",
+            id="refused login",
+        ),
+        pytest.param(
+            LOGIN,
+            httpx.Response(404, text="<html>"),
+            ["status", "shop"],
+            f"{URL} does not speak Airflow 3's API (POST /auth/token was answered with 404): check --airflow or "
+            "DRS_AIRFLOW_URL; it is the address of Airflow's pages, with its path prefix and without /api/v2",
+            id="wrong address",
+        ),
+        pytest.param(
+            ("GET", "/details"),
+            httpx.Response(200, text="<html>"),
+            ["status", "shop"],
+            f"{URL} does not speak Airflow 3's API (GET /prefix/api/v2/dags/drs.shop/details was answered with no "
+            "JSON): check --airflow or DRS_AIRFLOW_URL; it is the address of Airflow's pages, with its path prefix "
+            "and without /api/v2",
+            id="a web page",
+        ),
+        pytest.param(
+            LOGIN,
+            httpx.ConnectError("Connection refused"),
+            ["status", "shop"],
+            f"no answer from {URL}: Connection refused. Is Airflow up, and is this its address (--airflow, "
+            "DRS_AIRFLOW_URL)? Running DRS jobs go on without it",
+            id="Airflow is down",
+        ),
+        pytest.param(
+            ("PATCH", "/dags/drs.shop"),
+            httpx.ReadTimeout("slow"),
+            ["pause", "shop"],
+            f"{URL} did not answer within 30 s. Whether Airflow did it (pause and resume the plan) is not known: "
+            "look at the status",
+            id="no answer to a change",
+        ),
+        pytest.param(
+            ("GET", "/details"),
+            httpx.Response(401, json={"detail": "Invalid JWT"}),
+            ["status", "shop"],
+            f"{URL} does not accept the token: it is wrong or has expired; ask for a new one, or give --user and "
+            "--password",
+            id="expired token",
+        ),
+        pytest.param(
+            ("PUT", "/state-store"),
+            httpx.Response(403, json={"detail": "Forbidden"}),
+            ["cancel", "shop"],
+            f"user ada may not give orders to tasks: {RIGHT}",
+            id="no right to cancel",
+        ),
+        pytest.param(
+            ("PATCH", "/dags/drs.shop"),
+            httpx.Response(403, json={"detail": "Forbidden"}),
+            ["pause", "shop"],
+            "user ada may not pause and resume the plan: it takes PUT on the DAG (can_edit on the DAG).",
+            id="no right to pause",
+        ),
+        pytest.param(
+            ("GET", "/tasks"),
+            httpx.Response(500, json={"detail": "database is locked"}),
+            ["status", "shop"],
+            "Airflow answered 500 when asked to read the plan's runs: database is locked",
+            id="Airflow is ill",
+        ),
+    ],
+)
+def test_what_airflow_refuses_is_said_with_what_to_do_next(drs, airflow, key, answer, arguments, said):  # noqa: PLR0917  (a table's columns)
+    airflow.answers[key] = answer
+
+    with pytest.raises(AirflowError) as caught:
+        drs(*arguments)
+
+    assert str(caught.value) == said
+
+
+def test_a_start_that_the_user_may_not_make_names_the_right(drs, airflow):
+    airflow.runs[0]["state"] = "success"
+    airflow.answers["POST", "/dagRuns"] = httpx.Response(403, json={"detail": "Forbidden"})
+
+    with pytest.raises(AirflowError, match=r"^user ada may not start runs of the plan: it takes POST on DAG runs"):
+        drs("start", "shop")
+
+
+def test_an_answer_of_one_who_is_not_asked_repeats_airflows_words(drs, airflow):
+    airflow.ask("two.pause")
+    airflow.answers["PATCH", "/hitlDetails"] = httpx.Response(403, json={"detail": "User=ada is not a respondent."})
+
+    with pytest.raises(
+        AirflowError, match=r"HITL Detail\), and to be among those who are asked\. Airflow says: User=ada"
+    ):
+        drs("approve", "shop")
+
+
+@pytest.mark.parametrize(
+    ("environ", "arguments", "said"),
+    [
+        ({}, ["status", "shop"], "which Airflow? Name its address with --airflow, or DRS_AIRFLOW_URL"),
+        (
+            {"DRS_AIRFLOW_URL": URL},
+            ["status", "shop"],
+            (
+                "who are you? Give DRS_AIRFLOW_TOKEN, or DRS_AIRFLOW_USER and DRS_AIRFLOW_PASSWORD (or --user and "
+                "--password)"
+            ),
+        ),
+        (ENVIRON, ["status", "shp"], f"{URL} has no plan called 'shp' (did you mean 'shop'?)"),
+        (ENVIRON, ["status", "shop", "manual__9"], "shop has no run called 'manual__9' (did you mean 'manual__1'?)"),
+        (ENVIRON, ["skip", "shop", "tow"], "shop has no wave called 'tow' (did you mean 'two'?)"),
+        (
+            ENVIRON,
+            ["start", "shop", "--mode", "recovery"],
+            "a recovery brings production up: confirm it with --confirm shop",
+        ),
+    ],
+)
+def test_wrong_use_is_told_from_a_refusal(drs, environ, arguments, said):
+    with pytest.raises(UsageError) as caught:
+        drs(*arguments, environ=environ)
+
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["start", "shop"],
+            (
+                "shop has a run that is not over, manual__1, and a plan has one run at a time: wait for it (drs run "
+                "wait shop) or cancel it (drs run cancel shop)"
+            ),
+        ),
+        (["resume", "shop"], "shop is not paused"),
+        (["skip", "shop", "one"], "wave one is done: only a wave that has not started can be left out"),
+        (["skip", "shop", "two"], "wave two runs already: only a wave that has not started can be left out"),
+        (["retry", "shop", "one"], "wave one has not failed: it is done"),
+        (["retry", "shop", "two"], "wave two has not failed: it runs"),
+        (["retry", "shop", "three"], "wave three has not failed: it waits for its turn"),
+        (["approve", "shop"], "manual__1 of shop waits for nobody"),
+        (["wait", "shop", "--timeout", "40"], "manual__1 of shop is still running after 40 s; it goes on"),
+    ],
+)
+def test_what_a_run_does_not_allow_now_is_refused_and_nothing_is_changed(drs, airflow, arguments, said):
+    airflow.wave("one", "success", "success")
+    airflow.wave("two", "success", "deferred")
+
+    with pytest.raises(DrsProviderError) as caught:
+        drs(*arguments)
+
+    assert str(caught.value) == said
+    assert airflow.changed == []
+
+
+@pytest.mark.parametrize("action", ["pause", "cancel"])
+def test_a_run_that_is_over_is_left_alone(drs, airflow, action):
+    airflow.runs[0]["state"] = "failed"
+
+    with pytest.raises(DrsProviderError, match=f"^cannot {action} manual__1 of shop: it is over, failed$"):
+        drs(action, "shop")
+    assert airflow.changed == []
+
+
+def test_a_paused_plan_is_not_started(drs, airflow):
+    airflow.dag["is_paused"] = True
+
+    with pytest.raises(DrsProviderError, match=r"^shop is paused, so a run would not begin: drs run resume shop$"):
+        drs("start", "shop")
+
+
+def test_a_start_sends_what_was_asked_for_and_nothing_else(drs, airflow):
+    airflow.runs[0]["state"] = "success"
+
+    code, said = drs("start", "shop", "--wave", "one", "two", "--exclude-server", "db3", "--reason", "try")
+
+    assert (code, said) == (0, "started manual__2: drs run status shop\n")
+    conf = {"mode": "drill", "reason": "try", "waves": ["one", "two"], "exclude_servers": ["db3"]}
+    assert airflow.changed == [("POST", "/dagRuns", {"logical_date": None, "conf": conf, "note": None})]
+
+
+def test_a_status_shows_waves_questions_and_what_is_paused(drs, airflow):
+    airflow.dag["is_paused"] = True
+    airflow.wave("one", "success", "success")
+    airflow.xcoms["one.recovery_job", "servers"] = [{"status": "launched"}, {"status": "failed"}]
+    airflow.ask("two.pause")
+
+    assert drs("status", "shop") == (
+        0,
+        (
+            "shop  manual__1  running, drill\n"
+            "  asked for 2026-11-23 10:00:00 UTC by ada\n"
+            "  runs since 1:00\n"
+            "  the plan is paused: nothing new starts, DRS jobs go on; drs run resume shop\n"
+            "    one    done                1 of 2 launched, 1 failed\n"
+            "    two    waits for a person\n"
+            "    three  waiting\n"
+            "  waits for a person: two.pause: May it go on?\n"
+            "    drs run approve shop --task two.pause   or   drs run reject …\n"
+        ),
+    )
+
+
+@pytest.mark.parametrize(("state", "code"), [("success", 0), ("failed", 1)])
+def test_a_wait_ends_with_0_only_for_a_green_run(drs, airflow, state, code):
+    airflow.runs[0]["state"] = state
+
+    assert drs("wait", "shop", "--format", "json")[0] == code
+
+
+def test_a_wait_bears_an_airflow_that_restarts(drs, airflow):
+    looks = []
+
+    def answer(request):
+        looks.append(request)
+        if len(looks) in (12, 13):
+            raise httpx.ConnectError("Connection refused")
+        if len(looks) > 20:
+            airflow.runs[0]["state"] = "success"
+        return Airflow.__call__(airflow, request)
+
+    options = _parser().parse_args(["run", "wait", "shop"])
+    news = []
+    code = run.run(
+        options,
+        environ=ENVIRON,
+        transport=httpx.MockTransport(answer),
+        control_of=lambda client, **_: Control(client, news.append, lambda _: None, iter(range(999)).__next__),
+    )
+
+    assert code == 0
+    assert sum(line.startswith("no news: no answer from") for line in news) == 2
+
+
+def test_a_cancel_gives_its_order_to_every_wave_that_has_not_begun_and_marks_only_what_asks(drs, airflow):
+    airflow.wave("one", "success", "deferred")
+    airflow.ask("two.pause")
+
+    code, said = drs("cancel", "shop", "--reason", "wrong network")
+
+    order = {"value": {"kind": "cancel", "words": "cancelled by ada: wrong network"}, "expires_at": None}
+    store = f"/dagRuns/{RUN}/taskInstances/{{}}.start_recovery/state-store/drs_order"
+    assert airflow.changed == [
+        ("PUT", store.format("two"), order),
+        ("PUT", store.format("three"), order),
+        ("PATCH", f"/dagRuns/{RUN}", {"note": "cancelled by ada: wrong network"}),
+        ("PATCH", f"/dagRuns/{RUN}/taskInstances/two.pause", {"new_state": "skipped"}),
+    ]
+    assert (code, said) == (
+        0,
+        (
+            "manual__1 of shop is cancelled, and will end red; two and three: not started any more; one: DRS cannot "
+            "cancel a job, so it is watched to its end; then a drill is cleaned up, and the report is written\n"
+        ),
+    )
+
+
+def test_a_skip_gives_its_order_to_that_wave_alone(drs, airflow):
+    airflow.wave("one", "success", "deferred")
+
+    assert drs("skip", "shop", "two") == (0, "wave two is left out when its turn comes; three goes on then\n")
+    assert [(method, path) for method, path, _ in airflow.changed] == [
+        ("PUT", f"/dagRuns/{RUN}/taskInstances/two.start_recovery/state-store/drs_order"),
+        ("PATCH", f"/dagRuns/{RUN}"),
+    ]
+
+
+def test_a_retry_takes_orders_back_and_clears_the_wave_with_everything_after_it(drs, airflow):
+    airflow.runs[0]["state"] = "failed"
+    airflow.wave("one", "success", "success")
+    airflow.wave("two", "success", "failed")
+    airflow.wave("three", "upstream_failed", "upstream_failed")
+
+    assert drs("retry", "shop", "two")[1] == (
+        "wave two runs again: servers that are up are kept, the others are launched; then three\n"
+    )
+    assert [body["value"]["kind"] for method, _, body in airflow.changed if method == "PUT"] == ["none", "none"]
+    assert airflow.changed[-1] == (
+        "POST",
+        "/clearTaskInstances",
+        {
+            "dry_run": False,
+            "dag_run_id": RUN,
+            "task_ids": ["two.start_recovery"],
+            "only_failed": False,
+            "include_downstream": True,
+            "prevent_running_task": True,
+        },
+    )
+
+
+def test_a_drill_that_was_cleaned_up_is_not_patched_together(drs, airflow):
+    airflow.runs[0]["state"] = "failed"
+    airflow.wave("two", "success", "failed")
+    airflow.xcoms["two.recovery_job", "servers"] = [{"status": "launched"}, {"status": "failed"}]
+
+    with pytest.raises(DrsProviderError) as caught:
+        drs("retry", "shop", "two")
+
+    assert str(caught.value) == (
+        "the drill manual__1 is over, and its clean-up has terminated the 1 servers that wave two had launched: start "
+        "a new drill, drs run start shop --wave two"
+    )
+    assert airflow.changed == []
+
+
+def test_a_comment_goes_with_the_answer_where_the_question_has_a_place_for_it(drs, airflow):
+    airflow.ask("two.pause", params={"comment": {"value": ""}})
+
+    assert drs("approve", "shop", "--comment", "looks fine") == (0, "two.pause: Approve\n")
+    body = {"chosen_options": ["Approve"], "params_input": {"comment": "looks fine"}}
+    assert airflow.changed == [("PATCH", f"/dagRuns/{RUN}/taskInstances/two.pause/-1/hitlDetails", body)]
+
+
+def test_a_comment_without_a_place_goes_into_the_runs_note(drs, airflow):
+    airflow.ask("two.pause")
+
+    drs("reject", "shop", "--comment", "not tonight")
+
+    assert airflow.changed[-1][2] == {"note": "two.pause answered Reject by ada: not tonight"}
+
+
+def test_several_questions_are_told_apart_by_task_or_wave(drs, airflow):
+    airflow.ask("two.pause")
+    airflow.ask("three.pause")
+
+    with pytest.raises(
+        UsageError, match=r"^2 tasks wait for a person, two.pause and three.pause: name one with --task$"
+    ):
+        drs("approve", "shop")
+    assert drs("approve", "shop", "--wave", "three")[1] == "three.pause: Approve\n"
+
+
+def test_a_question_of_another_kind_is_left_to_airflows_pages(drs, airflow):
+    airflow.ask("two.pause", "Go", "Wait")
+
+    with pytest.raises(
+        UsageError, match=r"^two.pause does not ask for 'Approve' but for one of Go, Wait: answer it in"
+    ):
+        drs("approve", "shop")
+
+
+def test_an_answer_that_came_too_late_is_refused(drs, airflow):
+    airflow.ask("two.pause")
+    airflow.answers["PATCH", "/hitlDetails"] = httpx.Response(409, json={"detail": "already updated"})
+
+    with pytest.raises(DrsProviderError, match=r"^somebody has answered two.pause already: drs run status shop$"):
+        drs("approve", "shop")
+
+
+def test_a_pause_says_what_goes_on(drs, airflow):
+    airflow.wave("one", "success", "deferred")
+
+    assert drs("pause", "shop")[1] == (
+        "shop is paused: nothing new starts, no wave, no clean-up, no scheduled drill. DRS jobs of one go on and are "
+        "judged after the resume; Airflow pauses plans, not runs, and a plan has one run at a time. Go on: drs run "
+        "resume shop\n"
+    )
+    assert airflow.changed == [("PATCH", "", {"is_paused": True})]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "first"), [(["list"], "shop  running  drill"), (["list", "shop"], "shop  running")]
+)
+def test_runs_are_listed(drs, arguments, first):
+    assert drs(*arguments)[1].startswith(first)
+
+
+@pytest.mark.parametrize(
+    ("token", "who"), [("e30.eyJzdWIiOiAiYWRhIn0.x", "ada"), ("nothing", None), ("a.b.c", None), ("e30.e30.x", None)]
+)
+def test_a_token_says_whose_it_is(token, who):
+    assert subject(token) == who
