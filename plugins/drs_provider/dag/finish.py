@@ -99,7 +99,7 @@ class SayVerdict(BaseOperator):
                 "the run has no report, so nobody can say how it went: see the report task's log"
             )
         if report["verdict"] not in GOOD:
-            raise AirflowFailException(f"{report['verdict']}: {report['why']}. Report: {report['html']}")
+            raise AirflowFailException(f"{report['verdict']}: {report['why'].rstrip('.')}. Report: {report['html']}")
         self.log.info("%s: %s", report["verdict"], report["why"])
         return str(report["verdict"])
 

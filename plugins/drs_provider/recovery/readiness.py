@@ -170,7 +170,7 @@ def _state(case: _Case) -> Iterator[Finding]:
     error = (case.replication.get("dataReplicationError") or {}).get("error")
     seen = (case.server.get("lifeCycle") or {}).get("lastSeenByServiceDateTime")
     detail = f" ({error})" if error else ""
-    last_seen = f", last seen {words(case.now - instant(seen))} ago" if seen else ""
+    last_seen = f", last seen {words(max(case.now - instant(seen), timedelta(0)))} ago" if seen else ""
     yield case.finding(
         rule,
         f"{state}: {words_for_state}{detail}{last_seen}",

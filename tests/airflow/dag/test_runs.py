@@ -89,6 +89,7 @@ def test_preflight_says_everything_at_once_and_launches_nothing(run, simulator):
     drs = simulator.client("drs")
     drs.start_recovery(isDrill=False, sourceServers=[{"sourceServerID": "s-00000000000000001"}])
     simulator.advance("30m")
+    simulator.fault({"service": "drs", "hostname": "db2", "do": "stuck"})
     drs.start_recovery(isDrill=True, sourceServers=[{"sourceServerID": "s-00000000000000002"}])
     simulator.fault({"service": "drs", "hostname": "web1", "do": "stall"})
     before = len(calls(simulator, "StartRecovery"))
