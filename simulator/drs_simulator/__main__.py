@@ -1,7 +1,6 @@
 """The command: ``python -m drs_simulator --fleet FILE``."""
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -74,8 +73,9 @@ def main(given: Sequence[str] | None = None) -> int:
     except BadInput as error:
         print(error, file=sys.stderr)  # noqa: T201 - this is the command
         return BAD_INPUT
-    except OSError as error:
-        print(f"cannot listen on {options.host}:{options.port}: {os.strerror(error.errno or 0)}", file=sys.stderr)  # noqa: T201
+    except (OSError, OverflowError) as error:
+        why = "the port must be between 0 and 65535" if isinstance(error, OverflowError) else error.strerror
+        print(f"cannot listen on {options.host}:{options.port}: {why}", file=sys.stderr)  # noqa: T201
         return 1
     # Blocked before threads start, so that no thread but the waiting one takes the signal.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)

@@ -12,6 +12,9 @@ from typing import Any
 
 import yaml
 
+from drs_simulator.errors import BadInput
+from drs_simulator.fleet import parsed
+
 TIERS = (
     ("db", 0.1, [50, 200], "r5.xlarge"),
     ("app", 0.3, [20], "m5.large"),
@@ -103,7 +106,8 @@ def main(given: Sequence[str] | None = None) -> int:
     options = parser.parse_args(given)
     try:
         fleet = generate(options.servers, options.accounts, options.regions.split(","), options.random_seed)
-    except ValueError as error:
+        parsed(fleet, "the fleet")
+    except (ValueError, BadInput) as error:
         print(error, file=sys.stderr)  # noqa: T201 - this is the command
         return 2
     text = yaml.safe_dump(fleet, sort_keys=False, default_flow_style=None, width=120)

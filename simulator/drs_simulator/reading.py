@@ -56,7 +56,10 @@ def checked(adapter: TypeAdapter[T], data: Any, source: str, known: Mapping[str,
 
 def _lines(error: ValidationError, adapter: TypeAdapter[Any], known: Mapping[str, type[BaseModel]]) -> Iterator[str]:
     properties = _keys_by_place(adapter)
-    for fault in error.errors(include_url=False):
+    faults = error.errors(include_url=False)
+    for fault in faults:
+        if fault["type"] == "too_short" and any(_lies_in(other["loc"], fault["loc"]) for other in faults):
+            continue  # pydantic counts only the members that are right; what is wrong with the others is said
         path = [part for part in fault["loc"] if part not in known]
         where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".") or "the file"
         match fault["type"]:
@@ -77,6 +80,10 @@ def _lines(error: ValidationError, adapter: TypeAdapter[Any], known: Mapping[str
                 yield f"{where}: {message}" + (
                     "" if message.startswith(repr(fault["input"])) else f" (it is {shown[:80]})"
                 )
+
+
+def _lies_in(place: tuple[Any, ...], outer: tuple[Any, ...]) -> bool:
+    return len(place) > len(outer) and place[: len(outer)] == outer
 
 
 def _keys(model: type[BaseModel]) -> set[str]:

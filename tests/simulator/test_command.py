@@ -6,16 +6,18 @@ import re
 import signal
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
 import pytest
 import yaml
+from botocore.exceptions import ClientError
+from drs_simulator.__main__ import main
 from drs_simulator.errors import BadInput
 from drs_simulator.faults.engine import faults_of
 from drs_simulator.faults.specification import KINDS
 from drs_simulator.fleet import parsed, read_fleet
 from drs_simulator.generate import generate
+from drs_simulator.generate import main as generator
 from drs_simulator.pytest_plugin import SimulatorHandle
 from drs_simulator.running import RunningSimulator
 from simulator.small_fleet import DB1, SMALL, job, start, statuses
@@ -46,11 +48,17 @@ class Program:
         return self.process.returncode, errors.strip()
 
 
-def test_it_says_when_it_can_be_used_merges_fleets_and_ends_on_sigterm():
-    program = Program("--fleet", FLEETS / "web-shop.yaml", "--fleet", FLEETS / "hello.yaml", "--speed", "60")
+def test_it_says_when_it_can_be_used_merges_fleets_reads_faults_and_ends_on_sigterm(tmp_path):
+    faults = tmp_path / "faults.json"
+    faults.write_text(json.dumps([{"service": "drs", "do": "throttle", "count": 1}]))
+    fleets = ("--fleet", FLEETS / "web-shop.yaml", "--fleet", FLEETS / "hello.yaml")
+    program = Program(*fleets, "--faults", faults, "--speed", "60")
 
     assert program.line == f"drs-simulator ready on {program.handle.url} (speed 60, 102 servers)"
     assert program.handle.health() == {"ready": True, "speed": 60, "servers": 102}
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        program.handle.client("drs").describe_jobs()
+    assert program.handle.calls()[0]["error"] == "ThrottlingException"
     assert program.end() == (0, "")
 
 
@@ -110,16 +118,51 @@ def test_a_running_job_survives_a_restart(tmp_path, how):
         pytest.param("--state", "not a state", "is no state of this simulator", id="state"),
     ],
 )
-def test_a_bad_file_ends_it_with_code_2_and_says_where(tmp_path, option, content, said):
+def test_a_bad_file_ends_it_with_code_2_and_says_where(tmp_path, capsys, option, content, said):
     bad = tmp_path / "bad"
     bad.write_text(content)
-    good = () if option == "--fleet" else ("--fleet", FLEETS / "hello.yaml")
-    code, errors = Program(option, bad, *good).refusal()
+    good = () if option == "--fleet" else ("--fleet", str(FLEETS / "hello.yaml"))
+    code = main(["--port", "0", option, str(bad), *good])
+    errors = capsys.readouterr().err
 
     assert code == 2
     assert errors.startswith(str(bad))
     assert said in errors
-    assert "Traceback" not in errors
+
+
+def test_the_programs_exit_code_for_a_bad_file_is_2_and_its_word_is_no_traceback(tmp_path):
+    missing = tmp_path / "missing.yaml"
+
+    assert Program("--fleet", missing).refusal() == (2, f"{missing}: cannot be read: No such file or directory")
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        (("--port", "70000"), "cannot listen on 127.0.0.1:70000: the port must be between 0 and 65535"),
+        (("--port", "0", "--host", "no.such.host.invalid"), "cannot listen on no.such.host.invalid:0: "),
+    ],
+)
+def test_a_place_where_nobody_can_listen_ends_it_with_code_1(capsys, where, said):
+    assert main(["--fleet", str(FLEETS / "hello.yaml"), *where]) == 1
+    assert capsys.readouterr().err.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("speed", "said"),
+    [
+        ("0", "speed must be more than 0, not 0"),
+        ("nan", "speed must be more than 0, not nan"),
+        ("inf", "speed must be between 0.001 and 1e+06, not inf"),
+        ("fast", "could not convert string to float: 'fast'"),
+    ],
+)
+def test_a_speed_that_no_clock_has_ends_it_with_code_2(capsys, speed, said):
+    with pytest.raises(SystemExit) as caught:
+        main(["--fleet", str(FLEETS / "hello.yaml"), "--speed", speed])
+
+    assert caught.value.code == 2
+    assert f"argument --speed: {said}" in capsys.readouterr().err
 
 
 def region(**more):
@@ -210,6 +253,7 @@ def test_a_fleet_that_makes_no_sense_says_where_and_what(fleet, said):
 
     expected = said.split("the id ")[0]
     assert str(caught.value).startswith(expected)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_recovery_instance_that_ec2_would_refuse_is_a_fault_of_the_fleet():
@@ -256,17 +300,18 @@ def test_a_generated_fleet_is_a_fleet(servers, accounts, regions):
     assert [len(account.regions) for account in fleet.accounts] == [len(regions)] * accounts
 
 
-def test_the_generator_writes_a_file_and_refuses_what_does_not_fit(tmp_path):
+def test_the_generator_writes_a_file_and_refuses_what_does_not_fit(tmp_path, capsys):
     output = tmp_path / "fleet.yaml"
-    command = [sys.executable, "-m", "drs_simulator.generate"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "simulator")}
-    subprocess.run([*command, "--servers", "150", "--output", output], env=environment, check=True)
-    refused = subprocess.run(
-        [*command, "--servers", "4001"], env=environment, capture_output=True, text=True, check=False
-    )
+    written = generator(["--servers", "150", "--output", str(output)])
+    refused = generator(["--servers", "4001"])
+    nowhere = generator(["--servers", "1", "--regions", "us-wets-2"])
 
     assert len(list(read_fleet([output]).servers())) == 150
-    assert (refused.returncode, refused.stderr) == (2, "4001 servers do not fit: 1 times 4000 is the most\n")
+    assert (written, refused, nowhere) == (0, 2, 2)
+    assert capsys.readouterr().err == (
+        "4001 servers do not fit: 1 times 4000 is the most\n"
+        "the fleet: accounts[0].regions[0].name: 'us-wets-2' is no AWS Region (did you mean 'us-west-2'?)\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -282,18 +327,6 @@ def test_a_fault_that_makes_no_sense_says_what(fault, said):
         faults_of(fault, "f")
 
     assert str(caught.value) == said
-
-
-def test_faults_are_read_from_a_file_and_strike_from_the_first_call(tmp_path):
-    faults = tmp_path / "faults.json"
-    faults.write_text(json.dumps([{"service": "drs", "do": "throttle", "count": 1}]))
-    program = Program("--fleet", FLEETS / "hello.yaml", "--faults", faults)
-    with pytest.raises(Exception, match="ThrottlingException"):
-        program.handle.client("drs").describe_jobs()
-    assert (
-        json.load(urllib.request.urlopen(f"{program.handle.url}/_simulator/calls"))[0]["error"] == "ThrottlingException"
-    )
-    program.end()
 
 
 def documented(language):
