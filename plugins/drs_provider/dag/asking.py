@@ -8,6 +8,7 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import BaseOperator, conf
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from drs_provider.dag.describing import duration
 from drs_provider.dag.preflight import preflight_result
@@ -17,6 +18,9 @@ from drs_provider.graph.approvals import ANSWER, APPROVE, CONTINUE, REJECT, STOP
 from drs_provider.operators.connecting import failing_for_good
 from drs_provider.plan.model import Pause
 from drs_provider.recovery.times import instant
+
+_NO = "drs_no"
+"""Entry of the task state store: a refusal, and the number of tries that Airflow allowed when it was given."""
 
 COLOURS = {"ui_color": "#f3d9a4", "ui_fgcolor": "#3a2b08"}
 
@@ -38,7 +42,16 @@ class Ask(HITLOperator):
         self.within = self.response_timeout or timedelta(hours=1)
 
     def execute(self, context: Context) -> Any:
-        """Ask; the task then waits in Airflow's ``awaiting_input`` state and holds no worker."""
+        """Ask; the task then waits in Airflow's ``awaiting_input`` state and holds no worker.
+
+        A no is final until somebody clears the task. Airflow takes a task for lost, and tries it again, when its end
+        overtakes the news that its first leg has ended (seen for answers within five seconds).
+        """
+        no: Any = context["task_state_store"].get(_NO) or {}
+        if no and no["max_tries"] == context["ti"].max_tries:
+            context["ti"].xcom_push(key=ASKED, value=no["asked"])
+            context["ti"].xcom_push(key=ANSWER, value=no["answer"])
+            raise AirflowFailException(no["words"])
         with failing_for_good():
             preflight = preflight_result(context, self.plan)
             people = self.question(context, preflight)
@@ -77,9 +90,16 @@ class Ask(HITLOperator):
         }
         context["ti"].xcom_push(key=ANSWER, value=answer)
         if chosen != self.agree:
-            raise AirflowFailException(self.said_no(str(who)))
+            self._keep_no(context, answer, self.said_no(str(who)))
         self.log.info("%s by %s", chosen, who or "nobody: the time was over, and the plan goes on then")
         return answer
+
+    def _keep_no(self, context: Context, answer: Mapping[str, Any], words: str) -> NoReturn:
+        ti, store = context["ti"], context["task_state_store"]
+        asked = ti.xcom_pull(task_ids=ti.task_id, key=ASKED)
+        no = {"max_tries": ti.max_tries, "asked": asked, "answer": dict(answer), "words": words}
+        store.set(_NO, no, retention=NEVER_EXPIRE)
+        raise AirflowFailException(words)
 
     def said_no(self, who: str) -> str:
         """Word a refusal."""

@@ -49,7 +49,6 @@ class Unsupported:
 
 _NO_SETTINGS = "launch settings are left as DRS has them; set them in DRS"
 _NO_STEPS = "run the step by hand, or in a DAG of its own"
-_NO_PERSON = "ask by hand before the run is triggered"
 _SHARED = "write drill: {network: shared}, which launches drills into the network that the launch settings name"
 
 UNSUPPORTED = (
@@ -61,17 +60,12 @@ UNSUPPORTED = (
     Unsupported("RecoveryPlan", "drill.keep_for", "drill instances are removed when the drill ends", _is_no_time),
     Unsupported("RecoveryPlan", "drill.max_cost", "nothing estimates the cost of a drill yet"),
     Unsupported("RecoveryPlan", "drill.valid_for", "nothing keeps track of passed drills yet"),
-    Unsupported("RecoveryPlan", "recovery.approval", _NO_PERSON),
-    Unsupported("RecoveryPlan", "recovery.max_lag", "look at the lag before the run is triggered"),
     Unsupported("RecoveryPlan", "notify", "watch the run in Airflow", _is_empty),
     Unsupported("RecoveryPlan", "before", _NO_STEPS, _is_empty),
     Unsupported("RecoveryPlan", "after", _NO_STEPS, _is_empty),
     Unsupported("RecoveryPlan", "waves.*.before", _NO_STEPS, _is_empty),
     Unsupported("RecoveryPlan", "waves.*.after", _NO_STEPS, _is_empty),
-    Unsupported("RecoveryPlan", "waves.*.delay_before", "the wave starts when those before it are done", _is_no_time),
-    Unsupported("RecoveryPlan", "waves.*.pause_before", _NO_PERSON),
     Unsupported("RecoveryPlan", "waves.*.retry_failed", "start another run for the servers that failed", _is_zero),
-    Unsupported("RecoveryPlan", "waves.*.ready", "write running, the default, or launched", values=("status_checks",)),
 )
 """Every part of the language that is not built yet."""
 

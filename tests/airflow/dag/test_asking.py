@@ -43,11 +43,19 @@ CHECKED = {
 }
 
 
+class Store(dict):
+    """The task state store: survives retries and clears."""
+
+    def set(self, key, value, *, retention=None):
+        self[key] = value
+
+
 class Ti:
     """A task instance: XComs of the whole run, pushed under its own task."""
 
     def __init__(self, task_id, left, try_number=1):
         self.id, self.task_id, self.left, self.try_number = "ti-1", task_id, left, try_number
+        self.max_tries = 2
 
     def xcom_pull(self, task_ids, key="return_value"):
         return self.left.get((task_ids, key))
@@ -68,7 +76,8 @@ def context(task, preflight=None, *, triggered_by="ann", try_number=1, **left):
     xcoms = {("preflight.check", "preflight"): {**CHECKED, **(preflight or {})}}
     xcoms |= {tuple(name.rsplit("/", 1)): value for name, value in left.items()}
     ti = Ti(task.task_id, xcoms, try_number)
-    return {"ti": ti, "task_instance": ti, "dag_run": SimpleNamespace(triggering_user_name=triggered_by)}
+    run = SimpleNamespace(triggering_user_name=triggered_by)
+    return {"ti": ti, "task_instance": ti, "dag_run": run, "task_state_store": Store()}
 
 
 def approval(number=1):
@@ -220,6 +229,26 @@ def test_an_end_without_consent_fails_the_task_for_good(asked, task, event, said
         task.execute_complete(context(task), event)
 
     assert str(failed.value) == said
+
+
+def test_a_no_stays_a_no_when_airflow_tries_again_and_is_asked_anew_when_somebody_clears(asked):
+    task = approval()
+    given = context(task, **{"preflight.approval/asked": {"at": "-", "until": "-", "try": 1}})
+    with pytest.raises(AirflowFailException):
+        task.execute_complete(given, answered("Reject", "bob"))
+    answer = given["ti"].left.pop((task.task_id, "answer"))
+    given["ti"].try_number = 2
+
+    with pytest.raises(AirflowFailException) as failed:
+        task.execute(given)
+
+    assert str(failed.value) == "bob rejected the recovery; nothing was launched"
+    assert given["ti"].left[task.task_id, "answer"] == answer
+    assert asked == []
+    given["ti"].max_tries, given["ti"].try_number = 4, 3
+    with pytest.raises(TaskAwaitingInput):
+        task.execute(given)
+    assert len(asked) == 1
 
 
 def test_a_pause_that_may_expire_goes_on_and_says_that_nobody_answered(asked):
