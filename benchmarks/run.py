@@ -18,7 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import parsing, plans
+from benchmarks import parsing, plans, simulator
 from benchmarks.figures import ChainRun, Launch, Sample, drs_calls, slots_while_waiting, spread
 from demo.airflow_api import AirflowApi
 from demo.environment import USER
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--alone", type=int, default=6, help="runs of one plan alone, four hops each (6)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of four plans side by side (3)")
-    parser.add_argument("--only", choices=("runs", "parsing"), help="measure one half")
+    parser.add_argument("--only", choices=("runs", "parsing", "simulator"), help="measure one part")
     options = parser.parse_args(arguments)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     shutil.rmtree(BENCH / "work", ignore_errors=True)
@@ -47,10 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     work.mkdir(parents=True)
     result: dict[str, Any] = {"measured_at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine()}
     try:
-        if options.only != "parsing":
+        if options.only in (None, "runs"):
             result["runs"] = measure_runs(work, options.alone, options.rounds, console.print)
-        if options.only != "runs":
+        if options.only in (None, "parsing"):
             result["parsing"] = measure_parsing(work, console.print)
+        if options.only in (None, "simulator"):
+            console.print(f"simulator with {simulator.SERVERS} servers")
+            result["simulator"] = simulator.measure()
     except StackError as error:
         console.print(str(error), style="bold")
         return 2
@@ -207,6 +210,13 @@ def table(result: Mapping[str, Any]) -> Iterator[str]:
             f"| {one['plans']} plans | whole folder {one['folder_s']:.2f} s, "
             f"one task start {one['task_start_s'] * 1000:.0f} ms, "
             f"DAG processor once {one['processor_wall_s']:.1f} s, peak {one['folder_peak_mib']:.0f} MiB |"
+        )
+    if found := result.get("simulator"):
+        rounds = found["rounds"]
+        yield (
+            f"| simulator, {found['servers']} servers, 20 jobs, 500 servers in flight | DescribeJobs "
+            f"{rounds[0]['describe_jobs_cpu_ms']:.1f} ms CPU, {rounds[-1]['describe_jobs_cpu_ms']:.1f} ms behind "
+            f"{rounds[-1]['finished_jobs']} finished jobs; start {found['start_cpu_s']:.1f} s CPU |"
         )
 
 

@@ -1,7 +1,5 @@
 """4,000 servers, 20 jobs, 500 servers in flight; and the same backend inside moto's own mock."""
 
-import time
-
 import boto3
 import drs_simulator
 import pytest
@@ -16,36 +14,21 @@ def big(start_drs_simulator):
     return start_drs_simulator(generate(4000, 1, ["us-west-2"]), speed=60)
 
 
-def test_describe_jobs_does_not_grow_with_finished_jobs(big):
+def test_five_hundred_servers_fly_at_once_and_again(big):
     big.clock(freeze=True)
     drs = big.client("drs")
-    servers = [
-        one["sourceServerID"]
-        for page in drs.get_paginator("describe_source_servers").paginate()
-        for one in page["items"]
-    ]
+    pages = drs.get_paginator("describe_source_servers").paginate()
+    servers = [one["sourceServerID"] for page in pages for one in page["items"]]
     assert len(servers) == 4000
 
-    def round_of_jobs():
+    for _ in range(2):
         jobs = [start(drs, *servers[first : first + 25]) for first in range(0, 500, 25)]
         big.advance("4m")
-        took = []
-        for _ in range(5):
-            began = time.process_time()
-            items = drs.describe_jobs(filters={"jobIDs": jobs})["items"]
-            took.append(time.process_time() - began)
+        items = drs.describe_jobs(filters={"jobIDs": jobs})["items"]
         assert sum(len(one["participatingServers"]) for one in items) == 500
+        assert {one["status"] for one in items} == {"STARTED"}
         big.advance("40m")
         assert {one["status"] for one in drs.describe_jobs(filters={"jobIDs": jobs})["items"]} == {"COMPLETED"}
-        return min(took)
-
-    first = round_of_jobs()
-    for _ in range(3):
-        last = round_of_jobs()
-
-    # Client and server share this process: the measured time is that of both.
-    assert first < 0.5
-    assert last < 4 * first + 0.05
 
 
 def test_the_simulator_lives_inside_motos_mock():
