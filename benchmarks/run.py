@@ -83,6 +83,8 @@ def measure_runs(work: Path, alone: int, rounds: int, say: Callable[[str], None]
         drive(stack, 1)  # the first run after a start warms what every later one uses
         found: dict[str, Any] = {"speed": SPEED, "waves": plans.WAVES, "servers_per_wave": SERVERS}
         for label, count, repeats in (("alone", 1, alone), ("side_by_side", SIDE_BY_SIDE, rounds)):
+            if not repeats:
+                continue
             done = []
             since = last_call(stack)
             with sampled(stack) as samples:
@@ -203,7 +205,7 @@ def table(result: Mapping[str, Any]) -> Iterator[str]:
     yield "| what | measured |"
     yield "|---|---|"
     for label in ("alone", "side_by_side"):
-        if "runs" in result:
+        if label in result.get("runs", ()):
             yield from _run_rows(label.replace("_", " "), result["runs"][label])
     for one in result.get("parsing", ()):
         yield (
