@@ -97,7 +97,9 @@ class DrsJobTrigger(BaseTrigger):
         async with watcher.watching(job_ids) as news:
             while (left := (instant(self.deadline) - now()).total_seconds()) > 0:
                 try:
-                    heard = await asyncio.wait_for(news.get(), timeout=left)
+                    # Not wait_for(): before Python 3.12 it may swallow a cancellation that meets an answer.
+                    async with asyncio.timeout(left):
+                        heard = await news.get()
                 except TimeoutError:
                     break
                 match heard:
