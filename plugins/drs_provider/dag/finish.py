@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import BaseOperator, ObjectStoragePath, TaskGroup, TriggerRule
@@ -23,7 +23,6 @@ GOOD = ("passed", "completed", "completed_with_exceptions")
 
 
 _CLOCKS_DIFFER = timedelta(minutes=10)
-_LONGEST_RUN = timedelta(days=1)
 
 
 class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
@@ -52,7 +51,8 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
             for job in launch["jobs"]
         }
         ours = run_key(dag_run.dag_id, dag_run.run_id)
-        began = dag_run.start_date or datetime.now(UTC) - _LONGEST_RUN
+        # Not start_date alone: Airflow moves it when an ended run is cleared, past the jobs of its first start.
+        began = min(dag_run.run_after, dag_run.start_date or dag_run.run_after)
         recent = self.hook.jobs_since(began - _CLOCKS_DIFFER)
         tagged = {job["jobID"] for job in recent if job.get("tags", {}).get(RUN) == ours}
         self.job_ids = sorted(known | tagged)
