@@ -32,13 +32,16 @@ class Memory:
         self._store = store
         self._max_tries = max_tries
 
-    def attempt(self) -> int:
-        """Return the number of the present attempt, 0 if nothing is remembered; begin the next one after a clear."""
+    def attempt(self, *, newest: int = 0) -> int:
+        """Return the number of the present attempt, 0 if nothing is remembered; begin the next one after a clear.
+
+        :param newest: the highest attempt among the jobs that exist: a wave launches failed servers again by itself
+        """
         launch = self._store.get(_LAUNCH) or {}
         number = int(launch.get("attempt", 0))
         handed_over = launch.get("handed_over")
         if handed_over is not None and handed_over != self._max_tries:
-            number += 1
+            number = max(number, newest) + 1
             self.begin(number)
         return number
 

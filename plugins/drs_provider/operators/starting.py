@@ -74,14 +74,19 @@ class Start:
     """Point in time by server, asked right before the servers are started; None: those of the request."""
     fresh: set[str] = field(default_factory=set)
 
-    def run(self) -> list[dict[str, Any]] | MustWait:
-        """Adopt what exists, start what does not; return the jobs with their servers, or what to wait for."""
+    def run(self, attempt: int | None = None) -> list[dict[str, Any]] | MustWait:
+        """Adopt what exists, start what does not; return the jobs with their servers, or what to wait for.
+
+        :param attempt: the number of the attempt, where the caller counts them; None: the memory does
+        """
         everything = list(self.hook.jobs_since(self.request.since))
         ours = self._ours(everything)
-        attempt = self.memory.attempt()
-        if not attempt:
-            attempt = max([1, *(attempt_of(job.get("tags")) for job in ours)])
-            self.memory.begin(attempt)
+        if attempt is None:
+            newest = max([1, *(attempt_of(job.get("tags")) for job in ours)])
+            attempt = self.memory.attempt(newest=newest)
+            if not attempt:
+                attempt = newest
+                self.memory.begin(attempt)
         division = divide(self.request.servers, ours, attempt=attempt)
         if division.to_start and (lost := self._lost_job(division, attempt)):
             ours.append(lost)
@@ -98,6 +103,7 @@ class Start:
                 "job_id": share.job_id,
                 "servers": list(share.servers),
                 "created_at": share.created_at,
+                "attempt": share.attempt,
                 "adopted": share.job_id not in self.fresh,
             }
             for share in division.shares
