@@ -42,14 +42,18 @@ def planned_steps(plan: RecoveryPlan) -> Iterator[PlannedStep]:
 
 
 def task_of(step: PlannedStep, task_ids: Collection[str], waves: Collection[str]) -> str | None:
+    """Find the task of a step; None: the DAG has none."""
+    return task_named(step.wave, step.place, step.step.name, task_ids, waves)
+
+
+def task_named(
+    wave: str | None, place: str, name: str, task_ids: Collection[str], waves: Collection[str]
+) -> str | None:
     """Find the task of a step by the contract of names: a task with the step's name, in its wave's group.
 
     The plan's own steps stand in no wave's group; between several of one name the place in the id decides.
     """
-    if step.wave is not None:
-        name = f"{step.wave}.{step.step.name}"
-        return name if name in task_ids else None
-    found = [
-        task for task in sorted(task_ids) if task.split(".")[-1] == step.step.name and task.split(".")[0] not in waves
-    ]
-    return next((task for task in found if step.place in task), found[0] if found else None)
+    if wave is not None:
+        return f"{wave}.{name}" if f"{wave}.{name}" in task_ids else None
+    found = [task for task in sorted(task_ids) if task.split(".")[-1] == name and task.split(".")[0] not in waves]
+    return next((task for task in found if place in task), found[0] if found else None)

@@ -1,8 +1,9 @@
 """One rehearsed run, in a process of its own: a request as JSON on standard input, its facts as JSON into a file.
 
 ``{"plan", "file", "plans_folder", "conf", "simulator", "speed", "seed", "task_seconds", "answers_after", "assumed",
-"left_out", "reports", "facts"}``: ``file`` is null for a plan that is named, ``answers_after`` and ``assumed`` are
-seconds, ``simulator`` is its address and its clock stands still already.
+"reports", "facts"}``: ``file`` is null for a plan that is named, ``answers_after`` is seconds, ``simulator`` its address.
+``assumed`` lists the steps that are not run: ``{"wave", "place", "name", "seconds"}``; seconds is null for a step that
+this mode does not have.
 
 The process has no other purpose: time is the rehearsal's in every module of this package, and sleeping moves it.
 """
@@ -55,17 +56,25 @@ def _rehearse(request: Mapping[str, Any], clock: RehearsalClock) -> dict[str, An
     from drs_provider.dag.rehearsing.driver import Driver, Rules
     from drs_provider.dag.rehearsing.loop import JumpingLoop
     from drs_provider.plan.reading import read_folder, read_paths
+    from drs_provider.rehearsal.steps import task_named
 
     folder = Path(request["plans_folder"])
     library = read_paths([Path(request["file"])], plans_folder=folder) if request["file"] else read_folder(folder)
     runnable = library.plans[request["plan"]]
+    dag = build_dag(runnable, folder)
+    waves = [wave.name for wave in runnable.plan.waves]
+    assumed = {
+        task: one["seconds"]
+        for one in request["assumed"]
+        if (task := task_named(one["wave"], one["place"], one["name"], dag.task_dict, waves))
+    }
     rules = Rules(
         task_seconds=request["task_seconds"],
         answers_after=timedelta(seconds=request["answers_after"]),
-        assumed=request["assumed"],
-        left_out=frozenset(request["left_out"]),
+        assumed={task: seconds for task, seconds in assumed.items() if seconds is not None},
+        left_out=frozenset(task for task, seconds in assumed.items() if seconds is None),
     )
-    driver = Driver(build_dag(runnable, folder), request["conf"], "rehearsal", clock, rules)
+    driver = Driver(dag, request["conf"], "rehearsal", clock, rules)
     loop = JumpingLoop(clock)
     asyncio.set_event_loop(loop)
     try:
