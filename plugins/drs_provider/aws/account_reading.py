@@ -1,7 +1,6 @@
 """Reading what a rehearsal needs to know of a live account, through clients that cannot change anything."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -9,31 +8,10 @@ from drs_provider.aws.hook import Answer, in_batches
 from drs_provider.aws.launch_settings import LaunchSettingsHook
 from drs_provider.aws.refusals import translated
 from drs_provider.errors import RunRefused
-from drs_provider.recovery.quotas import Quotas
+from drs_provider.rehearsal.account_facts import AccountFacts, first_interface, groups_of, profile_of
 
 READS = ("Describe", "Get", "List")
 """How the names of operations begin that change nothing."""
-
-
-@dataclass(frozen=True)
-class AccountFacts:
-    """One account and Region, as AWS's own answers; ids are keys. Servers are only those that were asked for."""
-
-    account: str
-    region: str
-    quotas: Quotas
-    servers: Mapping[str, Answer]
-    configurations: Mapping[str, Answer] = field(default_factory=dict)
-    templates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Data of the default version of each server's launch template, by server id."""
-    instances: Sequence[Answer] = ()
-    vpcs: Mapping[str, Answer] = field(default_factory=dict)
-    subnets: Mapping[str, Answer] = field(default_factory=dict)
-    groups: Mapping[str, Answer] = field(default_factory=dict)
-    profiles: tuple[str, ...] = ()
-    has_default_vpc: bool = False
-    busy: Mapping[str, str] = field(default_factory=dict)
-    """The running job that holds a server, by server id."""
 
 
 class ReadOnlyHook(LaunchSettingsHook):
@@ -74,7 +52,9 @@ class ReadOnlyHook(LaunchSettingsHook):
         }
         interfaces = {one: first_interface(found) for one, found in data.items()}
         subnets = self._by_id(
-            "describe_subnets", "subnet-id", {*subnet_ids, *(one["SubnetId"] for one in interfaces.values() if "SubnetId" in one)}
+            "describe_subnets",
+            "subnet-id",
+            {*subnet_ids, *(one["SubnetId"] for one in interfaces.values() if "SubnetId" in one)},
         )
         named = {group for one, found in data.items() for group in groups_of(found)}
         groups = self._by_id("describe_security_groups", "group-id", {*group_ids, *named})
@@ -110,23 +90,6 @@ class ReadOnlyHook(LaunchSettingsHook):
                 for page in pages.paginate(Filters=[{"Name": name, "Values": batch}]):
                     found |= {one[key]: one for one in page[pages.result_keys[0].expression]}
         return found
-
-
-def first_interface(template: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the network interface that a launch template gives the instance at launch; empty: none."""
-    interfaces: Sequence[Mapping[str, Any]] = template.get("NetworkInterfaces") or ()
-    return next((one for one in interfaces if one.get("DeviceIndex", 0) == 0), {})
-
-
-def groups_of(template: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the security groups of a launch template."""
-    return tuple(first_interface(template).get("Groups") or template.get("SecurityGroupIds") or ())
-
-
-def profile_of(template: Mapping[str, Any]) -> str | None:
-    """Return the name of a launch template's instance profile."""
-    profile = template.get("IamInstanceProfile") or {}
-    return profile.get("Name") or str(profile.get("Arn") or "").rsplit("/", 1)[-1] or None
 
 
 def _reading(client: Any) -> Any:

@@ -37,9 +37,7 @@ def supposed(runnable: RunnablePlan, home: Path, *, selected: int, region: str) 
     return ChosenFleet((_written(fleet.content, home),), words, fleet.regions, fleet.assumptions)
 
 
-def of_files(
-    runnable: RunnablePlan, paths: Sequence[Path], accounts: Mapping[str, str], *, region: str
-) -> ChosenFleet:
+def of_files(runnable: RunnablePlan, paths: Sequence[Path], accounts: Mapping[str, str], *, region: str) -> ChosenFleet:
     """Take fleet files as they are, and find the account in them that each connection of the plan means.
 
     :param accounts: account id by connection, where somebody has said so
@@ -123,9 +121,7 @@ def _regions_of(path: Path) -> Iterator[_FleetRegion]:
     with suppress(AttributeError, KeyError, TypeError):
         for account in content["accounts"]:
             for region in account.get("regions") or ():
-                yield _FleetRegion(
-                    str(account["id"]), str(region["name"]), tuple(_each(region.get("servers") or ()))
-                )
+                yield _FleetRegion(str(account["id"]), str(region["name"]), tuple(_each(region.get("servers") or ())))
 
 
 def _each(servers: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

@@ -89,7 +89,7 @@ def rehearse(
     facts, reports = home / "facts.json", home / "reports"
     told = {**request, "simulator": simulator.url, "facts": str(facts), "reports": str(reports)}
     with _ending_on_terminate():
-        process = subprocess.Popen(  # noqa: S603 - our own module
+        process = subprocess.Popen(
             [sys.executable, "-m", "drs_provider.dag.rehearsing"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

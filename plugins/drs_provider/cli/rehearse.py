@@ -4,6 +4,7 @@ import argparse
 import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,14 +22,14 @@ from drs_provider.cli.rehearsal_processes import (
 )
 from drs_provider.plan.durations import format_duration, parse_duration
 from drs_provider.plan.reading import RunnablePlan
-from drs_provider.rehearsal.prediction import Left, Prediction, predict
+from drs_provider.rehearsal.prediction import Left, Prediction, at_speed, predict
 from drs_provider.rehearsal.steps import PlannedStep, planned_steps
 from drs_provider.rehearsal.text import as_text
 
 NAME = "rehearse"
 HELP = "run a plan against the simulator, and say how long it takes and what goes wrong"
 
-TASK_SECONDS = 1.1
+TASK_SECONDS = 1.2
 """From the moment when a task may start, or go on, until it does: half the dead time between two waves that a quiet
 machine was measured to have (docs/performance.md), less half a polling period."""
 
@@ -61,11 +62,15 @@ def configure(parser: ArgumentParser) -> None:
     world.add_argument(
         "--selected", type=_count, default=5, metavar="N", help="servers that each select finds, made up (default 5)"
     )
-    world.add_argument(
-        "--region", default="us-east-1", help="for groups without a Region, made up (default us-east-1)"
-    )
+    world.add_argument("--region", default="us-east-1", help="for groups without a Region, made up (default us-east-1)")
     supposed_ = parser.add_argument_group("what is supposed")
-    supposed_.add_argument("--speed", type=_speed, default=1.0, help="of the simulator that the run will meet")
+    supposed_.add_argument(
+        "--speed",
+        type=_speed,
+        default=1.0,
+        metavar="X",
+        help="tell too what a run against a simulator of this speed takes by the clock (default 1: DRS itself)",
+    )
     supposed_.add_argument("--random-seed", type=int, default=0, help="same seed, same lengths of jobs (default 0)")
     supposed_.add_argument(
         "--answers-after", type=_length, default=timedelta(0), metavar="TIME", help="people answer after (default 0s)"
@@ -108,31 +113,39 @@ def _rehearsed(runnable: RunnablePlan, folder: Path, options: Namespace, home: P
         "file": str(runnable.path.resolve()) if is_file(options.plan) else None,
         "plans_folder": str(folder.resolve()),
         "conf": _conf(runnable, options.mode),
-        "speed": options.speed,
         "seed": options.random_seed,
         "task_seconds": options.task_seconds,
         "answers_after": options.answers_after.total_seconds(),
         "assumed": [_step(one, options.mode, options.steps_take) for one in steps if not one.is_run],
     }
-    world = {"faults": options.faults, "speed": options.speed, "random_seed": options.random_seed}
-    with simulator(fleet.paths, **world) as running:
-        facts = rehearse(running, request, _connections(fleet), home)
-        state, calls = running.get("state"), running.get("calls")
-    left = Left(
-        facts,
-        state,
-        calls,
+    common = Left(
+        {},
+        {},
+        (),
         steps,
         fleet=fleet.words,
-        speed=options.speed,
         random_seed=options.random_seed,
         assumptions=(*fleet.assumptions, *_assumptions(runnable, steps, options)),
         accounts={str(target): place for target, place in fleet.places.items()},
     )
-    try:
-        return predict(left)
-    except ValueError as error:
-        raise RehearsalFailed(str(error)) from error
+
+    def at(speed: float) -> Prediction:
+        where = home / f"speed-{speed:g}"
+        where.mkdir()
+        with simulator(fleet.paths, faults=options.faults, speed=speed, random_seed=options.random_seed) as running:
+            facts = rehearse(running, {**request, "speed": speed}, _connections(fleet), where)
+            left = replace(common, facts=facts, state=running.get("state"), calls=running.get("calls"))
+        try:
+            return predict(left)
+        except ValueError as error:
+            raise RehearsalFailed(str(error)) from error
+
+    prediction = at(1.0)
+    return (
+        prediction
+        if options.speed == 1
+        else replace(prediction, by_the_clock=at_speed(at(options.speed), options.speed))
+    )
 
 
 def _fleet(runnable: RunnablePlan, options: Namespace, home: Path) -> ChosenFleet:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from ipaddress import IPv4Network
-from typing import Any, Protocol
+from typing import Any
 
 from drs_provider.graph.roster import Target
-from drs_provider.recovery.quotas import CODES, Quotas
+from drs_provider.recovery.quotas import CODES
 from drs_provider.recovery.times import duration, instant
+from drs_provider.rehearsal.account_facts import AccountFacts, Answer, first_interface, groups_of
 from drs_provider.rehearsal.fleet import SupposedFleet
 
 _GIB = 2**30
@@ -22,28 +23,8 @@ _SETTINGS = (
 )
 _WIDEST = 16
 
-Answer = Mapping[str, Any]
 
-
-class Facts(Protocol):
-    """What is known of one account and Region: ``aws.account_reading.AccountFacts``."""
-
-    account: str
-    region: str
-    quotas: Quotas
-    servers: Mapping[str, Answer]
-    configurations: Mapping[str, Answer]
-    templates: Mapping[str, Answer]
-    instances: Sequence[Answer]
-    vpcs: Mapping[str, Answer]
-    subnets: Mapping[str, Answer]
-    groups: Mapping[str, Answer]
-    profiles: tuple[str, ...]
-    has_default_vpc: bool
-    busy: Mapping[str, str]
-
-
-def fleet_of_accounts(found: Mapping[Target, Facts], *, now: datetime) -> SupposedFleet:
+def fleet_of_accounts(found: Mapping[Target, AccountFacts], *, now: datetime) -> SupposedFleet:
     """Make the fleet; what the simulator cannot have is said among the assumptions."""
     notes: list[str] = []
     content: dict[str, dict[str, Any]] = {}
@@ -59,7 +40,11 @@ def fleet_of_accounts(found: Mapping[Target, Facts], *, now: datetime) -> Suppos
         region["default_vpc"] = facts.has_default_vpc
         region["quotas"] = {CODES[name]: getattr(facts.quotas, name) for name in CODES}
         places[target] = (facts.account, facts.region)
-        notes += [f"job {job} holds {_hostname(facts.servers[one])} now; it is left out" for one, job in facts.busy.items() if one in facts.servers]
+        notes += [
+            f"job {job} holds {_hostname(facts.servers[one])} now; it is left out"
+            for one, job in facts.busy.items()
+            if one in facts.servers
+        ]
     return SupposedFleet({"accounts": [_account(one) for one in content.values()]}, places, tuple(dict.fromkeys(notes)))
 
 
@@ -86,14 +71,13 @@ def _hostname(server: Answer) -> str:
     return str(hints.get("hostname") or hints.get("fqdn") or server["sourceServerID"])[:128]
 
 
-def _server(name: str, facts: Facts, now: datetime, notes: list[str]) -> dict[str, Any]:
+def _server(name: str, facts: AccountFacts, now: datetime, notes: list[str]) -> dict[str, Any]:
     server, settings = facts.servers[name], facts.configurations.get(name, {})
     template = facts.templates.get(name, {})
     properties, replication = server.get("sourceProperties") or {}, server.get("dataReplicationInfo") or {}
     disks = [max(1, -(-int(disk.get("bytes") or 0) // _GIB)) for disk in properties.get("disks") or ()]
-    interface = next((one for one in template.get("NetworkInterfaces") or () if one.get("DeviceIndex", 0) == 0), {})
-    groups = [one for one in interface.get("Groups") or template.get("SecurityGroupIds") or () if one in facts.groups]
-    subnet = interface.get("SubnetId")
+    groups = [one for one in groups_of(template) if one in facts.groups]
+    subnet = first_interface(template).get("SubnetId")
     launch = {
         **({"subnet": subnet} if subnet else {}),
         **({"instance_type": template["InstanceType"]} if template.get("InstanceType") else {}),
@@ -113,8 +97,16 @@ def _server(name: str, facts: Facts, now: datetime, notes: list[str]) -> dict[st
         "protected_for": _age(server.get("lifeCycle") or {}, now),
         "reachable": replication.get("dataReplicationState") not in {"STALLED", "DISCONNECTED"},
         "fast": fast,
-        **({"instance_type": properties["recommendedInstanceType"]} if properties.get("recommendedInstanceType") else {}),
-        **({"cores": sum(int(cpu.get("cores") or 0) for cpu in properties["cpus"]) or 1} if properties.get("cpus") else {}),
+        **(
+            {"instance_type": properties["recommendedInstanceType"]}
+            if properties.get("recommendedInstanceType")
+            else {}
+        ),
+        **(
+            {"cores": sum(int(cpu.get("cores") or 0) for cpu in properties["cpus"]) or 1}
+            if properties.get("cpus")
+            else {}
+        ),
         **({"ram": max(1, int(properties["ramBytes"]) // _GIB)} if properties.get("ramBytes") else {}),
         "launch": launch,
         "launch_template": "default" if subnet else "bare",
@@ -141,7 +133,7 @@ def _origin(cloud: Answer) -> dict[str, str]:
     return {key: str(cloud[name]) for key, name in names.items() if cloud.get(name)}
 
 
-def _instances(facts: Facts, now: datetime) -> dict[str, dict[str, Any]]:
+def _instances(facts: AccountFacts, now: datetime) -> dict[str, dict[str, Any]]:
     """The newest recovery instance of each server: the simulator has one a server."""
     found: dict[str, dict[str, Any]] = {}
     for one in facts.instances:
@@ -154,7 +146,7 @@ def _instances(facts: Facts, now: datetime) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _networks(facts: Facts, notes: list[str]) -> dict[str, dict[str, Any]]:
+def _networks(facts: AccountFacts, notes: list[str]) -> dict[str, dict[str, Any]]:
     """Every VPC that has a subnet which matters, by its id."""
     made: dict[str, dict[str, Any]] = {}
     for vpc_id, vpc in facts.vpcs.items():

@@ -85,7 +85,9 @@ def supposed_fleet(
     if unnamed:
         assumptions.append(f"the Region of {_listed('connection', unnamed)} is {default_region}")
     assumptions.append(f"every server replicates without trouble and lags {_LAG[:-1]} s behind")
-    profiles = sorted({one.instance_profile for group in groups.values() for one in _settings(group) if one.instance_profile})
+    profiles = sorted(
+        {one.instance_profile for group in groups.values() for one in _settings(group) if one.instance_profile}
+    )
     return SupposedFleet(
         {
             "accounts": [

@@ -81,6 +81,17 @@ class Failure:
     next_step: str = ""
 
 
+@dataclass(frozen=True)
+class ByTheClock:
+    """What the same run takes against a simulator in which DRS is faster, but nothing else is; seconds."""
+
+    speed: float
+    verdict: str
+    rto_seconds: float | None
+    launched_seconds: float | None
+    elapsed_seconds: float
+
+
 Fate = Literal["good", "objective_missed", "failed"]
 
 
@@ -93,7 +104,6 @@ class Prediction:
     plan_digest: str
     mode: str
     fleet: str
-    speed: float
     random_seed: int
     fate: Fate
     verdict: str
@@ -115,6 +125,7 @@ class Prediction:
     warnings: tuple[str, ...]
     assumptions: tuple[str, ...] = ()
     not_predicted: tuple[str, ...] = ()
+    by_the_clock: ByTheClock | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON; seconds since the run's start, rounded to milliseconds."""
@@ -136,7 +147,6 @@ class Left:
     calls: Sequence[Mapping[str, Any]]
     steps: Sequence[PlannedStep] = ()
     fleet: str = ""
-    speed: float = 1.0
     random_seed: int = 0
     assumptions: Sequence[str] = ()
     not_predicted: Sequence[str] = ()
@@ -161,7 +171,6 @@ def predict(left: Left) -> Prediction:
         plan_digest=report["run"]["plan_digest"],
         mode=report["run"]["mode"],
         fleet=left.fleet,
-        speed=left.speed,
         random_seed=left.random_seed,
         fate=_fate(report["verdict"], rto, rpo),
         verdict=report["verdict"],
@@ -184,6 +193,11 @@ def predict(left: Left) -> Prediction:
         assumptions=tuple(left.assumptions),
         not_predicted=tuple(_not_predicted(left)),
     )
+
+
+def at_speed(one: Prediction, speed: float) -> ByTheClock:
+    """Keep of a prediction what a simulator's speed changes."""
+    return ByTheClock(speed, one.verdict, one.rto.predicted_seconds, one.launched_seconds, one.elapsed_seconds)
 
 
 def _fate(verdict: str, *objectives: Objective) -> Fate:

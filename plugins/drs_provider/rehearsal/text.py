@@ -9,6 +9,8 @@ from drs_provider.reporting.words import duration, plural
 WIDTH = 100
 _NAME, _BAR = 26, 33
 _MINUTE, _HOUR = 60, 3600
+_TIED = "~"
+"""Stands where a line must not break."""
 
 _FATES = {"good": "ENDS WELL", "objective_missed": "MISSES", "failed": "FAILS"}
 
@@ -32,13 +34,20 @@ def as_text(one: Prediction) -> str:
 def _head(one: Prediction) -> Iterator[str]:
     name = one.plan if one.title in ("", one.plan) else f"{one.title} ({one.plan})"
     yield f"Rehearsal of {name}: {one.mode}, plan version {one.plan_digest[:12]}"
-    yield from _wrapped(f"{one.fleet}; seed {one.random_seed}, speed {one.speed:g}", "")
+    yield from _wrapped(f"{one.fleet}; seed {one.random_seed}", "")
     yield ""
     yield from _wrapped(f"{one.verdict}: {one.verdict_reason}", f"  {_FATES[one.fate]:<10}")
     yield f"  {'RTO':<10}{_objective(one.rto)}"
     yield f"  {'RPO':<10}{_objective(one.rpo)}"
-    ready = "no server is launched" if one.launched_seconds is None else duration(one.launched_seconds)
-    yield f"  {'Elapsed':<10}{ready} until the last server is launched, {duration(one.elapsed_seconds)} in all"
+    yield f"  {'Elapsed':<10}{_elapsed(one.launched_seconds, one.elapsed_seconds)}"
+    if fast := one.by_the_clock:
+        took = _elapsed(fast.launched_seconds, fast.elapsed_seconds)
+        yield f"  {'':<10}at speed {fast.speed:g}, by the clock: {took}"
+
+
+def _elapsed(launched: float | None, whole: float) -> str:
+    until = "no server launched" if launched is None else f"{duration(launched)} until the last server is launched"
+    return f"{until}, {duration(whole)} in all"
 
 
 def _objective(one: Objective) -> str:
@@ -154,8 +163,8 @@ def _quotas(one: Prediction) -> Iterator[str]:
 
 def _api_calls(one: Prediction) -> Iterator[str]:
     yield f"AWS calls: {sum(one.api_calls.values()):,}"
-    said = ", ".join(f"{count:,} {name.replace('drs:', '')}" for name, count in one.api_calls.items())
-    yield from _wrapped(said or "none", "  ")
+    said = ", ".join(f"{count:,}{_TIED}{name.replace('drs:', '')}" for name, count in one.api_calls.items())
+    yield from (line.replace(_TIED, " ") for line in _wrapped(said, "  "))
 
 
 def _failures(one: Prediction) -> Iterator[str]:

@@ -1,9 +1,9 @@
 """One rehearsed run, in a process of its own: a request as JSON on standard input, its facts as JSON into a file.
 
 ``{"plan", "file", "plans_folder", "conf", "simulator", "speed", "seed", "task_seconds", "answers_after", "assumed",
-"reports", "facts"}``: ``file`` is null for a plan that is named, ``answers_after`` is seconds, ``simulator`` its address.
-``assumed`` lists the steps that are not run: ``{"wave", "place", "name", "seconds"}``; seconds is null for a step that
-this mode does not have.
+"reports", "facts"}``: ``file`` is null for a plan that is named, ``answers_after`` is seconds, ``simulator`` is its
+address. ``assumed`` lists the steps that are not run: ``{"wave", "place", "name", "seconds"}``; seconds is null for a
+step that this mode does not have.
 
 The process has no other purpose: time is the rehearsal's in every module of this package, and sleeping moves it.
 """
@@ -40,7 +40,7 @@ def main() -> int:
 
 def _settle(clock: RehearsalClock) -> None:
     """Put this process into the rehearsal's time, before a task or trigger is made."""
-    time.sleep = clock.advance
+    time.sleep = clock.advance  # type: ignore[assignment]  # it takes what sleep is given here: seconds
     import drs_provider
 
     rehearsed = clock.datetime_class()

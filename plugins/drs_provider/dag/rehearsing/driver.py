@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid5
 
 import structlog
@@ -196,7 +196,7 @@ class Driver:
             task=task,
             max_tries=retries,
             start_date=at,
-            bundle_instance=None,
+            bundle_instance=cast("Any", None),
             _ti_context_from_server=TIRunContext(
                 dag_run=self.dag_run,
                 max_tries=retries,
@@ -217,7 +217,8 @@ class Driver:
         """Let the trigger wait; return what the task goes on with."""
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-        arguments: Any = deserialize(message.trigger_kwargs or {})  # type: ignore[arg-type]  # plain JSON
+        given: Any = message.trigger_kwargs or {}
+        arguments: Any = deserialize(given)
         trigger = import_string(message.classpath)(**arguments)
         going_on: dict[str, Any] = dict(message.next_kwargs or {})
         seconds = message.trigger_timeout.total_seconds() if message.trigger_timeout else None
@@ -225,7 +226,7 @@ class Driver:
             async with asyncio.timeout(seconds):
                 if isinstance(trigger, DateTimeTrigger):
                     # It looks at the real clock.
-                    await asyncio.sleep(max((trigger.moment - self.clock.now()).total_seconds(), 0.0))
+                    await asyncio.sleep(max(trigger.moment.timestamp() - self.clock.now().timestamp(), 0.0))
                     payload: Any = trigger.moment
                 else:
                     payload = await _first_event(trigger)

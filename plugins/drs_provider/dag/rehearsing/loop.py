@@ -47,7 +47,9 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         """Return the rehearsal's seconds."""
         return self._rehearsed.elapsed
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+    def run_in_executor(  # type: ignore[override]  # the base class is typed with a variadic type variable
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> Any:
         """Call the function here and now; its answer takes no time."""
         future: asyncio.Future[Any] = self.create_future()
         try:

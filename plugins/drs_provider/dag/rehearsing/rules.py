@@ -1,72 +1,102 @@
 """When a task of a run may start, by its trigger rule and the states of the tasks before it."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Literal
-
-ENDED = frozenset({"success", "failed", "skipped", "upstream_failed"})
-_BAD = frozenset({"failed", "upstream_failed"})
 
 Say = Literal["wait", "run", "skipped", "upstream_failed"]
 
-RULES = frozenset(
-    {
-        "all_success",
-        "all_done",
-        "all_done_setup_success",
-        "none_failed",
-        "none_failed_min_one_success",
-        "one_success",
-        "one_failed",
-        "one_done",
-        "all_failed",
-        "all_skipped",
-        "all_done_min_one_success",
-        "none_skipped",
-        "always",
-    }
-)
-"""The trigger rules of Airflow 3.3."""
+
+@dataclass(frozen=True)
+class Before:
+    """The tasks directly before one: how many there are, and how many have ended in which way."""
+
+    total: int
+    good: int
+    bad: int
+    skipped: int
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all have ended."""
+        return self.good + self.bad + self.skipped == self.total
+
+    def once_over(self, said: Say) -> Say:
+        """Say this when all have ended, and wait until then."""
+        return said if self.is_over else "wait"
 
 
-def say(rule: str, states: Collection[str | None]) -> Say:  # noqa: PLR0911 - one line per rule
+def _all_success(one: Before) -> Say:
+    return "upstream_failed" if one.bad else "skipped" if one.skipped else one.once_over("run")
+
+
+def _none_failed(one: Before) -> Say:
+    return "upstream_failed" if one.bad else one.once_over("run")
+
+
+def _none_failed_min_one_success(one: Before) -> Say:
+    return "upstream_failed" if one.bad else one.once_over("run" if one.good else "skipped")
+
+
+def _one_success(one: Before) -> Say:
+    return "run" if one.good else one.once_over("upstream_failed" if one.bad else "skipped")
+
+
+def _one_failed(one: Before) -> Say:
+    return "run" if one.bad else one.once_over("skipped")
+
+
+def _one_done(one: Before) -> Say:
+    return "run" if one.good or one.bad else one.once_over("skipped")
+
+
+def _all_failed(one: Before) -> Say:
+    return "skipped" if one.good or one.skipped else one.once_over("run")
+
+
+def _all_skipped(one: Before) -> Say:
+    return "skipped" if one.good or one.bad else one.once_over("run")
+
+
+def _none_skipped(one: Before) -> Say:
+    return "skipped" if one.skipped else one.once_over("run")
+
+
+def _all_done_min_one_success(one: Before) -> Say:
+    return one.once_over("run" if one.good else "upstream_failed" if one.bad else "skipped")
+
+
+def _all_done(one: Before) -> Say:
+    return one.once_over("run")
+
+
+RULES: Mapping[str, Callable[[Before], Say]] = {
+    "all_success": _all_success,
+    "all_done": _all_done,
+    "all_done_setup_success": _all_done,
+    "all_done_min_one_success": _all_done_min_one_success,
+    "all_failed": _all_failed,
+    "all_skipped": _all_skipped,
+    "none_failed": _none_failed,
+    "none_failed_min_one_success": _none_failed_min_one_success,
+    "none_skipped": _none_skipped,
+    "one_success": _one_success,
+    "one_failed": _one_failed,
+    "one_done": _one_done,
+    "always": lambda _: "run",
+}
+"""The trigger rules of Airflow 3.3; plans have no setup tasks, so a teardown waits for all to be done."""
+
+
+def say(rule: str, states: Collection[str | None]) -> Say:
     """Tell what becomes of a task: it waits, runs, or ends without running.
 
-    As Airflow's own: a rule that no longer can be met ends the task as soon as that is known.
+    As Airflow's own, a rule that can no longer be met ends the task as soon as that is known.
 
-    :param states: of the tasks directly before it; None: not ended
+    :param states: of the tasks directly before it; everything that is not the state of an ended task counts as going on
     """
-    if not states or rule == "always":
+    if not states:
         return "run"
-    ended = [one for one in states if one in ENDED]
-    bad, skipped = [one for one in ended if one in _BAD], [one for one in ended if one == "skipped"]
-    good, is_over = [one for one in ended if one == "success"], len(ended) == len(states)
-    match rule:
-        case "all_success":
-            if bad or skipped:
-                return "upstream_failed" if bad else "skipped"
-            return "run" if is_over else "wait"
-        case "none_failed" | "none_failed_min_one_success":
-            if bad:
-                return "upstream_failed"
-            if is_over and rule == "none_failed_min_one_success" and not good:
-                return "skipped"
-            return "run" if is_over else "wait"
-        case "one_success" | "one_failed":
-            if good if rule == "one_success" else bad:
-                return "run"
-            if not is_over:
-                return "wait"
-            return "upstream_failed" if rule == "one_success" and bad else "skipped"
-        case "one_done":
-            return "run" if good or bad else "skipped" if is_over else "wait"
-        case "all_failed" | "all_skipped":
-            wanted = bad if rule == "all_failed" else skipped
-            return "skipped" if len(wanted) < len(ended) else "run" if is_over else "wait"
-        case "none_skipped":
-            return "skipped" if skipped else "run" if is_over else "wait"
-        case "all_done_min_one_success":
-            if not is_over:
-                return "wait"
-            return "run" if good else "upstream_failed" if bad else "skipped"
-        case _:
-            return "run" if is_over else "wait"
+    bad = sum(one in {"failed", "upstream_failed"} for one in states)
+    good, skipped = (sum(one == wanted for one in states) for wanted in ("success", "skipped"))
+    return RULES[rule](Before(len(states), good, bad, skipped))

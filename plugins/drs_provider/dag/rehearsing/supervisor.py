@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
+from airflow.sdk.exceptions import ErrorType
 from airflow.sdk.execution_time import comms
 
 NOT_ASKED_FOR_AN_ANSWER = (
@@ -107,4 +108,4 @@ class Supervisor:
 
 
 def _missing(kind: str, **detail: str) -> comms.ErrorResponse:
-    return comms.ErrorResponse(error=comms.ErrorType[kind], detail=dict(detail))
+    return comms.ErrorResponse(error=ErrorType[kind], detail=dict(detail))
