@@ -124,7 +124,7 @@ def _waves(random: Random, seed: int, count: int) -> Iterator[Wave]:
         depends_on = tuple(sorted(random.sample(before, random.randint(0, min(2, len(before))))))
         if wave and random.random() < 0.5:
             depends_on = (before[-1],)
-        tolerate = random.choice((0, 0, 0, 1, 2))
+        tolerate = max(0, min(random.choice((0, 0, 0, 1, 2)), sum(server.critical for server in servers) - 1))
         yield Wave(f"w{wave}", servers, depends_on, tolerate, random.choice(("running", "running", "launched")))
 
 

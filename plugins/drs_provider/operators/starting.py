@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from drs_provider.errors import AwsError, Conflict, JobVanished, QuotaExceeded, RunRefused, ServiceUnavailable
 from drs_provider.operators.memory import Memory
-from drs_provider.recovery.identity import IDENTIFYING, attempt_of, job_tags, same_wave
+from drs_provider.recovery.identity import IDENTIFYING, RUN, attempt_of, job_tags, same_wave
 from drs_provider.recovery.jobs import ENDED_STATUS, holders
 from drs_provider.recovery.quotas import Quotas, split, taken
 from drs_provider.recovery.readiness import is_protected
@@ -31,6 +31,7 @@ class Request:
     """What is asked for: which servers, how, in whose name.
 
     ``since``: jobs created before it are not looked at when ours are looked for. ``quotas``: None: ask Service Quotas.
+    ``continues``: key of another run whose jobs are this one's; its failed servers are launched again.
     """
 
     dag_id: str
@@ -43,10 +44,13 @@ class Request:
     tags: Mapping[str, str] = field(default_factory=dict)
     snapshot_ids: Mapping[str, str] = field(default_factory=dict)
     quotas: Quotas | None = None
+    continues: str | None = None
 
     def own_tags(self, *, chunk: int, attempt: int) -> dict[str, str]:
         """Return the tags of one of its jobs; a user's tag never replaces one that identifies the job."""
         ours = job_tags(dag_id=self.dag_id, run_id=self.run_id, wave=self.wave, chunk=chunk, attempt=attempt)
+        if self.continues:
+            ours[RUN] = self.continues
         return {**ours, **self.tags, **{key: ours[key] for key in IDENTIFYING}}
 
 
@@ -79,7 +83,8 @@ class Start:
         """Adopt what exists, start what does not; return the jobs with their servers, or what to wait for."""
         everything = list(self.hook.jobs_since(self.request.since))
         ours = self._ours(everything)
-        attempt = self.memory.attempt(max((attempt_of(job.get("tags")) for job in ours), default=0))
+        highest = max((attempt_of(job.get("tags")) for job in ours), default=0)
+        attempt = self.memory.attempt(highest, anew=self.request.continues is not None)
         division = divide(self.request.servers, ours, attempt=attempt)
         if division.to_start and (lost := self._lost_job(division, attempt)):
             if isinstance(lost, MustWait):
