@@ -63,14 +63,13 @@ class Memory:
         """Remember what is about to be started, before it is, and when."""
         self._set(_INTENT, {"tags": dict(tags), "servers": list(servers), "at": at.isoformat()})
 
-    def forget_intent(self) -> None:
-        """Forget what was about to be started: AWS has refused it, so it does not exist."""
-        self._set(_INTENT, None)
+    def intend_nothing(self) -> None:
+        """Forget what was about to be started: DRS refused it whole, and nothing came of it."""
+        self._set(_INTENT, {})  # Airflow's store takes no None
 
     def intent(self) -> Mapping[str, Any] | None:
         """Return what was last about to be started."""
-        intent: Mapping[str, Any] | None = self._store.get(_INTENT)
-        return intent
+        return self._store.get(_INTENT) or None
 
     def is_under_way(self) -> bool:
         """Say whether a try was about to start a job, and did not live to hand its jobs over to a sensor."""

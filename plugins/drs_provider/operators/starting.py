@@ -208,7 +208,7 @@ class Start:
             return MustWait(f"{error}. Whether the job was started is not known yet", (), "all")
         except AwsError as error:
             if error.operation == START:  # else the look for the job failed: it may exist
-                self.memory.forget_intent()
+                self.memory.intend_nothing()
             if isinstance(error, Conflict | QuotaExceeded):
                 return self._stands_in_the_way(error, servers)
             raise
