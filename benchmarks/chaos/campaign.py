@@ -80,7 +80,7 @@ def campaign(scenarios: Sequence[Scenario], state: Path, side_by_side: int, say:
         for one in scenarios:
             stack.await_dag(one.dag_id)
         before = stack.simulator.state()
-        ended = _Drive(stack, side_by_side, say).drive(scenarios)
+        ended = Drive(stack, side_by_side, say).drive(scenarios)
         time.sleep(SETTLED_AFTER)
         record = read_record(stack.simulator.state(), before)
         (state / "record.json").write_text(json.dumps(stack.simulator.state()), encoding="utf-8")
@@ -92,7 +92,7 @@ def campaign(scenarios: Sequence[Scenario], state: Path, side_by_side: int, say:
     ]
 
 
-class _Drive:
+class Drive:
     """Keeps so many runs going until all have ended."""
 
     def __init__(self, stack: Stack, side_by_side: int, say: Callable[[str], None]) -> None:
@@ -100,6 +100,7 @@ class _Drive:
         self._killer = Killer(stack)
 
     def drive(self, scenarios: Sequence[Scenario]) -> list[tuple[Running, Said, float]]:
+        """Run all of these; return each with what was said of it and the seconds that it took."""
         waiting, running = list(scenarios), list[Running]()
         ended: list[tuple[Running, Said, float]] = []
         while waiting or running:

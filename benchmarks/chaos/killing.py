@@ -55,11 +55,10 @@ class Killer:
         if not busy:
             return "no task ran"
         worker, task = busy[int(kill.luck * len(busy))]
-        what = _title(task)
         if kill.victim == "worker":
             _kill(worker)
         _kill(task)
-        return f"{kill.victim} {what}"
+        return kill.victim
 
     def _kill_component(self, name: str, *, with_children: bool) -> str:
         pid = self._stack.processes.pids[name]
@@ -91,14 +90,6 @@ class Killer:
 
 
 _COMPONENTS = ("scheduler", "triggerer", "api-server", "dag-processor")
-
-
-def _title(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
-            return file.read().replace(b"\0", b" ").decode(errors="replace").strip()[:120]
-    except OSError:
-        return str(pid)
 
 
 def _kill(pid: int) -> None:
