@@ -330,6 +330,7 @@ def conf_of(options: Namespace) -> dict[str, Any]:
         "exclude_servers": options.exclude_server,
         "point_in_time": options.point_in_time,
         "replace_live_instances": options.replace_live_instances or None,
+        "continue_run": getattr(options, "continue_run", None),
     }
     return {name: value for name, value in asked.items() if value is not None}
 

@@ -17,6 +17,7 @@ from drs_provider.graph.roster import Target, targets_of
 from drs_provider.operators.cleanup import DrsTerminateRecoveryInstancesOperator
 from drs_provider.plan.reading import RunnablePlan
 from drs_provider.recovery.identity import RUN, run_key
+from drs_provider.recovery.takeover import LOOK_BACK
 from drs_provider.reporting.location import reports_location
 
 GOOD = ("passed", "completed", "completed_with_exceptions")
@@ -51,11 +52,12 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
             if launch and launch["aws_conn_id"] == self.target.aws_conn_id and launch["region"] == self.hook.region
             for job in launch["jobs"]
         }
-        ours = run_key(dag_run.dag_id, dag_run.run_id)
+        continued = context["params"].get("continue_run")
+        ours = {run_key(dag_run.dag_id, dag_run.run_id), *([continued] if continued else ())}
         # Not start_date alone: Airflow moves it when an ended run is cleared, past the jobs of its first start.
         began = min(dag_run.run_after, dag_run.start_date or dag_run.run_after)
-        recent = self.hook.jobs_since(began - _CLOCKS_DIFFER)
-        tagged = {job["jobID"] for job in recent if job.get("tags", {}).get(RUN) == ours}
+        recent = self.hook.jobs_since(began - (LOOK_BACK if continued else _CLOCKS_DIFFER))
+        tagged = {job["jobID"] for job in recent if job.get("tags", {}).get(RUN) in ours}
         self.job_ids = sorted(known | tagged)
         super().prepare(context)
 

@@ -124,6 +124,7 @@ class Survey:
         self.problems: list[str] = []
         self.roster = Roster({}, (), ())
         self.quotas: dict[str, Any] = {}
+        self.continued: list[Mapping[str, Any]] = []
 
     def take(self, hook_of: Callable[[Target], "LaunchSettingsHook"]) -> "Survey":
         """Ask every account and Region of the plan; ``hook_of`` gives the hook of one."""
@@ -139,6 +140,7 @@ class Survey:
             self.problems += self.roster.problems
             for target, servers in found.items():
                 self._check_target(target, servers, hook_of(target))
+        self.problems += self._wrongly_continued()
         policy = policy_of(self.runnable.plan.recovery)
         if self.needs_approval and policy and (problem := too_few(policy, triggered_by=self.triggered_by)):
             self.problems.append(problem)
@@ -146,15 +148,21 @@ class Survey:
 
     def _check_target(self, target: Target, found: Sequence[Mapping[str, Any]], hook: "LaunchSettingsHook") -> None:
         from drs_provider.recovery.readiness import assess
+        from drs_provider.recovery.takeover import LOOK_BACK, jobs_of
 
         here = [server for server in self.roster.servers if server.target == target]
         described = {str(server["sourceServerID"]): server for server in found}
         known = [server.server_id for server in here if server.known]
         self.quotas[str(target)] = asdict(hook.quotas())
-        busy = busy_servers(hook.jobs_since(self.now - _LONGEST_JOB))
+        key = self.request.continue_run
+        jobs = hook.jobs_since(self.now - (LOOK_BACK if key else _LONGEST_JOB))
+        continued = {job["jobID"]: job for job in (jobs_of(jobs, key) if key else ())}
+        self.continued += continued.values()
+        busy = busy_servers(job for job in jobs if job["jobID"] not in continued)
         live: dict[str, list[Mapping[str, Any]]] = {}
         for instance in hook.recovery_instances(source_server_ids=known) if known else ():
-            live.setdefault(instance["sourceServerID"], []).append(instance)
+            if instance.get("jobID") not in continued:  # the instances of a run that is continued stay
+                live.setdefault(instance["sourceServerID"], []).append(instance)
         newest = newest_points(hook, known, self.request.as_of)
         for server in here:
             why = why_pinned(described.get(server.server_id), mode=self.request.mode, as_of=self.request.as_of)
@@ -202,6 +210,15 @@ class Survey:
             self.findings.append(finding if hard else replace(finding, severity="warning"))
         for one in found.standings:
             self.placements[target, one.server_id] = placement(one.candidate, found.around)
+
+    def _wrongly_continued(self) -> Iterable[str]:
+        from drs_provider.recovery.takeover import mode_of
+
+        key, plan = self.request.continue_run, self.runnable.plan.name
+        if key and not self.continued and not self.problems:
+            yield f"continue_run: no job of a run with the key {key} is in the cloud; see drs takeover {plan}"
+        for mode in {mode_of(job) for job in self.continued} - {self.request.mode}:
+            yield f"continue_run: run {key} is a {mode} and cannot go on as a {self.request.mode}"
 
     def _max_lag(self) -> timedelta | None:
         plan = self.runnable.plan
@@ -265,6 +282,7 @@ class Survey:
             "reason": self.request.reason,
             "point_in_time": self.request.point_in_time,
             "replace_live_instances": self.request.replace_live_instances,
+            "continue_run": self.request.continue_run,
             "checked_at": self.now.isoformat(),
             "quotas": self.quotas,
             "skew_seconds": skew(self.points.values()).total_seconds() if self.points else None,

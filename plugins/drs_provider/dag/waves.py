@@ -108,6 +108,7 @@ class StartWave(DrsStartRecoveryOperator):
         self.is_drill = is_drill(self.mode)
         self.quotas = preflight["quotas"][str(self.target)]
         self.replace_live_instances = preflight["replace_live_instances"]
+        self.continue_run = preflight.get("continue_run")
         wave = preflight["waves"][self.wave]
         if not wave["selected"]:
             raise AirflowSkipException(f"wave {self.wave} was not chosen for this run")
