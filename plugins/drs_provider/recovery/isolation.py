@@ -139,7 +139,7 @@ def prove(facts: NetworkFacts) -> Proof:
 
     routes = tuple(routes_out(facts))
     # Whatever a route leads through is named once, with the whole path.
-    seen = " ".join(leak.path for leak in routes)
+    seen = frozenset(word.strip(",") for leak in routes for word in leak.path.split())
     others = tuple(attachments_out(facts, seen))
     return Proof(
         vpc_id=facts.vpc_id,
@@ -162,12 +162,17 @@ def _parts(facts: NetworkFacts) -> Iterable[tuple[str, Any]]:
     yield "vpc", (facts.vpc,)
 
 
-_PASSING = frozenset({"State", "Status", "CreationTimestamp", "CreateTime", "AvailableIpAddressCount", "Tags", "TagSet"})
+_PASSING = frozenset(
+    {"State", "Status", "CreationTimestamp", "CreateTime", "AvailableIpAddressCount", "Tags", "TagSet"}
+)
 """Members that change without the network becoming another one."""
+
 
 def _print(name: str, answers: Iterable[Answer]) -> str:
     kept = [_lasting(one, deep=name == "route_tables") for one in answers if not _is_plain_interface(name, one)]
-    text = json.dumps(sorted(kept, key=lambda one: json.dumps(one, sort_keys=True, default=str)), default=str, sort_keys=True)
+    text = json.dumps(
+        sorted(kept, key=lambda one: json.dumps(one, sort_keys=True, default=str)), default=str, sort_keys=True
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

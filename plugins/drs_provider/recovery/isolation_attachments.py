@@ -15,17 +15,19 @@ ALLOWED_SERVICES: Final = ("ssm", "ssmmessages", "ec2messages", "logs")
 NEEDS_POLICY: Final = ("ssm", "logs")
 """Those of them that can do more than to serve the agent, unless the endpoint's policy forbids it."""
 
-_GONE: Final = frozenset({"deleted", "deleting", "detached", "detaching", "rejected", "failed", "expired", "disassociated"})
+_GONE: Final = frozenset(
+    {"deleted", "deleting", "detached", "detaching", "rejected", "failed", "expired", "disassociated"}
+)
 _AMAZON_DNS: Final = frozenset({"AmazonProvidedDNS", "169.254.169.253", "fd00:ec2::253"})
 _AMAZON_TIME: Final = frozenset({"169.254.169.123", "fd00:ec2::123"})
 _HARMLESS_RULES: Final = frozenset({"SYSTEM", "RECURSIVE"})
 """Resolver rules by which a VPC's own resolver answers, as it does without any rule."""
 
 
-def attachments_out(facts: NetworkFacts, named: str) -> Iterator[Leak]:
+def attachments_out(facts: NetworkFacts, named: frozenset[str]) -> Iterator[Leak]:
     """Find everything attached to the VPC that leads out or lets in.
 
-    :param named: the paths of the routes that were found: what they lead through is not told again
+    :param named: the words of the paths of the routes that were found: what they lead through is not told again
     """
     yield from _foreign_owners(facts)
     yield from _gateways(facts, named)
@@ -65,7 +67,7 @@ def _foreign_owners(facts: NetworkFacts) -> Iterator[Leak]:
             )
 
 
-def _gateways(facts: NetworkFacts, named: str) -> Iterator[Leak]:
+def _gateways(facts: NetworkFacts, named: frozenset[str]) -> Iterator[Leak]:
     for gateway, more in _attached(facts):
         if gateway in named:
             continue
@@ -109,7 +111,7 @@ def _is_attached(facts: NetworkFacts, attachments: Any) -> bool:
     return any(one.get("VpcId") == facts.vpc_id and one.get("State") not in _GONE for one in attachments or ())
 
 
-def _vpc_endpoints(facts: NetworkFacts, named: str) -> Iterator[Leak]:
+def _vpc_endpoints(facts: NetworkFacts, named: frozenset[str]) -> Iterator[Leak]:
     for endpoint in facts.vpc_endpoints:
         name, kind = endpoint["VpcEndpointId"], str(endpoint.get("VpcEndpointType") or "Gateway")
         if str(endpoint.get("State", "")).lower() in _GONE or name in named:
@@ -124,7 +126,9 @@ def _vpc_endpoints(facts: NetworkFacts, named: str) -> Iterator[Leak]:
         )
         allowed = kind == "Interface" and service.split(".")[:2] == ["com", "amazonaws"]
         short = service.rpartition(".")[2] if allowed else ""
-        if short in ALLOWED_SERVICES and (short not in NEEDS_POLICY or not is_open_policy(endpoint.get("PolicyDocument"))):
+        if short in ALLOWED_SERVICES and (
+            short not in NEEDS_POLICY or not is_open_policy(endpoint.get("PolicyDocument"))
+        ):
             continue
         path = f"VPC {facts.vpc_id} → {kind.lower()} endpoint {name} → {service}"
         if short in ALLOWED_SERVICES:
@@ -134,7 +138,9 @@ def _vpc_endpoints(facts: NetworkFacts, named: str) -> Iterator[Leak]:
                 f"Give {name} the policy that docs/drill-network.md shows",
             )
         else:
-            yield Leak(path, "the service behind the endpoint can be reached", f"Delete {name}, or use a network without it")
+            yield Leak(
+                path, "the service behind the endpoint can be reached", f"Delete {name}, or use a network without it"
+            )
 
 
 def is_open_policy(document: Any) -> bool:
@@ -280,7 +286,9 @@ def _interfaces(facts: NetworkFacts) -> Iterator[Leak]:
 
 def _service(kind: str, interface: Answer) -> str:
     words = {"lambda": "Lambda", "network_load_balancer": "a network load balancer", "vpc_endpoint": "a VPC endpoint"}
-    return words.get(kind) or (f"service {interface.get('RequesterId')}" if kind == "interface" else kind.replace("_", " "))
+    return words.get(kind) or (
+        f"service {interface.get('RequesterId')}" if kind == "interface" else kind.replace("_", " ")
+    )
 
 
 def _between_networks(facts: NetworkFacts) -> Iterator[Leak]:

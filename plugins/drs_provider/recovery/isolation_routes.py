@@ -66,7 +66,9 @@ def routes_out(facts: NetworkFacts) -> Iterator[Leak]:
             destination = next((str(route[key]) for key in _DESTINATIONS if route.get(key)), "an unknown destination")
             table_name = f"route table {table['RouteTableId']}{' (main)' if is_main else ''}"
             yield Leak(
-                path=" → ".join((_subnets(users), table_name, destination, f"{name} {target}", *_beyond(facts, target))),
+                path=" → ".join(
+                    (_subnets(users), table_name, destination, f"{name} {target}", *_beyond(facts, target))
+                ),
                 what=f"{reached} can be reached{what_doors_say(facts, users, destination)}",
                 next_step=f"Delete the route to {destination} from {table['RouteTableId']}, or use a network without it",
             )
