@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -52,7 +52,7 @@ _THERE_ALREADY: Final = frozenset({"InvalidSubnet.Conflict", "InvalidGroup.Dupli
 
 
 def policy_of_endpoint(service: str) -> str | None:
-    """Return the policy of a private endpoint: what its users need, and nothing that reaches production; None: AWS's."""
+    """Return the policy of a private endpoint: what steps need, and nothing that reaches production; None: AWS's."""
     actions = {"ssm": _AGENT, "logs": _WRITE_LOGS}.get(service)
     if actions is None:
         return None
@@ -168,7 +168,7 @@ class DrillNetworkHook(NetworkFactsHook):
         known = self._copies_of(plan.production_vpc, tags[RUN])
         if known:
             return known[0]
-        with _worded("ec2:CreateVpc"), translated("ec2:CreateVpc"):
+        with _worded(), translated("ec2:CreateVpc"):
             answer = self._once.create_vpc(
                 CidrBlock=plan.cidrs[0], TagSpecifications=_tags("vpc", tags, plan.production_vpc)
             )
@@ -347,8 +347,8 @@ class DrillNetworkHook(NetworkFactsHook):
         ):
             ids = [one[key] for one in answers]
             for interface in self._named("describe_network_interfaces", name, ids):
-                instance = (interface.get("Attachment") or {}).get("InstanceId")
-                said = f"{interface['NetworkInterfaceId']} of {instance or interface.get('Description') or 'unknown owner'}"
+                owner = (interface.get("Attachment") or {}).get("InstanceId") or interface.get("Description")
+                said = f"{interface['NetworkInterfaceId']} of {owner or 'an unknown owner'}"
                 holders = [interface.get("SubnetId"), *(one["GroupId"] for one in interface.get("Groups") or ())]
                 for one in ids:
                     if one in holders:
@@ -382,24 +382,19 @@ class _Gone(Exception):
     """What was to be changed is not there any more."""
 
 
-class _worded:  # noqa: N801  (used as a statement)
+@contextmanager
+def _worded() -> Iterator[None]:
     """Say what to do where the account has no room for another VPC."""
-
-    def __init__(self, action: str) -> None:
-        self.action = action
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
-        """Translate EC2's VpcLimitExceeded."""
-        if isinstance(error, AwsError) and error.code == "VpcLimitExceeded":
-            raise QuotaExceeded(
-                self.action,
-                error.code,
-                f"{error.message} A drill needs a VPC for each network that it copies: raise the quota of VPCs, remove old "
-                "ones, or name a standing drill network (drill: {network: {vpc: vpc-…}})",
-            ) from error
+    try:
+        yield
+    except AwsError as error:
+        if error.code != "VpcLimitExceeded":
+            raise
+        advice = (
+            "A drill needs a VPC for each network that it copies: raise the quota of VPCs, remove old ones, or name a "
+        )
+        message = f"{error.message} {advice}standing drill network (drill: {{network: {{vpc: vpc-…}}}})"
+        raise QuotaExceeded(error.operation, error.code, message) from error
 
 
 def tags_of(answer: Answer) -> dict[str, str]:

@@ -31,7 +31,7 @@ class Read:
         """The permission that it needs: ``ec2:DescribeRouteTables``."""
         name = "".join(part.capitalize() for part in self.operation.split("_"))
         service = {"elbv2": "elasticloadbalancing"}.get(self.service, self.service)
-        return f"{service}:{name.replace('Vpn', 'Vpn').replace('ByVpc', 'ByVPC')}"
+        return f"{service}:{name}"
 
 
 def _filter(name: str, member: str = "Filters") -> Callable[[str], Mapping[str, Any]]:
@@ -191,6 +191,15 @@ class NetworkFactsHook(DrsHook):
     def default_vpc(self) -> str | None:
         """Return the id of the Region's default VPC; None: there is none."""
         return next((one["VpcId"] for one in self._named("describe_vpcs", "is-default", ["true"])), None)
+
+    def vpc_of_subnets(self, subnet_ids: Iterable[str]) -> dict[str, str]:
+        """Return the VPC of each of these subnets; unknown ones are absent."""
+        return {one["SubnetId"]: one["VpcId"] for one in self._named("describe_subnets", "subnet-id", subnet_ids)}
+
+    def cidrs_of_subnets(self, subnet_ids: Iterable[str]) -> dict[str, str]:
+        """Return the IPv4 range of each of these subnets."""
+        found = self._named("describe_subnets", "subnet-id", subnet_ids)
+        return {one["SubnetId"]: one["CidrBlock"] for one in found if one.get("CidrBlock")}
 
     def production(self, vpc_id: str, group_ids: Iterable[str]) -> Production:
         """Return what a network looks like that servers would land in; its default group is among the groups.

@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator, ObjectStoragePath, TaskGroup, TriggerRule
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from drs_provider.dag.drill_network import remove_tasks
 from drs_provider.dag.evidence import collect
 from drs_provider.dag.waves import LAUNCH
 from drs_provider.graph.request import is_drill
@@ -120,6 +121,7 @@ def finish_group(runnable: RunnablePlan, starts: Sequence[BaseOperator]) -> tupl
                     retries=3,
                 ).as_teardown()
             )
+        networks = remove_tasks(runnable)
         report = WriteReport(task_id="report", task_display_name="Report", runnable=runnable).as_teardown()
         verdict = SayVerdict(
             task_id="verdict",
@@ -129,4 +131,6 @@ def finish_group(runnable: RunnablePlan, starts: Sequence[BaseOperator]) -> tupl
             retries=0,
         )
         cleanups >> report >> verdict
+        for network in networks:
+            cleanups >> network >> report
     return cleanups, verdict

@@ -49,14 +49,12 @@ class Unsupported:
 
 _NO_SETTINGS = "launch settings are left as DRS has them; set them in DRS"
 _NO_STEPS = "run the step by hand, or in a DAG of its own"
-_SHARED = "write drill: {network: shared}, which launches drills into the network that the launch settings name"
 
 UNSUPPORTED = (
     Unsupported("ProtectionGroup", "servers.*.order", "all members start together", _is_default_order),
     Unsupported("ProtectionGroup", "servers.*.launch", _NO_SETTINGS, _is_empty),
     Unsupported("ProtectionGroup", "launch", _NO_SETTINGS, _is_empty),
     Unsupported("ProtectionGroup", "drill_launch", _NO_SETTINGS, _is_empty),
-    Unsupported("RecoveryPlan", "drill.network", _SHARED, values=("isolated", dict), default="isolated"),
     Unsupported("RecoveryPlan", "drill.keep_for", "drill instances are removed when the drill ends", _is_no_time),
     Unsupported("RecoveryPlan", "drill.max_cost", "nothing estimates the cost of a drill yet"),
     Unsupported("RecoveryPlan", "drill.valid_for", "nothing keeps track of passed drills yet"),

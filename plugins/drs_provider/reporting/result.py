@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from drs_provider.reporting.evidence import (
     CleanupState,
     JobEvidence,
+    NetworkEvidence,
     PinnedPoint,
     PreflightEvidence,
     RunFacts,
@@ -202,5 +203,6 @@ class RunReport(ReportPart):
     dead_times: tuple[DeadTime, ...] = ()
     waits: tuple[Wait, ...] = ()
     cleanup: CleanupReport
+    networks: tuple[NetworkEvidence, ...] = ()
     preflight: PreflightEvidence | None = None
     timeline: tuple[TimelineEntry, ...] = ()
