@@ -146,7 +146,9 @@ def prove(facts: NetworkFacts) -> Proof:
         looked_at={name: len(value) for name, value in _parts(facts)},
         leaks=tuple(dict.fromkeys((*routes, *others))),
         notes=tuple(notes_of(facts)),
-        prints={name: _print(name, value) for name, value in _parts(facts) if name not in NOT_OF_THE_VERDICT},
+        prints={
+            name: _print(name, value, facts.account) for name, value in _parts(facts) if name not in NOT_OF_THE_VERDICT
+        },
     )
 
 
@@ -168,17 +170,19 @@ _PASSING = frozenset(
 """Members that change without the network becoming another one."""
 
 
-def _print(name: str, answers: Iterable[Answer]) -> str:
-    kept = [_lasting(one, deep=name == "route_tables") for one in answers if not _is_plain_interface(name, one)]
-    text = json.dumps(
-        sorted(kept, key=lambda one: json.dumps(one, sort_keys=True, default=str)), default=str, sort_keys=True
-    )
+def _print(name: str, answers: Iterable[Answer], account: str) -> str:
+    # Every launch and termination adds or takes away an interface that is nobody's but the account's own.
+    kept = [
+        _lasting(one, deep=name == "route_tables")
+        for one in answers
+        if name != "network_interfaces" or is_of_a_service(one) or one.get("OwnerId", account) != account
+    ]
+    text = json.dumps(sorted(kept, key=_canonical), default=str, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _is_plain_interface(name: str, answer: Answer) -> bool:
-    """Every launch and termination adds or takes one of these away."""
-    return name == "network_interfaces" and not is_of_a_service(answer)
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def is_of_a_service(interface: Answer) -> bool:
@@ -199,5 +203,5 @@ def _lasting(value: Any, *, deep: bool = False) -> Any:
         return {key: _lasting(one, deep=deep) for key, one in kept.items()}
     if isinstance(value, (list, tuple)):
         items = [_lasting(one, deep=deep) for one in value]
-        return sorted(items, key=lambda one: json.dumps(one, sort_keys=True, default=str))
+        return sorted(items, key=_canonical)
     return value

@@ -42,7 +42,7 @@ def delete_security_group(asked: Asked) -> Reply:
 
 
 def delete_vpc(asked: Asked) -> Reply:
-    """Refuse for a VPC with an internet gateway, a peering, an attachment, an endpoint or groups of its own."""
+    """Refuse for a VPC with an internet gateway, an attachment, an endpoint or groups of its own."""
     name, backend = str(asked.request.get("VpcId")), cloud.ec2(*asked.key)
     gateways = any(one.vpc and one.vpc.id == name for one in backend.internet_gateways.values())
     groups = any(one.name != "default" for one in backend.groups.get(name, {}).values())
@@ -54,7 +54,13 @@ def delete_vpc(asked: Asked) -> Reply:
     )
     if gateways or groups or endpoints or attached:
         raise Refused("DependencyViolation", f"The vpc '{name}' has dependencies and cannot be deleted.")
-    return asked.forward()
+    reply = asked.forward()
+    if name not in backend.vpcs:
+        # What EC2 makes with a VPC goes with it; moto keeps these two.
+        for acl in [acl.id for acl in backend.network_acls.values() if acl.vpc_id == name]:
+            del backend.network_acls[acl]
+        backend.groups.pop(name, None)
+    return reply
 
 
 def delete_vpc_endpoints(asked: Asked) -> Reply:
