@@ -19,7 +19,8 @@ DrsProviderError
 ·   ├── JobFailed            a job ended with servers not launched
 ·   ├── JobTimedOut          a job did not end within the wave's timeout
 ·   ├── JobVanished          DescribeJobs no longer knows a job that we started
-·   └── CleanupIncomplete    instances of the run are still there
+·   ├── CleanupIncomplete    instances of the run are still there
+·   └── StepFailed           a step of the plan did not do what it should
 """
 
 from collections.abc import Mapping, Sequence
@@ -226,3 +227,14 @@ class CleanupIncomplete(RecoveryError):
         lines = "\n".join(f"  - {instance}: {why}" for instance, why in self.left.items())
         count = len(self.left)
         return f"{count} drill instances are still there and cost money; clear this task to try again:\n{lines}"
+
+
+class StepFailed(RecoveryError):
+    """A step did not do what it should. ``is_final``: trying again might do twice what was to be done once."""
+
+    def __init__(self, why: str, *, is_final: bool = False, output: str = "", instances: Sequence[Any] = ()) -> None:
+        super().__init__(why)
+        self.why, self.is_final, self.output, self.instances = why, is_final, output, tuple(instances)
+
+    def __str__(self) -> str:
+        return self.why

@@ -15,6 +15,7 @@ from drs_provider.dag.form import trigger_form
 from drs_provider.dag.importing import report_problems
 from drs_provider.dag.preflight import CheckPlan
 from drs_provider.dag.remembering import remember_failure
+from drs_provider.dag.steps import plan_steps
 from drs_provider.dag.waves import wave_group
 from drs_provider.graph.approvals import policy_of
 from drs_provider.plan.dependencies import wave_dependencies
@@ -81,18 +82,25 @@ def _wire(runnable: RunnablePlan, folder: Path) -> None:
     plan = runnable.plan
     passed, approval_ids = _preflight_group(runnable, folder)
     depends_on = wave_dependencies(plan)
+    opening = plan_steps(runnable, "before", approval_task_ids=approval_ids)
     waves = {wave.name: wave_group(runnable, wave, depends_on[wave.name], approval_ids) for wave in plan.waves}
-    starts = [start for wave_starts, _, _ in waves.values() for start in wave_starts]
+    closing = plan_steps(runnable, "after", approval_task_ids=approval_ids)
+    starts = [start for wave_starts, _, _, _ in waves.values() for start in wave_starts]
     cleanups, _ = finish_group(runnable, starts)
-    for name, (wave_starts, watch, firsts) in waves.items():
+    if opening:
+        passed >> opening[0]
+    for name, (wave_starts, last, firsts, chain) in waves.items():
         before: list[Any] = [waves[other][1] for other in depends_on[name]]
         for first in firsts:
-            (before or [passed]) >> first
-        # Every wave, also one that others wait for: where a later one is marked by hand, the clean-up would otherwise
+            (before or [*opening[-1:]] or [passed]) >> first
+        if closing:
+            last >> closing[0]
+        # Every wave, also one that others wait for: where a later task is marked by hand, the clean-up would otherwise
         # start beside waves that still run. So would it beside the other starts of a wave whose first start fails.
-        watch >> cleanups
-        for start in wave_starts if len(wave_starts) > 1 else ():
-            start >> cleanups
+        for task in chain if len(chain) > 2 or len(wave_starts) > 1 else chain[-1:]:
+            task >> cleanups
+    for task in (*opening, *closing):
+        task >> cleanups
 
 
 def _preflight_group(runnable: RunnablePlan, folder: Path) -> tuple[BaseOperator, tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """A wave as a task group: start its jobs, watch them, show every server."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from drs_provider.dag.describing import shortened, tooltip
 from drs_provider.dag.preflight import newest_points, preflight_result
+from drs_provider.dag.step_tasks.place import AskedBefore, ensure_steps_approved
+from drs_provider.dag.steps import asked_before, wave_steps
 from drs_provider.errors import NoRecoveryPoint, PlanChanged
 from drs_provider.graph.approvals import ANSWER, Policy, ensure_answered, ensure_approved, policy_of
 from drs_provider.graph.orders import CANCEL, ORDER, read_order
@@ -43,6 +46,7 @@ class StartWave(DrsStartRecoveryOperator):
     """
 
     template_fields: Sequence[str] = ()  # nothing to render: everything comes from preflight
+    asked_before: Sequence[AskedBefore] = ()
 
     def __init__(
         self,
@@ -115,6 +119,7 @@ class StartWave(DrsStartRecoveryOperator):
         if self.pause is not None:
             answer = ti.xcom_pull(task_ids=self.pause_task_id, key=ANSWER)
             ensure_answered(self.pause, self.pause_task_id, answer)
+        ensure_steps_approved(context, self.asked_before)
 
     def finish(self, context: Context, launch: dict[str, Any]) -> list[dict[str, Any]]:
         """Hand the jobs to the task that watches them, and the servers to the tasks that show them."""
@@ -212,11 +217,11 @@ def servers_of(wave: Mapping[str, Any], target: Target) -> list[dict[str, Any]]:
 
 def wave_group(
     runnable: RunnablePlan, wave: Wave, depends_on: tuple[str, ...], approval_task_ids: Sequence[str] = ()
-) -> tuple[list[BaseOperator], WatchWave, list[BaseOperator]]:
+) -> tuple[list[BaseOperator], BaseOperator, list[BaseOperator], list[BaseOperator]]:
     """Build a wave's task group in the current DAG.
 
-    Return the tasks that start its jobs, the one that ends it, and those that come first: the starts themselves, or
-    what the plan lets stand before them.
+    Return the tasks that start its jobs, the last one of its chain, those that come first, and the whole chain without
+    what only shows something.
     """
     plan = runnable.plan
     with TaskGroup(
@@ -228,27 +233,49 @@ def wave_group(
         starts = [
             _start(runnable, wave, target, number, approval_task_ids) for number, target in enumerate(targets, start=1)
         ]
-        firsts = _before(plan.name, wave, starts) or list(starts)
-        watch = WatchWave(
-            task_id="recovery_job",
-            task_display_name="Recovery job",
-            plan=plan.name,
-            wave=wave.name,
-            start_task_ids=[start.task_id for start in starts],
-            timeout=wave.timeout,
-            ready=wave.ready,
-            tolerate=str(wave.tolerate_failures),
-            trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
-            priority_weight=_CHAIN,
-            weight_rule="absolute",
-        )
-        for number, start in enumerate(starts, start=1):
-            start >> watch >> _shown(start, watch, number)
-    return list(starts), watch, firsts
+        ids: dict[str, Any] = {
+            "approval_task_ids": approval_task_ids,
+            "start_task_ids": [start.task_id for start in starts],
+            "pause_task_id": f"{wave.name}.{PAUSE}" if wave.pause_before else "",
+        }
+        first, steps = _before(plan.name, wave), wave_steps(runnable, wave, "before", **ids)
+        watches = [_watch(plan.name, wave, starts)] if starts else []
+        after = wave_steps(runnable, wave, "after", **ids)
+        for start in starts:
+            start.asked_before = asked_before(plan, wave, "after")
+    for above, below in itertools.pairwise([*first, *steps[:1]]):
+        above >> below
+    before = [*first, *steps]
+    if before:
+        before[-1] >> (starts or after[:1])
+    if watches and after:
+        watches[0] >> after[0]
+    chain: list[BaseOperator] = [*before, *starts, *watches, *after]
+    return list(starts), chain[-1], before[:1] or list(starts) or after[:1], chain
 
 
-def _before(plan: str, wave: Wave, starts: Sequence[BaseOperator]) -> list[BaseOperator]:
-    """Build what the plan lets stand before a wave's start: first the delay, then the question; return the first one.
+def _watch(plan: str, wave: Wave, starts: Sequence["StartWave"]) -> WatchWave:
+    """Build what follows the starts of a wave: the task that watches, and those that show."""
+    watch = WatchWave(
+        task_id="recovery_job",
+        task_display_name="Recovery job",
+        plan=plan,
+        wave=wave.name,
+        start_task_ids=[start.task_id for start in starts],
+        timeout=wave.timeout,
+        ready=wave.ready,
+        tolerate=str(wave.tolerate_failures),
+        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+        priority_weight=_CHAIN,
+        weight_rule="absolute",
+    )
+    for number, start in enumerate(starts, start=1):
+        start >> watch >> _shown(start, watch, number)
+    return watch
+
+
+def _before(plan: str, wave: Wave) -> list[BaseOperator]:
+    """Build what the plan lets stand first in a wave: the delay, then the question.
 
     In this order, so that nothing more waits once somebody has answered.
     """
@@ -258,15 +285,12 @@ def _before(plan: str, wave: Wave, starts: Sequence[BaseOperator]) -> list[BaseO
 
     chain: list[BaseOperator] = []
     common: dict[str, Any] = {"plan": plan, "wave": wave.name, "trigger_rule": TriggerRule.NONE_FAILED}
-    common |= {"priority_weight": _CHAIN, "weight_rule": "absolute"}
+    common |= {"priority_weight": _CHAIN, "weight_rule": "absolute", "steps_only": not wave.groups}
     if wave.delay_before:
         chain.append(WaitBeforeWave(task_id=DELAY, task_display_name="Delay", delay=wave.delay_before, **common))
     if wave.pause_before is not None:
         chain.append(AskBeforeWave(task_id=PAUSE, task_display_name="Pause", pause=wave.pause_before, **common))
-    if len(chain) > 1:
-        chain[0] >> chain[1]
-    chain[-1] >> list(starts)
-    return chain[:1]
+    return chain
 
 
 def _start(

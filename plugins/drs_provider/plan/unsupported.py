@@ -48,7 +48,6 @@ class Unsupported:
 
 
 _NO_SETTINGS = "launch settings are left as DRS has them; set them in DRS"
-_NO_STEPS = "run the step by hand, or in a DAG of its own"
 _SHARED = "write drill: {network: shared}, which launches drills into the network that the launch settings name"
 
 UNSUPPORTED = (
@@ -61,10 +60,6 @@ UNSUPPORTED = (
     Unsupported("RecoveryPlan", "drill.max_cost", "nothing estimates the cost of a drill yet"),
     Unsupported("RecoveryPlan", "drill.valid_for", "nothing keeps track of passed drills yet"),
     Unsupported("RecoveryPlan", "notify", "watch the run in Airflow", _is_empty),
-    Unsupported("RecoveryPlan", "before", _NO_STEPS, _is_empty),
-    Unsupported("RecoveryPlan", "after", _NO_STEPS, _is_empty),
-    Unsupported("RecoveryPlan", "waves.*.before", _NO_STEPS, _is_empty),
-    Unsupported("RecoveryPlan", "waves.*.after", _NO_STEPS, _is_empty),
     Unsupported("RecoveryPlan", "waves.*.retry_failed", "start another run for the servers that failed", _is_zero),
 )
 """Every part of the language that is not built yet."""
