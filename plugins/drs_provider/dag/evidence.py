@@ -10,6 +10,7 @@ from airflow.sdk.definitions.context import Context
 from drs_provider.dag.describing import duration
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.remembering import ERROR
+from drs_provider.dag.step_evidence import broken_above, order_of, plan_steps, wave_steps, with_steps
 from drs_provider.dag.waiting import ended_by_a_person, waits_of
 from drs_provider.dag.waves import DELAY, LAUNCH, PAUSE
 from drs_provider.graph.orders import ORDER
@@ -42,7 +43,8 @@ def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
             "cleanup": _cleanup(left, preflight),
             "errors": left.errors(),
             "waits": waits,
-            "cancelled": ended_by_a_person(waits) or _cancelled(left, plan.waves),
+            "steps": plan_steps(left, plan),
+            "cancelled": ended_by_a_person(waits) or _cancelled(left, plan.waves) or order_of(left, plan),
             "finished_at": datetime.now(UTC),
         }
     )
@@ -116,7 +118,8 @@ def _wave(
     verdict = left.of(watch) or {}
     ended = {job["job_id"]: job for job in verdict.get("jobs") or left.of(watch, "jobs") or ()}
     results = {server["server_id"]: server for server in left.of(watch, "servers") or ()}
-    state, reason = _state(left, wave, depends_on, verdict)
+    steps = wave_steps(left, wave)
+    state, reason = with_steps(*_state(left, wave, depends_on, verdict), steps=steps, steps_only=not wave.groups)
     points = {server: point for launch in launches for server, point in (launch.get("points") or {}).items()}
     return {
         "name": wave.name,
@@ -126,6 +129,7 @@ def _wave(
         "timeout": duration(wave.timeout),
         "state": state,
         "state_reason": reason,
+        "steps": steps,
         "jobs": [
             {
                 "job_id": job["job_id"],
@@ -181,7 +185,7 @@ def _state(left: Left, wave: Wave, depends_on: tuple[str, ...], verdict: Mapping
     if "failed" in states:
         return "not_started" if words and words == order else "failed", words
     if "upstream_failed" in states:
-        broken = [name for name in depends_on if left.state(f"{name}.recovery_job") in _FAILED]
+        broken = broken_above(left, depends_on)
         gate = next((said for name in (DELAY, PAUSE) if (said := left.of(f"{wave.name}.{name}", ERROR))), None)
         return "not_started", gate or f"it waits for {' and '.join(broken) or 'preflight'}"
     if all(state == "skipped" for state in states):

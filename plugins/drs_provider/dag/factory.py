@@ -1,7 +1,7 @@
 """One DAG from one plan. Reads no file but the plans, asks no network, and gives the same DAG every time."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -97,10 +97,16 @@ def _wire(runnable: RunnablePlan, folder: Path) -> None:
             last >> closing[0]
         # Every wave, also one that others wait for: where a later task is marked by hand, the clean-up would otherwise
         # start beside waves that still run. So would it beside the other starts of a wave whose first start fails.
-        for task in chain if len(chain) > 2 or len(wave_starts) > 1 else chain[-1:]:
+        for task in chain[:-1] if _is_long(chain, wave_starts) else ():
             task >> cleanups
+        last >> cleanups
     for task in (*opening, *closing):
         task >> cleanups
+
+
+def _is_long(chain: Sequence[BaseOperator], starts: Sequence[BaseOperator]) -> bool:
+    """Tell whether a wave is more than one start and the task that watches it."""
+    return len(chain) > len(starts[:1]) + 1
 
 
 def _preflight_group(runnable: RunnablePlan, folder: Path) -> tuple[BaseOperator, tuple[str, ...]]:

@@ -105,7 +105,8 @@ def read_automation(execution: Mapping[str, Any]) -> tuple[bool | None, str, str
         return None, f"{status}" + (f", at step {now}" if now else ""), kept(outputs)
     if status in AUTOMATION_GOOD:
         return True, f"{status}, {len(steps)} steps", kept(outputs)
-    bad = next((one for one in steps if one.get("StepStatus") in ("Failed", "TimedOut", "Cancelled")), {})
+    failed = (one for one in steps if one.get("StepStatus") in ("Failed", "TimedOut", "Cancelled"))
+    bad: Mapping[str, Any] = next(failed, {})
     at = f" at step {bad['StepName']}" if bad.get("StepName") else ""
     why = execution.get("FailureMessage") or bad.get("FailureMessage") or bad.get("StepStatus") or "no reason given"
     return False, f"{status}{at}: {last_words(str(why))}", kept(outputs)

@@ -5,6 +5,7 @@ import contextvars
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal, TypedDict, TypeVar
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -77,7 +78,7 @@ class Once(BaseTrigger):
         refusals = 0
         while (left := (instant(self.deadline) - now()).total_seconds()) > 0:
             try:
-                return await in_thread_of_its_own(lambda seconds=left: self.act(seconds))
+                return await in_thread_of_its_own(partial(self.act, left))
             except AwsError as error:
                 if not error.retryable:
                     return refused(str(error))
@@ -94,7 +95,7 @@ class Marks:
 
     def __init__(self, whose: Whose) -> None:
         self.attempt = whose["attempt"]
-        self._where = {key: whose[key] for key in ("dag_id", "run_id", "task_id")}  # type: ignore[literal-required]
+        self._where = {key: whose[key] for key in ("dag_id", "run_id", "task_id")}
 
     def is_there(self) -> bool:
         """Say whether another trigger has begun this attempt."""

@@ -35,8 +35,8 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
 def post(http_conn_id: str, body: bytes, *, event_id: str, seconds: float) -> Heard:
     """Post once. Errors name the connection, never its address: many services keep their secret in the path."""
     import requests
-    from airflow.exceptions import AirflowException
     from airflow.providers.http.hooks.http import HttpHook
+    from airflow.sdk.exceptions import AirflowException
 
     try:
         hook = HttpHook(method="POST", http_conn_id=http_conn_id)

@@ -96,8 +96,9 @@ def test_every_kind_that_asks_nobody_runs_green(run, simulator, chat):
         ),
     )
     control(simulator, {"name": "promote", "behaviour": "echo"})
-    text = shop(
-        f"""\
+    text = (
+        shop(
+            f"""\
   - name: database
     groups: [db]
     after:
@@ -113,12 +114,14 @@ def test_every_kind_that_asks_nobody_runs_green(run, simulator, chat):
       - {{kind: http, name: answers, url: "{chat.url}/health", expect_text: up, expect_json: {{"checks.0.status": up, ok: true}}}}
       - {{kind: tcp, name: port, host: 127.0.0.1, port: {chat.server_port}}}
 """
-    ) + """\
+        )
+        + """\
 before:
   - {kind: webhook, name: tell, http_conn_id: chat, payload: {text: "{{ plan.name }} begins"}}
 after:
   - {kind: webhook, name: told, http_conn_id: chat, payload: {text: done}, when: recovery}
 """
+    )
     ended = run(text)
 
     assert {k: v for k, v in ended.tasks.items() if v != "success"} == {"after_waves.told": "skipped"}

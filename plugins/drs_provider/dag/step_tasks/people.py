@@ -51,19 +51,17 @@ class AskPeople(StepTask[ApprovalStep], Ask):
         required = self.step.required
         several = f" ({len(agreed) + 1} of {required})" if required > 1 else ""
         self.subject = f"{self.step.name}: go on with {self.plan}?{several}"
-        self.body = "\n".join(
-            [
-                f"**{escaped(str(going.fill(self.step.message)))}**",
-                "",
-                f"Step {self.step.name} of {f'wave {self.place.wave}' if self.place.wave else 'the plan'}, in a "
-                f"{preflight['mode']} of {escaped(self.plan)}.",
-                "",
-                f"{required} must agree, of: {escaped(', '.join(self.step.approvers))}."
-                + (" Who triggered the run does not count." if self.step.four_eyes else "")
-                + (f" Approved so far: {escaped(', '.join(agreed))}." if agreed else "")
-                + f" Without an answer within {duration(self.step.timeout)} the step fails.",
-            ]
-        )
+        where = f"wave {self.place.wave}" if self.place.wave else "the plan"
+        needed = f"{required} must agree, of: {escaped(', '.join(self.step.approvers))}."
+        needed += " Who triggered the run does not count." if self.step.four_eyes else ""
+        needed += f" Approved so far: {escaped(', '.join(agreed))}." if agreed else ""
+        needed += f" Without an answer within {duration(self.step.timeout)} the step fails."
+        lines = [
+            f"**{escaped(str(going.fill(self.step.message)))}**",
+            f"Step {self.step.name} of {where}, in a {preflight['mode']} of {escaped(self.plan)}.",
+            needed,
+        ]
+        self.body = "\n\n".join(lines)
         return [name for name in self.step.approvers if name not in agreed and name != self._barred(context)]
 
     def objection(self, context: Context, who: str | None) -> str | None:

@@ -22,7 +22,7 @@ STEP = "step"
 "instances"}``; ``state`` is succeeded, failed or skipped."""
 
 
-class NotNow(DrsProviderError):  # noqa: N818  (no error: the step is left out)
+class NotNow(DrsProviderError):
     """The step has nothing to do in this run; the task is skipped, and what follows goes on."""
 
 

@@ -61,7 +61,7 @@ class LetTimePass(RunStep[Wait]):
         if moment <= datetime.now(UTC):
             return Outcome(f"{duration(self.step.for_)} have passed")
         self.log.info("%s waits %s", self.step.name, duration(self.step.for_))
-        self.defer(trigger=DateTimeTrigger(moment=moment), method_name=self.resume.__name__)
+        return self.wait(going, DateTimeTrigger(moment=moment), until=moment)
 
     def heard(self, going: Going, event: Any) -> Outcome:
         """End the wait."""

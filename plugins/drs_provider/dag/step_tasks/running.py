@@ -136,7 +136,7 @@ class StepTask(Generic[AnyStep]):
         return Going(context, preflight, memory, memory.began_at + self.step.timeout, self.place, self.step)
 
     @contextmanager
-    def as_planned(self, context: Context) -> Iterator[None]:
+    def as_planned(self, context: Context) -> Iterator[None]:  # noqa: C901  (a table of errors, one line each)
         """End the task as the plan says, whatever happens inside."""
         try:
             yield
@@ -270,9 +270,9 @@ class RunStep(StepTask[AnyStep], BaseOperator):
         preflight = preflight_result(context, self.place.plan)
         return Going(context, preflight, memory, memory.began_at + self.step.timeout, self.place, self.step)
 
-    def wait(self, going: Going, trigger: Any) -> NoReturn:
-        """Let a trigger wait; the worker is free."""
-        left = timedelta(seconds=max(going.seconds_left, 0.0))
+    def wait(self, going: Going, trigger: Any, *, until: datetime | None = None) -> NoReturn:
+        """Let a trigger wait, until the step's time is over where nothing else is said; the worker is free."""
+        left = max((until or going.deadline) - datetime.now(UTC), timedelta(0))
         self.log.info("%s waits, at most %s", self.step.name, words(left))
         self.defer(trigger=trigger, method_name=self.resume.__name__, timeout=left + BACKSTOP)
 

@@ -20,6 +20,7 @@ from drs_provider.recovery.steps import (
     read_automation,
     read_invocation,
 )
+from drs_provider.reporting.words import some
 
 if TYPE_CHECKING:
     from drs_provider.aws.steps import StepHook
@@ -96,7 +97,7 @@ class RunSsmCommand(RunStep[SsmCommand]):
             for named in going.fill(self.step.instances):
                 conn, region, instance, name = self._named(going, str(named), known)
                 found.setdefault((conn, region), {})[instance] = name
-        chunks = []
+        chunks: list[Chunk] = []
         for (conn, region), instances in found.items():
             names = sorted(instances)
             for start in range(0, len(names), MOST_INSTANCES):
@@ -145,8 +146,7 @@ class RunSsmCommand(RunStep[SsmCommand]):
 
     def _agents_missing(self, chunks: Sequence[Chunk]) -> StepFailed:
         lost = [f"{chunk.instances[one]} ({one})" for chunk in chunks for one in _offline(chunk)]
-        shown = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
-        what = f"the SSM agent of {shown or 'an instance'} is not online, so nothing was sent"
+        what = f"the SSM agent of {some(lost) or 'an instance'} is not online, so nothing was sent"
         return self.timed_out(f"{what}; it needs the agent, an instance profile for SSM and a way to its endpoints")
 
     def _send(self, going: Going, chunks: Sequence[Chunk]) -> dict[int, str]:
@@ -241,20 +241,16 @@ class RunSsmCommand(RunStep[SsmCommand]):
 
     def _too_late(self, chunks: Sequence[Chunk], sent: Mapping[int, str]) -> StepFailed:
         """Stop what still runs, and say where."""
-        running: list[str] = []
         results = self._results(chunks, sent)
-        for one in results:
-            if one.status in ("Pending", "InProgress", "Delayed", "no invocation"):
-                running.append(f"{one.hostname} ({one.instance_id})")
+        going_on = ("Pending", "InProgress", "Delayed", "no invocation")
+        running = [f"{one.hostname} ({one.instance_id})" for one in results if one.status in going_on]
         for chunk in chunks:
             try:
                 chunk.hook.cancel_command(sent[chunk.number])
             except AwsError as error:
                 self.log.warning("%s; command %s may go on", error, sent[chunk.number])
-        shown = ", ".join(running[:5]) + (f" and {len(running) - 5} more" if len(running) > 5 else "")
-        failure = self.timed_out(
-            f"{self.step.document} still ran on {shown or 'an instance'}; SSM was asked to stop it"
-        )
+        shown = some(running) or "an instance"
+        failure = self.timed_out(f"{self.step.document} still ran on {shown}; SSM was asked to stop it")
         return StepFailed(failure.why, output=outputs_kept(results), instances=instances_kept(results))
 
 
