@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from drs_provider.reporting import steps
 from drs_provider.reporting.evidence import RunEvidence, ServerEvidence, StepEvidence, TaskError, WaveEvidence
 from drs_provider.reporting.result import ObjectiveResults, Outcome
-from drs_provider.reporting import steps
 from drs_provider.reporting.standing import standing_of
 from drs_provider.reporting.words import plural, some
 
