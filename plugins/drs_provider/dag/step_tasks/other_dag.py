@@ -38,11 +38,9 @@ class RunOtherDag(RunStep[DagStep]):
         return Outcome(f"{what} succeeded")
 
     def _refuse_paused(self, ti: Any) -> None:
-        from airflow.sdk.exceptions import AirflowRuntimeError
-
         try:
             is_paused = ti.get_dag(self.step.dag_id).is_paused
-        except AirflowRuntimeError as error:
+        except Exception as error:  # Airflow has no error of its own for a DAG that is not there
             why = f"Airflow has no DAG called {self.step.dag_id!r}, or cannot read it: look at its import errors"
             raise StepFailed(why, is_final=True) from error
         if is_paused:
