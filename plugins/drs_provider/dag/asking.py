@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NoReturn
 
 from airflow.providers.standard.operators.hitl import HITLOperator
@@ -16,7 +17,7 @@ from drs_provider.dag.requests import approval_text, pause_text
 from drs_provider.dag.waiting import ASKED, WAITED
 from drs_provider.graph.approvals import ANSWER, APPROVE, CONTINUE, REJECT, STOP, Policy, eligible, not_counted
 from drs_provider.operators.connecting import failing_for_good
-from drs_provider.plan.model import Pause
+from drs_provider.plan.model import Notification, Pause
 from drs_provider.recovery.times import instant
 
 _NO = "drs_no"
@@ -40,6 +41,8 @@ class Ask(HITLOperator):
         super().__init__(subject="", options=[agree, refuse], **kwargs)
         self.plan, self.agree, self.refuse, self.people = plan, agree, refuse, tuple(people)
         self.within = self.response_timeout or timedelta(hours=1)
+        self.notify: Sequence[Notification] = ()
+        self.title = plan
 
     def execute(self, context: Context) -> Any:
         """Ask; the task then waits in Airflow's ``awaiting_input`` state and holds no worker.
@@ -57,7 +60,20 @@ class Ask(HITLOperator):
             people = self.question(context, preflight)
         self._assign(people)
         self.response_timeout = self._left(context)
+        if self.notify:
+            # Called when the question is there already: whoever is told can answer at once.
+            self.notifiers = [partial(self._tell, people)]  # type: ignore[list-item]  # anything that can be called
         return super().execute(context)
+
+    def in_short(self) -> tuple[str, str]:
+        """Say in plain text what is asked, and what happens without an answer."""
+        return self.subject, "the task fails"
+
+    def _tell(self, people: Sequence[str], context: Context) -> None:
+        from drs_provider.dag.telling import tell_question
+
+        text, otherwise = self.in_short()
+        tell_question(context, self, people, text=text, otherwise=otherwise)
 
     def question(self, context: Context, preflight: Mapping[str, Any]) -> Sequence[str]:
         """Set ``subject`` and ``body``, and return who may answer; skip the task where nothing has to be asked."""
@@ -164,6 +180,10 @@ class AskApproval(Ask):
         self.body = approval_text(preflight, self.policy, triggered_by=who, earlier=self._earlier(context))
         return [name for name in eligible(self.policy, triggered_by=who) if name not in self._earlier(context)]
 
+    def in_short(self) -> tuple[str, str]:
+        """Say in plain text what is asked, and what happens without an answer."""
+        return self.subject, "nothing is launched"
+
     def objection(self, context: Context, who: str | None) -> str | None:
         """Four eyes, one of the list, and nobody twice."""
         return not_counted(who, self.policy, triggered_by=_triggered_by(context), earlier=self._earlier(context))
@@ -211,6 +231,10 @@ class AskBeforeWave(Ask):
         self.subject = f"Go on with wave {self.wave} of {self.plan}?"
         self.body = pause_text(self.pause, preflight, self.wave, servers=launched)
         return self.people
+
+    def in_short(self) -> tuple[str, str]:
+        """Say in plain text what is asked, and what happens without an answer."""
+        return self.pause.message, "the run goes on" if self.pause.on_timeout == "continue" else "the run fails"
 
     def objection(self, context: Context, who: str | None) -> str | None:
         """Only those who are asked count."""

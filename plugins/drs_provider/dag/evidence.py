@@ -10,6 +10,7 @@ from airflow.sdk.definitions.context import Context
 from drs_provider.dag.describing import duration
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.remembering import ERROR
+from drs_provider.dag.told import is_teller, notifications_of
 from drs_provider.dag.waiting import ended_by_a_person, waits_of
 from drs_provider.dag.waves import DELAY, LAUNCH, PAUSE
 from drs_provider.graph.orders import ORDER
@@ -42,6 +43,7 @@ def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
             "cleanup": _cleanup(left, preflight),
             "errors": left.errors(),
             "waits": waits,
+            "notifications": notifications_of(left.of, left.states) if plan.notify else (),
             "cancelled": ended_by_a_person(waits) or _cancelled(left, plan.waves),
             "finished_at": datetime.now(UTC),
         }
@@ -72,7 +74,11 @@ class Left:
 
     def errors(self) -> list[dict[str, str]]:
         """The last words of every failed task, but for those that only show a server."""
-        failed = [task for task, state in self.states.items() if state == "failed" and ".servers" not in task]
+        failed = [
+            task
+            for task, state in self.states.items()
+            if state == "failed" and ".servers" not in task and not is_teller(task)
+        ]
         found = ((task, self.of(task, ERROR)) for task in sorted(failed))
         return [{"task": task, "message": message} for task, message in found if isinstance(message, str)]
 

@@ -72,6 +72,14 @@ def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
     )
     with dag:
         _wire(runnable, folder)
+    if plan.notify:
+        from drs_provider.dag.telling import add_notifications
+
+        add_notifications(dag, runnable)
+    if plan.rto:
+        from drs_provider.dag.deadline import deadline_alerts
+
+        dag.deadline = deadline_alerts(plan)
     # Only now: Airflow copies the form that a DAG has into every task that is added to it, two thirds of its size.
     dag.params = ParamsDict(trigger_form(plan))
     return dag

@@ -54,6 +54,7 @@ def measure(evidence: RunEvidence) -> RunReport:
         critical_path=path,
         dead_times=dead_times_of(waves, evidence.waits),
         waits=evidence.waits,
+        notifications=evidence.notifications,
         cleanup=_cleanup(evidence.cleanup),
         preflight=evidence.preflight,
     )

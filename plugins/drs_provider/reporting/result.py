@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from drs_provider.reporting.evidence import (
     CleanupState,
     JobEvidence,
+    NotificationRecord,
     PinnedPoint,
     PreflightEvidence,
     RunFacts,
@@ -201,6 +202,7 @@ class RunReport(ReportPart):
     critical_path: CriticalPath = CriticalPath()
     dead_times: tuple[DeadTime, ...] = ()
     waits: tuple[Wait, ...] = ()
+    notifications: tuple[NotificationRecord, ...] = ()
     cleanup: CleanupReport
     preflight: PreflightEvidence | None = None
     timeline: tuple[TimelineEntry, ...] = ()
