@@ -13,6 +13,7 @@ from drs_provider.dag.describing import documentation
 from drs_provider.dag.finish import finish_group
 from drs_provider.dag.form import trigger_form
 from drs_provider.dag.importing import report_problems
+from drs_provider.dag.plan_dag import PlanDag
 from drs_provider.dag.preflight import CheckPlan
 from drs_provider.dag.remembering import remember_failure
 from drs_provider.dag.waves import wave_group
@@ -50,7 +51,7 @@ def dags_of_folder(folder: Path, *, dag_file: Path) -> Iterator[DAG]:
 def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
     """Build the DAG of a plan: preflight, a task group per wave in dependency order, finish."""
     plan = runnable.plan
-    dag = DAG(
+    dag = PlanDag(
         dag_id=f"{PREFIX}{plan.name}",
         dag_display_name=plan.title or plan.name,
         description=plan.description or None,
