@@ -73,6 +73,9 @@ def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
     )
     with dag:
         _wire(runnable, folder)
+    for task in dag.tasks:
+        if know := getattr(task, "know", None):  # a question: what it says depends on the whole plan
+            know(plan)
     if plan.notify:
         from drs_provider.dag.telling import add_notifications
 

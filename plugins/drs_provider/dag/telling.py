@@ -217,9 +217,7 @@ class TellEnd(Tell):
 
 
 def add_notifications(dag: DAG, runnable: RunnablePlan) -> None:
-    """Put the tasks that tell into the finished DAG of a plan, and let those that ask people tell of it."""
-    from drs_provider.dag.asking import Ask
-
+    """Put the tasks that tell into the finished DAG of a plan."""
     plan = runnable.plan
     common: dict[str, Any] = {"plan": plan.name, "title": plan.title or plan.name, "notify": plan.notify}
     report = dag.get_task("finish.report")
@@ -237,9 +235,6 @@ def add_notifications(dag: DAG, runnable: RunnablePlan) -> None:
     if wanted(plan.notify, "completed") or wanted(plan.notify, "failed"):
         verdict = dag.get_task("finish.verdict")
         verdict >> _beside(TellEnd(task_group=_group(dag, "finish"), dag=dag, **common))
-    for task in dag.tasks:
-        if isinstance(task, Ask):
-            task.notify, task.title = plan.notify, plan.title or plan.name
 
 
 def _beside(task: Tell) -> Any:

@@ -55,7 +55,10 @@ class Ti:
 
     def __init__(self, task_id, left, try_number=1):
         self.id, self.task_id, self.left, self.try_number = "ti-1", task_id, left, try_number
-        self.max_tries = 2
+        self.max_tries, self.dag_id, self.states = 2, "drs.shop", {}
+
+    def get_task_states(self, *, dag_id, run_ids):
+        return {run_ids[0]: self.states}
 
     def xcom_pull(self, task_ids, key="return_value"):
         return self.left.get((task_ids, key))
@@ -76,7 +79,10 @@ def context(task, preflight=None, *, triggered_by="ann", try_number=1, **left):
     xcoms = {("preflight.check", "preflight"): {**CHECKED, **(preflight or {})}}
     xcoms |= {tuple(name.rsplit("/", 1)): value for name, value in left.items()}
     ti = Ti(task.task_id, xcoms, try_number)
-    run = SimpleNamespace(triggering_user_name=triggered_by)
+    began = datetime.now(UTC) - timedelta(minutes=12, seconds=3)
+    run = SimpleNamespace(
+        triggering_user_name=triggered_by, run_id="manual__1", dag_id="drs.shop", start_date=began, run_after=began
+    )
     return {"ti": ti, "task_instance": ti, "dag_run": run, "task_state_store": Store()}
 
 
@@ -123,6 +129,8 @@ def test_an_approval_says_what_it_launches_and_what_speaks_against_it(asked):
         "Preflight warns of 1 thing:\n"
         "\n"
         "- db1: STALLED; go on\n"
+        "\n"
+        "The run has taken 12m 03s; the plan has no RTO.\n"
         "\n"
         "2 must agree, of: ann, bob, cyd. Who triggered the run does not count. "
         "Without an answer within 30m nothing is launched."
