@@ -15,7 +15,7 @@ class WebhookReceiver:
     """
 
     def __init__(self, answers=()):
-        self.requests: list[tuple[dict[str, str], bytes]] = []
+        self.requests: list[tuple[Any, bytes]] = []
         self.answers = list(answers)
         self.closing = threading.Event()
         receiver = self
@@ -23,7 +23,7 @@ class WebhookReceiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.requests.append((dict(self.headers), body))
+                receiver.requests.append((self.headers, body))
                 status = receiver.answers.pop(0) if receiver.answers else 200
                 if status is None:
                     receiver.closing.wait(60)

@@ -91,9 +91,26 @@ def tell_question(context: Context, task: "Ask", people: Sequence[str], *, text:
             wave=None if wave == "preflight" else wave,
             at=datetime.now(UTC),
         )
-        tell(context, notice, task.notify)
+        tell(context, notice, task.notify, link_for=_links(context, people, notice.run.airflow, asked["until"]))
     except Exception:  # whatever it is: the question has to be asked
         log.exception("this could not be told; people are asked all the same")
+
+
+def _links(context: Context, people: Sequence[str], airflow: str, until: str) -> LinkFor:
+    """Make answer links for those who are asked by name, where Airflow's users are known by their names."""
+    from drs_provider.notify.answer_links import Permit, seal
+
+    ti: Any = context["ti"]
+    key = conf.get("api", "secret_key", fallback="")
+    is_simple = conf.get("core", "auth_manager", fallback="").endswith(".SimpleAuthManager")
+
+    def link_for(person: str) -> str | None:
+        if not (key and airflow and is_simple) or person not in people:
+            return None
+        permit = Permit(ti.dag_id, ti.run_id, ti.task_id, ti.map_index, str(ti.id), person, until)
+        return f"{airflow}/drs/answers/{seal(permit, key)}"
+
+    return link_for
 
 
 class Tell(BaseOperator):
