@@ -7,6 +7,8 @@ import pytest
 from airflow.providers.standard.operators import hitl
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskAwaitingInput
 from drs_provider.dag.asking import AskApproval, AskBeforeWave
+from drs_provider.dag.requests import Standing
+from drs_provider.dag.standing import wave_state
 from drs_provider.graph.approvals import Policy
 from drs_provider.plan.model import Pause
 
@@ -136,6 +138,73 @@ def test_an_approval_says_what_it_launches_and_what_speaks_against_it(asked):
         "Without an answer within 30m nothing is launched."
     )
     assert round(waits.value.timeout.total_seconds()) == 1800
+
+
+def test_a_pause_says_how_far_the_run_is_and_what_comes_next(asked):
+    web = {"selected": True, "targets": [{"aws_conn_id": "a", "region": "r", "servers": SERVERS[:1]}]}
+    done = [{"status": "launched"}, {"status": "failed"}]
+    task = AskBeforeWave(task_id="web.pause", plan="shop", wave="web", pause=pause().pause)
+    task.rto = timedelta(minutes=45)
+    here = context(
+        task,
+        {"mode": "drill", "waves": {**CHECKED["waves"], "web": web}},
+        **{"database.recovery_job/servers": done},
+    )
+    here["ti"].states = {
+        "database.start_recovery": "success",
+        "database.recovery_job": "success",
+        "web.pause": "running",
+    }
+
+    with pytest.raises(TaskAwaitingInput):
+        task.execute(here)
+
+    assert asked[0]["body"] == (
+        "**Is it up?**\n"
+        "\n"
+        "*Continue* launches wave web of this drill, 1 server: db1.\n"
+        "*Stop* launches neither this wave nor those after it; what is up is left to the run's own clean-up.\n"
+        "\n"
+        "| wave | state | servers up | failed |\n"
+        "|---|---|---|---|\n"
+        "| database | done | 1 of 2 | 1 |\n"
+        "| web | **next** | of 1 | |\n"
+        "\n"
+        "The run has taken 12m 03s of its RTO of 45m.\n"
+        "\n"
+        "Asked: bob. Without an answer within 2h the run fails."
+    )
+
+
+@pytest.mark.parametrize(
+    ("rto", "said"),
+    [
+        (None, "The run has taken 50m; the plan has no RTO."),
+        (timedelta(hours=1), "The run has taken 50m of its RTO of 1h."),
+        (timedelta(minutes=45), "**The run has taken 50m: its RTO of 45m is missed.**"),
+    ],
+)
+def test_a_question_sets_the_time_against_the_rto(rto, said):
+    assert Standing((), timedelta(minutes=50), rto).in_words() == said
+
+
+@pytest.mark.parametrize(
+    ("start", "watch", "state"),
+    [
+        (None, None, "waiting"),
+        ("running", None, "running"),
+        ("success", "deferred", "running"),
+        ("success", "success", "done"),
+        ("success", "failed", "failed"),
+        ("failed", "upstream_failed", "failed"),
+        ("upstream_failed", "upstream_failed", "not started"),
+        ("skipped", "skipped", "left out"),
+    ],
+)
+def test_how_far_a_wave_is_in_one_word(start, watch, state):
+    assert (
+        wave_state({"web.start_recovery": start, "web.recovery_job": watch, "web-2.recovery_job": "x"}, "web") == state
+    )
 
 
 def test_a_drill_is_not_asked_even_where_only_this_task_was_cleared(asked):
