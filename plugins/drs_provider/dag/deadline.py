@@ -126,7 +126,7 @@ def _waves_now(run: Mapping[str, Any]) -> list[Any]:
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     from drs_provider.dag.standing import wave_state
-    from drs_provider.notify.wording import WaveNow
+    from drs_provider.notify.wave_now import WaveNow
 
     preflight = _left(run, _PREFLIGHT)
     if not preflight:

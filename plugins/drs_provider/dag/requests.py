@@ -7,7 +7,7 @@ from typing import Any
 
 from drs_provider.dag.describing import duration, escaped, shortened
 from drs_provider.graph.approvals import Policy
-from drs_provider.notify.wording import WaveNow
+from drs_provider.notify.wave_now import WaveNow
 from drs_provider.plan.model import Pause
 from drs_provider.recovery.points import in_words
 from drs_provider.recovery.times import instant

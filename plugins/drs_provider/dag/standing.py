@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk.definitions.context import Context
 
-from drs_provider.notify.wording import WaveNow
+from drs_provider.notify.wave_now import WaveNow
 
 _OVER = {"success": "done", "skipped": "left out", "failed": "failed"}
 _UNDER_WAY = ("queued", "running", "deferred", "up_for_reschedule", "up_for_retry", "restarting")

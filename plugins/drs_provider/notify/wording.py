@@ -1,13 +1,15 @@
 """What each event says: from what a run left behind to a notice."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drs_provider.notify.notice import Notice, Question, RunFacts
-from drs_provider.reporting.result import RunReport
+from drs_provider.notify.wave_now import WaveNow
 from drs_provider.reporting.words import duration, instant, plural, some
+
+if TYPE_CHECKING:
+    from drs_provider.reporting.result import RunReport
 
 _MOST = 5
 """Failed servers that a message names; the report has all."""
@@ -22,26 +24,6 @@ _HEADLINES = {
     "refused": "was refused",
     "cancelled": "was cancelled",
 }
-
-
-@dataclass(frozen=True)
-class WaveNow:
-    """How far a wave of a run has come: one of ``done``, ``failed``, ``running``, ``waiting``, ``left out``.
-
-    ``launched`` and ``failed`` are counts of servers, None where nobody has counted yet.
-    """
-
-    name: str
-    state: str
-    servers: int
-    launched: int | None = None
-    failed: int | None = None
-
-    def in_words(self) -> str:
-        """Say the state with its figures: ``done, 3 of 3 servers up``."""
-        if self.launched is None:
-            return f"{self.state}, {plural(self.servers, 'server')}"
-        return f"{self.state}, {self.launched} of {plural(self.servers, 'server')} up"
 
 
 def started(run: RunFacts, preflight: Mapping[str, Any], *, at: datetime) -> Notice:
@@ -119,7 +101,7 @@ def wave_failed(
     )
 
 
-def ended(run: RunFacts, report: RunReport | None, *, at: datetime) -> Notice:
+def ended(run: RunFacts, report: "RunReport | None", *, at: datetime) -> Notice:
     """The run is over. Without a report nobody knows how it went, which is a failure."""
     if report is None:
         return Notice(
@@ -182,7 +164,7 @@ def _counted(launched: int, servers: int, failed: int, not_started: int) -> str:
     return ", ".join(parts)
 
 
-def _after(report: RunReport) -> str | None:
+def _after(report: "RunReport") -> str | None:
     if report.cleanup.left:
         return report.cleanup.next_step or "remove the drill instances that are still there"
     if report.failures:

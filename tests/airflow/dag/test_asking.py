@@ -10,7 +10,8 @@ from drs_provider.dag.asking import AskApproval, AskBeforeWave
 from drs_provider.dag.requests import Standing
 from drs_provider.dag.standing import wave_state
 from drs_provider.graph.approvals import Policy
-from drs_provider.plan.model import Pause
+from drs_provider.plan.model import Pause, WebhookNotification
+from kit.receivers import WebhookReceiver
 
 pytestmark = pytest.mark.airflow
 
@@ -344,3 +345,47 @@ def test_a_pause_before_a_wave_that_launches_nothing_asks_nobody(asked):
 
     with pytest.raises(AirflowSkipException):
         task.execute(context(task))
+
+
+def test_a_question_is_told_once_for_each_time_that_it_is_asked(asked, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example/")
+    receiver = WebhookReceiver()
+    monkeypatch.setenv("AIRFLOW_CONN_CHAT", f'{{"conn_type": "http", "host": "http://127.0.0.1:{receiver.port}"}}')
+    task = pause()
+    task.notify = (WebhookNotification(kind="webhook", http_conn_id="chat"),)
+    here = {**context(task), "params": {"mode": "drill"}}
+    try:
+        for _ in range(2):  # Airflow tries the task again
+            with pytest.raises(TaskAwaitingInput):
+                task.execute(here)
+        assert len(receiver.requests) == 1
+        here["ti"].max_tries += 2  # somebody clears it
+        with pytest.raises(TaskAwaitingInput):
+            task.execute(here)
+    finally:
+        receiver.close()
+
+    first, second = receiver.bodies
+    assert first["question"] | {"until": ""} == {
+        "task_id": "database.pause",
+        "text": "Is it up?",
+        "people": ["bob"],
+        "options": ["Continue", "Stop"],
+        "until": "",
+        "otherwise": "the run fails",
+        "url": "https://airflow.example/dags/drs.shop/runs/manual__1/tasks/database.pause/"
+        "required_actions?map_index=-1",
+    }
+    assert (first["wave"], first["headline"]) == ("database", "waits for an answer before wave database")
+    assert second["question"]["task_id"] == "database.pause"
+    assert [one["outcome"] for one in here["ti"].left["database.pause", "told"]] == ["sent"]
+
+
+def test_a_question_is_asked_also_where_nobody_can_be_told(asked, monkeypatch):
+    task = pause()
+    task.notify = (WebhookNotification(kind="webhook", http_conn_id="nowhere"),)
+
+    with pytest.raises(TaskAwaitingInput):
+        task.execute(context(task))  # without params: telling breaks
+
+    assert len(asked) == 1

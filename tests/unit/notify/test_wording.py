@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from drs_provider.notify.notice import Question, RunFacts, as_text
+from drs_provider.notify.wave_now import WaveNow
 from drs_provider.notify.wording import (
-    WaveNow,
     ended,
     paused,
     rto_at_risk,
