@@ -5,7 +5,6 @@ Airflow imports this module wherever a plan has an RTO: it imports nothing that 
 
 import asyncio
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,9 +19,7 @@ from drs_provider.plan.model import RecoveryPlan
 EARLY, DUE = 80, 100
 """Per cent of the RTO at which people are warned."""
 
-_PREFLIGHT_TASK, _PREFLIGHT = "preflight.check", "preflight"
-
-log = logging.getLogger(__name__)
+PREFLIGHT_TASK, _PREFLIGHT = "preflight.check", "preflight"
 
 
 def deadline_alerts(plan: RecoveryPlan) -> list[DeadlineAlert]:
@@ -53,11 +50,12 @@ def deadline_alerts(plan: RecoveryPlan) -> list[DeadlineAlert]:
 
 async def tell_rto_at_risk(*, context: Mapping[str, Any], **alert: Any) -> str:
     """Tell that time runs out; runs in the triggerer. Returns one sentence, which Airflow keeps with the callback."""
-    return await asyncio.to_thread(_tell, context["dag_run"], _Alert(**alert))
+    run = context["dag_run"]
+    return await asyncio.to_thread(tell, run, Alert(**alert), RunLeft(run["dag_id"], run["dag_run_id"]))
 
 
 @dataclass(frozen=True)
-class _Alert:
+class Alert:
     """What an alert knows of its plan; ``targets`` are those who ask for it, as JSON."""
 
     plan: str
@@ -67,16 +65,44 @@ class _Alert:
     targets: str
 
 
-def _tell(run: Mapping[str, Any], alert: _Alert) -> str:
+class RunLeft:
+    """What the tasks of a run left behind, read and written from the triggerer."""
+
+    def __init__(self, dag_id: str, run_id: str) -> None:
+        self.dag_id, self.run_id = dag_id, run_id
+
+    def get(self, key: str) -> Any:
+        """Return what lies under a key of the preflight task; None: nothing."""
+        from airflow.sdk.execution_time.xcom import XCom
+
+        return XCom.get_one(key=key, task_id=PREFLIGHT_TASK, dag_id=self.dag_id, run_id=self.run_id)
+
+    def put(self, key: str, value: Any) -> None:
+        """Leave something there for the report: an alert has no task of its own."""
+        from airflow.sdk.execution_time.xcom import XCom
+
+        XCom.set(key=key, value=value, task_id=PREFLIGHT_TASK, dag_id=self.dag_id, run_id=self.run_id)
+
+    def states(self) -> Mapping[str, str | None]:
+        """Return the states of the run's tasks."""
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+        found = RuntimeTaskInstance.get_task_states(dag_id=self.dag_id, run_ids=[self.run_id])
+        states: Mapping[str, str | None] = found.get(self.run_id, {})
+        return states
+
+
+def tell(run: Mapping[str, Any], alert: Alert, left: RunLeft) -> str:
+    """Tell those who asked for it, once, and only while there is something left to launch."""
     from drs_provider.dag.told import TOLD_OF_RTO
     from drs_provider.notify.sending import deliver, letters_of
     from drs_provider.notify.wording import rto_at_risk
 
-    waves = _waves_now(run)
+    waves = _waves_now(left)
     if waves and not any(wave.state in ("running", "waiting") for wave in waves):
-        return "every wave has ended: the run only cleans up, or is failing already"
+        return "every wave has ended: nobody has to be told"
     key, targets = TOLD_OF_RTO[alert.share == DUE], json.loads(alert.targets)
-    if not targets or _left(run, key):
+    if not targets or left.get(key):
         return "nobody asked to be told, or everybody has been told already"
     notice = rto_at_risk(
         _facts(run, alert.plan, alert.title),
@@ -87,9 +113,9 @@ def _tell(run: Mapping[str, Any], alert: _Alert) -> str:
         at=datetime.now(UTC),
     )
     records = deliver(letters_of(notice, _notifications(targets)))
-    _leave(run, key, records)
+    left.put(key, records)
     sent = sum(one["outcome"] == "sent" for one in records)
-    return f"{sent} of {len(records)} were told that {notice.headline}"
+    return f"{sent} of {len(records)} were told: {notice.headline}"
 
 
 def _facts(run: Mapping[str, Any], plan: str, title: str) -> Any:
@@ -122,32 +148,16 @@ def _tuples(written: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in written.items()}
 
 
-def _waves_now(run: Mapping[str, Any]) -> list[Any]:
-    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-
+def _waves_now(left: RunLeft) -> list[Any]:
     from drs_provider.dag.standing import wave_state
     from drs_provider.notify.wave_now import WaveNow
 
-    preflight = _left(run, _PREFLIGHT)
+    preflight = left.get(_PREFLIGHT)
     if not preflight:
         return []
-    run_id = run["dag_run_id"]
-    states = RuntimeTaskInstance.get_task_states(dag_id=run["dag_id"], run_ids=[run_id]).get(run_id, {})
+    states = left.states()
     return [
         WaveNow(name, wave_state(states, name), sum(len(part["servers"]) for part in wave["targets"]))
         for name, wave in preflight["waves"].items()
         if wave["selected"]
     ]
-
-
-def _left(run: Mapping[str, Any], key: str) -> Any:
-    from airflow.sdk.execution_time.xcom import XCom
-
-    return XCom.get_one(key=key, task_id=_PREFLIGHT_TASK, dag_id=run["dag_id"], run_id=run["dag_run_id"])
-
-
-def _leave(run: Mapping[str, Any], key: str, records: Sequence[Mapping[str, Any]]) -> None:
-    """Keep for the report what was told. There is no task of ours here: it lies under the preflight task."""
-    from airflow.sdk.execution_time.xcom import XCom
-
-    XCom.set(key=key, value=list(records), task_id=_PREFLIGHT_TASK, dag_id=run["dag_id"], run_id=run["dag_run_id"])
