@@ -6,6 +6,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from drs_provider.dag.telling import TellStart
 from kit.dag_runs import SHOP
 from kit.receivers import MailReceiver, WebhookReceiver, html_of
 
@@ -176,3 +177,10 @@ def test_a_failed_wave_is_told_and_a_receiver_that_says_no_harms_nothing(run, ev
     assert ended.tasks["web.notifications"] == "skipped"
     assert [one["task"] for one in ended.report["errors"]] == ["database.recovery_job"]
     assert secrets_in(ended) == []
+
+
+def test_a_task_that_tells_never_fails_whatever_is_broken(capfd):
+    task = TellStart(plan="shop", title="Shop", notify=())
+
+    assert task.execute({}) is None  # not even a run to tell about
+    assert "this could not be told; the run goes on" in "".join(capfd.readouterr())
