@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
 
+from drs_provider.dag.looking import Occasion, look_deeper
 from drs_provider.errors import AccessDenied, NotFound, NotInitialized, PreflightRefused, RunRefused
 from drs_provider.graph.approvals import is_needed, policy_of, too_few
 from drs_provider.graph.request import DRILL, RunRequest, read_request
@@ -19,6 +20,7 @@ from drs_provider.graph.roster import Roster, RosterServer, Target, call_roll, t
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.plan.reading import RunnablePlan, read_folder
 from drs_provider.recovery.points import Point, in_words, point_of, skew, why_pinned
+from drs_provider.recovery.survey_table import Row, grouped, refused_table, row_of, table
 from drs_provider.recovery.times import words
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ class CheckPlan(BaseOperator):
         for line in survey.table():
             self.log.info("%s", line)
         if survey.refusals:
-            raise AirflowFailException(str(PreflightRefused(plan.name, survey.refusals)))
+            raise AirflowFailException(survey.refusal())
         if self.approval_task_ids and not survey.needs_approval:
             raise DownstreamTasksSkipped(tasks=list(self.approval_task_ids))
 
@@ -119,6 +121,8 @@ class Survey:
         self.findings: list[Finding] = []
         self.points: dict[tuple[Target, str], Point] = {}
         self.problems: list[str] = []
+        self.notes: list[str] = []
+        self.seen: dict[tuple[Target, str], tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]] = {}
         self.roster = Roster({}, (), ())
         self.quotas: dict[str, Any] = {}
 
@@ -147,10 +151,13 @@ class Survey:
         here = [server for server in self.roster.servers if server.target == target]
         described = {str(server["sourceServerID"]): server for server in found}
         known = [server.server_id for server in here if server.known]
-        self.quotas[str(target)] = asdict(hook.quotas())
-        busy = busy_servers(hook.jobs_since(self.now - _LONGEST_JOB))
+        quotas = hook.quotas()
+        self.quotas[str(target)] = asdict(quotas)
+        jobs = hook.jobs_since(self.now - _LONGEST_JOB)
+        busy = busy_servers(jobs)
         live: dict[str, list[Mapping[str, Any]]] = {}
-        for instance in hook.recovery_instances(source_server_ids=known) if known else ():
+        instances = hook.recovery_instances(source_server_ids=known) if known else ()
+        for instance in instances:
             live.setdefault(instance["sourceServerID"], []).append(instance)
         newest = newest_points(hook, known, self.request.as_of)
         for server in here:
@@ -169,6 +176,18 @@ class Survey:
                 replace_live_instances=self.request.replace_live_instances,
                 as_of=self.request.as_of,
             )
+            self.seen[target, server.server_id] = described.get(server.server_id), newest.get(server.server_id)
+        deeper = look_deeper(hook, self._occasion(target), quotas=quotas, jobs=jobs, instances=instances)
+        self.findings += deeper.findings
+        self.notes += deeper.notes
+
+    def _occasion(self, target: Target) -> Occasion:
+        waves = {
+            wave: here
+            for wave, servers in self.roster.waves.items()
+            if (here := [server for server in servers if server.target == target])
+        }
+        return Occasion(str(target), self.request.mode, waves)
 
     def _max_lag(self) -> timedelta | None:
         plan = self.runnable.plan
@@ -200,7 +219,31 @@ class Survey:
         """Every reason not to launch, one line each."""
         from drs_provider.recovery.readiness import refusals
 
-        return [*self.problems, *(str(finding) for finding in refusals(self.findings))]
+        return [*self.problems, *grouped(refusals(self.findings))]
+
+    @property
+    def rows(self) -> list[Row]:
+        """Every server of the run with what was seen of it and what speaks against it."""
+        against: dict[str, list[Finding]] = {}
+        for finding in self.findings:
+            against.setdefault(finding.server_id, []).append(finding)
+        return [
+            row_of(
+                wave,
+                server.hostname,
+                *self.seen.get((server.target, server.server_id), (None, None)),
+                against.get(server.server_id, ()),
+            )
+            for wave, servers in self.roster.waves.items()
+            for server in servers
+        ]
+
+    def refusal(self) -> str:
+        """Word why nothing is launched: every reason, and the refused servers as a table."""
+        lines = refused_table(self.rows, now=self.now)
+        return "\n".join(
+            [str(PreflightRefused(self.runnable.plan.name, self.refusals)), *(["", *lines] if lines else [])]
+        )
 
     def table(self) -> list[str]:
         """What goes into the task's log: the waves and their servers, then every finding."""
@@ -211,7 +254,11 @@ class Survey:
         lines += [f"  excluded: {server.hostname} ({server.server_id})" for server in self.roster.excluded]
         lines += self._points_in_words()
         lines += [f"  refusal: {problem}" for problem in self.problems]
-        lines += [f"  {finding.severity}: {finding}" for finding in self.findings]
+        for severity in ("refusal", "warning"):
+            said = grouped([one for one in self.findings if one.severity == severity])
+            lines += [f"  {severity}: {line}" for line in said]
+        lines += [f"  {note}" for note in self.notes]
+        lines += [f"  {line}" for line in table(self.rows, now=self.now)] if self.roster.servers else []
         return lines
 
     def _points_in_words(self) -> list[str]:
@@ -239,6 +286,7 @@ class Survey:
             "skew_seconds": skew(self.points.values()).total_seconds() if self.points else None,
             "too_old": self.too_old,
             "needs_approval": self.needs_approval,
+            "notes": list(self.notes),
             "findings": [
                 *({"severity": "refusal", "what": problem, "next_step": ""} for problem in self.problems),
                 *(_finding(finding) for finding in self.findings),
@@ -276,7 +324,7 @@ def _by_target(servers: Iterable[RosterServer], points: Mapping[tuple[Target, st
 
 
 def _finding(finding: "Finding") -> dict[str, str]:
-    return {key: value for key, value in asdict(finding).items() if key != "rule"}
+    return {key: value for key, value in asdict(finding).items() if key not in ("rule", "kind", "detail")}
 
 
 def newest_points(hook: "DrsHook", server_ids: Sequence[str], as_of: datetime | None) -> dict[str, Any]:
