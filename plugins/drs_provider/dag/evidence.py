@@ -164,10 +164,10 @@ def _point(points: Mapping[str, Any], server_id: str) -> dict[str, Any]:
 
 
 def _server(member: Mapping[str, Any], result: Mapping[str, Any] | None) -> dict[str, Any]:
-    facts = ("status", "instance_id", "instance_state", "point_in_time", "job_id", "reason", "events")
+    facts = ("status", "instance_id", "instance_state", "point_in_time", "job_id", "reason", "events", "actions")
     if result is None:
         return dict(member)
-    return {**member, **{key: result[key] for key in facts}, "status": result["status"].upper()}
+    return {**member, **{key: result[key] for key in facts if key in result}, "status": result["status"].upper()}
 
 
 def _state(left: Left, wave: Wave, depends_on: tuple[str, ...], verdict: Mapping[str, Any]) -> tuple[str, str | None]:

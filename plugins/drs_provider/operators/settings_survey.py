@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from drs_provider.operators.actions_applying import ActionStanding, check_actions, survey_actions
 from drs_provider.recovery.settings import Change, compare, configuration_update, normal
 from drs_provider.recovery.settings_candidates import Candidate, SettingsFinding
 from drs_provider.recovery.settings_checks import lookups, validate
@@ -46,10 +47,14 @@ class Standing:
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found: every server's standing, and everything that speaks against its settings."""
+    """What was found: every server's standing, and everything that speaks against its settings.
+
+    ``actions``: the servers whose DRS launch actions differ, or have to be put back.
+    """
 
     standings: tuple[Standing, ...]
     findings: tuple[SettingsFinding, ...]
+    actions: tuple[ActionStanding, ...] = ()
 
     @property
     def refusals(self) -> tuple[SettingsFinding, ...]:
@@ -82,7 +87,11 @@ def survey(
             standings.append(Standing(candidate))
     standings = _with_instances(hook, standings)
     checked = [one.candidate for one in standings if one.candidate.source is None or normal(one.candidate.wanted)]
-    return Survey(tuple(standings), validate(checked, hook.surroundings(lookups(checked))))
+    return Survey(
+        tuple(standings),
+        (*validate(checked, hook.surroundings(lookups(checked))), *check_actions(hook, settings, sources)),
+        survey_actions(hook, settings, sources, is_temporary=keep_drill),
+    )
 
 
 def _versions_to_read(

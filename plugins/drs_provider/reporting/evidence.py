@@ -107,6 +107,16 @@ class PinnedPoint(ForeignPart):
     why: Literal["point_in_time", "source_unreachable"]
 
 
+class LaunchActionRun(EvidencePart):
+    """What became of one DRS launch action on a launched server."""
+
+    name: str
+    status: str
+    """DRS's word: ``SUCCEEDED``, ``FAILED``, ``IN_PROGRESS``."""
+    optional: bool = True
+    reason: str | None = None
+
+
 class ServerEvidence(EvidencePart):
     """What became of one source server in one wave."""
 
@@ -129,6 +139,7 @@ class ServerEvidence(EvidencePart):
     reason: str | None = None
     """Why it is not usable. A server that was launched and has a reason is counted as failed."""
     events: tuple[JobEvent, ...] = ()
+    actions: tuple[LaunchActionRun, ...] = ()
 
     @field_validator("status")
     @classmethod

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from drs_provider.reporting.evidence import (
     CleanupState,
     JobEvidence,
+    LaunchActionRun,
     PinnedPoint,
     PreflightEvidence,
     RunFacts,
@@ -94,6 +95,7 @@ class ServerReport(ReportPart):
     rto_seconds: float | None = None
     rpo_seconds: float | None = None
     phases: Phases = Phases()
+    actions: tuple[LaunchActionRun, ...] = ()
 
 
 class WaveReport(ReportPart):

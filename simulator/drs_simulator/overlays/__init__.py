@@ -17,6 +17,7 @@ from drs_simulator.overlays import (
     settings,
     ssm_automations,
     ssm_commands,
+    ssm_documents,
     ssm_listing,
 )
 
@@ -34,6 +35,7 @@ OVERLAYS = (
     service_quotas,
     ssm_automations,
     ssm_commands,
+    ssm_documents,
     ssm_listing,
 )
 """Every overlay that needs nothing but the simulator: a module with ``install(simulator)``."""

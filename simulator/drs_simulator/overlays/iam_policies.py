@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from drs_simulator.simulator import Simulator
 
 _PAGE = 100
-_TEXT: dict[str, Callable[[str, str], bool]] = {"StringEquals": str.__eq__, "StringLike": fnmatchcase, "ArnLike": fnmatchcase, "ArnEquals": fnmatchcase}
+_TEXT: dict[str, Callable[[str, str], bool]] = {
+    "StringEquals": str.__eq__,
+    "StringLike": fnmatchcase,
+    "ArnLike": fnmatchcase,
+    "ArnEquals": fnmatchcase,
+}
 
 
 def install(simulator: "Simulator") -> None:
