@@ -108,4 +108,14 @@ def _places(hook: "DrsHook", occasion: Occasion, instances: Sequence[Mapping[str
 
 
 def _launch_actions(hook: "DrsHook", occasion: Occasion) -> Depth:
-    return Depth()
+    """List the active DRS launch actions of the servers; those that the plan declares are applied later."""
+    from drs_provider.aws.launch_actions import all_launch_actions
+    from drs_provider.errors import AwsError
+    from drs_provider.recovery.launch_actions import action_notes
+
+    servers = occasion.servers
+    try:
+        found = all_launch_actions(hook, tuple(servers))
+    except AwsError as refusal:
+        return Depth(notes=(f"launch actions in {occasion.where}: not looked at: {refusal}",))
+    return Depth(notes=action_notes(occasion.where, {servers[one]: items for one, items in found.items()}))

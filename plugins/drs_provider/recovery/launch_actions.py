@@ -16,6 +16,7 @@ TAG: Final = "drs-orchestrator:actions-before-drill"
 """Tag of a source server: which of the plan's own actions a drill has switched off (the beginnings of their ids)."""
 
 _SHORT, _NONE = 8, "none"
+_MOST_NAMES: Final = 12
 _SHAPES: Final = {
     "code": (r"[A-Za-z0-9/:-]{1,1011}", "an SSM document: letters, digits, - / :"),
     "name": (r"[A-Za-z0-9][A-Za-z0-9 /_-]{0,255}", "letters, digits, blanks, / _ -, beginning with a letter or digit"),
@@ -102,7 +103,7 @@ def calls(
     return Calls(None, delete, in_sequence(put, left), remembered is not None, was, now)
 
 
-def _for_drill(
+def _for_drill(  # noqa: PLR0917  (what calls() has sorted)
     server_id: str,
     declared: Declared,
     own: Sequence[Mapping[str, Any]],
@@ -225,6 +226,29 @@ def read_runs(participating: Mapping[str, Any] | None) -> tuple[dict[str, Any], 
             }
         )
     return tuple(found)
+
+
+def action_notes(where: str, live: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[str, ...]:
+    """Say which active launch actions servers have, one line for all servers that have the same ones.
+
+    :param where: account and Region as the run's messages name them
+    :param live: items of ListLaunchActions by hostname
+    """
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for hostname, items in live.items():
+        shown = tuple(
+            f"{one['name']} ({one['actionCode']}{', optional' if one.get('optional') else ''})"
+            for one in _by_order(items)
+            if one.get("active")
+        )
+        if shown:
+            alike.setdefault(shown, []).append(hostname)
+    return tuple(
+        f"launch actions in {where} on {', '.join(names[:_MOST_NAMES])}"
+        + (f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else "")
+        + f": {', '.join(shown)}"
+        for shown, names in alike.items()
+    )
 
 
 def still_running(participating: Mapping[str, Any] | None) -> tuple[str, ...]:
