@@ -184,8 +184,10 @@ def test_parameters_are_names_of_ssm_parameters_or_dynamic():
         (
             declared("check", parameters={"commands": "echo $HOME"}),
             [
-                ("actions: check: commands must be the name of an SSM parameter (letters, digits, . and -; DRS takes "
-                "no literal values), or {dynamic: NAME}, but is 'echo $HOME'")
+                (
+                    "actions: check: commands must be the name of an SSM parameter (letters, digits, . and -; DRS "
+                    "takes no literal values), or {dynamic: NAME}, but is 'echo $HOME'"
+                )
             ],
         ),
         (
