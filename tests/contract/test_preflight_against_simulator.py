@@ -93,13 +93,13 @@ def test_missing_permissions_are_found_before_anything_is_launched(hook_of):
 
     assert [f"{one.severity}: {one.what}" for one in found.findings] == [
         (
-            f"refusal: {role} may not ec2:CreateSnapshot. This shows at once: the job is COMPLETED after a second, every "
-            "server FAILED, and its log gives no reason"
+            f"refusal: {role} may not ec2:CreateSnapshot. This shows at once: the job is COMPLETED after a second, "
+            "every server FAILED, and its log gives no reason"
         ),
         f"refusal: {role} may not ec2:RunInstances. This shows after some five minutes of conversion, as LAUNCH_FAILED",
         (
-            f"refusal: {role} may not drs:TerminateRecoveryInstances. This shows in the clean-up: the drill's instances "
-            "stay and cost money"
+            f"refusal: {role} may not drs:TerminateRecoveryInstances. This shows in the clean-up: the drill's "
+            "instances stay and cost money"
         ),
     ]
     assert [one.severity for one in look(hook_of("narrow"), sid(1), mode="recovery").findings] == ["warning", "warning"]
@@ -138,8 +138,8 @@ def test_a_server_without_a_subnet_is_found_before_drs_fails_without_a_reason(ho
 
     assert [one.what for one in found.findings] == [
         (
-            "its launch template names no subnet and there is no default VPC: DRS ends such a job after a second, FAILED "
-            "and without a reason"
+            "its launch template names no subnet and there is no default VPC: DRS ends such a job after a second, "
+            "FAILED and without a reason"
         )
     ]
 

@@ -40,6 +40,7 @@ class Ask(HITLOperator):
         super().__init__(subject="", options=[agree, refuse], **kwargs)
         self.plan, self.agree, self.refuse, self.people = plan, agree, refuse, tuple(people)
         self.within = self.response_timeout or timedelta(hours=1)
+        self.asked: tuple[str, ...] = ()
 
     def execute(self, context: Context) -> Any:
         """Ask; the task then waits in Airflow's ``awaiting_input`` state and holds no worker.
@@ -55,6 +56,7 @@ class Ask(HITLOperator):
         with failing_for_good():
             preflight = preflight_result(context, self.plan)
             people = self.question(context, preflight)
+        self.asked = tuple(people)
         self._assign(people)
         self.response_timeout = self._left(context)
         return super().execute(context)
@@ -134,6 +136,7 @@ class Ask(HITLOperator):
         if not asked or asked["try"] != ti.try_number:
             until = max(self.began(context) + self.within, now + timedelta(seconds=1))
             asked = {"at": now.isoformat(), "until": until.isoformat(), "try": ti.try_number}
+            asked |= {"subject": self.subject, "people": list(self.asked)}
             ti.xcom_push(key=ASKED, value=asked)
         return max(instant(asked["until"]) - now, timedelta(seconds=1))
 
