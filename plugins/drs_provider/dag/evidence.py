@@ -8,6 +8,7 @@ from airflow.sdk import conf
 from airflow.sdk.definitions.context import Context
 
 from drs_provider.dag.describing import duration
+from drs_provider.dag.drill_evidence import drill_facts
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.remembering import ERROR
 from drs_provider.dag.waiting import ended_by_a_person, waits_of
@@ -42,6 +43,7 @@ def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
             "cleanup": _cleanup(left, preflight),
             "errors": left.errors(),
             "waits": waits,
+            "drill": drill_facts(left, [wave.name for wave in plan.waves], preflight),
             "cancelled": ended_by_a_person(waits) or _cancelled(left, plan.waves),
             "finished_at": datetime.now(UTC),
         }

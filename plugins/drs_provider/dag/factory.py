@@ -13,6 +13,7 @@ from drs_provider.dag.describing import documentation
 from drs_provider.dag.finish import finish_group
 from drs_provider.dag.form import trigger_form
 from drs_provider.dag.importing import report_problems
+from drs_provider.dag.marking import TAG_INSTANCES
 from drs_provider.dag.preflight import CheckPlan
 from drs_provider.dag.remembering import remember_failure
 from drs_provider.dag.waves import wave_group
@@ -22,6 +23,9 @@ from drs_provider.plan.model import RecoveryPlan
 from drs_provider.plan.reading import RunnablePlan, read_folder, read_one
 
 PREFIX = "drs."
+RUNS_AT_ONCE = 4
+"""A recovery must never queue behind a drill that is kept for people. That drills do not overlap is for preflight."""
+
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 """Airflow wants a start date; a drill that was missed before today is never caught up."""
 
@@ -58,7 +62,7 @@ def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
         schedule=_schedule(plan),
         start_date=_START,
         catchup=False,
-        max_active_runs=1,
+        max_active_runs=RUNS_AT_ONCE,
         allowed_run_types=["manual", "scheduled"],  # type: ignore[list-item]  # its enum is private to the SDK
         tags=sorted({"drs", *plan.tags}),
         render_template_as_native_obj=True,
@@ -71,13 +75,13 @@ def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
         },
     )
     with dag:
-        _wire(runnable, folder)
+        _wire(dag, runnable, folder)
     # Only now: Airflow copies the form that a DAG has into every task that is added to it, two thirds of its size.
     dag.params = ParamsDict(trigger_form(plan))
     return dag
 
 
-def _wire(runnable: RunnablePlan, folder: Path) -> None:
+def _wire(dag: DAG, runnable: RunnablePlan, folder: Path) -> None:
     plan = runnable.plan
     passed, approval_ids = _preflight_group(runnable, folder)
     depends_on = wave_dependencies(plan)
@@ -91,6 +95,8 @@ def _wire(runnable: RunnablePlan, folder: Path) -> None:
         # Every wave, also one that others wait for: where a later one is marked by hand, the clean-up would otherwise
         # start beside waves that still run. So would it beside the other starts of a wave whose first start fails.
         watch >> cleanups
+        if tags := dag.task_dict.get(f"{name}.{TAG_INSTANCES}"):
+            tags >> cleanups
         for start in wave_starts if len(wave_starts) > 1 else ():
             start >> cleanups
 

@@ -1,6 +1,6 @@
 """The task before the waves: who is launched, and whether anything speaks against it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -24,6 +24,7 @@ from drs_provider.recovery.times import words
 if TYPE_CHECKING:
     from drs_provider.aws.hook import DrsHook
     from drs_provider.recovery.readiness import Finding
+    from drs_provider.recovery.rivals import Rival
 
 PREFLIGHT_TASK = "preflight.check"
 PREFLIGHT = "preflight"
@@ -82,7 +83,14 @@ class CheckPlan(BaseOperator):
         except PreflightRefused as refusal:
             raise AirflowFailException(str(refusal)) from refusal
         triggered_by = getattr(dag_run, "triggering_user_name", None)
-        survey = Survey(self.runnable, self._other_groups(), request, now=now, triggered_by=triggered_by).take(_hook)
+        survey = Survey(
+            self.runnable,
+            self._other_groups(),
+            request,
+            now=now,
+            triggered_by=triggered_by,
+            run=(dag_run.dag_id, dag_run.run_id),
+        ).take(_hook)
         context["ti"].xcom_push(key=PREFLIGHT, value=survey.as_json())
         for line in survey.table():
             self.log.info("%s", line)
@@ -113,9 +121,10 @@ class Survey:
         *,
         now: datetime,
         triggered_by: str | None = None,
+        run: tuple[str, str] = ("", ""),
     ) -> None:
         self.runnable, self.other_groups, self.request, self.now = runnable, other_groups, request, now
-        self.triggered_by = triggered_by
+        self.triggered_by, self.run = triggered_by, run
         self.findings: list[Finding] = []
         self.points: dict[tuple[Target, str], Point] = {}
         self.problems: list[str] = []
@@ -148,10 +157,12 @@ class Survey:
         described = {str(server["sourceServerID"]): server for server in found}
         known = [server.server_id for server in here if server.known]
         self.quotas[str(target)] = asdict(hook.quotas())
-        busy = busy_servers(hook.jobs_since(self.now - _LONGEST_JOB))
+        jobs = hook.jobs_since(self.now - _LONGEST_JOB)
+        busy = busy_servers(jobs)
         live: dict[str, list[Mapping[str, Any]]] = {}
         for instance in hook.recovery_instances(source_server_ids=known) if known else ():
             live.setdefault(instance["sourceServerID"], []).append(instance)
+        self._check_rivals(hook, jobs, [one for some in live.values() for one in some], here)
         newest = newest_points(hook, known, self.request.as_of)
         for server in here:
             why = why_pinned(described.get(server.server_id), mode=self.request.mode, as_of=self.request.as_of)
@@ -169,6 +180,27 @@ class Survey:
                 replace_live_instances=self.request.replace_live_instances,
                 as_of=self.request.as_of,
             )
+
+    def _check_rivals(
+        self,
+        hook: "DrsHook",
+        jobs: Sequence[Mapping[str, Any]],
+        instances: Sequence[Mapping[str, Any]],
+        here: Sequence[RosterServer],
+    ) -> None:
+        """Refuse beside another run of ours that holds the same servers; a recovery only warns of drills."""
+        from drs_provider.recovery.readiness import Finding
+        from drs_provider.recovery.rivals import refusal, warning
+
+        names = {server.server_id: server.hostname for server in here}
+        for rival in find_rivals(hook, jobs, instances, servers=names, run=self.run, now=self.now):
+            if self.request.mode == DRILL or not rival.is_drill:
+                self.problems.append(refusal(rival, names))
+                continue
+            for server in rival.servers:
+                if server in names:
+                    what, then = warning(rival)
+                    self.findings.append(Finding("warning", server, names[server], what, then, "rival"))
 
     def _max_lag(self) -> timedelta | None:
         plan = self.runnable.plan
@@ -249,6 +281,35 @@ class Survey:
                 for wave, servers in self.roster.waves.items()
             },
         }
+
+
+def find_rivals(
+    hook: "DrsHook",
+    jobs: Sequence[Mapping[str, Any]],
+    instances: Sequence[Mapping[str, Any]],
+    *,
+    servers: Collection[str],
+    run: tuple[str, str],
+    now: datetime,
+) -> "tuple[Rival, ...]":
+    """Find other runs that hold these servers; what older jobs launched, and other waves of the plan, is asked for."""
+    from drs_provider.recovery.identity import PLAN, run_key
+    from drs_provider.recovery.rivals import rivals_of
+
+    dag_id, run_id = run
+    same_plan = [job for job in jobs if job.get("tags", {}).get(PLAN) == dag_id]
+    others = {s["sourceServerID"] for job in same_plan for s in job.get("participatingServers", ())} - set(servers)
+    everything = [*instances, *(hook.recovery_instances(source_server_ids=sorted(others)) if others else ())]
+    known = {job["jobID"] for job in jobs}
+    older = sorted({str(one["jobID"]) for one in everything if one.get("jobID")} - known)
+    return rivals_of(
+        [*jobs, *(hook.jobs(older) if older else ())],
+        everything,
+        own_run=run_key(dag_id, run_id),
+        own_plan=dag_id,
+        servers=servers,
+        now=now,
+    )
 
 
 def busy_servers(jobs: Iterable[Mapping[str, Any]]) -> dict[str, str]:

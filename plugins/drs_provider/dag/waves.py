@@ -1,6 +1,7 @@
 """A wave as a task group: start its jobs, watch them, show every server."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import BaseOperator, TaskGroup, TriggerRule
@@ -9,9 +10,12 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from drs_provider.dag.describing import shortened, tooltip
+from drs_provider.dag.marking import TAG_INSTANCES, TagInstances
 from drs_provider.dag.preflight import newest_points, preflight_result
+from drs_provider.dag.yielding import ensure_not_taken_over
 from drs_provider.errors import NoRecoveryPoint, PlanChanged
 from drs_provider.graph.approvals import ANSWER, Policy, ensure_answered, ensure_approved, policy_of
+from drs_provider.graph.lifetime import lifetime_of
 from drs_provider.graph.orders import CANCEL, ORDER, read_order
 from drs_provider.graph.request import is_drill, read_as_of
 from drs_provider.graph.roster import Target, targets_of
@@ -19,6 +23,7 @@ from drs_provider.operators.memory import Memory
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.plan.model import Pause, Wave
 from drs_provider.plan.reading import RunnablePlan
+from drs_provider.recovery.lifetime import life_tags
 from drs_provider.recovery.points import in_words, point_of, why_pinned
 from drs_provider.sensors.job import DrsRecoveryJobSensor
 
@@ -55,6 +60,7 @@ class StartWave(DrsStartRecoveryOperator):
         approval_task_ids: Sequence[str] = (),
         pause: Pause | None = None,
         pause_task_id: str = "",
+        lifetime: timedelta = timedelta(days=1),
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -68,6 +74,7 @@ class StartWave(DrsStartRecoveryOperator):
         self.plan, self.digest, self.wave, self.target = plan, digest, wave, target
         self.policy, self.approval_task_ids = policy, tuple(approval_task_ids)
         self.pause, self.pause_task_id = pause, pause_task_id
+        self.lifetime = lifetime
         self.servers: list[dict[str, Any]] = []
 
     def execute(self, context: Context) -> Any:
@@ -100,6 +107,9 @@ class StartWave(DrsStartRecoveryOperator):
         if not self.servers:
             raise AirflowSkipException(f"wave {self.wave} has no server left to launch in {self.target}")
         self._ensure_agreed(context, preflight)
+        if self.is_drill:
+            ensure_not_taken_over(context, preflight, self.target, self.hook)
+        self.tags = life_tags(self.mode, now=datetime.now(UTC), lifetime=self.lifetime)
         self.source_server_ids = [server["server_id"] for server in self.servers]
 
     def _ensure_agreed(self, context: Context, preflight: Mapping[str, Any]) -> None:
@@ -244,6 +254,19 @@ def wave_group(
         )
         for number, start in enumerate(starts, start=1):
             start >> watch >> _shown(start, watch, number)
+        if starts:
+            watch >> TagInstances(
+                task_id=TAG_INSTANCES,
+                task_display_name="Tag instances",
+                plan=plan.name,
+                targets=targets,
+                start_task_ids=[start.task_id for start in starts],
+                lifetime=lifetime_of(plan),
+                trigger_rule=TriggerRule.ALL_DONE,
+                priority_weight=1,
+                weight_rule="absolute",
+                retries=0,
+            )
     return list(starts), watch, firsts
 
 
@@ -284,6 +307,7 @@ def _start(
         approval_task_ids=approval_task_ids,
         pause=wave.pause_before,
         pause_task_id=f"{wave.name}.{PAUSE}" if wave.pause_before else "",
+        lifetime=lifetime_of(runnable.plan),
         trigger_rule=TriggerRule.NONE_FAILED,
         priority_weight=_CHAIN,
         weight_rule="absolute",

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from drs_provider.plan.documents import Location
-from drs_provider.plan.durations import parse_duration
 from drs_provider.plan.findings import Finding, say_path, say_where
 
 
@@ -22,13 +21,6 @@ def _is_default_order(value: object) -> bool:
 
 def _is_zero(value: object) -> bool:
     return value == 0 and value is not False
-
-
-def _is_no_time(value: object) -> bool:
-    try:
-        return isinstance(value, str) and not parse_duration(value)
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True)
@@ -57,7 +49,6 @@ UNSUPPORTED = (
     Unsupported("ProtectionGroup", "launch", _NO_SETTINGS, _is_empty),
     Unsupported("ProtectionGroup", "drill_launch", _NO_SETTINGS, _is_empty),
     Unsupported("RecoveryPlan", "drill.network", _SHARED, values=("isolated", dict), default="isolated"),
-    Unsupported("RecoveryPlan", "drill.keep_for", "drill instances are removed when the drill ends", _is_no_time),
     Unsupported("RecoveryPlan", "drill.max_cost", "nothing estimates the cost of a drill yet"),
     Unsupported("RecoveryPlan", "drill.valid_for", "nothing keeps track of passed drills yet"),
     Unsupported("RecoveryPlan", "notify", "watch the run in Airflow", _is_empty),

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 PREFIX = "drs-orchestrator:"
 RUN, WAVE, CHUNK, TRY = (PREFIX + part for part in ("run", "wave", "chunk", "try"))
 PLAN, RUN_ID = PREFIX + "plan", PREFIX + "run-id"
+MODE, EXPIRES = PREFIX + "mode", PREFIX + "expires"
+"""On everything that a run makes: ``drill`` or ``recovery``, and the instant after which nobody may still want it."""
 IDENTIFYING = (RUN, WAVE, CHUNK, TRY)
 """The tags that together name one launch; the others are there for people."""
 

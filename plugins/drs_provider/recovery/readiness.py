@@ -19,6 +19,7 @@ Rule = Literal[
     "busy",
     "live_instance",
     "replaced",
+    "rival",
 ]
 
 GONE_STATES = frozenset({"TERMINATED", "NOT_FOUND"})

@@ -9,6 +9,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, field_validator
 
+from drs_provider.reporting.drills import DrillFacts
+
 WaveState = Literal["not_started", "skipped", "running", "launched", "completed_with_exceptions", "failed"]
 CleanupState = Literal["done", "nothing_to_do", "incomplete", "not_run"]
 
@@ -199,6 +201,7 @@ class RunEvidence(EvidencePart):
     cleanup: CleanupEvidence = CleanupEvidence()
     errors: tuple[TaskError, ...] = ()
     waits: tuple[Wait, ...] = ()
+    drill: DrillFacts = DrillFacts()
     cancelled: str | None = None
     """Who ended the run before its end and how, without a full stop; ``None``: nobody did."""
     finished_at: AwareDatetime
