@@ -13,6 +13,7 @@ from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.remembering import ERROR
 from drs_provider.dag.waiting import ended_by_a_person, waits_of
 from drs_provider.dag.waves import DELAY, LAUNCH, PAUSE
+from drs_provider.dag.yielding import SUPERSEDED
 from drs_provider.graph.orders import ORDER
 from drs_provider.plan.dependencies import wave_dependencies
 from drs_provider.plan.model import Wave
@@ -181,7 +182,8 @@ def _state(left: Left, wave: Wave, depends_on: tuple[str, ...], verdict: Mapping
     states = [left.state(task) for task in tasks]
     order = next((said for task in tasks[:-1] if (said := left.of(task, ORDER))), None)
     if "failed" in states:
-        return "not_started" if words and words == order else "failed", words
+        taken = any(left.of(task, SUPERSEDED) for task in tasks[:-1])
+        return "not_started" if words and (taken or words == order) else "failed", words
     if "upstream_failed" in states:
         broken = [name for name in depends_on if left.state(f"{name}.recovery_job") in _FAILED]
         gate = next((said for name in (DELAY, PAUSE) if (said := left.of(f"{wave.name}.{name}", ERROR))), None)

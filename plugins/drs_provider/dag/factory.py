@@ -16,8 +16,10 @@ from drs_provider.dag.importing import report_problems
 from drs_provider.dag.marking import TAG_INSTANCES
 from drs_provider.dag.preflight import CheckPlan
 from drs_provider.dag.remembering import remember_failure
+from drs_provider.dag.sweeper import build_sweeper
 from drs_provider.dag.waves import wave_group
 from drs_provider.graph.approvals import policy_of
+from drs_provider.graph.naming import SWEEPER
 from drs_provider.plan.dependencies import wave_dependencies
 from drs_provider.plan.model import RecoveryPlan
 from drs_provider.plan.reading import RunnablePlan, read_folder, read_one
@@ -41,6 +43,9 @@ def dags_of_folder(folder: Path, *, dag_file: Path) -> Iterator[DAG]:
     Plans with problems have no DAG: each broken file becomes an import error of its own.
     """
     only = get_parsing_context().dag_id
+    if only == SWEEPER:
+        yield build_sweeper(folder, _START)
+        return
     if only is not None:
         if only.startswith(PREFIX) and (runnable := read_one(folder, only.removeprefix(PREFIX))):
             yield build_dag(runnable, folder)
@@ -49,6 +54,7 @@ def dags_of_folder(folder: Path, *, dag_file: Path) -> Iterator[DAG]:
     report_problems(library.problems, dag_file)
     for _, runnable in sorted(library.plans.items()):
         yield build_dag(runnable, folder)
+    yield build_sweeper(folder, _START)
 
 
 def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:

@@ -28,7 +28,7 @@ KEPT: Final = "kept"
 """XCom key: ``{"began_at", "until", "ended_at", "by", "extended"}``; instants as text, ``ended_at`` None while kept."""
 
 _KEPT: Final = "drs_kept"
-"""The same in the task state store, with the number of tries that Airflow allowed: a retry goes on, a clear does not."""
+"""The same in the task state store, with the tries that Airflow allowed: a retry goes on, a clear begins anew."""
 
 _MOST_SHOWN: Final = 40
 
@@ -117,18 +117,17 @@ class KeepDrill(HITLOperator):
         lines = [
             f"What the drill has launched stays up for people to look at ({duration(self.keep_for)} by the plan).",
             "",
-            f"*{END}* cleans it up now. *Extend* keeps it so much longer than it would be. Without an answer it is "
-            "cleaned up when the time is over.",
+            f"*{END}* cleans it up now, *Extend* keeps it so much longer. Without an answer it goes at that time.",
             "",
             "| server | wave | outcome | instance |",
             "|---|---|---|---|",
         ]
-        rows = []
-        for wave in preflight["waves"]:
-            for server in context["ti"].xcom_pull(task_ids=f"{wave}.recovery_job", key="servers") or ():
-                rows.append(
-                    f"| {escaped(server['hostname'])} | {wave} | {server['status']} | {server['instance_id'] or '-'} |"
-                )
+        ti = context["ti"]
+        rows = [
+            f"| {escaped(server['hostname'])} | {wave} | {server['status']} | {server['instance_id'] or '-'} |"
+            for wave in preflight["waves"]
+            for server in ti.xcom_pull(task_ids=f"{wave}.recovery_job", key="servers") or ()
+        ]
         more = [f"| and {len(rows) - _MOST_SHOWN} more | | | |"] if len(rows) > _MOST_SHOWN else []
         return "\n".join([*lines, *rows[:_MOST_SHOWN], *more])
 

@@ -22,8 +22,8 @@ from drs_provider.reporting.evidence import (
 )
 
 Outcome = Literal["passed", "completed", "completed_with_exceptions", "failed", "refused", "cancelled", "superseded"]
-"""A drill that went well has ``passed``, a recovery that did is ``completed``; ``superseded`` is a drill whose servers a
-recovery took; the other words are common to both."""
+"""A drill that went well has ``passed``, a recovery that did is ``completed``; ``superseded`` is a drill whose servers
+a recovery took; the other words are common to both."""
 ObjectiveOutcome = Literal["met", "missed", "not_measured", "no_objective"]
 
 FORMAT_VERSION = 1
