@@ -1,17 +1,18 @@
 """The tasks after the waves: clean up, write the report, say the verdict."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from airflow.sdk import BaseOperator, ObjectStoragePath, TaskGroup, TriggerRule
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from drs_provider.dag.conducting import LAUNCH
 from drs_provider.dag.evidence import collect
+from drs_provider.dag.launch_settings import RESTORE, RestoreSettings
 from drs_provider.dag.marking import jobs_of_run
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
-from drs_provider.dag.waves import LAUNCH
 from drs_provider.dag.yielding import look_for_recovery
 from drs_provider.graph.request import is_drill
 from drs_provider.graph.roster import Target, targets_of
@@ -50,7 +51,7 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
         tagged = {job["jobID"] for job in jobs_of_run(self.hook, context)}
         self.job_ids = sorted(known | tagged)
         preflight = context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PREFLIGHT)
-        if self.job_ids and preflight and (words := look_for_recovery(context, preflight, self.target, self.hook)):
+        if self.job_ids and preflight and (words := look_for_recovery(context, preflight, self.hook)):
             self.log.warning("%s: what is left of the drill is cleaned up, the recovery is not touched", words)
         super().prepare(context)
 
@@ -100,8 +101,13 @@ class SayVerdict(BaseOperator):
         return str(report["verdict"])
 
 
-def finish_group(runnable: RunnablePlan, starts: Sequence[BaseOperator]) -> tuple[list[BaseOperator], BaseOperator]:
-    """Build the group in the current DAG; return the tasks that wait for all waves, and the one that ends the run."""
+def finish_group(
+    runnable: RunnablePlan, starts: Sequence[BaseOperator], settings_in: Collection[Target] = ()
+) -> tuple[list[BaseOperator], BaseOperator]:
+    """Build the group in the current DAG; return the tasks that wait for all waves, and the one that ends the run.
+
+    :param settings_in: accounts and Regions in which a drill changes launch settings, to be put back
+    """
     with TaskGroup(
         "finish", group_display_name="Finish", tooltip="Clean up the drill, write the report, say the verdict"
     ):
@@ -129,6 +135,15 @@ def finish_group(runnable: RunnablePlan, starts: Sequence[BaseOperator]) -> tupl
         for keep in kept:
             keep >> cleanups
         cleanups >> report >> verdict
+        for number, target in enumerate(targets, start=1):
+            if target in settings_in:
+                restore = RestoreSettings(
+                    task_id=RESTORE if number == 1 else f"{RESTORE}_{number}",
+                    task_display_name="Restore settings" if number == 1 else f"Restore settings ({target.region})",
+                    target=target,
+                    retries=3,
+                ).as_teardown()
+                cleanups[number - 1] >> restore >> report
     return [*kept, *cleanups], verdict
 
 

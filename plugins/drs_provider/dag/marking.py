@@ -8,11 +8,13 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from drs_provider.dag.preflight import preflight_result
+from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.errors import DrsProviderError
 from drs_provider.graph.roster import Target
-from drs_provider.recovery.identity import PLAN, RUN, RUN_ID, job_tags, run_key
+from drs_provider.recovery.identity import EXPIRES, PLAN, RUN, RUN_ID, WAVE, job_tags, run_key, tag_value
 from drs_provider.recovery.lifetime import life_tags
+from drs_provider.recovery.settings_memory import EXPIRES as SETTINGS_EXPIRES
+from drs_provider.recovery.settings_memory import RUN as SETTINGS_RUN
 
 if TYPE_CHECKING:
     from drs_provider.aws.traces import TracesHook
@@ -41,38 +43,38 @@ class TagInstances(BaseOperator):
         self,
         *,
         plan: str,
+        wave: str,
         targets: Sequence[Target],
-        start_task_ids: Sequence[str],
         lifetime: timedelta,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.plan, self.targets, self.start_task_ids = plan, tuple(targets), tuple(start_task_ids)
-        self.lifetime = lifetime
+        self.plan, self.wave, self.targets, self.lifetime = plan, wave, tuple(targets), lifetime
 
     def execute(self, context: Context) -> int:
         """Return how many instances carry the tags now."""
-        from drs_provider.dag.waves import LAUNCH
-
-        ti = context["ti"]
-        launches = [one for task in self.start_task_ids if (one := ti.xcom_pull(task_ids=task, key=LAUNCH))]
-        if not launches:
+        found: dict[str, Any] | None = context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PREFLIGHT)
+        if not found or not found["passed"] or not found["waves"][self.wave]["selected"]:
             raise AirflowSkipException("nothing was launched")
-        mode = preflight_result(context, self.plan)["mode"]
-        tags = {**own_tags(context), **life_tags(mode, now=datetime.now(UTC), lifetime=self.lifetime)}
+        tags = {**own_tags(context), **life_tags(found["mode"], now=datetime.now(UTC), lifetime=self.lifetime)}
         refused: dict[str, str] = {}
         number = 0
-        for launch in launches:
+        for target in self.targets:
             try:
-                found, why = tag_launched(traces_hook(launch), [job["job_id"] for job in launch["jobs"]], tags)
+                hook = traces_hook({"aws_conn_id": target.aws_conn_id, "region": target.region})
+                # By tags: a wave's later jobs (boot order, failed ones again) are started by the task that watches it.
+                jobs = [
+                    job["jobID"] for job in jobs_of_run(hook, context) if job["tags"].get(WAVE) == tag_value(self.wave)
+                ]
+                done, why = tag_launched(hook, jobs, tags) if jobs else (0, {})
             except DrsProviderError as error:
-                found, why = 0, {job["job_id"]: str(error) for job in launch["jobs"]}
+                done, why = 0, {str(target): str(error)}
             refused |= why
-            number += found
+            number += done
         for name, words in refused.items():
             self.log.warning("%s is not tagged: %s", name, words)
         if refused:
-            ti.xcom_push(key=UNTAGGED, value=refused)
+            context["ti"].xcom_push(key=UNTAGGED, value=refused)
         return number
 
 
@@ -106,3 +108,10 @@ def jobs_of_run(hook: "TracesHook | Any", context: Context) -> list[Mapping[str,
     # Not start_date alone: Airflow moves it when an ended run is cleared, past the jobs of its first start.
     began = min(run.run_after, run.start_date or run.run_after)
     return [job for job in hook.jobs_since(began - _CLOCKS_DIFFER) if job.get("tags", {}).get(RUN) == ours]
+
+
+def settings_marks(tags: Mapping[str, str], *, run: Any) -> dict[str, str]:
+    """Return the tags that say whose temporary launch settings a server has, from those of the drill's jobs."""
+    if EXPIRES not in tags:
+        return {}
+    return {SETTINGS_RUN: run_key(run.dag_id, run.run_id), SETTINGS_EXPIRES: tags[EXPIRES]}

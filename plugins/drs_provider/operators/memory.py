@@ -32,13 +32,16 @@ class Memory:
         self._store = store
         self._max_tries = max_tries
 
-    def attempt(self) -> int:
-        """Return the number of the present attempt, 0 if nothing is remembered; begin the next one after a clear."""
+    def attempt(self, *, newest: int = 0) -> int:
+        """Return the number of the present attempt, 0 if nothing is remembered; begin the next one after a clear.
+
+        :param newest: the highest attempt among the jobs that exist: a wave launches failed servers again by itself
+        """
         launch = self._store.get(_LAUNCH) or {}
         number = int(launch.get("attempt", 0))
         handed_over = launch.get("handed_over")
         if handed_over is not None and handed_over != self._max_tries:
-            number += 1
+            number = max(number, newest) + 1
             self.begin(number)
         return number
 
@@ -54,10 +57,13 @@ class Memory:
         """Remember what is about to be started, before it is."""
         self._set(_INTENT, {"tags": dict(tags), "servers": list(servers)})
 
+    def intend_nothing(self) -> None:
+        """Forget what was about to be started: DRS refused it whole, and nothing came of it."""
+        self._set(_INTENT, {})  # Airflow's store takes no None
+
     def intent(self) -> Mapping[str, Any] | None:
         """Return what was last about to be started."""
-        intent: Mapping[str, Any] | None = self._store.get(_INTENT)
-        return intent
+        return self._store.get(_INTENT) or None
 
     def is_under_way(self) -> bool:
         """Say whether a try was about to start a job, and did not live to hand its jobs over to a sensor."""

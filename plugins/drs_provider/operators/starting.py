@@ -11,7 +11,7 @@ from drs_provider.errors import Conflict, JobVanished, QuotaExceeded, RunRefused
 from drs_provider.operators.memory import Memory
 from drs_provider.recovery.identity import IDENTIFYING, attempt_of, job_tags, same_wave
 from drs_provider.recovery.jobs import ENDED_STATUS, holders
-from drs_provider.recovery.quotas import Quotas, split, taken
+from drs_provider.recovery.quotas import Quotas, ahead_of_drills, taken
 from drs_provider.recovery.readiness import is_protected
 from drs_provider.recovery.shares import Division, divide
 from drs_provider.recovery.times import instant
@@ -74,14 +74,19 @@ class Start:
     """Point in time by server, asked right before the servers are started; None: those of the request."""
     fresh: set[str] = field(default_factory=set)
 
-    def run(self) -> list[dict[str, Any]] | MustWait:
-        """Adopt what exists, start what does not; return the jobs with their servers, or what to wait for."""
+    def run(self, attempt: int | None = None) -> list[dict[str, Any]] | MustWait:
+        """Adopt what exists, start what does not; return the jobs with their servers, or what to wait for.
+
+        :param attempt: the number of the attempt, where the caller counts them; None: the memory does
+        """
         everything = list(self.hook.jobs_since(self.request.since))
         ours = self._ours(everything)
-        attempt = self.memory.attempt()
-        if not attempt:
-            attempt = max([1, *(attempt_of(job.get("tags")) for job in ours)])
-            self.memory.begin(attempt)
+        if attempt is None:
+            newest = max([1, *(attempt_of(job.get("tags")) for job in ours)])
+            attempt = self.memory.attempt(newest=newest)
+            if not attempt:
+                attempt = newest
+                self.memory.begin(attempt)
         division = divide(self.request.servers, ours, attempt=attempt)
         if division.to_start and (lost := self._lost_job(division, attempt)):
             ours.append(lost)
@@ -98,6 +103,7 @@ class Start:
                 "job_id": share.job_id,
                 "servers": list(share.servers),
                 "created_at": share.created_at,
+                "attempt": share.attempt,
                 "adopted": share.job_id not in self.fresh,
             }
             for share in division.shares
@@ -135,10 +141,18 @@ class Start:
     def _start_all(
         self, division: Division, attempt: int, everything: list[Mapping[str, Any]], ours: list[Mapping[str, Any]]
     ) -> MustWait | None:
+        """Start one job after the other as long as the account has room; return what the rest must wait for."""
+        rest, chunk, live = division.to_start, division.next_chunk, self.request.quotas is None
         quotas = self.request.quotas or self.hook.quotas()
-        for chunk, servers in enumerate(split(division.to_start, quotas), start=division.next_chunk):
+        while rest:
+            size = taken(everything).next_job(len(rest), quotas)
+            if not size and not live:
+                # A quota that was raised since it was read ends the wait.
+                quotas, live = self.hook.quotas(), True
+                size = taken(everything).next_job(len(rest), quotas)
+            servers = rest[: size or 1]
             self._refuse_to_replace(servers)
-            waiting = _in_the_way(servers, everything, quotas)
+            waiting = self._in_the_way(servers, everything) or (None if size else _no_room(rest, everything, quotas))
             if waiting:
                 return waiting
             outcome = self._start(servers, self.request.own_tags(chunk=chunk, attempt=attempt))
@@ -146,6 +160,19 @@ class Start:
                 return outcome
             ours.append(outcome)
             everything.append(outcome)
+            rest, chunk = rest[size:], chunk + 1
+        return None
+
+    def _in_the_way(self, servers: Sequence[str], everything: Sequence[Mapping[str, Any]]) -> MustWait | None:
+        blocking = holders(everything, servers)
+        if blocking:
+            return MustWait(f"servers are held by running jobs: {_named(blocking)}", _ids(blocking), "all")
+        if self.request.is_drill and (urgent := ahead_of_drills(everything, now=self.now())):
+            return MustWait(
+                f"a real recovery runs in this account and Region, and drills give way to it: {_named(urgent)}",
+                _ids(urgent),
+                "all",
+            )
         return None
 
     def _refuse_to_replace(self, servers: Sequence[str]) -> None:
@@ -171,11 +198,11 @@ class Start:
         try:
             job, found = start_once(self.hook, launch, since=self.request.since, sleep=self.sleep)
         except QuotaExceeded as error:
-            running = _running(self.hook.jobs_since(self.request.since))
-            return MustWait(str(error), tuple(job["jobID"] for job in running), "any")
+            # Refused whole, so there is no job to look for when there is room.
+            self.memory.intend_nothing()
+            return MustWait(str(error), _ids(_running(self.hook.jobs_since(self.request.since))), "any")
         except Conflict as error:
-            blocking = holders(self.hook.jobs_since(self.request.since), servers)
-            return MustWait(str(error), tuple(job["jobID"] for job in blocking), "all")
+            return MustWait(str(error), _ids(holders(self.hook.jobs_since(self.request.since), servers)), "all")
         self.memory.keep_job(job, tags, servers)
         if not found:
             self.fresh.add(job["jobID"])
@@ -189,14 +216,14 @@ def _running(jobs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [job for job in jobs if job.get("status") != ENDED_STATUS]
 
 
-def _in_the_way(servers: Sequence[str], everything: Sequence[Mapping[str, Any]], quotas: Quotas) -> MustWait | None:
-    blocking = holders(everything, servers)
-    if blocking:
-        names = ", ".join(job["jobID"] for job in blocking)
-        return MustWait(f"servers are held by running jobs: {names}", tuple(job["jobID"] for job in blocking), "all")
-    shortage = taken(everything).shortage(len(servers), quotas)
-    if shortage:
-        return MustWait(
-            f"no room in the account: {shortage}", tuple(job["jobID"] for job in _running(everything)), "any"
-        )
-    return None
+def _no_room(rest: Sequence[str], everything: Sequence[Mapping[str, Any]], quotas: Quotas) -> MustWait:
+    shortage = taken(everything).shortage(len(rest), quotas)
+    return MustWait(f"no room in the account: {shortage}", _ids(_running(everything)), "any")
+
+
+def _ids(jobs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(job["jobID"] for job in jobs)
+
+
+def _named(jobs: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(_ids(jobs))

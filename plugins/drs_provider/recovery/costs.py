@@ -25,7 +25,7 @@ class PricesUnreadable(ValueError):
 
 @dataclass(frozen=True)
 class Prices:
-    """US dollars: ``hour`` by instance type as (Linux, Windows), ``gib_month`` by volume type, ``vcpu_hour`` a guess."""
+    """US dollars: ``hour`` by instance type (Linux, Windows), ``gib_month`` by volume type, ``vcpu_hour`` a guess."""
 
     day: str
     hour: Mapping[str, tuple[float, float]]
@@ -123,7 +123,7 @@ def estimate(machines: Iterable[tuple[Machine, timedelta]], prices: Prices) -> E
         conversions += price_of(_CONVERSION_TYPE, prices)[0] * _CONVERSION_HOURS
         hourly[machine.server_id] = round(price + disk, 6)
         number += 1
-    parts = [(f"{len(costs)} × {what}", round(sum(costs), 4), certain[what]) for what, costs in groups.items()]
+    parts = [(f"{len(costs)} x {what}", round(sum(costs), 4), certain[what]) for what, costs in groups.items()]
     if number:
         parts += [("volumes", round(volumes, 4), True), ("DRS's conversion servers", round(conversions, 4), True)]
     parts.sort(key=lambda part: (-part[1], part[0]))

@@ -30,11 +30,11 @@ def job_tags(*, dag_id: str, run_id: str, wave: str, chunk: int, attempt: int) -
     """
     return {
         RUN: run_key(dag_id, run_id),
-        WAVE: _tag_value(wave),
+        WAVE: tag_value(wave),
         CHUNK: str(chunk),
         TRY: str(attempt),
-        PLAN: _tag_value(dag_id),
-        RUN_ID: _tag_value(run_id),
+        PLAN: tag_value(dag_id),
+        RUN_ID: tag_value(run_id),
     }
 
 
@@ -60,7 +60,7 @@ def chunk_of(tags: Mapping[str, str] | None) -> int:
     return int(value) if value.isdecimal() else -1
 
 
-def _tag_value(text: str) -> str:
+def tag_value(text: str) -> str:
     """Keep a value within what AWS allows in tags; a value too long keeps its end unique by a hash."""
     allowed = re.sub(r"[^\w\s.:/=+\-@]", "_", text)
     if len(allowed) <= _LONGEST:

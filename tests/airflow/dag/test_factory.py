@@ -85,7 +85,7 @@ def test_parsing_asks_no_network_and_imports_no_boto3():
         "socket.getaddrinfo = refuse\n"
         f"bag = DagBag({str(DAG_FILE)!r})\n"
         "assert bag.import_errors == {}, bag.import_errors\n"
-        "assert set(bag.dags) == {'drs.hello', 'drs.web-shop'}, bag.dags\n"
+        "assert set(bag.dags) == {'drs.hello', 'drs.web-shop', 'drs.sweeper'}, bag.dags\n"
         "assert not {'boto3', 'botocore', 'aiobotocore'} & set(sys.modules), 'boto3 came in with the DAG file'\n"
     )
     env = {**os.environ, "PYTHONPATH": str(ROOT / "plugins"), "DRS_PLANS_FOLDER": str(ROOT / "plans")}
