@@ -17,6 +17,16 @@ MARKS: Final = (RUN, MODE, EXPIRES, PLAN, RUN_ID)
 _GONE: Final = frozenset({"deleting", "deleted"})
 """EC2's words for a volume or an endpoint that is on its way out."""
 
+_LOOKUPS: Final = {
+    "volume": ("describe_volumes", "volume-id", "VolumeId"),
+    "network-interface": ("describe_network_interfaces", "network-interface-id", "NetworkInterfaceId"),
+    "vpc-endpoint": ("describe_vpc_endpoints", "vpc-endpoint-id", "VpcEndpointId"),
+    "security-group": ("describe_security_groups", "group-id", "GroupId"),
+    "subnet": ("describe_subnets", "subnet-id", "SubnetId"),
+    "vpc": ("describe_vpcs", "vpc-id", "VpcId"),
+}
+"""How a kind of tagged resource is asked for: the call, its filter, where the id stands in the answer."""
+
 _MOST_TAGGED: Final = 200
 """Resources that one CreateTags is asked to tag; EC2 takes a thousand."""
 
@@ -92,7 +102,15 @@ class TracesHook(LaunchSettingsHook):
                 for one in page["Tags"]:
                     _, tags = found.setdefault(one["ResourceId"], (one["ResourceType"], {}))
                     tags[one["Key"]] = one["Value"]
-        return tuple(Resource(name, kind, tags) for name, (kind, tags) in found.items())
+        there: set[str] = set()
+        for kind, (operation, by, member) in _LOOKUPS.items():
+            # EC2 goes on showing tags of what is gone.
+            names = [name for name, (its_kind, _) in found.items() if its_kind == kind]
+            items = self._filtered(operation, by, names) if names else []
+            there |= {one[member] for one in items if str(one.get("State", "")).lower() not in _GONE}
+        return tuple(
+            Resource(name, kind, tags) for name, (kind, tags) in found.items() if kind not in _LOOKUPS or name in there
+        )
 
     def volumes_there(self, ids: Sequence[str]) -> dict[str, str]:
         """Return those of these volumes that EC2 still has, with their state."""

@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
 
+from drs_provider.dag.drill_survey import estimate_drill, fingerprint, machine, too_expensive, verification
 from drs_provider.errors import AccessDenied, NotFound, NotInitialized, PreflightRefused, RunRefused
 from drs_provider.graph.approvals import is_needed, policy_of, too_few
 from drs_provider.graph.request import DRILL, RunRequest, read_request
@@ -24,9 +25,11 @@ from drs_provider.recovery.times import words
 if TYPE_CHECKING:
     from drs_provider.aws.hook import DrsHook
     from drs_provider.aws.launch_settings import LaunchSettingsHook
+    from drs_provider.recovery.costs import Estimate, Machine
     from drs_provider.recovery.readiness import Finding
     from drs_provider.recovery.rivals import Rival
     from drs_provider.recovery.settings_candidates import SettingsFinding
+    from drs_provider.reporting.verification import Verification
 
 PREFLIGHT_TASK = "preflight.check"
 PREFLIGHT = "preflight"
@@ -129,6 +132,10 @@ class Survey:
         self.triggered_by, self.run = triggered_by, run
         self.findings: list[Finding | SettingsFinding] = []
         self.placements: dict[tuple[Target, str], dict[str, Any]] = {}
+        self.fingerprints: dict[str, dict[str, str]] = {}
+        self.machines: dict[str, Machine] = {}
+        self.cost: Estimate | None = None
+        self.verified: Verification | None = None
         self.points: dict[tuple[Target, str], Point] = {}
         self.problems: list[str] = []
         self.roster = Roster({}, (), ())
@@ -148,6 +155,7 @@ class Survey:
             self.problems += self.roster.problems
             for target, servers in found.items():
                 self._check_target(target, servers, hook_of(target))
+        self._check_drill()
         policy = policy_of(self.runnable.plan.recovery)
         if self.needs_approval and policy and (problem := too_few(policy, triggered_by=self.triggered_by)):
             self.problems.append(problem)
@@ -212,7 +220,31 @@ class Survey:
             hard = self.request.mode == DRILL or normal(settings[finding.server_id])
             self.findings.append(finding if hard else replace(finding, severity="warning"))
         for one in found.standings:
+            if one.candidate.source is not None:
+                self.fingerprints[one.server_id], self.machines[one.server_id] = fingerprint(one), machine(one)
             self.placements[target, one.server_id] = placement(one.candidate, found.around)
+
+    def _check_drill(self) -> None:
+        """Estimate what a drill costs; tell a recovery which drill has proven its plan, or why none has."""
+        from drs_provider.recovery.costs import PricesUnreadable
+        from drs_provider.recovery.readiness import Finding
+
+        name = self.runnable.plan.name
+        if self.request.mode != DRILL:
+            self.verified = verification(self.runnable, self.run[0], self.now, self.fingerprints)
+            if not self.verified.is_verified:
+                what = f"the plan is not verified: {self.verified.why}"
+                self.findings.append(Finding("warning", name, name, what, "drill it when there is time", "verified"))
+            return
+        waves = {wave: [one.server_id for one in servers] for wave, servers in self.roster.waves.items()}
+        try:
+            self.cost = estimate_drill(self.runnable, self.machines, waves)
+        except PricesUnreadable as error:
+            if self.runnable.plan.drill.max_cost is not None:
+                self.problems.append(f"nobody can say what the drill costs: {error}")
+            return
+        if problem := too_expensive(self.runnable, self.cost):
+            self.problems.append(problem)
 
     def _check_rivals(
         self,
@@ -273,6 +305,11 @@ class Survey:
             lines.append(f"  wave {wave}: {len(servers)} servers{chosen}")
         lines += [f"  excluded: {server.hostname} ({server.server_id})" for server in self.roster.excluded]
         lines += self._points_in_words()
+        if self.cost:
+            guess = "" if self.cost.is_certain else ", guessed in part"
+            lines.append(f"  cost: about ${self.cost.dollars:.2f}{guess}: {self.cost.biggest()}")
+        if self.verified:
+            lines.append(f"  verified: {'yes' if self.verified.is_verified else 'no'}: {self.verified.why}")
         lines += [f"  refusal: {problem}" for problem in self.problems]
         lines += [f"  {finding.severity}: {finding}" for finding in self.findings]
         return lines
@@ -306,6 +343,10 @@ class Survey:
                 *({"severity": "refusal", "what": problem, "next_step": ""} for problem in self.problems),
                 *(_finding(finding) for finding in self.findings),
             ],
+            "cost": self.cost.as_json() if self.cost else None,
+            "hourly": dict(self.cost.hourly) if self.cost else {},
+            "fingerprints": self.fingerprints,
+            "verified": self.verified.as_json() if self.verified else None,
             "excluded": [server.as_json() for server in self.roster.excluded],
             "waves": {
                 wave: {"selected": wave in self.request.waves, "targets": self._by_target(servers)}

@@ -36,8 +36,6 @@ _SHARED = "write drill: {network: shared}, which launches drills into the networ
 
 UNSUPPORTED = (
     Unsupported("RecoveryPlan", "drill.network", _SHARED, values=("isolated", dict), default="isolated"),
-    Unsupported("RecoveryPlan", "drill.max_cost", "nothing estimates the cost of a drill yet"),
-    Unsupported("RecoveryPlan", "drill.valid_for", "nothing keeps track of passed drills yet"),
     Unsupported("RecoveryPlan", "notify", "watch the run in Airflow", _is_empty),
     Unsupported("RecoveryPlan", "before", _NO_STEPS, _is_empty),
     Unsupported("RecoveryPlan", "after", _NO_STEPS, _is_empty),

@@ -20,6 +20,7 @@ Rule = Literal[
     "live_instance",
     "replaced",
     "rival",
+    "verified",
 ]
 
 GONE_STATES = frozenset({"TERMINATED", "NOT_FOUND"})

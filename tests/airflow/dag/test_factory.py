@@ -117,7 +117,7 @@ def test_a_broken_plan_is_an_import_error_of_its_own_file_and_takes_no_other_alo
 
     bag = bag_of(plans, monkeypatch)
 
-    assert set(bag.dags) == {"drs.hello"}
+    assert set(bag.dags) == {"drs.hello", "drs.sweeper"}
     (error,) = bag.import_errors.items()
     assert error[0].endswith("plans/broken.yaml")
     assert f"{plans}/broken.yaml:5:" in error[1]
