@@ -10,10 +10,10 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from drs_provider.dag.asking import COLOURS
+from drs_provider.dag.conducting import LAUNCH
 from drs_provider.dag.describing import duration, escaped
 from drs_provider.dag.marking import UNTAGGED, jobs_of_run, tag_launched, traces_hook
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
-from drs_provider.dag.waves import LAUNCH
 from drs_provider.dag.yielding import SUPERSEDED
 from drs_provider.errors import DrsProviderError
 from drs_provider.graph.keeping import END, EXTEND, by_of
@@ -156,6 +156,6 @@ class KeepDrill(HITLOperator):
         return found["kept"] if found.get("max_tries") == context["ti"].max_tries else None
 
     def _keep(self, context: Context, kept: Mapping[str, Any]) -> None:
-        value = {"max_tries": context["ti"].max_tries, "kept": dict(kept)}
+        value: Any = {"max_tries": context["ti"].max_tries, "kept": dict(kept)}
         context["task_state_store"].set(_KEPT, value, retention=NEVER_EXPIRE)
         context["ti"].xcom_push(key=KEPT, value=dict(kept))

@@ -44,6 +44,7 @@ def sweep(plans, simulator, capsys):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr("drs_provider.cli.sweep.LOOK_AGAIN_SECONDS", 0.5)
+    monkeypatch.setattr("drs_provider.dag.sweeper.LOOK_AGAIN_AFTER", timedelta(seconds=1))
 
 
 def test_an_expired_drill_of_a_dead_airflow_is_removed_and_nothing_else_is_touched(sweep, simulator):
@@ -166,4 +167,5 @@ def test_the_dag_does_the_same_and_says_so(plans, airflow_db, simulator):
     ended = dag.test()
 
     assert str(ended.state) == "success"
-    assert set(instances(simulator).values()) == {"terminated"}
+    assert "running" not in instances(simulator).values()
+    assert len(calls(simulator, "TerminateRecoveryInstances")) == 1
