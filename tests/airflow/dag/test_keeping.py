@@ -8,6 +8,7 @@ from airflow.providers.standard.operators import hitl
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 from drs_provider.dag import keeping
 from drs_provider.dag.keeping import KeepDrill
+from drs_provider.graph.orders import ORDER
 from drs_provider.graph.roster import Target
 
 pytestmark = pytest.mark.airflow
@@ -133,7 +134,7 @@ def test_people_are_asked_for_as_long_as_the_plan_says(hook):
             {f"{START}/superseded": "a recovery of db1 began"},
             "a recovery of db1 began: the drill is cleaned up at once",
         ),
-        ({f"{START}/order": "cancelled by ann"}, "the run was cancelled: the drill is cleaned up at once"),
+        ({f"{START}/{ORDER}": "cancelled by ann"}, "the run was cancelled: the drill is cleaned up at once"),
     ],
 )
 def test_nothing_is_kept_where_nobody_can_or_wants_to_look(hook, left, why):
