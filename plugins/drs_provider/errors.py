@@ -238,7 +238,7 @@ class JobVanished(RecoveryError):
 
 
 class CleanupIncomplete(RecoveryError):
-    """Instances of a drill are still there after clean-up. ``left`` maps instance id to why."""
+    """Something of a drill is still there after clean-up. ``left`` maps its id in EC2 to why."""
 
     def __init__(self, left: Mapping[str, str]) -> None:
         super().__init__(dict(left))
@@ -247,7 +247,8 @@ class CleanupIncomplete(RecoveryError):
     def __str__(self) -> str:
         lines = "\n".join(f"  - {instance}: {why}" for instance, why in self.left.items())
         count = len(self.left)
-        return f"{count} drill instances are still there and cost money; clear this task to try again:\n{lines}"
+        what = "drill instances" if all(name.startswith("i-") for name in self.left) else "things of the drill"
+        return f"{count} {what} are still there and cost money; clear this task to try again:\n{lines}"
 
 
 class DrillNetworkLeft(RecoveryError):

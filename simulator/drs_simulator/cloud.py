@@ -382,6 +382,7 @@ def terminate(account: str, region: str, instance_id: str) -> str | None:
         )
     instance.terminate()
     _free_addresses(instance)
+    _delete_interfaces(instance)
     return None
 
 
@@ -393,6 +394,12 @@ def forget(account: str, region: str, instance_id: str) -> None:
             reservation.instances[0]
         ) == "TERMINATED":
             del reservations[name]
+
+
+def _delete_interfaces(instance: Any) -> None:
+    # moto keeps the network interfaces of a terminated instance, in use for ever; EC2 deletes those that came with it.
+    for interface in instance.nics.values():
+        instance.ec2_backend.enis.pop(interface.id, None)
 
 
 def _free_addresses(instance: Any) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from drs_provider.aws.traces import Parts
 from drs_provider.recovery.quotas import Quotas
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -37,6 +38,10 @@ class FakeDrs:
         self.answers: list[Callable[[], Exception | None]] = []
         self.limits = quotas or Quotas()
         self.before_look: Callable[[], None] = lambda: None
+        self.parts: dict[str, Parts] = {}
+        self.kept: set[str] = set()
+        self.undeletable: set[str] = set()
+        self.snapshots: dict[str, str] = {}
 
     def add_job(self, servers, *, tags=None, status="STARTED", launch="PENDING", created=NOW, kind="LAUNCH"):
         job = {
@@ -97,6 +102,25 @@ class FakeDrs:
 
     def instance_states(self, instance_ids):
         return {name: self.ec2[name] for name in instance_ids if name in self.ec2}
+
+    def parts_of(self, instance_ids):
+        return {name: self.parts[name] for name in instance_ids if name in self.parts}
+
+    def volumes_there(self, ids):
+        return {name: "available" for name in ids if name in self.kept}
+
+    def interfaces_there(self, ids):
+        return {name: "available" for name in ids if name in self.kept}
+
+    def snapshots_of(self, volume_ids):
+        return {name: volume for name, volume in self.snapshots.items() if volume in volume_ids}
+
+    def delete_volume(self, name):
+        if name not in self.undeletable:
+            self.kept.remove(name)
+
+    def delete_interface(self, name):
+        self.delete_volume(name)
 
     def terminate(self, instance_ids):
         self.terminated.append(tuple(instance_ids))

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from drs_provider.plan.reading import Library, read_folder
-from drs_provider.plan.unsupported import Unsupported
 
 GROUPS = """
 kind: ProtectionGroup
@@ -27,18 +26,16 @@ GROUP = "kind: ProtectionGroup\nname: g\n"
 WAVES = "waves: [{name: a, groups: [g1]}]\n"
 
 
-def read_beside_groups(
-    folder: Path, content: str | bytes, *, unsupported: Sequence[Unsupported] = (), groups: str = GROUPS
-) -> Library:
+def read_beside_groups(folder: Path, content: str | bytes, *, groups: str = GROUPS) -> Library:
     """Read a folder of these groups and one more file, ``x.yaml``; by default the whole language is allowed."""
     (folder / "groups.yaml").write_text(groups)
     (folder / "x.yaml").write_bytes(content.encode() if isinstance(content, str) else content)
-    return read_folder(folder, unsupported=tuple(unsupported))
+    return read_folder(folder)
 
 
-def said_of(folder: Path, content: str | bytes, *, unsupported: Sequence[Unsupported] = ()) -> list[str]:
+def said_of(folder: Path, content: str | bytes) -> list[str]:
     """Give the messages about ``x.yaml``, without the folder in front."""
-    library = read_beside_groups(folder, content, unsupported=unsupported)
+    library = read_beside_groups(folder, content)
     return [str(problem).replace(f"{folder}/", "") for problem in library.problems]
 
 

@@ -17,6 +17,9 @@ SIDE_BY_SIDE: Final = 8
 OURS: Final = "drs-orchestrator: "
 """How the description of every launch template version begins that is made here."""
 
+OF_DRILLS: Final = f"{OURS}drill "
+"""How it goes on where a drill made the version: those are deleted once the drill is over."""
+
 _NO_TEMPLATE: Final = frozenset(
     {"InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateId.VersionNotFound", "InvalidLaunchTemplateId.Malformed"}
 )
@@ -125,15 +128,38 @@ class LaunchSettingsHook(DrsHook):
             answer: Answer = self.conn.update_launch_configuration(sourceServerID=server_id, **update)
         return answer
 
-    def tag(self, arn: str, key: str, value: str) -> None:
-        """Set one tag of a DRS resource."""
+    def tag(self, arn: str, key: str, value: str, **more: str) -> None:
+        """Set one tag of a DRS resource, or some more of them with it."""
         with translated("TagResource"):
-            self.conn.tag_resource(resourceArn=arn, tags={key: value})
+            self.conn.tag_resource(resourceArn=arn, tags={key: value, **more})
 
-    def untag(self, arn: str, key: str) -> None:
-        """Take one tag off a DRS resource; one that it has not is passed over."""
+    def untag(self, arn: str, *keys: str) -> None:
+        """Take tags off a DRS resource; those that it has not are passed over."""
         with translated("UntagResource"):
-            self.conn.untag_resource(resourceArn=arn, tagKeys=[key])
+            self.conn.untag_resource(resourceArn=arn, tagKeys=list(keys))
+
+    def drill_versions(self, template_id: str) -> tuple[Answer, ...]:
+        """Return the versions of a launch template that drills made and that are not the default one."""
+        pages = self._beside("ec2").get_paginator("describe_launch_template_versions")
+        with translated("ec2:DescribeLaunchTemplateVersions"):
+            return tuple(
+                item
+                for page in pages.paginate(LaunchTemplateId=template_id)
+                for item in page["LaunchTemplateVersions"]
+                if str(item.get("VersionDescription", "")).startswith(OF_DRILLS) and not item.get("DefaultVersion")
+            )
+
+    def forget_versions(self, template_id: str, numbers: Sequence[int]) -> None:
+        """Delete versions of a launch template; the default one cannot be deleted. Those that are gone are fine."""
+        for batch in in_batches([str(number) for number in numbers]):
+            with translated("ec2:DeleteLaunchTemplateVersions"):
+                answer = self._beside("ec2").delete_launch_template_versions(
+                    LaunchTemplateId=template_id, Versions=batch
+                )
+            for one in answer.get("UnsuccessfullyDeletedLaunchTemplateVersions", ()):
+                error = one["ResponseError"]
+                if error["Code"] != "launchTemplateVersionDoesNotExist":
+                    raise AwsError("ec2:DeleteLaunchTemplateVersions", error["Code"], error["Message"])
 
     def surroundings(self, wanted: Lookups) -> Surroundings:
         """Ask EC2 and IAM for what settings refer to; ids that do not exist are absent from the answer."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 from urllib.parse import quote
 
 from drs_provider.errors import DrsProviderError
+from drs_provider.graph.naming import SWEEPER
 
 if TYPE_CHECKING:
     import httpx
@@ -122,7 +123,8 @@ class AirflowClient:
     def plan_dags(self) -> list[dict[str, Any]]:
         """Return the DAGs of all plans, by name."""
         found = self._pages("/dags", "dags", tags="drs")
-        return sorted((one for one in found if one["dag_id"].startswith(PREFIX)), key=lambda one: str(one["dag_id"]))
+        plans = (one for one in found if one["dag_id"].startswith(PREFIX) and one["dag_id"] != SWEEPER)
+        return sorted(plans, key=lambda one: str(one["dag_id"]))
 
     def dag_tasks(self, dag_id: str) -> list[dict[str, Any]]:
         """Return a DAG's tasks with their ``downstream_task_ids``."""

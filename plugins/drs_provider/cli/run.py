@@ -13,6 +13,7 @@ from drs_provider.cli.options import UsageError
 from drs_provider.cli.run_commands import Control
 from drs_provider.cli.run_reading import RunNow
 from drs_provider.cli.run_wording import listing, status
+from drs_provider.graph.keeping import BY, END
 
 if TYPE_CHECKING:
     import httpx
@@ -61,6 +62,9 @@ def configure(parser: ArgumentParser) -> None:
         one.add_argument("wave", metavar="WAVE")
         one.add_argument("run_id", nargs="?", metavar="RUN")
         one.add_argument("--reason", metavar="TEXT", help="stands in the run's note")
+    _on_run(_action(actions, "end", "end a drill that is kept for people: it is cleaned up now"))
+    extend = _on_run(_action(actions, "extend", "keep a drill longer for people"))
+    extend.add_argument("--by", choices=tuple(BY), default="1h", help="default: 1h")
     for name, text in (("approve", "say yes to what a run asks"), ("reject", "say no to what a run asks")):
         one = _on_run(_action(actions, name, text))
         which = one.add_mutually_exclusive_group()
@@ -159,6 +163,10 @@ _ACTIONS: Mapping[str, Callable[[Control, Namespace], Outcome]] = {
     "cancel": lambda control, options: _told(control.cancel(options.plan, options.run_id, options.reason)),
     "skip": lambda control, options: _told(control.skip(options.plan, options.wave, options.run_id, options.reason)),
     "retry": lambda control, options: _told(control.retry(options.plan, options.wave, options.run_id, options.reason)),
+    "end": lambda control, options: _told(control.answer_kept(options.plan, options.run_id, END)),
+    "extend": lambda control, options: _told(
+        control.answer_kept(options.plan, options.run_id, f"Extend by {options.by}")
+    ),
     "approve": lambda control, options: _told(control.answer(options.plan, options, "Approve")),
     "reject": lambda control, options: _told(control.answer(options.plan, options, "Reject")),
 }

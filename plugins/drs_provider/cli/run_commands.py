@@ -27,6 +27,7 @@ from drs_provider.cli.run_reading import (
 from drs_provider.cli.run_wording import some
 from drs_provider.errors import RunRefused
 from drs_provider.graph import orders
+from drs_provider.graph.keeping import END, KEEP_TASK
 from drs_provider.plan.problems import nearest
 
 LOOK_EVERY_SECONDS = 2.0
@@ -71,9 +72,10 @@ class Control:
         if dag["is_paused"]:
             raise RunRefused(f"{plan} is paused, so a run would not begin: drs run resume {plan}")
         going_on = [run for run in self.client.runs(dag["dag_id"], _LISTED) if run["state"] in ("queued", "running")]
-        if going_on:
+        if going_on and options.mode != "recovery":
+            # A recovery never waits for anything: its preflight decides what it may take.
             raise RunRefused(
-                f"{plan} has a run that is not over, {going_on[-1]['dag_run_id']}, and a plan has one run at a time: "
+                f"{plan} has a run that is not over, {going_on[-1]['dag_run_id']}, and drills of a plan never overlap: "
                 f"wait for it (drs run wait {plan}) or cancel it (drs run cancel {plan})"
             )
         self._known_waves(dag, options.wave)
@@ -108,7 +110,7 @@ class Control:
         goes_on = f"DRS jobs of {some(busy)} go on and are judged after the resume; " if busy else ""
         return replace(run, is_paused=True), (
             f"{plan} is paused: nothing new starts, no wave, no clean-up, no scheduled drill. {goes_on}"
-            f"Airflow pauses plans, not runs, and a plan has one run at a time. Go on: drs run resume {plan}"
+            f"Airflow pauses plans, not runs: another run of it waits too. Go on: drs run resume {plan}"
         )
 
     def resume(self, plan: str) -> str:
@@ -212,6 +214,29 @@ class Control:
             by = f" by {self.client.user}" if self.client.user else ""
             self._note(run, f"{question.task} answered {option}{by}: {options.comment}")
         return self.look(plan, run.run_id), f"{question.task}: {option}"
+
+    def answer_kept(self, plan: str, run_id: str | None, option: str) -> tuple[RunNow, str]:
+        """End or extend a drill that is kept for people."""
+        run = self._kept(plan, run_id)
+        try:
+            self.client.answer(PREFIX + plan, run.run_id, (KEEP_TASK, -1), [option], {})
+        except AlreadySo as error:
+            raise RunRefused(f"somebody has answered {KEEP_TASK} already: drs run status {plan}") from error
+        then = "is cleaned up now" if option == END else f"is kept for {option.rpartition(' ')[2]} more"
+        return self.look(plan, run.run_id), f"the drill {run.run_id} of {plan} {then}"
+
+    def _kept(self, plan: str, run_id: str | None) -> RunNow:
+        """Find the run that is kept; without a run id among all that are not over, for a recovery may be beside it."""
+        if run_id is not None:
+            runs = [self._active(plan, run_id, "end")]
+        else:
+            dag = self._dag(plan)
+            active = [one for one in self.client.runs(dag["dag_id"], _LISTED) if one["state"] == "running"]
+            runs = [self._whole(dag, one) for one in active]
+        kept = [run for run in runs if any(question.task == KEEP_TASK for question in run.questions)]
+        if not kept:
+            raise RunRefused(f"no drill of {plan} is kept for people now: drs run status {plan}")
+        return kept[-1]
 
     def _dag(self, plan: str) -> dict[str, Any]:
         try:

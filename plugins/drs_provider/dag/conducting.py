@@ -11,7 +11,9 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
+from drs_provider.dag.marking import settings_marks
 from drs_provider.dag.preflight import preflight_result
+from drs_provider.dag.yielding import ensure_not_taken_over
 from drs_provider.errors import AwsError, PlanChanged, QuotaExceeded
 from drs_provider.graph.orders import ORDER, read_order
 from drs_provider.graph.request import is_drill, read_as_of
@@ -259,13 +261,20 @@ class WatchWave(DrsRecoveryJobSensor):
 
         store: Any = context["task_state_store"]
         hook = self._hook_of(launched)
+        if is_drill(self.preflight["mode"]):
+            ensure_not_taken_over(context, self.preflight, hook)
         tries = {server: known[-1] for server, known in self._all_tries(context).items() if known and server in chosen}
         changed = {
             server: {**(self._server(server).get("settings") or {}), **one["settings"]}
             for server, one in tries.items()
             if one["settings"]
         }
-        apply_all(hook, self.adjusted(context, changed, launched), is_temporary=is_drill(self.preflight["mode"]))
+        apply_all(
+            hook,
+            self.adjusted(context, changed, launched),
+            is_temporary=is_drill(self.preflight["mode"]),
+            marks=settings_marks(launched.get("tags") or {}, run=context["dag_run"]),
+        )
         pinning = Pinning(
             self.preflight["mode"],
             read_as_of(self.preflight["point_in_time"]),

@@ -9,6 +9,7 @@ from airflow.sdk.definitions.context import Context
 
 from drs_provider.dag.conducting import INSTANCES, LATER, LAUNCH, TRIES
 from drs_provider.dag.describing import duration
+from drs_provider.dag.drill_evidence import drill_facts
 from drs_provider.dag.launch_settings import APPLY
 from drs_provider.dag.network_evidence import networks_of
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
@@ -17,6 +18,7 @@ from drs_provider.dag.step_evidence import broken_above, order_of, plan_steps, w
 from drs_provider.dag.told import is_teller, notifications_of
 from drs_provider.dag.waiting import ended_by_a_person, waits_of
 from drs_provider.dag.waves import DELAY, PAUSE
+from drs_provider.dag.yielding import SUPERSEDED
 from drs_provider.graph.orders import ORDER
 from drs_provider.operators.drill_network import REMOVED
 from drs_provider.plan.dependencies import wave_dependencies
@@ -51,6 +53,7 @@ def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
             "waits": waits,
             "steps": plan_steps(left, plan),
             "notifications": notifications_of(left.of, left.states) if plan.notify else (),
+            "drill": drill_facts(left, [wave.name for wave in plan.waves], preflight),
             "cancelled": ended_by_a_person(waits) or _cancelled(left, plan.waves) or order_of(left, plan),
             "finished_at": datetime.now(UTC),
         }
@@ -221,7 +224,8 @@ def _state(left: Left, wave: Wave, depends_on: tuple[str, ...], verdict: Mapping
     states = [left.state(task) for task in tasks]
     order = next((said for task in tasks[:-1] if (said := left.of(task, ORDER))), None)
     if "failed" in states:
-        return "not_started" if words and words == order else "failed", words
+        taken = any(left.of(task, SUPERSEDED) for task in tasks[:-1])
+        return "not_started" if words and (taken or words == order) else "failed", words
     if "upstream_failed" in states:
         broken = broken_above(left, depends_on)
         gates = (f"{wave.name}.{name}" for name in (DELAY, PAUSE, *_names(left, wave.name)))

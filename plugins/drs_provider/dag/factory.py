@@ -15,17 +15,23 @@ from drs_provider.dag.finish import finish_group
 from drs_provider.dag.form import trigger_form
 from drs_provider.dag.importing import report_problems
 from drs_provider.dag.launch_settings import ApplyWaveSettings
+from drs_provider.dag.marking import TAG_INSTANCES
 from drs_provider.dag.plan_dag import PlanDag
 from drs_provider.dag.preflight import CheckPlan
 from drs_provider.dag.remembering import remember_failure
 from drs_provider.dag.steps import plan_steps
+from drs_provider.dag.sweeper import build_sweeper
 from drs_provider.dag.waves import wave_group
 from drs_provider.graph.approvals import policy_of
+from drs_provider.graph.naming import SWEEPER
 from drs_provider.plan.dependencies import wave_dependencies
 from drs_provider.plan.model import RecoveryPlan
 from drs_provider.plan.reading import RunnablePlan, read_folder, read_one
 
 PREFIX = "drs."
+RUNS_AT_ONCE = 4
+"""A recovery must never queue behind a drill that is kept for people. That drills do not overlap is for preflight."""
+
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 """Airflow wants a start date; a drill that was missed before today is never caught up."""
 
@@ -41,6 +47,9 @@ def dags_of_folder(folder: Path, *, dag_file: Path) -> Iterator[DAG]:
     Plans with problems have no DAG: each broken file becomes an import error of its own.
     """
     only = get_parsing_context().dag_id
+    if only == SWEEPER:
+        yield build_sweeper(folder, _START)
+        return
     if only is not None:
         if only.startswith(PREFIX) and (runnable := read_one(folder, only.removeprefix(PREFIX))):
             yield build_dag(runnable, folder)
@@ -49,6 +58,7 @@ def dags_of_folder(folder: Path, *, dag_file: Path) -> Iterator[DAG]:
     report_problems(library.problems, dag_file)
     for _, runnable in sorted(library.plans.items()):
         yield build_dag(runnable, folder)
+    yield build_sweeper(folder, _START)
 
 
 def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
@@ -62,7 +72,7 @@ def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
         schedule=_schedule(plan),
         start_date=_START,
         catchup=False,
-        max_active_runs=1,
+        max_active_runs=RUNS_AT_ONCE,
         allowed_run_types=["manual", "scheduled"],  # type: ignore[list-item]  # its enum is private to the SDK
         tags=sorted({"drs", *plan.tags}),
         render_template_as_native_obj=True,
@@ -75,7 +85,7 @@ def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
         },
     )
     with dag:
-        _wire(runnable, folder)
+        _wire(dag, runnable, folder)
     for task in dag.tasks:
         if know := getattr(task, "know", None):  # a question: what it says depends on the whole plan
             know(plan)
@@ -92,7 +102,7 @@ def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
     return dag
 
 
-def _wire(runnable: RunnablePlan, folder: Path) -> None:
+def _wire(dag: DAG, runnable: RunnablePlan, folder: Path) -> None:
     plan = runnable.plan
     passed, approval_ids, networks = _preflight_group(runnable, folder)
     depends_on = wave_dependencies(plan)
@@ -116,6 +126,8 @@ def _wire(runnable: RunnablePlan, folder: Path) -> None:
         # start beside waves that still run. So would it beside the other starts of a wave whose first start fails.
         for task in (*wave.ahead, *(wave.chain[:-1] if wave.is_long else ()), wave.last):
             task >> cleanups
+        if tags := dag.task_dict.get(f"{name}.{TAG_INSTANCES}"):
+            tags >> cleanups
     for task in (*opening, *closing):
         task >> cleanups
 

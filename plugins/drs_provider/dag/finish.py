@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Collection, Sequence
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import BaseOperator, ObjectStoragePath, TaskGroup, TriggerRule
@@ -13,19 +12,17 @@ from drs_provider.dag.conducting import LAUNCH
 from drs_provider.dag.drill_network import remove_tasks
 from drs_provider.dag.evidence import collect
 from drs_provider.dag.launch_settings import RESTORE, RestoreSettings
+from drs_provider.dag.marking import jobs_of_run
+from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
+from drs_provider.dag.yielding import look_for_recovery
 from drs_provider.graph.request import is_drill
 from drs_provider.graph.roster import Target, targets_of
 from drs_provider.operators.cleanup import DrsTerminateRecoveryInstancesOperator
 from drs_provider.plan.reading import RunnablePlan
-from drs_provider.recovery.identity import RUN, run_key
-from drs_provider.recovery.takeover import LOOK_BACK
 from drs_provider.reporting.location import reports_location
 
 GOOD = ("passed", "completed", "completed_with_exceptions")
 """Verdicts of a green run; every other verdict makes it red."""
-
-
-_CLOCKS_DIFFER = timedelta(minutes=10)
 
 
 class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
@@ -45,7 +42,6 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
         """Find the run's jobs, on every leg of the task."""
         if not is_drill(context["params"]["mode"]):
             raise AirflowSkipException("a recovery is not cleaned up: what it launched is production now")
-        dag_run = context["dag_run"]
         started = context["ti"].xcom_pull(task_ids=list(self.start_task_ids), key=LAUNCH) or ()
         known = {
             job["job_id"]
@@ -53,13 +49,11 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
             if launch and launch["aws_conn_id"] == self.target.aws_conn_id and launch["region"] == self.hook.region
             for job in launch["jobs"]
         }
-        continued = context["params"].get("continue_run")
-        ours = {run_key(dag_run.dag_id, dag_run.run_id), *([continued] if continued else ())}
-        # Not start_date alone: Airflow moves it when an ended run is cleared, past the jobs of its first start.
-        began = min(dag_run.run_after, dag_run.start_date or dag_run.run_after)
-        recent = self.hook.jobs_since(began - (LOOK_BACK if continued else _CLOCKS_DIFFER))
-        tagged = {job["jobID"] for job in recent if job.get("tags", {}).get(RUN) in ours}
+        tagged = {job["jobID"] for job in jobs_of_run(self.hook, context)}
         self.job_ids = sorted(known | tagged)
+        preflight = context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PREFLIGHT)
+        if self.job_ids and preflight and (words := look_for_recovery(context, preflight, self.hook)):
+            self.log.warning("%s: what is left of the drill is cleaned up, the recovery is not touched", words)
         super().prepare(context)
 
 
@@ -119,7 +113,9 @@ def finish_group(
         "finish", group_display_name="Finish", tooltip="Clean up the drill, write the report, say the verdict"
     ):
         cleanups: list[BaseOperator] = []
-        for number, target in enumerate(targets_of(list(runnable.groups.values())), start=1):
+        targets = targets_of(list(runnable.groups.values()))
+        kept = _keep(runnable, targets, starts)
+        for number, target in enumerate(targets, start=1):
             cleanups.append(
                 CleanUpDrill(
                     task_id="clean_up" if number == 1 else f"clean_up_{number}",
@@ -138,9 +134,11 @@ def finish_group(
             trigger_rule=TriggerRule.ALL_DONE,
             retries=0,
         )
+        for keep in kept:
+            keep >> cleanups
         cleanups >> report >> verdict
         restores: list[BaseOperator] = []
-        for number, target in enumerate(targets_of(list(runnable.groups.values())), start=1):
+        for number, target in enumerate(targets, start=1):
             if target in settings_in:
                 restore = RestoreSettings(
                     task_id=RESTORE if number == 1 else f"{RESTORE}_{number}",
@@ -152,4 +150,24 @@ def finish_group(
                 restores.append(restore)
         for network in networks:
             (restores or cleanups) >> network >> report
-    return cleanups, verdict
+    return [*kept, *cleanups], verdict
+
+
+def _keep(runnable: RunnablePlan, targets: Sequence[Target], starts: Sequence[BaseOperator]) -> list[BaseOperator]:
+    """Build the task that keeps the drill for people, where the plan keeps it at all."""
+    plan = runnable.plan
+    if not plan.drill.keep_for or not starts:
+        return []
+    from drs_provider.dag.keeping import KeepDrill
+
+    return [
+        KeepDrill(
+            task_id="keep",
+            task_display_name="Keep",
+            plan=plan.name,
+            keep_for=plan.drill.keep_for,
+            targets=targets,
+            start_task_ids=[start.task_id for start in starts],
+            trigger_rule=TriggerRule.ALL_DONE,
+        )
+    ]

@@ -1,6 +1,6 @@
 """The task before the waves: who is launched, and whether anything speaks against it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
 
+from drs_provider.dag.drill_survey import estimate_drill, fingerprint, machine, too_expensive, verification
 from drs_provider.dag.looking import Occasion, look_deeper
 from drs_provider.errors import AccessDenied, NotFound, NotInitialized, PreflightRefused, RunRefused
 from drs_provider.graph.approvals import is_needed, policy_of, too_few
@@ -26,8 +27,11 @@ from drs_provider.recovery.times import words
 if TYPE_CHECKING:
     from drs_provider.aws.hook import DrsHook
     from drs_provider.aws.launch_settings import LaunchSettingsHook
+    from drs_provider.recovery.costs import Estimate, Machine
     from drs_provider.recovery.readiness import Finding
+    from drs_provider.recovery.rivals import Rival
     from drs_provider.recovery.settings_candidates import SettingsFinding
+    from drs_provider.reporting.verification import Verification
 
 PREFLIGHT_TASK = "preflight.check"
 PREFLIGHT = "preflight"
@@ -93,7 +97,14 @@ class CheckPlan(BaseOperator):
         except PreflightRefused as refusal:
             raise AirflowFailException(str(refusal)) from refusal
         triggered_by = getattr(dag_run, "triggering_user_name", None)
-        survey = Survey(self.runnable, self._other_groups(), request, now=now, triggered_by=triggered_by).take(_hook)
+        survey = Survey(
+            self.runnable,
+            self._other_groups(),
+            request,
+            now=now,
+            triggered_by=triggered_by,
+            run=(dag_run.dag_id, dag_run.run_id),
+        ).take(_hook)
         context["ti"].xcom_push(key=PREFLIGHT, value=survey.as_json())
         for line in survey.table():
             self.log.info("%s", line)
@@ -126,11 +137,16 @@ class Survey:
         *,
         now: datetime,
         triggered_by: str | None = None,
+        run: tuple[str, str] = ("", ""),
     ) -> None:
         self.runnable, self.other_groups, self.request, self.now = runnable, other_groups, request, now
-        self.triggered_by = triggered_by
+        self.triggered_by, self.run = triggered_by, run
         self.findings: list[Finding | SettingsFinding] = []
         self.placements: dict[tuple[Target, str], dict[str, Any]] = {}
+        self.fingerprints: dict[str, dict[str, str]] = {}
+        self.machines: dict[str, Machine] = {}
+        self.cost: Estimate | None = None
+        self.verified: Verification | None = None
         self.points: dict[tuple[Target, str], Point] = {}
         self.problems: list[str] = []
         self.notes: list[str] = []
@@ -154,6 +170,7 @@ class Survey:
             for target, servers in found.items():
                 self._check_target(target, servers, hook_of(target))
         self.problems += self._wrongly_continued()
+        self._check_drill()
         policy = policy_of(self.runnable.plan.recovery)
         if self.needs_approval and policy and (problem := too_few(policy, triggered_by=self.triggered_by)):
             self.problems.append(problem)
@@ -178,6 +195,8 @@ class Survey:
         for instance in instances:
             if instance.get("jobID") not in continued:  # the instances of a run that is continued stay
                 live.setdefault(instance["sourceServerID"], []).append(instance)
+        mine = [one for one in instances if one.get("jobID") not in continued]
+        self._check_rivals(hook, [job for job in jobs if job["jobID"] not in continued], mine, here)
         newest = newest_points(hook, known, self.request.as_of)
         for server in here:
             why = why_pinned(described.get(server.server_id), mode=self.request.mode, as_of=self.request.as_of)
@@ -238,6 +257,8 @@ class Survey:
             hard = self.request.mode == DRILL or normal(settings[finding.server_id])
             self.findings.append(finding if hard else replace(finding, severity="warning"))
         for one in found.standings:
+            if one.candidate.source is not None:
+                self.fingerprints[one.server_id], self.machines[one.server_id] = fingerprint(one), machine(one)
             self.placements[target, one.server_id] = placement(one.candidate, found.around)
 
     def _wrongly_continued(self) -> Iterable[str]:
@@ -248,6 +269,49 @@ class Survey:
             yield f"continue_run: no job of a run with the key {key} is in the cloud; see drs takeover {plan}"
         for mode in {mode_of(job) for job in self.continued} - {self.request.mode}:
             yield f"continue_run: run {key} is a {mode} and cannot go on as a {self.request.mode}"
+
+    def _check_drill(self) -> None:
+        """Estimate what a drill costs; tell a recovery which drill has proven its plan, or why none has."""
+        from drs_provider.recovery.costs import PricesUnreadable
+        from drs_provider.recovery.readiness import Finding
+
+        name = self.runnable.plan.name
+        if self.request.mode != DRILL:
+            self.verified = verification(self.runnable, self.run[0], self.now, self.fingerprints)
+            if not self.verified.is_verified:
+                what = f"the plan is not verified: {self.verified.why}"
+                self.findings.append(Finding("warning", name, name, what, "drill it when there is time", "verified"))
+            return
+        waves = {wave: [one.server_id for one in servers] for wave, servers in self.roster.waves.items()}
+        try:
+            self.cost = estimate_drill(self.runnable, self.machines, waves)
+        except PricesUnreadable as error:
+            if self.runnable.plan.drill.max_cost is not None:
+                self.problems.append(f"nobody can say what the drill costs: {error}")
+            return
+        if problem := too_expensive(self.runnable, self.cost):
+            self.problems.append(problem)
+
+    def _check_rivals(
+        self,
+        hook: "DrsHook",
+        jobs: Sequence[Mapping[str, Any]],
+        instances: Sequence[Mapping[str, Any]],
+        here: Sequence[RosterServer],
+    ) -> None:
+        """Refuse beside another run of ours that holds the same servers; a recovery only warns of drills."""
+        from drs_provider.recovery.readiness import Finding
+        from drs_provider.recovery.rivals import refusal, warning
+
+        names = {server.server_id: server.hostname for server in here}
+        for rival in find_rivals(hook, jobs, instances, servers=names, run=self.run, now=self.now):
+            if self.request.mode == DRILL or not rival.is_drill:
+                self.problems.append(refusal(rival, names))
+                continue
+            for server in rival.servers:
+                if server in names:
+                    what, then = warning(rival)
+                    self.findings.append(Finding("warning", server, names[server], what, then, "rival"))
 
     def _max_lag(self) -> timedelta | None:
         plan = self.runnable.plan
@@ -311,6 +375,11 @@ class Survey:
             lines.append(f"  wave {wave}: {len(servers)} servers{chosen}")
         lines += [f"  excluded: {server.hostname} ({server.server_id})" for server in self.roster.excluded]
         lines += self._points_in_words()
+        if self.cost:
+            guess = "" if self.cost.is_certain else ", guessed in part"
+            lines.append(f"  cost: about ${self.cost.dollars:.2f}{guess}: {self.cost.biggest()}")
+        if self.verified:
+            lines.append(f"  verified: {'yes' if self.verified.is_verified else 'no'}: {self.verified.why}")
         lines += [f"  refusal: {problem}" for problem in self.problems]
         for severity in ("refusal", "warning"):
             said = grouped([one for one in self.findings if one.severity == severity])
@@ -350,6 +419,10 @@ class Survey:
                 *({"severity": "refusal", "what": problem, "next_step": ""} for problem in self.problems),
                 *(_finding(finding) for finding in self.findings),
             ],
+            "cost": self.cost.as_json() if self.cost else None,
+            "hourly": dict(self.cost.hourly) if self.cost else {},
+            "fingerprints": self.fingerprints,
+            "verified": self.verified.as_json() if self.verified else None,
             "excluded": [server.as_json() for server in self.roster.excluded],
             "waves": {
                 wave: {"selected": wave in self.request.waves, "targets": self._by_target(servers)}
@@ -368,6 +441,35 @@ class Survey:
             {"aws_conn_id": target.aws_conn_id, "region": target.region, "servers": members}
             for target, members in parts.items()
         ]
+
+
+def find_rivals(
+    hook: "DrsHook",
+    jobs: Sequence[Mapping[str, Any]],
+    instances: Sequence[Mapping[str, Any]],
+    *,
+    servers: Collection[str],
+    run: tuple[str, str],
+    now: datetime,
+) -> "tuple[Rival, ...]":
+    """Find other runs that hold these servers; what older jobs launched, and other waves of the plan, is asked for."""
+    from drs_provider.recovery.identity import PLAN, run_key
+    from drs_provider.recovery.rivals import rivals_of
+
+    dag_id, run_id = run
+    same_plan = [job for job in jobs if job.get("tags", {}).get(PLAN) == dag_id]
+    others = {s["sourceServerID"] for job in same_plan for s in job.get("participatingServers", ())} - set(servers)
+    everything = [*instances, *(hook.recovery_instances(source_server_ids=sorted(others)) if others else ())]
+    known = {job["jobID"] for job in jobs}
+    older = sorted({str(one["jobID"]) for one in everything if one.get("jobID")} - known)
+    return rivals_of(
+        [*jobs, *(hook.jobs(older) if older else ())],
+        everything,
+        own_run=run_key(dag_id, run_id),
+        own_plan=dag_id,
+        servers=servers,
+        now=now,
+    )
 
 
 def busy_servers(jobs: Iterable[Mapping[str, Any]]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,15 @@ from drs_provider.dag.conducting import LAUNCH, WatchWave
 from drs_provider.dag.describing import shortened, tooltip
 from drs_provider.dag.drill_network import ensure_still_isolated, has_network, network_of
 from drs_provider.dag.launch_settings import APPLY, ApplyWaveSettings, ensure_in_force, in_this_run
+from drs_provider.dag.marking import TAG_INSTANCES, TagInstances
 from drs_provider.dag.pinning import POINTS, Pinning
 from drs_provider.dag.preflight import preflight_result
 from drs_provider.dag.step_tasks.place import AskedBefore, ensure_steps_approved
 from drs_provider.dag.steps import asked_before, wave_steps
+from drs_provider.dag.yielding import ensure_not_taken_over
 from drs_provider.errors import PlanChanged
 from drs_provider.graph.approvals import ANSWER, Policy, ensure_answered, policy_of
+from drs_provider.graph.lifetime import lifetime_of
 from drs_provider.graph.orders import CANCEL, ORDER, read_order
 from drs_provider.graph.request import is_drill, read_as_of
 from drs_provider.graph.roster import Target, target_of, targets_of
@@ -29,6 +33,7 @@ from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.plan.model import LaunchSettings, Pause, ProtectionGroup, Wave
 from drs_provider.plan.reading import RunnablePlan
 from drs_provider.recovery.boot_order import stages
+from drs_provider.recovery.lifetime import life_tags
 
 if TYPE_CHECKING:
     from drs_provider.aws.launch_settings import LaunchSettingsHook
@@ -63,6 +68,7 @@ class StartWave(DrsStartRecoveryOperator):
         pause_task_id: str = "",
         settings_task_id: str = "",
         network: int = 0,
+        lifetime: timedelta = timedelta(days=1),
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -76,7 +82,7 @@ class StartWave(DrsStartRecoveryOperator):
         self.plan, self.digest, self.wave, self.target = plan, digest, wave, target
         self.policy, self.approval_task_ids = policy, tuple(approval_task_ids)
         self.pause, self.pause_task_id = pause, pause_task_id
-        self.settings_task_id, self.network = settings_task_id, network
+        self.settings_task_id, self.network, self.lifetime = settings_task_id, network, lifetime
         self.servers: list[dict[str, Any]] = []
 
     @cached_property
@@ -117,6 +123,9 @@ class StartWave(DrsStartRecoveryOperator):
         if not self.servers:
             raise AirflowSkipException(f"wave {self.wave} has no server left to launch in {self.target}")
         self._ensure_agreed(context, preflight)
+        if self.is_drill:
+            ensure_not_taken_over(context, preflight, self.hook)
+        self.tags = life_tags(self.mode, now=datetime.now(UTC), lifetime=self.lifetime)
         # The others of a boot order are launched by the task that watches these.
         first = stages(server for part in wave["targets"] for server in part["servers"])[0]
         self.source_server_ids = [one["server_id"] for one in self.servers if one["server_id"] in first]
@@ -248,6 +257,19 @@ def wave_group(
                 apply = _apply(runnable, wave, target, number, approval_task_ids)
                 apply >> start
                 ahead.append(apply)
+        if watches:
+            watches[0] >> TagInstances(
+                task_id=TAG_INSTANCES,
+                task_display_name="Tag instances",
+                plan=plan.name,
+                wave=wave.name,
+                targets=targets,
+                lifetime=lifetime_of(plan),
+                trigger_rule=TriggerRule.ALL_DONE,
+                priority_weight=1,
+                weight_rule="absolute",
+                retries=0,
+            )
     for above, below in itertools.pairwise([*first, *steps[:1]]):
         above >> below
     before = [*first, *steps]
@@ -318,6 +340,7 @@ def _start(
         pause_task_id=f"{wave.name}.{PAUSE}" if wave.pause_before else "",
         settings_task_id=f"{wave.name}.{_numbered(APPLY, number)}" if has_settings(runnable, wave, target) else "",
         network=networks_of_plan(runnable).get(str(target), 0),
+        lifetime=lifetime_of(runnable.plan),
         trigger_rule=TriggerRule.NONE_FAILED,
         priority_weight=_CHAIN,
         weight_rule="absolute",
@@ -337,6 +360,7 @@ def _apply(
         policy=policy_of(runnable.plan.recovery),
         approval_task_ids=approval_task_ids,
         network=networks_of_plan(runnable).get(str(target), 0),
+        lifetime=lifetime_of(runnable.plan),
         trigger_rule=TriggerRule.NONE_FAILED,
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Context
@@ -23,6 +24,7 @@ from drs_provider.operators.rendered import rendered_bool, rendered_ids
 from drs_provider.recovery.times import instant
 
 if TYPE_CHECKING:
+    from drs_provider.aws.traces import TracesHook
     from drs_provider.recovery.cleanup import Choice, Stock
     from drs_provider.triggers.jobs import DrsJobEvent
 
@@ -34,7 +36,7 @@ MOST_INSTANCES = 200
 MOST_REQUESTS = 5
 """Terminate jobs that may end without their instances being gone before the task gives up."""
 
-_TARGETS, _JOBS = "drs_targets", "drs_terminate_jobs"
+_TARGETS, _JOBS, _PARTS = "drs_targets", "drs_terminate_jobs", "drs_parts"
 
 
 class DrsTerminateRecoveryInstancesOperator(DrsOperator):
@@ -43,6 +45,9 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
     Either instances named by ``recovery_instance_ids`` or ``source_server_ids``, or those that the jobs ``job_ids``
     launched. Only instances that DRS calls a drill's are terminated, unless ``include_recovery``: named ones are then
     refused before anything is called, those of a job are kept and stand in ``left``.
+
+    Then it looks whether EC2 has kept a volume or a network interface of an instance that is gone, and deletes those;
+    a snapshot that somebody took of such a volume is not deleted but said.
 
     It looks at what is there, so it may run any number of times: what is gone is fine, a terminate job that runs is
     adopted, launch jobs that still run are waited for, because their instances appear later. It waits deferred, holds
@@ -90,6 +95,13 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
         self.include_recovery = include_recovery
         self.max_wait = max_wait
 
+    @cached_property
+    def hook(self) -> "TracesHook":
+        """The hook of this task's account and Region, which also knows what belongs to instances."""
+        from drs_provider.aws.traces import TracesHook
+
+        return TracesHook(**self.aws)
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Terminate what may be terminated now, and wait for the rest."""
         with failing_for_good():
@@ -136,9 +148,14 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
         still_launching = running(launches)
         invisible = awaited(launches, described, set(choice.targets.values()), now=self._now())
         self._say(stock, still_launching, invisible)
-        if not (stock.ending or stock.held or stock.left or still_launching or invisible):
-            return self._result(context, choice, stock)
         late = self._now() >= began + self.max_wait
+        if not (stock.ending or stock.held or stock.left or still_launching or invisible):
+            if remains := self._remains(context):
+                if late or requests >= MOST_REQUESTS or all(name.startswith("snap-") for name in remains):
+                    raise CleanupIncomplete(remains)
+                self.log.info("EC2 has kept %s; looking again", ", ".join(remains))
+                return self._wait((), began=began, requests=requests + 1, looks=looks + 1)
+            return self._result(context, choice, stock)
         if late or (stock.left and requests >= MOST_REQUESTS):
             raise CleanupIncomplete({**_left(stock), **dict.fromkeys(still_launching, "this launch job still runs")})
         started = self._terminate(context, stock.left)
@@ -175,8 +192,42 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
         before = store.get(_TARGETS) or {}
         targets = {**before, **choice.targets}
         if targets != before:
+            self._remember_parts(context, [name for name in targets if name not in before])
             store.set(_TARGETS, targets, retention=NEVER_EXPIRE)
         return Choice(targets, choice.kept)
+
+    def _remember_parts(self, context: Context, instances: Sequence[str]) -> None:
+        """Remember what belongs to instances before they go: EC2 says it of no terminated one."""
+        store: Any = context["task_state_store"]
+        known = store.get(_PARTS) or {"volumes": [], "interfaces": []}
+        for parts in self.hook.parts_of(instances).values():
+            known["volumes"] += parts.volumes
+            known["interfaces"] += parts.interfaces
+        store.set(_PARTS, known, retention=NEVER_EXPIRE)
+
+    def _remains(self, context: Context) -> dict[str, str]:
+        """Delete what EC2 has kept of instances that are gone; return what is still there, and why."""
+        store: Any = context["task_state_store"]
+        parts = store.get(_PARTS) or {"volumes": [], "interfaces": []}
+        left: dict[str, str] = {}
+        for there, delete, ids in (
+            (self.hook.volumes_there, self.hook.delete_volume, parts["volumes"]),
+            (self.hook.interfaces_there, self.hook.delete_interface, parts["interfaces"]),
+        ):
+            for name, state in (there(ids) if ids else {}).items():
+                try:
+                    delete(name)
+                except AwsError as error:
+                    left[name] = f"it is {state} although its instance is gone: {error}"
+                else:
+                    left[name] = "EC2 was asked to delete it, and it is still there"
+            still = there(ids) if any(name in left for name in ids) else {}
+            left = {name: why for name, why in left.items() if name not in ids or name in still}
+        snapshots = self.hook.snapshots_of(parts["volumes"]) if parts["volumes"] else {}
+        return left | {
+            name: f"a snapshot of {volume}, a drill's volume, that DRS does not remove: delete it by hand"
+            for name, volume in snapshots.items()
+        }
 
     def _terminate(self, context: Context, instances: Sequence[str]) -> list[str]:
         """Ask DRS to terminate; what it refuses for now is looked at again after the wait."""

@@ -141,6 +141,7 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
         ``protect`` and ``fallback`` are passed over: they are no state of a server. ``actions`` are DRS launch actions,
         as ``[{"code", "name", "optional", "parameters"}]`` (templated)
     :param is_temporary: whether the settings are a drill's, to be put back; must be a bool (templated)
+    :param lifetime: how long a drill's settings may stay before the sweeper takes them for left-overs
     :param max_wait: how long to wait for jobs that hold servers
     """
 
@@ -154,9 +155,11 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
         *,
         settings: Mapping[str, Mapping[str, Any]] | str,
         is_temporary: bool | str = False,
+        lifetime: timedelta = timedelta(days=2),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.lifetime = lifetime
         self.settings = settings
         self.is_temporary = is_temporary
 
@@ -178,10 +181,30 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
         held = {*(one.server_id for one in different), *(one.server_id for one in found.actions)}
         self.wait_for_jobs([server for server in settings if server in held], waiting_since)
         drift = self._remember(context, different, found.actions)
-        self.settle(in_all(Applying(self.hook, is_temporary).apply, different), waiting_since)
+        marks = self._marks(context) if is_temporary else {}
+        if is_temporary:
+            # Also where a dead drill's settings are just right: they are this drill's now, and its expiry holds.
+            self._claim([one for one in found.standings if one.before], marks)
+        self.settle(in_all(Applying(self.hook, is_temporary, marks).apply, different), waiting_since)
         self.settle(in_all_actions(partial(apply_actions, self.hook), found.actions), waiting_since)
         self.log.info("%d of %d servers differed; all are as wanted now", len(held), len(settings))
         return {server: drift.get(server, []) for server in settings}
+
+    def _marks(self, context: Context) -> dict[str, str]:
+        """Return the tags that say whose temporary settings these are, and until when."""
+        from drs_provider.recovery.identity import run_key
+        from drs_provider.recovery.lifetime import written
+        from drs_provider.recovery.settings_memory import EXPIRES, RUN
+
+        ti = context["ti"]
+        return {RUN: run_key(ti.dag_id, ti.run_id), EXPIRES: written(self._now() + self.lifetime)}
+
+    def _claim(self, standings: Sequence[Standing], marks: Mapping[str, str]) -> None:
+        from drs_provider.recovery.settings_memory import TAG
+
+        for one in standings:
+            if one.before is not None:
+                self.hook.tag(one.arn, TAG, one.before.written(), **marks)
 
     def _remember(
         self, context: Context, different: Sequence[Standing], actions: Sequence[ActionStanding]

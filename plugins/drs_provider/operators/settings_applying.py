@@ -5,7 +5,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from drs_provider.errors import AwsError, DrsProviderError, RunRefused
@@ -17,7 +17,7 @@ from drs_provider.recovery.settings import (
     configuration_update,
     wrong_values,
 )
-from drs_provider.recovery.settings_memory import TAG, BeforeDrill
+from drs_provider.recovery.settings_memory import EXPIRES, RUN, TAG, BeforeDrill
 from drs_provider.recovery.settings_template import NewVersion, lost, new_version
 
 if TYPE_CHECKING:
@@ -59,19 +59,35 @@ def put_back(hook: "LaunchSettingsHook", standing: Standing) -> None:
         hook.update_configuration(standing.server_id, configuration_update(standing.put_back))
     if standing.default_goes_back and standing.base:
         hook.make_default(standing.base.template_id, standing.base.number)
-    hook.untag(standing.arn, TAG)
+    _forget_versions(hook, standing)
+    hook.untag(standing.arn, TAG, RUN, EXPIRES)
     log.info("%s: put back to before its drill (%s)", standing.candidate.hostname, before.written() or "nothing")
+
+
+def _forget_versions(hook: "LaunchSettingsHook", standing: Standing) -> None:
+    """Delete the template versions that drills made: what is put back is not undone by one that stays."""
+    if standing.base is None:
+        return
+    template = standing.base.template_id
+    try:
+        numbers = [int(version["VersionNumber"]) for version in hook.drill_versions(template)]
+        if numbers:
+            hook.forget_versions(template, numbers)
+    except AwsError as error:
+        log.warning("%s: a drill's version of %s stays: %s", standing.candidate.hostname, template, error)
 
 
 @dataclass
 class Applying:
     """The effects on one server at a time, each of which leaves a state from which a next try goes on.
 
-    ``is_temporary``: a drill's settings: what was before is written to the server before it is changed.
+    ``is_temporary``: a drill's settings: what was before is written to the server before it is changed, and beside it
+    ``marks``: which drill that is, and when it is over at the latest.
     """
 
     hook: "LaunchSettingsHook"
     is_temporary: bool
+    marks: Mapping[str, str] = field(default_factory=dict)
     sleep: Callable[[float], None] = time.sleep
 
     def apply(self, standing: Standing) -> None:
@@ -98,7 +114,7 @@ class Applying:
         new = new_version(base.data, wanted) if base else None
         if base is None or new is None:
             return None
-        note = _note(base.number, new)
+        note = _note(base.number, new, is_temporary=self.is_temporary)
         made = self.hook.described_version(base.template_id, note) or self._made(base, new, note)
         missing = lost(new.on(base.data), made.data)
         _ensure(standing, f"version {made.number} of {base.template_id}", compare(wanted, {}, made.data), missing)
@@ -118,10 +134,16 @@ class Applying:
         pair = (standing.base.number, version.number) if standing.base and version else None
         kept = (standing.before or BeforeDrill()).with_changes(standing.changes, pair)
         if kept != standing.before:
-            self.hook.tag(standing.arn, TAG, kept.written())
+            self.hook.tag(standing.arn, TAG, kept.written(), **self.marks)
 
 
-def apply_all(hook: "LaunchSettingsHook", settings: Mapping[str, Mapping[str, Any]], *, is_temporary: bool) -> None:
+def apply_all(
+    hook: "LaunchSettingsHook",
+    settings: Mapping[str, Mapping[str, Any]],
+    *,
+    is_temporary: bool,
+    marks: Mapping[str, str] | None = None,
+) -> None:
     """Bring servers that no job holds to what is wanted; raises the first refusal, RunRefused with all wrong values.
 
     For a launch that differs from an earlier one; see ``DrsApplyLaunchSettingsOperator`` for everything else.
@@ -133,7 +155,7 @@ def apply_all(hook: "LaunchSettingsHook", settings: Mapping[str, Mapping[str, An
     if found.refusals:
         raise RunRefused(refusal_text(found.refusals))
     different = [one for one in found.standings if one.changes or (one.before and not is_temporary)]
-    errors = in_all(Applying(hook, is_temporary).apply, different)
+    errors = in_all(Applying(hook, is_temporary, marks or {}).apply, different)
     if errors:
         raise next(iter(errors.values()))
 
@@ -158,12 +180,14 @@ def _wanted(changes: Iterable[Change], *, in_drs: bool) -> dict[str, Any]:
     return {change.field: change.wanted for change in changes if (change.field in CONFIGURATION_FIELDS) is in_drs}
 
 
-def _note(source: int, new: NewVersion) -> str:
+def _note(source: int, new: NewVersion, *, is_temporary: bool) -> str:
     """Describe a version by what it is made of, so that a next try, or a next drill, finds it instead of a twin."""
-    from drs_provider.aws.launch_settings import OURS
+    from drs_provider.aws.launch_settings import OF_DRILLS, OURS
 
     content = json.dumps([new.is_whole, new.data], sort_keys=True, default=str)
-    return f"{OURS}on version {source}: {hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    return (
+        f"{OF_DRILLS if is_temporary else OURS}on version {source}: {hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    )
 
 
 def _ensure(standing: Standing, what: str, left: tuple[Change, ...], missing: tuple[str, ...] = ()) -> None:

@@ -19,6 +19,8 @@ from drs_provider.plan.problems import nearest
 
 NO_WAVE_NAMES = ("preflight", "finish")
 """Task groups that stand around the waves."""
+NO_PLAN_NAMES = ("sweeper",)
+"""DAGs that are no plans: ``drs.sweeper``."""
 NO_STEP_NAMES = ("start_recovery", "recovery_job", "servers", "delay", "pause", "notifications")
 """Tasks that stand beside the steps of a wave."""
 
@@ -53,6 +55,12 @@ def _one_address(settings: LaunchSettings, location: Location) -> Iterator[Findi
     if settings.private_ip and settings.copy_private_ip:
         what = "private_ip and copy_private_ip exclude each other"
         yield Finding((*location, "copy_private_ip"), what, "keep one of them", at_key=True)
+
+
+def plan_name(plan: RecoveryPlan) -> Iterator[Finding]:
+    """A plan's DAG has a name of its own."""
+    if plan.name in NO_PLAN_NAMES:
+        yield Finding(("name",), f"drs.{plan.name} is a DAG of this package's own", "choose another")
 
 
 def wave_names(plan: RecoveryPlan) -> Iterator[Finding]:
@@ -188,6 +196,7 @@ GROUP_CHECKS: tuple[Callable[[ProtectionGroup], Iterator[Finding]], ...] = (
     private_address_of_one,
 )
 PLAN_CHECKS: tuple[Callable[[RecoveryPlan], Iterator[Finding]], ...] = (
+    plan_name,
     wave_names,
     waves_do_something,
     groups_once,

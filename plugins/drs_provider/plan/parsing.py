@@ -14,7 +14,6 @@ from drs_provider.plan.findings import Finding, place, say_where
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
 from drs_provider.plan.problems import Problem, nearest
 from drs_provider.plan.templates import template_names
-from drs_provider.plan.unsupported import Unsupported, unsupported_parts
 from drs_provider.plan.wording import findings_of
 
 KINDS: dict[str, type[ProtectionGroup | RecoveryPlan]] = {
@@ -70,7 +69,7 @@ def _touch(one: Location, other: Location) -> bool:
     return one[:shorter] == other[:shorter]
 
 
-def parse_document(document: Document, unsupported: tuple[Unsupported, ...]) -> Parsed:
+def parse_document(document: Document) -> Parsed:
     """Read a document as what its ``kind`` says, and gather all that is wrong with it alone."""
     data = document.data
     parsed = Parsed(document, "", "", None, document.problems)
@@ -93,7 +92,6 @@ def parse_document(document: Document, unsupported: tuple[Unsupported, ...]) -> 
         parsed.add(findings)
         parsed.left_out = tuple(finding.location for finding in findings)
         parsed.model = _without(data, error, KINDS[kind])
-    parsed.add(unsupported_parts(data, unsupported))
     parsed.add(template_names(data), if_new=True)
     parsed.add_guessed(_own_findings(parsed.model))
     return parsed

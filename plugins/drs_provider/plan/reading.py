@@ -12,7 +12,6 @@ from drs_provider.plan.library_checks import add_library_problems
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
 from drs_provider.plan.parsing import Parsed, parse_document
 from drs_provider.plan.problems import Problem
-from drs_provider.plan.unsupported import UNSUPPORTED, Unsupported
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -45,17 +44,15 @@ class Library:
         return tuple(problem for problem in self.problems if problem.path == path)
 
 
-def read_folder(folder: Path, *, unsupported: tuple[Unsupported, ...] = UNSUPPORTED) -> Library:
+def read_folder(folder: Path) -> Library:
     """Read every plan file under the folder. Never raises for what is in the files: that becomes ``problems``."""
     if not folder.is_dir():
         what = "there is no such folder" if not folder.exists() else "this is no folder"
         return Library(problems=(Problem(folder, 1, 1, "plans folder", what, "set DRS_PLANS_FOLDER to the plans"),))
-    return _read(plan_files(folder), unsupported)
+    return _read(plan_files(folder))
 
 
-def read_paths(
-    paths: Sequence[Path], *, plans_folder: Path | None = None, unsupported: tuple[Unsupported, ...] = UNSUPPORTED
-) -> Library:
+def read_paths(paths: Sequence[Path], *, plans_folder: Path | None = None) -> Library:
     """Read files and folders, and from around them what they refer to; tell only of what was asked for.
 
     Groups are looked for in the plans folder: ``plans_folder`` where the path is inside it, else the nearest folder
@@ -69,7 +66,7 @@ def read_paths(
     for path in paths:
         for file in plan_files(plans_folder_of(path, plans_folder)):
             files.setdefault(file.resolve(), file)
-    everything = _read(sorted(files.values()), unsupported)
+    everything = _read(sorted(files.values()))
     return Library(
         {name: plan for name, plan in everything.plans.items() if plan.path in asked},
         everything.groups,
@@ -111,9 +108,7 @@ def _plan_files(folder: Path) -> list[str]:
     return sorted(found)
 
 
-def read_one(
-    folder: Path, plan_name: str, *, unsupported: tuple[Unsupported, ...] = UNSUPPORTED
-) -> RunnablePlan | None:
+def read_one(folder: Path, plan_name: str) -> RunnablePlan | None:
     """Give one plan, or None where there is none that can run: the way for task starts.
 
     Opens every file, but parses only documents that can hold the plan or its groups. Rules between these and other
@@ -121,20 +116,18 @@ def read_one(
     unusual is left to ``read_folder``.
     """
     contents = [(file, content) for file in _plan_files(folder) if isinstance(content := _content(file), bytes)]
-    plans = _named(contents, "RecoveryPlan", (plan_name,), unsupported)
+    plans = _named(contents, "RecoveryPlan", (plan_name,))
     if len(plans) == 1 and isinstance(plans[0].model, RecoveryPlan) and not plans[0].problems:
         wanted = tuple(name for wave in plans[0].model.waves for name in wave.groups)
-        groups = _named(contents, "ProtectionGroup", wanted, unsupported)
+        groups = _named(contents, "ProtectionGroup", wanted)
         if sorted(group.name for group in groups) == sorted(wanted):
             add_library_problems([*plans, *groups])
             if not any(parsed.problems for parsed in (*plans, *groups)):
                 return _runnable(plans[0].model, _models(groups), plans[0].document.path)
-    return read_folder(folder, unsupported=unsupported).plans.get(plan_name)
+    return read_folder(folder).plans.get(plan_name)
 
 
-def _named(
-    contents: Iterable[tuple[str, bytes]], kind: str, names: tuple[str, ...], unsupported: tuple[Unsupported, ...]
-) -> list[Parsed]:
+def _named(contents: Iterable[tuple[str, bytes]], kind: str, names: tuple[str, ...]) -> list[Parsed]:
     if not names:
         return []
     words = "|".join(re.escape(name) for name in names)
@@ -144,12 +137,12 @@ def _named(
     for file, content in contents:
         if kind.encode() in content and as_bytes.search(content):
             documents, _ = read_documents(Path(file), content, lambda text: kind in text and bool(pattern.search(text)))
-            parsed = (parse_document(document, unsupported) for document in documents)
+            parsed = (parse_document(document) for document in documents)
             found.extend(one for one in parsed if one.kind == kind and one.name in names)
     return found
 
 
-def _read(files: Iterable[Path], unsupported: tuple[Unsupported, ...]) -> Library:
+def _read(files: Iterable[Path]) -> Library:
     parsed: list[Parsed] = []
     problems: list[Problem] = []
     for path in files:
@@ -159,7 +152,7 @@ def _read(files: Iterable[Path], unsupported: tuple[Unsupported, ...]) -> Librar
             continue
         documents, no_yaml = read_documents(path, content)
         problems.extend(no_yaml)
-        parsed.extend(parse_document(document, unsupported) for document in documents)
+        parsed.extend(parse_document(document) for document in documents)
     add_library_problems(parsed)
     problems.extend(problem for one in parsed for problem in one.problems)
     good = [one for one in parsed if not one.problems]

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 PREFIX = "drs-orchestrator:"
 RUN, WAVE, CHUNK, TRY = (PREFIX + part for part in ("run", "wave", "chunk", "try"))
 PLAN, RUN_ID = PREFIX + "plan", PREFIX + "run-id"
+MODE, EXPIRES = PREFIX + "mode", PREFIX + "expires"
+"""On everything that a run makes: ``drill`` or ``recovery``, and the instant after which nobody may still want it."""
 IDENTIFYING = (RUN, WAVE, CHUNK, TRY)
 """The tags that together name one launch; the others are there for people."""
 
@@ -35,11 +37,11 @@ def job_tags(*, dag_id: str, run_id: str, wave: str, chunk: int, attempt: int) -
     """
     return {
         RUN: run_key(dag_id, run_id),
-        WAVE: _tag_value(wave),
+        WAVE: tag_value(wave),
         CHUNK: str(chunk),
         TRY: str(attempt),
-        PLAN: _tag_value(dag_id),
-        RUN_ID: _tag_value(run_id),
+        PLAN: tag_value(dag_id),
+        RUN_ID: tag_value(run_id),
     }
 
 
@@ -52,8 +54,8 @@ def drill_tags(*, dag_id: str, run_id: str, expires: datetime) -> dict[str, str]
         RUN: run_key(dag_id, run_id),
         MODE: "drill",
         EXPIRES: expires.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        PLAN: _tag_value(dag_id),
-        RUN_ID: _tag_value(run_id),
+        PLAN: tag_value(dag_id),
+        RUN_ID: tag_value(run_id),
     }
 
 
@@ -79,7 +81,7 @@ def chunk_of(tags: Mapping[str, str] | None) -> int:
     return int(value) if value.isdecimal() else -1
 
 
-def _tag_value(text: str) -> str:
+def tag_value(text: str) -> str:
     """Keep a value within what AWS allows in tags; a value too long keeps its end unique by a hash."""
     allowed = re.sub(r"[^\w\s.:/=+\-@]", "_", text)
     if len(allowed) <= _LONGEST:

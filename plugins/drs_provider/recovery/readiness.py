@@ -23,6 +23,8 @@ Rule = Literal[
     "permissions",
     "placement",
     "launch_actions",
+    "rival",
+    "verified",
 ]
 
 GONE_STATES = frozenset({"TERMINATED", "NOT_FOUND"})

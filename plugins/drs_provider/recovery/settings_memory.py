@@ -9,6 +9,11 @@ from drs_provider.recovery.settings import CONFIGURATION_FIELDS, Change, live_se
 TAG: Final = "drs-orchestrator:before-drill"
 """Tag of a source server. The cloud remembers: a run, a worker or a whole Airflow may die before the putting back."""
 
+RUN: Final = "drs-orchestrator:before-drill-run"
+EXPIRES: Final = "drs-orchestrator:before-drill-expires"
+"""Beside it: which drill that is, and when it is over at the latest. Names of their own, for DRS may copy a source
+server's tags to what it launches."""
+
 _FLAGS: Final = {"true": True, "false": False}
 
 

@@ -9,6 +9,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, field_validator
 
+from drs_provider.reporting.drills import DrillFacts
+
 WaveState = Literal["not_started", "skipped", "running", "launched", "done", "completed_with_exceptions", "failed"]
 """``done`` is said of waves that have steps and nothing to launch."""
 StepState = Literal["succeeded", "failed", "skipped", "running", "not_started", "unproven"]
@@ -327,6 +329,7 @@ class RunEvidence(EvidencePart):
     steps: tuple[StepEvidence, ...] = ()
     """The plan's own, around its waves."""
     notifications: tuple[NotificationRecord, ...] = ()
+    drill: DrillFacts = DrillFacts()
     cancelled: str | None = None
     """Who ended the run before its end and how, without a full stop; ``None``: nobody did."""
     finished_at: AwareDatetime

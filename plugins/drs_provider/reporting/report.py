@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import datetime
 
 from drs_provider.reporting.consequences import failures_of, not_started_waves
+from drs_provider.reporting.drill_cost import with_measured_cost
 from drs_provider.reporting.evidence import (
     CleanupEvidence,
     JobEvidence,
@@ -60,6 +61,7 @@ def measure(evidence: RunEvidence) -> RunReport:
         cleanup=_cleanup(evidence.cleanup),
         networks=evidence.networks,
         preflight=evidence.preflight,
+        drill=with_measured_cost(evidence.drill, waves, evidence.finished_at),
     )
     return report.model_copy(update={"timeline": timeline_of(evidence, report)})
 

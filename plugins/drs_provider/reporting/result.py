@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from drs_provider.reporting.drills import DrillFacts
 from drs_provider.reporting.evidence import (
     CleanupState,
     Difference,
@@ -28,8 +29,9 @@ from drs_provider.reporting.evidence import (
     WaveState,
 )
 
-Outcome = Literal["passed", "completed", "completed_with_exceptions", "failed", "refused", "cancelled"]
-"""A drill that went well has ``passed``, a recovery that did is ``completed``; the other words are common to both."""
+Outcome = Literal["passed", "completed", "completed_with_exceptions", "failed", "refused", "cancelled", "superseded"]
+"""A drill that went well has ``passed``, a recovery that did is ``completed``; ``superseded`` is a drill whose servers
+a recovery took; the other words are common to both."""
 ObjectiveOutcome = Literal["met", "missed", "not_measured", "no_objective"]
 
 FORMAT_VERSION = 1
@@ -241,4 +243,5 @@ class RunReport(ReportPart):
     cleanup: CleanupReport
     networks: tuple[NetworkEvidence, ...] = ()
     preflight: PreflightEvidence | None = None
+    drill: DrillFacts = DrillFacts()
     timeline: tuple[TimelineEntry, ...] = ()

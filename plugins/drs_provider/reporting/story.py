@@ -29,6 +29,12 @@ def _run_entries(evidence: RunEvidence, report: RunReport) -> Iterator[TimelineE
         found = plural(len(evidence.preflight.findings), "finding")
         word = "passed" if evidence.preflight.passed else "refused the run"
         yield TimelineEntry(at=evidence.preflight.checked_at, what=f"preflight {word}, {found}")
+    if kept := evidence.drill.kept:
+        yield TimelineEntry(at=kept.began_at, what="drill kept for people to look at")
+        if kept.ended_at:
+            times = f", extended {kept.extended} time{'s'[: kept.extended != 1]}" if kept.extended else ""
+            who = f" by {kept.by}" if kept.by else ", its time was over"
+            yield TimelineEntry(at=kept.ended_at, what=f"keeping ended{who}{times}")
     for wait in evidence.waits:
         yield from _wait_entries(wait)
     yield TimelineEntry(at=evidence.finished_at, what=f"report written: {report.verdict.replace('_', ' ')}")

@@ -19,11 +19,14 @@ def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome,
     """Return the outcome and one sentence why; passed (a recovery: completed) only when nothing speaks against it.
 
     *cancelled*: a person ended it before all waves had started, and nothing failed besides. *refused*: nothing was
-    launched because preflight said no, or because nobody approved. *failed*: a wave or a task outside the waves
+    launched because preflight said no, or because nobody approved. *superseded*: a recovery took servers of the drill
+    while it went on, whatever else came of it. *failed*: a wave or a task outside the waves
     failed, nothing was launched, or a drill is not cleaned up. *completed_with_exceptions*: all waves went through and
     were cleaned up, and something must be looked at: a failed or left-out server, a missed objective.
     """
     unstarted = [*_unstarted(evidence), *steps.undone(evidence)]
+    if evidence.drill.superseded and evidence.run.mode == "drill":
+        return "superseded", _sentence([evidence.drill.superseded, *unstarted, *_uncleaned(evidence)])
     if evidence.cancelled and unstarted and not [*_failed_waves(evidence), *_uncleaned(evidence)]:
         return "cancelled", _sentence([evidence.cancelled, *unstarted])
     if (why := _refusal(evidence)) is not None:

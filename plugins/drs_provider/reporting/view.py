@@ -24,6 +24,7 @@ VERDICTS: dict[Outcome, tuple[str, str]] = {
     "failed": ("✕", "Failed"),
     "refused": ("⊘", "Refused"),
     "cancelled": ("■", "Cancelled"),
+    "superseded": ("⇄", "Superseded by a recovery"),
 }
 """Symbol and words of every verdict: the colour is never the only sign."""
 

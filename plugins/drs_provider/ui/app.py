@@ -12,6 +12,7 @@ from drs_provider.ui import pages
 from drs_provider.ui.board import Board, board_of
 from drs_provider.ui.plan_list import PlanList, library_of, plan_ids, plan_list
 from drs_provider.ui.read_model import Runs, Sources
+from drs_provider.ui.verified import verified_of
 
 _MEDIA = {JSON_NAME: "application/json", HTML_NAME: "text/html; charset=utf-8"}
 _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
@@ -36,7 +37,14 @@ def _add_plans(app: FastAPI, sources: Sources) -> None:
         folder = sources.plans_folder()
         library = library_of(folder)
         newest = runs.newest(readable.intersection(plan_ids(library)))
-        return plan_list(library, folder, readable=readable, newest=newest, with_problems=with_problems)
+        return plan_list(
+            library,
+            folder,
+            readable=readable,
+            newest=newest,
+            with_problems=with_problems,
+            verified=lambda runnable: verified_of(runnable, sources.reports_folder(), newest, sources.now()),
+        )
 
     @app.get("/plans.json")
     def plans_json(plans: Annotated[PlanList, Depends(listed)], response: Response) -> PlanList:

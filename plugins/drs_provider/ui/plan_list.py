@@ -1,6 +1,6 @@
 """The rows of the plans page: what is in the plans folder, and how each plan's last run went."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from drs_provider.plan.dependencies import wave_dependencies
 from drs_provider.plan.reading import Library, RunnablePlan, plan_files, read_folder
+from drs_provider.reporting.verification import Verification
 from drs_provider.ui.read_model import LastRun
 
 PREFIX = "drs."
@@ -40,6 +41,8 @@ class PlanRow(BaseModel):
     last_run_at: datetime | None
     last_state: str | None
     last_verdict: str | None
+    verified: bool | None = None
+    verified_why: str = ""
 
 
 class BrokenPlan(BaseModel):
@@ -62,11 +65,17 @@ def plan_ids(library: Library) -> list[str]:
 
 
 def plan_list(
-    library: Library, folder: Path, *, readable: set[str], newest: Mapping[str, LastRun], with_problems: bool
+    library: Library,
+    folder: Path,
+    *,
+    readable: set[str],
+    newest: Mapping[str, LastRun],
+    with_problems: bool,
+    verified: Callable[[RunnablePlan], Verification | None] = lambda _: None,
 ) -> PlanList:
     """Put the page together; plans of DAGs that the caller may not read are left out."""
     rows = [
-        _row(runnable, folder, newest.get(f"{PREFIX}{name}"))
+        _row(runnable, folder, newest.get(f"{PREFIX}{name}"), verified(runnable))
         for name, runnable in library.plans.items()
         if f"{PREFIX}{name}" in readable
     ]
@@ -94,7 +103,7 @@ def _fingerprint(path: Path) -> tuple[str, int, int]:
     return (str(path), found.st_mtime_ns, found.st_size)
 
 
-def _row(runnable: RunnablePlan, folder: Path, last: LastRun | None) -> PlanRow:
+def _row(runnable: RunnablePlan, folder: Path, last: LastRun | None, verification: Verification | None) -> PlanRow:
     plan = runnable.plan
     depends_on = wave_dependencies(plan)
     return PlanRow(
@@ -114,6 +123,8 @@ def _row(runnable: RunnablePlan, folder: Path, last: LastRun | None) -> PlanRow:
         last_run_at=last.started_at if last else None,
         last_state=last.state if last else None,
         last_verdict=last.verdict if last else None,
+        verified=verification.is_verified if verification else None,
+        verified_why=verification.why if verification else "",
     )
 
 

@@ -1,10 +1,11 @@
-"""Launch template versions: EC2 begins one with a copy of its source, and lists all defaults at once; moto neither."""
+"""Versions of launch templates as EC2 has them: copied from their source, listed, deleted, never numbered twice."""
 
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from moto.core.exceptions import ServiceException
-from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.exceptions import EC2ClientError, InvalidLaunchTemplateVersionNotFound
+from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateVersion
 
 from drs_simulator import cloud
 from drs_simulator.calls import AwsCall
@@ -28,7 +29,68 @@ def install(simulator: "Simulator") -> None:
         return reply
 
     simulator.overlays.on("ec2", "CreateLaunchTemplateVersion", create_version)
-    answers(simulator, "ec2", {"DescribeLaunchTemplateVersions": describe_versions})
+    handlers = {"DescribeLaunchTemplateVersions": describe_versions, "DeleteLaunchTemplateVersions": delete_versions}
+    answers(simulator, "ec2", handlers)
+
+
+class ThinnedTemplate(LaunchTemplate):
+    """A launch template of which versions were deleted: moto finds versions by their place, here it is the number."""
+
+    last_number: int = 0
+
+    def create_version(self, data: dict[str, Any], description: str) -> LaunchTemplateVersion:
+        """Number a new version after the highest that ever was."""
+        self.last_number += 1
+        version = LaunchTemplateVersion(self, self.last_number, data, description)
+        self.versions.append(version)
+        return version
+
+    def get_version(self, num: Any) -> LaunchTemplateVersion:
+        """Find a version by number, ``$Latest`` or ``$Default``."""
+        words = {"$latest": self.versions[-1].number, "$default": self.default_version_number}
+        wanted = words.get(str(num).lower(), num)
+        for version in self.versions:
+            if str(version.number) == str(wanted):
+                return version
+        raise InvalidLaunchTemplateVersionNotFound(template_id=self.id, version=num)
+
+    def default_version(self) -> LaunchTemplateVersion:
+        """Return the default version, which cannot be deleted."""
+        return self.get_version(self.default_version_number)
+
+
+def delete_versions(asked: Asked) -> dict[str, Any]:
+    """Delete versions but never the default one; each that is not deleted says why (codes from EC2's enum)."""
+    backend, request = cloud.ec2(*asked.key), asked.request
+    try:
+        name = request.get("LaunchTemplateName")
+        template: Any = (
+            backend.get_launch_template_by_name(name)
+            if name
+            else backend.get_launch_template(request["LaunchTemplateId"])
+        )
+    except (EC2ClientError, ServiceException) as error:
+        raise Refused("InvalidLaunchTemplateId.NotFound", str(error)) from error
+    if not isinstance(template, ThinnedTemplate):
+        template.last_number = template.latest_version_number
+        template.__class__ = ThinnedTemplate
+    done, refused = [], []
+    for wanted in request["Versions"]:
+        entry = {"LaunchTemplateId": template.id, "LaunchTemplateName": template.name, "VersionNumber": int(wanted)}
+        found = next((one for one in template.versions if one.number == int(wanted)), None)
+        if found is None:
+            why = ("launchTemplateVersionDoesNotExist", f"version {wanted} does not exist")
+        elif template.is_default(found):
+            why = ("unexpectedError", f"version {wanted} is the default version")
+        else:
+            template.versions.remove(found)
+            done.append(entry)
+            continue
+        refused.append({**entry, "ResponseError": dict(zip(("Code", "Message"), why, strict=True))})
+    return {
+        "SuccessfullyDeletedLaunchTemplateVersions": done,
+        "UnsuccessfullyDeletedLaunchTemplateVersions": refused,
+    }
 
 
 def _complete(call: AwsCall, source: str) -> None:

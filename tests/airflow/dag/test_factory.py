@@ -85,7 +85,7 @@ def test_parsing_asks_no_network_and_imports_no_boto3():
         "socket.getaddrinfo = refuse\n"
         f"bag = DagBag({str(DAG_FILE)!r})\n"
         "assert bag.import_errors == {}, bag.import_errors\n"
-        "assert set(bag.dags) == {'drs.hello', 'drs.web-shop'}, bag.dags\n"
+        "assert set(bag.dags) == {'drs.hello', 'drs.web-shop', 'drs.sweeper'}, bag.dags\n"
         "assert not {'boto3', 'botocore', 'aiobotocore'} & set(sys.modules), 'boto3 came in with the DAG file'\n"
     )
     env = {**os.environ, "PYTHONPATH": str(ROOT / "plugins"), "DRS_PLANS_FOLDER": str(ROOT / "plans")}
@@ -117,7 +117,7 @@ def test_a_broken_plan_is_an_import_error_of_its_own_file_and_takes_no_other_alo
 
     bag = bag_of(plans, monkeypatch)
 
-    assert set(bag.dags) == {"drs.hello"}
+    assert set(bag.dags) == {"drs.hello", "drs.sweeper"}
     (error,) = bag.import_errors.items()
     assert error[0].endswith("plans/broken.yaml")
     assert f"{plans}/broken.yaml:5:" in error[1]

@@ -23,7 +23,7 @@ def read(content):
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "x.yaml")
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
-        library = read_folder(Path(folder), unsupported=())
+        library = read_folder(Path(folder))
         said = [str(problem).replace(f"{folder}/", "") for problem in library.problems]
     return library, said
 

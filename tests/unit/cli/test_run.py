@@ -297,7 +297,7 @@ def test_wrong_use_is_told_from_a_refusal(drs, environ, arguments, said):
         (
             ["start", "shop"],
             (
-                "shop has a run that is not over, manual__1, and a plan has one run at a time: wait for it (drs run "
+                "shop has a run that is not over, manual__1, and drills of a plan never overlap: wait for it (drs run "
                 "wait shop) or cancel it (drs run cancel shop)"
             ),
         ),
@@ -523,7 +523,7 @@ def test_a_pause_says_what_goes_on(drs, airflow):
 
     assert drs("pause", "shop")[1] == (
         "shop is paused: nothing new starts, no wave, no clean-up, no scheduled drill. DRS jobs of one go on and are "
-        "judged after the resume; Airflow pauses plans, not runs, and a plan has one run at a time. Go on: drs run "
+        "judged after the resume; Airflow pauses plans, not runs: another run of it waits too. Go on: drs run "
         "resume shop\n"
     )
     assert airflow.changed == [("PATCH", "", {"is_paused": True})]

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferralTimeout, TaskDeferred
+from drs_provider.aws.traces import Parts
 from drs_provider.errors import CleanupIncomplete, JobFailed, JobTimedOut, JobVanished, RunRefused, Throttled
 from drs_provider.operators.cleanup import MOST_REQUESTS, DrsTerminateRecoveryInstancesOperator
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
@@ -462,3 +463,45 @@ def test_the_pure_side_loads_without_airflow_and_aws():
     code = f"import sys, {names}; sys.exit(bool({{'airflow', 'boto3', 'botocore'}} & set(sys.modules)))"
 
     assert subprocess.run([sys.executable, "-c", code], cwd=PLUGINS, check=False).returncode == 0
+
+
+def test_volumes_and_interfaces_that_ec2_kept_are_deleted():
+    drs = Drs()
+    job = drs.add_job(["s-1"])
+    drs.end(job)
+    name = drs.add_instance("s-1", job["jobID"])
+    drs.parts[name] = Parts(("vol-1", "vol-2"), ("eni-1",))
+    drs.kept = {"vol-2", "eni-1"}
+    task, context = cleanup(drs, job_ids=[job["jobID"]]), a_context()
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context)
+    drs.ec2[name] = "terminated"
+    drs.end(drs.all_jobs[-1])
+
+    task.resume_cleanup(context, {"outcome": "ended"}, **deferred.value.kwargs)
+
+    assert drs.kept == set()
+
+
+def test_what_ec2_keeps_all_the_same_is_said():
+    drs = Drs()
+    job = drs.add_job(["s-1"])
+    drs.end(job)
+    name = drs.add_instance("s-1", job["jobID"])
+    drs.parts[name] = Parts(("vol-1",), ())
+    drs.kept = drs.undeletable = {"vol-1"}
+    drs.snapshots = {"snap-1": "vol-1", "snap-2": "vol-9"}
+    task, context = cleanup(drs, job_ids=[job["jobID"]]), a_context()
+    with pytest.raises(TaskDeferred):
+        task.execute(context)
+    drs.ec2[name] = "terminated"
+    drs.end(drs.all_jobs[-1])
+
+    with pytest.raises(AirflowFailException) as caught:
+        task.resume_cleanup(context, {}, requests=MOST_REQUESTS)
+
+    assert str(caught.value) == (
+        "2 things of the drill are still there and cost money; clear this task to try again:\n"
+        "  - vol-1: EC2 was asked to delete it, and it is still there\n"
+        "  - snap-1: a snapshot of vol-1, a drill's volume, that DRS does not remove: delete it by hand"
+    )

@@ -79,7 +79,8 @@ class Drs(FakeDrs):
 
 def a_context(store=None, *, max_tries=0):
     pushed = {}
-    ti = SimpleNamespace(max_tries=max_tries, xcom_push=lambda key, value: pushed.update({key: value}))
+    names = {"dag_id": "drs.shop", "run_id": "manual__1"}
+    ti = SimpleNamespace(max_tries=max_tries, xcom_push=lambda key, value: pushed.update({key: value}), **names)
     return {"ti": ti, "pushed": pushed, "task_state_store": MemoryStore() if store is None else store}
 
 

@@ -76,7 +76,7 @@ def test_another_process_finds_the_same_digest(tmp_path, seed):
     here = digest(tmp_path, PLAN)
     code = (
         "import sys; from pathlib import Path; from drs_provider.plan.reading import read_folder;"
-        "print(read_folder(Path(sys.argv[1]), unsupported=()).plans['p'].digest)"
+        "print(read_folder(Path(sys.argv[1])).plans['p'].digest)"
     )
     there = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)],

@@ -1,0 +1,98 @@
+"""``drs sweep``: remove what drills have left behind in the cloud; needs no Airflow that lives."""
+
+import json
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drs_provider.cli.options import UsageError, plans_folder
+from drs_provider.graph.roster import Target, targets_of
+from drs_provider.plan.reading import read_folder
+
+if TYPE_CHECKING:
+    from drs_provider.operators.sweeping import Swept
+
+NAME = "sweep"
+HELP = "remove what drills have left behind; exit code 1 if something is left"
+
+LOOK_AGAIN_SECONDS = 10.0
+MOST_SECONDS = 900.0
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.description = (
+        "Look in every account and Region that the plans name for what drills have left behind, by tags and expiry "
+        "alone, and remove it. Never touches what is not a drill's, nor a drill that may still go on. Uses the Airflow "
+        "connections of the groups, from the environment (AIRFLOW_CONN_…) or Airflow's own database. Exit codes: 0 "
+        "nothing is left, 1 something is, 2 wrong use."
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only look; exit code 1 if there is something to do")
+    parser.add_argument("--plans", type=Path, metavar="FOLDER", help="default: DRS_PLANS_FOLDER, else plans")
+    parser.add_argument("--aws-conn-id", metavar="ID", help="one account instead of those of the plans; with --region")
+    parser.add_argument("--region", metavar="REGION", help="one Region instead of those of the plans")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+
+
+def run(
+    options: Namespace,
+    *,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
+    """Sweep until nothing changes any more, print, and give the exit code."""
+    from drs_provider.operators.sweeping import summary
+
+    targets = _targets(options)
+    swept: dict[str, Swept] = {}
+    began = time.monotonic()
+    for target in targets:
+        swept[str(target)] = _settle(target, options, now, sleep, began)
+    if options.format == "json":
+        print(json.dumps({where: one.as_json() for where, one in swept.items()}, indent=2))
+    else:
+        print("\n".join(summary(swept)))
+    return 1 if any(one.left or one.waiting for one in swept.values()) else 0
+
+
+def _settle(
+    target: Target,
+    options: Namespace,
+    now: Callable[[], datetime],
+    sleep: Callable[[float], None],
+    began: float,
+) -> "Swept":
+    """Sweep one account and Region, again while that changes something; return all that was done, and what is left."""
+    from drs_provider.aws.tagged_networks import TaggedNetworksHook
+    from drs_provider.errors import DrsProviderError
+    from drs_provider.operators.sweeping import Swept, sweep
+
+    hook = TaggedNetworksHook(aws_conn_id=target.aws_conn_id or None, region_name=target.region or None)
+    done: list[str] = []
+    found: list[str] = []
+    while True:
+        try:
+            one = sweep(hook, now(), dry_run=options.dry_run)
+        except DrsProviderError as error:
+            return Swept(found=found, done=done, left={str(target): f"nobody could look: {error}"})
+        done += one.done
+        found += [text for text in one.found if text not in found]
+        one.done, one.found, again = done, found, one.goes_on
+        if options.dry_run or not again or time.monotonic() - began > MOST_SECONDS:
+            return one
+        sleep(LOOK_AGAIN_SECONDS)
+
+
+def _targets(options: Namespace) -> tuple[Target, ...]:
+    if options.aws_conn_id or options.region:
+        return (Target(options.aws_conn_id or "aws_default", options.region or ""),)
+    folder = options.plans or plans_folder() or Path("plans")
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: there is no such folder; name the plans with --plans")
+    targets = targets_of(list(read_folder(folder).groups.values()))
+    if not targets:
+        raise UsageError(f"{folder}: no group there names an account and Region")
+    return targets

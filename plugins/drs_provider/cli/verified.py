@@ -1,0 +1,75 @@
+"""``drs verified``: which plans a drill has proven as they are now, and why the others are not."""
+
+import json
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drs_provider.cli.options import UsageError, plans_folder
+from drs_provider.plan.problems import nearest
+from drs_provider.plan.reading import read_folder
+
+if TYPE_CHECKING:
+    from drs_provider.reporting.verification import Verification
+
+NAME = "verified"
+HELP = "which plans a drill has proven as they are now; exit code 1 if one is not"
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.description = (
+        "Compare the plans with the reports of their drills (DRS_REPORTS). A plan is verified by its newest passed "
+        "drill until it changes, drill.valid_for is over, or a later drill fails. Exit codes: 0 verified, 1 not, 2 "
+        "wrong use."
+    )
+    parser.add_argument("plan", nargs="?", metavar="PLAN", help="default: all plans")
+    parser.add_argument("--plans", type=Path, metavar="FOLDER", help="default: DRS_PLANS_FOLDER, else plans")
+    parser.add_argument("--reports", metavar="FOLDER", help="default: DRS_REPORTS, else reports in AIRFLOW_HOME")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+
+
+def run(options: Namespace) -> int:
+    """Look, print, and give the exit code."""
+    found = _look(options)
+    if options.format == "json":
+        print(json.dumps({name: one.as_json() for name, one in found.items()}, indent=2))
+    else:
+        for name, one in found.items():
+            print(f"{name}: {'verified' if one.is_verified else 'not verified'}: {one.why}")
+    return 0 if all(one.is_verified for one in found.values()) else 1
+
+
+def _look(options: Namespace) -> Mapping[str, "Verification"]:
+    from drs_provider.reporting.location import reports_location
+    from drs_provider.reporting.stored import stored_reports
+    from drs_provider.reporting.verification import verify
+
+    folder = options.plans or plans_folder() or Path("plans")
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: there is no such folder; name the plans with --plans")
+    plans = read_folder(folder).plans
+    if options.plan and options.plan not in plans:
+        raise UsageError(f"{folder} has no plan called {options.plan!r} ({nearest(options.plan, list(plans))})")
+    reports = reports_location({**os.environ, **({"DRS_REPORTS": options.reports} if options.reports else {})})
+    home = reports.removeprefix("file://")
+    if "://" in home:
+        from airflow.sdk import ObjectStoragePath
+
+        where: object = ObjectStoragePath(reports)
+    else:
+        where = Path(home)
+    now = datetime.now(UTC)
+    return {
+        name: verify(
+            stored_reports(where, f"drs.{name}"),
+            digest=one.digest,
+            valid_for=one.plan.drill.valid_for,
+            now=now,
+        )
+        for name, one in sorted(plans.items())
+        if options.plan in (None, name)
+    }

@@ -1,0 +1,51 @@
+"""A drill gives way: before each of its launches, and at its end, it looks for a recovery of the same servers."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.definitions.context import Context
+
+from drs_provider.errors import RunRefused
+from drs_provider.recovery.identity import run_key
+from drs_provider.recovery.times import instant
+
+if TYPE_CHECKING:
+    from drs_provider.aws.hook import DrsHook
+
+SUPERSEDED = "superseded"
+"""XCom key: which recovery took the drill's servers, in words without a full stop."""
+
+
+def ensure_not_taken_over(context: Context, preflight: Mapping[str, Any], hook: "DrsHook") -> None:
+    """Refuse to launch more of a drill once a recovery has begun on any server of it in this account and Region."""
+    if words := look_for_recovery(context, preflight, hook):
+        raise RunRefused(f"{words}: nothing more of this drill is launched, and what it has launched is cleaned up")
+
+
+def look_for_recovery(context: Context, preflight: Mapping[str, Any], hook: "DrsHook") -> str | None:
+    """Say which recovery has taken servers of this drill, and leave it in XCom; None: none has."""
+    from drs_provider.recovery.rivals import CLOCKS_DIFFER, taken_over
+
+    since: datetime = instant(preflight["checked_at"])
+    run = context["dag_run"]
+    words = taken_over(
+        hook.jobs_since(since - CLOCKS_DIFFER),
+        own_run=run_key(run.dag_id, run.run_id),
+        servers=servers_of_drill(preflight),
+        since=since,
+    )
+    if words:
+        context["ti"].xcom_push(key=SUPERSEDED, value=words)
+    return words
+
+
+def servers_of_drill(preflight: Mapping[str, Any]) -> dict[str, str]:
+    """Hostname by id of all servers that the run launches, in whatever wave."""
+    return {
+        server["server_id"]: server["hostname"]
+        for wave in preflight["waves"].values()
+        if wave["selected"]
+        for part in wave["targets"]
+        for server in part["servers"]
+    }

@@ -1,0 +1,169 @@
+"""Two runs of the same servers at once: a recovery wins over a drill, and drills never overlap."""
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from drs_provider.recovery.identity import job_tags
+from drs_provider.recovery.lifetime import life_tags
+from kit.dag_runs import SHOP, calls, instances
+
+pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
+
+DB, WEB = [f"s-{n:017d}" for n in (1, 2, 3)], [f"s-{n:017d}" for n in (11, 12)]
+GO = {"mode": "recovery", "confirm": "shop", "reason": "us-east-1 is dark"}
+
+
+def another_run(mode, *, plan="shop", run_id="manual__elsewhere", lives=timedelta(days=2)):
+    tags = job_tags(dag_id=f"drs.{plan}", run_id=run_id, wave="database", chunk=0, attempt=1)
+    return {**tags, **life_tags(mode, now=datetime.now(UTC), lifetime=lives)}
+
+
+def launch(simulator, servers, mode, **more):
+    return simulator.client("drs").start_recovery(
+        isDrill=mode == "drill",
+        sourceServers=[{"sourceServerID": one} for one in servers],
+        tags=another_run(mode, **more),
+    )["job"]["jobID"]
+
+
+def running(simulator):
+    return sum(state == "running" for state in instances(simulator).values())
+
+
+def meanwhile(simulator, act):
+    """Act once the first job of a run has been started."""
+
+    def wait():
+        while not calls(simulator, "StartRecovery"):
+            time.sleep(0.02)
+        act()
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_recovery_in_the_middle_of_a_drill_wins_and_the_drill_ends_superseded(run, simulator):
+    thread = meanwhile(simulator, lambda: launch(simulator, WEB, "recovery", run_id="manual__the-real-one"))
+
+    ended = run(SHOP)
+
+    thread.join(5)
+    drill, recovery = calls(simulator, "StartRecovery")
+    assert (drill["request"]["isDrill"], recovery["request"]["isDrill"]) == (True, False)
+    assert (ended.state, ended.report["verdict"]) == ("failed", "superseded")
+    why = ended.report["verdict_reason"]
+    assert why.startswith(
+        "A recovery of web1, web2 began while the drill went on (run manual__the-real-one of drs.shop"
+    )
+    assert why.endswith(", and a recovery wins; wave web was not started.")
+    assert ended.tasks["web.start_recovery"] == "failed"
+    assert "nothing more of this drill is launched, and what it has launched is cleaned up" in ended.said(
+        "web.start_recovery"
+    )
+    simulator.advance("30m")
+    assert running(simulator) == 2
+    described = simulator.client("drs").describe_recovery_instances()["items"]
+    assert {one["sourceServerID"]: one["isDrill"] for one in described if one["ec2InstanceState"] == "RUNNING"} == {
+        WEB[0]: False,
+        WEB[1]: False,
+    }
+
+
+def test_a_recovery_takes_the_servers_of_a_drill_that_is_not_over(run, simulator):
+    launch(simulator, DB, "drill")
+
+    ended = run(SHOP, **GO)
+
+    warned = [one for one in ended.report["preflight"]["findings"] if "which is not over" in one["what"]]
+    assert {one["hostname"] for one in warned} == {"db1", "db2", "db3"}
+    assert warned[0]["severity"] == "warning"
+    assert warned[0]["what"] == "it is in the drill manual__elsewhere of drs.shop, which is not over"
+    assert (ended.state, ended.report["verdict"]) == ("success", "completed")
+    live = simulator.client("drs").describe_recovery_instances()["items"]
+    up = {one["sourceServerID"]: one["isDrill"] for one in live if one["ec2InstanceState"] == "RUNNING"}
+    assert up == dict.fromkeys([*DB, *WEB], False)
+
+
+def test_a_drill_is_refused_beside_a_drill_of_the_same_servers(run, simulator):
+    launch(simulator, DB[:2], "drill", plan="warehouse")
+    simulator.advance("30m")
+
+    ended = run(SHOP)
+
+    assert ended.report["verdict"] == "refused"
+    assert ("  - the drill manual__elsewhere of drs.warehouse is not over and holds db1, db2, until ") in ended.said(
+        "preflight.check"
+    )
+    assert "end it (drs run end warehouse, drs run cancel warehouse)" in ended.said("preflight.check")
+    assert len(calls(simulator, "StartRecovery")) == 1
+    assert set(instances(simulator).values()) == {"running"}
+
+
+def test_another_wave_of_the_same_plan_is_no_other_drill(run, simulator):
+    launch(simulator, DB, "drill")
+    simulator.advance("30m")
+
+    assert run(SHOP, waves=["web"]).report["verdict"] == "refused"
+
+
+def test_the_left_overs_of_an_expired_drill_do_not_refuse_a_drill(run, simulator):
+    launch(simulator, DB, "drill", lives=timedelta(seconds=-1))
+    simulator.advance("30m")
+
+    ended = run(SHOP)
+
+    assert (ended.state, ended.report["verdict"]) == ("success", "passed")
+
+
+def test_two_recoveries_at_once_are_refused(run, simulator):
+    simulator.fault({"service": "drs", "hostname": "db1", "do": "stuck"})
+    job = launch(simulator, DB, "recovery")
+
+    ended = run(SHOP, **GO)
+
+    assert ended.report["verdict"] == "refused"
+    assert (
+        f"the recovery manual__elsewhere of drs.shop is launching db1, db2, db3 ({job}): two recoveries of a server "
+        "would replace each other; leave these servers out, or wait for its end"
+    ) in ended.said("preflight.check")
+
+
+def test_a_drill_marks_what_it_makes_with_its_expiry(run, simulator):
+    before = datetime.now(UTC)
+
+    ended = run(SHOP)
+
+    jobs = [
+        one for one in simulator.client("drs").describe_jobs(filters={})["items"] if one["initiatedBy"] == "START_DRILL"
+    ]
+    assert {one["tags"]["drs-orchestrator:mode"] for one in jobs} == {"drill"}
+    expiries = [datetime.fromisoformat(one["tags"]["drs-orchestrator:expires"]) for one in jobs]
+    # two waves of at most 2 h, each after at most 6 h for room; 2 h of clean-up, 1 h of slack
+    assert all(timedelta(hours=19) - timedelta(seconds=1) <= one - before < timedelta(hours=19.2) for one in expiries)
+    tagged = [one["request"] for one in calls(simulator, "TagResource")]
+    assert (len(tagged), {one["tags"]["drs-orchestrator:plan"] for one in tagged}) == (5, {"drs.shop"})
+    in_ec2 = [len(one["request"]["Resources"]) for one in calls(simulator, "CreateTags")]
+    assert sum(in_ec2) == 5 * 3  # each with its volume and its network interface
+    assert ended.tasks["web.tag_instances"] == "success"
+    assert ended.report["drill"]["untagged"] == {}
+
+
+def test_instances_that_cannot_be_tagged_are_a_warning_in_the_report(run, simulator):
+    simulator.fault({"service": "ec2", "operation": "CreateTags", "do": "access_denied"})
+
+    ended = run(SHOP)
+
+    assert (ended.state, ended.report["verdict"]) == ("success", "passed")
+    assert len(ended.report["drill"]["untagged"]) == 5
+    assert "ec2:CreateTags" in next(iter(ended.report["drill"]["untagged"].values()))
+
+
+def test_a_recovery_is_marked_as_one_and_never_expires(run, simulator):
+    run(SHOP, **GO)
+
+    described = simulator.client("drs").describe_recovery_instances()["items"]
+    assert {one["tags"]["drs-orchestrator:mode"] for one in described} == {"recovery"}
+    assert not any("drs-orchestrator:expires" in one["tags"] for one in described)

@@ -1,0 +1,201 @@
+"""A drill that is kept for people, leg by leg: when it is, who ends it, what an extension moves."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from airflow.providers.standard.operators import hitl
+from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
+from drs_provider.dag import keeping
+from drs_provider.dag.keeping import KeepDrill
+from drs_provider.graph.orders import ORDER
+from drs_provider.graph.roster import Target
+
+pytestmark = pytest.mark.airflow
+
+START = "database.start_recovery"
+CHECKED = {"mode": "drill", "waves": {"database": {}}}
+SERVERS = [{"hostname": "db1", "status": "launched", "instance_id": "i-1"}]
+
+
+class Ti:
+    task_id, id, max_tries = "finish.keep", "ti-1", 2
+
+    def __init__(self, left):
+        self.left = left
+
+    def xcom_pull(self, task_ids, key="return_value"):
+        return self.left.get((task_ids, key))
+
+    def xcom_push(self, key, value):
+        self.left[self.task_id, key] = value
+
+
+class Store(dict):
+    def set(self, key, value, *, retention=None):
+        self[key] = value
+
+
+class Hook:
+    """The cloud: one job of this run and its instance."""
+
+    def __init__(self):
+        self.moved = {}
+        self.expires = datetime.now(UTC) + timedelta(hours=1)
+        self.run = None
+
+    def tag_all(self, arns, tags):
+        self.moved |= dict.fromkeys(arns, tags)
+        return {}
+
+    def jobs(self, ids):
+        return [{"jobID": one, "participatingServers": [{"sourceServerID": "s-1"}]} for one in ids]
+
+    def jobs_since(self, when):
+        tags = {"drs-orchestrator:run": self.run, "drs-orchestrator:mode": "drill"}
+        tags["drs-orchestrator:expires"] = self.expires.isoformat()
+        return [{"jobID": "j1", "arn": "arn:j1", "tags": tags}]
+
+    def recovery_instances(self, *, source_server_ids):
+        return [{"recoveryInstanceID": "i-1", "arn": "arn:i-1", "jobID": "j1", "sourceServerID": "s-1"}]
+
+    def mark(self, instances, tags):
+        self.moved |= {one["recoveryInstanceID"]: tags for one in instances}
+        return {}
+
+
+@pytest.fixture
+def hook(monkeypatch):
+    found = Hook()
+    monkeypatch.setattr(keeping, "traces_hook", lambda _: found)
+    monkeypatch.setattr(hitl, "upsert_hitl_detail", lambda **_: None)
+    return found
+
+
+def a_task():
+    targets = [Target("aws_default", "us-west-2")]
+    return KeepDrill(task_id="keep", plan="shop", keep_for=timedelta(hours=2), targets=targets, start_task_ids=[START])
+
+
+def a_context(**left):
+    from drs_provider.recovery.identity import run_key
+
+    xcoms = {
+        ("preflight.check", "preflight"): CHECKED,
+        (START, "launch"): {"jobs": []},
+        ("database.recovery_job", "servers"): SERVERS,
+    } | {tuple(name.rsplit("/", 1)): value for name, value in left.items()}
+    ti = Ti(xcoms)
+    now = datetime.now(UTC)
+    run = SimpleNamespace(dag_id="drs.shop", run_id="r1", run_after=now, start_date=now)
+    context = {"ti": ti, "task_instance": ti, "dag_run": run, "task_state_store": Store()}
+    return context, run_key("drs.shop", "r1")
+
+
+def answer(option, who="ann", **more):
+    return {
+        "chosen_options": [option],
+        "params_input": {},
+        "responded_at": datetime.now(UTC),
+        "responded_by_user": {"id": who, "name": who},
+        "timedout": False,
+        **more,
+    }
+
+
+def ask(task, context):
+    with pytest.raises(TaskAwaitingInput) as parked:
+        task.execute(context)
+    return parked.value
+
+
+def test_people_are_asked_for_as_long_as_the_plan_says(hook):
+    task, (context, _) = a_task(), a_context()
+
+    parked = ask(task, context)
+
+    assert timedelta(hours=1, minutes=59) < parked.timeout <= timedelta(hours=2)
+    assert task.options == ["End now", "Extend by 30m", "Extend by 1h", "Extend by 4h", "Extend by 1d"]
+    assert task.defaults == ["End now"]
+    assert task.subject.startswith("The drill of shop is up until ")
+    assert "| db1 | database | launched | i-1 |" in task.body
+
+
+@pytest.mark.parametrize(
+    ("left", "why"),
+    [
+        ({"preflight.check/preflight": None}, "no drill, so nothing is kept until somebody ends it"),
+        (
+            {"preflight.check/preflight": {**CHECKED, "mode": "recovery"}},
+            "no drill, so nothing is kept until somebody ends it",
+        ),
+        ({f"{START}/launch": None}, "nothing was launched, so there is nothing to look at"),
+        (
+            {f"{START}/superseded": "a recovery of db1 began"},
+            "a recovery of db1 began: the drill is cleaned up at once",
+        ),
+        ({f"{START}/{ORDER}": "cancelled by ann"}, "the run was cancelled: the drill is cleaned up at once"),
+    ],
+)
+def test_nothing_is_kept_where_nobody_can_or_wants_to_look(hook, left, why):
+    with pytest.raises(AirflowSkipException) as skipped:
+        a_task().execute(a_context(**left)[0])
+
+    assert str(skipped.value) == why
+
+
+def test_somebody_ends_it(hook):
+    task, (context, _) = a_task(), a_context()
+    ask(task, context)
+
+    kept = task.execute_complete(context, answer("End now"))
+
+    assert (kept["by"], kept["extended"]) == ("ann", 0)
+    assert kept["ended_at"]
+    assert context["ti"].left["finish.keep", "kept"] == kept
+    assert hook.moved == {}
+
+
+def test_the_time_ends_it(hook):
+    task, (context, _) = a_task(), a_context()
+    ask(task, context)
+
+    kept = task.execute_complete(context, answer("End now", None, timedout=True, responded_by_user=None))
+
+    assert kept["by"] is None
+    assert kept["ended_at"]
+
+
+def test_an_extension_asks_again_and_moves_the_expiry_of_everything(hook):
+    task, (context, hook.run) = a_task(), a_context()
+    ask(task, context)
+
+    with pytest.raises(TaskAwaitingInput) as parked:
+        task.execute_complete(context, answer("Extend by 4h", "bob"))
+
+    assert timedelta(hours=5, minutes=59) < parked.value.timeout <= timedelta(hours=6)
+    assert set(hook.moved) == {"j1", "i-1"}
+    moved = datetime.fromisoformat(hook.moved["j1"]["drs-orchestrator:expires"])
+    assert timedelta(hours=8.9) < moved - datetime.now(UTC) <= timedelta(hours=9)  # 2 h, 4 h, then to clean up
+    assert context["ti"].left["finish.keep", "kept"]["extended"] == 1
+
+
+def test_an_extension_never_brings_the_expiry_forward(hook):
+    hook.expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
+    task, (context, hook.run) = a_task(), a_context()
+    ask(task, context)
+
+    with pytest.raises(TaskAwaitingInput):
+        task.execute_complete(context, answer("Extend by 30m"))
+
+    assert datetime.fromisoformat(hook.moved["j1"]["drs-orchestrator:expires"]) == hook.expires
+
+
+def test_a_retry_goes_on_and_does_not_ask_who_has_answered(hook):
+    task, (context, _) = a_task(), a_context()
+    ask(task, context)
+    kept = task.execute_complete(context, answer("End now"))
+
+    assert a_task().execute(context) == kept
+    context["ti"].max_tries = 3  # cleared
+    ask(a_task(), context)
