@@ -76,12 +76,13 @@ def pause_text(pause: Pause, preflight: Mapping[str, Any], wave: str, *, standin
     """Say in Markdown what the plan asks, how far the run is, what comes next, and what happens without an answer."""
     then = "the run goes on" if pause.on_timeout == "continue" else "the run fails"
     names = [one["hostname"] for part in preflight["waves"][wave]["targets"] for one in part["servers"]]
-    count = f"{len(names)} server{'s'[: len(names) != 1]}: {escaped(shortened(tuple(names)))}"
+    does = f"launches wave {wave} of this {preflight['mode']}, {len(names)} server{'s'[: len(names) != 1]}"
+    does = f"{does}: {escaped(shortened(tuple(names)))}" if names else f"runs the steps of wave {wave}"
     return "\n".join(
         [
             f"**{escaped(pause.message)}**",
             "",
-            f"*Continue* launches wave {wave} of this {preflight['mode']}, {count}.",
+            f"*Continue* {does}.",
             "*Stop* launches neither this wave nor those after it; what is up is left to the run's own clean-up.",
             "",
             "| wave | state | servers up | failed |",

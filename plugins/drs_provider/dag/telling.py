@@ -84,13 +84,8 @@ def tell_question(context: Context, task: "Ask", people: Sequence[str], *, text:
         question = Question(
             ti.task_id, text, tuple(people), tuple(task.options), until=asked["until"], otherwise=otherwise
         )
-        wave = ti.task_id.rpartition(".")[0]
-        notice = paused(
-            facts_of(context, task.plan, task.title),
-            question,
-            wave=None if wave == "preflight" else wave,
-            at=datetime.now(UTC),
-        )
+        run = facts_of(context, task.plan, task.title)
+        notice = paused(run, question, wave=getattr(task, "wave", None), at=datetime.now(UTC))
         tell(context, notice, task.notify, link_for=_links(context, people, notice.run.airflow, asked["until"]))
     except Exception:  # whatever it is: the question has to be asked
         log.exception("this could not be told; people are asked all the same")
