@@ -1,7 +1,7 @@
 """One DAG from one plan. Reads no file but the plans, asks no network, and gives the same DAG every time."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,15 @@ from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, TaskGroup, get_
 from airflow.sdk.definitions.param import ParamsDict
 
 from drs_provider.dag.describing import documentation
+from drs_provider.dag.drill_network import prepare_tasks
 from drs_provider.dag.finish import finish_group
 from drs_provider.dag.form import trigger_form
 from drs_provider.dag.importing import report_problems
+from drs_provider.dag.launch_settings import ApplyWaveSettings
 from drs_provider.dag.plan_dag import PlanDag
 from drs_provider.dag.preflight import CheckPlan
 from drs_provider.dag.remembering import remember_failure
+from drs_provider.dag.steps import plan_steps
 from drs_provider.dag.waves import wave_group
 from drs_provider.graph.approvals import policy_of
 from drs_provider.plan.dependencies import wave_dependencies
@@ -91,24 +94,36 @@ def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
 
 def _wire(runnable: RunnablePlan, folder: Path) -> None:
     plan = runnable.plan
-    passed, approval_ids = _preflight_group(runnable, folder)
+    passed, approval_ids, networks = _preflight_group(runnable, folder)
     depends_on = wave_dependencies(plan)
+    opening = plan_steps(runnable, "before", approval_task_ids=approval_ids)
     waves = {wave.name: wave_group(runnable, wave, depends_on[wave.name], approval_ids) for wave in plan.waves}
-    starts = [start for wave_starts, _, _ in waves.values() for start in wave_starts]
-    cleanups, _ = finish_group(runnable, starts)
-    for name, (wave_starts, watch, firsts) in waves.items():
-        before: list[Any] = [waves[other][1] for other in depends_on[name]]
-        for first in firsts:
-            (before or [passed]) >> first
-        # Every wave, also one that others wait for: where a later one is marked by hand, the clean-up would otherwise
+    closing = plan_steps(runnable, "after", approval_task_ids=approval_ids)
+    starts = [start for wave in waves.values() for start in wave.starts]
+    settings_in = {task.target for wave in waves.values() for task in wave.ahead if isinstance(task, ApplyWaveSettings)}
+    cleanups, _ = finish_group(runnable, starts, settings_in)
+    if opening:
+        passed >> opening[0]
+    for name, wave in waves.items():
+        before: list[Any] = [waves[other].last for other in depends_on[name]]
+        for first in wave.firsts:
+            (before or [*(opening[-1:] or [passed]), *networks]) >> first
+        for task in wave.ahead:
+            [passed, *networks] >> task
+        if closing:
+            wave.last >> closing[0]
+        # Every wave, also one that others wait for: where a later task is marked by hand, the clean-up would otherwise
         # start beside waves that still run. So would it beside the other starts of a wave whose first start fails.
-        watch >> cleanups
-        for start in wave_starts if len(wave_starts) > 1 else ():
-            start >> cleanups
+        for task in (*wave.ahead, *(wave.chain[:-1] if wave.is_long else ()), wave.last):
+            task >> cleanups
+    for task in (*opening, *closing):
+        task >> cleanups
 
 
-def _preflight_group(runnable: RunnablePlan, folder: Path) -> tuple[BaseOperator, tuple[str, ...]]:
-    """Build the group before the waves; return the task that ends it, and the ids of its approvals."""
+def _preflight_group(
+    runnable: RunnablePlan, folder: Path
+) -> tuple[BaseOperator, tuple[str, ...], Sequence[BaseOperator]]:
+    """Build the group before the waves; return the task that ends it, the ids of its approvals, and what a drill adds."""
     plan = runnable.plan
     policy = policy_of(plan.recovery)
     numbers = range(1, policy.required + 1) if policy else ()
@@ -116,13 +131,16 @@ def _preflight_group(runnable: RunnablePlan, folder: Path) -> tuple[BaseOperator
     ids = tuple(f"preflight.{name}" for name in names)
     last: BaseOperator
     with TaskGroup("preflight", group_display_name="Preflight", tooltip="Nothing is launched before this has passed"):
+        networks = prepare_tasks(runnable)
         last = CheckPlan(
             task_id="check",
             task_display_name="Check",
             runnable=runnable,
             plans_folder=folder,
             approval_task_ids=ids,
+            drill_task_ids=[task.task_id for task in networks],
         )
+        last >> networks
         if policy is not None:
             from drs_provider.dag.asking import AskApproval
 
@@ -137,7 +155,7 @@ def _preflight_group(runnable: RunnablePlan, folder: Path) -> tuple[BaseOperator
                 )
                 last >> ask
                 last = ask
-    return last, ids
+    return last, ids, networks
 
 
 def _schedule(plan: RecoveryPlan) -> CronTriggerTimetable | None:

@@ -18,10 +18,9 @@ from airflow.sdk.execution_time.context import NEVER_EXPIRE
 from drs_provider.dag.evidence import Left
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.remembering import ERROR
-from drs_provider.dag.standing import wave_state, waves_now
+from drs_provider.dag.standing import tasks_of, wave_state, waves_now
 from drs_provider.dag.told import TASK, TOLD
 from drs_provider.dag.waiting import ASKED
-from drs_provider.dag.waves import DELAY, PAUSE
 from drs_provider.notify.notice import Notice, Question, RunFacts
 from drs_provider.notify.sending import DEFAULT, LinkFor, Patience, deliver, letters_of, unsent, wanted
 from drs_provider.notify.wording import ended, paused, started, wave_completed, wave_failed
@@ -194,10 +193,8 @@ class TellWave(Tell):
         return wave_failed(run, this, why=why, failures=failures, others=others, at=now)
 
     def _broken(self, left: Left) -> list[str]:
-        """Return the failed tasks of the wave itself: no square of a server, and nothing that stands before it."""
-        others = (f"{self.wave}.servers", f"{self.wave}.{DELAY}", f"{self.wave}.{PAUSE}", f"{self.wave}.{TASK}")
-        own = [task for task in left.states if task.startswith(f"{self.wave}.") and not task.startswith(others)]
-        return [task for task in own if left.state(task) == "failed"]
+        """Return the failed tasks of the wave itself."""
+        return [task for task in tasks_of(left.states, self.wave) if left.state(task) == "failed"]
 
 
 class TellEnd(Tell):

@@ -23,6 +23,7 @@ from drs_provider.reporting.result import (
     WaveReport,
 )
 from drs_provider.reporting.standing import standing_of
+from drs_provider.reporting.steps import reported
 from drs_provider.reporting.story import timeline_of
 from drs_provider.reporting.verdict import judge
 
@@ -55,7 +56,9 @@ def measure(evidence: RunEvidence) -> RunReport:
         dead_times=dead_times_of(waves, evidence.waits),
         waits=evidence.waits,
         notifications=evidence.notifications,
+        steps=reported(evidence.steps),
         cleanup=_cleanup(evidence.cleanup),
+        networks=evidence.networks,
         preflight=evidence.preflight,
     )
     return report.model_copy(update={"timeline": timeline_of(evidence, report)})
@@ -81,6 +84,7 @@ def _wave(wave: WaveEvidence, run_started_at: datetime) -> WaveReport:
         rpo_seconds=worst([server.rpo_seconds for server in expected]),
         jobs=wave.jobs,
         servers=servers,
+        steps=reported(wave.steps),
     )
 
 
@@ -106,6 +110,12 @@ def _server(server: ServerEvidence, wave: WaveEvidence, run_started_at: datetime
         rto_seconds=_seconds(run_started_at, at),
         rpo_seconds=_rpo_seconds(server, created_at) if is_there else None,
         phases=split(server.events, created_at),
+        order=server.order,
+        settings_changed=server.settings_changed,
+        tries=server.tries,
+        protected=server.protected,
+        not_protected=server.not_protected,
+        differences=server.differences,
     )
 
 
@@ -150,7 +160,7 @@ def _counts(waves: tuple[WaveReport, ...]) -> Counts:
 def _cleanup(cleanup: CleanupEvidence) -> CleanupReport:
     next_step = ""
     if cleanup.left:
-        next_step = "clear the clean-up task to try again; these instances cost money until they are terminated"
+        next_step = "clear the clean-up task to try again; what is left costs money until it is gone"
     return CleanupReport(
         state=cleanup.state,
         terminated=cleanup.terminated,
