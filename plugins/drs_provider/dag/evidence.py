@@ -49,8 +49,8 @@ def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
             "networks": networks_of(left.of, left.states, plan, context["params"]["mode"]),
             "errors": left.errors(),
             "waits": waits,
-            "notifications": notifications_of(left.of, left.states) if plan.notify else (),
             "steps": plan_steps(left, plan),
+            "notifications": notifications_of(left.of, left.states) if plan.notify else (),
             "cancelled": ended_by_a_person(waits) or _cancelled(left, plan.waves) or order_of(left, plan),
             "finished_at": datetime.now(UTC),
         }

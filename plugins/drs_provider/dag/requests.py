@@ -76,12 +76,10 @@ def pause_text(pause: Pause, preflight: Mapping[str, Any], wave: str, *, standin
     """Say in Markdown what the plan asks, how far the run is, what comes next, and what happens without an answer."""
     then = "the run goes on" if pause.on_timeout == "continue" else "the run fails"
     names = [one["hostname"] for part in preflight["waves"][wave]["targets"] for one in part["servers"]]
-    does = f"launches wave {wave} of this {preflight['mode']}, {len(names)} server{'s'[: len(names) != 1]}"
-    does = (
-        f"{does}: {escaped(shortened(tuple(names)))}"
-        if names
-        else f"runs the steps of wave {wave} of this {preflight['mode']}"
-    )
+    count = f"{len(names)} server{'s'[: len(names) != 1]}: {escaped(shortened(tuple(names)))}"
+    does = f"launches wave {wave} of this {preflight['mode']}, {count}"
+    if not names:
+        does = f"runs the steps of wave {wave} of this {preflight['mode']}"
     return "\n".join(
         [
             f"**{escaped(pause.message)}**",

@@ -313,9 +313,9 @@ class RunEvidence(EvidencePart):
     networks: tuple[NetworkEvidence, ...] = ()
     errors: tuple[TaskError, ...] = ()
     waits: tuple[Wait, ...] = ()
-    notifications: tuple[NotificationRecord, ...] = ()
     steps: tuple[StepEvidence, ...] = ()
     """The plan's own, around its waves."""
+    notifications: tuple[NotificationRecord, ...] = ()
     cancelled: str | None = None
     """Who ended the run before its end and how, without a full stop; ``None``: nobody did."""
     finished_at: AwareDatetime

@@ -13,8 +13,8 @@ from drs_provider.reporting.evidence import (
     Difference,
     EarlierTry,
     JobEvidence,
-    NotificationRecord,
     NetworkEvidence,
+    NotificationRecord,
     PinnedPoint,
     PreflightEvidence,
     RunFacts,
@@ -233,9 +233,9 @@ class RunReport(ReportPart):
     critical_path: CriticalPath = CriticalPath()
     dead_times: tuple[DeadTime, ...] = ()
     waits: tuple[Wait, ...] = ()
-    notifications: tuple[NotificationRecord, ...] = ()
     steps: tuple[StepReport, ...] = ()
     """The plan's own, around its waves."""
+    notifications: tuple[NotificationRecord, ...] = ()
     cleanup: CleanupReport
     networks: tuple[NetworkEvidence, ...] = ()
     preflight: PreflightEvidence | None = None
