@@ -1,11 +1,13 @@
 """How far the waves of a run have come, for those who are asked and for those who are told."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk.definitions.context import Context
 
+from drs_provider.dag.told import TASK
+from drs_provider.dag.waves import DELAY, PAUSE
 from drs_provider.notify.wave_now import WaveNow
 
 _OVER = {"success": "done", "skipped": "left out", "failed": "failed"}
@@ -32,8 +34,10 @@ def waves_now(context: Context, preflight: Mapping[str, Any]) -> list[WaveNow]:
 
 def wave_state(states: Mapping[str, str | None], wave: str) -> str:
     """Say in one word how far a wave is, from the states of its tasks: the words of ``WaveNow``."""
+    if f"{wave}.recovery_job" not in states:
+        return _steps_state([states[task] for task in tasks_of(states, wave)])
     starts = [state for task, state in states.items() if task.startswith(f"{wave}.start_recovery")]
-    watch = states.get(f"{wave}.recovery_job")
+    watch = states[f"{wave}.recovery_job"]
     if watch in _OVER:
         return _OVER[str(watch)]
     if watch == "upstream_failed":
@@ -41,6 +45,23 @@ def wave_state(states: Mapping[str, str | None], wave: str) -> str:
     if watch in _UNDER_WAY or any(state in _UNDER_WAY or state == "success" for state in starts):
         return "running"
     return "waiting"
+
+
+def tasks_of(states: Mapping[str, str | None], wave: str) -> list[str]:
+    """Return the tasks that a wave consists of: no square of a server, nothing that stands before it or beside it."""
+    others = tuple(f"{wave}.{name}" for name in ("servers", DELAY, PAUSE, TASK))
+    return [task for task in states if task.startswith(f"{wave}.") and not task.startswith(others)]
+
+
+def _steps_state(states: Sequence[str | None]) -> str:
+    """Judge a wave that has steps and no servers."""
+    if "failed" in states:
+        return "failed"
+    if states and all(state in ("success", "skipped") for state in states):
+        return "done" if "success" in states else "left out"
+    if "upstream_failed" in states:
+        return "not started"
+    return "running" if any(state in _UNDER_WAY or state == "success" for state in states) else "waiting"
 
 
 def running_for(context: Context) -> timedelta:

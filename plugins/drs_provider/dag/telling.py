@@ -18,10 +18,9 @@ from airflow.sdk.execution_time.context import NEVER_EXPIRE
 from drs_provider.dag.evidence import Left
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.remembering import ERROR
-from drs_provider.dag.standing import wave_state, waves_now
+from drs_provider.dag.standing import tasks_of, wave_state, waves_now
 from drs_provider.dag.told import TASK, TOLD
 from drs_provider.dag.waiting import ASKED
-from drs_provider.dag.waves import DELAY, PAUSE
 from drs_provider.notify.notice import Notice, Question, RunFacts
 from drs_provider.notify.sending import DEFAULT, LinkFor, Patience, deliver, letters_of, unsent, wanted
 from drs_provider.notify.wording import ended, paused, started, wave_completed, wave_failed
@@ -84,13 +83,8 @@ def tell_question(context: Context, task: "Ask", people: Sequence[str], *, text:
         question = Question(
             ti.task_id, text, tuple(people), tuple(task.options), until=asked["until"], otherwise=otherwise
         )
-        wave = ti.task_id.rpartition(".")[0]
-        notice = paused(
-            facts_of(context, task.plan, task.title),
-            question,
-            wave=None if wave == "preflight" else wave,
-            at=datetime.now(UTC),
-        )
+        run = facts_of(context, task.plan, task.title)
+        notice = paused(run, question, wave=getattr(task, "wave", None), at=datetime.now(UTC))
         tell(context, notice, task.notify, link_for=_links(context, people, notice.run.airflow, asked["until"]))
     except Exception:  # whatever it is: the question has to be asked
         log.exception("this could not be told; people are asked all the same")
@@ -199,10 +193,8 @@ class TellWave(Tell):
         return wave_failed(run, this, why=why, failures=failures, others=others, at=now)
 
     def _broken(self, left: Left) -> list[str]:
-        """Return the failed tasks of the wave itself: no square of a server, and nothing that stands before it."""
-        others = (f"{self.wave}.servers", f"{self.wave}.{DELAY}", f"{self.wave}.{PAUSE}", f"{self.wave}.{TASK}")
-        own = [task for task in left.states if task.startswith(f"{self.wave}.") and not task.startswith(others)]
-        return [task for task in own if left.state(task) == "failed"]
+        """Return the failed tasks of the wave itself."""
+        return [task for task in tasks_of(left.states, self.wave) if left.state(task) == "failed"]
 
 
 class TellEnd(Tell):

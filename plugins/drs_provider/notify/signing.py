@@ -3,8 +3,7 @@
 import hashlib
 import hmac
 
-TIMESTAMP_HEADER, SIGNATURE_HEADER = "X-DRS-Timestamp", "X-DRS-Signature"
-_VERSION = "v1"
+TIMESTAMP_HEADER, SIGNATURE_HEADER = "X-Drs-Timestamp", "X-Drs-Signature"
 
 
 def signature_headers(body: bytes, secret: str, *, timestamp: int) -> dict[str, str]:
@@ -14,4 +13,4 @@ def signature_headers(body: bytes, secret: str, *, timestamp: int) -> dict[str, 
     """
     signed = f"{timestamp}.".encode() + body
     digest = hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
-    return {TIMESTAMP_HEADER: str(timestamp), SIGNATURE_HEADER: f"{_VERSION}={digest}"}
+    return {TIMESTAMP_HEADER: str(timestamp), SIGNATURE_HEADER: f"sha256={digest}"}

@@ -23,11 +23,14 @@ _SECONDS = 8
 _TRY_AGAIN = (408, 425, 429)
 _CLIENT_ERROR, _SERVER_ERROR = 400, 500
 
+_SECRET = "secret"  # noqa: S105 - the name of a key, no secret
+"""Key in the connection's extra."""
+
 _OPTIONS_OF_HTTP_CONNECTIONS = frozenset(
     {"stream", "cert", "proxies", "proxy", "timeout", "verify", "verify_ssl", "allow_redirects", "max_redirects"}
-    | {"trust_env", "check_response", "srv_lookup"}
+    | {"trust_env", "check_response", "srv_lookup", _SECRET}
 )
-"""What Airflow's own HTTP hook takes for options in a connection's extra; everything else there is a header."""
+"""What is no header in a connection's extra: what Airflow's own HTTP hook takes for options, and the secret."""
 
 
 def sns(to: SnsNotification) -> Send:
@@ -44,9 +47,10 @@ def sns(to: SnsNotification) -> Send:
 
 
 def webhook(to: WebhookNotification) -> Send:
-    """Post JSON, signed with the connection's password where it has one."""
+    """Post JSON, signed with the ``secret`` in the connection's extra or else with its password, if it has one."""
     connection = Connection.get(to.http_conn_id)
-    address, headers, secret = address_of(connection), headers_of(connection.extra_dejson), connection.password
+    extra = connection.extra_dejson
+    address, headers, secret = address_of(connection), headers_of(extra), extra.get(_SECRET) or connection.password
 
     def send(notice: Notice) -> None:
         body = as_json(notice).encode()

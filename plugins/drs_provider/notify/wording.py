@@ -53,9 +53,9 @@ def paused(run: RunFacts, question: Question, *, wave: str | None, at: datetime)
         ("Until", f"{until}; without an answer {question.otherwise}"),
     )
     step = f"answer {' or '.join(question.options)}"
-    return Notice(
-        "paused", run, what, at.isoformat(), facts, step, wave=wave, occasion=question.task_id, question=question
-    )
+    # Asked of others it is another question: the second of two approvals may be asked for by the same task.
+    occasion = "\n".join((question.task_id, *question.people))
+    return Notice("paused", run, what, at.isoformat(), facts, step, wave=wave, occasion=occasion, question=question)
 
 
 def wave_completed(run: RunFacts, wave: WaveNow, *, others: Sequence[WaveNow], at: datetime) -> Notice:

@@ -208,6 +208,25 @@ def test_how_far_a_wave_is_in_one_word(start, watch, state):
     )
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "state"),
+    [
+        (None, None, "waiting"),
+        ("success", None, "running"),
+        ("success", "deferred", "running"),
+        ("success", "success", "done"),
+        ("success", "skipped", "done"),
+        ("skipped", "skipped", "left out"),
+        ("failed", "upstream_failed", "failed"),
+        ("upstream_failed", "upstream_failed", "not started"),
+    ],
+)
+def test_how_far_a_wave_of_steps_alone_is(first, second, state):
+    states = {"web.check": first, "web.tell": second, "web.notifications": None, "web.pause": "failed"}
+
+    assert wave_state(states, "web") == state
+
+
 def test_a_drill_is_not_asked_even_where_only_this_task_was_cleared(asked):
     task = approval()
 

@@ -91,8 +91,8 @@ def events(bodies):
 
 
 def signed_by(secret, headers, body):
-    signed = headers["X-DRS-Timestamp"].encode() + b"." + body
-    return headers["X-DRS-Signature"] == "v1=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
+    signed = headers["X-Drs-Timestamp"].encode() + b"." + body
+    return headers["X-Drs-Signature"] == "sha256=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
 
 
 def test_everybody_is_told_what_they_asked_for_and_the_report_says_so(run, everybody, secrets_in):

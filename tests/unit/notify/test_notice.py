@@ -127,7 +127,7 @@ def test_the_signature_depends_on_secret_body_and_time(change):
     signed = {"body": b"{}", "secret": "secret", "timestamp": 1}
 
     assert signature_headers(**signed) == {  # printf '1.{}' | openssl dgst -sha256 -hmac secret
-        "X-DRS-Timestamp": "1",
-        "X-DRS-Signature": "v1=1122767b193110cfec322b6f199b599edbf608ed087f2d27afb0b97d99523908",
+        "X-Drs-Timestamp": "1",
+        "X-Drs-Signature": "sha256=1122767b193110cfec322b6f199b599edbf608ed087f2d27afb0b97d99523908",
     }
     assert signature_headers(**{**signed, **change}) != signature_headers(**signed)

@@ -32,7 +32,7 @@ def test_an_address_that_is_none_is_refused_for_good(host):
 
 
 def test_the_extra_holds_headers_and_options_of_the_hook_are_none():
-    assert headers_of({"X-Team": "dr", "verify": False, "timeout": 3}) == {"X-Team": "dr"}
+    assert headers_of({"X-Team": "dr", "verify": False, "timeout": 3, "secret": "s3cret"}) == {"X-Team": "dr"}
 
 
 @pytest.mark.parametrize(

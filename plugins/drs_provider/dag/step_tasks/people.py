@@ -34,7 +34,7 @@ class AskPeople(StepTask[ApprovalStep], Ask):
             response_timeout=step.timeout,
             **kwargs,
         )
-        self.step, self.place = step, place
+        self.step, self.place, self.message = step, place, ""
 
     def execute(self, context: Context) -> Any:
         """Ask; the task waits in Airflow's ``awaiting_input`` state and holds no worker."""
@@ -56,13 +56,18 @@ class AskPeople(StepTask[ApprovalStep], Ask):
         needed += " Who triggered the run does not count." if self.step.four_eyes else ""
         needed += f" Approved so far: {escaped(', '.join(agreed))}." if agreed else ""
         needed += f" Without an answer within {duration(self.step.timeout)} the step fails."
+        self.message = str(going.fill(self.step.message))
         lines = [
-            f"**{escaped(str(going.fill(self.step.message)))}**",
+            f"**{escaped(self.message)}**",
             f"Step {self.step.name} of {where}, in a {preflight['mode']} of {escaped(self.plan)}.",
             needed,
         ]
         self.body = "\n\n".join(lines)
         return [name for name in self.step.approvers if name not in agreed and name != self._barred(context)]
+
+    def in_short(self) -> tuple[str, str]:
+        """Say in plain text what is asked, and what happens without an answer."""
+        return f"{self.message} ({self.subject})", "the step fails"
 
     def objection(self, context: Context, who: str | None) -> str | None:
         """One of the list, nobody twice, and not who triggered the run where the step asks for four eyes."""
