@@ -226,8 +226,10 @@ def test_a_client_that_reads_refuses_to_do_anything(start_drs_simulator, monkeyp
         ),
         (
             ["shop", "--fleet", "two.yaml"],
-            "drs rehearse: nothing says which account of the fleet connection aws_default means in us-west-2: give "
-            "--account aws_default=ACCOUNT\n",
+            (
+                "drs rehearse: nothing says which account of the fleet connection aws_default means in us-west-2: "
+                "give --account aws_default=ACCOUNT\n"
+            ),
         ),
         (
             ["shop", "--fleet", "fleet.yaml", "--account", "aws_default"],

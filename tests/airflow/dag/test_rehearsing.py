@@ -77,7 +77,7 @@ class Reads(BaseOperator):
 
 @pytest.fixture
 def clock():
-    return RehearsalClock(START, lambda seconds: None)
+    return RehearsalClock(START, [].append)
 
 
 @pytest.fixture
