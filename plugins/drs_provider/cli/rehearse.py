@@ -164,7 +164,7 @@ def _accounts(said: list[str]) -> dict[str, str]:
 
 
 def _conf(runnable: RunnablePlan, mode: str) -> dict[str, Any]:
-    return {"mode": mode, **({"confirm": runnable.plan.name} if mode == "recovery" else {})}
+    return {"mode": mode, "reason": "a rehearsal", **({"confirm": runnable.plan.name} if mode == "recovery" else {})}
 
 
 def _connections(fleet: ChosenFleet) -> Mapping[str, Connection]:

@@ -53,6 +53,8 @@ def _elapsed(launched: float | None, whole: float) -> str:
 def _objective(one: Objective) -> str:
     predicted, target = one.predicted_seconds, one.target_seconds
     said = "no server tells" if predicted is None else duration(predicted)
+    if target is not None and predicted is None:
+        return f"{said}; the objective is {duration(target)}"
     if target is None:
         return f"{said}; the plan sets no objective"
     left = target - (predicted or 0.0)
@@ -169,6 +171,9 @@ def _quotas(one: Prediction) -> Iterator[str]:
 
 
 def _api_calls(one: Prediction) -> Iterator[str]:
+    if not one.api_calls:
+        yield "AWS calls: none"
+        return
     yield f"AWS calls: {sum(one.api_calls.values()):,}"
     said = ", ".join(f"{count:,}{_TIED}{name.replace('drs:', '')}" for name, count in one.api_calls.items())
     yield from (line.replace(_TIED, " ") for line in _wrapped(said, "  "))
