@@ -17,7 +17,6 @@ import sys
 import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +49,9 @@ def _settle(clock: RehearsalClock) -> None:
             module = importlib.import_module(found.name)
             if vars(module).get("datetime") is datetime:
                 vars(module)["datetime"] = rehearsed
-    _read_models_once()
+    from drs_provider.aws.models import read_once
 
-
-def _read_models_once() -> None:
-    """Let all sessions share what botocore reads from disk: every leg of a task makes a session of its own."""
-    import botocore.loaders
-
-    botocore.loaders.create_loader = cache(botocore.loaders.create_loader)
+    read_once()
 
 
 def _rehearse(request: Mapping[str, Any], clock: RehearsalClock) -> dict[str, Any]:
