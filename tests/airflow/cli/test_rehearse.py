@@ -83,6 +83,7 @@ def rehearse(tmp_path, monkeypatch, capsys):
         chosen = ["--fleet", "fleet.yaml"] if fleet else []
         code = main(["rehearse", "shop", "--format", "json", "--faults", "faults.json", *chosen, *options])
         said = capsys.readouterr()
+        assert said.out or code == 2, said.err
         return code, json.loads(said.out) if said.out else said.err
 
     return rehearse
