@@ -21,8 +21,8 @@ from drs_provider.errors import DrsProviderError
 
 NOT_INSTALLED = "the simulator is not installed: pip install 'airflow-provider-drs[simulator]'"
 
-_PATIENCE = 60
-"""Real seconds for a simulator to be ready; it takes about three."""
+_PATIENCE = 180
+"""Real seconds for a simulator to be ready: it takes three, and many times that on a machine that is overloaded."""
 
 _BAD_INPUT = 2
 _FOREIGN = ("AIRFLOW", "_AIRFLOW", "AWS_", "DRS_", "BOTO", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")

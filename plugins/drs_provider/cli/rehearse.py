@@ -94,7 +94,7 @@ def run(options: Namespace) -> int:
     found = plans_named(options.plan, folder)
     if len(found) > 1:
         names = ", ".join(sorted(one.plan.name for one in found))
-        raise UsageError(f"{options.plan}: the file holds several plans: {names}; name one of them, with --plans")
+        raise UsageError(f"{options.plan}: the file holds several plans: {names}; name one of them")
     if options.faults is not None and not options.faults.is_file():
         raise UsageError(f"{options.faults}: there is no such file")
     with TemporaryDirectory(prefix="drs-rehearsal-") as home:
@@ -164,7 +164,7 @@ def _accounts(said: list[str]) -> dict[str, str]:
 
 
 def _conf(runnable: RunnablePlan, mode: str) -> dict[str, Any]:
-    return {"mode": mode, **({"confirm": runnable.plan.name} if mode == "recovery" else {})}
+    return {"mode": mode, "reason": "a rehearsal", **({"confirm": runnable.plan.name} if mode == "recovery" else {})}
 
 
 def _connections(fleet: ChosenFleet) -> Mapping[str, Connection]:

@@ -300,7 +300,9 @@ def _failures(report: Mapping[str, Any], left: Left) -> Iterable[Failure]:
     refused = [
         one for one in (report["preflight"] or {}).get("findings", ()) if str(one["severity"]) in {"refusal", "error"}
     ]
-    yield from (Failure("preflight", one["what"], one.get("next_step") or "") for one in refused)
+    for one in refused:
+        server = f"{one['hostname']} ({one['server_id']})" if one.get("hostname") else "preflight"
+        yield Failure(server, one["what"], one.get("next_step") or "")
     for one in report["failures"]:
         yield Failure(f"{one['hostname']} ({one['server_id']})", one["reason"] or "", one.get("next_step") or "")
     told = {"preflight.check", "finish.verdict"} if refused else {"finish.verdict"}

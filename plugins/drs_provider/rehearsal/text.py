@@ -7,7 +7,7 @@ from drs_provider.rehearsal.prediction import Objective, Prediction, StepForecas
 from drs_provider.reporting.words import duration, plural
 
 WIDTH = 100
-_NAME, _BAR = 26, 33
+_NAME, _BAR = 26, 25
 _MINUTE, _HOUR = 60, 3600
 _TIED = "~"
 """Stands where a line must not break."""
@@ -33,7 +33,7 @@ def as_text(one: Prediction) -> str:
 
 def _head(one: Prediction) -> Iterator[str]:
     name = one.plan if one.title in ("", one.plan) else f"{one.title} ({one.plan})"
-    yield f"Rehearsal of {name}: {one.mode}, plan version {one.plan_digest[:12]}"
+    yield from _wrapped(f"Rehearsal of {name}: {one.mode}, plan version {one.plan_digest[:12]}", "")
     yield from _wrapped(f"{one.fleet}; seed {one.random_seed}", "")
     yield ""
     yield from _wrapped(f"{one.verdict}: {one.verdict_reason}", f"  {_FATES[one.fate]:<10}")
@@ -53,6 +53,8 @@ def _elapsed(launched: float | None, whole: float) -> str:
 def _objective(one: Objective) -> str:
     predicted, target = one.predicted_seconds, one.target_seconds
     said = "no server tells" if predicted is None else duration(predicted)
+    if target is not None and predicted is None:
+        return f"{said}; the objective is {duration(target)}"
     if target is None:
         return f"{said}; the plan sets no objective"
     left = target - (predicted or 0.0)
@@ -97,15 +99,17 @@ def _wave(wave: WaveForecast, whole: float) -> str:
     servers = f"{wave.launched}/{wave.servers}" if wave.launched < wave.servers else str(wave.servers)
     if wave.start_seconds is None:
         state = wave.state.replace("_", " ")
-        return _cut(f"{mark} {_short(wave.name)} {servers:>8}  {state}: {wave.state_reason or 'nothing to launch'}")
+        return _cut(
+            f"{mark} {_short(wave.name)} {servers:>8}  {state}: {_plain(wave.state_reason or 'nothing to launch')}"
+        )
     failed = "" if wave.state not in {"failed", "running"} else f"  {wave.state.upper()}"
     end = wave.end_seconds
     bar = _bar(wave.start_seconds, end, whole, "█")
     took = None if end is None else end - wave.start_seconds
-    return (
+    return _cut(
         f"{mark} {_short(wave.name)} {servers:>8} {clock(wave.start_seconds):>8} {clock(end):>8} {clock(took):>8}"
         f"  {bar}{failed}"
-    ).rstrip()
+    )
 
 
 def _step(step: StepForecast, whole: float) -> str:
@@ -116,9 +120,9 @@ def _step(step: StepForecast, whole: float) -> str:
     took = None if end is None else end - step.start_seconds
     how = "  assumed" if step.assumed else "" if step.state == "success" else f"  {step.state.upper()}"
     bar = _bar(step.start_seconds, end, whole, "▒").rstrip()
-    return (
+    return _cut(
         f"  {name} {_kind(step.kind):>8} {clock(step.start_seconds):>8} {clock(end):>8} {clock(took):>8}  {bar}{how}"
-    ).rstrip()
+    )
 
 
 def _kind(kind: str) -> str:
@@ -131,7 +135,12 @@ def _bar(start: float, end: float | None, whole: float, full: str) -> str:
     return (" " * first + full * max(last - first, 1)).ljust(_BAR)
 
 
+def _plain(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 def _short(name: str) -> str:
+    name = "".join(c if c.isprintable() else " " for c in name)
     return f"{name[: _NAME - 1]}…" if len(name) > _NAME else f"{name:<{_NAME}}"
 
 
@@ -162,6 +171,9 @@ def _quotas(one: Prediction) -> Iterator[str]:
 
 
 def _api_calls(one: Prediction) -> Iterator[str]:
+    if not one.api_calls:
+        yield "AWS calls: none"
+        return
     yield f"AWS calls: {sum(one.api_calls.values()):,}"
     said = ", ".join(f"{count:,}{_TIED}{name.replace('drs:', '')}" for name, count in one.api_calls.items())
     yield from (line.replace(_TIED, " ") for line in _wrapped(said, "  "))
@@ -185,9 +197,11 @@ def _list(title: str, lines: Sequence[str]) -> Iterator[str]:
 
 def _wrapped(text: str, indent: str) -> Iterator[str]:
     """Wrap a text behind its first indent; control characters and line ends become spaces."""
-    plain = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    yield from textwrap.wrap(plain, WIDTH, initial_indent=indent, subsequent_indent=" " * len(indent)) or [indent]
+    yield from textwrap.wrap(_plain(text), WIDTH, initial_indent=indent, subsequent_indent=" " * len(indent)) or [
+        indent
+    ]
 
 
 def _cut(line: str) -> str:
+    line = line.rstrip()
     return f"{line[: WIDTH - 1]}…" if len(line) > WIDTH else line

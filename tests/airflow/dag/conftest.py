@@ -58,6 +58,14 @@ def one_simulator(start_drs_simulator):  # noqa: F811  (the fixture)
 
 
 @pytest.fixture
+def fleet_file(tmp_path):
+    """The fleet as a file, for a simulator of one's own."""
+    path = tmp_path / "fleet.json"
+    path.write_text(json.dumps(FLEET))
+    return path
+
+
+@pytest.fixture
 def simulator(one_simulator, monkeypatch):
     """The simulator as new, behind two connections: the second one takes a role in the other account."""
     one_simulator.reset()

@@ -49,6 +49,9 @@ def _settle(clock: RehearsalClock) -> None:
             module = importlib.import_module(found.name)
             if vars(module).get("datetime") is datetime:
                 vars(module)["datetime"] = rehearsed
+    from drs_provider.aws.models import read_once
+
+    read_once()
 
 
 def _rehearse(request: Mapping[str, Any], clock: RehearsalClock) -> dict[str, Any]:
