@@ -7,8 +7,14 @@ from typing import get_args
 
 import pytest
 from airflow.providers.standard.operators import hitl
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskAwaitingInput
-from airflow.sdk.exceptions import TaskDeferralTimeout, TaskDeferred
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    TaskAwaitingInput,
+    TaskDeferralTimeout,
+    TaskDeferred,
+)
 from drs_provider.dag.step_tasks.people import AskPeople
 from drs_provider.dag.step_tasks.place import AskedBefore, Place
 from drs_provider.dag.step_tasks.running import Outcome, RunStep
@@ -183,7 +189,7 @@ def test_a_failure_is_tried_again_as_often_as_the_plan_says_and_then_fails_for_g
         task.execute(context(store, max_tries=3))
     assert not isinstance(again.value, AirflowFailException)
     found = context(store, try_number=2, max_tries=3)
-    with pytest.raises(AirflowFailException, match="^step look: no$"):
+    with pytest.raises(AirflowFailException, match=r"^step look: no$"):
         task.execute(found)
 
     assert (left_by(found)["state"], left_by(found)["attempts"]) == ("failed", 2)
@@ -192,7 +198,7 @@ def test_a_failure_is_tried_again_as_often_as_the_plan_says_and_then_fails_for_g
 def test_where_the_plan_goes_on_a_failed_step_is_skipped_and_its_result_says_failed():
     task, found = step(StepFailed("no", output="log"), on_failure="continue"), context()
 
-    with pytest.raises(AirflowSkipException, match="^step look: no; the plan goes on$"):
+    with pytest.raises(AirflowSkipException, match=r"^step look: no; the plan goes on$"):
         task.execute(found)
 
     assert (left_by(found)["state"], left_by(found)["output"]) == ("failed", "log")
@@ -204,7 +210,7 @@ def test_what_nobody_foresaw_is_left_to_airflow_and_in_the_end_fails_as_the_plan
         task.execute(context(store))
     with pytest.raises(Throttled):
         task.execute(context(store, try_number=2))
-    with pytest.raises(AirflowSkipException, match="^step look: ValueError: odd; the plan goes on$"):
+    with pytest.raises(AirflowSkipException, match=r"^step look: ValueError: odd; the plan goes on$"):
         task.execute(context(store, try_number=3))
 
 
@@ -219,7 +225,7 @@ def test_a_step_that_ended_before_airflow_heard_of_it_is_not_done_again_but_a_cl
 
 def test_a_wait_that_airflow_itself_ends_is_a_time_out_in_the_plans_words():
     task, found = step(timeout="5m"), context()
-    with pytest.raises(AirflowFailException, match="^step look: not done within 5m: nothing was heard of it$"):
+    with pytest.raises(AirflowFailException, match=r"^step look: not done within 5m: nothing was heard of it$"):
         task.resume_execution("__fail__", {"error": "Trigger timeout"}, found)
     assert issubclass(TaskDeferralTimeout, AirflowException)
 
@@ -239,6 +245,9 @@ class Marked:
 
 class Counting(Once):
     acted = 0
+
+    def serialize(self):
+        return "", {}
 
     def act(self, seconds):
         self.acted += 1
@@ -332,8 +341,10 @@ def test_who_triggered_the_run_does_not_count_where_four_eyes_are_asked_for(aske
         (answered("Reject", "bob"), "step look: bob rejected it"),
         (
             {"event": {"error": "The response timeout has passed", "error_type": "timeout"}},
-            "step look: not approved within 10m: 1 of bob, cyd had to; clear this task with everything downstream to "
-            "ask again",
+            (
+                "step look: not approved within 10m: 1 of bob, cyd had to; clear this task with everything downstream "
+                "to ask again"
+            ),
         ),
     ],
 )
