@@ -129,4 +129,5 @@ def finish_group(runnable: RunnablePlan, starts: Sequence[BaseOperator]) -> tupl
             retries=0,
         )
         cleanups >> report >> verdict
-    return cleanups, verdict
+    # A plan of steps alone has nothing to clean up: its report waits for the waves then.
+    return cleanups or [report], verdict

@@ -341,3 +341,59 @@ def test_steps_of_a_wave_that_takes_no_part_do_nothing(run, simulator, chat):
         "other": "skipped",
         "web": "launched",
     }
+
+
+SWITCH = """\
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.empty import EmptyOperator
+
+with DAG("dns_switch", schedule=None, is_paused_upon_creation=False):
+    EmptyOperator(task_id="switch")
+"""
+
+
+@pytest.fixture
+def other_dag(plans, airflow_db, tmp_path):
+    """Another DAG that Airflow knows, whose runs a thread ends: nothing schedules them here."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
+
+    (tmp_path / "switch.py").write_text(SWITCH)
+    DagBundlesManager().sync_bundles_to_db()
+    sync_bag_to_db(DagBag(str(tmp_path / "switch.py"), bundle_name="recovery-plans"), "recovery-plans", None)
+    over, ended = threading.Event(), []
+
+    def end_runs():
+        while not over.wait(0.2):
+            with create_session() as session:
+                for one in session.query(DagRun).filter(DagRun.dag_id == "dns_switch", DagRun.run_id.like("drs%")):
+                    if one.state == DagRunState.QUEUED:
+                        one.state = DagRunState.FAILED if one.conf.get("fails") else DagRunState.SUCCESS
+                        ended.append((one.run_id, one.conf))
+
+    thread = threading.Thread(target=end_runs)
+    thread.start()
+    yield ended
+    over.set()
+    thread.join()
+
+
+def test_another_dag_is_run_once_and_its_end_is_the_steps(run, simulator, other_dag):
+    ended = run(
+        shop("""\
+  - name: switch
+    before:
+      - {kind: dag, name: fails, dag_id: dns_switch, conf: {fails: true}, on_failure: continue, timeout: 40s}
+      - {kind: dag, name: works, dag_id: dns_switch, conf: {to: "{{ run.mode }}"}, timeout: 40s}
+""")
+    )
+
+    steps = steps_of(ended)
+    assert {name: step["state"] for name, step in steps.items()} == {"fails": "failed", "works": "succeeded"}
+    (failed, _), (works, conf) = other_dag
+    assert steps["fails"]["summary"] == f"run {failed} of DAG dns_switch ended as failed: see its tasks in Airflow"
+    assert (works.startswith("drs__shop__works__"), conf) == (True, {"to": "drill"})
+    assert ended.report["verdict"] == "completed_with_exceptions"
