@@ -15,12 +15,14 @@ from airflow.sdk.exceptions import (
     TaskDeferralTimeout,
     TaskDeferred,
 )
+from drs_provider.dag.factory import build_dag
 from drs_provider.dag.step_tasks.people import AskPeople
 from drs_provider.dag.step_tasks.place import AskedBefore, Place
-from drs_provider.dag.step_tasks.running import Outcome, RunStep
+from drs_provider.dag.step_tasks.running import Outcome, RunStep, StepTask
 from drs_provider.dag.steps import TASK_FOR
 from drs_provider.errors import StepFailed, Throttled
 from drs_provider.graph.approvals import Policy
+from drs_provider.plan.reading import read_folder
 from drs_provider.plan.steps import AnyStep, ApprovalStep, Tcp
 from drs_provider.triggers.once import LambdaOnce, Once, OnceEvent
 
@@ -120,6 +122,65 @@ def test_every_kind_has_a_task():
 
     assert kinds == set(TASK_FOR)
     assert all(tuple(make().template_fields) == () for make in TASK_FOR.values())
+
+
+PLAN = """\
+kind: ProtectionGroup
+name: db
+region: us-west-2
+servers: [s-00000000000000001]
+---
+kind: RecoveryPlan
+name: shop
+drill: {network: shared}
+waves:
+  - name: database
+    groups: [db]
+    delay_before: 1m
+    pause_before: {message: "Now?", approvers: [bob]}
+    before: [{kind: wait, name: one, for: 1s}, {kind: approval, name: two, message: "Sure?", approvers: [bob]}]
+    after: [{kind: wait, name: three, for: 1s}, {kind: wait, name: four, for: 1s}]
+  - name: tidy
+    before: [{kind: wait, name: one, for: 1s}]
+    after: [{kind: wait, name: two, for: 1s}]
+  - name: apart
+    depends_on: []
+    after: [{kind: wait, name: one, for: 1s}]
+before: [{kind: wait, name: first, for: 1s}, {kind: wait, name: second, for: 1s}]
+after: [{kind: wait, name: last, for: 1s}]
+"""
+
+
+def test_steps_stand_in_the_chain_and_what_depends_on_a_wave_waits_for_its_last_one(tmp_path):
+    (tmp_path / "shop.yaml").write_text(PLAN)
+
+    dag = build_dag(read_folder(tmp_path).plans["shop"], tmp_path)
+
+    above = {task.task_id: sorted(task.upstream_task_ids) for task in dag.tasks if "servers" not in task.task_id}
+    cleaned = above.pop("finish.clean_up")
+    assert {task: names for task, names in above.items() if not task.startswith("finish.")} == {
+        "preflight.check": [],
+        "before_waves.first": ["preflight.check"],
+        "before_waves.second": ["before_waves.first"],
+        "database.delay": ["before_waves.second"],
+        "database.pause": ["database.delay"],
+        "database.one": ["database.pause"],
+        "database.two": ["database.one"],
+        "database.start_recovery": ["database.two"],
+        "database.recovery_job": ["database.start_recovery"],
+        "database.three": ["database.recovery_job"],
+        "database.four": ["database.three"],
+        "tidy.one": ["database.four"],
+        "tidy.two": ["tidy.one"],
+        "apart.one": ["before_waves.second"],
+        "after_waves.last": ["apart.one", "database.four", "tidy.two"],
+    }
+    assert set(cleaned) == set(above) - {"preflight.check", "finish.report", "finish.verdict"}
+    steps = [dag.get_task(name) for name in above if isinstance(dag.get_task(name), StepTask)]
+    assert {task.trigger_rule for task in steps} == {"none_failed"}
+    start = dag.get_task("database.start_recovery")
+    assert [one.task_id for one in start.asked_before] == ["database.two"]
+    assert [one.task_id for one in dag.get_task("tidy.one").place.asked_before] == ["database.two"]
 
 
 POLICY = Policy(1, ("bob",), timedelta(minutes=5), always=True, four_eyes=True)
