@@ -150,7 +150,8 @@ def finish_group(
                 restores.append(restore)
         for network in networks:
             (restores or cleanups) >> network >> report
-    return [*kept, *cleanups], verdict
+    # A plan of steps alone has nothing to clean up: its report waits for the waves then.
+    return [*kept, *cleanups] or [report], verdict
 
 
 def _keep(runnable: RunnablePlan, targets: Sequence[Target], starts: Sequence[BaseOperator]) -> list[BaseOperator]:

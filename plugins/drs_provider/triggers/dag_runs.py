@@ -50,8 +50,8 @@ class DagRunTrigger(BaseTrigger):
         try:
             async with asyncio.timeout(max(left, 0.0)):
                 async for heard in waits.run():
-                    states = heard.payload[1]
-                    event = DagRunEvent(outcome="ended", state=str(states[self.run_id]))
+                    state = heard.payload[1][self.run_id]
+                    event = DagRunEvent(outcome="ended", state=str(getattr(state, "value", state)))
         except TimeoutError:
             pass
         yield TriggerEvent(event)

@@ -7,14 +7,22 @@ from typing import get_args
 
 import pytest
 from airflow.providers.standard.operators import hitl
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskAwaitingInput
-from airflow.sdk.exceptions import TaskDeferralTimeout, TaskDeferred
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    TaskAwaitingInput,
+    TaskDeferralTimeout,
+    TaskDeferred,
+)
+from drs_provider.dag.factory import build_dag
 from drs_provider.dag.step_tasks.people import AskPeople
 from drs_provider.dag.step_tasks.place import AskedBefore, Place
-from drs_provider.dag.step_tasks.running import Outcome, RunStep
+from drs_provider.dag.step_tasks.running import Outcome, RunStep, StepTask
 from drs_provider.dag.steps import TASK_FOR
 from drs_provider.errors import StepFailed, Throttled
 from drs_provider.graph.approvals import Policy
+from drs_provider.plan.reading import read_folder
 from drs_provider.plan.steps import AnyStep, ApprovalStep, Tcp
 from drs_provider.triggers.once import LambdaOnce, Once, OnceEvent
 
@@ -116,6 +124,65 @@ def test_every_kind_has_a_task():
     assert all(tuple(make().template_fields) == () for make in TASK_FOR.values())
 
 
+PLAN = """\
+kind: ProtectionGroup
+name: db
+region: us-west-2
+servers: [s-00000000000000001]
+---
+kind: RecoveryPlan
+name: shop
+drill: {network: shared}
+waves:
+  - name: database
+    groups: [db]
+    delay_before: 1m
+    pause_before: {message: "Now?", approvers: [bob]}
+    before: [{kind: wait, name: one, for: 1s}, {kind: approval, name: two, message: "Sure?", approvers: [bob]}]
+    after: [{kind: wait, name: three, for: 1s}, {kind: wait, name: four, for: 1s}]
+  - name: tidy
+    before: [{kind: wait, name: one, for: 1s}]
+    after: [{kind: wait, name: two, for: 1s}]
+  - name: apart
+    depends_on: []
+    after: [{kind: wait, name: one, for: 1s}]
+before: [{kind: wait, name: first, for: 1s}, {kind: wait, name: second, for: 1s}]
+after: [{kind: wait, name: last, for: 1s}]
+"""
+
+
+def test_steps_stand_in_the_chain_and_what_depends_on_a_wave_waits_for_its_last_one(tmp_path):
+    (tmp_path / "shop.yaml").write_text(PLAN)
+
+    dag = build_dag(read_folder(tmp_path).plans["shop"], tmp_path)
+
+    above = {task.task_id: sorted(task.upstream_task_ids) for task in dag.tasks if "servers" not in task.task_id}
+    cleaned = above.pop("finish.clean_up")
+    assert {task: names for task, names in above.items() if not task.startswith("finish.")} == {
+        "preflight.check": [],
+        "before_waves.first": ["preflight.check"],
+        "before_waves.second": ["before_waves.first"],
+        "database.delay": ["before_waves.second"],
+        "database.pause": ["database.delay"],
+        "database.one": ["database.pause"],
+        "database.two": ["database.one"],
+        "database.start_recovery": ["database.two"],
+        "database.recovery_job": ["database.start_recovery"],
+        "database.three": ["database.recovery_job"],
+        "database.four": ["database.three"],
+        "tidy.one": ["database.four"],
+        "tidy.two": ["tidy.one"],
+        "apart.one": ["before_waves.second"],
+        "after_waves.last": ["apart.one", "database.four", "tidy.two"],
+    }
+    assert set(cleaned) == set(above) - {"preflight.check", "finish.report", "finish.verdict"}
+    steps = [dag.get_task(name) for name in above if isinstance(dag.get_task(name), StepTask)]
+    assert {task.trigger_rule for task in steps} == {"none_failed"}
+    start = dag.get_task("database.start_recovery")
+    assert [one.task_id for one in start.asked_before] == ["database.two"]
+    assert [one.task_id for one in dag.get_task("tidy.one").place.asked_before] == ["database.two"]
+
+
 POLICY = Policy(1, ("bob",), timedelta(minutes=5), always=True, four_eyes=True)
 NO_ANSWER = "no answer is recorded (a task that is marked as successful approves nothing)"
 
@@ -183,7 +250,7 @@ def test_a_failure_is_tried_again_as_often_as_the_plan_says_and_then_fails_for_g
         task.execute(context(store, max_tries=3))
     assert not isinstance(again.value, AirflowFailException)
     found = context(store, try_number=2, max_tries=3)
-    with pytest.raises(AirflowFailException, match="^step look: no$"):
+    with pytest.raises(AirflowFailException, match=r"^step look: no$"):
         task.execute(found)
 
     assert (left_by(found)["state"], left_by(found)["attempts"]) == ("failed", 2)
@@ -192,7 +259,7 @@ def test_a_failure_is_tried_again_as_often_as_the_plan_says_and_then_fails_for_g
 def test_where_the_plan_goes_on_a_failed_step_is_skipped_and_its_result_says_failed():
     task, found = step(StepFailed("no", output="log"), on_failure="continue"), context()
 
-    with pytest.raises(AirflowSkipException, match="^step look: no; the plan goes on$"):
+    with pytest.raises(AirflowSkipException, match=r"^step look: no; the plan goes on$"):
         task.execute(found)
 
     assert (left_by(found)["state"], left_by(found)["output"]) == ("failed", "log")
@@ -204,7 +271,7 @@ def test_what_nobody_foresaw_is_left_to_airflow_and_in_the_end_fails_as_the_plan
         task.execute(context(store))
     with pytest.raises(Throttled):
         task.execute(context(store, try_number=2))
-    with pytest.raises(AirflowSkipException, match="^step look: ValueError: odd; the plan goes on$"):
+    with pytest.raises(AirflowSkipException, match=r"^step look: ValueError: odd; the plan goes on$"):
         task.execute(context(store, try_number=3))
 
 
@@ -219,7 +286,7 @@ def test_a_step_that_ended_before_airflow_heard_of_it_is_not_done_again_but_a_cl
 
 def test_a_wait_that_airflow_itself_ends_is_a_time_out_in_the_plans_words():
     task, found = step(timeout="5m"), context()
-    with pytest.raises(AirflowFailException, match="^step look: not done within 5m: nothing was heard of it$"):
+    with pytest.raises(AirflowFailException, match=r"^step look: not done within 5m: nothing was heard of it$"):
         task.resume_execution("__fail__", {"error": "Trigger timeout"}, found)
     assert issubclass(TaskDeferralTimeout, AirflowException)
 
@@ -239,6 +306,9 @@ class Marked:
 
 class Counting(Once):
     acted = 0
+
+    def serialize(self):
+        return "", {}
 
     def act(self, seconds):
         self.acted += 1
@@ -332,8 +402,10 @@ def test_who_triggered_the_run_does_not_count_where_four_eyes_are_asked_for(aske
         (answered("Reject", "bob"), "step look: bob rejected it"),
         (
             {"event": {"error": "The response timeout has passed", "error_type": "timeout"}},
-            "step look: not approved within 10m: 1 of bob, cyd had to; clear this task with everything downstream to "
-            "ask again",
+            (
+                "step look: not approved within 10m: 1 of bob, cyd had to; clear this task with everything downstream "
+                "to ask again"
+            ),
         ),
     ],
 )

@@ -5,6 +5,7 @@ import hmac
 import http.server
 import json
 import threading
+from pathlib import Path
 
 import pytest
 from kit.dag_runs import calls
@@ -104,31 +105,7 @@ def steps_of(ended):
     return found | {step["name"]: step for wave in ended.report["waves"] for step in wave["steps"]}
 
 
-ALL_KINDS = """\
-  - name: database
-    groups: [db]
-    after:
-      - {kind: ssm_command, name: start, document: AWS-RunShellScript, parameters: {commands: ["echo up for {{ run.mode }}"]}}
-      - {kind: ssm_automation, name: failover, document: Shop-Failover, parameters: {Server: "{{ server('db1').instance_id }}"}}
-      - {kind: lambda, name: promote, function: promote, payload: {ip: "{{ server('db2').private_ip }}", run: "{{ run.id }}"}}
-  - name: web
-    groups: [web]
-    before:
-      - {kind: ssm_command, name: drain, document: AWS-RunShellScript, parameters: {commands: [hostname]}, instances: [db1]}
-      - {kind: wait, name: settle, for: 1s}
-    after:
-      - {kind: http, name: answers, url: "URL/health", expect_text: up, expect_json: {"checks.0.status": up, ok: true}}
-      - {kind: tcp, name: port, host: 127.0.0.1, port: PORT}
-  - name: tidy
-    depends_on: []
-    before:
-      - {kind: webhook, name: tidied, http_conn_id: chat, payload: {wave: "{{ wave.name }}"}}
-before:
-  - {kind: webhook, name: tell, http_conn_id: chat, payload: {text: "{{ plan.title }} begins"}}
-after:
-  - {kind: webhook, name: told, http_conn_id: chat, payload: {text: done}, when: recovery}
-  - {kind: http, name: last-look, url: "URL/health"}
-"""
+ALL_KINDS = (Path(__file__).parent / "plans" / "every-kind-of-step.yaml").read_text()
 
 
 def test_every_kind_that_asks_nobody_runs_green_in_the_order_of_the_plan(run, simulator, chat, runbook, tmp_path):
@@ -180,33 +157,13 @@ def nothing_secret_in(tmp_path, ended):
     """Search what the run left in files, in XCom and in its log for what the connection keeps secret."""
     kept = "".join(path.read_text(errors="replace") for path in tmp_path.rglob("*") if path.is_file())
     for ti in ended.dag_run.get_task_instances():
-        kept += json.dumps([ti.xcom_pull(ti.task_id, key=key) for key in ("step", "error", "return_value", "begun")])
+        kept += json.dumps(
+            [ti.xcom_pull(ti.task_id, key=key) for key in ("step", "error", "return_value", "begun")], default=list
+        )
     assert (PASSWORD in kept, "sign-with-this" in kept) == (False, False)
 
 
-TROUBLE = """\
-  - name: database
-    groups: [db]
-    after:
-      - {kind: ssm_command, name: exits, document: AWS-RunShellScript, parameters: {commands: ["echo <b>{{ plan.name }}</b>", "echo table is locked >&2", "exit 3"]}, instances: [db2], ON}
-      - {kind: ssm_command, name: no-agent, document: AWS-RunShellScript, parameters: {commands: [hostname]}, instances: [db1], timeout: 2s, ON}
-      - {kind: ssm_command, name: hangs, document: AWS-RunShellScript, parameters: {commands: ["sleep 86400"]}, instances: [db2], timeout: 2s, ON}
-      - {kind: ssm_command, name: unknown, document: AWS-RunShellScript, parameters: {commands: [hostname]}, instances: [dbl], ON}
-      - {kind: ssm_command, name: no-document, document: Nobody-Wrote-This, instances: [db2], ON}
-      - {kind: ssm_automation, name: breaks, document: Shop-Failover, ON}
-      - {kind: ssm_automation, name: sticks, document: Shop-Failover, timeout: 2s, ON}
-      - {kind: lambda, name: bad, function: bad, ON}
-      - {kind: lambda, name: slow, function: slow, timeout: 2s, ON}
-      - {kind: lambda, name: nobody, function: nobody, ON}
-      - {kind: http, name: says-500, url: "URL/500", timeout: 1s, ON}
-      - {kind: http, name: says-no, url: "URL/json", expect_json: {ok: true}, timeout: 1s, ON}
-      - {kind: tcp, name: closed, host: 127.0.0.1, port: 1, timeout: 1s, ON}
-      - {kind: webhook, name: refused, http_conn_id: chat, payload: {to: refused}, ON}
-      - {kind: webhook, name: no-connection, http_conn_id: nobody, ON}
-      - {kind: dag, name: no-dag, dag_id: nobody, ON}
-  - name: web
-    groups: [web]
-""".replace("ON", "on_failure: continue")
+TROUBLE = (Path(__file__).parent / "plans" / "every-failure-of-steps.yaml").read_text()
 
 
 def test_what_each_failure_says_and_that_the_plan_goes_on_where_it_says_so(run, simulator, chat, runbook, tmp_path):
@@ -236,7 +193,8 @@ def test_what_each_failure_says_and_that_the_plan_goes_on_where_it_says_so(run, 
     assert {step["state"] for step in steps.values()} == {"failed"}, said
     ids = {one["hostname"]: one["instance_id"] for wave in ended.report["waves"] for one in wave["servers"]}
     begins = {
-        "exits": f"AWS-RunShellScript failed on 1 of 1 instances: db2 ({ids['db2']}): Failed, exit code 3: table is locked",
+        "exits": f"AWS-RunShellScript failed on 1 of 1 instances: db2 ({ids['db2']}): Failed, exit code 3: "
+        "table is locked",
         "no-agent": f"not done within 2s: the SSM agent of db1 ({ids['db1']}) is not online, so nothing was sent; it "
         "needs the agent, an instance profile for SSM and a way to its endpoints",
         "hangs": f"not done within 2s: AWS-RunShellScript still ran on db2 ({ids['db2']}); SSM was asked to stop it",
@@ -383,3 +341,59 @@ def test_steps_of_a_wave_that_takes_no_part_do_nothing(run, simulator, chat):
         "other": "skipped",
         "web": "launched",
     }
+
+
+SWITCH = """\
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.empty import EmptyOperator
+
+with DAG("dns_switch", schedule=None, is_paused_upon_creation=False):
+    EmptyOperator(task_id="switch")
+"""
+
+
+@pytest.fixture
+def other_dag(plans, airflow_db, tmp_path):
+    """Another DAG that Airflow knows, whose runs a thread ends: nothing schedules them here."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
+
+    (tmp_path / "switch.py").write_text(SWITCH)
+    DagBundlesManager().sync_bundles_to_db()
+    sync_bag_to_db(DagBag(str(tmp_path / "switch.py"), bundle_name="recovery-plans"), "recovery-plans", None)
+    over, ended = threading.Event(), []
+
+    def end_runs():
+        while not over.wait(0.2):
+            with create_session() as session:
+                for one in session.query(DagRun).filter(DagRun.dag_id == "dns_switch", DagRun.run_id.like("drs%")):
+                    if one.state == DagRunState.QUEUED:
+                        one.state = DagRunState.FAILED if one.conf.get("fails") else DagRunState.SUCCESS
+                        ended.append((one.run_id, one.conf))
+
+    thread = threading.Thread(target=end_runs)
+    thread.start()
+    yield ended
+    over.set()
+    thread.join()
+
+
+def test_another_dag_is_run_once_and_its_end_is_the_steps(run, simulator, other_dag):
+    ended = run(
+        shop("""\
+  - name: switch
+    before:
+      - {kind: dag, name: fails, dag_id: dns_switch, conf: {fails: true}, on_failure: continue, timeout: 40s}
+      - {kind: dag, name: works, dag_id: dns_switch, conf: {to: "{{ run.mode }}"}, timeout: 40s}
+""")
+    )
+
+    steps = steps_of(ended)
+    assert {name: step["state"] for name, step in steps.items()} == {"fails": "failed", "works": "succeeded"}
+    (failed, _), (works, conf) = other_dag
+    assert steps["fails"]["summary"] == f"run {failed} of DAG dns_switch ended as failed: see its tasks in Airflow"
+    assert (works.startswith("drs__shop__works__"), conf) == (True, {"to": "drill"})
+    assert ended.report["verdict"] == "completed_with_exceptions"

@@ -103,7 +103,7 @@ def test_outputs_are_bounded_and_failed_instances_come_first():
         InstanceResult(f"i-{n}", f"db{n}", succeeded=n != 150, status="Success", output="x" * 400) for n in range(200)
     ]
 
-    assert [one["instance_id"] for one in instances_kept(results)][0] == "i-150"
+    assert instances_kept(results)[0]["instance_id"] == "i-150"
     assert len(instances_kept(results)) == MOST_INSTANCES
     assert outputs_kept(results).startswith("db150 (i-150)")
     assert len(outputs_kept(results)) < MOST_OUTPUT + 50

@@ -1,6 +1,7 @@
 """Every trigger survives the way through Airflow's database."""
 
 import importlib
+import inspect
 import pkgutil
 
 import drs_provider.triggers
@@ -8,12 +9,17 @@ import pytest
 from airflow.sdk.module_loading import import_string
 from airflow.sdk.serde import deserialize, serialize
 from airflow.triggers.base import BaseTrigger
+from drs_provider.triggers.dag_runs import DagRunTrigger
 from drs_provider.triggers.instances import DrsInstancesTrigger
 from drs_provider.triggers.jobs import DrsJobTrigger
+from drs_provider.triggers.once import LambdaOnce, WebhookOnce
+from drs_provider.triggers.probes import HttpProbe, TcpProbe
 from drs_provider.triggers.readiness import DrsReadinessTrigger
+from drs_provider.triggers.steps_aws import SsmTrigger
 
 AWS = {"aws_conn_id": "aws_default", "region_name": "us-west-2", "verify": None, "config": {"read_timeout": 10}}
 DEADLINE = "2026-01-01T12:00:00+00:00"
+WHOSE = {"dag_id": "drs.shop", "run_id": "r", "task_id": "database.promote", "attempt": 1}
 EXAMPLES = {
     DrsJobTrigger: {
         "watches": [{"aws": AWS, "job_ids": ["drsjob-1"]}],
@@ -26,6 +32,38 @@ EXAMPLES = {
         "ready": "status_checks",
         "deadline": DEADLINE,
     },
+    SsmTrigger: {
+        "what": "commands",
+        "watched": [{"aws_conn_id": None, "region_name": "us-west-2", "ids": ["c-1"]}],
+        "deadline": DEADLINE,
+    },
+    HttpProbe: {
+        "url": "https://shop.example/health",
+        "deadline": DEADLINE,
+        "expect_status": 200,
+        "expect_text": None,
+        "expect_json": {"checks.0.status": "up"},
+        "verify_tls": True,
+    },
+    TcpProbe: {"host": "10.0.1.10", "port": 5432, "deadline": DEADLINE},
+    LambdaOnce: {
+        "whose": WHOSE,
+        "deadline": DEADLINE,
+        "repeatable": False,
+        "aws_conn_id": "aws_default",
+        "region_name": None,
+        "function": "promote",
+        "payload": "{}",
+    },
+    WebhookOnce: {
+        "whose": WHOSE,
+        "deadline": DEADLINE,
+        "repeatable": True,
+        "http_conn_id": "chat",
+        "payload": "{}",
+        "event_id": "e-1",
+    },
+    DagRunTrigger: {"dag_id": "dns_switch", "run_id": "drs__shop", "deadline": DEADLINE},
     DrsReadinessTrigger: {
         "server_ids": ["s-1"],
         "mode": "drill",
@@ -47,7 +85,10 @@ def every_trigger():
         thing
         for module in modules
         for thing in vars(module).values()
-        if isinstance(thing, type) and issubclass(thing, BaseTrigger) and thing.__module__ == module.__name__
+        if isinstance(thing, type)
+        and issubclass(thing, BaseTrigger)
+        and thing.__module__ == module.__name__
+        and not inspect.isabstract(thing)
     }
 
 

@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from drs_provider.dag.describing import duration
 from drs_provider.dag.step_tasks.place import STEP, NotNow, Place
 from drs_provider.dag.step_tasks.remembered import StepMemory
-from drs_provider.errors import AwsError, DrsProviderError, RunRefused, StepFailed
+from drs_provider.errors import DrsProviderError, RunRefused, StepFailed
 from drs_provider.graph.rendering import KnownServer, Names, find_server, names_servers, recovered, render
 from drs_provider.graph.roster import Target
 from drs_provider.plan.model import Step
@@ -136,36 +136,38 @@ class StepTask(Generic[AnyStep]):
         return Going(context, preflight, memory, memory.began_at + self.step.timeout, self.place, self.step)
 
     @contextmanager
-    def as_planned(self, context: Context) -> Iterator[None]:  # noqa: C901  (a table of errors, one line each)
+    def as_planned(self, context: Context) -> Iterator[None]:
         """End the task as the plan says, whatever happens inside."""
         try:
             yield
         except (AirflowSkipException, StepEnded):
             raise
-        except NotNow as reason:
-            self._leave(context, "skipped", str(reason))
-            raise AirflowSkipException(str(reason)) from reason
-        except RunRefused as refusal:
-            self._leave(context, "failed", str(refusal))
-            raise StepEnded(str(refusal)) from refusal
-        except StepFailed as failure:
-            self._fail(context, failure)
-        except AirflowFailException as failure:
-            if isinstance(failure.__cause__, RunRefused):
-                self._leave(context, "failed", str(failure))
-                raise StepEnded(str(failure)) from failure.__cause__
-            self._fail(context, StepFailed(str(failure), is_final=True))
-        except TaskDeferralTimeout:
-            self._fail(context, self.timed_out("nothing was heard of it"))
-        except DrsProviderError as error:
-            if error.retryable and not _is_last_try(context):
-                raise
-            self._fail(context, StepFailed(str(error), is_final=isinstance(error, AwsError) and error.retryable))
         except Exception as error:
-            if not _is_last_try(context):
-                raise
-            self.log.exception("the step ended with an error that nobody foresaw")
-            self._fail(context, StepFailed(f"{type(error).__name__}: {error}", is_final=True))
+            # What operators of this package raise for Airflow carries its own error as the cause.
+            own = error.__cause__ if isinstance(error, AirflowFailException) else None
+            self._end(context, own if isinstance(own, DrsProviderError) else error)
+            raise
+
+    def _end(self, context: Context, error: BaseException) -> None:
+        """Leave what an error means; return where Airflow shall try again, which changes nothing of the attempt."""
+        match error:
+            case NotNow():
+                self._leave(context, "skipped", str(error))
+                raise AirflowSkipException(str(error)) from error
+            case RunRefused():
+                self._leave(context, "failed", str(error))
+                raise StepEnded(str(error)) from error
+            case StepFailed():
+                self._fail(context, error)
+            case AirflowFailException():
+                self._fail(context, StepFailed(str(error), is_final=True))
+            case TaskDeferralTimeout():
+                self._fail(context, self.timed_out("nothing was heard of it"))
+            case DrsProviderError() if not error.retryable:
+                self._fail(context, StepFailed(str(error)))
+            case _ if _is_last_try(context):
+                kind = "" if isinstance(error, DrsProviderError) else f"{type(error).__name__}: "
+                self._fail(context, StepFailed(f"{kind}{error}", is_final=True))
 
     def timed_out(self, last: str) -> StepFailed:
         """Word that the step's time is over; ``last`` is what was seen last."""
