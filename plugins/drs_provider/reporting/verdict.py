@@ -96,11 +96,15 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
     for name, result in (("RTO", objectives.rto), ("RPO", objectives.rpo)):
         if result.outcome == "missed":
             yield f"{name} missed: {result.why}"
+    yield from _changed_networks(evidence)
+    for error in evidence.errors:
+        yield f"task {error.task} failed"
+
+
+def _changed_networks(evidence: RunEvidence) -> Iterator[str]:
     for network in evidence.networks:
         if network.changed and network.isolated_at_end:
             yield f"drill network {network.vpc_id} was changed while the drill ran: {some(list(network.changed))}"
-    for error in evidence.errors:
-        yield f"task {error.task} failed"
 
 
 def _uncleaned(evidence: RunEvidence) -> Iterator[str]:

@@ -59,8 +59,8 @@ def test_a_standing_network_that_leads_out_refuses_the_drill_by_every_way(run, s
     assert ended.tasks["database.start_recovery"] == "upstream_failed"
     assert ended.said("preflight.network") == (
         f"drill network {vpc} is not isolated, 1 way out; nothing was launched:\n"
-        f"  - VPC {vpc} → internet gateway {gateway}: the internet is one route away. Detach {gateway} from the VPC, or use "
-        "a network without it"
+        f"  - VPC {vpc} → internet gateway {gateway}: the internet is one route away. Detach {gateway} from the VPC, "
+        "or use a network without it"
     )
     (network,) = ended.report["networks"]
     assert (network["isolated"], [leak["path"] for leak in network["leaks"]]) == (
@@ -106,11 +106,11 @@ def test_a_plan_that_shares_production_has_no_such_tasks_and_the_report_says_so(
 
 def test_a_network_that_nobody_prepared_or_that_leads_out_is_none():
     def context(found):
-        return {"ti": SimpleNamespace(xcom_pull=lambda task_ids, key: found)}
+        return {"ti": SimpleNamespace(xcom_pull=lambda **_: found)}
 
     said = (
-        "preflight.network has not prepared an isolated network in this run (a task that is marked as successful prepares "
-        "nothing): nothing is launched. Clear preflight.network to prepare it"
+        "preflight.network has not prepared an isolated network in this run (a task that is marked as successful "
+        "prepares nothing): nothing is launched. Clear preflight.network to prepare it"
     )
     for found in (None, {"networks": [{"proof": {"isolated": False}}]}):
         with pytest.raises(RunRefused) as refused:
