@@ -7,7 +7,10 @@ from drs_provider.recovery.identity import COPY_OF
 
 PLACE = {"subnet_id": "subnet-a", "security_group_ids": ["sg-1"], "vpc_id": "vpc-prod", "availability_zone": None}
 AGAIN = ": the launch settings were changed after preflight. Clear preflight to look again"
-OTHER = ": give the server another private_ip under drill_launch, or use network: isolated, which has production's addresses"
+OTHER = (
+    ": give the server another private_ip under drill_launch, or use network: isolated, which has production's "
+    "addresses"
+)
 
 
 def network(drill_cidr="10.20.1.0/24", **more):
