@@ -71,7 +71,7 @@ def test_a_standing_network_that_leads_out_refuses_the_drill_by_every_way(run, s
 
 
 def test_a_recovery_has_no_drill_network_and_does_not_wait_for_one(run, simulator):
-    ended = run(ISOLATED, mode="recovery", confirm="shop")
+    ended = run(ISOLATED, mode="recovery", confirm="shop", reason="fire")
 
     assert (ended.tasks["preflight.network"], ended.tasks["finish.remove_network"]) == ("skipped", "skipped")
     assert set(ended.servers.values()) == {"LAUNCHED"}
