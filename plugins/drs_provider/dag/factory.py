@@ -14,8 +14,11 @@ from drs_provider.dag.drill_network import prepare_tasks
 from drs_provider.dag.finish import finish_group
 from drs_provider.dag.form import trigger_form
 from drs_provider.dag.importing import report_problems
+from drs_provider.dag.launch_settings import ApplyWaveSettings
+from drs_provider.dag.plan_dag import PlanDag
 from drs_provider.dag.preflight import CheckPlan
 from drs_provider.dag.remembering import remember_failure
+from drs_provider.dag.steps import plan_steps
 from drs_provider.dag.waves import wave_group
 from drs_provider.graph.approvals import policy_of
 from drs_provider.plan.dependencies import wave_dependencies
@@ -51,7 +54,7 @@ def dags_of_folder(folder: Path, *, dag_file: Path) -> Iterator[DAG]:
 def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
     """Build the DAG of a plan: preflight, a task group per wave in dependency order, finish."""
     plan = runnable.plan
-    dag = DAG(
+    dag = PlanDag(
         dag_id=f"{PREFIX}{plan.name}",
         dag_display_name=plan.title or plan.name,
         description=plan.description or None,
@@ -73,6 +76,17 @@ def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
     )
     with dag:
         _wire(runnable, folder)
+    for task in dag.tasks:
+        if know := getattr(task, "know", None):  # a question: what it says depends on the whole plan
+            know(plan)
+    if plan.notify:
+        from drs_provider.dag.telling import add_notifications
+
+        add_notifications(dag, runnable)
+    if plan.rto:
+        from drs_provider.dag.deadline import deadline_alerts
+
+        dag.deadline = deadline_alerts(plan)
     # Only now: Airflow copies the form that a DAG has into every task that is added to it, two thirds of its size.
     dag.params = ParamsDict(trigger_form(plan))
     return dag
@@ -82,18 +96,28 @@ def _wire(runnable: RunnablePlan, folder: Path) -> None:
     plan = runnable.plan
     passed, approval_ids, networks = _preflight_group(runnable, folder)
     depends_on = wave_dependencies(plan)
+    opening = plan_steps(runnable, "before", approval_task_ids=approval_ids)
     waves = {wave.name: wave_group(runnable, wave, depends_on[wave.name], approval_ids) for wave in plan.waves}
-    starts = [start for wave_starts, _, _ in waves.values() for start in wave_starts]
-    cleanups, _ = finish_group(runnable, starts)
-    for name, (wave_starts, watch, firsts) in waves.items():
-        before: list[Any] = [waves[other][1] for other in depends_on[name]]
-        for first in firsts:
-            (before or [passed, *networks]) >> first
-        # Every wave, also one that others wait for: where a later one is marked by hand, the clean-up would otherwise
+    closing = plan_steps(runnable, "after", approval_task_ids=approval_ids)
+    starts = [start for wave in waves.values() for start in wave.starts]
+    settings_in = {task.target for wave in waves.values() for task in wave.ahead if isinstance(task, ApplyWaveSettings)}
+    cleanups, _ = finish_group(runnable, starts, settings_in)
+    if opening:
+        passed >> opening[0]
+    for name, wave in waves.items():
+        before: list[Any] = [waves[other].last for other in depends_on[name]]
+        for first in wave.firsts:
+            (before or [*(opening[-1:] or [passed]), *networks]) >> first
+        for task in wave.ahead:
+            [passed, *networks] >> task
+        if closing:
+            wave.last >> closing[0]
+        # Every wave, also one that others wait for: where a later task is marked by hand, the clean-up would otherwise
         # start beside waves that still run. So would it beside the other starts of a wave whose first start fails.
-        watch >> cleanups
-        for start in wave_starts if len(wave_starts) > 1 else ():
-            start >> cleanups
+        for task in (*wave.ahead, *(wave.chain[:-1] if wave.is_long else ()), wave.last):
+            task >> cleanups
+    for task in (*opening, *closing):
+        task >> cleanups
 
 
 def _preflight_group(

@@ -1,7 +1,7 @@
 """The tasks after the waves: clean up, write the report, say the verdict."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,14 +9,16 @@ from airflow.sdk import BaseOperator, ObjectStoragePath, TaskGroup, TriggerRule
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from drs_provider.dag.conducting import LAUNCH
 from drs_provider.dag.drill_network import remove_tasks
 from drs_provider.dag.evidence import collect
-from drs_provider.dag.waves import LAUNCH
+from drs_provider.dag.launch_settings import RESTORE, RestoreSettings
 from drs_provider.graph.request import is_drill
 from drs_provider.graph.roster import Target, targets_of
 from drs_provider.operators.cleanup import DrsTerminateRecoveryInstancesOperator
 from drs_provider.plan.reading import RunnablePlan
 from drs_provider.recovery.identity import RUN, run_key
+from drs_provider.recovery.takeover import LOOK_BACK
 from drs_provider.reporting.location import reports_location
 
 GOOD = ("passed", "completed", "completed_with_exceptions")
@@ -51,11 +53,12 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
             if launch and launch["aws_conn_id"] == self.target.aws_conn_id and launch["region"] == self.hook.region
             for job in launch["jobs"]
         }
-        ours = run_key(dag_run.dag_id, dag_run.run_id)
+        continued = context["params"].get("continue_run")
+        ours = {run_key(dag_run.dag_id, dag_run.run_id), *([continued] if continued else ())}
         # Not start_date alone: Airflow moves it when an ended run is cleared, past the jobs of its first start.
         began = min(dag_run.run_after, dag_run.start_date or dag_run.run_after)
-        recent = self.hook.jobs_since(began - _CLOCKS_DIFFER)
-        tagged = {job["jobID"] for job in recent if job.get("tags", {}).get(RUN) == ours}
+        recent = self.hook.jobs_since(began - (LOOK_BACK if continued else _CLOCKS_DIFFER))
+        tagged = {job["jobID"] for job in recent if job.get("tags", {}).get(RUN) in ours}
         self.job_ids = sorted(known | tagged)
         super().prepare(context)
 
@@ -105,8 +108,13 @@ class SayVerdict(BaseOperator):
         return str(report["verdict"])
 
 
-def finish_group(runnable: RunnablePlan, starts: Sequence[BaseOperator]) -> tuple[list[BaseOperator], BaseOperator]:
-    """Build the group in the current DAG; return the tasks that wait for all waves, and the one that ends the run."""
+def finish_group(
+    runnable: RunnablePlan, starts: Sequence[BaseOperator], settings_in: Collection[Target] = ()
+) -> tuple[list[BaseOperator], BaseOperator]:
+    """Build the group in the current DAG; return the tasks that wait for all waves, and the one that ends the run.
+
+    :param settings_in: accounts and Regions in which a drill changes launch settings, to be put back
+    """
     with TaskGroup(
         "finish", group_display_name="Finish", tooltip="Clean up the drill, write the report, say the verdict"
     ):
@@ -131,6 +139,17 @@ def finish_group(runnable: RunnablePlan, starts: Sequence[BaseOperator]) -> tupl
             retries=0,
         )
         cleanups >> report >> verdict
+        restores: list[BaseOperator] = []
+        for number, target in enumerate(targets_of(list(runnable.groups.values())), start=1):
+            if target in settings_in:
+                restore = RestoreSettings(
+                    task_id=RESTORE if number == 1 else f"{RESTORE}_{number}",
+                    task_display_name="Restore settings" if number == 1 else f"Restore settings ({target.region})",
+                    target=target,
+                    retries=3,
+                ).as_teardown()
+                cleanups[number - 1] >> restore >> report
+                restores.append(restore)
         for network in networks:
-            cleanups >> network >> report
+            (restores or cleanups) >> network >> report
     return cleanups, verdict

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
 
+from drs_provider.dag.looking import Occasion, look_deeper
 from drs_provider.errors import AccessDenied, NotFound, NotInitialized, PreflightRefused, RunRefused
 from drs_provider.graph.approvals import is_needed, policy_of, too_few
 from drs_provider.graph.request import DRILL, RunRequest, read_request
@@ -19,11 +20,14 @@ from drs_provider.graph.roster import Roster, RosterServer, Target, call_roll, t
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.plan.reading import RunnablePlan, read_folder
 from drs_provider.recovery.points import Point, in_words, point_of, skew, why_pinned
+from drs_provider.recovery.survey_table import Row, grouped, refused_table, row_of, table
 from drs_provider.recovery.times import words
 
 if TYPE_CHECKING:
     from drs_provider.aws.hook import DrsHook
+    from drs_provider.aws.launch_settings import LaunchSettingsHook
     from drs_provider.recovery.readiness import Finding
+    from drs_provider.recovery.settings_candidates import SettingsFinding
 
 PREFLIGHT_TASK = "preflight.check"
 PREFLIGHT = "preflight"
@@ -94,7 +98,7 @@ class CheckPlan(BaseOperator):
         for line in survey.table():
             self.log.info("%s", line)
         if survey.refusals:
-            raise AirflowFailException(str(PreflightRefused(plan.name, survey.refusals)))
+            raise AirflowFailException(survey.refusal())
         idle = [] if survey.needs_approval else list(self.approval_task_ids)
         idle += [] if request.mode == DRILL else list(self.drill_task_ids)
         if idle:
@@ -105,10 +109,10 @@ class CheckPlan(BaseOperator):
         return tuple(group for name, group in groups.items() if name not in self.runnable.groups)
 
 
-def _hook(target: Target) -> "DrsHook":
-    from drs_provider.aws.hook import DrsHook
+def _hook(target: Target) -> "LaunchSettingsHook":
+    from drs_provider.aws.launch_settings import LaunchSettingsHook
 
-    return DrsHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None)
+    return LaunchSettingsHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None)
 
 
 class Survey:
@@ -125,13 +129,17 @@ class Survey:
     ) -> None:
         self.runnable, self.other_groups, self.request, self.now = runnable, other_groups, request, now
         self.triggered_by = triggered_by
-        self.findings: list[Finding] = []
+        self.findings: list[Finding | SettingsFinding] = []
+        self.placements: dict[tuple[Target, str], dict[str, Any]] = {}
         self.points: dict[tuple[Target, str], Point] = {}
         self.problems: list[str] = []
+        self.notes: list[str] = []
+        self.seen: dict[tuple[Target, str], tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]] = {}
         self.roster = Roster({}, (), ())
         self.quotas: dict[str, Any] = {}
+        self.continued: list[Mapping[str, Any]] = []
 
-    def take(self, hook_of: Callable[[Target], "DrsHook"]) -> "Survey":
+    def take(self, hook_of: Callable[[Target], "LaunchSettingsHook"]) -> "Survey":
         """Ask every account and Region of the plan; ``hook_of`` gives the hook of one."""
         targets = targets_of(list(self.runnable.groups.values()))
         found = {}
@@ -145,22 +153,31 @@ class Survey:
             self.problems += self.roster.problems
             for target, servers in found.items():
                 self._check_target(target, servers, hook_of(target))
+        self.problems += self._wrongly_continued()
         policy = policy_of(self.runnable.plan.recovery)
         if self.needs_approval and policy and (problem := too_few(policy, triggered_by=self.triggered_by)):
             self.problems.append(problem)
         return self
 
-    def _check_target(self, target: Target, found: Sequence[Mapping[str, Any]], hook: "DrsHook") -> None:
+    def _check_target(self, target: Target, found: Sequence[Mapping[str, Any]], hook: "LaunchSettingsHook") -> None:
         from drs_provider.recovery.readiness import assess
+        from drs_provider.recovery.takeover import LOOK_BACK, jobs_of
 
         here = [server for server in self.roster.servers if server.target == target]
         described = {str(server["sourceServerID"]): server for server in found}
         known = [server.server_id for server in here if server.known]
-        self.quotas[str(target)] = asdict(hook.quotas())
-        busy = busy_servers(hook.jobs_since(self.now - _LONGEST_JOB))
+        quotas = hook.quotas()
+        self.quotas[str(target)] = asdict(quotas)
+        key = self.request.continue_run
+        jobs = hook.jobs_since(self.now - (LOOK_BACK if key else _LONGEST_JOB))
+        continued = {job["jobID"]: job for job in (jobs_of(jobs, key) if key else ())}
+        self.continued += continued.values()
+        busy = busy_servers(job for job in jobs if job["jobID"] not in continued)
         live: dict[str, list[Mapping[str, Any]]] = {}
-        for instance in hook.recovery_instances(source_server_ids=known) if known else ():
-            live.setdefault(instance["sourceServerID"], []).append(instance)
+        instances = hook.recovery_instances(source_server_ids=known) if known else ()
+        for instance in instances:
+            if instance.get("jobID") not in continued:  # the instances of a run that is continued stay
+                live.setdefault(instance["sourceServerID"], []).append(instance)
         newest = newest_points(hook, known, self.request.as_of)
         for server in here:
             why = why_pinned(described.get(server.server_id), mode=self.request.mode, as_of=self.request.as_of)
@@ -178,6 +195,59 @@ class Survey:
                 replace_live_instances=self.request.replace_live_instances,
                 as_of=self.request.as_of,
             )
+            self.seen[target, server.server_id] = described.get(server.server_id), newest.get(server.server_id)
+        self._check_settings(target, {server.server_id: server.settings for server in here if server.known}, hook)
+        deeper = look_deeper(hook, self._occasion(target), quotas=quotas, jobs=jobs, instances=instances)
+        self.findings += deeper.findings
+        self.notes += deeper.notes
+
+    def _occasion(self, target: Target) -> Occasion:
+        waves = {
+            wave: here
+            for wave, servers in self.roster.waves.items()
+            if (here := [server for server in servers if server.target == target])
+        }
+        settings = {one.server_id: one.settings for servers in waves.values() for one in servers}
+        checked = frozenset(server for where, server in self.placements if where == target)
+        return Occasion(str(target), self.request.mode, waves, settings, checked)
+
+    def _check_settings(
+        self, target: Target, settings: Mapping[str, Mapping[str, Any]], hook: "LaunchSettingsHook"
+    ) -> None:
+        """Hold every value that a launch will use against EC2 and IAM, and note where each server will land.
+
+        What the plan itself sets refuses both modes. What is wrong in DRS already refuses a drill and warns in a
+        recovery: its launch may fail, and the others' must not wait for that.
+        """
+        from drs_provider.operators.settings_applying import ensure_sound
+        from drs_provider.operators.settings_survey import survey
+        from drs_provider.recovery.settings import normal
+        from drs_provider.recovery.settings_placement import placement
+
+        try:
+            ensure_sound(settings)
+        except RunRefused as refusal:
+            self.problems.append(f"{target}: {refusal}")
+            return
+        try:
+            found = survey(hook, settings, whole=True)
+        except AccessDenied as refusal:
+            self.problems.append(f"{target}: the launch settings cannot be looked at: {refusal}")
+            return
+        for finding in found.findings:
+            hard = self.request.mode == DRILL or normal(settings[finding.server_id])
+            self.findings.append(finding if hard else replace(finding, severity="warning"))
+        for one in found.standings:
+            self.placements[target, one.server_id] = placement(one.candidate, found.around)
+
+    def _wrongly_continued(self) -> Iterable[str]:
+        from drs_provider.recovery.takeover import mode_of
+
+        key, plan = self.request.continue_run, self.runnable.plan.name
+        if key and not self.continued and not self.problems:
+            yield f"continue_run: no job of a run with the key {key} is in the cloud; see drs takeover {plan}"
+        for mode in {mode_of(job) for job in self.continued} - {self.request.mode}:
+            yield f"continue_run: run {key} is a {mode} and cannot go on as a {self.request.mode}"
 
     def _max_lag(self) -> timedelta | None:
         plan = self.runnable.plan
@@ -207,9 +277,31 @@ class Survey:
     @property
     def refusals(self) -> list[str]:
         """Every reason not to launch, one line each."""
-        from drs_provider.recovery.readiness import refusals
+        return [*self.problems, *grouped([one for one in self.findings if one.severity == "refusal"])]
 
-        return [*self.problems, *(str(finding) for finding in refusals(self.findings))]
+    @property
+    def rows(self) -> list[Row]:
+        """Every server of the run with what was seen of it and what speaks against it."""
+        against: dict[str, list[Finding | SettingsFinding]] = {}
+        for finding in self.findings:
+            against.setdefault(finding.server_id, []).append(finding)
+        return [
+            row_of(
+                wave,
+                server.hostname,
+                *self.seen.get((server.target, server.server_id), (None, None)),
+                against.get(server.server_id, ()),
+            )
+            for wave, servers in self.roster.waves.items()
+            for server in servers
+        ]
+
+    def refusal(self) -> str:
+        """Word why nothing is launched: every reason, and the refused servers as a table."""
+        lines = refused_table(self.rows, now=self.now)
+        return "\n".join(
+            [str(PreflightRefused(self.runnable.plan.name, self.refusals)), *(["", *lines] if lines else [])]
+        )
 
     def table(self) -> list[str]:
         """What goes into the task's log: the waves and their servers, then every finding."""
@@ -220,7 +312,11 @@ class Survey:
         lines += [f"  excluded: {server.hostname} ({server.server_id})" for server in self.roster.excluded]
         lines += self._points_in_words()
         lines += [f"  refusal: {problem}" for problem in self.problems]
-        lines += [f"  {finding.severity}: {finding}" for finding in self.findings]
+        for severity in ("refusal", "warning"):
+            said = grouped([one for one in self.findings if one.severity == severity])
+            lines += [f"  {severity}: {line}" for line in said]
+        lines += [f"  {note}" for note in self.notes]
+        lines += [f"  {line}" for line in table(self.rows, now=self.now)] if self.roster.servers else []
         return lines
 
     def _points_in_words(self) -> list[str]:
@@ -243,21 +339,35 @@ class Survey:
             "reason": self.request.reason,
             "point_in_time": self.request.point_in_time,
             "replace_live_instances": self.request.replace_live_instances,
+            "continue_run": self.request.continue_run,
             "checked_at": self.now.isoformat(),
             "quotas": self.quotas,
             "skew_seconds": skew(self.points.values()).total_seconds() if self.points else None,
             "too_old": self.too_old,
             "needs_approval": self.needs_approval,
+            "notes": list(self.notes),
             "findings": [
                 *({"severity": "refusal", "what": problem, "next_step": ""} for problem in self.problems),
                 *(_finding(finding) for finding in self.findings),
             ],
             "excluded": [server.as_json() for server in self.roster.excluded],
             "waves": {
-                wave: {"selected": wave in self.request.waves, "targets": _by_target(servers, self.points)}
+                wave: {"selected": wave in self.request.waves, "targets": self._by_target(servers)}
                 for wave, servers in self.roster.waves.items()
             },
         }
+
+    def _by_target(self, servers: Iterable[RosterServer]) -> list[dict[str, Any]]:
+        parts: dict[Target, list[dict[str, Any]]] = {}
+        for server in servers:
+            key = (server.target, server.server_id)
+            pinned = {"point": self.points[key].as_json()} if key in self.points else {}
+            facts = {**server.as_json(), "placement": self.placements.get(key, {}), **pinned}
+            parts.setdefault(server.target, []).append(facts)
+        return [
+            {"aws_conn_id": target.aws_conn_id, "region": target.region, "servers": members}
+            for target, members in parts.items()
+        ]
 
 
 def busy_servers(jobs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -272,20 +382,8 @@ def busy_servers(jobs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     }
 
 
-def _by_target(servers: Iterable[RosterServer], points: Mapping[tuple[Target, str], Point]) -> list[dict[str, Any]]:
-    parts: dict[Target, list[dict[str, Any]]] = {}
-    for server in servers:
-        point = points.get((server.target, server.server_id))
-        pinned = {"point": point.as_json()} if point else {}
-        parts.setdefault(server.target, []).append({**server.as_json(), **pinned})
-    return [
-        {"aws_conn_id": target.aws_conn_id, "region": target.region, "servers": members}
-        for target, members in parts.items()
-    ]
-
-
-def _finding(finding: "Finding") -> dict[str, str]:
-    return {key: value for key, value in asdict(finding).items() if key != "rule"}
+def _finding(finding: "Finding | SettingsFinding") -> dict[str, str]:
+    return {key: value for key, value in asdict(finding).items() if key not in ("rule", "kind", "detail")}
 
 
 def newest_points(hook: "DrsHook", server_ids: Sequence[str], as_of: datetime | None) -> dict[str, Any]:

@@ -9,7 +9,10 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, field_validator
 
-WaveState = Literal["not_started", "skipped", "running", "launched", "completed_with_exceptions", "failed"]
+WaveState = Literal["not_started", "skipped", "running", "launched", "done", "completed_with_exceptions", "failed"]
+"""``done`` is said of waves that have steps and nothing to launch."""
+StepState = Literal["succeeded", "failed", "skipped", "running", "not_started", "unproven"]
+"""``unproven``: its task is green, and nothing is recorded of it: somebody marked it."""
 CleanupState = Literal["done", "nothing_to_do", "incomplete", "not_run"]
 
 
@@ -88,6 +91,8 @@ class JobEvidence(EvidencePart):
     ended_at: AwareDatetime | None = None
     adopted: bool = False
     """Found by its tags instead of started: an earlier try of the task had already started it."""
+    attempt: int = 1
+    """Rises when failed servers are launched again, by the wave itself or because a person asked for it."""
     servers: tuple[str, ...] = ()
     console_url: str | None = None
 
@@ -104,7 +109,43 @@ class PinnedPoint(ForeignPart):
 
     snapshot_id: str
     at: AwareDatetime
-    why: Literal["point_in_time", "source_unreachable"]
+    why: Literal["point_in_time", "source_unreachable", "older_point"]
+
+
+class SettingsChange(ForeignPart):
+    """One launch setting that differed from what the run wants, and was changed before the launch."""
+
+    field: str
+    was: JsonValue = None
+    now: JsonValue = None
+
+
+class Difference(ForeignPart):
+    """One thing about an instance that is not what its launch settings asked for."""
+
+    field: str
+    wanted: JsonValue = None
+    found: JsonValue = None
+
+
+class EarlierTry(ForeignPart):
+    """A launch of a server that failed before the one that counts, and how the next one differed."""
+
+    job_id: str
+    reason: str
+    how: str
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
+    before: str | None = None
+
+
+class LaunchActionRun(EvidencePart):
+    """What became of one DRS launch action on a launched server."""
+
+    name: str
+    status: str
+    """DRS's word: ``SUCCEEDED``, ``FAILED``, ``IN_PROGRESS``."""
+    optional: bool = True
+    reason: str | None = None
 
 
 class ServerEvidence(EvidencePart):
@@ -129,11 +170,49 @@ class ServerEvidence(EvidencePart):
     reason: str | None = None
     """Why it is not usable. A server that was launched and has a reason is counted as failed."""
     events: tuple[JobEvent, ...] = ()
+    order: int = 1
+    """Its boot order in its group."""
+    settings_changed: tuple[SettingsChange, ...] = ()
+    tries: tuple[EarlierTry, ...] = ()
+    protected: bool | None = None
+    """Whether EC2 termination protection was switched on; ``None``: nobody looked."""
+    not_protected: str | None = None
+    """Why it could not be switched on although it should have been."""
+    differences: tuple[Difference, ...] = ()
+    actions: tuple[LaunchActionRun, ...] = ()
 
     @field_validator("status")
     @classmethod
     def _as_drs_spells_it(cls, status: str) -> str:
         return status.upper()
+
+
+class StepInstance(ForeignPart):
+    """What became of a step on one instance."""
+
+    instance_id: str
+    hostname: str = ""
+    succeeded: bool
+    status: str = ""
+    exit_code: int | None = None
+    output: str = ""
+
+
+class StepEvidence(EvidencePart):
+    """What became of one step; ``summary`` and ``output`` are bounded where they are recorded."""
+
+    name: str
+    kind: str
+    task: str
+    side: Literal["before", "after"]
+    on_failure: Literal["fail", "continue"] = "fail"
+    state: StepState
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    attempts: int = 0
+    summary: str = ""
+    output: str = ""
+    instances: tuple[StepInstance, ...] = ()
 
 
 class WaveEvidence(EvidencePart):
@@ -148,6 +227,7 @@ class WaveEvidence(EvidencePart):
     state_reason: str | None = None
     jobs: tuple[JobEvidence, ...] = ()
     servers: tuple[ServerEvidence, ...] = ()
+    steps: tuple[StepEvidence, ...] = ()
 
 
 class TerminatedInstance(ForeignPart):
@@ -217,6 +297,22 @@ class Wait(EvidencePart):
     outcome: Literal["approved", "rejected", "continued", "stopped", "expired", "unanswered", "over"]
 
 
+class NotificationRecord(ForeignPart):
+    """One message to one receiver: what was told to whom, when, or why not."""
+
+    event: str
+    wave: str | None = None
+    kind: str
+    """``sns``, ``webhook`` or ``email``."""
+    target: str
+    """The topic, the name of the connection, or how many addresses: no secret and no address of a person."""
+    at: AwareDatetime
+    outcome: Literal["sent", "failed"]
+    tries: int
+    why: str | None = None
+    """Why it was not sent."""
+
+
 class RunEvidence(EvidencePart):
     """All that is known about a run when its report is written."""
 
@@ -228,6 +324,9 @@ class RunEvidence(EvidencePart):
     networks: tuple[NetworkEvidence, ...] = ()
     errors: tuple[TaskError, ...] = ()
     waits: tuple[Wait, ...] = ()
+    steps: tuple[StepEvidence, ...] = ()
+    """The plan's own, around its waves."""
+    notifications: tuple[NotificationRecord, ...] = ()
     cancelled: str | None = None
     """Who ended the run before its end and how, without a full stop; ``None``: nobody did."""
     finished_at: AwareDatetime

@@ -23,6 +23,7 @@ from drs_provider.reporting.result import (
     WaveReport,
 )
 from drs_provider.reporting.standing import standing_of
+from drs_provider.reporting.steps import reported
 from drs_provider.reporting.story import timeline_of
 from drs_provider.reporting.verdict import judge
 
@@ -54,6 +55,8 @@ def measure(evidence: RunEvidence) -> RunReport:
         critical_path=path,
         dead_times=dead_times_of(waves, evidence.waits),
         waits=evidence.waits,
+        steps=reported(evidence.steps),
+        notifications=evidence.notifications,
         cleanup=_cleanup(evidence.cleanup),
         networks=evidence.networks,
         preflight=evidence.preflight,
@@ -81,6 +84,7 @@ def _wave(wave: WaveEvidence, run_started_at: datetime) -> WaveReport:
         rpo_seconds=worst([server.rpo_seconds for server in expected]),
         jobs=wave.jobs,
         servers=servers,
+        steps=reported(wave.steps),
     )
 
 
@@ -102,10 +106,17 @@ def _server(server: ServerEvidence, wave: WaveEvidence, run_started_at: datetime
         point=server.point,
         job_id=job.job_id if job else server.job_id,
         reason=server.reason,
+        actions=server.actions,
         launched_at=at,
         rto_seconds=_seconds(run_started_at, at),
         rpo_seconds=_rpo_seconds(server, created_at) if is_there else None,
         phases=split(server.events, created_at),
+        order=server.order,
+        settings_changed=server.settings_changed,
+        tries=server.tries,
+        protected=server.protected,
+        not_protected=server.not_protected,
+        differences=server.differences,
     )
 
 

@@ -10,11 +10,18 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from drs_provider.reporting.evidence import (
     CleanupState,
+    Difference,
+    EarlierTry,
     JobEvidence,
+    LaunchActionRun,
     NetworkEvidence,
+    NotificationRecord,
     PinnedPoint,
     PreflightEvidence,
     RunFacts,
+    SettingsChange,
+    StepInstance,
+    StepState,
     TaskError,
     TerminatedInstance,
     Wait,
@@ -95,6 +102,31 @@ class ServerReport(ReportPart):
     rto_seconds: float | None = None
     rpo_seconds: float | None = None
     phases: Phases = Phases()
+    order: int = 1
+    settings_changed: tuple[SettingsChange, ...] = ()
+    tries: tuple[EarlierTry, ...] = ()
+    protected: bool | None = None
+    not_protected: str | None = None
+    differences: tuple[Difference, ...] = ()
+    actions: tuple[LaunchActionRun, ...] = ()
+
+
+class StepReport(ReportPart):
+    """One step: how it ended, how long it took over all its attempts, and the end of what it put out."""
+
+    name: str
+    kind: str
+    task: str
+    side: Literal["before", "after"]
+    on_failure: Literal["fail", "continue"]
+    state: StepState
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    duration_seconds: float | None = None
+    attempts: int = 0
+    summary: str = ""
+    output: str = ""
+    instances: tuple[StepInstance, ...] = ()
 
 
 class WaveReport(ReportPart):
@@ -114,6 +146,7 @@ class WaveReport(ReportPart):
     on_critical_path: bool = False
     jobs: tuple[JobEvidence, ...] = ()
     servers: tuple[ServerReport, ...] = ()
+    steps: tuple[StepReport, ...] = ()
 
 
 class DeadTime(ReportPart):
@@ -202,6 +235,9 @@ class RunReport(ReportPart):
     critical_path: CriticalPath = CriticalPath()
     dead_times: tuple[DeadTime, ...] = ()
     waits: tuple[Wait, ...] = ()
+    steps: tuple[StepReport, ...] = ()
+    """The plan's own, around its waves."""
+    notifications: tuple[NotificationRecord, ...] = ()
     cleanup: CleanupReport
     networks: tuple[NetworkEvidence, ...] = ()
     preflight: PreflightEvidence | None = None
