@@ -99,8 +99,8 @@ class NotIsolated(RunRefused):
         ways = f"{count} way{'s'[: count != 1]}"
         if self.launched:
             return (
-                f"drill network {', '.join(self.leaks)} was opened while the drill ran, {ways} out at its end; what the "
-                f"drill's servers did outside is not known:\n{lines}"
+                f"drill network {', '.join(self.leaks)} was opened while the drill ran, {ways} out at its end; what "
+                f"the drill's servers did outside is not known:\n{lines}"
             )
         return f"drill network {', '.join(self.leaks)} is not isolated, {ways} out; nothing was launched:\n{lines}"
 

@@ -240,7 +240,7 @@ def test_a_try_after_a_lost_answer_goes_on_with_what_is_there(world, operation):
 def test_of_two_networks_that_were_made_at_once_one_stays(world):
     plan = blueprint(world.hook.production(world.vpc, ()), [world.prod])
     rival = [*[{"Key": key, "Value": value} for key, value in TAGS.items()], {"Key": COPY_OF, "Value": world.vpc}]
-    known = world.hook._copies_of
+    known = world.hook._copies_of  # (the other try appears between the look and the making)
     looks = []
 
     def look(production, run):
@@ -601,9 +601,9 @@ def test_a_network_that_is_opened_while_the_drill_runs_makes_the_end_red(world):
         remove(world, context, network=network)
 
     assert str(red.value) == (
-        f"drill network {vpc} was opened while the drill ran, 1 way out at its end; what the drill's servers did outside "
-        f"is not known:\n  - VPC {vpc} → internet gateway {gateway}: the internet is one route away. Detach {gateway} from "
-        "the VPC, or use a network without it"
+        f"drill network {vpc} was opened while the drill ran, 1 way out at its end; what the drill's servers did "
+        f"outside is not known:\n  - VPC {vpc} → internet gateway {gateway}: the internet is one route away. Detach "
+        f"{gateway} from the VPC, or use a network without it"
     )
     assert context["pushed"]["removed"]["proofs"][0]["changed"] == ["internet gateways"]
     assert world.hook.parts_of(TAGS[RUN]).ids == ()
@@ -672,5 +672,6 @@ def test_the_production_network_is_no_drill_network(world):
         prepare(world, network=world.vpc)
 
     assert str(refused.value) == (
-        f"drill.network names {world.vpc}, which is where the servers are recovered to: a drill network must be another VPC"
+        f"drill.network names {world.vpc}, which is where the servers are recovered to: a drill network must be "
+        "another VPC"
     )

@@ -377,7 +377,7 @@ HARMLESS = {
     "a gateway endpoint that no route table knows": adding(
         "vpc_endpoints", endpoint("vpce-1", f"{_AWS}.s3", "Gateway", RouteTableIds=[])
     ),
-    "a deleted endpoint": adding("vpc_endpoints", endpoint("vpce-1", f"{_AWS}.sqs") | {"State": "deleted"}),
+    "a deleted endpoint": adding("vpc_endpoints", {**endpoint("vpce-1", f"{_AWS}.sqs"), "State": "deleted"}),
     "a rejected peering": adding("peerings", {**_PEER, "Status": {"Code": "rejected"}}),
     "a detached internet gateway": adding("internet_gateways", {**_IGW, "Attachments": []}),
     "a private channel of the agent": adding(

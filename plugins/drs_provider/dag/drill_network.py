@@ -120,7 +120,7 @@ def has_network(plan: RecoveryPlan) -> bool:
 
 
 def prepare_tasks(runnable: RunnablePlan) -> list[PrepareNetwork]:
-    """Build the tasks of the group ``preflight`` in the current DAG, one for each account and Region; none if shared."""
+    """Build the tasks of ``preflight`` in the current DAG, one for each account and Region; none if shared."""
     plan = runnable.plan
     if not has_network(plan):
         return []
@@ -139,7 +139,7 @@ def prepare_tasks(runnable: RunnablePlan) -> list[PrepareNetwork]:
 
 
 def remove_tasks(runnable: RunnablePlan) -> list[Any]:
-    """Build the teardowns of the group ``finish`` in the current DAG, one for each account and Region; none if shared."""
+    """Build the teardowns of ``finish`` in the current DAG, one for each account and Region; none if shared."""
     if not has_network(runnable.plan):
         return []
     return [

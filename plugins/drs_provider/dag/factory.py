@@ -135,7 +135,7 @@ def _wire(dag: DAG, runnable: RunnablePlan, folder: Path) -> None:
 def _preflight_group(
     runnable: RunnablePlan, folder: Path
 ) -> tuple[BaseOperator, tuple[str, ...], Sequence[BaseOperator]]:
-    """Build the group before the waves; return the task that ends it, the ids of its approvals, and what a drill adds."""
+    """Build the group before the waves; return what ends it, the ids of its approvals, and what a drill adds."""
     plan = runnable.plan
     policy = policy_of(plan.recovery)
     numbers = range(1, policy.required + 1) if policy else ()

@@ -48,8 +48,8 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
     network is used as it is, with copies of the security groups in it. Everything that is made carries the tags of the
     run, so it is made once however often the task runs, and found by :class:`DrsRemoveDrillNetworkOperator`.
 
-    The proof looks at all that EC2, Route 53 and VPC Lattice say about the network. One way out, and the task fails with
-    NotIsolated, which names them all. The result lies in XCom under ``network``, also then.
+    The proof looks at all that EC2, Route 53 and VPC Lattice say about the network. One way out, and the task fails
+    with NotIsolated, which names them all. The result lies in XCom under ``network``, also then.
 
     Returns that result: ``{"kind", "region", "checked_at", "networks": [{"production_vpc", "vpc_id", "subnets",
     "security_groups", "default", "cidrs", "proof", …}]}``; ``recovery.drill_network.in_drill_network`` reads it.
@@ -63,7 +63,7 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
     """
 
     template_fields: Sequence[str] = (*AWS_FIELDS, "source_server_ids", "placements", "network")
-    template_fields_renderers = {"source_server_ids": "json", "placements": "json"}  # noqa: RUF012  (Airflow's own form)
+    template_fields_renderers = {"source_server_ids": "json", "placements": "json"}  # noqa: RUF012  (Airflow's form)
     ui_color = "#d9ead3"
     ui_fgcolor = "#1d3317"
 

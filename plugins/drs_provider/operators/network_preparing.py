@@ -61,7 +61,7 @@ class Preparing:
         }
 
     def _resolved(self, placements: Mapping[str, Mapping[str, Any]], default: str | None) -> dict[str, dict[str, Any]]:
-        """Fill in the VPC of every placement: its subnet's, else the default VPC, where DRS launches without a subnet."""
+        """Fill in the VPC of every placement: its subnet's, else the default VPC, where DRS then launches."""
         unknown = sorted(
             {one["subnet_id"] for one in placements.values() if one.get("subnet_id") and not one.get("vpc_id")}
         )
@@ -109,8 +109,8 @@ class Preparing:
         missing = [one for one in (*subnets, *groups) if one not in known]
         if missing:
             raise RunRefused(
-                f"VPC {production.vpc['VpcId']} has no {', '.join(missing)}, which launch settings name: a recovery would "
-                "fail there too. Correct the launch settings"
+                f"VPC {production.vpc['VpcId']} has no {', '.join(missing)}, which launch settings name: a recovery "
+                "would fail there too. Correct the launch settings"
             )
 
     def _isolated(
@@ -126,8 +126,8 @@ class Preparing:
         """Prove first: nothing is made in a network that leads out."""
         if production.vpc["VpcId"] == self.network:
             raise RunRefused(
-                f"drill.network names {self.network}, which is where the servers are recovered to: a drill network must be "
-                "another VPC"
+                f"drill.network names {self.network}, which is where the servers are recovered to: a drill network "
+                "must be another VPC"
             )
         facts = self.hook.network_facts(self.network)
         proof = prove(facts)

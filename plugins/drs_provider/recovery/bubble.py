@@ -1,4 +1,4 @@
-"""What an isolated copy of a production network looks like: the same addresses, the same groups, and nothing outside."""
+"""What an isolated copy of a production network looks like: its addresses, its groups, and nothing outside."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -122,8 +122,8 @@ def in_drill_network(placement: Mapping[str, Any], settings: Mapping[str, Any], 
     if subnet is None or not groups or None in groups:
         missing = wanted or "the default subnet" if subnet is None else "its security groups"
         raise RunRefused(
-            f"the drill network {part['vpc_id']} has nothing that stands for {missing}: the launch settings were changed "
-            "after preflight. Clear preflight to look again"
+            f"the drill network {part['vpc_id']} has nothing that stands for {missing}: the launch settings were "
+            "changed after preflight. Clear preflight to look again"
         )
     found: dict[str, Any] = {"subnet_id": subnet, "security_group_ids": sorted(set(groups))}
     cidr = part["cidrs"].get(subnet)
@@ -144,8 +144,8 @@ def part_of(placement: Mapping[str, Any], network: Network) -> Mapping[str, Any]
         ):
             return one
     raise RunRefused(
-        f"no drill network was prepared for {vpc or subnet or 'the default VPC'}: the launch settings were changed after "
-        "preflight. Clear preflight to look again"
+        f"no drill network was prepared for {vpc or subnet or 'the default VPC'}: the launch settings were changed "
+        "after preflight. Clear preflight to look again"
     )
 
 

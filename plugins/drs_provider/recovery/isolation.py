@@ -170,10 +170,26 @@ _PASSING = frozenset(
 """Members that change without the network becoming another one."""
 
 
+_DECIDING: Mapping[str, tuple[str, ...]] = {
+    "vpc_endpoints": (
+        "VpcEndpointId",
+        "VpcEndpointType",
+        "ServiceName",
+        "PolicyDocument",
+        "RouteTableIds",
+        "SubnetIds",
+        "ResourceConfigurationArn",
+        "ServiceNetworkArn",
+    ),
+    "network_interfaces": ("NetworkInterfaceId", "OwnerId", "InterfaceType", "RequesterId", "SubnetId"),
+}
+"""What of an answer counts in its fingerprint, where the rest comes and goes while a thing is being made."""
+
+
 def _print(name: str, answers: Iterable[Answer], account: str) -> str:
     # Every launch and termination adds or takes away an interface that is nobody's but the account's own.
     kept = [
-        _lasting(one, deep=name == "route_tables")
+        _lasting({key: one[key] for key in _DECIDING.get(name, one) if key in one}, deep=name == "route_tables")
         for one in answers
         if name != "network_interfaces" or is_of_a_service(one) or one.get("OwnerId", account) != account
     ]

@@ -55,7 +55,7 @@ def _foreign_owners(facts: NetworkFacts) -> Iterator[Leak]:
     if owner and owner != facts.account:
         yield Leak(
             path=f"VPC {facts.vpc_id} → account {owner}",
-            what="the VPC belongs to another account, whose gateways, peerings and endpoints cannot all be seen from here",
+            what="the VPC belongs to another account, whose gateways and peerings cannot all be seen from here",
             next_step="Use a drill network of the recovery account itself",
         )
     for subnet in facts.subnets:
@@ -81,30 +81,23 @@ def _gateways(facts: NetworkFacts, named: frozenset[str]) -> Iterator[Leak]:
 
 def _attached(facts: NetworkFacts) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield the id of every gateway, attachment and peering in force, with what stands behind it."""
-    for one in facts.internet_gateways:
-        if _is_attached(facts, one.get("Attachments")):
-            yield one["InternetGatewayId"], ()
-    for one in facts.egress_only_gateways:
-        if _is_attached(facts, one.get("Attachments")):
-            yield one["EgressOnlyInternetGatewayId"], ()
-    for one in facts.carrier_gateways:
-        if one.get("State") not in _GONE:
-            yield one["CarrierGatewayId"], ()
-    for one in facts.nat_gateways:
-        if one.get("State") not in _GONE:
-            yield one["NatGatewayId"], ()
-    for one in facts.vpn_gateways:
-        if one.get("State") not in _GONE and _is_attached(facts, one.get("VpcAttachments")):
-            yield one["VpnGatewayId"], tuple(behind_gateway(facts, one["VpnGatewayId"]))
+    for answers, key, attachments in (
+        (facts.internet_gateways, "InternetGatewayId", "Attachments"),
+        (facts.egress_only_gateways, "EgressOnlyInternetGatewayId", "Attachments"),
+        (facts.carrier_gateways, "CarrierGatewayId", ""),
+        (facts.nat_gateways, "NatGatewayId", ""),
+        (facts.vpn_gateways, "VpnGatewayId", "VpcAttachments"),
+        (facts.local_gateway_associations, "LocalGatewayId", ""),
+    ):
+        for one in answers:
+            if one.get("State") not in _GONE and (not attachments or _is_attached(facts, one.get(attachments))):
+                yield one[key], tuple(behind_gateway(facts, one[key]))
     for one in facts.transit_gateway_attachments:
         if one.get("State") not in _GONE:
             yield one["TransitGatewayId"], (f"attachment {one['TransitGatewayAttachmentId']}",)
     for one in facts.peerings:
         if (one.get("Status") or {}).get("Code") not in _GONE:
             yield one["VpcPeeringConnectionId"], (other_side(facts, one),)
-    for one in facts.local_gateway_associations:
-        if one.get("State") not in _GONE:
-            yield one["LocalGatewayId"], ()
 
 
 def _is_attached(facts: NetworkFacts, attachments: Any) -> bool:
@@ -174,7 +167,7 @@ def _ways_in(facts: NetworkFacts) -> Iterator[Leak]:
                 next_step=f"Delete the endpoint service {service['ServiceId']}, or use a network without it",
             )
     for one in facts.instance_connect_endpoints:
-        if str(one.get("State", "")).split("-")[0] not in ("delete",):
+        if not str(one.get("State", "")).startswith("delete"):
             name = one["InstanceConnectEndpointId"]
             yield Leak(
                 path=f"EC2 Instance Connect endpoint {name} → subnet {one.get('SubnetId')}",
@@ -211,8 +204,9 @@ def _names(facts: NetworkFacts) -> Iterator[Leak]:
             next_step=f"Disassociate {rule['Id']} from the VPC, or use a network without it",
         )
     for one in facts.resolver_endpoints:
+        direction = str(one.get("Direction", "")).lower()
         yield Leak(
-            path=f"VPC {facts.vpc_id} → Route 53 resolver endpoint {one['Id']} ({str(one.get('Direction', '')).lower()})",
+            path=f"VPC {facts.vpc_id} → Route 53 resolver endpoint {one['Id']} ({direction})",
             what="names are asked across the border of the network",
             next_step=f"Delete {one['Id']}, or use a network without it",
         )

@@ -70,7 +70,7 @@ def routes_out(facts: NetworkFacts) -> Iterator[Leak]:
                     (_subnets(users), table_name, destination, f"{name} {target}", *_beyond(facts, target))
                 ),
                 what=f"{reached} can be reached{what_doors_say(facts, users, destination)}",
-                next_step=f"Delete the route to {destination} from {table['RouteTableId']}, or use a network without it",
+                next_step=f"Delete the route to {destination} from {table['RouteTableId']}, or use another network",
             )
 
 

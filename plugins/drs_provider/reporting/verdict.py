@@ -115,12 +115,16 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
     for name, result in (("RTO", objectives.rto), ("RPO", objectives.rpo)):
         if result.outcome == "missed":
             yield f"{name} missed: {result.why}"
-    for network in evidence.networks:
-        if network.changed and network.isolated_at_end:
-            yield f"drill network {network.vpc_id} was changed while the drill ran: {some(list(network.changed))}"
+    yield from _changed_networks(evidence)
     yield from steps.exceptions(evidence)
     for error in evidence.errors:
         yield f"task {error.task} failed"
+
+
+def _changed_networks(evidence: RunEvidence) -> Iterator[str]:
+    for network in evidence.networks:
+        if network.changed and network.isolated_at_end:
+            yield f"drill network {network.vpc_id} was changed while the drill ran: {some(list(network.changed))}"
 
 
 def _is_explained(wave: WaveEvidence) -> bool:

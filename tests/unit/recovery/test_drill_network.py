@@ -6,6 +6,11 @@ from drs_provider.recovery.drill_network import Landing, in_drill_network, landi
 from drs_provider.recovery.identity import COPY_OF
 
 PLACE = {"subnet_id": "subnet-a", "security_group_ids": ["sg-1"], "vpc_id": "vpc-prod", "availability_zone": None}
+AGAIN = ": the launch settings were changed after preflight. Clear preflight to look again"
+OTHER = (
+    ": give the server another private_ip under drill_launch, or use network: isolated, which has production's "
+    "addresses"
+)
 
 
 def network(drill_cidr="10.20.1.0/24", **more):
@@ -70,29 +75,25 @@ def test_addresses_move_into_a_network_that_has_others(settings, cidr, more):
             {**PLACE, "vpc_id": "vpc-new", "subnet_id": "subnet-new"},
             {},
             "10.20.1.0/24",
-            "no drill network was prepared for vpc-new: the launch settings were changed after preflight. Clear preflight "
-            "to look again",
+            "no drill network was prepared for vpc-new" + AGAIN,
         ),
         (
             {**PLACE, "subnet_id": "subnet-new"},
             {},
             "10.20.1.0/24",
-            "the drill network vpc-drill has nothing that stands for subnet-new: the launch settings were changed after "
-            "preflight. Clear preflight to look again",
+            "the drill network vpc-drill has nothing that stands for subnet-new" + AGAIN,
         ),
         (
             {**PLACE, "security_group_ids": ["sg-1", "sg-new"]},
             {},
             "10.20.1.0/24",
-            "the drill network vpc-drill has nothing that stands for its security groups: the launch settings were changed "
-            "after preflight. Clear preflight to look again",
+            "the drill network vpc-drill has nothing that stands for its security groups" + AGAIN,
         ),
         (
             PLACE,
             {"private_ip": "10.20.1.100"},
             "10.99.4.0/28",
-            "the private address 10.20.1.100 has no counterpart in the drill's subnet 10.99.4.0/28: give the server another "
-            "private_ip under drill_launch, or use network: isolated, which has production's addresses",
+            "the private address 10.20.1.100 has no counterpart in the drill's subnet 10.99.4.0/28" + OTHER,
         ),
     ],
 )

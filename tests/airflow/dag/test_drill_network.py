@@ -1,0 +1,142 @@
+"""The network of a drill in whole runs: made and removed, refused where it leads out, and no matter of a recovery."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from drs_provider.dag.drill_network import ensure_still_isolated, network_of, servers_to_place
+from drs_provider.errors import NotIsolated, RunRefused
+from drs_provider.graph.roster import Target
+from kit.dag_runs import SHOP, calls
+
+pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
+
+ISOLATED = SHOP.replace("drill: {network: shared}", "drill: {network: isolated}")
+DAG_FILE = Path(__file__).parents[3] / "dags" / "recovery_plans.py"
+AWS = {"aws_conn_id": "aws_default", "region_name": "us-west-2", "verify": None, "config": None}
+
+
+def things(simulator):
+    ec2 = simulator.client("ec2")
+    return {
+        "vpcs": sorted(one["VpcId"] for one in ec2.describe_vpcs()["Vpcs"]),
+        "subnets": sorted(one["SubnetId"] for one in ec2.describe_subnets()["Subnets"]),
+        "groups": sorted(one["GroupId"] for one in ec2.describe_security_groups()["SecurityGroups"]),
+        "tables": sorted(one["RouteTableId"] for one in ec2.describe_route_tables()["RouteTables"]),
+        "acls": sorted(one["NetworkAclId"] for one in ec2.describe_network_acls()["NetworkAcls"]),
+        "interfaces": sorted(
+            one["NetworkInterfaceId"] for one in ec2.describe_network_interfaces()["NetworkInterfaces"]
+        ),
+    }
+
+
+def test_a_drill_makes_its_network_before_the_first_launch_and_leaves_the_account_as_it_was(run, simulator):
+    before = things(simulator)
+    ended = run(ISOLATED)
+
+    assert (ended.state, ended.report["verdict"]) == ("success", "passed")
+    assert (ended.tasks["preflight.network"], ended.tasks["finish.remove_network"]) == ("success", "success")
+    (network,) = ended.report["networks"]
+    assert (network["kind"], network["isolated"], network["isolated_at_end"]) == ("isolated", True, True)
+    assert (network["leaks"], network["changed"]) == ([], [])
+    assert network["looked_at"]["route_tables"] == 1
+    (made,) = calls(simulator, "CreateVpc")
+    assert made["at"] < calls(simulator, "StartRecovery")[0]["at"]
+    assert things(simulator) == before
+
+
+def test_a_standing_network_that_leads_out_refuses_the_drill_by_every_way(run, simulator):
+    ec2 = simulator.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.99.0.0/16")["Vpc"]["VpcId"]
+    ec2.create_subnet(VpcId=vpc, CidrBlock="10.99.0.0/22")
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    ended = run(SHOP.replace("drill: {network: shared}", f"drill: {{network: {{vpc: {vpc}}}}}"))
+
+    assert (ended.state, ended.report["verdict"]) == ("failed", "refused")
+    assert ended.tasks["database.start_recovery"] == "upstream_failed"
+    assert ended.said("preflight.network") == (
+        f"drill network {vpc} is not isolated, 1 way out; nothing was launched:\n"
+        f"  - VPC {vpc} → internet gateway {gateway}: the internet is one route away. Detach {gateway} from the VPC, "
+        "or use a network without it"
+    )
+    (network,) = ended.report["networks"]
+    assert (network["isolated"], [leak["path"] for leak in network["leaks"]]) == (
+        False,
+        [f"VPC {vpc} → internet gateway {gateway}"],
+    )
+    assert calls(simulator, "StartRecovery") == []
+
+
+def test_a_recovery_has_no_drill_network_and_does_not_wait_for_one(run, simulator):
+    ended = run(ISOLATED, mode="recovery", confirm="shop", reason="fire")
+
+    assert (ended.tasks["preflight.network"], ended.tasks["finish.remove_network"]) == ("skipped", "skipped")
+    assert set(ended.servers.values()) == {"LAUNCHED"}
+    assert (ended.report["networks"], calls(simulator, "CreateVpc")) == ([], [])
+
+
+def test_what_cannot_be_removed_is_listed_and_the_run_is_red(run, simulator):
+    simulator.fault({"service": "ec2", "operation": "DeleteVpc", "do": "access_denied"})
+    ended = run(ISOLATED)
+
+    assert ended.state == "failed"
+    assert ended.tasks["finish.remove_network"] == "failed"
+    assert ended.said("finish.remove_network").startswith("ec2:DeleteVpc: ")
+    assert ended.report["verdict"] == "failed"
+    assert ended.report["cleanup"]["state"] == "incomplete"
+
+
+def test_a_plan_that_shares_production_has_no_such_tasks_and_the_report_says_so(plans, run):
+    ended = run(SHOP)
+
+    assert not [task for task in ended.tasks if "network" in task]
+    assert ended.report["networks"][0]["kind"] == "shared"
+    (plans / "shop.yaml").write_text(ISOLATED)
+    dag = DagBag(str(DAG_FILE)).dags["drs.shop"]
+    waits = {task.task_id: sorted(task.upstream_task_ids) for task in dag.tasks}
+    assert waits["preflight.network"] == ["preflight.check"]
+    assert waits["database.start_recovery"] == ["preflight.check", "preflight.network"]
+    assert waits["web.start_recovery"] == ["database.recovery_job"]
+    assert waits["finish.remove_network"] == ["finish.clean_up"]
+    assert waits["finish.report"] == ["finish.clean_up", "finish.remove_network"]
+
+
+def test_a_network_that_nobody_prepared_or_that_leads_out_is_none():
+    def context(found):
+        return {"ti": SimpleNamespace(xcom_pull=lambda **_: found)}
+
+    said = (
+        "preflight.network has not prepared an isolated network in this run (a task that is marked as successful "
+        "prepares nothing): nothing is launched. Clear preflight.network to prepare it"
+    )
+    for found in (None, {"networks": [{"proof": {"isolated": False}}]}):
+        with pytest.raises(RunRefused) as refused:
+            network_of(context(found))
+        assert str(refused.value) == said
+    good = {"networks": [{"proof": {"isolated": True}}]}
+    assert network_of(context(good)) == good
+
+
+def test_an_old_proof_is_made_anew_before_a_launch(simulator):
+    ec2 = simulator.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.99.0.0/16")["Vpc"]["VpcId"]
+    now = datetime.now(UTC)
+    network = {"checked_at": now.isoformat(), "networks": [{"vpc_id": vpc, "proof": {"prints": {}}}]}
+    ensure_still_isolated(network, AWS, now=now + timedelta(minutes=16))
+    ec2.create_carrier_gateway(VpcId=vpc)
+
+    ensure_still_isolated(network, AWS, now=now + timedelta(minutes=14))
+    with pytest.raises(NotIsolated, match="carrier gateway"):
+        ensure_still_isolated(network, AWS, now=now + timedelta(minutes=16))
+
+
+def test_only_servers_of_chosen_waves_are_placed():
+    def wave(selected, *servers):
+        return {"selected": selected, "targets": [{"aws_conn_id": "a", "region": "r", "servers": list(servers)}]}
+
+    found = {"waves": {"one": wave(True, {"server_id": "s-1"}), "two": wave(False, {"server_id": "s-2"})}}
+    assert servers_to_place(found, Target("a", "r")) == [{"server_id": "s-1"}]
+    assert servers_to_place(found, Target("b", "r")) == []
