@@ -57,7 +57,7 @@ def read_record(state: Mapping[str, Any], before: Mapping[str, Any]) -> Record:
     """Read ``GET /_simulator/state``; ``before``: the same from before the campaign."""
     regions = [region for account in state["accounts"].values() for region in account.values()]
     jobs = [job for region in regions for job in region["jobs"].values() if job["type"] == "LAUNCH"]
-    ec2 = {name: found for region in regions for name, found in region["ec2_instances"].items()}
+    ec2 = {name: found.lower() for region in regions for name, found in region["ec2_instances"].items()}
     old = [region for account in before["accounts"].values() for region in account.values()]
     live = {
         one["sourceServerID"]: one["ec2InstanceID"]

@@ -65,6 +65,25 @@ class LaunchSettingsHook(DrsHook):
             raise
         return next((_version(item) for item in answer["LaunchTemplateVersions"]), None)
 
+    def default_versions(self, template_ids: Sequence[str]) -> dict[str, int]:
+        """Return the number of the default version of these launch templates.
+
+        One that does not exist makes EC2 refuse the whole question: then all that were asked for with it are absent.
+        """
+        found: dict[str, int] = {}
+        for batch in in_batches(tuple(dict.fromkeys(template_ids))):
+            try:
+                with translated("ec2:DescribeLaunchTemplates"):
+                    pages = self._beside("ec2").get_paginator("describe_launch_templates")
+                    for page in pages.paginate(LaunchTemplateIds=batch):
+                        found |= {
+                            one["LaunchTemplateId"]: one["DefaultVersionNumber"] for one in page["LaunchTemplates"]
+                        }
+            except AwsError as error:
+                if error.code not in _NO_TEMPLATE:
+                    raise
+        return found
+
     def described_version(self, template_id: str, description: str) -> TemplateVersion | None:
         """Return the newest version of a launch template that has this description; None: there is none."""
         pages = self._beside("ec2").get_paginator("describe_launch_template_versions")

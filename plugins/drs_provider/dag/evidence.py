@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import conf
 from airflow.sdk.definitions.context import Context
 
+from drs_provider.dag.conducting import INSTANCES, LATER, LAUNCH, TRIES
 from drs_provider.dag.describing import duration
+from drs_provider.dag.launch_settings import APPLY
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.remembering import ERROR
 from drs_provider.dag.waiting import ended_by_a_person, waits_of
-from drs_provider.dag.waves import DELAY, LAUNCH, PAUSE
+from drs_provider.dag.waves import DELAY, PAUSE
 from drs_provider.graph.orders import ORDER
 from drs_provider.plan.dependencies import wave_dependencies
 from drs_provider.plan.model import Wave
@@ -113,10 +115,12 @@ def _wave(
 ) -> dict[str, Any]:
     watch = f"{wave.name}.recovery_job"
     launches = [launch for task in left.tasks(wave.name, "start_recovery") if (launch := left.of(task, LAUNCH))]
+    launches += left.of(watch, LATER) or ()
     verdict = left.of(watch) or {}
     ended = {job["job_id"]: job for job in verdict.get("jobs") or left.of(watch, "jobs") or ()}
     results = {server["server_id"]: server for server in left.of(watch, "servers") or ()}
     state, reason = _state(left, wave, depends_on, verdict)
+    launched_how = _how(left, wave.name)
     points = {server: point for launch in launches for server, point in (launch.get("points") or {}).items()}
     return {
         "name": wave.name,
@@ -134,27 +138,47 @@ def _wave(
                 "created_at": job["created_at"],
                 "ended_at": ended.get(job["job_id"], {}).get("ended_at"),
                 "adopted": job["adopted"],
+                "attempt": job.get("attempt", 1),
                 "servers": job["servers"],
             }
             for launch in launches
             for job in launch["jobs"]
         ],
         "servers": [
-            _server({**member, **_point(points, member["server_id"])}, results.get(member["server_id"]))
+            {
+                **_server({**member, **_point(points, member["server_id"])}, results.get(member["server_id"])),
+                **launched_how.get(member["server_id"], {}),
+            }
             for part in ((preflight or {}).get("waves", {}).get(wave.name) or {"targets": ()})["targets"]
             for member in part["servers"]
         ]
         + [
-            {**member, "status": "EXCLUDED"}
+            {**_facts(member), "status": "EXCLUDED"}
             for member in (preflight or {}).get("excluded", ())
             if member["group"] in wave.groups
         ],
     }
 
 
+def _how(left: Left, wave: str) -> dict[str, dict[str, Any]]:
+    """Collect by server what was changed for its launch, what failed before, and what its instance is like."""
+    found: dict[str, dict[str, Any]] = {}
+    for task in left.tasks(wave, APPLY):
+        for server, changes in (left.of(task) or {}).items():
+            found.setdefault(server, {})["settings_changed"] = changes
+    for server, tries in (left.of(f"{wave}.recovery_job", TRIES) or {}).items():
+        found.setdefault(server, {})["tries"] = tries
+    for server, instance in (left.of(f"{wave}.recovery_job", INSTANCES) or {}).items():
+        facts = {key: instance.get(key) for key in ("protected", "not_protected")}
+        found.setdefault(server, {}).update(facts, differences=instance["differences"])
+    return found
+
+
 def _cancelled(left: Left, waves: Sequence[Wave]) -> str | None:
     """Give the words of the order that the run's starts obeyed by starting nothing more."""
-    starts = [task for wave in waves for task in left.tasks(wave.name, "start_recovery")]
+    starts = [
+        task for wave in waves for task in (*left.tasks(wave.name, "start_recovery"), f"{wave.name}.recovery_job")
+    ]
     said = (left.of(task, ORDER) for task in starts)
     return next((str(words) for words in said if str(words).startswith("cancelled")), None)
 
@@ -163,11 +187,15 @@ def _point(points: Mapping[str, Any], server_id: str) -> dict[str, Any]:
     return {"point": points[server_id]} if server_id in points else {}
 
 
+def _facts(member: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in member.items() if key not in ("settings", "placement")}
+
+
 def _server(member: Mapping[str, Any], result: Mapping[str, Any] | None) -> dict[str, Any]:
     facts = ("status", "instance_id", "instance_state", "point_in_time", "job_id", "reason", "events")
     if result is None:
-        return dict(member)
-    return {**member, **{key: result[key] for key in facts}, "status": result["status"].upper()}
+        return _facts(member)
+    return {**_facts(member), **{key: result[key] for key in facts}, "status": result["status"].upper()}
 
 
 def _state(left: Left, wave: Wave, depends_on: tuple[str, ...], verdict: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -182,13 +210,24 @@ def _state(left: Left, wave: Wave, depends_on: tuple[str, ...], verdict: Mapping
         return "not_started" if words and words == order else "failed", words
     if "upstream_failed" in states:
         broken = [name for name in depends_on if left.state(f"{name}.recovery_job") in _FAILED]
-        gate = next((said for name in (DELAY, PAUSE) if (said := left.of(f"{wave.name}.{name}", ERROR))), None)
+        gate = next(
+            (
+                said
+                for name in (DELAY, PAUSE, *_names(left, wave.name))
+                if (said := left.of(f"{wave.name}.{name}", ERROR))
+            ),
+            None,
+        )
         return "not_started", gate or f"it waits for {' and '.join(broken) or 'preflight'}"
     if all(state == "skipped" for state in states):
         return "skipped", order or "not chosen for this run, or none of its servers was left"
     if states[0] == "success":
         return "running", f"its recovery job is {states[-1] or 'not watched yet'}"
     return "not_started", None
+
+
+def _names(left: Left, wave: str) -> list[str]:
+    return [task.removeprefix(f"{wave}.") for task in left.tasks(wave, APPLY)]
 
 
 def _cleanup(left: Left, preflight: Mapping[str, Any] | None) -> dict[str, Any]:

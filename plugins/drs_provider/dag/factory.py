@@ -13,6 +13,7 @@ from drs_provider.dag.describing import documentation
 from drs_provider.dag.finish import finish_group
 from drs_provider.dag.form import trigger_form
 from drs_provider.dag.importing import report_problems
+from drs_provider.dag.launch_settings import ApplyWaveSettings
 from drs_provider.dag.preflight import CheckPlan
 from drs_provider.dag.remembering import remember_failure
 from drs_provider.dag.waves import wave_group
@@ -82,17 +83,19 @@ def _wire(runnable: RunnablePlan, folder: Path) -> None:
     passed, approval_ids = _preflight_group(runnable, folder)
     depends_on = wave_dependencies(plan)
     waves = {wave.name: wave_group(runnable, wave, depends_on[wave.name], approval_ids) for wave in plan.waves}
-    starts = [start for wave_starts, _, _ in waves.values() for start in wave_starts]
-    cleanups, _ = finish_group(runnable, starts)
-    for name, (wave_starts, watch, firsts) in waves.items():
-        before: list[Any] = [waves[other][1] for other in depends_on[name]]
-        for first in firsts:
+    starts = [start for wave in waves.values() for start in wave.starts]
+    settings_in = {task.target for wave in waves.values() for task in wave.ahead if isinstance(task, ApplyWaveSettings)}
+    cleanups, _ = finish_group(runnable, starts, settings_in)
+    for name, wave in waves.items():
+        before: list[Any] = [waves[other].last for other in depends_on[name]]
+        for first in wave.firsts:
             (before or [passed]) >> first
+        for task in wave.ahead:
+            passed >> task
         # Every wave, also one that others wait for: where a later one is marked by hand, the clean-up would otherwise
         # start beside waves that still run. So would it beside the other starts of a wave whose first start fails.
-        watch >> cleanups
-        for start in wave_starts if len(wave_starts) > 1 else ():
-            start >> cleanups
+        for task in (wave.last, *wave.ahead, *(wave.starts if len(wave.starts) > 1 else ())):
+            task >> cleanups
 
 
 def _preflight_group(runnable: RunnablePlan, folder: Path) -> tuple[BaseOperator, tuple[str, ...]]:

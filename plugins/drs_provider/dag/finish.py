@@ -1,7 +1,7 @@
 """The tasks after the waves: clean up, write the report, say the verdict."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +9,9 @@ from airflow.sdk import BaseOperator, ObjectStoragePath, TaskGroup, TriggerRule
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from drs_provider.dag.conducting import LAUNCH
 from drs_provider.dag.evidence import collect
-from drs_provider.dag.waves import LAUNCH
+from drs_provider.dag.launch_settings import RESTORE, RestoreSettings
 from drs_provider.graph.request import is_drill
 from drs_provider.graph.roster import Target, targets_of
 from drs_provider.operators.cleanup import DrsTerminateRecoveryInstancesOperator
@@ -106,8 +107,13 @@ class SayVerdict(BaseOperator):
         return str(report["verdict"])
 
 
-def finish_group(runnable: RunnablePlan, starts: Sequence[BaseOperator]) -> tuple[list[BaseOperator], BaseOperator]:
-    """Build the group in the current DAG; return the tasks that wait for all waves, and the one that ends the run."""
+def finish_group(
+    runnable: RunnablePlan, starts: Sequence[BaseOperator], settings_in: Collection[Target] = ()
+) -> tuple[list[BaseOperator], BaseOperator]:
+    """Build the group in the current DAG; return the tasks that wait for all waves, and the one that ends the run.
+
+    :param settings_in: accounts and Regions in which a drill changes launch settings, to be put back
+    """
     with TaskGroup(
         "finish", group_display_name="Finish", tooltip="Clean up the drill, write the report, say the verdict"
     ):
@@ -131,4 +137,13 @@ def finish_group(runnable: RunnablePlan, starts: Sequence[BaseOperator]) -> tupl
             retries=0,
         )
         cleanups >> report >> verdict
+        for number, target in enumerate(targets_of(list(runnable.groups.values())), start=1):
+            if target in settings_in:
+                restore = RestoreSettings(
+                    task_id=RESTORE if number == 1 else f"{RESTORE}_{number}",
+                    task_display_name="Restore settings" if number == 1 else f"Restore settings ({target.region})",
+                    target=target,
+                    retries=3,
+                ).as_teardown()
+                cleanups[number - 1] >> restore >> report
     return cleanups, verdict

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,9 @@ from drs_provider.recovery.times import words
 
 if TYPE_CHECKING:
     from drs_provider.aws.hook import DrsHook
+    from drs_provider.aws.launch_settings import LaunchSettingsHook
     from drs_provider.recovery.readiness import Finding
+    from drs_provider.recovery.settings_candidates import SettingsFinding
 
 PREFLIGHT_TASK = "preflight.check"
 PREFLIGHT = "preflight"
@@ -96,10 +98,10 @@ class CheckPlan(BaseOperator):
         return tuple(group for name, group in groups.items() if name not in self.runnable.groups)
 
 
-def _hook(target: Target) -> "DrsHook":
-    from drs_provider.aws.hook import DrsHook
+def _hook(target: Target) -> "LaunchSettingsHook":
+    from drs_provider.aws.launch_settings import LaunchSettingsHook
 
-    return DrsHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None)
+    return LaunchSettingsHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None)
 
 
 class Survey:
@@ -116,14 +118,15 @@ class Survey:
     ) -> None:
         self.runnable, self.other_groups, self.request, self.now = runnable, other_groups, request, now
         self.triggered_by = triggered_by
-        self.findings: list[Finding] = []
+        self.findings: list[Finding | SettingsFinding] = []
+        self.placements: dict[tuple[Target, str], dict[str, Any]] = {}
         self.points: dict[tuple[Target, str], Point] = {}
         self.problems: list[str] = []
         self.roster = Roster({}, (), ())
         self.quotas: dict[str, Any] = {}
         self.continued: list[Mapping[str, Any]] = []
 
-    def take(self, hook_of: Callable[[Target], "DrsHook"]) -> "Survey":
+    def take(self, hook_of: Callable[[Target], "LaunchSettingsHook"]) -> "Survey":
         """Ask every account and Region of the plan; ``hook_of`` gives the hook of one."""
         targets = targets_of(list(self.runnable.groups.values()))
         found = {}
@@ -143,7 +146,7 @@ class Survey:
             self.problems.append(problem)
         return self
 
-    def _check_target(self, target: Target, found: Sequence[Mapping[str, Any]], hook: "DrsHook") -> None:
+    def _check_target(self, target: Target, found: Sequence[Mapping[str, Any]], hook: "LaunchSettingsHook") -> None:
         from drs_provider.recovery.readiness import assess
         from drs_provider.recovery.takeover import LOOK_BACK, jobs_of
 
@@ -177,6 +180,36 @@ class Survey:
                 replace_live_instances=self.request.replace_live_instances,
                 as_of=self.request.as_of,
             )
+        self._check_settings(target, {server.server_id: server.settings for server in here if server.known}, hook)
+
+    def _check_settings(
+        self, target: Target, settings: Mapping[str, Mapping[str, Any]], hook: "LaunchSettingsHook"
+    ) -> None:
+        """Hold every value that a launch will use against EC2 and IAM, and note where each server will land.
+
+        What the plan itself sets refuses both modes. What is wrong in DRS already refuses a drill and warns in a
+        recovery: its launch may fail, and the others' must not wait for that.
+        """
+        from drs_provider.operators.settings_applying import ensure_sound
+        from drs_provider.operators.settings_survey import survey
+        from drs_provider.recovery.settings import normal
+        from drs_provider.recovery.settings_placement import placement
+
+        try:
+            ensure_sound(settings)
+        except RunRefused as refusal:
+            self.problems.append(f"{target}: {refusal}")
+            return
+        try:
+            found = survey(hook, settings, whole=True)
+        except AccessDenied as refusal:
+            self.problems.append(f"{target}: the launch settings cannot be looked at: {refusal}")
+            return
+        for finding in found.findings:
+            hard = self.request.mode == DRILL or normal(settings[finding.server_id])
+            self.findings.append(finding if hard else replace(finding, severity="warning"))
+        for one in found.standings:
+            self.placements[target, one.server_id] = placement(one.candidate, found.around)
 
     def _wrongly_continued(self) -> Iterable[str]:
         from drs_provider.recovery.takeover import mode_of
@@ -215,9 +248,7 @@ class Survey:
     @property
     def refusals(self) -> list[str]:
         """Every reason not to launch, one line each."""
-        from drs_provider.recovery.readiness import refusals
-
-        return [*self.problems, *(str(finding) for finding in refusals(self.findings))]
+        return [*self.problems, *(str(finding) for finding in self.findings if finding.severity == "refusal")]
 
     def table(self) -> list[str]:
         """What goes into the task's log: the waves and their servers, then every finding."""
@@ -263,10 +294,22 @@ class Survey:
             ],
             "excluded": [server.as_json() for server in self.roster.excluded],
             "waves": {
-                wave: {"selected": wave in self.request.waves, "targets": _by_target(servers, self.points)}
+                wave: {"selected": wave in self.request.waves, "targets": self._by_target(servers)}
                 for wave, servers in self.roster.waves.items()
             },
         }
+
+    def _by_target(self, servers: Iterable[RosterServer]) -> list[dict[str, Any]]:
+        parts: dict[Target, list[dict[str, Any]]] = {}
+        for server in servers:
+            key = (server.target, server.server_id)
+            pinned = {"point": self.points[key].as_json()} if key in self.points else {}
+            facts = {**server.as_json(), "placement": self.placements.get(key, {}), **pinned}
+            parts.setdefault(server.target, []).append(facts)
+        return [
+            {"aws_conn_id": target.aws_conn_id, "region": target.region, "servers": members}
+            for target, members in parts.items()
+        ]
 
 
 def busy_servers(jobs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -281,19 +324,7 @@ def busy_servers(jobs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     }
 
 
-def _by_target(servers: Iterable[RosterServer], points: Mapping[tuple[Target, str], Point]) -> list[dict[str, Any]]:
-    parts: dict[Target, list[dict[str, Any]]] = {}
-    for server in servers:
-        point = points.get((server.target, server.server_id))
-        pinned = {"point": point.as_json()} if point else {}
-        parts.setdefault(server.target, []).append({**server.as_json(), **pinned})
-    return [
-        {"aws_conn_id": target.aws_conn_id, "region": target.region, "servers": members}
-        for target, members in parts.items()
-    ]
-
-
-def _finding(finding: "Finding") -> dict[str, str]:
+def _finding(finding: "Finding | SettingsFinding") -> dict[str, str]:
     return {key: value for key, value in asdict(finding).items() if key != "rule"}
 
 

@@ -1,35 +1,41 @@
 """A wave as a task group: start its jobs, watch them, show every server."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, TaskGroup, TriggerRule
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
+from drs_provider.dag.agreeing import ensure_people_agreed
+from drs_provider.dag.conducting import LAUNCH, WatchWave
 from drs_provider.dag.describing import shortened, tooltip
-from drs_provider.dag.preflight import newest_points, preflight_result
-from drs_provider.errors import NoRecoveryPoint, PlanChanged
-from drs_provider.graph.approvals import ANSWER, Policy, ensure_answered, ensure_approved, policy_of
+from drs_provider.dag.launch_settings import (
+    APPLY,
+    ApplyWaveSettings,
+    ensure_in_force,
+    in_this_run,
+)
+from drs_provider.dag.pinning import POINTS, Pinning
+from drs_provider.dag.preflight import preflight_result
+from drs_provider.errors import PlanChanged
+from drs_provider.graph.approvals import ANSWER, Policy, ensure_answered, policy_of
 from drs_provider.graph.orders import CANCEL, ORDER, read_order
 from drs_provider.graph.request import is_drill, read_as_of
-from drs_provider.graph.roster import Target, targets_of
+from drs_provider.graph.roster import Target, target_of, targets_of
 from drs_provider.operators.memory import Memory
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
-from drs_provider.plan.model import Pause, Wave
+from drs_provider.plan.model import LaunchSettings, Pause, ProtectionGroup, Wave
 from drs_provider.plan.reading import RunnablePlan
-from drs_provider.recovery.points import in_words, point_of, why_pinned
-from drs_provider.sensors.job import DrsRecoveryJobSensor
+from drs_provider.recovery.boot_order import stages
 
-LAUNCH = "launch"
-"""XCom key of what a wave's start task launched: the return value of ``DrsStartRecoveryOperator``."""
+if TYPE_CHECKING:
+    from drs_provider.aws.launch_settings import LaunchSettingsHook
 
 DELAY, PAUSE = "delay", "pause"
 """Names of the tasks before a wave's start, where the plan has them."""
-
-_POINTS = "drs_points"
-"""Entry of the task state store: which points the wave's servers were pinned to, kept before they are launched."""
 
 _CHAIN = 100
 """Priority of the tasks that the next wave waits for; the tasks that only show something have 1."""
@@ -55,6 +61,7 @@ class StartWave(DrsStartRecoveryOperator):
         approval_task_ids: Sequence[str] = (),
         pause: Pause | None = None,
         pause_task_id: str = "",
+        settings_task_id: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -68,7 +75,15 @@ class StartWave(DrsStartRecoveryOperator):
         self.plan, self.digest, self.wave, self.target = plan, digest, wave, target
         self.policy, self.approval_task_ids = policy, tuple(approval_task_ids)
         self.pause, self.pause_task_id = pause, pause_task_id
+        self.settings_task_id = settings_task_id
         self.servers: list[dict[str, Any]] = []
+
+    @cached_property
+    def hook(self) -> "LaunchSettingsHook":
+        """The hook of this wave's account and Region, made when first asked for."""
+        from drs_provider.aws.launch_settings import LaunchSettingsHook
+
+        return LaunchSettingsHook(**self.aws)
 
     def execute(self, context: Context) -> Any:
         """Start the wave, unless a person has cancelled the run or left this wave out while the run went on.
@@ -101,77 +116,40 @@ class StartWave(DrsStartRecoveryOperator):
         if not self.servers:
             raise AirflowSkipException(f"wave {self.wave} has no server left to launch in {self.target}")
         self._ensure_agreed(context, preflight)
-        self.source_server_ids = [server["server_id"] for server in self.servers]
+        # The others of a boot order are launched by the task that watches these.
+        first = stages(server for part in wave["targets"] for server in part["servers"])[0]
+        self.source_server_ids = [one["server_id"] for one in self.servers if one["server_id"] in first]
 
     def _ensure_agreed(self, context: Context, preflight: Mapping[str, Any]) -> None:
         """Look for the recorded answers of those who were asked: "Mark success" on their tasks records nothing."""
-        ti = context["ti"]
-        if self.policy is not None and preflight["needs_approval"]:
-            ensure_approved(
-                self.policy,
-                {task: ti.xcom_pull(task_ids=task, key=ANSWER) for task in self.approval_task_ids},
-                triggered_by=getattr(context["dag_run"], "triggering_user_name", None),
-                checked_at=preflight["checked_at"],
-            )
+        ensure_people_agreed(context, preflight, self.policy, self.approval_task_ids)
         if self.pause is not None:
-            answer = ti.xcom_pull(task_ids=self.pause_task_id, key=ANSWER)
+            answer = context["ti"].xcom_pull(task_ids=self.pause_task_id, key=ANSWER)
             ensure_answered(self.pause, self.pause_task_id, answer)
 
     def finish(self, context: Context, launch: dict[str, Any]) -> list[dict[str, Any]]:
         """Hand the jobs to the task that watches them, and the servers to the tasks that show them."""
         names = shortened(tuple(server["hostname"] for server in self.servers))
         self.log.info(
-            "wave %s: %d jobs launch %d servers: %s", self.wave, len(launch["jobs"]), len(self.servers), names
+            "wave %s: %d jobs launch %d of %d servers: %s",
+            self.wave,
+            len(launch["jobs"]),
+            len(self.source_server_ids),
+            len(self.servers),
+            names,
         )
-        points: Any = context["task_state_store"].get(_POINTS) or {}
-        context["ti"].xcom_push(key=LAUNCH, value={**launch, "points": points})
+        points: Any = context["task_state_store"].get(POINTS) or {}
+        context["ti"].xcom_push(key=LAUNCH, value={**launch, "tags": dict(self.tags or {}), "points": points})
         return self.servers
 
     def points_of(self, context: Context, servers: Sequence[str]) -> Mapping[str, str]:
-        """Look again where each server is launched from: points age out, and a source may have gone since preflight."""
-        described = {}
-        if self.as_of is None and not self.is_drill:
-            described = {str(one["sourceServerID"]): one for one in self.hook.source_servers(servers)}
-        reasons = {one: why_pinned(described.get(one), mode=self.mode, as_of=self.as_of) for one in servers}
-        pinned = {one: why for one, why in reasons.items() if why}
-        found = newest_points(self.hook, list(pinned), self.as_of)
+        """Look again at what the launch will use: settings may have changed, points age out, a source may have gone."""
         names = {one["server_id"]: one["hostname"] for one in self.servers}
-        if lost := [names.get(one, one) for one in pinned if found[one] is None]:
-            raise NoRecoveryPoint(shortened(tuple(lost)), self.as_of)
-        points = {one: point_of(found[one], why) for one, why in pinned.items()}
-        for one, point in points.items():
-            self.log.info("%s is pinned to %s (%s)", names.get(one, one), in_words(point.at), point.why)
-        store: Any = context["task_state_store"]
-        if points:
-            known = store.get(_POINTS) or {}
-            fresh = {one: point.as_json() for one, point in points.items()}
-            store.set(_POINTS, {**known, **fresh}, retention=NEVER_EXPIRE)
-        return {one: point.snapshot_id for one, point in points.items()}
-
-
-class WatchWave(DrsRecoveryJobSensor):
-    """Wait for every job of a wave, in all its accounts and Regions, and judge the wave once over all servers."""
-
-    template_fields: Sequence[str] = ()  # nothing to render: everything comes from the start tasks and preflight
-
-    def __init__(self, *, plan: str, wave: str, start_task_ids: Sequence[str], **kwargs: Any) -> None:
-        super().__init__(jobs=(), **kwargs)
-        self.plan, self.wave, self.start_task_ids = plan, wave, tuple(start_task_ids)
-
-    def prepare(self, context: Context) -> None:
-        """Take jobs and servers from what the start tasks and preflight left, on every leg of the task."""
-        ti = context["ti"]
-        launches = (ti.xcom_pull(task_ids=task_id, key=LAUNCH) for task_id in self.start_task_ids)
-        self.jobs = [launch for launch in launches if launch]
-        if not self.jobs:
-            raise AirflowFailException(
-                f"wave {self.wave}: no record of a started job. A start task that was marked as successful launched "
-                "nothing; clear it to launch the wave"
-            )
-        wave = preflight_result(context, self.plan)["waves"][self.wave]
-        self.servers = [
-            {"id": server["server_id"], **server} for target in wave["targets"] for server in target["servers"]
-        ]
+        if self.settings_task_id:
+            wanted = {one["server_id"]: one for one in self.servers}
+            settings = in_this_run(context, self.plan, {k: v["settings"] for k, v in wanted.items()}, wanted)
+            ensure_in_force(context, self.settings_task_id, self.hook, servers, settings, mode=self.mode)
+        return Pinning(self.mode, self.as_of, names, context["task_state_store"]).points(self.hook, servers)
 
 
 class ServerOutcome(BaseOperator):
@@ -211,14 +189,24 @@ def servers_of(wave: Mapping[str, Any], target: Target) -> list[dict[str, Any]]:
     ]
 
 
+@dataclass(frozen=True)
+class WaveTasks:
+    """The tasks of a wave that others are wired to.
+
+    ``ahead``: run as soon as preflight has passed, beside earlier waves. ``firsts``: wait for earlier waves; the starts
+    themselves, or what the plan lets stand before them. ``starts``: launch. ``last``: what later waves wait for.
+    """
+
+    ahead: list[BaseOperator]
+    firsts: list[BaseOperator]
+    starts: list[BaseOperator]
+    last: BaseOperator
+
+
 def wave_group(
     runnable: RunnablePlan, wave: Wave, depends_on: tuple[str, ...], approval_task_ids: Sequence[str] = ()
-) -> tuple[list[BaseOperator], WatchWave, list[BaseOperator]]:
-    """Build a wave's task group in the current DAG.
-
-    Return the tasks that start its jobs, the one that ends it, and those that come first: the starts themselves, or
-    what the plan lets stand before them.
-    """
+) -> WaveTasks:
+    """Build a wave's task group in the current DAG."""
     plan = runnable.plan
     with TaskGroup(
         group_id=wave.name,
@@ -235,6 +223,8 @@ def wave_group(
             task_display_name="Recovery job",
             plan=plan.name,
             wave=wave.name,
+            digest=runnable.digest,
+            retries_of_failed=wave.retry_failed,
             start_task_ids=[start.task_id for start in starts],
             timeout=wave.timeout,
             ready=wave.ready,
@@ -243,9 +233,14 @@ def wave_group(
             priority_weight=_CHAIN,
             weight_rule="absolute",
         )
-        for number, start in enumerate(starts, start=1):
+        ahead: list[BaseOperator] = []
+        for number, (start, target) in enumerate(zip(starts, targets, strict=True), start=1):
             start >> watch >> _shown(start, watch, number)
-    return list(starts), watch, firsts
+            if start.settings_task_id:
+                apply = _apply(runnable, wave, target, number, approval_task_ids)
+                apply >> start
+                ahead.append(apply)
+    return WaveTasks(ahead, firsts, list(starts), watch)
 
 
 def _before(plan: str, wave: Wave, starts: Sequence[BaseOperator]) -> list[BaseOperator]:
@@ -285,10 +280,38 @@ def _start(
         approval_task_ids=approval_task_ids,
         pause=wave.pause_before,
         pause_task_id=f"{wave.name}.{PAUSE}" if wave.pause_before else "",
+        settings_task_id=f"{wave.name}.{_numbered(APPLY, number)}" if has_settings(runnable, wave, target) else "",
         trigger_rule=TriggerRule.NONE_FAILED,
         priority_weight=_CHAIN,
         weight_rule="absolute",
     )
+
+
+def _apply(
+    runnable: RunnablePlan, wave: Wave, target: Target, number: int, approval_task_ids: Sequence[str]
+) -> ApplyWaveSettings:
+    return ApplyWaveSettings(
+        task_id=_numbered(APPLY, number),
+        task_display_name="Launch settings" if number == 1 else f"Launch settings ({target.region})",
+        plan=runnable.plan.name,
+        digest=runnable.digest,
+        wave=wave.name,
+        target=target,
+        policy=policy_of(runnable.plan.recovery),
+        approval_task_ids=approval_task_ids,
+        trigger_rule=TriggerRule.NONE_FAILED,
+    )
+
+
+def has_settings(runnable: RunnablePlan, wave: Wave, target: Target) -> bool:
+    """Tell whether launch settings of a wave's servers in one account and Region may have to be changed."""
+    groups = [runnable.groups[name] for name in wave.groups if target_of(runnable.groups[name]) == target]
+    settings = [one for group in groups for one in (group.launch, group.drill_launch, *_of_members(group))]
+    return runnable.plan.drill.network != "shared" or any(one != LaunchSettings() for one in settings)
+
+
+def _of_members(group: ProtectionGroup) -> list[LaunchSettings]:
+    return [member.launch for member in group.servers]
 
 
 def _shown(start: StartWave, watch: WatchWave, number: int) -> Any:

@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
-from drs_provider.graph.request import RunRequest
-from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
+from drs_provider.graph.request import DRILL, RunRequest
+from drs_provider.plan.model import Member, ProtectionGroup, RecoveryPlan
 
 
 @dataclass(frozen=True, order=True)
@@ -27,7 +28,10 @@ class Target:
 
 @dataclass(frozen=True)
 class RosterServer:
-    """A source server in a run. ``known`` is false when DRS does not list it in its group's account and Region."""
+    """A source server in a run. ``known`` is false when DRS does not list it in its group's account and Region.
+
+    ``order`` is its boot order in its group, ``settings`` the launch settings that it shall have in this run.
+    """
 
     server_id: str
     hostname: str
@@ -36,6 +40,8 @@ class RosterServer:
     target: Target
     known: bool
     lag: timedelta | None = None
+    order: int = 1
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def as_json(self) -> dict[str, Any]:
         """What travels in XCom, and what the report and the board read."""
@@ -46,6 +52,8 @@ class RosterServer:
             "critical": self.critical,
             "region": self.target.region,
             "lag": None if self.lag is None else self.lag.total_seconds(),
+            "order": self.order,
+            "settings": dict(self.settings),
         }
 
 
@@ -85,7 +93,7 @@ def call_roll(
     ``found`` holds DescribeSourceServers' items per target, ``other_groups`` the groups of all other plans: a server
     in two groups is a conflict wherever the second one stands.
     """
-    resolved = {name: _members(group, found) for name, group in groups.items()}
+    resolved = {name: _members(group, found, request.mode) for name, group in groups.items()}
     problems = [*_empty(resolved, groups), *_conflicts(resolved, found, other_groups)]
     excluded, unknown = _excluded(request.exclude_servers, resolved)
     problems += unknown
@@ -104,13 +112,17 @@ def call_roll(
     return Roster(waves, excluded, tuple(problems))
 
 
-def _members(group: ProtectionGroup, found: Mapping[Target, Sequence[Mapping[str, Any]]]) -> tuple[RosterServer, ...]:
+def _members(
+    group: ProtectionGroup, found: Mapping[Target, Sequence[Mapping[str, Any]]], mode: str
+) -> tuple[RosterServer, ...]:
     target = target_of(group)
     known = {str(server["sourceServerID"]): server for server in found.get(target, ())}
-    named = [_server(group, member.id, known.get(member.id), critical=member.critical) for member in group.servers]
+    settings_of = partial(_settings, group, mode=mode)
+    named = [_server(group, member, known.get(member.id), settings_of(member)) for member in group.servers]
     names = {member.id for member in group.servers}
+    common = settings_of(None)
     selected = [
-        _server(group, str(server["sourceServerID"]), server, critical=True)
+        _server(group, Member(id=str(server["sourceServerID"])), server, common)
         for server in _selected(group, known.values())
         if server["sourceServerID"] not in names
     ]
@@ -118,19 +130,30 @@ def _members(group: ProtectionGroup, found: Mapping[Target, Sequence[Mapping[str
 
 
 def _server(
-    group: ProtectionGroup, server_id: str, described: Mapping[str, Any] | None, *, critical: bool
+    group: ProtectionGroup, member: Member, described: Mapping[str, Any] | None, settings: Mapping[str, Any]
 ) -> RosterServer:
     from drs_provider.recovery.readiness import hostname_of, lag_of
 
     return RosterServer(
-        server_id=server_id,
-        hostname=hostname_of(described, server_id),
+        server_id=member.id,
+        hostname=hostname_of(described, member.id),
         group=group.name,
-        critical=critical,
+        critical=member.critical,
         target=target_of(group),
         known=described is not None,
         lag=lag_of(described) if described is not None else None,
+        order=member.order,
+        settings=settings,
     )
+
+
+def _settings(group: ProtectionGroup, member: Member | None, *, mode: str) -> dict[str, Any]:
+    """What the plan says of a server's launch, as plain JSON: the group's word, the member's over it, the drill's."""
+    from drs_provider.recovery.settings import effective
+
+    layers = (group.launch, member.launch if member else None, group.drill_launch)
+    plain = [one.model_dump(mode="json", exclude_none=True) if one else None for one in layers]
+    return effective(plain[0], plain[1], plain[2], mode=mode)
 
 
 def _selected(group: ProtectionGroup, servers: Any) -> Iterator[Mapping[str, Any]]:
@@ -185,7 +208,7 @@ def _conflicts(
     everything = dict(resolved)
     for group in other_groups:
         if group.name not in everything:
-            everything[group.name] = tuple(server for server in _members(group, found) if server.known)
+            everything[group.name] = tuple(server for server in _members(group, found, DRILL) if server.known)
     for name, servers in everything.items():
         for server in servers:
             holders[server.target, server.server_id].append(name)

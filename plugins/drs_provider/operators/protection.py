@@ -8,15 +8,11 @@ from airflow.sdk import Context
 
 from drs_provider.errors import RunRefused
 from drs_provider.operators.connecting import AWS_FIELDS, DrsOperator, failing_for_good
+from drs_provider.operators.looking_after import look_after
 from drs_provider.operators.rendered import rendered_ids, rendered_mapping
-from drs_provider.recovery.readiness import is_live, is_protected
-from drs_provider.recovery.settings import is_to_be_protected, shown
-from drs_provider.recovery.settings_placement import misplacement
 
 if TYPE_CHECKING:
     from drs_provider.aws.launch_settings import LaunchSettingsHook
-
-_GONE = frozenset({"terminated", "shutting-down"})
 
 
 class DrsProtectRecoveryInstancesOperator(DrsOperator):
@@ -62,20 +58,9 @@ class DrsProtectRecoveryInstancesOperator(DrsOperator):
             self.prepare(context)
             settings = rendered_mapping("settings", self.settings)
             wanted = {one: rendered_mapping(f"settings of {one}", values) for one, values in settings.items()}
-            instances = self._instances(tuple(wanted))
-            seen = self.hook.ec2_instances([str(one["ec2InstanceID"]) for one in instances.values()])
-            chosen = [
-                str(one["ec2InstanceID"])
-                for server, one in instances.items()
-                if is_protected(one) and is_to_be_protected(wanted[server]) and _is_there(seen, one)
-            ]
-            refused = self.hook.protect(chosen)
-            result = {
-                server: self._outcome(server, values, instances.get(server), seen, refused)
-                for server, values in wanted.items()
-            }
+            jobs = None if self.job_ids is None else rendered_ids("job_ids", self.job_ids)
+            result, errors = look_after(self.hook, wanted, jobs)
             context["ti"].xcom_push(key="instances", value=result)
-            errors = {name: error for name, error in refused.items() if error is not None}
             if retryable := next((error for error in errors.values() if error.retryable), None):
                 raise retryable
             if errors:
@@ -86,40 +71,3 @@ class DrsProtectRecoveryInstancesOperator(DrsOperator):
                     f"clear this task to try again, or switch it on in EC2:\n{lines}"
                 )
             return result
-
-    def _instances(self, servers: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-        """Return the live recovery instance of every server that has one."""
-        jobs = None if self.job_ids is None else rendered_ids("job_ids", self.job_ids)
-        found = self.hook.recovery_instances(source_server_ids=servers)
-        return {
-            str(one["sourceServerID"]): one for one in found if is_live(one) and (jobs is None or one["jobID"] in jobs)
-        }
-
-    def _outcome(
-        self,
-        server: str,
-        wanted: Mapping[str, Any],
-        instance: Mapping[str, Any] | None,
-        seen: Mapping[str, Mapping[str, Any]],
-        refused: Mapping[str, Any],
-    ) -> dict[str, Any]:
-        if instance is None or not _is_there(seen, instance):
-            self.log.warning("%s has no live recovery instance", server)
-            return {"instance_id": None, "is_drill": None, "protected": False, "differences": []}
-        name = str(instance["ec2InstanceID"])
-        differences = misplacement(wanted, seen[name])
-        for one in differences:
-            self.log.warning(
-                "%s (%s): %s is %s, asked for was %s", server, name, one.field, shown(one.now), shown(one.wanted)
-            )
-        return {
-            "instance_id": name,
-            "is_drill": instance.get("isDrill") is True,
-            "protected": name in refused and refused[name] is None,
-            "differences": [{"field": one.field, "wanted": one.wanted, "found": one.now} for one in differences],
-        }
-
-
-def _is_there(seen: Mapping[str, Mapping[str, Any]], instance: Mapping[str, Any]) -> bool:
-    described = seen.get(str(instance["ec2InstanceID"]))
-    return described is not None and (described.get("State") or {}).get("Name") not in _GONE

@@ -35,8 +35,8 @@ class DrsStartRecoveryOperator(DrsOperator):
       still runs is kept.
     - No servers: the task is skipped.
 
-    Returns ``{"region", "aws_conn_id", "started_at", "jobs": [{"job_id", "servers", "created_at", "adopted"}]}``, to be
-    given to ``DrsRecoveryJobSensor(jobs=…)``.
+    Returns ``{"region", "aws_conn_id", "started_at", "attempt", "jobs": [{"job_id", "servers", "created_at",
+    "attempt", "adopted"}]}``, to be given to ``DrsRecoveryJobSensor(jobs=…)``.
 
     :param source_server_ids: source servers to launch, in the order in which jobs are filled (templated)
     :param is_drill: True for a drill, False for a real recovery; must be a bool after rendering (templated)
@@ -141,6 +141,7 @@ class DrsStartRecoveryOperator(DrsOperator):
             "region": region,
             "aws_conn_id": self.aws_conn_id,
             "started_at": min(job["created_at"] for job in outcome),
+            "attempt": memory.attempt(),
             "jobs": outcome,
         }
         return self.finish(context, launch)

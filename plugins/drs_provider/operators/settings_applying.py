@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from drs_provider.errors import AwsError, DrsProviderError, RunRefused
-from drs_provider.operators.settings_survey import Standing
+from drs_provider.operators.settings_survey import Standing, survey
 from drs_provider.recovery.settings import (
     CONFIGURATION_FIELDS,
     Change,
@@ -119,6 +119,23 @@ class Applying:
         kept = (standing.before or BeforeDrill()).with_changes(standing.changes, pair)
         if kept != standing.before:
             self.hook.tag(standing.arn, TAG, kept.written())
+
+
+def apply_all(hook: "LaunchSettingsHook", settings: Mapping[str, Mapping[str, Any]], *, is_temporary: bool) -> None:
+    """Bring servers that no job holds to what is wanted; raises the first refusal, RunRefused with all wrong values.
+
+    For a launch that differs from an earlier one; see ``DrsApplyLaunchSettingsOperator`` for everything else.
+    """
+    if not settings:
+        return
+    ensure_sound(settings)
+    found = survey(hook, settings, keep_drill=is_temporary)
+    if found.refusals:
+        raise RunRefused(refusal_text(found.refusals))
+    different = [one for one in found.standings if one.changes or (one.before and not is_temporary)]
+    errors = in_all(Applying(hook, is_temporary).apply, different)
+    if errors:
+        raise next(iter(errors.values()))
 
 
 def in_all(act: Callable[[Standing], None], standings: Iterable[Standing]) -> dict[str, DrsProviderError]:

@@ -1,11 +1,11 @@
 """What launch settings servers have, shall have, and had before a drill; and what speaks against the change."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from drs_provider.recovery.settings import Change, compare, configuration_update, normal
-from drs_provider.recovery.settings_candidates import Candidate, SettingsFinding
+from drs_provider.recovery.settings_candidates import Candidate, SettingsFinding, Surroundings
 from drs_provider.recovery.settings_checks import lookups, validate
 from drs_provider.recovery.settings_memory import BeforeDrill, read_tag
 from drs_provider.recovery.settings_template import read_template
@@ -46,10 +46,11 @@ class Standing:
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found: every server's standing, and everything that speaks against its settings."""
+    """What was found: every server's standing, everything that speaks against its settings, and what is around."""
 
     standings: tuple[Standing, ...]
     findings: tuple[SettingsFinding, ...]
+    around: Surroundings = field(default_factory=Surroundings)
 
     @property
     def refusals(self) -> tuple[SettingsFinding, ...]:
@@ -58,16 +59,21 @@ class Survey:
 
 
 def survey(
-    hook: "LaunchSettingsHook", settings: Mapping[str, Mapping[str, Any]], *, keep_drill: bool = False
+    hook: "LaunchSettingsHook",
+    settings: Mapping[str, Mapping[str, Any]],
+    *,
+    keep_drill: bool = False,
+    whole: bool = False,
 ) -> Survey:
     """Read and check; change nothing.
 
     :param settings: effective settings by server id; a server without any is looked at only for what a drill left
     :param keep_drill: build on what a drill left (another drill does) rather than to put it back first
+    :param whole: read and check servers without any settings too
     """
     sources = {str(one["sourceServerID"]): one for one in hook.source_servers(tuple(settings))}
     before = {server: read_tag(source.get("tags")) for server, source in sources.items()}
-    read = [one for one in settings if one in sources and (normal(settings[one]) or before[one])]
+    read = [one for one in settings if one in sources and (whole or normal(settings[one]) or before[one])]
     configurations = hook.launch_configurations(read)
     templates = {one: str(configurations[one].get("ec2LaunchTemplateID") or "") for one in read}
     versions = hook.template_versions(_versions_to_read(templates, before))
@@ -81,8 +87,10 @@ def survey(
         else:
             standings.append(Standing(candidate))
     standings = _with_instances(hook, standings)
-    checked = [one.candidate for one in standings if one.candidate.source is None or normal(one.candidate.wanted)]
-    return Survey(tuple(standings), validate(checked, hook.surroundings(lookups(checked))))
+    candidates = [one.candidate for one in standings]
+    checked = [one for one in candidates if whole or one.source is None or normal(one.wanted)]
+    around = hook.surroundings(lookups(checked))
+    return Survey(tuple(standings), validate(checked, around), around)
 
 
 def _versions_to_read(

@@ -79,12 +79,16 @@ class Start:
     """Point in time by server, asked right before the servers are started; None: those of the request."""
     fresh: set[str] = field(default_factory=set)
 
-    def run(self) -> list[dict[str, Any]] | MustWait:
-        """Adopt what exists, start what does not; return the jobs with their servers, or what to wait for."""
+    def run(self, attempt: int | None = None) -> list[dict[str, Any]] | MustWait:
+        """Adopt what exists, start what does not; return the jobs with their servers, or what to wait for.
+
+        :param attempt: the number of the attempt, where the caller counts them; None: the memory does
+        """
         everything = list(self.hook.jobs_since(self.request.since))
         ours = self._ours(everything)
-        highest = max((attempt_of(job.get("tags")) for job in ours), default=0)
-        attempt = self.memory.attempt(highest, anew=self.request.continues is not None)
+        if attempt is None:
+            newest = max((attempt_of(job.get("tags")) for job in ours), default=0)
+            attempt = self.memory.attempt(newest=newest, anew=self.request.continues is not None)
         division = divide(self.request.servers, ours, attempt=attempt)
         if division.to_start and (lost := self._lost_job(division, attempt)):
             if isinstance(lost, MustWait):
@@ -103,6 +107,7 @@ class Start:
                 "job_id": share.job_id,
                 "servers": list(share.servers),
                 "created_at": share.created_at,
+                "attempt": share.attempt,
                 "adopted": share.job_id not in self.fresh,
             }
             for share in division.shares
@@ -138,7 +143,7 @@ class Start:
         job = find_ours(self.hook, launch, since=self.request.since, pauses=LOOKS_AFTER_A_CRASH, sleep=self.sleep)
         if job:
             self.memory.keep_job(job, intent["tags"], _members(job, intent["servers"]))
-        elif self.now() - instant(intent["at"]) < INVISIBLE_FOR:
+        elif intent.get("at") and self.now() - instant(intent["at"]) < INVISIBLE_FOR:
             return MustWait(
                 f"an earlier try may have started a job for {len(intent['servers'])} servers, and DRS may not show it "
                 "for two minutes: nothing is started before that",

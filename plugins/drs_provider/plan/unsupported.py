@@ -16,14 +16,6 @@ def _is_empty(value: object) -> bool:
     return value in ({}, [], ())
 
 
-def _is_default_order(value: object) -> bool:
-    return value == 1 and value is not True
-
-
-def _is_zero(value: object) -> bool:
-    return value == 0 and value is not False
-
-
 def _is_no_time(value: object) -> bool:
     try:
         return isinstance(value, str) and not parse_duration(value)
@@ -47,15 +39,10 @@ class Unsupported:
     default: str = ""
 
 
-_NO_SETTINGS = "launch settings are left as DRS has them; set them in DRS"
 _NO_STEPS = "run the step by hand, or in a DAG of its own"
 _SHARED = "write drill: {network: shared}, which launches drills into the network that the launch settings name"
 
 UNSUPPORTED = (
-    Unsupported("ProtectionGroup", "servers.*.order", "all members start together", _is_default_order),
-    Unsupported("ProtectionGroup", "servers.*.launch", _NO_SETTINGS, _is_empty),
-    Unsupported("ProtectionGroup", "launch", _NO_SETTINGS, _is_empty),
-    Unsupported("ProtectionGroup", "drill_launch", _NO_SETTINGS, _is_empty),
     Unsupported("RecoveryPlan", "drill.network", _SHARED, values=("isolated", dict), default="isolated"),
     Unsupported("RecoveryPlan", "drill.keep_for", "drill instances are removed when the drill ends", _is_no_time),
     Unsupported("RecoveryPlan", "drill.max_cost", "nothing estimates the cost of a drill yet"),
@@ -65,7 +52,6 @@ UNSUPPORTED = (
     Unsupported("RecoveryPlan", "after", _NO_STEPS, _is_empty),
     Unsupported("RecoveryPlan", "waves.*.before", _NO_STEPS, _is_empty),
     Unsupported("RecoveryPlan", "waves.*.after", _NO_STEPS, _is_empty),
-    Unsupported("RecoveryPlan", "waves.*.retry_failed", "start another run for the servers that failed", _is_zero),
 )
 """Every part of the language that is not built yet."""
 

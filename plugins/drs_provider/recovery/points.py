@@ -8,7 +8,7 @@ from typing import Any, Literal
 from drs_provider.recovery.readiness import READY_STATE
 from drs_provider.recovery.times import instant
 
-Why = Literal["point_in_time", "source_unreachable"]
+Why = Literal["point_in_time", "source_unreachable", "older_point"]
 
 LATEST = "latest"
 """What a trigger form says for the most recent data of every server."""

@@ -1,9 +1,26 @@
-"""Whether recovered instances are where, and what, their launch settings asked for."""
+"""Where launch settings put a server, and whether a recovered instance is where, and what, they asked for."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from drs_provider.recovery.settings import OVERRIDING_RIGHT_SIZING, Change, normal
+from drs_provider.recovery.settings_candidates import Candidate, Surroundings
+
+
+def placement(one: Candidate, around: Surroundings) -> dict[str, Any]:
+    """Return where a launch would put a server: subnet, its VPC and zone, security groups; None where nobody knows.
+
+    Without a subnet in settings and launch template DRS takes one of the default VPC: then only the VPC is known.
+    """
+    result = one.result
+    subnet = around.subnets.get(str(result["subnet_id"])) or {}
+    default = None if result["subnet_id"] else around.default_vpc
+    return {
+        "subnet_id": result["subnet_id"],
+        "security_group_ids": result["security_group_ids"],
+        "vpc_id": subnet.get("VpcId") or default,
+        "availability_zone": subnet.get("AvailabilityZone"),
+    }
 
 
 def misplacement(wanted: Mapping[str, Any], instance: Mapping[str, Any]) -> tuple[Change, ...]:

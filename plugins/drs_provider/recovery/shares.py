@@ -15,6 +15,7 @@ class Share:
     job_id: str
     servers: tuple[str, ...]
     created_at: str
+    attempt: int = 1
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ def divide(wanted: Sequence[str], jobs: Sequence[Mapping[str, Any]], *, attempt:
     for job in oldest_first:
         servers = tuple(s for s in wanted if s not in again and holder[s]["jobID"] == job["jobID"])
         if servers:
-            shares.append(Share(job["jobID"], servers, str(job.get("creationDateTime", ""))))
+            created_at = str(job.get("creationDateTime", ""))
+            shares.append(Share(job["jobID"], servers, created_at, attempt_of(job.get("tags"))))
     chunks = [chunk_of(job.get("tags")) for job in jobs if attempt_of(job.get("tags")) == attempt]
     return Division(tuple(shares), to_start, max(chunks, default=-1) + 1)
 

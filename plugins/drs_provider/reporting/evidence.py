@@ -88,6 +88,8 @@ class JobEvidence(EvidencePart):
     ended_at: AwareDatetime | None = None
     adopted: bool = False
     """Found by its tags instead of started: an earlier try of the task had already started it."""
+    attempt: int = 1
+    """Rises when failed servers are launched again, by the wave itself or because a person asked for it."""
     servers: tuple[str, ...] = ()
     console_url: str | None = None
 
@@ -104,7 +106,33 @@ class PinnedPoint(ForeignPart):
 
     snapshot_id: str
     at: AwareDatetime
-    why: Literal["point_in_time", "source_unreachable"]
+    why: Literal["point_in_time", "source_unreachable", "older_point"]
+
+
+class SettingsChange(ForeignPart):
+    """One launch setting that differed from what the run wants, and was changed before the launch."""
+
+    field: str
+    was: JsonValue = None
+    now: JsonValue = None
+
+
+class Difference(ForeignPart):
+    """One thing about an instance that is not what its launch settings asked for."""
+
+    field: str
+    wanted: JsonValue = None
+    found: JsonValue = None
+
+
+class EarlierTry(ForeignPart):
+    """A launch of a server that failed before the one that counts, and how the next one differed."""
+
+    job_id: str
+    reason: str
+    how: str
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
+    before: str | None = None
 
 
 class ServerEvidence(EvidencePart):
@@ -129,6 +157,15 @@ class ServerEvidence(EvidencePart):
     reason: str | None = None
     """Why it is not usable. A server that was launched and has a reason is counted as failed."""
     events: tuple[JobEvent, ...] = ()
+    order: int = 1
+    """Its boot order in its group."""
+    settings_changed: tuple[SettingsChange, ...] = ()
+    tries: tuple[EarlierTry, ...] = ()
+    protected: bool | None = None
+    """Whether EC2 termination protection was switched on; ``None``: nobody looked."""
+    not_protected: str | None = None
+    """Why it could not be switched on although it should have been."""
+    differences: tuple[Difference, ...] = ()
 
     @field_validator("status")
     @classmethod

@@ -105,6 +105,12 @@ def _server(server: ServerEvidence, wave: WaveEvidence, run_started_at: datetime
         rto_seconds=_seconds(run_started_at, at),
         rpo_seconds=_rpo_seconds(server, created_at) if is_there else None,
         phases=split(server.events, created_at),
+        order=server.order,
+        settings_changed=server.settings_changed,
+        tries=server.tries,
+        protected=server.protected,
+        not_protected=server.not_protected,
+        differences=server.differences,
     )
 
 

@@ -10,10 +10,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from drs_provider.reporting.evidence import (
     CleanupState,
+    Difference,
+    EarlierTry,
     JobEvidence,
     PinnedPoint,
     PreflightEvidence,
     RunFacts,
+    SettingsChange,
     TaskError,
     TerminatedInstance,
     Wait,
@@ -94,6 +97,12 @@ class ServerReport(ReportPart):
     rto_seconds: float | None = None
     rpo_seconds: float | None = None
     phases: Phases = Phases()
+    order: int = 1
+    settings_changed: tuple[SettingsChange, ...] = ()
+    tries: tuple[EarlierTry, ...] = ()
+    protected: bool | None = None
+    not_protected: str | None = None
+    differences: tuple[Difference, ...] = ()
 
 
 class WaveReport(ReportPart):

@@ -87,6 +87,9 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
             yield f"wave {wave.name}: {some(missing)} not launched"
         elif wave.state == "completed_with_exceptions":
             yield f"wave {wave.name}: {wave.state_reason or 'completed with exceptions'}"
+    bare = [_name(one) for wave in evidence.waves for one in wave.servers if one.not_protected]
+    if bare:
+        yield f"not protected from termination: {some(bare)}"
     skipped = [wave.name for wave in evidence.waves if wave.state == "skipped"]
     if skipped:
         yield f"{_waves(skipped)} left out"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from drs_provider.reporting.notes import notes_of, settings_of
 from drs_provider.reporting.result import (
     Failure,
     ObjectiveOutcome,
@@ -95,6 +96,8 @@ class ServerRow:
     server: ServerReport
     standing: Standing
     segments: tuple[Segment, ...]
+    notes: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,10 @@ def _meter(name: str, title: str, result: ObjectiveResult) -> Meter:
 
 def _table(wave: WaveReport) -> WaveTable:
     slowest = max((sum(seconds for _, seconds in _phases(server)) for server in wave.servers), default=0.0)
-    rows = [ServerRow(server, standing_of(server), _segments(server, slowest)) for server in wave.servers]
+    rows = [
+        ServerRow(server, standing_of(server), _segments(server, slowest), tuple(notes_of(server)), settings_of(server))
+        for server in wave.servers
+    ]
     attention = sorted((row for row in rows if row.standing != "launched"), key=lambda row: _ORDER.index(row.standing))
     launched = [row for row in rows if row.standing == "launched"]
     return WaveTable(

@@ -15,7 +15,7 @@ from drs_provider.recovery.times import instant, words
 
 if TYPE_CHECKING:
     from drs_provider.recovery.results import Ready
-    from drs_provider.recovery.verdict import Allows
+    from drs_provider.recovery.verdict import Allows, ServerResult
     from drs_provider.sensors.finding import Found
     from drs_provider.triggers.instances import DrsInstancesEvent
     from drs_provider.triggers.jobs import DrsJobEvent
@@ -75,13 +75,16 @@ class DrsRecoveryJobSensor(DrsSensor):
             self.prepare(context)
             launches = self._launches()
             self._tolerance(), self._ready()  # refused before the wait, not after it
+        self._link_job(launches)
+        self.watch(launches)
+
+    def watch(self, launches: Sequence[Launched]) -> NoReturn:
+        """Hand the wait for the jobs of some launches to the triggerer; they have the whole ``timeout``."""
         from drs_provider.triggers.jobs import DrsJobTrigger
 
         now = datetime.now(UTC)
         deadline = now + timedelta(seconds=self.timeout)
-        ids = ", ".join(_job_ids(launches))
-        self.log.info("Waiting for %s, at most %s", ids, words(deadline - now))
-        self._link_job(launches)
+        self.log.info("Waiting for %s, at most %s", ", ".join(_job_ids(launches)), words(deadline - now))
         self.defer(
             trigger=DrsJobTrigger(
                 watches=[{"aws": one.aws(self.aws), "job_ids": _job_ids([one])} for one in launches],
@@ -135,7 +138,7 @@ class DrsRecoveryJobSensor(DrsSensor):
         findings = [self._find(launch, ready) for launch in self._launches()]
         if any(finding.pending for finding in findings) and not last_word and datetime.now(UTC) < deadline:
             self._wait_for_instances(findings, deadline)
-        results = [result for finding in findings for result in finding.results]
+        results = self.conclude(context, [result for finding in findings for result in finding.results])
         servers = [result.as_json() for result in results]
         jobs = [_job(job) for finding in findings for job in finding.jobs]
         context["ti"].xcom_push(key="servers", value=servers)
@@ -148,6 +151,13 @@ class DrsRecoveryJobSensor(DrsSensor):
             failed = {result.hostname: result.reason or "" for result in results if result.status != "launched"}
             raise JobFailed(", ".join(job["job_id"] for job in jobs), failed)
         return {"verdict": verdict, "jobs": jobs, "servers": servers}
+
+    def conclude(self, context: Context, results: "list[ServerResult]") -> "list[ServerResult]":
+        """Return the results to be judged, once nothing runs and nothing is awaited any longer.
+
+        For subclasses that launch more before they judge: they defer instead. This one returns what it is given.
+        """
+        return results
 
     def _find(self, launch: Launched, ready: "Ready") -> "Found":
         from drs_provider.aws.hook import DrsHook

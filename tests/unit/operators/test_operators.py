@@ -119,7 +119,16 @@ def test_what_a_start_returns_is_what_a_sensor_takes():
         "region": "us-west-2",
         "aws_conn_id": "shop",
         "started_at": job["creationDateTime"],
-        "jobs": [{"job_id": job["jobID"], "servers": SERVERS, "created_at": job["creationDateTime"], "adopted": False}],
+        "attempt": 1,
+        "jobs": [
+            {
+                "job_id": job["jobID"],
+                "servers": SERVERS,
+                "created_at": job["creationDateTime"],
+                "attempt": 1,
+                "adopted": False,
+            }
+        ],
     }
     with pytest.raises(TaskDeferred) as deferred:
         sensor(drs, launch, aws_conn_id="shop").execute(a_context())

@@ -45,11 +45,11 @@ def test_what_asks_for_nothing_is_not_refused(tmp_path, text):
 
 
 def test_a_part_that_is_not_built_is_checked_all_the_same(tmp_path):
-    said = said_of(tmp_path, wave("retry_failed: -1, delay_before: soon"), unsupported=UNSUPPORTED)
+    said = said_of(tmp_path, wave("before: 5, delay_before: soon"), unsupported=UNSUPPORTED)
 
     assert [line.split(": ", 1)[1].split(" (")[0] for line in said] == [
-        "plan p: waves.a.retry_failed is not supported yet",
-        "waves.a.retry_failed: expected 0 or more, found -1",
+        "plan p: waves.a.before is not supported yet",
+        "waves.a.before: expected a list, found the number 5",
         "waves.a.delay_before: expected a duration such as 90s, 15m, 1h30m, 1d or PT45M, found 'soon'",
     ]
 

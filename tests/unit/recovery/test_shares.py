@@ -56,7 +56,7 @@ def test_a_retry_of_the_second_attempt_adopts_its_job():
 
     assert division.shares == (
         Share("drsjob-1", ("s-1",), "2026-01-01T00:01:00Z"),
-        Share("drsjob-2", ("s-2",), "2026-01-01T00:02:00Z"),
+        Share("drsjob-2", ("s-2",), "2026-01-01T00:02:00Z", attempt=2),
     )
     assert division.to_start == ()
 

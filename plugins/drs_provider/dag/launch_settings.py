@@ -1,0 +1,156 @@
+"""The tasks that bring launch settings to what a run wants, and put back what a drill has changed."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowSkipException
+
+from drs_provider.dag.agreeing import ensure_people_agreed
+from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK, preflight_result
+from drs_provider.errors import PlanChanged, RunRefused
+from drs_provider.graph.approvals import Policy
+from drs_provider.graph.request import is_drill
+from drs_provider.graph.roster import Target
+from drs_provider.operators.settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
+
+if TYPE_CHECKING:
+    from drs_provider.aws.launch_settings import LaunchSettingsHook
+
+APPLY, RESTORE = "launch_settings", "restore_settings"
+"""Names of the tasks: the first one stands in a wave, the other in finish."""
+
+IN_FORCE = "in_force"
+"""XCom key of what was applied: by server id its launch template and the version that is the default now."""
+
+
+def in_this_run(
+    context: Context, plan: str, settings: Mapping[str, Mapping[str, Any]], servers: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Return settings as this run applies them: what is no state of a server left out.
+
+    :param settings: effective settings by server id
+    :param servers: the servers as preflight left them, by id
+    """
+    return {one: dict(wanted) for one, wanted in settings.items()}
+
+
+class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
+    """Apply the launch settings of one wave's servers in one account and Region, ahead of the wave.
+
+    It runs beside the waves before, so that nothing waits for it. A recovery also puts back what a drill has left.
+    """
+
+    template_fields: Sequence[str] = ()  # nothing to render: everything comes from preflight
+
+    def __init__(
+        self,
+        *,
+        plan: str,
+        digest: str,
+        wave: str,
+        target: Target,
+        policy: Policy | None,
+        approval_task_ids: Sequence[str],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(settings={}, aws_conn_id=target.aws_conn_id, region_name=target.region or None, **kwargs)
+        self.plan, self.digest, self.wave, self.target = plan, digest, wave, target
+        self.policy, self.approval_task_ids = policy, tuple(approval_task_ids)
+
+    def prepare(self, context: Context) -> None:
+        """Take mode and settings from preflight, on every leg of the task."""
+        preflight = preflight_result(context, self.plan)
+        if preflight["digest"] != self.digest:
+            raise PlanChanged(self.plan, preflight["digest"], self.digest)
+        servers = servers_of(preflight, self.wave, self.target)
+        if not servers:
+            raise AirflowSkipException(f"wave {self.wave} launches nothing in {self.target} in this run")
+        ensure_people_agreed(context, preflight, self.policy, self.approval_task_ids)
+        self.is_temporary = is_drill(preflight["mode"])
+        wanted = {server_id: one.get("settings") or {} for server_id, one in servers.items()}
+        self.settings = in_this_run(context, self.plan, wanted, servers)
+
+    def go_on(self, context: Context, *, waiting_since: datetime | None) -> dict[str, list[dict[str, Any]]]:
+        """Apply, then leave what is in force: the wave's start holds it against EC2 right before it launches."""
+        from drs_provider.operators.settings_survey import survey
+
+        applied = super().go_on(context, waiting_since=waiting_since)
+        wanted: Any = self.settings
+        found = survey(self.hook, wanted, keep_drill=self.is_temporary is True, whole=True)
+        in_force = {one.server_id: [one.base.template_id, one.base.number] for one in found.standings if one.base}
+        context["ti"].xcom_push(key=IN_FORCE, value=in_force)
+        return applied
+
+
+def ensure_in_force(
+    context: Context,
+    task_id: str,
+    hook: "LaunchSettingsHook",
+    servers: Sequence[str],
+    settings: Mapping[str, Mapping[str, Any]],
+    *,
+    mode: str,
+) -> None:
+    """See that the settings that were applied for this launch still are what DRS will use; called right before it.
+
+    In a drill anything else is refused: the launch could land in production. In a recovery they are applied again, for
+    somebody's drill may have come in between; where the task that applies them was marked as successful, a person has
+    decided to launch with what DRS has.
+    """
+    applied: Mapping[str, Sequence[Any]] | None = context["ti"].xcom_pull(task_ids=task_id, key=IN_FORCE)
+    if applied is None:
+        if not is_drill(mode):
+            return
+        raise RunRefused(
+            f"nothing says that the drill's launch settings are in force, so it could land in production: {task_id} "
+            "left no record (a task that is marked as successful applies nothing). Clear it with everything downstream"
+        )
+    here = {one: applied[one] for one in servers if one in applied}
+    now = hook.default_versions([str(template) for template, _ in here.values()])
+    changed = [one for one, (template, version) in here.items() if now.get(template) != version]
+    if not changed:
+        return
+    if is_drill(mode):
+        raise RunRefused(
+            f"the launch templates of {len(changed)} servers were changed after the drill's settings were applied, so "
+            f"it could land in production: {', '.join(changed)}. Nothing of this job was started; clear {task_id} with "
+            "everything downstream to apply them again"
+        )
+    from drs_provider.operators.settings_applying import apply_all
+
+    apply_all(hook, {one: settings.get(one) or {} for one in changed}, is_temporary=False)
+
+
+class RestoreSettings(DrsRestoreLaunchSettingsOperator):
+    """Put back what the drill changed in the launch settings of its servers in one account and Region."""
+
+    template_fields: Sequence[str] = ()  # nothing to render: the servers come from preflight
+
+    def __init__(self, *, target: Target, **kwargs: Any) -> None:
+        super().__init__(
+            source_server_ids=(), aws_conn_id=target.aws_conn_id, region_name=target.region or None, **kwargs
+        )
+        self.target = target
+
+    def prepare(self, context: Context) -> None:
+        """Find the servers of this run's drill."""
+        if not is_drill(context["params"]["mode"]):
+            raise AirflowSkipException("a recovery's launch settings stay: they are production's now")
+        preflight: Any = context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PREFLIGHT)
+        waves = preflight["waves"] if preflight and preflight["passed"] else ()
+        self.source_server_ids = [one for wave in waves for one in servers_of(preflight, wave, self.target)]
+        if not self.source_server_ids:
+            raise AirflowSkipException(f"this run changed no launch settings in {self.target}")
+
+
+def servers_of(preflight: Mapping[str, Any], wave: str, target: Target) -> dict[str, Mapping[str, Any]]:
+    """Return by id the servers that preflight found for a wave in one account and Region; none if it is not chosen."""
+    found = preflight["waves"][wave]
+    return {
+        server["server_id"]: server
+        for part in found["targets"]
+        if found["selected"] and (part["aws_conn_id"], part["region"]) == (target.aws_conn_id, target.region)
+        for server in part["servers"]
+    }
