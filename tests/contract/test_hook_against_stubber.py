@@ -122,9 +122,10 @@ def test_a_request_that_botocore_refuses_to_send_is_no_lost_answer(hook):
     assert caught.value.code == "ParamValidationError"
 
 
-def test_writes_are_never_retried_by_botocore_and_reads_are(hook):
-    assert hook._sent_once.meta.config.retries["total_max_attempts"] == 1
-    assert (hook.conn.meta.config.retries or {}).get("total_max_attempts") != 1
+def test_botocore_retries_nothing_by_itself(hook):
+    clients = [hook.conn, hook._sent_once, hook._beside("ec2")]
+
+    assert [client.meta.config.retries["total_max_attempts"] for client in clients] == [1, 1, 1]
 
 
 def test_quotas_that_cannot_be_read_are_awss_own(hook):

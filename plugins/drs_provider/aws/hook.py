@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook, AwsGenericHook
+from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from botocore.config import Config
 
 from drs_provider.aws.refusals import translated
+from drs_provider.aws.weather import PATIENCE_SECONDS, Patience
 from drs_provider.errors import AwsError
 from drs_provider.recovery.quotas import SERVICE_CODE, Quotas
 
@@ -21,6 +23,8 @@ MOST_IDS = 200
 MOST_NAMED_INSTANCES = 100
 """Instance ids that DescribeInstanceStatus takes by name."""
 
+ONCE = Config(retries={"total_max_attempts": 1, "mode": "standard"})
+
 Answer = Mapping[str, Any]
 """One resource as DRS describes it: botocore's parsed answer, read-only by agreement."""
 
@@ -28,18 +32,23 @@ Answer = Mapping[str, Any]
 class DrsHook(AwsGenericHook["DrsClient"]):
     """Ask DRS of one account and Region; EC2, Service Quotas and STS of the same where DRS does not know.
 
-    Every method raises the errors of ``drs_provider.errors`` and nothing of botocore's. Reads keep botocore's retries
-    and are paginated to the end. StartRecovery is sent once and never repeated by botocore: it has no client token.
+    Every method raises the errors of ``drs_provider.errors`` and nothing of botocore's. Reads are paginated to the end
+    and repeated for a while where AWS does not answer now (``aws.weather``). StartRecovery is sent once and never
+    repeated below ``aws.launching``: it has no client token.
 
     :param aws_conn_id: Airflow connection with account, role, external id and endpoint
     :param region_name: the recovery Region; unset: the connection's
     :param verify: TLS verification, as in boto3
-    :param config: keyword arguments of ``botocore.config.Config``, or one
+    :param config: keyword arguments of ``botocore.config.Config``, or one; of its ``retries`` only
+        ``total_max_attempts: 1`` counts: nothing is asked twice then
+    :param patience: seconds for which a read is repeated; 0 for those who wait in another way, as triggers do
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, patience: float = PATIENCE_SECONDS, **kwargs: Any) -> None:
         kwargs["client_type"] = "drs"
         super().__init__(*args, **kwargs)
+        self._patience = Patience(patience)
+        self._door = RLock()
 
     @property
     def region(self) -> str:
@@ -180,7 +189,7 @@ class DrsHook(AwsGenericHook["DrsClient"]):
     def caller_account(self) -> str:
         """Return the id of the account that the connection works in."""
         with translated("sts:GetCallerIdentity"):
-            return str(self.account_id)
+            return str(self._beside("sts").get_caller_identity()["Account"])
 
     def _pages(self, operation: str, **arguments: Any) -> Iterator[Answer]:
         name = "".join(part.capitalize() for part in operation.split("_"))
@@ -189,10 +198,15 @@ class DrsHook(AwsGenericHook["DrsClient"]):
                 yield from page.get("items", ())
 
     @cached_property
+    def conn(self) -> "DrsClient":
+        """A client for what may be asked twice."""
+        client: DrsClient = self._patient(self._client_of("drs"))
+        return client
+
+    @cached_property
     def _sent_once(self) -> "DrsClient":
-        """Return a client that sends a request exactly once; botocore's own retry would start a second job."""
-        once = self.config.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
-        client: DrsClient = self.get_client_type(region_name=self.region_name, config=once)
+        """A client that sends a request exactly once; botocore's own retry would start a second job."""
+        client: DrsClient = self._client_of("drs")
         return client
 
     @cached_property
@@ -200,17 +214,30 @@ class DrsHook(AwsGenericHook["DrsClient"]):
         return {}
 
     def _beside(self, service: str) -> Any:
-        """Return a client of another service, of the same account and Region."""
-        if service not in self._neighbours:
-            hook: AwsBaseHook = AwsBaseHook(
-                aws_conn_id=self.aws_conn_id,
-                region_name=self._region_name,
-                verify=self._verify,
-                config=self._config,
-                client_type=service,
+        """Return a client of another service, of the same account and Region, for what may be asked twice."""
+        with self._door:
+            if service not in self._neighbours:
+                self._neighbours[service] = self._patient(self._client_of(service))
+            return self._neighbours[service]
+
+    def _patient(self, client: Any) -> Any:
+        asks_once = (self.config.retries or {}).get("total_max_attempts") == 1
+        return client if asks_once else self._patience.on(client)
+
+    def _client_of(self, service: str) -> Any:
+        """Return a client without botocore's retries; all clients of a hook share one session, so one assumed role."""
+        with self._door:
+            return self._session.client(
+                service,
+                region_name=self.region_name,
+                endpoint_url=self.conn_config.get_service_endpoint_url(service_name=service),
+                config=self._get_config(self.config.merge(ONCE)),
+                verify=self.verify,
             )
-            self._neighbours[service] = hook.conn
-        return self._neighbours[service]
+
+    @cached_property
+    def _session(self) -> Any:
+        return self._patience.ask("sts:AssumeRole", lambda: self.get_session(region_name=self.region_name))
 
 
 def in_batches(ids: Sequence[str], size: int = MOST_IDS) -> Iterator[list[str]]:

@@ -25,9 +25,14 @@ BY_CODE: Mapping[str, type[AwsError]] = {
     "TooManyRequestsException": Throttled,
     "RequestLimitExceeded": Throttled,
     "Throttling": Throttled,
+    "ThrottledException": Throttled,
+    "RequestThrottled": Throttled,
+    "RequestThrottledException": Throttled,
+    "SlowDown": Throttled,
     "InternalServerException": ServiceUnavailable,
     "InternalFailure": ServiceUnavailable,
     "InternalError": ServiceUnavailable,
+    "InternalServerError": ServiceUnavailable,
     "ServiceUnavailable": ServiceUnavailable,
     "ServiceUnavailableException": ServiceUnavailable,
     "AccessDeniedException": AccessDenied,
@@ -42,6 +47,7 @@ BY_CODE: Mapping[str, type[AwsError]] = {
 }
 """By AWS's own code: botocore's exception classes differ by service, and some codes have none (drs-api, errors)."""
 
+_TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _FINAL = (NoCredentialsError, NoRegionError, ParamValidationError)
 
@@ -56,22 +62,30 @@ def translated(operation: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise _refusal(operation, error) from error
-    except _FINAL as error:
-        raise AwsError(operation, type(error).__name__, str(error)) from error
+        raise refusal_of(operation, error.response) from error
     except BotoCoreError as error:
-        raise ServiceUnavailable(operation, type(error).__name__, str(error)) from error
+        raise unanswered(operation, error) from error
 
 
-def _refusal(operation: str, error: ClientError) -> AwsError:
-    answer: Mapping[str, Any] = error.response
+def unanswered(operation: str, error: Exception) -> AwsError:
+    """Return the error for a call without an answer: lost on the way, or never sent."""
+    kind = AwsError if isinstance(error, _FINAL) else ServiceUnavailable
+    return kind(operation, type(error).__name__, str(error))
+
+
+def refusal_of(operation: str, answer: Mapping[str, Any]) -> AwsError:
+    """Return the error for an answer that is one, as botocore has parsed it."""
     code = str(answer.get("Error", {}).get("Code", "Unknown"))
     message = str(answer.get("Error", {}).get("Message", "")) or "AWS gave no message"
     metadata = answer.get("ResponseMetadata", {})
-    kind = BY_CODE.get(code)
-    if kind is None:
-        kind = ServiceUnavailable if int(metadata.get("HTTPStatusCode") or 0) >= _SERVER_ERROR else AwsError
+    kind = BY_CODE.get(code) or _by_status(int(metadata.get("HTTPStatusCode") or 0))
     return kind(operation, code, message, retry_after_seconds=_retry_after(answer, metadata))
+
+
+def _by_status(status: int) -> type[AwsError]:
+    if status == _TOO_MANY_REQUESTS:
+        return Throttled
+    return ServiceUnavailable if status >= _SERVER_ERROR else AwsError
 
 
 def _retry_after(answer: Mapping[str, Any], metadata: Mapping[str, Any]) -> float | None:

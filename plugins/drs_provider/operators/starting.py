@@ -11,7 +11,7 @@ from drs_provider.errors import AwsError, Conflict, JobVanished, QuotaExceeded, 
 from drs_provider.operators.memory import Memory
 from drs_provider.recovery.identity import IDENTIFYING, RUN, attempt_of, job_tags, same_wave
 from drs_provider.recovery.jobs import ENDED_STATUS, holders
-from drs_provider.recovery.quotas import Quotas, split, taken
+from drs_provider.recovery.quotas import Quotas, ahead_of_drills, taken
 from drs_provider.recovery.readiness import is_protected
 from drs_provider.recovery.shares import Division, divide
 from drs_provider.recovery.times import instant
@@ -155,9 +155,21 @@ class Start:
     def _start_all(
         self, division: Division, attempt: int, everything: list[Mapping[str, Any]], ours: list[Mapping[str, Any]]
     ) -> MustWait | None:
+        """Start one job after the other as long as the account has room; return what the rest must wait for."""
+        rest, chunk, live = division.to_start, division.next_chunk, self.request.quotas is None
         quotas = self.request.quotas or self.hook.quotas()
-        for chunk, servers in enumerate(split(division.to_start, quotas), start=division.next_chunk):
-            waiting = self._refuse_to_replace(servers, everything) or _in_the_way(servers, everything, quotas)
+        while rest:
+            size = taken(everything).next_job(len(rest), quotas)
+            if not size and not live:
+                # A quota that was raised since it was read ends the wait.
+                quotas, live = self.hook.quotas(), True
+                size = taken(everything).next_job(len(rest), quotas)
+            servers = rest[: size or 1]
+            waiting = (
+                self._refuse_to_replace(servers, everything)
+                or self._in_the_way(servers, everything)
+                or (None if size else _no_room(rest, everything, quotas))
+            )
             if waiting:
                 return waiting
             outcome = self._start(servers, self.request.own_tags(chunk=chunk, attempt=attempt))
@@ -165,6 +177,21 @@ class Start:
                 return outcome
             ours.append(outcome)
             everything.append(outcome)
+            if outcome["jobID"] not in self.fresh:
+                return None  # adopted: it may hold other servers than were asked for
+            rest, chunk = rest[size:], chunk + 1
+        return None
+
+    def _in_the_way(self, servers: Sequence[str], everything: Sequence[Mapping[str, Any]]) -> MustWait | None:
+        blocking = holders(everything, servers)
+        if blocking:
+            return MustWait(f"servers are held by running jobs: {_named(blocking)}", _ids(blocking), "all")
+        if self.request.is_drill and (urgent := ahead_of_drills(everything, now=self.now())):
+            return MustWait(
+                f"a real recovery runs in this account and Region, and drills give way to it: {_named(urgent)}",
+                _ids(urgent),
+                "all",
+            )
         return None
 
     def _refuse_to_replace(self, servers: Sequence[str], everything: Sequence[Mapping[str, Any]]) -> MustWait | None:
@@ -198,8 +225,8 @@ class Start:
         """Say what a refused start waits for."""
         jobs = self.hook.jobs_since(self.request.since)
         if isinstance(error, QuotaExceeded):
-            return MustWait(str(error), tuple(job["jobID"] for job in _running(jobs)), "any")
-        return MustWait(str(error), tuple(job["jobID"] for job in holders(jobs, servers)), "all")
+            return MustWait(str(error), _ids(_running(jobs)), "any")
+        return MustWait(str(error), _ids(holders(jobs, servers)), "all")
 
     def _start(self, servers: tuple[str, ...], tags: Mapping[str, str]) -> Mapping[str, Any] | MustWait:
         from drs_provider.aws.launching import START, Launch, start_once
@@ -237,14 +264,14 @@ def _running(jobs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [job for job in jobs if job.get("status") != ENDED_STATUS]
 
 
-def _in_the_way(servers: Sequence[str], everything: Sequence[Mapping[str, Any]], quotas: Quotas) -> MustWait | None:
-    blocking = holders(everything, servers)
-    if blocking:
-        names = ", ".join(job["jobID"] for job in blocking)
-        return MustWait(f"servers are held by running jobs: {names}", tuple(job["jobID"] for job in blocking), "all")
-    shortage = taken(everything).shortage(len(servers), quotas)
-    if shortage:
-        return MustWait(
-            f"no room in the account: {shortage}", tuple(job["jobID"] for job in _running(everything)), "any"
-        )
-    return None
+def _no_room(rest: Sequence[str], everything: Sequence[Mapping[str, Any]], quotas: Quotas) -> MustWait:
+    shortage = taken(everything).shortage(len(rest), quotas)
+    return MustWait(f"no room in the account: {shortage}", _ids(_running(everything)), "any")
+
+
+def _ids(jobs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(job["jobID"] for job in jobs)
+
+
+def _named(jobs: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(_ids(jobs))

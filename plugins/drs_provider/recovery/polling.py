@@ -7,6 +7,9 @@ MOST_SECONDS = 5.0
 ENDING_SECONDS = 1.0
 SHARE_OF_AGE = 1 / 60
 
+MOST_PAUSE_SECONDS = 30.0
+"""The longest pause after a refusal that names none."""
+
 
 def next_poll(age: timedelta, *, any_server_ended: bool, jitter: float = 1.0) -> float:
     """Return the seconds until the next look at a job of this age.
@@ -23,9 +26,11 @@ def next_poll(age: timedelta, *, any_server_ended: bool, jitter: float = 1.0) ->
     return (min(seconds, ENDING_SECONDS) if any_server_ended else seconds) * jitter
 
 
-def pause_after_refusal(refusals: int, retry_after: float | None, *, jitter: float = 1.0) -> float:
+def pause_after_refusal(
+    refusals: int, retry_after: float | None, *, jitter: float = 1.0, most: float = MOST_PAUSE_SECONDS
+) -> float:
     """Return the seconds to wait after that many refusals in a row (throttled, 5xx, lost connection).
 
-    Doubles from one second to thirty; never shorter than the service's own Retry-After.
+    Doubles from one second to ``most``; never shorter than the service's own Retry-After.
     """
-    return max(min(2.0 ** max(refusals - 1, 0), 30.0), retry_after or 0.0) * max(jitter, 1.0)
+    return max(min(2.0 ** min(max(refusals - 1, 0), 30), most), retry_after or 0.0) * max(jitter, 1.0)

@@ -1,14 +1,22 @@
-"""What an account and Region have room for, and how a list of servers is cut into jobs."""
+"""What an account and Region have room for, and how many servers the next job may launch."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from drs_provider.recovery.jobs import ENDED_STATUS
+from drs_provider.recovery.times import instant
 
 SERVICE_CODE = "drs"
 CODES = {"jobs": "L-D88FAC3A", "servers_per_job": "L-B827C881", "servers_in_jobs": "L-05AFA8C6"}
 """Service Quotas codes by field of :class:`Quotas` (AWS General Reference, endpoints and quotas of DRS)."""
+
+RECOVERY = "START_RECOVERY"
+"""``initiatedBy`` of a job that launches a real recovery; a drill's is START_DRILL."""
+
+RECOVERIES_GO_FIRST_FOR = timedelta(hours=2)
+"""How long after its start a recovery job may hold drills up."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +42,22 @@ class Room:
     jobs: int
     servers: int
 
-    def shortage(self, servers: int, quotas: Quotas) -> str:
-        """Say why one more job of so many servers has no room now; empty if it has.
+    def next_job(self, wanted: int, quotas: Quotas) -> int:
+        """Return how many of the servers that are wanted one more job may launch now; 0: none.
 
-        A job that is larger than the whole quota of servers in jobs is let through when nothing runs: AWS answers it.
+        Room that no full job fits into is filled with a smaller one: a server that starts now is there one job
+        earlier, and a job that ends gives back a job and its servers together, so that small jobs do not use jobs up.
         """
         if self.jobs >= quotas.jobs:
-            return f"{self.jobs} of {quotas.jobs} concurrent jobs are running"
-        if self.servers and self.servers + servers > quotas.servers_in_jobs:
-            return f"{self.servers} of {quotas.servers_in_jobs} servers are in running jobs, {servers} more do not fit"
-        return ""
+            return 0
+        return max(min(wanted, quotas.servers_per_job, quotas.servers_in_jobs - self.servers), 0)
+
+    def shortage(self, wanted: int, quotas: Quotas) -> str:
+        """Say why no further job has room now while so many servers wait."""
+        still = f"{wanted} more server{'s wait' if wanted != 1 else ' waits'}"
+        if self.jobs >= quotas.jobs:
+            return f"{self.jobs} of {quotas.jobs} concurrent jobs are running, {still}"
+        return f"{self.servers} of {quotas.servers_in_jobs} servers are in running jobs, {still}"
 
 
 def taken(jobs: Iterable[Mapping[str, Any]]) -> Room:
@@ -52,7 +66,15 @@ def taken(jobs: Iterable[Mapping[str, Any]]) -> Room:
     return Room(len(running), sum(len(job.get("participatingServers", ())) for job in running))
 
 
-def split(servers: Sequence[str], quotas: Quotas) -> tuple[tuple[str, ...], ...]:
-    """Cut servers into as few jobs as the quota of servers per job allows, in their order; full ones first."""
-    size = min(quotas.servers_per_job, quotas.servers_in_jobs)
-    return tuple(tuple(servers[start : start + size]) for start in range(0, len(servers), size))
+def ahead_of_drills(jobs: Iterable[Mapping[str, Any]], *, now: datetime) -> tuple[Mapping[str, Any], ...]:
+    """Return the running jobs that a drill leaves the account to: real recoveries, whoever started them.
+
+    One that is older than :data:`RECOVERIES_GO_FIRST_FOR` is stuck rather than urgent, and holds no drill up.
+    """
+    return tuple(
+        job
+        for job in jobs
+        if job.get("status") != ENDED_STATUS
+        and job.get("initiatedBy") == RECOVERY
+        and now - instant(job["creationDateTime"]) <= RECOVERIES_GO_FIRST_FOR
+    )

@@ -303,7 +303,7 @@ def test_a_full_quota_is_waited_for_and_what_was_started_is_kept(drs, store):
     drs.limits = Quotas(servers_per_job=2, servers_in_jobs=2)
 
     assert Try(drs, store).run() == MustWait(
-        "no room in the account: 2 of 2 servers are in running jobs, 1 more do not fit",
+        "no room in the account: 2 of 2 servers are in running jobs, 1 more server waits",
         (drs.all_jobs[0]["jobID"],),
         "any",
     )
@@ -367,3 +367,39 @@ def test_a_users_tags_travel_along_but_never_replace_those_that_identify_the_job
 
     ours = job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1)
     assert drs.all_jobs[0]["tags"] == {**ours, "Team": "a", "drs-orchestrator:plan": "web-shop"}
+
+
+def test_room_that_no_full_job_fits_into_is_filled_with_a_smaller_one(drs, store):
+    drs.limits = Quotas(servers_per_job=2, servers_in_jobs=4)
+    drs.add_job(["s-8"])
+
+    assert summary(Try(drs, store).run()) == [("1", ["s-1", "s-2"], False), ("2", ["s-3"], False)]
+
+
+def test_a_quota_that_was_raised_after_preflight_ends_the_wait(drs, store):
+    drs.add_job(["s-9"])
+    drs.limits = Quotas(jobs=3)
+
+    assert summary(Try(drs, store, quotas=Quotas(jobs=1)).run()) == [("1", list(SERVERS), False)]
+
+
+def test_a_refusal_for_want_of_room_leaves_no_job_to_look_for(drs, store):
+    drs.answers = [lambda: QuotaExceeded("StartRecovery", "ServiceQuotaExceededException", "full")]
+    Try(drs, store).run()
+
+    again = Try(drs, store)
+    assert summary(again.run()) == [("0", list(SERVERS), False)]
+    assert again.slept == []
+
+
+def test_a_drill_gives_way_to_a_recovery_that_runs_beside_it_and_a_recovery_does_not(drs, store):
+    other = drs.add_job(["s-9"])
+    other["initiatedBy"] = "START_RECOVERY"
+
+    assert Try(drs, store).run() == MustWait(
+        f"a real recovery runs in this account and Region, and drills give way to it: {other['jobID']}",
+        (other["jobID"],),
+        "all",
+    )
+    assert drs.starts == []
+    assert len(Try(drs, MemoryStore(), is_drill=False).run()) == 1
