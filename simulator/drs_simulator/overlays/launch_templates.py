@@ -1,4 +1,7 @@
-"""CreateLaunchTemplateVersion with SourceVersion: moto forgets the source, EC2 begins with a copy of it."""
+"""CreateLaunchTemplateVersion as EC2 does it: on top of its source, and once per client token.
+
+moto forgets the source, and makes another version for every repetition of a request.
+"""
 
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -16,14 +19,20 @@ if TYPE_CHECKING:
 
 
 def install(simulator: "Simulator") -> None:
-    """Fill a new version up with what its source says and the request does not."""
+    """Fill a new version up with what its source says and the request does not; answer a repetition as before."""
+    answered: dict[tuple[str, str, str], Reply] = {}
 
     def create_version(call: AwsCall, forward: Forward) -> Reply:
+        token = (call.account, call.region, str(call.request.get("ClientToken") or ""))
+        if token[2] and token in answered:
+            return answered[token]
         reply = forward()
         source = call.request.get("SourceVersion")
         if source and reply.status < HTTPStatus.BAD_REQUEST:
             with simulator.world.lock:
                 _complete(call, str(source))
+        if token[2] and reply.status < HTTPStatus.BAD_REQUEST:
+            answered[token] = reply
         return reply
 
     simulator.overlays.on("ec2", "CreateLaunchTemplateVersion", create_version)
