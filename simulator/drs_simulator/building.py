@@ -34,6 +34,7 @@ def build_world(fleet: Fleet, clock: Clock, random_seed: int = 0) -> World:
     """Return the world of a fleet. moto's EC2 is expected to be empty."""
     world = World(fleet, clock, random_seed)
     for account in fleet.accounts:
+        cloud.make_instance_profiles(account.id, account.instance_profiles)
         for spec in account.regions:
             world.regions[account.id, spec.name] = _build_region(account.id, spec)
     staged = {account.id for account in fleet.accounts}
@@ -49,6 +50,8 @@ def _build_region(account: str, spec: RegionSpec) -> Region:
     if not has_default_vpc:
         cloud.drop_default_vpc(account, spec.name)
     subnets = cloud.make_network(account, spec.name, spec.network) if spec.network else {}
+    for number, network in enumerate(spec.networks, start=2):
+        subnets |= cloud.make_network(account, spec.name, network, f"recovery {number}")
     return Region(account, spec.name, spec, spec.initialized, has_default_vpc, subnets)
 
 

@@ -3,7 +3,8 @@
 Everything that touches moto's EC2 models is in here; the rest of the simulator asks with its own words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv4Network
@@ -12,9 +13,10 @@ from typing import Any
 from moto.core.exceptions import ServiceException
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.models import ec2_backends
+from moto.ec2.models import ec2_backends, security_groups, subnets, vpcs
 from moto.ec2.models.block_device import BlockDeviceType
 from moto.ec2.models.elastic_block_store import VolumeAttachment
+from moto.iam.models import iam_backends
 
 from drs_simulator.fleet import NetworkSpec, ServerSpec
 
@@ -48,19 +50,44 @@ def ec2(account: str, region: str) -> Any:
     return ec2_backends[account][region]
 
 
-def make_network(account: str, region: str, network: NetworkSpec) -> dict[str, str]:
-    """Create the VPC with its subnets, spread over the zones; returns subnet ids by name."""
+def make_network(account: str, region: str, network: NetworkSpec, title: str = "recovery") -> dict[str, str]:
+    """Create the VPC with its subnets, spread over the zones, and its security groups; returns subnet ids by name."""
     backend = ec2(account, region)
-    vpc = backend.create_vpc(network.vpc, tags=[{"Key": "Name", "Value": "recovery"}])
+    with _next_id(vpcs, "random_vpc_id", network.vpc_id):
+        vpc = backend.create_vpc(network.vpc, tags=[{"Key": "Name", "Value": title}])
     zones = [zone.name for zone in backend.describe_availability_zones()]
     made = {}
     for number, (name, cidr) in enumerate(network.subnets.items()):
-        subnet = backend.create_subnet(vpc.id, cidr, availability_zone=zones[number % len(zones)])
+        zone = network.zones.get(name, zones[number % len(zones)])
+        with _next_id(subnets, "random_subnet_id", network.subnet_ids.get(name)):
+            subnet = backend.create_subnet(vpc.id, cidr, availability_zone=zone)
         # moto takes the first subnet of a zone for the default one.
         subnet.default_for_az = False
         subnet.add_tag("Name", name)
         made[name] = subnet.id
+    for group_id, group in network.security_groups.items():
+        with _next_id(security_groups, "random_security_group_id", group_id):
+            backend.create_security_group(group, group, vpc_id=vpc.id)
     return made
+
+
+@contextmanager
+def _next_id(module: Any, generator: str, wanted: str | None) -> Iterator[None]:
+    """Let moto call the next thing of a kind by a certain id: it takes none, and knows things by id everywhere."""
+    original = getattr(module, generator)
+    if wanted is not None:
+        setattr(module, generator, lambda: wanted)
+    try:
+        yield
+    finally:
+        setattr(module, generator, original)
+
+
+def make_instance_profiles(account: str, names: Iterable[str]) -> None:
+    """Create IAM instance profiles without a role."""
+    backend = iam_backends[account]["aws"]
+    for name in names:
+        backend.create_instance_profile(name=name, path="/", role_names=[])
 
 
 def make_origin_network(account: str, region: str, cidr: str) -> str:

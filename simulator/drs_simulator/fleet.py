@@ -26,7 +26,7 @@ from drs_simulator import ids
 from drs_simulator.errors import BadInput
 from drs_simulator.faults.specification import Seconds
 from drs_simulator.fleet_checks import known_region, problems_of
-from drs_simulator.reading import checked, load
+from drs_simulator.reading import checked, load, nearest
 
 SERVER_ID = re.compile(r"s-[0-9a-zA-Z]{17}")
 
@@ -167,6 +167,13 @@ class NetworkSpec(_Strict):
 
     vpc: str
     subnets: dict[str, str] = Field(min_length=1)
+    vpc_id: str | None = Field(default=None, pattern=r"^vpc-[0-9a-f]{8,17}$")
+    subnet_ids: dict[str, Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")]] = {}
+    """Ids of subnets by name, where they matter; the others get ids of their own."""
+    zones: dict[str, Annotated[str, Field(pattern=ZONE)]] = {}
+    """Availability Zones of subnets by name; the others are spread over the Region's zones."""
+    security_groups: dict[Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8,17}$")], str] = {}
+    """Names of further security groups by id."""
 
     @field_validator("vpc")
     @classmethod
@@ -180,6 +187,9 @@ class NetworkSpec(_Strict):
 
     @model_validator(mode="after")
     def _fit(self) -> "NetworkSpec":
+        for name in (*self.subnet_ids, *self.zones):
+            if name not in self.subnets:
+                raise ValueError(f"no subnet {name!r}{nearest(name, sorted(self.subnets))}")
         vpc = IPv4Network(self.vpc)
         seen: dict[str, IPv4Network] = {}
         for name, cidr in self.subnets.items():
@@ -224,6 +234,8 @@ class RegionSpec(_Strict):
 
     name: RegionName
     network: NetworkSpec | None = None
+    networks: tuple[NetworkSpec, ...] = ()
+    """Further VPCs; their subnets have names of their own."""
     default_vpc: bool | None = None
     """Whether a launch without a subnet finds a default VPC; by default only where no `network` is given."""
     initialized: bool = True
@@ -234,6 +246,11 @@ class RegionSpec(_Strict):
     """Quota code → value, for those that differ from AWS's defaults."""
     lambda_functions: Any = None
     ssm: Any = None
+
+    @property
+    def all_networks(self) -> tuple[NetworkSpec, ...]:
+        """The network that servers are launched into by default, then the further ones."""
+        return (*((self.network,) if self.network else ()), *self.networks)
 
 
 class Role(BaseModel):
@@ -252,6 +269,8 @@ class Account(_Strict):
     id: AccountId
     regions: tuple[RegionSpec, ...] = ()
     roles: tuple[Role, ...] = ()
+    instance_profiles: tuple[Annotated[str, Field(pattern=r"^[\w+=,.@-]{1,128}$")], ...] = ()
+    """Names of IAM instance profiles that launch settings may name."""
     lambda_functions: Any = None
     ssm: Any = None
 
@@ -326,6 +345,7 @@ def _joined(one: Account, other: Account) -> Account:
                     "source_networks": known.source_networks + region.source_networks,
                     "quotas": {**known.quotas, **region.quotas},
                     "network": known.network or region.network,
+                    "networks": known.networks + region.networks,
                     "lambda_functions": known.lambda_functions or region.lambda_functions,
                     "ssm": known.ssm or region.ssm,
                 }
@@ -335,6 +355,7 @@ def _joined(one: Account, other: Account) -> Account:
         update={
             "regions": tuple(regions.values()),
             "roles": one.roles + other.roles,
+            "instance_profiles": tuple(dict.fromkeys(one.instance_profiles + other.instance_profiles)),
             "lambda_functions": one.lambda_functions or other.lambda_functions,
             "ssm": one.ssm or other.ssm,
         }

@@ -49,7 +49,7 @@ def _server_problems(fleet: "Fleet") -> Iterator[str]:
         if server.id in seen:
             yield f"{where}: the id {server.id} is taken by {seen[server.id]}"
         seen[str(server.id)] = f"{account.id}/{region.name} {server.hostname!r}"
-        names = set(region.network.subnets) if region.network else set()
+        names = {name for network in region.all_networks for name in network.subnets}
         subnet = server.launch.subnet
         if subnet and not subnet.startswith("subnet-") and subnet not in names:
             known = ", ".join(sorted(names)) or "none: the Region has no network"
@@ -58,6 +58,9 @@ def _server_problems(fleet: "Fleet") -> Iterator[str]:
 
 def _region_problems(account: "Account", region: "RegionSpec") -> Iterator[str]:
     where = f"{account.id}/{region.name}"
+    for name, times in Counter(name for network in region.all_networks for name in network.subnets).items():
+        if times > 1:
+            yield f"{where}: networks: {times} subnets are called {name!r}"
     for code in region.quotas:
         if code not in QUOTAS:
             yield f"{where}: quotas: no quota {code!r}{nearest(code, sorted(QUOTAS))}"

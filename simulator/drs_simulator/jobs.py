@@ -56,10 +56,11 @@ def create_job(
     tags: Mapping[str, str],
 ) -> Job:
     """Begin a job whose participants go through these stages."""
-    factor = job_factor(world.random, world.jitter)
+    chance = world.chance_of(job_type, *region.key, *plans)
+    factor = job_factor(chance, world.jitter)
     participants = {
         name: Participant(
-            name, delayed(varied(stretched(stages, factor), world.random, world.jitter), position), factor=factor
+            name, delayed(varied(stretched(stages, factor), chance, world.jitter), position), factor=factor
         )
         for position, (name, stages) in enumerate(plans.items())
     }

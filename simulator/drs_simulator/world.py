@@ -38,6 +38,7 @@ class World:
         self.clock = clock
         self.fleet = fleet
         self.random = Random(random_seed)
+        self._random_seed = random_seed
         self._moment: float | None = None
         self.faults = FaultEngine(self._now, Random(random_seed + 1))
         self.agenda = Agenda()
@@ -69,6 +70,13 @@ class World:
     def fresh_id(self, prefix: str) -> str:
         """Return a new random identifier."""
         return ids.fresh(prefix, self.random)
+
+    def chance_of(self, *names: str) -> Random:
+        """Return the source of chance of one thing: the same for the same seed and names, whatever happened before.
+
+        So the jobs of a run take as long as those of its rehearsal did, also where branches run side by side.
+        """
+        return Random("\x00".join((str(self._random_seed), *names)))
 
     def region(self, account: str, name: str) -> Region:
         """Return a Region of an account; one that the fleet does not name begins uninitialized and empty."""

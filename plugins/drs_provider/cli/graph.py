@@ -4,12 +4,10 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from drs_provider.cli.options import UsageError, plans_folder
-from drs_provider.errors import PlanInvalid
+from drs_provider.cli.options import plans_folder
+from drs_provider.cli.plan_argument import plans_named
 from drs_provider.graph.drawing import draw_mermaid, draw_text
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
-from drs_provider.plan.problems import nearest
-from drs_provider.plan.reading import SUFFIXES, RunnablePlan, read_folder, read_paths
 
 NAME = "graph"
 HELP = "draw a plan: which wave waits for which, and the critical path"
@@ -34,34 +32,6 @@ def configure(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Draw the plan, or all plans of the file."""
     folder = options.plans or plans_folder() or Path("plans")
-    plans = _of_file(Path(options.plan), folder) if _is_file(options.plan) else [_of_name(options.plan, folder)]
+    plans = plans_named(options.plan, folder)
     print("\n".join(_DRAW[options.format](plan.plan, plan.groups) for plan in plans), end="")
     return 0
-
-
-def _is_file(plan: str) -> bool:
-    return plan.endswith(SUFFIXES) or "/" in plan
-
-
-def _of_file(path: Path, folder: Path) -> list[RunnablePlan]:
-    if not path.is_file():
-        raise UsageError(f"{path}: there is no such file")
-    library = read_paths([path], plans_folder=folder)
-    if library.problems:
-        raise PlanInvalid(library.problems)
-    if not library.plans:
-        raise UsageError(f"{path}: the file holds no plan, only groups")
-    return list(library.plans.values())
-
-
-def _of_name(name: str, folder: Path) -> RunnablePlan:
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: there is no such folder; name one with --plans or DRS_PLANS_FOLDER")
-    library = read_folder(folder)
-    if name in library.plans:
-        return library.plans[name]
-    if name in library.broken_plans:
-        files = library.broken_plans[name]
-        raise PlanInvalid([problem for problem in library.problems if problem.path in files])
-    hint = nearest(name, library.plans) or "the folder has no plan that is free of problems"
-    raise UsageError(f"no plan called {name!r} in {folder} ({hint})")

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from drs_provider import __version__
-from drs_provider.cli import graph, run, schema, takeover, validate
+from drs_provider.cli import graph, rehearse, run, schema, takeover, validate
 from drs_provider.cli.options import UsageError
 from drs_provider.errors import DrsProviderError
 
-COMMANDS = (validate, graph, schema, run, takeover)
+COMMANDS = (validate, graph, schema, rehearse, run, takeover)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -122,6 +122,10 @@ class Control:
         run = self._active(plan, run_id, "cancel")
         order = orders.cancellation(self.client.user, reason)
         self._give(run, [wave for wave in run.waves if not wave.has_begun], order)
+        # A wave that runs may still launch the next of its boot order, or failed servers again.
+        for wave in run.waves:
+            if wave.has_begun and wave.state == "running":
+                self.client.keep(PREFIX + plan, run.run_id, f"{wave.name}.{WATCH}", orders.ORDER, order.as_json())
         run = self.look(plan, run.run_id)
         for question in run.questions:
             self._pass_over(run, question)
@@ -172,6 +176,8 @@ class Control:
                 f"{plan} has another run that is not over, {newer.run_id}, and a plan has one run at a time"
             )
         self._give(run, [wave, *_after(run, wave)], orders.retry(wave.name, self.client.user, reason))
+        watch = f"{wave.name}.{WATCH}"
+        self.client.keep(PREFIX + plan, run.run_id, watch, orders.ORDER, orders.retry(wave.name, None, None).as_json())
         self.client.clear(PREFIX + plan, run.run_id, wave.start_tasks)
         said = f"wave {wave.name} runs again: servers that are up are kept, the others are launched"
         later = [other.name for other in _after(run, wave)]

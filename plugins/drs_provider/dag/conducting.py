@@ -80,7 +80,6 @@ class WatchWave(DrsRecoveryJobSensor):
         from drs_provider.recovery.conducting import newest
 
         ti = context["ti"]
-        store: Any = context["task_state_store"]
         launches = [launch for task in self.start_task_ids if (launch := ti.xcom_pull(task_ids=task, key=LAUNCH))]
         if not launches:
             raise AirflowFailException(
@@ -95,6 +94,7 @@ class WatchWave(DrsRecoveryJobSensor):
             for server in target["servers"]
         ]
         self._by_id = {str(one["server_id"]): one for one in self.servers}
+        store: Any = context["task_state_store"]
         followed: Sequence[Mapping[str, Any]] = store.get(_FOLLOWED) or ()
         self.started = [{**launch, "jobs": list(launch["jobs"])} for launch in launches]
         for job in followed:

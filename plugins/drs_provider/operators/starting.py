@@ -87,8 +87,13 @@ class Start:
         everything = list(self.hook.jobs_since(self.request.since))
         ours = self._ours(everything)
         if attempt is None:
+<<<<<<< HEAD
             newest = max((attempt_of(job.get("tags")) for job in ours), default=0)
             attempt = self.memory.attempt(newest=newest, anew=self.request.continues is not None)
+=======
+            highest = max((attempt_of(job.get("tags")) for job in ours), default=0)
+            attempt = self.memory.attempt(highest, anew=self.request.continues is not None)
+>>>>>>> main
         division = divide(self.request.servers, ours, attempt=attempt)
         if division.to_start and (lost := self._lost_job(division, attempt)):
             if isinstance(lost, MustWait):

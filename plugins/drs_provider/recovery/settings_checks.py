@@ -21,10 +21,15 @@ def lookups(candidates: Sequence[Candidate]) -> Lookups:
     def every(key: str, settings: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         return tuple(sorted({one[key] for one in settings if one.get(key)}))
 
+    others = [one.wanted.get("fallback") or {} for one in candidates if _can_be_checked(one)]
+
+    def or_else(key: str) -> set[str]:
+        return {value for one in others for value in one.get(key) or ()}
+
     return Lookups(
-        subnet_ids=every("subnet_id", results),
+        subnet_ids=tuple(sorted({*every("subnet_id", results), *or_else("subnet_ids")})),
         group_ids=tuple(sorted({group for one in results for group in one["security_group_ids"] or ()})),
-        instance_types=every("instance_type", wanted),
+        instance_types=tuple(sorted({*every("instance_type", wanted), *or_else("instance_types")})),
         profiles=every("instance_profile", wanted),
         addresses=every("private_ip", results),
         default_vpc=any(not one["subnet_id"] for one in results),
@@ -191,6 +196,23 @@ def _instance_type(one: Candidate, around: Surroundings) -> Iterator[SettingsFin
         yield one.warning(what, "set right_sizing: none for instance_type to count", "right_sizing")
 
 
+def _fallback(one: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
+    """Find what could not be used when capacity is missing: then is no time to learn it."""
+    fallback, vpc = one.wanted.get("fallback") or {}, _vpc_of(one, around)
+    for kind in fallback.get("instance_types") or ():
+        if not around.zones.get(kind):
+            what = f"instance type {kind} is not offered in this Region"
+            yield one.refusal(what, "correct fallback.instance_types", "fallback")
+    for subnet_id in fallback.get("subnet_ids") or ():
+        subnet = around.subnets.get(subnet_id)
+        if subnet is None:
+            what = f"subnet {subnet_id} does not exist in this account and Region"
+            yield one.refusal(what, "correct fallback.subnet_ids", "fallback")
+        elif vpc is not None and subnet["VpcId"] != vpc and one.result["security_group_ids"]:
+            what = f"subnet {subnet_id} is in {subnet['VpcId']}, but its security groups are in {vpc}"
+            yield one.refusal(what, "give subnets of that VPC in fallback.subnet_ids", "fallback")
+
+
 def _profile(one: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
     name = normal(one.wanted).get("instance_profile")
     if name and around.profiles.get(name, False) is None:
@@ -236,6 +258,7 @@ _RULES: tuple[_Rule, ...] = (
     _address,
     _copied_address,
     _instance_type,
+    _fallback,
     _profile,
     _launch_into,
 )

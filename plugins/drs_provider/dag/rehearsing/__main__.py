@@ -1,0 +1,102 @@
+"""One rehearsed run, in a process of its own: a request as JSON on standard input, its facts as JSON into a file.
+
+``{"plan", "file", "plans_folder", "conf", "simulator", "speed", "seed", "task_seconds", "answers_after", "assumed",
+"reports", "facts"}``: ``file`` is null for a plan that is named, ``answers_after`` is seconds, ``simulator`` is its
+address. ``assumed`` lists the steps that are not run: ``{"wave", "place", "name", "seconds"}``; seconds is null for a
+step that this mode does not have.
+
+The process has no other purpose: time is the rehearsal's in every module of this package, and sleeping moves it.
+"""
+
+import asyncio
+import importlib
+import json
+import pkgutil
+import random
+import sys
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from drs_provider.dag.rehearsing.clock import RehearsalClock
+from drs_provider.dag.rehearsing.simulator import SimulatorControl
+
+_NOT_NEEDED = ("drs_provider.cli", "drs_provider.ui", "drs_provider.example_dags", "drs_provider.dag.rehearsing")
+
+
+def main() -> int:
+    """Rehearse, and leave the facts."""
+    request: dict[str, Any] = json.load(sys.stdin)
+    control = SimulatorControl(request["simulator"])
+    clock = RehearsalClock(control.now(), lambda seconds: control.advance(seconds * request["speed"]))
+    random.seed(request["seed"])
+    _settle(clock)
+    facts = _rehearse(request, clock)
+    Path(request["facts"]).write_text(json.dumps(facts, default=str), encoding="utf-8")
+    return 0
+
+
+def _settle(clock: RehearsalClock) -> None:
+    """Put this process into the rehearsal's time, before a task or trigger is made."""
+    time.sleep = clock.advance  # type: ignore[assignment]  # it takes what sleep is given here: seconds
+    import drs_provider
+
+    rehearsed = clock.datetime_class()
+    for found in pkgutil.walk_packages(drs_provider.__path__, "drs_provider."):
+        if not found.name.startswith(_NOT_NEEDED):
+            module = importlib.import_module(found.name)
+            if vars(module).get("datetime") is datetime:
+                vars(module)["datetime"] = rehearsed
+
+
+def _rehearse(request: Mapping[str, Any], clock: RehearsalClock) -> dict[str, Any]:
+    from drs_provider.dag.factory import build_dag
+    from drs_provider.dag.rehearsing.driver import Driver, Rules
+    from drs_provider.dag.rehearsing.loop import JumpingLoop
+    from drs_provider.plan.reading import read_folder, read_paths
+    from drs_provider.rehearsal.steps import task_named
+
+    folder = Path(request["plans_folder"])
+    library = read_paths([Path(request["file"])], plans_folder=folder) if request["file"] else read_folder(folder)
+    runnable = library.plans[request["plan"]]
+    dag = build_dag(runnable, folder)
+    waves = [wave.name for wave in runnable.plan.waves]
+    assumed = {
+        task: one["seconds"]
+        for one in request["assumed"]
+        if (task := task_named(one["wave"], one["place"], one["name"], dag.task_dict, waves))
+    }
+    rules = Rules(
+        task_seconds=request["task_seconds"],
+        answers_after=timedelta(seconds=request["answers_after"]),
+        assumed={task: seconds for task, seconds in assumed.items() if seconds is not None},
+        left_out=frozenset(task for task, seconds in assumed.items() if seconds is None),
+    )
+    driver = Driver(dag, request["conf"], "rehearsal", clock, rules)
+    loop = JumpingLoop(clock)
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_until_complete(driver.run())
+    finally:
+        loop.close()
+    started = clock.now() - timedelta(seconds=clock.elapsed)
+    return {
+        "started_at": started.isoformat(),
+        "elapsed_seconds": clock.elapsed,
+        "tasks": {name: vars(record) for name, record in driver.records.items()},
+        "mapped": driver.mapped,
+        "unanswered": sorted(driver.supervisor.unanswered),
+        "report": _report(Path(request["reports"])),
+    }
+
+
+def _report(folder: Path) -> Any:
+    """Return the report that the run itself has written."""
+    found = sorted(folder.rglob("report.json"))
+    return json.loads(found[0].read_text(encoding="utf-8")) if found else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

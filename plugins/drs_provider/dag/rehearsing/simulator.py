@@ -1,0 +1,33 @@
+"""The clock of a simulator, over its control plane."""
+
+import json
+from datetime import datetime
+from typing import Any
+from urllib.request import Request, urlopen
+
+
+class SimulatorControl:
+    """Stops and moves the clock of a simulator.
+
+    :param address: ``http://127.0.0.1:5555``
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def now(self) -> datetime:
+        """Return the simulator's wall clock, stopped from now on."""
+        return datetime.fromisoformat(self._clock({"freeze": True})["now"])
+
+    def advance(self, simulated_seconds: float) -> None:
+        """Let simulated time pass."""
+        self._clock({"advance": simulated_seconds})
+
+    def _clock(self, what: dict[str, Any]) -> Any:
+        request = Request(  # noqa: S310 - the address of a simulator that the caller has started
+            f"{self._address}/_simulator/clock",
+            data=json.dumps(what).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urlopen(request, timeout=60) as answer:  # noqa: S310
+            return json.load(answer)

@@ -1,0 +1,111 @@
+"""What a task asks of Airflow while it runs, answered from memory: XCom, task states, the task state store."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from airflow.sdk.exceptions import ErrorType
+from airflow.sdk.execution_time import comms
+
+NOT_ASKED_FOR_AN_ANSWER = (
+    comms.SetRenderedFields,
+    comms.SetRenderedMapIndex,
+    comms.MaskSecret,
+    comms.SucceedTask,
+    comms.TaskState,
+    comms.RetryTask,
+    comms.DeferTask,
+    comms.AwaitInputTask,
+    comms.RescheduleTask,
+)
+"""Messages whose content the driver has from elsewhere."""
+
+
+class Supervisor:
+    """Stands where a task expects Airflow's supervisor (``SUPERVISOR_COMMS``).
+
+    :param states: task id → state, kept up to date by who runs the tasks
+    """
+
+    def __init__(self, states: Mapping[str, str | None], run_id: str) -> None:
+        self._states, self._run_id = states, run_id
+        self._xcoms: dict[tuple[str, str], Any] = {}
+        self._stores: dict[tuple[UUID, str], Any] = {}
+        self.skipped: set[str] = set()
+        """Tasks that others have said to leave out."""
+        self.asked: dict[UUID, comms.CreateHITLDetailPayload] = {}
+        """What people were asked last, by task instance."""
+        self.unanswered: set[str] = set()
+        """Names of the messages that a rehearsal has no answer to."""
+        self._answers: Mapping[type, Callable[[Any], Any]] = {
+            comms.SetXCom: self._set_xcom,
+            comms.GetXCom: self._xcom,
+            comms.GetXComSequenceSlice: self._xcoms_of,
+            comms.DeleteXCom: lambda one: self._xcoms.pop((one.task_id, one.key), None) and None,
+            comms.GetTaskStateStore: self._stored,
+            comms.SetTaskStateStore: self._store,
+            comms.DeleteTaskStateStore: lambda one: self._stores.pop((one.ti_id, one.key), None) and None,
+            comms.GetTaskStates: self._task_states,
+            comms.SkipDownstreamTasks: self._skip,
+            comms.CreateHITLDetailPayload: self._ask,
+            comms.GetConnection: lambda one: _missing("CONNECTION_NOT_FOUND", conn_id=one.conn_id),
+            comms.GetVariable: lambda one: _missing("VARIABLE_NOT_FOUND", key=one.key),
+        }
+
+    def send(self, msg: Any) -> Any:
+        """Answer one message."""
+        if isinstance(msg, NOT_ASKED_FOR_AN_ANSWER):
+            return None
+        answer = self._answers.get(type(msg))
+        if answer is None:
+            self.unanswered.add(type(msg).__name__)
+            return comms.ErrorResponse(detail={"reason": "a rehearsal has no answer to this"})
+        return answer(msg)
+
+    async def asend(self, msg: Any) -> Any:
+        """Answer one message of a trigger."""
+        return self.send(msg)
+
+    def xcom(self, task_id: str, key: str) -> Any:
+        """Return what a task left under a key, or None."""
+        return self._xcoms.get((task_id, key))
+
+    def forget_xcoms(self, task_id: str) -> None:
+        """Drop what an earlier try of a task left, as Airflow does."""
+        for known in [one for one in self._xcoms if one[0] == task_id]:
+            del self._xcoms[known]
+
+    def _set_xcom(self, one: comms.SetXCom) -> None:
+        self._xcoms[one.task_id, one.key] = json.loads(json.dumps(one.value, default=str))
+
+    def _xcom(self, one: comms.GetXCom) -> comms.XComResult:
+        return comms.XComResult(key=one.key, value=self.xcom(one.task_id, one.key))
+
+    def _xcoms_of(self, one: comms.GetXComSequenceSlice) -> comms.XComSequenceSliceResult:
+        found = self.xcom(one.task_id, one.key)
+        return comms.XComSequenceSliceResult(root=[] if found is None else [found])
+
+    def _stored(self, one: comms.GetTaskStateStore) -> Any:
+        if (one.ti_id, one.key) not in self._stores:
+            return _missing("TASK_STORE_NOT_FOUND", key=one.key)
+        return comms.TaskStateStoreResult(value=self._stores[one.ti_id, one.key])
+
+    def _store(self, one: comms.SetTaskStateStore) -> comms.OKResponse:
+        self._stores[one.ti_id, one.key] = json.loads(json.dumps(one.value, default=str))
+        return comms.OKResponse(ok=True)
+
+    def _task_states(self, one: comms.GetTaskStates) -> comms.TaskStatesResult:
+        wanted = {task: state for task, state in self._states.items() if one.task_ids is None or task in one.task_ids}
+        return comms.TaskStatesResult(task_states={self._run_id: wanted})
+
+    def _skip(self, one: comms.SkipDownstreamTasks) -> None:
+        self.skipped |= {task if isinstance(task, str) else task[0] for task in one.tasks}
+
+    def _ask(self, one: comms.CreateHITLDetailPayload) -> Any:
+        self.asked[one.ti_id] = one
+        return comms.HITLDetailRequestResult.model_validate(one.model_dump(exclude={"type"}))
+
+
+def _missing(kind: str, **detail: str) -> comms.ErrorResponse:
+    return comms.ErrorResponse(error=ErrorType[kind], detail=dict(detail))

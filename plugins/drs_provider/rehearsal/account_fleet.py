@@ -1,0 +1,184 @@
+"""A fleet for the simulator, made from what a live account says of itself."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from ipaddress import IPv4Network
+from typing import Any
+
+from drs_provider.graph.roster import Target
+from drs_provider.recovery.quotas import CODES
+from drs_provider.recovery.times import duration, instant
+from drs_provider.rehearsal.account_facts import AccountFacts, Answer, first_interface, groups_of
+from drs_provider.rehearsal.fleet import SupposedFleet
+
+_GIB = 2**30
+_SETTINGS = (
+    "launchDisposition",
+    "targetInstanceTypeRightSizingMethod",
+    "copyPrivateIp",
+    "copyTags",
+    "licensing",
+    "postLaunchEnabled",
+    "recoveryMode",
+)
+_WIDEST = 16
+
+
+def fleet_of_accounts(found: Mapping[Target, AccountFacts], *, now: datetime) -> SupposedFleet:
+    """Make the fleet; what the simulator cannot have is said among the assumptions."""
+    notes: list[str] = []
+    content: dict[str, dict[str, Any]] = {}
+    places: dict[Target, tuple[str, str]] = {}
+    for target, facts in found.items():
+        account = content.setdefault(facts.account, {"id": facts.account, "regions": {}, "instance_profiles": set()})
+        account["instance_profiles"] |= set(facts.profiles)
+        region = account["regions"].setdefault(facts.region, {"name": facts.region, "servers": {}, "instances": {}})
+        networks = _networks(facts, notes)
+        region["servers"] |= {name: _server(name, facts, now, notes) for name in facts.servers}
+        region["instances"] |= _instances(facts, now)
+        region["networks"] = {**region.get("networks", {}), **networks}
+        region["default_vpc"] = facts.has_default_vpc
+        region["quotas"] = {CODES[name]: getattr(facts.quotas, name) for name in CODES}
+        places[target] = (facts.account, facts.region)
+        notes += [
+            f"job {job} holds {_hostname(facts.servers[one])} now; it is left out"
+            for one, job in facts.busy.items()
+            if one in facts.servers
+        ]
+    return SupposedFleet({"accounts": [_account(one) for one in content.values()]}, places, tuple(dict.fromkeys(notes)))
+
+
+def _account(one: Mapping[str, Any]) -> dict[str, Any]:
+    regions = []
+    for region in one["regions"].values():
+        first, *others = region["networks"].values() or [None]
+        regions.append(
+            {
+                "name": region["name"],
+                **({"network": first} if first else {}),
+                **({"networks": others} if others else {}),
+                "default_vpc": region["default_vpc"],
+                "quotas": region["quotas"],
+                "servers": list(region["servers"].values()),
+                "recovery_instances": list(region["instances"].values()),
+            }
+        )
+    return {"id": one["id"], "regions": regions, "instance_profiles": sorted(one["instance_profiles"])}
+
+
+def _hostname(server: Answer) -> str:
+    hints = (server.get("sourceProperties") or {}).get("identificationHints") or {}
+    return str(hints.get("hostname") or hints.get("fqdn") or server["sourceServerID"])[:128]
+
+
+def _server(name: str, facts: AccountFacts, now: datetime, notes: list[str]) -> dict[str, Any]:
+    server, settings = facts.servers[name], facts.configurations.get(name, {})
+    template = facts.templates.get(name, {})
+    properties, replication = server.get("sourceProperties") or {}, server.get("dataReplicationInfo") or {}
+    disks = [max(1, -(-int(disk.get("bytes") or 0) // _GIB)) for disk in properties.get("disks") or ()]
+    groups = [one for one in groups_of(template) if one in facts.groups]
+    subnet = first_interface(template).get("SubnetId")
+    launch = {
+        **({"subnet": subnet} if subnet else {}),
+        **({"instance_type": template["InstanceType"]} if template.get("InstanceType") else {}),
+        **({"security_groups": groups} if groups else {}),
+    }
+    if (server.get("stagingArea") or {}).get("status") in {"EXTENDED", "EXTENSION_IN_SYNC"}:
+        notes.append(f"{_hostname(server)} is an extended source server; it is launched as an ordinary one")
+    fast = settings.get("recoveryMode") == "FAST"
+    return {
+        "id": name,
+        "hostname": _hostname(server),
+        "tags": dict(server.get("tags") or {}),
+        "os": "windows" if "windows" in str((properties.get("os") or {}).get("fullString")).lower() else "linux",
+        **({"disks": disks} if disks else {}),
+        "lag": _lag(replication),
+        "replication": replication.get("dataReplicationState") or "CONTINUOUS",
+        "protected_for": _age(server.get("lifeCycle") or {}, now),
+        "reachable": replication.get("dataReplicationState") not in {"STALLED", "DISCONNECTED"},
+        "fast": fast,
+        **(
+            {"instance_type": properties["recommendedInstanceType"]}
+            if properties.get("recommendedInstanceType")
+            else {}
+        ),
+        **(
+            {"cores": sum(int(cpu.get("cores") or 0) for cpu in properties["cpus"]) or 1}
+            if properties.get("cpus")
+            else {}
+        ),
+        **({"ram": max(1, int(properties["ramBytes"]) // _GIB)} if properties.get("ramBytes") else {}),
+        "launch": launch,
+        "launch_template": "default" if subnet else "bare",
+        "launch_configuration": {key: settings[key] for key in _SETTINGS if key in settings},
+        "origin": _origin(server.get("sourceCloudProperties") or {}),
+    }
+
+
+def _lag(replication: Answer) -> float:
+    try:
+        return max(duration(str(replication.get("lagDuration") or "P0D")).total_seconds(), 0.0)
+    except ValueError:
+        return 0.0
+
+
+def _age(life: Answer, now: datetime) -> float:
+    """How long recovery points have been taken, in seconds; a week's worth counts at most."""
+    began = life.get("firstByteDateTime") or life.get("addedToServiceDateTime")
+    return max((now - instant(str(began))).total_seconds(), 0.0) if began else 0.0
+
+
+def _origin(cloud: Answer) -> dict[str, str]:
+    names = {"account": "originAccountID", "region": "originRegion", "zone": "originAvailabilityZone"}
+    return {key: str(cloud[name]) for key, name in names.items() if cloud.get(name)}
+
+
+def _instances(facts: AccountFacts, now: datetime) -> dict[str, dict[str, Any]]:
+    """The newest recovery instance of each server: the simulator has one a server."""
+    found: dict[str, dict[str, Any]] = {}
+    for one in facts.instances:
+        launched = one.get("pointInTimeSnapshotDateTime")
+        ago = max((now - instant(str(launched))).total_seconds(), 0.0) if launched else 7200.0
+        server = str(one["sourceServerID"])
+        is_gone = one.get("ec2InstanceState") in {"TERMINATED", "NOT_FOUND"}
+        if not is_gone and (server not in found or found[server]["launched"] > ago):
+            found[server] = {"server": server, "is_drill": bool(one.get("isDrill")), "launched": ago}
+    return found
+
+
+def _networks(facts: AccountFacts, notes: list[str]) -> dict[str, dict[str, Any]]:
+    """Every VPC that has a subnet which matters, by its id."""
+    made: dict[str, dict[str, Any]] = {}
+    for vpc_id, vpc in facts.vpcs.items():
+        inside = {one["SubnetId"]: one for one in facts.subnets.values() if one["VpcId"] == vpc_id}
+        if not inside:
+            notes.append(f"{vpc_id} has no subnet that the plan or a launch template names; it has one made up")
+        cidrs = [IPv4Network(one["CidrBlock"]) for one in inside.values()]
+        whole = _around(IPv4Network(vpc["CidrBlock"]), cidrs)
+        if whole is None:
+            notes.append(f"{vpc_id} has several address ranges; its subnets have made-up addresses")
+            whole = IPv4Network("10.99.0.0/16")
+            cidrs = list(whole.subnets(new_prefix=24))[: len(inside)]
+        subnets = {name: str(cidr) for name, cidr in zip(inside, cidrs, strict=True)}
+        made[vpc_id] = {
+            "vpc": str(whole),
+            "subnets": subnets or {f"made-up-{vpc_id}": str(next(whole.subnets(new_prefix=max(whole.prefixlen, 24))))},
+            "vpc_id": vpc_id,
+            "subnet_ids": {name: name for name in inside},
+            "zones": {name: one["AvailabilityZone"] for name, one in inside.items()},
+            "security_groups": {
+                one["GroupId"]: one["GroupName"] if one["GroupName"] != "default" else f"default-{one['GroupId']}"
+                for one in facts.groups.values()
+                if one["VpcId"] == vpc_id
+            },
+        }
+    return made
+
+
+def _around(whole: IPv4Network, cidrs: Sequence[IPv4Network]) -> IPv4Network | None:
+    """Return the range, widened where a subnet lies in another one of its VPC; None: no range can hold them all."""
+    while not all(cidr.subnet_of(whole) for cidr in cidrs):
+        if whole.prefixlen <= _WIDEST:
+            return None
+        whole = whole.supernet()
+    return whole
