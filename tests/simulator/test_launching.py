@@ -126,6 +126,17 @@ def test_the_launched_instance_is_really_in_ec2_without_drs_being_asked(sim, drs
     assert instance["PrivateIpAddress"].startswith("10.20.1.")
 
 
+def test_all_launch_templates_that_are_asked_for_are_shown(sim, drs):
+    pages = drs.get_paginator("describe_source_servers").paginate()
+    servers = [one["sourceServerID"] for page in pages for one in page["items"]]
+    ids = {drs.get_launch_configuration(sourceServerID=one)["ec2LaunchTemplateID"] for one in servers[:20]}
+
+    found = sim.client("ec2").describe_launch_templates(LaunchTemplateIds=list(ids))["LaunchTemplates"]
+
+    assert {one["LaunchTemplateId"] for one in found} == ids
+    assert len(ids) > 15
+
+
 def test_a_new_version_whose_answer_got_lost_is_made_once_however_often_it_is_sent(sim, drs):
     sim.fault({"service": "ec2", "operation": "CreateLaunchTemplateVersion", "do": "commit_then_drop", "count": 1})
     ec2 = sim.client("ec2")

@@ -33,27 +33,19 @@ class Memory:
         self._store = store
         self._max_tries = max_tries
 
-<<<<<<< HEAD
-    def attempt(self, *, newest: int = 0, anew: bool = False) -> int:
-        """Return the number of the present attempt, and begin one where none is remembered or the task was cleared.
-
-        :param newest: the highest attempt among the jobs that exist: a wave launches failed servers again by itself
-        :param anew: where nothing is remembered, begin the attempt after the newest instead of going on with it
-=======
     def attempt(self, highest: int = 0, *, anew: bool = False) -> int:
         """Return the number of the present attempt, and begin one where none is remembered or the task was cleared.
 
         :param highest: the greatest number that a job of this launch bears; others may have launched again since
         :param anew: where nothing is remembered, begin the attempt after the highest instead of going on with it
->>>>>>> main
         """
         launch = self._store.get(_LAUNCH) or {}
         number = int(launch.get("attempt", 0))
         handed_over = launch.get("handed_over")
         if not number:
-            number = max(1, newest + anew)
+            number = max(1, highest + anew)
         elif handed_over is not None and handed_over != self._max_tries:
-            number = max(number, newest) + 1
+            number = max(number, highest) + 1
         else:
             return number
         self.begin(number)

@@ -87,13 +87,8 @@ class Start:
         everything = list(self.hook.jobs_since(self.request.since))
         ours = self._ours(everything)
         if attempt is None:
-<<<<<<< HEAD
-            newest = max((attempt_of(job.get("tags")) for job in ours), default=0)
-            attempt = self.memory.attempt(newest=newest, anew=self.request.continues is not None)
-=======
             highest = max((attempt_of(job.get("tags")) for job in ours), default=0)
             attempt = self.memory.attempt(highest, anew=self.request.continues is not None)
->>>>>>> main
         division = divide(self.request.servers, ours, attempt=attempt)
         if division.to_start and (lost := self._lost_job(division, attempt)):
             if isinstance(lost, MustWait):
@@ -148,7 +143,7 @@ class Start:
         job = find_ours(self.hook, launch, since=self.request.since, pauses=LOOKS_AFTER_A_CRASH, sleep=self.sleep)
         if job:
             self.memory.keep_job(job, intent["tags"], _members(job, intent["servers"]))
-        elif intent.get("at") and self.now() - instant(intent["at"]) < INVISIBLE_FOR:
+        elif self.now() - instant(intent["at"]) < INVISIBLE_FOR:
             return MustWait(
                 f"an earlier try may have started a job for {len(intent['servers'])} servers, and DRS may not show it "
                 "for two minutes: nothing is started before that",
@@ -182,8 +177,6 @@ class Start:
                 return outcome
             ours.append(outcome)
             everything.append(outcome)
-            if outcome["jobID"] not in self.fresh:
-                return None  # adopted: it may hold other servers than were asked for
             rest, chunk = rest[size:], chunk + 1
         return None
 
