@@ -10,11 +10,13 @@ from airflow.sdk.definitions.context import Context
 from drs_provider.dag.conducting import INSTANCES, LATER, LAUNCH, TRIES
 from drs_provider.dag.describing import duration
 from drs_provider.dag.launch_settings import APPLY
+from drs_provider.dag.network_evidence import networks_of
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.remembering import ERROR
 from drs_provider.dag.waiting import ended_by_a_person, waits_of
 from drs_provider.dag.waves import DELAY, PAUSE
 from drs_provider.graph.orders import ORDER
+from drs_provider.operators.drill_network import REMOVED
 from drs_provider.plan.dependencies import wave_dependencies
 from drs_provider.plan.model import Wave
 from drs_provider.plan.reading import RunnablePlan
@@ -42,6 +44,7 @@ def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
             "preflight": preflight and {key: preflight[key] for key in kept},
             "waves": [_wave(left, wave, depends_on[wave.name], preflight) for wave in plan.waves],
             "cleanup": _cleanup(left, preflight),
+            "networks": networks_of(left.of, left.states, plan, context["params"]["mode"]),
             "errors": left.errors(),
             "waits": waits,
             "cancelled": ended_by_a_person(waits) or _cancelled(left, plan.waves),
@@ -237,8 +240,9 @@ def _cleanup(left: Left, preflight: Mapping[str, Any] | None) -> dict[str, Any]:
         for part in wave["targets"]
         for server in part["servers"]
     }
-    tasks = sorted(task for task in left.states if task.startswith("finish.clean_up"))
+    tasks = sorted(task for task in left.states if task.startswith(("finish.clean_up", "finish.remove_network")))
     results = [result for task in tasks if (result := left.of(task) or left.of(task, "cleaned"))]
+    results += [{"terminated": (), **result} for task in tasks if (result := left.of(task, REMOVED))]
     terminated = [
         {
             **instance,
@@ -246,7 +250,7 @@ def _cleanup(left: Left, preflight: Mapping[str, Any] | None) -> dict[str, Any]:
             "region": names.get(instance["source_server_id"], {}).get("region"),
         }
         for result in results
-        for instance in result["terminated"]
+        for instance in result.get("terminated", ())
     ]
     remaining = {instance: why for result in results for instance, why in result["left"].items()}
     states = [left.state(task) for task in tasks]

@@ -1,7 +1,7 @@
 """One DAG from one plan. Reads no file but the plans, asks no network, and gives the same DAG every time."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, TaskGroup, get_
 from airflow.sdk.definitions.param import ParamsDict
 
 from drs_provider.dag.describing import documentation
+from drs_provider.dag.drill_network import prepare_tasks
 from drs_provider.dag.finish import finish_group
 from drs_provider.dag.form import trigger_form
 from drs_provider.dag.importing import report_problems
@@ -80,7 +81,7 @@ def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
 
 def _wire(runnable: RunnablePlan, folder: Path) -> None:
     plan = runnable.plan
-    passed, approval_ids = _preflight_group(runnable, folder)
+    passed, approval_ids, networks = _preflight_group(runnable, folder)
     depends_on = wave_dependencies(plan)
     waves = {wave.name: wave_group(runnable, wave, depends_on[wave.name], approval_ids) for wave in plan.waves}
     starts = [start for wave in waves.values() for start in wave.starts]
@@ -89,17 +90,19 @@ def _wire(runnable: RunnablePlan, folder: Path) -> None:
     for name, wave in waves.items():
         before: list[Any] = [waves[other].last for other in depends_on[name]]
         for first in wave.firsts:
-            (before or [passed]) >> first
+            (before or [passed, *networks]) >> first
         for task in wave.ahead:
-            passed >> task
+            [passed, *networks] >> task
         # Every wave, also one that others wait for: where a later one is marked by hand, the clean-up would otherwise
         # start beside waves that still run. So would it beside the other starts of a wave whose first start fails.
         for task in (wave.last, *wave.ahead, *(wave.starts if len(wave.starts) > 1 else ())):
             task >> cleanups
 
 
-def _preflight_group(runnable: RunnablePlan, folder: Path) -> tuple[BaseOperator, tuple[str, ...]]:
-    """Build the group before the waves; return the task that ends it, and the ids of its approvals."""
+def _preflight_group(
+    runnable: RunnablePlan, folder: Path
+) -> tuple[BaseOperator, tuple[str, ...], Sequence[BaseOperator]]:
+    """Build the group before the waves; return the task that ends it, the ids of its approvals, and what a drill adds."""
     plan = runnable.plan
     policy = policy_of(plan.recovery)
     numbers = range(1, policy.required + 1) if policy else ()
@@ -107,13 +110,16 @@ def _preflight_group(runnable: RunnablePlan, folder: Path) -> tuple[BaseOperator
     ids = tuple(f"preflight.{name}" for name in names)
     last: BaseOperator
     with TaskGroup("preflight", group_display_name="Preflight", tooltip="Nothing is launched before this has passed"):
+        networks = prepare_tasks(runnable)
         last = CheckPlan(
             task_id="check",
             task_display_name="Check",
             runnable=runnable,
             plans_folder=folder,
             approval_task_ids=ids,
+            drill_task_ids=[task.task_id for task in networks],
         )
+        last >> networks
         if policy is not None:
             from drs_provider.dag.asking import AskApproval
 
@@ -128,7 +134,7 @@ def _preflight_group(runnable: RunnablePlan, folder: Path) -> tuple[BaseOperator
                 )
                 last >> ask
                 last = ask
-    return last, ids
+    return last, ids, networks
 
 
 def _schedule(plan: RecoveryPlan) -> CronTriggerTimetable | None:

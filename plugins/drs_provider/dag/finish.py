@@ -10,6 +10,7 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from drs_provider.dag.conducting import LAUNCH
+from drs_provider.dag.drill_network import remove_tasks
 from drs_provider.dag.evidence import collect
 from drs_provider.dag.launch_settings import RESTORE, RestoreSettings
 from drs_provider.graph.request import is_drill
@@ -128,6 +129,7 @@ def finish_group(
                     retries=3,
                 ).as_teardown()
             )
+        networks = remove_tasks(runnable)
         report = WriteReport(task_id="report", task_display_name="Report", runnable=runnable).as_teardown()
         verdict = SayVerdict(
             task_id="verdict",
@@ -137,6 +139,7 @@ def finish_group(
             retries=0,
         )
         cleanups >> report >> verdict
+        restores: list[BaseOperator] = []
         for number, target in enumerate(targets_of(list(runnable.groups.values())), start=1):
             if target in settings_in:
                 restore = RestoreSettings(
@@ -146,4 +149,7 @@ def finish_group(
                     retries=3,
                 ).as_teardown()
                 cleanups[number - 1] >> restore >> report
+                restores.append(restore)
+        for network in networks:
+            (restores or cleanups) >> network >> report
     return cleanups, verdict

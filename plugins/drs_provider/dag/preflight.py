@@ -57,18 +57,25 @@ class CheckPlan(BaseOperator):
     Everything is looked at before anything is said, and everything is said at once. The result lies in XCom under
     ``preflight``: mode, plan digest, findings, quotas, and the servers of every wave per account and Region, those
     that are pinned with their recovery point. Where nobody has to approve, it skips the approvals itself: a drill does
-    not wait for tasks that have nothing to ask.
+    not wait for tasks that have nothing to ask, nor a recovery for those that only a drill needs.
     """
 
     ui_color = "#d9ead3"
     ui_fgcolor = "#1d3317"
 
     def __init__(
-        self, *, runnable: RunnablePlan, plans_folder: Path, approval_task_ids: Sequence[str] = (), **kwargs: Any
+        self,
+        *,
+        runnable: RunnablePlan,
+        plans_folder: Path,
+        approval_task_ids: Sequence[str] = (),
+        drill_task_ids: Sequence[str] = (),
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.runnable, self.plans_folder = runnable, plans_folder
         self.approval_task_ids = tuple(approval_task_ids)
+        self.drill_task_ids = tuple(drill_task_ids)
 
     def execute(self, context: Context) -> None:
         """Leave the result in XCom, then refuse the run if anything speaks against it."""
@@ -90,8 +97,10 @@ class CheckPlan(BaseOperator):
             self.log.info("%s", line)
         if survey.refusals:
             raise AirflowFailException(str(PreflightRefused(plan.name, survey.refusals)))
-        if self.approval_task_ids and not survey.needs_approval:
-            raise DownstreamTasksSkipped(tasks=list(self.approval_task_ids))
+        idle = [] if survey.needs_approval else list(self.approval_task_ids)
+        idle += [] if request.mode == DRILL else list(self.drill_task_ids)
+        if idle:
+            raise DownstreamTasksSkipped(tasks=idle)
 
     def _other_groups(self) -> tuple[ProtectionGroup, ...]:
         groups = read_folder(self.plans_folder).groups

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from drs_provider.dag.agreeing import ensure_people_agreed
 from drs_provider.dag.conducting import LAUNCH, WatchWave
 from drs_provider.dag.describing import shortened, tooltip
+from drs_provider.dag.drill_network import ensure_still_isolated, has_network, network_of
 from drs_provider.dag.launch_settings import (
     APPLY,
     ApplyWaveSettings,
@@ -62,6 +63,7 @@ class StartWave(DrsStartRecoveryOperator):
         pause: Pause | None = None,
         pause_task_id: str = "",
         settings_task_id: str = "",
+        network: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -75,7 +77,7 @@ class StartWave(DrsStartRecoveryOperator):
         self.plan, self.digest, self.wave, self.target = plan, digest, wave, target
         self.policy, self.approval_task_ids = policy, tuple(approval_task_ids)
         self.pause, self.pause_task_id = pause, pause_task_id
-        self.settings_task_id = settings_task_id
+        self.settings_task_id, self.network = settings_task_id, network
         self.servers: list[dict[str, Any]] = []
 
     @cached_property
@@ -145,9 +147,12 @@ class StartWave(DrsStartRecoveryOperator):
     def points_of(self, context: Context, servers: Sequence[str]) -> Mapping[str, str]:
         """Look again at what the launch will use: settings may have changed, points age out, a source may have gone."""
         names = {one["server_id"]: one["hostname"] for one in self.servers}
+        if self.network and self.is_drill is True:
+            ensure_still_isolated(network_of(context, self.network), self.aws)
         if self.settings_task_id:
-            wanted = {one["server_id"]: one for one in self.servers}
-            settings = in_this_run(context, self.plan, {k: v["settings"] for k, v in wanted.items()}, wanted)
+            known = {one["server_id"]: one for one in self.servers}
+            wanted = {one: server["settings"] for one, server in known.items()}
+            settings = in_this_run(context, wanted, known, mode=self.mode, network=self.network)
             ensure_in_force(context, self.settings_task_id, self.hook, servers, settings, mode=self.mode)
         return Pinning(self.mode, self.as_of, names, context["task_state_store"]).points(self.hook, servers)
 
@@ -225,6 +230,7 @@ def wave_group(
             wave=wave.name,
             digest=runnable.digest,
             retries_of_failed=wave.retry_failed,
+            networks=networks_of_plan(runnable),
             start_task_ids=[start.task_id for start in starts],
             timeout=wave.timeout,
             ready=wave.ready,
@@ -281,6 +287,7 @@ def _start(
         pause=wave.pause_before,
         pause_task_id=f"{wave.name}.{PAUSE}" if wave.pause_before else "",
         settings_task_id=f"{wave.name}.{_numbered(APPLY, number)}" if has_settings(runnable, wave, target) else "",
+        network=networks_of_plan(runnable).get(str(target), 0),
         trigger_rule=TriggerRule.NONE_FAILED,
         priority_weight=_CHAIN,
         weight_rule="absolute",
@@ -299,15 +306,24 @@ def _apply(
         target=target,
         policy=policy_of(runnable.plan.recovery),
         approval_task_ids=approval_task_ids,
+        network=networks_of_plan(runnable).get(str(target), 0),
         trigger_rule=TriggerRule.NONE_FAILED,
     )
+
+
+def networks_of_plan(runnable: RunnablePlan) -> dict[str, int]:
+    """Return the number of the drill network of every account and Region; none where drills share production's."""
+    if not has_network(runnable.plan):
+        return {}
+    targets = targets_of(list(runnable.groups.values()))
+    return {str(target): number for number, target in enumerate(targets, start=1)}
 
 
 def has_settings(runnable: RunnablePlan, wave: Wave, target: Target) -> bool:
     """Tell whether launch settings of a wave's servers in one account and Region may have to be changed."""
     groups = [runnable.groups[name] for name in wave.groups if target_of(runnable.groups[name]) == target]
     settings = [one for group in groups for one in (group.launch, group.drill_launch, *_of_members(group))]
-    return runnable.plan.drill.network != "shared" or any(one != LaunchSettings() for one in settings)
+    return has_network(runnable.plan) or any(one != LaunchSettings() for one in settings)
 
 
 def _of_members(group: ProtectionGroup) -> list[LaunchSettings]:

@@ -40,10 +40,8 @@ class Unsupported:
 
 
 _NO_STEPS = "run the step by hand, or in a DAG of its own"
-_SHARED = "write drill: {network: shared}, which launches drills into the network that the launch settings name"
 
 UNSUPPORTED = (
-    Unsupported("RecoveryPlan", "drill.network", _SHARED, values=("isolated", dict), default="isolated"),
     Unsupported("RecoveryPlan", "drill.keep_for", "drill instances are removed when the drill ends", _is_no_time),
     Unsupported("RecoveryPlan", "drill.max_cost", "nothing estimates the cost of a drill yet"),
     Unsupported("RecoveryPlan", "drill.valid_for", "nothing keeps track of passed drills yet"),

@@ -205,6 +205,34 @@ class CleanupEvidence(EvidencePart):
     reason: str | None = None
 
 
+class WayOut(ForeignPart):
+    """One way between a drill network and something outside."""
+
+    path: str
+    what: str
+    next_step: str = ""
+
+
+class NetworkEvidence(EvidencePart):
+    """A network that a drill was launched into, and what was looked at to say that it is isolated."""
+
+    kind: Literal["isolated", "standing", "shared"]
+    """Made for the run, named in the plan, or production's own."""
+    region: str = ""
+    production_vpc: str | None = None
+    vpc_id: str | None = None
+    checked_at: AwareDatetime | None = None
+    isolated: bool | None = None
+    """What the proof before the first launch said; ``None``: nobody looked."""
+    leaks: tuple[WayOut, ...] = ()
+    looked_at: dict[str, int] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    isolated_at_end: bool | None = None
+    """What the proof before the removal said; ``None``: nobody looked."""
+    changed: tuple[str, ...] = ()
+    """What was different then, in words."""
+
+
 class TaskError(EvidencePart):
     """One failed task of the run and what it said."""
 
@@ -234,6 +262,7 @@ class RunEvidence(EvidencePart):
     preflight: PreflightEvidence | None = None
     waves: tuple[WaveEvidence, ...] = ()
     cleanup: CleanupEvidence = CleanupEvidence()
+    networks: tuple[NetworkEvidence, ...] = ()
     errors: tuple[TaskError, ...] = ()
     waits: tuple[Wait, ...] = ()
     cancelled: str | None = None

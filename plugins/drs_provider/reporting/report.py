@@ -55,6 +55,7 @@ def measure(evidence: RunEvidence) -> RunReport:
         dead_times=dead_times_of(waves, evidence.waits),
         waits=evidence.waits,
         cleanup=_cleanup(evidence.cleanup),
+        networks=evidence.networks,
         preflight=evidence.preflight,
     )
     return report.model_copy(update={"timeline": timeline_of(evidence, report)})
@@ -155,7 +156,7 @@ def _counts(waves: tuple[WaveReport, ...]) -> Counts:
 def _cleanup(cleanup: CleanupEvidence) -> CleanupReport:
     next_step = ""
     if cleanup.left:
-        next_step = "clear the clean-up task to try again; these instances cost money until they are terminated"
+        next_step = "clear the clean-up task to try again; what is left costs money until it is gone"
     return CleanupReport(
         state=cleanup.state,
         terminated=cleanup.terminated,

@@ -13,6 +13,7 @@ from drs_provider.reporting.evidence import (
     Difference,
     EarlierTry,
     JobEvidence,
+    NetworkEvidence,
     PinnedPoint,
     PreflightEvidence,
     RunFacts,
@@ -211,5 +212,6 @@ class RunReport(ReportPart):
     dead_times: tuple[DeadTime, ...] = ()
     waits: tuple[Wait, ...] = ()
     cleanup: CleanupReport
+    networks: tuple[NetworkEvidence, ...] = ()
     preflight: PreflightEvidence | None = None
     timeline: tuple[TimelineEntry, ...] = ()

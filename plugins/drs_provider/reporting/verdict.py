@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from drs_provider.reporting.evidence import RunEvidence, ServerEvidence, TaskError, WaveEvidence
 from drs_provider.reporting.result import ObjectiveResults, Outcome
 from drs_provider.reporting.standing import standing_of
-from drs_provider.reporting.words import plural, some
+from drs_provider.reporting.words import plural, some, still_there
 
 PREFLIGHT_GROUP, FINISH_GROUP = "preflight", "finish"
 """Task groups around the waves; no wave may have one of these names."""
@@ -99,15 +99,22 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
     for name, result in (("RTO", objectives.rto), ("RPO", objectives.rpo)):
         if result.outcome == "missed":
             yield f"{name} missed: {result.why}"
+    for network in evidence.networks:
+        if network.changed and network.isolated_at_end:
+            yield f"drill network {network.vpc_id} was changed while the drill ran: {some(list(network.changed))}"
     for error in evidence.errors:
         yield f"task {error.task} failed"
 
 
 def _uncleaned(evidence: RunEvidence) -> Iterator[str]:
     cleanup = evidence.cleanup
+    opened = [str(network.vpc_id) for network in evidence.networks if network.isolated_at_end is False]
+    if opened:
+        yield f"drill network {some(opened)} was opened while the drill ran"
     if cleanup.left:
-        verb = "is" if len(cleanup.left) == 1 else "are"
-        yield f"{plural(len(cleanup.left), 'drill instance')} {verb} still there"
+        yield still_there(cleanup.left)
+    elif opened:
+        return
     elif cleanup.state == "incomplete":
         yield f"clean-up is incomplete: {cleanup.reason or 'no reason was recorded'}"
     elif cleanup.state == "not_run" and evidence.run.mode == "drill" and any(wave.jobs for wave in evidence.waves):
