@@ -177,6 +177,8 @@ class Start:
                 return outcome
             ours.append(outcome)
             everything.append(outcome)
+            if outcome["jobID"] not in self.fresh:
+                return None  # adopted: it may hold other servers than were asked for
             rest, chunk = rest[size:], chunk + 1
         return None
 
