@@ -21,7 +21,8 @@ DrsProviderError
 ·   ├── JobTimedOut          a job did not end within the wave's timeout
 ·   ├── JobVanished          DescribeJobs no longer knows a job that we started
 ·   ├── CleanupIncomplete    instances of the run are still there
-·   └── DrillNetworkLeft     parts of the run's drill network are still there
+·   ├── DrillNetworkLeft     parts of the run's drill network are still there
+·   └── StepFailed           a step of the plan did not do what it should
 """
 
 from collections.abc import Mapping, Sequence
@@ -261,3 +262,14 @@ class DrillNetworkLeft(RecoveryError):
         count = len(self.left)
         are = "part of the drill network is" if count == 1 else "parts of the drill network are"
         return f"{count} {are} still there; clear this task to try again:\n{lines}"
+
+
+class StepFailed(RecoveryError):
+    """A step did not do what it should. ``is_final``: trying again might do twice what was to be done once."""
+
+    def __init__(self, why: str, *, is_final: bool = False, output: str = "", instances: Sequence[Any] = ()) -> None:
+        super().__init__(why)
+        self.why, self.is_final, self.output, self.instances = why, is_final, output, tuple(instances)
+
+    def __str__(self) -> str:
+        return self.why

@@ -193,7 +193,7 @@ class AskApproval(Ask):
 class AskBeforeWave(Ask):
     """The pause before a wave: ask whether to go on."""
 
-    def __init__(self, *, plan: str, wave: str, pause: Pause, **kwargs: Any) -> None:
+    def __init__(self, *, plan: str, wave: str, pause: Pause, steps_only: bool = False, **kwargs: Any) -> None:
         super().__init__(
             plan=plan,
             agree=CONTINUE,
@@ -203,11 +203,11 @@ class AskBeforeWave(Ask):
             defaults=CONTINUE if pause.on_timeout == "continue" else None,
             **kwargs,
         )
-        self.wave, self.pause = wave, pause
+        self.wave, self.pause, self.steps_only = wave, pause, steps_only
 
     def question(self, context: Context, preflight: Mapping[str, Any]) -> Sequence[str]:
         """Ask what the plan asks, and say what comes next."""
-        launched = skip_where_nothing_starts(preflight, self.wave)
+        launched = skip_where_nothing_starts(preflight, self.wave, steps_only=self.steps_only)
         self.subject = f"Go on with wave {self.wave} of {self.plan}?"
         self.body = pause_text(self.pause, preflight, self.wave, servers=launched)
         return self.people
@@ -236,16 +236,16 @@ class WaitBeforeWave(BaseOperator):
     ui_color = COLOURS["ui_color"]
     ui_fgcolor = COLOURS["ui_fgcolor"]
 
-    def __init__(self, *, plan: str, wave: str, delay: timedelta, **kwargs: Any) -> None:
+    def __init__(self, *, plan: str, wave: str, delay: timedelta, steps_only: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.plan, self.wave, self.delay = plan, wave, delay
+        self.plan, self.wave, self.delay, self.steps_only = plan, wave, delay, steps_only
 
     def execute(self, context: Context) -> NoReturn:
         """Wait from now on; skip where the wave launches nothing."""
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
         with failing_for_good():
-            skip_where_nothing_starts(preflight_result(context, self.plan), self.wave)
+            skip_where_nothing_starts(preflight_result(context, self.plan), self.wave, steps_only=self.steps_only)
         now = datetime.now(UTC)
         context["ti"].xcom_push(key=WAITED, value={"at": now.isoformat(), "until": (now + self.delay).isoformat()})
         self.log.info("wave %s starts in %s", self.wave, duration(self.delay))
@@ -255,11 +255,11 @@ class WaitBeforeWave(BaseOperator):
         """End the wait."""
 
 
-def skip_where_nothing_starts(preflight: Mapping[str, Any], wave: str) -> int:
-    """Return how many servers a wave launches; skip what stands before a wave that launches none."""
+def skip_where_nothing_starts(preflight: Mapping[str, Any], wave: str, *, steps_only: bool = False) -> int:
+    """Return how many servers a wave launches; skip what stands before a wave that launches none and should."""
     found = preflight["waves"][wave]
     servers = sum(len(part["servers"]) for part in found["targets"])
-    if not found["selected"] or not servers:
+    if not found["selected"] or not (servers or steps_only):
         raise AirflowSkipException(f"wave {wave} launches nothing in this run")
     return servers
 

@@ -13,6 +13,7 @@ from drs_provider.dag.launch_settings import APPLY
 from drs_provider.dag.network_evidence import networks_of
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.remembering import ERROR
+from drs_provider.dag.step_evidence import broken_above, order_of, plan_steps, wave_steps, with_steps
 from drs_provider.dag.waiting import ended_by_a_person, waits_of
 from drs_provider.dag.waves import DELAY, PAUSE
 from drs_provider.graph.orders import ORDER
@@ -47,7 +48,8 @@ def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
             "networks": networks_of(left.of, left.states, plan, context["params"]["mode"]),
             "errors": left.errors(),
             "waits": waits,
-            "cancelled": ended_by_a_person(waits) or _cancelled(left, plan.waves),
+            "steps": plan_steps(left, plan),
+            "cancelled": ended_by_a_person(waits) or _cancelled(left, plan.waves) or order_of(left, plan),
             "finished_at": datetime.now(UTC),
         }
     )
@@ -122,8 +124,9 @@ def _wave(
     verdict = left.of(watch) or {}
     ended = {job["job_id"]: job for job in verdict.get("jobs") or left.of(watch, "jobs") or ()}
     results = {server["server_id"]: server for server in left.of(watch, "servers") or ()}
-    state, reason = _state(left, wave, depends_on, verdict)
     launched_how = _how(left, wave.name)
+    steps = wave_steps(left, wave)
+    state, reason = with_steps(*_state(left, wave, depends_on, verdict), steps=steps, steps_only=not wave.groups)
     points = {server: point for launch in launches for server, point in (launch.get("points") or {}).items()}
     return {
         "name": wave.name,
@@ -133,6 +136,7 @@ def _wave(
         "timeout": duration(wave.timeout),
         "state": state,
         "state_reason": reason,
+        "steps": steps,
         "jobs": [
             {
                 "job_id": job["job_id"],
@@ -212,15 +216,9 @@ def _state(left: Left, wave: Wave, depends_on: tuple[str, ...], verdict: Mapping
     if "failed" in states:
         return "not_started" if words and words == order else "failed", words
     if "upstream_failed" in states:
-        broken = [name for name in depends_on if left.state(f"{name}.recovery_job") in _FAILED]
-        gate = next(
-            (
-                said
-                for name in (DELAY, PAUSE, *_names(left, wave.name))
-                if (said := left.of(f"{wave.name}.{name}", ERROR))
-            ),
-            None,
-        )
+        broken = broken_above(left, depends_on)
+        gates = (f"{wave.name}.{name}" for name in (DELAY, PAUSE, *_names(left, wave.name)))
+        gate = next((said for task in gates if (said := left.of(task, ERROR))), None)
         return "not_started", gate or f"it waits for {' and '.join(broken) or 'preflight'}"
     if all(state == "skipped" for state in states):
         return "skipped", order or "not chosen for this run, or none of its servers was left"

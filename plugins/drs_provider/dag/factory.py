@@ -17,6 +17,7 @@ from drs_provider.dag.importing import report_problems
 from drs_provider.dag.launch_settings import ApplyWaveSettings
 from drs_provider.dag.preflight import CheckPlan
 from drs_provider.dag.remembering import remember_failure
+from drs_provider.dag.steps import plan_steps
 from drs_provider.dag.waves import wave_group
 from drs_provider.graph.approvals import policy_of
 from drs_provider.plan.dependencies import wave_dependencies
@@ -83,20 +84,28 @@ def _wire(runnable: RunnablePlan, folder: Path) -> None:
     plan = runnable.plan
     passed, approval_ids, networks = _preflight_group(runnable, folder)
     depends_on = wave_dependencies(plan)
+    opening = plan_steps(runnable, "before", approval_task_ids=approval_ids)
     waves = {wave.name: wave_group(runnable, wave, depends_on[wave.name], approval_ids) for wave in plan.waves}
+    closing = plan_steps(runnable, "after", approval_task_ids=approval_ids)
     starts = [start for wave in waves.values() for start in wave.starts]
     settings_in = {task.target for wave in waves.values() for task in wave.ahead if isinstance(task, ApplyWaveSettings)}
     cleanups, _ = finish_group(runnable, starts, settings_in)
+    if opening:
+        passed >> opening[0]
     for name, wave in waves.items():
         before: list[Any] = [waves[other].last for other in depends_on[name]]
         for first in wave.firsts:
-            (before or [passed, *networks]) >> first
+            (before or [*(opening[-1:] or [passed]), *networks]) >> first
         for task in wave.ahead:
             [passed, *networks] >> task
-        # Every wave, also one that others wait for: where a later one is marked by hand, the clean-up would otherwise
+        if closing:
+            wave.last >> closing[0]
+        # Every wave, also one that others wait for: where a later task is marked by hand, the clean-up would otherwise
         # start beside waves that still run. So would it beside the other starts of a wave whose first start fails.
-        for task in (wave.last, *wave.ahead, *(wave.starts if len(wave.starts) > 1 else ())):
+        for task in (*wave.ahead, *(wave.chain[:-1] if wave.is_long else ()), wave.last):
             task >> cleanups
+    for task in (*opening, *closing):
+        task >> cleanups
 
 
 def _preflight_group(

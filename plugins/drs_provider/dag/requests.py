@@ -41,12 +41,14 @@ def approval_text(
 def pause_text(pause: Pause, preflight: Mapping[str, Any], wave: str, *, servers: int) -> str:
     """Say in Markdown what the plan asks, what comes next, and what happens without an answer."""
     then = "the run goes on" if pause.on_timeout == "continue" else "the run fails"
-    count = f"{servers} server{'s'[: servers != 1]}"
+    does = f"launches wave {wave} of this {preflight['mode']}, {servers} server{'s'[: servers != 1]}"
+    if not servers:
+        does = f"runs the steps of wave {wave} of this {preflight['mode']}"
     return "\n".join(
         [
             f"**{escaped(pause.message)}**",
             "",
-            f"*Continue* launches wave {wave} of this {preflight['mode']}, {count}.",
+            f"*Continue* {does}.",
             "*Stop* launches neither this wave nor those after it; what is up is left to the run's own clean-up.",
             "",
             f"Asked: {escaped(', '.join(pause.approvers))}. Without an answer within {duration(pause.timeout)} {then}.",

@@ -39,17 +39,11 @@ class Unsupported:
     default: str = ""
 
 
-_NO_STEPS = "run the step by hand, or in a DAG of its own"
-
 UNSUPPORTED = (
     Unsupported("RecoveryPlan", "drill.keep_for", "drill instances are removed when the drill ends", _is_no_time),
     Unsupported("RecoveryPlan", "drill.max_cost", "nothing estimates the cost of a drill yet"),
     Unsupported("RecoveryPlan", "drill.valid_for", "nothing keeps track of passed drills yet"),
     Unsupported("RecoveryPlan", "notify", "watch the run in Airflow", _is_empty),
-    Unsupported("RecoveryPlan", "before", _NO_STEPS, _is_empty),
-    Unsupported("RecoveryPlan", "after", _NO_STEPS, _is_empty),
-    Unsupported("RecoveryPlan", "waves.*.before", _NO_STEPS, _is_empty),
-    Unsupported("RecoveryPlan", "waves.*.after", _NO_STEPS, _is_empty),
 )
 """Every part of the language that is not built yet."""
 

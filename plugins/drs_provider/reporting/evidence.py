@@ -9,7 +9,10 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, field_validator
 
-WaveState = Literal["not_started", "skipped", "running", "launched", "completed_with_exceptions", "failed"]
+WaveState = Literal["not_started", "skipped", "running", "launched", "done", "completed_with_exceptions", "failed"]
+"""``done`` is said of waves that have steps and nothing to launch."""
+StepState = Literal["succeeded", "failed", "skipped", "running", "not_started", "unproven"]
+"""``unproven``: its task is green, and nothing is recorded of it: somebody marked it."""
 CleanupState = Literal["done", "nothing_to_do", "incomplete", "not_run"]
 
 
@@ -173,6 +176,34 @@ class ServerEvidence(EvidencePart):
         return status.upper()
 
 
+class StepInstance(ForeignPart):
+    """What became of a step on one instance."""
+
+    instance_id: str
+    hostname: str = ""
+    succeeded: bool
+    status: str = ""
+    exit_code: int | None = None
+    output: str = ""
+
+
+class StepEvidence(EvidencePart):
+    """What became of one step; ``summary`` and ``output`` are bounded where they are recorded."""
+
+    name: str
+    kind: str
+    task: str
+    side: Literal["before", "after"]
+    on_failure: Literal["fail", "continue"] = "fail"
+    state: StepState
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    attempts: int = 0
+    summary: str = ""
+    output: str = ""
+    instances: tuple[StepInstance, ...] = ()
+
+
 class WaveEvidence(EvidencePart):
     """One wave of the plan and everything that it launched."""
 
@@ -185,6 +216,7 @@ class WaveEvidence(EvidencePart):
     state_reason: str | None = None
     jobs: tuple[JobEvidence, ...] = ()
     servers: tuple[ServerEvidence, ...] = ()
+    steps: tuple[StepEvidence, ...] = ()
 
 
 class TerminatedInstance(ForeignPart):
@@ -265,6 +297,8 @@ class RunEvidence(EvidencePart):
     networks: tuple[NetworkEvidence, ...] = ()
     errors: tuple[TaskError, ...] = ()
     waits: tuple[Wait, ...] = ()
+    steps: tuple[StepEvidence, ...] = ()
+    """The plan's own, around its waves."""
     cancelled: str | None = None
     """Who ended the run before its end and how, without a full stop; ``None``: nobody did."""
     finished_at: AwareDatetime

@@ -23,6 +23,7 @@ from drs_provider.reporting.result import (
     WaveReport,
 )
 from drs_provider.reporting.standing import standing_of
+from drs_provider.reporting.steps import reported
 from drs_provider.reporting.story import timeline_of
 from drs_provider.reporting.verdict import judge
 
@@ -54,6 +55,7 @@ def measure(evidence: RunEvidence) -> RunReport:
         critical_path=path,
         dead_times=dead_times_of(waves, evidence.waits),
         waits=evidence.waits,
+        steps=reported(evidence.steps),
         cleanup=_cleanup(evidence.cleanup),
         networks=evidence.networks,
         preflight=evidence.preflight,
@@ -81,6 +83,7 @@ def _wave(wave: WaveEvidence, run_started_at: datetime) -> WaveReport:
         rpo_seconds=worst([server.rpo_seconds for server in expected]),
         jobs=wave.jobs,
         servers=servers,
+        steps=reported(wave.steps),
     )
 
 
