@@ -14,6 +14,7 @@ from drs_provider.dag.network_evidence import networks_of
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.remembering import ERROR
 from drs_provider.dag.step_evidence import broken_above, order_of, plan_steps, wave_steps, with_steps
+from drs_provider.dag.told import is_teller, notifications_of
 from drs_provider.dag.waiting import ended_by_a_person, waits_of
 from drs_provider.dag.waves import DELAY, PAUSE
 from drs_provider.graph.orders import ORDER
@@ -49,6 +50,7 @@ def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
             "errors": left.errors(),
             "waits": waits,
             "steps": plan_steps(left, plan),
+            "notifications": notifications_of(left.of, left.states) if plan.notify else (),
             "cancelled": ended_by_a_person(waits) or _cancelled(left, plan.waves) or order_of(left, plan),
             "finished_at": datetime.now(UTC),
         }
@@ -79,7 +81,11 @@ class Left:
 
     def errors(self) -> list[dict[str, str]]:
         """The last words of every failed task, but for those that only show a server."""
-        failed = [task for task, state in self.states.items() if state == "failed" and ".servers" not in task]
+        failed = [
+            task
+            for task, state in self.states.items()
+            if state == "failed" and ".servers" not in task and not is_teller(task)
+        ]
         found = ((task, self.of(task, ERROR)) for task in sorted(failed))
         return [{"task": task, "message": message} for task, message in found if isinstance(message, str)]
 

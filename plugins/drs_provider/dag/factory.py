@@ -15,6 +15,7 @@ from drs_provider.dag.finish import finish_group
 from drs_provider.dag.form import trigger_form
 from drs_provider.dag.importing import report_problems
 from drs_provider.dag.launch_settings import ApplyWaveSettings
+from drs_provider.dag.plan_dag import PlanDag
 from drs_provider.dag.preflight import CheckPlan
 from drs_provider.dag.remembering import remember_failure
 from drs_provider.dag.steps import plan_steps
@@ -56,7 +57,7 @@ def dags_of_folder(folder: Path, *, dag_file: Path) -> Iterator[DAG]:
 def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
     """Build the DAG of a plan: preflight, a task group per wave in dependency order, finish."""
     plan = runnable.plan
-    dag = DAG(
+    dag = PlanDag(
         dag_id=f"{PREFIX}{plan.name}",
         dag_display_name=plan.title or plan.name,
         description=plan.description or None,
@@ -78,6 +79,17 @@ def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
     )
     with dag:
         _wire(runnable, folder)
+    for task in dag.tasks:
+        if know := getattr(task, "know", None):  # a question: what it says depends on the whole plan
+            know(plan)
+    if plan.notify:
+        from drs_provider.dag.telling import add_notifications
+
+        add_notifications(dag, runnable)
+    if plan.rto:
+        from drs_provider.dag.deadline import deadline_alerts
+
+        dag.deadline = deadline_alerts(plan)
     # Only now: Airflow copies the form that a DAG has into every task that is added to it, two thirds of its size.
     dag.params = ParamsDict(trigger_form(plan))
     return dag

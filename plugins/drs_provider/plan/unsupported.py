@@ -43,7 +43,6 @@ UNSUPPORTED = (
     Unsupported("RecoveryPlan", "drill.keep_for", "drill instances are removed when the drill ends", _is_no_time),
     Unsupported("RecoveryPlan", "drill.max_cost", "nothing estimates the cost of a drill yet"),
     Unsupported("RecoveryPlan", "drill.valid_for", "nothing keeps track of passed drills yet"),
-    Unsupported("RecoveryPlan", "notify", "watch the run in Airflow", _is_empty),
 )
 """Every part of the language that is not built yet."""
 

@@ -286,6 +286,22 @@ class Wait(EvidencePart):
     outcome: Literal["approved", "rejected", "continued", "stopped", "expired", "unanswered", "over"]
 
 
+class NotificationRecord(ForeignPart):
+    """One message to one receiver: what was told to whom, when, or why not."""
+
+    event: str
+    wave: str | None = None
+    kind: str
+    """``sns``, ``webhook`` or ``email``."""
+    target: str
+    """The topic, the name of the connection, or how many addresses: no secret and no address of a person."""
+    at: AwareDatetime
+    outcome: Literal["sent", "failed"]
+    tries: int
+    why: str | None = None
+    """Why it was not sent."""
+
+
 class RunEvidence(EvidencePart):
     """All that is known about a run when its report is written."""
 
@@ -299,6 +315,7 @@ class RunEvidence(EvidencePart):
     waits: tuple[Wait, ...] = ()
     steps: tuple[StepEvidence, ...] = ()
     """The plan's own, around its waves."""
+    notifications: tuple[NotificationRecord, ...] = ()
     cancelled: str | None = None
     """Who ended the run before its end and how, without a full stop; ``None``: nobody did."""
     finished_at: AwareDatetime

@@ -56,6 +56,7 @@ def measure(evidence: RunEvidence) -> RunReport:
         dead_times=dead_times_of(waves, evidence.waits),
         waits=evidence.waits,
         steps=reported(evidence.steps),
+        notifications=evidence.notifications,
         cleanup=_cleanup(evidence.cleanup),
         networks=evidence.networks,
         preflight=evidence.preflight,

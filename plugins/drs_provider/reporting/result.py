@@ -14,6 +14,7 @@ from drs_provider.reporting.evidence import (
     EarlierTry,
     JobEvidence,
     NetworkEvidence,
+    NotificationRecord,
     PinnedPoint,
     PreflightEvidence,
     RunFacts,
@@ -234,6 +235,7 @@ class RunReport(ReportPart):
     waits: tuple[Wait, ...] = ()
     steps: tuple[StepReport, ...] = ()
     """The plan's own, around its waves."""
+    notifications: tuple[NotificationRecord, ...] = ()
     cleanup: CleanupReport
     networks: tuple[NetworkEvidence, ...] = ()
     preflight: PreflightEvidence | None = None
