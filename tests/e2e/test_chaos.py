@@ -27,9 +27,10 @@ def test_three_runs_keep_every_rule_while_airflow_is_killed(tmp_path, capsys):
 
 
 def test_a_drill_ends_the_same_whichever_call_its_task_dies_after(tmp_path):
-    # The 12th call is among the start of the first wave, the 19th is made to judge it, the 28th to clean up.
-    problems, struck, calls = sweep.sweep([12, 19, 28], tmp_path, 4, lambda _: None)
+    points = ["StartRecovery", 20, "TerminateRecoveryInstances"]
+
+    problems, struck, calls = sweep.sweep(points, tmp_path, 4, lambda _: None)
 
     assert problems == []
     assert struck == 3
-    assert calls > 28
+    assert calls > 30
