@@ -18,7 +18,13 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": "AWS Elastic Disaster Recovery",
-                "python-modules": ["drs_provider.operators.recovery", "drs_provider.operators.cleanup"],
+                "python-modules": [
+                    "drs_provider.operators.recovery",
+                    "drs_provider.operators.cleanup",
+                    "drs_provider.operators.settings",
+                    "drs_provider.operators.protection",
+                    "drs_provider.operators.source",
+                ],
             },
         ],
         "sensors": [

@@ -213,6 +213,20 @@ class DrsHook(AwsGenericHook["DrsClient"]):
     def _neighbours(self) -> dict[str, Any]:
         return {}
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What makes another hook of the same account and Region."""
+        return {
+            "aws_conn_id": self.aws_conn_id,
+            "region_name": self._region_name,
+            "verify": self._verify,
+            "config": self._config,
+        }
+
+    def beside(self, service: str) -> Any:
+        """Return the client of another service, of the same account and Region, for other modules of this layer."""
+        return self._beside(service)
+
     def _beside(self, service: str) -> Any:
         """Return a client of another service, of the same account and Region, for what may be asked twice."""
         with self._door:

@@ -44,6 +44,7 @@ class Ask(HITLOperator):
         self.within = self.response_timeout or timedelta(hours=1)
         self.notify: Sequence[Notification] = ()
         self.title, self.rto = plan, timedelta(0)
+        self.asked: tuple[str, ...] = ()
 
     def know(self, plan: RecoveryPlan) -> None:
         """Learn from the plan what is said beside the question, and to whom."""
@@ -67,6 +68,7 @@ class Ask(HITLOperator):
         with failing_for_good():
             preflight = preflight_result(context, self.plan)
             people = self.question(context, preflight)
+        self.asked = tuple(people)
         self._assign(people)
         self.response_timeout = self._left(context)
         if self.notify:
@@ -159,6 +161,7 @@ class Ask(HITLOperator):
         if not asked or asked["try"] != ti.try_number:
             until = max(self.began(context) + self.within, now + timedelta(seconds=1))
             asked = {"at": now.isoformat(), "until": until.isoformat(), "try": ti.try_number}
+            asked |= {"subject": self.subject, "people": list(self.asked)}
             ti.xcom_push(key=ASKED, value=asked)
         return max(instant(asked["until"]) - now, timedelta(seconds=1))
 

@@ -205,10 +205,11 @@ def _facts(member: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _server(member: Mapping[str, Any], result: Mapping[str, Any] | None) -> dict[str, Any]:
-    facts = ("status", "instance_id", "instance_state", "point_in_time", "job_id", "reason", "events")
+    facts = ("status", "instance_id", "instance_state", "point_in_time", "job_id", "reason", "events", "actions")
     if result is None:
         return _facts(member)
-    return {**_facts(member), **{key: result[key] for key in facts}, "status": result["status"].upper()}
+    known = {key: result[key] for key in facts if key in result}
+    return {**_facts(member), **known, "status": result["status"].upper()}
 
 
 def _state(left: Left, wave: Wave, depends_on: tuple[str, ...], verdict: Mapping[str, Any]) -> tuple[str, str | None]:

@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
 
+from drs_provider.dag.looking import Occasion, look_deeper
 from drs_provider.errors import AccessDenied, NotFound, NotInitialized, PreflightRefused, RunRefused
 from drs_provider.graph.approvals import is_needed, policy_of, too_few
 from drs_provider.graph.request import DRILL, RunRequest, read_request
@@ -19,6 +20,7 @@ from drs_provider.graph.roster import Roster, RosterServer, Target, call_roll, t
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.plan.reading import RunnablePlan, read_folder
 from drs_provider.recovery.points import Point, in_words, point_of, skew, why_pinned
+from drs_provider.recovery.survey_table import Row, grouped, refused_table, row_of, table
 from drs_provider.recovery.times import words
 
 if TYPE_CHECKING:
@@ -96,7 +98,7 @@ class CheckPlan(BaseOperator):
         for line in survey.table():
             self.log.info("%s", line)
         if survey.refusals:
-            raise AirflowFailException(str(PreflightRefused(plan.name, survey.refusals)))
+            raise AirflowFailException(survey.refusal())
         idle = [] if survey.needs_approval else list(self.approval_task_ids)
         idle += [] if request.mode == DRILL else list(self.drill_task_ids)
         if idle:
@@ -131,6 +133,8 @@ class Survey:
         self.placements: dict[tuple[Target, str], dict[str, Any]] = {}
         self.points: dict[tuple[Target, str], Point] = {}
         self.problems: list[str] = []
+        self.notes: list[str] = []
+        self.seen: dict[tuple[Target, str], tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]] = {}
         self.roster = Roster({}, (), ())
         self.quotas: dict[str, Any] = {}
         self.continued: list[Mapping[str, Any]] = []
@@ -162,14 +166,16 @@ class Survey:
         here = [server for server in self.roster.servers if server.target == target]
         described = {str(server["sourceServerID"]): server for server in found}
         known = [server.server_id for server in here if server.known]
-        self.quotas[str(target)] = asdict(hook.quotas())
+        quotas = hook.quotas()
+        self.quotas[str(target)] = asdict(quotas)
         key = self.request.continue_run
         jobs = hook.jobs_since(self.now - (LOOK_BACK if key else _LONGEST_JOB))
         continued = {job["jobID"]: job for job in (jobs_of(jobs, key) if key else ())}
         self.continued += continued.values()
         busy = busy_servers(job for job in jobs if job["jobID"] not in continued)
         live: dict[str, list[Mapping[str, Any]]] = {}
-        for instance in hook.recovery_instances(source_server_ids=known) if known else ():
+        instances = hook.recovery_instances(source_server_ids=known) if known else ()
+        for instance in instances:
             if instance.get("jobID") not in continued:  # the instances of a run that is continued stay
                 live.setdefault(instance["sourceServerID"], []).append(instance)
         newest = newest_points(hook, known, self.request.as_of)
@@ -189,7 +195,21 @@ class Survey:
                 replace_live_instances=self.request.replace_live_instances,
                 as_of=self.request.as_of,
             )
+            self.seen[target, server.server_id] = described.get(server.server_id), newest.get(server.server_id)
         self._check_settings(target, {server.server_id: server.settings for server in here if server.known}, hook)
+        deeper = look_deeper(hook, self._occasion(target), quotas=quotas, jobs=jobs, instances=instances)
+        self.findings += deeper.findings
+        self.notes += deeper.notes
+
+    def _occasion(self, target: Target) -> Occasion:
+        waves = {
+            wave: here
+            for wave, servers in self.roster.waves.items()
+            if (here := [server for server in servers if server.target == target])
+        }
+        settings = {one.server_id: one.settings for servers in waves.values() for one in servers}
+        checked = frozenset(server for where, server in self.placements if where == target)
+        return Occasion(str(target), self.request.mode, waves, settings, checked)
 
     def _check_settings(
         self, target: Target, settings: Mapping[str, Mapping[str, Any]], hook: "LaunchSettingsHook"
@@ -257,7 +277,31 @@ class Survey:
     @property
     def refusals(self) -> list[str]:
         """Every reason not to launch, one line each."""
-        return [*self.problems, *(str(finding) for finding in self.findings if finding.severity == "refusal")]
+        return [*self.problems, *grouped([one for one in self.findings if one.severity == "refusal"])]
+
+    @property
+    def rows(self) -> list[Row]:
+        """Every server of the run with what was seen of it and what speaks against it."""
+        against: dict[str, list[Finding | SettingsFinding]] = {}
+        for finding in self.findings:
+            against.setdefault(finding.server_id, []).append(finding)
+        return [
+            row_of(
+                wave,
+                server.hostname,
+                *self.seen.get((server.target, server.server_id), (None, None)),
+                against.get(server.server_id, ()),
+            )
+            for wave, servers in self.roster.waves.items()
+            for server in servers
+        ]
+
+    def refusal(self) -> str:
+        """Word why nothing is launched: every reason, and the refused servers as a table."""
+        lines = refused_table(self.rows, now=self.now)
+        return "\n".join(
+            [str(PreflightRefused(self.runnable.plan.name, self.refusals)), *(["", *lines] if lines else [])]
+        )
 
     def table(self) -> list[str]:
         """What goes into the task's log: the waves and their servers, then every finding."""
@@ -268,7 +312,11 @@ class Survey:
         lines += [f"  excluded: {server.hostname} ({server.server_id})" for server in self.roster.excluded]
         lines += self._points_in_words()
         lines += [f"  refusal: {problem}" for problem in self.problems]
-        lines += [f"  {finding.severity}: {finding}" for finding in self.findings]
+        for severity in ("refusal", "warning"):
+            said = grouped([one for one in self.findings if one.severity == severity])
+            lines += [f"  {severity}: {line}" for line in said]
+        lines += [f"  {note}" for note in self.notes]
+        lines += [f"  {line}" for line in table(self.rows, now=self.now)] if self.roster.servers else []
         return lines
 
     def _points_in_words(self) -> list[str]:
@@ -297,6 +345,7 @@ class Survey:
             "skew_seconds": skew(self.points.values()).total_seconds() if self.points else None,
             "too_old": self.too_old,
             "needs_approval": self.needs_approval,
+            "notes": list(self.notes),
             "findings": [
                 *({"severity": "refusal", "what": problem, "next_step": ""} for problem in self.problems),
                 *(_finding(finding) for finding in self.findings),
@@ -334,7 +383,7 @@ def busy_servers(jobs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _finding(finding: "Finding | SettingsFinding") -> dict[str, str]:
-    return {key: value for key, value in asdict(finding).items() if key != "rule"}
+    return {key: value for key, value in asdict(finding).items() if key not in ("rule", "kind", "detail")}
 
 
 def newest_points(hook: "DrsHook", server_ids: Sequence[str], as_of: datetime | None) -> dict[str, Any]:

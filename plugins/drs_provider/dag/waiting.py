@@ -7,7 +7,10 @@ from drs_provider.dag.waves import DELAY, PAUSE
 from drs_provider.graph.approvals import ANSWER, APPROVE, CONTINUE, REJECT, STOP
 
 ASKED = "asked"
-"""XCom key: when people were first asked in this try, and until when: ``{"at", "until", "try"}``."""
+"""XCom key: who was asked what in this try, since when and until when.
+
+``{"at", "until", "try", "subject", "people"}``; ``people`` empty: anyone.
+"""
 
 WAITED = "waited"
 """XCom key of a wave's delay: ``{"at", "until"}``."""

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Context
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from drs_provider.errors import AwsError, Conflict, DrsProviderError, RunRefused
+from drs_provider.operators.actions_applying import ActionStanding, apply_actions, in_all_actions
 from drs_provider.operators.connecting import AWS_FIELDS, DrsOperator, failing_for_good
 from drs_provider.operators.rendered import rendered_bool, rendered_ids, rendered_mapping
 from drs_provider.operators.settings_applying import (
@@ -137,7 +138,8 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
     The XCom ``findings`` holds the warnings as ``[{"severity", "server_id", "hostname", "what", "next_step"}]``.
 
     :param settings: wanted settings by source server id, in the plan's words; see ``recovery.settings.effective``.
-        ``protect`` and ``fallback`` are passed over: they are no state of a server (templated)
+        ``protect`` and ``fallback`` are passed over: they are no state of a server. ``actions`` are DRS launch actions,
+        as ``[{"code", "name", "optional", "parameters"}]`` (templated)
     :param is_temporary: whether the settings are a drill's, to be put back; must be a bool (templated)
     :param max_wait: how long to wait for jobs that hold servers
     """
@@ -173,25 +175,31 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
         if found.refusals:
             raise RunRefused(refusal_text(found.refusals))
         different = [one for one in found.standings if one.changes or (one.before and not is_temporary)]
-        self.wait_for_jobs([one.server_id for one in different], waiting_since)
-        drift = self._remember(context, different)
+        held = {*(one.server_id for one in different), *(one.server_id for one in found.actions)}
+        self.wait_for_jobs([server for server in settings if server in held], waiting_since)
+        drift = self._remember(context, different, found.actions)
         self.settle(in_all(Applying(self.hook, is_temporary).apply, different), waiting_since)
-        self.log.info("%d of %d servers differed; all are as wanted now", len(different), len(settings))
+        self.settle(in_all_actions(partial(apply_actions, self.hook), found.actions), waiting_since)
+        self.log.info("%d of %d servers differed; all are as wanted now", len(held), len(settings))
         return {server: drift.get(server, []) for server in settings}
 
-    def _remember(self, context: Context, different: Sequence[Standing]) -> dict[str, list[dict[str, Any]]]:
+    def _remember(
+        self, context: Context, different: Sequence[Standing], actions: Sequence[ActionStanding]
+    ) -> dict[str, list[dict[str, Any]]]:
         """Keep what differed before it is changed, for a next try sees it no more; a cleared task begins anew."""
         store: Any = context["task_state_store"]
         attempt = context["ti"].max_tries
         kept = store.get(_DRIFT) or {}
         drift: dict[str, list[dict[str, Any]]] = dict(kept["servers"]) if kept.get("max_tries") == attempt else {}
-        for one in different:
-            known = {entry["field"]: entry for entry in drift.get(one.server_id, ())}
-            for entry in _differences(one):
+        changes = [(one.server_id, _differences(one)) for one in different]
+        changes += [(one.server_id, one.drift()) for one in actions]
+        for server, entries in changes:
+            known = {entry["field"]: entry for entry in drift.get(server, ())}
+            for entry in entries:
                 was = known.get(entry["field"], entry)["was"]
                 known[entry["field"]] = {**entry, "was": was}
-            drift[one.server_id] = list(known.values())
-        if different:
+            drift[server] = list(known.values())
+        if changes:
             store.set(_DRIFT, {"max_tries": attempt, "servers": drift}, retention=NEVER_EXPIRE)
         return drift
 
@@ -221,10 +229,18 @@ class DrsRestoreLaunchSettingsOperator(DrsSettingsOperator):
     def go_on(self, context: Context, *, waiting_since: datetime | None) -> dict[str, list[dict[str, Any]]]:
         """Put back what can be put back now; wait for the rest."""
         servers = rendered_ids("source_server_ids", self.source_server_ids)
-        changed = [one for one in survey(self.hook, {server: {} for server in servers}).standings if one.before]
-        self.wait_for_jobs([one.server_id for one in changed], waiting_since)
+        found = survey(self.hook, {server: {} for server in servers})
+        changed = [one for one in found.standings if one.before]
+        self.wait_for_jobs(
+            list(dict.fromkeys([*(one.server_id for one in changed), *(one.server_id for one in found.actions)])),
+            waiting_since,
+        )
         self.settle(in_all(lambda one: put_back(self.hook, one), changed), waiting_since)
-        return {one.server_id: [change.as_json() for change in one.restored] for one in changed}
+        self.settle(in_all_actions(partial(apply_actions, self.hook), found.actions), waiting_since)
+        restored = {one.server_id: [change.as_json() for change in one.restored] for one in changed}
+        for standing in found.actions:
+            restored[standing.server_id] = [*restored.get(standing.server_id, ()), *standing.drift()]
+        return restored
 
 
 def _differences(standing: Standing) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from drs_provider.operators.actions_applying import ActionStanding, check_actions, survey_actions
 from drs_provider.recovery.settings import Change, compare, configuration_update, normal
 from drs_provider.recovery.settings_candidates import Candidate, SettingsFinding, Surroundings
 from drs_provider.recovery.settings_checks import lookups, validate
@@ -46,11 +47,15 @@ class Standing:
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found: every server's standing, everything that speaks against its settings, and what is around."""
+    """What was found: every server's standing, everything that speaks against its settings, and what is around.
+
+    ``actions``: the servers whose DRS launch actions differ, or have to be put back.
+    """
 
     standings: tuple[Standing, ...]
     findings: tuple[SettingsFinding, ...]
     around: Surroundings = field(default_factory=Surroundings)
+    actions: tuple[ActionStanding, ...] = ()
 
     @property
     def refusals(self) -> tuple[SettingsFinding, ...]:
@@ -90,7 +95,12 @@ def survey(
     candidates = [one.candidate for one in standings]
     checked = [one for one in candidates if whole or one.source is None or normal(one.wanted)]
     around = hook.surroundings(lookups(checked))
-    return Survey(tuple(standings), validate(checked, around), around)
+    return Survey(
+        tuple(standings),
+        (*validate(checked, around), *check_actions(hook, settings, sources)),
+        around,
+        survey_actions(hook, settings, sources, is_temporary=keep_drill),
+    )
 
 
 def _versions_to_read(

@@ -26,7 +26,7 @@ class LaunchAction(PlanPart):
     optional: Flag = False
     """Whether the launch counts as good when the action fails."""
     parameters: Json = Field(default_factory=dict)
-    """The document's parameters."""
+    """The document's parameters: the name of an SSM parameter for each, or {dynamic: NAME}; DRS takes no values."""
 
 
 class LaunchSettings(PlanPart):
@@ -59,4 +59,4 @@ class LaunchSettings(PlanPart):
     fallback: Fallback | None = None
     """What to try when capacity is missing."""
     actions: tuple[LaunchAction, ...] | None = None
-    """DRS post-launch actions, in order."""
+    """DRS post-launch actions, in order; left out, those that there are stay."""

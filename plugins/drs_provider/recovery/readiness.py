@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from drs_provider.recovery.replication import difficulty, standing_still
 from drs_provider.recovery.times import duration, instant, words
 
 Severity = Literal["refusal", "warning"]
@@ -19,6 +20,9 @@ Rule = Literal[
     "busy",
     "live_instance",
     "replaced",
+    "permissions",
+    "placement",
+    "launch_actions",
 ]
 
 GONE_STATES = frozenset({"TERMINATED", "NOT_FOUND"})
@@ -42,7 +46,11 @@ _BAD_VOLUMES = frozenset({"MISSING_VOLUME_ATTRIBUTES", "MISSING_VOLUME_ATTRIBUTE
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found about one server: a ``refusal`` keeps it from being launched, a ``warning`` does not."""
+    """One thing found about one server: a ``refusal`` keeps it from being launched, a ``warning`` does not.
+
+    ``kind`` and ``detail`` are ``what``, taken apart where it differs from server to server, so that many findings of
+    one kind can be said in one line.
+    """
 
     severity: Severity
     server_id: str
@@ -50,6 +58,8 @@ class Finding:
     what: str
     next_step: str
     rule: Rule
+    kind: str = ""
+    detail: str = ""
 
     def __str__(self) -> str:
         name = f"{self.hostname} ({self.server_id})" if self.hostname != self.server_id else self.server_id
@@ -70,10 +80,12 @@ class _Case:
     now: datetime
     as_of: datetime | None
 
-    def finding(self, rule: Rule, what: str, next_step: str, *, hard: bool = False) -> Finding:
+    def finding(
+        self, rule: Rule, what: str, next_step: str, *, hard: bool = False, kind: str = "", detail: str = ""
+    ) -> Finding:
         """Refuse a drill; in a recovery only warn, for a broken source is why there is a recovery, unless ``hard``."""
         severity: Severity = "refusal" if hard or self.mode == "drill" else "warning"
-        return Finding(severity, self.server_id, self.hostname, what, next_step, rule)
+        return Finding(severity, self.server_id, self.hostname, what, next_step, rule, kind, detail)
 
     @property
     def replication(self) -> Mapping[str, Any]:
@@ -167,16 +179,19 @@ def _state(case: _Case) -> Iterator[Finding]:
         return
     rule: Rule = "initial_sync" if state in _NEVER_SYNCED else "state"
     words_for_state = _STATES.get(state, "this state is not known to this version")
-    error = (case.replication.get("dataReplicationError") or {}).get("error")
+    error = difficulty(case.replication)
     seen = (case.server.get("lifeCycle") or {}).get("lastSeenByServiceDateTime")
-    detail = f" ({error})" if error else ""
-    last_seen = f", last seen {words(max(case.now - instant(seen), timedelta(0)))} ago" if seen else ""
+    kind = f"{state}: {words_for_state}" + (f" ({error})" if error else "")
+    last_seen = f"last seen {words(max(case.now - instant(seen), timedelta(0)))} ago" if seen else ""
+    details = ", ".join(part for part in (standing_still(case.replication, now=case.now), last_seen) if part)
     yield case.finding(
         rule,
-        f"{state}: {words_for_state}{detail}{last_seen}",
+        f"{kind}, {details}" if details else kind,
         "a drill needs CONTINUOUS: look at the server's replication in the DRS console"
         if case.mode == "drill"
         else "the launch uses the newest point in time there is",
+        kind=kind,
+        detail=details,
     )
 
 
@@ -188,6 +203,8 @@ def _lag(case: _Case) -> Iterator[Finding]:
         "lag",
         f"replication lags {words(lag)} behind, {words(case.max_lag)} are allowed",
         "wait until it has caught up, or raise max_lag" if case.mode == "drill" else "expect to lose that much data",
+        kind=f"replication lags behind by more than the {words(case.max_lag)} that are allowed",
+        detail=words(lag),
     )
 
 
@@ -239,6 +256,8 @@ def _busy(case: _Case) -> Iterator[Finding]:
             "start again when that job has ended"
             if case.mode == "drill"
             else "the launch waits until that job has ended",
+            kind="it is in a running job",
+            detail=case.busy_job,
         )
 
 
@@ -247,15 +266,17 @@ def _instances(case: _Case) -> Iterator[Finding]:
         name = f"{instance.get('recoveryInstanceID')} ({instance.get('ec2InstanceState', 'state unknown')})"
         if is_protected(instance):
             what = f"it has a live recovered instance {name}, and a launch would terminate it"
+            parts = {"kind": "it has a live recovered instance, and a launch would terminate it", "detail": name}
             if case.replace_live_instances:
                 next_step = "replace_live_instances was given, so the launch terminates it"
-                yield Finding("warning", case.server_id, case.hostname, what, next_step, "live_instance")
+                yield Finding("warning", case.server_id, case.hostname, what, next_step, "live_instance", **parts)
             else:
                 next_step = "leave the server out, or give replace_live_instances if it shall be terminated"
-                yield case.finding("live_instance", what, next_step, hard=True)
+                yield case.finding("live_instance", what, next_step, hard=True, **parts)
         elif is_live(instance):
             what = f"its last drill's instance {name} still runs"
-            yield Finding("warning", case.server_id, case.hostname, what, "DRS replaces it at the launch", "replaced")
+            kind, step = "the instance of its last drill still runs", "DRS replaces it at the launch"
+            yield Finding("warning", case.server_id, case.hostname, what, step, "replaced", kind, name)
 
 
 _RULES = (_state, _lag, _recovery_point, _staging, _volumes, _busy, _instances)

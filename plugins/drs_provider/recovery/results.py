@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from drs_provider.recovery.jobs import LAUNCHED_STATUS, ServerTimeline, failure_reason, read_job_log
+from drs_provider.recovery.launch_actions import read_runs, still_running
 from drs_provider.recovery.readiness import is_live
 from drs_provider.recovery.verdict import ServerResult
 
@@ -108,6 +109,8 @@ def _result(server: _OfServer, evidence: Evidence, ready: Ready) -> tuple[Server
         stopped = member.server_id in evidence.stopped_on_purpose
         where = standing(instance, ready=ready, stopped_on_purpose=stopped, unhealthy=bool(checks))
         reason = "" if where == "ready" else _not_ready(instance, checks)
+        if where == "ready" and (running := still_running(participating)):
+            where, reason = "pending", f"its launch actions have not ended: {', '.join(running)}"
     result = ServerResult(
         member.server_id,
         member.hostname,
@@ -119,6 +122,7 @@ def _result(server: _OfServer, evidence: Evidence, ready: Ready) -> tuple[Server
         job_id=job_id,
         reason=reason or None,
         events=tuple({"at": e.at.isoformat(), "event": e.event} for e in timeline.events) if timeline else (),
+        actions=read_runs(participating),
     )
     return result, where
 

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any, Final
 
+from drs_provider.recovery.launch_actions import wrong_actions
 from drs_provider.recovery.settings_template import TEMPLATE_FIELDS, read_template
 
 Settings = Mapping[str, Any]
@@ -18,16 +19,14 @@ CONFIGURATION_FIELDS: Final = (
     "os_byol",
     "disposition",
     "recovery_mode",
+    "post_launch",
 )
 """What is kept in the DRS launch configuration; the rest is in the EC2 launch template (drs-api 2.7)."""
 
 APPLIED_FIELDS: Final = (*CONFIGURATION_FIELDS, *TEMPLATE_FIELDS)
-ELSEWHERE_FIELDS: Final = ("protect", "fallback")
-"""Settings that are no state of a server: what a launch does when capacity is missing, and what follows it."""
-
-NOT_APPLIED: Final = {
-    "actions": "DRS launch actions are not applied by this version: add them in DRS, and take actions out of launch"
-}
+ELSEWHERE_FIELDS: Final = ("protect", "fallback", "actions")
+"""Settings that are neither: what a launch does when capacity is missing, what follows it, and DRS launch actions,
+which are resources of their own (``recovery.launch_actions``)."""
 
 OVERRIDING_RIGHT_SIZING: Final = frozenset({"basic", "in_aws"})
 """Right-sizing by which DRS chooses the instance type, whatever the launch template says."""
@@ -43,8 +42,9 @@ _MEMBERS: Final = {
     "copy_tags": "copyTags",
     "disposition": "launchDisposition",
     "recovery_mode": "recoveryMode",
+    "post_launch": "postLaunchEnabled",
 }
-_FLAGS: Final = ("copy_private_ip", "copy_tags", "os_byol", "protect")
+_FLAGS: Final = ("copy_private_ip", "copy_tags", "os_byol", "protect", "post_launch")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def live_settings(configuration: Mapping[str, Any], template: Mapping[str, Any])
     :param configuration: the answer of GetLaunchConfiguration
     :param template: ``LaunchTemplateData`` of the launch template's default version
     """
-    flags = {"copy_private_ip", "copy_tags"}
+    flags = {"copy_private_ip", "copy_tags", "post_launch"}
     found: dict[str, Any] = {
         field: bool(configuration.get(name)) if field in flags else _word(configuration.get(name))
         for field, name in _MEMBERS.items()
@@ -113,10 +113,15 @@ def compare(wanted: Settings, configuration: Mapping[str, Any], template: Mappin
 
 
 def normal(settings: Settings) -> dict[str, Any]:
-    """Return what is set of the applied settings, in a fixed order and in the form in which they are compared."""
+    """Return what is set of the applied settings, in a fixed order and in the form in which they are compared.
+
+    Whoever declares launch actions wants them to run: ``post_launch`` is on then.
+    """
     found: dict[str, Any] = {}
     for field in APPLIED_FIELDS:
         value = settings.get(field)
+        if field == "post_launch" and settings.get("actions"):
+            value = True
         if value is None:
             continue
         if field == "security_group_ids":
@@ -143,9 +148,8 @@ def configuration_update(changes: tuple[Change, ...]) -> dict[str, Any]:
 def wrong_values(settings: Settings) -> Iterator[str]:
     """Say everything that is wrong about settings by themselves, before anything is asked of AWS."""
     for field, value in settings.items():
-        if field in NOT_APPLIED:
-            if value:
-                yield NOT_APPLIED[field]
+        if field == "actions":
+            yield from wrong_actions(value) if value is not None else ()
         elif field not in (*APPLIED_FIELDS, *ELSEWHERE_FIELDS):
             near = get_close_matches(field, (*APPLIED_FIELDS, *ELSEWHERE_FIELDS), n=1)
             yield f"{field} is no launch setting" + (f"; did you mean {near[0]}?" if near else "")

@@ -21,6 +21,8 @@ class SettingsFinding:
     what: str
     next_step: str
     rule: str
+    kind: str = ""
+    detail: str = ""
 
     def __str__(self) -> str:
         return f"{_name(self.hostname, self.server_id)}: {self.what}; {self.next_step}"

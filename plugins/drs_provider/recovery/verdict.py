@@ -14,7 +14,10 @@ MOST_EVENTS = 40
 
 @dataclass(frozen=True)
 class ServerResult:
-    """What became of one source server: ``status`` is ``launched`` or ``failed``, ``reason`` says why it failed."""
+    """What became of one source server: ``status`` is ``launched`` or ``failed``, ``reason`` says why it failed.
+
+    ``actions``: its DRS launch actions, as ``recovery.launch_actions.read_runs`` gives them.
+    """
 
     server_id: str
     hostname: str
@@ -26,23 +29,33 @@ class ServerResult:
     job_id: str | None = None
     reason: str | None = None
     events: tuple[Mapping[str, str], ...] = ()
+    actions: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def failed_actions(self) -> tuple[str, ...]:
+        """The DRS launch actions of a launched server that have failed: they are optional, the server counts."""
+        return tuple(str(one["name"]) for one in self.actions if one["status"] == "FAILED")
 
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON, with at most :data:`MOST_EVENTS` events (the first and the last ones)."""
         half = MOST_EVENTS // 2
         events = self.events if len(self.events) <= MOST_EVENTS else (*self.events[:half], *self.events[-half:])
-        return {**asdict(self), "events": [dict(event) for event in events]}
+        return {
+            **asdict(self),
+            "events": [dict(event) for event in events],
+            "actions": [dict(action) for action in self.actions],
+        }
 
 
 def judge(servers: Sequence[ServerResult], *, allows: Allows) -> Verdict:
     """Say how a launch ended.
 
     Only critical servers count against the tolerance; but any failed server, critical or not, makes it at best
-    ``completed_with_exceptions``: success is never said of a failure.
+    ``completed_with_exceptions``: success is never said of a failure. So does a failed launch action.
     """
     failed = [server for server in servers if server.status != "launched"]
     if not failed:
-        return "launched"
+        return "completed_with_exceptions" if any(server.failed_actions for server in servers) else "launched"
     critical = sum(server.critical for server in servers)
     failed_critical = sum(server.critical for server in failed)
     if failed_critical and not allows(failed_critical, critical):
@@ -73,7 +86,9 @@ def table(servers: Sequence[ServerResult]) -> str:
     for server in sorted(servers, key=lambda server: (server.status == "launched", server.hostname)):
         name = server.hostname if server.critical else f"{server.hostname} (not critical)"
         outcome = server.status if server.status == "launched" else server.status.upper()
-        cells = (server.instance_id, server.instance_state, server.point_in_time, server.reason)
+        failed = ", ".join(server.failed_actions)
+        reason = server.reason or (f"launch actions failed: {failed}" if failed else None)
+        cells = (server.instance_id, server.instance_state, server.point_in_time, reason)
         rows.append((name, outcome, *(cell or "-" for cell in cells)))  # type: ignore[arg-type]  # six cells
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     return "\n".join("  ".join([*map(str.ljust, row[:5], widths), row[5]]).rstrip() for row in rows)

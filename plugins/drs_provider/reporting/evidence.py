@@ -138,6 +138,16 @@ class EarlierTry(ForeignPart):
     before: str | None = None
 
 
+class LaunchActionRun(EvidencePart):
+    """What became of one DRS launch action on a launched server."""
+
+    name: str
+    status: str
+    """DRS's word: ``SUCCEEDED``, ``FAILED``, ``IN_PROGRESS``."""
+    optional: bool = True
+    reason: str | None = None
+
+
 class ServerEvidence(EvidencePart):
     """What became of one source server in one wave."""
 
@@ -169,6 +179,7 @@ class ServerEvidence(EvidencePart):
     not_protected: str | None = None
     """Why it could not be switched on although it should have been."""
     differences: tuple[Difference, ...] = ()
+    actions: tuple[LaunchActionRun, ...] = ()
 
     @field_validator("status")
     @classmethod

@@ -106,6 +106,7 @@ def _server(server: ServerEvidence, wave: WaveEvidence, run_started_at: datetime
         point=server.point,
         job_id=job.job_id if job else server.job_id,
         reason=server.reason,
+        actions=server.actions,
         launched_at=at,
         rto_seconds=_seconds(run_started_at, at),
         rpo_seconds=_rpo_seconds(server, created_at) if is_there else None,

@@ -13,6 +13,7 @@ from drs_provider.reporting.evidence import (
     Difference,
     EarlierTry,
     JobEvidence,
+    LaunchActionRun,
     NetworkEvidence,
     NotificationRecord,
     PinnedPoint,
@@ -107,6 +108,7 @@ class ServerReport(ReportPart):
     protected: bool | None = None
     not_protected: str | None = None
     differences: tuple[Difference, ...] = ()
+    actions: tuple[LaunchActionRun, ...] = ()
 
 
 class StepReport(ReportPart):

@@ -96,8 +96,10 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
         missing = [_name(server) for server in _absent(wave)]
         if missing:
             yield f"wave {wave.name}: {some(missing)} not launched"
-        elif wave.state == "completed_with_exceptions" and not any(one.state == "failed" for one in wave.steps):
+        elif wave.state == "completed_with_exceptions" and not _is_explained(wave):
             yield f"wave {wave.name}: {wave.state_reason or 'completed with exceptions'}"
+    for wave in evidence.waves:
+        yield from _failed_actions(wave)
     bare = [_name(one) for wave in evidence.waves for one in wave.servers if one.not_protected]
     if bare:
         yield f"not protected from termination: {some(bare)}"
@@ -116,6 +118,21 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
     yield from steps.exceptions(evidence)
     for error in evidence.errors:
         yield f"task {error.task} failed"
+
+
+def _is_explained(wave: WaveEvidence) -> bool:
+    return any(one.state == "failed" for one in wave.steps) or any(True for _ in _failed_actions(wave))
+
+
+def _failed_actions(wave: WaveEvidence) -> Iterator[str]:
+    """Say which launch actions failed on servers that were launched all the same."""
+    hosts: dict[str, list[str]] = {}
+    for server in wave.servers:
+        for action in server.actions:
+            if action.status == "FAILED" and standing_of(server) == "launched":
+                hosts.setdefault(action.name, []).append(_name(server))
+    for action_name, names in hosts.items():
+        yield f"wave {wave.name}: launch action {action_name} failed on {some(names)}"
 
 
 def _uncleaned(evidence: RunEvidence) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypedDict
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from drs_provider.errors import AwsError, DrsProviderError
+from drs_provider.recovery.launch_actions import still_running
 from drs_provider.recovery.polling import pause_after_refusal
 from drs_provider.recovery.results import Ready, standing
 from drs_provider.recovery.times import instant
@@ -95,7 +96,7 @@ class DrsInstancesTrigger(BaseTrigger):
         instances = {i["sourceServerID"]: i for i in answer if i.get("jobID") == jobs.get(i["sourceServerID"])}
         running = [i["ec2InstanceID"] for i in instances.values() if i.get("ec2InstanceState") == "RUNNING"]
         unhealthy = hook.unhealthy_instances(running) if self.ready == "status_checks" else {}
-        return [
+        pending = [
             server
             for server in jobs
             if standing(
@@ -105,4 +106,15 @@ class DrsInstancesTrigger(BaseTrigger):
                 unhealthy=(instance or {}).get("ec2InstanceID") in unhealthy,
             )
             == "pending"
+        ]
+        return pending or self._acting(hook, jobs)
+
+    @staticmethod
+    def _acting(hook: Any, jobs: Mapping[str, str]) -> list[str]:
+        """Return the servers whose launch actions still run: whether a job ends after them is not documented."""
+        return [
+            server["sourceServerID"]
+            for job in hook.jobs(list(dict.fromkeys(jobs.values())))
+            for server in job.get("participatingServers", ())
+            if jobs.get(server["sourceServerID"]) == job["jobID"] and still_running(server)
         ]

@@ -29,9 +29,10 @@ from drs_provider.ui.answers import add_answers
 from drs_provider.ui.app import create_app
 from drs_provider.ui.board import ERROR_KEY, LAUNCH_KEY, PREFLIGHT_KEY, REPORT_TASK, RETURN_KEY, SERVERS_KEY
 from drs_provider.ui.envelopes import unwrapped
+from drs_provider.ui.questions import ASKED_KEY, ORDER_KEY
 from drs_provider.ui.read_model import Access, LastRun, RunNow, Runs, Sources, TaskNow
 
-_KEYS = (PREFLIGHT_KEY, LAUNCH_KEY, SERVERS_KEY, ERROR_KEY, RETURN_KEY)
+_KEYS = (PREFLIGHT_KEY, LAUNCH_KEY, SERVERS_KEY, ERROR_KEY, RETURN_KEY, ASKED_KEY, ORDER_KEY)
 _NOT_MAPPED = -1
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from drs_provider.graph.critical_path import levels
+from drs_provider.ui.questions import POINTS, BoardPoints, BoardQuestion, orders_of, points_of, questions_of
 from drs_provider.ui.read_model import RunNow, TaskNow
 
 START, WATCH = "start_recovery", "recovery_job"
@@ -44,6 +45,7 @@ class BoardWave(BaseModel):
     ended_at: datetime | None = None
     jobs: list[str]
     counts: dict[str, int]
+    points: BoardPoints | None = None
     servers: list[BoardServer]
 
 
@@ -60,6 +62,8 @@ class Board(BaseModel):
     now: datetime
     preflight: Literal["waiting", "running", "passed", "refused"]
     findings: list[dict[str, Any]]
+    questions: list[BoardQuestion] = []
+    orders: list[str] = []
     waves: list[BoardWave]
     cleanup: str | None
     has_report: bool
@@ -84,6 +88,8 @@ def board_of(run: RunNow, now: datetime) -> Board:
         now=now,
         preflight=_preflight_state(preflight, check),
         findings=[dict(finding) for finding in _mappings(preflight.get("findings"))],
+        questions=questions_of(run),
+        orders=orders_of(run),
         waves=[_wave(run, name, names[name], _mapping(preflight.get("waves")).get(name)) for name in _ordered(names)],
         cleanup=_cleanup_state(run),
         has_report=bool(report),
@@ -112,6 +118,21 @@ def _wave_names(upstream: Mapping[str, frozenset[str]]) -> dict[str, list[str]]:
     }
 
 
+def _above(name: str, upstream: Mapping[str, frozenset[str]]) -> set[str]:
+    """Return what a wave's start waits for outside the wave, past its own delay, pause and steps."""
+    found: set[str] = set()
+    todo, seen = [f"{name}.{START}"], set[str]()
+    while todo:
+        task = todo.pop()
+        seen.add(task)
+        for above in upstream.get(task, frozenset()):
+            if not above.startswith(f"{name}."):
+                found.add(above)
+            elif above not in seen:
+                todo.append(above)
+    return found
+
+
 def _ordered(depends_on: Mapping[str, list[str]]) -> list[str]:
     """Order waves so that none stands above one that it waits for; equals by name."""
     rows = levels({name: depends_on[name] for name in sorted(depends_on)})
@@ -128,11 +149,13 @@ def _wave(run: RunNow, name: str, depends_on: list[str], resolved: Any) -> Board
     }
     state = _wave_state(run, starts, watches)
     started = {str(server) for job in jobs for server in _list(job.get("servers"))}
-    servers = [
-        _server(member, results, started)
-        for part in _mappings(_mapping(resolved).get("targets"))
-        for member in _mappings(part.get("servers"))
+    members = [
+        member for part in _mappings(_mapping(resolved).get("targets")) for member in _mappings(part.get("servers"))
     ]
+    servers = [_server(member, results, started) for member in members]
+    pinned: dict[str, Any] = {}
+    for task in starts:
+        pinned |= _mapping(_mapping(run.left.get((task, LAUNCH_KEY))).get(POINTS))
     servers.sort(key=lambda server: server.status != "failed")
     tasks = [run.tasks[task] for task in (*starts, *watches) if task in run.tasks]
     done = state in ("launched", "completed_with_exceptions", "failed")
@@ -146,6 +169,7 @@ def _wave(run: RunNow, name: str, depends_on: list[str], resolved: Any) -> Board
         ended_at=max((task.ended_at for task in tasks if task.ended_at), default=None) if done else None,
         jobs=[str(job.get("job_id")) for job in jobs],
         counts=dict(Counter(server.status for server in servers)),
+        points=points_of([dict(member) for member in members], pinned),
         servers=servers,
     )
 

@@ -8,6 +8,7 @@ from drs_simulator.overlays import (
     alarms,
     credentials,
     ec2_health,
+    iam_policies,
     lambda_functions,
     launch_templates,
     managed_nodes,
@@ -17,6 +18,7 @@ from drs_simulator.overlays import (
     settings,
     ssm_automations,
     ssm_commands,
+    ssm_documents,
     ssm_listing,
     vpc_deletes,
 )
@@ -28,6 +30,7 @@ OVERLAYS = (
     alarms,
     credentials,
     ec2_health,
+    iam_policies,
     launch_templates,
     managed_nodes,
     network_edges,
@@ -35,6 +38,7 @@ OVERLAYS = (
     service_quotas,
     ssm_automations,
     ssm_commands,
+    ssm_documents,
     ssm_listing,
     vpc_deletes,
 )

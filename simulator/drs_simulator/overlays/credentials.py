@@ -50,6 +50,10 @@ class RoleSettings(BaseModel):
 
     Without it they last for their DurationSeconds of the wall clock.
     """
+    policy: dict[str, Any] | None = None
+    """What the role may do, as an IAM policy document; told by SimulatePrincipalPolicy, enforced nowhere."""
+    denied: tuple[str, ...] = ()
+    """Actions that the role may not do; without a `policy` it may do everything else."""
 
 
 _SETTINGS: TypeAdapter[RoleSettings] = TypeAdapter(RoleSettings)
@@ -105,6 +109,20 @@ def create_roles(world: World) -> None:
                 )
             except EntityAlreadyExists:
                 continue  # two fleet files may name the same role
+            for title, document in role_policies(settings_of(account.id, role)).items():
+                iam_backends[account.id]["aws"].put_role_policy(role.name, title, json.dumps(document))
+
+
+def role_policies(settings: RoleSettings) -> dict[str, dict[str, Any]]:
+    """Return the role's inline policies by name; none where the fleet file says nothing of what it may do."""
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    found = {}
+    if settings.policy or settings.denied:
+        found["allowed"] = settings.policy or everything
+    if settings.denied:
+        statement = {"Effect": "Deny", "Action": list(settings.denied), "Resource": "*"}
+        found["denied"] = {"Version": "2012-10-17", "Statement": [statement]}
+    return found
 
 
 def trust_policy(account: str, role: Role) -> dict[str, Any]:
@@ -132,9 +150,9 @@ def allows(policy: Any, caller: str, external_id: str | None) -> bool:
 
 
 def _is_about(statement: dict[str, Any], caller: str) -> bool:
-    actions = _several(statement.get("Action"))
+    actions = several(statement.get("Action"))
     principal = statement.get("Principal")
-    principals = ["*"] if principal == "*" else _several((principal or {}).get("AWS"))
+    principals = ["*"] if principal == "*" else several((principal or {}).get("AWS"))
     return any(fnmatchcase("sts:AssumeRole", action) for action in actions) and any(
         _is_caller(str(one), caller) for one in principals
     )
@@ -157,12 +175,13 @@ def _conditions_hold(conditions: dict[str, dict[str, Any]], external_id: str | N
             if name != "sts:ExternalId" or operator not in {"StringEquals", "StringLike"}:
                 return False
             fits = fnmatchcase if operator == "StringLike" else str.__eq__
-            if external_id is None or not any(fits(external_id, str(one)) for one in _several(wanted)):
+            if external_id is None or not any(fits(external_id, str(one)) for one in several(wanted)):
                 return False
     return True
 
 
-def _several(value: Any) -> list[Any]:
+def several(value: Any) -> list[Any]:
+    """Return what a policy may write as one or as several."""
     return value if isinstance(value, list) else [] if value is None else [value]
 
 

@@ -1,6 +1,6 @@
-"""CreateLaunchTemplateVersion as EC2 does it: on top of its source, and once per client token.
+"""Launch template versions as EC2 has them: begun with a copy of their source, one per client token, listed at once.
 
-moto forgets the source, and makes another version for every repetition of a request.
+moto forgets the source, makes another version for every repetition of a request, and lists one template at a time.
 """
 
 from http import HTTPStatus
@@ -12,6 +12,7 @@ from moto.ec2.exceptions import EC2ClientError
 from drs_simulator import cloud
 from drs_simulator.calls import AwsCall
 from drs_simulator.extension import Forward
+from drs_simulator.overlays.answering import Asked, Refused, answers, paged
 from drs_simulator.wire import Reply
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def install(simulator: "Simulator") -> None:
         return reply
 
     simulator.overlays.on("ec2", "CreateLaunchTemplateVersion", create_version)
+    answers(simulator, "ec2", {"DescribeLaunchTemplateVersions": describe_versions})
 
 
 def _complete(call: AwsCall, source: str) -> None:
@@ -56,3 +58,37 @@ def _complete(call: AwsCall, source: str) -> None:
         if key not in given:
             newest.data[key] = value
     newest.instance_tags = {**template.get_version(source).instance_tags, **newest.instance_tags}
+
+
+def describe_versions(asked: Asked) -> dict[str, Any] | Reply:
+    """List the default or the latest versions of all launch templates where no template is named, as EC2 does."""
+    request = asked.request
+    wanted = request.get("Versions") or []
+    if request.get("LaunchTemplateId") or request.get("LaunchTemplateName") or set(wanted) - {"$Default", "$Latest"}:
+        return asked.forward()
+    if not wanted:
+        raise Refused(
+            "MissingParameter", "A launch template ID, a launch template name or $Default or $Latest must be given"
+        )
+    account, region = asked.key
+    templates = cloud.ec2(account, region).launch_templates.values()
+    versions = {
+        (template.id, version.number): (template, version)
+        for template in templates
+        for name in wanted
+        for version in [template.get_version(name)]
+    }
+    shown = [
+        {
+            "LaunchTemplateId": template.id,
+            "LaunchTemplateName": template.name,
+            "VersionNumber": version.number,
+            "VersionDescription": version.description,
+            "CreateTime": version.create_time,
+            "CreatedBy": f"arn:aws:iam::{account}:root",
+            "DefaultVersion": template.is_default(version),
+            "LaunchTemplateData": version.data,
+        }
+        for template, version in versions.values()
+    ]
+    return paged(request, shown, "LaunchTemplateVersions", most=200)

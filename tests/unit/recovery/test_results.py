@@ -55,6 +55,7 @@ def test_a_launched_server_is_told_with_everything_that_is_known_of_it():
         "job_id": JOB,
         "reason": None,
         "events": [{"at": "2026-01-01T00:08:50+00:00", "event": "LAUNCH_END"}],
+        "actions": [],
     }
 
 

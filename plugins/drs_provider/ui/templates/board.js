@@ -34,6 +34,11 @@ function waveCard(wave, now) {
   if (wave.started_at) facts.push(duration(wave.started_at, wave.ended_at || now));
   facts.push(wave.depends_on.length ? `after ${wave.depends_on.join(", ")}` : "starts at once");
   card.append(head, make("p", facts.join(" · "), "soft", "small"));
+  if (wave.points) {
+    const { servers, oldest, newest } = wave.points;
+    const when = oldest === newest ? clock(oldest) : `${clock(oldest)} to ${clock(newest)}`;
+    card.append(make("p", `${plural(servers, "server")} pinned to recovery points of ${when}`, "soft", "small"));
+  }
   if (wave.error) card.append(make("p", wave.error, "text", "small"));
   if (total) {
     const bar = make("div", "", "bar");
@@ -53,6 +58,25 @@ function waveCard(wave, now) {
     }
     card.append(bar, list);
   }
+  return card;
+}
+
+function clock(at) { return new Date(at).toISOString().replace("T", " ").slice(0, 19) + " UTC"; }
+// Airflow may live under a path: the board's own address says which, as everything before /drs/.
+const airflow = location.pathname.slice(0, Math.max(location.pathname.indexOf("/drs/"), 0));
+function questionCard(question, now) {
+  const card = make("article", "", "card", "question"), head = make("div", "", "row");
+  head.append(make("h2", question.subject), make("span", question.kind === "pause" ? "‖ paused" : "? waits for approval", "chip", "warn"));
+  const left = new Date(question.until) - new Date(now);
+  const facts = [
+    `asked: ${question.people.length ? question.people.join(", ") : "anyone who may answer"}`,
+    `since ${clock(question.since)} (${duration(question.since, now)})`,
+    left > 0 ? `until ${clock(question.until)} (${duration(now, question.until)} left)` : `the time was over at ${clock(question.until)}`,
+  ];
+  const link = make("a", "Read and answer in Airflow");
+  link.href = airflow + question.path;
+  link.target = "_top";
+  card.append(head, make("p", facts.join(" · "), "text", "small"), link);
   return card;
 }
 
@@ -78,6 +102,16 @@ function show(board) {
   if (board.is_over && !board.has_report) parts.push("the run ended without a report: see the log of finish.report");
   element("line").textContent = parts.join(" · ");
   element("why").textContent = board.why || "";
+  element("orders").replaceChildren(...board.orders.map((words) => make("p", words, "text", "small")));
+  element("questions").replaceChildren(...board.questions.map((question) => questionCard(question, board.now)));
+  if (board.questions.length) {
+    const paused = board.questions.every((question) => question.kind === "pause");
+    element("state").textContent = paused ? "‖ paused" : "? waits for people";
+    element("state").className = "chip warn";
+  } else if (board.orders.some((words) => words.startsWith("cancelled")) && !board.is_over) {
+    element("state").textContent = "⊘ cancelled, ending";
+    element("state").className = "chip warn";
+  }
   element("findings").replaceChildren(...board.findings.map(findingCard));
   element("waves").replaceChildren(...board.waves.map((wave) => waveCard(wave, board.now)));
 }

@@ -1,0 +1,70 @@
+"""The door to DRS launch actions, and to the SSM documents and parameters that they name."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from drs_provider.aws.hook import Answer, DrsHook, in_batches
+from drs_provider.aws.launch_settings import side_by_side
+from drs_provider.aws.refusals import translated
+from drs_provider.errors import AccessDenied, AwsError, NotFound
+
+MOST_PARAMETERS = 10
+"""Names that one GetParameters takes."""
+
+
+def list_launch_actions(hook: DrsHook, resource_id: str) -> tuple[Answer, ...]:
+    """Return the launch actions of a source server (or of the launch configuration template), in their order."""
+    with translated("ListLaunchActions"):
+        pages = hook.conn.get_paginator("list_launch_actions").paginate(resourceId=resource_id)
+        return tuple(item for page in pages for item in page.get("items", ()))
+
+
+def all_launch_actions(hook: DrsHook, server_ids: Sequence[str]) -> dict[str, tuple[Answer, ...]]:
+    """Return the launch actions of every one of these servers, which must exist: one call each, side by side."""
+    _ = hook.conn  # made once, before threads ask for it
+    found = side_by_side(lambda server: list_launch_actions(hook, server), server_ids)
+    return dict(zip(server_ids, found, strict=True))
+
+
+def put_launch_action(hook: DrsHook, resource_id: str, action: Mapping[str, Any]) -> Answer:
+    """Add an action, or change the one with this id: sent twice, there is still one."""
+    with translated("PutLaunchAction"):
+        answer: Answer = hook.conn.put_launch_action(resourceId=resource_id, **action)
+    return answer
+
+
+def delete_launch_action(hook: DrsHook, resource_id: str, action_id: str) -> None:
+    """Delete an action; one that is gone is passed over."""
+    try:
+        with translated("DeleteLaunchAction"):
+            hook.conn.delete_launch_action(resourceId=resource_id, actionId=action_id)
+    except NotFound:
+        return
+
+
+def missing_documents(hook: DrsHook, names: Sequence[str]) -> tuple[str, ...] | None:
+    """Return those SSM documents that do not exist; None where the role may not look."""
+    missing = []
+    for name in names:
+        try:
+            with translated("ssm:DescribeDocument"):
+                hook.beside("ssm").describe_document(Name=name)
+        except AccessDenied:
+            return None
+        except AwsError as error:
+            if error.code != "InvalidDocument":
+                raise
+            missing.append(name)
+    return tuple(missing)
+
+
+def missing_parameters(hook: DrsHook, names: Sequence[str]) -> tuple[str, ...] | None:
+    """Return those SSM parameters that do not exist; None where the role may not look. Their values are not kept."""
+    missing: list[str] = []
+    try:
+        for batch in in_batches(names, size=MOST_PARAMETERS):
+            with translated("ssm:GetParameters"):
+                missing += hook.beside("ssm").get_parameters(Names=batch)["InvalidParameters"]
+    except AccessDenied:
+        return None
+    return tuple(missing)

@@ -1,0 +1,46 @@
+"""Give up the sources of servers that were recovered for good, after somebody else has approved it.
+
+This deletes all recovery points of the servers. The second half, disconnecting them, is done weeks later, when their
+recovery instances' records were deleted in DRS.
+"""
+
+from datetime import timedelta
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import DAG
+
+from drs_provider.operators.source import DrsDisconnectSourceServersOperator, DrsStopSourceReplicationOperator
+
+SERVERS = ["s-0hello00000000001"]
+INSTANCES = {"s-0hello00000000001": "i-0123456789abcdef0"}
+
+with DAG(
+    dag_id="example_drs_stop_source_replication",
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    render_template_as_native_obj=True,
+    default_args={"aws_conn_id": "aws_default", "region_name": "us-west-2"},
+    tags=["example", "drs"],
+    doc_md=__doc__,
+) as dag:
+    ask_stop = ApprovalOperator(
+        task_id="ask_stop",
+        subject="Delete the recovery points?",
+        body=DrsStopSourceReplicationOperator.destroys(SERVERS),
+        response_timeout=timedelta(hours=4),
+    )
+    stop = DrsStopSourceReplicationOperator(task_id="stop", source_server_ids=SERVERS, approval_task_id="ask_stop")
+    ask_disconnect = ApprovalOperator(
+        task_id="ask_disconnect",
+        subject="Disconnect the servers for good?",
+        body=DrsDisconnectSourceServersOperator.destroys(SERVERS),
+        response_timeout=timedelta(hours=4),
+    )
+    disconnect = DrsDisconnectSourceServersOperator(
+        task_id="disconnect",
+        source_server_ids=SERVERS,
+        approval_task_id="ask_disconnect",
+        recovered_instances=INSTANCES,
+    )
+    ask_stop >> stop >> ask_disconnect >> disconnect

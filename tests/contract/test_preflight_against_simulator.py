@@ -1,0 +1,156 @@
+"""What preflight looks at beyond the servers, against the simulator over HTTP."""
+
+import pytest
+from drs_provider.aws.hook import DrsHook
+from drs_provider.aws.permissions import permission_gaps
+from drs_provider.dag.looking import Occasion, look_deeper
+from drs_provider.graph.roster import RosterServer, Target
+from drs_provider.recovery.permissions import questions
+from drs_provider.recovery.quotas import Quotas
+from drs_simulator.pytest_plugin import start_drs_simulator
+
+__all__ = ["start_drs_simulator"]
+
+HOME = "111122223333"
+WHERE = "us-west-2 of connection aws_default"
+ONLY_VIA_DRS = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": ["drs:*", "ec2:Describe*"], "Resource": "*"},
+        {
+            "Effect": "Allow",
+            "Action": ["ec2:*", "iam:PassRole"],
+            "Resource": ["arn:aws:ec2:*:*:*/*", "arn:aws:iam::*:role/service-role/*"],
+            "Condition": {"StringEquals": {"aws:CalledVia": "drs.amazonaws.com"}},
+        },
+    ],
+}
+FLEET = {
+    "accounts": [
+        {
+            "id": HOME,
+            "regions": [
+                {
+                    "name": "us-west-2",
+                    "network": {"vpc": "10.20.0.0/16", "subnets": {"tiny": "10.20.0.0/28"}},
+                    "servers": [
+                        {"id": "s-{n:017d}", "hostname": "web{n}", "count": 13, "launch": {"subnet": "tiny"}},
+                        {"id": "s-00000000000000099", "hostname": "bare", "launch_template": "bare"},
+                    ],
+                }
+            ],
+            "roles": [
+                {"name": "narrow", "denied": ["ec2:RunInstances", "drs:Terminate*", "ec2:CreateSnapshot"]},
+                {"name": "via-drs", "policy": ONLY_VIA_DRS},
+            ],
+        }
+    ]
+}
+
+
+@pytest.fixture(scope="module")
+def one_simulator(start_drs_simulator):
+    return start_drs_simulator(FLEET)
+
+
+@pytest.fixture
+def hook_of(one_simulator, monkeypatch):
+    one_simulator.reset()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", one_simulator.url)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+    def hook(role=None):
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", HOME)
+        monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+        if role:
+            arn = f"arn:aws:iam::{HOME}:role/{role}"
+            given = one_simulator.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", given["AccessKeyId"])
+            monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", given["SecretAccessKey"])
+            monkeypatch.setenv("AWS_SESSION_TOKEN", given["SessionToken"])
+        return DrsHook(aws_conn_id=None, region_name="us-west-2")
+
+    return hook
+
+
+def look(hook, *names, mode="drill"):
+    target = Target("aws_default", "us-west-2")
+    known = {one["sourceServerID"]: one for one in hook.source_servers()}
+    servers = [
+        RosterServer(name, known[name]["sourceProperties"]["identificationHints"]["hostname"], "g", True, target, True)
+        for name in names
+    ]
+    return look_deeper(hook, Occasion(WHERE, mode, {"web": servers}), quotas=Quotas(), jobs=(), instances=())
+
+
+def sid(number):
+    return f"s-{number:017d}"
+
+
+def test_missing_permissions_are_found_before_anything_is_launched(hook_of):
+    found = look(hook_of("narrow"), sid(1))
+    role = f"arn:aws:iam::{HOME}:role/narrow"
+
+    assert [f"{one.severity}: {one.what}" for one in found.findings] == [
+        (
+            f"refusal: {role} may not ec2:CreateSnapshot. This shows at once: the job is COMPLETED after a second, "
+            "every server FAILED, and its log gives no reason"
+        ),
+        f"refusal: {role} may not ec2:RunInstances. This shows after some five minutes of conversion, as LAUNCH_FAILED",
+        (
+            f"refusal: {role} may not drs:TerminateRecoveryInstances. This shows in the clean-up: the drill's "
+            "instances stay and cost money"
+        ),
+    ]
+    assert [one.severity for one in look(hook_of("narrow"), sid(1), mode="recovery").findings] == ["warning", "warning"]
+
+
+def test_a_role_that_may_only_do_it_through_drs_has_what_a_launch_needs(hook_of):
+    asked = questions(mode="drill", cleans_up=True, settings=False, launch_actions=False)
+
+    gaps = permission_gaps(hook_of("via-drs"), asked)
+
+    assert (gaps.denied, gaps.unclear, gaps.not_asked) == ((), (), "")
+
+
+def test_what_may_not_be_asked_is_a_note(hook_of, one_simulator):
+    one_simulator.fault({"service": "iam", "operation": "SimulatePrincipalPolicy", "do": "access_denied"})
+
+    found = look(hook_of("narrow"), sid(1))
+
+    assert found.findings == ()
+    assert next(note for note in found.notes if note.startswith("permissions")).startswith(
+        f"permissions in {WHERE}: not checked: iam:SimulatePrincipalPolicy"
+    )
+
+
+def test_the_servers_of_a_run_must_fit_into_their_subnet(hook_of):
+    found = look(hook_of(), *map(sid, range(1, 14)))
+
+    assert [one.what for one in found.findings] == ["it has 11 free addresses, and 13 servers of this run land there"]
+    assert set(found.placements) == set(map(sid, range(1, 14)))
+    assert found.placements[sid(1)]["availability_zone"].startswith("us-west-2")
+    assert f"wave web in {WHERE}: 13 servers in 1 job, 1 round" in found.notes
+
+
+def test_a_server_without_a_subnet_is_found_before_drs_fails_without_a_reason(hook_of):
+    found = look(hook_of(), sid(99))
+
+    assert [one.what for one in found.findings] == [
+        (
+            "its launch template names no subnet and there is no default VPC: DRS ends such a job after a second, "
+            "FAILED and without a reason"
+        )
+    ]
+
+
+def test_looking_takes_few_calls_however_many_servers_there_are(hook_of, one_simulator):
+    hook = hook_of()
+    before = len(one_simulator.calls())
+
+    look(hook, *map(sid, range(1, 14)))
+
+    asked = [call["operation"] for call in one_simulator.calls()[before:]]
+    beside = [name for name in asked if name not in ("GetLaunchConfiguration", "ListLaunchActions")]
+    assert (asked.count("GetLaunchConfiguration"), asked.count("ListLaunchActions")) == (13, 13)
+    assert len(beside) <= 20
