@@ -31,11 +31,12 @@ class Between:
     """Forwards every call, counts those of task processes by access key, and kills the caller of the chosen one.
 
     :param target: address of the simulator.
-    :param kill_at: access key → number of the call (from 1) whose caller dies; a key that is absent is left alone.
+    :param kill_at: access key → number of the call (from 1) whose caller dies, or the operation of DRS whose first call
+        it is; a key that is absent is left alone.
     :param tasks: the process ids of tasks now; calls of others (the triggerer) are forwarded and not counted.
     """
 
-    def __init__(self, target: str, kill_at: dict[str, int], tasks: Callable[[], Iterable[int]]) -> None:
+    def __init__(self, target: str, kill_at: dict[str, int | str], tasks: Callable[[], Iterable[int]]) -> None:
         self.kill_at, self.tasks = kill_at, tasks
         self.counted: dict[str, int] = {}
         self.killed: dict[str, str] = {}
@@ -102,9 +103,14 @@ class Between:
             return False
         with self._lock:
             self.counted[key] = number = self.counted.get(key, 0) + 1
-        if number != self.kill_at[key]:
-            return False
-        self.killed[key] = asked.headers.get("X-Amz-Target") or f"{asked.command} {asked.path}"
+            chosen = self.kill_at[key]
+            is_it = (
+                number == chosen if isinstance(chosen, int) else asked.path == f"/{chosen}" and key not in self.killed
+            )
+            if not is_it:
+                return False
+            what = asked.headers.get("X-Amz-Target") or f"{asked.command} {asked.path}"
+            self.killed[key] = f"call {number}, {what}"
         with suppress(ProcessLookupError):
             os.kill(caller, signal.SIGKILL)
         return True

@@ -51,13 +51,16 @@ class Record:
     ec2: Mapping[str, str]
     live_before: Mapping[str, str]
     """Recovered instances that lived before the campaign, by source server."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings_before: Mapping[str, Any] = field(default_factory=dict)
+    """Launch configuration and the data of the template's default version, by source server."""
 
 
 def read_record(state: Mapping[str, Any], before: Mapping[str, Any]) -> Record:
     """Read ``GET /_simulator/state``; ``before``: the same from before the campaign."""
     regions = [region for account in state["accounts"].values() for region in account.values()]
     jobs = [job for region in regions for job in region["jobs"].values() if job["type"] == "LAUNCH"]
-    ec2 = {name: found for region in regions for name, found in region["ec2_instances"].items()}
+    ec2 = {name: found.lower() for region in regions for name, found in region["ec2_instances"].items()}
     old = [region for account in before["accounts"].values() for region in account.values()]
     live = {
         one["sourceServerID"]: one["ec2InstanceID"]
@@ -65,7 +68,19 @@ def read_record(state: Mapping[str, Any], before: Mapping[str, Any]) -> Record:
         for one in region["recovery_instances"].values()
         if not one["isDrill"]
     }
-    return Record(tuple(sorted(map(_launch, jobs), key=lambda one: one.created_at)), ec2, live)
+    launches = tuple(sorted(map(_launch, jobs), key=lambda one: one.created_at))
+    return Record(launches, ec2, live, _settings(regions), _settings(old))
+
+
+def _settings(regions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    found = {}
+    for region in regions:
+        for server_id, server in region.get("servers", {}).items():
+            configuration = server["launchConfiguration"]
+            template = region["launch_templates"].get(configuration.get("ec2LaunchTemplateID"))
+            data = template["versions"][template["default_version"] - 1] if template else None
+            found[server_id] = (configuration, data)
+    return found
 
 
 def _launch(job: Mapping[str, Any]) -> Launch:
@@ -99,6 +114,7 @@ def judge(one: Scenario, said: Said, record: Record) -> list[str]:
         *_wrong_kind(one, ours),
         *_destroyed(one, ours, record),
         *_left_over(one, ours, record),
+        *_changed(one, record),
         *_falsely_said(one, said, ours),
     ]
 
@@ -169,6 +185,13 @@ def _left_over(one: Scenario, ours: Sequence[Launch], record: Record) -> Iterato
         for server, instance in launch.instances.items():
             if record.ec2.get(instance, "terminated") not in GONE:
                 yield f"drill instance {instance} of {server} is left over, {record.ec2[instance]}"
+
+
+def _changed(one: Scenario, record: Record) -> Iterator[str]:
+    """Yield servers whose launch settings are not what they were: every change of the campaign is a drill's."""
+    for server in one.servers:
+        if record.settings.get(server.id) != record.settings_before.get(server.id):
+            yield f"the launch settings of {server.id} were not put back"
 
 
 def _final(ours: Sequence[Launch]) -> dict[str, str]:

@@ -51,13 +51,15 @@ class Server:
 
 @dataclass(frozen=True)
 class Wave:
-    """One wave and what it tolerates."""
+    """One wave, what it tolerates, how often it launches failed servers again, and a drill's settings."""
 
     name: str
     servers: tuple[Server, ...]
     depends_on: tuple[str, ...] = ()
     tolerate: int = 0
     ready: str = "running"
+    retry_failed: int = 0
+    drill_launch: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ def _waves(random: Random, seed: int, count: int) -> Iterator[Wave]:
     number = random.randint(1, min(MOST_WAVES, count))
     cuts = sorted(random.sample(range(1, count), number - 1))
     is_occupied = random.random() < 0.05
+    has_settings = random.random() < 0.4
     for wave, (first, end) in enumerate(zip([0, *cuts], [*cuts, count], strict=True)):
         servers = tuple(
             Server(
@@ -125,7 +128,23 @@ def _waves(random: Random, seed: int, count: int) -> Iterator[Wave]:
         if wave and random.random() < 0.5:
             depends_on = (before[-1],)
         tolerate = max(0, min(random.choice((0, 0, 0, 1, 2)), sum(server.critical for server in servers) - 1))
-        yield Wave(f"w{wave}", servers, depends_on, tolerate, random.choice(("running", "running", "launched")))
+        yield Wave(
+            f"w{wave}",
+            servers,
+            depends_on,
+            tolerate,
+            random.choice(("running", "running", "launched")),
+            retry_failed=int(random.random() < 0.25),
+            drill_launch=random.choice(_DRILL_SETTINGS) if has_settings else (),
+        )
+
+
+_DRILL_SETTINGS: tuple[tuple[tuple[str, Any], ...], ...] = (
+    (),
+    (("copy_tags", True),),
+    (("instance_type", "m5.large"), ("right_sizing", "none")),
+    (("instance_type", "t3.large"), ("right_sizing", "none"), ("copy_tags", True)),
+)
 
 
 def _faults(random: Random, seed: int, count: int) -> Iterator[dict[str, Any]]:
@@ -136,7 +155,8 @@ def _faults(random: Random, seed: int, count: int) -> Iterator[dict[str, Any]]:
 
     if random.random() < 0.2:
         event = random.choice(("SNAPSHOT_END", "CONVERSION_START", "CONVERSION_END", "LAUNCH_START", "LAUNCH_END"))
-        yield {"service": "drs", "servers": some(min(3, count)), "do": "fail_at", "event": event, "error": "chaos"}
+        failing = {"service": "drs", "servers": some(min(3, count)), "do": "fail_at", "event": event, "error": "chaos"}
+        yield failing | random.choice(({}, {"count": 1}))
     if random.random() < 0.1:
         yield {"service": "drs", "servers": some(min(2, count)), "do": "fail_silently"}
     if random.random() < 0.1:
@@ -191,6 +211,7 @@ def documents(one: Scenario) -> list[dict[str, Any]]:
             "kind": "ProtectionGroup",
             "name": f"{one.plan}-{wave.name}",
             "region": REGION,
+            "drill_launch": dict(wave.drill_launch),
             "servers": [
                 server.id if server.critical else {"id": server.id, "critical": False} for server in wave.servers
             ],
@@ -204,6 +225,7 @@ def documents(one: Scenario) -> list[dict[str, Any]]:
             "depends_on": list(wave.depends_on),
             "tolerate_failures": wave.tolerate,
             "ready": wave.ready,
+            "retry_failed": wave.retry_failed,
         }
         for wave in one.waves
     ]

@@ -23,7 +23,7 @@ from demo.guard import parents_now
 from demo.stack import PROJECT, Settings, Stack, StackError
 
 FIRST = 900000
-"""Seed of the run without a kill; the run whose caller dies after its nth call has the nth next number."""
+"""Seed of the run without a kill; those with one have the next numbers."""
 
 MOST_CALLS = 60
 
@@ -70,10 +70,13 @@ def connection(one: Scenario, address: str) -> str:
 
 
 def sweep(
-    numbers: Sequence[int], state: Path, side_by_side: int, say: Callable[[str], None]
+    points: Sequence[int | str], state: Path, side_by_side: int, say: Callable[[str], None]
 ) -> tuple[list[str], int, int]:
-    """Drill once without a kill and once per number; return what is wrong, how many kills struck, and the calls."""
-    runs = [drill(0), *map(drill, numbers)]
+    """Drill once without a kill and once per point; return what is wrong, how many kills struck, and the calls.
+
+    :param points: numbers of the call after which the task dies, or operations of DRS
+    """
+    runs = [drill(number) for number in range(len(points) + 1)]
     shutil.rmtree(state, ignore_errors=True)
     folder = state / "plans"
     folder.mkdir(parents=True)
@@ -82,7 +85,7 @@ def sweep(
     fleet_file = state / "fleet.yaml"
     fleet_file.write_text(yaml.safe_dump(fleet(runs), sort_keys=False), encoding="utf-8")
     # The simulator's port is chosen by the stack: the stand learns it when everything is up, before the first call.
-    between = Between("http://127.0.0.1:1", {key(one): one.seed - FIRST for one in runs}, lambda: ())
+    between = Between("http://127.0.0.1:1", dict(zip(map(key, runs), (0, *points), strict=True)), lambda: ())
     connections = {f"AIRFLOW_CONN_{_conn_id(one).upper()}": connection(one, between.address) for one in runs}
     settings = Settings(
         state=state / "stack", plans=folder, fleets=(fleet_file,), speed=200, airflow={**AIRFLOW, **connections}
@@ -103,8 +106,8 @@ def sweep(
     for run, said, _ in ended:
         where = between.killed.get(key(run.one), "no kill")
         problems += [f"{run.one.plan} ({where}): {what}" for what in judge(run.one, said, record)]
-    for name, where in sorted(between.killed.items()):
-        say(f"  {name}: killed after {where}")
+    for run, _, _ in ended:
+        say(f"  {run.one.plan}: killed after {between.killed.get(key(run.one), 'nothing')}")
     return problems, len(between.killed), between.counted.get(key(runs[0]), 0)
 
 

@@ -1,4 +1,4 @@
-"""Two look-ups of moto's EC2 that read everything to find one thing, made direct: same answers, thousands of servers.
+"""What of moto's EC2 does not bear thousands of servers: two look-ups that read everything, one list that it cuts off.
 
 moto finds the tags of one resource by matching every tag of the Region against a pattern, and one instance by copying
 every reservation. With 4,000 servers the first made a start of the simulator take 15 seconds instead of one.
@@ -8,13 +8,15 @@ from typing import Any
 
 from moto.ec2.models.instances import InstanceBackend
 from moto.ec2.models.tags import TagBackend
+from moto.ec2.responses.launch_templates import LaunchTemplates
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 
 
 def install() -> None:
-    """Wrap the two look-ups; everything but the plain case still goes to moto's own."""
+    """Wrap the look-ups and the list; everything but the plain case still goes to moto's own."""
     _wrap_tags()
     _wrap_instances()
+    _wrap_templates()
 
 
 def _wrap_tags() -> None:
@@ -50,3 +52,18 @@ def _wrap_instances() -> None:
         return original(self, instance_id)
 
     InstanceBackend.get_instance = get_instance  # type: ignore[method-assign]  # moto has no hook for it
+
+
+def _wrap_templates() -> None:
+    """Show every launch template that was asked for: moto stops after fifteen, without a word of a next page."""
+    original = LaunchTemplates.describe_launch_templates
+
+    def describe_launch_templates(self: Any) -> Any:
+        read = self._get_int_param
+        self._get_int_param = lambda name, default=None: read(name, _ALL if name == "MaxResults" else default)
+        return original(self)
+
+    LaunchTemplates.describe_launch_templates = describe_launch_templates  # type: ignore[method-assign]
+
+
+_ALL = 100_000

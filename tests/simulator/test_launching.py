@@ -4,7 +4,7 @@ import itertools
 from datetime import datetime
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError
 from simulator.small_fleet import (
     AWAY1,
     BARE1,
@@ -124,6 +124,33 @@ def test_the_launched_instance_is_really_in_ec2_without_drs_being_asked(sim, drs
     assert instance["InstanceType"] == "t3.large"
     assert subnet["CidrBlock"] == "10.20.1.0/24"
     assert instance["PrivateIpAddress"].startswith("10.20.1.")
+
+
+def test_all_launch_templates_that_are_asked_for_are_shown(sim, drs):
+    pages = drs.get_paginator("describe_source_servers").paginate()
+    servers = [one["sourceServerID"] for page in pages for one in page["items"]]
+    ids = {drs.get_launch_configuration(sourceServerID=one)["ec2LaunchTemplateID"] for one in servers[:20]}
+
+    found = sim.client("ec2").describe_launch_templates(LaunchTemplateIds=list(ids))["LaunchTemplates"]
+
+    assert {one["LaunchTemplateId"] for one in found} == ids
+    assert len(ids) > 15
+
+
+def test_a_new_version_whose_answer_got_lost_is_made_once_however_often_it_is_sent(sim, drs):
+    sim.fault({"service": "ec2", "operation": "CreateLaunchTemplateVersion", "do": "commit_then_drop", "count": 1})
+    ec2 = sim.client("ec2")
+    template = drs.get_launch_configuration(sourceServerID=DB2)["ec2LaunchTemplateID"]
+    before = ec2.describe_launch_template_versions(LaunchTemplateId=template)["LaunchTemplateVersions"]
+
+    asked = {"LaunchTemplateId": template, "LaunchTemplateData": {"InstanceType": "t3.nano"}, "ClientToken": "once"}
+    with pytest.raises(ConnectionClosedError):
+        ec2.create_launch_template_version(**asked)
+    made = ec2.create_launch_template_version(**asked)
+
+    after = ec2.describe_launch_template_versions(LaunchTemplateId=template)["LaunchTemplateVersions"]
+    assert len(after) - len(before) == 1
+    assert made["LaunchTemplateVersion"]["VersionNumber"] == max(one["VersionNumber"] for one in after)
 
 
 def test_the_default_version_of_the_launch_template_decides_and_right_sizing_overrides_its_type(sim, drs):

@@ -315,7 +315,9 @@ class WatchWave(DrsRecoveryJobSensor):
     def _request(self, context: Context, servers: Sequence[str], launched: Mapping[str, Any]) -> Any:
         from drs_provider.operators.starting import Request
         from drs_provider.recovery.quotas import Quotas
+        from drs_provider.recovery.takeover import LOOK_BACK
 
+        continued = self.preflight.get("continue_run")
         ti, began = context["ti"], context["dag_run"].start_date or datetime.now(UTC)
         quotas = self.preflight["quotas"].get(self._target_name(launched))
         return Request(
@@ -325,7 +327,10 @@ class WatchWave(DrsRecoveryJobSensor):
             servers=tuple(servers),
             is_drill=is_drill(self.preflight["mode"]),
             replace_live_instances=self.preflight["replace_live_instances"],
-            since=min(began - timedelta(minutes=10), datetime.now(UTC) - timedelta(days=1)),
+            since=min(
+                began - timedelta(minutes=10), datetime.now(UTC) - (LOOK_BACK if continued else timedelta(days=1))
+            ),
+            continues=continued,
             tags=launched.get("tags") or {},
             quotas=Quotas(**quotas) if quotas else None,
         )

@@ -31,6 +31,8 @@ from drs_provider.plan.reading import RunnablePlan, read_folder, read_one
 PREFIX = "drs."
 RUNS_AT_ONCE = 4
 """A recovery must never queue behind a drill that is kept for people. That drills do not overlap is for preflight."""
+_DEATHS = 5
+"""Times that a task's process may be killed; what AWS or a plan refuses fails at once, without a retry."""
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 """Airflow wants a start date; a drill that was missed before today is never caught up."""
@@ -79,7 +81,7 @@ def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
         auto_register=False,
         default_args={
             "owner": plan.owner or "airflow",
-            "retries": 2,
+            "retries": _DEATHS,
             "retry_delay": timedelta(seconds=10),
             "on_failure_callback": remember_failure,
         },

@@ -132,7 +132,6 @@ def finish_group(
             task_display_name="Verdict",
             report_task_id=report.task_id,
             trigger_rule=TriggerRule.ALL_DONE,
-            retries=0,
         )
         for keep in kept:
             keep >> cleanups

@@ -395,7 +395,6 @@ def _shown(start: StartWave, watch: WatchWave, number: int) -> Any:
         max_active_tis_per_dagrun=1,
         priority_weight=1,
         weight_rule="absolute",
-        retries=0,
     ).expand(server=start.output)
 
 

@@ -61,20 +61,25 @@ class Memory:
 
     def intend(self, tags: Mapping[str, str], servers: Sequence[str], *, at: datetime) -> None:
         """Remember what is about to be started, before it is, and when."""
-        self._set(_INTENT, {"tags": dict(tags), "servers": list(servers), "at": at.isoformat()})
+        intent = {"tags": dict(tags), "servers": list(servers), "at": at.isoformat()}
+        self._set(_INTENT, [*self._intents_but(servers), intent])
 
-    def intend_nothing(self) -> None:
-        """Forget what was about to be started: DRS refused it whole, and nothing came of it."""
-        self._set(_INTENT, {})  # Airflow's store takes no None
+    def intend_nothing(self, servers: Sequence[str]) -> None:
+        """Forget that these were about to be started: DRS refused it whole, and nothing came of it."""
+        self._set(_INTENT, self._intents_but(servers))
 
-    def intent(self) -> Mapping[str, Any] | None:
-        """Return what was last about to be started."""
-        return self._store.get(_INTENT) or None
+    def intents(self) -> list[Mapping[str, Any]]:
+        """Return what was about to be started, for every server the last of it."""
+        kept: Any = self._store.get(_INTENT) or []
+        return [kept] if isinstance(kept, Mapping) else list(kept)
+
+    def _intents_but(self, servers: Sequence[str]) -> list[Mapping[str, Any]]:
+        return [one for one in self.intents() if not set(one["servers"]) & set(servers)]
 
     def is_under_way(self) -> bool:
         """Say whether a try was about to start a job, and did not live to hand its jobs over to a sensor."""
         launch = self._store.get(_LAUNCH) or {}
-        return self.intent() is not None and launch.get("handed_over") is None
+        return bool(self.intents() or self.jobs()) and launch.get("handed_over") is None
 
     def keep_job(self, job: Mapping[str, Any], tags: Mapping[str, str], servers: Sequence[str]) -> None:
         """Remember a job that exists, in the shape in which DRS describes it."""

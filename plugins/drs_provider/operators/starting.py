@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -90,7 +90,7 @@ class Start:
             highest = max((attempt_of(job.get("tags")) for job in ours), default=0)
             attempt = self.memory.attempt(highest, anew=self.request.continues is not None)
         division = divide(self.request.servers, ours, attempt=attempt)
-        if division.to_start and (lost := self._lost_job(division, attempt)):
+        while division.to_start and (lost := self._lost_job(division, attempt)):
             if isinstance(lost, MustWait):
                 return lost
             ours.append(lost)
@@ -117,7 +117,11 @@ class Start:
         """Return our jobs among all, and those that are remembered although the listing does not show them."""
         identity = self.request.own_tags(chunk=0, attempt=1)
         ours = {job["jobID"]: job for job in everything if same_wave(job.get("tags"), identity)}
-        remembered = {job["jobID"]: job for job in self.memory.jobs() if job["jobID"] not in ours}
+        # Only those of these servers: where one task launches in several accounts, the others are not known here.
+        wanted = set(self.request.servers)
+        remembered = {
+            job["jobID"]: job for job in self.memory.jobs() if job["jobID"] not in ours and _holds(job, wanted)
+        }
         seen = {job["jobID"]: job for job in self.hook.jobs(tuple(remembered))}
         missing = [job for job_id, job in remembered.items() if job_id not in seen]
         vanished = [job["jobID"] for job in missing if self._age(job) > INVISIBLE_FOR]
@@ -135,14 +139,17 @@ class Start:
         """
         from drs_provider.aws.launching import LOOKS_AFTER_A_CRASH, Launch, find_ours
 
-        intent = self.memory.intent()
-        if not intent or attempt_of(intent["tags"]) != attempt or not set(intent["servers"]) & set(division.to_start):
+        wanted = set(division.to_start)
+        intents = [one for one in self.memory.intents() if attempt_of(one["tags"]) == attempt]
+        intent = next((one for one in intents if wanted & set(one["servers"])), None)
+        if intent is None:
             return None
         log.info("An earlier try was about to start %d servers; looking for its job", len(intent["servers"]))
         launch = Launch(tuple(intent["servers"]), self.request.is_drill, intent["tags"], {})
         job = find_ours(self.hook, launch, since=self.request.since, pauses=LOOKS_AFTER_A_CRASH, sleep=self.sleep)
         if job:
             self.memory.keep_job(job, intent["tags"], _members(job, intent["servers"]))
+            self.memory.intend_nothing(intent["servers"])
         elif self.now() - instant(intent["at"]) < INVISIBLE_FOR:
             return MustWait(
                 f"an earlier try may have started a job for {len(intent['servers'])} servers, and DRS may not show it "
@@ -177,6 +184,8 @@ class Start:
                 return outcome
             ours.append(outcome)
             everything.append(outcome)
+            if outcome["jobID"] not in self.fresh:
+                return None  # adopted: it may hold other servers than were asked for
             rest, chunk = rest[size:], chunk + 1
         return None
 
@@ -238,7 +247,7 @@ class Start:
             return MustWait(f"{error}. Whether the job was started is not known yet", (), "all")
         except AwsError as error:
             if error.operation == START:  # else the look for the job failed: it may exist
-                self.memory.intend_nothing()
+                self.memory.intend_nothing(servers)
             if isinstance(error, Conflict | QuotaExceeded):
                 return self._stands_in_the_way(error, servers)
             raise
@@ -250,6 +259,10 @@ class Start:
         log.info("%s %s of %d servers: job %s", "Adopted" if found else "Started", kind, len(servers), job["jobID"])
         # The tags and servers as we know them: the answer to StartRecovery need not repeat them.
         return {**job, "tags": dict(tags), "participatingServers": [{"sourceServerID": s} for s in servers]}
+
+
+def _holds(job: Mapping[str, Any], servers: Collection[str]) -> bool:
+    return any(server["sourceServerID"] in servers for server in job.get("participatingServers", ()))
 
 
 def _members(job: Mapping[str, Any], asked: Sequence[str]) -> tuple[str, ...]:

@@ -1,4 +1,8 @@
-"""Versions of launch templates as EC2 has them: copied from their source, listed, deleted, never numbered twice."""
+"""Versions of launch templates as EC2 has them: copied from their source, one per client token, listed, deleted.
+
+moto forgets the source, makes another version for every repetition of a request, lists one template at a time, deletes
+none, and gives numbers twice.
+"""
 
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -18,14 +22,20 @@ if TYPE_CHECKING:
 
 
 def install(simulator: "Simulator") -> None:
-    """Fill a new version up with what its source says and the request does not."""
+    """Fill a new version up with what its source says and the request does not; answer a repetition as before."""
+    answered: dict[tuple[str, str, str], Reply] = {}
 
     def create_version(call: AwsCall, forward: Forward) -> Reply:
+        token = (call.account, call.region, str(call.request.get("ClientToken") or ""))
+        if token[2] and token in answered:
+            return answered[token]
         reply = forward()
         source = call.request.get("SourceVersion")
         if source and reply.status < HTTPStatus.BAD_REQUEST:
             with simulator.world.lock:
                 _complete(call, str(source))
+        if token[2] and reply.status < HTTPStatus.BAD_REQUEST:
+            answered[token] = reply
         return reply
 
     simulator.overlays.on("ec2", "CreateLaunchTemplateVersion", create_version)

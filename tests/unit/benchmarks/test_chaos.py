@@ -218,6 +218,26 @@ def test_a_recovered_instance_that_was_destroyed_is_found():
     ]
 
 
+@pytest.mark.parametrize("what", ["configuration", "default version", "data"])
+def test_a_drills_launch_setting_that_was_not_put_back_is_found(what):
+    before = state(FIRST, SECOND)
+    region = before["accounts"]["1"]["us-west-2"]
+    region["servers"] = {"s-1": {"launchConfiguration": {"ec2LaunchTemplateID": "lt-1", "copyTags": False}}}
+    region["launch_templates"] = {"lt-1": {"default_version": 1, "versions": [{"a": 1}, {"a": 1}]}}
+    after = copy.deepcopy(before)
+    changed = after["accounts"]["1"]["us-west-2"]
+    match what:
+        case "configuration":
+            changed["servers"]["s-1"]["launchConfiguration"]["copyTags"] = True
+        case "data":
+            changed["launch_templates"]["lt-1"]["versions"][0] = {"a": 2}
+        case _:
+            changed["launch_templates"]["lt-1"] = {"default_version": 2, "versions": [{"a": 1}, {"a": 2}]}
+
+    assert judge(DRILL, GOOD, read_record(before, before)) == []
+    assert judge(DRILL, GOOD, read_record(after, before)) == ["the launch settings of s-1 were not put back"]
+
+
 def test_a_job_of_nobody_is_found():
     found = state(FIRST, job(2, "w1", run="x" * 32, s_3="LAUNCHED"))
 

@@ -403,3 +403,21 @@ def test_a_drill_gives_way_to_a_recovery_that_runs_beside_it_and_a_recovery_does
     )
     assert drs.starts == []
     assert len(Try(drs, MemoryStore(), is_drill=False).run()) == 1
+
+
+def test_what_one_task_launched_in_another_account_is_not_missed_in_this_one(store):
+    here, there = FakeDrs(), FakeDrs()
+    Try(here, store, servers=("s-1",)).run()
+    Try(there, store, servers=("s-2",), minutes=20).run()
+
+    assert summary(Try(there, store, servers=("s-3",), minutes=30).run()) == [("1", ["s-3"], False)]
+
+
+def test_a_lost_answer_in_one_account_is_not_forgotten_for_a_start_in_another(store):
+    here, there = FakeDrs(), FakeDrs()
+    here.answers = [lambda: ServiceUnavailable("StartRecovery", "ReadTimeoutError", "no answer")]
+    assert isinstance(Try(here, store, servers=("s-1",)).run(), MustWait)
+    Try(there, store, servers=("s-2",)).run()
+
+    assert isinstance(Try(here, store, servers=("s-1",), minutes=6).run(), MustWait)
+    assert len(here.starts) == 1
