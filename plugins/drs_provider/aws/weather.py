@@ -63,15 +63,12 @@ class Patience:
             return None
         now = self._clock()
         began = request_dict["context"].setdefault("drs_asked_since", now) if request_dict else now
-        pause = pause_after_refusal(
-            attempts, error.retry_after_seconds, jitter=self._jitter(), most=MOST_PAUSE_SECONDS
-        )
+        pause = pause_after_refusal(attempts, error.retry_after_seconds, jitter=self._jitter(), most=MOST_PAUSE_SECONDS)
         if now - began + pause > self.seconds:
             return None
         if attempts > SILENT_TRIES:
             log.info("Waiting %.1f s, then asking again (try %d): %s", pause, attempts + 1, error)
         return pause
-
 
     def ask(self, operation: str, call: Callable[[], T], *, sleep: Callable[[float], None] = time.sleep) -> T:
         """Make a call through a client that is not ours, such as the one that takes the connection's role.

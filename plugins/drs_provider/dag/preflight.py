@@ -16,6 +16,7 @@ from drs_provider.errors import AccessDenied, NotFound, NotInitialized, Prefligh
 from drs_provider.graph.approvals import is_needed, policy_of, too_few
 from drs_provider.graph.request import DRILL, RunRequest, read_request
 from drs_provider.graph.roster import Roster, RosterServer, Target, call_roll, targets_of
+from drs_provider.operators.patience import asking_later
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.plan.reading import RunnablePlan, read_folder
 from drs_provider.recovery.points import Point, in_words, point_of, skew, why_pinned
@@ -31,6 +32,9 @@ PREFLIGHT = "preflight"
 
 _LONGEST_JOB = timedelta(days=1)
 """How far back running jobs are looked for: DescribeJobs filters by date, not by status."""
+
+_MOST_PATIENCE = timedelta(hours=2)
+"""How long after the run's start preflight goes on waiting for an AWS that does not answer."""
 
 _SIDE_BY_SIDE = 8
 """Reads of one account and Region at a time: DescribeRecoverySnapshots takes one server a call."""
@@ -82,7 +86,9 @@ class CheckPlan(BaseOperator):
         except PreflightRefused as refusal:
             raise AirflowFailException(str(refusal)) from refusal
         triggered_by = getattr(dag_run, "triggering_user_name", None)
-        survey = Survey(self.runnable, self._other_groups(), request, now=now, triggered_by=triggered_by).take(_hook)
+        survey = Survey(self.runnable, self._other_groups(), request, now=now, triggered_by=triggered_by)
+        with asking_later(self, self.resume_check, until=(dag_run.start_date or now) + _MOST_PATIENCE):
+            survey.take(_hook)
         context["ti"].xcom_push(key=PREFLIGHT, value=survey.as_json())
         for line in survey.table():
             self.log.info("%s", line)
@@ -90,6 +96,10 @@ class CheckPlan(BaseOperator):
             raise AirflowFailException(str(PreflightRefused(plan.name, survey.refusals)))
         if self.approval_task_ids and not survey.needs_approval:
             raise DownstreamTasksSkipped(tasks=list(self.approval_task_ids))
+
+    def resume_check(self, context: Context, event: Any) -> None:
+        """Look at everything again, after AWS did not answer."""
+        self.execute(context)
 
     def _other_groups(self) -> tuple[ProtectionGroup, ...]:
         groups = read_folder(self.plans_folder).groups

@@ -55,7 +55,7 @@ class DrsInstancesTrigger(BaseTrigger):
         """Ask until there is something to say, and say it once."""
         from drs_provider.aws.hook import DrsHook
 
-        hooks = [DrsHook(**one["aws"]) for one in self.awaited]
+        hooks = [DrsHook(**one["aws"], patience=0) for one in self.awaited]
         yield TriggerEvent(await self.wait(hooks, now=lambda: datetime.now(UTC)))
 
     async def wait(

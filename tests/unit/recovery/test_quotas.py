@@ -31,7 +31,9 @@ def test_a_job_is_as_large_as_quotas_and_room_allow(room, wanted, size):
     assert room.next_job(wanted, Quotas()) == size
 
 
-QUOTAS = st.builds(Quotas, jobs=st.integers(1, 8), servers_per_job=st.integers(1, 20), servers_in_jobs=st.integers(1, 60))
+QUOTAS = st.builds(
+    Quotas, jobs=st.integers(1, 8), servers_per_job=st.integers(1, 20), servers_in_jobs=st.integers(1, 60)
+)
 
 
 @given(QUOTAS, st.lists(st.integers(1, 100), min_size=1, max_size=4), st.randoms(use_true_random=False))
