@@ -43,8 +43,10 @@ def _drill(stack: Stack, numbers: Sequence[int], servers: int) -> dict[str, Any]
     for number in numbers:
         stack.await_dag(f"drs.{plans.name(number)}")
         stack.airflow.trigger(f"drs.{plans.name(number)}", {"mode": "drill", "reason": "make bench"})
-    while sum(job.servers for job in (done := _ended(stack, since))) < servers:
+    done = _ended(stack, since)
+    while sum(job.servers for job in done) < servers:
         stack.check(wait=1.0)
+        done = _ended(stack, since)
     summed = crowd(done, MOST_JOBS, MOST_SERVERS)
     _await_quiet(stack)
     refused = [call for call in stack.simulator.calls(since) if call["error"] == "ServiceQuotaExceededException"]
