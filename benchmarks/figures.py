@@ -81,6 +81,56 @@ class ChainRun:
         return self.overhead / (REAL_JOB * len(self.launches) + self.overhead)
 
 
+@dataclass(frozen=True)
+class Crowd:
+    """The jobs of runs that share an account: what they took of its quotas, and what the quotas made them take."""
+
+    most_jobs: int
+    most_servers: int
+    elapsed: float
+    """Seconds from the first call to the end of the last job."""
+    allowed: float
+    """The same for the same jobs in the same order if each had started the moment that it fitted."""
+
+    def excess_share(self, speed: float) -> float:
+        """The share by which it took longer than allowed if jobs took `speed` times as long, the rest as measured."""
+        return (self.elapsed - self.allowed) / (self.allowed * speed)
+
+
+@dataclass(frozen=True)
+class CrowdJob:
+    """A job of so many servers, in epoch seconds."""
+
+    servers: int
+    called_at: float
+    ended_at: float
+
+
+def crowd(jobs: Sequence[CrowdJob], most_jobs: int, most_servers: int) -> Crowd:
+    """Sum up jobs that share the quotas of so many jobs and so many servers in jobs at the same moment.
+
+    :raises ValueError: for no jobs.
+    """
+    if not jobs:
+        raise ValueError("nothing was measured")
+    in_order = sorted(jobs, key=lambda job: job.called_at)
+    beside = [[other for other in jobs if other.called_at <= job.called_at < other.ended_at] for job in jobs]
+    elapsed = max(job.ended_at for job in jobs) - in_order[0].called_at
+    running: list[tuple[float, int]] = []
+    now = 0.0
+    for job in in_order:
+        running = [one for one in running if one[0] > now]
+        while len(running) >= most_jobs or sum(servers for _, servers in running) + job.servers > most_servers:
+            now = min(end for end, _ in running)
+            running = [one for one in running if one[0] > now]
+        running.append((now + job.ended_at - job.called_at, job.servers))
+        last = max(end for end, _ in running)
+    allowed = max(last, *(end for end, _ in running))
+    return Crowd(
+        max(len(one) for one in beside), max(sum(job.servers for job in one) for one in beside), elapsed, allowed
+    )
+
+
 def drs_calls(calls: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """Count the DRS calls by operation, most frequent first."""
     return dict(Counter(call["operation"] for call in calls if call["service"] == "drs").most_common())

@@ -1,6 +1,6 @@
 """Plans and fleets made to measure: chains of waves, a folder of many plans. Pure but for the writing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +38,18 @@ def name(plan: int) -> str:
 
 def fleet(plans: int, servers: int, waves: int = WAVES) -> dict[str, Any]:
     """Return the fleet that chains 0 to `plans` - 1 recover."""
+    return fleet_of([(servers, waves)] * plans)
+
+
+def fleet_of(sizes: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    """Return the fleet that chains recover of which each has so many servers a wave and so many waves."""
     members = [
         {
             "id": server_id(plan, wave, number),
             "hostname": f"h{plan}-{wave}-{number}",
             "origin": {"account": ACCOUNT, "region": "us-east-1"},
         }
-        for plan in range(plans)
+        for plan, (servers, waves) in enumerate(sizes)
         for wave in range(waves)
         for number in range(servers)
     ]
@@ -54,11 +59,16 @@ def fleet(plans: int, servers: int, waves: int = WAVES) -> dict[str, Any]:
 
 def write(folder: Path, plans: int, servers: int) -> tuple[Path, Path]:
     """Write so many chains, one file each, and their fleet; return plans folder and fleet file."""
+    return write_of(folder, [(servers, WAVES)] * plans)
+
+
+def write_of(folder: Path, sizes: Sequence[tuple[int, int]]) -> tuple[Path, Path]:
+    """The same for chains of which each has so many servers a wave and so many waves."""
     target = folder / "plans"
     target.mkdir(parents=True)
-    for plan in range(plans):
-        text = yaml.safe_dump_all(chain(plan, servers), sort_keys=False)
+    for plan, (servers, waves) in enumerate(sizes):
+        text = yaml.safe_dump_all(chain(plan, servers, waves), sort_keys=False)
         (target / f"{name(plan)}.yaml").write_text(text, encoding="utf-8")
     description = folder / "fleet.yaml"
-    description.write_text(yaml.safe_dump(fleet(plans, servers), sort_keys=False), encoding="utf-8")
+    description.write_text(yaml.safe_dump(fleet_of(sizes), sort_keys=False), encoding="utf-8")
     return target, description

@@ -18,7 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import parsing, plans, simulator
+from benchmarks import crowds, parsing, plans, simulator
 from benchmarks.figures import ChainRun, Launch, Sample, drs_calls, slots_while_waiting, spread
 from demo.airflow_api import AirflowApi
 from demo.environment import USER
@@ -39,7 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--alone", type=int, default=6, help="runs of one plan alone, four hops each (6)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of four plans side by side (3)")
-    parser.add_argument("--only", choices=("runs", "parsing", "simulator"), help="measure one part")
+    parser.add_argument(
+        "--only", choices=("runs", "parsing", "crowds", "weather", "simulator"), help="measure one part"
+    )
     options = parser.parse_args(arguments)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     shutil.rmtree(BENCH / "work", ignore_errors=True)
@@ -51,6 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             result["runs"] = measure_runs(work, options.alone, options.rounds, console.print)
         if options.only in (None, "parsing"):
             result["parsing"] = measure_parsing(work, console.print)
+        if options.only in (None, "crowds"):
+            result["crowds"] = crowds.measure(work, BENCH / "stack", console.print)
+        if options.only in (None, "weather"):
+            result["weather"] = crowds.measure_weather(work, BENCH / "stack", console.print)
         if options.only in (None, "simulator"):
             console.print(f"simulator with {simulator.SERVERS} servers")
             result["simulator"] = simulator.measure()
@@ -212,6 +218,19 @@ def table(result: Mapping[str, Any]) -> Iterator[str]:
             f"| {one['plans']} plans | whole folder {one['folder_s']:.2f} s, "
             f"one task start {one['task_start_s'] * 1000:.0f} ms, "
             f"DAG processor once {one['processor_wall_s']:.1f} s, peak {one['folder_peak_mib']:.0f} MiB |"
+        )
+    for label, one in result.get("crowds", {}).items():
+        yield (
+            f"| {label.replace('_', ' ')}, quotas 20 jobs, 100 servers a job, 500 in jobs | {one['elapsed']:.1f} s, "
+            f"{one['allowed']:.1f} s are allowed: {one['longer_than_allowed_at_real_speed']:.2%} longer at real speed; "
+            f"at most {one['most_jobs']} jobs, {one['most_servers']} servers at a time; "
+            f"{one['refused_for_want_of_room']} calls refused for want of room |"
+        )
+    if found := result.get("weather"):
+        yield (
+            f"| {found['servers']} servers, half of all calls throttled, a tenth of answers lost | green, "
+            f"{found['bad']['calls']} calls instead of {found['calm']['calls']}: {found['times_the_calls']:.2f} times; "
+            f"{found['bad']['seconds']:.0f} s instead of {found['calm']['seconds']:.0f} s |"
         )
     if found := result.get("simulator"):
         rounds = found["rounds"]

@@ -167,3 +167,31 @@ def test_a_task_process_pays_for_no_web_framework_and_no_aws_client(tmp_path, ev
     )
 
     assert done.stdout.splitlines()[-1] == "[] True True"
+
+
+def test_what_a_scheduler_forks_has_read_what_a_dag_file_needs_already(tmp_path):
+    code = (
+        "import sys\n"
+        "from airflow import settings\n"
+        "settings.initialize()\n"
+        "from airflow.listeners.listener import get_listener_manager\n"
+        "get_listener_manager().hook.on_starting(component=None)\n"
+        "before = set(sys.modules)\n"
+        "import drs_provider.dag.factory\n"
+        "from drs_provider.plan.model import RecoveryPlan\n"
+        "ours = [name for name in set(sys.modules) - before if name.startswith('drs_provider')]\n"
+        "print(ours, RecoveryPlan.__pydantic_complete__)\n"
+    )
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(PLUGINS),
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PLUGINS),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
+    }
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=100
+    )
+
+    assert done.stdout.splitlines()[-1] == "[] True"

@@ -67,7 +67,7 @@ def test_the_log_says_what_it_waits_for(hook, simulator, monkeypatch, caplog):
 
 
 @pytest.mark.parametrize(
-    ("do", "error"), [("access_denied", AccessDenied), ("expired_token", CredentialsExpired)], ids=lambda one: str(one)
+    ("do", "error"), [("access_denied", AccessDenied), ("expired_token", CredentialsExpired)], ids=str
 )
 def test_what_time_does_not_cure_is_said_at_once(hook, simulator, pauses, do, error):
     simulator.fault({"service": "drs", "do": do, "count": 1})

@@ -18,6 +18,7 @@ from drs_provider.errors import AccessDenied, NotFound, NotInitialized, Prefligh
 from drs_provider.graph.approvals import is_needed, policy_of, too_few
 from drs_provider.graph.request import DRILL, RunRequest, read_request
 from drs_provider.graph.roster import Roster, RosterServer, Target, call_roll, targets_of
+from drs_provider.operators.patience import asking_later
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.plan.reading import RunnablePlan, read_folder
 from drs_provider.recovery.points import Point, in_words, point_of, skew, why_pinned
@@ -39,6 +40,9 @@ PREFLIGHT = "preflight"
 
 _LONGEST_JOB = timedelta(days=1)
 """How far back running jobs are looked for: DescribeJobs filters by date, not by status."""
+
+_MOST_PATIENCE = timedelta(hours=2)
+"""How long after the run's start preflight goes on waiting for an AWS that does not answer."""
 
 _SIDE_BY_SIDE = 8
 """Reads of one account and Region at a time: DescribeRecoverySnapshots takes one server a call."""
@@ -104,7 +108,9 @@ class CheckPlan(BaseOperator):
             now=now,
             triggered_by=triggered_by,
             run=(dag_run.dag_id, dag_run.run_id),
-        ).take(_hook)
+        )
+        with asking_later(self, self.resume_check, until=(dag_run.start_date or now) + _MOST_PATIENCE):
+            survey.take(_hook)
         context["ti"].xcom_push(key=PREFLIGHT, value=survey.as_json())
         for line in survey.table():
             self.log.info("%s", line)
@@ -114,6 +120,10 @@ class CheckPlan(BaseOperator):
         idle += [] if request.mode == DRILL else list(self.drill_task_ids)
         if idle:
             raise DownstreamTasksSkipped(tasks=idle)
+
+    def resume_check(self, context: Context, event: Any) -> None:
+        """Look at everything again, after AWS did not answer."""
+        self.execute(context)
 
     def _other_groups(self) -> tuple[ProtectionGroup, ...]:
         groups = read_folder(self.plans_folder).groups

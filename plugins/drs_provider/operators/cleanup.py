@@ -20,6 +20,7 @@ from drs_provider.errors import (
 )
 from drs_provider.links.console import DrsJobLink
 from drs_provider.operators.connecting import AWS_FIELDS, DrsOperator, failing_for_good
+from drs_provider.operators.patience import asking_later
 from drs_provider.operators.rendered import rendered_bool, rendered_ids
 from drs_provider.recovery.times import instant
 
@@ -105,9 +106,7 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Terminate what may be terminated now, and wait for the rest."""
         with failing_for_good():
-            self.prepare(context)
-            self._refuse_unclear()
-            return self._go_on(context, began=self._now(), requests=0, looks=0)
+            return self._leg(context, began=self._now(), requests=0, looks=0)
 
     def resume_cleanup(
         self,
@@ -120,11 +119,18 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
     ) -> Any:
         """Look again after a wait (``dag.test()`` drops what a deferral carries; the counting then begins anew)."""
         with failing_for_good():
-            self.prepare(context)
             if isinstance(event, Mapping) and event.get("outcome") == "refused":
                 raise AwsError("DescribeJobs", "Refused", str(event["detail"]))
             start = instant(began) if began else self._now()
-            return self._go_on(context, began=start, requests=requests, looks=looks)
+            return self._leg(context, began=start, requests=requests, looks=looks)
+
+    def _leg(self, context: Context, *, began: datetime, requests: int, looks: int) -> dict[str, Any]:
+        """Do what can be done now; what AWS does not answer now is looked at again later, without a worker."""
+        kwargs = {"began": began.isoformat(), "requests": requests, "looks": looks}
+        with asking_later(self, self.resume_cleanup, until=began + self.max_wait, kwargs=kwargs):
+            self.prepare(context)
+            self._refuse_unclear()
+            return self._go_on(context, began=began, requests=requests, looks=looks)
 
     def _refuse_unclear(self) -> None:
         rendered_bool("include_recovery", self.include_recovery)

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from drs_provider.errors import AwsError, QuotaExceeded
 from drs_provider.links.console import DrsJobLink
 from drs_provider.operators.connecting import AWS_FIELDS, DrsOperator, failing_for_good
+from drs_provider.operators.patience import asking_later
 from drs_provider.operators.rendered import rendered_bool, rendered_ids, rendered_mapping
 from drs_provider.recovery.times import instant, words
 
@@ -29,6 +30,8 @@ class DrsStartRecoveryOperator(DrsOperator):
     answer or a killed worker never starts a second job, for every job is tagged with run, wave, chunk and try.
 
     - Quota full, or servers held by another job: the task defers until there is room, then goes on.
+    - A real recovery runs in the account and Region: a drill defers until it has ended.
+    - AWS throttles, is down, or the session has expired: the task defers and looks again, up to ``max_wait``.
     - A server with a live recovered instance (not a drill's) is refused unless ``replace_live_instances``: DRS
       terminates the previous instance on every launch.
     - Cleared after it had succeeded, it starts a new job for those servers only that failed; what was launched or
@@ -48,7 +51,7 @@ class DrsStartRecoveryOperator(DrsOperator):
         Quotas is asked (templated)
     :param continue_run: key of another run (the job tag ``drs-orchestrator:run``) that this launch goes on with: its
         jobs count as this launch's, its failed servers are launched again (templated)
-    :param max_wait: how long to wait for room or for servers that other jobs hold
+    :param max_wait: how long to wait for room, for servers that other jobs hold, or for AWS to answer
     :param adoption_window: how far back jobs are looked through for those of this run
     """
 
@@ -98,8 +101,7 @@ class DrsStartRecoveryOperator(DrsOperator):
     def execute(self, context: Context) -> Any:
         """Start, adopt or wait for room."""
         with failing_for_good():
-            self.prepare(context)
-            return self._go_on(context, waiting_since=None)
+            return self._leg(context, None)
 
     def resume_start(self, context: Context, event: "DrsJobEvent | Any", *, waiting_since: str | None = None) -> Any:
         """Go on after a wait: count again what is there, and start what fits.
@@ -107,10 +109,9 @@ class DrsStartRecoveryOperator(DrsOperator):
         ``dag.test()`` drops what a deferral carries; the wait then counts from now.
         """
         with failing_for_good():
-            self.prepare(context)
             if isinstance(event, Mapping) and event.get("outcome") == "refused":
                 raise AwsError("DescribeJobs", "Refused", str(event["detail"]))
-            return self._go_on(context, waiting_since=instant(waiting_since) if waiting_since else None)
+            return self._leg(context, instant(waiting_since) if waiting_since else None)
 
     def finish(self, context: Context, launch: dict[str, Any]) -> Any:
         """Return what the task returns; for subclasses that hand the launch on in another way."""
@@ -122,6 +123,14 @@ class DrsStartRecoveryOperator(DrsOperator):
         For subclasses that choose them late; this one returns ``snapshot_ids``.
         """
         return rendered_mapping("snapshot_ids", self.snapshot_ids)
+
+    def _leg(self, context: Context, waiting_since: datetime | None) -> Any:
+        """Do what can be done now; what AWS does not answer now is waited for like room, without a worker."""
+        since = waiting_since or self._now()
+        kwargs = {"waiting_since": since.isoformat()}
+        with asking_later(self, self.resume_start, until=since + self.max_wait, kwargs=kwargs):
+            self.prepare(context)
+            return self._go_on(context, waiting_since=waiting_since)
 
     def _go_on(self, context: Context, *, waiting_since: datetime | None) -> Any:
         from drs_provider.operators.memory import Memory
@@ -176,6 +185,10 @@ class DrsStartRecoveryOperator(DrsOperator):
         if now >= deadline:
             raise QuotaExceeded("StartRecovery", "WaitedTooLong", f"waited {words(now - waiting_since)}: {wait.why}")
         self.log.info("Waiting, this is no failure: %s", wait.why)
+        again: dict[str, Any] = {
+            "method_name": self.resume_start.__name__,
+            "kwargs": {"waiting_since": waiting_since.isoformat()},
+        }
         if wait.job_ids:
             from drs_provider.triggers.jobs import DrsJobTrigger
 
@@ -185,17 +198,13 @@ class DrsStartRecoveryOperator(DrsOperator):
                     since=now.isoformat(),
                     deadline=deadline.isoformat(),
                     until="all" if wait.until == "all" else "any",
+                    rank="drill" if self.is_drill else "recovery",
                 ),
-                method_name=self.resume_start.__name__,
-                kwargs={"waiting_since": waiting_since.isoformat()},
+                **again,
             )
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-        self.defer(
-            trigger=DateTimeTrigger(moment=now + LOOK_AGAIN_AFTER),
-            method_name=self.resume_start.__name__,
-            kwargs={"waiting_since": waiting_since.isoformat()},
-        )
+        self.defer(trigger=DateTimeTrigger(moment=now + LOOK_AGAIN_AFTER), **again)
 
     @staticmethod
     def _now() -> datetime:

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferralTimeout
 from drs_provider.errors import AwsError, JobFailed, JobTimedOut, JobVanished, RunRefused
 from drs_provider.links.console import DrsJobLink, DrsRecoveryInstanceLink
 from drs_provider.operators.connecting import AWS_FIELDS, DrsSensor, failing_for_good
+from drs_provider.operators.patience import asking_later
 from drs_provider.operators.rendered import Launched, rendered_launches
 from drs_provider.recovery.times import instant, words
 
@@ -122,6 +123,12 @@ class DrsRecoveryJobSensor(DrsSensor):
                 raise AwsError("DescribeRecoveryInstances", "Refused", event["detail"])
             return self._judge(context, self._deadline(deadline), last_word=event["outcome"] == "timed_out")
 
+    def look_again(self, context: Context, event: Any, *, deadline: str | None = None) -> dict[str, Any]:
+        """Judge after AWS did not answer."""
+        with failing_for_good():
+            self.prepare(context)
+            return self._judge(context, self._deadline(deadline))
+
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume; a deferral that Airflow itself timed out ends in this package's words."""
         try:
@@ -135,7 +142,8 @@ class DrsRecoveryJobSensor(DrsSensor):
         from drs_provider.recovery.verdict import judge, table
 
         ready = self._ready()
-        findings = [self._find(launch, ready) for launch in self._launches()]
+        with asking_later(self, self.look_again, until=deadline, kwargs={"deadline": deadline.isoformat()}):
+            findings = [self._find(launch, ready) for launch in self._launches()]
         if any(finding.pending for finding in findings) and not last_word and datetime.now(UTC) < deadline:
             self._wait_for_instances(findings, deadline)
         results = self.conclude(context, [result for finding in findings for result in finding.results])

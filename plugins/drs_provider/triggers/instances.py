@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, TypedDict
 
@@ -13,8 +13,7 @@ from drs_provider.recovery.launch_actions import still_running
 from drs_provider.recovery.polling import pause_after_refusal
 from drs_provider.recovery.results import Ready, standing
 from drs_provider.recovery.times import instant
-
-PERIOD_SECONDS = 2.0
+from drs_provider.triggers.instance_desk import InstanceDesk, desk_for
 
 
 class DrsInstancesEvent(TypedDict):
@@ -33,6 +32,8 @@ class Awaited(TypedDict):
 
 class DrsInstancesTrigger(BaseTrigger):
     """Fire when no recovery instance of a launch is still on its way to what the wave waits for.
+
+    All triggers of one connection and Region in a triggerer that wait for the same share one question per period.
 
     :param awaited: the servers that are waited for, by connection and Region
     :param ready: ``launched``, ``running`` or ``status_checks``
@@ -54,24 +55,22 @@ class DrsInstancesTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Ask until there is something to say, and say it once."""
-        from drs_provider.aws.hook import DrsHook
-
-        hooks = [DrsHook(**one["aws"]) for one in self.awaited]
-        yield TriggerEvent(await self.wait(hooks, now=lambda: datetime.now(UTC)))
+        desks = [desk_for(one["aws"], self.ready) for one in self.awaited]
+        yield TriggerEvent(await self.wait(desks, now=lambda: datetime.now(UTC)))
 
     async def wait(
         self,
-        hooks: Sequence[Any],
+        desks: Sequence[InstanceDesk],
         *,
         now: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = lambda: random.uniform(0.9, 1.1),
     ) -> DrsInstancesEvent:
-        """Ask the hooks, one per ``awaited``, until nothing is pending; what may pass only slows it down."""
+        """Ask the desks, one per ``awaited``, until nothing is pending; what may pass only slows it down."""
         refusals = 0
         while now() < instant(self.deadline):
             try:
-                pending = await asyncio.to_thread(self._pending, hooks)
+                pending = [server for desk, one in self._pairs(desks) for server in await self._pending_in(desk, one)]
             except DrsProviderError as error:
                 if not error.retryable:
                     return DrsInstancesEvent(outcome="refused", detail=str(error))
@@ -84,18 +83,16 @@ class DrsInstancesTrigger(BaseTrigger):
             if not pending:
                 return DrsInstancesEvent(outcome="settled", detail="")
             refusals = 0
-            await sleep(PERIOD_SECONDS * jitter())
+            await sleep(max(desk.period for desk in desks) * jitter())
         return DrsInstancesEvent(outcome="timed_out", detail=f"deadline {self.deadline}")
 
-    def _pending(self, hooks: Sequence[Any]) -> list[str]:
-        pairs = zip(hooks, self.awaited, strict=True)
-        return [server for hook, one in pairs for server in self._pending_in(hook, one["jobs"])]
+    def _pairs(self, desks: Sequence[InstanceDesk]) -> Iterator[tuple[InstanceDesk, Awaited]]:
+        return zip(desks, self.awaited, strict=True)
 
-    def _pending_in(self, hook: Any, jobs: Mapping[str, str]) -> list[str]:
-        answer = hook.recovery_instances(source_server_ids=list(jobs))
-        instances = {i["sourceServerID"]: i for i in answer if i.get("jobID") == jobs.get(i["sourceServerID"])}
-        running = [i["ec2InstanceID"] for i in instances.values() if i.get("ec2InstanceState") == "RUNNING"]
-        unhealthy = hook.unhealthy_instances(running) if self.ready == "status_checks" else {}
+    async def _pending_in(self, desk: InstanceDesk, one: Awaited) -> list[str]:
+        jobs = one["jobs"]
+        found = await desk.ask(list(jobs))
+        instances = {i["sourceServerID"]: i for i in found.instances if i.get("jobID") == jobs.get(i["sourceServerID"])}
         pending = [
             server
             for server in jobs
@@ -103,18 +100,18 @@ class DrsInstancesTrigger(BaseTrigger):
                 instance := instances.get(server),
                 ready=self.ready,
                 stopped_on_purpose=False,
-                unhealthy=(instance or {}).get("ec2InstanceID") in unhealthy,
+                unhealthy=(instance or {}).get("ec2InstanceID") in found.unhealthy,
             )
             == "pending"
         ]
-        return pending or self._acting(hook, jobs)
+        return pending or await self._acting(desk, jobs)
 
     @staticmethod
-    def _acting(hook: Any, jobs: Mapping[str, str]) -> list[str]:
+    async def _acting(desk: InstanceDesk, jobs: Mapping[str, str]) -> list[str]:
         """Return the servers whose launch actions still run: whether a job ends after them is not documented."""
         return [
             server["sourceServerID"]
-            for job in hook.jobs(list(dict.fromkeys(jobs.values())))
+            for job in await desk.jobs(list(dict.fromkeys(jobs.values())))
             for server in job.get("participatingServers", ())
             if jobs.get(server["sourceServerID"]) == job["jobID"] and still_running(server)
         ]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypedDict
 
@@ -9,9 +10,10 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from drs_provider.recovery.jobs import Ended, phase, read_job
 from drs_provider.recovery.times import instant
-from drs_provider.triggers.watching import JobWatcher, Refused, Seen, Trouble, watcher_for
+from drs_provider.triggers.watching import GIVES_WAY_SECONDS, JobWatcher, Refused, Seen, Trouble, watcher_for
 
 Until = Literal["all", "any"]
+Rank = Literal["recovery", "drill", ""]
 Outcome = Literal["ended", "timed_out", "vanished", "refused"]
 
 VISIBLE_AFTER = timedelta(minutes=2)
@@ -47,14 +49,19 @@ class DrsJobTrigger(BaseTrigger):
     :param since: ISO instant since when the jobs exist; they may be invisible for two minutes from then
     :param deadline: ISO instant after which the trigger fires ``timed_out``; survives a restart of the triggerer
     :param until: fire when ``all`` of the jobs have ended, or ``any``
+    :param rank: who waits here for room to start a job, if that is what is waited for: a ``drill`` that could go on
+        lets a ``recovery`` that waits in the same triggerer start first
     """
 
-    def __init__(self, *, watches: Sequence[Watch], since: str, deadline: str, until: Until = "all") -> None:
+    def __init__(
+        self, *, watches: Sequence[Watch], since: str, deadline: str, until: Until = "all", rank: Rank = ""
+    ) -> None:
         super().__init__()
         self.watches = list(watches)
         self.since = since
         self.deadline = deadline
         self.until: Until = until
+        self.rank: Rank = rank
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments."""
@@ -63,6 +70,7 @@ class DrsJobTrigger(BaseTrigger):
             "since": self.since,
             "deadline": self.deadline,
             "until": self.until,
+            "rank": self.rank,
         }
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
@@ -73,6 +81,21 @@ class DrsJobTrigger(BaseTrigger):
 
     async def watch(self, watchers: Sequence[JobWatcher], *, now: Callable[[], datetime]) -> DrsJobEvent:
         """Listen to one watcher per watch; the first bad news ends it, else the last (or any) end of a job."""
+        with ExitStack() as waiting:
+            if self.rank == "recovery":
+                for watcher in watchers:
+                    waiting.enter_context(watcher.recovery_waiting())
+            event = await self._watch(watchers, now=now)
+        if self.rank == "drill" and event["outcome"] == "ended":
+            for watcher in watchers:
+                if watcher.recovery_goes_first:
+                    self.log.info(
+                        "A recovery waits for the same room: this drill goes on %d s later", GIVES_WAY_SECONDS
+                    )
+                    await watcher.give_way()
+        return event
+
+    async def _watch(self, watchers: Sequence[JobWatcher], *, now: Callable[[], datetime]) -> DrsJobEvent:
         pairs = zip(watchers, self.watches, strict=True)
         listening = {asyncio.create_task(self._listen(watcher, watch["job_ids"], now=now)) for watcher, watch in pairs}
         waiting, ended = listening, list[str]()

@@ -68,7 +68,7 @@ class DrsReadinessTrigger(BaseTrigger):
         """Look until there is something to say, and say it once."""
         from drs_provider.aws.hook import DrsHook
 
-        yield TriggerEvent(await self.wait(DrsHook(**self.aws), now=lambda: datetime.now(UTC)))
+        yield TriggerEvent(await self.wait(DrsHook(**self.aws, patience=0), now=lambda: datetime.now(UTC)))
 
     async def wait(
         self,

@@ -5,8 +5,8 @@ import contextvars
 import json
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +19,9 @@ from drs_provider.recovery.times import instant
 
 Ask = Callable[[Sequence[str]], Sequence[Mapping[str, Any]]]
 """Blocking: job ids in, the jobs that DRS knows out; raises the errors of ``drs_provider.errors``."""
+
+GIVES_WAY_SECONDS = 20
+"""How long a drill stands back for a recovery that waits beside it: the time of some task starts."""
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +82,28 @@ class JobWatcher:
         self._subscribers: dict[asyncio.Queue[News], frozenset[str]] = {}
         self._joined = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
+        self._recoveries = 0
+        self._recovery_left_at: datetime | None = None
+
+    @contextmanager
+    def recovery_waiting(self) -> Iterator[None]:
+        """Let drills that wait for the same room know, as long as the context is open and shortly after."""
+        self._recoveries += 1
+        try:
+            yield
+        finally:
+            self._recoveries -= 1
+            self._recovery_left_at = self._now()
+
+    @property
+    def recovery_goes_first(self) -> bool:
+        """Whether a recovery waits for room, or has just been told that there is some."""
+        left = self._recovery_left_at
+        return bool(self._recoveries) or (left is not None and (self._now() - left).total_seconds() < GIVES_WAY_SECONDS)
+
+    async def give_way(self) -> None:
+        """Wait until a recovery that was told of the room has had the time to take it."""
+        await self._sleep(GIVES_WAY_SECONDS)
 
     @asynccontextmanager
     async def watching(self, job_ids: Sequence[str]) -> AsyncIterator["asyncio.Queue[News]"]:
@@ -175,7 +200,7 @@ def asker(aws: Mapping[str, Any]) -> Ask:
         from drs_provider.aws.hook import DrsHook
 
         if not hooks:
-            hooks.append(DrsHook(**aws))
+            hooks.append(DrsHook(**aws, patience=0))
         try:
             answer: Sequence[Mapping[str, Any]] = hooks[0].jobs(job_ids)
         except CredentialsExpired:

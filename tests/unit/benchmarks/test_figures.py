@@ -2,7 +2,18 @@
 
 import pytest
 
-from benchmarks.figures import ChainRun, Launch, Sample, Spread, drs_calls, slots_while_waiting, spread
+from benchmarks.figures import (
+    ChainRun,
+    Crowd,
+    CrowdJob,
+    Launch,
+    Sample,
+    Spread,
+    crowd,
+    drs_calls,
+    slots_while_waiting,
+    spread,
+)
 
 # Asked at 100; jobs of 9 s; 2 s before the first, dead times of 1 s and 3 s.
 RUN = ChainRun(100.0, (Launch("j-1", 102.0, 111.0), Launch("j-2", 112.0, 121.0), Launch("j-3", 124.0, 133.0)))
@@ -54,3 +65,24 @@ def test_slots_count_only_while_a_job_is_waited_for():
 
     assert slots_while_waiting([RUN], samples, settle=3.0) == [0, 1]
     assert slots_while_waiting([RUN, other], samples, settle=3.0) == [0, 9]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "summed"),
+    [
+        pytest.param([CrowdJob(100, 0, 9)], Crowd(1, 100, 9, 9), id="one job"),
+        pytest.param(
+            [CrowdJob(300, 0, 9), CrowdJob(300, 11, 20)], Crowd(1, 300, 20, 18), id="two seconds without need"
+        ),
+        pytest.param([CrowdJob(200, 0, 9), CrowdJob(200, 3, 12)], Crowd(2, 400, 12, 9), id="started late"),
+        pytest.param(
+            [CrowdJob(1, 0, 9), CrowdJob(1, 0, 8), CrowdJob(1, 8, 10)], Crowd(2, 2, 10, 10), id="no third job at a time"
+        ),
+    ],
+)
+def test_runs_that_share_an_account_are_held_against_what_its_quotas_allow(jobs, summed):
+    assert crowd(jobs, 2, 500) == summed
+
+
+def test_the_excess_is_recomputed_against_jobs_of_real_length():
+    assert Crowd(1, 300, 20, 18).excess_share(60) == pytest.approx(2 / (18 * 60))

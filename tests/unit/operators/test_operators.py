@@ -9,7 +9,16 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferralTimeout, TaskDeferred
 from drs_provider.aws.traces import Parts
-from drs_provider.errors import CleanupIncomplete, JobFailed, JobTimedOut, JobVanished, RunRefused, Throttled
+from drs_provider.errors import (
+    CleanupIncomplete,
+    CredentialsExpired,
+    JobFailed,
+    JobTimedOut,
+    JobVanished,
+    RunRefused,
+    ServiceUnavailable,
+    Throttled,
+)
 from drs_provider.operators.cleanup import MOST_REQUESTS, DrsTerminateRecoveryInstancesOperator
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.recovery.quotas import Quotas
@@ -165,16 +174,62 @@ def test_a_start_that_waited_too_long_says_for_what():
     assert "waited 7 h: no room in the account: 1 of 1 concurrent jobs are running" in str(caught.value)
 
 
-def test_what_a_retry_can_cure_is_left_to_airflows_retries():
+NOT_NOW = [
+    Throttled("DescribeJobs", "ThrottlingException", "slow down"),
+    ServiceUnavailable("DescribeJobs", "ServiceUnavailable", "drs is unavailable"),
+    CredentialsExpired("DescribeJobs", "ExpiredTokenException", "the token is expired"),
+]
+
+
+@pytest.mark.parametrize("error", NOT_NOW, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("kind", ["start", "cleanup"])
+def test_a_task_that_aws_does_not_answer_waits_without_a_worker_and_goes_on(kind, error):
+    drs, context = Drs(), a_context()
+    task = start(drs) if kind == "start" else cleanup(drs, job_ids=["drsjob-1"])
+
+    def not_now():
+        raise error
+
+    drs.before_look = not_now
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context)
+    drs.before_look = lambda: None
+    ended = getattr(task, deferred.value.method_name)(context, None, **deferred.value.kwargs)
+
+    assert 15 <= (deferred.value.trigger.moment - datetime.now(UTC)).total_seconds() + 1 <= 21
+    assert ended["jobs"] == [] or [job["servers"] for job in ended["jobs"]] == [SERVERS]
+
+
+def test_a_sensor_whose_evidence_aws_does_not_give_now_looks_again():
+    drs, context = Drs(), a_context()
+    _, launch = launched(drs)
+    drs.end(drs.all_jobs[0])
+    task, answers = sensor(drs, launch), drs.jobs
+
+    def not_now(_):
+        raise Throttled("DescribeJobs", "ThrottlingException", "slow down", retry_after_seconds=60)
+
+    drs.jobs = not_now
+    with pytest.raises(TaskDeferred) as deferred:
+        task.jobs_ended(context, {"outcome": "ended"})
+    drs.jobs = answers
+
+    assert (deferred.value.trigger.moment - datetime.now(UTC)).total_seconds() > 58
+    assert deferred.value.method_name == "look_again"
+    assert task.look_again(context, None, **deferred.value.kwargs)["verdict"] == "launched"
+
+
+def test_a_task_that_aws_does_not_answer_in_time_says_so():
     drs = Drs()
 
-    def slow_down():
+    def not_now():
         raise Throttled("DescribeJobs", "ThrottlingException", "slow down")
 
-    drs.before_look = slow_down
+    drs.before_look = not_now
+    long_ago = (datetime.now(UTC) - timedelta(hours=7)).isoformat()
 
     with pytest.raises(Throttled):
-        start(drs).execute(a_context())
+        start(drs).resume_start(a_context(), None, waiting_since=long_ago)
 
 
 def launched(drs):

@@ -95,7 +95,15 @@ def test_quotas_are_held_against_what_runs_now():
     assert quota_notes("here", {"db": 0, "app": 20, "web": 1000}, Quotas(), running) == (
         "quotas of here: 1 of 20 jobs run now, with 480 of 500 servers; 100 servers a job",
         "wave app in here: 20 servers in 1 job, 1 round",
-        "wave web in here: 1000 servers in 10 jobs, 2 rounds (it waits for room first)",
+        "wave web in here: 1000 servers in 10 jobs, 2 rounds",
+    )
+
+
+def test_a_wave_that_finds_no_room_at_all_waits_first():
+    running = [{"status": "STARTED", "participatingServers": [{}] * 500}]
+
+    assert quota_notes("here", {"app": 20}, Quotas(), running)[1] == (
+        "wave app in here: 20 servers in 1 job, 1 round (it waits for room first)"
     )
 
 

@@ -26,6 +26,7 @@ EXAMPLES = {
         "since": DEADLINE,
         "deadline": DEADLINE,
         "until": "any",
+        "rank": "drill",
     },
     DrsInstancesTrigger: {
         "awaited": [{"aws": AWS, "jobs": {"s-1": "drsjob-1"}}],

@@ -45,12 +45,13 @@ class World:
         return JobWatcher(self.ask, sleep=self.sleep, now=lambda: self.now, jitter=lambda: 1.0)
 
 
-def trigger(*job_ids, until="all", deadline=timedelta(hours=1)):
+def trigger(*job_ids, until="all", deadline=timedelta(hours=1), rank=""):
     return DrsJobTrigger(
         watches=[{"aws": {}, "job_ids": list(job_ids)}],
         since=NOW.isoformat(),
         deadline=(NOW + deadline).isoformat(),
         until=until,
+        rank=rank,
     )
 
 
@@ -234,3 +235,38 @@ def test_what_subscribers_hear_says_what_it_is():
     error = Throttled("DescribeJobs", "ThrottlingException", "slow")
 
     assert (Seen(NOW, {}).jobs, Trouble(error, 1.0).pause_seconds, Refused(error).error) == ({}, 1.0, error)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "slept"),
+    [
+        pytest.param(["drill", "recovery"], [20.0], id="the recovery was told of the same room"),
+        pytest.param(["recovery", "drill"], [20.0], id="in any order"),
+        pytest.param(["drill", "drill"], [], id="drills among themselves"),
+        pytest.param(["recovery", "recovery"], [], id="recoveries among themselves"),
+        pytest.param(["drill", ""], [], id="beside a task that only watches its job"),
+    ],
+)
+def test_a_drill_that_could_go_on_lets_a_recovery_start_first(ranks, slept):
+    world = World([a_job("drsjob-1", "COMPLETED")])
+
+    events, _ = watch(world, *(trigger("drsjob-1", until="any", rank=rank) for rank in ranks))
+
+    assert [event["outcome"] for event in events] == ["ended", "ended"]
+    assert [pause for pause in world.slept if pause == 20.0] == slept
+
+
+def test_a_drill_stands_back_for_a_recovery_that_waits_on_and_for_one_that_has_just_gone():
+    world = World([a_job("drsjob-1", "COMPLETED"), a_job("drsjob-2")])
+    watcher = world.watcher()
+
+    async def one_after_the_other():
+        first = watcher.recovery_goes_first
+        with watcher.recovery_waiting():
+            during = watcher.recovery_goes_first
+        world.now += timedelta(seconds=19)
+        after = watcher.recovery_goes_first
+        world.now += timedelta(seconds=1)
+        return [first, during, after, watcher.recovery_goes_first]
+
+    assert asyncio.run(one_after_the_other()) == [False, True, True, False]

@@ -1,0 +1,110 @@
+"""What a full account costs: two plans that share it, a plan of a thousand servers, and a sky that throttles."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from benchmarks import plans
+from benchmarks.figures import CrowdJob, crowd
+from demo.simulator_api import jobs
+from demo.stack import Settings, Stack, StackError
+
+SPEED = 60.0
+MOST_JOBS, MOST_SERVERS = 20, 500
+QUIET_AFTER = 5.0
+"""Seconds without a running job after which a run's clean-up counts as done."""
+
+CROWDS = {"two_plans_of_300": (300, 300), "one_plan_of_1000": (1000,)}
+WEATHER = [{"do": "throttle", "probability": 0.5}, {"do": "commit_then_drop", "probability": 0.1}]
+HUNDRED = (20, 5)
+"""Servers a wave, and waves, of the plan that meets the weather."""
+
+
+def measure(work: Path, state: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """Drill the crowds one after the other, each in one wave; return what each took of quotas and time."""
+    sizes = [(servers, 1) for members in CROWDS.values() for servers in members]
+    folder, fleet = plans.write_of(work / "crowds", sizes)
+    found: dict[str, Any] = {}
+    with Stack(Settings(state=state, plans=folder, fleets=(fleet,), speed=SPEED), say) as stack:
+        first = 0
+        for label, members in CROWDS.items():
+            say(label.replace("_", " "))
+            found[label] = _drill(stack, range(first, first + len(members)), sum(members))
+            first += len(members)
+    return found
+
+
+def _drill(stack: Stack, numbers: Sequence[int], servers: int) -> dict[str, Any]:
+    since = max((int(call["n"]) for call in stack.simulator.calls()), default=0)
+    asked_at = time.time()
+    for number in numbers:
+        stack.await_dag(f"drs.{plans.name(number)}")
+        stack.airflow.trigger(f"drs.{plans.name(number)}", {"mode": "drill", "reason": "make bench"})
+    done = _ended(stack, since)
+    while sum(job.servers for job in done) < servers:
+        stack.check(wait=1.0)
+        done = _ended(stack, since)
+    summed = crowd(done, MOST_JOBS, MOST_SERVERS)
+    _await_quiet(stack)
+    refused = [call for call in stack.simulator.calls(since) if call["error"] == "ServiceQuotaExceededException"]
+    return {
+        "servers": servers,
+        "jobs": len(done),
+        **asdict(summed),
+        "before_the_first_call_s": min(job.called_at for job in done) - asked_at,
+        "longer_than_allowed_at_real_speed": summed.excess_share(SPEED),
+        "refused_for_want_of_room": len(refused),
+    }
+
+
+def _ended(stack: Stack, since: int) -> list[CrowdJob]:
+    """Return the jobs that were started since that call and have ended."""
+    newest = {frozenset(job.servers): job for job in jobs(stack.simulator.state())}
+    found = []
+    for call in stack.simulator.calls(since):
+        if call["operation"] != "StartRecovery" or not call["committed"] or call["status"] != HTTPStatus.ACCEPTED:
+            continue
+        members = frozenset(server["sourceServerID"] for server in call["request"]["sourceServers"])
+        job = newest[members]
+        if job.ended_at is not None:
+            found.append(CrowdJob(len(members), call["at"], job.ended_at.timestamp()))
+    return found
+
+
+def _await_quiet(stack: Stack) -> None:
+    quiet_since = time.monotonic()
+    while time.monotonic() - quiet_since < QUIET_AFTER:
+        regions = [one for account in stack.simulator.state()["accounts"].values() for one in account.values()]
+        if any(job.get("endDateTime") is None for region in regions for job in region["jobs"].values()):
+            quiet_since = time.monotonic()
+        stack.check(wait=1.0)
+
+
+def measure_weather(work: Path, state: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """Drill a hundred servers on a calm day, then where half of all calls are throttled and a tenth of answers lost.
+
+    :raises StackError: when a run fails.
+    """
+    folder, fleet = plans.write_of(work / "weather", [HUNDRED])
+    found: dict[str, Any] = {"servers": HUNDRED[0] * HUNDRED[1]}
+    with Stack(Settings(state=state, plans=folder, fleets=(fleet,), speed=SPEED), say) as stack:
+        dag_id = f"drs.{plans.name(0)}"
+        stack.await_dag(dag_id)
+        for label, faults in (("calm", []), ("bad", WEATHER)):
+            say(f"{label} weather")
+            since = max((int(call["n"]) for call in stack.simulator.calls()), default=0)
+            if faults:
+                stack.simulator.add_faults(faults)
+            run_id = stack.airflow.trigger(dag_id, {"mode": "drill", "reason": "make bench"})
+            began = time.time()
+            while (ended := stack.airflow.run(dag_id, run_id)["state"]) not in {"success", "failed"}:
+                stack.check(wait=1.0)
+            if ended != "success":
+                raise StackError(f"{dag_id} {run_id} ended as {ended}; see {stack.places.logs}")
+            calls = stack.simulator.calls(since)
+            found[label] = {"calls": len(calls), "seconds": time.time() - began}
+    found["times_the_calls"] = found["bad"]["calls"] / found["calm"]["calls"]
+    return found

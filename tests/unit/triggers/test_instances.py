@@ -1,0 +1,94 @@
+"""One look at recovery instances per period, for all triggers of a process."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from drs_provider.errors import AccessDenied, Throttled
+from drs_provider.triggers.instance_desk import InstanceDesk, Look
+from drs_provider.triggers.instances import DrsInstancesTrigger
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def an_instance(server, state, job="drsjob-1"):
+    return {"sourceServerID": server, "ec2InstanceID": f"i-{server}", "ec2InstanceState": state, "jobID": job}
+
+
+class World:
+    """What DRS will say, look by look, and a clock that moves only when somebody sleeps."""
+
+    def __init__(self, *states):
+        self.states, self.asked, self.slept, self.now = list(states), [], [], NOW
+        self.unhealthy = {}
+
+    def ask(self, servers):
+        self.asked.append(list(servers))
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        if isinstance(state, Exception):
+            raise state
+        return Look([an_instance(server, state) for server in servers], self.unhealthy)
+
+    async def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now = max(self.now, NOW + timedelta(seconds=sum(self.slept) / self.sleepers))
+        await asyncio.sleep(0)
+
+    def seconds(self):
+        return (self.now - NOW).total_seconds()
+
+    def wait(self, *triggers):
+        self.sleepers = len(triggers)
+
+        async def together():
+            desk = InstanceDesk(self.ask, clock=self.seconds)
+            arguments = {"now": lambda: self.now, "sleep": self.sleep, "jitter": lambda: 1.0}
+            return await asyncio.gather(*(one.wait([desk], **arguments) for one in triggers))
+
+        return [event["outcome"] for event in asyncio.run(together())]
+
+
+def trigger(*servers, ready="running", job="drsjob-1"):
+    return DrsInstancesTrigger(
+        awaited=[{"aws": {}, "jobs": dict.fromkeys(servers, job)}],
+        ready=ready,
+        deadline=(NOW + timedelta(minutes=5)).isoformat(),
+    )
+
+
+def test_many_triggers_look_once_a_period_at_all_their_servers():
+    world = World("PENDING", "PENDING", "RUNNING")
+
+    assert world.wait(*(trigger(f"s-{number}") for number in range(50))) == ["settled"] * 50
+    assert len(world.asked) <= 4
+    assert [len(asked) for asked in world.asked[1:]] == [50] * (len(world.asked) - 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "outcome"),
+    [
+        pytest.param({}, "settled", id="it runs"),
+        pytest.param({"job": "drsjob-2"}, "timed_out", id="the instance is of another job"),
+        pytest.param({"ready": "status_checks"}, "timed_out", id="it runs and its checks do not pass"),
+    ],
+)
+def test_what_a_wave_waits_for_decides(arguments, outcome):
+    world = World("RUNNING")
+    world.unhealthy = {"i-s-1": "system ok, instance initializing"}
+
+    assert world.wait(trigger("s-1", **arguments)) == [outcome]
+
+
+def test_throttling_slows_the_looks_down_and_a_refusal_ends_them():
+    throttled = World(Throttled("DescribeRecoveryInstances", "ThrottlingException", "slow down"), "RUNNING")
+    refused = World(AccessDenied("DescribeRecoveryInstances", "AccessDeniedException", "no"))
+
+    assert (throttled.wait(trigger("s-1")), throttled.slept) == (["settled"], [1.0])
+    assert (refused.wait(trigger("s-1")), refused.slept) == (["refused"], [])
+
+
+def test_more_servers_than_a_call_takes_are_looked_at_less_often():
+    world = World("PENDING", "RUNNING")
+
+    assert world.wait(trigger(*(f"s-{number}" for number in range(1000)))) == ["settled"]
+    assert world.slept == [10.0]
