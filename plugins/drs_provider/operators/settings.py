@@ -178,7 +178,7 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
         if found.refusals:
             raise RunRefused(refusal_text(found.refusals))
         different = [one for one in found.standings if one.changes or (one.before and not is_temporary)]
-        held = {*(one.server_id for one in different), *(one.server_id for one in found.actions)}
+        held = {one.server_id for one in different} | {one.server_id for one in found.actions}
         self.wait_for_jobs([server for server in settings if server in held], waiting_since)
         drift = self._remember(context, different, found.actions)
         marks = self._marks(context) if is_temporary else {}
@@ -254,10 +254,8 @@ class DrsRestoreLaunchSettingsOperator(DrsSettingsOperator):
         servers = rendered_ids("source_server_ids", self.source_server_ids)
         found = survey(self.hook, {server: {} for server in servers})
         changed = [one for one in found.standings if one.before]
-        self.wait_for_jobs(
-            list(dict.fromkeys([*(one.server_id for one in changed), *(one.server_id for one in found.actions)])),
-            waiting_since,
-        )
+        held = {one.server_id for one in changed} | {one.server_id for one in found.actions}
+        self.wait_for_jobs([server for server in servers if server in held], waiting_since)
         self.settle(in_all(lambda one: put_back(self.hook, one), changed), waiting_since)
         self.settle(in_all_actions(partial(apply_actions, self.hook), found.actions), waiting_since)
         restored = {one.server_id: [change.as_json() for change in one.restored] for one in changed}

@@ -61,9 +61,57 @@ def a_reported_run() -> RunNow:
     )
 
 
+def a_run_that_waits_for_people() -> RunNow:
+    asked = {
+        "at": "2026-11-22T05:04:00+00:00",
+        "until": "2026-11-22T05:34:00+00:00",
+        "subject": f"Recover web-shop? {EVIL}",
+        "people": ["ann", EVIL],
+    }
+    point = {"snapshot_id": "pit-1", "at": "2026-11-22T04:50:00+00:00", "why": "source_unreachable"}
+    servers = [{"server_id": f"s-{n}", "hostname": f"db{n}", "critical": True, "point": point} for n in range(12)]
+    pause = {**asked, "subject": "Go on with wave web of web-shop?", "at": "2026-11-22T05:06:00+00:00"}
+    return RunNow(
+        dag_id="drs.web-shop",
+        run_id="asking",
+        state="running",
+        started_at=NOW,
+        tasks={
+            "preflight.approval": TaskNow("awaiting_input", NOW),
+            "web.pause": TaskNow("awaiting_input", NOW),
+            "preflight.check": TaskNow("success", NOW, NOW),
+        },
+        upstream={
+            "preflight.check": frozenset(),
+            "preflight.approval": frozenset({"preflight.check"}),
+            "db.start_recovery": frozenset({"preflight.approval"}),
+            "db.recovery_job": frozenset({"db.start_recovery"}),
+            "web.pause": frozenset({"db.recovery_job"}),
+            "web.start_recovery": frozenset({"web.pause"}),
+            "web.recovery_job": frozenset({"web.start_recovery"}),
+        },
+        left={
+            ("preflight.check", "preflight"): {
+                "passed": True,
+                "mode": "recovery",
+                "findings": [
+                    {"severity": "warning", "hostname": f"db{n}", "what": what, "next_step": "wait"}
+                    for n in range(2, 7)
+                    for what in ("STALLED", f"it lags {n} h behind")
+                ],
+                "waves": {"db": {"targets": [{"servers": servers}]}},
+            },
+            ("preflight.approval", "asked"): asked,
+            ("web.pause", "asked"): pause,
+            ("db.start_recovery", "drs_order"): "left out by ann: it is up already",
+        },
+    )
+
+
 class Runs:
     def run(self, dag_id, run_id):
-        return {run.run_id: run for run in (a_failed_wave(), a_reported_run())}.get(run_id)
+        runs = (a_failed_wave(), a_reported_run(), a_run_that_waits_for_people())
+        return {run.run_id: run for run in runs}.get(run_id)
 
     def newest(self, dag_ids):
         return {}
@@ -124,6 +172,24 @@ def test_the_board_shows_a_failed_server_with_its_reason_as_text(address, tmp_pa
     assert "<img" not in page.split("<script>")[0]
     assert "<title>Recovery: drs.web-shop</title>" in page
     assert "0 of 1 server launched · 1 failed · 0 s · starts at once" in page
+
+
+def test_the_board_says_who_is_asked_and_where_to_answer(address, tmp_path):
+    page = page_after_scripts(f"{address}/runs/drs.web-shop/asking", tmp_path)
+
+    assert "? waits for people" in page
+    assert (
+        "asked: ann, &lt;img src=x onerror=document.title='evil'&gt; · since 2026-11-22 05:04:00 UTC (6m 00s)" in page
+    )
+    assert "until 2026-11-22 05:34:00 UTC (24m 00s left)" in page
+    assert 'href="/dags/drs.web-shop/runs/asking/tasks/preflight.approval/required_actions" target="_top"' in page
+    assert "12 servers pinned to recovery points of 2026-11-22 04:50:00 UTC" in page
+    assert "left out by ann: it is up already" in page
+    assert ">Preflight found 10 things</summary>" in page
+    assert ">5 servers: STALLED</p>" in page
+    assert ">db2, db3, db4, db5, db6</p>" in page
+    assert "<img" not in page.split("<script>")[0]
+    assert "<title>Recovery: drs.web-shop</title>" in page
 
 
 def test_the_board_gives_way_to_the_report_once_it_is_written(address, tmp_path):

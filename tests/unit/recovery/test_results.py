@@ -133,3 +133,14 @@ def test_a_server_that_the_job_does_not_name_has_failed():
     one, _ = result(found)
 
     assert (one.status, one.reason) == ("failed", "the job does not name this server: DRS left it out")
+
+
+def test_a_server_whose_launch_actions_still_run_is_waited_for():
+    run = {"action": {"name": "check", "optional": True}, "status": "IN_PROGRESS"}
+    seen = evidence()
+    seen.jobs[JOB]["participatingServers"][0]["launchActionsStatus"] = {"runs": [run]}
+
+    one, pending = result(seen)
+
+    assert pending == (SERVER,)
+    assert (one.status, one.reason) == ("failed", "its launch actions have not ended: check")

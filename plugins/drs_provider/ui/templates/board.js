@@ -83,9 +83,28 @@ function questionCard(question, now) {
 function findingCard(finding) {
   const card = make("article", "", "card");
   card.append(make("span", finding.severity, "chip", finding.severity === "warning" ? "warn" : "bad"));
-  card.append(make("p", [finding.hostname || finding.server_id, finding.what].filter(Boolean).join(": "), "text"));
+  const names = finding.names.length > 1 ? `${finding.names.length} servers` : finding.names[0];
+  card.append(make("p", [names, finding.what].filter(Boolean).join(": "), "text"));
   if (finding.next_step) card.append(make("p", finding.next_step, "text", "soft", "small"));
+  if (finding.names.length > 1) card.append(make("p", finding.names.join(", "), "text", "soft", "small"));
   return card;
+}
+// A disaster has a hundred findings, of few kinds: each kind is one card, and many cards leave the waves in sight.
+const MOST_CARDS = 5;
+function findingsView(findings) {
+  const kinds = new Map();
+  for (const finding of findings) {
+    const key = JSON.stringify([finding.severity, finding.what, finding.next_step]);
+    const names = [finding.hostname || finding.server_id].filter(Boolean);
+    if (kinds.has(key)) kinds.get(key).names.push(...names);
+    else kinds.set(key, { ...finding, names });
+  }
+  const cards = [...kinds.values()].map(findingCard);
+  if (cards.length <= MOST_CARDS) return cards;
+  const details = make("details", "", "card");
+  details.open = element("findings").querySelector("details")?.open ?? findings.some((one) => one.severity === "refusal");
+  details.append(make("summary", `Preflight found ${plural(findings.length, "thing")}`), ...cards);
+  return [details];
 }
 
 function show(board) {
@@ -112,7 +131,7 @@ function show(board) {
     element("state").textContent = "⊘ cancelled, ending";
     element("state").className = "chip warn";
   }
-  element("findings").replaceChildren(...board.findings.map(findingCard));
+  element("findings").replaceChildren(...findingsView(board.findings));
   element("waves").replaceChildren(...board.waves.map((wave) => waveCard(wave, board.now)));
 }
 
