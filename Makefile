@@ -22,10 +22,15 @@ PORT ?=
 FAULTS ?=
 EXIT ?=
 
-.PHONY: help demo up test check bench lock clean
+# What `make chaos` and `make chaos-sweep` may be told.
+RUNS ?= 20
+SEED ?= 1
+STEP ?= 1
+
+.PHONY: help demo up test check bench chaos chaos-sweep lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## drill a plan live against the simulator [EXIT=1 PLAN=web-shop SPEED=60 FAULTS=file PORT=8080]
 	@exec $(BIN)/python -m demo.run --plan '$(PLAN)' --speed '$(SPEED)' $(if $(PORT),--port '$(PORT)') \
@@ -50,6 +55,12 @@ check: $(VENV)/.dev ## format, lint, types, layers, quick tests: under a minute
 bench: $(VENV)/.demo ## measure dead time, overhead, calls and parsing; results in .bench/
 	@exec $(BIN)/python -m benchmarks.run
 
+chaos: $(VENV)/.demo ## kill Airflow's processes and let the cloud fail, and judge the cloud's record [RUNS=20 SEED=1]
+	@exec $(BIN)/python -m benchmarks.chaos.run --runs '$(RUNS)' --seed '$(SEED)'
+
+chaos-sweep: $(VENV)/.demo ## kill the task after each single AWS call of a drill, one run per call [STEP=1]
+	@exec $(BIN)/python -m benchmarks.chaos.sweep --step '$(STEP)'
+
 lock: $(BIN)/uv ## pin every dependency afresh
 	@# Each lock is made under the next smaller one, so that all of them agree.
 	$(COMPILE) --upgrade --group installer -o requirements/installer.txt
@@ -59,7 +70,7 @@ lock: $(BIN)/uv ## pin every dependency afresh
 	@! grep -n '://' $(LOCKS) || { echo 'a lock holds a download address' >&2; exit 1; }
 
 clean: ## remove what make has made
-	rm -rf $(VENV) .demo .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .demo .bench .chaos .chaos-sweep .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment. Two stamps in one .venv: .demo is what the demo needs, .dev is all. Once .dev is there it stays.

@@ -5,6 +5,7 @@ DrsProviderError
 ├── RunRefused               a run may not start as it was asked for; nothing was launched
 │   ├── PreflightRefused     carries every finding, not only the first
 │   ├── PlanChanged          the plan was edited while the run went on
+│   ├── NotIsolated          a drill network leads out; carries every way
 │   └── NoRecoveryPoint      a point that preflight saw is gone
 ├── AwsError                 AWS answered, and the answer was no
 │   ├── Throttled            asked too often; retryable
@@ -19,7 +20,9 @@ DrsProviderError
 ·   ├── JobFailed            a job ended with servers not launched
 ·   ├── JobTimedOut          a job did not end within the wave's timeout
 ·   ├── JobVanished          DescribeJobs no longer knows a job that we started
-·   └── CleanupIncomplete    instances of the run are still there
+·   ├── CleanupIncomplete    instances of the run are still there
+·   ├── DrillNetworkLeft     parts of the run's drill network are still there
+·   └── StepFailed           a step of the plan did not do what it should
 """
 
 from collections.abc import Mapping, Sequence
@@ -81,6 +84,25 @@ class PlanChanged(RunRefused):
             f"now {self.found[:12]}. Nothing more is launched. Put the old plan back and clear this task to go on, "
             "or start a new run of the new plan"
         )
+
+
+class NotIsolated(RunRefused):
+    """A drill network reaches outside. ``leaks`` maps each VPC to its ways out, one printable line each."""
+
+    def __init__(self, leaks: Mapping[str, Sequence[str]], *, launched: bool = False) -> None:
+        DrsProviderError.__init__(self, dict(leaks), launched)
+        self.leaks, self.launched = {vpc: tuple(ways) for vpc, ways in leaks.items()}, launched
+
+    def __str__(self) -> str:
+        count = sum(len(ways) for ways in self.leaks.values())
+        lines = "\n".join(f"  - {way}" for ways in self.leaks.values() for way in ways)
+        ways = f"{count} way{'s'[: count != 1]}"
+        if self.launched:
+            return (
+                f"drill network {', '.join(self.leaks)} was opened while the drill ran, {ways} out at its end; what the "
+                f"drill's servers did outside is not known:\n{lines}"
+            )
+        return f"drill network {', '.join(self.leaks)} is not isolated, {ways} out; nothing was launched:\n{lines}"
 
 
 class NoRecoveryPoint(RunRefused):
@@ -227,3 +249,28 @@ class CleanupIncomplete(RecoveryError):
         count = len(self.left)
         what = "drill instances" if all(name.startswith("i-") for name in self.left) else "things of the drill"
         return f"{count} {what} are still there and cost money; clear this task to try again:\n{lines}"
+
+
+class DrillNetworkLeft(RecoveryError):
+    """Parts of a run's drill network are still there. ``left`` maps each id to why."""
+
+    def __init__(self, left: Mapping[str, str]) -> None:
+        super().__init__(dict(left))
+        self.left = dict(left)
+
+    def __str__(self) -> str:
+        lines = "\n".join(f"  - {part}: {why}" for part, why in self.left.items())
+        count = len(self.left)
+        are = "part of the drill network is" if count == 1 else "parts of the drill network are"
+        return f"{count} {are} still there; clear this task to try again:\n{lines}"
+
+
+class StepFailed(RecoveryError):
+    """A step did not do what it should. ``is_final``: trying again might do twice what was to be done once."""
+
+    def __init__(self, why: str, *, is_final: bool = False, output: str = "", instances: Sequence[Any] = ()) -> None:
+        super().__init__(why)
+        self.why, self.is_final, self.output, self.instances = why, is_final, output, tuple(instances)
+
+    def __str__(self) -> str:
+        return self.why

@@ -43,6 +43,7 @@ class LaunchPlan:
     profile: str | None = None
     zone: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    private_ip: str | None = None
 
 
 def ec2(account: str, region: str) -> Any:
@@ -68,6 +69,7 @@ def make_network(account: str, region: str, network: NetworkSpec, title: str = "
     for group_id, group in network.security_groups.items():
         with _next_id(security_groups, "random_security_group_id", group_id):
             backend.create_security_group(group, group, vpc_id=vpc.id)
+    _lead_out(backend, vpc, next(iter(made.values())), network)
     return made
 
 
@@ -88,6 +90,33 @@ def make_instance_profiles(account: str, names: Iterable[str]) -> None:
     backend = iam_backends[account]["aws"]
     for name in names:
         backend.create_instance_profile(name=name, path="/", role_names=[])
+
+
+def _lead_out(backend: Any, vpc: Any, subnet_id: str, network: NetworkSpec) -> None:
+    """Create what leads out of a network, each with a route in its main route table."""
+    table = backend.describe_route_tables(filters={"vpc-id": [vpc.id]})[0]
+    name = [{"Key": "Name", "Value": "recovery"}]
+    if network.internet_gateway:
+        gateway = backend.create_internet_gateway(tags=name)
+        backend.attach_internet_gateway(gateway.id, vpc.id)
+        backend.create_route(table.id, "0.0.0.0/0", gateway_id=gateway.id)
+    if network.peering:
+        peer = backend.create_vpc(network.peering, tags=[{"Key": "Name", "Value": "peer"}])
+        peering = backend.create_vpc_peering_connection(vpc, peer)
+        backend.accept_vpc_peering_connection(peering.id)
+        backend.create_route(table.id, network.peering, vpc_peering_connection_id=peering.id)
+    if network.transit_gateway:
+        transit = backend.create_transit_gateway("corporate network", tags=name)
+        backend.create_transit_gateway_vpc_attachment(
+            transit_gateway_id=transit.id, vpc_id=vpc.id, subnet_ids=[subnet_id], tags={}, options={}
+        )
+        backend.create_route(table.id, network.transit_gateway, transit_gateway_id=transit.id)
+    if network.vpn:
+        private = backend.create_vpn_gateway(gateway_type="ipsec.1", availability_zone=None)
+        backend.attach_vpn_gateway(private.id, vpc.id)
+        customer = backend.create_customer_gateway("ipsec.1", ip_address="203.0.113.9", bgp_asn="65000")
+        backend.create_vpn_connection("ipsec.1", customer.id, vpn_gateway_id=private.id)
+        backend.create_route(table.id, network.vpn, gateway_id=private.id)
 
 
 def make_origin_network(account: str, region: str, cidr: str) -> str:
@@ -176,7 +205,15 @@ def launch_plan(account: str, region: str, template_id: str, override_type: str 
         profile=profile.get("Arn") or profile.get("Name"),
         zone=subnet.availability_zone if subnet else None,
         tags=dict(version.instance_tags),
+        private_ip=_address(interface),
     )
+
+
+def _address(interface: Mapping[str, Any]) -> str | None:
+    """Return the primary private address that a launch template names."""
+    named: list[Mapping[str, Any]] = [one for one in interface.get("PrivateIpAddresses") or () if one.get("Primary")]
+    address = named[0].get("PrivateIpAddress") if named else interface.get("PrivateIpAddress")
+    return str(address) if address else None
 
 
 def _subnet(backend: Any, subnet_id: str | None) -> Any:
@@ -199,6 +236,7 @@ def run(
 ) -> str:
     """Run an instance; returns its id, EC2's state being pending until `set_running`. Raises LaunchRefused."""
     backend = ec2(account, region)
+    private_ip = private_ip or plan.private_ip
     subnet_id = plan.subnet_id
     if subnet_id is None:
         subnet_id = next((subnet.id for subnet in backend.get_default_subnets().values()), None)
@@ -209,6 +247,9 @@ def run(
         raise LaunchRefused(
             f"InvalidParameterValue: Address {private_ip} does not fall within the subnet's address range"
         )
+    if private_ip and _is_taken(backend, subnet.id, private_ip):
+        raise LaunchRefused(f"InvalidIPAddress.InUse: Address {private_ip} is in use.")
+    _ensure_one_network(backend, subnet, plan.security_groups)
     try:
         made = backend.run_instances(
             image_id=CONVERTED_IMAGE,
@@ -237,11 +278,35 @@ def run(
             f"{getattr(error, 'code', type(error).__name__)}: {getattr(error, 'message', error)}"
         ) from error
     instance = made.instances[0]
+    for interface in instance.nics.values():
+        interface.delete_on_termination = True  # as EC2 does by default, and moto only when it is asked to
     instance.iam_instance_profile = {"Arn": plan.profile} if plan.profile else None
     for number, size in enumerate(disks):
         _attach_volume(backend, instance, device_name(number), size)
     _set_state(instance, "pending", 0)
     return str(instance.id)
+
+
+def _ensure_one_network(backend: Any, subnet: Any, groups: tuple[str, ...]) -> None:
+    """Refuse a group that is none, or another VPC's: moto would make one up."""
+    for name in groups:
+        group = backend.get_security_group_from_id(name)
+        if group is None:
+            raise LaunchRefused(f"InvalidGroup.NotFound: The security group '{name}' does not exist")
+        if group.vpc_id != subnet.vpc_id:
+            raise LaunchRefused(
+                f"InvalidParameter: Security group {name} and subnet {subnet.id} belong to different networks."
+            )
+
+
+def _is_taken(backend: Any, subnet_id: str, address: str) -> bool:
+    """Whether an interface of the subnet has an address; those of terminated instances have given theirs back."""
+    return any(
+        one.subnet.id == subnet_id
+        and address in {one.private_ip_address, *(each.get("PrivateIpAddress") for each in one.private_ip_addresses)}
+        and (one.instance is None or state_of(one.instance) != "TERMINATED")
+        for one in backend.enis.values()
+    )
 
 
 def _attach_volume(backend: Any, instance: Any, device: str, size: int) -> None:

@@ -163,7 +163,7 @@ WIDEST_NETWORK, NARROWEST_NETWORK = 16, 28
 
 
 class NetworkSpec(_Strict):
-    """A VPC with named subnets."""
+    """A VPC with named subnets, and what leads out of it: its main route table has a route for each."""
 
     vpc: str
     subnets: dict[str, str] = Field(min_length=1)
@@ -174,6 +174,18 @@ class NetworkSpec(_Strict):
     """Availability Zones of subnets by name; the others are spread over the Region's zones."""
     security_groups: dict[Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8,17}$")], str] = {}
     """Names of further security groups by id."""
+    internet_gateway: bool = False
+    peering: str | None = None
+    """Range of a VPC `peer` of the same account, which is made too."""
+    transit_gateway: str | None = None
+    """What is routed to a transit gateway."""
+    vpn: str | None = None
+    """What is routed to a virtual private gateway with a VPN connection."""
+
+    @field_validator("peering", "transit_gateway", "vpn")
+    @classmethod
+    def _a_range(cls, value: str | None) -> str | None:
+        return None if value is None else str(IPv4Network(value))
 
     @field_validator("vpc")
     @classmethod

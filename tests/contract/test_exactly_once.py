@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from drs_provider.errors import RunRefused
 from drs_provider.operators.memory import Memory
 from drs_provider.operators.starting import MustWait, Request, Start
 from drs_provider.recovery.jobs import Ended, read_job
@@ -70,6 +71,45 @@ def test_a_server_that_a_strangers_job_holds_is_waited_for(hook, simulator):
     assert waiting.job_ids == (stranger["jobID"],)
     simulator.advance("20m")
     assert len(a_try(hook, MemoryStore()).run()) == 1
+
+
+def test_a_lost_answer_to_a_job_that_drs_does_not_show_yet_starts_no_second_one(hook, simulator):
+    simulator.clock(speed=1)
+    simulator.fault({"service": "drs", "operation": "StartRecovery", "do": "commit_then_drop", "count": 1})
+    simulator.fault({"service": "drs", "do": "invisible_for", "seconds": "30m"})
+    simulator.fault({"service": "drs", "do": "fail_silently"})  # so that nothing holds the servers any more
+    store = MemoryStore()
+
+    waits = [a_try(hook, store).run(), a_try(hook, store).run()]
+    simulator.advance("40m")
+    jobs = a_try(hook, store).run()
+
+    assert [type(one) for one in waits] == [MustWait, MustWait]
+    assert [(sorted(job["servers"]), job["adopted"]) for job in jobs] == [(list(HELLO), True)]
+    assert len(calls(simulator, "StartRecovery")) == 1
+
+
+def test_an_instance_that_a_stranger_has_just_recovered_is_safe_before_drs_shows_it(hook, simulator):
+    simulator.clock(speed=1)
+    simulator.fault({"service": "drs", "do": "invisible_for", "seconds": "30m"})
+    hook.start_recovery(HELLO[:1], is_drill=False, tags={})
+    simulator.advance("35m")  # the job is shown and has ended, its instance is still to be described
+    assert hook.recovery_instances(source_server_ids=HELLO) == ()
+
+    waiting = a_try(hook, MemoryStore()).run()
+    simulator.advance("30m")
+
+    assert isinstance(waiting, MustWait)
+    with pytest.raises(RunRefused):
+        a_try(hook, MemoryStore()).run()
+    assert len(calls(simulator, "StartRecovery")) == 1
+
+
+def test_two_orchestrators_of_one_run_start_every_server_once(hook, simulator):
+    first, second = (a_try(hook, MemoryStore()).run() for _ in range(2))
+
+    assert [job["job_id"] for job in first] == [job["job_id"] for job in second]
+    assert [job["adopted"] for job in (*first, *second)] == [False, True]
 
 
 def test_many_waiting_tasks_ask_as_often_as_one(hook, simulator, monkeypatch):

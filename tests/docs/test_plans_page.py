@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from drs_provider.dag.steps import TASK_FOR
 from drs_provider.plan.model import EVENTS, ProtectionGroup, RecoveryPlan
 from drs_provider.plan.reading import read_folder
 from drs_provider.plan.steps import Step
@@ -31,16 +32,23 @@ def test_the_blocks_are_found():
 
 
 def test_every_unsupported_part_is_shown_in_the_block_of_those(tmp_path):
-    (tmp_path / "x.yaml").write_text(
-        BLOCKS[-1]
-        .values[1]
-        .replace("\nwaves:", "\nafter: [{kind: wait, name: x, for: 1m}]\nwaves:")
-        .replace("    after:", "    before: [{kind: wait, name: x, for: 1m}]\n    after:")
-    )
+    (tmp_path / "x.yaml").write_text(BLOCKS[-1].values[1])
     said = " ".join(problem.what for problem in read_folder(tmp_path).problems)
     said = said.replace("waves.database.", "waves.*.").replace("servers.s-0123456789abcdef5.", "servers.*.")
 
     assert [row.path for row in UNSUPPORTED if f"{row.path} " not in said] == []
+
+
+def test_the_plan_on_the_page_of_steps_runs(tmp_path):
+    (block,) = re.findall(r"^```yaml\n(.*?)^```$", (PAGE.parent / "steps.md").read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "x.yaml").write_text(block)
+
+    library = read_folder(tmp_path)
+
+    assert library.problems == ()
+    plan = library.plans["shop"].plan
+    kinds = {step.kind for wave in plan.waves for step in (*wave.before, *wave.after)}
+    assert kinds | {step.kind for step in (*plan.before, *plan.after)} == set(TASK_FOR)
 
 
 @pytest.mark.parametrize("model", [ProtectionGroup, RecoveryPlan, *Step.__subclasses__()])

@@ -221,7 +221,7 @@ class DrsHook(AwsGenericHook["DrsClient"]):
             return self._neighbours[service]
 
     def _patient(self, client: Any) -> Any:
-        asks_once = (self.config.retries or {}).get("total_max_attempts") == 1
+        asks_once = (getattr(self.config, "retries", None) or {}).get("total_max_attempts") == 1
         return client if asks_once else self._patience.on(client)
 
     def _client_of(self, service: str) -> Any:

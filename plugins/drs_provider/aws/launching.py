@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from drs_provider.errors import AwsError, Conflict, ServiceUnavailable, Throttled
+from drs_provider.errors import AwsError, Conflict, QuotaExceeded, ServiceUnavailable, Throttled
 from drs_provider.recovery.identity import same_launch
 from drs_provider.recovery.polling import pause_after_refusal
 
@@ -19,6 +19,9 @@ LOOKS_AFTER_A_CRASH = (0.0, 1.0, 2.0, 4.0, 8.0)
 
 MOST_THROTTLES = 12
 """Times that StartRecovery is sent again after being throttled (which has no effect): about five minutes."""
+
+START = "StartRecovery"
+"""The operation that errors of a refused start name; errors of a look for the job name DescribeJobs."""
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +61,8 @@ def start_once(
     """Start the job of this launch; return it and whether it was found rather than started by this call.
 
     An answer that got lost (time-out, reset, 5xx) and a Conflict may both mean that *our* job exists: it is looked for
-    by its tags, several times over a minute. Only if none is ours is the error raised. Throttling has no effect, so
-    the call is sent again, honouring Retry-After.
+    by its tags, several times over a minute. Only if none is ours is the error raised. Other refusals are believed but
+    for one look. Throttling has no effect, so the call is sent again, honouring Retry-After.
 
     :param since: our job cannot be older than this
     """
@@ -83,6 +86,14 @@ def start_once(
                 raise
             log.info("Job %s is ours: adopted", ours["jobID"])
             return ours, True
+        except QuotaExceeded:
+            raise
+        except AwsError as refusal:
+            # DRS's model names few of its codes: one that nobody knows may stand for a job that exists.
+            if ours := _glance(hook, launch, since=since):
+                log.warning("%s; but job %s is ours: adopted", refusal, ours["jobID"])
+                return ours, True
+            raise
         else:
             return job, False
 
@@ -107,6 +118,13 @@ def find_ours(
         # Nothing was seen at the last look: to say "not ours" now would be a guess.
         raise failure
     return None
+
+
+def _glance(hook: Starter, launch: Launch, *, since: datetime) -> Mapping[str, Any] | None:
+    try:
+        return find_ours(hook, launch, since=since, pauses=(0.0,), sleep=lambda _: None)
+    except AwsError:
+        return None  # the refusal itself says more
 
 
 def _looks_after(error: AwsError) -> Sequence[float]:

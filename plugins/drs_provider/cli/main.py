@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from drs_provider import __version__
-from drs_provider.cli import graph, rehearse, run, schema, sweep, validate, verified
+from drs_provider.cli import graph, rehearse, run, schema, sweep, takeover, validate, verified
 from drs_provider.cli.options import UsageError
 from drs_provider.errors import DrsProviderError
 
-COMMANDS = (validate, graph, schema, rehearse, run, sweep, verified)
+COMMANDS = (validate, graph, schema, rehearse, run, takeover, sweep, verified)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -81,7 +81,7 @@ def run(
     control_of: Callable[..., Control] = Control,
 ) -> int:
     """Do it, print what came of it, and give the exit code."""
-    address, login = _address(options, environ), _login(options, environ)
+    address, login = address_of(options, environ), login_of(options, environ)
     with AirflowClient(address, login, transport) as client:
         client.log_in()
         control = control_of(client, say=lambda line: print(line, file=sys.stderr, flush=True))
@@ -92,6 +92,12 @@ def run(
 
 def _action(actions: Any, name: str, text: str) -> ArgumentParser:
     parser: ArgumentParser = actions.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.")
+    add_airflow_options(parser)
+    return parser
+
+
+def add_airflow_options(parser: ArgumentParser) -> None:
+    """Add what every command that asks Airflow has: the form of its answer, where Airflow is, and who asks."""
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     airflow = parser.add_argument_group("Airflow")
     airflow.add_argument("--airflow", metavar="URL", help=f"default: {' or '.join(_URLS)}")
@@ -99,7 +105,6 @@ def _action(actions: Any, name: str, text: str) -> ArgumentParser:
     airflow.add_argument(
         "--password", metavar="TEXT", help="default: DRS_AIRFLOW_PASSWORD, which no process list shows"
     )
-    return parser
 
 
 def _on_run(parser: ArgumentParser) -> ArgumentParser:
@@ -182,7 +187,8 @@ def _as_json(outcome: Outcome) -> str:
     return json.dumps({"said": outcome.said, "run": run}, indent=2)
 
 
-def _address(options: Namespace, environ: Mapping[str, str]) -> str:
+def address_of(options: Namespace, environ: Mapping[str, str]) -> str:
+    """Return the address of Airflow that the options or the environment name."""
     named = [options.airflow, *(environ.get(name) for name in _URLS)]
     address = next((one for one in named if one), None)
     if address is None:
@@ -190,7 +196,8 @@ def _address(options: Namespace, environ: Mapping[str, str]) -> str:
     return str(address)
 
 
-def _login(options: Namespace, environ: Mapping[str, str]) -> Login:
+def login_of(options: Namespace, environ: Mapping[str, str]) -> Login:
+    """Return as whom Airflow is asked, by the options or the environment."""
     user = options.user or environ.get("DRS_AIRFLOW_USER")
     password = options.password or environ.get("DRS_AIRFLOW_PASSWORD")
     token = environ.get("DRS_AIRFLOW_TOKEN")

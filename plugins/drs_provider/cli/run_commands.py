@@ -10,6 +10,7 @@ from typing import Any
 from drs_provider.cli.airflow_client import PREFIX, AirflowClient, AirflowUnreachable, AlreadySo, NotAllowed, NotThere
 from drs_provider.cli.options import UsageError
 from drs_provider.cli.run_reading import (
+    PLAN_STEPS,
     PREFLIGHT,
     PREFLIGHT_TASK,
     REPORT_TASK,
@@ -123,8 +124,10 @@ class Control:
         """Let no further wave start; what runs is watched to its end, then cleaned up and reported."""
         run = self._active(plan, run_id, "cancel")
         order = orders.cancellation(self.client.user, reason)
-        self._give(run, [wave for wave in run.waves if not wave.has_begun], order)
-        # A wave that runs may still launch the next of its boot order, or failed servers again.
+        # What has begun is watched to its end; its steps that have not begun obey like everything else, and so does what
+        # its boot order or failed servers would still launch.
+        waves = [replace(wave, start_tasks=()) if wave.has_begun else wave for wave in run.waves]
+        self._give(run, waves, order, run.own_steps)
         for wave in run.waves:
             if wave.has_begun and wave.state == "running":
                 self.client.keep(PREFIX + plan, run.run_id, f"{wave.name}.{WATCH}", orders.ORDER, order.as_json())
@@ -177,10 +180,11 @@ class Control:
             raise RunRefused(
                 f"{plan} has another run that is not over, {newer.run_id}, and a plan has one run at a time"
             )
-        self._give(run, [wave, *_after(run, wave)], orders.retry(wave.name, self.client.user, reason))
-        watch = f"{wave.name}.{WATCH}"
-        self.client.keep(PREFIX + plan, run.run_id, watch, orders.ORDER, orders.retry(wave.name, None, None).as_json())
-        self.client.clear(PREFIX + plan, run.run_id, wave.start_tasks)
+        order = orders.retry(wave.name, self.client.user, reason)
+        self._give(run, [wave, *_after(run, wave)], order, run.own_steps)
+        if wave.start_tasks:
+            self.client.keep(PREFIX + plan, run.run_id, f"{wave.name}.{WATCH}", orders.ORDER, order.as_json())
+        self.client.clear(PREFIX + plan, run.run_id, (*wave.failed_steps, *wave.start_tasks))
         said = f"wave {wave.name} runs again: servers that are up are kept, the others are launched"
         later = [other.name for other in _after(run, wave)]
         said += f"; then {some(later)}" if later else ""
@@ -279,6 +283,7 @@ class Control:
         return replace(
             read_run(dag, run),
             waves=waves,
+            own_steps=tuple(sorted(task for task in states if task.partition(".")[0] in PLAN_STEPS)),
             questions=read_questions(self.client.questions(dag_id, run_id)) if has_asked else (),
             report=self.client.xcom(dag_id, run_id, REPORT_TASK) if states.get(REPORT_TASK) == "success" else None,
         )
@@ -300,11 +305,11 @@ class Control:
             raise RunRefused(f"cannot {what} {run.run_id} of {plan}: it is over, {run.state}")
         return run
 
-    def _give(self, run: RunNow, waves: Sequence[WaveNow], order: orders.Order) -> None:
-        """Give an order to the tasks that start these waves, and tell it to people in the run's note."""
-        for wave in waves:
-            for task in wave.start_tasks:
-                self.client.keep(PREFIX + run.plan, run.run_id, task, orders.ORDER, order.as_json())
+    def _give(self, run: RunNow, waves: Sequence[WaveNow], order: orders.Order, others: Sequence[str] = ()) -> None:
+        """Give an order to the starts and steps of these waves, and tell it to people in the run's note."""
+        tasks = [task for wave in waves for task in (*wave.start_tasks, *wave.step_tasks)]
+        for task in (*tasks, *others):
+            self.client.keep(PREFIX + run.plan, run.run_id, task, orders.ORDER, order.as_json())
         self._note(run, order.words)
 
     def _note(self, run: RunNow, line: str) -> None:
@@ -355,6 +360,7 @@ def conf_of(options: Namespace) -> dict[str, Any]:
         "exclude_servers": options.exclude_server,
         "point_in_time": options.point_in_time,
         "replace_live_instances": options.replace_live_instances or None,
+        "continue_run": getattr(options, "continue_run", None),
     }
     return {name: value for name, value in asked.items() if value is not None}
 

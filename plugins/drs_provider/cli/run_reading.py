@@ -14,6 +14,10 @@ NOT_BEGUN = frozenset({None, "scheduled", "upstream_failed", "removed", "awaitin
 """States of a task that has not been sent to a worker, or waits for a person."""
 
 START, WATCH, SHOWN = "start_recovery", "recovery_job", "servers"
+_NO_STEPS = (START, WATCH, SHOWN, "delay", "pause", "launch_settings")
+PLAN_STEPS = ("before_waves", "after_waves")
+"""Task groups of the plan's own steps."""
+_NO_WAVES = ("preflight", "finish", *PLAN_STEPS)
 PREFLIGHT_TASK, PREFLIGHT, REPORT_TASK = "preflight.check", "preflight", "finish.report"
 """The tasks of every plan's DAG, and the XCom key of what preflight found."""
 
@@ -33,6 +37,8 @@ class WaveNow:
     failed: int | None = None
     has_begun: bool = False
     start_tasks: tuple[str, ...] = ()
+    step_tasks: tuple[str, ...] = ()
+    failed_steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ class RunNow:
     waves: tuple[WaveNow, ...] = ()
     questions: tuple[Question, ...] = ()
     report: Mapping[str, Any] | None = None
+    own_steps: tuple[str, ...] = ()
 
     @property
     def is_active(self) -> bool:
@@ -102,10 +109,9 @@ def read_run(dag: Mapping[str, Any], run: Mapping[str, Any]) -> RunNow:
 
 
 def wave_names(dag: Mapping[str, Any], tasks: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Give the waves of a plan's DAG, in the plan's order: the groups that have a task that starts a recovery."""
-    groups = dict.fromkeys(
-        str(task["task_id"]).rpartition(".")[0] for task in tasks if _does(str(task["task_id"]), START)
-    )
+    """Give the waves of a plan's DAG, in the plan's order: the groups but for those around the waves."""
+    found = (str(task["task_id"]).rpartition(".")[0] for task in tasks)
+    groups = dict.fromkeys(name for name in found if name and name not in _NO_WAVES)
     ordered = [name for name in _default(dag, "waves") or () if name in groups]
     return (*ordered, *(name for name in groups if name and name not in ordered))
 
@@ -139,6 +145,7 @@ def read_wave(
     mine = [one for one in instances if str(one["task_id"]).startswith(f"{name}.")]
     chain = [one for one in mine if not _does(str(one["task_id"]), SHOWN)]
     starts = {str(one["task_id"]): one["state"] for one in chain if _does(str(one["task_id"]), START)}
+    steps = {str(one["task_id"]): one["state"] for one in chain if not _does(str(one["task_id"]), *_NO_STEPS)}
     state = wave_state({one["state"] for one in chain}, {one["state"] for one in chain if _does(one["task_id"], WATCH)})
     if state == "failed" and order is not None:
         state = "cancelled"
@@ -151,6 +158,8 @@ def read_wave(
         failed=None if results is None else sum(not _is_launched(one) for one in results),
         has_begun=any(state not in NOT_BEGUN for state in starts.values()),
         start_tasks=tuple(sorted(starts)),
+        step_tasks=tuple(sorted(steps)),
+        failed_steps=tuple(sorted(task for task, state in steps.items() if state == "failed")),
     )
 
 
@@ -161,7 +170,8 @@ def wave_state(seen: set[str | None], watch: set[str | None]) -> str:
         ("awaiting_input" in seen, "asks"),
         ("failed" in seen, "failed"),
         ("upstream_failed" in seen, "not_started"),
-        (watch == {"success"}, "done"),
+        (watch == {"success"} and not seen & {None, "scheduled"}, "done"),
+        (not watch and bool(seen) and seen <= {"success", "skipped"}, "done" if "success" in seen else "skipped"),
         (watch == {"skipped"}, "skipped"),
         ("success" in seen, "running"),
     )
@@ -190,9 +200,9 @@ def _default(dag: Mapping[str, Any], param: str) -> Any:
     return found.get("value") if isinstance(found, dict) else found
 
 
-def _does(task_id: str, task: str) -> bool:
+def _does(task_id: str, *tasks: str) -> bool:
     name = task_id.rpartition(".")[2]
-    return name == task or (name.startswith(f"{task}_") and name.removeprefix(f"{task}_").isdigit())
+    return any(name == one or (name.startswith(f"{one}_") and name.removeprefix(f"{one}_").isdigit()) for one in tasks)
 
 
 def _wave_of(task_id: str, waves: Sequence[str]) -> str | None:

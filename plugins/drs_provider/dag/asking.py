@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NoReturn
 
 from airflow.providers.standard.operators.hitl import HITLOperator
@@ -12,11 +13,12 @@ from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from drs_provider.dag.describing import duration
 from drs_provider.dag.preflight import preflight_result
-from drs_provider.dag.requests import approval_text, pause_text
+from drs_provider.dag.requests import Standing, approval_text, pause_text
+from drs_provider.dag.standing import running_for, waves_now
 from drs_provider.dag.waiting import ASKED, WAITED
 from drs_provider.graph.approvals import ANSWER, APPROVE, CONTINUE, REJECT, STOP, Policy, eligible, not_counted
 from drs_provider.operators.connecting import failing_for_good
-from drs_provider.plan.model import Pause
+from drs_provider.plan.model import Notification, Pause, RecoveryPlan
 from drs_provider.recovery.times import instant
 
 _NO = "drs_no"
@@ -40,6 +42,16 @@ class Ask(HITLOperator):
         super().__init__(subject="", options=[agree, refuse], **kwargs)
         self.plan, self.agree, self.refuse, self.people = plan, agree, refuse, tuple(people)
         self.within = self.response_timeout or timedelta(hours=1)
+        self.notify: Sequence[Notification] = ()
+        self.title, self.rto = plan, timedelta(0)
+
+    def know(self, plan: RecoveryPlan) -> None:
+        """Learn from the plan what is said beside the question, and to whom."""
+        self.notify, self.title, self.rto = plan.notify, plan.title or plan.name, plan.rto or timedelta(0)
+
+    def standing(self, context: Context, preflight: Mapping[str, Any]) -> Standing:
+        """Look how far the run has come."""
+        return Standing(tuple(waves_now(context, preflight)), running_for(context), self.rto or None)
 
     def execute(self, context: Context) -> Any:
         """Ask; the task then waits in Airflow's ``awaiting_input`` state and holds no worker.
@@ -57,7 +69,20 @@ class Ask(HITLOperator):
             people = self.question(context, preflight)
         self._assign(people)
         self.response_timeout = self._left(context)
+        if self.notify:
+            # Called when the question is there already: whoever is told can answer at once.
+            self.notifiers = [partial(self._tell, people)]  # type: ignore[list-item]  # anything that can be called
         return super().execute(context)
+
+    def in_short(self) -> tuple[str, str]:
+        """Say in plain text what is asked, and what happens without an answer."""
+        return self.subject, "the task fails"
+
+    def _tell(self, people: Sequence[str], context: Context) -> None:
+        from drs_provider.dag.telling import tell_question
+
+        text, otherwise = self.in_short()
+        tell_question(context, self, people, text=text, otherwise=otherwise)
 
     def question(self, context: Context, preflight: Mapping[str, Any]) -> Sequence[str]:
         """Set ``subject`` and ``body``, and return who may answer; skip the task where nothing has to be asked."""
@@ -161,8 +186,18 @@ class AskApproval(Ask):
             raise AirflowSkipException(f"a {preflight['mode']} that nobody has to approve")
         who = _triggered_by(context)
         self.subject = f"Recover {self.plan}? Approval {self.number} of {self.policy.required}"
-        self.body = approval_text(preflight, self.policy, triggered_by=who, earlier=self._earlier(context))
+        self.body = approval_text(
+            preflight,
+            self.policy,
+            triggered_by=who,
+            earlier=self._earlier(context),
+            standing=self.standing(context, preflight),
+        )
         return [name for name in eligible(self.policy, triggered_by=who) if name not in self._earlier(context)]
+
+    def in_short(self) -> tuple[str, str]:
+        """Say in plain text what is asked, and what happens without an answer."""
+        return self.subject, "nothing is launched"
 
     def objection(self, context: Context, who: str | None) -> str | None:
         """Four eyes, one of the list, and nobody twice."""
@@ -193,7 +228,7 @@ class AskApproval(Ask):
 class AskBeforeWave(Ask):
     """The pause before a wave: ask whether to go on."""
 
-    def __init__(self, *, plan: str, wave: str, pause: Pause, **kwargs: Any) -> None:
+    def __init__(self, *, plan: str, wave: str, pause: Pause, steps_only: bool = False, **kwargs: Any) -> None:
         super().__init__(
             plan=plan,
             agree=CONTINUE,
@@ -203,14 +238,18 @@ class AskBeforeWave(Ask):
             defaults=CONTINUE if pause.on_timeout == "continue" else None,
             **kwargs,
         )
-        self.wave, self.pause = wave, pause
+        self.wave, self.pause, self.steps_only = wave, pause, steps_only
 
     def question(self, context: Context, preflight: Mapping[str, Any]) -> Sequence[str]:
         """Ask what the plan asks, and say what comes next."""
-        launched = skip_where_nothing_starts(preflight, self.wave)
+        skip_where_nothing_starts(preflight, self.wave, steps_only=self.steps_only)
         self.subject = f"Go on with wave {self.wave} of {self.plan}?"
-        self.body = pause_text(self.pause, preflight, self.wave, servers=launched)
+        self.body = pause_text(self.pause, preflight, self.wave, standing=self.standing(context, preflight))
         return self.people
+
+    def in_short(self) -> tuple[str, str]:
+        """Say in plain text what is asked, and what happens without an answer."""
+        return self.pause.message, "the run goes on" if self.pause.on_timeout == "continue" else "the run fails"
 
     def objection(self, context: Context, who: str | None) -> str | None:
         """Only those who are asked count."""
@@ -236,16 +275,16 @@ class WaitBeforeWave(BaseOperator):
     ui_color = COLOURS["ui_color"]
     ui_fgcolor = COLOURS["ui_fgcolor"]
 
-    def __init__(self, *, plan: str, wave: str, delay: timedelta, **kwargs: Any) -> None:
+    def __init__(self, *, plan: str, wave: str, delay: timedelta, steps_only: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.plan, self.wave, self.delay = plan, wave, delay
+        self.plan, self.wave, self.delay, self.steps_only = plan, wave, delay, steps_only
 
     def execute(self, context: Context) -> NoReturn:
         """Wait from now on; skip where the wave launches nothing."""
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
         with failing_for_good():
-            skip_where_nothing_starts(preflight_result(context, self.plan), self.wave)
+            skip_where_nothing_starts(preflight_result(context, self.plan), self.wave, steps_only=self.steps_only)
         now = datetime.now(UTC)
         context["ti"].xcom_push(key=WAITED, value={"at": now.isoformat(), "until": (now + self.delay).isoformat()})
         self.log.info("wave %s starts in %s", self.wave, duration(self.delay))
@@ -255,11 +294,11 @@ class WaitBeforeWave(BaseOperator):
         """End the wait."""
 
 
-def skip_where_nothing_starts(preflight: Mapping[str, Any], wave: str) -> int:
-    """Return how many servers a wave launches; skip what stands before a wave that launches none."""
+def skip_where_nothing_starts(preflight: Mapping[str, Any], wave: str, *, steps_only: bool = False) -> int:
+    """Return how many servers a wave launches; skip what stands before a wave that launches none and should."""
     found = preflight["waves"][wave]
     servers = sum(len(part["servers"]) for part in found["targets"])
-    if not found["selected"] or not servers:
+    if not found["selected"] or not (servers or steps_only):
         raise AirflowSkipException(f"wave {wave} launches nothing in this run")
     return servers
 

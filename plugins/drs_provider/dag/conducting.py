@@ -69,11 +69,12 @@ class WatchWave(DrsRecoveryJobSensor):
         start_task_ids: Sequence[str],
         digest: str = "",
         retries_of_failed: int = 0,
+        networks: Mapping[str, int] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(jobs=(), **kwargs)
         self.plan, self.wave, self.start_task_ids = plan, wave, tuple(start_task_ids)
-        self.digest, self.retries_of_failed = digest, retries_of_failed
+        self.digest, self.retries_of_failed, self.networks = digest, retries_of_failed, dict(networks or {})
         self.preflight: Mapping[str, Any] = {}
         self._by_id: dict[str, Mapping[str, Any]] = {}
 
@@ -145,7 +146,7 @@ class WatchWave(DrsRecoveryJobSensor):
                 for one in dict.fromkeys(server for job in launched["jobs"] for server in job["servers"])
             }
             jobs = [job["job_id"] for job in launched["jobs"]]
-            here, errors = look_after(self._hook_of(launched), self.adjusted(context, wanted), jobs)
+            here, errors = look_after(self._hook_of(launched), self.adjusted(context, wanted, launched), jobs)
             for one in here.values():
                 if error := errors.get(str(one["instance_id"])):
                     one["not_protected"] = str(error)
@@ -270,7 +271,7 @@ class WatchWave(DrsRecoveryJobSensor):
         }
         apply_all(
             hook,
-            self.adjusted(context, changed),
+            self.adjusted(context, changed, launched),
             is_temporary=is_drill(self.preflight["mode"]),
             marks=settings_marks(launched.get("tags") or {}, run=context["dag_run"]),
         )
@@ -298,11 +299,14 @@ class WatchWave(DrsRecoveryJobSensor):
         store.set(_FOLLOWED, list(followed.values()), retention=NEVER_EXPIRE)
         return None
 
-    def adjusted(self, context: Context, settings: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
-        """Return settings of a relaunch as they are applied in this run; a drill's stay inside its network."""
+    def adjusted(
+        self, context: Context, settings: Mapping[str, Mapping[str, Any]], launched: Mapping[str, Any]
+    ) -> Mapping[str, Mapping[str, Any]]:
+        """Return settings as they are applied in this run; a drill's stay inside its network."""
         from drs_provider.dag.launch_settings import in_this_run
 
-        return in_this_run(context, self.plan, settings, {one["server_id"]: one for one in self.servers})
+        number = self.networks.get(self._target_name(launched), 0)
+        return in_this_run(context, settings, self._by_id, mode=self.preflight["mode"], network=number)
 
     def _all_tries(self, context: Context) -> dict[str, list[dict[str, Any]]]:
         kept: Any = context["task_state_store"].get(TRIES) or {}

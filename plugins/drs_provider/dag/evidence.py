@@ -11,12 +11,16 @@ from drs_provider.dag.conducting import INSTANCES, LATER, LAUNCH, TRIES
 from drs_provider.dag.describing import duration
 from drs_provider.dag.drill_evidence import drill_facts
 from drs_provider.dag.launch_settings import APPLY
+from drs_provider.dag.network_evidence import networks_of
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.remembering import ERROR
+from drs_provider.dag.step_evidence import broken_above, order_of, plan_steps, wave_steps, with_steps
+from drs_provider.dag.told import is_teller, notifications_of
 from drs_provider.dag.waiting import ended_by_a_person, waits_of
 from drs_provider.dag.waves import DELAY, PAUSE
 from drs_provider.dag.yielding import SUPERSEDED
 from drs_provider.graph.orders import ORDER
+from drs_provider.operators.drill_network import REMOVED
 from drs_provider.plan.dependencies import wave_dependencies
 from drs_provider.plan.model import Wave
 from drs_provider.plan.reading import RunnablePlan
@@ -44,10 +48,13 @@ def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
             "preflight": preflight and {key: preflight[key] for key in kept},
             "waves": [_wave(left, wave, depends_on[wave.name], preflight) for wave in plan.waves],
             "cleanup": _cleanup(left, preflight),
+            "networks": networks_of(left.of, left.states, plan, context["params"]["mode"]),
             "errors": left.errors(),
             "waits": waits,
             "drill": drill_facts(left, [wave.name for wave in plan.waves], preflight),
-            "cancelled": ended_by_a_person(waits) or _cancelled(left, plan.waves),
+            "steps": plan_steps(left, plan),
+            "notifications": notifications_of(left.of, left.states) if plan.notify else (),
+            "cancelled": ended_by_a_person(waits) or _cancelled(left, plan.waves) or order_of(left, plan),
             "finished_at": datetime.now(UTC),
         }
     )
@@ -77,7 +84,11 @@ class Left:
 
     def errors(self) -> list[dict[str, str]]:
         """The last words of every failed task, but for those that only show a server."""
-        failed = [task for task, state in self.states.items() if state == "failed" and ".servers" not in task]
+        failed = [
+            task
+            for task, state in self.states.items()
+            if state == "failed" and ".servers" not in task and not is_teller(task)
+        ]
         found = ((task, self.of(task, ERROR)) for task in sorted(failed))
         return [{"task": task, "message": message} for task, message in found if isinstance(message, str)]
 
@@ -122,8 +133,9 @@ def _wave(
     verdict = left.of(watch) or {}
     ended = {job["job_id"]: job for job in verdict.get("jobs") or left.of(watch, "jobs") or ()}
     results = {server["server_id"]: server for server in left.of(watch, "servers") or ()}
-    state, reason = _state(left, wave, depends_on, verdict)
     launched_how = _how(left, wave.name)
+    steps = wave_steps(left, wave)
+    state, reason = with_steps(*_state(left, wave, depends_on, verdict), steps=steps, steps_only=not wave.groups)
     points = {server: point for launch in launches for server, point in (launch.get("points") or {}).items()}
     return {
         "name": wave.name,
@@ -133,6 +145,7 @@ def _wave(
         "timeout": duration(wave.timeout),
         "state": state,
         "state_reason": reason,
+        "steps": steps,
         "jobs": [
             {
                 "job_id": job["job_id"],
@@ -213,15 +226,9 @@ def _state(left: Left, wave: Wave, depends_on: tuple[str, ...], verdict: Mapping
         taken = any(left.of(task, SUPERSEDED) for task in tasks[:-1])
         return "not_started" if words and (taken or words == order) else "failed", words
     if "upstream_failed" in states:
-        broken = [name for name in depends_on if left.state(f"{name}.recovery_job") in _FAILED]
-        gate = next(
-            (
-                said
-                for name in (DELAY, PAUSE, *_names(left, wave.name))
-                if (said := left.of(f"{wave.name}.{name}", ERROR))
-            ),
-            None,
-        )
+        broken = broken_above(left, depends_on)
+        gates = (f"{wave.name}.{name}" for name in (DELAY, PAUSE, *_names(left, wave.name)))
+        gate = next((said for task in gates if (said := left.of(task, ERROR))), None)
         return "not_started", gate or f"it waits for {' and '.join(broken) or 'preflight'}"
     if all(state == "skipped" for state in states):
         return "skipped", order or "not chosen for this run, or none of its servers was left"
@@ -241,8 +248,9 @@ def _cleanup(left: Left, preflight: Mapping[str, Any] | None) -> dict[str, Any]:
         for part in wave["targets"]
         for server in part["servers"]
     }
-    tasks = sorted(task for task in left.states if task.startswith("finish.clean_up"))
+    tasks = sorted(task for task in left.states if task.startswith(("finish.clean_up", "finish.remove_network")))
     results = [result for task in tasks if (result := left.of(task) or left.of(task, "cleaned"))]
+    results += [{"terminated": (), **result} for task in tasks if (result := left.of(task, REMOVED))]
     terminated = [
         {
             **instance,
@@ -250,7 +258,7 @@ def _cleanup(left: Left, preflight: Mapping[str, Any] | None) -> dict[str, Any]:
             "region": names.get(instance["source_server_id"], {}).get("region"),
         }
         for result in results
-        for instance in result["terminated"]
+        for instance in result.get("terminated", ())
     ]
     remaining = {instance: why for result in results for instance, why in result["left"].items()}
     states = [left.state(task) for task in tasks]

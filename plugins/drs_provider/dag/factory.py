@@ -1,7 +1,7 @@
 """One DAG from one plan. Reads no file but the plans, asks no network, and gives the same DAG every time."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,16 @@ from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, TaskGroup, get_
 from airflow.sdk.definitions.param import ParamsDict
 
 from drs_provider.dag.describing import documentation
+from drs_provider.dag.drill_network import prepare_tasks
 from drs_provider.dag.finish import finish_group
 from drs_provider.dag.form import trigger_form
 from drs_provider.dag.importing import report_problems
 from drs_provider.dag.launch_settings import ApplyWaveSettings
 from drs_provider.dag.marking import TAG_INSTANCES
+from drs_provider.dag.plan_dag import PlanDag
 from drs_provider.dag.preflight import CheckPlan
 from drs_provider.dag.remembering import remember_failure
+from drs_provider.dag.steps import plan_steps
 from drs_provider.dag.sweeper import build_sweeper
 from drs_provider.dag.waves import wave_group
 from drs_provider.graph.approvals import policy_of
@@ -61,7 +64,7 @@ def dags_of_folder(folder: Path, *, dag_file: Path) -> Iterator[DAG]:
 def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
     """Build the DAG of a plan: preflight, a task group per wave in dependency order, finish."""
     plan = runnable.plan
-    dag = DAG(
+    dag = PlanDag(
         dag_id=f"{PREFIX}{plan.name}",
         dag_display_name=plan.title or plan.name,
         description=plan.description or None,
@@ -83,6 +86,17 @@ def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
     )
     with dag:
         _wire(dag, runnable, folder)
+    for task in dag.tasks:
+        if know := getattr(task, "know", None):  # a question: what it says depends on the whole plan
+            know(plan)
+    if plan.notify:
+        from drs_provider.dag.telling import add_notifications
+
+        add_notifications(dag, runnable)
+    if plan.rto:
+        from drs_provider.dag.deadline import deadline_alerts
+
+        dag.deadline = deadline_alerts(plan)
     # Only now: Airflow copies the form that a DAG has into every task that is added to it, two thirds of its size.
     dag.params = ParamsDict(trigger_form(plan))
     return dag
@@ -90,28 +104,38 @@ def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
 
 def _wire(dag: DAG, runnable: RunnablePlan, folder: Path) -> None:
     plan = runnable.plan
-    passed, approval_ids = _preflight_group(runnable, folder)
+    passed, approval_ids, networks = _preflight_group(runnable, folder)
     depends_on = wave_dependencies(plan)
+    opening = plan_steps(runnable, "before", approval_task_ids=approval_ids)
     waves = {wave.name: wave_group(runnable, wave, depends_on[wave.name], approval_ids) for wave in plan.waves}
+    closing = plan_steps(runnable, "after", approval_task_ids=approval_ids)
     starts = [start for wave in waves.values() for start in wave.starts]
     settings_in = {task.target for wave in waves.values() for task in wave.ahead if isinstance(task, ApplyWaveSettings)}
     cleanups, _ = finish_group(runnable, starts, settings_in)
+    if opening:
+        passed >> opening[0]
     for name, wave in waves.items():
         before: list[Any] = [waves[other].last for other in depends_on[name]]
         for first in wave.firsts:
-            (before or [passed]) >> first
+            (before or [*(opening[-1:] or [passed]), *networks]) >> first
         for task in wave.ahead:
-            passed >> task
-        # Every wave, also one that others wait for: where a later one is marked by hand, the clean-up would otherwise
+            [passed, *networks] >> task
+        if closing:
+            wave.last >> closing[0]
+        # Every wave, also one that others wait for: where a later task is marked by hand, the clean-up would otherwise
         # start beside waves that still run. So would it beside the other starts of a wave whose first start fails.
-        for task in (wave.last, *wave.ahead, *(wave.starts if len(wave.starts) > 1 else ())):
+        for task in (*wave.ahead, *(wave.chain[:-1] if wave.is_long else ()), wave.last):
             task >> cleanups
         if tags := dag.task_dict.get(f"{name}.{TAG_INSTANCES}"):
             tags >> cleanups
+    for task in (*opening, *closing):
+        task >> cleanups
 
 
-def _preflight_group(runnable: RunnablePlan, folder: Path) -> tuple[BaseOperator, tuple[str, ...]]:
-    """Build the group before the waves; return the task that ends it, and the ids of its approvals."""
+def _preflight_group(
+    runnable: RunnablePlan, folder: Path
+) -> tuple[BaseOperator, tuple[str, ...], Sequence[BaseOperator]]:
+    """Build the group before the waves; return the task that ends it, the ids of its approvals, and what a drill adds."""
     plan = runnable.plan
     policy = policy_of(plan.recovery)
     numbers = range(1, policy.required + 1) if policy else ()
@@ -119,13 +143,16 @@ def _preflight_group(runnable: RunnablePlan, folder: Path) -> tuple[BaseOperator
     ids = tuple(f"preflight.{name}" for name in names)
     last: BaseOperator
     with TaskGroup("preflight", group_display_name="Preflight", tooltip="Nothing is launched before this has passed"):
+        networks = prepare_tasks(runnable)
         last = CheckPlan(
             task_id="check",
             task_display_name="Check",
             runnable=runnable,
             plans_folder=folder,
             approval_task_ids=ids,
+            drill_task_ids=[task.task_id for task in networks],
         )
+        last >> networks
         if policy is not None:
             from drs_provider.dag.asking import AskApproval
 
@@ -140,7 +167,7 @@ def _preflight_group(runnable: RunnablePlan, folder: Path) -> tuple[BaseOperator
                 )
                 last >> ask
                 last = ask
-    return last, ids
+    return last, ids, networks
 
 
 def _schedule(plan: RecoveryPlan) -> CronTriggerTimetable | None:

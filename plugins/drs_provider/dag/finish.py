@@ -9,6 +9,7 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from drs_provider.dag.conducting import LAUNCH
+from drs_provider.dag.drill_network import remove_tasks
 from drs_provider.dag.evidence import collect
 from drs_provider.dag.launch_settings import RESTORE, RestoreSettings
 from drs_provider.dag.marking import jobs_of_run
@@ -18,6 +19,7 @@ from drs_provider.graph.request import is_drill
 from drs_provider.graph.roster import Target, targets_of
 from drs_provider.operators.cleanup import DrsTerminateRecoveryInstancesOperator
 from drs_provider.plan.reading import RunnablePlan
+from drs_provider.recovery.takeover import LOOK_BACK
 from drs_provider.reporting.location import reports_location
 
 GOOD = ("passed", "completed", "completed_with_exceptions")
@@ -48,7 +50,9 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
             if launch and launch["aws_conn_id"] == self.target.aws_conn_id and launch["region"] == self.hook.region
             for job in launch["jobs"]
         }
-        tagged = {job["jobID"] for job in jobs_of_run(self.hook, context)}
+        continued = context["params"].get("continue_run")
+        more = {"also": (continued,), "look_back": LOOK_BACK} if continued else {}
+        tagged = {job["jobID"] for job in jobs_of_run(self.hook, context, **more)}
         self.job_ids = sorted(known | tagged)
         preflight = context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PREFLIGHT)
         if self.job_ids and preflight and (words := look_for_recovery(context, preflight, self.hook)):
@@ -124,6 +128,7 @@ def finish_group(
                     retries=3,
                 ).as_teardown()
             )
+        networks = remove_tasks(runnable)
         report = WriteReport(task_id="report", task_display_name="Report", runnable=runnable).as_teardown()
         verdict = SayVerdict(
             task_id="verdict",
@@ -135,6 +140,7 @@ def finish_group(
         for keep in kept:
             keep >> cleanups
         cleanups >> report >> verdict
+        restores: list[BaseOperator] = []
         for number, target in enumerate(targets, start=1):
             if target in settings_in:
                 restore = RestoreSettings(
@@ -144,6 +150,9 @@ def finish_group(
                     retries=3,
                 ).as_teardown()
                 cleanups[number - 1] >> restore >> report
+                restores.append(restore)
+        for network in networks:
+            (restores or cleanups) >> network >> report
     return [*kept, *cleanups], verdict
 
 

@@ -77,4 +77,14 @@ def trigger_form(plan: RecoveryPlan) -> dict[str, Param]:
                 "Servers that hold a live recovered instance are refused unless this is on."
             ),
         ),
+        "continue_run": Param(
+            None,
+            type=["null", "string"],
+            title="Continue a run",
+            section=_CARE,
+            description_md=(
+                "Key of a run that another Airflow began, as `drs takeover` shows it: what it launched is kept, its "
+                "running jobs are adopted, the rest is launched."
+            ),
+        ),
     }

@@ -8,12 +8,14 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider.dag.agreeing import ensure_people_agreed
+from drs_provider.dag.drill_network import network_of
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK, preflight_result
 from drs_provider.errors import PlanChanged, RunRefused
 from drs_provider.graph.approvals import Policy
 from drs_provider.graph.request import is_drill
 from drs_provider.graph.roster import Target
 from drs_provider.operators.settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
+from drs_provider.recovery.drill_network import in_drill_network, part_of
 
 if TYPE_CHECKING:
     from drs_provider.aws.launch_settings import LaunchSettingsHook
@@ -26,14 +28,36 @@ IN_FORCE = "in_force"
 
 
 def in_this_run(
-    context: Context, plan: str, settings: Mapping[str, Mapping[str, Any]], servers: Mapping[str, Mapping[str, Any]]
+    context: Context,
+    settings: Mapping[str, Mapping[str, Any]],
+    servers: Mapping[str, Mapping[str, Any]],
+    *,
+    mode: str,
+    network: int,
 ) -> dict[str, dict[str, Any]]:
-    """Return settings as this run applies them: what is no state of a server left out.
+    """Return settings as this run applies them: those of a drill with a network of its own put every server into it.
 
     :param settings: effective settings by server id
     :param servers: the servers as preflight left them, by id
+    :param network: number of the account's and Region's drill network in the plan, from 1; 0: drills share production's
+    :raises RunRefused: the network is not there, or is not proven
     """
-    return {one: dict(wanted) for one, wanted in settings.items()}
+    wanted = {one: dict(values) for one, values in settings.items()}
+    if not network or not is_drill(mode):
+        return wanted
+    prepared = network_of(context, network)
+    return {
+        one: {**values, **_in_network(values, servers[one]["placement"], prepared)} for one, values in wanted.items()
+    }
+
+
+def _in_network(wanted: Mapping[str, Any], placement: Mapping[str, Any], network: Mapping[str, Any]) -> dict[str, Any]:
+    """Put a server into the drill network; a fallback's subnet that the network has no copy of stays the first one."""
+    here = part_of(placement, network)
+    asked = wanted.get("subnet_id")
+    place = {**placement, "subnet_id": asked} if asked in here["subnets"] else placement
+    address = wanted.get("private_ip") or placement.get("private_ip")
+    return in_drill_network(place, {**wanted, "private_ip": address}, network)
 
 
 class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
@@ -53,11 +77,13 @@ class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
         target: Target,
         policy: Policy | None,
         approval_task_ids: Sequence[str],
+        network: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(settings={}, aws_conn_id=target.aws_conn_id, region_name=target.region or None, **kwargs)
         self.plan, self.digest, self.wave, self.target = plan, digest, wave, target
         self.policy, self.approval_task_ids = policy, tuple(approval_task_ids)
+        self.network = network
 
     def prepare(self, context: Context) -> None:
         """Take mode and settings from preflight, on every leg of the task."""
@@ -70,7 +96,7 @@ class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
         ensure_people_agreed(context, preflight, self.policy, self.approval_task_ids)
         self.is_temporary = is_drill(preflight["mode"])
         wanted = {server_id: one.get("settings") or {} for server_id, one in servers.items()}
-        self.settings = in_this_run(context, self.plan, wanted, servers)
+        self.settings = in_this_run(context, wanted, servers, mode=preflight["mode"], network=self.network)
 
     def go_on(self, context: Context, *, waiting_since: datetime | None) -> dict[str, list[dict[str, Any]]]:
         """Apply, then leave what is in force: the wave's start holds it against EC2 right before it launches."""

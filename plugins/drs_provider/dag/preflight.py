@@ -61,18 +61,25 @@ class CheckPlan(BaseOperator):
     Everything is looked at before anything is said, and everything is said at once. The result lies in XCom under
     ``preflight``: mode, plan digest, findings, quotas, and the servers of every wave per account and Region, those
     that are pinned with their recovery point. Where nobody has to approve, it skips the approvals itself: a drill does
-    not wait for tasks that have nothing to ask.
+    not wait for tasks that have nothing to ask, nor a recovery for those that only a drill needs.
     """
 
     ui_color = "#d9ead3"
     ui_fgcolor = "#1d3317"
 
     def __init__(
-        self, *, runnable: RunnablePlan, plans_folder: Path, approval_task_ids: Sequence[str] = (), **kwargs: Any
+        self,
+        *,
+        runnable: RunnablePlan,
+        plans_folder: Path,
+        approval_task_ids: Sequence[str] = (),
+        drill_task_ids: Sequence[str] = (),
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.runnable, self.plans_folder = runnable, plans_folder
         self.approval_task_ids = tuple(approval_task_ids)
+        self.drill_task_ids = tuple(drill_task_ids)
 
     def execute(self, context: Context) -> None:
         """Leave the result in XCom, then refuse the run if anything speaks against it."""
@@ -101,8 +108,10 @@ class CheckPlan(BaseOperator):
             self.log.info("%s", line)
         if survey.refusals:
             raise AirflowFailException(str(PreflightRefused(plan.name, survey.refusals)))
-        if self.approval_task_ids and not survey.needs_approval:
-            raise DownstreamTasksSkipped(tasks=list(self.approval_task_ids))
+        idle = [] if survey.needs_approval else list(self.approval_task_ids)
+        idle += [] if request.mode == DRILL else list(self.drill_task_ids)
+        if idle:
+            raise DownstreamTasksSkipped(tasks=idle)
 
     def _other_groups(self) -> tuple[ProtectionGroup, ...]:
         groups = read_folder(self.plans_folder).groups
@@ -140,6 +149,7 @@ class Survey:
         self.problems: list[str] = []
         self.roster = Roster({}, (), ())
         self.quotas: dict[str, Any] = {}
+        self.continued: list[Mapping[str, Any]] = []
 
     def take(self, hook_of: Callable[[Target], "LaunchSettingsHook"]) -> "Survey":
         """Ask every account and Region of the plan; ``hook_of`` gives the hook of one."""
@@ -156,6 +166,7 @@ class Survey:
             for target, servers in found.items():
                 self._check_target(target, servers, hook_of(target))
         self._check_drill()
+        self.problems += self._wrongly_continued()
         policy = policy_of(self.runnable.plan.recovery)
         if self.needs_approval and policy and (problem := too_few(policy, triggered_by=self.triggered_by)):
             self.problems.append(problem)
@@ -163,16 +174,21 @@ class Survey:
 
     def _check_target(self, target: Target, found: Sequence[Mapping[str, Any]], hook: "LaunchSettingsHook") -> None:
         from drs_provider.recovery.readiness import assess
+        from drs_provider.recovery.takeover import LOOK_BACK, jobs_of
 
         here = [server for server in self.roster.servers if server.target == target]
         described = {str(server["sourceServerID"]): server for server in found}
         known = [server.server_id for server in here if server.known]
         self.quotas[str(target)] = asdict(hook.quotas())
-        jobs = hook.jobs_since(self.now - _LONGEST_JOB)
-        busy = busy_servers(jobs)
+        key = self.request.continue_run
+        jobs = hook.jobs_since(self.now - (LOOK_BACK if key else _LONGEST_JOB))
+        continued = {job["jobID"]: job for job in (jobs_of(jobs, key) if key else ())}
+        self.continued += continued.values()
+        busy = busy_servers(job for job in jobs if job["jobID"] not in continued)
         live: dict[str, list[Mapping[str, Any]]] = {}
         for instance in hook.recovery_instances(source_server_ids=known) if known else ():
-            live.setdefault(instance["sourceServerID"], []).append(instance)
+            if instance.get("jobID") not in continued:  # the instances of a run that is continued stay
+                live.setdefault(instance["sourceServerID"], []).append(instance)
         self._check_rivals(hook, jobs, [one for some in live.values() for one in some], here)
         newest = newest_points(hook, known, self.request.as_of)
         for server in here:
@@ -224,6 +240,15 @@ class Survey:
                 self.fingerprints[one.server_id], self.machines[one.server_id] = fingerprint(one), machine(one)
             self.placements[target, one.server_id] = placement(one.candidate, found.around)
 
+    def _wrongly_continued(self) -> Iterable[str]:
+        from drs_provider.recovery.takeover import mode_of
+
+        key, plan = self.request.continue_run, self.runnable.plan.name
+        if key and not self.continued and not self.problems:
+            yield f"continue_run: no job of a run with the key {key} is in the cloud; see drs takeover {plan}"
+        for mode in {mode_of(job) for job in self.continued} - {self.request.mode}:
+            yield f"continue_run: run {key} is a {mode} and cannot go on as a {self.request.mode}"
+
     def _check_drill(self) -> None:
         """Estimate what a drill costs; tell a recovery which drill has proven its plan, or why none has."""
         from drs_provider.recovery.costs import PricesUnreadable
@@ -258,7 +283,9 @@ class Survey:
         from drs_provider.recovery.rivals import refusal, warning
 
         names = {server.server_id: server.hostname for server in here}
-        for rival in find_rivals(hook, jobs, instances, servers=names, run=self.run, now=self.now):
+        for rival in find_rivals(
+            hook, jobs, instances, servers=names, run=self.run, now=self.now, also=[self.request.continue_run or ""]
+        ):
             if self.request.mode == DRILL or not rival.is_drill:
                 self.problems.append(refusal(rival, names))
                 continue
@@ -334,6 +361,7 @@ class Survey:
             "reason": self.request.reason,
             "point_in_time": self.request.point_in_time,
             "replace_live_instances": self.request.replace_live_instances,
+            "continue_run": self.request.continue_run,
             "checked_at": self.now.isoformat(),
             "quotas": self.quotas,
             "skew_seconds": skew(self.points.values()).total_seconds() if self.points else None,
@@ -375,6 +403,7 @@ def find_rivals(
     servers: Collection[str],
     run: tuple[str, str],
     now: datetime,
+    also: Sequence[str] = (),
 ) -> "tuple[Rival, ...]":
     """Find other runs that hold these servers; what older jobs launched, and other waves of the plan, is asked for."""
     from drs_provider.recovery.identity import PLAN, run_key
@@ -389,7 +418,7 @@ def find_rivals(
     return rivals_of(
         [*jobs, *(hook.jobs(older) if older else ())],
         everything,
-        own_run=run_key(dag_id, run_id),
+        own_runs={run_key(dag_id, run_id), *also},
         own_plan=dag_id,
         servers=servers,
         now=now,

@@ -1,20 +1,52 @@
 """The text of what people are asked: what will be launched, and what speaks against it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from drs_provider.dag.describing import duration, escaped, shortened
 from drs_provider.graph.approvals import Policy
+from drs_provider.notify.wave_now import WaveNow
 from drs_provider.plan.model import Pause
 from drs_provider.recovery.points import in_words
 from drs_provider.recovery.times import instant
+from drs_provider.reporting import words
 
 _MOST = 30
 """Warnings that stand in full; preflight's log has all."""
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How far a run has come while somebody is asked.
+
+    :ivar waves: the chosen waves of the run, in the order of the plan.
+    :ivar taken: since the run began.
+    :ivar rto: what the plan promises; None: nothing.
+    """
+
+    waves: tuple[WaveNow, ...]
+    taken: timedelta
+    rto: timedelta | None = None
+
+    def in_words(self) -> str:
+        """Set the time that has passed against the RTO."""
+        taken = f"The run has taken {words.duration(self.taken.total_seconds())}"
+        if self.rto is None:
+            return f"{taken}; the plan has no RTO."
+        if self.taken > self.rto:
+            return f"**{taken}: its RTO of {duration(self.rto)} is missed.**"
+        return f"{taken} of its RTO of {duration(self.rto)}."
+
+
 def approval_text(
-    preflight: Mapping[str, Any], policy: Policy, *, triggered_by: str | None, earlier: Sequence[str]
+    preflight: Mapping[str, Any],
+    policy: Policy,
+    *,
+    triggered_by: str | None,
+    earlier: Sequence[str],
+    standing: Standing,
 ) -> str:
     """Say in Markdown what an approval launches, from which data, and what preflight warns of."""
     who = escaped(triggered_by or "somebody whom Airflow does not name")
@@ -30,6 +62,8 @@ def approval_text(
         *_data(preflight),
         *_warnings(preflight),
         "",
+        standing.in_words(),
+        "",
         f"{policy.required} must agree, of: {escaped(', '.join(policy.approvers) or 'anyone')}."
         + (" Who triggered the run does not count." if policy.four_eyes else "")
         + (f" Approved so far: {escaped(', '.join(earlier))}." if earlier else "")
@@ -38,20 +72,37 @@ def approval_text(
     return "\n".join(lines)
 
 
-def pause_text(pause: Pause, preflight: Mapping[str, Any], wave: str, *, servers: int) -> str:
-    """Say in Markdown what the plan asks, what comes next, and what happens without an answer."""
+def pause_text(pause: Pause, preflight: Mapping[str, Any], wave: str, *, standing: Standing) -> str:
+    """Say in Markdown what the plan asks, how far the run is, what comes next, and what happens without an answer."""
     then = "the run goes on" if pause.on_timeout == "continue" else "the run fails"
-    count = f"{servers} server{'s'[: servers != 1]}"
+    names = [one["hostname"] for part in preflight["waves"][wave]["targets"] for one in part["servers"]]
+    count = f"{len(names)} server{'s'[: len(names) != 1]}: {escaped(shortened(tuple(names)))}"
+    does = f"launches wave {wave} of this {preflight['mode']}, {count}"
+    if not names:
+        does = f"runs the steps of wave {wave} of this {preflight['mode']}"
     return "\n".join(
         [
             f"**{escaped(pause.message)}**",
             "",
-            f"*Continue* launches wave {wave} of this {preflight['mode']}, {count}.",
+            f"*Continue* {does}.",
             "*Stop* launches neither this wave nor those after it; what is up is left to the run's own clean-up.",
+            "",
+            "| wave | state | servers up | failed |",
+            "|---|---|---|---|",
+            *(_standing(one, is_next=one.name == wave) for one in standing.waves),
+            "",
+            standing.in_words(),
             "",
             f"Asked: {escaped(', '.join(pause.approvers))}. Without an answer within {duration(pause.timeout)} {then}.",
         ]
     )
+
+
+def _standing(wave: WaveNow, *, is_next: bool) -> str:
+    state = "**next**" if is_next else wave.state
+    if wave.launched is None:
+        return f"| {wave.name} | {state} | of {wave.servers} | |"
+    return f"| {wave.name} | {state} | {wave.launched} of {wave.servers} | {wave.failed} |"
 
 
 def _waves(preflight: Mapping[str, Any]) -> list[str]:

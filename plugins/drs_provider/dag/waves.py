@@ -1,5 +1,6 @@
 """A wave as a task group: start its jobs, watch them, show every server."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,15 +14,13 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from drs_provider.dag.agreeing import ensure_people_agreed
 from drs_provider.dag.conducting import LAUNCH, WatchWave
 from drs_provider.dag.describing import shortened, tooltip
-from drs_provider.dag.launch_settings import (
-    APPLY,
-    ApplyWaveSettings,
-    ensure_in_force,
-    in_this_run,
-)
+from drs_provider.dag.drill_network import ensure_still_isolated, has_network, network_of
+from drs_provider.dag.launch_settings import APPLY, ApplyWaveSettings, ensure_in_force, in_this_run
 from drs_provider.dag.marking import TAG_INSTANCES, TagInstances
 from drs_provider.dag.pinning import POINTS, Pinning
 from drs_provider.dag.preflight import preflight_result
+from drs_provider.dag.step_tasks.place import AskedBefore, ensure_steps_approved
+from drs_provider.dag.steps import asked_before, wave_steps
 from drs_provider.dag.yielding import ensure_not_taken_over
 from drs_provider.errors import PlanChanged
 from drs_provider.graph.approvals import ANSWER, Policy, ensure_answered, policy_of
@@ -54,6 +53,7 @@ class StartWave(DrsStartRecoveryOperator):
     """
 
     template_fields: Sequence[str] = ()  # nothing to render: everything comes from preflight
+    asked_before: Sequence[AskedBefore] = ()
 
     def __init__(
         self,
@@ -67,6 +67,7 @@ class StartWave(DrsStartRecoveryOperator):
         pause: Pause | None = None,
         pause_task_id: str = "",
         settings_task_id: str = "",
+        network: int = 0,
         lifetime: timedelta = timedelta(days=1),
         **kwargs: Any,
     ) -> None:
@@ -81,7 +82,7 @@ class StartWave(DrsStartRecoveryOperator):
         self.plan, self.digest, self.wave, self.target = plan, digest, wave, target
         self.policy, self.approval_task_ids = policy, tuple(approval_task_ids)
         self.pause, self.pause_task_id = pause, pause_task_id
-        self.settings_task_id, self.lifetime = settings_task_id, lifetime
+        self.settings_task_id, self.network, self.lifetime = settings_task_id, network, lifetime
         self.servers: list[dict[str, Any]] = []
 
     @cached_property
@@ -114,6 +115,7 @@ class StartWave(DrsStartRecoveryOperator):
         self.is_drill = is_drill(self.mode)
         self.quotas = preflight["quotas"][str(self.target)]
         self.replace_live_instances = preflight["replace_live_instances"]
+        self.continue_run = preflight.get("continue_run")
         wave = preflight["waves"][self.wave]
         if not wave["selected"]:
             raise AirflowSkipException(f"wave {self.wave} was not chosen for this run")
@@ -134,6 +136,7 @@ class StartWave(DrsStartRecoveryOperator):
         if self.pause is not None:
             answer = context["ti"].xcom_pull(task_ids=self.pause_task_id, key=ANSWER)
             ensure_answered(self.pause, self.pause_task_id, answer)
+        ensure_steps_approved(context, self.asked_before)
 
     def finish(self, context: Context, launch: dict[str, Any]) -> list[dict[str, Any]]:
         """Hand the jobs to the task that watches them, and the servers to the tasks that show them."""
@@ -153,9 +156,12 @@ class StartWave(DrsStartRecoveryOperator):
     def points_of(self, context: Context, servers: Sequence[str]) -> Mapping[str, str]:
         """Look again at what the launch will use: settings may have changed, points age out, a source may have gone."""
         names = {one["server_id"]: one["hostname"] for one in self.servers}
+        if self.network and self.is_drill is True:
+            ensure_still_isolated(network_of(context, self.network), self.aws)
         if self.settings_task_id:
-            wanted = {one["server_id"]: one for one in self.servers}
-            settings = in_this_run(context, self.plan, {k: v["settings"] for k, v in wanted.items()}, wanted)
+            known = {one["server_id"]: one for one in self.servers}
+            wanted = {one: server["settings"] for one, server in known.items()}
+            settings = in_this_run(context, wanted, known, mode=self.mode, network=self.network)
             ensure_in_force(context, self.settings_task_id, self.hook, servers, settings, mode=self.mode)
         return Pinning(self.mode, self.as_of, names, context["task_state_store"]).points(self.hook, servers)
 
@@ -202,13 +208,24 @@ class WaveTasks:
     """The tasks of a wave that others are wired to.
 
     ``ahead``: run as soon as preflight has passed, beside earlier waves. ``firsts``: wait for earlier waves; the starts
-    themselves, or what the plan lets stand before them. ``starts``: launch. ``last``: what later waves wait for.
+    themselves, or what the plan lets stand before them. ``starts``: launch. ``chain``: everything from the first of
+    them to what later waves wait for, without what only shows something.
     """
 
     ahead: list[BaseOperator]
     firsts: list[BaseOperator]
     starts: list[BaseOperator]
-    last: BaseOperator
+    chain: list[BaseOperator]
+
+    @property
+    def last(self) -> BaseOperator:
+        """What later waves wait for."""
+        return self.chain[-1]
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the wave is more than one start and the task that watches it."""
+        return len(self.chain) > len(self.starts[:1]) + 1
 
 
 def wave_group(
@@ -225,31 +242,23 @@ def wave_group(
         starts = [
             _start(runnable, wave, target, number, approval_task_ids) for number, target in enumerate(targets, start=1)
         ]
-        firsts = _before(plan.name, wave, starts) or list(starts)
-        watch = WatchWave(
-            task_id="recovery_job",
-            task_display_name="Recovery job",
-            plan=plan.name,
-            wave=wave.name,
-            digest=runnable.digest,
-            retries_of_failed=wave.retry_failed,
-            start_task_ids=[start.task_id for start in starts],
-            timeout=wave.timeout,
-            ready=wave.ready,
-            tolerate=str(wave.tolerate_failures),
-            trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
-            priority_weight=_CHAIN,
-            weight_rule="absolute",
-        )
+        ids: dict[str, Any] = {
+            "approval_task_ids": approval_task_ids,
+            "start_task_ids": [start.task_id for start in starts],
+            "pause_task_id": f"{wave.name}.{PAUSE}" if wave.pause_before else "",
+        }
+        first, steps = _before(plan.name, wave), wave_steps(runnable, wave, "before", **ids)
+        watches = [_watch(runnable, wave, starts)] if starts else []
+        after = wave_steps(runnable, wave, "after", **ids)
         ahead: list[BaseOperator] = []
         for number, (start, target) in enumerate(zip(starts, targets, strict=True), start=1):
-            start >> watch >> _shown(start, watch, number)
+            start.asked_before = asked_before(plan, wave, "after")
             if start.settings_task_id:
                 apply = _apply(runnable, wave, target, number, approval_task_ids)
                 apply >> start
                 ahead.append(apply)
-        if starts:
-            watch >> TagInstances(
+        if watches:
+            watches[0] >> TagInstances(
                 task_id=TAG_INSTANCES,
                 task_display_name="Tag instances",
                 plan=plan.name,
@@ -261,11 +270,42 @@ def wave_group(
                 weight_rule="absolute",
                 retries=0,
             )
-    return WaveTasks(ahead, firsts, list(starts), watch)
+    for above, below in itertools.pairwise([*first, *steps[:1]]):
+        above >> below
+    before = [*first, *steps]
+    if before:
+        before[-1] >> (starts or after[:1])
+    if watches and after:
+        watches[0] >> after[0]
+    chain: list[BaseOperator] = [*before, *starts, *watches, *after]
+    return WaveTasks(ahead, before[:1] or list(starts) or after[:1], list(starts), chain)
 
 
-def _before(plan: str, wave: Wave, starts: Sequence[BaseOperator]) -> list[BaseOperator]:
-    """Build what the plan lets stand before a wave's start: first the delay, then the question; return the first one.
+def _watch(runnable: RunnablePlan, wave: Wave, starts: Sequence["StartWave"]) -> WatchWave:
+    """Build what follows the starts of a wave: the task that watches, and those that show."""
+    watch = WatchWave(
+        task_id="recovery_job",
+        task_display_name="Recovery job",
+        plan=runnable.plan.name,
+        wave=wave.name,
+        digest=runnable.digest,
+        retries_of_failed=wave.retry_failed,
+        networks=networks_of_plan(runnable),
+        start_task_ids=[start.task_id for start in starts],
+        timeout=wave.timeout,
+        ready=wave.ready,
+        tolerate=str(wave.tolerate_failures),
+        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+        priority_weight=_CHAIN,
+        weight_rule="absolute",
+    )
+    for number, start in enumerate(starts, start=1):
+        start >> watch >> _shown(start, watch, number)
+    return watch
+
+
+def _before(plan: str, wave: Wave) -> list[BaseOperator]:
+    """Build what the plan lets stand first in a wave: the delay, then the question.
 
     In this order, so that nothing more waits once somebody has answered.
     """
@@ -275,15 +315,12 @@ def _before(plan: str, wave: Wave, starts: Sequence[BaseOperator]) -> list[BaseO
 
     chain: list[BaseOperator] = []
     common: dict[str, Any] = {"plan": plan, "wave": wave.name, "trigger_rule": TriggerRule.NONE_FAILED}
-    common |= {"priority_weight": _CHAIN, "weight_rule": "absolute"}
+    common |= {"priority_weight": _CHAIN, "weight_rule": "absolute", "steps_only": not wave.groups}
     if wave.delay_before:
         chain.append(WaitBeforeWave(task_id=DELAY, task_display_name="Delay", delay=wave.delay_before, **common))
     if wave.pause_before is not None:
         chain.append(AskBeforeWave(task_id=PAUSE, task_display_name="Pause", pause=wave.pause_before, **common))
-    if len(chain) > 1:
-        chain[0] >> chain[1]
-    chain[-1] >> list(starts)
-    return chain[:1]
+    return chain
 
 
 def _start(
@@ -303,6 +340,7 @@ def _start(
         pause_task_id=f"{wave.name}.{PAUSE}" if wave.pause_before else "",
         settings_task_id=f"{wave.name}.{_numbered(APPLY, number)}" if has_settings(runnable, wave, target) else "",
         lifetime=lifetime_of(runnable.plan),
+        network=networks_of_plan(runnable).get(str(target), 0),
         trigger_rule=TriggerRule.NONE_FAILED,
         priority_weight=_CHAIN,
         weight_rule="absolute",
@@ -322,15 +360,24 @@ def _apply(
         policy=policy_of(runnable.plan.recovery),
         approval_task_ids=approval_task_ids,
         lifetime=lifetime_of(runnable.plan),
+        network=networks_of_plan(runnable).get(str(target), 0),
         trigger_rule=TriggerRule.NONE_FAILED,
     )
+
+
+def networks_of_plan(runnable: RunnablePlan) -> dict[str, int]:
+    """Return the number of the drill network of every account and Region; none where drills share production's."""
+    if not has_network(runnable.plan):
+        return {}
+    targets = targets_of(list(runnable.groups.values()))
+    return {str(target): number for number, target in enumerate(targets, start=1)}
 
 
 def has_settings(runnable: RunnablePlan, wave: Wave, target: Target) -> bool:
     """Tell whether launch settings of a wave's servers in one account and Region may have to be changed."""
     groups = [runnable.groups[name] for name in wave.groups if target_of(runnable.groups[name]) == target]
     settings = [one for group in groups for one in (group.launch, group.drill_launch, *_of_members(group))]
-    return runnable.plan.drill.network != "shared" or any(one != LaunchSettings() for one in settings)
+    return has_network(runnable.plan) or any(one != LaunchSettings() for one in settings)
 
 
 def _of_members(group: ProtectionGroup) -> list[LaunchSettings]:

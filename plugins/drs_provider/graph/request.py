@@ -1,5 +1,6 @@
 """What the person who starts a run asks for, checked before anything is called."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,12 +14,15 @@ from drs_provider.recovery.times import instant
 DRILL, RECOVERY = "drill", "recovery"
 MODES = (DRILL, RECOVERY)
 
+_KEY = re.compile("[0-9a-f]{32}")
+
 
 @dataclass(frozen=True)
 class RunRequest:
     """The trigger form, read. ``waves`` are names in the plan's order; ``exclude_servers`` ids or hostnames.
 
-    ``point_in_time`` is ``latest`` or an ISO 8601 instant in UTC, to the second.
+    ``point_in_time`` is ``latest`` or an ISO 8601 instant in UTC, to the second. ``continue_run``: key of the run, most
+    likely of another Airflow, that this one goes on with.
     """
 
     mode: str
@@ -27,6 +31,7 @@ class RunRequest:
     exclude_servers: tuple[str, ...]
     replace_live_instances: bool
     reason: str
+    continue_run: str | None = None
 
     @property
     def is_drill(self) -> bool:
@@ -81,6 +86,7 @@ def read_request(
         exclude_servers=tuple(params.get("exclude_servers") or ()),
         replace_live_instances=params.get("replace_live_instances") is True,
         reason=(params.get("reason") or "").strip(),
+        continue_run=params.get("continue_run") or None,
     )
 
 
@@ -97,6 +103,9 @@ def _problems(params: Mapping[str, Any], *, plan: str, waves: Sequence[str], run
             yield "mode is recovery: write into 'reason' why production is recovered; it is in the report"
     if params.get("replace_live_instances") not in (None, False, True):
         yield f"replace_live_instances is {params['replace_live_instances']!r}: it must be true or false"
+    continued = params.get("continue_run")
+    if continued and not _KEY.fullmatch(str(continued)):
+        yield f"continue_run {continued!r} is no key of a run: drs takeover {plan} shows the keys"
     yield from _unknown_waves(params.get("waves") or (), waves)
 
 

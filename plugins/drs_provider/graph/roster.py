@@ -107,7 +107,8 @@ def call_roll(
         )
         for wave in plan.waves
     }
-    if not problems and not any(waves.values()):
+    has_steps_only = any(not wave.groups and wave.name in request.waves for wave in plan.waves)
+    if not problems and not any(waves.values()) and not has_steps_only:
         problems.append("nothing is left to launch: the chosen waves and excluded servers leave no server")
     return Roster(waves, excluded, tuple(problems))
 

@@ -1,6 +1,7 @@
 """What a start remembers between its tries, in Airflow's task state store."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
@@ -32,17 +33,22 @@ class Memory:
         self._store = store
         self._max_tries = max_tries
 
-    def attempt(self, *, newest: int = 0) -> int:
-        """Return the number of the present attempt, 0 if nothing is remembered; begin the next one after a clear.
+    def attempt(self, highest: int = 0, *, anew: bool = False) -> int:
+        """Return the number of the present attempt, and begin one where none is remembered or the task was cleared.
 
-        :param newest: the highest attempt among the jobs that exist: a wave launches failed servers again by itself
+        :param highest: the greatest number that a job of this launch bears; others may have launched again since
+        :param anew: where nothing is remembered, begin the attempt after the highest instead of going on with it
         """
         launch = self._store.get(_LAUNCH) or {}
         number = int(launch.get("attempt", 0))
         handed_over = launch.get("handed_over")
-        if handed_over is not None and handed_over != self._max_tries:
-            number = max(number, newest) + 1
-            self.begin(number)
+        if not number:
+            number = max(1, highest + anew)
+        elif handed_over is not None and handed_over != self._max_tries:
+            number = max(number, highest) + 1
+        else:
+            return number
+        self.begin(number)
         return number
 
     def begin(self, attempt: int) -> None:
@@ -53,9 +59,9 @@ class Memory:
         """Remember that the jobs of this attempt were returned to those who watch them."""
         self._set(_LAUNCH, {"attempt": attempt, "handed_over": self._max_tries})
 
-    def intend(self, tags: Mapping[str, str], servers: Sequence[str]) -> None:
-        """Remember what is about to be started, before it is."""
-        self._set(_INTENT, {"tags": dict(tags), "servers": list(servers)})
+    def intend(self, tags: Mapping[str, str], servers: Sequence[str], *, at: datetime) -> None:
+        """Remember what is about to be started, before it is, and when."""
+        self._set(_INTENT, {"tags": dict(tags), "servers": list(servers), "at": at.isoformat()})
 
     def intend_nothing(self) -> None:
         """Forget what was about to be started: DRS refused it whole, and nothing came of it."""

@@ -46,6 +46,8 @@ class DrsStartRecoveryOperator(DrsOperator):
     :param replace_live_instances: terminate live recovered instances by launching their servers again (templated)
     :param quotas: ``{"jobs", "servers_per_job", "servers_in_jobs"}`` where they are known already; unset: Service
         Quotas is asked (templated)
+    :param continue_run: key of another run (the job tag ``drs-orchestrator:run``) that this launch goes on with: its
+        jobs count as this launch's, its failed servers are launched again (templated)
     :param max_wait: how long to wait for room or for servers that other jobs hold
     :param adoption_window: how far back jobs are looked through for those of this run
     """
@@ -59,6 +61,7 @@ class DrsStartRecoveryOperator(DrsOperator):
         "snapshot_ids",
         "replace_live_instances",
         "quotas",
+        "continue_run",
     )
     template_fields_renderers = {"source_server_ids": "json", "tags": "json", "snapshot_ids": "json"}  # noqa: RUF012  (Airflow's own form)
     ui_color = "#f6a55c"
@@ -75,6 +78,7 @@ class DrsStartRecoveryOperator(DrsOperator):
         snapshot_ids: Mapping[str, str] | str | None = None,
         replace_live_instances: bool | str = False,
         quotas: Mapping[str, int] | str | None = None,
+        continue_run: str | None = None,
         max_wait: timedelta = timedelta(hours=6),
         adoption_window: timedelta = timedelta(days=1),
         **kwargs: Any,
@@ -87,6 +91,7 @@ class DrsStartRecoveryOperator(DrsOperator):
         self.snapshot_ids = snapshot_ids
         self.replace_live_instances = replace_live_instances
         self.quotas = quotas
+        self.continue_run = continue_run
         self.max_wait = max_wait
         self.adoption_window = adoption_window
 
@@ -145,10 +150,12 @@ class DrsStartRecoveryOperator(DrsOperator):
         """Read the template fields; refuses what rendered to the wrong type, before anything is called."""
         from drs_provider.operators.starting import Request
         from drs_provider.recovery.quotas import Quotas
+        from drs_provider.recovery.takeover import LOOK_BACK
 
         ti = context["ti"]
         task = ti.task_id if (ti.map_index or 0) < 0 else f"{ti.task_id}[{ti.map_index}]"
         began = context["dag_run"].start_date or self._now()
+        window = max(self.adoption_window, LOOK_BACK) if self.continue_run else self.adoption_window
         return Request(
             dag_id=ti.dag_id,
             run_id=ti.run_id,
@@ -156,9 +163,10 @@ class DrsStartRecoveryOperator(DrsOperator):
             servers=rendered_ids("source_server_ids", self.source_server_ids),
             is_drill=rendered_bool("is_drill", self.is_drill),
             replace_live_instances=rendered_bool("replace_live_instances", self.replace_live_instances),
-            since=min(began - timedelta(minutes=10), self._now() - self.adoption_window),
+            since=min(began - timedelta(minutes=10), self._now() - window),
             tags=rendered_mapping("tags", self.tags),
             snapshot_ids=rendered_mapping("snapshot_ids", self.snapshot_ids),
+            continues=self.continue_run or None,
             quotas=Quotas(**rendered_mapping("quotas", self.quotas)) if self.quotas else None,
         )
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from drs_provider.errors import Conflict, JobVanished, QuotaExceeded, RunRefused
+from drs_provider.errors import AwsError, Conflict, JobVanished, QuotaExceeded, RunRefused, ServiceUnavailable
 from drs_provider.operators.memory import Memory
-from drs_provider.recovery.identity import IDENTIFYING, attempt_of, job_tags, same_wave
+from drs_provider.recovery.identity import IDENTIFYING, RUN, attempt_of, job_tags, same_wave
 from drs_provider.recovery.jobs import ENDED_STATUS, holders
 from drs_provider.recovery.quotas import Quotas, ahead_of_drills, taken
 from drs_provider.recovery.readiness import is_protected
 from drs_provider.recovery.shares import Division, divide
 from drs_provider.recovery.times import instant
+from drs_provider.recovery.unseen import unseen_recoveries
 
 if TYPE_CHECKING:
     from drs_provider.aws.hook import DrsHook
@@ -30,6 +31,7 @@ class Request:
     """What is asked for: which servers, how, in whose name.
 
     ``since``: jobs created before it are not looked at when ours are looked for. ``quotas``: None: ask Service Quotas.
+    ``continues``: key of another run whose jobs are this one's; its failed servers are launched again.
     """
 
     dag_id: str
@@ -42,10 +44,13 @@ class Request:
     tags: Mapping[str, str] = field(default_factory=dict)
     snapshot_ids: Mapping[str, str] = field(default_factory=dict)
     quotas: Quotas | None = None
+    continues: str | None = None
 
     def own_tags(self, *, chunk: int, attempt: int) -> dict[str, str]:
         """Return the tags of one of its jobs; a user's tag never replaces one that identifies the job."""
         ours = job_tags(dag_id=self.dag_id, run_id=self.run_id, wave=self.wave, chunk=chunk, attempt=attempt)
+        if self.continues:
+            ours[RUN] = self.continues
         return {**ours, **self.tags, **{key: ours[key] for key in IDENTIFYING}}
 
 
@@ -82,17 +87,16 @@ class Start:
         everything = list(self.hook.jobs_since(self.request.since))
         ours = self._ours(everything)
         if attempt is None:
-            newest = max([1, *(attempt_of(job.get("tags")) for job in ours)])
-            attempt = self.memory.attempt(newest=newest)
-            if not attempt:
-                attempt = newest
-                self.memory.begin(attempt)
+            highest = max((attempt_of(job.get("tags")) for job in ours), default=0)
+            attempt = self.memory.attempt(highest, anew=self.request.continues is not None)
         division = divide(self.request.servers, ours, attempt=attempt)
         if division.to_start and (lost := self._lost_job(division, attempt)):
+            if isinstance(lost, MustWait):
+                return lost
             ours.append(lost)
             everything.append(lost)
             division = divide(self.request.servers, ours, attempt=attempt)
-        if division.to_start:
+        while division.to_start:  # again where a job was adopted that holds other servers than were asked for
             waiting = self._start_all(division, attempt, everything, ours)
             if waiting:
                 return waiting
@@ -124,8 +128,11 @@ class Start:
     def _age(self, job: Mapping[str, Any]) -> timedelta:
         return self.now() - instant(job["creationDateTime"])
 
-    def _lost_job(self, division: Division, attempt: int) -> Mapping[str, Any] | None:
-        """Look patiently for a job that an earlier try may have started without living to remember it."""
+    def _lost_job(self, division: Division, attempt: int) -> Mapping[str, Any] | MustWait | None:
+        """Look patiently for a job that an earlier try may have started without living to remember it.
+
+        As long as such a job may be invisible, nothing is started in its place: it is looked for again after a wait.
+        """
         from drs_provider.aws.launching import LOOKS_AFTER_A_CRASH, Launch, find_ours
 
         intent = self.memory.intent()
@@ -135,7 +142,14 @@ class Start:
         launch = Launch(tuple(intent["servers"]), self.request.is_drill, intent["tags"], {})
         job = find_ours(self.hook, launch, since=self.request.since, pauses=LOOKS_AFTER_A_CRASH, sleep=self.sleep)
         if job:
-            self.memory.keep_job(job, intent["tags"], intent["servers"])
+            self.memory.keep_job(job, intent["tags"], _members(job, intent["servers"]))
+        elif self.now() - instant(intent["at"]) < INVISIBLE_FOR:
+            return MustWait(
+                f"an earlier try may have started a job for {len(intent['servers'])} servers, and DRS may not show it "
+                "for two minutes: nothing is started before that",
+                (),
+                "all",
+            )
         return job
 
     def _start_all(
@@ -151,8 +165,11 @@ class Start:
                 quotas, live = self.hook.quotas(), True
                 size = taken(everything).next_job(len(rest), quotas)
             servers = rest[: size or 1]
-            self._refuse_to_replace(servers)
-            waiting = self._in_the_way(servers, everything) or (None if size else _no_room(rest, everything, quotas))
+            waiting = (
+                self._refuse_to_replace(servers, everything)
+                or self._in_the_way(servers, everything)
+                or (None if size else _no_room(rest, everything, quotas))
+            )
             if waiting:
                 return waiting
             outcome = self._start(servers, self.request.own_tags(chunk=chunk, attempt=attempt))
@@ -175,11 +192,23 @@ class Start:
             )
         return None
 
-    def _refuse_to_replace(self, servers: Sequence[str]) -> None:
-        """Refuse servers whose live recovered instance DRS would terminate; asked right before the launch."""
-        live = [i for i in self.hook.recovery_instances(source_server_ids=servers) if is_protected(i)]
+    def _refuse_to_replace(self, servers: Sequence[str], everything: Sequence[Mapping[str, Any]]) -> MustWait | None:
+        """Refuse servers whose live recovered instance DRS would terminate; asked right before the launch.
+
+        An instance that somebody's recovery has just launched and that DRS does not show yet is waited for.
+        """
+        described = self.hook.recovery_instances(source_server_ids=servers)
+        live = [i for i in described if is_protected(i)]
         if not live:
-            return
+            unseen = unseen_recoveries(everything, described, servers, now=self.now())
+            if not unseen or self.request.replace_live_instances:
+                return None
+            named = ", ".join(f"{server} by {job}" for server, job in unseen.items())
+            return MustWait(
+                f"just recovered, and DRS does not show the instance yet, which a launch would terminate: {named}",
+                (),
+                "all",
+            )
         named = ", ".join(f"{i['sourceServerID']} has {i['recoveryInstanceID']}" for i in live)
         if not self.request.replace_live_instances:
             raise RunRefused(
@@ -188,21 +217,32 @@ class Start:
                 "shall go"
             )
         log.warning("replace_live_instances was given: the launch terminates what lives. %s", named)
+        return None
+
+    def _stands_in_the_way(self, error: AwsError, servers: Sequence[str]) -> MustWait:
+        """Say what a refused start waits for."""
+        jobs = self.hook.jobs_since(self.request.since)
+        if isinstance(error, QuotaExceeded):
+            return MustWait(str(error), _ids(_running(jobs)), "any")
+        return MustWait(str(error), _ids(holders(jobs, servers)), "all")
 
     def _start(self, servers: tuple[str, ...], tags: Mapping[str, str]) -> Mapping[str, Any] | MustWait:
-        from drs_provider.aws.launching import Launch, start_once
+        from drs_provider.aws.launching import START, Launch, start_once
 
         pinned = self.points(servers) if self.points else self.request.snapshot_ids
         launch = Launch(servers, self.request.is_drill, tags, pinned)
-        self.memory.intend(tags, servers)
+        self.memory.intend(tags, servers, at=self.now())
         try:
             job, found = start_once(self.hook, launch, since=self.request.since, sleep=self.sleep)
-        except QuotaExceeded as error:
-            # Refused whole, so there is no job to look for when there is room.
-            self.memory.intend_nothing()
-            return MustWait(str(error), _ids(_running(self.hook.jobs_since(self.request.since))), "any")
-        except Conflict as error:
-            return MustWait(str(error), _ids(holders(self.hook.jobs_since(self.request.since), servers)), "all")
+        except ServiceUnavailable as error:
+            return MustWait(f"{error}. Whether the job was started is not known yet", (), "all")
+        except AwsError as error:
+            if error.operation == START:  # else the look for the job failed: it may exist
+                self.memory.intend_nothing()
+            if isinstance(error, Conflict | QuotaExceeded):
+                return self._stands_in_the_way(error, servers)
+            raise
+        servers = _members(job, servers) if found else servers
         self.memory.keep_job(job, tags, servers)
         if not found:
             self.fresh.add(job["jobID"])
@@ -210,6 +250,12 @@ class Start:
         log.info("%s %s of %d servers: job %s", "Adopted" if found else "Started", kind, len(servers), job["jobID"])
         # The tags and servers as we know them: the answer to StartRecovery need not repeat them.
         return {**job, "tags": dict(tags), "participatingServers": [{"sourceServerID": s} for s in servers]}
+
+
+def _members(job: Mapping[str, Any], asked: Sequence[str]) -> tuple[str, ...]:
+    """Return the servers that a job holds, as it says itself: who started it may have asked for others than we."""
+    named = tuple(str(server["sourceServerID"]) for server in job.get("participatingServers", ()))
+    return named or tuple(asked)
 
 
 def _running(jobs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -6,14 +6,22 @@ from typing import Any
 from drs_provider.plan.dependencies import wave_dependencies
 from drs_provider.plan.documents import Location
 from drs_provider.plan.findings import Finding
-from drs_provider.plan.model import ApprovalStep, LaunchSettings, ProtectionGroup, RecoveryPlan, Step, Wave
+from drs_provider.plan.model import (
+    ApprovalStep,
+    EmailNotification,
+    LaunchSettings,
+    ProtectionGroup,
+    RecoveryPlan,
+    Step,
+    Wave,
+)
 from drs_provider.plan.problems import nearest
 
 NO_WAVE_NAMES = ("preflight", "finish")
 """Task groups that stand around the waves."""
 NO_PLAN_NAMES = ("sweeper",)
 """DAGs that are no plans: ``drs.sweeper``."""
-NO_STEP_NAMES = ("start_recovery", "recovery_job", "servers", "delay", "pause")
+NO_STEP_NAMES = ("start_recovery", "recovery_job", "servers", "delay", "pause", "notifications")
 """Tasks that stand beside the steps of a wave."""
 
 
@@ -175,6 +183,13 @@ def enough_approvers(plan: RecoveryPlan) -> Iterator[Finding]:
             yield Finding((*location, "required"), what, "lower required or name more approvers")
 
 
+def notified_somebody(plan: RecoveryPlan) -> Iterator[Finding]:
+    """A mail has somebody to go to."""
+    for position, one in enumerate(plan.notify):
+        if isinstance(one, EmailNotification) and not one.to and not one.people:
+            yield Finding(("notify", position), "an email needs to, people, or both")
+
+
 GROUP_CHECKS: tuple[Callable[[ProtectionGroup], Iterator[Finding]], ...] = (
     members_or_selection,
     members_once,
@@ -189,6 +204,7 @@ PLAN_CHECKS: tuple[Callable[[RecoveryPlan], Iterator[Finding]], ...] = (
     no_cycles,
     step_names,
     enough_approvers,
+    notified_somebody,
 )
 
 

@@ -27,10 +27,16 @@ from drs_provider.plan.fields import (
     ShareField,
     Text,
     Timezone,
-    TopicArn,
     VpcId,
 )
 from drs_provider.plan.launch import Fallback, LaunchAction, LaunchSettings
+from drs_provider.plan.notifications import (
+    EVENTS,
+    EmailNotification,
+    Notification,
+    SnsNotification,
+    WebhookNotification,
+)
 from drs_provider.plan.shares import Share
 from drs_provider.plan.steps import (
     AnyStep,
@@ -48,12 +54,14 @@ from drs_provider.plan.steps import (
 
 # The whole language can be imported from here; its two biggest families have files of their own.
 __all__ = [
+    "EVENTS",
     "NETWORK_FORMS",
     "AnyStep",
     "Approval",
     "ApprovalStep",
     "DagStep",
     "Drill",
+    "EmailNotification",
     "Fallback",
     "Http",
     "LambdaStep",
@@ -199,35 +207,6 @@ class Recovery(PlanPart):
     """Who must agree first."""
     max_lag: LongerThanZero | None = None
     """Above this lag the run asks a person; it never refuses by itself."""
-
-
-Event = Literal["started", "paused", "wave_failed", "completed", "failed"]
-EVENTS: tuple[Event, ...] = ("started", "paused", "wave_failed", "completed", "failed")
-
-
-class SnsNotification(PlanPart):
-    """Tells an SNS topic."""
-
-    kind: Literal["sns"]
-    topic_arn: TopicArn
-    """The topic."""
-    aws_conn_id: Text = "aws_default"
-    """The Airflow connection."""
-    on: Annotated[tuple[Event, ...], Field(min_length=1)] = EVENTS
-    """What is told."""
-
-
-class WebhookNotification(PlanPart):
-    """Tells an HTTP endpoint."""
-
-    kind: Literal["webhook"]
-    http_conn_id: Text
-    """The Airflow HTTP connection, which holds the address and the secret."""
-    on: Annotated[tuple[Event, ...], Field(min_length=1)] = EVENTS
-    """What is told."""
-
-
-Notification = Annotated[SnsNotification | WebhookNotification, Field(discriminator="kind")]
 
 
 class Pause(PlanPart):

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from drs_provider.plan import launch, model, steps
+from drs_provider.plan import launch, model, notifications, steps
 from drs_provider.plan.durations import format_duration
 from drs_provider.plan.fields import PlanPart
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
@@ -71,7 +71,7 @@ class _Draft(GenerateJsonSchema):
 def _field_descriptions() -> Iterator[tuple[tuple[str, str], str]]:
     """Read the strings under the fields, as ``((class, key), text)``; inherited fields count for every class."""
     own: dict[tuple[str, str], str] = {}
-    for module in (launch, model, steps):
+    for module in (launch, model, notifications, steps):
         for node in ast.parse(inspect.getsource(module)).body:
             if isinstance(node, ast.ClassDef):
                 own.update({(node.name, field): text for field, text in _strings_under_fields(node)})

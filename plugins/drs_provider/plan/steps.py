@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from drs_provider.plan.fields import (
     Count,
+    Flag,
     Json,
     LongerThanZero,
     Name,
@@ -15,9 +16,11 @@ from drs_provider.plan.fields import (
     Ordinal,
     PlanPart,
     Region,
+    ShareField,
     Text,
     Url,
 )
+from drs_provider.plan.shares import Share
 
 Parameters = Mapping[Text, OneOrMore]
 """SSM parameters: a text or a list of texts under each name."""
@@ -47,7 +50,13 @@ class SsmCommand(Step):
     parameters: Parameters = Field(default_factory=dict)
     """The document's parameters."""
     instances: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
-    """Instances to run on; left out, all recovered instances of the wave."""
+    """Instances to run on, by id or hostname; left out, all recovered instances of the wave."""
+    tolerate_failures: ShareField = Share(0)
+    """The share of the instances on which it may fail."""
+    region: Region | None = None
+    """Where the instances are; left out, where the run recovers them."""
+    aws_conn_id: Text | None = None
+    """The Airflow connection; left out, the one of the groups."""
 
 
 class SsmAutomation(Step):
@@ -72,6 +81,8 @@ class LambdaStep(Step):
     """The function's name or ARN."""
     payload: Json = Field(default_factory=dict)
     """What the function is given."""
+    repeatable: Flag = False
+    """Whether it may be invoked again where nobody knows whether it has run."""
     region: Region | None = None
     """Where the function is; left out, the recovery Region."""
     aws_conn_id: Text | None = None
@@ -88,6 +99,10 @@ class Http(Step):
     """The HTTP status that passes."""
     expect_text: Text | None = None
     """A text that the answer must hold."""
+    expect_json: Mapping[Text, Any] = Field(default_factory=dict)
+    """Values that the answer, read as JSON, must have; the keys are paths such as ``checks.0.status``."""
+    verify_tls: Flag = True
+    """Whether the certificate of an https address is checked."""
 
 
 class Tcp(Step):
@@ -108,6 +123,8 @@ class Webhook(Step):
     """The Airflow HTTP connection, which holds the address and the secret."""
     payload: Json = Field(default_factory=dict)
     """The JSON body."""
+    repeatable: Flag = False
+    """Whether it may be said again where nobody knows whether it was heard."""
 
 
 class ApprovalStep(Step):
@@ -120,6 +137,8 @@ class ApprovalStep(Step):
     """Airflow users who may answer."""
     required: Ordinal = 1
     """How many of them must agree."""
+    four_eyes: Flag = False
+    """Whether the person who triggered the run does not count."""
 
 
 class Wait(Step):

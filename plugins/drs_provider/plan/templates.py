@@ -22,9 +22,9 @@ SERVER_FACTS = {
     "source_server_id": "DRS's id of the source server, s-…",
 }
 
-_SYNTAX = re.compile(r"\{\{([^{}]*)\}\}|(\{\{|\}\}|\{%|%\}|\{#|#\})")
+SYNTAX = re.compile(r"\{\{([^{}]*)\}\}|(\{\{|\}\}|\{%|%\}|\{#|#\})")
 _NAME = re.compile(r"[A-Za-z_][\w.]*", re.ASCII)
-_SERVER = re.compile(r"""server\(\s*(?:'([^']*)'|"([^"]*)")\s*\)\.(\w+)""", re.ASCII)
+SERVER = re.compile(r"""server\(\s*(?:'([^']*)'|"([^"]*)")\s*\)\.(\w+)""", re.ASCII)
 _STEPS = ("before", "after")
 _NO_TEMPLATES = ("kind", "name", "when", "on_failure", "timeout", "for")
 
@@ -50,7 +50,7 @@ def _search(data: Any, location: Location, *, inside_step: bool, inside_wave: bo
 
 
 def _check(text: str, location: Location, *, inside_step: bool, inside_wave: bool) -> Iterator[Finding]:
-    for match in _SYNTAX.finditer(text):
+    for match in SYNTAX.finditer(text):
         if not inside_step:
             yield Finding(location, "templates are not allowed here", "only the texts of steps are filled in")
             return
@@ -61,7 +61,7 @@ def _check(text: str, location: Location, *, inside_step: bool, inside_wave: boo
 
 
 def _check_name(name: str, location: Location, *, inside_wave: bool) -> Iterator[Finding]:
-    server = _SERVER.fullmatch(name)
+    server = SERVER.fullmatch(name)
     if server:
         if server[3] not in SERVER_FACTS:
             yield Finding(location, f"a server has no {server[3]!r}", nearest(server[3], SERVER_FACTS))

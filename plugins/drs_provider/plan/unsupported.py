@@ -31,17 +31,7 @@ class Unsupported:
     default: str = ""
 
 
-_NO_STEPS = "run the step by hand, or in a DAG of its own"
-_SHARED = "write drill: {network: shared}, which launches drills into the network that the launch settings name"
-
-UNSUPPORTED = (
-    Unsupported("RecoveryPlan", "drill.network", _SHARED, values=("isolated", dict), default="isolated"),
-    Unsupported("RecoveryPlan", "notify", "watch the run in Airflow", _is_empty),
-    Unsupported("RecoveryPlan", "before", _NO_STEPS, _is_empty),
-    Unsupported("RecoveryPlan", "after", _NO_STEPS, _is_empty),
-    Unsupported("RecoveryPlan", "waves.*.before", _NO_STEPS, _is_empty),
-    Unsupported("RecoveryPlan", "waves.*.after", _NO_STEPS, _is_empty),
-)
+UNSUPPORTED = ()
 """Every part of the language that is not built yet."""
 
 

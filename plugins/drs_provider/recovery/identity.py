@@ -1,8 +1,9 @@
-"""How a job of DRS says which run launched it: the tags that make a launch happen once."""
+"""How what a run makes says whose it is: the tags that make a launch happen once, and a drill's things be found."""
 
 import hashlib
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 PREFIX = "drs-orchestrator:"
 RUN, WAVE, CHUNK, TRY = (PREFIX + part for part in ("run", "wave", "chunk", "try"))
@@ -11,6 +12,9 @@ MODE, EXPIRES = PREFIX + "mode", PREFIX + "expires"
 """On everything that a run makes: ``drill`` or ``recovery``, and the instant after which nobody may still want it."""
 IDENTIFYING = (RUN, WAVE, CHUNK, TRY)
 """The tags that together name one launch; the others are there for people."""
+
+COPY_OF = PREFIX + "copy-of"
+"""What a part of a drill network stands for: the id of the VPC, subnet or security group of production."""
 
 _LONGEST = 256
 """AWS's limit for a tag value."""
@@ -33,6 +37,20 @@ def job_tags(*, dag_id: str, run_id: str, wave: str, chunk: int, attempt: int) -
         WAVE: tag_value(wave),
         CHUNK: str(chunk),
         TRY: str(attempt),
+        PLAN: tag_value(dag_id),
+        RUN_ID: tag_value(run_id),
+    }
+
+
+def drill_tags(*, dag_id: str, run_id: str, expires: datetime) -> dict[str, str]:
+    """Return the tags of everything that a drill makes in EC2 beside its instances.
+
+    :param expires: aware; from then on a sweeper may remove it
+    """
+    return {
+        RUN: run_key(dag_id, run_id),
+        MODE: "drill",
+        EXPIRES: expires.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         PLAN: tag_value(dag_id),
         RUN_ID: tag_value(run_id),
     }

@@ -8,7 +8,7 @@ from drs_provider.recovery.settings_candidates import Candidate, Surroundings
 
 
 def placement(one: Candidate, around: Surroundings) -> dict[str, Any]:
-    """Return where a launch would put a server: subnet, its VPC and zone, security groups; None where nobody knows.
+    """Return where a launch would put a server: subnet, VPC, zone, security groups, address; None: nobody knows.
 
     Without a subnet in settings and launch template DRS takes one of the default VPC: then only the VPC is known.
     """
@@ -18,6 +18,7 @@ def placement(one: Candidate, around: Surroundings) -> dict[str, Any]:
     return {
         "subnet_id": result["subnet_id"],
         "security_group_ids": result["security_group_ids"],
+        "private_ip": result["private_ip"],
         "vpc_id": subnet.get("VpcId") or default,
         "availability_zone": subnet.get("AvailabilityZone"),
     }

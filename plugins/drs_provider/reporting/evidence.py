@@ -11,7 +11,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, fie
 
 from drs_provider.reporting.drills import DrillFacts
 
-WaveState = Literal["not_started", "skipped", "running", "launched", "completed_with_exceptions", "failed"]
+WaveState = Literal["not_started", "skipped", "running", "launched", "done", "completed_with_exceptions", "failed"]
+"""``done`` is said of waves that have steps and nothing to launch."""
+StepState = Literal["succeeded", "failed", "skipped", "running", "not_started", "unproven"]
+"""``unproven``: its task is green, and nothing is recorded of it: somebody marked it."""
 CleanupState = Literal["done", "nothing_to_do", "incomplete", "not_run"]
 
 
@@ -175,6 +178,34 @@ class ServerEvidence(EvidencePart):
         return status.upper()
 
 
+class StepInstance(ForeignPart):
+    """What became of a step on one instance."""
+
+    instance_id: str
+    hostname: str = ""
+    succeeded: bool
+    status: str = ""
+    exit_code: int | None = None
+    output: str = ""
+
+
+class StepEvidence(EvidencePart):
+    """What became of one step; ``summary`` and ``output`` are bounded where they are recorded."""
+
+    name: str
+    kind: str
+    task: str
+    side: Literal["before", "after"]
+    on_failure: Literal["fail", "continue"] = "fail"
+    state: StepState
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    attempts: int = 0
+    summary: str = ""
+    output: str = ""
+    instances: tuple[StepInstance, ...] = ()
+
+
 class WaveEvidence(EvidencePart):
     """One wave of the plan and everything that it launched."""
 
@@ -187,6 +218,7 @@ class WaveEvidence(EvidencePart):
     state_reason: str | None = None
     jobs: tuple[JobEvidence, ...] = ()
     servers: tuple[ServerEvidence, ...] = ()
+    steps: tuple[StepEvidence, ...] = ()
 
 
 class TerminatedInstance(ForeignPart):
@@ -205,6 +237,34 @@ class CleanupEvidence(EvidencePart):
     terminated: tuple[TerminatedInstance, ...] = ()
     left: dict[str, str] = Field(default_factory=dict)
     reason: str | None = None
+
+
+class WayOut(ForeignPart):
+    """One way between a drill network and something outside."""
+
+    path: str
+    what: str
+    next_step: str = ""
+
+
+class NetworkEvidence(EvidencePart):
+    """A network that a drill was launched into, and what was looked at to say that it is isolated."""
+
+    kind: Literal["isolated", "standing", "shared"]
+    """Made for the run, named in the plan, or production's own."""
+    region: str = ""
+    production_vpc: str | None = None
+    vpc_id: str | None = None
+    checked_at: AwareDatetime | None = None
+    isolated: bool | None = None
+    """What the proof before the first launch said; ``None``: nobody looked."""
+    leaks: tuple[WayOut, ...] = ()
+    looked_at: dict[str, int] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    isolated_at_end: bool | None = None
+    """What the proof before the removal said; ``None``: nobody looked."""
+    changed: tuple[str, ...] = ()
+    """What was different then, in words."""
 
 
 class TaskError(EvidencePart):
@@ -228,6 +288,22 @@ class Wait(EvidencePart):
     outcome: Literal["approved", "rejected", "continued", "stopped", "expired", "unanswered", "over"]
 
 
+class NotificationRecord(ForeignPart):
+    """One message to one receiver: what was told to whom, when, or why not."""
+
+    event: str
+    wave: str | None = None
+    kind: str
+    """``sns``, ``webhook`` or ``email``."""
+    target: str
+    """The topic, the name of the connection, or how many addresses: no secret and no address of a person."""
+    at: AwareDatetime
+    outcome: Literal["sent", "failed"]
+    tries: int
+    why: str | None = None
+    """Why it was not sent."""
+
+
 class RunEvidence(EvidencePart):
     """All that is known about a run when its report is written."""
 
@@ -236,9 +312,13 @@ class RunEvidence(EvidencePart):
     preflight: PreflightEvidence | None = None
     waves: tuple[WaveEvidence, ...] = ()
     cleanup: CleanupEvidence = CleanupEvidence()
+    networks: tuple[NetworkEvidence, ...] = ()
     errors: tuple[TaskError, ...] = ()
     waits: tuple[Wait, ...] = ()
     drill: DrillFacts = DrillFacts()
+    steps: tuple[StepEvidence, ...] = ()
+    """The plan's own, around its waves."""
+    notifications: tuple[NotificationRecord, ...] = ()
     cancelled: str | None = None
     """Who ended the run before its end and how, without a full stop; ``None``: nobody did."""
     finished_at: AwareDatetime

@@ -28,7 +28,8 @@ def critical_path_of(waves: Sequence[WaveReport], run_started_at: datetime, wait
     elapsed = (last_end - run_started_at).total_seconds()
     jobs = covered(intervals)
     meant = [one for one in waits if one.wave is None or one.wave in names]
-    waited = covered([*intervals, *_clipped(meant, run_started_at, last_end)]) - jobs
+    steps = _cut([span for wave in on_path for span in _steps(wave)], run_started_at, last_end)
+    waited = covered([*intervals, *steps, *_clipped(meant, run_started_at, last_end)]) - jobs
     overhead = max(0.0, elapsed - jobs - waited)
     return CriticalPath(
         waves=names,
@@ -63,7 +64,9 @@ def dead_times_of(waves: Sequence[WaveReport], waits: Sequence[Wait] = ()) -> tu
             continue
         last_end, last_name = max(ended)
         gap = max(0.0, (wave.started_at - last_end).total_seconds())
-        waited = covered(_clipped([one for one in waits if one.wave == wave.name], last_end, wave.started_at))
+        steps = [span for one in (*upstream, wave) for span in _steps(one)]
+        meant = _clipped([one for one in waits if one.wave == wave.name], last_end, wave.started_at)
+        waited = covered([*meant, *_cut(steps, last_end, wave.started_at)])
         found.append(
             DeadTime(
                 wave=wave.name,
@@ -78,8 +81,17 @@ def dead_times_of(waves: Sequence[WaveReport], waits: Sequence[Wait] = ()) -> tu
 
 
 def _clipped(waits: Sequence[Wait], begin: datetime, end: datetime) -> list[Interval]:
-    spans = ((max(one.began_at, begin), min(one.ended_at, end)) for one in waits if one.ended_at)
-    return [(start, stop) for start, stop in spans if stop > start]
+    return _cut([(one.began_at, one.ended_at) for one in waits if one.ended_at], begin, end)
+
+
+def _steps(wave: WaveReport) -> list[Interval]:
+    """Return when a wave's steps ran: time that the plan itself asks for."""
+    return [(one.started_at, one.ended_at) for one in wave.steps if one.started_at and one.ended_at and one.attempts]
+
+
+def _cut(spans: Sequence[Interval], begin: datetime, end: datetime) -> list[Interval]:
+    found = ((max(start, begin), min(stop, end)) for start, stop in spans)
+    return [(start, stop) for start, stop in found if stop > start]
 
 
 def covered(intervals: Iterable[Interval]) -> float:

@@ -24,6 +24,7 @@ from drs_provider.reporting.result import (
     WaveReport,
 )
 from drs_provider.reporting.standing import standing_of
+from drs_provider.reporting.steps import reported
 from drs_provider.reporting.story import timeline_of
 from drs_provider.reporting.verdict import judge
 
@@ -55,7 +56,10 @@ def measure(evidence: RunEvidence) -> RunReport:
         critical_path=path,
         dead_times=dead_times_of(waves, evidence.waits),
         waits=evidence.waits,
+        steps=reported(evidence.steps),
+        notifications=evidence.notifications,
         cleanup=_cleanup(evidence.cleanup),
+        networks=evidence.networks,
         preflight=evidence.preflight,
         drill=with_measured_cost(evidence.drill, waves, evidence.finished_at),
     )
@@ -82,6 +86,7 @@ def _wave(wave: WaveEvidence, run_started_at: datetime) -> WaveReport:
         rpo_seconds=worst([server.rpo_seconds for server in expected]),
         jobs=wave.jobs,
         servers=servers,
+        steps=reported(wave.steps),
     )
 
 
@@ -157,7 +162,7 @@ def _counts(waves: tuple[WaveReport, ...]) -> Counts:
 def _cleanup(cleanup: CleanupEvidence) -> CleanupReport:
     next_step = ""
     if cleanup.left:
-        next_step = "clear the clean-up task to try again; these instances cost money until they are terminated"
+        next_step = "clear the clean-up task to try again; what is left costs money until it is gone"
     return CleanupReport(
         state=cleanup.state,
         terminated=cleanup.terminated,

@@ -14,10 +14,14 @@ from drs_provider.reporting.evidence import (
     Difference,
     EarlierTry,
     JobEvidence,
+    NetworkEvidence,
+    NotificationRecord,
     PinnedPoint,
     PreflightEvidence,
     RunFacts,
     SettingsChange,
+    StepInstance,
+    StepState,
     TaskError,
     TerminatedInstance,
     Wait,
@@ -107,6 +111,24 @@ class ServerReport(ReportPart):
     differences: tuple[Difference, ...] = ()
 
 
+class StepReport(ReportPart):
+    """One step: how it ended, how long it took over all its attempts, and the end of what it put out."""
+
+    name: str
+    kind: str
+    task: str
+    side: Literal["before", "after"]
+    on_failure: Literal["fail", "continue"]
+    state: StepState
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    duration_seconds: float | None = None
+    attempts: int = 0
+    summary: str = ""
+    output: str = ""
+    instances: tuple[StepInstance, ...] = ()
+
+
 class WaveReport(ReportPart):
     """One wave. ``rto_seconds`` and ``rpo_seconds`` are its worst server's, once all its servers are there."""
 
@@ -124,6 +146,7 @@ class WaveReport(ReportPart):
     on_critical_path: bool = False
     jobs: tuple[JobEvidence, ...] = ()
     servers: tuple[ServerReport, ...] = ()
+    steps: tuple[StepReport, ...] = ()
 
 
 class DeadTime(ReportPart):
@@ -212,7 +235,11 @@ class RunReport(ReportPart):
     critical_path: CriticalPath = CriticalPath()
     dead_times: tuple[DeadTime, ...] = ()
     waits: tuple[Wait, ...] = ()
+    steps: tuple[StepReport, ...] = ()
+    """The plan's own, around its waves."""
+    notifications: tuple[NotificationRecord, ...] = ()
     cleanup: CleanupReport
+    networks: tuple[NetworkEvidence, ...] = ()
     preflight: PreflightEvidence | None = None
     drill: DrillFacts = DrillFacts()
     timeline: tuple[TimelineEntry, ...] = ()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from drs_provider.reporting.evidence import RunEvidence, Wait, WaveEvidence
 from drs_provider.reporting.result import RunReport, TimelineEntry
 from drs_provider.reporting.standing import standing_of
+from drs_provider.reporting.steps import entries as step_entries
 from drs_provider.reporting.words import plural
 
 
@@ -14,6 +15,7 @@ def timeline_of(evidence: RunEvidence, report: RunReport) -> tuple[TimelineEntry
     for wave in evidence.waves:
         entries.extend(_job_entries(wave))
         entries.extend(_failed_servers(wave))
+    entries.extend(step_entries(evidence))
     return tuple(sorted(entries, key=lambda entry: entry.at))
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from drs_provider.reporting.evidence import RunEvidence, ServerEvidence, TaskError, WaveEvidence
+from drs_provider.reporting import steps
+from drs_provider.reporting.evidence import RunEvidence, ServerEvidence, StepEvidence, TaskError, WaveEvidence
 from drs_provider.reporting.result import ObjectiveResults, Outcome
 from drs_provider.reporting.standing import standing_of
-from drs_provider.reporting.words import plural, some
+from drs_provider.reporting.words import plural, some, still_there
 
 PREFLIGHT_GROUP, FINISH_GROUP = "preflight", "finish"
 """Task groups around the waves; no wave may have one of these names."""
@@ -23,7 +24,7 @@ def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome,
     failed, nothing was launched, or a drill is not cleaned up. *completed_with_exceptions*: all waves went through and
     were cleaned up, and something must be looked at: a failed or left-out server, a missed objective.
     """
-    unstarted = list(_unstarted(evidence))
+    unstarted = [*_unstarted(evidence), *steps.undone(evidence)]
     if evidence.drill.superseded and evidence.run.mode == "drill":
         return "superseded", _sentence([evidence.drill.superseded, *unstarted, *_uncleaned(evidence)])
     if evidence.cancelled and unstarted and not [*_failed_waves(evidence), *_uncleaned(evidence)]:
@@ -35,9 +36,13 @@ def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome,
     if exceptions := list(_exceptions(evidence, objectives)):
         return "completed_with_exceptions", _sentence(exceptions)
     servers = sum(len(wave.servers) for wave in evidence.waves)
+    good: Outcome = "passed" if evidence.run.mode == "drill" else "completed"
+    if steps.only_steps(evidence.waves):
+        return good, _sentence(
+            [f"the steps of {plural(len(evidence.waves), 'wave')} were done, and nothing was to be launched"]
+        )
     everything = f"all {plural(servers, 'server')}" if servers > 1 else "the server"
     verb = "were" if servers > 1 else "was"
-    good: Outcome = "passed" if evidence.run.mode == "drill" else "completed"
     return good, _sentence([f"{everything} in {plural(len(evidence.waves), 'wave')} {verb} launched"])
 
 
@@ -59,7 +64,9 @@ def _failed_waves(evidence: RunEvidence) -> Iterator[str]:
     for wave in evidence.waves:
         if wave.state == "failed":
             missing = [_name(server) for server in _absent(wave)]
-            yield f"wave {wave.name} failed" + (f": {some(missing)} not launched" if missing else "")
+            why = [f"{some(missing)} not launched"] if missing else []
+            why += [f"step {one.name} failed: {steps.short(one.summary)}" for one in steps.broken(wave.steps)[:1]]
+            yield f"wave {wave.name} failed" + (f": {', '.join(why)}" if why else "")
     for wave in evidence.waves:
         if wave.state == "running":
             yield f"wave {wave.name} was still running when the run ended"
@@ -72,13 +79,17 @@ def _unstarted(evidence: RunEvidence) -> Iterator[str]:
 
 
 def _reasons_to_fail(evidence: RunEvidence) -> Iterator[str]:
+    yield from steps.broken_plan_steps(evidence)
     yield from _failed_waves(evidence)
     yield from _unstarted(evidence)
-    settled = {wave.name for wave in evidence.waves} | {FINISH_GROUP}
+    yield from steps.undone(evidence)
+    settled = {wave.name for wave in evidence.waves} | {FINISH_GROUP, *(_group(one) for one in evidence.steps)}
     for error in evidence.errors:
         if _group(error) not in settled:
             yield f"task {error.task} failed"
-    if not any(standing_of(server) == "launched" for wave in evidence.waves for server in wave.servers):
+    if not steps.only_steps(evidence.waves) and not any(
+        standing_of(server) == "launched" for wave in evidence.waves for server in wave.servers
+    ):
         yield "no server was launched"
     yield from _uncleaned(evidence)
 
@@ -88,7 +99,7 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
         missing = [_name(server) for server in _absent(wave)]
         if missing:
             yield f"wave {wave.name}: {some(missing)} not launched"
-        elif wave.state == "completed_with_exceptions":
+        elif wave.state == "completed_with_exceptions" and not any(one.state == "failed" for one in wave.steps):
             yield f"wave {wave.name}: {wave.state_reason or 'completed with exceptions'}"
     bare = [_name(one) for wave in evidence.waves for one in wave.servers if one.not_protected]
     if bare:
@@ -102,15 +113,23 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
     for name, result in (("RTO", objectives.rto), ("RPO", objectives.rpo)):
         if result.outcome == "missed":
             yield f"{name} missed: {result.why}"
+    for network in evidence.networks:
+        if network.changed and network.isolated_at_end:
+            yield f"drill network {network.vpc_id} was changed while the drill ran: {some(list(network.changed))}"
+    yield from steps.exceptions(evidence)
     for error in evidence.errors:
         yield f"task {error.task} failed"
 
 
 def _uncleaned(evidence: RunEvidence) -> Iterator[str]:
     cleanup = evidence.cleanup
+    opened = [str(network.vpc_id) for network in evidence.networks if network.isolated_at_end is False]
+    if opened:
+        yield f"drill network {some(opened)} was opened while the drill ran"
     if cleanup.left:
-        verb = "is" if len(cleanup.left) == 1 else "are"
-        yield f"{plural(len(cleanup.left), 'drill instance')} {verb} still there"
+        yield still_there(cleanup.left)
+    elif opened:
+        return
     elif cleanup.state == "incomplete":
         yield f"clean-up is incomplete: {cleanup.reason or 'no reason was recorded'}"
     elif cleanup.state == "not_run" and evidence.run.mode == "drill" and any(wave.jobs for wave in evidence.waves):
@@ -128,7 +147,7 @@ def _name(server: ServerEvidence) -> str:
     return server.hostname or server.server_id
 
 
-def _group(error: TaskError) -> str:
+def _group(error: TaskError | StepEvidence) -> str:
     return error.task.split(".", 1)[0]
 
 

@@ -30,6 +30,7 @@ VERDICTS: dict[Outcome, tuple[str, str]] = {
 
 TONES = {
     "launched": "good",
+    "done": "good",
     "completed_with_exceptions": "warn",
     "failed": "bad",
     "running": "warn",
@@ -41,6 +42,7 @@ TONES = {
 
 STATES = {
     "launched": "✓ launched",
+    "done": "✓ done",
     "completed_with_exceptions": "! completed with exceptions",
     "failed": "✕ failed",
     "running": "… running",
@@ -49,6 +51,26 @@ STATES = {
     "excluded": "⊖ excluded",
 }
 """Words of every state, each with a symbol of its own."""
+
+STEP_TONES = {
+    "succeeded": "good",
+    "failed": "bad",
+    "skipped": "",
+    "running": "warn",
+    "not_started": "",
+    "unproven": "warn",
+}
+"""Colour of every state of a step."""
+
+STEP_STATES = {
+    "succeeded": "✓ succeeded",
+    "failed": "✕ failed",
+    "skipped": "⊖ left out",
+    "running": "… running",
+    "not_started": "○ not started",
+    "unproven": "? marked by hand",
+}
+"""Words of every state of a step."""
 
 _LONG_TABLE = 12
 _MOST_FAILURES = 25
@@ -126,6 +148,8 @@ class View:
     failures: tuple[Failure, ...]
     tones: Mapping[str, str]
     states: Mapping[str, str]
+    step_tones: Mapping[str, str]
+    step_states: Mapping[str, str]
     dead_worst: str
     overhead: str
     airflow_url: str | None
@@ -141,10 +165,12 @@ def view_of(report: RunReport) -> View:
         symbol=symbol,
         verdict=verdict,
         meters=(rto, rpo),
-        tables=tuple(_table(wave) for wave in report.waves if wave.servers),
+        tables=tuple(_table(wave) for wave in report.waves if wave.servers or wave.steps),
         failures=report.failures[:_MOST_FAILURES],
         tones=TONES,
         states=STATES,
+        step_tones=STEP_TONES,
+        step_states=STEP_STATES,
         dead_worst=duration(worst_gap),
         overhead=share(report.critical_path.overhead_share),
         airflow_url=web_url(report.run.airflow_url),
@@ -192,7 +218,7 @@ def _table(wave: WaveReport) -> WaveTable:
         tuple(attention),
         tuple(launched),
         opens=len(launched) <= _LONG_TABLE,
-        untried=all(row.standing in ("not_started", "excluded") for row in rows),
+        untried=bool(rows) and all(row.standing in ("not_started", "excluded") for row in rows),
     )
 
 

@@ -1,6 +1,6 @@
 """How figures are written for people."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -51,3 +51,13 @@ def some(names: Sequence[str], at_most: int = 5) -> str:
     more = len(names) - at_most
     shown = ", ".join(names[:at_most])
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def still_there(ids: Iterable[str]) -> str:
+    """``2 drill instances and 1 part of the drill network are still there``."""
+    names = list(ids)
+    instances = [one for one in names if one.startswith("i-")]
+    parts = len(names) - len(instances)
+    said = [plural(len(instances), "drill instance")] if instances else []
+    said += [f"{parts} part{'s'[: parts != 1]} of the drill network"] if parts else []
+    return f"{' and '.join(said)} {'is' if len(names) == 1 else 'are'} still there"

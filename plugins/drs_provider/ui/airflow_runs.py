@@ -24,6 +24,8 @@ from fastapi import FastAPI
 from sqlalchemy import func, select, tuple_
 
 from drs_provider.reporting.location import reports_location
+from drs_provider.ui.airflow_answers import airflow_questions
+from drs_provider.ui.answers import add_answers
 from drs_provider.ui.app import create_app
 from drs_provider.ui.board import ERROR_KEY, LAUNCH_KEY, PREFLIGHT_KEY, REPORT_TASK, RETURN_KEY, SERVERS_KEY
 from drs_provider.ui.envelopes import unwrapped
@@ -111,7 +113,7 @@ class AirflowRuns:
 
 def airflow_app() -> FastAPI:
     """Build the app over the Airflow of this process."""
-    return create_app(
+    app = create_app(
         Sources(
             runs=_runs,
             access=Access(
@@ -124,6 +126,13 @@ def airflow_app() -> FastAPI:
             now=lambda: datetime.now(UTC),
         )
     )
+    add_answers(
+        app,
+        questions=airflow_questions,
+        key=lambda: conf.get("api", "secret_key", fallback=""),
+        now=lambda: datetime.now(UTC),
+    )
+    return app
 
 
 def plans_folder() -> Path:

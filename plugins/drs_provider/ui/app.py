@@ -20,7 +20,7 @@ _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "R
 
 
 def create_app(sources: Sources) -> FastAPI:
-    """Build the app. Every route asks ``sources.access`` first; there is no open one."""
+    """Build the app. Every route asks ``sources.access`` first; there is no open one (answer links: ``answers.py``)."""
     app = FastAPI(title="DRS recovery plans", docs_url=None, redoc_url=None, openapi_url=None)
     _add_plans(app, sources)
     _add_runs(app, sources)

@@ -93,13 +93,20 @@ def board_of(run: RunNow, now: datetime) -> Board:
 
 
 def _wave_names(upstream: Mapping[str, frozenset[str]]) -> dict[str, list[str]]:
-    """Map every wave to the waves that it waits for, read from the DAG's own edges."""
+    """Map every wave to the waves that it waits for, read from the DAG's own edges.
+
+    A wave may begin with other tasks than its start, and end with others than the one that watches its jobs.
+    """
     names = [task.removesuffix(f".{WATCH}") for task in upstream if task.endswith(f".{WATCH}")]
     return {
         name: sorted(
-            above.removesuffix(f".{WATCH}")
-            for above in upstream.get(f"{name}.{START}", frozenset())
-            if above.endswith(f".{WATCH}")
+            {
+                above.partition(".")[0]
+                for task, directly in upstream.items()
+                if task.startswith(f"{name}.")
+                for above in directly
+            }.intersection(names)
+            - {name}
         )
         for name in names
     }

@@ -23,6 +23,11 @@ def run_page(dag_id: str, run_id: str) -> tuple[str, str]:
     return _render("run.html.j2", RUN_SCRIPT, dag_id=dag_id, run_id=run_id)
 
 
+def answer_page(**values: object) -> str:
+    """Return the page behind an answer link; it has no script."""
+    return _environment().get_template("answer.html.j2").render(**values)
+
+
 def _render(template: str, script: str, **values: object) -> tuple[str, str]:
     source = _script(script)
     html = _environment().get_template(template).render(script=source, **values)

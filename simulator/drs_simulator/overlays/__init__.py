@@ -11,12 +11,14 @@ from drs_simulator.overlays import (
     lambda_functions,
     launch_templates,
     managed_nodes,
+    network_edges,
     ops_items,
     service_quotas,
     settings,
     ssm_automations,
     ssm_commands,
     ssm_listing,
+    vpc_deletes,
 )
 
 if TYPE_CHECKING:
@@ -28,11 +30,13 @@ OVERLAYS = (
     ec2_health,
     launch_templates,
     managed_nodes,
+    network_edges,
     ops_items,
     service_quotas,
     ssm_automations,
     ssm_commands,
     ssm_listing,
+    vpc_deletes,
 )
 """Every overlay that needs nothing but the simulator: a module with ``install(simulator)``."""
 

@@ -7,8 +7,11 @@ import pytest
 from airflow.providers.standard.operators import hitl
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskAwaitingInput
 from drs_provider.dag.asking import AskApproval, AskBeforeWave
+from drs_provider.dag.requests import Standing
+from drs_provider.dag.standing import wave_state
 from drs_provider.graph.approvals import Policy
-from drs_provider.plan.model import Pause
+from drs_provider.plan.model import Pause, WebhookNotification
+from kit.receivers import WebhookReceiver
 
 pytestmark = pytest.mark.airflow
 
@@ -55,7 +58,10 @@ class Ti:
 
     def __init__(self, task_id, left, try_number=1):
         self.id, self.task_id, self.left, self.try_number = "ti-1", task_id, left, try_number
-        self.max_tries = 2
+        self.max_tries, self.dag_id, self.states = 2, "drs.shop", {}
+
+    def get_task_states(self, *, dag_id, run_ids):
+        return {run_ids[0]: self.states}
 
     def xcom_pull(self, task_ids, key="return_value"):
         return self.left.get((task_ids, key))
@@ -76,7 +82,10 @@ def context(task, preflight=None, *, triggered_by="ann", try_number=1, **left):
     xcoms = {("preflight.check", "preflight"): {**CHECKED, **(preflight or {})}}
     xcoms |= {tuple(name.rsplit("/", 1)): value for name, value in left.items()}
     ti = Ti(task.task_id, xcoms, try_number)
-    run = SimpleNamespace(triggering_user_name=triggered_by)
+    began = datetime.now(UTC) - timedelta(minutes=12, seconds=3)
+    run = SimpleNamespace(
+        triggering_user_name=triggered_by, run_id="manual__1", dag_id="drs.shop", start_date=began, run_after=began
+    )
     return {"ti": ti, "task_instance": ti, "dag_run": run, "task_state_store": Store()}
 
 
@@ -124,10 +133,79 @@ def test_an_approval_says_what_it_launches_and_what_speaks_against_it(asked):
         "\n"
         "- db1: STALLED; go on\n"
         "\n"
+        "The run has taken 12m 03s; the plan has no RTO.\n"
+        "\n"
         "2 must agree, of: ann, bob, cyd. Who triggered the run does not count. "
         "Without an answer within 30m nothing is launched."
     )
     assert round(waits.value.timeout.total_seconds()) == 1800
+
+
+def test_a_pause_says_how_far_the_run_is_and_what_comes_next(asked):
+    web = {"selected": True, "targets": [{"aws_conn_id": "a", "region": "r", "servers": SERVERS[:1]}]}
+    done = [{"status": "launched"}, {"status": "failed"}]
+    task = AskBeforeWave(task_id="web.pause", plan="shop", wave="web", pause=pause().pause)
+    task.rto = timedelta(minutes=45)
+    here = context(
+        task,
+        {"mode": "drill", "waves": {**CHECKED["waves"], "web": web}},
+        **{"database.recovery_job/servers": done},
+    )
+    here["ti"].states = {
+        "database.start_recovery": "success",
+        "database.recovery_job": "success",
+        "web.pause": "running",
+    }
+
+    with pytest.raises(TaskAwaitingInput):
+        task.execute(here)
+
+    assert asked[0]["body"] == (
+        "**Is it up?**\n"
+        "\n"
+        "*Continue* launches wave web of this drill, 1 server: db1.\n"
+        "*Stop* launches neither this wave nor those after it; what is up is left to the run's own clean-up.\n"
+        "\n"
+        "| wave | state | servers up | failed |\n"
+        "|---|---|---|---|\n"
+        "| database | done | 1 of 2 | 1 |\n"
+        "| web | **next** | of 1 | |\n"
+        "\n"
+        "The run has taken 12m 03s of its RTO of 45m.\n"
+        "\n"
+        "Asked: bob. Without an answer within 2h the run fails."
+    )
+
+
+@pytest.mark.parametrize(
+    ("rto", "said"),
+    [
+        (None, "The run has taken 50m; the plan has no RTO."),
+        (timedelta(hours=1), "The run has taken 50m of its RTO of 1h."),
+        (timedelta(minutes=45), "**The run has taken 50m: its RTO of 45m is missed.**"),
+    ],
+)
+def test_a_question_sets_the_time_against_the_rto(rto, said):
+    assert Standing((), timedelta(minutes=50), rto).in_words() == said
+
+
+@pytest.mark.parametrize(
+    ("start", "watch", "state"),
+    [
+        (None, None, "waiting"),
+        ("running", None, "running"),
+        ("success", "deferred", "running"),
+        ("success", "success", "done"),
+        ("success", "failed", "failed"),
+        ("failed", "upstream_failed", "failed"),
+        ("upstream_failed", "upstream_failed", "not started"),
+        ("skipped", "skipped", "left out"),
+    ],
+)
+def test_how_far_a_wave_is_in_one_word(start, watch, state):
+    assert (
+        wave_state({"web.start_recovery": start, "web.recovery_job": watch, "web-2.recovery_job": "x"}, "web") == state
+    )
 
 
 def test_a_drill_is_not_asked_even_where_only_this_task_was_cleared(asked):
@@ -267,3 +345,47 @@ def test_a_pause_before_a_wave_that_launches_nothing_asks_nobody(asked):
 
     with pytest.raises(AirflowSkipException):
         task.execute(context(task))
+
+
+def test_a_question_is_told_once_for_each_time_that_it_is_asked(asked, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example/")
+    receiver = WebhookReceiver()
+    monkeypatch.setenv("AIRFLOW_CONN_CHAT", f'{{"conn_type": "http", "host": "http://127.0.0.1:{receiver.port}"}}')
+    task = pause()
+    task.notify = (WebhookNotification(kind="webhook", http_conn_id="chat"),)
+    here = {**context(task), "params": {"mode": "drill"}}
+    try:
+        for _ in range(2):  # Airflow tries the task again
+            with pytest.raises(TaskAwaitingInput):
+                task.execute(here)
+        assert len(receiver.requests) == 1
+        here["ti"].max_tries += 2  # somebody clears it
+        with pytest.raises(TaskAwaitingInput):
+            task.execute(here)
+    finally:
+        receiver.close()
+
+    first, second = receiver.bodies
+    assert first["question"] | {"until": ""} == {
+        "task_id": "database.pause",
+        "text": "Is it up?",
+        "people": ["bob"],
+        "options": ["Continue", "Stop"],
+        "until": "",
+        "otherwise": "the run fails",
+        "url": "https://airflow.example/dags/drs.shop/runs/manual__1/tasks/database.pause/"
+        "required_actions?map_index=-1",
+    }
+    assert (first["wave"], first["headline"]) == ("database", "waits for an answer before wave database")
+    assert second["question"]["task_id"] == "database.pause"
+    assert [one["outcome"] for one in here["ti"].left["database.pause", "told"]] == ["sent"]
+
+
+def test_a_question_is_asked_also_where_nobody_can_be_told(asked, monkeypatch):
+    task = pause()
+    task.notify = (WebhookNotification(kind="webhook", http_conn_id="nowhere"),)
+
+    with pytest.raises(TaskAwaitingInput):
+        task.execute(context(task))  # without params: telling breaks
+
+    assert len(asked) == 1

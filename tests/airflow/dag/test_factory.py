@@ -169,3 +169,50 @@ def test_a_scheduled_drill_takes_its_time_zone_and_is_not_caught_up(plans, monke
         False,
     )
     assert dag.params["mode"] == "drill"
+
+
+TELLING = """\
+title: Hello
+rto: 10m
+notify:
+  - {kind: webhook, http_conn_id: chat, on: [started, wave_failed, failed, rto_at_risk]}
+"""
+
+
+def test_what_tells_stands_beside_the_waves_and_decides_nothing(plans, monkeypatch):
+    plain = bag_of(plans, monkeypatch).dags["drs.hello"]
+    text = (plans / "hello.yaml").read_text()
+    for line in ("title:", "rto:"):
+        text = "\n".join(one for one in text.split("\n") if not one.startswith(line))
+    (plans / "hello.yaml").write_text(text.replace("kind: RecoveryPlan\n", f"kind: RecoveryPlan\n{TELLING}"))
+
+    dag = bag_of(plans, monkeypatch).dags["drs.hello"]
+
+    added = {task.task_id: task for task in dag.tasks if task.task_id not in plain.task_ids}
+    waves = [group for group in dag.task_group.children if group not in ("preflight", "finish")]
+    assert set(added) == {f"{group}.notifications" for group in ("preflight", *waves, "finish")}
+    assert all(task.is_teardown and not task.on_failure_fail_dagrun for task in added.values())
+    assert {name: sorted(task.downstream_task_ids) for name, task in added.items()} == {
+        "preflight.notifications": ["finish.report"],
+        **{f"{wave}.notifications": ["finish.report"] for wave in waves},
+        "finish.notifications": [],
+    }
+    for task in plain.tasks:  # whatever a recovery waits for is what it waited for before
+        extra = dag.get_task(task.task_id).upstream_task_ids - task.upstream_task_ids
+        assert not extra or task.task_id == "finish.report"
+
+
+def test_an_rto_is_a_deadline_and_an_earlier_one_where_somebody_asks(plans, monkeypatch):
+    text = (plans / "hello.yaml").read_text()
+    text = "\n".join(one for one in text.split("\n") if not one.startswith("rto:"))
+
+    def alerts(more):
+        (plans / "hello.yaml").write_text(text.replace("kind: RecoveryPlan\n", f"kind: RecoveryPlan\n{more}"))
+        dag = bag_of(plans, monkeypatch).dags["drs.hello"]
+        return [(one.name, one.interval.total_seconds()) for one in dag.deadline or ()]
+
+    asking = "notify: [{kind: webhook, http_conn_id: chat, on: [rto_at_risk]}]\n"
+    assert alerts("") == []
+    assert alerts("rto: 10m\n") == [("RTO 10m", 600)]
+    assert alerts(f"rto: 10m\n{asking}") == [("80 % of RTO 10m", 480), ("RTO 10m", 600)]
+    assert alerts(asking) == []

@@ -10,7 +10,7 @@ DB, WEB = [SID.format(f"{n:02d}") for n in (1, 2, 3)], [SID.format(n) for n in (
 GO = {"mode": "recovery", "confirm": "shop", "reason": "us-east-1 is dark"}
 
 
-def plan(group="", servers="", wave="", web=""):
+def plan(group="", servers="", wave="", web="", network="shared"):
     return f"""\
 kind: ProtectionGroup
 name: db
@@ -30,7 +30,7 @@ select: {{tags: {{Tier: web}}}}
 kind: RecoveryPlan
 name: shop
 rto: 45m
-drill: {{network: shared}}
+drill: {{network: {network}}}
 waves:
   - {{name: database, groups: [db]{wave}}}
   - {{name: web, groups: [web]}}
@@ -191,3 +191,57 @@ def test_missing_capacity_is_answered_with_the_next_type(run, simulator):
         ("fallback", {"instance_type": "m5.large"})
     ]
     assert servers_of(ended.report)["db1"]["differences"] == []
+
+
+def network_of(simulator):
+    """Everything of the account's networks, launch settings and tags that a drill could leave behind."""
+    ec2, drs = simulator.client("ec2"), simulator.client("drs")
+    return {
+        "vpcs": sorted(one["VpcId"] for one in ec2.describe_vpcs()["Vpcs"]),
+        "subnets": sorted(one["SubnetId"] for one in ec2.describe_subnets()["Subnets"]),
+        "groups": sorted(one["GroupId"] for one in ec2.describe_security_groups()["SecurityGroups"]),
+        "endpoints": sorted(one["VpcEndpointId"] for one in ec2.describe_vpc_endpoints()["VpcEndpoints"]),
+        "tags": {one["sourceServerID"]: one["tags"] for one in drs.describe_source_servers(filters={})["items"]},
+        "templates": templates(simulator),
+    }
+
+
+@pytest.mark.parametrize("settings", ["", "drill_launch: {instance_type: t3.medium}"])
+def test_an_isolated_drill_lands_in_a_network_of_its_own_and_leaves_nothing(run, simulator, settings):
+    before = network_of(simulator)
+
+    ended = run(plan(settings, network="isolated"))
+
+    assert (ended.state, ended.report["verdict"], ended.report["verdict_reason"]) == (
+        "success",
+        "passed",
+        "All 5 servers in 2 waves were launched.",
+    )
+    reservations = simulator.client("ec2").describe_instances()["Reservations"]
+    drilled = [
+        one
+        for each in reservations
+        for one in each["Instances"]
+        if any(tag["Key"] == "AWSElasticDisasterRecoverySourceServerID" for tag in one.get("Tags", ()))
+    ]
+    made = [call for call in calls(simulator, "CreateVpc")]
+    assert (len(drilled), len(made)) == (5, 1)
+    subnets = {
+        change["now"]
+        for one in servers_of(ended.report).values()
+        for change in one["settings_changed"]
+        if change["field"] == "subnet_id"
+    }
+    assert len(subnets) == 1
+    assert not subnets & set(before["subnets"])
+    assert network_of(simulator) == before
+
+
+def test_a_recovery_of_a_plan_with_isolated_drills_lands_in_production(run, simulator):
+    before = network_of(simulator)
+
+    ended = run(plan(network="isolated"), **GO)
+
+    assert (ended.state, ended.report["verdict"]) == ("success", "completed")
+    assert calls(simulator, "CreateVpc") == []
+    assert network_of(simulator) == before

@@ -127,6 +127,10 @@ def libraries(draw):
             st.fixed_dictionaries(
                 {"kind": st.just("webhook"), "http_conn_id": TEXTS},
                 optional={"on": st.lists(st.sampled_from(EVENTS), min_size=1)},
+            )
+            | st.fixed_dictionaries(
+                {"kind": st.just("email"), "to": st.just(["ops@example.org"])},
+                optional={"people": st.dictionaries(TEXTS, st.just("ann@example.org"))},
             ),
             max_size=2,
         ),

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from drs_provider.errors import Conflict, JobVanished, QuotaExceeded, RunRefused
+from drs_provider.errors import AwsError, Conflict, JobVanished, QuotaExceeded, RunRefused, ServiceUnavailable
 from drs_provider.operators.memory import Memory
 from drs_provider.operators.starting import MustWait, Request, Start
 from drs_provider.recovery.identity import TRY, job_tags
@@ -16,7 +16,7 @@ SERVERS = ("s-1", "s-2", "s-3")
 class Try:
     """One run of the task: a fresh process that shares the store and DRS with the ones before it."""
 
-    def __init__(self, drs, store, *, max_tries=0, servers=SERVERS, **more):
+    def __init__(self, drs, store, *, max_tries=0, servers=SERVERS, minutes=5, **more):
         request = Request(
             dag_id="d",
             run_id="r",
@@ -29,7 +29,7 @@ class Try:
         )
         self.slept: list[float] = []
         memory = Memory(store, max_tries=max_tries)
-        now = lambda: NOW + timedelta(minutes=5)  # noqa: E731
+        now = lambda: NOW + timedelta(minutes=minutes)  # noqa: E731
         self.start = Start(drs, memory, request, now=now, sleep=self.slept.append)
 
     def run(self):
@@ -78,8 +78,121 @@ def test_a_worker_killed_after_one_of_two_jobs_starts_only_the_other(drs, store)
     with pytest.raises(SystemExit):
         Try(drs, store).run()
 
-    assert summary(Try(drs, store).run()) == [("0", ["s-1", "s-2"], True), ("1", ["s-3"], False)]
+    assert Try(drs, store, minutes=6).run() == MustWait(
+        "an earlier try may have started a job for 1 servers, and DRS may not show it for two minutes: nothing is "
+        "started before that",
+        (),
+        "all",
+    )
+    assert summary(Try(drs, store, minutes=7).run()) == [("0", ["s-1", "s-2"], True), ("1", ["s-3"], False)]
     assert drs.starts == [("s-1", "s-2"), ("s-3",), ("s-3",)]
+
+
+def test_a_lost_answer_to_a_job_that_stays_invisible_starts_no_other_for_two_minutes(drs, store):
+    hidden = []
+
+    def lose():
+        hidden.append(drs.add_job(SERVERS, tags=job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1)))
+        drs.all_jobs.clear()
+        drs.end(hidden[0], "FAILED")
+        return ServiceUnavailable("StartRecovery", "ReadTimeoutError", "no answer")
+
+    drs.answers = [lose]
+
+    assert Try(drs, store).run() == MustWait(
+        "StartRecovery: ReadTimeoutError: no answer. Whether the job was started is not known yet", (), "all"
+    )
+    assert isinstance(Try(drs, store, minutes=6).run(), MustWait)
+    drs.all_jobs.extend(hidden)
+    assert summary(Try(drs, store, minutes=7).run()) == [("0", list(SERVERS), True)]
+    assert len(drs.starts) == 1
+
+
+@pytest.mark.parametrize("refusal", [QuotaExceeded, Conflict])
+def test_after_a_refusal_of_aws_nothing_is_looked_for(drs, store, refusal):
+    drs.answers = [lambda: refusal("StartRecovery", "code", "no")]
+    assert isinstance(Try(drs, store).run(), MustWait)
+    again = Try(drs, store, minutes=6)
+
+    assert summary(again.run()) == [("0", list(SERVERS), False)]
+    assert again.slept == []
+
+
+def test_a_refusal_that_nobody_knows_is_not_believed_when_the_job_is_there(drs, store):
+    def commit_and_refuse():
+        drs.add_job(SERVERS, tags=job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1))
+        return AwsError("StartRecovery", "TeapotException", "I am a teapot")
+
+    drs.answers = [commit_and_refuse]
+
+    assert summary(Try(drs, store).run()) == [("0", list(SERVERS), True)]
+
+
+def test_a_refusal_that_nobody_knows_is_believed_when_there_is_no_job(drs, store):
+    drs.answers = [lambda: AwsError("StartRecovery", "TeapotException", "I am a teapot")]
+    try_ = Try(drs, store)
+
+    with pytest.raises(AwsError, match="I am a teapot"):
+        try_.run()
+
+    assert try_.slept == []
+
+
+def test_two_orchestrators_of_one_run_that_cut_it_differently_share_its_servers(drs, store):
+    def the_other_was_faster():
+        drs.add_job(SERVERS[:1], tags=job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1))
+        return Conflict("StartRecovery", "ConflictException", "busy")
+
+    drs.answers = [the_other_was_faster]
+
+    assert summary(Try(drs, store).run()) == [("0", ["s-1"], True), ("1", ["s-2", "s-3"], False)]
+    assert drs.starts == [SERVERS, ("s-2", "s-3")]
+
+
+def test_a_clear_after_others_have_launched_again_counts_on_from_their_try(drs, store):
+    Try(drs, store, max_tries=0).run()
+    drs.end(drs.all_jobs[0], "FAILED")
+    for attempt in (2, 3):
+        tags = job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=attempt)
+        drs.end(drs.add_job(SERVERS, tags=tags), "FAILED")
+
+    assert summary(Try(drs, store, max_tries=1).run()) == [("3", list(SERVERS), False)]
+    assert drs.all_jobs[3]["tags"][TRY] == "4"
+
+
+def a_strangers_recovery(drs, *, minutes_ago, by="START_RECOVERY"):
+    job = drs.add_job(["s-2"])
+    job["initiatedBy"] = by
+    drs.end(job, at=NOW + timedelta(minutes=5 - minutes_ago))
+    return job
+
+
+def test_an_instance_that_another_recovery_has_launched_and_drs_does_not_show_yet_is_waited_for(drs, store):
+    job = a_strangers_recovery(drs, minutes_ago=9)
+
+    assert Try(drs, store).run() == MustWait(
+        "just recovered, and DRS does not show the instance yet, which a launch would terminate: "
+        f"s-2 by {job['jobID']}",
+        (),
+        "all",
+    )
+
+    drs.add_instance("s-2", job["jobID"], is_drill=False)
+    with pytest.raises(RunRefused):
+        Try(drs, store).run()
+    assert drs.starts == []
+
+
+@pytest.mark.parametrize("why", ["a drill", "long ago", "gone", "terminated since", "replaced"])
+def test_what_another_job_has_launched_stands_in_nobodys_way(drs, store, why):
+    by = "START_DRILL" if why == "a drill" else "START_RECOVERY"
+    job = a_strangers_recovery(drs, minutes_ago=11 if why == "long ago" else 1, by=by)
+    if why == "gone":
+        drs.add_instance("s-2", job["jobID"], is_drill=False, state="TERMINATED")
+    if why == "terminated since":
+        drs.end(drs.add_job(["s-2"], kind="TERMINATE", created=NOW + timedelta(minutes=4)), "TERMINATED")
+
+    assert len(Try(drs, store, replace_live_instances=why == "replaced").run()) == 1
 
 
 def test_a_job_that_failed_within_a_second_is_adopted_by_a_retry_and_not_started_again(drs, store):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from drs_provider.plan.unsupported import UNSUPPORTED
+from drs_provider.plan.unsupported import UNSUPPORTED, Unsupported
 from kit.plan_files import GROUP, PLAN, WAVES, cases_in, read_beside_groups, said_of
 
 SHARED = "drill: {network: shared}\n"
@@ -55,7 +55,8 @@ def test_a_part_that_is_not_built_is_checked_all_the_same(tmp_path):
 
 
 def test_a_plan_with_an_unsupported_part_cannot_run(tmp_path):
-    library = read_beside_groups(tmp_path, PLAN + WAVES, unsupported=UNSUPPORTED)
+    rows = (Unsupported("RecoveryPlan", "waves", "nothing is built yet"),)
+    library = read_beside_groups(tmp_path, PLAN + WAVES, unsupported=rows)
 
     assert list(library.plans) == []
     assert dict(library.broken_plans) == {"p": (tmp_path / "x.yaml",)}

@@ -5,7 +5,7 @@ from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
-from drs_provider.reporting.evidence import CleanupEvidence, Finding, TaskError
+from drs_provider.reporting.evidence import CleanupEvidence, Finding, NotificationRecord, TaskError
 from drs_provider.reporting.page import render
 from drs_provider.reporting.report import measure
 from drs_provider.reporting.view import web_url
@@ -100,6 +100,11 @@ def evil_run():
         ),
         cleanup=CleanupEvidence(state="incomplete", left={EVIL: EVIL}, reason=EVIL),
         errors=(TaskError(task=EVIL, message=EVIL),),
+        notifications=(
+            NotificationRecord(
+                event=EVIL, wave=EVIL, kind=EVIL, target=EVIL, at=START, outcome="failed", tries=3, why=EVIL
+            ),
+        ),
     )
 
 

@@ -1,0 +1,97 @@
+"""Killing the processes of a running stack with -9, and starting again what cannot be missed."""
+
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+
+from benchmarks.chaos.scenarios import Kill
+from demo import environment
+from demo.guard import descendants, parents_now
+from demo.stack import PROJECT, Stack, StackError
+
+ORPHANS_LIVE = 20.0
+"""Seconds that a killed scheduler's workers go on; then they are ended, for nobody else would."""
+
+DIES_WITHIN = 10.0
+
+
+class Killer:
+    """Kills parts of one stack. Every component that dies is started again at once, as a service manager would."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._orphans: list[tuple[float, set[int]]] = []
+        self.killed: list[str] = []
+
+    def kill(self, kill: Kill) -> str:
+        """Kill; return in words what was hit."""
+        if kill.victim in ("task", "worker"):
+            said = self._kill_task(kill)
+        else:
+            said = self._kill_component(kill.victim, with_children=kill.victim != "scheduler" or kill.luck < 0.5)
+        self.killed.append(said)
+        return said
+
+    def tend(self) -> None:
+        """Start again whatever has died, and end orphans whose time is over."""
+        self._stack.processes.hear(0)
+        for name in [name for name in self._stack.processes.exits if name in _COMPONENTS]:
+            self._start(name)
+        now = time.monotonic()
+        for deadline, pids in self._orphans:
+            if now > deadline:
+                parents = parents_now()
+                for pid in set(pids).union(*(descendants(one, parents) for one in pids)):
+                    _kill(pid)
+        self._orphans = [(deadline, pids) for deadline, pids in self._orphans if now <= deadline]
+
+    def _kill_task(self, kill: Kill) -> str:
+        """Kill a task's process, or with it the worker that supervises it; an idle worker holds the queue's lock."""
+        parents = parents_now()
+        workers = {pid for pid, parent in parents.items() if parent == self._stack.processes.pids["scheduler"]}
+        busy = sorted((parent, pid) for pid, parent in parents.items() if parent in workers)
+        if not busy:
+            return "no task ran"
+        worker, task = busy[int(kill.luck * len(busy))]
+        if kill.victim == "worker":
+            _kill(worker)
+        _kill(task)
+        return kill.victim
+
+    def _kill_component(self, name: str, *, with_children: bool) -> str:
+        pid = self._stack.processes.pids[name]
+        children = descendants(pid, parents_now())
+        _kill(pid)
+        if with_children:
+            for child in children:
+                _kill(child)
+        else:
+            self._orphans.append((time.monotonic() + ORPHANS_LIVE, children))
+        until = time.monotonic() + DIES_WITHIN
+        while name not in self._stack.processes.exits:
+            self._stack.processes.hear(0.1)
+            if time.monotonic() > until:
+                raise StackError(f"{name} (process {pid}) survives SIGKILL")
+        self._start(name)
+        return name if with_children else f"{name} alone"
+
+    def _start(self, name: str) -> None:
+        stack = self._stack
+        stack.processes.exits.pop(name, None)
+        env = environment.airflow(os.environ, stack.places, stack.ports, stack.secrets)
+        env |= dict(stack.settings.airflow)
+        before = stack.processes.pids.get(name)
+        stack.processes.start(name, [sys.executable, "-m", "airflow", name], env, PROJECT)
+        until = time.monotonic() + DIES_WITHIN
+        while stack.processes.pids.get(name) == before and time.monotonic() < until:
+            stack.processes.hear(0.1)
+
+
+_COMPONENTS = ("scheduler", "triggerer", "api-server", "dag-processor")
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

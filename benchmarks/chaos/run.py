@@ -1,0 +1,93 @@
+"""`make chaos`: drive plans through a real Airflow whose processes are killed, and a failing cloud; judge the record.
+
+Exit code 0: every run kept every rule. 1: one did not; the command that runs it again is printed. 2: it could not run.
+"""
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.chaos.campaign import Judged, campaign
+from benchmarks.chaos.scenarios import Scenario, scenario
+from demo.stack import PROJECT, StackError
+
+SIDE_BY_SIDE = 6
+MOST_RUNS, MOST_SERVERS = 60, 3000
+"""What one stack is given; then comes a fresh one."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the campaign; return its exit code."""
+    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
+    parser.add_argument("--runs", type=int, default=20, help="number of runs (20)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the first run; the next have the next numbers (1)")
+    parser.add_argument("--side-by-side", type=int, default=SIDE_BY_SIDE, help=f"runs at a time ({SIDE_BY_SIDE})")
+    parser.add_argument("--state", type=Path, default=PROJECT / ".chaos", help="folder for all that it writes (.chaos)")
+    options = parser.parse_args(arguments)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    scenarios = [scenario(seed) for seed in range(options.seed, options.seed + options.runs)]
+    began, judged, kept = time.monotonic(), list[Judged](), options.state / "stack"
+    try:
+        for batch in batches(scenarios):
+            console.print(f"{len(batch)} runs, seeds {batch[0].seed} to {batch[-1].seed}")
+            judged += campaign(batch, options.state, options.side_by_side, console.print)
+            if any(one.problems for one in judged[-len(batch) :]):
+                _keep(kept, options.state / f"failed-{batch[0].seed}")
+    except StackError as error:
+        console.print(str(error), style="bold")
+        return 2
+    for line in summary(judged, time.monotonic() - began):
+        console.print(line)
+    return 1 if any(one.problems for one in judged) else 0
+
+
+def batches(scenarios: Sequence[Scenario]) -> Iterator[list[Scenario]]:
+    """Cut runs into what one stack is given."""
+    batch: list[Scenario] = []
+    servers = 0
+    for one in scenarios:
+        if batch and (len(batch) >= MOST_RUNS or servers + len(one.servers) > MOST_SERVERS):
+            yield batch
+            batch, servers = [], 0
+        batch.append(one)
+        servers += len(one.servers)
+    if batch:
+        yield batch
+
+
+def summary(judged: Sequence[Judged], seconds: float) -> Iterator[str]:
+    """Say how the campaign went: every failure with the command that runs it again, then the counts."""
+    for one in judged:
+        for problem in one.problems:
+            yield f"FAILED {one.one.plan}: {problem}"
+        if one.problems:
+            yield f"  killed: {', '.join(one.hits) or 'nothing'}; again: make chaos RUNS=1 SEED={one.one.seed}"
+    good = sum(not one.problems for one in judged)
+    kills = sum(len(one.hits) for one in judged)
+    servers = sum(len(one.one.servers) for one in judged)
+    verdicts: dict[str, int] = {}
+    for one in judged:
+        verdict = (one.said.report or {}).get("verdict", "no verdict")
+        verdicts[verdict] = verdicts.get(verdict, 0) + 1
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
+    yield f"{good} of {len(judged)} runs kept every rule ({counts}); {servers} servers, {kills} kills"
+    yield f"{seconds:.0f} s, {len(judged) / seconds * 3600:.0f} runs an hour"
+
+
+def _keep(stack: Path, where: Path) -> None:
+    """Keep the logs of a stack with a failed run."""
+    shutil.rmtree(where, ignore_errors=True)
+    for part in ("logs", "airflow/logs"):
+        if (stack / part).exists():
+            shutil.copytree(stack / part, where / part)
+    for name in ("record.json", "calls.json"):
+        shutil.copy(stack.parent / name, where / name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""`make chaos-sweep`: kill the task process after each single AWS call of a two-wave drill, one run per call.
+
+The outcome must be the same every time: each server launched exactly once, no drill instance left, verdict passed.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from benchmarks.chaos.between import Between
+from benchmarks.chaos.campaign import AIRFLOW, SETTLED_AFTER, Drive
+from benchmarks.chaos.judging import judge, read_record
+from benchmarks.chaos.scenarios import REGION, Scenario, Server, Wave, documents, fleet
+from demo.guard import parents_now
+from demo.stack import PROJECT, Settings, Stack, StackError
+
+FIRST = 900000
+"""Seed of the run without a kill; the run whose caller dies after its nth call has the nth next number."""
+
+MOST_CALLS = 60
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the sweep; 0: the same outcome every time, 1: not, 2: it could not run."""
+    parser = argparse.ArgumentParser(prog="make chaos-sweep", description=__doc__)
+    parser.add_argument("--first", type=int, default=1, help="the first call after which is killed (1)")
+    parser.add_argument("--step", type=int, default=1, help="only every so many-th call (1)")
+    parser.add_argument("--most", type=int, default=MOST_CALLS, help=f"no call after this one ({MOST_CALLS})")
+    parser.add_argument("--side-by-side", type=int, default=4, help="runs at a time (4)")
+    parser.add_argument("--state", type=Path, default=PROJECT / ".chaos-sweep", help="folder for all that it writes")
+    options = parser.parse_args(arguments)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    numbers = range(options.first, options.most + 1, options.step)
+    try:
+        problems, struck, calls = sweep(numbers, options.state, options.side_by_side, console.print)
+    except StackError as error:
+        console.print(str(error), style="bold")
+        return 2
+    for problem in problems:
+        console.print(f"FAILED {problem}")
+    console.print(f"a calm drill makes {calls} calls from its tasks; killed after {struck}, {len(problems)} problems")
+    return 1 if problems else 0
+
+
+def drill(number: int) -> Scenario:
+    """Return a drill of two waves with a server each."""
+    seed = FIRST + number
+    servers = [Server(f"s-{seed:09d}{one:08d}", f"k{number}-{one}") for one in range(2)]
+    waves = (Wave("first", (servers[0],)), Wave("second", (servers[1],), ("first",)))
+    return Scenario(seed, "drill", waves, (), ())
+
+
+def key(one: Scenario) -> str:
+    """Return the access key with which a run signs: so its calls can be told from those of others."""
+    return f"AKIACHAOS{one.seed:09d}"
+
+
+def connection(one: Scenario, address: str) -> str:
+    """Return the Airflow connection of one run."""
+    extra = {"region_name": REGION, "endpoint_url": address, "service_config": {"sts": {"endpoint_url": address}}}
+    return json.dumps({"conn_type": "aws", "login": key(one), "password": "demo", "extra": extra})
+
+
+def sweep(
+    numbers: Sequence[int], state: Path, side_by_side: int, say: Callable[[str], None]
+) -> tuple[list[str], int, int]:
+    """Drill once without a kill and once per number; return what is wrong, how many kills struck, and the calls."""
+    runs = [drill(0), *map(drill, numbers)]
+    shutil.rmtree(state, ignore_errors=True)
+    folder = state / "plans"
+    folder.mkdir(parents=True)
+    for one in runs:
+        (folder / f"{one.plan}.yaml").write_text(yaml.safe_dump_all(_documents(one), sort_keys=False), encoding="utf-8")
+    fleet_file = state / "fleet.yaml"
+    fleet_file.write_text(yaml.safe_dump(fleet(runs), sort_keys=False), encoding="utf-8")
+    # The simulator's port is chosen by the stack: the stand learns it when everything is up, before the first call.
+    between = Between("http://127.0.0.1:1", {key(one): one.seed - FIRST for one in runs}, lambda: ())
+    connections = {f"AIRFLOW_CONN_{_conn_id(one).upper()}": connection(one, between.address) for one in runs}
+    settings = Settings(
+        state=state / "stack", plans=folder, fleets=(fleet_file,), speed=200, airflow={**AIRFLOW, **connections}
+    )
+    try:
+        with Stack(settings, say) as stack:
+            between.point_at(stack.simulator.address)
+            between.tasks = lambda: _tasks(stack)
+            for one in runs:
+                stack.await_dag(one.dag_id)
+            before = stack.simulator.state()
+            ended = Drive(stack, side_by_side, say).drive(runs)
+            time.sleep(SETTLED_AFTER)
+            record = read_record(stack.simulator.state(), before)
+    finally:
+        between.close()
+    problems = []
+    for run, said, _ in ended:
+        where = between.killed.get(key(run.one), "no kill")
+        problems += [f"{run.one.plan} ({where}): {what}" for what in judge(run.one, said, record)]
+    for name, where in sorted(between.killed.items()):
+        say(f"  {name}: killed after {where}")
+    return problems, len(between.killed), between.counted.get(key(runs[0]), 0)
+
+
+def _conn_id(one: Scenario) -> str:
+    return f"chaos_{one.seed}"
+
+
+def _documents(one: Scenario) -> list[dict[str, Any]]:
+    groups, plan = documents(one)[:-1], documents(one)[-1]
+    return [*({**group, "aws_conn_id": _conn_id(one)} for group in groups), plan]
+
+
+def _tasks(stack: Stack) -> list[int]:
+    """The processes two levels below the scheduler: the tasks that its workers supervise."""
+    parents = parents_now()
+    workers = {pid for pid, parent in parents.items() if parent == stack.processes.pids["scheduler"]}
+    return [pid for pid, parent in parents.items() if parent in workers]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""``drs takeover``: what runs of a plan exist in the cloud, and going on with one from an empty Airflow."""
+
+import json
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drs_provider.cli.airflow_client import PREFIX, AirflowClient
+from drs_provider.cli.options import UsageError, plans_folder
+from drs_provider.cli.run import add_airflow_options, address_of, login_of
+from drs_provider.cli.run_commands import Control
+from drs_provider.cli.run_wording import moment
+from drs_provider.errors import PlanInvalid, RunRefused
+from drs_provider.graph.request import RunRequest
+from drs_provider.graph.roster import Target, call_roll, targets_of
+from drs_provider.plan.problems import nearest
+from drs_provider.plan.reading import RunnablePlan, read_folder
+from drs_provider.recovery.takeover import LOOK_BACK, STATES, FoundRun, find_runs
+
+if TYPE_CHECKING:
+    import httpx
+
+    from drs_provider.aws.hook import DrsHook
+
+NAME = "takeover"
+HELP = "show what runs of a plan exist in the cloud, and continue one from an Airflow that does not know it"
+
+_WORDS = {
+    "launched": "launched",
+    "running": "running",
+    "failed": "failed",
+    "gone": "gone",
+    "not_started": "not started",
+}
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.description = (
+        "Look in the cloud for runs of a plan: job tags, jobs and recovery instances say what was started, without "
+        "any database. With --start a run on this Airflow continues one of them: launched servers are kept, running "
+        "jobs adopted, the rest launched. Make sure first that the other Airflow is down. Exit codes: 0 done, 1 "
+        "refused, 2 wrong use."
+    )
+    parser.add_argument("plan", nargs="?", metavar="PLAN")
+    parser.add_argument("--all", action="store_true", help="all plans of the folder")
+    parser.add_argument("--plans", type=Path, metavar="FOLDER", help="default: DRS_PLANS_FOLDER, else ./plans")
+    parser.add_argument("--start", action="store_true", help="continue a run; a recovery needs --confirm and --reason")
+    parser.add_argument("--run", dest="key", metavar="KEY", help="which run, as shown; default: the newest not over")
+    parser.add_argument("--confirm", metavar="NAME", help="the plan's name; a recovery needs it")
+    parser.add_argument("--reason", metavar="TEXT", help="stands in the report")
+    add_airflow_options(parser)
+
+
+def run(
+    options: Namespace,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    hook_of: "Callable[[Target], DrsHook] | None" = None,
+    transport: "httpx.BaseTransport | None" = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> int:
+    """Look, say what is there, and start what was asked for."""
+    plans = _plans(options)
+    found = {runnable.plan.name: runs_of(runnable, hook_of or _hook, now()) for runnable in plans}
+    if not options.start:
+        print(_as_json(found) if options.format == "json" else "\n".join(map(in_words, found, found.values())))
+        return 0
+    name = plans[0].plan.name
+    chosen = choose(name, found[name], options.key)
+    with AirflowClient(address_of(options, environ), login_of(options, environ), transport) as client:
+        client.log_in()
+        control = Control(client, say=lambda line: print(line, file=sys.stderr, flush=True))
+        started = control.start(name, _answers(chosen, options))
+    if options.format == "json":
+        print(json.dumps({"continues": chosen.as_json(), "run": started.as_json()}, indent=2))
+    else:
+        print(f"started {started.run_id}, which continues {chosen.run_id}: drs run status {name}")
+    return 0
+
+
+def runs_of(runnable: RunnablePlan, hook_of: "Callable[[Target], DrsHook]", now: datetime) -> tuple[FoundRun, ...]:
+    """Ask every account and Region of a plan, and return the runs that the answers tell of."""
+    hooks = {target: hook_of(target) for target in targets_of(list(runnable.groups.values()))}
+    servers = {target: hook.source_servers() for target, hook in hooks.items()}
+    waves = tuple(wave.name for wave in runnable.plan.waves)
+    everything = RunRequest("drill", "latest", waves, (), replace_live_instances=False, reason="")
+    roster = call_roll(runnable.plan, runnable.groups, servers, everything)
+    return find_runs(
+        f"{PREFIX}{runnable.plan.name}",
+        {wave: [(one.server_id, one.hostname) for one in members] for wave, members in roster.waves.items()},
+        [job for hook in hooks.values() for job in hook.jobs_since(now - LOOK_BACK)],
+        [instance for hook in hooks.values() for instance in hook.recovery_instances()],
+        now=now,
+    )
+
+
+def choose(plan: str, runs: Sequence[FoundRun], key: str | None) -> FoundRun:
+    """Return the run to continue, or raise RunRefused with what speaks against it."""
+    if key is not None:
+        named = [run for run in runs if key in (run.key, run.run_id)]
+        if not named:
+            raise RunRefused(f"no run {key} of {plan} in the cloud: drs takeover {plan} shows those that are there")
+        chosen = named[0]
+    else:
+        alive = [run for run in runs if not run.is_over]
+        if not alive:
+            raise RunRefused(f"no run of {plan} in the cloud that could be continued: drs run start {plan} starts one")
+        chosen = alive[0]
+    if chosen.is_over:
+        raise RunRefused(f"{chosen.run_id} of {plan} is over: nothing of it is there any more; start a new run")
+    return chosen
+
+
+def in_words(plan: str, runs: Sequence[FoundRun]) -> str:
+    """Word what the cloud says of a plan."""
+    if not runs:
+        return f"{plan}: no run in the cloud within {LOOK_BACK.days} days"
+    lines = [f"{plan}: {len(runs)} run{'s'[: len(runs) != 1]} in the cloud"]
+    for one in runs:
+        over = ", over: nothing of it is there any more" if one.is_over else ""
+        lines.append(f"  {one.run_id}  {one.mode}, began {moment(one.began.isoformat())}{over}")
+        lines.append(f"    key {one.key}")
+        width = max(len(wave.name) for wave in one.waves)
+        for wave in one.waves:
+            counts = ", ".join(f"{wave.counts[state]} {_WORDS[state]}" for state in STATES if state in wave.counts)
+            lines.append(f"    {wave.name:<{width}}  {counts or 'no servers'}")
+            failed = [server.hostname for server in wave.servers if server.state == "failed"]
+            if failed:
+                lines.append(f"    {'':<{width}}  failed: {', '.join(failed)}")
+    alive = [one for one in runs if not one.is_over]
+    if alive:
+        more = f" --confirm {plan} --reason …" if alive[0].mode == "recovery" else ""
+        which = f" --run {alive[0].key}" if len(alive) > 1 else ""
+        lines.append(f"  continue it, once the other Airflow is down: drs takeover {plan} --start{which}{more}")
+    return "\n".join(lines)
+
+
+def _answers(chosen: FoundRun, options: Namespace) -> Namespace:
+    reason = options.reason
+    if chosen.mode == "recovery" and not reason:
+        raise UsageError("a recovery needs --reason TEXT: it stands in the report")
+    return Namespace(
+        mode=chosen.mode,
+        confirm=options.confirm,
+        reason=reason or f"continues {chosen.run_id}",
+        wave=None,
+        exclude_server=None,
+        point_in_time=None,
+        replace_live_instances=False,
+        continue_run=chosen.key,
+    )
+
+
+def _plans(options: Namespace) -> list[RunnablePlan]:
+    if bool(options.plan) == options.all:
+        raise UsageError("name a plan, or --all")
+    if options.all and options.start:
+        raise UsageError("--start continues the run of one plan: name it")
+    folder = options.plans or plans_folder() or Path("plans")
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: there is no such folder; name one with --plans or DRS_PLANS_FOLDER")
+    library = read_folder(folder)
+    if options.all:
+        return [runnable for _, runnable in sorted(library.plans.items())]
+    if options.plan in library.plans:
+        return [library.plans[options.plan]]
+    if options.plan in library.broken_plans:
+        files = library.broken_plans[options.plan]
+        raise PlanInvalid([problem for problem in library.problems if problem.path in files])
+    hint = nearest(options.plan, library.plans) or "the folder has no plan that is free of problems"
+    raise UsageError(f"no plan called {options.plan!r} in {folder} ({hint})")
+
+
+def _hook(target: Target) -> "DrsHook":
+    from drs_provider.aws.hook import DrsHook
+
+    return DrsHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None)
+
+
+def _as_json(found: Mapping[str, Sequence[FoundRun]]) -> str:
+    everything: dict[str, Any] = {plan: [one.as_json() for one in runs] for plan, runs in found.items()}
+    return json.dumps(everything, indent=2)

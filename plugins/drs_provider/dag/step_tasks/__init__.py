@@ -1,0 +1,1 @@
+"""The tasks that steps of a plan become, one class for each kind."""

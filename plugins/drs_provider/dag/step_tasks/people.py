@@ -1,0 +1,112 @@
+"""The step that waits until people have agreed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.execution_time.context import NEVER_EXPIRE
+
+from drs_provider.dag.asking import Ask
+from drs_provider.dag.describing import duration, escaped
+from drs_provider.dag.step_tasks.place import Place
+from drs_provider.dag.step_tasks.running import Going, Outcome, StepTask
+from drs_provider.graph.approvals import APPROVE, REJECT
+from drs_provider.plan.model import ApprovalStep
+
+_ANSWERS = "drs_answers"
+"""Entry of the task state store: who has agreed in this try, ``{"try", "by": [...]}``."""
+
+
+class AskPeople(StepTask[ApprovalStep], Ask):
+    """Ask until enough people have agreed, one answer after the other, each another person.
+
+    The time is one for all of them: the step's ``timeout``, from the first question.
+    """
+
+    template_fields: Sequence[str] = ()
+
+    def __init__(self, *, step: ApprovalStep, place: Place, **kwargs: Any) -> None:
+        super().__init__(
+            plan=place.plan,
+            agree=APPROVE,
+            refuse=REJECT,
+            people=step.approvers,
+            response_timeout=step.timeout,
+            **kwargs,
+        )
+        self.step, self.place = step, place
+
+    def execute(self, context: Context) -> Any:
+        """Ask; the task waits in Airflow's ``awaiting_input`` state and holds no worker."""
+        with self.as_planned(context):
+            memory = self.open(context)
+            if memory.end is not None and memory.end["state"] == "succeeded":
+                return self.again(context, memory.end)
+            return super().execute(context)
+
+    def question(self, context: Context, preflight: Mapping[str, Any]) -> Sequence[str]:
+        """Ask what the plan asks, and say how many have agreed."""
+        going: Going = self.going(context, self.open(context))
+        agreed = self._agreed(context)
+        required = self.step.required
+        several = f" ({len(agreed) + 1} of {required})" if required > 1 else ""
+        self.subject = f"{self.step.name}: go on with {self.plan}?{several}"
+        where = f"wave {self.place.wave}" if self.place.wave else "the plan"
+        needed = f"{required} must agree, of: {escaped(', '.join(self.step.approvers))}."
+        needed += " Who triggered the run does not count." if self.step.four_eyes else ""
+        needed += f" Approved so far: {escaped(', '.join(agreed))}." if agreed else ""
+        needed += f" Without an answer within {duration(self.step.timeout)} the step fails."
+        lines = [
+            f"**{escaped(str(going.fill(self.step.message)))}**",
+            f"Step {self.step.name} of {where}, in a {preflight['mode']} of {escaped(self.plan)}.",
+            needed,
+        ]
+        self.body = "\n\n".join(lines)
+        return [name for name in self.step.approvers if name not in agreed and name != self._barred(context)]
+
+    def objection(self, context: Context, who: str | None) -> str | None:
+        """One of the list, nobody twice, and not who triggered the run where the step asks for four eyes."""
+        if who is None or who not in self.step.approvers:
+            return f"{who or 'nobody'} is not among those who are asked: {', '.join(self.step.approvers)}"
+        if who == self._barred(context):
+            return f"{who} triggered this run: somebody else must approve"
+        if who in self._agreed(context):
+            return f"{who} has approved already: another person must"
+        return None
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
+        """Count an answer; ask for the next one, or end the step."""
+        answer = super().execute_complete(context, event)
+        agreed = [*self._agreed(context), str(answer["by"])]
+        store: Any = context["task_state_store"]
+        store.set(_ANSWERS, {"try": self._try(context), "by": agreed}, retention=NEVER_EXPIRE)
+        if len(agreed) < self.step.required:
+            return self.execute(context)
+        return self.done(context, self.open(context), Outcome(f"approved by {', '.join(agreed)}"))
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume; a no and a silence end as the plan says."""
+        with self.as_planned(context):
+            return super().resume_execution(next_method, next_kwargs, context)
+
+    def said_no(self, who: str) -> str:
+        """Word a refusal."""
+        return f"{who} rejected it"
+
+    def said_nothing(self) -> str:
+        """Word that too few people answered in time."""
+        return (
+            f"not approved within {duration(self.step.timeout)}: {self.step.required} of "
+            f"{', '.join(self.step.approvers)} had to; clear this task with everything downstream to ask again"
+        )
+
+    def _agreed(self, context: Context) -> list[str]:
+        found: Any = context["task_state_store"].get(_ANSWERS) or {}
+        return list(found["by"]) if found and found["try"] == self._try(context) else []
+
+    def _try(self, context: Context) -> list[int]:
+        """Answers belong to one try: a task that is cleared asks everybody again."""
+        return [int(context["ti"].max_tries or 0)]
+
+    def _barred(self, context: Context) -> str | None:
+        return getattr(context["dag_run"], "triggering_user_name", None) if self.step.four_eyes else None

@@ -1,0 +1,70 @@
+"""Links with which one person answers one question: signed, expiring, and of no use for anything else."""
+
+import hashlib
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+
+from itsdangerous import BadData, URLSafeSerializer
+
+_SALT = "drs.answer.v1"
+"""What is signed for another purpose with the same key is no answer link, and the other way round."""
+
+_LONGEST = 2000
+
+
+class LinkRefused(Exception):
+    """A link answers nothing; the text says why. ``is_over``: it was a good one once."""
+
+    def __init__(self, why: str, *, is_over: bool = False) -> None:
+        super().__init__(why)
+        self.is_over = is_over
+
+
+@dataclass(frozen=True)
+class Permit:
+    """What a link allows: that ``person`` answers this very question until ``until`` (ISO 8601).
+
+    ``ti_id`` is Airflow's id of the task's try: a question that is asked anew after a clear is another one.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    ti_id: str
+    person: str
+    until: str
+
+    @property
+    def is_over_at(self) -> datetime:
+        """The instant from which on it allows nothing."""
+        return datetime.fromisoformat(self.until)
+
+
+def seal(permit: Permit, key: str) -> str:
+    """Write a permit as a token for an address. The same permit gives the same token."""
+    return _serializer(key).dumps(asdict(permit))
+
+
+def unseal(token: str, key: str, *, now: datetime) -> Permit:
+    """Read a token; raises LinkRefused unless it was sealed with this key and its time is not over."""
+    if not key:
+        raise LinkRefused("This Airflow has no [api] secret_key, so it cannot know its own links.")
+    try:
+        found = _serializer(key).loads(token[:_LONGEST])
+        permit = Permit(**{one.name: found[one.name] for one in fields(Permit)})
+        is_over = permit.is_over_at <= now
+    except (BadData, KeyError, TypeError, ValueError):
+        raise LinkRefused("This is no link of this Airflow. Open the one from your mail, whole.") from None
+    if is_over:
+        raise LinkRefused("The time for this answer is over.", is_over=True)
+    return permit
+
+
+def fingerprint(token: str) -> str:
+    """What can be kept to know a used token by, and is no token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _serializer(key: str) -> URLSafeSerializer:
+    return URLSafeSerializer(key, salt=_SALT, signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"})

@@ -1,0 +1,182 @@
+"""Asking an HTTP address or a TCP port again and again until it answers as it should."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, TypedDict
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from drs_provider.recovery.steps import judge_answer, kept, last_words
+from drs_provider.recovery.times import instant
+
+PERIOD_SECONDS = 2.0
+LONGEST_ATTEMPT_SECONDS = 10.0
+MOST_BODY = 65_536
+"""Bytes of an answer that are read: what is expected must stand within them."""
+
+
+class ProbeEvent(TypedDict):
+    """How the asking ended; ``last`` is the last answer in words, ``output`` the beginning of its body."""
+
+    outcome: Literal["passed", "timed_out"]
+    attempts: int
+    latency_ms: int | None
+    last: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One attempt: whether it passed, what it was in words, and the body where there was one."""
+
+    passed: bool
+    words: str
+    latency_ms: int | None = None
+    body: str = ""
+
+
+class Probe(BaseTrigger):
+    """Ask until an attempt passes or the time is over. Asking changes nothing, so a restart simply asks on.
+
+    :param deadline: ISO instant after which the trigger fires ``timed_out``
+    """
+
+    def __init__(self, *, deadline: str) -> None:
+        super().__init__()
+        self.deadline = deadline
+
+    async def attempt(self, seconds: float) -> Answer:
+        """Ask once, for at most so many seconds; never raises."""
+        raise NotImplementedError
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Ask until there is something to say, and say it once."""
+        yield TriggerEvent(await self.ask(now=lambda: datetime.now(UTC)))
+
+    async def ask(
+        self,
+        *,
+        now: Callable[[], datetime],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = lambda: random.uniform(0.9, 1.1),
+    ) -> ProbeEvent:
+        """Ask again and again; every change of the answer goes into the log."""
+        attempts, answer, said = 0, Answer(passed=False, words="it was never asked"), ""
+        while (left := (instant(self.deadline) - now()).total_seconds()) > 0:
+            attempts += 1
+            answer = await self.attempt(min(left, LONGEST_ATTEMPT_SECONDS))
+            if answer.words != said:
+                said = answer.words
+                self.log.info("%s", said)
+            if answer.passed:
+                break
+            await sleep(min(PERIOD_SECONDS * jitter(), max(0.0, (instant(self.deadline) - now()).total_seconds())))
+        return ProbeEvent(
+            outcome="passed" if answer.passed else "timed_out",
+            attempts=attempts,
+            latency_ms=answer.latency_ms,
+            last=answer.words,
+            output=kept(answer.body),
+        )
+
+
+class HttpProbe(Probe):
+    """Get a URL until status, text and JSON are the expected ones. Redirects are answers and are not followed.
+
+    :param verify_tls: whether the certificate is checked
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        deadline: str,
+        expect_status: int = 200,
+        expect_text: str | None = None,
+        expect_json: Mapping[str, Any] | None = None,
+        verify_tls: bool = True,
+    ) -> None:
+        super().__init__(deadline=deadline)
+        self.url = url
+        self.expect_status, self.expect_text = expect_status, expect_text
+        self.expect_json, self.verify_tls = dict(expect_json or {}), verify_tls
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments."""
+        arguments = {
+            "url": self.url,
+            "deadline": self.deadline,
+            "expect_status": self.expect_status,
+            "expect_text": self.expect_text,
+            "expect_json": self.expect_json,
+            "verify_tls": self.verify_tls,
+        }
+        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
+
+    async def attempt(self, seconds: float) -> Answer:
+        """Send one request on a connection of its own: what is tested is what a new client would meet."""
+        import httpx
+
+        began = time.monotonic()
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                httpx.AsyncClient(verify=self.verify_tls, timeout=seconds, trust_env=False) as client,
+                client.stream("GET", self.url) as answer,
+            ):
+                body = await _beginning(answer.aiter_bytes())
+                status = answer.status_code
+        except TimeoutError:
+            return Answer(passed=False, words=f"no answer within {seconds:.0f} s")
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            return Answer(passed=False, words=f"no answer: {last_words(str(error) or type(error).__name__)}")
+        latency = round((time.monotonic() - began) * 1000)
+        text = body.decode(errors="replace")
+        why = judge_answer(
+            status,
+            text,
+            expect_status=self.expect_status,
+            expect_text=self.expect_text,
+            expect_json=self.expect_json,
+        )
+        return Answer(why is None, why or f"answered {status}", latency, text)
+
+
+class TcpProbe(Probe):
+    """Connect to a port until somebody accepts; nothing is sent."""
+
+    def __init__(self, *, host: str, port: int, deadline: str) -> None:
+        super().__init__(deadline=deadline)
+        self.host, self.port = host, port
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments."""
+        arguments = {"host": self.host, "port": self.port, "deadline": self.deadline}
+        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
+
+    async def attempt(self, seconds: float) -> Answer:
+        """Connect once, and hang up."""
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(seconds):
+                _, writer = await asyncio.open_connection(self.host, self.port)
+        except TimeoutError:
+            return Answer(passed=False, words=f"no answer within {seconds:.0f} s")
+        except (OSError, ValueError) as error:
+            return Answer(passed=False, words=f"no answer: {last_words(str(error) or type(error).__name__)}")
+        latency = round((time.monotonic() - began) * 1000)
+        writer.close()
+        return Answer(passed=True, words="connected", latency_ms=latency)
+
+
+async def _beginning(chunks: AsyncIterator[bytes]) -> bytes:
+    body = b""
+    async for chunk in chunks:
+        body += chunk
+        if len(body) >= MOST_BODY:
+            break
+    return body[:MOST_BODY]

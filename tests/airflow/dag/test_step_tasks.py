@@ -1,0 +1,357 @@
+"""Tasks of steps, leg by leg: whether they may begin, how often they try, what they adopt, and whom they ask."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import get_args
+
+import pytest
+from airflow.providers.standard.operators import hitl
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskAwaitingInput
+from airflow.sdk.exceptions import TaskDeferralTimeout, TaskDeferred
+from drs_provider.dag.step_tasks.people import AskPeople
+from drs_provider.dag.step_tasks.place import AskedBefore, Place
+from drs_provider.dag.step_tasks.running import Outcome, RunStep
+from drs_provider.dag.steps import TASK_FOR
+from drs_provider.errors import StepFailed, Throttled
+from drs_provider.graph.approvals import Policy
+from drs_provider.plan.steps import AnyStep, ApprovalStep, Tcp
+from drs_provider.triggers.once import LambdaOnce, Once, OnceEvent
+
+pytestmark = pytest.mark.airflow
+
+SERVER = {"server_id": "s-1", "hostname": "db1"}
+CHECKED = {
+    "passed": True,
+    "digest": "d",
+    "mode": "recovery",
+    "needs_approval": False,
+    "checked_at": "2026-11-22T05:00:00+00:00",
+    "waves": {
+        "database": {
+            "selected": True,
+            "targets": [{"aws_conn_id": "aws_default", "region": "us-west-2", "servers": [SERVER]}],
+        }
+    },
+}
+LAUNCHED = [{"server_id": "s-1", "status": "launched", "instance_id": "i-1"}]
+
+
+class Store(dict):
+    """The task state store: survives retries and clears."""
+
+    def set(self, key, value, *, retention=None):
+        self[key] = value
+
+
+class Ti:
+    def __init__(self, task_id, left, try_number=1, max_tries=2):
+        self.id, self.task_id, self.left = "ti-1", task_id, left
+        self.dag_id, self.run_id, self.map_index = "drs.shop", "r", -1
+        self.try_number, self.max_tries = try_number, max_tries
+
+    def xcom_pull(self, task_ids, key="return_value"):
+        return self.left.get((task_ids, key))
+
+    def xcom_push(self, key, value):
+        self.left[self.task_id, key] = value
+
+
+class Trying(RunStep):
+    """A step that does what the test says, attempt by attempt."""
+
+    def __init__(self, *, outcomes, **kwargs):
+        super().__init__(**kwargs)
+        self.outcomes = list(outcomes)
+
+    def begin(self, going):
+        one = self.outcomes.pop(0)
+        if isinstance(one, Exception):
+            raise one
+        return one
+
+    def heard(self, going, event):
+        return self.begin(going)
+
+
+def place(**changes):
+    return Place(
+        **{
+            "plan": "shop",
+            "title": "Shop",
+            "digest": "d",
+            "wave": "database",
+            "side": "after",
+            "watch_task_ids": {"database": "database.recovery_job"},
+            "start_task_ids": ["database.start_recovery"],
+            **changes,
+        }
+    )
+
+
+def step(*outcomes, where=None, **fields):
+    written = Tcp.model_validate({"kind": "tcp", "name": "look", "host": "x", "port": 1, **fields})
+    return Trying(outcomes=outcomes, task_id="database.look", step=written, place=where or place())
+
+
+def context(store=None, preflight=None, left=None, **ti):
+    xcoms = {
+        ("preflight.check", "preflight"): {**CHECKED, **(preflight or {})},
+        ("database.recovery_job", "servers"): LAUNCHED,
+        **(left or {}),
+    }
+    one = Ti("database.look", xcoms, **ti)
+    run = SimpleNamespace(triggering_user_name="ann", start_date=datetime(2026, 11, 22, tzinfo=UTC), run_id="r")
+    return {"ti": one, "task_instance": one, "dag_run": run, "task_state_store": Store() if store is None else store}
+
+
+def left_by(found):
+    return found["ti"].left["database.look", "step"]
+
+
+def test_every_kind_has_a_task():
+    kinds = {get_args(one.model_fields["kind"].annotation)[0] for one in get_args(get_args(AnyStep)[0])}
+
+    assert kinds == set(TASK_FOR)
+    assert all(tuple(make().template_fields) == () for make in TASK_FOR.values())
+
+
+POLICY = Policy(1, ("bob",), timedelta(minutes=5), always=True, four_eyes=True)
+NO_ANSWER = "no answer is recorded (a task that is marked as successful approves nothing)"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"preflight": {"passed": False}}, "preflight of shop has not passed in this run"),
+        ({"preflight": {"digest": "e"}}, "plan shop was edited while this run went on"),
+        ({"store": {"drs_order": {"kind": "cancel", "words": "cancelled by ann"}}}, "cancelled by ann"),
+        (
+            {"preflight": {"needs_approval": True}, "where": {"policy": POLICY, "approval_task_ids": ["p.a"]}},
+            f"the recovery is not approved: p.a: {NO_ANSWER}",
+        ),
+        ({"left": {("database.recovery_job", "servers"): None}}, "wave database has not launched anything"),
+        (
+            {"where": {"asked_before": (AskedBefore("database.ask"),)}},
+            "database.ask has left no answer (a task that is marked as successful approves nothing)",
+        ),
+    ],
+)
+def test_nothing_is_done_that_must_not_be_also_where_the_plan_would_go_on(given, said):
+    task = step(Outcome("done"), where=place(**given.pop("where", {})), on_failure="continue")
+    store = Store(given.pop("store", {}))
+
+    with pytest.raises(AirflowFailException, match="^" + said.replace("(", r"\(").replace(")", r"\)")):
+        task.execute(context(store, **given))
+
+    assert len(task.outcomes) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "fields", "said"),
+    [
+        ({}, {"when": "drill"}, "this run is a recovery, and the step is for a drill"),
+        ({}, {"when": "failback"}, "this run is a recovery, and the step is for a failback"),
+        ({"store": {"drs_order": {"kind": "skip", "words": "wave database skipped"}}}, {}, "wave database skipped"),
+        (
+            {"preflight": {"waves": {"database": {"selected": False, "targets": []}}}},
+            {},
+            "wave database was not chosen for this run",
+        ),
+        (
+            {"preflight": {"waves": {"database": {"selected": True, "targets": []}}}},
+            {},
+            "wave database has no server left to launch",
+        ),
+        ({"left": {("database.start_recovery", "drs_order"): "wave database skipped"}}, {}, "wave database skipped"),
+    ],
+)
+def test_a_step_that_has_nothing_to_do_is_skipped_and_says_why(given, fields, said):
+    task = step(Outcome("done"), **fields)
+    found = context(Store(given.pop("store", {})), **given)
+
+    with pytest.raises(AirflowSkipException, match=said):
+        task.execute(found)
+
+    assert (left_by(found)["state"], left_by(found)["summary"]) == ("skipped", said)
+
+
+def test_a_failure_is_tried_again_as_often_as_the_plan_says_and_then_fails_for_good():
+    task, store = step(StepFailed("no"), StepFailed("no"), StepFailed("never"), retries=1), Store()
+
+    with pytest.raises(AirflowException, match=r"^step look: no \(attempt 1 of 2; trying again\)$") as again:
+        task.execute(context(store, max_tries=3))
+    assert not isinstance(again.value, AirflowFailException)
+    found = context(store, try_number=2, max_tries=3)
+    with pytest.raises(AirflowFailException, match="^step look: no$"):
+        task.execute(found)
+
+    assert (left_by(found)["state"], left_by(found)["attempts"]) == ("failed", 2)
+
+
+def test_where_the_plan_goes_on_a_failed_step_is_skipped_and_its_result_says_failed():
+    task, found = step(StepFailed("no", output="log"), on_failure="continue"), context()
+
+    with pytest.raises(AirflowSkipException, match="^step look: no; the plan goes on$"):
+        task.execute(found)
+
+    assert (left_by(found)["state"], left_by(found)["output"]) == ("failed", "log")
+
+
+def test_what_nobody_foresaw_is_left_to_airflow_and_in_the_end_fails_as_the_plan_says():
+    task, store = step(ValueError("odd"), Throttled("x", "Y", "z"), ValueError("odd"), on_failure="continue"), Store()
+    with pytest.raises(ValueError, match="odd"):
+        task.execute(context(store))
+    with pytest.raises(Throttled):
+        task.execute(context(store, try_number=2))
+    with pytest.raises(AirflowSkipException, match="^step look: ValueError: odd; the plan goes on$"):
+        task.execute(context(store, try_number=3))
+
+
+def test_a_step_that_ended_before_airflow_heard_of_it_is_not_done_again_but_a_cleared_one_is():
+    task, store = step(Outcome("first"), Outcome("second")), Store()
+
+    assert task.execute(context(store)) == "first"
+    assert task.execute(context(store, try_number=2)) == "first"
+    assert task.execute(context(store, try_number=3, max_tries=5)) == "second"
+    assert store["drs_step"]["attempt"] == 2
+
+
+def test_a_wait_that_airflow_itself_ends_is_a_time_out_in_the_plans_words():
+    task, found = step(timeout="5m"), context()
+    with pytest.raises(AirflowFailException, match="^step look: not done within 5m: nothing was heard of it$"):
+        task.resume_execution("__fail__", {"error": "Trigger timeout"}, found)
+    assert issubclass(TaskDeferralTimeout, AirflowException)
+
+
+class Marked:
+    """The marks of a trigger, kept where the next triggerer finds them."""
+
+    def __init__(self):
+        self.left = False
+
+    def is_there(self):
+        return self.left
+
+    def leave(self):
+        self.left = True
+
+
+class Counting(Once):
+    acted = 0
+
+    def act(self, seconds):
+        self.acted += 1
+        return OnceEvent(outcome="answered", succeeded=True, summary="done", output="")
+
+
+@pytest.mark.parametrize(("repeatable", "outcome", "acted"), [(False, "unknown", 1), (True, "answered", 2)])
+def test_a_trigger_that_another_triggerer_takes_over_acts_again_only_where_it_may(repeatable, outcome, acted):
+    deadline = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+    whose = {"dag_id": "d", "run_id": "r", "task_id": "t", "attempt": 1}
+    trigger, marks = Counting(whose=whose, deadline=deadline, repeatable=repeatable), Marked()
+
+    async def twice():
+        now = lambda: datetime.now(UTC)  # noqa: E731
+        return [(await trigger.go(marks, now=now))["outcome"] for _ in range(2)]
+
+    assert asyncio.run(twice()) == ["answered", outcome]
+    assert trigger.acted == acted
+
+
+def test_a_worker_that_dies_while_a_function_runs_does_not_invoke_it_again():
+    from drs_provider.plan.steps import LambdaStep
+
+    written = LambdaStep.model_validate({"kind": "lambda", "name": "look", "function": "f"})
+    task, store = TASK_FOR["lambda"]()(task_id="database.look", step=written, place=place()), Store()
+
+    with pytest.raises(TaskDeferred) as waits:
+        task.execute(context(store))
+    assert isinstance(waits.value.trigger, LambdaOnce)
+    with pytest.raises(AirflowFailException) as failed:
+        task.execute(context(store, try_number=2))
+
+    assert str(failed.value) == (
+        "step look: the function may have run, and is not run again: the worker that waited for it has died; look "
+        "there, then clear this task to do it again, or write 'repeatable: true' into the step"
+    )
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    requests = []
+    monkeypatch.setattr(hitl, "upsert_hitl_detail", lambda **request: requests.append(request))
+    return requests
+
+
+def approval(**fields):
+    written = {"kind": "approval", "name": "look", "message": "Up, {{ plan.title }}? <b>", "approvers": ["bob", "cyd"]}
+    return AskPeople(
+        task_id="database.look", step=ApprovalStep.model_validate({**written, **fields}), place=place(side="before")
+    )
+
+
+def answered(option, who):
+    at = datetime(2026, 11, 22, 5, 9, tzinfo=UTC)
+    user = {"id": "7", "name": who}
+    return {"event": {"chosen_options": [option], "params_input": {}, "responded_at": at, "responded_by_user": user}}
+
+
+def test_an_approval_needs_as_many_different_people_as_it_says(asked):
+    task, found = approval(required=2), context()
+
+    with pytest.raises(TaskAwaitingInput):
+        task.execute(found)
+    for who in ("bob", "eve", "bob"):  # counts, is not asked, has answered already
+        with pytest.raises(TaskAwaitingInput):
+            task.resume_execution("execute_complete", answered("Approve", who), found)
+    said = task.resume_execution("execute_complete", answered("Approve", "cyd"), found)
+
+    assert said == "approved by bob, cyd"
+    assert [one["subject"] for one in asked] == [
+        "look: go on with shop? (1 of 2)",
+        *["look: go on with shop? (2 of 2)"] * 3,
+    ]
+    assert asked[0]["body"].startswith("**Up, Shop? &lt;b&gt;**\n\nStep look of wave database, in a recovery of shop.")
+    assert left_by(found)["state"] == "succeeded"
+
+
+def test_who_triggered_the_run_does_not_count_where_four_eyes_are_asked_for(asked):
+    task, found = approval(approvers=["ann", "bob"], four_eyes=True), context()
+    with pytest.raises(TaskAwaitingInput):
+        task.execute(found)
+    with pytest.raises(TaskAwaitingInput):
+        task.resume_execution("execute_complete", answered("Approve", "ann"), found)
+
+    assert task.resume_execution("execute_complete", answered("Approve", "bob"), found) == "approved by bob"
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (answered("Reject", "bob"), "step look: bob rejected it"),
+        (
+            {"event": {"error": "The response timeout has passed", "error_type": "timeout"}},
+            "step look: not approved within 10m: 1 of bob, cyd had to; clear this task with everything downstream to "
+            "ask again",
+        ),
+    ],
+)
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_a_no_and_a_silence_end_as_the_plan_says(asked, event, said, goes_on):
+    task, found = approval(on_failure="continue" if goes_on else "fail"), context()
+    with pytest.raises(TaskAwaitingInput):
+        task.execute(found)
+
+    with pytest.raises(AirflowSkipException if goes_on else AirflowFailException) as ended:
+        task.resume_execution("execute_complete", event, found)
+
+    assert str(ended.value) == said + ("; the plan goes on" if goes_on else "")
+    assert left_by(found)["state"] == "failed"
+
+
+def test_an_approval_that_is_not_for_this_run_asks_nobody(asked):
+    with pytest.raises(AirflowSkipException):
+        approval(when="drill").execute(context())
+
+    assert asked == []

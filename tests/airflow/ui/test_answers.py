@@ -1,0 +1,195 @@
+"""Answer links in Airflow's real API server: who may, once, until when, and what Airflow records."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from drs_provider.notify.answer_links import Permit, seal
+
+pytestmark = pytest.mark.airflow
+
+TASK = "web.start_recovery"
+"""Any task: the question is put into Airflow's database by hand."""
+
+EVIL = "<script>alert(1)</script>"
+
+
+def _session():
+    from airflow.utils.session import create_session
+
+    return create_session()
+
+
+def _row(session, model=None):
+    from airflow.models.taskinstance import TaskInstance
+    from sqlalchemy import select
+
+    found = session.scalar(
+        select(TaskInstance).where(TaskInstance.dag_id == "drs.web-shop", TaskInstance.task_id == TASK)
+    )
+    return session.get(model, found.id) if model else found
+
+
+@pytest.fixture
+def key():
+    from airflow.configuration import conf
+
+    return conf.get("api", "secret_key")
+
+
+@pytest.fixture
+def permit(api, going_on):
+    """A question that waits for adam, and what a link of his allows."""
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.log import Log
+    from sqlalchemy import delete
+
+    with _session() as session:
+        task = _row(session)
+        task.state = "awaiting_input"
+        session.execute(delete(Log).where(Log.event == "drs_answer_link"))
+        session.execute(delete(HITLDetail))
+        adam = [{"id": "adam", "name": "adam"}]
+        session.add(
+            HITLDetail(ti_id=task.id, options=["Continue", "Stop"], subject=f"Go on? {EVIL}", body=EVIL, assignees=adam)
+        )
+        until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        made = Permit("drs.web-shop", task.run_id, TASK, -1, str(task.id), "adam", until)
+    yield made
+    with _session() as session:
+        _row(session).state = None
+        session.execute(delete(HITLDetail))
+
+
+def link(permit, key):
+    return f"/drs/answers/{seal(permit, key)}"
+
+
+def recorded():
+    from airflow.models.hitl import HITLDetail
+
+    with _session() as session:
+        detail, task = _row(session, HITLDetail), _row(session)
+        return detail.responded_by, detail.chosen_options, str(task.state)
+
+
+NOTHING = (None, None, "awaiting_input")
+
+
+def test_a_link_shows_the_question_as_text_and_answers_nothing_by_itself(api, permit, key):
+    page = api.get(link(permit, key))
+
+    assert page.status_code == 200
+    assert EVIL not in page.text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page.text
+    assert "This link is for <b>adam</b>" in page.text
+    assert 'value="Continue"' in page.text
+    assert "script-src" not in page.headers["content-security-policy"]
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    assert (page.headers["cache-control"], page.headers["referrer-policy"]) == ("no-store", "no-referrer")
+    assert recorded() == NOTHING
+
+
+def test_the_answer_is_recorded_as_the_persons_and_the_task_goes_on(api, permit, key):
+    answer = api.post(link(permit, key), data={"choice": "Continue"})
+
+    assert answer.status_code == 200
+    assert "Continue: thank you, adam." in answer.text
+    assert recorded() == ({"id": "adam", "name": "adam"}, ["Continue"], "scheduled")
+    with _session() as session:
+        from airflow.models.log import Log
+        from sqlalchemy import select
+
+        (kept,) = session.scalars(select(Log).where(Log.event == "drs_answer_link")).all()
+        assert (kept.owner, kept.dag_id, kept.task_id) == ("adam", "drs.web-shop", TASK)
+        assert kept.extra not in link(permit, key)
+
+
+def test_a_link_works_once_also_where_the_same_question_is_asked_again(api, permit, key):
+    from airflow.models.hitl import HITLDetail
+
+    assert api.post(link(permit, key), data={"choice": "Stop"}).status_code == 200
+    assert "has been used" in api.post(link(permit, key), data={"choice": "Continue"}).text
+    with _session() as session:
+        _row(session).state = "awaiting_input"
+        detail = _row(session, HITLDetail)
+        detail.responded_at = detail.responded_by = detail.chosen_options = None
+
+    again = api.post(link(permit, key), data={"choice": "Continue"})
+
+    assert (again.status_code, "This link has been used." in again.text) == (410, True)
+    assert recorded()[:2] == (None, None)
+
+
+REFUSED = [
+    pytest.param({"until": "2020-01-01T00:00:00+00:00"}, 410, "The time for this answer is over.", id="expired"),
+    pytest.param({"ti_id": "018f0000-0000-7000-8000-000000000000"}, 410, "not asked any more", id="asked anew"),
+    pytest.param({"run_id": "another"}, 410, "not asked any more", id="another run"),
+    pytest.param({"map_index": 1}, 410, "not asked any more", id="another square of a mapped task"),
+    pytest.param({"person": "vera"}, 403, "vera may not answer questions of this plan.", id="only a viewer today"),
+    pytest.param({"person": "eve"}, 403, "Airflow has no user eve.", id="nobody today"),
+    pytest.param({"until": "soon"}, 403, "no link of this Airflow", id="no instant"),
+]
+
+
+@pytest.mark.parametrize(("change", "status", "said"), REFUSED)
+def test_a_permit_that_does_not_hold_is_refused_with_a_clear_page(  # noqa: PLR0917 - a table and fixtures
+    api, permit, key, change, status, said
+):
+    address = link(replace(permit, **change), key)
+
+    for answer in (api.get(address), api.post(address, data={"choice": "Continue"})):
+        assert (answer.status_code, said in answer.text) == (status, True)
+        assert "sign in to Airflow" in answer.text
+    assert recorded() == NOTHING
+
+
+def test_a_token_of_another_key_or_a_changed_one_is_refused(api, permit, key):
+    good = seal(permit, key)
+    foreign = seal(permit, "another key")
+    body, signature = good.rsplit(".", 1)
+    other_body = seal(replace(permit, person="vera"), "another key").rsplit(".", 1)[0]
+
+    for token in (
+        foreign,
+        f"{body}.{signature[:-2]}AA",
+        f"{other_body}.{signature}",
+        body,
+        "x",
+        f"{good}x",
+        "a" * 9000,
+    ):
+        answer = api.post(f"/drs/answers/{token}", data={"choice": "Continue"})
+        assert (answer.status_code, "no link of this Airflow" in answer.text) == (403, True), token
+    assert recorded() == NOTHING
+
+
+@pytest.mark.parametrize("choice", ["", "Approve", EVIL, "Continue&choice=Stop"])
+def test_only_an_offered_answer_is_taken(api, permit, key, choice):
+    answer = api.post(link(permit, key), data={"choice": choice})
+
+    assert (answer.status_code, "The answer is one of: Continue, Stop." in answer.text) == (403, True)
+    assert recorded() == NOTHING
+
+
+def test_airflow_itself_refuses_a_person_who_is_not_among_those_asked(api, permit, key):
+    from airflow.models.hitl import HITLDetail
+
+    with _session() as session:
+        _row(session, HITLDetail).assignees = [{"id": "bob", "name": "bob"}]
+
+    answer = api.post(link(permit, key), data={"choice": "Continue"})
+
+    assert answer.status_code == 403
+    assert "Airflow does not take this answer: User=adam (id=adam) is not a respondent for the task." in answer.text
+    assert recorded() == NOTHING
+
+
+def test_a_question_that_was_answered_in_airflow_is_over(api, permit, key, sign_in):
+    path = f"/api/v2/dags/drs.web-shop/dagRuns/{permit.run_id}/taskInstances/{TASK}/-1/hitlDetails"
+    answered = api.patch(path, json={"chosen_options": ["Stop"], "params_input": {}}, headers=sign_in("adam"))
+    assert answered.status_code == 200
+
+    assert api.post(link(permit, key), data={"choice": "Continue"}).status_code == 410
+    assert recorded()[1] == ["Stop"]

@@ -1,0 +1,263 @@
+"""The judge of the campaign fails every rule when it is fed a record, or a claim, that breaks it."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import yaml
+from drs_provider.plan.reading import read_paths
+from drs_simulator.fleet import parsed
+
+from benchmarks.chaos.judging import Said, judge, read_record, run_key, strangers
+from benchmarks.chaos.run import batches, summary
+from benchmarks.chaos.scenarios import Scenario, Server, Wave, documents, fleet, scenario
+
+A, B, C = Server("s-1", "a"), Server("s-2", "b", critical=False), Server("s-3", "c")
+DRILL = Scenario(1, "drill", (Wave("w0", (A, B)), Wave("w1", (C,), ("w0",))), (), ())
+RECOVERY = replace(DRILL, mode="recovery")
+
+
+def job(number, wave, attempt="1", *, mode="drill", run=None, ended=True, **servers):
+    run = run or run_key(DRILL)
+    return {
+        "jobID": f"job-{number}",
+        "type": "LAUNCH",
+        "initiatedBy": "START_DRILL" if mode == "drill" else "START_RECOVERY",
+        "status": "COMPLETED" if ended else "STARTED",
+        "creationDateTime": f"2026-01-01T00:0{number}:00Z",
+        "tags": {
+            "drs-orchestrator:run": run,
+            "drs-orchestrator:wave": wave,
+            "drs-orchestrator:try": attempt,
+        },
+        "timeline": {
+            server.replace("_", "-"): {"status": status, "instance": f"i-{number}-{server}"}
+            for server, status in servers.items()
+        },
+    }
+
+
+def state(*jobs, live=(), **ec2):
+    instances = {
+        part["instance"]: "terminated" if one["initiatedBy"] == "START_DRILL" else "running"
+        for one in jobs
+        for part in one["timeline"].values()
+        if part["status"] != "FAILED"
+    }
+    return {
+        "accounts": {
+            "1": {
+                "us-west-2": {
+                    "jobs": {one["jobID"]: one for one in jobs},
+                    "ec2_instances": {**instances, **{name.replace("_", "-"): value for name, value in ec2.items()}},
+                    "recovery_instances": {
+                        name: {"sourceServerID": server, "ec2InstanceID": name, "isDrill": False}
+                        for server, name in live
+                    },
+                }
+            }
+        }
+    }
+
+
+def report(verdict="passed", **statuses):
+    said = {"s-1": "LAUNCHED", "s-2": "LAUNCHED", "s-3": "LAUNCHED"}
+    said |= {name.replace("_", "-"): status for name, status in statuses.items()}
+    servers = [{"server_id": server, "status": status} for server, status in said.items()]
+    return {"verdict": verdict, "verdict_reason": "because", "waves": [{"servers": servers}]}
+
+
+FIRST, SECOND = job(1, "w0", s_1="LAUNCHED", s_2="LAUNCHED"), job(2, "w1", s_3="LAUNCHED")
+GOOD = Said("success", report())
+
+
+def problems(said, *jobs, one=DRILL, live=(), **ec2):
+    found = state(*jobs, live=live, **ec2)
+    return judge(one, said, read_record(found, found))
+
+
+def test_a_good_drill_and_a_good_recovery_keep_every_rule():
+    assert problems(GOOD, FIRST, SECOND) == []
+    mine = [job(1, "w0", mode="recovery", s_1="LAUNCHED", s_2="LAUNCHED")]
+    mine.append(job(2, "w1", mode="recovery", s_3="LAUNCHED"))
+    assert problems(Said("success", report("completed")), *mine, one=RECOVERY) == []
+
+
+def test_a_tolerated_failure_is_an_exception_and_a_failed_server_may_be_launched_again():
+    failed = job(1, "w0", s_1="LAUNCHED", s_2="FAILED")
+    again = job(2, "w0", "2", s_2="LAUNCHED")
+    third = job(3, "w1", s_3="LAUNCHED")
+
+    assert problems(Said("success", report("completed_with_exceptions", s_2="FAILED")), failed, third) == []
+    assert problems(GOOD, failed, again, third) == []
+
+
+def test_a_failure_of_the_cloud_is_a_failure():
+    failed = job(1, "w0", s_1="FAILED", s_2="LAUNCHED")
+
+    assert problems(Said("failed", report("failed", s_1="FAILED", s_3="NOT_STARTED")), failed) == []
+
+
+def test_a_plan_with_a_live_instance_is_refused_and_the_instance_lives():
+    occupied = replace(DRILL, waves=(Wave("w0", (replace(A, has_live=True),)),))
+    said = Said("failed", report("refused", s_1="NOT_STARTED", s_2="NOT_STARTED", s_3="NOT_STARTED"))
+
+    assert problems(said, one=occupied, live=[("s-1", "i-0")], i_0="running") == []
+    assert problems(said, one=occupied, live=[("s-1", "i-0")], i_0="terminated") == [
+        "the live instance i-0 of s-1 was destroyed"
+    ]
+
+
+def test_a_run_that_waits_for_a_person_need_not_have_ended():
+    assert problems(Said("running", waits_for_person=True)) == []
+
+
+BROKEN = [
+    pytest.param(
+        GOOD,
+        [FIRST, SECOND, job(3, "w1", s_3="LAUNCHED")],
+        [
+            "s-3 is in several jobs of one try: job-2, job-3",
+            "s-3 was launched again although it had not failed: job-2, job-3",
+        ],
+        id="launched twice in one try",
+    ),
+    pytest.param(
+        GOOD,
+        [FIRST, SECOND, job(3, "w1", "2", s_3="LAUNCHED")],
+        ["s-3 was launched again although it had not failed: job-2, job-3"],
+        id="launched again",
+    ),
+    pytest.param(
+        Said("failed", report("failed", s_1="FAILED")),
+        [job(1, "w0", s_1="FAILED", s_2="LAUNCHED"), SECOND],
+        ["job-2 launched wave w1 although a wave before it had failed"],
+        id="out of turn",
+    ),
+    pytest.param(
+        GOOD,
+        [FIRST, job(2, "w1", s_3="LAUNCHED", s_9="LAUNCHED")],
+        ["job-2 launches servers that are not in wave 'w1'"],
+        id="another's server",
+    ),
+    pytest.param(
+        GOOD,
+        [FIRST, job(2, "w1", mode="recovery", s_3="LAUNCHED")],
+        ["job-2 of a drill is a recovery for DRS", "drill instance i-2-s_3 of s-3 is left over, running"],
+        id="wrong kind",
+    ),
+    pytest.param(
+        Said("success", report("passed", s_2="LAUNCHED")),
+        [job(1, "w0", s_1="LAUNCHED", s_2="FAILED"), SECOND],
+        [
+            "the report says passed where the record says completed_with_exceptions: because",
+            "the report says LAUNCHED of s-2, the record FAILED",
+        ],
+        id="success of a failure",
+    ),
+    pytest.param(
+        Said("failed", report("failed")),
+        [FIRST, SECOND],
+        ["the report says failed where the record says passed: because"],
+        id="failure of a success",
+    ),
+    pytest.param(
+        Said("failed", report("failed", s_3="NOT_STARTED")),
+        [FIRST],
+        ["the run gave up although no server had failed: because"],
+        id="gave up",
+    ),
+    pytest.param(
+        Said("success", report("failed")),
+        [FIRST, SECOND],
+        [
+            "the run is success and its report says failed",
+            "the report says failed where the record says passed: because",
+        ],
+        id="green and failed",
+    ),
+    pytest.param(Said("success"), [FIRST, SECOND], ["the run is success and has no report"], id="no report"),
+    pytest.param(
+        Said("running", unfinished={"w0.start_recovery": "deferred"}),
+        [],
+        ["the run has not ended, it is running: {'w0.start_recovery': 'deferred'}"],
+        id="never ends",
+    ),
+    pytest.param(Said(None), [], ["Airflow does not know the run"], id="lost"),
+    pytest.param(
+        Said("running", waits_for_person=True),
+        [job(1, "w0", ended=False, s_1="PENDING")],
+        ["job job-1 still runs"],
+        id="job runs",
+    ),
+]
+
+
+@pytest.mark.parametrize(("said", "jobs", "found"), BROKEN)
+def test_a_broken_rule_is_found(said, jobs, found):
+    assert [one for one in problems(said, *jobs) if one in found] == found
+    assert len(problems(said, *jobs)) == len(found)
+
+
+def test_a_drill_instance_that_is_left_over_is_found():
+    assert problems(GOOD, FIRST, SECOND, **{"i-2-s_3".replace("-", "_"): "x"}) == []  # another name: not ours
+    found = state(FIRST, SECOND)
+    found["accounts"]["1"]["us-west-2"]["ec2_instances"]["i-2-s_3"] = "running"
+
+    assert judge(DRILL, GOOD, read_record(found, found)) == ["drill instance i-2-s_3 of s-3 is left over, running"]
+
+
+def test_a_recovered_instance_that_was_destroyed_is_found():
+    mine = [job(1, "w0", mode="recovery", s_1="LAUNCHED", s_2="LAUNCHED")]
+    mine.append(job(2, "w1", mode="recovery", s_3="LAUNCHED"))
+    found = state(*mine)
+    found["accounts"]["1"]["us-west-2"]["ec2_instances"]["i-1-s_1"] = "terminated"
+
+    assert judge(RECOVERY, Said("success", report("completed")), read_record(found, found)) == [
+        "the live instance i-1-s_1 of s-1 was destroyed"
+    ]
+
+
+def test_a_job_of_nobody_is_found():
+    found = state(FIRST, job(2, "w1", run="x" * 32, s_3="LAUNCHED"))
+
+    assert strangers([DRILL], read_record(found, found)) == ["job-2 bears the tags of no run"]
+
+
+@pytest.mark.parametrize("seed", range(0, 4000, 97))
+def test_every_scenario_is_a_sound_plan_and_a_fleet_and_always_the_same(seed, tmp_path):
+    one = scenario(seed)
+    file = tmp_path / "plan.yaml"
+    file.write_text(yaml.safe_dump_all(documents(one), sort_keys=False))
+
+    library = read_paths([file], plans_folder=tmp_path)
+
+    assert library.problems == ()
+    assert one == scenario(seed)
+    assert 2 <= len(one.servers) <= 200
+    assert parsed(copy.deepcopy(fleet([one]))).accounts
+
+
+def test_one_stack_is_given_no_more_than_it_can_hold():
+    many = [scenario(seed) for seed in range(200)]
+
+    cut = list(batches(many))
+
+    assert [one for batch in cut for one in batch] == many
+    assert all(len(batch) <= 60 and sum(len(one.servers) for one in batch) <= 3000 for batch in cut)
+
+
+def test_a_failure_is_told_with_the_command_that_runs_it_again():
+    from benchmarks.chaos.campaign import Judged
+
+    judged = [
+        Judged(DRILL, GOOD, 10, (), ()),
+        Judged(replace(DRILL, seed=7), GOOD, 20, ("scheduler",), ("s-1 was lost",)),
+    ]
+
+    assert list(summary(judged, 3600)) == [
+        "FAILED chaos-7: s-1 was lost",
+        "  killed: scheduler; again: make chaos RUNS=1 SEED=7",
+        "1 of 2 runs kept every rule (2 passed); 6 servers, 1 kills",
+        "3600 s, 2 runs an hour",
+    ]

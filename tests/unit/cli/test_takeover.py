@@ -1,0 +1,169 @@
+"""``drs takeover --start`` against an Airflow of a few lines: what it asks for, and what it refuses."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from drs_provider.cli import takeover
+from drs_provider.cli.main import _parser
+from drs_provider.cli.options import UsageError
+from drs_provider.errors import RunRefused
+from drs_provider.recovery.takeover import FoundRun, ServerStanding, WaveStanding
+
+ENVIRON = {"DRS_AIRFLOW_URL": "http://airflow.test", "DRS_AIRFLOW_TOKEN": "token"}
+KEY = "a" * 32
+PLAN = """\
+kind: ProtectionGroup
+name: db
+region: us-west-2
+servers: [s-00000000000000001]
+---
+kind: RecoveryPlan
+name: shop
+drill: {network: shared}
+waves: [{name: db, groups: [db]}]
+"""
+
+
+def found(state="launched", mode="recovery", **more):
+    waves = (WaveStanding("db", (ServerStanding("s-1", "db1", state, "drsjob-1"),)),)
+    return replace(FoundRun(KEY, "scheduled__1", mode, datetime(2026, 1, 1, tzinfo=UTC), waves), **more)
+
+
+class Cloud:
+    """A hook of one server and the jobs of one run."""
+
+    def __init__(self, by="START_RECOVERY"):
+        self.by = by
+
+    def source_servers(self):
+        return ({"sourceServerID": "s-00000000000000001"},)
+
+    def jobs_since(self, _):
+        tags = {"drs-orchestrator:run": KEY, "drs-orchestrator:plan": "drs.shop", "drs-orchestrator:wave": "db"}
+        return (
+            {
+                "jobID": "drsjob-1",
+                "type": "LAUNCH",
+                "initiatedBy": self.by,
+                "status": "STARTED",
+                "creationDateTime": "2026-01-01T00:00:00Z",
+                "tags": {**tags, "drs-orchestrator:run-id": "scheduled__1"},
+                "participatingServers": [{"sourceServerID": "s-00000000000000001", "launchStatus": "PENDING"}],
+            },
+        )
+
+    def recovery_instances(self):
+        return ()
+
+
+def start(tmp_path, *arguments, by="START_RECOVERY"):
+    (tmp_path / "shop.yaml").write_text(PLAN)
+    asked = []
+
+    def airflow(request):
+        if request.method == "POST":
+            asked.append(json.loads(request.content)["conf"])
+        run = {"dag_id": "drs.shop", "dag_run_id": "manual__2", "state": "queued", "conf": {}}
+        run |= {"run_after": None, "start_date": None, "end_date": None, "triggering_user_name": None, "note": None}
+        known = {
+            "/details": {"dag_id": "drs.shop", "is_paused": False, "params": {}},
+            "/tasks": {"tasks": []},
+            "/taskInstances": {"task_instances": [], "total_entries": 0},
+            "/hitlDetails": {"hitl_details": [], "total_entries": 0},
+            "/dagRuns": run if request.method == "POST" else {"dag_runs": [], "total_entries": 0},
+        }
+        name = next(name for name in known if request.url.path.endswith(name))
+        return httpx.Response(200, json=known[name])
+
+    options = _parser().parse_args(["takeover", "shop", "--plans", str(tmp_path), "--start", *arguments])
+    code = takeover.run(options, environ=ENVIRON, hook_of=lambda _: Cloud(by), transport=httpx.MockTransport(airflow))
+    return code, asked
+
+
+def test_a_recovery_is_continued_by_its_key_with_a_name_and_a_reason(tmp_path, capsys):
+    code, asked = start(tmp_path, "--confirm", "shop", "--reason", "the region is dark")
+
+    assert code == 0
+    assert asked == [
+        {"mode": "recovery", "confirm": "shop", "reason": "the region is dark", "continue_run": KEY},
+    ]
+    assert capsys.readouterr().out == "started manual__2, which continues scheduled__1: drs run status shop\n"
+
+
+def test_a_drill_needs_nothing(tmp_path):
+    assert start(tmp_path, by="START_DRILL")[1] == [
+        {"mode": "drill", "reason": "continues scheduled__1", "continue_run": KEY},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "a recovery needs --reason TEXT: it stands in the report"),
+        (["--reason", "x"], "a recovery brings production up: confirm it with --confirm shop"),
+    ],
+)
+def test_a_recovery_is_not_continued_by_mistake(tmp_path, arguments, said):
+    with pytest.raises(UsageError) as caught:
+        start(tmp_path, *arguments)
+
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    ("runs", "key", "said"),
+    [
+        ([], None, "no run of shop in the cloud that could be continued: drs run start shop starts one"),
+        ([found("gone")], None, "no run of shop in the cloud that could be continued: drs run start shop starts one"),
+        ([found()], "b", "no run b of shop in the cloud: drs takeover shop shows those that are there"),
+        (
+            [found("gone")],
+            KEY,
+            "scheduled__1 of shop is over: nothing of it is there any more; start a new run",
+        ),
+    ],
+)
+def test_what_cannot_be_continued_is_said(runs, key, said):
+    with pytest.raises(RunRefused) as caught:
+        takeover.choose("shop", runs, key)
+
+    assert str(caught.value) == said
+
+
+def test_the_newest_run_that_is_not_over_is_chosen_unless_one_is_named():
+    over, alive, older = found("gone"), found(key="b" * 32), found(key="c" * 32, run_id="manual__0")
+
+    assert takeover.choose("shop", [over, alive, older], None) is alive
+    assert takeover.choose("shop", [over, alive, older], "manual__0") is older
+
+
+def test_a_plan_without_runs_and_an_old_run_are_worded():
+    assert takeover.in_words("shop", []) == "shop: no run in the cloud within 14 days"
+    assert takeover.in_words("shop", [found("gone", mode="drill")]).splitlines() == [
+        "shop: 1 run in the cloud",
+        "  scheduled__1  drill, began 2026-01-01 00:00:00 UTC, over: nothing of it is there any more",
+        f"    key {KEY}",
+        "    db  1 gone",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name a plan, or --all"),
+        (["shop", "--all"], "name a plan, or --all"),
+        (["--all", "--start"], "--start continues the run of one plan: name it"),
+        (["shopp"], "no plan called 'shopp' in {folder} (did you mean 'shop'?)"),
+    ],
+)
+def test_wrong_use_is_told(tmp_path, arguments, said):
+    (tmp_path / "shop.yaml").write_text(PLAN)
+    options = _parser().parse_args(["takeover", *arguments, "--plans", str(tmp_path)])
+
+    with pytest.raises(UsageError) as caught:
+        takeover.run(options, environ=ENVIRON)
+
+    assert str(caught.value) == said.format(folder=tmp_path)
