@@ -51,7 +51,7 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
             for job in launch["jobs"]
         }
         continued = context["params"].get("continue_run")
-        more = {"also": (continued,), "look_back": LOOK_BACK} if continued else {}
+        more: dict[str, Any] = {"also": (continued,), "look_back": LOOK_BACK} if continued else {}
         tagged = {job["jobID"] for job in jobs_of_run(self.hook, context, **more)}
         self.job_ids = sorted(known | tagged)
         preflight = context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PREFLIGHT)
