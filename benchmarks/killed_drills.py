@@ -2,8 +2,8 @@
 
     python -m benchmarks.killed_drills [--from N] [--to N] [--step N]
 
-Every call of a small drill in turn: two waves of three servers with launch settings of their own. After the kill the
-clock goes past the drill's expiry, the sweeper runs alone, and the account must be what it was before. Exit code 1 where
+Every call of a small drill in turn: two waves of three servers with launch settings of their own. After the kill
+the clock goes past the expiry, the sweeper runs alone, and the account must be what it was before. Exit code 1 where
 it is not.
 """
 

@@ -1,6 +1,5 @@
 """Plan files for tests: groups that every plan may use, and what reading a file beside them says."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 

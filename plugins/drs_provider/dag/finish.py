@@ -19,6 +19,7 @@ from drs_provider.graph.request import is_drill
 from drs_provider.graph.roster import Target, targets_of
 from drs_provider.operators.cleanup import DrsTerminateRecoveryInstancesOperator
 from drs_provider.plan.reading import RunnablePlan
+from drs_provider.recovery.takeover import LOOK_BACK
 from drs_provider.reporting.location import reports_location
 
 GOOD = ("passed", "completed", "completed_with_exceptions")
@@ -49,7 +50,9 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
             if launch and launch["aws_conn_id"] == self.target.aws_conn_id and launch["region"] == self.hook.region
             for job in launch["jobs"]
         }
-        tagged = {job["jobID"] for job in jobs_of_run(self.hook, context)}
+        continued = context["params"].get("continue_run")
+        more: dict[str, Any] = {"also": (continued,), "look_back": LOOK_BACK} if continued else {}
+        tagged = {job["jobID"] for job in jobs_of_run(self.hook, context, **more)}
         self.job_ids = sorted(known | tagged)
         preflight = context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PREFLIGHT)
         if self.job_ids and preflight and (words := look_for_recovery(context, preflight, self.hook)):

@@ -101,13 +101,19 @@ def own_tags(context: Context) -> dict[str, str]:
     return {key: everything[key] for key in (RUN, PLAN, RUN_ID)}
 
 
-def jobs_of_run(hook: "TracesHook | Any", context: Context) -> list[Mapping[str, Any]]:
-    """Return the jobs of an account and Region that carry this run's tags, those of an earlier start among them."""
+def jobs_of_run(
+    hook: "TracesHook | Any", context: Context, *, also: Sequence[str] = (), look_back: timedelta = _CLOCKS_DIFFER
+) -> list[Mapping[str, Any]]:
+    """Return the jobs of an account and Region that carry this run's tags, those of an earlier start among them.
+
+    :param also: keys of runs that this one continues
+    :param look_back: how long before this run they may have begun
+    """
     run = context["dag_run"]
-    ours = run_key(run.dag_id, run.run_id)
+    ours = {run_key(run.dag_id, run.run_id), *also}
     # Not start_date alone: Airflow moves it when an ended run is cleared, past the jobs of its first start.
     began = min(run.run_after, run.start_date or run.run_after)
-    return [job for job in hook.jobs_since(began - _CLOCKS_DIFFER) if job.get("tags", {}).get(RUN) == ours]
+    return [job for job in hook.jobs_since(began - look_back) if job.get("tags", {}).get(RUN) in ours]
 
 
 def settings_marks(tags: Mapping[str, str], *, run: Any) -> dict[str, str]:

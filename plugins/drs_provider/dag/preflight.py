@@ -314,7 +314,9 @@ class Survey:
         from drs_provider.recovery.rivals import refusal, warning
 
         names = {server.server_id: server.hostname for server in here}
-        for rival in find_rivals(hook, jobs, instances, servers=names, run=self.run, now=self.now):
+        for rival in find_rivals(
+            hook, jobs, instances, servers=names, run=self.run, now=self.now, also=[self.request.continue_run or ""]
+        ):
             if self.request.mode == DRILL or not rival.is_drill:
                 self.problems.append(refusal(rival, names))
                 continue
@@ -461,6 +463,7 @@ def find_rivals(
     servers: Collection[str],
     run: tuple[str, str],
     now: datetime,
+    also: Sequence[str] = (),
 ) -> "tuple[Rival, ...]":
     """Find other runs that hold these servers; what older jobs launched, and other waves of the plan, is asked for."""
     from drs_provider.recovery.identity import PLAN, run_key
@@ -475,7 +478,7 @@ def find_rivals(
     return rivals_of(
         [*jobs, *(hook.jobs(older) if older else ())],
         everything,
-        own_run=run_key(dag_id, run_id),
+        own_runs={run_key(dag_id, run_id), *also},
         own_plan=dag_id,
         servers=servers,
         now=now,

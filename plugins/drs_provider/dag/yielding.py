@@ -31,7 +31,7 @@ def look_for_recovery(context: Context, preflight: Mapping[str, Any], hook: "Drs
     run = context["dag_run"]
     words = taken_over(
         hook.jobs_since(since - CLOCKS_DIFFER),
-        own_run=run_key(run.dag_id, run.run_id),
+        own_runs={run_key(run.dag_id, run.run_id), dict(context["params"]).get("continue_run") or ""},
         servers=servers_of_drill(preflight),
         since=since,
     )

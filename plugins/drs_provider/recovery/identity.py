@@ -13,9 +13,6 @@ MODE, EXPIRES = PREFIX + "mode", PREFIX + "expires"
 IDENTIFYING = (RUN, WAVE, CHUNK, TRY)
 """The tags that together name one launch; the others are there for people."""
 
-MODE, EXPIRES = PREFIX + "mode", PREFIX + "expires"
-"""What everything that a drill makes in EC2 also carries: ``drill``, and until when it may live (ISO 8601, UTC)."""
-
 COPY_OF = PREFIX + "copy-of"
 """What a part of a drill network stands for: the id of the VPC, subnet or security group of production."""
 

@@ -39,7 +39,7 @@ def rivals_of(
     jobs: Iterable[Mapping[str, Any]],
     instances: Iterable[Mapping[str, Any]],
     *,
-    own_run: str,
+    own_runs: Collection[str],
     own_plan: str,
     servers: Collection[str],
     now: datetime,
@@ -52,6 +52,7 @@ def rivals_of(
 
     :param jobs: jobs of the account and Region, those of the instances among them
     :param instances: recovery instances
+    :param own_runs: keys of the run itself, and of one that it continues
     :param own_plan: DAG id: two drills of one plan are rivals even where their servers differ, for their waves do
     """
     live = {
@@ -62,7 +63,7 @@ def rivals_of(
     held: dict[str, list[tuple[Mark, str, tuple[str, ...], bool]]] = {}
     for job in jobs:
         mark = read_mark(job.get("tags"))
-        if mark is None or mark.run == own_run or job.get("type", "LAUNCH") != "LAUNCH":
+        if mark is None or mark.run in own_runs or job.get("type", "LAUNCH") != "LAUNCH":
             continue
         runs = job.get("status") != ENDED_STATUS
         named = [str(server["sourceServerID"]) for server in job.get("participatingServers", ())]
@@ -85,7 +86,7 @@ def rivals_of(
 
 
 def taken_over(
-    jobs: Iterable[Mapping[str, Any]], *, own_run: str, servers: Mapping[str, str], since: datetime
+    jobs: Iterable[Mapping[str, Any]], *, own_runs: Collection[str], servers: Mapping[str, str], since: datetime
 ) -> str | None:
     """Say which recovery has begun on the servers of a drill while the drill went on; None: none has.
 
@@ -96,7 +97,7 @@ def taken_over(
     """
     for job in sorted(jobs, key=lambda job: str(job.get("creationDateTime", ""))):
         mark = read_mark(job.get("tags"))
-        if not is_recovery(job) or (mark and mark.run == own_run):
+        if not is_recovery(job) or (mark and mark.run in own_runs):
             continue
         if instant(str(job["creationDateTime"])) < since - CLOCKS_DIFFER:
             continue

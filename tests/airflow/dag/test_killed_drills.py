@@ -1,10 +1,11 @@
 """A drill's process is killed after one of its AWS calls: the sweeper alone brings the account back.
 
-Every call in turn: ``python -m benchmarks.killed_drills``. Here, one in the middle of the launch settings, and one while
+Every call in turn: ``python -m benchmarks.killed_drills``. Here one in the middle of the launch settings, and one while
 the second wave is launched.
 """
 
 import pytest
+
 from benchmarks.killed_drills import FLEET, connection, judged
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
