@@ -112,13 +112,17 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
     excluded = [_name(server) for wave in evidence.waves for server in wave.servers if server.status == "EXCLUDED"]
     if excluded:
         yield f"excluded: {some(excluded)}"
-    for name, result in (("RTO", objectives.rto), ("RPO", objectives.rpo)):
-        if result.outcome == "missed":
-            yield f"{name} missed: {result.why}"
+    yield from _missed(objectives)
     yield from _changed_networks(evidence)
     yield from steps.exceptions(evidence)
     for error in evidence.errors:
         yield f"task {error.task} failed"
+
+
+def _missed(objectives: ObjectiveResults) -> Iterator[str]:
+    for name, result in (("RTO", objectives.rto), ("RPO", objectives.rpo)):
+        if result.outcome == "missed":
+            yield f"{name} missed: {result.why}"
 
 
 def _changed_networks(evidence: RunEvidence) -> Iterator[str]:
