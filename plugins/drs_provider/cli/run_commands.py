@@ -124,8 +124,8 @@ class Control:
         """Let no further wave start; what runs is watched to its end, then cleaned up and reported."""
         run = self._active(plan, run_id, "cancel")
         order = orders.cancellation(self.client.user, reason)
-        # What has begun is watched to its end; its steps that have not begun obey like everything else, and so does what
-        # its boot order or failed servers would still launch.
+        # What has begun is watched to its end; its steps that have not begun obey like everything else, and so
+        # does what its boot order or failed servers would still launch.
         waves = [replace(wave, start_tasks=()) if wave.has_begun else wave for wave in run.waves]
         self._give(run, waves, order, run.own_steps)
         for wave in run.waves:

@@ -35,15 +35,18 @@ def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome,
         return "failed", _sentence(failures)
     if exceptions := list(_exceptions(evidence, objectives)):
         return "completed_with_exceptions", _sentence(exceptions)
-    servers = sum(len(wave.servers) for wave in evidence.waves)
-    good: Outcome = "passed" if evidence.run.mode == "drill" else "completed"
+    return "passed" if evidence.run.mode == "drill" else "completed", _sentence([_all_well(evidence)])
+
+
+def _all_well(evidence: RunEvidence) -> str:
+    servers, waves = sum(len(wave.servers) for wave in evidence.waves), plural(len(evidence.waves), "wave")
     if steps.only_steps(evidence.waves):
-        return good, _sentence(
-            [f"the steps of {plural(len(evidence.waves), 'wave')} were done, and nothing was to be launched"]
-        )
-    everything = f"all {plural(servers, 'server')}" if servers > 1 else "the server"
-    verb = "were" if servers > 1 else "was"
-    return good, _sentence([f"{everything} in {plural(len(evidence.waves), 'wave')} {verb} launched"])
+        return f"the steps of {waves} were done, and nothing was to be launched"
+    return (
+        f"all {plural(servers, 'server')} in {waves} were launched"
+        if servers > 1
+        else f"the server in {waves} was launched"
+    )
 
 
 def _refusal(evidence: RunEvidence) -> str | None:

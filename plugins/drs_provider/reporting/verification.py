@@ -60,15 +60,16 @@ def verify(
     until = drill.finished_at + valid_for if valid_for else None
     facts = (drill.run.run_id, drill.finished_at, until)
     named = f"the drill of {drill.finished_at:%Y-%m-%d %H:%M} UTC"
-    if drill.run.plan_digest != digest:
-        return Verification(False, f"the plan, or a group of it, has changed since {named}", *facts)
-    if until and until <= now:
-        return Verification(False, f"{named} counted until {until:%Y-%m-%d %H:%M} UTC", *facts)
     later = [one for one in drills if one.finished_at > drill.finished_at and one.verdict == "failed"]
-    if later:
-        return Verification(False, f"a drill has failed since {named}: {later[-1].run.run_id}", *facts)
-    if servers is not None and (changes := changed(drill.drill.fingerprints, servers)):
-        return Verification(False, f"since {named} {'; '.join(changes)}", *facts)
+    changes = changed(drill.drill.fingerprints, servers) if servers is not None else []
+    against = {
+        f"the plan, or a group of it, has changed since {named}": drill.run.plan_digest != digest,
+        f"{named} counted until {until:%Y-%m-%d %H:%M} UTC" if until else "": until is not None and until <= now,
+        f"a drill has failed since {named}: {later[-1].run.run_id if later else ''}": later,
+        f"since {named} {'; '.join(changes)}": changes,
+    }
+    if why := next((words for words, holds in against.items() if holds), None):
+        return Verification(False, why, *facts)
     end = f", counts until {until:%Y-%m-%d %H:%M} UTC" if until else ""
     return Verification(True, f"{named} passed{end}", *facts)
 

@@ -224,7 +224,7 @@ def test_an_isolated_drill_lands_in_a_network_of_its_own_and_leaves_nothing(run,
         for one in each["Instances"]
         if any(tag["Key"] == "AWSElasticDisasterRecoverySourceServerID" for tag in one.get("Tags", ()))
     ]
-    made = [call for call in calls(simulator, "CreateVpc")]
+    made = calls(simulator, "CreateVpc")
     assert (len(drilled), len(made)) == (5, 1)
     subnets = {
         change["now"]

@@ -96,8 +96,10 @@ def test_a_server_of_which_nothing_is_known_is_priced_all_the_same():
         ({"day": "x"}, "the table has no hour, gib_month, vcpu_hour"),
         (
             {**TABLE, "hour": {"m5.large": "cheap"}},
-            "a price is no number, or no pair of numbers for Linux and Windows: could not convert string to float: "
-            "'cheap'",
+            (
+                "a price is no number, or no pair of numbers for Linux and Windows: could not convert string to float: "
+                "'cheap'"
+            ),
         ),
         ({**TABLE, "vcpu_hour": -1}, "a price is no number, or no pair of numbers for Linux and Windows: -1"),
     ],
