@@ -150,7 +150,9 @@ def test_a_server_that_fails_fails_the_plan_with_its_reason(rehearse):
 
 
 def test_a_job_that_never_ends_fails_at_the_time_that_the_plan_allows(rehearse):
-    code, said = rehearse(faults=[{"do": "stuck", "hostname": "db1", "event": "CONVERSION_START"}], timeout="20m")
+    stuck = {"do": "stuck", "hostname": "db1", "event": "CONVERSION_START"}
+    # A recovery: the clean-up of a drill would wait two hours for the job.
+    code, said = rehearse("--mode", "recovery", faults=[stuck], timeout="20m")
 
     assert (code, said["fate"]) == (1, "failed")
     assert by_name(said)["database"]["state"] == "failed"
@@ -166,7 +168,9 @@ def test_a_broken_source_refuses_a_drill_and_not_a_recovery(rehearse):
     assert said["api_calls"].get("drs:StartRecovery") is None
 
     code, said = rehearse("--mode", "recovery", faults=[stall])
-    assert (code, said["mode"], said["verdict"]) == (0, "recovery", "completed")
+    assert (said["mode"], [wave["state"] for wave in said["waves"]]) == ("recovery", ["launched"] * 3)
+    # The newest point of a broken source may be older than the objective: then it ends well, and misses it.
+    assert (code, said["rpo"]["outcome"]) in {(0, "met"), (1, "missed")}
 
 
 def test_the_live_account_is_only_read(rehearse, start_drs_simulator, monkeypatch, tmp_path):  # noqa: F811

@@ -6,7 +6,7 @@ import pytest
 from drs_provider.cli.main import main
 from kit.dag_runs import SHOP
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(240), pytest.mark.filterwarnings("default")]
 
 SPEED = 600
 """Of the simulator that the run meets; the rehearsal has its own, at the speed of DRS itself."""
@@ -22,7 +22,9 @@ def test_the_run_that_follows_is_the_one_that_was_rehearsed(run, simulator, flee
     (tmp_path / "faults.json").write_text(json.dumps(faults))
     options = ["--fleet", str(fleet_file), "--faults", str(tmp_path / "faults.json"), "--format", "json"]
     main(["rehearse", str(plan), *options])
-    foretold = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    assert said.out, said.err
+    foretold = json.loads(said.out)
 
     if faults:
         simulator.fault(*faults)

@@ -199,6 +199,12 @@ def test_steps_that_are_not_run_take_what_is_assumed(drive):
     }
 
 
+def test_a_step_that_is_assumed_leaves_what_a_step_that_passed_leaves(drive):
+    driver = drive(lambda: Tells(task_id="w.s"), Rules(0.0, timedelta(0), assumed={"w.s": 90.0}))
+    left = driver.supervisor.xcom("w.s", "step")
+    assert (left["state"], left["ended_at"]) == ("succeeded", "2026-01-31T12:01:30+00:00")
+
+
 def test_what_has_no_answer_is_named(drive):
     class Asks(BaseOperator):
         def execute(self, context):

@@ -38,6 +38,9 @@ _TIMED_OUT = {
 
 _NOBODY = "rehearsal"
 
+_STEP = "step"
+"""XCom key of what a step has left: without it, a green step counts as marked by hand."""
+
 log = logging.getLogger(__name__)
 
 
@@ -143,7 +146,9 @@ class Driver:
         record.began = self.clock.elapsed
         self.states[name] = "running"
         if name in self.rules.assumed:
+            began = self.clock.now()
             await asyncio.sleep(self.rules.assumed[name])
+            self.supervisor.leave(name, _STEP, _passed(began.isoformat(), self.clock.now().isoformat()))
             self._end(name, "success")
             return
         task: Any = self.dag.task_dict[name]
@@ -264,6 +269,11 @@ class Driver:
         name = min(names, key=self._answered_by.count)
         self._answered_by.append(name)
         return {"id": name, "name": name}
+
+
+def _passed(began: str, ended: str) -> dict[str, Any]:
+    """What a step leaves that did what it should."""
+    return {"state": "succeeded", "summary": "assumed", "started_at": began, "ended_at": ended, "attempts": 1}
 
 
 async def _first_event(trigger: Any) -> Any:

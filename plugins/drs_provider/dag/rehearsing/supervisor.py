@@ -71,6 +71,10 @@ class Supervisor:
         """Return what a task left under a key, or None."""
         return self._xcoms.get((task_id, key))
 
+    def leave(self, task_id: str, key: str, value: Any) -> None:
+        """Leave something in the name of a task that is not run."""
+        self._xcoms[task_id, key] = value
+
     def forget_xcoms(self, task_id: str) -> None:
         """Drop what an earlier try of a task left, as Airflow does."""
         for known in [one for one in self._xcoms if one[0] == task_id]:
