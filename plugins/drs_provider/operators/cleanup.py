@@ -34,10 +34,12 @@ MOST_PAUSE = timedelta(minutes=1)
 """Pause between two looks where no job's end can be waited for; it grows with every look."""
 
 MOST_INSTANCES = 200
+"""Of one request; the quota of servers per job, which terminate jobs are taken to share, may be smaller."""
+
 MOST_REQUESTS = 5
 """Terminate jobs that may end without their instances being gone before the task gives up."""
 
-_TARGETS, _JOBS, _PARTS = "drs_targets", "drs_terminate_jobs", "drs_parts"
+_TARGETS, _JOBS, _PARTS, _FEWEST = "drs_targets", "drs_terminate_jobs", "drs_parts", "drs_fewest_left"
 
 
 class DrsTerminateRecoveryInstancesOperator(DrsOperator):
@@ -155,6 +157,7 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
         invisible = awaited(launches, described, set(choice.targets.values()), now=self._now())
         self._say(stock, still_launching, invisible)
         late = self._now() >= began + self.max_wait
+        requests = self._counted(context, len(stock.left), requests)
         if not (stock.ending or stock.held or stock.left or still_launching or invisible):
             if remains := self._remains(context):
                 if late or requests >= MOST_REQUESTS or all(name.startswith("snap-") for name in remains):
@@ -167,6 +170,15 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
         started = self._terminate(context, stock.left)
         waiting = (*started, *stock.open_jobs, *still_launching)
         return self._wait(waiting, began=began, requests=requests + bool(started), looks=looks + 1)
+
+    def _counted(self, context: Context, left: int, requests: int) -> int:
+        """Count requests anew where fewer instances are left than ever: a big drill goes in many quota's rounds."""
+        store: Any = context["task_state_store"]
+        fewest = store.get(_FEWEST)
+        if fewest is not None and left >= fewest:
+            return requests
+        store.set(_FEWEST, left, retention=NEVER_EXPIRE)
+        return requests if fewest is None else 0
 
     def _described(self, launches: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
         """Ask DRS for the instances that are meant."""
@@ -239,8 +251,9 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
         """Ask DRS to terminate; what it refuses for now is looked at again after the wait."""
         store: Any = context["task_state_store"]
         started: list[str] = []
-        for start in range(0, len(instances), MOST_INSTANCES):
-            batch = instances[start : start + MOST_INSTANCES]
+        size = min(MOST_INSTANCES, self.hook.quotas().servers_per_job) if instances else MOST_INSTANCES
+        for start in range(0, len(instances), size):
+            batch = instances[start : start + size]
             try:
                 job = self.hook.terminate(batch)
             except (Conflict, QuotaExceeded, NotFound, ServiceUnavailable, Throttled) as refusal:

@@ -450,7 +450,7 @@ def test_more_instances_than_a_call_takes_are_terminated_in_batches():
     with pytest.raises(TaskDeferred):
         cleanup(drs, job_ids=[job["jobID"], "drsjob-forgotten"]).execute(a_context())
 
-    assert [len(batch) for batch in drs.terminated] == [200, 1]
+    assert [len(batch) for batch in drs.terminated] == [100, 100, 1]
 
 
 @pytest.mark.parametrize("late", [{"requests": MOST_REQUESTS}, {"began": "2020-01-01T00:00:00+00:00"}])
