@@ -175,7 +175,7 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
         """Count requests anew where fewer instances are left than ever: a big drill goes in many quota's rounds."""
         store: Any = context["task_state_store"]
         fewest = store.get(_FEWEST)
-        if fewest is not None and left >= fewest:
+        if not left or (fewest is not None and left >= fewest):
             return requests
         store.set(_FEWEST, left, retention=NEVER_EXPIRE)
         return requests if fewest is None else 0
