@@ -90,6 +90,9 @@ class FakeDrs:
             and (instance_ids is None or i["recoveryInstanceID"] in instance_ids)
         )
 
+    def unprotect(self, instance_ids):
+        self.unprotected = list(instance_ids)
+
     def quotas(self):
         return self.limits
 

@@ -110,6 +110,14 @@ class DrsHook(AwsGenericHook["DrsClient"]):
         pages = self._pages("describe_recovery_snapshots", sourceServerID=server_id, order="DESC", filters=filters)
         return next((item for item in pages if item.get("timestamp")), None)
 
+    def unprotect(self, instance_ids: Sequence[str]) -> None:
+        """Switch EC2 termination protection off: DRS cannot replace an instance that has it."""
+        for instance_id in instance_ids:
+            with translated("ec2:ModifyInstanceAttribute"):
+                self._beside("ec2").modify_instance_attribute(
+                    InstanceId=instance_id, DisableApiTermination={"Value": False}
+                )
+
     def launch_configuration(self, server_id: str) -> Answer:
         """Return the launch settings of a server."""
         with translated("GetLaunchConfiguration"):

@@ -22,6 +22,7 @@ from drs_provider.operators.patience import asking_later
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.plan.reading import RunnablePlan, read_folder
 from drs_provider.recovery.points import Point, in_words, point_of, skew, why_pinned
+from drs_provider.recovery.rivals import is_recovery
 from drs_provider.recovery.survey_table import Row, grouped, refused_table, row_of, table
 from drs_provider.recovery.times import words
 
@@ -164,6 +165,7 @@ class Survey:
         self.roster = Roster({}, (), ())
         self.quotas: dict[str, Any] = {}
         self.continued: list[Mapping[str, Any]] = []
+        self.recoveries_seen: list[str] = []
 
     def take(self, hook_of: Callable[[Target], "LaunchSettingsHook"]) -> "Survey":
         """Ask every account and Region of the plan; ``hook_of`` gives the hook of one."""
@@ -199,6 +201,7 @@ class Survey:
         jobs = hook.jobs_since(self.now - (LOOK_BACK if key else _LONGEST_JOB))
         continued = {job["jobID"]: job for job in (jobs_of(jobs, key) if key else ())}
         self.continued += continued.values()
+        self.recoveries_seen += [job["jobID"] for job in jobs if is_recovery(job)]
         busy = busy_servers(job for job in jobs if job["jobID"] not in continued)
         live: dict[str, list[Mapping[str, Any]]] = {}
         instances = hook.recovery_instances(source_server_ids=known) if known else ()
@@ -423,6 +426,7 @@ class Survey:
             "continue_run": self.request.continue_run,
             "checked_at": self.now.isoformat(),
             "quotas": self.quotas,
+            "recoveries_seen": self.recoveries_seen,
             "skew_seconds": skew(self.points.values()).total_seconds() if self.points else None,
             "too_old": self.too_old,
             "needs_approval": self.needs_approval,

@@ -34,6 +34,7 @@ def look_for_recovery(context: Context, preflight: Mapping[str, Any], hook: "Drs
         own_runs={run_key(run.dag_id, run.run_id), dict(context["params"]).get("continue_run") or ""},
         servers=servers_of_drill(preflight),
         since=since,
+        known=preflight.get("recoveries_seen") or (),
     )
     if words:
         context["ti"].xcom_push(key=SUPERSEDED, value=words)

@@ -226,6 +226,8 @@ class Start:
                 "shall go"
             )
         log.warning("replace_live_instances was given: the launch terminates what lives. %s", named)
+        # A recovery has protected them, and DRS would launch beside what it cannot terminate.
+        self.hook.unprotect([str(one["ec2InstanceID"]) for one in live if one.get("ec2InstanceID")])
         return None
 
     def _stands_in_the_way(self, error: AwsError, servers: Sequence[str]) -> MustWait:

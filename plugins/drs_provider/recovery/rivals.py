@@ -86,7 +86,12 @@ def rivals_of(
 
 
 def taken_over(
-    jobs: Iterable[Mapping[str, Any]], *, own_runs: Collection[str], servers: Mapping[str, str], since: datetime
+    jobs: Iterable[Mapping[str, Any]],
+    *,
+    own_runs: Collection[str],
+    servers: Mapping[str, str],
+    since: datetime,
+    known: Collection[str] = (),
 ) -> str | None:
     """Say which recovery has begun on the servers of a drill while the drill went on; None: none has.
 
@@ -94,10 +99,11 @@ def taken_over(
 
     :param servers: the drill's servers, hostname by id
     :param since: when the drill's preflight looked: recoveries before that were seen there
+    :param known: ids of the recovery jobs that it saw, for clocks differ
     """
     for job in sorted(jobs, key=lambda job: str(job.get("creationDateTime", ""))):
         mark = read_mark(job.get("tags"))
-        if not is_recovery(job) or (mark and mark.run in own_runs):
+        if not is_recovery(job) or job["jobID"] in known or (mark and mark.run in own_runs):
             continue
         if instant(str(job["creationDateTime"])) < since - CLOCKS_DIFFER:
             continue

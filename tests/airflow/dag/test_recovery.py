@@ -47,9 +47,11 @@ def test_a_recovery_from_broken_sources_pins_the_newest_points_and_stays_up(run,
 
 
 def test_a_drill_after_a_real_recovery_is_refused_and_a_person_can_still_replace(run, simulator, tmp_path):
-    drs = simulator.client("drs")
+    drs, ec2 = simulator.client("drs"), simulator.client("ec2")
     drs.start_recovery(isDrill=False, sourceServers=[{"sourceServerID": one} for one in WEB])
     simulator.advance("30m")
+    for instance in instances(simulator):
+        ec2.modify_instance_attribute(InstanceId=instance, DisableApiTermination={"Value": True})
 
     refused = run(SHOP, waves=["web"])
 

@@ -168,4 +168,4 @@ def test_a_scalar_is_a_text_exactly_where_any_other_tool_reads_a_text(text):
     tag = yaml.resolver.Resolver().resolve(yaml.nodes.ScalarNode, text, (True, False)).rpartition(":")[2]
     value, odd = read_plain(text)
 
-    assert (isinstance(value, str) and not odd) == (tag in ("str", "merge", "value"))
+    assert (isinstance(value, str) and not odd) == (tag in ("str", "merge", "value", "yaml"))
