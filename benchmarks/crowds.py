@@ -24,7 +24,10 @@ HUNDRED = (20, 5)
 
 
 def measure(work: Path, state: Path, say: Callable[[str], None]) -> dict[str, Any]:
-    """Drill the crowds one after the other, each in one wave; return what each took of quotas and time."""
+    """Drill the crowds one after the other, each in one wave; return what each took of quotas and time.
+
+    :raises StackError: when a run fails.
+    """
     sizes = [(servers, 1) for members in CROWDS.values() for servers in members]
     folder, fleet = plans.write_of(work / "crowds", sizes)
     found: dict[str, Any] = {}
@@ -39,12 +42,18 @@ def measure(work: Path, state: Path, say: Callable[[str], None]) -> dict[str, An
 
 def _drill(stack: Stack, numbers: Sequence[int], servers: int) -> dict[str, Any]:
     since = max((int(call["n"]) for call in stack.simulator.calls()), default=0)
-    asked_at = time.time()
     for number in numbers:
         stack.await_dag(f"drs.{plans.name(number)}")
-        stack.airflow.trigger(f"drs.{plans.name(number)}", {"mode": "drill", "reason": "make bench"})
+    asked_at = time.time()
+    asked = {
+        dag_id: stack.airflow.trigger(dag_id, {"mode": "drill", "reason": "make bench"})
+        for dag_id in (f"drs.{plans.name(number)}" for number in numbers)
+    }
     done = _ended(stack, since)
     while sum(job.servers for job in done) < servers:
+        for dag_id, run_id in asked.items():
+            if stack.airflow.run(dag_id, run_id)["state"] == "failed":
+                raise StackError(f"{dag_id} {run_id} failed; see {stack.places.logs}")
         stack.check(wait=1.0)
         done = _ended(stack, since)
     summed = crowd(done, MOST_JOBS, MOST_SERVERS)
