@@ -71,9 +71,10 @@ def _drill(stack: Stack, numbers: Sequence[int], servers: int) -> dict[str, Any]
 
 def _ended(stack: Stack, since: int) -> list[CrowdJob]:
     """Return the jobs that were started since that call and have ended."""
+    calls = stack.simulator.calls(since)  # first: each of them has its job in what is read after it
     newest = {frozenset(job.servers): job for job in jobs(stack.simulator.state())}
     found = []
-    for call in stack.simulator.calls(since):
+    for call in calls:
         if call["operation"] != "StartRecovery" or not call["committed"] or call["status"] != HTTPStatus.ACCEPTED:
             continue
         members = frozenset(server["sourceServerID"] for server in call["request"]["sourceServers"])
