@@ -258,13 +258,14 @@ def test_a_drills_settings_are_put_back_to_the_last_one(simulator, network):
     assert restore(network, ONE, TWO) == {}
 
 
-def test_a_second_drill_makes_no_second_version(simulator, network):
-    for _ in range(2):
+def test_a_drill_s_version_goes_when_it_is_put_back(simulator, network):
+    for number in (2, 3):
         apply(network, {ONE: {"subnet_id": network.drill}}, is_temporary=True)
-        assert template(network)["VersionNumber"] == 2
+        apply(network, {ONE: {"subnet_id": network.drill}}, is_temporary=True)
+        assert template(network)["VersionNumber"] == number
         restore(network, ONE)
 
-    assert effects(simulator).count("CreateLaunchTemplateVersion") == 1
+    assert effects(simulator).count("CreateLaunchTemplateVersion") == 2
     assert template(network)["VersionNumber"] == 1
 
 

@@ -98,7 +98,8 @@ def test_a_plan_that_shares_production_has_no_such_tasks_and_the_report_says_so(
     dag = DagBag(str(DAG_FILE)).dags["drs.shop"]
     waits = {task.task_id: sorted(task.upstream_task_ids) for task in dag.tasks}
     assert waits["preflight.network"] == ["preflight.check"]
-    assert waits["database.start_recovery"] == ["preflight.check", "preflight.network"]
+    assert waits["database.launch_settings"] == ["preflight.check", "preflight.network"]
+    assert waits["database.start_recovery"] == ["database.launch_settings", "preflight.check", "preflight.network"]
     assert waits["web.start_recovery"] == ["database.recovery_job"]
     assert waits["finish.remove_network"] == ["finish.clean_up"]
     assert waits["finish.report"] == ["finish.clean_up", "finish.remove_network"]

@@ -61,7 +61,7 @@ def test_an_expired_drill_of_a_dead_airflow_is_removed_and_nothing_else_is_touch
         swept["done"][0].split(": ")[1].startswith("the drill manual__dead-s-00000000000000001 of drs.shop expired at")
     )
     after = instances(simulator)
-    assert sorted(after.values()) == ["running"] * 2 + ["terminated"] * 3
+    assert [one for one in after.values() if one != "terminated"] == ["running"] * 2
     assert {one for one in before if after[one] == "running"} == {
         one["recoveryInstanceID"]
         for one in simulator.client("drs").describe_recovery_instances()["items"]
