@@ -17,14 +17,9 @@ READS = ("Describe", "Get", "List")
 class ReadOnlyHook(LaunchSettingsHook):
     """A hook whose clients refuse, before anything is sent, every operation that does not only read."""
 
-    def get_client_type(self, *args: Any, **kwargs: Any) -> Any:
-        """Return a client that only reads."""
-        return _reading(super().get_client_type(*args, **kwargs))
-
-    def _beside(self, service: str) -> Any:
-        if service not in self._neighbours:
-            _reading(super()._beside(service))
-        return self._neighbours[service]
+    def _client_of(self, service: str) -> Any:
+        """Return a client that only reads: all of a hook's clients are made here."""
+        return _reading(super()._client_of(service))
 
     def read(
         self,

@@ -99,12 +99,21 @@ class StartWave(DrsStartRecoveryOperator):
         the clean-up, start beside waves that still run. A start that died on the way is finished all the same: its
         job may exist, and must be watched.
         """
+        self._obey(context)
+        return super().execute(context)
+
+    def resume_start(self, context: Context, event: Any, *, waiting_since: str | None = None) -> Any:
+        """Go on after a wait, unless a person has ordered otherwise while nothing of the wave was started."""
+        self._obey(context)
+        return super().resume_start(context, event, waiting_since=waiting_since)
+
+    @staticmethod
+    def _obey(context: Context) -> None:
         store = context["task_state_store"]
         is_under_way = Memory(store, max_tries=context["ti"].max_tries).is_under_way()
         if not is_under_way and (order := read_order(store.get(ORDER))):
             context["ti"].xcom_push(key=ORDER, value=order.words)
             raise AirflowFailException(order.words) if order.kind == CANCEL else AirflowSkipException(order.words)
-        return super().execute(context)
 
     def prepare(self, context: Context) -> None:
         """Take mode, quotas and servers from preflight, on every leg of the task."""

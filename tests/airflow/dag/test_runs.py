@@ -94,7 +94,9 @@ def test_preflight_says_everything_at_once_and_launches_nothing(run, simulator):
     simulator.fault({"service": "drs", "hostname": "web1", "do": "stall"})
     before = len(calls(simulator, "StartRecovery"))
 
-    ended = run(SHOP.replace("{id: s-00000000000000003, critical: false}", "s-00000000000000099"))
+    ended = run(
+        SHOP.replace("{id: s-00000000000000003, critical: false}", "s-00000000000000099").replace("rpo: 5m\n", "")
+    )
 
     said = ended.said("preflight.check")
     assert ended.state == "failed"

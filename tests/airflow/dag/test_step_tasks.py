@@ -168,6 +168,7 @@ def test_steps_stand_in_the_chain_and_what_depends_on_a_wave_waits_for_its_last_
         "database.two": ["database.one"],
         "database.start_recovery": ["database.two"],
         "database.recovery_job": ["database.start_recovery"],
+        "database.tag_instances": ["database.recovery_job"],
         "database.three": ["database.recovery_job"],
         "database.four": ["database.three"],
         "tidy.one": ["database.four"],

@@ -1,5 +1,8 @@
 """What a wave's tasks refuse before they call anybody."""
 
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from drs_provider.dag.finish import SayVerdict
@@ -40,7 +43,8 @@ class Xcoms:
 
 
 def context(**left):
-    return {"ti": Xcoms({tuple(name.rsplit("/", 1)): value for name, value in left.items()})}
+    run = SimpleNamespace(dag_id="drs.shop", run_id="manual__1", start_date=datetime.now(UTC))
+    return {"ti": Xcoms({tuple(name.rsplit("/", 1)): value for name, value in left.items()}), "dag_run": run}
 
 
 def start():
