@@ -67,8 +67,8 @@ class Wave:
         return self.phases.get(Phase.FAILED, 0)
 
 
-SHOWS_ONE_SERVER = "servers"
-"""The mapped task of a wave that is there to look at; no state hangs on it."""
+BESIDE = ("servers", "launch_settings", "tag_instances", "notifications")
+"""Tasks of a wave that run ahead of it or beside it: no state hangs on them."""
 
 _AT_WORK = frozenset({"queued", "running", "deferred", "restarting", "up_for_retry", "up_for_reschedule"})
 _MEANING = (
@@ -110,7 +110,7 @@ def board(
     by_wave: dict[str, list[Mapping[str, Any]]] = {name: [] for name in names}
     for task in tasks:
         wave, _, name = task["task_id"].partition(".")
-        if wave in by_wave and name != SHOWS_ONE_SERVER:
+        if wave in by_wave and not name.startswith(BESIDE):
             by_wave[wave].append(task)
     newest = {server.server_id: server for server in sorted(servers, key=lambda one: one.created_at)}
     lines = []

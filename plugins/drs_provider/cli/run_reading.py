@@ -14,7 +14,9 @@ NOT_BEGUN = frozenset({None, "scheduled", "upstream_failed", "removed", "awaitin
 """States of a task that has not been sent to a worker, or waits for a person."""
 
 START, WATCH, SHOWN = "start_recovery", "recovery_job", "servers"
-_NO_STEPS = (START, WATCH, SHOWN, "delay", "pause", "launch_settings")
+_BESIDE = (SHOWN, "launch_settings", "tag_instances", "notifications")
+"""Tasks of a wave that run ahead of it or beside it: they say nothing of how far it is."""
+_NO_STEPS = (START, WATCH, "delay", "pause", *_BESIDE)
 PLAN_STEPS = ("before_waves", "after_waves")
 """Task groups of the plan's own steps."""
 _NO_WAVES = ("preflight", "finish", *PLAN_STEPS)
@@ -143,7 +145,7 @@ def read_wave(
     :param order: what its start tasks obeyed when its turn came: a cancellation, if the wave failed
     """
     mine = [one for one in instances if str(one["task_id"]).startswith(f"{name}.")]
-    chain = [one for one in mine if not _does(str(one["task_id"]), SHOWN)]
+    chain = [one for one in mine if not _does(str(one["task_id"]), *_BESIDE)]
     starts = {str(one["task_id"]): one["state"] for one in chain if _does(str(one["task_id"]), START)}
     steps = {str(one["task_id"]): one["state"] for one in chain if not _does(str(one["task_id"]), *_NO_STEPS)}
     state = wave_state({one["state"] for one in chain}, {one["state"] for one in chain if _does(one["task_id"], WATCH)})
