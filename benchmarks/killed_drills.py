@@ -77,7 +77,7 @@ def drill_and_die(call: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return answer
 
-    URLLib3Session.send = counted
+    URLLib3Session.send = counted  # type: ignore[method-assign, assignment]  # counts what the process really sends
     from airflow.dag_processing.dagbag import DagBag
 
     dag = DagBag(str(ROOT / "dags" / "recovery_plans.py")).dags["drs.shop"]
