@@ -502,7 +502,7 @@ def busy_servers(jobs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _finding(finding: "Finding | SettingsFinding") -> dict[str, str]:
-    return {key: value for key, value in asdict(finding).items() if key not in ("rule", "kind", "detail")}
+    return {key: value for key, value in asdict(finding).items() if key != "rule"}
 
 
 def newest_points(hook: "DrsHook", server_ids: Sequence[str], as_of: datetime | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from drs_provider.graph.approvals import Policy
 from drs_provider.notify.wave_now import WaveNow
 from drs_provider.plan.model import Pause
 from drs_provider.recovery.points import in_words
+from drs_provider.recovery.survey_table import grouped_json
 from drs_provider.recovery.times import instant
 from drs_provider.reporting import words
 
@@ -142,11 +143,9 @@ def _warnings(preflight: Mapping[str, Any]) -> list[str]:
     found = preflight["findings"]
     if not found:
         return ["Preflight warns of nothing."]
+    said = grouped_json(found)
     lines = ["", f"Preflight warns of {len(found)} thing{'s'[: len(found) != 1]}:", ""]
-    lines += [
-        f"- {escaped(one.get('hostname') or 'the run')}: {escaped(one['what'])}; {escaped(one['next_step'])}"
-        for one in found[:_MOST]
-    ]
-    if len(found) > _MOST:
-        lines.append(f"- and {len(found) - _MOST} more, in the log of preflight.check")
+    lines += [f"- {escaped(one)}" for one in said[:_MOST]]
+    if len(said) > _MOST:
+        lines.append(f"- and {len(said) - _MOST} more, in the log of preflight.check")
     return lines

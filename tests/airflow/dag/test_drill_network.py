@@ -100,9 +100,9 @@ def test_a_plan_that_shares_production_has_no_such_tasks_and_the_report_says_so(
     assert waits["preflight.network"] == ["preflight.check"]
     assert waits["database.launch_settings"] == ["preflight.check", "preflight.network"]
     assert waits["database.start_recovery"] == ["database.launch_settings", "preflight.check", "preflight.network"]
-    assert waits["web.start_recovery"] == ["database.recovery_job"]
-    assert waits["finish.remove_network"] == ["finish.clean_up"]
-    assert waits["finish.report"] == ["finish.clean_up", "finish.remove_network"]
+    assert waits["web.start_recovery"] == ["database.recovery_job", "web.launch_settings"]
+    assert waits["finish.remove_network"] == ["finish.restore_settings"]
+    assert waits["finish.report"] == ["finish.clean_up", "finish.remove_network", "finish.restore_settings"]
 
 
 def test_a_network_that_nobody_prepared_or_that_leads_out_is_none():
