@@ -23,6 +23,7 @@ def get_provider_info() -> dict[str, Any]:
                     "drs_provider.operators.cleanup",
                     "drs_provider.operators.settings",
                     "drs_provider.operators.protection",
+                    "drs_provider.operators.drill_network",
                     "drs_provider.operators.source",
                 ],
             },
