@@ -52,7 +52,7 @@ check: $(VENV)/.dev ## format, lint, types, layers, quick tests: under a minute
 	$(BIN)/mypy
 	$(BIN)/mypy -p demo -p benchmarks
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest tests/unit tests/docs tests/properties $(SLOW:%=--ignore=tests/%)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/docs tests/properties $(SLOW:%=--ignore=tests/%)
 
 bench: $(VENV)/.demo ## measure dead time, overhead, calls and parsing; results in .bench/
 	@exec $(BIN)/python -m benchmarks.run

@@ -14,7 +14,9 @@ def _settle() -> Path:
     """Point Airflow at a fresh home. Only possible before anything has imported it."""
     if "airflow" in sys.modules and "DRS_TEST_AIRFLOW_HOME" not in os.environ:
         raise RuntimeError("airflow was imported before tests/conftest.py could give it a home")
-    if home := os.environ.get("DRS_TEST_AIRFLOW_HOME"):
+    # Programs that tests start share their home; processes that run tests side by side do not.
+    owner = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    if (home := os.environ.get("DRS_TEST_AIRFLOW_HOME")) and os.environ.get("DRS_TEST_AIRFLOW_OWNER") == owner:
         return Path(home)
     home = Path(tempfile.mkdtemp(prefix="drs-airflow-"))
     for name in [name for name in os.environ if name.startswith(("AIRFLOW_", "DRS_"))]:
@@ -22,6 +24,7 @@ def _settle() -> Path:
     os.environ.update(
         {
             "DRS_TEST_AIRFLOW_HOME": str(home),
+            "DRS_TEST_AIRFLOW_OWNER": owner,
             "AIRFLOW_HOME": str(home),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__UNIT_TEST_MODE": "True",

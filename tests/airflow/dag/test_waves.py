@@ -9,6 +9,7 @@ from drs_provider.dag.finish import SayVerdict
 from drs_provider.dag.waves import ServerOutcome, StartWave, WatchWave
 from drs_provider.errors import PlanChanged, PreflightRefused, RunRefused
 from drs_provider.graph.roster import Target
+from kit.fake_drs import FakeDrs
 
 pytestmark = pytest.mark.airflow
 
@@ -44,7 +45,8 @@ class Xcoms:
 
 def context(**left):
     run = SimpleNamespace(dag_id="drs.shop", run_id="manual__1", start_date=datetime.now(UTC))
-    return {"ti": Xcoms({tuple(name.rsplit("/", 1)): value for name, value in left.items()}), "dag_run": run}
+    ti = Xcoms({tuple(name.rsplit("/", 1)): value for name, value in left.items()})
+    return {"ti": ti, "dag_run": run, "params": {}}
 
 
 def start():
@@ -57,6 +59,7 @@ def after(preflight):
 
 def test_a_wave_takes_its_servers_mode_and_quotas_from_preflight():
     task = start()
+    task.__dict__["hook"] = FakeDrs()
     task.prepare(after(PASSED))
 
     assert (task.source_server_ids, task.is_drill, task.quotas["jobs"]) == (["s-00000000000000001"], True, 20)
