@@ -70,11 +70,13 @@ class WatchWave(DrsRecoveryJobSensor):
         digest: str = "",
         retries_of_failed: int = 0,
         networks: Mapping[str, int] | None = None,
+        settings_task_ids: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(jobs=(), **kwargs)
         self.plan, self.wave, self.start_task_ids = plan, wave, tuple(start_task_ids)
         self.digest, self.retries_of_failed, self.networks = digest, retries_of_failed, dict(networks or {})
+        self.settings_task_ids = dict(settings_task_ids or {})
         self.preflight: Mapping[str, Any] = {}
         self._by_id: dict[str, Mapping[str, Any]] = {}
 
@@ -83,7 +85,11 @@ class WatchWave(DrsRecoveryJobSensor):
         from drs_provider.recovery.conducting import newest
 
         ti = context["ti"]
-        launches = [launch for task in self.start_task_ids if (launch := ti.xcom_pull(task_ids=task, key=LAUNCH))]
+        launches = [
+            {**launch, "settings_task": self.settings_task_ids.get(task, "")}
+            for task in self.start_task_ids
+            if (launch := ti.xcom_pull(task_ids=task, key=LAUNCH))
+        ]
         if not launches:
             raise AirflowFailException(
                 f"wave {self.wave}: no record of a started job. A start task that was marked as successful launched "
@@ -275,6 +281,7 @@ class WatchWave(DrsRecoveryJobSensor):
             is_temporary=is_drill(self.preflight["mode"]),
             marks=settings_marks(launched.get("tags") or {}, run=context["dag_run"]),
         )
+        self._ensure_safe(context, hook, launched, [one for one in chosen if one not in changed])
         pinning = Pinning(
             self.preflight["mode"],
             read_as_of(self.preflight["point_in_time"]),
@@ -298,6 +305,21 @@ class WatchWave(DrsRecoveryJobSensor):
         followed |= {job["job_id"]: {**job, **where} for job in outcome}
         store.set(_FOLLOWED, list(followed.values()), retention=NEVER_EXPIRE)
         return None
+
+    def _ensure_safe(
+        self, context: Context, hook: "LaunchSettingsHook", launched: Mapping[str, Any], servers: Sequence[str]
+    ) -> None:
+        """Look once more, as the wave's start does: a later launch of a drill must not land in production either."""
+        from drs_provider.dag.drill_network import ensure_still_isolated, network_of
+        from drs_provider.dag.launch_settings import ensure_in_force
+
+        mode, number = self.preflight["mode"], self.networks.get(self._target_name(launched), 0)
+        if number and is_drill(mode):
+            aws = Launched((), launched["aws_conn_id"], launched["region"]).aws(self.aws)
+            ensure_still_isolated(network_of(context, number), aws)
+        if task := launched["settings_task"]:
+            wanted = {one: self._server(one).get("settings") or {} for one in servers}
+            ensure_in_force(context, task, hook, servers, self.adjusted(context, wanted, launched), mode=mode)
 
     def adjusted(
         self, context: Context, settings: Mapping[str, Mapping[str, Any]], launched: Mapping[str, Any]

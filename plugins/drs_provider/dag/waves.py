@@ -300,6 +300,7 @@ def _watch(runnable: RunnablePlan, wave: Wave, starts: Sequence["StartWave"]) ->
         digest=runnable.digest,
         retries_of_failed=wave.retry_failed,
         networks=networks_of_plan(runnable),
+        settings_task_ids={start.task_id: start.settings_task_id for start in starts},
         start_task_ids=[start.task_id for start in starts],
         timeout=wave.timeout,
         ready=wave.ready,

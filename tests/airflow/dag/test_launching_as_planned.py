@@ -1,5 +1,7 @@
 """Launch settings, boot order and failed servers launched again, as plans ask for them, against the simulator."""
 
+import itertools
+
 import pytest
 from kit.dag_runs import calls, instances
 
@@ -133,6 +135,16 @@ def test_a_boot_order_launches_stage_by_stage(run, simulator):
     jobs = [(job["servers"], job["attempt"]) for job in ended.report["waves"][0]["jobs"]]
     assert jobs == [([DB[0], DB[2]], 1), ([DB[1]], 1)]
     assert set(instances(simulator).values()) <= {"terminated"}
+
+
+def test_a_later_stage_of_an_isolated_drill_lands_in_its_network_too(run, simulator):
+    ended = run(plan(servers=", order: 2", network="isolated"))
+
+    assert (ended.state, ended.report["verdict"]) == ("success", "passed")
+    assert started(simulator) == [[DB[0], DB[2]], [DB[1]], WEB]
+    looks = [call["n"] for call in calls(simulator, "DescribeLaunchTemplates")]
+    launches = [call["n"] for call in calls(simulator, "StartRecovery")]
+    assert all(any(before < look < launch for look in looks) for before, launch in itertools.pairwise([0, *launches]))
 
 
 def test_a_stage_that_fails_keeps_the_next_one_from_starting(run, simulator):
