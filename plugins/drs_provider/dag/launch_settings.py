@@ -1,7 +1,6 @@
 """The tasks that bring launch settings to what a run wants, and put back what a drill has changed."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.definitions.context import Context
@@ -19,6 +18,7 @@ from drs_provider.recovery.drill_network import in_drill_network, part_of
 
 if TYPE_CHECKING:
     from drs_provider.aws.launch_settings import LaunchSettingsHook
+    from drs_provider.operators.settings_survey import Survey
 
 APPLY, RESTORE = "launch_settings", "restore_settings"
 """Names of the tasks: the first one stands in a wave, the other in finish."""
@@ -98,16 +98,19 @@ class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
         wanted = {server_id: one.get("settings") or {} for server_id, one in servers.items()}
         self.settings = in_this_run(context, wanted, servers, mode=preflight["mode"], network=self.network)
 
-    def go_on(self, context: Context, *, waiting_since: datetime | None) -> dict[str, list[dict[str, Any]]]:
-        """Apply, then leave what is in force: the wave's start holds it against EC2 right before it launches."""
-        from drs_provider.operators.settings_survey import survey
-
-        applied = super().go_on(context, waiting_since=waiting_since)
-        wanted: Any = self.settings
-        found = survey(self.hook, wanted, keep_drill=self.is_temporary is True, whole=True)
-        in_force = {one.server_id: [one.base.template_id, one.base.number] for one in found.standings if one.base}
+    def leave(self, context: Context, found: "Survey") -> None:
+        """Leave what is in force now: the wave's start holds it against EC2 right before it launches."""
+        read = {one.server_id: one.candidate.configuration for one in found.standings}
+        unread = [one.server_id for one in found.standings if one.candidate.source and not read[one.server_id]]
+        configurations = {**read, **self.hook.launch_configurations(unread)}
+        templates = {one: name for one, its in configurations.items() if (name := its.get("ec2LaunchTemplateID"))}
+        versions = self.hook.template_versions((name, None) for name in templates.values())
+        in_force = {
+            one: [version.template_id, version.number]
+            for one, name in templates.items()
+            if (version := versions[name, None])
+        }
         context["ti"].xcom_push(key=IN_FORCE, value=in_force)
-        return applied
 
 
 def ensure_in_force(

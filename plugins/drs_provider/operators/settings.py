@@ -20,7 +20,7 @@ from drs_provider.operators.settings_applying import (
     put_back,
     refusal_text,
 )
-from drs_provider.operators.settings_survey import Standing, survey
+from drs_provider.operators.settings_survey import Standing, Survey, survey
 from drs_provider.recovery.jobs import holders
 from drs_provider.recovery.times import instant, words
 from drs_provider.triggers.jobs import DrsJobEvent, DrsJobTrigger
@@ -188,7 +188,11 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
         self.settle(in_all(Applying(self.hook, is_temporary, marks).apply, different), waiting_since)
         self.settle(in_all_actions(partial(apply_actions, self.hook), found.actions), waiting_since)
         self.log.info("%d of %d servers differed; all are as wanted now", len(held), len(settings))
+        self.leave(context, found)
         return {server: drift.get(server, []) for server in settings}
+
+    def leave(self, context: Context, found: Survey) -> None:
+        """Leave more for later tasks, once all is as wanted; ``found`` is what there was before."""
 
     def _marks(self, context: Context) -> dict[str, str]:
         """Return the tags that say whose temporary settings these are, and until when."""
