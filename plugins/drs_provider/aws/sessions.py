@@ -34,10 +34,13 @@ class SharedModels:
 class NeighbourHook(SharedModels, AwsBaseHook):
     """The amazon provider's hook for the services beside DRS."""
 
+    def preload(self, services: Iterable[str]) -> None:
+        """Make a client of each service and forget it: what was read for it stays.
 
-def preload(services: Iterable[str]) -> None:
-    """Make a client of each service and forget it: its description stays. Sends nothing and needs no credentials."""
-    hook = NeighbourHook(aws_conn_id=None, region_name="us-east-1", client_type="sts")
-    session = hook.get_session(region_name="us-east-1")
-    for service in services:
-        session.client(service, aws_access_key_id="unused", aws_secret_access_key="unused")  # noqa: S106
+        Sends nothing and needs no credentials. The hook's configuration is part of it: to name its caller in the user
+        agent, the amazon provider looks up the file of every module that is loaded, once in a process.
+        """
+        session = self.get_session(region_name=self.region_name)
+        for service in services:
+            login = {"aws_access_key_id": "unused", "aws_secret_access_key": "unused"}
+            session.client(service, config=self._get_config(), **login)

@@ -35,4 +35,5 @@ class Preloading:
         RecoveryPlan.model_rebuild()
         for hook in HOOKS:
             import_module(hook)
-        import_module("drs_provider.aws.sessions").preload(SERVICES)
+        neighbour = import_module("drs_provider.aws.sessions").NeighbourHook
+        neighbour(aws_conn_id=None, region_name="us-east-1", client_type="sts").preload(SERVICES)
