@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from drs_provider.dag.agreeing import ensure_people_agreed
 from drs_provider.dag.drill_network import network_of
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK, preflight_result
-from drs_provider.errors import PlanChanged, RunRefused
+from drs_provider.errors import AccessDenied, PlanChanged, RunRefused
 from drs_provider.graph.approvals import Policy
 from drs_provider.graph.request import is_drill
 from drs_provider.graph.roster import Target
@@ -100,17 +100,26 @@ class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
 
     def leave(self, context: Context, found: "Survey") -> None:
         """Leave what is in force now: the wave's start holds it against EC2 right before it launches."""
+        try:
+            in_force = self._in_force(found)
+        except AccessDenied as refusal:
+            if self.is_temporary:
+                raise
+            self.log.warning("What is in force is not looked at again before the launch: %s", refusal)
+            return
+        context["ti"].xcom_push(key=IN_FORCE, value=in_force)
+
+    def _in_force(self, found: "Survey") -> dict[str, list[Any]]:
         read = {one.server_id: one.candidate.configuration for one in found.standings}
         unread = [one.server_id for one in found.standings if one.candidate.source and not read[one.server_id]]
         configurations = {**read, **self.hook.launch_configurations(unread)}
         templates = {one: name for one, its in configurations.items() if (name := its.get("ec2LaunchTemplateID"))}
         versions = self.hook.template_versions((name, None) for name in templates.values())
-        in_force = {
+        return {
             one: [version.template_id, version.number]
             for one, name in templates.items()
             if (version := versions[name, None])
         }
-        context["ti"].xcom_push(key=IN_FORCE, value=in_force)
 
 
 def ensure_in_force(
