@@ -82,6 +82,15 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class WaveByTheClock:
+    """A wave's times by the clock, in seconds since the run's start."""
+
+    name: str
+    start_seconds: float | None
+    end_seconds: float | None
+
+
+@dataclass(frozen=True)
 class ByTheClock:
     """What the same run takes against a simulator in which DRS is faster, but nothing else is; seconds."""
 
@@ -90,6 +99,7 @@ class ByTheClock:
     rto_seconds: float | None
     launched_seconds: float | None
     elapsed_seconds: float
+    waves: tuple[WaveByTheClock, ...] = ()
 
 
 Fate = Literal["good", "objective_missed", "failed"]
@@ -197,7 +207,8 @@ def predict(left: Left) -> Prediction:
 
 def at_speed(one: Prediction, speed: float) -> ByTheClock:
     """Keep of a prediction what a simulator's speed changes."""
-    return ByTheClock(speed, one.verdict, one.rto.predicted_seconds, one.launched_seconds, one.elapsed_seconds)
+    waves = tuple(WaveByTheClock(wave.name, wave.start_seconds, wave.end_seconds) for wave in one.waves)
+    return ByTheClock(speed, one.verdict, one.rto.predicted_seconds, one.launched_seconds, one.elapsed_seconds, waves)
 
 
 def _fate(verdict: str, *objectives: Objective) -> Fate:
