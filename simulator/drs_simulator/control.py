@@ -104,6 +104,7 @@ class Control:
                 "speed": _number(clock.speed),
                 "frozen": clock.is_frozen,
                 "simulated_seconds": clock.simulated(),
+                "next_answer_in": self._simulator.next_answer_in,
             }
 
     def state(self) -> dict[str, Any]:
