@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from drs_provider.dag.agreeing import ensure_people_agreed
 from drs_provider.dag.drill_network import network_of
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK, preflight_result
+from drs_provider.dag.yielding import ensure_not_taken_back
 from drs_provider.errors import PlanChanged, RunRefused
 from drs_provider.graph.approvals import Policy
 from drs_provider.graph.request import is_drill
@@ -24,7 +25,8 @@ APPLY, RESTORE = "launch_settings", "restore_settings"
 """Names of the tasks: the first one stands in a wave, the other in finish."""
 
 IN_FORCE = "in_force"
-"""XCom key of what was applied: by server id its launch template and the version that is the default now."""
+"""XCom key of what was applied: by server id its launch template, the version that is the default now, and whether a
+drill's memory stands at the server."""
 
 
 def in_this_run(
@@ -105,7 +107,11 @@ class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
         applied = super().go_on(context, waiting_since=waiting_since)
         wanted: Any = self.settings
         found = survey(self.hook, wanted, keep_drill=self.is_temporary is True, whole=True)
-        in_force = {one.server_id: [one.base.template_id, one.base.number] for one in found.standings if one.base}
+        in_force = {
+            one.server_id: [one.base.template_id, one.base.number, one.before is not None]
+            for one in found.standings
+            if one.base
+        }
         context["ti"].xcom_push(key=IN_FORCE, value=in_force)
         return applied
 
@@ -134,11 +140,12 @@ def ensure_in_force(
             "left no record (a task that is marked as successful applies nothing). Clear it with everything downstream"
         )
     here = {one: applied[one] for one in servers if one in applied}
-    now = hook.default_versions([str(template) for template, _ in here.values()])
-    changed = [one for one, (template, version) in here.items() if now.get(template) != version]
+    now = hook.default_versions([str(template) for template, *_ in here.values()])
+    changed = [one for one, (template, version, *_) in here.items() if now.get(template) != version]
     if not changed:
         return
     if is_drill(mode):
+        ensure_not_taken_back(context, hook, [one for one in changed if here[one][2]])
         raise RunRefused(
             f"the launch templates of {len(changed)} servers were changed after the drill's settings were applied, so "
             f"it could land in production: {', '.join(changed)}. Nothing of this job was started; clear {task_id} with "
