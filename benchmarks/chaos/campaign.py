@@ -23,16 +23,17 @@ from benchmarks.chaos.scenarios import Scenario
 from benchmarks.chaos.surroundings import connections, networks_left, prepare
 from demo.stack import PROJECT, Settings, Stack
 
-SPEED = 200.0
-"""A DRS job takes about three seconds."""
+SPEED = 100.0
+"""A DRS job takes about six seconds. Jobs that are over sooner than a busy scheduler looks round cost Airflow tries."""
 
-PATIENCE = 900.0
-"""Real seconds after which a run that has not ended counts as one that never will."""
+PATIENCE, STILL = 900.0, 300.0
+"""Real seconds: a run that has not ended after the first, and in which nothing has happened for the second, never
+will."""
 
 SETTLED_AFTER = 3.0
 """Seconds between the end of the last run and the last look: what shuts down has then shut down."""
 
-LOOKS_AT_REST = 4
+LOOKS_AT_REST = 10
 """So many looks in a row find nothing to do but a question: then the run waits for a person."""
 
 LOOK_EVERY = 1.5
@@ -80,6 +81,16 @@ class Running:
     """How many looks in a row have found it waiting for a person."""
     looked: float = 0.0
     rival_began: bool = False
+    moved: float = 0.0
+    """When one of its tasks was last seen in another state."""
+    states: Any = None
+
+    def is_stuck(self, tasks: Sequence[Mapping[str, Any]], now: float) -> bool:
+        """Whether its time is over, and nothing happens any more."""
+        states = {(task["task_id"], task["map_index"]): (task["state"], task["try_number"]) for task in tasks}
+        if states != self.states:
+            self.states, self.moved = states, now
+        return now - self.at > PATIENCE and now - self.moved > STILL
 
     @property
     def share(self) -> float:
@@ -288,7 +299,7 @@ class Drive:
         if now - run.looked < LOOK_EVERY:
             return None
         run.looked = now
-        one, is_late = run.one, now - run.at > PATIENCE
+        one = run.one
         more: dict[str, Any] = {
             "kills": self._killer.since(run.at),
             "wrongly_taken": tuple(self._desk.answers(one).wrongly_taken),
@@ -297,7 +308,7 @@ class Drive:
             state = self._state(one)
             if state in DONE:
                 return Said(state, self._report(one), **more)
-            if not (one.questions or is_late):
+            if not (one.questions or now - run.at > PATIENCE):
                 return None
             tasks = self._stack.airflow.tasks(one.dag_id, one.run_id)
             unfinished = {t["task_id"]: str(t["state"]) for t in tasks if t["state"] in _UNFINISHED}
@@ -305,9 +316,9 @@ class Drive:
             self._desk.answer(one, dict.fromkeys(asking, ASKING))
             run.rests = run.rests + 1 if asking and not unfinished and not run.kills else 0
             silent = {question.task_id for question in one.questions if question.act == "silent"}
-            if run.rests >= LOOKS_AT_REST and silent & set(asking):
+            if run.rests >= LOOKS_AT_REST and silent.issuperset(asking):
                 return Said(state, None, waits_for_person=True, **more)
-            if is_late:
+            if run.is_stuck(tasks, now):
                 return Said(
                     state, None, waits_for_person=bool(asking) and not unfinished, unfinished=unfinished, **more
                 )
