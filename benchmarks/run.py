@@ -48,22 +48,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     work = BENCH / "work"
     work.mkdir(parents=True)
     result: dict[str, Any] = {"measured_at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine()}
+    parts: dict[str, Callable[[], Any]] = {
+        "runs": lambda: measure_runs(work, options.alone, options.rounds, console.print),
+        "parsing": lambda: measure_parsing(work, console.print),
+        "crowds": lambda: crowds.measure(work, BENCH / "stack", console.print),
+        "weather": lambda: crowds.measure_weather(work, BENCH / "stack", console.print),
+        "simulator": simulator.measure,
+    }
     try:
-        if options.only in (None, "runs"):
-            result["runs"] = measure_runs(work, options.alone, options.rounds, console.print)
-        if options.only in (None, "parsing"):
-            result["parsing"] = measure_parsing(work, console.print)
-        if options.only in (None, "crowds"):
-            result["crowds"] = crowds.measure(work, BENCH / "stack", console.print)
-        if options.only in (None, "weather"):
-            result["weather"] = crowds.measure_weather(work, BENCH / "stack", console.print)
-        if options.only in (None, "simulator"):
-            console.print(f"simulator with {simulator.SERVERS} servers")
-            result["simulator"] = simulator.measure()
+        for name, measure in parts.items():
+            if options.only in (None, name):
+                console.print(f"measuring {name}")
+                result[name] = measure()
+                # After every part: what comes later may fail, and this took minutes.
+                (BENCH / "latest.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     except StackError as error:
         console.print(str(error), style="bold")
         return 2
-    (BENCH / "latest.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     for line in table(result):
         console.print(line)
     return 0

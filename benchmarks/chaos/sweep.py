@@ -17,8 +17,11 @@ from rich.console import Console
 
 from benchmarks.chaos.between import Between
 from benchmarks.chaos.campaign import AIRFLOW, SETTLED_AFTER, Drive
-from benchmarks.chaos.judging import judge, read_record
-from benchmarks.chaos.scenarios import REGION, Scenario, Server, Wave, documents, fleet
+from benchmarks.chaos.documents import documents, fleet
+from benchmarks.chaos.judging import judge
+from benchmarks.chaos.record import read_record
+from benchmarks.chaos.scenarios import REGION, Scenario, Server, Wave
+from benchmarks.chaos.surroundings import connections as accounts
 from demo.guard import parents_now
 from demo.stack import PROJECT, Settings, Stack, StackError
 
@@ -88,7 +91,11 @@ def sweep(
     between = Between("http://127.0.0.1:1", dict(zip(map(key, runs), (0, *points), strict=True)), lambda: ())
     connections = {f"AIRFLOW_CONN_{_conn_id(one).upper()}": connection(one, between.address) for one in runs}
     settings = Settings(
-        state=state / "stack", plans=folder, fleets=(fleet_file,), speed=200, airflow={**AIRFLOW, **connections}
+        state=state / "stack",
+        plans=folder,
+        fleets=(fleet_file,),
+        speed=200,
+        airflow={**AIRFLOW, **accounts(), **connections},
     )
     try:
         with Stack(settings, say) as stack:

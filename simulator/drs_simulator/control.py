@@ -104,6 +104,7 @@ class Control:
                 "speed": _number(clock.speed),
                 "frozen": clock.is_frozen,
                 "simulated_seconds": clock.simulated(),
+                "next_answer_in": self._simulator.next_answer_in,
             }
 
     def state(self) -> dict[str, Any]:
@@ -134,6 +135,7 @@ class Control:
                 server.id: {
                     **views.source_server(world, server),
                     "launchConfiguration": server.launch,
+                    "actions": list(server.actions.values()),
                     "busy": region.busy.get(server.id),
                 }
                 for server in region.servers.values()
@@ -190,6 +192,7 @@ def _job(job: Job) -> dict[str, Any]:
             "stages": [stage.event for stage in part.stages[: part.position]],
             "held_by": part.held_by,
             "instance": part.instance_id,
+            "landed": part.landed,
         }
         for part in job.participants.values()
     }

@@ -33,6 +33,9 @@ WITHOUT_INITIALIZATION = frozenset({"InitializeService", "ListTagsForResource", 
 
 LOOKS_AT_INSTANCES = frozenset({"ec2", "ssm"})
 
+_LOOK_AGAIN, _A_MOMENT = 0.01, 1e-6
+"""Real seconds between two looks at a clock that stands still; simulated seconds that make no difference."""
+
 READS = ("Describe", "Get", "List")
 
 REQUEST_ID = ("x-amzn-requestid", "x-amz-request-id")
@@ -55,6 +58,7 @@ class Simulator:
         self._seed = random_seed
         self._sleep = sleep
         self._initial_faults = tuple(faults)
+        self._awaited: list[float] = []
         self.calls = CallLog()
         self.overlays = Overlays()
         seed_moto(random_seed)
@@ -138,6 +142,26 @@ class Simulator:
         """Let real seconds pass for one caller; nobody may hold the lock meanwhile."""
         if seconds > 0:
             self._sleep(seconds)
+
+    def wait_simulated(self, seconds: float) -> None:
+        """Let simulated seconds pass for one caller; where time stands still, until somebody has moved it on."""
+        clock = self.world.clock
+        if not clock.is_frozen:
+            self.wait(clock.real(seconds).total_seconds())
+            return
+        until = clock.simulated() + seconds
+        self._awaited.append(until)
+        try:
+            while clock.is_frozen and clock.simulated() < until - _A_MOMENT:
+                self._sleep(_LOOK_AGAIN)
+            self.wait(clock.real(until - clock.simulated()).total_seconds())
+        finally:
+            self._awaited.remove(until)
+
+    @property
+    def next_answer_in(self) -> float | None:
+        """Simulated seconds until the next caller who waits for time to be moved on has its answer; None: nobody."""
+        return max(min(self._awaited) - self.world.clock.simulated(), 0.0) if self._awaited else None
 
     def _drop(self, record: Record, effect: Effect) -> NoReturn:
         record.status, record.error = None, record.error or "ConnectionDropped"

@@ -13,8 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
-from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
 
 from drs_provider.cli.options import UsageError
 from drs_provider.errors import DrsProviderError
@@ -49,9 +49,19 @@ class Simulator:
 
     def get(self, path: str) -> Any:
         """Ask its control plane."""
+        return self._asked(path, None)
+
+    def post(self, path: str, what: Mapping[str, Any]) -> Any:
+        """Tell its control plane something."""
+        return self._asked(path, json.dumps(what).encode())
+
+    def _asked(self, path: str, body: bytes | None) -> Any:
+        request = Request(f"{self.url}/_simulator/{path}", data=body)  # noqa: S310 - our own process
         try:
-            with urlopen(f"{self.url}/_simulator/{path}", timeout=60) as answer:  # noqa: S310 - our own process
+            with urlopen(request, timeout=60) as answer:  # noqa: S310
                 return json.load(answer)
+        except HTTPError as error:
+            raise RehearsalFailed(f"the simulator refused {path}: {error.read().decode()}") from error
         except (URLError, OSError) as error:
             raise RehearsalFailed(f"the simulator no longer answers: {error}") from error
 

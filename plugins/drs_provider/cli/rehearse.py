@@ -13,15 +13,11 @@ from typing import Any
 from drs_provider.cli.options import UsageError, plans_folder
 from drs_provider.cli.plan_argument import is_file, plans_named
 from drs_provider.cli.rehearsal_fleets import ChosenFleet, of_accounts, of_files, supposed
-from drs_provider.cli.rehearsal_processes import (
-    Connection,
-    RehearsalFailed,
-    ensure_installed,
-    rehearse,
-    simulator,
-)
+from drs_provider.cli.rehearsal_processes import Connection, RehearsalFailed, ensure_installed, rehearse, simulator
+from drs_provider.cli.rehearsal_steps import StepsTake, decisions, length_of_steps, make_up, steps_take, words
 from drs_provider.plan.durations import format_duration, parse_duration
 from drs_provider.plan.reading import RunnablePlan
+from drs_provider.rehearsal.machine import machine_of
 from drs_provider.rehearsal.prediction import Left, Prediction, at_speed, predict
 from drs_provider.rehearsal.steps import PlannedStep, planned_steps
 from drs_provider.rehearsal.text import as_text
@@ -76,14 +72,24 @@ def configure(parser: ArgumentParser) -> None:
         "--answers-after", type=_length, default=timedelta(0), metavar="TIME", help="people answer after (default 0s)"
     )
     supposed_.add_argument(
-        "--steps-take", type=_length, default=timedelta(0), metavar="TIME", help="steps that are not run (default 0s)"
+        "--steps-take",
+        type=length_of_steps,
+        action="append",
+        default=[],
+        metavar="[STEP=]TIME",
+        help="steps that are not run, all of them or one by name (default 0s)",
     )
     supposed_.add_argument(
         "--task-seconds",
         type=_seconds,
-        default=TASK_SECONDS,
         metavar="S",
-        help=f"Airflow needs to start a task or let it go on (default {TASK_SECONDS:g})",
+        help=f"Airflow needs to start a task or let it go on (default {TASK_SECONDS:g}; by the clock: as measured)",
+    )
+    supposed_.add_argument(
+        "--busy",
+        type=_seconds,
+        metavar="N",
+        help="by the clock: others that want a processor of this machine all the time (default: as measured)",
     )
 
 
@@ -106,46 +112,47 @@ def run(options: Namespace) -> int:
 
 
 def _rehearsed(runnable: RunnablePlan, folder: Path, options: Namespace, home: Path) -> Prediction:
-    fleet = _fleet(runnable, options, home)
-    steps = tuple(planned_steps(runnable.plan))
+    fleet, takes = _fleet(runnable, options, home), steps_take(options.steps_take)
     request = {
         "plan": runnable.plan.name,
         "file": str(runnable.path.resolve()) if is_file(options.plan) else None,
         "plans_folder": str(folder.resolve()),
         "conf": _conf(runnable, options.mode),
         "seed": options.random_seed,
-        "task_seconds": options.task_seconds,
+        "task_seconds": _task_seconds(options),
         "answers_after": options.answers_after.total_seconds(),
-        "assumed": [_step(one, options.mode, options.steps_take) for one in steps if not one.is_run],
     }
-    common = Left(
-        {},
-        {},
-        (),
-        steps,
-        fleet=fleet.words,
-        random_seed=options.random_seed,
-        assumptions=(*fleet.assumptions, *_assumptions(runnable, steps, options)),
-        accounts={str(target): place for target, place in fleet.places.items()},
-    )
 
-    def at(speed: float) -> Prediction:
+    def at(speed: float, machine: Mapping[str, Any] | None = None) -> tuple[Prediction, dict[str, Any]]:
         where = home / f"speed-{speed:g}"
         where.mkdir()
         with simulator(fleet.paths, faults=options.faults, speed=speed, random_seed=options.random_seed) as running:
-            facts = rehearse(running, {**request, "speed": speed}, _connections(fleet), where)
-            left = replace(common, facts=facts, state=running.get("state"), calls=running.get("calls"))
+            steps = decisions(runnable, running, fleet.places)
+            make_up(steps, running, takes)
+            assumed = [_step(one.step, options.mode, takes) for one in steps if one.assumed]
+            told = {**request, "assumed": assumed, "speed": speed, "machine": machine}
+            facts = rehearse(running, told, _connections(fleet), where)
+            left = Left(
+                facts,
+                running.get("state"),
+                running.get("calls"),
+                steps,
+                fleet=fleet.words,
+                random_seed=options.random_seed,
+                assumptions=(*fleet.assumptions, *_assumptions(runnable, options), *words(steps, options.mode, takes)),
+                accounts={str(target): place for target, place in fleet.places.items()},
+            )
         try:
-            return predict(left)
+            return predict(left), facts
         except ValueError as error:
             raise RehearsalFailed(str(error)) from error
 
-    prediction = at(1.0)
-    return (
-        prediction
-        if options.speed == 1
-        else replace(prediction, by_the_clock=at_speed(at(options.speed), options.speed))
-    )
+    prediction, facts = at(1.0)
+    if options.speed == 1:
+        return prediction
+    machine = machine_of(facts, busy=options.busy) if options.task_seconds is None else None
+    fast, _ = at(options.speed, machine)
+    return replace(prediction, by_the_clock=at_speed(fast, options.speed, machine["others"] if machine else None))
 
 
 def _fleet(runnable: RunnablePlan, options: Namespace, home: Path) -> ChosenFleet:
@@ -154,6 +161,10 @@ def _fleet(runnable: RunnablePlan, options: Namespace, home: Path) -> ChosenFlee
     if options.fleet:
         return of_files(runnable, options.fleet, _accounts(options.account), region=options.region)
     return supposed(runnable, home, selected=options.selected, region=options.region)
+
+
+def _task_seconds(options: Namespace) -> float:
+    return TASK_SECONDS if options.task_seconds is None else float(options.task_seconds)
 
 
 def _accounts(said: list[str]) -> dict[str, str]:
@@ -175,23 +186,22 @@ def _connections(fleet: ChosenFleet) -> Mapping[str, Connection]:
     return found
 
 
-def _step(one: PlannedStep, mode: str, takes: timedelta) -> dict[str, Any]:
-    seconds = takes.total_seconds() if one.takes_place(mode) else None
+def _step(one: PlannedStep, mode: str, takes: StepsTake) -> dict[str, Any]:
+    seconds = takes.of(one.step.name).total_seconds() if one.takes_place(mode) else None
     return {"wave": one.wave, "place": one.place, "name": one.step.name, "seconds": seconds}
 
 
-def _assumptions(runnable: RunnablePlan, steps: tuple[PlannedStep, ...], options: Namespace) -> list[str]:
+def _assumptions(runnable: RunnablePlan, options: Namespace) -> list[str]:
     plan, mode = runnable.plan, options.mode
-    said = [f"Airflow takes {options.task_seconds:g} s to start a task, and to let a waiting one go on"]
-    asks = any(wave.pause_before for wave in plan.waves) or any(one.step.kind == "approval" for one in steps)
-    if asks or (mode == "recovery" and plan.recovery.approval):
+    said = [f"Airflow takes {_task_seconds(options):g} s to start a task, and to let a waiting one go on"]
+    kinds = {one.step.kind for one in planned_steps(plan)}
+    if (
+        any(wave.pause_before for wave in plan.waves)
+        or "approval" in kinds
+        or (mode == "recovery" and plan.recovery.approval)
+    ):
         after = options.answers_after
         said.append(f"people say yes {f'after {format_duration(after)}' if after else 'at once'}")
-    taken = [one for one in steps if not one.is_run and one.takes_place(mode)]
-    if taken:
-        length = format_duration(options.steps_take) if options.steps_take else "no time"
-        names = ", ".join(f"{one.where} ({one.step.kind})" for one in taken)
-        said.append(f"steps that are not run pass in {length}: {names}")
     if plan.notify:
         said.append("nobody is notified")
     return said

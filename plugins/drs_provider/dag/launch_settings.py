@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from drs_provider.dag.agreeing import ensure_people_agreed
 from drs_provider.dag.drill_network import network_of
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK, preflight_result
+from drs_provider.dag.yielding import ensure_not_taken_back
 from drs_provider.errors import AccessDenied, PlanChanged, RunRefused
 from drs_provider.graph.approvals import Policy
 from drs_provider.graph.request import is_drill
@@ -18,13 +19,14 @@ from drs_provider.recovery.drill_network import in_drill_network, part_of
 
 if TYPE_CHECKING:
     from drs_provider.aws.launch_settings import LaunchSettingsHook
-    from drs_provider.operators.settings_survey import Survey
+    from drs_provider.operators.settings_survey import Standing, Survey
 
 APPLY, RESTORE = "launch_settings", "restore_settings"
 """Names of the tasks: the first one stands in a wave, the other in finish."""
 
 IN_FORCE = "in_force"
-"""XCom key of what was applied: by server id its launch template and the version that is the default now."""
+"""XCom key of what was applied: by server id its launch template, the version that is the default now, and whether a
+drill's memory stands at the server."""
 
 
 def in_this_run(
@@ -115,11 +117,17 @@ class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
         configurations = {**read, **self.hook.launch_configurations(unread)}
         templates = {one: name for one, its in configurations.items() if (name := its.get("ec2LaunchTemplateID"))}
         versions = self.hook.template_versions((name, None) for name in templates.values())
+        remembered = {one.server_id for one in found.standings if self.is_temporary is True and _remembers(one)}
         return {
-            one: [version.template_id, version.number]
+            one: [version.template_id, version.number, one in remembered]
             for one, name in templates.items()
             if (version := versions[name, None])
         }
+
+
+def _remembers(standing: "Standing") -> bool:
+    """Tell whether a drill has left its memory at a server once its settings are as this drill wants them."""
+    return bool(standing.before or standing.changes)
 
 
 def ensure_in_force(
@@ -146,11 +154,12 @@ def ensure_in_force(
             "left no record (a task that is marked as successful applies nothing). Clear it with everything downstream"
         )
     here = {one: applied[one] for one in servers if one in applied}
-    now = hook.default_versions([str(template) for template, _ in here.values()])
-    changed = [one for one, (template, version) in here.items() if now.get(template) != version]
+    now = hook.default_versions([str(template) for template, *_ in here.values()])
+    changed = [one for one, (template, version, *_) in here.items() if now.get(template) != version]
     if not changed:
         return
     if is_drill(mode):
+        ensure_not_taken_back(context, hook, [one for one in changed if here[one][2]])
         raise RunRefused(
             f"the launch templates of {len(changed)} servers were changed after the drill's settings were applied, so "
             f"it could land in production: {', '.join(changed)}. Nothing of this job was started; clear {task_id} with "

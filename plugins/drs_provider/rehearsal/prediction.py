@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from drs_provider.recovery.quotas import Quotas
 from drs_provider.recovery.times import instant
-from drs_provider.rehearsal.steps import PlannedStep, task_of
+from drs_provider.rehearsal.steps import Decision, task_of
 
 FORMAT_VERSION = 1
 
@@ -20,7 +20,8 @@ GREEN = ("passed", "completed", "completed_with_exceptions")
 class StepForecast:
     """A step: when it starts and ends (seconds since the run's start; None: it does not), and how.
 
-    ``state``: ``success``, ``failed``, ``skipped``, ``not_run``; ``assumed``: it was not run but taken for granted.
+    ``state``: ``success``, ``failed``, ``skipped``, ``not_run``. ``assumed``: it was not run but taken for granted, and
+    why; None for one that was run, or that this run does not have. ``summary``: what it did.
     """
 
     name: str
@@ -29,7 +30,8 @@ class StepForecast:
     start_seconds: float | None
     end_seconds: float | None
     state: str
-    assumed: bool
+    assumed: str | None = None
+    summary: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,14 +84,28 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class WaveByTheClock:
+    """A wave's times by the clock, in seconds since the run's start."""
+
+    name: str
+    start_seconds: float | None
+    end_seconds: float | None
+
+
+@dataclass(frozen=True)
 class ByTheClock:
-    """What the same run takes against a simulator in which DRS is faster, but nothing else is; seconds."""
+    """What the same run takes against a simulator in which DRS is faster, but nothing else is; seconds.
+
+    ``busy``: how many others were taken to want a processor of this machine; None: every task took the same time.
+    """
 
     speed: float
+    busy: float | None
     verdict: str
     rto_seconds: float | None
     launched_seconds: float | None
     elapsed_seconds: float
+    waves: tuple[WaveByTheClock, ...] = ()
 
 
 Fate = Literal["good", "objective_missed", "failed"]
@@ -145,7 +161,7 @@ class Left:
     facts: Mapping[str, Any]
     state: Mapping[str, Any]
     calls: Sequence[Mapping[str, Any]]
-    steps: Sequence[PlannedStep] = ()
+    steps: Sequence[Decision] = ()
     fleet: str = ""
     random_seed: int = 0
     assumptions: Sequence[str] = ()
@@ -195,9 +211,11 @@ def predict(left: Left) -> Prediction:
     )
 
 
-def at_speed(one: Prediction, speed: float) -> ByTheClock:
+def at_speed(one: Prediction, speed: float, busy: float | None) -> ByTheClock:
     """Keep of a prediction what a simulator's speed changes."""
-    return ByTheClock(speed, one.verdict, one.rto.predicted_seconds, one.launched_seconds, one.elapsed_seconds)
+    waves = tuple(WaveByTheClock(wave.name, wave.start_seconds, wave.end_seconds) for wave in one.waves)
+    times = (one.rto.predicted_seconds, one.launched_seconds, one.elapsed_seconds)
+    return ByTheClock(speed, busy, one.verdict, *times, waves)
 
 
 def _fate(verdict: str, *objectives: Objective) -> Fate:
@@ -236,26 +254,39 @@ def _wave(wave: Mapping[str, Any], began: datetime, left: Left) -> WaveForecast:
 def _steps(left: Left, wave: str | None, place: str | None = None) -> tuple[StepForecast, ...]:
     found = []
     tasks, waves = left.facts["tasks"], [one["name"] for one in left.facts["report"]["waves"]]
-    mode = left.facts["report"]["run"]["mode"]
+    mode, results = left.facts["report"]["run"]["mode"], _step_results(left.facts["report"])
     for one in left.steps:
-        if one.wave != wave or (place and one.place != place):
+        planned = one.step
+        if planned.wave != wave or (place and planned.place != place):
             continue
-        record = tasks.get(task_of(one, tasks, waves) or "", {})
+        record = tasks.get(task_of(planned, tasks, waves) or "", {})
+        result = results.get((planned.wave, planned.place, planned.step.name), {})
         state = record.get("state") or "not_run"
-        state = "not_run" if state == "upstream_failed" else state
+        # A failure that the plan lets pass is a skipped task.
+        state = "failed" if result.get("state") == "failed" else "not_run" if state == "upstream_failed" else state
         ran = record.get("began") is not None
         found.append(
             StepForecast(
-                one.step.name,
-                one.step.kind,
-                one.place,
+                planned.step.name,
+                planned.step.kind,
+                planned.place,
                 record["began"] if ran else None,
                 record.get("ended") if ran else None,
                 state,
-                assumed=not one.is_run and one.takes_place(mode),
+                one.assumed if planned.takes_place(mode) else None,
+                "" if one.assumed else str(result.get("summary") or ""),
             )
         )
     return tuple(found)
+
+
+def _step_results(report: Mapping[str, Any]) -> dict[tuple[str | None, str, str], Mapping[str, Any]]:
+    """Return what the run's report says of its steps, by wave, side and name."""
+    of_waves = [(wave["name"], step) for wave in report["waves"] for step in wave.get("steps") or ()]
+    return {
+        (wave, str(step["side"]), step["name"]): step
+        for wave, step in [*of_waves, *((None, step) for step in report.get("steps") or ())]
+    }
 
 
 def _quota_use(left: Left, report: Mapping[str, Any]) -> Iterable[QuotaUse]:

@@ -74,10 +74,8 @@ class LambdaOverlay:
         is_late = hangs or settings.takes > settings.timeout
         if kind == "RequestResponse":
             # Somebody waits for the answer: the function's time is compressed like every other.
-            real = self._simulator.world.clock.real(
-                min(settings.takes, settings.timeout) if not hangs else settings.timeout
-            )
-            self._simulator.wait(real.total_seconds())
+            takes = settings.timeout if hangs else min(settings.takes, settings.timeout)
+            self._simulator.wait_simulated(takes)
         if is_late:
             result = timed_out(stamp, context)
         elif fault is not None and fault.do == "fail":

@@ -71,6 +71,7 @@ FunctionEntry = Annotated[FunctionSettings, BeforeValidator(_named)]
 _SSM: TypeAdapter[SsmSettings] = TypeAdapter(SsmSettings)
 _FUNCTIONS: TypeAdapter[dict[str, FunctionEntry]] = TypeAdapter(dict[str, FunctionEntry])
 _FUNCTION: TypeAdapter[FunctionSettings] = TypeAdapter(FunctionEntry)
+_DOCUMENT: TypeAdapter[DocumentSettings] = TypeAdapter(DocumentSettings)
 
 
 def ssm_settings(fleet: Fleet, key: Key) -> SsmSettings:
@@ -88,6 +89,11 @@ def lambda_settings(fleet: Fleet, key: Key) -> dict[str, FunctionSettings]:
 def function_settings(given: Any) -> FunctionSettings:
     """Read one function as it was given to the control plane. Raises BadInput."""
     return checked(_FUNCTION, given, "lambda")
+
+
+def document_settings(given: Any) -> DocumentSettings:
+    """Read one document as it was given to the control plane. Raises BadInput."""
+    return checked(_DOCUMENT, given, "documents")
 
 
 def ssm_of(world: World, key: Key) -> SsmSettings:

@@ -11,10 +11,11 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, D
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from drs_provider.dag.rehearsing.clock import RehearsalClock
 from drs_provider.dag.rehearsing.driver import Driver, Rules
+from drs_provider.dag.rehearsing.effort import Flat
 from drs_provider.dag.rehearsing.loop import JumpingLoop
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
-AT_ONCE = Rules(task_seconds=0.0, answers_after=timedelta(0))
+AT_ONCE = Rules(effort=Flat(0.0), answers_after=timedelta(0))
 
 
 class Tells(BaseOperator):
@@ -113,7 +114,7 @@ def test_branches_run_side_by_side(drive, clock):
 def test_every_start_and_every_going_on_takes_what_airflow_takes(drive, clock):
     driver = drive(
         lambda: Waits(task_id="a", seconds=30, clock=clock) >> Tells(task_id="b"),
-        Rules(task_seconds=1.5, answers_after=timedelta(0)),
+        Rules(effort=Flat(1.5), answers_after=timedelta(0)),
     )
     assert ends(driver) == {"a": ("success", 33), "b": ("success", 34.5)}
 
@@ -183,7 +184,7 @@ def test_people_answer_when_they_are_said_to(drive, answers_after, defaults, end
             fail_on_reject=True,
         )
 
-    driver = drive(build, Rules(task_seconds=0.0, answers_after=answers_after))
+    driver = drive(build, Rules(effort=Flat(0.0), answers_after=answers_after))
     assert ends(driver)["asks"] == ended
 
 
@@ -191,7 +192,7 @@ def test_steps_that_are_not_run_take_what_is_assumed(drive):
     def build():
         Tells(task_id="assumed", says=ValueError("never run")) >> Tells(task_id="left_out") >> Tells(task_id="end")
 
-    rules = Rules(0.0, timedelta(0), assumed={"assumed": 90.0}, left_out=frozenset({"left_out"}))
+    rules = Rules(Flat(0.0), timedelta(0), assumed={"assumed": 90.0}, left_out=frozenset({"left_out"}))
     assert ends(drive(build, rules)) == {
         "assumed": ("success", 90),
         "left_out": ("skipped", 90),
@@ -200,7 +201,7 @@ def test_steps_that_are_not_run_take_what_is_assumed(drive):
 
 
 def test_a_step_that_is_assumed_leaves_what_a_step_that_passed_leaves(drive):
-    driver = drive(lambda: Tells(task_id="w.s"), Rules(0.0, timedelta(0), assumed={"w.s": 90.0}))
+    driver = drive(lambda: Tells(task_id="w.s"), Rules(Flat(0.0), timedelta(0), assumed={"w.s": 90.0}))
     left = driver.supervisor.xcom("w.s", "step")
     assert (left["state"], left["ended_at"]) == ("succeeded", "2026-01-31T12:01:30+00:00")
 

@@ -6,6 +6,7 @@ Nothing is ever scheduled twice and nothing holds a worker, so a run costs the r
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance, finalize
 from airflow.sdk.serde import deserialize, serialize
 
 from drs_provider.dag.rehearsing.clock import RehearsalClock
+from drs_provider.dag.rehearsing.effort import Effort, Gauge
 from drs_provider.dag.rehearsing.rules import say
 from drs_provider.dag.rehearsing.supervisor import Supervisor
 
@@ -38,6 +40,7 @@ _TIMED_OUT = {
 
 _NOBODY = "rehearsal"
 
+_RETURNED = "return_value"
 _STEP = "step"
 """XCom key of what a step has left: without it, a green step counts as marked by hand."""
 
@@ -48,12 +51,12 @@ log = logging.getLogger(__name__)
 class Rules:
     """What a rehearsal takes for granted.
 
-    ``task_seconds``: from the moment when a task may start, or go on, until it does (Airflow's scheduler and worker).
+    ``effort``: what passes from the moment when a task may start, or go on, until it has done what it does.
     ``answers_after``: how long people take to say yes. ``assumed``: task id → seconds, of tasks that are not run: they
     would reach out of the simulator. ``left_out``: tasks of the plan that this run skips.
     """
 
-    task_seconds: float
+    effort: Effort
     answers_after: timedelta
     assumed: Mapping[str, float] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()
@@ -69,6 +72,8 @@ class TaskRecord:
     ended: float | None = None
     tries: int = 0
     legs: int = 0
+    works: list[float] = field(default_factory=list)
+    """Real seconds that each leg worked in the rehearsal itself."""
     error: str | None = None
 
 
@@ -81,6 +86,7 @@ class Driver:
         self.states: dict[str, str | None] = dict.fromkeys(dag.task_dict)
         self.supervisor = Supervisor(self.states, run_id)
         self.mapped = [name for name, task in dag.task_dict.items() if task.is_mapped]
+        self.gauge = Gauge()
         self._under_way: set[asyncio.Task[None]] = set()
         self._answered_by: list[str] = []
         now = clock.now()
@@ -123,7 +129,8 @@ class Driver:
                 before = [self.states[other] for other in sorted(task.upstream_task_ids)]
                 said = "skipped" if name in self.supervisor.skipped else say(str(task.trigger_rule.value), before)
                 if said == "run" and name in self.mapped:
-                    # One square per server in Airflow's grid: nothing waits for them.
+                    # One square per server in Airflow's grid: nothing waits for them but the end of the run.
+                    self._under_way.add(asyncio.ensure_future(self._shown(task)))
                     said = "skipped"
                 if said in {"skipped", "upstream_failed"}:
                     self._end(name, said)
@@ -141,8 +148,8 @@ class Driver:
         if name in self.rules.left_out:
             self._end(name, "skipped")
             return
-        await asyncio.sleep(self.rules.task_seconds)
         record = self.records[name]
+        await self.rules.effort.leg(name, 0)
         record.began = self.clock.elapsed
         self.states[name] = "running"
         if name in self.rules.assumed:
@@ -158,9 +165,17 @@ class Driver:
             if state != "up_for_retry":
                 break
             self.states[name] = state
-            await asyncio.sleep(retry_after + self.rules.task_seconds)
+            await asyncio.sleep(retry_after)
+            await self.rules.effort.leg(name, record.legs)
             self.supervisor.forget_xcoms(name)
         self._end(name, state)
+
+    async def _shown(self, task: Any) -> None:
+        """Let the small tasks of a mapped one run, one after the other; what they show is of no use here."""
+        for argument in task.expand_input.value.values():
+            for operator, _ in argument.iter_references():
+                for _ in self.supervisor.xcom(operator.task_id, _RETURNED) or ():
+                    await self.rules.effort.shown()
 
     async def _try(self, task: BaseOperator, record: TaskRecord) -> tuple[str, float]:
         """One try, with all its legs; return its state and, for one that is tried again, after how many seconds."""
@@ -168,7 +183,10 @@ class Driver:
         kwargs: dict[str, Any] = {}
         while True:
             self.states[task.task_id] = "running"
+            self.gauge.look()
+            began = time.perf_counter()
             ti, state, message, error = self._leg(task, record.tries, method, kwargs)
+            record.works.append(time.perf_counter() - began)
             record.legs += 1
             self.states[task.task_id] = state
             if isinstance(message, comms.DeferTask):
@@ -180,7 +198,7 @@ class Driver:
                 asked_for = getattr(message, "retry_delay_seconds", None)
                 delay = task.retry_delay if isinstance(task.retry_delay, timedelta) else timedelta(0)
                 return state, delay.total_seconds() if asked_for is None else asked_for
-            await asyncio.sleep(self.rules.task_seconds)
+            await self.rules.effort.leg(task.task_id, record.legs)
 
     def _leg(
         self, task: BaseOperator, number: int, method: str | None, kwargs: Mapping[str, Any]

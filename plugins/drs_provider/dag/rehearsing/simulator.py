@@ -13,7 +13,7 @@ class SimulatorControl:
     """
 
     def __init__(self, address: str) -> None:
-        self._address = address
+        self.address = address
 
     def now(self) -> datetime:
         """Return the simulator's wall clock, stopped from now on."""
@@ -23,9 +23,14 @@ class SimulatorControl:
         """Let simulated time pass."""
         self._clock({"advance": simulated_seconds})
 
+    def next_answer_in(self) -> float | None:
+        """Return the simulated seconds until the next call that waits for time has its answer; None: none waits."""
+        found: float | None = self._clock({})["next_answer_in"]
+        return found
+
     def _clock(self, what: dict[str, Any]) -> Any:
         request = Request(  # noqa: S310 - the address of a simulator that the caller has started
-            f"{self._address}/_simulator/clock",
+            f"{self.address}/_simulator/clock",
             data=json.dumps(what).encode(),
             headers={"Content-Type": "application/json"},
         )

@@ -1,0 +1,59 @@
+"""What was foretold against what a run then did. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One figure, foretold and measured, in seconds; None where one of them has none."""
+
+    what: str
+    foretold: float | None
+    measured: float | None
+
+    @property
+    def share(self) -> float | None:
+        """By how much the measured figure is more than the foretold one, as a share of the measured one."""
+        if self.foretold is None or not self.measured:
+            return None
+        return (self.measured - self.foretold) / self.measured
+
+    def __str__(self) -> str:
+        foretold = "-" if self.foretold is None else f"{self.foretold:.1f}"
+        measured = "-" if self.measured is None else f"{self.measured:.1f}"
+        share = "" if self.share is None else f"{self.share:+.1%}"
+        return f"{self.what:<28}{foretold:>10}{measured:>10}{share:>9}"
+
+
+def in_drs_time(report: Mapping[str, Any], speed: float) -> float | None:
+    """Return the run's RTO if its DRS jobs had taken as long as in reality; orchestration and waits as they were.
+
+    None for a run that has no RTO.
+    """
+    path = report["critical_path"]
+    if report["objectives"]["rto"]["measured_seconds"] is None or path["jobs_seconds"] is None:
+        return None
+    return float(path["jobs_seconds"] * speed + path["overhead_seconds"] + (path["waited_seconds"] or 0.0))
+
+
+def compared(
+    prediction: Mapping[str, Any], report: Mapping[str, Any], speed: float, run_seconds: float
+) -> Iterator[Deviation]:
+    """Compare a rehearsal's JSON with the report of the run that followed on a simulator of that speed.
+
+    :param run_seconds: from start to end of Airflow's DAG run
+    """
+    yield Deviation("RTO in DRS's time", prediction["rto"]["predicted_seconds"], in_drs_time(report, speed))
+    clock = prediction["by_the_clock"] or prediction | {"rto_seconds": prediction["rto"]["predicted_seconds"]}
+    yield Deviation("RTO", clock["rto_seconds"], report["objectives"]["rto"]["measured_seconds"])
+    began = datetime.fromisoformat(report["run"]["started_at"])
+    waves = {wave["name"]: wave for wave in clock["waves"]}
+    for wave in report["waves"]:
+        foretold = waves[wave["name"]]
+        for what, key in (("start", "started_at"), ("end", "ended_at")):
+            at = wave[key] and (datetime.fromisoformat(wave[key]) - began).total_seconds()
+            yield Deviation(f"wave {wave['name']}: {what}", foretold[f"{what}_seconds"], at)
+    yield Deviation("whole run", clock["elapsed_seconds"], run_seconds)
