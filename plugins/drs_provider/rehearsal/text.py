@@ -9,7 +9,7 @@ from drs_provider.reporting.words import duration, plural
 
 WIDTH = 100
 """Columns where nobody knows how wide the page is."""
-NARROWEST, WIDEST = 72, 120
+NARROWEST, WIDEST = 80, 120
 _FIGURES, _REMARK = 40, 9
 """Columns of a line of the timeline beside its name and bar; and of what may be remarked behind the bar."""
 _MINUTE, _HOUR = 60, 3600
@@ -61,7 +61,7 @@ class Page:
 
 
 def as_text(one: Prediction, width: int = WIDTH) -> str:
-    """Write the prediction for a terminal of this width; a very narrow or wide one gets lines of 72 or 120."""
+    """Write the prediction for a terminal of this width; a very narrow or wide one gets lines of 80 or 120."""
     page = Page(min(max(width, NARROWEST), WIDEST))
     parts = [
         _head(one, page),
@@ -84,9 +84,9 @@ def _head(one: Prediction, page: Page) -> Iterator[str]:
     yield ""
     verdict = one.verdict.replace("_", " ")
     yield from page.wrapped(f"{verdict}: {one.verdict_reason}", f"  {_FATES[one.fate]:<10}")
-    yield f"  {'RTO':<10}{_objective(one.rto)}"
-    yield f"  {'RPO':<10}{_objective(one.rpo)}"
-    yield f"  {'Elapsed':<10}{_elapsed(one.launched_seconds, one.elapsed_seconds)}"
+    yield from page.wrapped(_objective(one.rto), f"  {'RTO':<10}")
+    yield from page.wrapped(_objective(one.rpo), f"  {'RPO':<10}")
+    yield from page.wrapped(_elapsed(one.launched_seconds, one.elapsed_seconds), f"  {'Elapsed':<10}")
     if fast := one.by_the_clock:
         yield from page.wrapped(_by_the_clock(fast), f"  {'By the clock':<14}")
 
@@ -205,9 +205,10 @@ def clock(seconds: float | None) -> str:
 def _path(one: Prediction, page: Page) -> Iterator[str]:
     if one.critical_path:
         yield from page.wrapped(" -> ".join(one.critical_path), "Critical path  ")
-        yield (
-            f"{'':<15}{duration(one.drs_seconds)} in DRS jobs, {duration(one.waited_seconds)} waited on purpose, "
-            f"{duration(one.orchestration_seconds)} between them"
+        yield from page.wrapped(
+            f"{duration(one.drs_seconds)} in DRS jobs, {duration(one.waited_seconds)} waited on purpose, "
+            f"{duration(one.orchestration_seconds)} between them",
+            " " * 15,
         )
 
 
