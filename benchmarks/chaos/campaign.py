@@ -13,7 +13,7 @@ import yaml
 from benchmarks.chaos.judging import Said, judge, read_record, strangers
 from benchmarks.chaos.killing import Killer
 from benchmarks.chaos.scenarios import Scenario, documents, fleet
-from demo.stack import PROJECT, Settings, Stack
+from demo.stack import PROJECT, Database, Settings, Stack
 
 SPEED = 200.0
 """A DRS job takes about three seconds."""
@@ -65,7 +65,13 @@ class Judged:
     problems: tuple[str, ...]
 
 
-def campaign(scenarios: Sequence[Scenario], state: Path, side_by_side: int, say: Callable[[str], None]) -> list[Judged]:
+def campaign(
+    scenarios: Sequence[Scenario],
+    state: Path,
+    side_by_side: int,
+    say: Callable[[str], None],
+    database: Database = "sqlite",
+) -> list[Judged]:
     """Run these, so many at a time, on a stack of their own; return them judged, in the order of their ends."""
     folder = state / "plans"
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +81,7 @@ def campaign(scenarios: Sequence[Scenario], state: Path, side_by_side: int, say:
         (folder / f"{one.plan}.yaml").write_text(yaml.safe_dump_all(documents(one), sort_keys=False), encoding="utf-8")
     fleet_file = state / "fleet.yaml"
     fleet_file.write_text(yaml.safe_dump(fleet(list(scenarios)), sort_keys=False), encoding="utf-8")
-    settings = Settings(state=state / "stack", plans=folder, fleets=(fleet_file,), speed=SPEED, airflow=AIRFLOW)
+    settings = Settings(state / "stack", folder, (fleet_file,), speed=SPEED, airflow=AIRFLOW, database=database)
     with Stack(settings, say) as stack:
         for one in scenarios:
             stack.await_dag(one.dag_id)

@@ -20,7 +20,7 @@ from benchmarks.chaos.campaign import AIRFLOW, SETTLED_AFTER, Drive
 from benchmarks.chaos.judging import judge, read_record
 from benchmarks.chaos.scenarios import REGION, Scenario, Server, Wave, documents, fleet
 from demo.guard import parents_now
-from demo.stack import PROJECT, Settings, Stack, StackError
+from demo.stack import DATABASES, PROJECT, Database, Settings, Stack, StackError
 
 FIRST = 900000
 """Seed of the run without a kill; those with one have the next numbers."""
@@ -36,11 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--most", type=int, default=MOST_CALLS, help=f"no call after this one ({MOST_CALLS})")
     parser.add_argument("--side-by-side", type=int, default=4, help="runs at a time (4)")
     parser.add_argument("--state", type=Path, default=PROJECT / ".chaos-sweep", help="folder for all that it writes")
+    parser.add_argument(
+        "--database", choices=DATABASES, default="sqlite", help="where Airflow keeps its tables (sqlite)"
+    )
     options = parser.parse_args(arguments)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     numbers = range(options.first, options.most + 1, options.step)
     try:
-        problems, struck, calls = sweep(numbers, options.state, options.side_by_side, console.print)
+        problems, struck, calls = sweep(numbers, options.state, options.side_by_side, console.print, options.database)
     except StackError as error:
         console.print(str(error), style="bold")
         return 2
@@ -70,7 +73,11 @@ def connection(one: Scenario, address: str) -> str:
 
 
 def sweep(
-    points: Sequence[int | str], state: Path, side_by_side: int, say: Callable[[str], None]
+    points: Sequence[int | str],
+    state: Path,
+    side_by_side: int,
+    say: Callable[[str], None],
+    database: Database = "sqlite",
 ) -> tuple[list[str], int, int]:
     """Drill once without a kill and once per point; return what is wrong, how many kills struck, and the calls.
 
@@ -87,9 +94,8 @@ def sweep(
     # The simulator's port is chosen by the stack: the stand learns it when everything is up, before the first call.
     between = Between("http://127.0.0.1:1", dict(zip(map(key, runs), (0, *points), strict=True)), lambda: ())
     connections = {f"AIRFLOW_CONN_{_conn_id(one).upper()}": connection(one, between.address) for one in runs}
-    settings = Settings(
-        state=state / "stack", plans=folder, fleets=(fleet_file,), speed=200, airflow={**AIRFLOW, **connections}
-    )
+    airflow = {**AIRFLOW, **connections}
+    settings = Settings(state / "stack", folder, (fleet_file,), speed=200, airflow=airflow, database=database)
     try:
         with Stack(settings, say) as stack:
             between.point_at(stack.simulator.address)
