@@ -21,7 +21,7 @@ from benchmarks.chaos.listener import Listener
 from benchmarks.chaos.record import Heard, Record, Said, read_record
 from benchmarks.chaos.scenarios import Scenario
 from benchmarks.chaos.surroundings import connections, networks_left, prepare
-from demo.stack import PROJECT, Settings, Stack
+from demo.stack import PROJECT, Database, Settings, Stack
 
 SPEED = 100.0
 """A DRS job takes about six seconds. Jobs that are over sooner than a busy scheduler looks round cost Airflow tries."""
@@ -138,6 +138,7 @@ def ready(
     state: Path,
     say: Callable[[str], None],
     *,
+    database: Database = "sqlite",
     airflow: Mapping[str, str] = MappingProxyType({}),
     conn_ids: Mapping[int, str] = MappingProxyType({}),
 ) -> Iterator[Ready]:
@@ -163,6 +164,7 @@ def ready(
         fleets=(fleet_file,),
         speed=SPEED,
         airflow={**AIRFLOW, **connections(), **hook, **airflow},
+        database=database,
     )
     try:
         with Stack(settings, say) as stack:
@@ -182,12 +184,14 @@ def campaign(
     side_by_side: int,
     say: Callable[[str], None],
     tail: Callable[[], None] = lambda: None,
+    *,
+    database: Database = "sqlite",
 ) -> list[Judged]:
     """Run these, so many at a time, on a stack of their own; return them judged, in the order of their ends.
 
     :param tail: called once when so few runs are left that another stack has room beside this one
     """
-    with ready(scenarios, state, say) as all_set:
+    with ready(scenarios, state, say, database=database) as all_set:
         ended = Drive(all_set.stack, side_by_side, say).drive(scenarios, tail)
         record = all_set.record()
     for problem in [*strangers(scenarios, record), *over_quota(record)]:

@@ -7,7 +7,6 @@ import time
 from contextlib import suppress
 
 from benchmarks.chaos.scenarios import Kill
-from demo import environment
 from demo.guard import descendants, parents_now
 from demo.stack import PROJECT, Stack, StackError
 
@@ -106,10 +105,8 @@ class Killer:
     def _start(self, name: str) -> None:
         stack = self._stack
         stack.processes.exits.pop(name, None)
-        env = environment.airflow(os.environ, stack.places, stack.ports, stack.secrets)
-        env |= dict(stack.settings.airflow)
         before = stack.processes.pids.get(name)
-        stack.processes.start(name, [sys.executable, "-m", "airflow", name], env, PROJECT)
+        stack.processes.start(name, [sys.executable, "-m", "airflow", name], stack.airflow_environment(), PROJECT)
         until = time.monotonic() + DIES_WITHIN
         while stack.processes.pids.get(name) == before and time.monotonic() < until:
             stack.processes.hear(0.1)

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from benchmarks.chaos.campaign import Judged, campaign
 from benchmarks.chaos.scenarios import Scenario, scenario
-from demo.stack import PROJECT, StackError
+from demo.stack import DATABASES, PROJECT, Database, StackError
 
 SIDE_BY_SIDE = 8
 MOST_RUNS, MOST_SERVERS = 60, 1500
@@ -31,18 +31,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="seed of the first run; the next have the next numbers (1)")
     parser.add_argument("--side-by-side", type=int, default=SIDE_BY_SIDE, help=f"runs at a time ({SIDE_BY_SIDE})")
     parser.add_argument("--state", type=Path, default=PROJECT / ".chaos", help="folder for all that it writes (.chaos)")
+    parser.add_argument(
+        "--database", choices=DATABASES, default="sqlite", help="where Airflow keeps its tables (sqlite)"
+    )
     options = parser.parse_args(arguments)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     scenarios = [scenario(seed) for seed in range(options.seed, options.seed + options.runs)]
     began = time.monotonic()
     try:
         judged = overlapping(
-            list(batches(scenarios)), options.state, console.print, partial(campaign, side_by_side=options.side_by_side)
+            list(batches(scenarios)),
+            options.state,
+            console.print,
+            partial(campaign, side_by_side=options.side_by_side, database=options.database),
         )
     except StackError as error:
         console.print(str(error), style="bold")
         return 2
-    for line in summary(judged, time.monotonic() - began):
+    for line in summary(judged, time.monotonic() - began, options.database):
         console.print(line)
     return 1 if any(one.problems for one in judged) else 0
 
@@ -98,13 +104,14 @@ def batches(scenarios: Sequence[Scenario]) -> Iterator[list[Scenario]]:
         yield batch
 
 
-def summary(judged: Sequence[Judged], seconds: float) -> Iterator[str]:
+def summary(judged: Sequence[Judged], seconds: float, database: Database = "sqlite") -> Iterator[str]:
     """Say how the campaign went: every failure with the command that runs it again, then the counts."""
+    there = "" if database == "sqlite" else f" DATABASE={database}"
     for one in judged:
         for problem in one.problems:
             yield f"FAILED {one.one.plan}: {problem}"
         if one.problems:
-            yield f"  killed: {', '.join(one.hits) or 'nothing'}; again: make chaos RUNS=1 SEED={one.one.seed}"
+            yield f"  killed: {', '.join(one.hits) or 'nothing'}; again: make chaos RUNS=1 SEED={one.one.seed}{there}"
     good = sum(not one.problems for one in judged)
     kills = sum(len(one.hits) for one in judged)
     servers = sum(len(one.one.servers) for one in judged)

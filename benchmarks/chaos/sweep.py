@@ -18,12 +18,12 @@ from benchmarks.chaos.judging import strangers
 from benchmarks.chaos.judging_cloud import over_quota
 from benchmarks.chaos.scenarios import REGION, Scenario, Server, Wave
 from demo.guard import parents_now
-from demo.stack import PROJECT, Stack, StackError
+from demo.stack import DATABASES, PROJECT, Database, Stack, StackError
 
 FIRST = 900000
 """Seed of the run without a kill; those with one have the next numbers."""
 
-MOST_CALLS = 60
+MOST_CALLS = 120
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,11 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--most", type=int, default=MOST_CALLS, help=f"no call after this one ({MOST_CALLS})")
     parser.add_argument("--side-by-side", type=int, default=4, help="runs at a time (4)")
     parser.add_argument("--state", type=Path, default=PROJECT / ".chaos-sweep", help="folder for all that it writes")
+    parser.add_argument(
+        "--database", choices=DATABASES, default="sqlite", help="where Airflow keeps its tables (sqlite)"
+    )
     options = parser.parse_args(arguments)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     numbers = range(options.first, options.most + 1, options.step)
     try:
-        problems, struck, calls = sweep(numbers, options.state, options.side_by_side, console.print)
+        problems, struck, calls = sweep(
+            numbers, options.state, options.side_by_side, console.print, database=options.database
+        )
     except StackError as error:
         console.print(str(error), style="bold")
         return 2
@@ -73,6 +78,8 @@ def sweep(
     side_by_side: int,
     say: Callable[[str], None],
     beside: Sequence[Scenario] = (),
+    *,
+    database: Database = "sqlite",
 ) -> tuple[list[str], int, int]:
     """Drill once without a kill and once per point; return what is wrong, how many kills struck, and the calls.
 
@@ -87,7 +94,7 @@ def sweep(
     own = {f"AIRFLOW_CONN_{conn_ids[one.seed].upper()}": connection(one, between.address) for one in runs}
     everything = [*beside, *runs]
     try:
-        with ready(everything, state, say, airflow=own, conn_ids=conn_ids) as all_set:
+        with ready(everything, state, say, database=database, airflow=own, conn_ids=conn_ids) as all_set:
             stack = all_set.stack
             between.point_at(stack.simulator.address)
             between.tasks = lambda: _tasks(stack)
