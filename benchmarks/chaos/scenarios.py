@@ -176,6 +176,8 @@ class Scenario:
     """Seconds after which a recovery of the same servers is started by another plan."""
     suffix: str = ""
     """Tells the rival from the drill: both have the same seed."""
+    run: str | None = None
+    """Id of a run that was named by somebody else."""
 
     @property
     def base(self) -> str:
@@ -195,7 +197,7 @@ class Scenario:
     @property
     def run_id(self) -> str:
         """Id of the run, known before it is triggered: a lost answer of Airflow's API is no second run."""
-        return f"chaos__{self.seed}{self.suffix}"
+        return self.run or f"chaos__{self.seed}{self.suffix}"
 
     @property
     def servers(self) -> tuple[Server, ...]:
