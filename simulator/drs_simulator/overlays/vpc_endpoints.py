@@ -15,5 +15,5 @@ def install(_simulator: "Simulator") -> None:
     VPCEndPoint.get_filter_value = _filter_value  # type: ignore[method-assign, assignment]  # moto has no place for them
 
 
-def _filter_value(endpoint: VPCEndPoint, filter_name: str, method_name: str | None = None) -> Any:
-    return endpoint.id if filter_name == "vpc-endpoint-id" else _BY_MOTO(endpoint, filter_name, method_name)
+def _filter_value(self: VPCEndPoint, filter_name: str, method_name: str | None = None) -> Any:
+    return self.id if filter_name == "vpc-endpoint-id" else _BY_MOTO(self, filter_name, method_name)
