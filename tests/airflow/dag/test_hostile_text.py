@@ -4,11 +4,18 @@ import html.parser
 import json
 import re
 import sqlite3
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import quote
 
+import httpx
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from drs_provider.ui.app import create_app
+from drs_provider.ui.read_model import Access, Sources, TaskNow
+from kit.browsing import CHROMIUM, page_after_scripts, serving
 from kit.dag_runs import Run
 from kit.endpoints import open_endpoint
 from kit.people import People
@@ -255,3 +262,79 @@ def test_no_secret_is_written_down(left):
     found = [(name, place) for name, one in (SECRETS | tokens).items() for place, text in where.items() if one in text]
     assert found == []
     assert SECRETS["token"] in str(left.told.requests[0][0])  # it was used
+
+
+class Shown:
+    """The run as the board meets it: as it is, or while its report is not written yet."""
+
+    def __init__(self, run):
+        self.kept = run
+
+    def run(self, dag_id, run_id):
+        if run_id != "going-on":
+            return self.kept
+        left = {key: value for key, value in self.kept.left.items() if key[0] != "finish.report"}
+        asked = {"at": "2026-11-22T05:04:00+00:00", "until": "2026-11-22T05:34:00+00:00", "subject": FOREIGN}
+        left["database.sure", "asked"] = {**asked, "text": FOREIGN, "people": [FOREIGN], "options": [FOREIGN]}
+        tasks = self.kept.tasks | {"database.sure": TaskNow("awaiting_input")}
+        return replace(self.kept, run_id=run_id, state="running", left=left, tasks=tasks)
+
+    def newest(self, dag_ids):
+        return {}
+
+
+@pytest.fixture(scope="module")
+def pages(left):
+    """The plugin's own pages over this run, as they are served."""
+    from airflow.utils.session import create_session
+    from drs_provider.ui.airflow_runs import AirflowRuns
+
+    with create_session() as session:
+        found = AirflowRuns(session).run("drs.shop", left.run.dag_run.run_id)
+    access = Access(may_read_run=lambda: None, readable_dags=lambda: {"drs.shop"}, may_read_problems=lambda: True)
+    app = create_app(
+        Sources(
+            runs=lambda: Shown(found),
+            access=access,
+            plans_folder=lambda: left.folder / "plans",
+            reports_folder=lambda: left.folder / "reports",
+            now=lambda: datetime.now(UTC),
+        )
+    )
+    with serving(app) as address:
+        yield address, quote(left.run.dag_run.run_id, safe="")
+
+
+def test_the_board_says_it_all_as_data(left, pages):
+    address, _ = pages
+
+    board = httpx.get(f"{address}/runs/drs.shop/going-on/board", trust_env=False).json()
+
+    (wave,) = board["waves"]
+    assert [step["name"] for step in wave["after"]][:3] == ["says", "fails", "answers"]
+    assert [step["kind"] for step in wave["after"]][:3] == ["ssm_command", "ssm_command", "lambda"]
+    assert {server["hostname"] for server in wave["servers"]} == {HOSTNAME, "db2"}
+    assert board["questions"][0]["text"] == FOREIGN
+    assert not any(secret in json.dumps(board) for secret in SECRETS.values())
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+@pytest.mark.parametrize(
+    ("path", "title", "shown"),
+    [
+        ("/plans", "Recovery plans", "TITLE &lt;script&gt;"),
+        ("/runs/drs.shop/going-on", "Recovery: drs.shop", "asked: x{{ 7*7 }}x"),
+        ("/reports/drs.shop/RUN/report.html", "Drill of TITLE", "&lt;img src=x onerror="),
+    ],
+)
+def test_no_script_of_theirs_runs_in_a_browser(pages, tmp_path, path, title, shown):
+    address, run = pages
+
+    page = page_after_scripts(f"{address}{path.replace('RUN', run)}", tmp_path)
+
+    (named,) = re.findall(r"<title>(.*?)</title>", page)[:1]
+    assert (named.startswith(title), named == "evil") == (True, False), named
+    assert shown in page
+    assert active(page) <= {"script", "iframe"}
+    assert page.count("<script") <= 1
