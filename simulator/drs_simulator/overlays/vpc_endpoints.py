@@ -12,7 +12,7 @@ _BY_MOTO: Final = VPCEndPoint.get_filter_value
 
 def install(_simulator: "Simulator") -> None:
     """Teach moto's endpoints the filter ``vpc-endpoint-id``."""
-    VPCEndPoint.get_filter_value = _filter_value  # type: ignore[method-assign, assignment]  # moto has no place for them
+    VPCEndPoint.get_filter_value = _filter_value  # type: ignore[method-assign]  # moto has no place for more filters
 
 
 def _filter_value(self: VPCEndPoint, filter_name: str, method_name: str | None = None) -> Any:
