@@ -1,72 +1,135 @@
 """Drills whose process is killed with -9 after one of its AWS calls, and what the sweeper makes of the account then.
 
-    python -m benchmarks.killed_drills [--from N] [--to N] [--step N]
+    python -m benchmarks.killed_drills [--network isolated|shared] [--from N] [--to N] [--step N]
 
-Every call of a small drill in turn: two waves of three servers with launch settings of their own. After the kill
-the clock goes past the expiry, the sweeper runs alone, and the account must be what it was before. Exit code 1 where
-it is not.
+Every call of a small drill in turn: two waves of three servers with launch settings and launch actions of their own, a
+boot order, a script on what was launched, and a network of its own beside a production network that leads out in every
+way. After the kill the clock goes past the expiry, the sweeper runs alone, and the whole account must be what it was
+before; no write may have named anything of production, and no instance may have stood there. Exit code 1 where that is
+not so. Each drill runs in a fork of one process that has imported Airflow (``benchmarks.warm_airflow``).
+
+Two at a time: ``--from 1 --step 2`` beside ``--from 2 --step 2``; each has a simulator of its own.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
+
+from benchmarks.whole_account import account, astray, differences, ids_in, strays
 
 ROOT = Path(__file__).resolve().parents[1]
 LATER = timedelta(days=3)
 """How long after the kill the sweeper comes: every drill is over by then."""
 
+LONGEST = 600.0
+"""Seconds that one drill may take."""
+
+MOST_WORDS = 4000
+"""Of one line of output."""
+
+Network = Literal["isolated", "shared"]
+
 PLAN = """\
 kind: ProtectionGroup
 name: db
 region: us-west-2
-servers: [s-00000000000000001, s-00000000000000002]
+servers: [s-00000000000000001, {id: s-00000000000000002, order: 2}]
 drill_launch: {instance_type: t3.small}
 ---
 kind: ProtectionGroup
 name: web
 region: us-west-2
 servers: [s-00000000000000011]
-drill_launch: {instance_type: t3.small, copy_tags: true}
+drill_launch:
+  instance_type: t3.small
+  copy_tags: true
+  actions: [{code: AWS-RunShellScript, name: register, parameters: {commands: dr.register}}]
 ---
 kind: RecoveryPlan
 name: shop
-drill: {network: shared}
+drill: {network: NETWORK}
 waves:
-  - {name: database, groups: [db]}
+  - name: database
+    groups: [db]
+    after:
+      - kind: ssm_command
+        name: look
+        document: AWS-RunShellScript
+        parameters: {commands: [hostname]}
+        timeout: 1h
   - {name: web, groups: [web]}
 """
 
-SERVERS = [
-    {"id": f"s-{number:017d}", "hostname": name, "tags": {"App": "shop"}, "lag": "2s"}
-    for number, name in ((1, "db1"), (2, "db2"), (11, "web1"))
-]
-FLEET = {
+GROUPS = {"sg-0000000000000000a": "db", "sg-0000000000000000b": "web"}
+FLEET: dict[str, Any] = {
     "accounts": [
         {
             "id": "111122223333",
             "regions": [
                 {
                     "name": "us-west-2",
-                    "network": {"vpc": "10.20.0.0/16", "subnets": {"prod": "10.20.0.0/22"}},
-                    "servers": SERVERS,
+                    "network": {
+                        "vpc": "10.20.0.0/16",
+                        "subnets": {"prod": "10.20.0.0/22", "web": "10.20.4.0/22"},
+                        "security_groups": GROUPS,
+                        "internet_gateway": True,
+                        "peering": "10.50.0.0/16",
+                        "transit_gateway": "10.0.0.0/8",
+                        "vpn": "192.168.0.0/16",
+                    },
+                    "servers": [
+                        {
+                            "id": f"s-{number:017d}",
+                            "hostname": name,
+                            "tags": {"App": "shop"},
+                            "lag": "2s",
+                            "launch": {"subnet": subnet, "security_groups": [group]},
+                        }
+                        for number, name, subnet, group in (
+                            (1, "db1", "prod", "sg-0000000000000000a"),
+                            (2, "db2", "prod", "sg-0000000000000000a"),
+                            (11, "web1", "web", "sg-0000000000000000b"),
+                            (21, "crm1", "prod", "sg-0000000000000000a"),  # production, and in no plan
+                        )
+                    ],
                 }
             ],
         }
     ]
 }
+SERVERS = tuple(f"s-{number:017d}" for number in (1, 2, 11))
+"""The servers of the plan."""
 
 
-def drill_and_die(call: int) -> None:
-    """Run the drill in this process, which kills itself once its AWS call of this number has been answered."""
+@dataclass(frozen=True)
+class Judged:
+    """One drill: whether it was killed after the call, which call that was, and what is wrong with the account."""
+
+    was_killed: bool
+    operation: str
+    wrong: Sequence[str]
+
+
+def drill_and_die(call: int, environment: Mapping[str, str], said: str) -> None:
+    """Run the drill in this process, which kills itself once its AWS call of this number has been answered.
+
+    :param said: file for everything that it prints
+    """
+    out = os.open(said, os.O_WRONLY | os.O_CREAT)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    os.environ.update(environment)
     from botocore.httpsession import URLLib3Session
 
     send, made = URLLib3Session.send, iter(range(1, 1_000_000))
@@ -78,39 +141,41 @@ def drill_and_die(call: int) -> None:
         return answer
 
     URLLib3Session.send = counted  # type: ignore[method-assign, assignment]  # counts what the process really sends
-    from airflow.dag_processing.dagbag import DagBag
+    from benchmarks.warm_airflow import parsed
 
-    dag = DagBag(str(ROOT / "dags" / "recovery_plans.py")).dags["drs.shop"]
+    dag: Any = parsed(str(ROOT / "dags" / "recovery_plans.py"), "drs.shop")
     for task in dag.tasks:
         if not hasattr(task, "partial_kwargs"):
             task.retries = 0
     ended = dag.test(run_conf={"mode": "drill"})
-    sys.exit(0 if str(ended.state) == "success" else 3)
+    sys.stdout.flush()
+    os._exit(0 if str(ended.state) == "success" else 3)
 
 
-def killed(call: int, *, home: Path, url: str) -> int:
-    """Run ``drill_and_die`` in a process with a fresh Airflow; return its exit code (-9: killed; 0: it got through).
+def killed(call: int, *, home: Path, url: str, network: Network) -> bool:
+    """Run ``drill_and_die`` in a process with a fresh Airflow; tell whether the kill came before the drill's end.
 
     :param home: an AIRFLOW_HOME with a migrated database; it is copied
     """
     with tempfile.TemporaryDirectory(prefix="drs-killed-") as folder:
         plans = Path(folder) / "plans"
         plans.mkdir()
-        (plans / "shop.yaml").write_text(PLAN)
+        (plans / "shop.yaml").write_text(PLAN.replace("NETWORK", network))
         for part in home.glob("airflow.db*"):  # SQLite keeps the newest changes in a file beside it
             shutil.copy(part, folder)
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.killed_drills", "--die-at", str(call)],
-            env={**os.environ, **airflow_environment(Path(folder), url)},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-    if done.returncode not in (0, -signal.SIGKILL):
-        raise RuntimeError(f"the drill of call {call} ended by itself: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return done.returncode
+        warm = multiprocessing.get_context("forkserver")
+        warm.set_forkserver_preload(["benchmarks.warm_airflow"])
+        said = Path(folder) / "said"
+        environment = airflow_environment(Path(folder), url)
+        drill = warm.Process(target=drill_and_die, args=(call, environment, str(said)))
+        drill.start()
+        drill.join(LONGEST)
+        if drill.exitcode is None:
+            drill.kill()
+        if drill.exitcode not in (0, -signal.SIGKILL):
+            words = said.read_text()[-4000:] if said.exists() else ""
+            raise RuntimeError(f"the drill of call {call} ended by itself ({drill.exitcode}): {words}")
+    return drill.exitcode == -signal.SIGKILL
 
 
 def airflow_environment(home: Path, url: str) -> dict[str, str]:
@@ -146,81 +211,41 @@ def connection(url: str) -> str:
     return json.dumps({**login, "extra": {"region_name": "us-west-2", "endpoint_url": url}})
 
 
-def account(simulator: Any) -> dict[str, Any]:
-    """Return everything in the account that a drill may make or change; what is terminated is gone."""
-    ec2, drs = simulator.client("ec2"), simulator.client("drs")
-    reservations = ec2.describe_instances()["Reservations"]
-    instances = [one for each in reservations for one in each["Instances"] if one["State"]["Name"] != "terminated"]
-    servers = drs.describe_source_servers(filters={})["items"]
-    templates = ec2.describe_launch_templates(MaxResults=200)["LaunchTemplates"]
-    return {
-        "instances": sorted(one["InstanceId"] for one in instances if _is_recovered(one)),
-        "volumes": sorted(one["VolumeId"] for one in ec2.describe_volumes()["Volumes"]),
-        "interfaces": sorted(
-            one["NetworkInterfaceId"] for one in ec2.describe_network_interfaces()["NetworkInterfaces"]
-        ),
-        "snapshots": sorted(one["SnapshotId"] for one in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]),
-        "groups": sorted(one["GroupId"] for one in ec2.describe_security_groups()["SecurityGroups"]),
-        "vpcs": sorted(one["VpcId"] for one in ec2.describe_vpcs()["Vpcs"]),
-        "subnets": sorted(one["SubnetId"] for one in ec2.describe_subnets()["Subnets"]),
-        "tags": {one["sourceServerID"]: one["tags"] for one in servers},
-        "settings": {one["sourceServerID"]: _settings(drs, one["sourceServerID"]) for one in servers},
-        "templates": {one["LaunchTemplateId"]: _template(ec2, one) for one in templates},
-    }
+def swept(simulator: Any, vpcs: Sequence[str]) -> list[str]:
+    """Let jobs end and time pass, sweep until nothing changes, and return what the sweeper says is left.
 
-
-def _is_recovered(instance: Mapping[str, Any]) -> bool:
-    return any(tag["Key"] == "AWSElasticDisasterRecoverySourceServerID" for tag in instance.get("Tags", ()))
-
-
-def _settings(drs: Any, server: str) -> dict[str, Any]:
-    answer = drs.get_launch_configuration(sourceServerID=server)
-    return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
-
-
-def _template(ec2: Any, template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the default's data, not its number, and that no version of a drill is left."""
-    found = ec2.describe_launch_template_versions(LaunchTemplateId=template["LaunchTemplateId"])
-    versions = found["LaunchTemplateVersions"]
-    default = next(one for one in versions if one["DefaultVersion"])
-    described = [one.get("VersionDescription") or "" for one in versions]
-    drills = [one for one in described if one.startswith("drs-orchestrator: drill ")]
-    return {"default": default["LaunchTemplateData"], "of drills": drills}
-
-
-def swept(simulator: Any) -> list[str]:
-    """Let jobs end and time pass, sweep until nothing changes, and return what the sweeper says is left."""
+    :param vpcs: of production: an instance in one of them is wrong, however soon it is gone
+    """
     from drs_provider.aws.tagged_networks import TaggedNetworksHook
     from drs_provider.operators.sweeping import sweep
 
     simulator.advance("1h")
+    wrong = astray(simulator, vpcs)
     for _ in range(6):
         one = sweep(TaggedNetworksHook(aws_conn_id="aws_default", region_name="us-west-2"), datetime.now(UTC) + LATER)
         simulator.advance("10m")
         if not one.goes_on:
             break
-    return [f"{name}: {why}" for name, why in (one.left | one.waiting).items()]
+    return [*wrong, *(f"{name}: {why}" for name, why in (one.left | one.waiting).items())]
 
 
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Say in what two states of the account differ."""
-    return [f"{what}: {before[what]} is {after[what]} now" for what in before if before[what] != after[what]]
-
-
-def judged(simulator: Any, call: int, *, home: Path) -> tuple[bool, list[str]]:
-    """Kill a drill after one call and sweep; return whether it lived that long, and what is wrong with the account."""
+def judged(simulator: Any, call: int, *, home: Path, network: Network = "isolated") -> Judged:
+    """Kill a drill after one call and sweep."""
     simulator.reset()
+    simulator.client("ssm").put_parameter(Name="dr.register", Value="echo registered", Type="String")
     before = account(simulator)
-    code = killed(call, home=home, url=simulator.url)
-    left = swept(simulator)
-    production = [
-        one for one in simulator.calls() if one["operation"] == "StartRecovery" and not one["request"]["isDrill"]
-    ]
-    wrong = [*left, *differences(before, account(simulator)), *(f"a recovery: {one}" for one in production)]
-    return code == -signal.SIGKILL, wrong
+    began = simulator.calls()[-1]["n"]
+    templates = {one: before["drs launch configurations"][one]["ec2LaunchTemplateID"] for one in SERVERS}
+    was_killed = killed(call, home=home, url=simulator.url, network=network)
+    last = simulator.calls()[-1]
+    vpcs = [one["VpcId"] for one in before["ec2 describe_vpcs"]["Vpcs"]] if network == "isolated" else []
+    left = swept(simulator, vpcs)
+    wrote = strays(simulator.calls(began), ids_in(before), templates)
+    wrong = [*left, *differences(before, account(simulator)), *wrote]
+    return Judged(was_killed, f"{last['service']}:{last['operation']}", wrong)
 
 
-def every_call(first: int, last: int, step: int) -> Iterator[tuple[int, list[str]]]:
+def every_call(first: int, last: int, step: int, network: Network) -> Iterator[tuple[int, Judged]]:
     """Judge every call of the drill until it gets through without being killed."""
     from drs_simulator.pytest_plugin import SimulatorHandle, fleet_of
     from drs_simulator.running import RunningSimulator
@@ -234,9 +259,9 @@ def every_call(first: int, last: int, step: int) -> Iterator[tuple[int, list[str
         initdb()
         try:
             for call in range(first, last + 1, step):
-                was_killed, wrong = judged(simulator, call, home=Path(folder))
-                yield call, wrong
-                if not was_killed:
+                one = judged(simulator, call, home=Path(folder), network=network)
+                yield call, one
+                if not one.was_killed:
                     return
         finally:
             running.stop()
@@ -245,18 +270,19 @@ def every_call(first: int, last: int, step: int) -> Iterator[tuple[int, list[str
 def main() -> int:
     """Judge what is asked for, a line a call."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", choices=get_args(Network), default="isolated")
     parser.add_argument("--from", dest="first", type=int, default=1, metavar="N")
     parser.add_argument("--to", dest="last", type=int, default=1000, metavar="N")
     parser.add_argument("--step", type=int, default=1, metavar="N")
-    parser.add_argument("--die-at", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.die_at:
-        drill_and_die(options.die_at)
-    bad = 0
-    for call, wrong in every_call(options.first, options.last, options.step):
-        bad += bool(wrong)
-        print(f"call {call}: {'as before' if not wrong else '; '.join(wrong)}", flush=True)
-    print(f"{bad} calls after which the sweeper did not bring the account back")
+    bad, began, number = 0, time.monotonic(), 0
+    for call, one in every_call(options.first, options.last, options.step, options.network):
+        bad += bool(one.wrong)
+        number += 1
+        after = f"after {one.operation}" if one.was_killed else "not killed"
+        print(f"call {call} ({after}): {'; '.join(one.wrong)[:MOST_WORDS] or 'as before'}", flush=True)
+    seconds = (time.monotonic() - began) / max(number, 1)
+    print(f"{number} drills of {seconds:.1f} s: after {bad} of them the account was not as before")
     return 1 if bad else 0
 
 

@@ -27,9 +27,9 @@ import airflow.sdk
 before = time.perf_counter()
 found = runpy.run_path(sys.argv[1])
 took = time.perf_counter() - before
-dags = {dag.dag_id for dag in found.values() if type(dag).__name__ == "DAG"}
+plans = {dag.dag_id for dag in found.values() if isinstance(dag, airflow.sdk.DAG)} - {"drs.sweeper"}
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"seconds": took, "dags": len(dags), "peak_mib": peak}))
+print(json.dumps({"seconds": took, "dags": len(plans), "peak_mib": peak}))
 """
 
 
@@ -73,7 +73,7 @@ def _processor(env: dict[str, str], database: Path, count: int) -> dict[str, flo
     subprocess.run(command, env=env, cwd=PROJECT, check=True, capture_output=True)
     took = {"processor_wall_s": time.perf_counter() - began, "processor_cpu_s": _cpu() - used}
     with closing(sqlite3.connect(database)) as tables:
-        [(stored,)] = tables.execute("select count(*) from serialized_dag")
+        [(stored,)] = tables.execute("select count(*) from serialized_dag where dag_id <> 'drs.sweeper'")
     if stored != count:
         raise RuntimeError(f"the DAG processor stored {stored} of {count} DAGs; its import errors are in {database}")
     return took

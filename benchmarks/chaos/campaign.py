@@ -1,28 +1,46 @@
-"""Runs of a campaign on one stack: triggered, killed at, watched, and judged from the simulator's record."""
+"""Runs of a campaign on one stack: triggered, killed at, answered, watched, and judged from the records."""
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
 import yaml
 
-from benchmarks.chaos.judging import Said, judge, read_record, strangers
+from benchmarks.chaos.desk import ASKING, USERS, Desk
+from benchmarks.chaos.documents import WEBHOOK_CONN_ID, documents, fleet
+from benchmarks.chaos.judging import judge, strangers
+from benchmarks.chaos.judging_cloud import over_quota
 from benchmarks.chaos.killing import Killer
-from benchmarks.chaos.scenarios import Scenario, documents, fleet
-from demo.stack import PROJECT, Settings, Stack
+from benchmarks.chaos.listener import Listener
+from benchmarks.chaos.record import Heard, Record, Said, read_record
+from benchmarks.chaos.scenarios import Scenario
+from benchmarks.chaos.surroundings import connections, networks_left, prepare
+from demo.stack import PROJECT, Database, Settings, Stack
 
-SPEED = 200.0
-"""A DRS job takes about three seconds."""
+SPEED = 100.0
+"""A DRS job takes about six seconds. Jobs that are over sooner than a busy scheduler looks round cost Airflow tries."""
 
-PATIENCE = 900.0
-"""Real seconds after which a run that has not ended counts as one that never will."""
+PATIENCE, STILL = 900.0, 300.0
+"""Real seconds: a run that has not ended after the first, and in which nothing has happened for the second, never
+will."""
 
 SETTLED_AFTER = 3.0
 """Seconds between the end of the last run and the last look: what shuts down has then shut down."""
+
+LOOKS_AT_REST = 10
+"""So many looks in a row find nothing to do but a question: then the run waits for a person."""
+
+LOOK_EVERY = 1.5
+"""Seconds between two looks at a run: each costs Airflow's API some of the time that the runs need."""
+
+SERVERS_PER_SHARE = 60
+"""A run counts for one, and one more for so many servers: every server is a task of its own."""
 
 DONE = ("success", "failed")
 
@@ -40,7 +58,14 @@ AIRFLOW = {
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
     "AIRFLOW__CORE__PARALLELISM": "8",
+    # The processor decides how much a campaign does in an hour: nobody edits these plans, and nobody waits for a tenth.
+    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "300",
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+    # How soon a question whose time is over is ended.
+    "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "3",
+    **USERS,
 }
 
 
@@ -52,11 +77,30 @@ class Running:
     at: float
     kills: list[Any]
     hits: list[str] = field(default_factory=list)
+    rests: int = 0
+    """How many looks in a row have found it waiting for a person."""
+    looked: float = 0.0
+    rival_began: bool = False
+    moved: float = 0.0
+    """When one of its tasks was last seen in another state."""
+    states: Any = None
+
+    def is_stuck(self, tasks: Sequence[Mapping[str, Any]], now: float) -> bool:
+        """Whether its time is over, and nothing happens any more."""
+        states = {(task["task_id"], task["map_index"]): (task["state"], task["try_number"]) for task in tasks}
+        if states != self.states:
+            self.states, self.moved = states, now
+        return now - self.at > PATIENCE and now - self.moved > STILL
+
+    @property
+    def share(self) -> float:
+        """How much of the stack it takes."""
+        return 1 + len(self.one.servers) / SERVERS_PER_SHARE
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A run and everything that is wrong with it."""
+    """A run and everything that is wrong with it, and with the recovery that overtook it."""
 
     one: Scenario
     said: Said
@@ -65,31 +109,102 @@ class Judged:
     problems: tuple[str, ...]
 
 
-def campaign(scenarios: Sequence[Scenario], state: Path, side_by_side: int, say: Callable[[str], None]) -> list[Judged]:
-    """Run these, so many at a time, on a stack of their own; return them judged, in the order of their ends."""
+@dataclass(frozen=True)
+class Ready:
+    """A stack that knows the plans of its runs, and what there was before the first of them."""
+
+    stack: Stack
+    listener: Listener
+    before: Mapping[str, Any]
+    state: Path
+
+    def record(self) -> Record:
+        """Look at everything for the last time, and keep what was seen."""
+        time.sleep(SETTLED_AFTER)
+        now, calls = self.stack.simulator.state(), self.stack.simulator.calls()
+        networks = networks_left(self.stack.simulator.address)
+        heard = Heard(dict(self.listener.heard), dict(self.listener.unanswered), dict(self.listener.ready))
+        beside = {"networks": networks, "told": heard.told, "unanswered": heard.unanswered, "ready": heard.ready}
+        for name, content in (("record", now), ("before", self.before), ("calls", calls), ("beside", beside)):
+            (self.state / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+        return read_record(now, self.before, calls=calls, networks=networks, heard=heard)
+
+
+@contextmanager
+def ready(
+    scenarios: Sequence[Scenario],
+    state: Path,
+    say: Callable[[str], None],
+    *,
+    database: Database = "sqlite",
+    airflow: Mapping[str, str] = MappingProxyType({}),
+    conn_ids: Mapping[int, str] = MappingProxyType({}),
+) -> Iterator[Ready]:
+    """Start a stack for these runs.
+
+    :param airflow: more of Airflow's environment
+    :param conn_ids: Airflow connections of runs, by seed, that are not those of their account
+    """
     folder = state / "plans"
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.yaml"):
         old.unlink()
+    listener = Listener({one.mark(step): step.lost for one in scenarios for step in one.steps if step.lost})
     for one in scenarios:
-        (folder / f"{one.plan}.yaml").write_text(yaml.safe_dump_all(documents(one), sort_keys=False), encoding="utf-8")
+        texts = documents(one, listener.address, conn_id=conn_ids.get(one.seed))
+        (folder / f"{one.plan}.yaml").write_text(yaml.safe_dump_all(texts, sort_keys=False), encoding="utf-8")
     fleet_file = state / "fleet.yaml"
-    fleet_file.write_text(yaml.safe_dump(fleet(list(scenarios)), sort_keys=False), encoding="utf-8")
-    settings = Settings(state=state / "stack", plans=folder, fleets=(fleet_file,), speed=SPEED, airflow=AIRFLOW)
-    with Stack(settings, say) as stack:
-        for one in scenarios:
-            stack.await_dag(one.dag_id)
-        before = stack.simulator.state()
-        ended = Drive(stack, side_by_side, say).drive(scenarios)
-        time.sleep(SETTLED_AFTER)
-        record = read_record(stack.simulator.state(), before)
-        (state / "record.json").write_text(json.dumps(stack.simulator.state()), encoding="utf-8")
-        (state / "calls.json").write_text(json.dumps(stack.simulator.calls()), encoding="utf-8")
-    for problem in strangers(scenarios, record):
+    fleet_file.write_text(yaml.safe_dump(fleet(scenarios), sort_keys=False), encoding="utf-8")
+    hook = {f"AIRFLOW_CONN_{WEBHOOK_CONN_ID.upper()}": listener.address}
+    settings = Settings(
+        state=state / "stack",
+        plans=folder,
+        fleets=(fleet_file,),
+        speed=SPEED,
+        airflow={**AIRFLOW, **connections(), **hook, **airflow},
+        database=database,
+    )
+    try:
+        with Stack(settings, say) as stack:
+            for one in scenarios:
+                for each in (one, one.rival):
+                    if each:
+                        stack.await_dag(each.dag_id)
+            prepare(stack.simulator.address)
+            yield Ready(stack, listener, stack.simulator.state(), state)
+    finally:
+        listener.close()
+
+
+def campaign(
+    scenarios: Sequence[Scenario],
+    state: Path,
+    side_by_side: int,
+    say: Callable[[str], None],
+    tail: Callable[[], None] = lambda: None,
+    *,
+    database: Database = "sqlite",
+) -> list[Judged]:
+    """Run these, so many at a time, on a stack of their own; return them judged, in the order of their ends.
+
+    :param tail: called once when so few runs are left that another stack has room beside this one
+    """
+    with ready(scenarios, state, say, database=database) as all_set:
+        ended = Drive(all_set.stack, side_by_side, say).drive(scenarios, tail)
+        record = all_set.record()
+    for problem in [*strangers(scenarios, record), *over_quota(record)]:
         say(f"FAILED: {problem}")
-    return [
-        Judged(run.one, said, took, tuple(run.hits), tuple(judge(run.one, said, record))) for run, said, took in ended
-    ]
+    return list(judged(ended, record))
+
+
+def judged(ended: Sequence[tuple[Running, Said, float]], record: Record) -> Iterator[Judged]:
+    """Judge runs; what is wrong with a rival is told with the run that it overtook."""
+    rivals = {run.one.seed: judge(run.one, said, record) for run, said, _ in ended if run.one.suffix}
+    for run, said, took in ended:
+        if not run.one.suffix:
+            problems = judge(run.one, said, record)
+            problems += [f"the recovery beside it: {problem}" for problem in rivals.get(run.one.seed, ())]
+            yield Judged(run.one, said, took, tuple(run.hits), tuple(problems))
 
 
 class Drive:
@@ -98,32 +213,65 @@ class Drive:
     def __init__(self, stack: Stack, side_by_side: int, say: Callable[[str], None]) -> None:
         self._stack, self._side_by_side, self._say = stack, side_by_side, say
         self._killer = Killer(stack)
+        self._desk = Desk(stack.airflow.address, stack.places.passwords)
 
-    def drive(self, scenarios: Sequence[Scenario]) -> list[tuple[Running, Said, float]]:
+    def drive(
+        self, scenarios: Sequence[Scenario], tail: Callable[[], None] = lambda: None
+    ) -> list[tuple[Running, Said, float]]:
         """Run all of these; return each with what was said of it and the seconds that it took."""
         waiting, running = list(scenarios), list[Running]()
         ended: list[tuple[Running, Said, float]] = []
+        is_tail = False
         while waiting or running:
-            while waiting and len(running) < self._side_by_side:
-                if not self._trigger(waiting[0]):
+            while waiting and sum(run.share for run in running) < self._side_by_side:
+                if (begun := self._begin(waiting[0])) is None:
                     break
-                one = waiting.pop(0)
-                running.append(Running(one, time.monotonic(), sorted(one.kills, key=lambda kill: kill.after)))
+                waiting.pop(0)
+                running.append(begun)
             self._kill(running)
             self._killer.tend()
+            running += self._overtake(running)
             for run in list(running):
-                took = time.monotonic() - run.at
-                said = self._look(run.one, late=took > PATIENCE)
-                if said is not None:
+                if (said := self._look(run)) is not None:
                     running.remove(run)
+                    took = time.monotonic() - run.at
                     ended.append((run, said, took))
-                    verdict = (said.report or {}).get("verdict")
-                    self._say(
-                        f"  {run.one.plan}: {run.one.mode} of {len(run.one.servers)} servers in {len(run.one.waves)} "
-                        f"waves, {said.state}, {verdict}, {took:.0f} s; killed: {', '.join(run.hits) or 'nothing'}"
-                    )
+                    self._tell(run, said, took)
+                    if run.one.rival and not run.rival_began:
+                        waiting.insert(0, run.one.rival)
+            if not is_tail and not waiting and sum(run.share for run in running) <= self._side_by_side / 2:
+                is_tail = True
+                tail()
             time.sleep(0.5)
+        self._desk.close()
         return ended
+
+    def _tell(self, run: Running, said: Said, took: float) -> None:
+        verdict = (said.report or {}).get("verdict") or (
+            "waits for a person" if said.waits_for_person else "no verdict"
+        )
+        one = run.one
+        kind = f"{one.mode} of {len(one.servers)} servers in {len(one.waves)} waves"
+        self._say(
+            f"  {one.plan}: {kind}, {said.state}, {verdict}, {took:.0f} s; killed: {', '.join(run.hits) or 'nothing'}"
+        )
+
+    def _begin(self, one: Scenario) -> Running | None:
+        if not self._trigger(one):
+            return None
+        return Running(one, time.monotonic(), sorted(one.kills, key=lambda kill: kill.after))
+
+    def _overtake(self, running: Sequence[Running]) -> list[Running]:
+        """Begin the recoveries whose time has come, whatever else goes on."""
+        begun = []
+        for run in running:
+            rival, after = run.one.rival, run.one.rival_after
+            if rival is None or after is None or run.rival_began or time.monotonic() - run.at < after:
+                continue
+            if (other := self._begin(rival)) is not None:
+                run.rival_began = True
+                begun.append(other)
+        return begun
 
     def _kill(self, running: Sequence[Running]) -> None:
         for run in running:
@@ -149,18 +297,37 @@ class Drive:
                 return None
             raise
 
-    def _look(self, one: Scenario, *, late: bool) -> Said | None:
-        """Return what is said of a run that has ended, or that never will; None: go on waiting."""
+    def _look(self, run: Running) -> Said | None:
+        """Return what is said of a run that has ended, waits for a person or never will end; None: go on waiting."""
+        now = time.monotonic()
+        if now - run.looked < LOOK_EVERY:
+            return None
+        run.looked = now
+        one = run.one
+        more: dict[str, Any] = {
+            "kills": self._killer.since(run.at),
+            "wrongly_taken": tuple(self._desk.answers(one).wrongly_taken),
+        }
         try:
             state = self._state(one)
             if state in DONE:
-                return Said(state, self._report(one))
-            if late:
-                tasks = self._stack.airflow.tasks(one.dag_id, one.run_id)
-                unfinished = {t["task_id"]: str(t["state"]) for t in tasks if t["state"] in _UNFINISHED}
-                return Said(state, None, unfinished=unfinished)
+                return Said(state, self._report(one), **more)
+            if not (one.questions or now - run.at > PATIENCE):
+                return None
+            tasks = self._stack.airflow.tasks(one.dag_id, one.run_id)
+            unfinished = {t["task_id"]: str(t["state"]) for t in tasks if t["state"] in _UNFINISHED}
+            asking = [str(t["task_id"]) for t in tasks if t["state"] == ASKING]
+            self._desk.answer(one, dict.fromkeys(asking, ASKING))
+            run.rests = run.rests + 1 if asking and not unfinished and not run.kills else 0
+            silent = {question.task_id for question in one.questions if question.act == "silent"}
+            if run.rests >= LOOKS_AT_REST and silent.issuperset(asking):
+                return Said(state, None, waits_for_person=True, **more)
+            if run.is_stuck(tasks, now):
+                return Said(
+                    state, None, waits_for_person=bool(asking) and not unfinished, unfinished=unfinished, **more
+                )
         except httpx.HTTPError:
-            pass  # the API server was killed, and is coming back
+            run.rests = 0  # the API server was killed, and is coming back
         return None
 
     def _report(self, one: Scenario) -> Any:
@@ -170,4 +337,4 @@ class Drive:
         return json.loads(Path(left["json"].removeprefix("file://")).read_text(encoding="utf-8"))
 
 
-_UNFINISHED = ("scheduled", "queued", "running", "deferred", "up_for_retry", "up_for_reschedule")
+_UNFINISHED = ("scheduled", "queued", "running", "deferred", "up_for_retry", "up_for_reschedule", "restarting")

@@ -7,7 +7,6 @@ import time
 from contextlib import suppress
 
 from benchmarks.chaos.scenarios import Kill
-from demo import environment
 from demo.guard import descendants, parents_now
 from demo.stack import PROJECT, Stack, StackError
 
@@ -16,6 +15,9 @@ ORPHANS_LIVE = 20.0
 
 DIES_WITHIN = 10.0
 
+NOTHING = "no task ran"
+"""What is said of a kill that struck nobody."""
+
 
 class Killer:
     """Kills parts of one stack. Every component that dies is started again at once, as a service manager would."""
@@ -23,15 +25,22 @@ class Killer:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._orphans: list[tuple[float, set[int]]] = []
-        self.killed: list[str] = []
+        self._killed_at: list[float] = []
+
+    def since(self, when: float) -> int:
+        """Return how many kills have struck since then (:func:`time.monotonic`)."""
+        return sum(at >= when for at in self._killed_at)
 
     def kill(self, kill: Kill) -> str:
         """Kill; return in words what was hit."""
         if kill.victim in ("task", "worker"):
             said = self._kill_task(kill)
+        elif kill.victim == "machine":
+            said = self._kill_machine()
         else:
             said = self._kill_component(kill.victim, with_children=kill.victim != "scheduler" or kill.luck < 0.5)
-        self.killed.append(said)
+        if said != NOTHING:
+            self._killed_at.append(time.monotonic())
         return said
 
     def tend(self) -> None:
@@ -53,12 +62,25 @@ class Killer:
         workers = {pid for pid, parent in parents.items() if parent == self._stack.processes.pids["scheduler"]}
         busy = sorted((parent, pid) for pid, parent in parents.items() if parent in workers)
         if not busy:
-            return "no task ran"
+            return NOTHING
         worker, task = busy[int(kill.luck * len(busy))]
         if kill.victim == "worker":
             _kill(worker)
         _kill(task)
         return kill.victim
+
+    def _kill_machine(self) -> str:
+        """Kill everything at once, all but the simulator, and start it again: nobody hears of anybody's end."""
+        pids = [self._stack.processes.pids[name] for name in _COMPONENTS]
+        parents = parents_now()
+        for pid in set(pids).union(*(descendants(pid, parents) for pid in pids)):
+            _kill(pid)
+        self._orphans.clear()
+        for name in _COMPONENTS:
+            self._await_end(name)
+        for name in _COMPONENTS:
+            self._start(name)
+        return "machine"
 
     def _kill_component(self, name: str, *, with_children: bool) -> str:
         pid = self._stack.processes.pids[name]
@@ -69,21 +91,22 @@ class Killer:
                 _kill(child)
         else:
             self._orphans.append((time.monotonic() + ORPHANS_LIVE, children))
+        self._await_end(name)
+        self._start(name)
+        return name if with_children else f"{name} alone"
+
+    def _await_end(self, name: str) -> None:
         until = time.monotonic() + DIES_WITHIN
         while name not in self._stack.processes.exits:
             self._stack.processes.hear(0.1)
             if time.monotonic() > until:
-                raise StackError(f"{name} (process {pid}) survives SIGKILL")
-        self._start(name)
-        return name if with_children else f"{name} alone"
+                raise StackError(f"{name} (process {self._stack.processes.pids[name]}) survives SIGKILL")
 
     def _start(self, name: str) -> None:
         stack = self._stack
         stack.processes.exits.pop(name, None)
-        env = environment.airflow(os.environ, stack.places, stack.ports, stack.secrets)
-        env |= dict(stack.settings.airflow)
         before = stack.processes.pids.get(name)
-        stack.processes.start(name, [sys.executable, "-m", "airflow", name], env, PROJECT)
+        stack.processes.start(name, [sys.executable, "-m", "airflow", name], stack.airflow_environment(), PROJECT)
         until = time.monotonic() + DIES_WITHIN
         while stack.processes.pids.get(name) == before and time.monotonic() < until:
             stack.processes.hear(0.1)

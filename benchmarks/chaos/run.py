@@ -6,18 +6,21 @@ Exit code 0: every run kept every rule. 1: one did not; the command that runs it
 import argparse
 import shutil
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from benchmarks.chaos.campaign import Judged, campaign
 from benchmarks.chaos.scenarios import Scenario, scenario
-from demo.stack import PROJECT, StackError
+from demo.stack import DATABASES, PROJECT, Database, StackError
 
-SIDE_BY_SIDE = 6
-MOST_RUNS, MOST_SERVERS = 60, 3000
+SIDE_BY_SIDE = 8
+MOST_RUNS, MOST_SERVERS = 60, 1500
 """What one stack is given; then comes a fresh one."""
 
 
@@ -28,22 +31,64 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="seed of the first run; the next have the next numbers (1)")
     parser.add_argument("--side-by-side", type=int, default=SIDE_BY_SIDE, help=f"runs at a time ({SIDE_BY_SIDE})")
     parser.add_argument("--state", type=Path, default=PROJECT / ".chaos", help="folder for all that it writes (.chaos)")
+    parser.add_argument(
+        "--database", choices=DATABASES, default="sqlite", help="where Airflow keeps its tables (sqlite)"
+    )
     options = parser.parse_args(arguments)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     scenarios = [scenario(seed) for seed in range(options.seed, options.seed + options.runs)]
-    began, judged, kept = time.monotonic(), list[Judged](), options.state / "stack"
+    began = time.monotonic()
     try:
-        for batch in batches(scenarios):
-            console.print(f"{len(batch)} runs, seeds {batch[0].seed} to {batch[-1].seed}")
-            judged += campaign(batch, options.state, options.side_by_side, console.print)
-            if any(one.problems for one in judged[-len(batch) :]):
-                _keep(kept, options.state / f"failed-{batch[0].seed}")
+        judged = overlapping(
+            list(batches(scenarios)), options.state, options.side_by_side, console.print, options.database
+        )
     except StackError as error:
         console.print(str(error), style="bold")
         return 2
-    for line in summary(judged, time.monotonic() - began):
+    for line in summary(judged, time.monotonic() - began, options.database):
         console.print(line)
     return 1 if any(one.problems for one in judged) else 0
+
+
+def overlapping(
+    cut: Sequence[Sequence[Scenario]],
+    state: Path,
+    side_by_side: int,
+    say: Callable[[str], None],
+    database: Database = "sqlite",
+) -> list[Judged]:
+    """Run one batch after the other; the next stack is started while the last few runs of the one before still go on.
+
+    Two stacks at most live at a time, in folders of their own.
+    """
+    judged: list[Judged] = []
+    with ThreadPoolExecutor(2) as pool:
+        running: list[Future[list[Judged]]] = []
+        for number, batch in enumerate(cut):
+            say(f"{len(batch)} runs, seeds {batch[0].seed} to {batch[-1].seed}")
+            if len(running) > 1:
+                running[-2].result()  # its folder is free now
+            tail = threading.Event()
+            run = partial(campaign, side_by_side=side_by_side, say=say, tail=tail.set, database=database)
+            one = pool.submit(_batch, batch, state / f"stack-{number % 2}", run, say)
+            one.add_done_callback(lambda _, event=tail: event.set())  # type: ignore[misc]  # the event of this batch
+            running.append(one)
+            tail.wait()
+        for one in running:
+            judged += one.result()
+    return judged
+
+
+def _batch(
+    batch: Sequence[Scenario], own: Path, run: Callable[..., list[Judged]], say: Callable[[str], None]
+) -> list[Judged]:
+    judged = run(batch, own)
+    for one in judged:
+        for problem in one.problems:
+            say(f"  FAILED {one.one.plan}: {problem}")
+    if any(one.problems for one in judged):
+        _keep(own, own.parent / f"failed-{batch[0].seed}")
+    return judged
 
 
 def batches(scenarios: Sequence[Scenario]) -> Iterator[list[Scenario]]:
@@ -60,13 +105,14 @@ def batches(scenarios: Sequence[Scenario]) -> Iterator[list[Scenario]]:
         yield batch
 
 
-def summary(judged: Sequence[Judged], seconds: float) -> Iterator[str]:
+def summary(judged: Sequence[Judged], seconds: float, database: Database = "sqlite") -> Iterator[str]:
     """Say how the campaign went: every failure with the command that runs it again, then the counts."""
+    there = "" if database == "sqlite" else f" DATABASE={database}"
     for one in judged:
         for problem in one.problems:
             yield f"FAILED {one.one.plan}: {problem}"
         if one.problems:
-            yield f"  killed: {', '.join(one.hits) or 'nothing'}; again: make chaos RUNS=1 SEED={one.one.seed}"
+            yield f"  killed: {', '.join(one.hits) or 'nothing'}; again: make chaos RUNS=1 SEED={one.one.seed}{there}"
     good = sum(not one.problems for one in judged)
     kills = sum(len(one.hits) for one in judged)
     servers = sum(len(one.one.servers) for one in judged)
@@ -79,14 +125,14 @@ def summary(judged: Sequence[Judged], seconds: float) -> Iterator[str]:
     yield f"{seconds:.0f} s, {len(judged) / seconds * 3600:.0f} runs an hour"
 
 
-def _keep(stack: Path, where: Path) -> None:
-    """Keep the logs of a stack with a failed run."""
+def _keep(own: Path, where: Path) -> None:
+    """Keep plans, logs and records of a stack with a failed run."""
     shutil.rmtree(where, ignore_errors=True)
-    for part in ("logs", "airflow/logs"):
-        if (stack / part).exists():
-            shutil.copytree(stack / part, where / part)
-    for name in ("record.json", "calls.json"):
-        shutil.copy(stack.parent / name, where / name)
+    for part in ("stack/logs", "stack/airflow/logs", "stack/reports", "plans"):
+        if (own / part).exists():
+            shutil.copytree(own / part, where / part)
+    for record in own.glob("*.json"):
+        shutil.copy(record, where / record.name)
 
 
 if __name__ == "__main__":

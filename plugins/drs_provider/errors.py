@@ -251,6 +251,23 @@ class CleanupIncomplete(RecoveryError):
         return f"{count} {what} are still there and cost money; clear this task to try again:\n{lines}"
 
 
+class DrillRemains(RecoveryError):
+    """The last look of a drill found something that is still its own. ``left`` maps each id to what it is."""
+
+    def __init__(self, left: Mapping[str, str]) -> None:
+        super().__init__(dict(left))
+        self.left = dict(left)
+
+    def __str__(self) -> str:
+        lines = "\n".join(f"  - {name}: {what}" for name, what in self.left.items())
+        count = len(self.left)
+        things = "thing of the drill is" if count == 1 else "things of the drill are"
+        return (
+            f"{count} {things} still there after its clean-up, and may cost money; clear finish.clean_up with "
+            f"everything downstream to clean up again, or remove them by hand:\n{lines}"
+        )
+
+
 class DrillNetworkLeft(RecoveryError):
     """Parts of a run's drill network are still there. ``left`` maps each id to why."""
 

@@ -136,6 +136,7 @@ class Control:
                 server.id: {
                     **views.source_server(world, server),
                     "launchConfiguration": server.launch,
+                    "actions": list(server.actions.values()),
                     "busy": region.busy.get(server.id),
                 }
                 for server in region.servers.values()
@@ -195,6 +196,7 @@ def _job(job: Job) -> dict[str, Any]:
             "stages": [stage.event for stage in part.stages[: part.position]],
             "held_by": part.held_by,
             "instance": part.instance_id,
+            "landed": part.landed,
         }
         for part in job.participants.values()
     }

@@ -217,6 +217,8 @@ def _instance_appears(world: World, due: float, job: Job, participant: Participa
         fail(world, due, job, participant, event="INSTANCE_PENDING", error=str(refused))
         return None
     participant.instance_id = instance_id
+    instance = cloud.find(region.account, region.name, instance_id)
+    participant.landed = {"subnet_id": instance.subnet_id, "instance_type": instance.instance_type}
     server.instance_id = instance_id
     region.instances[instance_id] = RecoveryInstance(
         id=instance_id,

@@ -77,6 +77,8 @@ class Participant:
     """Id of the fault that holds it."""
     actions: dict[str, Any] | None = None
     """Its launchActionsStatus."""
+    landed: dict[str, str] | None = None
+    """Where and as what its instance was launched: ``subnet_id``, ``instance_type``."""
 
 
 @dataclass

@@ -1,10 +1,16 @@
 """What preflight looks at beyond the servers, against the simulator over HTTP."""
 
+from datetime import UTC, datetime
+
 import pytest
-from drs_provider.aws.hook import DrsHook
+from drs_provider.aws.launch_settings import LaunchSettingsHook
 from drs_provider.aws.permissions import permission_gaps
 from drs_provider.dag.looking import Occasion, look_deeper
+from drs_provider.dag.preflight import Survey
+from drs_provider.graph.request import RunRequest
 from drs_provider.graph.roster import RosterServer, Target
+from drs_provider.operators.settings_survey import survey_settings
+from drs_provider.plan.reading import read_folder
 from drs_provider.recovery.permissions import questions
 from drs_provider.recovery.quotas import Quotas
 from drs_simulator.pytest_plugin import start_drs_simulator
@@ -68,19 +74,22 @@ def hook_of(one_simulator, monkeypatch):
             monkeypatch.setenv("AWS_ACCESS_KEY_ID", given["AccessKeyId"])
             monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", given["SecretAccessKey"])
             monkeypatch.setenv("AWS_SESSION_TOKEN", given["SessionToken"])
-        return DrsHook(aws_conn_id=None, region_name="us-west-2")
+        return LaunchSettingsHook(aws_conn_id=None, region_name="us-west-2")
 
     return hook
 
 
 def look(hook, *names, mode="drill"):
     target = Target("aws_default", "us-west-2")
-    known = {one["sourceServerID"]: one for one in hook.source_servers()}
+    sources = hook.source_servers()
+    known = {one["sourceServerID"]: one for one in sources}
     servers = [
         RosterServer(name, known[name]["sourceProperties"]["identificationHints"]["hostname"], "g", True, target, True)
         for name in names
     ]
-    return look_deeper(hook, Occasion(WHERE, mode, {"web": servers}), quotas=Quotas(), jobs=(), instances=())
+    settings = survey_settings(hook, {name: {} for name in names}, whole=True, sources=sources, instances=())
+    occasion = Occasion(WHERE, mode, {"web": servers})
+    return look_deeper(hook, occasion, quotas=Quotas(), jobs=(), instances=(), settings=settings)
 
 
 def sid(number):
@@ -128,29 +137,66 @@ def test_the_servers_of_a_run_must_fit_into_their_subnet(hook_of):
     found = look(hook_of(), *map(sid, range(1, 14)))
 
     assert [one.what for one in found.findings] == ["it has 11 free addresses, and 13 servers of this run land there"]
-    assert set(found.placements) == set(map(sid, range(1, 14)))
-    assert found.placements[sid(1)]["availability_zone"].startswith("us-west-2")
     assert f"wave web in {WHERE}: 13 servers in 1 job, 1 round" in found.notes
 
 
 def test_a_server_without_a_subnet_is_found_before_drs_fails_without_a_reason(hook_of):
-    found = look(hook_of(), sid(99))
+    found = survey_settings(hook_of(), {sid(99): {}}, whole=True)
 
     assert [one.what for one in found.findings] == [
-        (
-            "its launch template names no subnet and there is no default VPC: DRS ends such a job after a second, "
-            "FAILED and without a reason"
-        )
+        "its launch template names no subnet and there is no default VPC: DRS would fail without a reason"
     ]
 
 
-def test_looking_takes_few_calls_however_many_servers_there_are(hook_of, one_simulator):
+def preflight_of(hook, folder, *, network="shared", launch="{}", mode="drill"):
+    (folder / "shop.yaml").write_text(
+        f"kind: ProtectionGroup\nname: web\nregion: us-west-2\nservers: [{', '.join(map(sid, range(1, 10)))}]\n"
+        f"launch: {launch}\n---\n"
+        f"kind: RecoveryPlan\nname: shop\ndrill: {{network: {network}}}\nwaves: [{{name: web, groups: [web]}}]\n"
+    )
+    runnable = read_folder(folder).plans["shop"]
+    request = RunRequest(mode, "latest", ("web",), (), replace_live_instances=False, reason="", continue_run=None)
+    run = ("drs.shop", "manual__1")
+    return Survey(runnable, (), request, now=datetime.now(UTC), run=run).take(lambda _: hook)
+
+
+def test_preflight_asks_nothing_twice_and_few_questions_however_many_servers_there_are(
+    hook_of, one_simulator, tmp_path
+):
     hook = hook_of()
     before = len(one_simulator.calls())
 
-    look(hook, *map(sid, range(1, 14)))
+    found = preflight_of(hook, tmp_path, network="isolated")
 
-    asked = [call["operation"] for call in one_simulator.calls()[before:]]
-    beside = [name for name in asked if name not in ("GetLaunchConfiguration", "ListLaunchActions")]
-    assert (asked.count("GetLaunchConfiguration"), asked.count("ListLaunchActions")) == (13, 13)
-    assert len(beside) <= 20
+    assert found.refusals == []
+    asked = one_simulator.calls()[before:]
+    questions = [f"{call['service']} {call['operation']} {call['request']}" for call in asked]
+    assert sorted(set(questions)) == sorted(questions)
+    operations = [call["operation"] for call in asked]
+    each = ("GetLaunchConfiguration", "ListLaunchActions", "DescribeRecoverySnapshots")
+    assert [operations.count(name) for name in each] == [9, 9, 9]
+    assert operations.count("DescribeLaunchTemplateVersions") == 1
+    assert len([name for name in operations if name not in each]) <= 14
+
+
+@pytest.mark.parametrize(
+    ("run", "refused"),
+    [
+        pytest.param({}, False, id="nothing is to be changed"),
+        pytest.param({"mode": "recovery", "network": "isolated"}, False, id="a recovery"),
+        pytest.param({"network": "isolated"}, True, id="a drill with a network of its own"),
+        pytest.param({"mode": "recovery", "launch": "{copy_tags: true}"}, True, id="the plan sets something"),
+    ],
+)
+def test_launch_settings_that_may_not_be_read_refuse_only_a_run_that_changes_them(
+    hook_of, one_simulator, tmp_path, run, refused
+):
+    one_simulator.fault({"service": "drs", "operation": "GetLaunchConfiguration", "do": "access_denied"})
+
+    found = preflight_of(hook_of(), tmp_path, **run)
+
+    where, why = "us-west-2 of connection aws_default", "GetLaunchConfiguration: AccessDeniedException"
+    said = found.refusals if refused else [note for note in found.notes if "launch settings" in note]
+    what = "the launch settings cannot be looked at" if refused else "not checked"
+    assert [where in one and what in one and why in one for one in said] == [True]
+    assert found.refusals == (said if refused else [])

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
 from drs_provider.aws.hook import Answer, in_batches
 from drs_provider.aws.network_facts import NetworkFactsHook
 from drs_provider.aws.refusals import translated
+from drs_provider.aws.sessions import NeighbourHook
 from drs_provider.errors import AwsError, QuotaExceeded
 from drs_provider.recovery.bubble import Blueprint, GroupCopy, SubnetCopy
 from drs_provider.recovery.identity import COPY_OF, MODE, PLAN, RUN
@@ -368,7 +368,7 @@ class DrillNetworkHook(NetworkFactsHook):
     def _once(self) -> Any:
         """Return an EC2 client that sends a request exactly once: a repeated CreateVpc makes a second VPC."""
         config = self.config.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
-        hook: AwsBaseHook = AwsBaseHook(
+        hook = NeighbourHook(
             aws_conn_id=self.aws_conn_id,
             region_name=self._region_name,
             verify=self._verify,

@@ -10,6 +10,7 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from botocore.config import Config
 
 from drs_provider.aws.refusals import translated
+from drs_provider.aws.sessions import SharedModels
 from drs_provider.aws.weather import PATIENCE_SECONDS, Patience
 from drs_provider.errors import AwsError
 from drs_provider.recovery.quotas import SERVICE_CODE, Quotas
@@ -29,7 +30,7 @@ Answer = Mapping[str, Any]
 """One resource as DRS describes it: botocore's parsed answer, read-only by agreement."""
 
 
-class DrsHook(AwsGenericHook["DrsClient"]):
+class DrsHook(SharedModels, AwsGenericHook["DrsClient"]):
     """Ask DRS of one account and Region; EC2, Service Quotas and STS of the same where DRS does not know.
 
     Every method raises the errors of ``drs_provider.errors`` and nothing of botocore's. Reads are paginated to the end

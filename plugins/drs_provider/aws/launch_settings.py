@@ -1,6 +1,6 @@
 """The door to launch settings: DRS launch configurations, EC2 launch templates, and what they refer to."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -49,24 +49,61 @@ class LaunchSettingsHook(DrsHook):
     def template_versions(self, wanted: Iterable[tuple[str, int | None]]) -> dict[tuple[str, int | None], Any]:
         """Return versions of launch templates by (template id, number); None as number: the default version.
 
-        The value is a :class:`TemplateVersion`, or None where there is no such template or version.
+        The value is a :class:`TemplateVersion`, or None where there is no such template or version. Where many
+        defaults are wanted, those of all the account's templates are read page by page; else one call a template.
         """
         keys = tuple(dict.fromkeys(wanted))
+        numbers: dict[str, list[int | None]] = {}
+        for template_id, number in keys:
+            numbers.setdefault(template_id, []).append(number)
+        plain = [template_id for template_id, asked in numbers.items() if asked == [None]]
+        found: dict[tuple[str, int | None], TemplateVersion | None] = {}
+        if len(plain) > SIDE_BY_SIDE:
+            found |= {(one.template_id, None): one for one in self._defaults_of_all(plain)}
         self._beside("ec2")
-        return dict(zip(keys, side_by_side(lambda key: self.template_version(*key), keys), strict=True))
+        left = [(template_id, asked) for template_id, asked in numbers.items() if (template_id, asked[0]) not in found]
+        for some in side_by_side(lambda one: self._versions_of(*one), left):
+            found |= some
+        return {key: found[key] for key in keys}
+
+    def _defaults_of_all(self, wanted: Sequence[str]) -> Iterator[TemplateVersion]:
+        """Read the defaults of all templates, for as few pages as are still quicker than to ask for each by name."""
+        left = set(wanted)
+        pages = self._beside("ec2").get_paginator("describe_launch_template_versions").paginate(Versions=["$Default"])
+        with translated("ec2:DescribeLaunchTemplateVersions"):
+            for count, page in enumerate(pages, start=1):
+                read = [_version(item) for item in page["LaunchTemplateVersions"]]
+                yield from (one for one in read if one.template_id in left)
+                left -= {one.template_id for one in read}
+                if not left or count >= len(wanted) // SIDE_BY_SIDE:
+                    return
 
     def template_version(self, template_id: str, number: int | None = None) -> TemplateVersion | None:
         """Return one version of a launch template, the default one unless a number is given; None: there is none."""
+        return self._versions_of(template_id, (number,))[template_id, number]
+
+    def _versions_of(
+        self, template_id: str, numbers: Sequence[int | None]
+    ) -> dict[tuple[str, int | None], TemplateVersion | None]:
+        """Return versions of one template: in one call, or, where EC2 refuses it for one that is gone, in one each."""
+        asked = ["$Default" if number is None else str(number) for number in numbers]
         try:
             with translated("ec2:DescribeLaunchTemplateVersions"):
                 answer = self._beside("ec2").describe_launch_template_versions(
-                    LaunchTemplateId=template_id, Versions=["$Default" if number is None else str(number)]
+                    LaunchTemplateId=template_id, Versions=asked
                 )
         except AwsError as error:
-            if error.code in _NO_TEMPLATE:
-                return None
-            raise
-        return next((_version(item) for item in answer["LaunchTemplateVersions"]), None)
+            if error.code not in _NO_TEMPLATE:
+                raise
+            if len(numbers) == 1:
+                return {(template_id, numbers[0]): None}
+            return {(template_id, number): self.template_version(template_id, number) for number in numbers}
+        items = answer["LaunchTemplateVersions"]
+        found: dict[int | None, TemplateVersion] = {int(item["VersionNumber"]): _version(item) for item in items}
+        default = [item for item in items if item.get("DefaultVersion") or len(numbers) == 1]
+        if None in numbers and default:
+            found[None] = _version(default[0])
+        return {(template_id, number): found.get(number) for number in numbers}
 
     def default_versions(self, template_ids: Sequence[str]) -> dict[str, int]:
         """Return the number of the default version of these launch templates.

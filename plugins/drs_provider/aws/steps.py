@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
 from drs_provider.aws.hook import in_batches
 from drs_provider.aws.refusals import translated
+from drs_provider.aws.sessions import NeighbourHook
 from drs_provider.errors import AwsError, NotFound, ServiceUnavailable
 
 NEVER_SENT = ("EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError")
@@ -141,9 +141,7 @@ class StepHook:
         if key not in self._clients:
             settings: dict[str, Any] = {"retries": _ONCE} if once else {}
             settings |= {"read_timeout": read_timeout, "tcp_keepalive": True} if read_timeout else {}
-            hook: AwsBaseHook = AwsBaseHook(
-                aws_conn_id=self.aws_conn_id, region_name=self.region_name, client_type=service
-            )
+            hook = NeighbourHook(aws_conn_id=self.aws_conn_id, region_name=self.region_name, client_type=service)
             config = hook.config.merge(Config(**settings))
             self._clients[key] = hook.get_client_type(region_name=hook.conn_region_name, config=config)
         return self._clients[key]

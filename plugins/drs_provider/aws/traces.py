@@ -19,6 +19,7 @@ _GONE: Final = frozenset({"deleting", "deleted"})
 
 _LOOKUPS: Final = {
     "volume": ("describe_volumes", "volume-id", "VolumeId"),
+    "snapshot": ("describe_snapshots", "snapshot-id", "SnapshotId"),
     "network-interface": ("describe_network_interfaces", "network-interface-id", "NetworkInterfaceId"),
     "vpc-endpoint": ("describe_vpc_endpoints", "vpc-endpoint-id", "VpcEndpointId"),
     "security-group": ("describe_security_groups", "group-id", "GroupId"),
@@ -26,6 +27,8 @@ _LOOKUPS: Final = {
     "vpc": ("describe_vpcs", "vpc-id", "VpcId"),
 }
 """How a kind of tagged resource is asked for: the call, its filter, where the id stands in the answer."""
+
+_INSTANCE: Final = "instance"
 
 _MOST_TAGGED: Final = 200
 """Resources that one CreateTags is asked to tag; EC2 takes a thousand."""
@@ -93,12 +96,17 @@ class TracesHook(LaunchSettingsHook):
                 Resources=list(ids), Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
             )
 
-    def marked(self) -> tuple[Resource, ...]:
-        """Return every EC2 resource of this account and Region that carries a run's tags."""
+    def marked(self, run: str | None = None) -> tuple[Resource, ...]:
+        """Return every EC2 resource of this account and Region that carries a run's tags.
+
+        :param run: key of the only run that is meant; its resources then come with the tag ``RUN`` alone
+        """
         found: dict[str, tuple[str, dict[str, str]]] = {}
+        filters: list[Any] = [{"Name": "key", "Values": [RUN] if run else list(MARKS)}]
+        filters += [{"Name": "value", "Values": [run]}] if run else []
         with translated("ec2:DescribeTags"):
             pages = self._beside("ec2").get_paginator("describe_tags")
-            for page in pages.paginate(Filters=[{"Name": "key", "Values": list(MARKS)}]):
+            for page in pages.paginate(Filters=filters):
                 for one in page["Tags"]:
                     _, tags = found.setdefault(one["ResourceId"], (one["ResourceType"], {}))
                     tags[one["Key"]] = one["Value"]
@@ -108,8 +116,12 @@ class TracesHook(LaunchSettingsHook):
             names = [name for name, (its_kind, _) in found.items() if its_kind == kind]
             items = self._filtered(operation, by, names) if names else []
             there |= {one[member] for one in items if str(one.get("State", "")).lower() not in _GONE}
+        instances = [name for name, (kind, _) in found.items() if kind == _INSTANCE]
+        there |= {name for name, state in self.instance_states(instances).items() if state != "terminated"}
         return tuple(
-            Resource(name, kind, tags) for name, (kind, tags) in found.items() if kind not in _LOOKUPS or name in there
+            Resource(name, kind, tags)
+            for name, (kind, tags) in found.items()
+            if name in there or kind not in (*_LOOKUPS, _INSTANCE)
         )
 
     def volumes_there(self, ids: Sequence[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider.dag.preflight import preflight_result
 from drs_provider.errors import NotIsolated, RunRefused
+from drs_provider.graph.lifetime import lifetime_of
 from drs_provider.graph.request import is_drill
 from drs_provider.graph.roster import Target, targets_of
 from drs_provider.operators.drill_network import (
@@ -25,7 +26,6 @@ PREPARE_TASK, REMOVE_TASK = "preflight.network", "finish.remove_network"
 SHARED = "shared"
 _ON_INSTANCES = ("ssm_command",)
 _IN_DRILLS = ("drill", "always")
-_SPARE_TIME = timedelta(hours=4)
 
 PROOF_LASTS = timedelta(minutes=15)
 """A wave that starts later than this after the last proof is proven anew before it launches."""
@@ -132,7 +132,7 @@ def prepare_tasks(runnable: RunnablePlan) -> list[PrepareNetwork]:
             target=target,
             network=plan.drill.network.vpc if isinstance(plan.drill.network, VpcNetwork) else plan.drill.network,
             endpoints=needs_endpoints(runnable),
-            lives_for=_lives_for(plan),
+            lives_for=lifetime_of(plan),
         )
         for number, target in enumerate(targets_of(list(runnable.groups.values())), start=1)
     ]
@@ -163,15 +163,6 @@ def needs_endpoints(runnable: RunnablePlan) -> bool:
     return any(step.kind in _ON_INSTANCES and step.when in _IN_DRILLS for step in steps) or any(
         one.actions for one in settings if one is not None
     )
-
-
-def _lives_for(plan: RecoveryPlan) -> timedelta:
-    """What a drill may take at most, and then some: its network must not expire under it."""
-    waits = [
-        wave.timeout + wave.delay_before + (wave.pause_before.timeout if wave.pause_before else timedelta())
-        for wave in plan.waves
-    ]
-    return sum(waits, plan.drill.keep_for + _SPARE_TIME)
 
 
 def _is_known(placement: Mapping[str, Any] | None) -> bool:

@@ -11,6 +11,7 @@ from drs_provider.dag.conducting import INSTANCES, LATER, LAUNCH, TRIES
 from drs_provider.dag.describing import duration
 from drs_provider.dag.drill_evidence import drill_facts
 from drs_provider.dag.launch_settings import APPLY
+from drs_provider.dag.look_over import CLEANED, LOOK_OVER
 from drs_provider.dag.network_evidence import networks_of
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.remembering import ERROR
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from drs_provider.reporting.evidence import RunEvidence
 
 _FAILED = ("failed", "upstream_failed")
+_CLEANING = ("finish.clean_up", "finish.remove_network", LOOK_OVER)
 
 
 def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
@@ -249,8 +251,8 @@ def _cleanup(left: Left, preflight: Mapping[str, Any] | None) -> dict[str, Any]:
         for part in wave["targets"]
         for server in part["servers"]
     }
-    tasks = sorted(task for task in left.states if task.startswith(("finish.clean_up", "finish.remove_network")))
-    results = [result for task in tasks if (result := left.of(task) or left.of(task, "cleaned"))]
+    tasks = sorted(task for task in left.states if task.startswith(_CLEANING))
+    results = [result for task in tasks if (result := left.of(task) or left.of(task, CLEANED))]
     results += [{"terminated": (), **result} for task in tasks if (result := left.of(task, REMOVED))]
     terminated = [
         {

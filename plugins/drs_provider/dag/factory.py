@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, TaskGroup, get_parsing_context
+from airflow.sdk import DAG, BaseOperator, TaskGroup, get_parsing_context
 from airflow.sdk.definitions.param import ParamsDict
 
 from drs_provider.dag.describing import documentation
@@ -20,13 +20,15 @@ from drs_provider.dag.plan_dag import PlanDag
 from drs_provider.dag.preflight import CheckPlan
 from drs_provider.dag.remembering import remember_failure
 from drs_provider.dag.steps import plan_steps
-from drs_provider.dag.sweeper import build_sweeper
 from drs_provider.dag.waves import wave_group
 from drs_provider.graph.approvals import policy_of
 from drs_provider.graph.naming import SWEEPER
 from drs_provider.plan.dependencies import wave_dependencies
 from drs_provider.plan.model import RecoveryPlan
 from drs_provider.plan.reading import RunnablePlan, read_folder, read_one
+
+if TYPE_CHECKING:
+    from airflow.sdk import CronTriggerTimetable
 
 PREFIX = "drs."
 RUNS_AT_ONCE = 4
@@ -50,7 +52,7 @@ def dags_of_folder(folder: Path, *, dag_file: Path) -> Iterator[DAG]:
     """
     only = get_parsing_context().dag_id
     if only == SWEEPER:
-        yield build_sweeper(folder, _START)
+        yield _sweeper(folder)
         return
     if only is not None:
         if only.startswith(PREFIX) and (runnable := read_one(folder, only.removeprefix(PREFIX))):
@@ -60,7 +62,13 @@ def dags_of_folder(folder: Path, *, dag_file: Path) -> Iterator[DAG]:
     report_problems(library.problems, dag_file)
     for _, runnable in sorted(library.plans.items()):
         yield build_dag(runnable, folder)
-    yield build_sweeper(folder, _START)
+    yield _sweeper(folder)
+
+
+def _sweeper(folder: Path) -> DAG:
+    from drs_provider.dag.sweeper import build_sweeper
+
+    return build_sweeper(folder, _START)
 
 
 def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
@@ -172,7 +180,9 @@ def _preflight_group(
     return last, ids, networks
 
 
-def _schedule(plan: RecoveryPlan) -> CronTriggerTimetable | None:
+def _schedule(plan: RecoveryPlan) -> "CronTriggerTimetable | None":
     if plan.drill is None or plan.drill.schedule is None:
         return None
+    from airflow.sdk import CronTriggerTimetable
+
     return CronTriggerTimetable(plan.drill.schedule, timezone=plan.drill.timezone or "UTC")

@@ -12,6 +12,7 @@ from drs_provider.dag.conducting import LAUNCH
 from drs_provider.dag.drill_network import remove_tasks
 from drs_provider.dag.evidence import collect
 from drs_provider.dag.launch_settings import RESTORE, RestoreSettings
+from drs_provider.dag.look_over import look_over_tasks
 from drs_provider.dag.marking import jobs_of_run
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.yielding import look_for_recovery
@@ -152,6 +153,8 @@ def finish_group(
                 restores.append(restore)
         for network in networks:
             (restores or cleanups) >> network >> report
+        for look in look_over_tasks(runnable):
+            (networks or [*cleanups, *restores]) >> look >> report
     # A plan of steps alone has nothing to clean up: its report waits for the waves then.
     return [*kept, *cleanups] or [report], verdict
 

@@ -1,7 +1,6 @@
 """The tasks that bring launch settings to what a run wants, and put back what a drill has changed."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.definitions.context import Context
@@ -10,7 +9,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 from drs_provider.dag.agreeing import ensure_people_agreed
 from drs_provider.dag.drill_network import network_of
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK, preflight_result
-from drs_provider.errors import PlanChanged, RunRefused
+from drs_provider.dag.yielding import ensure_not_taken_back
+from drs_provider.errors import AccessDenied, PlanChanged, RunRefused
 from drs_provider.graph.approvals import Policy
 from drs_provider.graph.request import is_drill
 from drs_provider.graph.roster import Target
@@ -19,12 +19,14 @@ from drs_provider.recovery.drill_network import in_drill_network, part_of
 
 if TYPE_CHECKING:
     from drs_provider.aws.launch_settings import LaunchSettingsHook
+    from drs_provider.operators.settings_survey import Standing, Survey
 
 APPLY, RESTORE = "launch_settings", "restore_settings"
 """Names of the tasks: the first one stands in a wave, the other in finish."""
 
 IN_FORCE = "in_force"
-"""XCom key of what was applied: by server id its launch template and the version that is the default now."""
+"""XCom key of what was applied: by server id its launch template, the version that is the default now, and whether a
+drill's memory stands at the server."""
 
 
 def in_this_run(
@@ -98,16 +100,34 @@ class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
         wanted = {server_id: one.get("settings") or {} for server_id, one in servers.items()}
         self.settings = in_this_run(context, wanted, servers, mode=preflight["mode"], network=self.network)
 
-    def go_on(self, context: Context, *, waiting_since: datetime | None) -> dict[str, list[dict[str, Any]]]:
-        """Apply, then leave what is in force: the wave's start holds it against EC2 right before it launches."""
-        from drs_provider.operators.settings_survey import survey
-
-        applied = super().go_on(context, waiting_since=waiting_since)
-        wanted: Any = self.settings
-        found = survey(self.hook, wanted, keep_drill=self.is_temporary is True, whole=True)
-        in_force = {one.server_id: [one.base.template_id, one.base.number] for one in found.standings if one.base}
+    def leave(self, context: Context, found: "Survey") -> None:
+        """Leave what is in force now: the wave's start holds it against EC2 right before it launches."""
+        try:
+            in_force = self._in_force(found)
+        except AccessDenied as refusal:
+            if self.is_temporary:
+                raise
+            self.log.warning("What is in force is not looked at again before the launch: %s", refusal)
+            return
         context["ti"].xcom_push(key=IN_FORCE, value=in_force)
-        return applied
+
+    def _in_force(self, found: "Survey") -> dict[str, list[Any]]:
+        read = {one.server_id: one.candidate.configuration for one in found.standings}
+        unread = [one.server_id for one in found.standings if one.candidate.source and not read[one.server_id]]
+        configurations = {**read, **self.hook.launch_configurations(unread)}
+        templates = {one: name for one, its in configurations.items() if (name := its.get("ec2LaunchTemplateID"))}
+        versions = self.hook.template_versions((name, None) for name in templates.values())
+        remembered = {one.server_id for one in found.standings if self.is_temporary is True and _remembers(one)}
+        return {
+            one: [version.template_id, version.number, one in remembered]
+            for one, name in templates.items()
+            if (version := versions[name, None])
+        }
+
+
+def _remembers(standing: "Standing") -> bool:
+    """Tell whether a drill has left its memory at a server once its settings are as this drill wants them."""
+    return bool(standing.before or standing.changes)
 
 
 def ensure_in_force(
@@ -134,11 +154,12 @@ def ensure_in_force(
             "left no record (a task that is marked as successful applies nothing). Clear it with everything downstream"
         )
     here = {one: applied[one] for one in servers if one in applied}
-    now = hook.default_versions([str(template) for template, _ in here.values()])
-    changed = [one for one, (template, version) in here.items() if now.get(template) != version]
+    now = hook.default_versions([str(template) for template, *_ in here.values()])
+    changed = [one for one, (template, version, *_) in here.items() if now.get(template) != version]
     if not changed:
         return
     if is_drill(mode):
+        ensure_not_taken_back(context, hook, [one for one in changed if here[one][2]])
         raise RunRefused(
             f"the launch templates of {len(changed)} servers were changed after the drill's settings were applied, so "
             f"it could land in production: {', '.join(changed)}. Nothing of this job was started; clear {task_id} with "

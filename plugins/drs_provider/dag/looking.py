@@ -9,6 +9,8 @@ from drs_provider.graph.roster import RosterServer
 
 if TYPE_CHECKING:
     from drs_provider.aws.hook import DrsHook
+    from drs_provider.aws.launch_settings import LaunchSettingsHook
+    from drs_provider.operators.settings_survey import Survey
     from drs_provider.recovery.quotas import Quotas
     from drs_provider.recovery.readiness import Finding
 
@@ -17,15 +19,13 @@ if TYPE_CHECKING:
 class Occasion:
     """The run, as far as one account and Region are concerned.
 
-    ``waves``: the servers that are launched there, by wave. ``settings``: what the plan sets, by server id; servers in
-    ``checked`` had their settings validated already.
+    ``waves``: the servers that are launched there, by wave. ``settings``: what the plan sets, by server id.
     """
 
     where: str
     mode: str
     waves: Mapping[str, Sequence[RosterServer]]
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    checked: frozenset[str] = frozenset()
 
     @property
     def servers(self) -> Mapping[str, str]:
@@ -35,37 +35,37 @@ class Occasion:
 
 @dataclass(frozen=True)
 class Depth:
-    """What speaks against the run, what is worth a line, and where each server would land (by id)."""
+    """What speaks against the run, and what is worth a line."""
 
     findings: "tuple[Finding, ...]" = ()
     notes: tuple[str, ...] = ()
-    placements: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def look_deeper(
-    hook: "DrsHook",
+    hook: "LaunchSettingsHook",
     occasion: Occasion,
     *,
     quotas: "Quotas",
     jobs: Sequence[Mapping[str, Any]],
     instances: Sequence[Mapping[str, Any]],
+    settings: "Survey | None",
 ) -> Depth:
     """Ask one account and Region; what it may not be asked is a note, never a reason.
 
     :param jobs: DescribeJobs' items of the last day
     :param instances: DescribeRecoveryInstances' items of the run's servers
+    :param settings: what was read of all these servers' launch settings; None: they could not be looked at
     """
     from drs_provider.recovery.quota_need import quota_notes
 
     permissions = _permissions(hook, occasion)
-    places = _places(hook, occasion, instances)
+    places = _places(hook, occasion, instances, settings) if settings else Depth()
     actions = _launch_actions(hook, occasion)
     counted = {wave: sum(one.known for one in servers) for wave, servers in occasion.waves.items()}
     counts = quota_notes(occasion.where, counted, quotas, jobs)
     return Depth(
         (*permissions.findings, *places.findings, *actions.findings),
         (*counts, *permissions.notes, *places.notes, *actions.notes),
-        places.placements,
     )
 
 
@@ -87,24 +87,20 @@ def _permissions(hook: "DrsHook", occasion: Occasion) -> Depth:
     )
 
 
-def _places(hook: "DrsHook", occasion: Occasion, instances: Sequence[Mapping[str, Any]]) -> Depth:
-    from dataclasses import replace
-
-    from drs_provider.aws.placement import placements, settings_hook
+def _places(
+    hook: "LaunchSettingsHook", occasion: Occasion, instances: Sequence[Mapping[str, Any]], settings: "Survey"
+) -> Depth:
+    """Look whether all servers of the run have room; where each one lands was read with its settings."""
+    from drs_provider.aws.placement import freed_subnets
     from drs_provider.errors import AwsError
-    from drs_provider.recovery.placement_checks import placement_findings, placement_lookups
+    from drs_provider.recovery.placement_checks import placed, placement_findings
 
-    reader = settings_hook(hook)
     try:
-        found = placements(reader, occasion.servers, settings=occasion.settings, instances=instances)
-        placed = [replace(one, is_checked=name in occasion.checked) for name, one in found.items()]
-        around = reader.surroundings(placement_lookups(placed))
+        frees = freed_subnets(hook, occasion.servers, instances)
     except AwsError as refusal:
-        return Depth(notes=(f"places to land in {occasion.where}: not checked: {refusal}",))
-    return Depth(
-        placement_findings(placed, around, mode=occasion.mode),
-        placements={one.server_id: one.as_json(around) for one in placed},
-    )
+        return Depth(notes=(f"room for the servers in {occasion.where}: not checked: {refusal}",))
+    places = placed([one.candidate for one in settings.standings], frees)
+    return Depth(placement_findings(places, settings.around, mode=occasion.mode))
 
 
 def _launch_actions(hook: "DrsHook", occasion: Occasion) -> Depth:

@@ -29,6 +29,7 @@ from drs_provider.recovery.times import words
 if TYPE_CHECKING:
     from drs_provider.aws.hook import DrsHook
     from drs_provider.aws.launch_settings import LaunchSettingsHook
+    from drs_provider.operators.settings_survey import Survey as SettingsSurvey
     from drs_provider.recovery.costs import Estimate, Machine
     from drs_provider.recovery.readiness import Finding
     from drs_provider.recovery.rivals import Rival
@@ -228,8 +229,10 @@ class Survey:
                 as_of=self.request.as_of,
             )
             self.seen[target, server.server_id] = described.get(server.server_id), newest.get(server.server_id)
-        self._check_settings(target, {server.server_id: server.settings for server in here if server.known}, hook)
-        deeper = look_deeper(hook, self._occasion(target), quotas=quotas, jobs=jobs, instances=instances)
+        settings = self._check_settings(target, hook, found, instances)
+        deeper = look_deeper(
+            hook, self._occasion(target), quotas=quotas, jobs=jobs, instances=instances, settings=settings
+        )
         self.findings += deeper.findings
         self.notes += deeper.notes
 
@@ -240,32 +243,39 @@ class Survey:
             if (here := [server for server in servers if server.target == target])
         }
         settings = {one.server_id: one.settings for servers in waves.values() for one in servers}
-        checked = frozenset(server for where, server in self.placements if where == target)
-        return Occasion(str(target), self.request.mode, waves, settings, checked)
+        return Occasion(str(target), self.request.mode, waves, settings)
 
     def _check_settings(
-        self, target: Target, settings: Mapping[str, Mapping[str, Any]], hook: "LaunchSettingsHook"
-    ) -> None:
+        self,
+        target: Target,
+        hook: "LaunchSettingsHook",
+        sources: Sequence[Mapping[str, Any]],
+        instances: Sequence[Mapping[str, Any]],
+    ) -> "SettingsSurvey | None":
         """Hold every value that a launch will use against EC2 and IAM, and note where each server will land.
 
         What the plan itself sets refuses both modes. What is wrong in DRS already refuses a drill and warns in a
         recovery: its launch may fail, and the others' must not wait for that.
         """
         from drs_provider.operators.settings_applying import ensure_sound
-        from drs_provider.operators.settings_survey import survey
+        from drs_provider.operators.settings_survey import survey_settings
         from drs_provider.recovery.settings import normal
         from drs_provider.recovery.settings_placement import placement
 
+        here = [server for server in self.roster.servers if server.target == target and server.known]
+        settings = {server.server_id: server.settings for server in here}
         try:
             ensure_sound(settings)
+            found = survey_settings(hook, settings, whole=True, sources=sources, instances=instances)
         except RunRefused as refusal:
             self.problems.append(f"{target}: {refusal}")
-            return
-        try:
-            found = survey(hook, settings, whole=True)
+            return None
         except AccessDenied as refusal:
-            self.problems.append(f"{target}: the launch settings cannot be looked at: {refusal}")
-            return
+            if any(settings.values()) or (self.request.mode == DRILL and self.runnable.plan.drill.network != "shared"):
+                self.problems.append(f"{target}: the launch settings cannot be looked at: {refusal}")
+            else:  # nothing of them is to be changed in this run
+                self.notes.append(f"launch settings and places in {target}: not checked: {refusal}")
+            return None
         for finding in found.findings:
             hard = self.request.mode == DRILL or normal(settings[finding.server_id])
             self.findings.append(finding if hard else replace(finding, severity="warning"))
@@ -273,6 +283,7 @@ class Survey:
             if one.candidate.source is not None:
                 self.fingerprints[one.server_id], self.machines[one.server_id] = fingerprint(one), machine(one)
             self.placements[target, one.server_id] = placement(one.candidate, found.around)
+        return found
 
     def _wrongly_continued(self) -> Iterable[str]:
         from drs_provider.recovery.takeover import mode_of

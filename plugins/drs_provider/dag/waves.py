@@ -277,7 +277,6 @@ def wave_group(
                 trigger_rule=TriggerRule.ALL_DONE,
                 priority_weight=1,
                 weight_rule="absolute",
-                retries=0,
             )
     for above, below in itertools.pairwise([*first, *steps[:1]]):
         above >> below

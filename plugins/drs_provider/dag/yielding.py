@@ -1,6 +1,6 @@
 """A drill gives way: before each of its launches, and at its end, it looks for a recovery of the same servers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,22 @@ def look_for_recovery(context: Context, preflight: Mapping[str, Any], hook: "Drs
     if words:
         context["ti"].xcom_push(key=SUPERSEDED, value=words)
     return words
+
+
+def ensure_not_taken_back(context: Context, hook: "DrsHook", servers: Sequence[str]) -> None:
+    """Refuse to launch more of a drill whose launch settings are not its own any more.
+
+    A recovery puts them back before it launches, so its job may not be there yet when the drill looks for one.
+
+    :param servers: ids of servers whose launch template is not any more what the drill made it
+    """
+    from drs_provider.recovery.rivals import taken_back
+
+    run = context["dag_run"]
+    words = servers and taken_back(hook.source_servers(servers), own_run=run_key(run.dag_id, run.run_id))
+    if words:
+        context["ti"].xcom_push(key=SUPERSEDED, value=words)
+        raise RunRefused(f"{words}: nothing more of this drill is launched, and what it has launched is cleaned up")
 
 
 def servers_of_drill(preflight: Mapping[str, Any]) -> dict[str, str]:

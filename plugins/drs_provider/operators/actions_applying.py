@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from drs_provider.errors import DrsProviderError
 from drs_provider.recovery.launch_actions import TAG, Calls, calls, read_tag, stored_parameters, written
 from drs_provider.recovery.settings_candidates import SettingsFinding
+from drs_provider.recovery.settings_memory import EXPIRES, RUN
 
 if TYPE_CHECKING:
     from drs_provider.aws.launch_settings import LaunchSettingsHook
@@ -94,19 +95,24 @@ def check_actions(
     return tuple(findings)
 
 
-def apply_actions(hook: "LaunchSettingsHook", standing: ActionStanding) -> None:
-    """Make the changes of one server; killed anywhere, the next try looks at what is there and goes on."""
+def apply_actions(hook: "LaunchSettingsHook", standing: ActionStanding, marks: Mapping[str, str] | None = None) -> None:
+    """Make the changes of one server; killed anywhere, the next try looks at what is there and goes on.
+
+    Comes after the server's other settings: what says whose they are is taken off with the last tag.
+
+    :param marks: in a drill, which one that is, and when it is over at the latest
+    """
     from drs_provider.aws.launch_actions import delete_launch_action, put_launch_action
 
     needed = standing.calls
     if needed.remember is not None:
-        hook.tag(standing.arn, TAG, written(needed.remember))
+        hook.tag(standing.arn, TAG, written(needed.remember), **(marks or {}))
     for action_id in needed.delete:
         delete_launch_action(hook, standing.server_id, action_id)
     for action in needed.put:
         put_launch_action(hook, standing.server_id, action)
     if needed.forget:
-        hook.untag(standing.arn, TAG)
+        hook.untag(standing.arn, TAG, *(() if marks else (RUN, EXPIRES)))
 
 
 def in_all_actions(

@@ -20,7 +20,7 @@ from drs_provider.operators.settings_applying import (
     put_back,
     refusal_text,
 )
-from drs_provider.operators.settings_survey import Standing, survey
+from drs_provider.operators.settings_survey import Standing, Survey, survey
 from drs_provider.recovery.jobs import holders
 from drs_provider.recovery.times import instant, words
 from drs_provider.triggers.jobs import DrsJobEvent, DrsJobTrigger
@@ -184,11 +184,15 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
         marks = self._marks(context) if is_temporary else {}
         if is_temporary:
             # Also where a dead drill's settings are just right: they are this drill's now, and its expiry holds.
-            self._claim([one for one in found.standings if one.before], marks)
+            self._claim(found.standings, marks)
         self.settle(in_all(Applying(self.hook, is_temporary, marks).apply, different), waiting_since)
-        self.settle(in_all_actions(partial(apply_actions, self.hook), found.actions), waiting_since)
+        self.settle(in_all_actions(partial(apply_actions, self.hook, marks=marks), found.actions), waiting_since)
         self.log.info("%d of %d servers differed; all are as wanted now", len(held), len(settings))
+        self.leave(context, found)
         return {server: drift.get(server, []) for server in settings}
+
+    def leave(self, context: Context, found: Survey) -> None:
+        """Leave more for later tasks, once all is as wanted; ``found`` is what there was before."""
 
     def _marks(self, context: Context) -> dict[str, str]:
         """Return the tags that say whose temporary settings these are, and until when."""
@@ -200,11 +204,13 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
         return {RUN: run_key(ti.dag_id, ti.run_id), EXPIRES: written(self._now() + self.lifetime)}
 
     def _claim(self, standings: Sequence[Standing], marks: Mapping[str, str]) -> None:
+        from drs_provider.recovery.launch_actions import TAG as ACTIONS
         from drs_provider.recovery.settings_memory import TAG
 
         for one in standings:
-            if one.before is not None:
-                self.hook.tag(one.arn, TAG, one.before.written(), **marks)
+            tags = (one.candidate.source or {}).get("tags") or {}
+            if known := [name for name in (TAG, ACTIONS) if name in tags]:
+                self.hook.tag(one.arn, known[0], tags[known[0]], **marks)
 
     def _remember(
         self, context: Context, different: Sequence[Standing], actions: Sequence[ActionStanding]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from drs_provider.errors import AwsError, DrsProviderError, RunRefused
 from drs_provider.operators.settings_survey import Standing, survey
+from drs_provider.recovery.launch_actions import TAG as ACTIONS
 from drs_provider.recovery.settings import (
     CONFIGURATION_FIELDS,
     Change,
@@ -60,7 +61,9 @@ def put_back(hook: "LaunchSettingsHook", standing: Standing) -> None:
     if standing.default_goes_back and standing.base:
         hook.make_default(standing.base.template_id, standing.base.number)
     _forget_versions(hook, standing)
-    hook.untag(standing.arn, TAG, RUN, EXPIRES)
+    # Launch actions are put back after this, and take the marks with them.
+    marks = () if ACTIONS in ((standing.candidate.source or {}).get("tags") or {}) else (RUN, EXPIRES)
+    hook.untag(standing.arn, TAG, *marks)
     log.info("%s: put back to before its drill (%s)", standing.candidate.hostname, before.written() or "nothing")
 
 

@@ -64,43 +64,54 @@ class Survey:
 
 
 def survey(
+    hook: "LaunchSettingsHook", settings: Mapping[str, Mapping[str, Any]], *, keep_drill: bool = False
+) -> Survey:
+    """Read and check settings and launch actions; change nothing.
+
+    :param settings: effective settings by server id; a server without any is looked at only for what a drill left
+    :param keep_drill: build on what a drill left (another drill does) rather than to put it back first
+    """
+    found = survey_settings(hook, settings, keep_drill=keep_drill)
+    sources = {one.server_id: one.candidate.source for one in found.standings if one.candidate.source is not None}
+    return replace(found, actions=survey_actions(hook, settings, sources, is_temporary=keep_drill))
+
+
+def survey_settings(
     hook: "LaunchSettingsHook",
     settings: Mapping[str, Mapping[str, Any]],
     *,
     keep_drill: bool = False,
     whole: bool = False,
+    sources: Sequence[Mapping[str, Any]] | None = None,
+    instances: Sequence[Mapping[str, Any]] | None = None,
 ) -> Survey:
-    """Read and check; change nothing.
+    """Read and check settings, as :func:`survey` does; what differs in launch actions is not asked.
 
-    :param settings: effective settings by server id; a server without any is looked at only for what a drill left
-    :param keep_drill: build on what a drill left (another drill does) rather than to put it back first
-    :param whole: read and check servers without any settings too
+    :param whole: read and check servers without any settings too, and look around for what their templates say
+    :param sources: items of DescribeSourceServers where they were read already; those of other servers are passed over
+    :param instances: items of DescribeRecoveryInstances of all these servers, where they were read already
     """
-    sources = {str(one["sourceServerID"]): one for one in hook.source_servers(tuple(settings))}
-    before = {server: read_tag(source.get("tags")) for server, source in sources.items()}
-    read = [one for one in settings if one in sources and (whole or normal(settings[one]) or before[one])]
+    described = hook.source_servers(tuple(settings)) if sources is None else sources
+    known = {name: one for one in described if (name := str(one["sourceServerID"])) in settings}
+    before = {server: read_tag(source.get("tags")) for server, source in known.items()}
+    read = [one for one in settings if one in known and (whole or normal(settings[one]) or before[one])]
     configurations = hook.launch_configurations(read)
     templates = {one: str(configurations[one].get("ec2LaunchTemplateID") or "") for one in read}
     versions = hook.template_versions(_versions_to_read(templates, before))
     standings = []
     for server, wanted in settings.items():
-        candidate = Candidate(server, wanted, sources.get(server))
+        candidate = Candidate(server, wanted, known.get(server))
         if server in configurations:
             candidate = replace(candidate, configuration=configurations[server])
             found = {number: versions.get((templates[server], number)) for number in _numbers(before[server])}
             standings.append(_standing(candidate, found, before[server], keep_drill=keep_drill))
         else:
             standings.append(Standing(candidate))
-    standings = _with_instances(hook, standings)
+    standings = _with_instances(hook, standings, instances)
     candidates = [one.candidate for one in standings]
     checked = [one for one in candidates if whole or one.source is None or normal(one.wanted)]
-    around = hook.surroundings(lookups(checked))
-    return Survey(
-        tuple(standings),
-        (*validate(checked, around), *check_actions(hook, settings, sources)),
-        around,
-        survey_actions(hook, settings, sources, is_temporary=keep_drill),
-    )
+    around = hook.surroundings(lookups(checked, whole=whole))
+    return Survey(tuple(standings), (*validate(checked, around), *check_actions(hook, settings, known)), around)
 
 
 def _versions_to_read(
@@ -176,11 +187,15 @@ def _template_changes(now: Mapping[str, Any], then: Mapping[str, Any]) -> tuple[
     return tuple(Change(field, live[field], old[field]) for field in live if live[field] != old[field])
 
 
-def _with_instances(hook: "LaunchSettingsHook", standings: Sequence[Standing]) -> list[Standing]:
+def _with_instances(
+    hook: "LaunchSettingsHook", standings: Sequence[Standing], instances: Sequence[Mapping[str, Any]] | None
+) -> list[Standing]:
     """Add the servers' own recovery instances where an address is at stake: a launch frees theirs."""
     owners = [one.server_id for one in standings if one.candidate.template and one.candidate.result["private_ip"]]
     own: dict[str, set[str]] = {server: set() for server in owners}
-    for instance in hook.recovery_instances(source_server_ids=owners) if owners else ():
+    if instances is None:
+        instances = hook.recovery_instances(source_server_ids=owners) if owners else ()
+    for instance in instances:
         own.setdefault(instance["sourceServerID"], set()).add(str(instance.get("ec2InstanceID")))
     return [
         replace(one, candidate=replace(one.candidate, instances=frozenset(own.get(one.server_id, ()))))

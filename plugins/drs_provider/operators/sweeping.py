@@ -130,6 +130,7 @@ def drill_tags(run: str) -> dict[str, str]:
 
 
 def _put_back(hook: "TaggedNetworksHook", decision: Decision, swept: Swept) -> None:
+    from drs_provider.operators.actions_applying import apply_actions, in_all_actions
     from drs_provider.operators.settings_applying import in_all, put_back
     from drs_provider.operators.settings_survey import survey
 
@@ -137,8 +138,10 @@ def _put_back(hook: "TaggedNetworksHook", decision: Decision, swept: Swept) -> N
     if not chosen:
         return
     try:
-        changed = [one for one in survey(hook, {server: {} for server in chosen}).standings if one.before]
-        errors = in_all(lambda one: put_back(hook, one), changed)
+        found = survey(hook, {server: {} for server in chosen})
+        errors = in_all(lambda one: put_back(hook, one), [one for one in found.standings if one.before])
+        rest = [one for one in found.actions if one.server_id not in errors]
+        errors |= in_all_actions(lambda one: apply_actions(hook, one), rest)
     except DrsProviderError as error:
         errors = dict.fromkeys(chosen, error)
     for server, action in chosen.items():
@@ -165,7 +168,10 @@ def _remove(hook: "TaggedNetworksHook", decision: Decision, swept: Swept) -> Non
     for run in runs:
         gone, why = hook.remove(run)
         swept.done += [f"remove {name}" for name in gone]
-        swept.left |= why
+        if any(name.startswith("vpce-") for name in why):  # EC2 deletes endpoints, which takes minutes
+            swept.waiting |= why
+        else:
+            swept.left |= why
     for action in decision.actions:
         if action.kind == "forget_version":
             template, _, number = action.id.partition(":")

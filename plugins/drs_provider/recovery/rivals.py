@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from drs_provider.recovery.jobs import ENDED_STATUS
 from drs_provider.recovery.lifetime import DRILL, Mark, read_mark
-from drs_provider.recovery.readiness import is_live
+from drs_provider.recovery.readiness import hostname_of, is_live
+from drs_provider.recovery.settings_memory import RUN as SETTINGS_RUN
 from drs_provider.recovery.times import instant
 
 CLOCKS_DIFFER: Final = timedelta(minutes=2)
@@ -113,6 +114,27 @@ def taken_over(
             who = f"run {mark}, job {job['jobID']}" if mark else f"job {job['jobID']}, not started from here"
             return f"a recovery of {some(taken)} began while the drill went on ({who}), and a recovery wins"
     return None
+
+
+def taken_back(sources: Iterable[Mapping[str, Any]], *, own_run: str) -> str | None:
+    """Say of which servers somebody has put the launch settings back while their drill went on; None: of none.
+
+    Nobody does so but a recovery before it launches, a person, and the sweeper once the drill has expired.
+
+    :param sources: items of DescribeSourceServers, of servers whose settings the drill had changed
+    :param own_run: key of the drill
+    """
+    taken = [
+        hostname_of(source, str(source["sourceServerID"]))
+        for source in sources
+        if (source.get("tags") or {}).get(SETTINGS_RUN) != own_run
+    ]
+    if not taken:
+        return None
+    return (
+        f"the launch settings of {some(taken)} were put back while the drill went on, as a recovery does before it "
+        "launches"
+    )
 
 
 def is_recovery(job: Mapping[str, Any]) -> bool:

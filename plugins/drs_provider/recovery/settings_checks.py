@@ -13,9 +13,13 @@ _RESERVED_FIRST = 4
 """Of every subnet AWS keeps the first four addresses and the last one."""
 
 
-def lookups(candidates: Sequence[Candidate]) -> Lookups:
-    """Return what has to be known of the surroundings of these servers."""
+def lookups(candidates: Sequence[Candidate], *, whole: bool = False) -> Lookups:
+    """Return what has to be known of the surroundings of these servers.
+
+    :param whole: also of the instance types that only their launch templates name; see ``placement_checks``
+    """
     results = [one.result for one in candidates if _can_be_checked(one)]
+    own = {kind for one in candidates if whole and _can_be_checked(one) and (kind := own_type(one))}
     wanted = [normal(one.wanted) for one in candidates if _can_be_checked(one)]
 
     def every(key: str, settings: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -29,11 +33,19 @@ def lookups(candidates: Sequence[Candidate]) -> Lookups:
     return Lookups(
         subnet_ids=tuple(sorted({*every("subnet_id", results), *or_else("subnet_ids")})),
         group_ids=tuple(sorted({group for one in results for group in one["security_group_ids"] or ()})),
-        instance_types=tuple(sorted({*every("instance_type", wanted), *or_else("instance_types")})),
+        instance_types=tuple(sorted({*every("instance_type", wanted), *or_else("instance_types"), *own})),
         profiles=every("instance_profile", wanted),
         addresses=every("private_ip", results),
         default_vpc=any(not one["subnet_id"] for one in results),
     )
+
+
+def own_type(one: Candidate) -> str | None:
+    """Return the instance type that counts and that its launch template alone names; None: there is no such type."""
+    if "instance_type" in normal(one.wanted) or one.result["right_sizing"] in OVERRIDING_RIGHT_SIZING:
+        return None
+    kind: str | None = one.result["instance_type"]
+    return kind
 
 
 def validate(candidates: Sequence[Candidate], around: Surroundings) -> tuple[SettingsFinding, ...]:

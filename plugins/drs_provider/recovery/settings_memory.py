@@ -27,11 +27,6 @@ class BeforeDrill:
     version: tuple[int, int] | None = None
     values: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to be put back."""
-        return self.version is None and not self.values
-
     def with_changes(self, changes: tuple[Change, ...], version: tuple[int, int] | None) -> "BeforeDrill":
         """Add what is about to be changed; what is remembered already was there first, and stays what it was."""
         values = dict(self.values)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from drs_provider.recovery.jobs import ENDED_STATUS
+from drs_provider.recovery.launch_actions import TAG as ACTIONS
 from drs_provider.recovery.lifetime import Mark, read_expiry, read_mark
 from drs_provider.recovery.readiness import hostname_of, is_live
 from drs_provider.recovery.rivals import is_recovery
@@ -123,6 +124,43 @@ def leftovers(facts: Facts, now: datetime) -> Decision:
     return Decision(tuple(actions), kept, waiting, doubtful)
 
 
+def remains(facts: Facts, run: str) -> dict[str, str]:
+    """Return everything that is still there of one run's drill, by id with what it is; the last look of a drill.
+
+    :param facts: what was found of the run: ``jobs`` and ``resources`` that carry its tags, its ``servers`` with their
+        ``instances`` and the ``versions`` of their launch templates
+    """
+    jobs = {str(job["jobID"]): job for job in facts.jobs}
+    found = {name: f"a {job['type']} job that still runs" for name, job in jobs.items() if _goes_on(job)}
+    found |= {
+        str(one["recoveryInstanceID"]): f"an instance that {one.get('jobID')} launched"
+        for one in facts.instances
+        if is_live(one) and one.get("isDrill") is True and one.get("jobID") in jobs
+    }
+    for one in facts.resources:
+        found.setdefault(one.id, f"{_article(one.kind)} {one.kind} with the run's tags")
+    held = set()
+    for server in facts.servers:
+        mark = _settings_mark(server)
+        if mark is not None:
+            held.add(server["sourceServerID"])
+        if mark is not None and mark.run == run:
+            name = str(server["sourceServerID"])
+            found[name] = f"the launch settings of {hostname_of(server, name)} are still the drill's"
+    for version in facts.versions:
+        if version.server_id not in held:
+            found[f"{version.template_id}:{version.number}"] = "a drill's version of a launch template"
+    return found
+
+
+def _goes_on(job: Mapping[str, Any]) -> bool:
+    return job.get("status") != ENDED_STATUS
+
+
+def _article(word: str) -> str:
+    return "an" if word[:1] in "aeiou" else "a"
+
+
 def _runs(facts: Facts) -> dict[str, list[Mark]]:
     """Every mark of every drill, by run: of jobs, instances, EC2 resources and settings."""
     found: dict[str, list[Mark]] = defaultdict(list)
@@ -187,7 +225,7 @@ def _settings(facts: Facts, over: Mapping[str, str]) -> tuple[list[Action], dict
     doubtful: dict[str, str] = {}
     waiting: dict[str, str] = {}
     for server in facts.servers:
-        if TAG not in (server.get("tags") or {}):
+        if not _is_changed(server):
             continue
         name = str(server["sourceServerID"])
         mark = _settings_mark(server)
@@ -213,15 +251,21 @@ def _held(facts: Facts) -> dict[str, str]:
     }
 
 
+def _is_changed(server: Mapping[str, Any]) -> bool:
+    """Tell whether a drill has left a tag that says what it changed in a server's launch settings or actions."""
+    tags = server.get("tags") or {}
+    return TAG in tags or ACTIONS in tags
+
+
 def _settings_mark(server: Mapping[str, Any]) -> Mark | None:
     tags = server.get("tags") or {}
-    if TAG not in tags or not tags.get(SETTINGS_RUN):
+    if not _is_changed(server) or not tags.get(SETTINGS_RUN):
         return None
     return Mark(tags[SETTINGS_RUN], "drill", read_expiry(tags.get(SETTINGS_EXPIRES)))
 
 
 def _why_forget(version: Version, facts: Facts, now: datetime) -> str | None:
     server = next((one for one in facts.servers if one["sourceServerID"] == version.server_id), None)
-    if server is None or TAG in (server.get("tags") or {}) or now - version.made_at < AT_LEAST:
+    if server is None or _is_changed(server) or now - version.made_at < AT_LEAST:
         return None
     return "a drill made it, nothing launches with it, and no drill has changed the server's settings"

@@ -59,11 +59,6 @@ class FoundRun:
         states = {server.state for wave in self.waves for server in wave.servers}
         return not states & {"launched", "running"}
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether every server of the plan is launched."""
-        return all(server.state == "launched" for wave in self.waves for server in wave.servers)
-
     def as_json(self) -> dict[str, Any]:
         """Plain JSON: run, mode, and the servers of every wave."""
         return {

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_OF_NETWORKS = ("vpc-", "vpce-", "subnet-", "sg-")
 
 
 def duration(seconds: float | None) -> str:
@@ -56,8 +57,10 @@ def some(names: Sequence[str], at_most: int = 5) -> str:
 def still_there(ids: Iterable[str]) -> str:
     """``2 drill instances and 1 part of the drill network are still there``."""
     names = list(ids)
-    instances = [one for one in names if one.startswith("i-")]
-    parts = len(names) - len(instances)
-    said = [plural(len(instances), "drill instance")] if instances else []
+    instances = sum(one.startswith("i-") for one in names)
+    parts = sum(one.startswith(_OF_NETWORKS) for one in names)
+    others = len(names) - instances - parts
+    said = [plural(instances, "drill instance")] if instances else []
     said += [f"{parts} part{'s'[: parts != 1]} of the drill network"] if parts else []
+    said += [f"{others} other thing{'s'[: others != 1]} of the drill"] if others else []
     return f"{' and '.join(said)} {'is' if len(names) == 1 else 'are'} still there"

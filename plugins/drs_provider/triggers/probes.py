@@ -12,6 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from drs_provider.recovery.steps import judge_answer, kept, last_words
 from drs_provider.recovery.times import instant
+from drs_provider.triggers.holding import not_before
 
 PERIOD_SECONDS = 2.0
 LONGEST_ATTEMPT_SECONDS = 10.0
@@ -55,7 +56,10 @@ class Probe(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Ask until there is something to say, and say it once."""
-        yield TriggerEvent(await self.ask(now=lambda: datetime.now(UTC)))
+        began = time.monotonic()
+        event = await self.ask(now=lambda: datetime.now(UTC))
+        await not_before(self, began)
+        yield TriggerEvent(event)
 
     async def ask(
         self,

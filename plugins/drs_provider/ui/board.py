@@ -118,21 +118,6 @@ def _wave_names(upstream: Mapping[str, frozenset[str]]) -> dict[str, list[str]]:
     }
 
 
-def _above(name: str, upstream: Mapping[str, frozenset[str]]) -> set[str]:
-    """Return what a wave's start waits for outside the wave, past its own delay, pause and steps."""
-    found: set[str] = set()
-    todo, seen = [f"{name}.{START}"], set[str]()
-    while todo:
-        task = todo.pop()
-        seen.add(task)
-        for above in upstream.get(task, frozenset()):
-            if not above.startswith(f"{name}."):
-                found.add(above)
-            elif above not in seen:
-                todo.append(above)
-    return found
-
-
 def _ordered(depends_on: Mapping[str, list[str]]) -> list[str]:
     """Order waves so that none stands above one that it waits for; equals by name."""
     rows = levels({name: depends_on[name] for name in sorted(depends_on)})

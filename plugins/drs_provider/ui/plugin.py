@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow.sdk.plugins_manager import AirflowPlugin
 
+from drs_provider.ui.noting import Noting
 from drs_provider.ui.preloading import Preloading
 
 Scope = MutableMapping[str, Any]
@@ -35,7 +36,7 @@ class DrsPlugin(AirflowPlugin):
     """Recovery plans in Airflow's navigation, and a Recovery tab on every run."""
 
     name = "drs"
-    listeners = [Preloading()]  # noqa: RUF012 - the base class says list
+    listeners = [Preloading(), Noting()]  # noqa: RUF012 - the base class says list
     fastapi_apps = [{"app": LazyApp(), "url_prefix": "/drs", "name": "DRS"}]  # noqa: RUF012 - the base class says list
     external_views = [  # noqa: RUF012 - as above
         {"name": "Recovery plans", "href": "drs/plans", "destination": "nav", "url_route": "drs-plans"},

@@ -6,7 +6,7 @@ For overlays::
                                    servers=[ServerFacts(…)], action="AWS-RunShellScript")
     if isinstance(fault, Hang): …
 
-`match` uses a strike up (`count`), `holds` only looks (faults in `CONDITIONS`: impaired, no_capacity, …).
+`match` uses a strike up (`count`), `holds` only looks (a lasting fault: impaired, no_capacity, …).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -306,25 +306,6 @@ API = frozenset(
 )
 """Faults of the API itself: for every service, decided before the call is served."""
 
-CONDITIONS = frozenset(
-    {
-        "outage",
-        "stall",
-        "lag",
-        "disconnect",
-        "rescan",
-        "snapshot_expired",
-        "foreign_job",
-        "native_plan",
-        "quota_used",
-        "impaired",
-        "no_capacity",
-        "page_size",
-        "stale_reads",
-    }
-)
-"""Faults that are a state of the world while they last, and are not used up by being looked at."""
-
 FAULTS: TypeAdapter[list[AnyFault]] = TypeAdapter(list[Annotated[AnyFault, Field(discriminator="do")]])
 
 assert set(FAILURE_OF) - {"INSTANCE_PENDING"} == set(get_args(FailAt.model_fields["event"].annotation))  # noqa: S101 - two tables, one truth

@@ -179,6 +179,14 @@ notify:
 """
 
 
+@pytest.mark.parametrize("plan", ["hello", "web-shop"])
+def test_a_killed_process_is_no_failure_of_a_run(plan, monkeypatch):
+    dag = bag_of(ROOT / "plans", monkeypatch).dags[f"drs.{plan}"]
+
+    # Also of a task that only shows or marks something: the state of a run is that of all its leaves.
+    assert {task.task_id: task.retries for task in dag.tasks if not task.is_teardown and task.retries < 3} == {}
+
+
 def test_what_tells_stands_beside_the_waves_and_decides_nothing(plans, monkeypatch):
     plain = bag_of(plans, monkeypatch).dags["drs.hello"]
     text = (plans / "hello.yaml").read_text()

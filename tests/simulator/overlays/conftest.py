@@ -17,13 +17,6 @@ def running(start_drs_simulator):
 
 
 @pytest.fixture
-def sim(running):
-    running.reset()
-    running.clock(freeze=True)
-    return running
-
-
-@pytest.fixture
 def ssm(sim):
     return sim.client("ssm")
 

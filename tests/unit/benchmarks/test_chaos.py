@@ -7,73 +7,13 @@ import pytest
 import yaml
 from drs_provider.plan.reading import read_paths
 from drs_simulator.fleet import parsed
+from kit.chaos_records import DRILL, FIRST, GOOD, RECOVERY, SECOND, A, job, problems, report, state
 
-from benchmarks.chaos.judging import Said, judge, read_record, run_key, strangers
+from benchmarks.chaos.documents import documents, fleet
+from benchmarks.chaos.judging import judge, strangers
+from benchmarks.chaos.record import Said, read_record
 from benchmarks.chaos.run import batches, summary
-from benchmarks.chaos.scenarios import Scenario, Server, Wave, documents, fleet, scenario
-
-A, B, C = Server("s-1", "a"), Server("s-2", "b", critical=False), Server("s-3", "c")
-DRILL = Scenario(1, "drill", (Wave("w0", (A, B)), Wave("w1", (C,), ("w0",))), (), ())
-RECOVERY = replace(DRILL, mode="recovery")
-
-
-def job(number, wave, attempt="1", *, mode="drill", run=None, ended=True, **servers):
-    run = run or run_key(DRILL)
-    return {
-        "jobID": f"job-{number}",
-        "type": "LAUNCH",
-        "initiatedBy": "START_DRILL" if mode == "drill" else "START_RECOVERY",
-        "status": "COMPLETED" if ended else "STARTED",
-        "creationDateTime": f"2026-01-01T00:0{number}:00Z",
-        "tags": {
-            "drs-orchestrator:run": run,
-            "drs-orchestrator:wave": wave,
-            "drs-orchestrator:try": attempt,
-        },
-        "timeline": {
-            server.replace("_", "-"): {"status": status, "instance": f"i-{number}-{server}"}
-            for server, status in servers.items()
-        },
-    }
-
-
-def state(*jobs, live=(), **ec2):
-    instances = {
-        part["instance"]: "terminated" if one["initiatedBy"] == "START_DRILL" else "running"
-        for one in jobs
-        for part in one["timeline"].values()
-        if part["status"] != "FAILED"
-    }
-    return {
-        "accounts": {
-            "1": {
-                "us-west-2": {
-                    "jobs": {one["jobID"]: one for one in jobs},
-                    "ec2_instances": {**instances, **{name.replace("_", "-"): value for name, value in ec2.items()}},
-                    "recovery_instances": {
-                        name: {"sourceServerID": server, "ec2InstanceID": name, "isDrill": False}
-                        for server, name in live
-                    },
-                }
-            }
-        }
-    }
-
-
-def report(verdict="passed", **statuses):
-    said = {"s-1": "LAUNCHED", "s-2": "LAUNCHED", "s-3": "LAUNCHED"}
-    said |= {name.replace("_", "-"): status for name, status in statuses.items()}
-    servers = [{"server_id": server, "status": status} for server, status in said.items()]
-    return {"verdict": verdict, "verdict_reason": "because", "waves": [{"servers": servers}]}
-
-
-FIRST, SECOND = job(1, "w0", s_1="LAUNCHED", s_2="LAUNCHED"), job(2, "w1", s_3="LAUNCHED")
-GOOD = Said("success", report())
-
-
-def problems(said, *jobs, one=DRILL, live=(), **ec2):
-    found = state(*jobs, live=live, **ec2)
-    return judge(one, said, read_record(found, found))
+from benchmarks.chaos.scenarios import Pause, Wave, scenario
 
 
 def test_a_good_drill_and_a_good_recovery_keep_every_rule():
@@ -109,7 +49,12 @@ def test_a_plan_with_a_live_instance_is_refused_and_the_instance_lives():
 
 
 def test_a_run_that_waits_for_a_person_need_not_have_ended():
-    assert problems(Said("running", waits_for_person=True)) == []
+    asks = replace(DRILL, waves=(DRILL.waves[0], replace(DRILL.waves[1], pause=Pause("silent"))))
+
+    assert problems(Said("running", waits_for_person=True), FIRST, one=asks) == []
+    assert problems(Said("running", waits_for_person=True), FIRST) == [
+        "the run waits for a person although everybody has answered"
+    ]
 
 
 BROKEN = [
@@ -187,7 +132,7 @@ BROKEN = [
     pytest.param(
         Said("running", waits_for_person=True),
         [job(1, "w0", ended=False, s_1="PENDING")],
-        ["job job-1 still runs"],
+        ["the run waits for a person although everybody has answered", "job job-1 still runs"],
         id="job runs",
     ),
 ]
@@ -256,6 +201,8 @@ def test_every_scenario_is_a_sound_plan_and_a_fleet_and_always_the_same(seed, tm
     assert one == scenario(seed)
     assert 2 <= len(one.servers) <= 200
     assert parsed(copy.deepcopy(fleet([one]))).accounts
+    assert sum(question.act != "agree" for question in one.questions) <= 1
+    assert one.rival is None or (one.rival.mode, one.rival.questions, one.rival.kills) == ("recovery", (), ())
 
 
 def test_one_stack_is_given_no_more_than_it_can_hold():
@@ -264,7 +211,7 @@ def test_one_stack_is_given_no_more_than_it_can_hold():
     cut = list(batches(many))
 
     assert [one for batch in cut for one in batch] == many
-    assert all(len(batch) <= 60 and sum(len(one.servers) for one in batch) <= 3000 for batch in cut)
+    assert all(len(batch) <= 60 and sum(len(one.servers) for one in batch) <= 1500 for batch in cut)
 
 
 def test_a_failure_is_told_with_the_command_that_runs_it_again():

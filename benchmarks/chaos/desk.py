@@ -1,0 +1,102 @@
+"""The people of a campaign: they find what they are asked in Airflow, and do what the scenario says."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from benchmarks.chaos.scenarios import TRIGGERED_BY, Question, Scenario
+
+USERS = {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{TRIGGERED_BY}:admin,ann:admin,bob:admin"}
+ASKING = "awaiting_input"
+
+THINKS = 10.0
+"""Seconds that people take to answer. Airflow loses a task that is answered before its scheduler has looked round."""
+
+
+@dataclass
+class Answers:
+    """The questions of one run that the wrong person has tried, and those where that was taken."""
+
+    tried: set[str] = field(default_factory=set)
+    asked_at: dict[str, float] = field(default_factory=dict)
+    wrongly_taken: list[str] = field(default_factory=list)
+
+
+class Desk:
+    """Answers what the runs of one stack ask.
+
+    :param address: Airflow's
+    :param passwords: the file with everybody's passwords, which Airflow writes when it starts
+    """
+
+    def __init__(self, address: str, passwords: Path) -> None:
+        self._address, self._passwords = address, passwords
+        self._clients: dict[str, httpx.Client] = {}
+        self._answers: dict[str, Answers] = {}
+
+    def close(self) -> None:
+        """Give the connections back."""
+        for client in self._clients.values():
+            client.close()
+
+    def answers(self, one: Scenario) -> Answers:
+        """Return what became of a run's questions so far."""
+        return self._answers.setdefault(one.run_id, Answers())
+
+    def answer(self, one: Scenario, states: Mapping[str, str | None]) -> None:
+        """Do what people do with the questions that a run asks now; one that is asked again is answered again.
+
+        :param states: the run's tasks; an API that does not answer is asked again with the next call
+        """
+        kept = self.answers(one)
+        for question in one.questions:
+            if states.get(question.task_id) != ASKING:
+                kept.asked_at.pop(question.task_id, None)
+                continue
+            if time.monotonic() - kept.asked_at.setdefault(question.task_id, time.monotonic()) < THINKS:
+                continue
+            try:
+                self._do(one, question, kept)
+            except httpx.HTTPError:
+                return
+
+    def _do(self, one: Scenario, question: Question, kept: Answers) -> None:
+        if question.task_id not in kept.tried:
+            self._try_by_others(one, question, kept)
+            kept.tried.add(question.task_id)
+        match question.act:
+            case "agree":
+                self._say(question.people[0], one, question, question.yes)
+            case "refuse":
+                self._say(question.people[0], one, question, question.no)
+            case "fake":
+                path = self._path(one, question).removesuffix("/-1")
+                self._client(TRIGGERED_BY).patch(path, json={"new_state": "success"})
+
+    def _try_by_others(self, one: Scenario, question: Question, kept: Answers) -> None:
+        """Whoever triggered the run says yes first: it must not be taken."""
+        said = self._say(TRIGGERED_BY, one, question, question.yes)
+        if said.is_success:
+            kept.wrongly_taken.append(question.task_id)
+
+    def _say(self, who: str, one: Scenario, question: Question, word: str) -> httpx.Response:
+        body = {"chosen_options": [word], "params_input": {}}
+        return self._client(who).patch(f"{self._path(one, question)}/hitlDetails", json=body)
+
+    @staticmethod
+    def _path(one: Scenario, question: Question) -> str:
+        return f"/api/v2/dags/{one.dag_id}/dagRuns/{one.run_id}/taskInstances/{question.task_id}/-1"
+
+    def _client(self, who: str) -> httpx.Client:
+        if who not in self._clients:
+            client = httpx.Client(base_url=self._address, timeout=30, trust_env=False)
+            login = {"username": who, "password": json.loads(self._passwords.read_text())[who]}
+            answer = client.post("/auth/token", json=login)
+            answer.raise_for_status()
+            client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+            self._clients[who] = client
+        return self._clients[who]

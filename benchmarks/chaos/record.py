@@ -1,0 +1,180 @@
+"""What the simulator and the local server recorded of a campaign, as far as it is judged. Pure."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from benchmarks.chaos.scenarios import Scenario
+
+PREFIX = "drs-orchestrator:"
+GONE = ("terminated", "shutting-down")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What was said of a run: Airflow's state of it (None: unknown), its report, whether it waits for a person.
+
+    ``kills``: how many processes were killed while it went on, by whichever run. ``wrongly_taken``: questions at which
+    Airflow took the answer of somebody who was not asked.
+    """
+
+    state: str | None
+    report: Mapping[str, Any] | None = None
+    waits_for_person: bool = False
+    unfinished: Mapping[str, str] = field(default_factory=dict)
+    """Task → state of what had not ended when the campaign's patience did."""
+    kills: int = 0
+    wrongly_taken: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One launch job as the simulator recorded it: per server launch status, EC2 instance, and where it landed."""
+
+    job_id: str
+    created_at: str
+    run: str
+    wave: str
+    attempt: str
+    is_drill: bool
+    ended: bool
+    status: Mapping[str, str]
+    instances: Mapping[str, str]
+    ended_at: str | None = None
+    landed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Any job of an account, for its quotas."""
+
+    job_id: str
+    account: str
+    is_launch: bool
+    created_at: str
+    ended_at: str | None
+    servers: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the local server was told and asked: by mark how often, how often without an answer, how often ready."""
+
+    told: Mapping[str, int] = field(default_factory=dict)
+    unanswered: Mapping[str, int] = field(default_factory=dict)
+    ready: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Record:
+    """The simulator's state, as far as it is judged: launch jobs, oldest first; EC2's state by instance id."""
+
+    launches: tuple[Launch, ...]
+    ec2: Mapping[str, str]
+    live_before: Mapping[str, str]
+    """Recovered instances that lived before the campaign, by source server."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings_before: Mapping[str, Any] = field(default_factory=dict)
+    """Launch configuration, the data of the template's default version, and launch actions, by source server."""
+    jobs: tuple[Job, ...] = ()
+    production: frozenset[str] = frozenset()
+    """Subnets that there were before the campaign."""
+    networks: Mapping[str, str] = field(default_factory=dict)
+    """What EC2 still has of drill networks: the run's key by id."""
+    calls: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    """The calls of steps, by operation, oldest first."""
+    heard: Heard = Heard()
+
+
+STEP_CALLS = ("SendCommand", "StartAutomationExecution", "Invoke")
+
+
+def read_record(
+    state: Mapping[str, Any],
+    before: Mapping[str, Any],
+    *,
+    calls: Sequence[Mapping[str, Any]] = (),
+    networks: Mapping[str, str] | None = None,
+    heard: Heard | None = None,
+) -> Record:
+    """Read ``GET /_simulator/state``; ``before``: the same from before the campaign; ``calls``: its call log."""
+    regions = [region for account in state["accounts"].values() for region in account.values()]
+    jobs = [job for region in regions for job in region["jobs"].values() if job["type"] == "LAUNCH"]
+    ec2 = {name: found.lower() for region in regions for name, found in region["ec2_instances"].items()}
+    old = [region for account in before["accounts"].values() for region in account.values()]
+    live = {
+        one["sourceServerID"]: one["ec2InstanceID"]
+        for region in old
+        for one in region["recovery_instances"].values()
+        if not one["isDrill"]
+    }
+    launches = tuple(sorted(map(_launch, jobs), key=lambda one: one.created_at))
+    by_operation: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for call in calls:
+        if call["operation"] in STEP_CALLS:
+            by_operation[call["operation"]].append(call)
+    return Record(
+        launches,
+        ec2,
+        live,
+        _settings(regions),
+        _settings(old),
+        tuple(
+            _job(account, job)
+            for account, found in state["accounts"].items()
+            for region in found.values()
+            for job in region["jobs"].values()
+        ),
+        frozenset(subnet for region in old for subnet in (region.get("subnets") or {}).values()),
+        networks or {},
+        by_operation,
+        heard or Heard(),
+    )
+
+
+def _settings(regions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    found = {}
+    for region in regions:
+        for name, server in region.get("servers", {}).items():
+            configuration = server["launchConfiguration"]
+            template = region["launch_templates"].get(configuration.get("ec2LaunchTemplateID"))
+            data = template["versions"][template["default_version"] - 1] if template else None
+            found[name] = (configuration, data, server.get("actions") or [])
+    return found
+
+
+def _launch(job: Mapping[str, Any]) -> Launch:
+    tags = job.get("tags", {})
+    parts = job["timeline"]
+    return Launch(
+        job["jobID"],
+        job["creationDateTime"],
+        tags.get(f"{PREFIX}run", ""),
+        tags.get(f"{PREFIX}wave", ""),
+        tags.get(f"{PREFIX}try", ""),
+        job["initiatedBy"] == "START_DRILL",
+        job["status"] == "COMPLETED",
+        {server: part["status"] for server, part in parts.items()},
+        {server: part["instance"] for server, part in parts.items() if part["instance"]},
+        job.get("endDateTime"),
+        {server: part["landed"] for server, part in parts.items() if part.get("landed")},
+    )
+
+
+def _job(account: str, job: Mapping[str, Any]) -> Job:
+    is_launch = job["type"] == "LAUNCH"
+    ended = job.get("endDateTime")
+    return Job(job["jobID"], account, is_launch, job["creationDateTime"], ended, frozenset(job["timeline"]))
+
+
+def run_key(one: Scenario) -> str:
+    """Return the value of the job tag that names a run: part of what the product promises to other orchestrators."""
+    return hashlib.sha256(f"{one.dag_id}|{one.run_id}".encode()).hexdigest()[:32]
+
+
+def instant(text: str) -> datetime:
+    """Read a time of the record or of a report."""
+    return datetime.fromisoformat(text)

@@ -1,0 +1,71 @@
+"""Which waves of a run had their turn, and which went well: from its launches and from what its people did. Pure."""
+
+from collections.abc import Collection, Sequence
+
+from benchmarks.chaos.record import Launch
+from benchmarks.chaos.scenarios import Scenario, Server, Step, Wave
+
+_NO = {
+    "refuse": "was answered with no",
+    "fake": "was only marked as successful",
+    "silent": "was not answered",
+    "expire": "was not answered in time",
+}
+
+
+class Turns:
+    """How far a run may have come.
+
+    :param ours: its launches, oldest first
+    :param failed: names of the steps that have failed
+    """
+
+    def __init__(self, one: Scenario, ours: Sequence[Launch], failed: Collection[str]) -> None:
+        self.failed = frozenset(failed)
+        self.final: dict[str, str] = {server: status for launch in ours for server, status in launch.status.items()}
+        """The launch status of every launched server, by its newest job."""
+        self.barred: dict[str, str | None] = {wave.name: _barred(one, wave) for wave in one.waves}
+        """Why people do not let a wave launch; None: they do."""
+        self.passed: dict[str, bool] = {}
+        """Whether each wave, in dependency order, had its turn and went well enough."""
+        for wave in one.waves:
+            self.passed[wave.name] = (
+                not self.barred[wave.name]
+                and all(self.passed[other] for other in wave.depends_on)
+                and self.is_launched(wave)
+                and not any(self.is_broken(step) for step in wave.steps)
+            )
+
+    def is_launched(self, wave: Wave) -> bool:
+        """Whether so many servers of a wave were launched that it can go on."""
+        missing = [server for server in wave.servers if self.is_missing(server)]
+        was_launched = any(server.id in self.final for server in wave.servers)
+        return was_launched and sum(server.critical for server in missing) <= wave.tolerate
+
+    def is_missing(self, server: Server | str) -> bool:
+        """Whether a server is not there."""
+        # A drill's instance that its clean-up has terminated had been launched.
+        name = server if isinstance(server, str) else server.id
+        return self.final.get(name) not in ("LAUNCHED", "TERMINATED")
+
+    def is_broken(self, step: Step) -> bool:
+        """Whether a step has failed that its wave cannot do without."""
+        return step.name in self.failed and step.on_failure == "fail"
+
+
+def _barred(one: Scenario, wave: Wave) -> str | None:
+    """Why people do not let a wave launch; None: they do."""
+    mine = {"preflight.approval", "preflight.approval_2", f"{wave.name}.pause"}
+    mine |= {f"{wave.name}.{step.name}" for step in wave.steps}
+    for question in one.questions:
+        if question.task_id not in mine or question.act == "agree":
+            continue
+        if wave.pause and question.task_id.endswith(".pause") and goes_on(wave):
+            continue
+        return f"{question.task_id} {_NO[question.act]}"
+    return None
+
+
+def goes_on(wave: Wave) -> bool:
+    """Whether a wave's pause ends by itself."""
+    return wave.pause is not None and wave.pause.act == "expire" and wave.pause.on_timeout == "continue"

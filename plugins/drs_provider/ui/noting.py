@@ -1,0 +1,60 @@
+"""The verdict of a run in its note, where Airflow's lists of runs and ``drs run`` show it.
+
+A task cannot write the note: the Task SDK has no call for it. Airflow's scheduler tells listeners of the end of a run
+before it saves it, with the run itself; what the listener sets on it is saved, or not, together with the run's state.
+It commits nothing and opens no session of its own, for the scheduler holds the run's row.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from airflow.listeners import hookimpl
+
+PREFIX = "drs."
+
+
+class Noting:
+    """A listener: Airflow calls it where a run changes its state, which is the scheduler, or the API for marks."""
+
+    @hookimpl
+    def on_dag_run_success(self, dag_run: Any, msg: str) -> None:
+        """Note the verdict that the report has left."""
+        _note_verdict(dag_run)
+
+    @hookimpl
+    def on_dag_run_failed(self, dag_run: Any, msg: str) -> None:
+        """Note the verdict that the report has left; a run without a report gets none."""
+        _note_verdict(dag_run)
+
+    @hookimpl
+    def on_dag_run_running(self, dag_run: Any, msg: str) -> None:
+        """Take an earlier verdict away: the run was cleared, and goes on."""
+        if dag_run.dag_id.startswith(PREFIX):
+            from drs_provider.reporting.run_note import without_verdict
+
+            _change(dag_run, without_verdict)
+
+
+def _note_verdict(dag_run: Any) -> None:
+    if not dag_run.dag_id.startswith(PREFIX):
+        return
+    from drs_provider.reporting.run_note import with_verdict
+    from drs_provider.ui.ended_runs import report_of
+
+    report = report_of(dag_run)
+    if report is not None:
+        _change(dag_run, lambda note: with_verdict(note, report))
+
+
+def _change(dag_run: Any, change: Callable[[str | None], str]) -> None:
+    """Change the note, and leave it untouched where nothing changes; an empty one goes."""
+    old = dag_run.note
+    new = change(old)
+    if new == (old or ""):
+        return
+    if not new:
+        dag_run.dag_run_note = None
+    elif old is None:
+        dag_run.note = new
+    else:
+        dag_run.dag_run_note.content = new
