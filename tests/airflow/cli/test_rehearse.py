@@ -287,7 +287,10 @@ def test_the_live_account_is_only_read(rehearse, start_drs_simulator, monkeypatc
 )
 def test_an_account_that_cannot_be_read_is_said_with_2(rehearse, start_drs_simulator, monkeypatch, fault, said):  # noqa: F811
     live = with_quotas({})
-    live["accounts"][0]["regions"][0]["network"] |= {"vpc_id": "vpc-0a", "subnet_ids": {"prod": "subnet-0a"}}
+    live["accounts"][0]["regions"][0]["network"] |= {
+        "vpc_id": "vpc-0aaaaaaaa",
+        "subnet_ids": {"prod": "subnet-0aaaaaaaa"},
+    }
     drs = start_drs_simulator(live, speed=60)
     extra = {"region_name": "us-west-2", "endpoint_url": drs.url}
     known = {"conn_type": "aws", "login": "AKIAEXAMPLE", "password": "secret", "extra": extra}
