@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
-LOCKS := requirements/installer.txt requirements/demo.txt requirements/compose.txt requirements/dev.txt
+LOCKS := $(addprefix requirements/,installer.txt demo.txt postgresql.txt compose.txt dev.txt)
 
 # Folders of tests that `make check` leaves to `make test`.
 SLOW := airflow contract e2e properties simulator
@@ -21,6 +21,10 @@ SPEED ?= 60
 PORT ?=
 FAULTS ?=
 EXIT ?=
+
+# Where Airflow keeps its tables, in `make bench`, `make chaos` and `make chaos-sweep`: sqlite or postgresql.
+DATABASE ?= sqlite
+STACK := $(VENV)/$(if $(filter postgresql,$(DATABASE)),.postgresql,.demo)
 
 # What `make chaos` and `make chaos-sweep` may be told.
 RUNS ?= 20
@@ -54,20 +58,21 @@ check: $(VENV)/.dev ## format, lint, types, layers, quick tests: under a minute
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/docs tests/properties $(SLOW:%=--ignore=tests/%)
 
-bench: $(VENV)/.demo ## measure dead time, overhead, calls and parsing; results in .bench/
-	@exec $(BIN)/python -m benchmarks.run
+bench: $(STACK) ## measure dead time, overhead, calls and parsing; results in .bench/ [DATABASE=postgresql]
+	@exec $(BIN)/python -m benchmarks.run --database '$(DATABASE)'
 
-chaos: $(VENV)/.demo ## kill Airflow's processes and let the cloud fail, and judge the cloud's record [RUNS=20 SEED=1]
-	@exec $(BIN)/python -m benchmarks.chaos.run --runs '$(RUNS)' --seed '$(SEED)'
+chaos: $(STACK) ## kill Airflow's processes, let the cloud fail, judge its record [RUNS=20 SEED=1 DATABASE=postgresql]
+	@exec $(BIN)/python -m benchmarks.chaos.run --runs '$(RUNS)' --seed '$(SEED)' --database '$(DATABASE)'
 
-chaos-sweep: $(VENV)/.demo ## kill the task after each single AWS call of a drill, one run per call [STEP=1]
-	@exec $(BIN)/python -m benchmarks.chaos.sweep --step '$(STEP)'
+chaos-sweep: $(STACK) ## kill the task after each single AWS call of a drill, one run per call [STEP=1]
+	@exec $(BIN)/python -m benchmarks.chaos.sweep --step '$(STEP)' --database '$(DATABASE)'
 
 lock: $(BIN)/uv ## pin every dependency afresh
 	@# Each lock is made under the next smaller one, so that all of them agree.
 	$(COMPILE) --upgrade --group installer -o requirements/installer.txt
 	$(COMPILE) --upgrade --extra simulator --group demo pyproject.toml -o requirements/demo.txt
-	$(COMPILE) --upgrade --extra simulator --group compose -c requirements/demo.txt pyproject.toml -o requirements/compose.txt
+	$(COMPILE) --upgrade --group postgresql -o requirements/postgresql.txt
+	$(COMPILE) --upgrade --extra simulator --group compose -c requirements/demo.txt -c requirements/postgresql.txt pyproject.toml -o requirements/compose.txt
 	$(COMPILE) --upgrade --extra simulator --group dev -c requirements/demo.txt pyproject.toml -o requirements/dev.txt
 	@! grep -n '://' $(LOCKS) || { echo 'a lock holds a download address' >&2; exit 1; }
 
@@ -96,6 +101,11 @@ endef
 
 $(VENV)/.demo: $(BIN)/uv requirements/demo.txt requirements/dev.txt pyproject.toml
 	$(call install,$(if $(wildcard $(VENV)/.dev),requirements/dev.txt,requirements/demo.txt))
+
+# PostgreSQL's drivers come on top of either. Whatever is synchronised later takes them away, hence the order.
+$(VENV)/.postgresql: $(VENV)/.demo requirements/postgresql.txt
+	@$(UV) pip install --quiet --require-hashes --no-build -r requirements/postgresql.txt
+	@touch $@
 
 $(VENV)/.dev: $(BIN)/uv requirements/dev.txt pyproject.toml
 	$(call install,requirements/dev.txt)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from benchmarks.figures import CrowdJob, crowd
 from demo.simulator_api import jobs
 from demo.stack import Settings, Stack, StackError
 
-SPEED = 60.0
 MOST_JOBS, MOST_SERVERS = 20, 500
 QUIET_AFTER = 5.0
 """Seconds without a running job after which a run's clean-up counts as done."""
@@ -23,7 +22,7 @@ HUNDRED = (20, 5)
 """Servers a wave, and waves, of the plan that meets the weather."""
 
 
-def measure(work: Path, state: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def measure(work: Path, settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
     """Drill the crowds one after the other, each in one wave; return what each took of quotas and time.
 
     :raises StackError: when a run fails.
@@ -31,7 +30,7 @@ def measure(work: Path, state: Path, say: Callable[[str], None]) -> dict[str, An
     sizes = [(servers, 1) for members in CROWDS.values() for servers in members]
     folder, fleet = plans.write_of(work / "crowds", sizes)
     found: dict[str, Any] = {}
-    with Stack(Settings(state=state, plans=folder, fleets=(fleet,), speed=SPEED), say) as stack:
+    with Stack(replace(settings, plans=folder, fleets=(fleet,)), say) as stack:
         first = 0
         for label, members in CROWDS.items():
             say(label.replace("_", " "))
@@ -64,7 +63,7 @@ def _drill(stack: Stack, numbers: Sequence[int], servers: int) -> dict[str, Any]
         "jobs": len(done),
         **asdict(summed),
         "before_the_first_call_s": min(job.called_at for job in done) - asked_at,
-        "longer_than_allowed_at_real_speed": summed.excess_share(SPEED),
+        "longer_than_allowed_at_real_speed": summed.excess_share(stack.settings.speed),
         "refused_for_want_of_room": len(refused),
     }
 
@@ -93,14 +92,14 @@ def _await_quiet(stack: Stack) -> None:
         stack.check(wait=1.0)
 
 
-def measure_weather(work: Path, state: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def measure_weather(work: Path, settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
     """Drill a hundred servers on a calm day, then where half of all calls are throttled and a tenth of answers lost.
 
     :raises StackError: when a run fails.
     """
     folder, fleet = plans.write_of(work / "weather", [HUNDRED])
     found: dict[str, Any] = {"servers": HUNDRED[0] * HUNDRED[1]}
-    with Stack(Settings(state=state, plans=folder, fleets=(fleet,), speed=SPEED), say) as stack:
+    with Stack(replace(settings, plans=folder, fleets=(fleet,)), say) as stack:
         dag_id = f"drs.{plans.name(0)}"
         stack.await_dag(dag_id)
         for label, faults in (("calm", []), ("bad", WEATHER)):

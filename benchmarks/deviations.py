@@ -47,7 +47,7 @@ def compared(
     :param run_seconds: from start to end of Airflow's DAG run
     """
     yield Deviation("RTO in DRS's time", prediction["rto"]["predicted_seconds"], in_drs_time(report, speed))
-    clock = prediction["by_the_clock"] or prediction | {"rto_seconds": prediction["rto"]["predicted_seconds"]}
+    clock = prediction["by_the_clock"] or {**prediction, "rto_seconds": prediction["rto"]["predicted_seconds"]}
     yield Deviation("RTO", clock["rto_seconds"], report["objectives"]["rto"]["measured_seconds"])
     began = datetime.fromisoformat(report["run"]["started_at"])
     waves = {wave["name"]: wave for wave in clock["waves"]}

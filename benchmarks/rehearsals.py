@@ -66,7 +66,9 @@ def measure(work: Path, speed: float, only: Sequence[str] | None, say: Callable[
         fleets = (*fleets, SHOP)
         names.append("web-shop")
     found = []
-    with Stack(Settings(state=BENCH / "stack", plans=plans, fleets=fleets, speed=speed), say) as stack:
+    same_code = {"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {}
+    settings = Settings(state=BENCH / "stack", plans=plans, fleets=fleets, speed=speed, airflow=same_code)
+    with Stack(settings, say) as stack:
         for name in names:
             stack.await_dag(f"drs.{name}")
         for name in names:

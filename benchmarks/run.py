@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -23,7 +23,7 @@ from benchmarks.figures import ChainRun, Launch, Sample, drs_calls, slots_while_
 from demo.airflow_api import AirflowApi
 from demo.environment import USER
 from demo.simulator_api import jobs
-from demo.stack import PROJECT, Settings, Stack, StackError
+from demo.stack import DATABASES, PROJECT, Settings, Stack, StackError
 
 BENCH = PROJECT / ".bench"
 SPEED = 60.0
@@ -42,17 +42,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--only", choices=("runs", "parsing", "crowds", "weather", "simulator"), help="measure one part"
     )
+    parser.add_argument(
+        "--database", choices=DATABASES, default="sqlite", help="where Airflow keeps its tables (sqlite)"
+    )
     options = parser.parse_args(arguments)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     shutil.rmtree(BENCH / "work", ignore_errors=True)
     work = BENCH / "work"
     work.mkdir(parents=True)
+    stack = Settings(state=BENCH / "stack", speed=SPEED, database=options.database)
     result: dict[str, Any] = {"measured_at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine()}
+    result["database"] = options.database
     parts: dict[str, Callable[[], Any]] = {
-        "runs": lambda: measure_runs(work, options.alone, options.rounds, console.print),
+        "runs": lambda: measure_runs(work, stack, options.alone, options.rounds, console.print),
         "parsing": lambda: measure_parsing(work, console.print),
-        "crowds": lambda: crowds.measure(work, BENCH / "stack", console.print),
-        "weather": lambda: crowds.measure_weather(work, BENCH / "stack", console.print),
+        "crowds": lambda: crowds.measure(work, stack, console.print),
+        "weather": lambda: crowds.measure_weather(work, stack, console.print),
         "simulator": simulator.measure,
     }
     try:
@@ -80,11 +85,10 @@ def machine() -> dict[str, Any]:
     }
 
 
-def measure_runs(work: Path, alone: int, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
+def measure_runs(work: Path, settings: Settings, alone: int, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Run chains alone and side by side; return what both cost."""
     folder, fleet = plans.write(work / "chains", SIDE_BY_SIDE, SERVERS)
-    settings = Settings(state=BENCH / "stack", plans=folder, fleets=(fleet,), speed=SPEED)
-    with Stack(settings, say) as stack:
+    with Stack(replace(settings, plans=folder, fleets=(fleet,)), say) as stack:
         for plan in range(SIDE_BY_SIDE):
             stack.await_dag(f"drs.{plans.name(plan)}")
         drive(stack, 1)  # the first run after a start warms what every later one uses

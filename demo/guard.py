@@ -7,7 +7,7 @@ ends everything below it. Airflow's task supervisors move their children to proc
 alone do not find everything; on Linux the guard is a subreaper (prctl(2)): what loses its parent falls to the
 guard, and the tree below it in /proc is complete.
 
-    {"start": "scheduler", "argv": [...], "env": {...}, "cwd": "...", "log": "..."}
+    {"start": "scheduler", "argv": [...], "env": {...}, "cwd": "...", "log": "...", "ask_with": 15}
     {"event": "started", "name": "scheduler", "pid": 4711}
     {"event": "exited", "name": "scheduler", "code": 1}
 """
@@ -104,6 +104,7 @@ class Guard:
     def __init__(self, grace: float) -> None:
         self._grace = grace
         self._names: dict[int, str] = {}
+        self._ask_with: dict[int, int] = {}
         self._buffer = b""
         self._asked_to_end = False
 
@@ -145,6 +146,7 @@ class Guard:
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - the guard has one thread
             )
         self._names[child.pid] = order["start"]
+        self._ask_with[child.pid] = order["ask_with"]
         _say({"event": "started", "name": order["start"], "pid": child.pid})
 
     def _say_exit(self, pid: int, code: int) -> None:
@@ -153,7 +155,7 @@ class Guard:
 
     def _end(self) -> None:
         for pid in self._names:
-            _signal(os.killpg, pid, signal.SIGTERM)
+            _signal(os.killpg, pid, self._ask_with[pid])
         give_up = time.monotonic() + self._grace
         while self._names and time.monotonic() < give_up:
             for pid in _collect():

@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -57,12 +58,22 @@ class Processes:
         """Return where a process's output goes."""
         return self.logs / f"{name}.log"
 
-    def start(self, name: str, argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> None:
+    def start(
+        self, name: str, argv: Sequence[str], env: Mapping[str, str], cwd: Path, ask_with: int = signal.SIGTERM
+    ) -> None:
         """Start a process; :attr:`pids` and :attr:`exits` tell the rest.
 
+        :param ask_with: the signal that asks it to end.
         :raises GuardDied: when nothing can be started any more.
         """
-        order = {"start": name, "argv": list(argv), "env": dict(env), "cwd": str(cwd), "log": str(self.log(name))}
+        order: dict[str, Any] = {
+            "start": name,
+            "argv": list(argv),
+            "env": dict(env),
+            "cwd": str(cwd),
+            "log": str(self.log(name)),
+        }
+        order["ask_with"] = int(ask_with)
         try:
             self._orders.write(json.dumps(order).encode() + b"\n")
             self._orders.flush()

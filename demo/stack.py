@@ -4,6 +4,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import signal
 import sqlite3
 import sys
 import time
@@ -13,20 +14,22 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Literal, Self, get_args
 
 import httpx
 
-from demo import environment
+from demo import environment, postgresql
 from demo.airflow_api import AirflowApi
 from demo.environment import Places, Secrets
-from demo.ports import Ports, choose
+from demo.ports import Ports, any_port, choose
 from demo.processes import Processes
 from demo.simulator_api import SimulatorApi
 
 PROJECT = Path(__file__).resolve().parent.parent
 FLEETS = tuple(PROJECT / "simulator" / "fleets" / name for name in ("web-shop.yaml", "hello.yaml"))
 READY_WITHIN = 120.0
+Database = Literal["sqlite", "postgresql"]
+DATABASES: tuple[Database, ...] = get_args(Database)
 COMPONENTS = ("scheduler", "dag-processor", "triggerer", "api-server")
 _HEALTHY = {"metadatabase", "scheduler", "triggerer", "dag_processor"}
 _LAST_LINES = 15
@@ -38,6 +41,10 @@ class StackError(RuntimeError):
 
 class FolderTaken(StackError):
     """Another stack lives in the state folder."""
+
+
+class DatabaseUnavailable(StackError):
+    """The database that was asked for cannot be had on this machine."""
 
 
 class ComponentDied(StackError):
@@ -59,6 +66,7 @@ class Settings:
     :ivar faults: a file of faults for the simulator (JSON or YAML).
     :ivar port: the port of Airflow's API and pages; None takes 8080 or, if that is in use, any.
     :ivar airflow: more of Airflow's environment; it wins over the stack's own.
+    :ivar database: where Airflow keeps its tables: in a file, or in a PostgreSQL of the stack's own.
     """
 
     state: Path = PROJECT / ".demo"
@@ -68,6 +76,7 @@ class Settings:
     faults: Path | None = None
     port: int | None = None
     airflow: Mapping[str, str] = field(default_factory=dict)
+    database: Database = "sqlite"
 
 
 class Stack:
@@ -77,6 +86,7 @@ class Stack:
 
     :raises FolderTaken: when another stack lives in the folder.
     :raises demo.ports.PortTaken: when the port that was asked for is in use.
+    :raises DatabaseUnavailable: when there is no PostgreSQL, or no driver for it, on this machine.
     :raises ComponentDied: when a process ends by itself, with its last lines.
     :raises NotReady: when it takes longer than two minutes.
     """
@@ -90,6 +100,7 @@ class Stack:
         self.places = Places(PROJECT, settings.state.resolve(), settings.plans.resolve())
         self.secrets = Secrets(secrets.token_urlsafe(9), secrets.token_bytes(32))
         self.ports = Ports()
+        self._cluster: postgresql.Cluster | None = None
         self._say = say
         self._open = ExitStack()
 
@@ -112,6 +123,11 @@ class Stack:
         """Return the password of the user ``admin``."""
         return self.secrets.password
 
+    def airflow_environment(self) -> dict[str, str]:
+        """Return the environment of Airflow's processes."""
+        env = environment.airflow(os.environ, self.places, self.ports, self.secrets)
+        return env | (self._cluster.environment() if self._cluster else {}) | dict(self.settings.airflow)
+
     def check(self, wait: float = 0.0) -> None:
         """Notice what ended, waiting at most so long for news.
 
@@ -119,13 +135,14 @@ class Stack:
         """
         self.processes.hear(wait)
         for name, code in self.processes.exits.items():
-            if name != _MIGRATION or code != 0:
+            if name not in _THAT_END or code != 0:
                 raise ComponentDied(_obituary(name, code, self.processes.log(name)))
 
     def _start(self) -> None:
         lock = self._open.enter_context(_locked(self.places.state))
         self.ports = choose(self.settings.port)
         self._prepare_folders()
+        self._choose_database()
         self.processes = self._open.enter_context(Processes(self.places.logs, lock.fileno()))
         self.simulator = SimulatorApi(f"http://127.0.0.1:{self.ports.simulator}")
         self._open.callback(self.simulator.close)
@@ -149,17 +166,42 @@ class Stack:
         self._say("starting the simulator and Airflow")
         here = environment.simulator(os.environ, self.places)
         self.processes.start("simulator", self._simulator_command(), here, PROJECT)
-        env = environment.airflow(os.environ, self.places, self.ports, self.secrets) | dict(self.settings.airflow)
-        empty = self.places.state / f"empty-airflow-{version('apache-airflow-core')}.db"
-        database = self.places.airflow / "airflow.db"
-        if empty.exists():
-            shutil.copyfile(empty, database)
+        env = self.airflow_environment()
+        if self._cluster:
+            self._start_cluster(self._cluster)
+            self._make_tables(env)
         else:
-            self.processes.start(_MIGRATION, _airflow("db", "migrate"), env, PROJECT)
-            self._await("Airflow's tables", lambda: _MIGRATION in self.processes.exits)
-            _copy_database(database, empty)
+            empty = self.places.state / f"empty-airflow-{version('apache-airflow-core')}.db"
+            database = self.places.airflow / "airflow.db"
+            if empty.exists():
+                shutil.copyfile(empty, database)
+            else:
+                self._make_tables(env)
+                _copy_database(database, empty)
         for name in COMPONENTS:
             self.processes.start(name, _airflow(name), env, PROJECT)
+
+    def _choose_database(self) -> None:
+        if self.settings.database == "sqlite":
+            return
+        port = any_port((self.ports.api, self.ports.simulator, self.ports.worker_log, self.ports.trigger_log))
+        try:
+            self._cluster = postgresql.cluster(self.places.airflow / "postgresql", port, self.password)
+            self._cluster.prepare()
+        except postgresql.Unavailable as error:
+            raise DatabaseUnavailable(str(error)) from None
+
+    def _start_cluster(self, cluster: postgresql.Cluster) -> None:
+        env = environment.clean(os.environ) | environment.marker(self.places)
+        self.processes.start(_INITDB, cluster.making(), env, cluster.home)
+        self._await("PostgreSQL's files", lambda: _INITDB in self.processes.exits)
+        # SIGTERM would wait for Airflow to hang up.
+        self.processes.start("postgresql", cluster.serving(), env, cluster.home, ask_with=signal.SIGINT)
+        self._await("PostgreSQL", cluster.answers)
+
+    def _make_tables(self, env: Mapping[str, str]) -> None:
+        self.processes.start(_MIGRATION, _airflow("db", "migrate"), env, PROJECT)
+        self._await("Airflow's tables", lambda: _MIGRATION in self.processes.exits)
 
     def _simulator_command(self) -> list[str]:
         chosen = self.settings
@@ -204,7 +246,8 @@ class Stack:
 
 
 _PATIENCE_WITH_ERRORS = 15.0
-_MIGRATION = "db-migrate"
+_MIGRATION, _INITDB = "db-migrate", "initdb"
+_THAT_END = (_MIGRATION, _INITDB)
 
 
 def _airflow(*arguments: str) -> list[str]:

@@ -3,8 +3,10 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -19,18 +21,19 @@ from benchmarks.chaos.listener import Listener
 from benchmarks.chaos.record import Heard, Record, Said, read_record
 from benchmarks.chaos.scenarios import Scenario
 from benchmarks.chaos.surroundings import connections, networks_left, prepare
-from demo.stack import PROJECT, Settings, Stack
+from demo.stack import PROJECT, Database, Settings, Stack
 
-SPEED = 200.0
-"""A DRS job takes about three seconds."""
+SPEED = 100.0
+"""A DRS job takes about six seconds. Jobs that are over sooner than a busy scheduler looks round cost Airflow tries."""
 
-PATIENCE = 900.0
-"""Real seconds after which a run that has not ended counts as one that never will."""
+PATIENCE, STILL = 900.0, 300.0
+"""Real seconds: a run that has not ended after the first, and in which nothing has happened for the second, never
+will."""
 
 SETTLED_AFTER = 3.0
 """Seconds between the end of the last run and the last look: what shuts down has then shut down."""
 
-LOOKS_AT_REST = 4
+LOOKS_AT_REST = 10
 """So many looks in a row find nothing to do but a question: then the run waits for a person."""
 
 LOOK_EVERY = 1.5
@@ -55,6 +58,8 @@ AIRFLOW = {
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
     "AIRFLOW__CORE__PARALLELISM": "8",
+    # An API server is back after five seconds on an idle machine, and after a minute on a full one: tasks wait so long.
+    "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "8",
     # The processor decides how much a campaign does in an hour: nobody edits these plans, and nobody waits for a tenth.
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "300",
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
@@ -78,6 +83,16 @@ class Running:
     """How many looks in a row have found it waiting for a person."""
     looked: float = 0.0
     rival_began: bool = False
+    moved: float = 0.0
+    """When one of its tasks was last seen in another state."""
+    states: Any = None
+
+    def is_stuck(self, tasks: Sequence[Mapping[str, Any]], now: float) -> bool:
+        """Whether its time is over, and nothing happens any more."""
+        states = {(task["task_id"], task["map_index"]): (task["state"], task["try_number"]) for task in tasks}
+        if states != self.states:
+            self.states, self.moved = states, now
+        return now - self.at > PATIENCE and now - self.moved > STILL
 
     @property
     def share(self) -> float:
@@ -96,16 +111,41 @@ class Judged:
     problems: tuple[str, ...]
 
 
-def campaign(
+@dataclass(frozen=True)
+class Ready:
+    """A stack that knows the plans of its runs, and what there was before the first of them."""
+
+    stack: Stack
+    listener: Listener
+    before: Mapping[str, Any]
+    state: Path
+
+    def record(self) -> Record:
+        """Look at everything for the last time, and keep what was seen."""
+        time.sleep(SETTLED_AFTER)
+        now, calls = self.stack.simulator.state(), self.stack.simulator.calls()
+        networks = networks_left(self.stack.simulator.address)
+        heard = Heard(dict(self.listener.heard), dict(self.listener.unanswered), dict(self.listener.ready))
+        beside = {"networks": networks, "told": heard.told, "unanswered": heard.unanswered, "ready": heard.ready}
+        for name, content in (("record", now), ("before", self.before), ("calls", calls), ("beside", beside)):
+            (self.state / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+        return read_record(now, self.before, calls=calls, networks=networks, heard=heard)
+
+
+@contextmanager
+def ready(
     scenarios: Sequence[Scenario],
     state: Path,
-    side_by_side: int,
     say: Callable[[str], None],
-    tail: Callable[[], None] = lambda: None,
-) -> list[Judged]:
-    """Run these, so many at a time, on a stack of their own; return them judged, in the order of their ends.
+    *,
+    database: Database = "sqlite",
+    airflow: Mapping[str, str] = MappingProxyType({}),
+    conn_ids: Mapping[int, str] = MappingProxyType({}),
+) -> Iterator[Ready]:
+    """Start a stack for these runs.
 
-    :param tail: called once when so few runs are left that another stack has room beside this one
+    :param airflow: more of Airflow's environment
+    :param conn_ids: Airflow connections of runs, by seed, that are not those of their account
     """
     folder = state / "plans"
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,47 +153,50 @@ def campaign(
         old.unlink()
     listener = Listener({one.mark(step): step.lost for one in scenarios for step in one.steps if step.lost})
     for one in scenarios:
-        texts = yaml.safe_dump_all(documents(one, listener.address), sort_keys=False)
-        (folder / f"{one.plan}.yaml").write_text(texts, encoding="utf-8")
+        texts = documents(one, listener.address, conn_id=conn_ids.get(one.seed))
+        (folder / f"{one.plan}.yaml").write_text(yaml.safe_dump_all(texts, sort_keys=False), encoding="utf-8")
     fleet_file = state / "fleet.yaml"
     fleet_file.write_text(yaml.safe_dump(fleet(scenarios), sort_keys=False), encoding="utf-8")
+    hook = {f"AIRFLOW_CONN_{WEBHOOK_CONN_ID.upper()}": listener.address}
     settings = Settings(
         state=state / "stack",
         plans=folder,
         fleets=(fleet_file,),
         speed=SPEED,
-        airflow={**AIRFLOW, **connections(), f"AIRFLOW_CONN_{WEBHOOK_CONN_ID.upper()}": listener.address},
+        airflow={**AIRFLOW, **connections(), **hook, **airflow},
+        database=database,
     )
-    stack = Stack(settings, say)
     try:
-        with stack:
+        with Stack(settings, say) as stack:
             for one in scenarios:
                 for each in (one, one.rival):
                     if each:
                         stack.await_dag(each.dag_id)
             prepare(stack.simulator.address)
-            before = stack.simulator.state()
-            ended = Drive(stack, side_by_side, say).drive(scenarios, tail)
-            time.sleep(SETTLED_AFTER)
-            record = _record(stack, state, before, listener)
+            yield Ready(stack, listener, stack.simulator.state(), state)
     finally:
         listener.close()
+
+
+def campaign(
+    scenarios: Sequence[Scenario],
+    state: Path,
+    side_by_side: int,
+    say: Callable[[str], None],
+    tail: Callable[[], None] = lambda: None,
+    *,
+    database: Database = "sqlite",
+) -> list[Judged]:
+    """Run these, so many at a time, on a stack of their own; return them judged, in the order of their ends.
+
+    :param tail: called once when so few runs are left that another stack has room beside this one
+    """
+    with ready(scenarios, state, say, database=database) as all_set:
+        ended = Drive(all_set.stack, side_by_side, say).drive(scenarios, tail)
+        record = all_set.record()
     for problem in [*strangers(scenarios, record), *over_quota(record)]:
         say(f"FAILED: {problem}")
     return list(judged(ended, record))
-
-
-def _record(stack: Stack, state: Path, before: Mapping[str, Any], listener: Listener) -> Record:
-    now, calls = stack.simulator.state(), stack.simulator.calls()
-    networks = networks_left(stack.simulator.address)
-    heard = Heard(dict(listener.heard), dict(listener.unanswered), dict(listener.ready))
-    for name, content in (("record", now), ("before", before), ("calls", calls)):
-        (state / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
-    (state / "beside.json").write_text(
-        json.dumps({"networks": networks, "told": heard.told, "unanswered": heard.unanswered, "ready": heard.ready}),
-        encoding="utf-8",
-    )
-    return read_record(now, before, calls=calls, networks=networks, heard=heard)
 
 
 def judged(ended: Sequence[tuple[Running, Said, float]], record: Record) -> Iterator[Judged]:
@@ -262,13 +305,16 @@ class Drive:
         if now - run.looked < LOOK_EVERY:
             return None
         run.looked = now
-        one, is_late = run.one, now - run.at > PATIENCE
-        more = {"kills": self._killer.since(run.at), "wrongly_taken": tuple(self._desk.answers(one).wrongly_taken)}
+        one = run.one
+        more: dict[str, Any] = {
+            "kills": self._killer.since(run.at),
+            "wrongly_taken": tuple(self._desk.answers(one).wrongly_taken),
+        }
         try:
             state = self._state(one)
             if state in DONE:
                 return Said(state, self._report(one), **more)
-            if not (one.questions or is_late):
+            if not (one.questions or now - run.at > PATIENCE):
                 return None
             tasks = self._stack.airflow.tasks(one.dag_id, one.run_id)
             unfinished = {t["task_id"]: str(t["state"]) for t in tasks if t["state"] in _UNFINISHED}
@@ -276,9 +322,9 @@ class Drive:
             self._desk.answer(one, dict.fromkeys(asking, ASKING))
             run.rests = run.rests + 1 if asking and not unfinished and not run.kills else 0
             silent = {question.task_id for question in one.questions if question.act == "silent"}
-            if run.rests >= LOOKS_AT_REST and silent & set(asking):
+            if run.rests >= LOOKS_AT_REST and silent.issuperset(asking):
                 return Said(state, None, waits_for_person=True, **more)
-            if is_late:
+            if run.is_stuck(tasks, now):
                 return Said(
                     state, None, waits_for_person=bool(asking) and not unfinished, unfinished=unfinished, **more
                 )

@@ -1,7 +1,8 @@
 """The people of a campaign: they find what they are asked in Airflow, and do what the scenario says."""
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,12 +13,16 @@ from benchmarks.chaos.scenarios import TRIGGERED_BY, Question, Scenario
 USERS = {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{TRIGGERED_BY}:admin,ann:admin,bob:admin"}
 ASKING = "awaiting_input"
 
+THINKS = 10.0
+"""Seconds that people take to answer. Airflow loses a task that is answered before its scheduler has looked round."""
+
 
 @dataclass
 class Answers:
     """The questions of one run that the wrong person has tried, and those where that was taken."""
 
     tried: set[str] = field(default_factory=set)
+    asked_at: dict[str, float] = field(default_factory=dict)
     wrongly_taken: list[str] = field(default_factory=list)
 
 
@@ -28,8 +33,8 @@ class Desk:
     :param passwords: the file with everybody's passwords, which Airflow writes when it starts
     """
 
-    def __init__(self, address: str, passwords: Path) -> None:
-        self._address, self._passwords = address, passwords
+    def __init__(self, address: str, passwords: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._address, self._passwords, self._clock = address, passwords, clock
         self._clients: dict[str, httpx.Client] = {}
         self._answers: dict[str, Answers] = {}
 
@@ -50,6 +55,9 @@ class Desk:
         kept = self.answers(one)
         for question in one.questions:
             if states.get(question.task_id) != ASKING:
+                kept.asked_at.pop(question.task_id, None)
+                continue
+            if self._clock() - kept.asked_at.setdefault(question.task_id, self._clock()) < THINKS:
                 continue
             try:
                 self._do(one, question, kept)

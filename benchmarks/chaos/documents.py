@@ -17,22 +17,25 @@ TOPIC = f"arn:aws:sns:{REGION}:{LARGE.id}:chaos"
 _QUOTAS = {"jobs": "L-D88FAC3A", "per_job": "L-B827C881", "in_jobs": "L-05AFA8C6"}
 
 
-def documents(one: Scenario, listener: str = "http://127.0.0.1:9") -> list[dict[str, Any]]:
+def documents(
+    one: Scenario, listener: str = "http://127.0.0.1:9", *, conn_id: str | None = None
+) -> list[dict[str, Any]]:
     """Return the YAML documents of a scenario: a protection group for every wave, its plan, and its rival's.
 
     :param listener: address of the local server that http steps ask
+    :param conn_id: an Airflow connection of its own
     """
-    groups = [_group(one, wave) for wave in one.waves]
+    groups = [_group(one, wave, conn_id or one.account.conn_id) for wave in one.waves]
     plans = [_plan(each, listener) for each in (one, one.rival) if each]
     return [*groups, *plans]
 
 
-def _group(one: Scenario, wave: Wave) -> dict[str, Any]:
+def _group(one: Scenario, wave: Wave, conn_id: str) -> dict[str, Any]:
     return {
         "kind": "ProtectionGroup",
         "name": f"{one.base}-{wave.name}",
         "region": REGION,
-        "aws_conn_id": one.account.conn_id,
+        "aws_conn_id": conn_id,
         "launch": dict(wave.launch),
         "drill_launch": dict(wave.drill_launch),
         "servers": [_member(server) for server in wave.servers],

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from benchmarks.chaos.campaign import Judged, campaign
 from benchmarks.chaos.scenarios import Scenario, scenario
-from demo.stack import PROJECT, StackError
+from demo.stack import DATABASES, PROJECT, Database, StackError
 
 SIDE_BY_SIDE = 8
 MOST_RUNS, MOST_SERVERS = 60, 1500
@@ -31,23 +31,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="seed of the first run; the next have the next numbers (1)")
     parser.add_argument("--side-by-side", type=int, default=SIDE_BY_SIDE, help=f"runs at a time ({SIDE_BY_SIDE})")
     parser.add_argument("--state", type=Path, default=PROJECT / ".chaos", help="folder for all that it writes (.chaos)")
+    parser.add_argument(
+        "--database", choices=DATABASES, default="sqlite", help="where Airflow keeps its tables (sqlite)"
+    )
     options = parser.parse_args(arguments)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     scenarios = [scenario(seed) for seed in range(options.seed, options.seed + options.runs)]
     began = time.monotonic()
     try:
-        judged = overlapping(list(batches(scenarios)), options.state, options.side_by_side, console.print)
+        judged = overlapping(
+            list(batches(scenarios)),
+            options.state,
+            console.print,
+            partial(campaign, side_by_side=options.side_by_side, database=options.database),
+        )
     except StackError as error:
         console.print(str(error), style="bold")
         return 2
-    for line in summary(judged, time.monotonic() - began):
+    for line in summary(judged, time.monotonic() - began, options.database):
         console.print(line)
     return 1 if any(one.problems for one in judged) else 0
 
 
-def overlapping(
-    cut: Sequence[Sequence[Scenario]], state: Path, side_by_side: int, say: Callable[[str], None]
-) -> list[Judged]:
+Run = Callable[..., list[Judged]]
+"""What runs a batch in a folder, as :func:`campaign` does."""
+
+
+def overlapping(cut: Sequence[Sequence[Scenario]], state: Path, say: Callable[[str], None], run: Run) -> list[Judged]:
     """Run one batch after the other; the next stack is started while the last few runs of the one before still go on.
 
     Two stacks at most live at a time, in folders of their own.
@@ -60,8 +70,8 @@ def overlapping(
             if len(running) > 1:
                 running[-2].result()  # its folder is free now
             tail = threading.Event()
-            run = partial(campaign, side_by_side=side_by_side, say=say, tail=tail.set)
-            one = pool.submit(_batch, batch, state / f"stack-{number % 2}", run, say)
+            own = state / f"stack-{number % 2}"
+            one = pool.submit(_batch, batch, own, partial(run, say=say, tail=tail.set), say)
             one.add_done_callback(lambda _, event=tail: event.set())  # type: ignore[misc]  # the event of this batch
             running.append(one)
             tail.wait()
@@ -70,9 +80,7 @@ def overlapping(
     return judged
 
 
-def _batch(
-    batch: Sequence[Scenario], own: Path, run: Callable[..., list[Judged]], say: Callable[[str], None]
-) -> list[Judged]:
+def _batch(batch: Sequence[Scenario], own: Path, run: Run, say: Callable[[str], None]) -> list[Judged]:
     judged = run(batch, own)
     for one in judged:
         for problem in one.problems:
@@ -96,13 +104,14 @@ def batches(scenarios: Sequence[Scenario]) -> Iterator[list[Scenario]]:
         yield batch
 
 
-def summary(judged: Sequence[Judged], seconds: float) -> Iterator[str]:
+def summary(judged: Sequence[Judged], seconds: float, database: Database = "sqlite") -> Iterator[str]:
     """Say how the campaign went: every failure with the command that runs it again, then the counts."""
+    there = "" if database == "sqlite" else f" DATABASE={database}"
     for one in judged:
         for problem in one.problems:
             yield f"FAILED {one.one.plan}: {problem}"
         if one.problems:
-            yield f"  killed: {', '.join(one.hits) or 'nothing'}; again: make chaos RUNS=1 SEED={one.one.seed}"
+            yield f"  killed: {', '.join(one.hits) or 'nothing'}; again: make chaos RUNS=1 SEED={one.one.seed}{there}"
     good = sum(not one.problems for one in judged)
     kills = sum(len(one.hits) for one in judged)
     servers = sum(len(one.one.servers) for one in judged)

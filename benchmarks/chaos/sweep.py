@@ -7,28 +7,23 @@ import argparse
 import json
 import shutil
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import yaml
 from rich.console import Console
 
 from benchmarks.chaos.between import Between
-from benchmarks.chaos.campaign import AIRFLOW, SETTLED_AFTER, Drive
-from benchmarks.chaos.documents import documents, fleet
-from benchmarks.chaos.judging import judge
-from benchmarks.chaos.record import read_record
+from benchmarks.chaos.campaign import Drive, judged, ready
+from benchmarks.chaos.judging import strangers
+from benchmarks.chaos.judging_cloud import over_quota
 from benchmarks.chaos.scenarios import REGION, Scenario, Server, Wave
-from benchmarks.chaos.surroundings import connections as accounts
 from demo.guard import parents_now
-from demo.stack import PROJECT, Settings, Stack, StackError
+from demo.stack import DATABASES, PROJECT, Database, Stack, StackError
 
 FIRST = 900000
 """Seed of the run without a kill; those with one have the next numbers."""
 
-MOST_CALLS = 60
+MOST_CALLS = 120
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,11 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--most", type=int, default=MOST_CALLS, help=f"no call after this one ({MOST_CALLS})")
     parser.add_argument("--side-by-side", type=int, default=4, help="runs at a time (4)")
     parser.add_argument("--state", type=Path, default=PROJECT / ".chaos-sweep", help="folder for all that it writes")
+    parser.add_argument(
+        "--database", choices=DATABASES, default="sqlite", help="where Airflow keeps its tables (sqlite)"
+    )
     options = parser.parse_args(arguments)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     numbers = range(options.first, options.most + 1, options.step)
     try:
-        problems, struck, calls = sweep(numbers, options.state, options.side_by_side, console.print)
+        problems, struck, calls = sweep(
+            numbers, options.state, options.side_by_side, console.print, database=options.database
+        )
     except StackError as error:
         console.print(str(error), style="bold")
         return 2
@@ -73,58 +73,41 @@ def connection(one: Scenario, address: str) -> str:
 
 
 def sweep(
-    points: Sequence[int | str], state: Path, side_by_side: int, say: Callable[[str], None]
+    points: Sequence[int | str],
+    state: Path,
+    side_by_side: int,
+    say: Callable[[str], None],
+    beside: Sequence[Scenario] = (),
+    *,
+    database: Database = "sqlite",
 ) -> tuple[list[str], int, int]:
     """Drill once without a kill and once per point; return what is wrong, how many kills struck, and the calls.
 
     :param points: numbers of the call after which the task dies, or operations of DRS
+    :param beside: runs of a campaign that share the stack
     """
     runs = [drill(number) for number in range(len(points) + 1)]
     shutil.rmtree(state, ignore_errors=True)
-    folder = state / "plans"
-    folder.mkdir(parents=True)
-    for one in runs:
-        (folder / f"{one.plan}.yaml").write_text(yaml.safe_dump_all(_documents(one), sort_keys=False), encoding="utf-8")
-    fleet_file = state / "fleet.yaml"
-    fleet_file.write_text(yaml.safe_dump(fleet(runs), sort_keys=False), encoding="utf-8")
     # The simulator's port is chosen by the stack: the stand learns it when everything is up, before the first call.
     between = Between("http://127.0.0.1:1", dict(zip(map(key, runs), (0, *points), strict=True)), lambda: ())
-    connections = {f"AIRFLOW_CONN_{_conn_id(one).upper()}": connection(one, between.address) for one in runs}
-    settings = Settings(
-        state=state / "stack",
-        plans=folder,
-        fleets=(fleet_file,),
-        speed=200,
-        airflow={**AIRFLOW, **accounts(), **connections},
-    )
+    conn_ids = {one.seed: f"chaos_{one.seed}" for one in runs}
+    own = {f"AIRFLOW_CONN_{conn_ids[one.seed].upper()}": connection(one, between.address) for one in runs}
+    everything = [*beside, *runs]
     try:
-        with Stack(settings, say) as stack:
+        with ready(everything, state, say, database=database, airflow=own, conn_ids=conn_ids) as all_set:
+            stack = all_set.stack
             between.point_at(stack.simulator.address)
             between.tasks = lambda: _tasks(stack)
-            for one in runs:
-                stack.await_dag(one.dag_id)
-            before = stack.simulator.state()
-            ended = Drive(stack, side_by_side, say).drive(runs)
-            time.sleep(SETTLED_AFTER)
-            record = read_record(stack.simulator.state(), before)
+            ended = Drive(stack, side_by_side, say).drive(everything)
+            record = all_set.record()
     finally:
         between.close()
-    problems = []
-    for run, said, _ in ended:
-        where = between.killed.get(key(run.one), "no kill")
-        problems += [f"{run.one.plan} ({where}): {what}" for what in judge(run.one, said, record)]
-    for run, _, _ in ended:
-        say(f"  {run.one.plan}: killed after {between.killed.get(key(run.one), 'nothing')}")
+    problems = [*strangers(everything, record), *over_quota(record)]
+    for one in judged(ended, record):
+        struck = between.killed.get(key(one.one), ", ".join(one.hits) or "no kill")
+        say(f"  {one.one.plan}: killed after {struck}")
+        problems += [f"{one.one.plan} ({struck}): {what}" for what in one.problems]
     return problems, len(between.killed), between.counted.get(key(runs[0]), 0)
-
-
-def _conn_id(one: Scenario) -> str:
-    return f"chaos_{one.seed}"
-
-
-def _documents(one: Scenario) -> list[dict[str, Any]]:
-    groups, plan = documents(one)[:-1], documents(one)[-1]
-    return [*({**group, "aws_conn_id": _conn_id(one)} for group in groups), plan]
 
 
 def _tasks(stack: Stack) -> list[int]:

@@ -18,7 +18,7 @@ from drs_simulator.wire import Reply
 logger = logging.getLogger(__name__)
 
 PATHS = ["health", "reset", "calls", "state", "faults", "clock"]
-CLOCK_KEYS = ["advance", "freeze", "speed"]
+CLOCK_KEYS = ["advance", "freeze", "hold_answers", "speed"]
 
 
 class Control:
@@ -89,6 +89,7 @@ class Control:
         world = self._simulator.world
         with world.lock:
             speed, freeze, advance = _moves(given, world.clock.speed)
+            self._simulator.holds_answers = given.get("hold_answers", self._simulator.holds_answers)
             world.advance()
             if speed is not None:
                 world.clock.set_speed(speed)
@@ -168,12 +169,15 @@ def _since(query: str) -> int:
 def _moves(given: dict[str, Any], present: float) -> tuple[float | None, bool | None, float | None]:
     """Return speed, freeze and advance (simulated seconds) as far as given: all of it is right, or nothing is done."""
     speed, freeze, advance = None, given.get("freeze"), None
+    holds = given.get("hold_answers")
     if "speed" in given:
         if isinstance(given["speed"], bool) or not isinstance(given["speed"], int | float):
             raise ValueError(f"speed must be a number, not {given['speed']!r}")
         speed = checked_speed(given["speed"])
     if "freeze" in given and not isinstance(freeze, bool):
         raise ValueError(f"freeze must be true or false, not {freeze!r}")
+    if "hold_answers" in given and not isinstance(holds, bool):
+        raise ValueError(f"hold_answers must be true or false, not {holds!r}")
     if "advance" in given:
         if not isinstance(given["advance"], str | int | float):
             raise ValueError(f'advance must be a length of time such as "10m", not {given["advance"]!r}')

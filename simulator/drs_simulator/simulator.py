@@ -33,7 +33,7 @@ WITHOUT_INITIALIZATION = frozenset({"InitializeService", "ListTagsForResource", 
 
 LOOKS_AT_INSTANCES = frozenset({"ec2", "ssm"})
 
-_LOOK_AGAIN, _A_MOMENT = 0.01, 1e-6
+_LOOK_AGAIN, _A_MOMENT = 0.01, 1e-3
 """Real seconds between two looks at a clock that stands still; simulated seconds that make no difference."""
 
 READS = ("Describe", "Get", "List")
@@ -59,6 +59,8 @@ class Simulator:
         self._sleep = sleep
         self._initial_faults = tuple(faults)
         self._awaited: list[float] = []
+        self.holds_answers = False
+        """Whether an answer that takes simulated time waits for a clock that stands still."""
         self.calls = CallLog()
         self.overlays = Overlays()
         seed_moto(random_seed)
@@ -80,6 +82,7 @@ class Simulator:
             fresh.lock = lock
             fresh.dirty = self.world.dirty + 1
             self.world = fresh
+            self.holds_answers = False
             self.calls.clear()
             self.overlays.reset()
 
@@ -144,9 +147,12 @@ class Simulator:
             self._sleep(seconds)
 
     def wait_simulated(self, seconds: float) -> None:
-        """Let simulated seconds pass for one caller; where time stands still, until somebody has moved it on."""
+        """Let simulated seconds pass for one caller.
+
+        Where answers are held and time stands still, until somebody has moved it on; else in compressed real time.
+        """
         clock = self.world.clock
-        if not clock.is_frozen:
+        if not (self.holds_answers and clock.is_frozen):
             self.wait(clock.real(seconds).total_seconds())
             return
         until = clock.simulated() + seconds

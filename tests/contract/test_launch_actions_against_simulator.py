@@ -1,13 +1,16 @@
 """DRS launch actions declared, applied, run, put back and judged, against the simulator over HTTP."""
 
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from drs_provider.aws.launch_settings import LaunchSettingsHook
+from drs_provider.aws.tagged_networks import TaggedNetworksHook
 from drs_provider.errors import ServiceUnavailable
 from drs_provider.operators.rendered import Launched
 from drs_provider.operators.settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
+from drs_provider.operators.sweeping import sweep
 from drs_provider.recovery.launch_actions import TAG
 from drs_provider.sensors.finding import find
 from kit.fake_drs import MemoryStore
@@ -113,6 +116,30 @@ def test_a_drill_s_actions_are_put_back_after_a_crash(aws, simulator):
     assert restored == {ONE: [{"field": "actions", "was": ["check"], "now": ["register"]}]}
     assert live(aws) == [("register", True)]
     assert TAG not in tags(aws)
+
+
+def test_the_sweeper_puts_back_what_a_dead_drill_left_and_forgets_the_drill(aws):
+    apply(aws, REGISTER)
+    apply(aws, CHECK, is_temporary=True)
+    hook = TaggedNetworksHook(aws_conn_id=None, region_name="us-west-2")
+
+    early, late = sweep(hook, datetime.now(UTC)), sweep(hook, datetime.now(UTC) + timedelta(days=3))
+
+    assert (early.done, early.left) == ([], {})
+    assert (len(late.done), late.left) == (1, {})
+    assert live(aws) == [("register", True)]
+    assert not [name for name in tags(aws) if name.startswith("drs-orchestrator:")]
+
+
+def test_a_next_drill_makes_the_actions_of_a_dead_one_its_own(aws):
+    apply(aws, REGISTER)
+    apply(aws, CHECK, is_temporary=True, lifetime=timedelta(hours=-1))
+
+    apply(aws, CHECK, is_temporary=True, lifetime=timedelta(hours=1))
+
+    swept = sweep(TaggedNetworksHook(aws_conn_id=None, region_name="us-west-2"), datetime.now(UTC))
+    assert (swept.done, swept.left) == ([], {})
+    assert live(aws) == [("register", False), ("check", True)]
 
 
 def test_a_document_or_a_parameter_that_does_not_exist_is_refused_before_anything_is_changed(aws, simulator):

@@ -1,6 +1,8 @@
 """Whole runs of plans against the simulator, and what they left."""
 
 import json
+import threading
+import time
 
 SHOP = """\
 kind: ProtectionGroup
@@ -62,3 +64,16 @@ def instances(simulator, region="us-west-2", **client):
         if any(tag["Key"] == "AWSElasticDisasterRecoverySourceServerID" for tag in one.get("Tags", ()))
     ]
     return {one["InstanceId"]: one["State"]["Name"] for one in recovered}
+
+
+def meanwhile(simulator, act):
+    """Act once the first job of a run has been started."""
+
+    def wait():
+        while not calls(simulator, "StartRecovery"):
+            time.sleep(0.02)
+        act()
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return thread

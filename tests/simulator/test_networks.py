@@ -95,6 +95,8 @@ def test_what_is_in_use_is_not_deleted_and_everything_goes_with_what_it_belongs_
             delete(**arguments)
         assert refused.value.response["Error"] == {"Code": "DependencyViolation", "Message": said}
 
+    asked = [{"Name": "vpc-endpoint-id", "Values": [endpoint, "vpce-0aaaaaaaaaaaaaaaa"]}]
+    assert [one["VpcEndpointId"] for one in ec2.describe_vpc_endpoints(Filters=asked)["VpcEndpoints"]] == [endpoint]
     ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])
     ec2.revoke_security_group_ingress(GroupId=groups[1], IpPermissions=pair)
     for group in groups:

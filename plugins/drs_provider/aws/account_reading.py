@@ -4,11 +4,17 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
+from airflow.sdk.exceptions import AirflowException
+from botocore.exceptions import BotoCoreError
+
 from drs_provider.aws.hook import Answer, in_batches
 from drs_provider.aws.launch_settings import LaunchSettingsHook
 from drs_provider.aws.refusals import translated
-from drs_provider.errors import RunRefused
+from drs_provider.errors import DrsProviderError, RunRefused
 from drs_provider.rehearsal.account_facts import AccountFacts, first_interface, groups_of, profile_of
+
+UNREADABLE = (DrsProviderError, AirflowException, BotoCoreError)
+"""Errors of an account that cannot be read: what AWS said, and connections that are not there or lead nowhere."""
 
 READS = ("Describe", "Get", "List")
 """How the names of operations begin that change nothing."""

@@ -1,8 +1,9 @@
 """Which fleet a rehearsal runs against: one supposed from the plan, a file, or the live account's."""
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,9 +16,16 @@ from drs_provider.graph.roster import Target, target_of, targets_of
 from drs_provider.plan.model import ProtectionGroup, VpcNetwork
 from drs_provider.plan.reading import RunnablePlan
 from drs_provider.recovery.selection import matches
+from drs_provider.rehearsal.account_facts import AccountFacts
 from drs_provider.rehearsal.fleet import supposed_fleet
 
 _LONGEST_JOB = timedelta(days=1)
+_PATIENCE = 20.0
+"""Seconds for which a call is repeated that gets no answer: somebody waits before a terminal."""
+_OTHERWISE = (
+    "nothing was rehearsed. docs/rehearse.md lists the permissions that reading needs; without --from-account the "
+    "fleet is made up from the plan"
+)
 
 
 @dataclass(frozen=True)
@@ -53,32 +61,44 @@ def of_files(runnable: RunnablePlan, paths: Sequence[Path], accounts: Mapping[st
 
 def of_accounts(runnable: RunnablePlan, home: Path) -> ChosenFleet:
     """Read the live accounts of the plan's connections; nothing is changed there."""
-    from drs_provider.aws.account_reading import ReadOnlyHook
     from drs_provider.rehearsal.account_fleet import fleet_of_accounts
 
-    plan, now, facts = runnable.plan, datetime.now(UTC), {}
-    network = plan.drill.network
-    for target in targets_of(list(runnable.groups.values())):
-        groups = [group for group in runnable.groups.values() if target_of(group) == target]
-        settings = [one for group in groups for one in _settings(group)]
-        hook = ReadOnlyHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None)
-        facts[target] = hook.read(
-            lambda server, groups=groups: any(_is_member(server, group) for group in groups),  # type: ignore[misc]
-            subnet_ids=[
-                subnet
-                for one in settings
-                for subnet in (one.subnet_id, *(one.fallback.subnet_ids if one.fallback else ()))
-                if subnet
-            ],
-            group_ids=[group for one in settings for group in one.security_group_ids or ()],
-            vpc_ids=[network.vpc] if isinstance(network, VpcNetwork) else [],
-            profiles=[one.instance_profile for one in settings if one.instance_profile],
-            since=now - _LONGEST_JOB,
-        )
+    now, facts = datetime.now(UTC), {}
+    # What Airflow and AWS's libraries log on the way is no part of what is foretold.
+    with redirect_stdout(sys.stderr):
+        from drs_provider.aws.account_reading import UNREADABLE
+
+        for target in targets_of(list(runnable.groups.values())):
+            try:
+                facts[target] = _read(target, runnable, now)
+            except UNREADABLE as error:
+                raise UsageError(f"cannot read {target}: {error}; {_OTHERWISE}") from error
     fleet = fleet_of_accounts(facts, now=now)
     named = ", ".join(f"{account} in {region}" for account, region in dict.fromkeys(fleet.regions.values()))
     words = f"on {_servers(fleet.content)} servers as account {named} had them at {now:%Y-%m-%d %H:%M} UTC"
     return ChosenFleet((_written(fleet.content, home),), words, fleet.regions, fleet.assumptions)
+
+
+def _read(target: Target, runnable: RunnablePlan, now: datetime) -> AccountFacts:
+    from drs_provider.aws.account_reading import ReadOnlyHook
+
+    groups = [group for group in runnable.groups.values() if target_of(group) == target]
+    settings = [one for group in groups for one in _settings(group)]
+    network = runnable.plan.drill.network
+    hook = ReadOnlyHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None, patience=_PATIENCE)
+    return hook.read(
+        lambda server: any(_is_member(server, group) for group in groups),
+        subnet_ids=[
+            subnet
+            for one in settings
+            for subnet in (one.subnet_id, *(one.fallback.subnet_ids if one.fallback else ()))
+            if subnet
+        ],
+        group_ids=[group for one in settings for group in one.security_group_ids or ()],
+        vpc_ids=[network.vpc] if isinstance(network, VpcNetwork) else [],
+        profiles=[one.instance_profile for one in settings if one.instance_profile],
+        since=now - _LONGEST_JOB,
+    )
 
 
 def _settings(group: ProtectionGroup) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,7 +21,7 @@ from drs_provider.plan.reading import RunnablePlan
 from drs_provider.rehearsal.machine import machine_of
 from drs_provider.rehearsal.prediction import Left, Prediction, at_speed, predict
 from drs_provider.rehearsal.steps import PlannedStep, planned_steps
-from drs_provider.rehearsal.text import as_text
+from drs_provider.rehearsal.text import WIDTH, as_text
 
 NAME = "rehearse"
 HELP = "run a plan against the simulator, and say how long it takes and what goes wrong"
@@ -34,8 +35,9 @@ def configure(parser: ArgumentParser) -> None:
     """Add this command's options."""
     parser.description = (
         "Run a plan's own tasks against a simulator of their own, in compressed time and without Airflow's services. "
-        "Nothing real is changed. Exit code 0: the run ends well and meets its objectives; 1: it fails, or an "
-        "objective is missed; 2: wrong use."
+        "Nothing real is changed. Exit codes: 0 the run ends well and meets its objectives; 1 it fails, is refused or "
+        "misses an objective, or the plan has problems; 2 nothing was rehearsed: wrong use, or an account that cannot "
+        "be read."
     )
     parser.add_argument("plan", metavar="PLAN", help="a plan's name, or a plan file with one plan")
     parser.add_argument("--plans", type=Path, metavar="FOLDER", help="default: DRS_PLANS_FOLDER, else ./plans")
@@ -104,10 +106,14 @@ def run(options: Namespace) -> int:
     if options.faults is not None and not options.faults.is_file():
         raise UsageError(f"{options.faults}: there is no such file")
     with TemporaryDirectory(prefix="drs-rehearsal-") as home:
-        prediction = _rehearsed(found[0], folder, options, Path(home))
-    print(json.dumps(prediction.as_json(), indent=2) if options.format == "json" else as_text(prediction), end="")
+        try:
+            prediction = _rehearsed(found[0], folder, options, Path(home))
+        except RehearsalFailed as error:
+            raise UsageError(str(error)) from error
     if options.format == "json":
-        print()
+        print(json.dumps(prediction.as_json(), indent=2))
+    else:
+        print(as_text(prediction, shutil.get_terminal_size((WIDTH, 24)).columns), end="")
     return 0 if prediction.fate == "good" else 1
 
 

@@ -184,8 +184,14 @@ class Control:
         self._give(run, [wave, *_after(run, wave)], order, run.own_steps)
         if wave.start_tasks:
             self.client.keep(PREFIX + plan, run.run_id, f"{wave.name}.{WATCH}", orders.ORDER, order.as_json())
-        self.client.clear(PREFIX + plan, run.run_id, (*wave.failed_steps, *wave.start_tasks))
-        said = f"wave {wave.name} runs again: servers that are up are kept, the others are launched"
+        if wave.is_launched and wave.failed_steps:
+            # Its servers are up: steps before the one that failed have had their effect, and have it once.
+            self.client.clear(PREFIX + plan, run.run_id, wave.failed_steps)
+            failed = some([task.rpartition(".")[2] for task in wave.failed_steps])
+            said = f"wave {wave.name} goes on with step {failed}: its servers are up, and what was done before is kept"
+        else:
+            self.client.clear(PREFIX + plan, run.run_id, (*wave.failed_steps, *wave.start_tasks))
+            said = f"wave {wave.name} runs again: servers that are up are kept, the others are launched"
         later = [other.name for other in _after(run, wave)]
         said += f"; then {some(later)}" if later else ""
         if run.is_paused:

@@ -161,7 +161,8 @@ class Ask(HITLOperator):
         if not asked or asked["try"] != ti.try_number:
             until = max(self.began(context) + self.within, now + timedelta(seconds=1))
             asked = {"at": now.isoformat(), "until": until.isoformat(), "try": ti.try_number}
-            asked |= {"subject": self.subject, "people": list(self.asked)}
+            asked |= {"subject": self.subject, "people": list(self.asked), "options": list(self.options)}
+            asked |= dict(zip(("text", "otherwise"), self.in_short(), strict=True))
             ti.xcom_push(key=ASKED, value=asked)
         return max(instant(asked["until"]) - now, timedelta(seconds=1))
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+from drs_provider.dag.drill_words import drill_in_words
 from drs_provider.graph.roster import in_words
 from drs_provider.plan.dependencies import wave_dependencies
 from drs_provider.plan.model import ProtectionGroup, Wave
@@ -61,6 +62,8 @@ def documentation(runnable: RunnablePlan) -> str:
             "| wave | after | members | may fail | timeout |",
             "|---|---|---|---|---|",
             *rows,
+            "",
+            drill_in_words(plan),
             "",
             f"Plan `{plan.name}`, version `{runnable.digest[:12]}`.",
         ]

@@ -2,6 +2,7 @@
 
 from airflow.sdk import Param
 
+from drs_provider.dag.drill_words import drill_in_words
 from drs_provider.graph.request import DRILL, MODES
 from drs_provider.plan.model import RecoveryPlan
 
@@ -24,7 +25,7 @@ def trigger_form(plan: RecoveryPlan) -> dict[str, Param]:
             },
             description_md=(
                 "A **drill** cleans up after itself. A **recovery** brings production up and stays: it needs the "
-                "plan's name under *Confirm*, and a reason."
+                f"plan's name under *Confirm*, and a reason.\n\nOf a drill: {drill_in_words(plan)}"
             ),
         ),
         "reason": Param(

@@ -21,7 +21,7 @@ class StepForecast:
     """A step: when it starts and ends (seconds since the run's start; None: it does not), and how.
 
     ``state``: ``success``, ``failed``, ``skipped``, ``not_run``. ``assumed``: it was not run but taken for granted, and
-    why; None for one that was run, or that this run does not have. ``summary``: what it did.
+    ``why``. ``summary``: what it did, of one that was run.
     """
 
     name: str
@@ -30,7 +30,8 @@ class StepForecast:
     start_seconds: float | None
     end_seconds: float | None
     state: str
-    assumed: str | None = None
+    assumed: bool
+    why: str | None = None
     summary: str = ""
 
 
@@ -59,6 +60,10 @@ class Objective:
     target_seconds: float | None
     predicted_seconds: float | None
     outcome: str
+
+
+MARGIN = 0.5
+"""The share of orchestration's time by which a prediction may be wrong: a busy Airflow is half as slow again."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +102,14 @@ class ByTheClock:
     """What the same run takes against a simulator in which DRS is faster, but nothing else is; seconds.
 
     ``busy``: how many others were taken to want a processor of this machine; None: every task took the same time.
+    ``margin_seconds``: by how much the RTO may be wrong.
     """
 
     speed: float
     busy: float | None
     verdict: str
     rto_seconds: float | None
+    margin_seconds: float
     launched_seconds: float | None
     elapsed_seconds: float
     waves: tuple[WaveByTheClock, ...] = ()
@@ -132,6 +139,7 @@ class Prediction:
     drs_seconds: float
     waited_seconds: float
     orchestration_seconds: float
+    margin_seconds: float
     waves: tuple[WaveForecast, ...]
     before: tuple[StepForecast, ...]
     after: tuple[StepForecast, ...]
@@ -199,6 +207,7 @@ def predict(left: Left) -> Prediction:
         drs_seconds=path.get("jobs_seconds") or 0.0,
         waited_seconds=path.get("waited_seconds") or 0.0,
         orchestration_seconds=path.get("overhead_seconds") or 0.0,
+        margin_seconds=MARGIN * (path.get("overhead_seconds") or 0.0),
         waves=waves,
         before=_steps(left, None, "before"),
         after=_steps(left, None, "after"),
@@ -214,7 +223,7 @@ def predict(left: Left) -> Prediction:
 def at_speed(one: Prediction, speed: float, busy: float | None) -> ByTheClock:
     """Keep of a prediction what a simulator's speed changes."""
     waves = tuple(WaveByTheClock(wave.name, wave.start_seconds, wave.end_seconds) for wave in one.waves)
-    times = (one.rto.predicted_seconds, one.launched_seconds, one.elapsed_seconds)
+    times = (one.rto.predicted_seconds, one.margin_seconds, one.launched_seconds, one.elapsed_seconds)
     return ByTheClock(speed, busy, one.verdict, *times, waves)
 
 
@@ -273,8 +282,9 @@ def _steps(left: Left, wave: str | None, place: str | None = None) -> tuple[Step
                 record["began"] if ran else None,
                 record.get("ended") if ran else None,
                 state,
-                one.assumed if planned.takes_place(mode) else None,
-                "" if one.assumed else str(result.get("summary") or ""),
+                assumed=one.assumed is not None and planned.takes_place(mode),
+                why=one.assumed if planned.takes_place(mode) else None,
+                summary="" if one.assumed else str(result.get("summary") or ""),
             )
         )
     return tuple(found)
@@ -342,6 +352,9 @@ def _failures(report: Mapping[str, Any], left: Left) -> Iterable[Failure]:
         is_about_servers = servers_failed and one["task"].endswith(".recovery_job")
         if one["task"] not in told and not is_about_servers:
             yield Failure(one["task"], one["message"])
+    for (wave, _, name), step in _step_results(report).items():
+        if step["state"] == "failed" and step["on_failure"] == "continue":
+            yield Failure(f"{wave or 'plan'}: step {name}", f"{step['summary']}; the plan goes on")
     known = {one["task"] for one in report["errors"]} | told
     for task, record in left.facts["tasks"].items():
         is_about_servers = servers_failed and task.endswith(".recovery_job")

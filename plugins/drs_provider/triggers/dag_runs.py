@@ -1,6 +1,7 @@
 """Waiting for the run of another DAG, with a deadline: Airflow's own trigger has none."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, Literal, TypedDict
@@ -8,6 +9,7 @@ from typing import Any, Literal, TypedDict
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from drs_provider.recovery.times import instant
+from drs_provider.triggers.holding import not_before
 
 PERIOD_SECONDS = 2.0
 FINISHED = ("success", "failed")
@@ -37,6 +39,7 @@ class DagRunTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Let Airflow's trigger wait, and say once how the run ended."""
+        began = time.monotonic()
         from airflow.providers.standard.triggers.external_task import DagStateTrigger
 
         left = (instant(self.deadline) - datetime.now(UTC)).total_seconds()
@@ -54,4 +57,5 @@ class DagRunTrigger(BaseTrigger):
                     event = DagRunEvent(outcome="ended", state=str(getattr(state, "value", state)))
         except TimeoutError:
             pass
+        await not_before(self, began)
         yield TriggerEvent(event)

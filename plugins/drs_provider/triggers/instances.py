@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, TypedDict
@@ -13,6 +14,7 @@ from drs_provider.recovery.launch_actions import still_running
 from drs_provider.recovery.polling import pause_after_refusal
 from drs_provider.recovery.results import Ready, standing
 from drs_provider.recovery.times import instant
+from drs_provider.triggers.holding import not_before
 from drs_provider.triggers.instance_desk import InstanceDesk, desk_for
 
 
@@ -55,8 +57,11 @@ class DrsInstancesTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Ask until there is something to say, and say it once."""
+        began = time.monotonic()
         desks = [desk_for(one["aws"], self.ready) for one in self.awaited]
-        yield TriggerEvent(await self.wait(desks, now=lambda: datetime.now(UTC)))
+        event = await self.wait(desks, now=lambda: datetime.now(UTC))
+        await not_before(self, began)
+        yield TriggerEvent(event)
 
     async def wait(
         self,

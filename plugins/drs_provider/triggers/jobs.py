@@ -1,6 +1,7 @@
 """Waiting for DRS jobs to end."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from drs_provider.recovery.jobs import Ended, phase, read_job
 from drs_provider.recovery.times import instant
+from drs_provider.triggers.holding import not_before
 from drs_provider.triggers.watching import GIVES_WAY_SECONDS, JobWatcher, Refused, Seen, Trouble, watcher_for
 
 Until = Literal["all", "any"]
@@ -76,8 +78,11 @@ class DrsJobTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Watch until there is something to say, and say it once."""
+        began = time.monotonic()
         watchers = [watcher_for(watch["aws"]) for watch in self.watches]
-        yield TriggerEvent(await self.watch(watchers, now=lambda: datetime.now(UTC)))
+        event = await self.watch(watchers, now=lambda: datetime.now(UTC))
+        await not_before(self, began)
+        yield TriggerEvent(event)
 
     async def watch(self, watchers: Sequence[JobWatcher], *, now: Callable[[], datetime]) -> DrsJobEvent:
         """Listen to one watcher per watch; the first bad news ends it, else the last (or any) end of a job."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +14,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from drs_provider.errors import AwsError
 from drs_provider.recovery.polling import pause_after_refusal
 from drs_provider.recovery.times import instant
+from drs_provider.triggers.holding import not_before
 
 BEGUN = "begun"
 """XCom key: for which attempt of a step the trigger has begun to act; what it finds here, another one left."""
@@ -62,7 +64,10 @@ class Once(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Act once, and say once how it went."""
-        yield TriggerEvent(await self.go(Marks(self.whose), now=lambda: datetime.now(UTC)))
+        began = time.monotonic()
+        event = await self.go(Marks(self.whose), now=lambda: datetime.now(UTC))
+        await not_before(self, began)
+        yield TriggerEvent(event)
 
     async def go(
         self,

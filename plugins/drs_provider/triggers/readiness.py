@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypedDict
@@ -13,6 +14,7 @@ from drs_provider.recovery.jobs import holders
 from drs_provider.recovery.polling import pause_after_refusal
 from drs_provider.recovery.readiness import Finding, assess
 from drs_provider.recovery.times import instant
+from drs_provider.triggers.holding import not_before
 
 LONGEST_JOB = timedelta(days=1)
 """How far back jobs are looked through for one that holds a server."""
@@ -66,9 +68,12 @@ class DrsReadinessTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look until there is something to say, and say it once."""
+        began = time.monotonic()
         from drs_provider.aws.hook import DrsHook
 
-        yield TriggerEvent(await self.wait(DrsHook(**self.aws, patience=0), now=lambda: datetime.now(UTC)))
+        event = await self.wait(DrsHook(**self.aws, patience=0), now=lambda: datetime.now(UTC))
+        await not_before(self, began)
+        yield TriggerEvent(event)
 
     async def wait(
         self,

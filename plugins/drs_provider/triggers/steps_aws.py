@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, TypedDict
@@ -12,6 +13,7 @@ from drs_provider.errors import AwsError, DrsProviderError
 from drs_provider.recovery.polling import pause_after_refusal
 from drs_provider.recovery.steps import AUTOMATION_ENDED, COMMAND_ENDED
 from drs_provider.recovery.times import instant
+from drs_provider.triggers.holding import not_before
 
 What = Literal["agents", "commands", "automations"]
 PERIOD_SECONDS = 2.0
@@ -53,10 +55,13 @@ class SsmTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Ask until there is something to say, and say it once."""
+        began = time.monotonic()
         from drs_provider.aws.steps import StepHook
 
         hooks = [StepHook(aws_conn_id=one["aws_conn_id"], region_name=one["region_name"]) for one in self.watched]
-        yield TriggerEvent(await self.wait(hooks, now=lambda: datetime.now(UTC)))
+        event = await self.wait(hooks, now=lambda: datetime.now(UTC))
+        await not_before(self, began)
+        yield TriggerEvent(event)
 
     async def wait(
         self,

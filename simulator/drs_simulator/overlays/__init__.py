@@ -21,6 +21,7 @@ from drs_simulator.overlays import (
     ssm_documents,
     ssm_listing,
     vpc_deletes,
+    vpc_endpoints,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ OVERLAYS = (
     ssm_documents,
     ssm_listing,
     vpc_deletes,
+    vpc_endpoints,
 )
 """Every overlay that needs nothing but the simulator: a module with ``install(simulator)``."""
 

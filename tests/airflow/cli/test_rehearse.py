@@ -77,8 +77,8 @@ def rehearse(tmp_path, monkeypatch, capsys):
     (tmp_path / "plans").mkdir()
     (tmp_path / "fleet.yaml").write_text(yaml.safe_dump(FLEET))
 
-    def rehearse(*options, rto="1h", timeout="40m", faults=(), fleet=True):
-        (tmp_path / "plans" / "shop.yaml").write_text(GROUPS + PLAN.format(rto=rto, timeout=timeout))
+    def rehearse(*options, rto="1h", timeout="40m", faults=(), fleet=True, plan=None):
+        (tmp_path / "plans" / "shop.yaml").write_text(plan or GROUPS + PLAN.format(rto=rto, timeout=timeout))
         (tmp_path / "faults.json").write_text(json.dumps(list(faults)))
         chosen = ["--fleet", "fleet.yaml"] if fleet else []
         code = main(["rehearse", "shop", "--format", "json", "--faults", "faults.json", *chosen, *options])
@@ -173,12 +173,77 @@ def test_a_broken_source_refuses_a_drill_and_not_a_recovery(rehearse):
     assert (code, said["rpo"]["outcome"]) in {(0, "met"), (1, "missed")}
 
 
+STEPS = (
+    GROUPS
+    + """\
+kind: RecoveryPlan
+name: shop
+drill: {network: shared, max_lag: 10m}
+before:
+  - {kind: lambda, name: freeze, function: freeze, timeout: 15m}
+waves:
+  - name: database
+    groups: [db]
+    after:
+      - {kind: ssm_command, name: start, document: Shop-Start, on_failure: continue, timeout: 20m}
+      - {kind: tcp, name: answers, host: "{{ server('db1').private_ip }}", port: 5432}
+      - {kind: ssm_command, name: check, document: AWS-RunShellScript, parameters: {commands: ["sleep 60"]}}
+  - name: web
+    groups: [web]
+"""
+)
+
+
+def test_steps_are_run_against_the_simulator_and_what_goes_wrong_there_counts(rehearse):
+    fleet = with_quotas({})
+    region = fleet["accounts"][0]["regions"][0]
+    region["lambda_functions"] = {"freeze": {"behaviour": "sleep", "takes": "3m"}}
+    Path("fleet.yaml").write_text(yaml.safe_dump(fleet))
+    faults = [
+        {"service": "ssm", "hostname": "db2", "action": "Shop-Start", "do": "fail", "error": "disk full"},
+        {"service": "ssm", "hostname": "db*", "action": "AWS-RunShellScript", "do": "fail", "error": "no table"},
+    ]
+    code, said = rehearse("--steps-take", "20s", "--steps-take", "answers=40s", plan=STEPS, faults=faults)
+
+    assert (code, said["fate"], said["verdict"]) == (1, "failed", "failed")
+    (freeze,) = said["before"]
+    assert (freeze["state"], freeze["assumed"]) == ("success", False)
+    assert freeze["end_seconds"] - freeze["start_seconds"] == pytest.approx(180, abs=5)
+    start, answers, check = by_name(said)["database"]["steps"]
+    assert [one["state"] for one in (start, answers, check)] == ["failed", "success", "failed"]
+    assert start["summary"].startswith("Shop-Start failed on 1 of 6 instances: db2 (i-")
+    assert (answers["assumed"], answers["why"]) == (True, "it would connect to an address outside of the simulator")
+    assert answers["end_seconds"] - answers["start_seconds"] == pytest.approx(40)
+    # Agents come online, the script sleeps for a minute.
+    assert 60 < check["end_seconds"] - check["start_seconds"] < 90
+    assert by_name(said)["web"]["state"] == "not_started"
+    assert [one["what"] for one in said["failures"]] == ["database.check", "database: step start"]
+    assert said["failures"][0]["why"].startswith("step check: AWS-RunShellScript failed on 6 of 6 instances: ")
+    assert said["failures"][1]["why"].endswith("disk full; the plan goes on")
+    assert said["api_calls"]["ssm:SendCommand"] == 2
+    assert said["assumptions"][-2:] == [
+        "wave database: answers (tcp): passes in 40s, for it would connect to an address outside of the simulator",
+        "wave database: start: SSM document Shop-Start succeeds in 20s, for this fleet does not know it",
+    ]
+
+
+SETTINGS = """\
+launch: {instance_type: m6i.large, subnet_id: subnet-0aaaaaaaa, security_group_ids: [sg-0aaaaaaaa]}
+drill_launch: {subnet_id: subnet-0bbbbbbbb}
+"""
+
+
 def test_the_live_account_is_only_read(rehearse, start_drs_simulator, monkeypatch, tmp_path):  # noqa: F811
     from kit.dag_runs import calls
 
     live = with_quotas({"L-B827C881": 50, "L-05AFA8C6": 400})
     region = live["accounts"][0]["regions"][0]
-    region["network"] |= {"vpc_id": "vpc-0aaaaaaaa", "subnet_ids": {"prod": "subnet-0aaaaaaaa"}}
+    region["network"] |= {
+        "vpc_id": "vpc-0aaaaaaaa",
+        "subnets": {"prod": "10.20.0.0/20", "drill": "10.20.16.0/20"},
+        "subnet_ids": {"prod": "subnet-0aaaaaaaa", "drill": "subnet-0bbbbbbbb"},
+        "security_groups": {"sg-0aaaaaaaa": "shop"},
+    }
     region["servers"] += servers(41, 3, "other")
     region["recovery_instances"] = [{"server": "web1", "is_drill": True}]
     drs = start_drs_simulator(live, speed=60)
@@ -186,16 +251,60 @@ def test_the_live_account_is_only_read(rehearse, start_drs_simulator, monkeypatc
     extra = {"region_name": "us-west-2", "endpoint_url": drs.url}
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({**login, "extra": extra}))
 
-    code, said = rehearse("--from-account", fleet=False)
+    plan = GROUPS.replace("name: db\n", f"name: db\n{SETTINGS}") + PLAN.format(rto="1h", timeout="40m")
+    code, said = rehearse("--from-account", fleet=False, plan=plan)
 
     assert (code, said["verdict"]) == (0, "passed")
-    operations = {call["operation"] for call in drs.calls()}
-    assert {"DescribeSourceServers", "GetLaunchConfiguration", "DescribeLaunchTemplateVersions"} < operations
-    assert all(name.startswith(("Describe", "Get", "List")) for name in operations)
+    asked = {(call["service"], call["operation"]) for call in drs.calls()}
+    assert {("drs", "GetLaunchConfiguration"), ("ec2", "DescribeLaunchTemplateVersions")} < asked
+    assert {("ec2", "DescribeSubnets"), ("ec2", "DescribeSecurityGroups"), ("ec2", "DescribeVpcs")} < asked
+    assert all(name.startswith(("Describe", "Get", "List")) for _, name in asked)
+    listed = (Path(__file__).parents[3] / "docs" / "rehearse.md").read_text(encoding="utf-8")
+    assert [one for service, name in sorted(asked) if (one := f"`{service}:{name}`") not in listed] == []
+    # The rehearsed drill itself has changed launch settings, in its own simulator.
+    assert said["api_calls"]["drs:UpdateLaunchConfiguration"] > 0
     assert calls(drs, "StartRecovery") == []
     assert said["fleet"].startswith(f"on 9 servers as account {ACCOUNT} in us-west-2 had them at ")
     (use,) = said["quotas"]
     assert (use["servers_per_job_quota"], use["servers_quota"]) == (50, 400)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        pytest.param(
+            {"service": "ec2", "operation": "DescribeVpcs", "do": "access_denied"},
+            "ec2:DescribeVpcs: UnauthorizedOperation: User is not authorized to perform: ec2:DescribeVpcs (add the "
+            "permission to the role of the Airflow connection; docs/permissions.md lists them all)",
+            id="a permission lacks",
+        ),
+        pytest.param(
+            {"do": "expired_token"},
+            "DescribeSourceServers: ExpiredTokenException: The security token included in the request is expired",
+            id="expired",
+        ),
+    ],
+)
+def test_an_account_that_cannot_be_read_is_said_with_2(rehearse, start_drs_simulator, monkeypatch, fault, said):  # noqa: F811
+    live = with_quotas({})
+    live["accounts"][0]["regions"][0]["network"] |= {
+        "vpc_id": "vpc-0aaaaaaaa",
+        "subnet_ids": {"prod": "subnet-0aaaaaaaa"},
+    }
+    drs = start_drs_simulator(live, speed=60)
+    extra = {"region_name": "us-west-2", "endpoint_url": drs.url}
+    known = {"conn_type": "aws", "login": "AKIAEXAMPLE", "password": "secret", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(known))
+    drs.fault(fault)
+
+    code, error = rehearse("--from-account", fleet=False)
+
+    assert code == 2
+    assert error.splitlines()[-1] == (
+        f"drs rehearse: cannot read us-west-2 of connection aws_default: {said}; nothing was rehearsed. "
+        "docs/rehearse.md lists the permissions that reading needs; without --from-account the fleet is made up from "
+        "the plan"
+    )
 
 
 def test_a_client_that_reads_refuses_to_do_anything(start_drs_simulator, monkeypatch):  # noqa: F811

@@ -1,13 +1,13 @@
 """Two runs of the same servers at once: a recovery wins over a drill, and drills never overlap."""
 
-import threading
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from drs_provider.aws.launch_settings import LaunchSettingsHook
+from drs_provider.operators.settings_applying import apply_all
 from drs_provider.recovery.identity import job_tags
 from drs_provider.recovery.lifetime import life_tags
-from kit.dag_runs import SHOP, calls, instances
+from kit.dag_runs import SHOP, calls, instances, meanwhile
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
@@ -30,19 +30,6 @@ def launch(simulator, servers, mode, **more):
 
 def running(simulator):
     return sum(state == "running" for state in instances(simulator).values())
-
-
-def meanwhile(simulator, act):
-    """Act once the first job of a run has been started."""
-
-    def wait():
-        while not calls(simulator, "StartRecovery"):
-            time.sleep(0.02)
-        act()
-
-    thread = threading.Thread(target=wait, daemon=True)
-    thread.start()
-    return thread
 
 
 def test_a_recovery_in_the_middle_of_a_drill_wins_and_the_drill_ends_superseded(run, simulator):
@@ -70,6 +57,29 @@ def test_a_recovery_in_the_middle_of_a_drill_wins_and_the_drill_ends_superseded(
         WEB[0]: False,
         WEB[1]: False,
     }
+
+
+def test_a_recovery_that_has_only_put_the_settings_back_wins_too(run, simulator):
+    def take_back():
+        hook = LaunchSettingsHook(aws_conn_id="aws_default", region_name="us-west-2")
+        apply_all(hook, {one: {} for one in WEB}, is_temporary=False)  # what a recovery does before it launches
+
+    thread = meanwhile(simulator, take_back)
+
+    ended = run(SHOP.replace("drill: {network: shared}", "drill: {network: isolated}"))
+
+    thread.join(5)
+    assert (ended.state, ended.report["verdict"]) == ("failed", "superseded")
+    assert ended.report["verdict_reason"] == (
+        "The launch settings of web1, web2 were put back while the drill went on, as a recovery does before it "
+        "launches; wave web was not started."
+    )
+    assert ended.said("web.start_recovery") == (
+        "the launch settings of web1, web2 were put back while the drill went on, as a recovery does before it "
+        "launches: nothing more of this drill is launched, and what it has launched is cleaned up"
+    )
+    assert len(calls(simulator, "StartRecovery")) == 1
+    assert running(simulator) == 0
 
 
 def test_a_recovery_takes_the_servers_of_a_drill_that_is_not_over(run, simulator):

@@ -9,7 +9,7 @@ from airflow.dag_processing.dagbag import DagBag
 from drs_provider.dag.drill_network import ensure_still_isolated, network_of, servers_to_place
 from drs_provider.errors import NotIsolated, RunRefused
 from drs_provider.graph.roster import Target
-from kit.dag_runs import SHOP, calls
+from kit.dag_runs import SHOP, calls, meanwhile
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
@@ -89,6 +89,42 @@ def test_what_cannot_be_removed_is_listed_and_the_run_is_red(run, simulator):
     assert ended.report["cleanup"]["state"] == "incomplete"
 
 
+def test_the_last_look_lists_what_bears_the_tags_of_the_run_and_the_run_is_red(run, simulator, monkeypatch):
+    monkeypatch.setattr("drs_provider.dag.look_over.MOST_TIME", timedelta(0))
+    ec2 = simulator.client("ec2")
+    made = []
+
+    def keep_a_volume():
+        (vpc,) = [one for one in ec2.describe_vpcs()["Vpcs"] if "drill shop" in str(one.get("Tags"))]
+        tags = [tag for tag in vpc["Tags"] if tag["Key"].startswith("drs-orchestrator:")]
+        kinds = [{"ResourceType": "volume", "Tags": tags}]
+        made.append(ec2.create_volume(AvailabilityZone="us-west-2a", Size=1, TagSpecifications=kinds)["VolumeId"])
+
+    thread = meanwhile(simulator, keep_a_volume)
+    ended = run(ISOLATED)
+
+    thread.join(5)
+    assert (ended.state, ended.report["verdict"]) == ("failed", "failed")
+    assert ended.report["verdict_reason"] == "1 other thing of the drill is still there."
+    assert ended.report["cleanup"]["left"] == {made[0]: "a volume with the run's tags"}
+    assert ended.tasks["finish.remove_network"] == "success"
+    assert ended.said("finish.look_over") == (
+        "1 thing of the drill is still there after its clean-up, and may cost money; clear finish.clean_up with "
+        f"everything downstream to clean up again, or remove them by hand:\n  - {made[0]}: a volume with the run's tags"
+    )
+
+
+def test_the_last_look_asks_a_few_times_however_big_the_drill_was(run, simulator):
+    ended = run(ISOLATED)
+
+    assert ended.tasks["finish.look_over"] == "success"
+    last = max(call["n"] for call in calls(simulator, "DeleteVpc"))
+    after = [call["operation"] for call in simulator.calls(last)]
+    look = after[after.index("DescribeTags") - 4 :]
+    assert len(look) <= 14, look
+    assert "DescribeLaunchTemplateVersions" not in look
+
+
 def test_a_plan_that_shares_production_has_no_such_tasks_and_the_report_says_so(plans, run):
     ended = run(SHOP)
 
@@ -102,7 +138,13 @@ def test_a_plan_that_shares_production_has_no_such_tasks_and_the_report_says_so(
     assert waits["database.start_recovery"] == ["database.launch_settings", "preflight.check", "preflight.network"]
     assert waits["web.start_recovery"] == ["database.recovery_job", "web.launch_settings"]
     assert waits["finish.remove_network"] == ["finish.restore_settings"]
-    assert waits["finish.report"] == ["finish.clean_up", "finish.remove_network", "finish.restore_settings"]
+    assert waits["finish.look_over"] == ["finish.remove_network"]
+    assert waits["finish.report"] == [
+        "finish.clean_up",
+        "finish.look_over",
+        "finish.remove_network",
+        "finish.restore_settings",
+    ]
 
 
 def test_a_network_that_nobody_prepared_or_that_leads_out_is_none():

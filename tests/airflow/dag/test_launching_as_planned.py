@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from kit.dag_runs import calls, instances
+from kit.dag_runs import calls, instances, meanwhile
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
@@ -145,6 +145,30 @@ def test_a_later_stage_of_an_isolated_drill_lands_in_its_network_too(run, simula
     looks = [call["n"] for call in calls(simulator, "DescribeLaunchTemplates")]
     launches = [call["n"] for call in calls(simulator, "StartRecovery")]
     assert all(any(before < look < launch for look in looks) for before, launch in itertools.pairwise([0, *launches]))
+
+
+def test_a_launch_template_that_somebody_changes_between_two_stages_keeps_the_later_one_from_starting(run, simulator):
+    drs, ec2 = simulator.client("drs"), simulator.client("ec2")
+    template = drs.get_launch_configuration(sourceServerID=DB[1])["ec2LaunchTemplateID"]
+
+    def back_to_production():
+        ec2.modify_launch_template(LaunchTemplateId=template, DefaultVersion="1")
+
+    thread = meanwhile(simulator, back_to_production)
+
+    ended = run(plan(servers=", order: 2", network="isolated"))
+
+    thread.join(5)
+    assert (ended.state, ended.report["verdict"]) == ("failed", "failed")
+    assert started(simulator) == [[DB[0], DB[2]]]
+    assert ended.said("database.recovery_job") == (
+        "the launch templates of 1 servers were changed after the drill's settings were applied, so it could land in "
+        f"production: {DB[1]}. Nothing of this job was started; clear database.launch_settings with everything "
+        "downstream to apply them again"
+    )
+    assert set(instances(simulator).values()) <= {"terminated"}
+    (version,) = ec2.describe_launch_template_versions(LaunchTemplateId=template)["LaunchTemplateVersions"]
+    assert version["VersionNumber"] == 1
 
 
 def test_a_stage_that_fails_keeps_the_next_one_from_starting(run, simulator):

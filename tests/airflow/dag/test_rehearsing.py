@@ -1,6 +1,9 @@
 """The driver of a rehearsal runs the tasks of a DAG as Airflow would, in a time that it moves itself."""
 
 import asyncio
+import subprocess
+import sys
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, D
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from drs_provider.dag.rehearsing.clock import RehearsalClock
 from drs_provider.dag.rehearsing.driver import Driver, Rules
-from drs_provider.dag.rehearsing.effort import Flat
+from drs_provider.dag.rehearsing.effort import AWS_WORK, LATENCY, START_WORK, ByTheClock, Flat, Processors
 from drs_provider.dag.rehearsing.loop import JumpingLoop
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -224,3 +227,121 @@ def test_the_clock_of_a_rehearsal_takes_the_simulator_along():
     assert (clock.now(), now.now(UTC), moved) == (START + timedelta(seconds=2.5), clock.now(), [2.5])
     assert isinstance(START, now)
     assert type(now.now(UTC)) is datetime
+
+
+@pytest.mark.parametrize(
+    ("others", "ended"),
+    [
+        # Two processors: three who want one each get two thirds of one, until the shortest has what it wants.
+        (0, {"a": 1.5, "b": 2.5, "c": 2.5}),
+        (1, {"a": 2.0, "b": 3.5, "c": 3.5}),
+        (2, {"a": 2.5, "b": 4.5, "c": 4.5}),
+    ],
+)
+def test_legs_side_by_side_share_the_processors_with_each_other_and_with_others(clock, others, ended):
+    at = {}
+
+    async def work(processors, name, seconds):
+        await processors.work(seconds)
+        at[name] = round(clock.elapsed, 6)
+
+    async def all_of_them():
+        processors = Processors(2, others)
+        await asyncio.gather(work(processors, "a", 1), work(processors, "b", 2), work(processors, "c", 2))
+
+    loop = JumpingLoop(clock)
+    try:
+        loop.run_until_complete(all_of_them())
+    finally:
+        loop.close()
+    assert at == ended
+
+
+def test_by_the_clock_a_leg_takes_what_it_took_before_and_a_start(drive):
+    def build():
+        Tells(task_id="first") >> Tells(task_id="light") >> Tells(task_id="heavy")
+
+    def took(pace):
+        works = {"first": [0.5], "light": [0.0], "heavy": [0.5]}
+        effort = ByTheClock(Processors(2, 0.0), works, pace=pace)
+        return [record.ended - record.ready for record in drive(build, Rules(effort, timedelta(0))).records.values()]
+
+    # The first leg has had the imports in it already, a leg without calls has none.
+    assert took(1.0) == pytest.approx(
+        [LATENCY + START_WORK + 0.5, LATENCY + START_WORK, LATENCY + START_WORK + AWS_WORK + 0.5]
+    )
+    assert took(2.0)[1] == pytest.approx(LATENCY + 2 * START_WORK)
+
+
+def test_what_shows_servers_holds_the_end_of_the_run_and_nothing_else(drive):
+    def build():
+        start = Tells(task_id="start", says=list("abcdef"))
+        Tells.partial(task_id="shows").expand(says=start.output)
+        start >> Tells(task_id="next")
+
+    driver = drive(build, Rules(Flat(4.0), timedelta(0)))
+    assert ends(driver)["next"] == ("success", 8)
+    assert driver.clock.elapsed == 4 + 6 * 1
+
+
+def test_a_call_that_waits_for_simulated_time_gets_it_while_others_go_on():
+    waited, now = [], []
+
+    def move(seconds):
+        waited.append(seconds)
+        if clock.elapsed + seconds >= 30:
+            answered.set()
+
+    clock, answered = RehearsalClock(START, move), threading.Event()
+
+    def call():
+        assert answered.wait(10)
+        return "late"
+
+    async def other():
+        await asyncio.sleep(20)
+        now.append(clock.elapsed)
+
+    async def both():
+        return await asyncio.gather(loop.call_in_thread(call), other())
+
+    loop = JumpingLoop(clock, lambda: 30 - clock.elapsed)
+    try:
+        assert loop.run_until_complete(both()) == ["late", None]
+    finally:
+        loop.close()
+    assert (now, waited, clock.elapsed) == ([20], [20, 10], 30)
+
+
+def test_a_call_that_fails_fails_who_waits_for_it(clock):
+    def call():
+        raise ValueError("no such function")
+
+    loop = JumpingLoop(clock)
+    try:
+        with pytest.raises(ValueError, match="no such function"):
+            loop.run_until_complete(loop.call_in_thread(call))
+    finally:
+        loop.close()
+    assert clock.elapsed == 0
+
+
+def test_a_rehearsal_reaches_nothing_but_its_simulator():
+    code = """
+import socket, sys
+from drs_provider.dag.rehearsing.__main__ import stay_inside
+server = socket.create_server(("127.0.0.1", 0))
+stay_inside(f"http://127.0.0.1:{server.getsockname()[1]}")
+socket.create_connection(server.getsockname()).close()
+for where in (("127.0.0.1", 1), ("192.0.2.1", 443), ("2001:db8::1", 443, 0, 0)):
+    try:
+        socket.socket(socket.AF_INET6 if ":" in where[0] else socket.AF_INET).connect(where)
+    except PermissionError as error:
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "a rehearsal reaches nothing but its simulator, not 127.0.0.1:1",
+        "a rehearsal reaches nothing but its simulator, not 192.0.2.1:443",
+        "a rehearsal reaches nothing but its simulator, not 2001:db8::1:443",
+    ]

@@ -1,5 +1,6 @@
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from drs_simulator.pytest_plugin import ControlPlaneError
@@ -169,3 +170,20 @@ def test_a_function_that_cannot_be_is_refused_by_the_control_plane(sim, given, s
         sim.control("POST", "lambda", given)
 
     assert str(caught.value) == said
+
+
+def test_an_answer_can_be_held_until_time_that_stands_still_is_moved_on(sim, functions):
+    sim.clock(hold_answers=True)
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(invoke, functions, "too-slow")
+        while (left := sim.clock()["next_answer_in"]) is None:
+            assert not answer.done()
+        sim.advance(left - 0.5)
+        assert sim.clock()["next_answer_in"] == pytest.approx(0.5, abs=1e-3)
+        assert not answer.done()
+        sim.advance(0.5)
+        assert answer.result(30)[2]["errorMessage"].endswith(" Task timed out after 3.00 seconds")
+    assert left == pytest.approx(3.0, abs=1e-3)
+    assert sim.clock()["next_answer_in"] is None
+    with pytest.raises(ControlPlaneError, match="hold_answers must be true or false, not 1"):
+        sim.clock(hold_answers=1)

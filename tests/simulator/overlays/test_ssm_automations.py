@@ -1,5 +1,8 @@
+import re
+
 import pytest
-from simulator.overlays.neighbourhood import DB1, launch, refusal
+from drs_simulator.pytest_plugin import ControlPlaneError
+from simulator.overlays.neighbourhood import DB1, HOME, launch, refusal
 
 
 def execution(ssm, name):
@@ -219,3 +222,34 @@ def test_a_listed_runbook_has_the_members_that_the_service_gave(sim, ssm):
         "Targets",
     }
     assert item["ResolvedTargets"] == {"ParameterValues": [], "Truncated": False}
+
+
+def test_documents_are_listed_and_added_while_it_runs(sim, ssm):
+    found = sim.control("GET", "documents")
+    assert found["aws"]["AWS-RunShellScript"] == "Command"
+    assert {one["name"] for one in found["own"]} >= {"Shop-Check", "Shop-Failover"}
+
+    more = {"name": "Shop-Late", "type": "Automation", "takes": "20s", "account": HOME}
+    assert sim.control("POST", "documents", more) == {"places": [{"account": HOME, "region": "us-west-2"}]}
+    name = started(ssm, DocumentName="Shop-Late")
+    sim.advance("21s")
+    assert steps(ssm, name) == [("run", "Success")]
+
+    sim.reset()
+    assert (
+        refusal(ssm.start_automation_execution, DocumentName="Shop-Late")[0] == "AutomationDefinitionNotFoundException"
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "said"),
+    [
+        ("POST", "documents", {"takes": "20s"}, 'documents: write {"name": "Shop-Check", "type": "Command"'),
+        ("POST", "documents", {"name": "A", "tekes": "20s"}, "documents: tekes: "),
+        ("POST", "documents", {"name": "A", "region": "mars-1"}, "no account and Region such as None/mars-1"),
+        ("DELETE", "documents/A", None, "documents: GET lists, POST"),
+    ],
+)
+def test_a_document_that_cannot_be_added_is_said(sim, method, path, body, said):
+    with pytest.raises(ControlPlaneError, match=re.escape(said)):
+        sim.control(method, path, body)

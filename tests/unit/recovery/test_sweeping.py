@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from drs_provider.recovery.identity import job_tags
+from drs_provider.recovery.launch_actions import TAG as ACTIONS
 from drs_provider.recovery.lifetime import life_tags, written
 from drs_provider.recovery.settings_memory import EXPIRES, RUN, TAG
-from drs_provider.recovery.sweeping import Decision, Facts, Resource, Version, leftovers
+from drs_provider.recovery.sweeping import Decision, Facts, Resource, Version, leftovers, remains
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 OVER, GOES_ON = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
@@ -111,6 +112,11 @@ ONE = {("terminate", "i-1")}
             set(),
             id="settings of a drill that goes on",
         ),
+        pytest.param(
+            Facts(servers=[server(**{ACTIONS: "0123abcd", RUN: "r", EXPIRES: written(OVER)})]),
+            {("put_back", "s-1")},
+            id="launch actions of a drill that is over",
+        ),
         pytest.param(Facts(servers=[server(**{TAG: "version=1/2"})]), set(), id="settings of nobody knows which drill"),
         pytest.param(
             Facts(servers=[server(**{RUN: "r", EXPIRES: written(OVER)})]), set(), id="no settings to be put back"
@@ -176,3 +182,49 @@ def test_what_is_held_by_a_running_job_is_waited_for():
     assert leftovers(facts, NOW) == Decision(
         waiting={"i-1": "the drill r1 of drs.shop expired at 2026-01-02 11:00 UTC; its server is in the running job j2"}
     )
+
+
+KEY = tags()["drs-orchestrator:run"]
+HELD = server(**{TAG: "version=1/2", RUN: KEY})
+
+
+@pytest.mark.parametrize(
+    ("facts", "left"),
+    [
+        pytest.param(
+            Facts([job("j1", tags())], [instance("i-1", "j1", state="TERMINATED")], [server()]), {}, id="none"
+        ),
+        pytest.param(
+            Facts([job("j1", tags())], [instance("i-1", "j1")]), {"i-1": "an instance that j1 launched"}, id="instance"
+        ),
+        pytest.param(Facts([job("j1", tags())], [instance("i-1", "j9")]), {}, id="an instance of another run"),
+        pytest.param(
+            Facts([job("j1", tags())], [instance("i-1", "j1", is_drill=False)]), {}, id="an instance that is no drill's"
+        ),
+        pytest.param(
+            Facts([job("j1", tags(), status="STARTED")]), {"j1": "a LAUNCH job that still runs"}, id="a running job"
+        ),
+        pytest.param(
+            Facts(resources=[Resource("vol-1", "volume", {}), Resource("i-1", "instance", {})]),
+            {"vol-1": "a volume with the run's tags", "i-1": "an instance with the run's tags"},
+            id="whatever bears the tags",
+        ),
+        pytest.param(
+            Facts(servers=[HELD], versions=[Version("lt-1", 2, "s-1", NOW)]),
+            {"s-1": "the launch settings of db1 are still the drill's"},
+            id="settings",
+        ),
+        pytest.param(
+            Facts(servers=[server()], versions=[Version("lt-1", 2, "s-1", NOW)]),
+            {"lt-1:2": "a drill's version of a launch template"},
+            id="a template version",
+        ),
+        pytest.param(
+            Facts(servers=[server(**{TAG: "version=1/2", RUN: "another"})], versions=[Version("lt-1", 2, "s-1", NOW)]),
+            {},
+            id="settings and a template version of another drill",
+        ),
+    ],
+)
+def test_the_last_look_of_a_drill_lists_what_is_its_own(facts, left):
+    assert remains(facts, KEY) == left

@@ -1,8 +1,20 @@
 """Steps of a plan, and the tasks that they become."""
 
+from typing import get_args
+
 import pytest
-from drs_provider.plan.model import RecoveryPlan
-from drs_provider.rehearsal.steps import planned_steps, task_of
+from drs_provider.graph.roster import Target
+from drs_provider.plan.model import AnyStep, ProtectionGroup, RecoveryPlan
+from drs_provider.rehearsal.steps import (
+    REACHES_OUT,
+    RUN,
+    Decision,
+    StandIn,
+    World,
+    decide,
+    planned_steps,
+    task_of,
+)
 
 PLAN = RecoveryPlan.model_validate(
     {
@@ -32,9 +44,77 @@ def test_steps_come_in_the_order_of_the_plan():
     ]
 
 
-def test_only_what_stays_in_the_simulator_is_run():
-    assert {name for name, one in STEPS.items() if one.is_run} == {"ask", "settle"}
+def test_steps_take_place_in_the_modes_that_they_are_for():
     assert [STEPS["freeze"].takes_place(mode) for mode in ("drill", "recovery")] == [False, True]
+
+
+HERE = ("111122223333", "us-west-2")
+GROUP = ProtectionGroup.model_validate(
+    {"kind": "ProtectionGroup", "name": "db", "region": "us-west-2", "servers": ["s-00000000000000001"]}
+)
+WORLD = World(
+    {Target("aws_default", "us-west-2"): HERE},
+    frozenset({"db1", "s-00000000000000001"}),
+    {"AWS-RunShellScript": "Command", "AWS-StopEC2Instance": "Automation"},
+    {HERE: frozenset({"Shop-Check"})},
+    {HERE: frozenset({"warm"})},
+)
+SHELL = {"kind": "ssm_command", "document": "AWS-RunShellScript"}
+
+
+@pytest.mark.parametrize(
+    ("step", "assumed", "made_up"),
+    [
+        ({"kind": "wait", "for": "2m"}, None, None),
+        ({"kind": "approval", "message": "Go?", "approvers": ["ann"]}, None, None),
+        (SHELL, None, None),
+        ({**SHELL, "document": "Shop-Check", "instances": ["db1"]}, None, None),
+        ({**SHELL, "document": "arn:aws:ssm:us-west-2:111122223333:document/Shop-Check"}, None, None),
+        ({**SHELL, "document": "Shop-Other"}, None, StandIn("documents", "Shop-Other", HERE, "Command")),
+        ({"kind": "ssm_automation", "document": "AWS-StopEC2Instance"}, None, None),
+        (
+            {"kind": "ssm_automation", "document": "AWS-RunShellScript"},
+            None,
+            StandIn("documents", "AWS-RunShellScript", HERE, "Automation"),
+        ),
+        ({"kind": "lambda", "function": "warm"}, None, None),
+        ({"kind": "lambda", "function": "arn:aws:lambda:us-west-2:111122223333:function:warm:live"}, None, None),
+        ({"kind": "lambda", "function": "cool"}, None, StandIn("lambda", "cool", HERE)),
+        (
+            {"kind": "lambda", "function": "{{ plan.name }}-warm"},
+            "which function it invokes is known only in a run",
+            None,
+        ),
+        ({**SHELL, "instances": ["i-0abc", "db1"]}, "it names what this fleet does not have: i-0abc", None),
+        (
+            {**SHELL, "parameters": {"commands": ["ping {{ server('db9').private_ip }}"]}},
+            "it names what this fleet does not have: db9",
+            None,
+        ),
+        ({**SHELL, "parameters": {"commands": ["ping {{ server('db1').private_ip }}"]}}, None, None),
+        ({**SHELL, "aws_conn_id": "other"}, "nothing in this rehearsal stands for other", None),
+        (
+            {**SHELL, "aws_conn_id": "aws_default", "region": "eu-west-1"},
+            "nothing in this rehearsal stands for aws_default in eu-west-1",
+            None,
+        ),
+        ({"kind": "tcp", "host": "db", "port": 5432}, "it would connect to an address outside of the simulator", None),
+        ({"kind": "http", "url": "https://db/"}, "it would ask an address outside of the simulator", None),
+        ({"kind": "webhook", "http_conn_id": "chat"}, "it would say something to somebody real", None),
+        ({"kind": "dag", "dag_id": "switch_dns"}, "it would run another DAG", None),
+    ],
+)
+def test_a_step_is_run_where_the_simulator_answers_it_and_assumed_where_not(step, assumed, made_up):
+    wave = {"name": "db", "groups": ["db"], "after": [{"name": "does", **step}]}
+    plan = RecoveryPlan.model_validate({"kind": "RecoveryPlan", "name": "shop", "waves": [wave]})
+    (one,) = planned_steps(plan)
+    assert decide(one, plan, {"db": GROUP}, WORLD) == Decision(one, assumed, made_up)
+
+
+def test_every_kind_of_step_is_either_run_or_known_to_reach_out():
+    kinds = {get_args(one.model_fields["kind"].annotation)[0] for one in get_args(get_args(AnyStep)[0])}
+    assert kinds == RUN | set(REACHES_OUT)
+    assert not RUN & set(REACHES_OUT)
 
 
 @pytest.mark.parametrize(

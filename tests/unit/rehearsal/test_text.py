@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from drs_provider.rehearsal.prediction import (
     ByTheClock,
     Failure,
@@ -11,7 +12,7 @@ from drs_provider.rehearsal.prediction import (
     StepForecast,
     WaveForecast,
 )
-from drs_provider.rehearsal.text import WIDTH, as_text
+from drs_provider.rehearsal.text import NARROWEST, WIDEST, WIDTH, as_text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,7 @@ GOOD = Prediction(
     drs_seconds=1100.0,
     waited_seconds=30.0,
     orchestration_seconds=10.2,
+    margin_seconds=5.1,
     waves=(
         WaveForecast("database", "launched", None, (), True, 10, 9, 10, 1, 2.4, 560.0),
         WaveForecast(
@@ -48,7 +50,7 @@ GOOD = Prediction(
             592.4,
             1141.0,
             (
-                StepForecast("shop-answers", "http", "after", 1142.0, 1142.0, "success", assumed=True),
+                StepForecast("shop-answers", "http", "after", 1142.0, 1142.0, "success", assumed=True, why="it asks"),
                 StepForecast("settle", "wait", "after", 1143.2, 1203.2, "success", assumed=False),
             ),
         ),
@@ -113,7 +115,7 @@ BAD = replace(
     ),
     warnings=("db2: its data is 20 min old",),
     not_predicted=("the mapped task web.more is not run",),
-    by_the_clock=ByTheClock(60.0, "failed", None, None, 42.0),
+    by_the_clock=ByTheClock(60.0, None, "failed", None, 0.0, None, 42.0),
 )
 
 BAD_TEXT = """\
@@ -124,7 +126,7 @@ on a fleet made up from the plan, 12 servers; seed 7
   RTO       19m of 10m: MISSED by 9m
   RPO       no server tells; the plan sets no objective
   Elapsed   no server launched, 20m 05s in all
-            at speed 60, by the clock: no server launched, 42 s in all
+  By the clock  no RTO; 42 s in all, where DRS works 60 times faster
 
   Timeline                    servers    start      end     took  0:00                 9:20
   database                       8/10     0:02     9:20     9:18  █████████████████████████  FAILED
@@ -166,6 +168,51 @@ def test_an_objective_that_is_missed_has_a_word_of_its_own():
     assert "\n  MISSES    passed: All 12 servers" in as_text(late)
 
 
+@pytest.mark.parametrize(
+    ("busy", "said"),
+    [
+        (
+            2.04,
+            """\
+  By the clock  RTO 35.7 s, give or take 3.1 s; 44 s in all, where DRS works 60 times faster, and
+                this machine has 2.0 other processes at work
+""",
+        ),
+        (
+            0.0,
+            """\
+  By the clock  RTO 35.7 s, give or take 3.1 s; 44 s in all, where DRS works 60 times faster, and
+                this machine has nothing else to do
+""",
+        ),
+    ],
+)
+def test_what_it_takes_by_the_clock_says_how_sure_it_is_and_of_which_machine_it_speaks(busy, said):
+    fast = ByTheClock(60.0, busy, "passed", 35.7, 3.1, 35.7, 44.0)
+    assert said in as_text(replace(GOOD, by_the_clock=fast))
+
+
+NARROW = """\
+  Timeline            servers    start      end     took  0:00    20:03
+    before freeze      lambda  skipped
+* database                 10     0:02     9:20     9:18  ██████
+* web                       2     9:52    19:01     9:09        ██████
+    after shop-answ…     http    19:02    19:02     0:00              ▒  assumed
+    after settle         wait    19:03    20:03     1:00              ▒
+"""
+
+WIDE = """\
+  Timeline                    servers    start      end     took  0:00                                    20:03
+"""
+
+
+def test_the_timeline_takes_the_width_that_there_is():
+    assert NARROW in as_text(GOOD, 80)
+    assert WIDE in as_text(GOOD, 120)
+    assert as_text(GOOD, 10) == as_text(GOOD, 80)
+    assert as_text(GOOD, 400) == as_text(GOOD, 120)
+
+
 @given(st.text(min_size=1), st.text(), st.integers(0, 4000), st.floats(0, 1e6), st.floats(0, 1e6))
 def test_nothing_is_wider_than_a_page_or_holds_control_characters(name, words, count, start, took):
     wave = WaveForecast(name, "failed", words, (), True, count, count, 0, 1, start, start + took)
@@ -181,9 +228,10 @@ def test_nothing_is_wider_than_a_page_or_holds_control_characters(name, words, c
         warnings=(words,),
         api_calls={f"ec2:{count}": count},
     )
-    for line in as_text(one).split("\n"):
-        assert len(line) <= WIDTH
-        assert line.isprintable()
+    for width in (NARROWEST, WIDTH, WIDEST):
+        for line in as_text(one, width).split("\n"):
+            assert len(line) <= width
+            assert line.isprintable()
 
 
 def test_json_says_the_same_in_plain_values():
@@ -197,5 +245,7 @@ def test_json_says_the_same_in_plain_values():
         "end_seconds": 1142.0,
         "state": "success",
         "assumed": True,
+        "why": "it asks",
+        "summary": "",
     }
     assert said["rto"] == {"target_seconds": 2700.0, "predicted_seconds": 1140.2, "outcome": "met"}

@@ -63,6 +63,10 @@ def test_parts_of_a_network_that_are_left_make_the_drill_fail():
         (["i-1"], "1 drill instance is still there"),
         (["i-1", "i-2"], "2 drill instances are still there"),
         (["vpc-1"], "1 part of the drill network is still there"),
+        (
+            ["i-1", "vpce-1", "vol-1", "lt-1:2"],
+            "1 drill instance and 1 part of the drill network and 2 other things of the drill are still there",
+        ),
         (["vpc-1", "sg-1", "i-1"], "1 drill instance and 2 parts of the drill network are still there"),
     ],
 )

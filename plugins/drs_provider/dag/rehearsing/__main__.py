@@ -58,7 +58,7 @@ def _settle(clock: RehearsalClock, control: SimulatorControl) -> None:
 
     read_once()
     vars(once)["in_thread_of_its_own"] = _in_thread
-    _stay_inside(control.address)
+    stay_inside(control.address)
 
 
 async def _in_thread(work: Callable[[], Any]) -> Any:
@@ -67,7 +67,7 @@ async def _in_thread(work: Callable[[], Any]) -> Any:
     return await loop.call_in_thread(partial(contextvars.copy_context().run, work))
 
 
-def _stay_inside(address: str) -> None:
+def stay_inside(address: str) -> None:
     """Let this process reach nothing but the simulator, whatever a plan, a connection or a defect asks for."""
     inside = urlsplit(address)
 

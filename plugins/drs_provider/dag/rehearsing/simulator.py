@@ -16,8 +16,8 @@ class SimulatorControl:
         self.address = address
 
     def now(self) -> datetime:
-        """Return the simulator's wall clock, stopped from now on."""
-        return datetime.fromisoformat(self._clock({"freeze": True})["now"])
+        """Return the simulator's wall clock, stopped from now on; calls that take time wait for it."""
+        return datetime.fromisoformat(self._clock({"freeze": True, "hold_answers": True})["now"])
 
     def advance(self, simulated_seconds: float) -> None:
         """Let simulated time pass."""

@@ -1,0 +1,68 @@
+"""What was foretold against what was measured."""
+
+import pytest
+from drs_provider.plan.reading import read_folder
+
+from benchmarks.deviations import Deviation, compared, in_drs_time
+from benchmarks.rehearsal_cases import CASES, write
+
+REPORT = {
+    "run": {"started_at": "2026-01-31T12:00:00+00:00"},
+    "critical_path": {"jobs_seconds": 20.0, "overhead_seconds": 10.0, "waited_seconds": 5.0},
+    "objectives": {"rto": {"measured_seconds": 35.0}},
+    "waves": [
+        {"name": "db", "started_at": "2026-01-31T12:00:05+00:00", "ended_at": "2026-01-31T12:00:15+00:00"},
+        {"name": "web", "started_at": None, "ended_at": None},
+    ],
+}
+PREDICTION = {
+    "rto": {"predicted_seconds": 1200.0},
+    "elapsed_seconds": 1300.0,
+    "waves": [],
+    "by_the_clock": {
+        "rto_seconds": 30.0,
+        "elapsed_seconds": 42.0,
+        "waves": [
+            {"name": "db", "start_seconds": 4.0, "end_seconds": 14.0},
+            {"name": "web", "start_seconds": None, "end_seconds": None},
+        ],
+    },
+}
+
+
+def test_a_run_in_drs_time_has_jobs_of_real_length_and_the_orchestration_that_it_had():
+    assert in_drs_time(REPORT, 60) == 1215.0
+    assert in_drs_time({**REPORT, "objectives": {"rto": {"measured_seconds": None}}}, 60) is None
+
+
+def test_every_figure_is_compared_with_its_own():
+    assert list(compared(PREDICTION, REPORT, 60, 40.0)) == [
+        Deviation("RTO in DRS's time", 1200.0, 1215.0),
+        Deviation("RTO", 30.0, 35.0),
+        Deviation("wave db: start", 4.0, 5.0),
+        Deviation("wave db: end", 14.0, 15.0),
+        Deviation("wave web: start", None, None),
+        Deviation("wave web: end", None, None),
+        Deviation("whole run", 42.0, 40.0),
+    ]
+
+
+def test_at_the_speed_of_drs_itself_the_clock_is_drs_time():
+    alone = {**PREDICTION, "by_the_clock": None, "waves": PREDICTION["by_the_clock"]["waves"]}
+    found = {one.what: one.foretold for one in compared(alone, REPORT, 1, 40.0)}
+    assert (found["RTO"], found["whole run"]) == (1200.0, 1300.0)
+
+
+@pytest.mark.parametrize(
+    ("foretold", "measured", "share"), [(30.0, 40.0, 0.25), (50.0, 40.0, -0.25), (None, 40.0, None), (30.0, None, None)]
+)
+def test_a_deviation_is_a_share_of_what_was_measured(foretold, measured, share):
+    assert Deviation("RTO", foretold, measured).share == share
+
+
+def test_the_cases_are_sound_plans_of_their_own_regions(tmp_path):
+    plans, _ = write(tmp_path)
+    library = read_folder(plans)
+    assert library.problems == ()
+    assert set(library.plans) == {case.name for case in CASES}
+    assert len({case.region for case in CASES}) == len(CASES)
