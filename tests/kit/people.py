@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import SimpleNamespace
 
 Answers = Mapping[str, Sequence[tuple[str, str]]]
@@ -32,13 +33,15 @@ class People:
         from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
         from airflow.models.hitl import HITLDetail
         from airflow.utils.session import create_session
+        from sqlalchemy.exc import OperationalError
 
         scheduler = SimpleNamespace(log=logging.getLogger(__name__))
         while not self._over.wait(0.2):
-            with create_session() as session:
+            # SQLite may be locked for long on a busy machine: nothing was written then, and the next turn tries again.
+            with suppress(OperationalError), create_session() as session:
                 # What the scheduler does about time-outs; nothing schedules here.
                 SchedulerJobRunner.check_awaiting_input_timeouts(scheduler, session=session)
-                for detail in session.query(HITLDetail).filter(HITLDetail.responded_at.is_(None)):
+                for detail in list(session.query(HITLDetail).filter(HITLDetail.responded_at.is_(None))):
                     self._answer(session, detail)
 
     def _answer(self, session, detail):
@@ -52,7 +55,7 @@ class People:
             self.asked.append((task.task_id, detail.subject, detail.body))
         if not self.answers.get(task.task_id):
             return
-        who, option = self.answers[task.task_id].pop(0)
+        who, option = self.answers[task.task_id][0]
         detail.assignees = None  # whom Airflow would let answer is shown elsewhere
         update_hitl_detail(
             dag_id=task.dag_id,
@@ -62,3 +65,5 @@ class People:
             user=SimpleNamespace(get_id=lambda: who, get_name=lambda: who),
             session=session,
         )
+        session.commit()
+        self.answers[task.task_id].pop(0)

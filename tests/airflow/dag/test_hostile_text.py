@@ -325,7 +325,7 @@ def test_the_board_says_it_all_as_data(left, pages):
     [
         ("/plans", "Recovery plans", "TITLE &lt;script&gt;"),
         ("/runs/drs.shop/going-on", "Recovery: drs.shop", "asked: x{{ 7*7 }}x"),
-        ("/reports/drs.shop/RUN/report.html", "Drill of TITLE", "&lt;img src=x onerror="),
+        ("/reports/drs.shop/RUN/report.html", "Completed with exceptions: drill of TITLE", "&lt;img src=x onerror="),
     ],
 )
 def test_no_script_of_theirs_runs_in_a_browser(pages, tmp_path, path, title, shown):

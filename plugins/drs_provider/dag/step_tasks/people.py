@@ -16,7 +16,7 @@ from drs_provider.graph.approvals import APPROVE, REJECT
 from drs_provider.plan.model import ApprovalStep
 
 _ANSWERS = "drs_answers"
-"""Entry of the task state store: who has agreed in this try, ``{"try", "by": [...]}``."""
+"""Entry of the task state store: who has agreed in this try, ``{"try", "by": [...], "comments": {by: text}}``."""
 
 
 class AskPeople(StepTask[ApprovalStep], Ask):
@@ -90,11 +90,14 @@ class AskPeople(StepTask[ApprovalStep], Ask):
         answer = super().execute_complete(context, event)
         agreed = [*self._agreed(context), str(answer["by"])]
         store: Any = context["task_state_store"]
-        store.set(_ANSWERS, {"try": self._try(context), "by": agreed}, retention=NEVER_EXPIRE)
+        comments = {**self._comments(context), str(answer["by"]): answer["comment"]}
+        answers = {"try": self._try(context), "by": agreed, "comments": comments}
+        store.set(_ANSWERS, answers, retention=NEVER_EXPIRE)
         self._show(context, agreed)
         if len(agreed) < self.step.required:
             return self.execute(context)
-        return self.done(context, self.open(context), Outcome(f"approved by {', '.join(agreed)}"))
+        words = [f"{name} ({comments[name]})" if comments.get(name) else name for name in agreed]
+        return self.done(context, self.open(context), Outcome(f"approved by {', '.join(words)}"))
 
     def _show(self, context: Context, agreed: Sequence[str]) -> None:
         """Let the board say who has agreed and who is still asked."""
@@ -132,6 +135,10 @@ class AskPeople(StepTask[ApprovalStep], Ask):
     def _agreed(self, context: Context) -> list[str]:
         found: Any = context["task_state_store"].get(_ANSWERS) or {}
         return list(found["by"]) if found and found["try"] == self._try(context) else []
+
+    def _comments(self, context: Context) -> dict[str, str | None]:
+        found: Any = context["task_state_store"].get(_ANSWERS) or {}
+        return dict(found.get("comments") or {}) if found and found["try"] == self._try(context) else {}
 
     def _try(self, context: Context) -> list[int]:
         """Answers belong to one try: a task that is cleared asks everybody again."""
