@@ -40,6 +40,7 @@ def test_a_wave_that_waits_for_room_starts_no_further_job_and_what_it_started_is
 
     ended = run(SHOP)
 
+    assert ended.said("database.start_recovery") is None
     assert (ended.state, ended.report["verdict"], ended.report["verdict_reason"]) == (
         "failed",
         "cancelled",

@@ -421,7 +421,8 @@ def test_a_cancel_gives_its_order_to_every_wave_that_has_not_begun_and_marks_onl
         0,
         (
             "manual__1 of shop is cancelled, and will end red; two and three: not started any more; one: no further "
-            "job is started; DRS cannot cancel a job, so what runs is watched to its end; then a drill is cleaned up, and the report is written\n"
+            "job is started; DRS cannot cancel a job, so what runs is "
+            "watched to its end; then a drill is cleaned up, and the report is written\n"
         ),
     )
 
