@@ -58,7 +58,8 @@ def translated(operation: str) -> Iterator[None]:
     """Raise this package's error for whatever botocore raises inside; the cause stays attached.
 
     Answers with a status of 500 and above or that cannot be read, time-outs and lost connections become
-    ServiceUnavailable: the call may have had its effect. A request that never left (no credentials, no Region, invalid parameters) is a plain AwsError.
+    ServiceUnavailable: the call may have had its effect. A request that never left (no credentials, no Region, invalid
+    parameters) is a plain AwsError.
     """
     try:
         yield
