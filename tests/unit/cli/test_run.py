@@ -413,14 +413,16 @@ def test_a_cancel_gives_its_order_to_every_wave_that_has_not_begun_and_marks_onl
         ("PUT", store.format("two"), order),
         ("PUT", store.format("three"), order),
         ("PATCH", f"/dagRuns/{RUN}", {"note": "cancelled by ada: wrong network"}),
+        ("PUT", store.format("one"), order),
         ("PUT", f"/dagRuns/{RUN}/taskInstances/one.recovery_job/state-store/drs_order", order),
         ("PATCH", f"/dagRuns/{RUN}/taskInstances/two.pause", {"new_state": "skipped"}),
     ]
     assert (code, said) == (
         0,
         (
-            "manual__1 of shop is cancelled, and will end red; two and three: not started any more; one: DRS cannot "
-            "cancel a job, so it is watched to its end; then a drill is cleaned up, and the report is written\n"
+            "manual__1 of shop is cancelled, and will end red; two and three: not started any more; one: no further "
+            "job is started; DRS cannot cancel a job, so what runs is "
+            "watched to its end; then a drill is cleaned up, and the report is written\n"
         ),
     )
 
