@@ -1,6 +1,6 @@
 """Drills whose process is killed with -9 after one of its AWS calls, and what the sweeper makes of the account then.
 
-    python -m benchmarks.killed_drills [--network isolated|shared] [--from N] [--to N] [--step N]
+    python -m benchmarks.killed_drills [--network isolated|shared] [--writes] [--from N] [--to N] [--step N]
 
 Every call of a small drill in turn: two waves of three servers with launch settings and launch actions of their own, a
 boot order, a script on what was launched, and a network of its own beside a production network that leads out in every
@@ -8,6 +8,7 @@ way. After the kill the clock goes past the expiry, the sweeper runs alone, and 
 before; no write may have named anything of production, and no instance may have stood there. Exit code 1 where that is
 not so. Each drill runs in a fork of one process that has imported Airflow (``benchmarks.warm_airflow``).
 
+``--writes`` counts only calls that may change something: after a read the account is as after the write before it.
 Two at a time: ``--from 1 --step 2`` beside ``--from 2 --step 2``; each has a simulator of its own.
 """
 
@@ -25,8 +26,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args
+from urllib.parse import parse_qs, urlsplit
 
-from benchmarks.whole_account import account, astray, differences, ids_in, strays
+from benchmarks.whole_account import READS, account, astray, differences, ids_in, strays
 
 ROOT = Path(__file__).resolve().parents[1]
 LATER = timedelta(days=3)
@@ -121,10 +123,11 @@ class Judged:
     wrong: Sequence[str]
 
 
-def drill_and_die(call: int, environment: Mapping[str, str], said: str) -> None:
+def drill_and_die(call: int, environment: Mapping[str, str], said: str, *, only_writes: bool = False) -> None:
     """Run the drill in this process, which kills itself once its AWS call of this number has been answered.
 
     :param said: file for everything that it prints
+    :param only_writes: count only calls that may change something
     """
     out = os.open(said, os.O_WRONLY | os.O_CREAT)
     os.dup2(out, 1)
@@ -136,7 +139,7 @@ def drill_and_die(call: int, environment: Mapping[str, str], said: str) -> None:
 
     def counted(session: Any, request: Any) -> Any:
         answer = send(session, request)
-        if next(made) == call:
+        if (not only_writes or not operation_of(request).startswith(READS)) and next(made) == call:
             os.kill(os.getpid(), signal.SIGKILL)
         return answer
 
@@ -152,7 +155,17 @@ def drill_and_die(call: int, environment: Mapping[str, str], said: str) -> None:
     os._exit(0 if str(ended.state) == "success" else 3)
 
 
-def killed(call: int, *, home: Path, url: str, network: Network) -> bool:
+def operation_of(request: Any) -> str:
+    """Read what a request asks for: from its header (JSON), its form (EC2, STS, IAM), or the end of its path (DRS)."""
+    target, body = request.headers.get("X-Amz-Target"), request.body or b""
+    if target:
+        return str(target.decode() if isinstance(target, bytes) else target).rpartition(".")[2]
+    text = body.decode() if isinstance(body, bytes) else str(body)
+    form = parse_qs(text) if text.startswith("Action=") else {}
+    return str(form["Action"][0]) if form else urlsplit(request.url).path.rpartition("/")[2]
+
+
+def killed(call: int, *, home: Path, url: str, network: Network, only_writes: bool = False) -> bool:
     """Run ``drill_and_die`` in a process with a fresh Airflow; tell whether the kill came before the drill's end.
 
     :param home: an AIRFLOW_HOME with a migrated database; it is copied
@@ -167,7 +180,9 @@ def killed(call: int, *, home: Path, url: str, network: Network) -> bool:
         warm.set_forkserver_preload(["benchmarks.warm_airflow"])
         said = Path(folder) / "said"
         environment = airflow_environment(Path(folder), url)
-        drill = warm.Process(target=drill_and_die, args=(call, environment, str(said)))
+        drill = warm.Process(
+            target=drill_and_die, args=(call, environment, str(said)), kwargs={"only_writes": only_writes}
+        )
         drill.start()
         drill.join(LONGEST)
         if drill.exitcode is None:
@@ -229,14 +244,16 @@ def swept(simulator: Any, vpcs: Sequence[str]) -> list[str]:
     return [*wrong, *(f"{name}: {why}" for name, why in (one.left | one.waiting).items())]
 
 
-def judged(simulator: Any, call: int, *, home: Path, network: Network = "isolated") -> Judged:
+def judged(
+    simulator: Any, call: int, *, home: Path, network: Network = "isolated", only_writes: bool = False
+) -> Judged:
     """Kill a drill after one call and sweep."""
     simulator.reset()
     simulator.client("ssm").put_parameter(Name="dr.register", Value="echo registered", Type="String")
     before = account(simulator)
     began = simulator.calls()[-1]["n"]
     templates = {one: before["drs launch configurations"][one]["ec2LaunchTemplateID"] for one in SERVERS}
-    was_killed = killed(call, home=home, url=simulator.url, network=network)
+    was_killed = killed(call, home=home, url=simulator.url, network=network, only_writes=only_writes)
     last = simulator.calls()[-1]
     vpcs = [one["VpcId"] for one in before["ec2 describe_vpcs"]["Vpcs"]] if network == "isolated" else []
     left = swept(simulator, vpcs)
@@ -245,7 +262,7 @@ def judged(simulator: Any, call: int, *, home: Path, network: Network = "isolate
     return Judged(was_killed, f"{last['service']}:{last['operation']}", wrong)
 
 
-def every_call(first: int, last: int, step: int, network: Network) -> Iterator[tuple[int, Judged]]:
+def every_call(calls: range, network: Network, *, only_writes: bool = False) -> Iterator[tuple[int, Judged]]:
     """Judge every call of the drill until it gets through without being killed."""
     from drs_simulator.pytest_plugin import SimulatorHandle, fleet_of
     from drs_simulator.running import RunningSimulator
@@ -258,8 +275,8 @@ def every_call(first: int, last: int, step: int, network: Network) -> Iterator[t
 
         initdb()
         try:
-            for call in range(first, last + 1, step):
-                one = judged(simulator, call, home=Path(folder), network=network)
+            for call in calls:
+                one = judged(simulator, call, home=Path(folder), network=network, only_writes=only_writes)
                 yield call, one
                 if not one.was_killed:
                     return
@@ -274,9 +291,11 @@ def main() -> int:
     parser.add_argument("--from", dest="first", type=int, default=1, metavar="N")
     parser.add_argument("--to", dest="last", type=int, default=1000, metavar="N")
     parser.add_argument("--step", type=int, default=1, metavar="N")
+    parser.add_argument("--writes", action="store_true", help="count only calls that may change something")
     options = parser.parse_args()
+    calls = range(options.first, options.last + 1, options.step)
     bad, began, number = 0, time.monotonic(), 0
-    for call, one in every_call(options.first, options.last, options.step, options.network):
+    for call, one in every_call(calls, options.network, only_writes=options.writes):
         bad += bool(one.wrong)
         number += 1
         after = f"after {one.operation}" if one.was_killed else "not killed"

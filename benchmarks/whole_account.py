@@ -40,7 +40,8 @@ _MOVES: Final = frozenset({"lifeCycle", "dataReplicationInfo", "lastLaunchResult
 """What DRS itself says of a source server's history and replication: it goes on without anybody."""
 
 _ID: Final = re.compile(r"\b[a-z]+(?:-[a-z]+)*-[0-9a-f]{8,17}\b")
-_READS: Final = ("Describe", "Get", "List", "Assume", "Simulate", "Search")
+READS: Final = ("Describe", "Get", "List", "Assume", "Simulate", "Search")
+"""How the names of operations begin that change nothing."""
 
 Call = Mapping[str, Any]
 """A line of the simulator's call log."""
@@ -159,7 +160,7 @@ def ids_in(value: Any) -> frozenset[str]:
 
 def is_write(call: Call) -> bool:
     """Tell whether a call may have changed something; one that was refused may not."""
-    return bool(call["operation"]) and not str(call["operation"]).startswith(_READS) and not call["error"]
+    return bool(call["operation"]) and not str(call["operation"]).startswith(READS) and not call["error"]
 
 
 def strays(calls: Iterable[Call], production: Iterable[str], servers: Mapping[str, str]) -> list[str]:

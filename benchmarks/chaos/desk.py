@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,8 +33,8 @@ class Desk:
     :param passwords: the file with everybody's passwords, which Airflow writes when it starts
     """
 
-    def __init__(self, address: str, passwords: Path) -> None:
-        self._address, self._passwords = address, passwords
+    def __init__(self, address: str, passwords: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._address, self._passwords, self._clock = address, passwords, clock
         self._clients: dict[str, httpx.Client] = {}
         self._answers: dict[str, Answers] = {}
 
@@ -57,7 +57,7 @@ class Desk:
             if states.get(question.task_id) != ASKING:
                 kept.asked_at.pop(question.task_id, None)
                 continue
-            if time.monotonic() - kept.asked_at.setdefault(question.task_id, time.monotonic()) < THINKS:
+            if self._clock() - kept.asked_at.setdefault(question.task_id, self._clock()) < THINKS:
                 continue
             try:
                 self._do(one, question, kept)

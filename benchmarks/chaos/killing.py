@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from benchmarks.chaos.scenarios import Kill
 from demo.guard import descendants, parents_now
@@ -15,7 +16,7 @@ ORPHANS_LIVE = 20.0
 
 DIES_WITHIN = 10.0
 
-NOTHING = "no task ran"
+NOTHING = "nothing"
 """What is said of a kill that struck nobody."""
 
 
@@ -37,6 +38,8 @@ class Killer:
             said = self._kill_task(kill)
         elif kill.victim == "machine":
             said = self._kill_machine()
+        elif kill.victim == "database":
+            said = self._kill_database(kill)
         else:
             said = self._kill_component(kill.victim, with_children=kill.victim != "scheduler" or kill.luck < 0.5)
         if said != NOTHING:
@@ -82,6 +85,16 @@ class Killer:
             self._start(name)
         return "machine"
 
+    def _kill_database(self, kill: Kill) -> str:
+        """Kill the process of one of PostgreSQL's connections: it then ends all others, and reads its log again."""
+        server = self._stack.processes.pids.get("postgresql")
+        parents = parents_now() if server is not None else {}
+        serving = sorted(pid for pid in descendants(server or 0, parents) if "127.0.0.1(" in _title(pid))
+        if not serving:
+            return NOTHING
+        _kill(serving[int(kill.luck * len(serving))])
+        return kill.victim
+
     def _kill_component(self, name: str, *, with_children: bool) -> str:
         pid = self._stack.processes.pids[name]
         children = descendants(pid, parents_now())
@@ -113,6 +126,13 @@ class Killer:
 
 
 _COMPONENTS = ("scheduler", "triggerer", "api-server", "dag-processor")
+
+
+def _title(pid: int) -> str:
+    """Return how a process calls itself; empty when it is gone."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    return ""
 
 
 def _kill(pid: int) -> None:

@@ -40,7 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     try:
         judged = overlapping(
-            list(batches(scenarios)), options.state, options.side_by_side, console.print, options.database
+            list(batches(scenarios)),
+            options.state,
+            console.print,
+            partial(campaign, side_by_side=options.side_by_side, database=options.database),
         )
     except StackError as error:
         console.print(str(error), style="bold")
@@ -50,13 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if any(one.problems for one in judged) else 0
 
 
-def overlapping(
-    cut: Sequence[Sequence[Scenario]],
-    state: Path,
-    side_by_side: int,
-    say: Callable[[str], None],
-    database: Database = "sqlite",
-) -> list[Judged]:
+Run = Callable[..., list[Judged]]
+"""What runs a batch in a folder, as :func:`campaign` does."""
+
+
+def overlapping(cut: Sequence[Sequence[Scenario]], state: Path, say: Callable[[str], None], run: Run) -> list[Judged]:
     """Run one batch after the other; the next stack is started while the last few runs of the one before still go on.
 
     Two stacks at most live at a time, in folders of their own.
@@ -69,8 +70,8 @@ def overlapping(
             if len(running) > 1:
                 running[-2].result()  # its folder is free now
             tail = threading.Event()
-            run = partial(campaign, side_by_side=side_by_side, say=say, tail=tail.set, database=database)
-            one = pool.submit(_batch, batch, state / f"stack-{number % 2}", run, say)
+            own = state / f"stack-{number % 2}"
+            one = pool.submit(_batch, batch, own, partial(run, say=say, tail=tail.set), say)
             one.add_done_callback(lambda _, event=tail: event.set())  # type: ignore[misc]  # the event of this batch
             running.append(one)
             tail.wait()
@@ -79,9 +80,7 @@ def overlapping(
     return judged
 
 
-def _batch(
-    batch: Sequence[Scenario], own: Path, run: Callable[..., list[Judged]], say: Callable[[str], None]
-) -> list[Judged]:
+def _batch(batch: Sequence[Scenario], own: Path, run: Run, say: Callable[[str], None]) -> list[Judged]:
     judged = run(batch, own)
     for one in judged:
         for problem in one.problems:

@@ -46,9 +46,17 @@ SMALL = Account("222233334444", "chaos_small", jobs=3, per_job=8, in_jobs=20)
 
 ACCOUNTS = (LARGE, SMALL)
 
-Victim = Literal["task", "worker", "scheduler", "triggerer", "api-server", "dag-processor", "machine"]
-_VICTIMS: tuple[Victim, ...] = ("task", "worker", "scheduler", "triggerer", "api-server", "dag-processor", "machine")
-_ODDS = (38, 15, 14, 14, 7, 6, 6)
+Victim = Literal["task", "worker", "scheduler", "triggerer", "api-server", "dag-processor", "machine", "database"]
+_ODDS: dict[Victim, int] = {
+    "task": 38,
+    "worker": 15,
+    "scheduler": 14,
+    "triggerer": 14,
+    "api-server": 7,
+    "dag-processor": 6,
+    "machine": 4,
+    "database": 2,
+}
 
 Act = Literal["agree", "refuse", "fake", "silent", "expire"]
 """What people do when they are asked: yes, no, "Mark success", nothing for ever, nothing until the time is over."""
@@ -62,7 +70,8 @@ _KINDS: tuple[Kind, ...] = ("ssm_command", "ssm_automation", "lambda", "webhook"
 class Kill:
     """Somebody is killed with -9 so many seconds after the run was triggered; ``luck`` chooses among several.
 
-    ``machine``: every process at once, all but the simulator.
+    ``machine``: every process at once, all but the simulator. ``database``: one of PostgreSQL's processes, which makes
+    it cut every connection; SQLite has none.
     """
 
     after: float
@@ -167,6 +176,8 @@ class Scenario:
     """Seconds after which a recovery of the same servers is started by another plan."""
     suffix: str = ""
     """Tells the rival from the drill: both have the same seed."""
+    run: str | None = None
+    """Id of a run that was named by somebody else."""
 
     @property
     def base(self) -> str:
@@ -186,7 +197,7 @@ class Scenario:
     @property
     def run_id(self) -> str:
         """Id of the run, known before it is triggered: a lost answer of Airflow's API is no second run."""
-        return f"chaos__{self.seed}{self.suffix}"
+        return self.run or f"chaos__{self.seed}{self.suffix}"
 
     @property
     def servers(self) -> tuple[Server, ...]:
@@ -464,5 +475,5 @@ def _weather(random: Random) -> Iterator[dict[str, Any]]:
 
 def _kills(random: Random) -> Iterator[Kill]:
     for _ in range(random.choice((0, 1, 1, 2, 3))):
-        (victim,) = random.choices(_VICTIMS, _ODDS)
+        (victim,) = random.choices(list(_ODDS), list(_ODDS.values()))
         yield Kill(random.uniform(1, 40), victim, random.random())

@@ -35,3 +35,11 @@ def injected(call: AwsCall, error: tuple[str, int, str], retry_after: float | No
     content_type = "application/x-amz-json-1.1" if "x-amz-target" in call.headers else "application/json"
     text = json.dumps({"__type": code, "message": message})
     return Reply(status, text.encode(), {"Content-Type": content_type, "x-amzn-ErrorType": code, **headers})
+
+
+def garbled(reply: Reply, how: str) -> Reply:
+    """Return what arrives of an answer: a proxy's page with 200 in its place, or its first half."""
+    if how == "page":
+        return Reply(200, b"<!DOCTYPE html><html><body>Please sign in<br></body></html>", {"Content-Type": "text/html"})
+    kept = {name: value for name, value in reply.headers.items() if name.lower() != "content-length"}
+    return Reply(reply.status, reply.body[: len(reply.body) // 2], kept)

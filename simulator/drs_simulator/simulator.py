@@ -22,7 +22,7 @@ from drs_simulator.fleet import Fleet
 from drs_simulator.moto_state import clear_moto, seed_moto
 from drs_simulator.operations.registry import OPERATIONS, Context
 from drs_simulator.origins import ensure_origins
-from drs_simulator.refusing import injected
+from drs_simulator.refusing import garbled, injected
 from drs_simulator.validation import answer_faults, request_faults
 from drs_simulator.wire import Reply
 
@@ -139,7 +139,7 @@ class Simulator:
         self._ended(record, reply, committed=reply.status < 400)  # noqa: PLR2004 - HTTP's own line
         if effect.drop_after:
             self._drop(record, effect)
-        return reply
+        return garbled(reply, effect.garbled) if effect.garbled else reply
 
     def wait(self, seconds: float) -> None:
         """Let real seconds pass for one caller; nobody may hold the lock meanwhile."""

@@ -3,6 +3,7 @@
 import pytest
 from drs_provider.aws.hook import DrsHook
 from drs_simulator.pytest_plugin import start_drs_simulator  # noqa: F401  (a fixture)
+from kit.aws_models import shared_models  # noqa: F401  (a fixture)
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,14 @@
 import logging
 import re
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from drs_provider.aws.hook import DrsHook
+from drs_provider.aws.launching import Launch, start_once
 from drs_provider.aws.weather import Patience
 from drs_provider.errors import AccessDenied, CredentialsExpired, ServiceUnavailable, Throttled
+from drs_provider.recovery.identity import job_tags
 
 HELLO = ("s-0hello00000000001", "s-0hello00000000002")
 
@@ -30,8 +33,10 @@ def calls(simulator, operation):
         {"do": "throttle", "count": 6},
         {"do": "server_error", "count": 6},
         {"do": "commit_then_drop", "count": 6},
+        {"do": "garbled", "count": 6},
+        {"do": "garbled", "how": "half", "count": 6},
     ],
-    ids=lambda fault: fault["do"],
+    ids=lambda fault: f"{fault['do']} {fault.get('how', '')}".strip(),
 )
 @pytest.mark.parametrize("service", ["drs", "ec2"])
 def test_a_read_is_repeated_until_there_is_an_answer(hook, simulator, pauses, fault, service):
@@ -93,6 +98,27 @@ def test_a_start_is_sent_once_in_any_weather(hook, simulator, pauses):
     with pytest.raises(ServiceUnavailable):
         hook.start_recovery(HELLO, is_drill=True, tags={})
     assert (len(calls(simulator, "StartRecovery")), pauses) == (1, [])
+
+
+@pytest.mark.parametrize("how", ["page", "half"])
+def test_a_read_that_nobody_repeats_says_that_it_was_spoilt_and_never_that_there_is_nothing(simulator, pauses, how):
+    simulator.fault({"service": "drs", "operation": "DescribeJobs", "do": "garbled", "how": how, "count": 1})
+    impatient = DrsHook(aws_conn_id=None, region_name="us-west-2", patience=0)
+
+    with pytest.raises(ServiceUnavailable, match=r"^DescribeJobs: 502: Bad Gateway$"):
+        impatient.jobs_since(datetime.now(UTC) - timedelta(hours=1))
+
+
+@pytest.mark.parametrize("how", ["page", "half"])
+def test_a_start_whose_answer_was_spoilt_is_looked_for_and_not_sent_again(hook, simulator, pauses, how):
+    simulator.fault({"service": "drs", "operation": "StartRecovery", "do": "garbled", "how": how, "count": 1})
+    tags = job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1)
+    launch = Launch(HELLO, is_drill=True, tags=tags, snapshot_ids={})
+
+    job, found = start_once(hook, launch, since=datetime.now(UTC) - timedelta(hours=1), sleep=lambda _: None)
+
+    assert (found, len(calls(simulator, "StartRecovery"))) == (True, 1)
+    assert [one["jobID"] for one in hook.jobs_since(datetime.now(UTC) - timedelta(hours=1))] == [job["jobID"]]
 
 
 def test_patience_ends():

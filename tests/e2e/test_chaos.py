@@ -12,7 +12,7 @@ from benchmarks.chaos.scenarios import scenario
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(sys.platform != "linux", reason="the stack looks after its processes as Linux does"),
 ]
 

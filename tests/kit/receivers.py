@@ -74,6 +74,12 @@ class MailReceiver:
                             message += line
                         receiver.mails.append((addresses, message_from_bytes(message, policy=policy.default)))
                         addresses = []
+                    if word == b"EHLO":
+                        self._say("250-mail.example")
+                        self._say("250-AUTH PLAIN")
+                    if word == b"AUTH":
+                        self._say("235 come in")
+                        continue
                     if word == b"QUIT":
                         self._say("221 bye")
                         return

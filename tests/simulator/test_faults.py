@@ -149,6 +149,20 @@ def test_commit_then_drop_starts_the_job_and_drops_the_connection(sim, drs):
     assert [one["tags"] for one in drs.describe_jobs()["items"]] == [{"key": "mine"}]
 
 
+@pytest.mark.parametrize(("how", "begins"), [("page", "<!DOCTYPE html>"), ("half", '{"job"')])
+def test_an_answer_may_be_spoilt_on_its_way_and_the_job_runs(sim, drs, how, begins):
+    sim.fault({"service": "drs", "operation": "StartRecovery", "do": "garbled", "how": how, "count": 1})
+    spoilt = []
+    drs.meta.events.register("before-parse", lambda response_dict, **_: spoilt.append(response_dict["body"].decode()))
+
+    assert "job" not in drs.start_recovery(sourceServers=[{"sourceServerID": DB1}])
+
+    (call,) = sim.calls()
+    assert (call["operation"], call["committed"], call["status"]) == ("StartRecovery", True, 202)
+    assert spoilt[0].startswith(begins)
+    assert len(drs.describe_jobs()["items"]) == 1
+
+
 def test_a_default_client_meets_its_own_job_after_a_lost_answer(sim):
     sim.fault({"service": "drs", "operation": "StartRecovery", "do": "commit_then_drop", "count": 1})
     retrying = sim.client("drs", config=Config())

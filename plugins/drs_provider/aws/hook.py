@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from botocore.config import Config
 
+from drs_provider.aws.garbled import distrustful
 from drs_provider.aws.refusals import translated
 from drs_provider.aws.sessions import SharedModels
 from drs_provider.aws.weather import PATIENCE_SECONDS, Patience
@@ -250,13 +251,14 @@ class DrsHook(SharedModels, AwsGenericHook["DrsClient"]):
     def _client_of(self, service: str) -> Any:
         """Return a client without botocore's retries; all clients of a hook share one session, so one assumed role."""
         with self._door:
-            return self._session.client(
+            client = self._session.client(
                 service,
                 region_name=self.region_name,
                 endpoint_url=self.conn_config.get_service_endpoint_url(service_name=service),
                 config=self._get_config(self.config.merge(ONCE)),
                 verify=self.verify,
             )
+        return distrustful(client)
 
     @cached_property
     def _session(self) -> Any:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ParamValidationError
+from botocore.parsers import ResponseParserError
 
 from drs_provider.errors import (
     AccessDenied,
@@ -56,14 +57,15 @@ _FINAL = (NoCredentialsError, NoRegionError, ParamValidationError)
 def translated(operation: str) -> Iterator[None]:
     """Raise this package's error for whatever botocore raises inside; the cause stays attached.
 
-    Answers with a status of 500 and above, time-outs and lost connections become ServiceUnavailable: the call may have
-    had its effect. A request that never left (no credentials, no Region, invalid parameters) is a plain AwsError.
+    Answers with a status of 500 and above or that cannot be read, time-outs and lost connections become
+    ServiceUnavailable: the call may have had its effect. A request that never left (no credentials, no Region, invalid
+    parameters) is a plain AwsError.
     """
     try:
         yield
     except ClientError as error:
         raise refusal_of(operation, error.response) from error
-    except BotoCoreError as error:
+    except (BotoCoreError, ResponseParserError) as error:
         raise unanswered(operation, error) from error
 
 

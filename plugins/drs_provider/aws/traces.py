@@ -102,11 +102,11 @@ class TracesHook(LaunchSettingsHook):
         :param run: key of the only run that is meant; its resources then come with the tag ``RUN`` alone
         """
         found: dict[str, tuple[str, dict[str, str]]] = {}
-        filters: list[Any] = [{"Name": "key", "Values": [RUN] if run else list(MARKS)}]
-        filters += [{"Name": "value", "Values": [run]}] if run else []
+        asked: list[Any] = [{"Name": "key", "Values": [RUN] if run else list(MARKS)}]
+        asked += [{"Name": "value", "Values": [run]}] if run else []
         with translated("ec2:DescribeTags"):
             pages = self._beside("ec2").get_paginator("describe_tags")
-            for page in pages.paginate(Filters=filters):
+            for page in pages.paginate(Filters=asked):
                 for one in page["Tags"]:
                     _, tags = found.setdefault(one["ResourceId"], (one["ResourceType"], {}))
                     tags[one["Key"]] = one["Value"]

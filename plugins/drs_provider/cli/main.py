@@ -5,10 +5,12 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 
 from drs_provider import __version__
 from drs_provider.cli import graph, rehearse, run, schema, sweep, takeover, validate, verified
 from drs_provider.cli.options import UsageError
+from drs_provider.cli.terminal import Plain
 from drs_provider.errors import DrsProviderError
 
 COMMANDS = (validate, graph, schema, rehearse, run, sweep, takeover, verified)
@@ -20,6 +22,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal that cannot show a character shows another one; nobody's check fails for that.
         sys.stdout.reconfigure(errors="replace")
+    # A stream that was closed when Python started is None, and printing to it does nothing.
+    out, err = (stream and Plain(stream) for stream in (sys.stdout, sys.stderr))
+    with redirect_stdout(out), redirect_stderr(err):
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         code = int(options.run(options))
         print(end="", flush=True)

@@ -130,7 +130,9 @@ class Control:
         self._give(run, waves, order, run.own_steps)
         for wave in run.waves:
             if wave.has_begun and wave.state == "running":
-                self.client.keep(PREFIX + plan, run.run_id, f"{wave.name}.{WATCH}", orders.ORDER, order.as_json())
+                # A start may wait for room with some of its jobs running: it starts no more of them.
+                for task in (*wave.start_tasks, f"{wave.name}.{WATCH}"):
+                    self.client.keep(PREFIX + plan, run.run_id, task, orders.ORDER, order.as_json())
         run = self.look(plan, run.run_id)
         for question in run.questions:
             self._pass_over(run, question)
@@ -140,7 +142,9 @@ class Control:
         said = [f"{run.run_id} of {plan} is cancelled, and will end red"]
         said += [f"{some(stopped)}: not started any more"] if stopped else ["every wave had started already"]
         if busy:
-            said.append(f"{some(busy)}: DRS cannot cancel a job, so it is watched to its end")
+            said.append(
+                f"{some(busy)}: no further job is started; DRS cannot cancel a job, so what runs is watched to its end"
+            )
         said.append("then a drill is cleaned up, and the report is written")
         if run.is_paused:
             said.append(f"the plan is paused, and none of that happens before: drs run resume {plan}")
@@ -184,8 +188,14 @@ class Control:
         self._give(run, [wave, *_after(run, wave)], order, run.own_steps)
         if wave.start_tasks:
             self.client.keep(PREFIX + plan, run.run_id, f"{wave.name}.{WATCH}", orders.ORDER, order.as_json())
-        self.client.clear(PREFIX + plan, run.run_id, (*wave.failed_steps, *wave.start_tasks))
-        said = f"wave {wave.name} runs again: servers that are up are kept, the others are launched"
+        if wave.is_launched and wave.failed_steps:
+            # Its servers are up: steps before the one that failed have had their effect, and have it once.
+            self.client.clear(PREFIX + plan, run.run_id, wave.failed_steps)
+            failed = some([task.rpartition(".")[2] for task in wave.failed_steps])
+            said = f"wave {wave.name} goes on with step {failed}: its servers are up, and what was done before is kept"
+        else:
+            self.client.clear(PREFIX + plan, run.run_id, (*wave.failed_steps, *wave.start_tasks))
+            said = f"wave {wave.name} runs again: servers that are up are kept, the others are launched"
         later = [other.name for other in _after(run, wave)]
         said += f"; then {some(later)}" if later else ""
         if run.is_paused:

@@ -41,6 +41,7 @@ class WaveNow:
     start_tasks: tuple[str, ...] = ()
     step_tasks: tuple[str, ...] = ()
     failed_steps: tuple[str, ...] = ()
+    is_launched: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,7 @@ def read_wave(
         start_tasks=tuple(sorted(starts)),
         step_tasks=tuple(sorted(steps)),
         failed_steps=tuple(sorted(task for task, state in steps.items() if state == "failed")),
+        is_launched={one["state"] for one in chain if _does(str(one["task_id"]), WATCH)} == {"success"},
     )
 
 

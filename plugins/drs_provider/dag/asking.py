@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk import BaseOperator, conf
+from airflow.sdk import BaseOperator, Param, conf
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
@@ -18,20 +18,36 @@ from drs_provider.dag.standing import running_for, waves_now
 from drs_provider.dag.waiting import ASKED, WAITED
 from drs_provider.graph.approvals import ANSWER, APPROVE, CONTINUE, REJECT, STOP, Policy, eligible, not_counted
 from drs_provider.operators.connecting import failing_for_good
+from drs_provider.plain_text import plain
 from drs_provider.plan.model import Notification, Pause, RecoveryPlan
 from drs_provider.recovery.times import instant
 
 _NO = "drs_no"
 """Entry of the task state store: a refusal, and the number of tries that Airflow allowed when it was given."""
 
+COMMENT = "comment"
+"""The field beside the buttons in which people may say why."""
+
+_LONGEST_COMMENT = 1000
+
 COLOURS = {"ui_color": "#f3d9a4", "ui_fgcolor": "#3a2b08"}
+
+
+def _comment() -> Param:
+    return Param(None, type=["null", "string"], title="Comment", description="Why; kept with the answer.")
+
+
+def comment_of(event: Mapping[str, Any]) -> str | None:
+    """Return what was said beside an answer, plain and bounded; whatever else came in the form is let go."""
+    text = (event.get("params_input") or {}).get(COMMENT)
+    return plain(text).strip()[:_LONGEST_COMMENT] or None if isinstance(text, str) else None
 
 
 class Ask(HITLOperator):
     """Ask people, again and again until somebody answers who may, or the time is over.
 
     What they answered lies in XCom under ``answer``, also where it was no: ``{"chosen", "by", "at", "checked_at",
-    "expired"}``. The wave's start task looks for it: a task that was only marked as successful has none.
+    "expired", "comment"}``. The wave's start task looks for it: a task that was only marked as successful has none.
     """
 
     template_fields: Sequence[str] = ()  # nothing to render: a plan's text is data, never a template
@@ -39,7 +55,7 @@ class Ask(HITLOperator):
     ui_fgcolor = COLOURS["ui_fgcolor"]
 
     def __init__(self, *, plan: str, agree: str, refuse: str, people: Sequence[str], **kwargs: Any) -> None:
-        super().__init__(subject="", options=[agree, refuse], **kwargs)
+        super().__init__(subject="", options=[agree, refuse], params={COMMENT: _comment()}, **kwargs)
         self.plan, self.agree, self.refuse, self.people = plan, agree, refuse, tuple(people)
         self.within = self.response_timeout or timedelta(hours=1)
         self.notify: Sequence[Notification] = ()
@@ -114,11 +130,14 @@ class Ask(HITLOperator):
             "at": event["responded_at"].isoformat(),
             "checked_at": preflight_result(context, self.plan)["checked_at"],
             "expired": expired,
+            "comment": comment_of(event),
         }
         context["ti"].xcom_push(key=ANSWER, value=answer)
         if chosen != self.agree:
-            self._keep_no(context, answer, self.said_no(str(who)))
-        self.log.info("%s by %s", chosen, who or "nobody: the time was over, and the plan goes on then")
+            said = f": {answer['comment']}" if answer["comment"] else ""
+            self._keep_no(context, answer, self.said_no(str(who)) + said)
+        said = f": {answer['comment']}" if answer["comment"] else ""
+        self.log.info("%s by %s%s", chosen, who or "nobody: the time was over, and the plan goes on then", said)
         return answer
 
     def _keep_no(self, context: Context, answer: Mapping[str, Any], words: str) -> NoReturn:
@@ -161,7 +180,8 @@ class Ask(HITLOperator):
         if not asked or asked["try"] != ti.try_number:
             until = max(self.began(context) + self.within, now + timedelta(seconds=1))
             asked = {"at": now.isoformat(), "until": until.isoformat(), "try": ti.try_number}
-            asked |= {"subject": self.subject, "people": list(self.asked)}
+            asked |= {"subject": self.subject, "people": list(self.asked), "options": list(self.options)}
+            asked |= dict(zip(("text", "otherwise"), self.in_short(), strict=True))
             ti.xcom_push(key=ASKED, value=asked)
         return max(instant(asked["until"]) - now, timedelta(seconds=1))
 

@@ -12,10 +12,10 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from drs_provider.dag.marking import settings_marks
+from drs_provider.dag.obeying import cancelled_watch
 from drs_provider.dag.preflight import preflight_result
 from drs_provider.dag.yielding import ensure_not_taken_over
 from drs_provider.errors import AwsError, PlanChanged, QuotaExceeded
-from drs_provider.graph.orders import ORDER, read_order
 from drs_provider.graph.request import is_drill, read_as_of
 from drs_provider.operators.connecting import failing_for_good
 from drs_provider.operators.rendered import Launched
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from drs_provider.aws.launch_settings import LaunchSettingsHook
     from drs_provider.operators.starting import MustWait
     from drs_provider.recovery.conducting import Launch, Standing
-    from drs_provider.recovery.verdict import ServerResult
+    from drs_provider.recovery.verdict import Allows, ServerResult
     from drs_provider.triggers.jobs import DrsJobEvent
 
 LAUNCH = "launch"
@@ -78,6 +78,7 @@ class WatchWave(DrsRecoveryJobSensor):
         self.digest, self.retries_of_failed, self.networks = digest, retries_of_failed, dict(networks or {})
         self.settings_task_ids = dict(settings_task_ids or {})
         self.preflight: Mapping[str, Any] = {}
+        self.is_cut_short = False
         self._by_id: dict[str, Mapping[str, Any]] = {}
 
     def prepare(self, context: Context) -> None:
@@ -122,18 +123,46 @@ class WatchWave(DrsRecoveryJobSensor):
 
     def conclude(self, context: Context, results: "list[ServerResult]") -> "list[ServerResult]":
         """Launch what comes next, or add the servers that were never launched to the results."""
-        order = read_order(context["task_state_store"].get(ORDER))
-        why = "not launched: servers that boot before it failed"
-        if order is not None:
-            context["ti"].xcom_push(key=ORDER, value=order.words)
-            why = order.words
+        cancelled = cancelled_watch(context, self.start_task_ids)
+        why = cancelled or "not launched: servers that boot before it failed"
+        if cancelled:
+            self._follow_begun(context)
         elif chosen := self._next(context, results):
             if self.preflight["digest"] == self.digest:
                 self._launch(context, chosen)
             why = str(PlanChanged(self.plan, self.preflight["digest"], self.digest))
             self.log.error("%s", why)
         self._leave(context)
-        return [*self._looked_after(context, results), *self._missing(why)]
+        missing = self._missing(why, everywhere=cancelled is not None)
+        self.is_cut_short = bool(cancelled and missing)
+        return [*self._looked_after(context, results), *missing]
+
+    def _follow_begun(self, context: Context) -> None:
+        """Watch what a launch of this task has started while the rest of it waited for room, when a person ends it."""
+        from drs_provider.dag.begun import begun_jobs
+        from drs_provider.operators.memory import Memory
+
+        memory = Memory(context["task_state_store"], max_tries=context["ti"].max_tries).jobs()
+        known = {job["job_id"] for launched in self.started for job in launched["jobs"]}
+        fresh = [
+            {**job, "aws_conn_id": launched["aws_conn_id"], "region": launched["region"]}
+            for launched in self.started
+            for job in begun_jobs(
+                self._hook_of(launched),
+                self._request(context, self._servers_of(launched), launched),
+                since=context["dag_run"].start_date,
+                remembered=memory,
+            )
+            if job["job_id"] not in known
+        ]
+        if not fresh:
+            return
+        self._follow(context, fresh)
+        self.prepare(context)
+        self.watch(self._launches())
+
+    def _servers_of(self, launched: Mapping[str, Any]) -> list[str]:
+        return [one["server_id"] for one in self.servers if self._launch_of(one["target"]) is launched]
 
     def _looked_after(self, context: Context, results: "Sequence[ServerResult]") -> "list[ServerResult]":
         """Protect a recovery's instances, and give up a drill's that are elsewhere than they were asked to be.
@@ -296,15 +325,20 @@ class WatchWave(DrsRecoveryJobSensor):
             self._request(context, chosen, launched),
             now=lambda: datetime.now(UTC),
             points=partial(pinning.points, hook),
+            ended=lambda: cancelled_watch(context, self.start_task_ids) is not None,
         )
         outcome = start.run(launch.attempt)
         if isinstance(outcome, MustWait):
             return outcome
         where = {"aws_conn_id": launched["aws_conn_id"], "region": launched["region"]}
-        followed = {job["job_id"]: job for job in store.get(_FOLLOWED) or ()}
-        followed |= {job["job_id"]: {**job, **where} for job in outcome}
-        store.set(_FOLLOWED, list(followed.values()), retention=NEVER_EXPIRE)
+        self._follow(context, [{**job, **where} for job in outcome])
         return None
+
+    def _follow(self, context: Context, jobs: Sequence[Mapping[str, Any]]) -> None:
+        store: Any = context["task_state_store"]
+        followed = {job["job_id"]: job for job in store.get(_FOLLOWED) or ()}
+        followed |= {job["job_id"]: dict(job) for job in jobs}
+        store.set(_FOLLOWED, list(followed.values()), retention=NEVER_EXPIRE)
 
     def _ensure_safe(
         self, context: Context, hook: "LaunchSettingsHook", launched: Mapping[str, Any], servers: Sequence[str]
@@ -412,15 +446,25 @@ class WatchWave(DrsRecoveryJobSensor):
     def _server(self, server_id: str) -> Mapping[str, Any]:
         return self._by_id[server_id]
 
-    def _missing(self, why: str) -> "list[ServerResult]":
+    def _missing(self, why: str, *, everywhere: bool) -> "list[ServerResult]":
+        """Return the servers that were not launched; ``everywhere``: also where nothing of the wave was."""
         from drs_provider.recovery.verdict import ServerResult
 
         missing = [
-            one for one in self.servers if one["server_id"] not in self.holder and self._launch_of(one["target"])
+            one
+            for one in self.servers
+            if one["server_id"] not in self.holder and (everywhere or self._launch_of(one["target"]))
         ]
         return [
-            ServerResult(one["server_id"], one["hostname"], one["critical"], "failed", reason=why) for one in missing
+            ServerResult(one["server_id"], one["hostname"], one["critical"] or everywhere, "failed", reason=why)
+            for one in missing
         ]
+
+    def _tolerance(self) -> "Allows":
+        from drs_provider.recovery.verdict import tolerance
+
+        # What a plan tolerates are failures, not that a person ended the wave: nothing may go on after it.
+        return tolerance("0") if self.is_cut_short else super()._tolerance()
 
     def _leave(self, context: Context) -> None:
         """Leave what was launched after the start, and what failed before, for the report."""

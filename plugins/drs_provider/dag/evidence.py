@@ -227,14 +227,17 @@ def _state(left: Left, wave: Wave, depends_on: tuple[str, ...], verdict: Mapping
     order = next((said for task in tasks[:-1] if (said := left.of(task, ORDER))), None)
     if "failed" in states:
         taken = any(left.of(task, SUPERSEDED) for task in tasks[:-1])
-        return "not_started" if words and (taken or words == order) else "failed", words
+        launched = any(left.of(task, LAUNCH) for task in tasks[:-1])
+        return "not_started" if words and (taken or (words == order and not launched)) else "failed", words
     if "upstream_failed" in states:
         broken = broken_above(left, depends_on)
         gates = (f"{wave.name}.{name}" for name in (DELAY, PAUSE, *_names(left, wave.name)))
         gate = next((said for task in gates if (said := left.of(task, ERROR))), None)
         return "not_started", gate or f"it waits for {' and '.join(broken) or 'preflight'}"
     if all(state == "skipped" for state in states):
-        return "skipped", order or "not chosen for this run, or none of its servers was left"
+        return "not_started" if str(order).startswith(
+            "cancelled"
+        ) else "skipped", order or "not chosen for this run, or none of its servers was left"
     if states[0] == "success":
         return "running", f"its recovery job is {states[-1] or 'not watched yet'}"
     return "not_started", None

@@ -108,6 +108,7 @@ class KeepDrill(HITLOperator):
         for task in self.start_task_ids:
             if words := ti.xcom_pull(task_ids=task, key=SUPERSEDED):
                 raise AirflowSkipException(f"{words}: the drill is cleaned up at once")
+        for task in (*self.start_task_ids, *(f"{wave}.recovery_job" for wave in preflight["waves"])):
             if str(ti.xcom_pull(task_ids=task, key=ORDER)).startswith("cancelled"):
                 raise AirflowSkipException("the run was cancelled: the drill is cleaned up at once")
         found: Mapping[str, Any] = preflight

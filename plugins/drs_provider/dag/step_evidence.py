@@ -99,7 +99,8 @@ def _step(left: Left, step: Step, task: str, side: str) -> dict[str, Any]:
         "kind": getattr(step, "kind", ""),
         "task": task,
         "side": side,
-        "on_failure": step.on_failure,
+        # A task that was skipped let the plan go on: an approval may do so after a silence, and not after a no.
+        "on_failure": "continue" if state == "failed" and left.state(task) == "skipped" else step.on_failure,
         "state": state,
     }
 

@@ -91,15 +91,15 @@ def tell_question(context: Context, task: "Ask", people: Sequence[str], *, text:
 
 
 def _links(context: Context, people: Sequence[str], airflow: str, until: str) -> LinkFor:
-    """Make answer links for those who are asked by name, where Airflow's users are known by their names."""
-    from drs_provider.notify.answer_links import Permit, seal
+    """Make answer links for those who are asked by name, where the rule of this Airflow lets them count."""
+    from drs_provider.notify.answer_links import Permit, is_made, rule_of, seal
 
     ti: Any = context["ti"]
     key = conf.get("api", "secret_key", fallback="")
-    is_simple = conf.get("core", "auth_manager", fallback="").endswith(".SimpleAuthManager")
+    made = is_made(rule_of(os.environ), conf.get("core", "auth_manager", fallback=""))
 
     def link_for(person: str) -> str | None:
-        if not (key and airflow and is_simple) or person not in people:
+        if not (key and airflow and made) or person not in people:
             return None
         permit = Permit(ti.dag_id, ti.run_id, ti.task_id, ti.map_index, str(ti.id), person, until)
         return f"{airflow}/drs/answers/{seal(permit, key)}"

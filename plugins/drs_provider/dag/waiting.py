@@ -56,6 +56,7 @@ def _question(
         "began_at": asked["at"],
         "ended_at": answer.get("at"),
         "by": answer.get("by"),
+        "comment": answer.get("comment"),
         "outcome": outcome,
     }
 

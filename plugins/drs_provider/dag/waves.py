@@ -17,6 +17,7 @@ from drs_provider.dag.describing import shortened, tooltip
 from drs_provider.dag.drill_network import ensure_still_isolated, has_network, network_of
 from drs_provider.dag.launch_settings import APPLY, ApplyWaveSettings, ensure_in_force, in_this_run
 from drs_provider.dag.marking import TAG_INSTANCES, TagInstances
+from drs_provider.dag.obeying import cancelled_start, obey_before_a_start
 from drs_provider.dag.pinning import POINTS, Pinning
 from drs_provider.dag.preflight import preflight_result
 from drs_provider.dag.step_tasks.place import AskedBefore, ensure_steps_approved
@@ -25,10 +26,8 @@ from drs_provider.dag.yielding import ensure_not_taken_over
 from drs_provider.errors import PlanChanged
 from drs_provider.graph.approvals import ANSWER, Policy, ensure_answered, policy_of
 from drs_provider.graph.lifetime import lifetime_of
-from drs_provider.graph.orders import CANCEL, ORDER, read_order
 from drs_provider.graph.request import is_drill, read_as_of
 from drs_provider.graph.roster import Target, target_of, targets_of
-from drs_provider.operators.memory import Memory
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.plan.model import LaunchSettings, Pause, ProtectionGroup, Wave
 from drs_provider.plan.reading import RunnablePlan
@@ -99,21 +98,17 @@ class StartWave(DrsStartRecoveryOperator):
         the clean-up, start beside waves that still run. A start that died on the way is finished all the same: its
         job may exist, and must be watched.
         """
-        self._obey(context)
+        obey_before_a_start(context)
         return super().execute(context)
 
     def resume_start(self, context: Context, event: Any, *, waiting_since: str | None = None) -> Any:
         """Go on after a wait, unless a person has ordered otherwise while nothing of the wave was started."""
-        self._obey(context)
+        obey_before_a_start(context)
         return super().resume_start(context, event, waiting_since=waiting_since)
 
-    @staticmethod
-    def _obey(context: Context) -> None:
-        store = context["task_state_store"]
-        is_under_way = Memory(store, max_tries=context["ti"].max_tries).is_under_way()
-        if not is_under_way and (order := read_order(store.get(ORDER))):
-            context["ti"].xcom_push(key=ORDER, value=order.words)
-            raise AirflowFailException(order.words) if order.kind == CANCEL else AirflowSkipException(order.words)
+    def why_ended(self, context: Context) -> str | None:
+        """Start no further job of the wave once the run is cancelled; those that exist are handed on and watched."""
+        return cancelled_start(context)
 
     def prepare(self, context: Context) -> None:
         """Take mode, quotas and servers from preflight, on every leg of the task."""
@@ -154,7 +149,7 @@ class StartWave(DrsStartRecoveryOperator):
             "wave %s: %d jobs launch %d of %d servers: %s",
             self.wave,
             len(launch["jobs"]),
-            len(self.source_server_ids),
+            sum(len(job["servers"]) for job in launch["jobs"]),
             len(self.servers),
             names,
         )

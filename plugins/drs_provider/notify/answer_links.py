@@ -1,15 +1,43 @@
 """Links with which one person answers one question: signed, expiring, and of no use for anything else."""
 
 import hashlib
+import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from typing import Literal, cast, get_args
 
 from itsdangerous import BadData, URLSafeSerializer
+
+log = logging.getLogger(__name__)
+
+Rule = Literal["users", "plan", "off"]
+"""Whose link counts: of people whom Airflow itself knows by name today; of everybody whom the plan names; nobody's."""
+
+RULE = "DRS_ANSWER_LINKS"
+"""Environment variable with the rule; workers and API servers share it."""
 
 _SALT = "drs.answer.v1"
 """What is signed for another purpose with the same key is no answer link, and the other way round."""
 
 _LONGEST = 2000
+
+
+def rule_of(environ: Mapping[str, str]) -> Rule:
+    """Return which links count, by default ``users``; a word that nobody knows is said in the log, and none count."""
+    word = environ.get(RULE) or "users"
+    if word not in get_args(Rule):
+        log.error("%s is %r: write users, plan or off. No answer links are made or taken", RULE, word)
+        return "off"
+    return cast("Rule", word)
+
+
+def is_made(rule: Rule, auth_manager: str) -> bool:
+    """Tell whether links are made: ``users`` needs an auth manager that can look its users up by name.
+
+    :param auth_manager: ``[core] auth_manager``, a class path
+    """
+    return rule == "plan" or (rule == "users" and auth_manager.endswith(".SimpleAuthManager"))
 
 
 class LinkRefused(Exception):

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Context
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from drs_provider.errors import AwsError, QuotaExceeded
 from drs_provider.links.console import DrsJobLink
@@ -124,6 +124,13 @@ class DrsStartRecoveryOperator(DrsOperator):
         """
         return rendered_mapping("snapshot_ids", self.snapshot_ids)
 
+    def why_ended(self, context: Context) -> str | None:
+        """Say why nothing more shall be started, although servers are left; asked before every job.
+
+        What was started is returned as usual. For subclasses that a person can tell so; this one goes on.
+        """
+        return None
+
     def _leg(self, context: Context, waiting_since: datetime | None) -> Any:
         """Do what can be done now; what AWS does not answer now is waited for like room, without a worker."""
         since = waiting_since or self._now()
@@ -141,9 +148,13 @@ class DrsStartRecoveryOperator(DrsOperator):
             raise AirflowSkipException("no source servers were given: there is nothing to launch")
         memory = Memory(context["task_state_store"], max_tries=context["ti"].max_tries)
         points = partial(self.points_of, context)
-        outcome = Start(self.hook, memory, request, now=self._now, points=points).run()
+        start = Start(self.hook, memory, request, now=self._now, points=points)
+        start.ended = lambda: self.why_ended(context) is not None
+        outcome = start.run()
         if isinstance(outcome, MustWait):
             self._wait(outcome, waiting_since or self._now())
+        if not outcome:
+            raise AirflowFailException(self.why_ended(context) or "nothing was started")
         region = self.hook.region
         DrsJobLink.point_at(self, region=region, resource_id=outcome[0]["job_id"])
         launch = {

@@ -77,10 +77,14 @@ class Start:
     sleep: Callable[[float], None] = time.sleep
     points: Callable[[Sequence[str]], Mapping[str, str]] | None = None
     """Point in time by server, asked right before the servers are started; None: those of the request."""
+    ended: Callable[[], bool] = lambda: False
+    """Asked before every job: whether a person wants nothing more to be started."""
     fresh: set[str] = field(default_factory=set)
 
     def run(self, attempt: int | None = None) -> list[dict[str, Any]] | MustWait:
         """Adopt what exists, start what does not; return the jobs with their servers, or what to wait for.
+
+        Once ``ended`` says so nothing more is started: the jobs that exist are returned, which may be none.
 
         :param attempt: the number of the attempt, where the caller counts them; None: the memory does
         """
@@ -96,7 +100,9 @@ class Start:
             ours.append(lost)
             everything.append(lost)
             division = divide(self.request.servers, ours, attempt=attempt)
-        while division.to_start:  # again where a job was adopted that holds other servers than were asked for
+        while (
+            division.to_start and not self.ended()
+        ):  # again where a job was adopted that holds other servers than were asked for
             waiting = self._start_all(division, attempt, everything, ours)
             if waiting:
                 return waiting
@@ -187,6 +193,8 @@ class Start:
             if outcome["jobID"] not in self.fresh:
                 return None  # adopted: it may hold other servers than were asked for
             rest, chunk = rest[size:], chunk + 1
+            if rest and self.ended():
+                return None
         return None
 
     def _in_the_way(self, servers: Sequence[str], everything: Sequence[Mapping[str, Any]]) -> MustWait | None:

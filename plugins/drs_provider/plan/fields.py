@@ -158,6 +158,15 @@ def _ipv4(text: str) -> str:
     return text
 
 
+def _without_password(url: str) -> str:
+    if "@" in re.split(r"[/?#]", url.partition("://")[2])[0]:
+        raise worded(
+            "a URL in a plan holds no user and password: everybody who reads plan, log or report would see them",
+            "ask an address that needs none, or ask on a server with ssm_command",
+        )
+    return url
+
+
 def found(value: object) -> str:
     """Say what a value is, in the words of somebody who writes YAML."""
     words: dict[type, str] = {
@@ -201,7 +210,9 @@ VpcId = Annotated[str, Like(r"^vpc-[0-9a-z]+$", "a VPC id such as vpc-0drill")]
 TopicArn = Annotated[
     str, Like(r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+(\.fifo)?$", "the ARN of an SNS topic")
 ]
-Url = Annotated[str, Like(r"^(https?://|\{\{)", "a URL that begins with https:// or http://")]
+Url = Annotated[
+    str, Like(r"^(https?://|\{\{)", "a URL that begins with https:// or http://"), AfterValidator(_without_password)
+]
 
 Address = Annotated[
     str, Field(strict=True), AfterValidator(_ipv4), WithJsonSchema({"type": "string", "format": "ipv4"})

@@ -139,6 +139,8 @@ class ApprovalStep(Step):
     """How many of them must agree."""
     four_eyes: Flag = False
     """Whether the person who triggered the run does not count."""
+    on_timeout: Literal["fail", "continue"] = "fail"
+    """What happens when too few people answer in time."""
 
 
 class Wait(Step):

@@ -40,6 +40,9 @@ def _search(data: Any, location: Location, *, inside_step: bool, inside_wave: bo
             yield from _check(data, location, inside_step=inside_step, inside_wave=inside_wave)
     elif isinstance(data, dict):
         for key, value in data.items():
+            if isinstance(key, str) and SYNTAX.search(key):
+                what, hint = f"{key!r} is a name, and names are not filled in", "put the template into its value"
+                yield Finding((*location, key), what, hint, at_key=True)
             wave = inside_wave or key == "waves"
             step = inside_step and not (len(location) in (2, 4) and key in _NO_TEMPLATES)
             step = step or (not inside_step and key in _STEPS)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from drs_provider.plain_text import plain
 from drs_provider.recovery.times import instant
 
 ENDED_STATUS = "COMPLETED"
@@ -115,7 +116,7 @@ def read_job_log(items: Iterable[Mapping[str, Any]]) -> Mapping[str, ServerTimel
             continue
         event = str(item.get("event", "UNKNOWN"))
         before = timelines.get(server_id, ServerTimeline(server_id))
-        error = data.get("rawError")
+        error = plain(data.get("rawError") or "") or None
         timelines[server_id] = ServerTimeline(
             server_id,
             (*before.events, Event(instant(item["logDateTime"]), event)),

@@ -187,8 +187,17 @@ def _wrong_parameters(name: str, parameters: Any) -> Iterator[str]:
         if found is None or not _PARAMETER_VALUE.fullmatch(found["value"]):
             yield (
                 f"actions: {name}: {key} must be the name of an SSM parameter (letters, digits, . and -; DRS takes no "
-                f"literal values), or {{dynamic: NAME}}, but is {value!r}"
+                f"literal values), or {{dynamic: NAME}}, but is {value!r}{_instead(value)}"
             )
+
+
+def _instead(value: Any) -> str:
+    """Say what to do about the name of a parameter with a path, which SSM knows and DRS does not take."""
+    path = str(value)
+    name = path.strip("/").replace("/", ".").replace("_", "-")
+    if not path.startswith("/") or not _PARAMETER_VALUE.fullmatch(name):
+        return ""
+    return f": keep the content of the SSM parameter {path} in one called {name} as well, and write {name} here"
 
 
 def stored_parameters(declared: Declared) -> tuple[str, ...]:

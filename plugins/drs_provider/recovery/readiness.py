@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from drs_provider.plain_text import plain_line
 from drs_provider.recovery.replication import difficulty, standing_still
 from drs_provider.recovery.times import duration, instant, words
 
@@ -97,7 +98,9 @@ class _Case:
 def hostname_of(server: Mapping[str, Any] | None, server_id: str) -> str:
     """Return what a person calls the server: hostname, else its Name tag, else its id."""
     hints = ((server or {}).get("sourceProperties") or {}).get("identificationHints") or {}
-    return hints.get("hostname") or ((server or {}).get("tags") or {}).get("Name") or hints.get("fqdn") or server_id
+    names = (hints.get("hostname"), ((server or {}).get("tags") or {}).get("Name"), hints.get("fqdn"))
+    # A name comes from the server itself or from who tagged it, and goes into logs.
+    return next((line for name in names if name and (line := plain_line(name))), server_id)
 
 
 def lag_of(server: Mapping[str, Any]) -> timedelta | None:

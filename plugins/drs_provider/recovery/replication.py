@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from drs_provider.plain_text import plain
 from drs_provider.recovery.times import instant, words
 
 _ERRORS: Final = {
@@ -33,7 +34,7 @@ def difficulty(replication: Mapping[str, Any]) -> str:
     """
     found = replication.get("dataReplicationError") or {}
     code = str(found.get("error") or "")
-    raw = str(found.get("rawError") or "")
+    raw = plain(str(found.get("rawError") or ""))
     said = ": ".join(part for part in (code, _ERRORS.get(code, "")) if part)
     return f"{said} ({raw})" if said and raw else said or raw
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from drs_provider.plain_text import plain, plain_line
+
 MOST_OUTPUT = 4096
 """Characters of a step's output that are kept."""
 MOST_OF_ONE = 400
@@ -42,11 +44,13 @@ class InstanceResult:
         """Name, exit code and the last of the output, in one line."""
         code = f", exit code {self.exit_code}" if self.exit_code not in (None, -1, 0) else ""
         said = last_words(self.output)
-        return f"{self.hostname} ({self.instance_id}): {self.status}{code}" + (f": {said}" if said else "")
+        name = f"{self.hostname} ({self.instance_id})" if self.hostname != self.instance_id else self.instance_id
+        return f"{name}: {self.status}{code}" + (f": {said}" if said else "")
 
 
 def kept(text: str, most: int = MOST_OUTPUT, *, end: bool = False) -> str:
-    """Keep the beginning of a text (or its end, where errors stand), and say how much is left out."""
+    """Keep the beginning of a text (or its end, where errors stand), plain, and say how much is left out."""
+    text = plain(text)
     if len(text) <= most:
         return text
     mark = f"[{len(text) - most} characters left out]"
@@ -54,8 +58,8 @@ def kept(text: str, most: int = MOST_OUTPUT, *, end: bool = False) -> str:
 
 
 def last_words(text: str, most: int = 300) -> str:
-    """Return the end of an output as one line."""
-    line = " ".join(text.split())
+    """Return the end of an output as one plain line."""
+    line = plain_line(text)
     return line if len(line) <= most else f"…{line[-most:]}"
 
 

@@ -296,6 +296,8 @@ class Wait(EvidencePart):
     ended_at: AwareDatetime | None = None
     by: str | None = None
     """Who answered."""
+    comment: str | None = None
+    """What they said beside it."""
     outcome: Literal["approved", "rejected", "continued", "stopped", "expired", "unanswered", "over"]
 
 

@@ -1,6 +1,6 @@
 """One word for a whole run, and one sentence why."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from drs_provider.reporting import steps
 from drs_provider.reporting.evidence import RunEvidence, ServerEvidence, StepEvidence, TaskError, WaveEvidence
@@ -18,7 +18,7 @@ _HARMLESS = ("warning", "info")
 def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome, str]:
     """Return the outcome and one sentence why; passed (a recovery: completed) only when nothing speaks against it.
 
-    *cancelled*: a person ended it before all waves had started, and nothing failed besides. *refused*: nothing was
+    *cancelled*: a person ended it before all of it was launched, and nothing failed besides. *refused*: nothing was
     launched because preflight said no, or because nobody approved. *superseded*: a recovery took servers of the drill
     while it went on, whatever else came of it. *failed*: a wave or a task outside the waves
     failed, nothing was launched, or a drill is not cleaned up. *completed_with_exceptions*: all waves went through and
@@ -27,8 +27,9 @@ def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome,
     unstarted = [*_unstarted(evidence), *steps.undone(evidence)]
     if evidence.drill.superseded and evidence.run.mode == "drill":
         return "superseded", _sentence([evidence.drill.superseded, *unstarted, *_uncleaned(evidence)])
-    if evidence.cancelled and unstarted and not [*_failed_waves(evidence), *_uncleaned(evidence)]:
-        return "cancelled", _sentence([evidence.cancelled, *unstarted])
+    cut = [wave for wave in evidence.waves if _is_cut_short(evidence, wave)]
+    if evidence.cancelled and (cut or unstarted) and not [*_failed_waves(evidence, but=cut), *_uncleaned(evidence)]:
+        return "cancelled", _sentence([evidence.cancelled, *map(_how_far, cut), *unstarted])
     if (why := _refusal(evidence)) is not None:
         return "refused", why
     if failures := list(_reasons_to_fail(evidence)):
@@ -63,9 +64,25 @@ def _refusal(evidence: RunEvidence) -> str | None:
     return None
 
 
-def _failed_waves(evidence: RunEvidence) -> Iterator[str]:
+def _is_cut_short(evidence: RunEvidence, wave: WaveEvidence) -> bool:
+    """Whether all that is wrong with a wave is that a person ended it before all of its servers were launched."""
+    absent = _absent(wave)
+    return (
+        wave.state == "failed"
+        and bool(absent)
+        and all(one.reason == evidence.cancelled for one in absent)
+        and not steps.broken(wave.steps)
+    )
+
+
+def _how_far(wave: WaveEvidence) -> str:
+    there = sum(standing_of(server) == "launched" for server in wave.servers)
+    return f"wave {wave.name} ended with {there} of {plural(there + len(_absent(wave)), 'server')} launched"
+
+
+def _failed_waves(evidence: RunEvidence, but: Collection[WaveEvidence] = ()) -> Iterator[str]:
     for wave in evidence.waves:
-        if wave.state == "failed":
+        if wave.state == "failed" and wave not in but:
             missing = [_name(server) for server in _absent(wave)]
             why = [f"{some(missing)} not launched"] if missing else []
             why += [f"step {one.name} failed: {steps.short(one.summary)}" for one in steps.broken(wave.steps)[:1]]

@@ -15,7 +15,7 @@ from drs_provider.recovery.times import instant
 from drs_provider.triggers.holding import not_before
 
 PERIOD_SECONDS = 2.0
-LONGEST_ATTEMPT_SECONDS = 10.0
+SHORTEST_ATTEMPT_SECONDS, LONGEST_ATTEMPT_SECONDS = 1.0, 10.0
 MOST_BODY = 65_536
 """Bytes of an answer that are read: what is expected must stand within them."""
 
@@ -68,17 +68,25 @@ class Probe(BaseTrigger):
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = lambda: random.uniform(0.9, 1.1),
     ) -> ProbeEvent:
-        """Ask again and again; every change of the answer goes into the log."""
-        attempts, answer, said = 0, Answer(passed=False, words="it was never asked"), ""
-        while (left := (instant(self.deadline) - now()).total_seconds()) > 0:
+        """Ask again and again, at least once; every change of the answer goes into the log.
+
+        Where the time was over before anybody could ask (a triggerer that is busy or was down), a failure without a
+        single question would tell nobody anything.
+        """
+        attempts, said = 0, ""
+        while True:
+            left = (instant(self.deadline) - now()).total_seconds()
             attempts += 1
-            answer = await self.attempt(min(left, LONGEST_ATTEMPT_SECONDS))
+            answer = await self.attempt(min(max(left, SHORTEST_ATTEMPT_SECONDS), LONGEST_ATTEMPT_SECONDS))
             if answer.words != said:
                 said = answer.words
                 self.log.info("%s", said)
-            if answer.passed:
+            left = (instant(self.deadline) - now()).total_seconds()
+            if answer.passed or left <= 0:
                 break
-            await sleep(min(PERIOD_SECONDS * jitter(), max(0.0, (instant(self.deadline) - now()).total_seconds())))
+            await sleep(min(PERIOD_SECONDS * jitter(), left))
+            if (instant(self.deadline) - now()).total_seconds() <= 0:
+                break
         return ProbeEvent(
             outcome="passed" if answer.passed else "timed_out",
             attempts=attempts,
@@ -135,7 +143,7 @@ class HttpProbe(Probe):
                 body = await _beginning(answer.aiter_bytes())
                 status = answer.status_code
         except TimeoutError:
-            return Answer(passed=False, words=f"no answer within {seconds:.0f} s")
+            return Answer(passed=False, words=f"no answer within {round(seconds, 1):g} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             return Answer(passed=False, words=f"no answer: {last_words(str(error) or type(error).__name__)}")
         latency = round((time.monotonic() - began) * 1000)
@@ -169,7 +177,7 @@ class TcpProbe(Probe):
             async with asyncio.timeout(seconds):
                 _, writer = await asyncio.open_connection(self.host, self.port)
         except TimeoutError:
-            return Answer(passed=False, words=f"no answer within {seconds:.0f} s")
+            return Answer(passed=False, words=f"no answer within {round(seconds, 1):g} s")
         except (OSError, ValueError) as error:
             return Answer(passed=False, words=f"no answer: {last_words(str(error) or type(error).__name__)}")
         latency = round((time.monotonic() - began) * 1000)

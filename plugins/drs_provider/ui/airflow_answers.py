@@ -3,9 +3,11 @@
 Like ``airflow_runs.py`` it knows the API server from inside; none of that is a promised interface.
 """
 
+import os
 from typing import Any
 
 from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 from airflow.api_fastapi.common.db.common import SessionDep
@@ -17,7 +19,7 @@ from airflow.models.taskinstance import TaskInstance
 from fastapi import HTTPException
 from sqlalchemy import select
 
-from drs_provider.notify.answer_links import LinkRefused, Permit
+from drs_provider.notify.answer_links import RULE, LinkRefused, Permit, Rule, rule_of
 from drs_provider.ui.answers import Asked, Questions
 
 USED = "drs_answer_link"
@@ -28,11 +30,30 @@ _ANSWERED = "This has been answered already."
 _NOT_ASKED = "This is not asked any more: it has been answered, has expired, or was asked anew with a new link."
 
 
-class AirflowQuestions:
-    """Questions as Airflow's database has them, in the request's own session and transaction."""
+class Named(BaseUser):
+    """A person of whom nothing is known but the name that a plan gives them; ids are names then."""
 
-    def __init__(self, session: Any) -> None:
-        self.session = session
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_id(self) -> str:
+        """Return the name."""
+        return self.name
+
+    def get_name(self) -> str:
+        """Return the name."""
+        return self.name
+
+
+class AirflowQuestions:
+    """Questions as Airflow's database has them, in the request's own session and transaction.
+
+    :param manager: Airflow's auth manager
+    :param rule: whose links count
+    """
+
+    def __init__(self, session: Any, *, manager: Any, rule: Rule) -> None:
+        self.session, self.manager, self.rule = session, manager, rule
 
     def asked(self, permit: Permit, *, used: str) -> Asked:
         """Look the question up; see ``Questions``."""
@@ -78,15 +99,24 @@ class AirflowQuestions:
         self.session.add(Log(USED, owner=permit.person, extra=used, map_index=permit.map_index, **where))
 
     def _may_answer(self, permit: Permit) -> Any:
-        """Return Airflow's own user, with the rights that the person has today."""
-        manager = get_auth_manager()
-        if not isinstance(manager, SimpleAuthManager):
-            raise LinkRefused("This Airflow's users cannot be looked up by name, so links are not taken.")
-        user = next((one for one in manager.get_users() if one.get_name() == permit.person), None)
+        """Return who answers: Airflow's own user with the rights of today, or the one whom the plan names.
+
+        Where users cannot be looked up, the signed link is the credential: the task made it for somebody whom it asks,
+        and looks at the answer again (who is asked, four eyes, nobody twice) before it counts.
+        """
+        if self.rule == "off":
+            raise LinkRefused(f"This Airflow takes no answer links ({RULE} is off).")
+        if not isinstance(self.manager, SimpleAuthManager):
+            if self.rule == "plan":
+                return Named(permit.person)
+            raise LinkRefused(
+                f"This Airflow's users cannot be looked up by name, so links are not taken (unless {RULE} is plan)."
+            )
+        user = next((one for one in self.manager.get_users() if one.get_name() == permit.person), None)
         if user is None:
             raise LinkRefused(f"Airflow has no user {permit.person}.")
         details = DagDetails(id=permit.dag_id)
-        if not manager.is_authorized_dag(
+        if not self.manager.is_authorized_dag(
             method="PUT", access_entity=DagAccessEntity.HITL_DETAIL, details=details, user=user
         ):
             raise LinkRefused(f"{permit.person} may not answer questions of this plan.")
@@ -95,4 +125,4 @@ class AirflowQuestions:
 
 def airflow_questions(session: SessionDep) -> Questions:
     """Give the questions of a request; a FastAPI dependency."""
-    return AirflowQuestions(session)
+    return AirflowQuestions(session, manager=get_auth_manager(), rule=rule_of(os.environ))

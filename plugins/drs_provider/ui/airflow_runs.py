@@ -4,6 +4,7 @@ None of what it imports from ``airflow.api_fastapi`` and ``airflow.models`` is a
 it, this is the file to mend.
 """
 
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_da
 from airflow.configuration import conf
 from airflow.models.dagrun import DagRun
 from airflow.models.serialized_dag import SerializedDagModel
+from airflow.models.task_state_store import TaskStateStoreModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from airflow.sdk import ObjectStoragePath
@@ -27,12 +29,21 @@ from drs_provider.reporting.location import reports_location
 from drs_provider.ui.airflow_answers import airflow_questions
 from drs_provider.ui.answers import add_answers
 from drs_provider.ui.app import create_app
-from drs_provider.ui.board import ERROR_KEY, LAUNCH_KEY, PREFLIGHT_KEY, REPORT_TASK, RETURN_KEY, SERVERS_KEY
+from drs_provider.ui.board import (
+    ERROR_KEY,
+    FOLLOWED_KEY,
+    LAUNCH_KEY,
+    PREFLIGHT_KEY,
+    REPORT_TASK,
+    RETURN_KEY,
+    SERVERS_KEY,
+)
 from drs_provider.ui.envelopes import unwrapped
 from drs_provider.ui.questions import ASKED_KEY, ORDER_KEY
 from drs_provider.ui.read_model import Access, LastRun, RunNow, Runs, Sources, TaskNow
+from drs_provider.ui.steps import STEP_KEY
 
-_KEYS = (PREFLIGHT_KEY, LAUNCH_KEY, SERVERS_KEY, ERROR_KEY, RETURN_KEY, ASKED_KEY, ORDER_KEY)
+_KEYS = (PREFLIGHT_KEY, LAUNCH_KEY, SERVERS_KEY, ERROR_KEY, RETURN_KEY, ASKED_KEY, ORDER_KEY, STEP_KEY)
 _NOT_MAPPED = -1
 
 
@@ -52,6 +63,7 @@ class AirflowRuns:
                 TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id, TaskInstance.map_index == _NOT_MAPPED
             )
         )
+        upstream, classes = self._drawn(dag_id)
         return RunNow(
             dag_id=dag_id,
             run_id=run_id,
@@ -60,7 +72,8 @@ class AirflowRuns:
             ended_at=found.end_date,
             conf=found.conf or {},
             tasks={task_id: TaskNow(state and str(state), start, end) for task_id, state, start, end in tasks},
-            upstream=self._upstream(dag_id),
+            upstream=upstream,
+            classes=classes,
             left=self._left(dag_id, run_id),
         )
 
@@ -94,11 +107,16 @@ class AirflowRuns:
         reports = {row.dag_id: unwrapped(XComModel.deserialize_value(row)) for row in rows}
         return {dag_id: report["verdict"] for dag_id, report in reports.items() if "verdict" in (report or {})}
 
-    def _upstream(self, dag_id: str) -> dict[str, frozenset[str]]:
+    def _drawn(self, dag_id: str) -> tuple[dict[str, frozenset[str]], dict[str, str]]:
+        """Read what the tasks wait for, and the names of their classes."""
         dag = SerializedDagModel.get_dag(dag_id, session=self.session)
         if dag is None:
-            return {}
-        return {task_id: frozenset(task.upstream_task_ids) for task_id, task in dag.task_dict.items()}
+            return {}, {}
+        tasks = dag.task_dict
+        return (
+            {task_id: frozenset(task.upstream_task_ids) for task_id, task in tasks.items()},
+            {task_id: str(task.task_type) for task_id, task in tasks.items()},
+        )
 
     def _left(self, dag_id: str, run_id: str) -> dict[tuple[str, str], Any]:
         rows = self.session.scalars(
@@ -109,7 +127,20 @@ class AirflowRuns:
                 XComModel.key.in_(_KEYS),
             )
         )
-        return {(row.task_id, row.key): unwrapped(XComModel.deserialize_value(row)) for row in rows}
+        found = {(row.task_id, row.key): unwrapped(XComModel.deserialize_value(row)) for row in rows}
+        return found | self._followed(dag_id, run_id)
+
+    def _followed(self, dag_id: str, run_id: str) -> dict[tuple[str, str], Any]:
+        """Read which later jobs of their waves tasks wait for: they have no XCom before they end."""
+        rows = self.session.execute(
+            select(TaskStateStoreModel.task_id, TaskStateStoreModel.value).where(
+                TaskStateStoreModel.dag_id == dag_id,
+                TaskStateStoreModel.run_id == run_id,
+                TaskStateStoreModel.map_index == _NOT_MAPPED,
+                TaskStateStoreModel.key == FOLLOWED_KEY,
+            )
+        )
+        return {(task_id, FOLLOWED_KEY): unwrapped(json.loads(value)) for task_id, value in rows}
 
 
 def airflow_app() -> FastAPI:

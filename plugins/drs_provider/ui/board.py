@@ -1,7 +1,7 @@
 """A run as a board of waves and servers, from what its tasks have left so far."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -10,16 +10,43 @@ from pydantic import BaseModel
 from drs_provider.graph.critical_path import levels
 from drs_provider.ui.questions import POINTS, BoardPoints, BoardQuestion, orders_of, points_of, questions_of
 from drs_provider.ui.read_model import RunNow, TaskNow
+from drs_provider.ui.steps import (
+    AFTER_WAVES,
+    BEFORE_WAVES,
+    START,
+    BoardStep,
+    begun,
+    plan_steps,
+    unfinished,
+    wave_steps,
+)
 
-START, WATCH = "start_recovery", "recovery_job"
-"""Tasks of every wave; the second and later accounts or Regions have a number behind it."""
+WATCH = "recovery_job"
+"""The task of a wave that watches its jobs; starts of its second and later accounts or Regions have a number behind."""
 
 PREFLIGHT_TASK, PREFLIGHT_KEY = "preflight.check", "preflight"
 REPORT_TASK = "finish.report"
 LAUNCH_KEY, SERVERS_KEY, ERROR_KEY, RETURN_KEY = "launch", "servers", "error", "return_value"
 """XCom keys under which the tasks of a run leave what the board shows."""
+FOLLOWED_KEY = "drs_followed"
+"""Entry of the task state store: jobs of a wave after its first ones, for its boot order and its retries."""
 
-WaveNow = Literal["waiting", "launching", "launched", "completed_with_exceptions", "failed", "not_started", "skipped"]
+_AROUND = ("preflight", "finish", BEFORE_WAVES, AFTER_WAVES)
+"""Task groups that are no waves."""
+
+WaveNow = Literal[
+    "waiting",
+    "preparing",
+    "launching",
+    "finishing",
+    "launched",
+    "done",
+    "completed_with_exceptions",
+    "failed",
+    "not_started",
+    "skipped",
+]
+"""``preparing``: its steps before the launch go on; ``finishing``: those after it; ``done``: it has steps only."""
 ServerNow = Literal["waiting", "launching", "launched", "failed"]
 
 
@@ -46,7 +73,17 @@ class BoardWave(BaseModel):
     jobs: list[str]
     counts: dict[str, int]
     points: BoardPoints | None = None
+    has_servers: bool = True
+    before: list[BoardStep] = []
+    after: list[BoardStep] = []
     servers: list[BoardServer]
+
+
+class BoardCost(BaseModel):
+    """What preflight thinks that the drill costs; ``is_certain``: no price of it is guessed."""
+
+    dollars: float
+    is_certain: bool
 
 
 class Board(BaseModel):
@@ -64,6 +101,9 @@ class Board(BaseModel):
     findings: list[dict[str, Any]]
     questions: list[BoardQuestion] = []
     orders: list[str] = []
+    cost: BoardCost | None = None
+    before: list[BoardStep] = []
+    after: list[BoardStep] = []
     waves: list[BoardWave]
     cleanup: str | None
     has_report: bool
@@ -90,6 +130,9 @@ def board_of(run: RunNow, now: datetime) -> Board:
         findings=[dict(finding) for finding in _mappings(preflight.get("findings"))],
         questions=questions_of(run),
         orders=orders_of(run),
+        cost=_cost(preflight.get("cost")),
+        before=plan_steps(run, BEFORE_WAVES),
+        after=plan_steps(run, AFTER_WAVES),
         waves=[_wave(run, name, names[name], _mapping(preflight.get("waves")).get(name)) for name in _ordered(names)],
         cleanup=_cleanup_state(run),
         has_report=bool(report),
@@ -103,7 +146,8 @@ def _wave_names(upstream: Mapping[str, frozenset[str]]) -> dict[str, list[str]]:
 
     A wave may begin with other tasks than its start, and end with others than the one that watches its jobs.
     """
-    names = [task.removesuffix(f".{WATCH}") for task in upstream if task.endswith(f".{WATCH}")]
+    groups = {task.partition(".")[0] for task in upstream if "." in task}
+    names = sorted(groups.difference(_AROUND))
     return {
         name: sorted(
             {
@@ -132,7 +176,10 @@ def _wave(run: RunNow, name: str, depends_on: list[str], resolved: Any) -> Board
         for task in watches
         for result in _mappings(run.left.get((task, SERVERS_KEY)))
     }
-    state = _wave_state(run, starts, watches)
+    jobs += [job for task in watches for job in _mappings(run.left.get((task, FOLLOWED_KEY)))]
+    jobs = list({str(job.get("job_id")): job for job in jobs}.values())
+    before, after = wave_steps(run, name)
+    state, why = _with_steps(_wave_state(run, starts, watches) if watches else None, before, after)
     started = {str(server) for job in jobs for server in _list(job.get("servers"))}
     members = [
         member for part in _mappings(_mapping(resolved).get("targets")) for member in _mappings(part.get("servers"))
@@ -143,20 +190,63 @@ def _wave(run: RunNow, name: str, depends_on: list[str], resolved: Any) -> Board
         pinned |= _mapping(_mapping(run.left.get((task, LAUNCH_KEY))).get(POINTS))
     servers.sort(key=lambda server: server.status != "failed")
     tasks = [run.tasks[task] for task in (*starts, *watches) if task in run.tasks]
-    done = state in ("launched", "completed_with_exceptions", "failed")
+    times: list[TaskNow | BoardStep] = [*tasks, *before, *after]
+    done = state in ("launched", "done", "completed_with_exceptions", "failed")
     errors = [run.left.get((task, ERROR_KEY)) for task in (*starts, *watches)]
     return BoardWave(
         name=name,
         depends_on=depends_on,
         state=state,
-        error=next((str(error) for error in errors if error), None) if state == "failed" else None,
-        started_at=min((task.started_at for task in tasks if task.started_at), default=None),
-        ended_at=max((task.ended_at for task in tasks if task.ended_at), default=None) if done else None,
+        error=why or (next((str(error) for error in errors if error), None) if state == "failed" else None),
+        started_at=min((one.started_at for one in times if one.started_at), default=None),
+        ended_at=max((one.ended_at for one in times if one.ended_at), default=None) if done else None,
         jobs=[str(job.get("job_id")) for job in jobs],
         counts=dict(Counter(server.status for server in servers)),
         points=points_of([dict(member) for member in members], pinned),
+        has_servers=bool(watches),
+        before=before,
+        after=after,
         servers=servers,
     )
+
+
+def _with_steps(
+    launch: WaveNow | None, before: Sequence[BoardStep], after: Sequence[BoardStep]
+) -> tuple[WaveNow, str | None]:
+    """Return a wave's state, its steps looked at, and why it failed where a step did; None: it launches nothing."""
+    steps = [*before, *after]
+    failed = next((step for step in steps if step.state == "failed"), None)
+    why = f"step {failed.name}: {failed.summary or 'failed; see its log'}" if failed else None
+    tolerated = any(step.state == "tolerated" for step in steps)
+    if launch is None:
+        return _steps_alone(steps, why, tolerated=tolerated), why
+    if launch in ("launched", "completed_with_exceptions"):
+        if failed:
+            return "failed", why
+        if unfinished(after):
+            return "finishing", None
+        return ("completed_with_exceptions" if tolerated else launch), None
+    if launch == "waiting" and begun(before):
+        return "preparing", None
+    return launch, why if launch == "not_started" else None
+
+
+def _steps_alone(steps: Sequence[BoardStep], why: str | None, *, tolerated: bool) -> WaveNow:
+    states = {step.state for step in steps}
+    if why:
+        return "failed"
+    if states <= {"not_started", "skipped"}:
+        return "skipped" if states == {"skipped"} else "not_started"
+    if unfinished(steps):
+        return "finishing" if begun(steps) else "waiting"
+    return "completed_with_exceptions" if tolerated else "done"
+
+
+def _cost(found: Any) -> BoardCost | None:
+    dollars = _mapping(found).get("dollars")
+    if not isinstance(dollars, (int, float)):
+        return None
+    return BoardCost(dollars=float(dollars), is_certain=bool(_mapping(found).get("is_certain")))
 
 
 def _wave_state(run: RunNow, starts: Iterable[str], watches: Iterable[str]) -> WaveNow:

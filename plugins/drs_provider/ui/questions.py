@@ -15,14 +15,25 @@ ASKED_KEY, ORDER_KEY, POINTS = "asked", "drs_order", "points"
 _WAITING = frozenset({"awaiting_input", "deferred", "running", "queued", "up_for_retry", "restarting", "scheduled"})
 
 
+_PAUSES = frozenset({"pause", "keep"})
+_NO_WAVES = frozenset({"preflight", "finish", "before_waves", "after_waves"})
+
+
 class BoardQuestion(BaseModel):
-    """One question that nobody has answered yet. ``path`` is the page of Airflow where it is answered."""
+    """One question that nobody has answered yet.
+
+    ``path`` is the page of Airflow where it is answered, ``otherwise`` what happens without an answer.
+    """
 
     kind: Literal["approval", "pause"]
     task: str
     wave: str | None
     subject: str
+    text: str | None = None
+    options: list[str] = []
+    otherwise: str | None = None
     people: list[str]
+    agreed: list[str] = []
     since: datetime
     until: datetime
     path: str
@@ -50,14 +61,18 @@ def _questions(run: RunNow) -> Iterator[BoardQuestion]:
         since, until = _instant(value.get("at")), _instant(value.get("until"))
         if since is None or until is None or run.tasks[task].state not in _WAITING:
             continue
-        is_approval = task.startswith("preflight.")
-        wave = None if is_approval else task.rpartition(".")[0]
+        group, _, name = task.rpartition(".")
+        is_pause = name in _PAUSES
         yield BoardQuestion(
-            kind="approval" if is_approval else "pause",
+            kind="pause" if is_pause else "approval",
             task=task,
-            wave=wave,
-            subject=str(value.get("subject") or ("The recovery waits for an approval" if is_approval else "A pause")),
+            wave=None if group in _NO_WAVES else group,
+            text=_words(value.get("text")),
+            options=[str(one) for one in value.get("options") or ()],
+            otherwise=_words(value.get("otherwise")),
+            subject=str(value.get("subject") or ("A pause" if is_pause else "The recovery waits for an approval")),
             people=[str(name) for name in value.get("people") or ()],
+            agreed=[str(name) for name in value.get("agreed") or ()],
             since=since,
             until=until,
             path=f"/dags/{quote(run.dag_id, safe='')}/runs/{quote(run.run_id, safe='')}/tasks/{quote(task, safe='')}"
@@ -82,6 +97,10 @@ def points_of(servers: list[dict[str, Any]], launched: dict[str, Any]) -> BoardP
     if not instants:
         return None
     return BoardPoints(servers=len(instants), oldest=min(instants), newest=max(instants))
+
+
+def _words(value: Any) -> str | None:
+    return str(value) if value else None
 
 
 def _instant(text: Any) -> datetime | None:

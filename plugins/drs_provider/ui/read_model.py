@@ -20,7 +20,8 @@ class TaskNow:
 class RunNow:
     """One run as it stands.
 
-    ``upstream`` maps every task to the tasks that it waits for directly; ``left`` maps task and XCom key to the value.
+    ``upstream`` maps every task to the tasks that it waits for directly, ``classes`` to the name of its class; ``left``
+    maps task and XCom key to the value, and so do keys of the task state store.
     """
 
     dag_id: str
@@ -31,6 +32,7 @@ class RunNow:
     conf: Mapping[str, Any] = field(default_factory=dict)
     tasks: Mapping[str, TaskNow] = field(default_factory=dict)
     upstream: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    classes: Mapping[str, str] = field(default_factory=dict)
     left: Mapping[tuple[str, str], Any] = field(default_factory=dict)
 
 

@@ -20,6 +20,8 @@ class Effect:
     drop_after: bool = False
     """The service does it, then the connection goes away."""
     wait_before_drop: float = 0.0
+    garbled: str | None = None
+    """The service does it; how its answer is spoilt."""
 
 
 NOTHING = Effect()
@@ -55,7 +57,7 @@ def code_for(kind: str, service: str) -> str:
     return SERVICE_CODES[kind].get(service, SERVICE_CODES[kind]["*"])
 
 
-def effect_on(engine: FaultEngine, subject: Subject) -> Effect:  # noqa: PLR0911 - one line per kind of fault
+def effect_on(engine: FaultEngine, subject: Subject) -> Effect:  # noqa: C901, PLR0911 - one line per kind of fault
     """Return what the faults in force do to this call. A delay and one other effect add up."""
     slow = engine.strike(frozenset({"latency"}), subject)
     wait = slow.fault.seconds + slow.fault.delay if slow is not None and slow.fault.do == "latency" else 0.0
@@ -93,4 +95,6 @@ def effect_on(engine: FaultEngine, subject: Subject) -> Effect:  # noqa: PLR0911
             )
         case "commit_then_drop":
             return Effect(wait, drop_after=True)
+        case "garbled":
+            return Effect(wait, garbled=fault.how)
     raise TypeError(f"{fault.do} is no fault of the API")

@@ -109,6 +109,14 @@ class CommitThenDrop(Fault):
     do: Literal["commit_then_drop"]
 
 
+class Garbled(Fault):
+    """The service does it, and something between it and the caller spoils the answer."""
+
+    do: Literal["garbled"]
+    how: Literal["page", "half"] = "page"
+    """A proxy's page instead of the answer, both with 200; or its first half."""
+
+
 class FailAt(Fault):
     """A launch fails at an event."""
 
@@ -274,6 +282,7 @@ AnyFault = (
     | Timeout
     | Outage
     | CommitThenDrop
+    | Garbled
     | FailAt
     | FailSilently
     | Stuck
@@ -302,7 +311,17 @@ KINDS: dict[str, type[Fault]] = {get_args(kind.model_fields["do"].annotation)[0]
 """Every `do`, with its class."""
 
 API = frozenset(
-    {"throttle", "server_error", "access_denied", "expired_token", "latency", "timeout", "outage", "commit_then_drop"}
+    {
+        "throttle",
+        "server_error",
+        "access_denied",
+        "expired_token",
+        "latency",
+        "timeout",
+        "outage",
+        "commit_then_drop",
+        "garbled",
+    }
 )
 """Faults of the API itself: for every service, decided before the call is served."""
 

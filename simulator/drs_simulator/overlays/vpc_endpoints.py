@@ -12,8 +12,8 @@ _BY_MOTO: Final = VPCEndPoint.get_filter_value
 
 def install(_simulator: "Simulator") -> None:
     """Teach moto's endpoints the filter ``vpc-endpoint-id``."""
-    VPCEndPoint.get_filter_value = _filter_value  # type: ignore[method-assign, assignment]  # moto has no place for them
+    VPCEndPoint.get_filter_value = _filter_value  # type: ignore[method-assign]  # moto has no place for more filters
 
 
-def _filter_value(endpoint: VPCEndPoint, filter_name: str, method_name: str | None = None) -> Any:
-    return endpoint.id if filter_name == "vpc-endpoint-id" else _BY_MOTO(endpoint, filter_name, method_name)
+def _filter_value(self: VPCEndPoint, filter_name: str, method_name: str | None = None) -> Any:
+    return self.id if filter_name == "vpc-endpoint-id" else _BY_MOTO(self, filter_name, method_name)

@@ -163,7 +163,9 @@ def test_a_cancelled_run_starts_nothing_more_watches_what_runs_and_ends_red(drs,
     assert drs.waves("cancelled") == {"one": "done", "two": "cancelled", "three": "not_started"}
     assert launches(stack, "cancelled") == ["one"]
     run = drs.look("cancelled")
-    assert (run["state"], run["note"]) == ("failed", "cancelled by admin: wrong network")
+    order, verdict = run["note"].splitlines()
+    assert (run["state"], order) == ("failed", "cancelled by admin: wrong network")
+    assert verdict.startswith(f"Verdict: {run['report']['verdict']}. ")
     assert run["report"]["verdict"] not in ("passed", "completed_with_exceptions"), said
     report = json.loads(Path(run["report"]["json"].removeprefix("file://")).read_text())
     assert [(one["wave"]) for one in report["not_started"]] == ["two", "three"]

@@ -7,6 +7,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from drs_simulator.pytest_plugin import start_drs_simulator  # noqa: F401  (a fixture)
 from kit.dag_runs import Run
+from kit.step_world import chat, endpoint, other_dag, runbook  # noqa: F401  (fixtures)
 
 ROOT = Path(__file__).parents[3]
 HERE, THERE = "111122223333", "444455556666"

@@ -271,6 +271,7 @@ def test_the_second_approval_is_for_another_person_and_within_the_time_of_the_fi
         "at": "2026-11-22T05:09:00+00:00",
         "checked_at": CHECKED["checked_at"],
         "expired": False,
+        "comment": None,
     }
 
 

@@ -362,10 +362,11 @@ def approval(**fields):
     )
 
 
-def answered(option, who):
+def answered(option, who, form=None):
     at = datetime(2026, 11, 22, 5, 9, tzinfo=UTC)
     user = {"id": "7", "name": who}
-    return {"event": {"chosen_options": [option], "params_input": {}, "responded_at": at, "responded_by_user": user}}
+    event = {"chosen_options": [option], "params_input": form or {}, "responded_at": at, "responded_by_user": user}
+    return {"event": event}
 
 
 def test_an_approval_needs_as_many_different_people_as_it_says(asked):
@@ -376,13 +377,13 @@ def test_an_approval_needs_as_many_different_people_as_it_says(asked):
     for who in ("bob", "eve", "bob"):  # counts, is not asked, has answered already
         with pytest.raises(TaskAwaitingInput):
             task.resume_execution("execute_complete", answered("Approve", who), found)
-    said = task.resume_execution("execute_complete", answered("Approve", "cyd"), found)
+    said = task.resume_execution("execute_complete", answered("Approve", "cyd", {"comment": " counted "}), found)
 
-    assert said == "approved by bob, cyd"
-    assert [one["subject"] for one in asked] == [
-        "look: go on with shop? (1 of 2)",
-        *["look: go on with shop? (2 of 2)"] * 3,
-    ]
+    assert said == "approved by bob, cyd (counted)"
+    assert {one["subject"] for one in asked} == {"look: go on with shop? (2 people must agree)"}
+    assert len({one["body"] for one in asked}) == 1  # Airflow would not show another one
+    board = found["ti"].left["database.look", "asked"]
+    assert (board["agreed"], board["people"]) == (["bob", "cyd"], [])
     assert asked[0]["body"].startswith("**Up, Shop? &lt;b&gt;**\n\nStep look of wave database, in a recovery of shop.")
     assert left_by(found)["state"] == "succeeded"
 
@@ -401,6 +402,8 @@ def test_who_triggered_the_run_does_not_count_where_four_eyes_are_asked_for(aske
     ("event", "said"),
     [
         (answered("Reject", "bob"), "step look: bob rejected it"),
+        (answered("Reject", "bob", {"comment": "rows\x1b[31m lack"}), "step look: bob rejected it: rows\\x1b[31m lack"),
+        (answered("Reject", "bob", {"comment": 7, "other": "x"}), "step look: bob rejected it"),
         (
             {"event": {"error": "The response timeout has passed", "error_type": "timeout"}},
             (

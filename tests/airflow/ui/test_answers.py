@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from drs_provider.notify.answer_links import Permit, seal
+from drs_provider.notify.answer_links import LinkRefused, Permit, seal
 
 pytestmark = pytest.mark.airflow
 
@@ -193,3 +193,59 @@ def test_a_question_that_was_answered_in_airflow_is_over(api, permit, key, sign_
 
     assert api.post(link(permit, key), data={"choice": "Continue"}).status_code == 410
     assert recorded()[1] == ["Stop"]
+
+
+class Foreign:
+    """An auth manager that knows its users by numbers, if at all."""
+
+
+def questions(rule, manager=None):
+    from airflow.utils.session import create_session
+    from drs_provider.ui.airflow_answers import AirflowQuestions
+
+    opened = create_session()
+    return opened, lambda session: AirflowQuestions(session, manager=manager or Foreign(), rule=rule)
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (
+            "users",
+            (
+                "This Airflow's users cannot be looked up by name, so links are not taken (unless DRS_ANSWER_LINKS is "
+                "plan)."
+            ),
+        ),
+        ("off", "This Airflow takes no answer links (DRS_ANSWER_LINKS is off)."),
+    ],
+)
+def test_with_another_auth_manager_a_link_counts_only_where_the_plans_word_is_enough(permit, rule, said):
+    opened, made = questions(rule)
+
+    with opened as session, pytest.raises(LinkRefused) as refused:
+        made(session).answer(permit, "Continue", used="u")
+
+    assert str(refused.value) == said
+    assert recorded() == NOTHING
+
+
+def test_where_the_plans_word_is_enough_the_answer_is_that_persons_and_the_link_is_used(permit):
+    opened, made = questions("plan")
+
+    with opened as session:
+        made(session).answer(permit, "Continue", used="u")
+        session.commit()
+        with pytest.raises(LinkRefused, match="This link has been used"):
+            made(session).answer(permit, "Stop", used="u")
+
+    assert recorded() == ({"id": "adam", "name": "adam"}, ["Continue"], "scheduled")
+
+
+def test_where_the_plans_word_is_enough_airflow_still_refuses_whom_the_question_is_not_for(permit):
+    opened, made = questions("plan")
+
+    with opened as session, pytest.raises(LinkRefused, match="User=eve \\(id=eve\\) is not a respondent"):
+        made(session).answer(replace(permit, person="eve"), "Continue", used="u")
+
+    assert recorded() == NOTHING

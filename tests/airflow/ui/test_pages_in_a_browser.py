@@ -1,23 +1,17 @@
 """The live board and the report in a real browser, over runs in memory."""
 
 import re
-import shutil
-import socket
-import subprocess
-import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from drs_provider.reporting.report import measure
 from drs_provider.reporting.writing import write_report
 from drs_provider.ui.app import create_app
 from drs_provider.ui.read_model import Access, RunNow, Sources, TaskNow
+from kit.browsing import CHROMIUM, page_after_scripts, serving
 from kit.evidence import a_passed_drill
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")]
 
 NOW = datetime(2026, 11, 22, 5, 10, tzinfo=UTC)
@@ -119,8 +113,6 @@ class Runs:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> Iterator[str]:
-    import uvicorn
-
     folder = tmp_path_factory.mktemp("pages")
     write_report(measure(a_passed_drill()), folder / "reports")
     access = Access(may_read_run=lambda: None, readable_dags=lambda: {"drs.web-shop"}, may_read_problems=lambda: False)
@@ -133,34 +125,8 @@ def address(tmp_path_factory) -> Iterator[str]:
             now=lambda: NOW,
         )
     )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", ws="none"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(10)
-
-
-def page_after_scripts(url: str, profile: Path) -> str:
-    """The document as the browser holds it once its scripts have run."""
-    done = subprocess.run(
-        [
-            CHROMIUM,
-            *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-            *(f"--user-data-dir={profile}", "--virtual-time-budget=2500", "--dump-dom", url),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=90,
-    )
-    return done.stdout
+    with serving(app) as opened:
+        yield opened
 
 
 def test_the_board_shows_a_failed_server_with_its_reason_as_text(address, tmp_path):

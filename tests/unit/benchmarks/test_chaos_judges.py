@@ -155,6 +155,13 @@ def test_a_step_fails_only_where_nobody_knows_how_it_went(step, more, found):
     assert problems(failed, FIRST, one=with_steps(step), **more) == found
 
 
+def test_a_step_behind_a_faked_answer_fails_rather_than_to_act():
+    paused = replace(DRILL, waves=(W0, replace(W1, pause=Pause("fake"), steps=(Step("f", "http", "before"),))))
+    ended = said("failed", steps=[("f", "failed")], s_3="NOT_STARTED")
+
+    assert problems(ended, FIRST, one=paused) == []
+
+
 def test_a_killed_process_excuses_what_is_sent_once():
     failed = said("failed", steps=[("f", "failed")], s_3="NOT_STARTED", kills=1)
 

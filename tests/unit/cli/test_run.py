@@ -413,14 +413,16 @@ def test_a_cancel_gives_its_order_to_every_wave_that_has_not_begun_and_marks_onl
         ("PUT", store.format("two"), order),
         ("PUT", store.format("three"), order),
         ("PATCH", f"/dagRuns/{RUN}", {"note": "cancelled by ada: wrong network"}),
+        ("PUT", store.format("one"), order),
         ("PUT", f"/dagRuns/{RUN}/taskInstances/one.recovery_job/state-store/drs_order", order),
         ("PATCH", f"/dagRuns/{RUN}/taskInstances/two.pause", {"new_state": "skipped"}),
     ]
     assert (code, said) == (
         0,
         (
-            "manual__1 of shop is cancelled, and will end red; two and three: not started any more; one: DRS cannot "
-            "cancel a job, so it is watched to its end; then a drill is cleaned up, and the report is written\n"
+            "manual__1 of shop is cancelled, and will end red; two and three: not started any more; one: no further "
+            "job is started; DRS cannot cancel a job, so what runs is "
+            "watched to its end; then a drill is cleaned up, and the report is written\n"
         ),
     )
 
@@ -457,6 +459,58 @@ def test_a_retry_takes_orders_back_and_clears_the_wave_with_everything_after_it(
             "prevent_running_task": True,
         },
     )
+
+
+@pytest.mark.parametrize(
+    ("wave", "step", "cleared", "said"),
+    [
+        pytest.param(
+            ("success", "success"),
+            {"two.look": "success", "two.switch-on": "failed", "two.tell": "upstream_failed"},
+            ["two.switch-on"],
+            "wave two goes on with step switch-on: its servers are up, and what was done before is kept; then three\n",
+            id="a step after the launch failed: neither servers nor earlier steps run again",
+        ),
+        pytest.param(
+            ("upstream_failed", "upstream_failed"),
+            {"two.ready": "failed"},
+            ["two.ready", "two.start_recovery"],
+            "wave two runs again: servers that are up are kept, the others are launched; then three\n",
+            id="a step before the launch failed",
+        ),
+    ],
+)
+def test_a_retry_begins_where_a_step_failed(drs, airflow, wave, step, cleared, said):  # noqa: PLR0917  (a table)
+    airflow.runs[0] |= {"state": "failed", "conf": {"mode": "recovery"}}
+    airflow.wave("one", "success", "success")
+    airflow.wave("two", *wave)
+    airflow.states |= step
+    airflow.wave("three", "upstream_failed", "upstream_failed")
+
+    assert drs("retry", "shop", "two")[1] == said
+    assert airflow.changed[-1][2]["task_ids"] == cleared
+    assert airflow.changed[-1][2]["include_downstream"] is True
+    kept = {path.split("/taskInstances/")[1].split("/")[0] for method, path, _ in airflow.changed if method == "PUT"}
+    assert kept == {*step, "two.start_recovery", "two.recovery_job", "three.start_recovery"}
+
+
+@pytest.mark.parametrize("command", ["cancel", "skip"])
+def test_steps_get_the_order_too(drs, airflow, command):
+    airflow.wave("one", "success", "success")
+    airflow.states |= {"one.look": "deferred", "two.ready": None, "after_waves.switch-dns": None}
+
+    drs(command, "shop", *(["two"] if command == "skip" else []))
+
+    given = {
+        path.split("/taskInstances/")[1].split("/")[0]: body["value"]["kind"]
+        for method, path, body in airflow.changed
+        if method == "PUT"
+    }
+    steps = {task: kind for task, kind in given.items() if not task.endswith(("start_recovery", "recovery_job"))}
+    asked_for = {"two.ready": command}
+    if command == "cancel":
+        asked_for |= {"one.look": "cancel", "after_waves.switch-dns": "cancel"}
+    assert steps == asked_for
 
 
 def test_a_drill_that_was_cleaned_up_is_not_patched_together(drs, airflow):

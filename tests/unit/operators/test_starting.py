@@ -57,6 +57,25 @@ def test_a_wave_larger_than_a_job_is_cut_into_full_chunks_in_order(drs, store):
     assert [job["tags"]["drs-orchestrator:chunk"] for job in drs.all_jobs] == ["0", "1"]
 
 
+def test_once_a_person_has_ended_it_no_further_job_is_started_and_those_that_exist_are_handed_over(drs, store):
+    drs.limits = Quotas(servers_per_job=1)
+    one = Try(drs, store)
+    one.start.ended = lambda: len(drs.starts) == 2
+
+    assert summary(one.run()) == [("0", ["s-1"], False), ("1", ["s-2"], False)]
+    assert drs.starts == [("s-1",), ("s-2",)]
+
+
+def test_a_wait_for_room_that_a_person_ends_returns_what_was_started_before_it(drs, store):
+    drs.limits = Quotas(servers_in_jobs=2)
+    assert isinstance(Try(drs, store).run(), MustWait)
+    ended = Try(drs, store)
+    ended.start.ended = lambda: True
+
+    assert summary(ended.run()) == [("0", ["s-1", "s-2"], True)]
+    assert len(drs.starts) == 1
+
+
 @pytest.mark.parametrize("key", ["drs_jobs", "drs_launch"])
 def test_a_worker_killed_before_it_remembers_the_job_adopts_it_when_tried_again(drs, store, key):
     store["drs_launch"] = {"attempt": 1}

@@ -191,6 +191,16 @@ def test_parameters_are_names_of_ssm_parameters_or_dynamic():
             ],
         ),
         (
+            declared("check", parameters={"commands": "/dr/register_it"}),
+            [
+                (
+                    "actions: check: commands must be the name of an SSM parameter (letters, digits, . and -; DRS "
+                    "takes no literal values), or {dynamic: NAME}, but is '/dr/register_it': keep the content of the "
+                    "SSM parameter /dr/register_it in one called dr.register-it as well, and write dr.register-it here"
+                )
+            ],
+        ),
+        (
             declared("check", parameters={"a_b": "x"}),
             ["actions: check: a parameter's name has letters and digits only, not 'a_b'"],
         ),

@@ -36,6 +36,15 @@ def server(**changes) -> ServerEvidence:
     return DATABASE.servers[0].model_copy(update=changes)
 
 
+def cut_short(reason: str) -> WaveEvidence:
+    """A wave of two servers of which one is missing for this reason."""
+    wave = a_wave("database", 2, 9, failed=[1])
+    servers = tuple(
+        one if one.status == "LAUNCHED" else one.model_copy(update={"reason": reason}) for one in wave.servers
+    )
+    return wave.model_copy(update={"servers": servers})
+
+
 @pytest.mark.parametrize(
     ("evidence", "verdict", "why"),
     [
@@ -125,6 +134,18 @@ def server(**changes) -> ServerEvidence:
             "failed",
             "Wave database failed: dat1 not launched; wave web was not started.",
             id="cancelled after a failure",
+        ),
+        pytest.param(
+            a_run([cut_short("ann cancelled it"), an_unstarted_wave("web", 2)], cancelled="ann cancelled it"),
+            "cancelled",
+            "Ann cancelled it; wave database ended with 1 of 2 servers launched; wave web was not started.",
+            id="cancelled in the middle of a wave",
+        ),
+        pytest.param(
+            a_run([cut_short("EC2 has no capacity")], cancelled="ann cancelled it"),
+            "failed",
+            "Wave database failed: dat1 not launched.",
+            id="a wave that failed before the cancel could end it",
         ),
         pytest.param(
             a_run([DATABASE], cancelled="ann cancelled it"),

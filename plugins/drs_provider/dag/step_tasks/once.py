@@ -7,6 +7,9 @@ from drs_provider.dag.step_tasks.running import Going, Outcome, RunStep
 from drs_provider.errors import StepFailed
 from drs_provider.plan.model import LambdaStep, Webhook
 
+_ROUNDED_SECONDS = 1.0
+"""Who waits for an answer may give up so much before the step's time is over."""
+
 
 class Once(RunStep[Any]):
     """Send once, and never again where nobody knows whether it was heard, unless the step is ``repeatable``."""
@@ -29,10 +32,12 @@ class Once(RunStep[Any]):
 
     def heard(self, going: Going, event: Any) -> Outcome:
         """Judge the answer."""
+        is_over = event["outcome"] != "answered" and going.seconds_left <= _ROUNDED_SECONDS
+        why = self.timed_out(event["summary"]).why if is_over else event["summary"]
         if event["outcome"] == "unknown":
-            raise self._unknown(event["summary"])
+            raise self._unknown(why)
         if not event["succeeded"]:
-            raise StepFailed(event["summary"], output=event["output"])
+            raise StepFailed(why, output=event["output"])
         return Outcome(event["summary"], event["output"])
 
     def _unknown(self, why: str) -> StepFailed:

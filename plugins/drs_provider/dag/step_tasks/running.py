@@ -18,6 +18,7 @@ from drs_provider.dag.step_tasks.remembered import StepMemory
 from drs_provider.errors import DrsProviderError, RunRefused, StepFailed
 from drs_provider.graph.rendering import KnownServer, Names, find_server, names_servers, recovered, render
 from drs_provider.graph.roster import Target
+from drs_provider.plain_text import plain
 from drs_provider.plan.model import Step
 from drs_provider.recovery.steps import kept
 from drs_provider.recovery.times import words
@@ -173,6 +174,10 @@ class StepTask(Generic[AnyStep]):
         """Word that the step's time is over; ``last`` is what was seen last."""
         return StepFailed(f"not done within {duration(self.step.timeout)}: {last}")
 
+    def goes_on(self, failure: StepFailed) -> bool:
+        """Tell whether the plan goes on after this failure."""
+        return self.step.on_failure == "continue"
+
     def done(self, context: Context, memory: StepMemory, outcome: Outcome) -> str:
         """Leave the result of a step that did what it should."""
         result = self._result(memory, "succeeded", outcome.summary, outcome.output, outcome.instances)
@@ -190,14 +195,14 @@ class StepTask(Generic[AnyStep]):
         memory = self.open(context)
         result = self._result(memory, "failed", failure.why, failure.output, failure.instances)
         context["ti"].xcom_push(key=STEP, value=result)
-        text = f"step {self.step.name}: {failure.why}"
+        text = plain(f"step {self.step.name}: {failure.why}")
         if not failure.is_final and memory.failures < self.step.retries and not _is_last_try(context):
             failures = memory.fail()
             raise AirflowException(f"{text} (attempt {failures} of {self.step.retries + 1}; trying again)") from failure
         memory.finish(result)
         if failure.output:
-            self.log.info("%s", failure.output)
-        if self.step.on_failure == "continue":
+            self.log.info("%s", plain(failure.output))
+        if self.goes_on(failure):
             self.log.error("%s; the plan goes on", text)
             raise AirflowSkipException(f"{text}; the plan goes on") from failure
         raise StepEnded(text) from failure

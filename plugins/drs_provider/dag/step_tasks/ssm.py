@@ -68,7 +68,7 @@ class RunSsmCommand(RunStep[SsmCommand]):
             self._await_agents(going, chunks)
         sent = self._send(going, chunks)
         if going.seconds_left <= 0:
-            raise self._too_late(chunks, sent)
+            return self._too_late(chunks, sent)
         return self._await_commands(going, chunks, sent)
 
     def heard(self, going: Going, event: Any) -> Outcome:
@@ -84,7 +84,7 @@ class RunSsmCommand(RunStep[SsmCommand]):
             return self.begin(going)
         sent = self._send(going, chunks)
         if outcome == "timed_out":
-            raise self._too_late(chunks, sent)
+            return self._too_late(chunks, sent)
         return self._judge(chunks, sent)
 
     def _chunks(self, going: Going) -> list[Chunk]:
@@ -145,7 +145,7 @@ class RunSsmCommand(RunStep[SsmCommand]):
         self.wait(going, SsmTrigger(what="agents", watched=watched, deadline=going.deadline.isoformat()))
 
     def _agents_missing(self, chunks: Sequence[Chunk]) -> StepFailed:
-        lost = [f"{chunk.instances[one]} ({one})" for chunk in chunks for one in _offline(chunk)]
+        lost = [_known_as(chunk.instances[one], one) for chunk in chunks for one in _offline(chunk)]
         what = f"the SSM agent of {some(lost) or 'an instance'} is not online, so nothing was sent"
         return self.timed_out(f"{what}; it needs the agent, an instance profile for SSM and a way to its endpoints")
 
@@ -239,19 +239,20 @@ class RunSsmCommand(RunStep[SsmCommand]):
                 results.append(one)
         return results
 
-    def _too_late(self, chunks: Sequence[Chunk], sent: Mapping[int, str]) -> StepFailed:
-        """Stop what still runs, and say where."""
+    def _too_late(self, chunks: Sequence[Chunk], sent: Mapping[int, str]) -> Outcome:
+        """Stop what still runs, and say where; what has ended by now is judged as it ended."""
         results = self._results(chunks, sent)
         going_on = ("Pending", "InProgress", "Delayed", "no invocation")
-        running = [f"{one.hostname} ({one.instance_id})" for one in results if one.status in going_on]
+        running = [_known_as(one.hostname, one.instance_id) for one in results if one.status in going_on]
+        if not running:
+            return self._judge(chunks, sent)
         for chunk in chunks:
             try:
                 chunk.hook.cancel_command(sent[chunk.number])
             except AwsError as error:
                 self.log.warning("%s; command %s may go on", error, sent[chunk.number])
-        shown = some(running) or "an instance"
-        failure = self.timed_out(f"{self.step.document} still ran on {shown}; SSM was asked to stop it")
-        return StepFailed(failure.why, output=outputs_kept(results), instances=instances_kept(results))
+        failure = self.timed_out(f"{self.step.document} still ran on {some(running)}; SSM was asked to stop it")
+        raise StepFailed(failure.why, output=outputs_kept(results), instances=instances_kept(results))
 
 
 class RunSsmAutomation(RunStep[SsmAutomation]):
@@ -304,6 +305,10 @@ class RunSsmAutomation(RunStep[SsmAutomation]):
 
         where = going.target(self.step.aws_conn_id, self.step.region)
         return StepHook(aws_conn_id=where[0], region_name=where[1]), where
+
+
+def _known_as(hostname: str, instance_id: str) -> str:
+    return f"{hostname} ({instance_id})" if hostname != instance_id else instance_id
 
 
 def _offline(chunk: Chunk) -> list[str]:

@@ -4,9 +4,18 @@ const here = location.pathname.replace(/\/+$/, "");
 const cut = here.lastIndexOf("/runs/");
 const reports = `${here.slice(0, cut)}/reports/${here.slice(cut + "/runs/".length)}`;
 const WAVES = {
-  waiting: ["○ waiting", ""], launching: ["… launching", "busy"], launched: ["✓ launched", "good"],
+  waiting: ["○ waiting", ""], preparing: ["… steps before the launch", "busy"], launching: ["… launching", "busy"],
+  finishing: ["… steps", "busy"], launched: ["✓ launched", "good"], done: ["✓ done", "good"],
   completed_with_exceptions: ["! completed with exceptions", "warn"], failed: ["✕ failed", "bad"],
   not_started: ["○ not started", ""], skipped: ["⊖ left out", ""],
+};
+const STEPS = {
+  waiting: ["○", ""], running: ["…", "busy"], asks: ["?", "warn"], succeeded: ["✓", "good"], failed: ["✕", "bad"],
+  tolerated: ["!", "warn"], skipped: ["⊖", ""], not_started: ["○", ""], by_hand: ["!", "warn"],
+};
+const STEP_WORDS = {
+  waiting: "to come", running: "running", asks: "waits for people", skipped: "not for this run", not_started: "not started",
+  by_hand: "marked as successful by hand",
 };
 const SERVERS = { waiting: "○", launching: "…", launched: "✓", failed: "✕" };
 const RUNS = { queued: ["○ queued", ""], running: ["… running", "busy"], success: ["✓ ended", "good"], failed: ["✕ failed", "bad"] };
@@ -24,11 +33,35 @@ function duration(from, to) {
 }
 function plural(count, noun) { return `${count} ${noun}${count === 1 ? "" : "s"}`; }
 
+function stepRow(step, now) {
+  const [sign, tone] = STEPS[step.state], row = make("li", "", tone), words = make("span", "", "what");
+  const said = step.summary || STEP_WORDS[step.state] || "";
+  words.append(make("b", step.name), make("code", step.kind || "", "soft"));
+  row.append(make("span", sign, "sign"), words, make("span", step.state === "tolerated" ? `${said} · the plan goes on` : said, "said", "text"));
+  if (step.started_at) row.append(make("span", duration(step.started_at, step.ended_at || now), "took", "soft"));
+  row.setAttribute("aria-label", `step ${step.name}: ${step.state.replaceAll("_", " ")}`);
+  return row;
+}
+function stepList(steps, title, now) {
+  const list = make("ol", "", "steps");
+  list.setAttribute("aria-label", title);
+  list.append(...steps.map((step) => stepRow(step, now)));
+  return list;
+}
+function stepCards(steps, title, now) {
+  if (!steps.length) return [];
+  const card = make("article", "", "card");
+  card.append(make("h2", title), stepList(steps, title, now));
+  return [card];
+}
+
 function waveCard(wave, now) {
   const card = make("article", "", "card"), head = make("div", "", "row"), [words, tone] = WAVES[wave.state];
   const total = wave.servers.length, launched = wave.counts.launched || 0, failed = wave.counts.failed || 0;
   head.append(make("h2", wave.name), make("span", words, "chip", tone));
-  const facts = [total ? `${launched} of ${plural(total, "server")} launched` : "servers not resolved yet"];
+  const steps = [...wave.before, ...wave.after], over = steps.filter((step) => !["waiting", "running", "asks", "not_started"].includes(step.state));
+  const facts = [!wave.has_servers ? "launches nothing" : total ? `${launched} of ${plural(total, "server")} launched` : "servers not resolved yet"];
+  if (steps.length) facts.push(`${over.length} of ${plural(steps.length, "step")} done`);
   if (failed) facts.push(`${failed} failed`);
   if (wave.jobs.length) facts.push(plural(wave.jobs.length, "job"));
   if (wave.started_at) facts.push(duration(wave.started_at, wave.ended_at || now));
@@ -39,7 +72,8 @@ function waveCard(wave, now) {
     const when = oldest === newest ? clock(oldest) : `${clock(oldest)} to ${clock(newest)}`;
     card.append(make("p", `${plural(servers, "server")} pinned to recovery points of ${when}`, "soft", "small"));
   }
-  if (wave.error) card.append(make("p", wave.error, "text", "small"));
+  if (wave.error) card.append(make("p", wave.error, "text", "small", "error"));
+  if (wave.before.length) card.append(stepList(wave.before, `Steps before wave ${wave.name}`, now));
   if (total) {
     const bar = make("div", "", "bar");
     bar.setAttribute("aria-hidden", "true");
@@ -58,6 +92,7 @@ function waveCard(wave, now) {
     }
     card.append(bar, list);
   }
+  if (wave.after.length) card.append(stepList(wave.after, `Steps after wave ${wave.name}`, now));
   return card;
 }
 
@@ -70,13 +105,20 @@ function questionCard(question, now) {
   const left = new Date(question.until) - new Date(now);
   const facts = [
     `asked: ${question.people.length ? question.people.join(", ") : "anyone who may answer"}`,
+    ...(question.agreed.length ? [`agreed so far: ${question.agreed.join(", ")}`] : []),
     `since ${clock(question.since)} (${duration(question.since, now)})`,
     left > 0 ? `until ${clock(question.until)} (${duration(now, question.until)} left)` : `the time was over at ${clock(question.until)}`,
   ];
-  const link = make("a", "Read and answer in Airflow");
+  card.append(head);
+  // The text for messages ends with the subject, which stands above here.
+  const [text] = (question.text || "").split(` (${question.subject}`);
+  if (text && text !== question.subject) card.append(make("p", text, "text", "asks"));
+  card.append(make("p", facts.join(" · "), "text", "small", "soft"));
+  if (question.otherwise) card.append(make("p", `Without an answer ${question.otherwise}.`, "small", "soft"));
+  const link = make("a", question.options.length ? `Read all of it and answer in Airflow: ${question.options.join(" or ")}` : "Read and answer in Airflow", "button");
   link.href = airflow + question.path;
   link.target = "_top";
-  card.append(head, make("p", facts.join(" · "), "text", "small"), link);
+  card.append(link);
   return card;
 }
 
@@ -117,6 +159,7 @@ function show(board) {
   }
   const parts = [board.mode || "mode not read yet", `preflight ${board.preflight}`];
   if (board.started_at && !board.is_over) parts.push(`${duration(board.started_at, board.now)} since the start`);
+  if (board.cost) parts.push(`${board.cost.is_certain ? "" : "about "}$${board.cost.dollars.toFixed(2)} estimated`);
   if (board.cleanup) parts.push(`clean-up ${board.cleanup.replaceAll("_", " ")}`);
   if (board.is_over && !board.has_report) parts.push("the run ended without a report: see the log of finish.report");
   element("line").textContent = parts.join(" · ");
@@ -132,7 +175,11 @@ function show(board) {
     element("state").className = "chip warn";
   }
   element("findings").replaceChildren(...findingsView(board.findings));
-  element("waves").replaceChildren(...board.waves.map((wave) => waveCard(wave, board.now)));
+  element("waves").replaceChildren(
+    ...stepCards(board.before, "Before all waves", board.now),
+    ...board.waves.map((wave) => waveCard(wave, board.now)),
+    ...stepCards(board.after, "After all waves", board.now),
+  );
 }
 
 function showReport() {
