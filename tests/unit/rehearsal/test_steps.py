@@ -1,8 +1,11 @@
 """Steps of a plan, and the tasks that they become."""
 
+import argparse
+from datetime import timedelta
 from typing import get_args
 
 import pytest
+from drs_provider.cli.rehearsal_steps import length_of_steps, steps_take
 from drs_provider.graph.roster import Target
 from drs_provider.plan.model import AnyStep, ProtectionGroup, RecoveryPlan
 from drs_provider.rehearsal.steps import (
@@ -130,3 +133,11 @@ def test_every_kind_of_step_is_either_run_or_known_to_reach_out():
 )
 def test_the_task_of_a_step_is_found_by_the_contract_of_names(name, tasks, found):
     assert task_of(STEPS[name], tasks, ["db", "web"]) == found
+
+
+def test_how_long_steps_take_is_said_for_all_and_by_name():
+    takes = steps_take([length_of_steps(one) for one in ("10s", "switch-dns=5m", "20s")])
+    assert (takes.of("switch-dns"), takes.of("other")) == (timedelta(minutes=5), timedelta(seconds=20))
+    assert steps_take([]).of("other") == timedelta(0)
+    with pytest.raises(argparse.ArgumentTypeError, match="soon"):
+        length_of_steps("switch-dns=soon")
