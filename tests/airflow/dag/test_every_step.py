@@ -180,7 +180,7 @@ FAILED = {
     "ask again",
 }
 OUTPUT = {
-    "command-fails": "db1 (i-…): Failed\nhalf way",
+    "command-fails": "db1 (i-…): Failed\ndisk is full",
     "function-fails": '{"errorMessage": "not now"',
     "http-is-another-status": "database gone",
     "http-is-other-json": '{"db": [{"state": "down"}]}',
