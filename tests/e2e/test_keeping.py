@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 from drs_provider.cli import main as drs
 from drs_simulator.pytest_plugin import SimulatorHandle
 
@@ -133,8 +134,9 @@ def expire(simulator):
         if f"{PREFIX}before-drill-expires" in one["tags"]:
             drs.tag_resource(resourceArn=one["arn"], tags={f"{PREFIX}before-drill-expires": over})
     tagged = ec2.describe_tags(Filters=[{"Name": "key", "Values": [f"{PREFIX}expires"]}])["Tags"]
-    names = sorted({one["ResourceId"] for one in tagged})
-    ec2.create_tags(Resources=names, Tags=[{"Key": f"{PREFIX}expires", "Value": over}])
+    for name in sorted({one["ResourceId"] for one in tagged}):
+        with suppress(ClientError):  # EC2 goes on showing tags of what is gone
+            ec2.create_tags(Resources=[name], Tags=[{"Key": f"{PREFIX}expires", "Value": over}])
 
 
 @pytest.mark.usefixtures("airflow_db")
