@@ -10,10 +10,12 @@ class AirflowApi:
     """A session of one user with one Airflow.
 
     :param address: ``http://127.0.0.1:8080``.
+    :param timeout: seconds; the first task of an API server holds up all its answers for half a minute where the
+        machine is busy (seen at a load of 32).
     :raises httpx.HTTPError: from every method, when Airflow does not answer or answers with an error.
     """
 
-    def __init__(self, address: str, user: str, password: str, timeout: float = 30.0) -> None:
+    def __init__(self, address: str, user: str, password: str, timeout: float = 120.0) -> None:
         self.address = address
         self._login = {"username": user, "password": password}
         self._http = httpx.Client(base_url=address, timeout=timeout, trust_env=False)

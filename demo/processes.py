@@ -66,14 +66,8 @@ class Processes:
         :param ask_with: the signal that asks it to end.
         :raises GuardDied: when nothing can be started any more.
         """
-        order: dict[str, Any] = {
-            "start": name,
-            "argv": list(argv),
-            "env": dict(env),
-            "cwd": str(cwd),
-            "log": str(self.log(name)),
-        }
-        order["ask_with"] = int(ask_with)
+        order: dict[str, Any] = {"start": name, "argv": list(argv), "env": dict(env), "cwd": str(cwd)}
+        order |= {"log": str(self.log(name)), "ask_with": int(ask_with)}
         try:
             self._orders.write(json.dumps(order).encode() + b"\n")
             self._orders.flush()

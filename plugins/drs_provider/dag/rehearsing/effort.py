@@ -17,7 +17,9 @@ LATENCY = 0.1
 START_WORK = 0.2
 """CPU seconds of a leg before and after what it does itself: a fork, the DAG file, Airflow's API server."""
 AWS_WORK = 0.04
-"""CPU seconds until a process that the scheduler has forked can call AWS (``ui.preloading``); the rehearsal's own process pays it once, in its first leg."""
+"""CPU seconds until a process that the scheduler has forked can call AWS (``ui.preloading``).
+
+The rehearsal's own process pays what it costs afresh once, in its first leg."""
 AWS_FROM = 0.02
 """CPU seconds of its own from which on a leg counts as one that calls AWS."""
 SHOWN_WORK = 0.2
