@@ -89,7 +89,7 @@ class Cluster:
 
     def answers(self) -> bool:
         """Say whether it can be used."""
-        import psycopg2  # type: ignore[import-untyped]  # has no types, and is there for PostgreSQL only
+        import psycopg2
 
         try:
             psycopg2.connect(
