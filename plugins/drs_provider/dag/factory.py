@@ -60,7 +60,8 @@ def dags_of_folder(folder: Path, *, dag_file: Path) -> Iterator[DAG]:
         return
     library = read_folder(folder)
     report_problems(library.problems, dag_file)
-    for _, runnable in sorted(library.plans.items()):
+    # Airflow stops scheduling a run whose DAG is gone: another file must not do that to it. Preflight lets none begin.
+    for _, runnable in sorted({**library.plans, **library.contested}.items()):
         yield build_dag(runnable, folder)
     yield _sweeper(folder)
 

@@ -27,7 +27,7 @@ def report_problems(problems: Sequence[Problem], dag_file: Path) -> None:
     for path, found in sorted(by_file.items()):
         text = "\n".join(str(problem) for problem in found)
         if errors is None:
-            log.error("plan file %s is broken, its DAGs are missing:\n%s", path, text)
+            log.error("plan file %s has problems, its plans cannot run:\n%s", path, text)
         else:
             errors.append(_import_error(os.path.relpath(path, dag_file.parent), text))
 

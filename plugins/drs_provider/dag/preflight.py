@@ -102,10 +102,13 @@ class CheckPlan(BaseOperator):
             )
         except PreflightRefused as refusal:
             raise AirflowFailException(str(refusal)) from refusal
+        library = read_folder(self.plans_folder)
+        if disputes := library.disputes_of(plan.name):
+            raise AirflowFailException(str(PreflightRefused(plan.name, [*map(str, disputes)])))
         triggered_by = getattr(dag_run, "triggering_user_name", None)
         survey = Survey(
             self.runnable,
-            self._other_groups(),
+            tuple(group for name, group in library.groups.items() if name not in self.runnable.groups),
             request,
             now=now,
             triggered_by=triggered_by,
@@ -126,10 +129,6 @@ class CheckPlan(BaseOperator):
     def resume_check(self, context: Context, event: Any) -> None:
         """Look at everything again, after AWS did not answer."""
         self.execute(context)
-
-    def _other_groups(self) -> tuple[ProtectionGroup, ...]:
-        groups = read_folder(self.plans_folder).groups
-        return tuple(group for name, group in groups.items() if name not in self.runnable.groups)
 
 
 def _hook(target: Target) -> "LaunchSettingsHook":

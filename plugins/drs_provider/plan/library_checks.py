@@ -12,15 +12,37 @@ from drs_provider.plan.problems import nearest
 
 def add_library_problems(parsed: Sequence[Parsed]) -> None:
     """Add to every document what is wrong with it in the company of the others."""
+    add_problems_of_references(parsed)
+    add_problems_of_shared_servers(parsed)
+
+
+def add_problems_of_references(parsed: Sequence[Parsed]) -> None:
+    """Add what is wrong with names, and with what plans say of their groups."""
     _unique_names(parsed)
+    groups = _groups(parsed)
+    for one in parsed:
+        if isinstance(one.model, RecoveryPlan):
+            one.add_guessed([*_known_groups(one.model, groups), *_possible_tolerance(one.model, groups)])
+
+
+def add_problems_of_shared_servers(parsed: Sequence[Parsed]) -> None:
+    """Add to groups, and to the plans that use them, that a server belongs to another group as well.
+
+    The only problem that another file can give to a plan in which nothing is ambiguous: hence a step of its own.
+    """
     _servers_in_one_group([one for one in parsed if isinstance(one.model, ProtectionGroup)])
+    groups = _groups(parsed)
+    for one in parsed:
+        if isinstance(one.model, RecoveryPlan):
+            one.add_guessed(_known_groups(one.model, groups))
+
+
+def _groups(parsed: Sequence[Parsed]) -> Mapping[str, Sequence[Parsed]]:
     groups = defaultdict(list)
     for one in parsed:
         if one.kind == "ProtectionGroup":
             groups[one.name].append(one)
-    for one in parsed:
-        if isinstance(one.model, RecoveryPlan):
-            one.add_guessed([*_known_groups(one.model, groups), *_possible_tolerance(one.model, groups)])
+    return groups
 
 
 def _unique_names(parsed: Sequence[Parsed]) -> None:

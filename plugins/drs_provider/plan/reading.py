@@ -8,7 +8,11 @@ from pathlib import Path
 
 from drs_provider.plan.digest import digest_of
 from drs_provider.plan.documents import read_documents
-from drs_provider.plan.library_checks import add_library_problems
+from drs_provider.plan.library_checks import (
+    add_library_problems,
+    add_problems_of_references,
+    add_problems_of_shared_servers,
+)
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
 from drs_provider.plan.parsing import Parsed, parse_document
 from drs_provider.plan.problems import Problem
@@ -38,10 +42,20 @@ class Library:
     problems: tuple[Problem, ...] = ()
     broken_plans: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
     """Plans that cannot run, with the files where they stand; a document without a readable name is not here."""
+    contested: Mapping[str, RunnablePlan] = field(default_factory=dict)
+    """Plans that no run may begin, for other groups name their servers too, but that runs under way go on with."""
 
     def problems_of(self, path: Path) -> tuple[Problem, ...]:
         """Give the problems of one file."""
         return tuple(problem for problem in self.problems if problem.path == path)
+
+    def disputes_of(self, plan_name: str) -> tuple[Problem, ...]:
+        """Give the problems that servers of a contested plan have with other groups; none for any other plan."""
+        if plan_name not in self.contested:
+            return ()
+        groups = self.contested[plan_name].groups.values()
+        servers = tuple(f"{member.id} is in group " for group in groups for member in group.servers)
+        return tuple(problem for problem in self.problems if problem.what.startswith(servers))
 
 
 def read_folder(folder: Path) -> Library:
@@ -153,20 +167,29 @@ def _read(files: Iterable[Path]) -> Library:
         documents, no_yaml = read_documents(path, content)
         problems.extend(no_yaml)
         parsed.extend(parse_document(document) for document in documents)
-    add_library_problems(parsed)
+    add_problems_of_references(parsed)
+    alone = [one for one in parsed if not one.problems]
+    able = _plans(alone)
+    add_problems_of_shared_servers(parsed)
     problems.extend(problem for one in parsed for problem in one.problems)
     good = [one for one in parsed if not one.problems]
     groups = _models(good)
-    plans = {
-        one.name: _runnable(one.model, groups, one.document.path)
-        for one in sorted(good, key=lambda one: one.name)
-        if isinstance(one.model, RecoveryPlan)
-    }
+    plans = _plans(good)
     broken: dict[str, tuple[Path, ...]] = {}
     for one in parsed:
         if one.problems and one.kind == "RecoveryPlan" and one.name:
             broken[one.name] = (*broken.get(one.name, ()), one.document.path)
-    return Library(plans, groups, tuple(sorted(set(problems))), broken)
+    contested = {name: plan for name, plan in able.items() if name not in plans}
+    return Library(plans, groups, tuple(sorted(set(problems))), broken, contested)
+
+
+def _plans(good: Sequence[Parsed]) -> dict[str, RunnablePlan]:
+    groups = _models(good)
+    return {
+        one.name: _runnable(one.model, groups, one.document.path)
+        for one in sorted(good, key=lambda one: one.name)
+        if isinstance(one.model, RecoveryPlan)
+    }
 
 
 def _content(file: str | Path) -> bytes | Problem:

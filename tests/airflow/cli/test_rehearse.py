@@ -262,7 +262,7 @@ def test_the_live_account_is_only_read(rehearse, start_drs_simulator, monkeypatc
     listed = (Path(__file__).parents[3] / "docs" / "rehearse.md").read_text(encoding="utf-8")
     assert [one for service, name in sorted(asked) if (one := f"`{service}:{name}`") not in listed] == []
     # The rehearsed drill itself has changed launch settings, in its own simulator.
-    assert said["api_calls"]["drs:UpdateLaunchConfiguration"] > 0
+    assert said["api_calls"]["ec2:CreateLaunchTemplateVersion"] > 0
     assert calls(drs, "StartRecovery") == []
     assert said["fleet"].startswith(f"on 9 servers as account {ACCOUNT} in us-west-2 had them at ")
     (use,) = said["quotas"]

@@ -27,7 +27,7 @@ PEOPLE = st.lists(TEXTS, min_size=1, max_size=3, unique=True)
 STEP = {
     "wait": {"for": DURATIONS},
     "tcp": {"host": TEXTS, "port": st.integers(1, 65_535)},
-    "http": {"url": TEXTS.map(lambda text: f"https://{text}")},
+    "http": {"url": TEXTS.map(lambda text: f"https://shop.example/{text}")},
     "lambda": {"function": TEXTS, "payload": FREE},
     "dag": {"dag_id": TEXTS, "conf": FREE},
     "webhook": {"http_conn_id": TEXTS, "payload": FREE},
