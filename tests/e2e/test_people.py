@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 
 import httpx
 import pytest
@@ -42,6 +43,8 @@ class People:
         return f"/api/v2/dags/drs.{plan}/dagRuns/{run_id}/taskInstances/{task}"
 
     def answer(self, who, plan, run_id, task, option):
+        # Airflow asks again when an answer comes before the scheduler has heard that the asking has ended.
+        time.sleep(2)
         body = {"chosen_options": [option], "params_input": {}}
         return self.clients[who].patch(f"{self.path(plan, run_id, task)}/-1/hitlDetails", json=body)
 

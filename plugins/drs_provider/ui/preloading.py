@@ -27,7 +27,12 @@ class Preloading:
 
     @hookimpl
     def on_starting(self, component: Any) -> None:
-        """Import, and build the schemas that are otherwise built by the first plan that is read."""
+        """Import, and build the schemas that are otherwise built by the first plan that is read.
+
+        Airflow calls this in every task's process too, with a marker instead of a job: what was read is there, then.
+        """
+        if type(component).__name__ == "TaskRunnerMarker":
+            return
         import_module(FACTORY)
         from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
 

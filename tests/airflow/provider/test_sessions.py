@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from airflow.sdk.execution_time.task_runner import TaskRunnerMarker
 from botocore.loaders import JSONFileLoader
 from drs_provider.aws.launch_settings import LaunchSettingsHook
 from drs_provider.aws.sessions import NeighbourHook
@@ -60,3 +61,11 @@ def test_what_the_scheduler_forks_reads_nothing(reads: list[str]) -> None:
     os.close(into)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert os.read(out, 10_000) == b""
+
+
+def test_a_task_process_reads_nothing_for_the_services_that_it_may_not_ask(
+    reads: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))  # where nothing has been read yet
+    Preloading().on_starting(TaskRunnerMarker())
+    assert reads == []
