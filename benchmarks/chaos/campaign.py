@@ -58,8 +58,6 @@ AIRFLOW = {
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
     "AIRFLOW__CORE__PARALLELISM": "8",
-    # An API server is back after five seconds on an idle machine, and after a minute on a full one: tasks wait so long.
-    "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "8",
     # The processor decides how much a campaign does in an hour: nobody edits these plans, and nobody waits for a tenth.
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "300",
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",

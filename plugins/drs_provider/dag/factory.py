@@ -19,6 +19,7 @@ from drs_provider.dag.marking import TAG_INSTANCES
 from drs_provider.dag.plan_dag import PlanDag
 from drs_provider.dag.preflight import CheckPlan
 from drs_provider.dag.remembering import remember_failure
+from drs_provider.dag.step_tasks.running import CRASHES
 from drs_provider.dag.steps import plan_steps
 from drs_provider.dag.waves import wave_group
 from drs_provider.graph.approvals import policy_of
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 PREFIX = "drs."
 RUNS_AT_ONCE = 4
 """A recovery must never queue behind a drill that is kept for people. That drills do not overlap is for preflight."""
-_DEATHS = 5
-"""Times that a task's process may be killed; what AWS or a plan refuses fails at once, without a retry."""
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 """Airflow wants a start date; a drill that was missed before today is never caught up."""
@@ -90,7 +89,7 @@ def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
         auto_register=False,
         default_args={
             "owner": plan.owner or "airflow",
-            "retries": _DEATHS,
+            "retries": CRASHES,
             "retry_delay": timedelta(seconds=10),
             "on_failure_callback": remember_failure,
         },
