@@ -1,18 +1,30 @@
 """What was foretold against what was measured."""
 
+from datetime import UTC, datetime
+
 import pytest
 from drs_provider.plan.reading import read_folder
 
-from benchmarks.deviations import Deviation, compared, in_drs_time
+from benchmarks.deviations import Deviation, chained, compared, in_drs_time
 from benchmarks.rehearsal_cases import CASES, write
 
 REPORT = {
     "run": {"started_at": "2026-01-31T12:00:00+00:00"},
-    "critical_path": {"jobs_seconds": 20.0, "overhead_seconds": 10.0, "waited_seconds": 5.0},
+    "critical_path": {"waves": ["db"], "elapsed_seconds": 35.0, "jobs_seconds": 20.0},
     "objectives": {"rto": {"measured_seconds": 35.0}},
     "waves": [
-        {"name": "db", "started_at": "2026-01-31T12:00:05+00:00", "ended_at": "2026-01-31T12:00:15+00:00"},
-        {"name": "web", "started_at": None, "ended_at": None},
+        {
+            "name": "db",
+            "started_at": "2026-01-31T12:00:05+00:00",
+            "ended_at": "2026-01-31T12:00:15+00:00",
+            "jobs": [
+                {"created_at": "2026-01-31T12:00:05+00:00", "ended_at": "2026-01-31T12:00:15+00:00"},
+                {"created_at": "2026-01-31T12:00:17+00:00", "ended_at": "2026-01-31T12:00:27+00:00"},
+                {"created_at": "2026-01-31T12:00:27+00:00", "ended_at": None},
+            ],
+            "steps": [{"kind": "wait"}],
+        },
+        {"name": "web", "started_at": None, "ended_at": None, "jobs": [], "steps": [{"kind": "lambda"}]},
     ],
 }
 PREDICTION = {
@@ -33,6 +45,29 @@ PREDICTION = {
 def test_a_run_in_drs_time_has_jobs_of_real_length_and_the_orchestration_that_it_had():
     assert in_drs_time(REPORT, 60) == 1215.0
     assert in_drs_time({**REPORT, "objectives": {"rto": {"measured_seconds": None}}}, 60) is None
+
+
+@pytest.mark.parametrize("kind", ["ssm_command", "ssm_automation", "lambda"])
+def test_what_a_step_of_the_simulator_takes_in_drs_time_is_not_in_the_report(kind):
+    (db, web) = REPORT["waves"]
+    assert in_drs_time({**REPORT, "waves": [{**db, "steps": [{"kind": kind}]}, web]}, 60) is None
+
+
+@pytest.mark.parametrize(
+    ("jobs", "seconds"),
+    [
+        ([], 0),
+        ([(0, 9)], 9),
+        ([(0, 9), (0, 8), (10, 20), (9, 18)], 19),  # two tracks: what covers a gap of the other is not counted for it
+        ([(0, 9), (9, 18), (0, 12), (14, 20)], 18),
+        ([(0, 9), (9, 18)], 18),
+    ],
+)
+def test_jobs_that_waited_for_each_other_count_one_after_the_other(jobs, seconds):
+    def at(second):
+        return datetime(2026, 1, 31, 12, 0, second, tzinfo=UTC)
+
+    assert chained((at(start), at(end)) for start, end in jobs) == seconds
 
 
 def test_every_figure_is_compared_with_its_own():
