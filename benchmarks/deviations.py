@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-
 SIMULATED = ("ssm_command", "ssm_automation", "lambda")
 """Kinds of steps that take the simulator's time."""
 
