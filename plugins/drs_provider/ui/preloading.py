@@ -14,12 +14,8 @@ from typing import Any
 
 from airflow.listeners import hookimpl
 
-FACTORY = "drs_provider.dag.factory"
+FACTORY, CLIENTS = "drs_provider.dag.factory", "drs_provider.aws.preloading"
 """By name: nothing else of ``ui/`` knows of DAGs, and the plugin itself must import next to nothing."""
-
-HOOKS = ("drs_provider.aws.launch_settings", "drs_provider.aws.drill_networks")
-SERVICES = ("drs", "ec2", "sts")
-"""What nearly every task asks; their descriptions are most of what a client costs (``aws.sessions``)."""
 
 
 class Preloading:
@@ -38,7 +34,4 @@ class Preloading:
 
         ProtectionGroup.model_rebuild()
         RecoveryPlan.model_rebuild()
-        for hook in HOOKS:
-            import_module(hook)
-        neighbour = import_module("drs_provider.aws.sessions").NeighbourHook
-        neighbour(aws_conn_id=None, region_name="us-east-1", client_type="sts").preload(SERVICES)
+        import_module(CLIENTS).preload_clients()

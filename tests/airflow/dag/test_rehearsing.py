@@ -14,7 +14,15 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, D
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from drs_provider.dag.rehearsing.clock import RehearsalClock
 from drs_provider.dag.rehearsing.driver import Driver, Rules
-from drs_provider.dag.rehearsing.effort import AWS_WORK, LATENCY, START_WORK, ByTheClock, Flat, Processors
+from drs_provider.dag.rehearsing.effort import (
+    AWS_WORK,
+    EVENT_LATENCY,
+    LATENCY,
+    START_WORK,
+    ByTheClock,
+    Flat,
+    Processors,
+)
 from drs_provider.dag.rehearsing.loop import JumpingLoop
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -259,18 +267,34 @@ def test_legs_side_by_side_share_the_processors_with_each_other_and_with_others(
 
 def test_by_the_clock_a_leg_takes_what_it_took_before_and_a_start(drive):
     def build():
-        Tells(task_id="first") >> Tells(task_id="light") >> Tells(task_id="heavy")
+        Tells(task_id="light") >> Tells(task_id="heavy")
 
     def took(pace):
-        works = {"first": [0.5], "light": [0.0], "heavy": [0.5]}
+        works = {"light": [0.0], "heavy": [0.5]}
         effort = ByTheClock(Processors(2, 0.0), works, pace=pace)
         return [record.ended - record.ready for record in drive(build, Rules(effort, timedelta(0))).records.values()]
 
-    # The first leg has had the imports in it already, a leg without calls has none.
-    assert took(1.0) == pytest.approx(
-        [LATENCY + START_WORK + 0.5, LATENCY + START_WORK, LATENCY + START_WORK + AWS_WORK + 0.5]
-    )
-    assert took(2.0)[1] == pytest.approx(LATENCY + 2 * START_WORK)
+    # A leg that calls nobody needs no client.
+    assert took(1.0) == pytest.approx([LATENCY + START_WORK, LATENCY + START_WORK + AWS_WORK + 0.5])
+    assert took(2.0)[0] == pytest.approx(LATENCY + 2 * START_WORK)
+
+
+def test_a_leg_after_a_wait_takes_the_moment_longer_in_which_the_triggerer_hands_over(clock):
+    async def legs():
+        effort = ByTheClock(Processors(2, 0.0), {"wait": [0.0, 0.0]}, pace=1.0)
+        ends = []
+        for number in range(3):
+            await effort.leg("wait", number)
+            ends.append(clock.elapsed)
+        return ends
+
+    loop = JumpingLoop(clock)
+    try:
+        first, *others = loop.run_until_complete(legs())
+    finally:
+        loop.close()
+    later = EVENT_LATENCY + LATENCY + START_WORK
+    assert (first, *others) == pytest.approx((LATENCY + START_WORK, first + later, first + 2 * later))
 
 
 def test_what_shows_servers_holds_the_end_of_the_run_and_nothing_else(drive):

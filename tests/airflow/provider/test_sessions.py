@@ -7,8 +7,9 @@ import pytest
 from airflow.sdk.execution_time.task_runner import TaskRunnerMarker
 from botocore.loaders import JSONFileLoader
 from drs_provider.aws.launch_settings import LaunchSettingsHook
+from drs_provider.aws.preloading import SERVICES
 from drs_provider.aws.sessions import NeighbourHook
-from drs_provider.ui.preloading import SERVICES, Preloading
+from drs_provider.ui.preloading import Preloading
 
 
 @pytest.fixture

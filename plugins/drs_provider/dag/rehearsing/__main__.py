@@ -81,6 +81,7 @@ def stay_inside(address: str) -> None:
 
 
 def _rehearse(request: Mapping[str, Any], clock: RehearsalClock, control: SimulatorControl) -> dict[str, Any]:
+    from drs_provider.aws.preloading import preload_clients
     from drs_provider.dag.factory import build_dag
     from drs_provider.dag.rehearsing.driver import Driver, Rules
     from drs_provider.dag.rehearsing.loop import JumpingLoop
@@ -104,6 +105,7 @@ def _rehearse(request: Mapping[str, Any], clock: RehearsalClock, control: Simula
         assumed={task: seconds for task, seconds in assumed.items() if seconds is not None},
         left_out=frozenset(task for task, seconds in assumed.items() if seconds is None),
     )
+    preload_clients()  # as Airflow's scheduler has: else the first task would be measured with it
     driver = Driver(dag, request["conf"], "rehearsal", clock, rules)
     loop = JumpingLoop(clock, lambda: _by_the_clock(control.next_answer_in(), request["speed"]))
     asyncio.set_event_loop(loop)

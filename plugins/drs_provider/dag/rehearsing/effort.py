@@ -14,12 +14,12 @@ from typing import Protocol
 
 LATENCY = 0.1
 """Seconds until the scheduler sees that a task may start, or go on."""
+EVENT_LATENCY = 0.5
+"""Seconds until the triggerer, which looks once a second, has handed over what a trigger has answered: the mean."""
 START_WORK = 0.2
 """CPU seconds of a leg before and after what it does itself: a fork, the DAG file, Airflow's API server."""
 AWS_WORK = 0.04
-"""CPU seconds until a process that the scheduler has forked can call AWS (``ui.preloading``).
-
-The rehearsal's own process pays what it costs afresh once, in its first leg."""
+"""CPU seconds until a process that the scheduler has forked can call AWS (``aws.preloading``)."""
 AWS_FROM = 0.02
 """CPU seconds of its own from which on a leg counts as one that calls AWS."""
 SHOWN_WORK = 0.2
@@ -96,14 +96,13 @@ class ByTheClock:
 
     def __init__(self, processors: Processors, works: Mapping[str, Sequence[float]], *, pace: float) -> None:
         self._processors, self._works, self._pace = processors, works, pace
-        self._first = next(iter(works), "")
 
     async def leg(self, task: str, number: int) -> None:
         """Let Airflow see it, and the process work."""
-        await asyncio.sleep(LATENCY)
+        await asyncio.sleep(LATENCY + (EVENT_LATENCY if number else 0.0))
         known = self._works.get(task) or [0.0]
         own = known[min(number, len(known) - 1)]
-        ready = 0.0 if own < AWS_FROM or (task, number) == (self._first, 0) else AWS_WORK
+        ready = 0.0 if own < AWS_FROM else AWS_WORK
         await self._processors.work((START_WORK + ready) * self._pace + own)
 
     async def shown(self) -> None:
