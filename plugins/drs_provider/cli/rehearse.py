@@ -26,7 +26,7 @@ from drs_provider.rehearsal.text import WIDTH, as_text
 NAME = "rehearse"
 HELP = "run a plan against the simulator, and say how long it takes and what goes wrong"
 
-TASK_SECONDS = 1.2
+TASK_SECONDS = 0.9
 """From the moment when a task may start, or go on, until it does: half the dead time between two waves that a quiet
 machine was measured to have (docs/performance.md), less half a polling period."""
 

@@ -122,7 +122,7 @@ def test_quotas_branches_delays_and_answers_shape_what_is_foretold(rehearse):
     assert (waves["web"]["servers"], waves["web"]["critical"]) == (2, 1)
     assert said["api_calls"]["drs:StartRecovery"] == 5
     assert said["assumptions"] == [
-        "Airflow takes 1.2 s to start a task, and to let a waiting one go on",
+        "Airflow takes 0.9 s to start a task, and to let a waiting one go on",
         "people say yes after 5m",
     ]
     assert said["not_predicted"] == []

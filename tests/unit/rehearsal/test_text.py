@@ -61,7 +61,7 @@ GOOD = Prediction(
     api_calls={"drs:DescribeJobs": 1204, "drs:StartRecovery": 2, "ec2:DescribeInstances": 1},
     failures=(),
     warnings=(),
-    assumptions=("Airflow takes 1.2 s to start a task, and to let a waiting one go on",),
+    assumptions=("Airflow takes 0.9 s to start a task, and to let a waiting one go on",),
 )
 
 GOOD_TEXT = """\
@@ -91,7 +91,7 @@ AWS calls: 1,207
   1,204 DescribeJobs, 2 StartRecovery, 1 ec2:DescribeInstances
 
 Taken for granted
-  - Airflow takes 1.2 s to start a task, and to let a waiting one go on
+  - Airflow takes 0.9 s to start a task, and to let a waiting one go on
 """
 
 BAD = replace(
@@ -148,7 +148,7 @@ Preflight warns
   - db2: its data is 20 min old
 
 Taken for granted
-  - Airflow takes 1.2 s to start a task, and to let a waiting one go on
+  - Airflow takes 0.9 s to start a task, and to let a waiting one go on
 
 Not foretold
   - the mapped task web.more is not run
