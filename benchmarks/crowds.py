@@ -1,7 +1,7 @@
 """What a full account costs: two plans that share it, a plan of a thousand servers, and a sky that throttles."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from http import HTTPStatus
 from pathlib import Path
@@ -17,7 +17,16 @@ QUIET_AFTER = 5.0
 """Seconds without a running job after which a run's clean-up counts as done."""
 
 CROWDS = {"two_plans_of_300": (300, 300), "one_plan_of_1000": (1000,)}
-WEATHER = [{"do": "throttle", "probability": 0.5}, {"do": "commit_then_drop", "probability": 0.1}]
+WEATHER: Mapping[str, Sequence[Mapping[str, Any]]] = {
+    "calm": [],
+    "bad": [{"do": "throttle", "probability": 0.5}, {"do": "commit_then_drop", "probability": 0.1}],
+    # Real seconds: into the second wave, and longer than any single try.
+    "outage": [
+        {"service": "drs", "do": "outage", "after": 12, "for": 90},
+        {"service": "drs", "do": "expired_token", "count": 3},
+    ],
+}
+"""What strikes the plan of a hundred servers, one drill each."""
 HUNDRED = (20, 5)
 """Servers a wave, and waves, of the plan that meets the weather."""
 
@@ -93,7 +102,8 @@ def _await_quiet(stack: Stack) -> None:
 
 
 def measure_weather(work: Path, settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
-    """Drill a hundred servers on a calm day, then where half of all calls are throttled and a tenth of answers lost.
+    """Drill a hundred servers on a calm day, where half of all calls are throttled and a tenth of answers lost, and
+    through an outage of DRS with credentials that expire.
 
     :raises StackError: when a run fails.
     """
@@ -102,9 +112,10 @@ def measure_weather(work: Path, settings: Settings, say: Callable[[str], None]) 
     with Stack(replace(settings, plans=folder, fleets=(fleet,)), say) as stack:
         dag_id = f"drs.{plans.name(0)}"
         stack.await_dag(dag_id)
-        for label, faults in (("calm", []), ("bad", WEATHER)):
+        for label, faults in WEATHER.items():
             say(f"{label} weather")
             since = max((int(call["n"]) for call in stack.simulator.calls()), default=0)
+            stack.simulator.clear_faults()
             if faults:
                 stack.simulator.add_faults(faults)
             run_id = stack.airflow.trigger(dag_id, {"mode": "drill", "reason": "make bench"})

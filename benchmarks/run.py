@@ -237,6 +237,10 @@ def table(result: Mapping[str, Any]) -> Iterator[str]:
             f"{found['bad']['calls']} calls instead of {found['calm']['calls']}: {found['times_the_calls']:.2f} times; "
             f"{found['bad']['seconds']:.0f} s instead of {found['calm']['seconds']:.0f} s |"
         )
+        yield (
+            f"| {found['servers']} servers, DRS away for 90 s, credentials that expire three times | green, "
+            f"{found['outage']['calls']} calls, {found['outage']['seconds']:.0f} s |"
+        )
     if found := result.get("simulator"):
         rounds = found["rounds"]
         yield (

@@ -55,6 +55,10 @@ class SimulatorApi:
             raise ValueError(answer.text)
         answer.raise_for_status()
 
+    def clear_faults(self) -> None:
+        """Take every fault back."""
+        self._http.delete("/_simulator/faults").raise_for_status()
+
     def _get(self, path: str, **query: Any) -> Any:
         answer = self._http.get(path, params=query)
         answer.raise_for_status()

@@ -297,6 +297,22 @@ def test_a_leg_after_a_wait_takes_the_moment_longer_in_which_the_triggerer_hands
     assert (first, *others) == pytest.approx((LATENCY + START_WORK, first + later, first + 2 * later))
 
 
+@pytest.mark.parametrize(
+    ("cpu", "own", "others"),
+    [
+        (10.0, 10.0, 0.0),  # alone
+        (5.0, 10.0, 0.0),  # other threads of the same process are no other process
+        (5.0, 5.0, 3.0),  # half of one of two processors: four want one
+        (0.0, 0.0, 0.0),
+    ],
+)
+def test_a_processor_is_shared_with_those_who_are_not_of_this_process(monkeypatch, cpu, own, others):
+    monkeypatch.setattr("drs_provider.dag.rehearsing.effort.processors", lambda: 2)
+    gauge = Gauge()
+    gauge.wall, gauge.cpu, gauge.own, gauge.times = (10.0 if own else 0.0), cpu, own, 1
+    assert gauge.others == others
+
+
 def test_what_shows_servers_holds_the_end_of_the_run_and_nothing_else(drive):
     def build():
         start = Tells(task_id="start", says=list("abcdef"))
