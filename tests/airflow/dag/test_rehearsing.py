@@ -21,6 +21,7 @@ from drs_provider.dag.rehearsing.effort import (
     START_WORK,
     ByTheClock,
     Flat,
+    Gauge,
     Processors,
 )
 from drs_provider.dag.rehearsing.loop import JumpingLoop
