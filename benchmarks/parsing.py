@@ -23,8 +23,8 @@ REPEATS = 3
 TASK = ("airflow.sdk.execution_time.task_runner", "airflow.dag_processing.dagbag")
 """What a task's process has imported when it opens the DAG file (Airflow's ``task_runner.parse``)."""
 
-# What is measured is our DAG file; Airflow's own imports come before the clock starts, and so does the rubbish that they
-# leave: whether a collection of it falls into our time is chance, and a tenth of a second.
+# What is measured is our DAG file; Airflow's own imports come before the clock starts, and so does the rubbish that
+# they leave: whether a collection of it falls into our time is chance, and a tenth of a second.
 _PARSE = """
 import gc, importlib, json, resource, runpy, sys, time
 import airflow.sdk
