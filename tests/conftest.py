@@ -46,8 +46,8 @@ def _settle() -> Path:
 
 HOME = _settle()
 
-# A process of tests holds a million objects of Airflow, botocore and moto. Going through them as often as Python does by
-# itself takes a fifth of the time of every run of a DAG. What is there before a module is left out of it.
+# A process of tests holds a million objects of Airflow, botocore and moto. Going through them as often as Python does
+# by itself takes a fifth of the time of every run of a DAG. What is there before a module is left out of it.
 gc.set_threshold(10_000, 10, 10)
 
 
