@@ -50,7 +50,8 @@ def free_port(wanted: int, but: Collection[int] = ()) -> int:
 def choose(api: int | None, defaults: Ports = Ports()) -> Ports:
     """Choose four different free ports, the defaults where they are free.
 
-    :param api: the port that a person asked for; it is taken or refused, never replaced.
+    :param api: the port that a person asked for; it is taken or refused, never replaced. The others are any free ones
+        then: of two stacks that start at the same moment both would find the defaults free.
     :raises PortTaken: when somebody listens there already.
     """
     if api is not None and not is_free(api):
@@ -60,5 +61,5 @@ def choose(api: int | None, defaults: Ports = Ports()) -> Ports:
         )
     chosen = [api if api is not None else free_port(defaults.api)]
     for wanted in (defaults.simulator, defaults.worker_log, defaults.trigger_log):
-        chosen.append(free_port(wanted, chosen))
+        chosen.append(any_port(chosen) if api is not None else free_port(wanted, chosen))
     return Ports(*chosen)

@@ -169,18 +169,16 @@ def test_a_task_process_pays_for_no_web_framework_and_no_aws_client(tmp_path, ev
     assert done.stdout.splitlines()[-1] == "[] True True"
 
 
-def test_what_a_scheduler_forks_has_read_what_a_dag_file_needs_already(tmp_path):
+def test_what_a_scheduler_forks_has_read_what_a_dag_file_and_a_task_need_already(tmp_path):
     code = (
         "import sys\n"
         "from airflow import settings\n"
         "settings.initialize()\n"
         "from airflow.listeners.listener import get_listener_manager\n"
         "get_listener_manager().hook.on_starting(component=None)\n"
-        "before = set(sys.modules)\n"
-        "import drs_provider.dag.factory\n"
         "from drs_provider.plan.model import RecoveryPlan\n"
-        "ours = [name for name in set(sys.modules) - before if name.startswith('drs_provider')]\n"
-        "print(ours, RecoveryPlan.__pydantic_complete__)\n"
+        "read = sorted(name for name in sys.modules if name.startswith('drs_provider.'))\n"
+        "print(*read, RecoveryPlan.__pydantic_complete__)\n"
     )
     environment = {
         **os.environ,
@@ -194,4 +192,14 @@ def test_what_a_scheduler_forks_has_read_what_a_dag_file_needs_already(tmp_path)
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=100
     )
 
-    assert done.stdout.splitlines()[-1] == "[] True"
+    *read, is_built = done.stdout.splitlines()[-1].split()
+    no_tasks = ("cli", "ui", "example_dags", "rehearsal", "dag/rehearsing")
+    needed = {
+        ".".join(file.relative_to(PLUGINS).with_suffix("").parts)
+        for file in (PLUGINS / "drs_provider").rglob("*.py")
+        if not file.relative_to(PLUGINS / "drs_provider").as_posix().startswith(no_tasks) and file.stem != "__init__"
+    }
+    assert is_built == "True"
+    assert sorted(needed - set(read)) == []
+    assert len(needed) > 100
+    assert [name for name in read if name.startswith(("drs_provider.cli.", "drs_provider.dag.rehearsing."))] == []

@@ -6,7 +6,7 @@ import pytest
 from drs_provider.aws.launch_settings import LaunchSettingsHook
 from drs_provider.aws.permissions import permission_gaps
 from drs_provider.dag.looking import Occasion, look_deeper
-from drs_provider.dag.preflight import Survey
+from drs_provider.dag.surveying import Survey
 from drs_provider.graph.request import RunRequest
 from drs_provider.graph.roster import RosterServer, Target
 from drs_provider.operators.settings_survey import survey_settings

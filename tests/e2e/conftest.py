@@ -1,6 +1,7 @@
 """One Airflow against one simulator for all tests that need no stack of their own: starting one takes half a minute.
 
-Its plans lie in ``plans``, each with servers of ``fleet.yaml`` that no other plan has.
+Its plans lie in ``plans``, each with servers of ``fleet.yaml`` that no other plan has. `make test` lets two processes
+share the tests here; each ``xdist_group`` stays together, for its tests share a stack or Airflow's empty tables.
 """
 
 import json
@@ -34,9 +35,16 @@ class Standing(Stack):
     def states(self, plan, run_id):
         return {one["task_id"]: one["state"] for one in self.airflow.tasks(f"drs.{plan}", run_id)}
 
-    def await_end(self, plan, run_id):
+    def await_end(self, plan, run_id, meanwhile=lambda: None):
+        """Return the state of a run that has ended; `meanwhile` is called at every look."""
+
+        def ended():
+            meanwhile()
+            run = self.airflow.run(f"drs.{plan}", run_id)
+            return run if run["state"] in ("success", "failed") else None
+
         run = self.until(
-            lambda: one if (one := self.airflow.run(f"drs.{plan}", run_id))["state"] in ("success", "failed") else None,
+            ended,
             lambda: self.states(plan, run_id),
         )
         return run["state"]

@@ -11,6 +11,7 @@ from kit.receivers import html_of
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.timeout(600),
+    pytest.mark.xdist_group("the standing stack"),
     pytest.mark.skipif(sys.platform != "linux", reason="the stack looks after its processes as Linux does"),
 ]
 
@@ -39,9 +40,8 @@ def test_a_paused_run_tells_of_its_question_and_of_its_rto_and_ends_with_a_full_
     stack.until(lambda: stack.states("telling", run_id)["second.pause"] == "awaiting_input", "the question waits")
     with httpx.Client(timeout=30, trust_env=False) as client:
         assert "Is the first one healthy?" in client.get(link).text
-        time.sleep(
-            2
-        )  # an answer that comes before the scheduler has heard that the asking has ended is asked for again
+        # An answer that comes before the scheduler has heard that the asking has ended is asked for again.
+        time.sleep(6)
         assert client.post(link, data={"choice": "Continue"}).status_code == 200
         assert client.post(link, data={"choice": "Stop"}).status_code == 410
 

@@ -255,10 +255,15 @@ class DrsHook(SharedModels, AwsGenericHook["DrsClient"]):
                 service,
                 region_name=self.region_name,
                 endpoint_url=self.conn_config.get_service_endpoint_url(service_name=service),
-                config=self._get_config(self.config.merge(ONCE)),
+                config=self._sending_once,
                 verify=self.verify,
             )
         return distrustful(client)
+
+    @cached_property
+    def _sending_once(self) -> Config:
+        """The configuration of all clients of a hook: to name its caller, the provider looks through the stack."""
+        return self._get_config(self.config.merge(ONCE))
 
     @cached_property
     def _session(self) -> Any:

@@ -40,7 +40,7 @@ class NeighbourHook(SharedModels, AwsBaseHook):
         Sends nothing and needs no credentials. The hook's configuration is part of it: to name its caller in the user
         agent, the amazon provider looks up the file of every module that is loaded, once in a process.
         """
-        session = self.get_session(region_name=self.region_name)
+        session, config = self.get_session(region_name=self.region_name), self._get_config()
         for service in services:
             login = {"aws_access_key_id": "unused", "aws_secret_access_key": "unused"}
-            session.client(service, config=self._get_config(), **login)
+            session.client(service, config=config, **login)

@@ -19,7 +19,6 @@ from drs_provider.errors import AwsError, PlanChanged, QuotaExceeded
 from drs_provider.graph.request import is_drill, read_as_of
 from drs_provider.operators.connecting import failing_for_good
 from drs_provider.operators.rendered import Launched
-from drs_provider.recovery.settings import shown
 from drs_provider.recovery.times import instant, words
 from drs_provider.sensors.job import BACKSTOP, DrsRecoveryJobSensor
 
@@ -192,6 +191,8 @@ class WatchWave(DrsRecoveryJobSensor):
         return [self._in_place(result, found.get(result.server_id)) for result in results]
 
     def _in_place(self, result: "ServerResult", instance: Mapping[str, Any] | None) -> "ServerResult":
+        from drs_provider.recovery.settings import shown
+
         astray = [
             f"{one['field']} is {shown(one['found'])}, asked for was {shown(one['wanted'])}"
             for one in (instance["differences"] if instance and instance["is_drill"] else ())

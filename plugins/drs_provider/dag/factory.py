@@ -16,10 +16,9 @@ from drs_provider.dag.form import trigger_form
 from drs_provider.dag.importing import report_problems
 from drs_provider.dag.launch_settings import ApplyWaveSettings
 from drs_provider.dag.marking import TAG_INSTANCES
-from drs_provider.dag.plan_dag import PlanDag
+from drs_provider.dag.plan_dag import CRASHES, PlanDag
 from drs_provider.dag.preflight import CheckPlan
 from drs_provider.dag.remembering import remember_failure
-from drs_provider.dag.step_tasks.running import CRASHES
 from drs_provider.dag.steps import plan_steps
 from drs_provider.dag.waves import wave_group
 from drs_provider.graph.approvals import policy_of

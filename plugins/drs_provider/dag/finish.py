@@ -10,7 +10,6 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from drs_provider.dag.conducting import LAUNCH
 from drs_provider.dag.drill_network import remove_tasks
-from drs_provider.dag.evidence import collect
 from drs_provider.dag.launch_settings import RESTORE, RestoreSettings
 from drs_provider.dag.look_over import look_over_tasks
 from drs_provider.dag.marking import jobs_of_run
@@ -20,7 +19,6 @@ from drs_provider.graph.request import is_drill
 from drs_provider.graph.roster import Target, targets_of
 from drs_provider.operators.cleanup import DrsTerminateRecoveryInstancesOperator
 from drs_provider.plan.reading import RunnablePlan
-from drs_provider.recovery.takeover import LOOK_BACK
 from drs_provider.reporting.location import reports_location
 
 GOOD = ("passed", "completed", "completed_with_exceptions")
@@ -42,6 +40,8 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
 
     def prepare(self, context: Context) -> None:
         """Find the run's jobs, on every leg of the task."""
+        from drs_provider.recovery.takeover import LOOK_BACK
+
         if not is_drill(context["params"]["mode"]):
             raise AirflowSkipException("a recovery is not cleaned up: what it launched is production now")
         started = context["ti"].xcom_pull(task_ids=list(self.start_task_ids), key=LAUNCH) or ()
@@ -73,6 +73,7 @@ class WriteReport(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Collect, measure, write."""
+        from drs_provider.dag.evidence import collect
         from drs_provider.reporting.report import measure
         from drs_provider.reporting.writing import write_report
 

@@ -15,7 +15,6 @@ from drs_provider.graph.approvals import Policy
 from drs_provider.graph.request import is_drill
 from drs_provider.graph.roster import Target
 from drs_provider.operators.settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
-from drs_provider.recovery.drill_network import in_drill_network, part_of
 
 if TYPE_CHECKING:
     from drs_provider.aws.launch_settings import LaunchSettingsHook
@@ -55,6 +54,8 @@ def in_this_run(
 
 def _in_network(wanted: Mapping[str, Any], placement: Mapping[str, Any], network: Mapping[str, Any]) -> dict[str, Any]:
     """Put a server into the drill network; a fallback's subnet that the network has no copy of stays the first one."""
+    from drs_provider.recovery.drill_network import in_drill_network, part_of
+
     here = part_of(placement, network)
     asked = wanted.get("subnet_id")
     place = {**placement, "subnet_id": asked} if asked in here["subnets"] else placement

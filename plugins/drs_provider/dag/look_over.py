@@ -19,7 +19,6 @@ from drs_provider.operators.connecting import DrsOperator, failing_for_good
 from drs_provider.operators.patience import asking_later
 from drs_provider.plan.reading import RunnablePlan
 from drs_provider.recovery.identity import run_key
-from drs_provider.recovery.sweeping import Facts, Version, remains
 from drs_provider.recovery.times import instant
 
 if TYPE_CHECKING:
@@ -89,6 +88,8 @@ class LookOver(DrsOperator):
         return self.execute(context)
 
     def _left(self, context: Context, servers: Sequence[str]) -> Mapping[str, str]:
+        from drs_provider.recovery.sweeping import Facts, Version, remains
+
         run = run_key(context["dag_run"].dag_id, context["dag_run"].run_id)
         jobs = jobs_of_run(self.hook, context)
         mine = set(servers)

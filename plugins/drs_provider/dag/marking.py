@@ -12,9 +12,6 @@ from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.errors import DrsProviderError
 from drs_provider.graph.roster import Target
 from drs_provider.recovery.identity import EXPIRES, PLAN, RUN, RUN_ID, WAVE, job_tags, run_key, tag_value
-from drs_provider.recovery.lifetime import life_tags
-from drs_provider.recovery.settings_memory import EXPIRES as SETTINGS_EXPIRES
-from drs_provider.recovery.settings_memory import RUN as SETTINGS_RUN
 
 if TYPE_CHECKING:
     from drs_provider.aws.traces import TracesHook
@@ -53,6 +50,8 @@ class TagInstances(BaseOperator):
 
     def execute(self, context: Context) -> int:
         """Return how many instances carry the tags now."""
+        from drs_provider.recovery.lifetime import life_tags
+
         found: dict[str, Any] | None = context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PREFLIGHT)
         if not found or not found["passed"] or not found["waves"][self.wave]["selected"]:
             raise AirflowSkipException("nothing was launched")
@@ -118,6 +117,9 @@ def jobs_of_run(
 
 def settings_marks(tags: Mapping[str, str], *, run: Any) -> dict[str, str]:
     """Return the tags that say whose temporary launch settings a server has, from those of the drill's jobs."""
+    from drs_provider.recovery.settings_memory import EXPIRES as SETTINGS_EXPIRES
+    from drs_provider.recovery.settings_memory import RUN as SETTINGS_RUN
+
     if EXPIRES not in tags:
         return {}
     return {SETTINGS_RUN: run_key(run.dag_id, run.run_id), SETTINGS_EXPIRES: tags[EXPIRES]}

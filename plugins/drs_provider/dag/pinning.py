@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from drs_provider.dag.describing import shortened
-from drs_provider.dag.preflight import newest_points
+from drs_provider.dag.surveying import newest_points
 from drs_provider.errors import NoRecoveryPoint
 from drs_provider.recovery.points import Why, in_words, point_of, why_pinned
 

@@ -1,8 +1,11 @@
-"""The DAG class of plans."""
+"""The DAG class of plans, and how often any of its tasks is tried."""
 
 from typing import Any
 
 from airflow.sdk import DAG
+
+CRASHES = 5
+"""Times that a task's process may be killed, beyond a step's own retries: what AWS or a plan refuses fails at once."""
 
 
 class PlanDag(DAG):

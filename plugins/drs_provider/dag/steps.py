@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from airflow.sdk import BaseOperator, TaskGroup, TriggerRule
 
+from drs_provider.dag.plan_dag import CRASHES
 from drs_provider.dag.step_tasks.place import AFTER_WAVES, BEFORE_WAVES, AskedBefore, Place
-from drs_provider.dag.step_tasks.running import CRASHES
 from drs_provider.graph.approvals import policy_of
 from drs_provider.graph.roster import Target, targets_of
 from drs_provider.plan.dependencies import wave_dependencies

@@ -18,7 +18,6 @@ from drs_provider.dag.drill_network import ensure_still_isolated, has_network, n
 from drs_provider.dag.launch_settings import APPLY, ApplyWaveSettings, ensure_in_force, in_this_run
 from drs_provider.dag.marking import TAG_INSTANCES, TagInstances
 from drs_provider.dag.obeying import cancelled_start, obey_before_a_start
-from drs_provider.dag.pinning import POINTS, Pinning
 from drs_provider.dag.preflight import preflight_result
 from drs_provider.dag.step_tasks.place import AskedBefore, ensure_steps_approved
 from drs_provider.dag.steps import asked_before, wave_steps
@@ -31,8 +30,6 @@ from drs_provider.graph.roster import Target, target_of, targets_of
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.plan.model import LaunchSettings, Pause, ProtectionGroup, Wave
 from drs_provider.plan.reading import RunnablePlan
-from drs_provider.recovery.boot_order import stages
-from drs_provider.recovery.lifetime import life_tags
 
 if TYPE_CHECKING:
     from drs_provider.aws.launch_settings import LaunchSettingsHook
@@ -112,6 +109,9 @@ class StartWave(DrsStartRecoveryOperator):
 
     def prepare(self, context: Context) -> None:
         """Take mode, quotas and servers from preflight, on every leg of the task."""
+        from drs_provider.recovery.boot_order import stages
+        from drs_provider.recovery.lifetime import life_tags
+
         preflight = preflight_result(context, self.plan)
         if preflight["digest"] != self.digest:
             raise PlanChanged(self.plan, preflight["digest"], self.digest)
@@ -144,6 +144,8 @@ class StartWave(DrsStartRecoveryOperator):
 
     def finish(self, context: Context, launch: dict[str, Any]) -> list[dict[str, Any]]:
         """Hand the jobs to the task that watches them, and the servers to the tasks that show them."""
+        from drs_provider.dag.pinning import POINTS
+
         names = shortened(tuple(server["hostname"] for server in self.servers))
         self.log.info(
             "wave %s: %d jobs launch %d of %d servers: %s",
@@ -159,6 +161,8 @@ class StartWave(DrsStartRecoveryOperator):
 
     def points_of(self, context: Context, servers: Sequence[str]) -> Mapping[str, str]:
         """Look again at what the launch will use: settings may have changed, points age out, a source may have gone."""
+        from drs_provider.dag.pinning import Pinning
+
         names = {one["server_id"]: one["hostname"] for one in self.servers}
         if self.network and self.is_drill is True:
             ensure_still_isolated(network_of(context, self.network), self.aws)

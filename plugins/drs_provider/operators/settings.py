@@ -10,23 +10,15 @@ from airflow.sdk import Context
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from drs_provider.errors import AwsError, Conflict, DrsProviderError, RunRefused
-from drs_provider.operators.actions_applying import ActionStanding, apply_actions, in_all_actions
 from drs_provider.operators.connecting import AWS_FIELDS, DrsOperator, failing_for_good
 from drs_provider.operators.rendered import rendered_bool, rendered_ids, rendered_mapping
-from drs_provider.operators.settings_applying import (
-    Applying,
-    ensure_sound,
-    in_all,
-    put_back,
-    refusal_text,
-)
-from drs_provider.operators.settings_survey import Standing, Survey, survey
-from drs_provider.recovery.jobs import holders
 from drs_provider.recovery.times import instant, words
-from drs_provider.triggers.jobs import DrsJobEvent, DrsJobTrigger
 
 if TYPE_CHECKING:
     from drs_provider.aws.launch_settings import LaunchSettingsHook
+    from drs_provider.operators.actions_applying import ActionStanding
+    from drs_provider.operators.settings_survey import Standing, Survey
+    from drs_provider.triggers.jobs import DrsJobEvent
 
 LOOK_AGAIN_AFTER = timedelta(seconds=15)
 """Pause where DRS says that a server is held but shows no job that holds it."""
@@ -57,7 +49,7 @@ class DrsSettingsOperator(DrsOperator):
             self.prepare(context)
             return self.go_on(context, waiting_since=None)
 
-    def resume_settings(self, context: Context, event: DrsJobEvent | Any, *, waiting_since: str | None = None) -> Any:
+    def resume_settings(self, context: Context, event: "DrsJobEvent | Any", *, waiting_since: str | None = None) -> Any:
         """Look again from the start after a wait: what was true before it may be no more."""
         with failing_for_good():
             self.prepare(context)
@@ -71,6 +63,8 @@ class DrsSettingsOperator(DrsOperator):
 
     def wait_for_jobs(self, servers: Sequence[str], waiting_since: datetime | None) -> None:
         """Return if no running job holds any of these servers; else defer until those jobs have ended."""
+        from drs_provider.recovery.jobs import holders
+
         if not servers:
             return
         jobs = [job["jobID"] for job in holders(self.hook.jobs_since(self._now() - LONGEST_JOB), servers)]
@@ -106,6 +100,8 @@ class DrsSettingsOperator(DrsOperator):
         self.log.info("Waiting, this is no failure: %s", why)
         kwargs = {"waiting_since": since.isoformat()}
         if jobs:
+            from drs_provider.triggers.jobs import DrsJobTrigger
+
             trigger = DrsJobTrigger(
                 watches=[{"aws": self.aws, "job_ids": list(jobs)}],
                 since=now.isoformat(),
@@ -165,6 +161,10 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
 
     def go_on(self, context: Context, *, waiting_since: datetime | None) -> dict[str, list[dict[str, Any]]]:
         """Check, then apply what differs; return what differed, also before a retry or a wait."""
+        from drs_provider.operators.actions_applying import apply_actions, in_all_actions
+        from drs_provider.operators.settings_applying import Applying, ensure_sound, in_all, refusal_text
+        from drs_provider.operators.settings_survey import survey
+
         settings = {
             server: rendered_mapping(f"settings of {server}", values)
             for server, values in rendered_mapping("settings", self.settings).items()
@@ -191,7 +191,7 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
         self.leave(context, found)
         return {server: drift.get(server, []) for server in settings}
 
-    def leave(self, context: Context, found: Survey) -> None:
+    def leave(self, context: Context, found: "Survey") -> None:
         """Leave more for later tasks, once all is as wanted; ``found`` is what there was before."""
 
     def _marks(self, context: Context) -> dict[str, str]:
@@ -203,7 +203,7 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
         ti = context["ti"]
         return {RUN: run_key(ti.dag_id, ti.run_id), EXPIRES: written(self._now() + self.lifetime)}
 
-    def _claim(self, standings: Sequence[Standing], marks: Mapping[str, str]) -> None:
+    def _claim(self, standings: "Sequence[Standing]", marks: Mapping[str, str]) -> None:
         from drs_provider.recovery.launch_actions import TAG as ACTIONS
         from drs_provider.recovery.settings_memory import TAG
 
@@ -213,7 +213,7 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
                 self.hook.tag(one.arn, known[0], tags[known[0]], **marks)
 
     def _remember(
-        self, context: Context, different: Sequence[Standing], actions: Sequence[ActionStanding]
+        self, context: Context, different: "Sequence[Standing]", actions: "Sequence[ActionStanding]"
     ) -> dict[str, list[dict[str, Any]]]:
         """Keep what differed before it is changed, for a next try sees it no more; a cleared task begins anew."""
         store: Any = context["task_state_store"]
@@ -257,6 +257,10 @@ class DrsRestoreLaunchSettingsOperator(DrsSettingsOperator):
 
     def go_on(self, context: Context, *, waiting_since: datetime | None) -> dict[str, list[dict[str, Any]]]:
         """Put back what can be put back now; wait for the rest."""
+        from drs_provider.operators.actions_applying import apply_actions, in_all_actions
+        from drs_provider.operators.settings_applying import in_all, put_back
+        from drs_provider.operators.settings_survey import survey
+
         servers = rendered_ids("source_server_ids", self.source_server_ids)
         found = survey(self.hook, {server: {} for server in servers})
         changed = [one for one in found.standings if one.before]
@@ -270,7 +274,7 @@ class DrsRestoreLaunchSettingsOperator(DrsSettingsOperator):
         return restored
 
 
-def _differences(standing: Standing) -> list[dict[str, Any]]:
+def _differences(standing: "Standing") -> list[dict[str, Any]]:
     """Word a server's changes from what it has now, a drill's left-overs included, to what it will have."""
     entries = {change.field: change.as_json() for change in standing.restored}
     for change in standing.changes:

@@ -14,7 +14,6 @@ from drs_provider.plan.findings import Finding, place, say_where
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
 from drs_provider.plan.problems import Problem, nearest
 from drs_provider.plan.templates import template_names
-from drs_provider.plan.wording import findings_of
 
 KINDS: dict[str, type[ProtectionGroup | RecoveryPlan]] = {
     "ProtectionGroup": ProtectionGroup,
@@ -88,6 +87,8 @@ def parse_document(document: Document) -> Parsed:
     try:
         parsed.model = KINDS[kind].model_validate(data, by_alias=True, by_name=False)
     except ValidationError as error:
+        from drs_provider.plan.wording import findings_of
+
         findings = tuple(findings_of(error, KINDS[kind], document))
         parsed.add(findings)
         parsed.left_out = tuple(finding.location for finding in findings)

@@ -145,12 +145,13 @@ def _named(contents: Iterable[tuple[str, bytes]], kind: str, names: tuple[str, .
     if not names:
         return []
     words = "|".join(re.escape(name) for name in names)
-    pattern = re.compile(rf"""name['"]?\s*:\s*['"]?(?:{words})(?![a-z0-9-])""")
-    as_bytes = re.compile(pattern.pattern.encode())
+    pattern = re.compile(rf"""name['"]?\s*:\s*['"]?(?:{words})(?![a-z0-9-])""".encode())
     found: list[Parsed] = []
     for file, content in contents:
-        if kind.encode() in content and as_bytes.search(content):
-            documents, _ = read_documents(Path(file), content, lambda text: kind in text and bool(pattern.search(text)))
+        if kind.encode() in content and pattern.search(content):
+            documents, _ = read_documents(
+                Path(file), content, lambda text: kind in text and bool(pattern.search(text.encode()))
+            )
             parsed = (parse_document(document) for document in documents)
             found.extend(one for one in parsed if one.kind == kind and one.name in names)
     return found
@@ -194,7 +195,7 @@ def _plans(good: Sequence[Parsed]) -> dict[str, RunnablePlan]:
 
 def _content(file: str | Path) -> bytes | Problem:
     try:
-        with open(file, "rb") as stream:  # noqa: PTH123 - see _plan_files
+        with open(file, "rb", buffering=0) as stream:  # noqa: PTH123 - see _plan_files
             return stream.read()
     except OSError as error:
         return Problem(Path(file), 1, 1, "file", f"cannot be read: {error.strerror}", "mend it or remove it")

@@ -74,7 +74,8 @@ def _refuse_depth(text: str, most_levels: int) -> None:
             raise MarkedYAMLError(problem=f"nested more than {most_levels} levels deep", problem_mark=event.start_mark)
 
 
-_CONTROL_CHARACTER = re.compile(r"[^\x09\x0A\x0D\x20-\x7E\x85\xA0-\uD7FF\uE000-\uFFFD\U00010000-\U0010ffff]")
+# Compiled where a file has one: that takes longer than reading a plan.
+_CONTROL_CHARACTER = r"[^\x09\x0A\x0D\x20-\x7E\x85\xA0-\uD7FF\uE000-\uFFFD\U00010000-\U0010ffff]"
 
 _WORDING = (
     ("mapping values are not allowed", "a second colon, or a line that is indented too far", "quote texts with ': '"),
@@ -113,7 +114,7 @@ class SyntaxProblem:
 def say_syntax_error(error: YAMLError, text: str) -> SyntaxProblem:
     """Say where the text stops being YAML, what is wrong there and what to do."""
     if isinstance(error, ReaderError):
-        match = _CONTROL_CHARACTER.search(text)
+        match = re.search(_CONTROL_CHARACTER, text)
         at = match.start() if match else 0
         column = at - text.rfind("\n", 0, at) - 1
         return SyntaxProblem(text.count("\n", 0, at), column, "a control character", "remove it")

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from drs_provider.recovery.readiness import READY_STATE
 from drs_provider.recovery.times import instant
 
 Why = Literal["point_in_time", "source_unreachable", "older_point"]
@@ -37,6 +36,8 @@ def why_pinned(server: Mapping[str, Any] | None, *, mode: str, as_of: datetime |
     :param mode: ``drill`` or ``recovery``; a drill from a broken source is refused elsewhere
     :param as_of: the instant that the whole run goes back to; None: the latest
     """
+    from drs_provider.recovery.readiness import READY_STATE
+
     if as_of is not None:
         return "point_in_time"
     state = ((server or {}).get("dataReplicationInfo") or {}).get("dataReplicationState")

@@ -2,20 +2,35 @@
 
 Airflow starts a task in a process that is forked (LocalExecutor: from the scheduler; a parse: from the DAG processor)
 and that executes the DAG file. Most of what our DAG file costs there are imports and the plan's schema: both are the
-same for every task, and a forked process has what its parent has. The same is true of the AWS hooks and of what
-botocore knows of the services, a third of a second of CPU in a task that asks DRS, EC2 and STS.
+same for every task, and a forked process has what its parent has. The same is true of what a task imports only when it
+works, of the AWS hooks, and of what botocore knows of the services: a third of a second of CPU in a task that asks
+DRS, EC2 and STS.
 
 Where workers are no children of the scheduler (Celery, Kubernetes) nothing is gained and nothing is lost. Like all code
 of a plugin, the package is read again when Airflow's parts are started again.
 """
 
+from collections.abc import Iterator
 from importlib import import_module
+from pkgutil import walk_packages
 from typing import Any
 
 from airflow.listeners import hookimpl
 
-FACTORY, CLIENTS = "drs_provider.dag.factory", "drs_provider.aws.preloading"
-"""By name: nothing else of ``ui/`` knows of DAGs, and the plugin itself must import next to nothing."""
+ROOT = "drs_provider."
+NOT_A_TASKS = tuple(ROOT + name for name in ("cli", "ui", "example_dags", "rehearsal", "dag.rehearsing"))
+"""What no task and no DAG file needs. All else is imported by name: the plugin itself must import next to nothing."""
+
+CLIENTS = ROOT + "aws.preloading"
+
+
+def modules() -> Iterator[str]:
+    """Yield the names of the modules that tasks and DAG files may import."""
+    import drs_provider
+
+    for found in walk_packages(drs_provider.__path__, ROOT):
+        if not found.name.startswith(NOT_A_TASKS):
+            yield found.name
 
 
 class Preloading:
@@ -29,7 +44,8 @@ class Preloading:
         """
         if type(component).__name__ == "TaskRunnerMarker":
             return
-        import_module(FACTORY)
+        for name in modules():
+            import_module(name)
         from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
 
         ProtectionGroup.model_rebuild()

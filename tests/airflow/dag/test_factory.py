@@ -94,6 +94,46 @@ def test_parsing_asks_no_network_and_imports_no_boto3():
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+def test_the_start_of_a_task_reads_nothing_that_only_a_running_task_needs():
+    code = (
+        "import sys\n"
+        "from airflow.dag_processing.dagbag import DagBag\n"
+        f"bag = DagBag({str(DAG_FILE)!r})\n"
+        "assert set(bag.dags) == {'drs.web-shop'}, bag.import_errors\n"
+        "print(*(name for name in sys.modules if name.startswith('drs_provider.')))\n"
+    )
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "plugins"),
+        "DRS_PLANS_FOLDER": str(ROOT / "plans"),
+        "_AIRFLOW_PARSING_CONTEXT_DAG_ID": "drs.web-shop",
+    }
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    read = done.stdout.splitlines()[-1].split()
+    assert [name for name in read if name in ONLY_WHEN_RUNNING] == []
+    assert [name for name in read if name.startswith(("drs_provider.aws", "drs_provider.triggers."))] == []
+
+
+ONLY_WHEN_RUNNING = {
+    "drs_provider.dag.surveying",
+    "drs_provider.dag.drill_survey",
+    "drs_provider.dag.pinning",
+    "drs_provider.dag.sweeper",
+    "drs_provider.operators.settings_applying",
+    "drs_provider.operators.settings_survey",
+    "drs_provider.plan.wording",
+    "drs_provider.recovery.isolation",
+    "drs_provider.recovery.jobs",
+    "drs_provider.recovery.readiness",
+    "drs_provider.recovery.rivals",
+    "drs_provider.recovery.settings",
+    "drs_provider.recovery.sweeping",
+    "drs_provider.recovery.takeover",
+}
+
+
 BROKEN = """\
 kind: RecoveryPlan
 name: broken

@@ -39,3 +39,11 @@ def test_a_port_that_a_person_asked_for_is_refused_when_it_is_taken(taken):
         r"or choose another port: make demo PORT=\d+",
         str(caught.value),
     )
+
+
+def test_beside_a_port_that_a_person_asked_for_no_default_is_taken():
+    defaults = Ports()
+    ports = choose(any_port())
+
+    usual = {defaults.api, defaults.simulator, defaults.worker_log, defaults.trigger_log}
+    assert not usual & {ports.simulator, ports.worker_log, ports.trigger_log}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk.definitions.context import Context
 
@@ -10,9 +10,11 @@ from drs_provider.dag.preflight import preflight_result
 from drs_provider.errors import DrsProviderError, PlanChanged, RunRefused
 from drs_provider.graph.approvals import ANSWER, Policy, ensure_answered, ensure_approved
 from drs_provider.graph.orders import CANCEL, ORDER, read_order
-from drs_provider.graph.rendering import KnownServer
 from drs_provider.graph.roster import Target
 from drs_provider.plan.model import Pause
+
+if TYPE_CHECKING:
+    from drs_provider.graph.rendering import KnownServer
 
 BEFORE_WAVES, AFTER_WAVES = "before_waves", "after_waves"
 """Task groups of the plan's own steps. No wave has such a name: names of plans have no underscore."""
@@ -110,8 +112,10 @@ class Place:
             ensure_answered(self.pause, self.pause_task_id, ti.xcom_pull(task_ids=self.pause_task_id, key=ANSWER))
         ensure_steps_approved(context, self.asked_before)
 
-    def servers(self, context: Context, preflight: Mapping[str, Any]) -> list[KnownServer]:
+    def servers(self, context: Context, preflight: Mapping[str, Any]) -> "list[KnownServer]":
         """Return every server of the run, with the recovery instance of those that are launched by now."""
+        from drs_provider.graph.rendering import KnownServer
+
         found = []
         for wave, part in preflight["waves"].items():
             watch = self.watch_task_ids.get(wave)

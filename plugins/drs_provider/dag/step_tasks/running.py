@@ -23,9 +23,6 @@ from drs_provider.plan.model import Step
 from drs_provider.recovery.steps import kept
 from drs_provider.recovery.times import words
 
-CRASHES = 5
-"""Times that a task's process may be killed, beyond a step's own retries: what AWS or a plan refuses fails at once."""
-
 BACKSTOP = timedelta(minutes=5)
 """The triggers keep the deadline; Airflow's own deferral timeout comes so much later, for a triggerer that is down."""
 
