@@ -51,15 +51,15 @@ def write_report(report: RunReport, folder: Any) -> dict[str, str]:
     home = run_folder(folder, report.run.dag_id, report.run.run_id)
     _refuse_another_run(home / JSON_NAME, report)
     home.mkdir(parents=True, exist_ok=True)
-    _write(home / HTML_NAME, render(report))
-    _write(home / JSON_NAME, to_json(report))
+    write_whole(home / HTML_NAME, render(report))
+    write_whole(home / JSON_NAME, to_json(report))
     return {"json": str(home / JSON_NAME), "html": str(home / HTML_NAME)}
 
 
 def run_folder(folder: Any, dag_id: str, run_id: str) -> Any:
     """Return the folder of one run's report below the reports folder, local ones as ``pathlib.Path``."""
     dag_name, run_name = report_parts(dag_id, run_id)
-    return _local(folder) / dag_name / run_name
+    return local(folder) / dag_name / run_name
 
 
 def to_json(report: RunReport) -> str:
@@ -76,7 +76,7 @@ def read_report(folder: Any, dag_id: str, run_id: str) -> RunReport | None:
     return report if (report.run.dag_id, report.run.run_id) == (dag_id, run_id) else None
 
 
-def _local(folder: Any) -> Any:
+def local(folder: Any) -> Any:
     """Turn everything that names a local folder into a ``Path``; leave object stores alone."""
     if isinstance(folder, str):
         return Path(folder.removeprefix("file://"))
@@ -97,7 +97,8 @@ def _refuse_another_run(path: Any, report: RunReport) -> None:
         raise ReportOfAnotherRun(str(path), report.run.run_id, f"the report of {owner[0]}, run {owner[1]}")
 
 
-def _write(path: Any, text: str) -> None:
+def write_whole(path: Any, text: str) -> None:
+    """Write a file into a folder that is there; on a local disk it appears whole or not at all."""
     if not isinstance(path, Path):
         path.write_text(text, encoding="utf-8")
         return
