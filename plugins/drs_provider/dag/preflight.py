@@ -109,7 +109,8 @@ class CheckPlan(BaseOperator):
         library = read_folder(self.plans_folder)
         if disputes := library.disputes_of(plan.name):
             raise AirflowFailException(str(PreflightRefused(plan.name, [*map(str, disputes)])))
-        if problems := problems_in_the_way(library, self.runnable):
+        is_here = self.runnable.path.is_relative_to(self.plans_folder)  # a rehearsal may be of a file elsewhere
+        if is_here and (problems := problems_in_the_way(library, self.runnable)):
             raise AirflowFailException(_unreadable(plan.name, problems))
         triggered_by = getattr(dag_run, "triggering_user_name", None)
         survey = Survey(

@@ -1,8 +1,6 @@
 """A plan as a run began with it, kept as text for the time in which nobody can read its own files."""
 
 import json
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -73,20 +71,13 @@ def _file(folder: Path, written: Any) -> Path:
 def is_in_need(library: Library, kept: RunnablePlan) -> bool:
     """Tell whether runs of a kept plan can only go on with what was kept.
 
-    So it is where the plan still stands in the folder but has problems, and where its file holds something that nobody
-    can read and that may be the plan. A plan that can be read needs nothing, and one that was taken away is gone.
+    So it is where the plan still stands in the folder but has problems, and where its file holds something that may be
+    the plan, but nobody can read what. A plan that can be read needs nothing, and one that was taken away is gone.
     """
     name = kept.plan.name
     if name in library.plans or name in library.contested:
         return False
-    return name in library.broken_plans or _may_hold(library.unnamed, kept.path, name)
-
-
-def _may_hold(unnamed: Mapping[Path, bytes], path: Path, name: str) -> bool:
-    content = unnamed.get(path)
-    if content is None:
-        return False
-    return not content or bool(re.search(rb"(?<![A-Za-z0-9-])%b(?![A-Za-z0-9-])" % re.escape(name).encode(), content))
+    return name in library.broken_plans or kept.path in library.unnamed
 
 
 def problems_in_the_way(library: Library, runnable: RunnablePlan) -> tuple[Problem, ...]:

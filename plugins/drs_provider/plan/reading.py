@@ -8,6 +8,7 @@ from pathlib import Path
 
 from drs_provider.plan.digest import digest_of
 from drs_provider.plan.documents import read_documents
+from drs_provider.plan.fields import NAME_PATTERN
 from drs_provider.plan.library_checks import (
     add_library_problems,
     add_problems_of_references,
@@ -18,6 +19,8 @@ from drs_provider.plan.parsing import Parsed, parse_document
 from drs_provider.plan.problems import Problem
 
 SUFFIXES = (".yaml", ".yml")
+
+_NAME = re.compile(NAME_PATTERN.replace("$", r"\Z"))
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,8 @@ class Library:
     """Plans that cannot run, with the files where they stand; a document without a readable name is not here."""
     contested: Mapping[str, RunnablePlan] = field(default_factory=dict)
     """Plans that no run may begin, for other groups name their servers too, but that runs under way go on with."""
-    unnamed: Mapping[Path, bytes] = field(default_factory=dict)
-    """Files in which something stands whose kind or name nobody can read, with their bytes; empty: nobody can say."""
+    unnamed: frozenset[Path] = frozenset()
+    """Files that hold something which may be a plan, but nobody can read which one."""
 
     def problems_of(self, path: Path) -> tuple[Problem, ...]:
         """Give the problems of one file."""
@@ -173,16 +176,16 @@ def read_contents(contents: Iterable[tuple[Path, bytes | Problem]]) -> Library:
     """Read files whose bytes are here already, or the problem that there is with reading them."""
     parsed: list[Parsed] = []
     problems: list[Problem] = []
-    unnamed: dict[Path, bytes] = {}
+    unnamed: set[Path] = set()
     for path, content in contents:
         if isinstance(content, Problem):
             problems.append(content)
-            unnamed[path] = b""
+            unnamed.add(path)
             continue
         documents, no_yaml = read_documents(path, content)
         found = [parse_document(document) for document in documents]
-        if no_yaml or not all(one.kind and one.name for one in found):
-            unnamed[path] = b"" if any(problem.where == "file" for problem in no_yaml) else content
+        if no_yaml or any(one.kind != "ProtectionGroup" and not _NAME.match(one.name) for one in found):
+            unnamed.add(path)
         problems.extend(no_yaml)
         parsed.extend(found)
     add_problems_of_references(parsed)
@@ -198,7 +201,7 @@ def read_contents(contents: Iterable[tuple[Path, bytes | Problem]]) -> Library:
         if one.problems and one.kind == "RecoveryPlan" and one.name:
             broken[one.name] = (*broken.get(one.name, ()), one.document.path)
     contested = {name: plan for name, plan in able.items() if name not in plans}
-    return Library(plans, groups, tuple(sorted(set(problems))), broken, contested, unnamed)
+    return Library(plans, groups, tuple(sorted(set(problems))), broken, contested, frozenset(unnamed))
 
 
 def _plans(good: Sequence[Parsed]) -> dict[str, RunnablePlan]:
