@@ -2,15 +2,19 @@
 
 import logging
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.execution_time import supervisor
+from drs_provider.dag import kept_plans
 from drs_provider.dag.factory import dags_of_folder
 from drs_provider.dag.kept_plans import keep_plan
 from drs_provider.plan.reading import read_folder
+from fsspec import register_implementation
+from fsspec.implementations.memory import MemoryFileSystem
 from kit.dag_runs import SHOP, Run, calls, instances
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
@@ -144,6 +148,47 @@ def test_a_store_that_cannot_be_asked_takes_no_dag_along(folder, monkeypatch, ca
     assert set(bag().dags) == {"drs.other", "drs.sweeper"}
     assert [one.getMessage()[:57] for one in caplog.records if "kept" in one.getMessage()] == [
         "the plans kept in nowhere://reports cannot be read: Value"
+    ]
+
+
+def test_a_plan_is_kept_in_an_object_store_as_well(folder, monkeypatch):
+    monkeypatch.setenv("DRS_REPORTS", "memory://reports/drs")
+    keep_plan(read_folder(folder).plans["shop"], folder, run_id="manual__two")
+    (folder / "shop.yaml").write_text(NO_YAML)
+
+    assert "run manual__two began" in bag().dags["drs.shop"].doc_md.replace("\\", "")
+
+
+@pytest.fixture
+def silent_store(folder, monkeypatch):  # noqa: ARG001 - the folder's reports are replaced
+    """A store that does not answer before the end of the test."""
+    end = Event()
+
+    class Store(MemoryFileSystem):
+        protocol = "silent"
+
+        def ls(self, *_, **__):
+            end.wait()
+            return []
+
+        exists = info = makedirs = mkdir = open = ls
+
+    register_implementation("silent", Store, clobber=True)
+    monkeypatch.setenv("DRS_REPORTS", "silent://reports/drs")
+    monkeypatch.setattr(kept_plans, "MOST_SECONDS", 0.2)
+    yield
+    end.set()
+
+
+@pytest.mark.usefixtures("silent_store")
+def test_a_store_that_does_not_answer_holds_nobody_up(folder, caplog):
+    keep_plan(read_folder(folder).plans["shop"], folder, run_id="manual__two")
+    (folder / "shop.yaml").write_text(NO_YAML)
+
+    assert set(bag().dags) == {"drs.other", "drs.sweeper"}
+    assert [one.getMessage()[:92] for one in caplog.records if "kept" in one.getMessage()] == [
+        "the plan could not be kept in silent://reports/drs/kept_plans (no answer in 0 s). The run go",
+        "the plans kept in silent://reports/drs cannot be read: TimeoutError('no answer in 0 s')",
     ]
 
 
