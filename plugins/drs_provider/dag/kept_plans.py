@@ -9,9 +9,9 @@ from typing import Any, Final, TypeVar
 
 from drs_provider.plan.kept import KeptPlan, is_in_need, kept_text, read_kept
 from drs_provider.plan.reading import Library, RunnablePlan
+from drs_provider.reporting.files import local, write_whole
 from drs_provider.reporting.location import reports_location
 from drs_provider.reporting.naming import safe_name
-from drs_provider.reporting.writing import local, write_whole
 
 FOLDER: Final = "kept_plans"
 """Below the place of the reports; no DAG of a plan has such an id."""

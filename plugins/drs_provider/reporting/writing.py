@@ -1,18 +1,13 @@
 """Writes a report's two files, and finds them again."""
 
-import contextlib
 import json
-import os
-import tempfile
-from pathlib import Path
 from typing import Any, Protocol, Self
 
 from drs_provider.reporting.errors import ReportOfAnotherRun
+from drs_provider.reporting.files import local, write_whole
 from drs_provider.reporting.naming import HTML_NAME, JSON_NAME, report_parts
 from drs_provider.reporting.page import render
 from drs_provider.reporting.result import RunReport
-
-_LOCAL_PROTOCOLS = ("", "file", "local")
 
 
 class Folder(Protocol):
@@ -76,15 +71,6 @@ def read_report(folder: Any, dag_id: str, run_id: str) -> RunReport | None:
     return report if (report.run.dag_id, report.run.run_id) == (dag_id, run_id) else None
 
 
-def local(folder: Any) -> Any:
-    """Turn everything that names a local folder into a ``Path``; leave object stores alone."""
-    if isinstance(folder, str):
-        return Path(folder.removeprefix("file://"))
-    if not isinstance(folder, Path) and getattr(folder, "protocol", None) in _LOCAL_PROTOCOLS:
-        return Path(folder.path)
-    return folder
-
-
 def _refuse_another_run(path: Any, report: RunReport) -> None:
     if not path.exists():
         return
@@ -95,22 +81,3 @@ def _refuse_another_run(path: Any, report: RunReport) -> None:
         raise ReportOfAnotherRun(str(path), report.run.run_id, "a file that is no report") from error
     if owner != (report.run.dag_id, report.run.run_id):
         raise ReportOfAnotherRun(str(path), report.run.run_id, f"the report of {owner[0]}, run {owner[1]}")
-
-
-def write_whole(path: Any, text: str) -> None:
-    """Write a file into a folder that is there; on a local disk it appears whole or not at all."""
-    if not isinstance(path, Path):
-        path.write_text(text, encoding="utf-8")
-        return
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise

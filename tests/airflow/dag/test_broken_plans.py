@@ -160,7 +160,7 @@ def test_a_plan_is_kept_in_an_object_store_as_well(folder, monkeypatch):
 
 
 @pytest.fixture
-def silent_store(folder, monkeypatch):  # noqa: ARG001 - the folder's reports are replaced
+def silent_store(folder, monkeypatch):
     """A store that does not answer before the end of the test."""
     end = Event()
 
