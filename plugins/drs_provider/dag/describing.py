@@ -1,12 +1,13 @@
 """What people read about a plan in Airflow: DAG documentation, group tooltips."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from drs_provider.dag.drill_words import drill_in_words
 from drs_provider.graph.roster import in_words
 from drs_provider.plan.dependencies import wave_dependencies
 from drs_provider.plan.model import ProtectionGroup, Wave
+from drs_provider.plan.problems import Problem
 from drs_provider.plan.reading import RunnablePlan
 
 _SHOWN = 12
@@ -40,8 +41,21 @@ def tooltip(wave: Wave, groups: Mapping[str, ProtectionGroup], depends_on: tuple
     return "\n".join(lines)
 
 
-def documentation(runnable: RunnablePlan) -> str:
-    """The DAG's doc_md: objectives, waves and members. Plan text is escaped: it is data, not markup."""
+def broken_notice(problems: Sequence[Problem], run_id: str) -> str:
+    """What people read first about a plan whose files have problems, as Markdown; ``run_id`` is who kept the plan."""
+    first, *others = problems
+    more = f" And {len(others)} more." if others else ""
+    return (
+        f"**The file of this plan has problems:** {escaped(str(first))}.{more} This is the version that run "
+        f"{escaped(run_id)} began with. Runs that have begun go on with it; no new run begins until the file is mended."
+    )
+
+
+def documentation(runnable: RunnablePlan, notice: str = "") -> str:
+    """The DAG's doc_md: objectives, waves and members. Plan text is escaped: it is data, not markup.
+
+    ``notice`` is Markdown, and comes first.
+    """
     plan = runnable.plan
     depends_on = wave_dependencies(plan)
     owner = escaped(plan.owner or "nobody")
@@ -53,6 +67,7 @@ def documentation(runnable: RunnablePlan) -> str:
     ]
     return "\n".join(
         [
+            *([notice, ""] if notice else []),
             f"### {escaped(plan.title or plan.name)}",
             "",
             escaped(plan.description or ""),

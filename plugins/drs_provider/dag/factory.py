@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, BaseOperator, TaskGroup, get_parsing_context
 from airflow.sdk.definitions.param import ParamsDict
 
-from drs_provider.dag.describing import documentation
+from drs_provider.dag.describing import broken_notice, documentation
 from drs_provider.dag.drill_network import prepare_tasks
 from drs_provider.dag.finish import finish_group
 from drs_provider.dag.form import trigger_form
@@ -25,7 +25,7 @@ from drs_provider.graph.approvals import policy_of
 from drs_provider.graph.naming import SWEEPER
 from drs_provider.plan.dependencies import wave_dependencies
 from drs_provider.plan.model import RecoveryPlan
-from drs_provider.plan.reading import RunnablePlan, read_folder, read_one
+from drs_provider.plan.reading import Library, RunnablePlan, read_alone, read_folder
 
 if TYPE_CHECKING:
     from airflow.sdk import CronTriggerTimetable
@@ -46,22 +46,48 @@ def plans_folder(*, beside: Path) -> Path:
 def dags_of_folder(folder: Path, *, dag_file: Path) -> Iterator[DAG]:
     """Every plan's DAG; when Airflow wants one task of one DAG, only that plan is read.
 
-    Plans with problems have no DAG: each broken file becomes an import error of its own.
+    Each broken file becomes an import error of its own. A plan with problems has no DAG, unless a run has kept it: then
+    that is built, for runs to go on with, and nothing begins from it.
     """
     only = get_parsing_context().dag_id
     if only == SWEEPER:
         yield _sweeper(folder)
         return
     if only is not None:
-        if only.startswith(PREFIX) and (runnable := read_one(folder, only.removeprefix(PREFIX))):
-            yield build_dag(runnable, folder)
+        if only.startswith(PREFIX):
+            yield from _dag_of_plan(folder, only.removeprefix(PREFIX))
         return
     library = read_folder(folder)
     report_problems(library.problems, dag_file)
     # Airflow stops scheduling a run whose DAG is gone: another file must not do that to it. Preflight lets none begin.
     for _, runnable in sorted({**library.plans, **library.contested}.items()):
         yield build_dag(runnable, folder)
+    yield from _kept_dags(folder, library)
     yield _sweeper(folder)
+
+
+def _dag_of_plan(folder: Path, name: str) -> Iterator[DAG]:
+    runnable = read_alone(folder, name)
+    if runnable is not None:
+        yield build_dag(runnable, folder)
+        return
+    library = read_folder(folder)
+    if runnable := library.plans.get(name) or library.contested.get(name):
+        yield build_dag(runnable, folder)
+        return
+    yield from _kept_dags(folder, library, only=name)
+
+
+def _kept_dags(folder: Path, library: Library, *, only: str | None = None) -> Iterator[DAG]:
+    """The DAGs of plans that nobody can read any more, as the newest run of each began with it."""
+    if not library.problems:
+        return
+    from drs_provider.dag.kept_plans import kept_plans
+    from drs_provider.plan.kept import problems_in_the_way
+
+    for kept in kept_plans(folder, library, only=only):
+        notice = broken_notice(problems_in_the_way(library, kept.runnable), kept.run_id)
+        yield build_dag(kept.runnable, folder, notice=notice)
 
 
 def _sweeper(folder: Path) -> DAG:
@@ -70,14 +96,17 @@ def _sweeper(folder: Path) -> DAG:
     return build_sweeper(folder, _START)
 
 
-def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
-    """Build the DAG of a plan: preflight, a task group per wave in dependency order, finish."""
+def build_dag(runnable: RunnablePlan, folder: Path, *, notice: str = "") -> DAG:
+    """Build the DAG of a plan: preflight, a task group per wave in dependency order, finish.
+
+    ``notice`` is Markdown that people see before anything else about the plan.
+    """
     plan = runnable.plan
     dag = PlanDag(
         dag_id=f"{PREFIX}{plan.name}",
         dag_display_name=plan.title or plan.name,
         description=plan.description or None,
-        doc_md=documentation(runnable),
+        doc_md=documentation(runnable, notice),
         schedule=_schedule(plan),
         start_date=_START,
         catchup=False,
@@ -107,7 +136,7 @@ def build_dag(runnable: RunnablePlan, folder: Path) -> DAG:
 
         dag.deadline = deadline_alerts(plan)
     # Only now: Airflow copies the form that a DAG has into every task that is added to it, two thirds of its size.
-    dag.params = ParamsDict(trigger_form(plan))
+    dag.params = ParamsDict(trigger_form(plan, notice))
     return dag
 
 

@@ -10,8 +10,11 @@ _SCOPE = "Part of the plan"
 _CARE = "With care"
 
 
-def trigger_form(plan: RecoveryPlan) -> dict[str, Param]:
-    """Params by name. Those without a section stand open in Airflow's form, the others fold away."""
+def trigger_form(plan: RecoveryPlan, notice: str = "") -> dict[str, Param]:
+    """Params by name. Those without a section stand open in Airflow's form, the others fold away.
+
+    ``notice`` is Markdown that stands above the first one's description.
+    """
     waves = [wave.name for wave in plan.waves]
     return {
         "mode": Param(
@@ -24,7 +27,8 @@ def trigger_form(plan: RecoveryPlan) -> dict[str, Param]:
                 "recovery": "Recovery: production comes up here",
             },
             description_md=(
-                "A **drill** cleans up after itself. A **recovery** brings production up and stays: it needs the "
+                (f"{notice}\n\n" if notice else "")
+                + "A **drill** cleans up after itself. A **recovery** brings production up and stays: it needs the "
                 f"plan's name under *Confirm*, and a reason.\n\nOf a drill: {drill_in_words(plan)}"
             ),
         ),

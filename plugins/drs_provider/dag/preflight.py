@@ -13,6 +13,7 @@ from drs_provider.errors import PreflightRefused, RunRefused
 from drs_provider.graph.request import DRILL, read_request
 from drs_provider.graph.roster import Target
 from drs_provider.operators.patience import asking_later
+from drs_provider.plan.problems import Problem
 from drs_provider.plan.reading import RunnablePlan, read_folder
 
 if TYPE_CHECKING:
@@ -78,9 +79,15 @@ class CheckPlan(BaseOperator):
             )
         except PreflightRefused as refusal:
             raise AirflowFailException(str(refusal)) from refusal
+        from drs_provider.dag.kept_plans import keep_plan
+        from drs_provider.plan.kept import problems_in_the_way
+
         library = read_folder(self.plans_folder)
         if disputes := library.disputes_of(plan.name):
             raise AirflowFailException(str(PreflightRefused(plan.name, [*map(str, disputes)])))
+        is_here = self.runnable.path.is_relative_to(self.plans_folder)  # a rehearsal may be of a file elsewhere
+        if is_here and (problems := problems_in_the_way(library, self.runnable)):
+            raise AirflowFailException(_unreadable(plan.name, problems))
         triggered_by = getattr(dag_run, "triggering_user_name", None)
         survey = Survey(
             self.runnable,
@@ -97,6 +104,7 @@ class CheckPlan(BaseOperator):
             self.log.info("%s", line)
         if survey.refusals:
             raise AirflowFailException(survey.refusal())
+        keep_plan(self.runnable, self.plans_folder, run_id=dag_run.run_id)
         idle = [] if survey.needs_approval else list(self.approval_task_ids)
         idle += [] if request.mode == DRILL else list(self.drill_task_ids)
         if idle:
@@ -105,6 +113,15 @@ class CheckPlan(BaseOperator):
     def resume_check(self, context: Context, event: Any) -> None:
         """Look at everything again, after AWS did not answer."""
         self.execute(context)
+
+
+def _unreadable(plan: str, problems: Sequence[Problem]) -> str:
+    files = " ".join(dict.fromkeys(str(problem.path) for problem in problems))
+    return (
+        f"{PreflightRefused(plan, [*map(str, problems)])}\n\nNo run begins while a file of its plan has problems. Mend "
+        f"what is named above, or put the file back as it was; drs validate {files} says when it is right. Then start "
+        f"a new run. Runs of {plan} that have begun go on meanwhile, with the plan that they began with"
+    )
 
 
 def _hook(target: Target) -> "LaunchSettingsHook":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from drs_provider.plan.digest import digest_of
 from drs_provider.plan.documents import read_documents
+from drs_provider.plan.fields import NAME_PATTERN
 from drs_provider.plan.library_checks import (
     add_library_problems,
     add_problems_of_references,
@@ -18,6 +19,8 @@ from drs_provider.plan.parsing import Parsed, parse_document
 from drs_provider.plan.problems import Problem
 
 SUFFIXES = (".yaml", ".yml")
+
+_NAME = re.compile(NAME_PATTERN.replace("$", r"\Z"))
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class RunnablePlan:
     groups: Mapping[str, ProtectionGroup]
     path: Path
     digest: str
+    group_paths: Mapping[str, Path] = field(default_factory=dict)
+    """The file of each group."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class Library:
     """Plans that cannot run, with the files where they stand; a document without a readable name is not here."""
     contested: Mapping[str, RunnablePlan] = field(default_factory=dict)
     """Plans that no run may begin, for other groups name their servers too, but that runs under way go on with."""
+    unnamed: frozenset[Path] = frozenset()
+    """Files that hold something which may be a plan, but nobody can read which one."""
 
     def problems_of(self, path: Path) -> tuple[Problem, ...]:
         """Give the problems of one file."""
@@ -129,6 +136,11 @@ def read_one(folder: Path, plan_name: str) -> RunnablePlan | None:
     groups are not looked at again: a group that was added elsewhere does not stop a run that goes on. Whatever is
     unusual is left to ``read_folder``.
     """
+    return read_alone(folder, plan_name) or read_folder(folder).plans.get(plan_name)
+
+
+def read_alone(folder: Path, plan_name: str) -> RunnablePlan | None:
+    """Give one plan, or None where something is unusual: the quick half of ``read_one``."""
     contents = [(file, content) for file in _plan_files(folder) if isinstance(content := _content(file), bytes)]
     plans = _named(contents, "RecoveryPlan", (plan_name,))
     if len(plans) == 1 and isinstance(plans[0].model, RecoveryPlan) and not plans[0].problems:
@@ -137,8 +149,8 @@ def read_one(folder: Path, plan_name: str) -> RunnablePlan | None:
         if sorted(group.name for group in groups) == sorted(wanted):
             add_library_problems([*plans, *groups])
             if not any(parsed.problems for parsed in (*plans, *groups)):
-                return _runnable(plans[0].model, _models(groups), plans[0].document.path)
-    return read_folder(folder).plans.get(plan_name)
+                return _runnable(plans[0].model, plans[0].document.path, _by_name(groups))
+    return None
 
 
 def _named(contents: Iterable[tuple[str, bytes]], kind: str, names: tuple[str, ...]) -> list[Parsed]:
@@ -158,36 +170,45 @@ def _named(contents: Iterable[tuple[str, bytes]], kind: str, names: tuple[str, .
 
 
 def _read(files: Iterable[Path]) -> Library:
+    return read_contents((path, _content(path)) for path in files)
+
+
+def read_contents(contents: Iterable[tuple[Path, bytes | Problem]]) -> Library:
+    """Read files whose bytes are here already, or the problem that there is with reading them."""
     parsed: list[Parsed] = []
     problems: list[Problem] = []
-    for path in files:
-        content = _content(path)
+    unnamed: set[Path] = set()
+    for path, content in contents:
         if isinstance(content, Problem):
             problems.append(content)
+            unnamed.add(path)
             continue
         documents, no_yaml = read_documents(path, content)
+        found = [parse_document(document) for document in documents]
+        if no_yaml or any(one.kind != "ProtectionGroup" and not _NAME.match(one.name) for one in found):
+            unnamed.add(path)
         problems.extend(no_yaml)
-        parsed.extend(parse_document(document) for document in documents)
+        parsed.extend(found)
     add_problems_of_references(parsed)
     alone = [one for one in parsed if not one.problems]
     able = _plans(alone)
     add_problems_of_shared_servers(parsed)
     problems.extend(problem for one in parsed for problem in one.problems)
     good = [one for one in parsed if not one.problems]
-    groups = _models(good)
+    groups = {name: model for name, (model, _) in _by_name(good).items()}
     plans = _plans(good)
     broken: dict[str, tuple[Path, ...]] = {}
     for one in parsed:
         if one.problems and one.kind == "RecoveryPlan" and one.name:
             broken[one.name] = (*broken.get(one.name, ()), one.document.path)
     contested = {name: plan for name, plan in able.items() if name not in plans}
-    return Library(plans, groups, tuple(sorted(set(problems))), broken, contested)
+    return Library(plans, groups, tuple(sorted(set(problems))), broken, contested, frozenset(unnamed))
 
 
 def _plans(good: Sequence[Parsed]) -> dict[str, RunnablePlan]:
-    groups = _models(good)
+    groups = _by_name(good)
     return {
-        one.name: _runnable(one.model, groups, one.document.path)
+        one.name: _runnable(one.model, one.document.path, groups)
         for one in sorted(good, key=lambda one: one.name)
         if isinstance(one.model, RecoveryPlan)
     }
@@ -201,14 +222,15 @@ def _content(file: str | Path) -> bytes | Problem:
         return Problem(Path(file), 1, 1, "file", f"cannot be read: {error.strerror}", "mend it or remove it")
 
 
-def _models(parsed: Iterable[Parsed]) -> dict[str, ProtectionGroup]:
-    groups = [one.model for one in parsed if isinstance(one.model, ProtectionGroup)]
-    return {group.name: group for group in sorted(groups, key=lambda group: group.name)}
+def _by_name(parsed: Iterable[Parsed]) -> dict[str, tuple[ProtectionGroup, Path]]:
+    groups = [(one.model, one.document.path) for one in parsed if isinstance(one.model, ProtectionGroup)]
+    return {group.name: (group, path) for group, path in sorted(groups, key=lambda found: found[0].name)}
 
 
-def _runnable(plan: RecoveryPlan, groups: Mapping[str, ProtectionGroup], path: Path) -> RunnablePlan:
+def _runnable(plan: RecoveryPlan, path: Path, groups: Mapping[str, tuple[ProtectionGroup, Path]]) -> RunnablePlan:
     used = {name: groups[name] for name in _group_names(plan)}
-    return RunnablePlan(plan, used, path, digest_of(plan, used))
+    models = {name: model for name, (model, _) in used.items()}
+    return RunnablePlan(plan, models, path, digest_of(plan, models), {name: file for name, (_, file) in used.items()})
 
 
 def _group_names(plan: RecoveryPlan) -> Iterator[str]:

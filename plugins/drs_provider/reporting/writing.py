@@ -1,18 +1,13 @@
 """Writes a report's two files, and finds them again."""
 
-import contextlib
 import json
-import os
-import tempfile
-from pathlib import Path
 from typing import Any, Protocol, Self
 
 from drs_provider.reporting.errors import ReportOfAnotherRun
+from drs_provider.reporting.files import local, write_whole
 from drs_provider.reporting.naming import HTML_NAME, JSON_NAME, report_parts
 from drs_provider.reporting.page import render
 from drs_provider.reporting.result import RunReport
-
-_LOCAL_PROTOCOLS = ("", "file", "local")
 
 
 class Folder(Protocol):
@@ -51,15 +46,15 @@ def write_report(report: RunReport, folder: Any) -> dict[str, str]:
     home = run_folder(folder, report.run.dag_id, report.run.run_id)
     _refuse_another_run(home / JSON_NAME, report)
     home.mkdir(parents=True, exist_ok=True)
-    _write(home / HTML_NAME, render(report))
-    _write(home / JSON_NAME, to_json(report))
+    write_whole(home / HTML_NAME, render(report))
+    write_whole(home / JSON_NAME, to_json(report))
     return {"json": str(home / JSON_NAME), "html": str(home / HTML_NAME)}
 
 
 def run_folder(folder: Any, dag_id: str, run_id: str) -> Any:
     """Return the folder of one run's report below the reports folder, local ones as ``pathlib.Path``."""
     dag_name, run_name = report_parts(dag_id, run_id)
-    return _local(folder) / dag_name / run_name
+    return local(folder) / dag_name / run_name
 
 
 def to_json(report: RunReport) -> str:
@@ -76,15 +71,6 @@ def read_report(folder: Any, dag_id: str, run_id: str) -> RunReport | None:
     return report if (report.run.dag_id, report.run.run_id) == (dag_id, run_id) else None
 
 
-def _local(folder: Any) -> Any:
-    """Turn everything that names a local folder into a ``Path``; leave object stores alone."""
-    if isinstance(folder, str):
-        return Path(folder.removeprefix("file://"))
-    if not isinstance(folder, Path) and getattr(folder, "protocol", None) in _LOCAL_PROTOCOLS:
-        return Path(folder.path)
-    return folder
-
-
 def _refuse_another_run(path: Any, report: RunReport) -> None:
     if not path.exists():
         return
@@ -95,21 +81,3 @@ def _refuse_another_run(path: Any, report: RunReport) -> None:
         raise ReportOfAnotherRun(str(path), report.run.run_id, "a file that is no report") from error
     if owner != (report.run.dag_id, report.run.run_id):
         raise ReportOfAnotherRun(str(path), report.run.run_id, f"the report of {owner[0]}, run {owner[1]}")
-
-
-def _write(path: Any, text: str) -> None:
-    if not isinstance(path, Path):
-        path.write_text(text, encoding="utf-8")
-        return
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise

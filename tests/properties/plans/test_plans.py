@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 from drs_provider.plan.digest import digest_of
+from drs_provider.plan.kept import kept_text, read_kept
 from drs_provider.plan.reading import read_folder
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -76,6 +77,19 @@ def test_a_plan_that_is_written_down_again_is_the_same_plan(library):
     assert said == []
     found = again.plans[plan["name"]]
     assert (found.plan, found.groups, found.digest) == (runnable.plan, runnable.groups, runnable.digest)
+
+
+@quick
+@given(libraries(), st.text(max_size=20))
+def test_a_plan_that_is_kept_is_the_same_plan(library, run_id):
+    plan, groups = library
+    first, _ = read(written([plan, *groups]))
+    runnable = first.plans[plan["name"]]
+    folder = runnable.path.parent
+    found = read_kept(kept_text(runnable, folder, run_id=run_id), plan["name"], folder)
+
+    assert found is not None
+    assert (found.runnable, found.run_id) == (runnable, run_id)
 
 
 @quick
