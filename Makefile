@@ -46,10 +46,10 @@ up: ## the same for a team: docker compose with PostgreSQL
 	else echo 'docker compose is needed for this; make demo needs nothing but Python' >&2; exit 1; fi
 
 test: $(VENV)/.dev ## every test, end to end too
-	@# Of whole Airflows more than two side by side would be late; everything else waits more than it works.
+	@# Whole Airflows side by side would be late; everything else waits more than it works.
 	@# In the order of the folders: xdist's own order leaves the files with few and long tests to the end.
 	@result=0; $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/e2e || result=1; \
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder tests/e2e || result=1; exit $$result
+	$(BIN)/python -m pytest tests/e2e || result=1; exit $$result
 
 check: $(VENV)/.dev ## format, lint, types, layers, quick tests: under a minute
 	$(BIN)/ruff format --check .

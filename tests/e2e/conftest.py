@@ -1,7 +1,7 @@
 """One Airflow against one simulator for all tests that need no stack of their own: starting one takes half a minute.
 
-Its plans lie in ``plans``, each with servers of ``fleet.yaml`` that no other plan has. `make test` lets two processes
-share the tests here; each ``xdist_group`` stays together, for its tests share a stack or Airflow's empty tables.
+Its plans lie in ``plans``, each with servers of ``fleet.yaml`` that no other plan has. Where processes share the tests
+here (``-n 2 --dist loadgroup``), each ``xdist_group`` stays together: its tests share a stack or the empty tables.
 """
 
 import json

@@ -8,8 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
+from demo.ports import any_port
 from demo.stack import PROJECT, Settings, Stack
 
 pytestmark = [
@@ -31,6 +33,10 @@ accounts:
         servers:
           - {count: 12, id: "s-000ctrl{n:010d}", hostname: "box{n}", lag: 2s, launch: {subnet: prod}}
 """
+SLOW, FAST = 5, 120
+"""How many times faster than in reality DRS works: a job takes 108 s while orders are given, which a busy machine may
+need for them, and 4.5 s afterwards."""
+
 ASKS = """\
 from airflow.sdk import DAG, TaskGroup
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -76,7 +82,8 @@ def stack(tmp_path_factory):
         state=folder / "state",
         plans=folder / "plans",
         fleets=(folder / "fleet.yaml",),
-        speed=60,
+        speed=SLOW,
+        port=any_port(),
         airflow={
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,vera:viewer",
@@ -142,6 +149,7 @@ def started(drs, stack):
     drs("pause", "paused")
     drs("cancel", "cancelled", "--reason", "wrong network")
     drs("skip", "skipping", "two", "--reason", "not needed")
+    httpx.post(f"{stack.simulator.address}/_simulator/clock", json={"speed": FAST}, trust_env=False)
     return PLANS
 
 
