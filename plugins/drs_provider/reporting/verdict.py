@@ -177,8 +177,13 @@ def _uncleaned(evidence: RunEvidence) -> Iterator[str]:
         return
     elif cleanup.state == "incomplete":
         yield f"clean-up is incomplete: {cleanup.reason or 'no reason was recorded'}"
-    elif cleanup.state == "not_run" and evidence.run.mode == "drill" and any(wave.jobs for wave in evidence.waves):
+    elif cleanup.state == "not_run" and evidence.run.mode == "drill" and any(map(_may_have_launched, evidence.waves)):
         yield f"clean-up did not run: {cleanup.reason or 'the drill instances may still be there'}"
+
+
+def _may_have_launched(wave: WaveEvidence) -> bool:
+    """Whether jobs of a wave are known, or servers that one of them must have launched."""
+    return bool(wave.jobs) or any(server.status == "LAUNCHED" for server in wave.servers)
 
 
 def _absent(wave: WaveEvidence) -> list[ServerEvidence]:

@@ -57,6 +57,15 @@ def cut_short(reason: str) -> WaveEvidence:
             id="failed",
         ),
         pytest.param(
+            a_run(
+                [a_wave("web", 1, 9).model_copy(update={"jobs": ()})],
+                cleanup=CleanupEvidence(state="not_run"),
+            ),
+            "failed",
+            "Clean-up did not run: the drill instances may still be there.",
+            id="nobody cleaned up after a job that is not known",
+        ),
+        pytest.param(
             a_refused_drill(), "refused", "Nothing was launched: preflight found 2 reasons against it.", id="refused"
         ),
         pytest.param(
