@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 import pytest
-from drs_provider.aws.launch_settings import LaunchSettingsHook
+from drs_provider.aws.launch_actions import launch_actions_in_passing
+from drs_provider.aws.launch_settings import SIDE_BY_SIDE, LaunchSettingsHook
 from drs_provider.aws.permissions import permission_gaps
 from drs_provider.dag.looking import Occasion, look_deeper
 from drs_provider.dag.surveying import Survey
@@ -200,3 +201,29 @@ def test_launch_settings_that_may_not_be_read_refuse_only_a_run_that_changes_the
     what = "the launch settings cannot be looked at" if refused else "not checked"
     assert [where in one and what in one and why in one for one in said] == [True]
     assert found.refusals == (said if refused else [])
+
+
+def test_launch_actions_are_only_shown_so_an_api_that_throttles_is_asked_for_them_once(hook_of, one_simulator):
+    one_simulator.fault({"service": "drs", "operation": "ListLaunchActions", "do": "throttle"})
+    before = len(one_simulator.calls())
+
+    found = look(hook_of(), *map(sid, range(1, 14)))
+
+    assert [note for note in found.notes if note.startswith("launch actions")] == [
+        f"launch actions in {WHERE}: not looked at: ListLaunchActions: ThrottlingException: Rate exceeded"
+    ]
+    asked = [
+        str(call["request"]) for call in one_simulator.calls()[before:] if call["operation"] == "ListLaunchActions"
+    ]
+    assert 1 <= len(asked) == len(set(asked)) <= SIDE_BY_SIDE
+
+
+def test_launch_actions_that_were_seen_before_a_refusal_are_shown(hook_of, one_simulator):
+    servers = [sid(number) for number in range(1, 14)]
+    hook = hook_of()
+    one_simulator.fault({"service": "drs", "operation": "ListLaunchActions", "servers": servers[12:], "do": "throttle"})
+
+    found, refusal = launch_actions_in_passing(hook, servers)
+
+    assert found == dict.fromkeys(servers[:12], ())
+    assert str(refusal) == "ListLaunchActions: ThrottlingException: Rate exceeded"

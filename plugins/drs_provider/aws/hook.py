@@ -224,6 +224,11 @@ class DrsHook(SharedModels, AwsGenericHook["DrsClient"]):
         return {}
 
     @property
+    def impatient(self) -> "DrsClient":
+        """A client that asks once, for other modules of this layer: for what is not worth a call to a busy API."""
+        return self._sent_once
+
+    @property
     def arguments(self) -> dict[str, Any]:
         """What makes another hook of the same account and Region."""
         return {

@@ -1,29 +1,55 @@
 """The door to DRS launch actions, and to the SSM documents and parameters that they name."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drs_provider.aws.hook import Answer, DrsHook, in_batches
 from drs_provider.aws.launch_settings import side_by_side
 from drs_provider.aws.refusals import translated
 from drs_provider.errors import AccessDenied, AwsError, NotFound
 
+if TYPE_CHECKING:
+    from mypy_boto3_drs import DrsClient
+
 MOST_PARAMETERS = 10
 """Names that one GetParameters takes."""
 
 
-def list_launch_actions(hook: DrsHook, resource_id: str) -> tuple[Answer, ...]:
+def list_launch_actions(client: "DrsClient", resource_id: str) -> tuple[Answer, ...]:
     """Return the launch actions of a source server (or of the launch configuration template), in their order."""
     with translated("ListLaunchActions"):
-        pages = hook.conn.get_paginator("list_launch_actions").paginate(resourceId=resource_id)
+        pages = client.get_paginator("list_launch_actions").paginate(resourceId=resource_id)
         return tuple(item for page in pages for item in page.get("items", ()))
 
 
 def all_launch_actions(hook: DrsHook, server_ids: Sequence[str]) -> dict[str, tuple[Answer, ...]]:
     """Return the launch actions of every one of these servers, which must exist: one call each, side by side."""
-    _ = hook.conn  # made once, before threads ask for it
-    found = side_by_side(lambda server: list_launch_actions(hook, server), server_ids)
+    client = hook.conn  # made once, before threads ask for it
+    found = side_by_side(lambda server: list_launch_actions(client, server), server_ids)
     return dict(zip(server_ids, found, strict=True))
+
+
+def launch_actions_in_passing(
+    hook: DrsHook, server_ids: Sequence[str]
+) -> tuple[dict[str, tuple[Answer, ...]], AwsError | None]:
+    """Return the launch actions of as many of these servers as answer before the first refusal, and that refusal.
+
+    For what is only shown: a recovery is not kept waiting for it, and an API that throttles is spared it.
+    """
+    client = hook.impatient
+    refusals: list[AwsError] = []
+
+    def ask(server: str) -> tuple[Answer, ...] | None:
+        if refusals:
+            return None
+        try:
+            return list_launch_actions(client, server)
+        except AwsError as refusal:
+            refusals.append(refusal)
+            return None
+
+    found = zip(server_ids, side_by_side(ask, server_ids), strict=True)
+    return {server: items for server, items in found if items is not None}, next(iter(refusals), None)
 
 
 def put_launch_action(hook: DrsHook, resource_id: str, action: Mapping[str, Any]) -> Answer:

@@ -105,13 +105,13 @@ def _places(
 
 def _launch_actions(hook: "DrsHook", occasion: Occasion) -> Depth:
     """List the active DRS launch actions of the servers; those that the plan declares are applied later."""
-    from drs_provider.aws.launch_actions import all_launch_actions
-    from drs_provider.errors import AwsError
+    from drs_provider.aws.launch_actions import launch_actions_in_passing
     from drs_provider.recovery.launch_actions import action_notes
 
     servers = occasion.servers
-    try:
-        found = all_launch_actions(hook, tuple(servers))
-    except AwsError as refusal:
-        return Depth(notes=(f"launch actions in {occasion.where}: not looked at: {refusal}",))
-    return Depth(notes=action_notes(occasion.where, {servers[one]: items for one, items in found.items()}))
+    found, refusal = launch_actions_in_passing(hook, tuple(servers))
+    notes = action_notes(occasion.where, {servers[one]: items for one, items in found.items()})
+    if refusal is not None:
+        count = f" of {len(servers) - len(found)} of {len(servers)} servers" if found else ""
+        notes = (*notes, f"launch actions in {occasion.where}{count}: not looked at: {refusal}")
+    return Depth(notes=notes)
