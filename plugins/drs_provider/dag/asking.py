@@ -11,7 +11,7 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
-from drs_provider.dag.describing import duration
+from drs_provider.dag.describing import written_duration
 from drs_provider.dag.preflight import preflight_result
 from drs_provider.dag.requests import Standing, approval_text, pause_text
 from drs_provider.dag.standing import running_for, waves_now
@@ -20,7 +20,7 @@ from drs_provider.graph.approvals import ANSWER, APPROVE, CONTINUE, REJECT, STOP
 from drs_provider.operators.connecting import failing_for_good
 from drs_provider.plain_text import plain
 from drs_provider.plan.model import Notification, Pause, RecoveryPlan
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 
 _NO = "drs_no"
 """Entry of the task state store: a refusal, and the number of tries that Airflow allowed when it was given."""
@@ -183,7 +183,7 @@ class Ask(HITLOperator):
             asked |= {"subject": self.subject, "people": list(self.asked), "options": list(self.options)}
             asked |= dict(zip(("text", "otherwise"), self.in_short(), strict=True))
             ti.xcom_push(key=ASKED, value=asked)
-        return max(instant(asked["until"]) - now, timedelta(seconds=1))
+        return max(parse_instant(asked["until"]) - now, timedelta(seconds=1))
 
 
 class AskApproval(Ask):
@@ -230,7 +230,7 @@ class AskApproval(Ask):
         """Count from the first question, unless this task was cleared to ask again."""
         ti = context["ti"]
         first = ti.xcom_pull(task_ids=self.earlier_ids[0], key=ASKED) if self.earlier_ids else None
-        return instant(first["at"]) if first and ti.try_number == 1 else super().began(context)
+        return parse_instant(first["at"]) if first and ti.try_number == 1 else super().began(context)
 
     def said_no(self, who: str) -> str:
         """Word a refusal."""
@@ -239,7 +239,7 @@ class AskApproval(Ask):
     def said_nothing(self) -> str:
         """Word that nobody answered in time."""
         return (
-            f"nobody approved the recovery within {duration(self.within)}; nothing was launched. Clear this task with "
+            f"nobody approved the recovery within {written_duration(self.within)}; nothing was launched. Clear this task with "
             "everything downstream to ask again"
         )
 
@@ -287,7 +287,7 @@ class AskBeforeWave(Ask):
     def said_nothing(self) -> str:
         """Word that nobody answered in time."""
         return (
-            f"nobody answered before wave {self.wave} within {duration(self.within)}, and the plan says to fail then; "
+            f"nobody answered before wave {self.wave} within {written_duration(self.within)}, and the plan says to fail then; "
             "nothing of it was launched. Clear this task with everything downstream to ask again"
         )
 
@@ -310,7 +310,7 @@ class WaitBeforeWave(BaseOperator):
             skip_where_nothing_starts(preflight_result(context, self.plan), self.wave, steps_only=self.steps_only)
         now = datetime.now(UTC)
         context["ti"].xcom_push(key=WAITED, value={"at": now.isoformat(), "until": (now + self.delay).isoformat()})
-        self.log.info("wave %s starts in %s", self.wave, duration(self.delay))
+        self.log.info("wave %s starts in %s", self.wave, written_duration(self.delay))
         self.defer(trigger=DateTimeTrigger(moment=now + self.delay), method_name=self.go_on.__name__)
 
     def go_on(self, context: Context, event: Any = None) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from drs_provider.recovery.identity import attempt_of, same_wave
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 
 if TYPE_CHECKING:
     from drs_provider.aws.hook import DrsHook
@@ -25,7 +25,7 @@ def begun_jobs(
     found = {
         str(job["jobID"]): job
         for job in hook.jobs_since(since or request.since)
-        if same_wave(job.get("tags"), identity) and (since is None or instant(job["creationDateTime"]) >= since)
+        if same_wave(job.get("tags"), identity) and (since is None or parse_instant(job["creationDateTime"]) >= since)
     }
     for job in {**{str(one["jobID"]): one for one in remembered}, **found}.values():
         servers = [one["sourceServerID"] for one in job.get("participatingServers", ())]

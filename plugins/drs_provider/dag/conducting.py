@@ -19,7 +19,7 @@ from drs_provider.errors import AwsError, PlanChanged, QuotaExceeded
 from drs_provider.graph.request import is_drill, read_as_of
 from drs_provider.operators.connecting import failing_for_good
 from drs_provider.operators.rendered import Launched
-from drs_provider.recovery.times import instant, words
+from drs_provider.recovery.times import duration_words, parse_instant
 from drs_provider.sensors.job import BACKSTOP, DrsRecoveryJobSensor
 
 if TYPE_CHECKING:
@@ -317,7 +317,7 @@ class WatchWave(DrsRecoveryJobSensor):
             read_as_of(self.preflight["point_in_time"]),
             {one["server_id"]: one["hostname"] for one in self.servers},
             store,
-            {server: instant(one["before"]) for server, one in tries.items() if one["before"]},
+            {server: parse_instant(one["before"]) for server, one in tries.items() if one["before"]},
         )
         memory = Memory(store, max_tries=context["ti"].max_tries)
         start = Start(
@@ -395,9 +395,9 @@ class WatchWave(DrsRecoveryJobSensor):
     def _wait_for_room(self, context: Context, wait: "MustWait", launched: Mapping[str, Any]) -> NoReturn:
         store: Any = context["task_state_store"]
         now = datetime.now(UTC)
-        since = instant(store.get(_WAITING) or now.isoformat())
+        since = parse_instant(store.get(_WAITING) or now.isoformat())
         if now - since > _MAX_WAIT:
-            raise QuotaExceeded("StartRecovery", "WaitedTooLong", f"waited {words(now - since)}: {wait.why}")
+            raise QuotaExceeded("StartRecovery", "WaitedTooLong", f"waited {duration_words(now - since)}: {wait.why}")
         store.set(_WAITING, since.isoformat(), retention=NEVER_EXPIRE)
         self.log.info("Waiting, this is no failure: %s", wait.why)
         if wait.job_ids:

@@ -1,7 +1,7 @@
 """What a plan's drills are like, for the people who are about to start one."""
 
 from drs_provider.plan.model import RecoveryPlan, VpcNetwork
-from drs_provider.recovery.times import words
+from drs_provider.recovery.times import duration_words
 
 
 def where(plan: RecoveryPlan) -> str:
@@ -18,7 +18,9 @@ def cost(plan: RecoveryPlan) -> str:
     The figure itself needs the servers' sizes, which only AWS knows: preflight looks before anything is launched.
     """
     kept = plan.drill.keep_for
-    stays = f"is kept for {words(kept)} after its last wave" if kept else "is cleaned up right after its last wave"
+    stays = (
+        f"is kept for {duration_words(kept)} after its last wave" if kept else "is cleaned up right after its last wave"
+    )
     most = plan.drill.max_cost
     cap = f"is refused if it would cost more than ${float(most):.2f}" if most is not None else "has no cap on its cost"
     return (

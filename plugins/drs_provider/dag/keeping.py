@@ -11,7 +11,7 @@ from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from drs_provider.dag.asking import COLOURS
 from drs_provider.dag.conducting import LAUNCH
-from drs_provider.dag.describing import duration, escaped
+from drs_provider.dag.describing import written_duration, escaped
 from drs_provider.dag.marking import UNTAGGED, jobs_of_run, tag_launched, traces_hook
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.yielding import SUPERSEDED
@@ -22,7 +22,7 @@ from drs_provider.graph.orders import ORDER
 from drs_provider.graph.roster import Target
 from drs_provider.recovery.identity import EXPIRES
 from drs_provider.recovery.lifetime import end_of_life, read_mark, written
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 
 KEPT: Final = "kept"
 """XCom key: ``{"began_at", "until", "ended_at", "by", "extended"}``; instants as text, ``ended_at`` None while kept."""
@@ -76,7 +76,7 @@ class KeepDrill(HITLOperator):
                 "extended": 0,
             }
             self._keep(context, kept)
-        until = instant(kept["until"])
+        until = parse_instant(kept["until"])
         self.subject = f"The drill of {self.plan} is up until {until:%Y-%m-%d %H:%M} UTC"
         self.body = self._text(context, preflight)
         self.response_timeout = max(until - now, timedelta(seconds=1))
@@ -88,7 +88,7 @@ class KeepDrill(HITLOperator):
         by = None if event.get("timedout") or "error" in event else event["chosen_options"][0]
         who = (event.get("responded_by_user") or {}).get("name")
         if by in EXTEND:
-            until = instant(kept["until"]) + by_of(str(by))
+            until = parse_instant(kept["until"]) + by_of(str(by))
             self.log.info("%s extended the drill to %s", who or "somebody", until.isoformat())
             self._keep(context, {**kept, "until": until.isoformat(), "by": who, "extended": kept["extended"] + 1})
             self._move_expiry(context, until + CLEAN_UP + SLACK)
@@ -116,7 +116,7 @@ class KeepDrill(HITLOperator):
 
     def _text(self, context: Context, preflight: Mapping[str, Any]) -> str:
         lines = [
-            f"What the drill has launched stays up for people to look at ({duration(self.keep_for)} by the plan).",
+            f"What the drill has launched stays up for people to look at ({written_duration(self.keep_for)} by the plan).",
             "",
             f"*{END}* cleans it up now, *Extend* keeps it so much longer. Without an answer it goes at that time.",
             "",

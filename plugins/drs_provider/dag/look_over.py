@@ -19,7 +19,7 @@ from drs_provider.operators.connecting import DrsOperator, failing_for_good
 from drs_provider.operators.patience import asking_later
 from drs_provider.plan.reading import RunnablePlan
 from drs_provider.recovery.identity import run_key
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 
 if TYPE_CHECKING:
     from drs_provider.aws.traces import TracesHook
@@ -118,7 +118,7 @@ class LookOver(DrsOperator):
         if kept.get("max_tries") != context["ti"].max_tries:
             kept = {"max_tries": context["ti"].max_tries, "at": datetime.now(UTC).isoformat()}
             store.set(_BEGAN, kept, retention=NEVER_EXPIRE)
-        return instant(kept["at"])
+        return parse_instant(kept["at"])
 
     def _look_again(self) -> None:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from drs_provider.dag.describing import duration, escaped, shortened
+from drs_provider.dag.describing import written_duration, escaped, shortened
 from drs_provider.graph.approvals import Policy
 from drs_provider.notify.wave_now import WaveNow
 from drs_provider.plan.model import Pause
 from drs_provider.recovery.points import in_words
 from drs_provider.recovery.survey_table import grouped_json
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 from drs_provider.reporting import words
 
 _MOST = 30
@@ -37,8 +37,8 @@ class Standing:
         if self.rto is None:
             return f"{taken}; the plan has no RTO."
         if self.taken > self.rto:
-            return f"**{taken}: its RTO of {duration(self.rto)} is missed.**"
-        return f"{taken} of its RTO of {duration(self.rto)}."
+            return f"**{taken}: its RTO of {written_duration(self.rto)} is missed.**"
+        return f"{taken} of its RTO of {written_duration(self.rto)}."
 
 
 def approval_text(
@@ -68,7 +68,7 @@ def approval_text(
         f"{policy.required} must agree, of: {escaped(', '.join(policy.approvers) or 'anyone')}."
         + (" Who triggered the run does not count." if policy.four_eyes else "")
         + (f" Approved so far: {escaped(', '.join(earlier))}." if earlier else "")
-        + f" Without an answer within {duration(policy.timeout)} nothing is launched.",
+        + f" Without an answer within {written_duration(policy.timeout)} nothing is launched.",
     ]
     return "\n".join(lines)
 
@@ -94,7 +94,7 @@ def pause_text(pause: Pause, preflight: Mapping[str, Any], wave: str, *, standin
             "",
             standing.in_words(),
             "",
-            f"Asked: {escaped(', '.join(pause.approvers))}. Without an answer within {duration(pause.timeout)} {then}.",
+            f"Asked: {escaped(', '.join(pause.approvers))}. Without an answer within {written_duration(pause.timeout)} {then}.",
         ]
     )
 
@@ -121,9 +121,11 @@ def _waves(preflight: Mapping[str, Any]) -> list[str]:
 def _data(preflight: Mapping[str, Any]) -> list[str]:
     lines = []
     if preflight["point_in_time"] != "latest":
-        lines.append(f"- Everything goes back to **{in_words(instant(preflight['point_in_time']))}** or just before.")
+        lines.append(
+            f"- Everything goes back to **{in_words(parse_instant(preflight['point_in_time']))}** or just before."
+        )
     points = [
-        instant(server["point"]["at"])
+        parse_instant(server["point"]["at"])
         for wave in preflight["waves"].values()
         for part in wave["targets"]
         for server in part["servers"]

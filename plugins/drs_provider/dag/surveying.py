@@ -21,7 +21,7 @@ from drs_provider.plan.reading import RunnablePlan
 from drs_provider.recovery.points import Point, in_words, point_of, skew, why_pinned
 from drs_provider.recovery.rivals import is_recovery
 from drs_provider.recovery.survey_table import Row, grouped, refused_table, row_of, table
-from drs_provider.recovery.times import words
+from drs_provider.recovery.times import duration_words
 
 if TYPE_CHECKING:
     from drs_provider.aws.hook import DrsHook
@@ -325,7 +325,9 @@ class Survey:
         names = {(server.target, server.server_id): server.hostname for server in self.roster.servers}
         lines += [f"  pinned: {names[key]} to {in_words(one.at)} ({one.why})" for key, one in self.points.items()]
         if self.points:
-            lines.append(f"  {words(skew(self.points.values()))} between the oldest and the newest pinned point")
+            lines.append(
+                f"  {duration_words(skew(self.points.values()))} between the oldest and the newest pinned point"
+            )
         return lines
 
     def as_json(self) -> dict[str, Any]:

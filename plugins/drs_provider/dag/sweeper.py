@@ -15,7 +15,7 @@ from drs_provider.graph.naming import SWEEPER
 from drs_provider.graph.roster import Target, targets_of
 from drs_provider.plan.reading import read_folder
 from drs_provider.recovery.identity import run_key
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 
 EVERY: Final = timedelta(minutes=15)
 LOOK_AGAIN_AFTER: Final = timedelta(seconds=15)
@@ -98,7 +98,7 @@ class SweepDrills(BaseOperator):
         if kept.get("try") != context["ti"].try_number:
             kept = {"try": context["ti"].try_number, "at": now.isoformat()}
             store.set(_BEGAN, kept, retention=NEVER_EXPIRE)
-        return instant(kept["at"])
+        return parse_instant(kept["at"])
 
     def _look_again(self, now: datetime) -> None:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger

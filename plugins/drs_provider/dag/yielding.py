@@ -8,7 +8,7 @@ from airflow.sdk.definitions.context import Context
 
 from drs_provider.errors import RunRefused
 from drs_provider.recovery.identity import run_key
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 
 if TYPE_CHECKING:
     from drs_provider.aws.hook import DrsHook
@@ -27,7 +27,7 @@ def look_for_recovery(context: Context, preflight: Mapping[str, Any], hook: "Drs
     """Say which recovery has taken servers of this drill, and leave it in XCom; None: none has."""
     from drs_provider.recovery.rivals import CLOCKS_DIFFER, taken_over
 
-    since: datetime = instant(preflight["checked_at"])
+    since: datetime = parse_instant(preflight["checked_at"])
     run = context["dag_run"]
     words = taken_over(
         hook.jobs_since(since - CLOCKS_DIFFER),

@@ -9,7 +9,7 @@ from typing import Any
 
 from drs_provider.errors import PreflightRefused
 from drs_provider.recovery.points import LATEST, read_point_in_time
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 
 DRILL, RECOVERY = "drill", "recovery"
 MODES = (DRILL, RECOVERY)
@@ -46,7 +46,7 @@ class RunRequest:
 
 def read_as_of(point_in_time: str) -> datetime | None:
     """Read a request's ``point_in_time`` again, after it has travelled as text."""
-    return None if point_in_time == LATEST else instant(point_in_time)
+    return None if point_in_time == LATEST else parse_instant(point_in_time)
 
 
 def is_drill(mode: object) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from drs_provider.notify.notice import Notice, Question, RunFacts
 from drs_provider.notify.wave_now import WaveNow
-from drs_provider.reporting.words import duration, instant, plural, some
+from drs_provider.reporting.words import duration, instant_words, plural, some
 
 if TYPE_CHECKING:
     from drs_provider.reporting.result import RunReport
@@ -46,7 +46,7 @@ def started(run: RunFacts, preflight: Mapping[str, Any], *, at: datetime) -> Not
 def paused(run: RunFacts, question: Question, *, wave: str | None, at: datetime) -> Notice:
     """People are asked, and the run waits for them."""
     what = f"waits for an answer before wave {wave}" if wave else "waits for approval"
-    until = instant(datetime.fromisoformat(question.until))
+    until = instant_words(datetime.fromisoformat(question.until))
     facts = (
         ("Asked", question.text),
         ("Of whom", ", ".join(question.people) or "anybody who may answer in Airflow"),
@@ -146,7 +146,7 @@ def rto_at_risk(
     headline = f"RTO of {rto} is missed, and the run goes on" if over else f"{share} % of the RTO of {rto} has passed"
     open_waves = [wave for wave in waves if wave.state in ("running", "waiting")]
     facts = (
-        ("Running for", f"{taken}, since {instant(since)}"),
+        ("Running for", f"{taken}, since {instant_words(since)}"),
         ("To be done", ", ".join(f"{wave.name} ({wave.state})" for wave in open_waves) or "nothing"),
     )
     step = "see in Airflow what the run waits for: an answer, a job of DRS, or a worker"

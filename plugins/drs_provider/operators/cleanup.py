@@ -22,7 +22,7 @@ from drs_provider.links.console import DrsJobLink
 from drs_provider.operators.connecting import AWS_FIELDS, DrsOperator, failing_for_good
 from drs_provider.operators.patience import asking_later
 from drs_provider.operators.rendered import rendered_bool, rendered_ids
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 
 if TYPE_CHECKING:
     from drs_provider.aws.traces import TracesHook
@@ -123,7 +123,7 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
         with failing_for_good():
             if isinstance(event, Mapping) and event.get("outcome") == "refused":
                 raise AwsError("DescribeJobs", "Refused", str(event["detail"]))
-            start = instant(began) if began else self._now()
+            start = parse_instant(began) if began else self._now()
             return self._leg(context, began=start, requests=requests, looks=looks)
 
     def _leg(self, context: Context, *, began: datetime, requests: int, looks: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from drs_provider.errors import DrillNetworkLeft, NotIsolated, RunRefused
 from drs_provider.operators.connecting import AWS_FIELDS, DrsOperator, failing_for_good
 from drs_provider.operators.rendered import rendered_bool, rendered_ids, rendered_mapping
 from drs_provider.recovery.identity import drill_tags, run_key
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 
 if TYPE_CHECKING:
     from drs_provider.aws.drill_networks import DrillNetworkHook
@@ -169,7 +169,7 @@ class DrsRemoveDrillNetworkOperator(_DrillNetworkOperator):
         """Look again after a wait."""
         with failing_for_good():
             self.prepare(context)
-            return self._go_on(context, began=instant(began) if began else datetime.now(UTC), looks=looks)
+            return self._go_on(context, began=parse_instant(began) if began else datetime.now(UTC), looks=looks)
 
     def _prove_again(self, context: Context) -> None:
         """Look before anything is removed; a later try of the task finds a part of the network gone."""

@@ -13,7 +13,7 @@ from drs_provider.links.console import DrsJobLink
 from drs_provider.operators.connecting import AWS_FIELDS, DrsOperator, failing_for_good
 from drs_provider.operators.patience import asking_later
 from drs_provider.operators.rendered import rendered_bool, rendered_ids, rendered_mapping
-from drs_provider.recovery.times import instant, words
+from drs_provider.recovery.times import duration_words, parse_instant
 
 if TYPE_CHECKING:
     from drs_provider.operators.starting import MustWait, Request
@@ -111,7 +111,7 @@ class DrsStartRecoveryOperator(DrsOperator):
         with failing_for_good():
             if isinstance(event, Mapping) and event.get("outcome") == "refused":
                 raise AwsError("DescribeJobs", "Refused", str(event["detail"]))
-            return self._leg(context, instant(waiting_since) if waiting_since else None)
+            return self._leg(context, parse_instant(waiting_since) if waiting_since else None)
 
     def finish(self, context: Context, launch: dict[str, Any]) -> Any:
         """Return what the task returns; for subclasses that hand the launch on in another way."""
@@ -194,7 +194,9 @@ class DrsStartRecoveryOperator(DrsOperator):
         deadline = waiting_since + self.max_wait
         now = self._now()
         if now >= deadline:
-            raise QuotaExceeded("StartRecovery", "WaitedTooLong", f"waited {words(now - waiting_since)}: {wait.why}")
+            raise QuotaExceeded(
+                "StartRecovery", "WaitedTooLong", f"waited {duration_words(now - waiting_since)}: {wait.why}"
+            )
         self.log.info("Waiting, this is no failure: %s", wait.why)
         again: dict[str, Any] = {
             "method_name": self.resume_start.__name__,

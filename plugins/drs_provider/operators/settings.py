@@ -12,7 +12,7 @@ from airflow.sdk.execution_time.context import NEVER_EXPIRE
 from drs_provider.errors import AwsError, Conflict, DrsProviderError, RunRefused
 from drs_provider.operators.connecting import AWS_FIELDS, DrsOperator, failing_for_good
 from drs_provider.operators.rendered import rendered_bool, rendered_ids, rendered_mapping
-from drs_provider.recovery.times import instant, words
+from drs_provider.recovery.times import duration_words, parse_instant
 
 if TYPE_CHECKING:
     from drs_provider.aws.launch_settings import LaunchSettingsHook
@@ -55,7 +55,7 @@ class DrsSettingsOperator(DrsOperator):
             self.prepare(context)
             if isinstance(event, Mapping) and event.get("outcome") == "refused":
                 raise AwsError("DescribeJobs", "Refused", str(event["detail"]))
-            return self.go_on(context, waiting_since=instant(waiting_since) if waiting_since else None)
+            return self.go_on(context, waiting_since=parse_instant(waiting_since) if waiting_since else None)
 
     def go_on(self, context: Context, *, waiting_since: datetime | None) -> Any:
         """Do what the operator is for; called again after every wait."""
@@ -94,7 +94,8 @@ class DrsSettingsOperator(DrsOperator):
         since = waiting_since or now
         if now >= since + self.max_wait:
             raise RunRefused(
-                f"waited {words(now - since)}: {why}. Settings are not changed under a running job; clear this task "
+                f"waited {duration_words(now - since)}: {why}. Settings are not changed under a running job; clear this "
+                "task 
                 "when it has ended"
             )
         self.log.info("Waiting, this is no failure: %s", why)

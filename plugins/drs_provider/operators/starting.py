@@ -14,7 +14,7 @@ from drs_provider.recovery.jobs import ENDED_STATUS, holders
 from drs_provider.recovery.quotas import Quotas, ahead_of_drills, taken
 from drs_provider.recovery.readiness import is_protected
 from drs_provider.recovery.shares import Division, divide
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 from drs_provider.recovery.unseen import unseen_recoveries
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Start:
         return [*ours.values(), *({**remembered[job_id], **job} for job_id, job in seen.items()), *missing]
 
     def _age(self, job: Mapping[str, Any]) -> timedelta:
-        return self.now() - instant(job["creationDateTime"])
+        return self.now() - parse_instant(job["creationDateTime"])
 
     def _lost_job(self, division: Division, attempt: int) -> Mapping[str, Any] | MustWait | None:
         """Look patiently for a job that an earlier try may have started without living to remember it.
@@ -156,7 +156,7 @@ class Start:
         if job:
             self.memory.keep_job(job, intent["tags"], _members(job, intent["servers"]))
             self.memory.intend_nothing(intent["servers"])
-        elif self.now() - instant(intent["at"]) < INVISIBLE_FOR:
+        elif self.now() - parse_instant(intent["at"]) < INVISIBLE_FOR:
             return MustWait(
                 f"an earlier try may have started a job for {len(intent['servers'])} servers, and DRS may not show it "
                 "for two minutes: nothing is started before that",

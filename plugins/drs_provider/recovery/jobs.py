@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from drs_provider.plain_text import plain
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 
 ENDED_STATUS = "COMPLETED"
 """The only status in which DRS has stopped working on a job; it says nothing about success."""
@@ -99,7 +99,7 @@ def read_job(job: Mapping[str, Any]) -> Running | Ended:
         job["jobID"],
         launched=tuple(server for server, status in launch.items() if status == LAUNCHED_STATUS),
         failed=tuple(server for server, status in launch.items() if status != LAUNCHED_STATUS),
-        ended_at=instant(ended_at) if ended_at else None,
+        ended_at=parse_instant(ended_at) if ended_at else None,
     )
 
 
@@ -109,7 +109,7 @@ def read_job_log(items: Iterable[Mapping[str, Any]]) -> Mapping[str, ServerTimel
     Lines without a server (JOB_START, JOB_END) belong to the job and are left out.
     """
     timelines: dict[str, ServerTimeline] = {}
-    for item in sorted(items, key=lambda item: instant(item["logDateTime"])):
+    for item in sorted(items, key=lambda item: parse_instant(item["logDateTime"])):
         data = item.get("eventData") or {}
         server_id = data.get("sourceServerID")
         if not server_id:
@@ -119,7 +119,7 @@ def read_job_log(items: Iterable[Mapping[str, Any]]) -> Mapping[str, ServerTimel
         error = plain(data.get("rawError") or "") or None
         timelines[server_id] = ServerTimeline(
             server_id,
-            (*before.events, Event(instant(item["logDateTime"]), event)),
+            (*before.events, Event(parse_instant(item["logDateTime"]), event)),
             error=error or before.error,
             failed_event=event if error or event in _FAILURE_EVENTS else before.failed_event,
             target_instance=data.get("targetInstanceID") or before.target_instance,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from drs_provider.recovery.identity import EXPIRES, MODE, PLAN, RUN, RUN_ID
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 
 DRILL: Final = "drill"
 """The word under ``MODE``. Everything else, also nothing, is not a drill's and never removed."""
@@ -46,7 +46,7 @@ def read_mark(tags: Mapping[str, str] | None) -> Mark | None:
 def read_expiry(text: str | None) -> datetime | None:
     """Read the instant of an expiry tag; None for what is none."""
     try:
-        return instant(text) if text else None
+        return parse_instant(text) if text else None
     except ValueError:
         return None
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 
 Why = Literal["point_in_time", "source_unreachable", "older_point"]
 
@@ -46,7 +46,7 @@ def why_pinned(server: Mapping[str, Any] | None, *, mode: str, as_of: datetime |
 
 def point_of(snapshot: Mapping[str, Any], why: Why) -> Point:
     """Read an item of DescribeRecoverySnapshots that has been taken (it has a ``timestamp``)."""
-    return Point(str(snapshot["snapshotID"]), instant(snapshot["timestamp"]), why)
+    return Point(str(snapshot["snapshotID"]), parse_instant(snapshot["timestamp"]), why)
 
 
 def skew(points: Iterable[Point]) -> timedelta:
@@ -63,7 +63,7 @@ def read_point_in_time(text: str, *, now: datetime) -> datetime | None:
     if text.strip().lower() == LATEST:
         return None
     try:
-        found = instant(text.strip())
+        found = parse_instant(text.strip())
     except ValueError:
         raise ValueError(
             f"point_in_time: {text!r} is neither 'latest' nor an instant such as 2026-01-31T14:05:00Z"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from drs_provider.recovery.jobs import ENDED_STATUS
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 
 SERVICE_CODE = "drs"
 CODES = {"jobs": "L-D88FAC3A", "servers_per_job": "L-B827C881", "servers_in_jobs": "L-05AFA8C6"}
@@ -76,5 +76,5 @@ def ahead_of_drills(jobs: Iterable[Mapping[str, Any]], *, now: datetime) -> tupl
         for job in jobs
         if job.get("status") != ENDED_STATUS
         and job.get("initiatedBy") == RECOVERY
-        and now - instant(job["creationDateTime"]) <= RECOVERIES_GO_FIRST_FOR
+        and now - parse_instant(job["creationDateTime"]) <= RECOVERIES_GO_FIRST_FOR
     )

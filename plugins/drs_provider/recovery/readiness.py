@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from drs_provider.plain_text import plain_line
 from drs_provider.recovery.replication import difficulty, standing_still
-from drs_provider.recovery.times import duration, instant, words
+from drs_provider.recovery.times import duration_words, parse_duration, parse_instant
 
 Severity = Literal["refusal", "warning"]
 Rule = Literal[
@@ -107,7 +107,7 @@ def lag_of(server: Mapping[str, Any]) -> timedelta | None:
     """Return the server's replication lag; None where DRS does not say or says what cannot be read."""
     text = (server.get("dataReplicationInfo") or {}).get("lagDuration")
     try:
-        return duration(text) if text else None
+        return parse_duration(text) if text else None
     except ValueError:
         return None
 
@@ -187,7 +187,7 @@ def _state(case: _Case) -> Iterator[Finding]:
     error = difficulty(case.replication)
     seen = (case.server.get("lifeCycle") or {}).get("lastSeenByServiceDateTime")
     kind = f"{state}: {words_for_state}" + (f" ({error})" if error else "")
-    last_seen = f"last seen {words(max(case.now - instant(seen), timedelta(0)))} ago" if seen else ""
+    last_seen = f"last seen {duration_words(max(case.now - parse_instant(seen), timedelta(0)))} ago" if seen else ""
     details = ", ".join(part for part in (standing_still(case.replication, now=case.now), last_seen) if part)
     yield case.finding(
         rule,
@@ -206,10 +206,10 @@ def _lag(case: _Case) -> Iterator[Finding]:
         return
     yield case.finding(
         "lag",
-        f"replication lags {words(lag)} behind, {words(case.max_lag)} are allowed",
+        f"replication lags {duration_words(lag)} behind, {duration_words(case.max_lag)} are allowed",
         "wait until it has caught up, or raise max_lag" if case.mode == "drill" else "expect to lose that much data",
-        kind=f"replication lags behind by more than the {words(case.max_lag)} that are allowed",
-        detail=words(lag),
+        kind=f"replication lags behind by more than the {duration_words(case.max_lag)} that are allowed",
+        detail=duration_words(lag),
     )
 
 

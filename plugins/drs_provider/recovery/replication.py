@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from drs_provider.plain_text import plain
-from drs_provider.recovery.times import instant, words
+from drs_provider.recovery.times import duration_words, parse_instant
 
 _ERRORS: Final = {
     "AGENT_NOT_SEEN": "DRS hears nothing from its agent",
@@ -56,10 +56,10 @@ def standing_still(replication: Mapping[str, Any], *, now: datetime) -> str:
 
 def _eta(replication: Mapping[str, Any], now: datetime) -> str:
     try:
-        left = instant(str(replication["etaDateTime"])) - now
+        left = parse_instant(str(replication["etaDateTime"])) - now
     except (KeyError, ValueError):
         return ""
-    return f"done in {words(left)} by DRS's estimate" if left.total_seconds() > 0 else ""
+    return f"done in {duration_words(left)} by DRS's estimate" if left.total_seconds() > 0 else ""
 
 
 def _size(count: int) -> str:

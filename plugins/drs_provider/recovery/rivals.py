@@ -9,7 +9,7 @@ from drs_provider.recovery.jobs import ENDED_STATUS
 from drs_provider.recovery.lifetime import DRILL, Mark, read_mark
 from drs_provider.recovery.readiness import hostname_of, is_live
 from drs_provider.recovery.settings_memory import RUN as SETTINGS_RUN
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 
 CLOCKS_DIFFER: Final = timedelta(minutes=2)
 """How far the clock of whoever looks may be before AWS's."""
@@ -106,7 +106,7 @@ def taken_over(
         mark = read_mark(job.get("tags"))
         if not is_recovery(job) or job["jobID"] in known or (mark and mark.run in own_runs):
             continue
-        if instant(str(job["creationDateTime"])) < since - CLOCKS_DIFFER:
+        if parse_instant(str(job["creationDateTime"])) < since - CLOCKS_DIFFER:
             continue
         named = (str(server["sourceServerID"]) for server in job.get("participatingServers", ()))
         taken = [servers[server] for server in named if server in servers]

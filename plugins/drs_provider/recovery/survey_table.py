@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from drs_provider.recovery.readiness import Finding, lag_of
 from drs_provider.recovery.settings_candidates import SettingsFinding
-from drs_provider.recovery.times import instant, words
+from drs_provider.recovery.times import duration_words, parse_instant
 
 ALIKE_FROM: Final = 5
 """So many servers with the same finding share a line."""
@@ -65,7 +65,7 @@ def row_of(
         hostname,
         str(((server or {}).get("dataReplicationInfo") or {}).get("dataReplicationState") or "?"),
         lag_of(server) if server else None,
-        instant(stamp) if stamp else None,
+        parse_instant(stamp) if stamp else None,
         tuple(said["refusal"]),
         tuple(said["warning"]),
     )
@@ -120,9 +120,9 @@ def grouped_json(findings: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _cells(row: Row, now: datetime) -> tuple[str, ...]:
-    age = f" ({words(max(now - row.point, timedelta(0)))} old)" if row.point else ""
+    age = f" ({duration_words(max(now - row.point, timedelta(0)))} old)" if row.point else ""
     point = f"{row.point:%Y-%m-%d %H:%M:%S}Z{age}" if row.point else "none"
     against = [f"refused: {', '.join(row.refused)}"] if row.refused else []
     against += [f"warned: {', '.join(row.warned)}"] if row.warned else []
-    lag = "?" if row.lag is None else words(row.lag)
+    lag = "?" if row.lag is None else duration_words(row.lag)
     return row.wave, row.hostname, row.state, lag, point, "; ".join(against) or "-"

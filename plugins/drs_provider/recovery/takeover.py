@@ -9,7 +9,7 @@ from typing import Any, Literal
 from drs_provider.recovery.identity import PLAN, RUN, RUN_ID, WAVE, attempt_of
 from drs_provider.recovery.jobs import Running, read_job
 from drs_provider.recovery.readiness import is_live
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 from drs_provider.recovery.unseen import UNSEEN_FOR
 
 LOOK_BACK = timedelta(days=14)
@@ -102,11 +102,11 @@ def find_runs(
     keys = {tags[RUN]: None for job in jobs if (tags := job.get("tags") or {}).get(PLAN) == dag_id and RUN in tags}
     found = []
     for key in keys:
-        ours = sorted(jobs_of(jobs, key), key=lambda job: instant(job["creationDateTime"]))
+        ours = sorted(jobs_of(jobs, key), key=lambda job: parse_instant(job["creationDateTime"]))
         if ours:
             standing = tuple(_wave(name, servers, ours, state_of, now) for name, servers in waves.items())
             run_id = str(ours[0]["tags"].get(RUN_ID, "unknown"))
-            found.append(FoundRun(key, run_id, mode_of(ours[0]), instant(ours[0]["creationDateTime"]), standing))
+            found.append(FoundRun(key, run_id, mode_of(ours[0]), parse_instant(ours[0]["creationDateTime"]), standing))
     return tuple(sorted(found, key=lambda run: run.began, reverse=True))
 
 

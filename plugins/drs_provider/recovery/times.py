@@ -9,7 +9,7 @@ _DURATION = re.compile(
 )
 
 
-def instant(text: str) -> datetime:
+def parse_instant(text: str) -> datetime:
     """Read an ISO 8601 instant; the real service sends ``+00:00`` where its own model demands ``Z``.
 
     An instant without an offset is taken as UTC. Raises ValueError on anything else.
@@ -18,7 +18,7 @@ def instant(text: str) -> datetime:
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
-def duration(text: str) -> timedelta:
+def parse_duration(text: str) -> timedelta:
     """Read an ISO 8601 duration as DRS writes them: ``P0D``, ``PT30S``, ``P2DT1H32M12.136909S``.
 
     Years and months have no fixed length and are refused. Raises ValueError.
@@ -31,11 +31,11 @@ def duration(text: str) -> timedelta:
     return -length if found["sign"] else length
 
 
-def words(length: timedelta) -> str:
+def duration_words(length: timedelta) -> str:
     """Say a duration in the two largest units that matter: ``2 d 1 h``, ``15 min``, ``3.2 s``."""
     seconds = length.total_seconds()
     if seconds < 0:
-        return f"-{words(-length)}"
+        return f"-{duration_words(-length)}"
     if seconds < 60:  # noqa: PLR2004  (seconds in a minute)
         return f"{seconds:.1f} s".replace(".0 s", " s")
     whole = round(seconds)

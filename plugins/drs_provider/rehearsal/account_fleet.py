@@ -7,7 +7,7 @@ from typing import Any
 
 from drs_provider.graph.roster import Target
 from drs_provider.recovery.quotas import CODES
-from drs_provider.recovery.times import duration, instant
+from drs_provider.recovery.times import parse_duration, parse_instant
 from drs_provider.rehearsal.account_facts import AccountFacts, Answer, first_interface, groups_of
 from drs_provider.rehearsal.fleet import SupposedFleet
 
@@ -117,7 +117,7 @@ def _server(name: str, facts: AccountFacts, now: datetime, notes: list[str]) -> 
 
 def _lag(replication: Answer) -> float:
     try:
-        return max(duration(str(replication.get("lagDuration") or "P0D")).total_seconds(), 0.0)
+        return max(parse_duration(str(replication.get("lagDuration") or "P0D")).total_seconds(), 0.0)
     except ValueError:
         return 0.0
 
@@ -125,7 +125,7 @@ def _lag(replication: Answer) -> float:
 def _age(life: Answer, now: datetime) -> float:
     """How long recovery points have been taken, in seconds; a week's worth counts at most."""
     began = life.get("firstByteDateTime") or life.get("addedToServiceDateTime")
-    return max((now - instant(str(began))).total_seconds(), 0.0) if began else 0.0
+    return max((now - parse_instant(str(began))).total_seconds(), 0.0) if began else 0.0
 
 
 def _origin(cloud: Answer) -> dict[str, str]:
@@ -138,7 +138,7 @@ def _instances(facts: AccountFacts, now: datetime) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for one in facts.instances:
         launched = one.get("pointInTimeSnapshotDateTime")
-        ago = max((now - instant(str(launched))).total_seconds(), 0.0) if launched else 7200.0
+        ago = max((now - parse_instant(str(launched))).total_seconds(), 0.0) if launched else 7200.0
         server = str(one["sourceServerID"])
         is_gone = one.get("ec2InstanceState") in {"TERMINATED", "NOT_FOUND"}
         if not is_gone and (server not in found or found[server]["launched"] > ago):

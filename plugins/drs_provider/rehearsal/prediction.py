@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from drs_provider.recovery.quotas import Quotas
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 from drs_provider.rehearsal.steps import Decision, task_of
 
 FORMAT_VERSION = 1
@@ -184,7 +184,7 @@ def predict(left: Left) -> Prediction:
     if not report:
         failed = [f"{task}: {record['error']}" for task, record in left.facts["tasks"].items() if record["error"]]
         raise ValueError("the rehearsed run wrote no report" + "".join(f"\n  {line}" for line in failed))
-    began = instant(left.facts["started_at"])
+    began = parse_instant(left.facts["started_at"])
     waves = tuple(_wave(wave, began, left) for wave in report["waves"])
     path, objectives = report["critical_path"] or {}, report["objectives"]
     rto, rpo = _objective(objectives["rto"]), _objective(objectives["rpo"])
@@ -234,7 +234,7 @@ def _fate(verdict: str, *objectives: Objective) -> Fate:
 
 
 def _since(began: datetime, at: str | None) -> float | None:
-    return (instant(at) - began).total_seconds() if at else None
+    return (parse_instant(at) - began).total_seconds() if at else None
 
 
 def _objective(one: Mapping[str, Any]) -> Objective:
@@ -306,7 +306,7 @@ def _quota_use(left: Left, report: Mapping[str, Any]) -> Iterable[QuotaUse]:
         quotas = _quotas(quotas_of.get((account, region), {}))
         jobs = left.state["accounts"].get(account, {}).get(region, {}).get("jobs", {})
         spans = [
-            (instant(job["creationDateTime"]), _end(job, left.state["now"]), len(job["participatingServers"]))
+            (parse_instant(job["creationDateTime"]), _end(job, left.state["now"]), len(job["participatingServers"]))
             for job in jobs.values()
             if job["type"] == "LAUNCH"
         ]
@@ -329,7 +329,7 @@ def _quotas(found: Mapping[str, Any]) -> Quotas:
 
 
 def _end(job: Mapping[str, Any], now: str) -> datetime:
-    return instant(job.get("endDateTime") or now)
+    return parse_instant(job.get("endDateTime") or now)
 
 
 def _calls(calls: Iterable[Mapping[str, Any]]) -> dict[str, int]:

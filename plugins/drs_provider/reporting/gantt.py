@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from drs_provider.reporting.result import DeadTime, RunReport, WaveReport
 from drs_provider.reporting.standing import standing_of
-from drs_provider.reporting.words import clock, duration, plural
+from drs_provider.reporting.words import clock_words, duration, plural
 
 _ROW, _LANE, _LABEL, _AXIS = 14, 12, 20, 22
 """Pixels: gap between rows, height of one job's lane, of a wave's label, of the time axis."""
@@ -92,8 +92,8 @@ def _row(wave: WaveReport, dead: DeadTime | None, scale: _Scale, top: int, finis
         end = job.ended_at or finished_at
         lane = _free_lane(lanes, job.created_at or end, end)
         left = scale.at(job.created_at or end)
-        ending = clock(job.ended_at) if job.ended_at else "no end recorded"
-        title = f"{job.job_id}: {plural(len(job.servers), 'server')}, {clock(job.created_at)} to {ending}"
+        ending = clock_words(job.ended_at) if job.ended_at else "no end recorded"
+        title = f"{job.job_id}: {plural(len(job.servers), 'server')}, {clock_words(job.created_at)} to {ending}"
         width = max(scale.at(end) - left, 0.3)
         bars.append(Bar(left, round(width, 3), top + _LABEL + lane * _LANE, title, is_open=job.ended_at is None))
     gap = None

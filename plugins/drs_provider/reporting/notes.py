@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pydantic import JsonValue
 
 from drs_provider.reporting.result import ServerReport
-from drs_provider.reporting.words import instant
 
 
 def notes_of(server: ServerReport) -> Iterator[str]:
@@ -14,7 +13,7 @@ def notes_of(server: ServerReport) -> Iterator[str]:
         yield f"boot order {server.order}"
     if server.point:
         why = {"source_unreachable": ", source unreachable", "older_point": ", older than the one that failed"}
-        yield f"pinned to {instant(server.point.at)}{why.get(server.point.why, '')}"
+        yield f"pinned to {instant_words(server.point.at)}{why.get(server.point.why, '')}"
     for one in server.tries:
         how = ", ".join(f"{name} {shown(value)}" for name, value in one.settings.items())
         then = {"fallback": f"launched again with {how}", "older_point": "launched again from an older recovery point"}

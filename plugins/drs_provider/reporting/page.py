@@ -28,8 +28,8 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         duration=words.duration,
-        instant=words.instant,
-        clock=words.clock,
+        instant=words.instant_words,
+        clock=words.clock_words,
         share=words.share,
         plural=words.plural,
         web_url=web_url,

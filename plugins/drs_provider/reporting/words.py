@@ -27,12 +27,12 @@ def _minutes_and_more(seconds: int) -> str:
     return f"{seconds // _DAY}d {seconds % _DAY // _HOUR:02d}h".removesuffix(" 00h")
 
 
-def instant(at: datetime | None) -> str:
+def instant_words(at: datetime | None) -> str:
     """Write an instant in UTC, to the second."""
     return "not measured" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def clock(at: datetime | None) -> str:
+def clock_words(at: datetime | None) -> str:
     """Write the time of day in UTC."""
     return "not measured" if at is None else at.astimezone(UTC).strftime("%H:%M:%S")
 

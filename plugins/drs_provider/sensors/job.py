@@ -12,7 +12,7 @@ from drs_provider.links.console import DrsJobLink, DrsRecoveryInstanceLink
 from drs_provider.operators.connecting import AWS_FIELDS, DrsSensor, failing_for_good
 from drs_provider.operators.patience import asking_later
 from drs_provider.operators.rendered import Launched, rendered_launches
-from drs_provider.recovery.times import instant, words
+from drs_provider.recovery.times import duration_words, parse_instant
 
 if TYPE_CHECKING:
     from drs_provider.recovery.results import Ready
@@ -85,7 +85,7 @@ class DrsRecoveryJobSensor(DrsSensor):
 
         now = datetime.now(UTC)
         deadline = now + timedelta(seconds=self.timeout)
-        self.log.info("Waiting for %s, at most %s", ", ".join(_job_ids(launches)), words(deadline - now))
+        self.log.info("Waiting for %s, at most %s", ", ".join(_job_ids(launches)), duration_words(deadline - now))
         self.defer(
             trigger=DrsJobTrigger(
                 watches=[{"aws": one.aws(self.aws), "job_ids": _job_ids([one])} for one in launches],
@@ -189,7 +189,7 @@ class DrsRecoveryJobSensor(DrsSensor):
 
     def _deadline(self, carried: str | None) -> datetime:
         """Return the deadline that the deferral carried; ``dag.test()`` drops it, the time then counts from now."""
-        return instant(carried) if carried else datetime.now(UTC) + timedelta(seconds=self.timeout)
+        return parse_instant(carried) if carried else datetime.now(UTC) + timedelta(seconds=self.timeout)
 
     def _wait_for_instances(self, findings: Sequence["Found"], deadline: datetime) -> NoReturn:
         pending = {server: job for finding in findings for server, job in finding.pending.items()}
@@ -226,7 +226,7 @@ class DrsRecoveryJobSensor(DrsSensor):
         return cast("Ready", self.ready)
 
     def _timed_out(self) -> JobTimedOut:
-        return JobTimedOut(_job_ids(self._launches()), words(timedelta(seconds=self.timeout)))
+        return JobTimedOut(_job_ids(self._launches()), duration_words(timedelta(seconds=self.timeout)))
 
 
 def _job(job: Mapping[str, Any]) -> dict[str, Any]:

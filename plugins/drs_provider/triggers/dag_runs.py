@@ -8,7 +8,7 @@ from typing import Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 from drs_provider.triggers.holding import not_before
 
 PERIOD_SECONDS = 2.0
@@ -42,7 +42,7 @@ class DagRunTrigger(BaseTrigger):
         began = time.monotonic()
         from airflow.providers.standard.triggers.external_task import DagStateTrigger
 
-        left = (instant(self.deadline) - datetime.now(UTC)).total_seconds()
+        left = (parse_instant(self.deadline) - datetime.now(UTC)).total_seconds()
         waits = DagStateTrigger(
             dag_id=self.dag_id,
             states=list(FINISHED),  # type: ignore[arg-type]  # it takes the words of its enum

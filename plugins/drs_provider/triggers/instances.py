@@ -13,7 +13,7 @@ from drs_provider.errors import AwsError, DrsProviderError
 from drs_provider.recovery.launch_actions import still_running
 from drs_provider.recovery.polling import pause_after_refusal
 from drs_provider.recovery.results import Ready, standing
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 from drs_provider.triggers.holding import not_before
 from drs_provider.triggers.instance_desk import InstanceDesk, desk_for
 
@@ -73,7 +73,7 @@ class DrsInstancesTrigger(BaseTrigger):
     ) -> DrsInstancesEvent:
         """Ask the desks, one per ``awaited``, until nothing is pending; what may pass only slows it down."""
         refusals = 0
-        while now() < instant(self.deadline):
+        while now() < parse_instant(self.deadline):
             try:
                 pending = [server for desk, one in self._pairs(desks) for server in await self._pending_in(desk, one)]
             except DrsProviderError as error:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypedDict
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from drs_provider.recovery.jobs import Ended, phase, read_job
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 from drs_provider.triggers.holding import not_before
 from drs_provider.triggers.watching import GIVES_WAY_SECONDS, JobWatcher, Refused, Seen, Trouble, watcher_for
 
@@ -123,7 +123,7 @@ class DrsJobTrigger(BaseTrigger):
     async def _listen(self, watcher: JobWatcher, job_ids: Sequence[str], *, now: Callable[[], datetime]) -> DrsJobEvent:
         said = ""
         async with watcher.watching(job_ids) as news:
-            while (left := (instant(self.deadline) - now()).total_seconds()) > 0:
+            while (left := (parse_instant(self.deadline) - now()).total_seconds()) > 0:
                 try:
                     # Not wait_for(): before Python 3.12 it may swallow a cancellation that meets an answer.
                     async with asyncio.timeout(left):
@@ -148,7 +148,7 @@ class DrsJobTrigger(BaseTrigger):
         missing = [job for job in job_ids if job not in seen.jobs]
         if len(ended) == len(job_ids) or (self.until == "any" and ended):
             return _event("ended", ended)
-        if missing and seen.at - instant(self.since) > VISIBLE_AFTER:
+        if missing and seen.at - parse_instant(self.since) > VISIBLE_AFTER:
             return _event("vanished", missing)
         return None
 

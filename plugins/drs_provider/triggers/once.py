@@ -13,7 +13,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from drs_provider.errors import AwsError
 from drs_provider.recovery.polling import pause_after_refusal
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 from drs_provider.triggers.holding import not_before
 
 BEGUN = "begun"
@@ -81,7 +81,7 @@ class Once(BaseTrigger):
             return unknown("the triggerer that did it has died before the answer came")
         await in_thread_of_its_own(marks.leave)
         refusals = 0
-        while (left := (instant(self.deadline) - now()).total_seconds()) > 0:
+        while (left := (parse_instant(self.deadline) - now()).total_seconds()) > 0:
             try:
                 return await in_thread_of_its_own(partial(self.act, left))
             except AwsError as error:

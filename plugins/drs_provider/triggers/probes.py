@@ -11,7 +11,7 @@ from typing import Any, Literal, TypedDict
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from drs_provider.recovery.steps import judge_answer, kept, last_words
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 from drs_provider.triggers.holding import not_before
 
 PERIOD_SECONDS = 2.0
@@ -75,17 +75,17 @@ class Probe(BaseTrigger):
         """
         attempts, said = 0, ""
         while True:
-            left = (instant(self.deadline) - now()).total_seconds()
+            left = (parse_instant(self.deadline) - now()).total_seconds()
             attempts += 1
             answer = await self.attempt(min(max(left, SHORTEST_ATTEMPT_SECONDS), LONGEST_ATTEMPT_SECONDS))
             if answer.words != said:
                 said = answer.words
                 self.log.info("%s", said)
-            left = (instant(self.deadline) - now()).total_seconds()
+            left = (parse_instant(self.deadline) - now()).total_seconds()
             if answer.passed or left <= 0:
                 break
             await sleep(min(PERIOD_SECONDS * jitter(), left))
-            if (instant(self.deadline) - now()).total_seconds() <= 0:
+            if (parse_instant(self.deadline) - now()).total_seconds() <= 0:
                 break
         return ProbeEvent(
             outcome="passed" if answer.passed else "timed_out",

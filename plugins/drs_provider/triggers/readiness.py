@@ -13,7 +13,7 @@ from drs_provider.errors import AwsError, DrsProviderError
 from drs_provider.recovery.jobs import holders
 from drs_provider.recovery.polling import pause_after_refusal
 from drs_provider.recovery.readiness import Finding, assess
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 from drs_provider.triggers.holding import not_before
 
 LONGEST_JOB = timedelta(days=1)
@@ -103,7 +103,7 @@ class DrsReadinessTrigger(BaseTrigger):
                 if against != said:
                     self.log.info("Not ready yet:\n%s", "\n".join(f"  {line}" for line in against))
                 said = against
-            if now() + timedelta(seconds=pause) >= instant(self.deadline):
+            if now() + timedelta(seconds=pause) >= parse_instant(self.deadline):
                 return self._event("timed_out", said)
             await sleep(pause)
 

@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from drs_provider.errors import AwsError, DrsProviderError
 from drs_provider.recovery.polling import pause_after_refusal
 from drs_provider.recovery.steps import AUTOMATION_ENDED, COMMAND_ENDED
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 from drs_provider.triggers.holding import not_before
 
 What = Literal["agents", "commands", "automations"]
@@ -74,7 +74,7 @@ class SsmTrigger(BaseTrigger):
         """Ask the hooks, one per ``watched``; throttling and lost answers only slow it down."""
         refusals = 0
         pending = [list(one["ids"]) for one in self.watched]
-        while (left := (instant(self.deadline) - now()).total_seconds()) > 0:
+        while (left := (parse_instant(self.deadline) - now()).total_seconds()) > 0:
             pause = min(PERIOD_SECONDS * jitter(), left)
             try:
                 pending = await asyncio.to_thread(self._pending, hooks, pending)

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from drs_provider.errors import AwsError, CredentialsExpired, DrsProviderError
 from drs_provider.recovery.jobs import Running, read_job
 from drs_provider.recovery.polling import LEAST_SECONDS, next_poll, pause_after_refusal
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 
 Ask = Callable[[Sequence[str]], Sequence[Mapping[str, Any]]]
 """Blocking: job ids in, the jobs that DRS knows out; raises the errors of ``drs_provider.errors``."""
@@ -173,7 +173,7 @@ class JobWatcher:
         state = read_job(job)
         created = job.get("creationDateTime")
         with suppress(ValueError):
-            age = at - (instant(created) if created else at)
+            age = at - (parse_instant(created) if created else at)
             ended = not isinstance(state, Running) or state.any_server_ended
             return next_poll(age, any_server_ended=ended, jitter=self._jitter())
         return LEAST_SECONDS

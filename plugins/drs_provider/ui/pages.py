@@ -55,5 +55,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(duration=words.duration, instant=words.instant, plural=words.plural)
+    environment.filters.update(duration=words.duration, instant=words.instant_words, plural=words.plural)
     return environment

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from drs_provider.recovery.times import duration, instant, words
+from drs_provider.recovery.times import duration_words, parse_duration, parse_instant
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,13 +24,13 @@ from hypothesis import strategies as st
     ],
 )
 def test_a_duration_is_read_as_drs_writes_it(text, expected):
-    assert duration(text) == expected
+    assert parse_duration(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "P", "PT", "30s", "P1Y", "P1M", "PT1H ", "1D"])
 def test_what_is_no_duration_is_refused_by_name(text):
     with pytest.raises(ValueError) as caught:
-        duration(text)
+        parse_duration(text)
 
     assert str(caught.value) == f"{text!r} is no ISO 8601 duration of weeks, days, hours, minutes and seconds"
 
@@ -39,15 +39,15 @@ def test_what_is_no_duration_is_refused_by_name(text):
 def test_a_duration_written_out_is_read_back(days, hours, minutes, seconds):
     expected = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
-    assert duration(f"P{days}DT{hours}H{minutes}M{seconds}S") == expected
+    assert parse_duration(f"P{days}DT{hours}H{minutes}M{seconds}S") == expected
 
 
 @pytest.mark.parametrize(
     "text", ["2022-12-07T19:15:38.846723+00:00", "2022-12-07T19:15:38.846723Z", "2022-12-07T20:15:38.846723+01:00"]
 )
 def test_an_instant_is_the_same_however_its_offset_is_written(text):
-    assert instant(text) == datetime(2022, 12, 7, 19, 15, 38, 846723, tzinfo=UTC)
-    assert instant(text).tzinfo is UTC
+    assert parse_instant(text) == datetime(2022, 12, 7, 19, 15, 38, 846723, tzinfo=UTC)
+    assert parse_instant(text).tzinfo is UTC
 
 
 @pytest.mark.parametrize(
@@ -62,4 +62,4 @@ def test_an_instant_is_the_same_however_its_offset_is_written(text):
     ],
 )
 def test_a_duration_is_said_in_two_units(length, expected):
-    assert words(length) == expected
+    assert duration_words(length) == expected

@@ -32,9 +32,9 @@ def test_durations_are_written_as_people_read_them(seconds, said):
 def test_instants_are_written_in_utc():
     at = datetime(2026, 11, 22, 7, 0, tzinfo=timezone(timedelta(hours=2)))
 
-    assert (words.instant(at), words.clock(at)) == ("2026-11-22 05:00:00 UTC", "05:00:00")
-    assert (words.instant(None), words.clock(None)) == ("not measured", "not measured")
-    assert words.instant(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01 00:00:00 UTC"
+    assert (words.instant_words(at), words.clock_words(at)) == ("2026-11-22 05:00:00 UTC", "05:00:00")
+    assert (words.instant_words(None), words.clock_words(None)) == ("not measured", "not measured")
+    assert words.instant_words(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01 00:00:00 UTC"
 
 
 @pytest.mark.parametrize(

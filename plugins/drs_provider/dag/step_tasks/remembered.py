@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from drs_provider.operators.memory import Store
-from drs_provider.recovery.times import instant
+from drs_provider.recovery.times import parse_instant
 
 _KEY = "drs_step"
 
@@ -47,12 +47,12 @@ class StepMemory:
     @property
     def began_at(self) -> datetime:
         """When this attempt began: its time-out counts from here, also over a dead worker."""
-        return instant(self._kept["began_at"])
+        return parse_instant(self._kept["began_at"])
 
     @property
     def first_began_at(self) -> datetime:
         """When the first attempt began."""
-        return instant(self._kept["first_began_at"])
+        return parse_instant(self._kept["first_began_at"])
 
     @property
     def begun(self) -> Mapping[str, Any]:

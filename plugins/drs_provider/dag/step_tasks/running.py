@@ -12,7 +12,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskDeferralTimeout
 
-from drs_provider.dag.describing import duration
+from drs_provider.dag.describing import written_duration
 from drs_provider.dag.step_tasks.place import STEP, NotNow, Place
 from drs_provider.dag.step_tasks.remembered import StepMemory
 from drs_provider.errors import DrsProviderError, RunRefused, StepFailed
@@ -21,7 +21,7 @@ from drs_provider.graph.roster import Target
 from drs_provider.plain_text import plain
 from drs_provider.plan.model import Step
 from drs_provider.recovery.steps import kept
-from drs_provider.recovery.times import words
+from drs_provider.recovery.times import duration_words
 
 BACKSTOP = timedelta(minutes=5)
 """The triggers keep the deadline; Airflow's own deferral timeout comes so much later, for a triggerer that is down."""
@@ -169,7 +169,7 @@ class StepTask(Generic[AnyStep]):
 
     def timed_out(self, last: str) -> StepFailed:
         """Word that the step's time is over; ``last`` is what was seen last."""
-        return StepFailed(f"not done within {duration(self.step.timeout)}: {last}")
+        return StepFailed(f"not done within {written_duration(self.step.timeout)}: {last}")
 
     def goes_on(self, failure: StepFailed) -> bool:
         """Tell whether the plan goes on after this failure."""
@@ -277,7 +277,7 @@ class RunStep(StepTask[AnyStep], BaseOperator):
     def wait(self, going: Going, trigger: Any, *, until: datetime | None = None) -> NoReturn:
         """Let a trigger wait, until the step's time is over where nothing else is said; the worker is free."""
         left = max((until or going.deadline) - datetime.now(UTC), timedelta(0))
-        self.log.info("%s waits, at most %s", self.step.name, words(left))
+        self.log.info("%s waits, at most %s", self.step.name, duration_words(left))
         self.defer(trigger=trigger, method_name=self.resume.__name__, timeout=left + BACKSTOP)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
