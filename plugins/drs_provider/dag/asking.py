@@ -11,7 +11,7 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
-from drs_provider.dag.describing import written_duration
+from drs_provider.dag.describing import timespan
 from drs_provider.dag.preflight import preflight_result
 from drs_provider.dag.requests import Standing, approval_text, pause_text
 from drs_provider.dag.standing import running_for, waves_now
@@ -239,7 +239,7 @@ class AskApproval(Ask):
     def said_nothing(self) -> str:
         """Word that nobody answered in time."""
         return (
-            f"nobody approved the recovery within {written_duration(self.within)}; nothing was launched. Clear this task with "
+            f"nobody approved the recovery within {timespan(self.within)}; nothing was launched. Clear this task with "
             "everything downstream to ask again"
         )
 
@@ -287,7 +287,7 @@ class AskBeforeWave(Ask):
     def said_nothing(self) -> str:
         """Word that nobody answered in time."""
         return (
-            f"nobody answered before wave {self.wave} within {written_duration(self.within)}, and the plan says to fail then; "
+            f"nobody answered before wave {self.wave} within {timespan(self.within)}, and the plan says to fail then; "
             "nothing of it was launched. Clear this task with everything downstream to ask again"
         )
 
@@ -310,7 +310,7 @@ class WaitBeforeWave(BaseOperator):
             skip_where_nothing_starts(preflight_result(context, self.plan), self.wave, steps_only=self.steps_only)
         now = datetime.now(UTC)
         context["ti"].xcom_push(key=WAITED, value={"at": now.isoformat(), "until": (now + self.delay).isoformat()})
-        self.log.info("wave %s starts in %s", self.wave, written_duration(self.delay))
+        self.log.info("wave %s starts in %s", self.wave, timespan(self.delay))
         self.defer(trigger=DateTimeTrigger(moment=now + self.delay), method_name=self.go_on.__name__)
 
     def go_on(self, context: Context, event: Any = None) -> None:

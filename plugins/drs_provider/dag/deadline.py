@@ -13,7 +13,7 @@ from typing import Any
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
-from drs_provider.dag.describing import written_duration
+from drs_provider.dag.describing import timespan
 from drs_provider.plan.model import RecoveryPlan
 
 EARLY, DUE = 80, 100
@@ -42,7 +42,7 @@ def deadline_alerts(plan: RecoveryPlan) -> list[DeadlineAlert]:
             reference=DeadlineReference.DAGRUN_QUEUED_AT,
             interval=plan.rto * share / 100,
             callback=AsyncCallback(tell_rto_at_risk, kwargs={**common, "share": share}),
-            name=f"RTO {written_duration(plan.rto)}" if share == DUE else f"{share} % of RTO {written_duration(plan.rto)}",
+            name=f"RTO {timespan(plan.rto)}" if share == DUE else f"{share} % of RTO {timespan(plan.rto)}",
         )
         for share in ((EARLY, DUE) if targets else (DUE,))
     ]

@@ -13,7 +13,7 @@ from drs_provider.plan.reading import RunnablePlan
 _SHOWN = 12
 
 
-def written_duration(value: timedelta | None) -> str:
+def timespan(value: timedelta | None) -> str:
     """Word a duration as plans write it: 1h30m, 45m, 90s."""
     if value is None:
         return "none"
@@ -37,7 +37,7 @@ def tooltip(wave: Wave, groups: Mapping[str, ProtectionGroup], depends_on: tuple
     """The text over a wave's group in the graph view."""
     lines = [f"{name}: {members(groups[name])} in {groups[name].region or 'its Region'}" for name in wave.groups]
     lines.append(f"starts after {', '.join(depends_on)}" if depends_on else "starts at once")
-    lines.append(f"may fail: {wave.tolerate_failures} of its critical servers; timeout {written_duration(wave.timeout)}")
+    lines.append(f"may fail: {wave.tolerate_failures} of its critical servers; timeout {timespan(wave.timeout)}")
     return "\n".join(lines)
 
 
@@ -62,7 +62,7 @@ def documentation(runnable: RunnablePlan, notice: str = "") -> str:
     rows = [
         f"| {wave.name} | {', '.join(depends_on[wave.name]) or 'the start'} | "
         f"{'<br>'.join(f'{name}: {escaped(members(runnable.groups[name]))}' for name in wave.groups)} | "
-        f"{wave.tolerate_failures} | {written_duration(wave.timeout)} |"
+        f"{wave.tolerate_failures} | {timespan(wave.timeout)} |"
         for wave in plan.waves
     ]
     return "\n".join(
@@ -72,7 +72,7 @@ def documentation(runnable: RunnablePlan, notice: str = "") -> str:
             "",
             escaped(plan.description or ""),
             "",
-            f"**RTO** {written_duration(plan.rto)} · **RPO** {written_duration(plan.rpo)} · **Owner** {owner}",
+            f"**RTO** {timespan(plan.rto)} · **RPO** {timespan(plan.rpo)} · **Owner** {owner}",
             "",
             "| wave | after | members | may fail | timeout |",
             "|---|---|---|---|---|",

@@ -8,7 +8,7 @@ from airflow.sdk import conf
 from airflow.sdk.definitions.context import Context
 
 from drs_provider.dag.conducting import INSTANCES, LATER, LAUNCH, TRIES
-from drs_provider.dag.describing import written_duration
+from drs_provider.dag.describing import timespan
 from drs_provider.dag.drill_evidence import drill_facts
 from drs_provider.dag.launch_settings import APPLY
 from drs_provider.dag.look_over import CLEANED, LOOK_OVER
@@ -144,7 +144,7 @@ def _wave(
         "depends_on": depends_on,
         "groups": wave.groups,
         "tolerate_failures": str(wave.tolerate_failures),
-        "timeout": written_duration(wave.timeout),
+        "timeout": timespan(wave.timeout),
         "state": state,
         "state_reason": reason,
         "steps": steps,

@@ -11,7 +11,7 @@ from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from drs_provider.dag.asking import COLOURS
 from drs_provider.dag.conducting import LAUNCH
-from drs_provider.dag.describing import written_duration, escaped
+from drs_provider.dag.describing import escaped, timespan
 from drs_provider.dag.marking import UNTAGGED, jobs_of_run, tag_launched, traces_hook
 from drs_provider.dag.preflight import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.yielding import SUPERSEDED
@@ -116,7 +116,7 @@ class KeepDrill(HITLOperator):
 
     def _text(self, context: Context, preflight: Mapping[str, Any]) -> str:
         lines = [
-            f"What the drill has launched stays up for people to look at ({written_duration(self.keep_for)} by the plan).",
+            f"What the drill has launched stays up for people to look at ({timespan(self.keep_for)} by the plan).",
             "",
             f"*{END}* cleans it up now, *Extend* keeps it so much longer. Without an answer it goes at that time.",
             "",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from drs_provider.dag.describing import written_duration, escaped, shortened
+from drs_provider.dag.describing import escaped, shortened, timespan
 from drs_provider.graph.approvals import Policy
 from drs_provider.notify.wave_now import WaveNow
 from drs_provider.plan.model import Pause
@@ -37,8 +37,8 @@ class Standing:
         if self.rto is None:
             return f"{taken}; the plan has no RTO."
         if self.taken > self.rto:
-            return f"**{taken}: its RTO of {written_duration(self.rto)} is missed.**"
-        return f"{taken} of its RTO of {written_duration(self.rto)}."
+            return f"**{taken}: its RTO of {timespan(self.rto)} is missed.**"
+        return f"{taken} of its RTO of {timespan(self.rto)}."
 
 
 def approval_text(
@@ -68,7 +68,7 @@ def approval_text(
         f"{policy.required} must agree, of: {escaped(', '.join(policy.approvers) or 'anyone')}."
         + (" Who triggered the run does not count." if policy.four_eyes else "")
         + (f" Approved so far: {escaped(', '.join(earlier))}." if earlier else "")
-        + f" Without an answer within {written_duration(policy.timeout)} nothing is launched.",
+        + f" Without an answer within {timespan(policy.timeout)} nothing is launched.",
     ]
     return "\n".join(lines)
 
@@ -94,7 +94,7 @@ def pause_text(pause: Pause, preflight: Mapping[str, Any], wave: str, *, standin
             "",
             standing.in_words(),
             "",
-            f"Asked: {escaped(', '.join(pause.approvers))}. Without an answer within {written_duration(pause.timeout)} {then}.",
+            f"Asked: {escaped(', '.join(pause.approvers))}. Without an answer within {timespan(pause.timeout)} {then}.",
         ]
     )
 

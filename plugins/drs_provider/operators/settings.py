@@ -94,9 +94,8 @@ class DrsSettingsOperator(DrsOperator):
         since = waiting_since or now
         if now >= since + self.max_wait:
             raise RunRefused(
-                f"waited {duration_words(now - since)}: {why}. Settings are not changed under a running job; clear this "
-                "task 
-                "when it has ended"
+                f"waited {duration_words(now - since)}: {why}. Settings are not changed under a running job; clear "
+                "this task when it has ended"
             )
         self.log.info("Waiting, this is no failure: %s", why)
         kwargs = {"waiting_since": since.isoformat()}

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pydantic import JsonValue
 
 from drs_provider.reporting.result import ServerReport
+from drs_provider.reporting.words import instant_words
 
 
 def notes_of(server: ServerReport) -> Iterator[str]:

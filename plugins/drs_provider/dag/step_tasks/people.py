@@ -7,7 +7,7 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from drs_provider.dag.asking import Ask
-from drs_provider.dag.describing import written_duration, escaped
+from drs_provider.dag.describing import escaped, timespan
 from drs_provider.dag.step_tasks.place import Place
 from drs_provider.dag.step_tasks.running import Going, Outcome, StepTask
 from drs_provider.dag.waiting import ASKED
@@ -59,7 +59,7 @@ class AskPeople(StepTask[ApprovalStep], Ask):
         needed = f"{required} must agree, of: {escaped(', '.join(self.step.approvers))}."
         needed += " The question stays open, one answer after the other, until they have." if required > 1 else ""
         needed += " Who triggered the run does not count." if self.step.four_eyes else ""
-        needed += f" Without an answer within {written_duration(self.step.timeout)} {self._otherwise()}."
+        needed += f" Without an answer within {timespan(self.step.timeout)} {self._otherwise()}."
         self.message = str(going.fill(self.step.message))
         self.so_far = f"approved so far: {', '.join(agreed)}" if agreed else ""
         lines = [
@@ -128,7 +128,7 @@ class AskPeople(StepTask[ApprovalStep], Ask):
         """Word that too few people answered in time."""
         several = f"{self.step.required} of " if len(self.step.approvers) > 1 else ""
         return (
-            f"not approved within {written_duration(self.step.timeout)}: {several}"
+            f"not approved within {timespan(self.step.timeout)}: {several}"
             f"{', '.join(self.step.approvers)} had to; clear this task with everything downstream to ask again"
         )
 

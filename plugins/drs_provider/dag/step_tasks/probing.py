@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from drs_provider.dag.describing import written_duration
+from drs_provider.dag.describing import timespan
 from drs_provider.dag.step_tasks.running import Going, Outcome, RunStep
 from drs_provider.errors import StepFailed
 from drs_provider.plan.model import Http, Tcp, Wait
@@ -59,13 +59,13 @@ class LetTimePass(RunStep[Wait]):
 
         moment = going.memory.began_at + self.step.for_
         if moment <= datetime.now(UTC):
-            return Outcome(f"{written_duration(self.step.for_)} have passed")
-        self.log.info("%s waits %s", self.step.name, written_duration(self.step.for_))
+            return Outcome(f"{timespan(self.step.for_)} have passed")
+        self.log.info("%s waits %s", self.step.name, timespan(self.step.for_))
         return self.wait(going, DateTimeTrigger(moment=moment), until=moment)
 
     def heard(self, going: Going, event: Any) -> Outcome:
         """End the wait."""
-        return Outcome(f"{written_duration(self.step.for_)} have passed")
+        return Outcome(f"{timespan(self.step.for_)} have passed")
 
 
 def _judged(task: RunStep[Any], what: str, event: Any) -> Outcome:

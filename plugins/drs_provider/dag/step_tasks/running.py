@@ -12,7 +12,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskDeferralTimeout
 
-from drs_provider.dag.describing import written_duration
+from drs_provider.dag.describing import timespan
 from drs_provider.dag.step_tasks.place import STEP, NotNow, Place
 from drs_provider.dag.step_tasks.remembered import StepMemory
 from drs_provider.errors import DrsProviderError, RunRefused, StepFailed
@@ -169,7 +169,7 @@ class StepTask(Generic[AnyStep]):
 
     def timed_out(self, last: str) -> StepFailed:
         """Word that the step's time is over; ``last`` is what was seen last."""
-        return StepFailed(f"not done within {written_duration(self.step.timeout)}: {last}")
+        return StepFailed(f"not done within {timespan(self.step.timeout)}: {last}")
 
     def goes_on(self, failure: StepFailed) -> bool:
         """Tell whether the plan goes on after this failure."""
