@@ -14,9 +14,11 @@ from airflow.providers.standard.triggers import temporal  # noqa: F401
 from airflow.sdk.definitions import dag  # noqa: F401
 from airflow.sdk.execution_time import task_runner  # noqa: F401
 from airflow.sdk.execution_time.supervisor import in_process_api_server
-from drs_provider.aws import drill_networks, launch_actions, tagged_networks  # noqa: F401
-from drs_provider.dag import factory, keeping  # noqa: F401
-from drs_provider.reporting import report, writing  # noqa: F401
+from drs_provider.dag.finish import keep as keeping  # noqa: F401
+from drs_provider.hooks import (
+    tagged_networks,  # noqa: F401
+)
+from drs_provider.report import store as writing  # noqa: F401
 
 
 async def _asked_once() -> None:

@@ -11,7 +11,7 @@ from types import FrameType
 from urllib.parse import unquote, urlsplit
 
 import httpx
-from drs_provider.plan.reading import RunnablePlan, read_one
+from drs_provider.plan.loader import RunnablePlan, read_one
 from rich.console import Console
 
 from demo import closing

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-from drs_provider.plan.reading import RunnablePlan
+from drs_provider.plan.loader import RunnablePlan
 
 from demo.board import ServerNow, Wave, board, instant
 from demo.screen import Header, Screen

@@ -13,18 +13,18 @@ def get_provider_info() -> dict[str, Any]:
         "description": "Recovery plans for AWS Elastic Disaster Recovery (DRS), as Airflow DAGs.",
         "versions": [__version__],
         "hooks": [
-            {"integration-name": "AWS Elastic Disaster Recovery", "python-modules": ["drs_provider.aws.hook"]},
+            {"integration-name": "AWS Elastic Disaster Recovery", "python-modules": ["drs_provider.hooks.drs"]},
         ],
         "operators": [
             {
                 "integration-name": "AWS Elastic Disaster Recovery",
                 "python-modules": [
                     "drs_provider.operators.recovery",
-                    "drs_provider.operators.cleanup",
-                    "drs_provider.operators.settings",
+                    "drs_provider.operators.terminate",
+                    "drs_provider.operators.launch_settings",
                     "drs_provider.operators.protection",
                     "drs_provider.operators.drill_network",
-                    "drs_provider.operators.source",
+                    "drs_provider.operators.source_replication",
                 ],
             },
         ],

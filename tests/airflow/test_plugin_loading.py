@@ -202,4 +202,4 @@ def test_what_a_scheduler_forks_has_read_what_a_dag_file_and_a_task_need_already
     assert is_built == "True"
     assert sorted(needed - set(read)) == []
     assert len(needed) > 100
-    assert [name for name in read if name.startswith(("drs_provider.cli.", "drs_provider.dag.rehearsing."))] == []
+    assert [name for name in read if name.startswith(("drs_provider.cli.", "drs_provider.rehearsal.engine."))] == []

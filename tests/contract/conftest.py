@@ -1,7 +1,7 @@
 """The hook, against botocore's Stubber and against the simulator over HTTP."""
 
 import pytest
-from drs_provider.aws.hook import DrsHook
+from drs_provider.hooks.drs import DrsHook
 from drs_simulator.pytest_plugin import start_drs_simulator  # noqa: F401  (a fixture)
 from kit.aws_models import shared_models  # noqa: F401  (a fixture)
 

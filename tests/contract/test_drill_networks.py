@@ -6,16 +6,16 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
-from drs_provider.aws.drill_networks import ENDPOINTS, DrillNetworkHook
-from drs_provider.errors import AccessDenied, NotFound, ServiceUnavailable
+from drs_provider.exceptions import AccessDenied, NotFound, ServiceUnavailable
+from drs_provider.hooks.drill_network import ENDPOINTS, DrillNetworkHook
 from drs_provider.operators.drill_network import (
     DrsPrepareDrillNetworkOperator,
     DrsRemoveDrillNetworkOperator,
 )
-from drs_provider.recovery.bubble import blueprint
-from drs_provider.recovery.drill_network import in_drill_network
-from drs_provider.recovery.identity import COPY_OF, EXPIRES, MODE, RUN, drill_tags
-from drs_provider.recovery.isolation import prove
+from drs_provider.rules.isolation.blueprint import blueprint
+from drs_provider.rules.isolation.landing import in_drill_network
+from drs_provider.rules.isolation.proof import prove
+from drs_provider.rules.launch.tags import COPY_OF, EXPIRES, MODE, RUN, drill_tags
 from kit.fake_drs import MemoryStore
 
 HOME, REGION = "111122223333", "us-west-2"

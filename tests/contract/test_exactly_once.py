@@ -4,10 +4,10 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from drs_provider.errors import RunRefused
-from drs_provider.operators.memory import Memory
-from drs_provider.operators.starting import MustWait, Request, Start
-from drs_provider.recovery.jobs import Ended, read_job
+from drs_provider.exceptions import RunRefused
+from drs_provider.rules.launch.jobs import Ended, read_job
+from drs_provider.services.launch_memory import Memory
+from drs_provider.services.start_jobs import MustWait, Request, Start
 from drs_provider.triggers.jobs import DrsJobTrigger
 from kit.fake_drs import MemoryStore
 

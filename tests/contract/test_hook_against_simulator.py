@@ -3,12 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from drs_provider.aws.launching import Launch, start_once
-from drs_provider.errors import AccessDenied, AwsError, Conflict, ServiceUnavailable, Throttled
-from drs_provider.recovery.identity import job_tags
-from drs_provider.recovery.jobs import Ended, read_job, read_job_log
-from drs_provider.recovery.quotas import Quotas
-from drs_provider.recovery.readiness import assess, hostname_of
+from drs_provider.exceptions import AccessDenied, AwsError, Conflict, ServiceUnavailable, Throttled
+from drs_provider.rules.launch.jobs import Ended, read_job, read_job_log
+from drs_provider.rules.launch.quotas import Quotas
+from drs_provider.rules.launch.readiness import assess, hostname_of
+from drs_provider.rules.launch.tags import job_tags
+from drs_provider.services.start_once import Launch, start_once
 
 HELLO = ("s-0hello00000000001", "s-0hello00000000002")
 TAGS = job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1)

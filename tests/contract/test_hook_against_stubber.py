@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from botocore.stub import Stubber
-from drs_provider.aws.hook import MOST_IDS, DrsHook
-from drs_provider.errors import AwsError, Conflict
-from drs_provider.recovery.identity import job_tags
-from drs_provider.recovery.quotas import Quotas
+from drs_provider.exceptions import AwsError, Conflict
+from drs_provider.hooks.drs import MOST_IDS, DrsHook
+from drs_provider.rules.launch.quotas import Quotas
+from drs_provider.rules.launch.tags import job_tags
 
 JOB = "drsjob-00000000000000001"
 TAGS = job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1)

@@ -5,14 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
-from drs_provider.aws.launch_settings import LaunchSettingsHook
-from drs_provider.aws.tagged_networks import TaggedNetworksHook
-from drs_provider.errors import ServiceUnavailable
-from drs_provider.operators.rendered import Launched
-from drs_provider.operators.settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
-from drs_provider.operators.sweeping import sweep
-from drs_provider.recovery.launch_actions import TAG
-from drs_provider.sensors.finding import find
+from drs_provider.exceptions import ServiceUnavailable
+from drs_provider.hooks.launch_settings import LaunchSettingsHook
+from drs_provider.hooks.tagged_networks import TaggedNetworksHook
+from drs_provider.operators.launch_settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
+from drs_provider.operators.template_values import Launched
+from drs_provider.rules.settings.launch_actions import TAG
+from drs_provider.services.job_results import find
+from drs_provider.services.sweep import sweep
 from kit.fake_drs import MemoryStore
 
 ONE = "s-0hello00000000001"

@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
-from drs_provider.aws.launch_settings import LaunchSettingsHook
-from drs_provider.errors import ServiceUnavailable
+from drs_provider.exceptions import ServiceUnavailable
+from drs_provider.hooks.launch_settings import LaunchSettingsHook
+from drs_provider.operators.launch_settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
 from drs_provider.operators.protection import DrsProtectRecoveryInstancesOperator
-from drs_provider.operators.settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
-from drs_provider.recovery.settings_memory import TAG
+from drs_provider.rules.settings.drill_memory import TAG
 from kit.fake_drs import MemoryStore
 
 ONE, TWO = "s-0hello00000000001", "s-0hello00000000002"

@@ -2,10 +2,10 @@
 
 import pytest
 from botocore.stub import Stubber
-from drs_provider.aws.launch_settings import LaunchSettingsHook, TemplateVersion
-from drs_provider.errors import AccessDenied, Conflict, ServiceUnavailable
-from drs_provider.recovery.settings_candidates import Lookups, Surroundings
-from drs_provider.recovery.settings_template import NewVersion
+from drs_provider.exceptions import AccessDenied, Conflict, ServiceUnavailable
+from drs_provider.hooks.launch_settings import LaunchSettingsHook, TemplateVersion
+from drs_provider.rules.settings.candidates import Lookups, Surroundings
+from drs_provider.rules.settings.launch_template import NewVersion
 
 TEMPLATE = "lt-00000000000000001"
 SERVER = "s-00000000000000001"

@@ -3,17 +3,17 @@
 from datetime import UTC, datetime
 
 import pytest
-from drs_provider.aws.launch_actions import launch_actions_in_passing
-from drs_provider.aws.launch_settings import SIDE_BY_SIDE, LaunchSettingsHook
-from drs_provider.aws.permissions import permission_gaps
-from drs_provider.dag.looking import Occasion, look_deeper
-from drs_provider.dag.surveying import Survey
-from drs_provider.graph.request import RunRequest
-from drs_provider.graph.roster import RosterServer, Target
-from drs_provider.operators.settings_survey import survey_settings
-from drs_provider.plan.reading import read_folder
-from drs_provider.recovery.permissions import questions
-from drs_provider.recovery.quotas import Quotas
+from drs_provider.hooks.iam import permission_gaps
+from drs_provider.hooks.launch_actions import launch_actions_in_passing
+from drs_provider.hooks.launch_settings import SIDE_BY_SIDE, LaunchSettingsHook
+from drs_provider.plan.loader import read_folder
+from drs_provider.rules.launch.quotas import Quotas
+from drs_provider.rules.preflight.permissions import questions
+from drs_provider.rules.run.request import RunRequest
+from drs_provider.rules.run.roster import RosterServer, Target
+from drs_provider.services.preflight import Survey
+from drs_provider.services.preflight_account import Occasion, look_deeper
+from drs_provider.services.settings_survey import survey_settings
 from drs_simulator.pytest_plugin import start_drs_simulator
 
 __all__ = ["start_drs_simulator"]

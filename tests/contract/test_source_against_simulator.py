@@ -4,8 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
-from drs_provider.aws.hook import DrsHook
-from drs_provider.operators.source import DrsDisconnectSourceServersOperator, DrsStopSourceReplicationOperator
+from drs_provider.hooks.drs import DrsHook
+from drs_provider.operators.source_replication import (
+    DrsDisconnectSourceServersOperator,
+    DrsStopSourceReplicationOperator,
+)
 
 ONE, TWO = "s-0hello00000000001", "s-0hello00000000002"
 ANSWER = {"chosen_options": ["Approve"], "responded_by_user": {"id": "ann", "name": "ann"}}

@@ -6,11 +6,11 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from drs_provider.aws.hook import DrsHook
-from drs_provider.aws.launching import Launch, start_once
-from drs_provider.aws.weather import Patience
-from drs_provider.errors import AccessDenied, CredentialsExpired, ServiceUnavailable, Throttled
-from drs_provider.recovery.identity import job_tags
+from drs_provider.exceptions import AccessDenied, CredentialsExpired, ServiceUnavailable, Throttled
+from drs_provider.hooks.drs import DrsHook
+from drs_provider.hooks.retries import Patience
+from drs_provider.rules.launch.tags import job_tags
+from drs_provider.services.start_once import Launch, start_once
 
 HELLO = ("s-0hello00000000001", "s-0hello00000000002")
 
@@ -60,7 +60,7 @@ def test_the_log_says_what_it_waits_for(hook, simulator, monkeypatch, caplog):
     simulator.fault({"service": "drs", "do": "outage", "for": "30d"})
     monkeypatch.setattr(time, "sleep", lambda _: simulator.no_faults() if caplog.records else None)
 
-    with caplog.at_level(logging.INFO, logger="drs_provider.aws.weather"):
+    with caplog.at_level(logging.INFO, logger="drs_provider.hooks.retries"):
         hook.source_servers(HELLO)
 
     (said,) = caplog.messages

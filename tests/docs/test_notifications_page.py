@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from drs_provider.notify.notice import Notice, RunFacts, as_json
-from drs_provider.notify.signing import signature_headers
+from drs_provider.notify.transports import signature_headers
+from drs_provider.plan.loader import read_folder
 from drs_provider.plan.model import EVENTS
-from drs_provider.plan.reading import read_folder
 
 TEXT = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text()
 

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-from drs_provider.dag.steps import TASK_FOR
+from drs_provider.dag.steps.registry import TASK_FOR
+from drs_provider.plan.loader import read_folder
 from drs_provider.plan.model import EVENTS, ProtectionGroup, RecoveryPlan
-from drs_provider.plan.reading import read_folder
 from drs_provider.plan.steps import Step
 from drs_provider.plan.templates import NAMES, SERVER_FACTS
 

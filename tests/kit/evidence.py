@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from drs_provider.reporting.evidence import (
+from drs_provider.report.evidence import (
     CleanupEvidence,
     Finding,
     JobEvent,

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from drs_provider.aws.traces import Parts
-from drs_provider.recovery.quotas import Quotas
+from drs_provider.hooks.drill_resources import Parts
+from drs_provider.rules.launch.quotas import Quotas
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

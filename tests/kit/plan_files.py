@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drs_provider.plan.reading import Library, read_folder
+from drs_provider.plan.loader import Library, read_folder
 
 GROUPS = """
 kind: ProtectionGroup

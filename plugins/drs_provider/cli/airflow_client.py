@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 from urllib.parse import quote
 
-from drs_provider.errors import DrsProviderError
-from drs_provider.graph.naming import SWEEPER
+from drs_provider.exceptions import DrsProviderError
+from drs_provider.rules.run.names import SWEEPER
 
 if TYPE_CHECKING:
     import httpx

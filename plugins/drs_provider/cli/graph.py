@@ -4,10 +4,9 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from drs_provider.cli.options import plans_folder
-from drs_provider.cli.plan_argument import plans_named
-from drs_provider.graph.drawing import draw_mermaid, draw_text
+from drs_provider.cli.options import plans_folder, plans_named
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
+from drs_provider.rules.run.diagram import draw_mermaid, draw_text
 
 NAME = "graph"
 HELP = "draw a plan: which wave waits for which, and the critical path"

@@ -9,9 +9,8 @@ from contextlib import redirect_stderr, redirect_stdout
 
 from drs_provider import __version__
 from drs_provider.cli import graph, rehearse, run, schema, sweep, takeover, validate, verified
-from drs_provider.cli.options import UsageError
-from drs_provider.cli.terminal import Plain
-from drs_provider.errors import DrsProviderError
+from drs_provider.cli.safe_stream import Plain
+from drs_provider.exceptions import DrsProviderError, UsageError
 
 COMMANDS = (validate, graph, schema, rehearse, run, sweep, takeover, verified)
 

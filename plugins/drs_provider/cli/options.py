@@ -3,14 +3,48 @@
 import os
 from pathlib import Path
 
+from drs_provider.exceptions import PlanInvalid, UsageError
+from drs_provider.plan.loader import SUFFIXES, RunnablePlan, read_folder, read_paths
+from drs_provider.plan.problems import nearest
+
 PLANS_FOLDER = "DRS_PLANS_FOLDER"
-
-
-class UsageError(Exception):
-    """The command cannot do what its arguments ask for; exit code 2."""
 
 
 def plans_folder() -> Path | None:
     """Give the folder that the environment names, or None."""
     named = os.environ.get(PLANS_FOLDER)
     return Path(named) if named else None
+
+
+def plans_named(plan: str, folder: Path) -> list[RunnablePlan]:
+    """Read the plan of this name in the folder, or all plans of this file."""
+    return _of_file(Path(plan), folder) if is_file(plan) else [_of_name(plan, folder)]
+
+
+def is_file(plan: str) -> bool:
+    """Tell a file from a name."""
+    return plan.endswith(SUFFIXES) or "/" in plan
+
+
+def _of_file(path: Path, folder: Path) -> list[RunnablePlan]:
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no such file")
+    library = read_paths([path], plans_folder=folder)
+    if library.problems:
+        raise PlanInvalid(library.problems)
+    if not library.plans:
+        raise UsageError(f"{path}: the file holds no plan, only groups")
+    return list(library.plans.values())
+
+
+def _of_name(name: str, folder: Path) -> RunnablePlan:
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: there is no such folder; name one with --plans or DRS_PLANS_FOLDER")
+    library = read_folder(folder)
+    if name in library.plans:
+        return library.plans[name]
+    if name in library.broken_plans:
+        files = library.broken_plans[name]
+        raise PlanInvalid([problem for problem in library.problems if problem.path in files])
+    hint = nearest(name, library.plans) or "the folder has no plan that is free of problems"
+    raise UsageError(f"no plan called {name!r} in {folder} ({hint})")

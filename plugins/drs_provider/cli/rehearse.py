@@ -11,17 +11,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from drs_provider.cli.options import UsageError, plans_folder
-from drs_provider.cli.plan_argument import is_file, plans_named
-from drs_provider.cli.rehearsal_fleets import ChosenFleet, of_accounts, of_files, supposed
-from drs_provider.cli.rehearsal_processes import Connection, RehearsalFailed, ensure_installed, rehearse, simulator
-from drs_provider.cli.rehearsal_steps import StepsTake, decisions, length_of_steps, make_up, steps_take, words
+from drs_provider.cli.options import is_file, plans_folder, plans_named
+from drs_provider.exceptions import UsageError
 from drs_provider.plan.durations import format_duration, parse_duration
-from drs_provider.plan.reading import RunnablePlan
-from drs_provider.rehearsal.machine import machine_of
-from drs_provider.rehearsal.prediction import Left, Prediction, at_speed, predict
+from drs_provider.plan.loader import RunnablePlan
+from drs_provider.rehearsal.fleet_choice import ChosenFleet, of_accounts, of_files, supposed
+from drs_provider.rehearsal.output import WIDTH, as_text
+from drs_provider.rehearsal.prediction import Left, Prediction, at_speed, machine_of, predict
+from drs_provider.rehearsal.processes import Connection, RehearsalFailed, ensure_installed, rehearse, simulator
+from drs_provider.rehearsal.step_doubles import StepsTake, decisions, length_of_steps, make_up, steps_take, words
 from drs_provider.rehearsal.steps import PlannedStep, planned_steps
-from drs_provider.rehearsal.text import WIDTH, as_text
 
 NAME = "rehearse"
 HELP = "run a plan against the simulator, and say how long it takes and what goes wrong"

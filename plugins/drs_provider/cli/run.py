@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from drs_provider.cli.airflow_client import AirflowClient, Login
-from drs_provider.cli.options import UsageError
 from drs_provider.cli.run_commands import Control
-from drs_provider.cli.run_reading import RunNow
-from drs_provider.cli.run_wording import listing, status
-from drs_provider.graph.keeping import BY, END
+from drs_provider.cli.run_output import listing, status
+from drs_provider.cli.run_view import RunNow
+from drs_provider.exceptions import UsageError
+from drs_provider.rules.run.controls import BY, END
 
 if TYPE_CHECKING:
     import httpx

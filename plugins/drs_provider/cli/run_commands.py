@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from drs_provider.cli.airflow_client import PREFIX, AirflowClient, AirflowUnreachable, AlreadySo, NotAllowed, NotThere
-from drs_provider.cli.options import UsageError
-from drs_provider.cli.run_reading import (
+from drs_provider.cli.run_output import some
+from drs_provider.cli.run_view import (
     PLAN_STEPS,
     PREFLIGHT,
     PREFLIGHT_TASK,
@@ -24,11 +24,10 @@ from drs_provider.cli.run_reading import (
     read_wave,
     wave_names,
 )
-from drs_provider.cli.run_wording import some
-from drs_provider.errors import RunRefused
-from drs_provider.graph import orders
-from drs_provider.graph.keeping import END, KEEP_TASK
+from drs_provider.exceptions import RunRefused, UsageError
 from drs_provider.plan.problems import nearest
+from drs_provider.rules.run import controls as orders
+from drs_provider.rules.run.controls import END, KEEP_TASK
 
 LOOK_EVERY_SECONDS = 2.0
 PATIENCE_SECONDS = 300.0
@@ -352,7 +351,7 @@ class Control:
             raise RunRefused(f"wave {wave.name} {doing}: only a wave that has not started can be left out")
 
     def _tell(self, run: RunNow, told: str) -> str:
-        from drs_provider.cli.run_wording import progress
+        from drs_provider.cli.run_output import progress
 
         news = progress(run)
         if news != told:

@@ -4,7 +4,7 @@ import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from drs_provider.cli.options import UsageError
+from drs_provider.exceptions import UsageError
 
 NAME = "schema"
 HELP = "print the JSON schemas of plans and groups, or write them for editors"

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drs_provider.cli.options import UsageError, plans_folder
-from drs_provider.graph.roster import Target, targets_of
-from drs_provider.plan.reading import read_folder
+from drs_provider.cli.options import plans_folder
+from drs_provider.exceptions import UsageError
+from drs_provider.plan.loader import read_folder
+from drs_provider.rules.run.roster import Target, targets_of
 
 if TYPE_CHECKING:
-    from drs_provider.operators.sweeping import Swept
+    from drs_provider.services.sweep import Swept
 
 NAME = "sweep"
 HELP = "remove what drills have left behind; exit code 1 if something is left"
@@ -44,7 +45,7 @@ def run(
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
     """Sweep until nothing changes any more, print, and give the exit code."""
-    from drs_provider.operators.sweeping import summary
+    from drs_provider.services.sweep import summary
 
     targets = _targets(options)
     swept: dict[str, Swept] = {}
@@ -66,9 +67,9 @@ def _settle(
     began: float,
 ) -> "Swept":
     """Sweep one account and Region, again while that changes something; return all that was done, and what is left."""
-    from drs_provider.aws.tagged_networks import TaggedNetworksHook
-    from drs_provider.errors import DrsProviderError
-    from drs_provider.operators.sweeping import Swept, sweep
+    from drs_provider.exceptions import DrsProviderError
+    from drs_provider.hooks.tagged_networks import TaggedNetworksHook
+    from drs_provider.services.sweep import Swept, sweep
 
     hook = TaggedNetworksHook(aws_conn_id=target.aws_conn_id or None, region_name=target.region or None)
     done: list[str] = []

@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drs_provider.cli.airflow_client import PREFIX, AirflowClient
-from drs_provider.cli.options import UsageError, plans_folder
+from drs_provider.cli.options import plans_folder
 from drs_provider.cli.run import add_airflow_options, address_of, login_of
 from drs_provider.cli.run_commands import Control
-from drs_provider.cli.run_wording import moment
-from drs_provider.errors import PlanInvalid, RunRefused
-from drs_provider.graph.request import RunRequest
-from drs_provider.graph.roster import Target, call_roll, targets_of
+from drs_provider.cli.run_output import moment
+from drs_provider.exceptions import PlanInvalid, RunRefused, UsageError
+from drs_provider.plan.loader import RunnablePlan, read_folder
 from drs_provider.plan.problems import nearest
-from drs_provider.plan.reading import RunnablePlan, read_folder
-from drs_provider.recovery.takeover import LOOK_BACK, STATES, FoundRun, find_runs
+from drs_provider.rules.launch.takeover import LOOK_BACK, STATES, FoundRun, find_runs
+from drs_provider.rules.run.request import RunRequest
+from drs_provider.rules.run.roster import Target, call_roll, targets_of
 
 if TYPE_CHECKING:
     import httpx
 
-    from drs_provider.aws.hook import DrsHook
+    from drs_provider.hooks.drs import DrsHook
 
 NAME = "takeover"
 HELP = "show what runs of a plan exist in the cloud, and continue one from an Airflow that does not know it"
@@ -177,7 +177,7 @@ def _plans(options: Namespace) -> list[RunnablePlan]:
 
 
 def _hook(target: Target) -> "DrsHook":
-    from drs_provider.aws.hook import DrsHook
+    from drs_provider.hooks.drs import DrsHook
 
     return DrsHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None)
 

@@ -5,9 +5,10 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from drs_provider.cli.options import UsageError, plans_folder
+from drs_provider.cli.options import plans_folder
+from drs_provider.exceptions import UsageError
+from drs_provider.plan.loader import Library, plan_files, read_paths
 from drs_provider.plan.problems import Problem
-from drs_provider.plan.reading import Library, plan_files, read_paths
 
 NAME = "validate"
 HELP = "check plan files; exit code 0 fine, 1 problems, 2 wrong use"

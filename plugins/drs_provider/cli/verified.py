@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drs_provider.cli.options import UsageError, plans_folder
+from drs_provider.cli.options import plans_folder
+from drs_provider.exceptions import UsageError
+from drs_provider.plan.loader import read_folder
 from drs_provider.plan.problems import nearest
-from drs_provider.plan.reading import read_folder
 
 if TYPE_CHECKING:
-    from drs_provider.reporting.verification import Verification
+    from drs_provider.report.verification import Verification
 
 NAME = "verified"
 HELP = "which plans a drill has proven as they are now; exit code 1 if one is not"
@@ -44,9 +45,8 @@ def run(options: Namespace) -> int:
 
 
 def _look(options: Namespace) -> Mapping[str, "Verification"]:
-    from drs_provider.reporting.location import reports_location
-    from drs_provider.reporting.stored import stored_reports
-    from drs_provider.reporting.verification import verify
+    from drs_provider.report.store import reports_location, stored_reports
+    from drs_provider.report.verification import verify
 
     folder = options.plans or plans_folder() or Path("plans")
     if not folder.is_dir():

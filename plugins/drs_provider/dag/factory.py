@@ -9,23 +9,21 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, BaseOperator, TaskGroup, get_parsing_context
 from airflow.sdk.definitions.param import ParamsDict
 
-from drs_provider.dag.describing import broken_notice, documentation
-from drs_provider.dag.drill_network import prepare_tasks
-from drs_provider.dag.finish import finish_group
-from drs_provider.dag.form import trigger_form
-from drs_provider.dag.importing import report_problems
-from drs_provider.dag.launch_settings import ApplyWaveSettings
-from drs_provider.dag.marking import TAG_INSTANCES
-from drs_provider.dag.plan_dag import CRASHES, PlanDag
-from drs_provider.dag.preflight import CheckPlan
-from drs_provider.dag.remembering import remember_failure
-from drs_provider.dag.steps import plan_steps
-from drs_provider.dag.waves import wave_group
-from drs_provider.graph.approvals import policy_of
-from drs_provider.graph.naming import SWEEPER
-from drs_provider.plan.dependencies import wave_dependencies
-from drs_provider.plan.model import RecoveryPlan
-from drs_provider.plan.reading import Library, RunnablePlan, read_alone, read_folder
+from drs_provider.dag.docs import broken_notice, documentation
+from drs_provider.dag.finish.group import finish_group
+from drs_provider.dag.import_errors import report_problems
+from drs_provider.dag.plan_dag import CRASHES, PlanDag, remember_failure
+from drs_provider.dag.preflight_check import CheckPlan
+from drs_provider.dag.steps.registry import plan_steps
+from drs_provider.dag.trigger_form import trigger_form
+from drs_provider.dag.waves.group import wave_group
+from drs_provider.dag.waves.network import prepare_tasks
+from drs_provider.dag.waves.settings import ApplyWaveSettings
+from drs_provider.dag.waves.tagging import TAG_INSTANCES
+from drs_provider.plan.loader import Library, RunnablePlan, read_alone, read_folder
+from drs_provider.plan.model import RecoveryPlan, wave_dependencies
+from drs_provider.rules.run.approvals import policy_of
+from drs_provider.rules.run.names import SWEEPER
 
 if TYPE_CHECKING:
     from airflow.sdk import CronTriggerTimetable
@@ -82,8 +80,8 @@ def _kept_dags(folder: Path, library: Library, *, only: str | None = None) -> It
     """The DAGs of plans that nobody can read any more, as the newest run of each began with it."""
     if not library.problems:
         return
-    from drs_provider.dag.kept_plans import kept_plans
-    from drs_provider.plan.kept import problems_in_the_way
+    from drs_provider.dag.plan_store import kept_plans
+    from drs_provider.plan.snapshot import problems_in_the_way
 
     for kept in kept_plans(folder, library, only=only):
         notice = broken_notice(problems_in_the_way(library, kept.runnable), kept.run_id)
@@ -91,7 +89,7 @@ def _kept_dags(folder: Path, library: Library, *, only: str | None = None) -> It
 
 
 def _sweeper(folder: Path) -> DAG:
-    from drs_provider.dag.sweeper import build_sweeper
+    from drs_provider.dag.finish.sweeper import build_sweeper
 
     return build_sweeper(folder, _START)
 
@@ -128,11 +126,11 @@ def build_dag(runnable: RunnablePlan, folder: Path, *, notice: str = "") -> DAG:
         if know := getattr(task, "know", None):  # a question: what it says depends on the whole plan
             know(plan)
     if plan.notify:
-        from drs_provider.dag.telling import add_notifications
+        from drs_provider.dag.notifications.tasks import add_notifications
 
         add_notifications(dag, runnable)
     if plan.rto:
-        from drs_provider.dag.deadline import deadline_alerts
+        from drs_provider.dag.notifications.deadline import deadline_alerts
 
         dag.deadline = deadline_alerts(plan)
     # Only now: Airflow copies the form that a DAG has into every task that is added to it, two thirds of its size.
@@ -192,7 +190,7 @@ def _preflight_group(
         )
         last >> networks
         if policy is not None:
-            from drs_provider.dag.asking import AskApproval
+            from drs_provider.dag.people.ask import AskApproval
 
             for number, name in zip(numbers, names, strict=True):
                 ask = AskApproval(

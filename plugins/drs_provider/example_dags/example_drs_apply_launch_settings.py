@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
-from drs_provider.operators.cleanup import DrsTerminateRecoveryInstancesOperator
+from drs_provider.operators.launch_settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
 from drs_provider.operators.protection import DrsProtectRecoveryInstancesOperator
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
-from drs_provider.operators.settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
+from drs_provider.operators.terminate import DrsTerminateRecoveryInstancesOperator
 from drs_provider.sensors.job import DrsRecoveryJobSensor
 
 SERVERS = ["s-0hello00000000001", "s-0hello00000000002"]

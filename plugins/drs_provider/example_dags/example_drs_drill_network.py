@@ -5,10 +5,10 @@ from typing import Any
 
 from airflow.sdk import DAG, task
 
-from drs_provider.operators.cleanup import DrsTerminateRecoveryInstancesOperator
 from drs_provider.operators.drill_network import DrsPrepareDrillNetworkOperator, DrsRemoveDrillNetworkOperator
+from drs_provider.operators.launch_settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
-from drs_provider.operators.settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
+from drs_provider.operators.terminate import DrsTerminateRecoveryInstancesOperator
 from drs_provider.sensors.job import DrsRecoveryJobSensor
 
 SERVERS = ["s-0hello00000000001", "s-0hello00000000002"]
@@ -35,7 +35,7 @@ with DAG(
     @task
     def moved(prepared: dict[str, Any]) -> dict[str, Any]:
         """Give every server the drill's subnet and groups."""
-        from drs_provider.recovery.drill_network import in_drill_network
+        from drs_provider.rules.isolation.landing import in_drill_network
 
         return {server: in_drill_network(PLACEMENT, {}, prepared) for server in SERVERS}
 

@@ -9,7 +9,10 @@ from datetime import timedelta
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG
 
-from drs_provider.operators.source import DrsDisconnectSourceServersOperator, DrsStopSourceReplicationOperator
+from drs_provider.operators.source_replication import (
+    DrsDisconnectSourceServersOperator,
+    DrsStopSourceReplicationOperator,
+)
 
 SERVERS = ["s-0hello00000000001"]
 INSTANCES = {"s-0hello00000000001": "i-0123456789abcdef0"}

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
-from drs_provider.operators.cleanup import DrsTerminateRecoveryInstancesOperator
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
+from drs_provider.operators.terminate import DrsTerminateRecoveryInstancesOperator
 from drs_provider.sensors.job import DrsRecoveryJobSensor
 
 with DAG(

@@ -4,7 +4,7 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
@@ -203,3 +203,15 @@ def _line(text: str) -> str:
 
 def _html(text: str) -> str:
     return html.escape(text, quote=True)
+
+
+Send = Callable[[Notice], None]
+"""Sends a notice or raises; knows its connection already."""
+
+
+class NotSent(Exception):
+    """A notice was not sent; the text says why and holds no secret. ``is_final``: trying again is of no use."""
+
+    def __init__(self, why: str, *, is_final: bool = False) -> None:
+        super().__init__(why)
+        self.is_final = is_final

@@ -1,5 +1,7 @@
 """The three ways out: SNS, a signed webhook, mail. Each makes a function that sends one notice, or raises."""
 
+import hashlib
+import hmac
 import json
 import smtplib
 import time
@@ -12,10 +14,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from airflow.sdk import Connection
 
-from drs_provider.notify.notice import Notice, as_html, as_json, as_text
-from drs_provider.notify.sending import NotSent, Send
-from drs_provider.notify.signing import signature_headers
-from drs_provider.plan.notifications import EmailNotification, SnsNotification, WebhookNotification
+from drs_provider.notify.notice import Notice, NotSent, Send, as_html, as_json, as_text
+from drs_provider.plan.model import EmailNotification, SnsNotification, WebhookNotification
 
 _SECONDS = 8
 """For a single step of a conversation; the whole of it is bounded by whoever sends."""
@@ -35,7 +35,7 @@ _OPTIONS_OF_HTTP_CONNECTIONS = frozenset(
 
 def sns(to: SnsNotification) -> Send:
     """Publish to a topic; event, plan and mode are attributes, so that subscriptions can filter."""
-    from drs_provider.aws.publishing import publisher
+    from drs_provider.hooks.sns import publisher
 
     publish = publisher(to.topic_arn, to.aws_conn_id)
 
@@ -146,3 +146,16 @@ def _quick(connection: Connection) -> Connection:
 
 def _auth_type(connection: Connection) -> str:
     return str(connection.extra_dejson.get("auth_type") or "basic")
+
+
+TIMESTAMP_HEADER, SIGNATURE_HEADER = "X-Drs-Timestamp", "X-Drs-Signature"
+
+
+def signature_headers(body: bytes, secret: str, *, timestamp: int) -> dict[str, str]:
+    """Return the two headers: HMAC-SHA256, keyed with the secret, over ``<timestamp>.<body>``, in hexadecimal.
+
+    :param timestamp: seconds since 1970, part of what is signed: a receiver that refuses old ones refuses replays.
+    """
+    signed = f"{timestamp}.".encode() + body
+    digest = hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
+    return {TIMESTAMP_HEADER: str(timestamp), SIGNATURE_HEADER: f"sha256={digest}"}

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import Context
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
-from drs_provider.errors import DrillNetworkLeft, NotIsolated, RunRefused
-from drs_provider.operators.connecting import AWS_FIELDS, DrsOperator, failing_for_good
-from drs_provider.operators.rendered import rendered_bool, rendered_ids, rendered_mapping
-from drs_provider.recovery.identity import drill_tags, run_key
-from drs_provider.recovery.times import parse_instant
+from drs_provider.exceptions import DrillNetworkLeft, NotIsolated, RunRefused
+from drs_provider.formatting import parse_instant
+from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_good
+from drs_provider.operators.template_values import rendered_bool, rendered_ids, rendered_mapping
+from drs_provider.rules.launch.tags import drill_tags, run_key
 
 if TYPE_CHECKING:
-    from drs_provider.aws.drill_networks import DrillNetworkHook
+    from drs_provider.hooks.drill_network import DrillNetworkHook
 
 NETWORK = "network"
 """XCom key of the networks of one account and Region; there even when they lead out and the task has failed."""
@@ -35,7 +35,7 @@ class _DrillNetworkOperator(DrsOperator):
     @cached_property
     def networks(self) -> "DrillNetworkHook":
         """The hook of this task's account and Region, made when first asked for."""
-        from drs_provider.aws.drill_networks import DrillNetworkHook
+        from drs_provider.hooks.drill_network import DrillNetworkHook
 
         return DrillNetworkHook(**self.aws)
 
@@ -94,15 +94,15 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
             found = self._prepared(context)
             context["ti"].xcom_push(key=NETWORK, value=found)
             self._say(found)
-            from drs_provider.operators.network_preparing import leaks_of
+            from drs_provider.services.drill_network import leaks_of
 
             if leaks := leaks_of(found):
                 raise NotIsolated(leaks)
             return found
 
     def _prepared(self, context: Context) -> dict[str, Any]:
-        from drs_provider.aws.launch_settings import LaunchSettingsHook
-        from drs_provider.operators.network_preparing import Preparing, placements_of
+        from drs_provider.hooks.launch_settings import LaunchSettingsHook
+        from drs_provider.services.drill_network import Preparing, placements_of
 
         servers = rendered_ids("source_server_ids", self.source_server_ids)
         given = rendered_mapping("placements", self.placements)
@@ -177,7 +177,7 @@ class DrsRemoveDrillNetworkOperator(_DrillNetworkOperator):
         network = rendered_mapping("network", self.network)
         if not network or store.get("proofs") is not None:
             return
-        from drs_provider.operators.network_preparing import prove_again
+        from drs_provider.services.drill_network import prove_again
 
         proofs = prove_again(self.networks, network)
         for proof in proofs:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
-from drs_provider.errors import RunRefused
-from drs_provider.operators.connecting import AWS_FIELDS, DrsOperator, failing_for_good
-from drs_provider.operators.looking_after import look_after
-from drs_provider.operators.rendered import rendered_ids, rendered_mapping
+from drs_provider.exceptions import RunRefused
+from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_good
+from drs_provider.operators.template_values import rendered_ids, rendered_mapping
+from drs_provider.services.instance_protection import look_after
 
 if TYPE_CHECKING:
-    from drs_provider.aws.launch_settings import LaunchSettingsHook
+    from drs_provider.hooks.launch_settings import LaunchSettingsHook
 
 
 class DrsProtectRecoveryInstancesOperator(DrsOperator):
@@ -48,7 +48,7 @@ class DrsProtectRecoveryInstancesOperator(DrsOperator):
     @cached_property
     def hook(self) -> "LaunchSettingsHook":
         """The hook of this task's account and Region, made when first asked for."""
-        from drs_provider.aws.launch_settings import LaunchSettingsHook
+        from drs_provider.hooks.launch_settings import LaunchSettingsHook
 
         return LaunchSettingsHook(**self.aws)
 

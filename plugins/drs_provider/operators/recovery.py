@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from drs_provider.errors import AwsError, QuotaExceeded
+from drs_provider.exceptions import AwsError, QuotaExceeded
+from drs_provider.formatting import duration_words, parse_instant
 from drs_provider.links.console import DrsJobLink
-from drs_provider.operators.connecting import AWS_FIELDS, DrsOperator, failing_for_good
-from drs_provider.operators.patience import asking_later
-from drs_provider.operators.rendered import rendered_bool, rendered_ids, rendered_mapping
-from drs_provider.recovery.times import duration_words, parse_instant
+from drs_provider.operators.base import AWS_FIELDS, DrsOperator, asking_later, failing_for_good
+from drs_provider.operators.template_values import rendered_bool, rendered_ids, rendered_mapping
 
 if TYPE_CHECKING:
-    from drs_provider.operators.starting import MustWait, Request
+    from drs_provider.services.start_jobs import MustWait, Request
     from drs_provider.triggers.jobs import DrsJobEvent
 
 LOOK_AGAIN_AFTER = timedelta(seconds=15)
@@ -140,8 +139,8 @@ class DrsStartRecoveryOperator(DrsOperator):
             return self._go_on(context, waiting_since=waiting_since)
 
     def _go_on(self, context: Context, *, waiting_since: datetime | None) -> Any:
-        from drs_provider.operators.memory import Memory
-        from drs_provider.operators.starting import MustWait, Start
+        from drs_provider.services.launch_memory import Memory
+        from drs_provider.services.start_jobs import MustWait, Start
 
         request = self._request(context)
         if not request.servers:
@@ -168,9 +167,9 @@ class DrsStartRecoveryOperator(DrsOperator):
 
     def _request(self, context: Context) -> "Request":
         """Read the template fields; refuses what rendered to the wrong type, before anything is called."""
-        from drs_provider.operators.starting import Request
-        from drs_provider.recovery.quotas import Quotas
-        from drs_provider.recovery.takeover import LOOK_BACK
+        from drs_provider.rules.launch.quotas import Quotas
+        from drs_provider.rules.launch.takeover import LOOK_BACK
+        from drs_provider.services.start_jobs import Request
 
         ti = context["ti"]
         task = ti.task_id if (ti.map_index or 0) < 0 else f"{ti.task_id}[{ti.map_index}]"

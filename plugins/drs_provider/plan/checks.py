@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from drs_provider.plan.dependencies import wave_dependencies
-from drs_provider.plan.documents import Location
 from drs_provider.plan.findings import Finding
 from drs_provider.plan.model import (
     ApprovalStep,
@@ -14,8 +12,10 @@ from drs_provider.plan.model import (
     RecoveryPlan,
     Step,
     Wave,
+    wave_dependencies,
 )
 from drs_provider.plan.problems import nearest
+from drs_provider.plan.yaml_source import Location
 
 NO_WAVE_NAMES = ("preflight", "finish")
 """Task groups that stand around the waves."""

@@ -5,8 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from drs_provider.plan.dependencies import wave_dependencies
-from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
+from drs_provider.plan.model import ProtectionGroup, RecoveryPlan, wave_dependencies
 
 
 def digest_of(plan: RecoveryPlan, groups: Mapping[str, ProtectionGroup]) -> str:

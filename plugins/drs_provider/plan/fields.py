@@ -4,9 +4,11 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -24,9 +26,29 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from drs_provider.plan.durations import EXAMPLES, EXPECTED, format_duration, parse_duration
 from drs_provider.plan.durations import PATTERN as DURATION_PATTERN
 from drs_provider.plan.problems import nearest
-from drs_provider.plan.schedules import check_schedule, check_timezone
-from drs_provider.plan.shares import PATTERN as SHARE_PATTERN
-from drs_provider.plan.shares import Share, parse_share
+
+SHARE_PATTERN = r"^(100|[1-9]?[0-9])%$"
+
+
+@dataclass(frozen=True)
+class Share:
+    """So many servers, or so many of a hundred. ``str()`` is how a plan writes it."""
+
+    amount: int
+    is_percentage: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.amount}%" if self.is_percentage else str(self.amount)
+
+    def allows(self, failed: int, total: int) -> bool:
+        """Tell whether this many failed servers out of the total are within the share.
+
+        A percentage never rounds up: 10% of 9 servers allows none to fail.
+        """
+        if self.is_percentage:
+            return failed * 100 <= self.amount * total
+        return failed <= self.amount
+
 
 WORDED = "drs_worded"
 """The error type of messages that already speak the operator's language; the context holds ``what`` and ``hint``."""
@@ -253,3 +275,65 @@ def _said_by(check: Callable[[str], tuple[str, str] | None], text: str) -> str:
     if complaint:
         raise worded(*complaint)
     return text
+
+
+_PERCENTAGE = re.compile(SHARE_PATTERN.replace("$", r"\Z"))
+
+
+def parse_share(written: object) -> Share:
+    """Read a share; ValueError with an operator's words where it is none."""
+    if isinstance(written, int) and not isinstance(written, bool) and written >= 0:
+        return Share(written)
+    if isinstance(written, str) and _PERCENTAGE.match(written):
+        return Share(int(written[:-1]), is_percentage=True)
+    raise ValueError("expected a whole number of servers, or a percentage from 0% to 100%")
+
+
+PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly", "@once")
+"""Airflow's presets, without ``@continuous``: a drill that starts whenever one has ended never lets go of DRS."""
+
+_A_LEAP_YEAR_BEGINS = datetime(2024, 1, 1, tzinfo=UTC)
+
+_CRON_FIELDS = 5
+
+
+@lru_cache(maxsize=1024)
+def check_schedule(text: str) -> tuple[str, str] | None:
+    """Say what is wrong with a schedule and what to do, or None where Airflow will run it."""
+    if text.startswith("@"):
+        if text in PRESETS:
+            return None
+        if text == "@continuous":
+            return "a drill cannot run without end", "give a cron expression, for example '0 5 * * SUN'"
+        return f"no preset called {text!r}", nearest(text, PRESETS)
+    fields = len(text.split())
+    if fields != _CRON_FIELDS:
+        return (
+            f"expected a cron expression of five fields or a preset, found {text!r}",
+            "minute hour day month weekday, for example '0 5 * * SUN'",
+        )
+    return _check_cron(text)
+
+
+def _check_cron(text: str) -> tuple[str, str] | None:
+    # croniter is what Airflow reads cron with. It loads dateutil: only plans with a cron expression pay for that.
+    from croniter import CroniterBadCronError, CroniterBadDateError, croniter
+
+    try:
+        croniter(text, _A_LEAP_YEAR_BEGINS).get_next(datetime)
+    except CroniterBadDateError:
+        return f"{text!r} names a date that never comes", ""
+    except (CroniterBadCronError, ValueError, KeyError, TypeError, IndexError):
+        return f"{text!r} is not a cron expression", "minute hour day month weekday, for example '0 5 * * SUN'"
+    return None
+
+
+@lru_cache(maxsize=256)
+def check_timezone(text: str) -> tuple[str, str] | None:
+    """Say what is wrong with a time zone and what to do, or None where it exists."""
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        hint = nearest(text, available_timezones())
+        return f"no time zone called {text!r}", hint if "did you mean" in hint else "for example 'Europe/Berlin'"
+    return None

@@ -6,8 +6,8 @@ from typing import Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from drs_provider.plan.documents import Document, Location
 from drs_provider.plan.problems import Problem
+from drs_provider.plan.yaml_source import Document, Location
 
 LABELS = {"RecoveryPlan": "plan", "ProtectionGroup": "group"}
 

@@ -10,11 +10,15 @@ from pydantic_core import CoreSchema
 
 from drs_provider.plan.fields import (
     SERVER_ID_PATTERN,
+    Address,
     Count,
     Dollars,
     Duration,
     Flag,
+    InstanceType,
+    Json,
     Label,
+    Like,
     Line,
     LongerThanZero,
     Name,
@@ -23,21 +27,16 @@ from drs_provider.plan.fields import (
     PlanPart,
     Region,
     Schedule,
+    SecurityGroupId,
     ServerId,
+    Share,
     ShareField,
+    SubnetId,
     Text,
     Timezone,
+    TopicArn,
     VpcId,
 )
-from drs_provider.plan.launch import Fallback, LaunchAction, LaunchSettings
-from drs_provider.plan.notifications import (
-    EVENTS,
-    EmailNotification,
-    Notification,
-    SnsNotification,
-    WebhookNotification,
-)
-from drs_provider.plan.shares import Share
 from drs_provider.plan.steps import (
     AnyStep,
     ApprovalStep,
@@ -51,6 +50,124 @@ from drs_provider.plan.steps import (
     Wait,
     Webhook,
 )
+
+Event = Literal["started", "paused", "wave_failed", "wave_completed", "completed", "failed", "rto_at_risk"]
+
+
+EVENTS: tuple[Event, ...] = (
+    "started",
+    "paused",
+    "wave_failed",
+    "wave_completed",
+    "completed",
+    "failed",
+    "rto_at_risk",
+)
+
+
+DEFAULT_EVENTS: tuple[Event, ...] = tuple(event for event in EVENTS if event != "wave_completed")
+"""All but the one that says nothing new: a run that goes well tells of its start and of its end."""
+
+
+EmailAddress = Annotated[str, Like(r"^[^@\s<>,;\"]+@[^@\s<>,;\"]+$", "an email address such as ops@example.org")]
+
+
+Events = Annotated[tuple[Event, ...], Field(min_length=1)]
+
+
+class SnsNotification(PlanPart):
+    """Tells an SNS topic."""
+
+    kind: Literal["sns"]
+    topic_arn: TopicArn
+    """The topic."""
+    aws_conn_id: Text = "aws_default"
+    """The Airflow connection."""
+    on: Events = DEFAULT_EVENTS
+    """What is told."""
+
+
+class WebhookNotification(PlanPart):
+    """Tells an HTTP endpoint."""
+
+    kind: Literal["webhook"]
+    http_conn_id: Text
+    """The Airflow HTTP connection, which holds the address and the secret."""
+    on: Events = DEFAULT_EVENTS
+    """What is told."""
+
+
+class EmailNotification(PlanPart):
+    """Writes mails."""
+
+    kind: Literal["email"]
+    to: tuple[EmailAddress, ...] = ()
+    """Addresses that all get the same mail."""
+    people: Mapping[Text, EmailAddress] = Field(default_factory=dict)
+    """Addresses of Airflow users, each with a mail of its own."""
+    smtp_conn_id: Text = "smtp_default"
+    """The Airflow connection: server, login, sender."""
+    on: Events = DEFAULT_EVENTS
+    """What is told."""
+
+
+Notification = Annotated[SnsNotification | WebhookNotification | EmailNotification, Field(discriminator="kind")]
+
+
+class Fallback(PlanPart):
+    """What is tried, in order, when EC2 has no capacity for the first choice."""
+
+    instance_types: tuple[InstanceType, ...] = ()
+    """Instance types to try next."""
+    subnet_ids: tuple[SubnetId, ...] = ()
+    """Subnets, and so Availability Zones, to try next."""
+
+
+class LaunchAction(PlanPart):
+    """A DRS post-launch action: an SSM document that DRS runs on the launched instance."""
+
+    code: Text
+    """The SSM document, for example AWS-RunShellScript."""
+    name: Text
+    """What the action is called in DRS."""
+    optional: Flag = False
+    """Whether the launch counts as good when the action fails."""
+    parameters: Json = Field(default_factory=dict)
+    """The document's parameters: the name of an SSM parameter for each, or {dynamic: NAME}; DRS takes no values."""
+
+
+class LaunchSettings(PlanPart):
+    """Settings applied to a source server before it is launched; what is left out is left alone."""
+
+    instance_type: InstanceType | None = None
+    """EC2 instance type, for example m6i.large."""
+    subnet_id: SubnetId | None = None
+    """Subnet of the recovery instance."""
+    security_group_ids: Annotated[tuple[SecurityGroupId, ...], Field(min_length=1)] | None = None
+    """Security groups of the recovery instance."""
+    instance_profile: Text | None = None
+    """IAM instance profile, by name."""
+    private_ip: Address | None = None
+    """A fixed private IPv4 address; only where one server is meant."""
+    right_sizing: Literal["none", "basic", "in_aws"] | None = None
+    """How DRS chooses the instance type by itself."""
+    copy_private_ip: Flag | None = None
+    """Give the instance the private address of its source server."""
+    copy_tags: Flag | None = None
+    """Copy the source server's tags to the instance."""
+    os_byol: Flag | None = None
+    """Bring your own operating-system licence."""
+    disposition: Literal["started", "stopped"] | None = None
+    """Whether the instance is running or stopped after the launch."""
+    recovery_mode: Literal["optimal", "fast"] | None = None
+    """fast skips the conversion where the agent allows it."""
+    protect: Flag | None = None
+    """EC2 termination protection after a real recovery; on where nothing is said."""
+    fallback: Fallback | None = None
+    """What to try when capacity is missing."""
+    actions: tuple[LaunchAction, ...] | None = None
+    """DRS post-launch actions, in order; left out, those that there are stay."""
+
 
 # The whole language can be imported from here; its two biggest families have files of their own.
 __all__ = [
@@ -279,3 +396,21 @@ class RecoveryPlan(PlanPart):
     """Steps before all waves."""
     after: tuple[AnyStep, ...] = ()
     """Steps after all waves."""
+
+
+def wave_dependencies(plan: RecoveryPlan) -> dict[str, tuple[str, ...]]:
+    """Give every wave's dependencies, in the plan's order; ``depends_on`` left out means the wave above."""
+    names = [wave.name for wave in plan.waves]
+    above: list[tuple[str, ...]] = [(), *((name,) for name in names[:-1])]
+    return {
+        wave.name: default if wave.depends_on is None else wave.depends_on
+        for wave, default in zip(plan.waves, above, strict=True)
+    }
+
+
+SHARED = "shared"
+
+
+def has_network(plan: RecoveryPlan) -> bool:
+    """Whether drills of a plan get a network of their own."""
+    return plan.drill.network != SHARED

@@ -10,11 +10,12 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from drs_provider.plan import launch, model, notifications, steps
+from drs_provider.plan import model, steps
+from drs_provider.plan import model as launch
+from drs_provider.plan import model as notifications
 from drs_provider.plan.durations import format_duration
-from drs_provider.plan.fields import PlanPart
+from drs_provider.plan.fields import PlanPart, Share
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
-from drs_provider.plan.shares import Share
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _ROOTS: Mapping[str, type[PlanPart]] = {"recovery-plan": RecoveryPlan, "protection-group": ProtectionGroup}

@@ -16,11 +16,11 @@ from drs_provider.plan.fields import (
     Ordinal,
     PlanPart,
     Region,
+    Share,
     ShareField,
     Text,
     Url,
 )
-from drs_provider.plan.shares import Share
 
 Parameters = Mapping[Text, OneOrMore]
 """SSM parameters: a text or a list of texts under each name."""

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from drs_provider.plan.documents import Location
 from drs_provider.plan.findings import Finding
 from drs_provider.plan.problems import nearest
+from drs_provider.plan.yaml_source import Location
 
 NAMES = {
     "plan.name": "the plan's name",

@@ -1,15 +1,40 @@
 """A fleet for the simulator, made from what a live account says of itself."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Network
 from typing import Any
 
-from drs_provider.graph.roster import Target
-from drs_provider.recovery.quotas import CODES
-from drs_provider.recovery.times import parse_duration, parse_instant
-from drs_provider.rehearsal.account_facts import AccountFacts, Answer, first_interface, groups_of
+from drs_provider.formatting import parse_duration, parse_instant
 from drs_provider.rehearsal.fleet import SupposedFleet
+from drs_provider.rules.launch.quotas import CODES, Quotas
+from drs_provider.rules.run.roster import Target
+
+Answer = Mapping[str, Any]
+"""One resource as AWS describes it."""
+
+
+@dataclass(frozen=True)
+class AccountFacts:
+    """One account and Region, as AWS's own answers; ids are keys. Servers are only those that were asked for."""
+
+    account: str
+    region: str
+    quotas: Quotas
+    servers: Mapping[str, Answer]
+    configurations: Mapping[str, Answer] = field(default_factory=dict)
+    templates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Data of the default version of each server's launch template, by server id."""
+    instances: Sequence[Answer] = ()
+    vpcs: Mapping[str, Answer] = field(default_factory=dict)
+    subnets: Mapping[str, Answer] = field(default_factory=dict)
+    groups: Mapping[str, Answer] = field(default_factory=dict)
+    profiles: tuple[str, ...] = ()
+    has_default_vpc: bool = False
+    busy: Mapping[str, str] = field(default_factory=dict)
+    """The running job that holds a server, by server id."""
+
 
 _GIB = 2**30
 _SETTINGS = (
@@ -182,3 +207,20 @@ def _around(whole: IPv4Network, cidrs: Sequence[IPv4Network]) -> IPv4Network | N
             return None
         whole = whole.supernet()
     return whole
+
+
+def first_interface(template: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the network interface that a launch template gives the instance at launch; empty: none."""
+    interfaces: Sequence[Mapping[str, Any]] = template.get("NetworkInterfaces") or ()
+    return next((one for one in interfaces if one.get("DeviceIndex", 0) == 0), {})
+
+
+def groups_of(template: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the security groups of a launch template."""
+    return tuple(first_interface(template).get("Groups") or template.get("SecurityGroupIds") or ())
+
+
+def profile_of(template: Mapping[str, Any]) -> str | None:
+    """Return the name of a launch template's instance profile."""
+    profile = template.get("IamInstanceProfile") or {}
+    return profile.get("Name") or str(profile.get("Arn") or "").rsplit("/", 1)[-1] or None

@@ -6,10 +6,8 @@ from ipaddress import IPv4Address, IPv4Network
 from itertools import product
 from typing import Any
 
-from drs_provider.graph.roster import Target, target_of, targets_of
-from drs_provider.plan.launch import LaunchSettings
-from drs_provider.plan.model import ProtectionGroup, RecoveryPlan, VpcNetwork
-from drs_provider.recovery.selection import matches
+from drs_provider.plan.model import LaunchSettings, ProtectionGroup, RecoveryPlan, VpcNetwork
+from drs_provider.rules.run.roster import Target, matches, target_of, targets_of
 
 FIRST_ACCOUNT = 111_122_223_333
 """Number of the account behind the first connection; the next connections get the next ones."""

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal
 
-from drs_provider.recovery.quotas import Quotas
-from drs_provider.recovery.times import parse_instant
+from drs_provider.formatting import parse_instant
 from drs_provider.rehearsal.steps import Decision, task_of
+from drs_provider.rules.launch.quotas import Quotas
 
 FORMAT_VERSION = 1
 
@@ -384,3 +384,22 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(one) for key, one in value.items()}
     return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def machine_of(facts: Mapping[str, Any], *, busy: float | None) -> dict[str, Any]:
+    """Return ``{"others", "pace", "works"}`` as ``dag.rehearsing`` takes it.
+
+    :param facts: what a rehearsal left: ``machine`` (``others``, ``share``, ``pace``), ``tasks`` with their ``works``
+    :param busy: how many others want a processor, where somebody has said so
+    """
+    measured = facts["machine"]
+    return {
+        "others": round(measured["others"] if busy is None else busy, 2),
+        "pace": measured["pace"],
+        # What was measured by the clock, as time of a processor: the rest was waiting for one.
+        "works": {
+            task: [seconds * measured["share"] for seconds in record["works"]]
+            for task, record in facts["tasks"].items()
+            if record["works"]
+        },
+    }

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from drs_provider.graph.roster import Target, targets_of
 from drs_provider.plan.model import AnyStep, LambdaStep, ProtectionGroup, RecoveryPlan, SsmAutomation, SsmCommand
 from drs_provider.plan.templates import SERVER, SYNTAX
+from drs_provider.rules.run.roster import Target, targets_of
 
 RUN = frozenset({"wait", "approval", "ssm_command", "ssm_automation", "lambda"})
 """Kinds that a rehearsal runs where it can: what they ask for, the simulator or the rehearsal itself answers."""

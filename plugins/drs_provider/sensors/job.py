@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast, get_args
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferralTimeout
 
-from drs_provider.errors import AwsError, JobFailed, JobTimedOut, JobVanished, RunRefused
+from drs_provider.exceptions import AwsError, JobFailed, JobTimedOut, JobVanished, RunRefused
+from drs_provider.formatting import duration_words, parse_instant
 from drs_provider.links.console import DrsJobLink, DrsRecoveryInstanceLink
-from drs_provider.operators.connecting import AWS_FIELDS, DrsSensor, failing_for_good
-from drs_provider.operators.patience import asking_later
-from drs_provider.operators.rendered import Launched, rendered_launches
-from drs_provider.recovery.times import duration_words, parse_instant
+from drs_provider.operators.base import AWS_FIELDS, DrsSensor, asking_later, failing_for_good
+from drs_provider.operators.template_values import Launched, rendered_launches
 
 if TYPE_CHECKING:
-    from drs_provider.recovery.results import Ready
-    from drs_provider.recovery.verdict import Allows, ServerResult
-    from drs_provider.sensors.finding import Found
+    from drs_provider.rules.launch.results import Allows, Ready, ServerResult
+    from drs_provider.services.job_results import Found
     from drs_provider.triggers.instances import DrsInstancesEvent
     from drs_provider.triggers.jobs import DrsJobEvent
 
@@ -139,7 +137,7 @@ class DrsRecoveryJobSensor(DrsSensor):
                 raise self._timed_out() from None
 
     def _judge(self, context: Context, deadline: datetime, *, last_word: bool = False) -> dict[str, Any]:
-        from drs_provider.recovery.verdict import judge, table
+        from drs_provider.rules.launch.results import judge, table
 
         ready = self._ready()
         with asking_later(self, self.look_again, until=deadline, kwargs={"deadline": deadline.isoformat()}):
@@ -168,8 +166,8 @@ class DrsRecoveryJobSensor(DrsSensor):
         return results
 
     def _find(self, launch: Launched, ready: "Ready") -> "Found":
-        from drs_provider.aws.hook import DrsHook
-        from drs_provider.sensors.finding import find
+        from drs_provider.hooks.drs import DrsHook
+        from drs_provider.services.job_results import find
 
         aws = launch.aws(self.aws)
         hook = self.hook if aws == self.aws else DrsHook(**aws)
@@ -211,7 +209,7 @@ class DrsRecoveryJobSensor(DrsSensor):
         return rendered_launches("jobs", self.jobs)
 
     def _tolerance(self) -> "Allows":
-        from drs_provider.recovery.verdict import tolerance
+        from drs_provider.rules.launch.results import tolerance
 
         try:
             return tolerance(self.tolerate)
@@ -219,7 +217,7 @@ class DrsRecoveryJobSensor(DrsSensor):
             raise RunRefused(f"tolerate: {error}") from error
 
     def _ready(self) -> "Ready":
-        from drs_provider.recovery.results import Ready
+        from drs_provider.rules.launch.results import Ready
 
         if self.ready not in get_args(Ready):
             raise RunRefused(f"ready must be one of {', '.join(get_args(Ready))}, not {self.ready!r}")

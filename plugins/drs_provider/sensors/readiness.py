@@ -7,9 +7,9 @@ from typing import Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferralTimeout
 
-from drs_provider.errors import AwsError, PreflightRefused, RunRefused
-from drs_provider.operators.connecting import AWS_FIELDS, DrsSensor, failing_for_good
-from drs_provider.operators.rendered import rendered_bool, rendered_ids
+from drs_provider.exceptions import AwsError, PreflightRefused, RunRefused
+from drs_provider.operators.base import AWS_FIELDS, DrsSensor, failing_for_good
+from drs_provider.operators.template_values import rendered_bool, rendered_ids
 from drs_provider.triggers.readiness import DrsReadinessEvent, DrsReadinessTrigger
 
 BACKSTOP = timedelta(minutes=5)

@@ -8,8 +8,8 @@ from typing import Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from drs_provider.recovery.times import parse_instant
-from drs_provider.triggers.holding import not_before
+from drs_provider.formatting import parse_instant
+from drs_provider.triggers.answer_delay import not_before
 
 PERIOD_SECONDS = 2.0
 FINISHED = ("success", "failed")

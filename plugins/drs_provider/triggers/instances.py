@@ -9,13 +9,13 @@ from typing import Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from drs_provider.errors import AwsError, DrsProviderError
-from drs_provider.recovery.launch_actions import still_running
-from drs_provider.recovery.polling import pause_after_refusal
-from drs_provider.recovery.results import Ready, standing
-from drs_provider.recovery.times import parse_instant
-from drs_provider.triggers.holding import not_before
-from drs_provider.triggers.instance_desk import InstanceDesk, desk_for
+from drs_provider.exceptions import AwsError, DrsProviderError
+from drs_provider.formatting import parse_instant
+from drs_provider.rules.launch.backoff import pause_after_refusal
+from drs_provider.rules.launch.results import Ready, standing
+from drs_provider.rules.settings.launch_actions import still_running
+from drs_provider.triggers.answer_delay import not_before
+from drs_provider.triggers.instance_poller import InstanceDesk, desk_for
 
 
 class DrsInstancesEvent(TypedDict):

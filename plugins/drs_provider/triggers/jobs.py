@@ -9,10 +9,10 @@ from typing import Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from drs_provider.recovery.jobs import Ended, phase, read_job
-from drs_provider.recovery.times import parse_instant
-from drs_provider.triggers.holding import not_before
-from drs_provider.triggers.watching import GIVES_WAY_SECONDS, JobWatcher, Refused, Seen, Trouble, watcher_for
+from drs_provider.formatting import parse_instant
+from drs_provider.rules.launch.jobs import Ended, phase, read_job
+from drs_provider.triggers.answer_delay import not_before
+from drs_provider.triggers.job_poller import GIVES_WAY_SECONDS, JobWatcher, Refused, Seen, Trouble, watcher_for
 
 Until = Literal["all", "any"]
 Rank = Literal["recovery", "drill", ""]

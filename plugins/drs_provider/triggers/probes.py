@@ -10,9 +10,9 @@ from typing import Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from drs_provider.recovery.steps import judge_answer, kept, last_words
-from drs_provider.recovery.times import parse_instant
-from drs_provider.triggers.holding import not_before
+from drs_provider.formatting import parse_instant
+from drs_provider.rules.steps import judge_answer, kept, last_words
+from drs_provider.triggers.answer_delay import not_before
 
 PERIOD_SECONDS = 2.0
 SHORTEST_ATTEMPT_SECONDS, LONGEST_ATTEMPT_SECONDS = 1.0, 10.0

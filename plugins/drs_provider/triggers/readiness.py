@@ -9,12 +9,13 @@ from typing import Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from drs_provider.errors import AwsError, DrsProviderError
-from drs_provider.recovery.jobs import holders
-from drs_provider.recovery.polling import pause_after_refusal
-from drs_provider.recovery.readiness import Finding, assess
-from drs_provider.recovery.times import parse_instant
-from drs_provider.triggers.holding import not_before
+from drs_provider.exceptions import AwsError, DrsProviderError
+from drs_provider.formatting import parse_instant
+from drs_provider.rules.findings import Finding
+from drs_provider.rules.launch.backoff import pause_after_refusal
+from drs_provider.rules.launch.jobs import holders
+from drs_provider.rules.launch.readiness import assess
+from drs_provider.triggers.answer_delay import not_before
 
 LONGEST_JOB = timedelta(days=1)
 """How far back jobs are looked through for one that holds a server."""
@@ -69,7 +70,7 @@ class DrsReadinessTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look until there is something to say, and say it once."""
         began = time.monotonic()
-        from drs_provider.aws.hook import DrsHook
+        from drs_provider.hooks.drs import DrsHook
 
         event = await self.wait(DrsHook(**self.aws, patience=0), now=lambda: datetime.now(UTC))
         await not_before(self, began)

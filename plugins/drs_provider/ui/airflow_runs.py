@@ -25,9 +25,9 @@ from airflow.sdk import ObjectStoragePath
 from fastapi import FastAPI
 from sqlalchemy import func, select, tuple_
 
-from drs_provider.reporting.location import reports_location
-from drs_provider.ui.airflow_answers import airflow_questions
-from drs_provider.ui.answers import add_answers
+from drs_provider.report.store import reports_location
+from drs_provider.ui.answer_links import add_answers
+from drs_provider.ui.answer_links_airflow import airflow_questions
 from drs_provider.ui.app import create_app
 from drs_provider.ui.board import (
     ERROR_KEY,
@@ -38,10 +38,10 @@ from drs_provider.ui.board import (
     RETURN_KEY,
     SERVERS_KEY,
 )
-from drs_provider.ui.envelopes import unwrapped
 from drs_provider.ui.questions import ASKED_KEY, ORDER_KEY
 from drs_provider.ui.read_model import Access, LastRun, RunNow, Runs, Sources, TaskNow
 from drs_provider.ui.steps import STEP_KEY
+from drs_provider.ui.xcom_values import unwrapped
 
 _KEYS = (PREFLIGHT_KEY, LAUNCH_KEY, SERVERS_KEY, ERROR_KEY, RETURN_KEY, ASKED_KEY, ORDER_KEY, STEP_KEY)
 _NOT_MAPPED = -1

@@ -6,13 +6,11 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, FastAPI, HTTPException, Response
 from fastapi.responses import HTMLResponse
 
-from drs_provider.reporting.naming import HTML_NAME, JSON_NAME
-from drs_provider.reporting.writing import run_folder
+from drs_provider.report.store import HTML_NAME, JSON_NAME, run_folder
 from drs_provider.ui import pages
 from drs_provider.ui.board import Board, board_of
-from drs_provider.ui.plan_list import PlanList, library_of, plan_ids, plan_list
+from drs_provider.ui.plan_list import PlanList, library_of, plan_ids, plan_list, verified_of
 from drs_provider.ui.read_model import Runs, Sources
-from drs_provider.ui.verified import verified_of
 
 _MEDIA = {JSON_NAME: "application/json", HTML_NAME: "text/html; charset=utf-8"}
 _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from drs_provider.graph.critical_path import levels
+from drs_provider.rules.run.timing import levels
 from drs_provider.ui.questions import POINTS, BoardPoints, BoardQuestion, orders_of, points_of, questions_of
 from drs_provider.ui.read_model import RunNow, TaskNow
 from drs_provider.ui.steps import (

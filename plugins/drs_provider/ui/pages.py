@@ -6,8 +6,8 @@ from functools import cache
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-from drs_provider.reporting import words
-from drs_provider.reporting.view import VERDICTS
+from drs_provider import formatting as words
+from drs_provider.report.view import VERDICTS
 from drs_provider.ui.plan_list import PlanList
 
 PLANS_SCRIPT, RUN_SCRIPT = "plans.js", "board.js"
@@ -49,7 +49,7 @@ def _script(name: str) -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=ChoiceLoader([PackageLoader("drs_provider.ui"), PackageLoader("drs_provider.reporting")]),
+        loader=ChoiceLoader([PackageLoader("drs_provider.ui"), PackageLoader("drs_provider.report")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

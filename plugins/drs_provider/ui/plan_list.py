@@ -5,12 +5,15 @@ from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
-from drs_provider.plan.dependencies import wave_dependencies
-from drs_provider.plan.reading import Library, RunnablePlan, plan_files, read_folder
-from drs_provider.reporting.verification import Verification
+from drs_provider.plan.loader import Library, RunnablePlan, plan_files, read_folder
+from drs_provider.plan.model import wave_dependencies
+from drs_provider.report.result import RunReport
+from drs_provider.report.store import stored_reports
+from drs_provider.report.verification import Verification, verify
 from drs_provider.ui.read_model import LastRun
 
 PREFIX = "drs."
@@ -139,3 +142,25 @@ def _broken(library: Library, folder: Path) -> list[BrokenPlan]:
 def _short(path: Path, folder: Path) -> str:
     """Name a file as people in the project do, from the plans folder on."""
     return str(path.relative_to(folder.parent)) if path.is_relative_to(folder.parent) else str(path)
+
+
+def verified_of(
+    runnable: RunnablePlan, reports: Any, newest: Mapping[str, LastRun], now: datetime
+) -> Verification | None:
+    """Say whether a plan is verified; None: its reports cannot be read, which the page must survive."""
+    dag_id = f"drs.{runnable.plan.name}"
+    last = newest.get(dag_id)
+    try:
+        found = _reports(str(reports), dag_id, (last.run_id, last.verdict) if last else None)
+    except OSError:
+        return None
+    return verify(found, digest=runnable.digest, valid_for=runnable.plan.drill.valid_for, now=now)
+
+
+@lru_cache(maxsize=1000)
+def _reports(folder: str, dag_id: str, _newest: tuple[str, str | None] | None) -> tuple[RunReport, ...]:
+    if "://" in folder and not folder.startswith("file://"):
+        from airflow.sdk import ObjectStoragePath
+
+        return tuple(stored_reports(ObjectStoragePath(folder), dag_id))
+    return tuple(stored_reports(folder, dag_id))

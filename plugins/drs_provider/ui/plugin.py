@@ -9,8 +9,8 @@ from typing import Any
 
 from airflow.sdk.plugins_manager import AirflowPlugin
 
-from drs_provider.ui.noting import Noting
-from drs_provider.ui.preloading import Preloading
+from drs_provider.ui.preload_listener import Preloading
+from drs_provider.ui.run_note_listener import Noting
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

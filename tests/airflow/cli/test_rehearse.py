@@ -308,8 +308,8 @@ def test_an_account_that_cannot_be_read_is_said_with_2(rehearse, start_drs_simul
 
 
 def test_a_client_that_reads_refuses_to_do_anything(start_drs_simulator, monkeypatch):  # noqa: F811
-    from drs_provider.aws.account_reading import ReadOnlyHook
-    from drs_provider.errors import RunRefused
+    from drs_provider.exceptions import RunRefused
+    from drs_provider.rehearsal.account_reader import ReadOnlyHook
 
     drs = start_drs_simulator(FLEET, speed=60)
     extra = {"region_name": "us-west-2", "endpoint_url": drs.url}

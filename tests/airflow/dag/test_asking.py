@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers.standard.operators import hitl
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskAwaitingInput
-from drs_provider.dag.asking import AskApproval, AskBeforeWave
-from drs_provider.dag.requests import Standing
-from drs_provider.dag.standing import wave_state
-from drs_provider.graph.approvals import Policy
+from drs_provider.dag.people.ask import AskApproval, AskBeforeWave
+from drs_provider.dag.people.question_text import Standing
+from drs_provider.dag.run_reader import wave_state
 from drs_provider.plan.model import Pause, WebhookNotification
+from drs_provider.rules.run.approvals import Policy
 from kit.receivers import WebhookReceiver
 
 pytestmark = pytest.mark.airflow

@@ -3,10 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from drs_provider.aws.launch_settings import LaunchSettingsHook
-from drs_provider.operators.settings_applying import apply_all
-from drs_provider.recovery.identity import job_tags
-from drs_provider.recovery.lifetime import life_tags
+from drs_provider.hooks.launch_settings import LaunchSettingsHook
+from drs_provider.rules.launch.tags import job_tags, life_tags
+from drs_provider.services.settings_apply import apply_all
 from kit.dag_runs import SHOP, calls, instances, meanwhile
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]

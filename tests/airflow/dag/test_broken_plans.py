@@ -9,10 +9,10 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.execution_time import supervisor
-from drs_provider.dag import kept_plans
+from drs_provider.dag import plan_store as kept_plans
 from drs_provider.dag.factory import dags_of_folder
-from drs_provider.dag.kept_plans import keep_plan
-from drs_provider.plan.reading import read_folder
+from drs_provider.dag.plan_store import keep_plan
+from drs_provider.plan.loader import read_folder
 from fsspec import register_implementation
 from fsspec.implementations.memory import MemoryFileSystem
 from kit.dag_runs import SHOP, Run, calls, instances

@@ -3,8 +3,8 @@
 from functools import wraps
 
 import pytest
-from drs_provider.dag.conducting import WatchWave
-from drs_provider.dag.waves import StartWave
+from drs_provider.dag.waves.group import StartWave
+from drs_provider.dag.waves.watch import WatchWave
 from kit.dag_runs import SHOP, calls, instances
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from drs_provider.dag.deadline import Alert, RunLeft, deadline_alerts, tell
+from drs_provider.dag.notifications.deadline import Alert, RunLeft, deadline_alerts, tell
 from drs_provider.plan.model import RecoveryPlan
 from kit.receivers import WebhookReceiver
 

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from drs_provider.dag.drill_network import ensure_still_isolated, network_of, servers_to_place
-from drs_provider.errors import NotIsolated, RunRefused
-from drs_provider.graph.roster import Target
+from drs_provider.dag.waves.network import ensure_still_isolated, network_of, servers_to_place
+from drs_provider.exceptions import NotIsolated, RunRefused
+from drs_provider.rules.run.roster import Target
 from kit.dag_runs import SHOP, calls, meanwhile
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
@@ -90,7 +90,7 @@ def test_what_cannot_be_removed_is_listed_and_the_run_is_red(run, simulator):
 
 
 def test_the_last_look_lists_what_bears_the_tags_of_the_run_and_the_run_is_red(run, simulator, monkeypatch):
-    monkeypatch.setattr("drs_provider.dag.look_over.MOST_TIME", timedelta(0))
+    monkeypatch.setattr("drs_provider.dag.finish.leftovers.MOST_TIME", timedelta(0))
     ec2 = simulator.client("ec2")
     made = []
 

@@ -113,24 +113,24 @@ def test_the_start_of_a_task_reads_nothing_that_only_a_running_task_needs():
     assert done.returncode == 0, done.stderr[-2000:]
     read = done.stdout.splitlines()[-1].split()
     assert [name for name in read if name in ONLY_WHEN_RUNNING] == []
-    assert [name for name in read if name.startswith(("drs_provider.aws", "drs_provider.triggers."))] == []
+    assert [name for name in read if name.startswith(("drs_provider.hooks", "drs_provider.triggers."))] == []
 
 
 ONLY_WHEN_RUNNING = {
-    "drs_provider.dag.surveying",
-    "drs_provider.dag.drill_survey",
-    "drs_provider.dag.pinning",
-    "drs_provider.dag.sweeper",
-    "drs_provider.operators.settings_applying",
-    "drs_provider.operators.settings_survey",
-    "drs_provider.plan.wording",
-    "drs_provider.recovery.isolation",
-    "drs_provider.recovery.jobs",
-    "drs_provider.recovery.readiness",
-    "drs_provider.recovery.rivals",
-    "drs_provider.recovery.settings",
-    "drs_provider.recovery.sweeping",
-    "drs_provider.recovery.takeover",
+    "drs_provider.services.preflight",
+    "drs_provider.services.drill_forecast",
+    "drs_provider.services.recovery_points",
+    "drs_provider.dag.finish.sweeper",
+    "drs_provider.services.settings_apply",
+    "drs_provider.services.settings_survey",
+    "drs_provider.plan.messages",
+    "drs_provider.rules.isolation.proof",
+    "drs_provider.rules.launch.jobs",
+    "drs_provider.rules.launch.readiness",
+    "drs_provider.rules.launch.conflicts",
+    "drs_provider.rules.settings.values",
+    "drs_provider.rules.cleanup.leftovers",
+    "drs_provider.rules.launch.takeover",
 }
 
 

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers.standard.operators import hitl
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
-from drs_provider.dag import keeping
-from drs_provider.dag.keeping import KeepDrill
-from drs_provider.graph.orders import ORDER
-from drs_provider.graph.roster import Target
+from drs_provider.dag.finish import keep as keeping
+from drs_provider.dag.finish.keep import KeepDrill
+from drs_provider.rules.run.controls import ORDER
+from drs_provider.rules.run.roster import Target
 
 pytestmark = pytest.mark.airflow
 
@@ -78,7 +78,7 @@ def a_task():
 
 
 def a_context(**left):
-    from drs_provider.recovery.identity import run_key
+    from drs_provider.rules.launch.tags import run_key
 
     xcoms = {
         ("preflight.check", "preflight"): CHECKED,

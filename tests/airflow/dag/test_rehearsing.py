@@ -12,9 +12,9 @@ from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import DAG, BaseOperator, TriggerRule
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DownstreamTasksSkipped
 from airflow.triggers.base import BaseTrigger, TriggerEvent
-from drs_provider.dag.rehearsing.clock import RehearsalClock
-from drs_provider.dag.rehearsing.driver import Driver, Rules
-from drs_provider.dag.rehearsing.effort import (
+from drs_provider.rehearsal.engine.clock import RehearsalClock
+from drs_provider.rehearsal.engine.driver import Driver, Rules
+from drs_provider.rehearsal.engine.effort import (
     AWS_WORK,
     EVENT_LATENCY,
     LATENCY,
@@ -24,7 +24,7 @@ from drs_provider.dag.rehearsing.effort import (
     Gauge,
     Processors,
 )
-from drs_provider.dag.rehearsing.loop import JumpingLoop
+from drs_provider.rehearsal.engine.loop import JumpingLoop
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 AT_ONCE = Rules(effort=Flat(0.0), answers_after=timedelta(0))
@@ -308,7 +308,7 @@ def test_a_leg_after_a_wait_takes_the_moment_longer_in_which_the_triggerer_hands
     ],
 )
 def test_a_processor_is_shared_with_those_who_are_not_of_this_process(monkeypatch, cpu, own, others):
-    monkeypatch.setattr("drs_provider.dag.rehearsing.effort.processors", lambda: 2)
+    monkeypatch.setattr("drs_provider.rehearsal.engine.effort.processors", lambda: 2)
     gauge = Gauge()
     gauge.wall, gauge.cpu, gauge.own, gauge.times = (10.0 if own else 0.0), cpu, own, 1
     assert gauge.others == others
@@ -370,7 +370,7 @@ def test_a_call_that_fails_fails_who_waits_for_it(clock):
 def test_a_rehearsal_reaches_nothing_but_its_simulator():
     code = """
 import socket, sys
-from drs_provider.dag.rehearsing.__main__ import stay_inside
+from drs_provider.rehearsal.engine.__main__ import stay_inside
 server = socket.create_server(("127.0.0.1", 0))
 stay_inside(f"http://127.0.0.1:{server.getsockname()[1]}")
 socket.create_connection(server.getsockname()).close()

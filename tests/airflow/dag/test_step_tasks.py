@@ -16,15 +16,15 @@ from airflow.sdk.exceptions import (
     TaskDeferred,
 )
 from drs_provider.dag.factory import build_dag
-from drs_provider.dag.step_tasks.people import AskPeople
-from drs_provider.dag.step_tasks.place import AskedBefore, Place
-from drs_provider.dag.step_tasks.running import Outcome, RunStep, StepTask
-from drs_provider.dag.steps import TASK_FOR
-from drs_provider.errors import StepFailed, Throttled
-from drs_provider.graph.approvals import Policy
-from drs_provider.plan.reading import read_folder
+from drs_provider.dag.steps.approval import AskPeople
+from drs_provider.dag.steps.base import Outcome, RunStep, StepTask
+from drs_provider.dag.steps.context import AskedBefore, Place
+from drs_provider.dag.steps.registry import TASK_FOR
+from drs_provider.exceptions import StepFailed, Throttled
+from drs_provider.plan.loader import read_folder
 from drs_provider.plan.steps import AnyStep, ApprovalStep, Tcp
-from drs_provider.triggers.once import LambdaOnce, Once, OnceEvent
+from drs_provider.rules.run.approvals import Policy
+from drs_provider.triggers.one_shot import LambdaOnce, Once, OnceEvent
 
 pytestmark = pytest.mark.airflow
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from drs_provider.cli import main as cli
-from drs_provider.recovery.identity import job_tags
-from drs_provider.recovery.lifetime import life_tags
+from drs_provider.rules.launch.tags import job_tags, life_tags
 from kit.dag_runs import SHOP, calls, instances
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
@@ -44,7 +43,7 @@ def sweep(plans, simulator, capsys):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr("drs_provider.cli.sweep.LOOK_AGAIN_SECONDS", 0.5)
-    monkeypatch.setattr("drs_provider.dag.sweeper.LOOK_AGAIN_AFTER", timedelta(seconds=1))
+    monkeypatch.setattr("drs_provider.dag.finish.sweeper.LOOK_AGAIN_AFTER", timedelta(seconds=1))
 
 
 def test_an_expired_drill_of_a_dead_airflow_is_removed_and_nothing_else_is_touched(sweep, simulator):

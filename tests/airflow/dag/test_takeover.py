@@ -5,7 +5,7 @@ import json
 import pytest
 from drs_provider.cli import takeover
 from drs_provider.cli.main import _parser
-from drs_provider.recovery.identity import job_tags, run_key
+from drs_provider.rules.launch.tags import job_tags, run_key
 from kit.dag_runs import SHOP, calls, instances
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]

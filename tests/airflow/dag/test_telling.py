@@ -6,7 +6,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from drs_provider.dag.telling import TellStart
+from drs_provider.dag.notifications.tasks import TellStart
 from kit.dag_runs import SHOP
 from kit.receivers import MailReceiver, WebhookReceiver, html_of
 

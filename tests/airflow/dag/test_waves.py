@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from drs_provider.dag.finish import SayVerdict
-from drs_provider.dag.waves import ServerOutcome, StartWave, WatchWave
-from drs_provider.errors import PlanChanged, PreflightRefused, RunRefused
-from drs_provider.graph.roster import Target
+from drs_provider.dag.finish.group import SayVerdict
+from drs_provider.dag.waves.group import ServerOutcome, StartWave, WatchWave
+from drs_provider.exceptions import PlanChanged, PreflightRefused, RunRefused
+from drs_provider.rules.run.roster import Target
 from kit.fake_drs import FakeDrs
 
 pytestmark = pytest.mark.airflow

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from airflow.sdk.execution_time.task_runner import TaskRunnerMarker
 from botocore.loaders import JSONFileLoader
-from drs_provider.aws.launch_settings import LaunchSettingsHook
-from drs_provider.aws.preloading import SERVICES
-from drs_provider.aws.sessions import NeighbourHook
-from drs_provider.ui.preloading import Preloading
+from drs_provider.hooks.launch_settings import LaunchSettingsHook
+from drs_provider.hooks.preload import SERVICES
+from drs_provider.hooks.session import NeighbourHook
+from drs_provider.ui.preload_listener import Preloading
 
 
 @pytest.fixture

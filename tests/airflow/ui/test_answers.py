@@ -201,7 +201,7 @@ class Foreign:
 
 def questions(rule, manager=None):
     from airflow.utils.session import create_session
-    from drs_provider.ui.airflow_answers import AirflowQuestions
+    from drs_provider.ui.answer_links_airflow import AirflowQuestions
 
     opened = create_session()
     return opened, lambda session: AirflowQuestions(session, manager=manager or Foreign(), rule=rule)

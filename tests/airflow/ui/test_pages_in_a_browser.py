@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from drs_provider.reporting.report import measure
-from drs_provider.reporting.writing import write_report
+from drs_provider.report.measure import measure
+from drs_provider.report.store import write_report
 from drs_provider.ui.app import create_app
 from drs_provider.ui.read_model import Access, RunNow, Sources, TaskNow
 from kit.browsing import CHROMIUM, page_after_scripts, serving

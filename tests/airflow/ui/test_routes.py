@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from drs_provider.reporting.report import measure
-from drs_provider.reporting.writing import write_report
+from drs_provider.report.measure import measure
+from drs_provider.report.store import write_report
 from kit.evidence import a_passed_drill
 
 pytestmark = pytest.mark.airflow

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 from drs_provider.plan.digest import digest_of
-from drs_provider.plan.kept import kept_text, read_kept
-from drs_provider.plan.reading import read_folder
+from drs_provider.plan.loader import read_folder
+from drs_provider.plan.snapshot import kept_text, read_kept
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from properties.plans.strategies import libraries

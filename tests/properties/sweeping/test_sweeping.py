@@ -2,12 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
-from drs_provider.recovery.identity import EXPIRES, MODE, RUN
-from drs_provider.recovery.lifetime import read_mark, written
-from drs_provider.recovery.settings_memory import EXPIRES as SETTINGS_EXPIRES
-from drs_provider.recovery.settings_memory import RUN as SETTINGS_RUN
-from drs_provider.recovery.settings_memory import TAG
-from drs_provider.recovery.sweeping import Facts, Resource, leftovers
+from drs_provider.rules.cleanup.leftovers import Facts, Resource, leftovers
+from drs_provider.rules.launch.tags import EXPIRES, MODE, RUN, read_mark, written
+from drs_provider.rules.settings.drill_memory import EXPIRES as SETTINGS_EXPIRES
+from drs_provider.rules.settings.drill_memory import RUN as SETTINGS_RUN
+from drs_provider.rules.settings.drill_memory import TAG
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

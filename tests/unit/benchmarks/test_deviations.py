@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from drs_provider.plan.reading import read_folder
+from drs_provider.plan.loader import read_folder
 
 from benchmarks.deviations import Deviation, chained, compared, in_drs_time
 from benchmarks.rehearsal_cases import CASES, write

@@ -10,7 +10,7 @@ from drs_provider.cli.airflow_client import AirflowError, subject
 from drs_provider.cli.main import _parser
 from drs_provider.cli.options import UsageError
 from drs_provider.cli.run_commands import Control
-from drs_provider.errors import DrsProviderError
+from drs_provider.exceptions import DrsProviderError
 
 URL = "http://airflow.test/prefix"
 ENVIRON = {"DRS_AIRFLOW_URL": URL, "DRS_AIRFLOW_USER": "ada", "DRS_AIRFLOW_PASSWORD": "secret"}

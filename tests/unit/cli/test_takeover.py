@@ -9,8 +9,8 @@ import pytest
 from drs_provider.cli import takeover
 from drs_provider.cli.main import _parser
 from drs_provider.cli.options import UsageError
-from drs_provider.errors import RunRefused
-from drs_provider.recovery.takeover import FoundRun, ServerStanding, WaveStanding
+from drs_provider.exceptions import RunRefused
+from drs_provider.rules.launch.takeover import FoundRun, ServerStanding, WaveStanding
 
 ENVIRON = {"DRS_AIRFLOW_URL": "http://airflow.test", "DRS_AIRFLOW_TOKEN": "token"}
 KEY = "a" * 32

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from drs_provider.reporting.report import measure
+from drs_provider.report.measure import measure
 from kit import evidence
 
 from demo.closing import at_real_speed, left_over, verdict

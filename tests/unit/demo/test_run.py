@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from drs_provider.reporting.result import RunReport
+from drs_provider.report.result import RunReport
 
 from demo.run import exit_code, local
 from demo.watching import roster_of

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from drs_provider.notify.notice import Notice, Question, RunFacts, as_html, as_json, as_text
-from drs_provider.notify.signing import signature_headers
+from drs_provider.notify.transports import signature_headers
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,8 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferralTimeout, TaskDeferred
-from drs_provider.aws.traces import Parts
-from drs_provider.errors import (
+from drs_provider.exceptions import (
     CleanupIncomplete,
     CredentialsExpired,
     JobFailed,
@@ -19,9 +18,10 @@ from drs_provider.errors import (
     ServiceUnavailable,
     Throttled,
 )
-from drs_provider.operators.cleanup import MOST_REQUESTS, DrsTerminateRecoveryInstancesOperator
+from drs_provider.hooks.drill_resources import Parts
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
-from drs_provider.recovery.quotas import Quotas
+from drs_provider.operators.terminate import MOST_REQUESTS, DrsTerminateRecoveryInstancesOperator
+from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.sensors.job import DrsRecoveryJobSensor
 from drs_provider.sensors.readiness import DrsSourceServersReadySensor
 from kit.fake_drs import FakeDrs, MemoryStore
@@ -505,15 +505,15 @@ def test_default_args_reach_the_connection(kind):
 
 def test_a_dag_file_that_names_operators_does_not_import_boto3():
     code = (
-        "import sys, drs_provider.operators.recovery, drs_provider.operators.cleanup, drs_provider.sensors.job,"
-        "drs_provider.sensors.readiness; sys.exit(bool({'boto3', 'botocore', 'drs_provider.aws'} & set(sys.modules)))"
+        "import sys, drs_provider.operators.recovery, drs_provider.operators.terminate, drs_provider.sensors.job,"
+        "drs_provider.sensors.readiness; sys.exit(bool({'boto3', 'botocore', 'drs_provider.hooks'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=PLUGINS, check=False).returncode == 0
 
 
 def test_the_pure_side_loads_without_airflow_and_aws():
     names = ", ".join(
-        f"drs_provider.recovery.{file.stem}" for file in (PLUGINS / "drs_provider/recovery").glob("[a-z]*.py")
+        f"drs_provider.rules.{file.stem}" for file in (PLUGINS / "drs_provider/recovery").glob("[a-z]*.py")
     )
     code = f"import sys, {names}; sys.exit(bool({{'airflow', 'boto3', 'botocore'}} & set(sys.modules)))"
 

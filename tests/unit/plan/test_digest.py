@@ -75,7 +75,7 @@ def test_where_the_groups_stand_does_not_matter(tmp_path):
 def test_another_process_finds_the_same_digest(tmp_path, seed):
     here = digest(tmp_path, PLAN)
     code = (
-        "import sys; from pathlib import Path; from drs_provider.plan.reading import read_folder;"
+        "import sys; from pathlib import Path; from drs_provider.plan.loader import read_folder;"
         "print(read_folder(Path(sys.argv[1])).plans['p'].digest)"
     )
     there = subprocess.run(

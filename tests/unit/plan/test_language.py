@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from drs_provider.plan.dependencies import wave_dependencies
+from drs_provider.plan.fields import Share
 from drs_provider.plan.model import (
     ApprovalStep,
     DagStep,
@@ -19,8 +19,8 @@ from drs_provider.plan.model import (
     VpcNetwork,
     Wait,
     Webhook,
+    wave_dependencies,
 )
-from drs_provider.plan.shares import Share
 from kit.plan_files import PLAN, WAVES, read_beside_groups
 
 GROUPS = """

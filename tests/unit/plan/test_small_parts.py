@@ -5,9 +5,8 @@ from datetime import timedelta
 import pytest
 import yaml
 from drs_provider.plan.durations import format_duration, parse_duration
-from drs_provider.plan.scalars import read_plain
-from drs_provider.plan.schedules import PRESETS, check_schedule, check_timezone
-from drs_provider.plan.shares import Share, parse_share
+from drs_provider.plan.fields import PRESETS, Share, check_schedule, check_timezone, parse_share
+from drs_provider.plan.yaml_source import read_plain
 from hypothesis import given
 from hypothesis import strategies as st
 

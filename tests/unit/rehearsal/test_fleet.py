@@ -1,9 +1,8 @@
 """A fleet made from a plan: the simulator takes it, and the plan finds in it what it names."""
 
-from drs_provider.graph.roster import Target
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
-from drs_provider.recovery.selection import matches
 from drs_provider.rehearsal.fleet import supposed_fleet
+from drs_provider.rules.run.roster import Target, matches
 from drs_simulator.fleet import parsed
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from airflow.sdk import TriggerRule
-from drs_provider.dag.rehearsing.rules import RULES, say
+from drs_provider.rehearsal.engine.rules import RULES, say
 from hypothesis import given
 from hypothesis import strategies as st
 

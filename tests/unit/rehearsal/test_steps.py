@@ -5,9 +5,8 @@ from datetime import timedelta
 from typing import get_args
 
 import pytest
-from drs_provider.cli.rehearsal_steps import length_of_steps, steps_take
-from drs_provider.graph.roster import Target
 from drs_provider.plan.model import AnyStep, ProtectionGroup, RecoveryPlan
+from drs_provider.rehearsal.step_doubles import length_of_steps, steps_take
 from drs_provider.rehearsal.steps import (
     REACHES_OUT,
     RUN,
@@ -18,6 +17,7 @@ from drs_provider.rehearsal.steps import (
     planned_steps,
     task_of,
 )
+from drs_provider.rules.run.roster import Target
 
 PLAN = RecoveryPlan.model_validate(
     {

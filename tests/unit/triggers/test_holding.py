@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import drs_provider.triggers
 import pytest
 from airflow.triggers.base import BaseTrigger
-from drs_provider.triggers.holding import least_seconds, not_before
+from drs_provider.triggers.answer_delay import least_seconds, not_before
 
 
 def slept(try_number, *, after):

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from drs_provider.triggers.instance_desk import InstanceDesk, Look
+from drs_provider.triggers.instance_poller import InstanceDesk, Look
 from drs_provider.triggers.instances import DrsInstancesTrigger
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -12,10 +12,10 @@ from airflow.triggers.base import BaseTrigger
 from drs_provider.triggers.dag_runs import DagRunTrigger
 from drs_provider.triggers.instances import DrsInstancesTrigger
 from drs_provider.triggers.jobs import DrsJobTrigger
-from drs_provider.triggers.once import LambdaOnce, WebhookOnce
+from drs_provider.triggers.one_shot import LambdaOnce, WebhookOnce
 from drs_provider.triggers.probes import HttpProbe, TcpProbe
 from drs_provider.triggers.readiness import DrsReadinessTrigger
-from drs_provider.triggers.steps_aws import SsmTrigger
+from drs_provider.triggers.ssm import SsmTrigger
 
 AWS = {"aws_conn_id": "aws_default", "region_name": "us-west-2", "verify": None, "config": {"read_timeout": 10}}
 DEADLINE = "2026-01-01T12:00:00+00:00"

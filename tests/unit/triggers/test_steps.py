@@ -6,11 +6,11 @@ import socket
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from drs_provider.errors import AccessDenied, ServiceUnavailable, Throttled
-from drs_provider.triggers.once import Once, OnceEvent
-from drs_provider.triggers.posting import signature
+from drs_provider.exceptions import AccessDenied, ServiceUnavailable, Throttled
+from drs_provider.triggers.one_shot import Once, OnceEvent
 from drs_provider.triggers.probes import Answer, HttpProbe, Probe, TcpProbe
-from drs_provider.triggers.steps_aws import PENDING, SsmTrigger
+from drs_provider.triggers.ssm import PENDING, SsmTrigger
+from drs_provider.triggers.webhook import signature
 
 pytestmark = pytest.mark.airflow
 

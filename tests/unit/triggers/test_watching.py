@@ -4,9 +4,9 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from drs_provider.errors import AccessDenied, ServiceUnavailable, Throttled
+from drs_provider.exceptions import AccessDenied, ServiceUnavailable, Throttled
+from drs_provider.triggers.job_poller import JobWatcher, Refused, Seen, Trouble
 from drs_provider.triggers.jobs import DrsJobTrigger
-from drs_provider.triggers.watching import JobWatcher, Refused, Seen, Trouble
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

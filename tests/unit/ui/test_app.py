@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from drs_provider.reporting.report import measure
-from drs_provider.reporting.writing import write_report
+from drs_provider.report.measure import measure
+from drs_provider.report.store import write_report
 from drs_provider.ui.app import create_app
 from drs_provider.ui.read_model import Access, LastRun, RunNow, Sources
 from fastapi import HTTPException

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from drs_provider.ui.board import Board, board_of
-from drs_provider.ui.envelopes import unwrapped
 from drs_provider.ui.read_model import RunNow, TaskNow
+from drs_provider.ui.xcom_values import unwrapped
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,0 +1,1 @@
+"""The end of a run: kept drills, clean-up, left-overs, report, verdict."""

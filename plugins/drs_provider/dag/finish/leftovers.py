@@ -1,0 +1,139 @@
+"""The last look of a drill: whether anything that is its own is left in an account and Region."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.execution_time.context import NEVER_EXPIRE
+
+from drs_provider.dag.preflight_check import PREFLIGHT, PREFLIGHT_TASK
+from drs_provider.dag.waves.network import servers_to_place
+from drs_provider.dag.waves.tagging import jobs_of_run
+from drs_provider.exceptions import DrillRemains
+from drs_provider.formatting import parse_instant
+from drs_provider.operators.base import DrsOperator, asking_later, failing_for_good
+from drs_provider.plan.loader import RunnablePlan
+from drs_provider.rules.launch.tags import run_key
+from drs_provider.rules.run.request import is_drill
+from drs_provider.rules.run.roster import Target, targets_of
+
+if TYPE_CHECKING:
+    from drs_provider.hooks.drill_resources import TracesHook
+
+LOOK_OVER: Final = "finish.look_over"
+"""Task id in the first account and Region; the others are numbered from 2 on."""
+
+CLEANED: Final = "cleaned"
+"""XCom key: ``{"left": {id: what it is}}``, there also when the task fails."""
+
+LOOK_AGAIN_AFTER = timedelta(seconds=5)
+MOST_TIME: Final = timedelta(minutes=1)
+"""How long EC2 may go on showing what was just removed."""
+
+_ASKING: Final = timedelta(hours=1)
+_BEGAN: Final = "drs_look_over_began"
+
+
+class LookOver(DrsOperator):
+    """Look once over everything in an account and Region that bears the run's tags; fail if anything is there.
+
+    The clean-up, the putting back and the removal of the network each see that what they knew of is gone. This task
+    knows nothing: it asks for the run's tags, for the instances of its jobs, and for what a drill leaves at servers.
+    It removes nothing. A few requests, however big the drill was.
+
+    Returns ``{"left": {}}``.
+    """
+
+    template_fields: Sequence[str] = ()  # nothing to render: the servers come from preflight
+    ui_color = "#c9a6a6"
+    ui_fgcolor = "#1c1917"
+
+    def __init__(self, *, target: Target, **kwargs: Any) -> None:
+        super().__init__(aws_conn_id=target.aws_conn_id, region_name=target.region or None, **kwargs)
+        self.target = target
+
+    @cached_property
+    def hook(self) -> "TracesHook":
+        """The hook of this task's account and Region, which also finds by tags."""
+        from drs_provider.hooks.drill_resources import TracesHook
+
+        return TracesHook(**self.aws)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Look; look again for a while where something is left."""
+        if not is_drill(context["params"]["mode"]):
+            raise AirflowSkipException("a recovery leaves everything: it is production now")
+        preflight: Any = context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PREFLIGHT)
+        if not preflight or not preflight["passed"]:
+            raise AirflowSkipException("preflight has not passed, so nothing was made")
+        began = self._began(context)
+        with failing_for_good(), asking_later(self, self.resume_look, until=began + _ASKING):
+            left = self._left(context, [one["server_id"] for one in servers_to_place(preflight, self.target)])
+            context["ti"].xcom_push(key=CLEANED, value={"left": left})
+            for name, what in left.items():
+                self.log.info("%s: %s", name, what)
+            if left and datetime.now(UTC) < began + MOST_TIME:
+                self._look_again()
+            if left:
+                raise DrillRemains(left)
+        self.log.info("nothing of the run is left")
+        return {"left": {}}
+
+    def resume_look(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Look again."""
+        return self.execute(context)
+
+    def _left(self, context: Context, servers: Sequence[str]) -> Mapping[str, str]:
+        from drs_provider.rules.cleanup.leftovers import Facts, Version, remains
+
+        run = run_key(context["dag_run"].dag_id, context["dag_run"].run_id)
+        jobs = jobs_of_run(self.hook, context)
+        mine = set(servers)
+        changed = {
+            template: server
+            for template, server in (self.hook.templates_with_more_versions() if servers else {}).items()
+            if server in mine
+        }
+        facts = Facts(
+            jobs=jobs,
+            instances=self.hook.recovery_instances(source_server_ids=servers) if jobs else (),
+            servers=self.hook.source_servers(servers),
+            resources=self.hook.marked(run),
+            versions=[
+                Version(template, int(item["VersionNumber"]), server, item["CreateTime"])
+                for template, server in changed.items()
+                for item in self.hook.drill_versions(template)
+            ],
+        )
+        return remains(facts, run)
+
+    def _began(self, context: Context) -> datetime:
+        """Return when this task was begun, or cleared, whatever leg of it this is."""
+        store: Any = context["task_state_store"]
+        kept = store.get(_BEGAN) or {}
+        if kept.get("max_tries") != context["ti"].max_tries:
+            kept = {"max_tries": context["ti"].max_tries, "at": datetime.now(UTC).isoformat()}
+            store.set(_BEGAN, kept, retention=NEVER_EXPIRE)
+        return parse_instant(kept["at"])
+
+    def _look_again(self) -> None:
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        moment = datetime.now(UTC) + LOOK_AGAIN_AFTER
+        self.defer(trigger=DateTimeTrigger(moment=moment), method_name=self.resume_look.__name__)
+
+
+def look_over_tasks(runnable: RunnablePlan) -> list[Any]:
+    """Build the teardowns of ``finish`` in the current DAG, one for each account and Region."""
+    return [
+        LookOver(
+            task_id="look_over" if number == 1 else f"look_over_{number}",
+            task_display_name="Look over" if number == 1 else f"Look over ({target.region})",
+            target=target,
+            retries=3,
+        ).as_teardown()
+        for number, target in enumerate(targets_of(list(runnable.groups.values())), start=1)
+    ]

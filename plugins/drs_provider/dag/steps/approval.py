@@ -1,0 +1,148 @@
+"""The step that waits until people have agreed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.execution_time.context import NEVER_EXPIRE
+
+from drs_provider.dag.people.ask import Ask
+from drs_provider.dag.steps.base import Going, Outcome, StepTask
+from drs_provider.dag.steps.context import Place
+from drs_provider.exceptions import StepFailed
+from drs_provider.formatting import escaped, timespan
+from drs_provider.plan.model import ApprovalStep
+from drs_provider.report.collect_people import ASKED
+from drs_provider.rules.run.approvals import APPROVE, REJECT
+
+_ANSWERS = "drs_answers"
+"""Entry of the task state store: who has agreed in this try, ``{"try", "by": [...], "comments": {by: text}}``."""
+
+
+class AskPeople(StepTask[ApprovalStep], Ask):
+    """Ask until enough people have agreed, one answer after the other, each another person.
+
+    The time is one for all of them: the step's ``timeout``, from the first question. Airflow keeps the text of the
+    first question for the ones after it (``upsert_hitl_detail`` takes the old answer away and nothing else), so that
+    text holds for all of them; who has agreed so far stands on the board and in what is told.
+    """
+
+    template_fields: Sequence[str] = ()
+
+    def __init__(self, *, step: ApprovalStep, place: Place, **kwargs: Any) -> None:
+        super().__init__(
+            plan=place.plan,
+            agree=APPROVE,
+            refuse=REJECT,
+            people=step.approvers,
+            response_timeout=step.timeout,
+            **kwargs,
+        )
+        self.step, self.place = step, place
+        self.message = self.so_far = ""
+
+    def execute(self, context: Context) -> Any:
+        """Ask; the task waits in Airflow's ``awaiting_input`` state and holds no worker."""
+        with self.as_planned(context):
+            memory = self.open(context)
+            if memory.end is not None and memory.end["state"] == "succeeded":
+                return self.again(context, memory.end)
+            return super().execute(context)
+
+    def question(self, context: Context, preflight: Mapping[str, Any]) -> Sequence[str]:
+        """Ask what the plan asks, and say how many have agreed."""
+        going: Going = self.going(context, self.open(context))
+        agreed, required = self._agreed(context), self.step.required
+        several = f" ({required} people must agree)" if required > 1 else ""
+        self.subject = f"{self.step.name}: go on with {self.plan}?{several}"
+        where = f"wave {self.place.wave}" if self.place.wave else "the plan"
+        needed = f"{required} must agree, of: {escaped(', '.join(self.step.approvers))}."
+        needed += " The question stays open, one answer after the other, until they have." if required > 1 else ""
+        needed += " Who triggered the run does not count." if self.step.four_eyes else ""
+        needed += f" Without an answer within {timespan(self.step.timeout)} {self._otherwise()}."
+        self.message = str(going.fill(self.step.message))
+        self.so_far = f"approved so far: {', '.join(agreed)}" if agreed else ""
+        lines = [
+            f"**{escaped(self.message)}**",
+            f"Step {self.step.name} of {where}, in a {preflight['mode']} of {escaped(self.plan)}.",
+            needed,
+        ]
+        self.body = "\n\n".join(lines)
+        return [name for name in self.step.approvers if name not in agreed and name != self._barred(context)]
+
+    def in_short(self) -> tuple[str, str]:
+        """Say in plain text what is asked, and what happens without an answer."""
+        so_far = f"; {self.so_far}" if self.so_far else ""
+        return f"{self.message} ({self.subject}{so_far})", self._otherwise()
+
+    def objection(self, context: Context, who: str | None) -> str | None:
+        """One of the list, nobody twice, and not who triggered the run where the step asks for four eyes."""
+        if who is None or who not in self.step.approvers:
+            return f"{who or 'nobody'} is not among those who are asked: {', '.join(self.step.approvers)}"
+        if who == self._barred(context):
+            return f"{who} triggered this run: somebody else must approve"
+        if who in self._agreed(context):
+            return f"{who} has approved already: another person must"
+        return None
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
+        """Count an answer; ask for the next one, or end the step."""
+        answer = super().execute_complete(context, event)
+        agreed = [*self._agreed(context), str(answer["by"])]
+        store: Any = context["task_state_store"]
+        comments = {**self._comments(context), str(answer["by"]): answer["comment"]}
+        answers = {"try": self._try(context), "by": agreed, "comments": comments}
+        store.set(_ANSWERS, answers, retention=NEVER_EXPIRE)
+        self._show(context, agreed)
+        if len(agreed) < self.step.required:
+            return self.execute(context)
+        words = [f"{name} ({comments[name]})" if comments.get(name) else name for name in agreed]
+        return self.done(context, self.open(context), Outcome(f"approved by {', '.join(words)}"))
+
+    def _show(self, context: Context, agreed: Sequence[str]) -> None:
+        """Let the board say who has agreed and who is still asked."""
+        ti = context["ti"]
+        asked = dict(ti.xcom_pull(task_ids=ti.task_id, key=ASKED) or {})
+        asked["people"] = [name for name in asked.get("people") or () if name not in agreed]
+        ti.xcom_push(key=ASKED, value={**asked, "agreed": list(agreed)})
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume; a no and a silence end as the plan says."""
+        with self.as_planned(context):
+            return super().resume_execution(next_method, next_kwargs, context)
+
+    def goes_on(self, failure: StepFailed) -> bool:
+        """A silence may be no obstacle where a no is one."""
+        silent = failure.why == self.said_nothing()
+        return super().goes_on(failure) or (silent and self.step.on_timeout == "continue")
+
+    def _otherwise(self) -> str:
+        goes_on = "continue" in (self.step.on_timeout, self.step.on_failure)
+        return "the plan goes on, and the report says that nobody agreed" if goes_on else "the step fails"
+
+    def said_no(self, who: str) -> str:
+        """Word a refusal."""
+        return f"{who} rejected it"
+
+    def said_nothing(self) -> str:
+        """Word that too few people answered in time."""
+        several = f"{self.step.required} of " if len(self.step.approvers) > 1 else ""
+        return (
+            f"not approved within {timespan(self.step.timeout)}: {several}"
+            f"{', '.join(self.step.approvers)} had to; clear this task with everything downstream to ask again"
+        )
+
+    def _agreed(self, context: Context) -> list[str]:
+        found: Any = context["task_state_store"].get(_ANSWERS) or {}
+        return list(found["by"]) if found and found["try"] == self._try(context) else []
+
+    def _comments(self, context: Context) -> dict[str, str | None]:
+        found: Any = context["task_state_store"].get(_ANSWERS) or {}
+        return dict(found.get("comments") or {}) if found and found["try"] == self._try(context) else {}
+
+    def _try(self, context: Context) -> list[int]:
+        """Answers belong to one try: a task that is cleared asks everybody again."""
+        return [int(context["ti"].max_tries or 0)]
+
+    def _barred(self, context: Context) -> str | None:
+        return getattr(context["dag_run"], "triggering_user_name", None) if self.step.four_eyes else None

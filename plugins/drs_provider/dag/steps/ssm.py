@@ -1,0 +1,330 @@
+"""Steps that run something in SSM: a command on instances, an automation."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from drs_provider.dag.steps.base import Going, Outcome, RunStep
+from drs_provider.exceptions import AwsError, ServiceUnavailable, StepFailed, Throttled
+from drs_provider.formatting import some
+from drs_provider.plan.model import SsmAutomation, SsmCommand
+from drs_provider.rules.launch.backoff import pause_after_refusal
+from drs_provider.rules.run.placeholders import KnownServer, find_server, recovered
+from drs_provider.rules.steps import (
+    InstanceResult,
+    failures_in_words,
+    instances_kept,
+    last_words,
+    outputs_kept,
+    read_automation,
+    read_invocation,
+)
+
+if TYPE_CHECKING:
+    from drs_provider.hooks.step_services import StepHook
+
+MOST_INSTANCES = 50
+"""Instances that one SendCommand takes by id."""
+_LOOKS = (0.0, 1.0, 2.0, 4.0)
+"""Seconds before each look for a command whose answer was lost."""
+_MOST_THROTTLES = 8
+_ERRORS_READ = 5
+"""Failed instances whose whole error output is fetched."""
+_CLOCKS_DIFFER = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Instances of one account and Region that one command runs on, each with the name that people know."""
+
+    number: int
+    aws_conn_id: str | None
+    region: str | None
+    instances: Mapping[str, str]
+
+    @property
+    def hook(self) -> "StepHook":
+        """The door to SSM there."""
+        from drs_provider.hooks.step_services import StepHook
+
+        return StepHook(aws_conn_id=self.aws_conn_id, region_name=self.region)
+
+
+class RunSsmCommand(RunStep[SsmCommand]):
+    """Run a command document on instances, once, and judge it instance by instance.
+
+    Every command carries a comment that names step, attempt and chunk: a try that follows a lost answer or a dead
+    worker finds it by that and sends no second one.
+    """
+
+    sleep: Callable[[float], None] = staticmethod(time.sleep)
+
+    def begin(self, going: Going) -> Outcome:
+        """Wait for the agents, send, wait for the commands."""
+        chunks = self._chunks(going)
+        if not going.memory.begun:
+            self._await_agents(going, chunks)
+        sent = self._send(going, chunks)
+        if going.seconds_left <= 0:
+            return self._too_late(chunks, sent)
+        return self._await_commands(going, chunks, sent)
+
+    def heard(self, going: Going, event: Any) -> Outcome:
+        """Go on where the step stands: its commands are sent, or its agents have answered."""
+        outcome = event["outcome"]
+        if outcome == "refused":
+            raise AwsError("ssm", "Refused", event["detail"])
+        chunks = self._chunks(going)
+        if not going.memory.begun:
+            if outcome == "timed_out":
+                raise self._agents_missing(chunks)
+            self.place.enter(going.context, self.step.when)
+            return self.begin(going)
+        sent = self._send(going, chunks)
+        if outcome == "timed_out":
+            return self._too_late(chunks, sent)
+        return self._judge(chunks, sent)
+
+    def _chunks(self, going: Going) -> list[Chunk]:
+        found: dict[tuple[str | None, str | None], dict[str, str]] = {}
+        if self.step.instances is None:
+            for server in self._recovered(going):
+                found.setdefault((server.aws_conn_id, server.region or None), {})[recovered(server)] = server.hostname
+        else:
+            known = going.servers()
+            for named in going.fill(self.step.instances):
+                conn, region, instance, name = self._named(going, str(named), known)
+                found.setdefault((conn, region), {})[instance] = name
+        chunks: list[Chunk] = []
+        for (conn, region), instances in found.items():
+            names = sorted(instances)
+            for start in range(0, len(names), MOST_INSTANCES):
+                part = {name: instances[name] for name in names[start : start + MOST_INSTANCES]}
+                where = (self.step.aws_conn_id or conn, self.step.region or region)
+                chunks.append(Chunk(len(chunks), *where, part))
+        return chunks
+
+    def _recovered(self, going: Going) -> list[KnownServer]:
+        wave = self.place.wave
+        here = [one for one in going.servers() if wave in (None, one.wave) and one.instance_id]
+        if here:
+            return here
+        what = f"wave {wave}" if wave else "this run"
+        when = "before its launch" if self.place.side == "before" and wave else "yet"
+        if wave and wave not in self.place.watch_task_ids:
+            when = "of its own"
+        hint = "name the instances to run on in 'instances'"
+        raise StepFailed(f"{what} has no recovered instance {when}: {hint}", is_final=True)
+
+    def _named(self, going: Going, named: str, known: Sequence[KnownServer]) -> tuple[str | None, str | None, str, str]:
+        if named.startswith(("i-", "mi-")):
+            server = next((one for one in known if one.instance_id == named), None)
+            if server is None:
+                return *going.target(self.step.aws_conn_id, self.step.region), named, named
+        else:
+            server = find_server(named, known)
+        return server.aws_conn_id, server.region or None, recovered(server), server.hostname
+
+    def _await_agents(self, going: Going, chunks: Sequence[Chunk]) -> None:
+        missing = {chunk.number: _offline(chunk) for chunk in chunks}
+        if not any(missing.values()):
+            return
+        if going.seconds_left <= 0:
+            raise self._agents_missing(chunks)
+        from drs_provider.triggers.ssm import SsmTrigger, Watched
+
+        names = ", ".join(chunks[number].instances[one] for number, ids in missing.items() for one in ids[:5])
+        self.log.info("Waiting for the SSM agents of %s", names)
+        watched = [
+            Watched(aws_conn_id=chunk.aws_conn_id, region_name=chunk.region, ids=missing[chunk.number])
+            for chunk in chunks
+            if missing[chunk.number]
+        ]
+        self.wait(going, SsmTrigger(what="agents", watched=watched, deadline=going.deadline.isoformat()))
+
+    def _agents_missing(self, chunks: Sequence[Chunk]) -> StepFailed:
+        lost = [_known_as(chunk.instances[one], one) for chunk in chunks for one in _offline(chunk)]
+        what = f"the SSM agent of {some(lost) or 'an instance'} is not online, so nothing was sent"
+        return self.timed_out(f"{what}; it needs the agent, an instance profile for SSM and a way to its endpoints")
+
+    def _send(self, going: Going, chunks: Sequence[Chunk]) -> dict[int, str]:
+        """Send what is not sent yet; return the command of every chunk."""
+        parameters = going.fill(dict(self.step.parameters))
+        sent: dict[str, str] = dict(going.memory.begun.get("sent", {}))
+        for chunk in chunks:
+            number = str(chunk.number)
+            if number in sent:
+                continue
+            comment = f"drs-orchestrator {going.key} {number}"
+            command = self._found(going, chunk, comment) if going.memory.begun.get("intent") == number else None
+            if command is None:
+                going.memory.begin(intent=number, sent=sent)
+                command = self._send_once(going, chunk, parameters, comment)
+            sent[number] = command
+            going.memory.begin(intent=None, sent=sent)
+        return {int(number): command for number, command in sent.items()}
+
+    def _send_once(self, going: Going, chunk: Chunk, parameters: Mapping[str, Any], comment: str) -> str:
+        seconds = round(going.seconds_left)
+        throttles = 0
+        while True:
+            try:
+                command = chunk.hook.send_command(
+                    self.step.document, parameters, list(chunk.instances), comment=comment, seconds=seconds
+                )
+            except Throttled as error:
+                throttles += 1
+                if throttles > _MOST_THROTTLES:
+                    raise
+                self.sleep(pause_after_refusal(throttles, error.retry_after_seconds))
+            except ServiceUnavailable as error:
+                self.log.warning("%s; looking whether the command was sent all the same", error)
+                found = self._found(going, chunk, comment)
+                if found is None:
+                    raise
+                return found
+            else:
+                self.log.info("Command %s runs on %d instances", command, len(chunk.instances))
+                return command
+
+    def _found(self, going: Going, chunk: Chunk, comment: str) -> str | None:
+        failure: AwsError | None = None
+        for pause in _LOOKS:
+            self.sleep(pause)
+            try:
+                found = chunk.hook.commands_since(going.memory.began_at - _CLOCKS_DIFFER).get(comment)
+            except (Throttled, ServiceUnavailable) as error:
+                failure = error
+                continue
+            failure = None
+            if found:
+                self.log.info("Command %s is ours: adopted", found)
+                return found
+        if failure:
+            raise failure
+        return None
+
+    def _await_commands(self, going: Going, chunks: Sequence[Chunk], sent: Mapping[int, str]) -> Outcome:
+        from drs_provider.triggers.ssm import SsmTrigger, Watched
+
+        watched = [
+            Watched(aws_conn_id=chunk.aws_conn_id, region_name=chunk.region, ids=[sent[chunk.number]])
+            for chunk in chunks
+        ]
+        self.wait(going, SsmTrigger(what="commands", watched=watched, deadline=going.deadline.isoformat()))
+
+    def _judge(self, chunks: Sequence[Chunk], sent: Mapping[int, str]) -> Outcome:
+        results = self._results(chunks, sent)
+        failed = [one for one in results if not one.succeeded]
+        if not failed:
+            return Outcome(_ran(len(results)), outputs_kept(results), instances_kept(results))
+        why = failures_in_words(results, self.step.document)
+        if self.step.tolerate_failures.allows(len(failed), len(results)):
+            return Outcome(f"{why} (tolerated)", outputs_kept(results), instances_kept(results))
+        raise StepFailed(why, output=outputs_kept(results), instances=instances_kept(results))
+
+    def _results(self, chunks: Sequence[Chunk], sent: Mapping[int, str]) -> list[InstanceResult]:
+        results: list[InstanceResult] = []
+        read = 0
+        for chunk in chunks:
+            hook, command = chunk.hook, sent[chunk.number]
+            found = hook.invocations(command)
+            for instance, name in chunk.instances.items():
+                one = read_invocation(found.get(instance), instance, name)
+                if not one.succeeded and instance in found and read < _ERRORS_READ:
+                    read += 1
+                    one = _with_error(one, hook, command)
+                results.append(one)
+        return results
+
+    def _too_late(self, chunks: Sequence[Chunk], sent: Mapping[int, str]) -> Outcome:
+        """Stop what still runs, and say where; what has ended by now is judged as it ended."""
+        results = self._results(chunks, sent)
+        going_on = ("Pending", "InProgress", "Delayed", "no invocation")
+        running = [_known_as(one.hostname, one.instance_id) for one in results if one.status in going_on]
+        if not running:
+            return self._judge(chunks, sent)
+        for chunk in chunks:
+            try:
+                chunk.hook.cancel_command(sent[chunk.number])
+            except AwsError as error:
+                self.log.warning("%s; command %s may go on", error, sent[chunk.number])
+        failure = self.timed_out(f"{self.step.document} still ran on {some(running)}; SSM was asked to stop it")
+        raise StepFailed(failure.why, output=outputs_kept(results), instances=instances_kept(results))
+
+
+class RunSsmAutomation(RunStep[SsmAutomation]):
+    """Start a runbook with a client token, so that it exists once, and wait for it."""
+
+    def begin(self, going: Going) -> Outcome:
+        """Start it, or find the one that was started; wait."""
+        hook, (conn, region) = self._hook(going)
+        execution = going.memory.begun.get("execution")
+        if not execution:
+            parameters = going.fill(dict(self.step.parameters))
+            going.memory.begin(token=going.token)
+            execution = self._start(hook, parameters, going.token)
+            going.memory.begin(execution=execution)
+        from drs_provider.triggers.ssm import SsmTrigger, Watched
+
+        watched = [Watched(aws_conn_id=conn, region_name=region, ids=[execution])]
+        self.wait(going, SsmTrigger(what="automations", watched=watched, deadline=going.deadline.isoformat()))
+
+    def heard(self, going: Going, event: Any) -> Outcome:
+        """Judge the runbook; stop it where the time is over."""
+        if event["outcome"] == "refused":
+            raise AwsError("ssm", "Refused", event["detail"])
+        hook, _ = self._hook(going)
+        execution = str(going.memory.begun["execution"])
+        succeeded, summary, output = read_automation(hook.automation(execution))
+        if succeeded is None:
+            try:
+                hook.stop_automation(execution)
+            except AwsError as error:
+                self.log.warning("%s; the runbook may go on", error)
+            failure = self.timed_out(f"{self.step.document} ({execution}) was {summary}; SSM was asked to stop it")
+            raise StepFailed(failure.why, output=output)
+        if not succeeded:
+            raise StepFailed(f"{self.step.document} ({execution}) ended as {summary}", output=output)
+        return Outcome(f"{self.step.document} ({execution}): {summary}", output)
+
+    def _start(self, hook: "StepHook", parameters: Mapping[str, Any], token: str) -> str:
+        """Start with the token, again where the answer was lost: the token makes it one."""
+        for number in range(1, len(_LOOKS)):
+            try:
+                return hook.start_automation(self.step.document, parameters, token=token)
+            except (Throttled, ServiceUnavailable) as error:
+                self.log.warning("%s; starting it again with the same client token", error)
+                time.sleep(pause_after_refusal(number, error.retry_after_seconds))
+        return hook.start_automation(self.step.document, parameters, token=token)
+
+    def _hook(self, going: Going) -> tuple["StepHook", tuple[str | None, str | None]]:
+        from drs_provider.hooks.step_services import StepHook
+
+        where = going.target(self.step.aws_conn_id, self.step.region)
+        return StepHook(aws_conn_id=where[0], region_name=where[1]), where
+
+
+def _known_as(hostname: str, instance_id: str) -> str:
+    return f"{hostname} ({instance_id})" if hostname != instance_id else instance_id
+
+
+def _offline(chunk: Chunk) -> list[str]:
+    online = chunk.hook.online(list(chunk.instances))
+    return [one for one in chunk.instances if one not in online]
+
+
+def _with_error(one: InstanceResult, hook: "StepHook", command: str) -> InstanceResult:
+    try:
+        said = hook.error_output(command, one.instance_id)
+    except AwsError:
+        return one
+    return InstanceResult(
+        one.instance_id, one.hostname, one.succeeded, one.status, one.exit_code, last_words(said, 400)
+    )
+
+
+def _ran(count: int) -> str:
+    return f"ran on {count} instance{'s'[: count != 1]}"

@@ -1,0 +1,95 @@
+"""The trigger form of a recovery plan's DAG."""
+
+from airflow.sdk import Param
+
+from drs_provider.dag.docs import drill_in_words
+from drs_provider.plan.model import RecoveryPlan
+from drs_provider.rules.run.request import DRILL, MODES
+
+_SCOPE = "Part of the plan"
+_CARE = "With care"
+
+
+def trigger_form(plan: RecoveryPlan, notice: str = "") -> dict[str, Param]:
+    """Params by name. Those without a section stand open in Airflow's form, the others fold away.
+
+    ``notice`` is Markdown that stands above the first one's description.
+    """
+    waves = [wave.name for wave in plan.waves]
+    return {
+        "mode": Param(
+            DRILL,
+            type="string",
+            enum=list(MODES),
+            title="Mode",
+            values_display={
+                "drill": "Drill: launch, check, clean up",
+                "recovery": "Recovery: production comes up here",
+            },
+            description_md=(
+                (f"{notice}\n\n" if notice else "")
+                + "A **drill** cleans up after itself. A **recovery** brings production up and stays: it needs the "
+                f"plan's name under *Confirm*, and a reason.\n\nOf a drill: {drill_in_words(plan)}"
+            ),
+        ),
+        "reason": Param(
+            None,  # an empty text would be a missing answer to Airflow's form, and block its button
+            type=["null", "string"],
+            maxLength=1000,
+            title="Reason",
+            description="Why this run is started; stands in its report. A recovery needs one.",
+        ),
+        "confirm": Param(
+            None,
+            type=["null", "string"],
+            title="Confirm a recovery",
+            description_md=f"For a recovery type `{plan.name}`. A drill needs nothing here.",
+        ),
+        "waves": Param(
+            waves,
+            type="array",
+            items={"type": "string"},
+            examples=waves,
+            title="Waves",
+            section=_SCOPE,
+            description="The waves to run; all of them unless you take some away.",
+        ),
+        "exclude_servers": Param(
+            [],
+            type="array",
+            items={"type": "string"},
+            title="Exclude servers",
+            section=_SCOPE,
+            description="Hostnames or source server ids that this run leaves out, one a line.",
+        ),
+        "point_in_time": Param(
+            "latest",
+            type="string",
+            title="Point in time",
+            section=_CARE,
+            description=(
+                "'latest', or one instant for everything (2026-01-31T14:05:00Z): every server is launched from its "
+                "newest recovery point not after it."
+            ),
+        ),
+        "replace_live_instances": Param(
+            False,
+            type="boolean",
+            title="Replace live recovered instances",
+            section=_CARE,
+            description_md=(
+                "DRS **terminates** a server's previous recovery instance when it launches a new one. "
+                "Servers that hold a live recovered instance are refused unless this is on."
+            ),
+        ),
+        "continue_run": Param(
+            None,
+            type=["null", "string"],
+            title="Continue a run",
+            section=_CARE,
+            description_md=(
+                "Key of a run that another Airflow began, as `drs takeover` shows it: what it launched is kept, its "
+                "running jobs are adopted, the rest is launched."
+            ),
+        ),
+    }

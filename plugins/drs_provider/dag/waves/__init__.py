@@ -1,0 +1,1 @@
+"""A wave as a task group: settings, start, watch, tags, preemption, cancellation."""

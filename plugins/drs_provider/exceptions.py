@@ -1,0 +1,311 @@
+"""Every error that this package raises on purpose.
+
+DrsProviderError
+├── PlanInvalid              a plan on disk is wrong; nothing was called
+├── RunRefused               a run may not start as it was asked for; nothing was launched
+│   ├── PreflightRefused     carries every finding, not only the first
+│   ├── PlanChanged          the plan was edited while the run went on
+│   ├── NotIsolated          a drill network leads out; carries every way
+│   └── NoRecoveryPoint      a point that preflight saw is gone
+├── AwsError                 AWS answered, and the answer was no
+│   ├── Throttled            asked too often; retryable
+│   ├── ServiceUnavailable   5xx, time-out, lost connection: the call may have had its effect; retryable
+│   ├── Conflict             another job holds a server
+│   ├── QuotaExceeded        no room for another job or server now: a wait, not a failure
+│   ├── AccessDenied         the role lacks a permission
+│   ├── CredentialsExpired   the session ended; retryable with a fresh one
+│   ├── NotInitialized       DRS was never set up in this account and Region
+│   └── NotFound             no such server, job or instance
+└── RecoveryError            AWS did what we asked and it did not work
+·   ├── JobFailed            a job ended with servers not launched
+·   ├── JobTimedOut          a job did not end within the wave's timeout
+·   ├── JobVanished          DescribeJobs no longer knows a job that we started
+·   ├── CleanupIncomplete    instances of the run are still there
+·   ├── DrillNetworkLeft     parts of the run's drill network are still there
+·   └── StepFailed           a step of the plan did not do what it should
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+
+class DrsProviderError(Exception):
+    """Base of every error raised on purpose. ``retryable`` says whether the same call may be tried again."""
+
+    retryable = False
+
+
+class PlanInvalid(DrsProviderError):
+    """One or more plan documents are wrong. ``problems`` holds every problem found, as printable objects."""
+
+    def __init__(self, problems: Sequence[Any]) -> None:
+        super().__init__(problems)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class RunRefused(DrsProviderError):
+    """The run may not go on as asked; ``reason`` says why and what to do next."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class PreflightRefused(RunRefused):
+    """Preflight found reasons not to launch; ``findings`` holds all of them, one printable line each."""
+
+    def __init__(self, plan: str, findings: Sequence[str]) -> None:
+        DrsProviderError.__init__(self, plan, findings)
+        self.plan, self.findings = plan, tuple(findings)
+
+    def __str__(self) -> str:
+        lines = "\n".join(f"  - {finding}" for finding in self.findings)
+        count = len(self.findings)
+        return f"the run of {self.plan} is refused, {count} reason{'s'[: count != 1]}; nothing was launched:\n{lines}"
+
+
+class PlanChanged(RunRefused):
+    """The plan on disk is not the plan that the run was started with."""
+
+    def __init__(self, plan: str, started_with: str, found: str) -> None:
+        DrsProviderError.__init__(self, plan, started_with, found)
+        self.plan, self.started_with, self.found = plan, started_with, found
+
+    def __str__(self) -> str:
+        return (
+            f"plan {self.plan} was edited while this run went on: started with {self.started_with[:12]}, "
+            f"now {self.found[:12]}. Nothing more is launched. Put the old plan back and clear this task to go on, "
+            "or start a new run of the new plan"
+        )
+
+
+class NotIsolated(RunRefused):
+    """A drill network reaches outside. ``leaks`` maps each VPC to its ways out, one printable line each."""
+
+    def __init__(self, leaks: Mapping[str, Sequence[str]], *, launched: bool = False) -> None:
+        DrsProviderError.__init__(self, dict(leaks), launched)
+        self.leaks, self.launched = {vpc: tuple(ways) for vpc, ways in leaks.items()}, launched
+
+    def __str__(self) -> str:
+        count = sum(len(ways) for ways in self.leaks.values())
+        lines = "\n".join(f"  - {way}" for ways in self.leaks.values() for way in ways)
+        ways = f"{count} way{'s'[: count != 1]}"
+        if self.launched:
+            return (
+                f"drill network {', '.join(self.leaks)} was opened while the drill ran, {ways} out at its end; what "
+                f"the drill's servers did outside is not known:\n{lines}"
+            )
+        return f"drill network {', '.join(self.leaks)} is not isolated, {ways} out; nothing was launched:\n{lines}"
+
+
+class NoRecoveryPoint(RunRefused):
+    """Servers of a wave have no recovery point any more (or none at or before ``as_of``); nothing was launched."""
+
+    def __init__(self, servers: str, as_of: datetime | None) -> None:
+        DrsProviderError.__init__(self, servers, as_of)
+        self.servers, self.as_of = servers, as_of
+
+    def __str__(self) -> str:
+        when = f" at or before {self.as_of:%Y-%m-%d %H:%M:%S} UTC" if self.as_of else ""
+        then = "with a later point in time, or without these servers" if self.as_of else "without these servers"
+        return (
+            f"no recovery point{when} is left for {self.servers}: points age out, and preflight may have seen one. "
+            f"Nothing of this job was started; start a run of this wave {then}"
+        )
+
+
+class AwsError(DrsProviderError):
+    """An AWS call was refused. ``operation``, ``code`` and ``message`` are AWS's own words."""
+
+    next_step = ""
+
+    def __init__(self, operation: str, code: str, message: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(operation, code, message)
+        self.operation, self.code, self.message = operation, code, message
+        self.retry_after_seconds = retry_after_seconds
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild_aws_error, (type(self), self.operation, self.code, self.message, self.retry_after_seconds))
+
+    def __str__(self) -> str:
+        advice = f" ({self.next_step})" if self.next_step else ""
+        return f"{self.operation}: {self.code}: {self.message}{advice}"
+
+
+def _rebuild_aws_error(
+    kind: type[AwsError], operation: str, code: str, message: str, retry_after_seconds: float | None
+) -> AwsError:
+    return kind(operation, code, message, retry_after_seconds=retry_after_seconds)
+
+
+class Throttled(AwsError):
+    """AWS asks to slow down; ``retry_after_seconds`` is its own advice where it gave one."""
+
+    retryable = True
+
+
+class ServiceUnavailable(AwsError):
+    """No usable answer: 5xx, a time-out or a lost connection. A call with an effect may have had it."""
+
+    retryable = True
+
+
+class Conflict(AwsError):
+    """The resource is held by something else, most often a server by another job."""
+
+
+class QuotaExceeded(AwsError):
+    """An account quota has no room now. Wait for running jobs to end."""
+
+    next_step = "a quota of the account and Region is full: room comes when running jobs end"
+
+
+class AccessDenied(AwsError):
+    """The role of the connection may not do this."""
+
+    next_step = "add the permission to the role of the Airflow connection; docs/permissions.md lists them all"
+
+
+class CredentialsExpired(AwsError):
+    """The session token ended before the call."""
+
+    retryable = True
+
+
+class NotInitialized(AwsError):
+    """DRS is not set up in this account and Region."""
+
+    next_step = "open the DRS console in this Region once, or call InitializeService"
+
+
+class NotFound(AwsError):
+    """AWS knows no such resource."""
+
+
+class RecoveryError(DrsProviderError):
+    """AWS did what was asked, and it did not work."""
+
+
+class JobFailed(RecoveryError):
+    """A wave's jobs ended with more failed servers than the wave tolerates.
+
+    ``failures`` maps what a person calls the server (hostname or id) to the reason from the job log.
+    """
+
+    def __init__(self, what: str, failures: Mapping[str, str]) -> None:
+        super().__init__(what, dict(failures))
+        self.what, self.failures = what, dict(failures)
+
+    def __str__(self) -> str:
+        lines = "\n".join(f"  - {server}: {reason}" for server, reason in self.failures.items())
+        count = len(self.failures)
+        return f"{self.what}: {count} server{'s'[: count != 1]} failed:\n{lines}"
+
+
+class JobTimedOut(RecoveryError):
+    """A job was still running when the wave's timeout ended. DRS cannot cancel jobs: it may still end."""
+
+    def __init__(self, job_ids: Sequence[str], waited: str) -> None:
+        super().__init__(tuple(job_ids), waited)
+        self.job_ids, self.waited = tuple(job_ids), waited
+
+    def __str__(self) -> str:
+        return (
+            f"still running after {self.waited}: {', '.join(self.job_ids)}. DRS cannot cancel a job, so it may still "
+            "launch its servers: look at the job in the DRS console, then clear this task to watch it again"
+        )
+
+
+class JobVanished(RecoveryError):
+    """DescribeJobs no longer returns a job that this run started."""
+
+    def __init__(self, job_ids: Sequence[str]) -> None:
+        super().__init__(tuple(job_ids))
+        self.job_ids = tuple(job_ids)
+
+    def __str__(self) -> str:
+        return (
+            f"DRS no longer knows {', '.join(self.job_ids)}: deleted or aged out. Whether its servers were launched "
+            "is not known from the job; look at the recovery instances of these servers before you start anything"
+        )
+
+
+class CleanupIncomplete(RecoveryError):
+    """Something of a drill is still there after clean-up. ``left`` maps its id in EC2 to why."""
+
+    def __init__(self, left: Mapping[str, str]) -> None:
+        super().__init__(dict(left))
+        self.left = dict(left)
+
+    def __str__(self) -> str:
+        lines = "\n".join(f"  - {instance}: {why}" for instance, why in self.left.items())
+        count = len(self.left)
+        what = "drill instances" if all(name.startswith("i-") for name in self.left) else "things of the drill"
+        return f"{count} {what} are still there and cost money; clear this task to try again:\n{lines}"
+
+
+class DrillRemains(RecoveryError):
+    """The last look of a drill found something that is still its own. ``left`` maps each id to what it is."""
+
+    def __init__(self, left: Mapping[str, str]) -> None:
+        super().__init__(dict(left))
+        self.left = dict(left)
+
+    def __str__(self) -> str:
+        lines = "\n".join(f"  - {name}: {what}" for name, what in self.left.items())
+        count = len(self.left)
+        things = "thing of the drill is" if count == 1 else "things of the drill are"
+        return (
+            f"{count} {things} still there after its clean-up, and may cost money; clear finish.clean_up with "
+            f"everything downstream to clean up again, or remove them by hand:\n{lines}"
+        )
+
+
+class DrillNetworkLeft(RecoveryError):
+    """Parts of a run's drill network are still there. ``left`` maps each id to why."""
+
+    def __init__(self, left: Mapping[str, str]) -> None:
+        super().__init__(dict(left))
+        self.left = dict(left)
+
+    def __str__(self) -> str:
+        lines = "\n".join(f"  - {part}: {why}" for part, why in self.left.items())
+        count = len(self.left)
+        are = "part of the drill network is" if count == 1 else "parts of the drill network are"
+        return f"{count} {are} still there; clear this task to try again:\n{lines}"
+
+
+class StepFailed(RecoveryError):
+    """A step did not do what it should. ``is_final``: trying again might do twice what was to be done once."""
+
+    def __init__(self, why: str, *, is_final: bool = False, output: str = "", instances: Sequence[Any] = ()) -> None:
+        super().__init__(why)
+        self.why, self.is_final, self.output, self.instances = why, is_final, output, tuple(instances)
+
+    def __str__(self) -> str:
+        return self.why
+
+
+class ReportOfAnotherRun(DrsProviderError):
+    """The place where a report belongs holds something else; nothing was written."""
+
+    def __init__(self, path: str, run_id: str, found: str) -> None:
+        super().__init__(path, run_id, found)
+        self.path, self.run_id, self.found = path, run_id, found
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} holds {self.found}; the report of run {self.run_id} was not written over it. "
+            "Move that file away, or point DRS_REPORTS to another folder, and clear the report task"
+        )
+
+
+class UsageError(Exception):
+    """The command cannot do what its arguments ask for; exit code 2."""

@@ -1,0 +1,449 @@
+"""Drill networks in EC2: made once however often it is tried, found by their tags, and removed to the last part."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from botocore.config import Config
+
+from drs_provider.exceptions import AwsError, QuotaExceeded
+from drs_provider.hooks.drs import Answer, in_batches
+from drs_provider.hooks.error_mapping import translated
+from drs_provider.hooks.network_facts import NetworkFactsHook
+from drs_provider.hooks.session import NeighbourHook
+from drs_provider.rules.isolation.blueprint import Blueprint, GroupCopy, SubnetCopy
+from drs_provider.rules.launch.tags import COPY_OF, MODE, PLAN, RUN
+
+ENDPOINTS: Final = ("ssm", "ssmmessages", "ec2messages", "logs")
+"""The private endpoints that steps on instances need."""
+
+_AGENT: Final = (
+    "ssm:DescribeAssociation",
+    "ssm:DescribeDocument",
+    "ssm:GetDeployablePatchSnapshotForInstance",
+    "ssm:GetDocument",
+    "ssm:GetManifest",
+    "ssm:ListAssociations",
+    "ssm:ListInstanceAssociations",
+    "ssm:PutComplianceItems",
+    "ssm:PutConfigurePackageResult",
+    "ssm:PutInventory",
+    "ssm:UpdateAssociationStatus",
+    "ssm:UpdateInstanceAssociationStatus",
+    "ssm:UpdateInstanceInformation",
+)
+"""What the SSM agent does (AmazonSSMManagedInstanceCore, without reading parameters)."""
+
+_WRITE_LOGS: Final = (
+    "logs:CreateLogGroup",
+    "logs:CreateLogStream",
+    "logs:DescribeLogGroups",
+    "logs:DescribeLogStreams",
+    "logs:PutLogEvents",
+)
+
+_ENDPOINT_GROUP: Final = "endpoints"
+_HOLDS: Final = frozenset({"DependencyViolation", "InvalidParameterValue", "InvalidGroup.InUse", "ResourceInUse"})
+_THERE_ALREADY: Final = frozenset({"InvalidSubnet.Conflict", "InvalidGroup.Duplicate", "InvalidPermission.Duplicate"})
+
+
+def policy_of_endpoint(service: str) -> str | None:
+    """Return the policy of a private endpoint: what steps need, and nothing that reaches production; None: AWS's."""
+    actions = {"ssm": _AGENT, "logs": _WRITE_LOGS}.get(service)
+    if actions is None:
+        return None
+    resource = "arn:*:logs:*:*:log-group:/aws/ssm/*" if service == "logs" else "*"
+    statement = {"Effect": "Allow", "Principal": "*", "Action": list(actions), "Resource": resource}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What one run has in EC2 for its drill networks; each a tuple of EC2's answers."""
+
+    vpcs: tuple[Answer, ...] = ()
+    subnets: tuple[Answer, ...] = ()
+    groups: tuple[Answer, ...] = ()
+    endpoints: tuple[Answer, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all parts."""
+        return (
+            *(one["VpcEndpointId"] for one in self.endpoints),
+            *(one["GroupId"] for one in self.groups),
+            *(one["SubnetId"] for one in self.subnets),
+            *(one["VpcId"] for one in self.vpcs),
+        )
+
+
+class DrillNetworkHook(NetworkFactsHook):
+    """A :class:`NetworkFactsHook` that also makes drill networks and removes them.
+
+    Everything is tagged when it is made. EC2 takes no client token for VPCs, subnets and groups, so nothing is made
+    before it was looked for, botocore repeats no such call, and of two that were made at once one goes again.
+    """
+
+    def parts_of(self, run: str) -> Parts:
+        """Return everything of a run (its key: ``recovery.identity.run_key``) that is still there."""
+        return Parts(
+            vpcs=tuple(self._tagged("describe_vpcs", run)),
+            subnets=tuple(self._tagged("describe_subnets", run)),
+            groups=tuple(self._tagged("describe_security_groups", run)),
+            endpoints=tuple(
+                one
+                for one in self._tagged("describe_vpc_endpoints", run)
+                if str(one.get("State", "")).lower() != "deleted"
+            ),
+        )
+
+    def make(
+        self, plan: Blueprint, tags: Mapping[str, str], *, endpoints: Sequence[str] = ()
+    ) -> tuple[str, dict[str, str], dict[str, str]]:
+        """Make an isolated network, or what is missing of it.
+
+        :return: its VPC, its subnets and its groups, both by the id of production that they stand for
+        :param endpoints: AWS services that get a private endpoint
+        """
+        vpc = self._vpc(plan, tags)
+        self._give_ranges(vpc, plan.cidrs)
+        wanted = [*plan.subnets, *([plan.endpoint_subnet] if plan.endpoint_subnet else [])]
+        subnets = self._subnets(vpc, wanted, tags)
+        groups = self.make_groups(vpc, plan.groups, tags)
+        self._empty_default_group(vpc)
+        if endpoints and plan.endpoint_subnet:
+            self._endpoints(vpc, subnets["endpoints"], plan.cidrs, endpoints, tags)
+        return vpc, {one: name for one, name in subnets.items() if one != "endpoints"}, groups
+
+    def make_groups(self, vpc: str, groups: Sequence[GroupCopy], tags: Mapping[str, str]) -> dict[str, str]:
+        """Make security groups in a VPC, or what is missing of them; return their ids by what they stand for."""
+        made = self._groups_of(vpc, tags[RUN])
+        for group in groups:
+            if group.copy_of not in made:
+                made[group.copy_of] = self._group(vpc, group, tags)
+        found = {one["GroupId"]: one for one in self._named("describe_security_groups", "group-id", made.values())}
+        for group in groups:
+            name = made[group.copy_of]
+            self._set_rules(found.get(name) or {"GroupId": name}, group, made)
+        return {group.copy_of: made[group.copy_of] for group in groups}
+
+    def remove(self, run: str) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Remove what can be removed now of everything that a run made; may be called any number of times.
+
+        :return: the ids that went, and by id why what is left is left
+        """
+        parts = self.parts_of(run)
+        why: dict[str, str] = {}
+        why |= self._delete_endpoints([one["VpcEndpointId"] for one in parts.endpoints])
+        for group in parts.groups:
+            self._revoke_all(group)
+        deletes: list[tuple[str, str, Callable[[], Any]]] = []
+        ec2 = self._beside("ec2")
+        deletes += [
+            ("ec2:DeleteSecurityGroup", one["GroupId"], _call(ec2.delete_security_group, GroupId=one["GroupId"]))
+            for one in parts.groups
+        ]
+        deletes += [
+            ("ec2:DeleteSubnet", one["SubnetId"], _call(ec2.delete_subnet, SubnetId=one["SubnetId"]))
+            for one in parts.subnets
+        ]
+        for action, name, delete in deletes:
+            why |= self._delete(action, name, delete)
+        for one in parts.vpcs:
+            if not any(_vpc_of(parts, name) == one["VpcId"] for name in why):
+                why |= self._delete("ec2:DeleteVpc", one["VpcId"], _call(ec2.delete_vpc, VpcId=one["VpcId"]))
+            else:
+                why[one["VpcId"]] = "parts of it are still there"
+        left = self.parts_of(run)
+        words = {name: why.get(name, "EC2 was asked to delete it, and it is still there") for name in left.ids}
+        for name, interfaces in self._held_by(left).items():
+            words[name] = f"in use by {', '.join(interfaces)}"
+        return tuple(name for name in parts.ids if name not in words), words
+
+    def _vpc(self, plan: Blueprint, tags: Mapping[str, str]) -> str:
+        known = self._copies_of(plan.production_vpc, tags[RUN])
+        if known:
+            return known[0]
+        with _worded(), translated("ec2:CreateVpc"):
+            answer = self._once.create_vpc(
+                CidrBlock=plan.cidrs[0], TagSpecifications=_tags("vpc", tags, plan.production_vpc)
+            )
+        made = str(answer["Vpc"]["VpcId"])
+        self._wait("vpc_exists", VpcIds=[made])
+        self._wait("vpc_available", VpcIds=[made])
+        # Two tries at once: both see both, both keep the same one, and each takes away what it made for nothing.
+        kept = next(iter(self._copies_of(plan.production_vpc, tags[RUN])), made)
+        if kept != made:
+            with translated("ec2:DeleteVpc"):
+                self._beside("ec2").delete_vpc(VpcId=made)
+        return kept
+
+    def _copies_of(self, production_vpc: str, run: str) -> list[str]:
+        found = self._tagged("describe_vpcs", run)
+        return sorted(one["VpcId"] for one in found if tags_of(one).get(COPY_OF) == production_vpc)
+
+    def _give_ranges(self, vpc: str, cidrs: Sequence[str]) -> None:
+        described = self.vpcs([vpc]).get(vpc) or {}
+        known = {one["CidrBlock"] for one in described.get("CidrBlockAssociationSet") or ()}
+        for cidr in cidrs[1:]:
+            if cidr not in known:
+                with translated("ec2:AssociateVpcCidrBlock"):
+                    self._beside("ec2").associate_vpc_cidr_block(VpcId=vpc, CidrBlock=cidr)
+
+    def _subnets(self, vpc: str, wanted: Sequence[SubnetCopy], tags: Mapping[str, str]) -> dict[str, str]:
+        def known() -> dict[str, str]:
+            return {
+                tags_of(one)[COPY_OF]: one["SubnetId"]
+                for one in self._tagged("describe_subnets", tags[RUN])
+                if one["VpcId"] == vpc and COPY_OF in tags_of(one)
+            }
+
+        made = known()
+        for one in wanted:
+            if one.copy_of in made:
+                continue
+            try:
+                with translated("ec2:CreateSubnet"):
+                    answer = self._once.create_subnet(
+                        VpcId=vpc,
+                        CidrBlock=one.cidr,
+                        AvailabilityZone=one.zone,
+                        TagSpecifications=_tags("subnet", tags, one.copy_of),
+                    )
+                made[one.copy_of] = answer["Subnet"]["SubnetId"]
+            except AwsError as error:
+                if error.code not in _THERE_ALREADY or one.copy_of not in (made := known()):
+                    raise
+        return made
+
+    def _groups_of(self, vpc: str, run: str) -> dict[str, str]:
+        return {
+            tags_of(one)[COPY_OF]: one["GroupId"]
+            for one in self._tagged("describe_security_groups", run)
+            if one["VpcId"] == vpc and COPY_OF in tags_of(one)
+        }
+
+    def _group(self, vpc: str, group: GroupCopy, tags: Mapping[str, str]) -> str:
+        try:
+            with translated("ec2:CreateSecurityGroup"):
+                answer = self._once.create_security_group(
+                    VpcId=vpc,
+                    GroupName=group.name,
+                    Description=group.description,
+                    TagSpecifications=_tags("security-group", tags, group.copy_of),
+                )
+            made = str(answer["GroupId"])
+        except AwsError as error:
+            known = self._groups_of(vpc, tags[RUN])
+            if error.code not in _THERE_ALREADY or group.copy_of not in known:
+                raise
+            return known[group.copy_of]
+        self._wait("security_group_exists", GroupIds=[made])
+        return made
+
+    def _set_rules(self, found: Answer, group: GroupCopy, made: Mapping[str, str]) -> None:
+        """Give a group its rules; what it has besides, as EC2's rule that lets everything out, is taken away."""
+        ec2, name = self._beside("ec2"), found["GroupId"]
+        for direction, key, rules in (
+            ("ingress", "IpPermissions", group.ingress),
+            ("egress", "IpPermissionsEgress", group.egress),
+        ):
+            wanted = {_rule(one): one for rule in rules for one in _single(_translated(rule, made))}
+            present = {_rule(one): one for rule in found.get(key) or () for one in _single(rule)}
+            for what, missing, verb in (
+                ("Authorize", [one for text, one in wanted.items() if text not in present], "authorize"),
+                ("Revoke", [one for text, one in present.items() if text not in wanted], "revoke"),
+            ):
+                call = getattr(ec2, f"{verb}_security_group_{direction}")
+                for batch in _batches(missing):
+                    try:
+                        with translated(f"ec2:{what}SecurityGroup{direction.capitalize()}"):
+                            call(GroupId=name, IpPermissions=batch)
+                    except AwsError as error:
+                        if error.code not in _THERE_ALREADY and not error.code.endswith("NotFound"):
+                            raise
+
+    def _empty_default_group(self, vpc: str) -> None:
+        """Nobody is told to use the VPC's own default group; whoever does by mistake reaches nobody."""
+        for one in self._named("describe_security_groups", "vpc-id", [vpc]):
+            if one["GroupName"] == "default":
+                self._set_rules(one, GroupCopy("", "default", ""), {})
+
+    def _endpoints(
+        self, vpc: str, subnet: str, cidrs: Sequence[str], services: Sequence[str], tags: Mapping[str, str]
+    ) -> None:
+        ec2 = self._beside("ec2")
+        for name in ("EnableDnsSupport", "EnableDnsHostnames"):
+            with translated("ec2:ModifyVpcAttribute"):
+                ec2.modify_vpc_attribute(VpcId=vpc, **{name: {"Value": True}})
+        https = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": one} for one in cidrs]}
+        what = "Private endpoints of a drill network: HTTPS from inside"
+        group = self.make_groups(vpc, [GroupCopy(_ENDPOINT_GROUP, "drill-endpoints", what, ingress=(https,))], tags)
+        known = {one["ServiceName"] for one in self._tagged("describe_vpc_endpoints", tags[RUN]) if one["VpcId"] == vpc}
+        for service in services:
+            full = f"com.amazonaws.{self.region}.{service}"
+            if full in known:
+                continue
+            policy = policy_of_endpoint(service)
+            token = hashlib.sha256(f"{tags[RUN]}|{vpc}|{service}".encode()).hexdigest()[:32]
+            with translated("ec2:CreateVpcEndpoint"):
+                ec2.create_vpc_endpoint(
+                    VpcId=vpc,
+                    ServiceName=full,
+                    VpcEndpointType="Interface",
+                    SubnetIds=[subnet],
+                    SecurityGroupIds=[group[_ENDPOINT_GROUP]],
+                    PrivateDnsEnabled=True,
+                    ClientToken=token,
+                    TagSpecifications=_tags("vpc-endpoint", tags, service),
+                    **({"PolicyDocument": policy} if policy else {}),
+                )
+
+    def _delete_endpoints(self, names: Sequence[str]) -> dict[str, str]:
+        why = dict.fromkeys(names, "EC2 deletes it, which takes some minutes")
+        for batch in in_batches(names, size=25):
+            with translated("ec2:DeleteVpcEndpoints"):
+                answer = self._beside("ec2").delete_vpc_endpoints(VpcEndpointIds=batch)
+            for one in answer.get("Unsuccessful") or ():
+                why[one["ResourceId"]] = str((one.get("Error") or {}).get("Message") or "EC2 did not say why")
+        return why
+
+    def _revoke_all(self, group: Answer) -> None:
+        """Groups that name each other can only go once they do not."""
+        with suppress(_Gone):
+            self._unless_gone(lambda: self._set_rules(group, GroupCopy("", "", ""), {}))
+
+    def _delete(self, action: str, name: str, delete: Callable[[], Any]) -> dict[str, str]:
+        try:
+            with translated(action):
+                delete()
+        except AwsError as error:
+            if error.code.endswith("NotFound"):
+                return {}
+            if error.code in _HOLDS:
+                return {name: f"{error.code}: {error.message}"}
+            raise
+        return {}
+
+    @staticmethod
+    def _unless_gone(do: Callable[[], Any]) -> None:
+        try:
+            do()
+        except AwsError as error:
+            if error.code.endswith("NotFound"):
+                raise _Gone from error
+            raise
+
+    def _held_by(self, parts: Parts) -> dict[str, list[str]]:
+        """Return the interfaces, with whose they are, that stand in subnets and groups that are left."""
+        found: dict[str, list[str]] = {}
+        for name, key, answers in (
+            ("subnet-id", "SubnetId", parts.subnets),
+            ("group-id", "GroupId", parts.groups),
+        ):
+            ids = [one[key] for one in answers]
+            for interface in self._named("describe_network_interfaces", name, ids):
+                owner = (interface.get("Attachment") or {}).get("InstanceId") or interface.get("Description")
+                said = f"{interface['NetworkInterfaceId']} of {owner or 'an unknown owner'}"
+                holders = [interface.get("SubnetId"), *(one["GroupId"] for one in interface.get("Groups") or ())]
+                for one in ids:
+                    if one in holders:
+                        found.setdefault(one, []).append(said)
+        return {name: sorted(set(said)) for name, said in found.items()}
+
+    def _tagged(self, operation: str, run: str) -> list[Answer]:
+        """Return what carries a run's tag; only what a drill made, whatever else may carry it."""
+        return [one for one in self._named(operation, f"tag:{RUN}", [run]) if tags_of(one).get(MODE) == "drill"]
+
+    def _wait(self, waiter: str, **arguments: Any) -> None:
+        """EC2 takes some seconds until all of it knows what it has made."""
+        with translated(f"ec2:{waiter}"):
+            self._beside("ec2").get_waiter(waiter).wait(**arguments, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+
+    @cached_property
+    def _once(self) -> Any:
+        """Return an EC2 client that sends a request exactly once: a repeated CreateVpc makes a second VPC."""
+        config = self.config.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
+        hook = NeighbourHook(
+            aws_conn_id=self.aws_conn_id,
+            region_name=self._region_name,
+            verify=self._verify,
+            config=config,
+            client_type="ec2",
+        )
+        return hook.conn
+
+
+class _Gone(Exception):
+    """What was to be changed is not there any more."""
+
+
+@contextmanager
+def _worded() -> Iterator[None]:
+    """Say what to do where the account has no room for another VPC."""
+    try:
+        yield
+    except AwsError as error:
+        if error.code != "VpcLimitExceeded":
+            raise
+        advice = (
+            "A drill needs a VPC for each network that it copies: raise the quota of VPCs, remove old ones, or name a "
+        )
+        message = f"{error.message} {advice}standing drill network (drill: {{network: {{vpc: vpc-…}}}})"
+        raise QuotaExceeded(error.operation, error.code, message) from error
+
+
+def tags_of(answer: Answer) -> dict[str, str]:
+    """Return the tags of an answer of EC2's as a mapping."""
+    return {one["Key"]: one["Value"] for one in answer.get("Tags") or ()}
+
+
+def _tags(kind: str, tags: Mapping[str, str], copy_of: str) -> list[Any]:
+    plan = tags.get(PLAN, "").removeprefix("drs.")
+    everything = {"Name": f"drill {plan}".strip(), **tags, COPY_OF: copy_of}
+    return [{"ResourceType": kind, "Tags": [{"Key": key, "Value": value} for key, value in everything.items()]}]
+
+
+def _call(function: Callable[..., Any], **arguments: Any) -> Callable[[], Any]:
+    return lambda: function(**arguments)
+
+
+def _vpc_of(parts: Parts, name: str) -> str | None:
+    for one in (*parts.subnets, *parts.groups, *parts.endpoints):
+        if name in (one.get("SubnetId"), one.get("GroupId"), one.get("VpcEndpointId")):
+            return str(one["VpcId"])
+    return None
+
+
+def _translated(rule: Answer, made: Mapping[str, str]) -> dict[str, Any]:
+    """Let a rule name the copies of the groups that it names."""
+    if not rule.get("UserIdGroupPairs"):
+        return dict(rule)
+    return {**rule, "UserIdGroupPairs": [{"GroupId": made[one["GroupId"]]} for one in rule["UserIdGroupPairs"]]}
+
+
+def _single(rule: Answer) -> Iterable[dict[str, Any]]:
+    """Cut a rule into rules of one source each, without what people wrote beside it."""
+    common = {key: rule[key] for key in ("IpProtocol", "FromPort", "ToPort") if rule.get(key) is not None}
+    for key, names in (
+        ("IpRanges", ("CidrIp",)),
+        ("Ipv6Ranges", ("CidrIpv6",)),
+        ("PrefixListIds", ("PrefixListId",)),
+        ("UserIdGroupPairs", ("GroupId",)),
+    ):
+        for one in rule.get(key) or ():
+            yield {**common, key: [{name: one[name] for name in names if one.get(name)}]}
+
+
+def _rule(single: Mapping[str, Any]) -> str:
+    ports = {key: value for key, value in single.items() if not (key in ("FromPort", "ToPort") and value == -1)}
+    return json.dumps(ports, sort_keys=True)
+
+
+def _batches(rules: Sequence[Any]) -> Iterable[list[Any]]:
+    """One rule a call: EC2 refuses a whole call for one rule that is there already."""
+    return ([one] for one in rules)

@@ -1,0 +1,176 @@
+"""The door to what a drill leaves in EC2: tags, volumes, network interfaces, snapshots, template versions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from drs_provider.exceptions import AwsError, NotFound
+from drs_provider.hooks.drs import Answer, in_batches
+from drs_provider.hooks.error_mapping import translated
+from drs_provider.hooks.launch_settings import LaunchSettingsHook, side_by_side
+from drs_provider.rules.cleanup.leftovers import Resource
+from drs_provider.rules.launch.tags import EXPIRES, MODE, PLAN, RUN, RUN_ID
+
+MARKS: Final = (RUN, MODE, EXPIRES, PLAN, RUN_ID)
+"""The tags that say whose a thing is, and until when."""
+
+_GONE: Final = frozenset({"deleting", "deleted"})
+"""EC2's words for a volume or an endpoint that is on its way out."""
+
+_LOOKUPS: Final = {
+    "volume": ("describe_volumes", "volume-id", "VolumeId"),
+    "snapshot": ("describe_snapshots", "snapshot-id", "SnapshotId"),
+    "network-interface": ("describe_network_interfaces", "network-interface-id", "NetworkInterfaceId"),
+    "vpc-endpoint": ("describe_vpc_endpoints", "vpc-endpoint-id", "VpcEndpointId"),
+    "security-group": ("describe_security_groups", "group-id", "GroupId"),
+    "subnet": ("describe_subnets", "subnet-id", "SubnetId"),
+    "vpc": ("describe_vpcs", "vpc-id", "VpcId"),
+}
+"""How a kind of tagged resource is asked for: the call, its filter, where the id stands in the answer."""
+
+_INSTANCE: Final = "instance"
+
+_MOST_TAGGED: Final = 200
+"""Resources that one CreateTags is asked to tag; EC2 takes a thousand."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Ids of what belongs to an instance: EBS volumes, network interfaces."""
+
+    volumes: tuple[str, ...] = ()
+    interfaces: tuple[str, ...] = ()
+
+
+class TracesHook(LaunchSettingsHook):
+    """A :class:`DrsHook` that also finds, tags and removes what drills leave in EC2. All of it may be repeated."""
+
+    def parts_of(self, instance_ids: Sequence[str]) -> dict[str, Parts]:
+        """Return what belongs to these instances now; a terminated one has nothing any more."""
+        return {name: _parts(one) for name, one in self.ec2_instances(instance_ids).items()}
+
+    def mark(self, instances: Iterable[Mapping[str, Any]], tags: Mapping[str, str]) -> dict[str, AwsError]:
+        """Tag recovery instances in DRS, and in EC2 with their volumes and interfaces; return what was refused.
+
+        An instance that is gone is passed over.
+
+        :param instances: items of DescribeRecoveryInstances
+        """
+        known = {str(one["recoveryInstanceID"]): str(one["arn"]) for one in instances if one.get("arn")}
+        refused = self.tag_all(known, tags)
+        parts = self.parts_of(tuple(known))
+        for batch in in_batches(tuple(parts), _MOST_TAGGED):
+            ids = [each for name in batch for each in (name, *parts[name].volumes, *parts[name].interfaces)]
+            try:
+                self.tag_in_ec2(ids, tags)
+            except NotFound:
+                continue
+            except AwsError as error:
+                refused |= dict.fromkeys(batch, error)
+        return refused
+
+    def tag_all(self, arns: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, AwsError]:
+        """Tag DRS resources (ARN by what they are called here); return what was refused. Gone ones are passed over."""
+        _ = self.conn
+
+        def tag(arn: str) -> AwsError | None:
+            try:
+                with translated("TagResource"):
+                    self.conn.tag_resource(resourceArn=arn, tags=dict(tags))
+            except NotFound:
+                return None
+            except AwsError as error:
+                return error
+            return None
+
+        names = tuple(arns)
+        answers = zip(names, side_by_side(tag, [arns[name] for name in names]), strict=True)
+        return {name: error for name, error in answers if error is not None}
+
+    def tag_in_ec2(self, ids: Sequence[str], tags: Mapping[str, str]) -> None:
+        """Tag EC2 resources."""
+        if not ids:
+            return
+        with translated("ec2:CreateTags"):
+            self._beside("ec2").create_tags(
+                Resources=list(ids), Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
+            )
+
+    def marked(self, run: str | None = None) -> tuple[Resource, ...]:
+        """Return every EC2 resource of this account and Region that carries a run's tags.
+
+        :param run: key of the only run that is meant; its resources then come with the tag ``RUN`` alone
+        """
+        found: dict[str, tuple[str, dict[str, str]]] = {}
+        asked: list[Any] = [{"Name": "key", "Values": [RUN] if run else list(MARKS)}]
+        asked += [{"Name": "value", "Values": [run]}] if run else []
+        with translated("ec2:DescribeTags"):
+            pages = self._beside("ec2").get_paginator("describe_tags")
+            for page in pages.paginate(Filters=asked):
+                for one in page["Tags"]:
+                    _, tags = found.setdefault(one["ResourceId"], (one["ResourceType"], {}))
+                    tags[one["Key"]] = one["Value"]
+        there: set[str] = set()
+        for kind, (operation, by, member) in _LOOKUPS.items():
+            # EC2 goes on showing tags of what is gone.
+            names = [name for name, (its_kind, _) in found.items() if its_kind == kind]
+            items = self._filtered(operation, by, names) if names else []
+            there |= {one[member] for one in items if str(one.get("State", "")).lower() not in _GONE}
+        instances = [name for name, (kind, _) in found.items() if kind == _INSTANCE]
+        there |= {name for name, state in self.instance_states(instances).items() if state != "terminated"}
+        return tuple(
+            Resource(name, kind, tags)
+            for name, (kind, tags) in found.items()
+            if name in there or kind not in (*_LOOKUPS, _INSTANCE)
+        )
+
+    def volumes_there(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return those of these volumes that EC2 still has, with their state."""
+        items = self._filtered("describe_volumes", "volume-id", ids)
+        return {one["VolumeId"]: one["State"] for one in items if one["State"] not in _GONE}
+
+    def interfaces_there(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return those of these network interfaces that EC2 still has, with their state."""
+        items = self._filtered("describe_network_interfaces", "network-interface-id", ids)
+        return {one["NetworkInterfaceId"]: one["Status"] for one in items}
+
+    def snapshots_of(self, volume_ids: Sequence[str]) -> dict[str, str]:
+        """Return the snapshots that were taken of these volumes: volume by snapshot."""
+        items = self._filtered("describe_snapshots", "volume-id", volume_ids)
+        return {one["SnapshotId"]: one["VolumeId"] for one in items}
+
+    def delete_volume(self, volume_id: str) -> None:
+        """Delete a volume that is attached to nothing; one that is gone is passed over."""
+        self._deleted("delete_volume", "ec2:DeleteVolume", VolumeId=volume_id)
+
+    def delete_interface(self, interface_id: str) -> None:
+        """Delete a network interface that is attached to nothing; one that is gone is passed over."""
+        self._deleted("delete_network_interface", "ec2:DeleteNetworkInterface", NetworkInterfaceId=interface_id)
+
+    def templates_with_more_versions(self) -> dict[str, str]:
+        """Return DRS's launch templates whose newest version is not the default one: source server by template."""
+        found = {}
+        with translated("ec2:DescribeLaunchTemplates"):
+            for page in self._beside("ec2").get_paginator("describe_launch_templates").paginate():
+                for one in page["LaunchTemplates"]:
+                    tags = {tag["Key"]: tag["Value"] for tag in one.get("Tags", ())}
+                    server = tags.get("AWSElasticDisasterRecoverySourceServerID")
+                    if server and one["LatestVersionNumber"] != one["DefaultVersionNumber"]:
+                        found[one["LaunchTemplateId"]] = server
+        return found
+
+    def _deleted(self, operation: str, name: str, **arguments: Any) -> None:
+        try:
+            with translated(name):
+                getattr(self._beside("ec2"), operation)(**arguments)
+        except AwsError as error:
+            if not error.code.endswith(".NotFound"):
+                raise
+
+
+def _parts(instance: Answer) -> Parts:
+    if instance["State"]["Name"] == "terminated":
+        return Parts()
+    volumes = [one["Ebs"]["VolumeId"] for one in instance.get("BlockDeviceMappings", ()) if "Ebs" in one]
+    interfaces = [one["NetworkInterfaceId"] for one in instance.get("NetworkInterfaces", ())]
+    return Parts(tuple(volumes), tuple(interfaces))

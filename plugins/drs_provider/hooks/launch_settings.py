@@ -1,0 +1,297 @@
+"""The door to launch settings: DRS launch configurations, EC2 launch templates, and what they refer to."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from drs_provider.exceptions import AccessDenied, AwsError, ServiceUnavailable
+from drs_provider.hooks.drs import Answer, DrsHook, in_batches
+from drs_provider.hooks.error_mapping import translated
+from drs_provider.rules.servers import is_live
+from drs_provider.rules.settings.candidates import Lookups, Surroundings
+from drs_provider.rules.settings.launch_template import NewVersion
+
+SIDE_BY_SIDE: Final = 8
+"""Calls at a time where AWS takes one server, template or instance a call."""
+
+OURS: Final = "drs-orchestrator: "
+"""How the description of every launch template version begins that is made here."""
+
+OF_DRILLS: Final = f"{OURS}drill "
+"""How it goes on where a drill made the version: those are deleted once the drill is over."""
+
+_NO_TEMPLATE: Final = frozenset(
+    {"InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateId.VersionNotFound", "InvalidLaunchTemplateId.Malformed"}
+)
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class TemplateVersion:
+    """One version of a launch template; ``data`` as EC2 describes it."""
+
+    template_id: str
+    number: int
+    data: Mapping[str, Any] = field(default_factory=dict)
+    description: str = ""
+
+
+class LaunchSettingsHook(DrsHook):
+    """A :class:`DrsHook` that also reads and changes launch settings. All reads may be repeated; so may the writes."""
+
+    def launch_configurations(self, server_ids: Sequence[str]) -> dict[str, Answer]:
+        """Return the launch configuration of every one of these servers, which must exist."""
+        _ = self.conn  # made once, before threads ask for it
+        return dict(zip(server_ids, side_by_side(self.launch_configuration, server_ids), strict=True))
+
+    def template_versions(self, wanted: Iterable[tuple[str, int | None]]) -> dict[tuple[str, int | None], Any]:
+        """Return versions of launch templates by (template id, number); None as number: the default version.
+
+        The value is a :class:`TemplateVersion`, or None where there is no such template or version. Where many
+        defaults are wanted, those of all the account's templates are read page by page; else one call a template.
+        """
+        keys = tuple(dict.fromkeys(wanted))
+        numbers: dict[str, list[int | None]] = {}
+        for template_id, number in keys:
+            numbers.setdefault(template_id, []).append(number)
+        plain = [template_id for template_id, asked in numbers.items() if asked == [None]]
+        found: dict[tuple[str, int | None], TemplateVersion | None] = {}
+        if len(plain) > SIDE_BY_SIDE:
+            found |= {(one.template_id, None): one for one in self._defaults_of_all(plain)}
+        self._beside("ec2")
+        left = [(template_id, asked) for template_id, asked in numbers.items() if (template_id, asked[0]) not in found]
+        for some in side_by_side(lambda one: self._versions_of(*one), left):
+            found |= some
+        return {key: found[key] for key in keys}
+
+    def _defaults_of_all(self, wanted: Sequence[str]) -> Iterator[TemplateVersion]:
+        """Read the defaults of all templates, for as few pages as are still quicker than to ask for each by name."""
+        left = set(wanted)
+        pages = self._beside("ec2").get_paginator("describe_launch_template_versions").paginate(Versions=["$Default"])
+        with translated("ec2:DescribeLaunchTemplateVersions"):
+            for count, page in enumerate(pages, start=1):
+                read = [_version(item) for item in page["LaunchTemplateVersions"]]
+                yield from (one for one in read if one.template_id in left)
+                left -= {one.template_id for one in read}
+                if not left or count >= len(wanted) // SIDE_BY_SIDE:
+                    return
+
+    def template_version(self, template_id: str, number: int | None = None) -> TemplateVersion | None:
+        """Return one version of a launch template, the default one unless a number is given; None: there is none."""
+        return self._versions_of(template_id, (number,))[template_id, number]
+
+    def _versions_of(
+        self, template_id: str, numbers: Sequence[int | None]
+    ) -> dict[tuple[str, int | None], TemplateVersion | None]:
+        """Return versions of one template: in one call, or, where EC2 refuses it for one that is gone, in one each."""
+        asked = ["$Default" if number is None else str(number) for number in numbers]
+        try:
+            with translated("ec2:DescribeLaunchTemplateVersions"):
+                answer = self._beside("ec2").describe_launch_template_versions(
+                    LaunchTemplateId=template_id, Versions=asked
+                )
+        except AwsError as error:
+            if error.code not in _NO_TEMPLATE:
+                raise
+            if len(numbers) == 1:
+                return {(template_id, numbers[0]): None}
+            return {(template_id, number): self.template_version(template_id, number) for number in numbers}
+        items = answer["LaunchTemplateVersions"]
+        found: dict[int | None, TemplateVersion] = {int(item["VersionNumber"]): _version(item) for item in items}
+        default = [item for item in items if item.get("DefaultVersion") or len(numbers) == 1]
+        if None in numbers and default:
+            found[None] = _version(default[0])
+        return {(template_id, number): found.get(number) for number in numbers}
+
+    def default_versions(self, template_ids: Sequence[str]) -> dict[str, int]:
+        """Return the number of the default version of these launch templates.
+
+        One that does not exist makes EC2 refuse the whole question: then all that were asked for with it are absent.
+        """
+        found: dict[str, int] = {}
+        for batch in in_batches(tuple(dict.fromkeys(template_ids))):
+            try:
+                with translated("ec2:DescribeLaunchTemplates"):
+                    pages = self._beside("ec2").get_paginator("describe_launch_templates")
+                    for page in pages.paginate(LaunchTemplateIds=batch):
+                        found |= {
+                            one["LaunchTemplateId"]: one["DefaultVersionNumber"] for one in page["LaunchTemplates"]
+                        }
+            except AwsError as error:
+                if error.code not in _NO_TEMPLATE:
+                    raise
+        return found
+
+    def described_version(self, template_id: str, description: str) -> TemplateVersion | None:
+        """Return the newest version of a launch template that has this description; None: there is none."""
+        pages = self._beside("ec2").get_paginator("describe_launch_template_versions")
+        with translated("ec2:DescribeLaunchTemplateVersions"):
+            found = [
+                _version(item)
+                for page in pages.paginate(LaunchTemplateId=template_id)
+                for item in page["LaunchTemplateVersions"]
+                if item.get("VersionDescription") == description
+            ]
+        return max(found, key=lambda version: version.number, default=None)
+
+    def create_version(self, source: TemplateVersion, new: NewVersion, description: str) -> int:
+        """Create a version on top of another one; no launch uses it before it is the default. Return its number."""
+        on = {} if new.is_whole else {"SourceVersion": str(source.number)}
+        with translated("ec2:CreateLaunchTemplateVersion"):
+            answer = self._beside("ec2").create_launch_template_version(
+                LaunchTemplateId=source.template_id,
+                LaunchTemplateData=dict(new.data),
+                VersionDescription=description,
+                **on,
+            )
+        return int(answer["LaunchTemplateVersion"]["VersionNumber"])
+
+    def make_default(self, template_id: str, number: int) -> None:
+        """Make a version the one that DRS launches with; ServiceUnavailable where EC2's answer says otherwise."""
+        with translated("ec2:ModifyLaunchTemplate"):
+            answer = self._beside("ec2").modify_launch_template(
+                LaunchTemplateId=template_id, DefaultVersion=str(number)
+            )
+        said = answer["LaunchTemplate"].get("DefaultVersionNumber")
+        if said != number:
+            message = f"version {number} of {template_id} was made the default, and EC2 says that it is {said}"
+            raise ServiceUnavailable("ec2:ModifyLaunchTemplate", "NotApplied", message)
+
+    def update_configuration(self, server_id: str, update: Mapping[str, Any]) -> Answer:
+        """Change members of a server's launch configuration; return all of it."""
+        with translated("UpdateLaunchConfiguration"):
+            answer: Answer = self.conn.update_launch_configuration(sourceServerID=server_id, **update)
+        return answer
+
+    def tag(self, arn: str, key: str, value: str, **more: str) -> None:
+        """Set one tag of a DRS resource, or some more of them with it."""
+        with translated("TagResource"):
+            self.conn.tag_resource(resourceArn=arn, tags={key: value, **more})
+
+    def untag(self, arn: str, *keys: str) -> None:
+        """Take tags off a DRS resource; those that it has not are passed over."""
+        with translated("UntagResource"):
+            self.conn.untag_resource(resourceArn=arn, tagKeys=list(keys))
+
+    def drill_versions(self, template_id: str) -> tuple[Answer, ...]:
+        """Return the versions of a launch template that drills made and that are not the default one."""
+        pages = self._beside("ec2").get_paginator("describe_launch_template_versions")
+        with translated("ec2:DescribeLaunchTemplateVersions"):
+            return tuple(
+                item
+                for page in pages.paginate(LaunchTemplateId=template_id)
+                for item in page["LaunchTemplateVersions"]
+                if str(item.get("VersionDescription", "")).startswith(OF_DRILLS) and not item.get("DefaultVersion")
+            )
+
+    def forget_versions(self, template_id: str, numbers: Sequence[int]) -> None:
+        """Delete versions of a launch template; the default one cannot be deleted. Those that are gone are fine."""
+        for batch in in_batches([str(number) for number in numbers]):
+            with translated("ec2:DeleteLaunchTemplateVersions"):
+                answer = self._beside("ec2").delete_launch_template_versions(
+                    LaunchTemplateId=template_id, Versions=batch
+                )
+            for one in answer.get("UnsuccessfullyDeletedLaunchTemplateVersions", ()):
+                error = one["ResponseError"]
+                if error["Code"] != "launchTemplateVersionDoesNotExist":
+                    raise AwsError("ec2:DeleteLaunchTemplateVersions", error["Code"], error["Message"])
+
+    def surroundings(self, wanted: Lookups) -> Surroundings:
+        """Ask EC2 and IAM for what settings refer to; ids that do not exist are absent from the answer."""
+        types = self._filtered("describe_instance_type_offerings", "instance-type", wanted.instance_types)
+        return Surroundings(
+            subnets={
+                one["SubnetId"]: one for one in self._filtered("describe_subnets", "subnet-id", wanted.subnet_ids)
+            },
+            groups={
+                one["GroupId"]: one for one in self._filtered("describe_security_groups", "group-id", wanted.group_ids)
+            },
+            zones={
+                name: frozenset(one["Location"] for one in types if one["InstanceType"] == name)
+                for name in wanted.instance_types
+            },
+            profiles={name: self._has_profile(name) for name in wanted.profiles},
+            interfaces=tuple(
+                self._filtered("describe_network_interfaces", "addresses.private-ip-address", wanted.addresses)
+            ),
+            default_vpc=self._default_vpc() if wanted.default_vpc else None,
+        )
+
+    def ec2_instances(self, instance_ids: Sequence[str]) -> dict[str, Answer]:
+        """Return these instances as EC2 describes them; gone ones are absent, or terminated for a while."""
+        reservations = self._filtered("describe_instances", "instance-id", instance_ids)
+        return {one["InstanceId"]: one for reservation in reservations for one in reservation["Instances"]}
+
+    def protect(self, instance_ids: Sequence[str]) -> dict[str, AwsError | None]:
+        """Switch EC2 termination protection on; return by instance what AWS refused, None where it is on."""
+        ec2 = self._beside("ec2")
+
+        def switch_on(instance_id: str) -> AwsError | None:
+            try:
+                with translated("ec2:ModifyInstanceAttribute"):
+                    ec2.modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": True})
+            except AwsError as error:
+                return error
+            return None
+
+        return dict(zip(instance_ids, side_by_side(switch_on, instance_ids), strict=True))
+
+    def _filtered(self, operation: str, name: str, values: Sequence[str]) -> list[Answer]:
+        """Return all items with one of these values. A filter passes unknown ones over; an id list would refuse."""
+        found: list[Answer] = []
+        more = {"LocationType": "availability-zone"} if operation.endswith("offerings") else {}
+        pages = self._beside("ec2").get_paginator(operation)
+        with translated("ec2:" + "".join(part.capitalize() for part in operation.split("_"))):
+            for batch in in_batches(values):
+                for page in pages.paginate(Filters=[{"Name": name, "Values": batch}], **more):
+                    found += page[pages.result_keys[0].expression]
+        return found
+
+    def _default_vpc(self) -> str | None:
+        return next((vpc["VpcId"] for vpc in self._filtered("describe_vpcs", "is-default", ("true",))), None)
+
+    def _has_profile(self, name: str) -> bool | None:
+        try:
+            with translated("iam:GetInstanceProfile"):
+                self._beside("iam").get_instance_profile(InstanceProfileName=name)
+        except AccessDenied:
+            return None
+        except AwsError as error:
+            if error.code in ("NoSuchEntity", "NoSuchEntityException"):
+                return False
+            raise
+        return True
+
+
+def side_by_side(ask: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Ask for several things at a time; the answers come in the order of the items."""
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        return list(pool.map(ask, items))
+
+
+def _version(item: Mapping[str, Any]) -> TemplateVersion:
+    return TemplateVersion(
+        item["LaunchTemplateId"],
+        int(item["VersionNumber"]),
+        item.get("LaunchTemplateData") or {},
+        item.get("VersionDescription") or "",
+    )
+
+
+def freed_subnets(
+    hook: LaunchSettingsHook, servers: Collection[str], instances: Sequence[Mapping[str, Any]]
+) -> dict[str, str]:
+    """Return by server id the subnet of its live recovery instance: a launch terminates that one first.
+
+    :param instances: items of DescribeRecoveryInstances
+    """
+    own = {
+        str(one["ec2InstanceID"]): str(one["sourceServerID"])
+        for one in instances
+        if is_live(one) and one.get("ec2InstanceID") and one["sourceServerID"] in servers
+    }
+    found = hook.ec2_instances(tuple(own)) if own else {}
+    return {own[name]: str(one["SubnetId"]) for name, one in found.items() if one.get("SubnetId")}

@@ -1,0 +1,160 @@
+"""What every DRS operator and sensor has in common: the connection, and a hook that is imported when it is used."""
+
+import random
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, BaseSensorOperator, Context
+from airflow.sdk.exceptions import AirflowFailException
+
+from drs_provider.exceptions import AwsError, DrsProviderError
+
+if TYPE_CHECKING:
+    from drs_provider.hooks.drs import DrsHook
+
+AWS_FIELDS: tuple[str, ...] = ("aws_conn_id", "region_name", "verify")
+"""Template fields that every operator has, named as in the amazon provider."""
+
+
+class DrsConnected:
+    """Mix in for operators and sensors: the four AWS arguments of the amazon provider, and ``hook``.
+
+    The amazon provider's own bases (``AwsBaseOperator``, ``AwsBaseSensor``) import boto3 with the DAG file, and say of
+    themselves that they are internal.
+
+    :param aws_conn_id: Airflow connection with account, role, external id and endpoint
+    :param region_name: the recovery Region; unset: the connection's
+    :param verify: TLS verification, as in boto3
+    :param botocore_config: keyword arguments of ``botocore.config.Config``
+    """
+
+    template_fields: Collection[str] = AWS_FIELDS
+
+    def __init__(
+        self,
+        *,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+
+    @property
+    def aws(self) -> dict[str, Any]:
+        """The four arguments as one: ``DrsHook(**self.aws)``, also what a trigger is given."""
+        return {
+            "aws_conn_id": self.aws_conn_id,
+            "region_name": self.region_name,
+            "verify": self.verify,
+            "config": self.botocore_config,
+        }
+
+    def prepare(self, context: Context) -> None:
+        """Fill in what only the run knows; called first on every leg of the task, for a leg remembers nothing.
+
+        For subclasses: this one does nothing.
+        """
+
+    @cached_property
+    def hook(self) -> "DrsHook":
+        """The hook of this task's account and Region, made when first asked for."""
+        from drs_provider.hooks.drs import DrsHook
+
+        return DrsHook(**self.aws)
+
+
+class DrsOperator(DrsConnected, BaseOperator):
+    """Base of the DRS operators.
+
+    Names the four AWS arguments itself: Airflow gives ``default_args`` only to a constructor of an operator class.
+    """
+
+    def __init__(
+        self,
+        *,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            **kwargs,
+        )
+
+
+class DrsSensor(DrsConnected, BaseSensorOperator):
+    """Base of the DRS sensors; see :class:`DrsOperator` for why it names its arguments. They never poke: they defer."""
+
+    def __init__(
+        self,
+        *,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            **kwargs,
+        )
+
+
+@contextmanager
+def failing_for_good() -> Iterator[None]:
+    """Let Airflow retry what a retry can cure (throttled, no answer), and fail the task at once for the rest.
+
+    The error of this package stays attached as the cause, and its words are the task's last line.
+    """
+    try:
+        yield
+    except DrsProviderError as error:
+        if error.retryable:
+            raise
+        raise AirflowFailException(str(error)) from error
+
+
+LOOK_AGAIN_AFTER = timedelta(seconds=15)
+"""Least pause. The hook has repeated each read for minutes by then (``aws.weather``)."""
+
+
+@contextmanager
+def asking_later(
+    task: BaseOperator, resume: Callable[..., Any], *, until: datetime, kwargs: Mapping[str, Any] | None = None
+) -> Iterator[None]:
+    """Defer the task where what is done inside meets throttling, an outage or an expired session; else change nothing.
+
+    The next leg has a new hook, and so a new session.
+
+    :param resume: method of the task that goes on, given the event of a DateTimeTrigger and ``kwargs``
+    :param until: from then on the error is raised
+    """
+    try:
+        yield
+    except AwsError as error:
+        now = datetime.now(UTC)
+        if not error.retryable or now >= until:
+            raise
+        pause = max(LOOK_AGAIN_AFTER, timedelta(seconds=error.retry_after_seconds or 0)) * random.uniform(1.0, 1.3)
+        task.log.warning("Waiting, this is no failure; looking again in %.0f s: %s", pause.total_seconds(), error)
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        trigger = DateTimeTrigger(moment=now + pause)
+        task.defer(trigger=trigger, method_name=resume.__name__, kwargs=dict(kwargs or {}))

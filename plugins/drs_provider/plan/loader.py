@@ -1,0 +1,239 @@
+"""The plans folder into plans that can run, and every problem that is in the way of the others."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from drs_provider.plan.digest import digest_of
+from drs_provider.plan.fields import NAME_PATTERN
+from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
+from drs_provider.plan.parsing import (
+    Parsed,
+    add_library_problems,
+    add_problems_of_references,
+    add_problems_of_shared_servers,
+    parse_document,
+)
+from drs_provider.plan.problems import Problem
+from drs_provider.plan.yaml_source import read_documents
+
+SUFFIXES = (".yaml", ".yml")
+
+_NAME = re.compile(NAME_PATTERN.replace("$", r"\Z"))
+
+
+@dataclass(frozen=True)
+class RunnablePlan:
+    """A plan without a problem, with the groups that its waves use, in the waves' order.
+
+    ``digest`` is the fingerprint of what plan and groups mean (see ``digest.py``).
+    """
+
+    plan: RecoveryPlan
+    groups: Mapping[str, ProtectionGroup]
+    path: Path
+    digest: str
+    group_paths: Mapping[str, Path] = field(default_factory=dict)
+    """The file of each group."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """All that a plans folder holds: what can be used, by name, and what is wrong with the rest."""
+
+    plans: Mapping[str, RunnablePlan] = field(default_factory=dict)
+    groups: Mapping[str, ProtectionGroup] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    broken_plans: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    """Plans that cannot run, with the files where they stand; a document without a readable name is not here."""
+    contested: Mapping[str, RunnablePlan] = field(default_factory=dict)
+    """Plans that no run may begin, for other groups name their servers too, but that runs under way go on with."""
+    unnamed: frozenset[Path] = frozenset()
+    """Files that hold something which may be a plan, but nobody can read which one."""
+
+    def problems_of(self, path: Path) -> tuple[Problem, ...]:
+        """Give the problems of one file."""
+        return tuple(problem for problem in self.problems if problem.path == path)
+
+    def disputes_of(self, plan_name: str) -> tuple[Problem, ...]:
+        """Give the problems that servers of a contested plan have with other groups; none for any other plan."""
+        if plan_name not in self.contested:
+            return ()
+        groups = self.contested[plan_name].groups.values()
+        servers = tuple(f"{member.id} is in group " for group in groups for member in group.servers)
+        return tuple(problem for problem in self.problems if problem.what.startswith(servers))
+
+
+def read_folder(folder: Path) -> Library:
+    """Read every plan file under the folder. Never raises for what is in the files: that becomes ``problems``."""
+    if not folder.is_dir():
+        what = "there is no such folder" if not folder.exists() else "this is no folder"
+        return Library(problems=(Problem(folder, 1, 1, "plans folder", what, "set DRS_PLANS_FOLDER to the plans"),))
+    return _read(plan_files(folder))
+
+
+def read_paths(paths: Sequence[Path], *, plans_folder: Path | None = None) -> Library:
+    """Read files and folders, and from around them what they refer to; tell only of what was asked for.
+
+    Groups are looked for in the plans folder: ``plans_folder`` where the path is inside it, else the nearest folder
+    called ``plans`` that holds the path, else the path's own folder.
+    """
+    asked: set[Path] = set()
+    files: dict[Path, Path] = {}  # by what they are on disk: one file may be named in two ways
+    for path in paths:
+        for file in plan_files(path) if path.is_dir() else [path]:
+            asked.add(files.setdefault(file.resolve(), file))
+    for path in paths:
+        for file in plan_files(plans_folder_of(path, plans_folder)):
+            files.setdefault(file.resolve(), file)
+    everything = _read(sorted(files.values()))
+    return Library(
+        {name: plan for name, plan in everything.plans.items() if plan.path in asked},
+        everything.groups,
+        tuple(problem for problem in everything.problems if problem.path in asked),
+        everything.broken_plans,
+    )
+
+
+def plans_folder_of(path: Path, plans_folder: Path | None) -> Path:
+    """Give the folder whose files belong together with the path."""
+    if plans_folder is not None and path.resolve().is_relative_to(plans_folder.resolve()):
+        return plans_folder
+    own = path if path.is_dir() else path.parent
+    resolved = own.resolve()
+    named = next((up for up in (resolved, *resolved.parents) if up.name == "plans"), None)
+    if named is None or named == resolved:
+        return own
+    return Path(os.path.relpath(named)) if not path.is_absolute() else named
+
+
+def plan_files(folder: Path) -> list[Path]:
+    """Give the YAML files under a folder at any depth, sorted; hidden ones are left out.
+
+    Kubernetes mounts a ConfigMap as hidden folders and links into them: the links count, the folders do not.
+    """
+    return [Path(file) for file in _plan_files(folder)]
+
+
+def _plan_files(folder: Path) -> list[str]:
+    # Texts, not paths: with hundreds of files a task start would spend half its time on making and sorting paths.
+    found: list[str] = []
+    for where, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found.extend(
+            os.path.join(where, name)  # noqa: PTH118 - said above
+            for name in files
+            if name.endswith(SUFFIXES) and not name.startswith(".")
+        )
+    return sorted(found)
+
+
+def read_one(folder: Path, plan_name: str) -> RunnablePlan | None:
+    """Give one plan, or None where there is none that can run: the way for task starts.
+
+    Opens every file, but parses only documents that can hold the plan or its groups. Rules between these and other
+    groups are not looked at again: a group that was added elsewhere does not stop a run that goes on. Whatever is
+    unusual is left to ``read_folder``.
+    """
+    return read_alone(folder, plan_name) or read_folder(folder).plans.get(plan_name)
+
+
+def read_alone(folder: Path, plan_name: str) -> RunnablePlan | None:
+    """Give one plan, or None where something is unusual: the quick half of ``read_one``."""
+    contents = [(file, content) for file in _plan_files(folder) if isinstance(content := _content(file), bytes)]
+    plans = _named(contents, "RecoveryPlan", (plan_name,))
+    if len(plans) == 1 and isinstance(plans[0].model, RecoveryPlan) and not plans[0].problems:
+        wanted = tuple(name for wave in plans[0].model.waves for name in wave.groups)
+        groups = _named(contents, "ProtectionGroup", wanted)
+        if sorted(group.name for group in groups) == sorted(wanted):
+            add_library_problems([*plans, *groups])
+            if not any(parsed.problems for parsed in (*plans, *groups)):
+                return _runnable(plans[0].model, plans[0].document.path, _by_name(groups))
+    return None
+
+
+def _named(contents: Iterable[tuple[str, bytes]], kind: str, names: tuple[str, ...]) -> list[Parsed]:
+    if not names:
+        return []
+    words = "|".join(re.escape(name) for name in names)
+    pattern = re.compile(rf"""name['"]?\s*:\s*['"]?(?:{words})(?![a-z0-9-])""".encode())
+    found: list[Parsed] = []
+    for file, content in contents:
+        if kind.encode() in content and pattern.search(content):
+            documents, _ = read_documents(
+                Path(file), content, lambda text: kind in text and bool(pattern.search(text.encode()))
+            )
+            parsed = (parse_document(document) for document in documents)
+            found.extend(one for one in parsed if one.kind == kind and one.name in names)
+    return found
+
+
+def _read(files: Iterable[Path]) -> Library:
+    return read_contents((path, _content(path)) for path in files)
+
+
+def read_contents(contents: Iterable[tuple[Path, bytes | Problem]]) -> Library:
+    """Read files whose bytes are here already, or the problem that there is with reading them."""
+    parsed: list[Parsed] = []
+    problems: list[Problem] = []
+    unnamed: set[Path] = set()
+    for path, content in contents:
+        if isinstance(content, Problem):
+            problems.append(content)
+            unnamed.add(path)
+            continue
+        documents, no_yaml = read_documents(path, content)
+        found = [parse_document(document) for document in documents]
+        if no_yaml or any(one.kind != "ProtectionGroup" and not _NAME.match(one.name) for one in found):
+            unnamed.add(path)
+        problems.extend(no_yaml)
+        parsed.extend(found)
+    add_problems_of_references(parsed)
+    alone = [one for one in parsed if not one.problems]
+    able = _plans(alone)
+    add_problems_of_shared_servers(parsed)
+    problems.extend(problem for one in parsed for problem in one.problems)
+    good = [one for one in parsed if not one.problems]
+    groups = {name: model for name, (model, _) in _by_name(good).items()}
+    plans = _plans(good)
+    broken: dict[str, tuple[Path, ...]] = {}
+    for one in parsed:
+        if one.problems and one.kind == "RecoveryPlan" and one.name:
+            broken[one.name] = (*broken.get(one.name, ()), one.document.path)
+    contested = {name: plan for name, plan in able.items() if name not in plans}
+    return Library(plans, groups, tuple(sorted(set(problems))), broken, contested, frozenset(unnamed))
+
+
+def _plans(good: Sequence[Parsed]) -> dict[str, RunnablePlan]:
+    groups = _by_name(good)
+    return {
+        one.name: _runnable(one.model, one.document.path, groups)
+        for one in sorted(good, key=lambda one: one.name)
+        if isinstance(one.model, RecoveryPlan)
+    }
+
+
+def _content(file: str | Path) -> bytes | Problem:
+    try:
+        with open(file, "rb", buffering=0) as stream:  # noqa: PTH123 - see _plan_files
+            return stream.read()
+    except OSError as error:
+        return Problem(Path(file), 1, 1, "file", f"cannot be read: {error.strerror}", "mend it or remove it")
+
+
+def _by_name(parsed: Iterable[Parsed]) -> dict[str, tuple[ProtectionGroup, Path]]:
+    groups = [(one.model, one.document.path) for one in parsed if isinstance(one.model, ProtectionGroup)]
+    return {group.name: (group, path) for group, path in sorted(groups, key=lambda found: found[0].name)}
+
+
+def _runnable(plan: RecoveryPlan, path: Path, groups: Mapping[str, tuple[ProtectionGroup, Path]]) -> RunnablePlan:
+    used = {name: groups[name] for name in _group_names(plan)}
+    models = {name: model for name, (model, _) in used.items()}
+    return RunnablePlan(plan, models, path, digest_of(plan, models), {name: file for name, (_, file) in used.items()})
+
+
+def _group_names(plan: RecoveryPlan) -> Iterator[str]:
+    for wave in plan.waves:
+        yield from wave.groups

@@ -1,0 +1,105 @@
+"""Which chain of waves decided how long the run took, and where it stood still."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from drs_provider.report.evidence import Wait
+from drs_provider.report.result import CriticalPath, DeadTime, WaveReport
+from drs_provider.rules.run.timing import critical_path
+
+Interval = tuple[datetime, datetime]
+
+
+def critical_path_of(waves: Sequence[WaveReport], run_started_at: datetime, waits: Sequence[Wait] = ()) -> CriticalPath:
+    """Find the chain of dependent waves that ended last, by measured times.
+
+    Time that the plan itself let pass before these waves (``waits``) is no overhead.
+    Waves without a recorded start and end take no part: they were not launched, or their jobs never ended.
+    """
+    ended = {wave.name: wave for wave in waves if wave.started_at and wave.ended_at}
+    names = _chain(ended, run_started_at)
+    if not names:
+        return CriticalPath()
+    on_path = [wave for wave in waves if wave.name in names]
+    intervals = [
+        (job.created_at, job.ended_at) for wave in on_path for job in wave.jobs if job.created_at and job.ended_at
+    ]
+    last_end = max(end for _, end in intervals)
+    elapsed = (last_end - run_started_at).total_seconds()
+    jobs = covered(intervals)
+    meant = [one for one in waits if one.wave is None or one.wave in names]
+    steps = _cut([span for wave in on_path for span in _steps(wave)], run_started_at, last_end)
+    waited = covered([*intervals, *steps, *_clipped(meant, run_started_at, last_end)]) - jobs
+    overhead = max(0.0, elapsed - jobs - waited)
+    return CriticalPath(
+        waves=names,
+        elapsed_seconds=elapsed,
+        jobs_seconds=jobs,
+        overhead_seconds=overhead,
+        overhead_share=overhead / elapsed if elapsed > 0 else None,
+        waited_seconds=waited,
+    )
+
+
+def _chain(ended: Mapping[str, WaveReport], run_started_at: datetime) -> tuple[str, ...]:
+    """Weigh every wave with the time that it added after the waves above it: its dead time counts with its jobs."""
+    above = {name: [other for other in wave.depends_on if other in ended] for name, wave in ended.items()}
+    ends = {name: wave.ended_at for name, wave in ended.items() if wave.ended_at}
+    added = {name: ends[name] - max((ends[other] for other in above[name]), default=run_started_at) for name in ended}
+    return critical_path(above, added)
+
+
+def dead_times_of(waves: Sequence[WaveReport], waits: Sequence[Wait] = ()) -> tuple[DeadTime, ...]:
+    """Measure the gap before every wave that waited for another one, where both ends of it were recorded.
+
+    What the plan itself let pass in it (``waits``) is told apart.
+    A wave that adopted a job older than the end of the wave above stood still for no time: zero, not less.
+    """
+    by_name = {wave.name: wave for wave in waves}
+    found = []
+    for wave in waves:
+        upstream = [by_name[name] for name in wave.depends_on if name in by_name and by_name[name].jobs]
+        ended = [(above.ended_at, above.name) for above in upstream if above.ended_at]
+        if wave.started_at is None or not upstream or len(ended) != len(upstream):
+            continue
+        last_end, last_name = max(ended)
+        gap = max(0.0, (wave.started_at - last_end).total_seconds())
+        steps = [span for one in (*upstream, wave) for span in _steps(one)]
+        meant = _clipped([one for one in waits if one.wave == wave.name], last_end, wave.started_at)
+        waited = covered([*meant, *_cut(steps, last_end, wave.started_at)])
+        found.append(
+            DeadTime(
+                wave=wave.name,
+                after=last_name,
+                seconds=max(0.0, gap - waited),
+                from_at=last_end,
+                to_at=wave.started_at,
+                waited_seconds=waited,
+            )
+        )
+    return tuple(found)
+
+
+def _clipped(waits: Sequence[Wait], begin: datetime, end: datetime) -> list[Interval]:
+    return _cut([(one.began_at, one.ended_at) for one in waits if one.ended_at], begin, end)
+
+
+def _steps(wave: WaveReport) -> list[Interval]:
+    """Return when a wave's steps ran: time that the plan itself asks for."""
+    return [(one.started_at, one.ended_at) for one in wave.steps if one.started_at and one.ended_at and one.attempts]
+
+
+def _cut(spans: Sequence[Interval], begin: datetime, end: datetime) -> list[Interval]:
+    found = ((max(start, begin), min(stop, end)) for start, stop in spans)
+    return [(start, stop) for start, stop in found if stop > start]
+
+
+def covered(intervals: Iterable[Interval]) -> float:
+    """Seconds that at least one of the intervals covers; overlaps count once."""
+    total, reached = 0.0, None
+    for start, end in sorted(intervals):
+        begin = start if reached is None else max(start, reached)
+        if end > begin:
+            total += (end - begin).total_seconds()
+        reached = end if reached is None else max(end, reached)
+    return total

@@ -1,0 +1,397 @@
+"""What the report task collects about one run, before anybody judges it.
+
+Everything here is a fact as Airflow or AWS gave it. Times are aware; a fact that nobody recorded is ``None``
+or left out, never zero. ``measure`` turns a ``RunEvidence`` into a ``RunReport``.
+"""
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, field_validator
+
+
+class DrillPart(BaseModel):
+    """Frozen; passes over what it does not know, for the same parts stand in evidence and in written reports."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Kept(DrillPart):
+    """How long the drill was kept for people after its last wave."""
+
+    began_at: AwareDatetime
+    until: AwareDatetime
+    ended_at: AwareDatetime | None = None
+    by: str | None = None
+    """Who ended it, or extended it last; ``None``: its time was over."""
+    extended: int = 0
+
+
+class CostPart(DrillPart):
+    """One part of a cost: US dollars, and what they are for, in words."""
+
+    what: str
+    dollars: float
+    is_certain: bool = True
+    """Whether the price table names the thing; otherwise its price was guessed from its size."""
+
+
+class Cost(DrillPart):
+    """What a drill costs in US dollars: estimated before it, or measured after it. ``parts``: the biggest first."""
+
+    dollars: float
+    is_certain: bool = True
+    prices_of: str = ""
+    """The day of the price table."""
+    parts: tuple[CostPart, ...] = ()
+
+
+class ServerFingerprint(DrillPart):
+    """What of a server's configuration a drill has proven: a change of it needs a new drill."""
+
+    hostname: str
+    disks: str = ""
+    launch: str = ""
+    """A digest of its launch configuration and launch template, as they are outside of drills."""
+
+
+class DrillFacts(DrillPart):
+    """Everything of a run that only concerns drills. A recovery has the servers' fingerprints only."""
+
+    superseded: str | None = None
+    """Which recovery took the drill's servers while it went on, without a full stop; ``None``: none did."""
+    kept: Kept | None = None
+    untagged: dict[str, str] = Field(default_factory=dict)
+    """Instances without the tags that say whose they are, and why."""
+    estimated: Cost | None = None
+    measured: Cost | None = None
+    hourly: dict[str, float] = Field(default_factory=dict)
+    """US dollars an hour of each server, by its id, as the estimate has them."""
+    fingerprints: dict[str, ServerFingerprint] = Field(default_factory=dict)
+    """By source server id."""
+
+
+WaveState = Literal["not_started", "skipped", "running", "launched", "done", "completed_with_exceptions", "failed"]
+"""``done`` is said of waves that have steps and nothing to launch."""
+StepState = Literal["succeeded", "failed", "skipped", "running", "not_started", "unproven"]
+"""``unproven``: its task is green, and nothing is recorded of it: somebody marked it."""
+CleanupState = Literal["done", "nothing_to_do", "incomplete", "not_run"]
+
+
+class EvidencePart(BaseModel):
+    """Frozen, and refuses what it does not know: a misspelt key must not become a missing fact."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ForeignPart(EvidencePart):
+    """A part that others write for more readers than the report: what the report does not use is left aside."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class RunFacts(EvidencePart):
+    """Who started which plan, when and why."""
+
+    dag_id: str
+    run_id: str
+    mode: Literal["drill", "recovery"]
+    plan: str
+    title: str = ""
+    description: str = ""
+    owner: str = ""
+    plan_digest: str = ""
+    """sha256 of the plan that the run was started with."""
+    plan_path: str = ""
+    triggered_by: str | None = None
+    run_type: str = "manual"
+    queued_at: AwareDatetime | None = None
+    started_at: AwareDatetime
+    """Every RTO counts from here."""
+    reason: str | None = None
+    point_in_time: str = "latest"
+    params: dict[str, JsonValue] = Field(default_factory=dict)
+    airflow_url: str | None = None
+
+
+class Objectives(EvidencePart):
+    """What the plan promises; ``None`` where it promises nothing."""
+
+    rto: timedelta | None = None
+    rpo: timedelta | None = None
+
+
+class Finding(ForeignPart):
+    """One thing that preflight saw."""
+
+    severity: str
+    """``refusal`` stops the run, ``warning`` does not."""
+    what: str
+    next_step: str = ""
+    server_id: str | None = None
+    hostname: str | None = None
+
+
+class PreflightEvidence(EvidencePart):
+    """What preflight found before anything was launched."""
+
+    passed: bool
+    checked_at: AwareDatetime | None = None
+    findings: tuple[Finding, ...] = ()
+    quotas: dict[str, JsonValue] = Field(default_factory=dict)
+    skew_seconds: float | None = None
+    """Between the oldest and the newest recovery point that servers were pinned to; ``None``: none was."""
+
+
+class JobEvidence(EvidencePart):
+    """One DRS job of a wave."""
+
+    job_id: str
+    region: str = ""
+    aws_conn_id: str = ""
+    created_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    adopted: bool = False
+    """Found by its tags instead of started: an earlier try of the task had already started it."""
+    attempt: int = 1
+    """Rises when failed servers are launched again, by the wave itself or because a person asked for it."""
+    servers: tuple[str, ...] = ()
+    console_url: str | None = None
+
+
+class JobEvent(ForeignPart):
+    """One line of the DRS job log about one server, for example ``LAUNCH_END``."""
+
+    at: AwareDatetime
+    event: str
+
+
+class PinnedPoint(ForeignPart):
+    """The recovery point that a server's launch named, where the choice was not left to DRS."""
+
+    snapshot_id: str
+    at: AwareDatetime
+    why: Literal["point_in_time", "source_unreachable", "older_point"]
+
+
+class SettingsChange(ForeignPart):
+    """One launch setting that differed from what the run wants, and was changed before the launch."""
+
+    field: str
+    was: JsonValue = None
+    now: JsonValue = None
+
+
+class Difference(ForeignPart):
+    """One thing about an instance that is not what its launch settings asked for."""
+
+    field: str
+    wanted: JsonValue = None
+    found: JsonValue = None
+
+
+class EarlierTry(ForeignPart):
+    """A launch of a server that failed before the one that counts, and how the next one differed."""
+
+    job_id: str
+    reason: str
+    how: str
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
+    before: str | None = None
+
+
+class LaunchActionRun(EvidencePart):
+    """What became of one DRS launch action on a launched server."""
+
+    name: str
+    status: str
+    """DRS's word: ``SUCCEEDED``, ``FAILED``, ``IN_PROGRESS``."""
+    optional: bool = True
+    reason: str | None = None
+
+
+class ServerEvidence(EvidencePart):
+    """What became of one source server in one wave."""
+
+    server_id: str
+    hostname: str = ""
+    group: str = ""
+    region: str = ""
+    critical: bool = True
+    status: str = "NOT_STARTED"
+    """DRS's launch status, or ``NOT_STARTED`` / ``EXCLUDED``; upper case. Only ``LAUNCHED`` can mean success."""
+    instance_id: str | None = None
+    instance_state: str | None = None
+    point_in_time: AwareDatetime | None = None
+    """The instant whose data the recovery instance holds (``pointInTimeSnapshotDateTime``)."""
+    lag: timedelta | None = None
+    """Replication lag when preflight looked: how much older the data in a point in time may be than its time."""
+    point: PinnedPoint | None = None
+    """The recovery point that its launch named; ``None``: DRS was asked for the most recent data."""
+    job_id: str | None = None
+    reason: str | None = None
+    """Why it is not usable. A server that was launched and has a reason is counted as failed."""
+    events: tuple[JobEvent, ...] = ()
+    order: int = 1
+    """Its boot order in its group."""
+    settings_changed: tuple[SettingsChange, ...] = ()
+    tries: tuple[EarlierTry, ...] = ()
+    protected: bool | None = None
+    """Whether EC2 termination protection was switched on; ``None``: nobody looked."""
+    not_protected: str | None = None
+    """Why it could not be switched on although it should have been."""
+    differences: tuple[Difference, ...] = ()
+    actions: tuple[LaunchActionRun, ...] = ()
+
+    @field_validator("status")
+    @classmethod
+    def _as_drs_spells_it(cls, status: str) -> str:
+        return status.upper()
+
+
+class StepInstance(ForeignPart):
+    """What became of a step on one instance."""
+
+    instance_id: str
+    hostname: str = ""
+    succeeded: bool
+    status: str = ""
+    exit_code: int | None = None
+    output: str = ""
+
+
+class StepEvidence(EvidencePart):
+    """What became of one step; ``summary`` and ``output`` are bounded where they are recorded."""
+
+    name: str
+    kind: str
+    task: str
+    side: Literal["before", "after"]
+    on_failure: Literal["fail", "continue"] = "fail"
+    state: StepState
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    attempts: int = 0
+    summary: str = ""
+    output: str = ""
+    instances: tuple[StepInstance, ...] = ()
+
+
+class WaveEvidence(EvidencePart):
+    """One wave of the plan and everything that it launched."""
+
+    name: str
+    depends_on: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    tolerate_failures: str = "0"
+    timeout: str = ""
+    state: WaveState = "not_started"
+    state_reason: str | None = None
+    jobs: tuple[JobEvidence, ...] = ()
+    servers: tuple[ServerEvidence, ...] = ()
+    steps: tuple[StepEvidence, ...] = ()
+
+
+class TerminatedInstance(ForeignPart):
+    """One drill instance that clean-up saw terminated."""
+
+    instance_id: str
+    source_server_id: str | None = None
+    hostname: str | None = None
+    region: str | None = None
+
+
+class CleanupEvidence(EvidencePart):
+    """What clean-up terminated and what it could not; ``left`` maps instance id to why."""
+
+    state: CleanupState = "not_run"
+    terminated: tuple[TerminatedInstance, ...] = ()
+    left: dict[str, str] = Field(default_factory=dict)
+    reason: str | None = None
+
+
+class WayOut(ForeignPart):
+    """One way between a drill network and something outside."""
+
+    path: str
+    what: str
+    next_step: str = ""
+
+
+class NetworkEvidence(EvidencePart):
+    """A network that a drill was launched into, and what was looked at to say that it is isolated."""
+
+    kind: Literal["isolated", "standing", "shared"]
+    """Made for the run, named in the plan, or production's own."""
+    region: str = ""
+    production_vpc: str | None = None
+    vpc_id: str | None = None
+    checked_at: AwareDatetime | None = None
+    isolated: bool | None = None
+    """What the proof before the first launch said; ``None``: nobody looked."""
+    leaks: tuple[WayOut, ...] = ()
+    looked_at: dict[str, int] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    isolated_at_end: bool | None = None
+    """What the proof before the removal said; ``None``: nobody looked."""
+    changed: tuple[str, ...] = ()
+    """What was different then, in words."""
+
+
+class TaskError(EvidencePart):
+    """One failed task of the run and what it said."""
+
+    task: str
+    message: str
+
+
+class Wait(EvidencePart):
+    """Time that the run spent waiting because the plan says so: for a person's answer, or for a delay to pass."""
+
+    kind: Literal["approval", "pause", "delay"]
+    task: str
+    wave: str | None = None
+    """The wave that waited; ``None``: the whole run."""
+    began_at: AwareDatetime
+    ended_at: AwareDatetime | None = None
+    by: str | None = None
+    """Who answered."""
+    comment: str | None = None
+    """What they said beside it."""
+    outcome: Literal["approved", "rejected", "continued", "stopped", "expired", "unanswered", "over"]
+
+
+class NotificationRecord(ForeignPart):
+    """One message to one receiver: what was told to whom, when, or why not."""
+
+    event: str
+    wave: str | None = None
+    kind: str
+    """``sns``, ``webhook`` or ``email``."""
+    target: str
+    """The topic, the name of the connection, or how many addresses: no secret and no address of a person."""
+    at: AwareDatetime
+    outcome: Literal["sent", "failed"]
+    tries: int
+    why: str | None = None
+    """Why it was not sent."""
+
+
+class RunEvidence(EvidencePart):
+    """All that is known about a run when its report is written."""
+
+    run: RunFacts
+    objectives: Objectives = Objectives()
+    preflight: PreflightEvidence | None = None
+    waves: tuple[WaveEvidence, ...] = ()
+    cleanup: CleanupEvidence = CleanupEvidence()
+    networks: tuple[NetworkEvidence, ...] = ()
+    errors: tuple[TaskError, ...] = ()
+    waits: tuple[Wait, ...] = ()
+    steps: tuple[StepEvidence, ...] = ()
+    """The plan's own, around its waves."""
+    notifications: tuple[NotificationRecord, ...] = ()
+    drill: DrillFacts = DrillFacts()
+    cancelled: str | None = None
+    """Who ended the run before its end and how, without a full stop; ``None``: nobody did."""
+    finished_at: AwareDatetime

@@ -1,0 +1,316 @@
+"""From evidence to report: every figure of a run, computed once and in one place."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from drs_provider.formatting import duration, plural, some
+from drs_provider.report.critical_path import critical_path_of, dead_times_of
+from drs_provider.report.evidence import (
+    CleanupEvidence,
+    Cost,
+    CostPart,
+    DrillFacts,
+    JobEvent,
+    JobEvidence,
+    RunEvidence,
+    ServerEvidence,
+    WaveEvidence,
+)
+from drs_provider.report.failures import failures_of, not_started_waves
+from drs_provider.report.result import (
+    CleanupReport,
+    Counts,
+    ObjectiveOutcome,
+    ObjectiveResult,
+    ObjectiveResults,
+    Phases,
+    RunReport,
+    ServerReport,
+    WaveReport,
+)
+from drs_provider.report.server_status import standing_of
+from drs_provider.report.steps import reported
+from drs_provider.report.timeline import timeline_of
+from drs_provider.report.verdict import judge
+
+
+def measure(evidence: RunEvidence) -> RunReport:
+    """Measure a run and judge it. Pure: the same evidence gives the same report, byte for byte.
+
+    Nothing that was not recorded becomes a number: it stays ``None``, which readers show as "not measured".
+    """
+    waves = tuple(_wave(wave, evidence.run.started_at) for wave in evidence.waves)
+    path = critical_path_of(waves, evidence.run.started_at, evidence.waits)
+    waves = tuple(wave.model_copy(update={"on_critical_path": wave.name in path.waves}) for wave in waves)
+    objectives = ObjectiveResults(
+        rto=judge_rto(evidence.objectives.rto, waves), rpo=judge_rpo(evidence.objectives.rpo, waves)
+    )
+    verdict, why = judge(evidence, objectives)
+    report = RunReport(
+        run=evidence.run,
+        finished_at=evidence.finished_at,
+        elapsed_seconds=max(0.0, (evidence.finished_at - evidence.run.started_at).total_seconds()),
+        verdict=verdict,
+        verdict_reason=why,
+        objectives=objectives,
+        counts=_counts(waves),
+        failures=failures_of(evidence),
+        not_started=not_started_waves(evidence),
+        errors=evidence.errors,
+        waves=waves,
+        critical_path=path,
+        dead_times=dead_times_of(waves, evidence.waits),
+        waits=evidence.waits,
+        steps=reported(evidence.steps),
+        notifications=evidence.notifications,
+        cleanup=_cleanup(evidence.cleanup),
+        networks=evidence.networks,
+        preflight=evidence.preflight,
+        drill=with_measured_cost(evidence.drill, waves, evidence.finished_at),
+    )
+    return report.model_copy(update={"timeline": timeline_of(evidence, report)})
+
+
+def _wave(wave: WaveEvidence, run_started_at: datetime) -> WaveReport:
+    servers = tuple(_server(server, wave, run_started_at) for server in wave.servers)
+    started_at = min((job.created_at for job in wave.jobs if job.created_at), default=None)
+    ends = [job.ended_at for job in wave.jobs]
+    ended_at = max((end for end in ends if end), default=None) if all(ends) else None
+    expected = [server for server in servers if server.status != "EXCLUDED"]
+    return WaveReport(
+        name=wave.name,
+        depends_on=wave.depends_on,
+        groups=wave.groups,
+        tolerate_failures=wave.tolerate_failures,
+        state=wave.state,
+        state_reason=wave.state_reason,
+        started_at=started_at,
+        ended_at=ended_at,
+        duration_seconds=_seconds(started_at, ended_at),
+        rto_seconds=worst([server.rto_seconds for server in expected]),
+        rpo_seconds=worst([server.rpo_seconds for server in expected]),
+        jobs=wave.jobs,
+        servers=servers,
+        steps=reported(wave.steps),
+    )
+
+
+def _server(server: ServerEvidence, wave: WaveEvidence, run_started_at: datetime) -> ServerReport:
+    job = _job_of(server, wave)
+    created_at = job.created_at if job else None
+    is_there = standing_of(server) == "launched"
+    at = (launched_at(server.events) or (job.ended_at if job else None)) if is_there else None
+    return ServerReport(
+        server_id=server.server_id,
+        hostname=server.hostname or server.server_id,
+        group=server.group,
+        region=server.region or (job.region if job else ""),
+        critical=server.critical,
+        status=server.status,
+        instance_id=server.instance_id,
+        instance_state=server.instance_state,
+        point_in_time=server.point_in_time,
+        point=server.point,
+        job_id=job.job_id if job else server.job_id,
+        reason=server.reason,
+        actions=server.actions,
+        launched_at=at,
+        rto_seconds=_seconds(run_started_at, at),
+        rpo_seconds=_rpo_seconds(server, created_at) if is_there else None,
+        phases=split(server.events, created_at),
+        order=server.order,
+        settings_changed=server.settings_changed,
+        tries=server.tries,
+        protected=server.protected,
+        not_protected=server.not_protected,
+        differences=server.differences,
+    )
+
+
+def _job_of(server: ServerEvidence, wave: WaveEvidence) -> JobEvidence | None:
+    """Find the job that launched the server: the one it names, else the wave's last one that held it."""
+    named = [job for job in wave.jobs if job.job_id == server.job_id]
+    holding = [job for job in wave.jobs if server.server_id in job.servers]
+    if named:
+        return named[0]
+    return max(holding, key=lambda job: job.created_at.timestamp() if job.created_at else 0.0, default=None)
+
+
+def _rpo_seconds(server: ServerEvidence, created_at: datetime | None) -> float | None:
+    """Age of the launched data when its job was created: age of the point in time, plus the replication lag in it.
+
+    A snapshot taken for the launch itself may be a moment younger than the job; only the lag is lost then. A server
+    that was pinned holds the data of its point: the lag, which has grown since the source broke, is not in it.
+    """
+    age = _seconds(server.point_in_time, created_at)
+    lag = server.lag.total_seconds() if server.lag and server.point is None else 0.0
+    return None if age is None else age + lag
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    if start is None or end is None:
+        return None
+    return max(0.0, (end - start).total_seconds())
+
+
+def _counts(waves: tuple[WaveReport, ...]) -> Counts:
+    standings = Counter(standing_of(server) for wave in waves for server in wave.servers)
+    return Counts(
+        waves=len(waves),
+        servers=standings.total(),
+        launched=standings["launched"],
+        failed=standings["failed"],
+        not_started=standings["not_started"],
+        excluded=standings["excluded"],
+    )
+
+
+def _cleanup(cleanup: CleanupEvidence) -> CleanupReport:
+    next_step = ""
+    if cleanup.left:
+        next_step = "clear the clean-up task to try again; what is left costs money until it is gone"
+    return CleanupReport(
+        state=cleanup.state,
+        terminated=cleanup.terminated,
+        left=cleanup.left,
+        reason=cleanup.reason,
+        next_step=next_step,
+    )
+
+
+LAUNCHED_EVENT = "LAUNCH_END"
+"""Emitted by the service for every launched server although botocore's enum of events lacks it."""
+
+_STARTS = {
+    "snapshot": "SNAPSHOT_START",
+    "conversion": "CONVERSION_START",
+    "launch": "LAUNCH_START",
+}
+
+_ENDS = {
+    "snapshot": {"SNAPSHOT_END", "SNAPSHOT_FAIL", "USING_PREVIOUS_SNAPSHOT", "USING_PREVIOUS_SNAPSHOT_FAILED"},
+    "conversion": {"CONVERSION_END", "CONVERSION_FAIL"},
+    "launch": {LAUNCHED_EVENT, "LAUNCH_FAILED"},
+}
+
+
+def split(events: Sequence[JobEvent], job_created_at: datetime | None) -> Phases:
+    """Seconds of each phase; ``None`` for a phase whose start or end was never logged.
+
+    A server that was launched again has every event more than once: the last complete pair counts. What lies
+    between the job's creation and the last logged end, and belongs to no phase, is waiting inside DRS.
+    """
+    ordered = sorted(events, key=lambda event: event.at)
+    if job_created_at is not None:
+        ordered = [event for event in ordered if event.at >= job_created_at]
+    pairs = {phase: _last_pair(ordered, phase) for phase in _STARTS}
+    measured = {phase: (end - start).total_seconds() for phase, pair in pairs.items() if pair for start, end in [pair]}
+    ends = [pair[1] for pair in pairs.values() if pair]
+    waiting = None
+    if job_created_at is not None and ends:
+        waiting = max(0.0, (max(ends) - job_created_at).total_seconds() - sum(measured.values()))
+    return Phases(
+        snapshot_seconds=measured.get("snapshot"),
+        conversion_seconds=measured.get("conversion"),
+        launch_seconds=measured.get("launch"),
+        waiting_seconds=waiting,
+    )
+
+
+def launched_at(events: Iterable[JobEvent]) -> datetime | None:
+    """Return when DRS said that the server was launched: its last LAUNCH_END, if there is one."""
+    return max((event.at for event in events if event.event == LAUNCHED_EVENT), default=None)
+
+
+def _last_pair(ordered: Sequence[JobEvent], phase: str) -> tuple[datetime, datetime] | None:
+    start: datetime | None = None
+    pair: tuple[datetime, datetime] | None = None
+    for event in ordered:
+        if event.event == _STARTS[phase]:
+            start = event.at
+        elif event.event in _ENDS[phase] and start is not None:
+            pair = (start, event.at)
+    return pair
+
+
+def judge_rto(target: timedelta | None, waves: Sequence[WaveReport]) -> ObjectiveResult:
+    """Recovery time: run start to the moment the plan's last server was launched."""
+    servers = [server for wave in waves for server in wave.servers]
+    return _judge("RTO", target, servers, [server.rto_seconds for server in servers])
+
+
+def judge_rpo(target: timedelta | None, waves: Sequence[WaveReport]) -> ObjectiveResult:
+    """Recovery point: the oldest data, as job creation minus the point in time that was launched."""
+    servers = [server for wave in waves for server in wave.servers]
+    return _judge("RPO", target, servers, [server.rpo_seconds for server in servers])
+
+
+def worst(seconds: Iterable[float | None]) -> float | None:
+    """Return the largest figure, or ``None`` when there is none or any of them was not measured."""
+    figures = list(seconds)
+    known = [figure for figure in figures if figure is not None]
+    return max(known) if known and len(known) == len(figures) else None
+
+
+def _judge(
+    name: str, target: timedelta | None, servers: Sequence[ServerReport], figures: Sequence[float | None]
+) -> ObjectiveResult:
+    target_seconds = target.total_seconds() if target is not None else None
+    measured = worst(figures)
+    partial = max((figure for figure in figures if figure is not None), default=None)
+    outcome, why = _outcome(name, target_seconds, servers, measured, partial)
+    return ObjectiveResult(
+        target_seconds=target_seconds, measured_seconds=measured, partial_seconds=partial, outcome=outcome, why=why
+    )
+
+
+def _outcome(
+    name: str,
+    target: float | None,
+    servers: Sequence[ServerReport],
+    measured: float | None,
+    partial: float | None,
+) -> tuple[ObjectiveOutcome, str]:
+    if target is None:
+        return "no_objective", f"the plan sets no {name}"
+    if partial is not None and partial > target:
+        return "missed", f"{duration(partial)} is over the objective of {duration(target)}"
+    if measured is not None:
+        return "met", f"{duration(measured)} is within the objective of {duration(target)}"
+    absent = [server.hostname for server in servers if standing_of(server) != "launched"]
+    if all(standing_of(server) in ("not_started", "excluded") for server in servers):
+        return "not_measured", "nothing was launched"
+    if absent:
+        verb = "is" if len(absent) == 1 else "are"
+        return "not_measured", f"{len(absent)} of {plural(len(servers), 'server')} {verb} not there: {some(absent)}"
+    return "not_measured", f"nothing was recorded to measure the {name} of every server with"
+
+
+_HOUR = 3600.0
+
+
+def with_measured_cost(drill: DrillFacts, waves: Iterable[WaveReport], ended_at: datetime) -> DrillFacts:
+    """Add the measured cost where preflight priced the servers: launched until the clean-up was over, by wave.
+
+    :param ended_at: when the clean-up was over; what is left then costs more, and nobody knows how much
+    """
+    if drill.estimated is None or not drill.hourly:
+        return drill
+    parts = []
+    for wave in waves:
+        lived = [(server.server_id, server.launched_at) for server in wave.servers if server.launched_at]
+        dollars = sum(
+            drill.hourly.get(server, 0.0) * max(0.0, (ended_at - launched).total_seconds()) / _HOUR
+            for server, launched in lived
+        )
+        if lived:
+            parts.append(CostPart(what=f"wave {wave.name}: {len(lived)} servers", dollars=round(dollars, 4)))
+    parts.sort(key=lambda part: (-part.dollars, part.what))
+    measured = Cost(
+        dollars=round(sum(part.dollars for part in parts), 4),
+        is_certain=drill.estimated.is_certain,
+        prices_of=drill.estimated.prices_of,
+        parts=tuple(parts),
+    )
+    return drill.model_copy(update={"measured": measured})

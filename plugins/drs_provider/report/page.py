@@ -1,0 +1,43 @@
+"""The report as one self-contained page: no script, no request to anywhere."""
+
+import json
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from drs_provider import formatting as words
+from drs_provider.report.gantt import draw
+from drs_provider.report.result import RunReport
+from drs_provider.report.view import view_of, web_url
+
+
+def render(report: RunReport) -> str:
+    """Render the report. Every text of plans, tags and hostnames is escaped."""
+    return _environment().get_template("report.html.j2").render(report=report, gantt=draw(report), view=view_of(report))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("drs_provider.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        duration=words.duration,
+        instant=words.instant_words,
+        clock=words.clock_words,
+        share=words.share,
+        plural=words.plural,
+        web_url=web_url,
+        as_json=_as_json,
+    )
+    return environment
+
+
+def _as_json(value: Any) -> str:
+    """Write a value as JSON text, without the HTML-safe escapes of jinja2's own filter: autoescape does that."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

@@ -1,0 +1,247 @@
+"""What a report says: the shape of ``report.json``.
+
+Durations are seconds as plain numbers, with the unit in the field's name, so that a shell script can compare
+them. ``None`` (``null`` in JSON) means *not measured*; a zero is a measured zero.
+"""
+
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from drs_provider.report.evidence import (
+    CleanupState,
+    Difference,
+    DrillFacts,
+    EarlierTry,
+    JobEvidence,
+    LaunchActionRun,
+    NetworkEvidence,
+    NotificationRecord,
+    PinnedPoint,
+    PreflightEvidence,
+    RunFacts,
+    SettingsChange,
+    StepInstance,
+    StepState,
+    TaskError,
+    TerminatedInstance,
+    Wait,
+    WaveState,
+)
+
+Outcome = Literal["passed", "completed", "completed_with_exceptions", "failed", "refused", "cancelled", "superseded"]
+"""A drill that went well has ``passed``, a recovery that did is ``completed``; ``superseded`` is a drill whose servers
+a recovery took; the other words are common to both."""
+ObjectiveOutcome = Literal["met", "missed", "not_measured", "no_objective"]
+
+FORMAT_VERSION = 1
+"""Raised when a field of ``report.json`` is renamed or changes its meaning; new fields do not raise it."""
+
+
+class ReportPart(BaseModel):
+    """Frozen; reads files of newer versions by leaving aside what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ObjectiveResult(ReportPart):
+    """One objective of the plan against what was measured.
+
+    ``measured_seconds`` speaks for the whole plan: it is ``None`` unless every server is there.
+    ``partial_seconds`` is the worst among the servers that are there.
+    """
+
+    target_seconds: float | None
+    measured_seconds: float | None
+    partial_seconds: float | None
+    outcome: ObjectiveOutcome
+    why: str
+
+
+class ObjectiveResults(ReportPart):
+    """Recovery time and recovery point of the plan."""
+
+    rto: ObjectiveResult
+    rpo: ObjectiveResult
+
+
+class Counts(ReportPart):
+    """How many servers ended how. ``excluded`` ones were left out on purpose."""
+
+    waves: int
+    servers: int
+    launched: int
+    failed: int
+    not_started: int
+    excluded: int
+
+
+class Phases(ReportPart):
+    """Where one server's time in DRS went. ``waiting_seconds`` is what lies between the logged phases."""
+
+    snapshot_seconds: float | None = None
+    conversion_seconds: float | None = None
+    launch_seconds: float | None = None
+    waiting_seconds: float | None = None
+
+
+class ServerReport(ReportPart):
+    """One source server: what became of it, how fast, and with data of when."""
+
+    server_id: str
+    hostname: str
+    group: str
+    region: str
+    critical: bool
+    status: str
+    instance_id: str | None = None
+    instance_state: str | None = None
+    point_in_time: AwareDatetime | None = None
+    point: PinnedPoint | None = None
+    job_id: str | None = None
+    reason: str | None = None
+    launched_at: AwareDatetime | None = None
+    rto_seconds: float | None = None
+    rpo_seconds: float | None = None
+    phases: Phases = Phases()
+    order: int = 1
+    settings_changed: tuple[SettingsChange, ...] = ()
+    tries: tuple[EarlierTry, ...] = ()
+    protected: bool | None = None
+    not_protected: str | None = None
+    differences: tuple[Difference, ...] = ()
+    actions: tuple[LaunchActionRun, ...] = ()
+
+
+class StepReport(ReportPart):
+    """One step: how it ended, how long it took over all its attempts, and the end of what it put out."""
+
+    name: str
+    kind: str
+    task: str
+    side: Literal["before", "after"]
+    on_failure: Literal["fail", "continue"]
+    state: StepState
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    duration_seconds: float | None = None
+    attempts: int = 0
+    summary: str = ""
+    output: str = ""
+    instances: tuple[StepInstance, ...] = ()
+
+
+class WaveReport(ReportPart):
+    """One wave. ``rto_seconds`` and ``rpo_seconds`` are its worst server's, once all its servers are there."""
+
+    name: str
+    depends_on: tuple[str, ...]
+    groups: tuple[str, ...]
+    tolerate_failures: str
+    state: WaveState
+    state_reason: str | None = None
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    duration_seconds: float | None = None
+    rto_seconds: float | None = None
+    rpo_seconds: float | None = None
+    on_critical_path: bool = False
+    jobs: tuple[JobEvidence, ...] = ()
+    servers: tuple[ServerReport, ...] = ()
+    steps: tuple[StepReport, ...] = ()
+
+
+class DeadTime(ReportPart):
+    """Time between the end of the last job that a wave waited for (``after``) and the creation of its first job."""
+
+    wave: str
+    after: str
+    seconds: float
+    from_at: AwareDatetime
+    to_at: AwareDatetime
+    waited_seconds: float = 0.0
+    """Of the time between the two, what went into pauses and delays of the plan: it is not in ``seconds``."""
+
+
+class CriticalPath(ReportPart):
+    """The chain of waves that decided how long the run took.
+
+    ``overhead_share`` is the share of ``elapsed_seconds`` (run start to the end of the path's last job) in which
+    none of the path's DRS jobs was running.
+    """
+
+    waves: tuple[str, ...] = ()
+    elapsed_seconds: float | None = None
+    jobs_seconds: float | None = None
+    overhead_seconds: float | None = None
+    overhead_share: float | None = None
+    waited_seconds: float | None = None
+    """What went into approvals, pauses and delays while no job ran; counts as overhead no more than the jobs do."""
+
+
+class Failure(ReportPart):
+    """One server that is not there although it was launched, why, and what waited for it in vain."""
+
+    server_id: str
+    hostname: str
+    wave: str
+    critical: bool
+    status: str
+    reason: str
+    next_step: str
+    not_started: tuple[str, ...] = ()
+
+
+class NotStarted(ReportPart):
+    """One wave that was never launched."""
+
+    wave: str
+    servers: int
+    because: str
+
+
+class CleanupReport(ReportPart):
+    """Proof of clean-up: what was terminated, what is left and why."""
+
+    state: CleanupState
+    terminated: tuple[TerminatedInstance, ...] = ()
+    left: dict[str, str] = Field(default_factory=dict)
+    reason: str | None = None
+    next_step: str = ""
+
+
+class TimelineEntry(ReportPart):
+    """One dated sentence of the run's story."""
+
+    at: AwareDatetime
+    what: str
+    wave: str | None = None
+
+
+class RunReport(ReportPart):
+    """The whole report of one run; what ``report.json`` holds."""
+
+    format_version: int = FORMAT_VERSION
+    run: RunFacts
+    finished_at: AwareDatetime
+    elapsed_seconds: float
+    verdict: Outcome
+    verdict_reason: str
+    """One sentence."""
+    objectives: ObjectiveResults
+    counts: Counts
+    failures: tuple[Failure, ...] = ()
+    not_started: tuple[NotStarted, ...] = ()
+    errors: tuple[TaskError, ...] = ()
+    waves: tuple[WaveReport, ...] = ()
+    critical_path: CriticalPath = CriticalPath()
+    dead_times: tuple[DeadTime, ...] = ()
+    waits: tuple[Wait, ...] = ()
+    steps: tuple[StepReport, ...] = ()
+    """The plan's own, around its waves."""
+    notifications: tuple[NotificationRecord, ...] = ()
+    cleanup: CleanupReport
+    networks: tuple[NetworkEvidence, ...] = ()
+    preflight: PreflightEvidence | None = None
+    drill: DrillFacts = DrillFacts()
+    timeline: tuple[TimelineEntry, ...] = ()

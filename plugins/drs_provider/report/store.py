@@ -1,0 +1,184 @@
+"""Writes a report's two files, and finds them again."""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from pydantic import ValidationError
+
+from drs_provider.exceptions import ReportOfAnotherRun
+from drs_provider.report.page import render
+from drs_provider.report.result import RunReport
+
+
+class Folder(Protocol):
+    """What ``pathlib.Path`` and Airflow's ``ObjectStoragePath`` have in common and this module needs."""
+
+    def __truediv__(self, name: str, /) -> Self:
+        """Return the path of an entry below this one."""
+        ...
+
+    def mkdir(self, *, parents: bool = ..., exist_ok: bool = ...) -> None:
+        """Create the folder; object stores have none and do nothing."""
+        ...
+
+    def exists(self) -> bool:
+        """Say whether there is something at this path."""
+        ...
+
+    def read_text(self, encoding: str | None = ...) -> str:
+        """Return the file's text."""
+        ...
+
+    def write_text(self, data: str, encoding: str | None = ...) -> int:
+        """Replace the file's text."""
+        ...
+
+
+def write_report(report: RunReport, folder: Any) -> dict[str, str]:
+    """Write ``report.json`` and ``report.html`` below ``folder/<dag_id>/<run_id>/``; return both paths as text.
+
+    Writing the same run's report again replaces it; the files of another run are never touched
+    (:class:`ReportOfAnotherRun`). On a local disk each file appears whole or not at all; object stores promise the
+    same by themselves. The JSON comes last: where it is, the page is too.
+
+    :param folder: a ``pathlib.Path``, an ``ObjectStoragePath`` or text that names a local folder.
+    """
+    home = run_folder(folder, report.run.dag_id, report.run.run_id)
+    _refuse_another_run(home / JSON_NAME, report)
+    home.mkdir(parents=True, exist_ok=True)
+    write_whole(home / HTML_NAME, render(report))
+    write_whole(home / JSON_NAME, to_json(report))
+    return {"json": str(home / JSON_NAME), "html": str(home / HTML_NAME)}
+
+
+def run_folder(folder: Any, dag_id: str, run_id: str) -> Any:
+    """Return the folder of one run's report below the reports folder, local ones as ``pathlib.Path``."""
+    dag_name, run_name = report_parts(dag_id, run_id)
+    return local(folder) / dag_name / run_name
+
+
+def to_json(report: RunReport) -> str:
+    """Return the report as JSON: keys sorted, the same bytes for the same report."""
+    return json.dumps(report.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def read_report(folder: Any, dag_id: str, run_id: str) -> RunReport | None:
+    """Return the written report of a run, or ``None`` when there is none or the file there is another run's."""
+    path = run_folder(folder, dag_id, run_id) / JSON_NAME
+    if not path.exists():
+        return None
+    report = RunReport.model_validate_json(path.read_text(encoding="utf-8"))
+    return report if (report.run.dag_id, report.run.run_id) == (dag_id, run_id) else None
+
+
+def _refuse_another_run(path: Any, report: RunReport) -> None:
+    if not path.exists():
+        return
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["run"]
+        owner = (found["dag_id"], found["run_id"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ReportOfAnotherRun(str(path), report.run.run_id, "a file that is no report") from error
+    if owner != (report.run.dag_id, report.run.run_id):
+        raise ReportOfAnotherRun(str(path), report.run.run_id, f"the report of {owner[0]}, run {owner[1]}")
+
+
+_LOCAL_PROTOCOLS = ("", "file", "local")
+
+
+def local(folder: Any) -> Any:
+    """Turn everything that names a local folder into a ``Path``; leave object stores alone."""
+    if isinstance(folder, str):
+        return Path(folder.removeprefix("file://"))
+    if not isinstance(folder, Path) and getattr(folder, "protocol", None) in _LOCAL_PROTOCOLS:
+        return Path(folder.path)
+    return folder
+
+
+def write_whole(path: Any, text: str) -> None:
+    """Write a file into a folder that is there; on a local disk it appears whole or not at all."""
+    if not isinstance(path, Path):
+        path.write_text(text, encoding="utf-8")
+        return
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(temporary).unlink()
+        raise
+
+
+def reports_location(environ: Mapping[str, str]) -> str:
+    """Return ``DRS_REPORTS``, by default ``reports`` in Airflow's home, as an address with a scheme.
+
+    :param environ: ``os.environ``; an address such as ``s3://bucket/reports`` is returned as it is.
+    """
+    folder = environ.get("DRS_REPORTS") or str(Path(environ.get("AIRFLOW_HOME") or "~/airflow") / "reports")
+    return folder if "://" in folder else f"file://{Path(folder).expanduser().absolute()}"
+
+
+JSON_NAME, HTML_NAME = "report.json", "report.html"
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
+
+_LONGEST = 120
+
+
+def safe_name(name: str) -> str:
+    """Turn a DAG or run id into a folder name that every file system and object store takes.
+
+    Two different ids never share a name: whatever had to be changed or cut carries a piece of the id's sha256.
+    """
+    plain = _UNSAFE.sub("-", name)
+    if plain == name and len(name) <= _LONGEST and name.strip("."):
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:10]
+    return f"{plain[:_LONGEST].strip('.')}-{digest}"
+
+
+def report_parts(dag_id: str, run_id: str) -> tuple[str, str]:
+    """Return the two folder names below the reports folder that belong to this run, and to no other."""
+    return safe_name(dag_id), safe_name(run_id)
+
+
+MOST = 40
+"""Reports of one plan that are read, the newest runs first."""
+
+log = logging.getLogger(__name__)
+
+
+def stored_reports(folder: Any, dag_id: str, most: int = MOST) -> Iterator[RunReport]:
+    """Read the newest reports of a DAG; what is no report, or one of a later form, is passed over and logged.
+
+    :param folder: a ``pathlib.Path``, an ``ObjectStoragePath`` or text that names a local folder
+    """
+    home = run_folder(folder, dag_id, "x").parent
+    if not home.exists():
+        return
+    for path in sorted(home.iterdir(), key=lambda one: _when(one.name), reverse=True)[:most]:
+        try:
+            report = RunReport.model_validate_json((path / JSON_NAME).read_text(encoding="utf-8"))
+        except (OSError, ValidationError) as error:
+            log.info("%s is passed over: %s", path, str(error).splitlines()[0])
+            continue
+        if safe_name(report.run.dag_id) == home.name:
+            yield report
+
+
+def _when(run_id: str) -> str:
+    """Return the part of a run id by which runs are in order: the instant behind Airflow's own word for the kind."""
+    return run_id.rpartition("__")[2]

@@ -1,0 +1,70 @@
+"""The run as dated sentences, oldest first."""
+
+from collections.abc import Iterator
+
+from drs_provider.formatting import plural
+from drs_provider.report.evidence import RunEvidence, Wait, WaveEvidence
+from drs_provider.report.result import RunReport, TimelineEntry
+from drs_provider.report.server_status import standing_of
+from drs_provider.report.steps import entries as step_entries
+
+
+def timeline_of(evidence: RunEvidence, report: RunReport) -> tuple[TimelineEntry, ...]:
+    """Tell the run in order. What has no recorded time has no place here; it stands elsewhere in the report."""
+    entries = [*_run_entries(evidence, report)]
+    for wave in evidence.waves:
+        entries.extend(_job_entries(wave))
+        entries.extend(_failed_servers(wave))
+    entries.extend(step_entries(evidence))
+    return tuple(sorted(entries, key=lambda entry: entry.at))
+
+
+def _run_entries(evidence: RunEvidence, report: RunReport) -> Iterator[TimelineEntry]:
+    run = evidence.run
+    who = f" by {run.triggered_by}" if run.triggered_by else ""
+    if run.queued_at:
+        yield TimelineEntry(at=run.queued_at, what=f"{run.mode} of {run.plan} asked for{who}")
+    yield TimelineEntry(at=run.started_at, what="run started")
+    if evidence.preflight and evidence.preflight.checked_at:
+        found = plural(len(evidence.preflight.findings), "finding")
+        word = "passed" if evidence.preflight.passed else "refused the run"
+        yield TimelineEntry(at=evidence.preflight.checked_at, what=f"preflight {word}, {found}")
+    if kept := evidence.drill.kept:
+        yield TimelineEntry(at=kept.began_at, what="drill kept for people to look at")
+        if kept.ended_at:
+            times = f", extended {kept.extended} time{'s'[: kept.extended != 1]}" if kept.extended else ""
+            who = f" by {kept.by}" if kept.by else ", its time was over"
+            yield TimelineEntry(at=kept.ended_at, what=f"keeping ended{who}{times}")
+    for wait in evidence.waits:
+        yield from _wait_entries(wait)
+    yield TimelineEntry(at=evidence.finished_at, what=f"report written: {report.verdict.replace('_', ' ')}")
+
+
+def _wait_entries(wait: Wait) -> Iterator[TimelineEntry]:
+    noun = wait.task.rsplit(".", 1)[-1].replace("_", " ")
+    begun = "began" if wait.kind == "delay" else "asked for"
+    yield TimelineEntry(at=wait.began_at, what=f"{noun} {begun}", wave=wait.wave)
+    if wait.ended_at:
+        who = f" by {wait.by}" if wait.by else ""
+        yield TimelineEntry(at=wait.ended_at, what=f"{noun} {wait.outcome}{who}", wave=wait.wave)
+
+
+def _job_entries(wave: WaveEvidence) -> Iterator[TimelineEntry]:
+    for job in wave.jobs:
+        servers = plural(len(job.servers), "server")
+        if job.created_at:
+            verb = "found and adopted" if job.adopted else "started"
+            yield TimelineEntry(at=job.created_at, what=f"job {job.job_id} {verb}, {servers}", wave=wave.name)
+        if job.ended_at:
+            by_this = [server for server in wave.servers if server.job_id in (None, job.job_id)]
+            launched = {server.server_id for server in by_this if standing_of(server) == "launched"}
+            what = f"job {job.job_id} ended, {len(launched.intersection(job.servers))} of {servers} launched"
+            yield TimelineEntry(at=job.ended_at, what=what, wave=wave.name)
+
+
+def _failed_servers(wave: WaveEvidence) -> Iterator[TimelineEntry]:
+    for server in wave.servers:
+        for event in server.events:
+            if event.event.endswith(("_FAIL", "_FAILED")):
+                name = server.hostname or server.server_id
+                yield TimelineEntry(at=event.at, what=f"{name}: {event.event}", wave=wave.name)

@@ -1,0 +1,276 @@
+"""The report in the order and the proportions in which the page shows it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from pydantic import JsonValue
+
+from drs_provider.formatting import duration, instant_words, share
+from drs_provider.report.result import (
+    Failure,
+    ObjectiveOutcome,
+    ObjectiveResult,
+    Outcome,
+    RunReport,
+    ServerReport,
+    WaveReport,
+)
+from drs_provider.report.server_status import Standing, standing_of
+
+VERDICTS: dict[Outcome, tuple[str, str]] = {
+    "passed": ("✓", "Passed"),
+    "completed": ("✓", "Completed"),
+    "completed_with_exceptions": ("!", "Completed with exceptions"),
+    "failed": ("✕", "Failed"),
+    "refused": ("⊘", "Refused"),
+    "cancelled": ("■", "Cancelled"),
+    "superseded": ("⇄", "Superseded by a recovery"),
+}
+"""Symbol and words of every verdict: the colour is never the only sign."""
+
+TONES = {
+    "launched": "good",
+    "done": "good",
+    "completed_with_exceptions": "warn",
+    "failed": "bad",
+    "running": "warn",
+    "not_started": "",
+    "skipped": "",
+    "excluded": "",
+}
+"""Colour of every state of a wave or a server."""
+
+STATES = {
+    "launched": "✓ launched",
+    "done": "✓ done",
+    "completed_with_exceptions": "! completed with exceptions",
+    "failed": "✕ failed",
+    "running": "… running",
+    "not_started": "○ not started",
+    "skipped": "⊖ left out",
+    "excluded": "⊖ excluded",
+}
+"""Words of every state, each with a symbol of its own."""
+
+STEP_TONES = {
+    "succeeded": "good",
+    "failed": "bad",
+    "skipped": "",
+    "running": "warn",
+    "not_started": "",
+    "unproven": "warn",
+}
+"""Colour of every state of a step."""
+
+STEP_STATES = {
+    "succeeded": "✓ succeeded",
+    "failed": "✕ failed",
+    "skipped": "⊖ left out",
+    "running": "… running",
+    "not_started": "○ not started",
+    "unproven": "? marked by hand",
+}
+"""Words of every state of a step."""
+
+_LONG_TABLE = 12
+_MOST_FAILURES = 25
+"""Failed servers that get a paragraph of their own; the others stand in a table below them."""
+
+_OUTCOMES: dict[ObjectiveOutcome, tuple[str, str]] = {
+    "met": ("✓ met", "good"),
+    "missed": ("✕ missed", "bad"),
+    "not_measured": ("not measured", ""),
+    "no_objective": ("no objective", ""),
+}
+_ORDER: tuple[Standing, ...] = ("failed", "not_started", "excluded", "launched")
+
+
+@dataclass(frozen=True)
+class Meter:
+    """One objective as a bar: what was measured, and where the objective stands, in per cent of its width."""
+
+    name: str
+    title: str
+    figure: str
+    target: str
+    is_measured: bool
+    partial: str | None
+    outcome: ObjectiveOutcome
+    words: str
+    tone: str
+    why: str
+    filled: float
+    mark: float | None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One phase of a server as per cent of the slowest server of its wave."""
+
+    kind: str
+    width: float
+    title: str
+
+
+@dataclass(frozen=True)
+class ServerRow:
+    """One line of a wave's table."""
+
+    server: ServerReport
+    standing: Standing
+    segments: tuple[Segment, ...]
+    notes: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class WaveTable:
+    """A wave with its servers parted: those to look at, and those that are there.
+
+    ``untried`` says that no server of the wave was started; ``opens`` that the launched ones are few enough to show.
+    """
+
+    wave: WaveReport
+    attention: tuple[ServerRow, ...]
+    launched: tuple[ServerRow, ...]
+    opens: bool
+    untried: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """What the template needs beside the report itself."""
+
+    symbol: str
+    verdict: str
+    meters: tuple[Meter, Meter]
+    tables: tuple[WaveTable, ...]
+    failures: tuple[Failure, ...]
+    tones: Mapping[str, str]
+    states: Mapping[str, str]
+    step_tones: Mapping[str, str]
+    step_states: Mapping[str, str]
+    dead_worst: str
+    overhead: str
+    airflow_url: str | None
+
+
+def view_of(report: RunReport) -> View:
+    """Arrange the report for reading."""
+    symbol, verdict = VERDICTS[report.verdict]
+    rto = _meter("RTO", "Recovery time, run start to last server launched", report.objectives.rto)
+    rpo = _meter("RPO", "Recovery point, age of the oldest data at its launch", report.objectives.rpo)
+    worst_gap = max((gap.seconds for gap in report.dead_times), default=None)
+    return View(
+        symbol=symbol,
+        verdict=verdict,
+        meters=(rto, rpo),
+        tables=tuple(_table(wave) for wave in report.waves if wave.servers or wave.steps),
+        failures=report.failures[:_MOST_FAILURES],
+        tones=TONES,
+        states=STATES,
+        step_tones=STEP_TONES,
+        step_states=STEP_STATES,
+        dead_worst=duration(worst_gap),
+        overhead=share(report.critical_path.overhead_share),
+        airflow_url=web_url(report.run.airflow_url),
+    )
+
+
+def web_url(url: str | None) -> str | None:
+    """Let http and https addresses through; anything else, such as ``javascript:``, is no link."""
+    try:
+        return url if url and urlsplit(url).scheme in ("http", "https") else None
+    except ValueError:
+        return None
+
+
+def _meter(name: str, title: str, result: ObjectiveResult) -> Meter:
+    shown = result.measured_seconds if result.measured_seconds is not None else result.partial_seconds
+    target = result.target_seconds
+    scale = max(shown or 0.0, target or 0.0) * 1.08 or 1.0
+    return Meter(
+        name=name,
+        title=title,
+        figure=duration(result.measured_seconds),
+        target=duration(target) if target is not None else "none",
+        is_measured=result.measured_seconds is not None,
+        partial=duration(result.partial_seconds) if shown is not None and result.measured_seconds is None else None,
+        outcome=result.outcome,
+        words=_OUTCOMES[result.outcome][0],
+        tone=_OUTCOMES[result.outcome][1],
+        why=result.why,
+        filled=round((shown or 0.0) / scale * 100, 2),
+        mark=round(target / scale * 100, 2) if target is not None else None,
+    )
+
+
+def _table(wave: WaveReport) -> WaveTable:
+    slowest = max((sum(seconds for _, seconds in _phases(server)) for server in wave.servers), default=0.0)
+    rows = [
+        ServerRow(server, standing_of(server), _segments(server, slowest), tuple(notes_of(server)), settings_of(server))
+        for server in wave.servers
+    ]
+    attention = sorted((row for row in rows if row.standing != "launched"), key=lambda row: _ORDER.index(row.standing))
+    launched = [row for row in rows if row.standing == "launched"]
+    return WaveTable(
+        wave,
+        tuple(attention),
+        tuple(launched),
+        opens=len(launched) <= _LONG_TABLE,
+        untried=bool(rows) and all(row.standing in ("not_started", "excluded") for row in rows),
+    )
+
+
+def _phases(server: ServerReport) -> Sequence[tuple[str, float]]:
+    split = server.phases
+    named = (
+        ("snapshot", split.snapshot_seconds),
+        ("waiting", split.waiting_seconds),  # nearly all of it lies between the snapshot and the conversion
+        ("conversion", split.conversion_seconds),
+        ("launch", split.launch_seconds),
+    )
+    return [(kind, seconds) for kind, seconds in named if seconds is not None]
+
+
+def _segments(server: ServerReport, slowest: float) -> tuple[Segment, ...]:
+    if slowest <= 0:
+        return ()
+    return tuple(
+        Segment(kind, round(seconds / slowest * 100, 1), f"{kind} {duration(seconds)}")
+        for kind, seconds in _phases(server)
+    )
+
+
+def notes_of(server: ServerReport) -> Iterator[str]:
+    """Yield one sentence for each thing that a person should see; the settings that were applied are not among them."""
+    if server.order != 1:
+        yield f"boot order {server.order}"
+    if server.point:
+        why = {"source_unreachable": ", source unreachable", "older_point": ", older than the one that failed"}
+        yield f"pinned to {instant_words(server.point.at)}{why.get(server.point.why, '')}"
+    for one in server.tries:
+        how = ", ".join(f"{name} {shown(value)}" for name, value in one.settings.items())
+        then = {"fallback": f"launched again with {how}", "older_point": "launched again from an older recovery point"}
+        yield f"job {one.job_id} failed: {one.reason}; {then.get(one.how, 'launched again')}"
+    for difference in server.differences:
+        yield f"{difference.field} is {shown(difference.found)}, asked for was {shown(difference.wanted)}"
+    if server.protected:
+        yield "protected from termination"
+    if server.not_protected:
+        yield f"not protected from termination: {server.not_protected}; switch it on in EC2"
+
+
+def settings_of(server: ServerReport) -> tuple[str, ...]:
+    """Word the launch settings that were changed before the launch."""
+    return tuple(f"{one.field} {shown(one.now)}, was {shown(one.was)}" for one in server.settings_changed)
+
+
+def shown(value: JsonValue) -> str:
+    """Word a setting's value as the plan writes it."""
+    if value is None:
+        return "none set"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "[" + ", ".join(map(str, value)) + "]" if isinstance(value, list) else str(value)

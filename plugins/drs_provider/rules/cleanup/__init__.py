@@ -1,0 +1,1 @@
+"""What may be terminated, stopped or removed, and what must stay."""

@@ -1,0 +1,271 @@
+"""What of all that is there is a drill's left-over: a decision by tags and expiry alone, made without asking anybody.
+
+Never chosen: what carries no tag of a run, what a recovery made, what DRS does not call a drill's, and anything of a
+drill that may still go on. When in doubt it is kept, and said so.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from drs_provider.rules.launch.conflicts import is_recovery
+from drs_provider.rules.launch.jobs import ENDED_STATUS
+from drs_provider.rules.launch.tags import Mark, read_expiry, read_mark
+from drs_provider.rules.servers import hostname_of, is_live
+from drs_provider.rules.settings.drill_memory import EXPIRES as SETTINGS_EXPIRES
+from drs_provider.rules.settings.drill_memory import RUN as SETTINGS_RUN
+from drs_provider.rules.settings.drill_memory import TAG
+from drs_provider.rules.settings.launch_actions import TAG as ACTIONS
+
+ActionKind = Literal["terminate", "put_back", "remove", "forget_version"]
+
+OWN_LIFE: Final = frozenset({"instance"})
+"""Kinds of EC2 resources that are never removed by their tags: DRS terminates what it calls a drill's."""
+
+AT_LEAST: Final = timedelta(days=2)
+"""Age of a drill's unused template version before it is taken for forgotten: no tag says until when it is wanted."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """An EC2 resource that carries tags of a run; ``kind`` is EC2's own word, ``volume`` or ``vpc`` for example."""
+
+    id: str
+    kind: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a launch template that a drill made and that is not the default; ``server_id``: whose template."""
+
+    template_id: str
+    number: int
+    server_id: str
+    made_at: datetime
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that is known of one account and Region.
+
+    ``jobs``, ``instances`` and ``servers`` as DRS describes them. ``active_runs``: keys of runs that the Airflow which
+    asks still works on, whatever their tags say.
+    """
+
+    jobs: Sequence[Mapping[str, Any]] = ()
+    instances: Sequence[Mapping[str, Any]] = ()
+    servers: Sequence[Mapping[str, Any]] = ()
+    resources: Sequence[Resource] = ()
+    versions: Sequence[Version] = ()
+    active_runs: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing to do, and why it may be done.
+
+    ``terminate``: a recovery instance. ``put_back``: the launch settings of the source server ``id``. ``remove``: an
+    EC2 resource of the kind ``what``. ``forget_version``: a launch template's version, ``id`` as ``lt-…:5``.
+    """
+
+    kind: ActionKind
+    id: str
+    why: str
+    what: str = ""
+    run: str = ""
+
+    def __str__(self) -> str:
+        words = {
+            "terminate": "terminate",
+            "put_back": "put the launch settings back of",
+            "remove": f"remove {self.what}",
+        }
+        return f"{words.get(self.kind, 'delete template version')} {self.id}: {self.why}"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do, in the order in which it can be done; and what is a drill's and stays for now, with the reason."""
+
+    actions: tuple[Action, ...] = ()
+    kept: Mapping[str, str] = field(default_factory=dict)
+    waiting: Mapping[str, str] = field(default_factory=dict)
+    """Left-overs that cannot be removed before something has ended: a job that runs."""
+    doubtful: Mapping[str, str] = field(default_factory=dict)
+    """What looks like a left-over and does not say of which drill: for a person."""
+
+
+def leftovers(facts: Facts, now: datetime) -> Decision:
+    """Choose what is left of drills that are over."""
+    runs = _runs(facts)
+    over = {run: why for run, marks in runs.items() if (why := _why_over(marks, facts.active_runs, now))}
+    actions, kept, waiting = _instances(facts, runs, over)
+    back, doubtful, held = _settings(facts, over)
+    actions += back
+    waiting |= {server: why for server, why in held.items() if server not in kept}
+    busy = {job["jobID"] for job in facts.jobs if job.get("status") != ENDED_STATUS}
+    for version in facts.versions:
+        if (why := _why_forget(version, facts, now)) and not busy:
+            actions.append(Action("forget_version", f"{version.template_id}:{version.number}", why))
+    doomed = {action.run for action in actions if action.kind == "terminate"}
+    for resource in facts.resources:
+        mark = read_mark(resource.tags)
+        if mark is None or not mark.is_drill or resource.kind in OWN_LIFE:
+            continue
+        if mark.run not in over:
+            kept[resource.id] = f"{resource.kind} of {mark}: {_until(runs[mark.run])}"
+        elif mark.run in doomed:
+            waiting[resource.id] = f"{resource.kind} of {mark}: its instances are terminated first"
+        else:
+            actions.append(Action("remove", resource.id, over[mark.run], resource.kind, mark.run))
+    return Decision(tuple(actions), kept, waiting, doubtful)
+
+
+def remains(facts: Facts, run: str) -> dict[str, str]:
+    """Return everything that is still there of one run's drill, by id with what it is; the last look of a drill.
+
+    :param facts: what was found of the run: ``jobs`` and ``resources`` that carry its tags, its ``servers`` with their
+        ``instances`` and the ``versions`` of their launch templates
+    """
+    jobs = {str(job["jobID"]): job for job in facts.jobs}
+    found = {name: f"a {job['type']} job that still runs" for name, job in jobs.items() if _goes_on(job)}
+    found |= {
+        str(one["recoveryInstanceID"]): f"an instance that {one.get('jobID')} launched"
+        for one in facts.instances
+        if is_live(one) and one.get("isDrill") is True and one.get("jobID") in jobs
+    }
+    for one in facts.resources:
+        found.setdefault(one.id, f"{_article(one.kind)} {one.kind} with the run's tags")
+    held = set()
+    for server in facts.servers:
+        mark = _settings_mark(server)
+        if mark is not None:
+            held.add(server["sourceServerID"])
+        if mark is not None and mark.run == run:
+            name = str(server["sourceServerID"])
+            found[name] = f"the launch settings of {hostname_of(server, name)} are still the drill's"
+    for version in facts.versions:
+        if version.server_id not in held:
+            found[f"{version.template_id}:{version.number}"] = "a drill's version of a launch template"
+    return found
+
+
+def _goes_on(job: Mapping[str, Any]) -> bool:
+    return job.get("status") != ENDED_STATUS
+
+
+def _article(word: str) -> str:
+    return "an" if word[:1] in "aeiou" else "a"
+
+
+def _runs(facts: Facts) -> dict[str, list[Mark]]:
+    """Every mark of every drill, by run: of jobs, instances, EC2 resources and settings."""
+    found: dict[str, list[Mark]] = defaultdict(list)
+    tags = [
+        *(job.get("tags") for job in facts.jobs if not is_recovery(job)),
+        *(one.get("tags") for one in facts.instances if one.get("isDrill") is True),
+        *(one.tags for one in facts.resources),
+    ]
+    for mark in map(read_mark, tags):
+        if mark and mark.is_drill:
+            found[mark.run].append(mark)
+    for server in facts.servers:
+        mark = _settings_mark(server)
+        if mark:
+            found[mark.run].append(mark)
+    return found
+
+
+def _why_over(marks: Sequence[Mark], active_runs: frozenset[str], now: datetime) -> str | None:
+    """Say why a drill is over; None: it is not, or nobody can tell."""
+    latest = max((mark.expires for mark in marks if mark.expires), default=None)
+    if latest is None or latest >= now or marks[0].run in active_runs:
+        return None
+    named = next((mark for mark in marks if mark.run_id), marks[0])
+    return f"the drill {named} expired at {latest:%Y-%m-%d %H:%M} UTC"
+
+
+def _until(marks: Iterable[Mark]) -> str:
+    latest = max((mark.expires for mark in marks if mark.expires), default=None)
+    return f"its drill may go on until {latest:%Y-%m-%d %H:%M} UTC" if latest else "nothing says when it expires"
+
+
+def _instances(
+    facts: Facts, runs: Mapping[str, list[Mark]], over: Mapping[str, str]
+) -> tuple[list[Action], dict[str, str], dict[str, str]]:
+    by_job = {str(job["jobID"]): job for job in facts.jobs}
+    held = _held(facts)
+    actions: list[Action] = []
+    kept: dict[str, str] = {}
+    waiting: dict[str, str] = {}
+    for one in facts.instances:
+        name, server = str(one["recoveryInstanceID"]), str(one.get("sourceServerID"))
+        job = by_job.get(str(one.get("jobID")))
+        # The job is the better witness: DRS copies a source server's tags to its instances.
+        mark = read_mark(job.get("tags")) if job is not None else read_mark(one.get("tags"))
+        if one.get("isDrill") is not True or not is_live(one) or mark is None or not mark.is_drill:
+            continue
+        if job is not None and is_recovery(job):
+            continue
+        if mark.run not in over:
+            kept[name] = f"instance of {mark}: {_until(runs[mark.run])}"
+        elif server in held:
+            waiting[name] = f"{over[mark.run]}; its server is in the running job {held[server]}"
+        else:
+            actions.append(Action("terminate", name, over[mark.run], run=mark.run))
+    return actions, kept, waiting
+
+
+def _settings(facts: Facts, over: Mapping[str, str]) -> tuple[list[Action], dict[str, str], dict[str, str]]:
+    held = _held(facts)
+    actions: list[Action] = []
+    doubtful: dict[str, str] = {}
+    waiting: dict[str, str] = {}
+    for server in facts.servers:
+        if not _is_changed(server):
+            continue
+        name = str(server["sourceServerID"])
+        mark = _settings_mark(server)
+        if mark is None:
+            doubtful[name] = (
+                f"{hostname_of(server, name)}: a drill changed its launch settings and did not say until when: put "
+                "them back with DrsRestoreLaunchSettingsOperator once that drill is over"
+            )
+        elif mark.run in over and name in held:
+            waiting[name] = f"{over[mark.run]}; the server is in the running job {held[name]}"
+        elif mark.run in over:
+            actions.append(Action("put_back", name, over[mark.run], run=mark.run))
+    return actions, doubtful, waiting
+
+
+def _held(facts: Facts) -> dict[str, str]:
+    """Return the running job that holds a server, by server."""
+    return {
+        str(server["sourceServerID"]): str(job["jobID"])
+        for job in facts.jobs
+        if job.get("status") != ENDED_STATUS
+        for server in job.get("participatingServers", ())
+    }
+
+
+def _is_changed(server: Mapping[str, Any]) -> bool:
+    """Tell whether a drill has left a tag that says what it changed in a server's launch settings or actions."""
+    tags = server.get("tags") or {}
+    return TAG in tags or ACTIONS in tags
+
+
+def _settings_mark(server: Mapping[str, Any]) -> Mark | None:
+    tags = server.get("tags") or {}
+    if not _is_changed(server) or not tags.get(SETTINGS_RUN):
+        return None
+    return Mark(tags[SETTINGS_RUN], "drill", read_expiry(tags.get(SETTINGS_EXPIRES)))
+
+
+def _why_forget(version: Version, facts: Facts, now: datetime) -> str | None:
+    server = next((one for one in facts.servers if one["sourceServerID"] == version.server_id), None)
+    if server is None or _is_changed(server) or now - version.made_at < AT_LEAST:
+        return None
+    return "a drill made it, nothing launches with it, and no drill has changed the server's settings"

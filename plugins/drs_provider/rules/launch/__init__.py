@@ -1,0 +1,1 @@
+"""Launching: jobs, results, tags, recovery points, quotas, conflicts, takeover."""

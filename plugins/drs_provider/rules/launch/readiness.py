@@ -1,0 +1,216 @@
+"""Whether a source server may be launched now, in a drill or in a recovery."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from drs_provider.formatting import duration_words, parse_instant
+from drs_provider.rules.findings import Finding, Rule, Severity
+from drs_provider.rules.launch.replication import difficulty, standing_still
+from drs_provider.rules.servers import READY_STATE, hostname_of, is_live, is_protected, lag_of
+
+_STATES = {
+    "STOPPED": "replication is stopped, and stopping it deleted the recovery points",
+    "INITIATING": "replication is being set up",
+    "INITIAL_SYNC": "the first full copy is not done",
+    "BACKLOG": "replication lags behind: data waits to be sent",
+    "CREATING_SNAPSHOT": "DRS is creating the first snapshot of what it copied",
+    "PAUSED": "replication is paused",
+    "RESCAN": "DRS is scanning the source's disks again",
+    "STALLED": "replication is stalled",
+    "DISCONNECTED": "the source server was disconnected from DRS",
+}
+_NEVER_SYNCED = frozenset({"INITIATING", "INITIAL_SYNC"})
+_BAD_VOLUMES = frozenset({"MISSING_VOLUME_ATTRIBUTES", "MISSING_VOLUME_ATTRIBUTES_AND_PRECHECK_UNAVAILABLE", "PENDING"})
+
+
+@dataclass(frozen=True)
+class _Case:
+    server: Mapping[str, Any]
+    server_id: str
+    hostname: str
+    mode: str
+    newest_snapshot: Mapping[str, Any] | None
+    busy_job: str | None
+    live_instances: Sequence[Mapping[str, Any]]
+    replace_live_instances: bool
+    max_lag: timedelta | None
+    now: datetime
+    as_of: datetime | None
+
+    def finding(
+        self, rule: Rule, what: str, next_step: str, *, hard: bool = False, kind: str = "", detail: str = ""
+    ) -> Finding:
+        """Refuse a drill; in a recovery only warn, for a broken source is why there is a recovery, unless ``hard``."""
+        severity: Severity = "refusal" if hard or self.mode == "drill" else "warning"
+        return Finding(severity, self.server_id, self.hostname, what, next_step, rule, kind, detail)
+
+    @property
+    def replication(self) -> Mapping[str, Any]:
+        return self.server.get("dataReplicationInfo") or {}
+
+
+def assess(
+    server: Mapping[str, Any] | None,
+    *,
+    asked_id: str,
+    mode: str,
+    newest_snapshot: Mapping[str, Any] | None,
+    busy_job: str | None,
+    live_instances: Sequence[Mapping[str, Any]],
+    max_lag: timedelta | None,
+    now: datetime,
+    replace_live_instances: bool = False,
+    as_of: datetime | None = None,
+) -> tuple[Finding, ...]:
+    """Return everything that speaks against launching a server, all at once.
+
+    What is wrong with the *source* refuses a drill and only warns in a recovery. Refused in both: a server that DRS
+    does not know, one without any recovery point (DRS refuses the whole request for it), and one whose live recovered
+    instance a launch would terminate, unless ``replace_live_instances``.
+
+    :param server: the item of DescribeSourceServers; None: DRS did not return it
+    :param asked_id: the id that was asked for
+    :param mode: ``drill`` or ``recovery``, compared as text; anything else is a ValueError
+    :param newest_snapshot: the newest item of DescribeRecoverySnapshots; None: there is none
+    :param busy_job: id of a running job that holds the server
+    :param live_instances: items of DescribeRecoveryInstances for this server
+    :param max_lag: the most lag allowed; None: any
+    :param now: the present instant
+    :param as_of: the instant that the launch goes back to: ``newest_snapshot`` is then the newest not after it
+    """
+    if mode not in ("drill", "recovery"):
+        raise ValueError(f"mode must be 'drill' or 'recovery', not {mode!r}")
+    if server is None:
+        what = "DRS knows no such source server in this account and Region"
+        next_step = "check the id, the connection's account and the Region of its protection group"
+        return (Finding("refusal", asked_id, asked_id, what, next_step, "unknown"),)
+    case = _Case(
+        server,
+        asked_id,
+        hostname_of(server, asked_id),
+        mode,
+        newest_snapshot,
+        busy_job,
+        live_instances,
+        replace_live_instances,
+        max_lag,
+        now,
+        as_of,
+    )
+    return tuple(finding for rule in _RULES for finding in rule(case))
+
+
+def refusals(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return those findings that keep a server from being launched."""
+    return tuple(finding for finding in findings if finding.severity == "refusal")
+
+
+def _state(case: _Case) -> Iterator[Finding]:
+    state = str(case.replication.get("dataReplicationState", "unknown"))
+    if state == READY_STATE:
+        return
+    rule: Rule = "initial_sync" if state in _NEVER_SYNCED else "state"
+    words_for_state = _STATES.get(state, "this state is not known to this version")
+    error = difficulty(case.replication)
+    seen = (case.server.get("lifeCycle") or {}).get("lastSeenByServiceDateTime")
+    kind = f"{state}: {words_for_state}" + (f" ({error})" if error else "")
+    last_seen = f"last seen {duration_words(max(case.now - parse_instant(seen), timedelta(0)))} ago" if seen else ""
+    details = ", ".join(part for part in (standing_still(case.replication, now=case.now), last_seen) if part)
+    yield case.finding(
+        rule,
+        f"{kind}, {details}" if details else kind,
+        "a drill needs CONTINUOUS: look at the server's replication in the DRS console"
+        if case.mode == "drill"
+        else "the launch uses the newest point in time there is",
+        kind=kind,
+        detail=details,
+    )
+
+
+def _lag(case: _Case) -> Iterator[Finding]:
+    lag = lag_of(case.server)
+    if lag is None or case.max_lag is None or lag <= case.max_lag:
+        return
+    yield case.finding(
+        "lag",
+        f"replication lags {duration_words(lag)} behind, {duration_words(case.max_lag)} are allowed",
+        "wait until it has caught up, or raise max_lag" if case.mode == "drill" else "expect to lose that much data",
+        kind=f"replication lags behind by more than the {duration_words(case.max_lag)} that are allowed",
+        detail=duration_words(lag),
+    )
+
+
+def _recovery_point(case: _Case) -> Iterator[Finding]:
+    if case.newest_snapshot is None and case.as_of is not None:
+        yield case.finding(
+            "recovery_point",
+            f"there is no recovery point at or before {case.as_of:%Y-%m-%d %H:%M:%S} UTC",
+            "choose a later point in time, or leave the server out",
+            hard=True,
+        )
+    elif case.newest_snapshot is None:
+        yield case.finding(
+            "recovery_point",
+            "there is no recovery point",
+            "DRS refuses the whole job for it: leave the server out, or wait for its first recovery point",
+            hard=True,
+        )
+
+
+def _staging(case: _Case) -> Iterator[Finding]:
+    staging = case.server.get("stagingArea") or {}
+    if staging.get("status") == "EXTENSION_ERROR":
+        error = staging.get("errorMessage") or "DRS gave no reason"
+        account = staging.get("stagingAccountID") or "the staging account"
+        yield case.finding("staging", f"its extension from {account} is broken: {error}", "repair the extension")
+
+
+def _volumes(case: _Case) -> Iterator[Finding]:
+    disks = case.replication.get("replicatedDisks") or ()
+    bad = [f"{disk.get('deviceName')} is {disk['volumeStatus']}" for disk in disks if _is_bad(disk)]
+    if bad:
+        yield case.finding(
+            "volumes",
+            f"volume attributes are missing: {', '.join(bad)}",
+            "DRS may refuse the launch: see the volume's status in the DRS console",
+        )
+
+
+def _is_bad(disk: Mapping[str, Any]) -> bool:
+    return disk.get("volumeStatus") in _BAD_VOLUMES
+
+
+def _busy(case: _Case) -> Iterator[Finding]:
+    if case.busy_job:
+        yield case.finding(
+            "busy",
+            f"it is in the running job {case.busy_job}",
+            "start again when that job has ended"
+            if case.mode == "drill"
+            else "the launch waits until that job has ended",
+            kind="it is in a running job",
+            detail=case.busy_job,
+        )
+
+
+def _instances(case: _Case) -> Iterator[Finding]:
+    for instance in case.live_instances:
+        name = f"{instance.get('recoveryInstanceID')} ({instance.get('ec2InstanceState', 'state unknown')})"
+        if is_protected(instance):
+            what = f"it has a live recovered instance {name}, and a launch would terminate it"
+            parts = {"kind": "it has a live recovered instance, and a launch would terminate it", "detail": name}
+            if case.replace_live_instances:
+                next_step = "replace_live_instances was given, so the launch terminates it"
+                yield Finding("warning", case.server_id, case.hostname, what, next_step, "live_instance", **parts)
+            else:
+                next_step = "leave the server out, or give replace_live_instances if it shall be terminated"
+                yield case.finding("live_instance", what, next_step, hard=True, **parts)
+        elif is_live(instance):
+            what = f"its last drill's instance {name} still runs"
+            kind, step = "the instance of its last drill still runs", "DRS replaces it at the launch"
+            yield Finding("warning", case.server_id, case.hostname, what, step, "replaced", kind, name)
+
+
+_RULES = (_state, _lag, _recovery_point, _staging, _volumes, _busy, _instances)

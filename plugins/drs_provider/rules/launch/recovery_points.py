@@ -1,0 +1,78 @@
+"""From which recovery point a source server is launched, where the choice is not left to DRS."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from drs_provider.formatting import parse_instant
+
+Why = Literal["point_in_time", "source_unreachable", "older_point"]
+
+LATEST = "latest"
+"""What a trigger form says for the most recent data of every server."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A recovery point that a server is pinned to: its id (``pit-…``), its instant, and why it was pinned."""
+
+    snapshot_id: str
+    at: datetime
+    why: Why
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain JSON, the instant as ISO 8601."""
+        return {**asdict(self), "at": self.at.isoformat()}
+
+
+def why_pinned(server: Mapping[str, Any] | None, *, mode: str, as_of: datetime | None) -> Why | None:
+    """Say why a launch must name a recovery point; None: DRS takes the most recent data itself.
+
+    A launch without a point takes a fresh snapshot of the source. Where the source does not answer, DRS tries that for
+    about ten minutes before it falls back (drs-api 2.1): a recovery from a broken source names the newest point.
+
+    :param server: the item of DescribeSourceServers; not looked at where ``as_of`` is given
+    :param mode: ``drill`` or ``recovery``; a drill from a broken source is refused elsewhere
+    :param as_of: the instant that the whole run goes back to; None: the latest
+    """
+    from drs_provider.rules.servers import READY_STATE
+
+    if as_of is not None:
+        return "point_in_time"
+    state = ((server or {}).get("dataReplicationInfo") or {}).get("dataReplicationState")
+    return "source_unreachable" if mode == "recovery" and state != READY_STATE else None
+
+
+def point_of(snapshot: Mapping[str, Any], why: Why) -> Point:
+    """Read an item of DescribeRecoverySnapshots that has been taken (it has a ``timestamp``)."""
+    return Point(str(snapshot["snapshotID"]), parse_instant(snapshot["timestamp"]), why)
+
+
+def skew(points: Iterable[Point]) -> timedelta:
+    """Return how far apart the oldest and the newest of some points are."""
+    instants = [point.at for point in points]
+    return max(instants) - min(instants) if instants else timedelta(0)
+
+
+def read_point_in_time(text: str, *, now: datetime) -> datetime | None:
+    """Read ``latest`` (None) or an ISO 8601 instant, to the second; without an offset it is UTC.
+
+    Raises ValueError with words for people: the text is no instant, or lies in the future.
+    """
+    if text.strip().lower() == LATEST:
+        return None
+    try:
+        found = parse_instant(text.strip())
+    except ValueError:
+        raise ValueError(
+            f"point_in_time: {text!r} is neither 'latest' nor an instant such as 2026-01-31T14:05:00Z"
+        ) from None
+    if found > now:
+        raise ValueError(f"point_in_time: {in_words(found)} is in the future; it is now {in_words(now)}")
+    return found.replace(microsecond=0)
+
+
+def in_words(at: datetime) -> str:
+    """Write an instant (in UTC, as ``instant`` gives it) for people, to the second."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"

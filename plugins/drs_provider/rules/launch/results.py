@@ -1,0 +1,227 @@
+"""What became of every server of a launch, put together from jobs, their logs and the recovery instances."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from drs_provider.rules.launch.jobs import LAUNCHED_STATUS, ServerTimeline, failure_reason, read_job_log
+from drs_provider.rules.servers import is_live
+from drs_provider.rules.settings.launch_actions import read_runs, still_running
+
+MOST_EVENTS = 40
+"""Events kept per server in a result; a launch has about ten."""
+
+
+@dataclass(frozen=True)
+class ServerResult:
+    """What became of one source server: ``status`` is ``launched`` or ``failed``, ``reason`` says why it failed.
+
+    ``actions``: its DRS launch actions, as ``recovery.launch_actions.read_runs`` gives them.
+    """
+
+    server_id: str
+    hostname: str
+    critical: bool
+    status: Literal["launched", "failed"]
+    instance_id: str | None = None
+    instance_state: str | None = None
+    point_in_time: str | None = None
+    job_id: str | None = None
+    reason: str | None = None
+    events: tuple[Mapping[str, str], ...] = ()
+    actions: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def failed_actions(self) -> tuple[str, ...]:
+        """The DRS launch actions of a launched server that have failed: they are optional, the server counts."""
+        return tuple(str(one["name"]) for one in self.actions if one["status"] == "FAILED")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain JSON, with at most :data:`MOST_EVENTS` events (the first and the last ones)."""
+        half = MOST_EVENTS // 2
+        events = self.events if len(self.events) <= MOST_EVENTS else (*self.events[:half], *self.events[-half:])
+        return {
+            **asdict(self),
+            "events": [dict(event) for event in events],
+            "actions": [dict(action) for action in self.actions],
+        }
+
+
+Ready = Literal["launched", "running", "status_checks"]
+Standing = Literal["ready", "pending", "broken"]
+
+_STARTING = frozenset({"PENDING"})
+
+
+@dataclass(frozen=True)
+class Member:
+    """A server of the launch: what a person calls it, and whether its failure counts."""
+
+    server_id: str
+    hostname: str
+    critical: bool = True
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that AWS said about a launch.
+
+    ``jobs`` and ``logs`` by job id; ``instances`` as DescribeRecoveryInstances gave them; ``stopped_on_purpose`` are
+    servers whose launch disposition is STOPPED; ``unhealthy`` maps EC2 instance ids to what their status checks say.
+    """
+
+    jobs: Mapping[str, Mapping[str, Any]]
+    logs: Mapping[str, Iterable[Mapping[str, Any]]]
+    instances: Sequence[Mapping[str, Any]]
+    stopped_on_purpose: Collection[str] = ()
+    unhealthy: Mapping[str, str] = field(default_factory=dict)
+
+    def instance(self, job_id: str, server_id: str) -> Mapping[str, Any] | None:
+        """Return the recovery instance that this job launched for this server.
+
+        Matched by the instance's own ``jobID``: a finished job's ``recoveryInstanceID`` is absent in real answers.
+        """
+        found = (i for i in self.instances if i.get("jobID") == job_id and i.get("sourceServerID") == server_id)
+        return next(found, None)
+
+
+def standing(
+    instance: Mapping[str, Any] | None, *, ready: Ready, stopped_on_purpose: bool, unhealthy: bool
+) -> Standing:
+    """Say whether a launched server's instance is what the wave waits for, may still become it, or will not."""
+    if ready == "launched":
+        return "ready" if instance is None or is_live(instance) else "broken"
+    if instance is None:
+        return "pending"
+    state = instance.get("ec2InstanceState")
+    if state == "STOPPED" and stopped_on_purpose:
+        return "ready"
+    if state == "RUNNING":
+        return "pending" if ready == "status_checks" and unhealthy else "ready"
+    return "pending" if state in _STARTING else "broken"
+
+
+def assemble(
+    launch: Iterable[Mapping[str, Any]], members: Mapping[str, Member], evidence: Evidence, *, ready: Ready
+) -> tuple[tuple[ServerResult, ...], tuple[str, ...]]:
+    """Return the result of every server of the launch, and which launched ones are not ready yet.
+
+    A server that is not ready yet stands in the results as failed, with that as its reason: true once nobody waits
+    any longer.
+
+    :param launch: the ``jobs`` of what the start operator returned: ``job_id`` and ``servers`` of each
+    """
+    results: list[ServerResult] = []
+    pending: list[str] = []
+    for share in launch:
+        job_id = share["job_id"]
+        participating = {s["sourceServerID"]: s for s in evidence.jobs[job_id].get("participatingServers", ())}
+        timelines = read_job_log(evidence.logs.get(job_id, ()))
+        for server_id in share["servers"]:
+            member = members.get(server_id, Member(server_id, server_id))
+            of_server = _OfServer(member, job_id, participating.get(server_id), timelines.get(server_id))
+            one = _result(of_server, evidence, ready)
+            results.append(one[0])
+            if one[1] == "pending":
+                pending.append(server_id)
+    return tuple(results), tuple(pending)
+
+
+@dataclass(frozen=True)
+class _OfServer:
+    member: Member
+    job_id: str
+    participating: Mapping[str, Any] | None
+    timeline: ServerTimeline | None
+
+
+def _result(server: _OfServer, evidence: Evidence, ready: Ready) -> tuple[ServerResult, Standing]:
+    member, job_id, participating, timeline = server.member, server.job_id, server.participating, server.timeline
+    instance = evidence.instance(job_id, member.server_id)
+    instance_id = (instance or {}).get("ec2InstanceID") or (timeline.target_instance if timeline else None)
+    where: Standing
+    if (participating or {}).get("launchStatus") != LAUNCHED_STATUS:
+        where, reason = "broken", failure_reason(timeline, participating)
+    else:
+        checks = evidence.unhealthy.get(str(instance_id), "")
+        stopped = member.server_id in evidence.stopped_on_purpose
+        where = standing(instance, ready=ready, stopped_on_purpose=stopped, unhealthy=bool(checks))
+        reason = "" if where == "ready" else _not_ready(instance, checks)
+        if where == "ready" and (running := still_running(participating)):
+            where, reason = "pending", f"its launch actions have not ended: {', '.join(running)}"
+    result = ServerResult(
+        member.server_id,
+        member.hostname,
+        member.critical,
+        "launched" if where == "ready" else "failed",
+        instance_id=instance_id,
+        instance_state=(instance or {}).get("ec2InstanceState"),
+        point_in_time=(instance or {}).get("pointInTimeSnapshotDateTime"),
+        job_id=job_id,
+        reason=reason or None,
+        events=tuple({"at": e.at.isoformat(), "event": e.event} for e in timeline.events) if timeline else (),
+        actions=read_runs(participating),
+    )
+    return result, where
+
+
+def _not_ready(instance: Mapping[str, Any] | None, checks: str) -> str:
+    if instance is None:
+        return "DRS launched it, but shows no recovery instance of this job"
+    name, state = instance.get("ec2InstanceID"), instance.get("ec2InstanceState")
+    if state == "RUNNING":
+        return f"its instance {name} runs, but EC2's status checks say: {checks}"
+    return f"DRS launched it, but its instance {name} is {state}"
+
+
+Verdict = Literal["launched", "completed_with_exceptions", "failed"]
+
+Allows = Callable[[int, int], bool]
+"""``allows(failed, total)`` of the critical servers: whether so many failures are tolerated."""
+
+
+def judge(servers: Sequence[ServerResult], *, allows: Allows) -> Verdict:
+    """Say how a launch ended.
+
+    Only critical servers count against the tolerance; but any failed server, critical or not, makes it at best
+    ``completed_with_exceptions``: success is never said of a failure. So does a failed launch action.
+    """
+    failed = [server for server in servers if server.status != "launched"]
+    if not failed:
+        return "completed_with_exceptions" if any(server.failed_actions for server in servers) else "launched"
+    critical = sum(server.critical for server in servers)
+    failed_critical = sum(server.critical for server in failed)
+    if failed_critical and not allows(failed_critical, critical):
+        return "failed"
+    return "completed_with_exceptions"
+
+
+def tolerance(share: str | int) -> Allows:
+    """Read a share as plans write it: a whole number (``2``) or a percentage of the critical servers (``10%``).
+
+    A percentage is compared exactly, without rounding: 10% of 15 servers allows one failure. Raises ValueError.
+    """
+    text = str(share).strip()
+    number = text.removesuffix("%")
+    if isinstance(share, bool) or not (number.isascii() and number.isdecimal()):
+        raise ValueError(f"{share!r} is no share: write a whole number, or a percentage as '10%'")
+    amount = int(number)
+    if not text.endswith("%"):
+        return lambda failed, _total: failed <= amount
+    if amount > 100:  # noqa: PLR2004  (per cent)
+        raise ValueError(f"{share!r} is more than all servers")
+    return lambda failed, total: failed * 100 <= total * amount
+
+
+def table(servers: Sequence[ServerResult]) -> str:
+    """Draw the outcomes as a table of plain text for a task's log, failed servers first."""
+    rows = [("SERVER", "OUTCOME", "INSTANCE", "STATE", "POINT IN TIME", "REASON")]
+    for server in sorted(servers, key=lambda server: (server.status == "launched", server.hostname)):
+        name = server.hostname if server.critical else f"{server.hostname} (not critical)"
+        outcome = server.status if server.status == "launched" else server.status.upper()
+        failed = ", ".join(server.failed_actions)
+        reason = server.reason or (f"launch actions failed: {failed}" if failed else None)
+        cells = (server.instance_id, server.instance_state, server.point_in_time, reason)
+        rows.append((name, outcome, *(cell or "-" for cell in cells)))  # type: ignore[arg-type]  # six cells
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    return "\n".join("  ".join([*map(str.ljust, row[:5], widths), row[5]]).rstrip() for row in rows)

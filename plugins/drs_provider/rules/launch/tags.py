@@ -1,0 +1,153 @@
+"""How what a run makes says whose it is: the tags that make a launch happen once, and a drill's things be found."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from drs_provider.formatting import parse_instant
+
+PREFIX = "drs-orchestrator:"
+RUN, WAVE, CHUNK, TRY = (PREFIX + part for part in ("run", "wave", "chunk", "try"))
+PLAN, RUN_ID = PREFIX + "plan", PREFIX + "run-id"
+MODE, EXPIRES = PREFIX + "mode", PREFIX + "expires"
+"""On everything that a run makes: ``drill`` or ``recovery``, and the instant after which nobody may still want it."""
+IDENTIFYING = (RUN, WAVE, CHUNK, TRY)
+"""The tags that together name one launch; the others are there for people."""
+
+COPY_OF = PREFIX + "copy-of"
+"""What a part of a drill network stands for: the id of the VPC, subnet or security group of production."""
+
+_LONGEST = 256
+"""AWS's limit for a tag value."""
+
+
+def run_key(dag_id: str, run_id: str) -> str:
+    """Name a run in 32 characters that survive any tag rule."""
+    return hashlib.sha256(f"{dag_id}|{run_id}".encode()).hexdigest()[:32]
+
+
+def job_tags(*, dag_id: str, run_id: str, wave: str, chunk: int, attempt: int) -> dict[str, str]:
+    """Return the tags of one job: run, wave, chunk and try identify it, plan and run id are there for people.
+
+    :param wave: what is unique within the run: the launch's name, or the task id (with map index)
+    :param chunk: number of the job within the try, from 0
+    :param attempt: number of the try, from 1; rises only when a person asks to launch failed servers again
+    """
+    return {
+        RUN: run_key(dag_id, run_id),
+        WAVE: tag_value(wave),
+        CHUNK: str(chunk),
+        TRY: str(attempt),
+        PLAN: tag_value(dag_id),
+        RUN_ID: tag_value(run_id),
+    }
+
+
+def drill_tags(*, dag_id: str, run_id: str, expires: datetime) -> dict[str, str]:
+    """Return the tags of everything that a drill makes in EC2 beside its instances.
+
+    :param expires: aware; from then on a sweeper may remove it
+    """
+    return {
+        RUN: run_key(dag_id, run_id),
+        MODE: "drill",
+        EXPIRES: expires.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        PLAN: tag_value(dag_id),
+        RUN_ID: tag_value(run_id),
+    }
+
+
+def same_wave(tags: Mapping[str, str] | None, ours: Mapping[str, str]) -> bool:
+    """Tell whether a job belongs to the same run and wave, whatever its chunk and try."""
+    return bool(tags) and all((tags or {}).get(key) == ours[key] for key in (RUN, WAVE))
+
+
+def same_launch(tags: Mapping[str, str] | None, ours: Mapping[str, str]) -> bool:
+    """Tell whether a job is the very launch that ``ours`` identifies."""
+    return bool(tags) and all((tags or {}).get(key) == ours[key] for key in IDENTIFYING)
+
+
+def attempt_of(tags: Mapping[str, str] | None) -> int:
+    """Return the number of the try that a job belongs to; 0 where its tag is missing or no number."""
+    value = (tags or {}).get(TRY, "")
+    return int(value) if value.isdecimal() else 0
+
+
+def chunk_of(tags: Mapping[str, str] | None) -> int:
+    """Return the number of the job within its try; -1 where its tag is missing or no number."""
+    value = (tags or {}).get(CHUNK, "")
+    return int(value) if value.isdecimal() else -1
+
+
+def tag_value(text: str) -> str:
+    """Keep a value within what AWS allows in tags; a value too long keeps its end unique by a hash."""
+    allowed = re.sub(r"[^\w\s.:/=+\-@]", "_", text)
+    if len(allowed) <= _LONGEST:
+        return allowed
+    return f"{allowed[: _LONGEST - 17]}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+DRILL: Final = "drill"
+"""The word under ``MODE``. Everything else, also nothing, is not a drill's and never removed."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What the tags of a job, an instance or an EC2 resource say about the run that made it.
+
+    ``run`` is the run's key; ``plan`` (a DAG id) and ``run_id`` are for people. ``expires`` is None where there is no
+    such tag, or one that is no instant: such a thing never expires.
+    """
+
+    run: str
+    mode: str
+    expires: datetime | None = None
+    plan: str = ""
+    run_id: str = ""
+
+    @property
+    def is_drill(self) -> bool:
+        """Whether a drill made it."""
+        return self.mode == DRILL
+
+    def __str__(self) -> str:
+        return f"{self.run_id or self.run} of {self.plan or 'a plan that is not named'}"
+
+
+def read_mark(tags: Mapping[str, str] | None) -> Mark | None:
+    """Read a thing's tags; None: no run of ours made it."""
+    run = (tags or {}).get(RUN)
+    if not run or tags is None:
+        return None
+    return Mark(run, tags.get(MODE, ""), read_expiry(tags.get(EXPIRES)), tags.get(PLAN, ""), tags.get(RUN_ID, ""))
+
+
+def read_expiry(text: str | None) -> datetime | None:
+    """Read the instant of an expiry tag; None for what is none."""
+    try:
+        return parse_instant(text) if text else None
+    except ValueError:
+        return None
+
+
+def life_tags(mode: str, *, now: datetime, lifetime: timedelta) -> dict[str, str]:
+    """Return the tags ``MODE`` and, in a drill only, ``EXPIRES``: what a recovery makes is production and stays."""
+    if mode != DRILL:
+        return {MODE: mode}
+    return {MODE: mode, EXPIRES: written(now + lifetime)}
+
+
+def written(expires: datetime) -> str:
+    """Write an expiry as its tag has it: ISO 8601 in UTC, to the second."""
+    return expires.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def end_of_life(marks: Iterable[Mark]) -> datetime | None:
+    """Return when everything of one run is over: the latest of its expiries, for an extension may not reach all.
+
+    None: nothing says when.
+    """
+    return max((mark.expires for mark in marks if mark.expires), default=None)

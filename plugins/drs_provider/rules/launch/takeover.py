@@ -1,0 +1,147 @@
+"""What the cloud alone says of a plan's runs: from job tags, jobs and recovery instances, without any database."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from drs_provider.formatting import parse_instant
+from drs_provider.rules.launch.jobs import UNSEEN_FOR, Running, read_job
+from drs_provider.rules.launch.tags import PLAN, RUN, RUN_ID, WAVE, attempt_of
+from drs_provider.rules.servers import is_live
+
+LOOK_BACK = timedelta(days=14)
+"""How far back jobs of a run that is to be continued are looked for; DRS's own memory of jobs is not documented."""
+
+State = Literal["launched", "running", "failed", "gone", "not_started"]
+STATES: tuple[State, ...] = ("launched", "running", "failed", "gone", "not_started")
+
+
+@dataclass(frozen=True)
+class ServerStanding:
+    """One server of a wave. ``gone``: it was launched, and its instance is no more."""
+
+    server_id: str
+    hostname: str
+    state: State
+    job_id: str | None = None
+
+
+@dataclass(frozen=True)
+class WaveStanding:
+    """One wave of the plan, and where each of its servers stands."""
+
+    name: str
+    servers: tuple[ServerStanding, ...]
+
+    @property
+    def counts(self) -> Mapping[State, int]:
+        """Number of servers by state, those with none left out."""
+        counted = Counter(server.state for server in self.servers)
+        return {state: counted[state] for state in STATES if counted[state]}
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """A run of a plan as its jobs tell it. ``key`` names it in every tag; ``run_id`` is what Airflow called it."""
+
+    key: str
+    run_id: str
+    mode: Literal["drill", "recovery"]
+    began: datetime
+    waves: tuple[WaveStanding, ...]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it is there any more: a drill that was cleaned up."""
+        states = {server.state for wave in self.waves for server in wave.servers}
+        return not states & {"launched", "running"}
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON: run, mode, and the servers of every wave."""
+        return {
+            "key": self.key,
+            "run_id": self.run_id,
+            "mode": self.mode,
+            "began": self.began.isoformat(),
+            "is_over": self.is_over,
+            "waves": [
+                {"name": wave.name, "servers": [{**vars(server)} for server in wave.servers]} for wave in self.waves
+            ],
+        }
+
+
+def jobs_of(jobs: Iterable[Mapping[str, Any]], key: str) -> tuple[Mapping[str, Any], ...]:
+    """Return the launch jobs that bear a run's key."""
+    return tuple(job for job in jobs if (job.get("tags") or {}).get(RUN) == key and job.get("type") == "LAUNCH")
+
+
+def mode_of(job: Mapping[str, Any]) -> Literal["drill", "recovery"]:
+    """Return what a launch job is; what is no drill by DRS's own word is a recovery."""
+    return "drill" if job.get("initiatedBy") == "START_DRILL" else "recovery"
+
+
+def find_runs(
+    dag_id: str,
+    waves: Mapping[str, Sequence[tuple[str, str]]],
+    jobs: Sequence[Mapping[str, Any]],
+    instances: Iterable[Mapping[str, Any]],
+    *,
+    now: datetime,
+) -> tuple[FoundRun, ...]:
+    """Return the runs of a plan that have launched anything, the newest first.
+
+    :param dag_id: the plan's DAG, which every job of its runs names in a tag
+    :param waves: (server id, hostname) by wave, as the plan's groups resolve now
+    :param jobs: jobs of all the plan's accounts and Regions
+    :param instances: items of DescribeRecoveryInstances of the same
+    """
+    state_of = {(str(i.get("jobID")), str(i.get("sourceServerID"))): is_live(i) for i in instances}
+    keys = {tags[RUN]: None for job in jobs if (tags := job.get("tags") or {}).get(PLAN) == dag_id and RUN in tags}
+    found = []
+    for key in keys:
+        ours = sorted(jobs_of(jobs, key), key=lambda job: parse_instant(job["creationDateTime"]))
+        if ours:
+            standing = tuple(_wave(name, servers, ours, state_of, now) for name, servers in waves.items())
+            run_id = str(ours[0]["tags"].get(RUN_ID, "unknown"))
+            found.append(FoundRun(key, run_id, mode_of(ours[0]), parse_instant(ours[0]["creationDateTime"]), standing))
+    return tuple(sorted(found, key=lambda run: run.began, reverse=True))
+
+
+def _wave(
+    name: str,
+    servers: Sequence[tuple[str, str]],
+    ours: Sequence[Mapping[str, Any]],
+    state_of: Mapping[tuple[str, str], bool],
+    now: datetime,
+) -> WaveStanding:
+    newest: dict[str, Mapping[str, Any]] = {}
+    for job in sorted(ours, key=lambda job: attempt_of(job.get("tags"))):  # stable: by creation within a try
+        if job["tags"].get(WAVE) == name:
+            newest.update({one["sourceServerID"]: job for one in job.get("participatingServers", ())})
+    return WaveStanding(name, tuple(_server(*server, newest.get(server[0]), state_of, now) for server in servers))
+
+
+def _server(
+    server_id: str,
+    hostname: str,
+    job: Mapping[str, Any] | None,
+    state_of: Mapping[tuple[str, str], bool],
+    now: datetime,
+) -> ServerStanding:
+    if job is None:
+        return ServerStanding(server_id, hostname, "not_started")
+    job_id, read = str(job["jobID"]), read_job(job)
+    if isinstance(read, Running):
+        return ServerStanding(server_id, hostname, "running", job_id)
+    if server_id not in read.launched:
+        return ServerStanding(server_id, hostname, "gone" if _was_terminated(job, server_id) else "failed", job_id)
+    is_fresh = read.ended_at is not None and now - read.ended_at < UNSEEN_FOR
+    lives = state_of.get((job_id, server_id), is_fresh)  # one just launched may not be described yet
+    return ServerStanding(server_id, hostname, "launched" if lives else "gone", job_id)
+
+
+def _was_terminated(job: Mapping[str, Any], server_id: str) -> bool:
+    statuses = {one["sourceServerID"]: one.get("launchStatus") for one in job.get("participatingServers", ())}
+    return statuses.get(server_id) == "TERMINATED"

@@ -1,0 +1,1 @@
+"""What preflight checks beyond readiness: permissions, placement, cost; its table."""

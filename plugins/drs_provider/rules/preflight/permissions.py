@@ -1,0 +1,211 @@
+"""Which permissions a run needs, and what the answers of IAM's policy simulation say of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from drs_provider.rules.findings import Finding
+
+Bite = Literal["call", "start", "conversion", "clean_up", "settings", "protection"]
+"""When a missing permission shows: in a call of this package, or in what DRS does in EC2 for the caller."""
+
+BITES: Final[Mapping[Bite, str]] = {
+    "call": "at the call itself, which is refused",
+    "start": "at once: the job is COMPLETED after a second, every server FAILED, and its log gives no reason",
+    "conversion": "after some five minutes of conversion, as LAUNCH_FAILED",
+    "clean_up": "in the clean-up: the drill's instances stay and cost money",
+    "settings": "before the wave: its launch settings cannot be brought to what the plan wants",
+    "protection": "after the launch: recovered instances are not protected from termination",
+}
+
+_CALLS: Final = (
+    "drs:StartRecovery",
+    "drs:TagResource",
+    "drs:DescribeJobLogItems",
+    "drs:GetLaunchConfiguration",
+    "ec2:DescribeInstances",
+    "ec2:DescribeInstanceStatus",
+)
+_START: Final = (
+    "ec2:AttachVolume",
+    "ec2:AuthorizeSecurityGroupEgress",
+    "ec2:AuthorizeSecurityGroupIngress",
+    "ec2:CreateLaunchTemplate",
+    "ec2:CreateSnapshot",
+    "ec2:CreateTags",
+    "ec2:CreateVolume",
+    "ec2:DeleteSnapshot",
+    "ec2:DeleteVolume",
+    "ec2:DescribeAccountAttributes",
+    "ec2:DescribeAvailabilityZones",
+    "ec2:DescribeImages",
+    "ec2:DescribeInstanceAttribute",
+    "ec2:DescribeInstanceTypes",
+    "ec2:DescribeLaunchTemplateVersions",
+    "ec2:DescribeLaunchTemplates",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSnapshots",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVolumes",
+    "ec2:DetachVolume",
+    "ec2:RevokeSecurityGroupEgress",
+    "ec2:StopInstances",
+    "drs:DescribeReplicationConfigurationTemplates",
+)
+_CONVERSION: Final = (
+    "drs:CreateRecoveryInstanceForDrs",
+    "ec2:CreateLaunchTemplateVersion",
+    "ec2:DeleteLaunchTemplateVersions",
+    "ec2:ModifyInstanceAttribute",
+    "ec2:ModifyLaunchTemplate",
+    "ec2:RunInstances",
+    "ec2:StartInstances",
+    "ec2:TerminateInstances",
+)
+_PASS_ROLE: Final = ("iam:PassRole",)
+_SETTINGS: Final = (
+    "drs:UpdateLaunchConfiguration",
+    "drs:UntagResource",
+    "ec2:DescribeLaunchTemplateVersions",
+    "ec2:CreateLaunchTemplateVersion",
+    "ec2:ModifyLaunchTemplate",
+)
+_ACTIONS: Final = ("drs:ListLaunchActions", "drs:PutLaunchAction", "drs:DeleteLaunchAction", "ssm:DescribeDocument")
+
+MOST_NAMED: Final = 12
+"""Actions that stand in one line; the table of the permissions page has all."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Actions that are asked of IAM together. ``by_drs``: DRS calls them for the caller (``aws:CalledVia``)."""
+
+    bite: Bite
+    actions: tuple[str, ...]
+    by_drs: bool = False
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls: an ARN that IAM simulates policies of, or None and why there is none to ask about."""
+
+    arn: str | None
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """What IAM says. ``denied``: by action, when it shows. ``unclear``: actions and the condition keys that decide.
+
+    ``not_asked`` says why IAM was not asked, and is empty where it was.
+    """
+
+    principal: str = ""
+    denied: tuple[tuple[str, Bite], ...] = ()
+    unclear: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    not_asked: str = ""
+
+
+def questions(*, mode: str, cleans_up: bool, settings: bool, launch_actions: bool) -> tuple[Question, ...]:
+    """Return what a run needs, beyond what preflight has already called itself.
+
+    :param cleans_up: whether the run terminates what it launched
+    :param settings: whether the plan sets launch settings in this account and Region
+    :param launch_actions: whether it declares DRS launch actions there
+    """
+    found = [
+        Question("call", _CALLS),
+        Question("start", _START, by_drs=True),
+        Question("conversion", _CONVERSION, by_drs=True),
+        Question("conversion", _PASS_ROLE, by_drs=True),
+    ]
+    if cleans_up:
+        found.append(Question("clean_up", ("drs:TerminateRecoveryInstances",)))
+        found.append(Question("clean_up", ("ec2:DeleteVolume", "ec2:TerminateInstances"), by_drs=True))
+    if settings:
+        found.append(Question("settings", _SETTINGS))
+    if launch_actions:
+        found.append(Question("settings", _ACTIONS))
+    if mode == "recovery":
+        found.append(Question("protection", ("ec2:ModifyInstanceAttribute",)))
+    return tuple(found)
+
+
+def principal_of(caller: str) -> Caller:
+    """Return whose policies decide about a caller.
+
+    :param caller: the ``Arn`` of GetCallerIdentity. That of an assumed role names the role without its path.
+    """
+    parts = caller.split(":", 5)
+    kind, _, name = (parts[5] if len(parts) == 6 else "").partition("/")  # noqa: PLR2004  (an ARN has six parts)
+    if kind == "assumed-role" and name:
+        return Caller(":".join((*parts[:2], "iam", "", parts[4], f"role/{name.partition('/')[0]}")))
+    if kind == "user" and name:
+        return Caller(caller)
+    if kind == "root":
+        return Caller(None, "the connection uses the account's root user, whom no policy restricts")
+    return Caller(None, f"IAM simulates roles and users only, and the connection calls as {caller}")
+
+
+def read_answers(principal: str, asked: Iterable[tuple[Question, Sequence[Mapping[str, Any]]]]) -> Gaps:
+    """Read ``EvaluationResults`` of SimulatePrincipalPolicy, as asked for each question.
+
+    An action counts as allowed if it is on any of the resources asked about: policies name kinds of resources. One
+    that is refused only because a condition key had no value is unclear, and nothing is refused for it.
+    """
+    denied: dict[str, Bite] = {}
+    unclear: dict[str, tuple[str, ...]] = {}
+    for question, results in asked:
+        for result in results:
+            name = str(result["EvalActionName"])
+            parts = [result, *(result.get("ResourceSpecificResults") or ())]
+            if any("allowed" in (one.get("EvalDecision"), one.get("EvalResourceDecision")) for one in parts):
+                continue
+            keys = sorted({key for one in parts for key in one.get("MissingContextValues") or ()})
+            if keys and result.get("EvalDecision") != "explicitDeny":
+                unclear[name] = tuple(keys)
+            else:
+                denied.setdefault(name, question.bite)
+    return Gaps(principal, tuple(denied.items()), tuple(unclear.items()))
+
+
+def permission_findings(where: str, gaps: Gaps, *, mode: str) -> tuple[Finding, ...]:
+    """Word what is missing: it refuses a drill and warns in a recovery, one line for each moment in which it shows.
+
+    :param where: account and Region as the run's messages name them
+    """
+    by_bite: dict[Bite, list[str]] = {}
+    for name, bite in gaps.denied:
+        by_bite.setdefault(bite, []).append(name)
+    next_step = "add what is missing, by docs/permissions.md"
+    if mode == "recovery":
+        next_step += "; the recovery goes on, for a policy may say more than IAM's simulation knows"
+    return tuple(
+        Finding(
+            "refusal" if mode == "drill" else "warning",
+            where,
+            where,
+            f"{gaps.principal} may not {_named(names)}. This shows {BITES[bite]}",
+            next_step,
+            "permissions",
+        )
+        for bite in BITES
+        if (names := by_bite.get(bite))
+    )
+
+
+def permission_notes(where: str, gaps: Gaps, *, asked: int) -> tuple[str, ...]:
+    """Say in lines what was looked at, and what could not be."""
+    if gaps.not_asked:
+        return (f"permissions in {where}: not checked: {gaps.not_asked}",)
+    notes = [f"permissions in {where}: {asked} actions of {gaps.principal} checked, {len(gaps.denied)} missing"]
+    if gaps.unclear:
+        keys = sorted({key for _, names in gaps.unclear for key in names})
+        names = _named([name for name, _ in gaps.unclear])
+        notes.append(f"permissions in {where}: not told for {names}: its policy decides by {', '.join(keys)}")
+    return tuple(notes)
+
+
+def _named(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,129 @@
+"""What preflight found, as a tired person can read it: one row a server, and one line for many alike findings."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from drs_provider.formatting import duration_words, parse_instant
+from drs_provider.rules.findings import Finding
+from drs_provider.rules.servers import lag_of
+from drs_provider.rules.settings.candidates import SettingsFinding
+
+ALIKE_FROM: Final = 5
+"""So many servers with the same finding share a line."""
+
+MOST_NAMES: Final = 40
+MOST_ROWS: Final = 40
+
+_SHORT: Final = {
+    "unknown": "unknown to DRS",
+    "initial_sync": "first copy not done",
+    "state": "replication broken",
+    "lag": "too far behind",
+    "recovery_point": "no recovery point",
+    "staging": "extension broken",
+    "volumes": "volumes not ready",
+    "busy": "in a running job",
+    "live_instance": "LIVE RECOVERED INSTANCE",
+    "replaced": "drill instance runs",
+    "placement": "nowhere to land",
+    "launch_actions": "launch actions",
+}
+_HEAD: Final = ("WAVE", "SERVER", "STATE", "LAG", "NEWEST POINT", "AGAINST IT")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One server of the run. ``refused`` and ``warned``: what speaks against it, in a few words each."""
+
+    wave: str
+    hostname: str
+    state: str
+    lag: timedelta | None
+    point: datetime | None
+    refused: tuple[str, ...] = ()
+    warned: tuple[str, ...] = ()
+
+
+def row_of(
+    wave: str,
+    hostname: str,
+    server: Mapping[str, Any] | None,
+    newest_snapshot: Mapping[str, Any] | None,
+    findings: Iterable[Finding | SettingsFinding],
+) -> Row:
+    """Put together what was seen of one server and found about it."""
+    said: dict[str, list[str]] = {"refusal": [], "warning": []}
+    for one in findings:
+        short = _SHORT.get(one.rule, one.rule)
+        if short not in said[one.severity]:
+            said[one.severity].append(short)
+    stamp = (newest_snapshot or {}).get("timestamp")
+    return Row(
+        wave,
+        hostname,
+        str(((server or {}).get("dataReplicationInfo") or {}).get("dataReplicationState") or "?"),
+        lag_of(server) if server else None,
+        parse_instant(stamp) if stamp else None,
+        tuple(said["refusal"]),
+        tuple(said["warning"]),
+    )
+
+
+def table(rows: Sequence[Row], *, now: datetime) -> list[str]:
+    """Draw the rows as aligned text, wave by wave, in each the refused servers first, then those warned of."""
+    waves = list(dict.fromkeys(row.wave for row in rows))
+    ordered = sorted(rows, key=lambda row: (waves.index(row.wave), not row.refused, not row.warned))
+    cells = [_HEAD, *(_cells(row, now) for row in ordered)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEAD))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+
+
+def refused_table(rows: Sequence[Row], *, now: datetime) -> list[str]:
+    """Draw the refused servers alone, at most :data:`MOST_ROWS` of them; no lines where none is."""
+    refused = [row for row in rows if row.refused]
+    if not refused:
+        return []
+    more = len(refused) - MOST_ROWS
+    lines = table(refused[:MOST_ROWS], now=now)
+    return [*lines, f"and {more} more, in the log of this task"] if more > 0 else lines
+
+
+def grouped(findings: Sequence[Finding | SettingsFinding]) -> list[str]:
+    """Say many findings in few lines: where at least :data:`ALIKE_FROM` servers share one, it is said once."""
+    alike: dict[tuple[str, str, str, str], list[Finding | SettingsFinding]] = defaultdict(list)
+    for one in findings:
+        alike[one.severity, one.rule, one.kind or one.what, one.next_step].append(one)
+    lines: list[str] = []
+    for (_, _, kind, next_step), members in alike.items():
+        if len(members) < ALIKE_FROM:
+            lines += [str(one) for one in members]
+            continue
+        names = [f"{one.hostname} ({one.detail})" if one.detail else one.hostname for one in members]
+        more = len(names) - MOST_NAMES
+        listed = ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+        lines.append(f"{len(members)} servers: {kind}; {next_step}: {listed}")
+    return lines
+
+
+def grouped_json(findings: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Say findings as preflight left them in XCom in few lines, as :func:`grouped` does."""
+    read = []
+    for one in findings:
+        name = str(one.get("hostname") or "the run")
+        server, kind, detail = str(one.get("server_id") or name), str(one.get("kind", "")), str(one.get("detail", ""))
+        read.append(
+            Finding(one["severity"], server, name, str(one["what"]), str(one["next_step"]), "state", kind, detail)
+        )
+    return grouped(read)
+
+
+def _cells(row: Row, now: datetime) -> tuple[str, ...]:
+    age = f" ({duration_words(max(now - row.point, timedelta(0)))} old)" if row.point else ""
+    point = f"{row.point:%Y-%m-%d %H:%M:%S}Z{age}" if row.point else "none"
+    against = [f"refused: {', '.join(row.refused)}"] if row.refused else []
+    against += [f"warned: {', '.join(row.warned)}"] if row.warned else []
+    lag = "?" if row.lag is None else duration_words(row.lag)
+    return row.wave, row.hostname, row.state, lag, point, "; ".join(against) or "-"

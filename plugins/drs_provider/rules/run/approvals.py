@@ -1,0 +1,134 @@
+"""Who must agree before a real recovery, whose answer counts, and whether enough answers are recorded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from drs_provider.exceptions import RunRefused
+from drs_provider.plan.model import Pause, Recovery
+from drs_provider.rules.run.request import RECOVERY
+
+APPROVE, REJECT = "Approve", "Reject"
+CONTINUE, STOP = "Continue", "Stop"
+
+ANSWER = "answer"
+"""XCom key of a recorded answer. A task that is marked as successful leaves none."""
+
+_DEFAULT_TIMEOUT = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Who is asked: ``required`` distinct people of ``approvers`` (empty: anyone who may answer), within ``timeout``.
+
+    ``always``: in every recovery; otherwise only in one that is above ``recovery.max_lag``. ``four_eyes``: the person
+    who triggered the run does not count.
+    """
+
+    required: int
+    approvers: tuple[str, ...]
+    timeout: timedelta
+    always: bool
+    four_eyes: bool
+
+
+def policy_of(recovery: Recovery) -> Policy | None:
+    """Read the plan; None: nobody is ever asked.
+
+    With an approval, a lag above ``max_lag`` stands in what is asked. Without one, it asks one person, whoever.
+    """
+    approval = recovery.approval
+    if approval is not None:
+        return Policy(approval.required, approval.approvers, approval.timeout, always=True, four_eyes=True)
+    if recovery.max_lag is not None:
+        return Policy(1, (), _DEFAULT_TIMEOUT, always=False, four_eyes=False)
+    return None
+
+
+def is_needed(policy: Policy | None, *, mode: str, too_old: Sequence[str]) -> bool:
+    """Tell whether this run asks; ``too_old`` are the servers above ``max_lag``."""
+    return policy is not None and mode == RECOVERY and (policy.always or bool(too_old))
+
+
+def eligible(policy: Policy, *, triggered_by: str | None) -> tuple[str, ...]:
+    """Return the approvers whose answer can count in this run."""
+    return tuple(name for name in dict.fromkeys(policy.approvers) if not (policy.four_eyes and name == triggered_by))
+
+
+def too_few(policy: Policy, *, triggered_by: str | None) -> str | None:
+    """Say why this run can never be approved, before anybody is asked in vain; None: it can."""
+    able = eligible(policy, triggered_by=triggered_by)
+    if not policy.approvers or len(able) >= policy.required:
+        return None
+    return (
+        f"recovery.approval needs {policy.required} of {', '.join(policy.approvers)}, and {triggered_by}, who "
+        f"triggered this run, does not count: {len(able)} left; let somebody else trigger it"
+    )
+
+
+def not_counted(who: str | None, policy: Policy, *, triggered_by: str | None, earlier: Sequence[str]) -> str | None:
+    """Say why an answer does not count; None: it does.
+
+    :param who: the user name of who answered; None: nobody did
+    :param earlier: who has approved this run already
+    """
+    if not who:
+        return "nobody is recorded as having answered"
+    if policy.four_eyes and who == triggered_by:
+        return f"{who} triggered this run: somebody else must approve it"
+    if policy.approvers and who not in policy.approvers:
+        return f"{who} is not among the approvers: {', '.join(policy.approvers)}"
+    if who in earlier:
+        return f"{who} has approved already: another person must"
+    return None
+
+
+def ensure_approved(
+    policy: Policy,
+    answers: Mapping[str, Mapping[str, Any] | None],
+    *,
+    triggered_by: str | None,
+    checked_at: str,
+) -> None:
+    """Raise RunRefused unless the recorded answers are approvals of enough people, for this very preflight.
+
+    :param answers: what each approval task left under ``ANSWER``, by task id
+    :param checked_at: when preflight looked; an approval of an earlier look is no approval of this one
+    """
+    counted: list[str] = []
+    for task_id, answer in answers.items():
+        if not answer:
+            why: str | None = "no answer is recorded (a task that is marked as successful approves nothing)"
+        elif answer.get("chosen") != APPROVE:
+            why = f"the recorded answer is {answer.get('chosen')!r}, given by {answer.get('by')}"
+        elif answer.get("checked_at") != checked_at:
+            why = "what was approved is an earlier preflight, and preflight has looked again since"
+        else:
+            why = not_counted(answer.get("by"), policy, triggered_by=triggered_by, earlier=counted)
+        if why:
+            raise RunRefused(
+                f"the recovery is not approved: {task_id}: {why}. Nothing was launched; clear {task_id} with "
+                "everything downstream to ask again"
+            )
+        counted.append(str((answer or {})["by"]))
+    if len(counted) < policy.required:
+        raise RunRefused(f"the recovery is not approved: {len(counted)} of {policy.required} approvals are recorded")
+
+
+def ensure_answered(pause: Pause, task_id: str, answer: Mapping[str, Any] | None) -> None:
+    """Raise RunRefused unless a pause was ended by one of those who were asked, or by a time-out that may end it."""
+    why = None
+    if not answer:
+        why = "no answer is recorded (a task that is marked as successful answers nothing)"
+    elif answer.get("chosen") != CONTINUE:
+        why = f"the recorded answer is {answer.get('chosen')!r}, given by {answer.get('by')}"
+    elif answer.get("expired"):
+        why = None if pause.on_timeout == "continue" else "nobody answered in time"
+    elif answer.get("by") not in pause.approvers:
+        why = f"{answer.get('by')} is not among those who are asked: {', '.join(pause.approvers)}"
+    if why:
+        raise RunRefused(
+            f"the pause has not ended: {task_id}: {why}. Nothing of this wave was launched; clear {task_id} with "
+            "everything downstream to ask again"
+        )

@@ -1,0 +1,1 @@
+"""Launch settings: values, candidates, checks, templates, what a drill remembers."""

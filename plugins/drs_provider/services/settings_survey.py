@@ -1,0 +1,203 @@
+"""What launch settings servers have, shall have, and had before a drill; and what speaks against the change."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from drs_provider.rules.settings.candidates import Candidate, SettingsFinding, Surroundings
+from drs_provider.rules.settings.checks import lookups, validate
+from drs_provider.rules.settings.drill_memory import BeforeDrill, read_tag
+from drs_provider.rules.settings.launch_template import read_template
+from drs_provider.rules.settings.values import Change, compare, configuration_update, normal
+from drs_provider.services.launch_actions import ActionStanding, check_actions, survey_actions
+
+if TYPE_CHECKING:
+    from drs_provider.hooks.launch_settings import LaunchSettingsHook, TemplateVersion
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One server before anything is done.
+
+    ``candidate`` holds its settings as they are, or, where a drill's are to be put back first, as they will be then.
+    ``base``: the template version to build on. ``changes``: what is to be changed after that. ``before``: what a drill
+    left; ``put_back`` what of its DRS settings has to go back, ``default_goes_back`` whether the template does, and
+    ``restored`` both as changes. ``gone``: the template version to go back to, where it no longer exists.
+    """
+
+    candidate: Candidate
+    base: "TemplateVersion | None" = None
+    changes: tuple[Change, ...] = ()
+    before: BeforeDrill | None = None
+    put_back: tuple[Change, ...] = ()
+    default_goes_back: bool = False
+    restored: tuple[Change, ...] = ()
+    gone: int | None = None
+
+    @property
+    def server_id(self) -> str:
+        """The source server's id."""
+        return self.candidate.server_id
+
+    @property
+    def arn(self) -> str:
+        """The source server's ARN."""
+        return str((self.candidate.source or {})["arn"])
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found: every server's standing, everything that speaks against its settings, and what is around.
+
+    ``actions``: the servers whose DRS launch actions differ, or have to be put back.
+    """
+
+    standings: tuple[Standing, ...]
+    findings: tuple[SettingsFinding, ...]
+    around: Surroundings = field(default_factory=Surroundings)
+    actions: tuple[ActionStanding, ...] = ()
+
+    @property
+    def refusals(self) -> tuple[SettingsFinding, ...]:
+        """The findings that keep the settings from being applied."""
+        return tuple(finding for finding in self.findings if finding.severity == "refusal")
+
+
+def survey(
+    hook: "LaunchSettingsHook", settings: Mapping[str, Mapping[str, Any]], *, keep_drill: bool = False
+) -> Survey:
+    """Read and check settings and launch actions; change nothing.
+
+    :param settings: effective settings by server id; a server without any is looked at only for what a drill left
+    :param keep_drill: build on what a drill left (another drill does) rather than to put it back first
+    """
+    found = survey_settings(hook, settings, keep_drill=keep_drill)
+    sources = {one.server_id: one.candidate.source for one in found.standings if one.candidate.source is not None}
+    return replace(found, actions=survey_actions(hook, settings, sources, is_temporary=keep_drill))
+
+
+def survey_settings(
+    hook: "LaunchSettingsHook",
+    settings: Mapping[str, Mapping[str, Any]],
+    *,
+    keep_drill: bool = False,
+    whole: bool = False,
+    sources: Sequence[Mapping[str, Any]] | None = None,
+    instances: Sequence[Mapping[str, Any]] | None = None,
+) -> Survey:
+    """Read and check settings, as :func:`survey` does; what differs in launch actions is not asked.
+
+    :param whole: read and check servers without any settings too, and look around for what their templates say
+    :param sources: items of DescribeSourceServers where they were read already; those of other servers are passed over
+    :param instances: items of DescribeRecoveryInstances of all these servers, where they were read already
+    """
+    described = hook.source_servers(tuple(settings)) if sources is None else sources
+    known = {name: one for one in described if (name := str(one["sourceServerID"])) in settings}
+    before = {server: read_tag(source.get("tags")) for server, source in known.items()}
+    read = [one for one in settings if one in known and (whole or normal(settings[one]) or before[one])]
+    configurations = hook.launch_configurations(read)
+    templates = {one: str(configurations[one].get("ec2LaunchTemplateID") or "") for one in read}
+    versions = hook.template_versions(_versions_to_read(templates, before))
+    standings = []
+    for server, wanted in settings.items():
+        candidate = Candidate(server, wanted, known.get(server))
+        if server in configurations:
+            candidate = replace(candidate, configuration=configurations[server])
+            found = {number: versions.get((templates[server], number)) for number in _numbers(before[server])}
+            standings.append(_standing(candidate, found, before[server], keep_drill=keep_drill))
+        else:
+            standings.append(Standing(candidate))
+    standings = _with_instances(hook, standings, instances)
+    candidates = [one.candidate for one in standings]
+    checked = [one for one in candidates if whole or one.source is None or normal(one.wanted)]
+    around = hook.surroundings(lookups(checked, whole=whole))
+    return Survey(tuple(standings), (*validate(checked, around), *check_actions(hook, settings, known)), around)
+
+
+def _versions_to_read(
+    templates: Mapping[str, str], before: Mapping[str, BeforeDrill | None]
+) -> list[tuple[str, int | None]]:
+    return [(name, number) for server, name in templates.items() if name for number in _numbers(before[server])]
+
+
+def _numbers(before: BeforeDrill | None) -> tuple[int | None, ...]:
+    return (None, *(before.version if before and before.version else ()))
+
+
+def _standing(
+    candidate: Candidate,
+    versions: Mapping[int | None, "TemplateVersion | None"],
+    before: BeforeDrill | None,
+    *,
+    keep_drill: bool,
+) -> Standing:
+    now = base = versions[None]
+    gone: int | None = None
+    configuration, changed = candidate.configuration, tuple[Change, ...]()
+    if before and not keep_drill:
+        changed = before.values_to_put_back(configuration)
+        configuration = {**configuration, **configuration_update(changed)}
+        base = _before_drill(now, versions, before)
+        gone = before.version[0] if before.version and _is_gone(now, base, versions, before) else None
+    data = None if base is None else base.data
+    candidate = replace(candidate, configuration=configuration, template=data)
+    goes_back = base is not None and now is not None and base.number != now.number
+    templates = _template_changes(now.data, base.data) if now and base and goes_back else ()
+    return Standing(
+        candidate,
+        base,
+        compare(candidate.wanted, configuration, data or {}),
+        before,
+        changed,
+        goes_back,
+        (*changed, *templates),
+        gone,
+    )
+
+
+def _before_drill(
+    now: "TemplateVersion | None", versions: Mapping[int | None, "TemplateVersion | None"], before: BeforeDrill
+) -> "TemplateVersion | None":
+    """Return the version that was the default before a drill; the present one where somebody chose another since."""
+    if now is None or before.version is None:
+        return now
+    was = versions.get(before.version[0])
+    return was if was and _is_the_drills(now, versions, before.version[1]) else now
+
+
+def _is_the_drills(now: "TemplateVersion", versions: Mapping[int | None, "TemplateVersion | None"], made: int) -> bool:
+    """Tell whether the default is what a drill made it: that version, or one with its settings (DRS makes some)."""
+    version = versions.get(made)
+    return now.number == made or (version is not None and read_template(version.data) == read_template(now.data))
+
+
+def _is_gone(
+    now: "TemplateVersion | None",
+    base: "TemplateVersion | None",
+    versions: Mapping[int | None, "TemplateVersion | None"],
+    before: BeforeDrill,
+) -> bool:
+    if now is None or before.version is None or versions.get(before.version[0]) is not None:
+        return False
+    return base is now and _is_the_drills(now, versions, before.version[1])
+
+
+def _template_changes(now: Mapping[str, Any], then: Mapping[str, Any]) -> tuple[Change, ...]:
+    live, old = read_template(now), read_template(then)
+    return tuple(Change(field, live[field], old[field]) for field in live if live[field] != old[field])
+
+
+def _with_instances(
+    hook: "LaunchSettingsHook", standings: Sequence[Standing], instances: Sequence[Mapping[str, Any]] | None
+) -> list[Standing]:
+    """Add the servers' own recovery instances where an address is at stake: a launch frees theirs."""
+    owners = [one.server_id for one in standings if one.candidate.template and one.candidate.result["private_ip"]]
+    own: dict[str, set[str]] = {server: set() for server in owners}
+    if instances is None:
+        instances = hook.recovery_instances(source_server_ids=owners) if owners else ()
+    for instance in instances:
+        own.setdefault(instance["sourceServerID"], set()).add(str(instance.get("ec2InstanceID")))
+    return [
+        replace(one, candidate=replace(one.candidate, instances=frozenset(own.get(one.server_id, ()))))
+        for one in standings
+    ]

@@ -1,0 +1,325 @@
+"""Bringing a launch to the point where every one of its servers is in a job, and in one only."""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from drs_provider.exceptions import AwsError, Conflict, JobVanished, QuotaExceeded, RunRefused, ServiceUnavailable
+from drs_provider.formatting import parse_instant
+from drs_provider.rules.launch.job_assignment import Division, divide
+from drs_provider.rules.launch.jobs import ENDED_STATUS, holders, unseen_recoveries
+from drs_provider.rules.launch.quotas import Quotas, ahead_of_drills, taken
+from drs_provider.rules.launch.tags import IDENTIFYING, RUN, attempt_of, job_tags, same_wave
+from drs_provider.rules.servers import is_protected
+from drs_provider.services.launch_memory import Memory
+
+if TYPE_CHECKING:
+    from drs_provider.hooks.drs import DrsHook
+
+INVISIBLE_FOR = timedelta(minutes=2)
+"""DescribeJobs may not show a new job at once."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for: which servers, how, in whose name.
+
+    ``since``: jobs created before it are not looked at when ours are looked for. ``quotas``: None: ask Service Quotas.
+    ``continues``: key of another run whose jobs are this one's; its failed servers are launched again.
+    """
+
+    dag_id: str
+    run_id: str
+    wave: str
+    servers: tuple[str, ...]
+    is_drill: bool
+    replace_live_instances: bool
+    since: datetime
+    tags: Mapping[str, str] = field(default_factory=dict)
+    snapshot_ids: Mapping[str, str] = field(default_factory=dict)
+    quotas: Quotas | None = None
+    continues: str | None = None
+
+    def own_tags(self, *, chunk: int, attempt: int) -> dict[str, str]:
+        """Return the tags of one of its jobs; a user's tag never replaces one that identifies the job."""
+        ours = job_tags(dag_id=self.dag_id, run_id=self.run_id, wave=self.wave, chunk=chunk, attempt=attempt)
+        if self.continues:
+            ours[RUN] = self.continues
+        return {**ours, **self.tags, **{key: ours[key] for key in IDENTIFYING}}
+
+
+@dataclass(frozen=True)
+class MustWait:
+    """Something that is no failure stands in the way: ``why`` for people, ``job_ids`` whose end may clear it.
+
+    ``until``: whether all of these jobs must end or any of them. Without job ids nobody knows: try again later.
+    """
+
+    why: str
+    job_ids: tuple[str, ...]
+    until: str
+
+
+@dataclass
+class Start:
+    """One try of one launch; ``run`` may be called again after a wait, in a new process or in the same."""
+
+    hook: "DrsHook"
+    memory: Memory
+    request: Request
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None] = time.sleep
+    points: Callable[[Sequence[str]], Mapping[str, str]] | None = None
+    """Point in time by server, asked right before the servers are started; None: those of the request."""
+    ended: Callable[[], bool] = lambda: False
+    """Asked before every job: whether a person wants nothing more to be started."""
+    fresh: set[str] = field(default_factory=set)
+
+    def run(self, attempt: int | None = None) -> list[dict[str, Any]] | MustWait:
+        """Adopt what exists, start what does not; return the jobs with their servers, or what to wait for.
+
+        Once ``ended`` says so nothing more is started: the jobs that exist are returned, which may be none.
+
+        :param attempt: the number of the attempt, where the caller counts them; None: the memory does
+        """
+        everything = list(self.hook.jobs_since(self.request.since))
+        ours = self._ours(everything)
+        if attempt is None:
+            highest = max((attempt_of(job.get("tags")) for job in ours), default=0)
+            attempt = self.memory.attempt(highest, anew=self.request.continues is not None)
+        division = divide(self.request.servers, ours, attempt=attempt)
+        while division.to_start and (lost := self._lost_job(division, attempt)):
+            if isinstance(lost, MustWait):
+                return lost
+            ours.append(lost)
+            everything.append(lost)
+            division = divide(self.request.servers, ours, attempt=attempt)
+        while (
+            division.to_start and not self.ended()
+        ):  # again where a job was adopted that holds other servers than were asked for
+            waiting = self._start_all(division, attempt, everything, ours)
+            if waiting:
+                return waiting
+            division = divide(self.request.servers, ours, attempt=attempt)
+        self.memory.hand_over(attempt)
+        return [
+            {
+                "job_id": share.job_id,
+                "servers": list(share.servers),
+                "created_at": share.created_at,
+                "attempt": share.attempt,
+                "adopted": share.job_id not in self.fresh,
+            }
+            for share in division.shares
+        ]
+
+    def _ours(self, everything: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Return our jobs among all, and those that are remembered although the listing does not show them."""
+        identity = self.request.own_tags(chunk=0, attempt=1)
+        ours = {job["jobID"]: job for job in everything if same_wave(job.get("tags"), identity)}
+        # Only those of these servers: where one task launches in several accounts, the others are not known here.
+        wanted = set(self.request.servers)
+        remembered = {
+            job["jobID"]: job for job in self.memory.jobs() if job["jobID"] not in ours and _holds(job, wanted)
+        }
+        seen = {job["jobID"]: job for job in self.hook.jobs(tuple(remembered))}
+        missing = [job for job_id, job in remembered.items() if job_id not in seen]
+        vanished = [job["jobID"] for job in missing if self._age(job) > INVISIBLE_FOR]
+        if vanished:
+            raise JobVanished(vanished)
+        return [*ours.values(), *({**remembered[job_id], **job} for job_id, job in seen.items()), *missing]
+
+    def _age(self, job: Mapping[str, Any]) -> timedelta:
+        return self.now() - parse_instant(job["creationDateTime"])
+
+    def _lost_job(self, division: Division, attempt: int) -> Mapping[str, Any] | MustWait | None:
+        """Look patiently for a job that an earlier try may have started without living to remember it.
+
+        As long as such a job may be invisible, nothing is started in its place: it is looked for again after a wait.
+        """
+        from drs_provider.services.start_once import LOOKS_AFTER_A_CRASH, Launch, find_ours
+
+        wanted = set(division.to_start)
+        intents = [one for one in self.memory.intents() if attempt_of(one["tags"]) == attempt]
+        intent = next((one for one in intents if wanted & set(one["servers"])), None)
+        if intent is None:
+            return None
+        log.info("An earlier try was about to start %d servers; looking for its job", len(intent["servers"]))
+        launch = Launch(tuple(intent["servers"]), self.request.is_drill, intent["tags"], {})
+        job = find_ours(self.hook, launch, since=self.request.since, pauses=LOOKS_AFTER_A_CRASH, sleep=self.sleep)
+        if job:
+            self.memory.keep_job(job, intent["tags"], _members(job, intent["servers"]))
+            self.memory.intend_nothing(intent["servers"])
+        elif self.now() - parse_instant(intent["at"]) < INVISIBLE_FOR:
+            return MustWait(
+                f"an earlier try may have started a job for {len(intent['servers'])} servers, and DRS may not show it "
+                "for two minutes: nothing is started before that",
+                (),
+                "all",
+            )
+        return job
+
+    def _start_all(
+        self, division: Division, attempt: int, everything: list[Mapping[str, Any]], ours: list[Mapping[str, Any]]
+    ) -> MustWait | None:
+        """Start one job after the other as long as the account has room; return what the rest must wait for."""
+        rest, chunk, live = division.to_start, division.next_chunk, self.request.quotas is None
+        quotas = self.request.quotas or self.hook.quotas()
+        while rest:
+            size = taken(everything).next_job(len(rest), quotas)
+            if not size and not live:
+                # A quota that was raised since it was read ends the wait.
+                quotas, live = self.hook.quotas(), True
+                size = taken(everything).next_job(len(rest), quotas)
+            servers = rest[: size or 1]
+            waiting = (
+                self._refuse_to_replace(servers, everything)
+                or self._in_the_way(servers, everything)
+                or (None if size else _no_room(rest, everything, quotas))
+            )
+            if waiting:
+                return waiting
+            outcome = self._start(servers, self.request.own_tags(chunk=chunk, attempt=attempt))
+            if isinstance(outcome, MustWait):
+                return outcome
+            ours.append(outcome)
+            everything.append(outcome)
+            if outcome["jobID"] not in self.fresh:
+                return None  # adopted: it may hold other servers than were asked for
+            rest, chunk = rest[size:], chunk + 1
+            if rest and self.ended():
+                return None
+        return None
+
+    def _in_the_way(self, servers: Sequence[str], everything: Sequence[Mapping[str, Any]]) -> MustWait | None:
+        blocking = holders(everything, servers)
+        if blocking:
+            return MustWait(f"servers are held by running jobs: {_named(blocking)}", _ids(blocking), "all")
+        if self.request.is_drill and (urgent := ahead_of_drills(everything, now=self.now())):
+            return MustWait(
+                f"a real recovery runs in this account and Region, and drills give way to it: {_named(urgent)}",
+                _ids(urgent),
+                "all",
+            )
+        return None
+
+    def _refuse_to_replace(self, servers: Sequence[str], everything: Sequence[Mapping[str, Any]]) -> MustWait | None:
+        """Refuse servers whose live recovered instance DRS would terminate; asked right before the launch.
+
+        An instance that somebody's recovery has just launched and that DRS does not show yet is waited for.
+        """
+        described = self.hook.recovery_instances(source_server_ids=servers)
+        live = [i for i in described if is_protected(i)]
+        if not live:
+            unseen = unseen_recoveries(everything, described, servers, now=self.now())
+            if not unseen or self.request.replace_live_instances:
+                return None
+            named = ", ".join(f"{server} by {job}" for server, job in unseen.items())
+            return MustWait(
+                f"just recovered, and DRS does not show the instance yet, which a launch would terminate: {named}",
+                (),
+                "all",
+            )
+        named = ", ".join(f"{i['sourceServerID']} has {i['recoveryInstanceID']}" for i in live)
+        if not self.request.replace_live_instances:
+            raise RunRefused(
+                f"a launch would terminate {len(live)} live recovered instance{'s'[: len(live) != 1]}: {named}. "
+                "Nothing of this job was started. Leave these servers out, or give replace_live_instances if they "
+                "shall go"
+            )
+        log.warning("replace_live_instances was given: the launch terminates what lives. %s", named)
+        # A recovery has protected them, and DRS would launch beside what it cannot terminate.
+        self.hook.unprotect([str(one["ec2InstanceID"]) for one in live if one.get("ec2InstanceID")])
+        return None
+
+    def _stands_in_the_way(self, error: AwsError, servers: Sequence[str]) -> MustWait:
+        """Say what a refused start waits for."""
+        jobs = self.hook.jobs_since(self.request.since)
+        if isinstance(error, QuotaExceeded):
+            return MustWait(str(error), _ids(_running(jobs)), "any")
+        return MustWait(str(error), _ids(holders(jobs, servers)), "all")
+
+    def _start(self, servers: tuple[str, ...], tags: Mapping[str, str]) -> Mapping[str, Any] | MustWait:
+        from drs_provider.services.start_once import START, Launch, start_once
+
+        pinned = self.points(servers) if self.points else self.request.snapshot_ids
+        launch = Launch(servers, self.request.is_drill, tags, pinned)
+        self.memory.intend(tags, servers, at=self.now())
+        try:
+            job, found = start_once(self.hook, launch, since=self.request.since, sleep=self.sleep)
+        except ServiceUnavailable as error:
+            return MustWait(f"{error}. Whether the job was started is not known yet", (), "all")
+        except AwsError as error:
+            if error.operation == START:  # else the look for the job failed: it may exist
+                self.memory.intend_nothing(servers)
+            if isinstance(error, Conflict | QuotaExceeded):
+                return self._stands_in_the_way(error, servers)
+            raise
+        servers = _members(job, servers) if found else servers
+        self.memory.keep_job(job, tags, servers)
+        if not found:
+            self.fresh.add(job["jobID"])
+        kind = "drill" if self.request.is_drill else "recovery"
+        log.info("%s %s of %d servers: job %s", "Adopted" if found else "Started", kind, len(servers), job["jobID"])
+        # The tags and servers as we know them: the answer to StartRecovery need not repeat them.
+        return {**job, "tags": dict(tags), "participatingServers": [{"sourceServerID": s} for s in servers]}
+
+
+def _holds(job: Mapping[str, Any], servers: Collection[str]) -> bool:
+    return any(server["sourceServerID"] in servers for server in job.get("participatingServers", ()))
+
+
+def _members(job: Mapping[str, Any], asked: Sequence[str]) -> tuple[str, ...]:
+    """Return the servers that a job holds, as it says itself: who started it may have asked for others than we."""
+    named = tuple(str(server["sourceServerID"]) for server in job.get("participatingServers", ()))
+    return named or tuple(asked)
+
+
+def _running(jobs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [job for job in jobs if job.get("status") != ENDED_STATUS]
+
+
+def _no_room(rest: Sequence[str], everything: Sequence[Mapping[str, Any]], quotas: Quotas) -> MustWait:
+    shortage = taken(everything).shortage(len(rest), quotas)
+    return MustWait(f"no room in the account: {shortage}", _ids(_running(everything)), "any")
+
+
+def _ids(jobs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(job["jobID"] for job in jobs)
+
+
+def _named(jobs: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(_ids(jobs))
+
+
+def begun_jobs(
+    hook: "DrsHook", request: "Request", *, since: datetime | None, remembered: Sequence[Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """Yield the jobs of a request that DRS shows, and those that are remembered although it does not.
+
+    :param since: start of the run: older jobs belong to a run that this one continues
+    :param remembered: as :meth:`~drs_provider.services.launch_memory.Memory.jobs` returns them, of any account
+    :return: ``{"job_id", "servers", "created_at", "attempt", "adopted"}``
+    """
+    wanted, identity = set(request.servers), request.own_tags(chunk=0, attempt=1)
+    found = {
+        str(job["jobID"]): job
+        for job in hook.jobs_since(since or request.since)
+        if same_wave(job.get("tags"), identity) and (since is None or parse_instant(job["creationDateTime"]) >= since)
+    }
+    for job in {**{str(one["jobID"]): one for one in remembered}, **found}.values():
+        servers = [one["sourceServerID"] for one in job.get("participatingServers", ())]
+        mine = [one for one in servers if one in wanted]
+        if mine:
+            yield {
+                "job_id": str(job["jobID"]),
+                "servers": mine,
+                "created_at": str(job["creationDateTime"]),
+                "attempt": attempt_of(job.get("tags")),
+                "adopted": job["jobID"] not in {one["jobID"] for one in remembered},
+            }

@@ -1,0 +1,199 @@
+"""One pass of the sweeper over an account and Region: look, decide, act, say what is left."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from drs_provider.exceptions import AwsError, DrsProviderError
+from drs_provider.rules.cleanup.leftovers import Action, Decision, Facts, Version, leftovers
+
+if TYPE_CHECKING:
+    from drs_provider.hooks.tagged_networks import TaggedNetworksHook
+
+RECENT: Final = timedelta(days=2)
+"""How far back all jobs are looked at; older ones only where a drill's instance names them."""
+
+MOST_INSTANCES: Final = 200
+"""Instances that one TerminateRecoveryInstances takes."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Swept:
+    """What one pass found, did, and left. ``left``: by id, why; what is only ``kept`` is a drill's that goes on."""
+
+    found: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    waiting: dict[str, str] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another look will find something changed."""
+        return bool(self.done or self.waiting)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {
+            "found": self.found,
+            "done": self.done,
+            "waiting": self.waiting,
+            "left": self.left,
+            "kept": self.kept,
+        }
+
+
+def sweep(
+    hook: "TaggedNetworksHook",
+    now: datetime,
+    *,
+    is_active: Callable[[str, str, str], bool] = lambda *_: False,
+    dry_run: bool = False,
+) -> Swept:
+    """Look at everything, and remove what is left of drills that are over.
+
+    :param is_active: tells of a run (key, DAG id, run id) whether this Airflow still works on it
+    :param dry_run: change nothing
+    """
+    facts = look(hook, now, is_active)
+    decision = leftovers(facts, now)
+    swept = Swept(
+        found=[str(action) for action in decision.actions],
+        waiting=dict(decision.waiting),
+        left=dict(decision.doubtful),
+        kept=dict(decision.kept),
+    )
+    for name, why in decision.kept.items():
+        log.info("kept: %s: %s", name, why)
+    if dry_run:
+        swept.left |= {action.id: f"only looked at: {action}" for action in decision.actions}
+        return swept
+    _terminate(hook, decision, swept)
+    _put_back(hook, decision, swept)
+    _remove(hook, decision, swept)
+    return swept
+
+
+def look(hook: "TaggedNetworksHook", now: datetime, is_active: Callable[[str, str, str], bool]) -> Facts:
+    """Ask DRS and EC2 for everything that may be a drill's."""
+    from drs_provider.rules.launch.tags import PLAN, RUN, RUN_ID
+
+    jobs = list(hook.jobs_since(now - RECENT))
+    instances = hook.recovery_instances()
+    known = {job["jobID"] for job in jobs}
+    jobs += hook.jobs(sorted({str(one["jobID"]) for one in instances if one.get("jobID")} - known))
+    resources = hook.marked()
+    versions = [
+        Version(template, int(item["VersionNumber"]), server, item["CreateTime"])
+        for template, server in hook.templates_with_more_versions().items()
+        for item in hook.drill_versions(template)
+    ]
+    everything = [*(job.get("tags") or {} for job in jobs), *(one.tags for one in resources)]
+    named = {tags[RUN]: (tags.get(PLAN, ""), tags.get(RUN_ID, "")) for tags in everything if tags.get(RUN)}
+    active = frozenset(run for run, (plan, run_id) in named.items() if is_active(run, plan, run_id))
+    return Facts(jobs, instances, hook.source_servers(), resources, versions, active)
+
+
+def _terminate(hook: "TaggedNetworksHook", decision: Decision, swept: Swept) -> None:
+    chosen = [action for action in decision.actions if action.kind == "terminate"]
+    for start in range(0, len(chosen), MOST_INSTANCES):
+        batch = chosen[start : start + MOST_INSTANCES]
+        _remember_parts(hook, batch)
+        _attempt(batch, swept, lambda batch=batch: hook.terminate([one.id for one in batch]))  # type: ignore[misc]
+
+
+def _remember_parts(hook: "TaggedNetworksHook", batch: Sequence[Action]) -> None:
+    """Tag volumes and interfaces of what is terminated: EC2 may keep them, and the next pass goes by tags."""
+    jobs: dict[str, list[str]] = defaultdict(list)
+    for action in batch:
+        jobs[action.run].append(action.id)
+    for run, names in jobs.items():
+        parts = hook.parts_of(names)
+        ids = [each for part in parts.values() for each in (*part.volumes, *part.interfaces)]
+        try:
+            hook.tag_in_ec2(ids, drill_tags(run))
+        except AwsError as error:
+            log.warning("what EC2 keeps of %s will not be found again: %s", ", ".join(names), error)
+
+
+def drill_tags(run: str) -> dict[str, str]:
+    """Return the tags of something whose drill is over already."""
+    from drs_provider.rules.launch.tags import DRILL, EXPIRES, MODE, RUN
+
+    return {RUN: run, MODE: DRILL, EXPIRES: "2000-01-01T00:00:00Z"}
+
+
+def _put_back(hook: "TaggedNetworksHook", decision: Decision, swept: Swept) -> None:
+    from drs_provider.services.launch_actions import apply_actions, in_all_actions
+    from drs_provider.services.settings_apply import in_all, put_back
+    from drs_provider.services.settings_survey import survey
+
+    chosen = {action.id: action for action in decision.actions if action.kind == "put_back"}
+    if not chosen:
+        return
+    try:
+        found = survey(hook, {server: {} for server in chosen})
+        errors = in_all(lambda one: put_back(hook, one), [one for one in found.standings if one.before])
+        rest = [one for one in found.actions if one.server_id not in errors]
+        errors |= in_all_actions(lambda one: apply_actions(hook, one), rest)
+    except DrsProviderError as error:
+        errors = dict.fromkeys(chosen, error)
+    for server, action in chosen.items():
+        if server in errors:
+            swept.left[server] = str(errors[server])
+        else:
+            swept.done.append(str(action))
+
+
+def _remove(hook: "TaggedNetworksHook", decision: Decision, swept: Swept) -> None:
+    from drs_provider.hooks.tagged_networks import NETWORK_KINDS
+
+    chosen = [action for action in decision.actions if action.kind == "remove"]
+    one_by_one: dict[str, Callable[[str], None]] = {
+        "volume": hook.delete_volume,
+        "network-interface": hook.delete_interface,
+    }
+    for action in chosen:
+        if action.what in one_by_one:
+            _attempt([action], swept, lambda action=action: one_by_one[action.what](action.id))  # type: ignore[misc]
+        elif action.what not in NETWORK_KINDS:
+            swept.left[action.id] = f"a {action.what} of {action.run}: remove it by hand ({action.why})"
+    runs = dict.fromkeys(action.run for action in chosen if action.what in NETWORK_KINDS)
+    for run in runs:
+        gone, why = hook.remove(run)
+        swept.done += [f"remove {name}" for name in gone]
+        if any(name.startswith("vpce-") for name in why):  # EC2 deletes endpoints, which takes minutes
+            swept.waiting |= why
+        else:
+            swept.left |= why
+    for action in decision.actions:
+        if action.kind == "forget_version":
+            template, _, number = action.id.partition(":")
+            _attempt([action], swept, lambda t=template, n=number: hook.forget_versions(t, [int(n)]))  # type: ignore[misc]
+
+
+def _attempt(actions: Sequence[Action], swept: Swept, act: Callable[[], Any]) -> None:
+    try:
+        act()
+    except DrsProviderError as error:
+        swept.left |= {action.id: str(error) for action in actions}
+    else:
+        swept.done += [str(action) for action in actions]
+
+
+def summary(swept: Mapping[str, Swept]) -> list[str]:
+    """Word what passes over several accounts and Regions did, a line each thing."""
+    lines = []
+    for where, one in swept.items():
+        lines += [f"{where}: {text}" for text in one.done]
+        lines += [f"{where}: waiting: {name}: {why}" for name, why in one.waiting.items()]
+        lines += [f"{where}: LEFT: {name}: {why}" for name, why in one.left.items()]
+        if not (one.done or one.waiting or one.left):
+            kept = f", {len(one.kept)} of drills that may go on" if one.kept else ""
+            lines.append(f"{where}: nothing is left of drills{kept}")
+    return lines

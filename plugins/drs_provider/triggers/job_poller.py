@@ -1,0 +1,211 @@
+"""One DescribeJobs per account, Region and period, for all triggers of this triggerer process."""
+
+import asyncio
+import contextvars
+import json
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from drs_provider.exceptions import AwsError, CredentialsExpired, DrsProviderError
+from drs_provider.formatting import parse_instant
+from drs_provider.rules.launch.backoff import LEAST_SECONDS, next_poll, pause_after_refusal
+from drs_provider.rules.launch.jobs import Running, read_job
+
+Ask = Callable[[Sequence[str]], Sequence[Mapping[str, Any]]]
+"""Blocking: job ids in, the jobs that DRS knows out; raises the errors of ``drs_provider.exceptions``."""
+
+GIVES_WAY_SECONDS = 20
+"""How long a drill stands back for a recovery that waits beside it: the time of some task starts."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What DescribeJobs said at an instant: the watched jobs that DRS knows, by id."""
+
+    at: datetime
+    jobs: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """No answer this time; the watcher asks again in ``pause_seconds``."""
+
+    error: DrsProviderError
+    pause_seconds: float
+
+
+@dataclass(frozen=True)
+class Refused:
+    """AWS will not answer however often it is asked; the watching is over."""
+
+    error: DrsProviderError
+
+
+News = Seen | Trouble | Refused
+
+
+def _jitter() -> float:
+    return random.uniform(0.9, 1.1)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class JobWatcher:
+    """Ask about all watched jobs of one account and Region in one call, and tell every subscriber.
+
+    The loop starts with the first subscriber and ends with the last. Throttling, 5xx and lost connections slow it
+    down and never end it; any other refusal goes to every subscriber at once. Must be used from one event loop.
+    """
+
+    def __init__(
+        self,
+        ask: Ask,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now: Callable[[], datetime] = _now,
+        jitter: Callable[[], float] = _jitter,
+    ) -> None:
+        self._ask = ask
+        self._sleep = sleep
+        self._now = now
+        self._jitter = jitter
+        self._subscribers: dict[asyncio.Queue[News], frozenset[str]] = {}
+        self._joined = asyncio.Event()
+        self._loop: asyncio.Task[None] | None = None
+        self._recoveries = 0
+        self._recovery_left_at: datetime | None = None
+
+    @contextmanager
+    def recovery_waiting(self) -> Iterator[None]:
+        """Let drills that wait for the same room know, as long as the context is open and shortly after."""
+        self._recoveries += 1
+        try:
+            yield
+        finally:
+            self._recoveries -= 1
+            self._recovery_left_at = self._now()
+
+    @property
+    def recovery_goes_first(self) -> bool:
+        """Whether a recovery waits for room, or has just been told that there is some."""
+        left = self._recovery_left_at
+        return bool(self._recoveries) or (left is not None and (self._now() - left).total_seconds() < GIVES_WAY_SECONDS)
+
+    async def give_way(self) -> None:
+        """Wait until a recovery that was told of the room has had the time to take it."""
+        await self._sleep(GIVES_WAY_SECONDS)
+
+    @asynccontextmanager
+    async def watching(self, job_ids: Sequence[str]) -> AsyncIterator["asyncio.Queue[News]"]:
+        """Watch these jobs as long as the context is open; the queue brings what is heard of them."""
+        queue: asyncio.Queue[News] = asyncio.Queue()
+        self._subscribers[queue] = frozenset(job_ids)
+        self._joined.set()
+        if self._loop is None or self._loop.done():
+            # An empty context: the loop serves many tasks and must not log into the log of the first.
+            self._loop = asyncio.create_task(self._watch(), context=contextvars.Context())
+        try:
+            yield queue
+        finally:
+            del self._subscribers[queue]
+            if not self._subscribers and self._loop:
+                self._loop.cancel()
+                self._loop = None
+
+    async def _watch(self) -> None:
+        refusals = 0
+        while self._subscribers:
+            self._joined.clear()
+            try:
+                seen = await self._look()
+            except DrsProviderError as error:
+                if not error.retryable:
+                    self._tell_all(Refused(error))
+                    return
+                refusals += 1
+                pause = self._pause_after(error, refusals)
+                self._tell_all(Trouble(error, pause))
+                await self._sleep(pause)
+            except Exception as error:
+                # Outermost loop: a defect must not leave all waiting tasks waiting for ever.
+                log.exception("Watching DRS jobs failed")
+                self._tell_all(Refused(DrsProviderError(f"watching DRS jobs failed: {error!r}")))
+                return
+            else:
+                refusals = 0
+                for queue, wanted in self._subscribers.items():
+                    queue.put_nowait(Seen(seen.at, {job: seen.jobs[job] for job in wanted & seen.jobs.keys()}))
+                await self._rest(seen)
+
+    async def _look(self) -> Seen:
+        wanted = sorted(frozenset[str]().union(*self._subscribers.values()))
+        jobs = await asyncio.to_thread(self._ask, wanted)
+        return Seen(self._now(), {job["jobID"]: job for job in jobs})
+
+    def _pause_after(self, error: DrsProviderError, refusals: int) -> float:
+        retry_after = error.retry_after_seconds if isinstance(error, AwsError) else None
+        return pause_after_refusal(refusals, retry_after, jitter=self._jitter())
+
+    async def _rest(self, seen: Seen) -> None:
+        """Sleep until the most urgent job is due; a new subscriber is served after the shortest period."""
+        due = min((self._period(job, seen.at) for job in seen.jobs.values()), default=LEAST_SECONDS)
+        sleeping = asyncio.ensure_future(self._sleep(due))
+        joining = asyncio.ensure_future(self._joined.wait())
+        try:
+            await asyncio.wait({sleeping, joining}, return_when=asyncio.FIRST_COMPLETED)
+            if not sleeping.done():
+                await self._sleep(LEAST_SECONDS)
+        finally:
+            sleeping.cancel()
+            joining.cancel()
+
+    def _period(self, job: Mapping[str, Any], at: datetime) -> float:
+        state = read_job(job)
+        created = job.get("creationDateTime")
+        with suppress(ValueError):
+            age = at - (parse_instant(created) if created else at)
+            ended = not isinstance(state, Running) or state.any_server_ended
+            return next_poll(age, any_server_ended=ended, jitter=self._jitter())
+        return LEAST_SECONDS
+
+    def _tell_all(self, news: News) -> None:
+        for queue in self._subscribers:
+            queue.put_nowait(news)
+
+
+_WATCHERS: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, JobWatcher]]" = WeakKeyDictionary()
+
+
+def watcher_for(aws: Mapping[str, Any]) -> JobWatcher:
+    """Return the watcher that all triggers with these connection parameters share in this event loop."""
+    watchers = _WATCHERS.setdefault(asyncio.get_running_loop(), {})
+    return watchers.setdefault(json.dumps(aws, sort_keys=True, default=str), JobWatcher(asker(aws)))
+
+
+def asker(aws: Mapping[str, Any]) -> Ask:
+    """Return a function that asks through a hook of these parameters; a session that ended is replaced by a new one."""
+    hooks: list[Any] = []
+
+    def ask(job_ids: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+        from drs_provider.hooks.drs import DrsHook
+
+        if not hooks:
+            hooks.append(DrsHook(**aws, patience=0))
+        try:
+            answer: Sequence[Mapping[str, Any]] = hooks[0].jobs(job_ids)
+        except CredentialsExpired:
+            hooks.clear()
+            raise
+        return answer
+
+    return ask

@@ -1,0 +1,213 @@
+"""Doing in the triggerer, once, what has an effect and may take long: a Lambda function, a webhook."""
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Literal, TypedDict, TypeVar
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from drs_provider.exceptions import AwsError
+from drs_provider.formatting import parse_instant
+from drs_provider.rules.launch.backoff import pause_after_refusal
+from drs_provider.triggers.answer_delay import not_before
+
+BEGUN = "begun"
+"""XCom key: for which attempt of a step the trigger has begun to act; what it finds here, another one left."""
+
+T = TypeVar("T")
+
+
+class OnceEvent(TypedDict):
+    """``answered``: ``succeeded``, ``summary`` and ``output`` tell how; ``refused``: nothing was done, ``summary``
+    says why; ``unknown``: it may or may not have been done.
+    """
+
+    outcome: Literal["answered", "refused", "unknown"]
+    succeeded: bool
+    summary: str
+    output: str
+
+
+class Whose(TypedDict):
+    """The task instance that waits, and the attempt of its step."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    attempt: int
+
+
+class Once(BaseTrigger):
+    """Act once. A trigger that is started again by another triggerer finds the mark of the first, and does not act.
+
+    A step that is ``repeatable`` acts again in that case.
+
+    :param whose: task and attempt, under which the mark is left
+    :param deadline: ISO instant until when an answer is waited for
+    """
+
+    def __init__(self, *, whose: Whose, deadline: str, repeatable: bool) -> None:
+        super().__init__()
+        self.whose, self.deadline, self.repeatable = whose, deadline, repeatable
+
+    def act(self, seconds: float) -> OnceEvent:
+        """Do it, blocking, waiting for the answer at most so many seconds.
+
+        Raises AwsError when nothing was done; ``Throttled`` and what never reached AWS is then tried again.
+        """
+        raise NotImplementedError
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Act once, and say once how it went."""
+        began = time.monotonic()
+        event = await self.go(Marks(self.whose), now=lambda: datetime.now(UTC))
+        await not_before(self, began)
+        yield TriggerEvent(event)
+
+    async def go(
+        self,
+        marks: "Marks",
+        *,
+        now: Callable[[], datetime],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> OnceEvent:
+        """Leave the mark, act, and try again only where nothing can have been done."""
+        if not self.repeatable and await in_thread_of_its_own(marks.is_there):
+            return unknown("the triggerer that did it has died before the answer came")
+        await in_thread_of_its_own(marks.leave)
+        refusals = 0
+        while (left := (parse_instant(self.deadline) - now()).total_seconds()) > 0:
+            try:
+                return await in_thread_of_its_own(partial(self.act, left))
+            except AwsError as error:
+                if not error.retryable:
+                    return refused(str(error))
+                refusals += 1
+                pause = pause_after_refusal(refusals, error.retry_after_seconds)
+                self.log.warning("%s; nothing was done, trying again in %.1f s", error, pause)
+                last = str(error)
+                await sleep(min(pause, left))
+        return refused(last if refusals else "the time was over before it began")
+
+
+class Marks:
+    """The mark of a trigger that has begun to act, in XCom: it goes when the task itself begins again."""
+
+    def __init__(self, whose: Whose) -> None:
+        self.attempt = whose["attempt"]
+        self._where = {key: whose[key] for key in ("dag_id", "run_id", "task_id")}
+
+    def is_there(self) -> bool:
+        """Say whether another trigger has begun this attempt."""
+        from airflow.sdk.execution_time.xcom import XCom
+
+        found = XCom.get_one(key=BEGUN, map_index=-1, **self._where)
+        return bool(found == self.attempt)
+
+    def leave(self) -> None:
+        """Leave the mark."""
+        from airflow.sdk.execution_time.xcom import XCom
+
+        XCom.set(BEGUN, self.attempt, map_index=-1, **self._where)
+
+
+class LambdaOnce(Once):
+    """Invoke a Lambda function once and wait for its answer."""
+
+    def __init__(
+        self,
+        *,
+        whose: Whose,
+        deadline: str,
+        repeatable: bool,
+        aws_conn_id: str | None,
+        region_name: str | None,
+        function: str,
+        payload: str,
+    ) -> None:
+        super().__init__(whose=whose, deadline=deadline, repeatable=repeatable)
+        self.aws_conn_id, self.region_name, self.function, self.payload = aws_conn_id, region_name, function, payload
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments."""
+        names = ("whose", "deadline", "repeatable", "aws_conn_id", "region_name", "function", "payload")
+        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
+
+    def act(self, seconds: float) -> OnceEvent:
+        """Invoke; an answer that gets lost is an unknown outcome."""
+        from drs_provider.hooks.step_services import StepHook, had_no_effect
+        from drs_provider.rules.steps import read_function
+
+        hook = StepHook(aws_conn_id=self.aws_conn_id, region_name=self.region_name)
+        try:
+            payload, error = hook.invoke(self.function, self.payload.encode(), seconds=seconds)
+        except AwsError as lost:
+            if had_no_effect(lost):
+                raise
+            return unknown(str(lost))
+        succeeded, summary, output = read_function(payload, error)
+        return OnceEvent(outcome="answered", succeeded=succeeded, summary=summary, output=output)
+
+
+class WebhookOnce(Once):
+    """Post a JSON body once to the address of an Airflow HTTP connection."""
+
+    def __init__(
+        self, *, whose: Whose, deadline: str, repeatable: bool, http_conn_id: str, payload: str, event_id: str
+    ) -> None:
+        super().__init__(whose=whose, deadline=deadline, repeatable=repeatable)
+        self.http_conn_id, self.payload, self.event_id = http_conn_id, payload, event_id
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments."""
+        names = ("whose", "deadline", "repeatable", "http_conn_id", "payload", "event_id")
+        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
+
+    def act(self, seconds: float) -> OnceEvent:
+        """Post; what cannot have been heard is refused, what may have been is unknown."""
+        from drs_provider.triggers.webhook import post
+
+        heard = post(self.http_conn_id, self.payload.encode(), event_id=self.event_id, seconds=seconds)
+        return OnceEvent(outcome=heard.outcome, succeeded=heard.succeeded, summary=heard.summary, output=heard.output)
+
+
+def unknown(why: str) -> OnceEvent:
+    """Say that nobody knows whether it was done."""
+    return OnceEvent(outcome="unknown", succeeded=False, summary=why, output="")
+
+
+def refused(why: str) -> OnceEvent:
+    """Say that it was not done."""
+    return OnceEvent(outcome="refused", succeeded=False, summary=why, output="")
+
+
+async def in_thread_of_its_own(work: Callable[[], T]) -> T:
+    """Run something that blocks, perhaps for minutes, in a thread of its own.
+
+    Not in asyncio's pool: a few long calls would take its threads from those who watch jobs. A daemon, so that a
+    triggerer can end while it still waits.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def tell(finish: Callable[[], None]) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(finish)
+
+    def run() -> None:
+        try:
+            result = context.run(work)
+        except BaseException as error:  # noqa: BLE001  (whatever it is belongs to whoever waits)
+            failure = error
+            tell(lambda: None if done.done() else done.set_exception(failure))
+        else:
+            tell(lambda: None if done.done() else done.set_result(result))
+
+    threading.Thread(target=run, daemon=True, name="drs-step").start()
+    return await done

@@ -1,0 +1,107 @@
+"""Posting to the address of an Airflow HTTP connection, signed, without telling its secrets to anybody."""
+
+import hashlib
+import hmac
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from drs_provider.rules.steps import kept, last_words, masked
+
+SECRET = "secret"  # noqa: S105  (the name of a key, no secret)
+"""Key in the connection's extra: what requests are signed with."""
+_LONGEST_SECONDS = 60.0
+_SHORTEST_SECRET = 4
+_MOST_READ = 65_536
+_GOOD = range(200, 300)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """How a post ended; ``unknown``: it may have been heard."""
+
+    outcome: Literal["answered", "refused", "unknown"]
+    succeeded: bool
+    summary: str
+    output: str = ""
+
+
+def signature(secret: str, timestamp: str, body: bytes) -> str:
+    """Return what ``X-Drs-Signature`` holds: HMAC-SHA256 over timestamp, a full stop and the body, in hexadecimal."""
+    return "sha256=" + hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+
+
+def post(http_conn_id: str, body: bytes, *, event_id: str, seconds: float) -> Heard:
+    """Post once. Errors name the connection, never its address: many services keep their secret in the path."""
+    import requests
+    from airflow.providers.http.hooks.http import HttpHook
+    from airflow.sdk.exceptions import AirflowException
+
+    try:
+        hook = HttpHook(method="POST", http_conn_id=http_conn_id)
+        connection = hook.get_connection(http_conn_id)
+        headers = _headers(connection, body, event_id)
+        session = hook.get_conn(headers)
+    except (AirflowException, ValueError, RuntimeError) as error:
+        why = f"Airflow's connection {http_conn_id} cannot be used ({type(error).__name__}): create or mend it"
+        return Heard("refused", succeeded=False, summary=why)
+    # The hook makes headers of everything in extra that it does not know.
+    session.headers.pop(SECRET, None)
+    try:
+        with session.post(
+            hook.url_from_endpoint(None),
+            data=body,
+            timeout=min(seconds, _LONGEST_SECONDS),
+            allow_redirects=False,
+            stream=True,
+        ) as answer:
+            status, sent = answer.status_code, answer.request.headers
+            text = next(answer.iter_content(_MOST_READ), b"").decode(errors="replace")
+    except requests.exceptions.ConnectTimeout as error:
+        return Heard("refused", succeeded=False, summary=_lost(http_conn_id, error))
+    except requests.exceptions.ConnectionError as error:
+        # Refused, unknown name, bad certificate: before the request went out; a reset may come after it.
+        before = _never_sent(error)
+        return Heard("refused" if before else "unknown", succeeded=False, summary=_lost(http_conn_id, error))
+    except requests.exceptions.RequestException as error:
+        return Heard("unknown", succeeded=False, summary=_lost(http_conn_id, error))
+    text = masked(text, _secrets(connection, sent))
+    summary = f"connection {http_conn_id} answered {status}"
+    if status in _GOOD:
+        return Heard("answered", succeeded=True, summary=summary, output=kept(text))
+    said = last_words(text, 200)
+    return Heard("answered", succeeded=False, summary=summary + (f": {said}" if said else ""), output=kept(text))
+
+
+def _headers(connection: Any, body: bytes, event_id: str) -> dict[str, str]:
+    headers = {"Content-Type": "application/json", "X-Drs-Event": event_id}
+    secret = signing_secret(connection)
+    if secret:
+        timestamp = str(int(time.time()))
+        headers |= {"X-Drs-Timestamp": timestamp, "X-Drs-Signature": signature(secret, timestamp, body)}
+    return headers
+
+
+def signing_secret(connection: Any) -> str | None:
+    """Return what to sign with: ``secret`` of the extra, else the password of a connection without a login."""
+    secret = (connection.extra_dejson or {}).get(SECRET)
+    return str(secret) if secret else (None if connection.login else connection.password or None)
+
+
+def _secrets(connection: Any, sent: Mapping[str, Any]) -> list[str]:
+    extra = [str(one) for one in (connection.extra_dejson or {}).values() if isinstance(one, str)]
+    found = [connection.password or "", *extra, str(sent.get("Authorization") or "").rpartition(" ")[2]]
+    return [one for one in found if len(one) >= _SHORTEST_SECRET]
+
+
+def _never_sent(error: Exception) -> bool:
+    from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
+
+    reason = error.args[0] if error.args else None
+    cause = getattr(reason, "reason", None) if isinstance(reason, MaxRetryError) else reason
+    return isinstance(cause, (NewConnectionError, SSLError))
+
+
+def _lost(http_conn_id: str, error: Exception) -> str:
+    return f"no answer from the address of connection {http_conn_id} ({type(error).__name__})"

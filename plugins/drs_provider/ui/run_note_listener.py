@@ -1,0 +1,83 @@
+"""The verdict of a run in its note, where Airflow's lists of runs and ``drs run`` show it.
+
+A task cannot write the note: the Task SDK has no call for it. Airflow's scheduler tells listeners of the end of a run
+before it saves it, with the run itself; what the listener sets on it is saved, or not, together with the run's state.
+It commits nothing and opens no session of its own, for the scheduler holds the run's row.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from airflow.listeners import hookimpl
+from airflow.models.xcom import XComModel
+from airflow.utils.state import TaskInstanceState
+from sqlalchemy.orm import object_session
+
+from drs_provider.ui.board import REPORT_TASK, RETURN_KEY
+from drs_provider.ui.xcom_values import unwrapped
+
+PREFIX = "drs."
+
+
+class Noting:
+    """A listener: Airflow calls it where a run changes its state, which is the scheduler, or the API for marks."""
+
+    @hookimpl
+    def on_dag_run_success(self, dag_run: Any, msg: str) -> None:
+        """Note the verdict that the report has left."""
+        _note_verdict(dag_run)
+
+    @hookimpl
+    def on_dag_run_failed(self, dag_run: Any, msg: str) -> None:
+        """Note the verdict that the report has left; a run without a report gets none."""
+        _note_verdict(dag_run)
+
+    @hookimpl
+    def on_dag_run_running(self, dag_run: Any, msg: str) -> None:
+        """Take an earlier verdict away: the run was cleared, and goes on."""
+        if dag_run.dag_id.startswith(PREFIX):
+            from drs_provider.report.run_note import without_verdict
+
+            _change(dag_run, without_verdict)
+
+
+def _note_verdict(dag_run: Any) -> None:
+    if not dag_run.dag_id.startswith(PREFIX):
+        return
+    from drs_provider.report.run_note import with_verdict
+
+    report = report_of(dag_run)
+    if report is not None:
+        _change(dag_run, lambda note: with_verdict(note, report))
+
+
+def _change(dag_run: Any, change: Callable[[str | None], str]) -> None:
+    """Change the note, and leave it untouched where nothing changes; an empty one goes."""
+    old = dag_run.note
+    new = change(old)
+    if new == (old or ""):
+        return
+    if not new:
+        dag_run.dag_run_note = None
+    elif old is None:
+        dag_run.note = new
+    else:
+        dag_run.dag_run_note.content = new
+
+
+def report_of(dag_run: Any) -> Mapping[str, Any] | None:
+    """Return what the report task of a run has returned; None: nothing, or the run belongs to no session.
+
+    What an earlier end of a cleared run left does not count: the task must have ended well, and not wait again.
+    """
+    session = object_session(dag_run)
+    if session is None:
+        return None
+    wanted = XComModel.get_many(
+        run_id=dag_run.run_id, dag_ids=dag_run.dag_id, task_ids=REPORT_TASK, key=RETURN_KEY, limit=1
+    )
+    with session.no_autoflush:
+        task = dag_run.get_task_instance(REPORT_TASK, session=session)
+        row = session.scalar(wanted) if task is not None and task.state == TaskInstanceState.SUCCESS else None
+    report = unwrapped(XComModel.deserialize_value(row)) if row is not None else None
+    return report if isinstance(report, Mapping) and "verdict" in report else None

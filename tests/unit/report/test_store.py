@@ -1,0 +1,198 @@
+"""Where a report is written, whole or not at all, and over whose it never is."""
+
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from drs_provider.exceptions import ReportOfAnotherRun
+from drs_provider.report.measure import measure
+from drs_provider.report.store import read_report, reports_location, run_folder, safe_name, to_json, write_report
+from hypothesis import given
+from hypothesis import strategies as st
+from kit.evidence import a_passed_drill, a_refused_drill, some_facts
+
+REPORT = measure(a_passed_drill())
+RUN_ID = REPORT.run.run_id
+PLUGINS = Path(__file__).parents[3] / "plugins"
+
+
+def of_run(run_id: str):
+    return measure(a_refused_drill().model_copy(update={"run": some_facts(run_id=run_id)}))
+
+
+def test_both_files_lie_below_dag_and_run(tmp_path):
+    written = write_report(REPORT, tmp_path)
+
+    home = tmp_path / "drs.web-shop" / "scheduled__2026-11-22T05-00-00-00-00-313b0a246b"
+    assert written == {"json": str(home / "report.json"), "html": str(home / "report.html")}
+    assert sorted(path.name for path in home.iterdir()) == ["report.html", "report.json"]
+    assert (home / "report.json").stat().st_mode & 0o777 == 0o644
+
+
+def test_what_was_written_is_read_back(tmp_path):
+    write_report(REPORT, tmp_path)
+
+    assert read_report(tmp_path, "drs.web-shop", RUN_ID) == REPORT
+    assert read_report(tmp_path, "drs.web-shop", "another") is None
+
+
+def test_the_same_run_may_write_again_and_the_last_one_counts(tmp_path):
+    write_report(of_run("r1"), tmp_path)
+    again = of_run("r1").model_copy(update={"verdict": "failed"})
+    write_report(again, tmp_path)
+
+    assert read_report(tmp_path, "drs.web-shop", "r1") == again
+
+
+def test_another_runs_report_is_never_written_over(tmp_path):
+    written = Path(write_report(of_run("r1"), tmp_path)["json"])
+    before = written.read_text()
+    squatter = tmp_path / "drs.web-shop" / "r2"
+    squatter.mkdir()
+    (squatter / "report.json").write_text(before)
+
+    with pytest.raises(ReportOfAnotherRun) as caught:
+        write_report(of_run("r2"), tmp_path)
+
+    assert str(caught.value) == (
+        f"{squatter / 'report.json'} holds the report of drs.web-shop, run r1; the report of run r2 was not written "
+        "over it. Move that file away, or point DRS_REPORTS to another folder, and clear the report task"
+    )
+    assert sorted(path.name for path in squatter.iterdir()) == ["report.json"]
+    assert read_report(tmp_path, "drs.web-shop", "r2") is None
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301 - our own bytes
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"run": 3}', "no json"])
+def test_a_file_that_is_no_report_is_not_written_over(tmp_path, content):
+    home = tmp_path / "drs.web-shop" / "r1"
+    home.mkdir(parents=True)
+    (home / "report.json").write_text(content)
+
+    with pytest.raises(ReportOfAnotherRun, match="holds a file that is no report; the report of run r1 was not"):
+        write_report(of_run("r1"), tmp_path)
+    assert (home / "report.json").read_text() == content
+
+
+def test_a_disk_that_refuses_leaves_no_half_file(tmp_path):
+    home = tmp_path / "drs.web-shop" / "r1"
+    (home / "report.html").mkdir(parents=True)
+
+    with pytest.raises(OSError, match=r"report\.html"):
+        write_report(of_run("r1"), tmp_path)
+    assert [path.name for path in home.iterdir()] == ["report.html"]
+
+
+class Bucket:
+    """What an object store's path looks like to us: no rename, no folders."""
+
+    protocol = "s3"
+
+    def __init__(self, files: dict[str, str], key: str) -> None:
+        self.files, self.key = files, key
+
+    def __truediv__(self, name: str) -> "Bucket":
+        return Bucket(self.files, f"{self.key}/{name}")
+
+    def __str__(self) -> str:
+        return self.key
+
+    def mkdir(self, *, parents: bool = False, exist_ok: bool = False) -> None:
+        assert (parents, exist_ok) == (True, True)
+
+    def exists(self) -> bool:
+        return self.key in self.files
+
+    def read_text(self, encoding: str | None = None) -> str:
+        return self.files[self.key]
+
+    def write_text(self, data: str, encoding: str | None = None) -> int:
+        self.files[self.key] = data
+        return len(data)
+
+
+def test_an_object_store_gets_the_page_first_and_the_json_last():
+    files: dict[str, str] = {}
+
+    written = write_report(of_run("r1"), Bucket(files, "s3://bucket/reports"))
+
+    assert list(files) == [written["html"], written["json"]]
+    assert written["json"] == "s3://bucket/reports/drs.web-shop/r1/report.json"
+    assert read_report(Bucket(files, "s3://bucket/reports"), "drs.web-shop", "r1") == of_run("r1")
+
+
+class LocalStore:
+    """Airflow's ObjectStoragePath for ``file://``, as far as it is asked."""
+
+    protocol = "file"
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+
+
+@pytest.mark.parametrize("spell", [str, lambda path: f"file://{path}", LocalStore, Path])
+def test_every_way_to_name_a_local_folder_leads_there(tmp_path, spell):
+    assert run_folder(spell(tmp_path), "d", "r") == tmp_path / "d" / "r"
+
+
+def test_json_is_sorted_and_the_same_for_the_same_run():
+    text = to_json(REPORT)
+
+    assert text == to_json(measure(a_passed_drill()))
+    assert text == json.dumps(json.loads(text), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    assert text.endswith("}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("drs.web-shop", "drs.web-shop"),
+        ("manual__2026", "manual__2026"),
+        ("..", "-5ec1f7e700"),
+        (".", "-cdb4ee2aea"),
+        ("a/../b", "a-..-b-900ea8b7e0"),
+        ("r" * 250, "r" * 120 + "-fb6d383e11"),
+        ("", "-e3b0c44298"),
+    ],
+)
+def test_names_are_safe_on_every_file_system(name, folder):
+    assert safe_name(name) == folder
+
+
+@given(st.lists(st.text(max_size=200), min_size=2, max_size=2, unique=True))
+def test_two_ids_never_share_a_folder(names):
+    first, second = map(safe_name, names)
+
+    assert first != second
+    for made in (first, second):
+        assert made.strip(".")
+        assert "/" not in made
+        assert len(made.encode()) <= 255
+
+
+@pytest.mark.parametrize(
+    ("environ", "location"),
+    [
+        ({"DRS_REPORTS": "s3://bucket/reports"}, "s3://bucket/reports"),
+        ({"DRS_REPORTS": "/var/reports of drs"}, "file:///var/reports of drs"),
+        ({"AIRFLOW_HOME": "/opt/airflow"}, "file:///opt/airflow/reports"),
+        ({"DRS_REPORTS": "", "AIRFLOW_HOME": "/opt/airflow"}, "file:///opt/airflow/reports"),
+        ({}, f"file://{Path.home()}/airflow/reports"),
+    ],
+)
+def test_reports_lie_where_the_environment_says(environ, location):
+    assert reports_location(environ) == location
+
+
+def test_reporting_loads_without_airflow_and_aws():
+    code = (
+        "import sys, drs_provider.report.measure, drs_provider.report.store\n"
+        "print(sorted({'airflow', 'boto3', 'botocore', 'fastapi'} & set(sys.modules)))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=PLUGINS, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"

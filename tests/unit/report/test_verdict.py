@@ -1,0 +1,277 @@
+"""The verdict, and that nothing that went wrong can end as passed."""
+
+from datetime import timedelta
+
+import pytest
+from drs_provider.report.evidence import (
+    CleanupEvidence,
+    Objectives,
+    RunEvidence,
+    ServerEvidence,
+    TaskError,
+    WaveEvidence,
+)
+from drs_provider.report.measure import measure
+from hypothesis import given
+from hypothesis import strategies as st
+from kit.evidence import (
+    a_drill_with_a_failed_database,
+    a_drill_with_exceptions,
+    a_drill_with_leftovers,
+    a_passed_drill,
+    a_preflight,
+    a_refused_drill,
+    a_run,
+    a_wave,
+    an_unstarted_wave,
+    at,
+    some_facts,
+)
+
+DATABASE = a_wave("database", 2, 9.4)
+SHORT = Objectives(rto=timedelta(minutes=1))
+
+
+def server(**changes) -> ServerEvidence:
+    return DATABASE.servers[0].model_copy(update=changes)
+
+
+def cut_short(reason: str) -> WaveEvidence:
+    """A wave of two servers of which one is missing for this reason."""
+    wave = a_wave("database", 2, 9, failed=[1])
+    servers = tuple(
+        one if one.status == "LAUNCHED" else one.model_copy(update={"reason": reason}) for one in wave.servers
+    )
+    return wave.model_copy(update={"servers": servers})
+
+
+@pytest.mark.parametrize(
+    ("evidence", "verdict", "why"),
+    [
+        pytest.param(a_passed_drill(), "passed", "All 100 servers in 4 waves were launched.", id="passed"),
+        pytest.param(a_run([a_wave("web", 1, 9)]), "passed", "The server in 1 wave was launched.", id="one server"),
+        pytest.param(
+            a_drill_with_a_failed_database(),
+            "failed",
+            "Wave database failed: dat3 not launched; waves application, web, monitoring were not started.",
+            id="failed",
+        ),
+        pytest.param(
+            a_run(
+                [a_wave("web", 1, 9).model_copy(update={"jobs": ()})],
+                cleanup=CleanupEvidence(state="not_run"),
+            ),
+            "failed",
+            "Clean-up did not run: the drill instances may still be there.",
+            id="nobody cleaned up after a job that is not known",
+        ),
+        pytest.param(
+            a_refused_drill(), "refused", "Nothing was launched: preflight found 2 reasons against it.", id="refused"
+        ),
+        pytest.param(
+            a_run(
+                [an_unstarted_wave("database", 2)],
+                preflight=None,
+                errors=(TaskError(task="preflight.check", message="confirm must be 'web-shop'\n"),),
+            ),
+            "refused",
+            "Nothing was launched: preflight ended with: confirm must be 'web-shop'",
+            id="refused before preflight could look",
+        ),
+        pytest.param(
+            a_run([an_unstarted_wave("database", 2)], preflight=None),
+            "failed",
+            "Wave database was not started; no server was launched.",
+            id="nothing happened and nobody said why",
+        ),
+        pytest.param(
+            a_drill_with_exceptions(),
+            "completed_with_exceptions",
+            "Wave web: web7, web31 not launched.",
+            id="exceptions",
+        ),
+        pytest.param(
+            a_drill_with_leftovers(), "failed", "1 drill instance is still there.", id="instances that did not go"
+        ),
+        pytest.param(
+            a_run([DATABASE], objectives=SHORT),
+            "completed_with_exceptions",
+            "RTO missed: 8m 51s is over the objective of 1m.",
+            id="an objective missed",
+        ),
+        pytest.param(
+            a_run([DATABASE], cleanup=CleanupEvidence(state="not_run")),
+            "failed",
+            "Clean-up did not run: the drill instances may still be there.",
+            id="a drill that nobody cleaned up",
+        ),
+        pytest.param(
+            a_run([DATABASE], cleanup=CleanupEvidence(state="incomplete", reason="access denied")),
+            "failed",
+            "Clean-up is incomplete: access denied.",
+            id="clean-up that could not look",
+        ),
+        pytest.param(
+            a_run([DATABASE], run=some_facts(mode="recovery"), cleanup=CleanupEvidence(state="not_run")),
+            "completed",
+            "All 2 servers in 1 wave were launched.",
+            id="a recovery is not cleaned up",
+        ),
+        pytest.param(
+            a_run(
+                [an_unstarted_wave("web", 2)],
+                run=some_facts(mode="recovery"),
+                cancelled="ann rejected the recovery",
+                errors=(TaskError(task="preflight.approval", message="ann rejected the recovery"),),
+            ),
+            "cancelled",
+            "Ann rejected the recovery; wave web was not started.",
+            id="a rejected recovery",
+        ),
+        pytest.param(
+            a_run(
+                [an_unstarted_wave("web", 2)],
+                run=some_facts(mode="recovery"),
+                errors=(TaskError(task="preflight.approval", message="nobody approved the recovery within 30m"),),
+            ),
+            "refused",
+            "Nothing was launched: preflight ended with: nobody approved the recovery within 30m",
+            id="an approval that expired",
+        ),
+        pytest.param(
+            a_run([a_wave("database", 2, 9, failed=[1]), an_unstarted_wave("web", 2)], cancelled="ann cancelled it"),
+            "failed",
+            "Wave database failed: dat1 not launched; wave web was not started.",
+            id="cancelled after a failure",
+        ),
+        pytest.param(
+            a_run([cut_short("ann cancelled it"), an_unstarted_wave("web", 2)], cancelled="ann cancelled it"),
+            "cancelled",
+            "Ann cancelled it; wave database ended with 1 of 2 servers launched; wave web was not started.",
+            id="cancelled in the middle of a wave",
+        ),
+        pytest.param(
+            a_run([cut_short("EC2 has no capacity")], cancelled="ann cancelled it"),
+            "failed",
+            "Wave database failed: dat1 not launched.",
+            id="a wave that failed before the cancel could end it",
+        ),
+        pytest.param(
+            a_run([DATABASE], cancelled="ann cancelled it"),
+            "passed",
+            "All 2 servers in 1 wave were launched.",
+            id="cancelled when nothing was left to start",
+        ),
+        pytest.param(
+            a_run([DATABASE, an_unstarted_wave("web", 3, state="skipped")]),
+            "completed_with_exceptions",
+            "Wave web was left out.",
+            id="a part of the plan",
+        ),
+        pytest.param(
+            a_run([DATABASE.model_copy(update={"servers": (server(), server(hostname="db9", status="EXCLUDED"))})]),
+            "completed_with_exceptions",
+            "Excluded: db9.",
+            id="an excluded server",
+        ),
+        pytest.param(
+            a_run([DATABASE, an_unstarted_wave("web", 3, state="running")]),
+            "failed",
+            "Wave web was still running when the run ended.",
+            id="still running",
+        ),
+        pytest.param(
+            a_run([DATABASE], errors=(TaskError(task="switch-dns", message="no zone"),)),
+            "failed",
+            "Task switch-dns failed.",
+            id="a task outside the waves",
+        ),
+        pytest.param(
+            a_run([DATABASE], errors=(TaskError(task="database.check", message="port closed"),)),
+            "completed_with_exceptions",
+            "Task database.check failed.",
+            id="a task that its wave survived",
+        ),
+        pytest.param(
+            a_run([DATABASE.model_copy(update={"servers": (server(reason="stopped"),)})]),
+            "failed",
+            "No server was launched.",
+            id="launched, but not usable",
+        ),
+        pytest.param(a_run([]), "failed", "No server was launched.", id="no wave"),
+    ],
+)
+def test_a_verdict_says_why(evidence, verdict, why):
+    report = measure(evidence)
+
+    assert (report.verdict, report.verdict_reason) == (verdict, why)
+
+
+STATES = st.sampled_from(["not_started", "skipped", "running", "launched", "completed_with_exceptions", "failed"])
+STATUSES = st.sampled_from(["LAUNCHED", "FAILED", "PENDING", "NOT_STARTED", "EXCLUDED", "TERMINATED", "NEW"])
+CLEANUPS = st.builds(
+    CleanupEvidence,
+    state=st.sampled_from(["done", "nothing_to_do", "incomplete", "not_run"]),
+    left=st.dictionaries(st.just("i-1"), st.just("denied")),
+)
+ERRORS = st.lists(st.builds(TaskError, task=st.sampled_from(["w0.check", "finish.report", "x"]), message=st.just("m")))
+
+
+@st.composite
+def runs(draw) -> RunEvidence:
+    waves = [
+        WaveEvidence(
+            name=f"w{number}",
+            state=draw(STATES),
+            depends_on=(f"w{number - 1}",) if number and draw(st.booleans()) else (),
+            jobs=DATABASE.jobs if draw(st.booleans()) else (),
+            servers=tuple(server(status=status) for status in draw(st.lists(STATUSES, max_size=3))),
+        )
+        for number in range(draw(st.integers(0, 3)))
+    ]
+    return a_run(
+        waves,
+        cleanup=draw(CLEANUPS),
+        errors=tuple(draw(ERRORS)),
+        preflight=draw(st.sampled_from([None, a_preflight(), a_preflight(passed=False)])),
+        objectives=draw(st.sampled_from([Objectives(), SHORT])),
+        finished_at=at(2000),
+    )
+
+
+@given(runs())
+def test_passed_is_said_only_when_everything_went_well(evidence):
+    report = measure(evidence)
+
+    if report.verdict in ("passed", "completed"):
+        assert {wave.state for wave in evidence.waves} == {"launched"}
+        assert {one.status for wave in evidence.waves for one in wave.servers} == {"LAUNCHED"}
+        assert not evidence.cleanup.left
+        assert evidence.cleanup.state in ("done", "nothing_to_do")
+        assert evidence.errors == ()
+        assert "missed" not in (report.objectives.rto.outcome, report.objectives.rpo.outcome)
+    assert report.verdict_reason.endswith((".", "m"))
+
+
+@given(runs())
+def test_an_objective_is_met_only_when_every_server_is_there(evidence):
+    objectives = measure(evidence).objectives
+
+    if "met" in (objectives.rto.outcome, objectives.rpo.outcome):
+        assert {one.status for wave in evidence.waves for one in wave.servers} == {"LAUNCHED"}
+
+
+@given(runs())
+def test_refused_is_said_only_when_nothing_was_started(evidence):
+    if measure(evidence).verdict == "refused":
+        assert not any(wave.jobs for wave in evidence.waves)
+
+
+@given(runs())
+def test_no_measured_time_is_negative(evidence):
+    report = measure(evidence)
+    figures = [gap.seconds for gap in report.dead_times]
+    figures += [wave.duration_seconds for wave in report.waves]
+    figures += [one for wave in report.waves for one in (wave.rto_seconds, wave.rpo_seconds)]
+
+    assert all(figure is None or figure >= 0 for figure in figures)

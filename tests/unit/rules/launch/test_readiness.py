@@ -1,0 +1,256 @@
+"""Whether a source server may be launched, in a drill or in a recovery."""
+
+from datetime import UTC, datetime, timedelta
+
+import botocore.session
+import pytest
+from drs_provider.rules.launch.readiness import assess, hostname_of, is_protected, lag_of, refusals
+
+DRS = botocore.session.get_session().get_service_model("drs")
+STATES = DRS.shape_for("DataReplicationState").enum
+INSTANCE_STATES = DRS.shape_for("EC2InstanceState").enum
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SERVER = "s-0123456789abcdef0"
+NAME = f"db1 ({SERVER})"
+
+
+def a_server(state="CONTINUOUS", lag="PT2S", **more):
+    return {
+        "sourceServerID": SERVER,
+        "sourceProperties": {"identificationHints": {"hostname": "db1"}},
+        "dataReplicationInfo": {"dataReplicationState": state, "lagDuration": lag, **more.pop("replication", {})},
+        **more,
+    }
+
+
+def an_instance(state="RUNNING", **more):
+    return {"recoveryInstanceID": "i-1", "ec2InstanceState": state, "sourceServerID": SERVER, **more}
+
+
+def found(server, mode="drill", **more):
+    arguments = {
+        "asked_id": SERVER,
+        "newest_snapshot": {"snapshotID": "pit-1"},
+        "busy_job": None,
+        "live_instances": (),
+        "max_lag": timedelta(minutes=15),
+        "now": NOW,
+        **more,
+    }
+    return assess(server, mode=mode, **arguments)
+
+
+@pytest.mark.parametrize("mode", ["drill", "recovery"])
+def test_a_healthy_server_has_no_finding(mode):
+    assert found(a_server(), mode) == ()
+
+
+CASES = [
+    pytest.param(
+        (None, {}),
+        [
+            (
+                f"refusal: {SERVER}: DRS knows no such source server in this account and Region; check the id, the "
+                "connection's account and the Region of its protection group"
+            )
+        ],
+        None,
+        id="unknown",
+    ),
+    pytest.param(
+        (a_server("INITIAL_SYNC"), {}),
+        [
+            (
+                f"refusal: {NAME}: INITIAL_SYNC: the first full copy is not done; a drill needs CONTINUOUS: look at "
+                "the server's replication in the DRS console"
+            )
+        ],
+        [
+            (
+                f"warning: {NAME}: INITIAL_SYNC: the first full copy is not done; the launch uses the newest point in "
+                "time there is"
+            )
+        ],
+        id="initial sync",
+    ),
+    pytest.param(
+        (
+            a_server(
+                "STALLED",
+                replication={"dataReplicationError": {"error": "AGENT_NOT_SEEN"}},
+                lifeCycle={"lastSeenByServiceDateTime": "2026-01-01T11:00:00+00:00"},
+            ),
+            {},
+        ),
+        [
+            (
+                f"refusal: {NAME}: STALLED: replication is stalled (AGENT_NOT_SEEN: DRS hears nothing from its agent), "
+                "last seen 1 h ago; a drill needs CONTINUOUS: look at the server's replication in the DRS console"
+            )
+        ],
+        [
+            (
+                f"warning: {NAME}: STALLED: replication is stalled (AGENT_NOT_SEEN: DRS hears nothing from its agent), "
+                "last seen 1 h ago; the launch uses the newest point in time there is"
+            )
+        ],
+        id="the source is on fire",
+    ),
+    pytest.param(
+        (a_server(lag="P2DT1H32M12.136909S"), {}),
+        [
+            (
+                f"refusal: {NAME}: replication lags 2 d 1 h behind, 15 min are allowed; wait until it has caught up, "
+                "or raise max_lag"
+            )
+        ],
+        [f"warning: {NAME}: replication lags 2 d 1 h behind, 15 min are allowed; expect to lose that much data"],
+        id="lag",
+    ),
+    pytest.param(
+        (a_server(), {"newest_snapshot": None}),
+        [
+            (
+                f"refusal: {NAME}: there is no recovery point; DRS refuses the whole job for it: leave the server "
+                "out, or wait for its first recovery point"
+            )
+        ],
+        None,
+        id="no recovery point",
+    ),
+    pytest.param(
+        (a_server(stagingArea={"status": "EXTENSION_ERROR", "stagingAccountID": "1", "errorMessage": "no trust"}), {}),
+        [f"refusal: {NAME}: its extension from 1 is broken: no trust; repair the extension"],
+        [f"warning: {NAME}: its extension from 1 is broken: no trust; repair the extension"],
+        id="extension",
+    ),
+    pytest.param(
+        (
+            a_server(
+                replication={
+                    "replicatedDisks": [
+                        {"deviceName": "/dev/sda", "volumeStatus": "MISSING_VOLUME_ATTRIBUTES"},
+                        {"deviceName": "/dev/sdb", "volumeStatus": "REGULAR"},
+                    ]
+                }
+            ),
+            {},
+        ),
+        [
+            (
+                f"refusal: {NAME}: volume attributes are missing: /dev/sda is MISSING_VOLUME_ATTRIBUTES; DRS may "
+                "refuse the launch: see the volume's status in the DRS console"
+            )
+        ],
+        [
+            (
+                f"warning: {NAME}: volume attributes are missing: /dev/sda is MISSING_VOLUME_ATTRIBUTES; DRS may "
+                "refuse the launch: see the volume's status in the DRS console"
+            )
+        ],
+        id="volumes",
+    ),
+    pytest.param(
+        (a_server(), {"busy_job": "drsjob-1"}),
+        [f"refusal: {NAME}: it is in the running job drsjob-1; start again when that job has ended"],
+        [f"warning: {NAME}: it is in the running job drsjob-1; the launch waits until that job has ended"],
+        id="busy",
+    ),
+    pytest.param(
+        (a_server(), {"live_instances": (an_instance(isDrill=False),)}),
+        [
+            (
+                f"refusal: {NAME}: it has a live recovered instance i-1 (RUNNING), and a launch would terminate it; "
+                "leave the server out, or give replace_live_instances if it shall be terminated"
+            )
+        ],
+        None,
+        id="live recovered instance",
+    ),
+    pytest.param(
+        (a_server(), {"live_instances": (an_instance(isDrill=False),), "replace_live_instances": True}),
+        [
+            (
+                f"warning: {NAME}: it has a live recovered instance i-1 (RUNNING), and a launch would terminate it; "
+                "replace_live_instances was given, so the launch terminates it"
+            )
+        ],
+        None,
+        id="live recovered instance, to be replaced",
+    ),
+    pytest.param(
+        (a_server(), {"live_instances": (an_instance(isDrill=True),)}),
+        [f"warning: {NAME}: its last drill's instance i-1 (RUNNING) still runs; DRS replaces it at the launch"],
+        None,
+        id="an old drill's instance",
+    ),
+]
+
+
+@pytest.mark.parametrize("mode", ["drill", "recovery"])
+@pytest.mark.parametrize(("case", "in_a_drill", "in_a_recovery"), CASES)
+def test_every_reason_is_said_word_for_word(mode, case, in_a_drill, in_a_recovery):
+    server, more = case
+    expected = in_a_drill if mode == "drill" else in_a_recovery or in_a_drill
+
+    assert [f"{finding.severity}: {finding}" for finding in found(server, mode, **more)] == expected
+
+
+def test_everything_is_said_at_once():
+    server = a_server("BACKLOG", "PT1H", stagingArea={"status": "EXTENSION_ERROR"})
+    findings = found(server, newest_snapshot=None, busy_job="drsjob-1", live_instances=(an_instance(isDrill=False),))
+
+    assert [finding.rule for finding in refusals(findings)] == [
+        "state",
+        "lag",
+        "recovery_point",
+        "staging",
+        "busy",
+        "live_instance",
+    ]
+
+
+@pytest.mark.parametrize("state", [*STATES, "SOMETHING_NEW"])
+def test_a_drill_needs_continuous_and_a_recovery_is_never_refused_for_a_broken_source(state):
+    assert bool(refusals(found(a_server(state), "drill"))) == (state != "CONTINUOUS")
+    assert refusals(found(a_server(state), "recovery")) == ()
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_every_state_of_the_model_has_words(state):
+    assert "not known to this version" not in str(found(a_server(state), "drill"))
+
+
+@pytest.mark.parametrize("is_drill", [True, False, None, "true"])
+@pytest.mark.parametrize("state", [*INSTANCE_STATES, "SOMETHING_NEW"])
+def test_an_instance_is_protected_unless_it_is_gone_or_surely_a_drills(state, is_drill):
+    expected = state not in ("TERMINATED", "NOT_FOUND") and is_drill is not True
+
+    assert is_protected(an_instance(state, isDrill=is_drill)) is expected
+
+
+@pytest.mark.parametrize("mode", ["Drill", "False", "", None, True])
+def test_a_mode_that_is_neither_is_refused(mode):
+    with pytest.raises(ValueError) as caught:
+        found(a_server(), mode)
+
+    assert str(caught.value) == f"mode must be 'drill' or 'recovery', not {mode!r}"
+
+
+@pytest.mark.parametrize(
+    ("server", "name"),
+    [
+        ({"sourceProperties": {"identificationHints": {"hostname": "db1", "fqdn": "db1.x"}}}, "db1"),
+        ({"tags": {"Name": "database"}, "sourceProperties": {"identificationHints": {"fqdn": "db1.x"}}}, "database"),
+        ({"sourceProperties": {"identificationHints": {"fqdn": "db1.x"}}}, "db1.x"),
+        ({}, SERVER),
+        (None, SERVER),
+    ],
+)
+def test_a_server_is_called_what_people_call_it(server, name):
+    assert hostname_of(server, SERVER) == name
+
+
+@pytest.mark.parametrize(("text", "expected"), [("PT1M", timedelta(minutes=1)), (None, None), ("soon", None)])
+def test_lag_that_cannot_be_read_is_unknown(text, expected):
+    assert lag_of({"dataReplicationInfo": {"lagDuration": text}}) == expected

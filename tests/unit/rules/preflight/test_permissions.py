@@ -1,0 +1,143 @@
+"""Which permissions a run needs, and what IAM's answers make of it."""
+
+import pytest
+from drs_provider.rules.preflight.permissions import (
+    Caller,
+    Gaps,
+    Question,
+    permission_findings,
+    permission_notes,
+    principal_of,
+    questions,
+    read_answers,
+)
+
+ROLE = "arn:aws:iam::111122223333:role/dr-operator"
+WHERE = "us-west-2 of connection aws_default"
+
+
+def names(**more):
+    asked = questions(**{"mode": "drill", "settings": False, "launch_actions": False, "cleans_up": True, **more})
+    return {name for question in asked for name in question.actions}
+
+
+def an_answer(name, decision="implicitDeny", *, missing=(), parts=()):
+    return {
+        "EvalActionName": name,
+        "EvalDecision": decision,
+        "MissingContextValues": list(missing),
+        "ResourceSpecificResults": [{"EvalResourceDecision": part} for part in parts],
+    }
+
+
+@pytest.mark.parametrize(
+    ("arn", "caller"),
+    [
+        ("arn:aws:sts::111122223333:assumed-role/dr-operator/session", Caller(ROLE)),
+        (
+            "arn:aws-cn:sts::111122223333:assumed-role/dr/botocore-1",
+            Caller("arn:aws-cn:iam::111122223333:role/dr"),
+        ),
+        ("arn:aws:iam::111122223333:user/ops/ann", Caller("arn:aws:iam::111122223333:user/ops/ann")),
+        (
+            "arn:aws:iam::111122223333:root",
+            Caller(None, "the connection uses the account's root user, whom no policy restricts"),
+        ),
+        (
+            "arn:aws:sts::111122223333:federated-user/ann",
+            Caller(
+                None,
+                "IAM simulates roles and users only, and the connection calls as "
+                "arn:aws:sts::111122223333:federated-user/ann",
+            ),
+        ),
+        ("nonsense", Caller(None, "IAM simulates roles and users only, and the connection calls as nonsense")),
+    ],
+)
+def test_whose_policies_decide(arn, caller):
+    assert principal_of(arn) == caller
+
+
+def test_a_run_asks_for_what_it_will_do_and_for_nothing_else():
+    assert "drs:TerminateRecoveryInstances" in names()
+    assert "drs:TerminateRecoveryInstances" not in names(mode="recovery", cleans_up=False)
+    assert "drs:UpdateLaunchConfiguration" not in names()
+    assert "drs:UpdateLaunchConfiguration" in names(settings=True)
+    assert "drs:PutLaunchAction" in names(launch_actions=True)
+    assert not {"drs:StopReplication", "drs:DisconnectSourceServer"} & names(settings=True, launch_actions=True)
+
+
+def test_an_action_that_one_kind_of_resource_allows_is_allowed():
+    asked = [(Question("start", ("ec2:CreateVolume",), by_drs=True), [])]
+    answers = [an_answer("ec2:CreateVolume", parts=["implicitDeny", "allowed"]), an_answer("ec2:RunInstances")]
+
+    assert read_answers(ROLE, [(asked[0][0], answers)]).denied == (("ec2:RunInstances", "start"),)
+
+
+def test_what_hangs_on_a_condition_is_unclear_and_an_explicit_deny_is_not():
+    question = Question("start", ("ec2:CreateVolume", "ec2:RunInstances"))
+    answers = [
+        an_answer("ec2:CreateVolume", missing=["aws:SourceIp"]),
+        an_answer("ec2:RunInstances", "explicitDeny", missing=["aws:SourceIp"]),
+    ]
+
+    gaps = read_answers(ROLE, [(question, answers)])
+
+    assert gaps.unclear == (("ec2:CreateVolume", ("aws:SourceIp",)),)
+    assert gaps.denied == (("ec2:RunInstances", "start"),)
+    assert permission_notes(WHERE, gaps, asked=2) == (
+        f"permissions in {WHERE}: 2 actions of {ROLE} checked, 1 missing",
+        f"permissions in {WHERE}: not told for ec2:CreateVolume: its policy decides by aws:SourceIp",
+    )
+
+
+def test_missing_permissions_are_said_by_the_moment_in_which_they_bite():
+    gaps = Gaps(
+        ROLE,
+        (
+            ("drs:StartRecovery", "call"),
+            ("ec2:CreateSnapshot", "start"),
+            ("ec2:CreateVolume", "start"),
+            ("ec2:RunInstances", "conversion"),
+            ("drs:TerminateRecoveryInstances", "clean_up"),
+        ),
+    )
+
+    assert [f"{one.severity}: {one}" for one in permission_findings(WHERE, gaps, mode="drill")] == [
+        (
+            f"refusal: {WHERE}: {ROLE} may not drs:StartRecovery. This shows at the call itself, which is refused; "
+            "add what is missing, by docs/permissions.md"
+        ),
+        (
+            f"refusal: {WHERE}: {ROLE} may not ec2:CreateSnapshot, ec2:CreateVolume. This shows at once: the job is "
+            "COMPLETED after a second, every server FAILED, and its log gives no reason; add what is missing, by "
+            "docs/permissions.md"
+        ),
+        (
+            f"refusal: {WHERE}: {ROLE} may not ec2:RunInstances. This shows after some five minutes of conversion, as "
+            "LAUNCH_FAILED; add what is missing, by docs/permissions.md"
+        ),
+        (
+            f"refusal: {WHERE}: {ROLE} may not drs:TerminateRecoveryInstances. This shows in the clean-up: the drill's "
+            "instances stay and cost money; add what is missing, by docs/permissions.md"
+        ),
+    ]
+
+
+def test_a_recovery_goes_on_without_them_and_says_so():
+    gaps = Gaps(ROLE, (("ec2:RunInstances", "conversion"),))
+
+    assert [f"{one.severity}: {one}" for one in permission_findings(WHERE, gaps, mode="recovery")] == [
+        (
+            f"warning: {WHERE}: {ROLE} may not ec2:RunInstances. This shows after some five minutes of conversion, as "
+            "LAUNCH_FAILED; add what is missing, by docs/permissions.md; the recovery goes on, for a policy may say "
+            "more than IAM's simulation knows"
+        )
+    ]
+
+
+def test_what_could_not_be_asked_is_a_note_and_no_finding():
+    gaps = Gaps(not_asked="AccessDenied")
+
+    assert permission_findings(WHERE, gaps, mode="drill") == ()
+    assert permission_notes(WHERE, gaps, asked=40) == (f"permissions in {WHERE}: not checked: AccessDenied",)

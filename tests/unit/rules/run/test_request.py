@@ -1,0 +1,124 @@
+"""What the trigger form may say, and what it is told when it may not."""
+
+from datetime import UTC, datetime
+
+import pytest
+from drs_provider.exceptions import PreflightRefused
+from drs_provider.rules.run.request import RunRequest, is_drill, read_request
+from hypothesis import given
+from hypothesis import strategies as st
+
+WAVES = ("database", "application", "web")
+
+
+NOW = datetime(2026, 1, 31, 15, 0, 0, tzinfo=UTC)
+
+
+def read(*, run_type="manual", **params):
+    return read_request({"mode": "drill", **params}, plan="web-shop", waves=WAVES, run_type=run_type, now=NOW)
+
+
+def test_an_empty_form_is_a_drill_of_everything():
+    assert read() == RunRequest(
+        mode="drill",
+        point_in_time="latest",
+        waves=WAVES,
+        exclude_servers=(),
+        replace_live_instances=False,
+        reason="",
+    )
+
+
+def test_a_recovery_needs_the_plans_name_and_a_reason():
+    request = read(mode="recovery", confirm="web-shop", reason=" the region is dark ")
+
+    assert (request.mode, request.is_drill, request.reason) == ("recovery", False, "the region is dark")
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        (None, "latest"),
+        ("", "latest"),
+        (" Latest", "latest"),
+        ("2026-01-31T14:05:00Z", "2026-01-31T14:05:00+00:00"),
+        ("2026-01-31T15:05:00.9+01:00", "2026-01-31T14:05:00+00:00"),
+        ("2026-01-31 14:05", "2026-01-31T14:05:00+00:00"),
+    ],
+)
+def test_a_point_in_time_is_kept_in_utc_to_the_second(written, kept):
+    request = read(point_in_time=written)
+
+    assert request.point_in_time == kept
+    assert request.as_of == (None if kept == "latest" else datetime.fromisoformat(kept))
+
+
+def test_chosen_waves_keep_the_order_of_the_plan():
+    assert read(waves=["web", "database"]).waves == ("database", "web")
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        pytest.param({"mode": "Drill"}, ["mode 'Drill' is neither 'drill' nor 'recovery'"], id="mode in capitals"),
+        pytest.param({"mode": True}, ["mode True is neither 'drill' nor 'recovery'"], id="mode as a bool"),
+        pytest.param({"mode": None}, ["mode None is neither 'drill' nor 'recovery'"], id="no mode"),
+        pytest.param(
+            {"mode": "recovery"},
+            [
+                "mode is recovery: type the plan's name, web-shop, into 'confirm'",
+                "mode is recovery: write into 'reason' why production is recovered; it is in the report",
+            ],
+            id="recovery without the typed name",
+        ),
+        pytest.param(
+            {"mode": "recovery", "confirm": "web-shop", "reason": "fire", "run_type": "scheduled"},
+            ["only drills are started by a schedule: a recovery needs a person, and this run is scheduled"],
+            id="recovery by schedule",
+        ),
+        pytest.param(
+            {"point_in_time": "yesterday"},
+            ["point_in_time: 'yesterday' is neither 'latest' nor an instant such as 2026-01-31T14:05:00Z"],
+            id="no instant",
+        ),
+        pytest.param(
+            {"point_in_time": "2026-01-31T16:30:00+01:00"},
+            ["point_in_time: 2026-01-31 15:30:00 UTC is in the future; it is now 2026-01-31 15:00:00 UTC"],
+            id="an instant to come",
+        ),
+        pytest.param(
+            {"replace_live_instances": "False"},
+            ["replace_live_instances is 'False': it must be true or false"],
+            id="a flag as text",
+        ),
+        pytest.param(
+            {"waves": ["databse", "mail"]},
+            [
+                "waves: no wave called 'databse' (did you mean 'database'?)",
+                "waves: no wave called 'mail' (the plan has database, application, web)",
+            ],
+            id="unknown waves",
+        ),
+        pytest.param(
+            {"mode": "test", "waves": ["wbe"]},
+            ["mode 'test' is neither 'drill' nor 'recovery'", "waves: no wave called 'wbe' (did you mean 'web'?)"],
+            id="everything at once",
+        ),
+    ],
+)
+def test_a_form_that_may_not_run_is_told_everything_that_is_wrong(params, said):
+    with pytest.raises(PreflightRefused) as refused:
+        read(**params)
+
+    assert list(refused.value.findings) == said
+
+
+@given(st.one_of(st.none(), st.booleans(), st.integers(), st.text(), st.lists(st.text())))
+def test_only_the_two_words_are_modes(mode):
+    if mode == "drill":
+        assert is_drill(mode) is True
+    elif mode == "recovery":
+        assert is_drill(mode) is False
+    else:
+        with pytest.raises(PreflightRefused):
+            is_drill(mode)

@@ -1,0 +1,147 @@
+"""Groups resolved against what DRS knows: who is launched, and what speaks against it."""
+
+import pytest
+from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
+from drs_provider.rules.run.request import RunRequest
+from drs_provider.rules.run.roster import Target, call_roll, natural
+
+HERE = Target("aws_default", "us-west-2")
+
+
+def sid(number):
+    return f"s-{number:017d}"
+
+
+def source(number, hostname, **tags):
+    return {
+        "sourceServerID": sid(number),
+        "tags": tags,
+        "sourceProperties": {"identificationHints": {"hostname": hostname}},
+    }
+
+
+FOUND = {
+    HERE: [
+        source(1, "db1", Tier="db"),
+        source(2, "db2", Tier="db"),
+        source(10, "web10", Tier="web"),
+        source(3, "web2", Tier="web"),
+        source(4, "web1", Tier="web", Dr="excluded"),
+    ]
+}
+
+
+def group(name, *, servers=(), select=None):
+    written = {"kind": "ProtectionGroup", "name": name, "region": "us-west-2", "servers": list(servers)}
+    return ProtectionGroup.model_validate({**written, **({"select": select} if select else {})})
+
+
+def plan(**waves):
+    return RecoveryPlan.model_validate(
+        {
+            "kind": "RecoveryPlan",
+            "name": "shop",
+            "drill": {"network": "shared"},
+            "waves": [{"name": name, "groups": groups} for name, groups in waves.items()],
+        }
+    )
+
+
+def request(*, waves=("database", "web"), exclude=()):
+    return RunRequest("drill", "latest", tuple(waves), tuple(exclude), replace_live_instances=False, reason="")
+
+
+def roll(groups, asked=None, *, of=None, others=()):
+    of = of or plan(database=["db"], web=["web"])
+    return call_roll(of, {one.name: one for one in groups}, FOUND, asked or request(), others)
+
+
+DB = group("db", servers=[sid(1), sid(2)])
+WEB = group("web", select={"tags": {"Tier": "web"}, "not": {"tags": {"Dr": "excluded"}}})
+
+
+def test_named_members_keep_their_order_and_selected_ones_are_sorted_as_people_count():
+    roster = roll([DB, WEB])
+
+    assert {wave: [server.hostname for server in servers] for wave, servers in roster.waves.items()} == {
+        "database": ["db1", "db2"],
+        "web": ["web2", "web10"],
+    }
+    assert roster.problems == ()
+
+
+def test_a_wave_that_was_not_chosen_launches_nothing():
+    assert roll([DB, WEB], request(waves=["web"])).waves["database"] == ()
+
+
+@pytest.mark.parametrize("name", ["db2", sid(2)], ids=["hostname", "id"])
+def test_an_excluded_server_is_left_out_by_hostname_or_by_id(name):
+    roster = roll([DB, WEB], request(exclude=[name]))
+
+    assert [server.hostname for server in roster.waves["database"]] == ["db1"]
+    assert [server.hostname for server in roster.excluded] == ["db2"]
+
+
+def test_a_named_server_that_drs_does_not_list_is_kept_and_marked():
+    roster = roll([group("db", servers=[sid(1), sid(99)]), WEB])
+
+    assert [(server.hostname, server.known) for server in roster.waves["database"]] == [("db1", True), (sid(99), False)]
+
+
+@pytest.mark.parametrize(
+    ("groups", "asked", "others", "said"),
+    [
+        pytest.param(
+            [DB, group("web", select={"tags": {"Tier": "mail"}})],
+            request(),
+            (),
+            [
+                (
+                    "group web: no source server in us-west-2 of connection aws_default has the tags Tier=mail: "
+                    "check the tags of the source servers in DRS, and the group's region and aws_conn_id"
+                )
+            ],
+            id="a selection that finds nothing",
+        ),
+        pytest.param(
+            [DB, group("web", select={"tags": {"Tier": ["web", "db"]}})],
+            request(),
+            (),
+            [
+                f"db1 ({sid(1)}) is in 2 groups, db and web: a server belongs to one; change a tag or a selection",
+                f"db2 ({sid(2)}) is in 2 groups, db and web: a server belongs to one; change a tag or a selection",
+            ],
+            id="a selection that finds another group's members",
+        ),
+        pytest.param(
+            [DB, WEB],
+            request(),
+            [group("crm", select={"tags": {"Tier": "d*"}})],
+            [
+                f"db1 ({sid(1)}) is in 2 groups, db and crm: a server belongs to one; change a tag or a selection",
+                f"db2 ({sid(2)}) is in 2 groups, db and crm: a server belongs to one; change a tag or a selection",
+            ],
+            id="a selection of another plan",
+        ),
+        pytest.param(
+            [DB, WEB],
+            request(exclude=["db3"]),
+            (),
+            ["exclude_servers: no server called 'db3' (did you mean 'db2'?)"],
+            id="an excluded server that does not exist",
+        ),
+        pytest.param(
+            [DB, WEB],
+            request(waves=["database"], exclude=["db1", "db2"]),
+            (),
+            ["nothing is left to launch: the chosen waves and excluded servers leave no server"],
+            id="nobody left",
+        ),
+    ],
+)
+def test_a_roster_that_may_not_run_says_why(groups, asked, others, said):
+    assert list(roll(groups, asked, others=others).problems) == said
+
+
+def test_servers_are_counted_as_people_count():
+    assert sorted(["web10", "web2", "web1", "db1", "web2b"], key=natural) == ["db1", "web1", "web2", "web2b", "web10"]

@@ -1,0 +1,442 @@
+"""A launch comes to the point where every server is in one job, whatever happens on the way."""
+
+from datetime import timedelta
+
+import pytest
+from drs_provider.exceptions import AwsError, Conflict, JobVanished, QuotaExceeded, RunRefused, ServiceUnavailable
+from drs_provider.rules.launch.quotas import Quotas
+from drs_provider.rules.launch.tags import TRY, job_tags
+from drs_provider.services.launch_memory import Memory
+from drs_provider.services.start_jobs import MustWait, Request, Start
+from kit.fake_drs import NOW, FakeDrs, MemoryStore
+
+SERVERS = ("s-1", "s-2", "s-3")
+
+
+class Try:
+    """One run of the task: a fresh process that shares the store and DRS with the ones before it."""
+
+    def __init__(self, drs, store, *, max_tries=0, servers=SERVERS, minutes=5, **more):
+        request = Request(
+            dag_id="d",
+            run_id="r",
+            wave="w",
+            servers=servers,
+            is_drill=more.pop("is_drill", True),
+            replace_live_instances=more.pop("replace_live_instances", False),
+            since=NOW - timedelta(days=1),
+            **more,
+        )
+        self.slept: list[float] = []
+        memory = Memory(store, max_tries=max_tries)
+        now = lambda: NOW + timedelta(minutes=minutes)  # noqa: E731
+        self.start = Start(drs, memory, request, now=now, sleep=self.slept.append)
+
+    def run(self):
+        return self.start.run()
+
+
+def summary(jobs):
+    return [(job["job_id"][-1], job["servers"], job["adopted"]) for job in jobs]
+
+
+@pytest.fixture
+def drs():
+    return FakeDrs()
+
+
+@pytest.fixture
+def store():
+    return MemoryStore()
+
+
+def test_a_wave_larger_than_a_job_is_cut_into_full_chunks_in_order(drs, store):
+    drs.limits = Quotas(servers_per_job=2)
+
+    assert summary(Try(drs, store).run()) == [("0", ["s-1", "s-2"], False), ("1", ["s-3"], False)]
+    assert [job["tags"]["drs-orchestrator:chunk"] for job in drs.all_jobs] == ["0", "1"]
+
+
+def test_once_a_person_has_ended_it_no_further_job_is_started_and_those_that_exist_are_handed_over(drs, store):
+    drs.limits = Quotas(servers_per_job=1)
+    one = Try(drs, store)
+    one.start.ended = lambda: len(drs.starts) == 2
+
+    assert summary(one.run()) == [("0", ["s-1"], False), ("1", ["s-2"], False)]
+    assert drs.starts == [("s-1",), ("s-2",)]
+
+
+def test_a_wait_for_room_that_a_person_ends_returns_what_was_started_before_it(drs, store):
+    drs.limits = Quotas(servers_in_jobs=2)
+    assert isinstance(Try(drs, store).run(), MustWait)
+    ended = Try(drs, store)
+    ended.start.ended = lambda: True
+
+    assert summary(ended.run()) == [("0", ["s-1", "s-2"], True)]
+    assert len(drs.starts) == 1
+
+
+@pytest.mark.parametrize("key", ["drs_jobs", "drs_launch"])
+def test_a_worker_killed_before_it_remembers_the_job_adopts_it_when_tried_again(drs, store, key):
+    store["drs_launch"] = {"attempt": 1}
+    store.killed_at = key
+    with pytest.raises(SystemExit):
+        Try(drs, store).run()
+
+    assert summary(Try(drs, store).run()) == [("0", list(SERVERS), True)]
+    assert len(drs.starts) == 1
+
+
+def test_a_worker_killed_after_one_of_two_jobs_starts_only_the_other(drs, store):
+    drs.limits = Quotas(servers_per_job=2)
+
+    def die():
+        raise SystemExit("killed")
+
+    drs.answers = [lambda: None, die]
+    with pytest.raises(SystemExit):
+        Try(drs, store).run()
+
+    assert Try(drs, store, minutes=6).run() == MustWait(
+        "an earlier try may have started a job for 1 servers, and DRS may not show it for two minutes: nothing is "
+        "started before that",
+        (),
+        "all",
+    )
+    assert summary(Try(drs, store, minutes=7).run()) == [("0", ["s-1", "s-2"], True), ("1", ["s-3"], False)]
+    assert drs.starts == [("s-1", "s-2"), ("s-3",), ("s-3",)]
+
+
+def test_a_lost_answer_to_a_job_that_stays_invisible_starts_no_other_for_two_minutes(drs, store):
+    hidden = []
+
+    def lose():
+        hidden.append(drs.add_job(SERVERS, tags=job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1)))
+        drs.all_jobs.clear()
+        drs.end(hidden[0], "FAILED")
+        return ServiceUnavailable("StartRecovery", "ReadTimeoutError", "no answer")
+
+    drs.answers = [lose]
+
+    assert Try(drs, store).run() == MustWait(
+        "StartRecovery: ReadTimeoutError: no answer. Whether the job was started is not known yet", (), "all"
+    )
+    assert isinstance(Try(drs, store, minutes=6).run(), MustWait)
+    drs.all_jobs.extend(hidden)
+    assert summary(Try(drs, store, minutes=7).run()) == [("0", list(SERVERS), True)]
+    assert len(drs.starts) == 1
+
+
+@pytest.mark.parametrize("refusal", [QuotaExceeded, Conflict])
+def test_after_a_refusal_of_aws_nothing_is_looked_for(drs, store, refusal):
+    drs.answers = [lambda: refusal("StartRecovery", "code", "no")]
+    assert isinstance(Try(drs, store).run(), MustWait)
+    again = Try(drs, store, minutes=6)
+
+    assert summary(again.run()) == [("0", list(SERVERS), False)]
+    assert again.slept == []
+
+
+def test_a_refusal_that_nobody_knows_is_not_believed_when_the_job_is_there(drs, store):
+    def commit_and_refuse():
+        drs.add_job(SERVERS, tags=job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1))
+        return AwsError("StartRecovery", "TeapotException", "I am a teapot")
+
+    drs.answers = [commit_and_refuse]
+
+    assert summary(Try(drs, store).run()) == [("0", list(SERVERS), True)]
+
+
+def test_a_refusal_that_nobody_knows_is_believed_when_there_is_no_job(drs, store):
+    drs.answers = [lambda: AwsError("StartRecovery", "TeapotException", "I am a teapot")]
+    try_ = Try(drs, store)
+
+    with pytest.raises(AwsError, match="I am a teapot"):
+        try_.run()
+
+    assert try_.slept == []
+
+
+def test_two_orchestrators_of_one_run_that_cut_it_differently_share_its_servers(drs, store):
+    def the_other_was_faster():
+        drs.add_job(SERVERS[:1], tags=job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1))
+        return Conflict("StartRecovery", "ConflictException", "busy")
+
+    drs.answers = [the_other_was_faster]
+
+    assert summary(Try(drs, store).run()) == [("0", ["s-1"], True), ("1", ["s-2", "s-3"], False)]
+    assert drs.starts == [SERVERS, ("s-2", "s-3")]
+
+
+def test_a_clear_after_others_have_launched_again_counts_on_from_their_try(drs, store):
+    Try(drs, store, max_tries=0).run()
+    drs.end(drs.all_jobs[0], "FAILED")
+    for attempt in (2, 3):
+        tags = job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=attempt)
+        drs.end(drs.add_job(SERVERS, tags=tags), "FAILED")
+
+    assert summary(Try(drs, store, max_tries=1).run()) == [("3", list(SERVERS), False)]
+    assert drs.all_jobs[3]["tags"][TRY] == "4"
+
+
+def a_strangers_recovery(drs, *, minutes_ago, by="START_RECOVERY"):
+    job = drs.add_job(["s-2"])
+    job["initiatedBy"] = by
+    drs.end(job, at=NOW + timedelta(minutes=5 - minutes_ago))
+    return job
+
+
+def test_an_instance_that_another_recovery_has_launched_and_drs_does_not_show_yet_is_waited_for(drs, store):
+    job = a_strangers_recovery(drs, minutes_ago=9)
+
+    assert Try(drs, store).run() == MustWait(
+        "just recovered, and DRS does not show the instance yet, which a launch would terminate: "
+        f"s-2 by {job['jobID']}",
+        (),
+        "all",
+    )
+
+    drs.add_instance("s-2", job["jobID"], is_drill=False)
+    with pytest.raises(RunRefused):
+        Try(drs, store).run()
+    assert drs.starts == []
+
+
+@pytest.mark.parametrize("why", ["a drill", "long ago", "gone", "terminated since", "replaced"])
+def test_what_another_job_has_launched_stands_in_nobodys_way(drs, store, why):
+    by = "START_DRILL" if why == "a drill" else "START_RECOVERY"
+    job = a_strangers_recovery(drs, minutes_ago=11 if why == "long ago" else 1, by=by)
+    if why == "gone":
+        drs.add_instance("s-2", job["jobID"], is_drill=False, state="TERMINATED")
+    if why == "terminated since":
+        drs.end(drs.add_job(["s-2"], kind="TERMINATE", created=NOW + timedelta(minutes=4)), "TERMINATED")
+
+    assert len(Try(drs, store, replace_live_instances=why == "replaced").run()) == 1
+
+
+def test_a_job_that_failed_within_a_second_is_adopted_by_a_retry_and_not_started_again(drs, store):
+    store.killed_at = "drs_jobs"
+    with pytest.raises(SystemExit):
+        Try(drs, store).run()
+    drs.end(drs.all_jobs[0], "FAILED")
+
+    assert summary(Try(drs, store).run()) == [("0", list(SERVERS), True)]
+    assert len(drs.starts) == 1
+
+
+def test_a_job_that_is_still_invisible_is_looked_for_before_another_is_started(drs, store):
+    hidden = []
+
+    def commit_and_die():
+        hidden.append(drs.add_job(SERVERS, tags=job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1)))
+        drs.all_jobs.clear()
+        raise SystemExit("killed")
+
+    drs.answers = [commit_and_die]
+    with pytest.raises(SystemExit):
+        Try(drs, store).run()
+    retry = Try(drs, store)
+    drs.before_look = lambda: len(retry.slept) == 3 and not drs.all_jobs and drs.all_jobs.extend(hidden)
+
+    assert summary(retry.run()) == [("0", list(SERVERS), True)]
+    assert len(drs.starts) == 1
+
+
+def test_a_second_airflow_with_an_empty_database_adopts_what_the_tags_say(drs):
+    Try(drs, MemoryStore()).run()
+    drs.end(drs.all_jobs[0], "LAUNCHED", s_2="FAILED")
+
+    assert summary(Try(drs, MemoryStore()).run()) == [("0", list(SERVERS), True)]
+    assert len(drs.starts) == 1
+
+
+def test_a_clear_after_a_failure_launches_the_failed_servers_only(drs, store):
+    Try(drs, store, max_tries=0).run()
+    drs.end(drs.all_jobs[0], "LAUNCHED", s_2="FAILED")
+
+    jobs = Try(drs, store, max_tries=1).run()
+
+    assert summary(jobs) == [("0", ["s-1", "s-3"], True), ("1", ["s-2"], False)]
+    assert drs.all_jobs[1]["tags"][TRY] == "2"
+
+
+def test_a_crash_during_the_relaunch_adopts_the_relaunch(drs, store):
+    Try(drs, store, max_tries=0).run()
+    drs.end(drs.all_jobs[0], "FAILED")
+    store.killed_at = "drs_jobs"
+    with pytest.raises(SystemExit):
+        Try(drs, store, max_tries=1).run()
+    drs.end(drs.all_jobs[1], "FAILED")
+
+    jobs = Try(drs, store, max_tries=1).run()
+
+    assert summary(jobs) == [("1", list(SERVERS), True)]
+    assert len(drs.starts) == 2
+
+
+def test_a_clear_after_a_success_or_while_the_job_runs_starts_nothing(drs, store):
+    Try(drs, store, max_tries=0).run()
+    running = Try(drs, store, max_tries=1).run()
+    drs.end(drs.all_jobs[0])
+    ended = Try(drs, store, max_tries=2).run()
+
+    assert summary(running) == summary(ended) == [("0", list(SERVERS), True)]
+    assert len(drs.starts) == 1
+
+
+def test_a_retry_without_a_clear_never_starts_a_known_failure_again(drs, store):
+    Try(drs, store, max_tries=3).run()
+    drs.end(drs.all_jobs[0], "FAILED")
+
+    assert summary(Try(drs, store, max_tries=3).run()) == [("0", list(SERVERS), True)]
+
+
+@pytest.mark.parametrize("is_drill", [True, False])
+def test_a_live_recovered_instance_is_never_replaced_by_a_drill_or_a_recovery(drs, store, is_drill):
+    drs.add_instance("s-2", is_drill=False)
+
+    with pytest.raises(RunRefused) as caught:
+        Try(drs, store, is_drill=is_drill).run()
+
+    assert str(caught.value) == (
+        "a launch would terminate 1 live recovered instance: s-2 has i-00000000000000000. Nothing of this job was "
+        "started. Leave these servers out, or give replace_live_instances if they shall go"
+    )
+    assert drs.starts == []
+
+
+@pytest.mark.parametrize("state", ["TERMINATED", "NOT_FOUND"])
+def test_an_instance_that_is_gone_stands_in_nobodys_way(drs, store, state):
+    drs.add_instance("s-2", is_drill=False, state=state)
+
+    assert len(Try(drs, store).run()) == 1
+
+
+def test_a_live_recovered_instance_is_replaced_if_a_person_said_so(drs, store):
+    drs.add_instance("s-2", is_drill=False)
+
+    assert len(Try(drs, store, replace_live_instances=True).run()) == 1
+
+
+def test_a_full_quota_is_waited_for_and_what_was_started_is_kept(drs, store):
+    drs.limits = Quotas(servers_per_job=2, servers_in_jobs=2)
+
+    assert Try(drs, store).run() == MustWait(
+        "no room in the account: 2 of 2 servers are in running jobs, 1 more server waits",
+        (drs.all_jobs[0]["jobID"],),
+        "any",
+    )
+
+    drs.end(drs.all_jobs[0])
+    assert summary(Try(drs, store).run()) == [("0", ["s-1", "s-2"], True), ("1", ["s-3"], False)]
+
+
+def test_a_quota_that_aws_sees_fuller_than_we_is_waited_for(drs, store):
+    other = drs.add_job(["s-9"])
+    drs.answers = [lambda: QuotaExceeded("StartRecovery", "ServiceQuotaExceededException", "full")]
+
+    assert Try(drs, store).run() == MustWait(
+        "StartRecovery: ServiceQuotaExceededException: full (a quota of the account and Region is full: room comes "
+        "when running jobs end)",
+        (other["jobID"],),
+        "any",
+    )
+
+
+def test_servers_that_another_job_holds_are_waited_for(drs, store):
+    other = drs.add_job(["s-3"], kind="TERMINATE")
+
+    assert Try(drs, store).run() == MustWait(
+        f"servers are held by running jobs: {other['jobID']}", (other["jobID"],), "all"
+    )
+    assert drs.starts == []
+
+
+def test_a_conflict_that_nobody_explains_is_waited_for_without_a_job(drs, store):
+    drs.answers = [lambda: Conflict("StartRecovery", "ConflictException", "busy")]
+
+    assert Try(drs, store).run() == MustWait("StartRecovery: ConflictException: busy", (), "all")
+
+
+def test_a_job_that_drs_has_forgotten_is_never_started_again(drs, store):
+    Try(drs, store).run()
+    drs.all_jobs.clear()
+
+    with pytest.raises(JobVanished) as caught:
+        Try(drs, store, max_tries=1).run()
+
+    assert caught.value.job_ids == ("drsjob-00000000000000000",)
+    assert len(drs.starts) == 1
+
+
+def test_a_job_just_started_may_be_invisible_for_two_minutes(drs, store):
+    first = Try(drs, store)
+    first.start.now = lambda: NOW
+    first.run()
+    drs.all_jobs.clear()
+    again = Try(drs, store)
+    again.start.now = lambda: NOW + timedelta(seconds=119)
+
+    assert summary(again.run()) == [("0", list(SERVERS), True)]
+
+
+def test_a_users_tags_travel_along_but_never_replace_those_that_identify_the_job(drs, store):
+    tags = {"Team": "a", "drs-orchestrator:plan": "web-shop", "drs-orchestrator:run": "forged"}
+    Try(drs, store, tags=tags).run()
+
+    ours = job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1)
+    assert drs.all_jobs[0]["tags"] == {**ours, "Team": "a", "drs-orchestrator:plan": "web-shop"}
+
+
+def test_room_that_no_full_job_fits_into_is_filled_with_a_smaller_one(drs, store):
+    drs.limits = Quotas(servers_per_job=2, servers_in_jobs=4)
+    drs.add_job(["s-8"])
+
+    assert summary(Try(drs, store).run()) == [("1", ["s-1", "s-2"], False), ("2", ["s-3"], False)]
+
+
+def test_a_quota_that_was_raised_after_preflight_ends_the_wait(drs, store):
+    drs.add_job(["s-9"])
+    drs.limits = Quotas(jobs=3)
+
+    assert summary(Try(drs, store, quotas=Quotas(jobs=1)).run()) == [("1", list(SERVERS), False)]
+
+
+def test_a_refusal_for_want_of_room_leaves_no_job_to_look_for(drs, store):
+    drs.answers = [lambda: QuotaExceeded("StartRecovery", "ServiceQuotaExceededException", "full")]
+    Try(drs, store).run()
+
+    again = Try(drs, store)
+    assert summary(again.run()) == [("0", list(SERVERS), False)]
+    assert again.slept == []
+
+
+def test_a_drill_gives_way_to_a_recovery_that_runs_beside_it_and_a_recovery_does_not(drs, store):
+    other = drs.add_job(["s-9"])
+    other["initiatedBy"] = "START_RECOVERY"
+
+    assert Try(drs, store).run() == MustWait(
+        f"a real recovery runs in this account and Region, and drills give way to it: {other['jobID']}",
+        (other["jobID"],),
+        "all",
+    )
+    assert drs.starts == []
+    assert len(Try(drs, MemoryStore(), is_drill=False).run()) == 1
+
+
+def test_what_one_task_launched_in_another_account_is_not_missed_in_this_one(store):
+    here, there = FakeDrs(), FakeDrs()
+    Try(here, store, servers=("s-1",)).run()
+    Try(there, store, servers=("s-2",), minutes=20).run()
+
+    assert summary(Try(there, store, servers=("s-3",), minutes=30).run()) == [("1", ["s-3"], False)]
+
+
+def test_a_lost_answer_in_one_account_is_not_forgotten_for_a_start_in_another(store):
+    here, there = FakeDrs(), FakeDrs()
+    here.answers = [lambda: ServiceUnavailable("StartRecovery", "ReadTimeoutError", "no answer")]
+    assert isinstance(Try(here, store, servers=("s-1",)).run(), MustWait)
+    Try(there, store, servers=("s-2",)).run()
+
+    assert isinstance(Try(here, store, servers=("s-1",), minutes=6).run(), MustWait)
+    assert len(here.starts) == 1
