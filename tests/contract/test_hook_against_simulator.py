@@ -6,8 +6,9 @@ import pytest
 from drs_provider.exceptions import AccessDenied, AwsError, Conflict, ServiceUnavailable, Throttled
 from drs_provider.rules.launch.jobs import Ended, read_job, read_job_log
 from drs_provider.rules.launch.quotas import Quotas
-from drs_provider.rules.launch.readiness import assess, hostname_of
+from drs_provider.rules.launch.readiness import assess
 from drs_provider.rules.launch.tags import job_tags
+from drs_provider.rules.servers import hostname_of
 from drs_provider.services.start_once import Launch, start_once
 
 HELLO = ("s-0hello00000000001", "s-0hello00000000002")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from drs_provider.rules.isolation.proof import NetworkFacts
+from drs_provider.rules.isolation.facts import NetworkFacts
 
 ACCOUNT, VPC, OTHER = "111122223333", "vpc-drill", "vpc-prod"
 OPEN_POLICY = '{"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}'

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 from drs_provider.formatting import plain, plain_line
-from drs_provider.rules.launch.readiness import hostname_of
+from drs_provider.rules.servers import hostname_of
 from drs_provider.rules.steps import kept, last_words
 from hypothesis import given
 from hypothesis import strategies as st

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 from urllib.parse import quote
 
 from drs_provider.exceptions import DrsProviderError
-from drs_provider.rules.run.names import SWEEPER
+from drs_provider.rules.run.names import SWEEPER_DAG
 
 if TYPE_CHECKING:
     import httpx
@@ -123,7 +123,7 @@ class AirflowClient:
     def plan_dags(self) -> list[dict[str, Any]]:
         """Return the DAGs of all plans, by name."""
         found = self._pages("/dags", "dags", tags="drs")
-        plans = (one for one in found if one["dag_id"].startswith(PREFIX) and one["dag_id"] != SWEEPER)
+        plans = (one for one in found if one["dag_id"].startswith(PREFIX) and one["dag_id"] != SWEEPER_DAG)
         return sorted(plans, key=lambda one: str(one["dag_id"]))
 
     def dag_tasks(self, dag_id: str) -> list[dict[str, Any]]:

@@ -19,11 +19,10 @@ from drs_provider.dag.trigger_form import trigger_form
 from drs_provider.dag.waves.group import wave_group
 from drs_provider.dag.waves.network import prepare_tasks
 from drs_provider.dag.waves.settings import ApplyWaveSettings
-from drs_provider.dag.waves.tagging import TAG_INSTANCES
 from drs_provider.plan.loader import Library, RunnablePlan, read_alone, read_folder
 from drs_provider.plan.model import RecoveryPlan, wave_dependencies
 from drs_provider.rules.run.approvals import policy_of
-from drs_provider.rules.run.names import SWEEPER
+from drs_provider.rules.run.names import SWEEPER_DAG, TAG_INSTANCES
 
 if TYPE_CHECKING:
     from airflow.sdk import CronTriggerTimetable
@@ -48,7 +47,7 @@ def dags_of_folder(folder: Path, *, dag_file: Path) -> Iterator[DAG]:
     that is built, for runs to go on with, and nothing begins from it.
     """
     only = get_parsing_context().dag_id
-    if only == SWEEPER:
+    if only == SWEEPER_DAG:
         yield _sweeper(folder)
         return
     if only is not None:

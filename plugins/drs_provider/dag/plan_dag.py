@@ -5,6 +5,8 @@ from typing import Any
 
 from airflow.sdk import DAG
 
+from drs_provider.rules.run.keys import ERROR
+
 CRASHES = 5
 """Times that a task's process may be killed, beyond a step's own retries: what AWS or a plan refuses fails at once."""
 
@@ -24,9 +26,6 @@ class PlanDag(DAG):
         finally:
             self.deadline = deadline
 
-
-ERROR = "error"
-"""XCom key of a failed task's last words."""
 
 _LONGEST = 4000
 

@@ -13,15 +13,13 @@ from drs_provider.exceptions import PreflightRefused
 from drs_provider.operators.base import asking_later
 from drs_provider.plan.loader import RunnablePlan, read_folder
 from drs_provider.plan.problems import Problem
+from drs_provider.rules.run.keys import PREFLIGHT
 from drs_provider.rules.run.request import DRILL, read_request
 from drs_provider.rules.run.roster import Target
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
 
-PREFLIGHT_TASK = "preflight.check"
-PREFLIGHT = "preflight"
-"""XCom key of what preflight found; there even when it refused the run."""
 
 _MOST_PATIENCE = timedelta(hours=2)
 """How long after the run's start preflight goes on waiting for an AWS that does not answer."""

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.definitions.context import Context
 
-from drs_provider.dag.plan_dag import ERROR
-from drs_provider.dag.preflight_check import PREFLIGHT, PREFLIGHT_TASK
-from drs_provider.dag.waves.group import DELAY, PAUSE
 from drs_provider.exceptions import RunRefused
 from drs_provider.notify.messages import WaveNow
-from drs_provider.report.collect_people import TASK, is_teller
+from drs_provider.rules.run.keys import ERROR, PREFLIGHT
+from drs_provider.rules.run.names import DELAY, NOTIFICATIONS, PAUSE, PREFLIGHT_TASK, is_teller
 
 if TYPE_CHECKING:
     pass
@@ -54,7 +52,7 @@ def wave_state(states: Mapping[str, str | None], wave: str) -> str:
 
 def tasks_of(states: Mapping[str, str | None], wave: str) -> list[str]:
     """Return the tasks that a wave consists of: no square of a server, nothing that stands before it or beside it."""
-    others = tuple(f"{wave}.{name}" for name in ("servers", DELAY, PAUSE, TASK))
+    others = tuple(f"{wave}.{name}" for name in ("servers", DELAY, PAUSE, NOTIFICATIONS))
     return [task for task in states if task.startswith(f"{wave}.") and not task.startswith(others)]
 
 

@@ -13,15 +13,11 @@ from drs_provider.formatting import parse_instant
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_good
 from drs_provider.operators.template_values import rendered_bool, rendered_ids, rendered_mapping
 from drs_provider.rules.launch.tags import drill_tags, run_key
+from drs_provider.rules.run.keys import NETWORK, REMOVED
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_network import DrillNetworkHook
 
-NETWORK = "network"
-"""XCom key of the networks of one account and Region; there even when they lead out and the task has failed."""
-
-REMOVED = "removed"
-"""XCom key of what became of them in the end; there even when something is left."""
 
 LOOK_AGAIN_AFTER = timedelta(seconds=5)
 MOST_PAUSE = timedelta(minutes=1)

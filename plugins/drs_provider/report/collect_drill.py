@@ -3,12 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from drs_provider.dag.waves.network import PREPARE_TASK, REMOVE_TASK
-from drs_provider.dag.waves.preemption import SUPERSEDED
-from drs_provider.dag.waves.tagging import TAG_INSTANCES, UNTAGGED
-from drs_provider.operators.drill_network import NETWORK, REMOVED
 from drs_provider.plan.model import RecoveryPlan, has_network
 from drs_provider.rules.run.controls import KEEP_TASK
+from drs_provider.rules.run.keys import NETWORK, REMOVED, SUPERSEDED, UNTAGGED
+from drs_provider.rules.run.names import PREPARE_NETWORK_TASK, REMOVE_NETWORK_TASK, TAG_INSTANCES
 from drs_provider.rules.run.request import is_drill
 
 if TYPE_CHECKING:
@@ -28,12 +26,12 @@ def networks_of(
         note = "drill.network is shared: drills land where the launch settings say, beside production"
         return [{"kind": "shared", "notes": [note]}]
     tasks = sorted(task_ids)
-    removed = [found for task in tasks if task.startswith(REMOVE_TASK) and (found := left(task, REMOVED))]
+    removed = [found for task in tasks if task.startswith(REMOVE_NETWORK_TASK) and (found := left(task, REMOVED))]
     at_end = {one["vpc_id"]: one for found in removed for one in found["proofs"]}
     return [
         _network(found, one, at_end.get(one["vpc_id"]))
         for task in tasks
-        if task.startswith(PREPARE_TASK) and (found := left(task, NETWORK))
+        if task.startswith(PREPARE_NETWORK_TASK) and (found := left(task, NETWORK))
         for one in found["networks"]
     ]
 

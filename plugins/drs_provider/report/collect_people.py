@@ -3,17 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from drs_provider.dag.waves.group import DELAY, PAUSE
 from drs_provider.rules.run.approvals import ANSWER, APPROVE, CONTINUE, REJECT, STOP
-
-ASKED = "asked"
-"""XCom key: who was asked what in this try, since when and until when.
-
-``{"at", "until", "try", "subject", "people"}``; ``people`` empty: anyone.
-"""
-
-WAITED = "waited"
-"""XCom key of a wave's delay: ``{"at", "until"}``."""
+from drs_provider.rules.run.keys import ASKED, TOLD, TOLD_OF_RTO, WAITED
+from drs_provider.rules.run.names import DELAY, PAUSE
 
 _OUTCOMES = {APPROVE: "approved", REJECT: "rejected", CONTINUE: "continued", STOP: "stopped"}
 
@@ -77,24 +69,10 @@ def _delay(pull: Pull, states: Mapping[str, str | None], task: str, wave: str) -
     }
 
 
-TOLD = "told"
-"""XCom key of what a task told to whom: a list of the records of ``notify/delivery.py``."""
-
-TASK = "notifications"
-"""Name of the task that tells, in every group that has one."""
-
-TOLD_OF_RTO = ("told_rto_80", "told_rto_100")
-"""The same of the two alerts of the RTO, which are no tasks: they leave it under the preflight task."""
-
 _PREFLIGHT = "preflight.check"
 
 
 """Gives what a task (by id) left under a key."""
-
-
-def is_teller(task_id: str) -> bool:
-    """Tell whether a task does nothing but tell people."""
-    return task_id.endswith(f".{TASK}")
 
 
 def notifications_of(pull: Pull, states: Mapping[str, str | None]) -> list[dict[str, Any]]:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from drs_provider.dag.plan_dag import ERROR
-from drs_provider.dag.steps.context import AFTER_WAVES, BEFORE_WAVES, STEP
 from drs_provider.plan.model import RecoveryPlan, Step, Wave
 from drs_provider.rules.run.controls import ORDER
+from drs_provider.rules.run.keys import ERROR, STEP
+from drs_provider.rules.run.names import AFTER_WAVES, BEFORE_WAVES
 
 _FACTS = ("started_at", "ended_at", "attempts", "summary", "output", "instances")
 

@@ -3,7 +3,7 @@
 from functools import wraps
 
 import pytest
-from drs_provider.dag.waves.group import StartWave
+from drs_provider.dag.waves.start import StartWave
 from drs_provider.dag.waves.watch import WatchWave
 from kit.dag_runs import SHOP, calls, instances
 

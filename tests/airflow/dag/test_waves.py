@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from drs_provider.dag.finish.group import SayVerdict
-from drs_provider.dag.waves.group import ServerOutcome, StartWave, WatchWave
+from drs_provider.dag.waves.group import WatchWave
+from drs_provider.dag.waves.start import ServerOutcome, StartWave
 from drs_provider.exceptions import PlanChanged, PreflightRefused, RunRefused
 from drs_provider.rules.run.roster import Target
 from kit.fake_drs import FakeDrs

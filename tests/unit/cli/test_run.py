@@ -8,9 +8,8 @@ import pytest
 from drs_provider.cli import run
 from drs_provider.cli.airflow_client import AirflowError, subject
 from drs_provider.cli.main import _parser
-from drs_provider.cli.options import UsageError
 from drs_provider.cli.run_commands import Control
-from drs_provider.exceptions import DrsProviderError
+from drs_provider.exceptions import DrsProviderError, UsageError
 
 URL = "http://airflow.test/prefix"
 ENVIRON = {"DRS_AIRFLOW_URL": URL, "DRS_AIRFLOW_USER": "ada", "DRS_AIRFLOW_PASSWORD": "secret"}

@@ -8,8 +8,7 @@ import httpx
 import pytest
 from drs_provider.cli import takeover
 from drs_provider.cli.main import _parser
-from drs_provider.cli.options import UsageError
-from drs_provider.exceptions import RunRefused
+from drs_provider.exceptions import RunRefused, UsageError
 from drs_provider.rules.launch.takeover import FoundRun, ServerStanding, WaveStanding
 
 ENVIRON = {"DRS_AIRFLOW_URL": "http://airflow.test", "DRS_AIRFLOW_TOKEN": "token"}

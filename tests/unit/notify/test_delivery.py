@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 from drs_provider.exceptions import AccessDenied
-from drs_provider.notify.delivery import Letter, NotSent, Patience, deliver, letters_of, unsent, wanted
-from drs_provider.notify.notice import Notice, RunFacts
+from drs_provider.notify.delivery import Letter, Patience, deliver, letters_of, unsent, wanted
+from drs_provider.notify.notice import Notice, NotSent, RunFacts
 from drs_provider.plan.model import RecoveryPlan
 
 RUN = RunFacts("shop", "Shop", "drill", "drs.shop", "r1")

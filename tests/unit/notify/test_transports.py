@@ -4,7 +4,7 @@ import json
 
 import pytest
 from airflow.sdk import Connection
-from drs_provider.notify.delivery import NotSent
+from drs_provider.notify.notice import NotSent
 from drs_provider.notify.transports import address_of, headers_of, post
 from kit.receivers import WebhookReceiver
 

@@ -7,28 +7,22 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import conf
 from airflow.sdk.definitions.context import Context
 
-from drs_provider.dag.finish.leftovers import CLEANED, LOOK_OVER
-from drs_provider.dag.plan_dag import ERROR
-from drs_provider.dag.preflight_check import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.run_reader import Left
-from drs_provider.dag.waves.group import DELAY, PAUSE
-from drs_provider.dag.waves.preemption import SUPERSEDED
-from drs_provider.dag.waves.settings import APPLY
-from drs_provider.dag.waves.watch import INSTANCES, LATER, LAUNCH, TRIES
 from drs_provider.formatting import timespan
-from drs_provider.operators.drill_network import REMOVED
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import Wave, wave_dependencies
 from drs_provider.report.collect_drill import drill_facts, networks_of
 from drs_provider.report.collect_people import ended_by_a_person, notifications_of, waits_of
 from drs_provider.report.collect_steps import broken_above, order_of, plan_steps, wave_steps, with_steps
 from drs_provider.rules.run.controls import ORDER
+from drs_provider.rules.run.keys import CLEANED, ERROR, INSTANCES, LATER, LAUNCH, PREFLIGHT, REMOVED, SUPERSEDED, TRIES
+from drs_provider.rules.run.names import DELAY, LAUNCH_SETTINGS, LOOK_OVER_TASK, PAUSE, PREFLIGHT_TASK
 
 if TYPE_CHECKING:
     from drs_provider.report.evidence import RunEvidence
 
 _FAILED = ("failed", "upstream_failed")
-_CLEANING = ("finish.clean_up", "finish.remove_network", LOOK_OVER)
+_CLEANING = ("finish.clean_up", "finish.remove_network", LOOK_OVER_TASK)
 
 
 def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
@@ -146,7 +140,7 @@ def _wave(
 def _how(left: Left, wave: str) -> dict[str, dict[str, Any]]:
     """Collect by server what was changed for its launch, what failed before, and what its instance is like."""
     found: dict[str, dict[str, Any]] = {}
-    for task in left.tasks(wave, APPLY):
+    for task in left.tasks(wave, LAUNCH_SETTINGS):
         for server, changes in (left.of(task) or {}).items():
             found.setdefault(server, {})["settings_changed"] = changes
     for server, tries in (left.of(f"{wave}.recovery_job", TRIES) or {}).items():
@@ -209,7 +203,7 @@ def _state(left: Left, wave: Wave, depends_on: tuple[str, ...], verdict: Mapping
 
 
 def _names(left: Left, wave: str) -> list[str]:
-    return [task.removeprefix(f"{wave}.") for task in left.tasks(wave, APPLY)]
+    return [task.removeprefix(f"{wave}.") for task in left.tasks(wave, LAUNCH_SETTINGS)]
 
 
 def _cleanup(left: Left, preflight: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -9,15 +9,15 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from drs_provider.dag.finish.leftovers import look_over_tasks
-from drs_provider.dag.preflight_check import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.waves.network import remove_tasks
 from drs_provider.dag.waves.preemption import look_for_recovery
-from drs_provider.dag.waves.settings import RESTORE, RestoreSettings
+from drs_provider.dag.waves.settings import RestoreSettings
 from drs_provider.dag.waves.tagging import jobs_of_run
-from drs_provider.dag.waves.watch import LAUNCH
 from drs_provider.operators.terminate import DrsTerminateRecoveryInstancesOperator
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.report.store import reports_location
+from drs_provider.rules.run.keys import LAUNCH, PREFLIGHT
+from drs_provider.rules.run.names import PREFLIGHT_TASK, RESTORE_SETTINGS
 from drs_provider.rules.run.request import is_drill
 from drs_provider.rules.run.roster import Target, targets_of
 
@@ -145,7 +145,7 @@ def finish_group(
         for number, target in enumerate(targets, start=1):
             if target in settings_in:
                 restore = RestoreSettings(
-                    task_id=RESTORE if number == 1 else f"{RESTORE}_{number}",
+                    task_id=RESTORE_SETTINGS if number == 1 else f"{RESTORE_SETTINGS}_{number}",
                     task_display_name="Restore settings" if number == 1 else f"Restore settings ({target.region})",
                     target=target,
                     retries=3,

@@ -10,14 +10,13 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from drs_provider.dag.docs import COLOURS
-from drs_provider.dag.preflight_check import PREFLIGHT, PREFLIGHT_TASK
-from drs_provider.dag.waves.preemption import SUPERSEDED
-from drs_provider.dag.waves.tagging import UNTAGGED, jobs_of_run, tag_launched, traces_hook
-from drs_provider.dag.waves.watch import LAUNCH
+from drs_provider.dag.waves.tagging import jobs_of_run, tag_launched, traces_hook
 from drs_provider.exceptions import DrsProviderError
 from drs_provider.formatting import escaped, parse_instant, timespan
 from drs_provider.rules.launch.tags import EXPIRES, end_of_life, read_mark, written
 from drs_provider.rules.run.controls import END, EXTEND, ORDER, by_of
+from drs_provider.rules.run.keys import LAUNCH, PREFLIGHT, SUPERSEDED, UNTAGGED
+from drs_provider.rules.run.names import PREFLIGHT_TASK
 from drs_provider.rules.run.roster import Target
 from drs_provider.rules.run.timing import CLEAN_UP, SLACK
 

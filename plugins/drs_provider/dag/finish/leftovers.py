@@ -9,7 +9,6 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
-from drs_provider.dag.preflight_check import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.waves.network import servers_to_place
 from drs_provider.dag.waves.tagging import jobs_of_run
 from drs_provider.exceptions import DrillRemains
@@ -17,17 +16,14 @@ from drs_provider.formatting import parse_instant
 from drs_provider.operators.base import DrsOperator, asking_later, failing_for_good
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.rules.launch.tags import run_key
+from drs_provider.rules.run.keys import CLEANED, PREFLIGHT
+from drs_provider.rules.run.names import PREFLIGHT_TASK
 from drs_provider.rules.run.request import is_drill
 from drs_provider.rules.run.roster import Target, targets_of
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook
 
-LOOK_OVER: Final = "finish.look_over"
-"""Task id in the first account and Region; the others are numbered from 2 on."""
-
-CLEANED: Final = "cleaned"
-"""XCom key: ``{"left": {id: what it is}}``, there also when the task fails."""
 
 LOOK_AGAIN_AFTER = timedelta(seconds=5)
 MOST_TIME: Final = timedelta(minutes=1)

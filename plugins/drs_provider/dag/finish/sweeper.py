@@ -14,7 +14,7 @@ from drs_provider.exceptions import DrsProviderError
 from drs_provider.formatting import parse_instant
 from drs_provider.plan.loader import read_folder
 from drs_provider.rules.launch.tags import run_key
-from drs_provider.rules.run.names import SWEEPER
+from drs_provider.rules.run.names import SWEEPER_DAG
 from drs_provider.rules.run.roster import Target, targets_of
 
 EVERY: Final = timedelta(minutes=15)
@@ -114,7 +114,7 @@ def targets_of_folder(folder: Path) -> Sequence[Target]:
 def build_sweeper(folder: Path, start: datetime) -> DAG:
     """Build the DAG. It is on from the start: what it removes is over by its own tags."""
     dag = DAG(
-        dag_id=SWEEPER,
+        dag_id=SWEEPER_DAG,
         dag_display_name="Sweeper of drills",
         description="Removes what drills have left behind",
         doc_md=_DOCUMENTATION,

@@ -96,7 +96,7 @@ def tell(run: Mapping[str, Any], alert: Alert, left: RunLeft) -> str:
     """Tell those who asked for it, once, and only while there is something left to launch."""
     from drs_provider.notify.delivery import deliver, letters_of
     from drs_provider.notify.messages import rto_at_risk
-    from drs_provider.report.collect_people import TOLD_OF_RTO
+    from drs_provider.rules.run.keys import TOLD_OF_RTO
 
     waves = _waves_now(left)
     if waves and not any(wave.state in ("running", "waiting") for wave in waves):

@@ -15,16 +15,15 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
-from drs_provider.dag.plan_dag import ERROR
-from drs_provider.dag.preflight_check import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.run_reader import Left, tasks_of, wave_state, waves_now
 from drs_provider.notify.delivery import DEFAULT, LinkFor, Patience, deliver, letters_of, unsent, wanted
 from drs_provider.notify.messages import ended, paused, started, wave_completed, wave_failed
 from drs_provider.notify.notice import Notice, Question, RunFacts
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import Notification
-from drs_provider.report.collect_people import ASKED, TASK, TOLD
 from drs_provider.report.store import reports_location
+from drs_provider.rules.run.keys import ASKED, ERROR, PREFLIGHT, TOLD
+from drs_provider.rules.run.names import NOTIFICATIONS, PREFLIGHT_TASK
 
 if TYPE_CHECKING:
     from drs_provider.dag.people.ask import Ask
@@ -113,7 +112,7 @@ class Tell(BaseOperator):
 
     def __init__(self, *, plan: str, title: str, notify: Sequence[Notification], **kwargs: Any) -> None:
         super().__init__(
-            task_id=TASK,
+            task_id=NOTIFICATIONS,
             task_display_name="Notifications",
             retries=1,
             retry_delay=timedelta(seconds=5),

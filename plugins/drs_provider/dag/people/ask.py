@@ -17,8 +17,8 @@ from drs_provider.dag.run_reader import preflight_result, running_for, waves_now
 from drs_provider.formatting import parse_instant, plain, timespan
 from drs_provider.operators.base import failing_for_good
 from drs_provider.plan.model import Notification, Pause, RecoveryPlan
-from drs_provider.report.collect_people import ASKED, WAITED
 from drs_provider.rules.run.approvals import ANSWER, APPROVE, CONTINUE, REJECT, STOP, Policy, eligible, not_counted
+from drs_provider.rules.run.keys import ASKED, WAITED
 
 _NO = "drs_no"
 """Entry of the task state store: a refusal, and the number of tries that Airflow allowed when it was given."""

@@ -12,8 +12,8 @@ from drs_provider.dag.steps.context import Place
 from drs_provider.exceptions import StepFailed
 from drs_provider.formatting import escaped, timespan
 from drs_provider.plan.model import ApprovalStep
-from drs_provider.report.collect_people import ASKED
 from drs_provider.rules.run.approvals import APPROVE, REJECT
+from drs_provider.rules.run.keys import ASKED
 
 _ANSWERS = "drs_answers"
 """Entry of the task state store: who has agreed in this try, ``{"try", "by": [...], "comments": {by: text}}``."""

@@ -12,11 +12,12 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskDeferralTimeout
 
-from drs_provider.dag.steps.context import STEP, NotNow, Place
+from drs_provider.dag.steps.context import NotNow, Place
 from drs_provider.dag.steps.memory import StepMemory
 from drs_provider.exceptions import DrsProviderError, RunRefused, StepFailed
 from drs_provider.formatting import duration_words, plain, timespan
 from drs_provider.plan.model import Step
+from drs_provider.rules.run.keys import STEP
 from drs_provider.rules.run.placeholders import KnownServer, Names, find_server, names_servers, recovered, render
 from drs_provider.rules.run.roster import Target
 from drs_provider.rules.steps import kept

@@ -11,17 +11,11 @@ from drs_provider.exceptions import DrsProviderError, PlanChanged, RunRefused
 from drs_provider.plan.model import Pause
 from drs_provider.rules.run.approvals import ANSWER, Policy, ensure_answered, ensure_approved
 from drs_provider.rules.run.controls import CANCEL, ORDER, read_order
+from drs_provider.rules.run.keys import STEP
 from drs_provider.rules.run.roster import Target
 
 if TYPE_CHECKING:
     from drs_provider.rules.run.placeholders import KnownServer
-
-BEFORE_WAVES, AFTER_WAVES = "before_waves", "after_waves"
-"""Task groups of the plan's own steps. No wave has such a name: names of plans have no underscore."""
-
-STEP = "step"
-"""XCom key of what a step did: ``{"name", "kind", "state", "started_at", "ended_at", "attempts", "summary", "output",
-"instances"}``; ``state`` is succeeded, failed or skipped."""
 
 
 class NotNow(DrsProviderError):

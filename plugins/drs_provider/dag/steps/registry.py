@@ -8,10 +8,11 @@ from typing import Any, Literal
 from airflow.sdk import BaseOperator, TaskGroup, TriggerRule
 
 from drs_provider.dag.plan_dag import CRASHES
-from drs_provider.dag.steps.context import AFTER_WAVES, BEFORE_WAVES, AskedBefore, Place
+from drs_provider.dag.steps.context import AskedBefore, Place
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import AnyStep, ApprovalStep, RecoveryPlan, Wave, wave_dependencies
 from drs_provider.rules.run.approvals import policy_of
+from drs_provider.rules.run.names import AFTER_WAVES, BEFORE_WAVES
 from drs_provider.rules.run.roster import Target, targets_of
 
 Side = Literal["before", "after"]

@@ -9,21 +9,20 @@ from airflow.sdk import BaseOperator, TaskGroup, TriggerRule
 
 from drs_provider.dag.docs import tooltip
 from drs_provider.dag.steps.registry import asked_before, wave_steps
-from drs_provider.dag.waves.settings import APPLY, ApplyWaveSettings
+from drs_provider.dag.waves.settings import ApplyWaveSettings
 from drs_provider.dag.waves.start import ServerOutcome, StartWave
-from drs_provider.dag.waves.tagging import TAG_INSTANCES, TagInstances
+from drs_provider.dag.waves.tagging import TagInstances
 from drs_provider.dag.waves.watch import WatchWave
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import LaunchSettings, ProtectionGroup, Wave, has_network
 from drs_provider.rules.run.approvals import policy_of
+from drs_provider.rules.run.names import DELAY, LAUNCH_SETTINGS, PAUSE, TAG_INSTANCES
 from drs_provider.rules.run.roster import Target, target_of, targets_of
 from drs_provider.rules.run.timing import lifetime_of
 
 if TYPE_CHECKING:
     pass
 
-DELAY, PAUSE = "delay", "pause"
-"""Names of the tasks before a wave's start, where the plan has them."""
 
 _CHAIN = 100
 """Priority of the tasks that the next wave waits for; the tasks that only show something have 1."""
@@ -164,7 +163,9 @@ def _start(
         approval_task_ids=approval_task_ids,
         pause=wave.pause_before,
         pause_task_id=f"{wave.name}.{PAUSE}" if wave.pause_before else "",
-        settings_task_id=f"{wave.name}.{_numbered(APPLY, number)}" if has_settings(runnable, wave, target) else "",
+        settings_task_id=f"{wave.name}.{_numbered(LAUNCH_SETTINGS, number)}"
+        if has_settings(runnable, wave, target)
+        else "",
         network=networks_of_plan(runnable).get(str(target), 0),
         lifetime=lifetime_of(runnable.plan),
         trigger_rule=TriggerRule.NONE_FAILED,
@@ -177,7 +178,7 @@ def _apply(
     runnable: RunnablePlan, wave: Wave, target: Target, number: int, approval_task_ids: Sequence[str]
 ) -> ApplyWaveSettings:
     return ApplyWaveSettings(
-        task_id=_numbered(APPLY, number),
+        task_id=_numbered(LAUNCH_SETTINGS, number),
         task_display_name="Launch settings" if number == 1 else f"Launch settings ({target.region})",
         plan=runnable.plan.name,
         digest=runnable.digest,

@@ -9,19 +9,14 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider.dag.run_reader import preflight_result
 from drs_provider.exceptions import NotIsolated, RunRefused
-from drs_provider.operators.drill_network import (
-    NETWORK,
-    DrsPrepareDrillNetworkOperator,
-    DrsRemoveDrillNetworkOperator,
-)
+from drs_provider.operators.drill_network import DrsPrepareDrillNetworkOperator, DrsRemoveDrillNetworkOperator
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import VpcNetwork, has_network
+from drs_provider.rules.run.keys import NETWORK
+from drs_provider.rules.run.names import PREPARE_NETWORK_TASK
 from drs_provider.rules.run.request import is_drill
 from drs_provider.rules.run.roster import Target, targets_of
 from drs_provider.rules.run.timing import lifetime_of
-
-PREPARE_TASK, REMOVE_TASK = "preflight.network", "finish.remove_network"
-"""Task ids of the first account and Region; the others are numbered from 2 on."""
 
 _ON_INSTANCES = ("ssm_command",)
 _IN_DRILLS = ("drill", "always")
@@ -74,7 +69,7 @@ def network_of(context: Context, number: int = 1) -> Mapping[str, Any]:
 
     :raises RunRefused: there is none, or it leads out: a task that was marked as successful has prepared nothing
     """
-    task = _numbered(PREPARE_TASK, number)
+    task = _numbered(PREPARE_NETWORK_TASK, number)
     found: Mapping[str, Any] | None = context["ti"].xcom_pull(task_ids=task, key=NETWORK)
     if not found or not all(one["proof"]["isolated"] for one in found["networks"]):
         raise RunRefused(
@@ -141,7 +136,7 @@ def remove_tasks(runnable: RunnablePlan) -> list[Any]:
             task_id=_numbered("remove_network", number),
             task_display_name="Remove network" if number == 1 else f"Remove network ({target.region})",
             target=target,
-            prepare_task_id=_numbered(PREPARE_TASK, number),
+            prepare_task_id=_numbered(PREPARE_NETWORK_TASK, number),
             retries=3,
         ).as_teardown()
         for number, target in enumerate(targets_of(list(runnable.groups.values())), start=1)

@@ -9,12 +9,10 @@ from airflow.sdk.definitions.context import Context
 from drs_provider.exceptions import RunRefused
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.launch.tags import run_key
+from drs_provider.rules.run.keys import SUPERSEDED
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
-
-SUPERSEDED = "superseded"
-"""XCom key: which recovery took the drill's servers, in words without a full stop."""
 
 
 def ensure_not_taken_over(context: Context, preflight: Mapping[str, Any], hook: "DrsHook") -> None:

@@ -7,26 +7,20 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider.dag.people.agreement import ensure_people_agreed
-from drs_provider.dag.preflight_check import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.dag.run_reader import preflight_result
 from drs_provider.dag.waves.network import network_of
 from drs_provider.dag.waves.preemption import ensure_not_taken_back
 from drs_provider.exceptions import AccessDenied, PlanChanged, RunRefused
 from drs_provider.operators.launch_settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
 from drs_provider.rules.run.approvals import Policy
+from drs_provider.rules.run.keys import IN_FORCE, PREFLIGHT
+from drs_provider.rules.run.names import PREFLIGHT_TASK
 from drs_provider.rules.run.request import is_drill
 from drs_provider.rules.run.roster import Target
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
     from drs_provider.services.settings_survey import Standing, Survey
-
-APPLY, RESTORE = "launch_settings", "restore_settings"
-"""Names of the tasks: the first one stands in a wave, the other in finish."""
-
-IN_FORCE = "in_force"
-"""XCom key of what was applied: by server id its launch template, the version that is the default now, and whether a
-drill's memory stands at the server."""
 
 
 def in_this_run(

@@ -16,12 +16,12 @@ from drs_provider.dag.waves.cancellation import cancelled_start, obey_before_a_s
 from drs_provider.dag.waves.network import ensure_still_isolated, network_of
 from drs_provider.dag.waves.preemption import ensure_not_taken_over
 from drs_provider.dag.waves.settings import ensure_in_force, in_this_run
-from drs_provider.dag.waves.watch import LAUNCH
 from drs_provider.exceptions import PlanChanged
 from drs_provider.formatting import shortened
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.plan.model import Pause
 from drs_provider.rules.run.approvals import ANSWER, Policy, ensure_answered
+from drs_provider.rules.run.keys import LAUNCH
 from drs_provider.rules.run.request import is_drill, read_as_of
 from drs_provider.rules.run.roster import Target
 

@@ -8,19 +8,15 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from drs_provider.dag.preflight_check import PREFLIGHT, PREFLIGHT_TASK
 from drs_provider.exceptions import DrsProviderError
 from drs_provider.rules.launch.tags import EXPIRES, PLAN, RUN, RUN_ID, WAVE, job_tags, run_key, tag_value
+from drs_provider.rules.run.keys import PREFLIGHT, UNTAGGED
+from drs_provider.rules.run.names import PREFLIGHT_TASK
 from drs_provider.rules.run.roster import Target
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook
 
-TAG_INSTANCES: Final = "tag_instances"
-"""Task of a wave; no step can have this name, for a step's name has no underscore."""
-
-UNTAGGED: Final = "untagged"
-"""XCom key: what could not be tagged, and why, for the report's warnings."""
 
 _CLOCKS_DIFFER: Final = timedelta(minutes=10)
 

@@ -19,6 +19,7 @@ from drs_provider.exceptions import AwsError, PlanChanged, QuotaExceeded
 from drs_provider.formatting import duration_words, parse_instant
 from drs_provider.operators.base import failing_for_good
 from drs_provider.operators.template_values import Launched
+from drs_provider.rules.run.keys import INSTANCES, LATER, LAUNCH, TRIES
 from drs_provider.rules.run.request import is_drill, read_as_of
 from drs_provider.sensors.job import BACKSTOP, DrsRecoveryJobSensor
 
@@ -29,17 +30,6 @@ if TYPE_CHECKING:
     from drs_provider.services.start_jobs import MustWait
     from drs_provider.triggers.jobs import DrsJobEvent
 
-LAUNCH = "launch"
-"""XCom key of what a wave's start task launched: the return value of ``DrsStartRecoveryOperator``."""
-
-TRIES = "tries"
-"""XCom key and entry of the task state store: what failed before, by server id, as ``recovery.remedies.Try``."""
-
-LATER = "later"
-"""XCom key: the launches of a wave after its start, in the form of ``launch``; and what its servers were pinned to."""
-
-INSTANCES = "instances"
-"""XCom key: by server id, what its instance is like and whether it is protected, as ``look_after`` says."""
 
 _PLACES = ("subnet_id", "security_group_ids", "private_ip")
 """Where an instance is: in a drill a difference here may be production."""

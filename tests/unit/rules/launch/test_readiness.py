@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import botocore.session
 import pytest
-from drs_provider.rules.launch.readiness import assess, hostname_of, is_protected, lag_of, refusals
+from drs_provider.rules.launch.readiness import assess, refusals
+from drs_provider.rules.servers import hostname_of, is_protected, lag_of
 
 DRS = botocore.session.get_session().get_service_model("drs")
 STATES = DRS.shape_for("DataReplicationState").enum

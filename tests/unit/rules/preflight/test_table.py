@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
+from drs_provider.rules.findings import Finding
 from drs_provider.rules.launch.quotas import Quotas, quota_notes, rounds_of
-from drs_provider.rules.launch.readiness import Finding
 from drs_provider.rules.launch.replication import difficulty, standing_still
 from drs_provider.rules.preflight.table import grouped, refused_table, row_of, table
 from hypothesis import given
