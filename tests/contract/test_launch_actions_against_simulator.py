@@ -9,7 +9,7 @@ from drs_provider.exceptions import ServiceUnavailable
 from drs_provider.hooks.launch_settings import LaunchSettingsHook
 from drs_provider.hooks.tagged_networks import TaggedNetworksHook
 from drs_provider.operators.launch_settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
-from drs_provider.operators.template_values import Launched
+from drs_provider.rules.launch.launched import Launched
 from drs_provider.rules.settings.launch_actions import TAG
 from drs_provider.services.job_results import find
 from drs_provider.services.sweep import sweep

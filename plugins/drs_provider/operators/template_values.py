@@ -1,10 +1,10 @@
 """The door for template values: what rendered to the wrong type is refused before any AWS call."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from drs_provider.exceptions import RunRefused
+from drs_provider.rules.launch.launched import Launched
 
 _NATIVE = "give the DAG render_template_as_native_obj=True, or pass the value without a template"
 
@@ -30,23 +30,6 @@ def rendered_mapping(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise RunRefused(f"{name} must be a mapping, but is {value!r}; nothing was called: {_NATIVE}")
     return dict(value)
-
-
-@dataclass(frozen=True)
-class Launched:
-    """What one start operator returned: jobs (``job_id``, ``servers``) of one connection and Region."""
-
-    jobs: tuple[Mapping[str, Any], ...]
-    aws_conn_id: str | None = None
-    region: str | None = None
-
-    def aws(self, own: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the hook's arguments: the task's own, but the launch's connection and Region where it has them."""
-        return {
-            **own,
-            "aws_conn_id": self.aws_conn_id or own["aws_conn_id"],
-            "region_name": self.region or own["region_name"],
-        }
 
 
 def rendered_launches(name: str, value: Any) -> tuple[Launched, ...]:

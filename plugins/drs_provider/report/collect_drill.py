@@ -1,7 +1,7 @@
 """What a run left behind about its drill networks, for its report."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from drs_provider.plan.model import RecoveryPlan, has_network
 from drs_provider.rules.run.controls import KEEP_TASK
@@ -9,8 +9,19 @@ from drs_provider.rules.run.keys import NETWORK, REMOVED, SUPERSEDED, UNTAGGED
 from drs_provider.rules.run.names import PREPARE_NETWORK_TASK, REMOVE_NETWORK_TASK, TAG_INSTANCES
 from drs_provider.rules.run.request import is_drill
 
-if TYPE_CHECKING:
-    from drs_provider.dag.run_reader import Left
+
+class Left(Protocol):
+    """What the tasks of a run left, and the states of its tasks."""
+
+    states: dict[str, str | None]
+
+    def of(self, task_id: str, key: str = "return_value") -> Any:
+        """What one task left under a key."""
+        ...
+
+    def tasks(self, wave: str, task_id: str) -> list[str]:
+        """The tasks of a wave that do one thing."""
+        ...
 
 
 def networks_of(
@@ -57,7 +68,7 @@ def _network(found: Mapping[str, Any], one: Mapping[str, Any], at_end: Mapping[s
 _KEPT = "kept"
 
 
-def drill_facts(left: "Left", waves: Sequence[str], preflight: Mapping[str, Any] | None) -> dict[str, Any]:
+def drill_facts(left: Left, waves: Sequence[str], preflight: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the report's ``drill``: the shape of ``reporting.drills.DrillFacts``."""
     starts = [task for wave in waves for task in left.tasks(wave, "start_recovery")]
     ends = sorted(task for task in left.states if task.startswith("finish.clean_up"))

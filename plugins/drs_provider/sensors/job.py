@@ -11,7 +11,8 @@ from drs_provider.exceptions import AwsError, JobFailed, JobTimedOut, JobVanishe
 from drs_provider.formatting import duration_words, parse_instant
 from drs_provider.links.console import DrsJobLink, DrsRecoveryInstanceLink
 from drs_provider.operators.base import AWS_FIELDS, DrsSensor, asking_later, failing_for_good
-from drs_provider.operators.template_values import Launched, rendered_launches
+from drs_provider.operators.template_values import rendered_launches
+from drs_provider.rules.launch.launched import Launched
 
 if TYPE_CHECKING:
     from drs_provider.rules.launch.results import Allows, Ready, ServerResult

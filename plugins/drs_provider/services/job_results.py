@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from drs_provider.exceptions import JobVanished
-from drs_provider.operators.template_values import Launched
+from drs_provider.rules.launch.launched import Launched
 from drs_provider.rules.launch.results import Evidence, Member, Ready, ServerResult, assemble
 from drs_provider.rules.servers import hostname_of
 

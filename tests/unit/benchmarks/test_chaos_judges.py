@@ -352,7 +352,7 @@ def test_a_drill_that_destroys_what_the_recovery_launched_is_found():
 
 # -- every operation with an effect --------------------------------------------------------------------------------
 
-CALLS = Path("plugins/drs_provider/aws")
+CALLS = Path("plugins/drs_provider/hooks")
 READS = ("describe_", "get_", "list_", "search_", "simulate_", "select_", "head_", "batch_get_")
 NOT_MEANT = {"associate_security_group_vpc", "disassociate_security_group_vpc", "modify_security_group_rules"}
 """What a name made of parts, ``<verb>_security_group_<direction>``, could also be."""

@@ -513,7 +513,8 @@ def test_a_dag_file_that_names_operators_does_not_import_boto3():
 
 def test_the_pure_side_loads_without_airflow_and_aws():
     names = ", ".join(
-        f"drs_provider.rules.{file.stem}" for file in (PLUGINS / "drs_provider/recovery").glob("[a-z]*.py")
+        ".".join(file.relative_to(PLUGINS).with_suffix("").parts)
+        for file in sorted((PLUGINS / "drs_provider/rules").rglob("[a-z]*.py"))
     )
     code = f"import sys, {names}; sys.exit(bool({{'airflow', 'boto3', 'botocore'}} & set(sys.modules)))"
 

@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.sdk import DAG, BaseOperator, ObjectStoragePath, TaskGroup, conf
 from airflow.sdk.definitions.context import Context
@@ -26,13 +26,21 @@ from drs_provider.rules.run.keys import ASKED, ERROR, PREFLIGHT, TOLD
 from drs_provider.rules.run.names import NOTIFICATIONS, PREFLIGHT_TASK
 
 if TYPE_CHECKING:
-    from drs_provider.dag.people.ask import Ask
     from drs_provider.report.result import RunReport
 
 log = logging.getLogger(__name__)
 
 _STORE = "drs_told"
 """Entry of the task state store: the same list, which survives retries; a cleared task tells again."""
+
+
+class Asking(Protocol):
+    """What is told of a task that asks people."""
+
+    plan: str
+    title: str
+    options: list[str]
+    notify: Sequence[Notification]
 
 
 def facts_of(context: Context, plan: str, title: str) -> RunFacts:
@@ -70,7 +78,7 @@ def tell(
     return told
 
 
-def tell_question(context: Context, task: "Ask", people: Sequence[str], *, text: str, otherwise: str) -> None:
+def tell_question(context: Context, task: Asking, people: Sequence[str], *, text: str, otherwise: str) -> None:
     """Tell that people are asked; never raises. Once for each time that the question begins to wait."""
     ti = context["ti"]
     try:

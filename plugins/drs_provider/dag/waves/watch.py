@@ -18,7 +18,7 @@ from drs_provider.dag.waves.tagging import settings_marks
 from drs_provider.exceptions import AwsError, PlanChanged, QuotaExceeded
 from drs_provider.formatting import duration_words, parse_instant
 from drs_provider.operators.base import failing_for_good
-from drs_provider.operators.template_values import Launched
+from drs_provider.rules.launch.launched import Launched
 from drs_provider.rules.run.keys import INSTANCES, LATER, LAUNCH, TRIES
 from drs_provider.rules.run.request import is_drill, read_as_of
 from drs_provider.sensors.job import BACKSTOP, DrsRecoveryJobSensor

@@ -1,0 +1,1 @@
+"""Every touch of what Airflow does not promise."""
