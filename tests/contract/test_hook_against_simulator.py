@@ -9,7 +9,7 @@ from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.launch.readiness import assess
 from drs_provider.rules.launch.tags import job_tags
 from drs_provider.rules.servers import hostname_of
-from drs_provider.services.start_once import Launch, start_once
+from drs_provider.services.start_once import StartRequest, start_once
 
 HELLO = ("s-0hello00000000001", "s-0hello00000000002")
 TAGS = job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1)
@@ -112,7 +112,7 @@ def test_quotas_are_read_or_awss_own_are_used(hook):
 def test_an_answer_lost_after_the_job_was_started_ends_in_exactly_one_job(hook, simulator):
     simulator.fault({"service": "drs", "operation": "StartRecovery", "do": "commit_then_drop", "count": 1})
 
-    job, found = start_once(hook, Launch(HELLO, True, TAGS, {}), since=an_hour_ago(), sleep=lambda _: None)
+    job, found = start_once(hook, StartRequest(HELLO, True, TAGS, {}), since=an_hour_ago(), sleep=lambda _: None)
 
     assert found
     assert [one["jobID"] for one in hook.jobs_since(an_hour_ago())] == [job["jobID"]]

@@ -9,7 +9,7 @@ from drs_provider.exceptions import ServiceUnavailable
 from drs_provider.hooks.launch_settings import LaunchSettingsHook
 from drs_provider.hooks.tagged_networks import TaggedNetworksHook
 from drs_provider.operators.launch_settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
-from drs_provider.rules.launch.launched import Launched
+from drs_provider.rules.launch.launched import StartedJobs
 from drs_provider.rules.settings.launch_actions import TAG
 from drs_provider.services.job_results import find
 from drs_provider.services.sweep import sweep
@@ -164,7 +164,7 @@ def test_an_optional_action_that_fails_is_an_exception_and_no_failure(aws, simul
     job = aws.drs.start_recovery(isDrill=True, sourceServers=[{"sourceServerID": ONE}])["job"]["jobID"]
     simulator.advance("30m")
 
-    launch = Launched(({"job_id": job, "servers": [ONE]},), None, "us-west-2")
+    launch = StartedJobs(({"job_id": job, "servers": [ONE]},), None, "us-west-2")
     found = find(launch, {}, aws.hook, ready="running", members=())
 
     assert found.pending == {}

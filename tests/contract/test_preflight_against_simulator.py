@@ -11,8 +11,8 @@ from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.preflight.permissions import questions
 from drs_provider.rules.run.request import RunRequest
 from drs_provider.rules.run.roster import RosterServer, Target
-from drs_provider.services.preflight import Survey
-from drs_provider.services.preflight_account import Occasion, look_deeper
+from drs_provider.services.preflight import Preflight
+from drs_provider.services.preflight_account import Scope, look_deeper
 from drs_provider.services.settings_survey import survey_settings
 from drs_simulator.pytest_plugin import start_drs_simulator
 
@@ -89,7 +89,7 @@ def look(hook, *names, mode="drill"):
         for name in names
     ]
     settings = survey_settings(hook, {name: {} for name in names}, whole=True, sources=sources, instances=())
-    occasion = Occasion(WHERE, mode, {"web": servers})
+    occasion = Scope(WHERE, mode, {"web": servers})
     return look_deeper(hook, occasion, quotas=Quotas(), jobs=(), instances=(), settings=settings)
 
 
@@ -158,7 +158,7 @@ def preflight_of(hook, folder, *, network="shared", launch="{}", mode="drill"):
     runnable = read_folder(folder).plans["shop"]
     request = RunRequest(mode, "latest", ("web",), (), replace_live_instances=False, reason="", continue_run=None)
     run = ("drs.shop", "manual__1")
-    return Survey(runnable, (), request, now=datetime.now(UTC), run=run).take(lambda _: hook)
+    return Preflight(runnable, (), request, now=datetime.now(UTC), run=run).take(lambda _: hook)
 
 
 def test_preflight_asks_nothing_twice_and_few_questions_however_many_servers_there_are(

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from drs_provider.exceptions import AccessDenied, CredentialsExpired, ServiceUnavailable, Throttled
 from drs_provider.hooks.drs import DrsHook
-from drs_provider.hooks.retries import Patience
+from drs_provider.hooks.retries import RetryPolicy
 from drs_provider.rules.launch.tags import job_tags
-from drs_provider.services.start_once import Launch, start_once
+from drs_provider.services.start_once import StartRequest, start_once
 
 HELLO = ("s-0hello00000000001", "s-0hello00000000002")
 
@@ -113,7 +113,7 @@ def test_a_read_that_nobody_repeats_says_that_it_was_spoilt_and_never_that_there
 def test_a_start_whose_answer_was_spoilt_is_looked_for_and_not_sent_again(hook, simulator, pauses, how):
     simulator.fault({"service": "drs", "operation": "StartRecovery", "do": "garbled", "how": how, "count": 1})
     tags = job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1)
-    launch = Launch(HELLO, is_drill=True, tags=tags, snapshot_ids={})
+    launch = StartRequest(HELLO, is_drill=True, tags=tags, snapshot_ids={})
 
     job, found = start_once(hook, launch, since=datetime.now(UTC) - timedelta(hours=1), sleep=lambda _: None)
 
@@ -123,7 +123,7 @@ def test_a_start_whose_answer_was_spoilt_is_looked_for_and_not_sent_again(hook, 
 
 def test_patience_ends():
     now, asked = [0.0], []
-    patience = Patience(60, jitter=lambda: 1.0, clock=lambda: now[0])
+    patience = RetryPolicy(60, jitter=lambda: 1.0, clock=lambda: now[0])
 
     def refused():
         asked.append(now[0])

@@ -5,7 +5,7 @@ import re
 import time
 from pathlib import Path
 
-from drs_provider.notify.notice import Notice, RunFacts, as_json
+from drs_provider.notify.notice import Notice, RunSummary, as_json
 from drs_provider.notify.transports import signature_headers
 from drs_provider.plan.loader import read_folder
 from drs_provider.plan.model import EVENTS
@@ -36,7 +36,7 @@ def test_the_code_of_the_page_knows_a_genuine_message():
 
 
 def test_every_event_and_every_field_of_the_json_is_on_the_page():
-    run = RunFacts("p", "p", "drill", "d", "r")
+    run = RunSummary("p", "p", "drill", "d", "r")
     fields = json.loads(as_json(Notice("started", run, "h", "2026-11-22T05:00:00+00:00")))
 
     assert [word for word in (*EVENTS, *fields) if f"`{word}`" not in TEXT] == []

@@ -7,11 +7,11 @@ from typing import Any
 
 from drs_provider.report.evidence import (
     CleanupEvidence,
-    Finding,
     JobEvent,
     JobEvidence,
     Objectives,
     PreflightEvidence,
+    PreflightFinding,
     RunEvidence,
     RunFacts,
     ServerEvidence,
@@ -174,7 +174,7 @@ def a_preflight(**changes: Any) -> PreflightEvidence:
         "passed": True,
         "checked_at": at(6),
         "findings": (
-            Finding(
+            PreflightFinding(
                 severity="warning",
                 server_id="s-0app0000000000017",
                 hostname="app17",
@@ -242,14 +242,14 @@ def a_drill_with_a_failed_database() -> RunEvidence:
 def a_refused_drill() -> RunEvidence:
     """Two servers do not replicate; nothing was launched."""
     findings = (
-        Finding(
+        PreflightFinding(
             severity="refusal",
             server_id="s-0dat0000000000002",
             hostname="dat2",
             what="replication is STALLED since 2026-11-21 23:10 UTC",
             next_step="repair the replication agent on dat2, or exclude the server from the drill",
         ),
-        Finding(
+        PreflightFinding(
             severity="refusal",
             server_id="s-0web0000000000041",
             hostname="web41",

@@ -17,7 +17,7 @@ from drs_provider.plan.durations import format_duration, parse_duration
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.rehearsal.fleet_choice import ChosenFleet, of_accounts, of_files, supposed
 from drs_provider.rehearsal.output import WIDTH, as_text
-from drs_provider.rehearsal.prediction import Left, Prediction, at_speed, machine_of, predict
+from drs_provider.rehearsal.prediction import Prediction, RunRecord, at_speed, machine_of, predict
 from drs_provider.rehearsal.processes import Connection, RehearsalFailed, ensure_installed, rehearse, simulator
 from drs_provider.rehearsal.step_doubles import StepsTake, decisions, length_of_steps, make_up, steps_take, words
 from drs_provider.rehearsal.steps import PlannedStep, planned_steps
@@ -137,7 +137,7 @@ def _rehearsed(runnable: RunnablePlan, folder: Path, options: Namespace, home: P
             assumed = [_step(one.step, options.mode, takes) for one in steps if one.assumed]
             told = {**request, "assumed": assumed, "speed": speed, "machine": machine}
             facts = rehearse(running, told, _connections(fleet), where)
-            left = Left(
+            left = RunRecord(
                 facts,
                 running.get("state"),
                 running.get("calls"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from drs_provider.cli.airflow_client import AirflowClient, Login
 from drs_provider.cli.run_commands import Control
 from drs_provider.cli.run_output import listing, status
-from drs_provider.cli.run_view import RunNow
+from drs_provider.cli.run_view import RunView
 from drs_provider.exceptions import UsageError
 from drs_provider.rules.run.controls import BY, END
 
@@ -25,12 +25,12 @@ _URLS = ("DRS_AIRFLOW_URL", "AIRFLOW__API__BASE_URL")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CommandOutcome:
     """What a subcommand says: a sentence, the run or runs, and the exit code."""
 
     said: str | None = None
-    run: RunNow | None = None
-    runs: tuple[RunNow, ...] | None = None
+    run: RunView | None = None
+    runs: tuple[RunView, ...] | None = None
     code: int = 0
 
 
@@ -130,33 +130,33 @@ def _start(parser: ArgumentParser) -> None:
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="with --wait: give up waiting after that")
 
 
-def _do_start(control: Control, options: Namespace) -> Outcome:
+def _do_start(control: Control, options: Namespace) -> CommandOutcome:
     started = control.start(options.plan, options)
     if options.wait:
         return _waited(control.wait(options.plan, started.run_id, options.timeout))
-    return Outcome(f"started {started.run_id}: drs run status {options.plan}", started)
+    return CommandOutcome(f"started {started.run_id}: drs run status {options.plan}", started)
 
 
-def _do_wait(control: Control, options: Namespace) -> Outcome:
+def _do_wait(control: Control, options: Namespace) -> CommandOutcome:
     return _waited(control.wait(options.plan, options.run_id, options.timeout))
 
 
-def _waited(run: RunNow) -> Outcome:
-    return Outcome(run=run, code=0 if run.is_green else 1)
+def _waited(run: RunView) -> CommandOutcome:
+    return CommandOutcome(run=run, code=0 if run.is_green else 1)
 
 
-def _do_resume(control: Control, options: Namespace) -> Outcome:
-    return Outcome(control.resume(options.plan))
+def _do_resume(control: Control, options: Namespace) -> CommandOutcome:
+    return CommandOutcome(control.resume(options.plan))
 
 
-def _told(result: tuple[RunNow, str]) -> Outcome:
-    return Outcome(result[1], result[0])
+def _told(result: tuple[RunView, str]) -> CommandOutcome:
+    return CommandOutcome(result[1], result[0])
 
 
-_ACTIONS: Mapping[str, Callable[[Control, Namespace], Outcome]] = {
+_ACTIONS: Mapping[str, Callable[[Control, Namespace], CommandOutcome]] = {
     "start": _do_start,
-    "list": lambda control, options: Outcome(runs=tuple(control.list_runs(options.plan))),
-    "status": lambda control, options: Outcome(run=control.look(options.plan, options.run_id)),
+    "list": lambda control, options: CommandOutcome(runs=tuple(control.list_runs(options.plan))),
+    "status": lambda control, options: CommandOutcome(run=control.look(options.plan, options.run_id)),
     "wait": _do_wait,
     "pause": lambda control, options: _told(control.pause(options.plan, options.run_id)),
     "resume": _do_resume,
@@ -172,7 +172,7 @@ _ACTIONS: Mapping[str, Callable[[Control, Namespace], Outcome]] = {
 }
 
 
-def _as_text(outcome: Outcome, control: Control) -> str:
+def _as_text(outcome: CommandOutcome, control: Control) -> str:
     if outcome.said is not None:
         return outcome.said
     if outcome.runs is not None:
@@ -180,7 +180,7 @@ def _as_text(outcome: Outcome, control: Control) -> str:
     return status(outcome.run, control.now()) if outcome.run else ""
 
 
-def _as_json(outcome: Outcome) -> str:
+def _as_json(outcome: CommandOutcome) -> str:
     if outcome.runs is not None:
         return json.dumps([run.as_json() for run in outcome.runs], indent=2)
     run = outcome.run.as_json() if outcome.run else None

@@ -15,9 +15,9 @@ from drs_provider.cli.run_view import (
     PREFLIGHT_TASK,
     REPORT_TASK,
     WATCH,
-    Question,
-    RunNow,
-    WaveNow,
+    PendingQuestion,
+    RunView,
+    WaveView,
     depends_on,
     read_questions,
     read_run,
@@ -49,12 +49,12 @@ class Control:
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def look(self, plan: str, run_id: str | None = None, *, prefer_active: bool = False) -> RunNow:
+    def look(self, plan: str, run_id: str | None = None, *, prefer_active: bool = False) -> RunView:
         """Read one run: the named one, or the newest; with ``prefer_active`` the oldest of those that are not over."""
         dag = self._dag(plan)
         return self._whole(dag, self._one_run(plan, dag, run_id, prefer_active=prefer_active))
 
-    def list_runs(self, plan: str | None) -> list[RunNow]:
+    def list_runs(self, plan: str | None) -> list[RunView]:
         """Read the newest runs of a plan, or of all plans, the newest first."""
         if plan is not None:
             dag = self._dag(plan)
@@ -63,7 +63,7 @@ class Control:
         runs = [read_run(dag, run) for dag_id, dag in dags.items() for run in self.client.runs(dag_id, _LISTED)]
         return sorted(runs, key=lambda run: run.asked_for_at or "", reverse=True)[:_LISTED]
 
-    def start(self, plan: str, options: Namespace) -> RunNow:
+    def start(self, plan: str, options: Namespace) -> RunView:
         """Start a run; refuses where it could only wait behind something."""
         dag = self._dag(plan)
         if options.mode == "recovery" and options.confirm != plan:
@@ -80,7 +80,7 @@ class Control:
         self._known_waves(dag, options.wave)
         return self._whole(dag, self.client.trigger(dag["dag_id"], conf_of(options), None))
 
-    def wait(self, plan: str, run_id: str | None, timeout_seconds: float | None) -> RunNow:
+    def wait(self, plan: str, run_id: str | None, timeout_seconds: float | None) -> RunView:
         """Wait until a run is over; tells every change. Raises ``RunRefused`` when the time is over before."""
         began = answered = self.monotonic()
         run, told = self.look(plan, run_id), ""
@@ -101,7 +101,7 @@ class Control:
                     raise
                 self.say(f"no news: {error}")
 
-    def pause(self, plan: str, run_id: str | None) -> tuple[RunNow, str]:
+    def pause(self, plan: str, run_id: str | None) -> tuple[RunView, str]:
         """Let nothing new start."""
         run = self._active(plan, run_id, "pause")
         self.client.set_paused(PREFIX + plan, paused=True)
@@ -119,7 +119,7 @@ class Control:
         self.client.set_paused(PREFIX + plan, paused=False)
         return f"{plan} goes on"
 
-    def cancel(self, plan: str, run_id: str | None, reason: str | None) -> tuple[RunNow, str]:
+    def cancel(self, plan: str, run_id: str | None, reason: str | None) -> tuple[RunView, str]:
         """Let no further wave start; what runs is watched to its end, then cleaned up and reported."""
         run = self._active(plan, run_id, "cancel")
         order = orders.cancellation(self.client.user, reason)
@@ -149,7 +149,7 @@ class Control:
             said.append(f"the plan is paused, and none of that happens before: drs run resume {plan}")
         return run, "; ".join(said)
 
-    def skip(self, plan: str, wave_name: str, run_id: str | None, reason: str | None) -> tuple[RunNow, str]:
+    def skip(self, plan: str, wave_name: str, run_id: str | None, reason: str | None) -> tuple[RunView, str]:
         """Leave out a wave when its turn comes."""
         run = self._active(plan, run_id, "skip a wave of")
         wave = _wave(run, wave_name)
@@ -167,7 +167,7 @@ class Control:
         goes_on = f"; {some(after)} go{'es'[: 2 * (len(after) == 1)]} on then" if after else ""
         return run, f"wave {wave.name} is left out when its turn comes{goes_on}"
 
-    def retry(self, plan: str, wave_name: str, run_id: str | None, reason: str | None) -> tuple[RunNow, str]:
+    def retry(self, plan: str, wave_name: str, run_id: str | None, reason: str | None) -> tuple[RunView, str]:
         """Run a failed wave again, with everything after it."""
         run = self.look(plan, run_id, prefer_active=True)
         wave = _wave(run, wave_name)
@@ -201,7 +201,7 @@ class Control:
             said += f". The plan is paused: drs run resume {plan}"
         return self.look(plan, run.run_id), said
 
-    def answer(self, plan: str, options: Namespace, option: str) -> tuple[RunNow, str]:
+    def answer(self, plan: str, options: Namespace, option: str) -> tuple[RunView, str]:
         """Answer what a run asks: with ``Approve`` or ``Reject``."""
         run = self._active(plan, options.run_id, "answer for")
         question = _question(run, options.task, options.wave)
@@ -224,7 +224,7 @@ class Control:
             self._note(run, f"{question.task} answered {option}{by}: {options.comment}")
         return self.look(plan, run.run_id), f"{question.task}: {option}"
 
-    def answer_kept(self, plan: str, run_id: str | None, option: str) -> tuple[RunNow, str]:
+    def answer_kept(self, plan: str, run_id: str | None, option: str) -> tuple[RunView, str]:
         """End or extend a drill that is kept for people."""
         run = self._kept(plan, run_id)
         try:
@@ -234,7 +234,7 @@ class Control:
         then = "is cleaned up now" if option == END else f"is kept for {option.rpartition(' ')[2]} more"
         return self.look(plan, run.run_id), f"the drill {run.run_id} of {plan} {then}"
 
-    def _kept(self, plan: str, run_id: str | None) -> RunNow:
+    def _kept(self, plan: str, run_id: str | None) -> RunView:
         """Find the run that is kept; without a run id among all that are not over, for a recovery may be beside it."""
         if run_id is not None:
             runs = [self._active(plan, run_id, "end")]
@@ -269,7 +269,7 @@ class Control:
         active = [run for run in runs if run["state"] in ("queued", "running")]
         return active[-1] if prefer_active and active else runs[0]
 
-    def _whole(self, dag: dict[str, Any], run: dict[str, Any]) -> RunNow:
+    def _whole(self, dag: dict[str, Any], run: dict[str, Any]) -> RunView:
         dag_id, run_id = str(dag["dag_id"]), str(run["dag_run_id"])
         tasks = self.client.dag_tasks(dag_id)
         instances = self.client.task_instances(dag_id, run_id)
@@ -308,26 +308,26 @@ class Control:
         found = (self.client.xcom(dag_id, run_id, task, orders.ORDER) for task in failed if not task.endswith(WATCH))
         return next((str(one) for one in found if one), None)
 
-    def _active(self, plan: str, run_id: str | None, what: str) -> RunNow:
+    def _active(self, plan: str, run_id: str | None, what: str) -> RunView:
         run = self.look(plan, run_id, prefer_active=True)
         if not run.is_active:
             raise RunRefused(f"cannot {what} {run.run_id} of {plan}: it is over, {run.state}")
         return run
 
-    def _give(self, run: RunNow, waves: Sequence[WaveNow], order: orders.Order, others: Sequence[str] = ()) -> None:
+    def _give(self, run: RunView, waves: Sequence[WaveView], order: orders.Order, others: Sequence[str] = ()) -> None:
         """Give an order to the starts and steps of these waves, and tell it to people in the run's note."""
         tasks = [task for wave in waves for task in (*wave.start_tasks, *wave.step_tasks)]
         for task in (*tasks, *others):
             self.client.keep(PREFIX + run.plan, run.run_id, task, orders.ORDER, order.as_json())
         self._note(run, order.words)
 
-    def _note(self, run: RunNow, line: str) -> None:
+    def _note(self, run: RunView, line: str) -> None:
         try:
             self.client.write_note(PREFIX + run.plan, run.run_id, orders.added(run.note, line))
         except NotAllowed as error:
             self.say(f"the run's note does not show it: {error}")
 
-    def _pass_over(self, run: RunNow, question: Question) -> None:
+    def _pass_over(self, run: RunView, question: PendingQuestion) -> None:
         """Mark the task that asks as skipped: what comes after it has its order. Somebody may just have answered."""
         try:
             self.client.mark(PREFIX + run.plan, run.run_id, question.task, "skipped")
@@ -340,7 +340,7 @@ class Control:
             if name not in names:
                 raise UsageError(f"no wave called {name!r} ({nearest(name, names)})")
 
-    def _refuse_begun(self, run: RunNow, wave: WaveNow) -> None:
+    def _refuse_begun(self, run: RunView, wave: WaveView) -> None:
         if wave.state == "not_started":
             failed = [name for name in wave.depends_on if (above := run.wave(name)) and above.state == "failed"]
             why = f"wave {some(failed)} failed" if failed else "what is before it failed"
@@ -350,7 +350,7 @@ class Control:
             doing = {"running": "runs already", "done": "is done"}.get(wave.state, f"is {wave.state} already")
             raise RunRefused(f"wave {wave.name} {doing}: only a wave that has not started can be left out")
 
-    def _tell(self, run: RunNow, told: str) -> str:
+    def _tell(self, run: RunView, told: str) -> str:
         from drs_provider.cli.run_output import progress
 
         news = progress(run)
@@ -374,14 +374,14 @@ def conf_of(options: Namespace) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def _wave(run: RunNow, name: str) -> WaveNow:
+def _wave(run: RunView, name: str) -> WaveView:
     wave = run.wave(name)
     if wave is None:
         raise UsageError(f"{run.plan} has no wave called {name!r} ({nearest(name, [one.name for one in run.waves])})")
     return wave
 
 
-def _after(run: RunNow, wave: WaveNow) -> list[WaveNow]:
+def _after(run: RunView, wave: WaveView) -> list[WaveView]:
     """Give the waves that come after one, at any distance."""
     reached = {wave.name}
     while more := {one.name for one in run.waves if reached & set(one.depends_on)} - reached:
@@ -389,7 +389,7 @@ def _after(run: RunNow, wave: WaveNow) -> list[WaveNow]:
     return [one for one in run.waves if one.name in reached - {wave.name}]
 
 
-def _why_no_retry(run: RunNow, wave: WaveNow) -> str:
+def _why_no_retry(run: RunView, wave: WaveView) -> str:
     if wave.state == "not_started":
         broken = [one.name for one in run.waves if one.state in ("failed", "cancelled")]
         hint = f": retry {some(broken)} instead, this wave comes after it" if broken else ""
@@ -404,7 +404,7 @@ def _why_no_retry(run: RunNow, wave: WaveNow) -> str:
     return f"wave {wave.name} has not failed: it {words.get(wave.state, wave.state)}"
 
 
-def _question(run: RunNow, task: str | None, wave: str | None) -> Question:
+def _question(run: RunView, task: str | None, wave: str | None) -> PendingQuestion:
     if not run.questions:
         raise RunRefused(f"{run.run_id} of {run.plan} waits for nobody")
     found = [

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from drs_provider.cli.run_view import RunNow, WaveNow
+from drs_provider.cli.run_view import RunView, WaveView
 
 _STATES = {
     "waiting": "waiting",
@@ -17,7 +17,7 @@ _STATES = {
 }
 
 
-def status(run: RunNow, now: datetime) -> str:
+def status(run: RunView, now: datetime) -> str:
     """Word one run: its waves, what it waits for, where its report is."""
     lines = [f"{run.plan}  {run.run_id}  {run.state}" + (f", {run.mode}" if run.mode else "")]
     lines.append(f"  asked for {moment(run.asked_for_at)}" + (f" by {run.triggered_by}" if run.triggered_by else ""))
@@ -39,7 +39,7 @@ def status(run: RunNow, now: datetime) -> str:
     return "\n".join(lines)
 
 
-def _table(waves: Sequence[WaveNow]) -> list[str]:
+def _table(waves: Sequence[WaveView]) -> list[str]:
     if not waves:
         return []
     rows = [(wave.name, _STATES[wave.state], _servers(wave)) for wave in waves]
@@ -47,14 +47,14 @@ def _table(waves: Sequence[WaveNow]) -> list[str]:
     return [f"    {name:<{first}}  {state:<{second}}  {servers}".rstrip() for name, state, servers in rows]
 
 
-def _servers(wave: WaveNow) -> str:
+def _servers(wave: WaveView) -> str:
     if wave.launched is not None:
         failed = f", {wave.failed} failed" if wave.failed else ""
         return f"{wave.launched} of {wave.servers or wave.launched + (wave.failed or 0)} launched{failed}"
     return "" if wave.servers is None else f"{wave.servers} server{'s'[: wave.servers != 1]}"
 
 
-def progress(run: RunNow) -> str:
+def progress(run: RunView) -> str:
     """Word a run in one line, for the log of a wait."""
     waves = ", ".join(f"{wave.name} {_STATES[wave.state]}" for wave in run.waves)
     asks = "".join(f"; {question.task} waits for a person" for question in run.questions)
@@ -62,7 +62,7 @@ def progress(run: RunNow) -> str:
     return f"{run.state}: {waves}{asks}{paused}" if waves else f"{run.state}{asks}{paused}"
 
 
-def listing(runs: Sequence[RunNow]) -> str:
+def listing(runs: Sequence[RunView]) -> str:
     """Word runs as a table, one a line."""
     rows = [
         (run.plan, run.state, run.mode or "", moment(run.asked_for_at), run.triggered_by or "", run.run_id)

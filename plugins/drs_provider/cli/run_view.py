@@ -25,7 +25,7 @@ PREFLIGHT_TASK, PREFLIGHT, REPORT_TASK = "preflight.check", "preflight", "finish
 
 
 @dataclass(frozen=True)
-class WaveNow:
+class WaveView:
     """One wave. ``servers`` is None before preflight; ``launched`` and ``failed`` are None before its jobs ended.
 
     ``state``: waiting, asks, running, done, failed, cancelled, skipped, not_started.
@@ -45,7 +45,7 @@ class WaveNow:
 
 
 @dataclass(frozen=True)
-class Question:
+class PendingQuestion:
     """What a run asks people and nobody has answered."""
 
     task: str
@@ -58,7 +58,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class RunNow:
+class RunView:
     """One run at one moment."""
 
     plan: str
@@ -71,8 +71,8 @@ class RunNow:
     started_at: str | None
     ended_at: str | None
     note: str | None
-    waves: tuple[WaveNow, ...] = ()
-    questions: tuple[Question, ...] = ()
+    waves: tuple[WaveView, ...] = ()
+    questions: tuple[PendingQuestion, ...] = ()
     report: Mapping[str, Any] | None = None
     own_steps: tuple[str, ...] = ()
 
@@ -86,7 +86,7 @@ class RunNow:
         """Whether it ended well."""
         return self.state == "success"
 
-    def wave(self, name: str) -> WaveNow | None:
+    def wave(self, name: str) -> WaveView | None:
         """Give a wave by its name."""
         return next((wave for wave in self.waves if wave.name == name), None)
 
@@ -95,9 +95,9 @@ class RunNow:
         return asdict(self)
 
 
-def read_run(dag: Mapping[str, Any], run: Mapping[str, Any]) -> RunNow:
+def read_run(dag: Mapping[str, Any], run: Mapping[str, Any]) -> RunView:
     """Read a run without its tasks."""
-    return RunNow(
+    return RunView(
         plan=str(run["dag_id"]).removeprefix(PREFIX),
         run_id=str(run["dag_run_id"]),
         state=str(run["state"]),
@@ -139,7 +139,7 @@ def read_wave(
     preflight: Mapping[str, Any] | None,
     results: Sequence[Mapping[str, Any]] | None,
     order: str | None,
-) -> WaveNow:
+) -> WaveView:
     """Sum up a wave from the instances of its tasks.
 
     :param results: what its recovery job left of every server; None while it has left nothing
@@ -152,7 +152,7 @@ def read_wave(
     state = wave_state({one["state"] for one in chain}, {one["state"] for one in chain if _does(one["task_id"], WATCH)})
     if state == "failed" and order is not None:
         state = "cancelled"
-    return WaveNow(
+    return WaveView(
         name=name,
         depends_on=above,
         state=state,
@@ -182,10 +182,10 @@ def wave_state(seen: set[str | None], watch: set[str | None]) -> str:
     return next((meaning for holds, meaning in meanings if holds), "waiting")
 
 
-def read_questions(details: Iterable[Mapping[str, Any]]) -> tuple[Question, ...]:
+def read_questions(details: Iterable[Mapping[str, Any]]) -> tuple[PendingQuestion, ...]:
     """Read what nobody has answered yet."""
     return tuple(
-        Question(
+        PendingQuestion(
             task=str(one["task_instance"]["task_id"]),
             subject=str(one["subject"]),
             options=tuple(one["options"]),

@@ -53,7 +53,7 @@ class CheckPlan(BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Leave the result in XCom, then refuse the run if anything speaks against it."""
-        from drs_provider.services.preflight import Survey
+        from drs_provider.services.preflight import Preflight
 
         plan, now, dag_run = self.runnable.plan, datetime.now(UTC), context["dag_run"]
         try:
@@ -76,7 +76,7 @@ class CheckPlan(BaseOperator):
         if is_here and (problems := problems_in_the_way(library, self.runnable)):
             raise AirflowFailException(_unreadable(plan.name, problems))
         triggered_by = getattr(dag_run, "triggering_user_name", None)
-        survey = Survey(
+        survey = Preflight(
             self.runnable,
             tuple(group for name, group in library.groups.items() if name not in self.runnable.groups),
             request,

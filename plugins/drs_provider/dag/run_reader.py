@@ -21,7 +21,7 @@ _UNDER_WAY = ("queued", "running", "deferred", "up_for_reschedule", "up_for_retr
 
 def waves_now(context: Context, preflight: Mapping[str, Any]) -> list[WaveNow]:
     """Look at every chosen wave of the run, in the order of the plan."""
-    left = Left(context)
+    left = RunReader(context)
     found = []
     for name, wave in preflight["waves"].items():
         if not wave["selected"]:
@@ -76,7 +76,7 @@ def running_for(context: Context) -> timedelta:
     return datetime.now(UTC) - began
 
 
-class Left:
+class RunReader:
     """XComs and task states of the run that a task belongs to."""
 
     def __init__(self, context: Context) -> None:

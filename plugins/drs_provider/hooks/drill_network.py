@@ -62,7 +62,7 @@ def policy_of_endpoint(service: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class Parts:
+class NetworkParts:
     """What one run has in EC2 for its drill networks; each a tuple of EC2's answers."""
 
     vpcs: tuple[Answer, ...] = ()
@@ -88,9 +88,9 @@ class DrillNetworkHook(NetworkFactsHook):
     before it was looked for, botocore repeats no such call, and of two that were made at once one goes again.
     """
 
-    def parts_of(self, run: str) -> Parts:
+    def parts_of(self, run: str) -> NetworkParts:
         """Return everything of a run (its key: ``recovery.identity.run_key``) that is still there."""
-        return Parts(
+        return NetworkParts(
             vpcs=tuple(self._tagged("describe_vpcs", run)),
             subnets=tuple(self._tagged("describe_subnets", run)),
             groups=tuple(self._tagged("describe_security_groups", run)),
@@ -338,7 +338,7 @@ class DrillNetworkHook(NetworkFactsHook):
                 raise _Gone from error
             raise
 
-    def _held_by(self, parts: Parts) -> dict[str, list[str]]:
+    def _held_by(self, parts: NetworkParts) -> dict[str, list[str]]:
         """Return the interfaces, with whose they are, that stand in subnets and groups that are left."""
         found: dict[str, list[str]] = {}
         for name, key, answers in (
@@ -412,7 +412,7 @@ def _call(function: Callable[..., Any], **arguments: Any) -> Callable[[], Any]:
     return lambda: function(**arguments)
 
 
-def _vpc_of(parts: Parts, name: str) -> str | None:
+def _vpc_of(parts: NetworkParts, name: str) -> str | None:
     for one in (*parts.subnets, *parts.groups, *parts.endpoints):
         if name in (one.get("SubnetId"), one.get("GroupId"), one.get("VpcEndpointId")):
             return str(one["VpcId"])

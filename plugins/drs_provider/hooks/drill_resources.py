@@ -35,7 +35,7 @@ _MOST_TAGGED: Final = 200
 
 
 @dataclass(frozen=True)
-class Parts:
+class InstanceParts:
     """Ids of what belongs to an instance: EBS volumes, network interfaces."""
 
     volumes: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class Parts:
 class TracesHook(LaunchSettingsHook):
     """A :class:`DrsHook` that also finds, tags and removes what drills leave in EC2. All of it may be repeated."""
 
-    def parts_of(self, instance_ids: Sequence[str]) -> dict[str, Parts]:
+    def parts_of(self, instance_ids: Sequence[str]) -> dict[str, InstanceParts]:
         """Return what belongs to these instances now; a terminated one has nothing any more."""
         return {name: _parts(one) for name, one in self.ec2_instances(instance_ids).items()}
 
@@ -168,9 +168,9 @@ class TracesHook(LaunchSettingsHook):
                 raise
 
 
-def _parts(instance: Answer) -> Parts:
+def _parts(instance: Answer) -> InstanceParts:
     if instance["State"]["Name"] == "terminated":
-        return Parts()
+        return InstanceParts()
     volumes = [one["Ebs"]["VolumeId"] for one in instance.get("BlockDeviceMappings", ()) if "Ebs" in one]
     interfaces = [one["NetworkInterfaceId"] for one in instance.get("NetworkInterfaces", ())]
-    return Parts(tuple(volumes), tuple(interfaces))
+    return InstanceParts(tuple(volumes), tuple(interfaces))

@@ -12,7 +12,7 @@ from botocore.config import Config
 from drs_provider.exceptions import AwsError
 from drs_provider.hooks.error_mapping import translated
 from drs_provider.hooks.response_check import distrustful
-from drs_provider.hooks.retries import PATIENCE_SECONDS, Patience
+from drs_provider.hooks.retries import PATIENCE_SECONDS, RetryPolicy
 from drs_provider.hooks.session import SharedModels
 from drs_provider.rules.launch.quotas import SERVICE_CODE, Quotas
 
@@ -49,7 +49,7 @@ class DrsHook(SharedModels, AwsGenericHook["DrsClient"]):
     def __init__(self, *args: Any, patience: float = PATIENCE_SECONDS, **kwargs: Any) -> None:
         kwargs["client_type"] = "drs"
         super().__init__(*args, **kwargs)
-        self._patience = Patience(patience)
+        self._patience = RetryPolicy(patience)
         self._door = RLock()
 
     @property

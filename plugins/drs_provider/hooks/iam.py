@@ -6,7 +6,7 @@ from typing import Any, Final
 from drs_provider.exceptions import AwsError
 from drs_provider.hooks.drs import DrsHook
 from drs_provider.hooks.error_mapping import translated
-from drs_provider.rules.preflight.permissions import Caller, Gaps, Question, principal_of, read_answers
+from drs_provider.rules.preflight.permissions import Caller, Gaps, PermissionQuestion, principal_of, read_answers
 
 DRS: Final = "drs.amazonaws.com"
 _MANAGED: Final = "AWSElasticDisasterRecoveryManaged"
@@ -35,7 +35,7 @@ _SAMPLES: Final = {
 """A resource of each kind: a policy that names kinds of resources allows nothing on ``*``."""
 
 
-def permission_gaps(hook: DrsHook, questions: Sequence[Question]) -> Gaps:
+def permission_gaps(hook: DrsHook, questions: Sequence[PermissionQuestion]) -> Gaps:
     """Ask IAM which of these actions the caller may not do. Never refused itself: then it says why it was not told."""
     try:
         with translated("sts:GetCallerIdentity"):
@@ -64,7 +64,7 @@ def _with_path(hook: DrsHook, caller: Caller) -> str:
         return arn  # right for every role without a path
 
 
-def _simulated(hook: DrsHook, arn: str, account: str, question: Question) -> list[Mapping[str, Any]]:
+def _simulated(hook: DrsHook, arn: str, account: str, question: PermissionQuestion) -> list[Mapping[str, Any]]:
     partition = arn.split(":")[1]
     found: list[Mapping[str, Any]] = []
     pages = hook.beside("iam").get_paginator("simulate_principal_policy")
@@ -79,7 +79,7 @@ def _simulated(hook: DrsHook, arn: str, account: str, question: Question) -> lis
     return found
 
 
-def _resources(question: Question, partition: str, region: str, account: str) -> list[str]:
+def _resources(question: PermissionQuestion, partition: str, region: str, account: str) -> list[str]:
     if question.actions == ("iam:PassRole",):
         return [f"arn:{partition}:iam::{account}:role/service-role/{name}" for name in _ROLES]
     services = {name.partition(":")[0] for name in question.actions}
@@ -91,7 +91,7 @@ def _resources(question: Question, partition: str, region: str, account: str) ->
     return ["*", *samples]
 
 
-def _context(question: Question, region: str) -> list[dict[str, Any]]:
+def _context(question: PermissionQuestion, region: str) -> list[dict[str, Any]]:
     def entry(key: str, kind: str, *values: str) -> dict[str, Any]:
         return {"ContextKeyName": key, "ContextKeyType": kind, "ContextKeyValues": list(values)}
 

@@ -24,7 +24,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class Patience:
+class RetryPolicy:
     """A botocore handler that lets a client send a call again, for ``seconds`` in all; 0: never.
 
     It replaces botocore's own retries (three tries within seconds), which neither outlast an outage nor read

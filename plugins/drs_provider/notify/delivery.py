@@ -26,7 +26,7 @@ _SIDE_BY_SIDE = 8
 
 
 @dataclass(frozen=True)
-class Patience:
+class DeliveryPolicy:
     """How often sending is tried, how many seconds each try may take, and how many lie between two tries."""
 
     tries: int = 3
@@ -34,7 +34,7 @@ class Patience:
     pause: float = 1.0
 
 
-DEFAULT = Patience()
+DEFAULT = DeliveryPolicy()
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _bound(transport: Callable[..., Send], *args: Any) -> Callable[[], Send]:
     return lambda: transport(*args)
 
 
-def deliver(letters: Sequence[Letter], patience: Patience = DEFAULT) -> list[dict[str, Any]]:
+def deliver(letters: Sequence[Letter], patience: DeliveryPolicy = DEFAULT) -> list[dict[str, Any]]:
     """Send letters side by side and return one record for each, in order; never raises.
 
     A record is ``{"key", "id", "event", "wave", "kind", "target", "at", "outcome", "tries", "why"}``: ``outcome`` is
@@ -120,7 +120,7 @@ def _prepared(letter: Letter) -> Send | NotSent:
         return in_words(error)
 
 
-def _deliver(letter: Letter, send: Send | NotSent, patience: Patience) -> dict[str, Any]:
+def _deliver(letter: Letter, send: Send | NotSent, patience: DeliveryPolicy) -> dict[str, Any]:
     tries, why = 0, send if isinstance(send, NotSent) else None
     while not isinstance(send, NotSent):
         tries += 1

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from drs_provider.formatting import duration, instant_words, plural, some
-from drs_provider.notify.notice import Notice, Question, RunFacts
+from drs_provider.notify.notice import Notice, Question, RunSummary
 
 if TYPE_CHECKING:
     from drs_provider.report.result import RunReport
@@ -47,7 +47,7 @@ _HEADLINES = {
 }
 
 
-def started(run: RunFacts, preflight: Mapping[str, Any], *, at: datetime) -> Notice:
+def started(run: RunSummary, preflight: Mapping[str, Any], *, at: datetime) -> Notice:
     """Preflight has passed: the run goes on to its waves, or to those who have to approve it."""
     waves = {name: wave for name, wave in preflight["waves"].items() if wave["selected"]}
     counts = {name: sum(len(part["servers"]) for part in wave["targets"]) for name, wave in waves.items()}
@@ -64,7 +64,7 @@ def started(run: RunFacts, preflight: Mapping[str, Any], *, at: datetime) -> Not
     )
 
 
-def paused(run: RunFacts, question: Question, *, wave: str | None, at: datetime) -> Notice:
+def paused(run: RunSummary, question: Question, *, wave: str | None, at: datetime) -> Notice:
     """People are asked, and the run waits for them."""
     what = f"waits for an answer before wave {wave}" if wave else "waits for approval"
     until = instant_words(datetime.fromisoformat(question.until))
@@ -79,7 +79,7 @@ def paused(run: RunFacts, question: Question, *, wave: str | None, at: datetime)
     return Notice("paused", run, what, at.isoformat(), facts, step, wave=wave, occasion=occasion, question=question)
 
 
-def wave_completed(run: RunFacts, wave: WaveNow, *, others: Sequence[WaveNow], at: datetime) -> Notice:
+def wave_completed(run: RunSummary, wave: WaveNow, *, others: Sequence[WaveNow], at: datetime) -> Notice:
     """A wave is up, as far as the plan asks for it."""
     lacking = f", {wave.failed} failed and tolerated" if wave.failed else ""
     count = f"{wave.launched} of {plural(wave.servers, 'server')} up{lacking}"
@@ -94,7 +94,7 @@ def wave_completed(run: RunFacts, wave: WaveNow, *, others: Sequence[WaveNow], a
 
 
 def wave_failed(
-    run: RunFacts,
+    run: RunSummary,
     wave: WaveNow,
     *,
     why: str,
@@ -122,7 +122,7 @@ def wave_failed(
     )
 
 
-def ended(run: RunFacts, report: "RunReport | None", *, at: datetime) -> Notice:
+def ended(run: RunSummary, report: "RunReport | None", *, at: datetime) -> Notice:
     """The run is over. Without a report nobody knows how it went, which is a failure."""
     if report is None:
         return Notice(
@@ -159,7 +159,7 @@ def ended(run: RunFacts, report: "RunReport | None", *, at: datetime) -> Notice:
 
 
 def rto_at_risk(
-    run: RunFacts, *, rto_seconds: float, share: int, waves: Sequence[WaveNow], since: datetime, at: datetime
+    run: RunSummary, *, rto_seconds: float, share: int, waves: Sequence[WaveNow], since: datetime, at: datetime
 ) -> Notice:
     """Time runs out, or has run out, while waves are still to be launched."""
     rto, taken = duration(rto_seconds), duration((at - since).total_seconds())

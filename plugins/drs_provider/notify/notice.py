@@ -18,7 +18,7 @@ _LONGEST_LINE = 1000
 
 
 @dataclass(frozen=True)
-class RunFacts:
+class RunSummary:
     """What every notice says about its run.
 
     :ivar airflow: the address of Airflow's pages without a slash at its end; empty: nobody configured one.
@@ -84,7 +84,7 @@ class Notice:
     """
 
     event: str
-    run: RunFacts
+    run: RunSummary
     headline: str
     at: str
     facts: tuple[tuple[str, str], ...] = ()

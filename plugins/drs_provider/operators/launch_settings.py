@@ -17,7 +17,7 @@ from drs_provider.operators.template_values import rendered_bool, rendered_ids, 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
     from drs_provider.services.launch_actions import ActionStanding
-    from drs_provider.services.settings_survey import Standing, Survey
+    from drs_provider.services.settings_survey import ServerSettings, SettingsSurvey
     from drs_provider.triggers.jobs import DrsJobEvent
 
 LOOK_AGAIN_AFTER = timedelta(seconds=15)
@@ -191,7 +191,7 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
         self.leave(context, found)
         return {server: drift.get(server, []) for server in settings}
 
-    def leave(self, context: Context, found: "Survey") -> None:
+    def leave(self, context: Context, found: "SettingsSurvey") -> None:
         """Leave more for later tasks, once all is as wanted; ``found`` is what there was before."""
 
     def _marks(self, context: Context) -> dict[str, str]:
@@ -202,7 +202,7 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
         ti = context["ti"]
         return {RUN: run_key(ti.dag_id, ti.run_id), EXPIRES: written(self._now() + self.lifetime)}
 
-    def _claim(self, standings: "Sequence[Standing]", marks: Mapping[str, str]) -> None:
+    def _claim(self, standings: "Sequence[ServerSettings]", marks: Mapping[str, str]) -> None:
         from drs_provider.rules.settings.drill_memory import TAG
         from drs_provider.rules.settings.launch_actions import TAG as ACTIONS
 
@@ -212,7 +212,7 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
                 self.hook.tag(one.arn, known[0], tags[known[0]], **marks)
 
     def _remember(
-        self, context: Context, different: "Sequence[Standing]", actions: "Sequence[ActionStanding]"
+        self, context: Context, different: "Sequence[ServerSettings]", actions: "Sequence[ActionStanding]"
     ) -> dict[str, list[dict[str, Any]]]:
         """Keep what differed before it is changed, for a next try sees it no more; a cleared task begins anew."""
         store: Any = context["task_state_store"]
@@ -273,7 +273,7 @@ class DrsRestoreLaunchSettingsOperator(DrsSettingsOperator):
         return restored
 
 
-def _differences(standing: "Standing") -> list[dict[str, Any]]:
+def _differences(standing: "ServerSettings") -> list[dict[str, Any]]:
     """Word a server's changes from what it has now, a drill's left-overs included, to what it will have."""
     entries = {change.field: change.as_json() for change in standing.restored}
     for change in standing.changes:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from drs_provider.exceptions import RunRefused
-from drs_provider.rules.launch.launched import Launched
+from drs_provider.rules.launch.launched import StartedJobs
 
 _NATIVE = "give the DAG render_template_as_native_obj=True, or pass the value without a template"
 
@@ -32,7 +32,7 @@ def rendered_mapping(name: str, value: Any) -> dict[str, Any]:
     return dict(value)
 
 
-def rendered_launches(name: str, value: Any) -> tuple[Launched, ...]:
+def rendered_launches(name: str, value: Any) -> tuple[StartedJobs, ...]:
     """Read what one or several start operators returned, or a bare list of their jobs.
 
     A list may hold launches of several accounts and Regions: each keeps its own connection.
@@ -41,9 +41,9 @@ def rendered_launches(name: str, value: Any) -> tuple[Launched, ...]:
     if not isinstance(given, Sequence) or isinstance(given, str):
         raise _not_a_launch(name, value)
     if all(isinstance(one, Mapping) and "jobs" in one for one in given):
-        launches = [Launched(tuple(one["jobs"]), one.get("aws_conn_id"), one.get("region")) for one in given]
+        launches = [StartedJobs(tuple(one["jobs"]), one.get("aws_conn_id"), one.get("region")) for one in given]
     else:
-        launches = [Launched(tuple(given))]
+        launches = [StartedJobs(tuple(given))]
     if not all(_is_job(job) for launch in launches for job in launch.jobs):
         raise _not_a_launch(name, value)
     if not any(launch.jobs for launch in launches):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from drs_provider.plan.findings import Finding
+from drs_provider.plan.findings import PlanFinding
 from drs_provider.plan.model import (
     ApprovalStep,
     EmailNotification,
@@ -25,75 +25,75 @@ NO_STEP_NAMES = ("start_recovery", "recovery_job", "servers", "delay", "pause", 
 """Tasks that stand beside the steps of a wave."""
 
 
-def members_or_selection(group: ProtectionGroup) -> Iterator[Finding]:
+def members_or_selection(group: ProtectionGroup) -> Iterator[PlanFinding]:
     """A group has members."""
     if not group.servers and group.select is None:
-        yield Finding((), "a group needs servers, select, or both")
+        yield PlanFinding((), "a group needs servers, select, or both")
 
 
-def members_once(group: ProtectionGroup) -> Iterator[Finding]:
+def members_once(group: ProtectionGroup) -> Iterator[PlanFinding]:
     """A group names a server once."""
     seen: set[str] = set()
     for position, member in enumerate(group.servers):
         if member.id in seen:
-            yield Finding(("servers", position), f"{member.id} is named twice in this group")
+            yield PlanFinding(("servers", position), f"{member.id} is named twice in this group")
         seen.add(member.id)
 
 
-def private_address_of_one(group: ProtectionGroup) -> Iterator[Finding]:
+def private_address_of_one(group: ProtectionGroup) -> Iterator[PlanFinding]:
     """A fixed address is for one server, and is not copied at the same time."""
     for key, settings in (("launch", group.launch), ("drill_launch", group.drill_launch)):
         if settings.private_ip and (len(group.servers) != 1 or group.select is not None):
             what = "one address cannot be given to several servers"
-            yield Finding((key, "private_ip"), what, "set it in the launch of a single member", at_key=True)
+            yield PlanFinding((key, "private_ip"), what, "set it in the launch of a single member", at_key=True)
         yield from _one_address(settings, (key,))
     for position, member in enumerate(group.servers):
         yield from _one_address(member.launch, ("servers", position, "launch"))
 
 
-def _one_address(settings: LaunchSettings, location: Location) -> Iterator[Finding]:
+def _one_address(settings: LaunchSettings, location: Location) -> Iterator[PlanFinding]:
     if settings.private_ip and settings.copy_private_ip:
         what = "private_ip and copy_private_ip exclude each other"
-        yield Finding((*location, "copy_private_ip"), what, "keep one of them", at_key=True)
+        yield PlanFinding((*location, "copy_private_ip"), what, "keep one of them", at_key=True)
 
 
-def plan_name(plan: RecoveryPlan) -> Iterator[Finding]:
+def plan_name(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """A plan's DAG has a name of its own."""
     if plan.name in NO_PLAN_NAMES:
-        yield Finding(("name",), f"drs.{plan.name} is a DAG of this package's own", "choose another")
+        yield PlanFinding(("name",), f"drs.{plan.name} is a DAG of this package's own", "choose another")
 
 
-def wave_names(plan: RecoveryPlan) -> Iterator[Finding]:
+def wave_names(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """Waves have names of their own, and none of the task groups around them."""
     seen: set[str] = set()
     for position, wave in enumerate(plan.waves):
         here: Location = ("waves", position, "name")
         if wave.name in NO_WAVE_NAMES:
-            yield Finding(here, f"{wave.name!r} is the name of a task group around the waves", "choose another")
+            yield PlanFinding(here, f"{wave.name!r} is the name of a task group around the waves", "choose another")
         if wave.name in seen:
-            yield Finding(here, f"there are two waves called {wave.name!r}", "rename one")
+            yield PlanFinding(here, f"there are two waves called {wave.name!r}", "rename one")
         seen.add(wave.name)
 
 
-def waves_do_something(plan: RecoveryPlan) -> Iterator[Finding]:
+def waves_do_something(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """A wave has groups or steps."""
     for position, wave in enumerate(plan.waves):
         if not (wave.groups or wave.before or wave.after):
-            yield Finding(("waves", position), "a wave needs groups, or steps in before or after")
+            yield PlanFinding(("waves", position), "a wave needs groups, or steps in before or after")
 
 
-def groups_once(plan: RecoveryPlan) -> Iterator[Finding]:
+def groups_once(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """A group is in at most one wave of a plan."""
     first: dict[str, str] = {}
     for position, wave in enumerate(plan.waves):
         for place, group in enumerate(wave.groups):
             if group in first:
                 where = "twice in this wave" if first[group] == wave.name else f"in wave {first[group]!r} already"
-                yield Finding(("waves", position, "groups", place), f"group {group!r} is {where}", "remove one")
+                yield PlanFinding(("waves", position, "groups", place), f"group {group!r} is {where}", "remove one")
             first.setdefault(group, wave.name)
 
 
-def known_dependencies(plan: RecoveryPlan) -> Iterator[Finding]:
+def known_dependencies(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """A wave waits for other waves of the plan, each once."""
     names = {wave.name for wave in plan.waves}
     for position, wave in enumerate(plan.waves):
@@ -101,14 +101,14 @@ def known_dependencies(plan: RecoveryPlan) -> Iterator[Finding]:
         for place, name in enumerate(waits_for):
             here: Location = ("waves", position, "depends_on", place)
             if name == wave.name:
-                yield Finding(here, "a wave cannot wait for itself", "remove it")
+                yield PlanFinding(here, "a wave cannot wait for itself", "remove it")
             elif name not in names:
-                yield Finding(here, f"no wave called {name!r}", nearest(name, names - {wave.name}))
+                yield PlanFinding(here, f"no wave called {name!r}", nearest(name, names - {wave.name}))
             elif name in waits_for[:place]:
-                yield Finding(here, f"{name!r} is named twice", "remove one")
+                yield PlanFinding(here, f"{name!r} is named twice", "remove one")
 
 
-def no_cycles(plan: RecoveryPlan) -> Iterator[Finding]:
+def no_cycles(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """Waves do not wait for each other in a circle."""
     waits_for = wave_dependencies(plan)
     cycle = _find_cycle({name: [one for one in waits_for[name] if one != name] for name in waits_for})
@@ -118,7 +118,7 @@ def no_cycles(plan: RecoveryPlan) -> Iterator[Finding]:
         hint = "an arrow means: waits for; leave one out of depends_on"
         explicit = plan.waves[position].depends_on is not None
         here: Location = ("waves", position, "depends_on") if explicit else ("waves", position)
-        yield Finding(here, f"waves wait for each other: {path}", hint, subject="waves")
+        yield PlanFinding(here, f"waves wait for each other: {path}", hint, subject="waves")
 
 
 def _find_cycle(waits_for: Mapping[str, list[str]]) -> list[str]:
@@ -141,7 +141,7 @@ def _find_cycle(waits_for: Mapping[str, list[str]]) -> list[str]:
     return []
 
 
-def step_names(plan: RecoveryPlan) -> Iterator[Finding]:
+def step_names(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """Steps have names of their own where they stand, and none of the tasks beside them."""
     yield from _unique_steps((), plan, reserved=(), place="plan")
     for position, wave in enumerate(plan.waves):
@@ -150,15 +150,15 @@ def step_names(plan: RecoveryPlan) -> Iterator[Finding]:
 
 def _unique_steps(
     above: Location, owner: RecoveryPlan | Wave, *, reserved: tuple[str, ...], place: str
-) -> Iterator[Finding]:
+) -> Iterator[PlanFinding]:
     seen: set[str] = set()
     for location, step in _steps(above, owner):
         here: Location = (*location, "name")
         # A name has no underscore, so what could collide are names that read alike.
         if step.name.replace("-", "_") in reserved:
-            yield Finding(here, f"{step.name!r} is the name of a task of every wave", "choose another")
+            yield PlanFinding(here, f"{step.name!r} is the name of a task of every wave", "choose another")
         if step.name in seen:
-            yield Finding(here, f"there are two steps called {step.name!r} in this {place}", "rename one")
+            yield PlanFinding(here, f"there are two steps called {step.name!r} in this {place}", "rename one")
         seen.add(step.name)
 
 
@@ -168,7 +168,7 @@ def _steps(above: Location, owner: RecoveryPlan | Wave) -> Iterator[tuple[Locati
             yield (*above, key, position), step
 
 
-def enough_approvers(plan: RecoveryPlan) -> Iterator[Finding]:
+def enough_approvers(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """Nobody waits for more agreements than there are people."""
     asked: list[tuple[Location, Any]] = [(("recovery", "approval"), plan.recovery.approval)]
     owners: list[tuple[Location, RecoveryPlan | Wave]] = [
@@ -180,22 +180,22 @@ def enough_approvers(plan: RecoveryPlan) -> Iterator[Finding]:
     for location, approval in asked:
         if approval and approval.required > len(set(approval.approvers)):
             what = f"{approval.required} must agree, but only {len(set(approval.approvers))} may"
-            yield Finding((*location, "required"), what, "lower required or name more approvers")
+            yield PlanFinding((*location, "required"), what, "lower required or name more approvers")
 
 
-def notified_somebody(plan: RecoveryPlan) -> Iterator[Finding]:
+def notified_somebody(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """A mail has somebody to go to."""
     for position, one in enumerate(plan.notify):
         if isinstance(one, EmailNotification) and not one.to and not one.people:
-            yield Finding(("notify", position), "an email needs to, people, or both")
+            yield PlanFinding(("notify", position), "an email needs to, people, or both")
 
 
-GROUP_CHECKS: tuple[Callable[[ProtectionGroup], Iterator[Finding]], ...] = (
+GROUP_CHECKS: tuple[Callable[[ProtectionGroup], Iterator[PlanFinding]], ...] = (
     members_or_selection,
     members_once,
     private_address_of_one,
 )
-PLAN_CHECKS: tuple[Callable[[RecoveryPlan], Iterator[Finding]], ...] = (
+PLAN_CHECKS: tuple[Callable[[RecoveryPlan], Iterator[PlanFinding]], ...] = (
     plan_name,
     wave_names,
     waves_do_something,
@@ -208,13 +208,13 @@ PLAN_CHECKS: tuple[Callable[[RecoveryPlan], Iterator[Finding]], ...] = (
 )
 
 
-def group_findings(group: ProtectionGroup) -> Iterator[Finding]:
+def group_findings(group: ProtectionGroup) -> Iterator[PlanFinding]:
     """Find everything that is wrong with a group by itself."""
     for check in GROUP_CHECKS:
         yield from check(group)
 
 
-def plan_findings(plan: RecoveryPlan) -> Iterator[Finding]:
+def plan_findings(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """Find everything that is wrong with a plan by itself."""
     for check in PLAN_CHECKS:
         yield from check(plan)

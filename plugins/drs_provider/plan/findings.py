@@ -13,7 +13,7 @@ LABELS = {"RecoveryPlan": "plan", "ProtectionGroup": "group"}
 
 
 @dataclass(frozen=True)
-class Finding:
+class PlanFinding:
     """Something wrong at a location of a document.
 
     ``at_key`` points at the key instead of its value. ``subject`` says whose problem it is where that is not the
@@ -27,7 +27,7 @@ class Finding:
     subject: str | None = None
 
 
-def place(document: Document, finding: Finding) -> Problem:
+def place(document: Document, finding: PlanFinding) -> Problem:
     """Give the finding its line and column."""
     where, node = say_where(document.data), document.root
     steps = list(_walk(document.root, finding.location))

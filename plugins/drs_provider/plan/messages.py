@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 from yaml.nodes import ScalarNode
 
 from drs_provider.plan.fields import WORDED, PlanPart, found
-from drs_provider.plan.findings import LABELS, Finding, node_at, say_path, say_where
+from drs_provider.plan.findings import LABELS, PlanFinding, node_at, say_path, say_where
 from drs_provider.plan.model import NETWORK_FORMS
 from drs_provider.plan.problems import nearest
 from drs_provider.plan.yaml_source import Document, Location
@@ -18,7 +18,7 @@ Words = tuple[str, str]
 """What is wrong, and what to do about it."""
 
 
-def findings_of(error: ValidationError, model: type[PlanPart], document: Document) -> Iterator[Finding]:
+def findings_of(error: ValidationError, model: type[PlanPart], document: Document) -> Iterator[PlanFinding]:
     """Translate every error; locations lose the marks that unions leave in them."""
     for detail in error.errors(include_url=False):
         # pydantic counts only the good items of a list: a list of bad ones is not an empty list.
@@ -26,31 +26,31 @@ def findings_of(error: ValidationError, model: type[PlanPart], document: Documen
             yield _finding(detail, _follow(model, detail["loc"], document.data), document)
 
 
-def _finding(detail: ErrorDetails, followed: "_Followed", document: Document) -> Finding:
+def _finding(detail: ErrorDetails, followed: "_Followed", document: Document) -> PlanFinding:
     kind, value, location = detail["type"], detail["input"], followed.location
     if kind == "missing":
-        return Finding(location[:-1], f"{location[-1]} is missing")
+        return PlanFinding(location[:-1], f"{location[-1]} is missing")
     if kind == "extra_forbidden":
         hint = nearest(str(location[-1]), _keys(followed.owner))
         what = f"unknown key {location[-1]!r}"
-        return Finding(location, what, hint, at_key=True, subject=_parent(document.data, location))
+        return PlanFinding(location, what, hint, at_key=True, subject=_parent(document.data, location))
     if kind == "union_tag_not_found":
         kinds = sorted(mark for part in _parts_of(followed.annotation) for mark in _marks(part))
-        return Finding(location, "kind is missing", f"known: {', '.join(kinds)}")
+        return PlanFinding(location, "kind is missing", f"known: {', '.join(kinds)}")
     if location and location[-1] == "[key]":
-        return Finding(
+        return PlanFinding(
             location[:-1],
             "expected a text as key, found an empty one",
             at_key=True,
             subject=_parent(document.data, location[:-1]),
         )
     if kind == WORDED:
-        return Finding(location, detail["ctx"]["what"], detail["ctx"]["hint"])
+        return PlanFinding(location, detail["ctx"]["what"], detail["ctx"]["hint"])
     what, hint = _say(kind, value, detail.get("ctx", {}))
     node = node_at(document, location)
     if "expected a text" in what and isinstance(node, ScalarNode) and not node.style and node.value:
         hint = f'put it in quotes: "{node.value}"'
-    return Finding(location, what, hint)
+    return PlanFinding(location, what, hint)
 
 
 def _parent(data: Any, location: Location) -> str:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from drs_provider.plan.checks import group_findings, plan_findings
 from drs_provider.plan.fields import found
-from drs_provider.plan.findings import LABELS, Finding, place, say_where
+from drs_provider.plan.findings import LABELS, PlanFinding, place, say_where
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
 from drs_provider.plan.problems import Problem, nearest
 from drs_provider.plan.templates import template_names
@@ -47,7 +47,7 @@ class Parsed:
         mark = next((key for key, _ in self.document.root.value if key.value == "name"), self.document.root)
         return f"{self.document.path}:{self.document.first_line + mark.start_mark.line}"
 
-    def add(self, findings: Iterable[Finding], *, if_new: bool = False) -> None:
+    def add(self, findings: Iterable[PlanFinding], *, if_new: bool = False) -> None:
         """Take problems over. A place where nothing could be read keeps that problem; ``if_new``, whatever it has."""
         taken = {
             (problem.line, problem.column)
@@ -59,7 +59,7 @@ class Parsed:
             if (problem.line, problem.column) not in taken and problem not in self.problems:
                 self.problems.append(problem)
 
-    def add_guessed(self, findings: Iterable[Finding]) -> None:
+    def add_guessed(self, findings: Iterable[PlanFinding]) -> None:
         """Take over findings about the model, but none about parts that it lacks."""
         self.add(finding for finding in findings if not any(_touch(finding.location, out) for out in self.left_out))
 
@@ -75,7 +75,7 @@ def parse_document(document: Document) -> Parsed:
     parsed = Parsed(document, "", "", None, document.problems)
     if not isinstance(data, dict):
         parsed.add(
-            [Finding((), f"expected a mapping with a kind, found {found(data)}", "begin with kind: RecoveryPlan")]
+            [PlanFinding((), f"expected a mapping with a kind, found {found(data)}", "begin with kind: RecoveryPlan")]
         )
         return parsed
     kind, name = data.get("kind"), data.get("name")
@@ -99,16 +99,16 @@ def parse_document(document: Document) -> Parsed:
     return parsed
 
 
-def _own_findings(model: ProtectionGroup | RecoveryPlan | None) -> Iterator[Finding]:
+def _own_findings(model: ProtectionGroup | RecoveryPlan | None) -> Iterator[PlanFinding]:
     if isinstance(model, ProtectionGroup):
         yield from group_findings(model)
     elif isinstance(model, RecoveryPlan):
         yield from plan_findings(model)
 
 
-def _left_without_value(data: Any, location: Location) -> Iterator[Finding]:
+def _left_without_value(data: Any, location: Location) -> Iterator[PlanFinding]:
     if data is None:
-        yield Finding(location, NOTHING, "give it one, or remove the key")
+        yield PlanFinding(location, NOTHING, "give it one, or remove the key")
     elif isinstance(data, list):
         for position, item in enumerate(data):
             yield from _left_without_value(item, (*location, position))
@@ -118,15 +118,15 @@ def _left_without_value(data: Any, location: Location) -> Iterator[Finding]:
                 yield from _left_without_value(value, (*location, key))
 
 
-def _kind_finding(data: dict[str, Any]) -> Finding:
+def _kind_finding(data: dict[str, Any]) -> PlanFinding:
     if "kind" not in data:
-        return Finding(
+        return PlanFinding(
             (), "kind is missing", "write kind: RecoveryPlan or kind: ProtectionGroup", subject=say_where(data)
         )
     kind = data["kind"]
     hint = nearest(kind, KINDS) if isinstance(kind, str) else "write RecoveryPlan or ProtectionGroup"
     what = f"no kind called {kind!r}" if isinstance(kind, str) else f"expected a kind, found {found(kind)}"
-    return Finding(("kind",), what, hint)
+    return PlanFinding(("kind",), what, hint)
 
 
 def _without(
@@ -209,7 +209,7 @@ def _unique_names(parsed: Sequence[Parsed]) -> None:
         for one in alike if len(alike) > 1 else ():
             others = ", ".join(other.place for other in alike if other is not one)
             what = f"there is another {LABELS[kind]} called {name!r}, in {others}"
-            one.add([Finding(("name",), what, "rename one")])
+            one.add([PlanFinding(("name",), what, "rename one")])
 
 
 def _servers_in_one_group(groups: Sequence[Parsed]) -> None:
@@ -223,7 +223,7 @@ def _servers_in_one_group(groups: Sequence[Parsed]) -> None:
             others = ", ".join(_member_place(*other) for other in places if other[0] is not group)
             what = f"{server} is in group {others} too"
             group.add(
-                [Finding(("servers", position), what, "a server belongs to one group; remove it from the others")]
+                [PlanFinding(("servers", position), what, "a server belongs to one group; remove it from the others")]
             )
 
 
@@ -233,15 +233,15 @@ def _member_place(group: Parsed, position: int) -> str:
     return f"{group.name!r} ({document.path}:{document.first_line + servers.value[position].start_mark.line})"
 
 
-def _known_groups(plan: RecoveryPlan, groups: Mapping[str, Sequence[Parsed]]) -> Iterator[Finding]:
+def _known_groups(plan: RecoveryPlan, groups: Mapping[str, Sequence[Parsed]]) -> Iterator[PlanFinding]:
     for location, name in _references(plan):
         if name not in groups:
-            yield Finding(location, f"no group called {name!r}", nearest(name, groups))
+            yield PlanFinding(location, f"no group called {name!r}", nearest(name, groups))
             continue
         broken = next((group for group in groups[name] if group.problems), None)
         if broken:
             problem = min(broken.problems)
-            yield Finding(location, f"group {name!r} has a problem of its own", f"{problem.path}:{problem.line}")
+            yield PlanFinding(location, f"group {name!r} has a problem of its own", f"{problem.path}:{problem.line}")
 
 
 def _references(plan: RecoveryPlan) -> Iterator[tuple[Location, str]]:
@@ -250,7 +250,7 @@ def _references(plan: RecoveryPlan) -> Iterator[tuple[Location, str]]:
             yield ("waves", position, "groups", entry), name
 
 
-def _possible_tolerance(plan: RecoveryPlan, groups: Mapping[str, Sequence[Parsed]]) -> Iterator[Finding]:
+def _possible_tolerance(plan: RecoveryPlan, groups: Mapping[str, Sequence[Parsed]]) -> Iterator[PlanFinding]:
     for position, wave in enumerate(plan.waves):
         share, critical = wave.tolerate_failures, 0
         for name in wave.groups:
@@ -262,4 +262,4 @@ def _possible_tolerance(plan: RecoveryPlan, groups: Mapping[str, Sequence[Parsed
             if wave.groups and not share.is_percentage and share.amount > critical:
                 what = f"{share} may fail, but the wave has {critical} critical server{'s'[: critical != 1]}"
                 hint = "lower it; servers with critical: false never fail a wave"
-                yield Finding(("waves", position, "tolerate_failures"), what, hint)
+                yield PlanFinding(("waves", position, "tolerate_failures"), what, hint)

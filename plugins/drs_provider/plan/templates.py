@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from drs_provider.plan.findings import Finding
+from drs_provider.plan.findings import PlanFinding
 from drs_provider.plan.problems import nearest
 from drs_provider.plan.yaml_source import Location
 
@@ -29,12 +29,12 @@ _STEPS = ("before", "after")
 _NO_TEMPLATES = ("kind", "name", "when", "on_failure", "timeout", "for")
 
 
-def template_names(data: Any) -> Iterator[Finding]:
+def template_names(data: Any) -> Iterator[PlanFinding]:
     """Find templates where none may stand, and names that no run knows."""
     yield from _search(data, (), inside_step=False, inside_wave=False)
 
 
-def _search(data: Any, location: Location, *, inside_step: bool, inside_wave: bool) -> Iterator[Finding]:
+def _search(data: Any, location: Location, *, inside_step: bool, inside_wave: bool) -> Iterator[PlanFinding]:
     if isinstance(data, str):
         if "{" in data or "}" in data:
             yield from _check(data, location, inside_step=inside_step, inside_wave=inside_wave)
@@ -42,7 +42,7 @@ def _search(data: Any, location: Location, *, inside_step: bool, inside_wave: bo
         for key, value in data.items():
             if isinstance(key, str) and SYNTAX.search(key):
                 what, hint = f"{key!r} is a name, and names are not filled in", "put the template into its value"
-                yield Finding((*location, key), what, hint, at_key=True)
+                yield PlanFinding((*location, key), what, hint, at_key=True)
             wave = inside_wave or key == "waves"
             step = inside_step and not (len(location) in (2, 4) and key in _NO_TEMPLATES)
             step = step or (not inside_step and key in _STEPS)
@@ -52,33 +52,33 @@ def _search(data: Any, location: Location, *, inside_step: bool, inside_wave: bo
             yield from _search(value, (*location, position), inside_step=inside_step, inside_wave=inside_wave)
 
 
-def _check(text: str, location: Location, *, inside_step: bool, inside_wave: bool) -> Iterator[Finding]:
+def _check(text: str, location: Location, *, inside_step: bool, inside_wave: bool) -> Iterator[PlanFinding]:
     for match in SYNTAX.finditer(text):
         if not inside_step:
-            yield Finding(location, "templates are not allowed here", "only the texts of steps are filled in")
+            yield PlanFinding(location, "templates are not allowed here", "only the texts of steps are filled in")
             return
         if match[2]:
-            yield Finding(location, f"{match[2]!r} has no place in a template", "write {{ name }}, nothing else")
+            yield PlanFinding(location, f"{match[2]!r} has no place in a template", "write {{ name }}, nothing else")
             return
         yield from _check_name(match[1].strip(), location, inside_wave=inside_wave)
 
 
-def _check_name(name: str, location: Location, *, inside_wave: bool) -> Iterator[Finding]:
+def _check_name(name: str, location: Location, *, inside_wave: bool) -> Iterator[PlanFinding]:
     server = SERVER.fullmatch(name)
     if server:
         if server[3] not in SERVER_FACTS:
-            yield Finding(location, f"a server has no {server[3]!r}", nearest(server[3], SERVER_FACTS))
+            yield PlanFinding(location, f"a server has no {server[3]!r}", nearest(server[3], SERVER_FACTS))
         elif not (server[1] or server[2]):
-            yield Finding(location, "server('') names no server", "write its hostname, as DRS shows it")
+            yield PlanFinding(location, "server('') names no server", "write its hostname, as DRS shows it")
     elif name.startswith("server"):
-        yield Finding(location, f"{name!r} names no server", "write {{ server('db1').private_ip }}")
+        yield PlanFinding(location, f"{name!r} names no server", "write {{ server('db1').private_ip }}")
     elif name == "wave.name" and not inside_wave:
-        yield Finding(location, "the plan's own steps have no wave", "wave.name is known in the steps of a wave")
+        yield PlanFinding(location, "the plan's own steps have no wave", "wave.name is known in the steps of a wave")
     elif name in NAMES:
         return
     elif _NAME.fullmatch(name):
-        yield Finding(location, f"no name called {name!r}", nearest(name, [*NAMES, "server('db1').private_ip"]))
+        yield PlanFinding(location, f"no name called {name!r}", nearest(name, [*NAMES, "server('db1').private_ip"]))
     else:
-        yield Finding(
+        yield PlanFinding(
             location, f"{{{{ {name} }}}} is an expression", "only names are filled in, for example {{ run.id }}"
         )

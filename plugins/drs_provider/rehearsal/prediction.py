@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from drs_provider.formatting import parse_instant
-from drs_provider.rehearsal.steps import Decision, task_of
+from drs_provider.rehearsal.steps import StepDecision, task_of
 from drs_provider.rules.launch.quotas import Quotas
 
 FORMAT_VERSION = 1
@@ -80,7 +80,7 @@ class QuotaUse:
 
 
 @dataclass(frozen=True)
-class Failure:
+class PredictedFailure:
     """A server that was not launched, or a task that failed, and why."""
 
     what: str
@@ -145,7 +145,7 @@ class Prediction:
     after: tuple[StepForecast, ...]
     quotas: tuple[QuotaUse, ...]
     api_calls: Mapping[str, int]
-    failures: tuple[Failure, ...]
+    failures: tuple[PredictedFailure, ...]
     warnings: tuple[str, ...]
     assumptions: tuple[str, ...] = ()
     not_predicted: tuple[str, ...] = ()
@@ -157,7 +157,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Left:
+class RunRecord:
     """What a rehearsed run left.
 
     :param facts: what the driver wrote: ``started_at``, ``elapsed_seconds``, ``tasks``, ``mapped``, ``unanswered``,
@@ -169,7 +169,7 @@ class Left:
     facts: Mapping[str, Any]
     state: Mapping[str, Any]
     calls: Sequence[Mapping[str, Any]]
-    steps: Sequence[Decision] = ()
+    steps: Sequence[StepDecision] = ()
     fleet: str = ""
     random_seed: int = 0
     assumptions: Sequence[str] = ()
@@ -178,7 +178,7 @@ class Left:
     """The account and Region of each target of the plan, by the words in which preflight names it."""
 
 
-def predict(left: Left) -> Prediction:
+def predict(left: RunRecord) -> Prediction:
     """Put the prediction together; a run without a report has no prediction (ValueError)."""
     report = left.facts["report"]
     if not report:
@@ -242,7 +242,7 @@ def _objective(one: Mapping[str, Any]) -> Objective:
     return Objective(one["target_seconds"], measured, one["outcome"])
 
 
-def _wave(wave: Mapping[str, Any], began: datetime, left: Left) -> WaveForecast:
+def _wave(wave: Mapping[str, Any], began: datetime, left: RunRecord) -> WaveForecast:
     servers = [one for one in wave["servers"] if one["status"] != "EXCLUDED"]
     return WaveForecast(
         wave["name"],
@@ -260,7 +260,7 @@ def _wave(wave: Mapping[str, Any], began: datetime, left: Left) -> WaveForecast:
     )
 
 
-def _steps(left: Left, wave: str | None, place: str | None = None) -> tuple[StepForecast, ...]:
+def _steps(left: RunRecord, wave: str | None, place: str | None = None) -> tuple[StepForecast, ...]:
     found = []
     tasks, waves = left.facts["tasks"], [one["name"] for one in left.facts["report"]["waves"]]
     mode, results = left.facts["report"]["run"]["mode"], _step_results(left.facts["report"])
@@ -299,7 +299,7 @@ def _step_results(report: Mapping[str, Any]) -> dict[tuple[str | None, str, str]
     }
 
 
-def _quota_use(left: Left, report: Mapping[str, Any]) -> Iterable[QuotaUse]:
+def _quota_use(left: RunRecord, report: Mapping[str, Any]) -> Iterable[QuotaUse]:
     known = (report["preflight"] or {}).get("quotas") or {}
     quotas_of = {place: known[target] for target, place in left.accounts.items() if target in known}
     for account, region in dict.fromkeys(left.accounts.values()):
@@ -337,29 +337,31 @@ def _calls(calls: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _failures(report: Mapping[str, Any], left: Left) -> Iterable[Failure]:
+def _failures(report: Mapping[str, Any], left: RunRecord) -> Iterable[PredictedFailure]:
     refused = [
         one for one in (report["preflight"] or {}).get("findings", ()) if str(one["severity"]) in {"refusal", "error"}
     ]
     for one in refused:
         server = f"{one['hostname']} ({one['server_id']})" if one.get("hostname") else "preflight"
-        yield Failure(server, one["what"], one.get("next_step") or "")
+        yield PredictedFailure(server, one["what"], one.get("next_step") or "")
     for one in report["failures"]:
-        yield Failure(f"{one['hostname']} ({one['server_id']})", one["reason"] or "", one.get("next_step") or "")
+        yield PredictedFailure(
+            f"{one['hostname']} ({one['server_id']})", one["reason"] or "", one.get("next_step") or ""
+        )
     told = {"preflight.check", "finish.verdict"} if refused else {"finish.verdict"}
     servers_failed = bool(report["failures"])
     for one in report["errors"]:
         is_about_servers = servers_failed and one["task"].endswith(".recovery_job")
         if one["task"] not in told and not is_about_servers:
-            yield Failure(one["task"], one["message"])
+            yield PredictedFailure(one["task"], one["message"])
     for (wave, _, name), step in _step_results(report).items():
         if step["state"] == "failed" and step["on_failure"] == "continue":
-            yield Failure(f"{wave or 'plan'}: step {name}", f"{step['summary']}; the plan goes on")
+            yield PredictedFailure(f"{wave or 'plan'}: step {name}", f"{step['summary']}; the plan goes on")
     known = {one["task"] for one in report["errors"]} | told
     for task, record in left.facts["tasks"].items():
         is_about_servers = servers_failed and task.endswith(".recovery_job")
         if record["state"] == "failed" and task not in known and not is_about_servers:
-            yield Failure(task, record["error"] or "failed without an error")
+            yield PredictedFailure(task, record["error"] or "failed without an error")
 
 
 def _warnings(report: Mapping[str, Any]) -> Iterable[str]:
@@ -369,7 +371,7 @@ def _warnings(report: Mapping[str, Any]) -> Iterable[str]:
             yield f"{server}{one['what']}"
 
 
-def _not_predicted(left: Left) -> Iterable[str]:
+def _not_predicted(left: RunRecord) -> Iterable[str]:
     yield from left.not_predicted
     for name in left.facts["unanswered"]:
         yield f"a task asked Airflow for something that a rehearsal has no answer to: {name}"

@@ -9,7 +9,7 @@ from datetime import timedelta
 from drs_provider.plan.durations import format_duration, parse_duration
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.rehearsal.processes import Simulator
-from drs_provider.rehearsal.steps import Decision, Place, World, decide, planned_steps
+from drs_provider.rehearsal.steps import Place, StepDecision, World, decide, planned_steps
 from drs_provider.rules.run.roster import Target
 
 
@@ -41,14 +41,14 @@ def length_of_steps(text: str) -> tuple[str, timedelta]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def decisions(runnable: RunnablePlan, running: Simulator, places: Mapping[Target, Place]) -> tuple[Decision, ...]:
+def decisions(runnable: RunnablePlan, running: Simulator, places: Mapping[Target, Place]) -> tuple[StepDecision, ...]:
     """Decide over all steps of a plan."""
     steps = tuple(planned_steps(runnable.plan))
     world = _world(running, places) if steps else World(places)
     return tuple(decide(one, runnable.plan, runnable.groups, world) for one in steps)
 
 
-def make_up(found: Sequence[Decision], running: Simulator, takes: StepsTake) -> None:
+def make_up(found: Sequence[StepDecision], running: Simulator, takes: StepsTake) -> None:
     """Give the simulator what steps need and it does not have."""
     for one in found:
         if thing := one.stand_in:
@@ -59,7 +59,7 @@ def make_up(found: Sequence[Decision], running: Simulator, takes: StepsTake) -> 
             running.post(thing.what, {"name": thing.name, "takes": seconds, **more, **where})
 
 
-def words(found: Sequence[Decision], mode: str, takes: StepsTake) -> Iterator[str]:
+def words(found: Sequence[StepDecision], mode: str, takes: StepsTake) -> Iterator[str]:
     """Say which steps are taken for granted, and why; then what was made up for others."""
     why: dict[tuple[timedelta, str], list[str]] = defaultdict(list)
     for one in found:

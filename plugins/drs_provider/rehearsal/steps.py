@@ -86,7 +86,7 @@ class StandIn:
 
 
 @dataclass(frozen=True)
-class Decision:
+class StepDecision:
     """What becomes of a step: it is run, perhaps on something made up, or ``assumed`` to pass, for this reason."""
 
     step: PlannedStep
@@ -94,33 +94,33 @@ class Decision:
     stand_in: StandIn | None = None
 
 
-def decide(one: PlannedStep, plan: RecoveryPlan, groups: Mapping[str, ProtectionGroup], world: World) -> Decision:
+def decide(one: PlannedStep, plan: RecoveryPlan, groups: Mapping[str, ProtectionGroup], world: World) -> StepDecision:
     """Say what becomes of a step in a rehearsal."""
     step = one.step
     if step.kind not in RUN:
-        return Decision(one, REACHES_OUT.get(step.kind, "a rehearsal does not know its kind"))
+        return StepDecision(one, REACHES_OUT.get(step.kind, "a rehearsal does not know its kind"))
     if not isinstance(step, SsmCommand | SsmAutomation | LambdaStep):
-        return Decision(one)
+        return StepDecision(one)
     if unknown := sorted(_servers_named(step) - world.names):
-        return Decision(one, f"it names what this fleet does not have: {', '.join(unknown)}")
+        return StepDecision(one, f"it names what this fleet does not have: {', '.join(unknown)}")
     place = _place(one, plan, groups, world)
     if place is None:
         where = " in ".join(part for part in (step.aws_conn_id, step.region) if part)
-        return Decision(one, f"nothing in this rehearsal stands for {where}")
+        return StepDecision(one, f"nothing in this rehearsal stands for {where}")
     if isinstance(step, LambdaStep):
         return _invoked(one, step, place, world)
     name = step.document.rsplit("document/", 1)[-1]
     kind = "Command" if isinstance(step, SsmCommand) else "Automation"
     is_there = name in world.documents.get(place, ()) or world.aws_documents.get(name) == kind
-    return Decision(one, stand_in=None if is_there else StandIn("documents", name, place, kind))
+    return StepDecision(one, stand_in=None if is_there else StandIn("documents", name, place, kind))
 
 
-def _invoked(one: PlannedStep, step: LambdaStep, place: Place, world: World) -> Decision:
+def _invoked(one: PlannedStep, step: LambdaStep, place: Place, world: World) -> StepDecision:
     name = step.function.rsplit("function:", 1)[-1].split(":")[0]
     if not re.fullmatch(r"[\w-]+", name):
-        return Decision(one, "which function it invokes is known only in a run")
+        return StepDecision(one, "which function it invokes is known only in a run")
     is_there = name in world.functions.get(place, ())
-    return Decision(one, stand_in=None if is_there else StandIn("lambda", name, place))
+    return StepDecision(one, stand_in=None if is_there else StandIn("lambda", name, place))
 
 
 def _place(one: PlannedStep, plan: RecoveryPlan, groups: Mapping[str, ProtectionGroup], world: World) -> Place | None:

@@ -10,7 +10,7 @@ from drs_provider.rules.run.names import PREPARE_NETWORK_TASK, REMOVE_NETWORK_TA
 from drs_provider.rules.run.request import is_drill
 
 
-class Left(Protocol):
+class RunReader(Protocol):
     """What the tasks of a run left, and the states of its tasks."""
 
     states: dict[str, str | None]
@@ -68,7 +68,7 @@ def _network(found: Mapping[str, Any], one: Mapping[str, Any], at_end: Mapping[s
 _KEPT = "kept"
 
 
-def drill_facts(left: Left, waves: Sequence[str], preflight: Mapping[str, Any] | None) -> dict[str, Any]:
+def drill_facts(left: RunReader, waves: Sequence[str], preflight: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the report's ``drill``: the shape of ``reporting.drills.DrillFacts``."""
     starts = [task for wave in waves for task in left.tasks(wave, "start_recovery")]
     ends = sorted(task for task in left.states if task.startswith("finish.clean_up"))

@@ -11,7 +11,7 @@ from drs_provider.rules.run.names import AFTER_WAVES, BEFORE_WAVES
 _FACTS = ("started_at", "ended_at", "attempts", "summary", "output", "instances")
 
 
-class Left(Protocol):
+class RunReader(Protocol):
     """XComs and task states of a run."""
 
     states: dict[str, str | None]
@@ -25,19 +25,19 @@ class Left(Protocol):
         ...
 
 
-def plan_steps(left: Left, plan: RecoveryPlan) -> list[dict[str, Any]]:
+def plan_steps(left: RunReader, plan: RecoveryPlan) -> list[dict[str, Any]]:
     """Collect the plan's own steps."""
     before = [_step(left, step, f"{BEFORE_WAVES}.{step.name}", "before") for step in plan.before]
     return before + [_step(left, step, f"{AFTER_WAVES}.{step.name}", "after") for step in plan.after]
 
 
-def wave_steps(left: Left, wave: Wave) -> list[dict[str, Any]]:
+def wave_steps(left: RunReader, wave: Wave) -> list[dict[str, Any]]:
     """Collect the steps of a wave."""
     before = [_step(left, step, f"{wave.name}.{step.name}", "before") for step in wave.before]
     return before + [_step(left, step, f"{wave.name}.{step.name}", "after") for step in wave.after]
 
 
-def order_of(left: Left, plan: RecoveryPlan) -> str | None:
+def order_of(left: RunReader, plan: RecoveryPlan) -> str | None:
     """Give the words of the cancellation that a step obeyed, where one did."""
     waves = ((wave.name, step) for wave in plan.waves for step in (*wave.before, *wave.after))
     own = [*((BEFORE_WAVES, step) for step in plan.before), *((AFTER_WAVES, step) for step in plan.after)]
@@ -45,7 +45,7 @@ def order_of(left: Left, plan: RecoveryPlan) -> str | None:
     return next((str(words) for words in said if str(words).startswith("cancelled")), None)
 
 
-def broken_above(left: Left, depends_on: Sequence[str]) -> list[str]:
+def broken_above(left: RunReader, depends_on: Sequence[str]) -> list[str]:
     """Return which waves above have failed or were not started, as their tasks tell."""
     return [
         name
@@ -87,7 +87,7 @@ def _steps_alone(states: set[str], reason: str | None) -> tuple[str, str | None]
     return "done", None
 
 
-def _step(left: Left, step: Step, task: str, side: str) -> dict[str, Any]:
+def _step(left: RunReader, step: Step, task: str, side: str) -> dict[str, Any]:
     found = left.of(task, STEP) or {}
     state = _state(left, task, found)
     said = {key: found[key] for key in _FACTS if found.get(key) is not None}
@@ -105,7 +105,7 @@ def _step(left: Left, step: Step, task: str, side: str) -> dict[str, Any]:
     }
 
 
-def _state(left: Left, task: str, found: Mapping[str, Any]) -> str:
+def _state(left: RunReader, task: str, found: Mapping[str, Any]) -> str:
     state = left.state(task)
     if state == "success":
         return "succeeded" if found.get("state") == "succeeded" else "unproven"

@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from drs_provider.report.evidence import Wait
+from drs_provider.report.evidence import WaitEvidence
 from drs_provider.report.result import CriticalPath, DeadTime, WaveReport
 from drs_provider.rules.run.timing import critical_path
 
 Interval = tuple[datetime, datetime]
 
 
-def critical_path_of(waves: Sequence[WaveReport], run_started_at: datetime, waits: Sequence[Wait] = ()) -> CriticalPath:
+def critical_path_of(
+    waves: Sequence[WaveReport], run_started_at: datetime, waits: Sequence[WaitEvidence] = ()
+) -> CriticalPath:
     """Find the chain of dependent waves that ended last, by measured times.
 
     Time that the plan itself let pass before these waves (``waits``) is no overhead.
@@ -49,7 +51,7 @@ def _chain(ended: Mapping[str, WaveReport], run_started_at: datetime) -> tuple[s
     return critical_path(above, added)
 
 
-def dead_times_of(waves: Sequence[WaveReport], waits: Sequence[Wait] = ()) -> tuple[DeadTime, ...]:
+def dead_times_of(waves: Sequence[WaveReport], waits: Sequence[WaitEvidence] = ()) -> tuple[DeadTime, ...]:
     """Measure the gap before every wave that waited for another one, where both ends of it were recorded.
 
     What the plan itself let pass in it (``waits``) is told apart.
@@ -80,7 +82,7 @@ def dead_times_of(waves: Sequence[WaveReport], waits: Sequence[Wait] = ()) -> tu
     return tuple(found)
 
 
-def _clipped(waits: Sequence[Wait], begin: datetime, end: datetime) -> list[Interval]:
+def _clipped(waits: Sequence[WaitEvidence], begin: datetime, end: datetime) -> list[Interval]:
     return _cut([(one.began_at, one.ended_at) for one in waits if one.ended_at], begin, end)
 
 

@@ -121,7 +121,7 @@ class Objectives(EvidencePart):
     rpo: timedelta | None = None
 
 
-class Finding(ForeignPart):
+class PreflightFinding(ForeignPart):
     """One thing that preflight saw."""
 
     severity: str
@@ -137,7 +137,7 @@ class PreflightEvidence(EvidencePart):
 
     passed: bool
     checked_at: AwareDatetime | None = None
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[PreflightFinding, ...] = ()
     quotas: dict[str, JsonValue] = Field(default_factory=dict)
     skew_seconds: float | None = None
     """Between the oldest and the newest recovery point that servers were pinned to; ``None``: none was."""
@@ -345,7 +345,7 @@ class TaskError(EvidencePart):
     message: str
 
 
-class Wait(EvidencePart):
+class WaitEvidence(EvidencePart):
     """Time that the run spent waiting because the plan says so: for a person's answer, or for a delay to pass."""
 
     kind: Literal["approval", "pause", "delay"]
@@ -387,7 +387,7 @@ class RunEvidence(EvidencePart):
     cleanup: CleanupEvidence = CleanupEvidence()
     networks: tuple[NetworkEvidence, ...] = ()
     errors: tuple[TaskError, ...] = ()
-    waits: tuple[Wait, ...] = ()
+    waits: tuple[WaitEvidence, ...] = ()
     steps: tuple[StepEvidence, ...] = ()
     """The plan's own, around its waves."""
     notifications: tuple[NotificationRecord, ...] = ()

@@ -27,7 +27,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Row:
+class GanttRow:
     """One wave: its name on a line of its own, its jobs below it."""
 
     name: str
@@ -52,7 +52,7 @@ class Gantt:
     """Everything that the template draws; no rows when nothing was launched."""
 
     height: int
-    rows: tuple[Row, ...]
+    rows: tuple[GanttRow, ...]
     ticks: tuple[Tick, ...]
 
 
@@ -85,7 +85,9 @@ def draw(report: RunReport) -> Gantt:
     return Gantt(height=top, rows=tuple(rows), ticks=_ticks(scale.seconds))
 
 
-def _row(wave: WaveReport, dead: DeadTime | None, scale: _Scale, top: int, finished_at: datetime) -> tuple[Row, int]:
+def _row(
+    wave: WaveReport, dead: DeadTime | None, scale: _Scale, top: int, finished_at: datetime
+) -> tuple[GanttRow, int]:
     lanes: list[datetime] = []
     bars = []
     for job in sorted((job for job in wave.jobs if job.created_at), key=lambda job: (job.created_at, job.job_id)):
@@ -105,7 +107,7 @@ def _row(wave: WaveReport, dead: DeadTime | None, scale: _Scale, top: int, finis
     note = f"{launched} of {plural(len(wave.servers), 'server')} · {duration(wave.duration_seconds)}"
     if dead is not None:
         note += f" · dead time before it {duration(dead.seconds)}"
-    row = Row(wave.name, wave.state, wave.on_critical_path, top + _LABEL - 6, note, tuple(bars), gap)
+    row = GanttRow(wave.name, wave.state, wave.on_critical_path, top + _LABEL - 6, note, tuple(bars), gap)
     return row, max(len(lanes), 1)
 
 

@@ -25,7 +25,7 @@ from drs_provider.report.evidence import (
     StepState,
     TaskError,
     TerminatedInstance,
-    Wait,
+    WaitEvidence,
     WaveState,
 )
 
@@ -236,7 +236,7 @@ class RunReport(ReportPart):
     waves: tuple[WaveReport, ...] = ()
     critical_path: CriticalPath = CriticalPath()
     dead_times: tuple[DeadTime, ...] = ()
-    waits: tuple[Wait, ...] = ()
+    waits: tuple[WaitEvidence, ...] = ()
     steps: tuple[StepReport, ...] = ()
     """The plan's own, around its waves."""
     notifications: tuple[NotificationRecord, ...] = ()

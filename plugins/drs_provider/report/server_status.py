@@ -7,7 +7,7 @@ Standing = Literal["launched", "failed", "not_started", "excluded"]
 _STANDING_OF: dict[str, Standing] = {"LAUNCHED": "launched", "NOT_STARTED": "not_started", "EXCLUDED": "excluded"}
 
 
-class Launched(Protocol):
+class LaunchedServer(Protocol):
     """What evidence, report and board know of a server."""
 
     @property
@@ -21,7 +21,7 @@ class Launched(Protocol):
         ...
 
 
-def standing_of(server: Launched) -> Standing:
+def standing_of(server: LaunchedServer) -> Standing:
     """Say where a server stands when its run has ended.
 
     Only LAUNCHED without a reason against it is there. Every status that is not known to be harmless counts as

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from drs_provider.formatting import plural
-from drs_provider.report.evidence import RunEvidence, Wait, WaveEvidence
+from drs_provider.report.evidence import RunEvidence, WaitEvidence, WaveEvidence
 from drs_provider.report.result import RunReport, TimelineEntry
 from drs_provider.report.server_status import standing_of
 from drs_provider.report.steps import entries as step_entries
@@ -40,7 +40,7 @@ def _run_entries(evidence: RunEvidence, report: RunReport) -> Iterator[TimelineE
     yield TimelineEntry(at=evidence.finished_at, what=f"report written: {report.verdict.replace('_', ' ')}")
 
 
-def _wait_entries(wait: Wait) -> Iterator[TimelineEntry]:
+def _wait_entries(wait: WaitEvidence) -> Iterator[TimelineEntry]:
     noun = wait.task.rsplit(".", 1)[-1].replace("_", " ")
     begun = "began" if wait.kind == "delay" else "asked for"
     yield TimelineEntry(at=wait.began_at, what=f"{noun} {begun}", wave=wait.wave)

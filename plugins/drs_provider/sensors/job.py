@@ -12,7 +12,7 @@ from drs_provider.formatting import duration_words, parse_instant
 from drs_provider.links.console import DrsJobLink, DrsRecoveryInstanceLink
 from drs_provider.operators.base import AWS_FIELDS, DrsSensor, asking_later, failing_for_good
 from drs_provider.operators.template_values import rendered_launches
-from drs_provider.rules.launch.launched import Launched
+from drs_provider.rules.launch.launched import StartedJobs
 
 if TYPE_CHECKING:
     from drs_provider.rules.launch.results import Allows, Ready, ServerResult
@@ -78,7 +78,7 @@ class DrsRecoveryJobSensor(DrsSensor):
         self._link_job(launches)
         self.watch(launches)
 
-    def watch(self, launches: Sequence[Launched]) -> NoReturn:
+    def watch(self, launches: Sequence[StartedJobs]) -> NoReturn:
         """Hand the wait for the jobs of some launches to the triggerer; they have the whole ``timeout``."""
         from drs_provider.triggers.jobs import DrsJobTrigger
 
@@ -166,7 +166,7 @@ class DrsRecoveryJobSensor(DrsSensor):
         """
         return results
 
-    def _find(self, launch: Launched, ready: "Ready") -> "Found":
+    def _find(self, launch: StartedJobs, ready: "Ready") -> "Found":
         from drs_provider.hooks.drs import DrsHook
         from drs_provider.services.job_results import find
 
@@ -174,7 +174,7 @@ class DrsRecoveryJobSensor(DrsSensor):
         hook = self.hook if aws == self.aws else DrsHook(**aws)
         return find(launch, aws, hook, ready=ready, members=self.servers or ())
 
-    def _link_job(self, launches: Sequence[Launched]) -> None:
+    def _link_job(self, launches: Sequence[StartedJobs]) -> None:
         region = launches[0].region or self.hook.region
         DrsJobLink.point_at(self, region=region, resource_id=_job_ids(launches)[0])
 
@@ -206,7 +206,7 @@ class DrsRecoveryJobSensor(DrsSensor):
             timeout=deadline - datetime.now(UTC) + BACKSTOP,
         )
 
-    def _launches(self) -> tuple[Launched, ...]:
+    def _launches(self) -> tuple[StartedJobs, ...]:
         return rendered_launches("jobs", self.jobs)
 
     def _tolerance(self) -> "Allows":
@@ -237,5 +237,5 @@ def _job(job: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _job_ids(launches: Sequence[Launched]) -> list[str]:
+def _job_ids(launches: Sequence[StartedJobs]) -> list[str]:
     return [job["job_id"] for launch in launches for job in launch.jobs]

@@ -17,7 +17,7 @@ from drs_provider.rules.run.timing import plan_durations
 if TYPE_CHECKING:
     from drs_provider.report.verification import Verification
     from drs_provider.rules.preflight.cost import Estimate, Machine, Prices
-    from drs_provider.services.settings_survey import Standing
+    from drs_provider.services.settings_survey import ServerSettings
 
 PRICES: Final = "DRS_PRICES"
 """Environment variable: a file with prices to use instead of the package's own."""
@@ -31,7 +31,7 @@ MOST_SECONDS: Final = 15.0
 log = logging.getLogger(__name__)
 
 
-def fingerprint(standing: "Standing") -> dict[str, str]:
+def fingerprint(standing: "ServerSettings") -> dict[str, str]:
     """Return what of a server's configuration a drill proves: ``reporting.drills.ServerFingerprint``."""
     from drs_provider.rules.settings.values import live_settings
 
@@ -44,7 +44,7 @@ def fingerprint(standing: "Standing") -> dict[str, str]:
     return {"hostname": candidate.hostname, "disks": ", ".join(disks), "launch": launch}
 
 
-def machine(standing: "Standing") -> "Machine":
+def machine(standing: "ServerSettings") -> "Machine":
     """Return what a server will be launched as: by the plan's settings, else the launch template's, else its size."""
     from drs_provider.rules.preflight.cost import machine_of
     from drs_provider.rules.settings.values import live_settings

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from drs_provider.exceptions import JobVanished
-from drs_provider.rules.launch.launched import Launched
-from drs_provider.rules.launch.results import Evidence, Member, Ready, ServerResult, assemble
+from drs_provider.rules.launch.launched import StartedJobs
+from drs_provider.rules.launch.results import Evidence, LaunchMember, Ready, ServerResult, assemble
 from drs_provider.rules.servers import hostname_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Found:
 
 
 def find(
-    launch: Launched, aws: Mapping[str, Any], hook: "DrsHook", *, ready: Ready, members: Sequence[Mapping[str, Any]]
+    launch: StartedJobs, aws: Mapping[str, Any], hook: "DrsHook", *, ready: Ready, members: Sequence[Mapping[str, Any]]
 ) -> Found:
     """Ask the launch's account and Region what became of its servers.
 
@@ -41,13 +41,13 @@ def find(
     return Found(aws, hook.region, jobs, results, {server: holder[server] for server in pending})
 
 
-def _members(hook: "DrsHook", launch: Launched, members: Sequence[Mapping[str, Any]]) -> dict[str, Member]:
+def _members(hook: "DrsHook", launch: StartedJobs, members: Sequence[Mapping[str, Any]]) -> dict[str, LaunchMember]:
     given = {one.get("server_id") or one["id"]: one for one in members}
     ids = _server_ids(launch)
     nameless = [server for server in ids if not given.get(server, {}).get("hostname")]
     names = {s["sourceServerID"]: hostname_of(s, s["sourceServerID"]) for s in hook.source_servers(nameless)}
     return {
-        server: Member(
+        server: LaunchMember(
             server,
             given.get(server, {}).get("hostname") or names.get(server, server),
             critical=given.get(server, {}).get("critical", True) is not False,
@@ -56,7 +56,7 @@ def _members(hook: "DrsHook", launch: Launched, members: Sequence[Mapping[str, A
     }
 
 
-def _evidence(hook: "DrsHook", launch: Launched, job_ids: Sequence[str], ready: Ready) -> Evidence:
+def _evidence(hook: "DrsHook", launch: StartedJobs, job_ids: Sequence[str], ready: Ready) -> Evidence:
     jobs = {job["jobID"]: job for job in hook.jobs(job_ids)}
     if missing := [job_id for job_id in job_ids if job_id not in jobs]:
         raise JobVanished(missing)
@@ -74,5 +74,5 @@ def _evidence(hook: "DrsHook", launch: Launched, job_ids: Sequence[str], ready: 
     )
 
 
-def _server_ids(launch: Launched) -> list[str]:
+def _server_ids(launch: StartedJobs) -> list[str]:
     return [server for job in launch.jobs for server in job["servers"]]

@@ -16,12 +16,12 @@ from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.rules.launch.conflicts import is_recovery
 from drs_provider.rules.launch.recovery_points import Point, in_words, point_of, skew, why_pinned
-from drs_provider.rules.preflight.table import Row, grouped, refused_table, row_of, table
+from drs_provider.rules.preflight.table import TableRow, grouped, refused_table, row_of, table
 from drs_provider.rules.run.approvals import is_needed, policy_of, too_few
 from drs_provider.rules.run.request import DRILL, RunRequest
 from drs_provider.rules.run.roster import Roster, RosterServer, Target, call_roll, targets_of
 from drs_provider.services.drill_forecast import estimate_drill, fingerprint, machine, too_expensive, verification
-from drs_provider.services.preflight_account import Occasion, look_deeper
+from drs_provider.services.preflight_account import Scope, look_deeper
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from drs_provider.rules.launch.conflicts import Rival
     from drs_provider.rules.preflight.cost import Estimate, Machine
     from drs_provider.rules.settings.candidates import SettingsFinding
-    from drs_provider.services.settings_survey import Survey as SettingsSurvey
+    from drs_provider.services.settings_survey import SettingsSurvey
 
 _LONGEST_JOB = timedelta(days=1)
 """How far back running jobs are looked for: DescribeJobs filters by date, not by status."""
@@ -42,7 +42,7 @@ _SIDE_BY_SIDE = 8
 T = TypeVar("T")
 
 
-class Survey:
+class Preflight:
     """What preflight looks at, and what it makes of it."""
 
     def __init__(
@@ -72,7 +72,7 @@ class Survey:
         self.continued: list[Mapping[str, Any]] = []
         self.recoveries_seen: list[str] = []
 
-    def take(self, hook_of: Callable[[Target], "LaunchSettingsHook"]) -> "Survey":
+    def take(self, hook_of: Callable[[Target], "LaunchSettingsHook"]) -> "Preflight":
         """Ask every account and Region of the plan; ``hook_of`` gives the hook of one."""
         targets = targets_of(list(self.runnable.groups.values()))
         found = {}
@@ -140,14 +140,14 @@ class Survey:
         self.findings += deeper.findings
         self.notes += deeper.notes
 
-    def _occasion(self, target: Target) -> Occasion:
+    def _occasion(self, target: Target) -> Scope:
         waves = {
             wave: here
             for wave, servers in self.roster.waves.items()
             if (here := [server for server in servers if server.target == target])
         }
         settings = {one.server_id: one.settings for servers in waves.values() for one in servers}
-        return Occasion(str(target), self.request.mode, waves, settings)
+        return Scope(str(target), self.request.mode, waves, settings)
 
     def _check_settings(
         self,
@@ -274,7 +274,7 @@ class Survey:
         return [*self.problems, *grouped([one for one in self.findings if one.severity == "refusal"])]
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[TableRow]:
         """Every server of the run with what was seen of it and what speaks against it."""
         against: dict[str, list[Finding | SettingsFinding]] = {}
         for finding in self.findings:

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
     from drs_provider.rules.findings import Finding
     from drs_provider.rules.launch.quotas import Quotas
-    from drs_provider.services.settings_survey import Survey
+    from drs_provider.services.settings_survey import SettingsSurvey
 
 
 @dataclass(frozen=True)
-class Occasion:
+class Scope:
     """The run, as far as one account and Region are concerned.
 
     ``waves``: the servers that are launched there, by wave. ``settings``: what the plan sets, by server id.
@@ -34,7 +34,7 @@ class Occasion:
 
 
 @dataclass(frozen=True)
-class Depth:
+class CheckResult:
     """What speaks against the run, and what is worth a line."""
 
     findings: "tuple[Finding, ...]" = ()
@@ -43,13 +43,13 @@ class Depth:
 
 def look_deeper(
     hook: "LaunchSettingsHook",
-    occasion: Occasion,
+    occasion: Scope,
     *,
     quotas: "Quotas",
     jobs: Sequence[Mapping[str, Any]],
     instances: Sequence[Mapping[str, Any]],
-    settings: "Survey | None",
-) -> Depth:
+    settings: "SettingsSurvey | None",
+) -> CheckResult:
     """Ask one account and Region; what it may not be asked is a note, never a reason.
 
     :param jobs: DescribeJobs' items of the last day
@@ -59,17 +59,17 @@ def look_deeper(
     from drs_provider.rules.launch.quotas import quota_notes
 
     permissions = _permissions(hook, occasion)
-    places = _places(hook, occasion, instances, settings) if settings else Depth()
+    places = _places(hook, occasion, instances, settings) if settings else CheckResult()
     actions = _launch_actions(hook, occasion)
     counted = {wave: sum(one.known for one in servers) for wave, servers in occasion.waves.items()}
     counts = quota_notes(occasion.where, counted, quotas, jobs)
-    return Depth(
+    return CheckResult(
         (*permissions.findings, *places.findings, *actions.findings),
         (*counts, *permissions.notes, *places.notes, *actions.notes),
     )
 
 
-def _permissions(hook: "DrsHook", occasion: Occasion) -> Depth:
+def _permissions(hook: "DrsHook", occasion: Scope) -> CheckResult:
     from drs_provider.hooks.iam import permission_gaps
     from drs_provider.rules.preflight.permissions import permission_findings, permission_notes, questions
 
@@ -81,15 +81,15 @@ def _permissions(hook: "DrsHook", occasion: Occasion) -> Depth:
     )
     gaps = permission_gaps(hook, asked)
     count = len({name for question in asked for name in question.actions})
-    return Depth(
+    return CheckResult(
         permission_findings(occasion.where, gaps, mode=occasion.mode),
         permission_notes(occasion.where, gaps, asked=count),
     )
 
 
 def _places(
-    hook: "LaunchSettingsHook", occasion: Occasion, instances: Sequence[Mapping[str, Any]], settings: "Survey"
-) -> Depth:
+    hook: "LaunchSettingsHook", occasion: Scope, instances: Sequence[Mapping[str, Any]], settings: "SettingsSurvey"
+) -> CheckResult:
     """Look whether all servers of the run have room; where each one lands was read with its settings."""
     from drs_provider.exceptions import AwsError
     from drs_provider.hooks.launch_settings import freed_subnets
@@ -98,12 +98,12 @@ def _places(
     try:
         frees = freed_subnets(hook, occasion.servers, instances)
     except AwsError as refusal:
-        return Depth(notes=(f"room for the servers in {occasion.where}: not checked: {refusal}",))
+        return CheckResult(notes=(f"room for the servers in {occasion.where}: not checked: {refusal}",))
     places = placed([one.candidate for one in settings.standings], frees)
-    return Depth(placement_findings(places, settings.around, mode=occasion.mode))
+    return CheckResult(placement_findings(places, settings.around, mode=occasion.mode))
 
 
-def _launch_actions(hook: "DrsHook", occasion: Occasion) -> Depth:
+def _launch_actions(hook: "DrsHook", occasion: Scope) -> CheckResult:
     """List the active DRS launch actions of the servers; those that the plan declares are applied later."""
     from drs_provider.hooks.launch_actions import launch_actions_in_passing
     from drs_provider.rules.settings.launch_actions import action_notes
@@ -114,4 +114,4 @@ def _launch_actions(hook: "DrsHook", occasion: Occasion) -> Depth:
     if refusal is not None:
         count = f" of {len(servers) - len(found)} of {len(servers)} servers" if found else ""
         notes = (*notes, f"launch actions in {occasion.where}{count}: not looked at: {refusal}")
-    return Depth(notes=notes)
+    return CheckResult(notes=notes)

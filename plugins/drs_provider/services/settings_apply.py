@@ -19,7 +19,7 @@ from drs_provider.rules.settings.values import (
     configuration_update,
     wrong_values,
 )
-from drs_provider.services.settings_survey import Standing, survey
+from drs_provider.services.settings_survey import ServerSettings, survey
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook, TemplateVersion
@@ -44,7 +44,7 @@ def refusal_text(reasons: Sequence[object]) -> str:
     return f"the launch settings are refused, {count} reason{'s'[: count != 1]}; nothing was changed:\n{lines}"
 
 
-def put_back(hook: "LaunchSettingsHook", standing: Standing) -> None:
+def put_back(hook: "LaunchSettingsHook", standing: ServerSettings) -> None:
     """Give a server back what it had before a drill, and forget the drill. What somebody changed since is left."""
     before = standing.before
     if before is None:
@@ -67,7 +67,7 @@ def put_back(hook: "LaunchSettingsHook", standing: Standing) -> None:
     log.info("%s: put back to before its drill (%s)", standing.candidate.hostname, before.written() or "nothing")
 
 
-def _forget_versions(hook: "LaunchSettingsHook", standing: Standing) -> None:
+def _forget_versions(hook: "LaunchSettingsHook", standing: ServerSettings) -> None:
     """Delete the template versions that drills made: what is put back is not undone by one that stays."""
     if standing.base is None:
         return
@@ -93,7 +93,7 @@ class Applying:
     marks: Mapping[str, str] = field(default_factory=dict)
     sleep: Callable[[float], None] = time.sleep
 
-    def apply(self, standing: Standing) -> None:
+    def apply(self, standing: ServerSettings) -> None:
         """Make the changes of one server. Raises what AWS refused, RunRefused where an effect does not read back."""
         if not self.is_temporary:
             put_back(self.hook, standing)
@@ -111,7 +111,7 @@ class Applying:
             self.hook.make_default(version.template_id, version.number)
         log.info("%s: %s", standing.candidate.hostname, ", ".join(map(str, standing.changes)))
 
-    def _prepared(self, standing: Standing) -> "TemplateVersion | None":
+    def _prepared(self, standing: ServerSettings) -> "TemplateVersion | None":
         """Return the template version that is to become the default: made, found from an earlier try, or None."""
         wanted, base = _wanted(standing.changes, in_drs=False), standing.base
         new = new_version(base.data, wanted) if base else None
@@ -133,7 +133,7 @@ class Applying:
         message = f"version {number} of {base.template_id} was made and is not shown; it is not the default"
         raise AwsError("ec2:DescribeLaunchTemplateVersions", "NotShown", message)
 
-    def _remember(self, standing: Standing, version: "TemplateVersion | None") -> None:
+    def _remember(self, standing: ServerSettings, version: "TemplateVersion | None") -> None:
         pair = (standing.base.number, version.number) if standing.base and version else None
         kept = (standing.before or BeforeDrill()).with_changes(standing.changes, pair)
         if kept != standing.before:
@@ -163,11 +163,11 @@ def apply_all(
         raise next(iter(errors.values()))
 
 
-def in_all(act: Callable[[Standing], None], standings: Iterable[Standing]) -> dict[str, DrsProviderError]:
+def in_all(act: Callable[[ServerSettings], None], standings: Iterable[ServerSettings]) -> dict[str, DrsProviderError]:
     """Act on several servers side by side; return the errors by server id, so that one does not hide another."""
     from drs_provider.hooks.launch_settings import side_by_side
 
-    def attempt(standing: Standing) -> DrsProviderError | None:
+    def attempt(standing: ServerSettings) -> DrsProviderError | None:
         try:
             act(standing)
         except DrsProviderError as error:
@@ -193,7 +193,7 @@ def _note(source: int, new: NewVersion, *, is_temporary: bool) -> str:
     )
 
 
-def _ensure(standing: Standing, what: str, left: tuple[Change, ...], missing: tuple[str, ...] = ()) -> None:
+def _ensure(standing: ServerSettings, what: str, left: tuple[Change, ...], missing: tuple[str, ...] = ()) -> None:
     wrong = [*map(str, left), *(f"{name} is lost" for name in missing)]
     if wrong:
         raise RunRefused(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Standing:
+class ServerSettings:
     """One server before anything is done.
 
     ``candidate`` holds its settings as they are, or, where a drill's are to be put back first, as they will be then.
@@ -46,13 +46,13 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Survey:
+class SettingsSurvey:
     """What was found: every server's standing, everything that speaks against its settings, and what is around.
 
     ``actions``: the servers whose DRS launch actions differ, or have to be put back.
     """
 
-    standings: tuple[Standing, ...]
+    standings: tuple[ServerSettings, ...]
     findings: tuple[SettingsFinding, ...]
     around: Surroundings = field(default_factory=Surroundings)
     actions: tuple[ActionStanding, ...] = ()
@@ -65,7 +65,7 @@ class Survey:
 
 def survey(
     hook: "LaunchSettingsHook", settings: Mapping[str, Mapping[str, Any]], *, keep_drill: bool = False
-) -> Survey:
+) -> SettingsSurvey:
     """Read and check settings and launch actions; change nothing.
 
     :param settings: effective settings by server id; a server without any is looked at only for what a drill left
@@ -84,7 +84,7 @@ def survey_settings(
     whole: bool = False,
     sources: Sequence[Mapping[str, Any]] | None = None,
     instances: Sequence[Mapping[str, Any]] | None = None,
-) -> Survey:
+) -> SettingsSurvey:
     """Read and check settings, as :func:`survey` does; what differs in launch actions is not asked.
 
     :param whole: read and check servers without any settings too, and look around for what their templates say
@@ -106,12 +106,12 @@ def survey_settings(
             found = {number: versions.get((templates[server], number)) for number in _numbers(before[server])}
             standings.append(_standing(candidate, found, before[server], keep_drill=keep_drill))
         else:
-            standings.append(Standing(candidate))
+            standings.append(ServerSettings(candidate))
     standings = _with_instances(hook, standings, instances)
     candidates = [one.candidate for one in standings]
     checked = [one for one in candidates if whole or one.source is None or normal(one.wanted)]
     around = hook.surroundings(lookups(checked, whole=whole))
-    return Survey(tuple(standings), (*validate(checked, around), *check_actions(hook, settings, known)), around)
+    return SettingsSurvey(tuple(standings), (*validate(checked, around), *check_actions(hook, settings, known)), around)
 
 
 def _versions_to_read(
@@ -130,7 +130,7 @@ def _standing(
     before: BeforeDrill | None,
     *,
     keep_drill: bool,
-) -> Standing:
+) -> ServerSettings:
     now = base = versions[None]
     gone: int | None = None
     configuration, changed = candidate.configuration, tuple[Change, ...]()
@@ -143,7 +143,7 @@ def _standing(
     candidate = replace(candidate, configuration=configuration, template=data)
     goes_back = base is not None and now is not None and base.number != now.number
     templates = _template_changes(now.data, base.data) if now and base and goes_back else ()
-    return Standing(
+    return ServerSettings(
         candidate,
         base,
         compare(candidate.wanted, configuration, data or {}),
@@ -188,8 +188,8 @@ def _template_changes(now: Mapping[str, Any], then: Mapping[str, Any]) -> tuple[
 
 
 def _with_instances(
-    hook: "LaunchSettingsHook", standings: Sequence[Standing], instances: Sequence[Mapping[str, Any]] | None
-) -> list[Standing]:
+    hook: "LaunchSettingsHook", standings: Sequence[ServerSettings], instances: Sequence[Mapping[str, Any]] | None
+) -> list[ServerSettings]:
     """Add the servers' own recovery instances where an address is at stake: a launch frees theirs."""
     owners = [one.server_id for one in standings if one.candidate.template and one.candidate.result["private_ip"]]
     own: dict[str, set[str]] = {server: set() for server in owners}

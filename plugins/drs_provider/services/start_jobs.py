@@ -142,7 +142,7 @@ class Start:
 
         As long as such a job may be invisible, nothing is started in its place: it is looked for again after a wait.
         """
-        from drs_provider.services.start_once import LOOKS_AFTER_A_CRASH, Launch, find_ours
+        from drs_provider.services.start_once import LOOKS_AFTER_A_CRASH, StartRequest, find_ours
 
         wanted = set(division.to_start)
         intents = [one for one in self.memory.intents() if attempt_of(one["tags"]) == attempt]
@@ -150,7 +150,7 @@ class Start:
         if intent is None:
             return None
         log.info("An earlier try was about to start %d servers; looking for its job", len(intent["servers"]))
-        launch = Launch(tuple(intent["servers"]), self.request.is_drill, intent["tags"], {})
+        launch = StartRequest(tuple(intent["servers"]), self.request.is_drill, intent["tags"], {})
         job = find_ours(self.hook, launch, since=self.request.since, pauses=LOOKS_AFTER_A_CRASH, sleep=self.sleep)
         if job:
             self.memory.keep_job(job, intent["tags"], _members(job, intent["servers"]))
@@ -245,10 +245,10 @@ class Start:
         return MustWait(str(error), _ids(holders(jobs, servers)), "all")
 
     def _start(self, servers: tuple[str, ...], tags: Mapping[str, str]) -> Mapping[str, Any] | MustWait:
-        from drs_provider.services.start_once import START, Launch, start_once
+        from drs_provider.services.start_once import START, StartRequest, start_once
 
         pinned = self.points(servers) if self.points else self.request.snapshot_ids
-        launch = Launch(servers, self.request.is_drill, tags, pinned)
+        launch = StartRequest(servers, self.request.is_drill, tags, pinned)
         self.memory.intend(tags, servers, at=self.now())
         try:
             job, found = start_once(self.hook, launch, since=self.request.since, sleep=self.sleep)

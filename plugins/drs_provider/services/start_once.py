@@ -46,7 +46,7 @@ class Starter(Protocol):
 
 
 @dataclass(frozen=True)
-class Launch:
+class StartRequest:
     """One StartRecovery: servers, drill or not, the tags that identify it, pinned points in time."""
 
     server_ids: tuple[str, ...]
@@ -56,7 +56,7 @@ class Launch:
 
 
 def start_once(
-    hook: Starter, launch: Launch, *, since: datetime, sleep: Callable[[float], None] = time.sleep
+    hook: Starter, launch: StartRequest, *, since: datetime, sleep: Callable[[float], None] = time.sleep
 ) -> tuple[Mapping[str, Any], bool]:
     """Start the job of this launch; return it and whether it was found rather than started by this call.
 
@@ -99,7 +99,7 @@ def start_once(
 
 
 def find_ours(
-    hook: Starter, launch: Launch, *, since: datetime, pauses: Sequence[float], sleep: Callable[[float], None]
+    hook: Starter, launch: StartRequest, *, since: datetime, pauses: Sequence[float], sleep: Callable[[float], None]
 ) -> Mapping[str, Any] | None:
     """Look for the job of this launch, once after each pause; a look that fails counts as one that found nothing."""
     failure: AwsError | None = None
@@ -120,7 +120,7 @@ def find_ours(
     return None
 
 
-def _glance(hook: Starter, launch: Launch, *, since: datetime) -> Mapping[str, Any] | None:
+def _glance(hook: Starter, launch: StartRequest, *, since: datetime) -> Mapping[str, Any] | None:
     try:
         return find_ours(hook, launch, since=since, pauses=(0.0,), sleep=lambda _: None)
     except AwsError:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from drs_provider.exceptions import AwsError, DrsProviderError
-from drs_provider.rules.cleanup.leftovers import Action, Decision, Facts, Version, leftovers
+from drs_provider.rules.cleanup.leftovers import Action, Facts, SweepDecision, Version, leftovers
 
 if TYPE_CHECKING:
     from drs_provider.hooks.tagged_networks import TaggedNetworksHook
@@ -99,7 +99,7 @@ def look(hook: "TaggedNetworksHook", now: datetime, is_active: Callable[[str, st
     return Facts(jobs, instances, hook.source_servers(), resources, versions, active)
 
 
-def _terminate(hook: "TaggedNetworksHook", decision: Decision, swept: Swept) -> None:
+def _terminate(hook: "TaggedNetworksHook", decision: SweepDecision, swept: Swept) -> None:
     chosen = [action for action in decision.actions if action.kind == "terminate"]
     for start in range(0, len(chosen), MOST_INSTANCES):
         batch = chosen[start : start + MOST_INSTANCES]
@@ -128,7 +128,7 @@ def drill_tags(run: str) -> dict[str, str]:
     return {RUN: run, MODE: DRILL, EXPIRES: "2000-01-01T00:00:00Z"}
 
 
-def _put_back(hook: "TaggedNetworksHook", decision: Decision, swept: Swept) -> None:
+def _put_back(hook: "TaggedNetworksHook", decision: SweepDecision, swept: Swept) -> None:
     from drs_provider.services.launch_actions import apply_actions, in_all_actions
     from drs_provider.services.settings_apply import in_all, put_back
     from drs_provider.services.settings_survey import survey
@@ -150,7 +150,7 @@ def _put_back(hook: "TaggedNetworksHook", decision: Decision, swept: Swept) -> N
             swept.done.append(str(action))
 
 
-def _remove(hook: "TaggedNetworksHook", decision: Decision, swept: Swept) -> None:
+def _remove(hook: "TaggedNetworksHook", decision: SweepDecision, swept: Swept) -> None:
     from drs_provider.hooks.tagged_networks import NETWORK_KINDS
 
     chosen = [action for action in decision.actions if action.kind == "remove"]

@@ -42,7 +42,7 @@ class Whose(TypedDict):
     attempt: int
 
 
-class Once(BaseTrigger):
+class OneShotTrigger(BaseTrigger):
     """Act once. A trigger that is started again by another triggerer finds the mark of the first, and does not act.
 
     A step that is ``repeatable`` acts again in that case.
@@ -116,7 +116,7 @@ class Marks:
         XCom.set(BEGUN, self.attempt, map_index=-1, **self._where)
 
 
-class LambdaOnce(Once):
+class LambdaOnce(OneShotTrigger):
     """Invoke a Lambda function once and wait for its answer."""
 
     def __init__(
@@ -154,7 +154,7 @@ class LambdaOnce(Once):
         return OnceEvent(outcome="answered", succeeded=succeeded, summary=summary, output=output)
 
 
-class WebhookOnce(Once):
+class WebhookOnce(OneShotTrigger):
     """Post a JSON body once to the address of an Airflow HTTP connection."""
 
     def __init__(

@@ -39,7 +39,7 @@ from drs_provider.ui.board import (
     SERVERS_KEY,
 )
 from drs_provider.ui.questions import ASKED_KEY, ORDER_KEY
-from drs_provider.ui.read_model import Access, LastRun, RunNow, Runs, Sources, TaskNow
+from drs_provider.ui.read_model import Access, LastRun, RunData, Runs, Sources, TaskData
 from drs_provider.ui.steps import STEP_KEY
 from drs_provider.ui.xcom_values import unwrapped
 
@@ -53,7 +53,7 @@ class AirflowRuns:
     def __init__(self, session: Any) -> None:
         self.session = session
 
-    def run(self, dag_id: str, run_id: str) -> RunNow | None:
+    def run(self, dag_id: str, run_id: str) -> RunData | None:
         """Read one run; mapped tasks, one per server, are left aside."""
         found = self.session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
         if found is None:
@@ -64,14 +64,14 @@ class AirflowRuns:
             )
         )
         upstream, classes = self._drawn(dag_id)
-        return RunNow(
+        return RunData(
             dag_id=dag_id,
             run_id=run_id,
             state=str(found.state),
             started_at=found.start_date,
             ended_at=found.end_date,
             conf=found.conf or {},
-            tasks={task_id: TaskNow(state and str(state), start, end) for task_id, state, start, end in tasks},
+            tasks={task_id: TaskData(state and str(state), start, end) for task_id, state, start, end in tasks},
             upstream=upstream,
             classes=classes,
             left=self._left(dag_id, run_id),

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from drs_provider.rules.run.timing import levels
 from drs_provider.ui.questions import POINTS, BoardPoints, BoardQuestion, orders_of, points_of, questions_of
-from drs_provider.ui.read_model import RunNow, TaskNow
+from drs_provider.ui.read_model import RunData, TaskData
 from drs_provider.ui.steps import (
     AFTER_WAVES,
     BEFORE_WAVES,
@@ -111,7 +111,7 @@ class Board(BaseModel):
     why: str | None
 
 
-def board_of(run: RunNow, now: datetime) -> Board:
+def board_of(run: RunData, now: datetime) -> Board:
     """Draw the board. Whatever no task has left yet is shown as waiting, never as done."""
     preflight = _mapping(run.left.get((PREFLIGHT_TASK, PREFLIGHT_KEY)))
     report = _mapping(run.left.get((REPORT_TASK, RETURN_KEY)))
@@ -168,7 +168,7 @@ def _ordered(depends_on: Mapping[str, list[str]]) -> list[str]:
     return [name for row in rows for name in row]
 
 
-def _wave(run: RunNow, name: str, depends_on: list[str], resolved: Any) -> BoardWave:
+def _wave(run: RunData, name: str, depends_on: list[str], resolved: Any) -> BoardWave:
     starts, watches = _tasks(run, f"{name}.{START}"), _tasks(run, f"{name}.{WATCH}")
     jobs = [job for task in starts for job in _mappings(_mapping(run.left.get((task, LAUNCH_KEY))).get("jobs"))]
     results = {
@@ -190,7 +190,7 @@ def _wave(run: RunNow, name: str, depends_on: list[str], resolved: Any) -> Board
         pinned |= _mapping(_mapping(run.left.get((task, LAUNCH_KEY))).get(POINTS))
     servers.sort(key=lambda server: server.status != "failed")
     tasks = [run.tasks[task] for task in (*starts, *watches) if task in run.tasks]
-    times: list[TaskNow | BoardStep] = [*tasks, *before, *after]
+    times: list[TaskData | BoardStep] = [*tasks, *before, *after]
     done = state in ("launched", "done", "completed_with_exceptions", "failed")
     errors = [run.left.get((task, ERROR_KEY)) for task in (*starts, *watches)]
     return BoardWave(
@@ -249,7 +249,7 @@ def _cost(found: Any) -> BoardCost | None:
     return BoardCost(dollars=float(dollars), is_certain=bool(_mapping(found).get("is_certain")))
 
 
-def _wave_state(run: RunNow, starts: Iterable[str], watches: Iterable[str]) -> WaveNow:
+def _wave_state(run: RunData, starts: Iterable[str], watches: Iterable[str]) -> WaveNow:
     tasks = [*starts, *watches]
     states = [run.tasks[task].state if task in run.tasks else None for task in tasks]
     verdicts = {_text(_mapping(run.left.get((task, RETURN_KEY))).get("verdict")) for task in watches}
@@ -284,7 +284,7 @@ def _server(member: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]],
 
 
 def _preflight_state(
-    preflight: Mapping[str, Any], check: TaskNow | None
+    preflight: Mapping[str, Any], check: TaskData | None
 ) -> Literal["waiting", "running", "passed", "refused"]:
     if check is not None and check.state == "failed":
         return "refused"
@@ -293,7 +293,7 @@ def _preflight_state(
     return "waiting" if check is None or check.state in (None, "scheduled", "queued") else "running"
 
 
-def _cleanup_state(run: RunNow) -> str | None:
+def _cleanup_state(run: RunData) -> str | None:
     states = [task.state for name, task in run.tasks.items() if name.startswith("finish.clean_up")]
     for state in ("failed", "upstream_failed", "up_for_retry", "running", "deferred", "queued", "success", "skipped"):
         if state in states:
@@ -301,7 +301,7 @@ def _cleanup_state(run: RunNow) -> str | None:
     return None
 
 
-def _tasks(run: RunNow, first: str) -> list[str]:
+def _tasks(run: RunData, first: str) -> list[str]:
     known = {*run.upstream, *run.tasks}
     return sorted(task for task in known if task == first or task.removeprefix(f"{first}_").isdecimal())
 

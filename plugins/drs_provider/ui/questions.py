@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from drs_provider.ui.read_model import RunNow
+from drs_provider.ui.read_model import RunData
 
 ASKED_KEY, ORDER_KEY, POINTS = "asked", "drs_order", "points"
 """XCom keys of a question, and of an order that a wave's start obeyed; where a launch keeps its pinned points."""
@@ -47,14 +47,14 @@ class BoardPoints(BaseModel):
     newest: datetime
 
 
-def questions_of(run: RunNow) -> list[BoardQuestion]:
+def questions_of(run: RunData) -> list[BoardQuestion]:
     """Return what people are asked right now, in the order in which it was asked."""
     if run.state in ("success", "failed"):
         return []
     return sorted(_questions(run), key=lambda one: one.since)
 
 
-def _questions(run: RunNow) -> Iterator[BoardQuestion]:
+def _questions(run: RunData) -> Iterator[BoardQuestion]:
     for (task, key), value in run.left.items():
         if key != ASKED_KEY or not isinstance(value, dict) or task not in run.tasks:
             continue
@@ -80,7 +80,7 @@ def _questions(run: RunNow) -> Iterator[BoardQuestion]:
         )
 
 
-def orders_of(run: RunNow) -> list[str]:
+def orders_of(run: RunData) -> list[str]:
     """Return the words of every order that waves have obeyed: the run was cancelled, a wave was left out."""
     return sorted({str(value) for (_, key), value in run.left.items() if key == ORDER_KEY and value})
 

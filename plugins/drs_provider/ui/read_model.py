@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
-class TaskNow:
+class TaskData:
     """One task of a run as it stands; ``state`` is Airflow's word, ``None`` before anything happened."""
 
     state: str | None
@@ -17,7 +17,7 @@ class TaskNow:
 
 
 @dataclass(frozen=True)
-class RunNow:
+class RunData:
     """One run as it stands.
 
     ``upstream`` maps every task to the tasks that it waits for directly, ``classes`` to the name of its class; ``left``
@@ -30,7 +30,7 @@ class RunNow:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     conf: Mapping[str, Any] = field(default_factory=dict)
-    tasks: Mapping[str, TaskNow] = field(default_factory=dict)
+    tasks: Mapping[str, TaskData] = field(default_factory=dict)
     upstream: Mapping[str, frozenset[str]] = field(default_factory=dict)
     classes: Mapping[str, str] = field(default_factory=dict)
     left: Mapping[tuple[str, str], Any] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class LastRun:
 class Runs(Protocol):
     """Where the pages learn about runs."""
 
-    def run(self, dag_id: str, run_id: str) -> RunNow | None:
+    def run(self, dag_id: str, run_id: str) -> RunData | None:
         """Return one run, or ``None`` if there is none."""
         ...
 

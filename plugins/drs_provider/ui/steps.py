@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from drs_provider.ui.read_model import RunNow
+from drs_provider.ui.read_model import RunData
 
 STEP_KEY = "step"
 """XCom key of what a step did."""
@@ -49,12 +49,12 @@ class BoardStep(BaseModel):
     ended_at: datetime | None = None
 
 
-def plan_steps(run: RunNow, group: str) -> list[BoardStep]:
+def plan_steps(run: RunData, group: str) -> list[BoardStep]:
     """Return the plan's own steps of one side, in their order."""
     return [_step(run, task) for task in _in_order(run.upstream, _step_tasks(run, group))]
 
 
-def wave_steps(run: RunNow, wave: str) -> tuple[list[BoardStep], list[BoardStep]]:
+def wave_steps(run: RunData, wave: str) -> tuple[list[BoardStep], list[BoardStep]]:
     """Return a wave's steps before and after its launch; those of a wave that launches nothing are all after."""
     tasks = _in_order(run.upstream, _step_tasks(run, wave))
     above = _ancestors(run.upstream, f"{wave}.{START}")
@@ -72,7 +72,7 @@ def begun(steps: Iterable[BoardStep]) -> bool:
     return any(step.state not in ("waiting", "not_started") for step in steps)
 
 
-def _step_tasks(run: RunNow, group: str) -> list[str]:
+def _step_tasks(run: RunData, group: str) -> list[str]:
     known = {*run.upstream, *run.tasks}
     return sorted(task for task in known if task.startswith(f"{group}.") and _is_step(task.removeprefix(f"{group}.")))
 
@@ -97,7 +97,7 @@ def _ancestors(upstream: Mapping[str, frozenset[str]], task: str) -> set[str]:
     return found
 
 
-def _step(run: RunNow, task: str) -> BoardStep:
+def _step(run: RunData, task: str) -> BoardStep:
     left = run.left.get((task, STEP_KEY))
     said: Mapping[str, Any] = left if isinstance(left, Mapping) else {}
     now = run.tasks.get(task)
@@ -114,7 +114,7 @@ def _step(run: RunNow, task: str) -> BoardStep:
     )
 
 
-def _state(run: RunNow, state: str | None, said: Mapping[str, Any]) -> StepNow:
+def _state(run: RunData, state: str | None, said: Mapping[str, Any]) -> StepNow:
     outcome = said.get("state")
     ended: dict[str | None, StepNow] = {
         "awaiting_input": "asks",

@@ -7,7 +7,7 @@ import pytest
 from airflow.providers.standard.operators import hitl
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskAwaitingInput
 from drs_provider.dag.people.ask import AskApproval, AskBeforeWave
-from drs_provider.dag.people.question_text import Standing
+from drs_provider.dag.people.question_text import RunProgress
 from drs_provider.dag.run_reader import wave_state
 from drs_provider.plan.model import Pause, WebhookNotification
 from drs_provider.rules.run.approvals import Policy
@@ -186,7 +186,7 @@ def test_a_pause_says_how_far_the_run_is_and_what_comes_next(asked):
     ],
 )
 def test_a_question_sets_the_time_against_the_rto(rto, said):
-    assert Standing((), timedelta(minutes=50), rto).in_words() == said
+    assert RunProgress((), timedelta(minutes=50), rto).in_words() == said
 
 
 @pytest.mark.parametrize(

@@ -17,14 +17,14 @@ from airflow.sdk.exceptions import (
 )
 from drs_provider.dag.factory import build_dag
 from drs_provider.dag.steps.approval import AskPeople
-from drs_provider.dag.steps.base import Outcome, RunStep, StepTask
+from drs_provider.dag.steps.base import RunStep, StepOutcome, StepTask
 from drs_provider.dag.steps.context import AskedBefore, Place
 from drs_provider.dag.steps.registry import TASK_FOR
 from drs_provider.exceptions import StepFailed, Throttled
 from drs_provider.plan.loader import read_folder
 from drs_provider.plan.steps import AnyStep, ApprovalStep, Tcp
 from drs_provider.rules.run.approvals import Policy
-from drs_provider.triggers.one_shot import LambdaOnce, Once, OnceEvent
+from drs_provider.triggers.one_shot import LambdaOnce, OnceEvent, OneShotTrigger
 
 pytestmark = pytest.mark.airflow
 
@@ -206,7 +206,7 @@ NO_ANSWER = "no answer is recorded (a task that is marked as successful approves
     ],
 )
 def test_nothing_is_done_that_must_not_be_also_where_the_plan_would_go_on(given, said):
-    task = step(Outcome("done"), where=place(**given.pop("where", {})), on_failure="continue")
+    task = step(StepOutcome("done"), where=place(**given.pop("where", {})), on_failure="continue")
     store = Store(given.pop("store", {}))
 
     with pytest.raises(AirflowFailException, match="^" + said.replace("(", r"\(").replace(")", r"\)")):
@@ -235,7 +235,7 @@ def test_nothing_is_done_that_must_not_be_also_where_the_plan_would_go_on(given,
     ],
 )
 def test_a_step_that_has_nothing_to_do_is_skipped_and_says_why(given, fields, said):
-    task = step(Outcome("done"), **fields)
+    task = step(StepOutcome("done"), **fields)
     found = context(Store(given.pop("store", {})), **given)
 
     with pytest.raises(AirflowSkipException, match=said):
@@ -277,7 +277,7 @@ def test_what_nobody_foresaw_is_left_to_airflow_and_in_the_end_fails_as_the_plan
 
 
 def test_a_step_that_ended_before_airflow_heard_of_it_is_not_done_again_but_a_cleared_one_is():
-    task, store = step(Outcome("first"), Outcome("second")), Store()
+    task, store = step(StepOutcome("first"), StepOutcome("second")), Store()
 
     assert task.execute(context(store)) == "first"
     assert task.execute(context(store, try_number=2)) == "first"
@@ -305,7 +305,7 @@ class Marked:
         self.left = True
 
 
-class Counting(Once):
+class Counting(OneShotTrigger):
     acted = 0
 
     def serialize(self):

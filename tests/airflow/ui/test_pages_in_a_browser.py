@@ -8,7 +8,7 @@ import pytest
 from drs_provider.report.measure import measure
 from drs_provider.report.store import write_report
 from drs_provider.ui.app import create_app
-from drs_provider.ui.read_model import Access, RunNow, Sources, TaskNow
+from drs_provider.ui.read_model import Access, RunData, Sources, TaskData
 from kit.browsing import CHROMIUM, page_after_scripts, serving
 from kit.evidence import a_passed_drill
 
@@ -19,15 +19,15 @@ EVIL = "<img src=x onerror=document.title='evil'>"
 REPORTED = a_passed_drill().run.run_id
 
 
-def a_failed_wave() -> RunNow:
+def a_failed_wave() -> RunData:
     server = {"server_id": "s-1", "hostname": EVIL, "critical": True}
     result = {"server_id": "s-1", "status": "FAILED", "reason": EVIL}
-    return RunNow(
+    return RunData(
         dag_id="drs.web-shop",
         run_id="failing",
         state="running",
         started_at=NOW,
-        tasks={"db.start_recovery": TaskNow("success", NOW, NOW), "db.recovery_job": TaskNow("failed", NOW, NOW)},
+        tasks={"db.start_recovery": TaskData("success", NOW, NOW), "db.recovery_job": TaskData("failed", NOW, NOW)},
         upstream={
             "preflight.check": frozenset(),
             "db.start_recovery": frozenset({"preflight.check"}),
@@ -45,8 +45,8 @@ def a_failed_wave() -> RunNow:
     )
 
 
-def a_reported_run() -> RunNow:
-    return RunNow(
+def a_reported_run() -> RunData:
+    return RunData(
         dag_id="drs.web-shop",
         run_id=REPORTED,
         state="success",
@@ -55,7 +55,7 @@ def a_reported_run() -> RunNow:
     )
 
 
-def a_run_that_waits_for_people() -> RunNow:
+def a_run_that_waits_for_people() -> RunData:
     asked = {
         "at": "2026-11-22T05:04:00+00:00",
         "until": "2026-11-22T05:34:00+00:00",
@@ -65,15 +65,15 @@ def a_run_that_waits_for_people() -> RunNow:
     point = {"snapshot_id": "pit-1", "at": "2026-11-22T04:50:00+00:00", "why": "source_unreachable"}
     servers = [{"server_id": f"s-{n}", "hostname": f"db{n}", "critical": True, "point": point} for n in range(12)]
     pause = {**asked, "subject": "Go on with wave web of web-shop?", "at": "2026-11-22T05:06:00+00:00"}
-    return RunNow(
+    return RunData(
         dag_id="drs.web-shop",
         run_id="asking",
         state="running",
         started_at=NOW,
         tasks={
-            "preflight.approval": TaskNow("awaiting_input", NOW),
-            "web.pause": TaskNow("awaiting_input", NOW),
-            "preflight.check": TaskNow("success", NOW, NOW),
+            "preflight.approval": TaskData("awaiting_input", NOW),
+            "web.pause": TaskData("awaiting_input", NOW),
+            "preflight.check": TaskData("success", NOW, NOW),
         },
         upstream={
             "preflight.check": frozenset(),

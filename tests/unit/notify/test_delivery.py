@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 from drs_provider.exceptions import AccessDenied
-from drs_provider.notify.delivery import Letter, Patience, deliver, letters_of, unsent, wanted
-from drs_provider.notify.notice import Notice, NotSent, RunFacts
+from drs_provider.notify.delivery import DeliveryPolicy, Letter, deliver, letters_of, unsent, wanted
+from drs_provider.notify.notice import Notice, NotSent, RunSummary
 from drs_provider.plan.model import RecoveryPlan
 
-RUN = RunFacts("shop", "Shop", "drill", "drs.shop", "r1")
+RUN = RunSummary("shop", "Shop", "drill", "drs.shop", "r1")
 NOTICE = Notice("started", RUN, "started", "2026-11-22T05:00:00+00:00")
-SOON = Patience(tries=3, seconds=0.2, pause=0)
+SOON = DeliveryPolicy(tries=3, seconds=0.2, pause=0)
 
 
 def letter(send, *, key="webhook-0"):

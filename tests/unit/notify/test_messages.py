@@ -12,11 +12,11 @@ from drs_provider.notify.messages import (
     wave_completed,
     wave_failed,
 )
-from drs_provider.notify.notice import Question, RunFacts, as_text
+from drs_provider.notify.notice import Question, RunSummary, as_text
 from drs_provider.report.measure import measure
 from kit.evidence import a_passed_drill
 
-RUN = RunFacts("shop", "Web shop", "recovery", "drs.shop", "r1", triggered_by="ann", reason="fire")
+RUN = RunSummary("shop", "Web shop", "recovery", "drs.shop", "r1", triggered_by="ann", reason="fire")
 NOW = datetime(2026, 11, 22, 5, 0, tzinfo=UTC)
 TAIL = "Started by: ann: fire\n"
 WAVES = [

@@ -4,12 +4,12 @@ import json
 from dataclasses import replace
 
 import pytest
-from drs_provider.notify.notice import Notice, Question, RunFacts, as_html, as_json, as_text
+from drs_provider.notify.notice import Notice, Question, RunSummary, as_html, as_json, as_text
 from drs_provider.notify.transports import signature_headers
 from hypothesis import given
 from hypothesis import strategies as st
 
-RUN = RunFacts(
+RUN = RunSummary(
     plan="shop",
     title="Web shop",
     mode="recovery",

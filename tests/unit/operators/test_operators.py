@@ -18,7 +18,7 @@ from drs_provider.exceptions import (
     ServiceUnavailable,
     Throttled,
 )
-from drs_provider.hooks.drill_resources import Parts
+from drs_provider.hooks.drill_resources import InstanceParts
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.operators.terminate import MOST_REQUESTS, DrsTerminateRecoveryInstancesOperator
 from drs_provider.rules.launch.quotas import Quotas
@@ -526,7 +526,7 @@ def test_volumes_and_interfaces_that_ec2_kept_are_deleted():
     job = drs.add_job(["s-1"])
     drs.end(job)
     name = drs.add_instance("s-1", job["jobID"])
-    drs.parts[name] = Parts(("vol-1", "vol-2"), ("eni-1",))
+    drs.parts[name] = InstanceParts(("vol-1", "vol-2"), ("eni-1",))
     drs.kept = {"vol-2", "eni-1"}
     task, context = cleanup(drs, job_ids=[job["jobID"]]), a_context()
     with pytest.raises(TaskDeferred) as deferred:
@@ -544,7 +544,7 @@ def test_what_ec2_keeps_all_the_same_is_said():
     job = drs.add_job(["s-1"])
     drs.end(job)
     name = drs.add_instance("s-1", job["jobID"])
-    drs.parts[name] = Parts(("vol-1",), ())
+    drs.parts[name] = InstanceParts(("vol-1",), ())
     drs.kept = drs.undeletable = {"vol-1"}
     drs.snapshots = {"snap-1": "vol-1", "snap-2": "vol-9"}
     task, context = cleanup(drs, job_ids=[job["jobID"]]), a_context()

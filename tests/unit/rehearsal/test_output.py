@@ -6,8 +6,8 @@ import pytest
 from drs_provider.rehearsal.output import NARROWEST, WIDEST, WIDTH, as_text
 from drs_provider.rehearsal.prediction import (
     ByTheClock,
-    Failure,
     Objective,
+    PredictedFailure,
     Prediction,
     QuotaUse,
     StepForecast,
@@ -110,8 +110,10 @@ BAD = replace(
     ),
     before=(),
     failures=(
-        Failure("db1 (s-00000000000000001)", "CONVERSION_FAIL: InsufficientInstanceCapacity", "Choose another type."),
-        Failure("finish.clean_up", "2 instances\nare still there"),
+        PredictedFailure(
+            "db1 (s-00000000000000001)", "CONVERSION_FAIL: InsufficientInstanceCapacity", "Choose another type."
+        ),
+        PredictedFailure("finish.clean_up", "2 instances\nare still there"),
     ),
     warnings=("db2: its data is 20 min old",),
     not_predicted=("the mapped task web.more is not run",),
@@ -224,7 +226,7 @@ def test_nothing_is_wider_than_a_page_or_holds_control_characters(name, words, c
         verdict_reason=words,
         critical_path=(name,),
         waves=(replace(wave, steps=(step,)), never),
-        failures=(Failure(name, words, words),),
+        failures=(PredictedFailure(name, words, words),),
         warnings=(words,),
         api_calls={f"ec2:{count}": count},
     )

@@ -10,8 +10,8 @@ from drs_provider.rehearsal.step_doubles import length_of_steps, steps_take
 from drs_provider.rehearsal.steps import (
     REACHES_OUT,
     RUN,
-    Decision,
     StandIn,
+    StepDecision,
     World,
     decide,
     planned_steps,
@@ -111,7 +111,7 @@ def test_a_step_is_run_where_the_simulator_answers_it_and_assumed_where_not(step
     wave = {"name": "db", "groups": ["db"], "after": [{"name": "does", **step}]}
     plan = RecoveryPlan.model_validate({"kind": "RecoveryPlan", "name": "shop", "waves": [wave]})
     (one,) = planned_steps(plan)
-    assert decide(one, plan, {"db": GROUP}, WORLD) == Decision(one, assumed, made_up)
+    assert decide(one, plan, {"db": GROUP}, WORLD) == StepDecision(one, assumed, made_up)
 
 
 def test_every_kind_of_step_is_either_run_or_known_to_reach_out():

@@ -10,7 +10,7 @@ from drs_provider.report.evidence import (
     PinnedPoint,
     RunEvidence,
     ServerEvidence,
-    Wait,
+    WaitEvidence,
     WaveEvidence,
 )
 from drs_provider.report.measure import measure
@@ -313,7 +313,9 @@ def test_the_critical_path_is_the_chain_that_ended_last_and_its_overhead_lies_ou
 
 def a_wait(kind, wave, began, ended, outcome="continued"):
     task = f"{wave or 'preflight'}.{kind}"
-    return Wait(kind=kind, task=task, wave=wave, began_at=at(began), ended_at=at(ended), by="ann", outcome=outcome)
+    return WaitEvidence(
+        kind=kind, task=task, wave=wave, began_at=at(began), ended_at=at(ended), by="ann", outcome=outcome
+    )
 
 
 def test_what_the_plan_itself_let_pass_is_neither_dead_time_nor_overhead():

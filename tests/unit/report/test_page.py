@@ -5,7 +5,7 @@ from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
-from drs_provider.report.evidence import CleanupEvidence, Finding, NotificationRecord, TaskError
+from drs_provider.report.evidence import CleanupEvidence, NotificationRecord, PreflightFinding, TaskError
 from drs_provider.report.measure import measure
 from drs_provider.report.page import render
 from drs_provider.report.view import web_url
@@ -96,7 +96,7 @@ def evil_run():
         [wave, an_unstarted_wave("later", 1, depends_on=[EVIL])],
         run=some_facts(**facts, params={EVIL: [EVIL]}, airflow_url="javascript:alert(4)"),
         preflight=a_preflight(
-            findings=(Finding(severity=EVIL, hostname=EVIL, what=EVIL, next_step=EVIL),), quotas={EVIL: EVIL}
+            findings=(PreflightFinding(severity=EVIL, hostname=EVIL, what=EVIL, next_step=EVIL),), quotas={EVIL: EVIL}
         ),
         cleanup=CleanupEvidence(state="incomplete", left={EVIL: EVIL}, reason=EVIL),
         errors=(TaskError(task=EVIL, message=EVIL),),

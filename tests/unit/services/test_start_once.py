@@ -7,13 +7,13 @@ from drs_provider.services.start_once import (
     LOOKS_AFTER_A_CRASH,
     LOOKS_AFTER_A_LOST_ANSWER,
     MOST_THROTTLES,
-    Launch,
+    StartRequest,
     start_once,
 )
 from kit.fake_drs import NOW, FakeDrs
 
 TAGS = job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1)
-LAUNCH = Launch(("s-1", "s-2"), is_drill=True, tags=TAGS, snapshot_ids={})
+LAUNCH = StartRequest(("s-1", "s-2"), is_drill=True, tags=TAGS, snapshot_ids={})
 
 
 def refusal(kind, **more):

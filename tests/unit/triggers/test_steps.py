@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from drs_provider.exceptions import AccessDenied, ServiceUnavailable, Throttled
-from drs_provider.triggers.one_shot import Once, OnceEvent
+from drs_provider.triggers.one_shot import OnceEvent, OneShotTrigger
 from drs_provider.triggers.probes import Answer, HttpProbe, Probe, TcpProbe
 from drs_provider.triggers.ssm import PENDING, SsmTrigger
 from drs_provider.triggers.webhook import signature
@@ -111,7 +111,7 @@ def test_an_address_that_cannot_be_asked_is_an_answer_too(url):
     assert (found.passed, found.words.startswith("no answer")) == (False, True)
 
 
-class Acting(Once):
+class Acting(OneShotTrigger):
     def __init__(self, *answers):
         whose = {"dag_id": "d", "run_id": "r", "task_id": "t", "attempt": 1}
         super().__init__(whose=whose, deadline=SOON, repeatable=False)

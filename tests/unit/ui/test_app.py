@@ -9,7 +9,7 @@ import pytest
 from drs_provider.report.measure import measure
 from drs_provider.report.store import write_report
 from drs_provider.ui.app import create_app
-from drs_provider.ui.read_model import Access, LastRun, RunNow, Sources
+from drs_provider.ui.read_model import Access, LastRun, RunData, Sources
 from fastapi import HTTPException
 from kit.evidence import a_passed_drill
 
@@ -36,11 +36,11 @@ waves: [{name: database, groups: [shop-db]}]
 
 
 class InMemoryRuns:
-    def __init__(self, runs: Iterable[RunNow] = (), newest: Mapping[str, LastRun] | None = None) -> None:
+    def __init__(self, runs: Iterable[RunData] = (), newest: Mapping[str, LastRun] | None = None) -> None:
         self.runs = {(run.dag_id, run.run_id): run for run in runs}
         self.last = newest or {}
 
-    def run(self, dag_id: str, run_id: str) -> RunNow | None:
+    def run(self, dag_id: str, run_id: str) -> RunData | None:
         return self.runs.get((dag_id, run_id))
 
     def newest(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:
@@ -145,7 +145,7 @@ def test_a_missing_plans_folder_is_said_and_not_a_crash(tmp_path):
 
 @pytest.mark.parametrize("path", ["/runs/secret/r", "/runs/secret/r/board", "/reports/secret/r/report.html"])
 def test_every_route_of_a_run_asks_whether_its_dag_may_be_read(folder, path):
-    client = a_client(folder, InMemoryRuns([RunNow("secret", "r", "running")]))
+    client = a_client(folder, InMemoryRuns([RunData("secret", "r", "running")]))
 
     assert client.get(path).status_code == 403
 

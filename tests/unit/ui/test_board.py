@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from drs_provider.ui.board import Board, board_of
-from drs_provider.ui.read_model import RunNow, TaskNow
+from drs_provider.ui.read_model import RunData, TaskData
 from drs_provider.ui.xcom_values import unwrapped
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,9 +41,9 @@ PREFLIGHT = {
 
 def a_run(
     states: dict[str, str | None] | None = None, left: dict[tuple[str, str], Any] | None = None, **facts: Any
-) -> RunNow:
-    tasks = {task: TaskNow(state, NOW, NOW) for task, state in (states or {}).items()}
-    return RunNow(
+) -> RunData:
+    tasks = {task: TaskData(state, NOW, NOW) for task, state in (states or {}).items()}
+    return RunData(
         **(
             {
                 "dag_id": "drs.shop",

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from drs_provider.ui.board import board_of
 from drs_provider.ui.questions import points_of, questions_of
-from drs_provider.ui.read_model import RunNow, TaskNow
+from drs_provider.ui.read_model import RunData, TaskData
 
 NOW = datetime(2026, 11, 22, 5, 10, tzinfo=UTC)
 ASKED = {
@@ -28,11 +28,11 @@ UPSTREAM = {
 
 
 def a_run(state="running", tasks=(), left=()):
-    return RunNow(
+    return RunData(
         dag_id="drs.shop",
         run_id="manual__2026-11-22T05:00:00+00:00",
         state=state,
-        tasks={name: TaskNow(word) for name, word in dict(tasks).items()},
+        tasks={name: TaskData(word) for name, word in dict(tasks).items()},
         upstream=UPSTREAM,
         left=dict(left),
     )

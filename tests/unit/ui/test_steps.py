@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 from drs_provider.plan.steps import AnyStep
 from drs_provider.ui.board import board_of
-from drs_provider.ui.read_model import RunNow, TaskNow
+from drs_provider.ui.read_model import RunData, TaskData
 from drs_provider.ui.steps import KINDS, BoardStep
 
 NOW = datetime(2026, 11, 22, 5, 10, tzinfo=UTC)
@@ -44,10 +44,10 @@ UPSTREAM = {
 
 
 def a_run(states=None, left=None, **facts):
-    tasks = {task: TaskNow(state, NOW, NOW) for task, state in (states or {}).items()}
+    tasks = {task: TaskData(state, NOW, NOW) for task, state in (states or {}).items()}
     steps = {(task, "step"): said for task, said in (left or {}).items()}
     known = {"dag_id": "drs.shop", "run_id": "r", "state": "running", "started_at": NOW}
-    return RunNow(**{**known, "tasks": tasks, "upstream": UPSTREAM, "left": steps, **facts})
+    return RunData(**{**known, "tasks": tasks, "upstream": UPSTREAM, "left": steps, **facts})
 
 
 def names(steps):

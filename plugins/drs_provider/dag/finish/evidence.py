@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import conf
 from airflow.sdk.definitions.context import Context
 
-from drs_provider.dag.run_reader import Left
+from drs_provider.dag.run_reader import RunReader
 from drs_provider.formatting import timespan
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import Wave, wave_dependencies
@@ -29,7 +29,7 @@ def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
     """Everything that is known about this run now; what nobody recorded is left out, never made up."""
     from drs_provider.report.evidence import RunEvidence
 
-    left = Left(context)
+    left = RunReader(context)
     plan = runnable.plan
     preflight = left.of(PREFLIGHT_TASK, PREFLIGHT)
     depends_on = wave_dependencies(plan)
@@ -83,7 +83,7 @@ def _run(context: Context, runnable: RunnablePlan, preflight: Mapping[str, Any])
 
 
 def _wave(
-    left: Left,
+    left: RunReader,
     wave: Wave,
     depends_on: tuple[str, ...],
     preflight: Mapping[str, Any] | None,
@@ -137,7 +137,7 @@ def _wave(
     }
 
 
-def _how(left: Left, wave: str) -> dict[str, dict[str, Any]]:
+def _how(left: RunReader, wave: str) -> dict[str, dict[str, Any]]:
     """Collect by server what was changed for its launch, what failed before, and what its instance is like."""
     found: dict[str, dict[str, Any]] = {}
     for task in left.tasks(wave, LAUNCH_SETTINGS):
@@ -151,7 +151,7 @@ def _how(left: Left, wave: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _cancelled(left: Left, waves: Sequence[Wave]) -> str | None:
+def _cancelled(left: RunReader, waves: Sequence[Wave]) -> str | None:
     """Give the words of the order that the run's starts obeyed by starting nothing more."""
     starts = [
         task for wave in waves for task in (*left.tasks(wave.name, "start_recovery"), f"{wave.name}.recovery_job")
@@ -176,7 +176,9 @@ def _server(member: Mapping[str, Any], result: Mapping[str, Any] | None) -> dict
     return {**_facts(member), **known, "status": result["status"].upper()}
 
 
-def _state(left: Left, wave: Wave, depends_on: tuple[str, ...], verdict: Mapping[str, Any]) -> tuple[str, str | None]:
+def _state(
+    left: RunReader, wave: Wave, depends_on: tuple[str, ...], verdict: Mapping[str, Any]
+) -> tuple[str, str | None]:
     if verdict:
         return str(verdict["verdict"]), None
     watch = f"{wave.name}.recovery_job"
@@ -202,11 +204,11 @@ def _state(left: Left, wave: Wave, depends_on: tuple[str, ...], verdict: Mapping
     return "not_started", None
 
 
-def _names(left: Left, wave: str) -> list[str]:
+def _names(left: RunReader, wave: str) -> list[str]:
     return [task.removeprefix(f"{wave}.") for task in left.tasks(wave, LAUNCH_SETTINGS)]
 
 
-def _cleanup(left: Left, preflight: Mapping[str, Any] | None) -> dict[str, Any]:
+def _cleanup(left: RunReader, preflight: Mapping[str, Any] | None) -> dict[str, Any]:
     names = {
         server["server_id"]: server
         for wave in (preflight or {}).get("waves", {}).values()

@@ -121,10 +121,10 @@ def tell(run: Mapping[str, Any], alert: Alert, left: RunLeft) -> str:
 def _facts(run: Mapping[str, Any], plan: str, title: str) -> Any:
     from airflow.sdk import conf
 
-    from drs_provider.notify.notice import RunFacts
+    from drs_provider.notify.notice import RunSummary
 
     params = run.get("conf") or {}
-    return RunFacts(
+    return RunSummary(
         plan=plan,
         title=title,
         mode=str(params.get("mode") or "drill"),

@@ -15,10 +15,10 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
-from drs_provider.dag.run_reader import Left, tasks_of, wave_state, waves_now
-from drs_provider.notify.delivery import DEFAULT, LinkFor, Patience, deliver, letters_of, unsent, wanted
+from drs_provider.dag.run_reader import RunReader, tasks_of, wave_state, waves_now
+from drs_provider.notify.delivery import DEFAULT, DeliveryPolicy, LinkFor, deliver, letters_of, unsent, wanted
 from drs_provider.notify.messages import ended, paused, started, wave_completed, wave_failed
-from drs_provider.notify.notice import Notice, Question, RunFacts
+from drs_provider.notify.notice import Notice, Question, RunSummary
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import Notification
 from drs_provider.report.store import reports_location
@@ -43,10 +43,10 @@ class Asking(Protocol):
     notify: Sequence[Notification]
 
 
-def facts_of(context: Context, plan: str, title: str) -> RunFacts:
+def facts_of(context: Context, plan: str, title: str) -> RunSummary:
     """Collect what every notice says about its run."""
     dag_run, params = context["dag_run"], context["params"]
-    return RunFacts(
+    return RunSummary(
         plan=plan,
         title=title,
         mode=str(params.get("mode") or "drill"),
@@ -64,7 +64,7 @@ def tell(
     notifications: Sequence[Notification],
     *,
     link_for: LinkFor = lambda _: None,
-    patience: Patience = DEFAULT,
+    patience: DeliveryPolicy = DEFAULT,
 ) -> list[dict[str, Any]]:
     """Send a notice to all who asked for it and have not got it yet; leave the records in XCom."""
     ti, store = context["ti"], context["task_state_store"]
@@ -145,7 +145,7 @@ class Tell(BaseOperator):
         if not told:
             raise AirflowSkipException("nothing to tell, or nobody asked for it")
 
-    def notice(self, context: Context, run: RunFacts) -> Notice | None:
+    def notice(self, context: Context, run: RunSummary) -> Notice | None:
         """Say what there is to tell; None: nothing."""
         raise NotImplementedError
 
@@ -156,7 +156,7 @@ class Tell(BaseOperator):
 class TellStart(Tell):
     """Tell that preflight has passed and the run goes on."""
 
-    def notice(self, context: Context, run: RunFacts) -> Notice | None:
+    def notice(self, context: Context, run: RunSummary) -> Notice | None:
         """Say what is launched; a run that preflight refused says so at its end."""
         preflight = context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PREFLIGHT)
         if not preflight or not preflight["passed"]:
@@ -171,9 +171,9 @@ class TellWave(Tell):
         super().__init__(**kwargs)
         self.wave, self.end_task_ids = wave, tuple(end_task_ids)
 
-    def notice(self, context: Context, run: RunFacts) -> Notice | None:
+    def notice(self, context: Context, run: RunSummary) -> Notice | None:
         """Judge by the states of the wave's tasks, as the waves behind it do."""
-        left, now = Left(context), datetime.now(UTC)
+        left, now = RunReader(context), datetime.now(UTC)
         preflight = left.of(PREFLIGHT_TASK, PREFLIGHT)
         if not preflight or wave_state(left.states, self.wave) == "left out":
             return None
@@ -197,7 +197,7 @@ class TellWave(Tell):
         ]
         return wave_failed(run, this, why=why, failures=failures, others=others, at=now)
 
-    def _broken(self, left: Left) -> list[str]:
+    def _broken(self, left: RunReader) -> list[str]:
         """Return the failed tasks of the wave itself."""
         return [task for task in tasks_of(left.states, self.wave) if left.state(task) == "failed"]
 
@@ -205,7 +205,7 @@ class TellWave(Tell):
 class TellEnd(Tell):
     """Tell how the run has ended, and put into its report to whom."""
 
-    def notice(self, context: Context, run: RunFacts) -> Notice | None:
+    def notice(self, context: Context, run: RunSummary) -> Notice | None:
         """Say what the report says."""
         return ended(run, self._report(context), at=datetime.now(UTC))
 

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from drs_provider.dag.docs import COLOURS
-from drs_provider.dag.people.question_text import Standing, approval_text, pause_text
+from drs_provider.dag.people.question_text import RunProgress, approval_text, pause_text
 from drs_provider.dag.run_reader import preflight_result, running_for, waves_now
 from drs_provider.formatting import parse_instant, plain, timespan
 from drs_provider.operators.base import failing_for_good
@@ -62,9 +62,9 @@ class Ask(HITLOperator):
         """Learn from the plan what is said beside the question, and to whom."""
         self.notify, self.title, self.rto = plan.notify, plan.title or plan.name, plan.rto or timedelta(0)
 
-    def standing(self, context: Context, preflight: Mapping[str, Any]) -> Standing:
+    def standing(self, context: Context, preflight: Mapping[str, Any]) -> RunProgress:
         """Look how far the run has come."""
-        return Standing(tuple(waves_now(context, preflight)), running_for(context), self.rto or None)
+        return RunProgress(tuple(waves_now(context, preflight)), running_for(context), self.rto or None)
 
     def execute(self, context: Context) -> Any:
         """Ask; the task then waits in Airflow's ``awaiting_input`` state and holds no worker.

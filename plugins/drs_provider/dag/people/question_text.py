@@ -18,7 +18,7 @@ _MOST = 30
 
 
 @dataclass(frozen=True)
-class Standing:
+class RunProgress:
     """How far a run has come while somebody is asked.
 
     :ivar waves: the chosen waves of the run, in the order of the plan.
@@ -46,7 +46,7 @@ def approval_text(
     *,
     triggered_by: str | None,
     earlier: Sequence[str],
-    standing: Standing,
+    standing: RunProgress,
 ) -> str:
     """Say in Markdown what an approval launches, from which data, and what preflight warns of."""
     who = escaped(triggered_by or "somebody whom Airflow does not name")
@@ -72,7 +72,7 @@ def approval_text(
     return "\n".join(lines)
 
 
-def pause_text(pause: Pause, preflight: Mapping[str, Any], wave: str, *, standing: Standing) -> str:
+def pause_text(pause: Pause, preflight: Mapping[str, Any], wave: str, *, standing: RunProgress) -> str:
     """Say in Markdown what the plan asks, how far the run is, what comes next, and what happens without an answer."""
     then = "the run goes on" if pause.on_timeout == "continue" else "the run fails"
     names = [one["hostname"] for part in preflight["waves"][wave]["targets"] for one in part["servers"]]

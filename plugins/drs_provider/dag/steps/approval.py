@@ -7,7 +7,7 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from drs_provider.dag.people.ask import Ask
-from drs_provider.dag.steps.base import Going, Outcome, StepTask
+from drs_provider.dag.steps.base import Going, StepOutcome, StepTask
 from drs_provider.dag.steps.context import Place
 from drs_provider.exceptions import StepFailed
 from drs_provider.formatting import escaped, timespan
@@ -97,7 +97,7 @@ class AskPeople(StepTask[ApprovalStep], Ask):
         if len(agreed) < self.step.required:
             return self.execute(context)
         words = [f"{name} ({comments[name]})" if comments.get(name) else name for name in agreed]
-        return self.done(context, self.open(context), Outcome(f"approved by {', '.join(words)}"))
+        return self.done(context, self.open(context), StepOutcome(f"approved by {', '.join(words)}"))
 
     def _show(self, context: Context, agreed: Sequence[str]) -> None:
         """Let the board say who has agreed and who is still asked."""

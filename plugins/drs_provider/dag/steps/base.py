@@ -35,7 +35,7 @@ class StepEnded(AirflowFailException):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StepOutcome:
     """A step that has done what it should."""
 
     summary: str
@@ -174,7 +174,7 @@ class StepTask(Generic[AnyStep]):
         """Tell whether the plan goes on after this failure."""
         return self.step.on_failure == "continue"
 
-    def done(self, context: Context, memory: StepMemory, outcome: Outcome) -> str:
+    def done(self, context: Context, memory: StepMemory, outcome: StepOutcome) -> str:
         """Leave the result of a step that did what it should."""
         result = self._result(memory, "succeeded", outcome.summary, outcome.output, outcome.instances)
         memory.finish(result)
@@ -240,11 +240,11 @@ class RunStep(StepTask[AnyStep], BaseOperator):
         super().__init__(**kwargs)
         self.step, self.place = step, place
 
-    def begin(self, going: Going) -> Outcome:
+    def begin(self, going: Going) -> StepOutcome:
         """Begin, or go on with what an earlier try has begun; return the outcome, or wait."""
         raise NotImplementedError
 
-    def heard(self, going: Going, event: Any) -> Outcome:
+    def heard(self, going: Going, event: Any) -> StepOutcome:
         """Go on with what a trigger has heard."""
         raise NotImplementedError
 

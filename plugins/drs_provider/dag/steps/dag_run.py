@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from drs_provider.dag.steps.base import Going, Outcome, RunStep
+from drs_provider.dag.steps.base import Going, RunStep, StepOutcome
 from drs_provider.exceptions import StepFailed
 from drs_provider.plan.model import DagStep
 
@@ -11,7 +11,7 @@ from drs_provider.plan.model import DagStep
 class RunOtherDag(RunStep[DagStep]):
     """Trigger a run whose id names this step and attempt, so that it exists once, and wait for its end."""
 
-    def begin(self, going: Going) -> Outcome:
+    def begin(self, going: Going) -> StepOutcome:
         """Trigger it, or find the run that an earlier try has triggered; wait."""
         ti: Any = going.context["ti"]
         run_id = f"drs__{going.place.plan}__{self.step.name}__{going.key}"
@@ -27,7 +27,7 @@ class RunOtherDag(RunStep[DagStep]):
         trigger = DagRunTrigger(dag_id=self.step.dag_id, run_id=run_id, deadline=going.deadline.isoformat())
         self.wait(going, trigger)
 
-    def heard(self, going: Going, event: Any) -> Outcome:
+    def heard(self, going: Going, event: Any) -> StepOutcome:
         """Judge the run by its state."""
         run_id = going.memory.begun["run_id"]
         what = f"run {run_id} of DAG {self.step.dag_id}"
@@ -35,7 +35,7 @@ class RunOtherDag(RunStep[DagStep]):
             raise StepFailed(self.timed_out(f"{what} goes on; it is not stopped").why)
         if event["state"] != "success":
             raise StepFailed(f"{what} ended as {event['state']}: see its tasks in Airflow")
-        return Outcome(f"{what} succeeded")
+        return StepOutcome(f"{what} succeeded")
 
     def _refuse_paused(self, ti: Any) -> None:
         try:

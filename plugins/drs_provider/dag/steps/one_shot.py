@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from drs_provider.dag.steps.base import Going, Outcome, RunStep
+from drs_provider.dag.steps.base import Going, RunStep, StepOutcome
 from drs_provider.exceptions import StepFailed
 from drs_provider.plan.model import LambdaStep, Webhook
 
@@ -11,7 +11,7 @@ _ROUNDED_SECONDS = 1.0
 """Who waits for an answer may give up so much before the step's time is over."""
 
 
-class Once(RunStep[Any]):
+class OneShotStep(RunStep[Any]):
     """Send once, and never again where nobody knows whether it was heard, unless the step is ``repeatable``."""
 
     what = ""
@@ -20,7 +20,7 @@ class Once(RunStep[Any]):
         """Give the trigger that sends it."""
         raise NotImplementedError
 
-    def begin(self, going: Going) -> Outcome:
+    def begin(self, going: Going) -> StepOutcome:
         """Remember that it is about to be sent, then leave it to the triggerer."""
         if going.memory.begun and not self.step.repeatable:
             raise self._unknown("the worker that waited for it has died")
@@ -30,7 +30,7 @@ class Once(RunStep[Any]):
         going.memory.begin(sent=True)
         self.wait(going, trigger)
 
-    def heard(self, going: Going, event: Any) -> Outcome:
+    def heard(self, going: Going, event: Any) -> StepOutcome:
         """Judge the answer."""
         is_over = event["outcome"] != "answered" and going.seconds_left <= _ROUNDED_SECONDS
         why = self.timed_out(event["summary"]).why if is_over else event["summary"]
@@ -38,7 +38,7 @@ class Once(RunStep[Any]):
             raise self._unknown(why)
         if not event["succeeded"]:
             raise StepFailed(why, output=event["output"])
-        return Outcome(event["summary"], event["output"])
+        return StepOutcome(event["summary"], event["output"])
 
     def _unknown(self, why: str) -> StepFailed:
         if self.step.repeatable:
@@ -47,7 +47,7 @@ class Once(RunStep[Any]):
         return StepFailed(f"{self.what} may have run, and is not run again: {why}; {hint}", is_final=True)
 
 
-class InvokeFunction(Once):
+class InvokeFunction(OneShotStep):
     """Invoke a Lambda function and wait for its answer."""
 
     step: LambdaStep
@@ -71,7 +71,7 @@ class InvokeFunction(Once):
         )
 
 
-class SayByWebhook(Once):
+class SayByWebhook(OneShotStep):
     """Post the payload once."""
 
     step: Webhook

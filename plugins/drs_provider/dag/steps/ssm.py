@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from drs_provider.dag.steps.base import Going, Outcome, RunStep
+from drs_provider.dag.steps.base import Going, RunStep, StepOutcome
 from drs_provider.exceptions import AwsError, ServiceUnavailable, StepFailed, Throttled
 from drs_provider.formatting import some
 from drs_provider.plan.model import SsmAutomation, SsmCommand
@@ -61,7 +61,7 @@ class RunSsmCommand(RunStep[SsmCommand]):
 
     sleep: Callable[[float], None] = staticmethod(time.sleep)
 
-    def begin(self, going: Going) -> Outcome:
+    def begin(self, going: Going) -> StepOutcome:
         """Wait for the agents, send, wait for the commands."""
         chunks = self._chunks(going)
         if not going.memory.begun:
@@ -71,7 +71,7 @@ class RunSsmCommand(RunStep[SsmCommand]):
             return self._too_late(chunks, sent)
         return self._await_commands(going, chunks, sent)
 
-    def heard(self, going: Going, event: Any) -> Outcome:
+    def heard(self, going: Going, event: Any) -> StepOutcome:
         """Go on where the step stands: its commands are sent, or its agents have answered."""
         outcome = event["outcome"]
         if outcome == "refused":
@@ -206,7 +206,7 @@ class RunSsmCommand(RunStep[SsmCommand]):
             raise failure
         return None
 
-    def _await_commands(self, going: Going, chunks: Sequence[Chunk], sent: Mapping[int, str]) -> Outcome:
+    def _await_commands(self, going: Going, chunks: Sequence[Chunk], sent: Mapping[int, str]) -> StepOutcome:
         from drs_provider.triggers.ssm import SsmTrigger, Watched
 
         watched = [
@@ -215,14 +215,14 @@ class RunSsmCommand(RunStep[SsmCommand]):
         ]
         self.wait(going, SsmTrigger(what="commands", watched=watched, deadline=going.deadline.isoformat()))
 
-    def _judge(self, chunks: Sequence[Chunk], sent: Mapping[int, str]) -> Outcome:
+    def _judge(self, chunks: Sequence[Chunk], sent: Mapping[int, str]) -> StepOutcome:
         results = self._results(chunks, sent)
         failed = [one for one in results if not one.succeeded]
         if not failed:
-            return Outcome(_ran(len(results)), outputs_kept(results), instances_kept(results))
+            return StepOutcome(_ran(len(results)), outputs_kept(results), instances_kept(results))
         why = failures_in_words(results, self.step.document)
         if self.step.tolerate_failures.allows(len(failed), len(results)):
-            return Outcome(f"{why} (tolerated)", outputs_kept(results), instances_kept(results))
+            return StepOutcome(f"{why} (tolerated)", outputs_kept(results), instances_kept(results))
         raise StepFailed(why, output=outputs_kept(results), instances=instances_kept(results))
 
     def _results(self, chunks: Sequence[Chunk], sent: Mapping[int, str]) -> list[InstanceResult]:
@@ -239,7 +239,7 @@ class RunSsmCommand(RunStep[SsmCommand]):
                 results.append(one)
         return results
 
-    def _too_late(self, chunks: Sequence[Chunk], sent: Mapping[int, str]) -> Outcome:
+    def _too_late(self, chunks: Sequence[Chunk], sent: Mapping[int, str]) -> StepOutcome:
         """Stop what still runs, and say where; what has ended by now is judged as it ended."""
         results = self._results(chunks, sent)
         going_on = ("Pending", "InProgress", "Delayed", "no invocation")
@@ -258,7 +258,7 @@ class RunSsmCommand(RunStep[SsmCommand]):
 class RunSsmAutomation(RunStep[SsmAutomation]):
     """Start a runbook with a client token, so that it exists once, and wait for it."""
 
-    def begin(self, going: Going) -> Outcome:
+    def begin(self, going: Going) -> StepOutcome:
         """Start it, or find the one that was started; wait."""
         hook, (conn, region) = self._hook(going)
         execution = going.memory.begun.get("execution")
@@ -272,7 +272,7 @@ class RunSsmAutomation(RunStep[SsmAutomation]):
         watched = [Watched(aws_conn_id=conn, region_name=region, ids=[execution])]
         self.wait(going, SsmTrigger(what="automations", watched=watched, deadline=going.deadline.isoformat()))
 
-    def heard(self, going: Going, event: Any) -> Outcome:
+    def heard(self, going: Going, event: Any) -> StepOutcome:
         """Judge the runbook; stop it where the time is over."""
         if event["outcome"] == "refused":
             raise AwsError("ssm", "Refused", event["detail"])
@@ -288,7 +288,7 @@ class RunSsmAutomation(RunStep[SsmAutomation]):
             raise StepFailed(failure.why, output=output)
         if not succeeded:
             raise StepFailed(f"{self.step.document} ({execution}) ended as {summary}", output=output)
-        return Outcome(f"{self.step.document} ({execution}): {summary}", output)
+        return StepOutcome(f"{self.step.document} ({execution}): {summary}", output)
 
     def _start(self, hook: "StepHook", parameters: Mapping[str, Any], token: str) -> str:
         """Start with the token, again where the answer was lost: the token makes it one."""

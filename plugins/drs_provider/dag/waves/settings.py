@@ -20,7 +20,7 @@ from drs_provider.rules.run.roster import Target
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
-    from drs_provider.services.settings_survey import Standing, Survey
+    from drs_provider.services.settings_survey import ServerSettings, SettingsSurvey
 
 
 def in_this_run(
@@ -96,7 +96,7 @@ class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
         wanted = {server_id: one.get("settings") or {} for server_id, one in servers.items()}
         self.settings = in_this_run(context, wanted, servers, mode=preflight["mode"], network=self.network)
 
-    def leave(self, context: Context, found: "Survey") -> None:
+    def leave(self, context: Context, found: "SettingsSurvey") -> None:
         """Leave what is in force now: the wave's start holds it against EC2 right before it launches."""
         try:
             in_force = self._in_force(found)
@@ -107,7 +107,7 @@ class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
             return
         context["ti"].xcom_push(key=IN_FORCE, value=in_force)
 
-    def _in_force(self, found: "Survey") -> dict[str, list[Any]]:
+    def _in_force(self, found: "SettingsSurvey") -> dict[str, list[Any]]:
         read = {one.server_id: one.candidate.configuration for one in found.standings}
         unread = [one.server_id for one in found.standings if one.candidate.source and not read[one.server_id]]
         configurations = {**read, **self.hook.launch_configurations(unread)}
@@ -121,7 +121,7 @@ class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
         }
 
 
-def _remembers(standing: "Standing") -> bool:
+def _remembers(standing: "ServerSettings") -> bool:
     """Tell whether a drill has left its memory at a server once its settings are as this drill wants them."""
     return bool(standing.before or standing.changes)
 

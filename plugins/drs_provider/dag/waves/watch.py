@@ -18,14 +18,14 @@ from drs_provider.dag.waves.tagging import settings_marks
 from drs_provider.exceptions import AwsError, PlanChanged, QuotaExceeded
 from drs_provider.formatting import duration_words, parse_instant
 from drs_provider.operators.base import failing_for_good
-from drs_provider.rules.launch.launched import Launched
+from drs_provider.rules.launch.launched import StartedJobs
 from drs_provider.rules.run.keys import INSTANCES, LATER, LAUNCH, TRIES
 from drs_provider.rules.run.request import is_drill, read_as_of
 from drs_provider.sensors.job import BACKSTOP, DrsRecoveryJobSensor
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
-    from drs_provider.rules.launch.next_launch import Launch, Standing
+    from drs_provider.rules.launch.next_launch import Launch, LaunchState
     from drs_provider.rules.launch.results import Allows, ServerResult
     from drs_provider.services.start_jobs import MustWait
     from drs_provider.triggers.jobs import DrsJobEvent
@@ -194,12 +194,12 @@ class WatchWave(DrsRecoveryJobSensor):
         return replace(result, status="failed", critical=True, reason=reason)
 
     def _next(self, context: Context, results: "Sequence[ServerResult]") -> "Sequence[Launch]":
-        from drs_provider.rules.launch.next_launch import Standing, next_launches, stages
+        from drs_provider.rules.launch.next_launch import LaunchState, next_launches, stages
 
         by_id = {one.server_id: one for one in results}
         here = {job["server_id"] for job in self.servers if self._launch_of(job["target"]) is not None}
         standings = {
-            one["server_id"]: Standing(
+            one["server_id"]: LaunchState(
                 one["server_id"],
                 one["critical"],
                 int(self.holder.get(one["server_id"], {}).get("attempt", 1)) if one["server_id"] in by_id else 0,
@@ -225,7 +225,7 @@ class WatchWave(DrsRecoveryJobSensor):
         return chosen
 
     @staticmethod
-    def _standing(stage: Sequence[str], standings: "Mapping[str, Standing]", here: set[str]) -> "list[Standing]":
+    def _standing(stage: Sequence[str], standings: "Mapping[str, LaunchState]", here: set[str]) -> "list[LaunchState]":
         return [standings[one] for one in stage if one in here]
 
     def _choose(self, context: Context, result: "ServerResult", base: int) -> Any:
@@ -339,7 +339,7 @@ class WatchWave(DrsRecoveryJobSensor):
 
         mode, number = self.preflight["mode"], self.networks.get(self._target_name(launched), 0)
         if number and is_drill(mode):
-            aws = Launched((), launched["aws_conn_id"], launched["region"]).aws(self.aws)
+            aws = StartedJobs((), launched["aws_conn_id"], launched["region"]).aws(self.aws)
             ensure_still_isolated(network_of(context, number), aws)
         if task := launched["settings_task"]:
             wanted = {one: self._server(one).get("settings") or {} for one in servers}
@@ -392,7 +392,7 @@ class WatchWave(DrsRecoveryJobSensor):
         if wait.job_ids:
             from drs_provider.triggers.jobs import DrsJobTrigger
 
-            one = Launched((), launched["aws_conn_id"], launched["region"])
+            one = StartedJobs((), launched["aws_conn_id"], launched["region"])
             trigger: Any = DrsJobTrigger(
                 watches=[{"aws": one.aws(self.aws), "job_ids": list(wait.job_ids)}],
                 since=now.isoformat(),
@@ -416,7 +416,7 @@ class WatchWave(DrsRecoveryJobSensor):
     def _hook_of(self, launched: Mapping[str, Any]) -> "LaunchSettingsHook":
         from drs_provider.hooks.launch_settings import LaunchSettingsHook
 
-        return LaunchSettingsHook(**Launched((), launched["aws_conn_id"], launched["region"]).aws(self.aws))
+        return LaunchSettingsHook(**StartedJobs((), launched["aws_conn_id"], launched["region"]).aws(self.aws))
 
     def _launch_of(self, target: int) -> Mapping[str, Any] | None:
         """Return what was started in the account and Region of one of preflight's parts of the wave; None: nothing."""

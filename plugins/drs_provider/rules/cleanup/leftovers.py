@@ -87,7 +87,7 @@ class Action:
 
 
 @dataclass(frozen=True)
-class Decision:
+class SweepDecision:
     """What to do, in the order in which it can be done; and what is a drill's and stays for now, with the reason."""
 
     actions: tuple[Action, ...] = ()
@@ -98,7 +98,7 @@ class Decision:
     """What looks like a left-over and does not say of which drill: for a person."""
 
 
-def leftovers(facts: Facts, now: datetime) -> Decision:
+def leftovers(facts: Facts, now: datetime) -> SweepDecision:
     """Choose what is left of drills that are over."""
     runs = _runs(facts)
     over = {run: why for run, marks in runs.items() if (why := _why_over(marks, facts.active_runs, now))}
@@ -121,7 +121,7 @@ def leftovers(facts: Facts, now: datetime) -> Decision:
             waiting[resource.id] = f"{resource.kind} of {mark}: its instances are terminated first"
         else:
             actions.append(Action("remove", resource.id, over[mark.run], resource.kind, mark.run))
-    return Decision(tuple(actions), kept, waiting, doubtful)
+    return SweepDecision(tuple(actions), kept, waiting, doubtful)
 
 
 def remains(facts: Facts, run: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from drs_provider.rules.launch.tags import attempt_of, chunk_of
 
 
 @dataclass(frozen=True)
-class Share:
+class JobShare:
     """One job of the launch, and the servers whose outcome it decides."""
 
     job_id: str
@@ -22,7 +22,7 @@ class Share:
 class Division:
     """What earlier tries have begun (``shares``), what is left to start (``to_start``), and the next free chunk."""
 
-    shares: tuple[Share, ...]
+    shares: tuple[JobShare, ...]
     to_start: tuple[str, ...]
     next_chunk: int
 
@@ -49,7 +49,7 @@ def divide(wanted: Sequence[str], jobs: Sequence[Mapping[str, Any]], *, attempt:
         servers = tuple(s for s in wanted if s not in again and holder[s]["jobID"] == job["jobID"])
         if servers:
             created_at = str(job.get("creationDateTime", ""))
-            shares.append(Share(job["jobID"], servers, created_at, attempt_of(job.get("tags"))))
+            shares.append(JobShare(job["jobID"], servers, created_at, attempt_of(job.get("tags"))))
     chunks = [chunk_of(job.get("tags")) for job in jobs if attempt_of(job.get("tags")) == attempt]
     return Division(tuple(shares), to_start, max(chunks, default=-1) + 1)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Launched:
+class StartedJobs:
     """What one start operator returned: jobs (``job_id``, ``servers``) of one connection and Region."""
 
     jobs: tuple[Mapping[str, Any], ...]

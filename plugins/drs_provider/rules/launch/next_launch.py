@@ -11,7 +11,7 @@ from drs_provider.rules.servers import GONE_STATES
 
 
 @dataclass(frozen=True)
-class Standing:
+class LaunchState:
     """Where one server of a wave stands while no job of the wave is running.
 
     ``attempt``: number of the attempt that launched it last, 0: it was never launched. ``is_up``: it is what the wave
@@ -34,7 +34,7 @@ class Launch:
 
 
 def next_launches(
-    stages: Sequence[Sequence[Standing]],
+    stages: Sequence[Sequence[LaunchState]],
     *,
     base: int,
     allows: Allows,

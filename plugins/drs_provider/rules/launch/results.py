@@ -54,7 +54,7 @@ _STARTING = frozenset({"PENDING"})
 
 
 @dataclass(frozen=True)
-class Member:
+class LaunchMember:
     """A server of the launch: what a person calls it, and whether its failure counts."""
 
     server_id: str
@@ -102,7 +102,7 @@ def standing(
 
 
 def assemble(
-    launch: Iterable[Mapping[str, Any]], members: Mapping[str, Member], evidence: Evidence, *, ready: Ready
+    launch: Iterable[Mapping[str, Any]], members: Mapping[str, LaunchMember], evidence: Evidence, *, ready: Ready
 ) -> tuple[tuple[ServerResult, ...], tuple[str, ...]]:
     """Return the result of every server of the launch, and which launched ones are not ready yet.
 
@@ -118,7 +118,7 @@ def assemble(
         participating = {s["sourceServerID"]: s for s in evidence.jobs[job_id].get("participatingServers", ())}
         timelines = read_job_log(evidence.logs.get(job_id, ()))
         for server_id in share["servers"]:
-            member = members.get(server_id, Member(server_id, server_id))
+            member = members.get(server_id, LaunchMember(server_id, server_id))
             of_server = _OfServer(member, job_id, participating.get(server_id), timelines.get(server_id))
             one = _result(of_server, evidence, ready)
             results.append(one[0])
@@ -129,7 +129,7 @@ def assemble(
 
 @dataclass(frozen=True)
 class _OfServer:
-    member: Member
+    member: LaunchMember
     job_id: str
     participating: Mapping[str, Any] | None
     timeline: ServerTimeline | None

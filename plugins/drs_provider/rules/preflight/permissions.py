@@ -77,7 +77,7 @@ MOST_NAMED: Final = 12
 
 
 @dataclass(frozen=True)
-class Question:
+class PermissionQuestion:
     """Actions that are asked of IAM together. ``by_drs``: DRS calls them for the caller (``aws:CalledVia``)."""
 
     bite: Bite
@@ -106,7 +106,7 @@ class Gaps:
     not_asked: str = ""
 
 
-def questions(*, mode: str, cleans_up: bool, settings: bool, launch_actions: bool) -> tuple[Question, ...]:
+def questions(*, mode: str, cleans_up: bool, settings: bool, launch_actions: bool) -> tuple[PermissionQuestion, ...]:
     """Return what a run needs, beyond what preflight has already called itself.
 
     :param cleans_up: whether the run terminates what it launched
@@ -114,20 +114,20 @@ def questions(*, mode: str, cleans_up: bool, settings: bool, launch_actions: boo
     :param launch_actions: whether it declares DRS launch actions there
     """
     found = [
-        Question("call", _CALLS),
-        Question("start", _START, by_drs=True),
-        Question("conversion", _CONVERSION, by_drs=True),
-        Question("conversion", _PASS_ROLE, by_drs=True),
+        PermissionQuestion("call", _CALLS),
+        PermissionQuestion("start", _START, by_drs=True),
+        PermissionQuestion("conversion", _CONVERSION, by_drs=True),
+        PermissionQuestion("conversion", _PASS_ROLE, by_drs=True),
     ]
     if cleans_up:
-        found.append(Question("clean_up", ("drs:TerminateRecoveryInstances",)))
-        found.append(Question("clean_up", ("ec2:DeleteVolume", "ec2:TerminateInstances"), by_drs=True))
+        found.append(PermissionQuestion("clean_up", ("drs:TerminateRecoveryInstances",)))
+        found.append(PermissionQuestion("clean_up", ("ec2:DeleteVolume", "ec2:TerminateInstances"), by_drs=True))
     if settings:
-        found.append(Question("settings", _SETTINGS))
+        found.append(PermissionQuestion("settings", _SETTINGS))
     if launch_actions:
-        found.append(Question("settings", _ACTIONS))
+        found.append(PermissionQuestion("settings", _ACTIONS))
     if mode == "recovery":
-        found.append(Question("protection", ("ec2:ModifyInstanceAttribute",)))
+        found.append(PermissionQuestion("protection", ("ec2:ModifyInstanceAttribute",)))
     return tuple(found)
 
 
@@ -147,7 +147,7 @@ def principal_of(caller: str) -> Caller:
     return Caller(None, f"IAM simulates roles and users only, and the connection calls as {caller}")
 
 
-def read_answers(principal: str, asked: Iterable[tuple[Question, Sequence[Mapping[str, Any]]]]) -> Gaps:
+def read_answers(principal: str, asked: Iterable[tuple[PermissionQuestion, Sequence[Mapping[str, Any]]]]) -> Gaps:
     """Read ``EvaluationResults`` of SimulatePrincipalPolicy, as asked for each question.
 
     An action counts as allowed if it is on any of the resources asked about: policies name kinds of resources. One

@@ -35,7 +35,7 @@ _HEAD: Final = ("WAVE", "SERVER", "STATE", "LAG", "NEWEST POINT", "AGAINST IT")
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One server of the run. ``refused`` and ``warned``: what speaks against it, in a few words each."""
 
     wave: str
@@ -53,7 +53,7 @@ def row_of(
     server: Mapping[str, Any] | None,
     newest_snapshot: Mapping[str, Any] | None,
     findings: Iterable[Finding | SettingsFinding],
-) -> Row:
+) -> TableRow:
     """Put together what was seen of one server and found about it."""
     said: dict[str, list[str]] = {"refusal": [], "warning": []}
     for one in findings:
@@ -61,7 +61,7 @@ def row_of(
         if short not in said[one.severity]:
             said[one.severity].append(short)
     stamp = (newest_snapshot or {}).get("timestamp")
-    return Row(
+    return TableRow(
         wave,
         hostname,
         str(((server or {}).get("dataReplicationInfo") or {}).get("dataReplicationState") or "?"),
@@ -72,7 +72,7 @@ def row_of(
     )
 
 
-def table(rows: Sequence[Row], *, now: datetime) -> list[str]:
+def table(rows: Sequence[TableRow], *, now: datetime) -> list[str]:
     """Draw the rows as aligned text, wave by wave, in each the refused servers first, then those warned of."""
     waves = list(dict.fromkeys(row.wave for row in rows))
     ordered = sorted(rows, key=lambda row: (waves.index(row.wave), not row.refused, not row.warned))
@@ -81,7 +81,7 @@ def table(rows: Sequence[Row], *, now: datetime) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
 
 
-def refused_table(rows: Sequence[Row], *, now: datetime) -> list[str]:
+def refused_table(rows: Sequence[TableRow], *, now: datetime) -> list[str]:
     """Draw the refused servers alone, at most :data:`MOST_ROWS` of them; no lines where none is."""
     refused = [row for row in rows if row.refused]
     if not refused:
@@ -120,7 +120,7 @@ def grouped_json(findings: Iterable[Mapping[str, Any]]) -> list[str]:
     return grouped(read)
 
 
-def _cells(row: Row, now: datetime) -> tuple[str, ...]:
+def _cells(row: TableRow, now: datetime) -> tuple[str, ...]:
     age = f" ({duration_words(max(now - row.point, timedelta(0)))} old)" if row.point else ""
     point = f"{row.point:%Y-%m-%d %H:%M:%S}Z{age}" if row.point else "none"
     against = [f"refused: {', '.join(row.refused)}"] if row.refused else []

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from drs_provider.rules.cleanup.leftovers import Decision, Facts, Resource, Version, leftovers, remains
+from drs_provider.rules.cleanup.leftovers import Facts, Resource, SweepDecision, Version, leftovers, remains
 from drs_provider.rules.launch.tags import job_tags, life_tags, written
 from drs_provider.rules.settings.drill_memory import EXPIRES, RUN, TAG
 from drs_provider.rules.settings.launch_actions import TAG as ACTIONS
@@ -178,7 +178,7 @@ def test_it_says_why():
 def test_what_is_held_by_a_running_job_is_waited_for():
     facts = Facts([job("j1", tags()), job("j2", {}, status="STARTED", kind="TERMINATE")], [instance("i-1", "j1")])
 
-    assert leftovers(facts, NOW) == Decision(
+    assert leftovers(facts, NOW) == SweepDecision(
         waiting={"i-1": "the drill r1 of drs.shop expired at 2026-01-02 11:00 UTC; its server is in the running job j2"}
     )
 

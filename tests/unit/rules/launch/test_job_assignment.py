@@ -1,6 +1,6 @@
 """Which job holds which server of a launch, and what is left to start."""
 
-from drs_provider.rules.launch.job_assignment import Share, divide
+from drs_provider.rules.launch.job_assignment import JobShare, divide
 from drs_provider.rules.launch.tags import job_tags
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +29,7 @@ def test_a_job_of_this_attempt_is_adopted_whatever_became_of_it():
 
     division = divide(SERVERS, jobs, attempt=1)
 
-    assert division.shares == (Share("drsjob-1", ("s-1", "s-2"), "2026-01-01T00:01:00Z"),)
+    assert division.shares == (JobShare("drsjob-1", ("s-1", "s-2"), "2026-01-01T00:01:00Z"),)
     assert (division.to_start, division.next_chunk) == (("s-3",), 1)
 
 
@@ -38,7 +38,7 @@ def test_the_next_attempt_starts_only_what_failed():
 
     division = divide(SERVERS, jobs, attempt=2)
 
-    assert division.shares == (Share("drsjob-1", ("s-1", "s-3"), "2026-01-01T00:01:00Z"),)
+    assert division.shares == (JobShare("drsjob-1", ("s-1", "s-3"), "2026-01-01T00:01:00Z"),)
     assert (division.to_start, division.next_chunk) == (("s-2",), 0)
 
 
@@ -55,8 +55,8 @@ def test_a_retry_of_the_second_attempt_adopts_its_job():
     division = divide(("s-1", "s-2"), [second, first], attempt=2)
 
     assert division.shares == (
-        Share("drsjob-1", ("s-1",), "2026-01-01T00:01:00Z"),
-        Share("drsjob-2", ("s-2",), "2026-01-01T00:02:00Z", attempt=2),
+        JobShare("drsjob-1", ("s-1",), "2026-01-01T00:01:00Z"),
+        JobShare("drsjob-2", ("s-2",), "2026-01-01T00:02:00Z", attempt=2),
     )
     assert division.to_start == ()
 

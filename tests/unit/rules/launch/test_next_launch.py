@@ -1,22 +1,22 @@
 """What a wave launches next."""
 
 import pytest
-from drs_provider.rules.launch.next_launch import Launch, Standing, newest, next_launches
+from drs_provider.rules.launch.next_launch import Launch, LaunchState, newest, next_launches
 from drs_provider.rules.launch.results import tolerance
 from hypothesis import given
 from hypothesis import strategies as st
 
 
 def up(name, attempt=1, *, critical=True):
-    return Standing(name, critical, attempt, is_up=True)
+    return LaunchState(name, critical, attempt, is_up=True)
 
 
 def down(name, attempt=1, *, critical=True):
-    return Standing(name, critical, attempt, is_up=False)
+    return LaunchState(name, critical, attempt, is_up=False)
 
 
 def never(name, *, critical=True):
-    return Standing(name, critical, 0, is_up=False)
+    return LaunchState(name, critical, 0, is_up=False)
 
 
 def chosen(*stages, base=1, share="0", again=()):
@@ -65,8 +65,8 @@ def test_what_a_wave_launches_next(found, expected):
     assert found == expected
 
 
-standings = st.builds(Standing, st.uuids().map(str), st.booleans(), st.integers(0, 3), st.booleans()).map(
-    lambda one: Standing(one.server_id, one.critical, one.attempt, one.is_up and one.attempt > 0)
+standings = st.builds(LaunchState, st.uuids().map(str), st.booleans(), st.integers(0, 3), st.booleans()).map(
+    lambda one: LaunchState(one.server_id, one.critical, one.attempt, one.is_up and one.attempt > 0)
 )
 
 

@@ -3,12 +3,12 @@
 import botocore.session
 import pytest
 from drs_provider.rules.launch.jobs import SILENT_FAILURE
-from drs_provider.rules.launch.results import Evidence, Member, assemble, standing
+from drs_provider.rules.launch.results import Evidence, LaunchMember, assemble, standing
 
 DRS = botocore.session.get_session().get_service_model("drs")
 JOB, SERVER = "drsjob-1", "s-1"
 LAUNCH = [{"job_id": JOB, "servers": [SERVER]}]
-MEMBERS = {SERVER: Member(SERVER, "db1")}
+MEMBERS = {SERVER: LaunchMember(SERVER, "db1")}
 LOG = [
     {
         "logDateTime": "2026-01-01T00:08:50+00:00",

@@ -4,7 +4,7 @@ import pytest
 from drs_provider.rules.preflight.permissions import (
     Caller,
     Gaps,
-    Question,
+    PermissionQuestion,
     permission_findings,
     permission_notes,
     principal_of,
@@ -68,14 +68,14 @@ def test_a_run_asks_for_what_it_will_do_and_for_nothing_else():
 
 
 def test_an_action_that_one_kind_of_resource_allows_is_allowed():
-    asked = [(Question("start", ("ec2:CreateVolume",), by_drs=True), [])]
+    asked = [(PermissionQuestion("start", ("ec2:CreateVolume",), by_drs=True), [])]
     answers = [an_answer("ec2:CreateVolume", parts=["implicitDeny", "allowed"]), an_answer("ec2:RunInstances")]
 
     assert read_answers(ROLE, [(asked[0][0], answers)]).denied == (("ec2:RunInstances", "start"),)
 
 
 def test_what_hangs_on_a_condition_is_unclear_and_an_explicit_deny_is_not():
-    question = Question("start", ("ec2:CreateVolume", "ec2:RunInstances"))
+    question = PermissionQuestion("start", ("ec2:CreateVolume", "ec2:RunInstances"))
     answers = [
         an_answer("ec2:CreateVolume", missing=["aws:SourceIp"]),
         an_answer("ec2:RunInstances", "explicitDeny", missing=["aws:SourceIp"]),
