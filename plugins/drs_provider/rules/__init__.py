@@ -1,0 +1,1 @@
+"""Decisions on data: no Airflow, no AWS client and no clock."""

@@ -1,0 +1,1 @@
+"""A run of a recovery plan: its documents, state, shape and names."""
