@@ -1,0 +1,202 @@
+"""Every id in the DAG of a plan: the DAG's own, its task groups and its tasks.
+
+``<group>.<task>``; the group is a wave, or one of those that stand around the waves. What stands once in every account
+and Region is numbered from the second on: ``web.start_recovery``, ``web.start_recovery_2``. Names of waves and steps
+have no underscore (``plan.fields.Name``), so nothing that an author writes can be taken for a name with one.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Final, NamedTuple
+
+DAG_PREFIX: Final = "drs."
+"""DAG id of a plan: this, and the plan's name."""
+
+SWEEPER_DAG: Final = "drs.sweeper"
+"""The DAG that removes what drills left behind; ``plan.checks`` refuses a plan of that name."""
+
+SWEEP_TASK: Final = "sweep"
+"""The one task of the sweeper's DAG."""
+
+# Task groups around the waves.
+PREFLIGHT_GROUP: Final = "preflight"
+BEFORE_WAVES: Final = "before_waves"
+AFTER_WAVES: Final = "after_waves"
+FINISH_GROUP: Final = "finish"
+
+PLAN_STEP_GROUPS: Final = (BEFORE_WAVES, AFTER_WAVES)
+"""The groups of the plan's own steps."""
+AROUND_WAVES: Final = (PREFLIGHT_GROUP, BEFORE_WAVES, AFTER_WAVES, FINISH_GROUP)
+"""Every task group that is no wave."""
+
+# Tasks of a wave, by what they do.
+DELAY: Final = "delay"
+PAUSE: Final = "pause"
+LAUNCH_SETTINGS: Final = "launch_settings"
+START: Final = "start_recovery"
+WATCH: Final = "recovery_job"
+TAG_INSTANCES: Final = "tag_instances"
+SERVERS: Final = "servers"
+
+NOTIFICATIONS: Final = "notifications"
+"""The task that tells people, in every group that has one."""
+
+WAVE_TASKS: Final = (DELAY, PAUSE, LAUNCH_SETTINGS, START, WATCH, TAG_INSTANCES, SERVERS, NOTIFICATIONS)
+"""Every task of a wave that is no step of its plan."""
+BESIDE_WAVE: Final = (SERVERS, LAUNCH_SETTINGS, TAG_INSTANCES, NOTIFICATIONS)
+"""Tasks of a wave that run ahead of it or beside it: they say nothing of how far it is."""
+
+# Tasks of the group preflight, by what they do.
+CHECK: Final = "check"
+APPROVAL: Final = "approval"
+NETWORK: Final = "network"
+
+# Tasks of the group finish, by what they do.
+KEEP: Final = "keep"
+CLEAN_UP: Final = "clean_up"
+RESTORE_SETTINGS: Final = "restore_settings"
+REMOVE_NETWORK: Final = "remove_network"
+LOOK_OVER: Final = "look_over"
+REPORT: Final = "report"
+VERDICT: Final = "verdict"
+
+# Whole task ids; of what is numbered, those in the first account and Region.
+PREFLIGHT_TASK: Final = "preflight.check"
+APPROVAL_TASK: Final = "preflight.approval"
+PREPARE_NETWORK_TASK: Final = "preflight.network"
+KEEP_TASK: Final = "finish.keep"
+CLEAN_UP_TASK: Final = "finish.clean_up"
+RESTORE_SETTINGS_TASK: Final = "finish.restore_settings"
+REMOVE_NETWORK_TASK: Final = "finish.remove_network"
+LOOK_OVER_TASK: Final = "finish.look_over"
+REPORT_TASK: Final = "finish.report"
+VERDICT_TASK: Final = "finish.verdict"
+
+
+class TaskName(NamedTuple):
+    """A task id, taken apart: ``web.start_recovery_2`` is group ``web``, name ``start_recovery``, number 2.
+
+    Only the package's own names are numbered: a step's name is whole, whatever it ends with, and has number 1.
+    """
+
+    group: str
+    name: str
+    number: int
+
+
+_NUMBERED: Final = frozenset(
+    {LAUNCH_SETTINGS, START, SERVERS, APPROVAL, NETWORK, CLEAN_UP, RESTORE_SETTINGS, REMOVE_NETWORK, LOOK_OVER}
+)
+
+
+def dag_id_of(plan: str) -> str:
+    """Give the id of a plan's DAG."""
+    return f"{DAG_PREFIX}{plan}"
+
+
+def plan_of(dag_id: str) -> str | None:
+    """Give the name of the plan that a DAG is of; None: it is of none."""
+    return dag_id.removeprefix(DAG_PREFIX) if is_plan_dag(dag_id) else None
+
+
+def is_plan_dag(dag_id: str) -> bool:
+    """Tell whether a DAG is a plan's; the sweeper's is not, nor is one of other people."""
+    return dag_id.startswith(DAG_PREFIX) and dag_id != SWEEPER_DAG
+
+
+def numbered(name: str, number: int) -> str:
+    """Give the name, or the id, of what stands in the account and Region of this number, counted from 1."""
+    return name if number == 1 else f"{name}_{number}"
+
+
+def wave_task(wave: str, name: str, number: int = 1) -> str:
+    """Give the id of a task of a wave."""
+    return task_in(wave, name, number)
+
+
+def task_in(group: str, name: str, number: int = 1) -> str:
+    """Give the id of a task of a group."""
+    return numbered(f"{group}.{name}", number)
+
+
+def approval_tasks(required: int) -> tuple[str, ...]:
+    """Give the ids of the tasks that ask for the approvals of a recovery, in their order."""
+    return tuple(numbered(APPROVAL_TASK, number) for number in range(1, required + 1))
+
+
+def plan_step_group(side: str) -> str:
+    """Give the group of the plan's own steps of a side, ``before`` or ``after``."""
+    return {"before": BEFORE_WAVES, "after": AFTER_WAVES}[side]
+
+
+def read_task(task_id: str) -> TaskName:
+    """Take a task id apart; the group of a task without one is empty."""
+    group, _, whole = task_id.rpartition(".")
+    stem, _, digits = whole.rpartition("_")
+    if stem in _NUMBERED and digits.isdecimal():
+        return TaskName(group, stem, int(digits))
+    return TaskName(group, whole, 1)
+
+
+def does(task_id: str, *names: str) -> bool:
+    """Tell whether a task does one of the things that are named, in whichever group, account and Region."""
+    return read_task(task_id).name in names
+
+
+def tasks_that(task_ids: Iterable[str], group: str, name: str) -> list[str]:
+    """Give the tasks of a group that do one thing, in the order of accounts and Regions."""
+    found = [(read, task_id) for task_id in task_ids if (read := read_task(task_id))[:2] == (group, name)]
+    return [task_id for _, task_id in sorted(found)]
+
+
+def tasks_in(task_ids: Iterable[str], group: str) -> list[str]:
+    """Give the tasks of a group, in the order in which they come."""
+    return [task_id for task_id in task_ids if group_of(task_id) == group]
+
+
+def group_of(task_id: str) -> str:
+    """Give the task group of a task; empty: it has none."""
+    return task_id.rpartition(".")[0]
+
+
+def wave_of(task_id: str, waves: Collection[str] | None = None) -> str | None:
+    """Give the wave that a task is of; None: it stands around the waves.
+
+    :param waves: the waves of the plan, where they are known
+    """
+    group = group_of(task_id)
+    if not group or group in AROUND_WAVES:
+        return None
+    return group if waves is None or group in waves else None
+
+
+def waves_in(task_ids: Iterable[str]) -> list[str]:
+    """Give the waves that some tasks are of, each once, in the order in which they come."""
+    return list(dict.fromkeys(wave for task_id in task_ids if (wave := wave_of(task_id))))
+
+
+def is_server_square(task_id: str) -> bool:
+    """Tell whether a task only shows what became of a server."""
+    return wave_of(task_id) is not None and does(task_id, SERVERS)
+
+
+def is_teller(task_id: str) -> bool:
+    """Tell whether a task does nothing but tell people."""
+    return does(task_id, NOTIFICATIONS)
+
+
+def is_beside_wave(task_id: str) -> bool:
+    """Tell whether a task runs ahead of its wave or beside it, and says nothing of how far the wave is."""
+    return wave_of(task_id) is not None and does(task_id, *BESIDE_WAVE)
+
+
+def is_step(task_id: str) -> bool:
+    """Tell whether a task is a step of the plan, of a wave or of its own."""
+    read = read_task(task_id)
+    if read.group in PLAN_STEP_GROUPS:
+        return read.name != NOTIFICATIONS
+    return wave_of(task_id) is not None and read.name not in WAVE_TASKS
+
+
+def steps_in(task_ids: Iterable[str], group: str) -> list[str]:
+    """Give the steps of a wave, or of one side of the plan, in the order in which they come."""
+    return [task_id for task_id in tasks_in(task_ids, group) if is_step(task_id)]
