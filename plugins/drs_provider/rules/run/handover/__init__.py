@@ -4,6 +4,14 @@ One frozen type per document, with its key, its version, ``to_json`` and ``from_
 document by a string. ``DOCUMENTS`` lists them all.
 """
 
+from drs_provider.rules.run.handover.applied_settings import (
+    SettingsChange,
+    SettingsChanges,
+    SettingsChangesSoFar,
+    SettingsFindings,
+    SettingsInForce,
+    TemplateInForce,
+)
 from drs_provider.rules.run.handover.cleanups import (
     CleanedUp,
     CleanedUpInstance,
@@ -46,7 +54,7 @@ from drs_provider.rules.run.handover.launches import (
     Tries,
     WaitingSince,
 )
-from drs_provider.rules.run.handover.networks import (
+from drs_provider.rules.run.handover.network_proofs import (
     DefaultPlace,
     NetworkProof,
     PreparedNetwork,
@@ -65,7 +73,7 @@ from drs_provider.rules.run.handover.people import (
     RefusalMemory,
     RunOrder,
 )
-from drs_provider.rules.run.handover.preflight import (
+from drs_provider.rules.run.handover.preflight_result import (
     Cost,
     CostPart,
     Placement,
@@ -77,7 +85,8 @@ from drs_provider.rules.run.handover.preflight import (
     PreflightWave,
     ServerFingerprint,
 )
-from drs_provider.rules.run.handover.results import (
+from drs_provider.rules.run.handover.step_results import ActionBegun, StepInstance, StepProgress, StepResult
+from drs_provider.rules.run.handover.wave_results import (
     EndedJob,
     EndedJobs,
     FailureMessage,
@@ -89,15 +98,6 @@ from drs_provider.rules.run.handover.results import (
     WaveVerdict,
     WrittenReport,
 )
-from drs_provider.rules.run.handover.settings import (
-    SettingsChange,
-    SettingsChanges,
-    SettingsChangesSoFar,
-    SettingsFindings,
-    SettingsInForce,
-    TemplateInForce,
-)
-from drs_provider.rules.run.handover.steps import ActionBegun, StepInstance, StepProgress, StepResult
 
 DOCUMENTS: tuple[type[Document], ...] = (
     PreflightResult,

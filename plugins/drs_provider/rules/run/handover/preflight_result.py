@@ -34,7 +34,8 @@ class PreflightServer(Part):
     """A source server that the run launches, or that was excluded from it.
 
     ``order`` is its boot order in its group, ``lag`` the replication lag when preflight looked, ``settings`` are its
-    effective launch settings by the plan's names. ``point``: the recovery point that its launch must name; None: DRS chooses.
+    effective launch settings by the plan's names. ``point``: the recovery point that its launch must name; None: DRS
+    chooses.
     """
 
     server_id: str
