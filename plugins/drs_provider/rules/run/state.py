@@ -194,13 +194,17 @@ def _preflight_to_come(snapshot: RunSnapshot, seen: set[TaskPhase], check: TaskP
 def _refused(task: str, left: LeftDocuments, found: PreflightResult | None) -> PreflightState:
     is_asked = names.does(task, names.APPROVAL)
     refusals = [finding for finding in (found.findings if found else ()) if finding.severity == "refusal"]
-    words = left.error(task) or (f"preflight found {len(refusals)} reason(s) against it" if refusals else None)
+    words = left.error(task) or (_counted(len(refusals)) if refusals else None)
     return PreflightState(
         PreflightStatus.REFUSED,
         Cause.ANSWER if is_asked else Cause.PREFLIGHT,
         words or f"{task} failed; see its log",
         passed_check=found is not None and found.passed,
     )
+
+
+def _counted(reasons: int) -> str:
+    return f"preflight found {reasons} reason{'s'[: reasons != 1]} against it"
 
 
 def _cleanup(snapshot: RunSnapshot, left: LeftDocuments) -> CleanupState:
