@@ -326,7 +326,18 @@ BEFORE_VERSIONS: list[tuple[type[Document], Any, dict[str, Any]]] = [
                 "detail": "",
             }
         ],
-        {},
+        {
+            "findings": (
+                handover.PreflightFinding(
+                    severity="warning",
+                    server_id="s-1",
+                    hostname="db1",
+                    what="no such type",
+                    next_step="change it",
+                    rule="instance_type",
+                ),
+            )
+        },
     ),
     (
         SettingsInForce,
@@ -505,41 +516,41 @@ def test_no_two_documents_lie_in_the_same_place_but_for_what_tasks_return():
             Launch,
             {"version": 2, "jobs": []},
             (
-                "the record of a launch (XCom launch) cannot be read: it has version 2, and this release reads version 1 "
-                "only. A newer release of the provider wrote it: upgrade this installation to that release"
+                "the record of a launch (XCom launch) cannot be read: it has version 2, and this release reads "
+                "version 1 only. A newer release of the provider wrote it: upgrade this installation to that release"
             ),
         ),
         (
             FollowedJobs,
             {"version": 3, "jobs": []},
             (
-                "the list of a wave's later jobs (task state store entry drs_followed) cannot be read: it has version 3, "
-                "and this release reads versions 1 to 2. A newer release of the provider wrote it: upgrade this "
-                "installation to that release"
+                "the list of a wave's later jobs (task state store entry drs_followed) cannot be read: it has "
+                "version 3, and this release reads versions 1 to 2. A newer release of the provider wrote it: upgrade "
+                "this installation to that release"
             ),
         ),
         (
             Launch,
             {"version": "1", "jobs": []},
             (
-                "the record of a launch (XCom launch) cannot be read: its version is '1', which no release writes. Clear "
-                "the task that wrote it, to write it again"
+                "the record of a launch (XCom launch) cannot be read: its version is '1', which no release writes. "
+                "Clear the task that wrote it, to write it again"
             ),
         ),
         (
             Launch,
             [],
             (
-                "the record of a launch (XCom launch) cannot be read: it is a list, not a mapping. Clear the task that "
-                "wrote it, to write it again"
+                "the record of a launch (XCom launch) cannot be read: it is a list, not a mapping. Clear the task "
+                "that wrote it, to write it again"
             ),
         ),
         (
             Launch,
             {"jobs": [{"servers": ["s-1"]}]},
             (
-                "the record of a launch (XCom launch) cannot be read: jobs.0.job_id: Field required. Clear the task that "
-                "wrote it, to write it again"
+                "the record of a launch (XCom launch) cannot be read: jobs.0.job_id: Field required. Clear the task "
+                "that wrote it, to write it again"
             ),
         ),
         (
@@ -547,24 +558,24 @@ def test_no_two_documents_lie_in_the_same_place_but_for_what_tasks_return():
             {"attempt": "first"},
             (
                 "the number of the launch attempt (task state store entry drs_launch) cannot be read: attempt: Input "
-                "should be a valid integer, unable to parse string as an integer. Delete this entry of the task's state "
-                "store, then clear the task"
+                "should be a valid integer, unable to parse string as an integer. Delete this entry of the task's "
+                "state store, then clear the task"
             ),
         ),
         (
             Asked,
             {"at": 1},
             (
-                "the question of a task (XCom asked) cannot be read: until: Field required. Clear the task that wrote it, "
-                "to write it again"
+                "the question of a task (XCom asked) cannot be read: until: Field required. Clear the task that wrote "
+                "it, to write it again"
             ),
         ),
         (
             PreflightResult,
             {},
             (
-                "the result of preflight (XCom preflight) cannot be read: plan: Field required; digest: Field required; "
-                "passed: Field required; and 4 more. Clear the task that wrote it, to write it again"
+                "the result of preflight (XCom preflight) cannot be read: plan: Field required; digest: Field "
+                "required; passed: Field required; and 4 more. Clear the task that wrote it, to write it again"
             ),
         ),
     ],

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from pydantic import Field, JsonValue
 
-from drs_provider.recovery.settings_candidates import SettingsFinding
 from drs_provider.rules.run.handover.document import Document, Flag, Part, StoredIn
+from drs_provider.rules.run.handover.preflight_result import PreflightFinding
 
 
 class SettingsChange(Part):
@@ -49,7 +49,7 @@ class SettingsFindings(Document):
     TITLE: ClassVar[str] = "the findings about launch settings"
     VERSION: ClassVar[int] = 2
 
-    findings: tuple[SettingsFinding, ...] = ()
+    findings: tuple[PreflightFinding, ...] = ()
 
     @classmethod
     def _from_version_1(cls, body: object) -> object:

@@ -88,7 +88,7 @@ class PreflightWave(Part):
 class PreflightFinding(Part):
     """One thing that preflight saw. ``refusal`` stops the run, ``warning`` does not.
 
-    ``kind`` and ``detail`` are ``what``, taken apart where it differs from server to server.
+    ``rule``: what it is about. ``kind`` and ``detail`` are ``what``, taken apart where servers differ.
     """
 
     severity: Literal["refusal", "warning"]
@@ -96,6 +96,7 @@ class PreflightFinding(Part):
     next_step: str = ""
     server_id: str | None = None
     hostname: str | None = None
+    rule: str = ""
     kind: str = ""
     detail: str = ""
 
