@@ -66,7 +66,8 @@ after: [{kind: wait, name: rest, for: 1s}]
 )
 PEOPLE = SHOP.replace(
     "  - {name: web, groups: [web]}\n",
-    "  - {name: web, groups: [web], delay_before: 1s, pause_before: {message: Go on?, approvers: [ann, bob], timeout: 5m}}\n",
+    "  - {name: web, groups: [web], delay_before: 1s, "
+    "pause_before: {message: Go on?, approvers: [ann, bob], timeout: 5m}}\n",
 ).replace("rto: 45m", "recovery: {approval: {required: 1, approvers: [ann, bob], timeout: 5m}}\nrto: 45m")
 
 
