@@ -1,1 +1,1 @@
-"""What AWS's answers mean: pure functions on data, without Airflow, boto3, clock or network."""
+"""PURE: decisions on data: no Airflow, no boto3, no clock, no network."""

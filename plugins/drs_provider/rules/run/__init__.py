@@ -1,1 +1,1 @@
-"""What must happen in which order, as pure functions on plans."""
+"""A run: what is asked for, who is in it, its compiled shape, its typed documents, its state."""

@@ -1,0 +1,163 @@
+"""What clean-ups leave: what is gone, what is left and why, and what they remember between two looks."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import Field
+
+from drs_provider.rules.run.handover.document import Document, Instant, Part, StoredIn, renamed
+
+
+class CleanedUpInstance(Part):
+    """A recovery instance that is gone."""
+
+    instance_id: str
+    server_id: str | None = None
+
+
+class CleanedUp(Document):
+    """What was terminated, and by instance id what was kept and why; what the clean-up tasks return."""
+
+    KEY: ClassVar[str] = "return_value"
+    TITLE: ClassVar[str] = "the result of a clean-up"
+    VERSION: ClassVar[int] = 2
+    RENAMED: ClassVar[Mapping[str, str]] = {"jobs": "job_ids"}
+
+    terminated: tuple[CleanedUpInstance, ...] = ()
+    left: dict[str, str] = Field(default_factory=dict)
+    job_ids: tuple[str, ...] = ()
+
+    @classmethod
+    def _from_version_1(cls, body: object) -> object:
+        found = super()._from_version_1(body)
+        if not isinstance(found, Mapping) or not isinstance(found.get("terminated"), list | tuple):
+            return found
+        gone = [renamed(instance, {"source_server_id": "server_id"}) for instance in found["terminated"]]
+        return {**found, "terminated": gone}
+
+
+class Leftovers(Document):
+    """What of a run's drill is still there at its end, by id; there also when the task fails for it."""
+
+    KEY: ClassVar[str] = "cleaned"
+    TITLE: ClassVar[str] = "the result of the last look"
+
+    left: dict[str, str] = Field(default_factory=dict)
+
+
+class Untagged(Document):
+    """What could not be tagged, by id, and why."""
+
+    KEY: ClassVar[str] = "untagged"
+    TITLE: ClassVar[str] = "the record of what could not be tagged"
+    VERSION: ClassVar[int] = 2
+
+    resources: dict[str, str] = Field(default_factory=dict)
+
+    @classmethod
+    def _from_version_1(cls, body: object) -> object:
+        return {"resources": body}
+
+
+class TargetSweep(Part):
+    """What one pass found, did and left in an account and Region; ``kept`` belongs to a drill that goes on."""
+
+    found: tuple[str, ...] = ()
+    done: tuple[str, ...] = ()
+    waiting: dict[str, str] = Field(default_factory=dict)
+    left: dict[str, str] = Field(default_factory=dict)
+    kept: dict[str, str] = Field(default_factory=dict)
+
+
+class Sweep(Document):
+    """One pass over what drills have left behind, by account and Region; also what the sweeping task returns."""
+
+    KEY: ClassVar[str] = "swept"
+    TITLE: ClassVar[str] = "the result of a sweep"
+    VERSION: ClassVar[int] = 2
+
+    targets: dict[str, TargetSweep] = Field(default_factory=dict)
+
+    @classmethod
+    def _from_version_1(cls, body: object) -> object:
+        return {"targets": body}
+
+
+class TerminationTargets(Document):
+    """Instances to terminate, each with its source server: a terminated one soon disappears from DRS's answers."""
+
+    KEY: ClassVar[str] = "drs_targets"
+    TITLE: ClassVar[str] = "the list of instances to terminate"
+    VERSION: ClassVar[int] = 2
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+
+    instances: dict[str, str] = Field(default_factory=dict)
+
+    @classmethod
+    def _from_version_1(cls, body: object) -> object:
+        return {"instances": body}
+
+
+class TerminateJobs(Document):
+    """The terminate jobs that were started."""
+
+    KEY: ClassVar[str] = "drs_terminate_jobs"
+    TITLE: ClassVar[str] = "the list of terminate jobs"
+    VERSION: ClassVar[int] = 2
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+
+    job_ids: tuple[str, ...] = ()
+
+    @classmethod
+    def _from_version_1(cls, body: object) -> object:
+        return {"job_ids": body}
+
+
+class InstanceParts(Document):
+    """Volumes and network interfaces of the instances, remembered before they go."""
+
+    KEY: ClassVar[str] = "drs_parts"
+    TITLE: ClassVar[str] = "the list of volumes and interfaces"
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+
+    volumes: tuple[str, ...] = ()
+    interfaces: tuple[str, ...] = ()
+
+
+class FewestLeft(Document):
+    """The smallest number of instances that any look has found left."""
+
+    KEY: ClassVar[str] = "drs_fewest_left"
+    TITLE: ClassVar[str] = "the smallest number of instances left"
+    VERSION: ClassVar[int] = 2
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+
+    instances: int
+
+    @classmethod
+    def _from_version_1(cls, body: object) -> object:
+        return {"instances": body}
+
+
+class LastLookBegan(Document):
+    """When the last look was begun; a cleared task has more ``max_tries`` and begins anew."""
+
+    KEY: ClassVar[str] = "drs_look_over_began"
+    TITLE: ClassVar[str] = "the beginning of the last look"
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+
+    max_tries: int | None
+    at: Instant
+
+
+class SweepBegan(Document):
+    """When this try of a sweep was begun."""
+
+    KEY: ClassVar[str] = "drs_sweep_began"
+    TITLE: ClassVar[str] = "the beginning of a sweep"
+    VERSION: ClassVar[int] = 2
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+    RENAMED: ClassVar[Mapping[str, str]] = {"try": "try_number"}
+
+    try_number: int
+    at: Instant

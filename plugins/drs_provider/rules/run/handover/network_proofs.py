@@ -1,0 +1,114 @@
+"""What is prepared, proven and removed for drills with a network of their own."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from drs_provider.rules.isolation.facts import Leak
+from drs_provider.rules.run.handover.document import Document, Flag, Instant, Part, StoredIn
+
+
+class NetworkProof(Part):
+    """What was looked at in a network, and every way out that was found.
+
+    ``prints`` are fingerprints of what decides, by kind; ``changed``: what differs from the first proof, in words.
+    """
+
+    vpc_id: str
+    isolated: Flag
+    leaks: tuple[Leak, ...] = ()
+    notes: tuple[str, ...] = ()
+    looked_at: dict[str, int] = Field(default_factory=dict)
+    prints: dict[str, str] = Field(default_factory=dict)
+    changed: tuple[str, ...] = ()
+
+
+class DefaultPlace(Part):
+    """Where servers land whose launch template names no subnet or no security group."""
+
+    subnet_id: str | None = None
+    security_group_ids: tuple[str, ...] = ()
+
+
+class PreparedNetwork(Part):
+    """What stands for one network of production.
+
+    ``subnets`` and ``security_groups`` map production's ids to the drill's, ``cidrs`` are addresses by subnet id.
+    """
+
+    production_vpc: str
+    is_default_vpc: Flag = False
+    vpc_id: str
+    cidrs: dict[str, str] = Field(default_factory=dict)
+    subnets: dict[str, str] = Field(default_factory=dict)
+    security_groups: dict[str, str] = Field(default_factory=dict)
+    default: DefaultPlace = DefaultPlace()
+    proof: NetworkProof
+    notes: tuple[str, ...] = ()
+
+
+class PreparedNetworks(Document):
+    """The drill networks of one account and Region; there also when they lead out and the task has failed."""
+
+    KEY: ClassVar[str] = "network"
+    TITLE: ClassVar[str] = "the record of the drill networks"
+
+    kind: Literal["isolated", "standing"]
+    region: str
+    checked_at: Instant
+    networks: tuple[PreparedNetwork, ...] = ()
+
+    @property
+    def is_isolated(self) -> bool:
+        """Whether no way out of any of them was found."""
+        return all(network.proof.isolated for network in self.networks)
+
+    @property
+    def leaks(self) -> dict[str, tuple[str, ...]]:
+        """Every way out in words, by VPC."""
+        return {
+            network.vpc_id: tuple(str(leak) for leak in network.proof.leaks)
+            for network in self.networks
+            if not network.proof.isolated
+        }
+
+
+class RemovedNetworks(Document):
+    """What was removed of the drill networks, what is left and why, and the proofs from before the removal."""
+
+    KEY: ClassVar[str] = "removed"
+    TITLE: ClassVar[str] = "the record of removed drill networks"
+
+    removed: tuple[str, ...] = ()
+    left: dict[str, str] = Field(default_factory=dict)
+    proofs: tuple[NetworkProof, ...] = ()
+
+
+class ProofsBeforeRemoval(Document):
+    """The proofs from before the first removal: a later try finds a part of the network gone."""
+
+    KEY: ClassVar[str] = "proofs"
+    TITLE: ClassVar[str] = "the memory of the last proofs"
+    VERSION: ClassVar[int] = 2
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+
+    proofs: tuple[NetworkProof, ...] = ()
+
+    @classmethod
+    def _from_version_1(cls, body: object) -> object:
+        return {"proofs": body}
+
+
+class RemovedSoFar(Document):
+    """Ids of what earlier looks have removed."""
+
+    KEY: ClassVar[str] = "removed"
+    TITLE: ClassVar[str] = "the memory of removed parts"
+    VERSION: ClassVar[int] = 2
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+
+    removed: tuple[str, ...] = ()
+
+    @classmethod
+    def _from_version_1(cls, body: object) -> object:
+        return {"removed": body}

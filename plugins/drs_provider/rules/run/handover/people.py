@@ -1,0 +1,157 @@
+"""What people are asked, what they answer, and what they order."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from drs_provider.rules.run.handover.document import Document, Flag, Instant, OptionalInstant, StoredIn
+
+
+class Asked(Document):
+    """Who was asked what in this try of a task, since when and until when.
+
+    ``people`` empty: anyone may answer. ``otherwise``: what happens without an answer. ``agreed``: who has so far.
+    """
+
+    KEY: ClassVar[str] = "asked"
+    TITLE: ClassVar[str] = "the question of a task"
+    VERSION: ClassVar[int] = 2
+    RENAMED: ClassVar[Mapping[str, str]] = {"try": "try_number"}
+
+    at: Instant
+    until: Instant
+    try_number: int = 1
+    subject: str = ""
+    text: str = ""
+    otherwise: str = ""
+    people: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    agreed: tuple[str, ...] = ()
+
+
+class Answer(Document):
+    """A recorded answer. ``chosen`` is the option; None and ``expired``: nobody answered in time.
+
+    ``checked_at``: the preflight that was answered about. A task that was marked as successful leaves no answer.
+    """
+
+    KEY: ClassVar[str] = "answer"
+    TITLE: ClassVar[str] = "the recorded answer"
+
+    chosen: str | None
+    by: str | None
+    at: Instant
+    checked_at: OptionalInstant = None
+    expired: Flag = False
+    comment: str | None = None
+
+
+class RefusalMemory(Document):
+    """A refusal, which stays final until the task is cleared; then ``max_tries`` differs."""
+
+    KEY: ClassVar[str] = "drs_no"
+    TITLE: ClassVar[str] = "the memory of a refusal"
+    VERSION: ClassVar[int] = 2
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+    RENAMED: ClassVar[Mapping[str, str]] = {"words": "message"}
+
+    max_tries: int | None
+    asked: Asked | None
+    answer: Answer
+    message: str
+
+    @classmethod
+    def _from_version_1(cls, body: object) -> object:
+        found = super()._from_version_1(body)
+        if not isinstance(found, Mapping):
+            return found
+        return {**found, "asked": Asked._from_version_1(found.get("asked"))}  # noqa: SLF001  (a part of this one)
+
+
+class ApprovalMemory(Document):
+    """Who has agreed so far in an approval step; a cleared task has more ``max_tries`` and asks everybody again."""
+
+    KEY: ClassVar[str] = "drs_answers"
+    TITLE: ClassVar[str] = "the memory of a step's approvals"
+    VERSION: ClassVar[int] = 2
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+
+    max_tries: int
+    by: tuple[str, ...] = ()
+    comments: dict[str, str | None] = Field(default_factory=dict)
+
+    @classmethod
+    def _from_version_1(cls, body: object) -> object:
+        if not isinstance(body, Mapping):
+            return body
+        tries = body.get("try")
+        number = tries[0] if isinstance(tries, list | tuple) and tries else tries
+        return {"max_tries": number, "by": body.get("by") or (), "comments": body.get("comments") or {}}
+
+
+class Delay(Document):
+    """A wave's ``delay_before``: from when until when the run waits."""
+
+    KEY: ClassVar[str] = "waited"
+    TITLE: ClassVar[str] = "the record of a delay"
+
+    at: Instant
+    until: Instant
+
+
+class RunOrder(Document):
+    """What a person ordered while the run goes on: cancel it, skip a wave, or none (an order that was taken back).
+
+    It lies in the task state store of the task that shall obey, written through Airflow's API, and in the XCom of the
+    same key once a task has obeyed it. ``message`` says it with who gave it and why, without a full stop.
+    """
+
+    KEY: ClassVar[str] = "drs_order"
+    TITLE: ClassVar[str] = "the order of a person"
+    VERSION: ClassVar[int] = 2
+    RENAMED: ClassVar[Mapping[str, str]] = {"words": "message"}
+
+    kind: Literal["cancel", "skip", "none"]
+    message: str
+
+    @property
+    def is_cancellation(self) -> bool:
+        """Whether nothing more of the run may start."""
+        return self.kind == "cancel"
+
+    @property
+    def stands(self) -> bool:
+        """Whether there is something to obey."""
+        return self.kind != "none"
+
+    @classmethod
+    def _from_version_1(cls, body: object) -> object:
+        """Read the store's form, and the bare words that a task left once it had obeyed."""
+        if isinstance(body, str):
+            return {"kind": "cancel" if body.startswith("cancelled") else "skip", "message": body}
+        return super()._from_version_1(body)
+
+
+class KeptDrill(Document):
+    """How long a drill is kept for people; ``ended_at`` None: it still is. ``by``: who ended or extended it last."""
+
+    KEY: ClassVar[str] = "kept"
+    TITLE: ClassVar[str] = "the record of a kept drill"
+
+    began_at: OptionalInstant = None
+    until: Instant
+    ended_at: OptionalInstant = None
+    by: str | None = None
+    extended: int = 0
+
+
+class KeptDrillMemory(Document):
+    """The same over the tries of the task; a cleared task has more ``max_tries`` and begins anew."""
+
+    KEY: ClassVar[str] = "drs_kept"
+    TITLE: ClassVar[str] = "the memory of a kept drill"
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+
+    max_tries: int | None
+    kept: KeptDrill

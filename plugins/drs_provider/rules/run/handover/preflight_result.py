@@ -1,0 +1,244 @@
+"""What preflight found: who is launched where, and everything that speaks against it."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field, JsonValue
+
+from drs_provider.rules.launch.quotas import Quotas
+from drs_provider.rules.launch.recovery_points import Point
+from drs_provider.rules.run.handover.document import Document, Flag, Instant, OptionalInstant, Part
+from drs_provider.rules.run.request import is_drill, read_as_of
+
+if TYPE_CHECKING:
+    from drs_provider.rules.run.roster import Target
+
+
+class Placement(Part):
+    """Where a launch would put a server by its settings and launch template; None: nobody knows."""
+
+    subnet_id: str | None = None
+    security_group_ids: tuple[str, ...] | None = None
+    private_ip: str | None = None
+    vpc_id: str | None = None
+    availability_zone: str | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it says at least in which network the server lands."""
+        return bool(self.subnet_id or self.vpc_id)
+
+
+class PreflightServer(Part):
+    """A source server that the run launches, or that was excluded from it.
+
+    ``order`` is its boot order in its group, ``lag`` the replication lag when preflight looked, ``settings`` are its
+    effective launch settings by the plan's names. ``point``: the recovery point that its launch must name; None: DRS
+    chooses.
+    """
+
+    server_id: str
+    hostname: str
+    group: str = ""
+    critical: Flag = True
+    region: str = ""
+    lag: timedelta | None = None
+    order: int = 1
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
+    placement: Placement = Placement()
+    point: Point | None = None
+
+
+class PreflightTarget(Part):
+    """The servers of a wave in one account and Region, named by its Airflow connection."""
+
+    aws_conn_id: str
+    region: str
+    servers: tuple[PreflightServer, ...] = ()
+
+    @property
+    def target(self) -> "Target":
+        """The account and Region as plans and task wiring name them."""
+        from drs_provider.rules.run.roster import Target
+
+        return Target(self.aws_conn_id, self.region)
+
+    def is_in(self, target: "Target") -> bool:
+        """Tell whether this is the given account and Region."""
+        return (self.aws_conn_id, self.region) == (target.aws_conn_id, target.region)
+
+    def holds(self, server_id: str) -> bool:
+        """Tell whether a server is among its servers."""
+        return any(server.server_id == server_id for server in self.servers)
+
+
+class PreflightWave(Part):
+    """A wave of the plan. ``selected``: whether it was chosen for this run; one that was not launches nothing."""
+
+    selected: Flag
+    targets: tuple[PreflightTarget, ...] = ()
+
+    @property
+    def servers(self) -> tuple[PreflightServer, ...]:
+        """Every server of the wave, in all its accounts and Regions."""
+        return tuple(server for target in self.targets for server in target.servers)
+
+
+class PreflightFinding(Part):
+    """One thing that preflight saw. ``refusal`` stops the run, ``warning`` does not.
+
+    ``rule``: what it is about. ``kind`` and ``detail`` are ``what``, taken apart where servers differ.
+    """
+
+    severity: Literal["refusal", "warning"]
+    what: str
+    next_step: str = ""
+    server_id: str | None = None
+    hostname: str | None = None
+    rule: str = ""
+    kind: str = ""
+    detail: str = ""
+
+
+class CostPart(Part):
+    """One part of a cost in US dollars. ``is_certain``: the price table names the thing."""
+
+    what: str
+    dollars: float
+    is_certain: Flag = True
+
+
+class Cost(Part):
+    """What a drill costs in US dollars; ``prices_of`` is the day of the price table, ``parts`` the biggest first."""
+
+    dollars: float
+    is_certain: Flag = True
+    prices_of: str = ""
+    parts: tuple[CostPart, ...] = ()
+
+
+class ServerFingerprint(Part):
+    """What of a server's configuration a drill proves; ``launch`` is a digest of its launch settings."""
+
+    hostname: str
+    disks: str = ""
+    launch: str = ""
+
+
+class PlanVerification(Part):
+    """Whether a passed drill has proven the plan: which ``run``, when, and until when that counts."""
+
+    verified: Flag
+    why: str
+    run: str | None = None
+    at: OptionalInstant = None
+    until: OptionalInstant = None
+
+
+class PreflightResult(Document):
+    """What preflight found. It is there also when preflight refused the run.
+
+    ``quotas`` are by the text of a target, ``hourly`` (US dollars an hour) and ``fingerprints`` by server id.
+    ``skew``: between the oldest and the newest pinned recovery point. ``too_old``: hostnames above ``max_lag``.
+    ``recoveries_seen``: ids of recovery jobs that preflight has seen.
+    """
+
+    KEY: ClassVar[str] = "preflight"
+    TITLE: ClassVar[str] = "the result of preflight"
+    VERSION: ClassVar[int] = 2
+    RENAMED: ClassVar[Mapping[str, str]] = {"skew_seconds": "skew"}
+
+    plan: str
+    digest: str
+    passed: Flag
+    mode: Literal["drill", "recovery"]
+    reason: str = ""
+    point_in_time: str = "latest"
+    replace_live_instances: Flag = False
+    continue_run: str | None = None
+    checked_at: Instant
+    quotas: dict[str, Quotas] = Field(default_factory=dict)
+    recoveries_seen: tuple[str, ...] = ()
+    skew: timedelta | None = None
+    too_old: tuple[str, ...] = ()
+    needs_approval: Flag
+    notes: tuple[str, ...] = ()
+    findings: tuple[PreflightFinding, ...] = ()
+    cost: Cost | None = None
+    hourly: dict[str, float] = Field(default_factory=dict)
+    fingerprints: dict[str, ServerFingerprint] = Field(default_factory=dict)
+    verified: PlanVerification | None = None
+    excluded: tuple[PreflightServer, ...] = ()
+    waves: dict[str, PreflightWave]
+
+    @property
+    def is_drill(self) -> bool:
+        """Whether the run is a drill, by its exact word."""
+        return is_drill(self.mode)
+
+    @property
+    def as_of(self) -> datetime | None:
+        """The instant that the run goes back to; None: the most recent data."""
+        return read_as_of(self.point_in_time)
+
+    @property
+    def chosen_waves(self) -> dict[str, PreflightWave]:
+        """The waves that were chosen for this run, in the plan's order."""
+        return {name: wave for name, wave in self.waves.items() if wave.selected}
+
+    @property
+    def warnings(self) -> tuple[PreflightFinding, ...]:
+        """The findings that do not stop the run."""
+        return tuple(finding for finding in self.findings if finding.severity == "warning")
+
+    @property
+    def hostnames(self) -> dict[str, str]:
+        """Hostname by id of every server that the run launches."""
+        return {server.server_id: server.hostname for server in self.servers()}
+
+    def wave(self, name: str) -> PreflightWave:
+        """Return a wave of the plan; raises HandoverUnreadable where preflight knows none of that name."""
+        if name not in self.waves:
+            raise self.unreadable(f"it has no wave {name}")
+        return self.waves[name]
+
+    def servers(self, target: "Target | None" = None) -> tuple[PreflightServer, ...]:
+        """Return every server of the chosen waves, of one account and Region where that is given."""
+        return tuple(
+            server for _, part in self._parts() if target is None or part.is_in(target) for server in part.servers
+        )
+
+    def servers_of(self, wave: str, target: "Target | None" = None) -> tuple[PreflightServer, ...]:
+        """Return the servers that a wave launches, in one account and Region where given; none if it is not chosen."""
+        found = self.wave(wave)
+        parts = found.targets if found.selected else ()
+        return tuple(server for part in parts if target is None or part.is_in(target) for server in part.servers)
+
+    def server(self, server_id: str) -> PreflightServer | None:
+        """Return a server that the run launches, by its id."""
+        return next((server for server in self.servers() if server.server_id == server_id), None)
+
+    def server_named(self, name: str) -> PreflightServer | None:
+        """Return a server that the run launches, by its id or its hostname."""
+        return self.server(name) or next((server for server in self.servers() if server.hostname == name), None)
+
+    def target_of(self, server_id: str) -> "Target | None":
+        """Return the account and Region of a server that the run launches."""
+        return next((part.target for _, part in self._parts() if part.holds(server_id)), None)
+
+    def wave_of(self, server_id: str) -> str | None:
+        """Return the wave that launches a server."""
+        return next(
+            (wave for wave, part in self._parts() if any(server.server_id == server_id for server in part.servers)),
+            None,
+        )
+
+    def quotas_of(self, target: "Target") -> Quotas | None:
+        """Return the quotas of an account and Region; None: preflight has not asked there."""
+        return self.quotas.get(str(target))
+
+    def _parts(self) -> Iterator[tuple[str, PreflightTarget]]:
+        for name, wave in self.chosen_waves.items():
+            for part in wave.targets:
+                yield name, part

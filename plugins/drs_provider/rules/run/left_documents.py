@@ -1,0 +1,132 @@
+"""What the tasks of a run left, as far as its state needs it: typed, and never an error.
+
+Airflow lets people edit XComs, and a newer release may have written one: for the state of a run, what cannot be read
+counts as not left. Whatever has to act on a document reads it for itself, and is refused.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from drs_provider.rules.launch.results import ServerResult
+from drs_provider.rules.run import names
+from drs_provider.rules.run.handover import (
+    Answer,
+    CleanedUp,
+    Document,
+    FailureMessage,
+    FollowedJobs,
+    HandoverUnreadable,
+    LaterLaunches,
+    Launch,
+    LaunchedJob,
+    Leftovers,
+    PreflightResult,
+    RemovedNetworks,
+    RunOrder,
+    ServerResults,
+    StepResult,
+    Superseded,
+    WaveVerdict,
+    WrittenReport,
+)
+from drs_provider.rules.run.snapshot import RunSnapshot
+from drs_provider.rules.run.task_states import TaskPhase
+
+SomeDocument = TypeVar("SomeDocument", bound=Document)
+
+
+@dataclass
+class LeftDocuments:
+    """Reads the documents of a snapshot; each is fetched once, and only from a task that has begun in this try."""
+
+    snapshot: RunSnapshot
+    _fetched: dict[tuple[str, str], object] = field(default_factory=dict)
+
+    def preflight(self) -> PreflightResult | None:
+        """Give what preflight found."""
+        return self._left(names.PREFLIGHT_TASK, PreflightResult)
+
+    def error(self, task: str) -> str | None:
+        """Give the last words of a failed task; None: it has not failed, or said nothing."""
+        if self.snapshot.phase(task) is not TaskPhase.FAILED:
+            return None
+        found = self._left(task, FailureMessage)
+        return found.message or None if found else None
+
+    def order(self, task: str) -> RunOrder | None:
+        """Give the order that a task obeyed."""
+        found = self._left(task, RunOrder)
+        return found if found and found.stands and found.message else None
+
+    def first_order(self, tasks: Iterable[str]) -> RunOrder | None:
+        """Give the first order that any of some tasks obeyed."""
+        return next((order for task in tasks if (order := self.order(task))), None)
+
+    def superseded(self, task: str) -> str | None:
+        """Say which recovery took the drill's servers, as a task has seen it."""
+        found = self._left(task, Superseded)
+        return found.message or None if found else None
+
+    def answer(self, task: str) -> Answer | None:
+        """Give the answer to a question."""
+        return self._left(task, Answer)
+
+    def has_launched(self, starts: Iterable[str]) -> bool:
+        """Tell whether any of some start tasks launched something."""
+        return any((launch := self._left(task, Launch)) and launch.jobs for task in starts)
+
+    def jobs(self, starts: Iterable[str], watch: str | None) -> dict[str, LaunchedJob]:
+        """Give the jobs of a wave by their ids, in the order in which they were started."""
+        found = [job for task in starts if (launch := self._left(task, Launch)) for job in launch.jobs]
+        if watch and found:
+            later = self._left(watch, LaterLaunches)
+            found += [job for launch in (later.launches if later else ()) for job in launch.jobs]
+            # These lie in the task state store, and count also between two legs of the task that watches.
+            followed = self._read(watch, FollowedJobs)
+            found += followed.jobs if followed else ()
+        return {job.job_id: job for job in found}
+
+    def results(self, watch: str) -> tuple[ServerResult, ...] | None:
+        """Give what a wave's jobs left of every server; None: they have left nothing."""
+        found = self._left(watch, ServerResults)
+        return found.servers if found else None
+
+    def verdict(self, watch: str) -> WaveVerdict | None:
+        """Give the verdict on a wave's launch."""
+        return self._left(watch, WaveVerdict)
+
+    def step(self, task: str) -> StepResult | None:
+        """Give what a step left."""
+        return self._left(task, StepResult)
+
+    def report(self) -> WrittenReport | None:
+        """Give what the report task left."""
+        return self._left(names.REPORT_TASK, WrittenReport)
+
+    def cleaned_up(self, task: str) -> CleanedUp | None:
+        """Give what a task that terminates instances left."""
+        return self._left(task, CleanedUp)
+
+    def leftovers(self, task: str) -> dict[str, str] | None:
+        """Give what a task that looks for leftovers, or removes networks, has found still there, with why."""
+        found = self._left(task, Leftovers) if names.does(task, names.LOOK_OVER) else self._left(task, RemovedNetworks)
+        return found.left if found else None
+
+    def _left(self, task: str, document: type[SomeDocument]) -> SomeDocument | None:
+        # What a cleared task left before is still there until it begins again: it says nothing any more.
+        return None if self.snapshot.phase(task) is TaskPhase.WAITING else self._read(task, document)
+
+    def _read(self, task: str, document: type[SomeDocument]) -> SomeDocument | None:
+        key = (task, document.KEY)
+        if key not in self._fetched:
+            self._fetched[key] = self.snapshot.left(task, document.KEY)
+        try:
+            return document.read(self._fetched[key])
+        except HandoverUnreadable:
+            return None
+
+
+def is_usable(result: ServerResult) -> bool:
+    """Tell whether a server is launched and nothing speaks against it."""
+    return result.status == "launched" and not result.reason

@@ -1,0 +1,599 @@
+"""A plan compiled once: its waves in the order of their dependencies, where each launches, and every task of its DAG.
+
+Nothing is asked and nothing is read: the same plan has the same shape. What preflight finds in the cloud is no part of
+it. A shape belongs to a plan; ``for_request`` says which of its waves a run has, and what the run is for.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cached_property
+from itertools import pairwise
+from typing import Literal
+
+from drs_provider.plan.loader import RunnablePlan
+from drs_provider.plan.model import (
+    AnyStep,
+    ApprovalStep,
+    LaunchSettings,
+    ProtectionGroup,
+    RecoveryPlan,
+    SsmCommand,
+    Wave,
+    wave_dependencies,
+)
+from drs_provider.rules.run import names
+from drs_provider.rules.run.approvals import Policy, policy_of
+from drs_provider.rules.run.purpose import DRILL, Purpose, purpose_of
+from drs_provider.rules.run.request import RunRequest
+from drs_provider.rules.run.roster import Target, target_of, targets_of
+from drs_provider.rules.run.timing import critical_path, finish_times, levels, lifetime_of, wave_duration
+
+Side = Literal["before", "after"]
+
+_NO_SETTINGS = LaunchSettings()
+
+
+@dataclass(frozen=True)
+class AskedBefore:
+    """An approval step that stands before other tasks. ``launched_by``: counts only if this task left a result."""
+
+    task_id: str
+    launched_by: str | None = None
+
+
+@dataclass(frozen=True)
+class StepShape:
+    """A step where it stands: ``wave`` is None for the plan's own.
+
+    :param targets: where its servers may be: the accounts and Regions of its wave first, then the others of the plan
+    :param asked_before: the approval steps whose recorded answers it relies on
+    """
+
+    step: AnyStep
+    task_id: str
+    wave: str | None
+    side: Side
+    targets: tuple[Target, ...]
+    asked_before: tuple[AskedBefore, ...]
+
+    @property
+    def where(self) -> str:
+        """Name it for people: ``wave web: shop-answers``."""
+        return f"{f'wave {self.wave}' if self.wave else 'plan'}: {self.step.name}"
+
+
+@dataclass(frozen=True)
+class WaveTarget:
+    """An account and Region in which a wave launches, and the tasks that the wave has for it.
+
+    :param number: counted from 1 in the wave
+    :param groups: the groups of the wave that are there
+    :param settings_task: applies launch settings ahead of the wave; None: none may have to be changed
+    :param network: number of its drill network in the plan, from 1; 0: drills share production's network
+    """
+
+    target: Target
+    number: int
+    groups: tuple[str, ...]
+    start_task: str
+    servers_task: str
+    settings_task: str | None
+    network: int
+
+
+@dataclass(frozen=True)
+class WaveShape:
+    """A wave of a plan, with its tasks.
+
+    :param wave: what the author wrote: timeout, tolerance, ready, pause …
+    :param depends_on: the waves that it waits for
+    :param targets: where it launches; none: it has steps only
+    :param watch_task: knows what became of its servers; None: it has steps only
+    :param asked_before: the approval steps whose recorded answers its launch relies on
+    :param notifications_task: tells people of its end; None: nobody wants to know
+    :param duration: what it will take in DRS jobs, with its delay: an estimate, of servers that are named
+    :param is_chosen: whether the run has it; a shape without a request has them all
+    """
+
+    wave: Wave
+    groups: tuple[ProtectionGroup, ...]
+    depends_on: tuple[str, ...]
+    targets: tuple[WaveTarget, ...]
+    delay_task: str | None
+    pause_task: str | None
+    before: tuple[StepShape, ...]
+    after: tuple[StepShape, ...]
+    watch_task: str | None
+    tag_instances_task: str | None
+    asked_before: tuple[AskedBefore, ...]
+    notifications_task: str | None
+    duration: timedelta
+    is_chosen: bool = True
+
+    @property
+    def name(self) -> str:
+        """The name of the wave, and of its task group."""
+        return self.wave.name
+
+    @property
+    def has_servers(self) -> bool:
+        """Whether it launches anything; false: it has steps only."""
+        return bool(self.targets)
+
+    @property
+    def start_tasks(self) -> tuple[str, ...]:
+        """What launches, one for each account and Region."""
+        return tuple(target.start_task for target in self.targets)
+
+    @property
+    def settings_tasks(self) -> tuple[str, ...]:
+        """What runs as soon as preflight has passed, beside earlier waves."""
+        return tuple(target.settings_task for target in self.targets if target.settings_task)
+
+    @property
+    def servers_tasks(self) -> tuple[str, ...]:
+        """What only shows what became of servers, one mapped task for each account and Region."""
+        return tuple(target.servers_task for target in self.targets)
+
+    @cached_property
+    def opening(self) -> tuple[str, ...]:
+        """What stands before its launch, one after the other: delay, pause, steps."""
+        ahead = [task for task in (self.delay_task, self.pause_task) if task]
+        return (*ahead, *(step.task_id for step in self.before))
+
+    @cached_property
+    def chain(self) -> tuple[str, ...]:
+        """Everything from its first task to what later waves wait for, without what runs ahead of it or beside it."""
+        watch = (self.watch_task,) if self.watch_task else ()
+        return (*self.opening, *self.start_tasks, *watch, *(step.task_id for step in self.after))
+
+    @property
+    def first_tasks(self) -> tuple[str, ...]:
+        """What waits for earlier waves: the launches themselves, or what stands before them."""
+        return self.opening[:1] or self.start_tasks or self.chain[:1]
+
+    @property
+    def last_task(self) -> str:
+        """What later waves wait for."""
+        return self.chain[-1]
+
+    @property
+    def end_tasks(self) -> tuple[str, ...]:
+        """What ends the wave: nothing else of it comes after these but the squares of its servers."""
+        tagged = (self.tag_instances_task,) if self.tag_instances_task else ()
+        return tuple(sorted({*tagged, *((self.last_task,) if self.after or not tagged else ())}))
+
+
+@dataclass(frozen=True)
+class PlanTarget:
+    """An account and Region of a plan, and the tasks around the waves that the plan has for it.
+
+    :param number: counted from 1 in the plan
+    :param network: number of its drill network, from 1; 0: drills share production's network
+    :param restore_settings_task: puts launch settings back after a drill; None: no wave changes any there
+    """
+
+    target: Target
+    number: int
+    network: int
+    prepare_network_task: str | None
+    clean_up_task: str
+    restore_settings_task: str | None
+    remove_network_task: str | None
+    look_over_task: str
+
+
+@dataclass(frozen=True)
+class RunShape:
+    """A plan as its DAG, its preflight, its rehearsal and its pages need it.
+
+    :param waves: every wave, chosen or not, each one after those that it waits for; else in the plan's order
+    :param before: the plan's own steps before all waves
+    :param after: the plan's own steps after all waves
+    :param policy: who is asked before a recovery; None: nobody ever is
+    :param approval_tasks: the tasks that ask them, one after the other
+    :param keep_task: keeps a drill for people; None: the plan keeps none
+    :param start_notifications_task: tells people that the run goes on to its waves; None: nobody wants to know
+    :param end_notifications_task: tells people how the run ended; None: nobody wants to know
+    :param purpose: what the run is for; None without a request: the shape holds for every run of the plan
+    """
+
+    runnable: RunnablePlan
+    targets: tuple[PlanTarget, ...]
+    waves: tuple[WaveShape, ...]
+    before: tuple[StepShape, ...]
+    after: tuple[StepShape, ...]
+    policy: Policy | None
+    approval_tasks: tuple[str, ...]
+    keep_task: str | None
+    start_notifications_task: str | None
+    end_notifications_task: str | None
+    purpose: Purpose | None = None
+
+    def for_request(self, request: RunRequest) -> "RunShape":
+        """Give the shape of one run: its purpose, and which waves it has."""
+        waves = tuple(replace(wave, is_chosen=wave.name in request.waves) for wave in self.waves)
+        return replace(self, waves=waves, purpose=purpose_of(request.mode))
+
+    @property
+    def plan(self) -> RecoveryPlan:
+        """What the author wrote."""
+        return self.runnable.plan
+
+    @property
+    def digest(self) -> str:
+        """The fingerprint of what plan and groups mean."""
+        return self.runnable.digest
+
+    @property
+    def title(self) -> str:
+        """The plan as people call it."""
+        return self.plan.title or self.plan.name
+
+    @property
+    def dag_id(self) -> str:
+        """The id of its DAG."""
+        return names.dag_id_of(self.plan.name)
+
+    @cached_property
+    def wave_of(self) -> Mapping[str, WaveShape]:
+        """Its waves by name."""
+        return {wave.name: wave for wave in self.waves}
+
+    @property
+    def chosen_waves(self) -> tuple[WaveShape, ...]:
+        """The waves that the run has."""
+        return tuple(wave for wave in self.waves if wave.is_chosen)
+
+    @cached_property
+    def depends_on(self) -> Mapping[str, tuple[str, ...]]:
+        """By wave, those that it waits for."""
+        return {wave.name: wave.depends_on for wave in self.waves}
+
+    @cached_property
+    def steps(self) -> tuple[StepShape, ...]:
+        """All steps in the order in which they may come: the plan's own, each wave's, the plan's own."""
+        of_waves = (step for wave in self.waves for step in (*wave.before, *wave.after))
+        return (*self.before, *of_waves, *self.after)
+
+    @property
+    def has_network(self) -> bool:
+        """Whether its drills get a network of their own."""
+        return DRILL.has_own_network(self.plan)
+
+    @property
+    def networks(self) -> Mapping[Target, int]:
+        """The number of the drill network of every account and Region; none where drills share production's."""
+        return {place.target: place.network for place in self.targets if place.network}
+
+    @cached_property
+    def needs_endpoints(self) -> bool:
+        """Whether a drill runs anything on its instances: steps with SSM, or DRS launch actions."""
+        if any(isinstance(one.step, SsmCommand) and DRILL.takes_step(one.step) for one in self.steps):
+            return True
+        return any(settings.actions for group in self.runnable.groups.values() for settings in _settings_of(group))
+
+    @property
+    def start_tasks(self) -> tuple[str, ...]:
+        """Everything that launches, in whichever wave."""
+        return tuple(task for wave in self.waves for task in wave.start_tasks)
+
+    @property
+    def watch_tasks(self) -> Mapping[str, str]:
+        """What knows what became of the servers, by wave; waves of steps only have none."""
+        return {wave.name: wave.watch_task for wave in self.waves if wave.watch_task}
+
+    @property
+    def network_tasks(self) -> tuple[str, ...]:
+        """What prepares the drill networks."""
+        return tuple(place.prepare_network_task for place in self.targets if place.prepare_network_task)
+
+    @property
+    def passed_task(self) -> str:
+        """What ends the checks and the approvals: nothing is launched before it."""
+        return self.approval_tasks[-1] if self.approval_tasks else names.PREFLIGHT_TASK
+
+    @cached_property
+    def lifetime(self) -> timedelta:
+        """The longest time from the start of any job of a drill until its clean-up must be over."""
+        return lifetime_of(self.plan)
+
+    @cached_property
+    def levels(self) -> tuple[tuple[str, ...], ...]:
+        """The waves in rows: those of a row may run side by side."""
+        return levels(self.depends_on)
+
+    @cached_property
+    def durations(self) -> Mapping[str, timedelta]:
+        """What every wave will take in DRS jobs; a wave that is not chosen takes no time."""
+        return {wave.name: wave.duration if wave.is_chosen else timedelta(0) for wave in self.waves}
+
+    @cached_property
+    def finish_times(self) -> Mapping[str, timedelta]:
+        """The earliest end of every wave, counted from the start of the first."""
+        return finish_times(self.depends_on, self.durations)
+
+    @cached_property
+    def critical_path(self) -> tuple[str, ...]:
+        """The chain of waves that decides how long the run takes, first to last; without waves that are not chosen."""
+        path = critical_path(self.depends_on, self.durations)
+        return tuple(name for name in path if self.wave_of[name].is_chosen)
+
+    @cached_property
+    def upstream(self) -> Mapping[str, frozenset[str]]:
+        """Every task of the DAG, and the tasks that it waits for: the one place where tasks are wired."""
+        found: dict[str, set[str]] = {names.PREFLIGHT_TASK: set()}
+        for above, below in _edges(self):
+            found.setdefault(above, set())
+            found.setdefault(below, set()).add(above)
+        return {task: frozenset(above) for task, above in found.items()}
+
+
+def compile_shape(runnable: RunnablePlan, request: RunRequest | None = None) -> RunShape:
+    """Compile a plan, and with a request one run of it."""
+    plan = runnable.plan
+    depends_on = wave_dependencies(plan)
+    everywhere = targets_of(list(runnable.groups.values()))
+    numbers = {target: number for number, target in enumerate(everywhere, start=1)}
+    networks = numbers if DRILL.has_own_network(plan) else {}
+    by_name = {wave.name: wave for wave in plan.waves}
+    asked = _Asked(plan, depends_on)
+    waves = tuple(
+        _wave(runnable, by_name[name], depends_on[name], networks=networks, everywhere=everywhere, asked=asked)
+        for name in _ordered(depends_on)
+    )
+    changed = {place.target for wave in waves for place in wave.targets if place.settings_task}
+    policy = policy_of(plan.recovery)
+    keeps = bool(DRILL.keep_for(plan)) and any(wave.targets for wave in waves)
+    shape = RunShape(
+        runnable=runnable,
+        targets=tuple(_place(target, number, networks, changed) for target, number in numbers.items()),
+        waves=waves,
+        before=_steps(plan.before, names.BEFORE_WAVES, None, "before", targets=everywhere, asked_before=()),
+        after=_steps(
+            plan.after, names.AFTER_WAVES, None, "after", targets=everywhere, asked_before=asked.of(None, "after")
+        ),
+        policy=policy,
+        approval_tasks=names.approval_tasks(policy.required if policy else 0),
+        keep_task=names.KEEP_TASK if keeps else None,
+        start_notifications_task=_teller(plan, names.PREFLIGHT_GROUP, "started"),
+        end_notifications_task=_teller(plan, names.FINISH_GROUP, "completed", "failed"),
+    )
+    return shape if request is None else shape.for_request(request)
+
+
+def _ordered(depends_on: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield every wave after those that it waits for; of two that may come, the one that stands first in the plan."""
+    left = dict(depends_on)
+    while left:
+        name = next(name for name, above in left.items() if not any(other in left for other in above))
+        del left[name]
+        yield name
+
+
+def _wave(
+    runnable: RunnablePlan,
+    wave: Wave,
+    depends_on: tuple[str, ...],
+    *,
+    networks: Mapping[Target, int],
+    everywhere: tuple[Target, ...],
+    asked: "_Asked",
+) -> WaveShape:
+    groups = tuple(runnable.groups[name] for name in wave.groups)
+    targets = targets_of(groups)
+    known = (*targets, *(target for target in everywhere if target not in targets))
+    before_launch = asked.of(wave, "after")
+    return WaveShape(
+        wave=wave,
+        groups=groups,
+        depends_on=depends_on,
+        targets=tuple(
+            _wave_target(wave.name, target, number, groups, networks) for number, target in enumerate(targets, start=1)
+        ),
+        delay_task=names.wave_task(wave.name, names.DELAY) if wave.delay_before else None,
+        pause_task=names.wave_task(wave.name, names.PAUSE) if wave.pause_before is not None else None,
+        before=_steps(
+            wave.before, wave.name, wave.name, "before", targets=known, asked_before=asked.of(wave, "before")
+        ),
+        after=_steps(wave.after, wave.name, wave.name, "after", targets=known, asked_before=before_launch),
+        watch_task=names.wave_task(wave.name, names.WATCH) if targets else None,
+        tag_instances_task=names.wave_task(wave.name, names.TAG_INSTANCES) if targets else None,
+        asked_before=before_launch,
+        notifications_task=_teller(runnable.plan, wave.name, "wave_failed", "wave_completed"),
+        duration=wave_duration(wave, runnable.groups),
+    )
+
+
+def _wave_target(
+    wave: str, target: Target, number: int, groups: Sequence[ProtectionGroup], networks: Mapping[Target, int]
+) -> WaveTarget:
+    here = [group for group in groups if target_of(group) == target]
+    network = networks.get(target, 0)
+    # A drill with a network of its own puts every server into it.
+    is_changed = network or any(settings != _NO_SETTINGS for group in here for settings in _settings_of(group))
+    return WaveTarget(
+        target=target,
+        number=number,
+        groups=tuple(group.name for group in here),
+        start_task=names.wave_task(wave, names.START, number),
+        servers_task=names.wave_task(wave, names.SERVERS, number),
+        settings_task=names.wave_task(wave, names.LAUNCH_SETTINGS, number) if is_changed else None,
+        network=network,
+    )
+
+
+def _settings_of(group: ProtectionGroup) -> Iterator[LaunchSettings]:
+    yield group.launch
+    yield group.drill_launch
+    for member in group.servers:
+        yield member.launch
+
+
+def _place(target: Target, number: int, networks: Mapping[Target, int], changed: Collection[Target]) -> PlanTarget:
+    network = networks.get(target, 0)
+    return PlanTarget(
+        target=target,
+        number=number,
+        network=network,
+        prepare_network_task=names.numbered(names.PREPARE_NETWORK_TASK, number) if network else None,
+        clean_up_task=names.numbered(names.CLEAN_UP_TASK, number),
+        restore_settings_task=names.numbered(names.RESTORE_SETTINGS_TASK, number) if target in changed else None,
+        remove_network_task=names.numbered(names.REMOVE_NETWORK_TASK, number) if network else None,
+        look_over_task=names.numbered(names.LOOK_OVER_TASK, number),
+    )
+
+
+def _teller(plan: RecoveryPlan, group: str, *events: str) -> str | None:
+    is_wanted = any(event in notification.on for notification in plan.notify for event in events)
+    return names.task_in(group, names.NOTIFICATIONS) if is_wanted else None
+
+
+def _steps(
+    steps: Sequence[AnyStep],
+    group: str,
+    wave: str | None,
+    side: Side,
+    *,
+    targets: tuple[Target, ...],
+    asked_before: tuple[AskedBefore, ...],
+) -> tuple[StepShape, ...]:
+    found = []
+    asked = asked_before
+    for step in steps:
+        task_id = names.task_in(group, step.name)
+        found.append(StepShape(step, task_id, wave, side, targets, asked))
+        if isinstance(step, ApprovalStep):
+            asked = (*asked, AskedBefore(task_id))
+    return tuple(found)
+
+
+class _Asked:
+    """The approval steps of a plan, and which of them stand before what."""
+
+    def __init__(self, plan: RecoveryPlan, depends_on: Mapping[str, Sequence[str]]) -> None:
+        self.plan, self.depends_on = plan, depends_on
+        steps = (*plan.before, *(step for wave in plan.waves for step in (*wave.before, *wave.after)))
+        self.has_any = any(isinstance(step, ApprovalStep) for step in steps)
+
+    def of(self, wave: Wave | None, side: Side) -> tuple[AskedBefore, ...]:
+        """Give those before the steps of a side of a wave, or of the plan (None); of a wave's launch: its side after.
+
+        Nothing launches a wave of steps only, so whether it took part is not known from outside: its own steps rely on
+        its approvals, and nothing else does.
+        """
+        if not self.has_any or (wave is None and side == "before"):
+            return ()
+        above = self._above(wave.name) if wave else {other.name for other in self.plan.waves}
+        found = [*_approvals(self.plan.before, names.BEFORE_WAVES)]
+        for other in self.plan.waves:
+            if other.name in above and other.groups:
+                watch = names.wave_task(other.name, names.WATCH)
+                found += _approvals((*other.before, *other.after), other.name, launched_by=watch)
+        if wave and side == "after":
+            found += _approvals(wave.before, wave.name)
+        return tuple(found)
+
+    def _above(self, wave: str) -> set[str]:
+        reached: set[str] = set()
+        todo = list(self.depends_on[wave])
+        while todo:
+            name = todo.pop()
+            if name not in reached:
+                reached.add(name)
+                todo += self.depends_on[name]
+        return reached
+
+
+def _approvals(steps: Sequence[AnyStep], group: str, launched_by: str | None = None) -> Iterator[AskedBefore]:
+    for step in steps:
+        if isinstance(step, ApprovalStep):
+            yield AskedBefore(names.task_in(group, step.name), launched_by)
+
+
+Edge = tuple[str, str]
+"""A task, and one that waits for it."""
+
+
+def _edges(shape: RunShape) -> Iterator[Edge]:
+    yield from _before_waves(shape)
+    for wave in shape.waves:
+        yield from _around_wave(shape, wave)
+        yield from _in_wave(wave)
+    yield from pairwise(step.task_id for step in shape.after)
+    yield from _into_finish(shape)
+    yield from _in_finish(shape)
+
+
+def _before_waves(shape: RunShape) -> Iterator[Edge]:
+    for network in shape.network_tasks:
+        yield names.PREFLIGHT_TASK, network
+    yield from pairwise([names.PREFLIGHT_TASK, *shape.approval_tasks])
+    yield from pairwise([shape.passed_task, *(step.task_id for step in shape.before)])
+    if shape.start_notifications_task:
+        yield names.PREFLIGHT_TASK, shape.start_notifications_task
+        yield shape.start_notifications_task, names.REPORT_TASK
+
+
+def _around_wave(shape: RunShape, wave: WaveShape) -> Iterator[Edge]:
+    begun = shape.before[-1].task_id if shape.before else shape.passed_task
+    above = [shape.wave_of[name].last_task for name in wave.depends_on] or [begun, *shape.network_tasks]
+    yield from ((task, first) for task in above for first in wave.first_tasks)
+    for task in (shape.passed_task, *shape.network_tasks):
+        yield from ((task, settings) for settings in wave.settings_tasks)
+    for step in shape.after[:1]:
+        yield wave.last_task, step.task_id
+    if wave.notifications_task:
+        yield from ((end, wave.notifications_task) for end in wave.end_tasks)
+        yield wave.notifications_task, names.REPORT_TASK
+
+
+def _in_wave(wave: WaveShape) -> Iterator[Edge]:
+    after = [step.task_id for step in wave.after]
+    yield from pairwise(wave.opening)
+    yield from ((task, below) for task in wave.opening[-1:] for below in (wave.start_tasks or after[:1]))
+    yield from pairwise([wave.watch_task, *after] if wave.watch_task else after)
+    for place in wave.targets:
+        if place.settings_task:
+            yield place.settings_task, place.start_task
+        if wave.watch_task:
+            yield place.start_task, wave.watch_task
+            yield wave.watch_task, place.servers_task
+        yield place.start_task, place.servers_task
+    if wave.watch_task and wave.tag_instances_task:
+        yield wave.watch_task, wave.tag_instances_task
+
+
+def _into_finish(shape: RunShape) -> Iterator[Edge]:
+    """Every task of every wave, also one that others wait for: where a later one is marked by hand, the clean-up would
+    otherwise start beside waves that still run. So would it beside the other starts of a wave whose first one fails.
+    """
+    first = [place.clean_up_task for place in shape.targets]
+    first = [shape.keep_task, *first] if shape.keep_task else first
+    for wave in shape.waves:
+        is_long = len(wave.chain) > len(wave.start_tasks[:1]) + 1
+        tagged = (wave.tag_instances_task,) if wave.tag_instances_task else ()
+        tasks = (*wave.settings_tasks, *(wave.chain if is_long else (wave.last_task,)), *tagged)
+        # A plan of steps alone has nothing to clean up: its report waits for the waves then.
+        yield from ((task, below) for task in tasks for below in first or [names.REPORT_TASK])
+    for step in (*shape.before, *shape.after):
+        yield from ((step.task_id, below) for below in first or [names.REPORT_TASK])
+
+
+def _in_finish(shape: RunShape) -> Iterator[Edge]:
+    cleaned = [place.clean_up_task for place in shape.targets]
+    restored = [place.restore_settings_task for place in shape.targets if place.restore_settings_task]
+    removed = [place.remove_network_task for place in shape.targets if place.remove_network_task]
+    looked = [place.look_over_task for place in shape.targets]
+    if shape.keep_task:
+        yield from ((shape.keep_task, task) for task in cleaned)
+    for place in shape.targets:
+        if place.restore_settings_task:
+            yield place.clean_up_task, place.restore_settings_task
+    yield from ((above, task) for task in removed for above in restored or cleaned)
+    yield from ((above, task) for task in looked for above in removed or [*cleaned, *restored])
+    yield from ((task, names.REPORT_TASK) for task in (*cleaned, *restored, *removed, *looked))
+    yield names.REPORT_TASK, names.VERDICT_TASK
+    if shape.end_notifications_task:
+        yield names.VERDICT_TASK, shape.end_notifications_task

@@ -1,0 +1,318 @@
+"""How far a wave is, and every server of it."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Final
+
+from drs_provider.rules.launch.results import ServerResult
+from drs_provider.rules.run import names
+from drs_provider.rules.run.handover import LaunchedJob, PreflightServer, PreflightWave
+from drs_provider.rules.run.launch_state import Judgement, judge_gates, judge_launch
+from drs_provider.rules.run.left_documents import LeftDocuments, is_usable
+from drs_provider.rules.run.snapshot import RunSnapshot, WaveOutline
+from drs_provider.rules.run.step_state import (
+    StepState,
+    cancelled_step,
+    failed_step,
+    step_states,
+    tolerated_step,
+    undone_step,
+)
+from drs_provider.rules.run.task_states import is_active, was_sent
+from drs_provider.rules.run.vocabulary import Cause, ServerStatus, StepStatus, WaveStatus
+
+NO_STEPS: Final = "not chosen for this run, or none of its steps is for it"
+
+_OWN_CAUSES: Final = (Cause.STEP, Cause.TASK, Cause.ANSWER, Cause.CANCELLED, Cause.SUPERSEDED)
+_BROKEN: Final = (WaveStatus.FAILED, WaveStatus.CANCELLED, WaveStatus.NOT_STARTED)
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """One server of a wave.
+
+    :param is_tolerated: it failed, and the wave goes through all the same
+    :param job_id: the newest DRS job that was started for it
+    """
+
+    server_id: str
+    hostname: str
+    critical: bool
+    status: ServerStatus
+    reason: str | None = None
+    is_tolerated: bool = False
+    instance_id: str | None = None
+    job_id: str | None = None
+
+
+@dataclass(frozen=True)
+class WaveState:
+    """One wave.
+
+    :param reason: why it is not well, without a full stop; the first cause of it
+    :param servers: None before preflight has found them
+    :param results_known: whether its job has left what became of every server
+    :param is_active: something of it is with a worker or a trigger, whatever its status says already
+    :param has_begun: one of its start tasks was sent to a worker: it cannot be left out any more
+    """
+
+    name: str
+    depends_on: tuple[str, ...]
+    status: WaveStatus
+    cause: Cause | None = None
+    reason: str | None = None
+    servers: tuple[ServerState, ...] | None = None
+    jobs: tuple[str, ...] = ()
+    before: tuple[StepState, ...] = ()
+    after: tuple[StepState, ...] = ()
+    has_servers: bool = True
+    results_known: bool = False
+    is_active: bool = False
+    has_begun: bool = False
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def steps(self) -> tuple[StepState, ...]:
+        """Its steps before and after the launch."""
+        return (*self.before, *self.after)
+
+    @property
+    def counts(self) -> Mapping[ServerStatus, int]:
+        """How many servers have which status."""
+        return Counter(server.status for server in self.servers or ())
+
+    @property
+    def launched(self) -> int:
+        """How many servers are launched."""
+        return self.counts.get(ServerStatus.LAUNCHED, 0)
+
+    @property
+    def failed(self) -> int:
+        """How many servers have failed."""
+        return self.counts.get(ServerStatus.FAILED, 0)
+
+    @property
+    def may_be_retried(self) -> bool:
+        """Whether it ended by something of its own, and may be run again."""
+        if self.is_active:
+            return False
+        own = self.status is WaveStatus.NOT_STARTED and self.cause in _OWN_CAUSES
+        return own or self.status in (WaveStatus.FAILED, WaveStatus.CANCELLED)
+
+
+def wave_states(
+    snapshot: RunSnapshot, left: LeftDocuments, planned: Mapping[str, PreflightWave] | None
+) -> tuple[WaveState, ...]:
+    """Say how far every wave is, in the order of the outline.
+
+    :param planned: what preflight found for the waves; None: nothing yet
+    """
+    outlines = {wave.name: wave for wave in snapshot.outline.waves}
+    found: dict[str, WaveState] = {}
+
+    def state(name: str) -> WaveState:
+        if name not in found:
+            wave = None if planned is None else planned.get(name, PreflightWave(selected=False))
+            found[name] = _Wave(outlines[name], snapshot, left, wave, broken_above).state()
+        return found[name]
+
+    def broken_above(wave: WaveOutline) -> list[str]:
+        return [name for name in wave.depends_on if name in outlines and state(name).status in _BROKEN]
+
+    return tuple(state(name) for name in outlines)
+
+
+@dataclass
+class _Wave:
+    outline: WaveOutline
+    snapshot: RunSnapshot
+    left: LeftDocuments
+    planned: PreflightWave | None
+    broken_above: Callable[[WaveOutline], list[str]]
+
+    @cached_property
+    def before(self) -> tuple[StepState, ...]:
+        return step_states(self.outline.before, self.snapshot, self.left)
+
+    @cached_property
+    def after(self) -> tuple[StepState, ...]:
+        return step_states(self.outline.after, self.snapshot, self.left)
+
+    @property
+    def steps(self) -> tuple[StepState, ...]:
+        return (*self.before, *self.after)
+
+    @cached_property
+    def results(self) -> Sequence[ServerResult] | None:
+        return self.left.results(self.outline.watch) if self.outline.watch else None
+
+    @cached_property
+    def jobs(self) -> Mapping[str, LaunchedJob]:
+        return self.left.jobs(self.outline.starts, self.outline.watch)
+
+    def state(self) -> WaveState:
+        judgement = self._judged()
+        servers = self._servers(judgement.status)
+        if judgement.status is WaveStatus.LAUNCHED:
+            judgement = self._proven(judgement, servers)
+        chain = [self.snapshot.task(task) for task in self.outline.chain]
+        begun = [task.started_at for task in chain if task.started_at and was_sent(task.state)]
+        ended = [task.ended_at for task in chain if task.ended_at and was_sent(task.state)]
+        return WaveState(
+            name=self.outline.name,
+            depends_on=self.outline.depends_on,
+            status=judgement.status,
+            cause=judgement.cause,
+            reason=judgement.reason,
+            servers=servers,
+            jobs=tuple(self.jobs),
+            before=self.before,
+            after=self.after,
+            has_servers=self.outline.watch is not None,
+            results_known=self.results is not None,
+            is_active=any(is_active(task.state) for task in chain),
+            has_begun=any(was_sent(self.snapshot.task(task).state) for task in self.outline.starts),
+            started_at=min(begun, default=None),
+            ended_at=max(ended, default=None) if judgement.status.is_over else None,
+        )
+
+    def _judged(self) -> Judgement:
+        if self.outline.watch is None:
+            return self._steps_only()
+        judgement = judge_launch(self.outline, self.snapshot, self.left, self.results)
+        if judgement.status.is_done:
+            return self._with_steps_after(judgement)
+        if judgement.status is WaveStatus.CANCELLED and (step := failed_step(self.steps)):
+            return Judgement(WaveStatus.FAILED, Cause.STEP, _words(step))
+        if judgement.status is WaveStatus.WAITING or judgement == Judgement(WaveStatus.NOT_STARTED):
+            return self._before_launch(judgement)
+        return judgement
+
+    def _before_launch(self, judgement: Judgement) -> Judgement:
+        """Say what goes on before the launch, or why the launch will not be."""
+        if judgement.status is WaveStatus.NOT_STARTED or failed_step(self.before) or cancelled_step(self.before):
+            return Judgement(WaveStatus.NOT_STARTED, *self._why_not_started())
+        if any(step.status is StepStatus.WAITING_FOR_ANSWER for step in self.before):
+            return Judgement(WaveStatus.WAITING_FOR_ANSWER)
+        return Judgement(WaveStatus.PREPARING) if any(step.status.has_begun for step in self.before) else judgement
+
+    def _with_steps_after(self, judgement: Judgement) -> Judgement:
+        if step := failed_step(self.steps):
+            return Judgement(WaveStatus.FAILED, Cause.STEP, _words(step))
+        if step := cancelled_step(self.after):
+            return Judgement(WaveStatus.CANCELLED, Cause.CANCELLED, step.reason)
+        if going := _going(self.after):
+            return Judgement(going)
+        return self._with_exceptions(judgement)
+
+    def _with_exceptions(self, judgement: Judgement) -> Judgement:
+        """Lower what is well where a step is not."""
+        if judgement.status is WaveStatus.COMPLETED_WITH_EXCEPTIONS:
+            return judgement
+        if step := tolerated_step(self.steps):
+            words = f"step {step.name} failed, and the plan goes on"
+            return Judgement(WaveStatus.COMPLETED_WITH_EXCEPTIONS, Cause.STEP, words)
+        if step := undone_step(self.steps):
+            words = f"step {step.name}: {step.reason or 'not started'}"
+            return Judgement(WaveStatus.COMPLETED_WITH_EXCEPTIONS, step.cause or Cause.STEP, words)
+        return judgement
+
+    def _steps_only(self) -> Judgement:
+        states = {step.status for step in self.steps}
+        if step := failed_step(self.steps):
+            return Judgement(WaveStatus.FAILED, Cause.STEP, _words(step))
+        if states == {StepStatus.SKIPPED}:
+            return Judgement(WaveStatus.SKIPPED, Cause.NOT_CHOSEN, NO_STEPS)
+        if step := cancelled_step(self.steps):
+            is_begun = any(one.status.has_begun for one in self.steps)
+            status = WaveStatus.CANCELLED if is_begun else WaveStatus.NOT_STARTED
+            return Judgement(status, Cause.CANCELLED, step.reason)
+        if states <= {StepStatus.NOT_STARTED, StepStatus.SKIPPED}:
+            return Judgement(WaveStatus.NOT_STARTED, *self._why_not_started())
+        if going := _going(self.steps):
+            is_begun = any(step.status.has_begun for step in self.steps)
+            return Judgement(going) if is_begun else judge_gates(self.outline, self.snapshot)
+        return self._with_exceptions(Judgement(WaveStatus.COMPLETED))
+
+    def _why_not_started(self) -> tuple[Cause | None, str | None]:
+        if step := failed_step(self.before):
+            return Cause.STEP, _words(step)
+        if step := cancelled_step(self.before):
+            return Cause.CANCELLED, step.reason
+        for task in (*self.outline.gates, *self.outline.settings):
+            if words := self.left.error(task):
+                return (Cause.ANSWER if names.does(task, names.PAUSE) else Cause.TASK), words
+        if not self._is_cut_off():
+            return None, None
+        broken = self.broken_above(self.outline)
+        words = f"it waits for {' and '.join(broken) or 'preflight'}"
+        return (Cause.DEPENDENCY if broken else Cause.PREFLIGHT), words
+
+    def _is_cut_off(self) -> bool:
+        """Whether something before it has failed, as against a run that ended without reaching it."""
+        return any(self.snapshot.task(task).state == "upstream_failed" for task in self.outline.chain)
+
+    def _proven(self, judgement: Judgement, servers: Sequence[ServerState] | None) -> Judgement:
+        """Call a wave launched only if every server of it is."""
+        absent = [server for server in servers or () if server.status is not ServerStatus.LAUNCHED]
+        if not absent:
+            return judgement
+        words = f"not launched: {', '.join(server.hostname for server in absent)}"
+        return Judgement(WaveStatus.COMPLETED_WITH_EXCEPTIONS, Cause.SERVERS, words)
+
+    def _servers(self, status: WaveStatus) -> tuple[ServerState, ...] | None:
+        results = {result.server_id: result for result in self.results or ()}
+        members = list(self.planned.servers) if self.planned else []
+        known = {member.server_id for member in members}
+        members += [
+            PreflightServer(
+                server_id=result.server_id,
+                hostname=result.hostname or result.server_id,
+                critical=result.critical,
+            )
+            for result in results.values()
+            if result.server_id not in known
+        ]
+        if self.planned is None and not members:
+            return None
+        holder = {server: job.job_id for job in self.jobs.values() for server in job.servers}
+        states = [self._server(member, results.get(member.server_id), status, holder) for member in members]
+        if status is not WaveStatus.COMPLETED_WITH_EXCEPTIONS:
+            return tuple(states)
+        return tuple(replace(one, is_tolerated=one.status is ServerStatus.FAILED) for one in states)
+
+    def _server(
+        self, member: PreflightServer, result: ServerResult | None, wave: WaveStatus, holder: Mapping[str, str]
+    ) -> ServerState:
+        job_id = holder.get(member.server_id)
+        state = ServerState(
+            member.server_id, member.hostname, member.critical, self._status(result, wave, job_id), job_id=job_id
+        )
+        if result is None:
+            return state
+        return replace(state, reason=result.reason, instance_id=result.instance_id)
+
+    def _status(self, result: ServerResult | None, wave: WaveStatus, job_id: str | None) -> ServerStatus:
+        if result is not None:
+            return ServerStatus.LAUNCHED if is_usable(result) else ServerStatus.FAILED
+        is_over = self.snapshot.is_final or wave.is_over
+        if job_id is not None:
+            return ServerStatus.UNKNOWN if is_over else ServerStatus.LAUNCHING
+        if wave is WaveStatus.SKIPPED or (self.planned is not None and not self.planned.selected):
+            return ServerStatus.SKIPPED
+        return ServerStatus.NOT_STARTED if is_over else ServerStatus.WAITING
+
+
+def _going(steps: Sequence[StepState]) -> WaveStatus | None:
+    """Say what goes on with steps that are not all over; None: they are."""
+    if any(step.status is StepStatus.WAITING_FOR_ANSWER for step in steps):
+        return WaveStatus.WAITING_FOR_ANSWER
+    return WaveStatus.RUNNING_STEPS if any(step.status.is_to_come for step in steps) else None
+
+
+def _words(step: StepState) -> str:
+    return f"step {step.name}: {step.reason}"

@@ -1,0 +1,159 @@
+"""What follows from what a run is for."""
+
+from dataclasses import fields, replace
+from datetime import timedelta
+
+import pytest
+from drs_provider.exceptions import PreflightRefused
+from drs_provider.plan.model import Drill, Recovery, RecoveryPlan, VpcNetwork, Wait, Wave
+from drs_provider.rules.run.purpose import DRILL, PURPOSES, RECOVERY, Purpose, find_purpose, no_mode, purpose_of
+
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+
+
+def plan(*, drill: Drill | None = None, recovery: Recovery | None = None, rpo: timedelta | None = None) -> RecoveryPlan:
+    return RecoveryPlan(
+        kind="RecoveryPlan",
+        name="p",
+        rpo=rpo,
+        drill=drill or Drill(),
+        recovery=recovery or Recovery(),
+        waves=(Wave(name="a"),),
+    )
+
+
+ANSWERS = {
+    "title": ("Drill", "Recovery"),
+    "form_label": ("Drill: launch, check, clean up", "Recovery: production comes up here"),
+    "section": ("drill", "recovery"),
+    "may_be_scheduled": (True, False),
+    "needs_confirmation": (False, True),
+    "needs_reason": (False, True),
+    "asks_for_approval": (False, True),
+    "overlaps": (False, True),
+    "is_drill": (True, False),
+    "uses_drill_network": (True, False),
+    "uses_drill_settings": (True, False),
+    "protects_instances": (False, True),
+    "replaces_live_instances": (True, False),
+    "refuses_broken_source": (True, False),
+    "pins_broken_source": (False, True),
+    "refuses_changed_settings": (True, False),
+    "yields": (True, False),
+    "is_temporary": (True, False),
+    "is_priced": (True, False),
+    "proves_plan": (True, False),
+    "good_verdict": ("passed", "completed"),
+    "after_failure": (
+        "then start the drill again",
+        "then clear the wave's tasks in Airflow to launch what is not there",
+    ),
+}
+
+
+@pytest.mark.parametrize("question", [field.name for field in fields(Purpose) if field.name != "name"])
+def test_a_drill_and_a_recovery_answer_every_question(question: str) -> None:
+    assert (getattr(DRILL, question), getattr(RECOVERY, question)) == ANSWERS[question]
+
+
+def test_a_mode_is_read_as_exact_text() -> None:
+    assert purpose_of("drill") is DRILL
+    assert purpose_of("recovery") is RECOVERY
+    assert [str(purpose) for purpose in PURPOSES] == ["drill", "recovery"]
+
+
+class EqualsEverything:
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
+
+
+@pytest.mark.parametrize("mode", ["Drill", "drill ", "", None, True, False, 0, "True", b"drill", ["drill"]])
+def test_what_is_no_mode_is_refused(mode: object) -> None:
+    with pytest.raises(PreflightRefused) as refused:
+        purpose_of(mode)
+
+    assert refused.value.findings == (f"mode {mode!r} is neither 'drill' nor 'recovery'",)
+    assert no_mode(mode) == refused.value.findings[0]
+    assert find_purpose(mode) is None
+
+
+def test_what_equals_everything_is_no_mode() -> None:
+    assert find_purpose(EqualsEverything()) is None
+
+
+@pytest.mark.parametrize(
+    ("purpose", "drill_lag", "recovery_lag", "rpo", "most"),
+    [
+        (DRILL, HOUR, None, None, HOUR),
+        (DRILL, None, HOUR, None, None),
+        (DRILL, None, HOUR, MINUTE, MINUTE),
+        (RECOVERY, HOUR, None, None, None),
+        (RECOVERY, HOUR, 2 * HOUR, MINUTE, 2 * HOUR),
+        (RECOVERY, HOUR, None, MINUTE, MINUTE),
+    ],
+)
+def test_the_lag_that_is_allowed_is_the_sections_own_else_the_rpo(
+    purpose: Purpose,
+    drill_lag: timedelta | None,
+    recovery_lag: timedelta | None,
+    rpo: timedelta | None,
+    most: timedelta | None,
+) -> None:
+    written = plan(drill=Drill(max_lag=drill_lag), recovery=Recovery(max_lag=recovery_lag), rpo=rpo)
+
+    assert purpose.max_lag(written) == most
+
+
+def test_a_lag_asks_people_in_a_recovery_only() -> None:
+    written = plan(recovery=Recovery(max_lag=HOUR), rpo=MINUTE)
+
+    assert (DRILL.lag_that_asks(written), RECOVERY.lag_that_asks(written)) == (None, HOUR)
+    assert RECOVERY.lag_that_asks(plan(rpo=MINUTE)) is None
+
+
+STANDING = VpcNetwork(vpc="vpc-0123456789abcdef0")
+
+
+@pytest.mark.parametrize(
+    ("purpose", "drill", "network", "is_own"),
+    [
+        (DRILL, Drill(), "isolated", True),
+        (DRILL, Drill(network="shared"), "shared", False),
+        (DRILL, Drill(network=STANDING), STANDING, True),
+        (RECOVERY, Drill(), "shared", False),
+        (RECOVERY, Drill(network=STANDING), "shared", False),
+    ],
+)
+def test_only_a_drill_launches_into_a_network_of_its_own(
+    purpose: Purpose, drill: Drill, network: object, *, is_own: bool
+) -> None:
+    assert (purpose.network(plan(drill=drill)), purpose.has_own_network(plan(drill=drill))) == (network, is_own)
+
+
+def test_only_what_is_temporary_is_kept_for_people() -> None:
+    written = plan(drill=Drill(keep_for=HOUR))
+
+    assert (DRILL.keep_for(written), RECOVERY.keep_for(written)) == (HOUR, timedelta(0))
+
+
+@pytest.mark.parametrize(
+    ("when", "drill", "recovery"),
+    [("always", True, True), ("drill", True, False), ("recovery", False, True), ("failback", False, False)],
+)
+def test_a_step_takes_place_in_the_runs_that_it_is_for(when: str, *, drill: bool, recovery: bool) -> None:
+    step = Wait.model_validate({"kind": "wait", "name": "settle", "for": "5m", "when": when})
+
+    assert (DRILL.takes_step(step), RECOVERY.takes_step(step)) == (drill, recovery)
+
+
+def test_what_is_wrong_with_a_source_refuses_a_drill_and_warns_in_a_recovery() -> None:
+    assert (DRILL.severity, RECOVERY.severity) == ("refusal", "warning")
+
+
+def test_a_purpose_is_the_same_however_it_was_come_by() -> None:
+    assert replace(DRILL) == DRILL
+    assert len({DRILL, replace(DRILL), RECOVERY}) == 2
