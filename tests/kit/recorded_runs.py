@@ -11,7 +11,7 @@ from pathlib import Path
 
 from drs_provider.plan.loader import read_folder
 from drs_provider.rules.run.shape import compile_shape
-from drs_provider.rules.run.snapshot import (
+from drs_provider.rules.run.state.snapshot import (
     RunSnapshot,
     left_in,
     outline_of_edges,
@@ -19,7 +19,7 @@ from drs_provider.rules.run.snapshot import (
     tasks_from_instances,
     tasks_from_states,
 )
-from drs_provider.rules.run.task_states import TaskSnapshot
+from drs_provider.rules.run.state.task_states import TaskSnapshot
 
 FOLDER = Path(__file__).parents[1] / "unit" / "rules" / "run" / "recorded"
 FOLLOWED = "drs_followed"

@@ -1,8 +1,8 @@
 """Runs that took place in Airflow: their states, as the pages, the command line and a task of the run fill them."""
 
 import pytest
-from drs_provider.rules.run.snapshot import RunSnapshot
-from drs_provider.rules.run.state import RunState, state_of
+from drs_provider.rules.run.state.run_state import RunState, state_of
+from drs_provider.rules.run.state.snapshot import RunSnapshot
 from kit.recorded_runs import recorded, recorded_names
 
 IN_WORDS = {

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from drs_provider.rules.launch.results import ServerResult
-from drs_provider.rules.run import vocabulary
 from drs_provider.rules.run.handover import (
     Answer,
     CleanedUp,
@@ -31,16 +30,17 @@ from drs_provider.rules.run.handover import (
     WaveVerdict,
     WrittenReport,
 )
-from drs_provider.rules.run.snapshot import (
+from drs_provider.rules.run.state import vocabulary
+from drs_provider.rules.run.state.run_state import RunState, WaveState, ended_status, state_of
+from drs_provider.rules.run.state.snapshot import (
     RunSnapshot,
     left_in,
     outline_of_edges,
     tasks_from_instances,
     tasks_from_states,
 )
-from drs_provider.rules.run.state import RunState, WaveState, ended_status, state_of
-from drs_provider.rules.run.task_states import TaskPhase, TaskSnapshot, is_active, phase_of, was_sent
-from drs_provider.rules.run.vocabulary import (
+from drs_provider.rules.run.state.task_states import TaskPhase, TaskSnapshot, is_active, phase_of, was_sent
+from drs_provider.rules.run.state.vocabulary import (
     CleanupStatus,
     PreflightStatus,
     RunStatus,

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Final
 
 from drs_provider.rules.run.handover import StepResult
-from drs_provider.rules.run.left_documents import LeftDocuments
-from drs_provider.rules.run.snapshot import RunSnapshot, Side, StepOutline
-from drs_provider.rules.run.task_states import TaskPhase
-from drs_provider.rules.run.vocabulary import Cause, StepStatus
+from drs_provider.rules.run.state.left_documents import LeftDocuments
+from drs_provider.rules.run.state.snapshot import RunSnapshot, Side, StepOutline
+from drs_provider.rules.run.state.task_states import TaskPhase
+from drs_provider.rules.run.state.vocabulary import Cause, StepStatus
 
 UNPROVEN_TASK: Final = "its task is marked as successful and left no result"
 

@@ -10,10 +10,10 @@ from typing import Final
 from drs_provider.rules.launch.results import ServerResult
 from drs_provider.rules.run import names
 from drs_provider.rules.run.handover import LaunchedJob, PreflightServer, PreflightWave
-from drs_provider.rules.run.launch_state import Judgement, judge_gates, judge_launch
-from drs_provider.rules.run.left_documents import LeftDocuments, is_usable
-from drs_provider.rules.run.snapshot import RunSnapshot, WaveOutline
-from drs_provider.rules.run.step_state import (
+from drs_provider.rules.run.state.launch_state import Judgement, judge_gates, judge_launch
+from drs_provider.rules.run.state.left_documents import LeftDocuments, is_usable
+from drs_provider.rules.run.state.snapshot import RunSnapshot, WaveOutline
+from drs_provider.rules.run.state.step_state import (
     StepState,
     cancelled_step,
     failed_step,
@@ -21,8 +21,8 @@ from drs_provider.rules.run.step_state import (
     tolerated_step,
     undone_step,
 )
-from drs_provider.rules.run.task_states import is_active, was_sent
-from drs_provider.rules.run.vocabulary import Cause, ServerStatus, StepStatus, WaveStatus
+from drs_provider.rules.run.state.task_states import is_active, was_sent
+from drs_provider.rules.run.state.vocabulary import Cause, ServerStatus, StepStatus, WaveStatus
 
 NO_STEPS: Final = "not chosen for this run, or none of its steps is for it"
 

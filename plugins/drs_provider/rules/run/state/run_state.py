@@ -1,7 +1,7 @@
 """The state of a run: one function from what Airflow and the documents of its tasks say, for everybody who shows it.
 
 ``state_of(snapshot)`` is pure. Nothing that is not known is called done, and every state that is not good says why.
-The words, and what they mean, stand in :mod:`drs_provider.rules.run.vocabulary`.
+The words, and what they mean, stand in :mod:`drs_provider.rules.run.state.vocabulary`.
 """
 
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from typing import Final
 from drs_provider.rules.run import names
 from drs_provider.rules.run.approvals import REJECT, STOP
 from drs_provider.rules.run.handover import PreflightResult, PreflightServer
-from drs_provider.rules.run.left_documents import LeftDocuments
-from drs_provider.rules.run.snapshot import RunSnapshot
-from drs_provider.rules.run.step_state import UNPROVEN_TASK, StepState, step_states
-from drs_provider.rules.run.task_states import RUN_IS_OVER, TaskPhase, is_active
-from drs_provider.rules.run.vocabulary import Cause, CleanupStatus, PreflightStatus, RunStatus, StepStatus
-from drs_provider.rules.run.wave_state import ServerState, WaveState, wave_states
+from drs_provider.rules.run.state.left_documents import LeftDocuments
+from drs_provider.rules.run.state.snapshot import RunSnapshot
+from drs_provider.rules.run.state.step_state import UNPROVEN_TASK, StepState, step_states
+from drs_provider.rules.run.state.task_states import RUN_IS_OVER, TaskPhase, is_active
+from drs_provider.rules.run.state.vocabulary import Cause, CleanupStatus, PreflightStatus, RunStatus
+from drs_provider.rules.run.state.wave_state import WaveState, wave_states
 
 REPORT_MISSING: Final = "report missing: the result of the run is unknown"
 NOTHING_TO_CLEAN: Final = "the plan launches nothing"
@@ -286,16 +286,3 @@ def _superseded(snapshot: RunSnapshot, left: LeftDocuments) -> str | None:
     watches = (wave.watch for wave in snapshot.outline.waves if wave.watch)
     tasks = (*_cleanup_tasks(snapshot, names.CLEAN_UP), *starts, *watches)
     return next((words for task in tasks if (words := left.superseded(task))), None)
-
-
-__all__ = [
-    "CleanupState",
-    "PreflightState",
-    "RunState",
-    "ServerState",
-    "StepState",
-    "StepStatus",
-    "WaveState",
-    "ended_status",
-    "state_of",
-]

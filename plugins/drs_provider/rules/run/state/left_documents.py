@@ -30,8 +30,8 @@ from drs_provider.rules.run.handover import (
     WaveVerdict,
     WrittenReport,
 )
-from drs_provider.rules.run.snapshot import RunSnapshot
-from drs_provider.rules.run.task_states import TaskPhase
+from drs_provider.rules.run.state.snapshot import RunSnapshot
+from drs_provider.rules.run.state.task_states import TaskPhase
 
 SomeDocument = TypeVar("SomeDocument", bound=Document)
 

@@ -11,7 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
 from drs_provider.rules.run import names
-from drs_provider.rules.run.task_states import NOTHING_YET, RUN_IS_OVER, TaskPhase, TaskSnapshot, phase_of
+from drs_provider.rules.run.state.task_states import NOTHING_YET, RUN_IS_OVER, TaskPhase, TaskSnapshot, phase_of
 
 if TYPE_CHECKING:
     from drs_provider.rules.run.shape import RunShape, StepShape

@@ -6,10 +6,10 @@ from typing import Final
 
 from drs_provider.rules.launch.results import ServerResult, Verdict
 from drs_provider.rules.run import names
-from drs_provider.rules.run.left_documents import LeftDocuments, is_usable
-from drs_provider.rules.run.snapshot import RunSnapshot, WaveOutline
-from drs_provider.rules.run.task_states import TaskPhase
-from drs_provider.rules.run.vocabulary import Cause, WaveStatus
+from drs_provider.rules.run.state.left_documents import LeftDocuments, is_usable
+from drs_provider.rules.run.state.snapshot import RunSnapshot, WaveOutline
+from drs_provider.rules.run.state.task_states import TaskPhase
+from drs_provider.rules.run.state.vocabulary import Cause, WaveStatus
 
 NOT_CHOSEN: Final = "not chosen for this run, or none of its servers was left"
 

@@ -1,0 +1,59 @@
+"""The state of a run, of its waves, servers and steps: one function, one vocabulary, for everybody who shows it.
+
+``state_of(RunSnapshot) -> RunState``; the words and what they mean stand in ``vocabulary``.
+"""
+
+from drs_provider.rules.run.state.run_state import CleanupState, PreflightState, RunState, ended_status, state_of
+from drs_provider.rules.run.state.snapshot import (
+    RunOutline,
+    RunSnapshot,
+    StepOutline,
+    WaveOutline,
+    left_in,
+    outline_of_edges,
+    outline_of_shape,
+    tasks_from_instances,
+    tasks_from_states,
+)
+from drs_provider.rules.run.state.step_state import StepState
+from drs_provider.rules.run.state.task_states import RUN_IS_OVER, TaskPhase, TaskSnapshot
+from drs_provider.rules.run.state.vocabulary import (
+    Cause,
+    CleanupStatus,
+    PreflightStatus,
+    RunStatus,
+    ServerStatus,
+    StepStatus,
+    WaveStatus,
+)
+from drs_provider.rules.run.state.wave_state import ServerState, WaveState
+
+__all__ = [
+    "RUN_IS_OVER",
+    "Cause",
+    "CleanupState",
+    "CleanupStatus",
+    "PreflightState",
+    "PreflightStatus",
+    "RunOutline",
+    "RunSnapshot",
+    "RunState",
+    "RunStatus",
+    "ServerState",
+    "ServerStatus",
+    "StepOutline",
+    "StepState",
+    "StepStatus",
+    "TaskPhase",
+    "TaskSnapshot",
+    "WaveOutline",
+    "WaveState",
+    "WaveStatus",
+    "ended_status",
+    "left_in",
+    "outline_of_edges",
+    "outline_of_shape",
+    "state_of",
+    "tasks_from_instances",
+    "tasks_from_states",
+]
