@@ -12,14 +12,14 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 from drs_simulator.__main__ import main
+from drs_simulator.client import SimulatorHandle
 from drs_simulator.errors import BadInput
 from drs_simulator.faults.engine import faults_of
-from drs_simulator.faults.specification import KINDS
-from drs_simulator.fleet import parsed, read_fleet
-from drs_simulator.generate import generate
-from drs_simulator.generate import main as generator
-from drs_simulator.pytest_plugin import SimulatorHandle
-from drs_simulator.running import RunningSimulator
+from drs_simulator.faults.kinds import KINDS
+from drs_simulator.fleet.file import parsed, read_fleet
+from drs_simulator.fleet.generator import generate
+from drs_simulator.fleet.generator import main as generator
+from drs_simulator.server.standalone import RunningSimulator
 from simulator.small_fleet import DB1, SMALL, job, start, statuses
 
 ROOT = Path(__file__).parents[2]

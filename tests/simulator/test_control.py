@@ -4,9 +4,9 @@ import json
 import urllib.request
 
 import pytest
+from drs_simulator.client import ControlPlaneError
 from drs_simulator.clock import Clock
 from drs_simulator.durations import iso_duration, seconds_of
-from drs_simulator.pytest_plugin import ControlPlaneError
 from hypothesis import given
 from hypothesis import strategies as st
 from simulator.small_fleet import DB1, WEB1, job, start

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
-from drs_simulator.faults.specification import KINDS
+from drs_simulator.faults.kinds import KINDS
 from simulator.small_fleet import DB1, DB2, app, ec2_instances, events, instance_of, job, start, statuses
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from botocore.exceptions import ClientError
-from drs_simulator.pytest_plugin import ControlPlaneError
+from drs_simulator.client import ControlPlaneError
 from simulator.small_fleet import DB1, DB2, NETWORK, SMALL, ec2_instances, start, statuses
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from drs_simulator.errors import BadInput
-from drs_simulator.fleet import parsed
+from drs_simulator.fleet.file import parsed
 
 ACCOUNT = "111122223333"
 RECOVERY = {

@@ -3,8 +3,8 @@
 import boto3
 import drs_simulator
 import pytest
-from drs_simulator.generate import generate
-from drs_simulator.registration import current
+from drs_simulator.backend.registration import current
+from drs_simulator.fleet.generator import generate
 from moto import mock_aws
 from simulator.small_fleet import DB1, SMALL, start, statuses
 

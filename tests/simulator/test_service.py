@@ -9,7 +9,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 from drs_simulator.operations.registry import OPERATIONS
-from drs_simulator.validation import OBSERVED_VALUES, drs_model
+from drs_simulator.protocol.validation import OBSERVED_VALUES, drs_model
 from simulator.small_fleet import (
     DB1,
     DB2,

@@ -4,7 +4,7 @@ import http.client
 import json
 
 import pytest
-from drs_simulator.signing import scope_of
+from drs_simulator.protocol.signature import scope_of
 
 SCOPE = "AWS4-HMAC-SHA256 Credential={}, SignedHeaders=host, Signature=0"
 GOOD = SCOPE.format("AKIAEXAMPLE/20261123/us-west-2/drs/aws4_request")

@@ -1,16 +1,16 @@
 """Whatever callers and faults do, in any order, the world stays a possible one."""
 
 import pytest
-from drs_simulator import cloud
-from drs_simulator.calls import AwsCall
+from drs_simulator.backend.moto_state import clear_moto
+from drs_simulator.backend.simulator import Simulator
 from drs_simulator.clock import Clock
 from drs_simulator.errors import ConnectionDropped
 from drs_simulator.faults.engine import faults_of
-from drs_simulator.fleet import parsed
-from drs_simulator.moto_state import clear_moto
-from drs_simulator.simulator import Simulator
-from drs_simulator.validation import drs_model
-from drs_simulator.wire import Reply
+from drs_simulator.fleet.file import parsed
+from drs_simulator.protocol.call_log import AwsCall
+from drs_simulator.protocol.validation import drs_model
+from drs_simulator.protocol.wire import Reply
+from drs_simulator.world import moto_ec2 as cloud
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test

@@ -16,8 +16,8 @@ from random import Random
 from typing import Any
 
 from drs_simulator.errors import BadInput
-from drs_simulator.faults.specification import FAULTS, KINDS, AnyFault
-from drs_simulator.reading import checked
+from drs_simulator.faults.kinds import FAULTS, KINDS, AnyFault
+from drs_simulator.strict_input import checked
 
 
 @dataclass(frozen=True)

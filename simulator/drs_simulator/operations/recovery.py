@@ -3,14 +3,14 @@
 from collections import Counter
 from typing import Any
 
-from drs_simulator import views
 from drs_simulator.clock import read_iso
 from drs_simulator.errors import Conflict, Invalid, NotFound, QuotaExceeded
-from drs_simulator.launching import create_launch_job, create_terminate_job
-from drs_simulator.models import Job, Region, SourceServer
 from drs_simulator.operations.registry import Answer, Context, Request, moment_in, operation, page
 from drs_simulator.quotas import CONCURRENT_JOBS, SERVERS_IN_JOBS, SERVERS_PER_JOB, Quota, value_of
-from drs_simulator.world import World
+from drs_simulator.world import views
+from drs_simulator.world.launch import create_launch_job, create_terminate_job
+from drs_simulator.world.resources import Job, Region, SourceServer
+from drs_simulator.world.world import World
 
 BUSY = "One or more of the Source Servers included in API call are currently being processed by a Job"
 MOST_TAGS = 50

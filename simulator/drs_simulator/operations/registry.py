@@ -11,8 +11,8 @@ from typing import Any
 from drs_simulator.clock import read_iso
 from drs_simulator.errors import Invalid, NotFound
 from drs_simulator.faults.engine import Subject
-from drs_simulator.models import RecoveryInstance, Region, SourceServer
-from drs_simulator.world import World
+from drs_simulator.world.resources import RecoveryInstance, Region, SourceServer
+from drs_simulator.world.world import World
 
 Request = dict[str, Any]
 Answer = dict[str, Any]

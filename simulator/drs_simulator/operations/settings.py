@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from drs_simulator import cloud
-from drs_simulator.building import LAUNCH_DEFAULTS, PIT_POLICY, arn_of
 from drs_simulator.errors import Conflict, Invalid, NotFound, QuotaExceeded
 from drs_simulator.operations.recovery import check_tags
 from drs_simulator.operations.registry import Answer, Context, Request, operation, page
-from drs_simulator.origins import ensure_origins
 from drs_simulator.quotas import LAUNCH_ACTIONS_PER_RESOURCE, LAUNCH_CONFIGURATION_TEMPLATES
+from drs_simulator.world import moto_ec2
+from drs_simulator.world.construction import LAUNCH_DEFAULTS, PIT_POLICY, arn_of
+from drs_simulator.world.origins import ensure_origins
 
 
 @operation("GetLaunchConfiguration")
@@ -41,7 +41,7 @@ def _ensure_launch_into_is_possible(context: Context, launch: dict[str, Any]) ->
         )
     instance_id = launch["launchIntoInstanceProperties"]["launchIntoEC2InstanceID"]
     ensure_origins(context.world, *context.region.key)
-    instance = cloud.find(context.region.account, context.region.name, instance_id)
+    instance = moto_ec2.find(context.region.account, context.region.name, instance_id)
     if instance is None:
         raise NotFound(f"Instance {instance_id} does not exist", instance_id, "Instance")
     tags = {tag["key"]: tag["value"] for tag in instance.get_tags()}

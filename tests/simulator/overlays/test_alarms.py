@@ -2,7 +2,7 @@ import itertools
 import json
 
 import pytest
-from drs_simulator.overlays.alarm_rules import COMPARISONS, Rule, Sample, statistic, verdict
+from drs_simulator.neighbours.cloudwatch.alarm_rules import COMPARISONS, Rule, Sample, statistic, verdict
 from hypothesis import given
 from hypothesis import strategies as st
 from simulator.overlays.neighbourhood import refusal

@@ -5,11 +5,11 @@ import boto3
 import pytest
 from botocore.config import Config
 from drs_simulator.__main__ import main
+from drs_simulator.client import SimulatorHandle
 from drs_simulator.errors import BadInput
-from drs_simulator.faults.specification import KINDS
-from drs_simulator.fleet import parsed
-from drs_simulator.pytest_plugin import SimulatorHandle
-from drs_simulator.running import RunningSimulator
+from drs_simulator.faults.kinds import KINDS
+from drs_simulator.fleet.file import parsed
+from drs_simulator.server.standalone import RunningSimulator
 from simulator.overlays.neighbourhood import DB1, FLEET, HOME, TOOLS, launch, refusal, says
 
 CODE = Path(__file__).with_name("checks.py")

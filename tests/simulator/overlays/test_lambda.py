@@ -3,7 +3,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from drs_simulator.pytest_plugin import ControlPlaneError
+from drs_simulator.client import ControlPlaneError
 from simulator.overlays.neighbourhood import HOME, refusal
 
 

@@ -4,11 +4,11 @@ import json
 import botocore.session
 import pytest
 from botocore.model import ServiceModel
-from drs_simulator.fleet import Role
-from drs_simulator.overlays.answering import enum_faults
-from drs_simulator.overlays.commands import ENDED, Command, Invocation, limit_of, verdict
-from drs_simulator.overlays.credentials import allows, trust_policy
-from drs_simulator.overlays.script import outcome_of
+from drs_simulator.fleet.model import Role
+from drs_simulator.neighbours.answers import enum_faults
+from drs_simulator.neighbours.ssm.commands import ENDED, Command, Invocation, limit_of, verdict
+from drs_simulator.neighbours.ssm.shell import outcome_of
+from drs_simulator.neighbours.sts_credentials import allows, trust_policy
 from hypothesis import given
 from hypothesis import strategies as st
 

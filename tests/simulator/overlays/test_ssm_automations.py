@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from drs_simulator.pytest_plugin import ControlPlaneError
+from drs_simulator.client import ControlPlaneError
 from simulator.overlays.neighbourhood import DB1, HOME, launch, refusal
 
 

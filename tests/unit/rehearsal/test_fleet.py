@@ -4,7 +4,7 @@ from drs_provider.graph.roster import Target
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
 from drs_provider.recovery.selection import matches
 from drs_provider.rehearsal.fleet import supposed_fleet
-from drs_simulator.fleet import parsed
+from drs_simulator.fleet.file import parsed
 
 
 def plan(**more):
