@@ -16,12 +16,9 @@ from typing import Any
 import pytest
 
 from drs_simulator.client import SimulatorHandle
-from drs_simulator.fleet.file import fleet_of
+from drs_simulator.fleet.file import example, fleet_of
 from drs_simulator.fleet.model import Fleet
 from drs_simulator.server.standalone import RunningSimulator
-
-FLEETS = Path(__file__).resolve().parent.parent / "fleets"
-
 
 StartSimulator = Callable[..., SimulatorHandle]
 
@@ -35,9 +32,10 @@ def start_drs_simulator() -> Iterator[StartSimulator]:
         while running:
             running.pop().stop()
 
-    def start(fleet: Fleet | Path | str | dict[str, Any] = FLEETS / "hello.yaml", **options: Any) -> SimulatorHandle:
+    def start(fleet: Fleet | Path | str | dict[str, Any] | None = None, **options: Any) -> SimulatorHandle:
         stop()
-        running.append(RunningSimulator(fleet_of(fleet), **options).start())
+        chosen = example("hello.yaml") if fleet is None else fleet
+        running.append(RunningSimulator(fleet_of(chosen), **options).start())
         return SimulatorHandle(running[-1].url)
 
     yield start

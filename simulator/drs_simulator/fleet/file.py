@@ -12,6 +12,7 @@ from drs_simulator.fleet.model import Account, Fleet
 from drs_simulator.strict_input import checked, load
 
 _FLEET = TypeAdapter(Fleet)
+_PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def read_fleet(paths: Sequence[Path]) -> Fleet:
@@ -20,6 +21,12 @@ def read_fleet(paths: Sequence[Path]) -> Fleet:
     Raises BadInput with every mistake, file and place.
     """
     return merged([parsed(load(path), str(path)) for path in paths], " + ".join(map(str, paths)))
+
+
+def example(name: str) -> Path:
+    """Return an example fleet file: beside the package in the repository, inside the package in a wheel."""
+    beside = _PACKAGE.parent / "fleets" / name
+    return beside if beside.exists() else _PACKAGE / "fleets" / name
 
 
 def parsed(data: Any, source: str = "fleet") -> Fleet:
