@@ -10,7 +10,7 @@ from drs_simulator.fleet.file import parsed
 from drs_simulator.protocol.call_log import AwsCall
 from drs_simulator.protocol.validation import drs_model
 from drs_simulator.protocol.wire import Reply
-from drs_simulator.world import moto_ec2 as cloud
+from drs_simulator.world import moto_ec2
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -132,7 +132,9 @@ class Walk(RuleBasedStateMachine):
     @invariant()
     def no_instance_is_leaked(self):
         alive = {
-            name for name, one in cloud.instances(HOME, "us-west-2").items() if cloud.state_of(one) != "TERMINATED"
+            name
+            for name, one in moto_ec2.instances(HOME, "us-west-2").items()
+            if moto_ec2.state_of(one) != "TERMINATED"
         }
         assert alive <= set(self.region.instances)
 

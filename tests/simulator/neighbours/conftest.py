@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from drs_simulator.pytest_plugin import start_drs_simulator
-from simulator.overlays.neighbourhood import FLEET
+from simulator.neighbours.neighbourhood import FLEET
 
 __all__ = ["start_drs_simulator"]
 

@@ -5,7 +5,7 @@ import pytest
 from drs_simulator.neighbours.cloudwatch.alarm_rules import COMPARISONS, Rule, Sample, statistic, verdict
 from hypothesis import given
 from hypothesis import strategies as st
-from simulator.overlays.neighbourhood import refusal
+from simulator.neighbours.neighbourhood import refusal
 
 ALARM = {
     "AlarmName": "errors",

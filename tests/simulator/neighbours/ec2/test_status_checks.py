@@ -1,5 +1,5 @@
 import pytest
-from simulator.overlays.neighbourhood import DB1, WIN1, app, launch, refusal
+from simulator.neighbours.neighbourhood import DB1, WIN1, app, launch, refusal
 
 
 def checks(ec2, **more):

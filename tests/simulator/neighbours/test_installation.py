@@ -10,7 +10,7 @@ from drs_simulator.errors import BadInput
 from drs_simulator.faults.kinds import KINDS
 from drs_simulator.fleet.file import parsed
 from drs_simulator.server.standalone import RunningSimulator
-from simulator.overlays.neighbourhood import DB1, FLEET, HOME, TOOLS, launch, refusal, says
+from simulator.neighbours.neighbourhood import DB1, FLEET, HOME, TOOLS, launch, refusal, says
 
 CODE = Path(__file__).with_name("checks.py")
 DOCUMENT = Path(__file__).parents[3] / "docs" / "simulator-neighbours.md"

@@ -1,5 +1,5 @@
 import pytest
-from simulator.overlays.neighbourhood import DB1, HOME, WIN1, app, launch, refusal, says
+from simulator.neighbours.neighbourhood import DB1, HOME, WIN1, app, launch, refusal, says
 
 
 def invocation(ssm, command_id, instance_id):

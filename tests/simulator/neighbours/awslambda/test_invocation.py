@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from drs_simulator.client import ControlPlaneError
-from simulator.overlays.neighbourhood import HOME, refusal
+from simulator.neighbours.neighbourhood import HOME, refusal
 
 
 @pytest.fixture

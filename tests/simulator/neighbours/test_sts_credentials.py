@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from botocore.config import Config
-from simulator.overlays.neighbourhood import HOME, TOOLS, refusal
+from simulator.neighbours.neighbourhood import HOME, TOOLS, refusal
 
 OPERATOR = f"arn:aws:iam::{HOME}:role/dr-operator"
 

@@ -1,6 +1,6 @@
 import pytest
 from drs_simulator.quotas import QUOTAS
-from simulator.overlays.neighbourhood import app, refusal
+from simulator.neighbours.neighbourhood import app, refusal
 
 JOBS, PER_JOB = "L-D88FAC3A", "L-B827C881"
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 from drs_simulator.client import ControlPlaneError
-from simulator.overlays.neighbourhood import DB1, HOME, launch, refusal
+from simulator.neighbours.neighbourhood import DB1, HOME, launch, refusal
 
 
 def execution(ssm, name):
