@@ -107,7 +107,7 @@ def _resolved(node: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
         if "$ref" in node:
             node = root["$defs"][node["$ref"].rsplit("/", 1)[-1]]
         elif "anyOf" in node:
-            node = next((one for one in node["anyOf"] if one.get("type") != "null"), {})
+            node = next((choice for choice in node["anyOf"] if choice.get("type") != "null"), {})
         else:
             return node
 

@@ -85,7 +85,7 @@ class Walk(RuleBasedStateMachine):
 
     @rule(servers=st.lists(SERVERS, min_size=1, max_size=4), is_drill=st.booleans())
     def start(self, servers, is_drill):
-        self.call("StartRecovery", sourceServers=[{"sourceServerID": one} for one in servers], isDrill=is_drill)
+        self.call("StartRecovery", sourceServers=[{"sourceServerID": server} for server in servers], isDrill=is_drill)
 
     @rule(seconds=st.integers(1, 700))
     def time_passes(self, seconds):
@@ -133,14 +133,14 @@ class Walk(RuleBasedStateMachine):
     def no_instance_is_leaked(self):
         alive = {
             name
-            for name, one in moto_ec2.instances(HOME, "us-west-2").items()
-            if moto_ec2.state_of(one) != "TERMINATED"
+            for name, instance in moto_ec2.instances(HOME, "us-west-2").items()
+            if moto_ec2.state_of(instance) != "TERMINATED"
         }
         assert alive <= set(self.region.instances)
 
     @invariant()
     def every_server_has_at_most_one_living_instance(self):
-        living = [one.server_id for one in self.region.instances.values() if one.terminated_s is None]
+        living = [instance.server_id for instance in self.region.instances.values() if instance.terminated_s is None]
         assert len(living) == len(set(living))
 
 

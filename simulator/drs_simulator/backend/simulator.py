@@ -103,10 +103,10 @@ class Simulator:
         with self.world.lock:
             self.world.advance()
             self.world.dirty += 1
-            gone = [one["id"] for one in self.faults.listed() if name in {None, one["id"]}]
-            for one in gone:
-                self.faults.remove(one)
-                fault_removed(self.world, one)
+            gone = [fault["id"] for fault in self.faults.listed() if name in {None, fault["id"]}]
+            for fault_id in gone:
+                self.faults.remove(fault_id)
+                fault_removed(self.world, fault_id)
             return len(gone)
 
     def serve(self, call: AwsCall, moto: Callable[[], Reply]) -> Reply:

@@ -200,7 +200,7 @@ def _is(wanted: str | None, actual: str | None) -> bool:
 
 
 def _is_any(wanted: Sequence[str] | None, actual: str | None) -> bool:
-    return wanted is None or any(_is(one, actual) for one in wanted)
+    return wanted is None or any(_is(pattern, actual) for pattern in wanted)
 
 
 def _is_about_a_server(fault: AnyFault, servers: Sequence[ServerFacts]) -> bool:

@@ -55,8 +55,8 @@ def _region_problems(account: "Account", region: "RegionSpec") -> Iterator[str]:
     for code in region.quotas:
         if code not in QUOTAS:
             yield f"{where}: quotas: no quota {code!r}{nearest(code, sorted(QUOTAS))}"
-    names = {name for one in region.servers for each in one.each() for name in (each.hostname, str(each.id))}
-    owners = Counter(one.server for one in region.recovery_instances)
+    names = {name for server in region.servers for each in server.each() for name in (each.hostname, str(each.id))}
+    owners = Counter(instance.server for instance in region.recovery_instances)
     for server, times in owners.items():
         if server not in names:
             yield f"{where}: recovery_instances: no server {server!r}"

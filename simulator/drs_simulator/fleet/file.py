@@ -52,8 +52,8 @@ def merged(fleets: Iterable[Fleet], source: str = "fleets") -> Fleet:
     return whole
 
 
-def _joined(one: Account, other: Account) -> Account:
-    regions = {region.name: region for region in one.regions}
+def _joined(account: Account, other: Account) -> Account:
+    regions = {region.name: region for region in account.regions}
     for region in other.regions:
         known = regions.get(region.name)
         regions[region.name] = (
@@ -72,13 +72,13 @@ def _joined(one: Account, other: Account) -> Account:
                 }
             )
         )
-    return one.model_copy(
+    return account.model_copy(
         update={
             "regions": tuple(regions.values()),
-            "roles": one.roles + other.roles,
-            "instance_profiles": tuple(dict.fromkeys(one.instance_profiles + other.instance_profiles)),
-            "lambda_functions": one.lambda_functions or other.lambda_functions,
-            "ssm": one.ssm or other.ssm,
+            "roles": account.roles + other.roles,
+            "instance_profiles": tuple(dict.fromkeys(account.instance_profiles + other.instance_profiles)),
+            "lambda_functions": account.lambda_functions or other.lambda_functions,
+            "ssm": account.ssm or other.ssm,
         }
     )
 

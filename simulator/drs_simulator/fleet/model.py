@@ -301,6 +301,6 @@ class Fleet(_Strict):
         for account in self.accounts:
             for region in account.regions:
                 for several in region.servers:
-                    for one in several.each():
-                        name = one.id or ids.stable("s-", account.id, region.name, one.hostname)
-                        yield account, region, one.model_copy(update={"id": name})
+                    for server in several.each():
+                        name = server.id or ids.stable("s-", account.id, region.name, server.hostname)
+                        yield account, region, server.model_copy(update={"id": name})

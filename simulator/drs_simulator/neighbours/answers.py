@@ -128,11 +128,11 @@ def enum_faults(shape: Shape, value: Any) -> list[str]:
     """Return every text in an answer that is none of its shape's values; botocore's own validator lets them pass."""
     match shape:
         case StructureShape():
-            return [one for name, inner in value.items() for one in enum_faults(shape.members[name], inner)]
+            return [text for name, inner in value.items() for text in enum_faults(shape.members[name], inner)]
         case ListShape():
-            return [one for inner in value for one in enum_faults(shape.member, inner)]
+            return [text for inner in value for text in enum_faults(shape.member, inner)]
         case MapShape():
-            return [one for inner in value.values() for one in enum_faults(shape.value, inner)]
+            return [text for inner in value.values() for text in enum_faults(shape.value, inner)]
         case StringShape() if shape.enum and value not in shape.enum:
             return [f"{value!r} is no {shape.name}"]
     return []

@@ -83,7 +83,8 @@ def subjects(world: World, key: Key, instance: Any, operation: str, action: str 
     facts = facts_of(world, instance)
     service, _, name = operation.partition(":")
     return tuple(
-        Subject(one, name, account, region, facts, job=job, action=action) for one in dict.fromkeys((service, "drs"))
+        Subject(seen_by, name, account, region, facts, job=job, action=action)
+        for seen_by in dict.fromkeys((service, "drs"))
     )
 
 

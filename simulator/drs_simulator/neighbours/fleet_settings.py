@@ -114,14 +114,14 @@ def ensure_readable(fleet: Fleet) -> None:
 
 def _of(fleet: Fleet, key: Key, member: str) -> tuple[dict[str, Any], str]:
     name, region_name = key
-    account = next((one for one in fleet.accounts if one.id == name), None)
-    region = next((one for one in account.regions if one.name == region_name), None) if account else None
+    account = next((account for account in fleet.accounts if account.id == name), None)
+    region = next((region for region in account.regions if region.name == region_name), None) if account else None
     whole = getattr(account, member, None) or {}
     own = getattr(region, member, None) or {}
     source = f"{name}/{region_name}: {member}"
-    for one in (whole, own):
-        if not isinstance(one, dict):
-            return one, source  # checked says what was expected instead
+    for given in (whole, own):
+        if not isinstance(given, dict):
+            return given, source  # checked says what was expected instead
     merged = {**whole, **own}
     if member == "ssm" and ("documents" in whole or "documents" in own):
         merged["documents"] = {**(whole.get("documents") or {}), **(own.get("documents") or {})}

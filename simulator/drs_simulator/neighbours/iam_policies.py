@@ -33,10 +33,10 @@ def simulate_principal_policy(asked: Asked) -> dict[str, Any]:
     request = asked.request
     policies = list(_policies(str(request.get("PolicySourceArn", ""))))
     context = {
-        str(one["ContextKeyName"]).lower(): [str(value) for value in one.get("ContextKeyValues") or ()]
-        for one in request.get("ContextEntries") or ()
+        str(entry["ContextKeyName"]).lower(): [str(value) for value in entry.get("ContextKeyValues") or ()]
+        for entry in request.get("ContextEntries") or ()
     }
-    resources = [str(one) for one in request.get("ResourceArns") or ("*",)]
+    resources = [str(resource) for resource in request.get("ResourceArns") or ("*",)]
     results = [_result(policies, str(action), resources, context) for action in request.get("ActionNames") or ()]
     start = int(request.get("Marker") or 0)
     end = start + min(int(request.get("MaxItems") or _PAGE), _PAGE)
@@ -54,19 +54,19 @@ def _policies(arn: str) -> Iterator[Mapping[str, Any]]:
     if kind == "user":
         user = backend.users.get(name)
         if user is not None:
-            yield from (json.loads(one) for one in user.policies.values())
+            yield from (json.loads(policy) for policy in user.policies.values())
             yield from map(_document, user.managed_policies.values())
         return
-    role = next((one for one in backend.roles.values() if one.arn == arn), None)
+    role = next((role for role in backend.roles.values() if role.arn == arn), None)
     if role is None:
         raise Refused("NoSuchEntity", f"Role {name} does not exist", 404)
-    yield from (json.loads(one) for one in role.policies.values())
+    yield from (json.loads(policy) for policy in role.policies.values())
     yield from map(_document, role.managed_policies.values())
 
 
 def _document(policy: Any) -> Mapping[str, Any]:
     """Return the default version of a managed policy."""
-    found: Mapping[str, Any] = json.loads(next(one.document for one in policy.versions if one.is_default))
+    found: Mapping[str, Any] = json.loads(next(version.document for version in policy.versions if version.is_default))
     return found
 
 
@@ -80,24 +80,24 @@ def _result(
     policies: list[Mapping[str, Any]], action: str, resources: list[str], context: Mapping[str, list[str]]
 ) -> dict[str, Any]:
     verdicts = [_decide(policies, action, resource, context) for resource in resources]
-    allowed = all(one.decision == "allowed" for one in verdicts)
-    denied = any(one.decision == "explicitDeny" for one in verdicts)
+    allowed = all(verdict.decision == "allowed" for verdict in verdicts)
+    denied = any(verdict.decision == "explicitDeny" for verdict in verdicts)
     result: dict[str, Any] = {
         "EvalActionName": action,
         "EvalResourceName": resources[0],
         "EvalDecision": "allowed" if allowed else "explicitDeny" if denied else "implicitDeny",
         "MatchedStatements": [],
-        "MissingContextValues": sorted(set().union(*(one.missing for one in verdicts))),
+        "MissingContextValues": sorted(set().union(*(verdict.missing for verdict in verdicts))),
     }
     if len(resources) > 1:
         result["ResourceSpecificResults"] = [
             {
                 "EvalResourceName": resource,
-                "EvalResourceDecision": one.decision,
+                "EvalResourceDecision": verdict.decision,
                 "MatchedStatements": [],
-                "MissingContextValues": sorted(one.missing),
+                "MissingContextValues": sorted(verdict.missing),
             }
-            for resource, one in zip(resources, verdicts, strict=True)
+            for resource, verdict in zip(resources, verdicts, strict=True)
         ]
     return result
 
@@ -108,7 +108,7 @@ def _decide(
     if not policies:
         return _Verdict("allowed")
     verdict = _Verdict()
-    for statement in (one for policy in policies for one in several(policy.get("Statement"))):
+    for statement in (statement for policy in policies for statement in several(policy.get("Statement"))):
         if not _is_about(statement, action, resource):
             continue
         missing, holds = _conditions(statement.get("Condition") or {}, context)
@@ -122,12 +122,12 @@ def _decide(
 
 
 def _is_about(statement: Mapping[str, Any], action: str, resource: str) -> bool:
-    names = [str(one).lower() for one in several(statement.get("Action") or statement.get("NotAction"))]
-    fits = any(fnmatchcase(action.lower(), one) for one in names)
+    names = [str(action).lower() for action in several(statement.get("Action") or statement.get("NotAction"))]
+    fits = any(fnmatchcase(action.lower(), pattern) for pattern in names)
     if fits == ("NotAction" in statement):
         return False
-    kinds = [str(one) for one in several(statement.get("Resource") or statement.get("NotResource") or "*")]
-    return any(fnmatchcase(resource, one) for one in kinds) != ("NotResource" in statement)
+    kinds = [str(resource) for resource in several(statement.get("Resource") or statement.get("NotResource") or "*")]
+    return any(fnmatchcase(resource, pattern) for pattern in kinds) != ("NotResource" in statement)
 
 
 def _conditions(conditions: Mapping[str, Mapping[str, Any]], context: Mapping[str, list[str]]) -> tuple[set[str], bool]:
@@ -145,6 +145,6 @@ def _conditions(conditions: Mapping[str, Mapping[str, Any]], context: Mapping[st
                 holds &= values[0].lower() == str(several(wanted)[0]).lower()
             else:
                 fits = _TEXT.get(name)
-                pairs = ((value, str(one)) for value in values for one in several(wanted))
-                holds &= fits is not None and any(fits(value, one) for value, one in pairs)
+                pairs = ((value, str(pattern)) for value in values for pattern in several(wanted))
+                holds &= fits is not None and any(fits(value, pattern) for value, pattern in pairs)
     return missing, holds

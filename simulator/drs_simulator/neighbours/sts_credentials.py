@@ -130,7 +130,7 @@ def trust_policy(account: str, role: Role) -> dict[str, Any]:
     trusted = role.trust if isinstance(role.trust, list) else [role.trust or account]
     statement: dict[str, Any] = {
         "Effect": "Allow",
-        "Principal": {"AWS": [str(one) for one in trusted]},
+        "Principal": {"AWS": [str(principal) for principal in trusted]},
         "Action": "sts:AssumeRole",
     }
     if role.external_id is not None:
@@ -142,9 +142,9 @@ def allows(policy: Any, caller: str, external_id: str | None) -> bool:
     """Whether a trust policy lets a caller (an ARN) assume the role. What is not understood does not allow."""
     statements = policy.get("Statement", [])
     verdicts = [
-        one.get("Effect")
-        for one in (statements if isinstance(statements, list) else [statements])
-        if _is_about(one, caller) and _conditions_hold(one.get("Condition") or {}, external_id)
+        statement.get("Effect")
+        for statement in (statements if isinstance(statements, list) else [statements])
+        if _is_about(statement, caller) and _conditions_hold(statement.get("Condition") or {}, external_id)
     ]
     return "Allow" in verdicts and "Deny" not in verdicts
 
@@ -154,7 +154,7 @@ def _is_about(statement: dict[str, Any], caller: str) -> bool:
     principal = statement.get("Principal")
     principals = ["*"] if principal == "*" else several((principal or {}).get("AWS"))
     return any(fnmatchcase("sts:AssumeRole", action) for action in actions) and any(
-        _is_caller(str(one), caller) for one in principals
+        _is_caller(str(principal), caller) for principal in principals
     )
 
 
@@ -175,7 +175,7 @@ def _conditions_hold(conditions: dict[str, dict[str, Any]], external_id: str | N
             if name != "sts:ExternalId" or operator not in {"StringEquals", "StringLike"}:
                 return False
             fits = fnmatchcase if operator == "StringLike" else str.__eq__
-            if external_id is None or not any(fits(external_id, str(one)) for one in several(wanted)):
+            if external_id is None or not any(fits(external_id, str(pattern)) for pattern in several(wanted)):
                 return False
     return True
 
@@ -197,7 +197,7 @@ def assume_role(asked: Asked) -> dict[str, Any]:
         raise Refused("ValidationError", f"{arn} is invalid")
     caller_account, region = asked.key
     _, caller, _ = sts_backends[caller_account]["aws"].get_caller_identity(asked.call.access_key or "", region)
-    role = next((one for one in iam_backends[found[1]]["aws"].roles.values() if one.arn == arn), None)
+    role = next((role for role in iam_backends[found[1]]["aws"].roles.values() if role.arn == arn), None)
     if role is None or not allows(json.loads(role.assume_role_policy_document), caller, request.get("ExternalId")):
         # Whether the role, the principal or the ExternalId is wrong is not told: the real STS keeps it to itself too.
         raise Refused(
@@ -238,7 +238,7 @@ def _duration(request: dict[str, Any], longest: int, *, is_chained: bool) -> int
 
 def _lifetime(world: World, account: str, name: str, duration: int) -> float:
     """Return for how many seconds of the wall clock credentials last."""
-    roles = [role for one in world.fleet.accounts if one.id == account for role in one.roles if role.name == name]
+    roles = [role for owner in world.fleet.accounts if owner.id == account for role in owner.roles if role.name == name]
     simulated = settings_of(account, roles[0]).session if roles else None
     return duration if simulated is None else world.clock.real(simulated).total_seconds()
 

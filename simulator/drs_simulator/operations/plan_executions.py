@@ -33,19 +33,23 @@ def _find_step(context: Context, step_arn: str) -> tuple[Execution, dict[str, An
     raise NotFound(f"Recovery plan execution step {step_arn} does not exist", step_arn, "RecoveryPlanExecutionStep")
 
 
-def _summary(one: Execution) -> Answer:
+def _summary(execution: Execution) -> Answer:
     answer: Answer = {
-        "recoveryPlanExecutionArn": one.arn,
-        "recoveryPlanArn": one.plan_arn,
-        "mode": one.mode,
-        "status": one.status,
-        "startedAt": one.started,
+        "recoveryPlanExecutionArn": execution.arn,
+        "recoveryPlanArn": execution.plan_arn,
+        "mode": execution.mode,
+        "status": execution.status,
+        "startedAt": execution.started,
     }
-    return answer | ({"errorDetail": one.error} if one.error else {})
+    return answer | ({"errorDetail": execution.error} if execution.error else {})
 
 
-def _whole(one: Execution) -> Answer:
-    return {**_summary(one), "tags": dict(one.tags), **({"completedAt": one.completed} if one.completed else {})}
+def _whole(execution: Execution) -> Answer:
+    return {
+        **_summary(execution),
+        "tags": dict(execution.tags),
+        **({"completedAt": execution.completed} if execution.completed else {}),
+    }
 
 
 STEP_SUMMARY = ("recoveryPlanExecutionStepArn", "stepName", "stepIndex", "status", "configuration", "errorDetail")
@@ -58,10 +62,10 @@ def start_recovery_plan_execution(context: Context, request: Request) -> Answer:
     plan = find_plan(context, request["recoveryPlanArn"])
     check_tags(request.get("tags"))
     token = request.get("clientToken")
-    for one in region.executions.values():
-        if token and one.token == token:
-            return {"recoveryPlanExecution": _whole(one)}
-        if not one.is_over:
+    for earlier in region.executions.values():
+        if token and earlier.token == token:
+            return {"recoveryPlanExecution": _whole(earlier)}
+        if not earlier.is_over:
             raise QuotaExceeded("one recovery plan execution at a time", "L-00000003")
     if not plan.steps:
         raise Conflict(f"Recovery plan {plan.name} has no steps", resourceId=plan.arn)
@@ -80,7 +84,9 @@ def start_recovery_plan_execution(context: Context, request: Request) -> Answer:
         started=now,
         tags=dict(request.get("tags") or {}),
         steps=[_execution_step(execution_arn, number, step, now) for number, step in enumerate(plan.steps, 1)],
-        snapshots={one["sourceServerID"]: one["recoverySnapshotID"] for one in request.get("sourceServers") or ()},
+        snapshots={
+            server["sourceServerID"]: server["recoverySnapshotID"] for server in request.get("sourceServers") or ()
+        },
         token=token,
     )
     region.executions[execution.arn] = execution
@@ -92,7 +98,7 @@ def start_recovery_plan_execution(context: Context, request: Request) -> Answer:
 def _execution_step(execution_arn: str, number: int, step: dict[str, Any], now: str) -> dict[str, Any]:
     servers = servers_of(step["configuration"])
     configuration = (
-        {"executionServerStepConfiguration": {"servers": [dict(one) for one in servers]}}
+        {"executionServerStepConfiguration": {"servers": [dict(server) for server in servers]}}
         if servers
         else step["configuration"]
     )
@@ -123,7 +129,7 @@ def execution_goes_on(world: World, due: float, key: Key, execution_arn: str) ->
         _end(world, due, region, execution, "CANCELLED")
         return
     execution.status = "IN_PROGRESS"
-    step = next((one for one in execution.steps if one["status"] == "NOT_STARTED"), None)
+    step = next((step for step in execution.steps if step["status"] == "NOT_STARTED"), None)
     if step is None:
         _end(world, due, region, execution, "COMPLETED")
     elif _servers(step):
@@ -149,7 +155,7 @@ def wait_is_over(world: World, due: float, key: Key, execution_arn: str, index: 
 
 
 def _launch(world: World, due: float, region: Region, execution: Execution, step: dict[str, Any]) -> None:
-    names = [one["serverArn"].rsplit("/", 1)[-1] for one in _servers(step) if _has_failed(region, one)]
+    names = [server["serverArn"].rsplit("/", 1)[-1] for server in _servers(step) if _has_failed(region, server)]
     try:
         ensure_room(world, region, len(names))
     except QuotaExceeded as error:
@@ -163,9 +169,9 @@ def _launch(world: World, due: float, region: Region, execution: Execution, step
     initiated_by = "START_DRILL" if execution.mode == "DRILL" else "START_RECOVERY"
     job = create_launch_job(world, region, points, initiated_by=initiated_by, tags=execution.tags)
     job.plan_step = step["recoveryPlanExecutionStepArn"]
-    for one in _servers(step):
-        if one["serverArn"].rsplit("/", 1)[-1] in points:
-            one["jobID"] = job.id
+    for server in _servers(step):
+        if server["serverArn"].rsplit("/", 1)[-1] in points:
+            server["jobID"] = job.id
     _set(world, due, step, "EXECUTING")
 
 
@@ -189,9 +195,11 @@ def plan_job_ends(world: World, due: float, job: Job) -> None:
     execution = region.executions.get(job.plan_step.rsplit("/step/", 1)[0])
     if execution is None:
         return
-    step = next(one for one in execution.steps if one["recoveryPlanExecutionStepArn"] == job.plan_step)
+    step = next(step for step in execution.steps if step["recoveryPlanExecutionStepArn"] == job.plan_step)
     lost = [
-        one["serverArn"] for one in _servers(step) if one.get("impactLevel") == "CRITICAL" and _has_failed(region, one)
+        server["serverArn"]
+        for server in _servers(step)
+        if server.get("impactLevel") == "CRITICAL" and _has_failed(region, server)
     ]
     if lost:
         _fail(world, due, region, execution, step=step, why=f"critical servers failed: {', '.join(lost)}")
@@ -229,9 +237,9 @@ def list_recovery_plan_executions(context: Context, request: Request) -> Answer:
     """List executions, newest first."""
     plan, status = request.get("recoveryPlanArn"), request.get("status")
     executions = [
-        one
-        for one in reversed(context.region.executions.values())
-        if plan in {None, one.plan_arn} and status in {None, one.status}
+        execution
+        for execution in reversed(context.region.executions.values())
+        if plan in {None, execution.plan_arn} and status in {None, execution.status}
     ]
     return page(context, request, executions, _summary, "recoveryPlanExecutions")
 
@@ -241,7 +249,7 @@ def list_recovery_plan_execution_steps(context: Context, request: Request) -> An
     """List the steps of an execution."""
     status = (request.get("filter") or {}).get("status")
     steps = [
-        one for one in _find(context, request["recoveryPlanExecutionArn"]).steps if status in {None, one["status"]}
+        step for step in _find(context, request["recoveryPlanExecutionArn"]).steps if status in {None, step["status"]}
     ]
 
     def render(step: dict[str, Any]) -> Answer:
@@ -317,7 +325,7 @@ def update_recovery_plan_execution_step(context: Context, request: Request) -> A
     if request.get("servers"):
         step["configuration"] = {
             "executionServerStepConfiguration": {
-                "servers": [{"impactLevel": "CRITICAL", **one} for one in request["servers"]]
+                "servers": [{"impactLevel": "CRITICAL", **server} for server in request["servers"]]
             }
         }
     if request.get("waitDurationMinutes"):
@@ -327,9 +335,9 @@ def update_recovery_plan_execution_step(context: Context, request: Request) -> A
 
 def _resume(region: Region, execution: Execution) -> None:
     if execution.is_over:
-        others = [one for one in region.executions.values() if one is not execution and not one.is_over]
+        others = [other for other in region.executions.values() if other is not execution and not other.is_over]
         if others:
             raise QuotaExceeded("one recovery plan execution at a time", "L-00000003")
         execution.status, execution.completed, execution.error = "IN_PROGRESS", None, None
-        held = [one["serverArn"].rsplit("/", 1)[-1] for step in execution.steps for one in _servers(step)]
+        held = [server["serverArn"].rsplit("/", 1)[-1] for step in execution.steps for server in _servers(step)]
         region.plan_held.update(dict.fromkeys(held, execution.arn))

@@ -129,13 +129,15 @@ def terminate_recovery_instances(context: Context, request: Request) -> Answer:
     names = list(dict.fromkeys(request["recoveryInstanceIDs"]))
     instances = [context.instance(name) for name in names]
     ensure_room(world, region, len(names))
-    for one in instances:
-        if one.server_id in region.busy:
-            raise Conflict(BUSY, resourceId=one.server_id, resourceType="SourceServer")
-        if one.terminated_s is not None:
-            raise Conflict(f"Recovery instance {one.id} is already terminated", resourceId=one.id)
-        if one.failback_state not in {"FAILBACK_NOT_STARTED", "FAILBACK_COMPLETED"}:
-            raise Conflict(f"Recovery instance {one.id} cannot be terminated during failback", resourceId=one.id)
+    for instance in instances:
+        if instance.server_id in region.busy:
+            raise Conflict(BUSY, resourceId=instance.server_id, resourceType="SourceServer")
+        if instance.terminated_s is not None:
+            raise Conflict(f"Recovery instance {instance.id} is already terminated", resourceId=instance.id)
+        if instance.failback_state not in {"FAILBACK_NOT_STARTED", "FAILBACK_COMPLETED"}:
+            raise Conflict(
+                f"Recovery instance {instance.id} cannot be terminated during failback", resourceId=instance.id
+            )
     return {"job": views.job(create_terminate_job(world, region, instances))}
 
 

@@ -26,21 +26,23 @@ def describe_recovery_instances(context: Context, request: Request) -> Answer:
     names, servers = filters.get("recoveryInstanceIDs"), filters.get("sourceServerIDs")
     now = world.now
     shown = [
-        one
-        for one in region.instances.values()
-        if one.visible_from_s <= now and (not names or one.id in names) and (not servers or one.server_id in servers)
+        record
+        for record in region.instances.values()
+        if record.visible_from_s <= now
+        and (not names or record.id in names)
+        and (not servers or record.server_id in servers)
     ]
     running = moto_ec2.instances(region.account, region.name) if shown else {}
-    return page(context, request, shown, lambda one: views.recovery_instance(world, one, running.get(one.id)))
+    return page(context, request, shown, lambda record: views.recovery_instance(world, record, running.get(record.id)))
 
 
 @operation("DisconnectRecoveryInstance")
 def disconnect_recovery_instance(context: Context, request: Request) -> Answer:
     """Part with a recovery instance; the EC2 instance goes on."""
-    one = context.instance(request["recoveryInstanceID"])
-    if one.server_id in context.region.busy:
-        raise Conflict(f"Recovery instance {one.id} is being processed by a job", resourceId=one.id)
-    one.is_disconnected = True
+    record = context.instance(request["recoveryInstanceID"])
+    if record.server_id in context.region.busy:
+        raise Conflict(f"Recovery instance {record.id} is being processed by a job", resourceId=record.id)
+    record.is_disconnected = True
     return {}
 
 
@@ -50,15 +52,15 @@ def delete_recovery_instance(context: Context, request: Request) -> Answer:
 
     It must be disconnected, gone from EC2, or the product of a finished failback (the live primary: observed).
     """
-    one = context.instance(request["recoveryInstanceID"])
-    instance = moto_ec2.find(one.account, one.region, one.id)
-    is_gone = one.terminated_s is not None or moto_ec2.state_of(instance) in {"NOT_FOUND", "TERMINATED"}
-    if not (one.is_disconnected or is_gone or (one.is_from_failback and one.reverse_server is None)):
-        raise Conflict(f"Recovery instance {one.id} must be disconnected first", resourceId=one.id)
-    del context.region.instances[one.id]
-    context.world.server_of_instance.pop(one.id, None)
-    server = context.region.servers.get(one.server_id)
-    if server is not None and server.instance_id == one.id:
+    record = context.instance(request["recoveryInstanceID"])
+    instance = moto_ec2.find(record.account, record.region, record.id)
+    is_gone = record.terminated_s is not None or moto_ec2.state_of(instance) in {"NOT_FOUND", "TERMINATED"}
+    if not (record.is_disconnected or is_gone or (record.is_from_failback and record.reverse_server is None)):
+        raise Conflict(f"Recovery instance {record.id} must be disconnected first", resourceId=record.id)
+    del context.region.instances[record.id]
+    context.world.server_of_instance.pop(record.id, None)
+    server = context.region.servers.get(record.server_id)
+    if server is not None and server.instance_id == record.id:
         server.instance_id = None
     return {}
 
@@ -67,9 +69,9 @@ def delete_recovery_instance(context: Context, request: Request) -> Answer:
 def reverse_replication(context: Context, request: Request) -> Answer:
     """Begin replicating a recovery instance back into the Region where its server came from."""
     world, region = context.world, context.region
-    one = context.instance(request["recoveryInstanceID"])
-    server = context.server(one.server_id)
-    _ensure_reversible(world, one, server)
+    record = context.instance(request["recoveryInstanceID"])
+    server = context.server(record.server_id)
+    _ensure_reversible(world, record, server)
     origin = server.spec.origin
     target = world.region(origin.account or region.account, str(origin.region))
     target.initialized = True
@@ -77,7 +79,7 @@ def reverse_replication(context: Context, request: Request) -> Answer:
     if back is None:
         spec = server.spec.model_copy(
             update={
-                "origin": Origin(account=region.account, region=region.name, instance=one.id),
+                "origin": Origin(account=region.account, region=region.name, instance=record.id),
                 "launch": LaunchPlace(),
                 "launch_template": "default",
                 "staging_account": None,
@@ -91,29 +93,29 @@ def reverse_replication(context: Context, request: Request) -> Answer:
             steady=None, began=world.now, sync_seconds=sync_seconds(spec.disks), lag=spec.lag
         )
         target.servers[back.id] = back
-    back.hints_instance_id = one.id
+    back.hints_instance_id = record.id
     server.reversed_arn = back.arn
     back.reversed_arn = server.arn
-    one.reverse_server = (back.account, back.region, back.id)
-    one.failback_state = "FAILBACK_IN_PROGRESS"
-    one.failback_began = world.stamp()
+    record.reverse_server = (back.account, back.region, back.id)
+    record.failback_state = "FAILBACK_IN_PROGRESS"
+    record.failback_began = world.stamp()
     return {"reversedDirectionSourceServerArn": back.arn}
 
 
-def _ensure_reversible(world: World, one: RecoveryInstance, server: SourceServer) -> None:
+def _ensure_reversible(world: World, record: RecoveryInstance, server: SourceServer) -> None:
     if server.spec.origin.region is None:
         raise Conflict(
             f"Source server {server.id} did not come from EC2: use the failback client", resourceId=server.id
         )
-    if one.terminated_s is not None or one.is_disconnected:
-        raise Conflict(f"Recovery instance {one.id} is not connected any more", resourceId=one.id)
-    if one.reverse_server is not None:
-        raise Conflict(f"Recovery instance {one.id} is being replicated back already", resourceId=one.id)
-    state = moto_ec2.state_of(moto_ec2.find(one.account, one.region, one.id))
+    if record.terminated_s is not None or record.is_disconnected:
+        raise Conflict(f"Recovery instance {record.id} is not connected any more", resourceId=record.id)
+    if record.reverse_server is not None:
+        raise Conflict(f"Recovery instance {record.id} is being replicated back already", resourceId=record.id)
+    state = moto_ec2.state_of(moto_ec2.find(record.account, record.region, record.id))
     if state != "RUNNING":
-        raise Conflict(f"Recovery instance {one.id} must be running, is {state}", resourceId=one.id)
-    if world.now - one.launched_s < INSTANCE_IS_INITIALIZED_AFTER:
-        raise Conflict(f"Recovery instance {one.id} has not finished initializing", resourceId=one.id)
+        raise Conflict(f"Recovery instance {record.id} must be running, is {state}", resourceId=record.id)
+    if world.now - record.launched_s < INSTANCE_IS_INITIALIZED_AFTER:
+        raise Conflict(f"Recovery instance {record.id} has not finished initializing", resourceId=record.id)
 
 
 def _reprotected(world: World, server: SourceServer) -> SourceServer | None:
@@ -135,10 +137,10 @@ def _reprotected(world: World, server: SourceServer) -> SourceServer | None:
 @operation("StopFailback")
 def stop_failback(context: Context, request: Request) -> Answer:
     """End the way back of a recovery instance; it can be terminated afterwards."""
-    one = context.instance(request["recoveryInstanceID"])
-    one.failback_state = "FAILBACK_NOT_STARTED"
-    one.failback_began = None
-    one.reverse_server = None
+    record = context.instance(request["recoveryInstanceID"])
+    record.failback_state = "FAILBACK_NOT_STARTED"
+    record.failback_began = None
+    record.reverse_server = None
     return {}
 
 
@@ -148,44 +150,45 @@ def start_failback_launch(context: Context, request: Request) -> Answer:
     check_tags(request.get("tags"))
     instances = [context.instance(name) for name in dict.fromkeys(request["recoveryInstanceIDs"])]
     ensure_room(context.world, context.region, len(instances))
-    for one in instances:
-        if context.server(one.server_id).spec.origin.region is not None:
+    for record in instances:
+        if context.server(record.server_id).spec.origin.region is not None:
             raise Conflict(
-                f"Recovery instance {one.id} came from EC2: use ReverseReplication and StartRecovery", resourceId=one.id
+                f"Recovery instance {record.id} came from EC2: use ReverseReplication and StartRecovery",
+                resourceId=record.id,
             )
-        if one.server_id in context.region.busy:
-            raise Conflict(f"Recovery instance {one.id} is being processed by a job", resourceId=one.id)
+        if record.server_id in context.region.busy:
+            raise Conflict(f"Recovery instance {record.id} is being processed by a job", resourceId=record.id)
     job = create_job(
         context.world,
         context.region,
-        {one.server_id: (LAUNCH[0], LAUNCH[2]) for one in instances},
+        {record.server_id: (LAUNCH[0], LAUNCH[2]) for record in instances},
         job_type="LAUNCH",
         initiated_by="FAILBACK",
         tags=request.get("tags") or {},
     )
-    for one in instances:
-        one.failback_state = "FAILBACK_COMPLETED"
+    for record in instances:
+        record.failback_state = "FAILBACK_COMPLETED"
     return {"job": views.job(job)}
 
 
 @operation("GetFailbackReplicationConfiguration")
 def get_failback_replication_configuration(context: Context, request: Request) -> Answer:
     """Return how a recovery instance replicates back."""
-    one = context.instance(request["recoveryInstanceID"])
+    record = context.instance(request["recoveryInstanceID"])
     return {
-        "recoveryInstanceID": one.id,
-        "name": one.id,
+        "recoveryInstanceID": record.id,
+        "name": record.id,
         "bandwidthThrottling": 0,
         "usePrivateIP": True,
-        **one.failback_settings,
+        **record.failback_settings,
     }
 
 
 @operation("UpdateFailbackReplicationConfiguration")
 def update_failback_replication_configuration(context: Context, request: Request) -> Answer:
     """Change how a recovery instance replicates back."""
-    one = context.instance(request["recoveryInstanceID"])
-    one.failback_settings |= {key: value for key, value in request.items() if key != "recoveryInstanceID"}
+    record = context.instance(request["recoveryInstanceID"])
+    record.failback_settings |= {key: value for key, value in request.items() if key != "recoveryInstanceID"}
     return {}
 
 

@@ -56,7 +56,9 @@ def _step(plan: Plan, step: dict[str, Any]) -> Answer:
 
 
 def _ensure_idle(context: Context, plan: Plan) -> None:
-    if any(one.plan_arn == plan.arn and not one.is_over for one in context.region.executions.values()):
+    if any(
+        execution.plan_arn == plan.arn and not execution.is_over for execution in context.region.executions.values()
+    ):
         raise Conflict(f"Recovery plan {plan.name} has an execution in progress", resourceId=plan.arn)
 
 

@@ -234,9 +234,9 @@ def put_launch_action(context: Context, request: Request) -> Answer:
 def list_launch_actions(context: Context, request: Request) -> Answer:
     """List launch actions in their order."""
     wanted = (request.get("filters") or {}).get("actionIds")
-    actions = sorted(_actions_of(context, request["resourceId"]).values(), key=lambda one: one["order"])
-    shown = [one for one in actions if not wanted or one["actionId"] in wanted]
-    return page(context, request, shown, lambda one: one)
+    actions = sorted(_actions_of(context, request["resourceId"]).values(), key=lambda action: action["order"])
+    shown = [action for action in actions if not wanted or action["actionId"] in wanted]
+    return page(context, request, shown, lambda action: action)
 
 
 @operation("DeleteLaunchAction")

@@ -33,7 +33,7 @@ def create_source_network(context: Context, request: Request) -> Answer:
     check_tags(request.get("tags"))
     if len(region.networks) >= SOURCE_NETWORKS:
         raise QuotaExceeded(f"an account has at most {SOURCE_NETWORKS} source networks", "L-0D88FAC3")
-    if any(one.vpc == request["vpcID"] for one in region.networks.values()):
+    if any(network.vpc == request["vpcID"] for network in region.networks.values()):
         raise Conflict(f"{request['vpcID']} is a source network already", resourceId=request["vpcID"])
     name = context.world.fresh_id("sn-")
     region.networks[name] = SourceNetwork(
@@ -58,13 +58,13 @@ def describe_source_networks(context: Context, request: Request) -> Answer:
         filters.get("originRegion"),
     )
     shown = (
-        one
-        for one in context.region.networks.values()
-        if (not wanted or one.id in wanted)
-        and account in {None, one.origin_account}
-        and region in {None, one.origin_region}
+        network
+        for network in context.region.networks.values()
+        if (not wanted or network.id in wanted)
+        and account in {None, network.origin_account}
+        and region in {None, network.origin_region}
     )
-    return page(context, request, shown, lambda one: views.source_network(context.world, one))
+    return page(context, request, shown, lambda network: views.source_network(context.world, network))
 
 
 @operation("DeleteSourceNetwork")

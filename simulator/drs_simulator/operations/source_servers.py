@@ -91,8 +91,8 @@ def start_replication(context: Context, request: Request) -> Answer:
 def _ensure_room_for_replication(context: Context) -> None:
     limit = value_of(REPLICATING_SERVERS, context.region.spec.quotas)
     replicating = sum(
-        one.replication.steady not in {"STOPPED", "DISCONNECTED"} and not one.staging_arn
-        for one in context.region.servers.values()
+        server.replication.steady not in {"STOPPED", "DISCONNECTED"} and not server.staging_arn
+        for server in context.region.servers.values()
     )
     if replicating >= limit:
         raise QuotaExceeded(
@@ -146,9 +146,9 @@ def delete_source_server(context: Context, request: Request) -> Answer:
         raise Conflict(f"Source server {server.id} must be disconnected first", resourceId=server.id)
     for plan in context.region.plans.values():
         if any(
-            server.arn == one["serverArn"]
+            server.arn == member["serverArn"]
             for step in plan.steps
-            for one in step["configuration"].get("serverStepConfiguration", {}).get("servers", ())
+            for member in step["configuration"].get("serverStepConfiguration", {}).get("servers", ())
         ):
             raise Conflict(f"Source server {server.id} is part of the Recovery Plan {plan.name}", resourceId=server.id)
     del context.region.servers[server.id]
@@ -186,12 +186,15 @@ def list_extensible_source_servers(context: Context, request: Request) -> Answer
     staging = context.world.regions.get((request["stagingAccountID"], region.name))
     extended = {server.staging_arn for server in region.servers.values()}
     servers = (
-        [one for one in staging.servers.values() if one.arn not in extended]
+        [server for server in staging.servers.values() if server.arn not in extended]
         if staging is not None and staging is not region
         else []
     )
     return page(
-        context, request, servers, lambda one: {"hostname": one.spec.hostname, "arn": one.arn, "tags": dict(one.tags)}
+        context,
+        request,
+        servers,
+        lambda staged: {"hostname": staged.spec.hostname, "arn": staged.arn, "tags": dict(staged.tags)},
     )
 
 

@@ -143,7 +143,8 @@ class Control:
             },
             "jobs": {job.id: _job(job) for job in region.jobs.values()},
             "recovery_instances": {
-                one.id: views.recovery_instance(world, one, instances.get(one.id)) for one in region.instances.values()
+                instance.id: views.recovery_instance(world, instance, instances.get(instance.id))
+                for instance in region.instances.values()
             },
             "ec2_instances": {name: moto_ec2.state_of(instance) for name, instance in instances.items()},
             "launch_templates": {
@@ -154,7 +155,9 @@ class Control:
                 }
                 for template in templates
             },
-            "source_networks": {one.id: views.source_network(world, one) for one in region.networks.values()},
+            "source_networks": {
+                network.id: views.source_network(world, network) for network in region.networks.values()
+            },
             "recovery_plans": {plan.arn: plan.name for plan in region.plans.values()},
         }
 

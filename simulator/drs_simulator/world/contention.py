@@ -68,13 +68,15 @@ def instances_vanish(world: World, _due: float, name: str) -> None:
     if fault is None:
         return
     for region in tuple(world.regions.values()):
-        for one in tuple(region.instances.values()):
-            server = region.servers.get(one.server_id)
-            if server is None or one.terminated_s is not None:
+        for instance in tuple(region.instances.values()):
+            server = region.servers.get(instance.server_id)
+            if server is None or instance.terminated_s is not None:
                 continue
-            subject = Subject(account=one.account, region=one.region, servers=(server.facts,), job=one.job_id)
+            subject = Subject(
+                account=instance.account, region=instance.region, servers=(server.facts,), job=instance.job_id
+            )
             if (
                 world.faults.strike(frozenset({"terminated_behind_drs"}), subject, lambda candidate: candidate is fault)
                 is not None
             ):
-                moto_ec2.terminate(one.account, one.region, one.id)
+                moto_ec2.terminate(instance.account, instance.region, instance.id)

@@ -156,7 +156,13 @@ def stage_is_due(world: World, due: float, key: Key, job_id: str, participant_id
     server = region.servers.get(participant_id)
     if _is_stuck(world, due, job, participant, stage):
         return
-    fault = strike(world, job, server, "fail_at", accept=lambda one: one.do == "fail_at" and one.event == stage.event)
+    fault = strike(
+        world,
+        job,
+        server,
+        "fail_at",
+        accept=lambda candidate: candidate.do == "fail_at" and candidate.event == stage.event,
+    )
     if fault is not None and fault.do == "fail_at":
         fail(world, due, job, participant, event=stage.event, error=fault.error)
         return
@@ -185,7 +191,9 @@ def _is_stuck(world: World, due: float, job: Job, participant: Participant, stag
     server = world.region(*job.key).servers.get(participant.id)
     subject = Subject(account=job.account, region=job.region, servers=(server.facts,) if server else (), job=job.id)
     armed = world.faults.strike(
-        frozenset({"stuck"}), subject, lambda one: one.do == "stuck" and one.event in {None, stage.event}
+        frozenset({"stuck"}),
+        subject,
+        lambda candidate: candidate.do == "stuck" and candidate.event in {None, stage.event},
     )
     if armed is None:
         return False
@@ -235,8 +243,8 @@ def server_ends(world: World, due: float, job: Job, participant: Participant, st
     if server is not None and job.type == "LAUNCH":
         server.last_launch = {**(server.last_launch or {}), "status": status}
         server.last_launch_result = "SUCCEEDED" if status == "LAUNCHED" else "FAILED"
-    if all(one.is_over for one in job.participants.values()):
-        silent = all(one.is_silent for one in job.participants.values())
+    if all(participant.is_over for participant in job.participants.values()):
+        silent = all(participant.is_silent for participant in job.participants.values())
         world.at(due + (SILENT_FAILURE_AFTER if silent else JOB_END_AFTER), job_ends, job.key, job.id)
 
 

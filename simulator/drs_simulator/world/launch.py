@@ -73,13 +73,13 @@ def create_terminate_job(world: World, region: Region, instances: list[RecoveryI
     job = create_job(
         world,
         region,
-        {one.server_id: TERMINATION for one in instances},
+        {instance.server_id: TERMINATION for instance in instances},
         job_type="TERMINATE",
         initiated_by="TERMINATE_RECOVERY_INSTANCES",
         tags={},
     )
-    for one in instances:
-        job.participants[one.server_id].instance_id = one.id
+    for instance in instances:
+        job.participants[instance.server_id].instance_id = instance.id
     return job
 
 
@@ -258,10 +258,10 @@ def _run(world: World, job: Job, region: Region, server: SourceServer) -> str:
         job,
         server,
         "no_capacity",
-        accept=lambda one: (
-            one.do == "no_capacity"
-            and moto_ec2.fits(one.instance_type, plan.instance_type)
-            and moto_ec2.fits(one.zone, plan.zone)
+        accept=lambda fault: (
+            fault.do == "no_capacity"
+            and moto_ec2.fits(fault.instance_type, plan.instance_type)
+            and moto_ec2.fits(fault.zone, plan.zone)
         ),
     )
     if lacks is not None:

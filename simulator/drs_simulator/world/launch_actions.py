@@ -26,7 +26,9 @@ def begin_actions(world: World, due: float, job: Job, participant: Participant) 
 
 
 def _active(server: SourceServer) -> list[dict[str, Any]]:
-    return sorted((one for one in server.actions.values() if one["active"]), key=lambda one: one["order"])
+    return sorted(
+        (action for action in server.actions.values() if action["active"]), key=lambda action: action["order"]
+    )
 
 
 @happening
@@ -40,7 +42,7 @@ def actions_begin(  # noqa: PLR0917 - what the agenda holds is positional
     participant = job.participants[server_id]
     server = region.servers[server_id]
     actions = _active(server)
-    runs = [{"action": dict(one), "runId": _uuid(world), "status": "IN_PROGRESS"} for one in actions]
+    runs = [{"action": dict(action), "runId": _uuid(world), "status": "IN_PROGRESS"} for action in actions]
     participant.actions = {"runs": runs}
     if agent_is_missing:
         for run in runs:

@@ -190,7 +190,8 @@ def launch_plan(account: str, region: str, template_id: str, override_type: str 
         ) from error
     data = version.data
     interface: dict[str, Any] = next(
-        (one for one in data.get("NetworkInterfaces") or [] if str(one.get("DeviceIndex", 0)) == "0"), {}
+        (interface for interface in data.get("NetworkInterfaces") or [] if str(interface.get("DeviceIndex", 0)) == "0"),
+        {},
     )
     groups = interface.get("Groups") or data.get("SecurityGroupIds") or []
     profile = data.get("IamInstanceProfile") or {}
@@ -211,7 +212,9 @@ def launch_plan(account: str, region: str, template_id: str, override_type: str 
 
 def _address(interface: Mapping[str, Any]) -> str | None:
     """Return the primary private address that a launch template names."""
-    named: list[Mapping[str, Any]] = [one for one in interface.get("PrivateIpAddresses") or () if one.get("Primary")]
+    named: list[Mapping[str, Any]] = [
+        address for address in interface.get("PrivateIpAddresses") or () if address.get("Primary")
+    ]
     address = named[0].get("PrivateIpAddress") if named else interface.get("PrivateIpAddress")
     return str(address) if address else None
 
@@ -302,10 +305,11 @@ def _ensure_one_network(backend: Any, subnet: Any, groups: tuple[str, ...]) -> N
 def _is_taken(backend: Any, subnet_id: str, address: str) -> bool:
     """Whether an interface of the subnet has an address; those of terminated instances have given theirs back."""
     return any(
-        one.subnet.id == subnet_id
-        and address in {one.private_ip_address, *(each.get("PrivateIpAddress") for each in one.private_ip_addresses)}
-        and (one.instance is None or state_of(one.instance) != "TERMINATED")
-        for one in backend.enis.values()
+        interface.subnet.id == subnet_id
+        and address
+        in {interface.private_ip_address, *(each.get("PrivateIpAddress") for each in interface.private_ip_addresses)}
+        and (interface.instance is None or state_of(interface.instance) != "TERMINATED")
+        for interface in backend.enis.values()
     )
 
 
@@ -390,7 +394,7 @@ def forget(account: str, region: str, instance_id: str) -> None:
     """Take a terminated instance out of EC2's listings, as EC2 does after about an hour."""
     reservations = ec2(account, region).reservations
     for name, reservation in tuple(reservations.items()):
-        if [one.id for one in reservation.instances] == [instance_id] and state_of(
+        if [instance.id for instance in reservation.instances] == [instance_id] and state_of(
             reservation.instances[0]
         ) == "TERMINATED":
             del reservations[name]

@@ -18,7 +18,7 @@ def ensure_origins(world: World, account: str, region: str) -> None:
     if (account, region) in done:
         return
     done.add((account, region))
-    servers = [one for one in _of_the_fleet(world) if _home(one) == (account, region)]
+    servers = [server for server in _of_the_fleet(world) if _home(server) == (account, region)]
     if not servers:
         return
     subnet = moto_ec2.make_origin_network(account, region, ORIGIN_NETWORK)

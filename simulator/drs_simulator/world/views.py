@@ -155,31 +155,31 @@ def _disks(server: SourceServer, seen: Observed) -> list[dict[str, Any]]:
     return disks
 
 
-def job(one: Job, at: float | None = None) -> dict[str, Any]:
+def job(job: Job, at: float | None = None) -> dict[str, Any]:
     """Return a Job; `at` a simulated second: as it was then (a stale read)."""
-    status = _then(one.history, at, "PENDING") if at is not None else one.status
+    status = _then(job.history, at, "PENDING") if at is not None else job.status
     answer: dict[str, Any] = {
-        "jobID": one.id,
-        "arn": one.arn,
-        "type": one.type,
-        "initiatedBy": one.initiated_by,
-        "creationDateTime": one.created,
+        "jobID": job.id,
+        "arn": job.arn,
+        "type": job.type,
+        "initiatedBy": job.initiated_by,
+        "creationDateTime": job.created,
         "status": status,
-        "tags": dict(one.tags),
+        "tags": dict(job.tags),
     }
-    if one.is_network_job:
+    if job.is_network_job:
         answer["participatingServers"] = []
         answer["participatingResources"] = [
             {
                 "participatingResourceID": {"sourceNetworkID": part.id},
                 "launchStatus": _then(part.history, at, part.status),
             }
-            for part in one.participants.values()
+            for part in job.participants.values()
         ]
     else:
-        answer["participatingServers"] = [_participant(part, at) for part in one.participants.values()]
-    if one.ended is not None and status == "COMPLETED":
-        answer["endDateTime"] = one.ended
+        answer["participatingServers"] = [_participant(part, at) for part in job.participants.values()]
+    if job.ended is not None and status == "COMPLETED":
+        answer["endDateTime"] = job.ended
     return answer
 
 
@@ -200,46 +200,46 @@ def _then(history: list[tuple[float, str]], at: float | None, otherwise: str) ->
     return next((status for when, status in reversed(history) if when <= at), "PENDING")
 
 
-def recovery_instance(world: World, one: RecoveryInstance, instance: Any) -> dict[str, Any]:
+def recovery_instance(world: World, record: RecoveryInstance, instance: Any) -> dict[str, Any]:
     """Return a RecoveryInstance; `instance` is moto's, or None."""
-    region = world.regions[one.account, one.region]
-    server = region.servers.get(one.server_id)
+    region = world.regions[record.account, record.region]
+    server = region.servers.get(record.server_id)
     answer: dict[str, Any] = {
-        "recoveryInstanceID": one.id,
-        "ec2InstanceID": one.id,
-        "ec2InstanceState": _state(one, instance),
-        "jobID": one.job_id,
-        "sourceServerID": one.server_id,
-        "arn": one.arn,
-        "tags": dict(one.tags),
-        "isDrill": one.is_drill,
-        "pointInTimeSnapshotDateTime": one.point_in_time,
-        "originEnvironment": "AWS" if one.origin_zone else "ON_PREMISES",
-        "failback": _failback(world, one),
-        "dataReplicationInfo": _reverse_replication(world, one),
+        "recoveryInstanceID": record.id,
+        "ec2InstanceID": record.id,
+        "ec2InstanceState": _state(record, instance),
+        "jobID": record.job_id,
+        "sourceServerID": record.server_id,
+        "arn": record.arn,
+        "tags": dict(record.tags),
+        "isDrill": record.is_drill,
+        "pointInTimeSnapshotDateTime": record.point_in_time,
+        "originEnvironment": "AWS" if record.origin_zone else "ON_PREMISES",
+        "failback": _failback(world, record),
+        "dataReplicationInfo": _reverse_replication(world, record),
         "agentVersion": AGENT_VERSION,
     }
-    if one.origin_zone:
-        answer["originAvailabilityZone"] = one.origin_zone
+    if record.origin_zone:
+        answer["originAvailabilityZone"] = record.origin_zone
     if server is not None:
-        answer["recoveryInstanceProperties"] = _instance_properties(server, one, instance)
+        answer["recoveryInstanceProperties"] = _instance_properties(server, record, instance)
     return answer
 
 
-def _state(one: RecoveryInstance, instance: Any) -> str:
-    if one.terminated_s is not None:
+def _state(record: RecoveryInstance, instance: Any) -> str:
+    if record.terminated_s is not None:
         return "TERMINATED"
     state = moto_ec2.state_of(instance)
     return "NOT_FOUND" if state == "TERMINATED" else state
 
 
-def _instance_properties(server: SourceServer, one: RecoveryInstance, instance: Any) -> dict[str, Any]:
+def _instance_properties(server: SourceServer, record: RecoveryInstance, instance: Any) -> dict[str, Any]:
     properties: dict[str, Any] = {
-        "lastUpdatedDateTime": one.point_in_time,
+        "lastUpdatedDateTime": record.point_in_time,
         "identificationHints": {
             "hostname": server.spec.hostname,
             "fqdn": f"{server.spec.hostname}.example.internal",
-            "awsInstanceID": one.id,
+            "awsInstanceID": record.id,
         },
         "cpus": [{"cores": server.spec.cores}],
         "ramBytes": server.spec.ram * GIB,
@@ -247,7 +247,7 @@ def _instance_properties(server: SourceServer, one: RecoveryInstance, instance: 
     }
     if instance is not None and moto_ec2.state_of(instance) != "TERMINATED":
         properties["networkInterfaces"] = [
-            {"macAddress": _mac(one.id), "ips": [str(instance.private_ip)], "isPrimary": True}
+            {"macAddress": _mac(record.id), "ips": [str(instance.private_ip)], "isPrimary": True}
         ]
         properties["disks"] = [
             {"internalDeviceName": name, "bytes": device.size * GIB, "ebsVolumeID": device.volume_id}
@@ -257,29 +257,29 @@ def _instance_properties(server: SourceServer, one: RecoveryInstance, instance: 
     return properties
 
 
-def reverse_server(world: World, one: RecoveryInstance) -> SourceServer | None:
+def reverse_server(world: World, record: RecoveryInstance) -> SourceServer | None:
     """Return the source server that replicates this instance back, if there is one."""
-    if one.reverse_server is None:
+    if record.reverse_server is None:
         return None
-    account, region, server_id = one.reverse_server
+    account, region, server_id = record.reverse_server
     found = world.regions.get((account, region))
     return found.servers.get(server_id) if found else None
 
 
-def _failback(world: World, one: RecoveryInstance) -> dict[str, Any]:
-    state = one.failback_state
-    back = reverse_server(world, one)
+def _failback(world: World, record: RecoveryInstance) -> dict[str, Any]:
+    state = record.failback_state
+    back = reverse_server(world, record)
     if state == "FAILBACK_IN_PROGRESS" and back is not None and world.replication_of(back).state == "CONTINUOUS":
         state = "FAILBACK_READY_FOR_LAUNCH"
     answer: dict[str, Any] = {"state": state}
-    if one.failback_began:
-        answer |= {"failbackInitiationTime": one.failback_began, "failbackToOriginalServer": False}
+    if record.failback_began:
+        answer |= {"failbackInitiationTime": record.failback_began, "failbackToOriginalServer": False}
         answer["agentLastSeenByServiceDateTime"] = world.stamp()
     return answer
 
 
-def _reverse_replication(world: World, one: RecoveryInstance) -> dict[str, Any]:
-    back = reverse_server(world, one)
+def _reverse_replication(world: World, record: RecoveryInstance) -> dict[str, Any]:
+    back = reverse_server(world, record)
     if back is None:
         return {"dataReplicationState": "NOT_STARTED"}
     seen = world.replication_of(back)
@@ -296,19 +296,23 @@ def _reverse_replication(world: World, one: RecoveryInstance) -> dict[str, Any]:
     return info
 
 
-def source_network(world: World, one: SourceNetwork) -> dict[str, Any]:
+def source_network(world: World, network: SourceNetwork) -> dict[str, Any]:
     """Return a SourceNetwork."""
     status = "STOPPED"
-    if one.began_s is not None:
-        status = "PROTECTED" if world.now - one.began_s >= NETWORK_IS_PROTECTED_AFTER else "IN_PROGRESS"
+    if network.began_s is not None:
+        status = "PROTECTED" if world.now - network.began_s >= NETWORK_IS_PROTECTED_AFTER else "IN_PROGRESS"
     answer: dict[str, Any] = {
-        "sourceNetworkID": one.id,
-        "sourceVpcID": one.vpc,
-        "arn": one.arn,
-        "tags": dict(one.tags),
+        "sourceNetworkID": network.id,
+        "sourceVpcID": network.vpc,
+        "arn": network.arn,
+        "tags": dict(network.tags),
         "replicationStatus": status,
-        "sourceRegion": one.origin_region,
-        "sourceAccountID": one.origin_account,
+        "sourceRegion": network.origin_region,
+        "sourceAccountID": network.origin_account,
     }
-    optional = {"cfnStackName": one.stack, "launchedVpcID": one.launched_vpc, "lastRecovery": one.last_recovery}
+    optional = {
+        "cfnStackName": network.stack,
+        "launchedVpcID": network.launched_vpc,
+        "lastRecovery": network.last_recovery,
+    }
     return answer | {key: value for key, value in optional.items() if value is not None}

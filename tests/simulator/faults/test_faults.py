@@ -146,7 +146,7 @@ def test_commit_then_drop_starts_the_job_and_drops_the_connection(sim, drs):
 
     (call,) = sim.calls()
     assert (call["operation"], call["committed"], call["error"]) == ("StartRecovery", True, "ConnectionDropped")
-    assert [one["tags"] for one in drs.describe_jobs()["items"]] == [{"key": "mine"}]
+    assert [job["tags"] for job in drs.describe_jobs()["items"]] == [{"key": "mine"}]
 
 
 @pytest.mark.parametrize(("how", "begins"), [("page", "<!DOCTYPE html>"), ("half", '{"job"')])
@@ -213,12 +213,12 @@ def test_a_launch_fails_at_any_event_with_the_raw_error_and_leaves_no_instance(s
     )
     job_id = start(drs, DB1, DB2)
     sim.advance("20m")
-    line = next(one for one in drs.describe_job_log_items(jobID=job_id)["items"] if one["event"] == last)
+    line = next(line for line in drs.describe_job_log_items(jobID=job_id)["items"] if line["event"] == last)
 
     assert statuses(drs, job_id) == {DB1: "FAILED", DB2: "LAUNCHED"}
     assert line["eventData"] == {"sourceServerID": DB1, "rawError": "InsufficientInstanceCapacity"}
     assert len(drs.describe_recovery_instances()["items"]) == 1
-    assert [one["State"]["Name"] for one in ec2_instances(sim).values()].count("running") == 1
+    assert [instance["State"]["Name"] for instance in ec2_instances(sim).values()].count("running") == 1
 
 
 def test_fail_at_reaches_a_job_that_runs_already(sim, drs):
@@ -356,7 +356,9 @@ def test_expired_points_are_gone_and_new_ones_come(sim, drs):
 
 def test_a_condition_with_a_count_takes_so_many_servers(sim, drs):
     sim.fault({"hostname": "app*", "do": "stall", "count": 2})
-    states = [one["dataReplicationInfo"]["dataReplicationState"] for one in drs.describe_source_servers()["items"]]
+    states = [
+        server["dataReplicationInfo"]["dataReplicationState"] for server in drs.describe_source_servers()["items"]
+    ]
 
     assert states.count("STALLED") == 2
 
@@ -368,7 +370,11 @@ def test_a_foreign_job_holds_a_server_until_it_ends(sim, drs):
     sim.no_faults(name)
     sim.advance("5s")
 
-    assert (foreign["status"], foreign["tags"], [one["sourceServerID"] for one in foreign["participatingServers"]]) == (
+    assert (
+        foreign["status"],
+        foreign["tags"],
+        [server["sourceServerID"] for server in foreign["participatingServers"]],
+    ) == (
         "STARTED",
         {},
         [DB1],
@@ -420,10 +426,10 @@ def test_tiny_pages_lose_nothing(sim, drs):
     sim.fault({"do": "page_size", "items": 3})
     pages = list(drs.get_paginator("describe_source_servers").paginate())
 
-    assert {len(one["items"]) for one in pages[:-1]} == {3}
+    assert {len(page["items"]) for page in pages[:-1]} == {3}
     assert (
-        len({one["sourceServerID"] for page in pages for one in page["items"]})
-        == sum(len(one["items"]) for one in pages)
+        len({server["sourceServerID"] for page in pages for server in page["items"]})
+        == sum(len(page["items"]) for page in pages)
         > 40
     )
 
@@ -468,7 +474,7 @@ def test_launch_actions_fail_hang_and_never_find_their_agent(sim, drs, fault, af
 def test_impaired_is_there_for_whoever_asks_ec2s_status(sim, drs):
     sim.fault({"do": "impaired", "hostname": "db1"})
 
-    assert [one["do"] for one in sim.control("GET", "faults")] == ["impaired"]
+    assert [fault["do"] for fault in sim.control("GET", "faults")] == ["impaired"]
 
 
 def test_no_fault_is_without_a_test_of_its_effect():

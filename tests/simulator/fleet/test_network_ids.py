@@ -29,11 +29,11 @@ def test_networks_have_the_ids_that_the_fleet_gives(start_drs_simulator):
     drs = start_drs_simulator(fleet(network=RECOVERY, networks=[DRILL], servers=servers), speed=600)
     ec2 = drs.client("ec2")
 
-    subnets = {one["SubnetId"]: one for one in ec2.describe_subnets()["Subnets"]}
+    subnets = {subnet["SubnetId"]: subnet for subnet in ec2.describe_subnets()["Subnets"]}
     assert {"subnet-0aaaaaaaa", "subnet-0bbbbbbbb"} < set(subnets)
     assert subnets["subnet-0bbbbbbbb"]["AvailabilityZone"] == "us-west-2c"
-    assert {one["VpcId"] for one in subnets.values()} == {"vpc-0aaaaaaaa", "vpc-0ddddddd1"}
-    groups = {one["GroupId"]: one for one in ec2.describe_security_groups()["SecurityGroups"]}
+    assert {subnet["VpcId"] for subnet in subnets.values()} == {"vpc-0aaaaaaaa", "vpc-0ddddddd1"}
+    groups = {group["GroupId"]: group for group in ec2.describe_security_groups()["SecurityGroups"]}
     assert groups["sg-0aaaaaaaa"]["GroupName"] == "db"
     assert groups["sg-0aaaaaaaa"]["VpcId"] == "vpc-0aaaaaaaa"
     assert drs.client("iam").get_instance_profile(InstanceProfileName="shop")["InstanceProfile"]
@@ -42,10 +42,10 @@ def test_networks_have_the_ids_that_the_fleet_gives(start_drs_simulator):
     drs.client("drs").start_recovery(sourceServers=[{"sourceServerID": server}], isDrill=True)
     drs.advance("20m")
     (instance,) = [
-        one
+        instance
         for reservation in ec2.describe_instances()["Reservations"]
-        for one in reservation["Instances"]
-        if any(tag["Value"] == "db1" for tag in one.get("Tags", ()))
+        for instance in reservation["Instances"]
+        if any(tag["Value"] == "db1" for tag in instance.get("Tags", ()))
     ]
     assert (instance["SubnetId"], instance["SecurityGroups"][0]["GroupId"]) == ("subnet-0bbbbbbbb", "sg-0aaaaaaaa")
 

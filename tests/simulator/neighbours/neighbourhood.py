@@ -79,10 +79,12 @@ def launch(sim, *servers) -> dict[str, str]:
     """Launch servers and let the time pass that it takes; returns instance ids by server."""
     drs = sim.client("drs")
     for first in range(0, len(servers), 3):
-        drs.start_recovery(sourceServers=[{"sourceServerID": one} for one in servers[first : first + 3]], isDrill=True)
+        drs.start_recovery(
+            sourceServers=[{"sourceServerID": server} for server in servers[first : first + 3]], isDrill=True
+        )
         sim.advance("20m")
     found = drs.describe_recovery_instances(filters={"sourceServerIDs": list(servers)})["items"]
-    return {one["sourceServerID"]: one["recoveryInstanceID"] for one in found}
+    return {instance["sourceServerID"]: instance["recoveryInstanceID"] for instance in found}
 
 
 def refusal(function, **request) -> tuple[str, int, str]:

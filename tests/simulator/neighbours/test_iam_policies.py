@@ -46,7 +46,7 @@ def told(iam, role, actions, **more):
     answer = iam.simulate_principal_policy(
         PolicySourceArn=f"arn:aws:iam::{HOME}:role/{role}", ActionNames=actions, **more
     )
-    return {one["EvalActionName"]: one["EvalDecision"] for one in answer["EvaluationResults"]}
+    return {result["EvalActionName"]: result["EvalDecision"] for result in answer["EvaluationResults"]}
 
 
 def test_a_role_of_which_nothing_is_said_may_do_everything(iam):
@@ -63,24 +63,24 @@ def test_denied_actions_are_taken_from_everything(iam):
 
 def test_a_condition_without_a_value_is_told_as_missing(iam):
     arn = f"arn:aws:iam::{HOME}:role/written"
-    one = iam.simulate_principal_policy(
+    answer = iam.simulate_principal_policy(
         PolicySourceArn=arn, ActionNames=["ec2:RunInstances"], ResourceArns=["*", INSTANCE]
     )["EvaluationResults"][0]
 
-    assert (one["EvalDecision"], one["MissingContextValues"]) == ("implicitDeny", ["aws:CalledVia"])
+    assert (answer["EvalDecision"], answer["MissingContextValues"]) == ("implicitDeny", ["aws:CalledVia"])
 
 
 def test_a_policy_for_one_kind_of_resource_allows_nothing_on_the_others(iam):
     arn = f"arn:aws:iam::{HOME}:role/written"
-    one = iam.simulate_principal_policy(
+    answer = iam.simulate_principal_policy(
         PolicySourceArn=arn,
         ActionNames=["ec2:RunInstances"],
         ResourceArns=["*", INSTANCE],
         ContextEntries=[VIA_DRS],
     )["EvaluationResults"][0]
 
-    assert one["EvalDecision"] == "implicitDeny"
-    assert [part["EvalResourceDecision"] for part in one["ResourceSpecificResults"]] == ["implicitDeny", "allowed"]
+    assert answer["EvalDecision"] == "implicitDeny"
+    assert [part["EvalResourceDecision"] for part in answer["ResourceSpecificResults"]] == ["implicitDeny", "allowed"]
 
 
 def test_an_unknown_role_is_refused(iam):

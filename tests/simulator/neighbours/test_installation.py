@@ -144,6 +144,6 @@ def test_the_document_names_every_operation_that_is_ours_and_no_other():
 
 def test_the_document_names_every_fault_that_the_neighbours_know():
     text = DOCUMENT.read_text()
-    named = {one for one in KINDS if f'"do": "{one}"' in text}
+    named = {kind for kind in KINDS if f'"do": "{kind}"' in text}
 
     assert named >= {"fail", "hang", "agent_missing", "impaired", "no_capacity", "invisible_for"}

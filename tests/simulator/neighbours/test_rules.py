@@ -27,7 +27,7 @@ OF_AN_INVOCATION = [
 
 
 def a_command(*statuses, **request):
-    parts = {f"i-{number}": Invocation(f"i-{number}", "", *one) for number, one in enumerate(statuses)}
+    parts = {f"i-{number}": Invocation(f"i-{number}", "", *status) for number, status in enumerate(statuses)}
     return Command("c", ("1", "r"), {"DocumentName": "d", **request}, "1", 0.0, 0.0, parts)
 
 
@@ -40,17 +40,19 @@ def test_a_command_s_status_follows_from_its_invocations(max_errors, cancelled):
         command = a_command(*statuses, MaxErrors=max_errors)
         command.cancelled = cancelled
         status, details = verdict(command)
-        is_over = all(one in ENDED for one, _ in statuses)
+        is_over = all(status in ENDED for status, _ in statuses)
 
         assert status in known, statuses
         assert (status in ENDED) == is_over, statuses
         assert ((status, details) == ("Success", "Success")) == (
-            not cancelled and all(one == "Success" for one, _ in statuses)
+            not cancelled and all(status == "Success" for status, _ in statuses)
         ), statuses
 
 
 def test_every_status_of_an_invocation_is_known_but_the_delayed_one():
-    assert {one for one, _ in OF_AN_INVOCATION} | {"Delayed"} == set(SSM.shape_for("CommandInvocationStatus").enum)
+    assert {status for status, _ in OF_AN_INVOCATION} | {"Delayed"} == set(
+        SSM.shape_for("CommandInvocationStatus").enum
+    )
 
 
 @pytest.mark.parametrize(

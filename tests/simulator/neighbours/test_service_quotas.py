@@ -11,13 +11,14 @@ def quotas(sim):
 
 
 def start(drs, *servers):
-    return {"sourceServers": [{"sourceServerID": one} for one in servers]}
+    return {"sourceServers": [{"sourceServerID": server} for server in servers]}
 
 
 def test_quotas_are_aws_s_defaults_unless_the_fleet_file_says_otherwise(quotas):
-    applied = {one["QuotaCode"]: one["Value"] for one in quotas.list_service_quotas(ServiceCode="drs")["Quotas"]}
+    applied = {quota["QuotaCode"]: quota["Value"] for quota in quotas.list_service_quotas(ServiceCode="drs")["Quotas"]}
     defaults = {
-        one["QuotaCode"]: one["Value"] for one in quotas.list_aws_default_service_quotas(ServiceCode="drs")["Quotas"]
+        quota["QuotaCode"]: quota["Value"]
+        for quota in quotas.list_aws_default_service_quotas(ServiceCode="drs")["Quotas"]
     }
 
     assert defaults == {code: quota.value for code, quota in QUOTAS.items()}

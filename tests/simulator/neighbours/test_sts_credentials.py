@@ -152,7 +152,7 @@ EXPIRED = [
 ]
 
 
-@pytest.mark.parametrize("call", EXPIRED, ids=[one[0] for one in EXPIRED])
+@pytest.mark.parametrize("call", EXPIRED, ids=[case[0] for case in EXPIRED])
 def test_an_expired_token_is_refused_by_every_service_in_its_own_words(sim, tools, call):
     service, operation, request_of, code = call
     client = assumed(sim, tools).client(service)

@@ -107,9 +107,9 @@ def test_jobs_are_listed_newest_first_and_by_date(sim, drs):
     second = start(drs, DB2)
     between = drs.describe_jobs(filters={"jobIDs": [second]})["items"][0]["creationDateTime"].replace("+00:00", "Z")
 
-    assert [one["jobID"] for one in drs.describe_jobs()["items"]] == [second, first]
-    assert [one["jobID"] for one in drs.describe_jobs(filters={"fromDate": between})["items"]] == [second]
-    assert [one["jobID"] for one in drs.describe_jobs(filters={"toDate": "2020-01-01T00:00:00.000Z"})["items"]] == []
+    assert [job["jobID"] for job in drs.describe_jobs()["items"]] == [second, first]
+    assert [job["jobID"] for job in drs.describe_jobs(filters={"fromDate": between})["items"]] == [second]
+    assert [job["jobID"] for job in drs.describe_jobs(filters={"toDate": "2020-01-01T00:00:00.000Z"})["items"]] == []
 
 
 def test_delete_job_cancels_nothing(sim, drs):
@@ -126,12 +126,12 @@ def test_paginators_walk_through_everything(sim, drs):
     for number in range(1, 6):
         start(drs, app(number))
     jobs = [
-        one
+        job
         for page in drs.get_paginator("describe_jobs").paginate(PaginationConfig={"PageSize": 2})
-        for one in page["items"]
+        for job in page["items"]
     ]
 
-    assert len({one["jobID"] for one in jobs}) == 5
+    assert len({job["jobID"] for job in jobs}) == 5
     assert code_of(drs.describe_jobs, nextToken="made up") == "ValidationException"
 
 
@@ -216,7 +216,7 @@ def test_a_bad_request_is_told_what_is_wrong(sim, path, body, fields):
     status, kind, answer = raw(sim, "POST", path, body)
 
     assert (status, kind) == (400, "ValidationException")
-    assert [one["name"] for one in answer.get("fieldList", [])] == (fields or [])
+    assert [field["name"] for field in answer.get("fieldList", [])] == (fields or [])
 
 
 @pytest.mark.parametrize("operation", sorted(drs_model().operation_names))
@@ -314,14 +314,15 @@ def test_a_new_server_goes_through_its_initial_sync(sim, drs):
         seen += [state] if seen[-1:] != [state] else []
         sim.advance("29s" if state == "CREATING_SNAPSHOT" else "1m")
 
-    assert [one for one in seen if one != "CREATING_SNAPSHOT"] == ["INITIATING", "INITIAL_SYNC", "CONTINUOUS"]
+    assert [state for state in seen if state != "CREATING_SNAPSHOT"] == ["INITIATING", "INITIAL_SYNC", "CONTINUOUS"]
     start(drs, NEW1)
 
 
 def test_recovery_points_follow_the_policy_and_age_out(sim, drs):
     def points():
         return [
-            one["snapshotID"] for one in drs.describe_recovery_snapshots(sourceServerID=DB1, maxResults=1000)["items"]
+            snapshot["snapshotID"]
+            for snapshot in drs.describe_recovery_snapshots(sourceServerID=DB1, maxResults=1000)["items"]
         ]
 
     before = points()
@@ -428,7 +429,7 @@ def test_a_source_network_is_protected_and_recovered(sim, drs):
     sim.advance("10m")
     (shown,) = drs.describe_source_networks()["items"]
 
-    assert [one["launchStatus"] for one in job(drs, job_id)["participatingResources"]] == ["LAUNCHED"]
+    assert [resource["launchStatus"] for resource in job(drs, job_id)["participatingResources"]] == ["LAUNCHED"]
     assert (shown["replicationStatus"], shown["lastRecovery"]["lastRecoveryResult"]) == ("PROTECTED", "SUCCESS")
     assert "DEPLOY_NETWORK_CONFIGURATION_END" in events(drs, job_id)
 
@@ -443,7 +444,7 @@ def native_plan(drs, *steps) -> str:
         configuration = (
             {"waitStepConfiguration": {"waitDurationMinutes": step}}
             if isinstance(step, int)
-            else {"serverStepConfiguration": {"servers": [{"serverArn": arn_of(one)} for one in step]}}
+            else {"serverStepConfiguration": {"servers": [{"serverArn": arn_of(server)} for server in step]}}
         )
         drs.create_recovery_plan_step(recoveryPlanArn=plan, stepName=f"step {number}", configuration=configuration)
     return plan
@@ -457,8 +458,8 @@ def test_a_native_plan_is_a_second_actor_that_holds_its_servers(sim, drs):
 
     def steps():
         return [
-            one["status"]
-            for one in drs.list_recovery_plan_execution_steps(recoveryPlanExecutionArn=execution)[
+            step["status"]
+            for step in drs.list_recovery_plan_execution_steps(recoveryPlanExecutionArn=execution)[
                 "recoveryPlanExecutionSteps"
             ]
         ]
@@ -485,7 +486,7 @@ def test_a_critical_server_that_fails_stops_a_native_plan_and_a_retry_goes_on(si
     ]
     sim.advance("15m")
     steps = drs.list_recovery_plan_execution_steps(recoveryPlanExecutionArn=execution)["recoveryPlanExecutionSteps"]
-    assert [one["status"] for one in steps] == ["FAILED", "NOT_STARTED"]
+    assert [step["status"] for step in steps] == ["FAILED", "NOT_STARTED"]
     drs.retry_recovery_plan_execution_step(recoveryPlanExecutionStepArn=steps[0]["recoveryPlanExecutionStepArn"])
     sim.advance("30m")
 
@@ -494,7 +495,7 @@ def test_a_critical_server_that_fails_stops_a_native_plan_and_a_retry_goes_on(si
         == "COMPLETED"
     )
     jobs = drs.describe_jobs()["items"][::-1]
-    assert [sorted(one["sourceServerID"] for one in item["participatingServers"]) for item in jobs] == [
+    assert [sorted(server["sourceServerID"] for server in item["participatingServers"]) for item in jobs] == [
         sorted([DB1, app(1)]),
         [DB1],
         [DB2],
@@ -517,7 +518,7 @@ def test_cancelling_a_native_plan_never_stops_its_job(sim, drs):
         drs.get_recovery_plan_execution(recoveryPlanExecutionArn=execution)["recoveryPlanExecution"]["status"]
         == "CANCELLED"
     )
-    assert [statuses(drs, one["jobID"]) for one in drs.describe_jobs()["items"]] == [{DB1: "LAUNCHED"}]
+    assert [statuses(drs, job["jobID"]) for job in drs.describe_jobs()["items"]] == [{DB1: "LAUNCHED"}]
 
 
 # -- settings -------------------------------------------------------------------------------------------------------
@@ -541,7 +542,7 @@ def test_templates_come_and_go(sim, drs):
     name = made["launchConfigurationTemplateID"]
     assert code_of(drs.create_launch_configuration_template) == "ServiceQuotaExceededException"
     drs.update_launch_configuration_template(launchConfigurationTemplateID=name, copyTags=False)
-    assert [one["copyTags"] for one in drs.describe_launch_configuration_templates()["items"]] == [False]
+    assert [template["copyTags"] for template in drs.describe_launch_configuration_templates()["items"]] == [False]
     assert drs.list_tags_for_resource(resourceArn=made["arn"])["tags"] == {"a": "b"}
     drs.delete_launch_configuration_template(launchConfigurationTemplateID=name)
     assert (
@@ -553,7 +554,7 @@ def test_templates_come_and_go(sim, drs):
 def test_extended_servers_are_made_from_a_staging_account(sim, drs):
     there = assumed(sim, STAGING)
     (staged,) = there.describe_source_servers()["items"]
-    assert [one["accountID"] for one in drs.list_staging_accounts()["accounts"]] == [STAGING]
+    assert [account["accountID"] for account in drs.list_staging_accounts()["accounts"]] == [STAGING]
     assert drs.list_extensible_source_servers(stagingAccountID=STAGING)["items"] == []
     made = drs.create_extended_source_server(sourceServerArn=staged["arn"])["sourceServer"]
     assert made["stagingArea"] == {

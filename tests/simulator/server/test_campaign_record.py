@@ -39,13 +39,19 @@ def test_a_launch_is_read_with_its_times_and_where_it_landed(start_drs_simulator
     sim, before = start(start_drs_simulator, tmp_path)
     launch(sim)
     found = record(sim, before)
-    (one,), (job,) = found.launches, found.jobs
+    (launched,), (job,) = found.launches, found.jobs
 
-    assert (one.run, one.wave, one.attempt, one.is_drill, one.ended) == ("r", "w0", "1", True, True)
-    assert one.status == {SERVER: "LAUNCHED"}
-    assert one.landed[SERVER]["subnet_id"] in found.production
-    assert one.landed[SERVER]["instance_type"]
-    assert one.created_at < one.ended_at
+    assert (launched.run, launched.wave, launched.attempt, launched.is_drill, launched.ended) == (
+        "r",
+        "w0",
+        "1",
+        True,
+        True,
+    )
+    assert launched.status == {SERVER: "LAUNCHED"}
+    assert launched.landed[SERVER]["subnet_id"] in found.production
+    assert launched.landed[SERVER]["instance_type"]
+    assert launched.created_at < launched.ended_at
     assert (job.account, job.is_launch, job.servers) == (LARGE.id, True, {SERVER})
     assert found.settings == found.settings_before
 
@@ -73,7 +79,7 @@ def test_a_launch_action_that_is_left_counts_as_a_changed_setting(start_drs_simu
 def test_the_effects_of_steps_are_read_also_those_whose_answers_were_lost(start_drs_simulator, tmp_path):
     sim, before = start(start_drs_simulator, tmp_path)
     launch(sim)
-    (instance,) = (one["ec2InstanceID"] for one in sim.client("drs").describe_recovery_instances()["items"])
+    (instance,) = (instance["ec2InstanceID"] for instance in sim.client("drs").describe_recovery_instances()["items"])
     command, automation, function = STEPS
     assert [acted(ONE, step, record(sim, before)) for step in STEPS] == [0, 0, 0]
 
@@ -92,7 +98,7 @@ def test_the_effects_of_steps_are_read_also_those_whose_answers_were_lost(start_
     found = record(sim, before)
 
     assert [acted(ONE, step, found) for step in STEPS] == [2, 1, 1]
-    assert [one["status"] for one in found.calls["Invoke"]] != [200]
+    assert [call["status"] for call in found.calls["Invoke"]] != [200]
 
 
 def test_what_is_left_of_a_drills_network_is_found_in_every_account(start_drs_simulator, tmp_path):
@@ -101,7 +107,7 @@ def test_what_is_left_of_a_drills_network_is_found_in_every_account(start_drs_si
     made = {}
     for account in (LARGE, SMALL):
         ec2 = sim.client("ec2", aws_access_key_id=account.id)
-        ranges = [one["CidrBlock"] for vpc in ec2.describe_vpcs()["Vpcs"] for one in vpc["CidrBlockAssociationSet"]]
+        ranges = [block["CidrBlock"] for vpc in ec2.describe_vpcs()["Vpcs"] for block in vpc["CidrBlockAssociationSet"]]
         assert MORE_ROOM in ranges
         vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16", TagSpecifications=[{"ResourceType": "vpc", "Tags": tags}])
         made[vpc["Vpc"]["VpcId"]] = "r"

@@ -20,16 +20,17 @@ def test_calls_are_listed_in_order_with_what_was_asked(sim, drs):
     calls = sim.calls()
 
     assert [
-        (one["n"], one["service"], one["operation"], one["status"], one["error"], one["committed"]) for one in calls
+        (call["n"], call["service"], call["operation"], call["status"], call["error"], call["committed"])
+        for call in calls
     ] == [
         (1, "drs", "StartRecovery", 202, None, True),
         (2, "ec2", "DescribeInstances", 200, None, True),
         (3, "drs", "StartRecovery", 409, "ConflictException", False),
     ]
-    assert {(one["account"], one["region"]) for one in calls} == {("111122223333", "us-west-2")}
+    assert {(call["account"], call["region"]) for call in calls} == {("111122223333", "us-west-2")}
     assert calls[0]["request"] == {"sourceServers": [{"sourceServerID": DB1}], "tags": {"run": "1"}}
     assert calls[1]["request"] == {"Filters": [{"Name": "instance-state-name", "Values": ["running"]}]}
-    assert [one["n"] for one in sim.calls(since=2)] == [3]
+    assert [call["n"] for call in sim.calls(since=2)] == [3]
 
 
 def test_reset_goes_back_to_the_fleet_file(sim, drs):
@@ -40,7 +41,7 @@ def test_reset_goes_back_to_the_fleet_file(sim, drs):
 
     assert drs.describe_jobs()["items"] == []
     assert sim.client("ec2").describe_instances()["Reservations"] == []
-    assert [one["operation"] for one in sim.calls()] == ["DescribeJobs", "DescribeInstances"]
+    assert [call["operation"] for call in sim.calls()] == ["DescribeJobs", "DescribeInstances"]
 
 
 def test_motos_own_reset_resets_drs_too(sim, drs):
@@ -203,7 +204,7 @@ def test_ids_of_faults_are_never_two_faults(sim):
         sim.fault({"do": "latency"}, {"id": "fault-2", "do": "latency"})
 
     assert str(caught.value) == "faults: the id 'fault-2' is in use: take that fault back first, or choose another"
-    assert [one["id"] for one in sim.control("GET", "faults")] == ["fault-2", "fault-1", "fault-3"]
+    assert [fault["id"] for fault in sim.control("GET", "faults")] == ["fault-2", "fault-1", "fault-3"]
 
 
 def test_every_answer_names_its_request(sim, drs):

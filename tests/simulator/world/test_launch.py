@@ -32,9 +32,9 @@ def seconds_after_start(drs, job_id, server_id):
     lines = drs.describe_job_log_items(jobID=job_id)["items"]
     began = datetime.fromisoformat(lines[0]["logDateTime"])
     return [
-        (one["event"], round((datetime.fromisoformat(one["logDateTime"]) - began).total_seconds() * 60, 1))
-        for one in lines
-        if one["eventData"].get("sourceServerID") in {None, server_id}
+        (line["event"], round((datetime.fromisoformat(line["logDateTime"]) - began).total_seconds() * 60, 1))
+        for line in lines
+        if line["eventData"].get("sourceServerID") in {None, server_id}
     ]
 
 
@@ -128,12 +128,12 @@ def test_the_launched_instance_is_really_in_ec2_without_drs_being_asked(sim, drs
 
 def test_all_launch_templates_that_are_asked_for_are_shown(sim, drs):
     pages = drs.get_paginator("describe_source_servers").paginate()
-    servers = [one["sourceServerID"] for page in pages for one in page["items"]]
-    ids = {drs.get_launch_configuration(sourceServerID=one)["ec2LaunchTemplateID"] for one in servers[:20]}
+    servers = [server["sourceServerID"] for page in pages for server in page["items"]]
+    ids = {drs.get_launch_configuration(sourceServerID=server)["ec2LaunchTemplateID"] for server in servers[:20]}
 
     found = sim.client("ec2").describe_launch_templates(LaunchTemplateIds=list(ids))["LaunchTemplates"]
 
-    assert {one["LaunchTemplateId"] for one in found} == ids
+    assert {template["LaunchTemplateId"] for template in found} == ids
     assert len(ids) > 15
 
 
@@ -150,7 +150,7 @@ def test_a_new_version_whose_answer_got_lost_is_made_once_however_often_it_is_se
 
     after = ec2.describe_launch_template_versions(LaunchTemplateId=template)["LaunchTemplateVersions"]
     assert len(after) - len(before) == 1
-    assert made["LaunchTemplateVersion"]["VersionNumber"] == max(one["VersionNumber"] for one in after)
+    assert made["LaunchTemplateVersion"]["VersionNumber"] == max(line["VersionNumber"] for line in after)
 
 
 def test_the_default_version_of_the_launch_template_decides_and_right_sizing_overrides_its_type(sim, drs):
@@ -180,7 +180,7 @@ def test_a_new_launch_destroys_the_previous_recovery_instance(sim, drs):
     first = instance_of(drs, DB1)["ec2InstanceID"]
     second_job = start(drs, DB1, isDrill=True)
     sim.advance("20m")
-    states = {name: one["State"]["Name"] for name, one in ec2_instances(sim).items()}
+    states = {name: instance["State"]["Name"] for name, instance in ec2_instances(sim).items()}
     second = next(name for name in states if name != first)
 
     assert states == {first: "terminated", second: "running"}

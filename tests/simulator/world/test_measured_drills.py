@@ -112,16 +112,16 @@ def drill(sim, drs):
 
 def offsets(lines, since=None):
     times = [datetime.fromisoformat(line["logDateTime"]) for line in lines]
-    return [(one - (since or times[0])).total_seconds() for one in times]
+    return [(moment - (since or times[0])).total_seconds() for moment in times]
 
 
 def missing(expected, seen, path=""):
     lost = [f"{path}{name}" for name in expected if name not in seen]
     return lost + [
-        one
+        text
         for name, inner in expected.items()
         if inner and name in seen
-        for one in missing(inner, seen[name], f"{path}{name}.")
+        for text in missing(inner, seen[name], f"{path}{name}.")
     ]
 
 
@@ -184,7 +184,7 @@ def test_timestamps_are_written_as_they_were(drill):
     finished, log = drill
     texts = [finished["creationDateTime"], finished["endDateTime"], *(line["logDateTime"] for line in log)]
 
-    assert [one for one in texts if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", one)] == []
+    assert [text for text in texts if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", text)] == []
 
 
 def test_a_source_server_has_the_members_that_it_had(drs):

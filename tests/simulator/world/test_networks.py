@@ -21,7 +21,7 @@ def place(drs, ec2, server, **interface):
 
 
 def subnets(ec2):
-    return {tag["Value"]: one for one in ec2.describe_subnets()["Subnets"] for tag in one.get("Tags", ())}
+    return {tag["Value"]: subnet for subnet in ec2.describe_subnets()["Subnets"] for tag in subnet.get("Tags", ())}
 
 
 def launched(sim, drs, server):
@@ -32,7 +32,7 @@ def launched(sim, drs, server):
 
 def error_of(drs, job_id):
     lines = drs.describe_job_log_items(jobID=job_id)["items"]
-    return next((one["eventData"]["rawError"] for one in lines if one["eventData"].get("rawError")), None)
+    return next((line["eventData"]["rawError"] for line in lines if line["eventData"].get("rawError")), None)
 
 
 def test_a_launch_has_the_subnet_groups_and_address_of_its_template(sim, drs):
@@ -44,7 +44,7 @@ def test_a_launch_has_the_subnet_groups_and_address_of_its_template(sim, drs):
 
     (instance,) = ec2_instances(sim).values()
     assert (instance["SubnetId"], instance["PrivateIpAddress"]) == (web["SubnetId"], "10.20.1.77")
-    assert [one["GroupId"] for one in instance["SecurityGroups"]] == [group]
+    assert [group["GroupId"] for group in instance["SecurityGroups"]] == [group]
 
 
 def test_a_launch_fails_where_its_address_is_taken_or_outside_or_its_group_is_elsewhere(sim, drs):
@@ -96,7 +96,9 @@ def test_what_is_in_use_is_not_deleted_and_everything_goes_with_what_it_belongs_
         assert refused.value.response["Error"] == {"Code": "DependencyViolation", "Message": said}
 
     asked = [{"Name": "vpc-endpoint-id", "Values": [endpoint, "vpce-0aaaaaaaaaaaaaaaa"]}]
-    assert [one["VpcEndpointId"] for one in ec2.describe_vpc_endpoints(Filters=asked)["VpcEndpoints"]] == [endpoint]
+    assert [endpoint["VpcEndpointId"] for endpoint in ec2.describe_vpc_endpoints(Filters=asked)["VpcEndpoints"]] == [
+        endpoint
+    ]
     ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])
     ec2.revoke_security_group_ingress(GroupId=groups[1], IpPermissions=pair)
     for group in groups:

@@ -13,7 +13,7 @@ def hint(drs, server_id):
 def test_the_origins_instances_run_where_the_servers_say_and_are_what_they_say(sim, drs):
     said = hint(drs, DB1)
     origin = ec2_instances(sim, **EAST)[said["identificationHints"]["awsInstanceID"]]
-    tags = {one["Key"]: one["Value"] for one in origin["Tags"]}
+    tags = {tag["Key"]: tag["Value"] for tag in origin["Tags"]}
 
     assert origin["State"]["Name"] == "running"
     assert origin["PrivateIpAddress"] == said["networkInterfaces"][0]["ips"][0]

@@ -45,8 +45,8 @@ class LambdaOverlay:
         self._code = Code(files)
         for account in simulator.world.fleet.accounts:
             for region in account.regions:
-                for one in registered(simulator.world, (account.id, region.name)).functions.values():
-                    self._ensure_callable(one)
+                for function in registered(simulator.world, (account.id, region.name)).functions.values():
+                    self._ensure_callable(function)
 
     def _ensure_callable(self, settings: FunctionSettings) -> None:
         if settings.function is not None:
@@ -138,8 +138,8 @@ class LambdaOverlay:
         reply = asked.forward()
         own = [self._configuration(asked, name) for name in registered(asked.world, asked.key).functions]
         listed = json.loads(reply.body)
-        names = {one["FunctionName"] for one in own}
-        others = [one for one in listed.get("Functions", ()) if one["FunctionName"] not in names]
+        names = {function["FunctionName"] for function in own}
+        others = [function for function in listed.get("Functions", ()) if function["FunctionName"] not in names]
         return Reply(reply.status, json.dumps({**listed, "Functions": own + others}).encode(), reply.headers)
 
     def _configuration(self, asked: Asked, name: str) -> dict[str, Any]:

@@ -30,17 +30,17 @@ def statistic(name: str, samples: Sequence[Sample]) -> float | None:
     """Return a statistic of a period's samples; None where there are none."""
     if not samples:
         return None
-    count = sum(one.count for one in samples)
-    total = sum(one.total for one in samples)
+    count = sum(sample.count for sample in samples)
+    total = sum(sample.total for sample in samples)
     match name:
         case "SampleCount":
             return count
         case "Sum":
             return total
         case "Minimum":
-            return min(one.least for one in samples)
+            return min(sample.least for sample in samples)
         case "Maximum":
-            return max(one.most for one in samples)
+            return max(sample.most for sample in samples)
         case "Average":
             return total / count
     raise ValueError(f"{name!r} is none of {', '.join(STATISTICS)}")

@@ -147,16 +147,18 @@ def _points(world: World, key: Key, alarm: Alarm, moment: float, periods: int) -
     """Return the statistic of each of the last periods, oldest first: simulated time that ends now."""
     length = float(alarm.period or 60)
     samples: list[list[Sample]] = [[] for _ in range(periods)]
-    wanted = {(one.name, one.value) for one in alarm.dimensions}
+    wanted = {(dimension.name, dimension.value) for dimension in alarm.dimensions}
     for datum in _backend(key).metric_data:
         if (datum.namespace, datum.name) != (alarm.namespace, alarm.metric_name):
             continue
-        if {(one.name, one.value) for one in datum.dimensions} != wanted or (alarm.unit and datum.unit != alarm.unit):
+        if {(dimension.name, dimension.value) for dimension in datum.dimensions} != wanted or (
+            alarm.unit and datum.unit != alarm.unit
+        ):
             continue
         age = moment - world.clock.simulated_at(_plain(datum.timestamp).replace(tzinfo=UTC))
         if 0 <= age < length * periods + GRACE:
             samples[max(periods - 1 - int(age // length), 0)].append(_sample(datum))
-    return [statistic(alarm.statistic, one) for one in samples]
+    return [statistic(alarm.statistic, sample) for sample in samples]
 
 
 def _sample(datum: MetricDatum | MetricAggregatedDatum) -> Sample:

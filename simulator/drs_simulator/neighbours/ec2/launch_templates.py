@@ -87,7 +87,7 @@ def delete_versions(asked: Asked) -> dict[str, Any]:
     done, refused = [], []
     for wanted in request["Versions"]:
         entry = {"LaunchTemplateId": template.id, "LaunchTemplateName": template.name, "VersionNumber": int(wanted)}
-        found = next((one for one in template.versions if one.number == int(wanted)), None)
+        found = next((version for version in template.versions if version.number == int(wanted)), None)
         if found is None:
             why = ("launchTemplateVersionDoesNotExist", f"version {wanted} does not exist")
         elif template.is_default(found):

@@ -20,15 +20,19 @@ if TYPE_CHECKING:
     from drs_simulator.backend.simulator import Simulator
 
 EDGES: dict[str, tuple[str, str, Callable[[dict[str, Any]], Any]]] = {
-    "DescribeInstanceConnectEndpoints": ("ec2", "InstanceConnectEndpoints", lambda one: one.get("VpcId")),
-    "DescribeClientVpnEndpoints": ("ec2", "ClientVpnEndpoints", lambda one: one.get("VpcId")),
+    "DescribeInstanceConnectEndpoints": ("ec2", "InstanceConnectEndpoints", lambda endpoint: endpoint.get("VpcId")),
+    "DescribeClientVpnEndpoints": ("ec2", "ClientVpnEndpoints", lambda endpoint: endpoint.get("VpcId")),
     "DescribeVerifiedAccessEndpoints": ("ec2", "VerifiedAccessEndpoints", lambda _: None),
     "DescribeLocalGatewayRouteTableVpcAssociations": (
         "ec2",
         "LocalGatewayRouteTableVpcAssociations",
-        lambda one: one.get("VpcId"),
+        lambda association: association.get("VpcId"),
     ),
-    "ListProfileAssociations": ("route53profiles", "ProfileAssociations", lambda one: one.get("ResourceId")),
+    "ListProfileAssociations": (
+        "route53profiles",
+        "ProfileAssociations",
+        lambda association: association.get("ResourceId"),
+    ),
 }
 """By operation: its service, the member of the answer, and the VPC that an item belongs to."""
 
@@ -50,9 +54,11 @@ def describe(asked: Asked, *, operation: str) -> dict[str, Any]:
     _, member, vpc_of = EDGES[operation]
     shown = _kept(asked.world, asked.key).get(operation, [])
     filters = asked.request.get("Filters") or []
-    wanted = [value for one in filters if one.get("Name") == "vpc-id" for value in one.get("Values") or []]
+    wanted = [
+        value for condition in filters if condition.get("Name") == "vpc-id" for value in condition.get("Values") or []
+    ]
     wanted += [asked.request["ResourceId"]] if asked.request.get("ResourceId") else []
-    return paged(asked.request, [one for one in shown if not wanted or vpc_of(one) in wanted], member, most=1000)
+    return paged(asked.request, [edge for edge in shown if not wanted or vpc_of(edge) in wanted], member, most=1000)
 
 
 def _control(simulator: "Simulator", method: str, rest: str, body: Any) -> Any:

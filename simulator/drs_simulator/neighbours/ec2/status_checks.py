@@ -57,9 +57,9 @@ def describe_instance_status(asked: Asked) -> dict[str, Any]:
         raise Refused("InvalidInstanceID.NotFound", f"The instance ID{several} not exist")
     shown = [_status(asked, known[name]) for name in wanted or known]
     if not request.get("IncludeAllInstances"):
-        shown = [one for one in shown if one["InstanceState"]["Name"] == "running"]
-    for one in request.get("Filters") or []:
-        shown = [item for item in shown if _passes(item, one["Name"], one.get("Values") or [])]
+        shown = [status for status in shown if status["InstanceState"]["Name"] == "running"]
+    for condition in request.get("Filters") or []:
+        shown = [item for item in shown if _passes(item, condition["Name"], condition.get("Values") or [])]
     return paged(request, shown, "InstanceStatuses", most=1000, refuse="InvalidNextToken")
 
 
@@ -122,7 +122,7 @@ def start_instances(asked: Asked) -> Reply:
     """Let moto start instances where there is capacity."""
     known = moto_ec2.instances(*asked.key)
     named = [known[name] for name in asked.request.get("InstanceIds") or [] if name in known]
-    stopped = [one for one in named if moto_ec2.state_of(one) == "STOPPED"]
+    stopped = [candidate for candidate in named if moto_ec2.state_of(candidate) == "STOPPED"]
     for instance in stopped:
         _ensure_capacity(asked, instance.instance_type, str(instance.availability_zone), "StartInstances", instance)
     reply = asked.forward()
@@ -151,8 +151,8 @@ def _ensure_capacity(asked: Asked, kind: str, zone: str | None, operation: str |
     lacks = asked.world.faults.strike(
         frozenset({"no_capacity"}),
         Subject("ec2", operation, account, region, facts),
-        lambda one: (
-            one.do == "no_capacity" and moto_ec2.fits(one.instance_type, kind) and moto_ec2.fits(one.zone, zone)
+        lambda fault: (
+            fault.do == "no_capacity" and moto_ec2.fits(fault.instance_type, kind) and moto_ec2.fits(fault.zone, zone)
         ),
     )
     if lacks is not None:

@@ -27,7 +27,7 @@ def install(simulator: "Simulator") -> None:
 def delete_subnet(asked: Asked) -> Reply:
     """Refuse for a subnet with network interfaces in it."""
     name = str(asked.request.get("SubnetId"))
-    if any(one.subnet.id == name for one in _interfaces(asked)):
+    if any(interface.subnet.id == name for interface in _interfaces(asked)):
         raise Refused("DependencyViolation", f"The subnet '{name}' has dependencies and cannot be deleted.")
     return asked.forward()
 
@@ -35,7 +35,7 @@ def delete_subnet(asked: Asked) -> Reply:
 def delete_security_group(asked: Asked) -> Reply:
     """Refuse for a group that an interface uses or another group names."""
     name = str(asked.request.get("GroupId"))
-    used = any(group.id == name for one in _interfaces(asked) for group in one.group_set)
+    used = any(group.id == name for interface in _interfaces(asked) for group in interface.group_set)
     if used or name in _named(asked, name):
         raise Refused("DependencyViolation", f"resource {name} has a dependent object")
     return asked.forward()
@@ -44,13 +44,13 @@ def delete_security_group(asked: Asked) -> Reply:
 def delete_vpc(asked: Asked) -> Reply:
     """Refuse for a VPC with an internet gateway, an attachment, an endpoint or groups of its own."""
     name, backend = str(asked.request.get("VpcId")), moto_ec2.ec2(*asked.key)
-    gateways = any(one.vpc and one.vpc.id == name for one in backend.internet_gateways.values())
-    groups = any(one.name != "default" for one in backend.groups.get(name, {}).values())
-    endpoints = any(one.vpc_id == name for one in backend.vpc_end_points.values())
+    gateways = any(gateway.vpc and gateway.vpc.id == name for gateway in backend.internet_gateways.values())
+    groups = any(group.name != "default" for group in backend.groups.get(name, {}).values())
+    endpoints = any(endpoint.vpc_id == name for endpoint in backend.vpc_end_points.values())
     attached = any(
-        one.vpc_id == name and one.state not in ("deleted", "deleting")
-        for one in backend.transit_gateway_attachments.values()
-        if hasattr(one, "vpc_id")
+        attachment.vpc_id == name and attachment.state not in ("deleted", "deleting")
+        for attachment in backend.transit_gateway_attachments.values()
+        if hasattr(attachment, "vpc_id")
     )
     if gateways or groups or endpoints or attached:
         raise Refused("DependencyViolation", f"The vpc '{name}' has dependencies and cannot be deleted.")
@@ -67,7 +67,7 @@ def delete_vpc_endpoints(asked: Asked) -> Reply:
     """Forget what is deleted: moto would show it for ever."""
     reply = asked.forward()
     known = moto_ec2.ec2(*asked.key).vpc_end_points
-    for name in [name for name, one in known.items() if one.state == "deleted"]:
+    for name in [name for name, endpoint in known.items() if endpoint.state == "deleted"]:
         del known[name]
     return reply
 
@@ -75,12 +75,16 @@ def delete_vpc_endpoints(asked: Asked) -> Reply:
 def _interfaces(asked: Asked) -> list[Any]:
     """Return the interfaces that are in use: those of a terminated instance are gone, as EC2 takes them away."""
     backend = moto_ec2.ec2(*asked.key)
-    gone = {name for name, one in moto_ec2.instances(*asked.key).items() if moto_ec2.state_of(one) == "TERMINATED"}
-    return [one for one in backend.enis.values() if getattr(one.instance, "id", None) not in gone]
+    gone = {
+        name for name, instance in moto_ec2.instances(*asked.key).items() if moto_ec2.state_of(instance) == "TERMINATED"
+    }
+    return [interface for interface in backend.enis.values() if getattr(interface.instance, "id", None) not in gone]
 
 
 def _named(asked: Asked, name: str) -> set[str]:
     """Return the groups that rules of other groups name."""
-    groups = [one for known in moto_ec2.ec2(*asked.key).groups.values() for one in known.values() if one.id != name]
-    rules = [rule for one in groups for rule in (*one.ingress_rules, *one.egress_rules)]
+    groups = [
+        group for known in moto_ec2.ec2(*asked.key).groups.values() for group in known.values() if group.id != name
+    ]
+    rules = [rule for group in groups for rule in (*group.ingress_rules, *group.egress_rules)]
     return {str(rule.source_group.get("GroupId")) for rule in rules}

@@ -41,4 +41,6 @@ def ping(world: World, key: Key, instance: Any, at: float | None = None) -> Ping
 
 def managed(world: World, key: Key) -> dict[str, Any]:
     """Return the Region's managed nodes (moto's instances) by id."""
-    return {name: one for name, one in moto_ec2.instances(*key).items() if ping(world, key, one) is not None}
+    return {
+        name: instance for name, instance in moto_ec2.instances(*key).items() if ping(world, key, instance) is not None
+    }

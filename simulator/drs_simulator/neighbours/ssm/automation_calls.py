@@ -41,7 +41,9 @@ def start_automation_execution(asked: Asked) -> dict[str, Any]:
             raise Refused("NotImplementedBySimulator", f"the simulator does not run automations with {member}", 501)
     known = executions_of(world).of(asked.key)
     token = request.get("ClientToken")
-    earlier = next((one for one in known.values() if token and one.request.get("ClientToken") == token), None)
+    earlier = next(
+        (execution for execution in known.values() if token and execution.request.get("ClientToken") == token), None
+    )
     if earlier is not None:
         if earlier.request != request:
             raise Refused("IdempotentParameterMismatch", "The client token was used before, with other parameters.")
@@ -81,7 +83,7 @@ def get_automation_execution(asked: Asked) -> dict[str, Any]:
     """Return an execution with its steps."""
     execution = _known(asked)
     shown = _shown(asked, execution)
-    shown["StepExecutions"] = [_step(asked, one) for one in execution.steps]
+    shown["StepExecutions"] = [_step(asked, step) for step in execution.steps]
     shown["StepExecutionsTruncated"] = False
     shown["Parameters"] = execution.parameters
     return {"AutomationExecution": shown}
@@ -90,25 +92,25 @@ def get_automation_execution(asked: Asked) -> dict[str, Any]:
 def describe_automation_executions(asked: Asked) -> dict[str, Any]:
     """Return executions, newest first."""
     found = list(reversed(executions_of(asked.world).of(asked.key).values()))
-    for one in asked.request.get("Filters") or []:
-        passes = _filter(asked, one["Key"], one["Values"])
+    for condition in asked.request.get("Filters") or []:
+        passes = _filter(asked, condition["Key"], condition["Values"])
         found = [execution for execution in found if passes(execution)]
-    shown = [{**_shown(asked, one), "AutomationType": "Local", "LogFile": ""} for one in found]
+    shown = [{**_shown(asked, execution), "AutomationType": "Local", "LogFile": ""} for execution in found]
     return paged(asked.request, shown, "AutomationExecutionMetadataList")
 
 
 def _filter(asked: Asked, key: str, values: list[str]) -> Callable[[Execution], bool]:
     match key:
         case "ExecutionId":
-            return lambda one: one.id in values
+            return lambda execution: execution.id in values
         case "ExecutionStatus":
-            return lambda one: one.status in values
+            return lambda execution: execution.status in values
         case "DocumentNamePrefix":
-            return lambda one: one.document.name.startswith(tuple(values))
+            return lambda execution: execution.document.name.startswith(tuple(values))
         case "StartTimeAfter":
-            return lambda one: asked.stamp(one.requested) >= moment(values[0])
+            return lambda execution: asked.stamp(execution.requested) >= moment(values[0])
         case "StartTimeBefore":
-            return lambda one: asked.stamp(one.requested) < moment(values[0])
+            return lambda execution: asked.stamp(execution.requested) < moment(values[0])
     raise Refused("InvalidFilterKey", f"The simulator knows no filter key {key}.")
 
 
@@ -117,7 +119,7 @@ def describe_automation_step_executions(asked: Asked) -> dict[str, Any]:
     execution = _known(asked)
     if asked.request.get("Filters"):
         raise Refused("InvalidFilterKey", "The simulator does not filter the steps of an execution.")
-    steps = [_step(asked, one) for one in execution.steps]
+    steps = [_step(asked, step) for step in execution.steps]
     return paged(asked.request, steps[::-1] if asked.request.get("ReverseOrder") else steps, "StepExecutions")
 
 

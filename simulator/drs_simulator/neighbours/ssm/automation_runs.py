@@ -60,7 +60,7 @@ class Execution:
     @property
     def current(self) -> StepRun | None:
         """The step that runs."""
-        return next((one for one in self.steps if one.status == "InProgress"), None)
+        return next((step for step in self.steps if step.status == "InProgress"), None)
 
     @property
     def parameters(self) -> dict[str, list[str]]:
@@ -107,7 +107,7 @@ def automation_step_begins(world: World, due: float, key: Key, execution_id: str
     if execution is None:
         return
     if number >= len(execution.steps):
-        _finish(execution, due, "Failed" if any(one.status != "Success" for one in execution.steps) else "Success")
+        _finish(execution, due, "Failed" if any(step.status != "Success" for step in execution.steps) else "Success")
         return
     execution.status = "InProgress"
     run = execution.steps[number]
@@ -206,9 +206,9 @@ def stop(world: World, execution: Execution, *, complete: bool) -> None:
 
 def _finish(execution: Execution, due: float, status: str) -> None:
     execution.status, execution.ended = status, due
-    for one in execution.steps:
-        if one.status == "InProgress":
-            one.status, one.ended = ("Success" if status == "Success" else "Cancelled"), due
+    for step in execution.steps:
+        if step.status == "InProgress":
+            step.status, step.ended = ("Success" if status == "Success" else "Cancelled"), due
 
 
 def _act(world: World, execution: Execution, step: Step) -> str | None:

@@ -37,7 +37,7 @@ def send_command(asked: Asked) -> dict[str, Any]:
     if wrong:
         raise Refused("InvalidParameters", wrong)
     targets = _targets(asked)
-    if request.get("InstanceIds") and {platform_of(world, one) for one in targets} - document.platforms:
+    if request.get("InstanceIds") and {platform_of(world, instance) for instance in targets} - document.platforms:
         raise Refused(
             "UnsupportedPlatformType", f"The document {document.name} is not for the platform of every instance."
         )
@@ -52,7 +52,7 @@ def send_command(asked: Asked) -> dict[str, Any]:
         version=document.version,
         requested=world.now,
         visible_from=world.now + hidden,
-        invocations={one.id: Invocation(one.id, tags_of(one).get("Name", "")) for one in targets},
+        invocations={instance.id: Invocation(instance.id, tags_of(instance).get("Name", "")) for instance in targets},
     )
     commands_of(world).of(asked.key)[command.id] = command
     begin(world, command)
@@ -105,7 +105,7 @@ def _targets(asked: Asked) -> list[Any]:
         return [known[name] for name in named]
     found = list(known.values())
     for target in asked.request["Targets"]:
-        found = [one for one in found if _is_target(one, target["Key"], target.get("Values") or [])]
+        found = [instance for instance in found if _is_target(instance, target["Key"], target.get("Values") or [])]
     return found
 
 
@@ -131,6 +131,6 @@ def cancel_command(asked: Asked) -> dict[str, Any]:
     bad = [name for name in named if name not in command.invocations]
     if bad:
         raise Refused("InvalidInstanceId", f"The command was not sent to {', '.join(bad)}.")
-    if not all(one.is_over for one in command.invocations.values()):
+    if not all(invocation.is_over for invocation in command.invocations.values()):
         cancel(asked.world, command, named)
     return {}

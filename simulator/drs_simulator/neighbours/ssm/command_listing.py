@@ -45,7 +45,7 @@ def get_command_invocation(asked: Asked) -> dict[str, Any]:
     command, instance_id = known_command(asked), asked.request["InstanceId"]
     if command is None or instance_id not in command.invocations or asked.world.now < command.visible_from:
         raise Refused("InvocationDoesNotExist", "")
-    one = command.invocations[instance_id]
+    invocation = command.invocations[instance_id]
     plugin = _plugin(asked, command)
     if asked.request.get("PluginName") not in {None, plugin}:
         raise Refused("InvalidPluginName", f"The plugin name {asked.request['PluginName']} is not valid.")
@@ -56,16 +56,16 @@ def get_command_invocation(asked: Asked) -> dict[str, Any]:
         "DocumentName": command.document,
         "DocumentVersion": command.request.get("DocumentVersion", "$DEFAULT"),
         "PluginName": plugin,
-        "ResponseCode": one.code if one.is_over else -1,
-        "ExecutionStartDateTime": _iso(asked, one.began),
-        "ExecutionElapsedTime": _elapsed(asked, one),
-        "ExecutionEndDateTime": _iso(asked, one.ended if one.began is not None else None),
-        "Status": one.status,
-        "StatusDetails": one.details,
-        "StandardOutputContent": one.stdout[:OUTPUT_SHOWN] if one.is_over else "",
-        "StandardOutputUrl": _url(asked, command, one, "stdout"),
-        "StandardErrorContent": one.stderr[:OUTPUT_SHOWN] if one.is_over else "",
-        "StandardErrorUrl": _url(asked, command, one, "stderr"),
+        "ResponseCode": invocation.code if invocation.is_over else -1,
+        "ExecutionStartDateTime": _iso(asked, invocation.began),
+        "ExecutionElapsedTime": _elapsed(asked, invocation),
+        "ExecutionEndDateTime": _iso(asked, invocation.ended if invocation.began is not None else None),
+        "Status": invocation.status,
+        "StatusDetails": invocation.details,
+        "StandardOutputContent": invocation.stdout[:OUTPUT_SHOWN] if invocation.is_over else "",
+        "StandardOutputUrl": _url(asked, command, invocation, "stdout"),
+        "StandardErrorContent": invocation.stderr[:OUTPUT_SHOWN] if invocation.is_over else "",
+        "StandardErrorUrl": _url(asked, command, invocation, "stderr"),
         "CloudWatchOutputConfig": {"CloudWatchOutputEnabled": False},
     }
 
@@ -75,8 +75,8 @@ def _plugin(asked: Asked, command: Command) -> str:
     return plugin_of(document)
 
 
-def _url(asked: Asked, command: Command, one: Invocation, name: str) -> str:
-    where = prefix_of(command, one)
+def _url(asked: Asked, command: Command, invocation: Invocation, name: str) -> str:
+    where = prefix_of(command, invocation)
     if where is None:
         return ""
     step = _plugin(asked, command).replace(":", "")
@@ -89,27 +89,27 @@ def _iso(asked: Asked, simulated: float | None) -> str:
     return asked.stamp(simulated).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
-def _elapsed(asked: Asked, one: Invocation) -> str:
-    if one.began is None or one.ended is None:
+def _elapsed(asked: Asked, invocation: Invocation) -> str:
+    if invocation.began is None or invocation.ended is None:
         return ""
-    length = asked.stamp(one.ended) - asked.stamp(one.began)
+    length = asked.stamp(invocation.ended) - asked.stamp(invocation.began)
     return f"PT{length / timedelta(seconds=1):.3f}S"
 
 
 def list_commands(asked: Asked) -> dict[str, Any]:
     """Return commands, newest first."""
-    return paged(asked.request, [shown(asked, one) for one in _chosen(asked)], "Commands")
+    return paged(asked.request, [shown(asked, command) for command in _chosen(asked)], "Commands")
 
 
 def list_command_invocations(asked: Asked) -> dict[str, Any]:
     """Return invocations; with `Details` also what each step put out."""
     wanted = asked.request.get("InstanceId")
     found = [
-        _invocation(asked, command, one)
+        _invocation(asked, command, invocation)
         for command in _chosen(asked)
         if asked.world.now >= command.visible_from
-        for one in command.invocations.values()
-        if wanted in {None, one.instance_id}
+        for invocation in command.invocations.values()
+        if wanted in {None, invocation.instance_id}
     ]
     return paged(asked.request, found, "CommandInvocations")
 
@@ -122,9 +122,9 @@ def _chosen(asked: Asked) -> list[Command]:
     else:
         commands = list(reversed(commands_of(asked.world).of(asked.key).values()))
     if request.get("InstanceId"):
-        commands = [one for one in commands if request["InstanceId"] in one.invocations]
-    for one in request.get("Filters") or []:
-        passes = _filter(asked, one["key"], one["value"])
+        commands = [command for command in commands if request["InstanceId"] in command.invocations]
+    for condition in request.get("Filters") or []:
+        passes = _filter(asked, condition["key"], condition["value"])
         commands = [command for command in commands if passes(command)]
     return commands
 
@@ -132,15 +132,17 @@ def _chosen(asked: Asked) -> list[Command]:
 def _filter(asked: Asked, key: str, value: str) -> Callable[[Command], bool]:
     match key:
         case "InvokedAfter":
-            return lambda one: asked.stamp(one.requested) >= moment(value)
+            return lambda command: asked.stamp(command.requested) >= moment(value)
         case "InvokedBefore":
-            return lambda one: asked.stamp(one.requested) < moment(value)
+            return lambda command: asked.stamp(command.requested) < moment(value)
         case "Status":
-            return lambda one: value in verdict(one)
+            return lambda command: value in verdict(command)
         case "DocumentName":
-            return lambda one: one.document == value
+            return lambda command: command.document == value
         case "ExecutionStage":
-            return lambda one: (verdict(one)[0] in {"Pending", "InProgress", "Cancelling"}) == (value == "Executing")
+            return lambda command: (
+                (verdict(command)[0] in {"Pending", "InProgress", "Cancelling"}) == (value == "Executing")
+            )
     raise Refused("InvalidFilterKey", f"The filter key {key} is not valid.")
 
 
@@ -173,24 +175,24 @@ def shown(asked: Asked, command: Command) -> dict[str, Any]:
         "MaxConcurrency": request.get("MaxConcurrency", "50"),
         "MaxErrors": request.get("MaxErrors", "0"),
         "TargetCount": len(parts),
-        "CompletedCount": sum(one.is_over for one in parts),
+        "CompletedCount": sum(part.is_over for part in parts),
         "ErrorCount": errors_of(command),
-        "DeliveryTimedOutCount": sum(one.details == "DeliveryTimedOut" for one in parts),
+        "DeliveryTimedOutCount": sum(part.details == "DeliveryTimedOut" for part in parts),
         "TimeoutSeconds": int(command.timeout),
     }
 
 
-def _invocation(asked: Asked, command: Command, one: Invocation) -> dict[str, Any]:
+def _invocation(asked: Asked, command: Command, invocation: Invocation) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "CommandId": command.id,
-        "InstanceId": one.instance_id,
-        "InstanceName": one.name,
+        "InstanceId": invocation.instance_id,
+        "InstanceName": invocation.name,
         "Comment": command.request.get("Comment", ""),
         "DocumentName": command.document,
         "DocumentVersion": command.request.get("DocumentVersion", "$DEFAULT"),
         "RequestedDateTime": asked.stamp(command.requested),
-        "Status": one.status,
-        "StatusDetails": one.details,
+        "Status": invocation.status,
+        "StatusDetails": invocation.details,
         "StandardOutputUrl": "",
         "StandardErrorUrl": "",
         "CommandPlugins": [],
@@ -198,18 +200,18 @@ def _invocation(asked: Asked, command: Command, one: Invocation) -> dict[str, An
     if asked.request.get("Details"):
         plugin: dict[str, Any] = {
             "Name": _plugin(asked, command),
-            "Status": "InProgress" if one.status == "Cancelling" else one.status,
-            "StatusDetails": one.details,
-            "ResponseCode": one.code if one.is_over else -1,
-            "Output": _both(one)[:OUTPUT_LISTED] if one.is_over else "",
+            "Status": "InProgress" if invocation.status == "Cancelling" else invocation.status,
+            "StatusDetails": invocation.details,
+            "ResponseCode": invocation.code if invocation.is_over else -1,
+            "Output": _both(invocation)[:OUTPUT_LISTED] if invocation.is_over else "",
         }
-        if one.began is not None:
-            plugin["ResponseStartDateTime"] = asked.stamp(one.began)
-        if one.ended is not None:
-            plugin["ResponseFinishDateTime"] = asked.stamp(one.ended)
+        if invocation.began is not None:
+            plugin["ResponseStartDateTime"] = asked.stamp(invocation.began)
+        if invocation.ended is not None:
+            plugin["ResponseFinishDateTime"] = asked.stamp(invocation.ended)
         answer["CommandPlugins"] = [plugin]
     return answer
 
 
-def _both(one: Invocation) -> str:
-    return one.stdout + (f"\n----------ERROR-------\n{one.stderr}" if one.stderr else "")
+def _both(invocation: Invocation) -> str:
+    return invocation.stdout + (f"\n----------ERROR-------\n{invocation.stderr}" if invocation.stderr else "")

@@ -10,23 +10,23 @@ from drs_simulator.neighbours.ssm.commands import Command, Invocation
 logger = logging.getLogger(__name__)
 
 
-def prefix_of(command: Command, one: Invocation) -> str | None:
+def prefix_of(command: Command, invocation: Invocation) -> str | None:
     """Return where an instance's output goes, as ``bucket/prefix/command/instance``; None without a bucket."""
     bucket = command.request.get("OutputS3BucketName")
     if not bucket:
         return None
     folder = str(command.request.get("OutputS3KeyPrefix") or "").strip("/")
-    return "/".join(part for part in (bucket, folder, command.id, one.instance_id) if part)
+    return "/".join(part for part in (bucket, folder, command.id, invocation.instance_id) if part)
 
 
-def put_output(command: Command, one: Invocation, plugin: str) -> None:
+def put_output(command: Command, invocation: Invocation, plugin: str) -> None:
     """Put standard output and error into the command's bucket, as far as there is any."""
-    where = prefix_of(command, one)
+    where = prefix_of(command, invocation)
     if where is None:
         return
     bucket, _, folder = where.partition("/")
     step = plugin.replace(":", "")
-    for name, text in (("stdout", one.stdout), ("stderr", one.stderr)):
+    for name, text in (("stdout", invocation.stdout), ("stderr", invocation.stderr)):
         if not text:
             continue
         try:

@@ -33,54 +33,56 @@ def command_is_sent(world: World, due: float, key: Key, command_id: str) -> None
     command = commands_of(world).of(key).get(command_id)
     if command is None:
         return
-    waiting = [one for one in command.invocations.values() if not one.sent and not one.is_over]
+    waiting = [
+        invocation for invocation in command.invocations.values() if not invocation.sent and not invocation.is_over
+    ]
     if has_failed(command):
-        for one in waiting:
-            one.become("Cancelled", "Terminated")
-            one.ended = due
+        for invocation in waiting:
+            invocation.become("Cancelled", "Terminated")
+            invocation.ended = due
         return
-    taken = sum(one.sent and not one.is_over for one in command.invocations.values())
-    for one in waiting[: max(command.at_once - taken, 0)]:
-        one.sent = True
-        invocation_is_delivered(world, due, key, command_id, one.instance_id)
+    taken = sum(invocation.sent and not invocation.is_over for invocation in command.invocations.values())
+    for invocation in waiting[: max(command.at_once - taken, 0)]:
+        invocation.sent = True
+        invocation_is_delivered(world, due, key, command_id, invocation.instance_id)
 
 
 @happening
 def invocation_is_delivered(world: World, due: float, key: Key, command_id: str, instance_id: str) -> None:
     """The agent takes the command up, where it is online; else delivery is tried again until the timeout."""
-    command, one = _open(world, key, command_id, instance_id)
-    if command is None or one is None or one.began is not None:
+    command, invocation = _open(world, key, command_id, instance_id)
+    if command is None or invocation is None or invocation.began is not None:
         return
     instance = moto_ec2.find(*key, instance_id)
     if agents.ping(world, key, instance, due) != "Online":
         given_up = command.requested + command.timeout
         if due >= given_up:
-            one.become("TimedOut", "DeliveryTimedOut")
-            _end(world, due, command, one)
+            invocation.become("TimedOut", "DeliveryTimedOut")
+            _end(world, due, command, invocation)
         else:
             again = min(due + DELIVERY_IS_TRIED_EVERY, given_up)
             world.at(again, invocation_is_delivered, key, command_id, instance_id)
         return
-    one.become("InProgress")
-    one.began = due
+    invocation.become("InProgress")
+    invocation.began = due
     document = find(world, key, command.document, command.version, "Command")
     if document is None or platform_of(world, instance) not in document.platforms:
-        one.code, one.stderr = -1, "the document's steps are not for this platform"
-        one.become("Failed", "InvalidPlatform")
-        _end(world, due, command, one)
+        invocation.code, invocation.stderr = -1, "the document's steps are not for this platform"
+        invocation.become("Failed", "InvalidPlatform")
+        _end(world, due, command, invocation)
         return
     fault = strikes(world, ("fail", "hang"), subjects(world, key, instance, "ssm:SendCommand", document.name))
     outcome = _outcome(command, document, instance, fault)
-    _run(world, due, command, one, outcome)
+    _run(world, due, command, invocation, outcome)
 
 
-def _run(world: World, due: float, command: Command, one: Invocation, outcome: Outcome) -> None:
+def _run(world: World, due: float, command: Command, invocation: Invocation, outcome: Outcome) -> None:
     if outcome.seconds > command.execution_timeout:
-        one.stdout, one.stderr = "", ""
-        world.at(due + command.execution_timeout, execution_times_out, command.key, command.id, one.instance_id)
+        invocation.stdout, invocation.stderr = "", ""
+        world.at(due + command.execution_timeout, execution_times_out, command.key, command.id, invocation.instance_id)
         return
-    one.stdout, one.stderr, one.code = outcome.stdout, outcome.stderr, outcome.code
-    world.at(due + outcome.seconds, invocation_ends, command.key, command.id, one.instance_id)
+    invocation.stdout, invocation.stderr, invocation.code = outcome.stdout, outcome.stderr, outcome.code
+    world.at(due + outcome.seconds, invocation_ends, command.key, command.id, invocation.instance_id)
 
 
 def _outcome(command: Command, document: Document, instance: Any, fault: AnyFault | None) -> Outcome:
@@ -113,51 +115,51 @@ def _filled(text: str, names: dict[str, str]) -> str:
 @happening
 def invocation_ends(world: World, due: float, key: Key, command_id: str, instance_id: str) -> None:
     """The script has ended; its exit code says how."""
-    command, one = _open(world, key, command_id, instance_id)
-    if command is None or one is None:
+    command, invocation = _open(world, key, command_id, instance_id)
+    if command is None or invocation is None:
         return
     instance = moto_ec2.find(*key, instance_id)
     if agents.ping(world, key, instance, due) != "Online":
         # An agent that went away in the middle reports nothing; SSM gives the invocation up at its timeout.
-        given_up = float(one.began or due) + command.execution_timeout
+        given_up = float(invocation.began or due) + command.execution_timeout
         world.at(max(given_up, due), execution_times_out, key, command_id, instance_id)
         return
-    status = "Success" if one.code == 0 else "Failed"
-    one.become(status)
-    _end(world, due, command, one)
+    status = "Success" if invocation.code == 0 else "Failed"
+    invocation.become(status)
+    _end(world, due, command, invocation)
 
 
 @happening
 def execution_times_out(world: World, due: float, key: Key, command_id: str, instance_id: str) -> None:
     """The command has run for longer than it may."""
-    command, one = _open(world, key, command_id, instance_id)
-    if command is not None and one is not None:
-        one.code = -1
-        one.become("TimedOut", "ExecutionTimedOut")
-        _end(world, due, command, one)
+    command, invocation = _open(world, key, command_id, instance_id)
+    if command is not None and invocation is not None:
+        invocation.code = -1
+        invocation.become("TimedOut", "ExecutionTimedOut")
+        _end(world, due, command, invocation)
 
 
 @happening
 def cancelling_ends(world: World, due: float, key: Key, command_id: str, instance_id: str) -> None:
     """A running invocation has stopped."""
-    command, one = _open(world, key, command_id, instance_id)
-    if command is not None and one is not None and one.status == "Cancelling":
-        one.code = -1
-        one.become("Cancelled", "Canceled")
-        _end(world, due, command, one)
+    command, invocation = _open(world, key, command_id, instance_id)
+    if command is not None and invocation is not None and invocation.status == "Cancelling":
+        invocation.code = -1
+        invocation.become("Cancelled", "Canceled")
+        _end(world, due, command, invocation)
 
 
 def cancel(world: World, command: Command, instance_ids: list[str]) -> None:
     """Stop a command on these instances: what has not begun at once, what runs a second later."""
     for name in instance_ids:
-        one = command.invocations[name]
-        if one.is_over:
+        invocation = command.invocations[name]
+        if invocation.is_over:
             continue
-        if one.began is None:
-            one.become("Cancelled", "Canceled")
-            one.ended = world.now
+        if invocation.began is None:
+            invocation.become("Cancelled", "Canceled")
+            invocation.ended = world.now
         else:
-            one.become("Cancelling")
+            invocation.become("Cancelling")
             world.at(world.now + CANCELLING_TAKES, cancelling_ends, command.key, command.id, name)
     if set(instance_ids) == set(command.invocations):
         command.cancelled = True
@@ -171,9 +173,9 @@ def _open(world: World, key: Key, command_id: str, instance_id: str) -> tuple[Co
     return command, command.invocations[instance_id]
 
 
-def _end(world: World, due: float, command: Command, one: Invocation) -> None:
-    one.ended = due
-    if one.began is not None:
+def _end(world: World, due: float, command: Command, invocation: Invocation) -> None:
+    invocation.ended = due
+    if invocation.began is not None:
         document = find(world, command.key, command.document, command.version, "Command")
-        put_output(command, one, plugin_of(document))
+        put_output(command, invocation, plugin_of(document))
     command_is_sent(world, due, command.key, command.id)

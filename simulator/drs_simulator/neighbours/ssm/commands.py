@@ -91,8 +91,8 @@ def limit_of(text: str, total: int) -> int:
 def errors_of(command: Command) -> int:
     """Return how many invocations count against MaxErrors: delivery timeouts do not (Run Command user guide)."""
     return sum(
-        one.status in {"Failed", "TimedOut"} and one.details != "DeliveryTimedOut"
-        for one in command.invocations.values()
+        invocation.status in {"Failed", "TimedOut"} and invocation.details != "DeliveryTimedOut"
+        for invocation in command.invocations.values()
     )
 
 
@@ -111,11 +111,11 @@ def verdict(command: Command) -> tuple[str, str]:
     if not parts:
         return "Success", "NoInstancesInTag"
     if command.cancelled:
-        return ("Cancelled", "Canceled") if all(one.is_over for one in parts) else ("Cancelling", "Cancelling")
-    if not all(one.is_over for one in parts):
-        pending = all(one.status == "Pending" for one in parts)
+        return ("Cancelled", "Canceled") if all(part.is_over for part in parts) else ("Cancelling", "Cancelling")
+    if not all(part.is_over for part in parts):
+        pending = all(part.status == "Pending" for part in parts)
         return ("Pending", "Pending") if pending else ("InProgress", "InProgress")
-    return _verdict_of_ended(command, {one.status for one in parts}, {one.details for one in parts})
+    return _verdict_of_ended(command, {part.status for part in parts}, {part.details for part in parts})
 
 
 def _verdict_of_ended(command: Command, statuses: set[str], details: set[str]) -> tuple[str, str]:

@@ -48,7 +48,9 @@ def _added(simulator: "Simulator", given: Any) -> dict[str, Any]:
     if not isinstance(given, dict) or not isinstance(given.get("name"), str) or not given["name"]:
         raise BadInput('documents: write {"name": "Shop-Check", "type": "Command", "takes": "30s"}')
     world, name = simulator.world, given["name"]
-    settings = document_settings({key: one for key, one in given.items() if key not in {"name", "account", "region"}})
+    settings = document_settings(
+        {key: value for key, value in given.items() if key not in {"name", "account", "region"}}
+    )
     places = [
         key for key in world.regions if given.get("account", key[0]) == key[0] and given.get("region", key[1]) == key[1]
     ]

@@ -124,7 +124,7 @@ def _own(key: Key, name: str, version: str | None) -> Document | None:
         "Automation" if found.document_type == "Automation" else "Command",
         tuple(_steps(content)),
         version=str(found.document_version),
-        required=frozenset(one for one, about in declared.items() if "default" not in (about or {})),
+        required=frozenset(name for name, about in declared.items() if "default" not in (about or {})),
         parameters=frozenset(declared),
     )
 
@@ -136,13 +136,13 @@ def _steps(content: Mapping[str, Any]) -> list[Step]:
     ]
     return [
         Step(
-            str(one.get("name", one.get("action"))),
-            str(one.get("action")),
-            one.get("inputs") or {},
-            float(one["timeoutSeconds"]) if str(one.get("timeoutSeconds", "")).isdigit() else None,
-            str(one.get("onFailure", "")).lower() == "continue",
+            str(step.get("name", step.get("action"))),
+            str(step.get("action")),
+            step.get("inputs") or {},
+            float(step["timeoutSeconds"]) if str(step.get("timeoutSeconds", "")).isdigit() else None,
+            str(step.get("onFailure", "")).lower() == "continue",
         )
-        for one in steps
+        for step in steps
     ]
 
 

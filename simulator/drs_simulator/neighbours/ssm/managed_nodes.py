@@ -18,10 +18,13 @@ def install(simulator: "Simulator") -> None:
 
 def describe_instance_information(asked: Asked) -> dict[str, Any]:
     """Return the managed nodes: instances whose agent has reported at least once."""
-    shown = [_node(asked, one) for one in agents.managed(asked.world, asked.key).values()]
-    tags = {name: tags_of(one) for name, one in moto_ec2.instances(*asked.key).items()}
-    filters = [(one["Key"], one["Values"]) for one in asked.request.get("Filters") or []]
-    filters += [(one["key"], one["valueSet"]) for one in asked.request.get("InstanceInformationFilterList") or []]
+    shown = [_node(asked, node) for node in agents.managed(asked.world, asked.key).values()]
+    tags = {name: tags_of(instance) for name, instance in moto_ec2.instances(*asked.key).items()}
+    filters = [(condition["Key"], condition["Values"]) for condition in asked.request.get("Filters") or []]
+    filters += [
+        (condition["key"], condition["valueSet"])
+        for condition in asked.request.get("InstanceInformationFilterList") or []
+    ]
     for name, values in filters:
         shown = [item for item in shown if _node_passes(item, tags[item["InstanceId"]], name, values)]
     return paged(asked.request, shown, "InstanceInformationList")

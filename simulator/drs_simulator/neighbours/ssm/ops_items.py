@@ -32,7 +32,7 @@ def create_ops_item(asked: Asked) -> dict[str, Any]:
     request, (account, region) = asked.request, asked.key
     known = _items(asked.world, asked.key)
     dedup = _dedup(request)
-    twin = next((name for name, one in known.items() if dedup and _dedup(one) == dedup), None)
+    twin = next((name for name, item in known.items() if dedup and _dedup(item) == dedup), None)
     if twin is not None:
         raise Refused("OpsItemAlreadyExistsException", f"A similar OpsItem already exists. OpsItem ID: {twin}")
     name = f"oi-{fresh_hex(asked.world, 12)}"

@@ -25,7 +25,7 @@ class Outcome:
 def outcome_of(lines: Iterable[str], hostname: str) -> Outcome:
     """Return how a script ends on a host. As in sh, the last line's exit code is the script's."""
     whole, stops = Outcome(), False
-    for line in (one.strip() for text in lines for one in text.splitlines()):
+    for line in (line.strip() for text in lines for line in text.splitlines()):
         match _words(line):
             case []:
                 continue

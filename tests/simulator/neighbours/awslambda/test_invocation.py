@@ -75,7 +75,7 @@ def test_a_function_that_is_not_there_is_not_found(sim, functions, operation):
 
 
 def test_functions_are_described_and_listed(sim, functions):
-    names = {one["FunctionName"] for one in functions.list_functions()["Functions"]}
+    names = {function["FunctionName"] for function in functions.list_functions()["Functions"]}
 
     assert names == {"warm-caches", "flag", "promote", "promote-python", "unsayable", "slow", "too-slow"}
     assert functions.get_function(FunctionName="flag")["Configuration"]["Description"] == "simulated: answer"
@@ -135,7 +135,7 @@ def test_functions_are_added_and_removed_through_the_control_plane(sim, function
         "POST", "lambda", {"name": "late", "behaviour": "call", "function": "checks:promote", "account": HOME}
     )
     answer = invoke(functions, "late", {"database": "db2"})
-    listed = {one["name"]: one["invocations"] for one in sim.control("GET", "lambda")}
+    listed = {function["name"]: function["invocations"] for function in sim.control("GET", "lambda")}
     removed = sim.control("DELETE", "lambda/late")
 
     assert added == {"functions": [f"arn:aws:lambda:us-west-2:{HOME}:function:late"]}

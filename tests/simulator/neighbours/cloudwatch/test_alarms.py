@@ -86,9 +86,11 @@ def test_a_change_of_state_is_sent_to_the_topic(sim, watch):
     watch.set_alarm_state(AlarmName="errors", StateValue="OK", StateReason="looked at it")
     watch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="looked again")
     messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
-    said = [json.loads(json.loads(one["Body"])["Message"]) for one in messages]
+    said = [json.loads(json.loads(message["Body"])["Message"]) for message in messages]
 
-    assert sorted((one["OldStateValue"], one["NewStateValue"], one["NewStateReason"]) for one in said) == [
+    assert sorted(
+        (message["OldStateValue"], message["NewStateValue"], message["NewStateReason"]) for message in said
+    ) == [
         ("INSUFFICIENT_DATA", "ALARM", "Threshold Crossed: [100]: 1 was greater than the threshold (5)."),
         ("OK", "ALARM", "looked again"),
     ]
@@ -151,7 +153,7 @@ def test_enough_breaching_points_are_an_alarm_whatever_is_missing(missing):
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))
 def test_a_set_of_statistics_counts_like_its_values(values):
-    apart = [Sample(one, one, one) for one in values]
+    apart = [Sample(value, value, value) for value in values]
     together = [Sample(sum(values), min(values), max(values), len(values))]
 
     for name in ("SampleCount", "Average", "Sum", "Minimum", "Maximum"):

@@ -4,12 +4,12 @@ from simulator.neighbours.neighbourhood import DB1, WIN1, app, launch, refusal
 
 def checks(ec2, **more):
     return {
-        one["InstanceId"]: (
-            one["InstanceState"]["Name"],
-            one["SystemStatus"]["Status"],
-            one["InstanceStatus"]["Status"],
+        status["InstanceId"]: (
+            status["InstanceState"]["Name"],
+            status["SystemStatus"]["Status"],
+            status["InstanceStatus"]["Status"],
         )
-        for one in ec2.describe_instance_status(**more)["InstanceStatuses"]
+        for status in ec2.describe_instance_status(**more)["InstanceStatuses"]
     }
 
 
@@ -46,7 +46,7 @@ def test_windows_takes_longer_than_linux(sim, ec2):
 def test_an_impaired_instance_says_since_when(sim, ec2):
     instances = launch(sim, DB1, app(1))
     fault = sim.fault({"do": "impaired", "hostname": "db1"})[0]
-    found = {one["InstanceId"]: one for one in ec2.describe_instance_status()["InstanceStatuses"]}
+    found = {status["InstanceId"]: status for status in ec2.describe_instance_status()["InstanceStatuses"]}
     sim.no_faults(fault)
 
     assert found[instances[app(1)]]["InstanceStatus"]["Status"] == "ok"
@@ -100,7 +100,7 @@ def test_statuses_are_filtered_and_come_page_by_page(sim, ec2):
 def test_no_capacity_refuses_run_instances_by_type_and_zone(sim, ec2, fault, refused):
     sim.fault({"do": "no_capacity", **fault})
     subnet = next(
-        one["SubnetId"] for one in ec2.describe_subnets()["Subnets"] if one["AvailabilityZone"] == "us-west-2a"
+        subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"] if subnet["AvailabilityZone"] == "us-west-2a"
     )
     request = {"ImageId": "ami-12345678", "MinCount": 1, "MaxCount": 1, "InstanceType": "c5.large", "SubnetId": subnet}
 
@@ -146,7 +146,10 @@ def test_no_capacity_fails_the_launch_of_a_job(sim):
     sim.advance("20m")
     servers = drs.describe_jobs(filters={"jobIDs": [job_id]})["items"][0]["participatingServers"]
     log = drs.describe_job_log_items(jobID=job_id)["items"]
-    raw = [one["eventData"]["rawError"] for one in log if one["event"] == "LAUNCH_FAILED"]
+    raw = [line["eventData"]["rawError"] for line in log if line["event"] == "LAUNCH_FAILED"]
 
-    assert {one["sourceServerID"]: one["launchStatus"] for one in servers} == {DB1: "FAILED", app(1): "LAUNCHED"}
-    assert [one.split(":")[0] for one in raw] == ["InsufficientInstanceCapacity"]
+    assert {server["sourceServerID"]: server["launchStatus"] for server in servers} == {
+        DB1: "FAILED",
+        app(1): "LAUNCHED",
+    }
+    assert [text.split(":")[0] for text in raw] == ["InsufficientInstanceCapacity"]

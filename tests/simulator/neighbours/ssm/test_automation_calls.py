@@ -10,7 +10,7 @@ def execution(ssm, name):
 
 
 def steps(ssm, name):
-    return [(one["StepName"], one["StepStatus"]) for one in execution(ssm, name)["StepExecutions"]]
+    return [(step["StepName"], step["StepStatus"]) for step in execution(ssm, name)["StepExecutions"]]
 
 
 def started(ssm, **request):
@@ -85,11 +85,11 @@ mainSteps:
 )
 def test_a_runbook_of_the_account_keeps_to_its_steps(sim, ssm, first, faults, expected):
     ssm.create_document(Name="Own", DocumentType="Automation", DocumentFormat="YAML", Content=OWN % first)
-    sim.fault(*[{"service": "ssm", **one} for one in faults])
+    sim.fault(*[{"service": "ssm", **fault} for fault in faults])
     name = started(ssm, DocumentName="Own")
     sim.advance("10m")
 
-    went = [one for _, one in steps(ssm, name)]
+    went = [step for _, step in steps(ssm, name)]
     assert (execution(ssm, name)["AutomationExecutionStatus"], went) == expected
 
 
@@ -168,8 +168,8 @@ def test_executions_are_described_newest_first_and_filtered(sim, ssm):
     listed = ssm.describe_automation_executions()["AutomationExecutionMetadataList"]
     over = ssm.describe_automation_executions(Filters=[{"Key": "ExecutionStatus", "Values": ["Success"]}])
 
-    assert [one["AutomationExecutionId"] for one in listed] == [new, old]
-    assert [one["AutomationExecutionId"] for one in over["AutomationExecutionMetadataList"]] == [old]
+    assert [execution["AutomationExecutionId"] for execution in listed] == [new, old]
+    assert [execution["AutomationExecutionId"] for execution in over["AutomationExecutionMetadataList"]] == [old]
     assert (
         refusal(ssm.get_automation_execution, AutomationExecutionId="0" * 36)[0]
         == "AutomationExecutionNotFoundException"
@@ -227,7 +227,7 @@ def test_a_listed_runbook_has_the_members_that_the_service_gave(sim, ssm):
 def test_documents_are_listed_and_added_while_it_runs(sim, ssm):
     found = sim.control("GET", "documents")
     assert found["aws"]["AWS-RunShellScript"] == "Command"
-    assert {one["name"] for one in found["own"]} >= {"Shop-Check", "Shop-Failover"}
+    assert {function["name"] for function in found["own"]} >= {"Shop-Check", "Shop-Failover"}
 
     more = {"name": "Shop-Late", "type": "Automation", "takes": "20s", "account": HOME}
     assert sim.control("POST", "documents", more) == {"places": [{"account": HOME, "region": "us-west-2"}]}

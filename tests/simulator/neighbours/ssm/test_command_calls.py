@@ -28,7 +28,7 @@ def test_an_agent_comes_online_some_time_after_its_instance_runs(sim, ssm):
 
     assert nobody == []
     assert early == ("InvalidInstanceId", 400, f"Instances [[{instance_id}]] not in a valid state for account {HOME}")
-    assert [(one["InstanceId"], one["PingStatus"], one["PlatformType"], one["ComputerName"]) for one in nodes] == [
+    assert [(node["InstanceId"], node["PingStatus"], node["PlatformType"], node["ComputerName"]) for node in nodes] == [
         (instance_id, "Online", "Linux", "db1")
     ]
 
@@ -106,7 +106,7 @@ def test_an_agent_that_is_missing_is_no_managed_node(sim, ssm):
     instances = launch(sim, DB1, app(1))
     nodes = ssm.describe_instance_information()["InstanceInformationList"]
 
-    assert [one["InstanceId"] for one in nodes] == [instances[app(1)]]
+    assert [node["InstanceId"] for node in nodes] == [instances[app(1)]]
     assert (
         refusal(
             ssm.send_command,
@@ -214,7 +214,7 @@ def test_a_shell_script_is_refused_by_name_and_fails_by_tag_on_windows(sim, ssm)
 
 def by_status(ssm, command_id):
     found = ssm.list_command_invocations(CommandId=command_id)["CommandInvocations"]
-    return sorted((one["InstanceName"], one["Status"], one["StatusDetails"]) for one in found)
+    return sorted((item["InstanceName"], item["Status"], item["StatusDetails"]) for item in found)
 
 
 APPS = [{"Key": "tag:Tier", "Values": ["app"]}]
@@ -227,7 +227,7 @@ def test_targets_are_found_by_tag_among_the_managed_nodes(sim, ssm):
     details = ssm.list_command_invocations(CommandId=command_id, Details=True)["CommandInvocations"]
 
     assert by_status(ssm, command_id) == [("app1", "Success", "Success"), ("app2", "Success", "Success")]
-    assert sorted(one["CommandPlugins"][0]["Output"] for one in details) == ["app1\n", "app2\n"]
+    assert sorted(detail["CommandPlugins"][0]["Output"] for detail in details) == ["app1\n", "app2\n"]
 
 
 def test_a_tag_that_no_node_carries_is_a_success_of_nothing(sim, ssm):
@@ -245,7 +245,7 @@ def test_after_more_errors_than_allowed_no_further_instance_is_tried(sim, ssm):
     statuses = by_status(ssm, command_id)
     whole = command(ssm, command_id)
 
-    assert [one for one in statuses if one[0] in {"app1", "app2"}] == [
+    assert [status for status in statuses if status[0] in {"app1", "app2"}] == [
         ("app1", "Failed", "Failed"),
         ("app2", "Failed", "Failed"),
     ]
@@ -308,8 +308,8 @@ def test_commands_are_listed_newest_first_page_by_page_and_filtered(sim, ssm):
     pages = ssm.get_paginator("list_commands").paginate(PaginationConfig={"PageSize": 2})
     failed = ssm.list_commands(Filters=[{"key": "Status", "value": "Failed"}])["Commands"]
 
-    assert [[one["CommandId"] for one in page["Commands"]] for page in pages] == [[sent[2], sent[1]], [sent[0]]]
-    assert [one["CommandId"] for one in failed] == [sent[1]]
+    assert [[command["CommandId"] for command in page["Commands"]] for page in pages] == [[sent[2], sent[1]], [sent[0]]]
+    assert [command["CommandId"] for command in failed] == [sent[1]]
     assert refusal(ssm.list_commands, NextToken="nonsense")[0] == "InvalidNextToken"
 
 
@@ -333,10 +333,10 @@ mainSteps:
     sim.advance("29s")
     early = invocation(ssm, told, instance_id)
     sim.advance("2s")
-    answers = [ssm.get_command_invocation(CommandId=one, InstanceId=instance_id) for one in (told, own)]
+    answers = [ssm.get_command_invocation(CommandId=command_id, InstanceId=instance_id) for command_id in (told, own)]
 
     assert early[0] == "InProgress"
-    assert [(one["Status"], one["StandardOutputContent"], one["ResponseCode"]) for one in answers] == [
+    assert [(answer["Status"], answer["StandardOutputContent"], answer["ResponseCode"]) for answer in answers] == [
         ("Success", "ok db1", 0),
         ("Failed", "moin\n", 4),
     ]
@@ -367,7 +367,7 @@ def test_managed_nodes_are_filtered(sim, ssm):
     )
 
     assert [
-        [one["ComputerName"] for one in answer["InstanceInformationList"]] for answer in (by_platform, by_tag, by_id)
+        [node["ComputerName"] for node in answer["InstanceInformationList"]] for answer in (by_platform, by_tag, by_id)
     ] == [
         ["win1"],
         ["app1"],
