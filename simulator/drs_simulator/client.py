@@ -29,7 +29,7 @@ class SimulatorHandle:
         settings = {"region_name": self.region, "config": Config(retries={"total_max_attempts": 1})}
         return boto3.client(service, endpoint_url=self.url, **(credentials | settings | more))  # type: ignore[call-overload,no-any-return,unused-ignore]
 
-    def control(self, method: str, path: str, body: Any = None) -> Any:
+    def control(self, method: str, path: str, body: object = None) -> Any:
         """Ask the control plane, for example ``control("GET", "health")``. Raises ControlPlaneError."""
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(  # noqa: S310 - our own server
@@ -42,27 +42,27 @@ class SimulatorHandle:
             with error:
                 raise ControlPlaneError(json.load(error)["error"]) from None
 
-    def health(self) -> Any:
+    def health(self) -> object:
         """Return ``{"ready": …, "speed": …, "servers": …}``."""
         return self.control("GET", "health")
 
-    def reset(self) -> Any:
+    def reset(self) -> object:
         """Go back to the fleet file."""
         return self.control("POST", "reset")
 
-    def calls(self, since: int = 0) -> Any:
+    def calls(self, since: int = 0) -> object:
         """Return the AWS calls that came in."""
         return self.control("GET", f"calls?since={since}")
 
-    def state(self) -> Any:
+    def state(self) -> object:
         """Return the whole world."""
         return self.control("GET", "state")
 
-    def fault(self, *faults: dict[str, Any]) -> list[str]:
+    def fault(self, *faults: dict[str, object]) -> list[str]:
         """Add faults; returns their ids."""
         return self.control("POST", "faults", list(faults))["ids"]
 
-    def no_faults(self, name: str | None = None) -> Any:
+    def no_faults(self, name: str | None = None) -> object:
         """Take one fault back, or all."""
         return self.control("DELETE", f"faults/{name}" if name else "faults")
 
@@ -70,6 +70,6 @@ class SimulatorHandle:
         """Move the clock: ``advance="10m"``, ``freeze=True``, ``speed=600``."""
         return self.control("POST", "clock", body)
 
-    def advance(self, how_long: str | float) -> Any:
+    def advance(self, how_long: str | float) -> object:
         """Let simulated time pass."""
         return self.clock(advance=how_long)

@@ -32,7 +32,7 @@ def start_drs_simulator() -> Iterator[StartSimulator]:
         while running:
             running.pop().stop()
 
-    def start(fleet: Fleet | Path | str | dict[str, Any] | None = None, **options: Any) -> SimulatorHandle:
+    def start(fleet: Fleet | Path | str | dict[str, object] | None = None, **options: Any) -> SimulatorHandle:
         stop()
         chosen = example("hello.yaml") if fleet is None else fleet
         running.append(RunningSimulator(fleet_of(chosen), **options).start())

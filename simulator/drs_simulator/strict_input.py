@@ -18,7 +18,7 @@ class _NoDuplicateKeys(yaml.SafeLoader):
     """Refuses a mapping that says the same key twice: the first would be lost without a word."""
 
 
-def _mapping(loader: _NoDuplicateKeys, node: yaml.MappingNode) -> dict[Any, Any]:
+def _mapping(loader: _NoDuplicateKeys, node: yaml.MappingNode) -> dict[object, object]:
     seen = set()
     for key, _ in node.value:
         if key.value in seen:
@@ -30,7 +30,7 @@ def _mapping(loader: _NoDuplicateKeys, node: yaml.MappingNode) -> dict[Any, Any]
 _NoDuplicateKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
-def load(path: Path) -> Any:
+def load(path: Path) -> object:
     """Read a YAML or JSON file. Raises BadInput with file, line and column."""
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_NoDuplicateKeys)  # noqa: S506 - a SafeLoader
@@ -42,7 +42,9 @@ def load(path: Path) -> Any:
         raise BadInput(f"{where}: {getattr(error, 'problem', None) or error}") from error
 
 
-def checked(adapter: TypeAdapter[T], data: Any, source: str, known: Mapping[str, type[BaseModel]] | None = None) -> T:
+def checked(
+    adapter: TypeAdapter[T], data: object, source: str, known: Mapping[str, type[BaseModel]] | None = None
+) -> T:
     """Hold data against a model. Raises BadInput listing everything that is wrong, one line each.
 
     :param known: model by tag, for discriminated unions whose tag stands in the error's location.
@@ -82,7 +84,7 @@ def _lines(error: ValidationError, adapter: TypeAdapter[Any], known: Mapping[str
                 )
 
 
-def _lies_in(place: tuple[Any, ...], outer: tuple[Any, ...]) -> bool:
+def _lies_in(place: tuple[object, ...], outer: tuple[object, ...]) -> bool:
     return len(place) > len(outer) and place[: len(outer)] == outer
 
 
@@ -90,10 +92,10 @@ def _keys(model: type[BaseModel]) -> set[str]:
     return {field.alias or name for name, field in model.model_fields.items()}
 
 
-def _keys_by_place(adapter: TypeAdapter[Any]) -> Any:
+def _keys_by_place(adapter: TypeAdapter[object]) -> Any:
     schema = adapter.json_schema()
 
-    def at(path: list[Any]) -> list[str]:
+    def at(path: list[object]) -> list[str]:
         here = schema
         for part in path:
             here = _inner(_resolved(here, schema), part)
@@ -112,7 +114,7 @@ def _resolved(node: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
             return node
 
 
-def _inner(node: dict[str, Any], part: Any) -> dict[str, Any]:
+def _inner(node: dict[str, Any], part: object) -> dict[str, object]:
     if isinstance(part, int):
         return node.get("items", {})
     return node.get("properties", {}).get(part, {})

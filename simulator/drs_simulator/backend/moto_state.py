@@ -46,13 +46,13 @@ def _parameters(kept: ParameterDict) -> tuple[Any, ...]:
 copyreg.pickle(ParameterDict, _parameters)
 
 
-def dump_moto() -> dict[str, Any]:
+def dump_moto() -> dict[str, object]:
     """Return moto's state in a form that pickle takes."""
     for regions in ssm_backends.values():
         for backend in regions.values():
             # moto's own factory is a lambda, which pickle refuses; this one makes the same.
             backend._resource_tags.default_factory = partial(defaultdict, dict)  # noqa: SLF001
-    state: dict[str, Any] = {
+    state: dict[str, object] = {
         name: {account: dict(regions) for account, regions in backends.items()} for name, backends in KEPT.items()
     }
     return {"services": state, "random": mock_random.getstate()}

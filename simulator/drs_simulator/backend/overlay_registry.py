@@ -24,7 +24,7 @@ from drs_simulator.protocol.wire import Reply
 Forward = Callable[[], Reply]
 Handler = Callable[[AwsCall, Forward], Reply]
 Gate = Callable[[AwsCall], Reply | None]
-ControlHandler = Callable[[str, str, Any], Any]
+ControlHandler = Callable[[str, str, object], object]
 """(method, what follows the path's first word, body) → answer. Raises BadInput."""
 
 
@@ -36,7 +36,7 @@ class Overlays:
         self._gates: list[Gate] = []
         self._resets: list[Callable[[], None]] = []
         self.controls: dict[str, ControlHandler] = {}
-        self._keepers: dict[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {}
+        self._keepers: dict[str, tuple[Callable[[], object], Callable[[object], None]]] = {}
 
     def on(self, service: str, operation: str, handler: Handler) -> None:
         """Let a handler answer an operation. Raises ValueError where one does already."""
@@ -56,7 +56,7 @@ class Overlays:
         """Call a function whenever the world goes back to the fleet file."""
         self._resets.append(function)
 
-    def keeps(self, name: str, dump: Callable[[], Any], load: Callable[[Any], None]) -> None:
+    def keeps(self, name: str, dump: Callable[[], object], load: Callable[[object], None]) -> None:
         """Keep a picklable state with `--state`."""
         self._keepers[name] = (dump, load)
 
@@ -78,7 +78,7 @@ class Overlays:
         for function in self._resets:
             function()
 
-    def dump(self) -> dict[str, Any]:
+    def dump(self) -> dict[str, object]:
         """Return what overlays want kept."""
         return {name: dump() for name, (dump, _) in self._keepers.items()}
 

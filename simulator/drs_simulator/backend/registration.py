@@ -26,7 +26,7 @@ from drs_simulator.fleet.model import Fleet
 from drs_simulator.world.origins import ensure_origins
 
 ACCOUNT = re.compile(r"\d{12}")
-EMPTY_FLEET: dict[str, Any] = {"accounts": [{"id": "123456789012", "regions": []}]}
+EMPTY_FLEET: dict[str, object] = {"accounts": [{"id": "123456789012", "regions": []}]}
 
 
 class _Registered:
@@ -40,7 +40,7 @@ class _Registered:
 
 
 def register(
-    fleet: Fleet | Path | str | dict[str, Any] | None = None, *, speed: float = 1.0, random_seed: int = 0
+    fleet: Fleet | Path | str | dict[str, object] | None = None, *, speed: float = 1.0, random_seed: int = 0
 ) -> None:
     """Make ``moto.mock_aws`` know DRS, with this fleet at the start of every mock; call it before the mock starts.
 
@@ -53,7 +53,7 @@ def register(
     install()
 
 
-def _read(fleet: Fleet | Path | str | dict[str, Any] | None) -> Fleet:
+def _read(fleet: Fleet | Path | str | dict[str, object] | None) -> Fleet:
     match fleet:
         case Fleet():
             return fleet

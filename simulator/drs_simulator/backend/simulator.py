@@ -6,7 +6,7 @@ The order for every call: log → faults of the API → gates of overlays → ov
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from drs_simulator import ids
 from drs_simulator.backend.moto_state import clear_moto, seed_moto
@@ -223,7 +223,7 @@ class Simulator:
             logger.exception("the simulator failed at %s with %s", call.operation, call.request)
             return wire.refusal(InternalError("the simulator has a bug here: see its log"))
 
-    def _perform(self, call: AwsCall, name: str, request: dict[str, Any]) -> dict[str, Any]:
+    def _perform(self, call: AwsCall, name: str, request: dict[str, object]) -> dict[str, object]:
         region = self.world.region(call.account, call.region)
         function = OPERATIONS.get(name)
         if function is None:
@@ -246,7 +246,7 @@ def _request_id(number: int) -> str:
     return f"{number:08x}-{text[:4]}-4{text[4:7]}-8{text[7:10]}-{text:0>12}"
 
 
-def _names_in(value: Any) -> list[str]:
+def _names_in(value: object) -> list[str]:
     if isinstance(value, str):
         return [value.rsplit("/", 1)[-1]] if value.startswith("arn:") else [value]
     if isinstance(value, dict):

@@ -172,7 +172,7 @@ class FaultEngine:
             if armed.fault.do in kinds and armed.is_active(now) and concerns(armed.fault, subject):
                 yield armed
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         state = self.__dict__.copy()
         del state["_simulated"]
         return state
@@ -214,7 +214,7 @@ def _is_about_a_server(fault: AnyFault, servers: Sequence[ServerFacts]) -> bool:
     )
 
 
-def faults_of(data: Any, source: str) -> list[AnyFault]:
+def faults_of(data: object, source: str) -> list[AnyFault]:
     """Read one fault or a list of them. Raises BadInput with everything that is wrong."""
     many = data if isinstance(data, list) else [data]
     return checked(FAULTS, many, source, KINDS)

@@ -4,14 +4,14 @@ Lengths of time are simulated (compressed by the speed), except on the wire, whe
 `delay`, `latency.seconds`, `timeout.hold` and `retry_after` are real seconds.
 """
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from drs_simulator.durations import LONGEST, Seconds
 
 
-def _as_list(value: Any) -> Any:
+def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 

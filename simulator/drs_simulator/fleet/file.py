@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -29,7 +28,7 @@ def example(name: str) -> Path:
     return beside if beside.exists() else _PACKAGE / "fleets" / name
 
 
-def parsed(data: Any, source: str = "fleet") -> Fleet:
+def parsed(data: object, source: str = "fleet") -> Fleet:
     """Check fleet data. Raises BadInput."""
     fleet = checked(_FLEET, data, source)
     _ensure_consistent(fleet, source)
@@ -89,7 +88,7 @@ def _ensure_consistent(fleet: Fleet, source: str) -> None:
         raise BadInput("\n".join(f"{source}: {problem}" for problem in problems))
 
 
-def fleet_of(fleet: Fleet | Path | str | dict[str, Any]) -> Fleet:
+def fleet_of(fleet: Fleet | Path | str | dict[str, object]) -> Fleet:
     """Return a fleet from a file, from data, or as it is. Raises BadInput."""
     match fleet:
         case Fleet():

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import yaml
 
@@ -34,7 +33,7 @@ ORIGIN_OF = {
 }
 
 
-def generate(servers: int, accounts: int, regions: Sequence[str], seed: int = 0) -> dict[str, Any]:
+def generate(servers: int, accounts: int, regions: Sequence[str], seed: int = 0) -> dict[str, object]:
     """Return a fleet of so many servers, spread evenly over accounts and Regions, in applications of 100.
 
     Raises ValueError where they do not fit: DRS has at most 4,000 source servers in an account and Region.
@@ -46,7 +45,7 @@ def generate(servers: int, accounts: int, regions: Sequence[str], seed: int = 0)
         raise ValueError(f"{servers} servers do not fit: {places} times {MOST_PER_REGION} is the most")
     random = Random(seed)
     shares = [servers // places + (number < servers % places) for number in range(places)]
-    made: list[dict[str, Any]] = []
+    made: list[dict[str, object]] = []
     for account in range(accounts):
         name = str(FIRST_ACCOUNT + account * 1_000_000_001)
         made.append(
@@ -62,7 +61,7 @@ def generate(servers: int, accounts: int, regions: Sequence[str], seed: int = 0)
     return {"accounts": made}
 
 
-def _region(account: str, region: str, servers: int, random: Random) -> dict[str, Any]:
+def _region(account: str, region: str, servers: int, random: Random) -> dict[str, object]:
     groups = []
     for application, first in enumerate(range(0, servers, SERVERS_OF_AN_APPLICATION), 1):
         groups += _application(
@@ -72,8 +71,8 @@ def _region(account: str, region: str, servers: int, random: Random) -> dict[str
     return {"name": region, "network": {"vpc": "10.20.0.0/16", "subnets": subnets}, "servers": groups}
 
 
-def _application(account: str, region: str, application: str, servers: int, random: Random) -> list[dict[str, Any]]:
-    groups: list[dict[str, Any]] = []
+def _application(account: str, region: str, application: str, servers: int, random: Random) -> list[dict[str, object]]:
+    groups: list[dict[str, object]] = []
     left = servers
     for number, (tier, share, disks, instance_type) in enumerate(TIERS):
         count = left if number == len(TIERS) - 1 else min(left, max(1, round(servers * share)))

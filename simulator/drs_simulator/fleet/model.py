@@ -8,7 +8,7 @@ or per Region in `RegionSpec.lambda_functions` and `RegionSpec.ssm`.
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Network
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -28,7 +28,7 @@ from drs_simulator.strict_input import nearest
 SERVER_ID = re.compile(r"s-[0-9a-zA-Z]{17}")
 
 
-def _text(value: Any) -> Any:
+def _text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -119,7 +119,7 @@ class ServerSpec(_Strict):
     launch: LaunchPlace = LaunchPlace()
     launch_template: Literal["default", "bare"] = "default"
     """`bare`: as DRS makes it by itself, without a subnet; a launch then fails silently."""
-    launch_configuration: dict[str, Any] = {}
+    launch_configuration: dict[str, object] = {}
     """Members of DRS's LaunchConfiguration, as UpdateLaunchConfiguration takes them."""
     actions: tuple[LaunchActionSpec, ...] = ()
     staging_account: AccountId | None = None
@@ -253,8 +253,8 @@ class RegionSpec(_Strict):
     source_networks: tuple[SourceNetworkSpec, ...] = ()
     quotas: dict[str, float] = {}
     """Quota code → value, for those that differ from AWS's defaults."""
-    lambda_functions: Any = None
-    ssm: Any = None
+    lambda_functions: object = None
+    ssm: object = None
 
     @property
     def all_networks(self) -> tuple[NetworkSpec, ...]:
@@ -268,7 +268,7 @@ class Role(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     name: str
-    trust: Any = None
+    trust: object = None
     external_id: str | None = None
 
 
@@ -280,8 +280,8 @@ class Account(_Strict):
     roles: tuple[Role, ...] = ()
     instance_profiles: tuple[Annotated[str, Field(pattern=r"^[\w+=,.@-]{1,128}$")], ...] = ()
     """Names of IAM instance profiles that launch settings may name."""
-    lambda_functions: Any = None
-    ssm: Any = None
+    lambda_functions: object = None
+    ssm: object = None
 
 
 class Fleet(_Strict):

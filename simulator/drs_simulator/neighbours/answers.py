@@ -74,7 +74,7 @@ class Asked:
         return self.world.clock.wall_at(simulated)
 
 
-Answerer = Callable[[Asked], dict[str, Any] | Reply]
+Answerer = Callable[[Asked], dict[str, object] | Reply]
 
 
 def answers(simulator: "Simulator", service: str, table: Mapping[str, Answerer]) -> None:
@@ -106,7 +106,7 @@ def operation_model(service: str, operation: str) -> OperationModel:
     return model
 
 
-def written(call: AwsCall, result: dict[str, Any]) -> Reply:
+def written(call: AwsCall, result: dict[str, object]) -> Reply:
     """Return an answer in the protocol of the call's service. Raises AssertionError where it breaks the model."""
     model = operation_model(call.service, str(call.operation))
     if model.output_shape is not None:
@@ -139,12 +139,12 @@ def enum_faults(shape: Shape, value: Any) -> list[str]:
 
 
 def paged(
-    request: Mapping[str, Any], items: Sequence[Any], key: str, *, most: int = 50, refuse: str = "InvalidNextToken"
-) -> dict[str, Any]:
+    request: Mapping[str, Any], items: Sequence[object], key: str, *, most: int = 50, refuse: str = "InvalidNextToken"
+) -> dict[str, object]:
     """Return one page of items; the token is refused where it is none that this gave out."""
     start = _position(request.get("NextToken"), len(items), refuse)
     size = min(int(request.get("MaxResults") or most), most)
-    answer: dict[str, Any] = {key: list(items[start : start + size])}
+    answer: dict[str, object] = {key: list(items[start : start + size])}
     if start + size < len(items):
         answer["NextToken"] = base64.b64encode(json.dumps({"start": start + size}).encode()).decode()
     return answer

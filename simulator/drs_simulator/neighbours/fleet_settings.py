@@ -1,6 +1,6 @@
 """What the fleet file says of SSM and Lambda: read strictly when the simulator starts."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
@@ -42,7 +42,7 @@ class FunctionSettings(_Strict):
     """A Lambda function: what it does when it is invoked."""
 
     behaviour: Literal["echo", "answer", "fail", "sleep", "call"] = "echo"
-    payload: Any = None
+    payload: object = None
     """What `answer` answers."""
     error: str = "Error"
     """The errorType of `fail`."""
@@ -61,7 +61,7 @@ class FunctionSettings(_Strict):
         return self
 
 
-def _named(value: Any) -> Any:
+def _named(value: object) -> object:
     return {"behaviour": value} if isinstance(value, str) else value
 
 
@@ -86,12 +86,12 @@ def lambda_settings(fleet: Fleet, key: Key) -> dict[str, FunctionSettings]:
     return checked(_FUNCTIONS, given, source)
 
 
-def function_settings(given: Any) -> FunctionSettings:
+def function_settings(given: object) -> FunctionSettings:
     """Read one function as it was given to the control plane. Raises BadInput."""
     return checked(_FUNCTION, given, "lambda")
 
 
-def document_settings(given: Any) -> DocumentSettings:
+def document_settings(given: object) -> DocumentSettings:
     """Read one document as it was given to the control plane. Raises BadInput."""
     return checked(_DOCUMENT, given, "documents")
 
@@ -112,7 +112,7 @@ def ensure_readable(fleet: Fleet) -> None:
             lambda_settings(fleet, (account.id, region.name))
 
 
-def _of(fleet: Fleet, key: Key, member: str) -> tuple[dict[str, Any], str]:
+def _of(fleet: Fleet, key: Key, member: str) -> tuple[dict[str, object], str]:
     name, region_name = key
     account = next((account for account in fleet.accounts if account.id == name), None)
     region = next((region for region in account.regions if region.name == region_name), None) if account else None

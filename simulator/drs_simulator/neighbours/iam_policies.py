@@ -28,7 +28,7 @@ def install(simulator: "Simulator") -> None:
     answers(simulator, "iam", {"SimulatePrincipalPolicy": simulate_principal_policy})
 
 
-def simulate_principal_policy(asked: Asked) -> dict[str, Any]:
+def simulate_principal_policy(asked: Asked) -> dict[str, object]:
     """Evaluate every action on every resource. A principal without any policy may do everything, as calls may here."""
     request = asked.request
     policies = list(_policies(str(request.get("PolicySourceArn", ""))))
@@ -40,11 +40,11 @@ def simulate_principal_policy(asked: Asked) -> dict[str, Any]:
     results = [_result(policies, str(action), resources, context) for action in request.get("ActionNames") or ()]
     start = int(request.get("Marker") or 0)
     end = start + min(int(request.get("MaxItems") or _PAGE), _PAGE)
-    answer: dict[str, Any] = {"EvaluationResults": results[start:end], "IsTruncated": end < len(results)}
+    answer: dict[str, object] = {"EvaluationResults": results[start:end], "IsTruncated": end < len(results)}
     return answer | ({"Marker": str(end)} if end < len(results) else {})
 
 
-def _policies(arn: str) -> Iterator[Mapping[str, Any]]:
+def _policies(arn: str) -> Iterator[Mapping[str, object]]:
     parts = arn.split(":", 5)
     kind, _, path = (parts[5] if len(parts) == 6 else "").partition("/")  # noqa: PLR2004  (an ARN has six parts)
     name = path.rpartition("/")[2]
@@ -64,9 +64,11 @@ def _policies(arn: str) -> Iterator[Mapping[str, Any]]:
     yield from map(_document, role.managed_policies.values())
 
 
-def _document(policy: Any) -> Mapping[str, Any]:
+def _document(policy: Any) -> Mapping[str, object]:
     """Return the default version of a managed policy."""
-    found: Mapping[str, Any] = json.loads(next(version.document for version in policy.versions if version.is_default))
+    found: Mapping[str, object] = json.loads(
+        next(version.document for version in policy.versions if version.is_default)
+    )
     return found
 
 
@@ -77,12 +79,12 @@ class _Verdict:
 
 
 def _result(
-    policies: list[Mapping[str, Any]], action: str, resources: list[str], context: Mapping[str, list[str]]
-) -> dict[str, Any]:
+    policies: list[Mapping[str, object]], action: str, resources: list[str], context: Mapping[str, list[str]]
+) -> dict[str, object]:
     verdicts = [_decide(policies, action, resource, context) for resource in resources]
     allowed = all(verdict.decision == "allowed" for verdict in verdicts)
     denied = any(verdict.decision == "explicitDeny" for verdict in verdicts)
-    result: dict[str, Any] = {
+    result: dict[str, object] = {
         "EvalActionName": action,
         "EvalResourceName": resources[0],
         "EvalDecision": "allowed" if allowed else "explicitDeny" if denied else "implicitDeny",
@@ -103,7 +105,7 @@ def _result(
 
 
 def _decide(
-    policies: list[Mapping[str, Any]], action: str, resource: str, context: Mapping[str, list[str]]
+    policies: list[Mapping[str, object]], action: str, resource: str, context: Mapping[str, list[str]]
 ) -> _Verdict:
     if not policies:
         return _Verdict("allowed")
@@ -121,7 +123,7 @@ def _decide(
     return verdict
 
 
-def _is_about(statement: Mapping[str, Any], action: str, resource: str) -> bool:
+def _is_about(statement: Mapping[str, object], action: str, resource: str) -> bool:
     names = [str(action).lower() for action in several(statement.get("Action") or statement.get("NotAction"))]
     fits = any(fnmatchcase(action.lower(), pattern) for pattern in names)
     if fits == ("NotAction" in statement):
@@ -130,7 +132,9 @@ def _is_about(statement: Mapping[str, Any], action: str, resource: str) -> bool:
     return any(fnmatchcase(resource, pattern) for pattern in kinds) != ("NotResource" in statement)
 
 
-def _conditions(conditions: Mapping[str, Mapping[str, Any]], context: Mapping[str, list[str]]) -> tuple[set[str], bool]:
+def _conditions(
+    conditions: Mapping[str, Mapping[str, object]], context: Mapping[str, list[str]]
+) -> tuple[set[str], bool]:
     """Return the keys that have no value, and whether all conditions hold. An operator not known here never holds."""
     missing: set[str] = set()
     holds = True

@@ -23,7 +23,7 @@ def install(simulator: "Simulator") -> None:
     answers(simulator, "servicequotas", table)
 
 
-def list_quotas(asked: Asked, *, default: bool) -> dict[str, Any] | Reply:
+def list_quotas(asked: Asked, *, default: bool) -> dict[str, object] | Reply:
     """Return DRS's quotas: what holds in the Region, or AWS's defaults."""
     if asked.request.get("ServiceCode") != "drs":
         return asked.forward()
@@ -31,7 +31,7 @@ def list_quotas(asked: Asked, *, default: bool) -> dict[str, Any] | Reply:
     return paged(asked.request, shown, "Quotas", most=100, refuse="InvalidPaginationTokenException")
 
 
-def get_quota(asked: Asked, *, default: bool) -> dict[str, Any] | Reply:
+def get_quota(asked: Asked, *, default: bool) -> dict[str, object] | Reply:
     """Return one quota of DRS."""
     if asked.request.get("ServiceCode") != "drs":
         return asked.forward()

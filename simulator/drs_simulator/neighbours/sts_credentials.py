@@ -50,7 +50,7 @@ class RoleSettings(BaseModel):
 
     Without it they last for their DurationSeconds of the wall clock.
     """
-    policy: dict[str, Any] | None = None
+    policy: dict[str, object] | None = None
     """What the role may do, as an IAM policy document; told by SimulatePrincipalPolicy, enforced nowhere."""
     denied: tuple[str, ...] = ()
     """Actions that the role may not do; without a `policy` it may do everything else."""
@@ -125,10 +125,10 @@ def role_policies(settings: RoleSettings) -> dict[str, dict[str, Any]]:
     return found
 
 
-def trust_policy(account: str, role: Role) -> dict[str, Any]:
+def trust_policy(account: str, role: Role) -> dict[str, object]:
     """Return a role's trust policy: its `trust` or else its own account, and the ExternalId."""
     trusted = role.trust if isinstance(role.trust, list) else [role.trust or account]
-    statement: dict[str, Any] = {
+    statement: dict[str, object] = {
         "Effect": "Allow",
         "Principal": {"AWS": [str(principal) for principal in trusted]},
         "Action": "sts:AssumeRole",
@@ -169,7 +169,7 @@ def _is_caller(principal: str, caller: str) -> bool:
     )
 
 
-def _conditions_hold(conditions: dict[str, dict[str, Any]], external_id: str | None) -> bool:
+def _conditions_hold(conditions: dict[str, dict[str, object]], external_id: str | None) -> bool:
     for operator, keys in conditions.items():
         for name, wanted in keys.items():
             if name != "sts:ExternalId" or operator not in {"StringEquals", "StringLike"}:
@@ -180,7 +180,7 @@ def _conditions_hold(conditions: dict[str, dict[str, Any]], external_id: str | N
     return True
 
 
-def several(value: Any) -> list[Any]:
+def several(value: object) -> list[Any]:
     """Return what a policy may write as one or as several."""
     return value if isinstance(value, list) else [] if value is None else [value]
 
@@ -188,7 +188,7 @@ def several(value: Any) -> list[Any]:
 # -- AssumeRole ---------------------------------------------------------------------------------------------------
 
 
-def assume_role(asked: Asked) -> dict[str, Any]:
+def assume_role(asked: Asked) -> dict[str, object]:
     """Give out credentials of a role that exists and trusts the caller."""
     request, world = asked.request, asked.world
     arn = str(request.get("RoleArn", ""))

@@ -95,7 +95,7 @@ def start_recovery_plan_execution(context: Context, request: Request) -> Answer:
     return {"recoveryPlanExecution": _whole(execution)}
 
 
-def _execution_step(execution_arn: str, number: int, step: dict[str, Any], now: str) -> dict[str, Any]:
+def _execution_step(execution_arn: str, number: int, step: dict[str, Any], now: str) -> dict[str, object]:
     servers = servers_of(step["configuration"])
     configuration = (
         {"executionServerStepConfiguration": {"servers": [dict(server) for server in servers]}}
@@ -140,7 +140,7 @@ def execution_goes_on(world: World, due: float, key: Key, execution_arn: str) ->
         world.at(due + minutes * 60, wait_is_over, key, execution_arn, step["stepIndex"])
 
 
-def _set(world: World, due: float, step: dict[str, Any], status: str) -> None:
+def _set(world: World, due: float, step: dict[str, object], status: str) -> None:
     step["status"] = status
     step["updatedAt"] = world.stamp(due)
 

@@ -20,7 +20,7 @@ def find_plan(context: Context, plan_arn: str) -> Plan:
     return found
 
 
-def _find_step(context: Context, step_arn: str) -> tuple[Plan, dict[str, Any]]:
+def _find_step(context: Context, step_arn: str) -> tuple[Plan, dict[str, object]]:
     for plan in context.region.plans.values():
         for step in plan.steps:
             if step["recoveryPlanStepArn"] == step_arn:
@@ -51,7 +51,7 @@ def _whole(context: Context, plan: Plan) -> Answer:
     return {**_shown(context, plan), **more, "tags": dict(plan.tags)}
 
 
-def _step(plan: Plan, step: dict[str, Any]) -> Answer:
+def _step(plan: Plan, step: dict[str, object]) -> Answer:
     return {**step, "stepOrder": plan.steps.index(step) + 1}
 
 
@@ -63,7 +63,7 @@ def _ensure_idle(context: Context, plan: Plan) -> None:
 
 
 def _ensure_fits(
-    context: Context, plan: Plan, configuration: dict[str, Any], *, instead_of: dict[str, Any] | None = None
+    context: Context, plan: Plan, configuration: dict[str, object], *, instead_of: dict[str, object] | None = None
 ) -> None:
     kept = [
         server["serverArn"]
@@ -161,7 +161,7 @@ def create_recovery_plan_step(context: Context, request: Request) -> Answer:
     return {"recoveryPlanStep": _step(plan, step)}
 
 
-def _with_impact(configuration: dict[str, Any]) -> dict[str, Any]:
+def _with_impact(configuration: dict[str, object]) -> dict[str, object]:
     """A server whose impact level is not said is CRITICAL."""
     if "serverStepConfiguration" not in configuration:
         return configuration

@@ -187,14 +187,14 @@ def delete_replication_configuration_template(context: Context, request: Request
     return {}
 
 
-def _template(templates: dict[str, dict[str, Any]], name: str, kind: str) -> dict[str, Any]:
+def _template(templates: dict[str, dict[str, object]], name: str, kind: str) -> dict[str, object]:
     if name not in templates:
         raise NotFound(f"{kind} {name} does not exist", name, kind)
     return templates[name]
 
 
 def _templates(
-    context: Context, request: Request, templates: dict[str, dict[str, Any]], wanted: list[str] | None, kind: str
+    context: Context, request: Request, templates: dict[str, dict[str, object]], wanted: list[str] | None, kind: str
 ) -> Answer:
     shown = [_template(templates, name, kind) for name in wanted] if wanted else list(templates.values())
     return page(context, request, shown, lambda template: template)

@@ -1,7 +1,5 @@
 """Source networks: VPCs of the origin that DRS keeps a copy of, and their recovery."""
 
-from typing import Any
-
 from drs_simulator import ids
 from drs_simulator.errors import Conflict, Invalid, NotFound, QuotaExceeded
 from drs_simulator.operations.recovery import check_tags, ensure_room
@@ -145,7 +143,7 @@ def _begin(context: Context, networks: list[SourceNetwork], initiated_by: str, t
     return job
 
 
-def _life_cycle(job: Job, result: str) -> dict[str, Any]:
+def _life_cycle(job: Job, result: str) -> dict[str, object]:
     # This member alone is a modelled timestamp: with Z.
     return {"apiCallDateTime": job.created.replace("+00:00", "Z"), "jobID": job.id, "lastRecoveryResult": result}
 

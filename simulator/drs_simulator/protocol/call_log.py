@@ -45,7 +45,7 @@ class Record:
         """Keep of the call what the log shows: bodies and long texts would fill the memory."""
         self.call = replace(self.call, body=b"", headers={}, request=_short(self.call.request))
 
-    def shown(self) -> dict[str, Any]:
+    def shown(self) -> dict[str, object]:
         """Return it as the control plane answers it."""
         call = self.call
         return {
@@ -65,7 +65,7 @@ class Record:
 LONGEST_TEXT = 2000
 
 
-def _short(value: Any) -> Any:
+def _short(value: object) -> Any:
     match value:
         case str() if len(value) > LONGEST_TEXT:
             return f"{value[:LONGEST_TEXT]}… ({len(value)} characters)"

@@ -9,7 +9,6 @@ its own pattern of 21 characters.
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
 
 import botocore.session
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StringShape, StructureShape
@@ -28,7 +27,7 @@ _DURATIONS_TYPED_AS_DATETIMES = frozenset(
 
 CONTRADICTED_LENGTHS = frozenset({"EbsVolumeID"})
 
-Checker = Callable[[Any, str, list[tuple[str, str]]], None]
+Checker = Callable[[object, str, list[tuple[str, str]]], None]
 """Appends (path, what is wrong) for every fault of a value."""
 
 
@@ -38,19 +37,19 @@ def drs_model() -> ServiceModel:
     return botocore.session.get_session().get_service_model("drs")
 
 
-def request_faults(operation: str, request: Any) -> list[tuple[str, str]]:
+def request_faults(operation: str, request: object) -> list[tuple[str, str]]:
     """Return (member, what is wrong) for everything in a request that the model forbids."""
     shape = drs_model().operation_model(operation).input_shape
     return _faults(shape, request, lenient=False)
 
 
-def answer_faults(operation: str, answer: Any) -> list[tuple[str, str]]:
+def answer_faults(operation: str, answer: object) -> list[tuple[str, str]]:
     """Return (member, what is wrong) for everything in an answer that the model forbids."""
     shape = drs_model().operation_model(operation).output_shape
     return _faults(shape, answer, lenient=True)
 
 
-def _faults(shape: Shape | None, value: Any, *, lenient: bool) -> list[tuple[str, str]]:
+def _faults(shape: Shape | None, value: object, *, lenient: bool) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     if shape is None:
         return found if not value else [(".", "this operation has no members here")]
@@ -87,7 +86,7 @@ def _structure(shape: StructureShape, lenient: bool) -> Checker:
         {member for owner, member in _DURATIONS_TYPED_AS_DATETIMES if owner == shape.name} if lenient else set()
     )
 
-    def check(value: Any, path: str, found: list[tuple[str, str]]) -> None:
+    def check(value: object, path: str, found: list[tuple[str, str]]) -> None:
         if not isinstance(value, dict):
             found.append((path or ".", f"must be an object, is {type(value).__name__}"))
             return
@@ -110,7 +109,7 @@ def _list(shape: ListShape, lenient: bool) -> Checker:
     size = _bounds(shape, "length")
     member = shape.member.name
 
-    def check(value: Any, path: str, found: list[tuple[str, str]]) -> None:
+    def check(value: object, path: str, found: list[tuple[str, str]]) -> None:
         if not isinstance(value, list | tuple):
             found.append((path, f"must be a list, is {type(value).__name__}"))
             return
@@ -125,7 +124,7 @@ def _list(shape: ListShape, lenient: bool) -> Checker:
 def _map(shape: MapShape, lenient: bool) -> Checker:
     size = _bounds(shape, "length")
 
-    def check(value: Any, path: str, found: list[tuple[str, str]]) -> None:
+    def check(value: object, path: str, found: list[tuple[str, str]]) -> None:
         if not isinstance(value, dict):
             found.append((path, f"must be an object, is {type(value).__name__}"))
             return
@@ -146,7 +145,7 @@ def _string(shape: StringShape, lenient: bool) -> Checker:
     pattern = re.compile(shape.metadata["pattern"]) if "pattern" in shape.metadata else None
     offset_is_fine = lenient and shape.name == "ISO8601DatetimeString"
 
-    def check(value: Any, path: str, found: list[tuple[str, str]]) -> None:
+    def check(value: object, path: str, found: list[tuple[str, str]]) -> None:
         if not isinstance(value, str):
             found.append((path, f"must be a string, is {type(value).__name__}"))
             return
@@ -163,7 +162,7 @@ def _integer(shape: Shape) -> Checker:
     bounds = _bounds(shape, "value")
     bits = 64 if shape.type_name == "long" else 32
 
-    def check(value: Any, path: str, found: list[tuple[str, str]]) -> None:
+    def check(value: object, path: str, found: list[tuple[str, str]]) -> None:
         if isinstance(value, bool) or not isinstance(value, int):
             found.append((path, f"must be a whole number, is {type(value).__name__}"))
         elif not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
@@ -174,24 +173,24 @@ def _integer(shape: Shape) -> Checker:
     return check
 
 
-def _boolean(value: Any, path: str, found: list[tuple[str, str]]) -> None:
+def _boolean(value: object, path: str, found: list[tuple[str, str]]) -> None:
     if not isinstance(value, bool):
         found.append((path, f"must be true or false, is {type(value).__name__}"))
 
 
-def _timestamp(value: Any, path: str, found: list[tuple[str, str]]) -> None:
+def _timestamp(value: object, path: str, found: list[tuple[str, str]]) -> None:
     if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", value):
         found.append((path, f"{value!r} is no ISO 8601 timestamp"))
 
 
-def _anything(value: Any, path: str, found: list[tuple[str, str]]) -> None:
+def _anything(value: object, path: str, found: list[tuple[str, str]]) -> None:
     pass
 
 
 def _bounds(shape: Shape, what: str) -> Checker:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
 
-    def check(value: Any, path: str, found: list[tuple[str, str]]) -> None:
+    def check(value: object, path: str, found: list[tuple[str, str]]) -> None:
         if least is not None and value < least:
             found.append((path, f"has {what} {value}, the least is {least}"))
         if most is not None and value > most:

@@ -52,7 +52,7 @@ def operation_of(method: str, path: str) -> tuple[str, dict[str, str]]:
     raise UnknownOperation(f"DRS has no operation {method} {path}")
 
 
-def request_of(operation: str, path_parameters: dict[str, str], query: str, body: bytes) -> dict[str, Any]:
+def request_of(operation: str, path_parameters: dict[str, str], query: str, body: bytes) -> dict[str, object]:
     """Return the request's members from path, query and body. Raises Invalid where the body is no JSON object."""
     request: dict[str, Any] = {}
     if body.strip():
@@ -72,7 +72,7 @@ def request_of(operation: str, path_parameters: dict[str, str], query: str, body
     return request | path_parameters
 
 
-def _typed(kind: str, text: str) -> Any:
+def _typed(kind: str, text: str) -> object:
     if kind in {"integer", "long"} and re.fullmatch(r"-?\d+", text):
         return int(text)
     return text

@@ -39,7 +39,7 @@ class Control:
             status, answer = 500, {"error": "the simulator has a bug here: see its log"}
         return Reply(status, json.dumps(answer, default=str).encode(), {"Content-Type": "application/json"})
 
-    def _routed(self, method: str, path: str, query: str, given: Any) -> tuple[int, Any]:  # noqa: PLR0911 - one line per path
+    def _routed(self, method: str, path: str, query: str, given: object) -> tuple[int, object]:  # noqa: PLR0911 - one line per path
         head, _, rest = path.partition("/")
         match method, head:
             case "GET", "health":
@@ -65,13 +65,13 @@ class Control:
         known = f" (known: {', '.join(PATHS)})" if head in PATHS else nearest(head, PATHS)
         return 404, {"error": f"no {method} /_simulator/{path}{known}"}
 
-    def _removed(self, name: str) -> tuple[int, Any]:
+    def _removed(self, name: str) -> tuple[int, object]:
         gone = self._simulator.remove_faults(name or None)
         if name and not gone:
             return 404, {"error": f"no fault {name!r} is in force"}
         return 200, {"removed": gone}
 
-    def health(self) -> dict[str, Any]:
+    def health(self) -> dict[str, object]:
         """Return whether it can be used, and how big it is."""
         world = self._simulator.world
         return {
@@ -80,7 +80,7 @@ class Control:
             "servers": sum(len(region.servers) for region in world.regions.values()),
         }
 
-    def _clock(self, given: Any) -> dict[str, Any]:
+    def _clock(self, given: object) -> dict[str, object]:
         if not isinstance(given, dict):
             raise BadInput(f'the clock takes an object such as {{"advance": "10m"}}, not {given!r}')
         for key in given:
@@ -108,12 +108,12 @@ class Control:
                 "next_answer_in": self._simulator.next_answer_in,
             }
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """Return the world as it is: accounts with their Regions, and in them everything that DRS and EC2 have."""
         world = self._simulator.world
         with world.lock:
             world.advance()
-            accounts: dict[str, dict[str, Any]] = {}
+            accounts: dict[str, dict[str, object]] = {}
             for region in world.regions.values():
                 accounts.setdefault(region.account, {})[region.name] = self._region(region)
             return {
@@ -125,7 +125,7 @@ class Control:
                 "upcoming": len(world.agenda),
             }
 
-    def _region(self, region: Region) -> dict[str, Any]:
+    def _region(self, region: Region) -> dict[str, object]:
         world = self._simulator.world
         instances = moto_ec2.instances(region.account, region.name)
         templates = moto_ec2.ec2(region.account, region.name).launch_templates.values()
@@ -192,7 +192,7 @@ LONGEST_NUMBER = 15
 """Digits."""
 
 
-def _job(job: Job) -> dict[str, Any]:
+def _job(job: Job) -> dict[str, object]:
     timeline = {
         part.id: {
             "status": part.status,

@@ -70,7 +70,7 @@ class Gateway:
         """Let moto's own server answer."""
         answered: dict[str, Any] = {}
 
-        def start_response(status: str, response_headers: list[tuple[str, str]], *_: Any) -> None:
+        def start_response(status: str, response_headers: list[tuple[str, str]], *_: object) -> None:
             answered["status"], answered["headers"] = int(status.split(maxsplit=1)[0]), dict(response_headers)
 
         try:
@@ -92,9 +92,9 @@ class Gateway:
         return Reply(answered["status"], content, answered["headers"])
 
 
-def _environ(method: str, raw_path: str, headers: dict[str, str], body: bytes) -> dict[str, Any]:
+def _environ(method: str, raw_path: str, headers: dict[str, str], body: bytes) -> dict[str, object]:
     path, _, query = raw_path.partition("?")
-    environ: dict[str, Any] = {
+    environ: dict[str, object] = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote(path, "latin-1"),
@@ -208,7 +208,7 @@ SERVICE_NAMES = {"monitoring": "cloudwatch", "servicequotas": "service-quotas"}
 """botocore's name of a service whose signing name is another."""
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, dict):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

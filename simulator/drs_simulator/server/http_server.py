@@ -3,7 +3,6 @@
 import socket
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 from drs_simulator.errors import ConnectionDropped
 from drs_simulator.protocol.wire import Reply
@@ -71,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         return answered
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class calls it so
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class calls it so
         """Say nothing: the call log has it all."""
 
     def handle_one_request(self) -> None:
@@ -99,5 +98,5 @@ class SimulatorServer(ThreadingHTTPServer):
         host, port = self.server_address[:2]
         return f"http://{host!s}:{port}"
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: object, client_address: object) -> None:
         """Leave a broken connection alone."""

@@ -2,7 +2,6 @@
 
 import heapq
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(order=True)
@@ -12,7 +11,7 @@ class Entry:
     due: float
     number: int
     name: str = field(compare=False)
-    arguments: tuple[Any, ...] = field(compare=False)
+    arguments: tuple[object, ...] = field(compare=False)
 
 
 class Agenda:
@@ -22,7 +21,7 @@ class Agenda:
         self._heap: list[Entry] = []
         self._count = 0
 
-    def add(self, due: float, name: str, *arguments: Any) -> None:
+    def add(self, due: float, name: str, *arguments: object) -> None:
         """Note that `name` happens at a simulated second."""
         self._count += 1
         heapq.heappush(self._heap, Entry(due, self._count, name, arguments))

@@ -1,7 +1,5 @@
 """Builds the world that a fleet file describes, with its networks and launch templates in moto's EC2."""
 
-from typing import Any
-
 from drs_simulator import ids
 from drs_simulator.clock import Clock
 from drs_simulator.errors import BadInput
@@ -12,7 +10,7 @@ from drs_simulator.world.replication import Replication, sync_seconds
 from drs_simulator.world.resources import RecoveryInstance, Region, SourceNetwork, SourceServer
 from drs_simulator.world.world import World
 
-LAUNCH_DEFAULTS: dict[str, Any] = {
+LAUNCH_DEFAULTS: dict[str, object] = {
     "launchDisposition": "STARTED",
     "targetInstanceTypeRightSizingMethod": "NONE",
     "copyPrivateIp": False,
@@ -106,7 +104,7 @@ def new_server(
     if spec.launch_template == "default" and region.subnets:
         wanted = spec.launch.subnet
         subnet = region.subnets.get(wanted, wanted) if wanted else next(iter(region.subnets.values()))
-    launch: dict[str, Any] = {"name": spec.hostname, **LAUNCH_DEFAULTS, **spec.launch_configuration}
+    launch: dict[str, object] = {"name": spec.hostname, **LAUNCH_DEFAULTS, **spec.launch_configuration}
     if spec.fast:
         launch["recoveryMode"] = "FAST"
     if template:
@@ -129,10 +127,10 @@ def new_server(
     )
 
 
-def replication_defaults(region: Region, spec: ServerSpec | None = None) -> dict[str, Any]:
+def replication_defaults(region: Region, spec: ServerSpec | None = None) -> dict[str, object]:
     """Return a ReplicationConfiguration as a fresh account has it."""
     subnet = next(iter(region.subnets.values()), ids.stable("subnet-", region.account, region.name))
-    settings: dict[str, Any] = {
+    settings: dict[str, object] = {
         "stagingAreaSubnetId": subnet,
         "associateDefaultSecurityGroup": True,
         "replicationServersSecurityGroupsIDs": [],

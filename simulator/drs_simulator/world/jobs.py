@@ -25,7 +25,7 @@ from drs_simulator.world.stages import (
 )
 from drs_simulator.world.world import World, happening
 
-Effect = Callable[[World, float, Job, Participant], dict[str, Any] | None]
+Effect = Callable[[World, float, Job, Participant], dict[str, object] | None]
 """Does what a stage does; returns the job log line's data, or None where the server's way ended or goes elsewhere."""
 
 EFFECTS: dict[tuple[str, str], Effect] = {}

@@ -1,7 +1,6 @@
 """What a launch and a termination do to the world, stage by stage."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from drs_simulator import ids
 from drs_simulator.world import moto_ec2
@@ -83,7 +82,7 @@ def create_terminate_job(world: World, region: Region, instances: list[RecoveryI
     return job
 
 
-def _convert_in_staging_accounts(world: World, region: Region, servers: Mapping[str, Any]) -> None:
+def _convert_in_staging_accounts(world: World, region: Region, servers: Mapping[str, object]) -> None:
     """An extended source server is snapshot and converted by a second job, in its staging account."""
     by_account: dict[Key, list[str]] = {}
     for server_id in servers:
@@ -117,7 +116,7 @@ def _discard(world: World, job: Job, participant: Participant) -> None:
 
 
 @effect("LAUNCH", "CLEANUP_END")
-def _cleanup_ends(world: World, due: float, job: Job, participant: Participant) -> dict[str, Any] | None:
+def _cleanup_ends(world: World, due: float, job: Job, participant: Participant) -> dict[str, object] | None:
     """The previous recovery instance of the server is terminated: every launch does this."""
     server = world.region(*job.key).servers[participant.id]
     if server.instance_id is not None:
@@ -161,7 +160,7 @@ def forget_instance(world: World, _due: float, key: Key, instance_id: str) -> No
 
 @effect("LAUNCH", "SNAPSHOT_END")
 @effect("LAUNCH", "USING_PREVIOUS_SNAPSHOT")
-def _snapshot_ends(world: World, due: float, job: Job, participant: Participant) -> dict[str, Any] | None:
+def _snapshot_ends(world: World, due: float, job: Job, participant: Participant) -> dict[str, object] | None:
     region = world.region(*job.key)
     server = region.servers.get(participant.id)
     if job.type == "LAUNCH" and server is not None:
@@ -197,19 +196,19 @@ def _place(region: Region, server: SourceServer) -> moto_ec2.LaunchPlan:
 
 @effect("LAUNCH", "CONVERSION_END")
 @effect("CREATE_CONVERTED_SNAPSHOT", "CONVERSION_END")
-def _conversion_ends(world: World, _due: float, _job: Job, _participant: Participant) -> dict[str, Any]:
+def _conversion_ends(world: World, _due: float, _job: Job, _participant: Participant) -> dict[str, object]:
     return {"conversionServerID": ids.fresh("i-", world.random, hexadecimal=True)}
 
 
 @effect("LAUNCH", "LAUNCH_START")
-def _launch_starts(world: World, due: float, _job: Job, participant: Participant) -> dict[str, Any]:
+def _launch_starts(world: World, due: float, _job: Job, participant: Participant) -> dict[str, object]:
     if world.fleet.shows_in_progress:
         set_status(participant, due, "IN_PROGRESS")
     return {}
 
 
 @effect("LAUNCH", "INSTANCE_PENDING")
-def _instance_appears(world: World, due: float, job: Job, participant: Participant) -> dict[str, Any] | None:
+def _instance_appears(world: World, due: float, job: Job, participant: Participant) -> dict[str, object] | None:
     region = world.region(*job.key)
     server = region.servers[participant.id]
     try:
@@ -302,7 +301,7 @@ def _run_into(region: Region, instance_id: str) -> str:
 
 
 @effect("LAUNCH", "LAUNCH_END")
-def _launch_ends(world: World, _due: float, job: Job, participant: Participant) -> dict[str, Any]:
+def _launch_ends(world: World, _due: float, job: Job, participant: Participant) -> dict[str, object]:
     server = world.region(*job.key).servers[participant.id]
     instance_id = str(participant.instance_id)
     stopped = (
@@ -318,7 +317,7 @@ def _launch_ends(world: World, _due: float, job: Job, participant: Participant) 
 
 
 @effect("TERMINATE", "CLEANUP_END")
-def _termination_ends(world: World, due: float, job: Job, participant: Participant) -> dict[str, Any] | None:
+def _termination_ends(world: World, due: float, job: Job, participant: Participant) -> dict[str, object] | None:
     refused = remove_instance(world, due, world.region(*job.key), str(participant.instance_id))
     if refused is not None:
         fail(world, due, job, participant, event="CLEANUP_END", error=refused)

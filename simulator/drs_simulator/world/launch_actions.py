@@ -1,7 +1,5 @@
 """Launch actions: what runs on a launched instance before its part in the job is over."""
 
-from typing import Any
-
 from drs_simulator.world.jobs import find_job, server_ends, set_status, strike
 from drs_simulator.world.resources import Job, Key, Participant, SourceServer
 from drs_simulator.world.world import World, happening
@@ -25,7 +23,7 @@ def begin_actions(world: World, due: float, job: Job, participant: Participant) 
     world.at(due + wait * participant.factor, actions_begin, job.key, job.id, participant.id, missing)
 
 
-def _active(server: SourceServer) -> list[dict[str, Any]]:
+def _active(server: SourceServer) -> list[dict[str, object]]:
     return sorted(
         (action for action in server.actions.values() if action["active"]), key=lambda action: action["order"]
     )
@@ -59,7 +57,7 @@ def _begin_action(world: World, due: float, job: Job, participant: Participant, 
     if number >= len(runs):
         _actions_are_over(world, due, job, participant)
         return
-    subject: dict[str, Any] = {
+    subject: dict[str, object] = {
         "service": "drs",
         "operation": "LaunchAction",
         "account": job.account,

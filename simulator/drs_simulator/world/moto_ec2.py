@@ -74,7 +74,7 @@ def make_network(account: str, region: str, network: NetworkSpec, title: str = "
 
 
 @contextmanager
-def _next_id(module: Any, generator: str, wanted: str | None) -> Iterator[None]:
+def _next_id(module: object, generator: str, wanted: str | None) -> Iterator[None]:
     """Let moto call the next thing of a kind by a certain id: it takes none, and knows things by id everywhere."""
     original = getattr(module, generator)
     if wanted is not None:
@@ -152,7 +152,7 @@ def drop_default_vpc(account: str, region: str) -> None:
 
 def make_launch_template(account: str, region: str, server_id: str, spec: ServerSpec, subnet: str | None) -> str:
     """Create the EC2 launch template of a source server, as DRS does; returns its id."""
-    interface: dict[str, Any] = {"DeviceIndex": 0}
+    interface: dict[str, object] = {"DeviceIndex": 0}
     if subnet:
         interface["SubnetId"] = subnet
     if spec.launch.security_groups:
@@ -212,7 +212,7 @@ def launch_plan(account: str, region: str, template_id: str, override_type: str 
 
 def _address(interface: Mapping[str, Any]) -> str | None:
     """Return the primary private address that a launch template names."""
-    named: list[Mapping[str, Any]] = [
+    named: list[Mapping[str, object]] = [
         address for address in interface.get("PrivateIpAddresses") or () if address.get("Primary")
     ]
     address = named[0].get("PrivateIpAddress") if named else interface.get("PrivateIpAddress")

@@ -29,12 +29,12 @@ class SourceServer:
     added: str
     launch: dict[str, Any]
     """Its LaunchConfiguration, without sourceServerID."""
-    replication_settings: dict[str, Any]
+    replication_settings: dict[str, object]
     direction: str = "FAILOVER"
     is_disconnected: bool = False
     instance_id: str | None = None
     """Its present recovery instance."""
-    last_launch: dict[str, Any] | None = None
+    last_launch: dict[str, object] | None = None
     last_launch_result: str = "NOT_STARTED"
     hints_instance_id: str | None = None
     reversed_arn: str | None = None
@@ -143,7 +143,7 @@ class RecoveryInstance:
     failback_began: str | None = None
     reverse_server: tuple[str, str, str] | None = None
     """Account, Region and id of the server that replicates it back."""
-    failback_settings: dict[str, Any] = field(default_factory=dict)
+    failback_settings: dict[str, object] = field(default_factory=dict)
 
     @property
     def arn(self) -> str:
@@ -166,7 +166,7 @@ class SourceNetwork:
     """Simulated second at which its replication began; None: stopped."""
     stack: str | None = None
     launched_vpc: str | None = None
-    last_recovery: dict[str, Any] | None = None
+    last_recovery: dict[str, object] | None = None
 
     @property
     def arn(self) -> str:
@@ -230,8 +230,8 @@ class Region:
     """Job id by the source server (or network) that it holds."""
     instances: dict[str, RecoveryInstance] = field(default_factory=dict)
     networks: dict[str, SourceNetwork] = field(default_factory=dict)
-    launch_templates: dict[str, dict[str, Any]] = field(default_factory=dict)
-    template_actions: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    launch_templates: dict[str, dict[str, object]] = field(default_factory=dict)
+    template_actions: dict[str, dict[str, dict[str, object]]] = field(default_factory=dict)
     replication_templates: dict[str, dict[str, Any]] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
     executions: dict[str, Execution] = field(default_factory=dict)

@@ -29,7 +29,7 @@ NETWORK_IS_PROTECTED_AFTER = 180.0
 """Simulated seconds from starting a source network's replication to PROTECTED (ours: no measurement)."""
 
 
-def source_server(world: World, server: SourceServer) -> dict[str, Any]:
+def source_server(world: World, server: SourceServer) -> dict[str, object]:
     """Return a SourceServer."""
     spec, origin = server.spec, server.spec.origin
     seen = world.replication_of(server)
@@ -73,7 +73,7 @@ def source_server(world: World, server: SourceServer) -> dict[str, Any]:
     return answer
 
 
-def source_properties(server: SourceServer) -> dict[str, Any]:
+def source_properties(server: SourceServer) -> dict[str, object]:
     """Return a SourceServer's sourceProperties."""
     spec = server.spec
     hints = {"hostname": spec.hostname, "fqdn": f"{spec.hostname}.example.internal"}
@@ -101,9 +101,9 @@ def _mac(name: str) -> str:
     return ":".join(["0a", *(digits[at : at + 2] for at in range(0, 10, 2))])
 
 
-def replication_info(world: World, server: SourceServer, seen: Observed) -> dict[str, Any]:
+def replication_info(world: World, server: SourceServer, seen: Observed) -> dict[str, object]:
     """Return a SourceServer's dataReplicationInfo."""
-    info: dict[str, Any] = {"dataReplicationState": seen.state, "replicatedDisks": _disks(server, seen)}
+    info: dict[str, object] = {"dataReplicationState": seen.state, "replicatedDisks": _disks(server, seen)}
     if seen.lag is not None:
         info["lagDuration"] = iso_duration(seen.lag)
     if seen.eta is not None:
@@ -135,12 +135,12 @@ def _step_status(number: int, done: float) -> str:
     return "SUCCEEDED" if number + 1 <= reached else "IN_PROGRESS" if number <= reached else "NOT_STARTED"
 
 
-def _disks(server: SourceServer, seen: Observed) -> list[dict[str, Any]]:
+def _disks(server: SourceServer, seen: Observed) -> list[dict[str, object]]:
     disks = []
     for number, size in enumerate(server.spec.disks):
         whole = size * GIB
         is_rescan = seen.state == "RESCAN" or server.replication.is_rescan
-        disk: dict[str, Any] = {
+        disk: dict[str, object] = {
             "deviceName": moto_ec2.device_name(number),
             "totalStorageBytes": whole,
             "replicatedStorageBytes": whole if is_rescan else int(whole * seen.done),
@@ -155,10 +155,10 @@ def _disks(server: SourceServer, seen: Observed) -> list[dict[str, Any]]:
     return disks
 
 
-def job(job: Job, at: float | None = None) -> dict[str, Any]:
+def job(job: Job, at: float | None = None) -> dict[str, object]:
     """Return a Job; `at` a simulated second: as it was then (a stale read)."""
     status = _then(job.history, at, "PENDING") if at is not None else job.status
-    answer: dict[str, Any] = {
+    answer: dict[str, object] = {
         "jobID": job.id,
         "arn": job.arn,
         "type": job.type,
@@ -183,7 +183,7 @@ def job(job: Job, at: float | None = None) -> dict[str, Any]:
     return answer
 
 
-def _participant(part: Any, at: float | None) -> dict[str, Any]:
+def _participant(part: Any, at: float | None) -> dict[str, object]:
     # recoveryInstanceID is a member of the model, absent from real answers.
     answer = {
         "sourceServerID": part.id,
@@ -200,11 +200,11 @@ def _then(history: list[tuple[float, str]], at: float | None, otherwise: str) ->
     return next((status for when, status in reversed(history) if when <= at), "PENDING")
 
 
-def recovery_instance(world: World, record: RecoveryInstance, instance: Any) -> dict[str, Any]:
+def recovery_instance(world: World, record: RecoveryInstance, instance: object) -> dict[str, object]:
     """Return a RecoveryInstance; `instance` is moto's, or None."""
     region = world.regions[record.account, record.region]
     server = region.servers.get(record.server_id)
-    answer: dict[str, Any] = {
+    answer: dict[str, object] = {
         "recoveryInstanceID": record.id,
         "ec2InstanceID": record.id,
         "ec2InstanceState": _state(record, instance),
@@ -226,7 +226,7 @@ def recovery_instance(world: World, record: RecoveryInstance, instance: Any) -> 
     return answer
 
 
-def _state(record: RecoveryInstance, instance: Any) -> str:
+def _state(record: RecoveryInstance, instance: object) -> str:
     if record.terminated_s is not None:
         return "TERMINATED"
     state = moto_ec2.state_of(instance)
@@ -234,7 +234,7 @@ def _state(record: RecoveryInstance, instance: Any) -> str:
 
 
 def _instance_properties(server: SourceServer, record: RecoveryInstance, instance: Any) -> dict[str, Any]:
-    properties: dict[str, Any] = {
+    properties: dict[str, object] = {
         "lastUpdatedDateTime": record.point_in_time,
         "identificationHints": {
             "hostname": server.spec.hostname,
@@ -266,24 +266,24 @@ def reverse_server(world: World, record: RecoveryInstance) -> SourceServer | Non
     return found.servers.get(server_id) if found else None
 
 
-def _failback(world: World, record: RecoveryInstance) -> dict[str, Any]:
+def _failback(world: World, record: RecoveryInstance) -> dict[str, object]:
     state = record.failback_state
     back = reverse_server(world, record)
     if state == "FAILBACK_IN_PROGRESS" and back is not None and world.replication_of(back).state == "CONTINUOUS":
         state = "FAILBACK_READY_FOR_LAUNCH"
-    answer: dict[str, Any] = {"state": state}
+    answer: dict[str, object] = {"state": state}
     if record.failback_began:
         answer |= {"failbackInitiationTime": record.failback_began, "failbackToOriginalServer": False}
         answer["agentLastSeenByServiceDateTime"] = world.stamp()
     return answer
 
 
-def _reverse_replication(world: World, record: RecoveryInstance) -> dict[str, Any]:
+def _reverse_replication(world: World, record: RecoveryInstance) -> dict[str, object]:
     back = reverse_server(world, record)
     if back is None:
         return {"dataReplicationState": "NOT_STARTED"}
     seen = world.replication_of(back)
-    info: dict[str, Any] = {
+    info: dict[str, object] = {
         "dataReplicationState": seen.state,
         "replicatedDisks": [
             {key: value for key, value in disk.items() if key != "volumeStatus"} for disk in _disks(back, seen)
@@ -296,12 +296,12 @@ def _reverse_replication(world: World, record: RecoveryInstance) -> dict[str, An
     return info
 
 
-def source_network(world: World, network: SourceNetwork) -> dict[str, Any]:
+def source_network(world: World, network: SourceNetwork) -> dict[str, object]:
     """Return a SourceNetwork."""
     status = "STOPPED"
     if network.began_s is not None:
         status = "PROTECTED" if world.now - network.began_s >= NETWORK_IS_PROTECTED_AFTER else "IN_PROGRESS"
-    answer: dict[str, Any] = {
+    answer: dict[str, object] = {
         "sourceNetworkID": network.id,
         "sourceVpcID": network.vpc,
         "arn": network.arn,

@@ -98,7 +98,7 @@ class World:
         finally:
             self._moment = None
 
-    def at(self, due: float, what: Happening, *arguments: Any) -> None:
+    def at(self, due: float, what: Happening, *arguments: object) -> None:
         """Let something happen at a simulated second."""
         self.agenda.add(due, what.__name__, *arguments)
 
@@ -149,12 +149,12 @@ class World:
         found = self.regions.get((account, region))
         return found.servers.get(name.removeprefix("source-server/")) if found else None
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         state = self.__dict__.copy()
         del state["lock"]
         return state
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self.lock = threading.RLock()
         self.faults.attach(self._now)

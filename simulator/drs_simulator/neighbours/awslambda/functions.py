@@ -35,7 +35,7 @@ class LambdaContext:
 class Result:
     """How an invocation ended."""
 
-    payload: Any
+    payload: object
     error: str | None = None
     """Lambda's FunctionError; None where the function returned."""
     log: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class Code:
     def __init__(self, files: Sequence[Path] = ()) -> None:
         self._modules: Mapping[str, ModuleType] = {path.stem: _loaded(path) for path in files}
 
-    def find(self, name: str) -> Callable[[Any, LambdaContext], Any]:
+    def find(self, name: str) -> Callable[[object, LambdaContext], object]:
         """Return a function by ``module:function``. Raises BadInput with the names that there are."""
         module_name, _, function_name = name.partition(":")
         module = self._modules.get(module_name)
@@ -96,7 +96,7 @@ def _loaded(path: Path) -> ModuleType:
     return module
 
 
-def performed(settings: FunctionSettings, code: Code, event: Any, context: LambdaContext) -> Result:
+def performed(settings: FunctionSettings, code: Code, event: object, context: LambdaContext) -> Result:
     """Return how an invocation ends, time aside."""
     match settings.behaviour:
         case "echo":
@@ -123,7 +123,7 @@ def timed_out(stamp: str, context: LambdaContext) -> Result:
     return Result({"errorMessage": message}, "Unhandled", (message,))
 
 
-def _called(function: Callable[[Any, LambdaContext], Any], event: Any, context: LambdaContext) -> Result:
+def _called(function: Callable[[object, LambdaContext], object], event: object, context: LambdaContext) -> Result:
     try:
         answer = function(event, context)
     except Exception as error:  # noqa: BLE001 - any error of the function is its answer

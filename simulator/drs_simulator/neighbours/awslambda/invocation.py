@@ -119,21 +119,21 @@ class LambdaOverlay:
 
     # -- what there is ----------------------------------------------------------------------------------------
 
-    def get_function(self, asked: Asked) -> dict[str, Any] | Reply:
+    def get_function(self, asked: Asked) -> dict[str, object] | Reply:
         """Describe a function of the fleet file; others are moto's."""
         name = self._resolved(asked.call, asked.request["FunctionName"])
         if name not in registered(asked.world, asked.key).functions:
             return asked.forward()
         return {"Configuration": self._configuration(asked, name), "Code": {"RepositoryType": "Simulated"}}
 
-    def get_function_configuration(self, asked: Asked) -> dict[str, Any] | Reply:
+    def get_function_configuration(self, asked: Asked) -> dict[str, object] | Reply:
         """Describe a function of the fleet file; others are moto's."""
         name = self._resolved(asked.call, asked.request["FunctionName"])
         if name not in registered(asked.world, asked.key).functions:
             return asked.forward()
         return self._configuration(asked, name)
 
-    def list_functions(self, asked: Asked) -> dict[str, Any] | Reply:
+    def list_functions(self, asked: Asked) -> dict[str, object] | Reply:
         """List the fleet file's functions before moto's."""
         reply = asked.forward()
         own = [self._configuration(asked, name) for name in registered(asked.world, asked.key).functions]
@@ -142,7 +142,7 @@ class LambdaOverlay:
         others = [function for function in listed.get("Functions", ()) if function["FunctionName"] not in names]
         return Reply(reply.status, json.dumps({**listed, "Functions": own + others}).encode(), reply.headers)
 
-    def _configuration(self, asked: Asked, name: str) -> dict[str, Any]:
+    def _configuration(self, asked: Asked, name: str) -> dict[str, object]:
         settings = registered(asked.world, asked.key).functions[name]
         return {
             "FunctionName": name,
@@ -173,7 +173,7 @@ class LambdaOverlay:
                 return {"removed": self._removed(name)}
         raise BadInput('lambda: GET lists, POST {"name": …, "behaviour": …} adds, DELETE lambda/NAME removes')
 
-    def _listed(self) -> list[dict[str, Any]]:
+    def _listed(self) -> list[dict[str, object]]:
         world = self._simulator.world
         return [
             {
@@ -188,7 +188,7 @@ class LambdaOverlay:
             for name, settings in here.functions.items()
         ]
 
-    def _added(self, given: Any) -> dict[str, Any]:
+    def _added(self, given: object) -> dict[str, object]:
         if not isinstance(given, dict) or not re.fullmatch(r"[\w-]{1,64}", str(given.get("name", ""))):
             raise BadInput('lambda: write {"name": "check", "behaviour": "echo"}; a name has letters, digits, - and _')
         rest = {key: value for key, value in given.items() if key not in {"name", "account", "region"}}
@@ -236,7 +236,7 @@ def _arn(key: Key, name: str) -> str:
     return f"arn:aws:lambda:{region}:{account}:function:{name}"
 
 
-def _event(body: bytes, kind: str) -> Any:
+def _event(body: bytes, kind: str) -> object:
     if kind not in {"RequestResponse", "Event", "DryRun"}:
         raise Refused("InvalidParameterValueException", f"Unknown invocation type {kind}")
     most = LARGEST_EVENT if kind == "Event" else LARGEST_PAYLOAD

@@ -3,7 +3,6 @@
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     "GreaterThanOrEqualToThreshold": operator.ge,
@@ -93,7 +92,7 @@ def _reason(rule: Rule, known: Sequence[float], lacking: int, verb: str) -> str:
     return f"Threshold Crossed: [{values}]: {crossed}."
 
 
-def notification(alarm: Mapping[str, Any]) -> dict[str, Any]:
+def notification(alarm: Mapping[str, object]) -> dict[str, object]:
     """Return the message that CloudWatch sends to SNS, from what is known of the alarm and its change of state."""
     return {
         "AlarmName": alarm["name"],

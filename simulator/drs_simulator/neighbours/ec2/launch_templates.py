@@ -48,7 +48,7 @@ class ThinnedTemplate(LaunchTemplate):
 
     last_number: int = 0
 
-    def create_version(self, data: dict[str, Any], description: str) -> LaunchTemplateVersion:
+    def create_version(self, data: dict[str, object], description: str) -> LaunchTemplateVersion:
         """Number a new version after the highest that ever was."""
         self.last_number += 1
         version = LaunchTemplateVersion(self, self.last_number, data, description)
@@ -123,7 +123,7 @@ def _complete(call: AwsCall, source: str) -> None:
     newest.instance_tags = {**template.get_version(source).instance_tags, **newest.instance_tags}
 
 
-def describe_versions(asked: Asked) -> dict[str, Any] | Reply:
+def describe_versions(asked: Asked) -> dict[str, object] | Reply:
     """List the default or the latest versions of all launch templates where no template is named, as EC2 does."""
     request = asked.request
     wanted = request.get("Versions") or []

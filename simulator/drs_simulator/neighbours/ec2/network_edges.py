@@ -19,7 +19,7 @@ from drs_simulator.world.world import World
 if TYPE_CHECKING:
     from drs_simulator.backend.simulator import Simulator
 
-EDGES: dict[str, tuple[str, str, Callable[[dict[str, Any]], Any]]] = {
+EDGES: dict[str, tuple[str, str, Callable[[dict[str, object]], object]]] = {
     "DescribeInstanceConnectEndpoints": ("ec2", "InstanceConnectEndpoints", lambda endpoint: endpoint.get("VpcId")),
     "DescribeClientVpnEndpoints": ("ec2", "ClientVpnEndpoints", lambda endpoint: endpoint.get("VpcId")),
     "DescribeVerifiedAccessEndpoints": ("ec2", "VerifiedAccessEndpoints", lambda _: None),
@@ -44,12 +44,12 @@ def install(simulator: "Simulator") -> None:
     simulator.overlays.control("network_edges", partial(_control, simulator))
 
 
-def _kept(world: World, key: Key) -> dict[str, list[dict[str, Any]]]:
+def _kept(world: World, key: Key) -> dict[str, list[dict[str, object]]]:
     kept: dict[Key, dict[str, list[dict[str, Any]]]] = world.neighbours.setdefault("network_edges", {})
     return kept.setdefault(key, {})
 
 
-def describe(asked: Asked, *, operation: str) -> dict[str, Any]:
+def describe(asked: Asked, *, operation: str) -> dict[str, object]:
     """Return what the control plane has put there, of one VPC where the request names one."""
     _, member, vpc_of = EDGES[operation]
     shown = _kept(asked.world, asked.key).get(operation, [])
@@ -61,7 +61,7 @@ def describe(asked: Asked, *, operation: str) -> dict[str, Any]:
     return paged(asked.request, [edge for edge in shown if not wanted or vpc_of(edge) in wanted], member, most=1000)
 
 
-def _control(simulator: "Simulator", method: str, rest: str, body: Any) -> Any:
+def _control(simulator: "Simulator", method: str, rest: str, body: object) -> object:
     if method != "POST" or rest or not isinstance(body, dict):
         raise BadInput("network_edges: POST an object with operation and items, or with interface and type")
     key = (str(body.get("account") or simulator.world.fleet.accounts[0].id), str(body.get("region") or ""))
@@ -77,7 +77,7 @@ def _control(simulator: "Simulator", method: str, rest: str, body: Any) -> Any:
     return {"operation": operation, "items": len(items)}
 
 
-def _make_a_services(key: Key, body: dict[str, Any]) -> Any:
+def _make_a_services(key: Key, body: dict[str, object]) -> object:
     interface = moto_ec2.ec2(*key).enis.get(body["interface"])
     if interface is None:
         raise BadInput(f"network_edges: no network interface {body['interface']}")

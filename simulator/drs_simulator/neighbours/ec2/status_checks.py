@@ -46,7 +46,7 @@ def install(simulator: "Simulator") -> None:
     )
 
 
-def describe_instance_status(asked: Asked) -> dict[str, Any]:
+def describe_instance_status(asked: Asked) -> dict[str, object]:
     """Return the checks of running instances; of all with IncludeAllInstances."""
     request = asked.request
     known = moto_ec2.instances(*asked.key)
@@ -102,7 +102,7 @@ _DETAIL = {"ok": "passed", "initializing": "initializing", "impaired": "failed"}
 
 
 def _summary(word: str, since: datetime | None = None) -> dict[str, Any]:
-    detail: dict[str, Any] = {"Name": "reachability", "Status": _DETAIL[word]}
+    detail: dict[str, object] = {"Name": "reachability", "Status": _DETAIL[word]}
     if since is not None:
         detail["ImpairedSince"] = since
     return {"Status": word, "Details": [detail]}
@@ -145,7 +145,7 @@ def stop_instances(asked: Asked) -> Reply:
     return reply
 
 
-def _ensure_capacity(asked: Asked, kind: str, zone: str | None, operation: str | None, instance: Any = None) -> None:
+def _ensure_capacity(asked: Asked, kind: str, zone: str | None, operation: str | None, instance: object = None) -> None:
     account, region = asked.key
     facts = facts_of(asked.world, instance) if instance is not None else ()
     lacks = asked.world.faults.strike(
@@ -193,7 +193,7 @@ def _template(asked: Asked) -> dict[str, Any]:
             if name
             else backend.get_launch_template(given["LaunchTemplateId"])
         )
-        data: dict[str, Any] = template.get_version(given.get("Version") or "$Default").data
+        data: dict[str, object] = template.get_version(given.get("Version") or "$Default").data
     except (EC2ClientError, ServiceException, KeyError, ValueError):
         return {}  # moto refuses the template by itself
     return data

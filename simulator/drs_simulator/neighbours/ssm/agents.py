@@ -39,7 +39,7 @@ def ping(world: World, key: Key, instance: Any, at: float | None = None) -> Ping
     return "ConnectionLost" if instance.id in known else None
 
 
-def managed(world: World, key: Key) -> dict[str, Any]:
+def managed(world: World, key: Key) -> dict[str, object]:
     """Return the Region's managed nodes (moto's instances) by id."""
     return {
         name: instance for name, instance in moto_ec2.instances(*key).items() if ping(world, key, instance) is not None

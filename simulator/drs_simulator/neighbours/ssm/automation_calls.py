@@ -1,7 +1,7 @@
 """SSM Automation, over time: starting, describing and stopping runbooks."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from moto.sts.models import sts_backends
 
@@ -33,7 +33,7 @@ def install(simulator: "Simulator") -> None:
     )
 
 
-def start_automation_execution(asked: Asked) -> dict[str, Any]:
+def start_automation_execution(asked: Asked) -> dict[str, object]:
     """Begin a runbook; the same ClientToken begins it once."""
     request, world = asked.request, asked.world
     for member in NOT_SIMULATED:
@@ -79,7 +79,7 @@ def _known(asked: Asked) -> Execution:
     return found
 
 
-def get_automation_execution(asked: Asked) -> dict[str, Any]:
+def get_automation_execution(asked: Asked) -> dict[str, object]:
     """Return an execution with its steps."""
     execution = _known(asked)
     shown = _shown(asked, execution)
@@ -89,7 +89,7 @@ def get_automation_execution(asked: Asked) -> dict[str, Any]:
     return {"AutomationExecution": shown}
 
 
-def describe_automation_executions(asked: Asked) -> dict[str, Any]:
+def describe_automation_executions(asked: Asked) -> dict[str, object]:
     """Return executions, newest first."""
     found = list(reversed(executions_of(asked.world).of(asked.key).values()))
     for condition in asked.request.get("Filters") or []:
@@ -114,7 +114,7 @@ def _filter(asked: Asked, key: str, values: list[str]) -> Callable[[Execution], 
     raise Refused("InvalidFilterKey", f"The simulator knows no filter key {key}.")
 
 
-def describe_automation_step_executions(asked: Asked) -> dict[str, Any]:
+def describe_automation_step_executions(asked: Asked) -> dict[str, object]:
     """Return the steps of an execution."""
     execution = _known(asked)
     if asked.request.get("Filters"):
@@ -123,7 +123,7 @@ def describe_automation_step_executions(asked: Asked) -> dict[str, Any]:
     return paged(asked.request, steps[::-1] if asked.request.get("ReverseOrder") else steps, "StepExecutions")
 
 
-def stop_automation_execution(asked: Asked) -> dict[str, Any]:
+def stop_automation_execution(asked: Asked) -> dict[str, object]:
     """Stop an execution that is not over."""
     execution = _known(asked)
     if execution.is_over or execution.status == "Cancelling":
@@ -135,9 +135,9 @@ def stop_automation_execution(asked: Asked) -> dict[str, Any]:
     return {}
 
 
-def _shown(asked: Asked, execution: Execution) -> dict[str, Any]:
+def _shown(asked: Asked, execution: Execution) -> dict[str, object]:
     told, current = execution.document.settings, execution.current
-    shown: dict[str, Any] = {
+    shown: dict[str, object] = {
         "AutomationExecutionId": execution.id,
         "DocumentName": execution.document.name,
         "DocumentVersion": execution.document.version,
@@ -160,8 +160,8 @@ def _shown(asked: Asked, execution: Execution) -> dict[str, Any]:
     return shown
 
 
-def _step(asked: Asked, run: StepRun) -> dict[str, Any]:
-    shown: dict[str, Any] = {
+def _step(asked: Asked, run: StepRun) -> dict[str, object]:
+    shown: dict[str, object] = {
         "StepName": run.step.name,
         "Action": run.step.action,
         "StepStatus": run.status,

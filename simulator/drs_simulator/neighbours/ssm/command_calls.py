@@ -26,7 +26,7 @@ def install(simulator: "Simulator") -> None:
     answers(simulator, "ssm", {"SendCommand": send_command, "CancelCommand": cancel_command})
 
 
-def send_command(asked: Asked) -> dict[str, Any]:
+def send_command(asked: Asked) -> dict[str, object]:
     """Begin a command on the instances that are named, or that carry the tags."""
     request, world = asked.request, asked.world
     _ensure_sound(request)
@@ -122,7 +122,7 @@ def _is_target(instance: Any, key: str, values: list[str]) -> bool:
     )
 
 
-def cancel_command(asked: Asked) -> dict[str, Any]:
+def cancel_command(asked: Asked) -> dict[str, object]:
     """Try to stop a command, on all its instances or on some."""
     command = known_command(asked)
     if command is None:

@@ -40,7 +40,7 @@ def known_command(asked: Asked) -> Command | None:
     return commands_of(asked.world).of(asked.key).get(str(name))
 
 
-def get_command_invocation(asked: Asked) -> dict[str, Any]:
+def get_command_invocation(asked: Asked) -> dict[str, object]:
     """Return how a command goes on an instance, with its output."""
     command, instance_id = known_command(asked), asked.request["InstanceId"]
     if command is None or instance_id not in command.invocations or asked.world.now < command.visible_from:
@@ -96,12 +96,12 @@ def _elapsed(asked: Asked, invocation: Invocation) -> str:
     return f"PT{length / timedelta(seconds=1):.3f}S"
 
 
-def list_commands(asked: Asked) -> dict[str, Any]:
+def list_commands(asked: Asked) -> dict[str, object]:
     """Return commands, newest first."""
     return paged(asked.request, [shown(asked, command) for command in _chosen(asked)], "Commands")
 
 
-def list_command_invocations(asked: Asked) -> dict[str, Any]:
+def list_command_invocations(asked: Asked) -> dict[str, object]:
     """Return invocations; with `Details` also what each step put out."""
     wanted = asked.request.get("InstanceId")
     found = [
@@ -182,7 +182,7 @@ def shown(asked: Asked, command: Command) -> dict[str, Any]:
     }
 
 
-def _invocation(asked: Asked, command: Command, invocation: Invocation) -> dict[str, Any]:
+def _invocation(asked: Asked, command: Command, invocation: Invocation) -> dict[str, object]:
     answer: dict[str, Any] = {
         "CommandId": command.id,
         "InstanceId": invocation.instance_id,
@@ -198,7 +198,7 @@ def _invocation(asked: Asked, command: Command, invocation: Invocation) -> dict[
         "CommandPlugins": [],
     }
     if asked.request.get("Details"):
-        plugin: dict[str, Any] = {
+        plugin: dict[str, object] = {
             "Name": _plugin(asked, command),
             "Status": "InProgress" if invocation.status == "Cancelling" else invocation.status,
             "StatusDetails": invocation.details,

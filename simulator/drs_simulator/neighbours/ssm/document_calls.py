@@ -34,7 +34,7 @@ def control(simulator: "Simulator", method: str, name: str, given: Any) -> Any:
     raise BadInput('documents: GET lists, POST {"name": …, "takes": …} adds')
 
 
-def _listed(simulator: "Simulator") -> dict[str, Any]:
+def _listed(simulator: "Simulator") -> dict[str, object]:
     world = simulator.world
     own = [
         {"account": account, "region": region, "name": name, **settings.model_dump(mode="json")}
@@ -44,7 +44,7 @@ def _listed(simulator: "Simulator") -> dict[str, Any]:
     return {"aws": {name: document.kind for name, document in documents.KNOWN.items()}, "own": own}
 
 
-def _added(simulator: "Simulator", given: Any) -> dict[str, Any]:
+def _added(simulator: "Simulator", given: object) -> dict[str, object]:
     if not isinstance(given, dict) or not isinstance(given.get("name"), str) or not given["name"]:
         raise BadInput('documents: write {"name": "Shop-Check", "type": "Command", "takes": "30s"}')
     world, name = simulator.world, given["name"]
@@ -65,7 +65,7 @@ def _added(simulator: "Simulator", given: Any) -> dict[str, Any]:
     return {"places": [{"account": account, "region": region} for account, region in places]}
 
 
-def describe_document(asked: Asked) -> dict[str, Any] | Reply:
+def describe_document(asked: Asked) -> dict[str, object] | Reply:
     """Return what there is to be known of a document."""
     name = str(asked.request.get("Name", ""))
     found = documents.find(asked.world, asked.key, name, None, "Command") or documents.find(

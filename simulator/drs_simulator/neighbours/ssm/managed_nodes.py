@@ -16,7 +16,7 @@ def install(simulator: "Simulator") -> None:
     answers(simulator, "ssm", {"DescribeInstanceInformation": describe_instance_information})
 
 
-def describe_instance_information(asked: Asked) -> dict[str, Any]:
+def describe_instance_information(asked: Asked) -> dict[str, object]:
     """Return the managed nodes: instances whose agent has reported at least once."""
     shown = [_node(asked, node) for node in agents.managed(asked.world, asked.key).values()]
     tags = {name: tags_of(instance) for name, instance in moto_ec2.instances(*asked.key).items()}
@@ -30,7 +30,7 @@ def describe_instance_information(asked: Asked) -> dict[str, Any]:
     return paged(asked.request, shown, "InstanceInformationList")
 
 
-def _node_passes(item: dict[str, Any], tags: dict[str, str], name: str, values: list[str]) -> bool:
+def _node_passes(item: dict[str, object], tags: dict[str, str], name: str, values: list[str]) -> bool:
     if name.startswith("tag:"):
         return tags.get(name.removeprefix("tag:")) in values
     if name == "tag-key":

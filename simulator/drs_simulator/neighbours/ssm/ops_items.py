@@ -22,12 +22,12 @@ def install(simulator: "Simulator") -> None:
     answers(simulator, "ssm", {"CreateOpsItem": create_ops_item, "GetOpsItem": get_ops_item})
 
 
-def _items(world: World, key: Key) -> dict[str, dict[str, Any]]:
+def _items(world: World, key: Key) -> dict[str, dict[str, object]]:
     kept: dict[Key, dict[str, dict[str, Any]]] = world.neighbours.setdefault("ssm_ops_items", {})
     return kept.setdefault(key, {})
 
 
-def create_ops_item(asked: Asked) -> dict[str, Any]:
+def create_ops_item(asked: Asked) -> dict[str, object]:
     """Keep an OpsItem; one with the same ``/aws/dedup`` string that is open is refused."""
     request, (account, region) = asked.request, asked.key
     known = _items(asked.world, asked.key)
@@ -56,7 +56,7 @@ def _dedup(item: dict[str, Any]) -> str | None:
     return ((item.get("OperationalData") or {}).get("/aws/dedup") or {}).get("Value")
 
 
-def get_ops_item(asked: Asked) -> dict[str, Any]:
+def get_ops_item(asked: Asked) -> dict[str, object]:
     """Return an OpsItem."""
     name = asked.request["OpsItemId"]
     found = _items(asked.world, asked.key).get(name)
