@@ -9,11 +9,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-header --no-emit-index-url --no-emit-find-links
+	--no-header --no-emit-index-url --no-emit-find-links --no-emit-package drs-simulator
 LOCKS := $(addprefix requirements/,installer.txt demo.txt postgresql.txt compose.txt dev.txt)
 
 # Folders of tests that `make check` leaves to `make test`.
 SLOW := airflow contract e2e properties simulator
+
+# Both distributions of this repository; the simulator comes from its folder, never from an index.
+EDITABLE := -e simulator -e .
 
 # What `make demo` may be told.
 PLAN ?= web-shop
@@ -69,7 +72,8 @@ chaos-sweep: $(STACK) ## kill the task after each single AWS call of a drill, on
 	@exec $(BIN)/python -m benchmarks.chaos.sweep --step '$(STEP)' --database '$(DATABASE)'
 
 lock: $(BIN)/uv ## pin every dependency afresh
-	@# Each lock is made under the next smaller one, so that all of them agree.
+	@# Each lock is made under the next smaller one, so that all of them agree. The simulator's own dependencies come in
+	@# through the extra, read from its folder; the simulator itself stands in no lock.
 	$(COMPILE) --upgrade --group installer -o requirements/installer.txt
 	$(COMPILE) --upgrade --extra simulator --group demo pyproject.toml -o requirements/demo.txt
 	$(COMPILE) --upgrade --group postgresql -o requirements/postgresql.txt
@@ -96,11 +100,11 @@ $(BIN)/uv: requirements/installer.txt
 define install
 	@echo 'installing $(1) into $(VENV): some minutes the first time, seconds later'
 	@$(UV) pip sync --quiet --require-hashes --no-build --compile-bytecode $(1)
-	@$(UV) pip install --quiet --no-deps --no-build-isolation -e .
+	@$(UV) pip install --quiet --no-deps --no-build-isolation $(EDITABLE)
 	@touch $@
 endef
 
-$(VENV)/.demo: $(BIN)/uv requirements/demo.txt requirements/dev.txt pyproject.toml
+$(VENV)/.demo: $(BIN)/uv requirements/demo.txt requirements/dev.txt pyproject.toml simulator/pyproject.toml
 	$(call install,$(if $(wildcard $(VENV)/.dev),requirements/dev.txt,requirements/demo.txt))
 
 # PostgreSQL's drivers come on top of either. Whatever is synchronised later takes them away, hence the order.
@@ -108,6 +112,6 @@ $(VENV)/.postgresql: $(VENV)/.demo requirements/postgresql.txt
 	@$(UV) pip install --quiet --require-hashes --no-build -r requirements/postgresql.txt
 	@touch $@
 
-$(VENV)/.dev: $(BIN)/uv requirements/dev.txt pyproject.toml
+$(VENV)/.dev: $(BIN)/uv requirements/dev.txt pyproject.toml simulator/pyproject.toml
 	$(call install,requirements/dev.txt)
 	@touch $(VENV)/.demo

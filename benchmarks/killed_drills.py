@@ -264,8 +264,9 @@ def judged(
 
 def every_call(calls: range, network: Network, *, only_writes: bool = False) -> Iterator[tuple[int, Judged]]:
     """Judge every call of the drill until it gets through without being killed."""
-    from drs_simulator.pytest_plugin import SimulatorHandle, fleet_of
-    from drs_simulator.running import RunningSimulator
+    from drs_simulator.client import SimulatorHandle
+    from drs_simulator.fleet.file import fleet_of
+    from drs_simulator.server.standalone import RunningSimulator
 
     with tempfile.TemporaryDirectory(prefix="drs-killed-home-") as folder:
         running = RunningSimulator(fleet_of(FLEET), speed=600).start()

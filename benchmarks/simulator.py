@@ -4,10 +4,10 @@ import time
 from statistics import median
 from typing import Any
 
-from drs_simulator.fleet import parsed
-from drs_simulator.generate import generate
-from drs_simulator.pytest_plugin import SimulatorHandle
-from drs_simulator.running import RunningSimulator
+from drs_simulator.client import SimulatorHandle
+from drs_simulator.fleet.file import parsed
+from drs_simulator.fleet.generator import generate
+from drs_simulator.server.standalone import RunningSimulator
 
 SERVERS = 4000
 JOBS, SERVERS_A_JOB = 20, 25

@@ -4,6 +4,6 @@
 ``moto.mock_aws`` in this process.
 """
 
-from drs_simulator.registration import register
+from drs_simulator.backend.registration import register
 
 __all__ = ["register"]

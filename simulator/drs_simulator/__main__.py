@@ -9,9 +9,9 @@ from pathlib import Path
 from drs_simulator.clock import checked_speed
 from drs_simulator.errors import BadInput
 from drs_simulator.faults.engine import faults_of
-from drs_simulator.fleet import read_fleet
-from drs_simulator.reading import load
-from drs_simulator.running import RunningSimulator
+from drs_simulator.fleet.file import read_fleet
+from drs_simulator.server.standalone import RunningSimulator
+from drs_simulator.strict_input import load
 
 BAD_INPUT = 2
 ENDING = frozenset({signal.SIGTERM, signal.SIGINT})

@@ -119,7 +119,7 @@ class Clock:
         """Go on at another speed from this moment; what has happened keeps its timestamps."""
         self._segments.append(Segment(self.wall(), self.simulated(), checked_speed(speed)))
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {"skew": self._skew, "frozen_at": self._frozen_at, "segments": self._segments}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

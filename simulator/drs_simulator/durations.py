@@ -3,6 +3,9 @@
 import re
 import sys
 from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -43,3 +46,9 @@ def iso_duration(seconds: float) -> str:
         + (f"{fraction}S" if fraction != "0" else "")
     )
     return f"P{date}{'T' + time if time else ''}"
+
+
+LONGEST = 10 * 365 * 86400.0
+"""Seconds: nothing in the simulator lasts longer than ten years."""
+
+Seconds = Annotated[float, BeforeValidator(seconds_of), Field(ge=0, le=LONGEST, allow_inf_nan=False)]

@@ -31,7 +31,7 @@ class Refusal(Exception):
         self.message = message
         self.members = members
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> dict[str, object]:
         """Return what the JSON body says."""
         return {"message": self.message, "code": self.code, **self.members}
 
@@ -56,7 +56,7 @@ class InternalError(Refusal):
 
     code, status = "InternalServerException", 500
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> dict[str, object]:
         """Return what the JSON body says: this error has no member `code`."""
         return {"message": self.message}
 

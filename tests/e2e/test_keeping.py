@@ -11,7 +11,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 from drs_provider.cli import main as drs
-from drs_simulator.pytest_plugin import SimulatorHandle
+from drs_simulator.client import SimulatorHandle
 
 from benchmarks.killed_drills import FLEET, PLAN, SERVERS, killed
 from benchmarks.whole_account import account, differences

@@ -65,7 +65,7 @@ def app(number: int) -> str:
 
 
 def start(drs, *servers, **more) -> str:
-    return drs.start_recovery(sourceServers=[{"sourceServerID": one} for one in servers], **more)["job"]["jobID"]
+    return drs.start_recovery(sourceServers=[{"sourceServerID": server} for server in servers], **more)["job"]["jobID"]
 
 
 def job(drs, job_id: str):
@@ -73,12 +73,14 @@ def job(drs, job_id: str):
 
 
 def statuses(drs, job_id: str):
-    return {one["sourceServerID"]: one["launchStatus"] for one in job(drs, job_id)["participatingServers"]}
+    return {server["sourceServerID"]: server["launchStatus"] for server in job(drs, job_id)["participatingServers"]}
 
 
 def events(drs, job_id: str, server_id: str | None = None):
     lines = drs.describe_job_log_items(jobID=job_id)["items"]
-    return [one["event"] for one in lines if server_id is None or one["eventData"].get("sourceServerID") == server_id]
+    return [
+        line["event"] for line in lines if server_id is None or line["eventData"].get("sourceServerID") == server_id
+    ]
 
 
 def instance_of(drs, server_id: str):
@@ -87,4 +89,4 @@ def instance_of(drs, server_id: str):
 
 def ec2_instances(sim, **more):
     answer = sim.client("ec2", **more).describe_instances()
-    return {one["InstanceId"]: one for group in answer["Reservations"] for one in group["Instances"]}
+    return {instance["InstanceId"]: instance for group in answer["Reservations"] for instance in group["Instances"]}

@@ -12,14 +12,14 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 from drs_simulator.__main__ import main
+from drs_simulator.client import SimulatorHandle
 from drs_simulator.errors import BadInput
 from drs_simulator.faults.engine import faults_of
-from drs_simulator.faults.specification import KINDS
-from drs_simulator.fleet import parsed, read_fleet
-from drs_simulator.generate import generate
-from drs_simulator.generate import main as generator
-from drs_simulator.pytest_plugin import SimulatorHandle
-from drs_simulator.running import RunningSimulator
+from drs_simulator.faults.kinds import KINDS
+from drs_simulator.fleet.file import parsed, read_fleet
+from drs_simulator.fleet.generator import generate
+from drs_simulator.fleet.generator import main as generator
+from drs_simulator.server.standalone import RunningSimulator
 from simulator.small_fleet import DB1, SMALL, job, start, statuses
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +86,7 @@ def test_a_running_job_survives_a_restart(tmp_path, how):
     assert again.handle.client("ec2").describe_launch_templates(LaunchTemplateIds=[template])["LaunchTemplates"]
     assert len(again.handle.client("ec2").describe_instances()["Reservations"]) == 1
     assert start(drs, DB1) != job_id
-    assert [one["do"] for one in again.handle.control("GET", "faults")] == ["stuck"]
+    assert [fault["do"] for fault in again.handle.control("GET", "faults")] == ["stuck"]
     again.end()
 
 
@@ -270,7 +270,7 @@ def test_a_recovery_instance_that_ec2_would_refuse_is_a_fault_of_the_fleet():
 
 def test_ids_that_are_not_given_are_the_same_every_time():
     fleet = region(servers=[{"hostname": "db{n}", "count": 3}])
-    first, second = ([one.id for _, _, one in parsed(fleet).servers()] for _ in range(2))
+    first, second = ([server.id for _, _, server in parsed(fleet).servers()] for _ in range(2))
 
     assert first == second
     assert len(set(first)) == 3
@@ -278,7 +278,7 @@ def test_ids_that_are_not_given_are_the_same_every_time():
 
 def test_the_web_shop_has_the_servers_that_plans_name():
     fleet = read_fleet([FLEETS / "web-shop.yaml", FLEETS / "hello.yaml"])
-    by_name = {one.hostname: one.id for _, _, one in fleet.servers()}
+    by_name = {server.hostname: server.id for _, _, server in fleet.servers()}
 
     assert len(by_name) == 102
     assert {name: by_name[name] for name in ("db1", "app30", "web50", "mon10", "hello2")} == {
@@ -336,7 +336,7 @@ def documented(language):
 
 def test_every_fault_of_the_documentation_is_one():
     _, examples = documented("json")
-    kinds = {faults_of(json.loads(one), "docs")[0].do for one in examples if '"do"' in one}
+    kinds = {faults_of(json.loads(example), "docs")[0].do for example in examples if '"do"' in example}
 
     assert {*KINDS} - kinds == {"hang", "agent_missing"}
 

@@ -49,8 +49,8 @@ def test_service_quotas_knows_drs_and_the_fleets_own_values(start_drs_simulator)
         {"accounts": [{"id": HOME, "regions": [{"name": "us-west-2", "quotas": {"L-B827C881": 2}}]}]}
     )
     quotas = sim.client("service-quotas")
-    listed = {one["QuotaCode"]: one["Value"] for page in quotas.get_paginator("list_service_quotas").paginate(
-        ServiceCode="drs", PaginationConfig={"PageSize": 2}) for one in page["Quotas"]}  # fmt: skip
+    listed = {quota["QuotaCode"]: quota["Value"] for page in quotas.get_paginator("list_service_quotas").paginate(
+        ServiceCode="drs", PaginationConfig={"PageSize": 2}) for quota in page["Quotas"]}  # fmt: skip
 
     assert listed == {
         "L-D88FAC3A": 20, "L-B827C881": 2, "L-05AFA8C6": 500, "L-DD6D028C": 1, "L-C1D14A2B": 300, "L-E28BE5E0": 4000,
@@ -67,8 +67,8 @@ def test_lengths_of_jobs_vary_by_fifteen_percent(start_drs_simulator):
     varied.advance("20m")
     lengths = []
     for job_id in jobs:
-        one = job(drs, job_id)
-        took = datetime.fromisoformat(one["endDateTime"]) - datetime.fromisoformat(one["creationDateTime"])
+        found = job(drs, job_id)
+        took = datetime.fromisoformat(found["endDateTime"]) - datetime.fromisoformat(found["creationDateTime"])
         lengths.append(took.total_seconds() * 60)
 
     assert 535 * 0.84 < min(lengths) < 500

@@ -3,8 +3,8 @@
 import boto3
 import drs_simulator
 import pytest
-from drs_simulator.generate import generate
-from drs_simulator.registration import current
+from drs_simulator.backend.registration import current
+from drs_simulator.fleet.generator import generate
 from moto import mock_aws
 from simulator.small_fleet import DB1, SMALL, start, statuses
 
@@ -18,17 +18,17 @@ def test_five_hundred_servers_fly_at_once_and_again(big):
     big.clock(freeze=True)
     drs = big.client("drs")
     pages = drs.get_paginator("describe_source_servers").paginate()
-    servers = [one["sourceServerID"] for page in pages for one in page["items"]]
+    servers = [server["sourceServerID"] for page in pages for server in page["items"]]
     assert len(servers) == 4000
 
     for _ in range(2):
         jobs = [start(drs, *servers[first : first + 25]) for first in range(0, 500, 25)]
         big.advance("4m")
         items = drs.describe_jobs(filters={"jobIDs": jobs})["items"]
-        assert sum(len(one["participatingServers"]) for one in items) == 500
-        assert {one["status"] for one in items} == {"STARTED"}
+        assert sum(len(job["participatingServers"]) for job in items) == 500
+        assert {job["status"] for job in items} == {"STARTED"}
         big.advance("40m")
-        assert {one["status"] for one in drs.describe_jobs(filters={"jobIDs": jobs})["items"]} == {"COMPLETED"}
+        assert {job["status"] for job in drs.describe_jobs(filters={"jobIDs": jobs})["items"]} == {"COMPLETED"}
 
 
 def test_the_simulator_lives_inside_motos_mock():

@@ -1,16 +1,16 @@
 """Whatever callers and faults do, in any order, the world stays a possible one."""
 
 import pytest
-from drs_simulator import cloud
-from drs_simulator.calls import AwsCall
+from drs_simulator.backend.moto_state import clear_moto
+from drs_simulator.backend.simulator import Simulator
 from drs_simulator.clock import Clock
 from drs_simulator.errors import ConnectionDropped
 from drs_simulator.faults.engine import faults_of
-from drs_simulator.fleet import parsed
-from drs_simulator.moto_state import clear_moto
-from drs_simulator.simulator import Simulator
-from drs_simulator.validation import drs_model
-from drs_simulator.wire import Reply
+from drs_simulator.fleet.file import parsed
+from drs_simulator.protocol.call_log import AwsCall
+from drs_simulator.protocol.validation import drs_model
+from drs_simulator.protocol.wire import Reply
+from drs_simulator.world import moto_ec2
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -85,7 +85,7 @@ class Walk(RuleBasedStateMachine):
 
     @rule(servers=st.lists(SERVERS, min_size=1, max_size=4), is_drill=st.booleans())
     def start(self, servers, is_drill):
-        self.call("StartRecovery", sourceServers=[{"sourceServerID": one} for one in servers], isDrill=is_drill)
+        self.call("StartRecovery", sourceServers=[{"sourceServerID": server} for server in servers], isDrill=is_drill)
 
     @rule(seconds=st.integers(1, 700))
     def time_passes(self, seconds):
@@ -132,13 +132,15 @@ class Walk(RuleBasedStateMachine):
     @invariant()
     def no_instance_is_leaked(self):
         alive = {
-            name for name, one in cloud.instances(HOME, "us-west-2").items() if cloud.state_of(one) != "TERMINATED"
+            name
+            for name, instance in moto_ec2.instances(HOME, "us-west-2").items()
+            if moto_ec2.state_of(instance) != "TERMINATED"
         }
         assert alive <= set(self.region.instances)
 
     @invariant()
     def every_server_has_at_most_one_living_instance(self):
-        living = [one.server_id for one in self.region.instances.values() if one.terminated_s is None]
+        living = [instance.server_id for instance in self.region.instances.values() if instance.terminated_s is None]
         assert len(living) == len(set(living))
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from drs_simulator.faults.engine import FaultEngine, Subject
-from drs_simulator.faults.specification import API
+from drs_simulator.faults.kinds import API
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from random import Random
 from typing import Any
 
 from drs_simulator.errors import BadInput
-from drs_simulator.faults.specification import FAULTS, KINDS, AnyFault
-from drs_simulator.reading import checked
+from drs_simulator.faults.kinds import FAULTS, KINDS, AnyFault
+from drs_simulator.strict_input import checked
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class FaultEngine:
             if armed.fault.do in kinds and armed.is_active(now) and concerns(armed.fault, subject):
                 yield armed
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         state = self.__dict__.copy()
         del state["_simulated"]
         return state
@@ -200,7 +200,7 @@ def _is(wanted: str | None, actual: str | None) -> bool:
 
 
 def _is_any(wanted: Sequence[str] | None, actual: str | None) -> bool:
-    return wanted is None or any(_is(one, actual) for one in wanted)
+    return wanted is None or any(_is(pattern, actual) for pattern in wanted)
 
 
 def _is_about_a_server(fault: AnyFault, servers: Sequence[ServerFacts]) -> bool:
@@ -214,7 +214,7 @@ def _is_about_a_server(fault: AnyFault, servers: Sequence[ServerFacts]) -> bool:
     )
 
 
-def faults_of(data: Any, source: str) -> list[AnyFault]:
+def faults_of(data: object, source: str) -> list[AnyFault]:
     """Read one fault or a list of them. Raises BadInput with everything that is wrong."""
     many = data if isinstance(data, list) else [data]
     return checked(FAULTS, many, source, KINDS)

@@ -1,6 +1,21 @@
 """What the simulated service can do, one file per family; importing this package fills the table."""
 
-from drs_simulator.operations import executions, instances, networks, plans, recovery, servers, settings
+from drs_simulator.operations import (
+    plan_executions,
+    recovery,
+    recovery_instances,
+    recovery_plans,
+    settings,
+    source_networks,
+    source_servers,
+)
 
-FAMILIES = (executions, instances, networks, plans, recovery, servers, settings)
-"""Every module with operations."""
+__all__ = [
+    "plan_executions",
+    "recovery",
+    "recovery_instances",
+    "recovery_plans",
+    "settings",
+    "source_networks",
+    "source_servers",
+]

@@ -3,14 +3,14 @@
 from collections import Counter
 from typing import Any
 
-from drs_simulator import views
 from drs_simulator.clock import read_iso
 from drs_simulator.errors import Conflict, Invalid, NotFound, QuotaExceeded
-from drs_simulator.launching import create_launch_job, create_terminate_job
-from drs_simulator.models import Job, Region, SourceServer
 from drs_simulator.operations.registry import Answer, Context, Request, moment_in, operation, page
 from drs_simulator.quotas import CONCURRENT_JOBS, SERVERS_IN_JOBS, SERVERS_PER_JOB, Quota, value_of
-from drs_simulator.world import World
+from drs_simulator.world import views
+from drs_simulator.world.launch import create_launch_job, create_terminate_job
+from drs_simulator.world.resources import Job, Region, SourceServer
+from drs_simulator.world.world import World
 
 BUSY = "One or more of the Source Servers included in API call are currently being processed by a Job"
 MOST_TAGS = 50
@@ -129,13 +129,15 @@ def terminate_recovery_instances(context: Context, request: Request) -> Answer:
     names = list(dict.fromkeys(request["recoveryInstanceIDs"]))
     instances = [context.instance(name) for name in names]
     ensure_room(world, region, len(names))
-    for one in instances:
-        if one.server_id in region.busy:
-            raise Conflict(BUSY, resourceId=one.server_id, resourceType="SourceServer")
-        if one.terminated_s is not None:
-            raise Conflict(f"Recovery instance {one.id} is already terminated", resourceId=one.id)
-        if one.failback_state not in {"FAILBACK_NOT_STARTED", "FAILBACK_COMPLETED"}:
-            raise Conflict(f"Recovery instance {one.id} cannot be terminated during failback", resourceId=one.id)
+    for instance in instances:
+        if instance.server_id in region.busy:
+            raise Conflict(BUSY, resourceId=instance.server_id, resourceType="SourceServer")
+        if instance.terminated_s is not None:
+            raise Conflict(f"Recovery instance {instance.id} is already terminated", resourceId=instance.id)
+        if instance.failback_state not in {"FAILBACK_NOT_STARTED", "FAILBACK_COMPLETED"}:
+            raise Conflict(
+                f"Recovery instance {instance.id} cannot be terminated during failback", resourceId=instance.id
+            )
     return {"job": views.job(create_terminate_job(world, region, instances))}
 
 

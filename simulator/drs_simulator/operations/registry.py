@@ -11,11 +11,11 @@ from typing import Any
 from drs_simulator.clock import read_iso
 from drs_simulator.errors import Invalid, NotFound
 from drs_simulator.faults.engine import Subject
-from drs_simulator.models import RecoveryInstance, Region, SourceServer
-from drs_simulator.world import World
+from drs_simulator.world.resources import RecoveryInstance, Region, SourceServer
+from drs_simulator.world.world import World
 
 Request = dict[str, Any]
-Answer = dict[str, Any]
+Answer = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ FARTHEST = 10**9
 def page(
     context: Context,
     request: Request,
-    items: Sequence[Any] | Iterator[Any],
-    render: Callable[[Any], Any],
+    items: Sequence[object] | Iterator[object],
+    render: Callable[[Any], object],
     key: str = "items",
 ) -> Answer:
     """Return one page of the rendered items, with a token where there are more."""

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from drs_simulator import cloud
-from drs_simulator.building import LAUNCH_DEFAULTS, PIT_POLICY, arn_of
 from drs_simulator.errors import Conflict, Invalid, NotFound, QuotaExceeded
 from drs_simulator.operations.recovery import check_tags
 from drs_simulator.operations.registry import Answer, Context, Request, operation, page
-from drs_simulator.origins import ensure_origins
 from drs_simulator.quotas import LAUNCH_ACTIONS_PER_RESOURCE, LAUNCH_CONFIGURATION_TEMPLATES
+from drs_simulator.world import moto_ec2
+from drs_simulator.world.construction import LAUNCH_DEFAULTS, PIT_POLICY, arn_of
+from drs_simulator.world.origins import ensure_origins
 
 
 @operation("GetLaunchConfiguration")
@@ -41,7 +41,7 @@ def _ensure_launch_into_is_possible(context: Context, launch: dict[str, Any]) ->
         )
     instance_id = launch["launchIntoInstanceProperties"]["launchIntoEC2InstanceID"]
     ensure_origins(context.world, *context.region.key)
-    instance = cloud.find(context.region.account, context.region.name, instance_id)
+    instance = moto_ec2.find(context.region.account, context.region.name, instance_id)
     if instance is None:
         raise NotFound(f"Instance {instance_id} does not exist", instance_id, "Instance")
     tags = {tag["key"]: tag["value"] for tag in instance.get_tags()}
@@ -187,14 +187,14 @@ def delete_replication_configuration_template(context: Context, request: Request
     return {}
 
 
-def _template(templates: dict[str, dict[str, Any]], name: str, kind: str) -> dict[str, Any]:
+def _template(templates: dict[str, dict[str, object]], name: str, kind: str) -> dict[str, object]:
     if name not in templates:
         raise NotFound(f"{kind} {name} does not exist", name, kind)
     return templates[name]
 
 
 def _templates(
-    context: Context, request: Request, templates: dict[str, dict[str, Any]], wanted: list[str] | None, kind: str
+    context: Context, request: Request, templates: dict[str, dict[str, object]], wanted: list[str] | None, kind: str
 ) -> Answer:
     shown = [_template(templates, name, kind) for name in wanted] if wanted else list(templates.values())
     return page(context, request, shown, lambda template: template)
@@ -234,9 +234,9 @@ def put_launch_action(context: Context, request: Request) -> Answer:
 def list_launch_actions(context: Context, request: Request) -> Answer:
     """List launch actions in their order."""
     wanted = (request.get("filters") or {}).get("actionIds")
-    actions = sorted(_actions_of(context, request["resourceId"]).values(), key=lambda one: one["order"])
-    shown = [one for one in actions if not wanted or one["actionId"] in wanted]
-    return page(context, request, shown, lambda one: one)
+    actions = sorted(_actions_of(context, request["resourceId"]).values(), key=lambda action: action["order"])
+    shown = [action for action in actions if not wanted or action["actionId"] in wanted]
+    return page(context, request, shown, lambda action: action)
 
 
 @operation("DeleteLaunchAction")

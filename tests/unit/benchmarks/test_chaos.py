@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import yaml
 from drs_provider.plan.loader import read_paths
-from drs_simulator.fleet import parsed
+from drs_simulator.fleet.file import parsed
 from kit.chaos_records import DRILL, FIRST, GOOD, RECOVERY, SECOND, A, job, problems, report, state
 
 from benchmarks.chaos.documents import documents, fleet

@@ -3,7 +3,7 @@
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
 from drs_provider.rehearsal.fleet import supposed_fleet
 from drs_provider.rules.run.roster import Target, matches
-from drs_simulator.fleet import parsed
+from drs_simulator.fleet.file import parsed
 
 
 def plan(**more):

@@ -1,0 +1,1 @@
+"""The AWS services beside DRS: behaviour laid over moto's, in a folder or a module per service."""

@@ -1,0 +1,1 @@
+"""What goes over the wire: calls, requests, answers and errors, held against botocore's models."""

@@ -1,0 +1,1 @@
+"""The simulated DRS: what exists, and how it goes on in simulated time."""
