@@ -1,26 +1,124 @@
-"""How far the waves of a run have come, for those who are asked and for those who are told."""
+"""What the tasks of a run have left so far, read from inside one of them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk.definitions.context import Context
 
 from drs_provider.exceptions import RunRefused
-from drs_provider.notify.messages import WaveNow
-from drs_provider.rules.run.keys import ERROR, PREFLIGHT
-from drs_provider.rules.run.names import DELAY, NOTIFICATIONS, PAUSE, PREFLIGHT_TASK, is_teller
+from drs_provider.rules.run import names
+from drs_provider.rules.run.handover import Document, FailureMessage, PreflightResult
+from drs_provider.rules.run.names import DELAY, NOTIFICATIONS, PAUSE, PREFLIGHT_TASK
 
 if TYPE_CHECKING:
-    pass
+    from drs_provider.notify.messages import WaveNow
+    from drs_provider.rules.run.shape import RunShape
+    from drs_provider.rules.run.state import RunSnapshot
+
+SomeDocument = TypeVar("SomeDocument", bound=Document)
+
+
+class RunReader:
+    """Task states and typed documents of the run that a task belongs to.
+
+    :ivar states: Airflow's state of every task of the run, by task id; None: nothing has happened yet
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.ti = context["ti"]
+        run_id = context["dag_run"].run_id
+        states = self.ti.get_task_states(dag_id=self.ti.dag_id, run_ids=[run_id])
+        self.states: dict[str, str | None] = {k: v and str(v) for k, v in states.get(run_id, {}).items()}
+
+    def left(self, task_id: str, key: str) -> object:
+        """Give what a task left under a key, as JSON; None: nothing."""
+        return self.ti.xcom_pull(task_ids=task_id, key=key)
+
+    def read(self, task_id: str, document: type[SomeDocument]) -> SomeDocument | None:
+        """Read a document that a task left; None: it left none.
+
+        :raises HandoverUnreadable: it left something else, or what a newer release writes
+        """
+        return document.read(self.left(task_id, document.KEY))
+
+    def preflight(self) -> PreflightResult | None:
+        """Read what preflight found, passed or not."""
+        return self.read(PREFLIGHT_TASK, PreflightResult)
+
+    def state(self, task_id: str) -> str | None:
+        """Give the state of one task of this run."""
+        return self.states.get(task_id)
+
+    def tasks(self, group: str, name: str) -> list[str]:
+        """Give the tasks of a group that do one thing: one for each account and Region."""
+        return names.tasks_that(self.states, group, name)
+
+    def errors(self) -> list[dict[str, str]]:
+        """Give the last words of every failed task, but for those that only show a server."""
+        failed = sorted(
+            task
+            for task, state in self.states.items()
+            if state == "failed" and not names.is_server_square(task) and not names.is_teller(task)
+        )
+        found = ((task, self.read(task, FailureMessage)) for task in failed)
+        return [{"task": task, "message": error.message} for task, error in found if error]
+
+    def snapshot(self, shape: "RunShape | None" = None, *, is_last_look: bool = False) -> "RunSnapshot":
+        """Take the snapshot that the state of the run is computed from.
+
+        :param shape: the compiled plan; None: the waves and their tasks are read from the edges of the DAG
+        :param is_last_look: nothing more will begin although Airflow's run goes on
+        """
+        from drs_provider.rules.run.state import RunSnapshot, outline_of_edges, outline_of_shape, tasks_from_states
+
+        outline = outline_of_shape(shape) if shape else outline_of_edges(_edges(self.context))
+        return RunSnapshot(outline, tasks_from_states(self.states), self.left, is_last_look=is_last_look)
+
+    def of(self, task_id: str, key: str = "return_value") -> Any:
+        """Give what one task left under a key."""
+        return self.ti.xcom_pull(task_ids=task_id, key=key)
+
+
+def snapshot_of(context: Context, shape: "RunShape | None" = None, *, is_last_look: bool = False) -> "RunSnapshot":
+    """Take the snapshot of the run that a task belongs to; see :meth:`RunReader.snapshot`."""
+    return RunReader(context).snapshot(shape, is_last_look=is_last_look)
+
+
+def preflight_result(context: Context, plan: str) -> PreflightResult:
+    """Read what preflight left for this run.
+
+    :raises RunRefused: it has not passed; one that was only marked as successful leaves nothing
+    """
+    found = PreflightResult.read(context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PreflightResult.KEY))
+    if found is None or not found.passed:
+        raise RunRefused(
+            f"preflight of {plan} has not passed in this run (a task that is marked as successful checks nothing): "
+            f"clear {PREFLIGHT_TASK} to check again"
+        )
+    return found
+
+
+def _edges(context: Context) -> dict[str, set[str]]:
+    return {task.task_id: set(task.upstream_task_ids) for task in context["dag"].tasks}
+
+
+def began_at(context: Context) -> datetime:
+    """Say when the run began; one that was cleared after its end counts from its first start."""
+    dag_run = context["dag_run"]
+    began = dag_run.start_date or dag_run.run_after
+    return min(dag_run.run_after, began) if getattr(dag_run, "clear_number", 0) else began
 
 
 _OVER = {"success": "done", "skipped": "left out", "failed": "failed"}
 _UNDER_WAY = ("queued", "running", "deferred", "up_for_reschedule", "up_for_retry", "restarting")
 
 
-def waves_now(context: Context, preflight: Mapping[str, Any]) -> list[WaveNow]:
+def waves_now(context: Context, preflight: Mapping[str, Any]) -> "list[WaveNow]":
     """Look at every chosen wave of the run, in the order of the plan."""
+    from drs_provider.notify.messages import WaveNow
+
     left = RunReader(context)
     found = []
     for name, wave in preflight["waves"].items():
@@ -65,56 +163,3 @@ def _steps_state(states: Sequence[str | None]) -> str:
     if "upstream_failed" in states:
         return "not started"
     return "running" if any(state in _UNDER_WAY or state == "success" for state in states) else "waiting"
-
-
-def running_for(context: Context) -> timedelta:
-    """Say how long the run has been going on; a run that was cleared after its end counts from its first start."""
-    dag_run = context["dag_run"]
-    began = dag_run.start_date or dag_run.run_after
-    if getattr(dag_run, "clear_number", 0):
-        began = min(dag_run.run_after, began)
-    return datetime.now(UTC) - began
-
-
-class RunReader:
-    """XComs and task states of the run that a task belongs to."""
-
-    def __init__(self, context: Context) -> None:
-        self.ti: Any = context["ti"]
-        run_id = context["dag_run"].run_id
-        states = self.ti.get_task_states(dag_id=self.ti.dag_id, run_ids=[run_id])
-        self.states: dict[str, str | None] = {k: v and str(v) for k, v in states.get(run_id, {}).items()}
-
-    def of(self, task_id: str, key: str = "return_value") -> Any:
-        """What one task left under a key."""
-        return self.ti.xcom_pull(task_ids=task_id, key=key)
-
-    def state(self, task_id: str) -> str | None:
-        """The state of one task of this run."""
-        return self.states.get(task_id)
-
-    def tasks(self, wave: str, task_id: str) -> list[str]:
-        """The tasks of a wave that do one thing: one for each account and Region, numbered from the second on."""
-        prefix = f"{wave}.{task_id}"
-        return sorted(task for task in self.states if task == prefix or task.startswith(f"{prefix}_"))
-
-    def errors(self) -> list[dict[str, str]]:
-        """The last words of every failed task, but for those that only show a server."""
-        failed = [
-            task
-            for task, state in self.states.items()
-            if state == "failed" and ".servers" not in task and not is_teller(task)
-        ]
-        found = ((task, self.of(task, ERROR)) for task in sorted(failed))
-        return [{"task": task, "message": message} for task, message in found if isinstance(message, str)]
-
-
-def preflight_result(context: Context, plan: str) -> dict[str, Any]:
-    """What preflight left for this run; a preflight that was only marked as successful leaves nothing."""
-    found: dict[str, Any] | None = context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PREFLIGHT)
-    if not found or not found["passed"]:
-        raise RunRefused(
-            f"preflight of {plan} has not passed in this run (a task that is marked as successful checks nothing): "
-            f"clear {PREFLIGHT_TASK} to check again"
-        )
-    return found
