@@ -13,7 +13,7 @@ from drs_provider.operators.drill_network import (
     DrsRemoveDrillNetworkOperator,
 )
 from drs_provider.rules.isolation.blueprint import blueprint
-from drs_provider.rules.isolation.landing import in_drill_network
+from drs_provider.rules.isolation.network_mapping import in_drill_network
 from drs_provider.rules.isolation.proof import prove
 from drs_provider.rules.launch.tags import COPY_OF, EXPIRES, MODE, RUN, drill_tags
 from kit.fake_drs import MemoryStore

@@ -35,7 +35,7 @@ with DAG(
     @task
     def moved(prepared: dict[str, Any]) -> dict[str, Any]:
         """Give every server the drill's subnet and groups."""
-        from drs_provider.rules.isolation.landing import in_drill_network
+        from drs_provider.rules.isolation.network_mapping import in_drill_network
 
         return {server: in_drill_network(PLACEMENT, {}, prepared) for server in SERVERS}
 

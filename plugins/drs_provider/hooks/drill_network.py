@@ -74,10 +74,10 @@ class NetworkParts:
     def ids(self) -> tuple[str, ...]:
         """The ids of all parts."""
         return (
-            *(one["VpcEndpointId"] for one in self.endpoints),
-            *(one["GroupId"] for one in self.groups),
-            *(one["SubnetId"] for one in self.subnets),
-            *(one["VpcId"] for one in self.vpcs),
+            *(endpoint["VpcEndpointId"] for endpoint in self.endpoints),
+            *(group["GroupId"] for group in self.groups),
+            *(subnet["SubnetId"] for subnet in self.subnets),
+            *(vpc["VpcId"] for vpc in self.vpcs),
         )
 
 
@@ -95,9 +95,9 @@ class DrillNetworkHook(NetworkFactsHook):
             subnets=tuple(self._tagged("describe_subnets", run)),
             groups=tuple(self._tagged("describe_security_groups", run)),
             endpoints=tuple(
-                one
-                for one in self._tagged("describe_vpc_endpoints", run)
-                if str(one.get("State", "")).lower() != "deleted"
+                endpoint
+                for endpoint in self._tagged("describe_vpc_endpoints", run)
+                if str(endpoint.get("State", "")).lower() != "deleted"
             ),
         )
 
@@ -117,7 +117,7 @@ class DrillNetworkHook(NetworkFactsHook):
         self._empty_default_group(vpc)
         if endpoints and plan.endpoint_subnet:
             self._endpoints(vpc, subnets["endpoints"], plan.cidrs, endpoints, tags)
-        return vpc, {one: name for one, name in subnets.items() if one != "endpoints"}, groups
+        return vpc, {copy_of: name for copy_of, name in subnets.items() if copy_of != "endpoints"}, groups
 
     def make_groups(self, vpc: str, groups: Sequence[GroupCopy], tags: Mapping[str, str]) -> dict[str, str]:
         """Make security groups in a VPC, or what is missing of them; return their ids by what they stand for."""
@@ -125,7 +125,9 @@ class DrillNetworkHook(NetworkFactsHook):
         for group in groups:
             if group.copy_of not in made:
                 made[group.copy_of] = self._group(vpc, group, tags)
-        found = {one["GroupId"]: one for one in self._named("describe_security_groups", "group-id", made.values())}
+        found = {
+            group["GroupId"]: group for group in self._named("describe_security_groups", "group-id", made.values())
+        }
         for group in groups:
             name = made[group.copy_of]
             self._set_rules(found.get(name) or {"GroupId": name}, group, made)
@@ -138,26 +140,26 @@ class DrillNetworkHook(NetworkFactsHook):
         """
         parts = self.parts_of(run)
         why: dict[str, str] = {}
-        why |= self._delete_endpoints([one["VpcEndpointId"] for one in parts.endpoints])
+        why |= self._delete_endpoints([endpoint["VpcEndpointId"] for endpoint in parts.endpoints])
         for group in parts.groups:
             self._revoke_all(group)
         deletes: list[tuple[str, str, Callable[[], Any]]] = []
         ec2 = self._beside("ec2")
         deletes += [
-            ("ec2:DeleteSecurityGroup", one["GroupId"], _call(ec2.delete_security_group, GroupId=one["GroupId"]))
-            for one in parts.groups
+            ("ec2:DeleteSecurityGroup", group["GroupId"], _call(ec2.delete_security_group, GroupId=group["GroupId"]))
+            for group in parts.groups
         ]
         deletes += [
-            ("ec2:DeleteSubnet", one["SubnetId"], _call(ec2.delete_subnet, SubnetId=one["SubnetId"]))
-            for one in parts.subnets
+            ("ec2:DeleteSubnet", subnet["SubnetId"], _call(ec2.delete_subnet, SubnetId=subnet["SubnetId"]))
+            for subnet in parts.subnets
         ]
         for action, name, delete in deletes:
             why |= self._delete(action, name, delete)
-        for one in parts.vpcs:
-            if not any(_vpc_of(parts, name) == one["VpcId"] for name in why):
-                why |= self._delete("ec2:DeleteVpc", one["VpcId"], _call(ec2.delete_vpc, VpcId=one["VpcId"]))
+        for vpc in parts.vpcs:
+            if not any(_vpc_of(parts, name) == vpc["VpcId"] for name in why):
+                why |= self._delete("ec2:DeleteVpc", vpc["VpcId"], _call(ec2.delete_vpc, VpcId=vpc["VpcId"]))
             else:
-                why[one["VpcId"]] = "parts of it are still there"
+                why[vpc["VpcId"]] = "parts of it are still there"
         left = self.parts_of(run)
         words = {name: why.get(name, "EC2 was asked to delete it, and it is still there") for name in left.ids}
         for name, interfaces in self._held_by(left).items():
@@ -184,11 +186,11 @@ class DrillNetworkHook(NetworkFactsHook):
 
     def _copies_of(self, production_vpc: str, run: str) -> list[str]:
         found = self._tagged("describe_vpcs", run)
-        return sorted(one["VpcId"] for one in found if tags_of(one).get(COPY_OF) == production_vpc)
+        return sorted(vpc["VpcId"] for vpc in found if tags_of(vpc).get(COPY_OF) == production_vpc)
 
     def _give_ranges(self, vpc: str, cidrs: Sequence[str]) -> None:
         described = self.vpcs([vpc]).get(vpc) or {}
-        known = {one["CidrBlock"] for one in described.get("CidrBlockAssociationSet") or ()}
+        known = {association["CidrBlock"] for association in described.get("CidrBlockAssociationSet") or ()}
         for cidr in cidrs[1:]:
             if cidr not in known:
                 with translated("ec2:AssociateVpcCidrBlock"):
@@ -197,34 +199,34 @@ class DrillNetworkHook(NetworkFactsHook):
     def _subnets(self, vpc: str, wanted: Sequence[SubnetCopy], tags: Mapping[str, str]) -> dict[str, str]:
         def known() -> dict[str, str]:
             return {
-                tags_of(one)[COPY_OF]: one["SubnetId"]
-                for one in self._tagged("describe_subnets", tags[RUN])
-                if one["VpcId"] == vpc and COPY_OF in tags_of(one)
+                tags_of(subnet)[COPY_OF]: subnet["SubnetId"]
+                for subnet in self._tagged("describe_subnets", tags[RUN])
+                if subnet["VpcId"] == vpc and COPY_OF in tags_of(subnet)
             }
 
         made = known()
-        for one in wanted:
-            if one.copy_of in made:
+        for subnet in wanted:
+            if subnet.copy_of in made:
                 continue
             try:
                 with translated("ec2:CreateSubnet"):
                     answer = self._once.create_subnet(
                         VpcId=vpc,
-                        CidrBlock=one.cidr,
-                        AvailabilityZone=one.zone,
-                        TagSpecifications=_tags("subnet", tags, one.copy_of),
+                        CidrBlock=subnet.cidr,
+                        AvailabilityZone=subnet.zone,
+                        TagSpecifications=_tags("subnet", tags, subnet.copy_of),
                     )
-                made[one.copy_of] = answer["Subnet"]["SubnetId"]
+                made[subnet.copy_of] = answer["Subnet"]["SubnetId"]
             except AwsError as error:
-                if error.code not in _THERE_ALREADY or one.copy_of not in (made := known()):
+                if error.code not in _THERE_ALREADY or subnet.copy_of not in (made := known()):
                     raise
         return made
 
     def _groups_of(self, vpc: str, run: str) -> dict[str, str]:
         return {
-            tags_of(one)[COPY_OF]: one["GroupId"]
-            for one in self._tagged("describe_security_groups", run)
-            if one["VpcId"] == vpc and COPY_OF in tags_of(one)
+            tags_of(group)[COPY_OF]: group["GroupId"]
+            for group in self._tagged("describe_security_groups", run)
+            if group["VpcId"] == vpc and COPY_OF in tags_of(group)
         }
 
     def _group(self, vpc: str, group: GroupCopy, tags: Mapping[str, str]) -> str:
@@ -252,11 +254,11 @@ class DrillNetworkHook(NetworkFactsHook):
             ("ingress", "IpPermissions", group.ingress),
             ("egress", "IpPermissionsEgress", group.egress),
         ):
-            wanted = {_rule(one): one for rule in rules for one in _single(_translated(rule, made))}
-            present = {_rule(one): one for rule in found.get(key) or () for one in _single(rule)}
+            wanted = {_rule(single): single for rule in rules for single in _single(_translated(rule, made))}
+            present = {_rule(single): single for rule in found.get(key) or () for single in _single(rule)}
             for what, missing, verb in (
-                ("Authorize", [one for text, one in wanted.items() if text not in present], "authorize"),
-                ("Revoke", [one for text, one in present.items() if text not in wanted], "revoke"),
+                ("Authorize", [single for text, single in wanted.items() if text not in present], "authorize"),
+                ("Revoke", [single for text, single in present.items() if text not in wanted], "revoke"),
             ):
                 call = getattr(ec2, f"{verb}_security_group_{direction}")
                 for batch in _batches(missing):
@@ -269,9 +271,9 @@ class DrillNetworkHook(NetworkFactsHook):
 
     def _empty_default_group(self, vpc: str) -> None:
         """Nobody is told to use the VPC's own default group; whoever does by mistake reaches nobody."""
-        for one in self._named("describe_security_groups", "vpc-id", [vpc]):
-            if one["GroupName"] == "default":
-                self._set_rules(one, GroupCopy("", "default", ""), {})
+        for group in self._named("describe_security_groups", "vpc-id", [vpc]):
+            if group["GroupName"] == "default":
+                self._set_rules(group, GroupCopy("", "default", ""), {})
 
     def _endpoints(
         self, vpc: str, subnet: str, cidrs: Sequence[str], services: Sequence[str], tags: Mapping[str, str]
@@ -280,10 +282,14 @@ class DrillNetworkHook(NetworkFactsHook):
         for name in ("EnableDnsSupport", "EnableDnsHostnames"):
             with translated("ec2:ModifyVpcAttribute"):
                 ec2.modify_vpc_attribute(VpcId=vpc, **{name: {"Value": True}})
-        https = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": one} for one in cidrs]}
+        https = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": cidr} for cidr in cidrs]}
         what = "Private endpoints of a drill network: HTTPS from inside"
         group = self.make_groups(vpc, [GroupCopy(_ENDPOINT_GROUP, "drill-endpoints", what, ingress=(https,))], tags)
-        known = {one["ServiceName"] for one in self._tagged("describe_vpc_endpoints", tags[RUN]) if one["VpcId"] == vpc}
+        known = {
+            endpoint["ServiceName"]
+            for endpoint in self._tagged("describe_vpc_endpoints", tags[RUN])
+            if endpoint["VpcId"] == vpc
+        }
         for service in services:
             full = f"com.amazonaws.{self.region}.{service}"
             if full in known:
@@ -308,8 +314,8 @@ class DrillNetworkHook(NetworkFactsHook):
         for batch in in_batches(names, size=25):
             with translated("ec2:DeleteVpcEndpoints"):
                 answer = self._beside("ec2").delete_vpc_endpoints(VpcEndpointIds=batch)
-            for one in answer.get("Unsuccessful") or ():
-                why[one["ResourceId"]] = str((one.get("Error") or {}).get("Message") or "EC2 did not say why")
+            for failure in answer.get("Unsuccessful") or ():
+                why[failure["ResourceId"]] = str((failure.get("Error") or {}).get("Message") or "EC2 did not say why")
         return why
 
     def _revoke_all(self, group: Answer) -> None:
@@ -345,19 +351,21 @@ class DrillNetworkHook(NetworkFactsHook):
             ("subnet-id", "SubnetId", parts.subnets),
             ("group-id", "GroupId", parts.groups),
         ):
-            ids = [one[key] for one in answers]
+            ids = [answer[key] for answer in answers]
             for interface in self._named("describe_network_interfaces", name, ids):
                 owner = (interface.get("Attachment") or {}).get("InstanceId") or interface.get("Description")
                 said = f"{interface['NetworkInterfaceId']} of {owner or 'an unknown owner'}"
-                holders = [interface.get("SubnetId"), *(one["GroupId"] for one in interface.get("Groups") or ())]
-                for one in ids:
-                    if one in holders:
-                        found.setdefault(one, []).append(said)
+                holders = [interface.get("SubnetId"), *(group["GroupId"] for group in interface.get("Groups") or ())]
+                for held in ids:
+                    if held in holders:
+                        found.setdefault(held, []).append(said)
         return {name: sorted(set(said)) for name, said in found.items()}
 
     def _tagged(self, operation: str, run: str) -> list[Answer]:
         """Return what carries a run's tag; only what a drill made, whatever else may carry it."""
-        return [one for one in self._named(operation, f"tag:{RUN}", [run]) if tags_of(one).get(MODE) == "drill"]
+        return [
+            answer for answer in self._named(operation, f"tag:{RUN}", [run]) if tags_of(answer).get(MODE) == "drill"
+        ]
 
     def _wait(self, waiter: str, **arguments: Any) -> None:
         """EC2 takes some seconds until all of it knows what it has made."""
@@ -399,7 +407,7 @@ def _worded() -> Iterator[None]:
 
 def tags_of(answer: Answer) -> dict[str, str]:
     """Return the tags of an answer of EC2's as a mapping."""
-    return {one["Key"]: one["Value"] for one in answer.get("Tags") or ()}
+    return {tag["Key"]: tag["Value"] for tag in answer.get("Tags") or ()}
 
 
 def _tags(kind: str, tags: Mapping[str, str], copy_of: str) -> list[Any]:
@@ -413,9 +421,9 @@ def _call(function: Callable[..., Any], **arguments: Any) -> Callable[[], Any]:
 
 
 def _vpc_of(parts: NetworkParts, name: str) -> str | None:
-    for one in (*parts.subnets, *parts.groups, *parts.endpoints):
-        if name in (one.get("SubnetId"), one.get("GroupId"), one.get("VpcEndpointId")):
-            return str(one["VpcId"])
+    for part in (*parts.subnets, *parts.groups, *parts.endpoints):
+        if name in (part.get("SubnetId"), part.get("GroupId"), part.get("VpcEndpointId")):
+            return str(part["VpcId"])
     return None
 
 
@@ -423,7 +431,7 @@ def _translated(rule: Answer, made: Mapping[str, str]) -> dict[str, Any]:
     """Let a rule name the copies of the groups that it names."""
     if not rule.get("UserIdGroupPairs"):
         return dict(rule)
-    return {**rule, "UserIdGroupPairs": [{"GroupId": made[one["GroupId"]]} for one in rule["UserIdGroupPairs"]]}
+    return {**rule, "UserIdGroupPairs": [{"GroupId": made[pair["GroupId"]]} for pair in rule["UserIdGroupPairs"]]}
 
 
 def _single(rule: Answer) -> Iterable[dict[str, Any]]:
@@ -435,8 +443,8 @@ def _single(rule: Answer) -> Iterable[dict[str, Any]]:
         ("PrefixListIds", ("PrefixListId",)),
         ("UserIdGroupPairs", ("GroupId",)),
     ):
-        for one in rule.get(key) or ():
-            yield {**common, key: [{name: one[name] for name in names if one.get(name)}]}
+        for source in rule.get(key) or ():
+            yield {**common, key: [{name: source[name] for name in names if source.get(name)}]}
 
 
 def _rule(single: Mapping[str, Any]) -> str:
@@ -446,4 +454,4 @@ def _rule(single: Mapping[str, Any]) -> str:
 
 def _batches(rules: Sequence[Any]) -> Iterable[list[Any]]:
     """One rule a call: EC2 refuses a whole call for one rule that is there already."""
-    return ([one] for one in rules)
+    return ([single] for single in rules)

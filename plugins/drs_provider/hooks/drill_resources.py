@@ -47,7 +47,7 @@ class TracesHook(LaunchSettingsHook):
 
     def parts_of(self, instance_ids: Sequence[str]) -> dict[str, InstanceParts]:
         """Return what belongs to these instances now; a terminated one has nothing any more."""
-        return {name: _parts(one) for name, one in self.ec2_instances(instance_ids).items()}
+        return {name: _parts(instance) for name, instance in self.ec2_instances(instance_ids).items()}
 
     def mark(self, instances: Iterable[Mapping[str, Any]], tags: Mapping[str, str]) -> dict[str, AwsError]:
         """Tag recovery instances in DRS, and in EC2 with their volumes and interfaces; return what was refused.
@@ -56,7 +56,9 @@ class TracesHook(LaunchSettingsHook):
 
         :param instances: items of DescribeRecoveryInstances
         """
-        known = {str(one["recoveryInstanceID"]): str(one["arn"]) for one in instances if one.get("arn")}
+        known = {
+            str(instance["recoveryInstanceID"]): str(instance["arn"]) for instance in instances if instance.get("arn")
+        }
         refused = self.tag_all(known, tags)
         parts = self.parts_of(tuple(known))
         for batch in in_batches(tuple(parts), _MOST_TAGGED):
@@ -107,15 +109,15 @@ class TracesHook(LaunchSettingsHook):
         with translated("ec2:DescribeTags"):
             pages = self._beside("ec2").get_paginator("describe_tags")
             for page in pages.paginate(Filters=asked):
-                for one in page["Tags"]:
-                    _, tags = found.setdefault(one["ResourceId"], (one["ResourceType"], {}))
-                    tags[one["Key"]] = one["Value"]
+                for tag in page["Tags"]:
+                    _, tags = found.setdefault(tag["ResourceId"], (tag["ResourceType"], {}))
+                    tags[tag["Key"]] = tag["Value"]
         there: set[str] = set()
         for kind, (operation, by, member) in _LOOKUPS.items():
             # EC2 goes on showing tags of what is gone.
             names = [name for name, (its_kind, _) in found.items() if its_kind == kind]
             items = self._filtered(operation, by, names) if names else []
-            there |= {one[member] for one in items if str(one.get("State", "")).lower() not in _GONE}
+            there |= {item[member] for item in items if str(item.get("State", "")).lower() not in _GONE}
         instances = [name for name, (kind, _) in found.items() if kind == _INSTANCE]
         there |= {name for name, state in self.instance_states(instances).items() if state != "terminated"}
         return tuple(
@@ -127,17 +129,17 @@ class TracesHook(LaunchSettingsHook):
     def volumes_there(self, ids: Sequence[str]) -> dict[str, str]:
         """Return those of these volumes that EC2 still has, with their state."""
         items = self._filtered("describe_volumes", "volume-id", ids)
-        return {one["VolumeId"]: one["State"] for one in items if one["State"] not in _GONE}
+        return {item["VolumeId"]: item["State"] for item in items if item["State"] not in _GONE}
 
     def interfaces_there(self, ids: Sequence[str]) -> dict[str, str]:
         """Return those of these network interfaces that EC2 still has, with their state."""
         items = self._filtered("describe_network_interfaces", "network-interface-id", ids)
-        return {one["NetworkInterfaceId"]: one["Status"] for one in items}
+        return {item["NetworkInterfaceId"]: item["Status"] for item in items}
 
     def snapshots_of(self, volume_ids: Sequence[str]) -> dict[str, str]:
         """Return the snapshots that were taken of these volumes: volume by snapshot."""
         items = self._filtered("describe_snapshots", "volume-id", volume_ids)
-        return {one["SnapshotId"]: one["VolumeId"] for one in items}
+        return {item["SnapshotId"]: item["VolumeId"] for item in items}
 
     def delete_volume(self, volume_id: str) -> None:
         """Delete a volume that is attached to nothing; one that is gone is passed over."""
@@ -152,11 +154,11 @@ class TracesHook(LaunchSettingsHook):
         found = {}
         with translated("ec2:DescribeLaunchTemplates"):
             for page in self._beside("ec2").get_paginator("describe_launch_templates").paginate():
-                for one in page["LaunchTemplates"]:
-                    tags = {tag["Key"]: tag["Value"] for tag in one.get("Tags", ())}
+                for template in page["LaunchTemplates"]:
+                    tags = {tag["Key"]: tag["Value"] for tag in template.get("Tags", ())}
                     server = tags.get("AWSElasticDisasterRecoverySourceServerID")
-                    if server and one["LatestVersionNumber"] != one["DefaultVersionNumber"]:
-                        found[one["LaunchTemplateId"]] = server
+                    if server and template["LatestVersionNumber"] != template["DefaultVersionNumber"]:
+                        found[template["LaunchTemplateId"]] = server
         return found
 
     def _deleted(self, operation: str, name: str, **arguments: Any) -> None:
@@ -171,6 +173,6 @@ class TracesHook(LaunchSettingsHook):
 def _parts(instance: Answer) -> InstanceParts:
     if instance["State"]["Name"] == "terminated":
         return InstanceParts()
-    volumes = [one["Ebs"]["VolumeId"] for one in instance.get("BlockDeviceMappings", ()) if "Ebs" in one]
-    interfaces = [one["NetworkInterfaceId"] for one in instance.get("NetworkInterfaces", ())]
+    volumes = [mapping["Ebs"]["VolumeId"] for mapping in instance.get("BlockDeviceMappings", ()) if "Ebs" in mapping]
+    interfaces = [interface["NetworkInterfaceId"] for interface in instance.get("NetworkInterfaces", ())]
     return InstanceParts(tuple(volumes), tuple(interfaces))

@@ -44,7 +44,7 @@ def permission_gaps(hook: DrsHook, questions: Sequence[PermissionQuestion]) -> G
         if caller.arn is None:
             return Gaps(not_asked=caller.why_not)
         arn = _with_path(hook, caller)
-        answers = [(one, _simulated(hook, arn, str(identity["Account"]), one)) for one in questions]
+        answers = [(question, _simulated(hook, arn, str(identity["Account"]), question)) for question in questions]
     except AwsError as error:
         return Gaps(
             not_asked=f"{error}; allow iam:SimulatePrincipalPolicy and iam:GetRole on the role itself to have it"
@@ -84,9 +84,9 @@ def _resources(question: PermissionQuestion, partition: str, region: str, accoun
         return [f"arn:{partition}:iam::{account}:role/service-role/{name}" for name in _ROLES]
     services = {name.partition(":")[0] for name in question.actions}
     samples = [
-        f"arn:{partition}:{service}:{region}:{account}:{one}"
+        f"arn:{partition}:{service}:{region}:{account}:{sample}"
         for service in sorted(services & _SAMPLES.keys())
-        for one in _SAMPLES[service]
+        for sample in _SAMPLES[service]
     ]
     return ["*", *samples]
 

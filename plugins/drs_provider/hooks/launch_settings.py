@@ -60,10 +60,10 @@ class LaunchSettingsHook(DrsHook):
         plain = [template_id for template_id, asked in numbers.items() if asked == [None]]
         found: dict[tuple[str, int | None], TemplateVersion | None] = {}
         if len(plain) > SIDE_BY_SIDE:
-            found |= {(one.template_id, None): one for one in self._defaults_of_all(plain)}
+            found |= {(version.template_id, None): version for version in self._defaults_of_all(plain)}
         self._beside("ec2")
         left = [(template_id, asked) for template_id, asked in numbers.items() if (template_id, asked[0]) not in found]
-        for some in side_by_side(lambda one: self._versions_of(*one), left):
+        for some in side_by_side(lambda asked: self._versions_of(*asked), left):
             found |= some
         return {key: found[key] for key in keys}
 
@@ -74,8 +74,8 @@ class LaunchSettingsHook(DrsHook):
         with translated("ec2:DescribeLaunchTemplateVersions"):
             for count, page in enumerate(pages, start=1):
                 read = [_version(item) for item in page["LaunchTemplateVersions"]]
-                yield from (one for one in read if one.template_id in left)
-                left -= {one.template_id for one in read}
+                yield from (version for version in read if version.template_id in left)
+                left -= {version.template_id for version in read}
                 if not left or count >= len(wanted) // SIDE_BY_SIDE:
                     return
 
@@ -118,7 +118,8 @@ class LaunchSettingsHook(DrsHook):
                     pages = self._beside("ec2").get_paginator("describe_launch_templates")
                     for page in pages.paginate(LaunchTemplateIds=batch):
                         found |= {
-                            one["LaunchTemplateId"]: one["DefaultVersionNumber"] for one in page["LaunchTemplates"]
+                            template["LaunchTemplateId"]: template["DefaultVersionNumber"]
+                            for template in page["LaunchTemplates"]
                         }
             except AwsError as error:
                 if error.code not in _NO_TEMPLATE:
@@ -194,8 +195,8 @@ class LaunchSettingsHook(DrsHook):
                 answer = self._beside("ec2").delete_launch_template_versions(
                     LaunchTemplateId=template_id, Versions=batch
                 )
-            for one in answer.get("UnsuccessfullyDeletedLaunchTemplateVersions", ()):
-                error = one["ResponseError"]
+            for failure in answer.get("UnsuccessfullyDeletedLaunchTemplateVersions", ()):
+                error = failure["ResponseError"]
                 if error["Code"] != "launchTemplateVersionDoesNotExist":
                     raise AwsError("ec2:DeleteLaunchTemplateVersions", error["Code"], error["Message"])
 
@@ -204,13 +205,15 @@ class LaunchSettingsHook(DrsHook):
         types = self._filtered("describe_instance_type_offerings", "instance-type", wanted.instance_types)
         return Surroundings(
             subnets={
-                one["SubnetId"]: one for one in self._filtered("describe_subnets", "subnet-id", wanted.subnet_ids)
+                subnet["SubnetId"]: subnet
+                for subnet in self._filtered("describe_subnets", "subnet-id", wanted.subnet_ids)
             },
             groups={
-                one["GroupId"]: one for one in self._filtered("describe_security_groups", "group-id", wanted.group_ids)
+                group["GroupId"]: group
+                for group in self._filtered("describe_security_groups", "group-id", wanted.group_ids)
             },
             zones={
-                name: frozenset(one["Location"] for one in types if one["InstanceType"] == name)
+                name: frozenset(offering["Location"] for offering in types if offering["InstanceType"] == name)
                 for name in wanted.instance_types
             },
             profiles={name: self._has_profile(name) for name in wanted.profiles},
@@ -223,7 +226,9 @@ class LaunchSettingsHook(DrsHook):
     def ec2_instances(self, instance_ids: Sequence[str]) -> dict[str, Answer]:
         """Return these instances as EC2 describes them; gone ones are absent, or terminated for a while."""
         reservations = self._filtered("describe_instances", "instance-id", instance_ids)
-        return {one["InstanceId"]: one for reservation in reservations for one in reservation["Instances"]}
+        return {
+            instance["InstanceId"]: instance for reservation in reservations for instance in reservation["Instances"]
+        }
 
     def protect(self, instance_ids: Sequence[str]) -> dict[str, AwsError | None]:
         """Switch EC2 termination protection on; return by instance what AWS refused, None where it is on."""
@@ -289,9 +294,9 @@ def freed_subnets(
     :param instances: items of DescribeRecoveryInstances
     """
     own = {
-        str(one["ec2InstanceID"]): str(one["sourceServerID"])
-        for one in instances
-        if is_live(one) and one.get("ec2InstanceID") and one["sourceServerID"] in servers
+        str(instance["ec2InstanceID"]): str(instance["sourceServerID"])
+        for instance in instances
+        if is_live(instance) and instance.get("ec2InstanceID") and instance["sourceServerID"] in servers
     }
     found = hook.ec2_instances(tuple(own)) if own else {}
-    return {own[name]: str(one["SubnetId"]) for name, one in found.items() if one.get("SubnetId")}
+    return {own[name]: str(instance["SubnetId"]) for name, instance in found.items() if instance.get("SubnetId")}

@@ -39,15 +39,18 @@ def _filter(name: str, member: str = "Filters") -> Callable[[str], Mapping[str, 
 
 
 def _attached(member: str) -> Callable[[Answer, str], bool]:
-    return lambda one, vpc: any(part.get("VpcId") == vpc for part in one.get(member) or ())
+    return lambda answer, vpc: any(part.get("VpcId") == vpc for part in answer.get(member) or ())
 
 
-def _is_peer(one: Answer, vpc: str) -> bool:
-    return vpc in ((one.get("RequesterVpcInfo") or {}).get("VpcId"), (one.get("AccepterVpcInfo") or {}).get("VpcId"))
+def _is_peer(peering: Answer, vpc: str) -> bool:
+    return vpc in (
+        (peering.get("RequesterVpcInfo") or {}).get("VpcId"),
+        (peering.get("AccepterVpcInfo") or {}).get("VpcId"),
+    )
 
 
-def _in_vpc(one: Answer, vpc: str) -> bool:
-    return bool(one.get("VpcId") == vpc)
+def _in_vpc(answer: Answer, vpc: str) -> bool:
+    return bool(answer.get("VpcId") == vpc)
 
 
 READS: Final = (
@@ -124,7 +127,7 @@ READS: Final = (
         "list_resolver_endpoints",
         "ResolverEndpoints",
         _filter("HostVPCId"),
-        lambda one, vpc: one.get("HostVPCId") == vpc,
+        lambda answer, vpc: answer.get("HostVPCId") == vpc,
     ),
     Read(
         "dns_profiles",
@@ -161,10 +164,10 @@ class NetworkFactsHook(DrsHook):
             self._beside(read.service)  # made once, before threads ask for it
         self._beside("route53")
         parts: dict[str, list[Answer]] = {}
-        for read, answers in zip(READS, side_by_side(lambda one: self._look(one, vpc_id), READS), strict=True):
+        for read, answers in zip(READS, side_by_side(lambda answer: self._look(answer, vpc_id), READS), strict=True):
             known = parts.setdefault(read.part, [])
-            known += [one for one in answers if one not in known]
-        associated = {one["ResolverRuleId"] for one in parts.pop("resolver_associations")}
+            known += [answer for answer in answers if answer not in known]
+        associated = {association["ResolverRuleId"] for association in parts.pop("resolver_associations")}
         return NetworkFacts(
             account=self.caller_account(),
             vpc=vpc,
@@ -186,20 +189,22 @@ class NetworkFactsHook(DrsHook):
 
     def vpcs(self, vpc_ids: Iterable[str]) -> dict[str, Answer]:
         """Return these VPCs by id; unknown ones are absent."""
-        return {one["VpcId"]: one for one in self._named("describe_vpcs", "vpc-id", vpc_ids)}
+        return {vpc["VpcId"]: vpc for vpc in self._named("describe_vpcs", "vpc-id", vpc_ids)}
 
     def default_vpc(self) -> str | None:
         """Return the id of the Region's default VPC; None: there is none."""
-        return next((one["VpcId"] for one in self._named("describe_vpcs", "is-default", ["true"])), None)
+        return next((vpc["VpcId"] for vpc in self._named("describe_vpcs", "is-default", ["true"])), None)
 
     def vpc_of_subnets(self, subnet_ids: Iterable[str]) -> dict[str, str]:
         """Return the VPC of each of these subnets; unknown ones are absent."""
-        return {one["SubnetId"]: one["VpcId"] for one in self._named("describe_subnets", "subnet-id", subnet_ids)}
+        return {
+            subnet["SubnetId"]: subnet["VpcId"] for subnet in self._named("describe_subnets", "subnet-id", subnet_ids)
+        }
 
     def cidrs_of_subnets(self, subnet_ids: Iterable[str]) -> dict[str, str]:
         """Return the IPv4 range of each of these subnets."""
         found = self._named("describe_subnets", "subnet-id", subnet_ids)
-        return {one["SubnetId"]: one["CidrBlock"] for one in found if one.get("CidrBlock")}
+        return {subnet["SubnetId"]: subnet["CidrBlock"] for subnet in found if subnet.get("CidrBlock")}
 
     def production(self, vpc_id: str, group_ids: Iterable[str]) -> Production:
         """Return what a network looks like that servers would land in; its default group is among the groups.
@@ -212,9 +217,9 @@ class NetworkFactsHook(DrsHook):
             raise NotFound("ec2:DescribeVpcs", "InvalidVpcID.NotFound", message)
         wanted = set(group_ids)
         groups = [
-            one
-            for one in self._named("describe_security_groups", "vpc-id", [vpc_id])
-            if one["GroupId"] in wanted or one["GroupName"] == "default"
+            group
+            for group in self._named("describe_security_groups", "vpc-id", [vpc_id])
+            if group["GroupId"] in wanted or group["GroupName"] == "default"
         ]
         return Production(
             vpc=vpc,
@@ -226,9 +231,12 @@ class NetworkFactsHook(DrsHook):
     def prefix_lists(self, groups: Iterable[Answer], tables: Iterable[Answer]) -> dict[str, tuple[str, ...]]:
         """Return the CIDRs of the customer-managed prefix lists that groups and routes name; AWS's own are left out."""
         rules = [
-            rule for one in groups for key in ("IpPermissions", "IpPermissionsEgress") for rule in one.get(key) or ()
+            rule
+            for group in groups
+            for key in ("IpPermissions", "IpPermissionsEgress")
+            for rule in group.get(key) or ()
         ]
-        named = {one["PrefixListId"] for rule in rules for one in rule.get("PrefixListIds") or ()}
+        named = {prefix_list["PrefixListId"] for rule in rules for prefix_list in rule.get("PrefixListIds") or ()}
         named |= {
             route["DestinationPrefixListId"]
             for table in tables
@@ -237,14 +245,16 @@ class NetworkFactsHook(DrsHook):
         }
         lists = self._named("describe_managed_prefix_lists", "prefix-list-id", sorted(named))
         found = {}
-        for one in lists:
-            if one.get("OwnerId") != "AWS" and one["PrefixListId"] in named:
+        for prefix_list in lists:
+            if prefix_list.get("OwnerId") != "AWS" and prefix_list["PrefixListId"] in named:
                 with translated("ec2:GetManagedPrefixListEntries"):
                     pages = self._beside("ec2").get_paginator("get_managed_prefix_list_entries")
                     entries = [
-                        entry for page in pages.paginate(PrefixListId=one["PrefixListId"]) for entry in page["Entries"]
+                        entry
+                        for page in pages.paginate(PrefixListId=prefix_list["PrefixListId"])
+                        for entry in page["Entries"]
                     ]
-                found[one["PrefixListId"]] = tuple(entry["Cidr"] for entry in entries)
+                found[prefix_list["PrefixListId"]] = tuple(entry["Cidr"] for entry in entries)
         return found
 
     def _look(self, read: Read, vpc_id: str) -> list[Answer]:
@@ -253,14 +263,14 @@ class NetworkFactsHook(DrsHook):
             with translated(read.action):
                 if client.can_paginate(read.operation):
                     pages = client.get_paginator(read.operation).paginate(**arguments)
-                    answers = [one for page in pages for one in page.get(read.key) or ()]
+                    answers = [answer for page in pages for answer in page.get(read.key) or ()]
                 else:
                     answers = list(getattr(client, read.operation)(**arguments).get(read.key) or ())
         except AwsError as error:
             if error.code in NO_SUCH_FEATURE:
                 return []
             raise
-        return [one for one in answers if read.belongs(one, vpc_id)]
+        return [answer for answer in answers if read.belongs(answer, vpc_id)]
 
     def _named(self, operation: str, name: str, values: Iterable[str | None]) -> list[Answer]:
         """Return all EC2 items with one of these values; no values, no call."""
@@ -274,7 +284,7 @@ class NetworkFactsHook(DrsHook):
 
     def _instances_of(self, interfaces: Iterable[Answer]) -> tuple[Answer, ...]:
         """Return the instances that have an interface here, also those whose first one is in another VPC."""
-        ids = sorted({i for one in interfaces if (i := (one.get("Attachment") or {}).get("InstanceId"))})
+        ids = sorted({i for interface in interfaces if (i := (interface.get("Attachment") or {}).get("InstanceId"))})
         found = self._named("describe_instances", "instance-id", ids)
         return tuple(instance for reservation in found for instance in reservation["Instances"])
 
@@ -291,7 +301,7 @@ class NetworkFactsHook(DrsHook):
 
 
 def _ids(answers: Iterable[Answer], key: str) -> set[str]:
-    return {str(one[key]) for one in answers}
+    return {str(answer[key]) for answer in answers}
 
 
 def _of(answers: Iterable[Answer], key: str, wanted: set[str]) -> tuple[Answer, ...]:
@@ -299,36 +309,36 @@ def _of(answers: Iterable[Answer], key: str, wanted: set[str]) -> tuple[Answer, 
     return tuple(
         {
             name: value
-            for name, value in one.items()
+            for name, value in answer.items()
             if name not in ("CustomerGatewayConfiguration", "Options", "VgwTelemetry")
         }
-        for one in answers
-        if one.get(key) in wanted
+        for answer in answers
+        if answer.get(key) in wanted
     )
 
 
 def _associated(rules: Iterable[Answer], associated: set[str]) -> Iterable[Answer]:
     """Yield the rules that are associated with the VPC; one that cannot be read is there all the same."""
-    known = {one["Id"]: one for one in rules}
+    known = {rule["Id"]: rule for rule in rules}
     return [known.get(name, {"Id": name, "RuleType": "unknown"}) for name in sorted(associated)]
 
 
 def _served(parts: Mapping[str, list[Answer]]) -> Iterable[Answer]:
     """Yield the endpoint services whose load balancers stand in the VPC."""
     here = _ids(parts["load_balancers"], "LoadBalancerArn")
-    for one in parts["vpc_endpoint_services"]:
+    for service in parts["vpc_endpoint_services"]:
         if here.intersection(
-            [*(one.get("NetworkLoadBalancerArns") or ()), *(one.get("GatewayLoadBalancerArns") or ())]
+            [*(service.get("NetworkLoadBalancerArns") or ()), *(service.get("GatewayLoadBalancerArns") or ())]
         ):
-            yield one
+            yield service
 
 
 def _verified(parts: Mapping[str, list[Answer]]) -> Iterable[Answer]:
     """Yield the Verified Access endpoints that lead into subnets of the VPC."""
     subnets, interfaces = _ids(parts["subnets"], "SubnetId"), _ids(parts["network_interfaces"], "NetworkInterfaceId")
-    for one in parts["verified_access_endpoints"]:
-        options = [one.get(key) or {} for key in ("LoadBalancerOptions", "RdsOptions", "CidrOptions")]
+    for endpoint in parts["verified_access_endpoints"]:
+        options = [endpoint.get(key) or {} for key in ("LoadBalancerOptions", "RdsOptions", "CidrOptions")]
         into = {subnet for each in options for subnet in each.get("SubnetIds") or ()}
-        interface = (one.get("NetworkInterfaceOptions") or {}).get("NetworkInterfaceId")
+        interface = (endpoint.get("NetworkInterfaceOptions") or {}).get("NetworkInterfaceId")
         if into & subnets or interface in interfaces:
-            yield one
+            yield endpoint

@@ -10,13 +10,13 @@ from airflow.sdk import Context
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from drs_provider.exceptions import AwsError, Conflict, DrsProviderError, RunRefused
-from drs_provider.formatting import duration_words, parse_instant
+from drs_provider.formatting import duration, parse_instant
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_good
 from drs_provider.operators.template_values import rendered_bool, rendered_ids, rendered_mapping
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
-    from drs_provider.services.launch_actions import ActionStanding
+    from drs_provider.services.launch_actions import ActionChanges
     from drs_provider.services.settings_survey import ServerSettings, SettingsSurvey
     from drs_provider.triggers.jobs import DrsJobEvent
 
@@ -94,7 +94,7 @@ class DrsSettingsOperator(DrsOperator):
         since = waiting_since or now
         if now >= since + self.max_wait:
             raise RunRefused(
-                f"waited {duration_words(now - since)}: {why}. Settings are not changed under a running job; clear "
+                f"waited {duration(now - since)}: {why}. Settings are not changed under a running job; clear "
                 "this task when it has ended"
             )
         self.log.info("Waiting, this is no failure: %s", why)
@@ -177,14 +177,14 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
         context["ti"].xcom_push(key="findings", value=[asdict(one) for one in found.findings])
         if found.refusals:
             raise RunRefused(refusal_text(found.refusals))
-        different = [one for one in found.standings if one.changes or (one.before and not is_temporary)]
+        different = [one for one in found.servers if one.changes or (one.before and not is_temporary)]
         held = {one.server_id for one in different} | {one.server_id for one in found.actions}
         self.wait_for_jobs([server for server in settings if server in held], waiting_since)
         drift = self._remember(context, different, found.actions)
         marks = self._marks(context) if is_temporary else {}
         if is_temporary:
             # Also where a dead drill's settings are just right: they are this drill's now, and its expiry holds.
-            self._claim(found.standings, marks)
+            self._claim(found.servers, marks)
         self.settle(in_all(Applying(self.hook, is_temporary, marks).apply, different), waiting_since)
         self.settle(in_all_actions(partial(apply_actions, self.hook, marks=marks), found.actions), waiting_since)
         self.log.info("%d of %d servers differed; all are as wanted now", len(held), len(settings))
@@ -212,7 +212,7 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
                 self.hook.tag(one.arn, known[0], tags[known[0]], **marks)
 
     def _remember(
-        self, context: Context, different: "Sequence[ServerSettings]", actions: "Sequence[ActionStanding]"
+        self, context: Context, different: "Sequence[ServerSettings]", actions: "Sequence[ActionChanges]"
     ) -> dict[str, list[dict[str, Any]]]:
         """Keep what differed before it is changed, for a next try sees it no more; a cleared task begins anew."""
         store: Any = context["task_state_store"]
@@ -262,7 +262,7 @@ class DrsRestoreLaunchSettingsOperator(DrsSettingsOperator):
 
         servers = rendered_ids("source_server_ids", self.source_server_ids)
         found = survey(self.hook, {server: {} for server in servers})
-        changed = [one for one in found.standings if one.before]
+        changed = [one for one in found.servers if one.before]
         held = {one.server_id for one in changed} | {one.server_id for one in found.actions}
         self.wait_for_jobs([server for server in servers if server in held], waiting_since)
         self.settle(in_all(lambda one: put_back(self.hook, one), changed), waiting_since)

@@ -10,7 +10,7 @@ from drs_provider.hooks.drill_network import ENDPOINTS, DrillNetworkHook
 from drs_provider.hooks.launch_settings import LaunchSettingsHook
 from drs_provider.rules.isolation.blueprint import Production, blueprint, copies_of
 from drs_provider.rules.isolation.facts import own_cidrs
-from drs_provider.rules.isolation.landing import Landing, landings, network_json, standing_subnets
+from drs_provider.rules.isolation.network_mapping import Landing, landings, network_json, standing_subnets
 from drs_provider.rules.isolation.proof import Proof, changed, prove
 from drs_provider.rules.launch.tags import RUN
 from drs_provider.rules.settings.values import live_settings
@@ -21,7 +21,7 @@ ISOLATED = "isolated"
 def placements_of(hook: LaunchSettingsHook, server_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return where servers would land by their launch settings: subnet and groups of the template's default version."""
     found = hook.launch_configurations(server_ids)
-    templates = {server: one.get("ec2LaunchTemplateID") for server, one in found.items()}
+    templates = {server: configuration.get("ec2LaunchTemplateID") for server, configuration in found.items()}
     versions = hook.template_versions((name, None) for name in templates.values() if name)
     places = {}
     for server, name in templates.items():
@@ -53,7 +53,7 @@ class Preparing:
         """Look, make and prove; return the value of the XCom ``network``. A leak is in it, and is no error here."""
         default = self.hook.default_vpc()
         where = landings(self._resolved(placements, default).values())
-        parts = [self._part(one, is_default=one.vpc_id == default) for one in where]
+        parts = [self._part(landing, is_default=landing.vpc_id == default) for landing in where]
         return {
             "kind": ISOLATED if self.network == ISOLATED else "standing",
             "region": self.hook.region,
@@ -64,12 +64,12 @@ class Preparing:
     def _resolved(self, placements: Mapping[str, Mapping[str, Any]], default: str | None) -> dict[str, dict[str, Any]]:
         """Fill in the VPC of every placement: its subnet's, else the default VPC, where DRS then launches."""
         unknown = sorted(
-            {one["subnet_id"] for one in placements.values() if one.get("subnet_id") and not one.get("vpc_id")}
+            {place["subnet_id"] for place in placements.values() if place.get("subnet_id") and not place.get("vpc_id")}
         )
         vpcs = self.hook.vpc_of_subnets(unknown)
         found = {}
-        for server, one in placements.items():
-            subnet, vpc = one.get("subnet_id"), one.get("vpc_id")
+        for server, place in placements.items():
+            subnet, vpc = place.get("subnet_id"), place.get("vpc_id")
             vpc = vpc or (vpcs.get(subnet) if subnet else default)
             if vpc is None:
                 what = f"subnet {subnet}, which does not exist" if subnet else "no subnet, and there is no default VPC"
@@ -77,7 +77,7 @@ class Preparing:
                     f"{server}: its launch settings name {what}, so nobody can say what its drill network should look "
                     "like. Set launch.subnet_id, or the subnet in its EC2 launch template"
                 )
-            found[server] = {**one, "vpc_id": vpc}
+            found[server] = {**place, "vpc_id": vpc}
         return found
 
     def _part(self, landing: Landing, *, is_default: bool) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Preparing:
         self._ensure_known(production, subnets, landing.groups)
         make = self._isolated if self.network == ISOLATED else self._standing
         made, subnet_ids, group_ids, proof, notes = make(production, subnets)
-        default_group = next(str(one["GroupId"]) for one in production.groups if one["GroupName"] == "default")
+        default_group = next(str(group["GroupId"]) for group in production.groups if group["GroupName"] == "default")
         return network_json(
             production_vpc=vpc_id,
             is_default=is_default,
@@ -104,10 +104,10 @@ class Preparing:
 
     @staticmethod
     def _ensure_known(production: Production, subnets: Sequence[str], groups: Sequence[str]) -> None:
-        known = {str(one["SubnetId"]) for one in production.subnets} | {
-            str(one["GroupId"]) for one in production.groups
+        known = {str(subnet["SubnetId"]) for subnet in production.subnets} | {
+            str(group["GroupId"]) for group in production.groups
         }
-        missing = [one for one in (*subnets, *groups) if one not in known]
+        missing = [name for name in (*subnets, *groups) if name not in known]
         if missing:
             raise RunRefused(
                 f"VPC {production.vpc['VpcId']} has no {', '.join(missing)}, which launch settings name: a recovery "
@@ -132,7 +132,7 @@ class Preparing:
             )
         facts = self.hook.network_facts(self.network)
         proof = prove(facts)
-        wanted = [one for one in production.subnets if one["SubnetId"] in subnets]
+        wanted = [subnet for subnet in production.subnets if subnet["SubnetId"] in subnets]
         subnet_ids, notes = standing_subnets(wanted, facts.subnets)
         if not proof.is_isolated:
             return self.network, subnet_ids, {}, proof, notes
@@ -142,7 +142,7 @@ class Preparing:
             )
         cidrs = [own for own in own_cidrs(facts.vpc) if ":" not in own]
         groups = [
-            replace(one, name=f"drill-{self.tags[RUN][:8]}-{one.copy_of}") for one in copies_of(production, cidrs)
+            replace(group, name=f"drill-{self.tags[RUN][:8]}-{group.copy_of}") for group in copies_of(production, cidrs)
         ]
         return self.network, subnet_ids, self.hook.make_groups(self.network, groups, self.tags), proof, notes
 
@@ -150,9 +150,11 @@ class Preparing:
 def leaks_of(network: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return every way out of the networks of an XCom ``network``, by VPC."""
     return {
-        one["vpc_id"]: [f"{leak['path']}: {leak['what']}. {leak['next_step']}" for leak in one["proof"]["leaks"]]
-        for one in network["networks"]
-        if not one["proof"]["isolated"]
+        network_part["vpc_id"]: [
+            f"{leak['path']}: {leak['what']}. {leak['next_step']}" for leak in network_part["proof"]["leaks"]
+        ]
+        for network_part in network["networks"]
+        if not network_part["proof"]["isolated"]
     }
 
 
@@ -162,12 +164,12 @@ def prove_again(hook: DrillNetworkHook, network: Mapping[str, Any]) -> list[dict
     A network that is gone is left out.
     """
     proofs = []
-    for one in network["networks"]:
+    for network_part in network["networks"]:
         try:
-            proof = prove(hook.network_facts(one["vpc_id"]))
+            proof = prove(hook.network_facts(network_part["vpc_id"]))
         except NotFound:
             continue
-        differences = list(changed(one["proof"]["prints"], proof.prints))
+        differences = list(changed(network_part["proof"]["prints"], proof.prints))
         proofs.append({**proof.as_json(), "changed": differences})
     return proofs
 
@@ -175,6 +177,8 @@ def prove_again(hook: DrillNetworkHook, network: Mapping[str, Any]) -> list[dict
 def _default_subnet(production: Production) -> str | None:
     """Return the subnet that a launch without a subnet gets: the default one of the first zone."""
     found = sorted(
-        (str(one["AvailabilityZone"]), str(one["SubnetId"])) for one in production.subnets if one.get("DefaultForAz")
+        (str(subnet["AvailabilityZone"]), str(subnet["SubnetId"]))
+        for subnet in production.subnets
+        if subnet.get("DefaultForAz")
     )
     return found[0][1] if found else None

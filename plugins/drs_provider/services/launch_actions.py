@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ActionStanding:
+class ActionChanges:
     """One server before its actions are changed, and the calls that change them."""
 
     server_id: str
@@ -35,7 +35,7 @@ def survey_actions(
     sources: Mapping[str, Mapping[str, Any]],
     *,
     is_temporary: bool,
-) -> tuple[ActionStanding, ...]:
+) -> tuple[ActionChanges, ...]:
     """Read the actions of the servers that declare some or carry a drill's tag, and return what differs.
 
     :param sources: items of DescribeSourceServers, by server id
@@ -45,9 +45,9 @@ def survey_actions(
 
     tags = {server: read_tag(source.get("tags")) for server, source in sources.items()}
     asked = [
-        one
-        for one in settings
-        if one in sources and (settings[one].get("actions") is not None or tags[one] is not None)
+        server
+        for server in settings
+        if server in sources and (settings[server].get("actions") is not None or tags[server] is not None)
     ]
     found = []
     for server, live in (all_launch_actions(hook, asked) if asked else {}).items():
@@ -55,7 +55,7 @@ def survey_actions(
         needed = calls(server, declared, live, is_temporary=is_temporary, remembered=tags[server])
         if not needed.is_nothing:
             name = hostname_of(sources[server], server)
-            found.append(ActionStanding(server, name, str(sources[server]["arn"]), needed))
+            found.append(ActionChanges(server, name, str(sources[server]["arn"]), needed))
     return tuple(found)
 
 
@@ -68,7 +68,9 @@ def check_actions(
     from drs_provider.hooks.launch_actions import missing_documents, missing_parameters
     from drs_provider.rules.servers import hostname_of
 
-    declared = {server: one["actions"] for server, one in settings.items() if one.get("actions") and server in sources}
+    declared = {
+        server: values["actions"] for server, values in settings.items() if values.get("actions") and server in sources
+    }
     if not declared:
         return ()
     codes = tuple(dict.fromkeys(action["code"] for actions in declared.values() for action in actions))
@@ -95,7 +97,7 @@ def check_actions(
     return tuple(findings)
 
 
-def apply_actions(hook: "LaunchSettingsHook", standing: ActionStanding, marks: Mapping[str, str] | None = None) -> None:
+def apply_actions(hook: "LaunchSettingsHook", server: ActionChanges, marks: Mapping[str, str] | None = None) -> None:
     """Make the changes of one server; killed anywhere, the next try looks at what is there and goes on.
 
     Comes after the server's other settings: what says whose they are is taken off with the last tag.
@@ -104,30 +106,30 @@ def apply_actions(hook: "LaunchSettingsHook", standing: ActionStanding, marks: M
     """
     from drs_provider.hooks.launch_actions import delete_launch_action, put_launch_action
 
-    needed = standing.calls
+    needed = server.calls
     if needed.remember is not None:
-        hook.tag(standing.arn, TAG, written(needed.remember), **(marks or {}))
+        hook.tag(server.arn, TAG, written(needed.remember), **(marks or {}))
     for action_id in needed.delete:
-        delete_launch_action(hook, standing.server_id, action_id)
+        delete_launch_action(hook, server.server_id, action_id)
     for action in needed.put:
-        put_launch_action(hook, standing.server_id, action)
+        put_launch_action(hook, server.server_id, action)
     if needed.forget:
-        hook.untag(standing.arn, TAG, *(() if marks else (RUN, EXPIRES)))
+        hook.untag(server.arn, TAG, *(() if marks else (RUN, EXPIRES)))
 
 
 def in_all_actions(
-    act: Callable[[ActionStanding], None], standings: Iterable[ActionStanding]
+    act: Callable[[ActionChanges], None], servers: Iterable[ActionChanges]
 ) -> dict[str, DrsProviderError]:
     """Act on several servers side by side; return the errors by server id."""
     from drs_provider.hooks.launch_settings import side_by_side
 
-    def attempt(standing: ActionStanding) -> DrsProviderError | None:
+    def attempt(server: ActionChanges) -> DrsProviderError | None:
         try:
-            act(standing)
+            act(server)
         except DrsProviderError as error:
             return error
         return None
 
-    chosen: Sequence[ActionStanding] = tuple(standings)
+    chosen: Sequence[ActionChanges] = tuple(servers)
     outcomes = zip(chosen, side_by_side(attempt, chosen), strict=True)
-    return {standing.server_id: error for standing, error in outcomes if error is not None}
+    return {server.server_id: error for server, error in outcomes if error is not None}

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from drs_provider.exceptions import AccessDenied, NotFound, NotInitialized, PreflightRefused, RunRefused
-from drs_provider.formatting import duration_words
+from drs_provider.formatting import duration
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.rules.launch.conflicts import is_recovery
@@ -183,7 +183,7 @@ class Preflight:
         for finding in found.findings:
             hard = self.request.mode == DRILL or normal(settings[finding.server_id])
             self.findings.append(finding if hard else replace(finding, severity="warning"))
-        for one in found.standings:
+        for one in found.servers:
             if one.candidate.source is not None:
                 self.fingerprints[one.server_id], self.machines[one.server_id] = fingerprint(one), machine(one)
             self.placements[target, one.server_id] = placement(one.candidate, found.around)
@@ -326,7 +326,7 @@ class Preflight:
         lines += [f"  pinned: {names[key]} to {in_words(one.at)} ({one.why})" for key, one in self.points.items()]
         if self.points:
             lines.append(
-                f"  {duration_words(skew(self.points.values()))} between the oldest and the newest pinned point"
+                f"  {duration(skew(self.points.values()))} between the oldest and the newest pinned point"
             )
         return lines
 

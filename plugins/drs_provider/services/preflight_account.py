@@ -99,7 +99,7 @@ def _places(
         frees = freed_subnets(hook, occasion.servers, instances)
     except AwsError as refusal:
         return CheckResult(notes=(f"room for the servers in {occasion.where}: not checked: {refusal}",))
-    places = placed([one.candidate for one in settings.standings], frees)
+    places = placed([one.candidate for one in settings.servers], frees)
     return CheckResult(placement_findings(places, settings.around, mode=occasion.mode))
 
 

@@ -44,40 +44,40 @@ def refusal_text(reasons: Sequence[object]) -> str:
     return f"the launch settings are refused, {count} reason{'s'[: count != 1]}; nothing was changed:\n{lines}"
 
 
-def put_back(hook: "LaunchSettingsHook", standing: ServerSettings) -> None:
+def put_back(hook: "LaunchSettingsHook", server: ServerSettings) -> None:
     """Give a server back what it had before a drill, and forget the drill. What somebody changed since is left."""
-    before = standing.before
+    before = server.before
     if before is None:
         return
-    if standing.gone is not None:
-        name = standing.candidate.configuration.get("ec2LaunchTemplateID")
+    if server.gone is not None:
+        name = server.candidate.configuration.get("ec2LaunchTemplateID")
         raise RunRefused(
-            f"{standing.candidate.name}: a drill changed its launch template {name}, and "
-            f"version {standing.gone}, which was the default before, no longer exists. Nothing was put back: set the "
+            f"{server.candidate.name}: a drill changed its launch template {name}, and "
+            f"version {server.gone}, which was the default before, no longer exists. Nothing was put back: set the "
             f"template by hand, then take the tag {TAG} off the source server"
         )
-    if standing.put_back:
-        hook.update_configuration(standing.server_id, configuration_update(standing.put_back))
-    if standing.default_goes_back and standing.base:
-        hook.make_default(standing.base.template_id, standing.base.number)
-    _forget_versions(hook, standing)
+    if server.put_back:
+        hook.update_configuration(server.server_id, configuration_update(server.put_back))
+    if server.default_goes_back and server.base:
+        hook.make_default(server.base.template_id, server.base.number)
+    _forget_versions(hook, server)
     # Launch actions are put back after this, and take the marks with them.
-    marks = () if ACTIONS in ((standing.candidate.source or {}).get("tags") or {}) else (RUN, EXPIRES)
-    hook.untag(standing.arn, TAG, *marks)
-    log.info("%s: put back to before its drill (%s)", standing.candidate.hostname, before.written() or "nothing")
+    marks = () if ACTIONS in ((server.candidate.source or {}).get("tags") or {}) else (RUN, EXPIRES)
+    hook.untag(server.arn, TAG, *marks)
+    log.info("%s: put back to before its drill (%s)", server.candidate.hostname, before.written() or "nothing")
 
 
-def _forget_versions(hook: "LaunchSettingsHook", standing: ServerSettings) -> None:
+def _forget_versions(hook: "LaunchSettingsHook", server: ServerSettings) -> None:
     """Delete the template versions that drills made: what is put back is not undone by one that stays."""
-    if standing.base is None:
+    if server.base is None:
         return
-    template = standing.base.template_id
+    template = server.base.template_id
     try:
         numbers = [int(version["VersionNumber"]) for version in hook.drill_versions(template)]
         if numbers:
             hook.forget_versions(template, numbers)
     except AwsError as error:
-        log.warning("%s: a drill's version of %s stays: %s", standing.candidate.hostname, template, error)
+        log.warning("%s: a drill's version of %s stays: %s", server.candidate.hostname, template, error)
 
 
 @dataclass
@@ -93,34 +93,34 @@ class Applying:
     marks: Mapping[str, str] = field(default_factory=dict)
     sleep: Callable[[float], None] = time.sleep
 
-    def apply(self, standing: ServerSettings) -> None:
+    def apply(self, server: ServerSettings) -> None:
         """Make the changes of one server. Raises what AWS refused, RunRefused where an effect does not read back."""
         if not self.is_temporary:
-            put_back(self.hook, standing)
-        if not standing.changes:
+            put_back(self.hook, server)
+        if not server.changes:
             return
-        version = self._prepared(standing)
+        version = self._prepared(server)
         if self.is_temporary:
-            self._remember(standing, version)
-        update = configuration_update(standing.changes)
+            self._remember(server, version)
+        update = configuration_update(server.changes)
         if update:
-            answer = self.hook.update_configuration(standing.server_id, update)
-            wanted = _wanted(standing.changes, in_drs=True)
-            _ensure(standing, "UpdateLaunchConfiguration", compare(wanted, answer, {}))
+            answer = self.hook.update_configuration(server.server_id, update)
+            wanted = _wanted(server.changes, in_drs=True)
+            _ensure(server, "UpdateLaunchConfiguration", compare(wanted, answer, {}))
         if version:
             self.hook.make_default(version.template_id, version.number)
-        log.info("%s: %s", standing.candidate.hostname, ", ".join(map(str, standing.changes)))
+        log.info("%s: %s", server.candidate.hostname, ", ".join(map(str, server.changes)))
 
-    def _prepared(self, standing: ServerSettings) -> "TemplateVersion | None":
+    def _prepared(self, server: ServerSettings) -> "TemplateVersion | None":
         """Return the template version that is to become the default: made, found from an earlier try, or None."""
-        wanted, base = _wanted(standing.changes, in_drs=False), standing.base
+        wanted, base = _wanted(server.changes, in_drs=False), server.base
         new = new_version(base.data, wanted) if base else None
         if base is None or new is None:
             return None
         note = _note(base.number, new, is_temporary=self.is_temporary)
         made = self.hook.described_version(base.template_id, note) or self._made(base, new, note)
         missing = lost(new.on(base.data), made.data)
-        _ensure(standing, f"version {made.number} of {base.template_id}", compare(wanted, {}, made.data), missing)
+        _ensure(server, f"version {made.number} of {base.template_id}", compare(wanted, {}, made.data), missing)
         return made
 
     def _made(self, base: "TemplateVersion", new: NewVersion, note: str) -> "TemplateVersion":
@@ -133,11 +133,11 @@ class Applying:
         message = f"version {number} of {base.template_id} was made and is not shown; it is not the default"
         raise AwsError("ec2:DescribeLaunchTemplateVersions", "NotShown", message)
 
-    def _remember(self, standing: ServerSettings, version: "TemplateVersion | None") -> None:
-        pair = (standing.base.number, version.number) if standing.base and version else None
-        kept = (standing.before or BeforeDrill()).with_changes(standing.changes, pair)
-        if kept != standing.before:
-            self.hook.tag(standing.arn, TAG, kept.written(), **self.marks)
+    def _remember(self, server: ServerSettings, version: "TemplateVersion | None") -> None:
+        pair = (server.base.number, version.number) if server.base and version else None
+        kept = (server.before or BeforeDrill()).with_changes(server.changes, pair)
+        if kept != server.before:
+            self.hook.tag(server.arn, TAG, kept.written(), **self.marks)
 
 
 def apply_all(
@@ -157,26 +157,26 @@ def apply_all(
     found = survey(hook, settings, keep_drill=is_temporary)
     if found.refusals:
         raise RunRefused(refusal_text(found.refusals))
-    different = [one for one in found.standings if one.changes or (one.before and not is_temporary)]
+    different = [server for server in found.servers if server.changes or (server.before and not is_temporary)]
     errors = in_all(Applying(hook, is_temporary, marks or {}).apply, different)
     if errors:
         raise next(iter(errors.values()))
 
 
-def in_all(act: Callable[[ServerSettings], None], standings: Iterable[ServerSettings]) -> dict[str, DrsProviderError]:
+def in_all(act: Callable[[ServerSettings], None], servers: Iterable[ServerSettings]) -> dict[str, DrsProviderError]:
     """Act on several servers side by side; return the errors by server id, so that one does not hide another."""
     from drs_provider.hooks.launch_settings import side_by_side
 
-    def attempt(standing: ServerSettings) -> DrsProviderError | None:
+    def attempt(server: ServerSettings) -> DrsProviderError | None:
         try:
-            act(standing)
+            act(server)
         except DrsProviderError as error:
             return error
         return None
 
-    chosen = tuple(standings)
+    chosen = tuple(servers)
     outcomes = zip(chosen, side_by_side(attempt, chosen), strict=True)
-    return {standing.server_id: error for standing, error in outcomes if error is not None}
+    return {server.server_id: error for server, error in outcomes if error is not None}
 
 
 def _wanted(changes: Iterable[Change], *, in_drs: bool) -> dict[str, Any]:
@@ -193,10 +193,10 @@ def _note(source: int, new: NewVersion, *, is_temporary: bool) -> str:
     )
 
 
-def _ensure(standing: ServerSettings, what: str, left: tuple[Change, ...], missing: tuple[str, ...] = ()) -> None:
+def _ensure(server: ServerSettings, what: str, left: tuple[Change, ...], missing: tuple[str, ...] = ()) -> None:
     wrong = [*map(str, left), *(f"{name} is lost" for name in missing)]
     if wrong:
         raise RunRefused(
-            f"{standing.candidate.name}: {what} does not read back as it was asked for: "
+            f"{server.candidate.name}: {what} does not read back as it was asked for: "
             f"{', '.join(wrong)}. The launch template's default version was left as it was; set it in the DRS console"
         )

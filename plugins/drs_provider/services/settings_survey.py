@@ -9,7 +9,7 @@ from drs_provider.rules.settings.checks import lookups, validate
 from drs_provider.rules.settings.drill_memory import BeforeDrill, read_tag
 from drs_provider.rules.settings.launch_template import read_template
 from drs_provider.rules.settings.values import Change, compare, configuration_update, normal
-from drs_provider.services.launch_actions import ActionStanding, check_actions, survey_actions
+from drs_provider.services.launch_actions import ActionChanges, check_actions, survey_actions
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook, TemplateVersion
@@ -47,15 +47,15 @@ class ServerSettings:
 
 @dataclass(frozen=True)
 class SettingsSurvey:
-    """What was found: every server's standing, everything that speaks against its settings, and what is around.
+    """What was found: every server's server, everything that speaks against its settings, and what is around.
 
     ``actions``: the servers whose DRS launch actions differ, or have to be put back.
     """
 
-    standings: tuple[ServerSettings, ...]
+    servers: tuple[ServerSettings, ...]
     findings: tuple[SettingsFinding, ...]
     around: Surroundings = field(default_factory=Surroundings)
-    actions: tuple[ActionStanding, ...] = ()
+    actions: tuple[ActionChanges, ...] = ()
 
     @property
     def refusals(self) -> tuple[SettingsFinding, ...]:
@@ -72,7 +72,9 @@ def survey(
     :param keep_drill: build on what a drill left (another drill does) rather than to put it back first
     """
     found = survey_settings(hook, settings, keep_drill=keep_drill)
-    sources = {one.server_id: one.candidate.source for one in found.standings if one.candidate.source is not None}
+    sources = {
+        server.server_id: server.candidate.source for server in found.servers if server.candidate.source is not None
+    }
     return replace(found, actions=survey_actions(hook, settings, sources, is_temporary=keep_drill))
 
 
@@ -92,26 +94,30 @@ def survey_settings(
     :param instances: items of DescribeRecoveryInstances of all these servers, where they were read already
     """
     described = hook.source_servers(tuple(settings)) if sources is None else sources
-    known = {name: one for one in described if (name := str(one["sourceServerID"])) in settings}
+    known = {name: source for source in described if (name := str(source["sourceServerID"])) in settings}
     before = {server: read_tag(source.get("tags")) for server, source in known.items()}
-    read = [one for one in settings if one in known and (whole or normal(settings[one]) or before[one])]
+    read = [
+        server_id
+        for server_id in settings
+        if server_id in known and (whole or normal(settings[server_id]) or before[server_id])
+    ]
     configurations = hook.launch_configurations(read)
-    templates = {one: str(configurations[one].get("ec2LaunchTemplateID") or "") for one in read}
+    templates = {server_id: str(configurations[server_id].get("ec2LaunchTemplateID") or "") for server_id in read}
     versions = hook.template_versions(_versions_to_read(templates, before))
-    standings = []
+    servers = []
     for server, wanted in settings.items():
         candidate = Candidate(server, wanted, known.get(server))
         if server in configurations:
             candidate = replace(candidate, configuration=configurations[server])
             found = {number: versions.get((templates[server], number)) for number in _numbers(before[server])}
-            standings.append(_standing(candidate, found, before[server], keep_drill=keep_drill))
+            servers.append(_compared(candidate, found, before[server], keep_drill=keep_drill))
         else:
-            standings.append(ServerSettings(candidate))
-    standings = _with_instances(hook, standings, instances)
-    candidates = [one.candidate for one in standings]
-    checked = [one for one in candidates if whole or one.source is None or normal(one.wanted)]
+            servers.append(ServerSettings(candidate))
+    servers = _with_instances(hook, servers, instances)
+    candidates = [server.candidate for server in servers]
+    checked = [candidate for candidate in candidates if whole or candidate.source is None or normal(candidate.wanted)]
     around = hook.surroundings(lookups(checked, whole=whole))
-    return SettingsSurvey(tuple(standings), (*validate(checked, around), *check_actions(hook, settings, known)), around)
+    return SettingsSurvey(tuple(servers), (*validate(checked, around), *check_actions(hook, settings, known)), around)
 
 
 def _versions_to_read(
@@ -124,7 +130,7 @@ def _numbers(before: BeforeDrill | None) -> tuple[int | None, ...]:
     return (None, *(before.version if before and before.version else ()))
 
 
-def _standing(
+def _compared(
     candidate: Candidate,
     versions: Mapping[int | None, "TemplateVersion | None"],
     before: BeforeDrill | None,
@@ -188,16 +194,18 @@ def _template_changes(now: Mapping[str, Any], then: Mapping[str, Any]) -> tuple[
 
 
 def _with_instances(
-    hook: "LaunchSettingsHook", standings: Sequence[ServerSettings], instances: Sequence[Mapping[str, Any]] | None
+    hook: "LaunchSettingsHook", servers: Sequence[ServerSettings], instances: Sequence[Mapping[str, Any]] | None
 ) -> list[ServerSettings]:
     """Add the servers' own recovery instances where an address is at stake: a launch frees theirs."""
-    owners = [one.server_id for one in standings if one.candidate.template and one.candidate.result["private_ip"]]
+    owners = [
+        server.server_id for server in servers if server.candidate.template and server.candidate.result["private_ip"]
+    ]
     own: dict[str, set[str]] = {server: set() for server in owners}
     if instances is None:
         instances = hook.recovery_instances(source_server_ids=owners) if owners else ()
     for instance in instances:
         own.setdefault(instance["sourceServerID"], set()).add(str(instance.get("ec2InstanceID")))
     return [
-        replace(one, candidate=replace(one.candidate, instances=frozenset(own.get(one.server_id, ()))))
-        for one in standings
+        replace(server, candidate=replace(server.candidate, instances=frozenset(own.get(server.server_id, ()))))
+        for server in servers
     ]

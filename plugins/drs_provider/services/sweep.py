@@ -86,14 +86,14 @@ def look(hook: "TaggedNetworksHook", now: datetime, is_active: Callable[[str, st
     jobs = list(hook.jobs_since(now - RECENT))
     instances = hook.recovery_instances()
     known = {job["jobID"] for job in jobs}
-    jobs += hook.jobs(sorted({str(one["jobID"]) for one in instances if one.get("jobID")} - known))
+    jobs += hook.jobs(sorted({str(instance["jobID"]) for instance in instances if instance.get("jobID")} - known))
     resources = hook.marked()
     versions = [
         Version(template, int(item["VersionNumber"]), server, item["CreateTime"])
         for template, server in hook.templates_with_more_versions().items()
         for item in hook.drill_versions(template)
     ]
-    everything = [*(job.get("tags") or {} for job in jobs), *(one.tags for one in resources)]
+    everything = [*(job.get("tags") or {} for job in jobs), *(resource.tags for resource in resources)]
     named = {tags[RUN]: (tags.get(PLAN, ""), tags.get(RUN_ID, "")) for tags in everything if tags.get(RUN)}
     active = frozenset(run for run, (plan, run_id) in named.items() if is_active(run, plan, run_id))
     return Facts(jobs, instances, hook.source_servers(), resources, versions, active)
@@ -104,7 +104,7 @@ def _terminate(hook: "TaggedNetworksHook", decision: SweepDecision, swept: Swept
     for start in range(0, len(chosen), MOST_INSTANCES):
         batch = chosen[start : start + MOST_INSTANCES]
         _remember_parts(hook, batch)
-        _attempt(batch, swept, lambda batch=batch: hook.terminate([one.id for one in batch]))  # type: ignore[misc]
+        _attempt(batch, swept, lambda batch=batch: hook.terminate([action.id for action in batch]))  # type: ignore[misc]
 
 
 def _remember_parts(hook: "TaggedNetworksHook", batch: Sequence[Action]) -> None:
@@ -138,9 +138,9 @@ def _put_back(hook: "TaggedNetworksHook", decision: SweepDecision, swept: Swept)
         return
     try:
         found = survey(hook, {server: {} for server in chosen})
-        errors = in_all(lambda one: put_back(hook, one), [one for one in found.standings if one.before])
-        rest = [one for one in found.actions if one.server_id not in errors]
-        errors |= in_all_actions(lambda one: apply_actions(hook, one), rest)
+        errors = in_all(lambda server: put_back(hook, server), [server for server in found.servers if server.before])
+        rest = [server for server in found.actions if server.server_id not in errors]
+        errors |= in_all_actions(lambda server: apply_actions(hook, server), rest)
     except DrsProviderError as error:
         errors = dict.fromkeys(chosen, error)
     for server, action in chosen.items():
@@ -189,11 +189,11 @@ def _attempt(actions: Sequence[Action], swept: Swept, act: Callable[[], Any]) ->
 def summary(swept: Mapping[str, Swept]) -> list[str]:
     """Word what passes over several accounts and Regions did, a line each thing."""
     lines = []
-    for where, one in swept.items():
-        lines += [f"{where}: {text}" for text in one.done]
-        lines += [f"{where}: waiting: {name}: {why}" for name, why in one.waiting.items()]
-        lines += [f"{where}: LEFT: {name}: {why}" for name, why in one.left.items()]
-        if not (one.done or one.waiting or one.left):
-            kept = f", {len(one.kept)} of drills that may go on" if one.kept else ""
+    for where, done in swept.items():
+        lines += [f"{where}: {text}" for text in done.done]
+        lines += [f"{where}: waiting: {name}: {why}" for name, why in done.waiting.items()]
+        lines += [f"{where}: LEFT: {name}: {why}" for name, why in done.left.items()]
+        if not (done.done or done.waiting or done.left):
+            kept = f", {len(done.kept)} of drills that may go on" if done.kept else ""
             lines.append(f"{where}: nothing is left of drills{kept}")
     return lines

@@ -49,7 +49,7 @@ def in_this_run(
 
 def _in_network(wanted: Mapping[str, Any], placement: Mapping[str, Any], network: Mapping[str, Any]) -> dict[str, Any]:
     """Put a server into the drill network; a fallback's subnet that the network has no copy of stays the first one."""
-    from drs_provider.rules.isolation.landing import in_drill_network, part_of
+    from drs_provider.rules.isolation.network_mapping import in_drill_network, part_of
 
     here = part_of(placement, network)
     asked = wanted.get("subnet_id")
@@ -108,12 +108,12 @@ class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
         context["ti"].xcom_push(key=IN_FORCE, value=in_force)
 
     def _in_force(self, found: "SettingsSurvey") -> dict[str, list[Any]]:
-        read = {one.server_id: one.candidate.configuration for one in found.standings}
-        unread = [one.server_id for one in found.standings if one.candidate.source and not read[one.server_id]]
+        read = {one.server_id: one.candidate.configuration for one in found.servers}
+        unread = [one.server_id for one in found.servers if one.candidate.source and not read[one.server_id]]
         configurations = {**read, **self.hook.launch_configurations(unread)}
         templates = {one: name for one, its in configurations.items() if (name := its.get("ec2LaunchTemplateID"))}
         versions = self.hook.template_versions((name, None) for name in templates.values())
-        remembered = {one.server_id for one in found.standings if self.is_temporary is True and _remembers(one)}
+        remembered = {one.server_id for one in found.servers if self.is_temporary is True and _remembers(one)}
         return {
             one: [version.template_id, version.number, one in remembered]
             for one, name in templates.items()

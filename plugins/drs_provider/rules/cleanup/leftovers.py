@@ -133,12 +133,12 @@ def remains(facts: Facts, run: str) -> dict[str, str]:
     jobs = {str(job["jobID"]): job for job in facts.jobs}
     found = {name: f"a {job['type']} job that still runs" for name, job in jobs.items() if _goes_on(job)}
     found |= {
-        str(one["recoveryInstanceID"]): f"an instance that {one.get('jobID')} launched"
-        for one in facts.instances
-        if is_live(one) and one.get("isDrill") is True and one.get("jobID") in jobs
+        str(instance["recoveryInstanceID"]): f"an instance that {instance.get('jobID')} launched"
+        for instance in facts.instances
+        if is_live(instance) and instance.get("isDrill") is True and instance.get("jobID") in jobs
     }
-    for one in facts.resources:
-        found.setdefault(one.id, f"{_article(one.kind)} {one.kind} with the run's tags")
+    for resource in facts.resources:
+        found.setdefault(resource.id, f"{_article(resource.kind)} {resource.kind} with the run's tags")
     held = set()
     for server in facts.servers:
         mark = _settings_mark(server)
@@ -166,8 +166,8 @@ def _runs(facts: Facts) -> dict[str, list[Mark]]:
     found: dict[str, list[Mark]] = defaultdict(list)
     tags = [
         *(job.get("tags") for job in facts.jobs if not is_recovery(job)),
-        *(one.get("tags") for one in facts.instances if one.get("isDrill") is True),
-        *(one.tags for one in facts.resources),
+        *(instance.get("tags") for instance in facts.instances if instance.get("isDrill") is True),
+        *(resource.tags for resource in facts.resources),
     ]
     for mark in map(read_mark, tags):
         if mark and mark.is_drill:
@@ -201,12 +201,12 @@ def _instances(
     actions: list[Action] = []
     kept: dict[str, str] = {}
     waiting: dict[str, str] = {}
-    for one in facts.instances:
-        name, server = str(one["recoveryInstanceID"]), str(one.get("sourceServerID"))
-        job = by_job.get(str(one.get("jobID")))
+    for instance in facts.instances:
+        name, server = str(instance["recoveryInstanceID"]), str(instance.get("sourceServerID"))
+        job = by_job.get(str(instance.get("jobID")))
         # The job is the better witness: DRS copies a source server's tags to its instances.
-        mark = read_mark(job.get("tags")) if job is not None else read_mark(one.get("tags"))
-        if one.get("isDrill") is not True or not is_live(one) or mark is None or not mark.is_drill:
+        mark = read_mark(job.get("tags")) if job is not None else read_mark(instance.get("tags"))
+        if instance.get("isDrill") is not True or not is_live(instance) or mark is None or not mark.is_drill:
             continue
         if job is not None and is_recovery(job):
             continue
@@ -265,7 +265,7 @@ def _settings_mark(server: Mapping[str, Any]) -> Mark | None:
 
 
 def _why_forget(version: Version, facts: Facts, now: datetime) -> str | None:
-    server = next((one for one in facts.servers if one["sourceServerID"] == version.server_id), None)
+    server = next((server for server in facts.servers if server["sourceServerID"] == version.server_id), None)
     if server is None or _is_changed(server) or now - version.made_at < AT_LEAST:
         return None
     return "a drill made it, nothing launches with it, and no drill has changed the server's settings"

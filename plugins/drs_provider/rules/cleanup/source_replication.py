@@ -81,9 +81,9 @@ def why_not_replaced(  # noqa: PLR0917  (everything that was looked at)
     :param states: EC2's state by instance id
     :param unhealthy: what the status checks of instances say that have not passed both
     """
-    real = [one for one in instances if one.get("isDrill") is False and one.get("ec2InstanceID")]
+    real = [instance for instance in instances if instance.get("isDrill") is False and instance.get("ec2InstanceID")]
     if ending == "disconnect" and instances:
-        ids = ", ".join(str(one.get("recoveryInstanceID")) for one in instances)
+        ids = ", ".join(str(instance.get("recoveryInstanceID")) for instance in instances)
         return (
             f"{name} still has a recovery instance in DRS ({ids}), and DRS refuses to disconnect it: disconnect and "
             "delete that instance's record in the DRS console first, which leaves the EC2 instance alone"
@@ -93,7 +93,7 @@ def why_not_replaced(  # noqa: PLR0917  (everything that was looked at)
         hint = "name it in recovered_instances" if ending == "disconnect" else "recover it first"
         return f"{name} has no recovered instance that replaces it (a drill's does not count): {hint}"
     drill = next(
-        (one for one in instances if one.get("ec2InstanceID") == instance and one.get("isDrill") is True), None
+        (known for known in instances if known.get("ec2InstanceID") == instance and known.get("isDrill") is True), None
     )
     if drill is not None:
         return f"{name} is replaced by {instance}, which is a drill's instance: recover it first"

@@ -89,19 +89,22 @@ def _attached(facts: NetworkFacts) -> Iterator[tuple[str, tuple[str, ...]]]:
         (facts.vpn_gateways, "VpnGatewayId", "VpcAttachments"),
         (facts.local_gateway_associations, "LocalGatewayId", ""),
     ):
-        for one in answers:
-            if one.get("State") not in _GONE and (not attachments or _is_attached(facts, one.get(attachments))):
-                yield one[key], tuple(behind_gateway(facts, one[key]))
-    for one in facts.transit_gateway_attachments:
-        if one.get("State") not in _GONE:
-            yield one["TransitGatewayId"], (f"attachment {one['TransitGatewayAttachmentId']}",)
-    for one in facts.peerings:
-        if (one.get("Status") or {}).get("Code") not in _GONE:
-            yield one["VpcPeeringConnectionId"], (other_side(facts, one),)
+        for gateway in answers:
+            if gateway.get("State") not in _GONE and (not attachments or _is_attached(facts, gateway.get(attachments))):
+                yield gateway[key], tuple(behind_gateway(facts, gateway[key]))
+    for attachment in facts.transit_gateway_attachments:
+        if attachment.get("State") not in _GONE:
+            yield attachment["TransitGatewayId"], (f"attachment {attachment['TransitGatewayAttachmentId']}",)
+    for peering in facts.peerings:
+        if (peering.get("Status") or {}).get("Code") not in _GONE:
+            yield peering["VpcPeeringConnectionId"], (other_side(facts, peering),)
 
 
 def _is_attached(facts: NetworkFacts, attachments: Any) -> bool:
-    return any(one.get("VpcId") == facts.vpc_id and one.get("State") not in _GONE for one in attachments or ())
+    return any(
+        attachment.get("VpcId") == facts.vpc_id and attachment.get("State") not in _GONE
+        for attachment in attachments or ()
+    )
 
 
 def _vpc_endpoints(facts: NetworkFacts, named: frozenset[str]) -> Iterator[Leak]:
@@ -142,10 +145,10 @@ def is_open_policy(document: Any) -> bool:
         statements = json.loads(document)["Statement"] if isinstance(document, str) else document["Statement"]
     except (TypeError, KeyError, ValueError):
         return True
-    for one in [statements] if isinstance(statements, Mapping) else statements:
-        if one.get("Effect") != "Allow":
+    for statement in [statements] if isinstance(statements, Mapping) else statements:
+        if statement.get("Effect") != "Allow":
             continue
-        actions = one.get("Action", "*")
+        actions = statement.get("Action", "*")
         if any(str(action) == "*" or str(action).endswith(":*") for action in _listed(actions)):
             return True
     return False
@@ -156,7 +159,7 @@ def _listed(value: Any) -> tuple[Any, ...]:
 
 
 def _ways_in(facts: NetworkFacts) -> Iterator[Leak]:
-    here = {one["LoadBalancerArn"] for one in facts.load_balancers if one.get("VpcId") == facts.vpc_id}
+    here = {balancer["LoadBalancerArn"] for balancer in facts.load_balancers if balancer.get("VpcId") == facts.vpc_id}
     for service in facts.vpc_endpoint_services:
         balancers = [*(service.get("NetworkLoadBalancerArns") or ()), *(service.get("GatewayLoadBalancerArns") or ())]
         mine = sorted(name for name in balancers if name in here)
@@ -166,25 +169,25 @@ def _ways_in(facts: NetworkFacts) -> Iterator[Leak]:
                 what="clients outside reach servers inside through PrivateLink, and cannot tell them from production",
                 next_step=f"Delete the endpoint service {service['ServiceId']}, or use a network without it",
             )
-    for one in facts.instance_connect_endpoints:
-        if not str(one.get("State", "")).startswith("delete"):
-            name = one["InstanceConnectEndpointId"]
+    for endpoint in facts.instance_connect_endpoints:
+        if not str(endpoint.get("State", "")).startswith("delete"):
+            name = endpoint["InstanceConnectEndpointId"]
             yield Leak(
-                path=f"EC2 Instance Connect endpoint {name} → subnet {one.get('SubnetId')}",
+                path=f"EC2 Instance Connect endpoint {name} → subnet {endpoint.get('SubnetId')}",
                 what="people outside reach every server of the VPC through it",
                 next_step=f"Delete {name}, or use a network without it",
             )
-    for one in facts.client_vpn_endpoints:
-        if (one.get("Status") or {}).get("Code") not in _GONE:
-            name = one["ClientVpnEndpointId"]
+    for endpoint in facts.client_vpn_endpoints:
+        if (endpoint.get("Status") or {}).get("Code") not in _GONE:
+            name = endpoint["ClientVpnEndpointId"]
             yield Leak(
                 path=f"VPN clients → client VPN endpoint {name} → VPC {facts.vpc_id}",
                 what="people who are connected to production too reach servers inside",
                 next_step=f"Delete {name} or its associations, or use a network without it",
             )
-    for one in facts.verified_access_endpoints:
-        if (one.get("Status") or {}).get("Code") not in _GONE:
-            name = one["VerifiedAccessEndpointId"]
+    for endpoint in facts.verified_access_endpoints:
+        if (endpoint.get("Status") or {}).get("Code") not in _GONE:
+            name = endpoint["VerifiedAccessEndpointId"]
             yield Leak(
                 path=f"the internet → Verified Access endpoint {name} → VPC {facts.vpc_id}",
                 what="people outside reach an application inside",
@@ -196,25 +199,28 @@ def _names(facts: NetworkFacts) -> Iterator[Leak]:
     for rule in facts.resolver_rules:
         if rule.get("RuleType") in _HARMLESS_RULES:
             continue
-        targets = ", ".join(str(one.get("Ip") or one.get("Ipv6")) for one in rule.get("TargetIps") or ()) or "elsewhere"
+        targets = (
+            ", ".join(str(address.get("Ip") or address.get("Ipv6")) for address in rule.get("TargetIps") or ())
+            or "elsewhere"
+        )
         domain = str(rule.get("DomainName", "")).rstrip(".") or "all domains"
         yield Leak(
             path=f"DNS of VPC {facts.vpc_id} → resolver rule {rule['Id']} → {domain} → {targets}",
             what="names are asked of a name server outside, and resolve to production",
             next_step=f"Disassociate {rule['Id']} from the VPC, or use a network without it",
         )
-    for one in facts.resolver_endpoints:
-        direction = str(one.get("Direction", "")).lower()
+    for endpoint in facts.resolver_endpoints:
+        direction = str(endpoint.get("Direction", "")).lower()
         yield Leak(
-            path=f"VPC {facts.vpc_id} → Route 53 resolver endpoint {one['Id']} ({direction})",
+            path=f"VPC {facts.vpc_id} → Route 53 resolver endpoint {endpoint['Id']} ({direction})",
             what="names are asked across the border of the network",
-            next_step=f"Delete {one['Id']}, or use a network without it",
+            next_step=f"Delete {endpoint['Id']}, or use a network without it",
         )
-    for one in facts.dns_profiles:
+    for profile in facts.dns_profiles:
         yield Leak(
-            path=f"DNS of VPC {facts.vpc_id} → Route 53 profile {one.get('ProfileId')}",
+            path=f"DNS of VPC {facts.vpc_id} → Route 53 profile {profile.get('ProfileId')}",
             what="its resolver rules and zones hold for the VPC, and cannot all be seen from here",
-            next_step=f"Disassociate the profile {one.get('ProfileId')}, or use a network without it",
+            next_step=f"Disassociate the profile {profile.get('ProfileId')}, or use a network without it",
         )
     for options in facts.dhcp_options:
         yield from _dhcp(facts, options)
@@ -229,7 +235,7 @@ def _dhcp(facts: NetworkFacts, options: Answer) -> Iterator[Leak]:
     }
     for entry in options.get("DhcpConfigurations") or ():
         what, own = kinds.get(entry["Key"], ("", frozenset()))
-        for value in (one["Value"] for one in entry.get("Values") or ()) if what else ():
+        for value in (entry_value["Value"] for entry_value in entry.get("Values") or ()) if what else ():
             if value not in own and not _is_in(facts, value):
                 yield Leak(
                     path=f"VPC {facts.vpc_id} → DHCP options {options['DhcpOptionsId']} → {what} {value}",
@@ -247,31 +253,31 @@ def _is_in(facts: NetworkFacts, value: str) -> bool:
 
 
 def _lattice(facts: NetworkFacts) -> Iterator[Leak]:
-    for one in facts.lattice_associations:
-        if str(one.get("status", "")).upper() not in ("DELETED", "DELETE_IN_PROGRESS", "CREATE_FAILED"):
-            name = one.get("serviceNetworkName") or one.get("serviceNetworkId")
+    for association in facts.lattice_associations:
+        if str(association.get("status", "")).upper() not in ("DELETED", "DELETE_IN_PROGRESS", "CREATE_FAILED"):
+            name = association.get("serviceNetworkName") or association.get("serviceNetworkId")
             yield Leak(
-                path=f"VPC {facts.vpc_id} → VPC Lattice association {one['id']} → service network {name}",
+                path=f"VPC {facts.vpc_id} → VPC Lattice association {association['id']} → service network {name}",
                 what="the services of the service network can be reached, without any route",
-                next_step=f"Delete the association {one['id']}, or use a network without it",
+                next_step=f"Delete the association {association['id']}, or use a network without it",
             )
 
 
 def _interfaces(facts: NetworkFacts) -> Iterator[Leak]:
-    endpoints = {name for one in facts.vpc_endpoints for name in one.get("NetworkInterfaceIds") or ()}
-    for one in facts.network_interfaces:
-        name, owner = one["NetworkInterfaceId"], one.get("OwnerId")
-        kind = str(one.get("InterfaceType") or "interface")
+    endpoints = {name for endpoint in facts.vpc_endpoints for name in endpoint.get("NetworkInterfaceIds") or ()}
+    for interface in facts.network_interfaces:
+        name, owner = interface["NetworkInterfaceId"], interface.get("OwnerId")
+        kind = str(interface.get("InterfaceType") or "interface")
         if owner and owner != facts.account:
             yield Leak(
                 path=f"network interface {name} → account {owner}",
                 what="something of another account stands in the network",
-                next_step=f"Stop sharing the subnet {one.get('SubnetId')}, or use a network that is not shared",
+                next_step=f"Stop sharing the subnet {interface.get('SubnetId')}, or use a network that is not shared",
             )
-        elif is_of_a_service(one) and name not in endpoints and kind not in ("nat_gateway", "transit_gateway"):
-            said = str(one.get("Description") or one.get("RequesterId") or "no description")
+        elif is_of_a_service(interface) and name not in endpoints and kind not in ("nat_gateway", "transit_gateway"):
+            said = str(interface.get("Description") or interface.get("RequesterId") or "no description")
             yield Leak(
-                path=f"network interface {name} ({said}) → {_service(kind, one)}",
+                path=f"network interface {name} ({said}) → {_service(kind, interface)}",
                 what="something of an AWS service stands in the network, and may be connected to more than the network",
                 next_step="Delete what it belongs to, or use a network without it",
             )
@@ -290,9 +296,9 @@ def _between_networks(facts: NetworkFacts) -> Iterator[Leak]:
         if (instance.get("State") or {}).get("Name") in ("terminated", "shutting-down"):
             continue
         elsewhere = {
-            str(one["VpcId"]): str(one["NetworkInterfaceId"])
-            for one in instance.get("NetworkInterfaces") or ()
-            if one.get("VpcId") and one["VpcId"] != facts.vpc_id
+            str(interface["VpcId"]): str(interface["NetworkInterfaceId"])
+            for interface in instance.get("NetworkInterfaces") or ()
+            if interface.get("VpcId") and interface["VpcId"] != facts.vpc_id
         }
         for vpc, interface in sorted(elsewhere.items()):
             yield Leak(

@@ -70,13 +70,13 @@ def blueprint(production: Production, subnet_ids: Iterable[str], *, endpoints: b
     cidrs = tuple(own for own in own_cidrs(production.vpc) if ip_network(own).version == 4)  # noqa: PLR2004
     wanted = set(subnet_ids)
     subnets = tuple(
-        SubnetCopy(str(one["SubnetId"]), str(one["CidrBlock"]), str(one["AvailabilityZone"]))
-        for one in sorted(production.subnets, key=lambda one: str(one["SubnetId"]))
-        if one["SubnetId"] in wanted and one.get("CidrBlock")
+        SubnetCopy(str(subnet["SubnetId"]), str(subnet["CidrBlock"]), str(subnet["AvailabilityZone"]))
+        for subnet in sorted(production.subnets, key=lambda subnet: str(subnet["SubnetId"]))
+        if subnet["SubnetId"] in wanted and subnet.get("CidrBlock")
     )
     spare = _endpoint_subnet(cidrs, production.subnets, subnets) if endpoints else None
     if spare is not None and not any(_part_of(spare.cidr, own) for own in cidrs):
-        cidrs = (*cidrs, next(one for one in _SPARE if _part_of(spare.cidr, one)))
+        cidrs = (*cidrs, next(spare_range for spare_range in _SPARE if _part_of(spare.cidr, spare_range)))
     return Blueprint(
         production_vpc=str(production.vpc["VpcId"]),
         cidrs=cidrs,
@@ -103,7 +103,7 @@ def copies_of(production: Production, cidrs: Sequence[str]) -> tuple[GroupCopy, 
             ingress=tuple(_inside(group.get("IpPermissions"), production, cidrs, copied)),
             egress=tuple(_inside(group.get("IpPermissionsEgress"), production, cidrs, copied)),
         )
-        for group in sorted(production.groups, key=lambda one: str(one["GroupId"]))
+        for group in sorted(production.groups, key=lambda group: str(group["GroupId"]))
     )
 
 
@@ -115,14 +115,14 @@ def _name(group: Answer) -> str:
 
 def _inside(rules: Any, production: Production, cidrs: Sequence[str], copied: set[str]) -> Iterator[dict[str, Any]]:
     for rule in rules or ():
-        ranges = [str(one["CidrIp"]) for one in rule.get("IpRanges") or ()]
-        for one in rule.get("PrefixListIds") or ():
-            ranges += production.prefix_lists.get(one["PrefixListId"], ())
+        ranges = [str(ip_range["CidrIp"]) for ip_range in rule.get("IpRanges") or ()]
+        for prefix_list in rule.get("PrefixListIds") or ():
+            ranges += production.prefix_lists.get(prefix_list["PrefixListId"], ())
         kept = [text for wide in ranges for text in part_inside(wide, own_cidrs(production.vpc), cidrs)]
         pairs = [
-            {"GroupId": one["GroupId"]}
-            for one in rule.get("UserIdGroupPairs") or ()
-            if one.get("GroupId") in copied and not one.get("VpcPeeringConnectionId")
+            {"GroupId": pair["GroupId"]}
+            for pair in rule.get("UserIdGroupPairs") or ()
+            if pair.get("GroupId") in copied and not pair.get("VpcPeeringConnectionId")
         ]
         if not kept and not pairs:
             continue
@@ -151,14 +151,14 @@ def part_inside(text: str, production_cidrs: Sequence[str], cidrs: Sequence[str]
     return found
 
 
-def _part_of(one: str, other: str) -> bool:
-    small, big = ip_network(one, strict=False), ip_network(other, strict=False)
+def _part_of(small_text: str, other: str) -> bool:
+    small, big = ip_network(small_text, strict=False), ip_network(other, strict=False)
     return isinstance(small, IPv4Network) and isinstance(big, IPv4Network) and small.subnet_of(big)
 
 
 def _endpoint_subnet(cidrs: Sequence[str], others: Sequence[Answer], subnets: Sequence[SubnetCopy]) -> SubnetCopy:
     """Find room that no subnet of production has, so that an endpoint never takes the address of a server."""
-    taken = [IPv4Network(str(one["CidrBlock"])) for one in others if one.get("CidrBlock")]
+    taken = [IPv4Network(str(subnet["CidrBlock"])) for subnet in others if subnet.get("CidrBlock")]
     for own in (*cidrs, *_SPARE):
         room = next(_free(IPv4Network(own), taken), None)
         if room is not None:
@@ -174,7 +174,7 @@ def _free(own: IPv4Network, taken: Sequence[IPv4Network]) -> Iterator[IPv4Networ
     at = int(own.broadcast_address) + 1 - size
     while at >= int(own.network_address):
         block = IPv4Network((at, ENDPOINT_PREFIX))
-        hit = next((one for one in taken if one.overlaps(block)), None)
+        hit = next((network for network in taken if network.overlaps(block)), None)
         if hit is None:
             yield block
             at -= size
@@ -186,6 +186,6 @@ def _free(own: IPv4Network, taken: Sequence[IPv4Network]) -> Iterator[IPv4Networ
 def _not_copied(production: Production, wanted: set[str]) -> Iterator[str]:
     if any(ip_network(own).version != 4 for own in own_cidrs(production.vpc)):  # noqa: PLR2004
         yield f"the IPv6 ranges of {production.vpc['VpcId']} are not copied: servers of the drill have IPv4 only"
-    for one in production.subnets:
-        if one["SubnetId"] in wanted and not one.get("CidrBlock"):
-            yield f"subnet {one['SubnetId']} has IPv6 only and is not copied"
+    for subnet in production.subnets:
+        if subnet["SubnetId"] in wanted and not subnet.get("CidrBlock"):
+            yield f"subnet {subnet['SubnetId']} has IPv6 only and is not copied"

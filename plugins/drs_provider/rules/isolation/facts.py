@@ -81,9 +81,9 @@ def own_cidrs(vpc: Answer) -> tuple[str, ...]:
     for name, key in (("CidrBlockAssociationSet", "CidrBlock"), ("Ipv6CidrBlockAssociationSet", "Ipv6CidrBlock")):
         state = f"{key}State"
         ranges += [
-            str(one[key])
-            for one in vpc.get(name) or ()
-            if (one.get(state) or {}).get("State", "associated") in ("associated", "associating")
+            str(association[key])
+            for association in vpc.get(name) or ()
+            if (association.get(state) or {}).get("State", "associated") in ("associated", "associating")
         ]
     return tuple(dict.fromkeys(ranges))
 

@@ -42,7 +42,7 @@ class Proof:
         return {
             "vpc_id": self.vpc_id,
             "isolated": self.is_isolated,
-            "leaks": [{"path": one.path, "what": one.what, "next_step": one.next_step} for one in self.leaks],
+            "leaks": [{"path": leak.path, "what": leak.what, "next_step": leak.next_step} for leak in self.leaks],
             "notes": list(self.notes),
             "looked_at": dict(self.looked_at),
             "prints": dict(self.prints),
@@ -76,9 +76,9 @@ def changed(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...
 
 
 def _parts(facts: NetworkFacts) -> Iterable[tuple[str, Any]]:
-    for one in fields(facts):
-        if one.name not in ("account", "vpc"):
-            yield one.name, getattr(facts, one.name)
+    for part in fields(facts):
+        if part.name not in ("account", "vpc"):
+            yield part.name, getattr(facts, part.name)
     yield "vpc", (facts.vpc,)
 
 
@@ -107,9 +107,11 @@ _DECIDING: Mapping[str, tuple[str, ...]] = {
 def _print(name: str, answers: Iterable[Answer], account: str) -> str:
     # Every launch and termination adds or takes away an interface that is nobody's but the account's own.
     kept = [
-        _lasting({key: one[key] for key in _DECIDING.get(name, one) if key in one}, deep=name == "route_tables")
-        for one in answers
-        if name != "network_interfaces" or is_of_a_service(one) or one.get("OwnerId", account) != account
+        _lasting(
+            {key: answer[key] for key in _DECIDING.get(name, answer) if key in answer}, deep=name == "route_tables"
+        )
+        for answer in answers
+        if name != "network_interfaces" or is_of_a_service(answer) or answer.get("OwnerId", account) != account
     ]
     text = json.dumps(sorted(kept, key=_canonical), default=str, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -122,9 +124,9 @@ def _canonical(value: Any) -> str:
 def _lasting(value: Any, *, deep: bool = False) -> Any:
     """Leave aside what passes; the state of a route is no passing one."""
     if isinstance(value, Mapping):
-        kept = {key: one for key, one in value.items() if key not in _PASSING or (deep and key == "State")}
-        return {key: _lasting(one, deep=deep) for key, one in kept.items()}
+        kept = {key: member for key, member in value.items() if key not in _PASSING or (deep and key == "State")}
+        return {key: _lasting(member, deep=deep) for key, member in kept.items()}
     if isinstance(value, (list, tuple)):
-        items = [_lasting(one, deep=deep) for one in value]
+        items = [_lasting(item, deep=deep) for item in value]
         return sorted(items, key=_canonical)
     return value

@@ -93,8 +93,12 @@ def _leads_out(facts: NetworkFacts, route: Answer, target: str) -> bool:
 
 def _is_inside(facts: NetworkFacts, target: str) -> bool:
     """Whether a route's target is an interface or instance of this VPC."""
-    here = {one["NetworkInterfaceId"] for one in facts.network_interfaces if not one.get("RequesterManaged")}
-    return target in here or any(one["InstanceId"] == target for one in facts.instances)
+    here = {
+        interface["NetworkInterfaceId"]
+        for interface in facts.network_interfaces
+        if not interface.get("RequesterManaged")
+    }
+    return target in here or any(instance["InstanceId"] == target for instance in facts.instances)
 
 
 def _stays(facts: NetworkFacts, route: Answer) -> bool:
@@ -111,16 +115,16 @@ def _stays(facts: NetworkFacts, route: Answer) -> bool:
 
 def _users(facts: NetworkFacts, table: Answer) -> tuple[tuple[str, ...], bool]:
     """Return the subnets that use a route table, and whether it is the main one."""
-    associations = [one for one in table.get("Associations") or () if _is_in_force(one)]
-    is_main = any(one.get("Main") for one in associations)
+    associations = [association for association in table.get("Associations") or () if _is_in_force(association)]
+    is_main = any(association.get("Main") for association in associations)
     explicit = {
-        one["SubnetId"]
+        association["SubnetId"]
         for other in facts.route_tables
-        for one in other.get("Associations") or ()
-        if one.get("SubnetId") and _is_in_force(one)
+        for association in other.get("Associations") or ()
+        if association.get("SubnetId") and _is_in_force(association)
     }
-    own = {one["SubnetId"] for one in associations if one.get("SubnetId")}
-    rest = {str(one["SubnetId"]) for one in facts.subnets} - explicit if is_main else set()
+    own = {association["SubnetId"] for association in associations if association.get("SubnetId")}
+    rest = {str(subnet["SubnetId"]) for subnet in facts.subnets} - explicit if is_main else set()
     return tuple(sorted(own | rest)), is_main
 
 
@@ -137,14 +141,16 @@ def _subnets(users: tuple[str, ...]) -> str:
 def _beyond(facts: NetworkFacts, target: str) -> tuple[str, ...]:
     """Say what stands behind a target, as far as it is known."""
     if target.startswith("pcx-"):
-        return tuple(other_side(facts, one) for one in facts.peerings if one["VpcPeeringConnectionId"] == target)
+        return tuple(
+            other_side(facts, peering) for peering in facts.peerings if peering["VpcPeeringConnectionId"] == target
+        )
     if target.startswith("vgw-"):
         return tuple(behind_gateway(facts, target))
     if target.startswith("vpce-"):
         return tuple(
-            f"service {one['ServiceName']}"
-            for one in facts.vpc_endpoints
-            if one["VpcEndpointId"] == target and one.get("ServiceName")
+            f"service {endpoint['ServiceName']}"
+            for endpoint in facts.vpc_endpoints
+            if endpoint["VpcEndpointId"] == target and endpoint.get("ServiceName")
         )
     return ()
 
@@ -160,9 +166,9 @@ def other_side(facts: NetworkFacts, peering: Answer) -> str:
 def behind_gateway(facts: NetworkFacts, gateway: str) -> Iterator[str]:
     """Name the VPN connections of a virtual private gateway."""
     names = [
-        str(one["VpnConnectionId"])
-        for one in facts.vpn_connections
-        if one.get("VpnGatewayId") == gateway and one.get("State") not in ("deleted", "deleting")
+        str(connection["VpnConnectionId"])
+        for connection in facts.vpn_connections
+        if connection.get("VpnGatewayId") == gateway and connection.get("State") not in ("deleted", "deleting")
     ]
     if names:
         yield f"VPN connection{'s'[: len(names) != 1]} {', '.join(sorted(names))}"

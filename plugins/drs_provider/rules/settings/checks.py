@@ -18,33 +18,33 @@ def lookups(candidates: Sequence[Candidate], *, whole: bool = False) -> Lookups:
 
     :param whole: also of the instance types that only their launch templates name; see ``placement_checks``
     """
-    results = [one.result for one in candidates if _can_be_checked(one)]
-    own = {kind for one in candidates if whole and _can_be_checked(one) and (kind := own_type(one))}
-    wanted = [normal(one.wanted) for one in candidates if _can_be_checked(one)]
+    results = [candidate.result for candidate in candidates if _can_be_checked(candidate)]
+    own = {kind for candidate in candidates if whole and _can_be_checked(candidate) and (kind := own_type(candidate))}
+    wanted = [normal(candidate.wanted) for candidate in candidates if _can_be_checked(candidate)]
 
     def every(key: str, settings: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-        return tuple(sorted({one[key] for one in settings if one.get(key)}))
+        return tuple(sorted({values[key] for values in settings if values.get(key)}))
 
-    others = [one.wanted.get("fallback") or {} for one in candidates if _can_be_checked(one)]
+    others = [candidate.wanted.get("fallback") or {} for candidate in candidates if _can_be_checked(candidate)]
 
     def or_else(key: str) -> set[str]:
-        return {value for one in others for value in one.get(key) or ()}
+        return {value for fallback in others for value in fallback.get(key) or ()}
 
     return Lookups(
         subnet_ids=tuple(sorted({*every("subnet_id", results), *or_else("subnet_ids")})),
-        group_ids=tuple(sorted({group for one in results for group in one["security_group_ids"] or ()})),
+        group_ids=tuple(sorted({group for result in results for group in result["security_group_ids"] or ()})),
         instance_types=tuple(sorted({*every("instance_type", wanted), *or_else("instance_types"), *own})),
         profiles=every("instance_profile", wanted),
         addresses=every("private_ip", results),
-        default_vpc=any(not one["subnet_id"] for one in results),
+        default_vpc=any(not result["subnet_id"] for result in results),
     )
 
 
-def own_type(one: Candidate) -> str | None:
+def own_type(candidate: Candidate) -> str | None:
     """Return the instance type that counts and that its launch template alone names; None: there is no such type."""
-    if "instance_type" in normal(one.wanted) or one.result["right_sizing"] in OVERRIDING_RIGHT_SIZING:
+    if "instance_type" in normal(candidate.wanted) or candidate.result["right_sizing"] in OVERRIDING_RIGHT_SIZING:
         return None
-    kind: str | None = one.result["instance_type"]
+    kind: str | None = candidate.result["instance_type"]
     return kind
 
 
@@ -55,210 +55,218 @@ def validate(candidates: Sequence[Candidate], around: Surroundings) -> tuple[Set
     that its launch template has already.
     """
     findings: list[SettingsFinding] = []
-    for one in candidates:
-        if one.source is None:
+    for candidate in candidates:
+        if candidate.source is None:
             what = "DRS knows no such source server in this account and Region"
-            findings.append(one.refusal(what, "check the id, the connection's account and the Region", "unknown"))
-        elif one.template is None:
-            name = one.configuration.get("ec2LaunchTemplateID") or "without an id"
+            findings.append(candidate.refusal(what, "check the id, the connection's account and the Region", "unknown"))
+        elif candidate.template is None:
+            name = candidate.configuration.get("ec2LaunchTemplateID") or "without an id"
             what = f"its EC2 launch template {name} has no default version or does not exist"
-            findings.append(one.refusal(what, "save the server's launch settings in the DRS console once", "template"))
+            findings.append(
+                candidate.refusal(what, "save the server's launch settings in the DRS console once", "template")
+            )
         else:
-            findings += [finding for rule in _RULES for finding in rule(one, around)]
+            findings += [finding for rule in _RULES for finding in rule(candidate, around)]
     return (*findings, *_shared_addresses(candidates, around))
 
 
-def _can_be_checked(one: Candidate) -> bool:
-    return one.source is not None and one.template is not None
+def _can_be_checked(candidate: Candidate) -> bool:
+    return candidate.source is not None and candidate.template is not None
 
 
-def _subnet_of(one: Candidate, around: Surroundings) -> Mapping[str, Any] | None:
-    return around.subnets.get(str(one.result["subnet_id"]))
+def _subnet_of(candidate: Candidate, around: Surroundings) -> Mapping[str, Any] | None:
+    return around.subnets.get(str(candidate.result["subnet_id"]))
 
 
-def _vpc_of(one: Candidate, around: Surroundings) -> str | None:
-    subnet = _subnet_of(one, around)
+def _vpc_of(candidate: Candidate, around: Surroundings) -> str | None:
+    subnet = _subnet_of(candidate, around)
     if subnet is not None:
         return str(subnet["VpcId"])
-    return None if one.result["subnet_id"] else around.default_vpc
+    return None if candidate.result["subnet_id"] else around.default_vpc
 
 
-def _subnet(one: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
-    subnet_id = one.result["subnet_id"]
+def _subnet(candidate: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
+    subnet_id = candidate.result["subnet_id"]
     if subnet_id and subnet_id not in around.subnets:
         what = f"subnet {subnet_id} does not exist in this account and Region"
-        yield one.refusal(what, f"correct subnet_id{_whose(one, 'subnet_id')}", "subnet_id")
-    elif not subnet_id and around.default_vpc is None and not _existing_interface(one):
+        yield candidate.refusal(what, f"correct subnet_id{_whose(candidate, 'subnet_id')}", "subnet_id")
+    elif not subnet_id and around.default_vpc is None and not _existing_interface(candidate):
         what = "its launch template names no subnet and there is no default VPC: DRS would fail without a reason"
-        yield one.refusal(what, "set subnet_id", "subnet_id")
+        yield candidate.refusal(what, "set subnet_id", "subnet_id")
 
 
-def _groups(one: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
-    vpc = _vpc_of(one, around)
-    whose = _whose(one, "security_group_ids")
-    for group_id in one.result["security_group_ids"] or ():
+def _groups(candidate: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
+    vpc = _vpc_of(candidate, around)
+    whose = _whose(candidate, "security_group_ids")
+    for group_id in candidate.result["security_group_ids"] or ():
         group = around.groups.get(group_id)
         if group is None:
             what = f"security group {group_id} does not exist in this account and Region"
-            yield one.refusal(what, f"correct security_group_ids{whose}", "security_group_ids")
+            yield candidate.refusal(what, f"correct security_group_ids{whose}", "security_group_ids")
         elif vpc is not None and group["VpcId"] != vpc:
-            where = one.result["subnet_id"] or "the default VPC"
+            where = candidate.result["subnet_id"] or "the default VPC"
             what = f"security group {group_id} is in {group['VpcId']}, but {where} is in {vpc}"
             step = f"give security groups of that VPC in security_group_ids{whose}"
-            yield one.refusal(what, step, "security_group_ids")
+            yield candidate.refusal(what, step, "security_group_ids")
 
 
-def _named_groups(one: Candidate, _: Surroundings) -> Iterator[SettingsFinding]:
-    named = (one.template or {}).get("SecurityGroups") or ()
-    moved = {"subnet_id", "private_ip"} & normal(one.wanted).keys()
-    if named and moved and "security_group_ids" not in normal(one.wanted):
+def _named_groups(candidate: Candidate, _: Surroundings) -> Iterator[SettingsFinding]:
+    named = (candidate.template or {}).get("SecurityGroups") or ()
+    moved = {"subnet_id", "private_ip"} & normal(candidate.wanted).keys()
+    if named and moved and "security_group_ids" not in normal(candidate.wanted):
         what = f"its launch template names security groups by name ({', '.join(named)}), which goes with no subnet"
-        yield one.refusal(what, "give security_group_ids too", "security_group_ids")
+        yield candidate.refusal(what, "give security_group_ids too", "security_group_ids")
 
 
-def _fixed_interface(one: Candidate, _: Surroundings) -> Iterator[SettingsFinding]:
-    interface = _existing_interface(one)
-    network = [key for key in ("subnet_id", "security_group_ids", "private_ip") if key in normal(one.wanted)]
+def _fixed_interface(candidate: Candidate, _: Surroundings) -> Iterator[SettingsFinding]:
+    interface = _existing_interface(candidate)
+    network = [key for key in ("subnet_id", "security_group_ids", "private_ip") if key in normal(candidate.wanted)]
     if interface and network:
         what = f"its launch template attaches the network interface {interface}, which has a network of its own"
-        yield one.refusal(what, f"take {', '.join(network)} out, or the interface out of the template", network[0])
+        yield candidate.refusal(
+            what, f"take {', '.join(network)} out, or the interface out of the template", network[0]
+        )
 
 
-def _existing_interface(one: Candidate) -> str | None:
-    interface: str | None = (primary_interface(one.template or {}) or {}).get("NetworkInterfaceId")
+def _existing_interface(candidate: Candidate) -> str | None:
+    interface: str | None = (primary_interface(candidate.template or {}) or {}).get("NetworkInterfaceId")
     return interface
 
 
-def _address(one: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
-    address, subnet = one.result["private_ip"], _subnet_of(one, around)
-    whose = _whose(one, "private_ip")
-    if address and not one.result["subnet_id"]:
+def _address(candidate: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
+    address, subnet = candidate.result["private_ip"], _subnet_of(candidate, around)
+    whose = _whose(candidate, "private_ip")
+    if address and not candidate.result["subnet_id"]:
         what = f"address {address} needs a subnet, and neither the settings nor the launch template name one"
-        yield one.refusal(what, "set subnet_id", "private_ip")
+        yield candidate.refusal(what, "set subnet_id", "private_ip")
     if not address or subnet is None:
         return
     network = IPv4Network(subnet["CidrBlock"])
     name = f"{subnet['SubnetId']} ({network})"
     if IPv4Address(address) not in network:
-        yield one.refusal(f"address {address} is not in {name}", f"correct private_ip{whose}", "private_ip")
+        yield candidate.refusal(f"address {address} is not in {name}", f"correct private_ip{whose}", "private_ip")
     elif _is_reserved(IPv4Address(address), network):
         what = f"address {address} is reserved by AWS in {name}: the first four and the last of every subnet are"
-        yield one.refusal(what, f"choose another private_ip{whose}", "private_ip")
+        yield candidate.refusal(what, f"choose another private_ip{whose}", "private_ip")
     else:
-        yield from _taken(one, address, subnet, around)
+        yield from _taken(candidate, address, subnet, around)
 
 
 def _is_reserved(address: IPv4Address, network: IPv4Network) -> bool:
     return int(address) - int(network.network_address) < _RESERVED_FIRST or address == network.broadcast_address
 
 
-def _taken(one: Candidate, address: str, subnet: Mapping[str, Any], around: Surroundings) -> Iterator[SettingsFinding]:
+def _taken(
+    candidate: Candidate, address: str, subnet: Mapping[str, Any], around: Surroundings
+) -> Iterator[SettingsFinding]:
     for interface in around.interfaces:
         held = {interface.get("PrivateIpAddress")} | {
             each.get("PrivateIpAddress") for each in interface.get("PrivateIpAddresses") or ()
         }
         holder = (interface.get("Attachment") or {}).get("InstanceId")
         # A launch terminates the server's own previous instance first, so its address is free by then.
-        if interface.get("SubnetId") != subnet["SubnetId"] or address not in held or holder in one.instances:
+        if interface.get("SubnetId") != subnet["SubnetId"] or address not in held or holder in candidate.instances:
             continue
         by = f"instance {holder}" if holder else f"network interface {interface.get('NetworkInterfaceId')}"
         what = f"address {address} is taken in {subnet['SubnetId']} by {by}"
-        yield one.refusal(what, "choose another private_ip, or free the address", "private_ip")
+        yield candidate.refusal(what, "choose another private_ip, or free the address", "private_ip")
 
 
-def _copied_address(one: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
-    result, subnet = one.result, _subnet_of(one, around)
+def _copied_address(candidate: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
+    result, subnet = candidate.result, _subnet_of(candidate, around)
     if not result["copy_private_ip"]:
         return
     if result["private_ip"]:
-        what = f"copy_private_ip is on{_whose(one, 'copy_private_ip')} and private_ip is {result['private_ip']}"
-        yield one.refusal(
+        what = f"copy_private_ip is on{_whose(candidate, 'copy_private_ip')} and private_ip is {result['private_ip']}"
+        yield candidate.refusal(
             what + ": only one of them can hold", "set copy_private_ip: false, or drop private_ip", "private_ip"
         )
         return
-    address = _source_address(one)
+    address = _source_address(candidate)
     if address and subnet is not None and IPv4Address(address) not in IPv4Network(subnet["CidrBlock"]):
         what = (
             f"copy_private_ip is on, and its address {address} is not in {subnet['SubnetId']} ({subnet['CidrBlock']})"
         )
-        yield one.warning(what, "the launch may fail: set copy_private_ip: false", "copy_private_ip")
+        yield candidate.warning(what, "the launch may fail: set copy_private_ip: false", "copy_private_ip")
 
 
-def _source_address(one: Candidate) -> str | None:
-    interfaces = ((one.source or {}).get("sourceProperties") or {}).get("networkInterfaces") or ()
+def _source_address(candidate: Candidate) -> str | None:
+    interfaces = ((candidate.source or {}).get("sourceProperties") or {}).get("networkInterfaces") or ()
     ips = next((each.get("ips") for each in interfaces if each.get("isPrimary")), None) or ()
     return next((str(ip) for ip in ips if ":" not in str(ip)), None)
 
 
-def _instance_type(one: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
-    wanted = normal(one.wanted).get("instance_type")
+def _instance_type(candidate: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
+    wanted = normal(candidate.wanted).get("instance_type")
     if not wanted:
         return
-    subnet, zones = _subnet_of(one, around), around.zones.get(wanted, frozenset())
+    subnet, zones = _subnet_of(candidate, around), around.zones.get(wanted, frozenset())
     if not zones:
         what = f"instance type {wanted} is not offered in this Region"
-        yield one.refusal(what, "correct instance_type", "instance_type")
+        yield candidate.refusal(what, "correct instance_type", "instance_type")
     elif subnet is not None and subnet["AvailabilityZone"] not in zones:
         what = f"instance type {wanted} is not offered in {subnet['AvailabilityZone']}, where {subnet['SubnetId']} is"
         step = f"choose another instance_type, or a subnet in {', '.join(sorted(zones))}"
-        yield one.refusal(what, step, "instance_type")
-    method = one.result["right_sizing"]
+        yield candidate.refusal(what, step, "instance_type")
+    method = candidate.result["right_sizing"]
     if method in OVERRIDING_RIGHT_SIZING:
-        what = f"right_sizing is {method}{_whose(one, 'right_sizing')}: DRS chooses the type and overrides {wanted}"
-        yield one.warning(what, "set right_sizing: none for instance_type to count", "right_sizing")
+        what = (
+            f"right_sizing is {method}{_whose(candidate, 'right_sizing')}: DRS chooses the type and overrides {wanted}"
+        )
+        yield candidate.warning(what, "set right_sizing: none for instance_type to count", "right_sizing")
 
 
-def _fallback(one: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
+def _fallback(candidate: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
     """Find what could not be used when capacity is missing: then is no time to learn it."""
-    fallback, vpc = one.wanted.get("fallback") or {}, _vpc_of(one, around)
+    fallback, vpc = candidate.wanted.get("fallback") or {}, _vpc_of(candidate, around)
     for kind in fallback.get("instance_types") or ():
         if not around.zones.get(kind):
             what = f"instance type {kind} is not offered in this Region"
-            yield one.refusal(what, "correct fallback.instance_types", "fallback")
+            yield candidate.refusal(what, "correct fallback.instance_types", "fallback")
     for subnet_id in fallback.get("subnet_ids") or ():
         subnet = around.subnets.get(subnet_id)
         if subnet is None:
             what = f"subnet {subnet_id} does not exist in this account and Region"
-            yield one.refusal(what, "correct fallback.subnet_ids", "fallback")
-        elif vpc is not None and subnet["VpcId"] != vpc and one.result["security_group_ids"]:
+            yield candidate.refusal(what, "correct fallback.subnet_ids", "fallback")
+        elif vpc is not None and subnet["VpcId"] != vpc and candidate.result["security_group_ids"]:
             what = f"subnet {subnet_id} is in {subnet['VpcId']}, but its security groups are in {vpc}"
-            yield one.refusal(what, "give subnets of that VPC in fallback.subnet_ids", "fallback")
+            yield candidate.refusal(what, "give subnets of that VPC in fallback.subnet_ids", "fallback")
 
 
-def _profile(one: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
-    name = normal(one.wanted).get("instance_profile")
+def _profile(candidate: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
+    name = normal(candidate.wanted).get("instance_profile")
     if name and around.profiles.get(name, False) is None:
         what = f"whether the instance profile {name} exists is not known: the role may not call iam:GetInstanceProfile"
-        yield one.warning(what, "add the permission to the role of the Airflow connection", "instance_profile")
+        yield candidate.warning(what, "add the permission to the role of the Airflow connection", "instance_profile")
     elif name and not around.profiles.get(name):
         what = f"instance profile {name} does not exist in this account"
-        yield one.refusal(what, "create it, or correct instance_profile", "instance_profile")
+        yield candidate.refusal(what, "create it, or correct instance_profile", "instance_profile")
 
 
-def _launch_into(one: Candidate, _: Surroundings) -> Iterator[SettingsFinding]:
-    into = (one.configuration.get("launchIntoInstanceProperties") or {}).get("launchIntoEC2InstanceID")
-    on = [key for key in ("copy_tags", "copy_private_ip") if normal(one.wanted).get(key)]
+def _launch_into(candidate: Candidate, _: Surroundings) -> Iterator[SettingsFinding]:
+    into = (candidate.configuration.get("launchIntoInstanceProperties") or {}).get("launchIntoEC2InstanceID")
+    on = [key for key in ("copy_tags", "copy_private_ip") if normal(candidate.wanted).get(key)]
     if into and on:
         what = f"it is launched into the existing instance {into}, for which DRS refuses {' and '.join(on)}"
-        yield one.refusal(what, f"set {' and '.join(on)} to false", on[0])
+        yield candidate.refusal(what, f"set {' and '.join(on)} to false", on[0])
 
 
 def _shared_addresses(candidates: Sequence[Candidate], around: Surroundings) -> Iterator[SettingsFinding]:
     """Find addresses that several servers shall have in one VPC: the second launch would fail."""
     sharing: dict[tuple[str | None, str], list[Candidate]] = defaultdict(list)
-    for one in candidates:
-        if _can_be_checked(one) and one.result["private_ip"]:
-            sharing[_vpc_of(one, around), one.result["private_ip"]].append(one)
+    for candidate in candidates:
+        if _can_be_checked(candidate) and candidate.result["private_ip"]:
+            sharing[_vpc_of(candidate, around), candidate.result["private_ip"]].append(candidate)
     for (_, address), owners in sharing.items():
-        for one in owners if len(owners) > 1 else ():
-            others = ", ".join(other.hostname for other in owners if other is not one)
+        for candidate in owners if len(owners) > 1 else ():
+            others = ", ".join(other.hostname for other in owners if other is not candidate)
             what = f"address {address} is given to {others} as well"
-            yield one.refusal(what, "give every server a private_ip of its own", "private_ip")
+            yield candidate.refusal(what, "give every server a private_ip of its own", "private_ip")
 
 
-def _whose(one: Candidate, key: str) -> str:
+def _whose(candidate: Candidate, key: str) -> str:
     """Say that a value is not the plan's: it is already there, and stays."""
-    return "" if key in normal(one.wanted) else " (as DRS has it now; nothing is set)"
+    return "" if key in normal(candidate.wanted) else " (as DRS has it now; nothing is set)"
 
 
 _Rule = Callable[[Candidate, Surroundings], Iterator[SettingsFinding]]
@@ -276,12 +284,12 @@ _RULES: tuple[_Rule, ...] = (
 )
 
 
-def placement(one: Candidate, around: Surroundings) -> dict[str, Any]:
+def placement(candidate: Candidate, around: Surroundings) -> dict[str, Any]:
     """Return where a launch would put a server: subnet, VPC, zone, security groups, address; None: nobody knows.
 
     Without a subnet in settings and launch template DRS takes one of the default VPC: then only the VPC is known.
     """
-    result = one.result
+    result = candidate.result
     subnet = around.subnets.get(str(result["subnet_id"])) or {}
     default = None if result["subnet_id"] else around.default_vpc
     return {
@@ -312,7 +320,12 @@ def misplacement(wanted: Mapping[str, Any], instance: Mapping[str, Any]) -> tupl
 def _read_instance(instance: Mapping[str, Any]) -> dict[str, Any]:
     interfaces = instance.get("NetworkInterfaces") or ()
     first: Mapping[str, Any] = next(
-        (one for one in interfaces if int((one.get("Attachment") or {}).get("DeviceIndex") or 0) == 0), {}
+        (
+            interface
+            for interface in interfaces
+            if int((interface.get("Attachment") or {}).get("DeviceIndex") or 0) == 0
+        ),
+        {},
     )
     groups = {group["GroupId"] for group in first.get("Groups") or instance.get("SecurityGroups") or ()}
     profile = str((instance.get("IamInstanceProfile") or {}).get("Arn") or "").rpartition("/")[2]

@@ -80,26 +80,26 @@ def calls(
     :param is_temporary: whether they are a drill's
     :param remembered: what the tag says (:func:`read_tag`); None: there is no tag
     """
-    drills = [one for one in live if is_ours(server_id, one, is_drill=True)]
-    own = [one for one in live if is_ours(server_id, one)]
-    taken = {int(one["order"]) for one in live if one not in drills and one not in own}
+    drills = [action for action in live if is_ours(server_id, action, is_drill=True)]
+    own = [action for action in live if is_ours(server_id, action)]
+    taken = {int(action["order"]) for action in live if action not in drills and action not in own}
     was = _names(own, drills)
     if is_temporary and declared is not None:
         return _for_drill(server_id, declared, own, drills, taken, remembered, was)
     back = [
-        {**_request(one), "active": True}
-        for one in own
-        if not one.get("active") and one["actionId"][:_SHORT] in (remembered or ())
+        {**_request(action), "active": True}
+        for action in own
+        if not action.get("active") and action["actionId"][:_SHORT] in (remembered or ())
     ]
-    delete = tuple(one["actionId"] for one in drills)
+    delete = tuple(action["actionId"] for action in drills)
     put: Sequence[Mapping[str, Any]] = back
-    now = _names([*(one for one in own if one.get("active")), *back], [])
+    now = _names([*(action for action in own if action.get("active")), *back], [])
     if declared is not None:
         target = _target(server_id, declared, taken, is_drill=False)
-        ids = {one["actionId"] for one in target}
-        delete += tuple(one["actionId"] for one in own if one["actionId"] not in ids)
-        put, now = target, tuple(one["name"] for one in target)
-    left = [one for one in live if one["actionId"] not in delete]
+        ids = {action["actionId"] for action in target}
+        delete += tuple(action["actionId"] for action in own if action["actionId"] not in ids)
+        put, now = target, tuple(action["name"] for action in target)
+    left = [action for action in live if action["actionId"] not in delete]
     return Calls(None, delete, in_sequence(put, left), remembered is not None, was, now)
 
 
@@ -112,24 +112,24 @@ def _for_drill(  # noqa: PLR0917  (what calls() has sorted)
     remembered: tuple[str, ...] | None,
     was: tuple[str, ...],
 ) -> Calls:
-    on = [one for one in own if one.get("active")]
-    held = {int(one["order"]) for one in own}
+    on = [action for action in own if action.get("active")]
+    held = {int(action["order"]) for action in own}
     target = _target(server_id, declared, taken | held, is_drill=True)
     same = _target(server_id, declared, taken, is_drill=False)
-    if not drills and remembered is None and [_request(one) for one in _by_order(own)] == same:
+    if not drills and remembered is None and [_request(action) for action in _by_order(own)] == same:
         return Calls(was=was, now=was)
-    ids = {one["actionId"] for one in target}
-    delete = tuple(one["actionId"] for one in drills if one["actionId"] not in ids)
-    off = [{**_request(one), "active": False} for one in on]
-    left = [one for one in drills if one["actionId"] in ids]
+    ids = {action["actionId"] for action in target}
+    delete = tuple(action["actionId"] for action in drills if action["actionId"] not in ids)
+    off = [{**_request(action), "active": False} for action in on]
+    left = [action for action in drills if action["actionId"] in ids]
     known = tuple(remembered or ())
-    remember = (*known, *(short for one in on if (short := one["actionId"][:_SHORT]) not in known))
+    remember = (*known, *(short for action in on if (short := action["actionId"][:_SHORT]) not in known))
     return Calls(
         remember if remembered is None or remember != known else None,
         delete,
         (*off, *in_sequence(target, left)),
         was=was,
-        now=tuple(one["name"] for one in target),
+        now=tuple(action["name"] for action in target),
     )
 
 
@@ -137,41 +137,41 @@ def in_sequence(
     wanted: Sequence[Mapping[str, Any]], live: Sequence[Mapping[str, Any]]
 ) -> tuple[Mapping[str, Any], ...]:
     """Return the puts that are needed, so that no action ever asks for an order that another one still has."""
-    there = {one["actionId"]: _request(one) for one in live}
-    holders = {int(one["order"]): str(one["actionId"]) for one in live}
+    there = {action["actionId"]: _request(action) for action in live}
+    holders = {int(action["order"]): str(action["actionId"]) for action in live}
     spare = _FIRST_SPARE_ORDER
     puts: list[Mapping[str, Any]] = []
-    for one in wanted:
-        if there.get(one["actionId"]) == one:
+    for action in wanted:
+        if there.get(action["actionId"]) == action:
             continue
-        holder = holders.get(one["order"])
-        if holder is not None and holder != one["actionId"]:
+        holder = holders.get(action["order"])
+        if holder is not None and holder != action["actionId"]:
             while spare in holders:
                 spare += 1
             moved = {**there[holder], "order": spare}
             puts.append(moved)
             there[holder], holders[spare] = moved, holder
-        holders = {order: name for order, name in holders.items() if name != one["actionId"]}
-        holders[one["order"]] = one["actionId"]
-        there[one["actionId"]] = dict(one)
-        puts.append(one)
+        holders = {order: name for order, name in holders.items() if name != action["actionId"]}
+        holders[action["order"]] = action["actionId"]
+        there[action["actionId"]] = dict(action)
+        puts.append(action)
     return tuple(puts)
 
 
 def wrong_actions(declared: Any) -> Iterator[str]:
     """Say everything that is wrong about declared actions by themselves."""
-    if not isinstance(declared, list | tuple) or not all(isinstance(one, Mapping) for one in declared):
+    if not isinstance(declared, list | tuple) or not all(isinstance(action, Mapping) for action in declared):
         yield f"actions must be a list of actions with code and name, but is {declared!r}"
         return
-    names = [str(one.get("name")) for one in declared]
+    names = [str(action.get("name")) for action in declared]
     for name in dict.fromkeys(names):
         if names.count(name) > 1:
             yield f"actions: {name} is there {names.count(name)} times: a name is what DRS and a report call it by"
-    for one in declared:
+    for action in declared:
         for key, (shape, expected) in _SHAPES.items():
-            if not re.fullmatch(shape, str(one.get(key) or "")):
-                yield f"actions: {key} must be {expected}, but is {one.get(key)!r}"
-        yield from _wrong_parameters(str(one.get("name")), one.get("parameters") or {})
+            if not re.fullmatch(shape, str(action.get(key) or "")):
+                yield f"actions: {key} must be {expected}, but is {action.get(key)!r}"
+        yield from _wrong_parameters(str(action.get("name")), action.get("parameters") or {})
 
 
 def _wrong_parameters(name: str, parameters: Any) -> Iterator[str]:
@@ -202,8 +202,10 @@ def _instead(value: Any) -> str:
 
 def stored_parameters(declared: Declared) -> tuple[str, ...]:
     """Return the names of the SSM parameters that some actions refer to."""
-    found = (_parameter(value) for one in declared for value in (one.get("parameters") or {}).values())
-    return tuple(dict.fromkeys(one["value"] for one in found if one and one["type"] == "SSM_STORE"))
+    found = (_parameter(value) for action in declared for value in (action.get("parameters") or {}).values())
+    return tuple(
+        dict.fromkeys(parameter["value"] for parameter in found if parameter and parameter["type"] == "SSM_STORE")
+    )
 
 
 def read_tag(tags: Mapping[str, str] | None) -> tuple[str, ...] | None:
@@ -246,9 +248,9 @@ def action_notes(where: str, live: Mapping[str, Sequence[Mapping[str, Any]]]) ->
     alike: dict[tuple[str, ...], list[str]] = {}
     for hostname, items in live.items():
         shown = tuple(
-            f"{one['name']} ({one['actionCode']}{', optional' if one.get('optional') else ''})"
-            for one in _by_order(items)
-            if one.get("active")
+            f"{action['name']} ({action['actionCode']}{', optional' if action.get('optional') else ''})"
+            for action in _by_order(items)
+            if action.get("active")
         )
         if shown:
             alike.setdefault(shown, []).append(hostname)
@@ -268,18 +270,18 @@ def still_running(participating: Mapping[str, Any] | None) -> tuple[str, ...]:
 def _target(server_id: str, declared: Declared, taken: set[int], *, is_drill: bool) -> list[dict[str, Any]]:
     order = (FIRST_DRILL_ORDER if is_drill else FIRST_ORDER) - 1
     found = []
-    for one in declared:
+    for action in declared:
         order += 1
         while order in taken:
             order += 1
-        parameters = {key: _parameter(value) for key, value in (one.get("parameters") or {}).items()}
+        parameters = {key: _parameter(value) for key, value in (action.get("parameters") or {}).items()}
         found.append(
             {
-                "actionId": action_id(server_id, one["name"], is_drill=is_drill),
-                "actionCode": one["code"],
-                "name": one["name"],
+                "actionId": action_id(server_id, action["name"], is_drill=is_drill),
+                "actionCode": action["code"],
+                "name": action["name"],
                 "order": order,
-                "optional": bool(one.get("optional", False)),
+                "optional": bool(action.get("optional", False)),
                 "active": True,
                 "actionVersion": "$DEFAULT",
                 "category": "OTHER",
@@ -309,8 +311,8 @@ def _parameter(value: Any) -> dict[str, str] | None:
 
 
 def _by_order(actions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return sorted(actions, key=lambda one: int(one["order"]))
+    return sorted(actions, key=lambda action: int(action["order"]))
 
 
 def _names(own: Sequence[Mapping[str, Any]], drills: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    return tuple(str(one["name"]) for one in _by_order([*own, *drills]) if one.get("active"))
+    return tuple(str(action["name"]) for action in _by_order([*own, *drills]) if action.get("active"))

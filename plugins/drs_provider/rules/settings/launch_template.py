@@ -121,7 +121,7 @@ def _place(template: Mapping[str, Any], wanted: Mapping[str, Any], given: dict[s
 
 
 def _give_address(interface: dict[str, Any], address: str) -> None:
-    named = next((one for one in interface.get("PrivateIpAddresses") or () if one.get("Primary")), None)
+    named = next((address for address in interface.get("PrivateIpAddresses") or () if address.get("Primary")), None)
     if named is None:
         interface["PrivateIpAddress"] = address
     else:
@@ -130,23 +130,23 @@ def _give_address(interface: dict[str, Any], address: str) -> None:
 
 
 def _address_of(interface: Mapping[str, Any]) -> str | None:
-    named = [one for one in interface.get("PrivateIpAddresses") or () if one.get("Primary")]
+    named = [address for address in interface.get("PrivateIpAddresses") or () if address.get("Primary")]
     return named[0].get("PrivateIpAddress") if named else interface.get("PrivateIpAddress")
 
 
 def _primary_position(template: Mapping[str, Any]) -> int | None:
     interfaces: Sequence[Mapping[str, Any]] = template.get("NetworkInterfaces") or ()
-    return next((at for at, one in enumerate(interfaces) if int(one.get("DeviceIndex") or 0) == 0), None)
+    return next((at for at, interface in enumerate(interfaces) if int(interface.get("DeviceIndex") or 0) == 0), None)
 
 
 def _has_snapshots(template: Mapping[str, Any]) -> bool:
-    return any((one.get("Ebs") or {}).get("SnapshotId") for one in template.get("BlockDeviceMappings") or ())
+    return any((mapping.get("Ebs") or {}).get("SnapshotId") for mapping in template.get("BlockDeviceMappings") or ())
 
 
 def _drop(value: Any, path: tuple[str, ...]) -> None:
     if path[0] == "*":
-        for one in value if isinstance(value, list) else ():
-            _drop(one, path[1:])
+        for member in value if isinstance(value, list) else ():
+            _drop(member, path[1:])
     elif isinstance(value, dict) and path[0] in value:
         if len(path) == 1:
             del value[path[0]]

@@ -186,7 +186,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _are_groups(value: Any) -> bool:
-    return isinstance(value, list | tuple) and bool(value) and all(_is_text(one) for one in value)
+    return isinstance(value, list | tuple) and bool(value) and all(_is_text(group) for group in value)
 
 
 def _is_address(value: Any) -> bool:

@@ -32,10 +32,10 @@ def landings(placements: Iterable[Mapping[str, Any]]) -> tuple[Landing, ...]:
     """
     subnets: dict[str | None, set[str]] = {}
     groups: dict[str | None, set[str]] = {}
-    for one in placements:
-        vpc = one.get("vpc_id") or None
-        subnets.setdefault(vpc, set()).update([one["subnet_id"]] if one.get("subnet_id") else [])
-        groups.setdefault(vpc, set()).update(one.get("security_group_ids") or ())
+    for place in placements:
+        vpc = place.get("vpc_id") or None
+        subnets.setdefault(vpc, set()).update([place["subnet_id"]] if place.get("subnet_id") else [])
+        groups.setdefault(vpc, set()).update(place.get("security_group_ids") or ())
     order = sorted(subnets, key=lambda vpc: vpc or "")
     return tuple(Landing(vpc, tuple(sorted(subnets[vpc])), tuple(sorted(groups[vpc]))) for vpc in order)
 
@@ -48,14 +48,14 @@ def standing_subnets(production: Sequence[Answer], standing: Sequence[Answer]) -
     """
     chosen: dict[str, str] = {}
     notes = []
-    for one in production:
-        name, zone = str(one["SubnetId"]), one.get("AvailabilityZone")
+    for subnet in production:
+        name, zone = str(subnet["SubnetId"]), subnet.get("AvailabilityZone")
 
-        def rank(other: Answer, name: str = name, one: Answer = one, zone: Any = zone) -> tuple[int, str]:
+        def rank(other: Answer, name: str = name, subnet: Answer = subnet, zone: Any = zone) -> tuple[int, str]:
             tags = {tag["Key"]: tag["Value"] for tag in other.get("Tags") or ()}
             if tags.get(COPY_OF) == name:
                 return 0, str(other["SubnetId"])
-            if other.get("CidrBlock") == one.get("CidrBlock"):
+            if other.get("CidrBlock") == subnet.get("CidrBlock"):
                 return 1, str(other["SubnetId"])
             return 2 + (other.get("AvailabilityZone") != zone), str(other["SubnetId"])
 
@@ -117,7 +117,7 @@ def in_drill_network(placement: Mapping[str, Any], settings: Mapping[str, Any], 
     part = part_of(placement, network)
     wanted = placement.get("subnet_id")
     subnet = part["subnets"].get(wanted) if wanted else part["default"]["subnet_id"]
-    groups = [part["security_groups"].get(one) for one in placement.get("security_group_ids") or ()]
+    groups = [part["security_groups"].get(group) for group in placement.get("security_group_ids") or ()]
     groups = groups or list(part["default"]["security_group_ids"])
     if subnet is None or not groups or None in groups:
         missing = wanted or "the default subnet" if subnet is None else "its security groups"
@@ -138,11 +138,11 @@ def part_of(placement: Mapping[str, Any], network: Network) -> Mapping[str, Any]
     """Return the part of a network that stands for the VPC of a placement."""
     parts: Sequence[Mapping[str, Any]] = network["networks"]
     vpc, subnet = placement.get("vpc_id"), placement.get("subnet_id")
-    for one in parts:
-        if one["production_vpc"] == vpc or (
-            vpc is None and (subnet in one["subnets"] or (not subnet and one["is_default_vpc"]))
+    for part in parts:
+        if part["production_vpc"] == vpc or (
+            vpc is None and (subnet in part["subnets"] or (not subnet and part["is_default_vpc"]))
         ):
-            return one
+            return part
     raise RunRefused(
         f"no drill network was prepared for {vpc or subnet or 'the default VPC'}: the launch settings were changed "
         "after preflight. Clear preflight to look again"

@@ -2,7 +2,7 @@
 
 import pytest
 from drs_provider.exceptions import RunRefused
-from drs_provider.rules.isolation.landing import Landing, in_drill_network, landings, network_json, standing_subnets
+from drs_provider.rules.isolation.network_mapping import Landing, in_drill_network, landings, network_json, standing_subnets
 from drs_provider.rules.launch.tags import COPY_OF
 
 PLACE = {"subnet_id": "subnet-a", "security_group_ids": ["sg-1"], "vpc_id": "vpc-prod", "availability_zone": None}
