@@ -22,9 +22,9 @@ from drs_provider.plan.model import (
     Wave,
     wave_dependencies,
 )
+from drs_provider.rules.purpose import DRILL, Purpose, purpose_of
 from drs_provider.rules.run import names
 from drs_provider.rules.run.approvals import Policy, policy_of
-from drs_provider.rules.run.purpose import DRILL, Purpose, purpose_of
 from drs_provider.rules.run.request import RunRequest
 from drs_provider.rules.run.roster import Target, target_of, targets_of
 from drs_provider.rules.run.timing import critical_path, finish_times, levels, lifetime_of, wave_duration

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.plan.loader import RunnablePlan, read_folder
-from drs_provider.rules.run.purpose import DRILL, RECOVERY
+from drs_provider.rules.purpose import DRILL, RECOVERY
 from drs_provider.rules.run.request import RunRequest
 from drs_provider.rules.run.roster import Target
 from drs_provider.rules.run.shape import AskedBefore, RunShape, compile_shape

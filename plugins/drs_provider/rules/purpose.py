@@ -1,0 +1,211 @@
+"""What a run is for, and everything that follows from it: what is launched, who is asked, what stays.
+
+No other module compares a mode. One that needs to know something new about drills or recoveries gets a field here, and
+a new kind of run (failback, reprotection, migration) is a value here.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Literal
+
+from drs_provider.exceptions import PreflightRefused
+
+if TYPE_CHECKING:
+    from drs_provider.plan.model import Network, RecoveryPlan, Step
+
+PurposeName = Literal["drill", "recovery"]
+GoodVerdict = Literal["passed", "completed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Purpose:
+    """One kind of run; ``str`` is its name.
+
+    What it is called:
+
+    :param name: the word in the trigger form, in tags, in XComs and in reports
+    :param title: the same as a headline
+    :param form_label: what the trigger form says beside the choice
+    :param section: the section of a plan that holds for it
+
+    How it starts:
+
+    :param may_be_scheduled: false: a person starts it by hand
+    :param needs_confirmation: the plan's name must be typed to start it
+    :param needs_reason: whoever starts it must say why
+    :param asks_for_approval: the people of ``recovery.approval`` must agree first, or one person above ``max_lag``
+    :param overlaps: it starts although another run of the plan goes on; its preflight decides what it may take
+
+    What it launches, and where:
+
+    :param is_drill: what DRS is told (``isDrill``)
+    :param uses_drill_network: it launches into ``drill.network``; false: into production's network
+    :param uses_drill_settings: ``drill_launch`` lies over the other launch settings
+    :param protects_instances: EC2 termination protection is switched on for what it launches
+    :param replaces_live_instances: a failed server is launched again although an instance of it lives; false: that
+        could destroy production
+
+    What speaks against it:
+
+    :param refuses_broken_source: what is wrong with a source server, with permissions or with a place to land refuses
+        the run; false: it warns, for a broken source is why there is such a run
+    :param pins_broken_source: a source that does not answer is launched from its newest recovery point, not from a
+        fresh snapshot
+    :param refuses_changed_settings: it refuses to launch where launch settings were changed since it applied them;
+        false: it applies them again
+    :param yields: it refuses beside every other run, gives way to a recovery that takes its servers (and then ends as
+        superseded), and waits behind one for room; false: it refuses beside its own kind only
+
+    What stays:
+
+    :param is_temporary: what it launched is removed, its networks and all; everything carries an expiry, and launch
+        settings are put back. False: what it launched is production
+    :param is_priced: its cost is estimated before, held against ``drill.max_cost``, and measured
+    :param proves_plan: when it ends with its good verdict, the plan is verified. False: people are told before whether
+        the plan is
+
+    How it ends:
+
+    :param good_verdict: what a run is called against which nothing speaks
+    :param after_failure: what to do about a failed server, once its cause is mended
+    """
+
+    name: PurposeName
+    title: str
+    form_label: str
+    section: Literal["drill", "recovery"]
+    may_be_scheduled: bool
+    needs_confirmation: bool
+    needs_reason: bool
+    asks_for_approval: bool
+    overlaps: bool
+    is_drill: bool
+    uses_drill_network: bool
+    uses_drill_settings: bool
+    protects_instances: bool
+    replaces_live_instances: bool
+    refuses_broken_source: bool
+    pins_broken_source: bool
+    refuses_changed_settings: bool
+    yields: bool
+    is_temporary: bool
+    is_priced: bool
+    proves_plan: bool
+    good_verdict: GoodVerdict
+    after_failure: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def severity(self) -> Literal["refusal", "warning"]:
+        """What a finding about a source, a permission or a place is, unless it speaks against every run."""
+        return "refusal" if self.refuses_broken_source else "warning"
+
+    def takes_step(self, step: "Step") -> bool:
+        """Tell whether such a run has a step."""
+        return step.when in (self.name, "always")
+
+    def max_lag(self, plan: "RecoveryPlan") -> timedelta | None:
+        """Give the most replication lag that such a run of a plan allows; None: any."""
+        own = plan.drill.max_lag if self.section == "drill" else plan.recovery.max_lag
+        return own or plan.rpo
+
+    def lag_that_asks(self, plan: "RecoveryPlan") -> timedelta | None:
+        """Give the replication lag above which people are asked; None: no lag asks anybody."""
+        return plan.recovery.max_lag if self.asks_for_approval else None
+
+    def network(self, plan: "RecoveryPlan") -> "Network":
+        """Give where such a run of a plan launches: ``shared`` is production's network."""
+        return plan.drill.network if self.uses_drill_network else "shared"
+
+    def has_own_network(self, plan: "RecoveryPlan") -> bool:
+        """Tell whether such a run of a plan launches outside of production's network."""
+        return self.network(plan) != "shared"
+
+    def keep_for(self, plan: "RecoveryPlan") -> timedelta:
+        """Give how long what such a run launched is kept for people before it is removed; zero: not at all."""
+        return plan.drill.keep_for if self.is_temporary else timedelta(0)
+
+
+DRILL: Final = Purpose(
+    name="drill",
+    title="Drill",
+    form_label="Drill: launch, check, clean up",
+    section="drill",
+    may_be_scheduled=True,
+    needs_confirmation=False,
+    needs_reason=False,
+    asks_for_approval=False,
+    overlaps=False,
+    is_drill=True,
+    uses_drill_network=True,
+    uses_drill_settings=True,
+    protects_instances=False,
+    replaces_live_instances=True,
+    refuses_broken_source=True,
+    pins_broken_source=False,
+    refuses_changed_settings=True,
+    yields=True,
+    is_temporary=True,
+    is_priced=True,
+    proves_plan=True,
+    good_verdict="passed",
+    after_failure="then start the drill again",
+)
+"""A rehearsal: launches, checks, and cleans up after itself."""
+
+RECOVERY: Final = Purpose(
+    name="recovery",
+    title="Recovery",
+    form_label="Recovery: production comes up here",
+    section="recovery",
+    may_be_scheduled=False,
+    needs_confirmation=True,
+    needs_reason=True,
+    asks_for_approval=True,
+    overlaps=True,
+    is_drill=False,
+    uses_drill_network=False,
+    uses_drill_settings=False,
+    protects_instances=True,
+    replaces_live_instances=False,
+    refuses_broken_source=False,
+    pins_broken_source=True,
+    refuses_changed_settings=False,
+    yields=False,
+    is_temporary=False,
+    is_priced=False,
+    proves_plan=False,
+    good_verdict="completed",
+    after_failure="then clear the wave's tasks in Airflow to launch what is not there",
+)
+"""The real one: brings production up, and what it launched stays."""
+
+PURPOSES: Final = (DRILL, RECOVERY)
+"""Every kind of run, in the order in which people choose; the first one is what a run is unless somebody says."""
+
+
+def find_purpose(mode: object) -> Purpose | None:
+    """Read a mode where it is only shown; None: it is none."""
+    return next((purpose for purpose in PURPOSES if isinstance(mode, str) and mode == purpose.name), None)
+
+
+def purpose_of(mode: object) -> Purpose:
+    """Read a mode; refuse everything that is not exactly one of the words.
+
+    ``bool("False")`` is true, a template renders to text, and a recovery by mistake is a disaster of its own: so the
+    mode is compared as text, and what is neither word never reaches AWS.
+
+    :raises PreflightRefused: it is none
+    """
+    found = find_purpose(mode)
+    if found is None:
+        raise PreflightRefused("this plan", [no_mode(mode)])
+    return found
+
+
+def no_mode(mode: object) -> str:
+    """Word that something is no mode."""
+    words = " nor ".join(f"'{purpose.name}'" for purpose in PURPOSES)
+    return f"mode {mode!r} is neither {words}"
