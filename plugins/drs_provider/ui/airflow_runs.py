@@ -1,8 +1,4 @@
-"""The only module that knows Airflow's API server from inside: runs, access, folders.
-
-None of what it imports from ``airflow.api_fastapi`` and ``airflow.models`` is a promised interface; when Airflow moves
-it, this is the file to mend.
-"""
+"""Runs, access and folders for the pages, from the database and the API server of the Airflow that serves them."""
 
 import json
 import os
@@ -11,20 +7,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from airflow.api_fastapi.app import get_auth_manager
-from airflow.api_fastapi.auth.managers.models.resource_details import AccessView, DagAccessEntity
-from airflow.api_fastapi.common.db.common import SessionDep
-from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
-from airflow.configuration import conf
-from airflow.models.dagrun import DagRun
-from airflow.models.serialized_dag import SerializedDagModel
-from airflow.models.task_state_store import TaskStateStoreModel
-from airflow.models.taskinstance import TaskInstance
-from airflow.models.xcom import XComModel
 from airflow.sdk import ObjectStoragePath
 from fastapi import FastAPI
 from sqlalchemy import func, select, tuple_
 
+from drs_provider.airflow_internals.api_server import (
+    AccessView,
+    DagAccessEntity,
+    GetUserDep,
+    SessionDep,
+    conf,
+    get_auth_manager,
+    requires_access_dag,
+)
+from drs_provider.airflow_internals.metadata import (
+    DagRun,
+    SerializedDagModel,
+    TaskInstance,
+    TaskStateStoreModel,
+    XComModel,
+)
 from drs_provider.report.store import reports_location
 from drs_provider.ui.answer_links import add_answers
 from drs_provider.ui.answer_links_airflow import airflow_questions

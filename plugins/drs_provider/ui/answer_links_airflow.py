@@ -1,24 +1,22 @@
-"""Answering through Airflow's own code, as the person for whom a link was made.
-
-Like ``airflow_runs.py`` it knows the API server from inside; none of that is a promised interface.
-"""
+"""Answering through Airflow's own code, as the person for whom a link was made."""
 
 import os
 from typing import Any
 
-from airflow.api_fastapi.app import get_auth_manager
-from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
-from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
-from airflow.api_fastapi.common.db.common import SessionDep
-from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
-from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
-from airflow.models.hitl import HITLDetail
-from airflow.models.log import Log
-from airflow.models.taskinstance import TaskInstance
 from fastapi import HTTPException
 from sqlalchemy import select
 
+from drs_provider.airflow_internals.api_server import (
+    BaseUser,
+    DagAccessEntity,
+    DagDetails,
+    SessionDep,
+    SimpleAuthManager,
+    UpdateHITLDetailPayload,
+    get_auth_manager,
+    update_hitl_detail,
+)
+from drs_provider.airflow_internals.metadata import HITLDetail, Log, TaskInstance
 from drs_provider.notify.answer_links import RULE, LinkRefused, Permit, Rule, rule_of
 from drs_provider.ui.answer_links import Asked, Questions
 

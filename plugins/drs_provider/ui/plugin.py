@@ -7,8 +7,7 @@ Airflow's API internals alone would cost 1.5 s per task.
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from airflow.sdk.plugins_manager import AirflowPlugin
-
+from drs_provider.airflow_internals.plugins import AirflowPlugin
 from drs_provider.ui.preload_listener import Preloading
 from drs_provider.ui.run_note_listener import Noting
 

@@ -18,10 +18,21 @@ from typing import Any
 from airflow.listeners import hookimpl
 
 ROOT = "drs_provider."
-NOT_A_TASKS = tuple(ROOT + name for name in ("cli", "ui", "example_dags", "rehearsal", "dag.rehearsing"))
+NOT_A_TASKS = tuple(
+    ROOT + name
+    for name in (
+        "cli",
+        "ui",
+        "example_dags",
+        "rehearsal",
+        "airflow_internals.api_server",
+        "airflow_internals.metadata",
+        "airflow_internals.task_runner",
+    )
+)
 """What no task and no DAG file needs. All else is imported by name: the plugin itself must import next to nothing."""
 
-CLIENTS = ROOT + "aws.preloading"
+CLIENTS = ROOT + "hooks.preload"
 
 
 def modules() -> Iterator[str]:

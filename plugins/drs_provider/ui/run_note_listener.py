@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow.listeners import hookimpl
-from airflow.models.xcom import XComModel
-from airflow.utils.state import TaskInstanceState
+from airflow.sdk import TaskInstanceState
 from sqlalchemy.orm import object_session
 
 from drs_provider.ui.board import REPORT_TASK, RETURN_KEY
@@ -73,6 +72,8 @@ def report_of(dag_run: Any) -> Mapping[str, Any] | None:
     session = object_session(dag_run)
     if session is None:
         return None
+    from drs_provider.airflow_internals.metadata import XComModel
+
     wanted = XComModel.get_many(
         run_id=dag_run.run_id, dag_ids=dag_run.dag_id, task_ids=REPORT_TASK, key=RETURN_KEY, limit=1
     )

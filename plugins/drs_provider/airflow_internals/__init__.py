@@ -1,0 +1,40 @@
+"""Every touch of what Airflow does not promise: this package is what to mend for a new minor of Airflow.
+
+Airflow promises the names of ``airflow.sdk.__all__``, the documented exceptions of ``airflow.sdk.exceptions``,
+``airflow.triggers.base``, ``airflow.listeners.hookimpl`` and the operators, hooks and triggers of its providers.
+``tests/unit/test_airflow_fence.py`` fails when a module outside of this package imports anything else of Airflow.
+The tests named below stand in ``tests/airflow/test_airflow_internals.py``, one for each touch.
+
+==================  =====================================  ===================================  =====================
+module              what                                   why                                  test
+==================  =====================================  ===================================  =====================
+``tasks``           ``context["task_state_store"]``        what a try leaves for the next       ``..store..``
+``tasks``           ``DownstreamTasksSkipped``             preflight skips questions that       ``..skips..``
+                                                           nobody has to answer
+``tasks``           ``SUPERVISOR_COMMS``,                  a step triggers a run under an id    ``..triggers..``
+                    ``TriggerDagRun``                      of its own; the operator of the
+                                                           standard provider has no deadline
+``tasks``           the XCom backend,                      a trigger and a deadline's callback  ``..xcom..``,
+                    ``get_task_states``                    have no task instance of their own   ``..states..``
+``dag_files``       ``DagContext``, the importer of        a broken plan is an import error of  ``..import_error..``
+                    ``.py`` files, ``DagImportError``      its own file
+``task_groups``     ``TaskGroup.upstream_group_ids``       the grid lists waves in the order    ``..order..``
+                                                           of their dependencies
+``plugins``         ``airflow.sdk.plugins_manager``        ``airflow.plugins_manager`` imports  ``..plugin..``
+                                                           the whole core in every task
+``metadata``        ``DagRun``, ``TaskInstance``,          pages, answers and notes read runs   ``..models..``
+                    ``XComModel``, ``HITLDetail``,         with the request's own session
+                    ``Log`` and others of
+                    ``airflow.models``
+``api_server``      auth manager, ``requires_access_dag``  pages show what a user may read;     ``..access..``,
+                    and its like, ``update_hitl_detail``   an answer is given by the code that  ``..answers..``
+                                                           Airflow's own API answers with
+``task_runner``     ``run``, ``finalize``, ``comms``,      a rehearsal runs tasks without       ``..task_runner..``
+                    ``TIRunContext`` and others of         Airflow's services
+                    ``airflow.sdk.execution_time``
+==================  =====================================  ===================================  =====================
+"""
+
+from drs_provider.airflow_internals.tasks import TaskStore
+
+__all__ = ["TaskStore"]

@@ -1,0 +1,73 @@
+"""What tasks, triggers and callbacks need of the Task SDK beyond ``airflow.sdk``."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, cast
+
+from airflow.sdk import NEVER_EXPIRE, Context
+from pydantic import JsonValue
+
+
+class TaskStore:
+    """The task state store of the running task, as ``services.store.Store``: what is kept in it never expires.
+
+    It outlives retries and clears. Airflow 3.3 documents ``context["task_state_store"]``; that it takes
+    ``NEVER_EXPIRE`` by identity stands in its code only.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._store = context["task_state_store"]
+
+    def get(self, key: str) -> object:
+        """Return what is kept under the key; None: nothing is."""
+        return self._store.get(key)
+
+    def set(self, key: str, value: JsonValue) -> None:
+        """Keep a value until it is replaced."""
+        self._store.set(key, value, retention=NEVER_EXPIRE)
+
+
+def skipped_downstream(task_ids: Collection[str]) -> Exception:
+    """Return the exception with which a task succeeds and has these tasks skipped."""
+    from airflow.sdk.exceptions import DownstreamTasksSkipped
+
+    return DownstreamTasksSkipped(tasks=list(task_ids))
+
+
+def trigger_dag_run(dag_id: str, run_id: str, *, conf: Mapping[str, Any], at: datetime) -> str | None:
+    """Start a run of another DAG from a running task; a run of that id that is there already is left alone.
+
+    Returns why Airflow did not start it; None: it runs.
+    """
+    from airflow.sdk.exceptions import ErrorType
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import ErrorResponse, TriggerDagRun
+
+    wanted = TriggerDagRun(dag_id=dag_id, run_id=run_id, logical_date=at, conf=dict(conf), reset_dag_run=False)
+    answer: object = task_runner.SUPERVISOR_COMMS.send(wanted)
+    if isinstance(answer, ErrorResponse) and answer.error != ErrorType.DAGRUN_ALREADY_EXISTS:
+        return f"{answer.error}: {answer.detail}"
+    return None
+
+
+def read_xcom(key: str, *, dag_id: str, run_id: str, task_id: str) -> object:
+    """Return what an unmapped task left under a key; None: nothing. For code that has no task instance."""
+    from airflow.sdk.execution_time.xcom import XCom
+
+    found: object = XCom.get_one(key=key, dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=-1)
+    return found
+
+
+def write_xcom(key: str, value: JsonValue, *, dag_id: str, run_id: str, task_id: str) -> None:
+    """Leave something in the name of an unmapped task. For code that has no task instance."""
+    from airflow.sdk.execution_time.xcom import XCom
+
+    XCom.set(key=key, value=value, dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=-1)
+
+
+def task_states(*, dag_id: str, run_id: str) -> Mapping[str, str | None]:
+    """Return the states of a run's tasks by task id. For code that has no task instance."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    found = RuntimeTaskInstance.get_task_states(dag_id=dag_id, run_ids=[run_id])
+    return cast("Mapping[str, str | None]", found.get(run_id, {}))
