@@ -1,4 +1,4 @@
-"""Making text of others harmless for terminals: what steers one is written out instead of being obeyed."""
+"""Text for people: foreign text made harmless, instants, durations, counts and lists."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -51,29 +51,21 @@ def parse_duration(text: str) -> timedelta:
     return -length if found["sign"] else length
 
 
-def duration_words(length: timedelta) -> str:
-    """Say a duration in the two largest units that matter: ``2 d 1 h``, ``15 min``, ``3.2 s``."""
-    seconds = length.total_seconds()
-    if seconds < 0:
-        return f"-{duration_words(-length)}"
-    if seconds < 60:  # noqa: PLR2004  (seconds in a minute)
-        return f"{seconds:.1f} s".replace(".0 s", " s")
-    whole = round(seconds)
-    named = zip((whole // 86400, whole // 3600 % 24, whole // 60 % 60, whole % 60), ("d", "h", "min", "s"), strict=True)
-    parts = [(count, unit) for count, unit in named]
-    first = next(place for place, (count, _) in enumerate(parts) if count)
-    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)
-
-
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 _OF_NETWORKS = ("vpc-", "vpce-", "subnet-", "sg-")
 
 
-def duration(seconds: float | None) -> str:
-    """Write seconds as people read them: ``850 ms``, ``9.4 s``, ``3m 05s``, ``1h 02m``; ``None`` was not measured."""
-    if seconds is None:
+def duration(length: float | timedelta | None) -> str:
+    """Write a length of time as people read it: ``850 ms``, ``9.4 s``, ``3m 05s``, ``1h 02m``, ``2d 01h``.
+
+    :param length: seconds, or a timedelta; None: it was not measured
+    """
+    if length is None:
         return "not measured"
+    seconds = length.total_seconds() if isinstance(length, timedelta) else length
+    if seconds < 0:
+        return f"-{duration(-seconds)}"
     if 0 < seconds < 0.9995:  # noqa: PLR2004 - what would round up to 1000 ms is a second
         return f"{seconds * 1000:.0f} ms" if seconds >= 0.001 else "< 1 ms"  # noqa: PLR2004 - never rounded to zero
     if seconds < 59.95:  # noqa: PLR2004 - what would round up to 60.0 s is a minute
@@ -110,6 +102,10 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
+MANY = 12
+"""How many names a log line lists."""
+
+
 def some(names: Sequence[str], at_most: int = 5) -> str:
     """List the first few names and say how many more there are."""
     more = len(names) - at_most
@@ -117,11 +113,16 @@ def some(names: Sequence[str], at_most: int = 5) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
+def joined(names: Sequence[str]) -> str:
+    """Write names as in a sentence: ``web, app and db``."""
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
 def still_there(ids: Iterable[str]) -> str:
     """``2 drill instances and 1 part of the drill network are still there``."""
     names = list(ids)
-    instances = sum(one.startswith("i-") for one in names)
-    parts = sum(one.startswith(_OF_NETWORKS) for one in names)
+    instances = sum(name.startswith("i-") for name in names)
+    parts = sum(name.startswith(_OF_NETWORKS) for name in names)
     others = len(names) - instances - parts
     said = [plural(instances, "drill instance")] if instances else []
     said += [f"{parts} part{'s'[: parts != 1]} of the drill network"] if parts else []
@@ -129,17 +130,18 @@ def still_there(ids: Iterable[str]) -> str:
     return f"{' and '.join(said)} {'is' if len(names) == 1 else 'are'} still there"
 
 
-_SHOWN = 12
-
-
 def timespan(value: timedelta | None) -> str:
-    """Word a duration as plans write it: 1h30m, 45m, 90s."""
+    """Write a length of time the one short way of plans: ``1d``, ``1h30m``, ``1m30s``; seconds are the finest.
+
+    :param value: None: the plan sets none
+    """
     if value is None:
         return "none"
-    minutes, seconds = divmod(int(value.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [f"{number}{unit}" for number, unit in ((hours, "h"), (minutes, "m"), (seconds, "s")) if number]
-    return "".join(parts) or "0s"
+    left, written = round(value.total_seconds()), ""
+    for unit, seconds in (("d", _DAY), ("h", _HOUR), ("m", _MINUTE), ("s", 1)):
+        amount, left = divmod(left, seconds)
+        written += f"{amount}{unit}" if amount else ""
+    return written or "0s"
 
 
 def escaped(value: str) -> str:
@@ -147,9 +149,3 @@ def escaped(value: str) -> str:
     for char in "\\`*_{}[]()#+!|~":
         value = value.replace(char, f"\\{char}")
     return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
-
-
-def shortened(names: tuple[str, ...]) -> str:
-    """A list of names for a log line: all of a few, the first of many."""
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from drs_provider.formatting import duration_words, parse_duration, parse_instant
+from drs_provider.formatting import parse_duration, parse_instant
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,18 +48,3 @@ def test_a_duration_written_out_is_read_back(days, hours, minutes, seconds):
 def test_an_instant_is_the_same_however_its_offset_is_written(text):
     assert parse_instant(text) == datetime(2022, 12, 7, 19, 15, 38, 846723, tzinfo=UTC)
     assert parse_instant(text).tzinfo is UTC
-
-
-@pytest.mark.parametrize(
-    ("length", "expected"),
-    [
-        (timedelta(0), "0 s"),
-        (timedelta(seconds=3.24), "3.2 s"),
-        (timedelta(minutes=15), "15 min"),
-        (timedelta(days=2, hours=1, minutes=32), "2 d 1 h"),
-        (timedelta(hours=1, seconds=5), "1 h"),
-        (timedelta(seconds=-90), "-1 min 30 s"),
-    ],
-)
-def test_a_duration_is_said_in_two_units(length, expected):
-    assert duration_words(length) == expected

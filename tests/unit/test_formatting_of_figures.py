@@ -7,7 +7,7 @@ from drs_provider import formatting as words
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("length", "said"),
     [
         (None, "not measured"),
         (0, "0 s"),
@@ -23,10 +23,14 @@ from drs_provider import formatting as words
         (3720, "1h 02m"),
         (86_399, "1d"),
         (90_000, "1d 01h"),
+        (timedelta(minutes=15), "15m"),
+        (timedelta(days=2, hours=1, minutes=32), "2d 01h"),
+        (timedelta(hours=1, seconds=5), "1h"),
+        (timedelta(seconds=-90), "-1m 30s"),
     ],
 )
-def test_durations_are_written_as_people_read_them(seconds, said):
-    assert words.duration(seconds) == said
+def test_durations_are_written_as_people_read_them(length, said):
+    assert words.duration(length) == said
 
 
 def test_instants_are_written_in_utc():

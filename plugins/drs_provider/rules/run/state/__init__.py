@@ -3,6 +3,7 @@
 ``state_of(RunSnapshot) -> RunState``; the words and what they mean stand in ``vocabulary``.
 """
 
+from drs_provider.rules.run.state.left_documents import LeftDocuments
 from drs_provider.rules.run.state.run_state import CleanupState, PreflightState, RunState, ended_status, state_of
 from drs_provider.rules.run.state.snapshot import (
     RunOutline,
@@ -25,6 +26,7 @@ from drs_provider.rules.run.state.vocabulary import (
     ServerStatus,
     StepStatus,
     WaveStatus,
+    Word,
 )
 from drs_provider.rules.run.state.wave_state import ServerState, WaveState
 
@@ -33,6 +35,7 @@ __all__ = [
     "Cause",
     "CleanupState",
     "CleanupStatus",
+    "LeftDocuments",
     "PreflightState",
     "PreflightStatus",
     "RunOutline",
@@ -49,6 +52,7 @@ __all__ = [
     "WaveOutline",
     "WaveState",
     "WaveStatus",
+    "Word",
     "ended_status",
     "left_in",
     "outline_of_edges",

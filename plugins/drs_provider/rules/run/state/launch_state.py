@@ -140,6 +140,12 @@ class _Launch:
     def _absent(self) -> list[ServerResult]:
         return [result for result in self.results or () if not is_usable(result)]
 
-    def _failures(self) -> str | None:
-        """Say which servers failed; None: none did, and a launch action of one that is launched did."""
-        return "; ".join(f"{one.hostname}: {one.reason or 'failed'}" for one in self._absent()) or None
+    def _failures(self) -> str:
+        """Say which servers failed, or which launch actions of servers that are launched."""
+        words = [f"{server.hostname}: {server.reason or 'failed'}" for server in self._absent()]
+        words += [
+            f"{server.hostname}: launch actions failed: {', '.join(server.failed_actions)}"
+            for server in self.results or ()
+            if is_usable(server) and server.failed_actions
+        ]
+        return "; ".join(words) or "completed with exceptions"

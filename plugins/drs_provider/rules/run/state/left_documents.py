@@ -45,18 +45,18 @@ class LeftDocuments:
 
     def preflight(self) -> PreflightResult | None:
         """Give what preflight found."""
-        return self._left(names.PREFLIGHT_TASK, PreflightResult)
+        return self.of(names.PREFLIGHT_TASK, PreflightResult)
 
     def error(self, task: str) -> str | None:
         """Give the last words of a failed task; None: it has not failed, or said nothing."""
         if self.snapshot.phase(task) is not TaskPhase.FAILED:
             return None
-        found = self._left(task, FailureMessage)
+        found = self.of(task, FailureMessage)
         return found.message or None if found else None
 
     def order(self, task: str) -> RunOrder | None:
         """Give the order that a task obeyed."""
-        found = self._left(task, RunOrder)
+        found = self.of(task, RunOrder)
         return found if found and found.stands and found.message else None
 
     def first_order(self, tasks: Iterable[str]) -> RunOrder | None:
@@ -65,22 +65,22 @@ class LeftDocuments:
 
     def superseded(self, task: str) -> str | None:
         """Say which recovery took the drill's servers, as a task has seen it."""
-        found = self._left(task, Superseded)
+        found = self.of(task, Superseded)
         return found.message or None if found else None
 
     def answer(self, task: str) -> Answer | None:
         """Give the answer to a question."""
-        return self._left(task, Answer)
+        return self.of(task, Answer)
 
     def has_launched(self, starts: Iterable[str]) -> bool:
         """Tell whether any of some start tasks launched something."""
-        return any((launch := self._left(task, Launch)) and launch.jobs for task in starts)
+        return any((launch := self.of(task, Launch)) and launch.jobs for task in starts)
 
     def jobs(self, starts: Iterable[str], watch: str | None) -> dict[str, LaunchedJob]:
         """Give the jobs of a wave by their ids, in the order in which they were started."""
-        found = [job for task in starts if (launch := self._left(task, Launch)) for job in launch.jobs]
+        found = [job for task in starts if (launch := self.of(task, Launch)) for job in launch.jobs]
         if watch and found:
-            later = self._left(watch, LaterLaunches)
+            later = self.of(watch, LaterLaunches)
             found += [job for launch in (later.launches if later else ()) for job in launch.jobs]
             # These lie in the task state store, and count also between two legs of the task that watches.
             followed = self._read(watch, FollowedJobs)
@@ -89,40 +89,44 @@ class LeftDocuments:
 
     def results(self, watch: str) -> tuple[ServerResult, ...] | None:
         """Give what a wave's jobs left of every server; None: they have left nothing."""
-        found = self._left(watch, ServerResults)
+        found = self.of(watch, ServerResults)
         return found.servers if found else None
 
     def verdict(self, watch: str) -> WaveVerdict | None:
         """Give the verdict on a wave's launch."""
-        return self._left(watch, WaveVerdict)
+        return self.of(watch, WaveVerdict)
 
     def step(self, task: str) -> StepResult | None:
         """Give what a step left."""
-        return self._left(task, StepResult)
+        return self.of(task, StepResult)
 
     def report(self) -> WrittenReport | None:
         """Give what the report task left."""
-        return self._left(names.REPORT_TASK, WrittenReport)
+        return self.of(names.REPORT_TASK, WrittenReport)
 
     def cleaned_up(self, task: str) -> CleanedUp | None:
         """Give what a task that terminates instances left."""
-        return self._left(task, CleanedUp)
+        return self.of(task, CleanedUp)
 
     def leftovers(self, task: str) -> dict[str, str] | None:
         """Give what a task that looks for leftovers, or removes networks, has found still there, with why."""
-        found = self._left(task, Leftovers) if names.does(task, names.LOOK_OVER) else self._left(task, RemovedNetworks)
+        found = self.of(task, Leftovers) if names.does(task, names.LOOK_OVER) else self.of(task, RemovedNetworks)
         return found.left if found else None
 
-    def _left(self, task: str, document: type[SomeDocument]) -> SomeDocument | None:
-        # What a cleared task left before is still there until it begins again: it says nothing any more.
-        return None if self.snapshot.phase(task) is TaskPhase.WAITING else self._read(task, document)
+    def of(self, task: str, document: type[SomeDocument], key: str | None = None) -> SomeDocument | None:
+        """Give what a task left in this try; None: nothing, or nothing that can be read.
 
-    def _read(self, task: str, document: type[SomeDocument]) -> SomeDocument | None:
-        key = (task, document.KEY)
-        if key not in self._fetched:
-            self._fetched[key] = self.snapshot.left(task, document.KEY)
+        :param key: where it lies under another key than its own
+        """
+        # What a cleared task left before is still there until it begins again: it says nothing any more.
+        return None if self.snapshot.phase(task) is TaskPhase.WAITING else self._read(task, document, key)
+
+    def _read(self, task: str, document: type[SomeDocument], key: str | None = None) -> SomeDocument | None:
+        place = (task, key or document.KEY)
+        if place not in self._fetched:
+            self._fetched[place] = self.snapshot.left(*place)
         try:
-            return document.read(self._fetched[key])
+            return document.read(self._fetched[place])
         except HandoverUnreadable:
             return None
 

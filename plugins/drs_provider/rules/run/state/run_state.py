@@ -93,9 +93,12 @@ class RunState:
         return next((wave for wave in self.waves if wave.name == name), None)
 
 
-def state_of(snapshot: RunSnapshot) -> RunState:
-    """Say how a run stands: itself, its preflight, every wave, server and step, and its clean-up."""
-    left = LeftDocuments(snapshot)
+def state_of(snapshot: RunSnapshot, left: LeftDocuments | None = None) -> RunState:
+    """Say how a run stands: itself, its preflight, every wave, server and step, and its clean-up.
+
+    :param left: what its tasks left, where somebody has begun to read it
+    """
+    left = left or LeftDocuments(snapshot)
     found = left.preflight()
     preflight = _preflight(snapshot, left, found)
     waves = wave_states(snapshot, left, found.waves if found else None)

@@ -170,7 +170,9 @@ def outline_of_edges(upstream: Mapping[str, Collection[str]], order: Sequence[st
     }
     placed = [*(name for name in order if name in above), *(name for name in _sorted(above) if name not in order)]
     return RunOutline(
-        waves=tuple(_drawn_wave(name, [one for one in placed if one in above[name]], upstream) for name in placed),
+        waves=tuple(
+            _drawn_wave(name, [other for other in placed if other in above[name]], upstream) for name in placed
+        ),
         before=_drawn_steps(names.BEFORE_WAVES, upstream, "before"),
         after=_drawn_steps(names.AFTER_WAVES, upstream, "after"),
     )

@@ -70,7 +70,16 @@ word                                  meaning
 from enum import StrEnum
 
 
-class RunStatus(StrEnum):
+class Word(StrEnum):
+    """A word for a state, as it stands in JSON."""
+
+    @property
+    def words(self) -> str:
+        """The same for people: ``completed with exceptions``."""
+        return "waiting for an answer" if self.value == "waiting_for_answer" else self.value.replace("_", " ")
+
+
+class RunStatus(Word):
     """How a run is doing, or how it ended."""
 
     QUEUED = "queued"
@@ -89,7 +98,7 @@ class RunStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
-class PreflightStatus(StrEnum):
+class PreflightStatus(Word):
     """How far preflight is, with its approvals and networks."""
 
     WAITING = "waiting"
@@ -101,7 +110,7 @@ class PreflightStatus(StrEnum):
     NOT_STARTED = "not_started"
 
 
-class WaveStatus(StrEnum):
+class WaveStatus(Word):
     """How far a wave is, or how it ended."""
 
     WAITING = "waiting"
@@ -136,7 +145,7 @@ class WaveStatus(StrEnum):
         )
 
 
-class ServerStatus(StrEnum):
+class ServerStatus(Word):
     """What became of a server so far."""
 
     WAITING = "waiting"
@@ -149,7 +158,7 @@ class ServerStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
-class StepStatus(StrEnum):
+class StepStatus(Word):
     """How far a step is, or how it ended."""
 
     WAITING = "waiting"
@@ -173,7 +182,7 @@ class StepStatus(StrEnum):
         return self not in (StepStatus.WAITING, StepStatus.NOT_STARTED)
 
 
-class CleanupStatus(StrEnum):
+class CleanupStatus(Word):
     """How far the clean-up of a drill is, or how it ended."""
 
     WAITING = "waiting"

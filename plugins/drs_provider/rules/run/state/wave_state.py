@@ -228,7 +228,7 @@ class _Wave:
         if states == {StepStatus.SKIPPED}:
             return Judgement(WaveStatus.SKIPPED, Cause.NOT_CHOSEN, NO_STEPS)
         if step := cancelled_step(self.steps):
-            is_begun = any(one.status.has_begun for one in self.steps)
+            is_begun = any(other.status.has_begun for other in self.steps)
             status = WaveStatus.CANCELLED if is_begun else WaveStatus.NOT_STARTED
             return Judgement(status, Cause.CANCELLED, step.reason)
         if states <= {StepStatus.NOT_STARTED, StepStatus.SKIPPED}:
@@ -283,7 +283,7 @@ class _Wave:
         states = [self._server(member, results.get(member.server_id), status, holder) for member in members]
         if status is not WaveStatus.COMPLETED_WITH_EXCEPTIONS:
             return tuple(states)
-        return tuple(replace(one, is_tolerated=one.status is ServerStatus.FAILED) for one in states)
+        return tuple(replace(server, is_tolerated=server.status is ServerStatus.FAILED) for server in states)
 
     def _server(
         self, member: PreflightServer, result: ServerResult | None, wave: WaveStatus, holder: Mapping[str, str]

@@ -15,6 +15,7 @@ from drs_provider.rules.run.state.vocabulary import (
     ServerStatus,
     StepStatus,
     WaveStatus,
+    Word,
 )
 
 Status = RunStatus | PreflightStatus | WaveStatus | ServerStatus | StepStatus | CleanupStatus
@@ -121,7 +122,7 @@ _CLEANUP: Final[Mapping[CleanupStatus, tuple[str, Tone]]] = {
     CleanupStatus.UNPROVEN: _MIXED,
 }
 
-_TABLES: Final[Mapping[type[StrEnum], Mapping[StrEnum, tuple[str, Tone]]]] = {
+_TABLES: Final[Mapping[type[Word], Mapping[Word, tuple[str, Tone]]]] = {
     RunStatus: {**_RUNS},
     PreflightStatus: {**_PREFLIGHT},
     WaveStatus: {**_WAVES},
@@ -129,25 +130,18 @@ _TABLES: Final[Mapping[type[StrEnum], Mapping[StrEnum, tuple[str, Tone]]]] = {
     StepStatus: {**_STEPS},
     CleanupStatus: {**_CLEANUP},
 }
-_WORDS: Final[Mapping[str, str]] = {"waiting_for_answer": "waiting for an answer"}
-"""Where the words are not those of the vocabulary."""
-
 
 def words(status: Status) -> str:
     """Word a state, in lower case: ``waiting for an answer``."""
-    return _WORDS.get(status.value, status.value.replace("_", " "))
+    return status.words
 
 
 def shown(status: Status) -> Shown:
     """Say how a state is shown."""
     sign, tone = _TABLES[type(status)][status]
-    return Shown(sign, words(status), tone)
+    return Shown(sign, status.words, tone)
 
 
-def all_shown(statuses: type[StrEnum]) -> dict[str, Shown]:
+def all_shown(statuses: type[Word]) -> dict[str, Shown]:
     """Say of all states of one kind how they are shown, by their word in JSON."""
-    table = _TABLES[statuses]
-    return {
-        status.value: Shown(sign, _WORDS.get(status.value, status.value.replace("_", " ")), tone)
-        for status, (sign, tone) in table.items()
-    }
+    return {status.value: Shown(sign, status.words, tone) for status, (sign, tone) in _TABLES[statuses].items()}
