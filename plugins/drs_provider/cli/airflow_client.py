@@ -1,24 +1,36 @@
-"""Airflow's REST API, as much of it as ``drs run`` asks, with every refusal in words."""
+"""Airflow's REST API as ``services.airflow_api.AirflowApi``, with every refusal in words."""
 
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 from urllib.parse import quote
 
-from drs_provider.exceptions import DrsProviderError
-from drs_provider.rules.run.names import SWEEPER_DAG
+from pydantic import JsonValue
+
+from drs_provider.rules.run.names import is_plan_dag
+from drs_provider.rules.run.run_view import PendingQuestion
+from drs_provider.rules.run.state import TaskSnapshot, tasks_from_instances
+from drs_provider.rules.run.state.snapshot import read_instant
+from drs_provider.services.airflow_api import (
+    AirflowError,
+    AirflowUnreachable,
+    AlreadySo,
+    DagRunRecord,
+    NotAllowed,
+    NotThere,
+    PlanDag,
+)
 
 if TYPE_CHECKING:
     import httpx
 
-PREFIX = "drs."
-"""A plan's DAG is called by the plan's name behind this."""
-
 _TIMEOUT_SECONDS = 30.0
 _PAGE = 100
+_NOT_MAPPED = -1
 
 READ, TRIGGER, PAUSE = "read the plan's runs", "start runs of the plan", "pause and resume the plan"
 MARK, CLEAR, ANSWER, NOTE = "give orders to tasks", "clear tasks", "answer questions of a run", "write a run's note"
@@ -34,14 +46,6 @@ RIGHTS: Mapping[str, str] = {
 """What the user must be allowed to do for each thing that is asked for."""
 
 
-class AirflowError(DrsProviderError):
-    """Airflow cannot be asked, or said no."""
-
-
-class AirflowUnreachable(AirflowError):
-    """Nobody answered, or not in time. A call that changes something may have had its effect."""
-
-
 class NotAirflow(AirflowError):
     """Somebody answered, who is not Airflow 3's API."""
 
@@ -50,16 +54,8 @@ class LoginRefused(AirflowError):
     """Airflow does not know this user, password or token."""
 
 
-class NotAllowed(AirflowError):
-    """The user lacks a right."""
-
-
-class NotThere(AirflowError):
-    """Airflow knows no such thing."""
-
-
-class AlreadySo(AirflowError):
-    """Somebody else was faster: 409."""
+Body = dict[str, Any]
+"""A JSON object of Airflow's REST API."""
 
 
 @dataclass(frozen=True)
@@ -116,49 +112,63 @@ class AirflowClient:
             self._not_airflow("POST /auth/token gave no token")
         self._http.headers["Authorization"] = f"Bearer {token}"
 
-    def dag(self, dag_id: str) -> dict[str, Any]:
+    def dag(self, dag_id: str) -> PlanDag:
         """Return a DAG with its params and whether it is paused."""
-        return self._get(f"/dags/{quote(dag_id)}/details")
+        return _dag(self._get(f"/dags/{quote(dag_id)}/details"))
 
-    def plan_dags(self) -> list[dict[str, Any]]:
-        """Return the DAGs of all plans, by name."""
-        found = self._pages("/dags", "dags", tags="drs")
-        plans = (one for one in found if one["dag_id"].startswith(PREFIX) and one["dag_id"] != SWEEPER_DAG)
-        return sorted(plans, key=lambda one: str(one["dag_id"]))
+    def plan_dags(self) -> list[PlanDag]:
+        """Return the DAGs of all plans, by name; without the defaults of their trigger forms."""
+        found = [_dag(body) for body in self._pages("/dags", "dags", tags="drs")]
+        return sorted((dag for dag in found if is_plan_dag(dag.dag_id)), key=lambda dag: dag.dag_id)
 
-    def dag_tasks(self, dag_id: str) -> list[dict[str, Any]]:
-        """Return a DAG's tasks with their ``downstream_task_ids``."""
-        return list(self._get(f"/dags/{quote(dag_id)}/tasks")["tasks"])
+    def upstream(self, dag_id: str) -> dict[str, set[str]]:
+        """Return every task of a DAG with the tasks that it waits for directly."""
+        tasks = self._get(f"/dags/{quote(dag_id)}/tasks")["tasks"]
+        above: dict[str, set[str]] = {str(task["task_id"]): set() for task in tasks}
+        for task in tasks:
+            for below in task["downstream_task_ids"]:
+                above.setdefault(str(below), set()).add(str(task["task_id"]))
+        return above
 
-    def runs(self, dag_id: str, limit: int) -> list[dict[str, Any]]:
+    def runs(self, dag_id: str, limit: int) -> list[DagRunRecord]:
         """Return a DAG's newest runs, the newest first; ``~`` is every DAG that the user may read."""
         answer = self._get(f"/dags/{quote(dag_id, safe='~')}/dagRuns", limit=limit, order_by="-run_after")
-        return list(answer["dag_runs"])
+        return [_run(body) for body in answer["dag_runs"]]
 
-    def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+    def run(self, dag_id: str, run_id: str) -> DagRunRecord:
         """Return a run."""
-        return self._get(_run_path(dag_id, run_id))
+        return _run(self._get(_run_path(dag_id, run_id)))
 
-    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """Return every task instance of a run, mapped ones too."""
-        return list(self._pages(f"{_run_path(dag_id, run_id)}/taskInstances", "task_instances"))
+    def tasks(self, dag_id: str, run_id: str) -> dict[str, TaskSnapshot]:
+        """Return how far the tasks of a run are, mapped ones left aside."""
+        return tasks_from_instances(self._pages(f"{_run_path(dag_id, run_id)}/taskInstances", "task_instances"))
 
-    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+    def xcom_keys(self, dag_id: str, run_id: str) -> set[tuple[str, str]]:
+        """Return under which keys which tasks left something; nothing if this user may not see it."""
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/~/xcomEntries"
+        try:
+            entries = list(self._pages(path, "xcom_entries", map_index=_NOT_MAPPED))
+        except (NotThere, NotAllowed):
+            return set()
+        return {(str(entry["task_id"]), str(entry["key"])) for entry in entries}
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> object:
         """Return what a task left under a key; None when that is nothing, or not for this user to see."""
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/xcomEntries/{key}"
-        try:
-            return self._get(path, deserialize="true")["value"]
-        except (NotThere, NotAllowed):
-            return None
+        return self._seen(path, deserialize="true")
 
-    def questions(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """Return what a run asks people, answered or not."""
-        return list(self._pages(f"{_run_path(dag_id, run_id)}/hitlDetails", "hitl_details"))
+    def stored(self, dag_id: str, run_id: str, task_id: str, key: str) -> object:
+        """Return what stands in the state store of a task; None when that is nothing, or not for this user to see."""
+        return self._seen(f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/state-store/{key}")
 
-    def trigger(self, dag_id: str, conf: Mapping[str, Any], note: str | None) -> dict[str, Any]:
+    def questions(self, dag_id: str, run_id: str) -> list[PendingQuestion]:
+        """Return what a run asks people and nobody has answered."""
+        return _pending(self._pages(f"{_run_path(dag_id, run_id)}/hitlDetails", "hitl_details"))
+
+    def trigger(self, dag_id: str, conf: Mapping[str, JsonValue], note: str | None) -> DagRunRecord:
         """Start a run; return it."""
         body = {"logical_date": None, "conf": dict(conf), "note": note}
-        return self._change("POST", f"/dags/{quote(dag_id)}/dagRuns", TRIGGER, body)
+        return _run(self._change("POST", f"/dags/{quote(dag_id)}/dagRuns", TRIGGER, body))
 
     def set_paused(self, dag_id: str, *, paused: bool) -> None:
         """Pause or resume a DAG."""
@@ -171,7 +181,7 @@ class AirflowClient:
 
     def clear(self, dag_id: str, run_id: str, task_ids: Sequence[str]) -> list[str]:
         """Clear tasks with everything downstream; return the ids of all that were cleared."""
-        body = {
+        body: dict[str, JsonValue] = {
             "dry_run": False,
             "dag_run_id": run_id,
             "task_ids": list(task_ids),
@@ -180,9 +190,9 @@ class AirflowClient:
             "prevent_running_task": True,
         }
         answer = self._change("POST", f"/dags/{quote(dag_id)}/clearTaskInstances", CLEAR, body)
-        return sorted({str(one["task_id"]) for one in answer["task_instances"]})
+        return sorted({str(instance["task_id"]) for instance in answer["task_instances"]})
 
-    def keep(self, dag_id: str, run_id: str, task_id: str, key: str, value: Mapping[str, Any]) -> None:
+    def keep(self, dag_id: str, run_id: str, task_id: str, key: str, value: Mapping[str, JsonValue]) -> None:
         """Put a value into the state store of a task, for good; the task itself can read it."""
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/state-store/{key}"
         self._change("PUT", path, MARK, {"value": dict(value), "expires_at": None})
@@ -192,14 +202,19 @@ class AirflowClient:
         self._change("PATCH", _run_path(dag_id, run_id), NOTE, {"note": note})
 
     def answer(
-        self, dag_id: str, run_id: str, task: tuple[str, int], options: Sequence[str], params: Mapping[str, Any]
+        self,
+        dag_id: str,
+        run_id: str,
+        task: tuple[str, int],
+        options: Sequence[str],
+        params: Mapping[str, JsonValue],
     ) -> None:
         """Answer what a task, by id and map index, asks."""
         task_id, map_index = task
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/{map_index}/hitlDetails"
         self._change("PATCH", path, ANSWER, {"chosen_options": list(options), "params_input": dict(params)})
 
-    def _pages(self, path: str, name: str, **query: Any) -> Iterator[dict[str, Any]]:
+    def _pages(self, path: str, name: str, **query: Any) -> Iterator[Body]:
         seen = 0
         while True:
             page = self._get(path, limit=_PAGE, offset=seen, **query)
@@ -208,10 +223,16 @@ class AirflowClient:
             if not page[name] or seen >= page["total_entries"]:
                 return
 
-    def _get(self, path: str, **query: Any) -> dict[str, Any]:
+    def _seen(self, path: str, **query: str) -> object:
+        try:
+            return self._get(path, **query)["value"]
+        except (NotThere, NotAllowed):
+            return None
+
+    def _get(self, path: str, **query: Any) -> Body:
         return self._json(self._send("GET", f"/api/v2{path}", what=READ, params=query), READ)
 
-    def _change(self, method: str, path: str, what: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def _change(self, method: str, path: str, what: str, body: Mapping[str, JsonValue]) -> Body:
         return self._json(self._send(method, f"/api/v2{path}", what=what, json=dict(body)), what)
 
     def _send(self, method: str, path: str, *, what: str, **request: Any) -> "httpx.Response":
@@ -232,7 +253,7 @@ class AirflowClient:
                 "address (--airflow, DRS_AIRFLOW_URL)? Running DRS jobs go on without it"
             ) from error
 
-    def _json(self, answer: "httpx.Response", what: str) -> dict[str, Any]:
+    def _json(self, answer: "httpx.Response", what: str) -> Body:
         try:
             body = answer.json() if answer.content else {}
         except ValueError:
@@ -247,9 +268,9 @@ class AirflowClient:
                     "--user and --password"
                 )
             case 403:
-                said = f" Airflow says: {detail}" if detail and detail != "Forbidden" else ""
+                more = f" Airflow says: {detail}" if detail and detail != "Forbidden" else ""
                 who = f"user {self.user}" if self.user else "the user of this token"
-                raise NotAllowed(f"{who} may not {what}: it takes {RIGHTS[what]}.{said}")
+                raise NotAllowed(f"{who} may not {what}: it takes {RIGHTS[what]}.{more}")
             case 404 if isinstance(body, dict):
                 raise NotThere(detail or "not found")
             case 409:
@@ -281,8 +302,48 @@ def _run_path(dag_id: str, run_id: str) -> str:
     return f"/dags/{quote(dag_id)}/dagRuns/{quote(run_id, safe='')}"
 
 
+def _dag(body: Body) -> PlanDag:
+    defaults = {name: param.get("value") for name, param in (body.get("params") or {}).items()}
+    return PlanDag(
+        dag_id=str(body["dag_id"]),
+        is_paused=bool(body.get("is_paused")),
+        mode=defaults.get("mode"),
+        waves=tuple(defaults.get("waves") or ()),
+    )
+
+
+def _run(body: Body) -> DagRunRecord:
+    return DagRunRecord(
+        dag_id=str(body["dag_id"]),
+        run_id=str(body["dag_run_id"]),
+        state=str(body["state"]),
+        conf=body.get("conf") or {},
+        triggered_by=body.get("triggering_user_name"),
+        asked_for_at=read_instant(body.get("run_after")),
+        started_at=read_instant(body.get("start_date")),
+        ended_at=read_instant(body.get("end_date")),
+        note=body.get("note"),
+    )
+
+
+def _pending(details: Iterable[Body]) -> list[PendingQuestion]:
+    return [
+        PendingQuestion(
+            task=str(detail["task_instance"]["task_id"]),
+            subject=str(detail["subject"]),
+            options=tuple(detail["options"]),
+            asked_at=datetime.fromisoformat(detail["created_at"]),
+            asked=tuple(user["name"] or user["id"] for user in detail.get("assigned_users") or ()),
+            map_index=int(detail["task_instance"]["map_index"]),
+            params={name: param["value"] for name, param in (detail.get("params") or {}).items()},
+        )
+        for detail in details
+        if not detail["response_received"] and detail["task_instance"]["state"] in ("awaiting_input", "deferred")
+    ]
+
+
 def _detail(body: object) -> str:
-    detail = cast("Mapping[str, Any]", body).get("detail") if isinstance(body, dict) else None
+    detail = body.get("detail") if isinstance(body, dict) else None
     if isinstance(detail, list):
-        return "; ".join(str(one.get("msg", one)) if isinstance(one, dict) else str(one) for one in detail)
+        return "; ".join(str(part.get("msg", part)) if isinstance(part, dict) else str(part) for part in detail)
     return str(detail) if detail else ""

@@ -6,16 +6,20 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
 
 from drs_provider.cli.airflow_client import AirflowClient, Login
-from drs_provider.cli.run_commands import Control
-from drs_provider.cli.run_output import listing, status
-from drs_provider.cli.run_view import RunView
+from drs_provider.cli.run_output import listing, progress, status
+from drs_provider.cli.run_view import run_json
 from drs_provider.exceptions import UsageError
-from drs_provider.rules.run.controls import BY, END
+from drs_provider.rules.run.controls import BY
+from drs_provider.rules.run.run_view import RunView
+from drs_provider.services.run_control import Decision, RunControl, Start, Steered
 
 if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
     import httpx
 
 NAME = "run"
@@ -26,9 +30,9 @@ _URLS = ("DRS_AIRFLOW_URL", "AIRFLOW__API__BASE_URL")
 
 @dataclass(frozen=True)
 class CommandOutcome:
-    """What a subcommand says: a sentence, the run or runs, and the exit code."""
+    """What a subcommand answers: a sentence, the run or runs, and the exit code."""
 
-    said: str | None = None
+    message: str | None = None
     run: RunView | None = None
     runs: tuple[RunView, ...] | None = None
     code: int = 0
@@ -39,14 +43,14 @@ def configure(parser: ArgumentParser) -> None:
     parser.description = (
         "Start, watch and steer the runs of a plan. Talks to Airflow's REST API as the user whose token "
         "(DRS_AIRFLOW_TOKEN), or name and password (DRS_AIRFLOW_USER, DRS_AIRFLOW_PASSWORD), it is given. RUN is a "
-        "run's id; left out, it is the run that goes on, else the newest. Exit codes: 0 done, 1 refused, or the run "
+        "run's id; without it, the run that is not over, else the newest. Exit codes: 0 done, 1 refused, or the run "
         "is not green (start --wait, wait), 2 wrong use."
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _start(_action(actions, "start", "start a drill, or a recovery with --confirm"))
     listed = _action(actions, "list", "the newest runs of a plan, or of all")
     listed.add_argument("plan", nargs="?", metavar="PLAN")
-    _on_run(_action(actions, "status", "waves, servers, what waits for a person, where the report is"))
+    _on_run(_action(actions, "status", "waves, servers, open questions, where the report is"))
     wait = _on_run(_action(actions, "wait", "wait for the end of a run; exit code 0 only if it is green"))
     wait.add_argument("--timeout", type=float, metavar="SECONDS", help="give up waiting after that; the run goes on")
     _on_run(_action(actions, "pause", "nothing new starts; running DRS jobs go on"))
@@ -57,20 +61,20 @@ def configure(parser: ArgumentParser) -> None:
         ("skip", "leave out a wave that has not started"),
         ("retry", "run a failed wave again, with everything after it"),
     ):
-        one = _action(actions, name, text)
-        one.add_argument("plan", metavar="PLAN")
-        one.add_argument("wave", metavar="WAVE")
-        one.add_argument("run_id", nargs="?", metavar="RUN")
-        one.add_argument("--reason", metavar="TEXT", help="stands in the run's note")
+        on_wave = _action(actions, name, text)
+        on_wave.add_argument("plan", metavar="PLAN")
+        on_wave.add_argument("wave", metavar="WAVE")
+        on_wave.add_argument("run_id", nargs="?", metavar="RUN")
+        on_wave.add_argument("--reason", metavar="TEXT", help="stands in the run's note")
     _on_run(_action(actions, "end", "end a drill that is kept for people: it is cleaned up now"))
     extend = _on_run(_action(actions, "extend", "keep a drill longer for people"))
     extend.add_argument("--by", choices=tuple(BY), default="1h", help="default: 1h")
-    for name, text in (("approve", "say yes to what a run asks"), ("reject", "say no to what a run asks")):
-        one = _on_run(_action(actions, name, text))
-        which = one.add_mutually_exclusive_group()
+    for name, text in (("approve", "approve what a run asks for"), ("reject", "reject what a run asks for")):
+        answer = _on_run(_action(actions, name, text))
+        which = answer.add_mutually_exclusive_group()
         which.add_argument("--task", metavar="T", help="the task that asks; needed only where several do")
         which.add_argument("--wave", metavar="W", help="the wave that asks")
-        one.add_argument("--comment", metavar="TEXT", help="why; goes with the answer, else into the run's note")
+        answer.add_argument("--comment", metavar="TEXT", help="why; goes with the answer, else into the run's note")
 
 
 def run(
@@ -78,20 +82,26 @@ def run(
     *,
     environ: Mapping[str, str] = os.environ,
     transport: "httpx.BaseTransport | None" = None,
-    control_of: Callable[..., Control] = Control,
+    control_of: Callable[..., RunControl] = RunControl,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> int:
     """Do it, print what came of it, and give the exit code."""
     address, login = address_of(options, environ), login_of(options, environ)
     with AirflowClient(address, login, transport) as client:
         client.log_in()
-        control = control_of(client, say=lambda line: print(line, file=sys.stderr, flush=True))
-        outcome = _ACTIONS[options.action](control, options)
-        print(_as_json(outcome) if options.format == "json" else _as_text(outcome, control))
+        command = _Command(control_of(client, say=tell), options, now)
+        outcome = _ACTIONS[options.action](command)
+        print(_as_json(outcome) if options.format == "json" else _as_text(outcome, now()))
     return outcome.code
 
 
-def _action(actions: Any, name: str, text: str) -> ArgumentParser:
-    parser: ArgumentParser = actions.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.")
+def tell(line: str) -> None:
+    """Tell news where they are no part of the answer."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _action(actions: "_SubParsersAction[ArgumentParser]", name: str, text: str) -> ArgumentParser:
+    parser = actions.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.")
     add_airflow_options(parser)
     return parser
 
@@ -130,69 +140,130 @@ def _start(parser: ArgumentParser) -> None:
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="with --wait: give up waiting after that")
 
 
-def _do_start(control: Control, options: Namespace) -> CommandOutcome:
-    started = control.start(options.plan, options)
-    if options.wait:
-        return _waited(control.wait(options.plan, started.run_id, options.timeout))
-    return CommandOutcome(f"started {started.run_id}: drs run status {options.plan}", started)
+@dataclass
+class _Command:
+    """A subcommand with its options."""
+
+    control: RunControl
+    options: Namespace
+    now: Callable[[], datetime]
+    _told: str = ""
+
+    def start(self) -> CommandOutcome:
+        plan = self.options.plan
+        started = self.control.start(plan, start_of(self.options))
+        if self.options.wait:
+            return self._wait(started.run_id)
+        return CommandOutcome(f"started {started.run_id}: drs run status {plan}", started)
+
+    def list_runs(self) -> CommandOutcome:
+        return CommandOutcome(runs=tuple(self.control.list_runs(self.options.plan)))
+
+    def status(self) -> CommandOutcome:
+        return CommandOutcome(run=self.control.look(self.options.plan, self.options.run_id))
+
+    def wait(self) -> CommandOutcome:
+        return self._wait(self.options.run_id)
+
+    def pause(self) -> CommandOutcome:
+        return _told(self.control.pause(self.options.plan, self.options.run_id))
+
+    def resume(self) -> CommandOutcome:
+        return CommandOutcome(self.control.resume(self.options.plan))
+
+    def cancel(self) -> CommandOutcome:
+        return _told(self.control.cancel(self.options.plan, self.options.run_id, self.options.reason))
+
+    def skip(self) -> CommandOutcome:
+        given = self.options
+        return _told(self.control.skip(given.plan, given.wave, given.run_id, given.reason))
+
+    def retry(self) -> CommandOutcome:
+        given = self.options
+        return _told(self.control.retry(given.plan, given.wave, given.run_id, given.reason))
+
+    def end(self) -> CommandOutcome:
+        return _told(self.control.end_kept(self.options.plan, self.options.run_id))
+
+    def extend(self) -> CommandOutcome:
+        return _told(self.control.extend_kept(self.options.plan, self.options.run_id, self.options.by))
+
+    def approve(self) -> CommandOutcome:
+        return self._answer("Approve")
+
+    def reject(self) -> CommandOutcome:
+        return self._answer("Reject")
+
+    def _answer(self, option: Literal["Approve", "Reject"]) -> CommandOutcome:
+        decision = Decision(option, self.options.task, self.options.wave, self.options.comment)
+        return _told(self.control.answer(self.options.plan, self.options.run_id, decision))
+
+    def _wait(self, run_id: str | None) -> CommandOutcome:
+        run = self.control.wait(self.options.plan, run_id, self.options.timeout, self._tell_news)
+        return CommandOutcome(run=run, code=0 if run.is_green else 1)
+
+    def _tell_news(self, run: RunView) -> None:
+        news = progress(run)
+        if news != self._told:
+            self.control.say(f"{self.now():%H:%M:%S}  {news}")
+        self._told = news
 
 
-def _do_wait(control: Control, options: Namespace) -> CommandOutcome:
-    return _waited(control.wait(options.plan, options.run_id, options.timeout))
+def start_of(options: Namespace) -> Start:
+    """Return what a run is started with, by the options."""
+    return Start(
+        mode=options.mode,
+        confirm=options.confirm,
+        reason=options.reason,
+        waves=options.wave,
+        exclude_servers=options.exclude_server,
+        point_in_time=options.point_in_time,
+        replace_live_instances=options.replace_live_instances,
+    )
 
 
-def _waited(run: RunView) -> CommandOutcome:
-    return CommandOutcome(run=run, code=0 if run.is_green else 1)
+def _told(steered: Steered) -> CommandOutcome:
+    return CommandOutcome(steered.message, steered.run)
 
 
-def _do_resume(control: Control, options: Namespace) -> CommandOutcome:
-    return CommandOutcome(control.resume(options.plan))
-
-
-def _told(result: tuple[RunView, str]) -> CommandOutcome:
-    return CommandOutcome(result[1], result[0])
-
-
-_ACTIONS: Mapping[str, Callable[[Control, Namespace], CommandOutcome]] = {
-    "start": _do_start,
-    "list": lambda control, options: CommandOutcome(runs=tuple(control.list_runs(options.plan))),
-    "status": lambda control, options: CommandOutcome(run=control.look(options.plan, options.run_id)),
-    "wait": _do_wait,
-    "pause": lambda control, options: _told(control.pause(options.plan, options.run_id)),
-    "resume": _do_resume,
-    "cancel": lambda control, options: _told(control.cancel(options.plan, options.run_id, options.reason)),
-    "skip": lambda control, options: _told(control.skip(options.plan, options.wave, options.run_id, options.reason)),
-    "retry": lambda control, options: _told(control.retry(options.plan, options.wave, options.run_id, options.reason)),
-    "end": lambda control, options: _told(control.answer_kept(options.plan, options.run_id, END)),
-    "extend": lambda control, options: _told(
-        control.answer_kept(options.plan, options.run_id, f"Extend by {options.by}")
-    ),
-    "approve": lambda control, options: _told(control.answer(options.plan, options, "Approve")),
-    "reject": lambda control, options: _told(control.answer(options.plan, options, "Reject")),
+_ACTIONS: Mapping[str, Callable[[_Command], CommandOutcome]] = {
+    "start": _Command.start,
+    "list": _Command.list_runs,
+    "status": _Command.status,
+    "wait": _Command.wait,
+    "pause": _Command.pause,
+    "resume": _Command.resume,
+    "cancel": _Command.cancel,
+    "skip": _Command.skip,
+    "retry": _Command.retry,
+    "end": _Command.end,
+    "extend": _Command.extend,
+    "approve": _Command.approve,
+    "reject": _Command.reject,
 }
 
 
-def _as_text(outcome: CommandOutcome, control: Control) -> str:
-    if outcome.said is not None:
-        return outcome.said
+def _as_text(outcome: CommandOutcome, now: datetime) -> str:
+    if outcome.message is not None:
+        return outcome.message
     if outcome.runs is not None:
         return listing(outcome.runs) or "no run yet"
-    return status(outcome.run, control.now()) if outcome.run else ""
+    return status(outcome.run, now) if outcome.run else ""
 
 
 def _as_json(outcome: CommandOutcome) -> str:
     if outcome.runs is not None:
-        return json.dumps([run.as_json() for run in outcome.runs], indent=2)
-    run = outcome.run.as_json() if outcome.run else None
-    return json.dumps({"said": outcome.said, "run": run}, indent=2)
+        return json.dumps([run_json(run) for run in outcome.runs], indent=2)
+    run = run_json(outcome.run) if outcome.run else None
+    return json.dumps({"message": outcome.message, "run": run}, indent=2)
 
 
 def address_of(options: Namespace, environ: Mapping[str, str]) -> str:
     """Return the address of Airflow that the options or the environment name."""
     named = [options.airflow, *(environ.get(name) for name in _URLS)]
-    address = next((one for one in named if one), None)
+    address = next((name for name in named if name), None)
     if address is None:
-        raise UsageError("which Airflow? Name its address with --airflow, or DRS_AIRFLOW_URL")
+        raise UsageError("No address of Airflow: set DRS_AIRFLOW_URL or give --airflow")
     return str(address)
 
 
@@ -206,5 +277,6 @@ def login_of(options: Namespace, environ: Mapping[str, str]) -> Login:
     if user and password:
         return Login(user, password)
     raise UsageError(
-        "who are you? Give DRS_AIRFLOW_TOKEN, or DRS_AIRFLOW_USER and DRS_AIRFLOW_PASSWORD (or --user and --password)"
+        "No credentials: set DRS_AIRFLOW_TOKEN or DRS_AIRFLOW_USER and DRS_AIRFLOW_PASSWORD, or give --user and "
+        "--password"
     )

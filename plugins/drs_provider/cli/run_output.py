@@ -1,82 +1,94 @@
 """What ``drs run`` prints: runs as lines for people. Pure."""
 
-from collections.abc import Sequence
+import io
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Final
 
-from drs_provider.cli.run_view import RunView, WaveView
+from drs_provider.formatting import instant_words, joined, plural
+from drs_provider.rules.run.run_view import RunView
+from drs_provider.rules.run.state import WaveState
+from drs_provider.rules.run.state.words import words
 
-_STATES = {
-    "waiting": "waiting",
-    "asks": "waits for a person",
-    "running": "running",
-    "done": "done",
-    "failed": "FAILED",
-    "cancelled": "cancelled",
-    "skipped": "left out",
-    "not_started": "not started",
-}
+_WIDE: Final = 10_000
+"""Columns of a table: its lines are never broken, for they are read by programs too."""
 
 
 def status(run: RunView, now: datetime) -> str:
     """Word one run: its waves, what it waits for, where its report is."""
-    lines = [f"{run.plan}  {run.run_id}  {run.state}" + (f", {run.mode}" if run.mode else "")]
+    lines = [f"{run.plan}  {run.run_id}  {words(run.state.status)}" + (f", {run.mode}" if run.mode else "")]
     lines.append(f"  asked for {moment(run.asked_for_at)}" + (f" by {run.triggered_by}" if run.triggered_by else ""))
     if run.started_at:
-        ended = datetime.fromisoformat(run.ended_at) if run.ended_at else now
-        took = (ended - datetime.fromisoformat(run.started_at)).total_seconds()
-        lines.append(f"  {'took' if run.ended_at else 'runs since'} {clock(took)}")
+        took = ((run.ended_at or now) - run.started_at).total_seconds()
+        lines.append(f"  {'took' if run.ended_at else 'running for'} {clock(took)}")
     if run.is_paused:
-        lines.append("  the plan is paused: nothing new starts, DRS jobs go on; drs run resume " + run.plan)
+        lines.append(f"  the plan is paused: nothing new starts, DRS jobs go on; drs run resume {run.plan}")
     lines += [f"  note: {line}" for line in (run.note or "").splitlines()]
-    lines += _table(run.waves)
+    lines += table([(wave.name, words(wave.status), _servers(wave)) for wave in run.waves], indent=4)
     for question in run.questions:
         who = f" (asked: {', '.join(question.asked)})" if question.asked else ""
-        lines.append(f"  waits for a person: {question.task}: {question.subject}{who}")
+        lines.append(f"  waiting for an answer: {question.task}: {question.subject}{who}")
         lines.append(f"    drs run approve {run.plan} --task {question.task}   or   drs run reject …")
     if run.report:
-        lines.append(f"  {run.report['verdict'].replace('_', ' ')}: {run.report['why']}")
-        lines.append(f"  report {run.report['html']}")
+        lines.append(f"  {run.report.verdict.replace('_', ' ')}: {run.report.reason}")
+        lines.append(f"  report {run.report.html_path}")
+    elif run.state.reason:
+        lines.append(f"  {run.state.reason}")
     return "\n".join(lines)
 
 
-def _table(waves: Sequence[WaveView]) -> list[str]:
-    if not waves:
-        return []
-    rows = [(wave.name, _STATES[wave.state], _servers(wave)) for wave in waves]
-    first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
-    return [f"    {name:<{first}}  {state:<{second}}  {servers}".rstrip() for name, state, servers in rows]
-
-
-def _servers(wave: WaveView) -> str:
-    if wave.launched is not None:
+def _servers(wave: WaveState) -> str:
+    if wave.servers is None:
+        return ""
+    if wave.results_known:
         failed = f", {wave.failed} failed" if wave.failed else ""
-        return f"{wave.launched} of {wave.servers or wave.launched + (wave.failed or 0)} launched{failed}"
-    return "" if wave.servers is None else f"{wave.servers} server{'s'[: wave.servers != 1]}"
+        return f"{wave.launched} of {len(wave.servers)} launched{failed}"
+    return plural(len(wave.servers), "server")
 
 
 def progress(run: RunView) -> str:
     """Word a run in one line, for the log of a wait."""
-    waves = ", ".join(f"{wave.name} {_STATES[wave.state]}" for wave in run.waves)
-    asks = "".join(f"; {question.task} waits for a person" for question in run.questions)
+    waves = ", ".join(f"{wave.name} {words(wave.status)}" for wave in run.waves)
+    asking = [question.task for question in run.questions]
+    asks = f"; waiting for an answer: {joined(asking)}" if asking else ""
     paused = "; the plan is paused" if run.is_paused else ""
-    return f"{run.state}: {waves}{asks}{paused}" if waves else f"{run.state}{asks}{paused}"
+    return f"{words(run.state.status)}{': ' if waves else ''}{waves}{asks}{paused}"
 
 
 def listing(runs: Sequence[RunView]) -> str:
     """Word runs as a table, one a line."""
-    rows = [
-        (run.plan, run.state, run.mode or "", moment(run.asked_for_at), run.triggered_by or "", run.run_id)
-        for run in runs
-    ]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(6)]
     return "\n".join(
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        table(
+            (
+                run.plan,
+                words(run.state.status),
+                run.mode or "",
+                moment(run.asked_for_at),
+                run.triggered_by or "",
+                run.run_id,
+            )
+            for run in runs
+        )
     )
 
 
-def moment(text: str | None) -> str:
+def table(rows: Iterable[Sequence[str]], indent: int = 0) -> list[str]:
+    """Lay out rows in columns, two spaces apart, without colours: a pipe reads the same as a terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for row in rows:
+        grid.add_row(*(Text(cell, no_wrap=True) for cell in row))
+    written = io.StringIO()
+    Console(file=written, width=_WIDE, color_system=None, force_terminal=False, legacy_windows=False).print(grid)
+    return [" " * indent + line.rstrip() for line in written.getvalue().splitlines() if line.strip()]
+
+
+def moment(at: datetime | None) -> str:
     """Write an instant as people do, in UTC and to the second."""
-    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S} UTC" if text else "at an unknown time"
+    return instant_words(at) if at else "at an unknown time"
 
 
 def clock(seconds: float) -> str:
@@ -84,8 +96,3 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def some(names: Sequence[str]) -> str:
-    """Write names as in a sentence."""
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

@@ -2,24 +2,25 @@
 
 import json
 import os
-import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from drs_provider.cli.airflow_client import PREFIX, AirflowClient
-from drs_provider.cli.options import plans_folder
-from drs_provider.cli.run import add_airflow_options, address_of, login_of
-from drs_provider.cli.run_commands import Control
-from drs_provider.cli.run_output import moment
+from drs_provider.cli.airflow_client import AirflowClient
+from drs_provider.cli.run import add_airflow_options, address_of, login_of, tell
+from drs_provider.cli.run_output import moment, table
+from drs_provider.cli.run_view import run_json
+from drs_provider.configuration import plans_folder
 from drs_provider.exceptions import PlanInvalid, RunRefused, UsageError
 from drs_provider.plan.loader import RunnablePlan, read_folder
 from drs_provider.plan.problems import nearest
 from drs_provider.rules.launch.takeover import LOOK_BACK, STATES, FoundRun, find_runs
-from drs_provider.rules.run.request import RunRequest
+from drs_provider.rules.purpose import DRILL
+from drs_provider.rules.run.names import dag_id_of
 from drs_provider.rules.run.roster import Target, call_roll, targets_of
+from drs_provider.services.run_control import RunControl, Start
 
 if TYPE_CHECKING:
     import httpx
@@ -74,10 +75,9 @@ def run(
     chosen = choose(name, found[name], options.key)
     with AirflowClient(address_of(options, environ), login_of(options, environ), transport) as client:
         client.log_in()
-        control = Control(client, say=lambda line: print(line, file=sys.stderr, flush=True))
-        started = control.start(name, _answers(chosen, options))
+        started = RunControl(client, say=tell).start(name, _start_of(chosen, options))
     if options.format == "json":
-        print(json.dumps({"continues": chosen.as_json(), "run": started.as_json()}, indent=2))
+        print(json.dumps({"continues": chosen.as_json(), "run": run_json(started)}, indent=2))
     else:
         print(f"started {started.run_id}, which continues {chosen.run_id}: drs run status {name}")
     return 0
@@ -87,12 +87,10 @@ def runs_of(runnable: RunnablePlan, hook_of: "Callable[[Target], DrsHook]", now:
     """Ask every account and Region of a plan, and return the runs that the answers tell of."""
     hooks = {target: hook_of(target) for target in targets_of(list(runnable.groups.values()))}
     servers = {target: hook.source_servers() for target, hook in hooks.items()}
-    waves = tuple(wave.name for wave in runnable.plan.waves)
-    everything = RunRequest("drill", "latest", waves, (), replace_live_instances=False, reason="")
-    roster = call_roll(runnable.plan, runnable.groups, servers, everything)
+    roster = call_roll(runnable.groups, {wave.name: wave.groups for wave in runnable.plan.waves}, servers, DRILL)
     return find_runs(
-        f"{PREFIX}{runnable.plan.name}",
-        {wave: [(one.server_id, one.hostname) for one in members] for wave, members in roster.waves.items()},
+        dag_id_of(runnable.plan.name),
+        {wave: [(server.server_id, server.hostname) for server in members] for wave, members in roster.waves.items()},
         [job for hook in hooks.values() for job in hook.jobs_since(now - LOOK_BACK)],
         [instance for hook in hooks.values() for instance in hook.recovery_instances()],
         now=now,
@@ -121,18 +119,12 @@ def in_words(plan: str, runs: Sequence[FoundRun]) -> str:
     if not runs:
         return f"{plan}: no run in the cloud within {LOOK_BACK.days} days"
     lines = [f"{plan}: {len(runs)} run{'s'[: len(runs) != 1]} in the cloud"]
-    for one in runs:
-        over = ", over: nothing of it is there any more" if one.is_over else ""
-        lines.append(f"  {one.run_id}  {one.mode}, began {moment(one.began.isoformat())}{over}")
-        lines.append(f"    key {one.key}")
-        width = max(len(wave.name) for wave in one.waves)
-        for wave in one.waves:
-            counts = ", ".join(f"{wave.counts[state]} {_WORDS[state]}" for state in STATES if state in wave.counts)
-            lines.append(f"    {wave.name:<{width}}  {counts or 'no servers'}")
-            failed = [server.hostname for server in wave.servers if server.state == "failed"]
-            if failed:
-                lines.append(f"    {'':<{width}}  failed: {', '.join(failed)}")
-    alive = [one for one in runs if not one.is_over]
+    for run_found in runs:
+        over = ", over: nothing of it is there any more" if run_found.is_over else ""
+        lines.append(f"  {run_found.run_id}  {run_found.mode}, began {moment(run_found.began)}{over}")
+        lines.append(f"    key {run_found.key}")
+        lines += table(_rows(run_found), indent=4)
+    alive = [run_found for run_found in runs if not run_found.is_over]
     if alive:
         more = f" --confirm {plan} --reason …" if alive[0].mode == "recovery" else ""
         which = f" --run {alive[0].key}" if len(alive) > 1 else ""
@@ -140,18 +132,23 @@ def in_words(plan: str, runs: Sequence[FoundRun]) -> str:
     return "\n".join(lines)
 
 
-def _answers(chosen: FoundRun, options: Namespace) -> Namespace:
+def _rows(run_found: FoundRun) -> Iterator[tuple[str, str]]:
+    for wave in run_found.waves:
+        counts = ", ".join(f"{wave.counts[state]} {_WORDS[state]}" for state in STATES if state in wave.counts)
+        yield wave.name, counts or "no servers"
+        failed = [server.hostname for server in wave.servers if server.state == "failed"]
+        if failed:
+            yield "", f"failed: {', '.join(failed)}"
+
+
+def _start_of(chosen: FoundRun, options: Namespace) -> Start:
     reason = options.reason
     if chosen.mode == "recovery" and not reason:
         raise UsageError("a recovery needs --reason TEXT: it stands in the report")
-    return Namespace(
+    return Start(
         mode=chosen.mode,
         confirm=options.confirm,
         reason=reason or f"continues {chosen.run_id}",
-        wave=None,
-        exclude_server=None,
-        point_in_time=None,
-        replace_live_instances=False,
         continue_run=chosen.key,
     )
 
@@ -183,5 +180,4 @@ def _hook(target: Target) -> "DrsHook":
 
 
 def _as_json(found: Mapping[str, Sequence[FoundRun]]) -> str:
-    everything: dict[str, Any] = {plan: [one.as_json() for one in runs] for plan, runs in found.items()}
-    return json.dumps(everything, indent=2)
+    return json.dumps({plan: [run_found.as_json() for run_found in runs] for plan, runs in found.items()}, indent=2)

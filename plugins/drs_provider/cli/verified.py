@@ -1,17 +1,17 @@
 """``drs verified``: which plans a drill has proven as they are now, and why the others are not."""
 
 import json
-import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drs_provider.cli.options import plans_folder
+from drs_provider.configuration import plans_folder
 from drs_provider.exceptions import UsageError
 from drs_provider.plan.loader import read_folder
 from drs_provider.plan.problems import nearest
+from drs_provider.rules.run.names import dag_id_of
 
 if TYPE_CHECKING:
     from drs_provider.report.verification import Verification
@@ -37,15 +37,16 @@ def run(options: Namespace) -> int:
     """Look, print, and give the exit code."""
     found = _look(options)
     if options.format == "json":
-        print(json.dumps({name: one.as_json() for name, one in found.items()}, indent=2))
+        print(json.dumps({name: verification.as_json() for name, verification in found.items()}, indent=2))
     else:
-        for name, one in found.items():
-            print(f"{name}: {'verified' if one.is_verified else 'not verified'}: {one.why}")
-    return 0 if all(one.is_verified for one in found.values()) else 1
+        for name, verification in found.items():
+            print(f"{name}: {'verified' if verification.is_verified else 'not verified'}: {verification.why}")
+    return 0 if all(verification.is_verified for verification in found.values()) else 1
 
 
 def _look(options: Namespace) -> Mapping[str, "Verification"]:
-    from drs_provider.report.store import reports_location, stored_reports
+    from drs_provider.configuration import reports_location
+    from drs_provider.report.store import stored_reports
     from drs_provider.report.verification import verify
 
     folder = options.plans or plans_folder() or Path("plans")
@@ -54,7 +55,7 @@ def _look(options: Namespace) -> Mapping[str, "Verification"]:
     plans = read_folder(folder).plans
     if options.plan and options.plan not in plans:
         raise UsageError(f"{folder} has no plan called {options.plan!r} ({nearest(options.plan, list(plans))})")
-    reports = reports_location({**os.environ, **({"DRS_REPORTS": options.reports} if options.reports else {})})
+    reports = reports_location(options.reports)
     home = reports.removeprefix("file://")
     if "://" in home:
         from airflow.sdk import ObjectStoragePath
@@ -65,11 +66,11 @@ def _look(options: Namespace) -> Mapping[str, "Verification"]:
     now = datetime.now(UTC)
     return {
         name: verify(
-            stored_reports(where, f"drs.{name}"),
-            digest=one.digest,
-            valid_for=one.plan.drill.valid_for,
+            stored_reports(where, dag_id_of(name)),
+            digest=runnable.digest,
+            valid_for=runnable.plan.drill.valid_for,
             now=now,
         )
-        for name, one in sorted(plans.items())
+        for name, runnable in sorted(plans.items())
         if options.plan in (None, name)
     }

@@ -1,15 +1,16 @@
 """``drs run`` against an Airflow that answers what the test says: every refusal in words, every exit code."""
 
 import json
+from argparse import ArgumentParser
 from datetime import UTC, datetime
 
 import httpx
 import pytest
 from drs_provider.cli import run
-from drs_provider.cli.airflow_client import AirflowError, subject
-from drs_provider.cli.main import _parser
-from drs_provider.cli.run_commands import Control
+from drs_provider.cli.airflow_client import subject
 from drs_provider.exceptions import DrsProviderError, UsageError
+from drs_provider.services.airflow_api import AirflowError
+from drs_provider.services.run_control import RunControl
 
 URL = "http://airflow.test/prefix"
 ENVIRON = {"DRS_AIRFLOW_URL": URL, "DRS_AIRFLOW_USER": "ada", "DRS_AIRFLOW_PASSWORD": "secret"}
@@ -77,6 +78,10 @@ class Airflow:
         return httpx.Response(200, json={})
 
     def shown(self, path):
+        if path.endswith("/xcomEntries"):
+            return httpx.Response(
+                200, json=page("xcom_entries", [{"task_id": task, "key": key} for task, key in self.xcoms])
+            )
         if "/xcomEntries/" in path:
             task, key = path.split("/taskInstances/")[1].split("/xcomEntries/")
             known = {path: {"value": self.xcoms[task, key]}} if (task, key) in self.xcoms else {}
@@ -101,6 +106,26 @@ class Airflow:
     def wave(self, name, start, job):
         self.states |= {f"{name}.start_recovery": start, f"{name}.recovery_job": job}
 
+    def launched(self, name, *failed):
+        servers = [{"server_id": f"s-{name}-{number}", "hostname": f"{name}{number}"} for number in (1, 2)]
+        self.wave(name, "success", "success")
+        self.results(name, servers, failed)
+        verdict = "completed_with_exceptions" if failed else "launched"
+        self.xcoms[f"{name}.recovery_job", "return_value"] = {"verdict": verdict}
+
+    def results(self, name, servers, failed):
+        self.xcoms[f"{name}.recovery_job", "servers"] = [
+            {
+                **server,
+                "status": "failed" if server["hostname"] in failed else "launched",
+                "reason": "no capacity" if server["hostname"] in failed else None,
+                "instance_id": None,
+                "critical": True,
+                "job_id": "drsjob-1",
+            }
+            for server in servers
+        ]
+
     def ask(self, task, *options, params=None):
         self.states[task] = "awaiting_input"
         self.questions.append(
@@ -119,8 +144,19 @@ def page(name, rows):
     return {name: rows, "total_entries": len(rows)}
 
 
+def parsed(*arguments):
+    parser = ArgumentParser()
+    run.configure(parser)
+    return parser.parse_args(arguments)
+
+
+STEPS_BEFORE = ("ready", "pause")
+
+
 def below(task):
     wave, _, name = task.partition(".")
+    if name in STEPS_BEFORE:
+        return [f"{wave}.start_recovery"]
     if name == "start_recovery":
         return [f"{wave}.recovery_job"]
     return [f"{other}.start_recovery" for other, above in CHAIN.items() if name == "recovery_job" and wave in above]
@@ -137,18 +173,13 @@ def drs(airflow, capsys):
 
     def drs(*arguments, environ=ENVIRON):
         clock = iter(range(0, 100000, 50))
-        options = _parser().parse_args(["run", *arguments])
+        options = parsed(*arguments)
         code = run.run(
             options,
             environ=environ,
             transport=httpx.MockTransport(airflow),
-            control_of=lambda client, say: Control(
-                client,
-                say,
-                sleep=lambda _: None,
-                monotonic=lambda: next(clock),
-                now=lambda: datetime(2026, 11, 23, 10, 1, 1, tzinfo=UTC),
-            ),
+            control_of=lambda client, say: RunControl(client, say, sleep=lambda _: None, monotonic=lambda: next(clock)),
+            now=lambda: datetime(2026, 11, 23, 10, 1, 1, tzinfo=UTC),
         )
         return code, capsys.readouterr().out
 
@@ -264,13 +295,13 @@ def test_an_answer_of_one_who_is_not_asked_repeats_airflows_words(drs, airflow):
 @pytest.mark.parametrize(
     ("environ", "arguments", "said"),
     [
-        ({}, ["status", "shop"], "which Airflow? Name its address with --airflow, or DRS_AIRFLOW_URL"),
+        ({}, ["status", "shop"], "No address of Airflow: set DRS_AIRFLOW_URL or give --airflow"),
         (
             {"DRS_AIRFLOW_URL": URL},
             ["status", "shop"],
             (
-                "who are you? Give DRS_AIRFLOW_TOKEN, or DRS_AIRFLOW_USER and DRS_AIRFLOW_PASSWORD (or --user and "
-                "--password)"
+                "No credentials: set DRS_AIRFLOW_TOKEN or DRS_AIRFLOW_USER and DRS_AIRFLOW_PASSWORD, or give --user "
+                "and --password"
             ),
         ),
         (ENVIRON, ["status", "shp"], f"{URL} has no plan called 'shp' (did you mean 'shop'?)"),
@@ -301,17 +332,23 @@ def test_wrong_use_is_told_from_a_refusal(drs, environ, arguments, said):
             ),
         ),
         (["resume", "shop"], "shop is not paused"),
-        (["skip", "shop", "one"], "wave one is done: only a wave that has not started can be left out"),
-        (["skip", "shop", "two"], "wave two runs already: only a wave that has not started can be left out"),
-        (["retry", "shop", "one"], "wave one has not failed: it is done"),
-        (["retry", "shop", "two"], "wave two has not failed: it runs"),
-        (["retry", "shop", "three"], "wave three has not failed: it waits for its turn"),
-        (["approve", "shop"], "manual__1 of shop waits for nobody"),
-        (["wait", "shop", "--timeout", "40"], "manual__1 of shop is still running after 40 s; it goes on"),
+        (
+            ["skip", "shop", "one"],
+            "wave one cannot be skipped now (launched): only a wave that has not started can",
+        ),
+        (
+            ["skip", "shop", "two"],
+            "wave two cannot be skipped now (launching): only a wave that has not started can",
+        ),
+        (["retry", "shop", "one"], "wave one cannot be retried now (launched): only a wave that has failed can"),
+        (["retry", "shop", "two"], "wave two cannot be retried now (launching): only a wave that has failed can"),
+        (["retry", "shop", "three"], "wave three cannot be retried now (waiting): only a wave that has failed can"),
+        (["approve", "shop"], "manual__1 of shop has no pending approval"),
+        (["wait", "shop", "--timeout", "40"], "manual__1 of shop is not over after 40 s (running); it continues"),
     ],
 )
 def test_what_a_run_does_not_allow_now_is_refused_and_nothing_is_changed(drs, airflow, arguments, said):
-    airflow.wave("one", "success", "success")
+    airflow.launched("one")
     airflow.wave("two", "success", "deferred")
 
     with pytest.raises(DrsProviderError) as caught:
@@ -325,7 +362,7 @@ def test_what_a_run_does_not_allow_now_is_refused_and_nothing_is_changed(drs, ai
 def test_a_run_that_is_over_is_left_alone(drs, airflow, action):
     airflow.runs[0]["state"] = "failed"
 
-    with pytest.raises(DrsProviderError, match=f"^cannot {action} manual__1 of shop: it is over, failed$"):
+    with pytest.raises(DrsProviderError, match=f"^cannot {action} manual__1 of shop: it is over, unknown$"):
         drs(action, "shop")
     assert airflow.changed == []
 
@@ -349,21 +386,20 @@ def test_a_start_sends_what_was_asked_for_and_nothing_else(drs, airflow):
 
 def test_a_status_shows_waves_questions_and_what_is_paused(drs, airflow):
     airflow.dag["is_paused"] = True
-    airflow.wave("one", "success", "success")
-    airflow.xcoms["one.recovery_job", "servers"] = [{"status": "launched"}, {"status": "failed"}]
+    airflow.launched("one", "one2")
     airflow.ask("two.pause")
 
     assert drs("status", "shop") == (
         0,
         (
-            "shop  manual__1  running, drill\n"
+            "shop  manual__1  waiting for an answer, drill\n"
             "  asked for 2026-11-23 10:00:00 UTC by ada\n"
-            "  runs since 1:00\n"
+            "  running for 1:00\n"
             "  the plan is paused: nothing new starts, DRS jobs go on; drs run resume shop\n"
-            "    one    done                1 of 2 launched, 1 failed\n"
-            "    two    waits for a person\n"
+            "    one    completed with exceptions  1 of 2 launched, 1 failed\n"
+            "    two    waiting for an answer\n"
             "    three  waiting\n"
-            "  waits for a person: two.pause: May it go on?\n"
+            "  waiting for an answer: two.pause: May it go on?\n"
             "    drs run approve shop --task two.pause   or   drs run reject …\n"
         ),
     )
@@ -387,13 +423,13 @@ def test_a_wait_bears_an_airflow_that_restarts(drs, airflow):
             airflow.runs[0]["state"] = "success"
         return Airflow.__call__(airflow, request)
 
-    options = _parser().parse_args(["run", "wait", "shop"])
+    options = parsed("wait", "shop")
     news = []
     code = run.run(
         options,
         environ=ENVIRON,
         transport=httpx.MockTransport(answer),
-        control_of=lambda client, **_: Control(client, news.append, lambda _: None, iter(range(999)).__next__),
+        control_of=lambda client, **_: RunControl(client, news.append, lambda _: None, iter(range(999)).__next__),
     )
 
     assert code == 0
@@ -406,21 +442,24 @@ def test_a_cancel_gives_its_order_to_every_wave_that_has_not_begun_and_marks_onl
 
     code, said = drs("cancel", "shop", "--reason", "wrong network")
 
-    order = {"value": {"kind": "cancel", "words": "cancelled by ada: wrong network"}, "expires_at": None}
+    order = {
+        "value": {"version": 2, "kind": "cancel", "message": "cancelled by ada: wrong network"},
+        "expires_at": None,
+    }
     store = f"/dagRuns/{RUN}/taskInstances/{{}}.start_recovery/state-store/drs_order"
     assert airflow.changed == [
         ("PUT", store.format("two"), order),
         ("PUT", store.format("three"), order),
-        ("PATCH", f"/dagRuns/{RUN}", {"note": "cancelled by ada: wrong network"}),
         ("PUT", store.format("one"), order),
         ("PUT", f"/dagRuns/{RUN}/taskInstances/one.recovery_job/state-store/drs_order", order),
+        ("PATCH", f"/dagRuns/{RUN}", {"note": "cancelled by ada: wrong network"}),
         ("PATCH", f"/dagRuns/{RUN}/taskInstances/two.pause", {"new_state": "skipped"}),
     ]
     assert (code, said) == (
         0,
         (
-            "manual__1 of shop is cancelled, and will end red; two and three: not started any more; one: no further "
-            "job is started; DRS cannot cancel a job, so what runs is "
+            "manual__1 of shop is cancelled, and will end as failed in Airflow; two and three: will not start; one: no "
+            "further job is started; DRS cannot cancel a job, so what runs is "
             "watched to its end; then a drill is cleaned up, and the report is written\n"
         ),
     )
@@ -429,7 +468,7 @@ def test_a_cancel_gives_its_order_to_every_wave_that_has_not_begun_and_marks_onl
 def test_a_skip_gives_its_order_to_that_wave_alone(drs, airflow):
     airflow.wave("one", "success", "deferred")
 
-    assert drs("skip", "shop", "two") == (0, "wave two is left out when its turn comes; three goes on then\n")
+    assert drs("skip", "shop", "two") == (0, "wave two is skipped when its turn comes; then three\n")
     assert [(method, path) for method, path, _ in airflow.changed] == [
         ("PUT", f"/dagRuns/{RUN}/taskInstances/two.start_recovery/state-store/drs_order"),
         ("PATCH", f"/dagRuns/{RUN}"),
@@ -467,7 +506,8 @@ def test_a_retry_takes_orders_back_and_clears_the_wave_with_everything_after_it(
             ("success", "success"),
             {"two.look": "success", "two.switch-on": "failed", "two.tell": "upstream_failed"},
             ["two.switch-on"],
-            "wave two goes on with step switch-on: its servers are up, and what was done before is kept; then three\n",
+            "wave two continues with step switch-on: its servers are up, and what was done before is kept; then "
+            "three\n",
             id="a step after the launch failed: neither servers nor earlier steps run again",
         ),
         pytest.param(
@@ -515,13 +555,13 @@ def test_steps_get_the_order_too(drs, airflow, command):
 def test_a_drill_that_was_cleaned_up_is_not_patched_together(drs, airflow):
     airflow.runs[0]["state"] = "failed"
     airflow.wave("two", "success", "failed")
-    airflow.xcoms["two.recovery_job", "servers"] = [{"status": "launched"}, {"status": "failed"}]
+    airflow.results("two", [{"server_id": "s-1", "hostname": "a"}, {"server_id": "s-2", "hostname": "b"}], ("b",))
 
     with pytest.raises(DrsProviderError) as caught:
         drs("retry", "shop", "two")
 
     assert str(caught.value) == (
-        "the drill manual__1 is over, and its clean-up has terminated the 1 servers that wave two had launched: start "
+        "the drill manual__1 is over, and its clean-up has terminated the 1 server that wave two had launched: start "
         "a new drill, drs run start shop --wave two"
     )
     assert airflow.changed == []
@@ -548,7 +588,7 @@ def test_several_questions_are_told_apart_by_task_or_wave(drs, airflow):
     airflow.ask("three.pause")
 
     with pytest.raises(
-        UsageError, match=r"^2 tasks wait for a person, two.pause and three.pause: name one with --task$"
+        UsageError, match=r"^2 tasks are waiting for an answer, two.pause and three.pause: name one with --task$"
     ):
         drs("approve", "shop")
     assert drs("approve", "shop", "--wave", "three")[1] == "three.pause: Approve\n"
@@ -576,7 +616,7 @@ def test_a_pause_says_what_goes_on(drs, airflow):
 
     assert drs("pause", "shop")[1] == (
         "shop is paused: nothing new starts, no wave, no clean-up, no scheduled drill. DRS jobs of one go on and are "
-        "judged after the resume; Airflow pauses plans, not runs: another run of it waits too. Go on: drs run "
+        "judged after the resume; Airflow pauses plans, not runs: another run of it waits too. To continue: drs run "
         "resume shop\n"
     )
     assert airflow.changed == [("PATCH", "", {"is_paused": True})]

@@ -18,6 +18,8 @@ from drs_provider.rules.run.state.vocabulary import (
     Word,
 )
 
+_Looks = Mapping[Word, tuple[str, "Tone"]]
+
 Status = RunStatus | PreflightStatus | WaveStatus | ServerStatus | StepStatus | CleanupStatus
 
 
@@ -49,7 +51,7 @@ _BAD: Final = ("✕", Tone.BAD)
 _LEFT_OUT: Final = ("⊖", Tone.NEUTRAL)
 _NOT_STARTED: Final = ("-", Tone.NEUTRAL)
 
-_RUNS: Final[Mapping[RunStatus, tuple[str, Tone]]] = {
+_RUNS: Final[_Looks] = {
     RunStatus.QUEUED: _WAITING,
     RunStatus.CHECKING: _BUSY,
     RunStatus.RUNNING: _BUSY,
@@ -65,7 +67,7 @@ _RUNS: Final[Mapping[RunStatus, tuple[str, Tone]]] = {
     RunStatus.SUPERSEDED: ("⇄", Tone.BAD),
     RunStatus.UNKNOWN: ("!", Tone.BAD),
 }
-_PREFLIGHT: Final[Mapping[PreflightStatus, tuple[str, Tone]]] = {
+_PREFLIGHT: Final[_Looks] = {
     PreflightStatus.WAITING: _WAITING,
     PreflightStatus.RUNNING: _BUSY,
     PreflightStatus.WAITING_FOR_ANSWER: _ASKS,
@@ -74,7 +76,7 @@ _PREFLIGHT: Final[Mapping[PreflightStatus, tuple[str, Tone]]] = {
     PreflightStatus.UNPROVEN: _MIXED,
     PreflightStatus.NOT_STARTED: _NOT_STARTED,
 }
-_WAVES: Final[Mapping[WaveStatus, tuple[str, Tone]]] = {
+_WAVES: Final[_Looks] = {
     WaveStatus.WAITING: _WAITING,
     WaveStatus.DELAYED: _WAITING,
     WaveStatus.WAITING_FOR_ANSWER: _ASKS,
@@ -90,7 +92,7 @@ _WAVES: Final[Mapping[WaveStatus, tuple[str, Tone]]] = {
     WaveStatus.NOT_STARTED: _NOT_STARTED,
     WaveStatus.UNPROVEN: _MIXED,
 }
-_SERVERS: Final[Mapping[ServerStatus, tuple[str, Tone]]] = {
+_SERVERS: Final[_Looks] = {
     ServerStatus.WAITING: _WAITING,
     ServerStatus.LAUNCHING: _BUSY,
     ServerStatus.LAUNCHED: _GOOD,
@@ -100,7 +102,7 @@ _SERVERS: Final[Mapping[ServerStatus, tuple[str, Tone]]] = {
     ServerStatus.EXCLUDED: _LEFT_OUT,
     ServerStatus.UNKNOWN: _MIXED,
 }
-_STEPS: Final[Mapping[StepStatus, tuple[str, Tone]]] = {
+_STEPS: Final[_Looks] = {
     StepStatus.WAITING: _WAITING,
     StepStatus.RUNNING: _BUSY,
     StepStatus.WAITING_FOR_ANSWER: _ASKS,
@@ -111,7 +113,7 @@ _STEPS: Final[Mapping[StepStatus, tuple[str, Tone]]] = {
     StepStatus.NOT_STARTED: _NOT_STARTED,
     StepStatus.UNPROVEN: _MIXED,
 }
-_CLEANUP: Final[Mapping[CleanupStatus, tuple[str, Tone]]] = {
+_CLEANUP: Final[_Looks] = {
     CleanupStatus.WAITING: _WAITING,
     CleanupStatus.KEPT: _ASKS,
     CleanupStatus.RUNNING: _BUSY,
@@ -122,14 +124,15 @@ _CLEANUP: Final[Mapping[CleanupStatus, tuple[str, Tone]]] = {
     CleanupStatus.UNPROVEN: _MIXED,
 }
 
-_TABLES: Final[Mapping[type[Word], Mapping[Word, tuple[str, Tone]]]] = {
-    RunStatus: {**_RUNS},
-    PreflightStatus: {**_PREFLIGHT},
-    WaveStatus: {**_WAVES},
-    ServerStatus: {**_SERVERS},
-    StepStatus: {**_STEPS},
-    CleanupStatus: {**_CLEANUP},
+_TABLES: Final[Mapping[type[Word], _Looks]] = {
+    RunStatus: _RUNS,
+    PreflightStatus: _PREFLIGHT,
+    WaveStatus: _WAVES,
+    ServerStatus: _SERVERS,
+    StepStatus: _STEPS,
+    CleanupStatus: _CLEANUP,
 }
+
 
 def words(status: Status) -> str:
     """Word a state, in lower case: ``waiting for an answer``."""

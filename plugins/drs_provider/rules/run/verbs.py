@@ -1,0 +1,222 @@
+"""What a person may do with a run in which state, to which tasks it applies, and what is answered. Pure.
+
+Every function raises ``RunRefused`` where the state of the run does not allow it, and ``UsageError`` for a name that
+the run does not know; both say what to do next.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from drs_provider.exceptions import RunRefused, UsageError
+from drs_provider.formatting import joined
+from drs_provider.plan.problems import nearest
+from drs_provider.rules.run.run_view import PendingQuestion, RunView
+from drs_provider.rules.run.state import Cause, StepState, StepStatus, WaveOutline, WaveState, WaveStatus
+from drs_provider.rules.run.state.words import words
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How a failed wave runs again.
+
+    :param ordered: the tasks to which the order is given that takes back what was ordered before
+    :param cleared: the tasks that are cleared, with everything after them
+    """
+
+    ordered: tuple[str, ...]
+    cleared: tuple[str, ...]
+    message: str
+
+
+def wave_named(run: RunView, name: str) -> WaveState:
+    """Give a wave by its name."""
+    wave = run.state.wave(name)
+    if wave is None:
+        raise UsageError(f"{run.plan} has no wave called {name!r} ({nearest(name, [each.name for each in run.waves])})")
+    return wave
+
+
+def refuse_if_over(run: RunView, what: str) -> None:
+    """Refuse to steer a run that is over.
+
+    :param what: what somebody wants to do with it: ``cancel``
+    """
+    if not run.is_active:
+        raise RunRefused(f"cannot {what} {run.run_id} of {run.plan}: it is over, {words(run.state.status)}")
+
+
+def paused_message(run: RunView) -> str:
+    """Say what pausing the plan of a run means."""
+    goes_on = (
+        f"DRS jobs of {joined(_launching(run))} go on and are judged after the resume; " if _launching(run) else ""
+    )
+    return (
+        f"{run.plan} is paused: nothing new starts, no wave, no clean-up, no scheduled drill. {goes_on}"
+        f"Airflow pauses plans, not runs: another run of it waits too. To continue: drs run resume {run.plan}"
+    )
+
+
+def cancelled_tasks(run: RunView) -> tuple[str, ...]:
+    """Give the tasks that get the order to start nothing more.
+
+    What has begun is watched to its end. Its steps that have not begun obey like everything else, and so does what
+    its boot order or failed servers would still launch: a start may wait for room with some of its jobs running.
+    """
+    tasks: list[str] = []
+    for wave in run.waves:
+        outline = run.wave_outline(wave.name)
+        tasks += _steps(outline) if wave.has_begun else (*outline.starts, *_steps(outline))
+    tasks += run.plan_steps
+    for wave in run.waves:
+        if wave.has_begun and not _has_ended(wave):
+            tasks += _launch(run.wave_outline(wave.name))
+    return tuple(tasks)
+
+
+def cancelled_message(run: RunView) -> str:
+    """Say what becomes of a run that is cancelled."""
+    stopped = [wave.name for wave in run.waves if not wave.has_begun]
+    busy = [wave.name for wave in run.waves if wave.has_begun and not _has_ended(wave)]
+    parts = [f"{run.run_id} of {run.plan} is cancelled, and will end as failed in Airflow"]
+    parts += [f"{joined(stopped)}: will not start"] if stopped else ["every wave had started already"]
+    if busy:
+        parts.append(
+            f"{joined(busy)}: no further job is started; DRS cannot cancel a job, so what runs is watched to its end"
+        )
+    parts.append("then a drill is cleaned up, and the report is written")
+    if run.is_paused:
+        parts.append(f"the plan is paused, and none of that happens before: drs run resume {run.plan}")
+    return "; ".join(parts)
+
+
+def skipped_tasks(run: RunView, wave: WaveState) -> tuple[str, ...]:
+    """Give the tasks that get the order to leave out a wave."""
+    if wave.status is WaveStatus.NOT_STARTED:
+        raise RunRefused(_is_cut_off(run, wave))
+    if wave.has_begun or wave.status.is_over:
+        raise RunRefused(
+            f"wave {wave.name} cannot be skipped now ({words(wave.status)}): only a wave that has not started can"
+        )
+    outline = run.wave_outline(wave.name)
+    return (*outline.starts, *_steps(outline))
+
+
+def skipped_message(run: RunView, wave: WaveState) -> str:
+    """Say what becomes of a wave that is left out."""
+    if wave.has_begun:
+        raise RunRefused(
+            f"wave {wave.name} was just starting: drs run status {run.plan} shows whether it is still skipped"
+        )
+    after = [other.name for other in run.waves if wave.name in other.depends_on]
+    follows = f"; then {joined(after)}" if after else ""
+    return f"wave {wave.name} is skipped when its turn comes{follows}"
+
+
+def retry_of(run: RunView, wave: WaveState) -> Retry:
+    """Say how a failed wave runs again, with everything after it."""
+    if not _may_be_retried(wave):
+        raise RunRefused(_why_no_retry(run, wave))
+    if not run.is_active and run.is_temporary and wave.launched:
+        raise RunRefused(
+            f"the {run.mode} {run.run_id} is over, and its clean-up has terminated the {wave.launched} "
+            f"server{'s'[: wave.launched != 1]} that wave {wave.name} had launched: start a new {run.mode}, "
+            f"drs run start {run.plan} --wave {wave.name}"
+        )
+    outline, later = run.wave_outline(wave.name), waves_after(run, wave)
+    ordered = [task for each in (wave, *later) for task in _ordered_of(run.wave_outline(each.name))]
+    ordered += run.plan_steps
+    if outline.starts:
+        ordered += [outline.watch] if outline.watch else []
+    return Retry(tuple(ordered), *_cleared(run, wave, outline, later))
+
+
+def _cleared(
+    run: RunView, wave: WaveState, outline: WaveOutline, later: Iterable[WaveState]
+) -> tuple[tuple[str, ...], str]:
+    failed = [step for step in wave.steps if _has_failed(step)]
+    tasks = tuple(step.task for step in failed)
+    if failed and run.ended_as(outline.watch, "success"):
+        # Its servers are up: steps before the one that failed have had their effect, and have it once.
+        steps = joined([step.name for step in failed])
+        message = f"wave {wave.name} continues with step {steps}: its servers are up, and what was done before is kept"
+    else:
+        tasks = (*_failed_gates(run, outline), *tasks, *outline.starts)
+        message = f"wave {wave.name} runs again: servers that are up are kept, the others are launched"
+    names = [each.name for each in later]
+    message += f"; then {joined(names)}" if names else ""
+    if run.is_paused:
+        message += f". The plan is paused: drs run resume {run.plan}"
+    return tasks, message
+
+
+def waves_after(run: RunView, wave: WaveState) -> list[WaveState]:
+    """Give the waves that come after one, at any distance."""
+    reached = {wave.name}
+    while more := {other.name for other in run.waves if reached & set(other.depends_on)} - reached:
+        reached |= more
+    return [other for other in run.waves if other.name in reached - {wave.name}]
+
+
+def question_named(run: RunView, task: str | None, wave: str | None) -> PendingQuestion:
+    """Give the one open question of a run that is meant; ``task`` and ``wave`` are needed where it has several."""
+    if not run.questions:
+        raise RunRefused(f"{run.run_id} of {run.plan} has no pending approval")
+    pool = run.questions if wave is None else run.questions_of(wave)
+    found = [question for question in pool if task in (None, question.task)]
+    if not found:
+        asking = joined([question.task for question in run.questions])
+        raise UsageError(f"no such question is open; {run.plan} is waiting for an answer at {asking}")
+    if len(found) > 1:
+        asking = joined([question.task for question in found])
+        raise UsageError(f"{len(found)} tasks are waiting for an answer, {asking}: name one with --task")
+    return found[0]
+
+
+def _ordered_of(outline: WaveOutline) -> tuple[str, ...]:
+    return (*outline.starts, *_steps(outline))
+
+
+def _steps(outline: WaveOutline) -> tuple[str, ...]:
+    return tuple(step.task for step in (*outline.before, *outline.after))
+
+
+def _launch(outline: WaveOutline) -> tuple[str, ...]:
+    return (*outline.starts, *((outline.watch,) if outline.watch else ()))
+
+
+def _launching(run: RunView) -> list[str]:
+    return [wave.name for wave in run.waves if wave.status is WaveStatus.LAUNCHING]
+
+
+def _has_ended(wave: WaveState) -> bool:
+    return wave.status.is_over and not wave.is_active
+
+
+def _may_be_retried(wave: WaveState) -> bool:
+    """Whether something of it has failed, be it behind a launch that a person marked as successful."""
+    return wave.may_be_retried or (not wave.is_active and any(_has_failed(step) for step in wave.steps))
+
+
+def _has_failed(step: StepState) -> bool:
+    """Whether its task has failed, be it that it obeyed an order."""
+    return step.status is StepStatus.FAILED or step.cause is Cause.CANCELLED
+
+
+def _failed_gates(run: RunView, outline: WaveOutline) -> tuple[str, ...]:
+    """Give what failed ahead of a launch: while it stays failed, nothing behind it runs."""
+    return tuple(task for task in (*outline.gates, *outline.settings) if run.ended_as(task, "failed"))
+
+
+def _is_cut_off(run: RunView, wave: WaveState) -> str:
+    failed = [name for name in wave.depends_on if (above := run.state.wave(name)) and _may_be_retried(above)]
+    why = f"wave {joined(failed)} failed" if failed else "what is before it failed"
+    hint = f": drs run retry {run.plan} {failed[0]}" if failed else ""
+    return f"wave {wave.name} is not started, because {why}, nor is anything after it{hint}"
+
+
+def _why_no_retry(run: RunView, wave: WaveState) -> str:
+    if wave.status is WaveStatus.NOT_STARTED:
+        broken = [other.name for other in run.waves if _may_be_retried(other)]
+        hint = f": retry {joined(broken)} instead, this wave comes after it" if broken else ""
+        return f"wave {wave.name} has not failed, it was not started{hint}"
+    return f"wave {wave.name} cannot be retried now ({words(wave.status)}): only a wave that has failed can"

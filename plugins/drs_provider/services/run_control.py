@@ -1,0 +1,404 @@
+"""The verbs that steer the runs of a plan: look, decide by ``rules.run.verbs``, ask Airflow, look again."""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from pydantic import JsonValue
+
+from drs_provider.exceptions import RunRefused, UsageError
+from drs_provider.plan.problems import nearest
+from drs_provider.rules.purpose import find_purpose
+from drs_provider.rules.run import controls, names, verbs
+from drs_provider.rules.run.handover import FollowedJobs, RunOrder
+from drs_provider.rules.run.run_view import ACTIVE, PendingQuestion, RunView
+from drs_provider.rules.run.state import (
+    RUN_IS_OVER,
+    CleanupState,
+    CleanupStatus,
+    LeftDocuments,
+    PreflightState,
+    PreflightStatus,
+    RunOutline,
+    RunSnapshot,
+    RunState,
+    TaskSnapshot,
+    ended_status,
+    outline_of_edges,
+    state_of,
+)
+from drs_provider.rules.run.state.words import words
+from drs_provider.services.airflow_api import (
+    AirflowApi,
+    AirflowUnreachable,
+    AlreadySo,
+    DagRunRecord,
+    NotAllowed,
+    NotThere,
+    PlanDag,
+)
+
+LOOK_EVERY_SECONDS: Final = 2.0
+BEARABLE_SILENCE_SECONDS: Final = 300.0
+"""How long a wait bears an Airflow that does not answer: a restart is no reason to give up."""
+
+_LISTED: Final = 20
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a run is started with; what is None keeps the default of the trigger form.
+
+    :param continue_run: the key of a run in the cloud that this one continues
+    """
+
+    mode: str
+    confirm: str | None = None
+    reason: str | None = None
+    waves: Sequence[str] | None = None
+    exclude_servers: Sequence[str] | None = None
+    point_in_time: str | None = None
+    replace_live_instances: bool = False
+    continue_run: str | None = None
+
+    @property
+    def conf(self) -> dict[str, JsonValue]:
+        """The answers to the trigger form."""
+        asked: dict[str, JsonValue] = {
+            "mode": self.mode,
+            "confirm": self.confirm,
+            "reason": self.reason,
+            "waves": None if self.waves is None else list(self.waves),
+            "exclude_servers": None if self.exclude_servers is None else list(self.exclude_servers),
+            "point_in_time": self.point_in_time,
+            "replace_live_instances": self.replace_live_instances or None,
+            "continue_run": self.continue_run,
+        }
+        return {name: value for name, value in asked.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A person's answer; ``task`` or ``wave`` say to which question, where several are open."""
+
+    option: Literal["Approve", "Reject"]
+    task: str | None = None
+    wave: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class Steered:
+    """A run after it was steered, and what that means for it."""
+
+    run: RunView
+    message: str
+
+
+@dataclass
+class RunControl:
+    """One Airflow and what a person wants of its plans.
+
+    :param say: where is told what goes wrong on the way without ending it
+    """
+
+    airflow: AirflowApi
+    say: Callable[[str], None] = lambda _: None
+    sleep: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    _read: dict[tuple[str, str, str, datetime | None], object] = field(default_factory=dict)
+    """Documents of tasks that have ended: a wait looks often, and they do not change."""
+
+    def look(self, plan: str, run_id: str | None = None, *, prefer_active: bool = False) -> RunView:
+        """Read one run: the named one, or the newest; with ``prefer_active`` the oldest of those that are not over."""
+        dag = self._dag(plan)
+        return self._whole(dag, self._record(plan, dag, run_id, prefer_active=prefer_active))
+
+    def list_runs(self, plan: str | None) -> list[RunView]:
+        """Read the newest runs of a plan, or of all plans, the newest first; without their waves."""
+        dags = self.airflow.plan_dags() if plan is None else [self._dag(plan)]
+        found = [(dag, record) for dag in dags for record in self.airflow.runs(dag.dag_id, _LISTED)]
+        found.sort(key=lambda row: row[1].asked_for_at or _LONG_AGO, reverse=True)
+        return [self._in_short(dag, record) for dag, record in found[:_LISTED]]
+
+    def start(self, plan: str, start: Start) -> RunView:
+        """Start a run; refuses where it could only wait behind something."""
+        dag = self._dag(plan)
+        purpose = find_purpose(start.mode)
+        if purpose and purpose.needs_confirmation and start.confirm != plan:
+            raise UsageError(f"a {start.mode} brings production up: confirm it with --confirm {plan}")
+        if dag.is_paused:
+            raise RunRefused(f"{plan} is paused, so a run would not begin: drs run resume {plan}")
+        active = [record for record in self.airflow.runs(dag.dag_id, _LISTED) if record.state in ACTIVE]
+        if active and not (purpose and purpose.overlaps):
+            # A recovery never waits for anything: its preflight decides what it may take.
+            raise RunRefused(
+                f"{plan} has a run that is not over, {active[-1].run_id}, and {start.mode}s of a plan never overlap: "
+                f"wait for it (drs run wait {plan}) or cancel it (drs run cancel {plan})"
+            )
+        self._refuse_unknown_waves(dag, start.waves or ())
+        return self._whole(dag, self.airflow.trigger(dag.dag_id, start.conf, None))
+
+    def wait(
+        self, plan: str, run_id: str | None, timeout_seconds: float | None, tell: Callable[[RunView], None]
+    ) -> RunView:
+        """Wait until a run is over. Raises ``RunRefused`` when the time is over before.
+
+        :param tell: is given the run after every look
+        """
+        began = answered = self.monotonic()
+        run = self.look(plan, run_id)
+        while True:
+            tell(run)
+            if not run.is_active:
+                return run
+            if timeout_seconds is not None and self.monotonic() - began >= timeout_seconds:
+                raise RunRefused(
+                    f"{run.run_id} of {plan} is not over after {timeout_seconds:.0f} s "
+                    f"({words(run.state.status)}); it continues"
+                )
+            self.sleep(LOOK_EVERY_SECONDS)
+            try:
+                run = self.look(plan, run.run_id)
+                answered = self.monotonic()
+            except AirflowUnreachable as error:
+                if self.monotonic() - answered >= BEARABLE_SILENCE_SECONDS:
+                    raise
+                self.say(f"no news: {error}")
+
+    def pause(self, plan: str, run_id: str | None) -> Steered:
+        """Let nothing new start."""
+        run = self._active(plan, run_id, "pause")
+        self.airflow.set_paused(names.dag_id_of(plan), paused=True)
+        return Steered(replace(run, is_paused=True), verbs.paused_message(run))
+
+    def resume(self, plan: str) -> str:
+        """Let a paused plan continue; return what is answered."""
+        if not self._dag(plan).is_paused:
+            raise RunRefused(f"{plan} is not paused")
+        self.airflow.set_paused(names.dag_id_of(plan), paused=False)
+        return f"{plan} is resumed"
+
+    def cancel(self, plan: str, run_id: str | None, reason: str | None) -> Steered:
+        """Let no further wave start; what runs is watched to its end, then cleaned up and reported."""
+        run = self._active(plan, run_id, "cancel")
+        self._order(run, verbs.cancelled_tasks(run), controls.cancellation(self.airflow.user, reason))
+        run = self.look(plan, run.run_id)
+        for question in run.questions:
+            self._pass_over(run, question)
+        run = self.look(plan, run.run_id)
+        return Steered(run, verbs.cancelled_message(run))
+
+    def skip(self, plan: str, wave: str, run_id: str | None, reason: str | None) -> Steered:
+        """Leave out a wave when its turn comes."""
+        run = self._active(plan, run_id, "skip a wave of")
+        chosen = verbs.wave_named(run, wave)
+        tasks = verbs.skipped_tasks(run, chosen)
+        self._order(run, tasks, controls.skip(chosen.name, self.airflow.user, reason))
+        for question in run.questions_of(chosen.name):
+            self._pass_over(run, question)
+        run = self.look(plan, run.run_id)
+        return Steered(run, verbs.skipped_message(run, verbs.wave_named(run, chosen.name)))
+
+    def retry(self, plan: str, wave: str, run_id: str | None, reason: str | None) -> Steered:
+        """Run a failed wave again, with everything after it."""
+        run = self.look(plan, run_id, prefer_active=True)
+        chosen = verbs.wave_named(run, wave)
+        retry = verbs.retry_of(run, chosen)
+        newer = None if run.is_active else self.look(plan, prefer_active=True)
+        if newer and newer.is_active:
+            raise RunRefused(
+                f"{plan} has another run that is not over, {newer.run_id}, and a plan has one run at a time"
+            )
+        self._order(run, retry.ordered, controls.retry(chosen.name, self.airflow.user, reason))
+        self.airflow.clear(names.dag_id_of(plan), run.run_id, retry.cleared)
+        return Steered(self.look(plan, run.run_id), retry.message)
+
+    def answer(self, plan: str, run_id: str | None, decision: Decision) -> Steered:
+        """Answer what a run asks: with ``Approve`` or ``Reject``."""
+        run = self._active(plan, run_id, "answer for")
+        question = verbs.question_named(run, decision.task, decision.wave)
+        if decision.option not in question.options:
+            raise UsageError(
+                f"{question.task} does not ask for {decision.option!r} but for one of {', '.join(question.options)}: "
+                f"answer it in Airflow, {self.airflow.address}/dags/{names.dag_id_of(plan)}/runs/{run.run_id}/tasks/"
+                f"{question.task}"
+            )
+        given = dict(question.params)
+        place = next((name for name in given if name in ("comment", "reason")), None)
+        if place and decision.comment:
+            given[place] = decision.comment
+        self._give(run, (question.task, question.map_index), decision.option, given)
+        if decision.comment and not place:
+            by = f" by {self.airflow.user}" if self.airflow.user else ""
+            self._note(run, f"{question.task} answered {decision.option}{by}: {decision.comment}")
+        return Steered(self.look(plan, run.run_id), f"{question.task}: {decision.option}")
+
+    def end_kept(self, plan: str, run_id: str | None) -> Steered:
+        """End a drill that is kept for people: it is cleaned up now."""
+        return self._answer_kept(plan, run_id, controls.END, "is cleaned up now")
+
+    def extend_kept(self, plan: str, run_id: str | None, by: str) -> Steered:
+        """Keep a drill longer for people.
+
+        :param by: a key of ``controls.BY``, ``1h``
+        """
+        return self._answer_kept(plan, run_id, f"Extend by {by}", f"is kept for {by} more")
+
+    def _answer_kept(self, plan: str, run_id: str | None, option: str, then: str) -> Steered:
+        run = self._kept(plan, run_id)
+        self._give(run, (names.KEEP_TASK, -1), option, {})
+        return Steered(self.look(plan, run.run_id), f"the drill {run.run_id} of {plan} {then}")
+
+    def _kept(self, plan: str, run_id: str | None) -> RunView:
+        """Find the run that is kept; without a run id among all that are not over, for a recovery may be beside it."""
+        if run_id is not None:
+            runs = [self._active(plan, run_id, "end")]
+        else:
+            dag = self._dag(plan)
+            active = [record for record in self.airflow.runs(dag.dag_id, _LISTED) if record.state == "running"]
+            runs = [self._whole(dag, record) for record in active]
+        kept = [run for run in runs if any(question.task == names.KEEP_TASK for question in run.questions)]
+        if not kept:
+            raise RunRefused(f"no drill of {plan} is kept for people now: drs run status {plan}")
+        return kept[-1]
+
+    def _dag(self, plan: str) -> PlanDag:
+        try:
+            return self.airflow.dag(names.dag_id_of(plan))
+        except NotThere as error:
+            known = [str(names.plan_of(dag.dag_id)) for dag in self.airflow.plan_dags()]
+            hint = nearest(plan, known) or "it has none; look at its import errors"
+            raise UsageError(f"{self.airflow.address} has no plan called {plan!r} ({hint})") from error
+
+    def _record(self, plan: str, dag: PlanDag, run_id: str | None, *, prefer_active: bool) -> DagRunRecord:
+        if run_id is not None:
+            try:
+                return self.airflow.run(dag.dag_id, run_id)
+            except NotThere as error:
+                known = [record.run_id for record in self.airflow.runs(dag.dag_id, _LISTED)]
+                hint = nearest(run_id, known) or "it has never run"
+                raise UsageError(f"{plan} has no run called {run_id!r} ({hint})") from error
+        records = self.airflow.runs(dag.dag_id, _LISTED)
+        if not records:
+            raise UsageError(f"{plan} has never run: drs run start {plan}")
+        active = [record for record in records if record.state in ACTIVE]
+        return active[-1] if prefer_active and active else records[0]
+
+    def _whole(self, dag: PlanDag, record: DagRunRecord) -> RunView:
+        """Read a run with its waves, servers, steps, questions and report."""
+        place = (dag.dag_id, record.run_id)
+        tasks = self.airflow.tasks(*place)
+        is_asking = any(task.state in ("awaiting_input", "deferred") for task in tasks.values())
+        questions = tuple(self.airflow.questions(*place)) if is_asking else ()
+        known = self.airflow.xcom_keys(*place) if any(task.state for task in tasks.values()) else ()
+        snapshot = RunSnapshot(
+            outline=outline_of_edges(self.airflow.upstream(dag.dag_id), dag.waves),
+            tasks=tasks,
+            left=lambda task, key: self._left(place, snapshot, known, task, key),
+            run_state=record.state,
+            asked=frozenset(question.task for question in questions),
+        )
+        left = LeftDocuments(snapshot)
+        state = state_of(snapshot, left)
+        return replace(
+            _view(dag, record, state),
+            outline=snapshot.outline,
+            tasks=tasks,
+            questions=questions,
+            report=left.report(),
+        )
+
+    def _in_short(self, dag: PlanDag, record: DagRunRecord) -> RunView:
+        """Read a run without its tasks: of one that is over, the verdict of its report says how it ended."""
+        place = (dag.dag_id, record.run_id)
+        snapshot = RunSnapshot(
+            RunOutline(),
+            tasks={names.REPORT_TASK: TaskSnapshot("success")},
+            left=lambda task, key: self.airflow.xcom(*place, task, key),
+        )
+        report = LeftDocuments(snapshot).report() if record.state in RUN_IS_OVER else None
+        status = ended_status(record.state, report.verdict if report else None)
+        state = RunState(
+            status,
+            PreflightState(PreflightStatus.WAITING),
+            CleanupState(CleanupStatus.WAITING),
+            reason=report.reason if report else None,
+            airflow_state=record.state,
+        )
+        return replace(_view(dag, record, state), report=report)
+
+    def _left(
+        self,
+        place: tuple[str, str],
+        snapshot: RunSnapshot,
+        known: Collection[tuple[str, str]],
+        task: str,
+        key: str,
+    ) -> object:
+        if key == FollowedJobs.KEY:
+            return self.airflow.stored(*place, task, key)
+        if (task, key) not in known:
+            return None
+        now = snapshot.task(task)
+        if now.ended_at is None:
+            return self.airflow.xcom(*place, task, key)
+        found = (place[1], task, key, now.ended_at)
+        if found not in self._read:
+            self._read[found] = self.airflow.xcom(*place, task, key)
+        return self._read[found]
+
+    def _active(self, plan: str, run_id: str | None, what: str) -> RunView:
+        run = self.look(plan, run_id, prefer_active=True)
+        verbs.refuse_if_over(run, what)
+        return run
+
+    def _order(self, run: RunView, tasks: Sequence[str], order: RunOrder) -> None:
+        """Give an order to tasks, and tell it to people in the run's note."""
+        for task in tasks:
+            self.airflow.keep(names.dag_id_of(run.plan), run.run_id, task, RunOrder.KEY, order.to_json())
+        self._note(run, order.message)
+
+    def _note(self, run: RunView, line: str) -> None:
+        try:
+            self.airflow.write_note(names.dag_id_of(run.plan), run.run_id, controls.added(run.note, line))
+        except NotAllowed as error:
+            self.say(f"the run's note does not show it: {error}")
+
+    def _give(self, run: RunView, task: tuple[str, int], option: str, params: Mapping[str, JsonValue]) -> None:
+        try:
+            self.airflow.answer(names.dag_id_of(run.plan), run.run_id, task, [option], params)
+        except AlreadySo as error:
+            raise RunRefused(f"somebody has answered {task[0]} already: drs run status {run.plan}") from error
+
+    def _pass_over(self, run: RunView, question: PendingQuestion) -> None:
+        """Mark the task that asks as skipped: what comes after it has its order. Somebody may just have answered."""
+        try:
+            self.airflow.mark(names.dag_id_of(run.plan), run.run_id, question.task, "skipped")
+        except AlreadySo:
+            return
+
+    def _refuse_unknown_waves(self, dag: PlanDag, asked: Sequence[str]) -> None:
+        known = [wave.name for wave in outline_of_edges(self.airflow.upstream(dag.dag_id)).waves] if asked else []
+        for name in asked:
+            if name not in known:
+                raise UsageError(f"no wave called {name!r} ({nearest(name, known)})")
+
+
+def _view(dag: PlanDag, record: DagRunRecord, state: RunState) -> RunView:
+    asked_for = record.conf.get("mode")
+    return RunView(
+        plan=str(names.plan_of(record.dag_id)),
+        run_id=record.run_id,
+        state=state,
+        mode=state.mode or (str(asked_for) if asked_for else dag.mode),
+        is_paused=dag.is_paused,
+        triggered_by=record.triggered_by,
+        asked_for_at=record.asked_for_at,
+        started_at=record.started_at,
+        ended_at=record.ended_at,
+        note=record.note,
+    )
