@@ -50,6 +50,20 @@ def trigger_dag_run(dag_id: str, run_id: str, *, conf: Mapping[str, Any], at: da
     return None
 
 
+def has_dag_run(dag_id: str, run_id: str) -> bool:
+    """Tell, from a running task, whether another DAG has a run of this id."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    return bool(RuntimeTaskInstance.get_dr_count(dag_id=dag_id, run_ids=[run_id]))
+
+
+def is_dag_paused(dag_id: str) -> bool:
+    """Tell, from a running task, whether another DAG is paused; raises what Airflow raises where there is none."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    return bool(RuntimeTaskInstance.get_dag(dag_id).is_paused)
+
+
 def read_xcom(key: str, *, dag_id: str, run_id: str, task_id: str) -> object:
     """Return what an unmapped task left under a key; None: nothing. For code that has no task instance."""
     from airflow.sdk.execution_time.xcom import XCom

@@ -4,7 +4,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from drs_provider.cli.options import plans_folder, plans_named
+from drs_provider.cli.options import plans_named
+from drs_provider.configuration import plans_folder
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
 from drs_provider.rules.run.diagram import draw_mermaid, draw_text
 

@@ -1,19 +1,10 @@
 """What the commands have in common: where the plans are, and how to say that a command was used wrongly."""
 
-import os
 from pathlib import Path
 
 from drs_provider.exceptions import PlanInvalid, UsageError
 from drs_provider.plan.loader import SUFFIXES, RunnablePlan, read_folder, read_paths
 from drs_provider.plan.problems import nearest
-
-PLANS_FOLDER = "DRS_PLANS_FOLDER"
-
-
-def plans_folder() -> Path | None:
-    """Give the folder that the environment names, or None."""
-    named = os.environ.get(PLANS_FOLDER)
-    return Path(named) if named else None
 
 
 def plans_named(plan: str, folder: Path) -> list[RunnablePlan]:

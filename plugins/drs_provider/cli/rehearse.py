@@ -5,22 +5,27 @@ import json
 import shutil
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from drs_provider.cli.options import is_file, plans_folder, plans_named
+from pydantic import JsonValue
+
+from drs_provider.cli.options import is_file, plans_named
+from drs_provider.configuration import plans_folder
 from drs_provider.exceptions import UsageError
-from drs_provider.plan.durations import format_duration, parse_duration
+from drs_provider.formatting import timespan
+from drs_provider.plan.durations import parse_duration
 from drs_provider.plan.loader import RunnablePlan
+from drs_provider.rehearsal.facts import RehearsalRequest
 from drs_provider.rehearsal.fleet_choice import ChosenFleet, of_accounts, of_files, supposed
 from drs_provider.rehearsal.output import WIDTH, as_text
-from drs_provider.rehearsal.prediction import Prediction, RunRecord, at_speed, machine_of, predict
+from drs_provider.rehearsal.prediction import Prediction, RunRecord, StepKey, predict
 from drs_provider.rehearsal.processes import Connection, RehearsalFailed, ensure_installed, rehearse, simulator
 from drs_provider.rehearsal.step_doubles import StepsTake, decisions, length_of_steps, make_up, steps_take, words
 from drs_provider.rehearsal.steps import PlannedStep, planned_steps
+from drs_provider.rules.purpose import DRILL, PURPOSES, purpose_of
+from drs_provider.rules.run.shape import compile_shape
 
 NAME = "rehearse"
 HELP = "run a plan against the simulator, and say how long it takes and what goes wrong"
@@ -40,7 +45,7 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("plan", metavar="PLAN", help="a plan's name, or a plan file with one plan")
     parser.add_argument("--plans", type=Path, metavar="FOLDER", help="default: DRS_PLANS_FOLDER, else ./plans")
-    parser.add_argument("--mode", choices=("drill", "recovery"), default="drill", help="default: drill")
+    parser.add_argument("--mode", choices=tuple(PURPOSES), default=DRILL.name, help=f"default: {DRILL.name}")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="what goes wrong: faults of the simulator")
     world = parser.add_argument_group("the fleet (default: made up from the plan)")
@@ -61,13 +66,6 @@ def configure(parser: ArgumentParser) -> None:
     )
     world.add_argument("--region", default="us-east-1", help="for groups without a Region, made up (default us-east-1)")
     supposed_ = parser.add_argument_group("what is supposed")
-    supposed_.add_argument(
-        "--speed",
-        type=_speed,
-        default=1.0,
-        metavar="X",
-        help="tell too what a run against a simulator of this speed takes by the clock (default 1: DRS itself)",
-    )
     supposed_.add_argument("--random-seed", type=int, default=0, help="same seed, same lengths of jobs (default 0)")
     supposed_.add_argument(
         "--answers-after", type=_length, default=timedelta(0), metavar="TIME", help="people answer after (default 0s)"
@@ -83,14 +81,9 @@ def configure(parser: ArgumentParser) -> None:
     supposed_.add_argument(
         "--task-seconds",
         type=_seconds,
+        default=TASK_SECONDS,
         metavar="S",
-        help=f"Airflow needs to start a task or let it go on (default {TASK_SECONDS:g}; by the clock: as measured)",
-    )
-    supposed_.add_argument(
-        "--busy",
-        type=_seconds,
-        metavar="N",
-        help="by the clock: others that want a processor of this machine all the time (default: as measured)",
+        help=f"Airflow needs to start a task or let it go on (default {TASK_SECONDS:g})",
     )
 
 
@@ -100,7 +93,7 @@ def run(options: Namespace) -> int:
     folder = options.plans or plans_folder() or Path("plans")
     found = plans_named(options.plan, folder)
     if len(found) > 1:
-        names = ", ".join(sorted(one.plan.name for one in found))
+        names = ", ".join(sorted(runnable.plan.name for runnable in found))
         raise UsageError(f"{options.plan}: the file holds several plans: {names}; name one of them")
     if options.faults is not None and not options.faults.is_file():
         raise UsageError(f"{options.faults}: there is no such file")
@@ -117,47 +110,43 @@ def run(options: Namespace) -> int:
 
 
 def _rehearsed(runnable: RunnablePlan, folder: Path, options: Namespace, home: Path) -> Prediction:
-    fleet, takes = _fleet(runnable, options, home), steps_take(options.steps_take)
-    request = {
-        "plan": runnable.plan.name,
-        "file": str(runnable.path.resolve()) if is_file(options.plan) else None,
-        "plans_folder": str(folder.resolve()),
-        "conf": _conf(runnable, options.mode),
-        "seed": options.random_seed,
-        "task_seconds": _task_seconds(options),
-        "answers_after": options.answers_after.total_seconds(),
-    }
-
-    def at(speed: float, machine: Mapping[str, Any] | None = None) -> tuple[Prediction, dict[str, Any]]:
-        where = home / f"speed-{speed:g}"
-        where.mkdir()
-        with simulator(fleet.paths, faults=options.faults, speed=speed, random_seed=options.random_seed) as running:
-            steps = decisions(runnable, running, fleet.places)
-            make_up(steps, running, takes)
-            assumed = [_step(one.step, options.mode, takes) for one in steps if one.assumed]
-            told = {**request, "assumed": assumed, "speed": speed, "machine": machine}
-            facts = rehearse(running, told, _connections(fleet), where)
-            left = RunRecord(
-                facts,
-                running.get("state"),
-                running.get("calls"),
-                steps,
-                fleet=fleet.words,
-                random_seed=options.random_seed,
-                assumptions=(*fleet.assumptions, *_assumptions(runnable, options), *words(steps, options.mode, takes)),
-                accounts={str(target): place for target, place in fleet.places.items()},
-            )
-        try:
-            return predict(left), facts
-        except ValueError as error:
-            raise RehearsalFailed(str(error)) from error
-
-    prediction, facts = at(1.0)
-    if options.speed == 1:
-        return prediction
-    machine = machine_of(facts, busy=options.busy) if options.task_seconds is None else None
-    fast, _ = at(options.speed, machine)
-    return replace(prediction, by_the_clock=at_speed(fast, options.speed, machine["others"] if machine else None))
+    fleet, takes, shape = _fleet(runnable, options, home), steps_take(options.steps_take), compile_shape(runnable)
+    step_tasks: dict[StepKey, str] = {(step.wave, step.side, step.step.name): step.task_id for step in shape.steps}
+    with simulator(fleet.paths, faults=options.faults, random_seed=options.random_seed) as running:
+        steps = decisions(runnable, running, fleet.places)
+        make_up(steps, running, takes)
+        request = RehearsalRequest(
+            plan=runnable.plan.name,
+            file=str(runnable.path.resolve()) if is_file(options.plan) else None,
+            plans_folder=str(folder.resolve()),
+            conf=_conf(runnable, options.mode),
+            simulator=running.url,
+            seed=options.random_seed,
+            task_seconds=options.task_seconds,
+            answers_after=options.answers_after.total_seconds(),
+            assumed={
+                step_tasks[step.wave, step.place, step.step.name]: _seconds_of(step, options.mode, takes)
+                for step in (decision.step for decision in steps if decision.assumed)
+            },
+            reports=str(home / "reports"),
+            facts=str(home / "facts.json"),
+        )
+        facts = rehearse(request, _connections(fleet), home)
+        left = RunRecord(
+            facts,
+            running.get("state"),
+            running.get("calls"),
+            steps,
+            step_tasks,
+            fleet=fleet.words,
+            random_seed=options.random_seed,
+            assumptions=(*fleet.assumptions, *_assumptions(runnable, options), *words(steps, options.mode, takes)),
+            accounts={str(target): place for target, place in fleet.places.items()},
+        )
+    try:
+        return predict(left)
+    except ValueError as error:
+        raise RehearsalFailed(str(error)) from error
 
 
 def _fleet(runnable: RunnablePlan, options: Namespace, home: Path) -> ChosenFleet:
@@ -168,19 +157,16 @@ def _fleet(runnable: RunnablePlan, options: Namespace, home: Path) -> ChosenFlee
     return supposed(runnable, home, selected=options.selected, region=options.region)
 
 
-def _task_seconds(options: Namespace) -> float:
-    return TASK_SECONDS if options.task_seconds is None else float(options.task_seconds)
-
-
 def _accounts(said: list[str]) -> dict[str, str]:
-    pairs = [one.partition("=") for one in said]
-    if bad := [one for one, (name, _, account) in zip(said, pairs, strict=True) if not name or not account.isdigit()]:
+    pairs = [text.partition("=") for text in said]
+    if bad := [text for text, (name, _, account) in zip(said, pairs, strict=True) if not name or not account.isdigit()]:
         raise UsageError(f"--account {bad[0]}: write a connection and its account, as aws_default=111122223333")
     return {name: account for name, _, account in pairs}
 
 
-def _conf(runnable: RunnablePlan, mode: str) -> dict[str, Any]:
-    return {"mode": mode, "reason": "a rehearsal", **({"confirm": runnable.plan.name} if mode == "recovery" else {})}
+def _conf(runnable: RunnablePlan, mode: str) -> dict[str, JsonValue]:
+    confirm: dict[str, JsonValue] = {"confirm": runnable.plan.name} if purpose_of(mode).needs_confirmation else {}
+    return {"mode": mode, "reason": "a rehearsal", **confirm}
 
 
 def _connections(fleet: ChosenFleet) -> Mapping[str, Connection]:
@@ -191,22 +177,22 @@ def _connections(fleet: ChosenFleet) -> Mapping[str, Connection]:
     return found
 
 
-def _step(one: PlannedStep, mode: str, takes: StepsTake) -> dict[str, Any]:
-    seconds = takes.of(one.step.name).total_seconds() if one.takes_place(mode) else None
-    return {"wave": one.wave, "place": one.place, "name": one.step.name, "seconds": seconds}
+def _seconds_of(step: PlannedStep, mode: str, takes: StepsTake) -> float | None:
+    """Return what a step takes that is not run; None: a run of this mode does not have it."""
+    return takes.of(step.step.name).total_seconds() if step.takes_place(mode) else None
 
 
 def _assumptions(runnable: RunnablePlan, options: Namespace) -> list[str]:
     plan, mode = runnable.plan, options.mode
-    said = [f"Airflow takes {_task_seconds(options):g} s to start a task, and to let a waiting one go on"]
-    kinds = {one.step.kind for one in planned_steps(plan)}
+    said = [f"Airflow takes {options.task_seconds:g} s to start a task, and to let a waiting one go on"]
+    kinds = {step.step.kind for step in planned_steps(plan)}
     if (
         any(wave.pause_before for wave in plan.waves)
         or "approval" in kinds
-        or (mode == "recovery" and plan.recovery.approval)
+        or (purpose_of(mode).asks_for_approval and plan.recovery.approval)
     ):
         after = options.answers_after
-        said.append(f"people say yes {f'after {format_duration(after)}' if after else 'at once'}")
+        said.append(f"people say yes {f'after {timespan(after)}' if after else 'at once'}")
     if plan.notify:
         said.append("nobody is notified")
     return said
@@ -233,13 +219,3 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds <= 600:  # noqa: PLR2004 - ten minutes
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds between 0 and 600")
     return seconds
-
-
-def _speed(text: str) -> float:
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 0.001 <= speed <= 1e6:  # noqa: PLR2004 - the simulator's own bounds
-        raise argparse.ArgumentTypeError(f"{text!r} is no speed between 0.001 and 1000000")
-    return speed

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drs_provider.cli.options import plans_folder
+from drs_provider.configuration import plans_folder
 from drs_provider.exceptions import UsageError
 from drs_provider.plan.loader import read_folder
 from drs_provider.rules.run.roster import Target, targets_of

@@ -5,7 +5,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from drs_provider.cli.options import plans_folder
+from drs_provider.configuration import plans_folder
 from drs_provider.exceptions import UsageError
 from drs_provider.plan.loader import Library, plan_files, read_paths
 from drs_provider.plan.problems import Problem

@@ -1,29 +1,30 @@
 """What people read about a plan in Airflow: DAG documentation, group tooltips."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from drs_provider.formatting import duration_words, escaped, timespan
-from drs_provider.plan.loader import RunnablePlan
-from drs_provider.plan.model import ProtectionGroup, RecoveryPlan, VpcNetwork, Wave, wave_dependencies
+from drs_provider.formatting import escaped, plural, timespan
+from drs_provider.plan.model import ProtectionGroup, RecoveryPlan, VpcNetwork
 from drs_provider.plan.problems import Problem
 from drs_provider.rules.run.roster import in_words
+from drs_provider.rules.run.shape import RunShape, WaveShape
 
 
 def members(group: ProtectionGroup) -> str:
     """Who is in a group, in a few words: how many are named, and which tags select the others."""
     parts = []
     if group.servers:
-        parts.append(f"{len(group.servers)} server{'s'[: len(group.servers) != 1]} by name")
+        parts.append(f"{plural(len(group.servers), 'server')} by name")
     if group.select is not None:
         parts.append(f"servers tagged {in_words(group.select.tags)}")
     return " and ".join(parts)
 
 
-def tooltip(wave: Wave, groups: Mapping[str, ProtectionGroup], depends_on: tuple[str, ...]) -> str:
+def tooltip(wave: WaveShape) -> str:
     """The text over a wave's group in the graph view."""
-    lines = [f"{name}: {members(groups[name])} in {groups[name].region or 'its Region'}" for name in wave.groups]
-    lines.append(f"starts after {', '.join(depends_on)}" if depends_on else "starts at once")
-    lines.append(f"may fail: {wave.tolerate_failures} of its critical servers; timeout {timespan(wave.timeout)}")
+    lines = [f"{group.name}: {members(group)} in {group.region or 'its Region'}" for group in wave.groups]
+    lines.append(f"starts after {', '.join(wave.depends_on)}" if wave.depends_on else "starts at once")
+    tolerated = wave.wave.tolerate_failures
+    lines.append(f"may fail: {tolerated} of its critical servers; timeout {timespan(wave.wave.timeout)}")
     return "\n".join(lines)
 
 
@@ -37,24 +38,16 @@ def broken_notice(problems: Sequence[Problem], run_id: str) -> str:
     )
 
 
-def documentation(runnable: RunnablePlan, notice: str = "") -> str:
+def documentation(shape: RunShape, notice: str = "") -> str:
     """The DAG's doc_md: objectives, waves and members. Plan text is escaped: it is data, not markup.
 
     ``notice`` is Markdown, and comes first.
     """
-    plan = runnable.plan
-    depends_on = wave_dependencies(plan)
-    owner = escaped(plan.owner or "nobody")
-    rows = [
-        f"| {wave.name} | {', '.join(depends_on[wave.name]) or 'the start'} | "
-        f"{'<br>'.join(f'{name}: {escaped(members(runnable.groups[name]))}' for name in wave.groups)} | "
-        f"{wave.tolerate_failures} | {timespan(wave.timeout)} |"
-        for wave in plan.waves
-    ]
+    plan, owner = shape.plan, escaped(shape.plan.owner or "nobody")
     return "\n".join(
         [
             *([notice, ""] if notice else []),
-            f"### {escaped(plan.title or plan.name)}",
+            f"### {escaped(shape.title)}",
             "",
             escaped(plan.description or ""),
             "",
@@ -62,13 +55,19 @@ def documentation(runnable: RunnablePlan, notice: str = "") -> str:
             "",
             "| wave | after | members | may fail | timeout |",
             "|---|---|---|---|---|",
-            *rows,
+            *map(_row, shape.waves),
             "",
             drill_in_words(plan),
             "",
-            f"Plan `{plan.name}`, version `{runnable.digest[:12]}`.",
+            f"Plan `{plan.name}`, version `{shape.digest[:12]}`.",
         ]
     )
+
+
+def _row(wave: WaveShape) -> str:
+    after = ", ".join(wave.depends_on) or "the start"
+    groups = "<br>".join(f"{group.name}: {escaped(members(group))}" for group in wave.groups)
+    return f"| {wave.name} | {after} | {groups} | {wave.wave.tolerate_failures} | {timespan(wave.wave.timeout)} |"
 
 
 def where(plan: RecoveryPlan) -> str:
@@ -85,9 +84,7 @@ def cost(plan: RecoveryPlan) -> str:
     The figure itself needs the servers' sizes, which only AWS knows: preflight looks before anything is launched.
     """
     kept = plan.drill.keep_for
-    stays = (
-        f"is kept for {duration_words(kept)} after its last wave" if kept else "is cleaned up right after its last wave"
-    )
+    stays = f"is kept for {timespan(kept)} after its last wave" if kept else "is cleaned up right after its last wave"
     most = plan.drill.max_cost
     cap = f"is refused if it would cost more than ${float(most):.2f}" if most is not None else "has no cap on its cost"
     return (
@@ -103,3 +100,4 @@ def drill_in_words(plan: RecoveryPlan) -> str:
 
 
 COLOURS = {"ui_color": "#f3d9a4", "ui_fgcolor": "#3a2b08"}
+"""Of tasks that wait for people."""

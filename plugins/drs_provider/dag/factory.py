@@ -1,33 +1,32 @@
 """One DAG from one plan. Reads no file but the plans, asks no network, and gives the same DAG every time."""
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, BaseOperator, TaskGroup, get_parsing_context
+from airflow.sdk import DAG, TaskGroup, get_parsing_context
 from airflow.sdk.definitions.param import ParamsDict
 
+from drs_provider import configuration
+from drs_provider.airflow_internals.task_groups import list_in_order
 from drs_provider.dag.docs import broken_notice, documentation
 from drs_provider.dag.finish.group import finish_group
 from drs_provider.dag.import_errors import report_problems
 from drs_provider.dag.plan_dag import CRASHES, PlanDag, remember_failure
 from drs_provider.dag.preflight_check import CheckPlan
-from drs_provider.dag.steps.registry import plan_steps
+from drs_provider.dag.steps.tasks import plan_steps
 from drs_provider.dag.trigger_form import trigger_form
 from drs_provider.dag.waves.group import wave_group
-from drs_provider.dag.waves.network import prepare_tasks
-from drs_provider.dag.waves.settings import ApplyWaveSettings
+from drs_provider.dag.waves.network import PrepareNetwork
 from drs_provider.plan.loader import Library, RunnablePlan, read_alone, read_folder
-from drs_provider.plan.model import RecoveryPlan, wave_dependencies
-from drs_provider.rules.run.approvals import policy_of
-from drs_provider.rules.run.names import SWEEPER_DAG, TAG_INSTANCES
+from drs_provider.plan.model import RecoveryPlan, VpcNetwork
+from drs_provider.rules.run import names
+from drs_provider.rules.run.shape import RunShape, compile_shape
 
 if TYPE_CHECKING:
     from airflow.sdk import CronTriggerTimetable
 
-PREFIX = "drs."
 RUNS_AT_ONCE = 4
 """A recovery must never queue behind a drill that is kept for people. That drills do not overlap is for preflight."""
 
@@ -36,8 +35,8 @@ _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def plans_folder(*, beside: Path) -> Path:
-    """The folder of plans: ``DRS_PLANS_FOLDER``, by default ``plans`` beside the folder of the DAG file."""
-    return Path(os.environ.get("DRS_PLANS_FOLDER") or beside.resolve().parents[1] / "plans")
+    """The folder of plans, as configured; by default ``plans`` beside the folder of the DAG file."""
+    return configuration.plans_folder() or beside.resolve().parents[1] / "plans"
 
 
 def dags_of_folder(folder: Path, *, dag_file: Path) -> Iterator[DAG]:
@@ -47,12 +46,12 @@ def dags_of_folder(folder: Path, *, dag_file: Path) -> Iterator[DAG]:
     that is built, for runs to go on with, and nothing begins from it.
     """
     only = get_parsing_context().dag_id
-    if only == SWEEPER_DAG:
+    if only == names.SWEEPER_DAG:
         yield _sweeper(folder)
         return
     if only is not None:
-        if only.startswith(PREFIX):
-            yield from _dag_of_plan(folder, only.removeprefix(PREFIX))
+        if plan := names.plan_of(only):
+            yield from _dag_of_plan(folder, plan)
         return
     library = read_folder(folder)
     report_problems(library.problems, dag_file)
@@ -98,12 +97,13 @@ def build_dag(runnable: RunnablePlan, folder: Path, *, notice: str = "") -> DAG:
 
     ``notice`` is Markdown that people see before anything else about the plan.
     """
-    plan = runnable.plan
+    shape = compile_shape(runnable)
+    plan = shape.plan
     dag = PlanDag(
-        dag_id=f"{PREFIX}{plan.name}",
-        dag_display_name=plan.title or plan.name,
+        dag_id=shape.dag_id,
+        dag_display_name=shape.title,
         description=plan.description or None,
-        doc_md=documentation(runnable, notice),
+        doc_md=documentation(shape, notice),
         schedule=_schedule(plan),
         start_date=_START,
         catchup=False,
@@ -120,89 +120,86 @@ def build_dag(runnable: RunnablePlan, folder: Path, *, notice: str = "") -> DAG:
         },
     )
     with dag:
-        _wire(dag, runnable, folder)
+        _preflight_group(shape, folder)
+        plan_steps(shape, "before")
+        for wave in shape.waves:
+            wave_group(shape, wave)
+        plan_steps(shape, "after")
+        finish_group(shape)
     for task in dag.tasks:
         if know := getattr(task, "know", None):  # a question: what it says depends on the whole plan
             know(plan)
     if plan.notify:
         from drs_provider.dag.notifications.tasks import add_notifications
 
-        add_notifications(dag, runnable)
+        add_notifications(dag, shape)
+    _wire(dag, shape)
     if plan.rto:
         from drs_provider.dag.notifications.deadline import deadline_alerts
 
         dag.deadline = deadline_alerts(plan)
     # Only now: Airflow copies the form that a DAG has into every task that is added to it, two thirds of its size.
-    dag.params = ParamsDict(trigger_form(plan, notice))
+    dag.params = ParamsDict(trigger_form(shape, notice))
     return dag
 
 
-def _wire(dag: DAG, runnable: RunnablePlan, folder: Path) -> None:
-    plan = runnable.plan
-    passed, approval_ids, networks = _preflight_group(runnable, folder)
-    depends_on = wave_dependencies(plan)
-    opening = plan_steps(runnable, "before", approval_task_ids=approval_ids)
-    waves = {wave.name: wave_group(runnable, wave, depends_on[wave.name], approval_ids) for wave in plan.waves}
-    closing = plan_steps(runnable, "after", approval_task_ids=approval_ids)
-    starts = [start for wave in waves.values() for start in wave.starts]
-    settings_in = {task.target for wave in waves.values() for task in wave.ahead if isinstance(task, ApplyWaveSettings)}
-    cleanups, _ = finish_group(runnable, starts, settings_in)
-    if opening:
-        passed >> opening[0]
-    for name, wave in waves.items():
-        before: list[Any] = [waves[other].last for other in depends_on[name]]
-        for first in wave.firsts:
-            (before or [*(opening[-1:] or [passed]), *networks]) >> first
-        for task in wave.ahead:
-            [passed, *networks] >> task
-        if closing:
-            wave.last >> closing[0]
-        # Every wave, also one that others wait for: where a later task is marked by hand, the clean-up would otherwise
-        # start beside waves that still run. So would it beside the other starts of a wave whose first start fails.
-        for task in (*wave.ahead, *(wave.chain[:-1] if wave.is_long else ()), wave.last):
-            task >> cleanups
-        if tags := dag.task_dict.get(f"{name}.{TAG_INSTANCES}"):
-            tags >> cleanups
-    for task in (*opening, *closing):
-        task >> cleanups
+def _wire(dag: DAG, shape: RunShape) -> None:
+    """Let every task wait for what the shape says, and list the groups in the order of the shape."""
+    for task_id, above in shape.upstream.items():
+        task = dag.get_task(task_id)
+        if missing := sorted(above - task.upstream_task_ids):
+            task.set_upstream([dag.get_task(other) for other in missing])
+    list_in_order(group for group in dag.task_group.children.values() if isinstance(group, TaskGroup))
 
 
-def _preflight_group(
-    runnable: RunnablePlan, folder: Path
-) -> tuple[BaseOperator, tuple[str, ...], Sequence[BaseOperator]]:
-    """Build the group before the waves; return what ends it, the ids of its approvals, and what a drill adds."""
-    plan = runnable.plan
-    policy = policy_of(plan.recovery)
-    numbers = range(1, policy.required + 1) if policy else ()
-    names = ["approval" if number == 1 else f"approval_{number}" for number in numbers]
-    ids = tuple(f"preflight.{name}" for name in names)
-    last: BaseOperator
-    with TaskGroup("preflight", group_display_name="Preflight", tooltip="Nothing is launched before this has passed"):
-        networks = prepare_tasks(runnable)
-        last = CheckPlan(
-            task_id="check",
+def _preflight_group(shape: RunShape, folder: Path) -> None:
+    """Build the group before the waves: the checks, the networks of a drill, the approvals of a recovery."""
+    with TaskGroup(
+        names.PREFLIGHT_GROUP,
+        group_display_name="Preflight",
+        tooltip="Nothing is launched before this has passed",
+    ):
+        CheckPlan(
+            task_id=names.CHECK,
             task_display_name="Check",
-            runnable=runnable,
+            runnable=shape.runnable,
             plans_folder=folder,
-            approval_task_ids=ids,
-            drill_task_ids=[task.task_id for task in networks],
+            approval_task_ids=shape.approval_tasks,
+            drill_task_ids=shape.network_tasks,
         )
-        last >> networks
-        if policy is not None:
-            from drs_provider.dag.people.ask import AskApproval
+        _networks(shape)
+        _approvals(shape)
 
-            for number, name in zip(numbers, names, strict=True):
-                ask = AskApproval(
-                    task_id=name,
-                    task_display_name=f"Approval {number} of {policy.required}",
-                    plan=plan.name,
-                    policy=policy,
-                    number=number,
-                    task_ids=ids,
-                )
-                last >> ask
-                last = ask
-    return last, ids, networks
+
+def _networks(shape: RunShape) -> None:
+    network = shape.plan.drill.network
+    for place in shape.targets:
+        if place.prepare_network_task:
+            PrepareNetwork(
+                task_id=names.name_in_group(place.prepare_network_task),
+                task_display_name=place.titled("Network"),
+                plan=shape.plan.name,
+                target=place.target,
+                network=network.vpc if isinstance(network, VpcNetwork) else network,
+                endpoints=shape.needs_endpoints,
+                lives_for=shape.lifetime,
+            )
+
+
+def _approvals(shape: RunShape) -> None:
+    if shape.policy is None:
+        return
+    from drs_provider.dag.people.ask import AskApproval
+
+    for number, task_id in enumerate(shape.approval_tasks, start=1):
+        AskApproval(
+            task_id=names.name_in_group(task_id),
+            task_display_name=f"Approval {number} of {shape.policy.required}",
+            plan=shape.plan.name,
+            policy=shape.policy,
+            number=number,
+            task_ids=shape.approval_tasks,
+        )
 
 
 def _schedule(plan: RecoveryPlan) -> "CronTriggerTimetable | None":

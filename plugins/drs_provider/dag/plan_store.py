@@ -1,15 +1,15 @@
 """Where plans are kept while their runs go on: one file per plan below the place of the reports."""
 
 import logging
-import os
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from threading import Thread
 from typing import Any, Final, TypeVar
 
+from drs_provider.configuration import reports_location
 from drs_provider.plan.loader import Library, RunnablePlan
 from drs_provider.plan.snapshot import KeptPlan, is_in_need, kept_text, read_kept
-from drs_provider.report.store import local, reports_location, safe_name, write_whole
+from drs_provider.report.store import local, safe_name, write_whole
 
 FOLDER: Final = "kept_plans"
 """Below the place of the reports; no DAG of a plan has such an id."""
@@ -37,7 +37,7 @@ def keep_plan(runnable: RunnablePlan, plans_folder: Path, *, run_id: str) -> Non
         log.warning(
             "the plan could not be kept in %s/%s (%s). The run goes on; but if somebody breaks a file of its plan "
             "meanwhile, it stands still until the file is mended",
-            reports_location(os.environ),
+            reports_location(),
             FOLDER,
             str(error) or type(error).__name__,
         )
@@ -57,12 +57,12 @@ def kept_plans(plans_folder: Path, library: Library, *, only: str | None = None)
     try:
         texts = _in_time(lambda: _read(named, readable))
     except Exception as error:  # noqa: BLE001 - whatever the store of the reports says
-        log.warning("the plans kept in %s cannot be read: %r", reports_location(os.environ), error)
+        log.warning("the plans kept in %s cannot be read: %r", reports_location(), error)
         return
     for name, text in sorted(texts.items()):
         kept = read_kept(text, name, plans_folder)
         if kept is None:
-            log.warning("what is kept of plan %s in %s is not that plan", name, reports_location(os.environ))
+            log.warning("what is kept of plan %s in %s is not that plan", name, reports_location())
         elif is_in_need(library, kept.runnable):
             yield kept
 
@@ -91,7 +91,7 @@ def _read(named: Collection[str] | None, readable: Collection[str]) -> dict[str,
 
 
 def _folder() -> Any:
-    place = reports_location(os.environ)
+    place = reports_location()
     if not _is_local(place):
         from airflow.sdk import ObjectStoragePath
 
@@ -105,7 +105,7 @@ def _is_local(place: str) -> bool:
 
 def _in_time(do: Callable[[], T]) -> T:
     """Do something with the store; raises TimeoutError where it does not answer in time."""
-    if _is_local(reports_location(os.environ)):
+    if _is_local(reports_location()):
         return do()
     done: list[T] = []
     failed: list[Exception] = []

@@ -3,33 +3,30 @@
 from airflow.sdk import Param
 
 from drs_provider.dag.docs import drill_in_words
-from drs_provider.plan.model import RecoveryPlan
-from drs_provider.rules.run.request import DRILL, MODES
+from drs_provider.rules.purpose import PURPOSES
+from drs_provider.rules.run.shape import RunShape
 
 _SCOPE = "Part of the plan"
-_CARE = "With care"
+_ADVANCED = "Advanced"
 
 
-def trigger_form(plan: RecoveryPlan, notice: str = "") -> dict[str, Param]:
+def trigger_form(shape: RunShape, notice: str = "") -> dict[str, Param]:
     """Params by name. Those without a section stand open in Airflow's form, the others fold away.
 
     ``notice`` is Markdown that stands above the first one's description.
     """
-    waves = [wave.name for wave in plan.waves]
+    waves = [wave.name for wave in shape.waves]
     return {
         "mode": Param(
-            DRILL,
+            PURPOSES[0].name,
             type="string",
-            enum=list(MODES),
+            enum=[purpose.name for purpose in PURPOSES],
             title="Mode",
-            values_display={
-                "drill": "Drill: launch, check, clean up",
-                "recovery": "Recovery: production comes up here",
-            },
+            values_display={purpose.name: purpose.form_label for purpose in PURPOSES},
             description_md=(
                 (f"{notice}\n\n" if notice else "")
                 + "A **drill** cleans up after itself. A **recovery** brings production up and stays: it needs the "
-                f"plan's name under *Confirm*, and a reason.\n\nOf a drill: {drill_in_words(plan)}"
+                f"plan's name under *Confirm*, and a reason.\n\nOf a drill: {drill_in_words(shape.plan)}"
             ),
         ),
         "reason": Param(
@@ -43,7 +40,7 @@ def trigger_form(plan: RecoveryPlan, notice: str = "") -> dict[str, Param]:
             None,
             type=["null", "string"],
             title="Confirm a recovery",
-            description_md=f"For a recovery type `{plan.name}`. A drill needs nothing here.",
+            description_md=f"For a recovery type `{shape.plan.name}`. A drill needs nothing here.",
         ),
         "waves": Param(
             waves,
@@ -66,7 +63,7 @@ def trigger_form(plan: RecoveryPlan, notice: str = "") -> dict[str, Param]:
             "latest",
             type="string",
             title="Point in time",
-            section=_CARE,
+            section=_ADVANCED,
             description=(
                 "'latest', or one instant for everything (2026-01-31T14:05:00Z): every server is launched from its "
                 "newest recovery point not after it."
@@ -76,7 +73,7 @@ def trigger_form(plan: RecoveryPlan, notice: str = "") -> dict[str, Param]:
             False,
             type="boolean",
             title="Replace live recovered instances",
-            section=_CARE,
+            section=_ADVANCED,
             description_md=(
                 "DRS **terminates** a server's previous recovery instance when it launches a new one. "
                 "Servers that hold a live recovered instance are refused unless this is on."
@@ -86,7 +83,7 @@ def trigger_form(plan: RecoveryPlan, notice: str = "") -> dict[str, Param]:
             None,
             type=["null", "string"],
             title="Continue a run",
-            section=_CARE,
+            section=_ADVANCED,
             description_md=(
                 "Key of a run that another Airflow began, as `drs takeover` shows it: what it launched is kept, its "
                 "running jobs are adopted, the rest is launched."

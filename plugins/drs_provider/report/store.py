@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from drs_provider.exceptions import ReportOfAnotherRun
 from drs_provider.report.page import render
 from drs_provider.report.result import RunReport
+from drs_provider.rules.run.handover import WrittenReport
 
 
 class Folder(Protocol):
@@ -42,8 +43,8 @@ class Folder(Protocol):
         ...
 
 
-def write_report(report: RunReport, folder: Any) -> dict[str, str]:
-    """Write ``report.json`` and ``report.html`` below ``folder/<dag_id>/<run_id>/``; return both paths as text.
+def write_report(report: RunReport, folder: Any) -> WrittenReport:
+    """Write ``report.json`` and ``report.html`` below ``folder/<dag_id>/<run_id>/``; return where they are.
 
     Writing the same run's report again replaces it; the files of another run are never touched
     (:class:`ReportOfAnotherRun`). On a local disk each file appears whole or not at all; object stores promise the
@@ -56,7 +57,12 @@ def write_report(report: RunReport, folder: Any) -> dict[str, str]:
     home.mkdir(parents=True, exist_ok=True)
     write_whole(home / HTML_NAME, render(report))
     write_whole(home / JSON_NAME, to_json(report))
-    return {"json": str(home / JSON_NAME), "html": str(home / HTML_NAME)}
+    return WrittenReport(
+        json_path=str(home / JSON_NAME),
+        html_path=str(home / HTML_NAME),
+        verdict=report.verdict,
+        reason=report.verdict_reason,
+    )
 
 
 def run_folder(folder: Any, dag_id: str, run_id: str) -> Any:
@@ -122,15 +128,6 @@ def write_whole(path: Any, text: str) -> None:
         raise
 
 
-def reports_location(environ: Mapping[str, str]) -> str:
-    """Return ``DRS_REPORTS``, by default ``reports`` in Airflow's home, as an address with a scheme.
-
-    :param environ: ``os.environ``; an address such as ``s3://bucket/reports`` is returned as it is.
-    """
-    folder = environ.get("DRS_REPORTS") or str(Path(environ.get("AIRFLOW_HOME") or "~/airflow") / "reports")
-    return folder if "://" in folder else f"file://{Path(folder).expanduser().absolute()}"
-
-
 JSON_NAME, HTML_NAME = "report.json", "report.html"
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
@@ -169,7 +166,7 @@ def stored_reports(folder: Any, dag_id: str, most: int = MOST) -> Iterator[RunRe
     home = run_folder(folder, dag_id, "x").parent
     if not home.exists():
         return
-    for path in sorted(home.iterdir(), key=lambda one: _when(one.name), reverse=True)[:most]:
+    for path in sorted(home.iterdir(), key=lambda entry: _when(entry.name), reverse=True)[:most]:
         try:
             report = RunReport.model_validate_json((path / JSON_NAME).read_text(encoding="utf-8"))
         except (OSError, ValidationError) as error:

@@ -1,7 +1,6 @@
 """Runs, access and folders for the pages, from the database and the API server of the Airflow that serves them."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from airflow.sdk import ObjectStoragePath
 from fastapi import FastAPI
 from sqlalchemy import func, select, tuple_
 
+from drs_provider import configuration
 from drs_provider.airflow_internals.api_server import (
     AccessView,
     DagAccessEntity,
@@ -27,7 +27,7 @@ from drs_provider.airflow_internals.metadata import (
     TaskStateStoreModel,
     XComModel,
 )
-from drs_provider.report.store import reports_location
+from drs_provider.configuration import reports_location
 from drs_provider.ui.answer_links import add_answers
 from drs_provider.ui.answer_links_airflow import airflow_questions
 from drs_provider.ui.app import create_app
@@ -156,7 +156,7 @@ def airflow_app() -> FastAPI:
                 may_read_problems=_may_read_problems,
             ),
             plans_folder=plans_folder,
-            reports_folder=lambda: ObjectStoragePath(reports_location(os.environ)),
+            reports_folder=lambda: ObjectStoragePath(reports_location()),
             now=lambda: datetime.now(UTC),
         )
     )
@@ -170,9 +170,9 @@ def airflow_app() -> FastAPI:
 
 
 def plans_folder() -> Path:
-    """Return ``DRS_PLANS_FOLDER``, by default ``plans`` beside Airflow's DAGs folder, as the DAG file does."""
+    """Return the folder of plans, as configured; by default ``plans`` beside Airflow's DAGs folder."""
     beside = Path(conf.get_mandatory_value("core", "dags_folder")).expanduser().absolute().parent
-    return Path(os.environ.get("DRS_PLANS_FOLDER") or beside / "plans")
+    return configuration.plans_folder() or beside / "plans"
 
 
 def _runs(session: SessionDep) -> Runs:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from drs_provider.exceptions import ReportOfAnotherRun
 from drs_provider.report.measure import measure
-from drs_provider.report.store import read_report, reports_location, run_folder, safe_name, to_json, write_report
+from drs_provider.report.store import read_report, run_folder, safe_name, to_json, write_report
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.evidence import a_passed_drill, a_refused_drill, some_facts
@@ -171,20 +171,6 @@ def test_two_ids_never_share_a_folder(names):
         assert made.strip(".")
         assert "/" not in made
         assert len(made.encode()) <= 255
-
-
-@pytest.mark.parametrize(
-    ("environ", "location"),
-    [
-        ({"DRS_REPORTS": "s3://bucket/reports"}, "s3://bucket/reports"),
-        ({"DRS_REPORTS": "/var/reports of drs"}, "file:///var/reports of drs"),
-        ({"AIRFLOW_HOME": "/opt/airflow"}, "file:///opt/airflow/reports"),
-        ({"DRS_REPORTS": "", "AIRFLOW_HOME": "/opt/airflow"}, "file:///opt/airflow/reports"),
-        ({}, f"file://{Path.home()}/airflow/reports"),
-    ],
-)
-def test_reports_lie_where_the_environment_says(environ, location):
-    assert reports_location(environ) == location
 
 
 def test_reporting_loads_without_airflow_and_aws():

@@ -1,25 +1,30 @@
 """The tasks after the waves: clean up, write the report, say the verdict."""
 
-import os
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseOperator, ObjectStoragePath, TaskGroup, TriggerRule
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from pydantic import JsonValue
 
-from drs_provider.dag.finish.leftovers import look_over_tasks
-from drs_provider.dag.waves.network import remove_tasks
+from drs_provider.configuration import reports_location
+from drs_provider.dag.finish.leftovers import LookOver
+from drs_provider.dag.waves.network import RemoveNetwork
 from drs_provider.dag.waves.preemption import look_for_recovery
 from drs_provider.dag.waves.settings import RestoreSettings
 from drs_provider.dag.waves.tagging import jobs_of_run
 from drs_provider.operators.terminate import DrsTerminateRecoveryInstancesOperator
-from drs_provider.plan.loader import RunnablePlan
-from drs_provider.report.store import reports_location
-from drs_provider.rules.run.keys import LAUNCH, PREFLIGHT
-from drs_provider.rules.run.names import PREFLIGHT_TASK, RESTORE_SETTINGS
-from drs_provider.rules.run.request import is_drill
-from drs_provider.rules.run.roster import Target, targets_of
+from drs_provider.rules.purpose import purpose_of
+from drs_provider.rules.run import names
+from drs_provider.rules.run.handover import Launch, PreflightResult, WrittenReport
+from drs_provider.rules.run.roster import Target
+
+if TYPE_CHECKING:
+    from drs_provider.plan.loader import RunnablePlan
+    from drs_provider.rules.run.shape import PlanTarget, RunShape
+
+_TRIES_AGAIN: Final = 3
 
 GOOD = ("passed", "completed", "completed_with_exceptions")
 """Verdicts of a green run; every other verdict makes it red."""
@@ -40,25 +45,32 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
 
     def prepare(self, context: Context) -> None:
         """Find the run's jobs, on every leg of the task."""
-        from drs_provider.rules.launch.takeover import LOOK_BACK
-
-        if not is_drill(context["params"]["mode"]):
+        if not purpose_of(context["params"]["mode"]).is_temporary:
             raise AirflowSkipException("a recovery is not cleaned up: what it launched is production now")
-        started = context["ti"].xcom_pull(task_ids=list(self.start_task_ids), key=LAUNCH) or ()
-        known = {
-            job["job_id"]
-            for launch in started
-            if launch and launch["aws_conn_id"] == self.target.aws_conn_id and launch["region"] == self.hook.region
-            for job in launch["jobs"]
-        }
-        continued = context["params"].get("continue_run")
-        more: dict[str, Any] = {"also": (continued,), "look_back": LOOK_BACK} if continued else {}
-        tagged = {job["jobID"] for job in jobs_of_run(self.hook, context, **more)}
-        self.job_ids = sorted(known | tagged)
-        preflight = context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PREFLIGHT)
+        self.job_ids = sorted(self._known_jobs(context) | self._tagged_jobs(context))
+        preflight = PreflightResult.read(
+            context["ti"].xcom_pull(task_ids=names.PREFLIGHT_TASK, key=PreflightResult.KEY)
+        )
         if self.job_ids and preflight and (words := look_for_recovery(context, preflight, self.hook)):
             self.log.warning("%s: what is left of the drill is cleaned up, the recovery is not touched", words)
         super().prepare(context)
+
+    def _known_jobs(self, context: Context) -> set[str]:
+        left = context["ti"].xcom_pull(task_ids=list(self.start_task_ids), key=Launch.KEY) or ()
+        launches = [launch for value in left if (launch := Launch.read(value))]
+        here = (self.target.aws_conn_id, self.hook.region)
+        return {job for launch in launches if (launch.aws_conn_id, launch.region) == here for job in launch.job_ids}
+
+    def _tagged_jobs(self, context: Context) -> set[str]:
+        from drs_provider.rules.launch.takeover import LOOK_BACK
+
+        continued = context["params"].get("continue_run")
+        jobs = (
+            jobs_of_run(self.hook, context, also=(continued,), look_back=LOOK_BACK)
+            if continued
+            else jobs_of_run(self.hook, context)
+        )
+        return {job["jobID"] for job in jobs}
 
 
 class WriteReport(BaseOperator):
@@ -67,21 +79,23 @@ class WriteReport(BaseOperator):
     ui_color = "#e6e0f0"
     ui_fgcolor = "#2a1d3d"
 
-    def __init__(self, *, runnable: RunnablePlan, **kwargs: Any) -> None:
+    def __init__(self, *, runnable: "RunnablePlan", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.runnable = runnable
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, JsonValue]:
         """Collect, measure, write."""
         from drs_provider.dag.finish.evidence import collect
         from drs_provider.report.measure import measure
         from drs_provider.report.store import write_report
 
         report = measure(collect(context, self.runnable))
-        written = write_report(report, ObjectStoragePath(reports_location(os.environ)))
+        written = write_report(report, ObjectStoragePath(reports_location()))
         self.log.info("%s: %s", report.verdict, report.verdict_reason)
         self.log.info("report: %s", written["html"])
-        return {**written, "verdict": report.verdict, "why": report.verdict_reason}
+        return WrittenReport(
+            json_path=written["json"], html_path=written["html"], verdict=report.verdict, reason=report.verdict_reason
+        ).to_json()
 
 
 class SayVerdict(BaseOperator):
@@ -96,85 +110,81 @@ class SayVerdict(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Return the verdict, or fail with the sentence that the report says it in."""
-        report = context["ti"].xcom_pull(task_ids=self.report_task_id)
-        if not report:
-            raise AirflowFailException(
-                "the run has no report, so nobody can say how it went: see the report task's log"
-            )
-        if report["verdict"] not in GOOD:
-            raise AirflowFailException(f"{report['verdict']}: {report['why'].rstrip('.')}. Report: {report['html']}")
-        self.log.info("%s: %s", report["verdict"], report["why"])
-        return str(report["verdict"])
+        left = context["ti"].xcom_pull(task_ids=self.report_task_id, key=WrittenReport.KEY)
+        report = WrittenReport.read(left or None)
+        if report is None:
+            raise AirflowFailException("report missing: the result of the run is unknown; see the report task's log")
+        if report.verdict not in GOOD:
+            raise AirflowFailException(f"{report.verdict}: {report.reason.rstrip('.')}. Report: {report.html_path}")
+        self.log.info("%s: %s", report.verdict, report.reason)
+        return report.verdict
 
 
-def finish_group(
-    runnable: RunnablePlan, starts: Sequence[BaseOperator], settings_in: Collection[Target] = ()
-) -> tuple[list[BaseOperator], BaseOperator]:
-    """Build the group in the current DAG; return the tasks that wait for all waves, and the one that ends the run.
-
-    :param settings_in: accounts and Regions in which a drill changes launch settings, to be put back
-    """
+def finish_group(shape: "RunShape") -> None:
+    """Build the tasks after the waves in the current DAG, in a group of their own; nothing is wired yet."""
     with TaskGroup(
-        "finish", group_display_name="Finish", tooltip="Clean up the drill, write the report, say the verdict"
+        names.FINISH_GROUP,
+        group_display_name="Finish",
+        tooltip="Clean up the drill, write the report, say the verdict",
     ):
-        cleanups: list[BaseOperator] = []
-        targets = targets_of(list(runnable.groups.values()))
-        kept = _keep(runnable, targets, starts)
-        for number, target in enumerate(targets, start=1):
-            cleanups.append(
-                CleanUpDrill(
-                    task_id="clean_up" if number == 1 else f"clean_up_{number}",
-                    task_display_name="Clean up" if number == 1 else f"Clean up ({target.region})",
-                    target=target,
-                    start_task_ids=[start.task_id for start in starts],
-                    retries=3,
-                ).as_teardown()
-            )
-        networks = remove_tasks(runnable)
-        report = WriteReport(task_id="report", task_display_name="Report", runnable=runnable).as_teardown()
-        verdict = SayVerdict(
-            task_id="verdict",
+        _keep(shape)
+        for place in shape.targets:
+            _after_drill(shape, place)
+        WriteReport(
+            task_id=names.name_in_group(names.REPORT_TASK), task_display_name="Report", runnable=shape.runnable
+        ).as_teardown()
+        SayVerdict(
+            task_id=names.name_in_group(names.VERDICT_TASK),
             task_display_name="Verdict",
-            report_task_id=report.task_id,
+            report_task_id=names.REPORT_TASK,
             trigger_rule=TriggerRule.ALL_DONE,
         )
-        for keep in kept:
-            keep >> cleanups
-        cleanups >> report >> verdict
-        restores: list[BaseOperator] = []
-        for number, target in enumerate(targets, start=1):
-            if target in settings_in:
-                restore = RestoreSettings(
-                    task_id=RESTORE_SETTINGS if number == 1 else f"{RESTORE_SETTINGS}_{number}",
-                    task_display_name="Restore settings" if number == 1 else f"Restore settings ({target.region})",
-                    target=target,
-                    retries=3,
-                ).as_teardown()
-                cleanups[number - 1] >> restore >> report
-                restores.append(restore)
-        for network in networks:
-            (restores or cleanups) >> network >> report
-        for look in look_over_tasks(runnable):
-            (networks or [*cleanups, *restores]) >> look >> report
-    # A plan of steps alone has nothing to clean up: its report waits for the waves then.
-    return [*kept, *cleanups] or [report], verdict
 
 
-def _keep(runnable: RunnablePlan, targets: Sequence[Target], starts: Sequence[BaseOperator]) -> list[BaseOperator]:
+def _keep(shape: "RunShape") -> None:
     """Build the task that keeps the drill for people, where the plan keeps it at all."""
-    plan = runnable.plan
-    if not plan.drill.keep_for or not starts:
-        return []
+    if not shape.keep_task:
+        return
     from drs_provider.dag.finish.keep import KeepDrill
 
-    return [
-        KeepDrill(
-            task_id="keep",
-            task_display_name="Keep",
-            plan=plan.name,
-            keep_for=plan.drill.keep_for,
-            targets=targets,
-            start_task_ids=[start.task_id for start in starts],
-            trigger_rule=TriggerRule.ALL_DONE,
-        )
-    ]
+    KeepDrill(
+        task_id=names.name_in_group(shape.keep_task),
+        task_display_name="Keep",
+        plan=shape.plan.name,
+        keep_for=shape.plan.drill.keep_for,
+        targets=[place.target for place in shape.targets],
+        start_task_ids=shape.start_tasks,
+        trigger_rule=TriggerRule.ALL_DONE,
+    )
+
+
+def _after_drill(shape: "RunShape", place: "PlanTarget") -> None:
+    """Build what removes a drill from one account and Region, and what looks whether anything is left there."""
+    CleanUpDrill(
+        task_id=names.name_in_group(place.clean_up_task),
+        task_display_name=place.titled("Clean up"),
+        target=place.target,
+        start_task_ids=shape.start_tasks,
+        retries=_TRIES_AGAIN,
+    ).as_teardown()
+    if place.restore_settings_task:
+        RestoreSettings(
+            task_id=names.name_in_group(place.restore_settings_task),
+            task_display_name=place.titled("Restore settings"),
+            target=place.target,
+            retries=_TRIES_AGAIN,
+        ).as_teardown()
+    if place.remove_network_task and place.prepare_network_task:
+        RemoveNetwork(
+            task_id=names.name_in_group(place.remove_network_task),
+            task_display_name=place.titled("Remove network"),
+            target=place.target,
+            prepare_task_id=place.prepare_network_task,
+            retries=_TRIES_AGAIN,
+        ).as_teardown()
+    LookOver(
+        task_id=names.name_in_group(place.look_over_task),
+        task_display_name=place.titled("Look over"),
+        target=place.target,
+        retries=_TRIES_AGAIN,
+    ).as_teardown()

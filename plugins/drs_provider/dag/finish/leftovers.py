@@ -1,25 +1,23 @@
 """The last look of a drill: whether anything that is its own is left in an account and Region."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowSkipException
-from airflow.sdk.execution_time.context import NEVER_EXPIRE
+from pydantic import JsonValue
 
-from drs_provider.dag.waves.network import servers_to_place
+from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.waves.tagging import jobs_of_run
 from drs_provider.exceptions import DrillRemains
-from drs_provider.formatting import parse_instant
 from drs_provider.operators.base import DrsOperator, asking_later, failing_for_good
-from drs_provider.plan.loader import RunnablePlan
 from drs_provider.rules.launch.tags import run_key
-from drs_provider.rules.run.keys import CLEANED, PREFLIGHT
+from drs_provider.rules.purpose import purpose_of
+from drs_provider.rules.run.handover import LastLookBegan, Leftovers, PreflightResult
 from drs_provider.rules.run.names import PREFLIGHT_TASK
-from drs_provider.rules.run.request import is_drill
-from drs_provider.rules.run.roster import Target, targets_of
+from drs_provider.rules.run.roster import Target
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook
@@ -30,7 +28,6 @@ MOST_TIME: Final = timedelta(minutes=1)
 """How long EC2 may go on showing what was just removed."""
 
 _ASKING: Final = timedelta(hours=1)
-_BEGAN: Final = "drs_look_over_began"
 
 
 class LookOver(DrsOperator):
@@ -40,7 +37,7 @@ class LookOver(DrsOperator):
     knows nothing: it asks for the run's tags, for the instances of its jobs, and for what a drill leaves at servers.
     It removes nothing. A few requests, however big the drill was.
 
-    Returns ``{"left": {}}``.
+    Returns ``Leftovers`` with nothing in it.
     """
 
     template_fields: Sequence[str] = ()  # nothing to render: the servers come from preflight
@@ -58,17 +55,18 @@ class LookOver(DrsOperator):
 
         return TracesHook(**self.aws)
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, JsonValue]:
         """Look; look again for a while where something is left."""
-        if not is_drill(context["params"]["mode"]):
+        if not purpose_of(context["params"]["mode"]).is_temporary:
             raise AirflowSkipException("a recovery leaves everything: it is production now")
-        preflight: Any = context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PREFLIGHT)
-        if not preflight or not preflight["passed"]:
+        preflight = PreflightResult.read(context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PreflightResult.KEY))
+        if preflight is None or not preflight.passed:
             raise AirflowSkipException("preflight has not passed, so nothing was made")
         began = self._began(context)
         with failing_for_good(), asking_later(self, self.resume_look, until=began + _ASKING):
-            left = self._left(context, [one["server_id"] for one in servers_to_place(preflight, self.target)])
-            context["ti"].xcom_push(key=CLEANED, value={"left": left})
+            left = self._left(context, [server.server_id for server in preflight.servers(self.target)])
+            found = Leftovers(left=left).to_json()
+            context["ti"].xcom_push(key=Leftovers.KEY, value=found)
             for name, what in left.items():
                 self.log.info("%s: %s", name, what)
             if left and datetime.now(UTC) < began + MOST_TIME:
@@ -76,13 +74,13 @@ class LookOver(DrsOperator):
             if left:
                 raise DrillRemains(left)
         self.log.info("nothing of the run is left")
-        return {"left": {}}
+        return found
 
-    def resume_look(self, context: Context, event: Any = None) -> dict[str, Any]:
+    def resume_look(self, context: Context, event: Any = None) -> dict[str, JsonValue]:
         """Look again."""
         return self.execute(context)
 
-    def _left(self, context: Context, servers: Sequence[str]) -> Mapping[str, str]:
+    def _left(self, context: Context, servers: Sequence[str]) -> dict[str, str]:
         from drs_provider.rules.cleanup.leftovers import Facts, Version, remains
 
         run = run_key(context["dag_run"].dag_id, context["dag_run"].run_id)
@@ -108,28 +106,15 @@ class LookOver(DrsOperator):
 
     def _began(self, context: Context) -> datetime:
         """Return when this task was begun, or cleared, whatever leg of it this is."""
-        store: Any = context["task_state_store"]
-        kept = store.get(_BEGAN) or {}
-        if kept.get("max_tries") != context["ti"].max_tries:
-            kept = {"max_tries": context["ti"].max_tries, "at": datetime.now(UTC).isoformat()}
-            store.set(_BEGAN, kept, retention=NEVER_EXPIRE)
-        return parse_instant(kept["at"])
+        store, max_tries = TaskStore(context), context["ti"].max_tries
+        kept = LastLookBegan.read(store.get(LastLookBegan.KEY))
+        if kept is None or kept.max_tries != max_tries:
+            kept = LastLookBegan(max_tries=max_tries, at=datetime.now(UTC))
+            store.set(LastLookBegan.KEY, kept.to_json())
+        return kept.at
 
     def _look_again(self) -> None:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
         moment = datetime.now(UTC) + LOOK_AGAIN_AFTER
         self.defer(trigger=DateTimeTrigger(moment=moment), method_name=self.resume_look.__name__)
-
-
-def look_over_tasks(runnable: RunnablePlan) -> list[Any]:
-    """Build the teardowns of ``finish`` in the current DAG, one for each account and Region."""
-    return [
-        LookOver(
-            task_id="look_over" if number == 1 else f"look_over_{number}",
-            task_display_name="Look over" if number == 1 else f"Look over ({target.region})",
-            target=target,
-            retries=3,
-        ).as_teardown()
-        for number, target in enumerate(targets_of(list(runnable.groups.values())), start=1)
-    ]

@@ -15,15 +15,15 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
+from drs_provider.configuration import reports_location
 from drs_provider.dag.run_reader import RunReader, tasks_of, wave_state, waves_now
 from drs_provider.notify.delivery import DEFAULT, DeliveryPolicy, LinkFor, deliver, letters_of, unsent, wanted
 from drs_provider.notify.messages import ended, paused, started, wave_completed, wave_failed
 from drs_provider.notify.notice import Notice, Question, RunSummary
-from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import Notification
-from drs_provider.report.store import reports_location
 from drs_provider.rules.run.keys import ASKED, ERROR, PREFLIGHT, TOLD
-from drs_provider.rules.run.names import NOTIFICATIONS, PREFLIGHT_TASK
+from drs_provider.rules.run.names import FINISH_GROUP, NOTIFICATIONS, PREFLIGHT_GROUP, PREFLIGHT_TASK
+from drs_provider.rules.run.shape import RunShape
 
 if TYPE_CHECKING:
     from drs_provider.report.result import RunReport
@@ -219,7 +219,7 @@ class TellEnd(Tell):
             ours = tuple(NotificationRecord.model_validate(one) for one in records)
             kept = tuple(one for one in report.notifications if one not in ours)
             whole = report.model_copy(update={"notifications": (*kept, *ours)})
-            write_report(whole, ObjectStoragePath(reports_location(os.environ)))
+            write_report(whole, ObjectStoragePath(reports_location()))
 
     def _report(self, context: Context) -> "RunReport | None":
         from drs_provider.report.store import read_report
@@ -227,32 +227,20 @@ class TellEnd(Tell):
         if not context["ti"].xcom_pull(task_ids="finish.report"):
             return None  # what lies in the folder is of an earlier start of this run
         dag_run = context["dag_run"]
-        return read_report(ObjectStoragePath(reports_location(os.environ)), dag_run.dag_id, dag_run.run_id)
+        return read_report(ObjectStoragePath(reports_location()), dag_run.dag_id, dag_run.run_id)
 
 
-def add_notifications(dag: DAG, runnable: RunnablePlan) -> None:
-    """Put the tasks that tell into the finished DAG of a plan."""
-    plan = runnable.plan
-    common: dict[str, Any] = {"plan": plan.name, "title": plan.title or plan.name, "notify": plan.notify}
-    report = dag.get_task("finish.report")
-    if wanted(plan.notify, "started"):
-        check = dag.get_task(PREFLIGHT_TASK)
-        check >> _beside(TellStart(task_group=_group(dag, "preflight"), dag=dag, **common)) >> report
-    if wanted(plan.notify, "wave_failed") or wanted(plan.notify, "wave_completed"):
-        for wave in plan.waves:
+def add_notifications(dag: DAG, shape: RunShape) -> None:
+    """Put the tasks that tell into the DAG of a plan; nothing is wired yet."""
+    common: dict[str, Any] = {"dag": dag, "plan": shape.plan.name, "title": shape.title, "notify": shape.plan.notify}
+    if shape.start_notifications_task:
+        TellStart(task_group=_group(dag, PREFLIGHT_GROUP), **common).as_teardown()
+    for wave in shape.waves:
+        if wave.notifications_task:
             group = _group(dag, wave.name)
-            ends = [dag.get_task(task) for task in _ends(group)]
-            tell_wave = TellWave(
-                wave=wave.name, end_task_ids=[end.task_id for end in ends], task_group=group, dag=dag, **common
-            )
-            ends >> _beside(tell_wave) >> report
-    if wanted(plan.notify, "completed") or wanted(plan.notify, "failed"):
-        verdict = dag.get_task("finish.verdict")
-        verdict >> _beside(TellEnd(task_group=_group(dag, "finish"), dag=dag, **common))
-
-
-def _beside(task: Tell) -> Any:
-    return task.as_teardown()
+            TellWave(wave=wave.name, end_task_ids=wave.end_tasks, task_group=group, **common).as_teardown()
+    if shape.end_notifications_task:
+        TellEnd(task_group=_group(dag, FINISH_GROUP), **common).as_teardown()
 
 
 def _group(dag: DAG, name: str) -> TaskGroup:
@@ -260,9 +248,3 @@ def _group(dag: DAG, name: str) -> TaskGroup:
     if not isinstance(group, TaskGroup):
         raise TypeError(f"{name} is no task group")
     return group
-
-
-def _ends(group: TaskGroup) -> list[str]:
-    """Return the tasks that end a wave: the last ones in its group, the squares of its servers left aside."""
-    own = {name: task for name, task in group.children.items() if not name.startswith(f"{group.group_id}.servers")}
-    return sorted(name for name, task in own.items() if not set(task.downstream_task_ids) & set(own))

@@ -129,12 +129,23 @@ def plan_step_group(side: str) -> str:
 
 
 def read_task(task_id: str) -> TaskName:
-    """Take a task id apart; the group of a task without one is empty."""
+    """Take a task id apart; the group of a task without one is empty.
+
+    Also the square of one server is read, as ``get_task_states`` names it: ``web.servers_2_0`` is number 2.
+    """
     group, _, whole = task_id.rpartition(".")
     stem, _, digits = whole.rpartition("_")
     if stem in _NUMBERED and digits.isdecimal():
         return TaskName(group, stem, int(digits))
+    square, _, number = stem.rpartition("_")
+    if square == SERVERS and number.isdecimal() and digits.isdecimal():
+        return TaskName(group, SERVERS, int(number))
     return TaskName(group, whole, 1)
+
+
+def name_in_group(task_id: str) -> str:
+    """Give what a task is called in its group: its id without the group."""
+    return task_id.rpartition(".")[2]
 
 
 def does(task_id: str, *names: str) -> bool:

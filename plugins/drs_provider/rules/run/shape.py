@@ -14,11 +14,9 @@ from typing import Literal
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import (
     AnyStep,
-    ApprovalStep,
     LaunchSettings,
     ProtectionGroup,
     RecoveryPlan,
-    SsmCommand,
     Wave,
     wave_dependencies,
 )
@@ -80,6 +78,10 @@ class WaveTarget:
     servers_task: str
     settings_task: str | None
     network: int
+
+    def titled(self, what: str) -> str:
+        """Say what a task does, and from the second account and Region on, where."""
+        return _titled(what, self.target, self.number)
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,10 @@ class PlanTarget:
     remove_network_task: str | None
     look_over_task: str
 
+    def titled(self, what: str) -> str:
+        """Say what a task does, and from the second account and Region on, where."""
+        return _titled(what, self.target, self.number)
+
 
 @dataclass(frozen=True)
 class RunShape:
@@ -270,7 +276,7 @@ class RunShape:
     @cached_property
     def needs_endpoints(self) -> bool:
         """Whether a drill runs anything on its instances: steps with SSM, or DRS launch actions."""
-        if any(isinstance(one.step, SsmCommand) and DRILL.takes_step(one.step) for one in self.steps):
+        if any(one.step.RUNS_ON_INSTANCES and DRILL.takes_step(one.step) for one in self.steps):
             return True
         return any(settings.actions for group in self.runnable.groups.values() for settings in _settings_of(group))
 
@@ -431,6 +437,10 @@ def _settings_of(group: ProtectionGroup) -> Iterator[LaunchSettings]:
         yield member.launch
 
 
+def _titled(what: str, target: Target, number: int) -> str:
+    return what if number == 1 else f"{what} ({target.region})"
+
+
 def _place(target: Target, number: int, networks: Mapping[Target, int], changed: Collection[Target]) -> PlanTarget:
     network = networks.get(target, 0)
     return PlanTarget(
@@ -464,7 +474,7 @@ def _steps(
     for step in steps:
         task_id = names.task_in(group, step.name)
         found.append(StepShape(step, task_id, wave, side, targets, asked))
-        if isinstance(step, ApprovalStep):
+        if step.ASKS_PEOPLE:
             asked = (*asked, AskedBefore(task_id))
     return tuple(found)
 
@@ -475,7 +485,7 @@ class _Asked:
     def __init__(self, plan: RecoveryPlan, depends_on: Mapping[str, Sequence[str]]) -> None:
         self.plan, self.depends_on = plan, depends_on
         steps = (*plan.before, *(step for wave in plan.waves for step in (*wave.before, *wave.after)))
-        self.has_any = any(isinstance(step, ApprovalStep) for step in steps)
+        self.has_any = any(step.ASKS_PEOPLE for step in steps)
 
     def of(self, wave: Wave | None, side: Side) -> tuple[AskedBefore, ...]:
         """Give those before the steps of a side of a wave, or of the plan (None); of a wave's launch: its side after.
@@ -508,7 +518,7 @@ class _Asked:
 
 def _approvals(steps: Sequence[AnyStep], group: str, launched_by: str | None = None) -> Iterator[AskedBefore]:
     for step in steps:
-        if isinstance(step, ApprovalStep):
+        if step.ASKS_PEOPLE:
             yield AskedBefore(names.task_in(group, step.name), launched_by)
 
 

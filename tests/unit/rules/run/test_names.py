@@ -52,6 +52,9 @@ def test_a_task_id_is_taken_apart_and_put_together_again(task_id: str, group: st
         ("web.pause", "web", None),
         ("web.servers", "web", "square"),
         ("web.servers_2", "web", "square"),
+        ("web.servers_0", "web", "square"),
+        ("web.servers_2_0", "web", "square"),
+        ("web.servers_12_345", "web", "square"),
         ("web.launch_settings_2", "web", "beside"),
         ("web.tag_instances", "web", "beside"),
         ("web.notifications", "web", "teller"),
@@ -70,6 +73,15 @@ def test_every_task_is_told_by_its_id(task_id: str, wave: str | None, kind: str 
     assert names.is_teller(task_id) == (kind == "teller")
     assert names.is_step(task_id) == (kind == "step")
     assert names.is_beside_wave(task_id) == (kind in ("square", "beside") or task_id == "web.notifications")
+
+
+def test_the_square_of_one_server_bears_the_number_of_its_account_and_region() -> None:
+    assert names.read_task("web.servers_2_0") == ("web", names.SERVERS, 2)
+    assert names.steps_in(["web.servers_2_0", "web.servers_0", "web.warm-caches"], "web") == ["web.warm-caches"]
+
+
+def test_the_name_of_a_task_in_its_group_is_its_id_without_the_group() -> None:
+    assert [names.name_in_group(task) for task in ("web.start_recovery_2", "sweep")] == ["start_recovery_2", "sweep"]
 
 
 def test_a_task_of_a_wave_that_the_plan_does_not_have_is_of_no_wave() -> None:

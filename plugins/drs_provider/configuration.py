@@ -1,0 +1,29 @@
+"""Where plans and reports are: Airflow's configuration says it, and an environment variable goes before it."""
+
+import os
+from pathlib import Path
+
+
+def plans_folder() -> Path | None:
+    """Return ``DRS_PLANS_FOLDER``, else ``[drs] plans_folder`` of Airflow's configuration; None: neither is set."""
+    named = _setting("plans_folder")
+    return Path(named) if named else None
+
+
+def reports_location(folder: str | None = None) -> str:
+    """Return where reports are, as an address with a scheme; one such as ``s3://bucket/reports`` stays as it is.
+
+    ``DRS_REPORTS``, else ``[drs] reports`` of Airflow's configuration, else ``reports`` in Airflow's home.
+
+    :param folder: what somebody names for this once; it goes before all of them
+    """
+    place = folder or _setting("reports") or str(Path(os.environ.get("AIRFLOW_HOME") or "~/airflow") / "reports")
+    return place if "://" in place else f"file://{Path(place).expanduser().absolute()}"
+
+
+def _setting(name: str) -> str:
+    if value := os.environ.get(f"DRS_{name.upper()}"):
+        return value
+    from airflow.sdk import conf  # only now: a command that is told where its plans are does without Airflow
+
+    return str(conf.get("drs", name, fallback="") or "")

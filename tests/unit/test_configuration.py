@@ -1,0 +1,80 @@
+"""Where plans and reports are: environment variables over Airflow's configuration."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from drs_provider.configuration import plans_folder, reports_location
+
+PLUGINS = Path(__file__).parents[2] / "plugins"
+FOLDER, REPORTS = "AIRFLOW__DRS__PLANS_FOLDER", "AIRFLOW__DRS__REPORTS"
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("DRS_PLANS_FOLDER", "DRS_REPORTS", FOLDER, REPORTS, "AIRFLOW_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [
+        ({"DRS_PLANS_FOLDER": "/var/plans"}, Path("/var/plans")),
+        ({FOLDER: "/opt/airflow/plans"}, Path("/opt/airflow/plans")),
+        ({"DRS_PLANS_FOLDER": "/var/plans", FOLDER: "/opt/airflow/plans"}, Path("/var/plans")),
+        ({"DRS_PLANS_FOLDER": "", FOLDER: "/opt/airflow/plans"}, Path("/opt/airflow/plans")),
+        ({"DRS_PLANS_FOLDER": "", FOLDER: ""}, None),
+        ({}, None),
+    ],
+)
+def test_plans_lie_where_the_environment_says_else_airflows_configuration(
+    environ: dict[str, str], folder: Path | None, environment: pytest.MonkeyPatch
+) -> None:
+    for name, value in environ.items():
+        environment.setenv(name, value)
+
+    assert plans_folder() == folder
+
+
+@pytest.mark.parametrize(
+    ("environ", "location"),
+    [
+        ({"DRS_REPORTS": "s3://bucket/reports"}, "s3://bucket/reports"),
+        ({"DRS_REPORTS": "/var/reports of drs"}, "file:///var/reports of drs"),
+        ({REPORTS: "s3://dr-reports/"}, "s3://dr-reports/"),
+        ({"DRS_REPORTS": "/var/reports", REPORTS: "s3://dr-reports/"}, "file:///var/reports"),
+        ({"DRS_REPORTS": "", REPORTS: "/srv/reports"}, "file:///srv/reports"),
+        ({"AIRFLOW_HOME": "/opt/airflow"}, "file:///opt/airflow/reports"),
+        ({"DRS_REPORTS": "", "AIRFLOW_HOME": "/opt/airflow"}, "file:///opt/airflow/reports"),
+        ({}, f"file://{Path.home()}/airflow/reports"),
+    ],
+)
+def test_reports_lie_where_the_environment_says_else_airflows_configuration(
+    environ: dict[str, str], location: str, environment: pytest.MonkeyPatch
+) -> None:
+    for name, value in environ.items():
+        environment.setenv(name, value)
+
+    assert reports_location() == location
+
+
+def test_a_place_for_reports_that_is_named_for_once_goes_before_all(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("DRS_REPORTS", "s3://bucket/reports")
+
+    assert reports_location("/tmp/mine") == "file:///tmp/mine"
+
+
+def test_the_file_of_airflows_configuration_is_read(tmp_path: Path) -> None:
+    (tmp_path / "airflow.cfg").write_text("[drs]\nplans_folder = /etc/plans\nreports = s3://dr-reports/\n")
+    code = (
+        "from drs_provider.configuration import plans_folder, reports_location; "
+        "print(plans_folder(), reports_location())"
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DRS_", "AIRFLOW"))}
+    env = {**kept, "AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(PLUGINS)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "/etc/plans s3://dr-reports/"
