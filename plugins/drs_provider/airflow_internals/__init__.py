@@ -8,14 +8,19 @@ The tests named below stand in ``tests/airflow/test_airflow_internals.py``, one 
 ==================  =====================================  ===================================  =====================
 module              what                                   why                                  test
 ==================  =====================================  ===================================  =====================
-``tasks``           ``context["task_state_store"]``        what a try leaves for the next       ``..store..``
+``tasks``           ``context["task_state_store"]``,       what a try leaves for the next; the  ``..store..``
+                    ``NEVER_EXPIRE``                       stub of ``airflow.sdk`` lacks the
+                                                           latter
 ``tasks``           ``DownstreamTasksSkipped``             preflight skips questions that       ``..skips..``
                                                            nobody has to answer
-``tasks``           ``SUPERVISOR_COMMS``,                  a step triggers a run under an id    ``..triggers..``
-                    ``TriggerDagRun``                      of its own; the operator of the
-                                                           standard provider has no deadline
+``tasks``           ``SUPERVISOR_COMMS``,                  a step triggers a run under an id    ``..triggers..``,
+                    ``TriggerDagRun``, ``get_dr_count``,   of its own; the operator of the      ``..dag_run..``
+                    ``get_dag``                            standard provider has no deadline
 ``tasks``           the XCom backend,                      a trigger and a deadline's callback  ``..xcom..``,
                     ``get_task_states``                    have no task instance of their own   ``..states..``
+``authoring``       ``ParamsDict``, ``AsyncCallback``,      ``airflow.sdk`` promises them, its   ``..stub..``
+                    ``DeadlineAlert``,                     type stub lacks them
+                    ``DeadlineReference``
 ``dag_files``       ``DagContext``, the importer of        a broken plan is an import error of  ``..import_error..``
                     ``.py`` files, ``DagImportError``      its own file
 ``task_groups``     ``TaskGroup.upstream_group_ids``       the grid lists waves in the order    ``..order..``
@@ -35,6 +40,6 @@ module              what                                   why                  
 ==================  =====================================  ===================================  =====================
 """
 
-from drs_provider.airflow_internals.tasks import TaskStore
+from drs_provider.airflow_internals.tasks import NEVER_EXPIRE, TaskStore
 
-__all__ = ["TaskStore"]
+__all__ = ["NEVER_EXPIRE", "TaskStore"]

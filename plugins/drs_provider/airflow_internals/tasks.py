@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, cast
 
-from airflow.sdk import NEVER_EXPIRE, Context
+from airflow.sdk import Context
+from airflow.sdk.execution_time.context import NEVER_EXPIRE
 from pydantic import JsonValue
 
 

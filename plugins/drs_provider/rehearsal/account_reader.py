@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowException
-from botocore.exceptions import BotoCoreError
 
 from drs_provider.exceptions import DrsProviderError, RunRefused
 from drs_provider.hooks.drs import Answer, in_batches
@@ -13,7 +12,7 @@ from drs_provider.hooks.error_mapping import translated
 from drs_provider.hooks.launch_settings import LaunchSettingsHook
 from drs_provider.rehearsal.account_fleet import AccountFacts, first_interface, groups_of, profile_of
 
-UNREADABLE = (DrsProviderError, AirflowException, BotoCoreError)
+UNREADABLE = (DrsProviderError, AirflowException)
 """Errors of an account that cannot be read: what AWS said, and connections that are not there or lead nowhere."""
 
 READS = ("Describe", "Get", "List")
@@ -41,26 +40,29 @@ class ReadOnlyHook(LaunchSettingsHook):
 
         :param since: running jobs are looked for from then on
         """
-        servers = {str(one["sourceServerID"]): one for one in self.source_servers() if wanted(one)}
+        # A connection that leads nowhere is found out by the first call, before AWS can say anything.
+        with translated(f"connection {self.aws_conn_id}"):
+            found = self.source_servers()
+        servers = {str(server["sourceServerID"]): server for server in found if wanted(server)}
         ids = list(servers)
         configurations = self.launch_configurations(ids)
-        template_of = {one: str(found.get("ec2LaunchTemplateID") or "") for one, found in configurations.items()}
+        template_of = {name: str(found.get("ec2LaunchTemplateID") or "") for name, found in configurations.items()}
         versions = self.template_versions((template, None) for template in template_of.values() if template)
         data = {
-            one: dict(versions[template, None].data)
-            for one, template in template_of.items()
+            name: dict(versions[template, None].data)
+            for name, template in template_of.items()
             if template and versions[template, None] is not None
         }
-        interfaces = {one: first_interface(found) for one, found in data.items()}
+        interfaces = [first_interface(template) for template in data.values()]
         subnets = self._by_id(
             "describe_subnets",
             "subnet-id",
-            {*subnet_ids, *(one["SubnetId"] for one in interfaces.values() if "SubnetId" in one)},
+            {*subnet_ids, *(interface["SubnetId"] for interface in interfaces if "SubnetId" in interface)},
         )
-        named = {group for one, found in data.items() for group in groups_of(found)}
+        named = {group for template in data.values() for group in groups_of(template)}
         groups = self._by_id("describe_security_groups", "group-id", {*group_ids, *named})
-        used = {one["VpcId"] for one in (*subnets.values(), *groups.values())}
-        named_profiles = {name for found in data.values() if (name := profile_of(found))}
+        used = {part["VpcId"] for part in (*subnets.values(), *groups.values())}
+        named_profiles = {name for template in data.values() if (name := profile_of(template))}
         return AccountFacts(
             account=self.caller_account(),
             region=self.region,
@@ -72,7 +74,9 @@ class ReadOnlyHook(LaunchSettingsHook):
             vpcs=self._by_id("describe_vpcs", "vpc-id", {*vpc_ids, *used}),
             subnets=subnets,
             groups=groups,
-            profiles=tuple(one for one in sorted({*profiles, *named_profiles}) if self._has_profile(one) is not False),
+            profiles=tuple(
+                name for name in sorted({*profiles, *named_profiles}) if self._has_profile(name) is not False
+            ),
             has_default_vpc=self._default_vpc() is not None,
             busy={
                 str(server["sourceServerID"]): str(job["jobID"])
@@ -89,7 +93,7 @@ class ReadOnlyHook(LaunchSettingsHook):
         with translated("ec2:" + "".join(part.capitalize() for part in operation.split("_"))):
             for batch in in_batches(sorted(ids)):
                 for page in pages.paginate(Filters=[{"Name": name, "Values": batch}]):
-                    found |= {one[key]: one for one in page[pages.result_keys[0].expression]}
+                    found |= {part[key]: part for part in page[pages.result_keys[0].expression]}
         return found
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from drs_provider.formatting import duration, plural
-from drs_provider.rehearsal.prediction import ByTheClock, Objective, Prediction, StepForecast, WaveForecast
+from drs_provider.rehearsal.prediction import Objective, Prediction, StepForecast, WaveForecast
 
 WIDTH = 100
 """Columns where nobody knows how wide the page is."""
@@ -15,9 +15,6 @@ _FIGURES, _REMARK = 40, 9
 _MINUTE, _HOUR = 60, 3600
 _TIED = "~"
 """Stands where a line must not break."""
-
-_IDLE = 0.1
-"""So many other processes are none."""
 
 _FATES = {"good": "ENDS WELL", "objective_missed": "MISSES", "failed": "FAILS"}
 
@@ -60,48 +57,33 @@ class Page:
         return f"{line[: self.width - 1]}…" if len(line) > self.width else line
 
 
-def as_text(one: Prediction, width: int = WIDTH) -> str:
+def as_text(prediction: Prediction, width: int = WIDTH) -> str:
     """Write the prediction for a terminal of this width; a very narrow or wide one gets lines of 80 or 120."""
     page = Page(min(max(width, NARROWEST), WIDEST))
     parts = [
-        _head(one, page),
-        _timeline(one, page),
-        _path(one, page),
-        _quotas(one),
-        _api_calls(one, page),
-        _failures(one, page),
-        _list("Preflight warns", one.warnings, page),
-        _list("Taken for granted", one.assumptions, page),
-        _list("Not foretold", one.not_predicted, page),
+        _head(prediction, page),
+        _timeline(prediction, page),
+        _path(prediction, page),
+        _quotas(prediction),
+        _api_calls(prediction, page),
+        _failures(prediction, page),
+        _list("Preflight warns", prediction.warnings, page),
+        _list("Taken for granted", prediction.assumptions, page),
+        _list("Not foretold", prediction.not_predicted, page),
     ]
     return "\n\n".join("\n".join(part) for part in map(list, parts) if part) + "\n"
 
 
-def _head(one: Prediction, page: Page) -> Iterator[str]:
-    name = one.plan if one.title in ("", one.plan) else f"{one.title} ({one.plan})"
-    yield from page.wrapped(f"Rehearsal of {name}: {one.mode}, plan version {one.plan_digest[:12]}", "")
-    yield from page.wrapped(f"{one.fleet}; seed {one.random_seed}", "")
+def _head(prediction: Prediction, page: Page) -> Iterator[str]:
+    name = prediction.plan if prediction.title in ("", prediction.plan) else f"{prediction.title} ({prediction.plan})"
+    yield from page.wrapped(f"Rehearsal of {name}: {prediction.mode}, plan version {prediction.plan_digest[:12]}", "")
+    yield from page.wrapped(f"{prediction.fleet}; seed {prediction.random_seed}", "")
     yield ""
-    verdict = one.verdict.replace("_", " ")
-    yield from page.wrapped(f"{verdict}: {one.verdict_reason}", f"  {_FATES[one.fate]:<10}")
-    yield from page.wrapped(_objective(one.rto), f"  {'RTO':<10}")
-    yield from page.wrapped(_objective(one.rpo), f"  {'RPO':<10}")
-    yield from page.wrapped(_elapsed(one.launched_seconds, one.elapsed_seconds), f"  {'Elapsed':<10}")
-    if fast := one.by_the_clock:
-        yield from page.wrapped(_by_the_clock(fast), f"  {'By the clock':<14}")
-
-
-def _by_the_clock(fast: ByTheClock) -> str:
-    rto = "no RTO" if fast.rto_seconds is None else f"RTO {_about(fast.rto_seconds, fast.margin_seconds)}"
-    took = f"{duration(fast.elapsed_seconds)} in all, where DRS works {fast.speed:g} times faster"
-    if fast.busy is None:
-        return f"{rto}; {took}"
-    busy = "has nothing else to do" if fast.busy < _IDLE else f"has {fast.busy:.1f} other processes at work"
-    return f"{rto}; {took}, and this machine {busy}"
-
-
-def _about(seconds: float, margin: float) -> str:
-    return f"{duration(seconds)}, give or take {duration(margin)}"
+    verdict = prediction.verdict.replace("_", " ")
+    yield from page.wrapped(f"{verdict}: {prediction.verdict_reason}", f"  {_FATES[prediction.fate]:<10}")
+    yield from page.wrapped(_objective(prediction.rto), f"  {'RTO':<10}")
+    yield from page.wrapped(_objective(prediction.rpo), f"  {'RPO':<10}")
+    yield from page.wrapped(_elapsed(prediction.launched_seconds, prediction.elapsed_seconds), f"  {'Elapsed':<10}")
 
 
 def _elapsed(launched: float | None, whole: float) -> str:
@@ -109,34 +91,34 @@ def _elapsed(launched: float | None, whole: float) -> str:
     return f"{until}, {duration(whole)} in all"
 
 
-def _objective(one: Objective) -> str:
-    predicted, target = one.predicted_seconds, one.target_seconds
+def _objective(objective: Objective) -> str:
+    predicted, target = objective.predicted_seconds, objective.target_seconds
     said = "no server tells" if predicted is None else duration(predicted)
     if target is not None and predicted is None:
         return f"{said}; the objective is {duration(target)}"
     if target is None:
         return f"{said}; the plan sets no objective"
     left = target - (predicted or 0.0)
-    if one.outcome == "met":
+    if objective.outcome == "met":
         return f"{said} of {duration(target)}: met, {duration(left)} to spare"
-    if one.outcome == "missed":
+    if objective.outcome == "missed":
         return f"{said} of {duration(target)}: MISSED by {duration(-left)}"
     return f"{said} of {duration(target)} where servers were launched; not met, for not all were"
 
 
-def _timeline(one: Prediction, page: Page) -> Iterator[str]:
-    ends = [end for end in (*_ends(one.waves), *_step_ends(one)) if end is not None]
+def _timeline(prediction: Prediction, page: Page) -> Iterator[str]:
+    ends = [end for end in (*_ends(prediction.waves), *_step_ends(prediction)) if end is not None]
     whole = max(ends, default=0.0) or 1.0
     axis = f"0:00{clock(whole):>{page.bar - 4}}"
     yield f"  {'Timeline':<{page.name}} {'servers':>8} {'start':>8} {'end':>8} {'took':>8}  {axis}"
-    yield from (_step(step, whole, page) for step in one.before)
-    for wave in one.waves:
+    yield from (_step(step, whole, page) for step in prediction.before)
+    for wave in prediction.waves:
         yield from (_step(step, whole, page) for step in wave.steps if step.place == "before")
         yield _wave(wave, whole, page)
         yield from (_step(step, whole, page) for step in wave.steps if step.place == "after")
-    yield from (_step(step, whole, page) for step in one.after)
-    critical = sum(wave.critical for wave in one.waves)
-    servers = sum(wave.servers for wave in one.waves)
+    yield from (_step(step, whole, page) for step in prediction.after)
+    critical = sum(wave.critical for wave in prediction.waves)
+    servers = sum(wave.servers for wave in prediction.waves)
     yield f"  * on the critical path; {critical} of {plural(servers, 'server')} {_are(critical)} critical"
 
 
@@ -148,8 +130,8 @@ def _ends(waves: Iterable[WaveForecast]) -> Iterator[float | None]:
     return (wave.end_seconds for wave in waves)
 
 
-def _step_ends(one: Prediction) -> Iterator[float | None]:
-    steps = (*one.before, *(step for wave in one.waves for step in wave.steps), *one.after)
+def _step_ends(prediction: Prediction) -> Iterator[float | None]:
+    steps = (*prediction.before, *(step for wave in prediction.waves for step in wave.steps), *prediction.after)
     return (step.end_seconds for step in steps)
 
 
@@ -202,36 +184,36 @@ def clock(seconds: float | None) -> str:
     return f"{whole // _HOUR}:{whole % _HOUR // _MINUTE:02d}:{whole % _MINUTE:02d}"
 
 
-def _path(one: Prediction, page: Page) -> Iterator[str]:
-    if one.critical_path:
-        yield from page.wrapped(" -> ".join(one.critical_path), "Critical path  ")
+def _path(prediction: Prediction, page: Page) -> Iterator[str]:
+    if prediction.critical_path:
+        yield from page.wrapped(" -> ".join(prediction.critical_path), "Critical path  ")
         yield from page.wrapped(
-            f"{duration(one.drs_seconds)} in DRS jobs, {duration(one.waited_seconds)} waited on purpose, "
-            f"{duration(one.orchestration_seconds)} between them",
+            f"{duration(prediction.drs_seconds)} in DRS jobs, {duration(prediction.waited_seconds)} waited on purpose, "
+            f"{duration(prediction.orchestration_seconds)} between them",
             " " * 15,
         )
 
 
-def _quotas(one: Prediction) -> Iterator[str]:
+def _quotas(prediction: Prediction) -> Iterator[str]:
     yield f"{'Quotas, at the fullest moment':<44}{'jobs':>12}{'servers in jobs':>20}"
-    for use in one.quotas:
+    for use in prediction.quotas:
         jobs, servers = f"{use.jobs} of {use.jobs_quota}", f"{use.servers} of {use.servers_quota}"
         yield f"  {f'account {use.account}, {use.region}':<42}{jobs:>12}{servers:>20}"
 
 
-def _api_calls(one: Prediction, page: Page) -> Iterator[str]:
-    if not one.api_calls:
+def _api_calls(prediction: Prediction, page: Page) -> Iterator[str]:
+    if not prediction.api_calls:
         yield "AWS calls: none"
         return
-    yield f"AWS calls: {sum(one.api_calls.values()):,}"
-    said = ", ".join(f"{count:,}{_TIED}{name.replace('drs:', '')}" for name, count in one.api_calls.items())
+    yield f"AWS calls: {sum(prediction.api_calls.values()):,}"
+    said = ", ".join(f"{count:,}{_TIED}{name.replace('drs:', '')}" for name, count in prediction.api_calls.items())
     yield from (line.replace(_TIED, " ") for line in page.wrapped(said, "  "))
 
 
-def _failures(one: Prediction, page: Page) -> Iterator[str]:
-    if one.failures:
+def _failures(prediction: Prediction, page: Page) -> Iterator[str]:
+    if prediction.failures:
         yield "What goes wrong"
-        for failure in one.failures:
+        for failure in prediction.failures:
             yield from page.wrapped(f"{failure.what}: {failure.why}", "  - ")
             if failure.next_step:
                 yield from page.wrapped(failure.next_step, "    ")

@@ -16,11 +16,14 @@ from typing import IO, Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from pydantic import JsonValue, TypeAdapter
+
 from drs_provider.exceptions import DrsProviderError, UsageError
+from drs_provider.rehearsal.facts import RehearsalFacts, RehearsalRequest
 
 NOT_INSTALLED = "the simulator is not installed: pip install 'airflow-provider-drs[simulator]'"
 
-_PATIENCE = 180
+_MOST_START = 180
 """Real seconds for a simulator to be ready: it takes three, and many times that on a machine that is overloaded."""
 
 _BAD_INPUT = 2
@@ -50,7 +53,7 @@ class Simulator:
         """Ask its control plane."""
         return self._asked(path, None)
 
-    def post(self, path: str, what: Mapping[str, Any]) -> Any:
+    def post(self, path: str, what: Mapping[str, JsonValue]) -> Any:
         """Tell its control plane something."""
         return self._asked(path, json.dumps(what).encode())
 
@@ -72,9 +75,9 @@ def ensure_installed() -> None:
 
 
 @contextmanager
-def simulator(fleets: Sequence[Path], *, faults: Path | None, speed: float, random_seed: int) -> Iterator[Simulator]:
+def simulator(fleets: Sequence[Path], *, faults: Path | None, random_seed: int) -> Iterator[Simulator]:
     """Start a simulator on a free port and end it afterwards; UsageError with its own words for bad input."""
-    command = [sys.executable, "-m", "drs_simulator", "--port", "0", f"--speed={speed}", f"--random-seed={random_seed}"]
+    command = [sys.executable, "-m", "drs_simulator", "--port", "0", "--speed=1", f"--random-seed={random_seed}"]
     command += [f"--fleet={fleet}" for fleet in fleets] + ([f"--faults={faults}"] if faults else [])
     with _ending_on_terminate():
         process = subprocess.Popen(  # noqa: S603 - our own simulator
@@ -91,12 +94,8 @@ def simulator(fleets: Sequence[Path], *, faults: Path | None, speed: float, rand
                 process.communicate()
 
 
-def rehearse(
-    simulator: Simulator, request: Mapping[str, Any], connections: Mapping[str, Connection], home: Path
-) -> dict[str, Any]:
-    """Run the plan's tasks in a process of their own; return its facts (``dag.rehearsing.__main__``)."""
-    facts, reports = home / "facts.json", home / "reports"
-    told = {**request, "simulator": simulator.url, "facts": str(facts), "reports": str(reports)}
+def rehearse(request: RehearsalRequest, connections: Mapping[str, Connection], home: Path) -> RehearsalFacts:
+    """Run the plan's tasks in a process of their own (``rehearsal.engine``); return what the run left."""
     with _ending_on_terminate():
         process = subprocess.Popen(
             [sys.executable, "-m", "drs_provider.rehearsal.engine"],
@@ -104,18 +103,18 @@ def rehearse(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=_environment(simulator.url, connections, home, reports),
+            env=_environment(request, connections, home),
         )
         try:
-            said, _ = process.communicate(json.dumps(told))
+            said, _ = process.communicate(TypeAdapter(RehearsalRequest).dump_json(request).decode())
         except BaseException:
             process.kill()
             process.communicate()
             raise
+    facts = Path(request.facts)
     if process.returncode != 0 or not facts.exists():
         raise RehearsalFailed(f"the rehearsal itself failed; this says nothing about the plan:\n{said.strip()[-4000:]}")
-    found: dict[str, Any] = json.loads(facts.read_text(encoding="utf-8"))
-    return found
+    return TypeAdapter(RehearsalFacts).validate_json(facts.read_bytes())
 
 
 def _address(process: "subprocess.Popen[str]") -> str:
@@ -123,7 +122,7 @@ def _address(process: "subprocess.Popen[str]") -> str:
     out: IO[str] = process.stdout  # type: ignore[assignment]  # it is a pipe
     with selectors.DefaultSelector() as waiting:
         waiting.register(out, selectors.EVENT_READ)
-        line = out.readline() if waiting.select(_PATIENCE) else ""
+        line = out.readline() if waiting.select(_MOST_START) else ""
     if " ready on " in line:
         return line.split(" ready on ", 1)[1].split()[0]
     process.terminate()
@@ -138,7 +137,7 @@ def _clean() -> dict[str, str]:
     return found | {"PYTHONPATH": os.pathsep.join(part for part in sys.path if part)}
 
 
-def _environment(url: str, connections: Mapping[str, Connection], home: Path, reports: Path) -> dict[str, str]:
+def _environment(request: RehearsalRequest, connections: Mapping[str, Connection], home: Path) -> dict[str, str]:
     """Give an Airflow of its own, whose connections, and every AWS client besides, lead to the simulator alone."""
     return {
         **_clean(),
@@ -150,22 +149,25 @@ def _environment(url: str, connections: Mapping[str, Connection], home: Path, re
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "CRITICAL",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        "AWS_ENDPOINT_URL": url,
+        "AWS_ENDPOINT_URL": request.simulator,
         "AWS_ACCESS_KEY_ID": "rehearsal",
         "AWS_SECRET_ACCESS_KEY": "rehearsal",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_DEFAULT_REGION": next((one.region for one in connections.values()), "us-east-1"),
-        "DRS_REPORTS": str(reports),
-        **{f"AIRFLOW_CONN_{name.upper()}": _connection(one, url) for name, one in connections.items()},
+        "AWS_DEFAULT_REGION": next((connection.region for connection in connections.values()), "us-east-1"),
+        "DRS_REPORTS": request.reports,
+        **{
+            f"AIRFLOW_CONN_{name.upper()}": _connection(connection, request.simulator)
+            for name, connection in connections.items()
+        },
     }
 
 
-def _connection(one: Connection, url: str) -> str:
+def _connection(connection: Connection, url: str) -> str:
     """The account's own number as the access key: the simulator takes it for that account's."""
-    extra = {"region_name": one.region, "endpoint_url": url}
-    return json.dumps({"conn_type": "aws", "login": one.account, "password": "rehearsal", "extra": extra})
+    extra = {"region_name": connection.region, "endpoint_url": url}
+    return json.dumps({"conn_type": "aws", "login": connection.account, "password": "rehearsal", "extra": extra})
 
 
 @contextmanager

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk.definitions.callback import AsyncCallback
-from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
-
+from drs_provider.airflow_internals.authoring import AsyncCallback, DeadlineAlert, DeadlineReference
 from drs_provider.formatting import timespan
 from drs_provider.plan.model import RecoveryPlan
 
@@ -73,23 +71,21 @@ class RunLeft:
 
     def get(self, key: str) -> Any:
         """Return what lies under a key of the preflight task; None: nothing."""
-        from airflow.sdk.execution_time.xcom import XCom
+        from drs_provider.airflow_internals.tasks import read_xcom
 
-        return XCom.get_one(key=key, task_id=PREFLIGHT_TASK, dag_id=self.dag_id, run_id=self.run_id)
+        return read_xcom(key, task_id=PREFLIGHT_TASK, dag_id=self.dag_id, run_id=self.run_id)
 
     def put(self, key: str, value: Any) -> None:
         """Leave something there for the report: an alert has no task of its own."""
-        from airflow.sdk.execution_time.xcom import XCom
+        from drs_provider.airflow_internals.tasks import write_xcom
 
-        XCom.set(key=key, value=value, task_id=PREFLIGHT_TASK, dag_id=self.dag_id, run_id=self.run_id)
+        write_xcom(key, value, task_id=PREFLIGHT_TASK, dag_id=self.dag_id, run_id=self.run_id)
 
     def states(self) -> Mapping[str, str | None]:
         """Return the states of the run's tasks."""
-        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+        from drs_provider.airflow_internals.tasks import task_states
 
-        found = RuntimeTaskInstance.get_task_states(dag_id=self.dag_id, run_ids=[self.run_id])
-        states: Mapping[str, str | None] = found.get(self.run_id, {})
-        return states
+        return task_states(dag_id=self.dag_id, run_id=self.run_id)
 
 
 def tell(run: Mapping[str, Any], alert: Alert, left: RunLeft) -> str:

@@ -3,14 +3,13 @@
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, cast
 
 Move = Callable[[float], None]
-"""Moves the simulator's clock forward by seconds of the wall clock."""
+"""Moves the simulator's clock forward by seconds."""
 
 
 class RehearsalClock:
-    """The wall clock of a rehearsal. It moves only when it is told to, and takes the simulator's clock with it.
+    """The clock of a rehearsal. It moves only when it is told to, and takes the simulator's clock with it.
 
     :param start: the instant at which the simulator was stopped, aware
     """
@@ -32,19 +31,3 @@ class RehearsalClock:
         with self._lock:
             self._move(seconds)
             self.elapsed += seconds
-
-    def datetime_class(self) -> type[datetime]:
-        """Return a ``datetime`` whose ``now()`` is this clock's; every datetime counts as one of it."""
-        clock = self
-
-        class Meta(type):
-            def __instancecheck__(cls, instance: object) -> bool:
-                return isinstance(instance, datetime)
-
-        class RehearsedDatetime(datetime, metaclass=Meta):
-            @classmethod
-            def now(cls, tz: Any = None) -> Any:
-                at = clock.now()
-                return at.astimezone(tz) if tz else at.astimezone().replace(tzinfo=None)
-
-        return cast("type[datetime]", RehearsedDatetime)

@@ -6,28 +6,34 @@ Nothing is ever scheduled twice and nothing holds a worker, so a run costs the r
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any, cast
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
-import structlog
-from airflow.sdk import DAG
-from airflow.sdk._shared.module_loading import import_string
-from airflow.sdk.api.datamodels._generated import DagRun, DagRunState, DagRunType, TIRunContext
-from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR, BaseOperator, TriggerFailureReason
-from airflow.sdk.execution_time import comms
-from airflow.sdk.execution_time.supervisor import set_supervisor_comms
-from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance, finalize, run
-from airflow.sdk.serde import deserialize, serialize
+from airflow.sdk import DAG, BaseOperator
+from pydantic import JsonValue
 
+from drs_provider.airflow_internals.task_runner import (
+    TRIGGER_FAIL_REPR,
+    Leg,
+    LegEnd,
+    TriggerFailureReason,
+    comms,
+    deserialize,
+    import_string,
+    manual_run,
+    run_leg,
+    serialize,
+    set_supervisor_comms,
+)
 from drs_provider.rehearsal.engine.clock import RehearsalClock
-from drs_provider.rehearsal.engine.effort import Effort, Gauge
 from drs_provider.rehearsal.engine.rules import say
 from drs_provider.rehearsal.engine.supervisor import Supervisor
+from drs_provider.rehearsal.facts import TaskRecord
+from drs_provider.rules.run.handover import StepResult
 
 _NAMESPACE = UUID("6f2d6c39-6a0c-4b0e-8f0b-1f4a2f1d6a11")
 """Task instances get the same ids in every rehearsal."""
@@ -41,8 +47,9 @@ _TIMED_OUT = {
 _NOBODY = "rehearsal"
 
 _RETURNED = "return_value"
-_STEP = "step"
-"""XCom key of what a step has left: without it, a green step counts as marked by hand."""
+
+_LIGHT = 4
+"""A task that only shows a server takes Airflow a quarter of what others take."""
 
 log = logging.getLogger(__name__)
 
@@ -51,62 +58,31 @@ log = logging.getLogger(__name__)
 class Rules:
     """What a rehearsal takes for granted.
 
-    ``effort``: what passes from the moment when a task may start, or go on, until it has done what it does.
+    ``task_seconds``: what passes from the moment when a task may start, or go on, until it has done what it does.
     ``answers_after``: how long people take to say yes. ``assumed``: task id → seconds, of tasks that are not run: they
     would reach out of the simulator. ``left_out``: tasks of the plan that this run skips.
     """
 
-    effort: Effort
+    task_seconds: float
     answers_after: timedelta
     assumed: Mapping[str, float] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()
 
 
-@dataclass
-class TaskRecord:
-    """What became of one task: when it could start, when it worked, when it ended; seconds since the run's start."""
-
-    state: str | None = None
-    ready: float | None = None
-    began: float | None = None
-    ended: float | None = None
-    tries: int = 0
-    legs: int = 0
-    works: list[float] = field(default_factory=list)
-    """Real seconds that each leg worked in the rehearsal itself."""
-    error: str | None = None
-
-
 class Driver:
     """One run of one DAG."""
 
-    def __init__(self, dag: DAG, conf: Mapping[str, Any], run_id: str, clock: RehearsalClock, rules: Rules) -> None:
+    def __init__(
+        self, dag: DAG, conf: Mapping[str, JsonValue], run_id: str, clock: RehearsalClock, rules: Rules
+    ) -> None:
         self.dag, self.clock, self.rules, self.run_id = dag, clock, rules, run_id
         self.records = {name: TaskRecord() for name in dag.task_dict}
         self.states: dict[str, str | None] = dict.fromkeys(dag.task_dict)
         self.supervisor = Supervisor(self.states, run_id)
         self.mapped = [name for name, task in dag.task_dict.items() if task.is_mapped]
-        self.gauge = Gauge()
         self._under_way: set[asyncio.Task[None]] = set()
         self._answered_by: list[str] = []
-        now = clock.now()
-        self.dag_run = DagRun(
-            dag_id=dag.dag_id,
-            run_id=run_id,
-            logical_date=now,
-            data_interval_start=now,
-            data_interval_end=now,
-            run_after=now,
-            start_date=now,
-            end_date=None,
-            clear_number=0,
-            run_type=DagRunType.MANUAL,
-            state=DagRunState.RUNNING,
-            conf=dict(conf),
-            triggering_user_name=_NOBODY,
-            consumed_asset_events=[],
-            partition_key=None,
-        )
+        self.dag_run = manual_run(dag.dag_id, run_id, conf=conf, at=clock.now(), user=_NOBODY)
 
     async def run(self) -> None:
         """Run every task that its trigger rule lets run; return when nothing goes on and nothing can start."""
@@ -149,13 +125,13 @@ class Driver:
             self._end(name, "skipped")
             return
         record = self.records[name]
-        await self.rules.effort.leg(name, 0)
+        await asyncio.sleep(self.rules.task_seconds)
         record.began = self.clock.elapsed
         self.states[name] = "running"
         if name in self.rules.assumed:
             began = self.clock.now()
             await asyncio.sleep(self.rules.assumed[name])
-            self.supervisor.leave(name, _STEP, _passed(began.isoformat(), self.clock.now().isoformat()))
+            self.supervisor.leave(name, StepResult.KEY, _passed(self.dag.task_dict[name], began, self.clock.now()))
             self._end(name, "success")
             return
         task: Any = self.dag.task_dict[name]
@@ -166,7 +142,7 @@ class Driver:
                 break
             self.states[name] = state
             await asyncio.sleep(retry_after)
-            await self.rules.effort.leg(name, record.legs)
+            await asyncio.sleep(self.rules.task_seconds)
             self.supervisor.forget_xcoms(name)
         self._end(name, state)
 
@@ -175,7 +151,7 @@ class Driver:
         for argument in task.expand_input.value.values():
             for operator, _ in argument.iter_references():
                 for _ in self.supervisor.xcom(operator.task_id, _RETURNED) or ():
-                    await self.rules.effort.shown()
+                    await asyncio.sleep(self.rules.task_seconds / _LIGHT)
 
     async def _try(self, task: BaseOperator, record: TaskRecord) -> tuple[str, float]:
         """One try, with all its legs; return its state and, for one that is tried again, after how many seconds."""
@@ -183,58 +159,24 @@ class Driver:
         kwargs: dict[str, Any] = {}
         while True:
             self.states[task.task_id] = "running"
-            self.gauge.look()
-            began = time.perf_counter()
-            ti, state, message, error = self._leg(task, record.tries, method, kwargs)
-            record.works.append(time.perf_counter() - began)
-            record.legs += 1
-            self.states[task.task_id] = state
+            end = self._leg(task, record.tries, method, kwargs)
+            message = end.message
+            self.states[task.task_id] = end.state
             if isinstance(message, comms.DeferTask):
                 method, kwargs = await self._deferred(message)
             elif isinstance(message, comms.AwaitInputTask):
-                method, kwargs = await self._asked(message, ti.id)
+                method, kwargs = await self._asked(message, _instance(task))
             else:
-                record.error = str(error) if error else None
+                record.error = str(end.error) if end.error else None
                 asked_for = getattr(message, "retry_delay_seconds", None)
                 delay = task.retry_delay if isinstance(task.retry_delay, timedelta) else timedelta(0)
-                return state, delay.total_seconds() if asked_for is None else asked_for
-            await self.rules.effort.leg(task.task_id, record.legs)
+                return end.state, delay.total_seconds() if asked_for is None else asked_for
+            await asyncio.sleep(self.rules.task_seconds)
 
-    def _leg(
-        self, task: BaseOperator, number: int, method: str | None, kwargs: Mapping[str, Any]
-    ) -> tuple[RuntimeTaskInstance, str, Any, BaseException | None]:
+    def _leg(self, task: BaseOperator, number: int, method: str | None, kwargs: Mapping[str, Any]) -> LegEnd:
         """Let Airflow's task runner run one leg of a task, as its worker would."""
-        retries = int(task.retries or 0)
-        at = self.clock.now()
-        ti = RuntimeTaskInstance.model_construct(
-            id=uuid5(_NAMESPACE, task.task_id),
-            task_id=task.task_id,
-            dag_id=self.dag.dag_id,
-            run_id=self.run_id,
-            try_number=number,
-            dag_version_id=_NAMESPACE,
-            map_index=-1,
-            queue="default",
-            context_carrier={},
-            task=task,
-            max_tries=retries,
-            start_date=at,
-            bundle_instance=cast("Any", None),
-            _ti_context_from_server=TIRunContext(
-                dag_run=self.dag_run,
-                max_tries=retries,
-                should_retry=number <= retries,
-                next_method=method,
-                next_kwargs=dict(kwargs),
-                start_date=at,
-            ),
-        )
-        context = ti.get_template_context()
-        logger = structlog.get_logger(logger_name="task")
-        state, message, error = run(ti, context, logger)
-        context["exception"] = error
-        finalize(ti, state, context, logger, error)
-        return ti, str(state.value), message, error
+        leg = Leg(_instance(task), _NAMESPACE, number, self.clock.now(), method, kwargs)
+        return run_leg(task, self.dag_run, leg)
 
     async def _deferred(self, message: comms.DeferTask) -> tuple[str, dict[str, Any]]:
         """Let the trigger wait; return what the task goes on with."""
@@ -283,15 +225,30 @@ class Driver:
 
     def _somebody(self, people: Sequence[Any]) -> dict[str, str]:
         """Choose who answers: the one of those who may that has answered least."""
-        names = [str(one.name) for one in people] or [_NOBODY]
+        names = [str(person.name) for person in people] or [_NOBODY]
         name = min(names, key=self._answered_by.count)
         self._answered_by.append(name)
         return {"id": name, "name": name}
 
 
-def _passed(began: str, ended: str) -> dict[str, Any]:
-    """What a step leaves that did what it should."""
-    return {"state": "succeeded", "summary": "assumed", "started_at": began, "ended_at": ended, "attempts": 1}
+def _instance(task: BaseOperator) -> UUID:
+    return uuid5(_NAMESPACE, task.task_id)
+
+
+def _passed(task: object, began: datetime, ended: datetime) -> JsonValue:
+    """What a step leaves that did what it should: without it, a green step counts as marked by hand."""
+    step: Any = getattr(task, "step", None)
+    result = StepResult(
+        name=getattr(step, "name", ""),
+        kind=getattr(step, "kind", ""),
+        on_failure=getattr(step, "on_failure", "fail"),
+        state="succeeded",
+        summary="assumed",
+        started_at=began,
+        ended_at=ended,
+        attempts=1,
+    )
+    return result.to_json()
 
 
 async def _first_event(trigger: Any) -> Any:

@@ -1,18 +1,21 @@
 """An event loop that does not wait: when everything in it waits, the rehearsal's clock jumps to the next timer."""
 
 import asyncio
+import contextvars
 import selectors
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar, cast
 
 from drs_provider.rehearsal.engine.clock import RehearsalClock
 
 _FOR_AN_ANSWER = 0.2
 """Real seconds that an open connection, or a call under way, is given before time passes."""
 
-_PATIENCE = 120.0
+_MOST_SILENCE = 120.0
 """Real seconds after which a call that neither answers nor waits for the simulator's time is given up."""
 
 _OWN = 1
@@ -46,7 +49,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         if self.calls:
             answer = self._next_answer()
             if answer is None:
-                self._ensure_patience()
+                self._ensure_it_goes_on()
                 return []
             timeout = answer if timeout is None else min(answer, timeout)
         if timeout is None:
@@ -57,11 +60,11 @@ class _JumpingSelector(selectors.DefaultSelector):
         self._clock.advance(timeout)
         return []
 
-    def _ensure_patience(self) -> None:
+    def _ensure_it_goes_on(self) -> None:
         now = time.monotonic()
         self._stuck_since = now if self._stuck_since is None else self._stuck_since
-        if now - self._stuck_since > _PATIENCE:
-            raise RuntimeError(f"a call has not been answered for {_PATIENCE:g} s of real time")
+        if now - self._stuck_since > _MOST_SILENCE:
+            raise RuntimeError(f"a call has not been answered for {_MOST_SILENCE:g} s of real time")
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
@@ -106,3 +109,23 @@ class JumpingLoop(asyncio.SelectorEventLoop):
             return await done
         finally:
             self._selector_of_calls.calls -= 1
+
+
+class RehearsalTime:
+    """``drs_provider.clock`` of a process that rehearses: what tasks and triggers ask for the time."""
+
+    def __init__(self, clock: RehearsalClock) -> None:
+        self._clock = clock
+
+    def now(self) -> datetime:
+        """Return the present instant of the rehearsal, aware and UTC."""
+        return self._clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        """Let the rehearsal's time pass."""
+        self._clock.advance(seconds)
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Run something that blocks: the loop must know of calls that take simulated time."""
+        loop = cast("JumpingLoop", asyncio.get_running_loop())
+        return await loop.call_in_thread(partial(contextvars.copy_context().run, work))

@@ -9,7 +9,7 @@ Say = Literal["wait", "run", "skipped", "upstream_failed"]
 
 @dataclass(frozen=True)
 class Before:
-    """The tasks directly before one: how many there are, and how many have ended in which way."""
+    """The tasks directly before another: how many there are, and how many have ended in which way."""
 
     total: int
     good: int
@@ -26,48 +26,48 @@ class Before:
         return said if self.is_over else "wait"
 
 
-def _all_success(one: Before) -> Say:
-    return "upstream_failed" if one.bad else "skipped" if one.skipped else one.once_over("run")
+def _all_success(before: Before) -> Say:
+    return "upstream_failed" if before.bad else "skipped" if before.skipped else before.once_over("run")
 
 
-def _none_failed(one: Before) -> Say:
-    return "upstream_failed" if one.bad else one.once_over("run")
+def _none_failed(before: Before) -> Say:
+    return "upstream_failed" if before.bad else before.once_over("run")
 
 
-def _none_failed_min_one_success(one: Before) -> Say:
-    return "upstream_failed" if one.bad else one.once_over("run" if one.good else "skipped")
+def _none_failed_min_one_success(before: Before) -> Say:
+    return "upstream_failed" if before.bad else before.once_over("run" if before.good else "skipped")
 
 
-def _one_success(one: Before) -> Say:
-    return "run" if one.good else one.once_over("upstream_failed" if one.bad else "skipped")
+def _one_success(before: Before) -> Say:
+    return "run" if before.good else before.once_over("upstream_failed" if before.bad else "skipped")
 
 
-def _one_failed(one: Before) -> Say:
-    return "run" if one.bad else one.once_over("skipped")
+def _one_failed(before: Before) -> Say:
+    return "run" if before.bad else before.once_over("skipped")
 
 
-def _one_done(one: Before) -> Say:
-    return "run" if one.good or one.bad else one.once_over("skipped")
+def _one_done(before: Before) -> Say:
+    return "run" if before.good or before.bad else before.once_over("skipped")
 
 
-def _all_failed(one: Before) -> Say:
-    return "skipped" if one.good or one.skipped else one.once_over("run")
+def _all_failed(before: Before) -> Say:
+    return "skipped" if before.good or before.skipped else before.once_over("run")
 
 
-def _all_skipped(one: Before) -> Say:
-    return "skipped" if one.good or one.bad else one.once_over("run")
+def _all_skipped(before: Before) -> Say:
+    return "skipped" if before.good or before.bad else before.once_over("run")
 
 
-def _none_skipped(one: Before) -> Say:
-    return "skipped" if one.skipped else one.once_over("run")
+def _none_skipped(before: Before) -> Say:
+    return "skipped" if before.skipped else before.once_over("run")
 
 
-def _all_done_min_one_success(one: Before) -> Say:
-    return one.once_over("run" if one.good else "upstream_failed" if one.bad else "skipped")
+def _all_done_min_one_success(before: Before) -> Say:
+    return before.once_over("run" if before.good else "upstream_failed" if before.bad else "skipped")
 
 
-def _all_done(one: Before) -> Say:
-    return one.once_over("run")
+def _all_done(before: Before) -> Say:
+    return before.once_over("run")
 
 
 RULES: Mapping[str, Callable[[Before], Say]] = {
@@ -85,7 +85,7 @@ RULES: Mapping[str, Callable[[Before], Say]] = {
     "one_done": _one_done,
     "always": lambda _: "run",
 }
-"""The trigger rules of Airflow 3.3; plans have no setup tasks, so a teardown waits for all to be done."""
+"""The trigger rules of Airflow 3.3; plans have no setup tasks, so a teardown waits for all to be dbefore."""
 
 
 def say(rule: str, states: Collection[str | None]) -> Say:
@@ -97,6 +97,6 @@ def say(rule: str, states: Collection[str | None]) -> Say:
     """
     if not states:
         return "run"
-    bad = sum(one in {"failed", "upstream_failed"} for one in states)
-    good, skipped = (sum(one == wanted for one in states) for wanted in ("success", "skipped"))
+    bad = sum(state in {"failed", "upstream_failed"} for state in states)
+    good, skipped = (sum(state == wanted for state in states) for wanted in ("success", "skipped"))
     return RULES[rule](Before(len(states), good, bad, skipped))

@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from airflow.sdk.exceptions import ErrorType
-from airflow.sdk.execution_time import comms
+from drs_provider.airflow_internals.task_runner import ErrorType, comms
 
 NOT_ASKED_FOR_AN_ANSWER = (
     comms.SetRenderedFields,
@@ -42,15 +41,15 @@ class Supervisor:
             comms.SetXCom: self._set_xcom,
             comms.GetXCom: self._xcom,
             comms.GetXComSequenceSlice: self._xcoms_of,
-            comms.DeleteXCom: lambda one: self._xcoms.pop((one.task_id, one.key), None) and None,
+            comms.DeleteXCom: lambda message: self._xcoms.pop((message.task_id, message.key), None) and None,
             comms.GetTaskStateStore: self._stored,
             comms.SetTaskStateStore: self._store,
-            comms.DeleteTaskStateStore: lambda one: self._stores.pop((one.ti_id, one.key), None) and None,
+            comms.DeleteTaskStateStore: lambda message: self._stores.pop((message.ti_id, message.key), None) and None,
             comms.GetTaskStates: self._task_states,
             comms.SkipDownstreamTasks: self._skip,
             comms.CreateHITLDetailPayload: self._ask,
-            comms.GetConnection: lambda one: _missing("CONNECTION_NOT_FOUND", conn_id=one.conn_id),
-            comms.GetVariable: lambda one: _missing("VARIABLE_NOT_FOUND", key=one.key),
+            comms.GetConnection: lambda message: _missing("CONNECTION_NOT_FOUND", conn_id=message.conn_id),
+            comms.GetVariable: lambda message: _missing("VARIABLE_NOT_FOUND", key=message.key),
         }
 
     def send(self, msg: Any) -> Any:
@@ -68,7 +67,7 @@ class Supervisor:
         return self.send(msg)
 
     def xcom(self, task_id: str, key: str) -> Any:
-        """Return what a task left under a key, or None."""
+        """Return what a task left under a key, or Nmessage."""
         return self._xcoms.get((task_id, key))
 
     def leave(self, task_id: str, key: str, value: Any) -> None:
@@ -77,38 +76,40 @@ class Supervisor:
 
     def forget_xcoms(self, task_id: str) -> None:
         """Drop what an earlier try of a task left, as Airflow does."""
-        for known in [one for one in self._xcoms if one[0] == task_id]:
+        for known in [place for place in self._xcoms if place[0] == task_id]:
             del self._xcoms[known]
 
-    def _set_xcom(self, one: comms.SetXCom) -> None:
-        self._xcoms[one.task_id, one.key] = json.loads(json.dumps(one.value, default=str))
+    def _set_xcom(self, message: comms.SetXCom) -> None:
+        self._xcoms[message.task_id, message.key] = json.loads(json.dumps(message.value, default=str))
 
-    def _xcom(self, one: comms.GetXCom) -> comms.XComResult:
-        return comms.XComResult(key=one.key, value=self.xcom(one.task_id, one.key))
+    def _xcom(self, message: comms.GetXCom) -> comms.XComResult:
+        return comms.XComResult(key=message.key, value=self.xcom(message.task_id, message.key))
 
-    def _xcoms_of(self, one: comms.GetXComSequenceSlice) -> comms.XComSequenceSliceResult:
-        found = self.xcom(one.task_id, one.key)
+    def _xcoms_of(self, message: comms.GetXComSequenceSlice) -> comms.XComSequenceSliceResult:
+        found = self.xcom(message.task_id, message.key)
         return comms.XComSequenceSliceResult(root=[] if found is None else [found])
 
-    def _stored(self, one: comms.GetTaskStateStore) -> Any:
-        if (one.ti_id, one.key) not in self._stores:
-            return _missing("TASK_STORE_NOT_FOUND", key=one.key)
-        return comms.TaskStateStoreResult(value=self._stores[one.ti_id, one.key])
+    def _stored(self, message: comms.GetTaskStateStore) -> Any:
+        if (message.ti_id, message.key) not in self._stores:
+            return _missing("TASK_STORE_NOT_FOUND", key=message.key)
+        return comms.TaskStateStoreResult(value=self._stores[message.ti_id, message.key])
 
-    def _store(self, one: comms.SetTaskStateStore) -> comms.OKResponse:
-        self._stores[one.ti_id, one.key] = json.loads(json.dumps(one.value, default=str))
+    def _store(self, message: comms.SetTaskStateStore) -> comms.OKResponse:
+        self._stores[message.ti_id, message.key] = json.loads(json.dumps(message.value, default=str))
         return comms.OKResponse(ok=True)
 
-    def _task_states(self, one: comms.GetTaskStates) -> comms.TaskStatesResult:
-        wanted = {task: state for task, state in self._states.items() if one.task_ids is None or task in one.task_ids}
+    def _task_states(self, message: comms.GetTaskStates) -> comms.TaskStatesResult:
+        wanted = {
+            task: state for task, state in self._states.items() if message.task_ids is None or task in message.task_ids
+        }
         return comms.TaskStatesResult(task_states={self._run_id: wanted})
 
-    def _skip(self, one: comms.SkipDownstreamTasks) -> None:
-        self.skipped |= {task if isinstance(task, str) else task[0] for task in one.tasks}
+    def _skip(self, message: comms.SkipDownstreamTasks) -> None:
+        self.skipped |= {task if isinstance(task, str) else task[0] for task in message.tasks}
 
-    def _ask(self, one: comms.CreateHITLDetailPayload) -> Any:
-        self.asked[one.ti_id] = one
-        return comms.HITLDetailRequestResult.model_validate(one.model_dump(exclude={"type"}))
+    def _ask(self, message: comms.CreateHITLDetailPayload) -> Any:
+        self.asked[message.ti_id] = message
+        return comms.HITLDetailRequestResult.model_validate(message.model_dump(exclude={"type"}))
 
 
 def _missing(kind: str, **detail: str) -> comms.ErrorResponse:
