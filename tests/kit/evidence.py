@@ -77,7 +77,7 @@ def a_launched_server(wave: str, number: int, job_at: float, job_id: str, **chan
         "hostname": f"{wave[:3]}{number}",
         "group": f"shop-{wave}",
         "region": "us-west-2",
-        "status": "LAUNCHED",
+        "status": "launched",
         "instance_id": f"i-0{number:04x}{rng.getrandbits(48):012x}",
         "instance_state": "RUNNING",
         "point_in_time": at(job_at - rng.uniform(2, 140)),
@@ -93,7 +93,7 @@ def a_failed_server(wave: str, number: int, job_at: float, job_id: str, **change
     last = launched.events[-1]
     failed = JobEvent(at=launched.events[-2].at + seconds(3), event="LAUNCH_FAILED")
     facts: dict[str, Any] = {
-        "status": "FAILED",
+        "status": "failed",
         "instance_id": None,
         "instance_state": None,
         "point_in_time": None,
@@ -191,7 +191,7 @@ def a_clean_cleanup(waves: Iterable[WaveEvidence]) -> CleanupEvidence:
     terminated = tuple(
         TerminatedInstance(
             instance_id=server.instance_id,
-            source_server_id=server.server_id,
+            server_id=server.server_id,
             hostname=server.hostname,
             region=server.region,
         )
@@ -199,7 +199,7 @@ def a_clean_cleanup(waves: Iterable[WaveEvidence]) -> CleanupEvidence:
         for server in wave.servers
         if server.instance_id
     )
-    return CleanupEvidence(state="done" if terminated else "nothing_to_do", terminated=terminated)
+    return CleanupEvidence(state="completed" if terminated else "nothing_to_do", terminated=terminated)
 
 
 def a_run(waves: Iterable[WaveEvidence], **changes: Any) -> RunEvidence:

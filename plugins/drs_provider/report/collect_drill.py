@@ -1,90 +1,75 @@
-"""What a run left behind about its drill networks, for its report."""
+"""What a run left about its drill and its drill networks, as the report's evidence has it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from drs_provider.report.evidence import DrillFacts, NetworkEvidence
+from drs_provider.rules.purpose import Purpose
+from drs_provider.rules.run import names
+from drs_provider.rules.run.handover import (
+    KeptDrill,
+    NetworkProof,
+    PreflightResult,
+    PreparedNetwork,
+    PreparedNetworks,
+    RemovedNetworks,
+    Untagged,
+)
+from drs_provider.rules.run.shape import RunShape
+from drs_provider.rules.run.state import LeftDocuments
 
-from drs_provider.plan.model import RecoveryPlan, has_network
-from drs_provider.rules.run.controls import KEEP_TASK
-from drs_provider.rules.run.keys import NETWORK, REMOVED, SUPERSEDED, UNTAGGED
-from drs_provider.rules.run.names import PREPARE_NETWORK_TASK, REMOVE_NETWORK_TASK, TAG_INSTANCES
-from drs_provider.rules.run.request import is_drill
-
-
-class RunReader(Protocol):
-    """What the tasks of a run left, and the states of its tasks."""
-
-    states: dict[str, str | None]
-
-    def of(self, task_id: str, key: str = "return_value") -> Any:
-        """What one task left under a key."""
-        ...
-
-    def tasks(self, wave: str, task_id: str) -> list[str]:
-        """The tasks of a wave that do one thing."""
-        ...
+_SHARED = "drill.network is shared: drills land where the launch settings say, beside production"
 
 
-def networks_of(
-    left: Callable[[str, str], Any], task_ids: Iterable[str], plan: RecoveryPlan, mode: str
-) -> list[dict[str, Any]]:
-    """Return the networks of a run as the report's evidence has them; a recovery has none.
+def networks_of(left: LeftDocuments, shape: RunShape, purpose: Purpose) -> tuple[NetworkEvidence, ...]:
+    """Give the drill networks of a run; one that launches into production's network by its nature has none."""
+    if not purpose.uses_drill_network:
+        return ()
+    if not shape.has_network:
+        return (NetworkEvidence(kind="shared", notes=(_SHARED,)),)
+    removals = (
+        found
+        for task in names.tasks_that(left.snapshot.tasks, names.FINISH_GROUP, names.REMOVE_NETWORK)
+        if (found := left.of(task, RemovedNetworks))
+    )
+    at_end = {proof.vpc_id: proof for found in removals for proof in found.proofs}
+    return tuple(
+        _network(prepared, network, at_end.get(network.vpc_id))
+        for task in shape.network_tasks
+        if (prepared := left.of(task, PreparedNetworks))
+        for network in prepared.networks
+    )
 
-    :param left: gives what a task left under a key
+
+def _network(prepared: PreparedNetworks, network: PreparedNetwork, at_end: NetworkProof | None) -> NetworkEvidence:
+    proof = network.proof
+    later = tuple(leak for leak in at_end.leaks if leak not in proof.leaks) if at_end else ()
+    return NetworkEvidence(
+        kind=prepared.kind,
+        region=prepared.region,
+        production_vpc=network.production_vpc,
+        vpc_id=network.vpc_id,
+        checked_at=prepared.checked_at,
+        isolated=proof.isolated,
+        leaks=(*proof.leaks, *later),
+        looked_at=proof.looked_at,
+        notes=(*network.notes, *proof.notes),
+        isolated_at_end=at_end.isolated if at_end else None,
+        changed=at_end.changed if at_end else (),
+    )
+
+
+def drill_facts(
+    left: LeftDocuments, shape: RunShape, preflight: PreflightResult | None, *, superseded: str | None
+) -> DrillFacts:
+    """Give what only concerns drills.
+
+    :param superseded: which recovery took the drill's servers; None: none did
     """
-    if not is_drill(mode):
-        return []
-    if not has_network(plan):
-        note = "drill.network is shared: drills land where the launch settings say, beside production"
-        return [{"kind": "shared", "notes": [note]}]
-    tasks = sorted(task_ids)
-    removed = [found for task in tasks if task.startswith(REMOVE_NETWORK_TASK) and (found := left(task, REMOVED))]
-    at_end = {one["vpc_id"]: one for found in removed for one in found["proofs"]}
-    return [
-        _network(found, one, at_end.get(one["vpc_id"]))
-        for task in tasks
-        if task.startswith(PREPARE_NETWORK_TASK) and (found := left(task, NETWORK))
-        for one in found["networks"]
-    ]
-
-
-def _network(found: Mapping[str, Any], one: Mapping[str, Any], at_end: Mapping[str, Any] | None) -> dict[str, Any]:
-    proof = one["proof"]
-    more = (at_end or {}).get("leaks", ())
-    return {
-        "kind": found["kind"],
-        "region": found["region"],
-        "production_vpc": one["production_vpc"],
-        "vpc_id": one["vpc_id"],
-        "checked_at": found["checked_at"],
-        "isolated": proof["isolated"],
-        "leaks": [*proof["leaks"], *(leak for leak in more if leak not in proof["leaks"])],
-        "looked_at": proof["looked_at"],
-        "notes": [*one["notes"], *proof["notes"]],
-        "isolated_at_end": at_end["isolated"] if at_end else None,
-        "changed": at_end["changed"] if at_end else [],
-    }
-
-
-_KEPT = "kept"
-
-
-def drill_facts(left: RunReader, waves: Sequence[str], preflight: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the report's ``drill``: the shape of ``reporting.drills.DrillFacts``."""
-    starts = [task for wave in waves for task in left.tasks(wave, "start_recovery")]
-    ends = sorted(task for task in left.states if task.startswith("finish.clean_up"))
-    marks = [f"{wave}.{TAG_INSTANCES}" for wave in waves]
-    # The clean-up knows best: by then a recovery that first put the settings back has its job.
-    watches = [f"{wave}.recovery_job" for wave in waves]
-    superseded = (left.of(task, SUPERSEDED) for task in (*ends, *starts, *watches))
-    untagged: dict[str, str] = {}
-    for task in (*marks, KEEP_TASK):
-        if task in left.states:
-            untagged |= left.of(task, UNTAGGED) or {}
-    return {
-        "superseded": next((str(words) for words in superseded if words), None),
-        "kept": left.of(KEEP_TASK, _KEPT) if KEEP_TASK in left.states else None,
-        "untagged": untagged,
-        "estimated": (preflight or {}).get("cost"),
-        "hourly": (preflight or {}).get("hourly") or {},
-        "fingerprints": (preflight or {}).get("fingerprints") or {},
-    }
+    marks = [wave.tag_instances_task for wave in shape.waves if wave.tag_instances_task]
+    untagged = [found for task in (*marks, names.KEEP_TASK) if (found := left.of(task, Untagged))]
+    return DrillFacts(
+        superseded=superseded,
+        kept=left.of(names.KEEP_TASK, KeptDrill),
+        untagged={resource: why for found in untagged for resource, why in found.resources.items()},
+        estimated=preflight.cost if preflight else None,
+        hourly=preflight.hourly if preflight else {},
+        fingerprints=preflight.fingerprints if preflight else {},
+    )

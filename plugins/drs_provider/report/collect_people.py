@@ -1,82 +1,85 @@
-"""What a run waited for on purpose: approvals, pauses, delays, as its report tells them."""
+"""What a run waited for on purpose, and what it told to whom, as its report's evidence has it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator
+from typing import Final, Literal
 
-from drs_provider.rules.run.approvals import ANSWER, APPROVE, CONTINUE, REJECT, STOP
-from drs_provider.rules.run.keys import ASKED, TOLD, TOLD_OF_RTO, WAITED
-from drs_provider.rules.run.names import DELAY, PAUSE
+from drs_provider.report.evidence import WaitEvidence
+from drs_provider.rules.run import names
+from drs_provider.rules.run.approvals import APPROVE, CONTINUE, REJECT, STOP
+from drs_provider.rules.run.handover import Answer, Asked, Delay, NotificationRecord, Notifications
+from drs_provider.rules.run.shape import RunShape
+from drs_provider.rules.run.state import LeftDocuments, TaskPhase
 
-_OUTCOMES = {APPROVE: "approved", REJECT: "rejected", CONTINUE: "continued", STOP: "stopped"}
+WaitOutcome = Literal["approved", "rejected", "continued", "stopped", "expired", "unanswered", "over"]
 
-Pull = Callable[[str, str], Any]
-"""Gives what a task (by id) left under a key."""
-
-
-def waits_of(pull: Pull, states: Mapping[str, str | None], waves: Sequence[str]) -> list[dict[str, Any]]:
-    """Collect every question that was asked and every delay that began, in the order of the plan."""
-    approvals = sorted(task for task in states if task.startswith("preflight.approval"))
-    found = [_question(pull, states, task, "approval", None) for task in approvals]
-    for wave in waves:
-        found.append(_delay(pull, states, f"{wave}.{DELAY}", wave))
-        found.append(_question(pull, states, f"{wave}.{PAUSE}", "pause", wave))
-    return [one for one in found if one]
+_OUTCOMES: Final[dict[str | None, WaitOutcome]] = {
+    APPROVE: "approved",
+    REJECT: "rejected",
+    CONTINUE: "continued",
+    STOP: "stopped",
+}
 
 
-def ended_by_a_person(waits: Sequence[Mapping[str, Any]]) -> str | None:
-    """Say who ended the run by an answer, if anybody did."""
-    for one in waits:
-        if one["outcome"] == "rejected":
-            return f"{one['by']} rejected the recovery"
-        if one["outcome"] == "stopped":
-            return f"{one['by']} stopped the run before wave {one['wave']}"
-    return None
+def waits_of(left: LeftDocuments, shape: RunShape) -> tuple[WaitEvidence, ...]:
+    """Give every question that was asked and every delay that began, in the order of the plan."""
+    found = [_question(left, task, "approval", None) for task in shape.approval_tasks]
+    for wave in shape.waves:
+        if wave.delay_task:
+            found.append(_delay(left, wave.delay_task, wave.name))
+        if wave.pause_task:
+            found.append(_question(left, wave.pause_task, "pause", wave.name))
+    return tuple(wait for wait in found if wait)
 
 
 def _question(
-    pull: Pull, states: Mapping[str, str | None], task: str, kind: str, wave: str | None
-) -> dict[str, Any] | None:
-    asked = pull(task, ASKED) if task in states else None
-    if not asked:
+    left: LeftDocuments, task: str, kind: Literal["approval", "pause"], wave: str | None
+) -> WaitEvidence | None:
+    asked = left.of(task, Asked)
+    if asked is None:
         return None
-    answer = pull(task, ANSWER) or {}
-    outcome = _OUTCOMES.get(answer.get("chosen", ""), "expired" if answer.get("expired") else "unanswered")
-    return {
-        "kind": kind,
-        "task": task,
-        "wave": wave,
-        "began_at": asked["at"],
-        "ended_at": answer.get("at"),
-        "by": answer.get("by"),
-        "comment": answer.get("comment"),
-        "outcome": outcome,
-    }
+    answer = left.answer(task)
+    return WaitEvidence(
+        kind=kind,
+        task=task,
+        wave=wave,
+        began_at=asked.at,
+        ended_at=answer.at if answer else None,
+        by=answer.by if answer else None,
+        comment=answer.comment if answer else None,
+        outcome=_outcome(answer),
+    )
 
 
-def _delay(pull: Pull, states: Mapping[str, str | None], task: str, wave: str) -> dict[str, Any] | None:
-    waited = pull(task, WAITED) if task in states else None
-    if not waited:
+def _outcome(answer: Answer | None) -> WaitOutcome:
+    if answer is None:
+        return "unanswered"
+    return _OUTCOMES.get(answer.chosen, "expired" if answer.expired else "unanswered")
+
+
+def _delay(left: LeftDocuments, task: str, wave: str) -> WaitEvidence | None:
+    delay = left.of(task, Delay)
+    if delay is None:
         return None
-    is_over = states.get(task) == "success"
-    return {
-        "kind": "delay",
-        "task": task,
-        "wave": wave,
-        "began_at": waited["at"],
-        "ended_at": waited["until"] if is_over else None,
-        "by": None,
-        "outcome": "over" if is_over else "unanswered",
-    }
+    is_over = left.snapshot.phase(task) is TaskPhase.SUCCEEDED
+    return WaitEvidence(
+        kind="delay",
+        task=task,
+        wave=wave,
+        began_at=delay.at,
+        ended_at=delay.until if is_over else None,
+        outcome="over" if is_over else "unanswered",
+    )
 
 
-_PREFLIGHT = "preflight.check"
+def notifications_of(left: LeftDocuments) -> tuple[NotificationRecord, ...]:
+    """Give every record that any task of the run left, oldest first."""
+    return tuple(sorted(_records(left), key=lambda record: record.at))
 
 
-"""Gives what a task (by id) left under a key."""
-
-
-def notifications_of(pull: Pull, states: Mapping[str, str | None]) -> list[dict[str, Any]]:
-    """Collect every record that any task of the run left, oldest first."""
-    found = [record for task in states if ".servers" not in task for record in pull(task, TOLD) or ()]
-    found += [record for key in TOLD_OF_RTO for record in pull(_PREFLIGHT, key) or ()]
-    return sorted(found, key=lambda one: str(one["at"]))
+def _records(left: LeftDocuments) -> Iterator[NotificationRecord]:
+    for task in left.snapshot.tasks:
+        if not names.is_server_square(task) and (found := left.of(task, Notifications)):
+            yield from found.records
+    for key in Notifications.RTO_KEYS:
+        if found := left.of(names.PREFLIGHT_TASK, Notifications, key):
+            yield from found.records

@@ -29,7 +29,7 @@ def critical_path_of(
     last_end = max(end for _, end in intervals)
     elapsed = (last_end - run_started_at).total_seconds()
     jobs = covered(intervals)
-    meant = [one for one in waits if one.wave is None or one.wave in names]
+    meant = [wait for wait in waits if wait.wave is None or wait.wave in names]
     steps = _cut([span for wave in on_path for span in _steps(wave)], run_started_at, last_end)
     waited = covered([*intervals, *steps, *_clipped(meant, run_started_at, last_end)]) - jobs
     overhead = max(0.0, elapsed - jobs - waited)
@@ -66,8 +66,8 @@ def dead_times_of(waves: Sequence[WaveReport], waits: Sequence[WaitEvidence] = (
             continue
         last_end, last_name = max(ended)
         gap = max(0.0, (wave.started_at - last_end).total_seconds())
-        steps = [span for one in (*upstream, wave) for span in _steps(one)]
-        meant = _clipped([one for one in waits if one.wave == wave.name], last_end, wave.started_at)
+        steps = [span for other in (*upstream, wave) for span in _steps(other)]
+        meant = _clipped([wait for wait in waits if wait.wave == wave.name], last_end, wave.started_at)
         waited = covered([*meant, *_cut(steps, last_end, wave.started_at)])
         found.append(
             DeadTime(
@@ -83,12 +83,14 @@ def dead_times_of(waves: Sequence[WaveReport], waits: Sequence[WaitEvidence] = (
 
 
 def _clipped(waits: Sequence[WaitEvidence], begin: datetime, end: datetime) -> list[Interval]:
-    return _cut([(one.began_at, one.ended_at) for one in waits if one.ended_at], begin, end)
+    return _cut([(wait.began_at, wait.ended_at) for wait in waits if wait.ended_at], begin, end)
 
 
 def _steps(wave: WaveReport) -> list[Interval]:
     """Return when a wave's steps ran: time that the plan itself asks for."""
-    return [(one.started_at, one.ended_at) for one in wave.steps if one.started_at and one.ended_at and one.attempts]
+    return [
+        (step.started_at, step.ended_at) for step in wave.steps if step.started_at and step.ended_at and step.attempts
+    ]
 
 
 def _cut(spans: Sequence[Interval], begin: datetime, end: datetime) -> list[Interval]:

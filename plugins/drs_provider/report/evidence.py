@@ -1,13 +1,31 @@
 """What the report task collects about one run, before anybody judges it.
 
 Everything here is a fact as Airflow or AWS gave it. Times are aware; a fact that nobody recorded is ``None``
-or left out, never zero. ``measure`` turns a ``RunEvidence`` into a ``RunReport``.
+or left out, never zero. ``measure`` turns a ``RunEvidence`` into a ``RunReport``. What tasks hand over in the very form
+of the evidence is the same class here and there.
 """
 
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+
+from drs_provider.rules.isolation.facts import Leak
+from drs_provider.rules.launch.next_launch import Try
+from drs_provider.rules.launch.recovery_points import Point
+from drs_provider.rules.purpose import Purpose, PurposeName, purpose_of
+from drs_provider.rules.run.handover import (
+    CleanedUpInstance,
+    Cost,
+    Difference,
+    KeptDrill,
+    NotificationRecord,
+    PreflightFinding,
+    ServerFingerprint,
+    SettingsChange,
+    StepInstance,
+)
+from drs_provider.rules.run.state.vocabulary import CleanupStatus, ServerStatus, StepStatus, WaveStatus
 
 
 class DrillPart(BaseModel):
@@ -16,51 +34,13 @@ class DrillPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Kept(DrillPart):
-    """How long the drill was kept for people after its last wave."""
-
-    began_at: AwareDatetime
-    until: AwareDatetime
-    ended_at: AwareDatetime | None = None
-    by: str | None = None
-    """Who ended it, or extended it last; ``None``: its time was over."""
-    extended: int = 0
-
-
-class CostPart(DrillPart):
-    """One part of a cost: US dollars, and what they are for, in words."""
-
-    what: str
-    dollars: float
-    is_certain: bool = True
-    """Whether the price table names the thing; otherwise its price was guessed from its size."""
-
-
-class Cost(DrillPart):
-    """What a drill costs in US dollars: estimated before it, or measured after it. ``parts``: the biggest first."""
-
-    dollars: float
-    is_certain: bool = True
-    prices_of: str = ""
-    """The day of the price table."""
-    parts: tuple[CostPart, ...] = ()
-
-
-class ServerFingerprint(DrillPart):
-    """What of a server's configuration a drill has proven: a change of it needs a new drill."""
-
-    hostname: str
-    disks: str = ""
-    launch: str = ""
-    """A digest of its launch configuration and launch template, as they are outside of drills."""
-
-
 class DrillFacts(DrillPart):
     """Everything of a run that only concerns drills. A recovery has the servers' fingerprints only."""
 
     superseded: str | None = None
     """Which recovery took the drill's servers while it went on, without a full stop; ``None``: none did."""
-    kept: Kept | None = None
+    kept: KeptDrill | None = None
+    """How long the drill was kept for people after its last wave."""
     untagged: dict[str, str] = Field(default_factory=dict)
     """Instances without the tags that say whose they are, and why."""
     estimated: Cost | None = None
@@ -69,13 +49,6 @@ class DrillFacts(DrillPart):
     """US dollars an hour of each server, by its id, as the estimate has them."""
     fingerprints: dict[str, ServerFingerprint] = Field(default_factory=dict)
     """By source server id."""
-
-
-WaveState = Literal["not_started", "skipped", "running", "launched", "done", "completed_with_exceptions", "failed"]
-"""``done`` is said of waves that have steps and nothing to launch."""
-StepState = Literal["succeeded", "failed", "skipped", "running", "not_started", "unproven"]
-"""``unproven``: its task is green, and nothing is recorded of it: somebody marked it."""
-CleanupState = Literal["done", "nothing_to_do", "incomplete", "not_run"]
 
 
 class EvidencePart(BaseModel):
@@ -95,7 +68,7 @@ class RunFacts(EvidencePart):
 
     dag_id: str
     run_id: str
-    mode: Literal["drill", "recovery"]
+    mode: PurposeName
     plan: str
     title: str = ""
     description: str = ""
@@ -113,23 +86,17 @@ class RunFacts(EvidencePart):
     params: dict[str, JsonValue] = Field(default_factory=dict)
     airflow_url: str | None = None
 
+    @property
+    def purpose(self) -> Purpose:
+        """What the run is for."""
+        return purpose_of(self.mode)
+
 
 class Objectives(EvidencePart):
     """What the plan promises; ``None`` where it promises nothing."""
 
     rto: timedelta | None = None
     rpo: timedelta | None = None
-
-
-class PreflightFinding(ForeignPart):
-    """One thing that preflight saw."""
-
-    severity: str
-    """``refusal`` stops the run, ``warning`` does not."""
-    what: str
-    next_step: str = ""
-    server_id: str | None = None
-    hostname: str | None = None
 
 
 class PreflightEvidence(EvidencePart):
@@ -166,40 +133,6 @@ class JobEvent(ForeignPart):
     event: str
 
 
-class PinnedPoint(ForeignPart):
-    """The recovery point that a server's launch named, where the choice was not left to DRS."""
-
-    snapshot_id: str
-    at: AwareDatetime
-    why: Literal["point_in_time", "source_unreachable", "older_point"]
-
-
-class SettingsChange(ForeignPart):
-    """One launch setting that differed from what the run wants, and was changed before the launch."""
-
-    field: str
-    was: JsonValue = None
-    now: JsonValue = None
-
-
-class Difference(ForeignPart):
-    """One thing about an instance that is not what its launch settings asked for."""
-
-    field: str
-    wanted: JsonValue = None
-    found: JsonValue = None
-
-
-class EarlierTry(ForeignPart):
-    """A launch of a server that failed before the one that counts, and how the next one differed."""
-
-    job_id: str
-    reason: str
-    how: str
-    settings: dict[str, JsonValue] = Field(default_factory=dict)
-    before: str | None = None
-
-
 class LaunchActionRun(EvidencePart):
     """What became of one DRS launch action on a launched server."""
 
@@ -218,46 +151,30 @@ class ServerEvidence(EvidencePart):
     group: str = ""
     region: str = ""
     critical: bool = True
-    status: str = "NOT_STARTED"
-    """DRS's launch status, or ``NOT_STARTED`` / ``EXCLUDED``; upper case. Only ``LAUNCHED`` can mean success."""
+    status: ServerStatus = ServerStatus.NOT_STARTED
+    """Only ``launched`` is success."""
     instance_id: str | None = None
     instance_state: str | None = None
     point_in_time: AwareDatetime | None = None
     """The instant whose data the recovery instance holds (``pointInTimeSnapshotDateTime``)."""
     lag: timedelta | None = None
     """Replication lag when preflight looked: how much older the data in a point in time may be than its time."""
-    point: PinnedPoint | None = None
+    point: Point | None = None
     """The recovery point that its launch named; ``None``: DRS was asked for the most recent data."""
     job_id: str | None = None
     reason: str | None = None
-    """Why it is not usable. A server that was launched and has a reason is counted as failed."""
+    """Why it is not usable."""
     events: tuple[JobEvent, ...] = ()
     order: int = 1
     """Its boot order in its group."""
     settings_changed: tuple[SettingsChange, ...] = ()
-    tries: tuple[EarlierTry, ...] = ()
+    tries: tuple[Try, ...] = ()
     protected: bool | None = None
     """Whether EC2 termination protection was switched on; ``None``: nobody looked."""
     not_protected: str | None = None
     """Why it could not be switched on although it should have been."""
     differences: tuple[Difference, ...] = ()
     actions: tuple[LaunchActionRun, ...] = ()
-
-    @field_validator("status")
-    @classmethod
-    def _as_drs_spells_it(cls, status: str) -> str:
-        return status.upper()
-
-
-class StepInstance(ForeignPart):
-    """What became of a step on one instance."""
-
-    instance_id: str
-    hostname: str = ""
-    succeeded: bool
-    status: str = ""
-    exit_code: int | None = None
-    output: str = ""
 
 
 class StepEvidence(EvidencePart):
@@ -268,7 +185,7 @@ class StepEvidence(EvidencePart):
     task: str
     side: Literal["before", "after"]
     on_failure: Literal["fail", "continue"] = "fail"
-    state: StepState
+    state: StepStatus
     started_at: AwareDatetime | None = None
     ended_at: AwareDatetime | None = None
     attempts: int = 0
@@ -285,18 +202,16 @@ class WaveEvidence(EvidencePart):
     groups: tuple[str, ...] = ()
     tolerate_failures: str = "0"
     timeout: str = ""
-    state: WaveState = "not_started"
+    state: WaveStatus = WaveStatus.NOT_STARTED
     state_reason: str | None = None
     jobs: tuple[JobEvidence, ...] = ()
     servers: tuple[ServerEvidence, ...] = ()
     steps: tuple[StepEvidence, ...] = ()
 
 
-class TerminatedInstance(ForeignPart):
+class TerminatedInstance(CleanedUpInstance):
     """One drill instance that clean-up saw terminated."""
 
-    instance_id: str
-    source_server_id: str | None = None
     hostname: str | None = None
     region: str | None = None
 
@@ -304,18 +219,10 @@ class TerminatedInstance(ForeignPart):
 class CleanupEvidence(EvidencePart):
     """What clean-up terminated and what it could not; ``left`` maps instance id to why."""
 
-    state: CleanupState = "not_run"
+    state: CleanupStatus = CleanupStatus.NOT_RUN
     terminated: tuple[TerminatedInstance, ...] = ()
     left: dict[str, str] = Field(default_factory=dict)
     reason: str | None = None
-
-
-class WayOut(ForeignPart):
-    """One way between a drill network and something outside."""
-
-    path: str
-    what: str
-    next_step: str = ""
 
 
 class NetworkEvidence(EvidencePart):
@@ -329,7 +236,7 @@ class NetworkEvidence(EvidencePart):
     checked_at: AwareDatetime | None = None
     isolated: bool | None = None
     """What the proof before the first launch said; ``None``: nobody looked."""
-    leaks: tuple[WayOut, ...] = ()
+    leaks: tuple[Leak, ...] = ()
     looked_at: dict[str, int] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     isolated_at_end: bool | None = None
@@ -359,22 +266,6 @@ class WaitEvidence(EvidencePart):
     comment: str | None = None
     """What they said beside it."""
     outcome: Literal["approved", "rejected", "continued", "stopped", "expired", "unanswered", "over"]
-
-
-class NotificationRecord(ForeignPart):
-    """One message to one receiver: what was told to whom, when, or why not."""
-
-    event: str
-    wave: str | None = None
-    kind: str
-    """``sns``, ``webhook`` or ``email``."""
-    target: str
-    """The topic, the name of the connection, or how many addresses: no secret and no address of a person."""
-    at: AwareDatetime
-    outcome: Literal["sent", "failed"]
-    tries: int
-    why: str | None = None
-    """Why it was not sent."""
 
 
 class RunEvidence(EvidencePart):

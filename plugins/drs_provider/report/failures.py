@@ -2,22 +2,23 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from drs_provider.formatting import some
 from drs_provider.report.evidence import RunEvidence, ServerEvidence, WaveEvidence
 from drs_provider.report.result import Failure, NotStarted
-from drs_provider.report.server_status import standing_of
+from drs_provider.report.server_status import NOT_RECORDED, NOT_THERE
+from drs_provider.rules.purpose import Purpose
+from drs_provider.rules.run.state.vocabulary import ServerStatus, WaveStatus
 
 
 def failures_of(evidence: RunEvidence) -> tuple[Failure, ...]:
     """List every server that was launched and is not there: critical ones first, then in the plan's order."""
     held_up = {wave.name: _held_up_by(wave.name, evidence.waves) for wave in evidence.waves}
     found = [
-        _failure(server, wave, held_up[wave.name], evidence.run.mode)
+        _failure(server, wave, held_up[wave.name], evidence.run.purpose)
         for wave in evidence.waves
         for server in wave.servers
-        if standing_of(server) == "failed"
+        if server.status in NOT_THERE
     ]
     return tuple(sorted(found, key=lambda failure: not failure.critical))
 
@@ -28,14 +29,12 @@ def not_started_waves(evidence: RunEvidence) -> tuple[NotStarted, ...]:
     return tuple(
         NotStarted(wave=wave.name, servers=len(wave.servers), because=_because(wave, by_name, evidence))
         for wave in evidence.waves
-        if wave.state in ("not_started", "skipped")
+        if wave.state in (WaveStatus.NOT_STARTED, WaveStatus.SKIPPED)
     )
 
 
-def _failure(
-    server: ServerEvidence, wave: WaveEvidence, held_up: Sequence[str], mode: Literal["drill", "recovery"]
-) -> Failure:
-    reason = server.reason or (NO_REASON if server.status == "FAILED" else f"still {server.status} when the run ended")
+def _failure(server: ServerEvidence, wave: WaveEvidence, held_up: Sequence[str], purpose: Purpose) -> Failure:
+    reason = server.reason or (NO_REASON if server.status == ServerStatus.FAILED else NOT_RECORDED)
     return Failure(
         server_id=server.server_id,
         hostname=server.hostname or server.server_id,
@@ -43,8 +42,8 @@ def _failure(
         critical=server.critical,
         status=server.status,
         reason=reason,
-        next_step=next_step(reason, mode),
-        not_started=tuple(held_up) if server.critical and wave.state == "failed" else (),
+        next_step=next_step(reason, purpose),
+        not_started=tuple(held_up) if server.critical and wave.state == WaveStatus.FAILED else (),
     )
 
 
@@ -56,31 +55,25 @@ def _held_up_by(name: str, waves: Sequence[WaveEvidence]) -> list[str]:
         below = {wave.name for wave in waves if reached.intersection(wave.depends_on)} - reached
         grown = bool(below)
         reached |= below
-    return [wave.name for wave in waves if wave.name in reached - {name} and wave.state == "not_started"]
+    return [wave.name for wave in waves if wave.name in reached - {name} and wave.state == WaveStatus.NOT_STARTED]
 
 
 def _because(wave: WaveEvidence, by_name: Mapping[str, WaveEvidence], evidence: RunEvidence) -> str:
-    if wave.state == "skipped":
+    if wave.state == WaveStatus.SKIPPED:
         return wave.state_reason or "left out when the run was triggered"
     if evidence.preflight is not None and not evidence.preflight.passed:
         return "preflight refused the run"
     above = [by_name[name] for name in wave.depends_on if name in by_name]
-    failed = [upstream.name for upstream in above if upstream.state == "failed"]
+    failed = [upstream.name for upstream in above if upstream.state == WaveStatus.FAILED]
     if failed:
         return f"waits for {some(failed)}, which failed"
-    waiting = [upstream.name for upstream in above if upstream.state == "not_started"]
+    waiting = [upstream.name for upstream in above if upstream.state == WaveStatus.NOT_STARTED]
     if waiting:
         return f"waits for {some(waiting)}, which was not started either"
     return wave.state_reason or "the run ended before it"
 
 
 NO_REASON = "DRS gave no reason"
-
-_THEN = {
-    "drill": "then start the drill again",
-    "recovery": "then clear the wave's tasks in Airflow to launch what is not there",
-}
-"""A drill's servers are cleaned up at its end; those of a recovery stay, and the run goes on where it stopped."""
 
 _ADVICE: tuple[tuple[str, str], ...] = (
     (
@@ -109,8 +102,8 @@ _ADVICE: tuple[tuple[str, str], ...] = (
 )
 
 
-def next_step(reason: str, mode: Literal["drill", "recovery"]) -> str:
+def next_step(reason: str, purpose: Purpose) -> str:
     """Name the next step for a reason as DRS or EC2 worded it (patterns seen in the service's own errors)."""
     found = (advice for pattern, advice in _ADVICE if re.search(pattern, reason, re.IGNORECASE))
     first = next(found, "look at the job's log in the DRS console and correct the cause")
-    return f"{first}, {_THEN[mode]}"
+    return f"{first}, {purpose.after_failure}"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from drs_provider.formatting import clock_words, duration, plural
 from drs_provider.report.result import DeadTime, RunReport, WaveReport
-from drs_provider.report.server_status import standing_of
+from drs_provider.rules.run.state.vocabulary import ServerStatus, WaveStatus
 
 _ROW, _LANE, _LABEL, _AXIS = 14, 12, 20, 22
 """Pixels: gap between rows, height of one job's lane, of a wave's label, of the time axis."""
@@ -31,7 +31,7 @@ class GanttRow:
     """One wave: its name on a line of its own, its jobs below it."""
 
     name: str
-    state: str
+    state: WaveStatus
     is_critical: bool
     label_at: int
     note: str
@@ -103,7 +103,7 @@ def _row(
         left = scale.at(dead.from_at)
         title = f"{duration(dead.seconds)} from the end of {dead.after} to the first job of {wave.name}"
         gap = Bar(left, round(max(scale.at(dead.to_at) - left, 0.4), 3), top + _LABEL, title)
-    launched = sum(standing_of(server) == "launched" for server in wave.servers)
+    launched = sum(server.status == ServerStatus.LAUNCHED for server in wave.servers)
     note = f"{launched} of {plural(len(wave.servers), 'server')} · {duration(wave.duration_seconds)}"
     if dead is not None:
         note += f" · dead time before it {duration(dead.seconds)}"

@@ -8,8 +8,6 @@ from drs_provider.formatting import duration, plural, some
 from drs_provider.report.critical_path import critical_path_of, dead_times_of
 from drs_provider.report.evidence import (
     CleanupEvidence,
-    Cost,
-    CostPart,
     DrillFacts,
     JobEvent,
     JobEvidence,
@@ -29,10 +27,12 @@ from drs_provider.report.result import (
     ServerReport,
     WaveReport,
 )
-from drs_provider.report.server_status import standing_of
+from drs_provider.report.server_status import NOT_THERE, UNTRIED
 from drs_provider.report.steps import reported
 from drs_provider.report.timeline import timeline_of
 from drs_provider.report.verdict import judge
+from drs_provider.rules.run.handover import Cost, CostPart
+from drs_provider.rules.run.state.vocabulary import ServerStatus
 
 
 def measure(evidence: RunEvidence) -> RunReport:
@@ -77,7 +77,7 @@ def _wave(wave: WaveEvidence, run_started_at: datetime) -> WaveReport:
     started_at = min((job.created_at for job in wave.jobs if job.created_at), default=None)
     ends = [job.ended_at for job in wave.jobs]
     ended_at = max((end for end in ends if end), default=None) if all(ends) else None
-    expected = [server for server in servers if server.status != "EXCLUDED"]
+    expected = [server for server in servers if server.status != ServerStatus.EXCLUDED]
     return WaveReport(
         name=wave.name,
         depends_on=wave.depends_on,
@@ -99,7 +99,7 @@ def _wave(wave: WaveEvidence, run_started_at: datetime) -> WaveReport:
 def _server(server: ServerEvidence, wave: WaveEvidence, run_started_at: datetime) -> ServerReport:
     job = _job_of(server, wave)
     created_at = job.created_at if job else None
-    is_there = standing_of(server) == "launched"
+    is_there = server.status == ServerStatus.LAUNCHED
     at = (launched_at(server.events) or (job.ended_at if job else None)) if is_there else None
     return ServerReport(
         server_id=server.server_id,
@@ -155,14 +155,14 @@ def _seconds(start: datetime | None, end: datetime | None) -> float | None:
 
 
 def _counts(waves: tuple[WaveReport, ...]) -> Counts:
-    standings = Counter(standing_of(server) for wave in waves for server in wave.servers)
+    counts = Counter(server.status for wave in waves for server in wave.servers)
     return Counts(
         waves=len(waves),
-        servers=standings.total(),
-        launched=standings["launched"],
-        failed=standings["failed"],
-        not_started=standings["not_started"],
-        excluded=standings["excluded"],
+        servers=counts.total(),
+        launched=counts[ServerStatus.LAUNCHED],
+        failed=sum(counts[status] for status in NOT_THERE),
+        not_started=sum(counts[status] for status in UNTRIED - {ServerStatus.EXCLUDED}),
+        excluded=counts[ServerStatus.EXCLUDED],
     )
 
 
@@ -278,8 +278,8 @@ def _outcome(
         return "missed", f"{duration(partial)} is over the objective of {duration(target)}"
     if measured is not None:
         return "met", f"{duration(measured)} is within the objective of {duration(target)}"
-    absent = [server.hostname for server in servers if standing_of(server) != "launched"]
-    if all(standing_of(server) in ("not_started", "excluded") for server in servers):
+    absent = [server.hostname for server in servers if server.status != ServerStatus.LAUNCHED]
+    if all(server.status in UNTRIED for server in servers):
         return "not_measured", "nothing was launched"
     if absent:
         verb = "is" if len(absent) == 1 else "are"

@@ -2,14 +2,15 @@
 
 import json
 from functools import cache
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from pydantic import JsonValue
 
-from drs_provider import formatting as words
+from drs_provider import formatting
 from drs_provider.report.gantt import draw
 from drs_provider.report.result import RunReport
 from drs_provider.report.view import view_of, web_url
+from drs_provider.rules.run.state.words import shown
 
 
 def render(report: RunReport) -> str:
@@ -27,17 +28,18 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        duration=words.duration,
-        instant=words.instant_words,
-        clock=words.clock_words,
-        share=words.share,
-        plural=words.plural,
+        duration=formatting.duration,
+        instant=formatting.instant_words,
+        clock=formatting.clock_words,
+        share=formatting.share,
+        plural=formatting.plural,
         web_url=web_url,
+        shown=shown,
         as_json=_as_json,
     )
     return environment
 
 
-def _as_json(value: Any) -> str:
+def _as_json(value: JsonValue) -> str:
     """Write a value as JSON text, without the HTML-safe escapes of jinja2's own filter: autoescape does that."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True)

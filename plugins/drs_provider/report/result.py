@@ -6,36 +6,35 @@ them. ``None`` (``null`` in JSON) means *not measured*; a zero is a measured zer
 
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from drs_provider.report.evidence import (
-    CleanupState,
-    Difference,
     DrillFacts,
-    EarlierTry,
     JobEvidence,
     LaunchActionRun,
     NetworkEvidence,
-    NotificationRecord,
-    PinnedPoint,
     PreflightEvidence,
     RunFacts,
-    SettingsChange,
-    StepInstance,
-    StepState,
     TaskError,
     TerminatedInstance,
     WaitEvidence,
-    WaveState,
 )
+from drs_provider.report.older_versions import brought_up
+from drs_provider.rules.launch.next_launch import Try
+from drs_provider.rules.launch.recovery_points import Point
+from drs_provider.rules.run.handover import Difference, NotificationRecord, SettingsChange, StepInstance
+from drs_provider.rules.run.state.vocabulary import CleanupStatus, ServerStatus, StepStatus, WaveStatus
 
 Outcome = Literal["passed", "completed", "completed_with_exceptions", "failed", "refused", "cancelled", "superseded"]
 """A drill that went well has ``passed``, a recovery that did is ``completed``; ``superseded`` is a drill whose servers
 a recovery took; the other words are common to both."""
 ObjectiveOutcome = Literal["met", "missed", "not_measured", "no_objective"]
 
-FORMAT_VERSION = 1
-"""Raised when a field of ``report.json`` is renamed or changes its meaning; new fields do not raise it."""
+FORMAT_VERSION = 2
+"""Raised when a field of ``report.json`` is renamed or changes its meaning; new fields do not raise it.
+
+2: states of waves, servers, steps and of the clean-up in the words of ``rules.run.state.vocabulary``.
+"""
 
 
 class ReportPart(BaseModel):
@@ -66,7 +65,11 @@ class ObjectiveResults(ReportPart):
 
 
 class Counts(ReportPart):
-    """How many servers ended how. ``excluded`` ones were left out on purpose."""
+    """How many servers ended how.
+
+    ``failed`` counts also those of which nobody knows what became, ``not_started`` also those of skipped waves;
+    ``excluded`` ones were left out on purpose.
+    """
 
     waves: int
     servers: int
@@ -93,11 +96,11 @@ class ServerReport(ReportPart):
     group: str
     region: str
     critical: bool
-    status: str
+    status: ServerStatus
     instance_id: str | None = None
     instance_state: str | None = None
     point_in_time: AwareDatetime | None = None
-    point: PinnedPoint | None = None
+    point: Point | None = None
     job_id: str | None = None
     reason: str | None = None
     launched_at: AwareDatetime | None = None
@@ -106,7 +109,7 @@ class ServerReport(ReportPart):
     phases: Phases = Phases()
     order: int = 1
     settings_changed: tuple[SettingsChange, ...] = ()
-    tries: tuple[EarlierTry, ...] = ()
+    tries: tuple[Try, ...] = ()
     protected: bool | None = None
     not_protected: str | None = None
     differences: tuple[Difference, ...] = ()
@@ -121,7 +124,7 @@ class StepReport(ReportPart):
     task: str
     side: Literal["before", "after"]
     on_failure: Literal["fail", "continue"]
-    state: StepState
+    state: StepStatus
     started_at: AwareDatetime | None = None
     ended_at: AwareDatetime | None = None
     duration_seconds: float | None = None
@@ -138,7 +141,7 @@ class WaveReport(ReportPart):
     depends_on: tuple[str, ...]
     groups: tuple[str, ...]
     tolerate_failures: str
-    state: WaveState
+    state: WaveStatus
     state_reason: str | None = None
     started_at: AwareDatetime | None = None
     ended_at: AwareDatetime | None = None
@@ -186,7 +189,7 @@ class Failure(ReportPart):
     hostname: str
     wave: str
     critical: bool
-    status: str
+    status: ServerStatus
     reason: str
     next_step: str
     not_started: tuple[str, ...] = ()
@@ -203,7 +206,7 @@ class NotStarted(ReportPart):
 class CleanupReport(ReportPart):
     """Proof of clean-up: what was terminated, what is left and why."""
 
-    state: CleanupState
+    state: CleanupStatus
     terminated: tuple[TerminatedInstance, ...] = ()
     left: dict[str, str] = Field(default_factory=dict)
     reason: str | None = None
@@ -211,7 +214,7 @@ class CleanupReport(ReportPart):
 
 
 class TimelineEntry(ReportPart):
-    """One dated sentence of the run's story."""
+    """One dated sentence about the run."""
 
     at: AwareDatetime
     what: str
@@ -245,3 +248,8 @@ class RunReport(ReportPart):
     preflight: PreflightEvidence | None = None
     drill: DrillFacts = DrillFacts()
     timeline: tuple[TimelineEntry, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_older_versions(cls, written: object) -> object:
+        return brought_up(written)

@@ -1,9 +1,9 @@
 """A run's verdict as the last line of its note, below what people have written there."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from drs_provider.rules.run.controls import LONGEST_NOTE
+from drs_provider.rules.run.handover import WrittenReport
 
 MARK: Final = "Verdict: "
 """How the line begins; there is never more than one."""
@@ -11,16 +11,16 @@ MARK: Final = "Verdict: "
 _WORTH_SAYING = 60
 
 
-def with_verdict(note: str | None, report: Mapping[str, Any]) -> str:
+def with_verdict(note: str | None, report: WrittenReport) -> str:
     """Add the verdict to a note, in place of an older one; it is cut where the note has no room, people's lines never.
 
     :param note: the run's note as it is
-    :param report: what ``finish.report`` returned: ``verdict``, ``why``, ``html``
+    :param report: what the report task returned
     """
     kept = without_verdict(note)
     room = LONGEST_NOTE - len(kept) - bool(kept)
-    what = f"{MARK}{str(report['verdict']).replace('_', ' ')}. {report['why']}"
-    where = f" Report: {report['html']}"
+    what = f"{MARK}{report.verdict.replace('_', ' ')}. {report.reason}"
+    where = f" Report: {report.html_path}"
     line = what + where if len(what + where) <= room else what if len(what) <= room else f"{what[: room - 1]}…"
     return "\n".join([*([kept] if kept else []), line]) if room >= _WORTH_SAYING else kept
 

@@ -1,31 +1,16 @@
-"""Which servers are there, failed, or were never tried."""
+"""What a server's state means for counts, verdicts and objectives once its run has ended."""
 
-from typing import Literal, Protocol
+from typing import Final
 
-Standing = Literal["launched", "failed", "not_started", "excluded"]
+from drs_provider.rules.run.state.vocabulary import ServerStatus
 
-_STANDING_OF: dict[str, Standing] = {"LAUNCHED": "launched", "NOT_STARTED": "not_started", "EXCLUDED": "excluded"}
+UNTRIED: Final = frozenset(
+    {ServerStatus.NOT_STARTED, ServerStatus.WAITING, ServerStatus.SKIPPED, ServerStatus.EXCLUDED}
+)
+"""No job was started for it."""
+NOT_THERE: Final = frozenset({ServerStatus.FAILED, ServerStatus.UNKNOWN, ServerStatus.LAUNCHING})
+"""A job was started for it, and it is not known to be there: nothing of this is ever success."""
+MISSING: Final = NOT_THERE | {ServerStatus.NOT_STARTED, ServerStatus.WAITING}
+"""It should be there, and is not known to be."""
 
-
-class LaunchedServer(Protocol):
-    """What evidence, report and board know of a server."""
-
-    @property
-    def status(self) -> str:
-        """DRS's launch status, or NOT_STARTED or EXCLUDED."""
-        ...
-
-    @property
-    def reason(self) -> str | None:
-        """Why it is not usable, if it is not."""
-        ...
-
-
-def standing_of(server: LaunchedServer) -> Standing:
-    """Say where a server stands when its run has ended.
-
-    Only LAUNCHED without a reason against it is there. Every status that is not known to be harmless counts as
-    failed: a server that is still PENDING when the run ends is not there either, and DRS's enums are open.
-    """
-    standing = _STANDING_OF.get(server.status, "failed")
-    return "failed" if standing == "launched" and server.reason else standing
+NOT_RECORDED: Final = "a job was started for it, and nobody recorded what became of it"

@@ -4,8 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from drs_provider.report.evidence import RunEvidence, StepEvidence, WaveEvidence
 from drs_provider.report.result import StepReport, TimelineEntry
+from drs_provider.rules.run.state.vocabulary import StepStatus, WaveStatus
 
 _LONGEST = 400
+_GOING_ON = (StepStatus.RUNNING, StepStatus.WAITING_FOR_ANSWER)
+_UNDONE = (StepStatus.NOT_STARTED, StepStatus.WAITING, *_GOING_ON)
+_BROKEN = (WaveStatus.FAILED, WaveStatus.CANCELLED, WaveStatus.NOT_STARTED)
+_ENDED = {StepStatus.TOLERATED: "failed"}
 
 
 def reported(steps: Iterable[StepEvidence]) -> tuple[StepReport, ...]:
@@ -18,7 +23,7 @@ def reported(steps: Iterable[StepEvidence]) -> tuple[StepReport, ...]:
 
 def broken(steps: Iterable[StepEvidence]) -> list[StepEvidence]:
     """Return the steps whose failure ends what they stand in."""
-    return [step for step in steps if step.state == "failed" and step.on_failure == "fail"]
+    return [step for step in steps if step.state == StepStatus.FAILED]
 
 
 def all_steps(evidence: RunEvidence) -> Iterator[tuple[WaveEvidence | None, StepEvidence]]:
@@ -36,24 +41,37 @@ def broken_plan_steps(evidence: RunEvidence) -> Iterator[str]:
 def undone(evidence: RunEvidence) -> Iterator[str]:
     """Say which steps never began although what stands before them was done."""
     for wave in evidence.waves:
-        if wave.state in ("launched", "completed_with_exceptions", "done"):
+        if wave.state.is_done:
             yield from (
-                f"step {step.name} of wave {wave.name} was not {'ended' if step.state == 'running' else 'started'}"
+                f"step {step.name} of wave {wave.name} was not {'ended' if step.state in _GOING_ON else 'started'}"
                 for step in wave.steps
-                if step.state in ("not_started", "running")
+                if step.state in _UNDONE
             )
-    if not any(wave.state in ("failed", "not_started") for wave in evidence.waves) and not broken(evidence.steps):
-        yield from (f"step {step.name} was not started" for step in evidence.steps if step.state == "not_started")
+    if not any(wave.state in _BROKEN for wave in evidence.waves) and not broken(evidence.steps):
+        yield from (
+            f"step {step.name} was not {'ended' if step.state in _GOING_ON else 'started'}"
+            for step in evidence.steps
+            if step.state in _UNDONE
+        )
 
 
 def exceptions(evidence: RunEvidence) -> Iterator[str]:
     """Say what must be looked at although the run went on."""
     for wave, step in all_steps(evidence):
-        where = f"step {step.name} of wave {wave.name}" if wave else f"step {step.name}"
-        if step.state == "failed" and step.on_failure == "continue":
-            yield f"{where} failed: {short(step.summary)}"
-        elif step.state == "unproven":
-            yield f"{where} was marked as successful by hand"
+        yield from _exception(step, f"step {step.name} of wave {wave.name}" if wave else f"step {step.name}")
+
+
+def exceptions_of(wave: WaveEvidence) -> Iterator[str]:
+    """Say what must be looked at of the steps of a wave."""
+    for step in wave.steps:
+        yield from _exception(step, f"step {step.name} of wave {wave.name}")
+
+
+def _exception(step: StepEvidence, where: str) -> Iterator[str]:
+    if step.state == StepStatus.TOLERATED:
+        yield f"{where} failed: {short(step.summary)}"
+    elif step.state == StepStatus.UNPROVEN:
+        yield f"{where} was marked as successful by hand"
 
 
 def entries(evidence: RunEvidence) -> Iterator[TimelineEntry]:
@@ -63,7 +81,7 @@ def entries(evidence: RunEvidence) -> Iterator[TimelineEntry]:
         if step.started_at and step.attempts:
             yield TimelineEntry(at=step.started_at, what=f"step {step.name} began", wave=name)
         if step.ended_at and step.attempts:
-            what = f"step {step.name} {step.state}: {short(step.summary)}"
+            what = f"step {step.name} {_ENDED.get(step.state, step.state.words)}: {short(step.summary)}"
             yield TimelineEntry(at=step.ended_at, what=what, wave=name)
 
 
@@ -75,7 +93,7 @@ def short(text: str) -> str:
 
 def only_steps(waves: Sequence[WaveEvidence]) -> bool:
     """Tell whether the waves that took part have steps alone, so that nothing was to be launched."""
-    taking_part = [wave for wave in waves if wave.state != "skipped"]
+    taking_part = [wave for wave in waves if wave.state != WaveStatus.SKIPPED]
     return bool(taking_part) and all(wave.steps and not wave.groups for wave in taking_part)
 
 

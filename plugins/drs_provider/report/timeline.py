@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from drs_provider.formatting import plural
 from drs_provider.report.evidence import RunEvidence, WaitEvidence, WaveEvidence
 from drs_provider.report.result import RunReport, TimelineEntry
-from drs_provider.report.server_status import standing_of
 from drs_provider.report.steps import entries as step_entries
+from drs_provider.rules.run.state.vocabulary import ServerStatus
 
 
 def timeline_of(evidence: RunEvidence, report: RunReport) -> tuple[TimelineEntry, ...]:
@@ -30,7 +30,8 @@ def _run_entries(evidence: RunEvidence, report: RunReport) -> Iterator[TimelineE
         word = "passed" if evidence.preflight.passed else "refused the run"
         yield TimelineEntry(at=evidence.preflight.checked_at, what=f"preflight {word}, {found}")
     if kept := evidence.drill.kept:
-        yield TimelineEntry(at=kept.began_at, what="drill kept for people to look at")
+        if kept.began_at:
+            yield TimelineEntry(at=kept.began_at, what="drill kept for people to look at")
         if kept.ended_at:
             times = f", extended {kept.extended} time{'s'[: kept.extended != 1]}" if kept.extended else ""
             who = f" by {kept.by}" if kept.by else ", its time was over"
@@ -57,7 +58,7 @@ def _job_entries(wave: WaveEvidence) -> Iterator[TimelineEntry]:
             yield TimelineEntry(at=job.created_at, what=f"job {job.job_id} {verb}, {servers}", wave=wave.name)
         if job.ended_at:
             by_this = [server for server in wave.servers if server.job_id in (None, job.job_id)]
-            launched = {server.server_id for server in by_this if standing_of(server) == "launched"}
+            launched = {server.server_id for server in by_this if server.status == ServerStatus.LAUNCHED}
             what = f"job {job.job_id} ended, {len(launched.intersection(job.servers))} of {servers} launched"
             yield TimelineEntry(at=job.ended_at, what=what, wave=wave.name)
 

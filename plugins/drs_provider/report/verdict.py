@@ -1,18 +1,17 @@
 """One word for a whole run, and one sentence why."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from drs_provider.formatting import plural, some, still_there
 from drs_provider.report import steps
-from drs_provider.report.evidence import RunEvidence, ServerEvidence, StepEvidence, TaskError, WaveEvidence
+from drs_provider.report.evidence import RunEvidence, ServerEvidence, WaveEvidence
 from drs_provider.report.result import ObjectiveResults, Outcome
-from drs_provider.report.server_status import standing_of
+from drs_provider.report.server_status import MISSING
+from drs_provider.rules.run import names
+from drs_provider.rules.run.state.vocabulary import CleanupStatus, ServerStatus, WaveStatus
 
-PREFLIGHT_GROUP, FINISH_GROUP = "preflight", "finish"
-"""Task groups around the waves; no wave may have one of these names."""
-
-_HARMLESS = ("warning", "info")
-"""Severities of preflight's findings that do not refuse a run."""
+_NOT_CLEANED = (CleanupStatus.NOT_RUN, CleanupStatus.WAITING, CleanupStatus.KEPT, CleanupStatus.RUNNING)
+_MAY_BE_THERE = (ServerStatus.LAUNCHED, ServerStatus.LAUNCHING, ServerStatus.UNKNOWN)
 
 
 def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome, str]:
@@ -20,23 +19,24 @@ def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome,
 
     *cancelled*: a person ended it before all of it was launched, and nothing failed besides. *refused*: nothing was
     launched because preflight said no, or because nobody approved. *superseded*: a recovery took servers of the drill
-    while it went on, whatever else came of it. *failed*: a wave or a task outside the waves
-    failed, nothing was launched, or a drill is not cleaned up. *completed_with_exceptions*: all waves went through and
-    were cleaned up, and something must be looked at: a failed or left-out server, a missed objective.
+    while it went on, whatever else came of it. *failed*: a wave or a task outside the waves failed, or a wave was
+    marked as successful without a result, nothing was launched, or a drill is not known to be cleaned up.
+    *completed_with_exceptions*: all waves went through and were cleaned up, and something must be looked at: a failed
+    or left-out server, a missed objective.
     """
     unstarted = [*_unstarted(evidence), *steps.undone(evidence)]
-    if evidence.drill.superseded and evidence.run.mode == "drill":
+    if evidence.drill.superseded and evidence.run.purpose.yields:
         return "superseded", _sentence([evidence.drill.superseded, *unstarted, *_uncleaned(evidence)])
-    cut = [wave for wave in evidence.waves if _is_cut_short(evidence, wave)]
-    if evidence.cancelled and (cut or unstarted) and not [*_failed_waves(evidence, but=cut), *_uncleaned(evidence)]:
-        return "cancelled", _sentence([evidence.cancelled, *map(_how_far, cut), *unstarted])
+    cut = list(_cut_short(evidence))
+    if evidence.cancelled and (cut or unstarted) and not [*_failed_waves(evidence), *_uncleaned(evidence)]:
+        return "cancelled", _sentence([evidence.cancelled, *cut, *unstarted])
     if (why := _refusal(evidence)) is not None:
         return "refused", why
     if failures := list(_reasons_to_fail(evidence)):
         return "failed", _sentence(failures)
     if exceptions := list(_exceptions(evidence, objectives)):
         return "completed_with_exceptions", _sentence(exceptions)
-    return "passed" if evidence.run.mode == "drill" else "completed", _sentence([_all_well(evidence)])
+    return evidence.run.purpose.good_verdict, _sentence([_all_well(evidence)])
 
 
 def _all_well(evidence: RunEvidence) -> str:
@@ -55,45 +55,45 @@ def _refusal(evidence: RunEvidence) -> str | None:
         return None
     preflight = evidence.preflight
     if preflight is not None and not preflight.passed:
-        errors = [finding for finding in preflight.findings if finding.severity not in _HARMLESS]
+        errors = [finding for finding in preflight.findings if finding.severity == "refusal"]
         count = f"found {plural(len(errors), 'reason')} against it" if errors else "did not pass"
         return f"Nothing was launched: preflight {count}."
-    said = [error.message for error in evidence.errors if _group(error) == PREFLIGHT_GROUP]
+    said = [error.message for error in evidence.errors if names.group_of(error.task) == names.PREFLIGHT_GROUP]
     if said:
         return f"Nothing was launched: preflight ended with: {said[0].strip()}"
     return None
 
 
-def _is_cut_short(evidence: RunEvidence, wave: WaveEvidence) -> bool:
-    """Whether all that is wrong with a wave is that a person ended it before all of its servers were launched."""
-    absent = _absent(wave)
-    return (
-        wave.state == "failed"
-        and bool(absent)
-        and all(one.reason == evidence.cancelled for one in absent)
-        and not steps.broken(wave.steps)
-    )
-
-
-def _how_far(wave: WaveEvidence) -> str:
-    there = sum(standing_of(server) == "launched" for server in wave.servers)
-    return f"wave {wave.name} ended with {there} of {plural(there + len(_absent(wave)), 'server')} launched"
-
-
-def _failed_waves(evidence: RunEvidence, but: Collection[WaveEvidence] = ()) -> Iterator[str]:
+def _cut_short(evidence: RunEvidence) -> Iterator[str]:
+    """Say how far the waves had come that a person ended."""
     for wave in evidence.waves:
-        if wave.state == "failed" and wave not in but:
+        if wave.state == WaveStatus.CANCELLED:
+            there = sum(server.status == ServerStatus.LAUNCHED for server in wave.servers)
+            servers = plural(there + len(_absent(wave)), "server")
+            yield (
+                f"wave {wave.name} ended with {there} of {servers} launched"
+                if wave.servers
+                else (f"wave {wave.name} ended before all its steps were done")
+            )
+
+
+def _failed_waves(evidence: RunEvidence) -> Iterator[str]:
+    for wave in evidence.waves:
+        if wave.state == WaveStatus.FAILED:
             missing = [_name(server) for server in _absent(wave)]
             why = [f"{some(missing)} not launched"] if missing else []
-            why += [f"step {one.name} failed: {steps.short(one.summary)}" for one in steps.broken(wave.steps)[:1]]
+            why += [f"step {step.name} failed: {steps.short(step.summary)}" for step in steps.broken(wave.steps)[:1]]
+            why = why or ([steps.short(wave.state_reason)] if wave.state_reason else [])
             yield f"wave {wave.name} failed" + (f": {', '.join(why)}" if why else "")
+        elif wave.state == WaveStatus.UNPROVEN:
+            yield f"wave {wave.name}: {wave.state_reason or 'its tasks left no result'}"
     for wave in evidence.waves:
-        if wave.state == "running":
+        if not wave.state.is_over:
             yield f"wave {wave.name} was still running when the run ended"
 
 
 def _unstarted(evidence: RunEvidence) -> Iterator[str]:
-    unstarted = [wave.name for wave in evidence.waves if wave.state == "not_started"]
+    unstarted = [wave.name for wave in evidence.waves if wave.state == WaveStatus.NOT_STARTED]
     if unstarted:
         yield f"{_waves(unstarted)} not started"
 
@@ -101,14 +101,15 @@ def _unstarted(evidence: RunEvidence) -> Iterator[str]:
 def _reasons_to_fail(evidence: RunEvidence) -> Iterator[str]:
     yield from steps.broken_plan_steps(evidence)
     yield from _failed_waves(evidence)
+    yield from _cut_short(evidence)
     yield from _unstarted(evidence)
     yield from steps.undone(evidence)
-    settled = {wave.name for wave in evidence.waves} | {FINISH_GROUP, *(_group(one) for one in evidence.steps)}
+    settled = {wave.name for wave in evidence.waves} | {names.FINISH_GROUP, *names.PLAN_STEP_GROUPS}
     for error in evidence.errors:
-        if _group(error) not in settled:
+        if names.group_of(error.task) not in settled:
             yield f"task {error.task} failed"
     if not steps.only_steps(evidence.waves) and not any(
-        standing_of(server) == "launched" for wave in evidence.waves for server in wave.servers
+        server.status == ServerStatus.LAUNCHED for wave in evidence.waves for server in wave.servers
     ):
         yield "no server was launched"
     yield from _uncleaned(evidence)
@@ -119,17 +120,19 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
         missing = [_name(server) for server in _absent(wave)]
         if missing:
             yield f"wave {wave.name}: {some(missing)} not launched"
-        elif wave.state == "completed_with_exceptions" and not _is_explained(wave):
+        elif wave.state == WaveStatus.COMPLETED_WITH_EXCEPTIONS and not _is_explained(wave):
             yield f"wave {wave.name}: {wave.state_reason or 'completed with exceptions'}"
     for wave in evidence.waves:
         yield from _failed_actions(wave)
-    bare = [_name(one) for wave in evidence.waves for one in wave.servers if one.not_protected]
+    bare = [_name(server) for wave in evidence.waves for server in wave.servers if server.not_protected]
     if bare:
         yield f"not protected from termination: {some(bare)}"
-    skipped = [wave.name for wave in evidence.waves if wave.state == "skipped"]
+    skipped = [wave.name for wave in evidence.waves if wave.state == WaveStatus.SKIPPED]
     if skipped:
         yield f"{_waves(skipped)} left out"
-    excluded = [_name(server) for wave in evidence.waves for server in wave.servers if server.status == "EXCLUDED"]
+    excluded = [
+        _name(server) for wave in evidence.waves for server in wave.servers if server.status == ServerStatus.EXCLUDED
+    ]
     if excluded:
         yield f"excluded: {some(excluded)}"
     yield from _missed(objectives)
@@ -152,7 +155,8 @@ def _changed_networks(evidence: RunEvidence) -> Iterator[str]:
 
 
 def _is_explained(wave: WaveEvidence) -> bool:
-    return any(one.state == "failed" for one in wave.steps) or any(True for _ in _failed_actions(wave))
+    """Whether another line says already why it is no better: failed or unproven steps, failed launch actions."""
+    return any(True for _ in steps.exceptions_of(wave)) or any(True for _ in _failed_actions(wave))
 
 
 def _failed_actions(wave: WaveEvidence) -> Iterator[str]:
@@ -160,10 +164,10 @@ def _failed_actions(wave: WaveEvidence) -> Iterator[str]:
     hosts: dict[str, list[str]] = {}
     for server in wave.servers:
         for action in server.actions:
-            if action.status == "FAILED" and standing_of(server) == "launched":
+            if action.status == "FAILED" and server.status == ServerStatus.LAUNCHED:
                 hosts.setdefault(action.name, []).append(_name(server))
-    for action_name, names in hosts.items():
-        yield f"wave {wave.name}: launch action {action_name} failed on {some(names)}"
+    for action_name, servers in hosts.items():
+        yield f"wave {wave.name}: launch action {action_name} failed on {some(servers)}"
 
 
 def _uncleaned(evidence: RunEvidence) -> Iterator[str]:
@@ -175,30 +179,30 @@ def _uncleaned(evidence: RunEvidence) -> Iterator[str]:
         yield still_there(cleanup.left)
     elif opened:
         return
-    elif cleanup.state == "incomplete":
+    elif cleanup.state == CleanupStatus.INCOMPLETE:
         yield f"clean-up is incomplete: {cleanup.reason or 'no reason was recorded'}"
-    elif cleanup.state == "not_run" and evidence.run.mode == "drill" and any(map(_may_have_launched, evidence.waves)):
+    elif not evidence.run.purpose.is_temporary:
+        return
+    elif cleanup.state == CleanupStatus.UNPROVEN:
+        yield f"clean-up is not proven: {cleanup.reason or 'the drill instances may still be there'}"
+    elif cleanup.state in _NOT_CLEANED and any(map(_may_have_launched, evidence.waves)):
         yield f"clean-up did not run: {cleanup.reason or 'the drill instances may still be there'}"
 
 
 def _may_have_launched(wave: WaveEvidence) -> bool:
     """Whether jobs of a wave are known, or servers that one of them must have launched."""
-    return bool(wave.jobs) or any(server.status == "LAUNCHED" for server in wave.servers)
+    return bool(wave.jobs) or any(server.status in _MAY_BE_THERE for server in wave.servers)
 
 
 def _absent(wave: WaveEvidence) -> list[ServerEvidence]:
     """Servers of a wave that should be there and are not; those of a skipped wave should not."""
-    if wave.state == "skipped":
+    if wave.state == WaveStatus.SKIPPED:
         return []
-    return [server for server in wave.servers if standing_of(server) in ("failed", "not_started")]
+    return [server for server in wave.servers if server.status in MISSING]
 
 
 def _name(server: ServerEvidence) -> str:
     return server.hostname or server.server_id
-
-
-def _group(error: TaskError | StepEvidence) -> str:
-    return error.task.split(".", 1)[0]
 
 
 def _waves(names: list[str]) -> str:
@@ -206,5 +210,5 @@ def _waves(names: list[str]) -> str:
 
 
 def _sentence(parts: list[str]) -> str:
-    text = "; ".join(parts)
+    text = "; ".join(dict.fromkeys(parts))
     return f"{text[:1].upper()}{text[1:]}."

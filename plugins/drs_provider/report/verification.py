@@ -3,14 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+
+from pydantic import JsonValue
 
 from drs_provider.formatting import some
-from drs_provider.report.evidence import ServerFingerprint
 from drs_provider.report.result import RunReport
-
-PROVING: Final = ("passed",)
-"""Verdicts of a drill that prove a plan. A drill with exceptions has left something out, or missed an objective."""
+from drs_provider.rules.run.handover import ServerFingerprint
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class Verification:
     at: datetime | None = None
     until: datetime | None = None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, JsonValue]:
         """Return plain JSON."""
         return {
             "verified": self.is_verified,
@@ -49,8 +47,10 @@ def verify(
     :param valid_for: how long a passed drill counts; None: for ever
     :param servers: what the servers are now, where somebody has asked; what is not known on one side is not compared
     """
-    drills = sorted((one for one in reports if one.run.mode == "drill"), key=lambda one: one.finished_at)
-    passed = [one for one in drills if one.verdict in PROVING]
+    drills = sorted(
+        (report for report in reports if report.run.purpose.proves_plan), key=lambda report: report.finished_at
+    )
+    passed = [report for report in drills if report.verdict == report.run.purpose.good_verdict]
     if not passed:
         if not drills:
             return Verification(False, "no drill of it has ever been reported")
@@ -60,7 +60,7 @@ def verify(
     until = drill.finished_at + valid_for if valid_for else None
     facts = (drill.run.run_id, drill.finished_at, until)
     named = f"the drill of {drill.finished_at:%Y-%m-%d %H:%M} UTC"
-    later = [one for one in drills if one.finished_at > drill.finished_at and one.verdict == "failed"]
+    later = [report for report in drills if report.finished_at > drill.finished_at and report.verdict == "failed"]
     changes = changed(drill.drill.fingerprints, servers) if servers is not None else []
     against = {
         f"the plan, or a group of it, has changed since {named}": drill.run.plan_digest != digest,
@@ -78,18 +78,19 @@ def changed(then: Mapping[str, ServerFingerprint], now: Mapping[str, ServerFinge
     """Say what of the servers has changed; no fingerprints at all (an older report) is no change."""
     if not then:
         return []
+    both = [server for server in now if server in then]
     parts = []
     for words, names in (
-        ("new", [now[one].hostname for one in now if one not in then]),
-        ("gone", [then[one].hostname for one in then if one not in now]),
-        ("renamed", [now[one].hostname for one in now if one in then and now[one].hostname != then[one].hostname]),
+        ("new", [now[server].hostname for server in now if server not in then]),
+        ("gone", [then[server].hostname for server in then if server not in now]),
+        ("renamed", [now[server].hostname for server in both if now[server].hostname != then[server].hostname]),
         (
             "other disks",
-            [now[one].hostname for one in now if one in then and _differs(now[one].disks, then[one].disks)],
+            [now[server].hostname for server in both if _differs(now[server].disks, then[server].disks)],
         ),
         (
             "other launch settings",
-            [now[one].hostname for one in now if one in then and _differs(now[one].launch, then[one].launch)],
+            [now[server].hostname for server in both if _differs(now[server].launch, then[server].launch)],
         ),
     ):
         if names:

@@ -1,7 +1,8 @@
 """The report in the order and the proportions in which the page shows it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import get_args
 from urllib.parse import urlsplit
 
 from pydantic import JsonValue
@@ -16,62 +17,15 @@ from drs_provider.report.result import (
     ServerReport,
     WaveReport,
 )
-from drs_provider.report.server_status import Standing, standing_of
+from drs_provider.report.server_status import UNTRIED
+from drs_provider.rules.run.state.vocabulary import RunStatus, ServerStatus
+from drs_provider.rules.run.state.words import shown
 
 VERDICTS: dict[Outcome, tuple[str, str]] = {
-    "passed": ("✓", "Passed"),
-    "completed": ("✓", "Completed"),
-    "completed_with_exceptions": ("!", "Completed with exceptions"),
-    "failed": ("✕", "Failed"),
-    "refused": ("⊘", "Refused"),
-    "cancelled": ("■", "Cancelled"),
-    "superseded": ("⇄", "Superseded by a recovery"),
+    outcome: (shown(RunStatus(outcome)).sign, shown(RunStatus(outcome)).words.capitalize())
+    for outcome in get_args(Outcome)
 }
-"""Symbol and words of every verdict: the colour is never the only sign."""
-
-TONES = {
-    "launched": "good",
-    "done": "good",
-    "completed_with_exceptions": "warn",
-    "failed": "bad",
-    "running": "warn",
-    "not_started": "",
-    "skipped": "",
-    "excluded": "",
-}
-"""Colour of every state of a wave or a server."""
-
-STATES = {
-    "launched": "✓ launched",
-    "done": "✓ done",
-    "completed_with_exceptions": "! completed with exceptions",
-    "failed": "✕ failed",
-    "running": "… running",
-    "not_started": "○ not started",
-    "skipped": "⊖ left out",
-    "excluded": "⊖ excluded",
-}
-"""Words of every state, each with a symbol of its own."""
-
-STEP_TONES = {
-    "succeeded": "good",
-    "failed": "bad",
-    "skipped": "",
-    "running": "warn",
-    "not_started": "",
-    "unproven": "warn",
-}
-"""Colour of every state of a step."""
-
-STEP_STATES = {
-    "succeeded": "✓ succeeded",
-    "failed": "✕ failed",
-    "skipped": "⊖ left out",
-    "running": "… running",
-    "not_started": "○ not started",
-    "unproven": "? marked by hand",
-}
-"""Words of every state of a step."""
+"""Sign and words of every verdict: the colour is never the only sign."""
 
 _LONG_TABLE = 12
 _MOST_FAILURES = 25
@@ -83,7 +37,16 @@ _OUTCOMES: dict[ObjectiveOutcome, tuple[str, str]] = {
     "not_measured": ("not measured", ""),
     "no_objective": ("no objective", ""),
 }
-_ORDER: tuple[Standing, ...] = ("failed", "not_started", "excluded", "launched")
+_ORDER = (
+    ServerStatus.FAILED,
+    ServerStatus.UNKNOWN,
+    ServerStatus.LAUNCHING,
+    ServerStatus.NOT_STARTED,
+    ServerStatus.WAITING,
+    ServerStatus.SKIPPED,
+    ServerStatus.EXCLUDED,
+    ServerStatus.LAUNCHED,
+)
 
 
 @dataclass(frozen=True)
@@ -118,7 +81,6 @@ class ServerRow:
     """One line of a wave's table."""
 
     server: ServerReport
-    standing: Standing
     segments: tuple[Segment, ...]
     notes: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
@@ -147,10 +109,6 @@ class View:
     meters: tuple[Meter, Meter]
     tables: tuple[WaveTable, ...]
     failures: tuple[Failure, ...]
-    tones: Mapping[str, str]
-    states: Mapping[str, str]
-    step_tones: Mapping[str, str]
-    step_states: Mapping[str, str]
     dead_worst: str
     overhead: str
     airflow_url: str | None
@@ -168,10 +126,6 @@ def view_of(report: RunReport) -> View:
         meters=(rto, rpo),
         tables=tuple(_table(wave) for wave in report.waves if wave.servers or wave.steps),
         failures=report.failures[:_MOST_FAILURES],
-        tones=TONES,
-        states=STATES,
-        step_tones=STEP_TONES,
-        step_states=STEP_STATES,
         dead_worst=duration(worst_gap),
         overhead=share(report.critical_path.overhead_share),
         airflow_url=web_url(report.run.airflow_url),
@@ -187,21 +141,21 @@ def web_url(url: str | None) -> str | None:
 
 
 def _meter(name: str, title: str, result: ObjectiveResult) -> Meter:
-    shown = result.measured_seconds if result.measured_seconds is not None else result.partial_seconds
+    figure = result.measured_seconds if result.measured_seconds is not None else result.partial_seconds
     target = result.target_seconds
-    scale = max(shown or 0.0, target or 0.0) * 1.08 or 1.0
+    scale = max(figure or 0.0, target or 0.0) * 1.08 or 1.0
     return Meter(
         name=name,
         title=title,
         figure=duration(result.measured_seconds),
         target=duration(target) if target is not None else "none",
         is_measured=result.measured_seconds is not None,
-        partial=duration(result.partial_seconds) if shown is not None and result.measured_seconds is None else None,
+        partial=duration(result.partial_seconds) if figure is not None and result.measured_seconds is None else None,
         outcome=result.outcome,
         words=_OUTCOMES[result.outcome][0],
         tone=_OUTCOMES[result.outcome][1],
         why=result.why,
-        filled=round((shown or 0.0) / scale * 100, 2),
+        filled=round((figure or 0.0) / scale * 100, 2),
         mark=round(target / scale * 100, 2) if target is not None else None,
     )
 
@@ -209,17 +163,20 @@ def _meter(name: str, title: str, result: ObjectiveResult) -> Meter:
 def _table(wave: WaveReport) -> WaveTable:
     slowest = max((sum(seconds for _, seconds in _phases(server)) for server in wave.servers), default=0.0)
     rows = [
-        ServerRow(server, standing_of(server), _segments(server, slowest), tuple(notes_of(server)), settings_of(server))
+        ServerRow(server, _segments(server, slowest), tuple(notes_of(server)), settings_of(server))
         for server in wave.servers
     ]
-    attention = sorted((row for row in rows if row.standing != "launched"), key=lambda row: _ORDER.index(row.standing))
-    launched = [row for row in rows if row.standing == "launched"]
+    attention = sorted(
+        (row for row in rows if row.server.status != ServerStatus.LAUNCHED),
+        key=lambda row: _ORDER.index(row.server.status),
+    )
+    launched = [row for row in rows if row.server.status == ServerStatus.LAUNCHED]
     return WaveTable(
         wave,
         tuple(attention),
         tuple(launched),
         opens=len(launched) <= _LONG_TABLE,
-        untried=bool(rows) and all(row.standing in ("not_started", "excluded") for row in rows),
+        untried=bool(rows) and all(row.server.status in UNTRIED for row in rows),
     )
 
 
@@ -250,12 +207,12 @@ def notes_of(server: ServerReport) -> Iterator[str]:
     if server.point:
         why = {"source_unreachable": ", source unreachable", "older_point": ", older than the one that failed"}
         yield f"pinned to {instant_words(server.point.at)}{why.get(server.point.why, '')}"
-    for one in server.tries:
-        how = ", ".join(f"{name} {shown(value)}" for name, value in one.settings.items())
+    for attempt in server.tries:
+        how = ", ".join(f"{name} {value_words(value)}" for name, value in attempt.settings.items())
         then = {"fallback": f"launched again with {how}", "older_point": "launched again from an older recovery point"}
-        yield f"job {one.job_id} failed: {one.reason}; {then.get(one.how, 'launched again')}"
+        yield f"job {attempt.job_id} failed: {attempt.reason}; {then.get(attempt.how, 'launched again')}"
     for difference in server.differences:
-        yield f"{difference.field} is {shown(difference.found)}, asked for was {shown(difference.wanted)}"
+        yield f"{difference.field} is {value_words(difference.found)}, asked for was {value_words(difference.wanted)}"
     if server.protected:
         yield "protected from termination"
     if server.not_protected:
@@ -264,10 +221,12 @@ def notes_of(server: ServerReport) -> Iterator[str]:
 
 def settings_of(server: ServerReport) -> tuple[str, ...]:
     """Word the launch settings that were changed before the launch."""
-    return tuple(f"{one.field} {shown(one.now)}, was {shown(one.was)}" for one in server.settings_changed)
+    return tuple(
+        f"{change.field} {value_words(change.now)}, was {value_words(change.was)}" for change in server.settings_changed
+    )
 
 
-def shown(value: JsonValue) -> str:
+def value_words(value: JsonValue) -> str:
     """Word a setting's value as the plan writes it."""
     if value is None:
         return "none set"

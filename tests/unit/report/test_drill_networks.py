@@ -2,7 +2,8 @@
 
 import pytest
 from drs_provider.formatting import still_there
-from drs_provider.report.evidence import CleanupEvidence, NetworkEvidence, WayOut
+from drs_provider.report.evidence import CleanupEvidence, NetworkEvidence
+from drs_provider.rules.isolation.facts import Leak
 from drs_provider.report.measure import measure
 from drs_provider.report.page import render
 from kit.evidence import a_passed_drill
@@ -17,7 +18,7 @@ GOOD = NetworkEvidence(
     looked_at={"route_tables": 1, "vpc": 1},
     notes=("a note",),
 )
-LEAK = WayOut(path="VPC vpc-drill → <b>igw-1", what="the internet is one route away", next_step="Detach igw-1")
+LEAK = Leak(path="VPC vpc-drill → <b>igw-1", what="the internet is one route away", next_step="Detach igw-1")
 
 
 def report_of(*networks, **more):

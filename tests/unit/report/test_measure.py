@@ -7,13 +7,13 @@ from drs_provider.report.evidence import (
     JobEvent,
     JobEvidence,
     Objectives,
-    PinnedPoint,
     RunEvidence,
     ServerEvidence,
     WaitEvidence,
     WaveEvidence,
 )
 from drs_provider.report.measure import measure
+from drs_provider.rules.launch.recovery_points import Point
 from kit.evidence import (
     a_drill_with_a_failed_database,
     a_drill_with_exceptions,
@@ -35,7 +35,7 @@ def a_server(name: str, **changes) -> ServerEvidence:
     facts = {
         "server_id": f"s-{name:0<17}",
         "hostname": name,
-        "status": "LAUNCHED",
+        "status": "launched",
         "job_id": "j1",
         "point_in_time": at(40),
         "events": (JobEvent(at=at(600), event="LAUNCH_END"),),
@@ -97,7 +97,7 @@ def test_a_server_that_names_no_job_belongs_to_the_last_job_that_held_it():
     assert (measured.job_id, measured.rto_seconds, measured.rpo_seconds) == ("second", 250, 160)
 
 
-@pytest.mark.parametrize("status", ["FAILED", "PENDING", "IN_PROGRESS", "TERMINATED", "NOT_STARTED", "SOMETHING_NEW"])
+@pytest.mark.parametrize("status", ["failed", "unknown", "launching", "not_started", "waiting"])
 def test_a_server_that_is_not_launched_has_no_rto_and_no_rpo(status):
     server = the_server(a_server("db1", status=status))
 
@@ -136,7 +136,7 @@ def test_the_phases_of_a_server_are_what_the_job_log_says():
 def test_a_phase_whose_end_was_not_logged_is_not_measured():
     events = (JobEvent(at=at(101), event="SNAPSHOT_START"), JobEvent(at=at(160), event="CONVERSION_START"))
 
-    phases = the_server(a_server("db1", status="FAILED", events=events)).phases
+    phases = the_server(a_server("db1", status="failed", events=events)).phases
 
     assert set(phases.model_dump().values()) == {None}
 
@@ -157,7 +157,7 @@ def test_a_wave_is_as_slow_and_as_old_as_its_worst_server():
 
 
 def test_a_wave_with_a_server_missing_has_no_rto():
-    wave = measure(a_run([a_small_wave("only", [a_server("db1"), a_server("db2", status="FAILED")])])).waves[0]
+    wave = measure(a_run([a_small_wave("only", [a_server("db1"), a_server("db2", status="failed")])])).waves[0]
 
     assert (wave.rto_seconds, wave.rpo_seconds) == (None, None)
 
@@ -189,19 +189,19 @@ def objectives_of(evidence: RunEvidence):
             id="no objective",
         ),
         pytest.param(
-            [a_server("db1"), a_server("db2", status="FAILED")],
+            [a_server("db1"), a_server("db2", status="failed")],
             Objectives(rto=timedelta(hours=1), rpo=timedelta(hours=1)),
             [("not_measured", "1 of 2 servers is not there: db2")] * 2,
             id="never met while a server is missing",
         ),
         pytest.param(
-            [a_server("db1"), a_server("db2", status="EXCLUDED")],
+            [a_server("db1"), a_server("db2", status="excluded")],
             Objectives(rto=timedelta(hours=1), rpo=timedelta(hours=1)),
             [("not_measured", "1 of 2 servers is not there: db2")] * 2,
             id="never met while a server was left out",
         ),
         pytest.param(
-            [a_server("db1"), a_server("db2", status="FAILED")],
+            [a_server("db1"), a_server("db2", status="failed")],
             Objectives(rto=timedelta(minutes=5), rpo=timedelta(hours=1)),
             [
                 ("missed", "10m is over the objective of 5m"),
@@ -345,7 +345,7 @@ def test_what_the_plan_itself_let_pass_is_neither_dead_time_nor_overhead():
 
 
 def test_a_pinned_server_lost_what_came_after_its_point_and_not_the_lag_of_now_besides():
-    point = PinnedPoint(snapshot_id="pit-1", at=at(-1900), why="source_unreachable")
+    point = Point(snapshot_id="pit-1", at=at(-1900), why="source_unreachable")
     pinned = a_server("db1", point_in_time=at(-1900), lag=timedelta(minutes=33), point=point)
 
     (wave,) = measure(a_run([a_small_wave("only", [pinned])])).waves
@@ -371,7 +371,7 @@ def test_a_failed_server_is_named_with_reason_next_step_and_what_was_not_started
         "hostname": "dat3",
         "wave": "database",
         "critical": True,
-        "status": "FAILED",
+        "status": "failed",
         "reason": "InsufficientInstanceCapacity: We currently do not have sufficient r6i.xlarge capacity in us-west-2a",
         "next_step": (
             "choose an instance type or subnet that has capacity in the server's launch settings, "

@@ -83,7 +83,7 @@ def test_a_page_is_whole_and_asks_nobody_for_anything(run):
 
 def evil_run():
     servers = tuple(
-        server.model_copy(update={"hostname": EVIL, "reason": EVIL, "status": "FAILED", "instance_state": EVIL})
+        server.model_copy(update={"hostname": EVIL, "reason": EVIL, "status": "failed", "instance_state": EVIL})
         for server in a_wave("web", 2, 9).servers
     )
     wave = a_wave("web", 2, 9, state="failed", state_reason=EVIL)

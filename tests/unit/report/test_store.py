@@ -27,7 +27,8 @@ def test_both_files_lie_below_dag_and_run(tmp_path):
     written = write_report(REPORT, tmp_path)
 
     home = tmp_path / "drs.web-shop" / "scheduled__2026-11-22T05-00-00-00-00-313b0a246b"
-    assert written == {"json": str(home / "report.json"), "html": str(home / "report.html")}
+    assert (written.json_path, written.html_path) == (str(home / "report.json"), str(home / "report.html"))
+    assert (written.verdict, written.reason) == (REPORT.verdict, REPORT.verdict_reason)
     assert sorted(path.name for path in home.iterdir()) == ["report.html", "report.json"]
     assert (home / "report.json").stat().st_mode & 0o777 == 0o644
 
@@ -48,7 +49,7 @@ def test_the_same_run_may_write_again_and_the_last_one_counts(tmp_path):
 
 
 def test_another_runs_report_is_never_written_over(tmp_path):
-    written = Path(write_report(of_run("r1"), tmp_path)["json"])
+    written = Path(write_report(of_run("r1"), tmp_path).json_path)
     before = written.read_text()
     squatter = tmp_path / "drs.web-shop" / "r2"
     squatter.mkdir()

@@ -12,6 +12,7 @@ from drs_provider.report.evidence import (
     WaveEvidence,
 )
 from drs_provider.report.measure import measure
+from drs_provider.rules.run.state.vocabulary import CleanupStatus, ServerStatus, WaveStatus
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.evidence import (
@@ -40,9 +41,10 @@ def cut_short(reason: str) -> WaveEvidence:
     """A wave of two servers of which one is missing for this reason."""
     wave = a_wave("database", 2, 9, failed=[1])
     servers = tuple(
-        one if one.status == "LAUNCHED" else one.model_copy(update={"reason": reason}) for one in wave.servers
+        one if one.status == "launched" else one.model_copy(update={"reason": reason}) for one in wave.servers
     )
-    return wave.model_copy(update={"servers": servers})
+    state = "cancelled" if reason.endswith("cancelled it") else "failed"
+    return wave.model_copy(update={"servers": servers, "state": WaveStatus(state)})
 
 
 @pytest.mark.parametrize(
@@ -169,13 +171,13 @@ def cut_short(reason: str) -> WaveEvidence:
             id="a part of the plan",
         ),
         pytest.param(
-            a_run([DATABASE.model_copy(update={"servers": (server(), server(hostname="db9", status="EXCLUDED"))})]),
+            a_run([DATABASE.model_copy(update={"servers": (server(), server(hostname="db9", status="excluded"))})]),
             "completed_with_exceptions",
             "Excluded: db9.",
             id="an excluded server",
         ),
         pytest.param(
-            a_run([DATABASE, an_unstarted_wave("web", 3, state="running")]),
+            a_run([DATABASE, an_unstarted_wave("web", 3, state="launching")]),
             "failed",
             "Wave web was still running when the run ended.",
             id="still running",
@@ -193,7 +195,7 @@ def cut_short(reason: str) -> WaveEvidence:
             id="a task that its wave survived",
         ),
         pytest.param(
-            a_run([DATABASE.model_copy(update={"servers": (server(reason="stopped"),)})]),
+            a_run([DATABASE.model_copy(update={"servers": (server(reason="stopped", status="failed"),)})]),
             "failed",
             "No server was launched.",
             id="launched, but not usable",
@@ -207,11 +209,11 @@ def test_a_verdict_says_why(evidence, verdict, why):
     assert (report.verdict, report.verdict_reason) == (verdict, why)
 
 
-STATES = st.sampled_from(["not_started", "skipped", "running", "launched", "completed_with_exceptions", "failed"])
-STATUSES = st.sampled_from(["LAUNCHED", "FAILED", "PENDING", "NOT_STARTED", "EXCLUDED", "TERMINATED", "NEW"])
+STATES = st.sampled_from(WaveStatus)
+STATUSES = st.sampled_from(ServerStatus)
 CLEANUPS = st.builds(
     CleanupEvidence,
-    state=st.sampled_from(["done", "nothing_to_do", "incomplete", "not_run"]),
+    state=st.sampled_from(CleanupStatus),
     left=st.dictionaries(st.just("i-1"), st.just("denied")),
 )
 ERRORS = st.lists(st.builds(TaskError, task=st.sampled_from(["w0.check", "finish.report", "x"]), message=st.just("m")))
@@ -245,9 +247,9 @@ def test_passed_is_said_only_when_everything_went_well(evidence):
 
     if report.verdict in ("passed", "completed"):
         assert {wave.state for wave in evidence.waves} == {"launched"}
-        assert {one.status for wave in evidence.waves for one in wave.servers} == {"LAUNCHED"}
+        assert {one.status for wave in evidence.waves for one in wave.servers} == {"launched"}
         assert not evidence.cleanup.left
-        assert evidence.cleanup.state in ("done", "nothing_to_do")
+        assert evidence.cleanup.state in ("completed", "nothing_to_do")
         assert evidence.errors == ()
         assert "missed" not in (report.objectives.rto.outcome, report.objectives.rpo.outcome)
     assert report.verdict_reason.endswith((".", "m"))
@@ -258,7 +260,7 @@ def test_an_objective_is_met_only_when_every_server_is_there(evidence):
     objectives = measure(evidence).objectives
 
     if "met" in (objectives.rto.outcome, objectives.rpo.outcome):
-        assert {one.status for wave in evidence.waves for one in wave.servers} == {"LAUNCHED"}
+        assert {one.status for wave in evidence.waves for one in wave.servers} == {"launched"}
 
 
 @given(runs())

@@ -92,10 +92,8 @@ class WriteReport(BaseOperator):
         report = measure(collect(context, self.runnable))
         written = write_report(report, ObjectStoragePath(reports_location()))
         self.log.info("%s: %s", report.verdict, report.verdict_reason)
-        self.log.info("report: %s", written["html"])
-        return WrittenReport(
-            json_path=written["json"], html_path=written["html"], verdict=report.verdict, reason=report.verdict_reason
-        ).to_json()
+        self.log.info("report: %s", written.html_path)
+        return written.to_json()
 
 
 class SayVerdict(BaseOperator):

@@ -1,0 +1,220 @@
+"""From what the tasks of a run left to the evidence that its report is measured from."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from datetime import datetime
+
+from drs_provider.formatting import timespan
+from drs_provider.report.collect_drill import drill_facts, networks_of
+from drs_provider.report.collect_people import notifications_of, waits_of
+from drs_provider.report.collect_steps import plan_steps, wave_steps
+from drs_provider.report.evidence import (
+    CleanupEvidence,
+    JobEvent,
+    JobEvidence,
+    LaunchActionRun,
+    Objectives,
+    PreflightEvidence,
+    RunEvidence,
+    RunFacts,
+    ServerEvidence,
+    TaskError,
+    TerminatedInstance,
+    WaveEvidence,
+)
+from drs_provider.rules.launch.results import ServerResult
+from drs_provider.rules.run import names
+from drs_provider.rules.run.handover import (
+    EndedJob,
+    EndedJobs,
+    InstanceChecks,
+    LaterLaunches,
+    Launch,
+    PreflightResult,
+    PreflightServer,
+    SettingsChanges,
+    Tries,
+)
+from drs_provider.rules.run.shape import RunShape, WaveShape
+from drs_provider.rules.run.state import CleanupState, LeftDocuments, ServerState, ServerStatus, WaveState, state_of
+
+
+def evidence_of(run: RunFacts, shape: RunShape, left: LeftDocuments, *, now: datetime) -> RunEvidence:
+    """Collect everything that is known about a run; what nobody recorded is left out, never made up.
+
+    :param run: who started it, when and why
+    :param shape: its plan, compiled
+    :param left: its tasks and what they left, at the last look
+    """
+    state, preflight, plan = state_of(left.snapshot, left), left.preflight(), shape.plan
+    return RunEvidence(
+        run=run,
+        objectives=Objectives(rto=plan.rto, rpo=plan.rpo),
+        preflight=_preflight(preflight) if preflight else None,
+        waves=tuple(_wave(wave, shape.wave_of[wave.name], left, preflight) for wave in state.waves),
+        cleanup=_cleanup(state.cleanup, left, preflight),
+        networks=networks_of(left, shape, run.purpose),
+        errors=tuple(_errors(left)),
+        waits=waits_of(left, shape),
+        steps=plan_steps(state, shape, left),
+        notifications=notifications_of(left) if plan.notify else (),
+        drill=drill_facts(left, shape, preflight, superseded=state.superseded),
+        cancelled=state.cancelled,
+        finished_at=now,
+    )
+
+
+def _preflight(found: PreflightResult) -> PreflightEvidence:
+    return PreflightEvidence(
+        passed=found.passed,
+        checked_at=found.checked_at,
+        findings=found.findings,
+        quotas={target: asdict(quotas) for target, quotas in found.quotas.items()},
+        skew_seconds=found.skew.total_seconds() if found.skew is not None else None,
+    )
+
+
+def _wave(state: WaveState, shape: WaveShape, left: LeftDocuments, preflight: PreflightResult | None) -> WaveEvidence:
+    launches = tuple(_launches(shape, left))
+    excluded = [server for server in (preflight.excluded if preflight else ()) if server.group in shape.wave.groups]
+    return WaveEvidence(
+        name=state.name,
+        depends_on=state.depends_on,
+        groups=shape.wave.groups,
+        tolerate_failures=str(shape.wave.tolerate_failures),
+        timeout=timespan(shape.wave.timeout),
+        state=state.status,
+        state_reason=state.reason,
+        steps=wave_steps(state, shape, left),
+        jobs=tuple(_jobs(launches, _ended(shape, left))),
+        servers=(
+            *_Servers(shape, left, preflight, launches).of(state),
+            *(ServerEvidence(**_facts(server), status=ServerStatus.EXCLUDED) for server in excluded),
+        ),
+    )
+
+
+def _launches(shape: WaveShape, left: LeftDocuments) -> Iterator[Launch]:
+    for task in shape.start_tasks:
+        if launch := left.of(task, Launch):
+            yield launch
+    if shape.watch_task and (later := left.of(shape.watch_task, LaterLaunches)):
+        yield from later.launches
+
+
+def _ended(shape: WaveShape, left: LeftDocuments) -> Mapping[str, EndedJob]:
+    if shape.watch_task is None:
+        return {}
+    verdict, ended = left.verdict(shape.watch_task), left.of(shape.watch_task, EndedJobs)
+    jobs = (verdict.jobs if verdict else ()) or (ended.jobs if ended else ())
+    return {job.job_id: job for job in jobs}
+
+
+def _jobs(launches: Iterable[Launch], ended: Mapping[str, EndedJob]) -> Iterator[JobEvidence]:
+    for launch in launches:
+        for job in launch.jobs:
+            yield JobEvidence(
+                job_id=job.job_id,
+                region=launch.region,
+                aws_conn_id=launch.aws_conn_id or "",
+                created_at=job.created_at,
+                ended_at=ended[job.job_id].ended_at if job.job_id in ended else None,
+                adopted=job.adopted,
+                attempt=job.attempt,
+                servers=job.servers,
+            )
+
+
+class _Servers:
+    """What is known of the servers of a wave, each from several documents."""
+
+    def __init__(
+        self, shape: WaveShape, left: LeftDocuments, preflight: PreflightResult | None, launches: Iterable[Launch]
+    ) -> None:
+        watch = shape.watch_task
+        self.planned = {server.server_id: server for server in preflight.servers()} if preflight else {}
+        self.points = {server: point for launch in launches for server, point in launch.points.items()}
+        self.results = {result.server_id: result for result in (left.results(watch) or () if watch else ())}
+        tries = left.of(watch, Tries) if watch else None
+        checks = left.of(watch, InstanceChecks) if watch else None
+        self.tries = tries.servers if tries else {}
+        self.checks = checks.servers if checks else {}
+        changes = [found for task in shape.settings_tasks if (found := left.of(task, SettingsChanges))]
+        self.changes = {server: changed for found in changes for server, changed in found.servers.items()}
+
+    def of(self, wave: WaveState) -> Iterator[ServerEvidence]:
+        """Give the servers of a wave as evidence."""
+        for server in wave.servers or ():
+            yield self._server(server)
+
+    def _server(self, state: ServerState) -> ServerEvidence:
+        planned = self.planned.get(state.server_id)
+        result, check = self.results.get(state.server_id), self.checks.get(state.server_id)
+        facts: dict[str, object] = {"server_id": state.server_id, "hostname": state.hostname, "job_id": state.job_id}
+        facts |= _facts(planned) if planned else {}
+        facts |= _outcome(result) if result else {}
+        if point := self.points.get(state.server_id):
+            facts["point"] = point
+        if check:
+            facts |= {"protected": check.protected, "not_protected": check.not_protected}
+            facts["differences"] = check.differences
+        return ServerEvidence(
+            **facts,
+            status=state.status,
+            settings_changed=self.changes.get(state.server_id, ()),
+            tries=self.tries.get(state.server_id, ()),
+        )
+
+
+def _facts(server: PreflightServer) -> dict[str, object]:
+    return {
+        "server_id": server.server_id,
+        "hostname": server.hostname,
+        "group": server.group,
+        "critical": server.critical,
+        "region": server.region,
+        "lag": server.lag,
+        "order": server.order,
+        "point": server.point,
+    }
+
+
+def _outcome(result: ServerResult) -> dict[str, object]:
+    return {
+        "instance_id": result.instance_id,
+        "instance_state": result.instance_state,
+        "point_in_time": result.point_in_time,
+        "job_id": result.job_id,
+        "reason": result.reason,
+        "events": tuple(JobEvent.model_validate(event) for event in result.events),
+        "actions": tuple(LaunchActionRun.model_validate(action) for action in result.actions),
+    }
+
+
+def _cleanup(state: CleanupState, left: LeftDocuments, preflight: PreflightResult | None) -> CleanupEvidence:
+    servers = {server.server_id: server for server in preflight.servers()} if preflight else {}
+    tasks = names.tasks_that(left.snapshot.tasks, names.FINISH_GROUP, names.CLEAN_UP)
+    gone = [instance for task in tasks if (found := left.cleaned_up(task)) for instance in found.terminated]
+    terminated = []
+    for instance in gone:
+        server = servers.get(instance.server_id or "")
+        terminated.append(
+            TerminatedInstance(
+                instance_id=instance.instance_id,
+                server_id=instance.server_id,
+                hostname=server.hostname if server else None,
+                region=server.region if server else None,
+            )
+        )
+    return CleanupEvidence(
+        state=state.status, terminated=tuple(terminated), left=dict(state.remaining), reason=state.reason
+    )
+
+
+def _errors(left: LeftDocuments) -> Iterator[TaskError]:
+    """Give the last words of every failed task, but for those that only show a server or tell people."""
+    for task in sorted(left.snapshot.tasks):
+        if names.is_server_square(task) or names.is_teller(task):
+            continue
+        if message := left.error(task):
+            yield TaskError(task=task, message=message)
