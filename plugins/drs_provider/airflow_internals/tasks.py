@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from airflow.sdk import Context
-from airflow.sdk.execution_time.context import NEVER_EXPIRE
+from airflow.sdk.execution_time.context import NEVER_EXPIRE as NEVER_EXPIRE
 from pydantic import JsonValue
 
 

@@ -5,7 +5,7 @@ import json
 import shutil
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -45,7 +45,9 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("plan", metavar="PLAN", help="a plan's name, or a plan file with one plan")
     parser.add_argument("--plans", type=Path, metavar="FOLDER", help="default: DRS_PLANS_FOLDER, else ./plans")
-    parser.add_argument("--mode", choices=[purpose.name for purpose in PURPOSES], default=DRILL.name, help=f"default: {DRILL.name}")
+    parser.add_argument(
+        "--mode", choices=[purpose.name for purpose in PURPOSES], default=DRILL.name, help=f"default: {DRILL.name}"
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="what goes wrong: faults of the simulator")
     world = parser.add_argument_group("the fleet (default: made up from the plan)")
@@ -151,7 +153,7 @@ def _rehearsed(runnable: RunnablePlan, folder: Path, options: Namespace, home: P
 
 def _fleet(runnable: RunnablePlan, options: Namespace, home: Path) -> ChosenFleet:
     if options.from_account:
-        return of_accounts(runnable, home)
+        return of_accounts(runnable, home, now=datetime.now(UTC))
     if options.fleet:
         return of_files(runnable, options.fleet, _accounts(options.account), region=options.region)
     return supposed(runnable, home, selected=options.selected, region=options.region)

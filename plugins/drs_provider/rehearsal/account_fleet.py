@@ -66,16 +66,18 @@ def fleet_of_accounts(found: Mapping[Target, AccountFacts], *, now: datetime) ->
         region["quotas"] = {CODES[name]: getattr(facts.quotas, name) for name in CODES}
         places[target] = (facts.account, facts.region)
         notes += [
-            f"job {job} holds {_hostname(facts.servers[one])} now; it is left out"
-            for one, job in facts.busy.items()
-            if one in facts.servers
+            f"job {job} holds {_hostname(facts.servers[server])} now; it is left out"
+            for server, job in facts.busy.items()
+            if server in facts.servers
         ]
-    return SupposedFleet({"accounts": [_account(one) for one in content.values()]}, places, tuple(dict.fromkeys(notes)))
+    return SupposedFleet(
+        {"accounts": [_account(account) for account in content.values()]}, places, tuple(dict.fromkeys(notes))
+    )
 
 
-def _account(one: Mapping[str, Any]) -> dict[str, Any]:
+def _account(account: Mapping[str, Any]) -> dict[str, Any]:
     regions = []
-    for region in one["regions"].values():
+    for region in account["regions"].values():
         first, *others = region["networks"].values() or [None]
         regions.append(
             {
@@ -88,7 +90,7 @@ def _account(one: Mapping[str, Any]) -> dict[str, Any]:
                 "recovery_instances": list(region["instances"].values()),
             }
         )
-    return {"id": one["id"], "regions": regions, "instance_profiles": sorted(one["instance_profiles"])}
+    return {"id": account["id"], "regions": regions, "instance_profiles": sorted(account["instance_profiles"])}
 
 
 def _hostname(server: Answer) -> str:
@@ -101,7 +103,7 @@ def _server(name: str, facts: AccountFacts, now: datetime, notes: list[str]) -> 
     template = facts.templates.get(name, {})
     properties, replication = server.get("sourceProperties") or {}, server.get("dataReplicationInfo") or {}
     disks = [max(1, -(-int(disk.get("bytes") or 0) // _GIB)) for disk in properties.get("disks") or ()]
-    groups = [one for one in groups_of(template) if one in facts.groups]
+    groups = [group for group in groups_of(template) if group in facts.groups]
     subnet = first_interface(template).get("SubnetId")
     launch = {
         **({"subnet": subnet} if subnet else {}),
@@ -161,13 +163,13 @@ def _origin(cloud: Answer) -> dict[str, str]:
 def _instances(facts: AccountFacts, now: datetime) -> dict[str, dict[str, Any]]:
     """The newest recovery instance of each server: the simulator has one a server."""
     found: dict[str, dict[str, Any]] = {}
-    for one in facts.instances:
-        launched = one.get("pointInTimeSnapshotDateTime")
+    for instance in facts.instances:
+        launched = instance.get("pointInTimeSnapshotDateTime")
         ago = max((now - parse_instant(str(launched))).total_seconds(), 0.0) if launched else 7200.0
-        server = str(one["sourceServerID"])
-        is_gone = one.get("ec2InstanceState") in {"TERMINATED", "NOT_FOUND"}
+        server = str(instance["sourceServerID"])
+        is_gone = instance.get("ec2InstanceState") in {"TERMINATED", "NOT_FOUND"}
         if not is_gone and (server not in found or found[server]["launched"] > ago):
-            found[server] = {"server": server, "is_drill": bool(one.get("isDrill")), "launched": ago}
+            found[server] = {"server": server, "is_drill": bool(instance.get("isDrill")), "launched": ago}
     return found
 
 
@@ -175,10 +177,10 @@ def _networks(facts: AccountFacts, notes: list[str]) -> dict[str, dict[str, Any]
     """Every VPC that has a subnet which matters, by its id."""
     made: dict[str, dict[str, Any]] = {}
     for vpc_id, vpc in facts.vpcs.items():
-        inside = {one["SubnetId"]: one for one in facts.subnets.values() if one["VpcId"] == vpc_id}
+        inside = {subnet["SubnetId"]: subnet for subnet in facts.subnets.values() if subnet["VpcId"] == vpc_id}
         if not inside:
             notes.append(f"{vpc_id} has no subnet that the plan or a launch template names; it has one made up")
-        cidrs = [IPv4Network(one["CidrBlock"]) for one in inside.values()]
+        cidrs = [IPv4Network(subnet["CidrBlock"]) for subnet in inside.values()]
         whole = _around(IPv4Network(vpc["CidrBlock"]), cidrs)
         if whole is None:
             notes.append(f"{vpc_id} has several address ranges; its subnets have made-up addresses")
@@ -190,11 +192,13 @@ def _networks(facts: AccountFacts, notes: list[str]) -> dict[str, dict[str, Any]
             "subnets": subnets or {f"made-up-{vpc_id}": str(next(whole.subnets(new_prefix=max(whole.prefixlen, 24))))},
             "vpc_id": vpc_id,
             "subnet_ids": {name: name for name in inside},
-            "zones": {name: one["AvailabilityZone"] for name, one in inside.items()},
+            "zones": {name: subnet["AvailabilityZone"] for name, subnet in inside.items()},
             "security_groups": {
-                one["GroupId"]: one["GroupName"] if one["GroupName"] != "default" else f"default-{one['GroupId']}"
-                for one in facts.groups.values()
-                if one["VpcId"] == vpc_id
+                group["GroupId"]: group["GroupName"]
+                if group["GroupName"] != "default"
+                else f"default-{group['GroupId']}"
+                for group in facts.groups.values()
+                if group["VpcId"] == vpc_id
             },
         }
     return made
@@ -212,7 +216,7 @@ def _around(whole: IPv4Network, cidrs: Sequence[IPv4Network]) -> IPv4Network | N
 def first_interface(template: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the network interface that a launch template gives the instance at launch; empty: none."""
     interfaces: Sequence[Mapping[str, Any]] = template.get("NetworkInterfaces") or ()
-    return next((one for one in interfaces if one.get("DeviceIndex", 0) == 0), {})
+    return next((interface for interface in interfaces if interface.get("DeviceIndex", 0) == 0), {})
 
 
 def groups_of(template: Mapping[str, Any]) -> tuple[str, ...]:

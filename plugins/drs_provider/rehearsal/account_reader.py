@@ -24,7 +24,8 @@ class ReadOnlyHook(LaunchSettingsHook):
 
     def _client_of(self, service: str) -> Any:
         """Return a client that only reads: all of a hook's clients are made here."""
-        return _reading(super()._client_of(service))
+        with translated(f"connection {self.aws_conn_id}"):  # it may lead nowhere
+            return _reading(super()._client_of(service))
 
     def read(
         self,
@@ -40,10 +41,7 @@ class ReadOnlyHook(LaunchSettingsHook):
 
         :param since: running jobs are looked for from then on
         """
-        # A connection that leads nowhere is found out by the first call, before AWS can say anything.
-        with translated(f"connection {self.aws_conn_id}"):
-            found = self.source_servers()
-        servers = {str(server["sourceServerID"]): server for server in found if wanted(server)}
+        servers = {str(server["sourceServerID"]): server for server in self.source_servers() if wanted(server)}
         ids = list(servers)
         configurations = self.launch_configurations(ids)
         template_of = {name: str(found.get("ec2LaunchTemplateID") or "") for name, found in configurations.items()}

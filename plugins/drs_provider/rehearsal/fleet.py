@@ -38,24 +38,24 @@ class _Vpc:
     groups: dict[str, None] = field(default_factory=dict)
 
     def as_json(self, name: str, number: int) -> dict[str, Any]:
-        addresses = [IPv4Address(one) for found in self.subnets.values() for one in found]
+        addresses = [IPv4Address(address) for wanted in self.subnets.values() for address in wanted]
         base = IPv4Network(f"{addresses[0]}/16", strict=False) if addresses else IPv4Network(f"10.{20 + number}.0.0/16")
         ids = list(self.subnets) or [""]
         blocks = list(base.subnets(new_prefix=_WIDE if len(ids) <= _FEW_SUBNETS else _NARROW))
         taken: dict[str, IPv4Network] = {}
         for subnet, wanted in self.subnets.items():
-            fitting = [one for one in blocks if any(IPv4Address(address) in one for address in wanted)]
+            fitting = [block for block in blocks if any(IPv4Address(address) in block for address in wanted)]
             if fitting:
                 taken[subnet] = fitting[0]
-        free = (one for one in blocks if one not in taken.values())
+        free = (block for block in blocks if block not in taken.values())
         cidrs = {subnet: taken.get(subnet) or next(free) for subnet in ids}
         labels = {subnet: f"{name}-{place}" for place, subnet in enumerate(ids, start=1)}
         return {
             "vpc": str(base),
             "subnets": {labels[subnet]: str(cidrs[subnet]) for subnet in ids},
             **({"vpc_id": self.vpc_id} if self.vpc_id else {}),
-            **({"subnet_ids": {labels[one]: one for one in self.subnets}} if self.subnets else {}),
-            **({"security_groups": {one: f"rehearsal-{one}" for one in self.groups}} if self.groups else {}),
+            **({"subnet_ids": {labels[subnet]: subnet for subnet in self.subnets}} if self.subnets else {}),
+            **({"security_groups": {group: f"rehearsal-{group}" for group in self.groups}} if self.groups else {}),
         }
 
 
@@ -84,7 +84,12 @@ def supposed_fleet(
         assumptions.append(f"the Region of {_listed('connection', unnamed)} is {default_region}")
     assumptions.append(f"every server replicates without trouble and lags {_LAG[:-1]} s behind")
     profiles = sorted(
-        {one.instance_profile for group in groups.values() for one in _settings(group) if one.instance_profile}
+        {
+            settings.instance_profile
+            for group in groups.values()
+            for settings in _settings(group)
+            if settings.instance_profile
+        }
     )
     return SupposedFleet(
         {
@@ -160,8 +165,8 @@ def _tags(group: ProtectionGroup) -> dict[str, str] | None:
     return None
 
 
-def _several(values: Any) -> Iterable[str]:
-    return [values] if isinstance(values, str) else list(values)
+def _several(values: str | Iterable[str]) -> Iterable[str]:
+    return [values] if isinstance(values, str) else values
 
 
 def _listed(noun: str, names: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,13 @@ import yaml
 
 from drs_provider.exceptions import UsageError
 from drs_provider.plan.loader import RunnablePlan
-from drs_provider.plan.model import ProtectionGroup, VpcNetwork
+from drs_provider.plan.model import LaunchSettings, ProtectionGroup, VpcNetwork
 from drs_provider.rehearsal.account_fleet import AccountFacts
 from drs_provider.rehearsal.fleet import supposed_fleet
 from drs_provider.rules.run.roster import Target, matches, target_of, targets_of
 
 _LONGEST_JOB = timedelta(days=1)
-_PATIENCE = 20.0
+_RETRY_SECONDS = 20.0
 """Seconds for which a call is repeated that gets no answer: somebody waits before a terminal."""
 _OTHERWISE = (
     "nothing was rehearsed. docs/rehearse.md lists the permissions that reading needs; without --from-account the "
@@ -58,11 +58,11 @@ def of_files(runnable: RunnablePlan, paths: Sequence[Path], accounts: Mapping[st
     return ChosenFleet(tuple(paths), words, places)
 
 
-def of_accounts(runnable: RunnablePlan, home: Path) -> ChosenFleet:
+def of_accounts(runnable: RunnablePlan, home: Path, *, now: datetime) -> ChosenFleet:
     """Read the live accounts of the plan's connections; nothing is changed there."""
     from drs_provider.rehearsal.account_fleet import fleet_of_accounts
 
-    now, facts = datetime.now(UTC), {}
+    facts = {}
     # What Airflow and AWS's libraries log on the way is no part of what is foretold.
     with redirect_stdout(sys.stderr):
         from drs_provider.rehearsal.account_reader import UNREADABLE
@@ -82,25 +82,25 @@ def _read(target: Target, runnable: RunnablePlan, now: datetime) -> AccountFacts
     from drs_provider.rehearsal.account_reader import ReadOnlyHook
 
     groups = [group for group in runnable.groups.values() if target_of(group) == target]
-    settings = [one for group in groups for one in _settings(group)]
+    settings = [launch for group in groups for launch in _settings(group)]
     network = runnable.plan.drill.network
-    hook = ReadOnlyHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None, patience=_PATIENCE)
+    hook = ReadOnlyHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None, patience=_RETRY_SECONDS)
     return hook.read(
         lambda server: any(_is_member(server, group) for group in groups),
         subnet_ids=[
             subnet
-            for one in settings
-            for subnet in (one.subnet_id, *(one.fallback.subnet_ids if one.fallback else ()))
+            for launch in settings
+            for subnet in (launch.subnet_id, *(launch.fallback.subnet_ids if launch.fallback else ()))
             if subnet
         ],
-        group_ids=[group for one in settings for group in one.security_group_ids or ()],
+        group_ids=[group for launch in settings for group in launch.security_group_ids or ()],
         vpc_ids=[network.vpc] if isinstance(network, VpcNetwork) else [],
-        profiles=[one.instance_profile for one in settings if one.instance_profile],
+        profiles=[launch.instance_profile for launch in settings if launch.instance_profile],
         since=now - _LONGEST_JOB,
     )
 
 
-def _settings(group: ProtectionGroup) -> Iterator[Any]:
+def _settings(group: ProtectionGroup) -> Iterator[LaunchSettings]:
     yield from (group.launch, group.drill_launch, *(member.launch for member in group.servers))
 
 
@@ -144,12 +144,12 @@ def _regions_of(path: Path) -> Iterator[_FleetRegion]:
 
 
 def _each(servers: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    for one in servers:
-        for number in range(1, int(one.get("count", 1)) + 1):
-            name = str(one.get("id") or "")
+    for server in servers:
+        for number in range(1, int(server.get("count", 1)) + 1):
+            name = str(server.get("id") or "")
             with suppress(KeyError, IndexError, ValueError):
                 name = name.format(n=number)
-            yield {"sourceServerID": name, "tags": one.get("tags") or {}}
+            yield {"sourceServerID": name, "tags": server.get("tags") or {}}
 
 
 def _place(
@@ -161,12 +161,14 @@ def _place(
 ) -> tuple[str, str]:
     """Find the account and Region that a target means: as said, else where its servers are, else the only one."""
     said = accounts.get(target.aws_conn_id)
-    fitting = [one for one in regions if target.region in ("", one.name) and said in (None, one.account)]
-    holding = [one for one in fitting if any(_is_member(server, group) for server in one.servers for group in groups)]
+    fitting = [region for region in regions if target.region in ("", region.name) and said in (None, region.account)]
+    holding = [
+        region for region in fitting if any(_is_member(server, group) for server in region.servers for group in groups)
+    ]
     for found in (holding, fitting):
-        if len({(one.account, one.name) for one in found}) == 1:
+        if len({(region.account, region.name) for region in found}) == 1:
             return found[0].account, found[0].name
-    if not fitting and said is None and len({one.account for one in regions}) == 1:
+    if not fitting and said is None and len({region.account for region in regions}) == 1:
         return regions[0].account, target.region or default_region
     if said is not None and not fitting:
         return said, target.region or default_region
