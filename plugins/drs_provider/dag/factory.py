@@ -128,7 +128,7 @@ def build_dag(runnable: RunnablePlan, folder: Path, *, notice: str = "") -> DAG:
         finish_group(shape)
     for task in dag.tasks:
         if know := getattr(task, "know", None):  # a question: what it says depends on the whole plan
-            know(plan)
+            know(shape)
     if plan.notify:
         from drs_provider.dag.notifications.tasks import add_notifications
 
@@ -162,10 +162,8 @@ def _preflight_group(shape: RunShape, folder: Path) -> None:
         CheckPlan(
             task_id=names.CHECK,
             task_display_name="Check",
-            runnable=shape.runnable,
+            shape=shape,
             plans_folder=folder,
-            approval_task_ids=shape.approval_tasks,
-            drill_task_ids=shape.network_tasks,
         )
         _networks(shape)
         _approvals(shape)

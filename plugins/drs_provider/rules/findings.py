@@ -19,7 +19,7 @@ Rule = Literal[
     "permissions",
     "placement",
     "launch_actions",
-    "rival",
+    "conflict",
     "verified",
 ]
 

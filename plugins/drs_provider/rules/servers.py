@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from drs_provider.formatting import parse_duration, plain_line
 
-GONE_STATES = frozenset({"TERMINATED", "NOT_FOUND"})
+Answer = Mapping[str, Any]
+"""An item of an answer of AWS, as botocore parses it."""
+
+GONE_STATES: Final = frozenset({"TERMINATED", "NOT_FOUND"})
 """EC2 states of a recovery instance that is no more; NOT_FOUND: removed behind DRS's back."""
 
-READY_STATE = "CONTINUOUS"
+READY_STATE: Final = "CONTINUOUS"
+"""DRS's ``dataReplicationState`` of a server that is replicated up to the present."""
 
 
-def hostname_of(server: Mapping[str, Any] | None, server_id: str) -> str:
+def hostname_of(server: Answer | None, server_id: str) -> str:
     """Return what a person calls the server: hostname, else its Name tag, else its id."""
     hints = ((server or {}).get("sourceProperties") or {}).get("identificationHints") or {}
     names = (hints.get("hostname"), ((server or {}).get("tags") or {}).get("Name"), hints.get("fqdn"))
@@ -20,7 +24,7 @@ def hostname_of(server: Mapping[str, Any] | None, server_id: str) -> str:
     return next((line for name in names if name and (line := plain_line(name))), server_id)
 
 
-def lag_of(server: Mapping[str, Any]) -> timedelta | None:
+def lag_of(server: Answer) -> timedelta | None:
     """Return the server's replication lag; None where DRS does not say or says what cannot be read."""
     text = (server.get("dataReplicationInfo") or {}).get("lagDuration")
     try:
@@ -29,11 +33,11 @@ def lag_of(server: Mapping[str, Any]) -> timedelta | None:
         return None
 
 
-def is_live(instance: Mapping[str, Any]) -> bool:
+def is_live(instance: Answer) -> bool:
     """Tell whether a recovery instance still exists in EC2, as far as DRS knows."""
     return instance.get("ec2InstanceState") not in GONE_STATES
 
 
-def is_protected(instance: Mapping[str, Any]) -> bool:
+def is_protected(instance: Answer) -> bool:
     """Tell whether a launch must not replace this recovery instance: it lives, and DRS does not call it a drill's."""
     return is_live(instance) and instance.get("isDrill") is not True

@@ -1,17 +1,45 @@
-"""What preflight looks at beyond the servers themselves: permissions, places to land, launch actions, quotas."""
+"""What preflight asks of one account and Region: servers, other runs, permissions, settings, places, quotas."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
 
-from drs_provider.rules.run.request import DRILL
-from drs_provider.rules.run.roster import RosterServer
+from drs_provider.exceptions import AccessDenied, AwsError, RunRefused
+from drs_provider.rules.findings import Finding
+from drs_provider.rules.launch.conflicts import (
+    ConflictingRun,
+    busy_servers,
+    conflict_refusal,
+    conflict_warning,
+    conflicts_of,
+    is_recovery,
+    servers_of_plan,
+    unseen_jobs,
+)
+from drs_provider.rules.launch.jobs import LONGEST_JOB
+from drs_provider.rules.launch.quotas import Quotas, quota_notes
+from drs_provider.rules.launch.readiness import assess
+from drs_provider.rules.launch.recovery_points import point_of, why_pinned
+from drs_provider.rules.launch.tags import run_key
+from drs_provider.rules.launch.takeover import LOOK_BACK, jobs_of
+from drs_provider.rules.preflight.cost import Machine
+from drs_provider.rules.preflight.drill_forecast import fingerprint_of, machine_to_launch
+from drs_provider.rules.preflight.outcome import AnyFinding, ServerLook
+from drs_provider.rules.preflight.permissions import permission_findings, permission_notes, questions
+from drs_provider.rules.preflight.placement import placed, placement_findings
+from drs_provider.rules.purpose import Purpose
+from drs_provider.rules.run.handover import Placement, ServerFingerprint
+from drs_provider.rules.run.request import RunRequest
+from drs_provider.rules.run.roster import RosterServer, Target
+from drs_provider.rules.run.shape import RunShape
+from drs_provider.rules.servers import Answer
+from drs_provider.rules.settings.values import Settings, normal
+from drs_provider.services.recovery_points import newest_points
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
-    from drs_provider.rules.findings import Finding
-    from drs_provider.rules.launch.quotas import Quotas
     from drs_provider.services.settings_survey import SettingsSurvey
 
 
@@ -19,99 +47,298 @@ if TYPE_CHECKING:
 class Scope:
     """The run, as far as one account and Region are concerned.
 
-    ``waves``: the servers that are launched there, by wave. ``settings``: what the plan sets, by server id.
+    :param run: DAG id and run id
+    :param waves: the servers that are launched there, by wave
     """
 
-    where: str
-    mode: str
+    target: Target
+    shape: RunShape
+    request: RunRequest
+    run: tuple[str, str]
+    now: datetime
     waves: Mapping[str, Sequence[RosterServer]]
-    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
-    def servers(self) -> Mapping[str, str]:
+    def purpose(self) -> Purpose:
+        """What the run is for."""
+        return self.request.purpose
+
+    @property
+    def where(self) -> str:
+        """Account and Region as the run's messages name them."""
+        return str(self.target)
+
+    @property
+    def servers(self) -> tuple[RosterServer, ...]:
+        """Every server that is launched there."""
+        return tuple(server for servers in self.waves.values() for server in servers)
+
+    @property
+    def known(self) -> dict[str, str]:
         """Hostnames by id, of the servers that DRS knows."""
-        return {one.server_id: one.hostname for servers in self.waves.values() for one in servers if one.known}
+        return {server.server_id: server.hostname for server in self.servers if server.known}
+
+    @property
+    def settings(self) -> dict[str, Settings]:
+        """What the plan sets, by server id."""
+        return {server.server_id: server.settings for server in self.servers}
 
 
 @dataclass(frozen=True)
 class CheckResult:
     """What speaks against the run, and what is worth a line."""
 
-    findings: "tuple[Finding, ...]" = ()
+    findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AccountCheck:
+    """Everything that was found in one account and Region.
+
+    :param continued: the jobs of the run that this one goes on with
+    :param recoveries_seen: ids of recovery jobs
+    :param looks: what was seen of every server of the run there, by id
+    :param machines: what servers will be launched as, by id
+    """
+
+    quotas: Quotas
+    problems: tuple[str, ...] = ()
+    findings: tuple[AnyFinding, ...] = ()
+    notes: tuple[str, ...] = ()
+    continued: tuple[Answer, ...] = ()
+    recoveries_seen: tuple[str, ...] = ()
+    looks: Mapping[str, ServerLook] = field(default_factory=dict)
+    fingerprints: Mapping[str, ServerFingerprint] = field(default_factory=dict)
+    machines: Mapping[str, Machine] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _SettingsCheck:
+    """What was found of launch settings; ``survey`` None: they could not be looked at."""
+
+    survey: "SettingsSurvey | None" = None
+    problems: tuple[str, ...] = ()
+    findings: tuple[AnyFinding, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def check_account(hook: "LaunchSettingsHook", scope: Scope, sources: Sequence[Answer]) -> AccountCheck:
+    """Ask one account and Region everything that preflight wants to know.
+
+    :param sources: all items of DescribeSourceServers there
+    """
+    quotas, key = hook.quotas(), scope.request.continue_run
+    jobs = hook.jobs_since(scope.now - (LOOK_BACK if key else LONGEST_JOB))
+    continued = jobs_of(jobs, key) if key else ()
+    ours = {job["jobID"] for job in continued}
+    instances = hook.recovery_instances(source_server_ids=list(scope.known)) if scope.known else ()
+    # The jobs and instances of a run that is continued are this run's own, and stay.
+    other_jobs = [job for job in jobs if job["jobID"] not in ours]
+    other_instances = [instance for instance in instances if instance.get("jobID") not in ours]
+    conflicts = find_conflicts(hook, scope, other_jobs, other_instances)
+    looks, assessed = _assess(hook, scope, sources, other_jobs, other_instances)
+    settings = _check_settings(hook, scope, sources, instances)
+    deeper = look_deeper(hook, scope, quotas=quotas, jobs=jobs, instances=instances, settings=settings.survey)
+    seen = settings.survey.servers if settings.survey else ()
+    places = _placements(settings.survey) if settings.survey else {}
+    there = [server.candidate for server in seen if server.candidate.source is not None]
+    return AccountCheck(
+        quotas,
+        problems=(*_refused_conflicts(scope, conflicts), *settings.problems),
+        findings=(*_warned_conflicts(scope, conflicts), *assessed, *settings.findings, *deeper.findings),
+        notes=(*settings.notes, *deeper.notes),
+        continued=tuple(continued),
+        recoveries_seen=tuple(str(job["jobID"]) for job in jobs if is_recovery(job)),
+        looks={
+            server: replace(look, placement=places[server]) if server in places else look
+            for server, look in looks.items()
+        },
+        fingerprints={candidate.server_id: fingerprint_of(candidate) for candidate in there},
+        machines={candidate.server_id: machine_to_launch(candidate) for candidate in there},
+    )
+
+
+def find_conflicts(
+    hook: "DrsHook", scope: Scope, jobs: Sequence[Answer], instances: Sequence[Answer]
+) -> tuple[ConflictingRun, ...]:
+    """Find other runs that hold these servers; what older jobs launched, and other waves of the plan, is asked for."""
+    dag_id, run_id = scope.run
+    servers = {server.server_id for server in scope.servers}
+    others = servers_of_plan(jobs, dag_id) - servers
+    everything = [*instances, *(hook.recovery_instances(source_server_ids=sorted(others)) if others else ())]
+    older = unseen_jobs(everything, jobs)
+    return conflicts_of(
+        [*jobs, *(hook.jobs(older) if older else ())],
+        everything,
+        own_runs={run_key(dag_id, run_id), scope.request.continue_run or ""},
+        own_plan=dag_id,
+        servers=servers,
+        now=scope.now,
+    )
+
+
+def _refused_conflicts(scope: Scope, conflicts: Iterable[ConflictingRun]) -> tuple[str, ...]:
+    names = {server.server_id: server.hostname for server in scope.servers}
+    return tuple(conflict_refusal(other, names) for other in conflicts if _refuses(scope, other))
+
+
+def _warned_conflicts(scope: Scope, conflicts: Iterable[ConflictingRun]) -> tuple[Finding, ...]:
+    names = {server.server_id: server.hostname for server in scope.servers}
+    return tuple(
+        Finding("warning", server, names[server], *conflict_warning(other), "conflict")
+        for other in conflicts
+        if not _refuses(scope, other)
+        for server in other.servers
+        if server in names
+    )
+
+
+def _refuses(scope: Scope, other: ConflictingRun) -> bool:
+    return scope.purpose.yields or not other.is_drill
+
+
+def _assess(
+    hook: "DrsHook",
+    scope: Scope,
+    sources: Sequence[Answer],
+    jobs: Sequence[Answer],
+    instances: Sequence[Answer],
+) -> tuple[dict[str, ServerLook], tuple[Finding, ...]]:
+    """Look at every server of the run, and say what speaks against launching it."""
+    described = {str(source["sourceServerID"]): source for source in sources}
+    newest = newest_points(hook, list(scope.known), scope.request.as_of)
+    busy = busy_servers(jobs)
+    live: dict[str, list[Answer]] = {}
+    for instance in instances:
+        live.setdefault(instance["sourceServerID"], []).append(instance)
+    looks: dict[str, ServerLook] = {}
+    findings: list[Finding] = []
+    for server in scope.servers:
+        name = server.server_id
+        source, snapshot = described.get(name), newest.get(name)
+        why = why_pinned(source, purpose=scope.purpose, as_of=scope.request.as_of)
+        looks[name] = ServerLook(source, snapshot, point_of(snapshot, why) if why and snapshot else None)
+        findings += assess(
+            source,
+            asked_id=name,
+            purpose=scope.purpose,
+            newest_snapshot=snapshot,
+            busy_job=busy.get(name),
+            live_instances=live.get(name, ()),
+            max_lag=scope.purpose.max_lag(scope.shape.plan),
+            now=scope.now,
+            replace_live_instances=scope.request.replace_live_instances,
+            as_of=scope.request.as_of,
+        )
+    return looks, tuple(findings)
+
+
+def _check_settings(
+    hook: "LaunchSettingsHook", scope: Scope, sources: Sequence[Answer], instances: Sequence[Answer]
+) -> _SettingsCheck:
+    """Hold every value that a launch will use against EC2 and IAM, and note where each server will land.
+
+    What the plan itself sets refuses every run. What is wrong in DRS already refuses a drill and warns in a recovery:
+    its launch may fail, and the others' must not wait for that.
+    """
+    from drs_provider.services.settings_apply import ensure_sound
+    from drs_provider.services.settings_survey import survey_settings
+
+    settings = {server: values for server, values in scope.settings.items() if server in scope.known}
+    try:
+        ensure_sound(settings)
+        found = survey_settings(hook, settings, whole=True, sources=sources, instances=instances)
+    except RunRefused as refusal:
+        return _SettingsCheck(problems=(f"{scope.where}: {refusal}",))
+    except AccessDenied as refusal:
+        if any(settings.values()) or scope.purpose.has_own_network(scope.shape.plan):
+            problem = f"{scope.where}: the launch settings cannot be looked at: {refusal}"
+            return _SettingsCheck(problems=(problem,))
+        # Nothing of them is to be changed in this run.
+        return _SettingsCheck(notes=(f"launch settings and places in {scope.where}: not checked: {refusal}",))
+    findings = tuple(
+        finding
+        if scope.purpose.refuses_broken_source or normal(settings[finding.server_id])
+        else replace(finding, severity="warning")
+        for finding in found.findings
+    )
+    return _SettingsCheck(found, findings=findings)
+
+
+def _placements(survey: "SettingsSurvey") -> dict[str, Placement]:
+    from drs_provider.rules.settings.checks import placement
+
+    return {
+        server.server_id: Placement.model_validate(placement(server.candidate, survey.around))
+        for server in survey.servers
+    }
 
 
 def look_deeper(
     hook: "LaunchSettingsHook",
-    occasion: Scope,
+    scope: Scope,
     *,
-    quotas: "Quotas",
-    jobs: Sequence[Mapping[str, Any]],
-    instances: Sequence[Mapping[str, Any]],
+    quotas: Quotas,
+    jobs: Sequence[Answer],
+    instances: Sequence[Answer],
     settings: "SettingsSurvey | None",
 ) -> CheckResult:
-    """Ask one account and Region; what it may not be asked is a note, never a reason.
+    """Ask what is beyond the servers themselves; what may not be asked is a note, never a reason.
 
     :param jobs: DescribeJobs' items of the last day
     :param instances: DescribeRecoveryInstances' items of the run's servers
     :param settings: what was read of all these servers' launch settings; None: they could not be looked at
     """
-    from drs_provider.rules.launch.quotas import quota_notes
-
-    permissions = _permissions(hook, occasion)
-    places = _places(hook, occasion, instances, settings) if settings else CheckResult()
-    actions = _launch_actions(hook, occasion)
-    counted = {wave: sum(one.known for one in servers) for wave, servers in occasion.waves.items()}
-    counts = quota_notes(occasion.where, counted, quotas, jobs)
+    permissions = _permissions(hook, scope)
+    places = _places(hook, scope, instances, settings) if settings else CheckResult()
+    actions = _launch_actions(hook, scope)
+    counted = {wave: sum(server.known for server in servers) for wave, servers in scope.waves.items()}
+    counts = quota_notes(scope.where, counted, quotas, jobs)
     return CheckResult(
         (*permissions.findings, *places.findings, *actions.findings),
         (*counts, *permissions.notes, *places.notes, *actions.notes),
     )
 
 
-def _permissions(hook: "DrsHook", occasion: Scope) -> CheckResult:
+def _permissions(hook: "DrsHook", scope: Scope) -> CheckResult:
     from drs_provider.hooks.iam import permission_gaps
-    from drs_provider.rules.preflight.permissions import permission_findings, permission_notes, questions
 
     asked = questions(
-        mode=occasion.mode,
-        cleans_up=occasion.mode == DRILL,
-        settings=any(occasion.settings.values()),
-        launch_actions=any(one.get("actions") for one in occasion.settings.values()),
+        scope.purpose,
+        settings=any(scope.settings.values()),
+        launch_actions=any(values.get("actions") for values in scope.settings.values()),
     )
     gaps = permission_gaps(hook, asked)
     count = len({name for question in asked for name in question.actions})
     return CheckResult(
-        permission_findings(occasion.where, gaps, mode=occasion.mode),
-        permission_notes(occasion.where, gaps, asked=count),
+        permission_findings(scope.where, gaps, scope.purpose), permission_notes(scope.where, gaps, asked=count)
     )
 
 
 def _places(
-    hook: "LaunchSettingsHook", occasion: Scope, instances: Sequence[Mapping[str, Any]], settings: "SettingsSurvey"
+    hook: "LaunchSettingsHook", scope: Scope, instances: Sequence[Answer], settings: "SettingsSurvey"
 ) -> CheckResult:
     """Look whether all servers of the run have room; where each one lands was read with its settings."""
-    from drs_provider.exceptions import AwsError
     from drs_provider.hooks.launch_settings import freed_subnets
-    from drs_provider.rules.preflight.placement import placed, placement_findings
 
     try:
-        frees = freed_subnets(hook, occasion.servers, instances)
+        frees = freed_subnets(hook, scope.known, instances)
     except AwsError as refusal:
-        return CheckResult(notes=(f"room for the servers in {occasion.where}: not checked: {refusal}",))
-    places = placed([one.candidate for one in settings.servers], frees)
-    return CheckResult(placement_findings(places, settings.around, mode=occasion.mode))
+        return CheckResult(notes=(f"room for the servers in {scope.where}: not checked: {refusal}",))
+    places = placed([server.candidate for server in settings.servers], frees)
+    return CheckResult(placement_findings(places, settings.around, scope.purpose))
 
 
-def _launch_actions(hook: "DrsHook", occasion: Scope) -> CheckResult:
+def _launch_actions(hook: "DrsHook", scope: Scope) -> CheckResult:
     """List the active DRS launch actions of the servers; those that the plan declares are applied later."""
     from drs_provider.hooks.launch_actions import launch_actions_in_passing
     from drs_provider.rules.settings.launch_actions import action_notes
 
-    servers = occasion.servers
+    servers = scope.known
     found, refusal = launch_actions_in_passing(hook, tuple(servers))
-    notes = action_notes(occasion.where, {servers[one]: items for one, items in found.items()})
+    notes = action_notes(scope.where, {servers[server]: items for server, items in found.items()})
     if refusal is not None:
         count = f" of {len(servers) - len(found)} of {len(servers)} servers" if found else ""
-        notes = (*notes, f"launch actions in {occasion.where}{count}: not looked at: {refusal}")
+        notes = (*notes, f"launch actions in {scope.where}{count}: not looked at: {refusal}")
     return CheckResult(notes=notes)

@@ -2,37 +2,40 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
-
-from airflow.sdk.execution_time.context import NEVER_EXPIRE
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from drs_provider.exceptions import NoRecoveryPoint
-from drs_provider.formatting import shortened
+from drs_provider.formatting import MANY, some
 from drs_provider.rules.launch.recovery_points import Why, in_words, point_of, why_pinned
-from drs_provider.services.preflight import newest_points
+from drs_provider.rules.purpose import Purpose
+from drs_provider.rules.run.handover import PinnedPoints
+from drs_provider.rules.servers import Answer
+from drs_provider.services.store import Store, load, save
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
 
-POINTS = "drs_points"
-"""Entry of the task state store: which points the wave's servers were pinned to, kept before they are launched."""
+_SIDE_BY_SIDE: Final = 8
+"""Reads of one account and Region at a time: DescribeRecoverySnapshots takes one server a call."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Pinning:
-    """How a wave's servers are pinned: the run's mode and instant, their names, and the store that remembers.
+    """How a wave's servers are pinned: what the run is for, its instant, their names, and the store that remembers.
 
     ``before``: instants by server id, where a launch from a newer point has failed: an older one is taken.
     """
 
-    mode: str
+    purpose: Purpose
     as_of: datetime | None
     names: Mapping[str, str]
-    store: Any
+    store: Store
     before: Mapping[str, datetime] = field(default_factory=dict)
 
     def points(self, hook: "DrsHook", servers: Sequence[str]) -> dict[str, str]:
@@ -41,26 +44,28 @@ class Pinning:
         Raises NoRecoveryPoint where none is left: points age out, and a source may have gone since preflight.
         """
         reasons = self._reasons(hook, servers)
-        found: dict[str, Any] = {}
-        for until in dict.fromkeys(self._until(one) for one in reasons):
-            found |= newest_points(hook, [one for one in reasons if self._until(one) == until], until)
-        if lost := [self.names.get(one, one) for one in reasons if found[one] is None]:
-            raise NoRecoveryPoint(shortened(tuple(lost)), self.as_of)
-        points = {one: point_of(found[one], why) for one, why in reasons.items()}
-        for one, point in points.items():
-            log.info("%s is pinned to %s (%s)", self.names.get(one, one), in_words(point.at), point.why)
+        found: dict[str, Answer | None] = {}
+        for until in dict.fromkeys(self._until(server) for server in reasons):
+            found |= newest_points(hook, [server for server in reasons if self._until(server) == until], until)
+        points = {server: point_of(snapshot, reasons[server]) for server, snapshot in found.items() if snapshot}
+        if lost := [self.names.get(server, server) for server in reasons if server not in points]:
+            raise NoRecoveryPoint(some(lost, MANY), self.as_of)
+        for server, point in points.items():
+            log.info("%s is pinned to %s (%s)", self.names.get(server, server), in_words(point.at), point.why)
         if points:
-            fresh = {one: point.as_json() for one, point in points.items()}
-            self.store.set(POINTS, {**(self.store.get(POINTS) or {}), **fresh}, retention=NEVER_EXPIRE)
-        return {one: point.snapshot_id for one, point in points.items()}
+            kept = load(self.store, PinnedPoints) or PinnedPoints()
+            save(self.store, PinnedPoints(points={**kept.points, **points}))
+        return {server: points[server].snapshot_id for server in reasons}
 
     def _reasons(self, hook: "DrsHook", servers: Sequence[str]) -> dict[str, Why]:
         described = {}
-        if self.as_of is None and self.mode != "drill":
-            described = {str(one["sourceServerID"]): one for one in hook.source_servers(servers)}
-        reasons = {one: why_pinned(described.get(one), mode=self.mode, as_of=self.as_of) for one in servers}
-        older: dict[str, Why | None] = {one: "older_point" for one in servers if one in self.before}
-        return {one: why for one, why in {**reasons, **older}.items() if why}
+        if self.as_of is None and self.purpose.pins_broken_source:
+            described = {str(source["sourceServerID"]): source for source in hook.source_servers(servers)}
+        reasons = {
+            server: why_pinned(described.get(server), purpose=self.purpose, as_of=self.as_of) for server in servers
+        }
+        older: dict[str, Why | None] = {server: "older_point" for server in servers if server in self.before}
+        return {server: why for server, why in {**reasons, **older}.items() if why}
 
     def _until(self, server: str) -> datetime | None:
         before = self.before.get(server)
@@ -69,3 +74,10 @@ class Pinning:
         # At or before an instant is what DRS filters by; the point that failed has just that instant.
         older = before - timedelta(seconds=1)
         return min(older, self.as_of) if self.as_of else older
+
+
+def newest_points(hook: "DrsHook", server_ids: Sequence[str], as_of: datetime | None) -> dict[str, Answer | None]:
+    """Ask for the newest recovery point of each server, not after ``as_of`` where that is given; None: none."""
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        found = list(pool.map(partial(hook.newest_recovery_snapshot, before=as_of), server_ids))
+    return dict(zip(server_ids, found, strict=True))

@@ -293,7 +293,7 @@ def refused(folder, place, what):
     return (
         "the run of shop is refused, 1 reason; nothing was launched:\n"
         f"  - {folder}/shop.yaml:{place}: {what}\n\n"
-        "No run begins while a file of its plan has problems. Mend what is named above, or put the file back as it "
+        "No run begins while a file of its plan has problems. Fix what is named above, or put the file back as it "
         f"was; drs validate {folder}/shop.yaml says when it is right. Then start a new run. Runs of shop that have "
         "begun go on meanwhile, with the plan that they began with"
     )

@@ -9,7 +9,7 @@ import pytest
 from drs_provider.cli import takeover
 from drs_provider.cli.main import _parser
 from drs_provider.exceptions import RunRefused, UsageError
-from drs_provider.rules.launch.takeover import FoundRun, ServerStanding, WaveStanding
+from drs_provider.rules.launch.takeover import FoundRun, FoundServer, FoundWave
 
 ENVIRON = {"DRS_AIRFLOW_URL": "http://airflow.test", "DRS_AIRFLOW_TOKEN": "token"}
 KEY = "a" * 32
@@ -27,7 +27,7 @@ waves: [{name: db, groups: [db]}]
 
 
 def found(state="launched", mode="recovery", **more):
-    waves = (WaveStanding("db", (ServerStanding("s-1", "db1", state, "drsjob-1"),)),)
+    waves = (FoundWave("db", (FoundServer("s-1", "db1", state, "drsjob-1"),)),)
     return replace(FoundRun(KEY, "scheduled__1", mode, datetime(2026, 1, 1, tzinfo=UTC), waves), **more)
 
 

@@ -1,23 +1,39 @@
 """Whether people have agreed to what a task is about to do: "Mark success" on a task that asks records no answer."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from airflow.sdk.definitions.context import Context
 
-from drs_provider.rules.run.approvals import ANSWER, Policy, ensure_approved
+from drs_provider.plan.model import Pause
+from drs_provider.rules.run.approvals import Policy, ensure_answered, ensure_approved
+from drs_provider.rules.run.handover import Answer, PreflightResult
 
 
 def ensure_people_agreed(
-    context: Context, preflight: Mapping[str, Any], policy: Policy | None, approval_task_ids: Sequence[str]
+    context: Context, preflight: PreflightResult, policy: Policy | None, approval_task_ids: Sequence[str]
 ) -> None:
     """Look for the recorded answers of those whom a recovery's plan asks; raises RunRefused where one is missing."""
-    if policy is None or not preflight["needs_approval"]:
+    if policy is None or not preflight.needs_approval:
         return
-    ti = context["ti"]
     ensure_approved(
         policy,
-        {task: ti.xcom_pull(task_ids=task, key=ANSWER) for task in approval_task_ids},
-        triggered_by=getattr(context["dag_run"], "triggering_user_name", None),
-        checked_at=preflight["checked_at"],
+        answers_of(context, approval_task_ids),
+        triggered_by=triggered_by(context),
+        checked_at=preflight.checked_at,
     )
+
+
+def ensure_pause_answered(context: Context, pause: Pause, task_id: str) -> None:
+    """Look for the recorded answer to the question before a wave; raises RunRefused where it does not let it start."""
+    ensure_answered(pause, task_id, answers_of(context, [task_id])[task_id])
+
+
+def answers_of(context: Context, task_ids: Iterable[str]) -> dict[str, Answer | None]:
+    """Read the recorded answers of tasks that ask people, by task id; None: none is recorded."""
+    ti = context["ti"]
+    return {task: Answer.read(ti.xcom_pull(task_ids=task, key=Answer.KEY)) for task in task_ids}
+
+
+def triggered_by(context: Context) -> str | None:
+    """Give the name of who started the run; None: Airflow does not say."""
+    return getattr(context["dag_run"], "triggering_user_name", None)

@@ -3,37 +3,43 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import BaseOperator, Param, conf
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from airflow.sdk.execution_time.context import NEVER_EXPIRE
+from pydantic import JsonValue
 
+from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.docs import COLOURS
-from drs_provider.dag.people.question_text import RunProgress, approval_text, pause_text
-from drs_provider.dag.run_reader import preflight_result, running_for, waves_now
-from drs_provider.formatting import parse_instant, plain, timespan
+from drs_provider.dag.people.agreement import answers_of, triggered_by
+from drs_provider.dag.run_reader import RunReader, began_at, preflight_result
+from drs_provider.formatting import plain, timespan
 from drs_provider.operators.base import failing_for_good
-from drs_provider.plan.model import Notification, Pause, RecoveryPlan
-from drs_provider.rules.run.approvals import ANSWER, APPROVE, CONTINUE, REJECT, STOP, Policy, eligible, not_counted
-from drs_provider.rules.run.keys import ASKED, WAITED
+from drs_provider.plan.model import Notification, Pause
+from drs_provider.rules.run.approvals import APPROVE, CONTINUE, REJECT, STOP, Policy, eligible, not_counted
+from drs_provider.rules.run.handover import Answer, Asked, Delay, PreflightResult, RefusalMemory
+from drs_provider.services.store import load, save
 
-_NO = "drs_no"
-"""Entry of the task state store: a refusal, and the number of tries that Airflow allowed when it was given."""
+if TYPE_CHECKING:
+    from drs_provider.dag.people.question_text import RunProgress
+    from drs_provider.rules.run.shape import RunShape
 
-COMMENT = "comment"
+COMMENT: Final = "comment"
 """The field beside the buttons in which people may say why."""
 
-_LONGEST_COMMENT = 1000
+_LONGEST_COMMENT: Final = 1000
+
+Event = Mapping[str, Any]
+"""What Airflow hands to a task whose question was answered, or not; see ``HITLTriggerEventSuccessPayload``."""
 
 
 def _comment() -> Param:
     return Param(None, type=["null", "string"], title="Comment", description="Why; kept with the answer.")
 
 
-def comment_of(event: Mapping[str, Any]) -> str | None:
+def comment_of(event: Event) -> str | None:
     """Return what was said beside an answer, plain and bounded; whatever else came in the form is let go."""
     text = (event.get("params_input") or {}).get(COMMENT)
     return plain(text).strip()[:_LONGEST_COMMENT] or None if isinstance(text, str) else None
@@ -42,8 +48,8 @@ def comment_of(event: Mapping[str, Any]) -> str | None:
 class Ask(HITLOperator):
     """Ask people, again and again until somebody answers who may, or the time is over.
 
-    What they answered lies in XCom under ``answer``, also where it was no: ``{"chosen", "by", "at", "checked_at",
-    "expired", "comment"}``. The wave's start task looks for it: a task that was only marked as successful has none.
+    What they answered lies in XCom as an ``Answer``, also where it was no. The wave's start task looks for it: a task
+    that was only marked as successful has none.
     """
 
     template_fields: Sequence[str] = ()  # nothing to render: a plan's text is data, never a template
@@ -55,16 +61,22 @@ class Ask(HITLOperator):
         self.plan, self.agree, self.refuse, self.people = plan, agree, refuse, tuple(people)
         self.within = self.response_timeout or timedelta(hours=1)
         self.notify: Sequence[Notification] = ()
-        self.title, self.rto = plan, timedelta(0)
+        self.title = plan
+        self.shape: RunShape | None = None
         self.asked: tuple[str, ...] = ()
 
-    def know(self, plan: RecoveryPlan) -> None:
+    def know(self, shape: "RunShape") -> None:
         """Learn from the plan what is said beside the question, and to whom."""
-        self.notify, self.title, self.rto = plan.notify, plan.title or plan.name, plan.rto or timedelta(0)
+        self.shape, self.notify, self.title = shape, shape.plan.notify, shape.title
 
-    def standing(self, context: Context, preflight: Mapping[str, Any]) -> RunProgress:
+    def progress(self, context: Context, preflight: PreflightResult) -> "RunProgress":
         """Look how far the run has come."""
-        return RunProgress(tuple(waves_now(context, preflight)), running_for(context), self.rto or None)
+        from drs_provider.dag.people.question_text import RunProgress
+        from drs_provider.rules.run.state import state_of
+
+        state = state_of(RunReader(context).snapshot(self.shape))
+        chosen = tuple(wave for wave in state.waves if wave.name in preflight.chosen_waves)
+        return RunProgress(chosen, datetime.now(UTC) - began_at(context), self.shape.plan.rto if self.shape else None)
 
     def execute(self, context: Context) -> Any:
         """Ask; the task then waits in Airflow's ``awaiting_input`` state and holds no worker.
@@ -72,11 +84,12 @@ class Ask(HITLOperator):
         A no is final until somebody clears the task. Airflow takes a task for lost, and tries it again, when its end
         overtakes the news that its first leg has ended (seen for answers within five seconds).
         """
-        no: Any = context["task_state_store"].get(_NO) or {}
-        if no and no["max_tries"] == context["ti"].max_tries:
-            context["ti"].xcom_push(key=ASKED, value=no["asked"])
-            context["ti"].xcom_push(key=ANSWER, value=no["answer"])
-            raise AirflowFailException(no["words"])
+        refusal = load(TaskStore(context), RefusalMemory)
+        if refusal and refusal.max_tries == context["ti"].max_tries:
+            if refusal.asked:
+                context["ti"].xcom_push(key=Asked.KEY, value=refusal.asked.to_json())
+            context["ti"].xcom_push(key=Answer.KEY, value=refusal.answer.to_json())
+            raise AirflowFailException(refusal.message)
         with failing_for_good():
             preflight = preflight_result(context, self.plan)
             people = self.question(context, preflight)
@@ -98,7 +111,7 @@ class Ask(HITLOperator):
         text, otherwise = self.in_short()
         tell_question(context, self, people, text=text, otherwise=otherwise)
 
-    def question(self, context: Context, preflight: Mapping[str, Any]) -> Sequence[str]:
+    def question(self, context: Context, preflight: PreflightResult) -> Sequence[str]:
         """Set ``subject`` and ``body``, and return who may answer; skip the task where nothing has to be asked."""
         raise NotImplementedError
 
@@ -110,38 +123,49 @@ class Ask(HITLOperator):
         """Return the instant that the time for an answer counts from."""
         return datetime.now(UTC)
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
+    def execute_complete(self, context: Context, event: Event) -> JsonValue:
         """Record the answer; ask again where it does not count, fail where it is no or nobody answered."""
+        return self.take_answer(context, event).to_json()
+
+    def take_answer(self, context: Context, event: Event) -> Answer:
+        """Record the answer and return it; ask again where it does not count.
+
+        :raises AirflowFailException: it is no, or nobody answered in time
+        """
         if "error" in event:
             self._expire(context, event)
-        chosen = event["chosen_options"][0]
         who = (event.get("responded_by_user") or {}).get("name")
         expired = bool(event.get("timedout"))
         if not expired and (why := self.objection(context, who)):
             self.log.warning("this answer does not count, and people are asked again: %s", why)
-            return self.execute(context)
-        answer = {
-            "chosen": chosen,
-            "by": None if expired else who,
-            "at": event["responded_at"].isoformat(),
-            "checked_at": preflight_result(context, self.plan)["checked_at"],
-            "expired": expired,
-            "comment": comment_of(event),
-        }
-        context["ti"].xcom_push(key=ANSWER, value=answer)
-        if chosen != self.agree:
-            said = f": {answer['comment']}" if answer["comment"] else ""
-            self._keep_no(context, answer, self.said_no(str(who)) + said)
-        said = f": {answer['comment']}" if answer["comment"] else ""
-        self.log.info("%s by %s%s", chosen, who or "nobody: the time was over, and the plan goes on then", said)
+            self.execute(context)
+            raise AirflowFailException("Airflow does not wait for an answer; clear this task to ask again")
+        answer = Answer(
+            chosen=event["chosen_options"][0],
+            by=None if expired else who,
+            at=event["responded_at"],
+            checked_at=preflight_result(context, self.plan).checked_at,
+            expired=expired,
+            comment=comment_of(event),
+        )
+        context["ti"].xcom_push(key=Answer.KEY, value=answer.to_json())
+        comment = f": {answer.comment}" if answer.comment else ""
+        if answer.chosen != self.agree:
+            self._refuse(context, answer, self.said_no(str(who)) + comment)
+        self.log.info(
+            "%s by %s%s", answer.chosen, who or "nobody: the time was over, and the plan goes on then", comment
+        )
         return answer
 
-    def _keep_no(self, context: Context, answer: Mapping[str, Any], words: str) -> NoReturn:
-        ti, store = context["ti"], context["task_state_store"]
-        asked = ti.xcom_pull(task_ids=ti.task_id, key=ASKED)
-        no = {"max_tries": ti.max_tries, "asked": asked, "answer": dict(answer), "words": words}
-        store.set(_NO, no, retention=NEVER_EXPIRE)
-        raise AirflowFailException(words)
+    def _refuse(self, context: Context, answer: Answer, message: str) -> NoReturn:
+        ti = context["ti"]
+        refusal = RefusalMemory(max_tries=ti.max_tries, asked=self._question(context), answer=answer, message=message)
+        save(TaskStore(context), refusal)
+        raise AirflowFailException(message)
+
+    def _question(self, context: Context) -> Asked | None:
+        ti = context["ti"]
+        return Asked.read(ti.xcom_pull(task_ids=ti.task_id, key=Asked.KEY))
 
     def said_no(self, who: str) -> str:
         """Word a refusal."""
@@ -151,13 +175,13 @@ class Ask(HITLOperator):
         """Word that nobody answered in time."""
         raise NotImplementedError
 
-    def _expire(self, context: Context, event: Mapping[str, Any]) -> NoReturn:
+    def _expire(self, context: Context, event: Event) -> NoReturn:
         if event.get("error_type") != "timeout":
             raise AirflowFailException(
                 f"Airflow could not take the answer: {event['error']}; clear this task to ask again"
             )
-        answer = {"chosen": None, "by": None, "at": datetime.now(UTC).isoformat(), "expired": True}
-        context["ti"].xcom_push(key=ANSWER, value=answer)
+        answer = Answer(chosen=None, by=None, at=datetime.now(UTC), expired=True)
+        context["ti"].xcom_push(key=Answer.KEY, value=answer.to_json())
         raise AirflowFailException(self.said_nothing())
 
     def _assign(self, people: Sequence[str]) -> None:
@@ -172,14 +196,21 @@ class Ask(HITLOperator):
     def _left(self, context: Context) -> timedelta:
         """Return what is left of the time: being asked again does not give more of it, clearing the task does."""
         ti, now = context["ti"], datetime.now(UTC)
-        asked = ti.xcom_pull(task_ids=ti.task_id, key=ASKED)
-        if not asked or asked["try"] != ti.try_number:
-            until = max(self.began(context) + self.within, now + timedelta(seconds=1))
-            asked = {"at": now.isoformat(), "until": until.isoformat(), "try": ti.try_number}
-            asked |= {"subject": self.subject, "people": list(self.asked), "options": list(self.options)}
-            asked |= dict(zip(("text", "otherwise"), self.in_short(), strict=True))
-            ti.xcom_push(key=ASKED, value=asked)
-        return max(parse_instant(asked["until"]) - now, timedelta(seconds=1))
+        question = self._question(context)
+        if question is None or question.try_number != ti.try_number:
+            text, otherwise = self.in_short()
+            question = Asked(
+                at=now,
+                until=max(self.began(context) + self.within, now + timedelta(seconds=1)),
+                try_number=ti.try_number,
+                subject=self.subject,
+                text=text,
+                otherwise=otherwise,
+                people=self.asked,
+                options=tuple(self.options),
+            )
+            ti.xcom_push(key=Asked.KEY, value=question.to_json())
+        return max(question.until - now, timedelta(seconds=1))
 
 
 class AskApproval(Ask):
@@ -199,18 +230,20 @@ class AskApproval(Ask):
         )
         self.policy, self.number, self.earlier_ids = policy, number, tuple(task_ids)[: number - 1]
 
-    def question(self, context: Context, preflight: Mapping[str, Any]) -> Sequence[str]:
+    def question(self, context: Context, preflight: PreflightResult) -> Sequence[str]:
         """Say what will be launched, and what preflight warns of."""
-        if not preflight["needs_approval"]:
-            raise AirflowSkipException(f"a {preflight['mode']} that nobody has to approve")
-        who = _triggered_by(context)
+        from drs_provider.dag.people.question_text import approval_text
+
+        if not preflight.needs_approval:
+            raise AirflowSkipException(f"a {preflight.mode} that nobody has to approve")
+        who = triggered_by(context)
         self.subject = f"Recover {self.plan}? Approval {self.number} of {self.policy.required}"
         self.body = approval_text(
             preflight,
             self.policy,
             triggered_by=who,
             earlier=self._earlier(context),
-            standing=self.standing(context, preflight),
+            progress=self.progress(context, preflight),
         )
         return [name for name in eligible(self.policy, triggered_by=who) if name not in self._earlier(context)]
 
@@ -220,13 +253,15 @@ class AskApproval(Ask):
 
     def objection(self, context: Context, who: str | None) -> str | None:
         """Four eyes, one of the list, and nobody twice."""
-        return not_counted(who, self.policy, triggered_by=_triggered_by(context), earlier=self._earlier(context))
+        return not_counted(who, self.policy, triggered_by=triggered_by(context), earlier=self._earlier(context))
 
     def began(self, context: Context) -> datetime:
         """Count from the first question, unless this task was cleared to ask again."""
         ti = context["ti"]
-        first = ti.xcom_pull(task_ids=self.earlier_ids[0], key=ASKED) if self.earlier_ids else None
-        return parse_instant(first["at"]) if first and ti.try_number == 1 else super().began(context)
+        if not self.earlier_ids or ti.try_number != 1:
+            return super().began(context)
+        first = Asked.read(ti.xcom_pull(task_ids=self.earlier_ids[0], key=Asked.KEY))
+        return first.at if first else super().began(context)
 
     def said_no(self, who: str) -> str:
         """Word a refusal."""
@@ -240,8 +275,7 @@ class AskApproval(Ask):
         )
 
     def _earlier(self, context: Context) -> list[str]:
-        answers = (context["ti"].xcom_pull(task_ids=task, key=ANSWER) for task in self.earlier_ids)
-        return [str(answer["by"]) for answer in answers if answer]
+        return [str(answer.by) for answer in answers_of(context, self.earlier_ids).values() if answer]
 
 
 class AskBeforeWave(Ask):
@@ -259,11 +293,13 @@ class AskBeforeWave(Ask):
         )
         self.wave, self.pause, self.steps_only = wave, pause, steps_only
 
-    def question(self, context: Context, preflight: Mapping[str, Any]) -> Sequence[str]:
+    def question(self, context: Context, preflight: PreflightResult) -> Sequence[str]:
         """Ask what the plan asks, and say what comes next."""
+        from drs_provider.dag.people.question_text import pause_text
+
         skip_where_nothing_starts(preflight, self.wave, steps_only=self.steps_only)
         self.subject = f"Go on with wave {self.wave} of {self.plan}?"
-        self.body = pause_text(self.pause, preflight, self.wave, standing=self.standing(context, preflight))
+        self.body = pause_text(self.pause, preflight, self.wave, progress=self.progress(context, preflight))
         return self.people
 
     def in_short(self) -> tuple[str, str]:
@@ -305,22 +341,16 @@ class WaitBeforeWave(BaseOperator):
         with failing_for_good():
             skip_where_nothing_starts(preflight_result(context, self.plan), self.wave, steps_only=self.steps_only)
         now = datetime.now(UTC)
-        context["ti"].xcom_push(key=WAITED, value={"at": now.isoformat(), "until": (now + self.delay).isoformat()})
+        context["ti"].xcom_push(key=Delay.KEY, value=Delay(at=now, until=now + self.delay).to_json())
         self.log.info("wave %s starts in %s", self.wave, timespan(self.delay))
         self.defer(trigger=DateTimeTrigger(moment=now + self.delay), method_name=self.go_on.__name__)
 
-    def go_on(self, context: Context, event: Any = None) -> None:
+    def go_on(self, context: Context, event: object = None) -> None:
         """End the wait."""
 
 
-def skip_where_nothing_starts(preflight: Mapping[str, Any], wave: str, *, steps_only: bool = False) -> int:
-    """Return how many servers a wave launches; skip what stands before a wave that launches none and should."""
-    found = preflight["waves"][wave]
-    servers = sum(len(part["servers"]) for part in found["targets"])
-    if not found["selected"] or not (servers or steps_only):
+def skip_where_nothing_starts(preflight: PreflightResult, wave: str, *, steps_only: bool = False) -> None:
+    """Skip what stands before a wave that was not chosen, or that launches no server and should."""
+    found = preflight.wave(wave)
+    if not found.selected or not (found.servers or steps_only):
         raise AirflowSkipException(f"wave {wave} launches nothing in this run")
-    return servers
-
-
-def _triggered_by(context: Context) -> str | None:
-    return getattr(context["dag_run"], "triggering_user_name", None)

@@ -4,20 +4,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
-from typing import Any
+from typing import Final
 
-from drs_provider.formatting import parse_instant
+from drs_provider.formatting import parse_instant, plural
 from drs_provider.rules.launch.jobs import ENDED_STATUS
+from drs_provider.rules.servers import Answer
 
-SERVICE_CODE = "drs"
-CODES = {"jobs": "L-D88FAC3A", "servers_per_job": "L-B827C881", "servers_in_jobs": "L-05AFA8C6"}
+SERVICE_CODE: Final = "drs"
+CODES: Final = {"jobs": "L-D88FAC3A", "servers_per_job": "L-B827C881", "servers_in_jobs": "L-05AFA8C6"}
 """Service Quotas codes by field of :class:`Quotas` (AWS General Reference, endpoints and quotas of DRS)."""
 
-RECOVERY = "START_RECOVERY"
+RECOVERY: Final = "START_RECOVERY"
 """``initiatedBy`` of a job that launches a real recovery; a drill's is START_DRILL."""
 
-RECOVERIES_GO_FIRST_FOR = timedelta(hours=2)
-"""How long after its start a recovery job may hold drills up."""
+RECOVERIES_GO_FIRST_FOR: Final = timedelta(hours=2)
+"""How long after its start a recovery job may delay drills."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Quotas:
     servers_in_jobs: int = 500
 
     @classmethod
-    def from_answers(cls, answers: Iterable[Mapping[str, Any]]) -> "Quotas":
+    def from_answers(cls, answers: Iterable[Answer]) -> "Quotas":
         """Build from the items of ListServiceQuotas (``QuotaCode``, ``Value``); what is not there keeps its default."""
         by_code = {answer.get("QuotaCode"): answer.get("Value") for answer in answers}
         found = {field: by_code.get(code) for field, code in CODES.items()}
@@ -61,16 +62,16 @@ class Room:
         return f"{self.servers} of {quotas.servers_in_jobs} servers are in running jobs, {still}"
 
 
-def taken(jobs: Iterable[Mapping[str, Any]]) -> Room:
+def taken(jobs: Iterable[Answer]) -> Room:
     """Count the running jobs of an account and Region, and the servers in them, whoever started them."""
     running = [job for job in jobs if job.get("status") != ENDED_STATUS]
     return Room(len(running), sum(len(job.get("participatingServers", ())) for job in running))
 
 
-def ahead_of_drills(jobs: Iterable[Mapping[str, Any]], *, now: datetime) -> tuple[Mapping[str, Any], ...]:
+def ahead_of_drills(jobs: Iterable[Answer], *, now: datetime) -> tuple[Answer, ...]:
     """Return the running jobs that a drill leaves the account to: real recoveries, whoever started them.
 
-    One that is older than :data:`RECOVERIES_GO_FIRST_FOR` is stuck rather than urgent, and holds no drill up.
+    One that is older than :data:`RECOVERIES_GO_FIRST_FOR` is stuck rather than urgent, and delays no drill.
     """
     return tuple(
         job
@@ -81,9 +82,7 @@ def ahead_of_drills(jobs: Iterable[Mapping[str, Any]], *, now: datetime) -> tupl
     )
 
 
-def quota_notes(
-    where: str, waves: Mapping[str, int], quotas: Quotas, running: Iterable[Mapping[str, Any]]
-) -> tuple[str, ...]:
+def quota_notes(where: str, waves: Mapping[str, int], quotas: Quotas, running: Iterable[Answer]) -> tuple[str, ...]:
     """Say what the account and Region have room for, what is taken, and in how many rounds each wave goes.
 
     :param where: account and Region as the run's messages name them
@@ -104,8 +103,8 @@ def quota_notes(
         rounds = rounds_of(servers, quotas)
         held = " (it waits for room first)" if not used.next_job(servers, quotas) else ""
         notes.append(
-            f"wave {wave} in {where}: {_count(servers, 'server')} in {_count(jobs, 'job')}, "
-            f"{_count(rounds, 'round')}{held}"
+            f"wave {wave} in {where}: {plural(servers, 'server')} in {plural(jobs, 'job')}, "
+            f"{plural(rounds, 'round')}{held}"
         )
     return tuple(notes)
 
@@ -122,7 +121,3 @@ def _jobs(servers: int, quotas: Quotas) -> int:
 
 def _most(quotas: Quotas) -> int:
     return min(quotas.servers_per_job, quotas.servers_in_jobs)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s'[: number != 1]}"

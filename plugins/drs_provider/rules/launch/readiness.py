@@ -1,16 +1,17 @@
 """Whether a source server may be launched now, in a drill or in a recovery."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Final
 
-from drs_provider.formatting import duration_words, parse_instant
-from drs_provider.rules.findings import Finding, Rule, Severity
-from drs_provider.rules.launch.replication import difficulty, standing_still
-from drs_provider.rules.servers import READY_STATE, hostname_of, is_live, is_protected, lag_of
+from drs_provider.formatting import duration, parse_instant
+from drs_provider.rules.findings import Finding, Rule
+from drs_provider.rules.launch.replication import difficulty, progress
+from drs_provider.rules.purpose import Purpose
+from drs_provider.rules.servers import READY_STATE, Answer, hostname_of, is_live, is_protected, lag_of
 
-_STATES = {
+_STATES: Final = {
     "STOPPED": "replication is stopped, and stopping it deleted the recovery points",
     "INITIATING": "replication is being set up",
     "INITIAL_SYNC": "the first full copy is not done",
@@ -21,19 +22,21 @@ _STATES = {
     "STALLED": "replication is stalled",
     "DISCONNECTED": "the source server was disconnected from DRS",
 }
-_NEVER_SYNCED = frozenset({"INITIATING", "INITIAL_SYNC"})
-_BAD_VOLUMES = frozenset({"MISSING_VOLUME_ATTRIBUTES", "MISSING_VOLUME_ATTRIBUTES_AND_PRECHECK_UNAVAILABLE", "PENDING"})
+_NEVER_SYNCED: Final = frozenset({"INITIATING", "INITIAL_SYNC"})
+_BAD_VOLUMES: Final = frozenset(
+    {"MISSING_VOLUME_ATTRIBUTES", "MISSING_VOLUME_ATTRIBUTES_AND_PRECHECK_UNAVAILABLE", "PENDING"}
+)
 
 
 @dataclass(frozen=True)
 class _Case:
-    server: Mapping[str, Any]
+    server: Answer
     server_id: str
     hostname: str
-    mode: str
-    newest_snapshot: Mapping[str, Any] | None
+    purpose: Purpose
+    newest_snapshot: Answer | None
     busy_job: str | None
-    live_instances: Sequence[Mapping[str, Any]]
+    live_instances: Sequence[Answer]
     replace_live_instances: bool
     max_lag: timedelta | None
     now: datetime
@@ -42,23 +45,23 @@ class _Case:
     def finding(
         self, rule: Rule, what: str, next_step: str, *, hard: bool = False, kind: str = "", detail: str = ""
     ) -> Finding:
-        """Refuse a drill; in a recovery only warn, for a broken source is why there is a recovery, unless ``hard``."""
-        severity: Severity = "refusal" if hard or self.mode == "drill" else "warning"
+        """Find what refuses a run whose purpose refuses a broken source, and every run where it is ``hard``."""
+        severity = "refusal" if hard else self.purpose.severity
         return Finding(severity, self.server_id, self.hostname, what, next_step, rule, kind, detail)
 
     @property
-    def replication(self) -> Mapping[str, Any]:
+    def replication(self) -> Answer:
         return self.server.get("dataReplicationInfo") or {}
 
 
 def assess(
-    server: Mapping[str, Any] | None,
+    server: Answer | None,
     *,
     asked_id: str,
-    mode: str,
-    newest_snapshot: Mapping[str, Any] | None,
+    purpose: Purpose,
+    newest_snapshot: Answer | None,
     busy_job: str | None,
-    live_instances: Sequence[Mapping[str, Any]],
+    live_instances: Sequence[Answer],
     max_lag: timedelta | None,
     now: datetime,
     replace_live_instances: bool = False,
@@ -72,7 +75,7 @@ def assess(
 
     :param server: the item of DescribeSourceServers; None: DRS did not return it
     :param asked_id: the id that was asked for
-    :param mode: ``drill`` or ``recovery``, compared as text; anything else is a ValueError
+    :param purpose: what the run is for
     :param newest_snapshot: the newest item of DescribeRecoverySnapshots; None: there is none
     :param busy_job: id of a running job that holds the server
     :param live_instances: items of DescribeRecoveryInstances for this server
@@ -80,8 +83,6 @@ def assess(
     :param now: the present instant
     :param as_of: the instant that the launch goes back to: ``newest_snapshot`` is then the newest not after it
     """
-    if mode not in ("drill", "recovery"):
-        raise ValueError(f"mode must be 'drill' or 'recovery', not {mode!r}")
     if server is None:
         what = "DRS knows no such source server in this account and Region"
         next_step = "check the id, the connection's account and the Region of its protection group"
@@ -90,7 +91,7 @@ def assess(
         server,
         asked_id,
         hostname_of(server, asked_id),
-        mode,
+        purpose,
         newest_snapshot,
         busy_job,
         live_instances,
@@ -116,13 +117,13 @@ def _state(case: _Case) -> Iterator[Finding]:
     error = difficulty(case.replication)
     seen = (case.server.get("lifeCycle") or {}).get("lastSeenByServiceDateTime")
     kind = f"{state}: {words_for_state}" + (f" ({error})" if error else "")
-    last_seen = f"last seen {duration_words(max(case.now - parse_instant(seen), timedelta(0)))} ago" if seen else ""
-    details = ", ".join(part for part in (standing_still(case.replication, now=case.now), last_seen) if part)
+    last_seen = f"last seen {duration(max(case.now - parse_instant(seen), timedelta(0)))} ago" if seen else ""
+    details = ", ".join(part for part in (progress(case.replication, now=case.now), last_seen) if part)
     yield case.finding(
         rule,
         f"{kind}, {details}" if details else kind,
         "a drill needs CONTINUOUS: look at the server's replication in the DRS console"
-        if case.mode == "drill"
+        if case.purpose.refuses_broken_source
         else "the launch uses the newest point in time there is",
         kind=kind,
         detail=details,
@@ -135,10 +136,12 @@ def _lag(case: _Case) -> Iterator[Finding]:
         return
     yield case.finding(
         "lag",
-        f"replication lags {duration_words(lag)} behind, {duration_words(case.max_lag)} are allowed",
-        "wait until it has caught up, or raise max_lag" if case.mode == "drill" else "expect to lose that much data",
-        kind=f"replication lags behind by more than the {duration_words(case.max_lag)} that are allowed",
-        detail=duration_words(lag),
+        f"replication lags {duration(lag)} behind, {duration(case.max_lag)} are allowed",
+        "wait until it has caught up, or raise max_lag"
+        if case.purpose.refuses_broken_source
+        else "expect to lose that much data",
+        kind=f"replication lags behind by more than the {duration(case.max_lag)} that are allowed",
+        detail=duration(lag),
     )
 
 
@@ -178,7 +181,7 @@ def _volumes(case: _Case) -> Iterator[Finding]:
         )
 
 
-def _is_bad(disk: Mapping[str, Any]) -> bool:
+def _is_bad(disk: Answer) -> bool:
     return disk.get("volumeStatus") in _BAD_VOLUMES
 
 
@@ -188,7 +191,7 @@ def _busy(case: _Case) -> Iterator[Finding]:
             "busy",
             f"it is in the running job {case.busy_job}",
             "start again when that job has ended"
-            if case.mode == "drill"
+            if case.purpose.refuses_broken_source
             else "the launch waits until that job has ended",
             kind="it is in a running job",
             detail=case.busy_job,
@@ -202,10 +205,10 @@ def _instances(case: _Case) -> Iterator[Finding]:
             what = f"it has a live recovered instance {name}, and a launch would terminate it"
             parts = {"kind": "it has a live recovered instance, and a launch would terminate it", "detail": name}
             if case.replace_live_instances:
-                next_step = "replace_live_instances was given, so the launch terminates it"
+                next_step = "replace_live_instances is set, so the launch terminates it"
                 yield Finding("warning", case.server_id, case.hostname, what, next_step, "live_instance", **parts)
             else:
-                next_step = "leave the server out, or give replace_live_instances if it shall be terminated"
+                next_step = "leave the server out, or set replace_live_instances=True to terminate it"
                 yield case.finding("live_instance", what, next_step, hard=True, **parts)
         elif is_live(instance):
             what = f"its last drill's instance {name} still runs"

@@ -1,15 +1,17 @@
 """From which recovery point a source server is launched, where the choice is not left to DRS."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Final, Literal
 
 from drs_provider.formatting import parse_instant
+from drs_provider.rules.purpose import Purpose
+from drs_provider.rules.servers import READY_STATE, Answer
 
 Why = Literal["point_in_time", "source_unreachable", "older_point"]
 
-LATEST = "latest"
+LATEST: Final = "latest"
 """What a trigger form says for the most recent data of every server."""
 
 
@@ -21,30 +23,24 @@ class Point:
     at: datetime
     why: Why
 
-    def as_json(self) -> dict[str, Any]:
-        """Return plain JSON, the instant as ISO 8601."""
-        return {**asdict(self), "at": self.at.isoformat()}
 
-
-def why_pinned(server: Mapping[str, Any] | None, *, mode: str, as_of: datetime | None) -> Why | None:
+def why_pinned(server: Answer | None, *, purpose: Purpose, as_of: datetime | None) -> Why | None:
     """Say why a launch must name a recovery point; None: DRS takes the most recent data itself.
 
     A launch without a point takes a fresh snapshot of the source. Where the source does not answer, DRS tries that for
     about ten minutes before it falls back (drs-api 2.1): a recovery from a broken source names the newest point.
 
     :param server: the item of DescribeSourceServers; not looked at where ``as_of`` is given
-    :param mode: ``drill`` or ``recovery``; a drill from a broken source is refused elsewhere
+    :param purpose: what the run is for; a drill from a broken source is refused elsewhere
     :param as_of: the instant that the whole run goes back to; None: the latest
     """
-    from drs_provider.rules.servers import READY_STATE
-
     if as_of is not None:
         return "point_in_time"
     state = ((server or {}).get("dataReplicationInfo") or {}).get("dataReplicationState")
-    return "source_unreachable" if mode == "recovery" and state != READY_STATE else None
+    return "source_unreachable" if purpose.pins_broken_source and state != READY_STATE else None
 
 
-def point_of(snapshot: Mapping[str, Any], why: Why) -> Point:
+def point_of(snapshot: Answer, why: Why) -> Point:
     """Read an item of DescribeRecoverySnapshots that has been taken (it has a ``timestamp``)."""
     return Point(str(snapshot["snapshotID"]), parse_instant(snapshot["timestamp"]), why)
 

@@ -1,10 +1,10 @@
 """What keeps a source server's replication back, in an operator's words."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from drs_provider.formatting import duration_words, parse_instant, plain
+from drs_provider.formatting import duration, parse_instant, plain
+from drs_provider.rules.servers import Answer
 
 _ERRORS: Final = {
     "AGENT_NOT_SEEN": "DRS hears nothing from its agent",
@@ -26,7 +26,7 @@ _OPEN_STEPS: Final = frozenset({"IN_PROGRESS", "FAILED"})
 _GIBIBYTE: Final = 2**30
 
 
-def difficulty(replication: Mapping[str, Any]) -> str:
+def difficulty(replication: Answer) -> str:
     """Return DRS's own error with what it means; empty where DRS names none.
 
     :param replication: ``dataReplicationInfo`` of a source server
@@ -38,13 +38,13 @@ def difficulty(replication: Mapping[str, Any]) -> str:
     return f"{said} ({raw})" if said and raw else said or raw
 
 
-def standing_still(replication: Mapping[str, Any], *, now: datetime) -> str:
+def progress(replication: Answer, *, now: datetime) -> str:
     """Say how far the setting up or the copying has come: the open step, what waits to be sent, when it will be done.
 
     Empty where DRS tells nothing of it.
     """
     steps = (replication.get("dataReplicationInitiation") or {}).get("steps") or ()
-    parts = [f"step {one.get('name')} {one.get('status')}" for one in steps if one.get("status") in _OPEN_STEPS][:1]
+    parts = [f"step {step.get('name')} {step.get('status')}" for step in steps if step.get("status") in _OPEN_STEPS][:1]
     waiting = sum(int(disk.get("backloggedStorageBytes") or 0) for disk in replication.get("replicatedDisks") or ())
     if waiting:
         parts.append(f"{_size(waiting)} to be sent")
@@ -53,12 +53,12 @@ def standing_still(replication: Mapping[str, Any], *, now: datetime) -> str:
     return ", ".join(parts)
 
 
-def _eta(replication: Mapping[str, Any], now: datetime) -> str:
+def _eta(replication: Answer, now: datetime) -> str:
     try:
         left = parse_instant(str(replication["etaDateTime"])) - now
     except (KeyError, ValueError):
         return ""
-    return f"done in {duration_words(left)} by DRS's estimate" if left.total_seconds() > 0 else ""
+    return f"done in {duration(left)} by DRS's estimate" if left.total_seconds() > 0 else ""
 
 
 def _size(count: int) -> str:

@@ -4,14 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Final, Literal
 
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.launch.jobs import UNSEEN_FOR, Running, read_job
 from drs_provider.rules.launch.tags import PLAN, RUN, RUN_ID, WAVE, attempt_of
-from drs_provider.rules.servers import is_live
+from drs_provider.rules.purpose import DRILL, RECOVERY, Purpose, PurposeName
+from drs_provider.rules.servers import Answer, is_live
 
-LOOK_BACK = timedelta(days=14)
+LOOK_BACK: Final = timedelta(days=14)
 """How far back jobs of a run that is to be continued are looked for; DRS's own memory of jobs is not documented."""
 
 State = Literal["launched", "running", "failed", "gone", "not_started"]
@@ -19,7 +20,7 @@ STATES: tuple[State, ...] = ("launched", "running", "failed", "gone", "not_start
 
 
 @dataclass(frozen=True)
-class ServerStanding:
+class FoundServer:
     """One server of a wave. ``gone``: it was launched, and its instance is no more."""
 
     server_id: str
@@ -29,11 +30,11 @@ class ServerStanding:
 
 
 @dataclass(frozen=True)
-class WaveStanding:
-    """One wave of the plan, and where each of its servers stands."""
+class FoundWave:
+    """One wave of the plan, and the state of each of its servers."""
 
     name: str
-    servers: tuple[ServerStanding, ...]
+    servers: tuple[FoundServer, ...]
 
     @property
     def counts(self) -> Mapping[State, int]:
@@ -48,9 +49,9 @@ class FoundRun:
 
     key: str
     run_id: str
-    mode: Literal["drill", "recovery"]
+    mode: PurposeName
     began: datetime
-    waves: tuple[WaveStanding, ...]
+    waves: tuple[FoundWave, ...]
 
     @property
     def is_over(self) -> bool:
@@ -58,7 +59,7 @@ class FoundRun:
         states = {server.state for wave in self.waves for server in wave.servers}
         return not states & {"launched", "running"}
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Plain JSON: run, mode, and the servers of every wave."""
         return {
             "key": self.key,
@@ -72,21 +73,21 @@ class FoundRun:
         }
 
 
-def jobs_of(jobs: Iterable[Mapping[str, Any]], key: str) -> tuple[Mapping[str, Any], ...]:
+def jobs_of(jobs: Iterable[Answer], key: str) -> tuple[Answer, ...]:
     """Return the launch jobs that bear a run's key."""
     return tuple(job for job in jobs if (job.get("tags") or {}).get(RUN) == key and job.get("type") == "LAUNCH")
 
 
-def mode_of(job: Mapping[str, Any]) -> Literal["drill", "recovery"]:
-    """Return what a launch job is; what is no drill by DRS's own word is a recovery."""
-    return "drill" if job.get("initiatedBy") == "START_DRILL" else "recovery"
+def purpose_of_job(job: Answer) -> Purpose:
+    """Return what a launch job is for; what is no drill by DRS's own word is a recovery."""
+    return DRILL if job.get("initiatedBy") == "START_DRILL" else RECOVERY
 
 
 def find_runs(
     dag_id: str,
     waves: Mapping[str, Sequence[tuple[str, str]]],
-    jobs: Sequence[Mapping[str, Any]],
-    instances: Iterable[Mapping[str, Any]],
+    jobs: Sequence[Answer],
+    instances: Iterable[Answer],
     *,
     now: datetime,
 ) -> tuple[FoundRun, ...]:
@@ -97,51 +98,55 @@ def find_runs(
     :param jobs: jobs of all the plan's accounts and Regions
     :param instances: items of DescribeRecoveryInstances of the same
     """
-    state_of = {(str(i.get("jobID")), str(i.get("sourceServerID"))): is_live(i) for i in instances}
+    alive = {(str(i.get("jobID")), str(i.get("sourceServerID"))): is_live(i) for i in instances}
     keys = {tags[RUN]: None for job in jobs if (tags := job.get("tags") or {}).get(PLAN) == dag_id and RUN in tags}
     found = []
     for key in keys:
         ours = sorted(jobs_of(jobs, key), key=lambda job: parse_instant(job["creationDateTime"]))
         if ours:
-            standing = tuple(_wave(name, servers, ours, state_of, now) for name, servers in waves.items())
+            found_waves = tuple(_wave(name, servers, ours, alive, now) for name, servers in waves.items())
             run_id = str(ours[0]["tags"].get(RUN_ID, "unknown"))
-            found.append(FoundRun(key, run_id, mode_of(ours[0]), parse_instant(ours[0]["creationDateTime"]), standing))
+            found.append(
+                FoundRun(
+                    key, run_id, purpose_of_job(ours[0]).name, parse_instant(ours[0]["creationDateTime"]), found_waves
+                )
+            )
     return tuple(sorted(found, key=lambda run: run.began, reverse=True))
 
 
 def _wave(
     name: str,
     servers: Sequence[tuple[str, str]],
-    ours: Sequence[Mapping[str, Any]],
-    state_of: Mapping[tuple[str, str], bool],
+    ours: Sequence[Answer],
+    alive: Mapping[tuple[str, str], bool],
     now: datetime,
-) -> WaveStanding:
-    newest: dict[str, Mapping[str, Any]] = {}
+) -> FoundWave:
+    newest: dict[str, Answer] = {}
     for job in sorted(ours, key=lambda job: attempt_of(job.get("tags"))):  # stable: by creation within a try
         if job["tags"].get(WAVE) == name:
-            newest.update({one["sourceServerID"]: job for one in job.get("participatingServers", ())})
-    return WaveStanding(name, tuple(_server(*server, newest.get(server[0]), state_of, now) for server in servers))
+            newest.update({server["sourceServerID"]: job for server in job.get("participatingServers", ())})
+    return FoundWave(name, tuple(_server(*server, newest.get(server[0]), alive, now) for server in servers))
 
 
 def _server(
     server_id: str,
     hostname: str,
-    job: Mapping[str, Any] | None,
-    state_of: Mapping[tuple[str, str], bool],
+    job: Answer | None,
+    alive: Mapping[tuple[str, str], bool],
     now: datetime,
-) -> ServerStanding:
+) -> FoundServer:
     if job is None:
-        return ServerStanding(server_id, hostname, "not_started")
+        return FoundServer(server_id, hostname, "not_started")
     job_id, read = str(job["jobID"]), read_job(job)
     if isinstance(read, Running):
-        return ServerStanding(server_id, hostname, "running", job_id)
+        return FoundServer(server_id, hostname, "running", job_id)
     if server_id not in read.launched:
-        return ServerStanding(server_id, hostname, "gone" if _was_terminated(job, server_id) else "failed", job_id)
+        return FoundServer(server_id, hostname, "gone" if _was_terminated(job, server_id) else "failed", job_id)
     is_fresh = read.ended_at is not None and now - read.ended_at < UNSEEN_FOR
-    lives = state_of.get((job_id, server_id), is_fresh)  # one just launched may not be described yet
-    return ServerStanding(server_id, hostname, "launched" if lives else "gone", job_id)
+    lives = alive.get((job_id, server_id), is_fresh)  # one just launched may not be described yet
+    return FoundServer(server_id, hostname, "launched" if lives else "gone", job_id)
 
 
-def _was_terminated(job: Mapping[str, Any], server_id: str) -> bool:
-    statuses = {one["sourceServerID"]: one.get("launchStatus") for one in job.get("participatingServers", ())}
+def _was_terminated(job: Answer, server_id: str) -> bool:
+    statuses = {server["sourceServerID"]: server.get("launchStatus") for server in job.get("participatingServers", ())}
     return statuses.get(server_id) == "TERMINATED"

@@ -5,7 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
+
+from drs_provider.rules.run.handover import Cost, CostPart
+from drs_provider.rules.servers import Answer
 
 MONTH: Final = 730.0
 """Hours of a month, as AWS counts them."""
@@ -61,18 +64,13 @@ class Estimate:
         """Word the biggest parts."""
         return ", ".join(f"{what} ${dollars:.2f}" for what, dollars, _ in self.parts[:number])
 
-    def as_json(self) -> dict[str, Any]:
-        """Return what the report has as ``estimated``."""
-        parts = [{"what": what, "dollars": dollars, "is_certain": certain} for what, dollars, certain in self.parts]
-        return {
-            "dollars": self.dollars,
-            "is_certain": self.is_certain,
-            "prices_of": self.prices_of,
-            "parts": parts,
-        }
+    def as_cost(self) -> Cost:
+        """Return what preflight leaves for the run and its report."""
+        parts = tuple(CostPart(what=what, dollars=dollars, is_certain=certain) for what, dollars, certain in self.parts)
+        return Cost(dollars=self.dollars, is_certain=self.is_certain, prices_of=self.prices_of, parts=parts)
 
 
-def read_prices(data: Any) -> Prices:
+def read_prices(data: object) -> Prices:
     """Read a table as YAML gives it. Raises PricesUnreadable with everything that is wrong with its form."""
     if not isinstance(data, Mapping):
         raise PricesUnreadable("the table is no mapping with day, hour, gib_month and vcpu_hour")
@@ -90,14 +88,14 @@ def read_prices(data: Any) -> Prices:
         raise PricesUnreadable(f"a price is no number, or no pair of numbers for Linux and Windows: {error}") from error
 
 
-def _price(value: Any) -> float:
-    number = float(value)
+def _price(value: object) -> float:
+    number = float(str(value))
     if isinstance(value, bool) or not 0 <= number < float("inf"):
         raise ValueError(f"{value!r}")
     return number
 
 
-def _pair(value: Any) -> tuple[float, float]:
+def _pair(value: object) -> tuple[float, float]:
     linux, windows = value if isinstance(value, list | tuple) else (value, value)
     return _price(linux), _price(windows)
 
@@ -151,9 +149,7 @@ def _units(size: str) -> float:
     return 4.0 * int(found.group(1)) if found else float(_SIZES.get(size, 0))
 
 
-def machine_of(
-    source: Mapping[str, Any], *, hostname: str, configured_type: str | None, right_sizing: str = "NONE"
-) -> Machine:
+def machine_of(source: Answer, *, hostname: str, configured_type: str | None, right_sizing: str = "NONE") -> Machine:
     """Read a source server: what it will be launched as, as far as its settings and DRS's inventory say.
 
     :param source: an item of DescribeSourceServers

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from drs_provider.rules.findings import Finding
+from drs_provider.rules.purpose import Purpose
+from drs_provider.rules.servers import Answer
 
 Bite = Literal["call", "start", "conversion", "clean_up", "settings", "protection"]
 """When a missing permission shows: in a call of this package, or in what DRS does in EC2 for the caller."""
@@ -106,10 +108,9 @@ class Gaps:
     not_asked: str = ""
 
 
-def questions(*, mode: str, cleans_up: bool, settings: bool, launch_actions: bool) -> tuple[PermissionQuestion, ...]:
+def questions(purpose: Purpose, *, settings: bool, launch_actions: bool) -> tuple[PermissionQuestion, ...]:
     """Return what a run needs, beyond what preflight has already called itself.
 
-    :param cleans_up: whether the run terminates what it launched
     :param settings: whether the plan sets launch settings in this account and Region
     :param launch_actions: whether it declares DRS launch actions there
     """
@@ -119,14 +120,14 @@ def questions(*, mode: str, cleans_up: bool, settings: bool, launch_actions: boo
         PermissionQuestion("conversion", _CONVERSION, by_drs=True),
         PermissionQuestion("conversion", _PASS_ROLE, by_drs=True),
     ]
-    if cleans_up:
+    if purpose.is_temporary:
         found.append(PermissionQuestion("clean_up", ("drs:TerminateRecoveryInstances",)))
         found.append(PermissionQuestion("clean_up", ("ec2:DeleteVolume", "ec2:TerminateInstances"), by_drs=True))
     if settings:
         found.append(PermissionQuestion("settings", _SETTINGS))
     if launch_actions:
         found.append(PermissionQuestion("settings", _ACTIONS))
-    if mode == "recovery":
+    if purpose.protects_instances:
         found.append(PermissionQuestion("protection", ("ec2:ModifyInstanceAttribute",)))
     return tuple(found)
 
@@ -147,7 +148,7 @@ def principal_of(caller: str) -> Caller:
     return Caller(None, f"IAM simulates roles and users only, and the connection calls as {caller}")
 
 
-def read_answers(principal: str, asked: Iterable[tuple[PermissionQuestion, Sequence[Mapping[str, Any]]]]) -> Gaps:
+def read_answers(principal: str, asked: Iterable[tuple[PermissionQuestion, Sequence[Answer]]]) -> Gaps:
     """Read ``EvaluationResults`` of SimulatePrincipalPolicy, as asked for each question.
 
     An action counts as allowed if it is on any of the resources asked about: policies name kinds of resources. One
@@ -169,7 +170,7 @@ def read_answers(principal: str, asked: Iterable[tuple[PermissionQuestion, Seque
     return Gaps(principal, tuple(denied.items()), tuple(unclear.items()))
 
 
-def permission_findings(where: str, gaps: Gaps, *, mode: str) -> tuple[Finding, ...]:
+def permission_findings(where: str, gaps: Gaps, purpose: Purpose) -> tuple[Finding, ...]:
     """Word what is missing: it refuses a drill and warns in a recovery, one line for each moment in which it shows.
 
     :param where: account and Region as the run's messages name them
@@ -178,11 +179,11 @@ def permission_findings(where: str, gaps: Gaps, *, mode: str) -> tuple[Finding, 
     for name, bite in gaps.denied:
         by_bite.setdefault(bite, []).append(name)
     next_step = "add what is missing, by docs/permissions.md"
-    if mode == "recovery":
-        next_step += "; the recovery goes on, for a policy may say more than IAM's simulation knows"
+    if not purpose.refuses_broken_source:
+        next_step += f"; the {purpose} goes on, for a policy may say more than IAM's simulation knows"
     return tuple(
         Finding(
-            "refusal" if mode == "drill" else "warning",
+            purpose.severity,
             where,
             where,
             f"{gaps.principal} may not {_named(names)}. This shows {BITES[bite]}",

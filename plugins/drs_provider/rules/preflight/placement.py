@@ -1,14 +1,14 @@
 """Whether the places where servers would land can take them all: free addresses, and the types of launch templates.
 
-What is wrong with one server's subnet, security groups, address or wanted type, ``settings_checks`` says.
+What is wrong with one server's subnet, security groups, address or wanted type, ``rules.settings.checks`` says.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from drs_provider.rules.findings import Finding
+from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.settings.candidates import Candidate, Surroundings
 from drs_provider.rules.settings.checks import own_type
 from drs_provider.rules.settings.launch_template import primary_interface
@@ -38,51 +38,51 @@ def placed(candidates: Sequence[Candidate], frees: Mapping[str, str]) -> tuple[P
     """
     return tuple(
         Placed(
-            one.server_id,
-            one.hostname,
-            one.result["subnet_id"],
-            own_type(one),
-            takes_address=not (primary_interface(one.template) or {}).get("NetworkInterfaceId"),
-            frees=frees.get(one.server_id),
+            candidate.server_id,
+            candidate.hostname,
+            candidate.result["subnet_id"],
+            own_type(candidate),
+            takes_address=not (primary_interface(candidate.template) or {}).get("NetworkInterfaceId"),
+            frees=frees.get(candidate.server_id),
         )
-        for one in candidates
-        if one.template is not None
+        for candidate in candidates
+        if candidate.template is not None
     )
 
 
-def placement_findings(placed: Sequence[Placed], around: Surroundings, *, mode: str) -> tuple[Finding, ...]:
+def placement_findings(placed: Sequence[Placed], around: Surroundings, purpose: Purpose) -> tuple[Finding, ...]:
     """Return everything that speaks against these places, over all servers of the run in one account and Region.
 
     It refuses a drill. In a recovery it warns: the servers that can land are launched, and DRS says of the others why
-    not. What the *plan* says wrong about settings is refused in both, elsewhere (``settings_checks``).
+    not. What the *plan* says wrong about settings is refused in both, elsewhere (``rules.settings.checks``).
 
     :param placed: every server that the run launches there, in all waves: none is gone before the last one is up
-    :param around: the answer to ``settings_checks.lookups`` of the same servers
+    :param around: the answer to ``rules.settings.checks.lookups`` of the same servers
     """
-    found = [finding for one in placed for finding in _type(one, around, mode)]
-    return (*found, *_full_subnets(placed, around, mode))
+    found = [finding for server in placed for finding in _type(server, around, purpose)]
+    return (*found, *_full_subnets(placed, around, purpose))
 
 
-def _type(one: Placed, around: Surroundings, mode: str) -> Iterator[Finding]:
-    zone = (around.subnets.get(one.subnet_id or "") or {}).get("AvailabilityZone")
-    if not one.instance_type or not zone:
+def _type(server: Placed, around: Surroundings, purpose: Purpose) -> Iterator[Finding]:
+    zone = (around.subnets.get(server.subnet_id or "") or {}).get("AvailabilityZone")
+    if not server.instance_type or not zone:
         return
-    zones = around.zones.get(one.instance_type, frozenset())
+    zones = around.zones.get(server.instance_type, frozenset())
     if zone not in zones:
         offered = f"a subnet in {', '.join(sorted(zones))}" if zones else "a type that the Region has"
-        what = f"its instance type {one.instance_type} is not offered in {zone}, where subnet {one.subnet_id} is"
+        what = f"its instance type {server.instance_type} is not offered in {zone}, where subnet {server.subnet_id} is"
         step = f"give it another instance type, or {offered}"
-        yield Finding(_severity(mode), one.server_id, one.hostname, what, step, "placement")
+        yield Finding(purpose.severity, server.server_id, server.hostname, what, step, "placement")
 
 
-def _full_subnets(placed: Sequence[Placed], around: Surroundings, mode: str) -> Iterator[Finding]:
+def _full_subnets(placed: Sequence[Placed], around: Surroundings, purpose: Purpose) -> Iterator[Finding]:
     landing: dict[str, list[Placed]] = defaultdict(list)
     freed: dict[str, int] = defaultdict(int)
-    for one in placed:
-        if one.subnet_id in around.subnets and one.takes_address:
-            landing[str(one.subnet_id)].append(one)
-        if one.frees:
-            freed[one.frees] += 1
+    for server in placed:
+        if server.subnet_id in around.subnets and server.takes_address:
+            landing[str(server.subnet_id)].append(server)
+        if server.frees:
+            freed[server.frees] += 1
     for subnet_id, servers in landing.items():
         free = around.subnets[subnet_id].get("AvailableIpAddressCount")
         if free is None or len(servers) <= int(free) + freed[subnet_id]:
@@ -93,8 +93,4 @@ def _full_subnets(placed: Sequence[Placed], around: Surroundings, mode: str) -> 
             has += f" and gets {freed[subnet_id]} back from instances that the launch replaces"
         what = f"it has {has}, and {len(servers)} servers of this run land there"
         next_step = "free addresses, or set launch.subnet_id of some of them to another subnet"
-        yield Finding(_severity(mode), name, name, what, next_step, "placement")
-
-
-def _severity(mode: str) -> Any:
-    return "refusal" if mode == "drill" else "warning"
+        yield Finding(purpose.severity, name, name, what, next_step, "placement")

@@ -1,14 +1,15 @@
 """What preflight found, as a tired person can read it: one row a server, and one line for many alike findings."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from drs_provider.formatting import duration_words, parse_instant
+from drs_provider.formatting import duration, parse_instant
 from drs_provider.rules.findings import Finding
-from drs_provider.rules.servers import lag_of
+from drs_provider.rules.run.handover import PreflightFinding
+from drs_provider.rules.servers import Answer, lag_of
 from drs_provider.rules.settings.candidates import SettingsFinding
 
 ALIKE_FROM: Final = 5
@@ -30,6 +31,7 @@ _SHORT: Final = {
     "replaced": "drill instance runs",
     "placement": "nowhere to land",
     "launch_actions": "launch actions",
+    "conflict": "in another run",
 }
 _HEAD: Final = ("WAVE", "SERVER", "STATE", "LAG", "NEWEST POINT", "AGAINST IT")
 
@@ -50,16 +52,16 @@ class TableRow:
 def row_of(
     wave: str,
     hostname: str,
-    server: Mapping[str, Any] | None,
-    newest_snapshot: Mapping[str, Any] | None,
+    server: Answer | None,
+    newest_snapshot: Answer | None,
     findings: Iterable[Finding | SettingsFinding],
 ) -> TableRow:
     """Put together what was seen of one server and found about it."""
     said: dict[str, list[str]] = {"refusal": [], "warning": []}
-    for one in findings:
-        short = _SHORT.get(one.rule, one.rule)
-        if short not in said[one.severity]:
-            said[one.severity].append(short)
+    for finding in findings:
+        short = _SHORT.get(finding.rule, finding.rule)
+        if short not in said[finding.severity]:
+            said[finding.severity].append(short)
     stamp = (newest_snapshot or {}).get("timestamp")
     return TableRow(
         wave,
@@ -94,36 +96,47 @@ def refused_table(rows: Sequence[TableRow], *, now: datetime) -> list[str]:
 def grouped(findings: Sequence[Finding | SettingsFinding]) -> list[str]:
     """Say many findings in few lines: where at least :data:`ALIKE_FROM` servers share one, it is said once."""
     alike: dict[tuple[str, str, str, str], list[Finding | SettingsFinding]] = defaultdict(list)
-    for one in findings:
-        alike[one.severity, one.rule, one.kind or one.what, one.next_step].append(one)
+    for finding in findings:
+        alike[finding.severity, finding.rule, finding.kind or finding.what, finding.next_step].append(finding)
     lines: list[str] = []
     for (_, _, kind, next_step), members in alike.items():
         if len(members) < ALIKE_FROM:
-            lines += [str(one) for one in members]
+            lines += [str(finding) for finding in members]
             continue
-        names = [f"{one.hostname} ({one.detail})" if one.detail else one.hostname for one in members]
+        names = [
+            f"{finding.hostname} ({finding.detail})" if finding.detail else finding.hostname for finding in members
+        ]
         more = len(names) - MOST_NAMES
         listed = ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
         lines.append(f"{len(members)} servers: {kind}; {next_step}: {listed}")
     return lines
 
 
-def grouped_json(findings: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Say findings as preflight left them in XCom in few lines, as :func:`grouped` does."""
+def grouped_warnings(findings: Iterable[PreflightFinding]) -> list[str]:
+    """Say findings as preflight left them in few lines, as :func:`grouped` does."""
     read = []
-    for one in findings:
-        name = str(one.get("hostname") or "the run")
-        server, kind, detail = str(one.get("server_id") or name), str(one.get("kind", "")), str(one.get("detail", ""))
+    for finding in findings:
+        name = finding.hostname or "the run"
+        server = finding.server_id or name
         read.append(
-            Finding(one["severity"], server, name, str(one["what"]), str(one["next_step"]), "state", kind, detail)
+            Finding(
+                finding.severity,
+                server,
+                name,
+                finding.what,
+                finding.next_step,
+                "state",
+                finding.kind,
+                finding.detail,
+            )
         )
     return grouped(read)
 
 
 def _cells(row: TableRow, now: datetime) -> tuple[str, ...]:
-    age = f" ({duration_words(max(now - row.point, timedelta(0)))} old)" if row.point else ""
+    age = f" ({duration(max(now - row.point, timedelta(0)))} old)" if row.point else ""
     point = f"{row.point:%Y-%m-%d %H:%M:%S}Z{age}" if row.point else "none"
     against = [f"refused: {', '.join(row.refused)}"] if row.refused else []
     against += [f"warned: {', '.join(row.warned)}"] if row.warned else []
-    lag = "?" if row.lag is None else duration_words(row.lag)
+    lag = "?" if row.lag is None else duration(row.lag)
     return row.wave, row.hostname, row.state, lag, point, "; ".join(against) or "-"

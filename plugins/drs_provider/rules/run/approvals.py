@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Final
 
 from drs_provider.exceptions import RunRefused
 from drs_provider.plan.model import Pause, Recovery
-from drs_provider.rules.run.request import RECOVERY
+from drs_provider.rules.purpose import Purpose
+from drs_provider.rules.run.handover import Answer
 
-APPROVE, REJECT = "Approve", "Reject"
-CONTINUE, STOP = "Continue", "Stop"
+APPROVE: Final = "Approve"
+REJECT: Final = "Reject"
+CONTINUE: Final = "Continue"
+STOP: Final = "Stop"
 
-ANSWER = "answer"
-"""XCom key of a recorded answer. A task that is marked as successful leaves none."""
+ANSWER: Final = Answer.KEY
 
-_DEFAULT_TIMEOUT = timedelta(minutes=30)
+_DEFAULT_TIMEOUT: Final = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,9 @@ def policy_of(recovery: Recovery) -> Policy | None:
     return None
 
 
-def is_needed(policy: Policy | None, *, mode: str, too_old: Sequence[str]) -> bool:
-    """Tell whether this run asks; ``too_old`` are the servers above ``max_lag``."""
-    return policy is not None and mode == RECOVERY and (policy.always or bool(too_old))
+def is_needed(policy: Policy | None, purpose: Purpose, *, too_old: Sequence[str]) -> bool:
+    """Tell whether a run for this purpose asks; ``too_old`` are the servers above ``max_lag``."""
+    return policy is not None and purpose.asks_for_approval and (policy.always or bool(too_old))
 
 
 def eligible(policy: Policy, *, triggered_by: str | None) -> tuple[str, ...]:
@@ -85,50 +87,58 @@ def not_counted(who: str | None, policy: Policy, *, triggered_by: str | None, ea
 
 
 def ensure_approved(
-    policy: Policy,
-    answers: Mapping[str, Mapping[str, Any] | None],
-    *,
-    triggered_by: str | None,
-    checked_at: str,
+    policy: Policy, answers: Mapping[str, Answer | None], *, triggered_by: str | None, checked_at: datetime
 ) -> None:
     """Raise RunRefused unless the recorded answers are approvals of enough people, for this very preflight.
 
-    :param answers: what each approval task left under ``ANSWER``, by task id
+    :param answers: what each approval task left, by task id
     :param checked_at: when preflight looked; an approval of an earlier look is no approval of this one
     """
     counted: list[str] = []
     for task_id, answer in answers.items():
-        if not answer:
-            why: str | None = "no answer is recorded (a task that is marked as successful approves nothing)"
-        elif answer.get("chosen") != APPROVE:
-            why = f"the recorded answer is {answer.get('chosen')!r}, given by {answer.get('by')}"
-        elif answer.get("checked_at") != checked_at:
-            why = "what was approved is an earlier preflight, and preflight has looked again since"
-        else:
-            why = not_counted(answer.get("by"), policy, triggered_by=triggered_by, earlier=counted)
-        if why:
+        if why := _no_approval(answer, policy, triggered_by=triggered_by, checked_at=checked_at, earlier=counted):
             raise RunRefused(
                 f"the recovery is not approved: {task_id}: {why}. Nothing was launched; clear {task_id} with "
                 "everything downstream to ask again"
             )
-        counted.append(str((answer or {})["by"]))
+        counted.append(str(answer and answer.by))
     if len(counted) < policy.required:
         raise RunRefused(f"the recovery is not approved: {len(counted)} of {policy.required} approvals are recorded")
 
 
-def ensure_answered(pause: Pause, task_id: str, answer: Mapping[str, Any] | None) -> None:
+def _no_approval(
+    answer: Answer | None,
+    policy: Policy,
+    *,
+    triggered_by: str | None,
+    checked_at: datetime,
+    earlier: Sequence[str],
+) -> str | None:
+    if answer is None:
+        return "no answer is recorded (a task that is marked as successful approves nothing)"
+    if answer.chosen != APPROVE:
+        return f"the recorded answer is {answer.chosen!r}, given by {answer.by}"
+    if answer.checked_at != checked_at:
+        return "what was approved is an earlier preflight, and preflight has looked again since"
+    return not_counted(answer.by, policy, triggered_by=triggered_by, earlier=earlier)
+
+
+def ensure_answered(pause: Pause, task_id: str, answer: Answer | None) -> None:
     """Raise RunRefused unless a pause was ended by one of those who were asked, or by a time-out that may end it."""
-    why = None
-    if not answer:
-        why = "no answer is recorded (a task that is marked as successful answers nothing)"
-    elif answer.get("chosen") != CONTINUE:
-        why = f"the recorded answer is {answer.get('chosen')!r}, given by {answer.get('by')}"
-    elif answer.get("expired"):
-        why = None if pause.on_timeout == "continue" else "nobody answered in time"
-    elif answer.get("by") not in pause.approvers:
-        why = f"{answer.get('by')} is not among those who are asked: {', '.join(pause.approvers)}"
-    if why:
+    if why := _no_answer(pause, answer):
         raise RunRefused(
             f"the pause has not ended: {task_id}: {why}. Nothing of this wave was launched; clear {task_id} with "
             "everything downstream to ask again"
         )
+
+
+def _no_answer(pause: Pause, answer: Answer | None) -> str | None:
+    if answer is None:
+        return "no answer is recorded (a task that is marked as successful answers nothing)"
+    if answer.chosen != CONTINUE:
+        return f"the recorded answer is {answer.chosen!r}, given by {answer.by}"
+    if answer.expired:
+        return None if pause.on_timeout == "continue" else "nobody answered in time"
+    if answer.by not in pause.approvers:
+        return f"{answer.by} is not among those who are asked: {', '.join(pause.approvers)}"
+    return None

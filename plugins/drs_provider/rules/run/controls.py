@@ -4,54 +4,41 @@ An order lies in the task state store of the tasks that start a wave, where Airf
 task itself can read; it is read when the wave's turn comes. The run's note shows it to people.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
-ORDER = "drs_order"
-"""Key in the task state store of a task that starts a wave, and of the XCom under which it leaves what it obeyed."""
+from drs_provider.rules.run.handover import HandoverUnreadable, RunOrder
 
-CANCEL, SKIP, NONE = "cancel", "skip", "none"
-
-LONGEST_NOTE = 1000
+LONGEST_NOTE: Final = 1000
 """Characters of a run's note, by Airflow's API."""
 
-_LONGEST_REASON = 300
+_LONGEST_REASON: Final = 300
 
 
-@dataclass(frozen=True)
-class Order:
-    """``kind`` is cancel, skip or none; ``words`` say it with who gave it and why."""
-
-    kind: str
-    words: str
-
-    def as_json(self) -> dict[str, str]:
-        """Give what lies in the store."""
-        return {"kind": self.kind, "words": self.words}
-
-
-def cancellation(who: str | None, reason: str | None) -> Order:
+def cancellation(who: str | None, reason: str | None) -> RunOrder:
     """Word the order to start nothing more in a run."""
-    return Order(CANCEL, _words("cancelled", who, reason))
+    return RunOrder(kind="cancel", message=_words("cancelled", who, reason))
 
 
-def skip(wave: str, who: str | None, reason: str | None) -> Order:
+def skip(wave: str, who: str | None, reason: str | None) -> RunOrder:
     """Word the order to leave out a wave that has not started."""
-    return Order(SKIP, _words(f"wave {wave} skipped", who, reason))
+    return RunOrder(kind="skip", message=_words(f"wave {wave} skipped", who, reason))
 
 
-def retry(wave: str, who: str | None, reason: str | None) -> Order:
+def retry(wave: str, who: str | None, reason: str | None) -> RunOrder:
     """Word the order to run a failed wave again; it takes back what was ordered before."""
-    return Order(NONE, _words(f"wave {wave} retried", who, reason))
+    return RunOrder(kind="none", message=_words(f"wave {wave} retried", who, reason))
 
 
-def read_order(stored: Any) -> Order | None:
+def read_order(stored: object) -> RunOrder | None:
     """Read what lies in the store; nothing, an order that was taken back, and what is no order are None."""
-    if not isinstance(stored, Mapping) or stored.get("kind") not in (CANCEL, SKIP):
+    try:
+        order = RunOrder.read(stored)
+    except HandoverUnreadable:
         return None
-    return Order(stored["kind"], str(stored.get("words") or stored["kind"]))
+    if order is None or not order.stands:
+        return None
+    return order if order.message else order.model_copy(update={"message": order.kind})
 
 
 def added(note: str | None, line: str) -> str:
@@ -74,8 +61,6 @@ BY: Final = {"30m": timedelta(minutes=30), "1h": timedelta(hours=1), "4h": timed
 """By how much a kept drill can be extended, as often as somebody asks for it."""
 
 EXTEND: Final = tuple(f"Extend by {by}" for by in BY)
-
-KEEP_TASK: Final = "finish.keep"
 
 
 def by_of(option: str) -> timedelta:

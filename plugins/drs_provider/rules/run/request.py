@@ -5,16 +5,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any
+from typing import Final
 
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.launch.recovery_points import LATEST, read_point_in_time
+from drs_provider.rules.purpose import PURPOSES, Purpose, find_purpose, no_mode, purpose_of
 
 DRILL, RECOVERY = "drill", "recovery"
-MODES = (DRILL, RECOVERY)
+MODES = tuple(purpose.name for purpose in PURPOSES)
 
-_KEY = re.compile("[0-9a-f]{32}")
+_KEY: Final = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,9 @@ class RunRequest:
     continue_run: str | None = None
 
     @property
-    def is_drill(self) -> bool:
-        """Whether DRS is to be told ``isDrill``. Never the truth of a text: see ``is_drill``."""
-        return is_drill(self.mode)
+    def purpose(self) -> Purpose:
+        """What the run is for."""
+        return purpose_of(self.mode)
 
     @property
     def as_of(self) -> datetime | None:
@@ -50,20 +51,12 @@ def read_as_of(point_in_time: str) -> datetime | None:
 
 
 def is_drill(mode: object) -> bool:
-    """Say whether a mode is a drill; refuse everything that is not exactly one of the two words.
-
-    ``bool("False")`` is true, a template renders to text, and a recovery by mistake is a disaster of its own: so the
-    mode is compared as text, and what is neither word never reaches AWS.
-    """
-    if mode == DRILL:
-        return True
-    if mode == RECOVERY:
-        return False
-    raise PreflightRefused("this plan", [f"mode {mode!r} is neither 'drill' nor 'recovery'"])
+    """Say whether a mode is a drill; refuse everything that is not exactly one of the two words."""
+    return purpose_of(mode).is_drill
 
 
 def read_request(
-    params: Mapping[str, Any], *, plan: str, waves: Sequence[str], run_type: str, now: datetime
+    params: Mapping[str, object], *, plan: str, waves: Sequence[str], run_type: str, now: datetime
 ) -> RunRequest:
     """Read the trigger form, or raise ``PreflightRefused`` with everything that is wrong with it.
 
@@ -73,45 +66,59 @@ def read_request(
     problems = list(_problems(params, plan=plan, waves=waves, run_type=run_type))
     as_of = None
     try:
-        as_of = read_point_in_time(params.get("point_in_time") or LATEST, now=now)
+        as_of = read_point_in_time(_text(params.get("point_in_time")) or LATEST, now=now)
     except ValueError as error:
         problems.append(str(error))
     if problems:
         raise PreflightRefused(plan, problems)
-    chosen = set(params.get("waves") or waves)
+    chosen = set(_names(params.get("waves")) or waves)
     return RunRequest(
-        mode=params["mode"],
+        mode=_text(params["mode"]),
         point_in_time=as_of.isoformat() if as_of else LATEST,
         waves=tuple(wave for wave in waves if wave in chosen),
-        exclude_servers=tuple(params.get("exclude_servers") or ()),
+        exclude_servers=_names(params.get("exclude_servers")),
         replace_live_instances=params.get("replace_live_instances") is True,
-        reason=(params.get("reason") or "").strip(),
-        continue_run=params.get("continue_run") or None,
+        reason=_text(params.get("reason")).strip(),
+        continue_run=_text(params.get("continue_run")) or None,
     )
 
 
-def _problems(params: Mapping[str, Any], *, plan: str, waves: Sequence[str], run_type: str) -> Iterator[str]:
-    mode = params.get("mode")
-    if mode not in MODES:
-        yield f"mode {mode!r} is neither 'drill' nor 'recovery'"
-    elif mode == RECOVERY:
-        if run_type != "manual":
-            yield f"only drills are started by a schedule: a recovery needs a person, and this run is {run_type}"
-        elif params.get("confirm") != plan:
-            yield f"mode is recovery: type the plan's name, {plan}, into 'confirm'"
-        if not (params.get("reason") or "").strip():
-            yield "mode is recovery: write into 'reason' why production is recovered; it is in the report"
+def _text(value: object) -> str:
+    return str(value or "")
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if isinstance(value, list | tuple):
+        return tuple(map(str, value))
+    return (str(value),) if value else ()
+
+
+def _problems(params: Mapping[str, object], *, plan: str, waves: Sequence[str], run_type: str) -> Iterator[str]:
+    purpose = find_purpose(params.get("mode"))
+    if purpose is None:
+        yield no_mode(params.get("mode"))
+    else:
+        yield from _missing(purpose, params, plan=plan, run_type=run_type)
     if params.get("replace_live_instances") not in (None, False, True):
         yield f"replace_live_instances is {params['replace_live_instances']!r}: it must be true or false"
     continued = params.get("continue_run")
     if continued and not _KEY.fullmatch(str(continued)):
         yield f"continue_run {continued!r} is no key of a run: drs takeover {plan} shows the keys"
-    yield from _unknown_waves(params.get("waves") or (), waves)
+    yield from _unknown_waves(_names(params.get("waves")), waves)
 
 
-def _unknown_waves(chosen: Sequence[Any], waves: Sequence[str]) -> Iterator[str]:
+def _missing(purpose: Purpose, params: Mapping[str, object], *, plan: str, run_type: str) -> Iterator[str]:
+    if not purpose.may_be_scheduled and run_type != "manual":
+        yield f"only drills are started by a schedule: a {purpose} needs a person, and this run is {run_type}"
+    elif purpose.needs_confirmation and params.get("confirm") != plan:
+        yield f"mode is {purpose}: type the plan's name, {plan}, into 'confirm'"
+    if purpose.needs_reason and not _text(params.get("reason")).strip():
+        yield f"mode is {purpose}: write into 'reason' why production is recovered; it is in the report"
+
+
+def _unknown_waves(chosen: Sequence[str], waves: Sequence[str]) -> Iterator[str]:
     for wave in chosen:
         if wave not in waves:
-            near = get_close_matches(str(wave), waves, n=1)
+            near = get_close_matches(wave, waves, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"the plan has {', '.join(waves)}"
             yield f"waves: no wave called {wave!r} ({hint})"

@@ -2,15 +2,18 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from drs_provider.plan.model import Member, ProtectionGroup, RecoveryPlan
-from drs_provider.rules.run.request import DRILL, RunRequest
+from drs_provider.plan.model import Member, ProtectionGroup
+from drs_provider.rules.purpose import DRILL, Purpose
+from drs_provider.rules.servers import Answer, hostname_of, lag_of
+
+if TYPE_CHECKING:
+    from drs_provider.rules.settings.values import Settings
 
 
 @dataclass(frozen=True, order=True)
@@ -42,20 +45,7 @@ class RosterServer:
     known: bool
     lag: timedelta | None = None
     order: int = 1
-    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
-
-    def as_json(self) -> dict[str, Any]:
-        """What travels in XCom, and what the report and the board read."""
-        return {
-            "server_id": self.server_id,
-            "hostname": self.hostname,
-            "group": self.group,
-            "critical": self.critical,
-            "region": self.target.region,
-            "lag": None if self.lag is None else self.lag.total_seconds(),
-            "order": self.order,
-            "settings": dict(self.settings),
-        }
+    settings: "Settings" = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -83,89 +73,88 @@ def targets_of(groups: Sequence[ProtectionGroup]) -> tuple[Target, ...]:
 
 
 def call_roll(
-    plan: RecoveryPlan,
     groups: Mapping[str, ProtectionGroup],
-    found: Mapping[Target, Sequence[Mapping[str, Any]]],
-    request: RunRequest,
+    waves: Mapping[str, Sequence[str]],
+    found: Mapping[Target, Sequence[Answer]],
+    purpose: Purpose,
+    *,
+    chosen: Collection[str] | None = None,
+    exclude: Sequence[str] = (),
     other_groups: Sequence[ProtectionGroup] = (),
 ) -> Roster:
     """Resolve the groups of a plan.
 
-    ``found`` holds DescribeSourceServers' items per target, ``other_groups`` the groups of all other plans: a server
-    in two groups is a conflict wherever the second one stands.
+    :param groups: the plan's groups by name
+    :param waves: the names of the groups of every wave of the plan
+    :param found: DescribeSourceServers' items of every account and Region
+    :param chosen: the waves that the run has; None: all
+    :param exclude: ids or hostnames of servers that are left out
+    :param other_groups: the groups of all other plans: a server in two groups is a conflict wherever the second stands
     """
-    resolved = {name: _members(group, found, request.mode) for name, group in groups.items()}
-    problems = [*_empty(resolved, groups), *_conflicts(resolved, found, other_groups)]
-    excluded, unknown = _excluded(request.exclude_servers, resolved)
-    problems += unknown
+    chosen = waves if chosen is None else chosen
+    resolved = {name: _members(group, found, purpose) for name, group in groups.items()}
+    excluded, unknown = _excluded(exclude, resolved)
+    problems = [*_empty(resolved, groups), *_conflicts(resolved, found, other_groups), *unknown]
     out = {server.server_id for server in excluded}
-    waves = {
-        wave.name: tuple(
-            server
-            for name in wave.groups
-            for server in resolved[name]
-            if wave.name in request.waves and server.server_id not in out
+    launched = {
+        wave: tuple(
+            server for name in names for server in resolved[name] if wave in chosen and server.server_id not in out
         )
-        for wave in plan.waves
+        for wave, names in waves.items()
     }
-    has_steps_only = any(not wave.groups and wave.name in request.waves for wave in plan.waves)
-    if not problems and not any(waves.values()) and not has_steps_only:
+    has_steps_only = any(not names and wave in chosen for wave, names in waves.items())
+    if not problems and not any(launched.values()) and not has_steps_only:
         problems.append("nothing is left to launch: the chosen waves and excluded servers leave no server")
-    return Roster(waves, excluded, tuple(problems))
+    return Roster(launched, excluded, tuple(problems))
 
 
 def _members(
-    group: ProtectionGroup, found: Mapping[Target, Sequence[Mapping[str, Any]]], mode: str
+    group: ProtectionGroup, found: Mapping[Target, Sequence[Answer]], purpose: Purpose
 ) -> tuple[RosterServer, ...]:
-    target = target_of(group)
-    known = {str(server["sourceServerID"]): server for server in found.get(target, ())}
-    settings_of = partial(_settings, group, mode=mode)
-    named = [_server(group, member, known.get(member.id), settings_of(member)) for member in group.servers]
+    known = {str(source["sourceServerID"]): source for source in found.get(target_of(group), ())}
+    named = [
+        _server(group, member, known.get(member.id), _settings(group, member, purpose)) for member in group.servers
+    ]
     names = {member.id for member in group.servers}
-    common = settings_of(None)
+    common = _settings(group, None, purpose)
     selected = [
-        _server(group, Member(id=str(server["sourceServerID"])), server, common)
-        for server in _selected(group, known.values())
-        if server["sourceServerID"] not in names
+        _server(group, Member(id=str(source["sourceServerID"])), source, common)
+        for source in _selected(group, known.values())
+        if source["sourceServerID"] not in names
     ]
     return (*named, *sorted(selected, key=lambda server: (natural(server.hostname), server.server_id)))
 
 
-def _server(
-    group: ProtectionGroup, member: Member, described: Mapping[str, Any] | None, settings: Mapping[str, Any]
-) -> RosterServer:
-    from drs_provider.rules.servers import hostname_of, lag_of
-
+def _server(group: ProtectionGroup, member: Member, source: Answer | None, settings: "Settings") -> RosterServer:
     return RosterServer(
         server_id=member.id,
-        hostname=hostname_of(described, member.id),
+        hostname=hostname_of(source, member.id),
         group=group.name,
         critical=member.critical,
         target=target_of(group),
-        known=described is not None,
-        lag=lag_of(described) if described is not None else None,
+        known=source is not None,
+        lag=lag_of(source) if source is not None else None,
         order=member.order,
         settings=settings,
     )
 
 
-def _settings(group: ProtectionGroup, member: Member | None, *, mode: str) -> dict[str, Any]:
+def _settings(group: ProtectionGroup, member: Member | None, purpose: Purpose) -> "Settings":
     """What the plan says of a server's launch, as plain JSON: the group's word, the member's over it, the drill's."""
     from drs_provider.rules.settings.values import effective
 
     layers = (group.launch, member.launch if member else None, group.drill_launch)
-    plain = [one.model_dump(mode="json", exclude_none=True) if one else None for one in layers]
-    return effective(plain[0], plain[1], plain[2], mode=mode)
+    plain = [layer.model_dump(mode="json", exclude_none=True) if layer else None for layer in layers]
+    return effective(plain[0], plain[1], plain[2], purpose=purpose)
 
 
-def _selected(group: ProtectionGroup, servers: Any) -> Iterator[Mapping[str, Any]]:
-
+def _selected(group: ProtectionGroup, sources: Iterable[Answer]) -> Iterator[Answer]:
     if group.select is None:
         return
     wanted = group.select.model_dump(by_alias=True, exclude_none=True)
-    for server in servers:
-        if matches(server.get("tags", {}), wanted):
-            yield server
+    for source in sources:
+        if matches(source.get("tags", {}), wanted):
+            yield source
 
 
 def in_words(tags: Mapping[str, Sequence[str]]) -> str:
@@ -173,9 +162,9 @@ def in_words(tags: Mapping[str, Sequence[str]]) -> str:
     return ", ".join(f"{key}={'|'.join(values)}" for key, values in tags.items())
 
 
-def natural(text: str) -> tuple[Any, ...]:
+def natural(text: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key that puts web2 before web10."""
-    parts: list[Any] = []
+    parts: list[tuple[int, int, str]] = []
     number = ""
     for char in f"{text}\0":
         if char.isdigit():
@@ -201,7 +190,7 @@ def _empty(resolved: Mapping[str, Sequence[RosterServer]], groups: Mapping[str, 
 
 def _conflicts(
     resolved: Mapping[str, Sequence[RosterServer]],
-    found: Mapping[Target, Sequence[Mapping[str, Any]]],
+    found: Mapping[Target, Sequence[Answer]],
     other_groups: Sequence[ProtectionGroup],
 ) -> Iterator[str]:
     holders: dict[tuple[Target, str], list[str]] = defaultdict(list)
@@ -238,26 +227,30 @@ def _excluded(
     return tuple(dict.fromkeys(out)), problems
 
 
-def matches(tags: Mapping[str, str], selection: Mapping[str, Any]) -> bool:
+PlainSelection = Mapping[str, Any]
+"""A plan's ``select`` as plain JSON: ``{"tags": {key: value | [values]}, "not": {"tags": {...}}}``."""
+
+
+def matches(tags: Mapping[str, str], selection: PlainSelection) -> bool:
     """Tell whether a server with these tags is selected.
 
     :param tags: the source server's tags
-    :param selection: ``{"tags": {key: value | [values]}, "not": {"tags": {...}}}`` as in a plan: every key must match,
-        a list means any of, ``*`` stands for any run of characters (and nothing else is special); letters count. A
-        server that ``not`` matches as a whole is out. A selection without tags selects nothing.
+    :param selection: every key must match, a list means any of, ``*`` stands for any run of characters
+        (and nothing else is special); letters count. A server that ``not`` matches as a whole is out. A selection
+        without tags selects nothing.
     """
     wanted = selection.get("tags") or {}
     unwanted = (selection.get("not") or {}).get("tags") or {}
     return _all_match(tags, wanted) and not _all_match(tags, unwanted)
 
 
-def _all_match(tags: Mapping[str, str], wanted: Mapping[str, Any]) -> bool:
+def _all_match(tags: Mapping[str, str], wanted: Mapping[str, str | Sequence[str]]) -> bool:
     return bool(wanted) and all(key in tags and _any_of(tags[key], values) for key, values in wanted.items())
 
 
-def _any_of(value: str, patterns: Any) -> bool:
+def _any_of(value: str, patterns: str | Sequence[str]) -> bool:
     choices = (patterns,) if isinstance(patterns, str) else patterns
-    return any(_wildcard(str(pattern)).fullmatch(value) for pattern in choices)
+    return any(_wildcard(pattern).fullmatch(value) for pattern in choices)
 
 
 def _wildcard(pattern: str) -> re.Pattern[str]:

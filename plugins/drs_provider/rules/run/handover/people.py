@@ -113,7 +113,7 @@ class RunOrder(Document):
     RENAMED: ClassVar[Mapping[str, str]] = {"words": "message"}
 
     kind: Literal["cancel", "skip", "none"]
-    message: str
+    message: str = ""
 
     @property
     def is_cancellation(self) -> bool:

@@ -8,8 +8,9 @@ from pydantic import Field, JsonValue
 
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.launch.recovery_points import Point
+from drs_provider.rules.purpose import Purpose, purpose_of
 from drs_provider.rules.run.handover.document import Document, Flag, Instant, OptionalInstant, Part
-from drs_provider.rules.run.request import is_drill, read_as_of
+from drs_provider.rules.run.request import read_as_of
 
 if TYPE_CHECKING:
     from drs_provider.rules.run.roster import Target
@@ -173,9 +174,14 @@ class PreflightResult(Document):
     waves: dict[str, PreflightWave]
 
     @property
+    def purpose(self) -> Purpose:
+        """What the run is for."""
+        return purpose_of(self.mode)
+
+    @property
     def is_drill(self) -> bool:
-        """Whether the run is a drill, by its exact word."""
-        return is_drill(self.mode)
+        """Whether the run is a drill."""
+        return self.purpose.is_drill
 
     @property
     def as_of(self) -> datetime | None:

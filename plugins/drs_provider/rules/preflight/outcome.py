@@ -1,0 +1,235 @@
+"""What preflight makes of everything that it has seen: reasons to refuse, whether people are asked, what it leaves."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from drs_provider.exceptions import PreflightRefused
+from drs_provider.formatting import duration
+from drs_provider.rules.findings import Finding
+from drs_provider.rules.launch.quotas import Quotas
+from drs_provider.rules.launch.recovery_points import Point, in_words, skew
+from drs_provider.rules.preflight.cost import Estimate
+from drs_provider.rules.preflight.table import TableRow, grouped, refused_table, row_of, table
+from drs_provider.rules.purpose import Purpose
+from drs_provider.rules.run.approvals import is_needed
+from drs_provider.rules.run.handover import (
+    Placement,
+    PlanVerification,
+    PreflightFinding,
+    PreflightResult,
+    PreflightServer,
+    PreflightTarget,
+    PreflightWave,
+    ServerFingerprint,
+)
+from drs_provider.rules.run.request import RunRequest
+from drs_provider.rules.run.roster import Roster, RosterServer, Target
+from drs_provider.rules.run.shape import RunShape
+from drs_provider.rules.servers import Answer
+from drs_provider.rules.settings.candidates import SettingsFinding
+
+AnyFinding = Finding | SettingsFinding
+
+
+@dataclass(frozen=True)
+class ServerLook:
+    """What was seen of one server.
+
+    :param source: the item of DescribeSourceServers; None: DRS did not return it
+    :param newest_snapshot: its newest recovery point at or before the run's instant; None: there is none
+    :param point: the recovery point that its launch must name; None: DRS takes the most recent data
+    """
+
+    source: Answer | None = None
+    newest_snapshot: Answer | None = None
+    point: Point | None = None
+    placement: Placement = field(default_factory=Placement)
+
+
+@dataclass(frozen=True)
+class PreflightOutcome:
+    """Everything that preflight has found.
+
+    :param shape: the compiled plan, with the waves and the purpose of the run
+    :param now: when preflight looked
+    :param problems: reasons to refuse that are of no server, one line each
+    :param notes: lines for the log, and nothing more
+    :param looks: what was seen, by account and Region and server id
+    :param quotas: of the accounts and Regions that answered
+    :param recoveries_seen: ids of recovery jobs
+    """
+
+    shape: RunShape
+    request: RunRequest
+    now: datetime
+    roster: Roster = field(default_factory=lambda: Roster({}, (), ()))
+    problems: tuple[str, ...] = ()
+    findings: tuple[AnyFinding, ...] = ()
+    notes: tuple[str, ...] = ()
+    looks: Mapping[tuple[Target, str], ServerLook] = field(default_factory=dict)
+    quotas: Mapping[Target, Quotas] = field(default_factory=dict)
+    recoveries_seen: tuple[str, ...] = ()
+    fingerprints: Mapping[str, ServerFingerprint] = field(default_factory=dict)
+    cost: Estimate | None = None
+    verified: PlanVerification | None = None
+
+    @property
+    def purpose(self) -> Purpose:
+        """What the run is for."""
+        return self.request.purpose
+
+    @property
+    def plan(self) -> str:
+        """The name of the plan."""
+        return self.shape.plan.name
+
+    @property
+    def too_old(self) -> list[str]:
+        """Hostnames of the servers whose data is so old that people are asked."""
+        most = self.purpose.lag_that_asks(self.shape.plan)
+        if most is None:
+            return []
+        return [server.hostname for server in self.roster.servers if (age := self._age(server)) and age > most]
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether people must agree before anything is launched."""
+        return is_needed(self.shape.policy, self.purpose, too_old=self.too_old)
+
+    @property
+    def refusals(self) -> list[str]:
+        """Every reason not to launch, one line each."""
+        return [*self.problems, *grouped([finding for finding in self.findings if finding.severity == "refusal"])]
+
+    @property
+    def rows(self) -> list[TableRow]:
+        """Every server of the run with what was seen of it and what speaks against it."""
+        against: dict[str, list[AnyFinding]] = {}
+        for finding in self.findings:
+            against.setdefault(finding.server_id, []).append(finding)
+        return [
+            row_of(wave, server.hostname, look.source, look.newest_snapshot, against.get(server.server_id, ()))
+            for wave, servers in self.roster.waves.items()
+            for server in servers
+            for look in [self.look(server)]
+        ]
+
+    def look(self, server: RosterServer) -> ServerLook:
+        """Return what was seen of a server."""
+        return self.looks.get((server.target, server.server_id), ServerLook())
+
+    def refusal(self) -> str:
+        """Word why nothing is launched: every reason, and the refused servers as a table."""
+        lines = refused_table(self.rows, now=self.now)
+        return "\n".join([str(PreflightRefused(self.plan, self.refusals)), *(["", *lines] if lines else [])])
+
+    def log_lines(self) -> list[str]:
+        """Word what goes into the task's log: the waves and their servers, then every finding."""
+        lines = [f"{self.purpose} of {self.plan}, plan version {self.shape.digest[:12]}"]
+        for wave, servers in self.roster.waves.items():
+            chosen = "" if wave in self.request.waves else " (not chosen)"
+            lines.append(f"  wave {wave}: {len(servers)} servers{chosen}")
+        lines += [f"  excluded: {server.hostname} ({server.server_id})" for server in self.roster.excluded]
+        lines += self._points_in_words()
+        if self.cost:
+            guess = "" if self.cost.is_certain else ", guessed in part"
+            lines.append(f"  cost: about ${self.cost.dollars:.2f}{guess}: {self.cost.biggest()}")
+        if self.verified:
+            lines.append(f"  verified: {'yes' if self.verified.verified else 'no'}: {self.verified.why}")
+        lines += [f"  refusal: {problem}" for problem in self.problems]
+        for severity in ("refusal", "warning"):
+            said = grouped([finding for finding in self.findings if finding.severity == severity])
+            lines += [f"  {severity}: {line}" for line in said]
+        lines += [f"  {note}" for note in self.notes]
+        lines += [f"  {line}" for line in table(self.rows, now=self.now)] if self.roster.servers else []
+        return lines
+
+    def result(self) -> PreflightResult:
+        """Return what preflight leaves for the waves, the report and the pages."""
+        points = [look.point for look in self.looks.values() if look.point]
+        return PreflightResult(
+            plan=self.plan,
+            digest=self.shape.digest,
+            passed=not self.refusals,
+            mode=self.purpose.name,
+            reason=self.request.reason,
+            point_in_time=self.request.point_in_time,
+            replace_live_instances=self.request.replace_live_instances,
+            continue_run=self.request.continue_run,
+            checked_at=self.now,
+            quotas={str(target): quotas for target, quotas in self.quotas.items()},
+            recoveries_seen=self.recoveries_seen,
+            skew=skew(points) if points else None,
+            too_old=tuple(self.too_old),
+            needs_approval=self.needs_approval,
+            notes=self.notes,
+            findings=(
+                *(PreflightFinding(severity="refusal", what=problem) for problem in self.problems),
+                *map(_left_finding, self.findings),
+            ),
+            cost=self.cost.as_cost() if self.cost else None,
+            hourly=dict(self.cost.hourly) if self.cost else {},
+            fingerprints=dict(self.fingerprints),
+            verified=self.verified,
+            excluded=tuple(map(self._left_server, self.roster.excluded)),
+            waves={
+                wave: PreflightWave(selected=wave in self.request.waves, targets=self._by_target(servers))
+                for wave, servers in self.roster.waves.items()
+            },
+        )
+
+    def _age(self, server: RosterServer) -> timedelta | None:
+        point = self.look(server).point
+        if point is not None and point.why == "source_unreachable":
+            return max(self.now - point.at, server.lag or timedelta(0))
+        return server.lag
+
+    def _points_in_words(self) -> list[str]:
+        lines = []
+        if self.request.as_of:
+            lines.append(f"  point in time: {in_words(self.request.as_of)}; every server's newest point not after it")
+        pinned = {server: point for server in self.roster.servers if (point := self.look(server).point)}
+        lines += [
+            f"  pinned: {server.hostname} to {in_words(point.at)} ({point.why})" for server, point in pinned.items()
+        ]
+        if pinned:
+            lines.append(f"  {duration(skew(pinned.values()))} between the oldest and the newest pinned point")
+        return lines
+
+    def _by_target(self, servers: Iterable[RosterServer]) -> tuple[PreflightTarget, ...]:
+        parts: dict[Target, list[PreflightServer]] = {}
+        for server in servers:
+            parts.setdefault(server.target, []).append(self._left_server(server))
+        return tuple(
+            PreflightTarget(aws_conn_id=target.aws_conn_id, region=target.region, servers=tuple(members))
+            for target, members in parts.items()
+        )
+
+    def _left_server(self, server: RosterServer) -> PreflightServer:
+        look = self.look(server)
+        return PreflightServer(
+            server_id=server.server_id,
+            hostname=server.hostname,
+            group=server.group,
+            critical=server.critical,
+            region=server.target.region,
+            lag=server.lag,
+            order=server.order,
+            settings=dict(server.settings),
+            placement=look.placement,
+            point=look.point,
+        )
+
+
+def _left_finding(finding: AnyFinding) -> PreflightFinding:
+    return PreflightFinding(
+        severity=finding.severity,
+        what=finding.what,
+        next_step=finding.next_step,
+        server_id=finding.server_id,
+        hostname=finding.hostname,
+        rule=finding.rule,
+        kind=finding.kind,
+        detail=finding.detail,
+    )
