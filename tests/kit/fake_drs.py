@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from drs_provider.hooks.drill_resources import InstanceParts
+from drs_provider.hooks.drill_resources import AttachedResources
 from drs_provider.rules.launch.quotas import Quotas
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -38,7 +38,7 @@ class FakeDrs:
         self.answers: list[Callable[[], Exception | None]] = []
         self.limits = quotas or Quotas()
         self.before_look: Callable[[], None] = lambda: None
-        self.parts: dict[str, InstanceParts] = {}
+        self.parts: dict[str, AttachedResources] = {}
         self.kept: set[str] = set()
         self.undeletable: set[str] = set()
         self.snapshots: dict[str, str] = {}

@@ -35,7 +35,7 @@ _MOST_TAGGED: Final = 200
 
 
 @dataclass(frozen=True)
-class InstanceParts:
+class AttachedResources:
     """Ids of what belongs to an instance: EBS volumes, network interfaces."""
 
     volumes: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class InstanceParts:
 class TracesHook(LaunchSettingsHook):
     """A :class:`DrsHook` that also finds, tags and removes what drills leave in EC2. All of it may be repeated."""
 
-    def parts_of(self, instance_ids: Sequence[str]) -> dict[str, InstanceParts]:
+    def parts_of(self, instance_ids: Sequence[str]) -> dict[str, AttachedResources]:
         """Return what belongs to these instances now; a terminated one has nothing any more."""
         return {name: _parts(instance) for name, instance in self.ec2_instances(instance_ids).items()}
 
@@ -170,9 +170,9 @@ class TracesHook(LaunchSettingsHook):
                 raise
 
 
-def _parts(instance: Answer) -> InstanceParts:
+def _parts(instance: Answer) -> AttachedResources:
     if instance["State"]["Name"] == "terminated":
-        return InstanceParts()
+        return AttachedResources()
     volumes = [mapping["Ebs"]["VolumeId"] for mapping in instance.get("BlockDeviceMappings", ()) if "Ebs" in mapping]
     interfaces = [interface["NetworkInterfaceId"] for interface in instance.get("NetworkInterfaces", ())]
-    return InstanceParts(tuple(volumes), tuple(interfaces))
+    return AttachedResources(tuple(volumes), tuple(interfaces))

@@ -6,14 +6,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Context
-from airflow.sdk.execution_time.context import NEVER_EXPIRE
+from pydantic import JsonValue
 
-from drs_provider.exceptions import DrillNetworkLeft, NotIsolated, RunRefused
+from drs_provider.airflow_internals import TaskStore
+from drs_provider.exceptions import NotIsolated, RunRefused
 from drs_provider.formatting import parse_instant
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_good
 from drs_provider.operators.template_values import rendered_bool, rendered_ids, rendered_mapping
 from drs_provider.rules.launch.tags import drill_tags, run_key
-from drs_provider.rules.run.keys import NETWORK, REMOVED
+from drs_provider.rules.run.handover import PreparedNetworks, RemovedNetworks
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_network import DrillNetworkHook
@@ -47,8 +48,9 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
     The proof looks at all that EC2, Route 53 and VPC Lattice say about the network. One way out, and the task fails
     with NotIsolated, which names them all. The result lies in XCom under ``network``, also then.
 
-    Returns that result: ``{"kind", "region", "checked_at", "networks": [{"production_vpc", "vpc_id", "subnets",
-    "security_groups", "default", "cidrs", "proof", …}]}``; ``recovery.drill_network.in_drill_network`` reads it.
+    Returns that result, a ``PreparedNetworks`` as JSON (``rules.run.handover``): ``{"kind", "region", "checked_at",
+    "networks": [{"production_vpc", "vpc_id", "subnets", "security_groups", "default", "cidrs", "proof", …}]}``.
+    ``rules.isolation.network_mapping.in_drill_network`` gives the launch settings that put a server there.
 
     :param source_server_ids: the servers of the drill (templated)
     :param placements: where servers would land, by id, as ``{"subnet_id", "security_group_ids", "vpc_id",
@@ -80,46 +82,37 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
         self.endpoints = endpoints
         self.lives_for = lives_for
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, JsonValue]:
         """Prepare and prove; fail if there is a way out."""
+        from drs_provider.services.drill_network import describe
+
         with failing_for_good():
             self.prepare(context)
             if self.network != "isolated" and not str(self.network).startswith("vpc-"):
                 raise RunRefused(f"network is {self.network!r}; nothing was called: {_FORMS}")
             rendered_bool("endpoints", self.endpoints)
             found = self._prepared(context)
-            context["ti"].xcom_push(key=NETWORK, value=found)
-            self._say(found)
-            from drs_provider.services.drill_network import leaks_of
+            context["ti"].xcom_push(key=PreparedNetworks.KEY, value=found.to_json())
+            for line in describe(found):
+                self.log.info("%s", line)
+            if found.leaks:
+                raise NotIsolated(found.leaks)
+            return found.to_json()
 
-            if leaks := leaks_of(found):
-                raise NotIsolated(leaks)
-            return found
-
-    def _prepared(self, context: Context) -> dict[str, Any]:
+    def _prepared(self, context: Context) -> PreparedNetworks:
         from drs_provider.hooks.launch_settings import LaunchSettingsHook
-        from drs_provider.services.drill_network import Preparing, placements_of
+        from drs_provider.rules.isolation.network_mapping import Place
+        from drs_provider.services.drill_network import NetworkPreparation, placements_of
 
         servers = rendered_ids("source_server_ids", self.source_server_ids)
         given = rendered_mapping("placements", self.placements)
-        unknown = [one for one in servers if not given.get(one)]
-        looked_up = placements_of(LaunchSettingsHook(**self.aws), unknown) if unknown else {}
+        unknown = [server for server in servers if not given.get(server)]
+        places = placements_of(LaunchSettingsHook(**self.aws), unknown) if unknown else {}
+        places |= {server: Place.from_json(given[server]) for server in servers if server not in places}
         dag_run = context["dag_run"]
-        tags = drill_tags(dag_id=dag_run.dag_id, run_id=dag_run.run_id, expires=datetime.now(UTC) + self.lives_for)
-        preparing = Preparing(self.networks, network=self.network, tags=tags, endpoints=self.endpoints)
-        return preparing.prepare({one: given.get(one) or looked_up[one] for one in servers})
-
-    def _say(self, found: Mapping[str, Any]) -> None:
-        for one in found["networks"]:
-            proof = one["proof"]
-            looked = sum(proof["looked_at"].values())
-            verdict = "isolated" if proof["isolated"] else f"{len(proof['leaks'])} ways out"
-            self.log.info(
-                "%s stands for %s: %s, by %d answers of %d kinds",
-                one["vpc_id"], one["production_vpc"], verdict, looked, len(proof["looked_at"]),
-            )  # fmt: skip
-            for note in (*one["notes"], *proof["notes"]):
-                self.log.info("  %s", note)
+        tags = drill_tags(dag_id=dag_run.dag_id, run_id=dag_run.run_id, expires=_now() + self.lives_for)
+        preparation = NetworkPreparation(self.networks, network=self.network, tags=tags, endpoints=self.endpoints)
+        return preparation.prepare({server: places[server] for server in servers}, now=_now)
 
 
 class DrsRemoveDrillNetworkOperator(_DrillNetworkOperator):
@@ -130,7 +123,8 @@ class DrsRemoveDrillNetworkOperator(_DrillNetworkOperator):
     times. What is in use (instances that still shut down, endpoints that EC2 deletes) is waited for, deferred, and
     fails with DrillNetworkLeft after ``max_wait``, which says what holds it. Made to be a teardown.
 
-    Returns ``{"removed": [id], "left": {id: why}, "proofs": [proof]}``.
+    Returns a ``RemovedNetworks`` as JSON (``rules.run.handover``): ``{"removed": [id], "left": {id: why}, "proofs":
+    [proof]}``.
 
     :param network: what :class:`DrsPrepareDrillNetworkOperator` returned; None: only remove (templated)
     :param max_wait: how long to go on before what is left is reported
@@ -152,73 +146,43 @@ class DrsRemoveDrillNetworkOperator(_DrillNetworkOperator):
         self.network = network
         self.max_wait = max_wait
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, JsonValue]:
         """Prove once more, then remove."""
+        from drs_provider.services.drill_network import prove_before_removal
+
         with failing_for_good():
             self.prepare(context)
-            self._prove_again(context)
-            return self._go_on(context, began=datetime.now(UTC), looks=0)
+            given = rendered_mapping("network", self.network)
+            prepared = PreparedNetworks.from_json(given) if given else None
+            prove_before_removal(self.networks, prepared, TaskStore(context))
+            return self._go_on(context, began=_now(), looks=0)
 
     def resume_removal(
-        self, context: Context, _event: Any = None, *, began: str | None = None, looks: int = 0
-    ) -> dict[str, Any]:
+        self, context: Context, _event: object = None, *, began: str | None = None, looks: int = 0
+    ) -> dict[str, JsonValue]:
         """Look again after a wait."""
         with failing_for_good():
             self.prepare(context)
-            return self._go_on(context, began=parse_instant(began) if began else datetime.now(UTC), looks=looks)
+            return self._go_on(context, began=parse_instant(began) if began else _now(), looks=looks)
 
-    def _prove_again(self, context: Context) -> None:
-        """Look before anything is removed; a later try of the task finds a part of the network gone."""
-        store: Any = context["task_state_store"]
-        network = rendered_mapping("network", self.network)
-        if not network or store.get("proofs") is not None:
-            return
-        from drs_provider.services.drill_network import prove_again
+    def _go_on(self, context: Context, *, began: datetime, looks: int) -> dict[str, JsonValue]:
+        from drs_provider.services.drill_network import ensure_removed, remove_networks
 
-        proofs = prove_again(self.networks, network)
-        for proof in proofs:
-            if proof["changed"]:
-                self.log.warning("%s has changed since it was proven: %s", proof["vpc_id"], ", ".join(proof["changed"]))
-        store.set("proofs", proofs, retention=NEVER_EXPIRE)
-
-    def _go_on(self, context: Context, *, began: datetime, looks: int) -> dict[str, Any]:
-        store: Any = context["task_state_store"]
-        gone, left = self._removed(context)
-        removed = [*(store.get("removed") or []), *gone]
-        store.set("removed", removed, retention=NEVER_EXPIRE)
-        proofs = store.get("proofs") or []
-        result = {"removed": removed, "left": left, "proofs": proofs}
-        context["ti"].xcom_push(key=REMOVED, value=result)
-        for name, why in left.items():
-            self.log.info("%s is still there: %s", name, why)
-        if left and datetime.now(UTC) < began + self.max_wait:
-            self._wait(began=began, looks=looks + 1)
-        if left:
-            raise DrillNetworkLeft(left)
-        self.log.info("%d parts were removed; nothing of the run is left", len(removed))
-        opened = {one["vpc_id"]: _ways(one) for one in proofs if not one["isolated"]}
-        if opened:
-            raise NotIsolated(opened, launched=True)
-        return result
-
-    def _removed(self, context: Context) -> tuple[list[str], dict[str, str]]:
-        """Remove as long as it gets less: what holds a VPC goes in the round before."""
         dag_run = context["dag_run"]
-        run = run_key(dag_run.dag_id, dag_run.run_id)
-        gone: list[str] = []
-        while True:
-            removed, left = self.networks.remove(run)
-            gone += removed
-            if not left or not removed:
-                return gone, left
+        result = remove_networks(self.networks, run_key(dag_run.dag_id, dag_run.run_id), TaskStore(context))
+        context["ti"].xcom_push(key=RemovedNetworks.KEY, value=result.to_json())
+        if result.left and _now() < began + self.max_wait:
+            self._wait(began=began, looks=looks + 1)
+        ensure_removed(result)
+        return result.to_json()
 
     def _wait(self, *, began: datetime, looks: int) -> NoReturn:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-        moment = datetime.now(UTC) + min(LOOK_AGAIN_AFTER * looks, MOST_PAUSE)
+        moment = _now() + min(LOOK_AGAIN_AFTER * looks, MOST_PAUSE)
         kwargs = {"began": began.isoformat(), "looks": looks}
         self.defer(trigger=DateTimeTrigger(moment=moment), method_name=self.resume_removal.__name__, kwargs=kwargs)
 
 
-def _ways(proof: Mapping[str, Any]) -> list[str]:
-    return [f"{one['path']}: {one['what']}. {one['next_step']}" for one in proof["leaks"]]
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,24 +1,37 @@
-"""From where servers would land to the networks that they land in instead: looked at, made and proven."""
+"""Drill networks: from where servers would land to the networks that they land in instead, made, proven and removed."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
 
-from drs_provider.exceptions import NotFound, RunRefused
+from drs_provider.exceptions import DrillNetworkLeft, NotFound, NotIsolated, RunRefused
 from drs_provider.hooks.drill_network import ENDPOINTS, DrillNetworkHook
 from drs_provider.hooks.launch_settings import LaunchSettingsHook
 from drs_provider.rules.isolation.blueprint import Production, blueprint, copies_of
 from drs_provider.rules.isolation.facts import own_cidrs
-from drs_provider.rules.isolation.network_mapping import Landing, landings, network_json, standing_subnets
-from drs_provider.rules.isolation.proof import Proof, changed, prove
+from drs_provider.rules.isolation.network_mapping import Landing, Place, Placement, landings, standing_subnets
+from drs_provider.rules.isolation.proof import PROOF_LASTS, Proof, changed, prove
 from drs_provider.rules.launch.tags import RUN
+from drs_provider.rules.run.handover import (
+    DefaultPlace,
+    NetworkProof,
+    PreparedNetwork,
+    PreparedNetworks,
+    ProofsBeforeRemoval,
+    RemovedNetworks,
+    RemovedSoFar,
+)
 from drs_provider.rules.settings.values import live_settings
+from drs_provider.services.store import Store, load, save
 
-ISOLATED = "isolated"
+ISOLATED: Final = "isolated"
+
+log = logging.getLogger(__name__)
 
 
-def placements_of(hook: LaunchSettingsHook, server_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+def placements_of(hook: LaunchSettingsHook, server_ids: Sequence[str]) -> dict[str, Place]:
     """Return where servers would land by their launch settings: subnet and groups of the template's default version."""
     found = hook.launch_configurations(server_ids)
     templates = {server: configuration.get("ec2LaunchTemplateID") for server, configuration in found.items()}
@@ -27,20 +40,26 @@ def placements_of(hook: LaunchSettingsHook, server_ids: Sequence[str]) -> dict[s
     for server, name in templates.items():
         version = versions.get((name, None)) if name else None
         settings = live_settings(found[server], version.data if version else {})
-        places[server] = {
-            "subnet_id": settings["subnet_id"],
-            "security_group_ids": settings["security_group_ids"] or (),
-            "vpc_id": None,
-            "availability_zone": None,
-        }
+        places[server] = Place(settings["subnet_id"], settings["security_group_ids"] or ())
     return places
 
 
-class Preparing:
+@dataclass(frozen=True)
+class _Made:
+    """What stands for a network of production: ids of the drill by those of production."""
+
+    vpc_id: str
+    subnets: dict[str, str]
+    groups: dict[str, str]
+    proof: Proof
+    notes: Sequence[str]
+
+
+class NetworkPreparation:
     """Prepare the drill networks of one account and Region.
 
     :param network: ``isolated``, or the id of a standing drill network
-    :param tags: of everything that is made; see ``recovery.identity.drill_tags``
+    :param tags: of everything that is made; see ``rules.launch.tags.drill_tags``
     :param endpoints: whether an isolated network gets the private endpoints that steps on instances need
     """
 
@@ -49,64 +68,67 @@ class Preparing:
     ) -> None:
         self.hook, self.network, self.tags, self.endpoints = hook, network, tags, endpoints
 
-    def prepare(self, placements: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """Look, make and prove; return the value of the XCom ``network``. A leak is in it, and is no error here."""
+    def prepare(self, placements: Mapping[str, Placement], *, now: Callable[[], datetime]) -> PreparedNetworks:
+        """Look, make and prove. A leak is in what is returned, and is no error here.
+
+        :param placements: where servers would land, by server id
+        """
         default = self.hook.default_vpc()
         where = landings(self._resolved(placements, default).values())
-        parts = [self._part(landing, is_default=landing.vpc_id == default) for landing in where]
-        return {
-            "kind": ISOLATED if self.network == ISOLATED else "standing",
-            "region": self.hook.region,
-            "checked_at": datetime.now(UTC).isoformat(),
-            "networks": parts,
-        }
-
-    def _resolved(self, placements: Mapping[str, Mapping[str, Any]], default: str | None) -> dict[str, dict[str, Any]]:
-        """Fill in the VPC of every placement: its subnet's, else the default VPC, where DRS then launches."""
-        unknown = sorted(
-            {place["subnet_id"] for place in placements.values() if place.get("subnet_id") and not place.get("vpc_id")}
+        parts = tuple(self._part(landing, is_default=landing.vpc_id == default) for landing in where)
+        return PreparedNetworks(
+            kind="isolated" if self.network == ISOLATED else "standing",
+            region=self.hook.region,
+            checked_at=now(),
+            networks=parts,
         )
+
+    def _resolved(self, placements: Mapping[str, Placement], default: str | None) -> dict[str, Place]:
+        """Fill in the VPC of every placement: its subnet's, else the default VPC, where DRS then launches."""
+        unknown = sorted({place.subnet_id for place in placements.values() if place.subnet_id and not place.vpc_id})
         vpcs = self.hook.vpc_of_subnets(unknown)
         found = {}
         for server, place in placements.items():
-            subnet, vpc = place.get("subnet_id"), place.get("vpc_id")
-            vpc = vpc or (vpcs.get(subnet) if subnet else default)
+            subnet = place.subnet_id
+            vpc = place.vpc_id or (vpcs.get(subnet) if subnet else default)
             if vpc is None:
                 what = f"subnet {subnet}, which does not exist" if subnet else "no subnet, and there is no default VPC"
                 raise RunRefused(
                     f"{server}: its launch settings name {what}, so nobody can say what its drill network should look "
                     "like. Set launch.subnet_id, or the subnet in its EC2 launch template"
                 )
-            found[server] = {**place, "vpc_id": vpc}
+            found[server] = replace(Place.of(place), vpc_id=vpc)
         return found
 
-    def _part(self, landing: Landing, *, is_default: bool) -> dict[str, Any]:
+    def _part(self, landing: Landing, *, is_default: bool) -> PreparedNetwork:
         vpc_id = str(landing.vpc_id)
         production = self.hook.production(vpc_id, landing.groups)
         default_subnet = _default_subnet(production) if is_default else None
         subnets = sorted({*landing.subnets, *([default_subnet] if default_subnet else [])})
         self._ensure_known(production, subnets, landing.groups)
-        make = self._isolated if self.network == ISOLATED else self._standing
-        made, subnet_ids, group_ids, proof, notes = make(production, subnets)
-        default_group = next(str(group["GroupId"]) for group in production.groups if group["GroupName"] == "default")
-        return network_json(
+        made = (self._isolated if self.network == ISOLATED else self._standing)(production, subnets)
+        default_group = made.groups.get(
+            next(str(group["GroupId"]) for group in production.groups if group["GroupName"] == "default")
+        )
+        return PreparedNetwork(
             production_vpc=vpc_id,
-            is_default=is_default,
-            vpc_id=made,
-            cidrs=self.hook.cidrs_of_subnets([*subnets, *subnet_ids.values()]),
-            subnets=subnet_ids,
-            groups=group_ids,
-            default_subnet=subnet_ids.get(default_subnet) if default_subnet else None,
-            default_group=group_ids.get(default_group),
-            proof=proof.as_json(),
-            notes=notes,
+            is_default_vpc=is_default,
+            vpc_id=made.vpc_id,
+            cidrs=self.hook.cidrs_of_subnets([*subnets, *made.subnets.values()]),
+            subnets=made.subnets,
+            security_groups=made.groups,
+            default=DefaultPlace(
+                subnet_id=made.subnets.get(default_subnet) if default_subnet else None,
+                security_group_ids=(default_group,) if default_group else (),
+            ),
+            proof=NetworkProof.of(made.proof),
+            notes=tuple(made.notes),
         )
 
     @staticmethod
     def _ensure_known(production: Production, subnets: Sequence[str], groups: Sequence[str]) -> None:
-        known = {str(subnet["SubnetId"]) for subnet in production.subnets} | {
-            str(group["GroupId"]) for group in production.groups
-        }
+        known = {str(subnet["SubnetId"]) for subnet in production.subnets}
+        known |= {str(group["GroupId"]) for group in production.groups}
         missing = [name for name in (*subnets, *groups) if name not in known]
         if missing:
             raise RunRefused(
@@ -114,16 +136,12 @@ class Preparing:
                 "would fail there too. Correct the launch settings"
             )
 
-    def _isolated(
-        self, production: Production, subnets: Sequence[str]
-    ) -> tuple[str, dict[str, str], dict[str, str], Proof, Sequence[str]]:
+    def _isolated(self, production: Production, subnets: Sequence[str]) -> _Made:
         plan = blueprint(production, subnets, endpoints=self.endpoints)
         vpc, subnet_ids, group_ids = self.hook.make(plan, self.tags, endpoints=ENDPOINTS if self.endpoints else ())
-        return vpc, subnet_ids, group_ids, prove(self.hook.network_facts(vpc)), plan.notes
+        return _Made(vpc, subnet_ids, group_ids, prove(self.hook.network_facts(vpc)), plan.notes)
 
-    def _standing(
-        self, production: Production, subnets: Sequence[str]
-    ) -> tuple[str, dict[str, str], dict[str, str], Proof, Sequence[str]]:
+    def _standing(self, production: Production, subnets: Sequence[str]) -> _Made:
         """Prove first: nothing is made in a network that leads out."""
         if production.vpc["VpcId"] == self.network:
             raise RunRefused(
@@ -135,7 +153,7 @@ class Preparing:
         wanted = [subnet for subnet in production.subnets if subnet["SubnetId"] in subnets]
         subnet_ids, notes = standing_subnets(wanted, facts.subnets)
         if not proof.is_isolated:
-            return self.network, subnet_ids, {}, proof, notes
+            return _Made(self.network, subnet_ids, {}, proof, notes)
         if len(subnet_ids) < len(wanted):
             raise RunRefused(
                 f"the standing drill network {self.network} has no subnet: give it one, in each zone that is used"
@@ -144,34 +162,107 @@ class Preparing:
         groups = [
             replace(group, name=f"drill-{self.tags[RUN][:8]}-{group.copy_of}") for group in copies_of(production, cidrs)
         ]
-        return self.network, subnet_ids, self.hook.make_groups(self.network, groups, self.tags), proof, notes
+        return _Made(self.network, subnet_ids, self.hook.make_groups(self.network, groups, self.tags), proof, notes)
 
 
-def leaks_of(network: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return every way out of the networks of an XCom ``network``, by VPC."""
-    return {
-        network_part["vpc_id"]: [
-            f"{leak['path']}: {leak['what']}. {leak['next_step']}" for leak in network_part["proof"]["leaks"]
-        ]
-        for network_part in network["networks"]
-        if not network_part["proof"]["isolated"]
-    }
+def describe(prepared: PreparedNetworks) -> Iterable[str]:
+    """Say what stands for which network of production, and what was found about it, line by line."""
+    for network in prepared.networks:
+        proof = network.proof
+        verdict = "isolated" if proof.isolated else f"{len(proof.leaks)} ways out"
+        looked = sum(proof.looked_at.values())
+        yield (
+            f"{network.vpc_id} stands for {network.production_vpc}: {verdict}, by {looked} answers of "
+            f"{len(proof.looked_at)} kinds"
+        )
+        yield from (f"  {note}" for note in (*network.notes, *proof.notes))
 
 
-def prove_again(hook: DrillNetworkHook, network: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Prove networks anew; every proof also has ``changed``: what differs from when they were prepared, in words.
+def ensure_prepared(prepared: PreparedNetworks | None, task_id: str) -> PreparedNetworks:
+    """Return the networks that a task has prepared.
 
-    A network that is gone is left out.
+    :raises RunRefused: there is none, or it leads out: a task that was marked as successful has prepared nothing
     """
+    if prepared is None or not prepared.is_isolated:
+        raise RunRefused(
+            f"{task_id} has not prepared an isolated network in this run (a task that is marked as successful prepares "
+            f"nothing): nothing is launched. Clear {task_id} to prepare it"
+        )
+    return prepared
+
+
+def ensure_still_isolated(hook: Callable[[], DrillNetworkHook], prepared: PreparedNetworks, *, now: datetime) -> None:
+    """Prove networks anew where the last proof is older than ``PROOF_LASTS``; for what is about to launch into them.
+
+    :param hook: makes the hook of their account and Region; not called where nothing is proven
+    :raises NotIsolated: there is a way out now
+    """
+    if now < prepared.checked_at + PROOF_LASTS:
+        return
+    proofs = prove_again(hook(), prepared)
+    if leaks := {proof.vpc_id: proof.ways_out for proof in proofs if not proof.isolated}:
+        raise NotIsolated(leaks)
+
+
+def prove_again(hook: DrillNetworkHook, prepared: PreparedNetworks) -> tuple[NetworkProof, ...]:
+    """Prove networks anew, and say what differs from when they were prepared. A network that is gone is left out."""
     proofs = []
-    for network_part in network["networks"]:
+    for network in prepared.networks:
         try:
-            proof = prove(hook.network_facts(network_part["vpc_id"]))
+            proof = prove(hook.network_facts(network.vpc_id))
         except NotFound:
             continue
-        differences = list(changed(network_part["proof"]["prints"], proof.prints))
-        proofs.append({**proof.as_json(), "changed": differences})
-    return proofs
+        proofs.append(NetworkProof.of(proof, changed(network.proof.prints, proof.prints)))
+    return tuple(proofs)
+
+
+def prove_before_removal(hook: DrillNetworkHook, prepared: PreparedNetworks | None, store: Store) -> None:
+    """Look before anything is removed, once: a later try of the task finds a part of the network gone."""
+    if prepared is None or load(store, ProofsBeforeRemoval) is not None:
+        return
+    proofs = prove_again(hook, prepared)
+    for proof in proofs:
+        if proof.changed:
+            log.warning("%s has changed since it was proven: %s", proof.vpc_id, ", ".join(proof.changed))
+    save(store, ProofsBeforeRemoval(proofs=proofs))
+
+
+def remove_networks(hook: DrillNetworkHook, run: str, store: Store) -> RemovedNetworks:
+    """Remove what can be removed now of everything that a run made; may be called any number of times.
+
+    :param run: the run's key
+    """
+    gone, left = _removed(hook, run)
+    before = load(store, RemovedSoFar) or RemovedSoFar()
+    removed = (*before.removed, *gone)
+    save(store, RemovedSoFar(removed=removed))
+    proofs = load(store, ProofsBeforeRemoval) or ProofsBeforeRemoval()
+    for name, why in left.items():
+        log.info("%s is still there: %s", name, why)
+    return RemovedNetworks(removed=removed, left=left, proofs=proofs.proofs)
+
+
+def ensure_removed(result: RemovedNetworks) -> None:
+    """See that a removal has ended well.
+
+    :raises DrillNetworkLeft: something is still there
+    :raises NotIsolated: everything is gone, and a network was opened while the drill ran
+    """
+    if result.left:
+        raise DrillNetworkLeft(result.left)
+    log.info("%d parts were removed; nothing of the run is left", len(result.removed))
+    if result.opened:
+        raise NotIsolated(result.opened, launched=True)
+
+
+def _removed(hook: DrillNetworkHook, run: str) -> tuple[list[str], dict[str, str]]:
+    """Remove as long as it gets less: what holds a VPC goes in the round before."""
+    gone: list[str] = []
+    while True:
+        removed, left = hook.remove(run)
+        gone += removed
+        if not left or not removed:
+            return gone, left
 
 
 def _default_subnet(production: Production) -> str | None:

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from drs_provider.exceptions import DrsProviderError
+from drs_provider.rules.answers import Answer
+from drs_provider.rules.findings import Severity
+from drs_provider.rules.run.handover import SettingsChange
 from drs_provider.rules.settings.candidates import SettingsFinding
 from drs_provider.rules.settings.drill_memory import EXPIRES, RUN
 from drs_provider.rules.settings.launch_actions import TAG, Calls, calls, read_tag, stored_parameters, written
+from drs_provider.rules.settings.values import Settings
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
@@ -22,17 +26,17 @@ class ActionChanges:
     arn: str
     calls: Calls
 
-    def drift(self) -> list[dict[str, Any]]:
+    def changes(self) -> tuple[SettingsChange, ...]:
         """Word the change as the other settings' changes are."""
         if self.calls.was == self.calls.now:
-            return []
-        return [{"field": "actions", "was": list(self.calls.was), "now": list(self.calls.now)}]
+            return ()
+        return (SettingsChange(field="actions", was=list(self.calls.was), now=list(self.calls.now)),)
 
 
 def survey_actions(
     hook: "LaunchSettingsHook",
-    settings: Mapping[str, Mapping[str, Any]],
-    sources: Mapping[str, Mapping[str, Any]],
+    settings: Mapping[str, Settings],
+    sources: Mapping[str, Answer],
     *,
     is_temporary: bool,
 ) -> tuple[ActionChanges, ...]:
@@ -61,8 +65,8 @@ def survey_actions(
 
 def check_actions(
     hook: "LaunchSettingsHook",
-    settings: Mapping[str, Mapping[str, Any]],
-    sources: Mapping[str, Mapping[str, Any]],
+    settings: Mapping[str, Settings],
+    sources: Mapping[str, Answer],
 ) -> tuple[SettingsFinding, ...]:
     """Look whether the SSM documents and parameters of declared actions exist; DRS itself looks only at the launch."""
     from drs_provider.hooks.launch_actions import missing_documents, missing_parameters
@@ -80,7 +84,7 @@ def check_actions(
     for server, actions in declared.items():
         hostname = hostname_of(sources[server], server)
 
-        def finding(severity: Any, what: str, step: str, server: str = server, name: str = hostname) -> None:
+        def finding(severity: Severity, what: str, step: str, server: str = server, name: str = hostname) -> None:
             findings.append(SettingsFinding(severity, server, name, what, step, "actions"))
 
         for action in actions:

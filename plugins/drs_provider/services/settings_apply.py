@@ -1,36 +1,45 @@
-"""Bringing the launch settings of servers to what is wanted, and back, so that any step may be the last one lived."""
+"""Bringing the launch settings of servers to what is wanted, and back after a drill."""
 
-import hashlib
-import json
 import logging
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
-from drs_provider.exceptions import AwsError, DrsProviderError, RunRefused
-from drs_provider.rules.settings.drill_memory import EXPIRES, RUN, TAG, BeforeDrill
+from drs_provider.exceptions import Conflict, DrsProviderError, RunRefused
+from drs_provider.rules.launch.jobs import holders
+from drs_provider.rules.run.handover import SettingsChange, SettingsChanges, SettingsChangesSoFar
+from drs_provider.rules.settings.drill_memory import TAG
 from drs_provider.rules.settings.launch_actions import TAG as ACTIONS
-from drs_provider.rules.settings.launch_template import NewVersion, lost, new_version
-from drs_provider.rules.settings.values import (
-    CONFIGURATION_FIELDS,
-    Change,
-    compare,
-    configuration_update,
-    wrong_values,
-)
-from drs_provider.services.settings_survey import ServerSettings, survey
+from drs_provider.rules.settings.values import Change, Settings, wrong_values
+from drs_provider.services.launch_actions import ActionChanges, apply_actions, in_all_actions
+from drs_provider.services.settings_survey import ServerSettings, SettingsSurvey, survey
+from drs_provider.services.settings_writer import SettingsWriter, in_all, put_back
+from drs_provider.services.store import Store, load, save
 
 if TYPE_CHECKING:
-    from drs_provider.hooks.launch_settings import LaunchSettingsHook, TemplateVersion
+    from drs_provider.hooks.launch_settings import LaunchSettingsHook
 
-PAUSES = (0.0, 1.0, 2.0, 4.0)
-"""Looks at a version that was just made, after pauses of so many seconds: EC2 may not show it at once."""
+LONGEST_JOB: Final = timedelta(days=1)
+"""How far back running jobs are looked for: DescribeJobs filters by date, not by status."""
 
 log = logging.getLogger(__name__)
 
 
-def ensure_sound(settings: Mapping[str, Mapping[str, Any]]) -> None:
+@dataclass(frozen=True)
+class ServersHeld:
+    """Servers are held: nothing is changed before that ends.
+
+    :ivar reason: what holds them, in words
+    :ivar job_ids: the running jobs; none: DRS says that a server is held and shows no job that holds it
+    """
+
+    reason: str
+    job_ids: tuple[str, ...] = ()
+
+
+def ensure_sound(settings: Mapping[str, Settings]) -> None:
     """Refuse settings that are wrong by themselves, all at once; asks nothing of AWS. Raises RunRefused."""
     wrong = [f"{server}: {what}" for server, values in settings.items() for what in wrong_values(values)]
     if wrong:
@@ -44,112 +53,102 @@ def refusal_text(reasons: Sequence[object]) -> str:
     return f"the launch settings are refused, {count} reason{'s'[: count != 1]}; nothing was changed:\n{lines}"
 
 
-def put_back(hook: "LaunchSettingsHook", server: ServerSettings) -> None:
-    """Give a server back what it had before a drill, and forget the drill. What somebody changed since is left."""
-    before = server.before
-    if before is None:
-        return
-    if server.gone is not None:
-        name = server.candidate.configuration.get("ec2LaunchTemplateID")
-        raise RunRefused(
-            f"{server.candidate.name}: a drill changed its launch template {name}, and "
-            f"version {server.gone}, which was the default before, no longer exists. Nothing was put back: set the "
-            f"template by hand, then take the tag {TAG} off the source server"
-        )
-    if server.put_back:
-        hook.update_configuration(server.server_id, configuration_update(server.put_back))
-    if server.default_goes_back and server.base:
-        hook.make_default(server.base.template_id, server.base.number)
-    _forget_versions(hook, server)
-    # Launch actions are put back after this, and take the marks with them.
-    marks = () if ACTIONS in ((server.candidate.source or {}).get("tags") or {}) else (RUN, EXPIRES)
-    hook.untag(server.arn, TAG, *marks)
-    log.info("%s: put back to before its drill (%s)", server.candidate.hostname, before.written() or "nothing")
+class SettingsApplication:
+    """Bring servers to the settings that were surveyed for them; may be done any number of times.
 
-
-def _forget_versions(hook: "LaunchSettingsHook", server: ServerSettings) -> None:
-    """Delete the template versions that drills made: what is put back is not undone by one that stays."""
-    if server.base is None:
-        return
-    template = server.base.template_id
-    try:
-        numbers = [int(version["VersionNumber"]) for version in hook.drill_versions(template)]
-        if numbers:
-            hook.forget_versions(template, numbers)
-    except AwsError as error:
-        log.warning("%s: a drill's version of %s stays: %s", server.candidate.hostname, template, error)
-
-
-@dataclass
-class Applying:
-    """The effects on one server at a time, each of which leaves a state from which a next try goes on.
-
-    ``is_temporary``: a drill's settings: what was before is written to the server before it is changed, and beside it
-    ``marks``: which drill that is, and when it is over at the latest.
+    :param is_temporary: a drill's settings, to be put back; false: what a drill has left is put back first
+    :param marks: in a drill, the tags that say whose settings these are, and until when
+    :param max_tries: what Airflow allows the task; it differs once the task was cleared
     """
 
-    hook: "LaunchSettingsHook"
-    is_temporary: bool
-    marks: Mapping[str, str] = field(default_factory=dict)
-    sleep: Callable[[float], None] = time.sleep
+    def __init__(
+        self,
+        hook: "LaunchSettingsHook",
+        store: Store,
+        *,
+        is_temporary: bool,
+        marks: Mapping[str, str],
+        max_tries: int | None,
+    ) -> None:
+        self.hook, self.store, self.max_tries = hook, store, max_tries
+        self.is_temporary, self.marks = is_temporary, marks
 
-    def apply(self, server: ServerSettings) -> None:
-        """Make the changes of one server. Raises what AWS refused, RunRefused where an effect does not read back."""
-        if not self.is_temporary:
-            put_back(self.hook, server)
-        if not server.changes:
-            return
-        version = self._prepared(server)
+    def apply(self, found: SettingsSurvey, *, now: datetime) -> SettingsChanges | ServersHeld:
+        """Apply what differs; return what differed, also before a retry or a wait, or what has to be waited for.
+
+        :raises RunRefused: something speaks against the settings, or several servers could not be changed
+        """
+        if found.refusals:
+            raise RunRefused(refusal_text(found.refusals))
+        different = _different(found, is_temporary=self.is_temporary)
+        held = {server.server_id for server in different} | {server.server_id for server in found.actions}
+        servers = [server.server_id for server in found.servers]
+        if waiting := find_holders(self.hook, [server for server in servers if server in held], now=now):
+            return waiting
+        changes = self._remember(different, found.actions)
         if self.is_temporary:
-            self._remember(server, version)
-        update = configuration_update(server.changes)
-        if update:
-            answer = self.hook.update_configuration(server.server_id, update)
-            wanted = _wanted(server.changes, in_drs=True)
-            _ensure(server, "UpdateLaunchConfiguration", compare(wanted, answer, {}))
-        if version:
-            self.hook.make_default(version.template_id, version.number)
-        log.info("%s: %s", server.candidate.hostname, ", ".join(map(str, server.changes)))
+            # Also where a dead drill's settings are just right: they are this drill's now, and its expiry holds.
+            self._claim(found.servers)
+        act = partial(apply_actions, self.hook, marks=self.marks)
+        if waiting := settle(
+            self.hook, in_all(SettingsWriter(self.hook, self.is_temporary, self.marks).apply, different), now=now
+        ) or settle(self.hook, in_all_actions(act, found.actions), now=now):
+            return waiting
+        log.info("%d of %d servers differed; all are as wanted now", len(held), len(servers))
+        return SettingsChanges(servers={server: changes.servers.get(server, ()) for server in servers})
 
-    def _prepared(self, server: ServerSettings) -> "TemplateVersion | None":
-        """Return the template version that is to become the default: made, found from an earlier try, or None."""
-        wanted, base = _wanted(server.changes, in_drs=False), server.base
-        new = new_version(base.data, wanted) if base else None
-        if base is None or new is None:
-            return None
-        note = _note(base.number, new, is_temporary=self.is_temporary)
-        made = self.hook.described_version(base.template_id, note) or self._made(base, new, note)
-        missing = lost(new.on(base.data), made.data)
-        _ensure(server, f"version {made.number} of {base.template_id}", compare(wanted, {}, made.data), missing)
-        return made
+    def _claim(self, servers: Iterable[ServerSettings]) -> None:
+        for server in servers:
+            tags = (server.candidate.source or {}).get("tags") or {}
+            if known := [name for name in (TAG, ACTIONS) if name in tags]:
+                self.hook.tag(server.arn, known[0], tags[known[0]], **self.marks)
 
-    def _made(self, base: "TemplateVersion", new: NewVersion, note: str) -> "TemplateVersion":
-        number = self.hook.create_version(base, new, note)
-        for pause in PAUSES:
-            self.sleep(pause)
-            made = self.hook.template_version(base.template_id, number)
-            if made:
-                return made
-        message = f"version {number} of {base.template_id} was made and is not shown; it is not the default"
-        raise AwsError("ec2:DescribeLaunchTemplateVersions", "NotShown", message)
+    def _remember(self, different: Sequence[ServerSettings], actions: Sequence[ActionChanges]) -> SettingsChangesSoFar:
+        """Keep what differed before it is changed, for a next try sees it no more; a cleared task begins anew."""
+        before = load(self.store, SettingsChangesSoFar)
+        known = before if before and before.max_tries == self.max_tries else None
+        changes = known or SettingsChangesSoFar(max_tries=self.max_tries)
+        for server in different:
+            changes = changes.with_changes(server.server_id, differences(server))
+        for action in actions:
+            changes = changes.with_changes(action.server_id, action.changes())
+        if different or actions:
+            save(self.store, changes)
+        return changes
 
-    def _remember(self, server: ServerSettings, version: "TemplateVersion | None") -> None:
-        pair = (server.base.number, version.number) if server.base and version else None
-        kept = (server.before or BeforeDrill()).with_changes(server.changes, pair)
-        if kept != server.before:
-            self.hook.tag(server.arn, TAG, kept.written(), **self.marks)
+
+def restore_settings(
+    hook: "LaunchSettingsHook", server_ids: Sequence[str], *, now: datetime
+) -> SettingsChanges | ServersHeld:
+    """Put back what drills have changed at these servers; return what was, or what has to be waited for.
+
+    :raises RunRefused: several servers could not be changed
+    """
+    found = survey(hook, {server: {} for server in server_ids})
+    changed = [server for server in found.servers if server.before]
+    held = {server.server_id for server in changed} | {server.server_id for server in found.actions}
+    if waiting := find_holders(hook, [server for server in server_ids if server in held], now=now):
+        return waiting
+    if waiting := settle(hook, in_all(partial(put_back, hook), changed), now=now) or settle(
+        hook, in_all_actions(partial(apply_actions, hook), found.actions), now=now
+    ):
+        return waiting
+    restored = {server.server_id: _written(server.restored) for server in changed}
+    for action in found.actions:
+        restored[action.server_id] = (*restored.get(action.server_id, ()), *action.changes())
+    return SettingsChanges(servers=restored)
 
 
 def apply_all(
     hook: "LaunchSettingsHook",
-    settings: Mapping[str, Mapping[str, Any]],
+    settings: Mapping[str, Settings],
     *,
     is_temporary: bool,
     marks: Mapping[str, str] | None = None,
 ) -> None:
     """Bring servers that no job holds to what is wanted; raises the first refusal, RunRefused with all wrong values.
 
-    For a launch that differs from an earlier one; see ``DrsApplyLaunchSettingsOperator`` for everything else.
+    For a launch that differs from an earlier one; :class:`SettingsApplication` does everything else.
     """
     if not settings:
         return
@@ -157,46 +156,54 @@ def apply_all(
     found = survey(hook, settings, keep_drill=is_temporary)
     if found.refusals:
         raise RunRefused(refusal_text(found.refusals))
-    different = [server for server in found.servers if server.changes or (server.before and not is_temporary)]
-    errors = in_all(Applying(hook, is_temporary, marks or {}).apply, different)
+    different = _different(found, is_temporary=is_temporary)
+    errors = in_all(SettingsWriter(hook, is_temporary, marks or {}).apply, different)
     if errors:
         raise next(iter(errors.values()))
 
 
-def in_all(act: Callable[[ServerSettings], None], servers: Iterable[ServerSettings]) -> dict[str, DrsProviderError]:
-    """Act on several servers side by side; return the errors by server id, so that one does not hide another."""
-    from drs_provider.hooks.launch_settings import side_by_side
-
-    def attempt(server: ServerSettings) -> DrsProviderError | None:
-        try:
-            act(server)
-        except DrsProviderError as error:
-            return error
+def find_holders(hook: "LaunchSettingsHook", server_ids: Sequence[str], *, now: datetime) -> ServersHeld | None:
+    """Return the running jobs that hold any of these servers; None: none does."""
+    if not server_ids:
         return None
-
-    chosen = tuple(servers)
-    outcomes = zip(chosen, side_by_side(attempt, chosen), strict=True)
-    return {server.server_id: error for server, error in outcomes if error is not None}
+    job_ids = tuple(str(job["jobID"]) for job in holders(hook.jobs_since(now - LONGEST_JOB), server_ids))
+    return ServersHeld(f"servers are held by running jobs: {', '.join(job_ids)}", job_ids) if job_ids else None
 
 
-def _wanted(changes: Iterable[Change], *, in_drs: bool) -> dict[str, Any]:
-    return {change.field: change.wanted for change in changes if (change.field in CONFIGURATION_FIELDS) is in_drs}
+def settle(hook: "LaunchSettingsHook", errors: Mapping[str, DrsProviderError], *, now: datetime) -> ServersHeld | None:
+    """Raise what went wrong, one error for all servers; a Conflict is waited for if nothing else is wrong.
 
-
-def _note(source: int, new: NewVersion, *, is_temporary: bool) -> str:
-    """Describe a version by what it is made of, so that a next try, or a next drill, finds it instead of a twin."""
-    from drs_provider.hooks.launch_settings import OF_DRILLS, OURS
-
-    content = json.dumps([new.is_whole, new.data], sort_keys=True, default=str)
-    return (
-        f"{OF_DRILLS if is_temporary else OURS}on version {source}: {hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    :param errors: by server id
+    :raises RunRefused: several servers could not be changed
+    """
+    if not errors:
+        return None
+    others = {server: error for server, error in errors.items() if not isinstance(error, Conflict)}
+    if not others:
+        return find_holders(hook, tuple(errors), now=now) or ServersHeld(str(next(iter(errors.values()))))
+    for server, error in others.items():
+        log.error("%s: %s", server, error)
+    final = [error for error in others.values() if not error.retryable]
+    if len(others) == 1 or not final:
+        raise (final or list(others.values()))[0]
+    lines = "\n".join(f"  - {server}: {error}" for server, error in others.items())
+    raise RunRefused(
+        f"the launch settings of {len(others)} servers could not be changed; clear this task to go on:\n{lines}"
     )
 
 
-def _ensure(server: ServerSettings, what: str, left: tuple[Change, ...], missing: tuple[str, ...] = ()) -> None:
-    wrong = [*map(str, left), *(f"{name} is lost" for name in missing)]
-    if wrong:
-        raise RunRefused(
-            f"{server.candidate.name}: {what} does not read back as it was asked for: "
-            f"{', '.join(wrong)}. The launch template's default version was left as it was; set it in the DRS console"
-        )
+def differences(server: ServerSettings) -> tuple[SettingsChange, ...]:
+    """Word a server's changes from what it has now, a drill's left-overs included, to what it will have."""
+    changes = {change.field: change for change in server.restored}
+    for change in server.changes:
+        now = changes.get(change.field, change).now
+        changes[change.field] = Change(change.field, now, change.wanted)
+    return _written(change for change in changes.values() if change.now != change.wanted)
+
+
+def _different(found: SettingsSurvey, *, is_temporary: bool) -> list[ServerSettings]:
+    return [server for server in found.servers if server.changes or (server.before and not is_temporary)]
+
+
+def _written(changes: Iterable[Change]) -> tuple[SettingsChange, ...]:
+    return tuple(SettingsChange(field=change.field, was=change.now, now=change.wanted) for change in changes)

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from drs_provider.rules.answers import Answer
 from drs_provider.rules.settings.candidates import Candidate, SettingsFinding, Surroundings
 from drs_provider.rules.settings.checks import lookups, validate
 from drs_provider.rules.settings.drill_memory import BeforeDrill, read_tag
 from drs_provider.rules.settings.launch_template import read_template
-from drs_provider.rules.settings.values import Change, compare, configuration_update, normal
+from drs_provider.rules.settings.values import Change, Settings, compare, configuration_update, normal
 from drs_provider.services.launch_actions import ActionChanges, check_actions, survey_actions
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class ServerSettings:
 
 @dataclass(frozen=True)
 class SettingsSurvey:
-    """What was found: every server's server, everything that speaks against its settings, and what is around.
+    """What was found: every server, everything that speaks against its settings, and what is around.
 
     ``actions``: the servers whose DRS launch actions differ, or have to be put back.
     """
@@ -63,9 +64,7 @@ class SettingsSurvey:
         return tuple(finding for finding in self.findings if finding.severity == "refusal")
 
 
-def survey(
-    hook: "LaunchSettingsHook", settings: Mapping[str, Mapping[str, Any]], *, keep_drill: bool = False
-) -> SettingsSurvey:
+def survey(hook: "LaunchSettingsHook", settings: Mapping[str, Settings], *, keep_drill: bool = False) -> SettingsSurvey:
     """Read and check settings and launch actions; change nothing.
 
     :param settings: effective settings by server id; a server without any is looked at only for what a drill left
@@ -80,12 +79,12 @@ def survey(
 
 def survey_settings(
     hook: "LaunchSettingsHook",
-    settings: Mapping[str, Mapping[str, Any]],
+    settings: Mapping[str, Settings],
     *,
     keep_drill: bool = False,
     whole: bool = False,
-    sources: Sequence[Mapping[str, Any]] | None = None,
-    instances: Sequence[Mapping[str, Any]] | None = None,
+    sources: Sequence[Answer] | None = None,
+    instances: Sequence[Answer] | None = None,
 ) -> SettingsSurvey:
     """Read and check settings, as :func:`survey` does; what differs in launch actions is not asked.
 
@@ -188,13 +187,13 @@ def _is_gone(
     return base is now and _is_the_drills(now, versions, before.version[1])
 
 
-def _template_changes(now: Mapping[str, Any], then: Mapping[str, Any]) -> tuple[Change, ...]:
+def _template_changes(now: Answer, then: Answer) -> tuple[Change, ...]:
     live, old = read_template(now), read_template(then)
     return tuple(Change(field, live[field], old[field]) for field in live if live[field] != old[field])
 
 
 def _with_instances(
-    hook: "LaunchSettingsHook", servers: Sequence[ServerSettings], instances: Sequence[Mapping[str, Any]] | None
+    hook: "LaunchSettingsHook", servers: Sequence[ServerSettings], instances: Sequence[Answer] | None
 ) -> list[ServerSettings]:
     """Add the servers' own recovery instances where an address is at stake: a launch frees theirs."""
     owners = [

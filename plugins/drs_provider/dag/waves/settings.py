@@ -3,34 +3,35 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.definitions.context import Context
+from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider.dag.people.agreement import ensure_people_agreed
 from drs_provider.dag.run_reader import preflight_result
 from drs_provider.dag.waves.network import network_of
 from drs_provider.dag.waves.preemption import ensure_not_taken_back
-from drs_provider.exceptions import AccessDenied, PlanChanged, RunRefused
+from drs_provider.exceptions import AccessDenied, PlanChanged
 from drs_provider.operators.launch_settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
+from drs_provider.rules.purpose import Purpose, purpose_of
 from drs_provider.rules.run.approvals import Policy
-from drs_provider.rules.run.keys import IN_FORCE, PREFLIGHT
+from drs_provider.rules.run.handover import PreflightResult, PreflightServer, SettingsInForce
 from drs_provider.rules.run.names import PREFLIGHT_TASK
-from drs_provider.rules.run.request import is_drill
 from drs_provider.rules.run.roster import Target
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
-    from drs_provider.services.settings_survey import ServerSettings, SettingsSurvey
+    from drs_provider.rules.settings.values import Settings
+    from drs_provider.services.settings_survey import SettingsSurvey
 
 
 def in_this_run(
     context: Context,
-    settings: Mapping[str, Mapping[str, Any]],
-    servers: Mapping[str, Mapping[str, Any]],
+    settings: "Mapping[str, Settings]",
+    servers: Mapping[str, PreflightServer],
     *,
-    mode: str,
+    purpose: Purpose,
     network: int,
-) -> dict[str, dict[str, Any]]:
+) -> "dict[str, Settings]":
     """Return settings as this run applies them: those of a drill with a network of its own put every server into it.
 
     :param settings: effective settings by server id
@@ -38,24 +39,15 @@ def in_this_run(
     :param network: number of the account's and Region's drill network in the plan, from 1; 0: drills share production's
     :raises RunRefused: the network is not there, or is not proven
     """
-    wanted = {one: dict(values) for one, values in settings.items()}
-    if not network or not is_drill(mode):
-        return wanted
+    if not network or not purpose.uses_drill_network:
+        return dict(settings)
+    from drs_provider.rules.isolation.network_mapping import drill_settings
+
     prepared = network_of(context, network)
     return {
-        one: {**values, **_in_network(values, servers[one]["placement"], prepared)} for one, values in wanted.items()
+        server_id: drill_settings(values, servers[server_id].placement, prepared.networks)
+        for server_id, values in settings.items()
     }
-
-
-def _in_network(wanted: Mapping[str, Any], placement: Mapping[str, Any], network: Mapping[str, Any]) -> dict[str, Any]:
-    """Put a server into the drill network; a fallback's subnet that the network has no copy of stays the first one."""
-    from drs_provider.rules.isolation.network_mapping import in_drill_network, part_of
-
-    here = part_of(placement, network)
-    asked = wanted.get("subnet_id")
-    place = {**placement, "subnet_id": asked} if asked in here["subnets"] else placement
-    address = wanted.get("private_ip") or placement.get("private_ip")
-    return in_drill_network(place, {**wanted, "private_ip": address}, network)
 
 
 class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
@@ -86,44 +78,29 @@ class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
     def prepare(self, context: Context) -> None:
         """Take mode and settings from preflight, on every leg of the task."""
         preflight = preflight_result(context, self.plan)
-        if preflight["digest"] != self.digest:
-            raise PlanChanged(self.plan, preflight["digest"], self.digest)
-        servers = servers_of(preflight, self.wave, self.target)
+        if preflight.digest != self.digest:
+            raise PlanChanged(self.plan, preflight.digest, self.digest)
+        servers = {server.server_id: server for server in preflight.servers_of(self.wave, self.target)}
         if not servers:
             raise AirflowSkipException(f"wave {self.wave} launches nothing in {self.target} in this run")
         ensure_people_agreed(context, preflight, self.policy, self.approval_task_ids)
-        self.is_temporary = is_drill(preflight["mode"])
-        wanted = {server_id: one.get("settings") or {} for server_id, one in servers.items()}
-        self.settings = in_this_run(context, wanted, servers, mode=preflight["mode"], network=self.network)
+        purpose = purpose_of(preflight.mode)
+        self.is_temporary = purpose.is_temporary
+        wanted = {server_id: server.settings for server_id, server in servers.items()}
+        self.settings = in_this_run(context, wanted, servers, purpose=purpose, network=self.network)
 
     def leave(self, context: Context, found: "SettingsSurvey") -> None:
         """Leave what is in force now: the wave's start holds it against EC2 right before it launches."""
+        from drs_provider.services.settings_in_force import read_in_force
+
         try:
-            in_force = self._in_force(found)
+            in_force = read_in_force(self.hook, found, is_temporary=self.is_temporary is True)
         except AccessDenied as refusal:
             if self.is_temporary:
                 raise
             self.log.warning("What is in force is not looked at again before the launch: %s", refusal)
             return
-        context["ti"].xcom_push(key=IN_FORCE, value=in_force)
-
-    def _in_force(self, found: "SettingsSurvey") -> dict[str, list[Any]]:
-        read = {one.server_id: one.candidate.configuration for one in found.servers}
-        unread = [one.server_id for one in found.servers if one.candidate.source and not read[one.server_id]]
-        configurations = {**read, **self.hook.launch_configurations(unread)}
-        templates = {one: name for one, its in configurations.items() if (name := its.get("ec2LaunchTemplateID"))}
-        versions = self.hook.template_versions((name, None) for name in templates.values())
-        remembered = {one.server_id for one in found.servers if self.is_temporary is True and _remembers(one)}
-        return {
-            one: [version.template_id, version.number, one in remembered]
-            for one, name in templates.items()
-            if (version := versions[name, None])
-        }
-
-
-def _remembers(standing: "ServerSettings") -> bool:
-    """Tell whether a drill has left its memory at a server once its settings are as this drill wants them."""
-    return bool(standing.before or standing.changes)
+        context["ti"].xcom_push(key=SettingsInForce.KEY, value=in_force.to_json())
 
 
 def ensure_in_force(
@@ -131,9 +108,9 @@ def ensure_in_force(
     task_id: str,
     hook: "LaunchSettingsHook",
     servers: Sequence[str],
-    settings: Mapping[str, Mapping[str, Any]],
+    settings: "Mapping[str, Settings]",
     *,
-    mode: str,
+    purpose: Purpose,
 ) -> None:
     """See that the settings that were applied for this launch still are what DRS will use; called right before it.
 
@@ -141,29 +118,23 @@ def ensure_in_force(
     somebody's drill may have come in between; where the task that applies them was marked as successful, a person has
     decided to launch with what DRS has.
     """
-    applied: Mapping[str, Sequence[Any]] | None = context["ti"].xcom_pull(task_ids=task_id, key=IN_FORCE)
+    from drs_provider.services.settings_apply import apply_all
+    from drs_provider.services.settings_in_force import changed_by_others, changed_since, not_applied
+
+    applied = SettingsInForce.read(context["ti"].xcom_pull(task_ids=task_id, key=SettingsInForce.KEY))
     if applied is None:
-        if not is_drill(mode):
-            return
-        raise RunRefused(
-            f"nothing says that the drill's launch settings are in force, so it could land in production: {task_id} "
-            "left no record (a task that is marked as successful applies nothing). Clear it with everything downstream"
-        )
-    here = {one: applied[one] for one in servers if one in applied}
-    now = hook.default_versions([str(template) for template, *_ in here.values()])
-    changed = [one for one, (template, version, *_) in here.items() if now.get(template) != version]
+        if purpose.refuses_changed_settings:
+            raise not_applied(task_id)
+        return
+    changed = changed_since(hook, applied, servers)
     if not changed:
         return
-    if is_drill(mode):
-        ensure_not_taken_back(context, hook, [one for one in changed if here[one][2]])
-        raise RunRefused(
-            f"the launch templates of {len(changed)} servers were changed after the drill's settings were applied, so "
-            f"it could land in production: {', '.join(changed)}. Nothing of this job was started; clear {task_id} with "
-            "everything downstream to apply them again"
+    if purpose.refuses_changed_settings:
+        ensure_not_taken_back(
+            context, hook, [server_id for server_id in changed if applied.servers[server_id].is_remembered]
         )
-    from drs_provider.services.settings_apply import apply_all
-
-    apply_all(hook, {one: settings.get(one) or {} for one in changed}, is_temporary=False)
+        raise changed_by_others(task_id, changed)
+    apply_all(hook, {server_id: settings.get(server_id) or {} for server_id in changed}, is_temporary=False)
 
 
 class RestoreSettings(DrsRestoreLaunchSettingsOperator):
@@ -179,21 +150,10 @@ class RestoreSettings(DrsRestoreLaunchSettingsOperator):
 
     def prepare(self, context: Context) -> None:
         """Find the servers of this run's drill."""
-        if not is_drill(context["params"]["mode"]):
+        if not purpose_of(context["params"]["mode"]).is_temporary:
             raise AirflowSkipException("a recovery's launch settings stay: they are production's now")
-        preflight: Any = context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PREFLIGHT)
-        waves = preflight["waves"] if preflight and preflight["passed"] else ()
-        self.source_server_ids = [one for wave in waves for one in servers_of(preflight, wave, self.target)]
+        preflight = PreflightResult.read(context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PreflightResult.KEY))
+        servers = preflight.servers(self.target) if preflight and preflight.passed else ()
+        self.source_server_ids = [server.server_id for server in servers]
         if not self.source_server_ids:
             raise AirflowSkipException(f"this run changed no launch settings in {self.target}")
-
-
-def servers_of(preflight: Mapping[str, Any], wave: str, target: Target) -> dict[str, Mapping[str, Any]]:
-    """Return by id the servers that preflight found for a wave in one account and Region; none if it is not chosen."""
-    found = preflight["waves"][wave]
-    return {
-        server["server_id"]: server
-        for part in found["targets"]
-        if found["selected"] and (part["aws_conn_id"], part["region"]) == (target.aws_conn_id, target.region)
-        for server in part["servers"]
-    }

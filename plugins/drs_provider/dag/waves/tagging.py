@@ -2,23 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
-from airflow.sdk.definitions.context import Context
+from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider.exceptions import DrsProviderError
+from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.tags import EXPIRES, PLAN, RUN, RUN_ID, WAVE, job_tags, run_key, tag_value
-from drs_provider.rules.run.keys import PREFLIGHT, UNTAGGED
+from drs_provider.rules.purpose import purpose_of
+from drs_provider.rules.run.handover import PreflightResult, Untagged
 from drs_provider.rules.run.names import PREFLIGHT_TASK
 from drs_provider.rules.run.roster import Target
+from drs_provider.services.tagging import JOBS_BEFORE_RUN, jobs_of_runs, tag_launched
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook
-
-
-_CLOCKS_DIFFER: Final = timedelta(minutes=10)
+    from drs_provider.hooks.drs import DrsHook
 
 
 class TagInstances(BaseOperator):
@@ -48,15 +48,16 @@ class TagInstances(BaseOperator):
         """Return how many instances carry the tags now."""
         from drs_provider.rules.launch.tags import life_tags
 
-        found: dict[str, Any] | None = context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PREFLIGHT)
-        if not found or not found["passed"] or not found["waves"][self.wave]["selected"]:
+        found = PreflightResult.read(context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PreflightResult.KEY))
+        if found is None or not found.passed or not found.wave(self.wave).selected:
             raise AirflowSkipException("nothing was launched")
-        tags = {**own_tags(context), **life_tags(found["mode"], now=datetime.now(UTC), lifetime=self.lifetime)}
+        life = life_tags(purpose_of(found.mode), now=datetime.now(UTC), lifetime=self.lifetime)
+        tags = {**own_tags(context), **life}
         refused: dict[str, str] = {}
         number = 0
         for target in self.targets:
             try:
-                hook = traces_hook({"aws_conn_id": target.aws_conn_id, "region": target.region})
+                hook = traces_hook(target)
                 # By tags: a wave's later jobs (boot order, failed ones again) are started by the task that watches it.
                 jobs = [
                     job["jobID"] for job in jobs_of_run(hook, context) if job["tags"].get(WAVE) == tag_value(self.wave)
@@ -69,24 +70,15 @@ class TagInstances(BaseOperator):
         for name, words in refused.items():
             self.log.warning("%s is not tagged: %s", name, words)
         if refused:
-            context["ti"].xcom_push(key=UNTAGGED, value=refused)
+            context["ti"].xcom_push(key=Untagged.KEY, value=Untagged(resources=refused).to_json())
         return number
 
 
-def traces_hook(where: Mapping[str, Any]) -> "TracesHook":
-    """Return the hook of a launch's account and Region."""
+def traces_hook(target: Target) -> "TracesHook":
+    """Return the hook of an account and Region."""
     from drs_provider.hooks.drill_resources import TracesHook
 
-    return TracesHook(aws_conn_id=where["aws_conn_id"], region_name=where["region"] or None)
-
-
-def tag_launched(hook: "TracesHook", job_ids: Sequence[str], tags: Mapping[str, str]) -> tuple[int, dict[str, str]]:
-    """Tag the instances that these jobs launched; return how many, and what was refused, by instance."""
-    jobs = hook.jobs(job_ids)
-    servers = sorted({s["sourceServerID"] for job in jobs for s in job.get("participatingServers", ())})
-    found = [one for one in hook.recovery_instances(source_server_ids=servers) if one.get("jobID") in job_ids]
-    refused = hook.mark(found, tags)
-    return len(found) - len(refused), {name: str(error) for name, error in refused.items()}
+    return TracesHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None)
 
 
 def own_tags(context: Context) -> dict[str, str]:
@@ -97,8 +89,8 @@ def own_tags(context: Context) -> dict[str, str]:
 
 
 def jobs_of_run(
-    hook: "TracesHook | Any", context: Context, *, also: Sequence[str] = (), look_back: timedelta = _CLOCKS_DIFFER
-) -> list[Mapping[str, Any]]:
+    hook: "DrsHook", context: Context, *, also: Sequence[str] = (), look_back: timedelta = JOBS_BEFORE_RUN
+) -> list[Answer]:
     """Return the jobs of an account and Region that carry this run's tags, those of an earlier start among them.
 
     :param also: keys of runs that this one continues
@@ -108,14 +100,17 @@ def jobs_of_run(
     ours = {run_key(run.dag_id, run.run_id), *also}
     # Not start_date alone: Airflow moves it when an ended run is cleared, past the jobs of its first start.
     began = min(run.run_after, run.start_date or run.run_after)
-    return [job for job in hook.jobs_since(began - look_back) if job.get("tags", {}).get(RUN) in ours]
+    return jobs_of_runs(hook, ours, since=began - look_back)
 
 
-def settings_marks(tags: Mapping[str, str], *, run: Any) -> dict[str, str]:
-    """Return the tags that say whose temporary launch settings a server has, from those of the drill's jobs."""
+def settings_marks(tags: Mapping[str, str], *, own_run: str) -> dict[str, str]:
+    """Return the tags that say whose temporary launch settings a server has, from those of the drill's jobs.
+
+    :param own_run: key of the drill
+    """
     from drs_provider.rules.settings.drill_memory import EXPIRES as SETTINGS_EXPIRES
     from drs_provider.rules.settings.drill_memory import RUN as SETTINGS_RUN
 
     if EXPIRES not in tags:
         return {}
-    return {SETTINGS_RUN: run_key(run.dag_id, run.run_id), SETTINGS_EXPIRES: tags[EXPIRES]}
+    return {SETTINGS_RUN: own_run, SETTINGS_EXPIRES: tags[EXPIRES]}

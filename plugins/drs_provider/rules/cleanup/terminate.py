@@ -1,18 +1,25 @@
-"""What of a set of recovery instances is gone, on its way out, held, or still to be terminated."""
+"""What of a set of recovery instances may be terminated, is gone, on its way out or held, and when to give up."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Final
 
+from drs_provider.exceptions import RunRefused
+from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.jobs import ENDED_STATUS, Ended, holders, read_job
 from drs_provider.rules.servers import is_live
 
-EC2_GONE = "terminated"
-_EC2_ENDING = "shutting-down"
+EC2_GONE: Final = "terminated"
+_EC2_ENDING: Final = "shutting-down"
 
-VISIBLE_AFTER = timedelta(minutes=2)
+VISIBLE_AFTER: Final = timedelta(minutes=2)
 """An instance that a job has just launched may not be described at once."""
+
+MOST_REQUESTS: Final = 5
+"""Terminate jobs that may end without their instances being gone before a clean-up gives up."""
+
+_SNAPSHOT: Final = "snap-"
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,68 @@ class Stock:
     open_jobs: tuple[str, ...]
 
 
-def choose(instances: Iterable[Mapping[str, Any]], *, include_recovery: bool) -> Choice:
+@dataclass(frozen=True)
+class Progress:
+    """Where a clean-up stands after a look.
+
+    ``launching``: launch jobs that still run, so more instances will appear. ``invisible``: servers that were launched
+    and whose instances DRS does not show yet.
+    """
+
+    stock: Stock
+    launching: tuple[str, ...] = ()
+    invisible: tuple[str, ...] = ()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every instance is gone and none will appear."""
+        stock = self.stock
+        return not (stock.ending or stock.held or stock.left or self.launching or self.invisible)
+
+    @property
+    def open_jobs(self) -> tuple[str, ...]:
+        """The running jobs whose end changes something."""
+        return (*self.stock.open_jobs, *self.launching)
+
+    @property
+    def why_left(self) -> dict[str, str]:
+        """By instance or job, why it is not over."""
+        return {
+            **dict.fromkeys(self.stock.ending, "EC2 says that it is shutting down"),
+            **{instance: f"the running job {job} holds its server" for instance, job in self.stock.held.items()},
+            **dict.fromkeys(self.stock.left, "DRS was asked to terminate it, and it is still there"),
+            **dict.fromkeys(self.launching, "this launch job still runs"),
+        }
+
+    def is_given_up(self, *, requests: int, is_late: bool) -> bool:
+        """Tell whether to report what is left instead of going on."""
+        return is_late or (bool(self.stock.left) and requests >= MOST_REQUESTS)
+
+
+def are_parts_given_up(parts: Collection[str], *, requests: int, is_late: bool) -> bool:
+    """Tell whether to report what EC2 has kept of instances that are gone; a snapshot is for a person to delete."""
+    return is_late or requests >= MOST_REQUESTS or all(name.startswith(_SNAPSHOT) for name in parts)
+
+
+def requests_counted(requests: int, *, left: int, fewest: int | None) -> int:
+    """Count requests anew where fewer instances are left than ever: a big drill goes in many quota's rounds.
+
+    :param left: how many instances are left to terminate
+    :param fewest: the smallest number that any look has found; None: this is the first
+    """
+    return 0 if left and fewest is not None and left < fewest else requests
+
+
+def ensure_all_chosen(choice: "Choice") -> None:
+    """Refuse to terminate named instances of which some must be kept. Raises RunRefused."""
+    if choice.kept:
+        raise RunRefused(
+            f"DRS does not call these a drill's instances: {', '.join(choice.kept)}. Nothing was terminated; set "
+            "include_recovery=True to terminate them too"
+        )
+
+
+def choose(instances: Iterable[Answer], *, include_recovery: bool) -> Choice:
     """Pick what may be terminated: what DRS calls a drill's instance, others only if told so in so many words."""
     targets: dict[str, str] = {}
     kept: dict[str, str] = {}
@@ -53,9 +121,9 @@ def choose(instances: Iterable[Mapping[str, Any]], *, include_recovery: bool) ->
 def take_stock(
     targets: Mapping[str, str],
     *,
-    described: Iterable[Mapping[str, Any]],
+    described: Iterable[Answer],
     ec2: Mapping[str, str],
-    jobs: Sequence[Mapping[str, Any]],
+    jobs: Sequence[Answer],
 ) -> Stock:
     """Sort the targets by what DRS and EC2 say.
 
@@ -82,13 +150,13 @@ def take_stock(
     return Stock(tuple(gone), tuple(ending), held, tuple(left), tuple(dict.fromkeys(held.values())))
 
 
-def running(jobs: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+def running(jobs: Iterable[Answer]) -> tuple[str, ...]:
     """Return the ids of the jobs that DRS still works on."""
     return tuple(job["jobID"] for job in jobs if job.get("status") != ENDED_STATUS)
 
 
 def awaited(
-    jobs: Iterable[Mapping[str, Any]], described: Iterable[Mapping[str, Any]], seen: Collection[str], *, now: datetime
+    jobs: Iterable[Answer], described: Iterable[Answer], seen: Collection[str], *, now: datetime
 ) -> tuple[str, ...]:
     """Return the servers that a job launched moments ago and whose instances DRS does not show yet.
 

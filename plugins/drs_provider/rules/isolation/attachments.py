@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
-from drs_provider.rules.isolation.facts import Answer, Leak, NetworkFacts, is_of_a_service
+from drs_provider.rules.answers import Answer
+from drs_provider.rules.isolation.facts import Leak, NetworkFacts, is_of_a_service
 from drs_provider.rules.isolation.filters import open_doors
 from drs_provider.rules.isolation.routes import behind_gateway, kind_of, other_side
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, ip_network
 from typing import Any, Final
 
-from drs_provider.rules.isolation.facts import Answer, own_cidrs
+from drs_provider.rules.answers import Answer
+from drs_provider.rules.isolation.facts import own_cidrs
 
 ENDPOINT_PREFIX: Final = 28
 """Prefix length of the subnet that private endpoints get for themselves: they must not take a server's address."""

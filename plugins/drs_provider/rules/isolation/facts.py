@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-Answer = Mapping[str, Any]
-"""One thing as EC2 (or the service it belongs to) describes it: botocore's parsed answer."""
+from drs_provider.rules.answers import Answer
 
 
 @dataclass(frozen=True)

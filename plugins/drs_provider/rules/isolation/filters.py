@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from drs_provider.rules.isolation.facts import Answer, NetworkFacts
+from drs_provider.rules.answers import Answer
+from drs_provider.rules.isolation.facts import NetworkFacts
 
 Range = IPv4Network | IPv6Network
 

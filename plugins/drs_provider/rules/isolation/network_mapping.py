@@ -1,16 +1,116 @@
 """Where a server of a drill lands instead of in production: production's subnets and groups mapped to the drill's."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any
+from typing import Any, Protocol
 
 from drs_provider.exceptions import RunRefused
-from drs_provider.rules.isolation.facts import Answer
+from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.tags import COPY_OF
 
-Network = Mapping[str, Any]
-"""What the XCom ``network`` holds for one account and Region; :func:`network_json` says how it looks."""
+
+class Placement(Protocol):
+    """Where a launch would put a server in production; None: nobody knows, or the launch template does not say."""
+
+    @property
+    def subnet_id(self) -> str | None:
+        """The subnet of production."""
+        ...
+
+    @property
+    def security_group_ids(self) -> Sequence[str] | None:
+        """The security groups of production."""
+        ...
+
+    @property
+    def private_ip(self) -> str | None:
+        """The private address."""
+        ...
+
+    @property
+    def vpc_id(self) -> str | None:
+        """The VPC of production."""
+        ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """A :class:`Placement`."""
+
+    subnet_id: str | None = None
+    security_group_ids: Sequence[str] | None = None
+    private_ip: str | None = None
+    vpc_id: str | None = None
+
+    @classmethod
+    def of(cls, placement: Placement) -> "Place":
+        """Copy what any other placement says."""
+        return cls(placement.subnet_id, placement.security_group_ids, placement.private_ip, placement.vpc_id)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Place":
+        """Read ``{"subnet_id", "security_group_ids", "private_ip", "vpc_id"}``; what is absent is not known."""
+        groups = data.get("security_group_ids")
+        return cls(
+            data.get("subnet_id"),
+            None if groups is None else tuple(map(str, groups)),
+            data.get("private_ip"),
+            data.get("vpc_id"),
+        )
+
+
+class DefaultPlace(Protocol):
+    """Where servers land whose launch template names no subnet or no security group."""
+
+    @property
+    def subnet_id(self) -> str | None:
+        """The drill's copy of the default subnet."""
+        ...
+
+    @property
+    def security_group_ids(self) -> Sequence[str]:
+        """The drill's copy of the default security group."""
+        ...
+
+
+class DrillNetwork(Protocol):
+    """What stands for one network of production; see ``PreparedNetwork``, which tasks leave."""
+
+    @property
+    def production_vpc(self) -> str:
+        """The VPC of production."""
+        ...
+
+    @property
+    def is_default_vpc(self) -> bool:
+        """Whether that is the default VPC."""
+        ...
+
+    @property
+    def vpc_id(self) -> str:
+        """The VPC of the drill."""
+        ...
+
+    @property
+    def cidrs(self) -> Mapping[str, str]:
+        """The addresses of the subnets of both sides, by id."""
+        ...
+
+    @property
+    def subnets(self) -> Mapping[str, str]:
+        """The drill's subnets by those of production."""
+        ...
+
+    @property
+    def security_groups(self) -> Mapping[str, str]:
+        """The drill's security groups by those of production."""
+        ...
+
+    @property
+    def default(self) -> DefaultPlace:
+        """Where servers land whose launch template names no place."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -25,17 +125,14 @@ class Landing:
     groups: tuple[str, ...]
 
 
-def landings(placements: Iterable[Mapping[str, Any]]) -> tuple[Landing, ...]:
-    """Gather where servers would land, by VPC.
-
-    :param placements: ``{"subnet_id", "security_group_ids", "vpc_id", "availability_zone"}`` per server; None: unknown
-    """
+def landings(placements: Iterable[Placement]) -> tuple[Landing, ...]:
+    """Gather where servers would land, by VPC."""
     subnets: dict[str | None, set[str]] = {}
     groups: dict[str | None, set[str]] = {}
     for place in placements:
-        vpc = place.get("vpc_id") or None
-        subnets.setdefault(vpc, set()).update([place["subnet_id"]] if place.get("subnet_id") else [])
-        groups.setdefault(vpc, set()).update(place.get("security_group_ids") or ())
+        vpc = place.vpc_id or None
+        subnets.setdefault(vpc, set()).update([place.subnet_id] if place.subnet_id else [])
+        groups.setdefault(vpc, set()).update(place.security_group_ids or ())
     order = sorted(subnets, key=lambda vpc: vpc or "")
     return tuple(Landing(vpc, tuple(sorted(subnets[vpc])), tuple(sorted(groups[vpc]))) for vpc in order)
 
@@ -51,13 +148,13 @@ def standing_subnets(production: Sequence[Answer], standing: Sequence[Answer]) -
     for subnet in production:
         name, zone = str(subnet["SubnetId"]), subnet.get("AvailabilityZone")
 
-        def rank(other: Answer, name: str = name, subnet: Answer = subnet, zone: Any = zone) -> tuple[int, str]:
+        def rank(other: Answer, name: str = name, subnet: Answer = subnet) -> tuple[int, str]:
             tags = {tag["Key"]: tag["Value"] for tag in other.get("Tags") or ()}
             if tags.get(COPY_OF) == name:
                 return 0, str(other["SubnetId"])
             if other.get("CidrBlock") == subnet.get("CidrBlock"):
                 return 1, str(other["SubnetId"])
-            return 2 + (other.get("AvailabilityZone") != zone), str(other["SubnetId"])
+            return 2 + (other.get("AvailabilityZone") != subnet.get("AvailabilityZone")), str(other["SubnetId"])
 
         best = min(standing, key=rank, default=None)
         if best is None:
@@ -71,38 +168,27 @@ def standing_subnets(production: Sequence[Answer], standing: Sequence[Answer]) -
     return chosen, notes
 
 
-def network_json(
-    *,
-    production_vpc: str,
-    is_default: bool,
-    vpc_id: str,
-    cidrs: Mapping[str, str],
-    subnets: Mapping[str, str],
-    groups: Mapping[str, str],
-    default_subnet: str | None,
-    default_group: str | None,
-    proof: Mapping[str, Any],
-    notes: Sequence[str] = (),
+def drill_settings(
+    settings: Mapping[str, Any], placement: Placement, networks: Sequence[DrillNetwork]
 ) -> dict[str, Any]:
-    """Return what one network of production is replaced by.
+    """Return a server's launch settings, put into the drill network.
 
-    ``subnets`` and ``security_groups`` map production's ids to the drill's, ``cidrs`` are the addresses of the subnets
-    of both sides by id, ``default`` is for servers whose launch template names no subnet or no group.
+    A fallback's subnet that the network has no copy of stays the first one.
+
+    :param settings: its effective launch settings in the plan's words
+    :raises RunRefused: nothing of the drill networks stands for this place: nothing may be launched then
     """
-    return {
-        "production_vpc": production_vpc,
-        "is_default_vpc": is_default,
-        "vpc_id": vpc_id,
-        "cidrs": dict(cidrs),
-        "subnets": dict(subnets),
-        "security_groups": dict(groups),
-        "default": {"subnet_id": default_subnet, "security_group_ids": [default_group] if default_group else []},
-        "proof": dict(proof),
-        "notes": list(notes),
-    }
+    asked = settings.get("subnet_id")
+    place = Place.of(placement)
+    if asked in network_of(placement, networks).subnets:
+        place = replace(place, subnet_id=asked)
+    address = settings.get("private_ip") or placement.private_ip
+    return {**settings, **in_drill_network(place, {**settings, "private_ip": address}, networks)}
 
 
-def in_drill_network(placement: Mapping[str, Any], settings: Mapping[str, Any], network: Network) -> dict[str, Any]:
+def in_drill_network(
+    placement: Placement, settings: Mapping[str, Any], networks: Sequence[DrillNetwork]
+) -> dict[str, Any]:
     """Return the launch settings that put a server into the drill network, to be laid over its other ones.
 
     Always ``subnet_id`` and ``security_group_ids``. ``private_ip`` besides, where the drill's subnet has other
@@ -111,38 +197,38 @@ def in_drill_network(placement: Mapping[str, Any], settings: Mapping[str, Any], 
 
     :param placement: where the server would land in production, as preflight found it
     :param settings: its effective launch settings in the plan's words; ``private_ip`` also where the template has it
-    :param network: the value of the XCom ``network`` for the server's account and Region
+    :param networks: the drill networks of the server's account and Region: ``PreparedNetworks.networks``
     :raises RunRefused: nothing of the drill network stands for this place: nothing may be launched then
     """
-    part = part_of(placement, network)
-    wanted = placement.get("subnet_id")
-    subnet = part["subnets"].get(wanted) if wanted else part["default"]["subnet_id"]
-    groups = [part["security_groups"].get(group) for group in placement.get("security_group_ids") or ()]
-    groups = groups or list(part["default"]["security_group_ids"])
-    if subnet is None or not groups or None in groups:
+    part = network_of(placement, networks)
+    wanted = placement.subnet_id
+    subnet = part.subnets.get(wanted) if wanted else part.default.subnet_id
+    groups = [part.security_groups.get(group) for group in placement.security_group_ids or ()]
+    groups = groups or list(part.default.security_group_ids)
+    known = [group for group in groups if group is not None]
+    if subnet is None or not groups or len(known) < len(groups):
         missing = wanted or "the default subnet" if subnet is None else "its security groups"
         raise RunRefused(
-            f"the drill network {part['vpc_id']} has nothing that stands for {missing}: the launch settings were "
+            f"the drill network {part.vpc_id} has nothing that stands for {missing}: the launch settings were "
             "changed after preflight. Clear preflight to look again"
         )
-    found: dict[str, Any] = {"subnet_id": subnet, "security_group_ids": sorted(set(groups))}
-    cidr = part["cidrs"].get(subnet)
-    if cidr is None or wanted is None or cidr == part["cidrs"].get(wanted):
+    found: dict[str, Any] = {"subnet_id": subnet, "security_group_ids": sorted(set(known))}
+    cidr = part.cidrs.get(subnet)
+    if cidr is None or wanted is None or cidr == part.cidrs.get(wanted):
         return found
     if settings.get("private_ip"):
-        found["private_ip"] = _moved(str(settings["private_ip"]), part["cidrs"].get(wanted), cidr)
+        found["private_ip"] = _moved(str(settings["private_ip"]), part.cidrs.get(wanted), cidr)
     return {**found, "copy_private_ip": False}
 
 
-def part_of(placement: Mapping[str, Any], network: Network) -> Mapping[str, Any]:
-    """Return the part of a network that stands for the VPC of a placement."""
-    parts: Sequence[Mapping[str, Any]] = network["networks"]
-    vpc, subnet = placement.get("vpc_id"), placement.get("subnet_id")
-    for part in parts:
-        if part["production_vpc"] == vpc or (
-            vpc is None and (subnet in part["subnets"] or (not subnet and part["is_default_vpc"]))
+def network_of(placement: Placement, networks: Sequence[DrillNetwork]) -> DrillNetwork:
+    """Return the drill network that stands for the VPC of a placement."""
+    vpc, subnet = placement.vpc_id, placement.subnet_id
+    for network in networks:
+        if network.production_vpc == vpc or (
+            vpc is None and (subnet in network.subnets or (not subnet and network.is_default_vpc))
         ):
-            return part
+            return network
     raise RunRefused(
         f"no drill network was prepared for {vpc or subnet or 'the default VPC'}: the launch settings were changed "
         "after preflight. Clear preflight to look again"

@@ -9,11 +9,16 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
-from drs_provider.rules.isolation.facts import Answer, Leak, NetworkFacts, is_of_a_service
+from drs_provider.rules.answers import Answer
+from drs_provider.rules.isolation.facts import Leak, NetworkFacts, is_of_a_service
 
-NOT_OF_THE_VERDICT = ("account", "security_groups", "network_acls", "prefix_lists", "instances", "hosted_zones")
+PROOF_LASTS: Final = timedelta(minutes=15)
+"""A launch into a network later than this after its last proof proves it anew first."""
+
+NOT_OF_THE_VERDICT: Final = ("account", "security_groups", "network_acls", "prefix_lists", "instances", "hosted_zones")
 """Facts that decide no leak by themselves or that a drill itself changes; a change of theirs is no change of the
 network."""
 
@@ -36,17 +41,6 @@ class Proof:
     def is_isolated(self) -> bool:
         """Whether nothing outside was found to be within reach."""
         return not self.leaks
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what travels in XCom and stands in the report."""
-        return {
-            "vpc_id": self.vpc_id,
-            "isolated": self.is_isolated,
-            "leaks": [{"path": leak.path, "what": leak.what, "next_step": leak.next_step} for leak in self.leaks],
-            "notes": list(self.notes),
-            "looked_at": dict(self.looked_at),
-            "prints": dict(self.prints),
-        }
 
 
 def prove(facts: NetworkFacts) -> Proof:

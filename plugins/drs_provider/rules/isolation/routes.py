@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import Any, Final
 
-from drs_provider.rules.isolation.facts import Answer, Leak, NetworkFacts
+from drs_provider.rules.answers import Answer
+from drs_provider.rules.isolation.facts import Leak, NetworkFacts
 from drs_provider.rules.isolation.filters import what_doors_say
 
 _TARGETS: Final = (

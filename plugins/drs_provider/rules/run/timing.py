@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from graphlib import TopologicalSorter
-from typing import Any
 
-from drs_provider.plan.model import ProtectionGroup, RecoveryPlan, Wave, wave_dependencies
+from drs_provider.plan.model import ProtectionGroup, RecoveryPlan, Step, Wave, wave_dependencies
 
 
 def levels(dependencies: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], ...]:
@@ -14,12 +13,12 @@ def levels(dependencies: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], 
     Names keep the mapping's order inside a row. The graph has no circle: a plan with one is refused when it is read
     (``graphlib.CycleError`` otherwise).
     """
-    depth: dict[str, int] = {}
+    row_of: dict[str, int] = {}
     for name in TopologicalSorter(dependencies).static_order():
-        depth[name] = 1 + max((depth[one] for one in dependencies[name]), default=-1)
-    rows: list[list[str]] = [[] for _ in range(1 + max(depth.values(), default=-1))]
+        row_of[name] = 1 + max((row_of[above] for above in dependencies[name]), default=-1)
+    rows: list[list[str]] = [[] for _ in range(1 + max(row_of.values(), default=-1))]
     for name in dependencies:
-        rows[depth[name]].append(name)
+        rows[row_of[name]].append(name)
     return tuple(map(tuple, rows))
 
 
@@ -28,7 +27,7 @@ def finish_times(dependencies: Mapping[str, Sequence[str]], durations: Mapping[s
     ends: dict[str, timedelta] = {}
     for row in levels(dependencies):
         for name in row:
-            ends[name] = max((ends[one] for one in dependencies[name]), default=timedelta(0)) + durations[name]
+            ends[name] = max((ends[above] for above in dependencies[name]), default=timedelta(0)) + durations[name]
     return {name: ends[name] for name in dependencies}
 
 
@@ -70,15 +69,10 @@ def wave_duration(wave: Wave, groups: Mapping[str, ProtectionGroup]) -> timedelt
     return wave.delay_before + rounds * JOB_DURATION
 
 
-def plan_durations(plan: RecoveryPlan, groups: Mapping[str, ProtectionGroup]) -> dict[str, timedelta]:
-    """Estimate every wave of a plan."""
-    return {wave.name: wave_duration(wave, groups) for wave in plan.waves}
-
-
 ROOM = timedelta(hours=6)
 """How long a start waits for room in the account, or for servers that other jobs hold (the operators' ``max_wait``)."""
 
-CLEAN_UP = timedelta(hours=2)
+LONGEST_CLEAN_UP = timedelta(hours=2)
 """How long a clean-up goes on before it reports what is left."""
 
 SLACK = timedelta(hours=1)
@@ -103,7 +97,7 @@ def lifetime_of(plan: RecoveryPlan) -> timedelta:
         return longest[name]
 
     chain = max(until_end_of(wave.name) for wave in plan.waves)
-    return chain + _steps((*plan.before, *plan.after)) + plan.drill.keep_for + CLEAN_UP + SLACK
+    return chain + _steps((*plan.before, *plan.after)) + plan.drill.keep_for + LONGEST_CLEAN_UP + SLACK
 
 
 def _wave(wave: Wave) -> timedelta:
@@ -112,10 +106,9 @@ def _wave(wave: Wave) -> timedelta:
     return ROOM + wave.delay_before + pause + tries + _steps((*wave.before, *wave.after))
 
 
-def _steps(steps: Iterable[Any]) -> timedelta:
+def _steps(steps: Iterable[Step]) -> timedelta:
     return sum((_step(step) for step in steps), timedelta(0))
 
 
-def _step(step: Any) -> timedelta:
-    once: timedelta = step.timeout + getattr(step, "for_", timedelta(0))
-    return once * (1 + step.retries)
+def _step(step: Step) -> timedelta:
+    return step.longest_try * (1 + step.retries)

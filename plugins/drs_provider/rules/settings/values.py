@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any, Final
 
+from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.settings.launch_actions import wrong_actions
 from drs_provider.rules.settings.launch_template import TEMPLATE_FIELDS, read_template
 
@@ -55,25 +56,18 @@ class Change:
     now: Any
     wanted: Any
 
-    def as_json(self) -> dict[str, Any]:
-        """Return what travels in XCom and stands in the report: what it was, and what it is now."""
-        return {"field": self.field, "was": self.now, "now": self.wanted}
-
     def __str__(self) -> str:
         return f"{self.field} {shown(self.now)} -> {shown(self.wanted)}"
 
 
 def effective(
-    group: Settings | None, member: Settings | None = None, drill: Settings | None = None, *, mode: str
+    group: Settings | None, member: Settings | None = None, drill: Settings | None = None, *, purpose: Purpose
 ) -> dict[str, Any]:
     """Return the settings of one server: the group's ``launch``, over it the member's, in a drill ``drill_launch``.
 
     A later layer replaces whole values, key by key; a key that is None or absent in it leaves the earlier one alone.
-    ``mode`` is compared as text; anything but ``drill`` and ``recovery`` is a ValueError.
     """
-    if mode not in ("drill", "recovery"):
-        raise ValueError(f"mode must be 'drill' or 'recovery', not {mode!r}")
-    layers = (group, member, drill if mode == "drill" else None)
+    layers = (group, member, drill if purpose.uses_drill_settings else None)
     return {key: value for layer in layers for key, value in (layer or {}).items() if value is not None}
 
 

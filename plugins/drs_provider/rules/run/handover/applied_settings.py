@@ -1,7 +1,7 @@
 """What is done to launch settings: what differed, what is in force, what was found wrong."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from pydantic import Field, JsonValue
 
@@ -40,6 +40,14 @@ class SettingsChangesSoFar(Document):
 
     max_tries: int | None
     servers: dict[str, tuple[SettingsChange, ...]] = Field(default_factory=dict)
+
+    def with_changes(self, server_id: str, changes: Sequence[SettingsChange]) -> Self:
+        """Add what is about to be changed at a server; a setting that was changed before keeps what it was then."""
+        known = {change.field: change for change in self.servers.get(server_id, ())}
+        for change in changes:
+            first = known.get(change.field, change)
+            known[change.field] = change.model_copy(update={"was": first.was})
+        return self.model_copy(update={"servers": {**self.servers, server_id: tuple(known.values())}})
 
 
 class SettingsFindings(Document):

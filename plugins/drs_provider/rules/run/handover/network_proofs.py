@@ -1,10 +1,12 @@
 """What is prepared, proven and removed for drills with a network of their own."""
 
-from typing import ClassVar, Literal
+from collections.abc import Sequence
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
 from drs_provider.rules.isolation.facts import Leak
+from drs_provider.rules.isolation.proof import Proof
 from drs_provider.rules.run.handover.document import Document, Flag, Instant, Part, StoredIn
 
 
@@ -21,6 +23,24 @@ class NetworkProof(Part):
     looked_at: dict[str, int] = Field(default_factory=dict)
     prints: dict[str, str] = Field(default_factory=dict)
     changed: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, proof: Proof, changed: Sequence[str] = ()) -> Self:
+        """Write down a proof, and what differs from the first one."""
+        return cls(
+            vpc_id=proof.vpc_id,
+            isolated=proof.is_isolated,
+            leaks=proof.leaks,
+            notes=proof.notes,
+            looked_at=dict(proof.looked_at),
+            prints=dict(proof.prints),
+            changed=tuple(changed),
+        )
+
+    @property
+    def ways_out(self) -> tuple[str, ...]:
+        """Every way out in words."""
+        return tuple(str(leak) for leak in self.leaks)
 
 
 class DefaultPlace(Part):
@@ -66,11 +86,7 @@ class PreparedNetworks(Document):
     @property
     def leaks(self) -> dict[str, tuple[str, ...]]:
         """Every way out in words, by VPC."""
-        return {
-            network.vpc_id: tuple(str(leak) for leak in network.proof.leaks)
-            for network in self.networks
-            if not network.proof.isolated
-        }
+        return {network.vpc_id: network.proof.ways_out for network in self.networks if not network.proof.isolated}
 
 
 class RemovedNetworks(Document):
@@ -82,6 +98,11 @@ class RemovedNetworks(Document):
     removed: tuple[str, ...] = ()
     left: dict[str, str] = Field(default_factory=dict)
     proofs: tuple[NetworkProof, ...] = ()
+
+    @property
+    def opened(self) -> dict[str, tuple[str, ...]]:
+        """Every way out that was found right before the removal, by VPC."""
+        return {proof.vpc_id: proof.ways_out for proof in self.proofs if not proof.isolated}
 
 
 class ProofsBeforeRemoval(Document):

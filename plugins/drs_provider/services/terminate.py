@@ -1,0 +1,248 @@
+"""Terminating recovery instances, and seeing in EC2 that they and what belonged to them are gone."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from drs_provider.exceptions import (
+    AwsError,
+    CleanupIncomplete,
+    Conflict,
+    NotFound,
+    QuotaExceeded,
+    ServiceUnavailable,
+    Throttled,
+)
+from drs_provider.rules.answers import Answer
+from drs_provider.rules.cleanup.terminate import (
+    Choice,
+    Progress,
+    are_parts_given_up,
+    awaited,
+    choose,
+    ensure_all_chosen,
+    requests_counted,
+    running,
+    take_stock,
+)
+from drs_provider.rules.run.handover import (
+    CleanedUp,
+    CleanedUpInstance,
+    FewestLeft,
+    InstanceParts,
+    TerminateJobs,
+    TerminationTargets,
+)
+from drs_provider.services.store import Store, load, save
+
+if TYPE_CHECKING:
+    from drs_provider.hooks.drill_resources import TracesHook
+
+MOST_INSTANCES: Final = 200
+"""Of one request; the quota of servers per job, which terminate jobs are taken to share, may be smaller."""
+
+LOOK_BACK: Final = timedelta(days=1)
+"""How long before a clean-up began the running jobs may have been started that hold its servers."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class InstanceChoice:
+    """Which instances are meant: exactly one of the three is not None.
+
+    :param job_ids: launch jobs whose instances are meant
+    :param include_recovery: also terminate what DRS does not call a drill's
+    """
+
+    recovery_instance_ids: tuple[str, ...] | None = None
+    source_server_ids: tuple[str, ...] | None = None
+    job_ids: tuple[str, ...] | None = None
+    include_recovery: bool = False
+
+
+@dataclass(frozen=True)
+class CleanUpWaits:
+    """Something is still there: look again when one of these jobs has ended, or after a pause where there is none.
+
+    :ivar requests: how many requests have been made since fewer instances were left than ever
+    """
+
+    job_ids: tuple[str, ...]
+    requests: int
+
+
+class CleanUp:
+    """Terminate instances, look by look.
+
+    :param store: remembers the instances: a terminated one soon disappears from DRS's answers
+    :param on_started: told the id of every terminate job that was started
+    """
+
+    def __init__(
+        self,
+        hook: "TracesHook",
+        store: Store,
+        chosen: InstanceChoice,
+        *,
+        on_started: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.hook, self.store, self.chosen, self.on_started = hook, store, chosen, on_started
+
+    def look(self, *, began: datetime, deadline: datetime, requests: int, now: datetime) -> CleanedUp | CleanUpWaits:
+        """Do what can be done now; may be done any number of times.
+
+        :param began: when the clean-up began
+        :param deadline: from then on what is left is reported
+        :param requests: what the look before returned; 0 at first
+        :raises RunRefused: an instance was named that must be kept
+        :raises CleanupIncomplete: something is still there in the end
+        """
+        launches = self.hook.jobs(self.chosen.job_ids) if self.chosen.job_ids else ()
+        described = self._described(launches)
+        choice = self._choice(described)
+        progress = self._progress(choice, launches, described, began=began, now=now)
+        is_late = now >= deadline
+        requests = self._counted(len(progress.stock.left), requests)
+        if progress.is_over:
+            if parts := self._parts_left():
+                if are_parts_given_up(parts, requests=requests, is_late=is_late):
+                    raise CleanupIncomplete(parts)
+                log.info("EC2 has kept %s; looking again", ", ".join(parts))
+                return CleanUpWaits((), requests + 1)
+            return self._result(choice, progress.stock.gone)
+        if progress.is_given_up(requests=requests, is_late=is_late):
+            raise CleanupIncomplete(progress.why_left)
+        started = self._terminate(progress.stock.left)
+        return CleanUpWaits((*started, *progress.open_jobs), requests + bool(started))
+
+    def _progress(
+        self,
+        choice: Choice,
+        launches: Sequence[Answer],
+        described: Sequence[Answer],
+        *,
+        began: datetime,
+        now: datetime,
+    ) -> Progress:
+        everything = self.hook.jobs_since(began - LOOK_BACK)
+        stock = take_stock(
+            choice.targets,
+            described=described,
+            ec2=self.hook.instance_states(tuple(choice.targets)),
+            jobs=everything,
+        )
+        invisible = awaited(launches, described, set(choice.targets.values()), now=now)
+        progress = Progress(stock, running(launches), invisible)
+        log.info(
+            "%d gone, %d shutting down, %d held by running jobs, %d to terminate",
+            *(len(part) for part in (stock.gone, stock.ending, stock.held, stock.left)),
+        )
+        if progress.launching:
+            log.info("Still launching, so more instances will appear: %s", ", ".join(progress.launching))
+        if invisible:
+            log.info("Launched, but not shown by DRS yet: %s", ", ".join(invisible))
+        return progress
+
+    def _counted(self, left: int, requests: int) -> int:
+        fewest = load(self.store, FewestLeft)
+        if left and (fewest is None or left < fewest.instances):
+            save(self.store, FewestLeft(instances=left))
+        return requests_counted(requests, left=left, fewest=fewest.instances if fewest else None)
+
+    def _described(self, launches: Sequence[Answer]) -> tuple[Answer, ...]:
+        """Ask DRS for the instances that are meant."""
+        if self.chosen.recovery_instance_ids is not None:
+            return self.hook.recovery_instances(instance_ids=self.chosen.recovery_instance_ids)
+        if self.chosen.source_server_ids is not None:
+            return self.hook.recovery_instances(source_server_ids=self.chosen.source_server_ids)
+        job_ids = set(self.chosen.job_ids or ())
+        if not job_ids:
+            return ()
+        servers = {server["sourceServerID"] for job in launches for server in job.get("participatingServers", ())}
+        # A job that DRS has forgotten names no servers any more; its instances still name the job.
+        forgotten = job_ids - {job["jobID"] for job in launches}
+        found = self.hook.recovery_instances(source_server_ids=None if forgotten else sorted(servers))
+        return tuple(instance for instance in found if instance.get("jobID") in job_ids)
+
+    def _choice(self, described: Sequence[Answer]) -> Choice:
+        """Decide what to terminate, and remember it."""
+        choice = choose(described, include_recovery=self.chosen.include_recovery)
+        if self.chosen.job_ids is None:
+            ensure_all_chosen(choice)
+        known = load(self.store, TerminationTargets)
+        before = known.instances if known else {}
+        targets = {**before, **choice.targets}
+        if targets != before:
+            self._remember_parts([name for name in targets if name not in before])
+            save(self.store, TerminationTargets(instances=targets))
+        return Choice(targets, choice.kept)
+
+    def _remember_parts(self, instances: Sequence[str]) -> None:
+        """Remember what belongs to instances before they go: EC2 says it of no terminated one."""
+        known = load(self.store, InstanceParts) or InstanceParts()
+        found = self.hook.parts_of(instances).values()
+        save(
+            self.store,
+            InstanceParts(
+                volumes=(*known.volumes, *(volume for parts in found for volume in parts.volumes)),
+                interfaces=(*known.interfaces, *(interface for parts in found for interface in parts.interfaces)),
+            ),
+        )
+
+    def _parts_left(self) -> dict[str, str]:
+        """Delete what EC2 has kept of instances that are gone; return what is still there, and why."""
+        parts = load(self.store, InstanceParts) or InstanceParts()
+        left: dict[str, str] = {}
+        for there, delete, ids in (
+            (self.hook.volumes_there, self.hook.delete_volume, parts.volumes),
+            (self.hook.interfaces_there, self.hook.delete_interface, parts.interfaces),
+        ):
+            for name, state in (there(ids) if ids else {}).items():
+                try:
+                    delete(name)
+                except AwsError as error:
+                    left[name] = f"it is {state} although its instance is gone: {error}"
+                else:
+                    left[name] = "EC2 was asked to delete it, and it is still there"
+            still = there(ids) if any(name in left for name in ids) else {}
+            left = {name: why for name, why in left.items() if name not in ids or name in still}
+        snapshots = self.hook.snapshots_of(parts.volumes) if parts.volumes else {}
+        return left | {
+            name: f"a snapshot of {volume}, a drill's volume, that DRS does not remove: delete it by hand"
+            for name, volume in snapshots.items()
+        }
+
+    def _terminate(self, instances: Sequence[str]) -> list[str]:
+        """Ask DRS to terminate; what it refuses for now is looked at again after the wait."""
+        started: list[str] = []
+        size = min(MOST_INSTANCES, self.hook.quotas().servers_per_job) if instances else MOST_INSTANCES
+        for start in range(0, len(instances), size):
+            batch = instances[start : start + size]
+            try:
+                job = self.hook.terminate(batch)
+            except (Conflict, QuotaExceeded, NotFound, ServiceUnavailable, Throttled) as refusal:
+                log.warning("%s; looking again after a while", refusal)
+                continue
+            job_id = str(job["jobID"])
+            log.info("Job %s terminates %d instances: %s", job_id, len(batch), ", ".join(batch))
+            started.append(job_id)
+            known = load(self.store, TerminateJobs) or TerminateJobs()
+            save(self.store, TerminateJobs(job_ids=(*known.job_ids, job_id)))
+            self.on_started(job_id)
+        return started
+
+    def _result(self, choice: Choice, gone: Sequence[str]) -> CleanedUp:
+        for instance, why in choice.kept.items():
+            log.warning("%s: %s", instance, why)
+        log.info("%d instances are gone, as EC2 says too", len(gone))
+        jobs = load(self.store, TerminateJobs) or TerminateJobs()
+        return CleanedUp(
+            terminated=tuple(
+                CleanedUpInstance(instance_id=instance, server_id=choice.targets[instance]) for instance in gone
+            ),
+            left=dict(choice.kept),
+            job_ids=jobs.job_ids,
+        )
