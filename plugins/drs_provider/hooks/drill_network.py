@@ -11,10 +11,11 @@ from typing import Any, Final
 from botocore.config import Config
 
 from drs_provider.exceptions import AwsError, QuotaExceeded
-from drs_provider.hooks.drs import Answer, in_batches
+from drs_provider.hooks.drs import in_batches
 from drs_provider.hooks.error_mapping import translated
 from drs_provider.hooks.network_facts import NetworkFactsHook
 from drs_provider.hooks.session import NeighbourHook
+from drs_provider.rules.answers import Answer
 from drs_provider.rules.isolation.blueprint import Blueprint, GroupCopy, SubnetCopy
 from drs_provider.rules.launch.tags import COPY_OF, MODE, PLAN, RUN
 

@@ -14,6 +14,7 @@ from drs_provider.hooks.error_mapping import translated
 from drs_provider.hooks.response_check import distrustful
 from drs_provider.hooks.retries import PATIENCE_SECONDS, RetryPolicy
 from drs_provider.hooks.session import SharedModels
+from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.quotas import SERVICE_CODE, Quotas
 
 if TYPE_CHECKING:
@@ -27,16 +28,13 @@ MOST_NAMED_INSTANCES = 100
 
 ONCE = Config(retries={"total_max_attempts": 1, "mode": "standard"})
 
-Answer = Mapping[str, Any]
-"""One resource as DRS describes it: botocore's parsed answer, read-only by agreement."""
-
 
 class DrsHook(SharedModels, AwsGenericHook["DrsClient"]):
     """Ask DRS of one account and Region; EC2, Service Quotas and STS of the same where DRS does not know.
 
     Methods raise the errors of ``drs_provider.exceptions`` and nothing of botocore's. Reads are paginated to the end
-    and repeated for a while where AWS does not answer now (``aws.weather``). StartRecovery is sent once and never
-    repeated below ``aws.launching``: it has no client token.
+    and repeated for a while where AWS does not answer now (``hooks.retries``). StartRecovery is sent once and never
+    repeated below ``services.start_once``: it has no client token.
 
     :param aws_conn_id: Airflow connection with account, role, external id and endpoint
     :param region_name: the recovery Region; unset: the connection's
@@ -100,7 +98,7 @@ class DrsHook(SharedModels, AwsGenericHook["DrsClient"]):
         return tuple(self._pages("describe_jobs", filters={"fromDate": text}))
 
     def job_log(self, job_id: str) -> tuple[Answer, ...]:
-        """Return the log of a job, for ``recovery.jobs.read_job_log``."""
+        """Return the log of a job, for ``rules.launch.jobs.read_job_log``."""
         return tuple(self._pages("describe_job_log_items", jobID=job_id))
 
     def newest_recovery_snapshot(self, server_id: str, *, before: datetime | None = None) -> Answer | None:
@@ -136,7 +134,7 @@ class DrsHook(SharedModels, AwsGenericHook["DrsClient"]):
     ) -> Answer:
         """Ask DRS once to launch these servers in one job; return the job.
 
-        ServiceUnavailable and Conflict say nothing about whether the job exists: use ``aws.launching.start_once``.
+        ServiceUnavailable and Conflict say nothing about whether the job exists: use ``services.start_once``.
 
         :param snapshot_ids: point in time (``pit-…``) by server id; a server without one gets the most recent data
         """
@@ -164,7 +162,8 @@ class DrsHook(SharedModels, AwsGenericHook["DrsClient"]):
             with translated("ec2:DescribeInstances"):
                 for page in self._beside("ec2").get_paginator("describe_instances").paginate(Filters=filters):
                     for reservation in page["Reservations"]:
-                        states.update({i["InstanceId"]: i["State"]["Name"] for i in reservation["Instances"]})
+                        for instance in reservation["Instances"]:
+                            states[instance["InstanceId"]] = instance["State"]["Name"]
         return states
 
     def unhealthy_instances(self, instance_ids: Sequence[str]) -> Mapping[str, str]:

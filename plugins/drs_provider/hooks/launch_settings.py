@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from drs_provider.exceptions import AccessDenied, AwsError, ServiceUnavailable
-from drs_provider.hooks.drs import Answer, DrsHook, in_batches
+from drs_provider.hooks.drs import DrsHook, in_batches
 from drs_provider.hooks.error_mapping import translated
+from drs_provider.rules.answers import Answer
 from drs_provider.rules.servers import is_live
 from drs_provider.rules.settings.candidates import Lookups, Surroundings
 from drs_provider.rules.settings.launch_template import NewVersion

@@ -11,6 +11,7 @@ from drs_provider.exceptions import AwsError, NotFound, ServiceUnavailable
 from drs_provider.hooks.drs import in_batches
 from drs_provider.hooks.error_mapping import translated
 from drs_provider.hooks.session import NeighbourHook
+from drs_provider.rules.step_answers import AutomationExecution, Invocation
 
 NEVER_SENT = ("EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError")
 """Codes of lost calls that never reached AWS, so that nothing can have happened."""
@@ -39,11 +40,18 @@ class StepHook:
             with translated("ssm:DescribeInstanceInformation"):
                 pages = self._client("ssm").get_paginator("describe_instance_information")
                 for page in pages.paginate(Filters=[{"Key": "InstanceIds", "Values": batch}]):
-                    found |= {i["InstanceId"] for i in page["InstanceInformationList"] if i["PingStatus"] == "Online"}
+                    nodes = page["InstanceInformationList"]
+                    found |= {node["InstanceId"] for node in nodes if node["PingStatus"] == "Online"}
         return found
 
     def send_command(
-        self, document: str, parameters: Mapping[str, Any], instance_ids: Sequence[str], *, comment: str, seconds: int
+        self,
+        document: str,
+        parameters: Mapping[str, Sequence[str]],
+        instance_ids: Sequence[str],
+        *,
+        comment: str,
+        seconds: int,
     ) -> str:
         """Send a command once; return its id. All instances are tried, whatever happens on the others.
 
@@ -66,7 +74,7 @@ class StepHook:
         with translated("ssm:ListCommands"):
             pages = self._client("ssm").get_paginator("list_commands")
             found = pages.paginate(Filters=[{"key": "InvokedAfter", "value": after}])
-            return {one.get("Comment", ""): one["CommandId"] for page in found for one in page["Commands"]}
+            return {command.get("Comment", ""): command["CommandId"] for page in found for command in page["Commands"]}
 
     def command_status(self, command_id: str) -> str:
         """Return SSM's status of a command; Pending while SSM does not show it yet."""
@@ -74,18 +82,18 @@ class StepHook:
             found = self._client("ssm").list_commands(CommandId=command_id)["Commands"]
         return str(found[0]["Status"]) if found else "Pending"
 
-    def invocations(self, command_id: str) -> dict[str, Mapping[str, Any]]:
+    def invocations(self, command_id: str) -> dict[str, Invocation]:
         """Return how a command went on each instance, with its output."""
         with translated("ssm:ListCommandInvocations"):
             pages = self._client("ssm").get_paginator("list_command_invocations")
             found = pages.paginate(CommandId=command_id, Details=True)
-            return {one["InstanceId"]: one for page in found for one in page["CommandInvocations"]}
+            return {item["InstanceId"]: item for page in found for item in page["CommandInvocations"]}
 
     def error_output(self, command_id: str, instance_id: str) -> str:
         """Return what a command wrote to stderr on one instance, else what it wrote to stdout."""
         with translated("ssm:GetCommandInvocation"):
-            one = self._client("ssm").get_command_invocation(CommandId=command_id, InstanceId=instance_id)
-        return str(one.get("StandardErrorContent") or one.get("StandardOutputContent") or "")
+            found = self._client("ssm").get_command_invocation(CommandId=command_id, InstanceId=instance_id)
+        return str(found.get("StandardErrorContent") or found.get("StandardOutputContent") or "")
 
     def cancel_command(self, command_id: str) -> None:
         """Ask SSM to stop a command."""
@@ -94,7 +102,7 @@ class StepHook:
 
     # -- SSM automations ------------------------------------------------------------------------------------
 
-    def start_automation(self, document: str, parameters: Mapping[str, Any], *, token: str) -> str:
+    def start_automation(self, document: str, parameters: Mapping[str, Sequence[str]], *, token: str) -> str:
         """Start a runbook, or find the one that was started with this token; return its id."""
         with translated("ssm:StartAutomationExecution"):
             answer = self._client("ssm", once=True).start_automation_execution(
@@ -102,11 +110,12 @@ class StepHook:
             )
         return str(answer["AutomationExecutionId"])
 
-    def automation(self, execution_id: str) -> Mapping[str, Any]:
+    def automation(self, execution_id: str) -> AutomationExecution:
         """Return a runbook's execution, with its steps."""
         with translated("ssm:GetAutomationExecution"):
             found = self._client("ssm").get_automation_execution(AutomationExecutionId=execution_id)
-        return dict(found["AutomationExecution"])
+        execution: AutomationExecution = found["AutomationExecution"]
+        return execution
 
     def stop_automation(self, execution_id: str) -> None:
         """Ask SSM to stop a runbook."""
@@ -131,7 +140,7 @@ class StepHook:
         with translated("ec2:DescribeInstances"):
             # A filter, not InstanceIds: EC2 refuses an id that it does not know (yet).
             answer = self._client("ec2").describe_instances(Filters=[{"Name": "instance-id", "Values": [instance_id]}])
-        found = [one for part in answer["Reservations"] for one in part["Instances"]]
+        found = [instance for part in answer["Reservations"] for instance in part["Instances"]]
         if not found or not found[0].get("PrivateIpAddress"):
             raise NotFound("ec2:DescribeInstances", "NoAddress", f"{instance_id} has no private address")
         return str(found[0]["PrivateIpAddress"])
@@ -179,5 +188,5 @@ def _body_lost() -> Iterator[None]:
         raise ServiceUnavailable("lambda:Invoke", type(error).__name__, str(error)) from error
 
 
-def _lists(parameters: Mapping[str, Any]) -> dict[str, list[str]]:
-    return {name: [str(one) for one in values] for name, values in parameters.items()}
+def _lists(parameters: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    return {name: [str(value) for value in values] for name, values in parameters.items()}

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, BaseSensorOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
+from pydantic import JsonValue
 
 from drs_provider.exceptions import AwsError, DrsProviderError
+from drs_provider.rules.run.connection import AwsArguments
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
@@ -39,7 +41,7 @@ class DrsConnected:
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
         verify: bool | str | None = None,
-        botocore_config: dict[str, Any] | None = None,
+        botocore_config: dict[str, JsonValue] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -49,7 +51,7 @@ class DrsConnected:
         self.botocore_config = botocore_config
 
     @property
-    def aws(self) -> dict[str, Any]:
+    def aws(self) -> AwsArguments:
         """The four arguments as one: ``DrsHook(**self.aws)``, also what a trigger is given."""
         return {
             "aws_conn_id": self.aws_conn_id,
@@ -84,7 +86,7 @@ class DrsOperator(DrsConnected, BaseOperator):
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
         verify: bool | str | None = None,
-        botocore_config: dict[str, Any] | None = None,
+        botocore_config: dict[str, JsonValue] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -105,7 +107,7 @@ class DrsSensor(DrsConnected, BaseSensorOperator):
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
         verify: bool | str | None = None,
-        botocore_config: dict[str, Any] | None = None,
+        botocore_config: dict[str, JsonValue] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -132,12 +134,12 @@ def failing_for_good() -> Iterator[None]:
 
 
 LOOK_AGAIN_AFTER = timedelta(seconds=15)
-"""Least pause. The hook has repeated each read for minutes by then (``aws.weather``)."""
+"""Least pause. The hook has repeated each read for minutes by then (``hooks.retries``)."""
 
 
 @contextmanager
 def asking_later(
-    task: BaseOperator, resume: Callable[..., Any], *, until: datetime, kwargs: Mapping[str, Any] | None = None
+    task: BaseOperator, resume: Callable[..., object], *, until: datetime, kwargs: Mapping[str, JsonValue] | None = None
 ) -> Iterator[None]:
     """Defer the task where what is done inside meets throttling, an outage or an expired session; else change nothing.
 
@@ -153,7 +155,7 @@ def asking_later(
         if not error.retryable or now >= until:
             raise
         pause = max(LOOK_AGAIN_AFTER, timedelta(seconds=error.retry_after_seconds or 0)) * random.uniform(1.0, 1.3)
-        task.log.warning("Waiting, this is no failure; looking again in %.0f s: %s", pause.total_seconds(), error)
+        task.log.warning("AWS does not answer now, will retry in %.0f s: %s", pause.total_seconds(), error)
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
         trigger = DateTimeTrigger(moment=now + pause)

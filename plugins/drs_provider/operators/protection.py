@@ -5,10 +5,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
+from pydantic import JsonValue
 
 from drs_provider.exceptions import RunRefused
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_good
 from drs_provider.operators.template_values import rendered_ids, rendered_mapping
+from drs_provider.rules.run.handover import InstanceChecks
 from drs_provider.services.instance_protection import look_after
 
 if TYPE_CHECKING:
@@ -22,8 +24,9 @@ class DrsProtectRecoveryInstancesOperator(DrsOperator):
     say ``protect: false`` is not protected. It may run any number of times. Differences of placement are listed and
     logged; they do not fail the task. If AWS refuses to protect an instance, all others are done before the task fails.
 
-    Returns ``{server_id: {"instance_id", "is_drill", "protected", "differences": [{"field", "wanted", "found"}]}}``,
-    also as XCom ``instances`` where the task fails. ``instance_id`` is None where the server has no live instance.
+    Returns ``{"servers": {server_id: {"instance_id", "is_drill", "protected", "differences": [{"field", "wanted",
+    "found"}]}}}`` (``handover.InstanceChecks``), also as XCom ``instances`` where the task fails. ``instance_id`` is
+    None where the server has no live instance.
 
     :param settings: effective settings by source server id; ``{}`` for a server without any (templated)
     :param job_ids: only instances that these jobs launched; unset: the servers' live instances (templated)
@@ -52,15 +55,16 @@ class DrsProtectRecoveryInstancesOperator(DrsOperator):
 
         return LaunchSettingsHook(**self.aws)
 
-    def execute(self, context: Context) -> dict[str, dict[str, Any]]:
+    def execute(self, context: Context) -> dict[str, JsonValue]:
         """Protect what is to be protected, and say what differs."""
         with failing_for_good():
             self.prepare(context)
             settings = rendered_mapping("settings", self.settings)
-            wanted = {one: rendered_mapping(f"settings of {one}", values) for one, values in settings.items()}
+            wanted = {server: rendered_mapping(f"settings of {server}", values) for server, values in settings.items()}
             jobs = None if self.job_ids is None else rendered_ids("job_ids", self.job_ids)
-            result, errors = look_after(self.hook, wanted, jobs)
-            context["ti"].xcom_push(key="instances", value=result)
+            found, errors = look_after(self.hook, wanted, jobs)
+            result = InstanceChecks(servers=found).to_json()
+            context["ti"].xcom_push(key=InstanceChecks.KEY, value=result)
             if retryable := next((error for error in errors.values() if error.retryable), None):
                 raise retryable
             if errors:

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from pydantic import JsonValue
 
+from drs_provider.airflow_internals import TaskStore
 from drs_provider.exceptions import AwsError, QuotaExceeded
-from drs_provider.formatting import duration_words, parse_instant
+from drs_provider.formatting import duration, parse_instant
 from drs_provider.links.console import DrsJobLink
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, asking_later, failing_for_good
 from drs_provider.operators.template_values import rendered_bool, rendered_ids, rendered_mapping
+from drs_provider.rules.run.handover import Launch
 
 if TYPE_CHECKING:
     from drs_provider.services.start_jobs import MustWait, Request
-    from drs_provider.triggers.jobs import DrsJobEvent
 
 LOOK_AGAIN_AFTER = timedelta(seconds=15)
 """Pause where DRS says that there is no room but shows no job that takes it."""
@@ -38,7 +40,7 @@ class DrsStartRecoveryOperator(DrsOperator):
     - No servers: the task is skipped.
 
     Returns ``{"region", "aws_conn_id", "started_at", "attempt", "jobs": [{"job_id", "servers", "created_at",
-    "attempt", "adopted"}]}``, to be given to ``DrsRecoveryJobSensor(jobs=…)``.
+    "attempt", "adopted"}]}`` (``handover.Launch``), to be given to ``DrsRecoveryJobSensor(jobs=…)``.
 
     :param source_server_ids: source servers to launch, in the order in which jobs are filled (templated)
     :param is_drill: True for a drill, False for a real recovery; must be a bool after rendering (templated)
@@ -97,12 +99,12 @@ class DrsStartRecoveryOperator(DrsOperator):
         self.max_wait = max_wait
         self.adoption_window = adoption_window
 
-    def execute(self, context: Context) -> Any:
+    def execute(self, context: Context) -> JsonValue:
         """Start, adopt or wait for room."""
         with failing_for_good():
             return self._leg(context, None)
 
-    def resume_start(self, context: Context, event: "DrsJobEvent | Any", *, waiting_since: str | None = None) -> Any:
+    def resume_start(self, context: Context, event: object, *, waiting_since: str | None = None) -> JsonValue:
         """Go on after a wait: count again what is there, and start what fits.
 
         ``dag.test()`` drops what a deferral carries; the wait then counts from now.
@@ -112,9 +114,9 @@ class DrsStartRecoveryOperator(DrsOperator):
                 raise AwsError("DescribeJobs", "Refused", str(event["detail"]))
             return self._leg(context, parse_instant(waiting_since) if waiting_since else None)
 
-    def finish(self, context: Context, launch: dict[str, Any]) -> Any:
+    def finish(self, context: Context, launch: Launch) -> JsonValue:
         """Return what the task returns; for subclasses that hand the launch on in another way."""
-        return launch
+        return launch.to_json()
 
     def points_of(self, context: Context, servers: Sequence[str]) -> Mapping[str, str]:
         """Return the points in time to launch from, asked right before a job is started: they age out.
@@ -130,22 +132,22 @@ class DrsStartRecoveryOperator(DrsOperator):
         """
         return None
 
-    def _leg(self, context: Context, waiting_since: datetime | None) -> Any:
+    def _leg(self, context: Context, waiting_since: datetime | None) -> JsonValue:
         """Do what can be done now; what AWS does not answer now is waited for like room, without a worker."""
         since = waiting_since or self._now()
-        kwargs = {"waiting_since": since.isoformat()}
+        kwargs: dict[str, JsonValue] = {"waiting_since": since.isoformat()}
         with asking_later(self, self.resume_start, until=since + self.max_wait, kwargs=kwargs):
             self.prepare(context)
             return self._go_on(context, waiting_since=waiting_since)
 
-    def _go_on(self, context: Context, *, waiting_since: datetime | None) -> Any:
+    def _go_on(self, context: Context, *, waiting_since: datetime | None) -> JsonValue:
         from drs_provider.services.launch_memory import Memory
         from drs_provider.services.start_jobs import MustWait, Start
 
         request = self._request(context)
         if not request.servers:
             raise AirflowSkipException("no source servers were given: there is nothing to launch")
-        memory = Memory(context["task_state_store"], max_tries=context["ti"].max_tries)
+        memory = Memory(TaskStore(context), max_tries=context["ti"].max_tries)
         points = partial(self.points_of, context)
         start = Start(self.hook, memory, request, now=self._now, points=points)
         start.ended = lambda: self.why_ended(context) is not None
@@ -155,26 +157,23 @@ class DrsStartRecoveryOperator(DrsOperator):
         if not outcome:
             raise AirflowFailException(self.why_ended(context) or "nothing was started")
         region = self.hook.region
-        DrsJobLink.point_at(self, region=region, resource_id=outcome[0]["job_id"])
-        launch = {
-            "region": region,
-            "aws_conn_id": self.aws_conn_id,
-            "started_at": min(job["created_at"] for job in outcome),
-            "attempt": memory.attempt(),
-            "jobs": outcome,
-        }
+        DrsJobLink.point_at(self, region=region, resource_id=outcome[0].job_id)
+        launch = Launch(
+            region=region,
+            aws_conn_id=self.aws_conn_id,
+            started_at=min((job.created_at for job in outcome if job.created_at), default=None),
+            attempt=memory.attempt(),
+            jobs=outcome,
+        )
         return self.finish(context, launch)
 
     def _request(self, context: Context) -> "Request":
         """Read the template fields; refuses what rendered to the wrong type, before anything is called."""
         from drs_provider.rules.launch.quotas import Quotas
-        from drs_provider.rules.launch.takeover import LOOK_BACK
-        from drs_provider.services.start_jobs import Request
+        from drs_provider.services.start_jobs import Request, looked_for_since
 
         ti = context["ti"]
         task = ti.task_id if (ti.map_index or 0) < 0 else f"{ti.task_id}[{ti.map_index}]"
-        began = context["dag_run"].start_date or self._now()
-        window = max(self.adoption_window, LOOK_BACK) if self.continue_run else self.adoption_window
         return Request(
             dag_id=ti.dag_id,
             run_id=ti.run_id,
@@ -182,7 +181,12 @@ class DrsStartRecoveryOperator(DrsOperator):
             servers=rendered_ids("source_server_ids", self.source_server_ids),
             is_drill=rendered_bool("is_drill", self.is_drill),
             replace_live_instances=rendered_bool("replace_live_instances", self.replace_live_instances),
-            since=min(began - timedelta(minutes=10), self._now() - window),
+            since=looked_for_since(
+                context["dag_run"].start_date,
+                self._now(),
+                continues=self.continue_run or None,
+                window=self.adoption_window,
+            ),
             tags=rendered_mapping("tags", self.tags),
             snapshot_ids=rendered_mapping("snapshot_ids", self.snapshot_ids),
             continues=self.continue_run or None,
@@ -193,14 +197,9 @@ class DrsStartRecoveryOperator(DrsOperator):
         deadline = waiting_since + self.max_wait
         now = self._now()
         if now >= deadline:
-            raise QuotaExceeded(
-                "StartRecovery", "WaitedTooLong", f"waited {duration_words(now - waiting_since)}: {wait.why}"
-            )
-        self.log.info("Waiting, this is no failure: %s", wait.why)
-        again: dict[str, Any] = {
-            "method_name": self.resume_start.__name__,
-            "kwargs": {"waiting_since": waiting_since.isoformat()},
-        }
+            raise QuotaExceeded("StartRecovery", "WaitedTooLong", f"waited {duration(now - waiting_since)}: {wait.why}")
+        self.log.info("Waiting for capacity, will retry: %s", wait.why)
+        kwargs = {"waiting_since": waiting_since.isoformat()}
         if wait.job_ids:
             from drs_provider.triggers.jobs import DrsJobTrigger
 
@@ -209,14 +208,19 @@ class DrsStartRecoveryOperator(DrsOperator):
                     watches=[{"aws": self.aws, "job_ids": list(wait.job_ids)}],
                     since=now.isoformat(),
                     deadline=deadline.isoformat(),
-                    until="all" if wait.until == "all" else "any",
+                    until=wait.until,
                     rank="drill" if self.is_drill else "recovery",
                 ),
-                **again,
+                method_name=self.resume_start.__name__,
+                kwargs=kwargs,
             )
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-        self.defer(trigger=DateTimeTrigger(moment=now + LOOK_AGAIN_AFTER), **again)
+        self.defer(
+            trigger=DateTimeTrigger(moment=now + LOOK_AGAIN_AFTER),
+            method_name=self.resume_start.__name__,
+            kwargs=kwargs,
+        )
 
     @staticmethod
     def _now() -> datetime:

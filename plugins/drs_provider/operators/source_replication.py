@@ -8,6 +8,7 @@ from airflow.sdk import Context
 from drs_provider.exceptions import Conflict, DrsProviderError, RunRefused
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_good
 from drs_provider.operators.template_values import rendered_ids, rendered_mapping
+from drs_provider.rules.answers import Answer
 from drs_provider.rules.cleanup.source_replication import (
     ENDED_STATES,
     Ending,
@@ -66,9 +67,9 @@ class DrsEndReplicationOperator(DrsOperator):
             servers = rendered_ids("source_server_ids", self.source_server_ids)
             given = rendered_mapping("recovered_instances", self.recovered_instances)
             self._ensure_agreed(context)
-            described = {str(one["sourceServerID"]): one for one in self.hook.source_servers(servers)}
-            over = [one for one in servers if one in described and self._is_ended(described[one])]
-            left = [one for one in servers if one not in over]
+            described = {str(source["sourceServerID"]): source for source in self.hook.source_servers(servers)}
+            over = [server for server in servers if server in described and self._is_ended(described[server])]
+            left = [server for server in servers if server not in over]
             self._ensure_replaced(left, described, given)
             errors: dict[str, DrsProviderError] = {}
             for server in left:
@@ -99,20 +100,21 @@ class DrsEndReplicationOperator(DrsOperator):
         if why:
             raise RunRefused(f"not approved: {why}. Nothing was called; clear {self.approval_task_id} to ask again")
 
-    def _is_ended(self, server: Mapping[str, Any]) -> bool:
+    def _is_ended(self, server: Answer) -> bool:
         state = (server.get("dataReplicationInfo") or {}).get("dataReplicationState")
         return state in ENDED_STATES[self.ending]
 
     def _ensure_replaced(
-        self, servers: Sequence[str], described: Mapping[str, Mapping[str, Any]], given: Mapping[str, str]
+        self, servers: Sequence[str], described: Mapping[str, Answer], given: Mapping[str, str]
     ) -> None:
         from drs_provider.rules.servers import hostname_of, is_live
 
-        instances: dict[str, list[Mapping[str, Any]]] = {server: [] for server in servers}
-        for one in self.hook.recovery_instances(source_server_ids=servers) if servers else ():
-            if is_live(one):
-                instances.setdefault(one["sourceServerID"], []).append(one)
-        ids = {str(one["ec2InstanceID"]) for found in instances.values() for one in found if one.get("ec2InstanceID")}
+        instances: dict[str, list[Answer]] = {server: [] for server in servers}
+        for instance in self.hook.recovery_instances(source_server_ids=servers) if servers else ():
+            if is_live(instance):
+                instances.setdefault(instance["sourceServerID"], []).append(instance)
+        live = (instance for found in instances.values() for instance in found)
+        ids = {str(instance["ec2InstanceID"]) for instance in live if instance.get("ec2InstanceID")}
         wanted = tuple(sorted(ids | {given[server] for server in servers if server in given}))
         states = self.hook.instance_states(wanted) if wanted else {}
         unhealthy = self.hook.unhealthy_instances(wanted) if wanted else {}

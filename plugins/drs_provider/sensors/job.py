@@ -1,22 +1,23 @@
 """Waiting for the jobs of a launch, and judging them server by server."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, cast, get_args
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferralTimeout
+from pydantic import JsonValue
 
 from drs_provider.exceptions import AwsError, JobFailed, JobTimedOut, JobVanished, RunRefused
-from drs_provider.formatting import duration_words, parse_instant
+from drs_provider.formatting import duration, parse_instant
 from drs_provider.links.console import DrsJobLink, DrsRecoveryInstanceLink
 from drs_provider.operators.base import AWS_FIELDS, DrsSensor, asking_later, failing_for_good
-from drs_provider.operators.template_values import rendered_launches
-from drs_provider.rules.launch.launched import StartedJobs
+from drs_provider.operators.template_values import rendered_launches, rendered_members
+from drs_provider.rules.run.handover import EndedJobs, Launch, ServerResults, WaveVerdict
 
 if TYPE_CHECKING:
-    from drs_provider.rules.launch.results import Allows, Ready, ServerResult
-    from drs_provider.services.job_results import Found
+    from drs_provider.rules.launch.results import Allows, LaunchMember, Ready, ServerResult
+    from drs_provider.services.job_results import LaunchResults
     from drs_provider.triggers.instances import DrsInstancesEvent
     from drs_provider.triggers.jobs import DrsJobEvent
 
@@ -30,9 +31,10 @@ class DrsRecoveryJobSensor(DrsSensor):
     Always deferring: no worker slot is held. A job that DRS calls COMPLETED is no success by itself: each server
     counts, and a failed server makes the verdict at best ``completed_with_exceptions``.
 
-    Pushes the XComs ``servers`` and ``jobs``, also before it fails, and returns ``{"verdict", "jobs", "servers"}``:
-    jobs as ``{"job_id", "created_at", "ended_at", "initiated_by"}``, servers as ``{"server_id", "hostname",
-    "critical", "status", "instance_id", "instance_state", "point_in_time", "job_id", "reason", "events"}``.
+    Pushes the XComs ``servers`` (``handover.ServerResults``) and ``jobs`` (``handover.EndedJobs``), also before it
+    fails, and returns ``{"verdict", "jobs", "servers"}`` (``handover.WaveVerdict``): jobs as ``{"job_id",
+    "created_at", "ended_at", "initiated_by"}``, servers as ``{"server_id", "hostname", "critical", "status",
+    "instance_id", "instance_state", "point_in_time", "job_id", "reason", "events"}``.
 
     Fails for good, without a retry, when more critical servers failed than tolerated (JobFailed, with the reason of
     each), when the time is over (JobTimedOut) and when DRS no longer knows a job (JobVanished).
@@ -42,8 +44,8 @@ class DrsRecoveryJobSensor(DrsSensor):
     :param timeout: for the jobs and their instances together; default two hours
     :param ready: ``launched``: DRS says so; ``running``: and the instance runs (or is stopped where the launch
         settings say STOPPED); ``status_checks``: and EC2's two status checks have passed
-    :param servers: ``{"id", "hostname", "critical"}`` of each server, ``server_id`` for ``id`` will do (templated);
-        unset: hostnames from DRS, all critical
+    :param servers: ``{"server_id", "hostname", "critical"}`` of each server (templated); unset: hostnames from DRS,
+        all critical
     :param tolerate: critical servers that may fail: a whole number, or a percentage as ``10%`` (templated)
     """
 
@@ -56,10 +58,10 @@ class DrsRecoveryJobSensor(DrsSensor):
     def __init__(
         self,
         *,
-        jobs: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Any,
+        jobs: object,
         timeout: timedelta | float = timedelta(hours=2),
         ready: "Ready | str" = "running",
-        servers: Sequence[Mapping[str, Any]] | Any = None,
+        servers: object = None,
         tolerate: str | int = "0",
         **kwargs: Any,
     ) -> None:
@@ -69,25 +71,25 @@ class DrsRecoveryJobSensor(DrsSensor):
         self.servers = servers
         self.tolerate = tolerate
 
-    def execute(self, context: Context) -> Any:
+    def execute(self, context: Context) -> None:
         """Hand the waiting over to the triggerer."""
         with failing_for_good():
             self.prepare(context)
             launches = self._launches()
-            self._tolerance(), self._ready()  # refused before the wait, not after it
+            self._tolerance(), self._ready(), self._members()  # refused before the wait, not after it
         self._link_job(launches)
         self.watch(launches)
 
-    def watch(self, launches: Sequence[StartedJobs]) -> NoReturn:
+    def watch(self, launches: Sequence[Launch]) -> NoReturn:
         """Hand the wait for the jobs of some launches to the triggerer; they have the whole ``timeout``."""
         from drs_provider.triggers.jobs import DrsJobTrigger
 
         now = datetime.now(UTC)
         deadline = now + timedelta(seconds=self.timeout)
-        self.log.info("Waiting for %s, at most %s", ", ".join(_job_ids(launches)), duration_words(deadline - now))
+        self.log.info("Waiting for %s, at most %s", ", ".join(_job_ids(launches)), duration(deadline - now))
         self.defer(
             trigger=DrsJobTrigger(
-                watches=[{"aws": one.aws(self.aws), "job_ids": _job_ids([one])} for one in launches],
+                watches=[{"aws": launch.aws(self.aws), "job_ids": list(launch.job_ids)} for launch in launches],
                 since=now.isoformat(),
                 deadline=deadline.isoformat(),
             ),
@@ -96,7 +98,9 @@ class DrsRecoveryJobSensor(DrsSensor):
             timeout=deadline - now + BACKSTOP,
         )
 
-    def jobs_ended(self, context: Context, event: "DrsJobEvent", *, deadline: str | None = None) -> dict[str, Any]:
+    def jobs_ended(
+        self, context: Context, event: "DrsJobEvent", *, deadline: str | None = None
+    ) -> dict[str, JsonValue]:
         """Turn what the trigger saw into a verdict, a wait for the instances, or an error."""
         with failing_for_good():
             self.prepare(context)
@@ -113,7 +117,7 @@ class DrsRecoveryJobSensor(DrsSensor):
 
     def instances_settled(
         self, context: Context, event: "DrsInstancesEvent", *, deadline: str | None = None
-    ) -> dict[str, Any]:
+    ) -> dict[str, JsonValue]:
         """Judge after the wait for the instances, whatever they have become."""
         with failing_for_good():
             self.prepare(context)
@@ -122,7 +126,7 @@ class DrsRecoveryJobSensor(DrsSensor):
                 raise AwsError("DescribeRecoveryInstances", "Refused", event["detail"])
             return self._judge(context, self._deadline(deadline), last_word=event["outcome"] == "timed_out")
 
-    def look_again(self, context: Context, event: Any, *, deadline: str | None = None) -> dict[str, Any]:
+    def look_again(self, context: Context, event: object, *, deadline: str | None = None) -> dict[str, JsonValue]:
         """Judge after AWS did not answer."""
         with failing_for_good():
             self.prepare(context)
@@ -137,67 +141,68 @@ class DrsRecoveryJobSensor(DrsSensor):
                 self.prepare(context)
                 raise self._timed_out() from None
 
-    def _judge(self, context: Context, deadline: datetime, *, last_word: bool = False) -> dict[str, Any]:
+    def _judge(self, context: Context, deadline: datetime, *, last_word: bool = False) -> dict[str, JsonValue]:
         from drs_provider.rules.launch.results import judge, table
 
         ready = self._ready()
         with asking_later(self, self.look_again, until=deadline, kwargs={"deadline": deadline.isoformat()}):
-            findings = [self._find(launch, ready) for launch in self._launches()]
-        if any(finding.pending for finding in findings) and not last_word and datetime.now(UTC) < deadline:
-            self._wait_for_instances(findings, deadline)
-        results = self.conclude(context, [result for finding in findings for result in finding.results])
-        servers = [result.as_json() for result in results]
-        jobs = [_job(job) for finding in findings for job in finding.jobs]
-        context["ti"].xcom_push(key="servers", value=servers)
-        context["ti"].xcom_push(key="jobs", value=jobs)
+            found = [self._find(launch, ready) for launch in self._launches()]
+        if any(part.pending for part in found) and not last_word and datetime.now(UTC) < deadline:
+            self._wait_for_instances(found, deadline)
+        results = self.conclude(context, [result for part in found for result in part.results])
+        jobs = tuple(job for part in found for job in part.jobs)
+        context["ti"].xcom_push(key=ServerResults.KEY, value=ServerResults(servers=results).to_json())
+        context["ti"].xcom_push(key=EndedJobs.KEY, value=EndedJobs(jobs=jobs).to_json())
         launched = sum(result.status == "launched" for result in results)
         self.log.info("%d of %d servers %s\n%s", launched, len(results), ready, table(results))
-        self._link_instance(findings)
+        self._link_instance(found)
         verdict = judge(results, allows=self._tolerance())
         if verdict == "failed":
             failed = {result.hostname: result.reason or "" for result in results if result.status != "launched"}
-            raise JobFailed(", ".join(job["job_id"] for job in jobs), failed)
-        return {"verdict": verdict, "jobs": jobs, "servers": servers}
+            raise JobFailed(", ".join(job.job_id for job in jobs), failed)
+        return WaveVerdict(verdict=verdict, jobs=jobs, servers=results).to_json()
 
-    def conclude(self, context: Context, results: "list[ServerResult]") -> "list[ServerResult]":
+    def conclude(self, context: Context, results: "Sequence[ServerResult]") -> "tuple[ServerResult, ...]":
         """Return the results to be judged, once nothing runs and nothing is awaited any longer.
 
         For subclasses that launch more before they judge: they defer instead. This one returns what it is given.
         """
-        return results
+        return tuple(results)
 
-    def _find(self, launch: StartedJobs, ready: "Ready") -> "Found":
+    def _find(self, launch: Launch, ready: "Ready") -> "LaunchResults":
         from drs_provider.hooks.drs import DrsHook
         from drs_provider.services.job_results import find
 
         aws = launch.aws(self.aws)
         hook = self.hook if aws == self.aws else DrsHook(**aws)
-        return find(launch, aws, hook, ready=ready, members=self.servers or ())
+        return find(launch, hook, ready=ready, members=self._members())
 
-    def _link_job(self, launches: Sequence[StartedJobs]) -> None:
+    def _link_job(self, launches: Sequence[Launch]) -> None:
         region = launches[0].region or self.hook.region
         DrsJobLink.point_at(self, region=region, resource_id=_job_ids(launches)[0])
 
-    def _link_instance(self, findings: Sequence["Found"]) -> None:
+    def _link_instance(self, found: "Sequence[LaunchResults]") -> None:
         """Point the link at the first instance."""
-        for finding in findings:
-            for result in finding.results:
+        for part in found:
+            for result in part.results:
                 if result.instance_id:
-                    DrsRecoveryInstanceLink.point_at(self, region=finding.region, resource_id=result.instance_id)
+                    DrsRecoveryInstanceLink.point_at(self, region=part.region, resource_id=result.instance_id)
                     return
 
     def _deadline(self, carried: str | None) -> datetime:
         """Return the deadline that the deferral carried; ``dag.test()`` drops it, the time then counts from now."""
         return parse_instant(carried) if carried else datetime.now(UTC) + timedelta(seconds=self.timeout)
 
-    def _wait_for_instances(self, findings: Sequence["Found"], deadline: datetime) -> NoReturn:
-        pending = {server: job for finding in findings for server, job in finding.pending.items()}
+    def _wait_for_instances(self, found: "Sequence[LaunchResults]", deadline: datetime) -> NoReturn:
+        pending = [server for part in found for server in part.pending]
         from drs_provider.triggers.instances import DrsInstancesTrigger
 
         self.log.info("Launched, but not yet %s: %s", self.ready, ", ".join(pending))
         self.defer(
             trigger=DrsInstancesTrigger(
-                awaited=[{"aws": dict(one.aws), "jobs": dict(one.pending)} for one in findings if one.pending],
+                awaited=[
+                    {"aws": part.launch.aws(self.aws), "jobs": dict(part.pending)} for part in found if part.pending
+                ],
                 ready=self._ready(),
                 deadline=deadline.isoformat(),
             ),
@@ -206,8 +211,11 @@ class DrsRecoveryJobSensor(DrsSensor):
             timeout=deadline - datetime.now(UTC) + BACKSTOP,
         )
 
-    def _launches(self) -> tuple[StartedJobs, ...]:
+    def _launches(self) -> tuple[Launch, ...]:
         return rendered_launches("jobs", self.jobs)
+
+    def _members(self) -> "dict[str, LaunchMember]":
+        return rendered_members("servers", self.servers)
 
     def _tolerance(self) -> "Allows":
         from drs_provider.rules.launch.results import tolerance
@@ -225,17 +233,8 @@ class DrsRecoveryJobSensor(DrsSensor):
         return cast("Ready", self.ready)
 
     def _timed_out(self) -> JobTimedOut:
-        return JobTimedOut(_job_ids(self._launches()), duration_words(timedelta(seconds=self.timeout)))
+        return JobTimedOut(_job_ids(self._launches()), duration(timedelta(seconds=self.timeout)))
 
 
-def _job(job: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "job_id": job["jobID"],
-        "created_at": job.get("creationDateTime"),
-        "ended_at": job.get("endDateTime"),
-        "initiated_by": job.get("initiatedBy"),
-    }
-
-
-def _job_ids(launches: Sequence[StartedJobs]) -> list[str]:
-    return [job["job_id"] for launch in launches for job in launch.jobs]
+def _job_ids(launches: Sequence[Launch]) -> list[str]:
+    return [job_id for launch in launches for job_id in launch.job_ids]

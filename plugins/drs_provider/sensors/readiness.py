@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferralTimeout
 from drs_provider.exceptions import AwsError, PreflightRefused, RunRefused
 from drs_provider.operators.base import AWS_FIELDS, DrsSensor, failing_for_good
 from drs_provider.operators.template_values import rendered_bool, rendered_ids
+from drs_provider.rules.purpose import find_purpose
 from drs_provider.triggers.readiness import DrsReadinessEvent, DrsReadinessTrigger
 
 BACKSTOP = timedelta(minutes=5)
@@ -18,9 +19,9 @@ BACKSTOP = timedelta(minutes=5)
 class DrsSourceServersReadySensor(DrsSensor):
     """Wait until nothing speaks against launching these source servers; always deferring.
 
-    Judges as preflight does (``recovery.readiness.assess``): a drill wants replication that is CONTINUOUS and within
-    ``max_lag``, a recovery only what a launch cannot do without. When the time is over, fails for good with every
-    finding. Returns ``{"servers": [...], "warnings": [...]}``.
+    Judges as preflight does (``rules.launch.readiness.assess``): a drill wants replication that is CONTINUOUS and
+    within ``max_lag``, a recovery only what a launch cannot do without. When the time is over, fails for good with
+    every finding. Returns ``{"servers": [...], "warnings": [...]}``.
 
     :param source_server_ids: source servers to wait for (templated)
     :param mode: ``drill`` or ``recovery`` (templated)
@@ -52,7 +53,7 @@ class DrsSourceServersReadySensor(DrsSensor):
         self.max_lag = max_lag
         self.replace_live_instances = replace_live_instances
 
-    def execute(self, context: Context) -> Any:
+    def execute(self, context: Context) -> None:
         """Hand the waiting over to the triggerer."""
         with failing_for_good():
             self.prepare(context)
@@ -63,7 +64,7 @@ class DrsSourceServersReadySensor(DrsSensor):
             timeout=timedelta(seconds=self.timeout) + BACKSTOP,
         )
 
-    def servers_judged(self, context: Context, event: DrsReadinessEvent) -> dict[str, Any]:
+    def servers_judged(self, context: Context, event: DrsReadinessEvent) -> dict[str, list[str]]:
         """Return the servers with their warnings, or fail with everything that still speaks against them."""
         with failing_for_good():
             if event["outcome"] == "refused":
@@ -85,7 +86,7 @@ class DrsSourceServersReadySensor(DrsSensor):
                 ) from None
 
     def _trigger(self) -> DrsReadinessTrigger:
-        if self.mode not in ("drill", "recovery"):
+        if find_purpose(self.mode) is None:
             raise RunRefused(f"mode must be 'drill' or 'recovery', not {self.mode!r}; nothing was called")
         deadline = datetime.now(UTC) + timedelta(seconds=self.timeout)
         return DrsReadinessTrigger(

@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from drs_provider.exceptions import AwsError
+from drs_provider.rules.answers import Answer
+from drs_provider.rules.run.handover import Difference, InstanceCheck
 from drs_provider.rules.servers import is_live, is_protected
 from drs_provider.rules.settings.checks import misplacement
-from drs_provider.rules.settings.values import is_to_be_protected, shown
+from drs_provider.rules.settings.values import Settings, is_to_be_protected, shown
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
@@ -18,56 +20,56 @@ log = logging.getLogger(__name__)
 
 
 def look_after(
-    hook: "LaunchSettingsHook", wanted: Mapping[str, Mapping[str, Any]], job_ids: Collection[str] | None
-) -> tuple[dict[str, dict[str, Any]], dict[str, AwsError]]:
+    hook: "LaunchSettingsHook", wanted: Mapping[str, Settings], job_ids: Collection[str] | None
+) -> tuple[dict[str, InstanceCheck], dict[str, AwsError]]:
     """Switch termination protection on for what is no drill's, and compare every instance with its settings.
 
-    Return by server id ``{"instance_id", "is_drill", "protected", "differences": [{"field", "wanted", "found"}]}``
-    (``instance_id`` None: it has no live instance), and by instance id what AWS refused.
+    Return by server id what its instance is like, and by instance id what AWS refused.
 
     :param wanted: effective settings by source server id
     :param job_ids: only instances that these jobs launched; None: the servers' live instances
     """
     instances = {
-        str(one["sourceServerID"]): one
-        for one in hook.recovery_instances(source_server_ids=tuple(wanted))
-        if is_live(one) and (job_ids is None or one["jobID"] in job_ids)
+        str(instance["sourceServerID"]): instance
+        for instance in hook.recovery_instances(source_server_ids=tuple(wanted))
+        if is_live(instance) and (job_ids is None or instance["jobID"] in job_ids)
     }
-    seen = hook.ec2_instances([str(one["ec2InstanceID"]) for one in instances.values()])
+    seen = hook.ec2_instances([str(instance["ec2InstanceID"]) for instance in instances.values()])
     chosen = [
-        str(one["ec2InstanceID"])
-        for server, one in instances.items()
-        if is_protected(one) and is_to_be_protected(wanted[server]) and _is_there(seen, one)
+        str(instance["ec2InstanceID"])
+        for server, instance in instances.items()
+        if is_protected(instance) and is_to_be_protected(wanted[server]) and _is_there(seen, instance)
     ]
     refused = hook.protect(chosen)
-    result = {
-        server: _outcome(server, values, instances.get(server), seen, refused) for server, values in wanted.items()
-    }
-    return result, {name: error for name, error in refused.items() if error is not None}
+    checks = {server: _check(server, values, instances.get(server), seen, refused) for server, values in wanted.items()}
+    return checks, {name: error for name, error in refused.items() if error is not None}
 
 
-def _outcome(
+def _check(
     server: str,
-    wanted: Mapping[str, Any],
-    instance: Mapping[str, Any] | None,
-    seen: Mapping[str, Mapping[str, Any]],
-    refused: Mapping[str, Any],
-) -> dict[str, Any]:
+    wanted: Settings,
+    instance: Answer | None,
+    seen: Mapping[str, Answer],
+    refused: Mapping[str, AwsError | None],
+) -> InstanceCheck:
     if instance is None or not _is_there(seen, instance):
         log.warning("%s has no live recovery instance", server)
-        return {"instance_id": None, "is_drill": None, "protected": False, "differences": []}
+        return InstanceCheck()
     name = str(instance["ec2InstanceID"])
     differences = misplacement(wanted, seen[name])
-    for one in differences:
-        log.warning("%s (%s): %s is %s, asked for was %s", server, name, one.field, shown(one.now), shown(one.wanted))
-    return {
-        "instance_id": name,
-        "is_drill": instance.get("isDrill") is True,
-        "protected": name in refused and refused[name] is None,
-        "differences": [{"field": one.field, "wanted": one.wanted, "found": one.now} for one in differences],
-    }
+    for change in differences:
+        was, asked = shown(change.now), shown(change.wanted)
+        log.warning("%s (%s): %s is %s, asked for was %s", server, name, change.field, was, asked)
+    return InstanceCheck(
+        instance_id=name,
+        is_drill=instance.get("isDrill") is True,
+        protected=name in refused and refused[name] is None,
+        differences=tuple(
+            Difference(field=change.field, wanted=change.wanted, found=change.now) for change in differences
+        ),
+    )
 
 
-def _is_there(seen: Mapping[str, Mapping[str, Any]], instance: Mapping[str, Any]) -> bool:
+def _is_there(seen: Mapping[str, Answer], instance: Answer) -> bool:
     described = seen.get(str(instance["ec2InstanceID"]))
     return described is not None and (described.get("State") or {}).get("Name") not in _GONE

@@ -1,12 +1,13 @@
 """What AWS says became of the servers of one launch, in its account and Region."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from drs_provider.exceptions import JobVanished
-from drs_provider.rules.launch.launched import StartedJobs
+from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.results import Evidence, LaunchMember, Ready, ServerResult, assemble
+from drs_provider.rules.run.handover import EndedJob, Launch
 from drs_provider.rules.servers import hostname_of
 
 if TYPE_CHECKING:
@@ -14,65 +15,70 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What one account and Region said; ``pending`` maps launched servers that are not ready yet to their job."""
+class LaunchResults:
+    """What one account and Region said of a launch; ``pending`` maps servers that are not ready yet to their job."""
 
-    aws: Mapping[str, Any]
+    launch: Launch
     region: str
-    jobs: tuple[Mapping[str, Any], ...]
+    jobs: tuple[EndedJob, ...]
     results: tuple[ServerResult, ...]
     pending: Mapping[str, str]
 
 
-def find(
-    launch: StartedJobs, aws: Mapping[str, Any], hook: "DrsHook", *, ready: Ready, members: Sequence[Mapping[str, Any]]
-) -> Found:
+def find(launch: Launch, hook: "DrsHook", *, ready: Ready, members: Mapping[str, LaunchMember]) -> LaunchResults:
     """Ask the launch's account and Region what became of its servers.
 
-    :param aws: the hook's arguments, as one
     :param hook: the hook of that account and Region
-    :param members: ``{"id" (or "server_id"), "hostname", "critical"}`` of the servers, as far as they are known
+    :param members: the servers by id, as far as they are known; one whose hostname is empty is looked up
     """
-    job_ids = [job["job_id"] for job in launch.jobs]
-    evidence = _evidence(hook, launch, job_ids, ready)
+    evidence = _evidence(hook, launch, ready)
     results, pending = assemble(launch.jobs, _members(hook, launch, members), evidence, ready=ready)
-    holder = {server: job["job_id"] for job in launch.jobs for server in job["servers"]}
-    jobs = tuple(evidence.jobs[job_id] for job_id in job_ids)
-    return Found(aws, hook.region, jobs, results, {server: holder[server] for server in pending})
+    holder = {server: job.job_id for job in launch.jobs for server in job.servers}
+    jobs = tuple(_ended(evidence.jobs[job_id]) for job_id in launch.job_ids)
+    return LaunchResults(launch, hook.region, jobs, results, {server: holder[server] for server in pending})
 
 
-def _members(hook: "DrsHook", launch: StartedJobs, members: Sequence[Mapping[str, Any]]) -> dict[str, LaunchMember]:
-    given = {one.get("server_id") or one["id"]: one for one in members}
-    ids = _server_ids(launch)
-    nameless = [server for server in ids if not given.get(server, {}).get("hostname")]
-    names = {s["sourceServerID"]: hostname_of(s, s["sourceServerID"]) for s in hook.source_servers(nameless)}
+def _members(hook: "DrsHook", launch: Launch, given: Mapping[str, LaunchMember]) -> dict[str, LaunchMember]:
+    nameless = [server for server in launch.servers if server not in given or not given[server].hostname]
+    names = {
+        source["sourceServerID"]: hostname_of(source, source["sourceServerID"])
+        for source in hook.source_servers(nameless)
+    }
     return {
         server: LaunchMember(
             server,
-            given.get(server, {}).get("hostname") or names.get(server, server),
-            critical=given.get(server, {}).get("critical", True) is not False,
+            (given[server].hostname if server in given else "") or names.get(server, server),
+            critical=given[server].critical if server in given else True,
         )
-        for server in ids
+        for server in launch.servers
     }
 
 
-def _evidence(hook: "DrsHook", launch: StartedJobs, job_ids: Sequence[str], ready: Ready) -> Evidence:
-    jobs = {job["jobID"]: job for job in hook.jobs(job_ids)}
-    if missing := [job_id for job_id in job_ids if job_id not in jobs]:
+def _evidence(hook: "DrsHook", launch: Launch, ready: Ready) -> Evidence:
+    jobs = {job["jobID"]: job for job in hook.jobs(launch.job_ids)}
+    if missing := [job_id for job_id in launch.job_ids if job_id not in jobs]:
         raise JobVanished(missing)
-    servers = _server_ids(launch)
-    instances = [i for i in hook.recovery_instances(source_server_ids=servers) if i.get("jobID") in jobs]
-    stopped = [i["sourceServerID"] for i in instances if i.get("ec2InstanceState") == "STOPPED"]
-    running = [i["ec2InstanceID"] for i in instances if i.get("ec2InstanceState") == "RUNNING"]
+    instances = [
+        instance
+        for instance in hook.recovery_instances(source_server_ids=launch.servers)
+        if instance.get("jobID") in jobs
+    ]
+    stopped = [found["sourceServerID"] for found in instances if found.get("ec2InstanceState") == "STOPPED"]
+    running = [found["ec2InstanceID"] for found in instances if found.get("ec2InstanceState") == "RUNNING"]
     purposes = {server: hook.launch_configuration(server).get("launchDisposition") for server in stopped}
     return Evidence(
         jobs,
-        {job_id: hook.job_log(job_id) for job_id in job_ids},
+        {job_id: hook.job_log(job_id) for job_id in launch.job_ids},
         instances,
         stopped_on_purpose={server for server, disposition in purposes.items() if disposition == "STOPPED"},
         unhealthy=hook.unhealthy_instances(running) if ready == "status_checks" else {},
     )
 
 
-def _server_ids(launch: StartedJobs) -> list[str]:
-    return [server for job in launch.jobs for server in job["servers"]]
+def _ended(job: Answer) -> EndedJob:
+    return EndedJob(
+        job_id=job["jobID"],
+        created_at=job.get("creationDateTime"),
+        ended_at=job.get("endDateTime"),
+        initiated_by=job.get("initiatedBy"),
+    )

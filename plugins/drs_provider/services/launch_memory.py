@@ -1,24 +1,10 @@
-"""What a start remembers between its tries, in Airflow's task state store."""
+"""What a start remembers between its tries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
 
-from airflow.sdk.execution_time.context import NEVER_EXPIRE
-
-_LAUNCH, _INTENT, _JOBS = "drs_launch", "drs_intent", "drs_jobs"
-
-
-class Store(Protocol):
-    """What of ``context["task_state_store"]`` is used; it survives retries and clears."""
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return what is kept under the key."""
-        ...
-
-    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
-        """Keep a value."""
-        ...
+from drs_provider.rules.run.handover import LaunchAttempt, LaunchIntent, LaunchIntents, StartedJob, StartedJobs
+from drs_provider.services.store import Store, load, save
 
 
 class Memory:
@@ -39,62 +25,52 @@ class Memory:
         :param highest: the greatest number that a job of this launch bears; others may have launched again since
         :param anew: where nothing is remembered, begin the attempt after the highest instead of going on with it
         """
-        launch = self._store.get(_LAUNCH) or {}
-        number = int(launch.get("attempt", 0))
-        handed_over = launch.get("handed_over")
-        if not number:
+        launch = load(self._store, LaunchAttempt)
+        if launch is None or not launch.attempt:
             number = max(1, highest + anew)
-        elif handed_over is not None and handed_over != self._max_tries:
-            number = max(number, highest) + 1
+        elif launch.handed_over is not None and launch.handed_over != self._max_tries:
+            number = max(launch.attempt, highest) + 1
         else:
-            return number
+            return launch.attempt
         self.begin(number)
         return number
 
     def begin(self, attempt: int) -> None:
         """Remember the number of the attempt that goes on."""
-        self._set(_LAUNCH, {"attempt": attempt})
+        save(self._store, LaunchAttempt(attempt=attempt))
 
     def hand_over(self, attempt: int) -> None:
         """Remember that the jobs of this attempt were returned to those who watch them."""
-        self._set(_LAUNCH, {"attempt": attempt, "handed_over": self._max_tries})
+        save(self._store, LaunchAttempt(attempt=attempt, handed_over=self._max_tries))
 
     def intend(self, tags: Mapping[str, str], servers: Sequence[str], *, at: datetime) -> None:
         """Remember what is about to be started, before it is, and when."""
-        intent = {"tags": dict(tags), "servers": list(servers), "at": at.isoformat()}
-        self._set(_INTENT, [*self._intents_but(servers), intent])
+        intent = LaunchIntent(tags=dict(tags), servers=tuple(servers), at=at)
+        save(self._store, LaunchIntents(intents=(*self._intents_but(servers), intent)))
 
-    def intend_nothing(self, servers: Sequence[str]) -> None:
+    def intend_nothing(self, servers: Collection[str]) -> None:
         """Forget that these were about to be started: DRS refused it whole, and nothing came of it."""
-        self._set(_INTENT, self._intents_but(servers))
+        save(self._store, LaunchIntents(intents=self._intents_but(servers)))
 
-    def intents(self) -> list[Mapping[str, Any]]:
+    def intents(self) -> tuple[LaunchIntent, ...]:
         """Return what was about to be started, for every server the last of it."""
-        kept: Any = self._store.get(_INTENT) or []
-        return [kept] if isinstance(kept, Mapping) else list(kept)
+        kept = load(self._store, LaunchIntents)
+        return kept.intents if kept else ()
 
-    def _intents_but(self, servers: Sequence[str]) -> list[Mapping[str, Any]]:
-        return [one for one in self.intents() if not set(one["servers"]) & set(servers)]
+    def _intents_but(self, servers: Collection[str]) -> tuple[LaunchIntent, ...]:
+        return tuple(intent for intent in self.intents() if not set(intent.servers) & set(servers))
 
     def is_under_way(self) -> bool:
         """Say whether a try was about to start a job, and did not live to hand its jobs over to a sensor."""
-        launch = self._store.get(_LAUNCH) or {}
-        return bool(self.intents() or self.jobs()) and launch.get("handed_over") is None
+        launch = load(self._store, LaunchAttempt)
+        return bool(self.intents() or self.jobs()) and (launch is None or launch.handed_over is None)
 
-    def keep_job(self, job: Mapping[str, Any], tags: Mapping[str, str], servers: Sequence[str]) -> None:
-        """Remember a job that exists, in the shape in which DRS describes it."""
-        entry = {
-            "jobID": job["jobID"],
-            "status": "PENDING",
-            "creationDateTime": job.get("creationDateTime", ""),
-            "tags": dict(tags),
-            "participatingServers": [{"sourceServerID": server, "launchStatus": "PENDING"} for server in servers],
-        }
-        self._set(_JOBS, [*(known for known in self.jobs() if known["jobID"] != job["jobID"]), entry])
+    def keep_job(self, job: StartedJob) -> None:
+        """Remember a job that exists."""
+        others = (known for known in self.jobs() if known.job_id != job.job_id)
+        save(self._store, StartedJobs(jobs=(*others, job)))
 
-    def jobs(self) -> list[dict[str, Any]]:
+    def jobs(self) -> tuple[StartedJob, ...]:
         """Return the jobs remembered, as they were when they were started."""
-        return list(self._store.get(_JOBS) or [])
-
-    def _set(self, key: str, value: Any) -> None:
-        self._store.set(key, value, retention=NEVER_EXPIRE)
+        kept = load(self._store, StartedJobs)
+        return kept.jobs if kept else ()

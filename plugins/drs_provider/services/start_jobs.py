@@ -2,25 +2,39 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from drs_provider.exceptions import AwsError, Conflict, JobVanished, QuotaExceeded, RunRefused, ServiceUnavailable
-from drs_provider.formatting import parse_instant
+from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.job_assignment import Division, divide
-from drs_provider.rules.launch.jobs import ENDED_STATUS, holders, unseen_recoveries
+from drs_provider.rules.launch.jobs import (
+    ENDED_STATUS,
+    OwnJob,
+    created_at_of,
+    holders,
+    own_job,
+    servers_of,
+    unseen_recoveries,
+)
 from drs_provider.rules.launch.quotas import Quotas, ahead_of_drills, taken
 from drs_provider.rules.launch.tags import IDENTIFYING, RUN, attempt_of, job_tags, same_wave
+from drs_provider.rules.launch.takeover import LOOK_BACK
+from drs_provider.rules.run.handover import LaunchedJob, StartedJob
 from drs_provider.rules.servers import is_protected
 from drs_provider.services.launch_memory import Memory
+from drs_provider.services.tagging import JOBS_BEFORE_RUN
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
 
 INVISIBLE_FOR = timedelta(minutes=2)
 """DescribeJobs may not show a new job at once."""
+
+ADOPTION_WINDOW = timedelta(days=1)
+"""How far back jobs are looked through for those of a run, unless it continues another."""
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +76,7 @@ class MustWait:
 
     why: str
     job_ids: tuple[str, ...]
-    until: str
+    until: Literal["all", "any"]
 
 
 @dataclass
@@ -80,7 +94,7 @@ class Start:
     """Asked before every job: whether a person wants nothing more to be started."""
     fresh: set[str] = field(default_factory=set)
 
-    def run(self, attempt: int | None = None) -> list[dict[str, Any]] | MustWait:
+    def run(self, attempt: int | None = None) -> tuple[LaunchedJob, ...] | MustWait:
         """Adopt what exists, start what does not; return the jobs with their servers, or what to wait for.
 
         Once ``ended`` says so nothing more is started: the jobs that exist are returned, which may be none.
@@ -90,13 +104,13 @@ class Start:
         everything = list(self.hook.jobs_since(self.request.since))
         ours = self._ours(everything)
         if attempt is None:
-            highest = max((attempt_of(job.get("tags")) for job in ours), default=0)
+            highest = max((job.attempt for job in ours), default=0)
             attempt = self.memory.attempt(highest, anew=self.request.continues is not None)
         division = divide(self.request.servers, ours, attempt=attempt)
         while division.to_start and (lost := self._lost_job(division, attempt)):
             if isinstance(lost, MustWait):
                 return lost
-            ours.append(lost)
+            ours.append(own_job(lost))
             everything.append(lost)
             division = divide(self.request.servers, ours, attempt=attempt)
         while (
@@ -107,37 +121,36 @@ class Start:
                 return waiting
             division = divide(self.request.servers, ours, attempt=attempt)
         self.memory.hand_over(attempt)
-        return [
-            {
-                "job_id": share.job_id,
-                "servers": list(share.servers),
-                "created_at": share.created_at,
-                "attempt": share.attempt,
-                "adopted": share.job_id not in self.fresh,
-            }
+        return tuple(
+            LaunchedJob(
+                job_id=share.job_id,
+                servers=share.servers,
+                created_at=share.created_at,
+                attempt=share.attempt,
+                adopted=share.job_id not in self.fresh,
+            )
             for share in division.shares
-        ]
+        )
 
-    def _ours(self, everything: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    def _ours(self, everything: Sequence[Answer]) -> list[OwnJob]:
         """Return our jobs among all, and those that are remembered although the listing does not show them."""
         identity = self.request.own_tags(chunk=0, attempt=1)
-        ours = {job["jobID"]: job for job in everything if same_wave(job.get("tags"), identity)}
+        ours = {job["jobID"]: own_job(job) for job in everything if same_wave(job.get("tags"), identity)}
         # Only those of these servers: where one task launches in several accounts, the others are not known here.
         wanted = set(self.request.servers)
         remembered = {
-            job["jobID"]: job for job in self.memory.jobs() if job["jobID"] not in ours and _holds(job, wanted)
+            job.job_id: job for job in self.memory.jobs() if job.job_id not in ours and wanted & set(job.servers)
         }
-        seen = {job["jobID"]: job for job in self.hook.jobs(tuple(remembered))}
+        seen = {job["jobID"]: _known(job, remembered[job["jobID"]]) for job in self.hook.jobs(tuple(remembered))}
         missing = [job for job_id, job in remembered.items() if job_id not in seen]
-        vanished = [job["jobID"] for job in missing if self._age(job) > INVISIBLE_FOR]
-        if vanished:
+        if vanished := [job.job_id for job in missing if not self._may_be_invisible(job)]:
             raise JobVanished(vanished)
-        return [*ours.values(), *({**remembered[job_id], **job} for job_id, job in seen.items()), *missing]
+        return [*ours.values(), *seen.values(), *map(_just_started, missing)]
 
-    def _age(self, job: Mapping[str, Any]) -> timedelta:
-        return self.now() - parse_instant(job["creationDateTime"])
+    def _may_be_invisible(self, job: StartedJob) -> bool:
+        return job.created_at is not None and self.now() - job.created_at <= INVISIBLE_FOR
 
-    def _lost_job(self, division: Division, attempt: int) -> Mapping[str, Any] | MustWait | None:
+    def _lost_job(self, division: Division, attempt: int) -> Answer | MustWait | None:
         """Look patiently for a job that an earlier try may have started without living to remember it.
 
         As long as such a job may be invisible, nothing is started in its place: it is looked for again after a wait.
@@ -145,19 +158,19 @@ class Start:
         from drs_provider.services.start_once import LOOKS_AFTER_A_CRASH, StartRequest, find_ours
 
         wanted = set(division.to_start)
-        intents = [one for one in self.memory.intents() if attempt_of(one["tags"]) == attempt]
-        intent = next((one for one in intents if wanted & set(one["servers"])), None)
+        intents = [intent for intent in self.memory.intents() if attempt_of(intent.tags) == attempt]
+        intent = next((intent for intent in intents if wanted & set(intent.servers)), None)
         if intent is None:
             return None
-        log.info("An earlier try was about to start %d servers; looking for its job", len(intent["servers"]))
-        launch = StartRequest(tuple(intent["servers"]), self.request.is_drill, intent["tags"], {})
+        log.info("An earlier try was about to start %d servers; looking for its job", len(intent.servers))
+        launch = StartRequest(intent.servers, self.request.is_drill, intent.tags, {})
         job = find_ours(self.hook, launch, since=self.request.since, pauses=LOOKS_AFTER_A_CRASH, sleep=self.sleep)
         if job:
-            self.memory.keep_job(job, intent["tags"], _members(job, intent["servers"]))
-            self.memory.intend_nothing(intent["servers"])
-        elif self.now() - parse_instant(intent["at"]) < INVISIBLE_FOR:
+            self.memory.keep_job(_started(job, intent.tags, servers_of(job) or intent.servers))
+            self.memory.intend_nothing(intent.servers)
+        elif self.now() - intent.at < INVISIBLE_FOR:
             return MustWait(
-                f"an earlier try may have started a job for {len(intent['servers'])} servers, and DRS may not show it "
+                f"an earlier try may have started a job for {len(intent.servers)} servers, and DRS may not show it "
                 "for two minutes: nothing is started before that",
                 (),
                 "all",
@@ -165,7 +178,7 @@ class Start:
         return job
 
     def _start_all(
-        self, division: Division, attempt: int, everything: list[Mapping[str, Any]], ours: list[Mapping[str, Any]]
+        self, division: Division, attempt: int, everything: list[Answer], ours: list[OwnJob]
     ) -> MustWait | None:
         """Start one job after the other as long as the account has room; return what the rest must wait for."""
         rest, chunk, live = division.to_start, division.next_chunk, self.request.quotas is None
@@ -187,7 +200,7 @@ class Start:
             outcome = self._start(servers, self.request.own_tags(chunk=chunk, attempt=attempt))
             if isinstance(outcome, MustWait):
                 return outcome
-            ours.append(outcome)
+            ours.append(own_job(outcome))
             everything.append(outcome)
             if outcome["jobID"] not in self.fresh:
                 return None  # adopted: it may hold other servers than were asked for
@@ -196,7 +209,7 @@ class Start:
                 return None
         return None
 
-    def _in_the_way(self, servers: Sequence[str], everything: Sequence[Mapping[str, Any]]) -> MustWait | None:
+    def _in_the_way(self, servers: Sequence[str], everything: Sequence[Answer]) -> MustWait | None:
         blocking = holders(everything, servers)
         if blocking:
             return MustWait(f"servers are held by running jobs: {_named(blocking)}", _ids(blocking), "all")
@@ -208,13 +221,13 @@ class Start:
             )
         return None
 
-    def _refuse_to_replace(self, servers: Sequence[str], everything: Sequence[Mapping[str, Any]]) -> MustWait | None:
+    def _refuse_to_replace(self, servers: Sequence[str], everything: Sequence[Answer]) -> MustWait | None:
         """Refuse servers whose live recovered instance DRS would terminate; asked right before the launch.
 
         An instance that somebody's recovery has just launched and that DRS does not show yet is waited for.
         """
         described = self.hook.recovery_instances(source_server_ids=servers)
-        live = [i for i in described if is_protected(i)]
+        live = [instance for instance in described if is_protected(instance)]
         if not live:
             unseen = unseen_recoveries(everything, described, servers, now=self.now())
             if not unseen or self.request.replace_live_instances:
@@ -225,16 +238,16 @@ class Start:
                 (),
                 "all",
             )
-        named = ", ".join(f"{i['sourceServerID']} has {i['recoveryInstanceID']}" for i in live)
+        named = ", ".join(f"{instance['sourceServerID']} has {instance['recoveryInstanceID']}" for instance in live)
         if not self.request.replace_live_instances:
             raise RunRefused(
                 f"a launch would terminate {len(live)} live recovered instance{'s'[: len(live) != 1]}: {named}. "
-                "Nothing of this job was started. Leave these servers out, or give replace_live_instances if they "
-                "shall go"
+                "Nothing of this job was started. Leave these servers out, or set replace_live_instances=True to "
+                "terminate them"
             )
         log.warning("replace_live_instances was given: the launch terminates what lives. %s", named)
         # A recovery has protected them, and DRS would launch beside what it cannot terminate.
-        self.hook.unprotect([str(one["ec2InstanceID"]) for one in live if one.get("ec2InstanceID")])
+        self.hook.unprotect([str(instance["ec2InstanceID"]) for instance in live if instance.get("ec2InstanceID")])
         return None
 
     def _stands_in_the_way(self, error: AwsError, servers: Sequence[str]) -> MustWait:
@@ -244,7 +257,7 @@ class Start:
             return MustWait(str(error), _ids(_running(jobs)), "any")
         return MustWait(str(error), _ids(holders(jobs, servers)), "all")
 
-    def _start(self, servers: tuple[str, ...], tags: Mapping[str, str]) -> Mapping[str, Any] | MustWait:
+    def _start(self, servers: tuple[str, ...], tags: Mapping[str, str]) -> Answer | MustWait:
         from drs_provider.services.start_once import START, StartRequest, start_once
 
         pinned = self.points(servers) if self.points else self.request.snapshot_ids
@@ -260,66 +273,88 @@ class Start:
             if isinstance(error, Conflict | QuotaExceeded):
                 return self._stands_in_the_way(error, servers)
             raise
-        servers = _members(job, servers) if found else servers
-        self.memory.keep_job(job, tags, servers)
+        servers = (servers_of(job) or servers) if found else servers
+        self.memory.keep_job(_started(job, tags, servers))
         if not found:
             self.fresh.add(job["jobID"])
         kind = "drill" if self.request.is_drill else "recovery"
         log.info("%s %s of %d servers: job %s", "Adopted" if found else "Started", kind, len(servers), job["jobID"])
         # The tags and servers as we know them: the answer to StartRecovery need not repeat them.
-        return {**job, "tags": dict(tags), "participatingServers": [{"sourceServerID": s} for s in servers]}
+        return {**job, "tags": dict(tags), "participatingServers": [{"sourceServerID": server} for server in servers]}
 
 
-def _holds(job: Mapping[str, Any], servers: Collection[str]) -> bool:
-    return any(server["sourceServerID"] in servers for server in job.get("participatingServers", ()))
+def _started(job: Answer, tags: Mapping[str, str], servers: Sequence[str]) -> StartedJob:
+    """Return what is remembered of a job: tags and servers as we know them, for its description may leave them out.
+
+    :param servers: those that it holds, as it says itself: who started it may have asked for others than we
+    """
+    return StartedJob(job_id=str(job["jobID"]), created_at=created_at_of(job), tags=dict(tags), servers=tuple(servers))
 
 
-def _members(job: Mapping[str, Any], asked: Sequence[str]) -> tuple[str, ...]:
-    """Return the servers that a job holds, as it says itself: who started it may have asked for others than we."""
-    named = tuple(str(server["sourceServerID"]) for server in job.get("participatingServers", ()))
-    return named or tuple(asked)
+def _known(job: Answer, remembered: StartedJob) -> OwnJob:
+    """Read a remembered job that DRS shows; what it leaves out is remembered."""
+    known = {
+        "tags": remembered.tags,
+        "participatingServers": [{"sourceServerID": server} for server in remembered.servers],
+    }
+    read = own_job({**known, **job})
+    return replace(read, created_at=read.created_at or remembered.created_at)
 
 
-def _running(jobs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _just_started(job: StartedJob) -> OwnJob:
+    """Return a job that DRS does not show yet, as one that runs."""
+    return OwnJob(job.job_id, job.created_at, job.tags, job.servers)
+
+
+def _running(jobs: Sequence[Answer]) -> list[Answer]:
     return [job for job in jobs if job.get("status") != ENDED_STATUS]
 
 
-def _no_room(rest: Sequence[str], everything: Sequence[Mapping[str, Any]], quotas: Quotas) -> MustWait:
+def _no_room(rest: Sequence[str], everything: Sequence[Answer], quotas: Quotas) -> MustWait:
     shortage = taken(everything).shortage(len(rest), quotas)
     return MustWait(f"no room in the account: {shortage}", _ids(_running(everything)), "any")
 
 
-def _ids(jobs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+def _ids(jobs: Sequence[Answer]) -> tuple[str, ...]:
     return tuple(job["jobID"] for job in jobs)
 
 
-def _named(jobs: Sequence[Mapping[str, Any]]) -> str:
+def _named(jobs: Sequence[Answer]) -> str:
     return ", ".join(_ids(jobs))
 
 
+def looked_for_since(
+    began: datetime | None, now: datetime, *, continues: str | None, window: timedelta = ADOPTION_WINDOW
+) -> datetime:
+    """Return since when jobs are looked through for those of a run.
+
+    :param began: start of the run
+    :param continues: key of a run that it continues: its jobs may be as old as :data:`LOOK_BACK`
+    :param window: how far back they are looked through at least
+    """
+    return min((began or now) - JOBS_BEFORE_RUN, now - (max(window, LOOK_BACK) if continues else window))
+
+
 def begun_jobs(
-    hook: "DrsHook", request: "Request", *, since: datetime | None, remembered: Sequence[Mapping[str, Any]]
-) -> Iterator[dict[str, Any]]:
+    hook: "DrsHook", request: "Request", *, since: datetime | None, remembered: Sequence[StartedJob]
+) -> Iterator[LaunchedJob]:
     """Yield the jobs of a request that DRS shows, and those that are remembered although it does not.
 
     :param since: start of the run: older jobs belong to a run that this one continues
     :param remembered: as :meth:`~drs_provider.services.launch_memory.Memory.jobs` returns them, of any account
-    :return: ``{"job_id", "servers", "created_at", "attempt", "adopted"}``
     """
     wanted, identity = set(request.servers), request.own_tags(chunk=0, attempt=1)
+    shown = (own_job(job) for job in hook.jobs_since(since or request.since) if same_wave(job.get("tags"), identity))
     found = {
-        str(job["jobID"]): job
-        for job in hook.jobs_since(since or request.since)
-        if same_wave(job.get("tags"), identity) and (since is None or parse_instant(job["creationDateTime"]) >= since)
+        job.job_id: job for job in shown if since is None or (job.created_at is not None and job.created_at >= since)
     }
-    for job in {**{str(one["jobID"]): one for one in remembered}, **found}.values():
-        servers = [one["sourceServerID"] for one in job.get("participatingServers", ())]
-        mine = [one for one in servers if one in wanted]
-        if mine:
-            yield {
-                "job_id": str(job["jobID"]),
-                "servers": mine,
-                "created_at": str(job["creationDateTime"]),
-                "attempt": attempt_of(job.get("tags")),
-                "adopted": job["jobID"] not in {one["jobID"] for one in remembered},
-            }
+    known = {job.job_id: _just_started(job) for job in remembered}
+    for job in {**known, **found}.values():
+        if mine := tuple(server for server in job.servers if server in wanted):
+            yield LaunchedJob(
+                job_id=job.job_id,
+                servers=mine,
+                created_at=job.created_at,
+                attempt=job.attempt,
+                adopted=job.job_id not in known,
+            )

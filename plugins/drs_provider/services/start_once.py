@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from drs_provider.exceptions import AwsError, Conflict, QuotaExceeded, ServiceUnavailable, Throttled
+from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.backoff import pause_after_refusal
 from drs_provider.rules.launch.tags import same_launch
 
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 class Starter(Protocol):
     """What of the hook a start needs."""
 
-    def jobs_since(self, when: datetime) -> tuple[Mapping[str, Any], ...]:
+    def jobs_since(self, when: datetime) -> tuple[Answer, ...]:
         """Return all jobs since then."""
         ...
 
@@ -40,7 +41,7 @@ class Starter(Protocol):
         is_drill: bool,
         tags: Mapping[str, str],
         snapshot_ids: Mapping[str, str] | None = None,
-    ) -> Mapping[str, Any]:
+    ) -> Answer:
         """Send StartRecovery once."""
         ...
 
@@ -57,7 +58,7 @@ class StartRequest:
 
 def start_once(
     hook: Starter, launch: StartRequest, *, since: datetime, sleep: Callable[[float], None] = time.sleep
-) -> tuple[Mapping[str, Any], bool]:
+) -> tuple[Answer, bool]:
     """Start the job of this launch; return it and whether it was found rather than started by this call.
 
     An answer that got lost (time-out, reset, 5xx) and a Conflict may both mean that *our* job exists: it is looked for
@@ -100,7 +101,7 @@ def start_once(
 
 def find_ours(
     hook: Starter, launch: StartRequest, *, since: datetime, pauses: Sequence[float], sleep: Callable[[float], None]
-) -> Mapping[str, Any] | None:
+) -> Answer | None:
     """Look for the job of this launch, once after each pause; a look that fails counts as one that found nothing."""
     failure: AwsError | None = None
     for pause in pauses:
@@ -120,7 +121,7 @@ def find_ours(
     return None
 
 
-def _glance(hook: Starter, launch: StartRequest, *, since: datetime) -> Mapping[str, Any] | None:
+def _glance(hook: Starter, launch: StartRequest, *, since: datetime) -> Answer | None:
     try:
         return find_ours(hook, launch, since=since, pauses=(0.0,), sleep=lambda _: None)
     except AwsError:

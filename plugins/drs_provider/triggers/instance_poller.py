@@ -7,12 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from drs_provider.exceptions import CredentialsExpired
+from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.results import Ready
+from drs_provider.rules.run.connection import AwsArguments
 from drs_provider.triggers.job_poller import asker as asker_of_jobs
+
+if TYPE_CHECKING:
+    from drs_provider.hooks.drs import DrsHook
 
 PERIOD_SECONDS = 2.0
 """Pause between two looks for each full batch of servers: many servers are asked for less often, not in more calls."""
@@ -25,14 +30,14 @@ BATCH = 200
 class Look:
     """What AWS said: recovery instances as DRS describes them, and those whose status checks are not passed."""
 
-    instances: Sequence[Mapping[str, Any]]
+    instances: Sequence[Answer]
     unhealthy: Mapping[str, str]
 
 
 Ask = Callable[[Sequence[str]], Look]
 """Blocking: source server ids in; raises the errors of ``drs_provider.exceptions``."""
 
-AskJobs = Callable[[Sequence[str]], Sequence[Mapping[str, Any]]]
+AskJobs = Callable[[Sequence[str]], Sequence[Answer]]
 """Blocking: job ids in, the jobs out; raises the same errors."""
 
 
@@ -67,7 +72,7 @@ class InstanceDesk:
         finally:
             self._waiting.subtract(mine)
 
-    async def jobs(self, job_ids: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+    async def jobs(self, job_ids: Sequence[str]) -> Sequence[Answer]:
         """Return these jobs, asked anew: for what is ready but for the launch actions that may still run."""
         return await asyncio.to_thread(self._ask_jobs, job_ids) if self._ask_jobs else ()
 
@@ -82,7 +87,7 @@ class InstanceDesk:
 _DESKS: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, InstanceDesk]]" = WeakKeyDictionary()
 
 
-def desk_for(aws: Mapping[str, Any], ready: Ready) -> InstanceDesk:
+def desk_for(aws: AwsArguments, ready: Ready) -> InstanceDesk:
     """Return the desk that triggers with these connection parameters which wait for the same share in this loop."""
     desks = _DESKS.setdefault(asyncio.get_running_loop(), {})
     key = json.dumps([dict(aws), ready == "status_checks"], sort_keys=True, default=str)
@@ -92,9 +97,9 @@ def desk_for(aws: Mapping[str, Any], ready: Ready) -> InstanceDesk:
     return desks[key]
 
 
-def asker(aws: Mapping[str, Any], *, with_status_checks: bool) -> Ask:
+def asker(aws: AwsArguments, *, with_status_checks: bool) -> Ask:
     """Return a function that asks through a hook of these parameters; a session that ended is replaced by a new one."""
-    hooks: list[Any] = []
+    hooks: list[DrsHook] = []
 
     def ask(servers: Sequence[str]) -> Look:
         from drs_provider.hooks.drs import DrsHook
@@ -103,7 +108,9 @@ def asker(aws: Mapping[str, Any], *, with_status_checks: bool) -> Ask:
             hooks.append(DrsHook(**aws, patience=0))
         try:
             instances = hooks[0].recovery_instances(source_server_ids=servers)
-            running = [i["ec2InstanceID"] for i in instances if i.get("ec2InstanceState") == "RUNNING"]
+            running = [
+                instance["ec2InstanceID"] for instance in instances if instance.get("ec2InstanceState") == "RUNNING"
+            ]
             return Look(instances, hooks[0].unhealthy_instances(running) if with_status_checks else {})
         except CredentialsExpired:
             hooks.clear()

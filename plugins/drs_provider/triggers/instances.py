@@ -12,7 +12,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from drs_provider.exceptions import AwsError, DrsProviderError
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.launch.backoff import pause_after_refusal
-from drs_provider.rules.launch.results import Ready, standing
+from drs_provider.rules.launch.results import Ready, instance_state
+from drs_provider.rules.run.connection import AwsArguments
 from drs_provider.rules.settings.launch_actions import still_running
 from drs_provider.triggers.answer_delay import not_before
 from drs_provider.triggers.instance_poller import InstanceDesk, desk_for
@@ -28,7 +29,7 @@ class DrsInstancesEvent(TypedDict):
 class Awaited(TypedDict):
     """Servers of one connection and Region that are waited for: job id by source server id."""
 
-    aws: dict[str, Any]
+    aws: AwsArguments
     jobs: dict[str, str]
 
 
@@ -52,13 +53,13 @@ class DrsInstancesTrigger(BaseTrigger):
         """Return the class path and the arguments."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
-            {"awaited": [dict(one) for one in self.awaited], "ready": self.ready, "deadline": self.deadline},
+            {"awaited": [dict(part) for part in self.awaited], "ready": self.ready, "deadline": self.deadline},
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Ask until there is something to say, and say it once."""
         began = time.monotonic()
-        desks = [desk_for(one["aws"], self.ready) for one in self.awaited]
+        desks = [desk_for(part["aws"], self.ready) for part in self.awaited]
         event = await self.wait(desks, now=lambda: datetime.now(UTC))
         await not_before(self, began)
         yield TriggerEvent(event)
@@ -75,7 +76,7 @@ class DrsInstancesTrigger(BaseTrigger):
         refusals = 0
         while now() < parse_instant(self.deadline):
             try:
-                pending = [server for desk, one in self._pairs(desks) for server in await self._pending_in(desk, one)]
+                pending = [server for desk, part in self._pairs(desks) for server in await self._pending_in(desk, part)]
             except DrsProviderError as error:
                 if not error.retryable:
                     return DrsInstancesEvent(outcome="refused", detail=str(error))
@@ -94,14 +95,18 @@ class DrsInstancesTrigger(BaseTrigger):
     def _pairs(self, desks: Sequence[InstanceDesk]) -> Iterator[tuple[InstanceDesk, Awaited]]:
         return zip(desks, self.awaited, strict=True)
 
-    async def _pending_in(self, desk: InstanceDesk, one: Awaited) -> list[str]:
-        jobs = one["jobs"]
+    async def _pending_in(self, desk: InstanceDesk, part: Awaited) -> list[str]:
+        jobs = part["jobs"]
         found = await desk.ask(list(jobs))
-        instances = {i["sourceServerID"]: i for i in found.instances if i.get("jobID") == jobs.get(i["sourceServerID"])}
+        instances = {
+            instance["sourceServerID"]: instance
+            for instance in found.instances
+            if instance.get("jobID") == jobs.get(instance["sourceServerID"])
+        }
         pending = [
             server
             for server in jobs
-            if standing(
+            if instance_state(
                 instance := instances.get(server),
                 ready=self.ready,
                 stopped_on_purpose=False,

@@ -9,15 +9,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from drs_provider.exceptions import AwsError, CredentialsExpired, DrsProviderError
 from drs_provider.formatting import parse_instant
+from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.backoff import LEAST_SECONDS, next_poll, pause_after_refusal
 from drs_provider.rules.launch.jobs import Running, read_job
+from drs_provider.rules.run.connection import AwsArguments
 
-Ask = Callable[[Sequence[str]], Sequence[Mapping[str, Any]]]
+if TYPE_CHECKING:
+    from drs_provider.hooks.drs import DrsHook
+
+Ask = Callable[[Sequence[str]], Sequence[Answer]]
 """Blocking: job ids in, the jobs that DRS knows out; raises the errors of ``drs_provider.exceptions``."""
 
 GIVES_WAY_SECONDS = 20
@@ -31,7 +36,7 @@ class Seen:
     """What DescribeJobs said at an instant: the watched jobs that DRS knows, by id."""
 
     at: datetime
-    jobs: Mapping[str, Mapping[str, Any]]
+    jobs: Mapping[str, Answer]
 
 
 @dataclass(frozen=True)
@@ -169,7 +174,7 @@ class JobWatcher:
             sleeping.cancel()
             joining.cancel()
 
-    def _period(self, job: Mapping[str, Any], at: datetime) -> float:
+    def _period(self, job: Answer, at: datetime) -> float:
         state = read_job(job)
         created = job.get("creationDateTime")
         with suppress(ValueError):
@@ -186,23 +191,23 @@ class JobWatcher:
 _WATCHERS: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, JobWatcher]]" = WeakKeyDictionary()
 
 
-def watcher_for(aws: Mapping[str, Any]) -> JobWatcher:
+def watcher_for(aws: AwsArguments) -> JobWatcher:
     """Return the watcher that all triggers with these connection parameters share in this event loop."""
     watchers = _WATCHERS.setdefault(asyncio.get_running_loop(), {})
     return watchers.setdefault(json.dumps(aws, sort_keys=True, default=str), JobWatcher(asker(aws)))
 
 
-def asker(aws: Mapping[str, Any]) -> Ask:
+def asker(aws: AwsArguments) -> Ask:
     """Return a function that asks through a hook of these parameters; a session that ended is replaced by a new one."""
-    hooks: list[Any] = []
+    hooks: list[DrsHook] = []
 
-    def ask(job_ids: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+    def ask(job_ids: Sequence[str]) -> Sequence[Answer]:
         from drs_provider.hooks.drs import DrsHook
 
         if not hooks:
             hooks.append(DrsHook(**aws, patience=0))
         try:
-            answer: Sequence[Mapping[str, Any]] = hooks[0].jobs(job_ids)
+            answer = hooks[0].jobs(job_ids)
         except CredentialsExpired:
             hooks.clear()
             raise

@@ -11,6 +11,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.launch.jobs import Ended, phase, read_job
+from drs_provider.rules.run.connection import AwsArguments
 from drs_provider.triggers.answer_delay import not_before
 from drs_provider.triggers.job_poller import GIVES_WAY_SECONDS, JobWatcher, Refused, Seen, Trouble, watcher_for
 
@@ -37,7 +38,7 @@ class DrsJobEvent(TypedDict):
 class Watch(TypedDict):
     """Jobs of one connection and Region: ``aws`` are the keyword arguments of the hook, as one."""
 
-    aws: dict[str, Any]
+    aws: AwsArguments
     job_ids: list[str]
 
 

@@ -3,9 +3,9 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -15,7 +15,12 @@ from drs_provider.rules.findings import Finding
 from drs_provider.rules.launch.backoff import pause_after_refusal
 from drs_provider.rules.launch.jobs import holders
 from drs_provider.rules.launch.readiness import assess
+from drs_provider.rules.purpose import purpose_of
+from drs_provider.rules.run.connection import AwsArguments
 from drs_provider.triggers.answer_delay import not_before
+
+if TYPE_CHECKING:
+    from drs_provider.hooks.drs import DrsHook
 
 LONGEST_JOB = timedelta(days=1)
 """How far back jobs are looked through for one that holds a server."""
@@ -49,7 +54,7 @@ class DrsReadinessTrigger(BaseTrigger):
         mode: str,
         max_lag_seconds: float | None,
         replace_live_instances: bool,
-        aws: Mapping[str, Any],
+        aws: AwsArguments,
         deadline: str,
         poll_seconds: float,
     ) -> None:
@@ -58,7 +63,7 @@ class DrsReadinessTrigger(BaseTrigger):
         self.mode = mode
         self.max_lag_seconds = max_lag_seconds
         self.replace_live_instances = replace_live_instances
-        self.aws = dict(aws)
+        self.aws = aws
         self.deadline = deadline
         self.poll_seconds = poll_seconds
 
@@ -78,7 +83,7 @@ class DrsReadinessTrigger(BaseTrigger):
 
     async def wait(
         self,
-        hook: Any,
+        hook: "DrsHook",
         *,
         now: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -108,9 +113,9 @@ class DrsReadinessTrigger(BaseTrigger):
                 return self._event("timed_out", said)
             await sleep(pause)
 
-    def look(self, hook: Any, now: datetime) -> tuple[Finding, ...]:
+    def look(self, hook: "DrsHook", now: datetime) -> tuple[Finding, ...]:
         """Ask AWS about every server, and return everything that was found."""
-        servers = {s["sourceServerID"]: s for s in hook.source_servers(self.server_ids)}
+        servers = {source["sourceServerID"]: source for source in hook.source_servers(self.server_ids)}
         known = [server for server in self.server_ids if server in servers]
         instances = hook.recovery_instances(source_server_ids=known) if known else ()
         jobs = hook.jobs_since(now - LONGEST_JOB)
@@ -121,10 +126,10 @@ class DrsReadinessTrigger(BaseTrigger):
             for finding in assess(
                 servers.get(server),
                 asked_id=server,
-                mode=self.mode,
+                purpose=purpose_of(self.mode),
                 newest_snapshot=hook.newest_recovery_snapshot(server) if server in servers else None,
                 busy_job=next((job["jobID"] for job in holders(jobs, [server])), None),
-                live_instances=[i for i in instances if i.get("sourceServerID") == server],
+                live_instances=[found for found in instances if found.get("sourceServerID") == server],
                 max_lag=max_lag,
                 now=now,
                 replace_live_instances=self.replace_live_instances,

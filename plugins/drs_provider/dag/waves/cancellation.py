@@ -1,12 +1,14 @@
 """Obeying a person's order while a run goes on: to start nothing more, or to leave out a wave."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from airflow.sdk.definitions.context import Context
+from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from drs_provider.rules.run.controls import CANCEL, ORDER, read_order
+from drs_provider.airflow_internals import TaskStore
+from drs_provider.rules.run import names
+from drs_provider.rules.run.controls import read_order
+from drs_provider.rules.run.handover import RunOrder
 from drs_provider.services.launch_memory import Memory
 
 _OVER = ("failed", "skipped", "upstream_failed", "removed")
@@ -20,43 +22,47 @@ def obey_before_a_start(context: Context) -> None:
         the same wave launches must still be watched
     :raises AirflowFailException: the run was cancelled, and nothing of the wave was launched
     """
-    ti, store = context["ti"], context["task_state_store"]
-    if Memory(store, max_tries=ti.max_tries).is_under_way():
+    store = TaskStore(context)
+    if Memory(store, max_tries=context["ti"].max_tries).is_under_way():
         return
-    if order := read_order(store.get(ORDER)):
-        ti.xcom_push(key=ORDER, value=order.words)
-        if order.kind == CANCEL and not _others_launch(context):
-            raise AirflowFailException(order.words)
-        raise AirflowSkipException(order.words)
+    if order := read_order(store.get(RunOrder.KEY)):
+        _leave(context, order)
+        if order.is_cancellation and not _others_launch(context):
+            raise AirflowFailException(order.message)
+        raise AirflowSkipException(order.message)
 
 
 def cancelled_start(context: Context) -> str | None:
     """Give the words of the order by which a start task shall launch nothing more, and leave them for the report."""
-    order = read_order(context["task_state_store"].get(ORDER))
-    if order is None or order.kind != CANCEL:
+    order = read_order(TaskStore(context).get(RunOrder.KEY))
+    if order is None or not order.is_cancellation:
         return None
-    context["ti"].xcom_push(key=ORDER, value=order.words)
-    return order.words
+    _leave(context, order)
+    return order.message
 
 
 def cancelled_watch(context: Context, start_task_ids: Sequence[str]) -> str | None:
     """Give the words of the order by which a wave that is watched launches nothing more: its own, or its starts'."""
-    own = read_order(context["task_state_store"].get(ORDER))
-    obeyed = (context["ti"].xcom_pull(task_ids=task, key=ORDER) for task in start_task_ids)
-    words = own.words if own else next((str(one) for one in obeyed if str(one).startswith("cancelled")), None)
-    if words is not None:
-        context["ti"].xcom_push(key=ORDER, value=words)
-    return words
+    order = read_order(TaskStore(context).get(RunOrder.KEY)) or _obeyed_cancellation(context, start_task_ids)
+    if order is None:
+        return None
+    _leave(context, order)
+    return order.message
+
+
+def _obeyed_cancellation(context: Context, start_task_ids: Sequence[str]) -> RunOrder | None:
+    left = (context["ti"].xcom_pull(task_ids=task, key=RunOrder.KEY) for task in start_task_ids)
+    obeyed = (order for value in left if (order := read_order(value)))
+    return next((order for order in obeyed if order.is_cancellation), None)
+
+
+def _leave(context: Context, order: RunOrder) -> None:
+    context["ti"].xcom_push(key=RunOrder.KEY, value=order.to_json())
 
 
 def _others_launch(context: Context) -> bool:
     """Whether another start task of the wave has launched something, or still may have."""
-    ti: Any = context["ti"]
-    run_id = context["dag_run"].run_id
+    ti, run_id = context["ti"], context["dag_run"].run_id
     states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[run_id]).get(run_id, {})
-    stem = ti.task_id.rpartition(".")[0] + ".start_recovery"
-    return any(
-        str(state) not in _OVER
-        for task, state in states.items()
-        if task != ti.task_id and (task == stem or task.startswith(f"{stem}_"))
-    )
+    starts = names.tasks_that(states, names.group_of(ti.task_id), names.START)
+    return any(str(states[task]) not in _OVER for task in starts if task != ti.task_id)

@@ -1,11 +1,11 @@
 """Which job holds which server of a launch that may have been begun before, and what is left to start."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
-from drs_provider.rules.launch.jobs import Ended, read_job
-from drs_provider.rules.launch.tags import attempt_of, chunk_of
+from drs_provider.rules.launch.jobs import OwnJob, in_order
+from drs_provider.rules.launch.tags import chunk_of
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class JobShare:
 
     job_id: str
     servers: tuple[str, ...]
-    created_at: str
+    created_at: datetime | None
     attempt: int = 1
 
 
@@ -27,7 +27,7 @@ class Division:
     next_chunk: int
 
 
-def divide(wanted: Sequence[str], jobs: Sequence[Mapping[str, Any]], *, attempt: int) -> Division:
+def divide(wanted: Sequence[str], jobs: Sequence[OwnJob], *, attempt: int) -> Division:
     """Give every wanted server to the newest of our jobs that holds it, or to those that must still be started.
 
     A server is started again only if its newest job belongs to an *earlier* attempt and has ended without launching
@@ -38,22 +38,20 @@ def divide(wanted: Sequence[str], jobs: Sequence[Mapping[str, Any]], *, attempt:
     :param jobs: the jobs of this run and wave (:func:`~drs_provider.rules.launch.tags.same_wave`), any order
     :param attempt: number of the present attempt
     """
-    oldest_first = sorted(jobs, key=lambda job: (attempt_of(job.get("tags")), str(job.get("creationDateTime", ""))))
-    holder: dict[str, Mapping[str, Any]] = {}
+    oldest_first = sorted(jobs, key=in_order)
+    holder: dict[str, OwnJob] = {}
     for job in oldest_first:
-        holder.update({server["sourceServerID"]: job for server in job.get("participatingServers", ())})
+        holder.update(dict.fromkeys(job.servers, job))
     to_start = tuple(server for server in wanted if server not in holder or _may_start(server, holder[server], attempt))
     again = set(to_start)
     shares = []
     for job in oldest_first:
-        servers = tuple(s for s in wanted if s not in again and holder[s]["jobID"] == job["jobID"])
+        servers = tuple(server for server in wanted if server not in again and holder[server].job_id == job.job_id)
         if servers:
-            created_at = str(job.get("creationDateTime", ""))
-            shares.append(JobShare(job["jobID"], servers, created_at, attempt_of(job.get("tags"))))
-    chunks = [chunk_of(job.get("tags")) for job in jobs if attempt_of(job.get("tags")) == attempt]
+            shares.append(JobShare(job.job_id, servers, job.created_at, job.attempt))
+    chunks = [chunk_of(job.tags) for job in jobs if job.attempt == attempt]
     return Division(tuple(shares), to_start, max(chunks, default=-1) + 1)
 
 
-def _may_start(server: str, job: Mapping[str, Any], attempt: int) -> bool:
-    state = read_job(job)
-    return isinstance(state, Ended) and server in state.failed and attempt_of(job.get("tags")) < attempt
+def _may_start(server: str, job: OwnJob, attempt: int) -> bool:
+    return server in job.failed and job.attempt < attempt

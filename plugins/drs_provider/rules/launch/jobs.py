@@ -3,13 +3,18 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from drs_provider.formatting import parse_instant, plain
+from drs_provider.rules.answers import Answer
+from drs_provider.rules.launch.tags import attempt_of
 
 ENDED_STATUS = "COMPLETED"
 """The only status in which DRS has stopped working on a job; it says nothing about success."""
+
+LONGEST_JOB = timedelta(days=1)
+"""How far back running jobs are looked for: DescribeJobs filters by date, not by status."""
 
 LAUNCHED_STATUS = "LAUNCHED"
 _ENDED_LAUNCH = frozenset({LAUNCHED_STATUS, "FAILED", "TERMINATED"})
@@ -59,6 +64,77 @@ class Ended:
     ended_at: datetime | None
 
 
+class LaunchJob(Protocol):
+    """A job and the servers whose outcome it decides, as ``handover.LaunchedJob`` and ``JobShare`` are."""
+
+    @property
+    def job_id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """Ids of its servers."""
+        ...
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was started, as far as DRS says so."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """Number of the attempt that started it."""
+        ...
+
+
+@dataclass(frozen=True)
+class OwnJob:
+    """A job of this launch. ``failed``: servers that it has not launched; none as long as it runs."""
+
+    job_id: str
+    created_at: datetime | None
+    tags: Mapping[str, str]
+    servers: tuple[str, ...]
+    failed: tuple[str, ...] = ()
+
+    @property
+    def attempt(self) -> int:
+        """Number of the attempt that it belongs to; 0 where its tags do not say."""
+        return attempt_of(self.tags)
+
+
+def own_job(job: Answer) -> OwnJob:
+    """Read a job as DRS describes it."""
+    state = read_job(job)
+    return OwnJob(
+        str(job["jobID"]),
+        created_at_of(job),
+        job.get("tags") or {},
+        servers_of(job),
+        state.failed if isinstance(state, Ended) else (),
+    )
+
+
+def created_at_of(job: Answer) -> datetime | None:
+    """Return when a job was created, as DRS describes it; None: it does not say."""
+    text = job.get("creationDateTime")
+    return parse_instant(str(text)) if text else None
+
+
+def servers_of(job: Answer) -> tuple[str, ...]:
+    """Return the ids of the servers that a job holds, as DRS describes it."""
+    return tuple(str(server["sourceServerID"]) for server in job.get("participatingServers", ()))
+
+
+def in_order(job: LaunchJob | OwnJob) -> tuple[int, datetime]:
+    """Return what jobs are sorted by, the oldest first: the attempt, then when they were created."""
+    return job.attempt, job.created_at or _LONG_AGO
+
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
 @dataclass(frozen=True)
 class Event:
     """One line of a job's log about one server, in DRS's words."""
@@ -81,7 +157,7 @@ class ServerTimeline:
     target_instance: str | None = None
 
 
-def read_job(job: Mapping[str, Any]) -> Running | Ended:
+def read_job(job: Answer) -> Running | Ended:
     """Tell a running job from an ended one, and launched servers from failed ones.
 
     COMPLETED says only that DRS has stopped. Job statuses that this code does not know count as running, launch
@@ -102,7 +178,7 @@ def read_job(job: Mapping[str, Any]) -> Running | Ended:
     )
 
 
-def read_job_log(items: Iterable[Mapping[str, Any]]) -> Mapping[str, ServerTimeline]:
+def read_job_log(items: Iterable[Answer]) -> Mapping[str, ServerTimeline]:
     """Sort a job's log by server; the answer of DescribeJobLogItems may come in any order and know new events.
 
     Lines without a server (JOB_START, JOB_END) belong to the job and are left out.
@@ -126,7 +202,7 @@ def read_job_log(items: Iterable[Mapping[str, Any]]) -> Mapping[str, ServerTimel
     return timelines
 
 
-def failure_reason(timeline: ServerTimeline | None, participating: Mapping[str, Any] | None = None) -> str:
+def failure_reason(timeline: ServerTimeline | None, participating: Answer | None = None) -> str:
     """Say why a server was not launched, as well as DRS lets us know.
 
     :param timeline: the server's part of the job log, None where it has none
@@ -159,27 +235,22 @@ def phase(jobs: Iterable[Running | Ended]) -> str:
     return f"{len(jobs)} job{'s'[: len(jobs) != 1]}: {_counts(states)}; servers: {_counts(servers)}"
 
 
-def holders(jobs: Iterable[Mapping[str, Any]], servers: Iterable[str]) -> tuple[Mapping[str, Any], ...]:
+def holders(jobs: Iterable[Answer], servers: Iterable[str]) -> tuple[Answer, ...]:
     """Return the running jobs that hold any of these source servers; a terminate job holds its servers too."""
     wanted = set(servers)
-    return tuple(
-        job
-        for job in jobs
-        if job.get("status") != ENDED_STATUS
-        and wanted & {server["sourceServerID"] for server in job.get("participatingServers", ())}
-    )
+    return tuple(job for job in jobs if job.get("status") != ENDED_STATUS and wanted & set(servers_of(job)))
 
 
 def _counts(counter: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {what}" for what, count in sorted(counter.items()) if count) or "none"
 
 
-def _failed_actions(participating: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+def _failed_actions(participating: Answer | None) -> list[Answer]:
     status = (participating or {}).get("launchActionsStatus") or {}
     return [run for run in status.get("runs", ()) if run.get("status") == "FAILED"]
 
 
-def _action_failure(run: Mapping[str, Any]) -> str:
+def _action_failure(run: Answer) -> str:
     name = (run.get("action") or {}).get("name") or (run.get("action") or {}).get("actionCode") or "unnamed"
     # With optional=false DRS calls the launch FAILED although the instance exists and runs.
     return f"launch action {name} failed: {run.get('failureReason') or 'no reason given'} (the instance exists)"
@@ -190,8 +261,8 @@ UNSEEN_FOR = timedelta(minutes=10)
 
 
 def unseen_recoveries(
-    jobs: Iterable[Mapping[str, Any]],
-    described: Iterable[Mapping[str, Any]],
+    jobs: Iterable[Answer],
+    described: Iterable[Answer],
     servers: Sequence[str],
     *,
     now: datetime,
@@ -205,9 +276,9 @@ def unseen_recoveries(
     :param described: items of DescribeRecoveryInstances for these servers
     """
     shown = {(instance.get("jobID"), instance.get("sourceServerID")) for instance in described}
-    newest: dict[str, Mapping[str, Any]] = {}
+    newest: dict[str, Answer] = {}
     for job in sorted(jobs, key=lambda job: str(job.get("creationDateTime", ""))):
-        newest.update({one["sourceServerID"]: job for one in job.get("participatingServers", ())})
+        newest.update(dict.fromkeys(servers_of(job), job))
     return {
         server: str(newest[server]["jobID"])
         for server in servers
@@ -217,7 +288,7 @@ def unseen_recoveries(
     }
 
 
-def _has_just_recovered(job: Mapping[str, Any], server: str, now: datetime) -> bool:
+def _has_just_recovered(job: Answer, server: str, now: datetime) -> bool:
     state = read_job(job)
     if job.get("type") != "LAUNCH" or job.get("initiatedBy") == "START_DRILL" or not isinstance(state, Ended):
         return False

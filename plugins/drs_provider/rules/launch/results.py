@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from drs_provider.rules.launch.jobs import LAUNCHED_STATUS, ServerTimeline, failure_reason, read_job_log
+from drs_provider.rules.answers import Answer
+from drs_provider.rules.launch.jobs import LAUNCHED_STATUS, LaunchJob, ServerTimeline, failure_reason, read_job_log
 from drs_provider.rules.servers import is_live
 from drs_provider.rules.settings.launch_actions import read_runs, still_running
 
@@ -16,7 +17,7 @@ MOST_EVENTS = 40
 class ServerResult:
     """What became of one source server: ``status`` is ``launched`` or ``failed``, ``reason`` says why it failed.
 
-    ``actions``: its DRS launch actions, as ``recovery.launch_actions.read_runs`` gives them.
+    ``actions``: its DRS launch actions, as ``rules.settings.launch_actions.read_runs`` gives them.
     """
 
     server_id: str
@@ -29,12 +30,12 @@ class ServerResult:
     job_id: str | None = None
     reason: str | None = None
     events: tuple[Mapping[str, str], ...] = ()
-    actions: tuple[Mapping[str, Any], ...] = ()
+    actions: tuple[Answer, ...] = ()
 
     @property
     def failed_actions(self) -> tuple[str, ...]:
         """The DRS launch actions of a launched server that have failed: they are optional, the server counts."""
-        return tuple(str(one["name"]) for one in self.actions if one["status"] == "FAILED")
+        return tuple(str(action["name"]) for action in self.actions if action["status"] == "FAILED")
 
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON, with at most :data:`MOST_EVENTS` events (the first and the last ones)."""
@@ -48,7 +49,8 @@ class ServerResult:
 
 
 Ready = Literal["launched", "running", "status_checks"]
-Standing = Literal["ready", "pending", "broken"]
+InstanceState = Literal["ready", "pending", "broken"]
+"""What a launched instance is to whom waits for it: there, on its way, or not to be expected."""
 
 _STARTING = frozenset({"PENDING"})
 
@@ -70,13 +72,13 @@ class Evidence:
     servers whose launch disposition is STOPPED; ``unhealthy`` maps EC2 instance ids to what their status checks say.
     """
 
-    jobs: Mapping[str, Mapping[str, Any]]
-    logs: Mapping[str, Iterable[Mapping[str, Any]]]
-    instances: Sequence[Mapping[str, Any]]
+    jobs: Mapping[str, Answer]
+    logs: Mapping[str, Iterable[Answer]]
+    instances: Sequence[Answer]
     stopped_on_purpose: Collection[str] = ()
     unhealthy: Mapping[str, str] = field(default_factory=dict)
 
-    def instance(self, job_id: str, server_id: str) -> Mapping[str, Any] | None:
+    def instance(self, job_id: str, server_id: str) -> Answer | None:
         """Return the recovery instance that this job launched for this server.
 
         Matched by the instance's own ``jobID``: a finished job's ``recoveryInstanceID`` is absent in real answers.
@@ -85,9 +87,9 @@ class Evidence:
         return next(found, None)
 
 
-def standing(
-    instance: Mapping[str, Any] | None, *, ready: Ready, stopped_on_purpose: bool, unhealthy: bool
-) -> Standing:
+def instance_state(
+    instance: Answer | None, *, ready: Ready, stopped_on_purpose: bool, unhealthy: bool
+) -> InstanceState:
     """Say whether a launched server's instance is what the wave waits for, may still become it, or will not."""
     if ready == "launched":
         return "ready" if instance is None or is_live(instance) else "broken"
@@ -102,27 +104,27 @@ def standing(
 
 
 def assemble(
-    launch: Iterable[Mapping[str, Any]], members: Mapping[str, LaunchMember], evidence: Evidence, *, ready: Ready
+    jobs: Iterable[LaunchJob], members: Mapping[str, LaunchMember], evidence: Evidence, *, ready: Ready
 ) -> tuple[tuple[ServerResult, ...], tuple[str, ...]]:
     """Return the result of every server of the launch, and which launched ones are not ready yet.
 
     A server that is not ready yet stands in the results as failed, with that as its reason: true once nobody waits
     any longer.
 
-    :param launch: the ``jobs`` of what the start operator returned: ``job_id`` and ``servers`` of each
+    :param jobs: the jobs of the launch, with the servers whose outcome each decides
     """
     results: list[ServerResult] = []
     pending: list[str] = []
-    for share in launch:
-        job_id = share["job_id"]
+    for job in jobs:
+        job_id = job.job_id
         participating = {s["sourceServerID"]: s for s in evidence.jobs[job_id].get("participatingServers", ())}
         timelines = read_job_log(evidence.logs.get(job_id, ()))
-        for server_id in share["servers"]:
+        for server_id in job.servers:
             member = members.get(server_id, LaunchMember(server_id, server_id))
             of_server = _OfServer(member, job_id, participating.get(server_id), timelines.get(server_id))
-            one = _result(of_server, evidence, ready)
-            results.append(one[0])
-            if one[1] == "pending":
+            result, state = _result(of_server, evidence, ready)
+            results.append(result)
+            if state == "pending":
                 pending.append(server_id)
     return tuple(results), tuple(pending)
 
@@ -131,29 +133,29 @@ def assemble(
 class _OfServer:
     member: LaunchMember
     job_id: str
-    participating: Mapping[str, Any] | None
+    participating: Answer | None
     timeline: ServerTimeline | None
 
 
-def _result(server: _OfServer, evidence: Evidence, ready: Ready) -> tuple[ServerResult, Standing]:
+def _result(server: _OfServer, evidence: Evidence, ready: Ready) -> tuple[ServerResult, InstanceState]:
     member, job_id, participating, timeline = server.member, server.job_id, server.participating, server.timeline
     instance = evidence.instance(job_id, member.server_id)
     instance_id = (instance or {}).get("ec2InstanceID") or (timeline.target_instance if timeline else None)
-    where: Standing
+    state: InstanceState
     if (participating or {}).get("launchStatus") != LAUNCHED_STATUS:
-        where, reason = "broken", failure_reason(timeline, participating)
+        state, reason = "broken", failure_reason(timeline, participating)
     else:
         checks = evidence.unhealthy.get(str(instance_id), "")
         stopped = member.server_id in evidence.stopped_on_purpose
-        where = standing(instance, ready=ready, stopped_on_purpose=stopped, unhealthy=bool(checks))
-        reason = "" if where == "ready" else _not_ready(instance, checks)
-        if where == "ready" and (running := still_running(participating)):
-            where, reason = "pending", f"its launch actions have not ended: {', '.join(running)}"
+        state = instance_state(instance, ready=ready, stopped_on_purpose=stopped, unhealthy=bool(checks))
+        reason = "" if state == "ready" else _not_ready(instance, checks)
+        if state == "ready" and (running := still_running(participating)):
+            state, reason = "pending", f"its launch actions have not ended: {', '.join(running)}"
     result = ServerResult(
         member.server_id,
         member.hostname,
         member.critical,
-        "launched" if where == "ready" else "failed",
+        "launched" if state == "ready" else "failed",
         instance_id=instance_id,
         instance_state=(instance or {}).get("ec2InstanceState"),
         point_in_time=(instance or {}).get("pointInTimeSnapshotDateTime"),
@@ -162,10 +164,10 @@ def _result(server: _OfServer, evidence: Evidence, ready: Ready) -> tuple[Server
         events=tuple({"at": e.at.isoformat(), "event": e.event} for e in timeline.events) if timeline else (),
         actions=read_runs(participating),
     )
-    return result, where
+    return result, state
 
 
-def _not_ready(instance: Mapping[str, Any] | None, checks: str) -> str:
+def _not_ready(instance: Answer | None, checks: str) -> str:
     if instance is None:
         return "DRS launched it, but shows no recovery instance of this job"
     name, state = instance.get("ec2InstanceID"), instance.get("ec2InstanceState")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from drs_provider.formatting import parse_instant
+from drs_provider.rules.purpose import Purpose
 
 PREFIX = "drs-orchestrator:"
 RUN, WAVE, CHUNK, TRY = (PREFIX + part for part in ("run", "wave", "chunk", "try"))
@@ -54,7 +55,7 @@ def drill_tags(*, dag_id: str, run_id: str, expires: datetime) -> dict[str, str]
     return {
         RUN: run_key(dag_id, run_id),
         MODE: "drill",
-        EXPIRES: expires.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        EXPIRES: written(expires),
         PLAN: tag_value(dag_id),
         RUN_ID: tag_value(run_id),
     }
@@ -133,11 +134,9 @@ def read_expiry(text: str | None) -> datetime | None:
         return None
 
 
-def life_tags(mode: str, *, now: datetime, lifetime: timedelta) -> dict[str, str]:
-    """Return the tags ``MODE`` and, in a drill only, ``EXPIRES``: what a recovery makes is production and stays."""
-    if mode != DRILL:
-        return {MODE: mode}
-    return {MODE: mode, EXPIRES: written(now + lifetime)}
+def life_tags(purpose: Purpose, *, now: datetime, lifetime: timedelta) -> dict[str, str]:
+    """Return the tags ``MODE`` and, where what is launched is removed again, ``EXPIRES``."""
+    return {MODE: purpose.name, **({EXPIRES: written(now + lifetime)} if purpose.is_temporary else {})}
 
 
 def written(expires: datetime) -> str:

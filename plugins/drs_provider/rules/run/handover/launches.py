@@ -1,13 +1,17 @@
 """What the launches of a wave leave: their jobs, what was pinned, what failed before, what is remembered meanwhile."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue
 
 from drs_provider.rules.launch.next_launch import Try
 from drs_provider.rules.launch.recovery_points import Point
+from drs_provider.rules.run.connection import AwsArguments, aws_in
 from drs_provider.rules.run.handover.document import Document, Flag, Instant, OptionalInstant, Part, StoredIn
+
+Region = Annotated[str, BeforeValidator(lambda region: region or "")]
+"""A Region's name; empty: the connection's."""
 
 
 class LaunchedJob(Part):
@@ -41,7 +45,7 @@ class Launch(Document):
 
     jobs: tuple[LaunchedJob, ...]
     aws_conn_id: str | None = None
-    region: str = ""
+    region: Region = ""
     started_at: OptionalInstant = None
     attempt: int = 1
     tags: dict[str, str] = Field(default_factory=dict)
@@ -56,6 +60,10 @@ class Launch(Document):
     def servers(self) -> tuple[str, ...]:
         """The ids of the servers that its jobs hold, each once."""
         return tuple(dict.fromkeys(server for job in self.jobs for server in job.servers))
+
+    def aws(self, own: AwsArguments) -> AwsArguments:
+        """Return the arguments of a hook of its account and Region; a task's own where it names none."""
+        return aws_in(own, self.aws_conn_id, self.region)
 
 
 class LaterLaunches(Document):
