@@ -14,7 +14,7 @@ from drs_provider.plan.loader import read_folder
 from drs_provider.rules.run.roster import Target, targets_of
 
 if TYPE_CHECKING:
-    from drs_provider.services.sweep import Swept
+    from drs_provider.rules.run.handover import TargetSweep
 
 NAME = "sweep"
 HELP = "remove what drills have left behind; exit code 1 if something is left"
@@ -45,18 +45,17 @@ def run(
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
     """Sweep until nothing changes any more, print, and give the exit code."""
+    from drs_provider.rules.run.handover import Sweep
     from drs_provider.services.sweep import summary
 
-    targets = _targets(options)
-    swept: dict[str, Swept] = {}
     began = time.monotonic()
-    for target in targets:
-        swept[str(target)] = _settle(target, options, now, sleep, began)
+    found = {str(target): _settle(target, options, now, sleep, began) for target in _targets(options)}
+    swept = Sweep(targets=found)
     if options.format == "json":
-        print(json.dumps({where: one.as_json() for where, one in swept.items()}, indent=2))
+        print(json.dumps({where: target.model_dump(mode="json") for where, target in found.items()}, indent=2))
     else:
         print("\n".join(summary(swept)))
-    return 1 if any(one.left or one.waiting for one in swept.values()) else 0
+    return 1 if swept.remaining else 0
 
 
 def _settle(
@@ -65,25 +64,25 @@ def _settle(
     now: Callable[[], datetime],
     sleep: Callable[[float], None],
     began: float,
-) -> "Swept":
+) -> "TargetSweep":
     """Sweep one account and Region, again while that changes something; return all that was done, and what is left."""
     from drs_provider.exceptions import DrsProviderError
     from drs_provider.hooks.tagged_networks import TaggedNetworksHook
-    from drs_provider.services.sweep import Swept, sweep
+    from drs_provider.services.sweep import scan_failed, sweep
 
     hook = TaggedNetworksHook(aws_conn_id=target.aws_conn_id or None, region_name=target.region or None)
-    done: list[str] = []
-    found: list[str] = []
+    done: tuple[str, ...] = ()
+    found: tuple[str, ...] = ()
     while True:
         try:
-            one = sweep(hook, now(), dry_run=options.dry_run)
+            swept = sweep(hook, now(), dry_run=options.dry_run)
         except DrsProviderError as error:
-            return Swept(found=found, done=done, left={str(target): f"nobody could look: {error}"})
-        done += one.done
-        found += [text for text in one.found if text not in found]
-        one.done, one.found, again = done, found, one.goes_on
+            return scan_failed(target, error).model_copy(update={"found": found, "done": done})
+        again = swept.goes_on
+        done = (*done, *swept.done)
+        found = tuple(dict.fromkeys((*found, *swept.found)))
         if options.dry_run or not again or time.monotonic() - began > MOST_SECONDS:
-            return one
+            return swept.model_copy(update={"found": found, "done": done})
         sleep(LOOK_AGAIN_SECONDS)
 
 

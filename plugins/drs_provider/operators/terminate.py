@@ -108,7 +108,7 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
         """Do what can be done now; what AWS does not answer now is looked at again later, without a worker."""
         from drs_provider.services.terminate import CleanUp, CleanUpWaits
 
-        kwargs = {"began": began.isoformat(), "requests": requests, "looks": looks}
+        kwargs: dict[str, JsonValue] = {"began": began.isoformat(), "requests": requests, "looks": looks}
         deadline = began + self.max_wait
         with asking_later(self, self.resume_cleanup, until=deadline, kwargs=kwargs):
             self.prepare(context)

@@ -1,14 +1,16 @@
-"""One pass of the sweeper over an account and Region: look, decide, act, say what is left."""
+"""One pass of the drill clean-up over accounts and Regions: look, decide, act, say what is left."""
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from drs_provider.exceptions import AwsError, DrsProviderError
 from drs_provider.rules.cleanup.leftovers import Action, Facts, SweepDecision, Version, leftovers
+from drs_provider.rules.run.handover import Sweep, TargetSweep
+from drs_provider.rules.run.roster import Target
 
 if TYPE_CHECKING:
     from drs_provider.hooks.tagged_networks import TaggedNetworksHook
@@ -19,67 +21,70 @@ RECENT: Final = timedelta(days=2)
 MOST_INSTANCES: Final = 200
 """Instances that one TerminateRecoveryInstances takes."""
 
+IsActive = Callable[[str, str, str], bool]
+"""Tells of a run (key, DAG id, run id) whether this Airflow still works on it."""
+
 log = logging.getLogger(__name__)
 
 
 @dataclass
-class Swept:
-    """What one pass found, did, and left. ``left``: by id, why; what is only ``kept`` is a drill's that goes on."""
+class _Pass:
+    """What one pass does, while it does it; see ``TargetSweep``."""
 
-    found: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
     waiting: dict[str, str] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
-    kept: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def goes_on(self) -> bool:
-        """Whether another look will find something changed."""
-        return bool(self.done or self.waiting)
 
-    def as_json(self) -> dict[str, Any]:
-        """Return plain JSON."""
-        return {
-            "found": self.found,
-            "done": self.done,
-            "waiting": self.waiting,
-            "left": self.left,
-            "kept": self.kept,
-        }
+def sweep_all(targets: Iterable[Target], sweep_one: Callable[[Target], TargetSweep]) -> Sweep:
+    """Sweep several accounts and Regions; one that cannot be scanned does not hide the others."""
+    found = {}
+    for target in targets:
+        try:
+            found[str(target)] = sweep_one(target)
+        except DrsProviderError as error:
+            found[str(target)] = scan_failed(target, error)
+    return Sweep(targets=found)
+
+
+def scan_failed(target: Target, error: DrsProviderError) -> TargetSweep:
+    """Say that nothing is known of an account and Region, so something may be left there."""
+    return TargetSweep(left={str(target): f"scan failed: {error}"})
+
+
+def no_active_run(_run: str, _dag_id: str, _run_id: str) -> bool:
+    """Take no run for one that this Airflow still works on."""
+    return False
 
 
 def sweep(
-    hook: "TaggedNetworksHook",
-    now: datetime,
-    *,
-    is_active: Callable[[str, str, str], bool] = lambda *_: False,
-    dry_run: bool = False,
-) -> Swept:
+    hook: "TaggedNetworksHook", now: datetime, *, is_active: IsActive = no_active_run, dry_run: bool = False
+) -> TargetSweep:
     """Look at everything, and remove what is left of drills that are over.
 
-    :param is_active: tells of a run (key, DAG id, run id) whether this Airflow still works on it
     :param dry_run: change nothing
     """
     facts = look(hook, now, is_active)
     decision = leftovers(facts, now)
-    swept = Swept(
-        found=[str(action) for action in decision.actions],
-        waiting=dict(decision.waiting),
-        left=dict(decision.doubtful),
-        kept=dict(decision.kept),
-    )
+    progress = _Pass(waiting=dict(decision.waiting), left=dict(decision.doubtful))
     for name, why in decision.kept.items():
         log.info("kept: %s: %s", name, why)
     if dry_run:
-        swept.left |= {action.id: f"only looked at: {action}" for action in decision.actions}
-        return swept
-    _terminate(hook, decision, swept)
-    _put_back(hook, decision, swept)
-    _remove(hook, decision, swept)
-    return swept
+        progress.left |= {action.id: f"only looked at: {action}" for action in decision.actions}
+    else:
+        _terminate(hook, decision, progress)
+        _put_back(hook, decision, progress)
+        _remove(hook, decision, progress)
+    return TargetSweep(
+        found=tuple(str(action) for action in decision.actions),
+        done=tuple(progress.done),
+        waiting=progress.waiting,
+        left=progress.left,
+        kept=dict(decision.kept),
+    )
 
 
-def look(hook: "TaggedNetworksHook", now: datetime, is_active: Callable[[str, str, str], bool]) -> Facts:
+def look(hook: "TaggedNetworksHook", now: datetime, is_active: IsActive) -> Facts:
     """Ask DRS and EC2 for everything that may be a drill's."""
     from drs_provider.rules.launch.tags import PLAN, RUN, RUN_ID
 
@@ -99,12 +104,12 @@ def look(hook: "TaggedNetworksHook", now: datetime, is_active: Callable[[str, st
     return Facts(jobs, instances, hook.source_servers(), resources, versions, active)
 
 
-def _terminate(hook: "TaggedNetworksHook", decision: SweepDecision, swept: Swept) -> None:
+def _terminate(hook: "TaggedNetworksHook", decision: SweepDecision, progress: _Pass) -> None:
     chosen = [action for action in decision.actions if action.kind == "terminate"]
     for start in range(0, len(chosen), MOST_INSTANCES):
         batch = chosen[start : start + MOST_INSTANCES]
         _remember_parts(hook, batch)
-        _attempt(batch, swept, lambda batch=batch: hook.terminate([action.id for action in batch]))  # type: ignore[misc]
+        _attempt(batch, progress, lambda batch=batch: hook.terminate([action.id for action in batch]))  # type: ignore[misc]
 
 
 def _remember_parts(hook: "TaggedNetworksHook", batch: Sequence[Action]) -> None:
@@ -128,7 +133,7 @@ def drill_tags(run: str) -> dict[str, str]:
     return {RUN: run, MODE: DRILL, EXPIRES: "2000-01-01T00:00:00Z"}
 
 
-def _put_back(hook: "TaggedNetworksHook", decision: SweepDecision, swept: Swept) -> None:
+def _put_back(hook: "TaggedNetworksHook", decision: SweepDecision, progress: _Pass) -> None:
     from drs_provider.services.launch_actions import apply_actions, in_all_actions
     from drs_provider.services.settings_survey import survey
     from drs_provider.services.settings_writer import in_all, put_back
@@ -145,12 +150,12 @@ def _put_back(hook: "TaggedNetworksHook", decision: SweepDecision, swept: Swept)
         errors = dict.fromkeys(chosen, error)
     for server, action in chosen.items():
         if server in errors:
-            swept.left[server] = str(errors[server])
+            progress.left[server] = str(errors[server])
         else:
-            swept.done.append(str(action))
+            progress.done.append(str(action))
 
 
-def _remove(hook: "TaggedNetworksHook", decision: SweepDecision, swept: Swept) -> None:
+def _remove(hook: "TaggedNetworksHook", decision: SweepDecision, progress: _Pass) -> None:
     from drs_provider.hooks.tagged_networks import NETWORK_KINDS
 
     chosen = [action for action in decision.actions if action.kind == "remove"]
@@ -160,40 +165,40 @@ def _remove(hook: "TaggedNetworksHook", decision: SweepDecision, swept: Swept) -
     }
     for action in chosen:
         if action.what in one_by_one:
-            _attempt([action], swept, lambda action=action: one_by_one[action.what](action.id))  # type: ignore[misc]
+            _attempt([action], progress, lambda action=action: one_by_one[action.what](action.id))  # type: ignore[misc]
         elif action.what not in NETWORK_KINDS:
-            swept.left[action.id] = f"a {action.what} of {action.run}: remove it by hand ({action.why})"
+            progress.left[action.id] = f"a {action.what} of {action.run}: remove it by hand ({action.why})"
     runs = dict.fromkeys(action.run for action in chosen if action.what in NETWORK_KINDS)
     for run in runs:
         gone, why = hook.remove(run)
-        swept.done += [f"remove {name}" for name in gone]
+        progress.done += [f"remove {name}" for name in gone]
         if any(name.startswith("vpce-") for name in why):  # EC2 deletes endpoints, which takes minutes
-            swept.waiting |= why
+            progress.waiting |= why
         else:
-            swept.left |= why
+            progress.left |= why
     for action in decision.actions:
         if action.kind == "forget_version":
             template, _, number = action.id.partition(":")
-            _attempt([action], swept, lambda t=template, n=number: hook.forget_versions(t, [int(n)]))  # type: ignore[misc]
+            _attempt([action], progress, lambda t=template, n=number: hook.forget_versions(t, [int(n)]))  # type: ignore[misc]
 
 
-def _attempt(actions: Sequence[Action], swept: Swept, act: Callable[[], Any]) -> None:
+def _attempt(actions: Sequence[Action], progress: _Pass, act: Callable[[], object]) -> None:
     try:
         act()
     except DrsProviderError as error:
-        swept.left |= {action.id: str(error) for action in actions}
+        progress.left |= {action.id: str(error) for action in actions}
     else:
-        swept.done += [str(action) for action in actions]
+        progress.done += [str(action) for action in actions]
 
 
-def summary(swept: Mapping[str, Swept]) -> list[str]:
+def summary(swept: Sweep) -> list[str]:
     """Word what passes over several accounts and Regions did, a line each thing."""
     lines = []
-    for where, done in swept.items():
-        lines += [f"{where}: {text}" for text in done.done]
-        lines += [f"{where}: waiting: {name}: {why}" for name, why in done.waiting.items()]
-        lines += [f"{where}: LEFT: {name}: {why}" for name, why in done.left.items()]
-        if not (done.done or done.waiting or done.left):
-            kept = f", {len(done.kept)} of drills that may go on" if done.kept else ""
+    for where, target in swept.targets.items():
+        lines += [f"{where}: {text}" for text in target.done]
+        lines += [f"{where}: waiting: {name}: {why}" for name, why in target.waiting.items()]
+        lines += [f"{where}: LEFT: {name}: {why}" for name, why in target.left.items()]
+        if not (target.goes_on or target.left):
+            kept = f", {len(target.kept)} of drills that may go on" if target.kept else ""
             lines.append(f"{where}: nothing is left of drills{kept}")
     return lines

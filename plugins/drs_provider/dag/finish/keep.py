@@ -2,31 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, TypeVar
 
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk.definitions.context import Context
+from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
-from airflow.sdk.execution_time.context import NEVER_EXPIRE
+from pydantic import JsonValue
 
+from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.docs import COLOURS
-from drs_provider.dag.waves.tagging import jobs_of_run, tag_launched, traces_hook
+from drs_provider.dag.waves.tagging import jobs_of_run, traces_hook
 from drs_provider.exceptions import DrsProviderError
-from drs_provider.formatting import escaped, parse_instant, timespan
-from drs_provider.rules.launch.tags import EXPIRES, end_of_life, read_mark, written
-from drs_provider.rules.run.controls import END, EXTEND, ORDER, by_of
-from drs_provider.rules.run.keys import LAUNCH, PREFLIGHT, SUPERSEDED, UNTAGGED
-from drs_provider.rules.run.names import PREFLIGHT_TASK
+from drs_provider.rules.run.controls import END, EXTEND
+from drs_provider.rules.run.handover import (
+    Document,
+    KeptDrill,
+    KeptDrillMemory,
+    Launch,
+    PreflightResult,
+    RunOrder,
+    ServerResults,
+    Superseded,
+    Untagged,
+)
+from drs_provider.rules.run.names import PREFLIGHT_TASK, WATCH, wave_task
 from drs_provider.rules.run.roster import Target
-from drs_provider.rules.run.timing import CLEAN_UP, SLACK
 
-KEPT: Final = "kept"
-"""XCom key: ``{"began_at", "until", "ended_at", "by", "extended"}``; instants as text, ``ended_at`` None while kept."""
-
-_KEPT: Final = "drs_kept"
-"""The same in the task state store, with the tries that Airflow allowed: a retry goes on, a clear begins anew."""
-
-_MOST_SHOWN: Final = 40
+_Document = TypeVar("_Document", bound=Document)
 
 
 class KeepDrill(HITLOperator):
@@ -36,6 +38,8 @@ class KeepDrill(HITLOperator):
     at or nobody wants to: in a recovery, when nothing was launched, when the run was cancelled, and when a recovery
     has taken the servers. A drill that failed is kept too: that is when people look. The clean-up comes after it in
     every case, also when this task fails or somebody ends the run.
+
+    Returns a ``KeptDrill`` as JSON (``rules.run.handover``).
     """
 
     template_fields: Sequence[str] = ()
@@ -57,102 +61,92 @@ class KeepDrill(HITLOperator):
 
     def execute(self, context: Context) -> Any:
         """Ask whether to end; go on with what is left of the time on a retry."""
+        from drs_provider.rules.cleanup import kept_drill
+
         kept = self._known(context)
-        if kept and kept["ended_at"]:
-            return kept  # Airflow tried again although the answer had ended the task
-        preflight = self._skip_where_nothing_is_kept(context)
+        if kept and kept.ended_at:
+            return kept.to_json()  # Airflow tried again although the answer had ended the task
+        waves = self._waves_to_show(context)
         now = datetime.now(UTC)
-        if not kept:
-            until = now + self.keep_for
-            kept = {
-                "began_at": now.isoformat(),
-                "until": until.isoformat(),
-                "ended_at": None,
-                "by": None,
-                "extended": 0,
-            }
+        if kept is None:
+            kept = kept_drill.begun(self.keep_for, now=now)
             self._keep(context, kept)
-        until = parse_instant(kept["until"])
-        self.subject = f"The drill of {self.plan} is up until {until:%Y-%m-%d %H:%M} UTC"
-        self.body = self._text(context, preflight)
-        self.response_timeout = max(until - now, timedelta(seconds=1))
+        results = ((wave, _read(context, wave_task(wave, WATCH), ServerResults)) for wave in waves)
+        servers = [(wave, server) for wave, result in results if result for server in result.servers]
+        self.subject = kept_drill.question_subject(self.plan, kept)
+        self.body = kept_drill.question_text(self.keep_for, servers)
+        self.response_timeout = kept_drill.time_left(kept, now=now)
         return super().execute(context)
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, JsonValue]:
         """End, or extend and ask again; when nobody answers in time, the drill ends."""
-        kept = self._known(context) or {"began_at": None, "until": datetime.now(UTC).isoformat(), "extended": 0}
-        by = None if event.get("timedout") or "error" in event else event["chosen_options"][0]
+        from drs_provider.rules.cleanup import kept_drill
+
+        now = datetime.now(UTC)
+        kept = self._known(context) or KeptDrill(until=now)
+        chosen = None if event.get("timedout") or "error" in event else str(event["chosen_options"][0])
         who = (event.get("responded_by_user") or {}).get("name")
-        if by in EXTEND:
-            until = parse_instant(kept["until"]) + by_of(str(by))
-            self.log.info("%s extended the drill to %s", who or "somebody", until.isoformat())
-            self._keep(context, {**kept, "until": until.isoformat(), "by": who, "extended": kept["extended"] + 1})
-            self._move_expiry(context, until + CLEAN_UP + SLACK)
-            return self.execute(context)
-        ended = {**kept, "ended_at": datetime.now(UTC).isoformat(), "by": who if by else None}
-        self._keep(context, ended)
-        self.log.info("the drill ends: %s", f"{who} said so" if by else "its time is over")
-        return ended
+        if chosen is not None and kept_drill.is_extension(chosen):
+            longer = kept_drill.extended(kept, chosen, who=who)
+            self.log.info("%s extended the drill to %s", who or "somebody", longer.until.isoformat())
+            self._keep(context, longer)
+            self._move_expiry(context, kept_drill.expiry(longer))
+            asked: dict[str, JsonValue] = self.execute(context)
+            return asked
+        over = kept_drill.ended(kept, who=who if chosen else None, now=now)
+        self._keep(context, over)
+        self.log.info("the drill ends: %s", f"{who} said so" if chosen else "its time is over")
+        return over.to_json()
 
-    def _skip_where_nothing_is_kept(self, context: Context) -> Mapping[str, Any]:
-        ti = context["ti"]
-        preflight: Any = ti.xcom_pull(task_ids=PREFLIGHT_TASK, key=PREFLIGHT)
-        if not preflight or preflight["mode"] != "drill":
-            raise AirflowSkipException("no drill, so nothing is kept until somebody ends it")
-        if not any(ti.xcom_pull(task_ids=task, key=LAUNCH) for task in self.start_task_ids):
-            raise AirflowSkipException("nothing was launched, so there is nothing to look at")
-        for task in self.start_task_ids:
-            if words := ti.xcom_pull(task_ids=task, key=SUPERSEDED):
-                raise AirflowSkipException(f"{words}: the drill is cleaned up at once")
-        for task in (*self.start_task_ids, *(f"{wave}.recovery_job" for wave in preflight["waves"])):
-            if str(ti.xcom_pull(task_ids=task, key=ORDER)).startswith("cancelled"):
-                raise AirflowSkipException("the run was cancelled: the drill is cleaned up at once")
-        found: Mapping[str, Any] = preflight
-        return found
+    def _waves_to_show(self, context: Context) -> Sequence[str]:
+        """Return the waves of the plan; skip the task where nothing is kept."""
+        from drs_provider.rules.cleanup.kept_drill import why_not_kept
 
-    def _text(self, context: Context, preflight: Mapping[str, Any]) -> str:
-        lines = [
-            f"What the drill has launched stays up for people to look at ({timespan(self.keep_for)} by the plan).",
-            "",
-            f"*{END}* cleans it up now, *Extend* keeps it so much longer. Without an answer it goes at that time.",
-            "",
-            "| server | wave | outcome | instance |",
-            "|---|---|---|---|",
-        ]
-        ti = context["ti"]
-        rows = [
-            f"| {escaped(server['hostname'])} | {wave} | {server['status']} | {server['instance_id'] or '-'} |"
-            for wave in preflight["waves"]
-            for server in ti.xcom_pull(task_ids=f"{wave}.recovery_job", key="servers") or ()
-        ]
-        more = [f"| and {len(rows) - _MOST_SHOWN} more | | | |"] if len(rows) > _MOST_SHOWN else []
-        return "\n".join([*lines, *rows[:_MOST_SHOWN], *more])
+        preflight = _read(context, PREFLIGHT_TASK, PreflightResult)
+        waves = tuple(preflight.waves) if preflight else ()
+        taken = (_read(context, task, Superseded) for task in self.start_task_ids)
+        obeying = (*self.start_task_ids, *(wave_task(wave, WATCH) for wave in waves))
+        reason = why_not_kept(
+            preflight,
+            is_launched=any(_read(context, task, Launch) for task in self.start_task_ids),
+            superseded=next((found for found in taken if found), None),
+            orders=[_read(context, task, RunOrder) for task in obeying],
+        )
+        if reason:
+            raise AirflowSkipException(reason)
+        return waves
 
     def _move_expiry(self, context: Context, expires: datetime) -> None:
-        """Write a later expiry to the run's jobs and instances; a sweeper elsewhere goes by nothing else."""
+        """Write a later expiry to the run's jobs and instances in all accounts and Regions."""
+        from drs_provider.services.drill_expiry import move_expiry
+
         failed: dict[str, str] = {}
         for target in self.targets:
             try:
-                hook = traces_hook({"aws_conn_id": target.aws_conn_id, "region": target.region})
-                jobs = jobs_of_run(hook, context)
-                marks = [mark for job in jobs if (mark := read_mark(job.get("tags")))]
-                latest = end_of_life(marks)
-                tags = {EXPIRES: written(max(expires, latest) if latest else expires)}
-                refused = hook.tag_all({str(job["jobID"]): str(job["arn"]) for job in jobs}, tags)
-                failed |= {name: str(error) for name, error in refused.items()}
-                failed |= tag_launched(hook, [str(job["jobID"]) for job in jobs], tags)[1]
+                hook = traces_hook(target)
+                failed |= move_expiry(hook, jobs_of_run(hook, context), expires)
             except DrsProviderError as error:
                 failed[str(target)] = str(error)
         for name, why in failed.items():
             self.log.warning("%s keeps its old expiry: %s", name, why)
         if failed:
-            context["ti"].xcom_push(key=UNTAGGED, value=failed)
+            context["ti"].xcom_push(key=Untagged.KEY, value=Untagged(resources=failed).to_json())
 
-    def _known(self, context: Context) -> dict[str, Any] | None:
-        found: Any = context["task_state_store"].get(_KEPT) or {}
-        return found["kept"] if found.get("max_tries") == context["ti"].max_tries else None
+    @staticmethod
+    def _known(context: Context) -> KeptDrill | None:
+        """Return what is remembered of this task since it was begun, or cleared."""
+        from drs_provider.services.store import load
 
-    def _keep(self, context: Context, kept: Mapping[str, Any]) -> None:
-        value: Any = {"max_tries": context["ti"].max_tries, "kept": dict(kept)}
-        context["task_state_store"].set(_KEPT, value, retention=NEVER_EXPIRE)
-        context["ti"].xcom_push(key=KEPT, value=dict(kept))
+        memory = load(TaskStore(context), KeptDrillMemory)
+        return memory.kept if memory and memory.max_tries == context["ti"].max_tries else None
+
+    @staticmethod
+    def _keep(context: Context, kept: KeptDrill) -> None:
+        from drs_provider.services.store import save
+
+        save(TaskStore(context), KeptDrillMemory(max_tries=context["ti"].max_tries, kept=kept))
+        context["ti"].xcom_push(key=KeptDrill.KEY, value=kept.to_json())
+
+
+def _read(context: Context, task_id: str, document: type[_Document]) -> _Document | None:
+    return document.read(context["ti"].xcom_pull(task_ids=task_id, key=document.KEY))

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from airflow.sdk.definitions.context import Context
+from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 from pydantic import JsonValue
 
@@ -37,7 +37,7 @@ class LookOver(DrsOperator):
     knows nothing: it asks for the run's tags, for the instances of its jobs, and for what a drill leaves at servers.
     It removes nothing. A few requests, however big the drill was.
 
-    Returns ``Leftovers`` with nothing in it.
+    Returns a ``Leftovers`` as JSON (``rules.run.handover``).
     """
 
     template_fields: Sequence[str] = ()  # nothing to render: the servers come from preflight
@@ -62,59 +62,44 @@ class LookOver(DrsOperator):
         preflight = PreflightResult.read(context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PreflightResult.KEY))
         if preflight is None or not preflight.passed:
             raise AirflowSkipException("preflight has not passed, so nothing was made")
-        began = self._began(context)
+        servers = [server.server_id for server in preflight.servers(self.target)]
+        began = _began(context)
         with failing_for_good(), asking_later(self, self.resume_look, until=began + _ASKING):
-            left = self._left(context, [server.server_id for server in preflight.servers(self.target)])
-            found = Leftovers(left=left).to_json()
-            context["ti"].xcom_push(key=Leftovers.KEY, value=found)
-            for name, what in left.items():
+            left = self._look(context, servers)
+            context["ti"].xcom_push(key=Leftovers.KEY, value=left.to_json())
+            for name, what in left.left.items():
                 self.log.info("%s: %s", name, what)
-            if left and datetime.now(UTC) < began + MOST_TIME:
+            if left.left and datetime.now(UTC) < began + MOST_TIME:
                 self._look_again()
-            if left:
-                raise DrillRemains(left)
+            if left.left:
+                raise DrillRemains(left.left)
         self.log.info("nothing of the run is left")
-        return found
+        return left.to_json()
 
-    def resume_look(self, context: Context, event: Any = None) -> dict[str, JsonValue]:
+    def resume_look(self, context: Context, event: object = None) -> dict[str, JsonValue]:
         """Look again."""
         return self.execute(context)
 
-    def _left(self, context: Context, servers: Sequence[str]) -> dict[str, str]:
-        from drs_provider.rules.cleanup.leftovers import Facts, Version, remains
+    def _look(self, context: Context, servers: Sequence[str]) -> Leftovers:
+        from drs_provider.services.last_look import find_remains
 
         run = run_key(context["dag_run"].dag_id, context["dag_run"].run_id)
-        jobs = jobs_of_run(self.hook, context)
-        mine = set(servers)
-        changed = {
-            template: server
-            for template, server in (self.hook.templates_with_more_versions() if servers else {}).items()
-            if server in mine
-        }
-        facts = Facts(
-            jobs=jobs,
-            instances=self.hook.recovery_instances(source_server_ids=servers) if jobs else (),
-            servers=self.hook.source_servers(servers),
-            resources=self.hook.marked(run),
-            versions=[
-                Version(template, int(item["VersionNumber"]), server, item["CreateTime"])
-                for template, server in changed.items()
-                for item in self.hook.drill_versions(template)
-            ],
-        )
-        return remains(facts, run)
+        return Leftovers(left=find_remains(self.hook, run, jobs=jobs_of_run(self.hook, context), server_ids=servers))
 
-    def _began(self, context: Context) -> datetime:
-        """Return when this task was begun, or cleared, whatever leg of it this is."""
-        store, max_tries = TaskStore(context), context["ti"].max_tries
-        kept = LastLookBegan.read(store.get(LastLookBegan.KEY))
-        if kept is None or kept.max_tries != max_tries:
-            kept = LastLookBegan(max_tries=max_tries, at=datetime.now(UTC))
-            store.set(LastLookBegan.KEY, kept.to_json())
-        return kept.at
-
-    def _look_again(self) -> None:
+    def _look_again(self) -> NoReturn:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
         moment = datetime.now(UTC) + LOOK_AGAIN_AFTER
         self.defer(trigger=DateTimeTrigger(moment=moment), method_name=self.resume_look.__name__)
+
+
+def _began(context: Context) -> datetime:
+    """Return when this task was begun, or cleared, whatever leg of it this is."""
+    from drs_provider.services.store import load, save
+
+    store, max_tries = TaskStore(context), context["ti"].max_tries
+    known = load(store, LastLookBegan)
+    if known is None or known.max_tries != max_tries:
+        known = LastLookBegan(max_tries=max_tries, at=datetime.now(UTC))
+        save(store, known)
+    return known.at

@@ -68,6 +68,16 @@ class TargetSweep(Part):
     left: dict[str, str] = Field(default_factory=dict)
     kept: dict[str, str] = Field(default_factory=dict)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether another look will find something changed."""
+        return bool(self.done or self.waiting)
+
+    @property
+    def remaining(self) -> dict[str, str]:
+        """What is still there and belongs to no drill that goes on, by id, and why."""
+        return self.left | self.waiting
+
 
 class Sweep(Document):
     """One pass over what drills have left behind, by account and Region; also what the sweeping task returns."""
@@ -77,6 +87,16 @@ class Sweep(Document):
     VERSION: ClassVar[int] = 2
 
     targets: dict[str, TargetSweep] = Field(default_factory=dict)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another look will find something changed anywhere."""
+        return any(target.goes_on for target in self.targets.values())
+
+    @property
+    def remaining(self) -> list[str]:
+        """What is still there anywhere and belongs to no drill that goes on, a line each thing."""
+        return [f"{name}: {why}" for target in self.targets.values() for name, why in target.remaining.items()]
 
     @classmethod
     def _from_version_1(cls, body: object) -> object:
