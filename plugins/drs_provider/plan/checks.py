@@ -1,11 +1,9 @@
 """What only a whole plan or a whole group can know about itself; add a rule by adding a generator."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from drs_provider.plan.findings import PlanFinding
 from drs_provider.plan.model import (
-    ApprovalStep,
     EmailNotification,
     LaunchSettings,
     ProtectionGroup,
@@ -15,6 +13,7 @@ from drs_provider.plan.model import (
     wave_dependencies,
 )
 from drs_provider.plan.problems import nearest
+from drs_provider.plan.steps import too_few_approvers
 from drs_provider.plan.yaml_source import Location
 
 NO_WAVE_NAMES = ("preflight", "finish")
@@ -170,17 +169,21 @@ def _steps(above: Location, owner: RecoveryPlan | Wave) -> Iterator[tuple[Locati
 
 def enough_approvers(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """Nobody waits for more agreements than there are people."""
-    asked: list[tuple[Location, Any]] = [(("recovery", "approval"), plan.recovery.approval)]
+    approval = plan.recovery.approval
+    for problem in too_few_approvers(approval.required, approval.approvers) if approval else ():
+        yield PlanFinding(("recovery", "approval", problem.field), problem.what, problem.hint)
+
+
+def step_problems(plan: RecoveryPlan) -> Iterator[PlanFinding]:
+    """Steps can do what they say, as far as their kind can tell."""
     owners: list[tuple[Location, RecoveryPlan | Wave]] = [
         ((), plan),
         *((("waves", position), wave) for position, wave in enumerate(plan.waves)),
     ]
     for above, owner in owners:
-        asked.extend((where, step) for where, step in _steps(above, owner) if isinstance(step, ApprovalStep))
-    for location, approval in asked:
-        if approval and approval.required > len(set(approval.approvers)):
-            what = f"{approval.required} must agree, but only {len(set(approval.approvers))} may"
-            yield PlanFinding((*location, "required"), what, "lower required or name more approvers")
+        for location, step in _steps(above, owner):
+            for problem in step.problems():
+                yield PlanFinding((*location, problem.field), problem.what, problem.hint)
 
 
 def notified_somebody(plan: RecoveryPlan) -> Iterator[PlanFinding]:
@@ -204,6 +207,7 @@ PLAN_CHECKS: tuple[Callable[[RecoveryPlan], Iterator[PlanFinding]], ...] = (
     no_cycles,
     step_names,
     enough_approvers,
+    step_problems,
     notified_somebody,
 )
 

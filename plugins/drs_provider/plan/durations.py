@@ -3,6 +3,8 @@
 import re
 from datetime import timedelta
 
+from drs_provider.formatting import timespan
+
 SHORT_PATTERN = r"(?=[0-9])([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?"
 ISO_PATTERN = r"P(?=[0-9T])([0-9]+W)?([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+S)?)?"
 PATTERN = rf"^({SHORT_PATTERN}|{ISO_PATTERN})$"
@@ -23,18 +25,8 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(f"expected {EXPECTED}, found {text!r}")
     parts = _PART.findall(text)
     if any(len(amount) > 10 for amount, _ in parts):  # noqa: PLR2004 - longer numbers only overflow
-        raise ValueError(f"expected a duration of at most {format_duration(_LONGEST)}, found {text!r}")
+        raise ValueError(f"expected a duration of at most {timespan(_LONGEST)}, found {text!r}")
     seconds = sum(int(amount) * _SECONDS[unit.lower()] for amount, unit in parts)
     if seconds > _LONGEST.total_seconds():
-        raise ValueError(f"expected a duration of at most {format_duration(_LONGEST)}, found {text!r}")
+        raise ValueError(f"expected a duration of at most {timespan(_LONGEST)}, found {text!r}")
     return timedelta(seconds=seconds)
-
-
-def format_duration(duration: timedelta) -> str:
-    """Write a duration the one short way, so that ``60m`` and ``1h`` give the same text; seconds are the finest."""
-    left = round(duration.total_seconds())
-    written = ""
-    for unit in "dhms":
-        amount, left = divmod(left, _SECONDS[unit])
-        written += f"{amount}{unit}" if amount else ""
-    return written or "0s"

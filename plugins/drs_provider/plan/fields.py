@@ -23,7 +23,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from drs_provider.plan.durations import EXAMPLES, EXPECTED, format_duration, parse_duration
+from drs_provider.formatting import timespan
+from drs_provider.plan.durations import EXAMPLES, EXPECTED, parse_duration
 from drs_provider.plan.durations import PATTERN as DURATION_PATTERN
 from drs_provider.plan.problems import nearest
 
@@ -243,7 +244,7 @@ Address = Annotated[
 Duration = Annotated[
     timedelta,
     BeforeValidator(_read_duration),
-    PlainSerializer(format_duration, return_type=str),
+    PlainSerializer(timespan, return_type=str),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": list(EXAMPLES)}),
 ]
 LongerThanZero = Annotated[Duration, AfterValidator(_positive)]

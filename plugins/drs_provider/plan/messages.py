@@ -12,6 +12,8 @@ from drs_provider.plan.fields import WORDED, PlanPart, found
 from drs_provider.plan.findings import LABELS, PlanFinding, node_at, say_path, say_where
 from drs_provider.plan.model import NETWORK_FORMS
 from drs_provider.plan.problems import nearest
+from drs_provider.plan.step_kinds import step_kinds
+from drs_provider.plan.steps import Step
 from drs_provider.plan.yaml_source import Document, Location
 
 Words = tuple[str, str]
@@ -152,6 +154,8 @@ def _follow(model: type[PlanPart], loc: tuple[int | str, ...], data: Any) -> _Fo
 
 def _parts_of(annotation: Any) -> list[type[PlanPart]]:
     """Give the models that a value of this annotation may be, looking through Annotated and unions, not into lists."""
+    if annotation is Step:
+        return [kind.model for kind in step_kinds()]
     if isinstance(annotation, type) and issubclass(annotation, PlanPart):
         return [annotation]
     origin = get_origin(annotation)

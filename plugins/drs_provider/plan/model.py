@@ -37,19 +37,7 @@ from drs_provider.plan.fields import (
     TopicArn,
     VpcId,
 )
-from drs_provider.plan.steps import (
-    AnyStep,
-    ApprovalStep,
-    DagStep,
-    Http,
-    LambdaStep,
-    SsmAutomation,
-    SsmCommand,
-    Step,
-    Tcp,
-    Wait,
-    Webhook,
-)
+from drs_provider.plan.steps import AnyStep, Step
 
 Event = Literal["started", "paused", "wave_failed", "wave_completed", "completed", "failed", "rto_at_risk"]
 
@@ -175,13 +163,9 @@ __all__ = [
     "NETWORK_FORMS",
     "AnyStep",
     "Approval",
-    "ApprovalStep",
-    "DagStep",
     "Drill",
     "EmailNotification",
     "Fallback",
-    "Http",
-    "LambdaStep",
     "LaunchAction",
     "LaunchSettings",
     "Member",
@@ -193,15 +177,10 @@ __all__ = [
     "RecoveryPlan",
     "Selection",
     "SnsNotification",
-    "SsmAutomation",
-    "SsmCommand",
     "Step",
     "TagFilter",
-    "Tcp",
     "VpcNetwork",
-    "Wait",
     "Wave",
-    "Webhook",
     "WebhookNotification",
 ]
 

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from itertools import pairwise
@@ -10,12 +11,11 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from drs_provider.formatting import timespan
 from drs_provider.plan import model, steps
-from drs_provider.plan import model as launch
-from drs_provider.plan import model as notifications
-from drs_provider.plan.durations import format_duration
 from drs_provider.plan.fields import PlanPart, Share
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
+from drs_provider.plan.step_kinds import step_kinds
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _ROOTS: Mapping[str, type[PlanPart]] = {"recovery-plan": RecoveryPlan, "protection-group": ProtectionGroup}
@@ -63,7 +63,7 @@ class _Draft(GenerateJsonSchema):
     def encode_default(self, dft: Any) -> Any:
         """Write defaults as a plan would."""
         if isinstance(dft, timedelta):
-            return format_duration(dft)
+            return timespan(dft)
         if isinstance(dft, Share):
             return dft.amount
         return super().encode_default(dft)
@@ -72,7 +72,8 @@ class _Draft(GenerateJsonSchema):
 def _field_descriptions() -> Iterator[tuple[tuple[str, str], str]]:
     """Read the strings under the fields, as ``((class, key), text)``; inherited fields count for every class."""
     own: dict[tuple[str, str], str] = {}
-    for module in (launch, model, notifications, steps):
+    kinds = (sys.modules[kind.model.__module__] for kind in step_kinds())
+    for module in (model, steps, *kinds):
         for node in ast.parse(inspect.getsource(module)).body:
             if isinstance(node, ast.ClassDef):
                 own.update({(node.name, field): text for field, text in _strings_under_fields(node)})

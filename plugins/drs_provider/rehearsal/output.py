@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from drs_provider.formatting import duration, plural
+from drs_provider.plan.step_kinds import step_kind
 from drs_provider.rehearsal.prediction import Objective, Prediction, StepForecast, WaveForecast
 
 WIDTH = 100
@@ -167,7 +168,7 @@ def _step(step: StepForecast, whole: float, page: Page) -> str:
 
 
 def _kind(kind: str) -> str:
-    return {"ssm_command": "ssm", "ssm_automation": "ssm"}.get(kind, kind)
+    return step_kind(kind).short_name
 
 
 def _plain(text: str) -> str:

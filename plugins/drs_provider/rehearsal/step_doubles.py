@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from drs_provider.plan.durations import format_duration, parse_duration
+from drs_provider.formatting import timespan
+from drs_provider.plan.durations import parse_duration
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.rehearsal.processes import Simulator
 from drs_provider.rehearsal.steps import Place, StepDecision, World, decide, planned_steps
@@ -45,14 +46,14 @@ def decisions(runnable: RunnablePlan, running: Simulator, places: Mapping[Target
     """Decide over all steps of a plan."""
     steps = tuple(planned_steps(runnable.plan))
     world = _world(running, places) if steps else World(places)
-    return tuple(decide(one, runnable.plan, runnable.groups, world) for one in steps)
+    return tuple(decide(step, runnable.plan, runnable.groups, world) for step in steps)
 
 
 def make_up(found: Sequence[StepDecision], running: Simulator, takes: StepsTake) -> None:
     """Give the simulator what steps need and it does not have."""
-    for one in found:
-        if thing := one.stand_in:
-            seconds = takes.of(one.step.step.name).total_seconds()
+    for decision in found:
+        if thing := decision.stand_in:
+            seconds = takes.of(decision.step.step.name).total_seconds()
             account, region = thing.place
             more = {"type": thing.kind} if thing.kind else {"behaviour": "echo"}
             where = {"account": account, "region": region}
@@ -62,29 +63,31 @@ def make_up(found: Sequence[StepDecision], running: Simulator, takes: StepsTake)
 def words(found: Sequence[StepDecision], mode: str, takes: StepsTake) -> Iterator[str]:
     """Say which steps are taken for granted, and why; then what was made up for others."""
     why: dict[tuple[timedelta, str], list[str]] = defaultdict(list)
-    for one in found:
-        if one.assumed and one.step.takes_place(mode):
-            length = takes.of(one.step.step.name)
-            why[length, one.assumed].append(f"{one.step.where} ({one.step.step.kind})")
+    for decision in found:
+        step = decision.step
+        if decision.assumed and step.takes_place(mode):
+            length = takes.of(step.step.name)
+            why[length, decision.assumed].append(f"{step.where} ({step.step.kind})")
     for (length, reason), names in why.items():
         yield f"{'; '.join(names)}: passes in {_length(length)}, for {reason}"
-    for one in found:
-        if one.stand_in and one.step.takes_place(mode):
-            taken = _length(takes.of(one.step.step.name))
-            yield f"{one.step.where}: {one.stand_in.words} succeeds in {taken}, for this fleet does not know it"
+    for decision in found:
+        step = decision.step
+        if decision.stand_in and step.takes_place(mode):
+            taken = _length(takes.of(step.step.name))
+            yield f"{step.where}: {decision.stand_in.words} succeeds in {taken}, for this fleet does not know it"
 
 
 def _length(length: timedelta) -> str:
-    return format_duration(length) if length else "no time"
+    return timespan(length) if length else "no time"
 
 
 def _world(running: Simulator, places: Mapping[Target, Place]) -> World:
     accounts, documents = running.get("state")["accounts"], running.get("documents")
     own, functions = defaultdict(set), defaultdict(set)
-    for one in documents["own"]:
-        own[one["account"], one["region"]].add(one["name"])
-    for one in running.get("lambda"):
-        functions[one["account"], one["region"]].add(one["name"])
+    for document in documents["own"]:
+        own[document["account"], document["region"]].add(document["name"])
+    for function in running.get("lambda"):
+        functions[function["account"], function["region"]].add(function["name"])
     servers = {
         name: server
         for regions in accounts.values()
@@ -94,7 +97,7 @@ def _world(running: Simulator, places: Mapping[Target, Place]) -> World:
     hints = [server["sourceProperties"]["identificationHints"] for server in servers.values()]
     return World(
         places,
-        frozenset(servers) | {one["hostname"] for one in hints},
+        frozenset(servers) | {hint["hostname"] for hint in hints},
         documents["aws"],
         {place: frozenset(names) for place, names in own.items()},
         {place: frozenset(names) for place, names in functions.items()},

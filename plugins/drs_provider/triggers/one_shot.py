@@ -16,9 +16,6 @@ from drs_provider.formatting import parse_instant
 from drs_provider.rules.launch.backoff import pause_after_refusal
 from drs_provider.triggers.answer_delay import not_before
 
-BEGUN = "begun"
-"""XCom key: for which attempt of a step the trigger has begun to act; what it finds here, another one left."""
-
 T = TypeVar("T")
 
 
@@ -100,20 +97,22 @@ class Marks:
 
     def __init__(self, whose: Whose) -> None:
         self.attempt = whose["attempt"]
-        self._where = {key: whose[key] for key in ("dag_id", "run_id", "task_id")}
+        self._where = {"dag_id": whose["dag_id"], "run_id": whose["run_id"], "task_id": whose["task_id"]}
 
     def is_there(self) -> bool:
         """Say whether another trigger has begun this attempt."""
-        from airflow.sdk.execution_time.xcom import XCom
+        from drs_provider.airflow_internals.tasks import read_xcom
+        from drs_provider.rules.run.handover import ActionBegun
 
-        found = XCom.get_one(key=BEGUN, map_index=-1, **self._where)
-        return bool(found == self.attempt)
+        found = ActionBegun.read(read_xcom(ActionBegun.KEY, **self._where))
+        return found is not None and found.attempt == self.attempt
 
     def leave(self) -> None:
         """Leave the mark."""
-        from airflow.sdk.execution_time.xcom import XCom
+        from drs_provider.airflow_internals.tasks import write_xcom
+        from drs_provider.rules.run.handover import ActionBegun
 
-        XCom.set(BEGUN, self.attempt, map_index=-1, **self._where)
+        write_xcom(ActionBegun.KEY, ActionBegun(attempt=self.attempt).to_json(), **self._where)
 
 
 class LambdaOnce(OneShotTrigger):
@@ -141,7 +140,7 @@ class LambdaOnce(OneShotTrigger):
     def act(self, seconds: float) -> OnceEvent:
         """Invoke; an answer that gets lost is an unknown outcome."""
         from drs_provider.hooks.step_services import StepHook, had_no_effect
-        from drs_provider.rules.steps import read_function
+        from drs_provider.rules.step_answers import read_function
 
         hook = StepHook(aws_conn_id=self.aws_conn_id, region_name=self.region_name)
         try:

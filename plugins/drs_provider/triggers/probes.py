@@ -11,7 +11,7 @@ from typing import Any, Literal, TypedDict
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from drs_provider.formatting import parse_instant
-from drs_provider.rules.steps import judge_answer, kept, last_words
+from drs_provider.rules.step_answers import judge_answer, kept, last_words
 from drs_provider.triggers.answer_delay import not_before
 
 PERIOD_SECONDS = 2.0
@@ -109,7 +109,7 @@ class HttpProbe(Probe):
         deadline: str,
         expect_status: int = 200,
         expect_text: str | None = None,
-        expect_json: Mapping[str, Any] | None = None,
+        expect_json: Mapping[str, object] | None = None,
         verify_tls: bool = True,
     ) -> None:
         super().__init__(deadline=deadline)

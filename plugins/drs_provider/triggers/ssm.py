@@ -5,14 +5,14 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, Protocol, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from drs_provider.exceptions import AwsError, DrsProviderError
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.launch.backoff import pause_after_refusal
-from drs_provider.rules.steps import AUTOMATION_ENDED, COMMAND_ENDED
+from drs_provider.rules.step_answers import AUTOMATION_ENDED, COMMAND_ENDED, AutomationExecution
 from drs_provider.triggers.answer_delay import not_before
 
 What = Literal["agents", "commands", "automations"]
@@ -34,6 +34,22 @@ class Watched(TypedDict):
     ids: list[str]
 
 
+class Asks(Protocol):
+    """What the trigger asks SSM: ``StepHook``."""
+
+    def online(self, instance_ids: Sequence[str]) -> set[str]:
+        """Return those of these instances whose SSM agent answers."""
+        ...
+
+    def command_status(self, command_id: str) -> str:
+        """Return SSM's status of a command."""
+        ...
+
+    def automation(self, execution_id: str) -> AutomationExecution:
+        """Return a runbook that has been started."""
+        ...
+
+
 class SsmTrigger(BaseTrigger):
     """Fire when none of some agents, commands or automations is pending any longer. Only asks; changes nothing.
 
@@ -50,7 +66,7 @@ class SsmTrigger(BaseTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments."""
-        arguments = {"what": self.what, "watched": [dict(one) for one in self.watched], "deadline": self.deadline}
+        arguments = {"what": self.what, "watched": [dict(part) for part in self.watched], "deadline": self.deadline}
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -58,14 +74,14 @@ class SsmTrigger(BaseTrigger):
         began = time.monotonic()
         from drs_provider.hooks.step_services import StepHook
 
-        hooks = [StepHook(aws_conn_id=one["aws_conn_id"], region_name=one["region_name"]) for one in self.watched]
+        hooks = [StepHook(aws_conn_id=part["aws_conn_id"], region_name=part["region_name"]) for part in self.watched]
         event = await self.wait(hooks, now=lambda: datetime.now(UTC))
         await not_before(self, began)
         yield TriggerEvent(event)
 
     async def wait(
         self,
-        hooks: Sequence[Any],
+        hooks: Sequence["Asks"],
         *,
         now: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -73,7 +89,7 @@ class SsmTrigger(BaseTrigger):
     ) -> StepEvent:
         """Ask the hooks, one per ``watched``; throttling and lost answers only slow it down."""
         refusals = 0
-        pending = [list(one["ids"]) for one in self.watched]
+        pending = [list(part["ids"]) for part in self.watched]
         while (left := (parse_instant(self.deadline) - now()).total_seconds()) > 0:
             pause = min(PERIOD_SECONDS * jitter(), left)
             try:
@@ -92,24 +108,24 @@ class SsmTrigger(BaseTrigger):
             await sleep(pause)
         return StepEvent(outcome="timed_out", detail=f"deadline {self.deadline}")
 
-    def _pending(self, hooks: Sequence[Any], pending: Sequence[list[str]]) -> list[list[str]]:
+    def _pending(self, hooks: Sequence["Asks"], pending: Sequence[list[str]]) -> list[list[str]]:
         return [PENDING[self.what](hook, ids) if ids else [] for hook, ids in zip(hooks, pending, strict=True)]
 
 
-def _agents(hook: Any, ids: Sequence[str]) -> list[str]:
+def _agents(hook: Asks, ids: Sequence[str]) -> list[str]:
     online = hook.online(ids)
-    return [one for one in ids if one not in online]
+    return [instance for instance in ids if instance not in online]
 
 
-def _commands(hook: Any, ids: Sequence[str]) -> list[str]:
-    return [one for one in ids if hook.command_status(one) not in COMMAND_ENDED]
+def _commands(hook: Asks, ids: Sequence[str]) -> list[str]:
+    return [command for command in ids if hook.command_status(command) not in COMMAND_ENDED]
 
 
-def _automations(hook: Any, ids: Sequence[str]) -> list[str]:
-    return [one for one in ids if hook.automation(one).get("AutomationExecutionStatus") not in AUTOMATION_ENDED]
+def _automations(hook: Asks, ids: Sequence[str]) -> list[str]:
+    return [run for run in ids if hook.automation(run).get("AutomationExecutionStatus") not in AUTOMATION_ENDED]
 
 
-PENDING: dict[What, Callable[[Any, Sequence[str]], list[str]]] = {
+PENDING: dict[What, Callable[[Asks, Sequence[str]], list[str]]] = {
     "agents": _agents,
     "commands": _commands,
     "automations": _automations,

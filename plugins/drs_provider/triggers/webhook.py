@@ -5,9 +5,12 @@ import hmac
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from drs_provider.rules.steps import kept, last_words, masked
+from drs_provider.rules.step_answers import kept, last_words, masked
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
 
 SECRET = "secret"  # noqa: S105  (the name of a key, no secret)
 """Key in the connection's extra: what requests are signed with."""
@@ -74,7 +77,7 @@ def post(http_conn_id: str, body: bytes, *, event_id: str, seconds: float) -> He
     return Heard("answered", succeeded=False, summary=summary + (f": {said}" if said else ""), output=kept(text))
 
 
-def _headers(connection: Any, body: bytes, event_id: str) -> dict[str, str]:
+def _headers(connection: "Connection", body: bytes, event_id: str) -> dict[str, str]:
     headers = {"Content-Type": "application/json", "X-Drs-Event": event_id}
     secret = signing_secret(connection)
     if secret:
@@ -83,16 +86,16 @@ def _headers(connection: Any, body: bytes, event_id: str) -> dict[str, str]:
     return headers
 
 
-def signing_secret(connection: Any) -> str | None:
+def signing_secret(connection: "Connection") -> str | None:
     """Return what to sign with: ``secret`` of the extra, else the password of a connection without a login."""
     secret = (connection.extra_dejson or {}).get(SECRET)
     return str(secret) if secret else (None if connection.login else connection.password or None)
 
 
-def _secrets(connection: Any, sent: Mapping[str, Any]) -> list[str]:
-    extra = [str(one) for one in (connection.extra_dejson or {}).values() if isinstance(one, str)]
+def _secrets(connection: "Connection", sent: Mapping[str, str | bytes]) -> list[str]:
+    extra = [value for value in (connection.extra_dejson or {}).values() if isinstance(value, str)]
     found = [connection.password or "", *extra, str(sent.get("Authorization") or "").rpartition(" ")[2]]
-    return [one for one in found if len(one) >= _SHORTEST_SECRET]
+    return [secret for secret in found if len(secret) >= _SHORTEST_SECRET]
 
 
 def _never_sent(error: Exception) -> bool:

@@ -5,22 +5,22 @@ from datetime import timedelta
 import pytest
 from drs_provider.plan.fields import Share
 from drs_provider.plan.model import (
-    ApprovalStep,
-    DagStep,
-    Http,
-    LambdaStep,
     LaunchSettings,
     Member,
     ProtectionGroup,
     RecoveryPlan,
-    SsmAutomation,
-    SsmCommand,
-    Tcp,
     VpcNetwork,
-    Wait,
-    Webhook,
     wave_dependencies,
 )
+from drs_provider.steps.approval import ApprovalStep
+from drs_provider.steps.dag_run import DagStep
+from drs_provider.steps.http_check import Http
+from drs_provider.steps.lambda_function import LambdaStep
+from drs_provider.steps.ssm_automation import SsmAutomation
+from drs_provider.steps.ssm_command import SsmCommand
+from drs_provider.steps.tcp_check import Tcp
+from drs_provider.steps.wait import Wait
+from drs_provider.steps.webhook import Webhook
 from kit.plan_files import PLAN, WAVES, read_beside_groups
 
 GROUPS = """

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 import yaml
-from drs_provider.plan.durations import format_duration, parse_duration
+from drs_provider.formatting import timespan
+from drs_provider.plan.durations import parse_duration
 from drs_provider.plan.fields import PRESETS, Share, check_schedule, check_timezone, parse_share
 from drs_provider.plan.yaml_source import read_plain
 from hypothesis import given
@@ -42,7 +43,7 @@ def test_what_is_no_duration_is_refused_with_examples(written):
 
 @given(st.integers(min_value=0, max_value=3_650 * 86_400))
 def test_a_written_duration_reads_back_the_same(seconds):
-    assert parse_duration(format_duration(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
+    assert parse_duration(timespan(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(

@@ -2,21 +2,11 @@
 
 import argparse
 from datetime import timedelta
-from typing import get_args
 
 import pytest
-from drs_provider.plan.model import AnyStep, ProtectionGroup, RecoveryPlan
+from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
 from drs_provider.rehearsal.step_doubles import length_of_steps, steps_take
-from drs_provider.rehearsal.steps import (
-    REACHES_OUT,
-    RUN,
-    StandIn,
-    StepDecision,
-    World,
-    decide,
-    planned_steps,
-    task_of,
-)
+from drs_provider.rehearsal.steps import StandIn, StepDecision, World, decide, planned_steps
 from drs_provider.rules.run.roster import Target
 
 PLAN = RecoveryPlan.model_validate(
@@ -112,27 +102,6 @@ def test_a_step_is_run_where_the_simulator_answers_it_and_assumed_where_not(step
     plan = RecoveryPlan.model_validate({"kind": "RecoveryPlan", "name": "shop", "waves": [wave]})
     (one,) = planned_steps(plan)
     assert decide(one, plan, {"db": GROUP}, WORLD) == StepDecision(one, assumed, made_up)
-
-
-def test_every_kind_of_step_is_either_run_or_known_to_reach_out():
-    kinds = {get_args(one.model_fields["kind"].annotation)[0] for one in get_args(get_args(AnyStep)[0])}
-    assert kinds == RUN | set(REACHES_OUT)
-    assert not RUN & set(REACHES_OUT)
-
-
-@pytest.mark.parametrize(
-    ("name", "tasks", "found"),
-    [
-        ("ask", ["db.ask", "web.ask"], "db.ask"),
-        ("ask", ["web.ask"], None),
-        ("settle", ["after.settle", "db.settle"], "after.settle"),
-        ("settle", ["settle"], "settle"),
-        ("settle", ["before.settle", "steps_after.settle"], "steps_after.settle"),
-        ("freeze", ["db.freeze"], None),
-    ],
-)
-def test_the_task_of_a_step_is_found_by_the_contract_of_names(name, tasks, found):
-    assert task_of(STEPS[name], tasks, ["db", "web"]) == found
 
 
 def test_how_long_steps_take_is_said_for_all_and_by_name():

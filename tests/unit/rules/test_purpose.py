@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 from drs_provider.exceptions import PreflightRefused
-from drs_provider.plan.model import Drill, Recovery, RecoveryPlan, VpcNetwork, Wait, Wave
+from drs_provider.plan.model import Drill, Recovery, RecoveryPlan, VpcNetwork, Wave
 from drs_provider.rules.purpose import DRILL, PURPOSES, RECOVERY, Purpose, find_purpose, no_mode, purpose_of
+from drs_provider.steps.wait import Wait
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)

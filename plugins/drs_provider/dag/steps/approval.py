@@ -3,20 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow.sdk.definitions.context import Context
-from airflow.sdk.execution_time.context import NEVER_EXPIRE
+from airflow.sdk import Context
 
+from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.people.ask import Ask
-from drs_provider.dag.steps.base import Going, StepOutcome, StepTask
+from drs_provider.dag.steps.base import StepTask
 from drs_provider.dag.steps.context import Place
 from drs_provider.exceptions import StepFailed
 from drs_provider.formatting import escaped, timespan
-from drs_provider.plan.model import ApprovalStep
 from drs_provider.rules.run.approvals import APPROVE, REJECT
-from drs_provider.rules.run.keys import ASKED
-
-_ANSWERS = "drs_answers"
-"""Entry of the task state store: who has agreed in this try, ``{"try", "by": [...], "comments": {by: text}}``."""
+from drs_provider.rules.run.handover import Answer, ApprovalMemory, Asked, PreflightResult
+from drs_provider.services.store import load, save
+from drs_provider.steps.approval import ApprovalStep
+from drs_provider.steps.work import StepOutcome
 
 
 class AskPeople(StepTask[ApprovalStep], Ask):
@@ -45,13 +44,13 @@ class AskPeople(StepTask[ApprovalStep], Ask):
         """Ask; the task waits in Airflow's ``awaiting_input`` state and holds no worker."""
         with self.as_planned(context):
             memory = self.open(context)
-            if memory.end is not None and memory.end["state"] == "succeeded":
+            if memory.end is not None and memory.end.state == "succeeded":
                 return self.again(context, memory.end)
             return super().execute(context)
 
-    def question(self, context: Context, preflight: Mapping[str, Any]) -> Sequence[str]:
+    def question(self, context: Context, preflight: PreflightResult) -> Sequence[str]:
         """Ask what the plan asks, and say how many have agreed."""
-        going: Going = self.going(context, self.open(context))
+        going = self.going(context, self.open(context))
         agreed, required = self._agreed(context), self.step.required
         several = f" ({required} people must agree)" if required > 1 else ""
         self.subject = f"{self.step.name}: go on with {self.plan}?{several}"
@@ -60,11 +59,11 @@ class AskPeople(StepTask[ApprovalStep], Ask):
         needed += " The question stays open, one answer after the other, until they have." if required > 1 else ""
         needed += " Who triggered the run does not count." if self.step.four_eyes else ""
         needed += f" Without an answer within {timespan(self.step.timeout)} {self._otherwise()}."
-        self.message = str(going.fill(self.step.message))
+        self.message = going.fill(self.step.message)
         self.so_far = f"approved so far: {', '.join(agreed)}" if agreed else ""
         lines = [
             f"**{escaped(self.message)}**",
-            f"Step {self.step.name} of {where}, in a {preflight['mode']} of {escaped(self.plan)}.",
+            f"Step {self.step.name} of {where}, in a {preflight.mode} of {escaped(self.plan)}.",
             needed,
         ]
         self.body = "\n\n".join(lines)
@@ -87,24 +86,31 @@ class AskPeople(StepTask[ApprovalStep], Ask):
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
         """Count an answer; ask for the next one, or end the step."""
-        answer = super().execute_complete(context, event)
-        agreed = [*self._agreed(context), str(answer["by"])]
-        store: Any = context["task_state_store"]
-        comments = {**self._comments(context), str(answer["by"]): answer["comment"]}
-        answers = {"try": self._try(context), "by": agreed, "comments": comments}
-        store.set(_ANSWERS, answers, retention=NEVER_EXPIRE)
-        self._show(context, agreed)
-        if len(agreed) < self.step.required:
+        super().execute_complete(context, event)
+        answer, earlier = self._answer(context), self._memory(context)
+        who = str(answer.by)
+        memory = ApprovalMemory(
+            max_tries=earlier.max_tries,
+            by=(*earlier.by, who),
+            comments={**earlier.comments, who: answer.comment},
+        )
+        save(TaskStore(context), memory)
+        self._show(context, memory.by)
+        if len(memory.by) < self.step.required:
             return self.execute(context)
-        words = [f"{name} ({comments[name]})" if comments.get(name) else name for name in agreed]
-        return self.done(context, self.open(context), StepOutcome(f"approved by {', '.join(words)}"))
+        said = [f"{name} ({memory.comments[name]})" if memory.comments.get(name) else name for name in memory.by]
+        return self.done(context, self.open(context), StepOutcome(f"approved by {', '.join(said)}"))
 
     def _show(self, context: Context, agreed: Sequence[str]) -> None:
         """Let the board say who has agreed and who is still asked."""
         ti = context["ti"]
-        asked = dict(ti.xcom_pull(task_ids=ti.task_id, key=ASKED) or {})
-        asked["people"] = [name for name in asked.get("people") or () if name not in agreed]
-        ti.xcom_push(key=ASKED, value={**asked, "agreed": list(agreed)})
+        asked = Asked.read(ti.xcom_pull(task_ids=ti.task_id, key=Asked.KEY))
+        if asked is None:
+            return
+        people = tuple(name for name in asked.people if name not in agreed)
+        ti.xcom_push(
+            key=Asked.KEY, value=asked.model_copy(update={"people": people, "agreed": tuple(agreed)}).to_json()
+        )
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume; a no and a silence end as the plan says."""
@@ -132,17 +138,19 @@ class AskPeople(StepTask[ApprovalStep], Ask):
             f"{', '.join(self.step.approvers)} had to; clear this task with everything downstream to ask again"
         )
 
-    def _agreed(self, context: Context) -> list[str]:
-        found: Any = context["task_state_store"].get(_ANSWERS) or {}
-        return list(found["by"]) if found and found["try"] == self._try(context) else []
+    def _answer(self, context: Context) -> Answer:
+        """Read the answer that has just been recorded."""
+        ti = context["ti"]
+        return Answer.from_json(ti.xcom_pull(task_ids=ti.task_id, key=Answer.KEY))
 
-    def _comments(self, context: Context) -> dict[str, str | None]:
-        found: Any = context["task_state_store"].get(_ANSWERS) or {}
-        return dict(found.get("comments") or {}) if found and found["try"] == self._try(context) else {}
+    def _agreed(self, context: Context) -> tuple[str, ...]:
+        return self._memory(context).by
 
-    def _try(self, context: Context) -> list[int]:
-        """Answers belong to one try: a task that is cleared asks everybody again."""
-        return [int(context["ti"].max_tries or 0)]
+    def _memory(self, context: Context) -> ApprovalMemory:
+        """Read who has agreed; a task that is cleared has more ``max_tries`` and asks everybody again."""
+        tries = int(context["ti"].max_tries or 0)
+        found = load(TaskStore(context), ApprovalMemory)
+        return found if found and found.max_tries == tries else ApprovalMemory(max_tries=tries)
 
     def _barred(self, context: Context) -> str | None:
         return getattr(context["dag_run"], "triggering_user_name", None) if self.step.four_eyes else None

@@ -1,116 +1,54 @@
 """What all steps have in common: may it begin, how did it end, and what does the plan say about that."""
 
-import hashlib
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+import types
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, NoReturn, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn
 
-from airflow.sdk import BaseOperator
-from airflow.sdk.definitions.context import Context
+from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskDeferralTimeout
 
+from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.steps.context import NotNow, Place
-from drs_provider.dag.steps.memory import StepMemory
 from drs_provider.exceptions import DrsProviderError, RunRefused, StepFailed
-from drs_provider.formatting import duration_words, plain, timespan
-from drs_provider.plan.model import Step
-from drs_provider.rules.run.keys import STEP
-from drs_provider.rules.run.placeholders import KnownServer, Names, find_server, names_servers, recovered, render
-from drs_provider.rules.run.roster import Target
-from drs_provider.rules.steps import kept
+from drs_provider.formatting import duration, plain
+from drs_provider.rules.run.handover import PreflightResult, StepInstance, StepResult
+from drs_provider.rules.step_answers import kept
+from drs_provider.services.step_memory import StepMemory
+from drs_provider.steps.work import (
+    Going,
+    SomeEvent,
+    SomeStep,
+    StepOutcome,
+    StepWork,
+    Surroundings,
+    TaskIds,
+    time_is_over,
+)
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import BaseTrigger
+
+    from drs_provider.rules.run.placeholders import KnownServer
 
 BACKSTOP = timedelta(minutes=5)
 """The triggers keep the deadline; Airflow's own deferral timeout comes so much later, for a triggerer that is down."""
 
 COLOURS = {"ui_color": "#cfe3dc", "ui_fgcolor": "#16332a"}
 
-AnyStep = TypeVar("AnyStep", bound=Step)
-
 
 class StepEnded(AirflowFailException):
     """A step has failed for good, and its result is left."""
 
 
-@dataclass(frozen=True)
-class StepOutcome:
-    """A step that has done what it should."""
-
-    summary: str
-    output: str = ""
-    instances: Sequence[Mapping[str, Any]] = ()
+def now() -> datetime:
+    """Return the present instant, aware and UTC."""
+    return datetime.now(UTC)
 
 
-@dataclass(frozen=True)
-class Going:
-    """A step that goes on: its surroundings on this leg of the task."""
-
-    context: Context
-    preflight: Mapping[str, Any]
-    memory: StepMemory
-    deadline: datetime
-    place: Place
-    step: Step
-
-    @property
-    def key(self) -> str:
-        """Name this attempt in 24 characters: what it begins carries them, and is found by them."""
-        ti = self.context["ti"]
-        text = f"{ti.dag_id}|{ti.run_id}|{ti.task_id}|{self.memory.attempt}"
-        return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-    @property
-    def token(self) -> str:
-        """The same as a UUID, for services that take a client token."""
-        return str(uuid.uuid5(uuid.NAMESPACE_OID, self.key))
-
-    @property
-    def seconds_left(self) -> float:
-        """Seconds until the step's time is over."""
-        return (self.deadline - datetime.now(UTC)).total_seconds()
-
-    def fill(self, value: Any) -> Any:
-        """Put names into the texts of a value; servers are looked up only where one is named."""
-        servers = self.servers() if names_servers(value) else []
-        return render(value, Names(self._fixed(), lambda named, fact: self._fact(servers, named, fact)))
-
-    def servers(self) -> list[KnownServer]:
-        """Return the servers of the run."""
-        return self.place.servers(self.context, self.preflight)
-
-    def target(self, aws_conn_id: str | None, region: str | None) -> tuple[str | None, str | None]:
-        """Return connection and Region of a step that may name its own; left out, those of the wave or plan."""
-        first = self.place.targets[0] if self.place.targets else Target("aws_default", "")
-        return aws_conn_id or first.aws_conn_id, region or first.region or None
-
-    def _fixed(self) -> dict[str, str]:
-        dag_run = self.context["dag_run"]
-        began = dag_run.start_date or dag_run.run_after
-        wave = {"wave.name": self.place.wave} if self.place.wave else {}
-        return {
-            "plan.name": self.place.plan,
-            "plan.title": self.place.title,
-            "run.id": dag_run.run_id,
-            "run.mode": str(self.preflight["mode"]),
-            "run.started_at": began.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            **wave,
-        }
-
-    def _fact(self, servers: Sequence[KnownServer], named: str, fact: str) -> str:
-        server = find_server(named, servers)
-        if fact == "source_server_id":
-            return server.server_id
-        instance = recovered(server)
-        if fact == "instance_id":
-            return instance
-        from drs_provider.hooks.step_services import StepHook
-
-        return StepHook(aws_conn_id=server.aws_conn_id, region_name=server.region or None).private_address(instance)
-
-
-class StepTask(Generic[AnyStep]):
+class StepTask(Generic[SomeStep]):
     """Mix in for the task of a step: entering, ending and failing as the plan says.
 
     - ``on_failure: fail``: the task fails. ``continue``: it is skipped, so that what follows goes on; its result says
@@ -118,19 +56,32 @@ class StepTask(Generic[AnyStep]):
     - What must not be done at all (plan edited, not approved, run cancelled) always fails the task.
     """
 
-    step: AnyStep
+    step: SomeStep
     place: Place
     log: Any
 
     def open(self, context: Context) -> StepMemory:
         """Read what earlier tries remembered."""
-        store: Any = context["task_state_store"]
-        return StepMemory(store, max_tries=context["ti"].max_tries, now=datetime.now(UTC))
+        return StepMemory(TaskStore(context), max_tries=context["ti"].max_tries, now=now())
 
     def going(self, context: Context, memory: StepMemory) -> Going:
         """Enter: everything is looked at again before anything is done."""
-        preflight = self.place.enter(context, self.step.when)
-        return Going(context, preflight, memory, memory.began_at + self.step.timeout, self.place, self.step)
+        return self.going_with(context, memory, self.place.enter(context, self.step))
+
+    def going_with(self, context: Context, memory: StepMemory, preflight: PreflightResult) -> Going:
+        """Put together what the step may know on this leg of its task."""
+        ti, place = context["ti"], self.place
+        return Going(
+            ids=TaskIds(ti.dag_id, ti.run_id, ti.task_id),
+            where=Surroundings(place.plan, place.wave, place.side, place.targets, place.launches),
+            fixed=_fixed_names(context, place, preflight),
+            memory=memory,
+            deadline=memory.began_at + self.step.timeout,
+            clock=now,
+            find_servers=lambda: place.servers(context, preflight),
+            find_address=_private_address,
+            enter_again=lambda: place.enter(context, self.step),
+        )
 
     @contextmanager
     def as_planned(self, context: Context) -> Iterator[None]:
@@ -159,16 +110,12 @@ class StepTask(Generic[AnyStep]):
             case AirflowFailException():
                 self._fail(context, StepFailed(str(error), is_final=True))
             case TaskDeferralTimeout():
-                self._fail(context, self.timed_out("nothing was heard of it"))
+                self._fail(context, time_is_over(self.step, "nothing was heard of it"))
             case DrsProviderError() if not error.retryable:
                 self._fail(context, StepFailed(str(error)))
             case _ if _is_last_try(context):
                 kind = "" if isinstance(error, DrsProviderError) else f"{type(error).__name__}: "
                 self._fail(context, StepFailed(f"{kind}{error}", is_final=True))
-
-    def timed_out(self, last: str) -> StepFailed:
-        """Word that the step's time is over; ``last`` is what was seen last."""
-        return StepFailed(f"not done within {timespan(self.step.timeout)}: {last}")
 
     def goes_on(self, failure: StepFailed) -> bool:
         """Tell whether the plan goes on after this failure."""
@@ -178,19 +125,19 @@ class StepTask(Generic[AnyStep]):
         """Leave the result of a step that did what it should."""
         result = self._result(memory, "succeeded", outcome.summary, outcome.output, outcome.instances)
         memory.finish(result)
-        context["ti"].xcom_push(key=STEP, value=result)
+        _push(context, result)
         self.log.info("%s: %s", self.step.name, outcome.summary)
         return outcome.summary
 
-    def again(self, context: Context, end: Mapping[str, Any]) -> str:
+    def again(self, context: Context, end: StepResult) -> str:
         """Leave once more the result of a step that had ended before Airflow heard of it."""
-        context["ti"].xcom_push(key=STEP, value=dict(end))
-        return str(end["summary"])
+        _push(context, end)
+        return end.summary
 
     def _fail(self, context: Context, failure: StepFailed) -> NoReturn:
         memory = self.open(context)
         result = self._result(memory, "failed", failure.why, failure.output, failure.instances)
-        context["ti"].xcom_push(key=STEP, value=result)
+        _push(context, result)
         text = plain(f"step {self.step.name}: {failure.why}")
         if not failure.is_final and memory.failures < self.step.retries and not _is_last_try(context):
             failures = memory.fail()
@@ -203,59 +150,66 @@ class StepTask(Generic[AnyStep]):
             raise AirflowSkipException(f"{text}; the plan goes on") from failure
         raise StepEnded(text) from failure
 
-    def _leave(self, context: Context, state: str, summary: str) -> None:
-        now = datetime.now(UTC).isoformat()
-        result = self._words(state, summary) | {"started_at": now, "ended_at": now, "attempts": 0}
-        context["ti"].xcom_push(key=STEP, value=result)
+    def _leave(self, context: Context, state: Literal["failed", "skipped"], summary: str) -> None:
+        """Leave the result of a step that was not begun."""
+        at = now()
+        _push(
+            context,
+            StepResult(
+                name=self.step.name,
+                kind=self.step.kind,
+                on_failure=self.step.on_failure,
+                state=state,
+                summary=kept(summary),
+                started_at=at,
+                ended_at=at,
+            ),
+        )
 
     def _result(
-        self, memory: StepMemory, state: str, summary: str, output: str, instances: Sequence[Mapping[str, Any]]
-    ) -> dict[str, Any]:
-        return self._words(state, summary) | {
-            "started_at": memory.first_began_at.isoformat(),
-            "ended_at": datetime.now(UTC).isoformat(),
-            "attempts": memory.failures + 1,
-            "output": kept(output),
-            "instances": [dict(one) for one in instances],
-        }
+        self,
+        memory: StepMemory,
+        state: Literal["succeeded", "failed"],
+        summary: str,
+        output: str,
+        instances: Sequence[StepInstance],
+    ) -> StepResult:
+        return StepResult(
+            name=self.step.name,
+            kind=self.step.kind,
+            on_failure=self.step.on_failure,
+            state=state,
+            summary=kept(summary),
+            started_at=memory.first_began_at,
+            ended_at=now(),
+            attempts=memory.failures + 1,
+            output=kept(output),
+            instances=tuple(instances),
+        )
 
-    def _words(self, state: str, summary: str) -> dict[str, Any]:
-        kind: str = getattr(self.step, "kind", "")
-        name = {"name": self.step.name, "kind": kind, "on_failure": self.step.on_failure}
-        return {**name, "state": state, "summary": kept(summary), "output": "", "instances": []}
 
+class RunStep(StepTask[SomeStep], StepWork[SomeStep, SomeEvent], BaseOperator):
+    """The task of every kind of step that brings its own work; ``task_of`` puts the two together.
 
-class RunStep(StepTask[AnyStep], BaseOperator):
-    """Base of the tasks of all steps but approvals.
-
-    Subclasses say how a step begins and how it goes on after a wait. No leg waits by itself: what takes time is left to
-    a trigger, and no worker is held.
+    What takes time is left to a trigger, and no worker is held.
     """
 
     template_fields: Sequence[str] = ()  # nothing that Airflow may render: plan texts are filled in by graph.rendering
     ui_color = COLOURS["ui_color"]
     ui_fgcolor = COLOURS["ui_fgcolor"]
 
-    def __init__(self, *, step: AnyStep, place: Place, **kwargs: Any) -> None:
+    def __init__(self, *, step: SomeStep, place: Place, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.step, self.place = step, place
-
-    def begin(self, going: Going) -> StepOutcome:
-        """Begin, or go on with what an earlier try has begun; return the outcome, or wait."""
-        raise NotImplementedError
-
-    def heard(self, going: Going, event: Any) -> StepOutcome:
-        """Go on with what a trigger has heard."""
-        raise NotImplementedError
 
     def execute(self, context: Context) -> str:
         """Begin the step, unless it has ended already."""
         with self.as_planned(context):
             memory = self.open(context)
-            if memory.end is not None and memory.end["state"] == "succeeded":
+            if memory.end is not None and memory.end.state == "succeeded":
                 return self.again(context, memory.end)
             if memory.end is not None:
-                raise StepFailed(str(memory.end["summary"]), is_final=True, output=str(memory.end["output"]))
+                raise StepFailed(memory.end.summary, is_final=True, output=memory.end.output)
             # What an earlier try has begun is adopted, whatever was ordered since: it must be looked at to its end.
             going = self.still_going(context, memory) if memory.begun else self.going(context, memory)
             return self.done(context, memory, self.begin(going))
@@ -270,19 +224,54 @@ class RunStep(StepTask[AnyStep], BaseOperator):
         """Take up what goes on: it is looked at to its end, also when the run was cancelled in between."""
         from drs_provider.dag.run_reader import preflight_result
 
-        preflight = preflight_result(context, self.place.plan)
-        return Going(context, preflight, memory, memory.began_at + self.step.timeout, self.place, self.step)
+        return self.going_with(context, memory, preflight_result(context, self.place.plan))
 
-    def wait(self, going: Going, trigger: Any, *, until: datetime | None = None) -> NoReturn:
+    def wait(self, going: Going, trigger: "BaseTrigger", *, until: datetime | None = None) -> NoReturn:
         """Let a trigger wait, until the step's time is over where nothing else is said; the worker is free."""
-        left = max((until or going.deadline) - datetime.now(UTC), timedelta(0))
-        self.log.info("%s waits, at most %s", self.step.name, duration_words(left))
+        left = max((until or going.deadline) - now(), timedelta(0))
+        self.log.info("%s waits, at most %s", self.step.name, duration(left))
         self.defer(trigger=trigger, method_name=self.resume.__name__, timeout=left + BACKSTOP)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume; also what Airflow itself says of a trigger ends as the plan says."""
         with self.as_planned(context):
             return super().resume_execution(next_method, next_kwargs, context)
+
+
+@cache
+def task_of(work: type[StepWork[Any, Any]]) -> type[RunStep[Any, Any]]:
+    """Return the task class of a kind's work: the work, with Airflow's operator under it."""
+
+    def named(body: dict[str, object]) -> None:
+        body["__module__"], body["__doc__"] = work.__module__, work.__doc__
+
+    made: type[RunStep[Any, Any]] = types.new_class(work.__name__, (work, RunStep), exec_body=named)
+    return made
+
+
+def _push(context: Context, result: StepResult) -> None:
+    context["ti"].xcom_push(key=StepResult.KEY, value=result.to_json())
+
+
+def _fixed_names(context: Context, place: Place, preflight: PreflightResult) -> dict[str, str]:
+    dag_run = context["dag_run"]
+    began = dag_run.start_date or dag_run.run_after
+    return {
+        "plan.name": place.plan,
+        "plan.title": place.title,
+        "run.id": dag_run.run_id,
+        "run.mode": preflight.mode,
+        "run.started_at": began.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        **({"wave.name": place.wave} if place.wave else {}),
+    }
+
+
+def _private_address(server: "KnownServer") -> str:
+    from drs_provider.hooks.step_services import StepHook
+    from drs_provider.rules.run.placeholders import recovered
+
+    hook = StepHook(aws_conn_id=server.aws_conn_id, region_name=server.region or None)
+    return hook.private_address(recovered(server))
 
 
 def _is_last_try(context: Context) -> bool:

@@ -4,15 +4,16 @@ import json
 
 import botocore.session
 import pytest
-from drs_provider.rules.steps import (
+from drs_provider.rules.run.handover import StepInstance
+from drs_provider.rules.step_answers import (
     AUTOMATION_ENDED,
     AUTOMATION_GOOD,
     COMMAND_ENDED,
     MISSING,
     MOST_INSTANCES,
     MOST_OUTPUT,
-    InstanceResult,
     failures_in_words,
+    instance_words,
     instances_kept,
     judge_answer,
     kept,
@@ -38,10 +39,10 @@ def test_only_success_is_a_success_on_an_instance(status):
 
 
 def test_an_instance_tells_status_code_and_output():
-    assert read_invocation(invocation("Failed", "ExecutionTimedOut", 137, "killed\n"), "i-1", "db1") == InstanceResult(
-        "i-1", "db1", succeeded=False, status="ExecutionTimedOut", exit_code=137, output="killed\n"
+    assert read_invocation(invocation("Failed", "ExecutionTimedOut", 137, "killed\n"), "i-1", "db1") == StepInstance(
+        instance_id="i-1", hostname="db1", succeeded=False, status="ExecutionTimedOut", exit_code=137, output="killed\n"
     )
-    assert read_invocation(None, "i-1", "db1").words == "db1 (i-1): no invocation"
+    assert instance_words(read_invocation(None, "i-1", "db1")) == "db1 (i-1): no invocation"
 
 
 def test_every_command_status_is_known():
@@ -100,10 +101,11 @@ def test_a_path_that_leads_nowhere_is_missing(path):
 
 def test_outputs_are_bounded_and_failed_instances_come_first():
     results = [
-        InstanceResult(f"i-{n}", f"db{n}", succeeded=n != 150, status="Success", output="x" * 400) for n in range(200)
+        StepInstance(instance_id=f"i-{n}", hostname=f"db{n}", succeeded=n != 150, status="Success", output="x" * 400)
+        for n in range(200)
     ]
 
-    assert instances_kept(results)[0]["instance_id"] == "i-150"
+    assert instances_kept(results)[0].instance_id == "i-150"
     assert len(instances_kept(results)) == MOST_INSTANCES
     assert outputs_kept(results).startswith("db150 (i-150)")
     assert len(outputs_kept(results)) < MOST_OUTPUT + 50

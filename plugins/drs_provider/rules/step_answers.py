@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Final, Required, TypedDict
 
 from drs_provider.formatting import plain, plain_line
+
+if TYPE_CHECKING:
+    from drs_provider.rules.run.handover import StepInstance
 
 MOST_OUTPUT = 4096
 """Characters of a step's output that are kept."""
@@ -24,28 +26,16 @@ AUTOMATION_ENDED = (
 AUTOMATION_GOOD = ("Success", "CompletedWithSuccess")
 
 
-@dataclass(frozen=True)
-class InstanceResult:
-    """What became of a command on one instance; ``status`` is SSM's own word, the detail where there is one."""
+def instance_words(result: "StepInstance") -> str:
+    """Say how a command went on one instance: name, exit code and the last of the output, in one line."""
+    code = f", exit code {result.exit_code}" if result.exit_code not in (None, -1, 0) else ""
+    said = last_words(result.output)
+    return f"{_name(result)}: {result.status}{code}" + (f": {said}" if said else "")
 
-    instance_id: str
-    hostname: str
-    succeeded: bool
-    status: str
-    exit_code: int | None = None
-    output: str = ""
 
-    def as_json(self) -> dict[str, Any]:
-        """What travels in XCom."""
-        return asdict(self)
-
-    @property
-    def words(self) -> str:
-        """Name, exit code and the last of the output, in one line."""
-        code = f", exit code {self.exit_code}" if self.exit_code not in (None, -1, 0) else ""
-        said = last_words(self.output)
-        name = f"{self.hostname} ({self.instance_id})" if self.hostname != self.instance_id else self.instance_id
-        return f"{name}: {self.status}{code}" + (f": {said}" if said else "")
+def _name(result: "StepInstance") -> str:
+    is_named = result.hostname != result.instance_id
+    return f"{result.hostname} ({result.instance_id})" if is_named else result.instance_id
 
 
 def kept(text: str, most: int = MOST_OUTPUT, *, end: bool = False) -> str:
@@ -63,57 +53,97 @@ def last_words(text: str, most: int = 300) -> str:
     return line if len(line) <= most else f"…{line[-most:]}"
 
 
-def read_invocation(item: Mapping[str, Any] | None, instance_id: str, hostname: str) -> InstanceResult:
-    """Read an item of ListCommandInvocations with its details; None: SSM shows none for the instance."""
+class CommandPlugin(TypedDict, total=False):
+    """What one plugin of a command did on one instance."""
+
+    Status: str
+    ResponseCode: int
+    Output: str
+
+
+class Invocation(TypedDict, total=False):
+    """An item of ListCommandInvocations with its details."""
+
+    InstanceId: str
+    Status: Required[str]
+    StatusDetails: str
+    CommandPlugins: Sequence[CommandPlugin]
+
+
+class AutomationStep(TypedDict, total=False):
+    """One step of a runbook that has been started."""
+
+    StepName: str
+    StepStatus: str
+    FailureMessage: str
+
+
+class AutomationExecution(TypedDict, total=False):
+    """What GetAutomationExecution says of a runbook that has been started."""
+
+    AutomationExecutionStatus: str
+    FailureMessage: str
+    Outputs: Mapping[str, Sequence[str]]
+    StepExecutions: Sequence[AutomationStep]
+
+
+def read_invocation(item: Invocation | None, instance_id: str, hostname: str) -> "StepInstance":
+    """Read how a command went on one instance, in SSM's own words; None: SSM shows nothing for the instance."""
+    from drs_provider.rules.run.handover import StepInstance
+
     if item is None:
-        return InstanceResult(instance_id, hostname, succeeded=False, status="no invocation")
+        return StepInstance(instance_id=instance_id, hostname=hostname, succeeded=False, status="no invocation")
     plugins = item.get("CommandPlugins") or ()
-    bad = next((one for one in plugins if one.get("Status") != "Success"), None)
-    code = next((one.get("ResponseCode") for one in ([bad] if bad else plugins[-1:])), None)
-    output = "\n".join(one["Output"] for one in plugins if one.get("Output"))
-    status = str(item.get("StatusDetails") or item["Status"])
-    return InstanceResult(
-        instance_id, hostname, item["Status"] == "Success", status, code, kept(output, MOST_OF_ONE, end=True)
+    bad = next((plugin for plugin in plugins if plugin.get("Status") != "Success"), None)
+    code = next((plugin.get("ResponseCode") for plugin in ([bad] if bad else plugins[-1:])), None)
+    output = "\n".join(plugin["Output"] for plugin in plugins if plugin.get("Output"))
+    return StepInstance(
+        instance_id=instance_id,
+        hostname=hostname,
+        succeeded=item["Status"] == "Success",
+        status=item.get("StatusDetails") or item["Status"],
+        exit_code=code,
+        output=kept(output, MOST_OF_ONE, end=True),
     )
 
 
-def failures_in_words(results: Sequence[InstanceResult], what: str) -> str:
+def failures_in_words(results: "Sequence[StepInstance]", what: str) -> str:
     """Say which instances failed, and how: the first few in full."""
-    failed = [one for one in results if not one.succeeded]
-    lines = "; ".join(one.words for one in failed[:_NAMED])
+    failed = [result for result in results if not result.succeeded]
+    lines = "; ".join(instance_words(result) for result in failed[:_NAMED])
     more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
     return f"{what} failed on {len(failed)} of {len(results)} instances: {lines}{more}"
 
 
-def instances_kept(results: Sequence[InstanceResult]) -> list[dict[str, Any]]:
+def instances_kept(results: "Sequence[StepInstance]") -> "tuple[StepInstance, ...]":
     """Return what is kept of the instances, failed ones first."""
-    return [one.as_json() for one in sorted(results, key=lambda one: one.succeeded)[:MOST_INSTANCES]]
+    return tuple(sorted(results, key=lambda result: result.succeeded)[:MOST_INSTANCES])
 
 
-def outputs_kept(results: Sequence[InstanceResult]) -> str:
+def outputs_kept(results: "Sequence[StepInstance]") -> str:
     """Return the outputs of all instances in one text, failed ones first."""
     parts = [
-        f"{one.hostname} ({one.instance_id}): {one.status}\n{one.output}".rstrip()
-        for one in sorted(results, key=lambda one: one.succeeded)
+        f"{result.hostname} ({result.instance_id}): {result.status}\n{result.output}".rstrip()
+        for result in sorted(results, key=lambda result: result.succeeded)
     ]
     return kept("\n".join(parts))
 
 
-def read_automation(execution: Mapping[str, Any]) -> tuple[bool | None, str, str]:
+def read_automation(execution: AutomationExecution) -> tuple[bool | None, str, str]:
     """Return whether a runbook succeeded (None: it goes on), one sentence, and its outputs."""
     status = str(execution.get("AutomationExecutionStatus"))
     steps = execution.get("StepExecutions") or ()
     outputs = json.dumps(execution.get("Outputs") or {}, ensure_ascii=False, sort_keys=True)
     if status not in AUTOMATION_ENDED:
-        now = next((one.get("StepName") for one in steps if one.get("StepStatus") == "InProgress"), None)
+        now = next((step.get("StepName") for step in steps if step.get("StepStatus") == "InProgress"), None)
         return None, f"{status}" + (f", at step {now}" if now else ""), kept(outputs)
     if status in AUTOMATION_GOOD:
         return True, f"{status}, {len(steps)} steps", kept(outputs)
-    failed = (one for one in steps if one.get("StepStatus") in ("Failed", "TimedOut", "Cancelled"))
-    bad: Mapping[str, Any] = next(failed, {})
+    failed = (step for step in steps if step.get("StepStatus") in ("Failed", "TimedOut", "Cancelled"))
+    bad = next(failed, AutomationStep())
     at = f" at step {bad['StepName']}" if bad.get("StepName") else ""
     why = execution.get("FailureMessage") or bad.get("FailureMessage") or bad.get("StepStatus") or "no reason given"
-    return False, f"{status}{at}: {last_words(str(why))}", kept(outputs)
+    return False, f"{status}{at}: {last_words(why)}", kept(outputs)
 
 
 def read_function(payload: str, error: str | None) -> tuple[bool, str, str]:
@@ -131,7 +161,7 @@ def read_function(payload: str, error: str | None) -> tuple[bool, str, str]:
 
 
 def judge_answer(
-    status: int, body: str, *, expect_status: int, expect_text: str | None, expect_json: Mapping[str, Any]
+    status: int, body: str, *, expect_status: int, expect_text: str | None, expect_json: Mapping[str, object]
 ) -> str | None:
     """Say why an HTTP answer does not pass; None: it passes."""
     if status != expect_status:
@@ -157,11 +187,11 @@ class _Missing:
         return "nothing"
 
 
-MISSING = _Missing()
+MISSING: Final = _Missing()
 """What stands at a path that leads nowhere."""
 
 
-def value_at(data: Any, path: str) -> Any:
+def value_at(data: object, path: str) -> object:
     """Follow a path such as ``checks.0.status`` through mappings and lists; MISSING where it leads nowhere."""
     for part in path.split("."):
         if isinstance(data, Mapping) and part in data:
@@ -175,6 +205,6 @@ def value_at(data: Any, path: str) -> Any:
 
 def masked(text: str, secrets: Iterable[str]) -> str:
     """Take secrets out of a text that others wrote; short ones too, for a password may be short."""
-    for secret in sorted({one for one in secrets if one}, key=len, reverse=True):
+    for secret in sorted({secret for secret in secrets if secret}, key=len, reverse=True):
         text = text.replace(secret, "***")
     return text

@@ -1,29 +1,33 @@
-"""Steps that run something in SSM: a command on instances, an automation."""
+"""``ssm_command``: runs an SSM command document on recovered instances."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from drs_provider.dag.steps.base import Going, RunStep, StepOutcome
+from pydantic import Field
+
 from drs_provider.exceptions import AwsError, ServiceUnavailable, StepFailed, Throttled
 from drs_provider.formatting import some
-from drs_provider.plan.model import SsmAutomation, SsmCommand
+from drs_provider.plan.fields import OneOrMore, Region, Share, ShareField, Text
+from drs_provider.plan.step_kinds import Needed, StepKind
+from drs_provider.plan.steps import Step
 from drs_provider.rules.launch.backoff import pause_after_refusal
 from drs_provider.rules.run.placeholders import KnownServer, find_server, recovered
-from drs_provider.rules.steps import (
-    InstanceResult,
+from drs_provider.rules.step_answers import (
     failures_in_words,
     instances_kept,
     last_words,
     outputs_kept,
-    read_automation,
     read_invocation,
 )
+from drs_provider.steps.work import Going, StepOutcome, StepWork
 
 if TYPE_CHECKING:
     from drs_provider.hooks.step_services import StepHook
+    from drs_provider.rules.run.handover import StepInstance
+    from drs_provider.triggers.ssm import StepEvent
 
 MOST_INSTANCES = 50
 """Instances that one SendCommand takes by id."""
@@ -32,7 +36,28 @@ _LOOKS = (0.0, 1.0, 2.0, 4.0)
 _MOST_THROTTLES = 8
 _ERRORS_READ = 5
 """Failed instances whose whole error output is fetched."""
-_CLOCKS_DIFFER = timedelta(minutes=10)
+_LOOK_BACK = timedelta(minutes=10)
+"""How much earlier than an attempt began its command may have been sent, by SSM's clock."""
+
+
+class SsmCommand(Step):
+    """Runs an SSM command document on recovered instances."""
+
+    RUNS_ON_INSTANCES: ClassVar[bool] = True
+
+    kind: Literal["ssm_command"]
+    document: Text
+    """The command document, for example AWS-RunShellScript."""
+    parameters: Mapping[Text, OneOrMore] = Field(default_factory=dict)
+    """The document's parameters."""
+    instances: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    """Instances to run on, by id or hostname; left out, all recovered instances of the wave."""
+    tolerate_failures: ShareField = Share(0)
+    """The share of the instances on which it may fail."""
+    region: Region | None = None
+    """Where the instances are; left out, where the run recovers them."""
+    aws_conn_id: Text | None = None
+    """The Airflow connection; left out, the one of the groups."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +77,7 @@ class Chunk:
         return StepHook(aws_conn_id=self.aws_conn_id, region_name=self.region)
 
 
-class RunSsmCommand(RunStep[SsmCommand]):
+class RunSsmCommand(StepWork[SsmCommand, "StepEvent"]):
     """Run a command document on instances, once, and judge it instance by instance.
 
     Every command carries a comment that names step, attempt and chunk: a try that follows a lost answer or a dead
@@ -71,7 +96,7 @@ class RunSsmCommand(RunStep[SsmCommand]):
             return self._too_late(chunks, sent)
         return self._await_commands(going, chunks, sent)
 
-    def heard(self, going: Going, event: Any) -> StepOutcome:
+    def heard(self, going: Going, event: "StepEvent") -> StepOutcome:
         """Go on where the step stands: its commands are sent, or its agents have answered."""
         outcome = event["outcome"]
         if outcome == "refused":
@@ -80,7 +105,7 @@ class RunSsmCommand(RunStep[SsmCommand]):
         if not going.memory.begun:
             if outcome == "timed_out":
                 raise self._agents_missing(chunks)
-            self.place.enter(going.context, self.step.when)
+            going.enter_again()
             return self.begin(going)
         sent = self._send(going, chunks)
         if outcome == "timed_out":
@@ -107,20 +132,20 @@ class RunSsmCommand(RunStep[SsmCommand]):
         return chunks
 
     def _recovered(self, going: Going) -> list[KnownServer]:
-        wave = self.place.wave
-        here = [one for one in going.servers() if wave in (None, one.wave) and one.instance_id]
+        wave = going.where.wave
+        here = [server for server in going.servers() if wave in (None, server.wave) and server.instance_id]
         if here:
             return here
         what = f"wave {wave}" if wave else "this run"
-        when = "before its launch" if self.place.side == "before" and wave else "yet"
-        if wave and wave not in self.place.watch_task_ids:
+        when = "before its launch" if going.where.side == "before" and wave else "yet"
+        if wave and not going.where.launches:
             when = "of its own"
         hint = "name the instances to run on in 'instances'"
         raise StepFailed(f"{what} has no recovered instance {when}: {hint}", is_final=True)
 
     def _named(self, going: Going, named: str, known: Sequence[KnownServer]) -> tuple[str | None, str | None, str, str]:
         if named.startswith(("i-", "mi-")):
-            server = next((one for one in known if one.instance_id == named), None)
+            server = next((server for server in known if server.instance_id == named), None)
             if server is None:
                 return *going.target(self.step.aws_conn_id, self.step.region), named, named
         else:
@@ -135,7 +160,7 @@ class RunSsmCommand(RunStep[SsmCommand]):
             raise self._agents_missing(chunks)
         from drs_provider.triggers.ssm import SsmTrigger, Watched
 
-        names = ", ".join(chunks[number].instances[one] for number, ids in missing.items() for one in ids[:5])
+        names = ", ".join(chunks[number].instances[name] for number, ids in missing.items() for name in ids[:5])
         self.log.info("Waiting for the SSM agents of %s", names)
         watched = [
             Watched(aws_conn_id=chunk.aws_conn_id, region_name=chunk.region, ids=missing[chunk.number])
@@ -145,14 +170,15 @@ class RunSsmCommand(RunStep[SsmCommand]):
         self.wait(going, SsmTrigger(what="agents", watched=watched, deadline=going.deadline.isoformat()))
 
     def _agents_missing(self, chunks: Sequence[Chunk]) -> StepFailed:
-        lost = [_known_as(chunk.instances[one], one) for chunk in chunks for one in _offline(chunk)]
+        lost = [_known_as(chunk.instances[name], name) for chunk in chunks for name in _offline(chunk)]
         what = f"the SSM agent of {some(lost) or 'an instance'} is not online, so nothing was sent"
         return self.timed_out(f"{what}; it needs the agent, an instance profile for SSM and a way to its endpoints")
 
     def _send(self, going: Going, chunks: Sequence[Chunk]) -> dict[int, str]:
         """Send what is not sent yet; return the command of every chunk."""
         parameters = going.fill(dict(self.step.parameters))
-        sent: dict[str, str] = dict(going.memory.begun.get("sent", {}))
+        earlier = going.memory.begun.get("sent")
+        sent = {number: str(command) for number, command in earlier.items()} if isinstance(earlier, dict) else {}
         for chunk in chunks:
             number = str(chunk.number)
             if number in sent:
@@ -160,13 +186,13 @@ class RunSsmCommand(RunStep[SsmCommand]):
             comment = f"drs-orchestrator {going.key} {number}"
             command = self._found(going, chunk, comment) if going.memory.begun.get("intent") == number else None
             if command is None:
-                going.memory.begin(intent=number, sent=sent)
+                going.memory.begin(intent=number, sent={**sent})
                 command = self._send_once(going, chunk, parameters, comment)
             sent[number] = command
-            going.memory.begin(intent=None, sent=sent)
+            going.memory.begin(intent=None, sent={**sent})
         return {int(number): command for number, command in sent.items()}
 
-    def _send_once(self, going: Going, chunk: Chunk, parameters: Mapping[str, Any], comment: str) -> str:
+    def _send_once(self, going: Going, chunk: Chunk, parameters: Mapping[str, Sequence[str]], comment: str) -> str:
         seconds = round(going.seconds_left)
         throttles = 0
         while True:
@@ -194,7 +220,7 @@ class RunSsmCommand(RunStep[SsmCommand]):
         for pause in _LOOKS:
             self.sleep(pause)
             try:
-                found = chunk.hook.commands_since(going.memory.began_at - _CLOCKS_DIFFER).get(comment)
+                found = chunk.hook.commands_since(going.memory.began_at - _LOOK_BACK).get(comment)
             except (Throttled, ServiceUnavailable) as error:
                 failure = error
                 continue
@@ -217,7 +243,7 @@ class RunSsmCommand(RunStep[SsmCommand]):
 
     def _judge(self, chunks: Sequence[Chunk], sent: Mapping[int, str]) -> StepOutcome:
         results = self._results(chunks, sent)
-        failed = [one for one in results if not one.succeeded]
+        failed = [result for result in results if not result.succeeded]
         if not failed:
             return StepOutcome(_ran(len(results)), outputs_kept(results), instances_kept(results))
         why = failures_in_words(results, self.step.document)
@@ -225,25 +251,25 @@ class RunSsmCommand(RunStep[SsmCommand]):
             return StepOutcome(f"{why} (tolerated)", outputs_kept(results), instances_kept(results))
         raise StepFailed(why, output=outputs_kept(results), instances=instances_kept(results))
 
-    def _results(self, chunks: Sequence[Chunk], sent: Mapping[int, str]) -> list[InstanceResult]:
-        results: list[InstanceResult] = []
+    def _results(self, chunks: Sequence[Chunk], sent: Mapping[int, str]) -> "list[StepInstance]":
+        results: list[StepInstance] = []
         read = 0
         for chunk in chunks:
             hook, command = chunk.hook, sent[chunk.number]
             found = hook.invocations(command)
             for instance, name in chunk.instances.items():
-                one = read_invocation(found.get(instance), instance, name)
-                if not one.succeeded and instance in found and read < _ERRORS_READ:
+                result = read_invocation(found.get(instance), instance, name)
+                if not result.succeeded and instance in found and read < _ERRORS_READ:
                     read += 1
-                    one = _with_error(one, hook, command)
-                results.append(one)
+                    result = _with_error(result, hook, command)
+                results.append(result)
         return results
 
     def _too_late(self, chunks: Sequence[Chunk], sent: Mapping[int, str]) -> StepOutcome:
         """Stop what still runs, and say where; what has ended by now is judged as it ended."""
         results = self._results(chunks, sent)
         going_on = ("Pending", "InProgress", "Delayed", "no invocation")
-        running = [_known_as(one.hostname, one.instance_id) for one in results if one.status in going_on]
+        running = [_known_as(result.hostname, result.instance_id) for result in results if result.status in going_on]
         if not running:
             return self._judge(chunks, sent)
         for chunk in chunks:
@@ -255,76 +281,44 @@ class RunSsmCommand(RunStep[SsmCommand]):
         raise StepFailed(failure.why, output=outputs_kept(results), instances=instances_kept(results))
 
 
-class RunSsmAutomation(RunStep[SsmAutomation]):
-    """Start a runbook with a client token, so that it exists once, and wait for it."""
-
-    def begin(self, going: Going) -> StepOutcome:
-        """Start it, or find the one that was started; wait."""
-        hook, (conn, region) = self._hook(going)
-        execution = going.memory.begun.get("execution")
-        if not execution:
-            parameters = going.fill(dict(self.step.parameters))
-            going.memory.begin(token=going.token)
-            execution = self._start(hook, parameters, going.token)
-            going.memory.begin(execution=execution)
-        from drs_provider.triggers.ssm import SsmTrigger, Watched
-
-        watched = [Watched(aws_conn_id=conn, region_name=region, ids=[execution])]
-        self.wait(going, SsmTrigger(what="automations", watched=watched, deadline=going.deadline.isoformat()))
-
-    def heard(self, going: Going, event: Any) -> StepOutcome:
-        """Judge the runbook; stop it where the time is over."""
-        if event["outcome"] == "refused":
-            raise AwsError("ssm", "Refused", event["detail"])
-        hook, _ = self._hook(going)
-        execution = str(going.memory.begun["execution"])
-        succeeded, summary, output = read_automation(hook.automation(execution))
-        if succeeded is None:
-            try:
-                hook.stop_automation(execution)
-            except AwsError as error:
-                self.log.warning("%s; the runbook may go on", error)
-            failure = self.timed_out(f"{self.step.document} ({execution}) was {summary}; SSM was asked to stop it")
-            raise StepFailed(failure.why, output=output)
-        if not succeeded:
-            raise StepFailed(f"{self.step.document} ({execution}) ended as {summary}", output=output)
-        return StepOutcome(f"{self.step.document} ({execution}): {summary}", output)
-
-    def _start(self, hook: "StepHook", parameters: Mapping[str, Any], token: str) -> str:
-        """Start with the token, again where the answer was lost: the token makes it one."""
-        for number in range(1, len(_LOOKS)):
-            try:
-                return hook.start_automation(self.step.document, parameters, token=token)
-            except (Throttled, ServiceUnavailable) as error:
-                self.log.warning("%s; starting it again with the same client token", error)
-                time.sleep(pause_after_refusal(number, error.retry_after_seconds))
-        return hook.start_automation(self.step.document, parameters, token=token)
-
-    def _hook(self, going: Going) -> tuple["StepHook", tuple[str | None, str | None]]:
-        from drs_provider.hooks.step_services import StepHook
-
-        where = going.target(self.step.aws_conn_id, self.step.region)
-        return StepHook(aws_conn_id=where[0], region_name=where[1]), where
-
-
 def _known_as(hostname: str, instance_id: str) -> str:
     return f"{hostname} ({instance_id})" if hostname != instance_id else instance_id
 
 
 def _offline(chunk: Chunk) -> list[str]:
     online = chunk.hook.online(list(chunk.instances))
-    return [one for one in chunk.instances if one not in online]
+    return [name for name in chunk.instances if name not in online]
 
 
-def _with_error(one: InstanceResult, hook: "StepHook", command: str) -> InstanceResult:
+def _with_error(result: "StepInstance", hook: "StepHook", command: str) -> "StepInstance":
     try:
-        said = hook.error_output(command, one.instance_id)
+        said = hook.error_output(command, result.instance_id)
     except AwsError:
-        return one
-    return InstanceResult(
-        one.instance_id, one.hostname, one.succeeded, one.status, one.exit_code, last_words(said, 400)
-    )
+        return result
+    return result.model_copy(update={"output": last_words(said, 400)})
 
 
 def _ran(count: int) -> str:
     return f"ran on {count} instance{'s'[: count != 1]}"
+
+
+def _needs(step: SsmCommand) -> Needed:
+    return Needed("documents", step.document.rsplit("document/", 1)[-1], "Command")
+
+
+KIND = StepKind(
+    name="ssm_command",
+    title="SSM command",
+    label="ssm",
+    model=SsmCommand,
+    work=RunSsmCommand,
+    actions=(
+        "ssm:SendCommand",
+        "ssm:ListCommands",
+        "ssm:ListCommandInvocations",
+        "ssm:GetCommandInvocation",
+        "ssm:CancelCommand",
+        "ssm:DescribeInstanceInformation",
+    ),
+    needs=_needs,
+)

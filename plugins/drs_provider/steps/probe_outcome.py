@@ -1,0 +1,19 @@
+"""How a probe of the triggerer ended, as the outcome of a step."""
+
+from typing import TYPE_CHECKING
+
+from drs_provider.exceptions import StepFailed
+from drs_provider.rules.step_answers import kept
+from drs_provider.steps.work import SomeStep, StepOutcome, StepWork
+
+if TYPE_CHECKING:
+    from drs_provider.triggers.probes import ProbeEvent
+
+
+def probed(work: "StepWork[SomeStep, ProbeEvent]", what: str, event: "ProbeEvent") -> StepOutcome:
+    """Judge the last attempt. Raises StepFailed where none passed in time."""
+    attempts = event["attempts"]
+    times = f"{attempts} attempt{'s'[: attempts != 1]}"
+    if event["outcome"] == "passed":
+        return StepOutcome(f"{what} {event['last']} in {event['latency_ms']} ms, after {times}", kept(event["output"]))
+    raise StepFailed(work.timed_out(f"{what}, {times}, the last: {event['last']}").why, output=event["output"])
