@@ -3,7 +3,6 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import get_args
 
 import pytest
 from airflow.providers.standard.operators import hitl
@@ -17,19 +16,25 @@ from airflow.sdk.exceptions import (
 )
 from drs_provider.dag.factory import build_dag
 from drs_provider.dag.steps.approval import AskPeople
-from drs_provider.dag.steps.base import RunStep, StepOutcome, StepTask
-from drs_provider.dag.steps.context import AskedBefore, Place
-from drs_provider.dag.steps.registry import TASK_FOR
+from drs_provider.dag.steps.base import RunStep, StepTask
+from drs_provider.dag.steps.context import Place
+from drs_provider.dag.steps.tasks import task_class
 from drs_provider.exceptions import StepFailed, Throttled
 from drs_provider.plan.loader import read_folder
-from drs_provider.plan.steps import AnyStep, ApprovalStep, Tcp
+from drs_provider.plan.step_kinds import step_kind, step_kinds
 from drs_provider.rules.run.approvals import Policy
+from drs_provider.rules.run.shape import AskedBefore
+from drs_provider.steps.approval import ApprovalStep
+from drs_provider.steps.lambda_function import LambdaStep
+from drs_provider.steps.tcp_check import Tcp
+from drs_provider.steps.work import StepOutcome
 from drs_provider.triggers.one_shot import LambdaOnce, OnceEvent, OneShotTrigger
 
 pytestmark = pytest.mark.airflow
 
 SERVER = {"server_id": "s-1", "hostname": "db1"}
 CHECKED = {
+    "plan": "shop",
     "passed": True,
     "digest": "d",
     "mode": "recovery",
@@ -42,7 +47,7 @@ CHECKED = {
         }
     },
 }
-LAUNCHED = [{"server_id": "s-1", "status": "launched", "instance_id": "i-1"}]
+LAUNCHED = [{"server_id": "s-1", "hostname": "db1", "critical": True, "status": "launched", "instance_id": "i-1"}]
 
 
 class Store(dict):
@@ -118,10 +123,10 @@ def left_by(found):
 
 
 def test_every_kind_has_a_task():
-    kinds = {get_args(one.model_fields["kind"].annotation)[0] for one in get_args(get_args(AnyStep)[0])}
+    found = {kind.task_name: task_class(kind) for kind in step_kinds()}
 
-    assert kinds == set(TASK_FOR)
-    assert all(tuple(make().template_fields) == () for make in TASK_FOR.values())
+    assert {name: task.__name__ for name, task in found.items()} == {name: name for name in found}
+    assert all(issubclass(task, StepTask) and tuple(task.template_fields) == () for task in found.values())
 
 
 PLAN = """\
@@ -331,10 +336,8 @@ def test_a_trigger_that_another_triggerer_takes_over_acts_again_only_where_it_ma
 
 
 def test_a_worker_that_dies_while_a_function_runs_does_not_invoke_it_again():
-    from drs_provider.plan.steps import LambdaStep
-
     written = LambdaStep.model_validate({"kind": "lambda", "name": "look", "function": "f"})
-    task, store = TASK_FOR["lambda"]()(task_id="database.look", step=written, place=place()), Store()
+    task, store = task_class(step_kind("lambda"))(task_id="database.look", step=written, place=place()), Store()
 
     with pytest.raises(TaskDeferred) as waits:
         task.execute(context(store))

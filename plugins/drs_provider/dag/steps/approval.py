@@ -1,18 +1,18 @@
 """The step that waits until people have agreed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import Context
 
 from drs_provider.airflow_internals import TaskStore
-from drs_provider.dag.people.ask import Ask
+from drs_provider.dag.people.ask import Ask, Event
 from drs_provider.dag.steps.base import StepTask
 from drs_provider.dag.steps.context import Place
 from drs_provider.exceptions import StepFailed
 from drs_provider.formatting import escaped, timespan
 from drs_provider.rules.run.approvals import APPROVE, REJECT
-from drs_provider.rules.run.handover import Answer, ApprovalMemory, Asked, PreflightResult
+from drs_provider.rules.run.handover import ApprovalMemory, Asked, PreflightResult
 from drs_provider.services.store import load, save
 from drs_provider.steps.approval import ApprovalStep
 from drs_provider.steps.work import StepOutcome
@@ -84,10 +84,9 @@ class AskPeople(StepTask[ApprovalStep], Ask):
             return f"{who} has approved already: another person must"
         return None
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
+    def execute_complete(self, context: Context, event: Event) -> Any:
         """Count an answer; ask for the next one, or end the step."""
-        super().execute_complete(context, event)
-        answer, earlier = self._answer(context), self._memory(context)
+        answer, earlier = self.take_answer(context, event), self._memory(context)
         who = str(answer.by)
         memory = ApprovalMemory(
             max_tries=earlier.max_tries,
@@ -103,12 +102,11 @@ class AskPeople(StepTask[ApprovalStep], Ask):
 
     def _show(self, context: Context, agreed: Sequence[str]) -> None:
         """Let the board say who has agreed and who is still asked."""
-        ti = context["ti"]
-        asked = Asked.read(ti.xcom_pull(task_ids=ti.task_id, key=Asked.KEY))
+        asked = self._question(context)
         if asked is None:
             return
         people = tuple(name for name in asked.people if name not in agreed)
-        ti.xcom_push(
+        context["ti"].xcom_push(
             key=Asked.KEY, value=asked.model_copy(update={"people": people, "agreed": tuple(agreed)}).to_json()
         )
 
@@ -137,11 +135,6 @@ class AskPeople(StepTask[ApprovalStep], Ask):
             f"not approved within {timespan(self.step.timeout)}: {several}"
             f"{', '.join(self.step.approvers)} had to; clear this task with everything downstream to ask again"
         )
-
-    def _answer(self, context: Context) -> Answer:
-        """Read the answer that has just been recorded."""
-        ti = context["ti"]
-        return Answer.from_json(ti.xcom_pull(task_ids=ti.task_id, key=Answer.KEY))
 
     def _agreed(self, context: Context) -> tuple[str, ...]:
         return self._memory(context).by
