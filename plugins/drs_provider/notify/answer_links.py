@@ -80,7 +80,7 @@ def unseal(token: str, key: str, *, now: datetime) -> Permit:
         raise LinkRefused("This Airflow has no [api] secret_key, so it cannot know its own links.")
     try:
         found = _serializer(key).loads(token[:_LONGEST])
-        permit = Permit(**{one.name: found[one.name] for one in fields(Permit)})
+        permit = Permit(**{field.name: found[field.name] for field in fields(Permit)})
         is_over = permit.is_over_at <= now
     except (BadData, KeyError, TypeError, ValueError):
         raise LinkRefused("This is no link of this Airflow. Open the one from your mail, whole.") from None

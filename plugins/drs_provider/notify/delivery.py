@@ -7,14 +7,15 @@ connection, a status or the type of an error, never more.
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
 
 from drs_provider.notify.notice import Notice, NotSent, Send
 from drs_provider.plan.model import EmailNotification, Notification, SnsNotification, WebhookNotification
+from drs_provider.rules.run.handover import NotificationRecord
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,10 @@ class DeliveryPolicy:
 DEFAULT = DeliveryPolicy()
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True)
 class Letter:
     """One message to one receiver.
@@ -54,7 +59,7 @@ class Letter:
 
 def wanted(notifications: Sequence[Notification], event: str) -> bool:
     """Tell whether anybody asked for an event."""
-    return any(event in one.on for one in notifications)
+    return any(event in notification.on for notification in notifications)
 
 
 def letters_of(
@@ -64,53 +69,52 @@ def letters_of(
     from drs_provider.notify import transports
 
     letters = []
-    for position, one in enumerate(notifications):
-        if notice.event not in one.on:
+    for position, wish in enumerate(notifications):
+        if notice.event not in wish.on:
             continue
-        key = f"{one.kind}-{position}"
-        match one:
+        key = f"{wish.kind}-{position}"
+        match wish:
             case SnsNotification():
-                topic = one.topic_arn.split(":")
+                topic = wish.topic_arn.split(":")
                 to = f"topic {topic[5]} in {topic[3]}"
-                letters.append(Letter(key, one.kind, to, notice, _bound(transports.sns, one)))
+                letters.append(Letter(key, wish.kind, to, notice, partial(transports.sns, wish)))
             case WebhookNotification():
-                to = f"connection {one.http_conn_id}"
-                letters.append(Letter(key, one.kind, to, notice, _bound(transports.webhook, one)))
+                to = f"connection {wish.http_conn_id}"
+                letters.append(Letter(key, wish.kind, to, notice, partial(transports.webhook, wish)))
             case EmailNotification():
-                letters += _mails(key, one, notice, link_for)
+                letters += _mails(key, wish, notice, link_for)
     return letters
 
 
-def _mails(key: str, one: EmailNotification, notice: Notice, link_for: LinkFor) -> list[Letter]:
+def _mails(key: str, wish: EmailNotification, notice: Notice, link_for: LinkFor) -> list[Letter]:
     from drs_provider.notify import transports
 
     mails = []
-    if one.to:
-        count = f"{len(one.to)} address{'es'[: 2 * (len(one.to) != 1)]}"
-        mails.append(Letter(key, one.kind, count, notice, _bound(transports.email, one, one.to)))
-    for person, address in one.people.items():
+    if wish.to:
+        count = f"{len(wish.to)} address{'es'[: 2 * (len(wish.to) != 1)]}"
+        mails.append(Letter(key, wish.kind, count, notice, partial(transports.email, wish, wish.to)))
+    for person, address in wish.people.items():
         link = link_for(person)
         own = notice.for_person(link) if link else notice
-        mails.append(Letter(f"{key}-{person}", one.kind, person, own, _bound(transports.email, one, (address,))))
+        mails.append(Letter(f"{key}-{person}", wish.kind, person, own, partial(transports.email, wish, (address,))))
     return mails
 
 
-def _bound(transport: Callable[..., Send], *args: Any) -> Callable[[], Send]:
-    return lambda: transport(*args)
-
-
-def deliver(letters: Sequence[Letter], patience: DeliveryPolicy = DEFAULT) -> list[dict[str, Any]]:
+def deliver(
+    letters: Sequence[Letter], policy: DeliveryPolicy = DEFAULT, *, clock: Callable[[], datetime] = _now
+) -> list[NotificationRecord]:
     """Send letters side by side and return one record for each, in order; never raises.
 
-    A record is ``{"key", "id", "event", "wave", "kind", "target", "at", "outcome", "tries", "why"}``: ``outcome`` is
-    ``sent`` or ``failed``, ``at`` the instant at which that was known, ``why`` None for a sent one. Connections are
-    looked up one after the other, in the calling thread: Airflow's way to them allows nothing else everywhere.
+    Connections are looked up one after the other, in the calling thread: Airflow's way to them allows nothing else
+    everywhere.
+
+    :param clock: gives the instant at which it is known that a letter is sent, or is not
     """
     if not letters:
         return []
     ready = [(letter, _prepared(letter)) for letter in letters]
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        return list(pool.map(lambda one: _deliver(one[0], one[1], patience), ready))
+        return list(pool.map(lambda pair: _deliver(pair[0], pair[1], policy, clock), ready))
 
 
 def _prepared(letter: Letter) -> Send | NotSent:
@@ -120,26 +124,28 @@ def _prepared(letter: Letter) -> Send | NotSent:
         return in_words(error)
 
 
-def _deliver(letter: Letter, send: Send | NotSent, patience: DeliveryPolicy) -> dict[str, Any]:
+def _deliver(
+    letter: Letter, send: Send | NotSent, policy: DeliveryPolicy, clock: Callable[[], datetime]
+) -> NotificationRecord:
     tries, why = 0, send if isinstance(send, NotSent) else None
     while not isinstance(send, NotSent):
         tries += 1
-        why = _within(patience.seconds, send, letter.notice)
-        if why is None or why.is_final or tries >= patience.tries:
+        why = _within(policy.seconds, send, letter.notice)
+        if why is None or why.is_final or tries >= policy.tries:
             break
-        time.sleep(patience.pause)
-    record = {
-        "key": letter.key,
-        "id": letter.notice.id,
-        "event": letter.notice.event,
-        "wave": letter.notice.wave,
-        "kind": letter.kind,
-        "target": letter.target,
-        "at": datetime.now(UTC).isoformat(),
-        "outcome": "failed" if why else "sent",
-        "tries": tries,
-        "why": str(why) if why else None,
-    }
+        time.sleep(policy.pause)
+    record = NotificationRecord(
+        key=letter.key,
+        id=letter.notice.id,
+        event=letter.notice.event,
+        wave=letter.notice.wave,
+        kind=letter.kind,
+        target=letter.target,
+        at=clock(),
+        outcome="failed" if why else "sent",
+        tries=tries,
+        why=str(why) if why else None,
+    )
     if why:
         log.warning("%s was not told to %s (%s): %s", letter.notice.event, letter.target, letter.kind, why)
     else:
@@ -178,7 +184,15 @@ def in_words(error: Exception) -> NotSent:
     return NotSent(f"it could not be reached ({type(error).__name__})")
 
 
-def unsent(letters: Sequence[Letter], before: Sequence[Mapping[str, Any]]) -> list[Letter]:
+def unsent(letters: Sequence[Letter], before: Sequence[NotificationRecord]) -> list[Letter]:
     """Leave out what has been sent already, as its record of an earlier try says."""
-    done = {(one["key"], one["id"]) for one in before if one["outcome"] == "sent"}
+    done = {(record.key, record.id) for record in before if record.outcome == "sent"}
     return [letter for letter in letters if (letter.key, letter.notice.id) not in done]
+
+
+def merged(
+    before: Sequence[NotificationRecord], records: Sequence[NotificationRecord]
+) -> tuple[NotificationRecord, ...]:
+    """Give one record for every receiver and event: the newest."""
+    again = {(record.key, record.id) for record in records}
+    return (*(record for record in before if (record.key, record.id) not in again), *records)

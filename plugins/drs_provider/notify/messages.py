@@ -1,67 +1,51 @@
 """What each event says: from what a run left behind to a notice."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from drs_provider.formatting import duration, instant_words, plural, some
 from drs_provider.notify.notice import Notice, Question, RunSummary
+from drs_provider.rules.run import names
+from drs_provider.rules.run.handover import PreflightResult
+from drs_provider.rules.run.state import RunStatus, ServerStatus, WaveState, WaveStatus
+from drs_provider.rules.run.state.run_state import REPORT_MISSING
 
 if TYPE_CHECKING:
     from drs_provider.report.result import RunReport
 
 
-@dataclass(frozen=True)
-class WaveNow:
-    """How far a wave of a run has come: one of ``done``, ``failed``, ``running``, ``waiting``, ``left out``.
-
-    ``launched`` and ``failed`` are counts of servers, None where nobody has counted yet.
-    """
-
-    name: str
-    state: str
-    servers: int
-    launched: int | None = None
-    failed: int | None = None
-
-    def in_words(self) -> str:
-        """Say the state with its figures: ``done, 3 of 3 servers up``."""
-        if self.launched is None:
-            return f"{self.state}, {plural(self.servers, 'server')}"
-        return f"{self.state}, {self.launched} of {plural(self.servers, 'server')} up"
-
-
 _MOST = 5
 """Failed servers that a message names; the report has all."""
 
-GOOD = ("passed", "completed", "completed_with_exceptions")
-
-_HEADLINES = {
-    "passed": "passed",
-    "completed": "completed",
-    "completed_with_exceptions": "completed with exceptions",
-    "failed": "failed",
-    "refused": "was refused",
-    "cancelled": "was cancelled",
-}
+_ENDED: Final = {RunStatus.REFUSED: "was refused", RunStatus.CANCELLED: "was cancelled"}
+"""Verdicts whose words alone are no sentence."""
+_WAVE_ENDED: Final = {WaveStatus.CANCELLED: "was cancelled", WaveStatus.NOT_STARTED: "was not started"}
 
 
-def started(run: RunSummary, preflight: Mapping[str, Any], *, at: datetime) -> Notice:
+def wave_words(wave: WaveState) -> str:
+    """Say how far a wave is, with its figures: ``launched, 3 of 3 servers up``, ``waiting, 1 server``."""
+    if not wave.servers:
+        return wave.status.words
+    count = plural(len(wave.servers), "server")
+    if not wave.results_known:
+        return f"{wave.status.words}, {count}"
+    return f"{wave.status.words}, {wave.launched} of {count} up"
+
+
+def started(run: RunSummary, preflight: PreflightResult, *, at: datetime) -> Notice:
     """Preflight has passed: the run goes on to its waves, or to those who have to approve it."""
-    waves = {name: wave for name, wave in preflight["waves"].items() if wave["selected"]}
-    counts = {name: sum(len(part["servers"]) for part in wave["targets"]) for name, wave in waves.items()}
-    findings = len(preflight["findings"])
+    counts = {name: len(wave.servers) for name, wave in preflight.chosen_waves.items()}
     facts = [("Waves", ", ".join(f"{name} ({count})" for name, count in counts.items()) or "none")]
-    if preflight["point_in_time"] != "latest":
-        facts.append(("Point in time", preflight["point_in_time"]))
-    if findings:
-        facts.append(("Preflight", f"warns of {plural(findings, 'thing')}; they stand in the log of preflight.check"))
+    if preflight.point_in_time != "latest":
+        facts.append(("Point in time", preflight.point_in_time))
+    if findings := len(preflight.findings):
+        things = plural(findings, "thing")
+        facts.append(("Preflight", f"warns of {things}; they stand in the log of {names.PREFLIGHT_TASK}"))
     total = plural(sum(counts.values()), "server")
-    then = "; it waits for approval before anything is launched" if preflight["needs_approval"] else ""
-    return Notice(
-        "started", run, f"started, {total} in {plural(len(counts), 'wave')}{then}", at.isoformat(), tuple(facts)
-    )
+    then = "; it waits for approval before anything is launched" if preflight.needs_approval else ""
+    headline = f"started, {total} in {plural(len(counts), 'wave')}{then}"
+    return Notice("started", run, headline, at.isoformat(), tuple(facts))
 
 
 def paused(run: RunSummary, question: Question, *, wave: str | None, at: datetime) -> Notice:
@@ -79,47 +63,29 @@ def paused(run: RunSummary, question: Question, *, wave: str | None, at: datetim
     return Notice("paused", run, what, at.isoformat(), facts, step, wave=wave, occasion=occasion, question=question)
 
 
-def wave_completed(run: RunSummary, wave: WaveNow, *, others: Sequence[WaveNow], at: datetime) -> Notice:
+def wave_completed(run: RunSummary, wave: WaveState, *, others: Sequence[WaveState], at: datetime) -> Notice:
     """A wave is up, as far as the plan asks for it."""
-    lacking = f", {wave.failed} failed and tolerated" if wave.failed else ""
-    count = f"{wave.launched} of {plural(wave.servers, 'server')} up{lacking}"
-    return Notice(
-        "wave_completed",
-        run,
-        f"wave {wave.name} completed, {count}",
-        at.isoformat(),
-        _progress(others),
-        wave=wave.name,
-    )
+    headline = f"wave {wave.name} completed"
+    if wave.servers:
+        lacking = f", {wave.failed} failed and tolerated" if wave.failed else ""
+        headline += f", {wave.launched} of {plural(len(wave.servers), 'server')} up{lacking}"
+    return Notice("wave_completed", run, headline, at.isoformat(), _progress(others), wave=wave.name)
 
 
-def wave_failed(
-    run: RunSummary,
-    wave: WaveNow,
-    *,
-    why: str,
-    failures: Sequence[tuple[str, str]],
-    others: Sequence[WaveNow],
-    at: datetime,
-) -> Notice:
-    """A wave has failed; the waves after it do not start. ``failures`` are hostnames, each with its reason."""
-    facts = [("Why", why)]
-    facts += [(f"Server {name}", reason) for name, reason in failures[:_MOST]]
+def wave_failed(run: RunSummary, wave: WaveState, *, others: Sequence[WaveState], at: datetime) -> Notice:
+    """A wave has failed; the waves after it do not start."""
+    failures = [server for server in wave.servers or () if server.status is ServerStatus.FAILED]
+    facts = [("Why", wave.reason or "see the logs of its tasks")]
+    facts += [(f"Server {server.hostname}", server.reason or server.status.words) for server in failures[:_MOST]]
     if len(failures) > _MOST:
-        facts.append(("And", f"{len(failures) - _MOST} more servers; the wave's recovery_job lists them"))
+        facts.append(("And", f"{len(failures) - _MOST} more servers; the wave's {names.WATCH} lists them"))
     step = (
         f"look at the failed tasks of wave {wave.name} in Airflow. When the cause is gone, clear them with everything "
         "downstream: what is up already is not launched again, and the waves behind start"
     )
-    return Notice(
-        "wave_failed",
-        run,
-        f"wave {wave.name} failed",
-        at.isoformat(),
-        (*facts, *_progress(others)),
-        step,
-        wave=wave.name,
-    )
+    headline = f"wave {wave.name} {_WAVE_ENDED.get(wave.status, wave.status.words)}"
+    everything = (*facts, *_progress(others))
+    return Notice("wave_failed", run, headline, at.isoformat(), everything, step, wave=wave.name)
 
 
 def ended(run: RunSummary, report: "RunReport | None", *, at: datetime) -> Notice:
@@ -128,9 +94,9 @@ def ended(run: RunSummary, report: "RunReport | None", *, at: datetime) -> Notic
         return Notice(
             "failed",
             run,
-            "ended without a report, so nobody can say how it went",
+            REPORT_MISSING,
             at.isoformat(),
-            next_step="look at the log of finish.report in Airflow, and clear that task to write the report",
+            next_step=f"look at the log of {names.REPORT_TASK} in Airflow, and clear that task to write the report",
         )
     counts, objectives = report.counts, report.objectives
     facts = [
@@ -140,42 +106,38 @@ def ended(run: RunSummary, report: "RunReport | None", *, at: datetime) -> Notic
         ("RPO", objectives.rpo.why),
         ("Took", duration(report.elapsed_seconds)),
     ]
-    facts += [(f"Server {one.hostname or one.server_id}", one.reason) for one in report.failures[:_MOST]]
+    facts += [(f"Server {failure.hostname}", failure.reason) for failure in report.failures[:_MOST]]
     if len(report.failures) > _MOST:
         facts.append(("And", f"{len(report.failures) - _MOST} more failed servers; the report lists them"))
     if report.cleanup.left:
-        names = some(list(report.cleanup.left))
-        facts.append(("Still there", f"{plural(len(report.cleanup.left), 'drill instance')}: {names}"))
-    event = "completed" if report.verdict in GOOD else "failed"
-    return Notice(
-        event,
-        run,
-        _HEADLINES[report.verdict],
-        at.isoformat(),
-        tuple(facts),
-        _after(report),
-        has_report=True,
-    )
+        ids = some(list(report.cleanup.left))
+        facts.append(("Still there", f"{plural(len(report.cleanup.left), 'drill instance')}: {ids}"))
+    verdict = RunStatus(report.verdict)
+    event, headline = "completed" if verdict.is_good else "failed", _ENDED.get(verdict, verdict.words)
+    return Notice(event, run, headline, at.isoformat(), tuple(facts), _after(report), has_report=True)
 
 
 def rto_at_risk(
-    run: RunSummary, *, rto_seconds: float, share: int, waves: Sequence[WaveNow], since: datetime, at: datetime
+    run: RunSummary, *, rto_seconds: float, share: int, waves: Sequence[WaveState], since: datetime, at: datetime
 ) -> Notice:
-    """Time runs out, or has run out, while waves are still to be launched."""
+    """Time runs out, or has run out, while waves are still to be launched.
+
+    :param share: how much of the RTO has passed, in per cent
+    :param waves: those that are not over
+    """
     rto, taken = duration(rto_seconds), duration((at - since).total_seconds())
     over = share >= 100  # noqa: PLR2004 - per cent
     headline = f"RTO of {rto} is missed, and the run goes on" if over else f"{share} % of the RTO of {rto} has passed"
-    open_waves = [wave for wave in waves if wave.state in ("running", "waiting")]
     facts = (
         ("Running for", f"{taken}, since {instant_words(since)}"),
-        ("To be done", ", ".join(f"{wave.name} ({wave.state})" for wave in open_waves) or "nothing"),
+        ("To be done", ", ".join(f"{wave.name} ({wave.status.words})" for wave in waves) or "nothing"),
     )
     step = "see in Airflow what the run waits for: an answer, a job of DRS, or a worker"
     return Notice("rto_at_risk", run, headline, at.isoformat(), facts, step, occasion=str(share))
 
 
-def _progress(others: Sequence[WaveNow]) -> tuple[tuple[str, str], ...]:
-    return tuple((f"Wave {wave.name}", wave.in_words()) for wave in others)
+def _progress(others: Sequence[WaveState]) -> tuple[tuple[str, str], ...]:
+    return tuple((f"Wave {wave.name}", wave_words(wave)) for wave in others)
 
 
 def _counted(launched: int, servers: int, failed: int, not_started: int) -> str:

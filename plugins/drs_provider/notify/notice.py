@@ -4,10 +4,11 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 from urllib.parse import quote
+
+from pydantic import JsonValue
 
 FORMAT_VERSION = 1
 """Raised when a field of the JSON is renamed or changes its meaning; new fields do not raise it."""
@@ -134,7 +135,7 @@ def as_html(notice: Notice) -> str:
 def as_json(notice: Notice) -> str:
     """Write a notice as the body of a webhook: docs/notifications.md describes every field."""
     question = notice.question
-    body: dict[str, Any] = {
+    body: dict[str, JsonValue] = {
         "version": FORMAT_VERSION,
         "id": notice.id,
         "event": notice.event,
@@ -150,21 +151,21 @@ def as_json(notice: Notice) -> str:
         "reason": notice.run.reason,
         "wave": notice.wave,
         "headline": notice.headline,
-        "facts": dict(notice.facts),
+        "facts": {**dict(notice.facts)},
         "next_step": notice.next_step,
         "subject": notice.subject,
         "text": as_text(notice),
-        "question": question and _question(notice, question),
+        "question": _question(notice, question) if question else None,
     }
     return json.dumps(body, ensure_ascii=False)
 
 
-def _question(notice: Notice, question: Question) -> Mapping[str, Any]:
+def _question(notice: Notice, question: Question) -> dict[str, JsonValue]:
     return {
         "task_id": question.task_id,
         "text": question.text,
-        "people": list(question.people),
-        "options": list(question.options),
+        "people": [*question.people],
+        "options": [*question.options],
         "until": question.until,
         "otherwise": question.otherwise,
         "url": notice.run.question_url(question.task_id),
@@ -197,7 +198,7 @@ def _links(notice: Notice) -> list[tuple[str, str]]:
 
 def _line(text: str) -> str:
     """Text of people as one bounded line: a line break of theirs begins no line of ours."""
-    flat = re.sub(r"\s+", " ", "".join(one if one.isprintable() or one.isspace() else "?" for one in text)).strip()
+    flat = re.sub(r"\s+", " ", "".join(char if char.isprintable() or char.isspace() else "?" for char in text)).strip()
     return flat if len(flat) <= _LONGEST_LINE else f"{flat[:_LONGEST_LINE]} …"
 
 

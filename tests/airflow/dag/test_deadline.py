@@ -5,6 +5,13 @@ import json
 import pytest
 from drs_provider.dag.notifications.deadline import Alert, RunLeft, deadline_alerts, tell
 from drs_provider.plan.model import RecoveryPlan
+from drs_provider.rules.run.handover import (
+    PreflightResult,
+    PreflightServer,
+    PreflightTarget,
+    PreflightWave,
+    WaveVerdict,
+)
 from kit.receivers import WebhookReceiver
 
 pytestmark = pytest.mark.airflow
@@ -17,8 +24,23 @@ RUN = {
     "triggering_user_name": "ann",
     "conf": {"mode": "recovery", "reason": "fire"},
 }
-SERVERS = {"targets": [{"servers": [{}, {}]}], "selected": True}
-PREFLIGHT = {"waves": {"database": SERVERS, "web": SERVERS, "mail": {"targets": [], "selected": False}}}
+
+
+def a_wave(*server_ids):
+    servers = tuple(PreflightServer(server_id=server, hostname=server) for server in server_ids)
+    return PreflightWave(selected=True, targets=(PreflightTarget(aws_conn_id="a", region="r", servers=servers),))
+
+
+PREFLIGHT = PreflightResult(
+    plan="shop",
+    digest="d",
+    passed=True,
+    mode="recovery",
+    checked_at="2026-11-22T05:00:00Z",
+    needs_approval=False,
+    waves={"database": a_wave("s-1", "s-2"), "web": a_wave("s-3"), "mail": PreflightWave(selected=False)},
+).to_json()
+VERDICT = WaveVerdict(verdict="launched").to_json()
 
 
 class Left(RunLeft):
@@ -26,9 +48,9 @@ class Left(RunLeft):
 
     def __init__(self, states, preflight=PREFLIGHT):
         super().__init__("drs.shop", "manual__1")
-        self.found, self.kept = states, {"preflight": preflight}
+        self.found, self.kept = states, {"preflight": preflight, "return_value": VERDICT}
 
-    def get(self, key):
+    def get(self, task_id, key):
         return self.kept.get(key)
 
     def put(self, key, value):
@@ -50,7 +72,7 @@ def alert(share, *, on=("rto_at_risk",)):
     webhook = {"kind": "webhook", "http_conn_id": "chat", "on": on}
     plan = {"kind": "RecoveryPlan", "name": "shop", "title": "Shop", "rto": "45m", "waves": ({"name": "database"},)}
     made = deadline_alerts(RecoveryPlan.model_validate({**plan, "notify": (webhook,)}))
-    return Alert(**next(one.callback.kwargs for one in made if one.callback.kwargs["share"] == share))
+    return Alert(**next(found.callback.kwargs for found in made if found.callback.kwargs["share"] == share))
 
 
 def test_an_alert_tells_what_is_still_to_be_done_and_leaves_that_for_the_report(receiver):
@@ -65,8 +87,8 @@ def test_an_alert_tells_what_is_still_to_be_done_and_leaves_that_for_the_report(
         "ann",
         "fire",
     )
-    assert body["facts"]["To be done"] == "web (running)"
-    assert [(one["event"], one["outcome"]) for one in left.kept["told_rto_80"]] == [("rto_at_risk", "sent")]
+    assert body["facts"]["To be done"] == "web (launching)"
+    assert [(one["event"], one["outcome"]) for one in left.kept["told_rto_80"]["records"]] == [("rto_at_risk", "sent")]
     assert json.dumps(left.kept["told_rto_80"])
 
 

@@ -2,15 +2,18 @@
 
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from drs_provider.exceptions import AccessDenied
-from drs_provider.notify.delivery import DeliveryPolicy, Letter, deliver, letters_of, unsent, wanted
+from drs_provider.notify.delivery import DeliveryPolicy, Letter, deliver, letters_of, merged, unsent, wanted
 from drs_provider.notify.notice import Notice, NotSent, RunSummary
 from drs_provider.plan.model import RecoveryPlan
+from drs_provider.rules.run.handover import NotificationRecord
 
 RUN = RunSummary("shop", "Shop", "drill", "drs.shop", "r1")
 NOTICE = Notice("started", RUN, "started", "2026-11-22T05:00:00+00:00")
+NOW = datetime(2026, 11, 22, 5, 0, tzinfo=UTC)
 SOON = DeliveryPolicy(tries=3, seconds=0.2, pause=0)
 
 
@@ -62,20 +65,20 @@ def unknown():
     ],
 )
 def test_a_letter_is_sent_or_its_record_says_why_not(send, outcome, tries, why):
-    (record,) = deliver([letter(send)], SOON)
+    (record,) = deliver([letter(send)], SOON, clock=lambda: NOW)
 
-    record.pop("at")
-    assert record == {
-        "key": "webhook-0",
-        "id": NOTICE.id,
-        "event": "started",
-        "wave": None,
-        "kind": "webhook",
-        "target": "connection chat",
-        "outcome": outcome,
-        "tries": tries,
-        "why": why,
-    }
+    assert record == NotificationRecord(
+        key="webhook-0",
+        id=NOTICE.id,
+        event="started",
+        wave=None,
+        kind="webhook",
+        target="connection chat",
+        at=NOW,
+        outcome=outcome,
+        tries=tries,
+        why=why,
+    )
 
 
 def test_a_connection_that_does_not_exist_is_a_record_and_harms_no_other_letter():
@@ -83,7 +86,7 @@ def test_a_connection_that_does_not_exist_is_a_record_and_harms_no_other_letter(
 
     records = deliver([lost, letter(raising())], SOON)
 
-    assert [(one["outcome"], one["tries"], one["why"]) for one in records] == [
+    assert [(record.outcome, record.tries, record.why) for record in records] == [
         ("failed", 0, "there is no Airflow connection of this name"),
         ("sent", 1, None),
     ]
@@ -95,6 +98,15 @@ def test_what_was_sent_is_not_sent_again_and_what_failed_is():
 
     assert unsent([sent, failed], records) == [failed]
     assert unsent([replace(sent, notice=replace(NOTICE, event="failed"))], records) != []
+
+
+def test_of_the_tries_of_a_task_the_newest_record_of_every_receiver_counts():
+    sent, failed = letter(raising()), letter(raising(*[NotSent("no", is_final=True)]), key="webhook-1")
+    first = deliver([sent, failed], SOON)
+    second = deliver(unsent([sent, failed], first), SOON)
+
+    assert merged(first, second) == (first[0], second[0])
+    assert [record.outcome for record in merged(first, second)] == ["sent", "sent"]
 
 
 def test_a_plan_addresses_those_who_asked_for_the_event():
@@ -109,9 +121,9 @@ def test_a_plan_addresses_those_who_asked_for_the_event():
         {"kind": "RecoveryPlan", "name": "shop", "waves": ({"name": "a"},), "notify": tuple(notify)}
     )
 
-    letters = letters_of(NOTICE, plan.notify)
+    found = letters_of(NOTICE, plan.notify)
 
-    assert [(one.key, one.target) for one in letters] == [
+    assert [(letter.key, letter.target) for letter in found] == [
         ("sns-0", "topic dr in us-west-2"),
         ("email-2", "2 addresses"),
         ("email-2-ann", "ann"),

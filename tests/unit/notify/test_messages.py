@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from drs_provider.notify.messages import (
-    WaveNow,
     ended,
     paused,
     rto_at_risk,
@@ -14,22 +13,51 @@ from drs_provider.notify.messages import (
 )
 from drs_provider.notify.notice import Question, RunSummary, as_text
 from drs_provider.report.measure import measure
+from drs_provider.rules.run.handover import (
+    PreflightFinding,
+    PreflightResult,
+    PreflightServer,
+    PreflightTarget,
+    PreflightWave,
+)
+from drs_provider.rules.run.state import ServerState, ServerStatus, WaveState, WaveStatus
 from kit.evidence import a_passed_drill
 
 RUN = RunSummary("shop", "Web shop", "recovery", "drs.shop", "r1", triggered_by="ann", reason="fire")
 NOW = datetime(2026, 11, 22, 5, 0, tzinfo=UTC)
+WARNING = PreflightFinding(severity="warning", what="replication lags")
 TAIL = "Started by: ann: fire\n"
+
+
+def a_wave(name, status, launched=0, failed=0, to_come=0, **changes):
+    statuses = [ServerStatus.LAUNCHED] * launched + [ServerStatus.FAILED] * failed + [ServerStatus.WAITING] * to_come
+    servers = tuple(
+        ServerState(f"s-{number}", f"{name}{number}", critical=True, status=server, reason="no capacity")
+        for number, server in enumerate(statuses)
+    )
+    facts = {"depends_on": (), "results_known": bool(launched or failed)}
+    return WaveState(name=name, status=WaveStatus(status), servers=servers, **(facts | changes))
+
+
 WAVES = [
-    WaveNow("database", "done", 3, 3, 0),
-    WaveNow("web", "running", 2),
-    WaveNow("mail", "waiting", 1),
+    a_wave("database", "launched", launched=3),
+    a_wave("web", "launching", to_come=2),
+    a_wave("mail", "waiting", to_come=1),
 ]
 
 
 def preflight(**changes):
-    part = {"servers": [{}, {}]}
-    waves = {"database": {"selected": True, "targets": [part, part]}, "web": {"selected": False, "targets": []}}
-    return {"waves": waves, "findings": [], "point_in_time": "latest", "needs_approval": False, **changes}
+    servers = [PreflightServer(server_id=f"s-{number}", hostname=f"db{number}") for number in range(4)]
+    parts = [
+        PreflightTarget(aws_conn_id="aws_default", region="us-west-2", servers=tuple(servers[:2])),
+        PreflightTarget(aws_conn_id="aws_default", region="eu-central-1", servers=tuple(servers[2:])),
+    ]
+    waves = {
+        "database": PreflightWave(selected=True, targets=tuple(parts)),
+        "web": PreflightWave(selected=False),
+    }
+    facts = {"plan": "shop", "digest": "d", "passed": True, "mode": "recovery", "checked_at": NOW, "waves": waves}
+    return PreflightResult(**(facts | {"needs_approval": False} | changes))
 
 
 def test_a_start_says_what_is_launched():
@@ -39,7 +67,7 @@ def test_a_start_says_what_is_launched():
 
 
 def test_a_start_says_what_it_waits_for_and_what_preflight_warns_of():
-    found = preflight(needs_approval=True, findings=[{}], point_in_time="2026-11-22T04:00:00+00:00")
+    found = preflight(needs_approval=True, findings=(WARNING,), point_in_time="2026-11-22T04:00:00+00:00")
 
     assert as_text(started(RUN, found, at=NOW)) == (
         "Recovery of Web shop: started, 4 servers in 1 wave; it waits for approval before anything is launched.\n"
@@ -71,20 +99,43 @@ def test_a_question_says_what_is_asked_of_whom_until_when_and_what_happens_other
 
 
 def test_a_completed_wave_says_how_far_the_others_are():
-    assert as_text(wave_completed(RUN, WaveNow("app", "done", 9, 8, 1), others=WAVES, at=NOW)) == (
+    assert as_text(
+        wave_completed(RUN, a_wave("app", "completed_with_exceptions", launched=8, failed=1), others=WAVES, at=NOW)
+    ) == (
         "Recovery of Web shop: wave app completed, 8 of 9 servers up, 1 failed and tolerated.\n"
         "\n"
-        "Wave database: done, 3 of 3 servers up\n"
-        "Wave web: running, 2 servers\n"
+        "Wave database: launched, 3 of 3 servers up\n"
+        "Wave web: launching, 2 servers\n"
         "Wave mail: waiting, 1 server\n" + TAIL
     )
 
 
+@pytest.mark.parametrize(
+    ("wave", "headline"),
+    [
+        (a_wave("checks", "completed"), "wave checks completed"),
+        (a_wave("checks", "completed_with_exceptions"), "wave checks completed"),
+    ],
+)
+def test_a_wave_without_servers_says_nothing_of_servers(wave, headline):
+    assert wave_completed(RUN, wave, others=[wave], at=NOW).headline == headline
+    assert dict(wave_completed(RUN, wave, others=[wave], at=NOW).facts) == {"Wave checks": wave.status.words}
+
+
+@pytest.mark.parametrize(
+    ("status", "headline"),
+    [
+        ("failed", "wave app failed"),
+        ("cancelled", "wave app was cancelled"),
+        ("not_started", "wave app was not started"),
+    ],
+)
+def test_a_wave_that_did_not_go_through_says_how(status, headline):
+    assert wave_failed(RUN, a_wave("app", status), others=[], at=NOW).headline == headline
+
+
 def test_a_failed_wave_says_why_which_servers_and_what_to_do():
-    failures = [(f"app{n}", "no capacity") for n in range(7)]
-    notice = wave_failed(
-        RUN, WaveNow("app", "failed", 9, 2, 7), why="7 failed", failures=failures, others=WAVES[2:], at=NOW
-    )
+    notice = wave_failed(RUN, a_wave("app", "failed", 0, 7, reason="7 failed"), others=WAVES[2:], at=NOW)
 
     assert as_text(notice) == (
         "Recovery of Web shop: wave app failed.\n"
@@ -108,14 +159,14 @@ def test_a_failed_wave_says_why_which_servers_and_what_to_do():
 )
 def test_an_rto_at_risk_says_what_is_still_to_be_done(share, headline):
     notice = rto_at_risk(
-        RUN, rto_seconds=2700, share=share, waves=WAVES, since=NOW - timedelta(minutes=36, seconds=5), at=NOW
+        RUN, rto_seconds=2700, share=share, waves=WAVES[1:], since=NOW - timedelta(minutes=36, seconds=5), at=NOW
     )
 
     assert as_text(notice) == (
         f"Recovery of Web shop: {headline}.\n"
         "\n"
         "Running for: 36m 05s, since 2026-11-22 04:23:55 UTC\n"
-        "To be done: web (running), mail (waiting)\n"
+        "To be done: web (launching), mail (waiting)\n"
         "What to do: see in Airflow what the run waits for: an answer, a job of DRS, or a worker\n" + TAIL
     )
 
@@ -138,6 +189,7 @@ def test_an_end_says_what_the_report_says():
         ("failed", "failed", "failed"),
         ("refused", "failed", "was refused"),
         ("cancelled", "failed", "was cancelled"),
+        ("superseded", "failed", "superseded"),
     ],
 )
 def test_every_verdict_has_its_event(verdict, event, headline):
@@ -148,7 +200,7 @@ def test_every_verdict_has_its_event(verdict, event, headline):
 
 def test_an_end_without_a_report_is_a_failure():
     assert as_text(ended(RUN, None, at=NOW)) == (
-        "Recovery of Web shop: ended without a report, so nobody can say how it went.\n"
+        "Recovery of Web shop: report missing: the result of the run is unknown.\n"
         "\n"
         "What to do: look at the log of finish.report in Airflow, and clear that task to write the report\n" + TAIL
     )

@@ -5,19 +5,24 @@ Airflow imports this module wherever a plan has an RTO: it imports nothing that 
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from drs_provider.airflow_internals.authoring import AsyncCallback, DeadlineAlert, DeadlineReference
 from drs_provider.formatting import timespan
-from drs_provider.plan.model import RecoveryPlan
+from drs_provider.plan.model import Notification, RecoveryPlan
+from drs_provider.rules.run import names
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from drs_provider.notify.notice import RunSummary
+    from drs_provider.rules.run.state import RunSnapshot
 
 EARLY, DUE = 80, 100
 """Per cent of the RTO at which people are warned."""
-
-PREFLIGHT_TASK, _PREFLIGHT = "preflight.check", "preflight"
 
 
 def deadline_alerts(plan: RecoveryPlan) -> list[DeadlineAlert]:
@@ -28,7 +33,7 @@ def deadline_alerts(plan: RecoveryPlan) -> list[DeadlineAlert]:
     """
     if plan.rto is None:
         return []
-    targets = [one.model_dump(mode="json") for one in plan.notify if "rto_at_risk" in one.on]
+    targets = [wish.model_dump(mode="json") for wish in plan.notify if "rto_at_risk" in wish.on]
     common = {
         "plan": plan.name,
         "title": plan.title or plan.name,
@@ -46,10 +51,14 @@ def deadline_alerts(plan: RecoveryPlan) -> list[DeadlineAlert]:
     ]
 
 
-async def tell_rto_at_risk(*, context: Mapping[str, Any], **alert: Any) -> str:
-    """Tell that time runs out; runs in the triggerer. Returns one sentence, which Airflow keeps with the callback."""
-    run = context["dag_run"]
-    return await asyncio.to_thread(tell, run, Alert(**alert), RunLeft(run["dag_id"], run["dag_run_id"]))
+class AlertFacts(TypedDict):
+    """What an alert carries, as Airflow keeps it."""
+
+    plan: str
+    title: str
+    rto_seconds: float
+    share: int
+    targets: str
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,30 @@ class Alert:
     share: int
     targets: str
 
+    @property
+    def notifications(self) -> list[Notification]:
+        """Those who ask for it."""
+        from pydantic import TypeAdapter
+
+        return TypeAdapter(list[Notification]).validate_json(self.targets)
+
+
+class DagRunFacts(TypedDict, total=False):
+    """What Airflow tells a callback about the run."""
+
+    dag_id: str
+    dag_run_id: str
+    queued_at: str | None
+    run_after: str
+    triggering_user_name: str | None
+    conf: Mapping[str, object] | None
+
+
+async def tell_rto_at_risk(*, context: Mapping[str, DagRunFacts], **alert: Unpack[AlertFacts]) -> str:
+    """Tell that time runs out; runs in the triggerer. Returns one sentence, which Airflow keeps with the callback."""
+    run = context["dag_run"]
+    return await asyncio.to_thread(tell, run, Alert(**alert), RunLeft(run["dag_id"], run["dag_run_id"]))
+
 
 class RunLeft:
     """What the tasks of a run left behind, read and written from the triggerer."""
@@ -69,17 +102,17 @@ class RunLeft:
     def __init__(self, dag_id: str, run_id: str) -> None:
         self.dag_id, self.run_id = dag_id, run_id
 
-    def get(self, key: str) -> Any:
-        """Return what lies under a key of the preflight task; None: nothing."""
+    def get(self, task_id: str, key: str) -> object:
+        """Return what a task left under a key; None: nothing."""
         from drs_provider.airflow_internals.tasks import read_xcom
 
-        return read_xcom(key, task_id=PREFLIGHT_TASK, dag_id=self.dag_id, run_id=self.run_id)
+        return read_xcom(key, task_id=task_id, dag_id=self.dag_id, run_id=self.run_id)
 
-    def put(self, key: str, value: Any) -> None:
-        """Leave something there for the report: an alert has no task of its own."""
+    def put(self, key: str, value: "JsonValue") -> None:
+        """Leave something with the preflight task, for the report: an alert has no task of its own."""
         from drs_provider.airflow_internals.tasks import write_xcom
 
-        write_xcom(key, value, task_id=PREFLIGHT_TASK, dag_id=self.dag_id, run_id=self.run_id)
+        write_xcom(key, value, task_id=names.PREFLIGHT_TASK, dag_id=self.dag_id, run_id=self.run_id)
 
     def states(self) -> Mapping[str, str | None]:
         """Return the states of the run's tasks."""
@@ -88,33 +121,43 @@ class RunLeft:
         return task_states(dag_id=self.dag_id, run_id=self.run_id)
 
 
-def tell(run: Mapping[str, Any], alert: Alert, left: RunLeft) -> str:
+def tell(run: DagRunFacts, alert: Alert, left: RunLeft) -> str:
     """Tell those who asked for it, once, and only while there is something left to launch."""
     from drs_provider.notify.delivery import deliver, letters_of
-    from drs_provider.notify.messages import rto_at_risk
-    from drs_provider.rules.run.keys import TOLD_OF_RTO
+    from drs_provider.notify.news import news_of_rto
+    from drs_provider.rules.run.handover import Notifications, PreflightResult
+    from drs_provider.rules.run.state import state_of
 
-    waves = _waves_now(left)
-    if waves and not any(wave.state in ("running", "waiting") for wave in waves):
-        return "every wave has ended: nobody has to be told"
-    key, targets = TOLD_OF_RTO[alert.share == DUE], json.loads(alert.targets)
-    if not targets or left.get(key):
-        return "nobody asked to be told, or everybody has been told already"
-    notice = rto_at_risk(
-        _facts(run, alert.plan, alert.title),
+    preflight = PreflightResult.read(left.get(names.PREFLIGHT_TASK, PreflightResult.KEY))
+    notice = news_of_rto(
+        _summary(run, alert.plan, alert.title),
+        state_of(_snapshot(left)),
+        chosen=preflight.chosen_waves if preflight else (),
         rto_seconds=alert.rto_seconds,
         share=alert.share,
-        waves=waves,
         since=datetime.fromisoformat(str(run.get("queued_at") or run["run_after"])),
         at=datetime.now(UTC),
     )
-    records = deliver(letters_of(notice, _notifications(targets)))
-    left.put(key, records)
-    sent = sum(one["outcome"] == "sent" for one in records)
+    if notice is None:
+        return "every wave has ended: nobody has to be told"
+    key = Notifications.RTO_KEYS[alert.share == DUE]
+    wishes = alert.notifications
+    if not wishes or left.get(names.PREFLIGHT_TASK, key):
+        return "nobody asked to be told, or everybody has been told already"
+    records = deliver(letters_of(notice, wishes))
+    left.put(key, Notifications(records=tuple(records)).to_json())
+    sent = sum(record.outcome == "sent" for record in records)
     return f"{sent} of {len(records)} were told: {notice.headline}"
 
 
-def _facts(run: Mapping[str, Any], plan: str, title: str) -> Any:
+def _snapshot(left: RunLeft) -> "RunSnapshot":
+    from drs_provider.rules.run.state import RunSnapshot, outline_of_tasks, tasks_from_states
+
+    states = left.states()
+    return RunSnapshot(outline_of_tasks(states), tasks_from_states(states), left.get)
+
+
+def _summary(run: DagRunFacts, plan: str, title: str) -> "RunSummary":
     from airflow.sdk import conf
 
     from drs_provider.notify.notice import RunSummary
@@ -128,32 +171,5 @@ def _facts(run: Mapping[str, Any], plan: str, title: str) -> Any:
         run_id=run["dag_run_id"],
         airflow=(conf.get("api", "base_url", fallback="") or "").rstrip("/"),
         triggered_by=run.get("triggering_user_name"),
-        reason=params.get("reason") or None,
+        reason=str(params["reason"]) if params.get("reason") else None,
     )
-
-
-def _notifications(targets: Sequence[Mapping[str, Any]]) -> list[Any]:
-    from pydantic import TypeAdapter
-
-    from drs_provider.plan.model import Notification
-
-    return TypeAdapter(list[Notification]).validate_python([_tuples(one) for one in targets])
-
-
-def _tuples(written: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in written.items()}
-
-
-def _waves_now(left: RunLeft) -> list[Any]:
-    from drs_provider.dag.run_reader import wave_state
-    from drs_provider.notify.messages import WaveNow
-
-    preflight = left.get(_PREFLIGHT)
-    if not preflight:
-        return []
-    states = left.states()
-    return [
-        WaveNow(name, wave_state(states, name), sum(len(part["servers"]) for part in wave["targets"]))
-        for name, wave in preflight["waves"].items()
-        if wave["selected"]
-    ]

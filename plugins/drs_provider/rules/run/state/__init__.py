@@ -13,6 +13,7 @@ from drs_provider.rules.run.state.snapshot import (
     left_in,
     outline_of_edges,
     outline_of_shape,
+    outline_of_tasks,
     tasks_from_instances,
     tasks_from_states,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "left_in",
     "outline_of_edges",
     "outline_of_shape",
+    "outline_of_tasks",
     "state_of",
     "tasks_from_instances",
     "tasks_from_states",

@@ -178,6 +178,20 @@ def outline_of_edges(upstream: Mapping[str, Collection[str]], order: Sequence[st
     )
 
 
+def outline_of_tasks(task_ids: Collection[str]) -> RunOutline:
+    """Outline a run of which only the ids of its tasks are known, for those who only show how far its waves are.
+
+    Which waves a wave waits for is not known then, nor on which side of the launch a step stands: it stands on both.
+    """
+    waves = []
+    for name in names.waves_in(sorted(task_ids)):
+        steps = [task for task in sorted(names.steps_in(task_ids, name)) if "_" not in _step_name(task)]
+        before = tuple(StepOutline(_step_name(task), task, "before") for task in steps)
+        after = tuple(StepOutline(_step_name(task), task, "after") for task in steps)
+        waves.append(WaveOutline(name=name, before=before, after=after, **_own_tasks(name, task_ids)))
+    return RunOutline(waves=tuple(waves))
+
+
 _NOT_MAPPED: Final = -1
 
 

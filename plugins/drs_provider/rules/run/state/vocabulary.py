@@ -97,6 +97,11 @@ class RunStatus(Word):
     SUPERSEDED = "superseded"
     UNKNOWN = "unknown"
 
+    @property
+    def is_good(self) -> bool:
+        """Whether Airflow's run is green with this verdict."""
+        return self in (RunStatus.PASSED, RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_EXCEPTIONS)
+
 
 class PreflightStatus(Word):
     """How far preflight is, with its approvals and networks."""
