@@ -28,24 +28,17 @@ from drs_provider.airflow_internals.metadata import (
     XComModel,
 )
 from drs_provider.configuration import reports_location
+from drs_provider.rules.run.handover import HandoverUnreadable, WrittenReport
+from drs_provider.rules.run.names import REPORT_TASK
+from drs_provider.rules.run.state import TaskSnapshot
 from drs_provider.ui.answer_links import add_answers
 from drs_provider.ui.answer_links_airflow import airflow_questions
 from drs_provider.ui.app import create_app
-from drs_provider.ui.board import (
-    ERROR_KEY,
-    FOLLOWED_KEY,
-    LAUNCH_KEY,
-    PREFLIGHT_KEY,
-    REPORT_TASK,
-    RETURN_KEY,
-    SERVERS_KEY,
-)
-from drs_provider.ui.questions import ASKED_KEY, ORDER_KEY
-from drs_provider.ui.read_model import Access, LastRun, RunData, Runs, Sources, TaskData
-from drs_provider.ui.steps import STEP_KEY
+from drs_provider.ui.read_model import DOCUMENTS, Access, LastRun, RunData, Runs, Sources
 from drs_provider.ui.xcom_values import unwrapped
 
-_KEYS = (PREFLIGHT_KEY, LAUNCH_KEY, SERVERS_KEY, ERROR_KEY, RETURN_KEY, ASKED_KEY, ORDER_KEY, STEP_KEY)
+_XCOM_KEYS = tuple({document.KEY for document in DOCUMENTS if document.PLACE == "xcom"})
+_STORE_KEYS = tuple({document.KEY for document in DOCUMENTS if document.PLACE == "task_state_store"})
 _NOT_MAPPED = -1
 
 
@@ -72,8 +65,8 @@ class AirflowRuns:
             state=str(found.state),
             started_at=found.start_date,
             ended_at=found.end_date,
-            conf=found.conf or {},
-            tasks={task_id: TaskData(state and str(state), start, end) for task_id, state, start, end in tasks},
+            mode=_mode(found.conf),
+            tasks={task_id: TaskSnapshot(state and str(state), start, end) for task_id, state, start, end in tasks},
             upstream=upstream,
             classes=classes,
             left=self._left(dag_id, run_id),
@@ -103,11 +96,11 @@ class AirflowRuns:
             select(XComModel).where(
                 tuple_(XComModel.dag_id, XComModel.run_id).in_(runs),
                 XComModel.task_id == REPORT_TASK,
-                XComModel.key == RETURN_KEY,
+                XComModel.key == WrittenReport.KEY,
             )
         )
-        reports = {row.dag_id: unwrapped(XComModel.deserialize_value(row)) for row in rows}
-        return {dag_id: report["verdict"] for dag_id, report in reports.items() if "verdict" in (report or {})}
+        reports = {row.dag_id: _report(unwrapped(XComModel.deserialize_value(row))) for row in rows}
+        return {dag_id: report.verdict for dag_id, report in reports.items() if report}
 
     def _drawn(self, dag_id: str) -> tuple[dict[str, frozenset[str]], dict[str, str]]:
         """Read what the tasks wait for, and the names of their classes."""
@@ -120,29 +113,41 @@ class AirflowRuns:
             {task_id: str(task.task_type) for task_id, task in tasks.items()},
         )
 
-    def _left(self, dag_id: str, run_id: str) -> dict[tuple[str, str], Any]:
+    def _left(self, dag_id: str, run_id: str) -> dict[tuple[str, str], object]:
         rows = self.session.scalars(
             select(XComModel).where(
                 XComModel.dag_id == dag_id,
                 XComModel.run_id == run_id,
                 XComModel.map_index == _NOT_MAPPED,
-                XComModel.key.in_(_KEYS),
+                XComModel.key.in_(_XCOM_KEYS),
             )
         )
         found = {(row.task_id, row.key): unwrapped(XComModel.deserialize_value(row)) for row in rows}
-        return found | self._followed(dag_id, run_id)
+        return found | self._kept(dag_id, run_id)
 
-    def _followed(self, dag_id: str, run_id: str) -> dict[tuple[str, str], Any]:
-        """Read which later jobs of their waves tasks wait for: they have no XCom before they end."""
+    def _kept(self, dag_id: str, run_id: str) -> dict[tuple[str, str], object]:
+        """Read the entries of the task state store that count as left, such as the later jobs of a wave."""
         rows = self.session.execute(
-            select(TaskStateStoreModel.task_id, TaskStateStoreModel.value).where(
+            select(TaskStateStoreModel.task_id, TaskStateStoreModel.key, TaskStateStoreModel.value).where(
                 TaskStateStoreModel.dag_id == dag_id,
                 TaskStateStoreModel.run_id == run_id,
                 TaskStateStoreModel.map_index == _NOT_MAPPED,
-                TaskStateStoreModel.key == FOLLOWED_KEY,
+                TaskStateStoreModel.key.in_(_STORE_KEYS),
             )
         )
-        return {(task_id, FOLLOWED_KEY): unwrapped(json.loads(value)) for task_id, value in rows}
+        return {(task_id, key): unwrapped(json.loads(value)) for task_id, key, value in rows}
+
+
+def _mode(conf: Mapping[str, object] | None) -> str | None:
+    mode = (conf or {}).get("mode")
+    return None if mode is None else str(mode)
+
+
+def _report(left: object) -> WrittenReport | None:
+    try:
+        return WrittenReport.read(left)
+    except HandoverUnreadable:
+        return None
 
 
 def airflow_app() -> FastAPI:

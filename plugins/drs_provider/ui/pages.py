@@ -7,15 +7,22 @@ from functools import cache
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from drs_provider import formatting as words
-from drs_provider.report.view import VERDICTS
+from drs_provider.rules.run.state import RunStatus, ServerStatus, StepStatus, WaveStatus
+from drs_provider.rules.run.state.words import all_shown, shown
 from drs_provider.ui.plan_list import PlanList
 
 PLANS_SCRIPT, RUN_SCRIPT = "plans.js", "board.js"
 
+STATES = {
+    kind: {status: (look.sign, look.words, look.tone.value) for status, look in all_shown(statuses).items()}
+    for kind, statuses in (("run", RunStatus), ("wave", WaveStatus), ("server", ServerStatus), ("step", StepStatus))
+}
+"""Sign, words and tone of every state, as the scripts of the pages read them."""
+
 
 def plans_page(plans: PlanList) -> tuple[str, str]:
     """Return the plans page and its content security policy."""
-    return _render("plans.html.j2", PLANS_SCRIPT, plans=plans, verdicts=VERDICTS)
+    return _render("plans.html.j2", PLANS_SCRIPT, plans=plans)
 
 
 def run_page(dag_id: str, run_id: str) -> tuple[str, str]:
@@ -43,7 +50,7 @@ def _render(template: str, script: str, **values: object) -> tuple[str, str]:
 def _script(name: str) -> str:
     environment = _environment()
     theme = environment.get_template("theme.js").render()
-    return f"{theme}\n{environment.get_template(name).render()}"
+    return f"{theme}\n{environment.get_template(name).render(states=STATES)}"
 
 
 @cache
@@ -55,5 +62,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(duration=words.duration, instant=words.instant_words, plural=words.plural)
+    environment.filters.update(duration=words.duration, instant=words.instant_words, plural=words.plural, shown=shown)
     return environment

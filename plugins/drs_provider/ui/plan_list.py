@@ -14,10 +14,9 @@ from drs_provider.plan.model import wave_dependencies
 from drs_provider.report.result import RunReport
 from drs_provider.report.store import stored_reports
 from drs_provider.report.verification import Verification, verify
+from drs_provider.rules.run.names import dag_id_of
+from drs_provider.rules.run.state import RunStatus
 from drs_provider.ui.read_model import LastRun
-
-PREFIX = "drs."
-"""DAG id of a plan: this, and the plan's name."""
 
 
 class PlanWave(BaseModel):
@@ -42,8 +41,7 @@ class PlanRow(BaseModel):
     rpo_seconds: float | None
     last_run: str | None
     last_run_at: datetime | None
-    last_state: str | None
-    last_verdict: str | None
+    last_status: RunStatus | None
     verified: bool | None = None
     verified_why: str = ""
 
@@ -64,7 +62,7 @@ class PlanList(BaseModel):
 
 def plan_ids(library: Library) -> list[str]:
     """Return the DAG id of every plan."""
-    return [f"{PREFIX}{name}" for name in library.plans]
+    return [dag_id_of(name) for name in library.plans]
 
 
 def plan_list(
@@ -78,9 +76,9 @@ def plan_list(
 ) -> PlanList:
     """Put the page together; plans of DAGs that the caller may not read are left out."""
     rows = [
-        _row(runnable, folder, newest.get(f"{PREFIX}{name}"), verified(runnable))
+        _row(runnable, folder, newest.get(dag_id_of(name)), verified(runnable))
         for name, runnable in library.plans.items()
-        if f"{PREFIX}{name}" in readable
+        if dag_id_of(name) in readable
     ]
     return PlanList(
         plans=sorted(rows, key=lambda row: (row.title.lower(), row.name)),
@@ -111,7 +109,7 @@ def _row(runnable: RunnablePlan, folder: Path, last: LastRun | None, verificatio
     depends_on = wave_dependencies(plan)
     return PlanRow(
         name=plan.name,
-        dag_id=f"{PREFIX}{plan.name}",
+        dag_id=dag_id_of(plan.name),
         title=plan.title or plan.name,
         description=plan.description or "",
         owner=plan.owner or "",
@@ -124,8 +122,7 @@ def _row(runnable: RunnablePlan, folder: Path, last: LastRun | None, verificatio
         rpo_seconds=plan.rpo.total_seconds() if plan.rpo else None,
         last_run=last.run_id if last else None,
         last_run_at=last.started_at if last else None,
-        last_state=last.state if last else None,
-        last_verdict=last.verdict if last else None,
+        last_status=last.status if last else None,
         verified=verification.is_verified if verification else None,
         verified_why=verification.why if verification else "",
     )
@@ -148,7 +145,7 @@ def verified_of(
     runnable: RunnablePlan, reports: Any, newest: Mapping[str, LastRun], now: datetime
 ) -> Verification | None:
     """Say whether a plan is verified; None: its reports cannot be read, which the page must survive."""
-    dag_id = f"drs.{runnable.plan.name}"
+    dag_id = dag_id_of(runnable.plan.name)
     last = newest.get(dag_id)
     try:
         found = _reports(str(reports), dag_id, (last.run_id, last.verdict) if last else None)

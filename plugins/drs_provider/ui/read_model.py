@@ -4,24 +4,57 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from drs_provider.rules.run.handover import (
+    Answer,
+    Asked,
+    CleanedUp,
+    Document,
+    FailureMessage,
+    FollowedJobs,
+    LaterLaunches,
+    Launch,
+    Leftovers,
+    PreflightResult,
+    RemovedNetworks,
+    RunOrder,
+    ServerResults,
+    StepResult,
+    Superseded,
+    WaveVerdict,
+    WrittenReport,
+)
+from drs_provider.rules.run.state import RunStatus, TaskSnapshot, ended_status
 
-@dataclass(frozen=True)
-class TaskData:
-    """One task of a run as it stands; ``state`` is Airflow's word, ``None`` before anything happened."""
-
-    state: str | None
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
+DOCUMENTS: Final[tuple[type[Document], ...]] = (
+    PreflightResult,
+    Launch,
+    LaterLaunches,
+    FollowedJobs,
+    ServerResults,
+    WaveVerdict,
+    StepResult,
+    Asked,
+    Answer,
+    RunOrder,
+    Superseded,
+    FailureMessage,
+    CleanedUp,
+    Leftovers,
+    RemovedNetworks,
+    WrittenReport,
+)
+"""What a board is drawn from."""
 
 
 @dataclass(frozen=True)
 class RunData:
-    """One run as it stands.
+    """One run at one moment.
 
-    ``upstream`` maps every task to the tasks that it waits for directly, ``classes`` to the name of its class; ``left``
-    maps task and XCom key to the value, and so do keys of the task state store.
+    ``mode`` is what it was asked to be. ``upstream`` maps every task to the tasks that it waits for directly,
+    ``classes`` to the name of its class; ``left`` maps task and key to what it left: XComs, and entries of the task
+    state store.
     """
 
     dag_id: str
@@ -29,21 +62,26 @@ class RunData:
     state: str
     started_at: datetime | None = None
     ended_at: datetime | None = None
-    conf: Mapping[str, Any] = field(default_factory=dict)
-    tasks: Mapping[str, TaskData] = field(default_factory=dict)
+    mode: str | None = None
+    tasks: Mapping[str, TaskSnapshot] = field(default_factory=dict)
     upstream: Mapping[str, frozenset[str]] = field(default_factory=dict)
     classes: Mapping[str, str] = field(default_factory=dict)
-    left: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    left: Mapping[tuple[str, str], object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class LastRun:
-    """The newest run of a DAG; ``verdict`` is its report's, once there is one."""
+    """The newest run of a DAG; ``state`` is Airflow's word, ``verdict`` its report's, once there is one."""
 
     run_id: str
     state: str
     started_at: datetime | None = None
     verdict: str | None = None
+
+    @property
+    def status(self) -> RunStatus:
+        """How it is doing, or how it ended."""
+        return ended_status(self.state, self.verdict)
 
 
 class Runs(Protocol):

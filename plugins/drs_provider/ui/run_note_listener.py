@@ -5,17 +5,18 @@ before it saves it, with the run itself; what the listener sets on it is saved, 
 It commits nothing and opens no session of its own, for the scheduler holds the run's row.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl
 from airflow.sdk import TaskInstanceState
 from sqlalchemy.orm import object_session
 
-from drs_provider.ui.board import REPORT_TASK, RETURN_KEY
+from drs_provider.rules.run.names import REPORT_TASK, is_plan_dag
 from drs_provider.ui.xcom_values import unwrapped
 
-PREFIX = "drs."
+if TYPE_CHECKING:
+    from drs_provider.rules.run.handover import WrittenReport
 
 
 class Noting:
@@ -34,14 +35,14 @@ class Noting:
     @hookimpl
     def on_dag_run_running(self, dag_run: Any, msg: str) -> None:
         """Take an earlier verdict away: the run was cleared, and goes on."""
-        if dag_run.dag_id.startswith(PREFIX):
+        if is_plan_dag(dag_run.dag_id):
             from drs_provider.report.run_note import without_verdict
 
             _change(dag_run, without_verdict)
 
 
 def _note_verdict(dag_run: Any) -> None:
-    if not dag_run.dag_id.startswith(PREFIX):
+    if not is_plan_dag(dag_run.dag_id):
         return
     from drs_provider.report.run_note import with_verdict
 
@@ -64,7 +65,7 @@ def _change(dag_run: Any, change: Callable[[str | None], str]) -> None:
         dag_run.dag_run_note.content = new
 
 
-def report_of(dag_run: Any) -> Mapping[str, Any] | None:
+def report_of(dag_run: Any) -> "WrittenReport | None":
     """Return what the report task of a run has returned; None: nothing, or the run belongs to no session.
 
     What an earlier end of a cleared run left does not count: the task must have ended well, and not wait again.
@@ -73,12 +74,17 @@ def report_of(dag_run: Any) -> Mapping[str, Any] | None:
     if session is None:
         return None
     from drs_provider.airflow_internals.metadata import XComModel
+    from drs_provider.rules.run.handover import HandoverUnreadable, WrittenReport
 
     wanted = XComModel.get_many(
-        run_id=dag_run.run_id, dag_ids=dag_run.dag_id, task_ids=REPORT_TASK, key=RETURN_KEY, limit=1
+        run_id=dag_run.run_id, dag_ids=dag_run.dag_id, task_ids=REPORT_TASK, key=WrittenReport.KEY, limit=1
     )
     with session.no_autoflush:
         task = dag_run.get_task_instance(REPORT_TASK, session=session)
         row = session.scalar(wanted) if task is not None and task.state == TaskInstanceState.SUCCESS else None
-    report = unwrapped(XComModel.deserialize_value(row)) if row is not None else None
-    return report if isinstance(report, Mapping) and "verdict" in report else None
+    if row is None:
+        return None
+    try:
+        return WrittenReport.read(unwrapped(XComModel.deserialize_value(row)))
+    except HandoverUnreadable:  # somebody has edited it
+        return None

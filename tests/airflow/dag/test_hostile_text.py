@@ -13,8 +13,9 @@ from urllib.parse import quote
 import httpx
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from drs_provider.rules.run.state import TaskSnapshot
 from drs_provider.ui.app import create_app
-from drs_provider.ui.read_model import Access, Sources, TaskData
+from drs_provider.ui.read_model import Access, Sources
 from kit.browsing import CHROMIUM, page_after_scripts, serving
 from kit.dag_runs import Run
 from kit.endpoints import open_endpoint
@@ -278,7 +279,7 @@ class Shown:
         left = {key: value for key, value in self.kept.left.items() if key[0] != "finish.report"}
         asked = {"at": "2026-11-22T05:04:00+00:00", "until": "2026-11-22T05:34:00+00:00", "subject": FOREIGN}
         left["database.sure", "asked"] = {**asked, "text": FOREIGN, "people": [FOREIGN], "options": [FOREIGN]}
-        tasks = self.kept.tasks | {"database.sure": TaskData("awaiting_input")}
+        tasks = self.kept.tasks | {"database.sure": TaskSnapshot("awaiting_input")}
         return replace(self.kept, run_id=run_id, state="running", left=left, tasks=tasks)
 
     def newest(self, dag_ids):

@@ -128,10 +128,32 @@ def _leave_traces(session) -> None:
         }
         for wave, servers in members.items()
     }
+    session.execute(
+        update(TaskInstance)
+        .where(TaskInstance.dag_id == DAG_ID, TaskInstance.run_id == RUN_ID, TaskInstance.task_id.like("preflight.%"))
+        .values(state="skipped")
+    )
     state("preflight.check", "success")
-    left("preflight.check", "preflight", {"passed": True, "mode": "drill", "findings": [], "waves": targets})
+    left(
+        "preflight.check",
+        "preflight",
+        {
+            "plan": "web-shop",
+            "digest": "d",
+            "checked_at": "2026-11-22T05:00:05+00:00",
+            "needs_approval": False,
+            "passed": True,
+            "mode": "drill",
+            "findings": [],
+            "waves": targets,
+        },
+    )
     for wave, watched in (("database", "failed"), ("application", "deferred")):
-        ids = {"__classname__": "builtins.tuple", "__version__": 1, "__data__": [one for one, _ in members[wave]]}
+        ids = {
+            "__classname__": "builtins.tuple",
+            "__version__": 1,
+            "__data__": [server_id for server_id, _ in members[wave]],
+        }
         state(f"{wave}.start_recovery", "success")
         state(f"{wave}.recovery_job", watched)
         job = {"job_id": f"drsjob-{wave}", "servers": ids, "created_at": "2026-11-22T05:00:09+00:00", "adopted": False}
@@ -140,8 +162,20 @@ def _leave_traces(session) -> None:
         "database.recovery_job",
         "servers",
         [
-            {"server_id": "s-0db00000000000001", "status": "LAUNCHED", "reason": None, "instance_id": "i-1"},
-            {"server_id": "s-0db00000000000002", "status": "FAILED", "reason": "no capacity", "instance_id": None},
+            {
+                "server_id": "s-0db00000000000001",
+                "hostname": "db1",
+                "critical": True,
+                "status": "launched",
+                "instance_id": "i-1",
+            },
+            {
+                "server_id": "s-0db00000000000002",
+                "hostname": "<b>db2</b>",
+                "critical": True,
+                "status": "failed",
+                "reason": "no capacity",
+            },
         ],
     )
     left("database.recovery_job", "error", "1 server failed")

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import pytest
 from drs_provider.report.measure import measure
 from drs_provider.report.store import write_report
+from drs_provider.rules.run.state import TaskSnapshot
 from drs_provider.ui.app import create_app
-from drs_provider.ui.read_model import Access, RunData, Sources, TaskData
+from drs_provider.ui.read_model import Access, RunData, Sources
 from kit.browsing import CHROMIUM, page_after_scripts, serving
 from kit.evidence import a_passed_drill
 
@@ -19,15 +20,26 @@ EVIL = "<img src=x onerror=document.title='evil'>"
 REPORTED = a_passed_drill().run.run_id
 
 
+def in_region(servers):
+    return {
+        "selected": True,
+        "targets": [{"aws_conn_id": "aws_default", "region": "us-west-2", "servers": servers}],
+    }
+
+
 def a_failed_wave() -> RunData:
     server = {"server_id": "s-1", "hostname": EVIL, "critical": True}
-    result = {"server_id": "s-1", "status": "FAILED", "reason": EVIL}
+    result = {"server_id": "s-1", "hostname": EVIL, "critical": True, "status": "failed", "reason": EVIL}
     return RunData(
         dag_id="drs.web-shop",
         run_id="failing",
         state="running",
         started_at=NOW,
-        tasks={"db.start_recovery": TaskData("success", NOW, NOW), "db.recovery_job": TaskData("failed", NOW, NOW)},
+        tasks={
+            "preflight.check": TaskSnapshot("success", NOW, NOW),
+            "db.start_recovery": TaskSnapshot("success", NOW, NOW),
+            "db.recovery_job": TaskSnapshot("failed", NOW, NOW),
+        },
         upstream={
             "preflight.check": frozenset(),
             "db.start_recovery": frozenset({"preflight.check"}),
@@ -35,9 +47,13 @@ def a_failed_wave() -> RunData:
         },
         left={
             ("preflight.check", "preflight"): {
+                "plan": "shop",
+                "digest": "d",
+                "checked_at": "2026-11-22T05:00:00+00:00",
+                "needs_approval": False,
                 "passed": True,
                 "mode": "drill",
-                "waves": {"db": {"targets": [{"servers": [server]}]}},
+                "waves": {"db": in_region([server])},
             },
             ("db.recovery_job", "servers"): [result],
             ("db.recovery_job", "error"): EVIL,
@@ -50,8 +66,16 @@ def a_reported_run() -> RunData:
         dag_id="drs.web-shop",
         run_id=REPORTED,
         state="success",
-        upstream={"preflight.check": frozenset()},
-        left={("finish.report", "return_value"): {"verdict": "passed", "why": "All 100 servers were launched."}},
+        tasks={"finish.report": TaskSnapshot("success", NOW, NOW)},
+        upstream={"preflight.check": frozenset(), "finish.report": frozenset({"preflight.check"})},
+        left={
+            ("finish.report", "return_value"): {
+                "verdict": "passed",
+                "why": "All 100 servers were launched.",
+                "json": "j",
+                "html": "h",
+            }
+        },
     )
 
 
@@ -71,9 +95,10 @@ def a_run_that_waits_for_people() -> RunData:
         state="running",
         started_at=NOW,
         tasks={
-            "preflight.approval": TaskData("awaiting_input", NOW),
-            "web.pause": TaskData("awaiting_input", NOW),
-            "preflight.check": TaskData("success", NOW, NOW),
+            "preflight.approval": TaskSnapshot("awaiting_input", NOW),
+            "web.pause": TaskSnapshot("awaiting_input", NOW),
+            "preflight.check": TaskSnapshot("success", NOW, NOW),
+            "db.start_recovery": TaskSnapshot("skipped", NOW, NOW),
         },
         upstream={
             "preflight.check": frozenset(),
@@ -86,6 +111,10 @@ def a_run_that_waits_for_people() -> RunData:
         },
         left={
             ("preflight.check", "preflight"): {
+                "plan": "shop",
+                "digest": "d",
+                "checked_at": "2026-11-22T05:00:00+00:00",
+                "needs_approval": False,
                 "passed": True,
                 "mode": "recovery",
                 "findings": [
@@ -93,7 +122,7 @@ def a_run_that_waits_for_people() -> RunData:
                     for n in range(2, 7)
                     for what in ("STALLED", f"it lags {n} h behind")
                 ],
-                "waves": {"db": {"targets": [{"servers": servers}]}},
+                "waves": {"db": in_region(servers)},
             },
             ("preflight.approval", "asked"): asked,
             ("web.pause", "asked"): pause,
@@ -143,7 +172,7 @@ def test_the_board_shows_a_failed_server_with_its_reason_as_text(address, tmp_pa
 def test_the_board_says_who_is_asked_and_where_to_answer(address, tmp_path):
     page = page_after_scripts(f"{address}/runs/drs.web-shop/asking", tmp_path)
 
-    assert "? waits for people" in page
+    assert "? waiting for an answer" in page
     assert (
         "asked: ann, &lt;img src=x onerror=document.title='evil'&gt; · since 2026-11-22 05:04:00 UTC (6m 00s)" in page
     )

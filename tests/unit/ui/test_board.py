@@ -1,11 +1,13 @@
 """The live board, from what tasks have left so far; nothing counts as done before somebody said so."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from drs_provider.ui.board import Board, board_of
-from drs_provider.ui.read_model import RunData, TaskData
+from drs_provider.rules.run.state import TaskSnapshot, state_of
+from drs_provider.ui.board import Board, board_of, snapshot_of
+from drs_provider.ui.read_model import DOCUMENTS, RunData
 from drs_provider.ui.xcom_values import unwrapped
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,13 +30,21 @@ def member(name: str) -> dict[str, Any]:
     return {"server_id": f"s-{name}", "hostname": name, "group": "g", "critical": name != "optional"}
 
 
+def in_region(*names: str) -> dict[str, Any]:
+    return {"aws_conn_id": "aws_default", "region": "us-west-2", "servers": [member(name) for name in names]}
+
+
 PREFLIGHT = {
+    "plan": "shop",
+    "digest": "d",
+    "checked_at": "2026-11-22T05:00:00+00:00",
+    "needs_approval": False,
     "passed": True,
     "mode": "drill",
     "findings": [{"severity": "warning", "what": "lag"}],
     "waves": {
-        "db": {"targets": [{"servers": [member("db1"), member("db2")]}, {"servers": [member("db3")]}]},
-        "app": {"targets": [{"servers": [member("optional")]}]},
+        "db": {"selected": True, "targets": [in_region("db1", "db2"), in_region("db3")]},
+        "app": {"selected": True, "targets": [in_region("optional")]},
     },
 }
 
@@ -42,7 +52,7 @@ PREFLIGHT = {
 def a_run(
     states: dict[str, str | None] | None = None, left: dict[tuple[str, str], Any] | None = None, **facts: Any
 ) -> RunData:
-    tasks = {task: TaskData(state, NOW, NOW) for task, state in (states or {}).items()}
+    tasks = {task: TaskSnapshot(state, NOW, NOW) for task, state in (states or {}).items()}
     return RunData(
         **(
             {
@@ -59,15 +69,20 @@ def a_run(
     )
 
 
+def result(name: str, status: str, **facts: Any) -> dict[str, Any]:
+    critical = name != "optional"
+    return {"server_id": f"s-{name}", "hostname": name, "critical": critical, "status": status, **facts}
+
+
 def wave_of(board: Board, name: str):
     return next(wave for wave in board.waves if wave.name == name)
 
 
 def test_before_anything_happened_everything_waits():
-    board = board_of(a_run(conf={"mode": "drill"}), NOW)
+    board = board_of(a_run(mode="drill"), NOW)
 
-    assert (board.mode, board.preflight, board.has_report, board.verdict) == ("drill", "waiting", False, None)
-    assert [(wave.name, wave.state, wave.depends_on) for wave in board.waves] == [
+    assert (board.mode, board.preflight, board.has_report, board.status) == ("drill", "waiting", False, "checking")
+    assert [(wave.name, wave.status, wave.depends_on) for wave in board.waves] == [
         ("db", "waiting", []),
         ("app", "waiting", ["db"]),
     ]
@@ -97,7 +112,7 @@ def test_preflight_has_passed_only_when_it_said_so(states, left, shown):
         ("up_for_retry", None, None, "running", "launching"),
         ("success", "success", "launched", "running", "launched"),
         ("success", "success", "completed_with_exceptions", "running", "completed_with_exceptions"),
-        ("success", "success", None, "running", "completed_with_exceptions"),
+        ("success", "success", None, "running", "unproven"),
         ("success", "failed", None, "running", "failed"),
         ("failed", "upstream_failed", None, "running", "failed"),
         ("upstream_failed", "upstream_failed", None, "running", "not_started"),
@@ -109,7 +124,7 @@ def test_a_wave_stands_where_its_tasks_stand(start, watch, verdict, run_state, s
     left = {("app.recovery_job", "return_value"): {"verdict": verdict}} if verdict else {}
     run = a_run({"app.start_recovery": start, "app.recovery_job": watch}, left, state=run_state)
 
-    assert wave_of(board_of(run, NOW), "app").state == shown
+    assert wave_of(board_of(run, NOW), "app").status == shown
 
 
 def test_servers_of_all_accounts_and_regions_are_shown_failed_ones_first():
@@ -118,13 +133,14 @@ def test_servers_of_all_accounts_and_regions_are_shown_failed_ones_first():
         ("db.start_recovery", "launch"): {"jobs": [{"job_id": "j1", "servers": ["s-db1", "s-db2"]}]},
         ("db.start_recovery_2", "launch"): {"jobs": [{"job_id": "j2", "servers": ["s-db3"]}]},
         ("db.recovery_job", "servers"): [
-            {"server_id": "s-db1", "status": "LAUNCHED", "reason": None, "instance_id": "i-1"},
-            {"server_id": "s-db3", "status": "FAILED", "reason": "no capacity", "instance_id": None},
+            result("db1", "launched", instance_id="i-1"),
+            result("db3", "failed", reason="no capacity"),
         ],
     }
-    wave = wave_of(board_of(a_run({"db.recovery_job": "deferred"}, left), NOW), "db")
+    states = {"preflight.check": "success", "db.start_recovery": "success", "db.start_recovery_2": "success"}
+    wave = wave_of(board_of(a_run({**states, "db.recovery_job": "deferred"}, left), NOW), "db")
 
-    assert [(one.hostname, one.status, one.reason) for one in wave.servers] == [
+    assert [(server.hostname, server.status, server.reason) for server in wave.servers] == [
         ("db3", "failed", "no capacity"),
         ("db1", "launched", None),
         ("db2", "launching", None),
@@ -135,33 +151,43 @@ def test_servers_of_all_accounts_and_regions_are_shown_failed_ones_first():
 def test_a_launched_server_with_a_reason_against_it_has_failed():
     left = {
         ("preflight.check", "preflight"): PREFLIGHT,
-        ("app.recovery_job", "servers"): [{"server_id": "s-optional", "status": "LAUNCHED", "reason": "it stopped"}],
+        ("app.recovery_job", "servers"): [result("optional", "launched", reason="it stopped")],
     }
-    (server,) = wave_of(board_of(a_run({}, left), NOW), "app").servers
+    states = {"preflight.check": "success", "app.start_recovery": "success", "app.recovery_job": "deferred"}
+    (server,) = wave_of(board_of(a_run(states, left), NOW), "app").servers
 
     assert (server.status, server.reason, server.critical) == ("failed", "it stopped", False)
 
 
 def test_the_report_and_its_verdict_are_shown_once_the_report_task_has_left_them():
     report = {"json": "j", "html": "h", "verdict": "failed", "why": "Wave db failed."}
-    board = board_of(a_run({}, {("finish.report", "return_value"): report}, state="failed"), NOW)
+    states = {"finish.report": "success"}
+    board = board_of(a_run(states, {("finish.report", "return_value"): report}, state="failed"), NOW)
 
-    assert (board.has_report, board.verdict, board.why, board.is_over) == (True, "failed", "Wave db failed.", True)
+    assert (board.has_report, board.status, board.reason, board.is_over) == (True, "failed", "Wave db failed.", True)
+
+
+def test_a_run_that_ended_without_a_report_says_so():
+    board = board_of(a_run(state="failed"), NOW)
+
+    assert (board.status, board.has_report, board.airflow_state) == ("unknown", False, "failed")
+    assert board.reason == "report missing: the result of the run is unknown"
 
 
 def test_why_preflight_refused_stands_on_the_board():
     left = {("preflight.check", "error"): "two servers do not replicate"}
 
-    assert board_of(a_run({"preflight.check": "failed"}, left), NOW).why == "two servers do not replicate"
+    assert board_of(a_run({"preflight.check": "failed"}, left), NOW).reason == "two servers do not replicate"
 
 
 @pytest.mark.parametrize(
     ("states", "shown"),
     [
-        ({}, None),
-        ({"finish.clean_up": "success", "finish.clean_up_2": "failed"}, "failed"),
-        ({"finish.clean_up": "deferred", "finish.clean_up_2": "success"}, "deferred"),
-        ({"finish.clean_up": "skipped"}, "skipped"),
+        ({}, "not_run"),
+        ({"finish.clean_up": None}, "waiting"),
+        ({"finish.clean_up": "success", "finish.clean_up_2": "failed"}, "incomplete"),
+        ({"finish.clean_up": "deferred", "finish.clean_up_2": "success"}, "running"),
+        ({"finish.clean_up": "skipped"}, "not_run"),
     ],
 )
 def test_clean_up_is_as_good_as_its_worst_part(states, shown):
@@ -195,6 +221,17 @@ def test_whatever_a_task_leaves_the_board_stays_up(states, key, task, value):
     board = board_of(a_run(states, {(task, key): value}), NOW)
 
     assert len(board.waves) == 2
+
+
+def test_everything_that_the_state_asks_for_is_read_from_the_database():
+    asked_for = set()
+    for word in ("success", "failed", "skipped", "deferred"):
+        run = a_run(dict.fromkeys(UPSTREAM, word), state="failed")
+        snapshot = snapshot_of(replace(run, upstream={**UPSTREAM, "preflight.approval": frozenset()}))
+        state_of(replace(snapshot, left=lambda _task, key: asked_for.add(key)))
+
+    assert asked_for
+    assert asked_for <= {document.KEY for document in DOCUMENTS}
 
 
 @pytest.mark.parametrize(

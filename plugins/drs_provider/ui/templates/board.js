@@ -3,22 +3,10 @@ const POLL_MS = 3000, SLOW_POLL_MS = 15000;
 const here = location.pathname.replace(/\/+$/, "");
 const cut = here.lastIndexOf("/runs/");
 const reports = `${here.slice(0, cut)}/reports/${here.slice(cut + "/runs/".length)}`;
-const WAVES = {
-  waiting: ["○ waiting", ""], preparing: ["… steps before the launch", "busy"], launching: ["… launching", "busy"],
-  finishing: ["… steps", "busy"], launched: ["✓ launched", "good"], done: ["✓ done", "good"],
-  completed_with_exceptions: ["! completed with exceptions", "warn"], failed: ["✕ failed", "bad"],
-  not_started: ["○ not started", ""], skipped: ["⊖ left out", ""],
-};
-const STEPS = {
-  waiting: ["○", ""], running: ["…", "busy"], asks: ["?", "warn"], succeeded: ["✓", "good"], failed: ["✕", "bad"],
-  tolerated: ["!", "warn"], skipped: ["⊖", ""], not_started: ["○", ""], by_hand: ["!", "warn"],
-};
-const STEP_WORDS = {
-  waiting: "to come", running: "running", asks: "waits for people", skipped: "not for this run", not_started: "not started",
-  by_hand: "marked as successful by hand",
-};
-const SERVERS = { waiting: "○", launching: "…", launched: "✓", failed: "✕" };
-const RUNS = { queued: ["○ queued", ""], running: ["… running", "busy"], success: ["✓ ended", "good"], failed: ["✕ failed", "bad"] };
+// Sign, words and tone of every state, by its word in the board.
+const STATES = {{ states | tojson }};
+const [RUNS, WAVES, SERVERS, STEPS] = [STATES.run, STATES.wave, STATES.server, STATES.step];
+const TO_COME = ["waiting", "running", "waiting_for_answer", "not_started"];
 const element = (id) => document.getElementById(id);
 function make(tag, text, ...classes) {
   const made = document.createElement(tag);
@@ -34,12 +22,12 @@ function duration(from, to) {
 function plural(count, noun) { return `${count} ${noun}${count === 1 ? "" : "s"}`; }
 
 function stepRow(step, now) {
-  const [sign, tone] = STEPS[step.state], row = make("li", "", tone), words = make("span", "", "what");
-  const said = step.summary || STEP_WORDS[step.state] || "";
+  const [sign, meaning, tone] = STEPS[step.status], row = make("li", "", tone), words = make("span", "", "what");
+  const summary = step.summary || meaning;
   words.append(make("b", step.name), make("code", step.kind || "", "soft"));
-  row.append(make("span", sign, "sign"), words, make("span", step.state === "tolerated" ? `${said} · the plan goes on` : said, "said", "text"));
+  row.append(make("span", sign, "sign"), words, make("span", step.status === "tolerated" ? `${summary} · the plan continues` : summary, "said", "text"));
   if (step.started_at) row.append(make("span", duration(step.started_at, step.ended_at || now), "took", "soft"));
-  row.setAttribute("aria-label", `step ${step.name}: ${step.state.replaceAll("_", " ")}`);
+  row.setAttribute("aria-label", `step ${step.name}: ${meaning}`);
   return row;
 }
 function stepList(steps, title, now) {
@@ -56,10 +44,10 @@ function stepCards(steps, title, now) {
 }
 
 function waveCard(wave, now) {
-  const card = make("article", "", "card"), head = make("div", "", "row"), [words, tone] = WAVES[wave.state];
+  const card = make("article", "", "card"), head = make("div", "", "row"), [sign, words, tone] = WAVES[wave.status];
   const total = wave.servers.length, launched = wave.counts.launched || 0, failed = wave.counts.failed || 0;
-  head.append(make("h2", wave.name), make("span", words, "chip", tone));
-  const steps = [...wave.before, ...wave.after], over = steps.filter((step) => !["waiting", "running", "asks", "not_started"].includes(step.state));
+  head.append(make("h2", wave.name), make("span", `${sign} ${words}`, "chip", tone));
+  const steps = [...wave.before, ...wave.after], over = steps.filter((step) => !TO_COME.includes(step.status));
   const facts = [!wave.has_servers ? "launches nothing" : total ? `${launched} of ${plural(total, "server")} launched` : "servers not resolved yet"];
   if (steps.length) facts.push(`${over.length} of ${plural(steps.length, "step")} done`);
   if (failed) facts.push(`${failed} failed`);
@@ -72,7 +60,7 @@ function waveCard(wave, now) {
     const when = oldest === newest ? clock(oldest) : `${clock(oldest)} to ${clock(newest)}`;
     card.append(make("p", `${plural(servers, "server")} pinned to recovery points of ${when}`, "soft", "small"));
   }
-  if (wave.error) card.append(make("p", wave.error, "text", "small", "error"));
+  if (wave.reason) card.append(make("p", wave.reason, "text", "small", "error"));
   if (wave.before.length) card.append(stepList(wave.before, `Steps before wave ${wave.name}`, now));
   if (total) {
     const bar = make("div", "", "bar");
@@ -86,8 +74,8 @@ function waveCard(wave, now) {
     list.setAttribute("aria-label", `Servers of wave ${wave.name}`);
     for (const server of wave.servers) {
       const why = server.status === "failed" ? `: ${server.reason || "DRS gave no reason"}` : "";
-      const item = make("li", `${SERVERS[server.status]} ${server.hostname}${why}`, server.status);
-      item.title = `${server.hostname} (${server.server_id}): ${server.status}${server.instance_id ? ` as ${server.instance_id}` : ""}`;
+      const item = make("li", `${SERVERS[server.status][0]} ${server.hostname}${why}`, server.status);
+      item.title = `${server.hostname} (${server.server_id}): ${SERVERS[server.status][1]}${server.instance_id ? ` as ${server.instance_id}` : ""}`;
       list.append(item);
     }
     card.append(bar, list);
@@ -101,7 +89,7 @@ function clock(at) { return new Date(at).toISOString().replace("T", " ").slice(0
 const airflow = location.pathname.slice(0, Math.max(location.pathname.indexOf("/drs/"), 0));
 function questionCard(question, now) {
   const card = make("article", "", "card", "question"), head = make("div", "", "row");
-  head.append(make("h2", question.subject), make("span", question.kind === "pause" ? "‖ paused" : "? waits for approval", "chip", "warn"));
+  head.append(make("h2", question.subject), make("span", question.kind === "pause" ? "? paused" : "? waiting for approval", "chip", "warn"));
   const left = new Date(question.until) - new Date(now);
   const facts = [
     `asked: ${question.people.length ? question.people.join(", ") : "anyone who may answer"}`,
@@ -144,36 +132,28 @@ function findingsView(findings) {
   const cards = [...kinds.values()].map(findingCard);
   if (cards.length <= MOST_CARDS) return cards;
   const details = make("details", "", "card");
-  details.open = element("findings").querySelector("details")?.open ?? findings.some((one) => one.severity === "refusal");
+  details.open = element("findings").querySelector("details")?.open ?? findings.some((finding) => finding.severity === "refusal");
   details.append(make("summary", `Preflight found ${plural(findings.length, "thing")}`), ...cards);
   return [details];
 }
 
 function show(board) {
-  const [words, tone] = RUNS[board.state] || [board.state, ""];
-  element("state").textContent = words;
-  element("state").className = `chip ${tone}`;
+  const [sign, words, tone] = board.is_plan ? RUNS[board.status] : ["", board.airflow_state, ""];
+  const isEnding = board.cancelled && !board.is_over;
+  element("state").textContent = isEnding ? `■ cancelled, ${words}` : `${sign} ${words}`.trim();
+  element("state").className = `chip ${isEnding ? "warn" : tone}`;
   if (!board.is_plan) {
     element("line").textContent = "This DAG is no recovery plan: there is nothing to show here.";
     return;
   }
-  const parts = [board.mode || "mode not read yet", `preflight ${board.preflight}`];
+  const parts = [board.mode || "mode not read yet", `preflight ${board.preflight.replaceAll("_", " ")}`];
   if (board.started_at && !board.is_over) parts.push(`${duration(board.started_at, board.now)} since the start`);
   if (board.cost) parts.push(`${board.cost.is_certain ? "" : "about "}$${board.cost.dollars.toFixed(2)} estimated`);
-  if (board.cleanup) parts.push(`clean-up ${board.cleanup.replaceAll("_", " ")}`);
-  if (board.is_over && !board.has_report) parts.push("the run ended without a report: see the log of finish.report");
+  if (board.cleanup !== "waiting") parts.push(`clean-up ${board.cleanup.replaceAll("_", " ")}`);
   element("line").textContent = parts.join(" · ");
-  element("why").textContent = board.why || "";
+  element("why").textContent = board.reason || "";
   element("orders").replaceChildren(...board.orders.map((words) => make("p", words, "text", "small")));
   element("questions").replaceChildren(...board.questions.map((question) => questionCard(question, board.now)));
-  if (board.questions.length) {
-    const paused = board.questions.every((question) => question.kind === "pause");
-    element("state").textContent = paused ? "‖ paused" : "? waits for people";
-    element("state").className = "chip warn";
-  } else if (board.orders.some((words) => words.startsWith("cancelled")) && !board.is_over) {
-    element("state").textContent = "⊘ cancelled, ending";
-    element("state").className = "chip warn";
-  }
   element("findings").replaceChildren(...findingsView(board.findings));
   element("waves").replaceChildren(
     ...stepCards(board.before, "Before all waves", board.now),
