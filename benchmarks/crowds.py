@@ -95,7 +95,7 @@ def _ended(stack: Stack, since: int) -> list[CrowdJob]:
 def _await_quiet(stack: Stack) -> None:
     quiet_since = time.monotonic()
     while time.monotonic() - quiet_since < QUIET_AFTER:
-        regions = [one for account in stack.simulator.state()["accounts"].values() for one in account.values()]
+        regions = [region for account in stack.simulator.state()["accounts"].values() for region in account.values()]
         if any(job.get("endDateTime") is None for region in regions for job in region["jobs"].values()):
             quiet_since = time.monotonic()
         stack.check(wait=1.0)

@@ -119,15 +119,18 @@ def crowd(jobs: Sequence[CrowdJob], most_jobs: int, most_servers: int) -> Crowd:
     running: list[tuple[float, int]] = []
     now = 0.0
     for job in in_order:
-        running = [one for one in running if one[0] > now]
+        running = [(end, servers) for end, servers in running if end > now]
         while len(running) >= most_jobs or sum(servers for _, servers in running) + job.servers > most_servers:
             now = min(end for end, _ in running)
-            running = [one for one in running if one[0] > now]
+            running = [(end, servers) for end, servers in running if end > now]
         running.append((now + job.ended_at - job.called_at, job.servers))
         last = max(end for end, _ in running)
     allowed = max(last, *(end for end, _ in running))
     return Crowd(
-        max(len(one) for one in beside), max(sum(job.servers for job in one) for one in beside), elapsed, allowed
+        max(len(others) for others in beside),
+        max(sum(job.servers for job in others) for others in beside),
+        elapsed,
+        allowed,
     )
 
 

@@ -216,7 +216,7 @@ def airflow_environment(home: Path, url: str) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "DRS_PLANS_FOLDER": str(home / "plans"),
         "DRS_REPORTS": str(home / "reports"),
-        "PYTHONPATH": os.pathsep.join(str(ROOT / one) for one in ("plugins", "simulator", ".")),
+        "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("plugins", "simulator", ".")),
     }
 
 
@@ -237,11 +237,13 @@ def swept(simulator: Any, vpcs: Sequence[str]) -> list[str]:
     simulator.advance("1h")
     wrong = astray(simulator, vpcs)
     for _ in range(6):
-        one = sweep(TaggedNetworksHook(aws_conn_id="aws_default", region_name="us-west-2"), datetime.now(UTC) + LATER)
+        swept_now = sweep(
+            TaggedNetworksHook(aws_conn_id="aws_default", region_name="us-west-2"), datetime.now(UTC) + LATER
+        )
         simulator.advance("10m")
-        if not one.goes_on:
+        if not swept_now.goes_on:
             break
-    return [*wrong, *(f"{name}: {why}" for name, why in (one.left | one.waiting).items())]
+    return [*wrong, *(f"{name}: {why}" for name, why in (swept_now.left | swept_now.waiting).items())]
 
 
 def judged(
@@ -252,10 +254,10 @@ def judged(
     simulator.client("ssm").put_parameter(Name="dr.register", Value="echo registered", Type="String")
     before = account(simulator)
     began = simulator.calls()[-1]["n"]
-    templates = {one: before["drs launch configurations"][one]["ec2LaunchTemplateID"] for one in SERVERS}
+    templates = {server: before["drs launch configurations"][server]["ec2LaunchTemplateID"] for server in SERVERS}
     was_killed = killed(call, home=home, url=simulator.url, network=network, only_writes=only_writes)
     last = simulator.calls()[-1]
-    vpcs = [one["VpcId"] for one in before["ec2 describe_vpcs"]["Vpcs"]] if network == "isolated" else []
+    vpcs = [vpc["VpcId"] for vpc in before["ec2 describe_vpcs"]["Vpcs"]] if network == "isolated" else []
     left = swept(simulator, vpcs)
     wrote = strays(simulator.calls(began), ids_in(before), templates)
     wrong = [*left, *differences(before, account(simulator)), *wrote]
@@ -277,9 +279,9 @@ def every_call(calls: range, network: Network, *, only_writes: bool = False) -> 
         initdb()
         try:
             for call in calls:
-                one = judged(simulator, call, home=Path(folder), network=network, only_writes=only_writes)
-                yield call, one
-                if not one.was_killed:
+                outcome = judged(simulator, call, home=Path(folder), network=network, only_writes=only_writes)
+                yield call, outcome
+                if not outcome.was_killed:
                     return
         finally:
             running.stop()
@@ -296,11 +298,11 @@ def main() -> int:
     options = parser.parse_args()
     calls = range(options.first, options.last + 1, options.step)
     bad, began, number = 0, time.monotonic(), 0
-    for call, one in every_call(calls, options.network, only_writes=options.writes):
-        bad += bool(one.wrong)
+    for call, outcome in every_call(calls, options.network, only_writes=options.writes):
+        bad += bool(outcome.wrong)
         number += 1
-        after = f"after {one.operation}" if one.was_killed else "not killed"
-        print(f"call {call} ({after}): {'; '.join(one.wrong)[:MOST_WORDS] or 'as before'}", flush=True)
+        after = f"after {outcome.operation}" if outcome.was_killed else "not killed"
+        print(f"call {call} ({after}): {'; '.join(outcome.wrong)[:MOST_WORDS] or 'as before'}", flush=True)
     seconds = (time.monotonic() - began) / max(number, 1)
     print(f"{number} drills of {seconds:.1f} s: after {bad} of them the account was not as before")
     return 1 if bad else 0

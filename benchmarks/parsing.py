@@ -53,16 +53,16 @@ def measure(count: int, folder: Path, empty_database: Path) -> dict[str, Any]:
     env = environment.airflow(os.environ, places, Ports(), Secrets("unused", bytes(32)))
     task = env | {"_AIRFLOW_PARSING_CONTEXT_DAG_ID": f"drs.{plans.name(count // 2)}"}
     whole = [_parse(env) for _ in range(REPEATS)]
-    one = [_parse(task) for _ in range(REPEATS)]
+    alone = [_parse(task) for _ in range(REPEATS)]
     real = [_parse(task, *TASK) for _ in range(REPEATS)]
     shutil.copyfile(empty_database, places.airflow / "airflow.db")
-    if whole[0]["dags"] != count or one[0]["dags"] != 1:
-        raise RuntimeError(f"{count} plans gave {whole[0]['dags']} DAGs, one of them asked for gave {one[0]['dags']}")
+    if whole[0]["dags"] != count or alone[0]["dags"] != 1:
+        raise RuntimeError(f"{count} plans gave {whole[0]['dags']} DAGs, one of them asked for gave {alone[0]['dags']}")
     return {
         "plans": count,
         "folder_s": _median(whole, "seconds"),
         "folder_peak_mib": _median(whole, "peak_mib"),
-        "task_start_s": _median(one, "seconds"),
+        "task_start_s": _median(alone, "seconds"),
         "task_start_after_airflow_s": _median(real, "seconds"),
         **_processor(env, places.airflow / "airflow.db", count),
     }
@@ -95,4 +95,4 @@ def _cpu() -> float:
 
 
 def _median(found: list[dict[str, Any]], key: str) -> float:
-    return float(sorted(one[key] for one in found)[len(found) // 2])
+    return float(sorted(measured[key] for measured in found)[len(found) // 2])

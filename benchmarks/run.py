@@ -218,19 +218,20 @@ def table(result: Mapping[str, Any]) -> Iterator[str]:
     for label in ("alone", "side_by_side"):
         if label in result.get("runs", ()):
             yield from _run_rows(label.replace("_", " "), result["runs"][label])
-    for one in result.get("parsing", ()):
+    for folder in result.get("parsing", ()):
         yield (
-            f"| {one['plans']} plans | whole folder {one['folder_s']:.2f} s, "
-            f"one task start {one['task_start_s'] * 1000:.0f} ms "
-            f"({one['task_start_after_airflow_s'] * 1000:.0f} ms after all that Airflow imports), "
-            f"DAG processor once {one['processor_wall_s']:.1f} s, peak {one['folder_peak_mib']:.0f} MiB |"
+            f"| {folder['plans']} plans | whole folder {folder['folder_s']:.2f} s, "
+            f"one task start {folder['task_start_s'] * 1000:.0f} ms "
+            f"({folder['task_start_after_airflow_s'] * 1000:.0f} ms after all that Airflow imports), "
+            f"DAG processor once {folder['processor_wall_s']:.1f} s, peak {folder['folder_peak_mib']:.0f} MiB |"
         )
-    for label, one in result.get("crowds", {}).items():
+    for label, crowd in result.get("crowds", {}).items():
         yield (
-            f"| {label.replace('_', ' ')}, quotas 20 jobs, 100 servers a job, 500 in jobs | {one['elapsed']:.1f} s, "
-            f"{one['allowed']:.1f} s are allowed: {one['longer_than_allowed_at_real_speed']:.2%} longer at real speed; "
-            f"at most {one['most_jobs']} jobs, {one['most_servers']} servers at a time; "
-            f"{one['refused_for_want_of_room']} calls refused for want of room |"
+            f"| {label.replace('_', ' ')}, quotas 20 jobs, 100 servers a job, 500 in jobs | {crowd['elapsed']:.1f} s, "
+            f"{crowd['allowed']:.1f} s are allowed: "
+            f"{crowd['longer_than_allowed_at_real_speed']:.2%} longer at real speed; "
+            f"at most {crowd['most_jobs']} jobs, {crowd['most_servers']} servers at a time; "
+            f"{crowd['refused_for_want_of_room']} calls refused for want of room |"
         )
     if found := result.get("weather"):
         yield (

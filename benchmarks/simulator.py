@@ -33,7 +33,7 @@ def _rounds(simulator: SimulatorHandle) -> list[dict[str, float]]:
     simulator.clock(freeze=True)
     drs = simulator.client("drs")
     pages = drs.get_paginator("describe_source_servers").paginate()
-    servers = [one["sourceServerID"] for page in pages for one in page["items"]]
+    servers = [item["sourceServerID"] for page in pages for item in page["items"]]
     found = []
     for number in range(ROUNDS):
         chosen = servers[number * 500 : number * 500 + JOBS * SERVERS_A_JOB]
@@ -41,7 +41,7 @@ def _rounds(simulator: SimulatorHandle) -> list[dict[str, float]]:
             [{"sourceServerID": server} for server in chosen[first : first + SERVERS_A_JOB]]
             for first in range(0, len(chosen), SERVERS_A_JOB)
         ]
-        jobs = [drs.start_recovery(isDrill=True, sourceServers=one)["job"]["jobID"] for one in asked]
+        jobs = [drs.start_recovery(isDrill=True, sourceServers=servers)["job"]["jobID"] for servers in asked]
         simulator.advance("4m")
         drs.describe_jobs(filters={"jobIDs": jobs})
         took = [_timed(drs, jobs) for _ in range(ASKED)]

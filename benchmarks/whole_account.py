@@ -50,21 +50,26 @@ Call = Mapping[str, Any]
 def account(simulator: Any) -> Account:
     """Ask for everything."""
     ec2, drs = simulator.client("ec2"), simulator.client("drs")
-    found: Account = {f"ec2 {one}": _plain(getattr(ec2, one)(**_OWN.get(one, {}))) for one in _described(simulator)}
+    found: Account = {
+        f"ec2 {operation}": _plain(getattr(ec2, operation)(**_OWN.get(operation, {})))
+        for operation in _described(simulator)
+    }
     found["ec2 describe_instances"] = [
-        _plain(one)
+        _plain(instance)
         for each in ec2.describe_instances()["Reservations"]
-        for one in each["Instances"]
-        if one["State"]["Name"] != "terminated"
+        for instance in each["Instances"]
+        if instance["State"]["Name"] != "terminated"
     ]
     for name in ("enableDnsSupport", "enableDnsHostnames"):
         found[f"ec2 {name}"] = {
-            one["VpcId"]: _plain(ec2.describe_vpc_attribute(VpcId=one["VpcId"], Attribute=name))
-            for one in ec2.describe_vpcs()["Vpcs"]
+            vpc["VpcId"]: _plain(ec2.describe_vpc_attribute(VpcId=vpc["VpcId"], Attribute=name))
+            for vpc in ec2.describe_vpcs()["Vpcs"]
         }
     found["ec2 launch template versions"] = {
-        one["LaunchTemplateId"]: _plain(ec2.describe_launch_template_versions(LaunchTemplateId=one["LaunchTemplateId"]))
-        for one in ec2.describe_launch_templates(MaxResults=200)["LaunchTemplates"]
+        template["LaunchTemplateId"]: _plain(
+            ec2.describe_launch_template_versions(LaunchTemplateId=template["LaunchTemplateId"])
+        )
+        for template in ec2.describe_launch_templates(MaxResults=200)["LaunchTemplates"]
     }
     for service, operation, member in _BESIDE:
         found[f"{service} {operation}"] = _plain(getattr(simulator.client(service), operation)()[member])
@@ -73,22 +78,24 @@ def account(simulator: Any) -> Account:
 
 def _drs(drs: Any) -> Account:
     servers = drs.describe_source_servers(filters={})["items"]
-    ids = [one["sourceServerID"] for one in servers]
+    ids = [server["sourceServerID"] for server in servers]
     instances = drs.describe_recovery_instances(filters={})["items"]
     return {
         "drs source servers": {
-            one["sourceServerID"]: _plain({key: value for key, value in one.items() if key not in _MOVES})
-            for one in servers
+            server["sourceServerID"]: _plain({key: value for key, value in server.items() if key not in _MOVES})
+            for server in servers
         },
-        "drs launch configurations": {one: _plain(drs.get_launch_configuration(sourceServerID=one)) for one in ids},
+        "drs launch configurations": {name: _plain(drs.get_launch_configuration(sourceServerID=name)) for name in ids},
         "drs replication configurations": {
-            one: _plain(drs.get_replication_configuration(sourceServerID=one)) for one in ids
+            name: _plain(drs.get_replication_configuration(sourceServerID=name)) for name in ids
         },
         "drs launch actions": {
-            one["sourceServerID"]: _plain(drs.list_launch_actions(resourceId=one["sourceServerID"])["items"])
-            for one in servers
+            server["sourceServerID"]: _plain(drs.list_launch_actions(resourceId=server["sourceServerID"])["items"])
+            for server in servers
         },
-        "drs recovery instances": [_plain(one) for one in instances if one.get("ec2InstanceState") != "TERMINATED"],
+        "drs recovery instances": [
+            _plain(instance) for instance in instances if instance.get("ec2InstanceState") != "TERMINATED"
+        ],
         "drs source networks": _plain(drs.describe_source_networks(filters={})["items"]),
     }
 
@@ -120,12 +127,12 @@ def _plain(value: Any) -> Any:
     match value:
         case Mapping():
             return {
-                key: _plain(one)
-                for key, one in value.items()
-                if key not in ("ResponseMetadata", "NextToken") and not isinstance(one, datetime)
+                key: _plain(item)
+                for key, item in value.items()
+                if key not in ("ResponseMetadata", "NextToken") and not isinstance(item, datetime)
             }
         case list() | tuple():
-            plain = [_plain(one) for one in value]
+            plain = [_plain(entry) for entry in value]
             return sorted(plain, key=repr)
     return value
 
@@ -146,9 +153,9 @@ def _differing(before: Any, after: Any, where: str = "") -> Iterator[str]:
                 yield from _differing(before.get(key), after.get(key), f"{where}.{key}".lstrip("."))
     elif isinstance(before, list) and isinstance(after, list):
         for sign, ours, theirs in (("gone", before, after), ("new", after, before)):
-            for one in ours:
-                if one not in theirs:
-                    yield f"{where} {sign}: {one}".strip()
+            for launch in ours:
+                if launch not in theirs:
+                    yield f"{where} {sign}: {launch}".strip()
     else:
         yield f"{where}: {before} is {after} now".strip(": ")
 
@@ -208,20 +215,20 @@ def _without_labels(request: Any) -> Any:
     labels = ("TagSpecification", "TagSpecifications", "Tags", "tags", "GroupName", "GroupDescription", "Description")
     match request:
         case Mapping():
-            return {key: _without_labels(one) for key, one in request.items() if key not in labels}
+            return {key: _without_labels(item) for key, item in request.items() if key not in labels}
         case list():
-            return [_without_labels(one) for one in request]
+            return [_without_labels(entry) for entry in request]
     return request
 
 
 def astray(simulator: Any, vpcs: Sequence[str]) -> list[str]:
     """Say which instances that DRS launched stand, or stood, in one of these VPCs."""
     ec2 = simulator.client("ec2")
-    subnets = {one["SubnetId"]: one["VpcId"] for one in ec2.describe_subnets()["Subnets"]}
+    subnets = {subnet["SubnetId"]: subnet["VpcId"] for subnet in ec2.describe_subnets()["Subnets"]}
     return [
-        f"{one['InstanceId']} was launched into production: {subnets[one['SubnetId']]}"
+        f"{instance['InstanceId']} was launched into production: {subnets[instance['SubnetId']]}"
         for each in ec2.describe_instances()["Reservations"]
-        for one in each["Instances"]
-        if subnets.get(one.get("SubnetId", "")) in vpcs
-        and any(tag["Key"] == "AWSElasticDisasterRecoverySourceServerID" for tag in one.get("Tags", ()))
+        for instance in each["Instances"]
+        if subnets.get(instance.get("SubnetId", "")) in vpcs
+        and any(tag["Key"] == "AWSElasticDisasterRecoverySourceServerID" for tag in instance.get("Tags", ()))
     ]

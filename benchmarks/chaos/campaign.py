@@ -73,7 +73,7 @@ AIRFLOW = {
 class Running:
     """A run that was triggered; the kills that are still to come, soonest first."""
 
-    one: Scenario
+    scenario: Scenario
     at: float
     kills: list[Any]
     hits: list[str] = field(default_factory=list)
@@ -95,14 +95,14 @@ class Running:
     @property
     def share(self) -> float:
         """How much of the stack it takes."""
-        return 1 + len(self.one.servers) / SERVERS_PER_SHARE
+        return 1 + len(self.scenario.servers) / SERVERS_PER_SHARE
 
 
 @dataclass(frozen=True)
 class Judged:
     """A run and everything that is wrong with it, and with the recovery that overtook it."""
 
-    one: Scenario
+    scenario: Scenario
     said: Said
     seconds: float
     hits: tuple[str, ...]
@@ -149,10 +149,12 @@ def ready(
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.yaml"):
         old.unlink()
-    listener = Listener({one.mark(step): step.lost for one in scenarios for step in one.steps if step.lost})
-    for one in scenarios:
-        texts = documents(one, listener.address, conn_id=conn_ids.get(one.seed))
-        (folder / f"{one.plan}.yaml").write_text(yaml.safe_dump_all(texts, sort_keys=False), encoding="utf-8")
+    listener = Listener(
+        {scenario.mark(step): step.lost for scenario in scenarios for step in scenario.steps if step.lost}
+    )
+    for scenario in scenarios:
+        texts = documents(scenario, listener.address, conn_id=conn_ids.get(scenario.seed))
+        (folder / f"{scenario.plan}.yaml").write_text(yaml.safe_dump_all(texts, sort_keys=False), encoding="utf-8")
     fleet_file = state / "fleet.yaml"
     fleet_file.write_text(yaml.safe_dump(fleet(scenarios), sort_keys=False), encoding="utf-8")
     hook = {f"AIRFLOW_CONN_{WEBHOOK_CONN_ID.upper()}": listener.address}
@@ -166,8 +168,8 @@ def ready(
     )
     try:
         with Stack(settings, say) as stack:
-            for one in scenarios:
-                for each in (one, one.rival):
+            for scenario in scenarios:
+                for each in (scenario, scenario.rival):
                     if each:
                         stack.await_dag(each.dag_id)
             prepare(stack.simulator.address)
@@ -199,12 +201,12 @@ def campaign(
 
 def judged(ended: Sequence[tuple[Running, Said, float]], record: Record) -> Iterator[Judged]:
     """Judge runs; what is wrong with a rival is told with the run that it overtook."""
-    rivals = {run.one.seed: judge(run.one, said, record) for run, said, _ in ended if run.one.suffix}
+    rivals = {run.scenario.seed: judge(run.scenario, said, record) for run, said, _ in ended if run.scenario.suffix}
     for run, said, took in ended:
-        if not run.one.suffix:
-            problems = judge(run.one, said, record)
-            problems += [f"the recovery beside it: {problem}" for problem in rivals.get(run.one.seed, ())]
-            yield Judged(run.one, said, took, tuple(run.hits), tuple(problems))
+        if not run.scenario.suffix:
+            problems = judge(run.scenario, said, record)
+            problems += [f"the recovery beside it: {problem}" for problem in rivals.get(run.scenario.seed, ())]
+            yield Judged(run.scenario, said, took, tuple(run.hits), tuple(problems))
 
 
 class Drive:
@@ -237,8 +239,8 @@ class Drive:
                     took = time.monotonic() - run.at
                     ended.append((run, said, took))
                     self._tell(run, said, took)
-                    if run.one.rival and not run.rival_began:
-                        waiting.insert(0, run.one.rival)
+                    if run.scenario.rival and not run.rival_began:
+                        waiting.insert(0, run.scenario.rival)
             if not is_tail and not waiting and sum(run.share for run in running) <= self._side_by_side / 2:
                 is_tail = True
                 tail()
@@ -250,22 +252,21 @@ class Drive:
         verdict = (said.report or {}).get("verdict") or (
             "waits for a person" if said.waits_for_person else "no verdict"
         )
-        one = run.one
-        kind = f"{one.mode} of {len(one.servers)} servers in {len(one.waves)} waves"
-        self._say(
-            f"  {one.plan}: {kind}, {said.state}, {verdict}, {took:.0f} s; killed: {', '.join(run.hits) or 'nothing'}"
-        )
+        scenario = run.scenario
+        kind = f"{scenario.mode} of {len(scenario.servers)} servers in {len(scenario.waves)} waves"
+        killed = ", ".join(run.hits) or "nothing"
+        self._say(f"  {scenario.plan}: {kind}, {said.state}, {verdict}, {took:.0f} s; killed: {killed}")
 
-    def _begin(self, one: Scenario) -> Running | None:
-        if not self._trigger(one):
+    def _begin(self, scenario: Scenario) -> Running | None:
+        if not self._trigger(scenario):
             return None
-        return Running(one, time.monotonic(), sorted(one.kills, key=lambda kill: kill.after))
+        return Running(scenario, time.monotonic(), sorted(scenario.kills, key=lambda kill: kill.after))
 
     def _overtake(self, running: Sequence[Running]) -> list[Running]:
         """Begin the recoveries whose time has come, whatever else goes on."""
         begun = []
         for run in running:
-            rival, after = run.one.rival, run.one.rival_after
+            rival, after = run.scenario.rival, run.scenario.rival_after
             if rival is None or after is None or run.rival_began or time.monotonic() - run.at < after:
                 continue
             if (other := self._begin(rival)) is not None:
@@ -278,20 +279,20 @@ class Drive:
             while run.kills and time.monotonic() - run.at > run.kills[0].after:
                 run.hits.append(self._killer.kill(run.kills.pop(0)))
 
-    def _trigger(self, one: Scenario) -> bool:
+    def _trigger(self, scenario: Scenario) -> bool:
         """Start a run with its weather; False while Airflow's API does not answer."""
         try:
-            if self._state(one) is None:
-                self._stack.airflow.trigger(one.dag_id, one.conf, run_id=one.run_id)
+            if self._state(scenario) is None:
+                self._stack.airflow.trigger(scenario.dag_id, scenario.conf, run_id=scenario.run_id)
         except httpx.HTTPError:
             return False
-        if one.faults:
-            self._stack.simulator.add_faults(list(one.faults))
+        if scenario.faults:
+            self._stack.simulator.add_faults(list(scenario.faults))
         return True
 
-    def _state(self, one: Scenario) -> str | None:
+    def _state(self, scenario: Scenario) -> str | None:
         try:
-            return str(self._stack.airflow.run(one.dag_id, one.run_id)["state"])
+            return str(self._stack.airflow.run(scenario.dag_id, scenario.run_id)["state"])
         except httpx.HTTPStatusError as error:
             if error.response.status_code == httpx.codes.NOT_FOUND:
                 return None
@@ -303,23 +304,23 @@ class Drive:
         if now - run.looked < LOOK_EVERY:
             return None
         run.looked = now
-        one = run.one
+        scenario = run.scenario
         more: dict[str, Any] = {
             "kills": self._killer.since(run.at),
-            "wrongly_taken": tuple(self._desk.answers(one).wrongly_taken),
+            "wrongly_taken": tuple(self._desk.answers(scenario).wrongly_taken),
         }
         try:
-            state = self._state(one)
+            state = self._state(scenario)
             if state in DONE:
-                return Said(state, self._report(one), **more)
-            if not (one.questions or now - run.at > PATIENCE):
+                return Said(state, self._report(scenario), **more)
+            if not (scenario.questions or now - run.at > PATIENCE):
                 return None
-            tasks = self._stack.airflow.tasks(one.dag_id, one.run_id)
+            tasks = self._stack.airflow.tasks(scenario.dag_id, scenario.run_id)
             unfinished = {t["task_id"]: str(t["state"]) for t in tasks if t["state"] in _UNFINISHED}
             asking = [str(t["task_id"]) for t in tasks if t["state"] == ASKING]
-            self._desk.answer(one, dict.fromkeys(asking, ASKING))
+            self._desk.answer(scenario, dict.fromkeys(asking, ASKING))
             run.rests = run.rests + 1 if asking and not unfinished and not run.kills else 0
-            silent = {question.task_id for question in one.questions if question.act == "silent"}
+            silent = {question.task_id for question in scenario.questions if question.act == "silent"}
             if run.rests >= LOOKS_AT_REST and silent.issuperset(asking):
                 return Said(state, None, waits_for_person=True, **more)
             if run.is_stuck(tasks, now):
@@ -330,8 +331,8 @@ class Drive:
             run.rests = 0  # the API server was killed, and is coming back
         return None
 
-    def _report(self, one: Scenario) -> Any:
-        left = self._stack.airflow.result(one.dag_id, one.run_id, "finish.report")
+    def _report(self, scenario: Scenario) -> Any:
+        left = self._stack.airflow.result(scenario.dag_id, scenario.run_id, "finish.report")
         if not left:
             return None
         return json.loads(Path(left["json"].removeprefix("file://")).read_text(encoding="utf-8"))

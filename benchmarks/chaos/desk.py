@@ -43,53 +43,53 @@ class Desk:
         for client in self._clients.values():
             client.close()
 
-    def answers(self, one: Scenario) -> Answers:
+    def answers(self, scenario: Scenario) -> Answers:
         """Return what became of a run's questions so far."""
-        return self._answers.setdefault(one.run_id, Answers())
+        return self._answers.setdefault(scenario.run_id, Answers())
 
-    def answer(self, one: Scenario, states: Mapping[str, str | None]) -> None:
+    def answer(self, scenario: Scenario, states: Mapping[str, str | None]) -> None:
         """Do what people do with the questions that a run asks now; one that is asked again is answered again.
 
         :param states: the run's tasks; an API that does not answer is asked again with the next call
         """
-        kept = self.answers(one)
-        for question in one.questions:
+        kept = self.answers(scenario)
+        for question in scenario.questions:
             if states.get(question.task_id) != ASKING:
                 kept.asked_at.pop(question.task_id, None)
                 continue
             if self._clock() - kept.asked_at.setdefault(question.task_id, self._clock()) < THINKS:
                 continue
             try:
-                self._do(one, question, kept)
+                self._do(scenario, question, kept)
             except httpx.HTTPError:
                 return
 
-    def _do(self, one: Scenario, question: Question, kept: Answers) -> None:
+    def _do(self, scenario: Scenario, question: Question, kept: Answers) -> None:
         if question.task_id not in kept.tried:
-            self._try_by_others(one, question, kept)
+            self._try_by_others(scenario, question, kept)
             kept.tried.add(question.task_id)
         match question.act:
             case "agree":
-                self._say(question.people[0], one, question, question.yes)
+                self._say(question.people[0], scenario, question, question.yes)
             case "refuse":
-                self._say(question.people[0], one, question, question.no)
+                self._say(question.people[0], scenario, question, question.no)
             case "fake":
-                path = self._path(one, question).removesuffix("/-1")
+                path = self._path(scenario, question).removesuffix("/-1")
                 self._client(TRIGGERED_BY).patch(path, json={"new_state": "success"})
 
-    def _try_by_others(self, one: Scenario, question: Question, kept: Answers) -> None:
+    def _try_by_others(self, scenario: Scenario, question: Question, kept: Answers) -> None:
         """Whoever triggered the run says yes first: it must not be taken."""
-        said = self._say(TRIGGERED_BY, one, question, question.yes)
+        said = self._say(TRIGGERED_BY, scenario, question, question.yes)
         if said.is_success:
             kept.wrongly_taken.append(question.task_id)
 
-    def _say(self, who: str, one: Scenario, question: Question, word: str) -> httpx.Response:
+    def _say(self, who: str, scenario: Scenario, question: Question, word: str) -> httpx.Response:
         body = {"chosen_options": [word], "params_input": {}}
-        return self._client(who).patch(f"{self._path(one, question)}/hitlDetails", json=body)
+        return self._client(who).patch(f"{self._path(scenario, question)}/hitlDetails", json=body)
 
     @staticmethod
-    def _path(one: Scenario, question: Question) -> str:
-        return f"/api/v2/dags/{one.dag_id}/dagRuns/{one.run_id}/taskInstances/{question.task_id}/-1"
+    def _path(scenario: Scenario, question: Question) -> str:
+        return f"/api/v2/dags/{scenario.dag_id}/dagRuns/{scenario.run_id}/taskInstances/{question.task_id}/-1"
 
     def _client(self, who: str) -> httpx.Client:
         if who not in self._clients:

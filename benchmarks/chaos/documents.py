@@ -18,22 +18,22 @@ _QUOTAS = {"jobs": "L-D88FAC3A", "per_job": "L-B827C881", "in_jobs": "L-05AFA8C6
 
 
 def documents(
-    one: Scenario, listener: str = "http://127.0.0.1:9", *, conn_id: str | None = None
+    scenario: Scenario, listener: str = "http://127.0.0.1:9", *, conn_id: str | None = None
 ) -> list[dict[str, Any]]:
     """Return the YAML documents of a scenario: a protection group for every wave, its plan, and its rival's.
 
     :param listener: address of the local server that http steps ask
     :param conn_id: an Airflow connection of its own
     """
-    groups = [_group(one, wave, conn_id or one.account.conn_id) for wave in one.waves]
-    plans = [_plan(each, listener) for each in (one, one.rival) if each]
+    groups = [_group(scenario, wave, conn_id or scenario.account.conn_id) for wave in scenario.waves]
+    plans = [_plan(each, listener) for each in (scenario, scenario.rival) if each]
     return [*groups, *plans]
 
 
-def _group(one: Scenario, wave: Wave, conn_id: str) -> dict[str, Any]:
+def _group(scenario: Scenario, wave: Wave, conn_id: str) -> dict[str, Any]:
     return {
         "kind": "ProtectionGroup",
-        "name": f"{one.base}-{wave.name}",
+        "name": f"{scenario.base}-{wave.name}",
         "region": REGION,
         "aws_conn_id": conn_id,
         "launch": dict(wave.launch),
@@ -48,23 +48,23 @@ def _member(server: Server) -> Any:
     return {"id": server.id, **more} if more else server.id
 
 
-def _plan(one: Scenario, listener: str) -> dict[str, Any]:
-    approval = one.approval and {
-        "required": one.approval.required,
+def _plan(scenario: Scenario, listener: str) -> dict[str, Any]:
+    approval = scenario.approval and {
+        "required": scenario.approval.required,
         "approvers": list(PEOPLE),
-        "timeout": SHORT if one.approval.act == "expire" else LONG,
+        "timeout": SHORT if scenario.approval.act == "expire" else LONG,
     }
     return {
         "kind": "RecoveryPlan",
-        "name": one.plan,
-        "drill": {"network": one.network},
+        "name": scenario.plan,
+        "drill": {"network": scenario.network},
         **({"recovery": {"approval": approval}} if approval else {}),
-        **({"notify": [{"kind": "sns", "topic_arn": TOPIC}]} if one.notify else {}),
-        "waves": [_wave(one, wave, listener) for wave in one.waves],
+        **({"notify": [{"kind": "sns", "topic_arn": TOPIC}]} if scenario.notify else {}),
+        "waves": [_wave(scenario, wave, listener) for wave in scenario.waves],
     }
 
 
-def _wave(one: Scenario, wave: Wave, listener: str) -> dict[str, Any]:
+def _wave(scenario: Scenario, wave: Wave, listener: str) -> dict[str, Any]:
     pause = wave.pause and {
         "message": "Does it look well?",
         "approvers": ["bob"],
@@ -72,11 +72,12 @@ def _wave(one: Scenario, wave: Wave, listener: str) -> dict[str, Any]:
         "on_timeout": wave.pause.on_timeout,
     }
     sides = {
-        side: [_step(one, step, listener) for step in wave.steps if step.side == side] for side in ("before", "after")
+        side: [_step(scenario, step, listener) for step in wave.steps if step.side == side]
+        for side in ("before", "after")
     }
     return {
         "name": wave.name,
-        "groups": [f"{one.base}-{wave.name}"],
+        "groups": [f"{scenario.base}-{wave.name}"],
         "depends_on": list(wave.depends_on),
         "tolerate_failures": wave.tolerate,
         "ready": wave.ready,
@@ -87,8 +88,8 @@ def _wave(one: Scenario, wave: Wave, listener: str) -> dict[str, Any]:
     }
 
 
-def _step(one: Scenario, step: Step, listener: str) -> dict[str, Any]:
-    mark = one.mark(step)
+def _step(scenario: Scenario, step: Step, listener: str) -> dict[str, Any]:
+    mark = scenario.mark(step)
     common: dict[str, Any] = {
         "kind": step.kind,
         "name": step.name,
@@ -125,9 +126,9 @@ def fleet(scenarios: Sequence[Scenario]) -> dict[str, Any]:
 
 def _account(account: Account, scenarios: Sequence[Scenario]) -> dict[str, Any]:
     origin = {"account": account.id, "region": "us-east-1"}
-    mine = [one for one in scenarios if one.account == account]
-    servers = [server for one in mine for server in one.servers]
-    marks = [(one.mark(step), step.kind) for one in mine for step in one.steps]
+    mine = [scenario for scenario in scenarios if scenario.account == account]
+    servers = [server for scenario in mine for server in scenario.servers]
+    marks = [(scenario.mark(step), step.kind) for scenario in mine for step in scenario.steps]
     region = {
         "name": REGION,
         "network": {"vpc": "10.20.0.0/16", "subnets": {"prod": "10.20.0.0/17"}},

@@ -19,34 +19,34 @@ SAID_NO = frozenset({"failed", "cancelled", "refused"})
 """Verdicts of a run that people ended."""
 
 
-def judge(one: Scenario, said: Said, record: Record) -> list[str]:
+def judge(scenario: Scenario, said: Said, record: Record) -> list[str]:
     """Return everything that is wrong with a run; an empty list is a run that kept every rule."""
-    ours = [launch for launch in record.launches if launch.run == run_key(one)]
-    turns = Turns(one, ours, failed_steps(said))
+    ours = [launch for launch in record.launches if launch.run == run_key(scenario)]
+    turns = Turns(scenario, ours, failed_steps(said))
     return [
-        *_not_ended(one, said, ours),
+        *_not_ended(scenario, said, ours),
         *_launched_twice(ours),
-        *_out_of_turn(one, ours, turns),
-        *_wrong_kind(one, ours),
-        *cloud_problems(one, said, ours, record),
-        *step_problems(one, said, record, turns),
-        *_falsely_said(one, said, ours, turns, record),
+        *_out_of_turn(scenario, ours, turns),
+        *_wrong_kind(scenario, ours),
+        *cloud_problems(scenario, said, ours, record),
+        *step_problems(scenario, said, record, turns),
+        *_falsely_said(scenario, said, ours, turns, record),
     ]
 
 
 def strangers(scenarios: Sequence[Scenario], record: Record) -> list[str]:
     """Return launch jobs that belong to no run of the campaign."""
-    known = {run_key(each) for one in scenarios for each in (one, one.rival) if each}
+    known = {run_key(each) for scenario in scenarios for each in (scenario, scenario.rival) if each}
     return [f"{launch.job_id} bears the tags of no run" for launch in record.launches if launch.run not in known]
 
 
-def _not_ended(one: Scenario, said: Said, ours: Sequence[Launch]) -> Iterator[str]:
+def _not_ended(scenario: Scenario, said: Said, ours: Sequence[Launch]) -> Iterator[str]:
     if said.state is None:
         yield "Airflow does not know the run"
     elif said.state not in ("success", "failed"):
         if not said.waits_for_person:
             yield f"the run has not ended, it is {said.state}: {dict(said.unfinished)}"
-        elif not any(question.act == "silent" for question in one.questions):
+        elif not any(question.act == "silent" for question in scenario.questions):
             yield "the run waits for a person although everybody has answered"
     for launch in ours:
         if not launch.ended:
@@ -69,9 +69,9 @@ def _launched_twice(ours: Sequence[Launch]) -> Iterator[str]:
             yield f"{server} was launched again although it had not failed: {', '.join(o.job_id for o in launches)}"
 
 
-def _out_of_turn(one: Scenario, ours: Sequence[Launch], turns: Turns) -> Iterator[str]:
+def _out_of_turn(scenario: Scenario, ours: Sequence[Launch], turns: Turns) -> Iterator[str]:
     """What was launched although its wave's turn had not come, and servers of other plans."""
-    waves = {wave.name: wave for wave in one.waves}
+    waves = {wave.name: wave for wave in scenario.waves}
     for launch in ours:
         wave = waves.get(launch.wave)
         if wave is None or set(launch.status) - {server.id for server in wave.servers}:
@@ -84,34 +84,34 @@ def _out_of_turn(one: Scenario, ours: Sequence[Launch], turns: Turns) -> Iterato
             yield f"{launch.job_id} launched wave {wave.name} although step {step.name} before it had failed"
 
 
-def _wrong_kind(one: Scenario, ours: Sequence[Launch]) -> Iterator[str]:
+def _wrong_kind(scenario: Scenario, ours: Sequence[Launch]) -> Iterator[str]:
     for launch in ours:
-        if launch.is_drill != (one.mode == "drill"):
-            yield f"{launch.job_id} of a {one.mode} is a {'drill' if launch.is_drill else 'recovery'} for DRS"
+        if launch.is_drill != (scenario.mode == "drill"):
+            yield f"{launch.job_id} of a {scenario.mode} is a {'drill' if launch.is_drill else 'recovery'} for DRS"
 
 
-def expected(one: Scenario, turns: Turns) -> frozenset[str]:
+def expected(scenario: Scenario, turns: Turns) -> frozenset[str]:
     """Return the verdicts that the record allows, leaving aside a recovery that overtakes a drill."""
-    if any(server.has_live for server in one.servers):
+    if any(server.has_live for server in scenario.servers):
         return frozenset({"refused"})
     if any(turns.barred.values()):
         return SAID_NO
     if not all(turns.passed.values()):
         return frozenset({"failed"})
-    if any(turns.is_missing(server) for server in one.servers) or turns.failed:
+    if any(turns.is_missing(server) for server in scenario.servers) or turns.failed:
         return frozenset({"completed_with_exceptions"})
-    return frozenset({"passed" if one.mode == "drill" else "completed"})
+    return frozenset({"passed" if scenario.mode == "drill" else "completed"})
 
 
-def allowed(one: Scenario, said: Said, ours: Sequence[Launch], turns: Turns, record: Record) -> frozenset[str]:
+def allowed(scenario: Scenario, said: Said, ours: Sequence[Launch], turns: Turns, record: Record) -> frozenset[str]:
     """Return the verdicts that the record allows: a recovery that takes servers while a drill goes on supersedes it."""
-    usual = expected(one, turns)
-    taken = taken_at(one, record)
+    usual = expected(scenario, turns)
+    taken = taken_at(scenario, record)
     if taken is None or said.report is None or instant(said.report["finished_at"]) < taken:
         return usual
     if not ours:
         return usual | {"superseded", "refused"}
-    mine = {server.id for server in one.servers}
+    mine = {server.id for server in scenario.servers}
     last_look = min(
         (instant(job.created_at) for job in record.jobs if not job.is_launch and job.servers & mine), default=None
     )
@@ -119,21 +119,23 @@ def allowed(one: Scenario, said: Said, ours: Sequence[Launch], turns: Turns, rec
     return usual | {"superseded"} if last_look is not None and taken >= last_look else frozenset({"superseded"})
 
 
-def taken_at(one: Scenario, record: Record) -> Any:
+def taken_at(scenario: Scenario, record: Record) -> Any:
     """Return when a recovery first took a server of this drill; None: none did."""
-    if one.rival is None:
+    if scenario.rival is None:
         return None
-    key = run_key(one.rival)
+    key = run_key(scenario.rival)
     return min((instant(launch.created_at) for launch in record.launches if launch.run == key), default=None)
 
 
-def _falsely_said(one: Scenario, said: Said, ours: Sequence[Launch], turns: Turns, record: Record) -> Iterator[str]:
+def _falsely_said(
+    scenario: Scenario, said: Said, ours: Sequence[Launch], turns: Turns, record: Record
+) -> Iterator[str]:
     if said.state not in ("success", "failed"):
         return
     if said.report is None:
         yield f"the run is {said.state} and has no report"
         return
-    verdict, deserved = said.report["verdict"], allowed(one, said, ours, turns, record)
+    verdict, deserved = said.report["verdict"], allowed(scenario, said, ours, turns, record)
     why = said.report.get("verdict_reason")
     if (said.state == "success") != (verdict in GOOD):
         yield f"the run is {said.state} and its report says {verdict}"
@@ -142,7 +144,7 @@ def _falsely_said(one: Scenario, said: Said, ours: Sequence[Launch], turns: Turn
     if verdict == "superseded":
         return
     yield from _falsely_told(said.report, turns)
-    if deserved == {"failed"} and not _is_failure_of_the_cloud(one, turns):
+    if deserved == {"failed"} and not _is_failure_of_the_cloud(scenario, turns):
         yield f"the run gave up although no server had failed: {why}"
 
 
@@ -155,10 +157,10 @@ def _falsely_told(report: Mapping[str, Any], turns: Turns) -> Iterator[str]:
                 yield f"the report says {server.get('status')} of {name}, the record {turns.final.get(name, 'nothing')}"
 
 
-def _is_failure_of_the_cloud(one: Scenario, turns: Turns) -> bool:
+def _is_failure_of_the_cloud(scenario: Scenario, turns: Turns) -> bool:
     """Whether a wave lost more critical servers, launched in vain, than it tolerates, or a step that must not fail."""
     return any(
         sum(server.critical and turns.final.get(server.id) == "FAILED" for server in wave.servers) > wave.tolerate
         or any(turns.is_broken(step) for step in wave.steps)
-        for wave in one.waves
+        for wave in scenario.waves
     )

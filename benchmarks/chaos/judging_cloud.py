@@ -11,24 +11,24 @@ _TICK = timedelta(seconds=1)
 """What times of the record may be off: DRS tells full seconds of some, and the simulator's clock runs ahead."""
 
 
-def cloud_problems(one: Scenario, said: Said, ours: Sequence[Launch], record: Record) -> Iterator[str]:
+def cloud_problems(scenario: Scenario, said: Said, ours: Sequence[Launch], record: Record) -> Iterator[str]:
     """Yield what is wrong with what a run did to the cloud."""
-    yield from _destroyed(one, ours, record)
-    yield from _misplaced(one, ours, record)
-    yield from _out_of_order(one, ours)
-    yield from _too_early(one, ours)
+    yield from _destroyed(scenario, ours, record)
+    yield from _misplaced(scenario, ours, record)
+    yield from _out_of_order(scenario, ours)
+    yield from _too_early(scenario, ours)
     if said.waits_for_person:
         return  # it is not over, and need not be cleaned up yet
-    yield from _left_over(one, ours, record)
-    yield from _networks_left(one, record)
-    yield from _changed(one, record)
-    yield from _without_fallback(one, ours)
+    yield from _left_over(scenario, ours, record)
+    yield from _networks_left(scenario, record)
+    yield from _changed(scenario, record)
+    yield from _without_fallback(scenario, ours)
 
 
-def _destroyed(one: Scenario, ours: Sequence[Launch], record: Record) -> Iterator[str]:
+def _destroyed(scenario: Scenario, ours: Sequence[Launch], record: Record) -> Iterator[str]:
     """Live instances that are no more: those from before, and those that this recovery launched."""
-    live = {server.id: record.live_before[server.id] for server in one.servers if server.id in record.live_before}
-    if one.mode == "recovery":
+    live = {server.id: record.live_before[server.id] for server in scenario.servers if server.id in record.live_before}
+    if scenario.mode == "recovery":
         for launch in ours:
             live |= {s: launch.instances[s] for s, status in launch.status.items() if status == "LAUNCHED"}
     for server, instance in live.items():
@@ -36,18 +36,18 @@ def _destroyed(one: Scenario, ours: Sequence[Launch], record: Record) -> Iterato
             yield f"the live instance {instance} of {server} was destroyed"
 
 
-def _misplaced(one: Scenario, ours: Sequence[Launch], record: Record) -> Iterator[str]:
+def _misplaced(scenario: Scenario, ours: Sequence[Launch], record: Record) -> Iterator[str]:
     """Instances that were launched in the wrong network."""
-    is_isolated = one.mode == "drill" and one.network == "isolated"
+    is_isolated = scenario.mode == "drill" and scenario.network == "isolated"
     for launch in ours:
         for server, where in launch.landed.items():
             if (where["subnet_id"] in record.production) == is_isolated:
                 network = "production's network" if is_isolated else "a network that is not production's"
-                yield f"{server} of this {one.mode} was launched in {network}, {where['subnet_id']}"
+                yield f"{server} of this {scenario.mode} was launched in {network}, {where['subnet_id']}"
 
 
-def _left_over(one: Scenario, ours: Sequence[Launch], record: Record) -> Iterator[str]:
-    if one.mode != "drill":
+def _left_over(scenario: Scenario, ours: Sequence[Launch], record: Record) -> Iterator[str]:
+    if scenario.mode != "drill":
         return
     for launch in ours:
         for server, instance in launch.instances.items():
@@ -55,20 +55,20 @@ def _left_over(one: Scenario, ours: Sequence[Launch], record: Record) -> Iterato
                 yield f"drill instance {instance} of {server} is left over, {record.ec2[instance]}"
 
 
-def _networks_left(one: Scenario, record: Record) -> Iterator[str]:
-    key = run_key(one)
+def _networks_left(scenario: Scenario, record: Record) -> Iterator[str]:
+    key = run_key(scenario)
     for name in sorted(name for name, run in record.networks.items() if run == key):
         yield f"{name} of the drill's network is left over"
 
 
-def _changed(one: Scenario, record: Record) -> Iterator[str]:
+def _changed(scenario: Scenario, record: Record) -> Iterator[str]:
     """Yield servers whose launch settings are not what they were, or not what a recovery leaves."""
-    leaves = {server.id for wave in one.waves if wave.launch for server in wave.servers}
-    for server in one.servers:
+    leaves = {server.id for wave in scenario.waves if wave.launch for server in wave.servers}
+    for server in scenario.servers:
         now, before = record.settings.get(server.id), record.settings_before.get(server.id)
         if now == before:
             continue
-        if one.mode == "recovery" and server.id in leaves:
+        if scenario.mode == "recovery" and server.id in leaves:
             kind = (now[1] or {}).get("InstanceType") if now else None
             if kind not in (SCARCE, PLENTY):
                 yield f"the recovery leaves {server.id} with instance type {kind}"
@@ -76,17 +76,17 @@ def _changed(one: Scenario, record: Record) -> Iterator[str]:
             yield f"the launch settings of {server.id} were not put back"
 
 
-def _without_fallback(one: Scenario, ours: Sequence[Launch]) -> Iterator[str]:
-    for server in scarce(one):
+def _without_fallback(scenario: Scenario, ours: Sequence[Launch]) -> Iterator[str]:
+    for server in scarce(scenario):
         launches = [launch for launch in ours if server in launch.status]
         kinds = [launch.landed.get(server, {}).get("instance_type") for launch in launches]
         if launches and PLENTY not in kinds:
             yield f"{server} was not launched as {PLENTY} although there was no capacity for {SCARCE}"
 
 
-def _out_of_order(one: Scenario, ours: Sequence[Launch]) -> Iterator[str]:
+def _out_of_order(scenario: Scenario, ours: Sequence[Launch]) -> Iterator[str]:
     """Yield launches that did not wait for the stages of the boot order before theirs."""
-    for wave in one.waves:
+    for wave in scenario.waves:
         stages = wave.stages
         for number, stage in enumerate(stages):
             names = {server.id for server in stage}
@@ -99,17 +99,17 @@ def _out_of_order(one: Scenario, ours: Sequence[Launch]) -> Iterator[str]:
 def _not_ready(launch: Launch, earlier: Sequence[Any], ours: Sequence[Launch], tolerate: int) -> str | None:
     began, lost = instant(launch.created_at), 0
     for server in earlier:
-        before = [one for one in ours if server.id in one.status and instant(one.created_at) < began]
-        ended = [instant(one.ended_at) for one in before if one.ended_at]
+        before = [launch for launch in ours if server.id in launch.status and instant(launch.created_at) < began]
+        ended = [instant(launch.ended_at) for launch in before if launch.ended_at]
         if not before or len(ended) < len(before) or max(ended) > began + _TICK:
             return f"{server.id} was not ready"
         lost += server.critical and before[-1].status[server.id] == "FAILED"
     return f"{lost} critical servers before them had failed" if lost > tolerate else None
 
 
-def _too_early(one: Scenario, ours: Sequence[Launch]) -> Iterator[str]:
+def _too_early(scenario: Scenario, ours: Sequence[Launch]) -> Iterator[str]:
     """Yield waves that did not wait their delay after the waves before them."""
-    for wave in one.waves:
+    for wave in scenario.waves:
         starts = [instant(launch.created_at) for launch in ours if launch.wave == wave.name]
         ends = [instant(each.ended_at) for each in ours if each.wave in wave.depends_on and each.ended_at]
         if starts and ends and min(starts) + _TICK < max(ends) + timedelta(seconds=wave.delay):

@@ -18,10 +18,10 @@ def _states(said: Said) -> dict[str, str]:
     return {step["name"]: step["state"] for wave in waves for step in wave.get("steps", ())}
 
 
-def step_problems(one: Scenario, said: Said, record: Record, turns: Turns) -> Iterator[str]:
+def step_problems(scenario: Scenario, said: Said, record: Record, turns: Turns) -> Iterator[str]:
     """Yield what is wrong with the steps of a run."""
     states = _states(said)
-    for wave in one.waves:
+    for wave in scenario.waves:
         asked = False
         for step in wave.steps:
             if step.kind in ("wait", "approval"):
@@ -29,7 +29,7 @@ def step_problems(one: Scenario, said: Said, record: Record, turns: Turns) -> It
                 if step.kind == "wait" and states.get(step.name) == "failed":
                     yield f"step {step.name} failed, and all that it does is wait"
                 continue
-            times = acted(one, step, record)
+            times = acted(scenario, step, record)
             if times > 1 and not step.repeatable and step.kind != "http":
                 yield f"step {step.name} acted {times} times"
             if times and (why := _not_its_turn(wave, step, turns, asked=asked and step.side == "before")):
@@ -37,14 +37,14 @@ def step_problems(one: Scenario, said: Said, record: Record, turns: Turns) -> It
             if states.get(step.name) == "succeeded" and not times:
                 yield f"the report says that step {step.name} succeeded, and nothing arrived"
             # A step that stands behind a question which was only marked as answered fails rather than to act.
-            may_fail = turns.barred[wave.name] or _may_fail(one, step, said, record)
+            may_fail = turns.barred[wave.name] or _may_fail(scenario, step, said, record)
             if states.get(step.name) == "failed" and not may_fail:
                 yield f"step {step.name} failed although nothing kept it from going well"
 
 
-def acted(one: Scenario, step: Step, record: Record) -> int:
+def acted(scenario: Scenario, step: Step, record: Record) -> int:
     """Return how often a step had its effect; of a command: on the instance on which it ran most often."""
-    mark = one.mark(step)
+    mark = scenario.mark(step)
     done = {name: [call for call in calls if call["committed"]] for name, calls in record.calls.items()}
     match step.kind:
         case "ssm_command":
@@ -60,7 +60,7 @@ def acted(one: Scenario, step: Step, record: Record) -> int:
                 if call["request"].get("DocumentName") == mark
             ]
             # The same client token is the same execution.
-            return len({one.get("ClientToken") for one in starts})
+            return len({start.get("ClientToken") for start in starts})
         case "lambda":
             return sum(call["request"].get("FunctionName") == mark for call in done.get("Invoke", ()))
         case "webhook":
@@ -83,13 +83,15 @@ def _not_its_turn(wave: Wave, step: Step, turns: Turns, *, asked: bool) -> str |
     return None
 
 
-def _may_fail(one: Scenario, step: Step, said: Said, record: Record) -> bool:
+def _may_fail(scenario: Scenario, step: Step, said: Said, record: Record) -> bool:
     """Whether nobody could know how it went: what is sent once fails then rather than to be sent again."""
     if step.kind == "webhook":
-        return bool(said.kills or record.heard.unanswered.get(one.mark(step)))
+        return bool(said.kills or record.heard.unanswered.get(scenario.mark(step)))
     if step.kind == "lambda":
         calls = [
-            call for call in record.calls.get("Invoke", ()) if call["request"].get("FunctionName") == one.mark(step)
+            call
+            for call in record.calls.get("Invoke", ())
+            if call["request"].get("FunctionName") == scenario.mark(step)
         ]
         return bool(said.kills) or any(call["status"] != _OK for call in calls)
     return False

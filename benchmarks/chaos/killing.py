@@ -55,7 +55,7 @@ class Killer:
         for deadline, pids in self._orphans:
             if now > deadline:
                 parents = parents_now()
-                for pid in set(pids).union(*(descendants(one, parents) for one in pids)):
+                for pid in set(pids).union(*(descendants(pid, parents) for pid in pids)):
                     _kill(pid)
         self._orphans = [(deadline, pids) for deadline, pids in self._orphans if now <= deadline]
 

@@ -106,12 +106,12 @@ def read_record(
     ec2 = {name: found.lower() for region in regions for name, found in region["ec2_instances"].items()}
     old = [region for account in before["accounts"].values() for region in account.values()]
     live = {
-        one["sourceServerID"]: one["ec2InstanceID"]
+        instance["sourceServerID"]: instance["ec2InstanceID"]
         for region in old
-        for one in region["recovery_instances"].values()
-        if not one["isDrill"]
+        for instance in region["recovery_instances"].values()
+        if not instance["isDrill"]
     }
-    launches = tuple(sorted(map(_launch, jobs), key=lambda one: one.created_at))
+    launches = tuple(sorted(map(_launch, jobs), key=lambda launch: launch.created_at))
     by_operation: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for call in calls:
         if call["operation"] in STEP_CALLS:
@@ -170,9 +170,9 @@ def _job(account: str, job: Mapping[str, Any]) -> Job:
     return Job(job["jobID"], account, is_launch, job["creationDateTime"], ended, frozenset(job["timeline"]))
 
 
-def run_key(one: Scenario) -> str:
+def run_key(scenario: Scenario) -> str:
     """Return the value of the job tag that names a run: part of what the product promises to other orchestrators."""
-    return hashlib.sha256(f"{one.dag_id}|{one.run_id}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{scenario.dag_id}|{scenario.run_id}".encode()).hexdigest()[:32]
 
 
 def instant(text: str) -> datetime:

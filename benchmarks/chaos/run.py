@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     for line in summary(judged, time.monotonic() - began, options.database):
         console.print(line)
-    return 1 if any(one.problems for one in judged) else 0
+    return 1 if any(run.problems for run in judged) else 0
 
 
 Run = Callable[..., list[Judged]]
@@ -71,21 +71,21 @@ def overlapping(cut: Sequence[Sequence[Scenario]], state: Path, say: Callable[[s
                 running[-2].result()  # its folder is free now
             tail = threading.Event()
             own = state / f"stack-{number % 2}"
-            one = pool.submit(_batch, batch, own, partial(run, say=say, tail=tail.set), say)
-            one.add_done_callback(lambda _, event=tail: event.set())  # type: ignore[misc]  # the event of this batch
-            running.append(one)
+            future = pool.submit(_batch, batch, own, partial(run, say=say, tail=tail.set), say)
+            future.add_done_callback(lambda _, event=tail: event.set())  # type: ignore[misc]  # the event of this batch
+            running.append(future)
             tail.wait()
-        for one in running:
-            judged += one.result()
+        for future in running:
+            judged += future.result()
     return judged
 
 
 def _batch(batch: Sequence[Scenario], own: Path, run: Run, say: Callable[[str], None]) -> list[Judged]:
     judged = run(batch, own)
-    for one in judged:
-        for problem in one.problems:
-            say(f"  FAILED {one.one.plan}: {problem}")
-    if any(one.problems for one in judged):
+    for outcome in judged:
+        for problem in outcome.problems:
+            say(f"  FAILED {outcome.scenario.plan}: {problem}")
+    if any(outcome.problems for outcome in judged):
         _keep(own, own.parent / f"failed-{batch[0].seed}")
     return judged
 
@@ -94,12 +94,12 @@ def batches(scenarios: Sequence[Scenario]) -> Iterator[list[Scenario]]:
     """Cut runs into what one stack is given."""
     batch: list[Scenario] = []
     servers = 0
-    for one in scenarios:
-        if batch and (len(batch) >= MOST_RUNS or servers + len(one.servers) > MOST_SERVERS):
+    for drawn in scenarios:
+        if batch and (len(batch) >= MOST_RUNS or servers + len(drawn.servers) > MOST_SERVERS):
             yield batch
             batch, servers = [], 0
-        batch.append(one)
-        servers += len(one.servers)
+        batch.append(drawn)
+        servers += len(drawn.servers)
     if batch:
         yield batch
 
@@ -107,17 +107,18 @@ def batches(scenarios: Sequence[Scenario]) -> Iterator[list[Scenario]]:
 def summary(judged: Sequence[Judged], seconds: float, database: Database = "sqlite") -> Iterator[str]:
     """Say how the campaign went: every failure with the command that runs it again, then the counts."""
     there = "" if database == "sqlite" else f" DATABASE={database}"
-    for one in judged:
-        for problem in one.problems:
-            yield f"FAILED {one.one.plan}: {problem}"
-        if one.problems:
-            yield f"  killed: {', '.join(one.hits) or 'nothing'}; again: make chaos RUNS=1 SEED={one.one.seed}{there}"
-    good = sum(not one.problems for one in judged)
-    kills = sum(len(one.hits) for one in judged)
-    servers = sum(len(one.one.servers) for one in judged)
+    for run in judged:
+        for problem in run.problems:
+            yield f"FAILED {run.scenario.plan}: {problem}"
+        if run.problems:
+            again = f"make chaos RUNS=1 SEED={run.scenario.seed}{there}"
+            yield f"  killed: {', '.join(run.hits) or 'nothing'}; again: {again}"
+    good = sum(not run.problems for run in judged)
+    kills = sum(len(run.hits) for run in judged)
+    servers = sum(len(run.scenario.servers) for run in judged)
     verdicts: dict[str, int] = {}
-    for one in judged:
-        verdict = (one.said.report or {}).get("verdict", "no verdict")
+    for run in judged:
+        verdict = (run.said.report or {}).get("verdict", "no verdict")
         verdicts[verdict] = verdicts.get(verdict, 0) + 1
     counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
     yield f"{good} of {len(judged)} runs kept every rule ({counts}); {servers} servers, {kills} kills"

@@ -261,7 +261,7 @@ def scenario(seed: int) -> Scenario:
     has_rival = mode == "drill" and count <= 60 and _stream(seed, "rival").random() < 0.1
     waves = _steps(seed, count, _waves(seed, count, has_rival=has_rival))
     waves = _people(seed, waves, may_say_no=not has_rival)
-    one = Scenario(
+    scenario = Scenario(
         seed,
         mode,
         tuple(waves),
@@ -273,7 +273,7 @@ def scenario(seed: int) -> Scenario:
         notify=_stream(seed, "notify").random() < 0.15,
         rival_after=_stream(seed, "rival when").uniform(4, 40) if has_rival else None,
     )
-    return replace(one, faults=tuple(_faults(one, count)))
+    return replace(scenario, faults=tuple(_faults(scenario, count)))
 
 
 def _stream(seed: int, aspect: str) -> Random:
@@ -296,15 +296,15 @@ def _waves(seed: int, count: int, *, has_rival: bool) -> Iterator[Wave]:
         is_staged = end - first > 1 and order.random() < 0.2
         servers = tuple(
             Server(
-                server_id(seed, one),
-                f"c{seed}-{one}",
+                server_id(seed, number),
+                f"c{seed}-{number}",
                 critical=random.random() > 0.15,
-                has_live=is_occupied and one == 0,
-                order=1 + (one - first) * 2 // (end - first) if is_staged else 1,
+                has_live=is_occupied and number == 0,
+                order=1 + (number - first) * 2 // (end - first) if is_staged else 1,
             )
-            for one in range(first, end)
+            for number in range(first, end)
         )
-        before = [f"w{one}" for one in range(wave)]
+        before = [f"w{earlier}" for earlier in range(wave)]
         depends_on = tuple(sorted(random.sample(before, random.randint(0, min(2, len(before))))))
         if wave and random.random() < 0.5:
             depends_on = (before[-1],)
@@ -404,25 +404,25 @@ def _approval(seed: int, mode: str) -> Approval | None:
     return Approval(random.randint(1, 2), random.choice(_ACTS))
 
 
-def parts_of(one: Scenario) -> set[Part]:
+def parts_of(scenario: Scenario) -> set[Part]:
     """Return what a plan has that lets its runs send more operations."""
     found: set[Part] = {"leftovers"}
-    found |= {"network"} if one.network == "isolated" else set()
-    found |= {"notify"} if one.notify else set()
-    found |= {"actions"} if any(dict(wave.drill_launch).get("actions") for wave in one.waves) else set()
-    kinds = {step.kind for step in one.steps}
+    found |= {"network"} if scenario.network == "isolated" else set()
+    found |= {"notify"} if scenario.notify else set()
+    found |= {"actions"} if any(dict(wave.drill_launch).get("actions") for wave in scenario.waves) else set()
+    kinds = {step.kind for step in scenario.steps}
     for kind in ("ssm_command", "ssm_automation", "lambda"):
         found |= {kind} if kind in kinds else set()
     return found
 
 
-def _faults(one: Scenario, count: int) -> Iterator[dict[str, Any]]:
-    random = _stream(one.seed, "faults")
+def _faults(scenario: Scenario, count: int) -> Iterator[dict[str, Any]]:
+    random = _stream(scenario.seed, "faults")
 
     def some(most: int) -> list[str]:
-        return [server_id(one.seed, number) for number in random.sample(range(count), random.randint(1, most))]
+        return [server_id(scenario.seed, number) for number in random.sample(range(count), random.randint(1, most))]
 
-    first = one.waves[0]
+    first = scenario.waves[0]
     if first.launch:
         scarce = [server.id for server in random.sample(first.servers, min(3, len(first.servers)))]
         yield {"servers": scarce, "do": "no_capacity", "instance_type": SCARCE}
@@ -430,8 +430,8 @@ def _faults(one: Scenario, count: int) -> Iterator[dict[str, Any]]:
         yield from _failures(random, some, count)
     if random.random() < 0.1:
         yield {"service": "drs", "servers": some(1), "do": "slow", "factor": 3}
-    yield from faults_of(_stream(one.seed, "effects"), parts_of(one), f"s-{one.seed % 10**9:09d}*")
-    yield from _weather(_stream(one.seed, "weather"))
+    yield from faults_of(_stream(scenario.seed, "effects"), parts_of(scenario), f"s-{scenario.seed % 10**9:09d}*")
+    yield from _weather(_stream(scenario.seed, "weather"))
 
 
 def _failures(random: Random, some: Any, count: int) -> Iterator[dict[str, Any]]:
@@ -443,9 +443,9 @@ def _failures(random: Random, some: Any, count: int) -> Iterator[dict[str, Any]]
         yield {"service": "drs", "servers": some(min(2, count)), "do": "fail_silently"}
 
 
-def scarce(one: Scenario) -> Sequence[str]:
+def scarce(scenario: Scenario) -> Sequence[str]:
     """Return the servers that there is no capacity for at first."""
-    return next((fault["servers"] for fault in one.faults if fault["do"] == "no_capacity"), ())
+    return next((fault["servers"] for fault in scenario.faults if fault["do"] == "no_capacity"), ())
 
 
 def _weather(random: Random) -> Iterator[dict[str, Any]]:

@@ -33,7 +33,7 @@ def prepare(address: str) -> None:
     """Give production's networks a second range, and make the topic that runs tell of themselves."""
     for account in ACCOUNTS:
         ec2 = _client("ec2", address, account)
-        (vpc,) = (one for one in ec2.describe_vpcs()["Vpcs"] if one["CidrBlock"] == "10.20.0.0/16")
+        (vpc,) = (vpc for vpc in ec2.describe_vpcs()["Vpcs"] if vpc["CidrBlock"] == "10.20.0.0/16")
         ec2.associate_vpc_cidr_block(VpcId=vpc["VpcId"], CidrBlock=MORE_ROOM)
     _client("sns", address, LARGE).create_topic(Name="chaos")
 
@@ -46,7 +46,7 @@ def networks_left(address: str) -> dict[str, str]:
         ec2 = _client("ec2", address, account)
         for operation, list_of, name in _PARTS:
             answer = getattr(ec2, operation)(Filters=[{"Name": "tag-key", "Values": [_RUN]}])
-            found |= {one[name]: _run_of(one) for one in answer[list_of] if _is_there(one)}
+            found |= {part[name]: _run_of(part) for part in answer[list_of] if _is_there(part)}
     return found
 
 

@@ -57,20 +57,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def drill(number: int) -> Scenario:
     """Return a drill of two waves with a server each."""
     seed = FIRST + number
-    servers = [Server(f"s-{seed:09d}{one:08d}", f"k{number}-{one}") for one in range(2)]
+    servers = [Server(f"s-{seed:09d}{place:08d}", f"k{number}-{place}") for place in range(2)]
     waves = (Wave("first", (servers[0],)), Wave("second", (servers[1],), ("first",)))
     return Scenario(seed, "drill", waves, (), ())
 
 
-def key(one: Scenario) -> str:
+def key(scenario: Scenario) -> str:
     """Return the access key with which a run signs: so its calls can be told from those of others."""
-    return f"AKIACHAOS{one.seed:09d}"
+    return f"AKIACHAOS{scenario.seed:09d}"
 
 
-def connection(one: Scenario, address: str) -> str:
+def connection(scenario: Scenario, address: str) -> str:
     """Return the Airflow connection of one run."""
     extra = {"region_name": REGION, "endpoint_url": address, "service_config": {"sts": {"endpoint_url": address}}}
-    return json.dumps({"conn_type": "aws", "login": key(one), "password": "demo", "extra": extra})
+    return json.dumps({"conn_type": "aws", "login": key(scenario), "password": "demo", "extra": extra})
 
 
 def sweep(
@@ -91,8 +91,8 @@ def sweep(
     shutil.rmtree(state, ignore_errors=True)
     # The simulator's port is chosen by the stack: the stand learns it when everything is up, before the first call.
     between = Between("http://127.0.0.1:1", dict(zip(map(key, runs), (0, *points), strict=True)), lambda: ())
-    conn_ids = {one.seed: f"chaos_{one.seed}" for one in runs}
-    own = {f"AIRFLOW_CONN_{conn_ids[one.seed].upper()}": connection(one, between.address) for one in runs}
+    conn_ids = {run.seed: f"chaos_{run.seed}" for run in runs}
+    own = {f"AIRFLOW_CONN_{conn_ids[run.seed].upper()}": connection(run, between.address) for run in runs}
     everything = [*beside, *runs]
     try:
         with ready(everything, state, say, database=database, airflow=own, conn_ids=conn_ids) as all_set:
@@ -104,10 +104,10 @@ def sweep(
     finally:
         between.close()
     problems = [*strangers(everything, record), *over_quota(record)]
-    for one in judged(ended, record):
-        struck = between.killed.get(key(one.one), ", ".join(one.hits) or "no kill")
-        say(f"  {one.one.plan}: killed after {struck}")
-        problems += [f"{one.one.plan} ({struck}): {what}" for what in one.problems]
+    for run in judged(ended, record):
+        struck = between.killed.get(key(run.scenario), ", ".join(run.hits) or "no kill")
+        say(f"  {run.scenario.plan}: killed after {struck}")
+        problems += [f"{run.scenario.plan} ({struck}): {what}" for what in run.problems]
     return problems, len(between.killed), between.counted.get(key(runs[0]), 0)
 
 

@@ -20,15 +20,15 @@ class Turns:
     :param failed: names of the steps that have failed
     """
 
-    def __init__(self, one: Scenario, ours: Sequence[Launch], failed: Collection[str]) -> None:
+    def __init__(self, scenario: Scenario, ours: Sequence[Launch], failed: Collection[str]) -> None:
         self.failed = frozenset(failed)
         self.final: dict[str, str] = {server: status for launch in ours for server, status in launch.status.items()}
         """The launch status of every launched server, by its newest job."""
-        self.barred: dict[str, str | None] = {wave.name: _barred(one, wave) for wave in one.waves}
+        self.barred: dict[str, str | None] = {wave.name: _barred(scenario, wave) for wave in scenario.waves}
         """Why people do not let a wave launch; None: they do."""
         self.passed: dict[str, bool] = {}
         """Whether each wave, in dependency order, had its turn and went well enough."""
-        for wave in one.waves:
+        for wave in scenario.waves:
             self.passed[wave.name] = (
                 not self.barred[wave.name]
                 and all(self.passed[other] for other in wave.depends_on)
@@ -53,11 +53,11 @@ class Turns:
         return step.name in self.failed and step.on_failure == "fail"
 
 
-def _barred(one: Scenario, wave: Wave) -> str | None:
+def _barred(scenario: Scenario, wave: Wave) -> str | None:
     """Why people do not let a wave launch; None: they do."""
     mine = {"preflight.approval", "preflight.approval_2", f"{wave.name}.pause"}
     mine |= {f"{wave.name}.{step.name}" for step in wave.steps}
-    for question in one.questions:
+    for question in scenario.questions:
         if question.task_id not in mine or question.act == "agree":
             continue
         if wave.pause and question.task_id.endswith(".pause") and goes_on(wave):
