@@ -45,7 +45,7 @@ def test_a_worker_killed_between_the_call_and_the_note_of_it_adopts_the_job(hook
 
     jobs = a_try(hook, store).run()
 
-    assert [(sorted(job["servers"]), job["adopted"]) for job in jobs] == [(list(HELLO), True)]
+    assert [(sorted(job.servers), job.adopted) for job in jobs] == [(list(HELLO), True)]
     assert len(calls(simulator, "StartRecovery")) == 1
 
 
@@ -57,7 +57,7 @@ def test_a_clear_after_a_known_failure_launches_the_failed_server_only(hook, sim
 
     jobs = a_try(hook, store, max_tries=1).run()
 
-    assert [(job["servers"], job["adopted"]) for job in jobs] == [([HELLO[0]], True), ([HELLO[1]], False)]
+    assert [(job.servers, job.adopted) for job in jobs] == [((HELLO[0],), True), ((HELLO[1],), False)]
     assert len(calls(simulator, "StartRecovery")) == 2
 
 
@@ -84,8 +84,8 @@ def test_a_lost_answer_to_a_job_that_drs_does_not_show_yet_starts_no_second_one(
     simulator.advance("40m")
     jobs = a_try(hook, store).run()
 
-    assert [type(one) for one in waits] == [MustWait, MustWait]
-    assert [(sorted(job["servers"]), job["adopted"]) for job in jobs] == [(list(HELLO), True)]
+    assert [type(wait) for wait in waits] == [MustWait, MustWait]
+    assert [(sorted(job.servers), job.adopted) for job in jobs] == [(list(HELLO), True)]
     assert len(calls(simulator, "StartRecovery")) == 1
 
 
@@ -108,8 +108,8 @@ def test_an_instance_that_a_stranger_has_just_recovered_is_safe_before_drs_shows
 def test_two_orchestrators_of_one_run_start_every_server_once(hook, simulator):
     first, second = (a_try(hook, MemoryStore()).run() for _ in range(2))
 
-    assert [job["job_id"] for job in first] == [job["job_id"] for job in second]
-    assert [job["adopted"] for job in (*first, *second)] == [False, True]
+    assert [job.job_id for job in first] == [job.job_id for job in second]
+    assert [job.adopted for job in (*first, *second)] == [False, True]
 
 
 def test_many_waiting_tasks_ask_as_often_as_one(hook, simulator, monkeypatch):

@@ -9,7 +9,7 @@ from drs_provider.exceptions import ServiceUnavailable
 from drs_provider.hooks.launch_settings import LaunchSettingsHook
 from drs_provider.hooks.tagged_networks import TaggedNetworksHook
 from drs_provider.operators.launch_settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
-from drs_provider.rules.launch.launched import StartedJobs
+from drs_provider.rules.run.handover import Launch, LaunchedJob
 from drs_provider.rules.settings.launch_actions import TAG
 from drs_provider.services.job_results import find
 from drs_provider.services.sweep import sweep
@@ -164,11 +164,11 @@ def test_an_optional_action_that_fails_is_an_exception_and_no_failure(aws, simul
     job = aws.drs.start_recovery(isDrill=True, sourceServers=[{"sourceServerID": ONE}])["job"]["jobID"]
     simulator.advance("30m")
 
-    launch = StartedJobs(({"job_id": job, "servers": [ONE]},), None, "us-west-2")
-    found = find(launch, {}, aws.hook, ready="running", members=())
+    launch = Launch(jobs=(LaunchedJob(job_id=job, servers=(ONE,)),), region="us-west-2")
+    found = find(launch, aws.hook, ready="running", members={})
 
     assert found.pending == {}
-    assert [(one.status, one.failed_actions) for one in found.results] == [("launched", ("check",))]
+    assert [(result.status, result.failed_actions) for result in found.results] == [("launched", ("check",))]
     assert found.results[0].as_json()["actions"] == [
         {"name": "register", "status": "SUCCEEDED", "optional": False, "reason": None},
         {"name": "check", "status": "FAILED", "optional": True, "reason": "exit 3"},

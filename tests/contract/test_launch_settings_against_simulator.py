@@ -236,7 +236,7 @@ def test_a_task_that_waited_too_long_says_for_what(simulator, network):
         task.resume_settings(a_context(), {"outcome": "timed_out"}, waiting_since=long_ago.isoformat())
 
     assert str(caught.value) == (
-        f"waited 2 h: servers are held by running jobs: {job}. Settings are not changed under a running job; clear "
+        f"waited 2h: servers are held by running jobs: {job}. Settings are not changed under a running job; clear "
         "this task when it has ended"
     )
 
@@ -384,14 +384,20 @@ def test_a_recovered_instance_is_placed_as_asked_and_protected(simulator, networ
     more = {**settings, "private_ip": "10.20.8.77", "right_sizing": "none"}
     found = operator(
         network, DrsProtectRecoveryInstancesOperator, settings={ONE: more, TWO: {}}, job_ids=[job]
-    ).execute(a_context())
+    ).execute(a_context())["servers"]
 
     (difference,) = found[ONE].pop("differences")
     assert (difference["field"], difference["wanted"]) == ("private_ip", "10.20.8.77")
     assert difference["found"].startswith("10.20.")
     assert found == {
-        ONE: {"instance_id": instance, "is_drill": False, "protected": True},
-        TWO: {"instance_id": None, "is_drill": None, "protected": False, "differences": []},
+        ONE: {"instance_id": instance, "is_drill": False, "protected": True, "not_protected": None},
+        TWO: {
+            "instance_id": None,
+            "is_drill": None,
+            "protected": False,
+            "not_protected": None,
+            "differences": [],
+        },
     }
     attribute = network.ec2.describe_instance_attribute(InstanceId=instance, Attribute="disableApiTermination")
     assert attribute["DisableApiTermination"]["Value"] is True
@@ -405,7 +411,7 @@ def test_a_drills_instance_and_one_that_shall_not_be_are_not_protected(simulator
         a_context()
     )
 
-    assert {server: one["protected"] for server, one in found.items()} == {ONE: False, TWO: False}
+    assert {server: check["protected"] for server, check in found["servers"].items()} == {ONE: False, TWO: False}
     assert not [call for call in simulator.calls() if call["operation"] == "ModifyInstanceAttribute"]
 
 
@@ -419,4 +425,4 @@ def test_an_instance_that_cannot_be_protected_fails_the_task_after_the_others(si
         operator(network, DrsProtectRecoveryInstancesOperator, settings={ONE: {}, TWO: {}}).execute(context)
 
     assert str(caught.value).startswith("1 recovered instance could not be protected from termination. They run; clear")
-    assert sorted(one["protected"] for one in context["pushed"]["instances"].values()) == [False, True]
+    assert sorted(check["protected"] for check in context["pushed"]["instances"]["servers"].values()) == [False, True]

@@ -29,8 +29,8 @@ with DAG(
         timeout=timedelta(minutes=90),
         ready="status_checks",
         servers=[
-            {"id": "s-0hello00000000001", "hostname": "hello1", "critical": True},
-            {"id": "s-0hello00000000002", "hostname": "hello2", "critical": False},
+            {"server_id": "s-0hello00000000001", "hostname": "hello1", "critical": True},
+            {"server_id": "s-0hello00000000002", "hostname": "hello2", "critical": False},
         ],
         tolerate="10%",
     )

@@ -18,7 +18,7 @@ from drs_provider.exceptions import (
     ServiceUnavailable,
     Throttled,
 )
-from drs_provider.hooks.drill_resources import InstanceParts
+from drs_provider.hooks.drill_resources import AttachedResources
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.operators.terminate import MOST_REQUESTS, DrsTerminateRecoveryInstancesOperator
 from drs_provider.rules.launch.quotas import Quotas
@@ -125,16 +125,20 @@ def test_what_a_start_returns_is_what_a_sensor_takes():
     launch = start(drs, aws_conn_id="shop").execute(a_context())
 
     job = drs.all_jobs[0]
+    created_at = job["creationDateTime"].replace("+00:00", "Z")
     assert launch == {
+        "version": 1,
         "region": "us-west-2",
         "aws_conn_id": "shop",
-        "started_at": job["creationDateTime"],
+        "started_at": created_at,
         "attempt": 1,
+        "tags": {},
+        "points": {},
         "jobs": [
             {
                 "job_id": job["jobID"],
                 "servers": SERVERS,
-                "created_at": job["creationDateTime"],
+                "created_at": created_at,
                 "attempt": 1,
                 "adopted": False,
             }
@@ -171,7 +175,7 @@ def test_a_start_that_waited_too_long_says_for_what():
     with pytest.raises(AirflowFailException) as caught:
         start(drs).resume_start(context, {"outcome": "timed_out"}, waiting_since=long_ago)
 
-    assert "waited 7 h: no room in the account: 1 of 1 concurrent jobs are running" in str(caught.value)
+    assert "waited 7h: no room in the account: 1 of 1 concurrent jobs are running" in str(caught.value)
 
 
 NOT_NOW = [
@@ -247,8 +251,8 @@ def test_a_launch_with_every_server_running_is_a_success():
     result = sensor(drs, launch).jobs_ended(context, {"outcome": "ended"})
 
     assert result["verdict"] == "launched"
-    assert context["pushed"]["servers"] == result["servers"]
-    assert [(one["hostname"], one["status"]) for one in result["servers"]] == [
+    assert context["pushed"]["servers"]["servers"] == result["servers"]
+    assert [(server["hostname"], server["status"]) for server in result["servers"]] == [
         ("host1", "launched"),
         ("host2", "launched"),
     ]
@@ -271,8 +275,8 @@ def test_a_completed_job_with_a_failed_server_fails_for_good_and_says_why_but_le
 
     assert isinstance(caught.value.__cause__, JobFailed)
     assert str(caught.value) == f"{job['jobID']}: 1 server failed:\n  - host2: LAUNCH_FAILED: VcpuLimitExceeded"
-    assert [one["status"] for one in context["pushed"]["servers"]] == ["launched", "failed"]
-    assert [one["job_id"] for one in context["pushed"]["jobs"]] == [job["jobID"]]
+    assert [server["status"] for server in context["pushed"]["servers"]["servers"]] == ["launched", "failed"]
+    assert [ended["job_id"] for ended in context["pushed"]["jobs"]["jobs"]] == [job["jobID"]]
 
 
 def test_an_instance_on_its_way_is_waited_for_until_the_deadline_and_then_has_failed():
@@ -526,7 +530,7 @@ def test_volumes_and_interfaces_that_ec2_kept_are_deleted():
     job = drs.add_job(["s-1"])
     drs.end(job)
     name = drs.add_instance("s-1", job["jobID"])
-    drs.parts[name] = InstanceParts(("vol-1", "vol-2"), ("eni-1",))
+    drs.parts[name] = AttachedResources(("vol-1", "vol-2"), ("eni-1",))
     drs.kept = {"vol-2", "eni-1"}
     task, context = cleanup(drs, job_ids=[job["jobID"]]), a_context()
     with pytest.raises(TaskDeferred) as deferred:
@@ -544,7 +548,7 @@ def test_what_ec2_keeps_all_the_same_is_said():
     job = drs.add_job(["s-1"])
     drs.end(job)
     name = drs.add_instance("s-1", job["jobID"])
-    drs.parts[name] = InstanceParts(("vol-1",), ())
+    drs.parts[name] = AttachedResources(("vol-1",), ())
     drs.kept = drs.undeletable = {"vol-1"}
     drs.snapshots = {"snap-1": "vol-1", "snap-2": "vol-9"}
     task, context = cleanup(drs, job_ids=[job["jobID"]]), a_context()

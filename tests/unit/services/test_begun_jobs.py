@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from drs_provider.rules.run.handover import StartedJobs
 from drs_provider.services.start_jobs import Request, begun_jobs
 
 BEGAN = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -38,8 +39,9 @@ class Shows:
 
 
 def found(shown, remembered=(), since=BEGAN):
-    jobs = begun_jobs(Shows(list(shown)), REQUEST, since=since, remembered=list(remembered))
-    return [(one["job_id"], one["servers"], one["attempt"], one["adopted"]) for one in jobs]
+    kept = StartedJobs.from_json(list(remembered)).jobs
+    jobs = begun_jobs(Shows(list(shown)), REQUEST, since=since, remembered=kept)
+    return [(job.job_id, list(job.servers), job.attempt, job.adopted) for job in jobs]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ class Try:
 
 
 def summary(jobs):
-    return [(job["job_id"][-1], job["servers"], job["adopted"]) for job in jobs]
+    return [(job.job_id[-1], list(job.servers), job.adopted) for job in jobs]
 
 
 @pytest.fixture
@@ -300,7 +300,7 @@ def test_a_live_recovered_instance_is_never_replaced_by_a_drill_or_a_recovery(dr
 
     assert str(caught.value) == (
         "a launch would terminate 1 live recovered instance: s-2 has i-00000000000000000. Nothing of this job was "
-        "started. Leave these servers out, or give replace_live_instances if they shall go"
+        "started. Leave these servers out, or set replace_live_instances=True to terminate them"
     )
     assert drs.starts == []
 

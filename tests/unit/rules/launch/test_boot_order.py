@@ -1,13 +1,16 @@
 """In which order the servers of a wave are launched."""
 
+import itertools
+
 import pytest
 from drs_provider.rules.launch.next_launch import stages
+from drs_provider.rules.run.handover import PreflightServer
 from hypothesis import given
 from hypothesis import strategies as st
 
 
 def server(name, group="db", order=1):
-    return {"server_id": name, "group": group, "order": order}
+    return PreflightServer(server_id=name, hostname=name, group=group, order=order)
 
 
 @pytest.mark.parametrize(
@@ -37,10 +40,9 @@ def test_every_server_is_in_one_stage_and_after_the_lower_ones_of_its_group(serv
     staged = stages(servers)
 
     place = {name: number for number, stage in enumerate(staged) for name in stage}
-    assert sorted(name for stage in staged for name in stage) == sorted(one["server_id"] for one in servers)
+    assert sorted(name for stage in staged for name in stage) == sorted(server.server_id for server in servers)
     assert all(staged)
-    for one in servers:
-        for other in servers:
-            if one["group"] == other["group"]:
-                here, there = place[one["server_id"]], place[other["server_id"]]
-                assert (one["order"] < other["order"]) == (here < there)
+    for first, other in itertools.combinations(servers, 2):
+        if first.group == other.group:
+            here, there = place[first.server_id], place[other.server_id]
+            assert ((first.order < other.order), (first.order > other.order)) == ((here < there), (here > there))

@@ -2,6 +2,7 @@
 
 import pytest
 from drs_provider.rules.launch.next_launch import Try, choose, fallbacks
+from drs_provider.rules.launch.results import ServerResult
 
 CAPACITY = "LAUNCH_FAILED: An error occurred (InsufficientInstanceCapacity) when calling RunInstances: not enough"
 FALLBACK = {"instance_type": "r5.large", "fallback": {"instance_types": ["m5.large"], "subnet_ids": ["subnet-0b"]}}
@@ -9,12 +10,17 @@ AT = "2026-01-01T12:00:00+00:00"
 
 
 def failed(reason, **facts):
-    return {"job_id": "drsjob-1", "reason": reason, "instance_id": None, "instance_state": None, **facts}
+    return ServerResult("s-1", "db1", True, "failed", job_id="drsjob-1", reason=reason, **facts)
 
 
-def again(reason, *, earlier=(), retries=1, settings=None, is_drill=True, **facts):
+def again(reason, *, earlier=(), retries=1, settings=None, replaces_live=True, **facts):
     return choose(
-        failed(reason, **facts), earlier, settings=settings or {}, retries=retries, is_drill=is_drill, used_until=AT
+        failed(reason, **facts),
+        earlier,
+        settings=settings or {},
+        retries=retries,
+        replaces_live=replaces_live,
+        used_until=AT,
     )
 
 
@@ -23,19 +29,19 @@ def again(reason, *, earlier=(), retries=1, settings=None, is_drill=True, **fact
     [
         pytest.param(again("x", retries=0), None, id="no retry is asked for"),
         pytest.param(again("x"), Try("drsjob-1", "x", "again"), id="the same again"),
-        pytest.param(again("x", earlier=[Try("drsjob-0", "x", "again").as_json()]), None, id="no retry is left"),
+        pytest.param(again("x", earlier=[Try("drsjob-0", "x", "again")]), None, id="no retry is left"),
         pytest.param(
             again(CAPACITY, retries=0, settings=FALLBACK),
             Try("drsjob-1", CAPACITY, "fallback", {"instance_type": "m5.large"}),
             id="the next type, though no retry is asked for",
         ),
         pytest.param(
-            again(CAPACITY, retries=0, settings=FALLBACK, earlier=[Try("0", CAPACITY, "fallback").as_json()]),
+            again(CAPACITY, retries=0, settings=FALLBACK, earlier=[Try("0", CAPACITY, "fallback")]),
             Try("drsjob-1", CAPACITY, "fallback", {"instance_type": "r5.large", "subnet_id": "subnet-0b"}),
             id="then the next subnet",
         ),
         pytest.param(
-            again(CAPACITY, retries=0, settings=FALLBACK, earlier=[Try("0", CAPACITY, "fallback").as_json()] * 3),
+            again(CAPACITY, retries=0, settings=FALLBACK, earlier=[Try("0", CAPACITY, "fallback")] * 3),
             None,
             id="nothing is left to try",
         ),
@@ -46,12 +52,12 @@ def again(reason, *, earlier=(), retries=1, settings=None, is_drill=True, **fact
             id="an older point after a failed conversion",
         ),
         pytest.param(
-            again("x", is_drill=False, instance_id="i-1", instance_state="RUNNING"),
+            again("x", replaces_live=False, instance_id="i-1", instance_state="RUNNING"),
             None,
             id="a recovery's instance that lives is never replaced",
         ),
         pytest.param(
-            again("x", is_drill=False, instance_id="i-1", instance_state="TERMINATED"),
+            again("x", replaces_live=False, instance_id="i-1", instance_state="TERMINATED"),
             Try("drsjob-1", "x", "again"),
             id="one that is gone is",
         ),
@@ -59,7 +65,7 @@ def again(reason, *, earlier=(), retries=1, settings=None, is_drill=True, **fact
             again("x", instance_id="i-1", instance_state="RUNNING"), Try("drsjob-1", "x", "again"), id="a drill's is"
         ),
         pytest.param(
-            again("x", retries=1, earlier=[Try("0", CAPACITY, "fallback", {"instance_type": "m5.large"}).as_json()]),
+            again("x", retries=1, earlier=[Try("0", CAPACITY, "fallback", {"instance_type": "m5.large"})]),
             Try("drsjob-1", "x", "again", {"instance_type": "m5.large"}),
             id="what was changed before stays",
         ),

@@ -2,12 +2,13 @@
 
 import botocore.session
 import pytest
+from drs_provider.rules.launch.job_assignment import JobShare
 from drs_provider.rules.launch.jobs import SILENT_FAILURE
-from drs_provider.rules.launch.results import Evidence, LaunchMember, assemble, standing
+from drs_provider.rules.launch.results import Evidence, LaunchMember, assemble, instance_state
 
 DRS = botocore.session.get_session().get_service_model("drs")
 JOB, SERVER = "drsjob-1", "s-1"
-LAUNCH = [{"job_id": JOB, "servers": [SERVER]}]
+LAUNCH = [JobShare(JOB, (SERVER,), None)]
 MEMBERS = {SERVER: LaunchMember(SERVER, "db1")}
 LOG = [
     {
@@ -95,7 +96,7 @@ def test_an_instance_is_what_the_wave_waits_for_or_may_become_it_or_will_not(sta
 @pytest.mark.parametrize("state", [*DRS.shape_for("EC2InstanceState").enum, "NEW"])
 def test_only_running_is_running(state):
     instance = {"ec2InstanceState": state}
-    found = standing(instance, ready="running", stopped_on_purpose=False, unhealthy=False)
+    found = instance_state(instance, ready="running", stopped_on_purpose=False, unhealthy=False)
 
     assert (found == "ready") == (state == "RUNNING")
 
