@@ -1,23 +1,12 @@
 """What a run looks like at one moment: waves and their servers, as data. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
-
-class WaveState(StrEnum):
-    """What a wave is doing, in an operator's words."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    PAUSED = "paused"
-    DONE = "done"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    NOT_STARTED = "not started"
+from drs_provider.rules.run.state import RunState, WaveStatus
 
 
 class Phase(StrEnum):
@@ -46,11 +35,12 @@ class ServerNow:
 class Wave:
     """One line of the board.
 
+    :ivar total: how many servers it has; 0 before preflight has found them
     :ivar elapsed: from the start of its first task until the end of its last, or until now; None before.
     """
 
     name: str
-    state: WaveState
+    status: WaveStatus
     jobs: int
     total: int
     phases: Mapping[Phase, int]
@@ -67,75 +57,27 @@ class Wave:
         return self.phases.get(Phase.FAILED, 0)
 
 
-BESIDE = ("servers", "launch_settings", "tag_instances", "notifications")
-"""Tasks of a wave that run ahead of it or beside it: no state hangs on them."""
+def board(state: RunState, servers: Iterable[ServerNow], now: datetime) -> list[Wave]:
+    """Lay the state of a run and DRS's jobs together, one entry per wave.
 
-_AT_WORK = frozenset({"queued", "running", "deferred", "restarting", "up_for_retry", "up_for_reschedule"})
-_MEANING = (
-    # The first row of which a wave has a task in one of these states decides.
-    (frozenset({"failed"}), WaveState.FAILED),
-    (frozenset({"awaiting_input"}), WaveState.PAUSED),
-    (frozenset({"upstream_failed", "removed"}), WaveState.NOT_STARTED),
-    (_AT_WORK, WaveState.RUNNING),
-)
-
-
-def wave_state(states: Iterable[str | None]) -> WaveState:
-    """Sum up the states of a wave's Airflow tasks."""
-    seen = set(states)
-    for some, meaning in _MEANING:
-        if seen & some:
-            return meaning
-    if seen == {"skipped"}:
-        return WaveState.SKIPPED
-    if "success" in seen:
-        return WaveState.DONE if seen <= {"success", "skipped"} else WaveState.RUNNING
-    return WaveState.WAITING
-
-
-def board(
-    names: Sequence[str],
-    tasks: Iterable[Mapping[str, Any]],
-    roster: Mapping[str, Sequence[str]],
-    servers: Iterable[ServerNow],
-    now: datetime,
-) -> list[Wave]:
-    """Lay Airflow's tasks and DRS's jobs together, one entry per wave.
-
-    :param names: the plan's waves, in the plan's order.
-    :param tasks: task instances as Airflow's REST API gives them.
-    :param roster: wave → ids of its servers, from preflight; a wave that it does not name has no servers yet.
     :param servers: the servers in this run's DRS jobs. A server launched twice counts with its newest job.
     """
-    by_wave: dict[str, list[Mapping[str, Any]]] = {name: [] for name in names}
-    for task in tasks:
-        wave, _, name = task["task_id"].partition(".")
-        if wave in by_wave and not name.startswith(BESIDE):
-            by_wave[wave].append(task)
-    newest = {server.server_id: server for server in sorted(servers, key=lambda one: one.created_at)}
+    newest = {server.server_id: server for server in sorted(servers, key=lambda server: server.created_at)}
     lines = []
-    for name in names:
-        members = [newest[one] for one in roster.get(name, ()) if one in newest]
+    for wave in state.waves:
+        members = wave.servers or ()
+        launching = [newest[member.server_id] for member in members if member.server_id in newest]
         lines.append(
             Wave(
-                name=name,
-                state=wave_state(task["state"] for task in by_wave[name]),
-                jobs=len({server.job_id for server in members}),
-                total=len(roster.get(name, ())),
-                phases=Counter(server.phase for server in members),
-                elapsed=_elapsed(by_wave[name], now),
+                name=wave.name,
+                status=wave.status,
+                jobs=len({server.job_id for server in launching}),
+                total=len(members),
+                phases=Counter(server.phase for server in launching),
+                elapsed=(wave.ended_at or now) - wave.started_at if wave.started_at else None,
             )
         )
     return lines
-
-
-def _elapsed(tasks: Sequence[Mapping[str, Any]], now: datetime) -> timedelta | None:
-    starts = [instant(task["start_date"]) for task in tasks if task["start_date"]]
-    if not starts:
-        return None
-    is_over = all(task["state"] not in _AT_WORK and task["state"] is not None for task in tasks)
-    ends = [instant(task["end_date"]) for task in tasks if task["end_date"]]
-    return (max(ends) if is_over and ends else now) - min(starts)
 
 
 def instant(text: str) -> datetime:

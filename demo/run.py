@@ -12,18 +12,18 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 from drs_provider.plan.loader import RunnablePlan, read_one
+from drs_provider.rules.run.names import dag_id_of
+from drs_provider.rules.run.state import RunStatus
 from rich.console import Console
 
-from demo import closing
+from demo import summary
 from demo.environment import USER
 from demo.ports import PortTaken
 from demo.processes import GuardDied
+from demo.run_watch import Watch
 from demo.screen import screen_for
 from demo.simulator_api import instances
 from demo.stack import PROJECT, Settings, Stack, StackError
-from demo.watching import Watch
-
-REPORT = "finish.report"
 
 PASSED, FAILED, UNUSABLE, EXCEPTIONS, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes: passed; failed or refused; the demo could not run; passed but for failures that the plan tolerates;
@@ -75,7 +75,7 @@ def demo(options: argparse.Namespace, console: Console) -> int:
     )
     began = datetime.now(UTC)
     with Stack(settings, console.print) as stack:
-        stack.await_dag(f"drs.{options.plan}")
+        stack.await_dag(dag_id_of(options.plan))
         console.print(f"ready after {(datetime.now(UTC) - began).total_seconds():.0f} s: {_door(stack)}\n")
         code = drill(stack, runnable, console)
         if options.exit:
@@ -87,30 +87,29 @@ def demo(options: argparse.Namespace, console: Console) -> int:
 
 def drill(stack: Stack, runnable: RunnablePlan, console: Console) -> int:
     """Run one drill and show it; return its exit code."""
-    dag_id = f"drs.{runnable.plan.name}"
+    dag_id = dag_id_of(runnable.plan.name)
     before = instances(stack.simulator.address)
     run_id = stack.airflow.trigger(dag_id, {"mode": "drill", "reason": "make demo"})
     with screen_for(console) as screen:
         run = Watch(stack, runnable, run_id).until_over(screen)
-    proof, is_clean = closing.left_over(before, instances(stack.simulator.address))
-    result = stack.airflow.result(dag_id, run_id, REPORT)
+    proof, is_clean = summary.left_over(before, instances(stack.simulator.address))
     console.print()
-    if result is None:
-        console.print(f"✗ the run ended as {run['state']} and left no report; see {stack.places.logs}")
+    if run.report is None:
+        console.print(f"✕ {run.state.status.words}: {run.state.reason}; see {stack.places.logs}")
         console.print(proof)
         return FAILED
-    report = json.loads(local(result["json"]).read_text(encoding="utf-8"))
-    for line in closing.verdict(report, stack.settings.speed):
+    report = json.loads(local(run.report.json_path).read_text(encoding="utf-8"))
+    for line in summary.verdict(report, stack.settings.speed):
         console.print(line)
-    console.print(f"{proof}\n  report     {local(result['html'])}\n             {local(result['json'])}")
-    return exit_code(run["state"], result["verdict"], is_clean)
+    console.print(f"{proof}\n  report     {local(run.report.html_path)}\n             {local(run.report.json_path)}")
+    return exit_code(run.state.airflow_state, run.state.status, is_clean=is_clean)
 
 
-def exit_code(state: str, verdict: str, is_clean: bool) -> int:
+def exit_code(airflow_state: str | None, status: RunStatus, *, is_clean: bool) -> int:
     """Choose the exit code: a good one needs a green run, a good verdict and an empty EC2, all three."""
-    if state != "success" or not is_clean:
+    if airflow_state != "success" or not is_clean:
         return FAILED
-    return {"passed": PASSED, "completed_with_exceptions": EXCEPTIONS}.get(verdict, FAILED)
+    return {RunStatus.PASSED: PASSED, RunStatus.COMPLETED_WITH_EXCEPTIONS: EXCEPTIONS}.get(status, FAILED)
 
 
 def local(address: str) -> Path:

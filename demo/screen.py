@@ -6,22 +6,21 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
+from drs_provider.rules.run.state.words import Tone, shown
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from demo.board import Phase, Wave, WaveState, clock
+from demo.board import Phase, Wave, clock
 
-# The symbol and the word carry the meaning; colour only repeats it, in blue and orange, which everybody tells apart.
-LOOK = {
-    WaveState.WAITING: ("·", "dim"),
-    WaveState.RUNNING: ("▶", "bold blue"),
-    WaveState.PAUSED: ("?", "bold yellow"),
-    WaveState.DONE: ("✓", "blue"),
-    WaveState.FAILED: ("✗", "bold dark_orange"),
-    WaveState.SKIPPED: ("»", "dim"),
-    WaveState.NOT_STARTED: ("-", "dark_orange"),
+# Sign and words carry the meaning; colour only repeats it, in blue and orange, which everybody tells apart.
+STYLES = {
+    Tone.NEUTRAL: "dim",
+    Tone.BUSY: "bold blue",
+    Tone.GOOD: "blue",
+    Tone.WARN: "bold yellow",
+    Tone.BAD: "bold dark_orange",
 }
 UNDER_WAY = {
     Phase.WAITING: "waiting",
@@ -108,7 +107,7 @@ class PlainScreen:
         if not self._shown:
             self._print(header.line())
         for wave in waves:
-            now = (wave.state, wave.jobs, wave.total, wave.launched, wave.failed)
+            now = (wave.status, wave.jobs, wave.total, wave.launched, wave.failed)
             if self._shown.get(wave.name) != now:
                 self._shown[wave.name] = now
                 self._print(f"{clock(header.elapsed):>5}  {plain(wave)}")
@@ -119,8 +118,8 @@ class PlainScreen:
 
 def plain(wave: Wave) -> str:
     """Return a wave as one line of text."""
-    symbol, _ = LOOK[wave.state]
-    line = f"{symbol} {wave.name:<16} {wave.state:<13}"
+    look = shown(wave.status)
+    line = f"{look.sign} {wave.name:<16} {look.words:<13}"
     if wave.jobs:
         line += f" {wave.launched}/{wave.total} launched, {wave.failed} failed, {_jobs(wave.jobs)}"
     elif wave.total:
@@ -135,15 +134,15 @@ def _jobs(count: int) -> str:
 def _table(waves: Sequence[Wave]) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("wave", no_wrap=True, width=16)
-    table.add_column("state", no_wrap=True, width=11)
+    table.add_column("state", width=15)
     for name, width in (("jobs", 4), ("launched", 9), ("failed", 6), ("elapsed", 8)):
         table.add_column(name, justify="right", no_wrap=True, width=width)
-    table.add_column("under way", no_wrap=True, min_width=18)
+    table.add_column("under way", min_width=12)
     for wave in waves:
-        symbol, style = LOOK[wave.state]
+        look = shown(wave.status)
         table.add_row(
-            Text(f"{symbol} {wave.name}", style=style),
-            Text(wave.state, style=style),
+            Text(f"{look.sign} {wave.name}", style=STYLES[look.tone]),
+            Text(look.words, style=STYLES[look.tone]),
             str(wave.jobs or ""),
             f"{wave.launched}/{wave.total}" if wave.total else "",
             Text(str(wave.failed or ""), style="bold dark_orange"),

@@ -7,7 +7,7 @@ from functools import cache
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from drs_provider import formatting as words
-from drs_provider.rules.run.state import RunStatus, ServerStatus, StepStatus, WaveStatus
+from drs_provider.rules.run.state import CleanupStatus, PreflightStatus, RunStatus, ServerStatus, StepStatus, WaveStatus
 from drs_provider.rules.run.state.words import all_shown, shown
 from drs_provider.ui.plan_list import PlanList
 
@@ -15,7 +15,14 @@ PLANS_SCRIPT, RUN_SCRIPT = "plans.js", "board.js"
 
 STATES = {
     kind: {status: (look.sign, look.words, look.tone.value) for status, look in all_shown(statuses).items()}
-    for kind, statuses in (("run", RunStatus), ("wave", WaveStatus), ("server", ServerStatus), ("step", StepStatus))
+    for kind, statuses in (
+        ("run", RunStatus),
+        ("preflight", PreflightStatus),
+        ("wave", WaveStatus),
+        ("server", ServerStatus),
+        ("step", StepStatus),
+        ("cleanup", CleanupStatus),
+    )
 }
 """Sign, words and tone of every state, as the scripts of the pages read them."""
 

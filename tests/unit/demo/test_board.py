@@ -4,64 +4,57 @@ import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from airflow.sdk import TaskInstanceState
+from drs_provider.rules.run.state import (
+    RunSnapshot,
+    TaskSnapshot,
+    WaveStatus,
+    left_in,
+    outline_of_edges,
+    state_of,
+)
 from rich.console import Console
 
-from demo.board import Phase, ServerNow, Wave, WaveState, board, clock, wave_state
-from demo.screen import LOOK, Header, PlainScreen, screen_for
+from demo.board import Phase, ServerNow, Wave, board, clock
+from demo.screen import Header, PlainScreen, screen_for
 
 NOW = datetime(2026, 1, 1, 12, 0, 10, tzinfo=UTC)
-START = "2026-01-01T12:00:00Z"
+START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
-    ("states", "meaning"),
-    [
-        pytest.param([None, None], WaveState.WAITING, id="nothing has begun"),
-        pytest.param([], WaveState.WAITING, id="no task is known yet"),
-        pytest.param(["scheduled", None], WaveState.WAITING, id="about to begin"),
-        pytest.param(["running", None], WaveState.RUNNING, id="launching"),
-        pytest.param(["success", "deferred"], WaveState.RUNNING, id="watching"),
-        pytest.param(["success", None], WaveState.RUNNING, id="between two tasks"),
-        pytest.param(["success", "up_for_retry"], WaveState.RUNNING, id="will try again"),
-        pytest.param(["success", "success"], WaveState.DONE, id="done"),
-        pytest.param(["success", "skipped"], WaveState.DONE, id="done, a step was left out"),
-        pytest.param(["skipped", "skipped"], WaveState.SKIPPED, id="not chosen"),
-        pytest.param(["success", "failed"], WaveState.FAILED, id="failed"),
-        pytest.param(["failed", "upstream_failed"], WaveState.FAILED, id="failed early"),
-        pytest.param(["upstream_failed", "upstream_failed"], WaveState.NOT_STARTED, id="an earlier wave failed"),
-        pytest.param(["awaiting_input", None], WaveState.PAUSED, id="asks a person"),
-    ],
-)
-def test_a_wave_says_what_its_tasks_mean(states, meaning):
-    assert wave_state(states) == meaning
-
-
-@pytest.mark.parametrize("state", TaskInstanceState)
-def test_a_wave_is_done_only_by_success(state):
-    assert (wave_state([state.value]) == WaveState.DONE) == (state == TaskInstanceState.SUCCESS)
-
-
-def test_every_state_has_a_symbol_of_its_own():
-    assert set(LOOK) == set(WaveState)
-    assert len({symbol for symbol, _ in LOOK.values()}) == len(WaveState)
-
-
-def task(name, state, start=None, end=None):
-    return {"task_id": name, "state": state, "start_date": start, "end_date": end}
+def run_with(states, **facts):
+    """A run of one wave, ``db``, of three servers."""
+    upstream = {
+        "preflight.check": [],
+        "db.start_recovery": ["preflight.check"],
+        "db.recovery_job": ["db.start_recovery"],
+    }
+    members = [{"server_id": f"s-{number}", "hostname": f"db{number}"} for number in (1, 2, 3)]
+    target = {"aws_conn_id": "aws_default", "region": "us-west-2", "servers": members}
+    preflight = {
+        "plan": "shop",
+        "digest": "d",
+        "checked_at": START.isoformat(),
+        "needs_approval": False,
+        "passed": True,
+        "mode": "drill",
+        "waves": {"db": {"selected": True, "targets": [target]}},
+    }
+    tasks = {"preflight.check": TaskSnapshot("success", START, START), **states}
+    left = {("preflight.check", "preflight"): preflight, **facts}
+    return state_of(RunSnapshot(outline_of_edges(upstream), tasks, left_in(left)))
 
 
 def test_a_wave_counts_every_server_once_with_its_newest_job():
     earlier = NOW - timedelta(seconds=9)
+    state = run_with(
+        {
+            "db.start_recovery": TaskSnapshot("success", START, START),
+            "db.recovery_job": TaskSnapshot("deferred", START),
+        }
+    )
+
     [wave] = board(
-        ["db"],
-        [
-            task("preflight.check", "success", START, START),
-            task("db.start_recovery", "success", START, START),
-            task("db.recovery_job", "deferred", START),
-            task("db.servers", "failed", START, START),
-        ],
-        {"db": ["s-1", "s-2", "s-3"]},
+        state,
         [
             ServerNow("s-1", "j-2", NOW, Phase.CONVERSION),
             ServerNow("s-1", "j-1", earlier, Phase.FAILED),
@@ -71,14 +64,16 @@ def test_a_wave_counts_every_server_once_with_its_newest_job():
         NOW,
     )
 
-    assert wave == Wave("db", WaveState.RUNNING, 2, 3, {Phase.CONVERSION: 1, Phase.LAUNCHED: 1}, timedelta(seconds=10))
+    phases = {Phase.CONVERSION: 1, Phase.LAUNCHED: 1}
+    assert wave == Wave("db", WaveStatus.LAUNCHING, 2, 3, phases, timedelta(seconds=10))
 
 
 def test_a_wave_that_is_over_has_stopped_its_clock():
-    end = "2026-01-01T12:00:04Z"
-    [wave] = board(["db"], [task("db.start_recovery", "success", START, end)], {}, [], NOW)
+    state = run_with({"db.start_recovery": TaskSnapshot("failed", START, START + timedelta(seconds=4))})
 
-    assert wave.elapsed == timedelta(seconds=4)
+    [wave] = board(state, [], NOW)
+
+    assert (wave.status, wave.elapsed) == (WaveStatus.FAILED, timedelta(seconds=4))
 
 
 @pytest.mark.parametrize(
@@ -96,8 +91,8 @@ def header(seconds):
 def test_without_a_terminal_only_changes_are_printed_as_plain_lines():
     written = io.StringIO()
     screen = screen_for(Console(file=written))
-    waiting = Wave("web", WaveState.WAITING, 0, 50, {}, None)
-    running = Wave("web", WaveState.RUNNING, 1, 50, {Phase.LAUNCHED: 3, Phase.FAILED: 1}, timedelta(seconds=4))
+    waiting = Wave("web", WaveStatus.WAITING, 0, 50, {}, None)
+    running = Wave("web", WaveStatus.LAUNCHING, 1, 50, {Phase.LAUNCHED: 3, Phase.FAILED: 1}, timedelta(seconds=4))
     with screen:
         for second, wave in enumerate([waiting, waiting, running, running]):
             screen.show(header(second), [wave])
@@ -105,8 +100,8 @@ def test_without_a_terminal_only_changes_are_printed_as_plain_lines():
     assert isinstance(screen, PlainScreen)
     assert written.getvalue().splitlines() == [
         "drs.web-shop · drill · elapsed 0:00 · RTO objective 45:00 · DRS time x60",
-        " 0:00  · web              waiting       50 servers",
-        " 0:02  ▶ web              running       3/50 launched, 1 failed, 1 job",
+        " 0:00  ○ web              waiting       50 servers",
+        " 0:02  … web              launching     3/50 launched, 1 failed, 1 job",
     ]
 
 
@@ -115,12 +110,12 @@ def test_the_table_fits_80_columns_with_the_longest_names():
     console = Console(file=written, force_terminal=True, width=80, color_system=None)
     phases = {Phase.LAUNCHED: 500, Phase.FAILED: 100, Phase.CONVERSION: 200, Phase.LAUNCHING: 200}
     waves = [
-        Wave("a" * 63, WaveState.NOT_STARTED, 20, 1000, phases, timedelta(hours=10)),
-        Wave("monitoring", WaveState.PAUSED, 20, 1000, phases, timedelta(hours=10)),
+        Wave("a" * 63, WaveStatus.NOT_STARTED, 20, 1000, phases, timedelta(hours=10)),
+        Wave("monitoring", WaveStatus.WAITING_FOR_ANSWER, 20, 1000, phases, timedelta(hours=10)),
     ]
     with screen_for(console) as screen:
         screen.show(header(1), waves)
 
     last = [line for line in written.getvalue().splitlines() if "monitoring" in line][-1]
-    assert " ".join(last.split()) == "? monitoring paused 20 500/1000 100 10:00:00 200 conv, 200 launch"
+    assert " ".join(last.split()) == "? monitoring waiting for an 20 500/1000 100 10:00:00 200 conv, 200"
     assert len(last.rstrip()) <= 80

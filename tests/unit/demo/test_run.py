@@ -3,26 +3,32 @@
 import itertools
 
 import pytest
-from drs_provider.report.result import RunReport
+from drs_provider.rules.run.state import RunStatus
 
 from demo.run import exit_code, local
-from demo.watching import roster_of
-
-VERDICTS = RunReport.model_fields["verdict"].annotation.__args__
 
 
 @pytest.mark.parametrize(
-    ("state", "verdict", "is_clean"), itertools.product(["success", "failed"], VERDICTS, [True, False])
+    ("state", "status", "is_clean"), itertools.product(["success", "failed"], RunStatus, [True, False])
 )
-def test_zero_needs_a_green_run_a_passed_verdict_and_an_empty_ec2(state, verdict, is_clean):
-    assert (exit_code(state, verdict, is_clean) == 0) == (state == "success" and verdict == "passed" and is_clean)
+def test_zero_needs_a_green_run_a_passed_verdict_and_an_empty_ec2(state, status, is_clean):
+    is_good = state == "success" and status == "passed" and is_clean
+
+    assert (exit_code(state, status, is_clean=is_clean) == 0) == is_good
 
 
 @pytest.mark.parametrize(
-    ("verdict", "code"), [("passed", 0), ("completed_with_exceptions", 3), ("failed", 1), ("refused", 1)]
+    ("status", "code"),
+    [
+        (RunStatus.PASSED, 0),
+        (RunStatus.COMPLETED_WITH_EXCEPTIONS, 3),
+        (RunStatus.FAILED, 1),
+        (RunStatus.REFUSED, 1),
+        (RunStatus.UNKNOWN, 1),
+    ],
 )
-def test_a_verdict_has_its_own_exit_code(verdict, code):
-    assert exit_code("success", verdict, is_clean=True) == code
+def test_a_verdict_has_its_own_exit_code(status, code):
+    assert exit_code("success", status, is_clean=True) == code
 
 
 @pytest.mark.parametrize(
@@ -30,11 +36,3 @@ def test_a_verdict_has_its_own_exit_code(verdict, code):
 )
 def test_a_report_is_found_by_path_or_url(address, path):
     assert str(local(address)) == path
-
-
-def test_the_roster_names_the_servers_of_every_wave_over_all_accounts():
-    server = {"server_id": "s-1"}, {"server_id": "s-2"}
-    preflight = {"waves": {"db": {"targets": [{"servers": [server[0]]}, {"servers": [server[1]]}]}}}
-
-    assert roster_of(preflight) == {"db": ["s-1", "s-2"]}
-    assert roster_of(None) == {}

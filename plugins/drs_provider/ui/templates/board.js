@@ -146,10 +146,10 @@ function show(board) {
     element("line").textContent = "This DAG is no recovery plan: there is nothing to show here.";
     return;
   }
-  const parts = [board.mode || "mode not read yet", `preflight ${board.preflight.replaceAll("_", " ")}`];
+  const parts = [board.mode || "mode not read yet", `preflight ${STATES.preflight[board.preflight][1]}`];
   if (board.started_at && !board.is_over) parts.push(`${duration(board.started_at, board.now)} since the start`);
   if (board.cost) parts.push(`${board.cost.is_certain ? "" : "about "}$${board.cost.dollars.toFixed(2)} estimated`);
-  if (board.cleanup !== "waiting") parts.push(`clean-up ${board.cleanup.replaceAll("_", " ")}`);
+  if (!["waiting", "not_run"].includes(board.cleanup)) parts.push(`clean-up ${STATES.cleanup[board.cleanup][1]}`);
   element("line").textContent = parts.join(" · ");
   element("why").textContent = board.reason || "";
   element("orders").replaceChildren(...board.orders.map((words) => make("p", words, "text", "small")));

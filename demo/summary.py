@@ -4,16 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from drs_provider.rules.run.state import RunStatus
+from drs_provider.rules.run.state.words import shown
+
 from demo.board import clock
 
-SIGN = {
-    "passed": "✓",
-    "completed": "✓",
-    "completed_with_exceptions": "!",
-    "failed": "✗",
-    "refused": "✗",
-    "cancelled": "✗",
-}
 _MOST = 10
 
 
@@ -24,10 +19,10 @@ def verdict(report: Mapping[str, Any], speed: float) -> list[str]:
     :param speed: how many times faster than in reality DRS worked.
     """
     counts = report["counts"]
-    words = report["verdict"].replace("_", " ")
+    look = shown(RunStatus(report["verdict"]))
     servers = f"{counts['launched']} of {counts['servers']} launched, {counts['failed']} failed"
     lines = [
-        f"{SIGN[report['verdict']]} {words.upper()}: {report['verdict_reason']}",
+        f"{look.sign} {look.words.upper()}: {report['verdict_reason']}",
         f"  servers    {servers}, {counts['not_started']} not started",
         f"  RTO        {_objective(report['objectives']['rto'])}",
         f"  RPO        {_objective(report['objectives']['rpo'])}",
@@ -40,10 +35,11 @@ def verdict(report: Mapping[str, Any], speed: float) -> list[str]:
         )
     lines += _findings(report["preflight"]) + _failures(report["failures"])
     lines += [
-        f"  - {one['wave']}: {one['servers']} servers not started: {one['because']}" for one in report["not_started"]
+        f"  - {wave['wave']}: {wave['servers']} servers not started: {wave['because']}"
+        for wave in report["not_started"]
     ]
     if not report["failures"]:
-        lines += [f"  ✗ {error['task']}: {error['message']}" for error in report["errors"]]
+        lines += [f"  ✕ {error['task']}: {error['message']}" for error in report["errors"]]
     return lines
 
 
@@ -75,7 +71,7 @@ def _findings(preflight: Mapping[str, Any] | None) -> list[str]:
     refusals = [finding for finding in preflight["findings"] if finding["severity"] == "refusal"]
     for finding in refusals[:_MOST]:
         where = finding["hostname"] or finding["server_id"]
-        lines.append("  ✗ " + (f"{where}: " if where else "") + finding["what"])
+        lines.append("  ✕ " + (f"{where}: " if where else "") + finding["what"])
         lines.append(f"    next: {finding['next_step']}")
     return lines
 
@@ -83,7 +79,7 @@ def _findings(preflight: Mapping[str, Any] | None) -> list[str]:
 def _failures(failures: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = []
     for failure in failures[:_MOST]:
-        lines.append(f"  ✗ {failure['hostname']} ({failure['wave']}): {failure['reason']}")
+        lines.append(f"  ✕ {failure['hostname']} ({failure['wave']}): {failure['reason']}")
         lines.append(f"    next: {failure['next_step']}")
     if len(failures) > _MOST:
         lines.append(f"  … and {len(failures) - _MOST} more; the report names them all")
@@ -97,8 +93,8 @@ def left_over(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str,
     :param after: the same, when it had ended.
     """
     launched = sorted(set(after) - set(before))
-    left = [one for one in launched if after[one] != "terminated"]
+    left = [instance for instance in launched if after[instance] != "terminated"]
     if left:
         named = ", ".join(left[:_MOST]) + (", …" if len(left) > _MOST else "")
-        return f"✗ EC2: {len(left)} of {len(launched)} drill instances are still there: {named}", False
+        return f"✕ EC2: {len(left)} of {len(launched)} drill instances are still there: {named}", False
     return f"✓ EC2: {len(launched)} instances came during the drill, none of them is left", True

@@ -6,7 +6,7 @@ import pytest
 from drs_provider.report.measure import measure
 from kit import evidence
 
-from demo.closing import at_real_speed, left_over, verdict
+from demo.summary import at_real_speed, left_over, verdict
 
 
 def report_of(sample):
@@ -34,8 +34,8 @@ def test_a_failed_drill_names_server_reason_next_step_and_what_was_not_started()
     lines = verdict(report, speed=60)
 
     [failure] = report["failures"]
-    assert lines[0] == f"✗ FAILED: {report['verdict_reason']}"
-    assert lines[4:6] == [f"  ✗ dat3 (database): {failure['reason']}", f"    next: {failure['next_step']}"]
+    assert lines[0] == f"✕ FAILED: {report['verdict_reason']}"
+    assert lines[4:6] == [f"  ✕ dat3 (database): {failure['reason']}", f"    next: {failure['next_step']}"]
     assert [line.partition(" servers not started: ")[0] for line in lines[6:]] == [
         "  - application: 30",
         "  - web: 50",
@@ -47,7 +47,7 @@ def test_a_refused_drill_says_why_preflight_refused_it():
     report = report_of(evidence.a_refused_drill())
     said = "\n".join(verdict(report, speed=60))
 
-    assert said.startswith("✗ REFUSED: ")
+    assert said.startswith("⊘ REFUSED: ")
     assert [finding["what"] in said for finding in report["preflight"]["findings"]] == [
         f["severity"] == "refusal" for f in report["preflight"]["findings"]
     ]
@@ -73,7 +73,7 @@ def test_real_speed_stretches_the_jobs_and_not_the_orchestration():
         ),
         pytest.param(
             {"i-own": "running", "i-1": "shutting-down", "i-2": "terminated"},
-            "✗ EC2: 1 of 2 drill instances are still there: i-1",
+            "✕ EC2: 1 of 2 drill instances are still there: i-1",
             False,
             id="one is left",
         ),
