@@ -7,6 +7,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from drs_provider.rules.run.names import dag_id_of
+
 from benchmarks import plans
 from benchmarks.figures import CrowdJob, crowd
 from demo.simulator_api import jobs
@@ -51,11 +53,11 @@ def measure(work: Path, settings: Settings, say: Callable[[str], None]) -> dict[
 def _drill(stack: Stack, numbers: Sequence[int], servers: int) -> dict[str, Any]:
     since = max((int(call["n"]) for call in stack.simulator.calls()), default=0)
     for number in numbers:
-        stack.await_dag(f"drs.{plans.name(number)}")
+        stack.await_dag(dag_id_of(plans.name(number)))
     asked_at = time.time()
     asked = {
         dag_id: stack.airflow.trigger(dag_id, {"mode": "drill", "reason": "make bench"})
-        for dag_id in (f"drs.{plans.name(number)}" for number in numbers)
+        for dag_id in (dag_id_of(plans.name(number)) for number in numbers)
     }
     done = _ended(stack, since)
     while sum(job.servers for job in done) < servers:
@@ -110,7 +112,7 @@ def measure_weather(work: Path, settings: Settings, say: Callable[[str], None]) 
     folder, fleet = plans.write_of(work / "weather", [HUNDRED])
     found: dict[str, Any] = {"servers": HUNDRED[0] * HUNDRED[1]}
     with Stack(replace(settings, plans=folder, fleets=(fleet,)), say) as stack:
-        dag_id = f"drs.{plans.name(0)}"
+        dag_id = dag_id_of(plans.name(0))
         stack.await_dag(dag_id)
         for label, faults in WEATHER.items():
             say(f"{label} weather")

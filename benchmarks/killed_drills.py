@@ -28,6 +28,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import parse_qs, urlsplit
 
+from drs_provider.rules.run.names import dag_id_of
+
 from benchmarks.whole_account import READS, account, astray, differences, ids_in, strays
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -146,7 +148,7 @@ def drill_and_die(call: int, environment: Mapping[str, str], said: str, *, only_
     URLLib3Session.send = counted  # type: ignore[method-assign, assignment]  # counts what the process really sends
     from benchmarks.warm_airflow import parsed
 
-    dag: Any = parsed(str(ROOT / "dags" / "recovery_plans.py"), "drs.shop")
+    dag: Any = parsed(str(ROOT / "dags" / "recovery_plans.py"), dag_id_of("shop"))
     for task in dag.tasks:
         if not hasattr(task, "partial_kwargs"):
             task.retries = 0

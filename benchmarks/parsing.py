@@ -12,6 +12,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from drs_provider.rules.run.names import SWEEPER_DAG, dag_id_of
+
 from benchmarks import plans
 from demo import environment
 from demo.environment import Places, Secrets
@@ -34,7 +36,7 @@ gc.collect()
 before = time.perf_counter()
 found = runpy.run_path(sys.argv[1])
 took = time.perf_counter() - before
-plans = {dag.dag_id for dag in found.values() if isinstance(dag, airflow.sdk.DAG)} - {"drs.sweeper"}
+plans = {dag.dag_id for dag in found.values() if isinstance(dag, airflow.sdk.DAG)} - {SWEEPER}
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps({"seconds": took, "dags": len(plans), "peak_mib": peak}))
 """
@@ -51,7 +53,7 @@ def measure(count: int, folder: Path, empty_database: Path) -> dict[str, Any]:
     places.airflow.mkdir()
     places.passwords.write_text("{}")
     env = environment.airflow(os.environ, places, Ports(), Secrets("unused", bytes(32)))
-    task = env | {"_AIRFLOW_PARSING_CONTEXT_DAG_ID": f"drs.{plans.name(count // 2)}"}
+    task = env | {"_AIRFLOW_PARSING_CONTEXT_DAG_ID": dag_id_of(plans.name(count // 2))}
     whole = [_parse(env) for _ in range(REPEATS)]
     alone = [_parse(task) for _ in range(REPEATS)]
     real = [_parse(task, *TASK) for _ in range(REPEATS)]
@@ -69,7 +71,13 @@ def measure(count: int, folder: Path, empty_database: Path) -> dict[str, Any]:
 
 
 def _parse(env: dict[str, str], *imported: str) -> dict[str, Any]:
-    command = [sys.executable, "-c", _PARSE, str(PROJECT / "dags" / "recovery_plans.py"), *imported]
+    command = [
+        sys.executable,
+        "-c",
+        _PARSE.replace("SWEEPER", repr(SWEEPER_DAG)),
+        str(PROJECT / "dags" / "recovery_plans.py"),
+        *imported,
+    ]
     env = env | {"PYTHONPATH": str(PROJECT / "plugins")}
     answer = subprocess.run(command, env=env, cwd=PROJECT, check=True, capture_output=True, text=True)
     found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
@@ -83,7 +91,7 @@ def _processor(env: dict[str, str], database: Path, count: int) -> dict[str, flo
     subprocess.run(command, env=env, cwd=PROJECT, check=True, capture_output=True)
     took = {"processor_wall_s": time.perf_counter() - began, "processor_cpu_s": _cpu() - used}
     with closing(sqlite3.connect(database)) as tables:
-        [(stored,)] = tables.execute("select count(*) from serialized_dag where dag_id <> 'drs.sweeper'")
+        [(stored,)] = tables.execute("select count(*) from serialized_dag where dag_id <> ?", [SWEEPER_DAG])
     if stored != count:
         raise RuntimeError(f"the DAG processor stored {stored} of {count} DAGs; its import errors are in {database}")
     return took

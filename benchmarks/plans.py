@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -16,7 +15,7 @@ def server_id(plan: int, wave: int, number: int) -> str:
     return f"s-{plan:06d}{wave:03d}{number:08d}"
 
 
-def chain(plan: int, servers: int, waves: int = WAVES) -> Iterator[dict[str, Any]]:
+def chain(plan: int, servers: int, waves: int = WAVES) -> Iterator[dict[str, object]]:
     """Yield the documents of a plan whose waves wait for each other in a row, `servers` servers a wave."""
     for wave in range(waves):
         members = [server_id(plan, wave, number) for number in range(servers)]
@@ -36,12 +35,12 @@ def name(plan: int) -> str:
     return f"chain-{plan:04d}"
 
 
-def fleet(plans: int, servers: int, waves: int = WAVES) -> dict[str, Any]:
+def fleet(plans: int, servers: int, waves: int = WAVES) -> dict[str, object]:
     """Return the fleet that chains 0 to `plans` - 1 recover."""
     return fleet_of([(servers, waves)] * plans)
 
 
-def fleet_of(sizes: Sequence[tuple[int, int]]) -> dict[str, Any]:
+def fleet_of(sizes: Sequence[tuple[int, int]]) -> dict[str, object]:
     """Return the fleet that chains recover of which each has so many servers a wave and so many waves."""
     members = [
         {

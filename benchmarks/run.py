@@ -16,6 +16,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from drs_provider.rules.run.names import dag_id_of
 from rich.console import Console
 
 from benchmarks import crowds, parsing, plans, simulator
@@ -90,7 +91,7 @@ def measure_runs(work: Path, settings: Settings, alone: int, rounds: int, say: C
     folder, fleet = plans.write(work / "chains", SIDE_BY_SIDE, SERVERS)
     with Stack(replace(settings, plans=folder, fleets=(fleet,)), say) as stack:
         for plan in range(SIDE_BY_SIDE):
-            stack.await_dag(f"drs.{plans.name(plan)}")
+            stack.await_dag(dag_id_of(plans.name(plan)))
         drive(stack, 1)  # the first run after a start warms what every later one uses
         found: dict[str, Any] = {"speed": SPEED, "waves": plans.WAVES, "servers_per_wave": SERVERS}
         for label, count, repeats in (("alone", 1, alone), ("side_by_side", SIDE_BY_SIDE, rounds)):
@@ -114,7 +115,7 @@ def drive(stack: Stack, count: int) -> list[ChainRun]:
     since = last_call(stack)
     asked = {}
     for plan in range(count):
-        dag_id = f"drs.{plans.name(plan)}"
+        dag_id = dag_id_of(plans.name(plan))
         asked[plan] = (dag_id, stack.airflow.trigger(dag_id, {"mode": "drill", "reason": "make bench"}), time.time())
     for dag_id, run_id, _ in asked.values():
         while (state := stack.airflow.run(dag_id, run_id)["state"]) not in {"success", "failed"}:

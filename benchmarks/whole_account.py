@@ -122,7 +122,7 @@ def _described(simulator: Any) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Return an answer without its times, and without what only says how it came."""
     match value:
         case Mapping():
@@ -146,7 +146,7 @@ def differences(before: Account, after: Account) -> list[str]:
     ]
 
 
-def _differing(before: Any, after: Any, where: str = "") -> Iterator[str]:
+def _differing(before: object, after: object, where: str = "") -> Iterator[str]:
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in sorted(before.keys() | after.keys(), key=str):
             if before.get(key) != after.get(key):
@@ -160,7 +160,7 @@ def _differing(before: Any, after: Any, where: str = "") -> Iterator[str]:
         yield f"{where}: {before} is {after} now".strip(": ")
 
 
-def ids_in(value: Any) -> frozenset[str]:
+def ids_in(value: object) -> frozenset[str]:
     """Return everything in an account that looks like an id of AWS."""
     return frozenset(_ID.findall(repr(value)))
 
@@ -210,7 +210,7 @@ _OF_SERVERS: Final = (
 )
 
 
-def _without_labels(request: Any) -> Any:
+def _without_labels(request: object) -> object:
     """Leave out what only describes: tags and names say what a copy stands for."""
     labels = ("TagSpecification", "TagSpecifications", "Tags", "tags", "GroupName", "GroupDescription", "Description")
     match request:

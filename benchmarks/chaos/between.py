@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 _KEY = re.compile(r"Credential=([^/,]+)/")
@@ -23,7 +22,7 @@ _HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-leng
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def handle_error(self, *_: Any) -> None:
+    def handle_error(self, *_: object) -> None:
         """Say nothing: that callers go away in the middle is what this is for."""
 
 
@@ -52,7 +51,7 @@ class Between:
 
             do_GET = do_PUT = do_DELETE = do_PATCH = do_POST  # noqa: N815  (http.server's names)
 
-            def log_message(self, *_: Any) -> None:
+            def log_message(self, *_: object) -> None:
                 pass
 
         self.server = _Server(("127.0.0.1", 0), Handler)

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import yaml
+from drs_provider.rules.run.names import REPORT_TASK
 
 from benchmarks.chaos.desk import ASKING, USERS, Desk
 from benchmarks.chaos.documents import WEBHOOK_CONN_ID, documents, fleet
@@ -19,7 +20,7 @@ from benchmarks.chaos.judging_cloud import over_quota
 from benchmarks.chaos.killing import Killer
 from benchmarks.chaos.listener import Listener
 from benchmarks.chaos.record import Heard, Record, Said, read_record
-from benchmarks.chaos.scenarios import Scenario
+from benchmarks.chaos.scenarios import Kill, Scenario
 from benchmarks.chaos.surroundings import connections, networks_left, prepare
 from demo.stack import PROJECT, Database, Settings, Stack
 
@@ -75,7 +76,7 @@ class Running:
 
     scenario: Scenario
     at: float
-    kills: list[Any]
+    kills: list[Kill]
     hits: list[str] = field(default_factory=list)
     rests: int = 0
     """How many looks in a row have found it waiting for a person."""
@@ -83,7 +84,7 @@ class Running:
     rival_began: bool = False
     moved: float = 0.0
     """When one of its tasks was last seen in another state."""
-    states: Any = None
+    states: object = None
 
     def is_stuck(self, tasks: Sequence[Mapping[str, Any]], now: float) -> bool:
         """Whether its time is over, and nothing happens any more."""
@@ -331,11 +332,12 @@ class Drive:
             run.rests = 0  # the API server was killed, and is coming back
         return None
 
-    def _report(self, scenario: Scenario) -> Any:
-        left = self._stack.airflow.result(scenario.dag_id, scenario.run_id, "finish.report")
+    def _report(self, scenario: Scenario) -> Mapping[str, Any] | None:
+        left = self._stack.airflow.result(scenario.dag_id, scenario.run_id, REPORT_TASK)
         if not left:
             return None
-        return json.loads(Path(left["json"].removeprefix("file://")).read_text(encoding="utf-8"))
+        report: Mapping[str, Any] = json.loads(Path(left["json"].removeprefix("file://")).read_text(encoding="utf-8"))
+        return report
 
 
 _UNFINISHED = ("scheduled", "queued", "running", "deferred", "up_for_retry", "up_for_reschedule", "restarting")

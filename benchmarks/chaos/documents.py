@@ -19,7 +19,7 @@ _QUOTAS = {"jobs": "L-D88FAC3A", "per_job": "L-B827C881", "in_jobs": "L-05AFA8C6
 
 def documents(
     scenario: Scenario, listener: str = "http://127.0.0.1:9", *, conn_id: str | None = None
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Return the YAML documents of a scenario: a protection group for every wave, its plan, and its rival's.
 
     :param listener: address of the local server that http steps ask
@@ -30,7 +30,7 @@ def documents(
     return [*groups, *plans]
 
 
-def _group(scenario: Scenario, wave: Wave, conn_id: str) -> dict[str, Any]:
+def _group(scenario: Scenario, wave: Wave, conn_id: str) -> dict[str, object]:
     return {
         "kind": "ProtectionGroup",
         "name": f"{scenario.base}-{wave.name}",
@@ -43,12 +43,12 @@ def _group(scenario: Scenario, wave: Wave, conn_id: str) -> dict[str, Any]:
 
 
 def _member(server: Server) -> Any:
-    more: dict[str, Any] = {} if server.critical else {"critical": False}
+    more: dict[str, object] = {} if server.critical else {"critical": False}
     more |= {"order": server.order} if server.order > 1 else {}
     return {"id": server.id, **more} if more else server.id
 
 
-def _plan(scenario: Scenario, listener: str) -> dict[str, Any]:
+def _plan(scenario: Scenario, listener: str) -> dict[str, object]:
     approval = scenario.approval and {
         "required": scenario.approval.required,
         "approvers": list(PEOPLE),
@@ -64,7 +64,7 @@ def _plan(scenario: Scenario, listener: str) -> dict[str, Any]:
     }
 
 
-def _wave(scenario: Scenario, wave: Wave, listener: str) -> dict[str, Any]:
+def _wave(scenario: Scenario, wave: Wave, listener: str) -> dict[str, object]:
     pause = wave.pause and {
         "message": "Does it look well?",
         "approvers": ["bob"],
@@ -88,9 +88,9 @@ def _wave(scenario: Scenario, wave: Wave, listener: str) -> dict[str, Any]:
     }
 
 
-def _step(scenario: Scenario, step: Step, listener: str) -> dict[str, Any]:
+def _step(scenario: Scenario, step: Step, listener: str) -> dict[str, object]:
     mark = scenario.mark(step)
-    common: dict[str, Any] = {
+    common: dict[str, object] = {
         "kind": step.kind,
         "name": step.name,
         "timeout": STEP_TIMEOUT,
@@ -99,7 +99,7 @@ def _step(scenario: Scenario, step: Step, listener: str) -> dict[str, Any]:
     }
     match step.kind:
         case "ssm_command":
-            special: dict[str, Any] = {
+            special: dict[str, object] = {
                 "document": "AWS-RunShellScript",
                 "parameters": {"commands": [f"echo {mark}"]},
             }
@@ -119,12 +119,12 @@ def _step(scenario: Scenario, step: Step, listener: str) -> dict[str, Any]:
     return common | special
 
 
-def fleet(scenarios: Sequence[Scenario]) -> dict[str, Any]:
+def fleet(scenarios: Sequence[Scenario]) -> dict[str, object]:
     """Return the fleet that these runs recover, with the documents and functions that their steps call."""
     return {"accounts": [_account(account, scenarios) for account in ACCOUNTS]}
 
 
-def _account(account: Account, scenarios: Sequence[Scenario]) -> dict[str, Any]:
+def _account(account: Account, scenarios: Sequence[Scenario]) -> dict[str, object]:
     origin = {"account": account.id, "region": "us-east-1"}
     mine = [scenario for scenario in scenarios if scenario.account == account]
     servers = [server for scenario in mine for server in scenario.servers]

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from random import Random
-from typing import Any, Literal
+from typing import Literal
 
 Part = Literal["always", "network", "leftovers", "actions", "ssm_command", "ssm_automation", "lambda", "notify"]
 """What a plan must have for an operation to be sent in its runs."""
@@ -51,7 +51,7 @@ _LOST: dict[str, float] = {"always": 0.4, "network": 0.25}
 _LOST_ELSE = 0.4
 
 
-def faults_of(random: Random, parts: Collection[Part], servers: str) -> Iterator[dict[str, Any]]:
+def faults_of(random: Random, parts: Collection[Part], servers: str) -> Iterator[dict[str, object]]:
     """Yield faults at the operations that a plan with these parts sends.
 
     :param servers: pattern of the plan's source servers, for the operation whose answers are lost to this run alone

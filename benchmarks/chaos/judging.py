@@ -6,6 +6,7 @@ what is wrong, one sentence each.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from benchmarks.chaos.judging_cloud import cloud_problems
@@ -119,7 +120,7 @@ def allowed(scenario: Scenario, said: Said, ours: Sequence[Launch], turns: Turns
     return usual | {"superseded"} if last_look is not None and taken >= last_look else frozenset({"superseded"})
 
 
-def taken_at(scenario: Scenario, record: Record) -> Any:
+def taken_at(scenario: Scenario, record: Record) -> datetime | None:
     """Return when a recovery first took a server of this drill; None: none did."""
     if scenario.rival is None:
         return None

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from benchmarks.chaos.record import GONE, Job, Launch, Record, Said, instant, run_key
-from benchmarks.chaos.scenarios import ACCOUNTS, PLENTY, SCARCE, Account, Scenario, scarce
+from benchmarks.chaos.scenarios import ACCOUNTS, PLENTY, SCARCE, Account, Scenario, Server, scarce
 
 _TICK = timedelta(seconds=1)
 """What times of the record may be off: DRS tells full seconds of some, and the simulator's clock runs ahead."""
@@ -96,7 +95,7 @@ def _out_of_order(scenario: Scenario, ours: Sequence[Launch]) -> Iterator[str]:
                     yield f"{launch.job_id} launched order {stage[0].order} of wave {wave.name} although {why}"
 
 
-def _not_ready(launch: Launch, earlier: Sequence[Any], ours: Sequence[Launch], tolerate: int) -> str | None:
+def _not_ready(launch: Launch, earlier: Sequence[Server], ours: Sequence[Launch], tolerate: int) -> str | None:
     began, lost = instant(launch.created_at), 0
     for server in earlier:
         before = [launch for launch in ours if server.id in launch.status and instant(launch.created_at) < began]

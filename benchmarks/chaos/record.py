@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from drs_provider.rules.launch.tags import RUN, TRY, WAVE
+
 from benchmarks.chaos.scenarios import Scenario
 
-PREFIX = "drs-orchestrator:"
+Settings = tuple[Mapping[str, Any], Mapping[str, Any] | None, Sequence[Mapping[str, Any]]]
+"""Launch configuration, the data of the template's default version, launch actions."""
 GONE = ("terminated", "shutting-down")
 
 
@@ -76,9 +79,9 @@ class Record:
     ec2: Mapping[str, str]
     live_before: Mapping[str, str]
     """Recovered instances that lived before the campaign, by source server."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    settings_before: Mapping[str, Any] = field(default_factory=dict)
-    """Launch configuration, the data of the template's default version, and launch actions, by source server."""
+    settings: Mapping[str, Settings] = field(default_factory=dict)
+    settings_before: Mapping[str, Settings] = field(default_factory=dict)
+    """By source server."""
     jobs: tuple[Job, ...] = ()
     production: frozenset[str] = frozenset()
     """Subnets that there were before the campaign."""
@@ -135,8 +138,8 @@ def read_record(
     )
 
 
-def _settings(regions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    found = {}
+def _settings(regions: Sequence[Mapping[str, Any]]) -> dict[str, Settings]:
+    found: dict[str, Settings] = {}
     for region in regions:
         for name, server in region.get("servers", {}).items():
             configuration = server["launchConfiguration"]
@@ -152,9 +155,9 @@ def _launch(job: Mapping[str, Any]) -> Launch:
     return Launch(
         job["jobID"],
         job["creationDateTime"],
-        tags.get(f"{PREFIX}run", ""),
-        tags.get(f"{PREFIX}wave", ""),
-        tags.get(f"{PREFIX}try", ""),
+        tags.get(RUN, ""),
+        tags.get(WAVE, ""),
+        tags.get(TRY, ""),
         job["initiatedBy"] == "START_DRILL",
         job["status"] == "COMPLETED",
         {server: part["status"] for server, part in parts.items()},

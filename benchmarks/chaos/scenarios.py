@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Literal
 
+from drs_provider.rules.run.names import APPROVAL_TASK, PAUSE, dag_id_of, numbered, wave_task
+
 from benchmarks.chaos.effects import Part, faults_of
 
 REGION = "us-west-2"
@@ -144,8 +146,8 @@ class Wave:
     tolerate: int = 0
     ready: str = "running"
     retry_failed: int = 0
-    drill_launch: tuple[tuple[str, Any], ...] = ()
-    launch: tuple[tuple[str, Any], ...] = ()
+    drill_launch: tuple[tuple[str, object], ...] = ()
+    launch: tuple[tuple[str, object], ...] = ()
     """Settings of both kinds of run; a recovery leaves them."""
     delay: int = 0
     """Seconds."""
@@ -192,7 +194,7 @@ class Scenario:
     @property
     def dag_id(self) -> str:
         """Id of the plan's DAG."""
-        return f"drs.{self.plan}"
+        return dag_id_of(self.plan)
 
     @property
     def run_id(self) -> str:
@@ -210,7 +212,7 @@ class Scenario:
         return tuple(step for wave in self.waves for step in wave.steps)
 
     @property
-    def conf(self) -> dict[str, Any]:
+    def conf(self) -> dict[str, object]:
         """What the trigger form is filled in with."""
         more = {"confirm": self.plan} if self.mode == "recovery" else {}
         return {"mode": self.mode, "reason": f"chaos, seed {self.seed}", **more}
@@ -233,11 +235,11 @@ class Scenario:
             for number in range(1, self.approval.required + 1):
                 act = self.approval.act if number == self.approval.required else "agree"
                 people = PEOPLE if self.approval.required == 1 else (PEOPLE[number - 1],)
-                task = "preflight.approval" + (f"_{number}" if number > 1 else "")
+                task = numbered(APPROVAL_TASK, number)
                 found.append(Question(task, people, "Approve", "Reject", act))
         for wave in self.waves:
             if wave.pause:
-                found.append(Question(f"{wave.name}.pause", ("bob",), "Continue", "Stop", wave.pause.act))
+                found.append(Question(wave_task(wave.name, PAUSE), ("bob",), "Continue", "Stop", wave.pause.act))
             found += [
                 Question(f"{wave.name}.{step.name}", ("ann",), "Approve", "Reject", step.act)
                 for step in wave.steps
@@ -327,7 +329,7 @@ def server_id(seed: int, number: int) -> str:
     return f"s-{seed % 10**9:09d}{number:08d}"
 
 
-_FALLBACK: tuple[tuple[str, Any], ...] = (
+_FALLBACK: tuple[tuple[str, object], ...] = (
     ("instance_type", SCARCE),
     ("right_sizing", "none"),
     ("fallback", {"instance_types": [PLENTY]}),
@@ -335,7 +337,7 @@ _FALLBACK: tuple[tuple[str, Any], ...] = (
 
 _ACTION = {"code": "AWSDisasterRecovery-ValidateNetworkConnectivity", "name": "probe", "optional": True}
 
-_DRILL_SETTINGS: tuple[tuple[tuple[str, Any], ...], ...] = (
+_DRILL_SETTINGS: tuple[tuple[tuple[str, object], ...], ...] = (
     (),
     (("copy_tags", True),),
     (("instance_type", "m5.large"), ("right_sizing", "none")),
@@ -416,7 +418,7 @@ def parts_of(scenario: Scenario) -> set[Part]:
     return found
 
 
-def _faults(scenario: Scenario, count: int) -> Iterator[dict[str, Any]]:
+def _faults(scenario: Scenario, count: int) -> Iterator[dict[str, object]]:
     random = _stream(scenario.seed, "faults")
 
     def some(most: int) -> list[str]:
@@ -434,7 +436,7 @@ def _faults(scenario: Scenario, count: int) -> Iterator[dict[str, Any]]:
     yield from _weather(_stream(scenario.seed, "weather"))
 
 
-def _failures(random: Random, some: Any, count: int) -> Iterator[dict[str, Any]]:
+def _failures(random: Random, some: Any, count: int) -> Iterator[dict[str, object]]:
     if random.random() < 0.2:
         event = random.choice(("SNAPSHOT_END", "CONVERSION_START", "CONVERSION_END", "LAUNCH_START", "LAUNCH_END"))
         failing = {"service": "drs", "servers": some(min(3, count)), "do": "fail_at", "event": event, "error": "chaos"}
@@ -448,7 +450,7 @@ def scarce(scenario: Scenario) -> Sequence[str]:
     return next((fault["servers"] for fault in scenario.faults if fault["do"] == "no_capacity"), ())
 
 
-def _weather(random: Random) -> Iterator[dict[str, Any]]:
+def _weather(random: Random) -> Iterator[dict[str, object]]:
     """Yield what strikes everybody; lengths of time without a unit are real seconds, the others simulated."""
     if random.random() < 0.3:
         yield {"do": "throttle", "probability": 0.3, "count": random.randint(3, 15), "retry_after": 1}

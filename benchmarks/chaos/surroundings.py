@@ -7,8 +7,8 @@ from typing import Any
 import boto3
 import httpx
 from botocore.config import Config
+from drs_provider.rules.launch.tags import RUN
 
-from benchmarks.chaos.record import PREFIX
 from benchmarks.chaos.scenarios import ACCOUNTS, LARGE, REGION, Account
 
 MORE_ROOM = "100.64.0.0/16"
@@ -45,12 +45,11 @@ def networks_left(address: str) -> dict[str, str]:
     for account in ACCOUNTS:
         ec2 = _client("ec2", address, account)
         for operation, list_of, name in _PARTS:
-            answer = getattr(ec2, operation)(Filters=[{"Name": "tag-key", "Values": [_RUN]}])
+            answer = getattr(ec2, operation)(Filters=[{"Name": "tag-key", "Values": [RUN]}])
             found |= {part[name]: _run_of(part) for part in answer[list_of] if _is_there(part)}
     return found
 
 
-_RUN = f"{PREFIX}run"
 _PARTS = (
     ("describe_vpcs", "Vpcs", "VpcId"),
     ("describe_subnets", "Subnets", "SubnetId"),
@@ -60,10 +59,10 @@ _PARTS = (
 
 
 def _run_of(part: Mapping[str, Any]) -> str:
-    return next((str(tag["Value"]) for tag in part["Tags"] if tag["Key"] == _RUN), "")
+    return next((str(tag["Value"]) for tag in part["Tags"] if tag["Key"] == RUN), "")
 
 
-def _is_there(part: Mapping[str, Any]) -> bool:
+def _is_there(part: Mapping[str, object]) -> bool:
     return str(part.get("State", "")).lower() not in ("deleted", "deleting")
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Sequence
 
+from drs_provider.rules.run.names import PAUSE, approval_tasks, does, wave_task
+
 from benchmarks.chaos.record import Launch
 from benchmarks.chaos.scenarios import Scenario, Server, Step, Wave
 
@@ -55,12 +57,12 @@ class Turns:
 
 def _barred(scenario: Scenario, wave: Wave) -> str | None:
     """Why people do not let a wave launch; None: they do."""
-    mine = {"preflight.approval", "preflight.approval_2", f"{wave.name}.pause"}
+    mine = {*approval_tasks(2), wave_task(wave.name, PAUSE)}
     mine |= {f"{wave.name}.{step.name}" for step in wave.steps}
     for question in scenario.questions:
         if question.task_id not in mine or question.act == "agree":
             continue
-        if wave.pause and question.task_id.endswith(".pause") and goes_on(wave):
+        if wave.pause and does(question.task_id, PAUSE) and goes_on(wave):
             continue
         return f"{question.task_id} {_NO[question.act]}"
     return None
