@@ -293,7 +293,7 @@ class WaveRounds:
         """Return what was launched after the start, for the report; None: nothing was."""
         parts: dict[tuple[str | None, str], list[LaunchedJob]] = defaultdict(list)
         for job in self._followed.values():
-            parts[job.aws_conn_id, job.region].append(job)
+            parts[job.aws_conn_id, job.region].append(_launched(job))
         kept = load(self.store, PinnedPoints)
         points = kept.points if kept else {}
         launches = tuple(
