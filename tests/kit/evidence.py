@@ -11,7 +11,6 @@ from drs_provider.report.evidence import (
     JobEvidence,
     Objectives,
     PreflightEvidence,
-    PreflightFinding,
     RunEvidence,
     RunFacts,
     ServerEvidence,
@@ -19,6 +18,8 @@ from drs_provider.report.evidence import (
     TerminatedInstance,
     WaveEvidence,
 )
+from drs_provider.rules.run.handover import PreflightFinding
+from drs_provider.rules.run.state.vocabulary import ServerStatus
 
 START = datetime(2026, 11, 22, 5, 0, 0, tzinfo=UTC)
 
@@ -93,7 +94,7 @@ def a_failed_server(wave: str, number: int, job_at: float, job_id: str, **change
     last = launched.events[-1]
     failed = JobEvent(at=launched.events[-2].at + seconds(3), event="LAUNCH_FAILED")
     facts: dict[str, Any] = {
-        "status": "failed",
+        "status": ServerStatus.FAILED,
         "instance_id": None,
         "instance_state": None,
         "point_in_time": None,

@@ -3,9 +3,9 @@
 import pytest
 from drs_provider.formatting import still_there
 from drs_provider.report.evidence import CleanupEvidence, NetworkEvidence
-from drs_provider.rules.isolation.facts import Leak
 from drs_provider.report.measure import measure
 from drs_provider.report.page import render
+from drs_provider.rules.isolation.facts import Leak
 from kit.evidence import a_passed_drill
 
 GOOD = NetworkEvidence(

@@ -9,6 +9,7 @@ from drs_provider.report.evidence import CleanupEvidence, NotificationRecord, Pr
 from drs_provider.report.measure import measure
 from drs_provider.report.page import render
 from drs_provider.report.view import web_url
+from drs_provider.rules.run.state.vocabulary import ServerStatus
 from kit.evidence import (
     START,
     a_drill_with_a_failed_database,
@@ -83,7 +84,9 @@ def test_a_page_is_whole_and_asks_nobody_for_anything(run):
 
 def evil_run():
     servers = tuple(
-        server.model_copy(update={"hostname": EVIL, "reason": EVIL, "status": "failed", "instance_state": EVIL})
+        server.model_copy(
+            update={"hostname": EVIL, "reason": EVIL, "status": ServerStatus.FAILED, "instance_state": EVIL}
+        )
         for server in a_wave("web", 2, 9).servers
     )
     wave = a_wave("web", 2, 9, state="failed", state_reason=EVIL)
@@ -96,7 +99,8 @@ def evil_run():
         [wave, an_unstarted_wave("later", 1, depends_on=[EVIL])],
         run=some_facts(**facts, params={EVIL: [EVIL]}, airflow_url="javascript:alert(4)"),
         preflight=a_preflight(
-            findings=(PreflightFinding(severity=EVIL, hostname=EVIL, what=EVIL, next_step=EVIL),), quotas={EVIL: EVIL}
+            findings=(PreflightFinding(severity="warning", rule=EVIL, hostname=EVIL, what=EVIL, next_step=EVIL),),
+            quotas={EVIL: EVIL},
         ),
         cleanup=CleanupEvidence(state="incomplete", left={EVIL: EVIL}, reason=EVIL),
         errors=(TaskError(task=EVIL, message=EVIL),),
@@ -223,7 +227,7 @@ def test_the_picture_has_a_bar_per_job_and_marks_path_and_dead_time():
 
 
 def test_a_job_without_an_end_is_drawn_open():
-    wave = a_wave("web", 2, 9, state="running")
+    wave = a_wave("web", 2, 9, state="launching")
     wave = wave.model_copy(update={"jobs": (wave.jobs[0].model_copy(update={"ended_at": None}),)})
     page = page_of(a_run([wave], finished_at=START + timedelta(minutes=20)))
 

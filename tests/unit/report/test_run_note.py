@@ -2,14 +2,16 @@
 
 import pytest
 from drs_provider.report.run_note import with_verdict, without_verdict
+from drs_provider.rules.run.handover import WrittenReport
 from hypothesis import given
 from hypothesis import strategies as st
 
-REPORT = {
-    "verdict": "completed_with_exceptions",
-    "why": "1 of 3 servers is not there: db3.",
-    "html": "file:///reports/drs.shop/r/report.html",
-}
+REPORT = WrittenReport(
+    verdict="completed_with_exceptions",
+    reason="1 of 3 servers is not there: db3.",
+    html_path="file:///reports/drs.shop/r/report.html",
+    json_path="file:///reports/drs.shop/r/report.json",
+)
 LINE = (
     "Verdict: completed with exceptions. 1 of 3 servers is not there: db3. "
     "Report: file:///reports/drs.shop/r/report.html"
@@ -39,7 +41,7 @@ def test_people_s_lines_always_stay_and_it_is_never_too_long(lines):
     note = "\n".join(lines)[:1000]
     kept = without_verdict(note)
 
-    noted = with_verdict(note, {**REPORT, "why": "why " * 400})
+    noted = with_verdict(note, REPORT.model_copy(update={"reason": "why " * 400}))
 
     assert len(noted) <= 1000
     assert without_verdict(noted) == kept

@@ -120,8 +120,8 @@ def test_an_object_store_gets_the_page_first_and_the_json_last():
 
     written = write_report(of_run("r1"), Bucket(files, "s3://bucket/reports"))
 
-    assert list(files) == [written["html"], written["json"]]
-    assert written["json"] == "s3://bucket/reports/drs.web-shop/r1/report.json"
+    assert list(files) == [written.html_path, written.json_path]
+    assert written.json_path == "s3://bucket/reports/drs.web-shop/r1/report.json"
     assert read_report(Bucket(files, "s3://bucket/reports"), "drs.web-shop", "r1") == of_run("r1")
 
 

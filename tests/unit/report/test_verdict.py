@@ -8,11 +8,12 @@ from drs_provider.report.evidence import (
     Objectives,
     RunEvidence,
     ServerEvidence,
+    StepEvidence,
     TaskError,
     WaveEvidence,
 )
 from drs_provider.report.measure import measure
-from drs_provider.rules.run.state.vocabulary import CleanupStatus, ServerStatus, WaveStatus
+from drs_provider.rules.run.state.vocabulary import CleanupStatus, ServerStatus, StepStatus, WaveStatus
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.evidence import (
@@ -45,6 +46,19 @@ def cut_short(reason: str) -> WaveEvidence:
     )
     state = "cancelled" if reason.endswith("cancelled it") else "failed"
     return wave.model_copy(update={"servers": servers, "state": WaveStatus(state)})
+
+
+def server_unknown() -> WaveEvidence:
+    """A wave that failed when a job of it had been started."""
+    wave = a_wave("database", 1, 9, state="failed")
+    servers = tuple(one.model_copy(update={"status": ServerStatus.UNKNOWN}) for one in wave.servers)
+    return wave.model_copy(update={"servers": servers})
+
+
+WARM = StepEvidence(
+    name="warm", kind="lambda", task="database.warm", side="after", state="tolerated", summary="nobody there"
+)
+MARKED = WARM.model_copy(update={"state": StepStatus.UNPROVEN, "summary": ""})
 
 
 @pytest.mark.parametrize(
@@ -201,6 +215,66 @@ def cut_short(reason: str) -> WaveEvidence:
             id="launched, but not usable",
         ),
         pytest.param(a_run([]), "failed", "No server was launched.", id="no wave"),
+        pytest.param(
+            a_run([DATABASE.model_copy(update={"state": WaveStatus.UNPROVEN, "state_reason": "nobody watched it"})]),
+            "failed",
+            "Wave database: nobody watched it.",
+            id="a wave that somebody marked as successful",
+        ),
+        pytest.param(
+            a_run([DATABASE], cleanup=CleanupEvidence(state="unproven", reason="its task is marked as successful")),
+            "failed",
+            "Clean-up is not proven: its task is marked as successful.",
+            id="a clean-up that somebody marked as successful",
+        ),
+        pytest.param(
+            a_run([DATABASE], run=some_facts(mode="recovery"), cleanup=CleanupEvidence(state="unproven")),
+            "completed",
+            "All 2 servers in 1 wave were launched.",
+            id="a clean-up that a recovery does not need",
+        ),
+        pytest.param(
+            a_run([a_wave("database", 1, 9, state="failed", state_reason="preflight is gone\nand more")]),
+            "failed",
+            "Wave database failed: preflight is gone and more.",
+            id="a wave of which only its state is known",
+        ),
+        pytest.param(
+            a_run([server_unknown()]),
+            "failed",
+            "Wave database failed: dat1 not launched.",
+            id="a wave that was started by half",
+        ),
+        pytest.param(
+            a_run([cut_short("ann cancelled it"), a_wave("web", 1, 9, failed=[1])], cancelled="ann cancelled it"),
+            "failed",
+            "Wave web failed: web1 not launched; wave database ended with 1 of 2 servers launched.",
+            id="cancelled beside a failure",
+        ),
+        pytest.param(
+            a_run([WaveEvidence(name="checks", state="cancelled")], cancelled="ann cancelled it"),
+            "cancelled",
+            "Ann cancelled it; wave checks ended before all its steps were done.",
+            id="cancelled among steps",
+        ),
+        pytest.param(
+            a_run([DATABASE.model_copy(update={"state": WaveStatus.COMPLETED_WITH_EXCEPTIONS, "steps": (WARM,)})]),
+            "completed_with_exceptions",
+            "Step warm of wave database failed: nobody there.",
+            id="a tolerated step is said once",
+        ),
+        pytest.param(
+            a_run([DATABASE.model_copy(update={"state": WaveStatus.COMPLETED_WITH_EXCEPTIONS, "steps": (MARKED,)})]),
+            "completed_with_exceptions",
+            "Step warm of wave database was marked as successful by hand.",
+            id="an unproven step is said once",
+        ),
+        pytest.param(
+            a_run([DATABASE.model_copy(update={"state": WaveStatus.COMPLETED_WITH_EXCEPTIONS})]),
+            "completed_with_exceptions",
+            "Wave database: completed with exceptions.",
+            id="exceptions that nobody explained",
+        ),
     ],
 )
 def test_a_verdict_says_why(evidence, verdict, why):
