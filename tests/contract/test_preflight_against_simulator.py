@@ -1,16 +1,20 @@
 """What preflight looks at beyond the servers, against the simulator over HTTP."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from drs_provider.hooks.iam import permission_gaps
 from drs_provider.hooks.launch_actions import launch_actions_in_passing
 from drs_provider.hooks.launch_settings import SIDE_BY_SIDE, LaunchSettingsHook
-from drs_provider.plan.loader import read_folder
+from drs_provider.plan.loader import RunnablePlan, read_folder
+from drs_provider.plan.model import RecoveryPlan
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.preflight.permissions import questions
+from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.run.request import RunRequest
 from drs_provider.rules.run.roster import RosterServer, Target
+from drs_provider.rules.run.shape import compile_shape
 from drs_provider.services.preflight import Preflight
 from drs_provider.services.preflight_account import Scope, look_deeper
 from drs_provider.services.settings_survey import survey_settings
@@ -80,6 +84,20 @@ def hook_of(one_simulator, monkeypatch):
     return hook
 
 
+SHOP = RunnablePlan(
+    RecoveryPlan.model_validate(
+        {"kind": "RecoveryPlan", "name": "shop", "drill": {"network": "shared"}, "waves": [{"name": "web"}]}
+    ),
+    {},
+    Path("shop.yaml"),
+    "digest",
+)
+
+
+def run_request(mode):
+    return RunRequest(mode, "latest", ("web",), (), replace_live_instances=False, reason="", continue_run=None)
+
+
 def look(hook, *names, mode="drill"):
     target = Target("aws_default", "us-west-2")
     sources = hook.source_servers()
@@ -89,8 +107,10 @@ def look(hook, *names, mode="drill"):
         for name in names
     ]
     settings = survey_settings(hook, {name: {} for name in names}, whole=True, sources=sources, instances=())
-    occasion = Scope(WHERE, mode, {"web": servers})
-    return look_deeper(hook, occasion, quotas=Quotas(), jobs=(), instances=(), settings=settings)
+    request = run_request(mode)
+    shape = compile_shape(SHOP, request)
+    scope = Scope(target, shape, request, ("drs.shop", "manual__1"), datetime.now(UTC), {"web": servers})
+    return look_deeper(hook, scope, quotas=Quotas(), jobs=(), instances=(), settings=settings)
 
 
 def sid(number):
@@ -112,11 +132,14 @@ def test_missing_permissions_are_found_before_anything_is_launched(hook_of):
             "instances stay and cost money"
         ),
     ]
-    assert [one.severity for one in look(hook_of("narrow"), sid(1), mode="recovery").findings] == ["warning", "warning"]
+    assert [finding.severity for finding in look(hook_of("narrow"), sid(1), mode="recovery").findings] == [
+        "warning",
+        "warning",
+    ]
 
 
 def test_a_role_that_may_only_do_it_through_drs_has_what_a_launch_needs(hook_of):
-    asked = questions(mode="drill", cleans_up=True, settings=False, launch_actions=False)
+    asked = questions(DRILL, settings=False, launch_actions=False)
 
     gaps = permission_gaps(hook_of("via-drs"), asked)
 
@@ -156,9 +179,9 @@ def preflight_of(hook, folder, *, network="shared", launch="{}", mode="drill"):
         f"kind: RecoveryPlan\nname: shop\ndrill: {{network: {network}}}\nwaves: [{{name: web, groups: [web]}}]\n"
     )
     runnable = read_folder(folder).plans["shop"]
-    request = RunRequest(mode, "latest", ("web",), (), replace_live_instances=False, reason="", continue_run=None)
-    run = ("drs.shop", "manual__1")
-    return Preflight(runnable, (), request, now=datetime.now(UTC), run=run).take(lambda _: hook)
+    request = run_request(mode)
+    shape = compile_shape(runnable, request)
+    return Preflight(shape, request, ("drs.shop", "manual__1"), datetime.now(UTC)).take(lambda _: hook)
 
 
 def test_preflight_asks_nothing_twice_and_few_questions_however_many_servers_there_are(

@@ -4,6 +4,7 @@ An order lies in the task state store of the tasks that start a wave, where Airf
 task itself can read; it is read when the wave's turn comes. The run's note shows it to people.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -32,11 +33,13 @@ def retry(wave: str, who: str | None, reason: str | None) -> RunOrder:
 
 def read_order(stored: object) -> RunOrder | None:
     """Read what lies in the store; nothing, an order that was taken back, and what is no order are None."""
+    if not isinstance(stored, Mapping):
+        return None
     try:
-        order = RunOrder.read(stored)
+        order = RunOrder.from_json(stored)
     except HandoverUnreadable:
         return None
-    if order is None or not order.stands:
+    if not order.stands:
         return None
     return order if order.message else order.model_copy(update={"message": order.kind})
 

@@ -11,13 +11,14 @@ from drs_provider.rules.preflight.permissions import (
     questions,
     read_answers,
 )
+from drs_provider.rules.purpose import DRILL, RECOVERY
 
 ROLE = "arn:aws:iam::111122223333:role/dr-operator"
 WHERE = "us-west-2 of connection aws_default"
 
 
-def names(**more):
-    asked = questions(**{"mode": "drill", "settings": False, "launch_actions": False, "cleans_up": True, **more})
+def names(purpose=DRILL, **more):
+    asked = questions(purpose, **{"settings": False, "launch_actions": False, **more})
     return {name for question in asked for name in question.actions}
 
 
@@ -60,7 +61,8 @@ def test_whose_policies_decide(arn, caller):
 
 def test_a_run_asks_for_what_it_will_do_and_for_nothing_else():
     assert "drs:TerminateRecoveryInstances" in names()
-    assert "drs:TerminateRecoveryInstances" not in names(mode="recovery", cleans_up=False)
+    assert "drs:TerminateRecoveryInstances" not in names(RECOVERY)
+    assert "ec2:ModifyInstanceAttribute" in names(RECOVERY)
     assert "drs:UpdateLaunchConfiguration" not in names()
     assert "drs:UpdateLaunchConfiguration" in names(settings=True)
     assert "drs:PutLaunchAction" in names(launch_actions=True)
@@ -103,7 +105,7 @@ def test_missing_permissions_are_said_by_the_moment_in_which_they_bite():
         ),
     )
 
-    assert [f"{one.severity}: {one}" for one in permission_findings(WHERE, gaps, mode="drill")] == [
+    assert [f"{one.severity}: {one}" for one in permission_findings(WHERE, gaps, DRILL)] == [
         (
             f"refusal: {WHERE}: {ROLE} may not drs:StartRecovery. This shows at the call itself, which is refused; "
             "add what is missing, by docs/permissions.md"
@@ -127,7 +129,7 @@ def test_missing_permissions_are_said_by_the_moment_in_which_they_bite():
 def test_a_recovery_goes_on_without_them_and_says_so():
     gaps = Gaps(ROLE, (("ec2:RunInstances", "conversion"),))
 
-    assert [f"{one.severity}: {one}" for one in permission_findings(WHERE, gaps, mode="recovery")] == [
+    assert [f"{one.severity}: {one}" for one in permission_findings(WHERE, gaps, RECOVERY)] == [
         (
             f"warning: {WHERE}: {ROLE} may not ec2:RunInstances. This shows after some five minutes of conversion, as "
             "LAUNCH_FAILED; add what is missing, by docs/permissions.md; the recovery goes on, for a policy may say "
@@ -139,5 +141,5 @@ def test_a_recovery_goes_on_without_them_and_says_so():
 def test_what_could_not_be_asked_is_a_note_and_no_finding():
     gaps = Gaps(not_asked="AccessDenied")
 
-    assert permission_findings(WHERE, gaps, mode="drill") == ()
+    assert permission_findings(WHERE, gaps, DRILL) == ()
     assert permission_notes(WHERE, gaps, asked=40) == (f"permissions in {WHERE}: not checked: AccessDenied",)

@@ -2,6 +2,7 @@
 
 import pytest
 from drs_provider.rules.preflight.placement import Placed, placed, placement_findings
+from drs_provider.rules.purpose import DRILL, RECOVERY
 from drs_provider.rules.settings.candidates import Candidate, Surroundings
 from drs_provider.rules.settings.checks import lookups
 from hypothesis import given
@@ -44,8 +45,8 @@ def candidate(name="s-1", *, kind=None, subnet="subnet-1", interface=None, right
     ],
 )  # fmt: skip
 def test_a_type_that_only_the_launch_template_names_must_be_offered_where_it_lands(server, said):
-    refused = placement_findings(placed([server], {}), AROUND, mode="drill")
-    warned = placement_findings(placed([server], {}), AROUND, mode="recovery")
+    refused = placement_findings(placed([server], {}), AROUND, DRILL)
+    warned = placement_findings(placed([server], {}), AROUND, RECOVERY)
 
     assert [str(one) for one in refused] == [str(one) for one in warned] == said
     assert {one.severity for one in refused} <= {"refusal"}
@@ -73,7 +74,7 @@ def test_a_place_is_what_the_plan_says_else_what_the_template_does():
 def test_the_servers_of_all_waves_count_against_a_subnet_s_free_addresses():
     servers = [Placed(f"s-{n}", f"web{n}", "subnet-1") for n in range(3)]
 
-    assert [str(one) for one in placement_findings(servers, AROUND, mode="drill")] == [
+    assert [str(one) for one in placement_findings(servers, AROUND, DRILL)] == [
         (
             "subnet subnet-1: it has 2 free addresses, and 3 servers of this run land there; free addresses, or set "
             "launch.subnet_id of some of them to another subnet"
@@ -85,8 +86,8 @@ def test_the_address_of_an_instance_that_the_launch_replaces_is_free_by_then():
     servers = [Placed(f"s-{n}", f"web{n}", "subnet-1", frees="subnet-1" if n else None) for n in range(4)]
 
     more = [Placed(f"s-{n}", f"web{n}", "subnet-1") for n in (8, 9)]
-    assert placement_findings(servers, AROUND, mode="drill") == ()
-    assert "gets 3 back" in str(placement_findings([*servers, *more], AROUND, mode="drill")[0])
+    assert placement_findings(servers, AROUND, DRILL) == ()
+    assert "gets 3 back" in str(placement_findings([*servers, *more], AROUND, DRILL)[0])
 
 
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 20), st.integers(0, 20))
@@ -97,6 +98,6 @@ def test_a_subnet_is_full_exactly_when_more_land_than_it_has(free, landing, repl
     ]
     servers += [Placed(f"s-b{n}", f"b{n}", "subnet-1", takes_address=False) for n in range(bringing)]
 
-    found = placement_findings(servers, around, mode="drill")
+    found = placement_findings(servers, around, DRILL)
 
     assert bool(found) == (landing > free + min(replacing, landing))

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from drs_provider.rules.findings import Finding
 from drs_provider.rules.launch.quotas import Quotas, quota_notes, rounds_of
-from drs_provider.rules.launch.replication import difficulty, standing_still
+from drs_provider.rules.launch.replication import difficulty, progress
 from drs_provider.rules.preflight.table import grouped, refused_table, row_of, table
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,19 +24,19 @@ def a_row(wave, name, state="CONTINUOUS", *findings):
 
 
 def test_many_alike_findings_are_one_line_with_every_name():
-    findings = [stalled(number, "last seen 1 h ago" if number == 2 else "") for number in range(1, 41)]
+    findings = [stalled(number, "last seen 1h ago" if number == 2 else "") for number in range(1, 41)]
 
     assert grouped(findings) == [
-        "40 servers: STALLED: replication is stalled; look at it: a1, a2 (last seen 1 h ago), "
+        "40 servers: STALLED: replication is stalled; look at it: a1, a2 (last seen 1h ago), "
         + ", ".join(f"a{number}" for number in range(3, 41))
     ]
     assert grouped([stalled(number) for number in range(1, 44)])[0].endswith(", a39, a40 and 3 more")
 
 
 def test_few_findings_stand_by_themselves():
-    assert grouped([stalled(1), stalled(2, "last seen 1 h ago")]) == [
+    assert grouped([stalled(1), stalled(2, "last seen 1h ago")]) == [
         "a1 (s-1): STALLED: replication is stalled; look at it",
-        "a2 (s-2): STALLED: replication is stalled, last seen 1 h ago; look at it",
+        "a2 (s-2): STALLED: replication is stalled, last seen 1h ago; look at it",
     ]
 
 
@@ -53,14 +53,14 @@ def test_the_table_has_a_row_for_every_server_the_refused_ones_first():
             a_row("web", "web3", "STALLED", stalled(3), busy)]  # fmt: skip
 
     assert table(rows, now=NOW) == [
-        "WAVE  SERVER  STATE       LAG  NEWEST POINT                      AGAINST IT",
-        "db    db1     CONTINUOUS  2 s  2026-01-01 11:55:00Z (5 min old)  -",
+        "WAVE  SERVER  STATE       LAG  NEWEST POINT                   AGAINST IT",
+        "db    db1     CONTINUOUS  2 s  2026-01-01 11:55:00Z (5m old)  -",
         (
-            "web   web3    STALLED     2 s  2026-01-01 11:55:00Z (5 min old)  refused: replication broken; "
+            "web   web3    STALLED     2 s  2026-01-01 11:55:00Z (5m old)  refused: replication broken; "
             "warned: in a running job"
         ),
-        "web   web2    CONTINUOUS  2 s  2026-01-01 11:55:00Z (5 min old)  warned: in a running job",
-        "web   web1    CONTINUOUS  2 s  2026-01-01 11:55:00Z (5 min old)  -",
+        "web   web2    CONTINUOUS  2 s  2026-01-01 11:55:00Z (5m old)  warned: in a running job",
+        "web   web1    CONTINUOUS  2 s  2026-01-01 11:55:00Z (5m old)  -",
     ]
     assert [line.split()[1] for line in refused_table(rows, now=NOW)] == ["SERVER", "web3"]
     assert refused_table(rows[:1], now=NOW) == []
@@ -82,10 +82,10 @@ def test_what_keeps_replication_back_is_said_in_words():
 
     assert difficulty(replication) == "NOT_CONVERGING: data changes faster than it is sent"
     assert difficulty({"dataReplicationError": {"error": "NEW_ONE", "rawError": "disk"}}) == "NEW_ONE (disk)"
-    assert standing_still(replication, now=NOW) == (
-        "step BOOT_REPLICATION_SERVER FAILED, 3.0 GiB to be sent, done in 2 h by DRS's estimate"
+    assert progress(replication, now=NOW) == (
+        "step BOOT_REPLICATION_SERVER FAILED, 3.0 GiB to be sent, done in 2h by DRS's estimate"
     )
-    assert (difficulty({}), standing_still({}, now=NOW)) == ("", "")
+    assert (difficulty({}), progress({}, now=NOW)) == ("", "")
 
 
 def test_quotas_are_held_against_what_runs_now():

@@ -1,10 +1,11 @@
 """Whose answer counts, and that only recorded answers of enough people let a wave start."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from drs_provider.exceptions import RunRefused
 from drs_provider.plan.model import Pause, Recovery
+from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.approvals import (
     Policy,
     ensure_answered,
@@ -14,17 +15,18 @@ from drs_provider.rules.run.approvals import (
     policy_of,
     too_few,
 )
+from drs_provider.rules.run.handover import Answer
 from hypothesis import given
 from hypothesis import strategies as st
 
 TWO = Policy(2, ("ann", "bob", "cyd"), timedelta(minutes=30), always=True, four_eyes=True)
 ANYONE = Policy(1, (), timedelta(minutes=30), always=False, four_eyes=False)
 IDS = ("preflight.approval", "preflight.approval_2")
-AT = "2026-11-22T05:00:00+00:00"
+AT = datetime(2026, 11, 22, 5, tzinfo=UTC)
 
 
 def yes(by, **changes):
-    return {"chosen": "Approve", "by": by, "at": AT, "checked_at": AT, "expired": False} | changes
+    return Answer(**{"chosen": "Approve", "by": by, "at": AT, "checked_at": AT} | changes)
 
 
 def test_a_plan_says_who_is_asked():
@@ -47,7 +49,7 @@ def test_a_plan_says_who_is_asked():
     ],
 )
 def test_a_drill_asks_nobody_and_max_lag_alone_asks_only_above_it(policy, mode, too_old, needed):
-    assert is_needed(policy, mode=mode, too_old=too_old) is needed
+    assert is_needed(policy, purpose_of(mode), too_old=too_old) is needed
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ AGAIN = "Nothing was launched; clear {0} with everything downstream to ask again
         ),
         pytest.param(
             yes("bob"),
-            yes("cyd", checked_at="2026-11-22T04:00:00+00:00"),
+            yes("cyd", checked_at=AT - timedelta(hours=1)),
             IDS[1],
             "what was approved is an earlier preflight, and preflight has looked again since",
             id="preflight was cleared since",
@@ -152,24 +154,24 @@ def test_what_passes_was_approved_by_two_people_of_the_list_and_not_by_who_trigg
         ensure_approved(TWO, dict(zip(IDS, (first, second), strict=True)), triggered_by=triggered_by, checked_at=AT)
     except RunRefused:
         return
-    people = {first["by"], second["by"]}
-    assert (first["chosen"], second["chosen"]) == ("Approve", "Approve")
+    people = {first.by, second.by}
+    assert (first.chosen, second.chosen) == ("Approve", "Approve")
     assert len(people) == 2
     assert people <= set(TWO.approvers) - {triggered_by}
 
 
 FAIL = Pause.model_validate({"message": "Is it up?", "approvers": ["ann"]})
 GO_ON = Pause.model_validate({"message": "Is it up?", "approvers": ["ann"], "on_timeout": "continue"})
-EXPIRED = {"chosen": "Continue", "by": None, "expired": True}
+EXPIRED = yes(None, chosen="Continue", expired=True)
 
 
 @pytest.mark.parametrize(
     ("pause", "answer", "why"),
     [
         (FAIL, None, "no answer is recorded (a task that is marked as successful answers nothing)"),
-        (FAIL, {"chosen": "Stop", "by": "ann"}, "the recorded answer is 'Stop', given by ann"),
+        (FAIL, yes("ann", chosen="Stop"), "the recorded answer is 'Stop', given by ann"),
         (FAIL, EXPIRED, "nobody answered in time"),
-        (FAIL, {"chosen": "Continue", "by": "bob"}, "bob is not among those who are asked: ann"),
+        (FAIL, yes("bob", chosen="Continue"), "bob is not among those who are asked: ann"),
     ],
 )
 def test_what_does_not_end_a_pause(pause, answer, why):
@@ -182,6 +184,6 @@ def test_what_does_not_end_a_pause(pause, answer, why):
     )
 
 
-@pytest.mark.parametrize(("pause", "answer"), [(FAIL, {"chosen": "Continue", "by": "ann"}), (GO_ON, EXPIRED)])
+@pytest.mark.parametrize(("pause", "answer"), [(FAIL, yes("ann", chosen="Continue")), (GO_ON, EXPIRED)])
 def test_what_ends_a_pause(pause, answer):
     assert ensure_answered(pause, "web.pause", answer) is None

@@ -69,7 +69,7 @@ from drs_provider.rules.run.handover import (
     WaveVerdict,
     WrittenReport,
 )
-from drs_provider.rules.run.roster import RosterServer, Target
+from drs_provider.rules.run.roster import Target
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, JsonValue
@@ -78,9 +78,18 @@ AT = "2026-11-22T05:00:06.250000+00:00"
 MOMENT = datetime(2026, 11, 22, 5, 0, 6, 250000, tzinfo=UTC)
 WEST, EAST = Target("aws_default", "us-west-2"), Target("east", "us-east-1")
 POINT = {"snapshot_id": "pit-1", "at": AT, "why": "point_in_time"}
-ROSTER = RosterServer("s-1", "db1", "shop-db", True, WEST, True, timedelta(seconds=90), 2, {"subnet_id": "subnet-1"})
+MEMBER = {
+    "server_id": "s-1",
+    "hostname": "db1",
+    "group": "shop-db",
+    "critical": True,
+    "region": "us-west-2",
+    "lag": 90.0,
+    "order": 2,
+    "settings": {"subnet_id": "subnet-1"},
+}
 SERVER = {
-    **ROSTER.as_json(),
+    **MEMBER,
     "placement": {
         "subnet_id": "subnet-1",
         "security_group_ids": ["sg-1"],
@@ -129,7 +138,7 @@ PREFLIGHT = {
     "hourly": {"s-1": 0.1},
     "fingerprints": {"s-1": {"hostname": "db1", "disks": "/dev/sda: 1", "launch": "abc"}},
     "verified": {"verified": True, "why": "drilled", "run": "manual__1", "at": AT, "until": None},
-    "excluded": [{**ROSTER.as_json(), "server_id": "s-9"}],
+    "excluded": [{**MEMBER, "server_id": "s-9"}],
     "waves": {
         "db": {
             "selected": True,

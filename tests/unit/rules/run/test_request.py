@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from drs_provider.exceptions import PreflightRefused
+from drs_provider.rules.purpose import RECOVERY
 from drs_provider.rules.run.request import RunRequest, is_drill, read_request
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +33,7 @@ def test_an_empty_form_is_a_drill_of_everything():
 def test_a_recovery_needs_the_plans_name_and_a_reason():
     request = read(mode="recovery", confirm="web-shop", reason=" the region is dark ")
 
-    assert (request.mode, request.is_drill, request.reason) == ("recovery", False, "the region is dark")
+    assert (request.mode, request.purpose, request.reason) == ("recovery", RECOVERY, "the region is dark")
 
 
 @pytest.mark.parametrize(

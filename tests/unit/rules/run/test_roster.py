@@ -1,8 +1,8 @@
 """Groups resolved against what DRS knows: who is launched, and what speaks against it."""
 
 import pytest
-from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
-from drs_provider.rules.run.request import RunRequest
+from drs_provider.plan.model import ProtectionGroup
+from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.run.roster import Target, call_roll, natural
 
 HERE = Target("aws_default", "us-west-2")
@@ -36,24 +36,16 @@ def group(name, *, servers=(), select=None):
     return ProtectionGroup.model_validate({**written, **({"select": select} if select else {})})
 
 
-def plan(**waves):
-    return RecoveryPlan.model_validate(
-        {
-            "kind": "RecoveryPlan",
-            "name": "shop",
-            "drill": {"network": "shared"},
-            "waves": [{"name": name, "groups": groups} for name, groups in waves.items()],
-        }
-    )
+WAVES = {"database": ["db"], "web": ["web"]}
 
 
 def request(*, waves=("database", "web"), exclude=()):
-    return RunRequest("drill", "latest", tuple(waves), tuple(exclude), replace_live_instances=False, reason="")
+    return {"chosen": waves, "exclude": exclude}
 
 
-def roll(groups, asked=None, *, of=None, others=()):
-    of = of or plan(database=["db"], web=["web"])
-    return call_roll(of, {one.name: one for one in groups}, FOUND, asked or request(), others)
+def roll(groups, asked=None, *, others=()):
+    asked = asked or request()
+    return call_roll({found.name: found for found in groups}, WAVES, FOUND, DRILL, **asked, other_groups=others)
 
 
 DB = group("db", servers=[sid(1), sid(2)])
@@ -72,6 +64,12 @@ def test_named_members_keep_their_order_and_selected_ones_are_sorted_as_people_c
 
 def test_a_wave_that_was_not_chosen_launches_nothing():
     assert roll([DB, WEB], request(waves=["web"])).waves["database"] == ()
+
+
+def test_a_wave_of_steps_alone_leaves_something_to_do():
+    roster = call_roll({}, {"notify": []}, FOUND, DRILL)
+
+    assert (roster.waves, roster.problems) == ({"notify": ()}, ())
 
 
 @pytest.mark.parametrize("name", ["db2", sid(2)], ids=["hostname", "id"])
