@@ -9,7 +9,7 @@ from demo.run import exit_code, local
 
 
 @pytest.mark.parametrize(
-    ("state", "status", "is_clean"), itertools.product(["success", "failed"], RunStatus, [True, False])
+    ("state", "status", "is_clean"), list(itertools.product(["success", "failed"], RunStatus, [True, False]))
 )
 def test_zero_needs_a_green_run_a_passed_verdict_and_an_empty_ec2(state, status, is_clean):
     is_good = state == "success" and status == "passed" and is_clean
