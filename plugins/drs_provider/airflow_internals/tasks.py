@@ -5,8 +5,20 @@ from datetime import datetime
 from typing import Any, cast
 
 from airflow.sdk import Context
-from airflow.sdk.execution_time.context import NEVER_EXPIRE as NEVER_EXPIRE
+from airflow.sdk.execution_time.context import NEVER_EXPIRE
 from pydantic import JsonValue
+
+__all__ = [
+    "NEVER_EXPIRE",
+    "TaskStore",
+    "has_dag_run",
+    "is_dag_paused",
+    "read_xcom",
+    "skipped_downstream",
+    "task_states",
+    "trigger_dag_run",
+    "write_xcom",
+]
 
 
 class TaskStore:

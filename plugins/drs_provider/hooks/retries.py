@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from drs_provider import clock
 from drs_provider.exceptions import AwsError, ServiceUnavailable, Throttled
 from drs_provider.hooks.error_mapping import refusal_of, translated, unanswered
 from drs_provider.rules.launch.backoff import pause_after_refusal
@@ -70,7 +71,7 @@ class RetryPolicy:
             log.info("Waiting %.1f s, then asking again (try %d): %s", pause, attempts + 1, error)
         return pause
 
-    def ask(self, operation: str, call: Callable[[], T], *, sleep: Callable[[float], None] = time.sleep) -> T:
+    def ask(self, operation: str, call: Callable[[], T], *, sleep: Callable[[float], None] = clock.sleep) -> T:
         """Make a call through a client that is not ours, such as the one that takes the connection's role.
 
         :raises AwsError: when it is refused for good, or patience ends.

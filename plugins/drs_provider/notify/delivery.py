@@ -6,13 +6,13 @@ connection, a status or the type of an error, never more.
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
+from drs_provider.clock import now, sleep
 from drs_provider.notify.notice import Notice, NotSent, Send
 from drs_provider.plan.model import EmailNotification, Notification, SnsNotification, WebhookNotification
 from drs_provider.rules.run.handover import NotificationRecord
@@ -36,10 +36,6 @@ class DeliveryPolicy:
 
 
 DEFAULT = DeliveryPolicy()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -101,7 +97,7 @@ def _mails(key: str, wish: EmailNotification, notice: Notice, link_for: LinkFor)
 
 
 def deliver(
-    letters: Sequence[Letter], policy: DeliveryPolicy = DEFAULT, *, clock: Callable[[], datetime] = _now
+    letters: Sequence[Letter], policy: DeliveryPolicy = DEFAULT, *, clock: Callable[[], datetime] = now
 ) -> list[NotificationRecord]:
     """Send letters side by side and return one record for each, in order; never raises.
 
@@ -133,7 +129,7 @@ def _deliver(
         why = _within(policy.seconds, send, letter.notice)
         if why is None or why.is_final or tries >= policy.tries:
             break
-        time.sleep(policy.pause)
+        sleep(policy.pause)
     record = NotificationRecord(
         key=letter.key,
         id=letter.notice.id,

@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import json
 import smtplib
-import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from http.client import HTTPMessage
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from airflow.sdk import Connection
 
+from drs_provider import clock
 from drs_provider.notify.notice import Notice, NotSent, Send, as_html, as_json, as_text
 from drs_provider.plan.model import EmailNotification, SnsNotification, WebhookNotification
 
@@ -54,7 +54,7 @@ def webhook(to: WebhookNotification) -> Send:
 
     def send(notice: Notice) -> None:
         body = as_json(notice).encode()
-        signature = signature_headers(body, secret, timestamp=int(time.time())) if secret else {}
+        signature = signature_headers(body, secret, timestamp=int(clock.now().timestamp())) if secret else {}
         post(address, body, {"Content-Type": "application/json", **headers, **signature})
 
     return send

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator, BaseSensorOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 from pydantic import JsonValue
 
+from drs_provider import clock
 from drs_provider.exceptions import AwsError, DrsProviderError
 from drs_provider.rules.run.connection import AwsArguments
 
@@ -151,7 +152,7 @@ def asking_later(
     try:
         yield
     except AwsError as error:
-        now = datetime.now(UTC)
+        now = clock.now()
         if not error.retryable or now >= until:
             raise
         pause = max(LOOK_AGAIN_AFTER, timedelta(seconds=error.retry_after_seconds or 0)) * random.uniform(1.0, 1.3)

@@ -1,13 +1,14 @@
 """Drill networks for any DAG: prepare one that cannot reach production, and remove it when the drill is over."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Context
 from pydantic import JsonValue
 
+from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
 from drs_provider.exceptions import NotIsolated, RunRefused
 from drs_provider.formatting import parse_instant
@@ -185,4 +186,4 @@ class DrsRemoveDrillNetworkOperator(_DrillNetworkOperator):
 
 
 def _now() -> datetime:
-    return datetime.now(UTC)
+    return clock.now()

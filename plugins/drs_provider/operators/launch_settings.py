@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Context
 from pydantic import JsonValue
 
+from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
 from drs_provider.exceptions import AwsError, RunRefused
 from drs_provider.formatting import duration, parse_instant
@@ -93,7 +94,7 @@ class DrsSettingsOperator(DrsOperator):
 
     @staticmethod
     def _now() -> datetime:
-        return datetime.now(UTC)
+        return clock.now()
 
 
 class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):

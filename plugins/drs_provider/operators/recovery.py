@@ -1,7 +1,7 @@
 """Starting drills and recoveries."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -9,6 +9,7 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pydantic import JsonValue
 
+from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
 from drs_provider.exceptions import AwsError, QuotaExceeded
 from drs_provider.formatting import duration, parse_instant
@@ -224,4 +225,4 @@ class DrsStartRecoveryOperator(DrsOperator):
 
     @staticmethod
     def _now() -> datetime:
-        return datetime.now(UTC)
+        return clock.now()

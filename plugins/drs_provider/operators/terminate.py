@@ -1,13 +1,14 @@
 """Terminating what drills have launched, and seeing that it is gone."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Context
 from pydantic import JsonValue
 
+from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
 from drs_provider.exceptions import AwsError, RunRefused
 from drs_provider.formatting import parse_instant
@@ -152,4 +153,4 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
 
     @staticmethod
     def _now() -> datetime:
-        return datetime.now(UTC)
+        return clock.now()

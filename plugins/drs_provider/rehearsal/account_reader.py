@@ -8,10 +8,10 @@ from airflow.sdk.exceptions import AirflowException
 
 from drs_provider.exceptions import DrsProviderError, RunRefused
 from drs_provider.hooks.drs import in_batches
-from drs_provider.rules.answers import Answer
 from drs_provider.hooks.error_mapping import translated
 from drs_provider.hooks.launch_settings import LaunchSettingsHook
 from drs_provider.rehearsal.account_fleet import AccountFacts, first_interface, groups_of, profile_of
+from drs_provider.rules.answers import Answer
 
 UNREADABLE = (DrsProviderError, AirflowException)
 """Errors of an account that cannot be read: what AWS said, and connections that are not there or lead nowhere."""

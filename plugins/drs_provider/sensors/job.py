@@ -1,13 +1,14 @@
 """Waiting for the jobs of a launch, and judging them server by server."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, cast, get_args
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferralTimeout
 from pydantic import JsonValue
 
+from drs_provider import clock
 from drs_provider.exceptions import AwsError, JobFailed, JobTimedOut, JobVanished, RunRefused
 from drs_provider.formatting import duration, parse_instant
 from drs_provider.links.console import DrsJobLink, DrsRecoveryInstanceLink
@@ -84,7 +85,7 @@ class DrsRecoveryJobSensor(DrsSensor):
         """Hand the wait for the jobs of some launches to the triggerer; they have the whole ``timeout``."""
         from drs_provider.triggers.jobs import DrsJobTrigger
 
-        now = datetime.now(UTC)
+        now = clock.now()
         deadline = now + timedelta(seconds=self.timeout)
         self.log.info("Waiting for %s, at most %s", ", ".join(_job_ids(launches)), duration(deadline - now))
         self.defer(
@@ -147,7 +148,7 @@ class DrsRecoveryJobSensor(DrsSensor):
         ready = self._ready()
         with asking_later(self, self.look_again, until=deadline, kwargs={"deadline": deadline.isoformat()}):
             found = [self._find(launch, ready) for launch in self._launches()]
-        if any(part.pending for part in found) and not last_word and datetime.now(UTC) < deadline:
+        if any(part.pending for part in found) and not last_word and clock.now() < deadline:
             self._wait_for_instances(found, deadline)
         results = self.conclude(context, [result for part in found for result in part.results])
         jobs = tuple(job for part in found for job in part.jobs)
@@ -191,7 +192,7 @@ class DrsRecoveryJobSensor(DrsSensor):
 
     def _deadline(self, carried: str | None) -> datetime:
         """Return the deadline that the deferral carried; ``dag.test()`` drops it, the time then counts from now."""
-        return parse_instant(carried) if carried else datetime.now(UTC) + timedelta(seconds=self.timeout)
+        return parse_instant(carried) if carried else clock.now() + timedelta(seconds=self.timeout)
 
     def _wait_for_instances(self, found: "Sequence[LaunchResults]", deadline: datetime) -> NoReturn:
         pending = [server for part in found for server in part.pending]
@@ -208,7 +209,7 @@ class DrsRecoveryJobSensor(DrsSensor):
             ),
             method_name=self.instances_settled.__name__,
             kwargs={"deadline": deadline.isoformat()},
-            timeout=deadline - datetime.now(UTC) + BACKSTOP,
+            timeout=deadline - clock.now() + BACKSTOP,
         )
 
     def _launches(self) -> tuple[Launch, ...]:

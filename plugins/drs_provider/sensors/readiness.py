@@ -1,12 +1,13 @@
 """Waiting until source servers may be launched."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferralTimeout
 
+from drs_provider import clock
 from drs_provider.exceptions import AwsError, PreflightRefused, RunRefused
 from drs_provider.operators.base import AWS_FIELDS, DrsSensor, failing_for_good
 from drs_provider.operators.template_values import rendered_bool, rendered_ids
@@ -88,7 +89,7 @@ class DrsSourceServersReadySensor(DrsSensor):
     def _trigger(self) -> DrsReadinessTrigger:
         if find_purpose(self.mode) is None:
             raise RunRefused(f"mode must be 'drill' or 'recovery', not {self.mode!r}; nothing was called")
-        deadline = datetime.now(UTC) + timedelta(seconds=self.timeout)
+        deadline = clock.now() + timedelta(seconds=self.timeout)
         return DrsReadinessTrigger(
             server_ids=list(rendered_ids("source_server_ids", self.source_server_ids)),
             mode=self.mode,

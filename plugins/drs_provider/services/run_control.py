@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from pydantic import JsonValue
 
+from drs_provider import clock
 from drs_provider.exceptions import RunRefused, UsageError
 from drs_provider.plan.problems import nearest
 from drs_provider.rules.purpose import find_purpose
@@ -107,7 +108,7 @@ class RunControl:
 
     airflow: AirflowApi
     say: Callable[[str], None] = lambda _: None
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = clock.sleep
     monotonic: Callable[[], float] = time.monotonic
     _read: dict[tuple[str, str, str, datetime | None], object] = field(default_factory=dict)
     """Documents of tasks that have ended: a wait looks often, and they do not change."""

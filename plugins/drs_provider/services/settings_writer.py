@@ -3,13 +3,13 @@
 import hashlib
 import json
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
+from drs_provider import clock
 from drs_provider.exceptions import AwsError, DrsProviderError, RunRefused
 from drs_provider.rules.settings.drill_memory import EXPIRES, RUN, TAG, BeforeDrill
 from drs_provider.rules.settings.launch_actions import TAG as ACTIONS
@@ -73,7 +73,7 @@ class SettingsWriter:
     hook: "LaunchSettingsHook"
     is_temporary: bool
     marks: Mapping[str, str] = field(default_factory=dict)
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = clock.sleep
 
     def apply(self, server: ServerSettings) -> None:
         """Make the changes of one server. Raises what AWS refused, RunRefused where an effect does not read back."""

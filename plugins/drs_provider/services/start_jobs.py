@@ -1,12 +1,12 @@
 """Bringing a launch to the point where every one of its servers is in a job, and in one only."""
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
+from drs_provider import clock
 from drs_provider.exceptions import AwsError, Conflict, JobVanished, QuotaExceeded, RunRefused, ServiceUnavailable
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.job_assignment import Division, divide
@@ -87,7 +87,7 @@ class Start:
     memory: Memory
     request: Request
     now: Callable[[], datetime]
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = clock.sleep
     points: Callable[[Sequence[str]], Mapping[str, str]] | None = None
     """Point in time by server, asked right before the servers are started; None: those of the request."""
     ended: Callable[[], bool] = lambda: False

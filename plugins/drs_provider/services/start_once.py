@@ -1,12 +1,12 @@
 """Starting a job exactly once, although StartRecovery has no client token."""
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from drs_provider import clock
 from drs_provider.exceptions import AwsError, Conflict, QuotaExceeded, ServiceUnavailable, Throttled
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.backoff import pause_after_refusal
@@ -57,7 +57,7 @@ class StartRequest:
 
 
 def start_once(
-    hook: Starter, launch: StartRequest, *, since: datetime, sleep: Callable[[float], None] = time.sleep
+    hook: Starter, launch: StartRequest, *, since: datetime, sleep: Callable[[float], None] = clock.sleep
 ) -> tuple[Answer, bool]:
     """Start the job of this launch; return it and whether it was found rather than started by this call.
 

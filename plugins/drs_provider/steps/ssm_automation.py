@@ -1,11 +1,11 @@
 """``ssm_automation``: runs an SSM automation document and waits for it."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from drs_provider import clock
 from drs_provider.exceptions import AwsError, ServiceUnavailable, StepFailed, Throttled
 from drs_provider.plan.fields import OneOrMore, Region, Text
 from drs_provider.plan.step_kinds import Needed, StepKind
@@ -38,7 +38,7 @@ class SsmAutomation(Step):
 class RunSsmAutomation(StepWork[SsmAutomation, "StepEvent"]):
     """Start a runbook with a client token, so that it exists once, and wait for it."""
 
-    sleep: Callable[[float], None] = staticmethod(time.sleep)
+    sleep: Callable[[float], None] = staticmethod(clock.sleep)
 
     def begin(self, going: Going) -> StepOutcome:
         """Start it, or find the one that was started; wait."""

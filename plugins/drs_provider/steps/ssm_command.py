@@ -1,6 +1,5 @@
 """``ssm_command``: runs an SSM command document on recovered instances."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from drs_provider import clock
 from drs_provider.exceptions import AwsError, ServiceUnavailable, StepFailed, Throttled
 from drs_provider.formatting import some
 from drs_provider.plan.fields import OneOrMore, Region, Share, ShareField, Text
@@ -84,7 +84,7 @@ class RunSsmCommand(StepWork[SsmCommand, "StepEvent"]):
     worker finds it by that and sends no second one.
     """
 
-    sleep: Callable[[float], None] = staticmethod(time.sleep)
+    sleep: Callable[[float], None] = staticmethod(clock.sleep)
 
     def begin(self, going: Going) -> StepOutcome:
         """Wait for the agents, send, wait for the commands."""

@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from drs_provider import clock
 from drs_provider.formatting import parse_instant
 from drs_provider.triggers.answer_delay import not_before
 
@@ -42,7 +42,7 @@ class DagRunTrigger(BaseTrigger):
         began = time.monotonic()
         from airflow.providers.standard.triggers.external_task import DagStateTrigger
 
-        left = (parse_instant(self.deadline) - datetime.now(UTC)).total_seconds()
+        left = (parse_instant(self.deadline) - clock.now()).total_seconds()
         waits = DagStateTrigger(
             dag_id=self.dag_id,
             states=list(FINISHED),  # type: ignore[arg-type]  # it takes the words of its enum

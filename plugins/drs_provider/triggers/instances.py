@@ -4,11 +4,12 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from drs_provider import clock
 from drs_provider.exceptions import AwsError, DrsProviderError
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.launch.backoff import pause_after_refusal
@@ -60,7 +61,7 @@ class DrsInstancesTrigger(BaseTrigger):
         """Ask until there is something to say, and say it once."""
         began = time.monotonic()
         desks = [desk_for(part["aws"], self.ready) for part in self.awaited]
-        event = await self.wait(desks, now=lambda: datetime.now(UTC))
+        event = await self.wait(desks, now=clock.now)
         await not_before(self, began)
         yield TriggerEvent(event)
 

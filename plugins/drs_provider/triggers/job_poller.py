@@ -8,10 +8,11 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from drs_provider import clock
 from drs_provider.exceptions import AwsError, CredentialsExpired, DrsProviderError
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.answers import Answer
@@ -62,7 +63,7 @@ def _jitter() -> float:
 
 
 def _now() -> datetime:
-    return datetime.now(UTC)
+    return clock.now()
 
 
 class JobWatcher:

@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from drs_provider import clock
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.launch.jobs import Ended, phase, read_job
 from drs_provider.rules.run.connection import AwsArguments
@@ -81,7 +82,7 @@ class DrsJobTrigger(BaseTrigger):
         """Watch until there is something to say, and say it once."""
         began = time.monotonic()
         watchers = [watcher_for(watch["aws"]) for watch in self.watches]
-        event = await self.watch(watchers, now=lambda: datetime.now(UTC))
+        event = await self.watch(watchers, now=clock.now)
         await not_before(self, began)
         yield TriggerEvent(event)
 

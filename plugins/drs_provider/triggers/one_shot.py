@@ -1,22 +1,19 @@
 """Doing in the triggerer, once, what has an effect and may take long: a Lambda function, a webhook."""
 
 import asyncio
-import contextvars
-import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
-from typing import Any, Literal, TypedDict, TypeVar
+from typing import Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from drs_provider import clock
 from drs_provider.exceptions import AwsError
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.launch.backoff import pause_after_refusal
 from drs_provider.triggers.answer_delay import not_before
-
-T = TypeVar("T")
 
 
 class OnceEvent(TypedDict):
@@ -62,7 +59,7 @@ class OneShotTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Act once, and say once how it went."""
         began = time.monotonic()
-        event = await self.go(Marks(self.whose), now=lambda: datetime.now(UTC))
+        event = await self.go(Marks(self.whose), now=clock.now)
         await not_before(self, began)
         yield TriggerEvent(event)
 
@@ -74,13 +71,13 @@ class OneShotTrigger(BaseTrigger):
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> OnceEvent:
         """Leave the mark, act, and try again only where nothing can have been done."""
-        if not self.repeatable and await in_thread_of_its_own(marks.is_there):
+        if not self.repeatable and await clock.in_thread(marks.is_there):
             return unknown("the triggerer that did it has died before the answer came")
-        await in_thread_of_its_own(marks.leave)
+        await clock.in_thread(marks.leave)
         refusals = 0
         while (left := (parse_instant(self.deadline) - now()).total_seconds()) > 0:
             try:
-                return await in_thread_of_its_own(partial(self.act, left))
+                return await clock.in_thread(partial(self.act, left))
             except AwsError as error:
                 if not error.retryable:
                     return refused(str(error))
@@ -183,30 +180,3 @@ def unknown(why: str) -> OnceEvent:
 def refused(why: str) -> OnceEvent:
     """Say that it was not done."""
     return OnceEvent(outcome="refused", succeeded=False, summary=why, output="")
-
-
-async def in_thread_of_its_own(work: Callable[[], T]) -> T:
-    """Run something that blocks, perhaps for minutes, in a thread of its own.
-
-    Not in asyncio's pool: a few long calls would take its threads from those who watch jobs. A daemon, so that a
-    triggerer can end while it still waits.
-    """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def tell(finish: Callable[[], None]) -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(finish)
-
-    def run() -> None:
-        try:
-            result = context.run(work)
-        except BaseException as error:  # noqa: BLE001  (whatever it is belongs to whoever waits)
-            failure = error
-            tell(lambda: None if done.done() else done.set_exception(failure))
-        else:
-            tell(lambda: None if done.done() else done.set_result(result))
-
-    threading.Thread(target=run, daemon=True, name="drs-step").start()
-    return await done

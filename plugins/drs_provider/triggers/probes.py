@@ -5,11 +5,12 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from drs_provider import clock
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.step_answers import judge_answer, kept, last_words
 from drs_provider.triggers.answer_delay import not_before
@@ -57,7 +58,7 @@ class Probe(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Ask until there is something to say, and say it once."""
         began = time.monotonic()
-        event = await self.ask(now=lambda: datetime.now(UTC))
+        event = await self.ask(now=clock.now)
         await not_before(self, began)
         yield TriggerEvent(event)
 

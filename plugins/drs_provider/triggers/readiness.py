@@ -4,11 +4,12 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from drs_provider import clock
 from drs_provider.exceptions import AwsError, DrsProviderError
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.findings import Finding
@@ -77,7 +78,7 @@ class DrsReadinessTrigger(BaseTrigger):
         began = time.monotonic()
         from drs_provider.hooks.drs import DrsHook
 
-        event = await self.wait(DrsHook(**self.aws, patience=0), now=lambda: datetime.now(UTC))
+        event = await self.wait(DrsHook(**self.aws, patience=0), now=clock.now)
         await not_before(self, began)
         yield TriggerEvent(event)
 

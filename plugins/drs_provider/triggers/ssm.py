@@ -4,11 +4,12 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, Protocol, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from drs_provider import clock
 from drs_provider.exceptions import AwsError, DrsProviderError
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.launch.backoff import pause_after_refusal
@@ -75,7 +76,7 @@ class SsmTrigger(BaseTrigger):
         from drs_provider.hooks.step_services import StepHook
 
         hooks = [StepHook(aws_conn_id=part["aws_conn_id"], region_name=part["region_name"]) for part in self.watched]
-        event = await self.wait(hooks, now=lambda: datetime.now(UTC))
+        event = await self.wait(hooks, now=clock.now)
         await not_before(self, began)
         yield TriggerEvent(event)
 

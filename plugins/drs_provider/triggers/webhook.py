@@ -2,11 +2,11 @@
 
 import hashlib
 import hmac
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from drs_provider import clock
 from drs_provider.rules.step_answers import kept, last_words, masked
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _headers(connection: "Connection", body: bytes, event_id: str) -> dict[str, 
     headers = {"Content-Type": "application/json", "X-Drs-Event": event_id}
     secret = signing_secret(connection)
     if secret:
-        timestamp = str(int(time.time()))
+        timestamp = str(int(clock.now().timestamp()))
         headers |= {"X-Drs-Timestamp": timestamp, "X-Drs-Signature": signature(secret, timestamp, body)}
     return headers
 

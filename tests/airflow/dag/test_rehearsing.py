@@ -12,22 +12,14 @@ from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import DAG, BaseOperator, TriggerRule
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DownstreamTasksSkipped
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+from drs_provider.clock import WallClock, in_thread, install, now, sleep
 from drs_provider.rehearsal.engine.clock import RehearsalClock
 from drs_provider.rehearsal.engine.driver import Driver, Rules
-from drs_provider.rehearsal.engine.effort import (
-    AWS_WORK,
-    EVENT_LATENCY,
-    LATENCY,
-    START_WORK,
-    ByTheClock,
-    Flat,
-    Gauge,
-    Processors,
-)
-from drs_provider.rehearsal.engine.loop import JumpingLoop
+from drs_provider.rehearsal.engine.loop import JumpingLoop, RehearsalTime
+from drs_provider.rules.run.handover import StepResult
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
-AT_ONCE = Rules(effort=Flat(0.0), answers_after=timedelta(0))
+AT_ONCE = Rules(task_seconds=0.0, answers_after=timedelta(0))
 
 
 class Tells(BaseOperator):
@@ -110,7 +102,7 @@ def drive(clock):
 
 
 def ends(driver):
-    return {name: (one.state, round(one.ended, 3)) for name, one in driver.records.items()}
+    return {name: (record.state, round(record.ended, 3)) for name, record in driver.records.items()}
 
 
 def test_branches_run_side_by_side(drive, clock):
@@ -126,7 +118,7 @@ def test_branches_run_side_by_side(drive, clock):
 def test_every_start_and_every_going_on_takes_what_airflow_takes(drive, clock):
     driver = drive(
         lambda: Waits(task_id="a", seconds=30, clock=clock) >> Tells(task_id="b"),
-        Rules(effort=Flat(1.5), answers_after=timedelta(0)),
+        Rules(task_seconds=1.5, answers_after=timedelta(0)),
     )
     assert ends(driver) == {"a": ("success", 33), "b": ("success", 34.5)}
 
@@ -196,7 +188,7 @@ def test_people_answer_when_they_are_said_to(drive, answers_after, defaults, end
             fail_on_reject=True,
         )
 
-    driver = drive(build, Rules(effort=Flat(0.0), answers_after=answers_after))
+    driver = drive(build, Rules(task_seconds=0.0, answers_after=answers_after))
     assert ends(driver)["asks"] == ended
 
 
@@ -204,7 +196,7 @@ def test_steps_that_are_not_run_take_what_is_assumed(drive):
     def build():
         Tells(task_id="assumed", says=ValueError("never run")) >> Tells(task_id="left_out") >> Tells(task_id="end")
 
-    rules = Rules(Flat(0.0), timedelta(0), assumed={"assumed": 90.0}, left_out=frozenset({"left_out"}))
+    rules = Rules(0.0, timedelta(0), assumed={"assumed": 90.0}, left_out=frozenset({"left_out"}))
     assert ends(drive(build, rules)) == {
         "assumed": ("success", 90),
         "left_out": ("skipped", 90),
@@ -213,9 +205,9 @@ def test_steps_that_are_not_run_take_what_is_assumed(drive):
 
 
 def test_a_step_that_is_assumed_leaves_what_a_step_that_passed_leaves(drive):
-    driver = drive(lambda: Tells(task_id="w.s"), Rules(Flat(0.0), timedelta(0), assumed={"w.s": 90.0}))
-    left = driver.supervisor.xcom("w.s", "step")
-    assert (left["state"], left["ended_at"]) == ("succeeded", "2026-01-31T12:01:30+00:00")
+    driver = drive(lambda: Tells(task_id="w.s"), Rules(0.0, timedelta(0), assumed={"w.s": 90.0}))
+    left = StepResult.read(driver.supervisor.xcom("w.s", StepResult.KEY))
+    assert (left.state, left.started_at, left.ended_at) == ("succeeded", START, START + timedelta(seconds=90))
 
 
 def test_what_has_no_answer_is_named(drive):
@@ -232,86 +224,25 @@ def test_the_clock_of_a_rehearsal_takes_the_simulator_along():
     clock = RehearsalClock(START, moved.append)
     clock.advance(2.5)
     clock.advance(0.0)
-    now = clock.datetime_class()
-    assert (clock.now(), now.now(UTC), moved) == (START + timedelta(seconds=2.5), clock.now(), [2.5])
-    assert isinstance(START, now)
-    assert type(now.now(UTC)) is datetime
+    assert (clock.now(), moved) == (START + timedelta(seconds=2.5), [2.5])
 
 
-@pytest.mark.parametrize(
-    ("others", "ended"),
-    [
-        # Two processors: three who want one each get two thirds of one, until the shortest has what it wants.
-        (0, {"a": 1.5, "b": 2.5, "c": 2.5}),
-        (1, {"a": 2.0, "b": 3.5, "c": 3.5}),
-        (2, {"a": 2.5, "b": 4.5, "c": 4.5}),
-    ],
-)
-def test_legs_side_by_side_share_the_processors_with_each_other_and_with_others(clock, others, ended):
-    at = {}
+def test_what_asks_for_the_time_gets_the_time_of_the_rehearsal(clock):
+    async def beside():
+        return await in_thread(lambda: now() - START)
 
-    async def work(processors, name, seconds):
-        await processors.work(seconds)
-        at[name] = round(clock.elapsed, 6)
-
-    async def all_of_them():
-        processors = Processors(2, others)
-        await asyncio.gather(work(processors, "a", 1), work(processors, "b", 2), work(processors, "c", 2))
-
-    loop = JumpingLoop(clock)
+    install(RehearsalTime(clock))
     try:
-        loop.run_until_complete(all_of_them())
+        sleep(90)
+        loop = JumpingLoop(clock)
+        try:
+            found = loop.run_until_complete(beside())
+        finally:
+            loop.close()
     finally:
-        loop.close()
-    assert at == ended
-
-
-def test_by_the_clock_a_leg_takes_what_it_took_before_and_a_start(drive):
-    def build():
-        Tells(task_id="light") >> Tells(task_id="heavy")
-
-    def took(pace):
-        works = {"light": [0.0], "heavy": [0.5]}
-        effort = ByTheClock(Processors(2, 0.0), works, pace=pace)
-        return [record.ended - record.ready for record in drive(build, Rules(effort, timedelta(0))).records.values()]
-
-    # A leg that calls nobody needs no client.
-    assert took(1.0) == pytest.approx([LATENCY + START_WORK, LATENCY + START_WORK + AWS_WORK + 0.5])
-    assert took(2.0)[0] == pytest.approx(LATENCY + 2 * START_WORK)
-
-
-def test_a_leg_after_a_wait_takes_the_moment_longer_in_which_the_triggerer_hands_over(clock):
-    async def legs():
-        effort = ByTheClock(Processors(2, 0.0), {"wait": [0.0, 0.0]}, pace=1.0)
-        ends = []
-        for number in range(3):
-            await effort.leg("wait", number)
-            ends.append(clock.elapsed)
-        return ends
-
-    loop = JumpingLoop(clock)
-    try:
-        first, *others = loop.run_until_complete(legs())
-    finally:
-        loop.close()
-    later = EVENT_LATENCY + LATENCY + START_WORK
-    assert (first, *others) == pytest.approx((LATENCY + START_WORK, first + later, first + 2 * later))
-
-
-@pytest.mark.parametrize(
-    ("cpu", "own", "others"),
-    [
-        (10.0, 10.0, 0.0),  # alone
-        (5.0, 10.0, 0.0),  # other threads of the same process are no other process
-        (5.0, 5.0, 3.0),  # half of one of two processors: four want one
-        (0.0, 0.0, 0.0),
-    ],
-)
-def test_a_processor_is_shared_with_those_who_are_not_of_this_process(monkeypatch, cpu, own, others):
-    monkeypatch.setattr("drs_provider.rehearsal.engine.effort.processors", lambda: 2)
-    gauge = Gauge()
-    gauge.wall, gauge.cpu, gauge.own, gauge.times = (10.0 if own else 0.0), cpu, own, 1
-    assert gauge.others == others
+        install(WallClock())
+    assert (found, clock.elapsed) == (timedelta(seconds=90), 90)
+    assert now() > START + timedelta(seconds=90)
 
 
 def test_what_shows_servers_holds_the_end_of_the_run_and_nothing_else(drive):
@@ -320,7 +251,7 @@ def test_what_shows_servers_holds_the_end_of_the_run_and_nothing_else(drive):
         Tells.partial(task_id="shows").expand(says=start.output)
         start >> Tells(task_id="next")
 
-    driver = drive(build, Rules(Flat(4.0), timedelta(0)))
+    driver = drive(build, Rules(4.0, timedelta(0)))
     assert ends(driver)["next"] == ("success", 8)
     assert driver.clock.elapsed == 4 + 6 * 1
 

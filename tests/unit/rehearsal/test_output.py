@@ -2,10 +2,8 @@
 
 from dataclasses import replace
 
-import pytest
 from drs_provider.rehearsal.output import NARROWEST, WIDEST, WIDTH, as_text
 from drs_provider.rehearsal.prediction import (
-    ByTheClock,
     Objective,
     PredictedFailure,
     Prediction,
@@ -117,7 +115,6 @@ BAD = replace(
     ),
     warnings=("db2: its data is 20 min old",),
     not_predicted=("the mapped task web.more is not run",),
-    by_the_clock=ByTheClock(60.0, None, "failed", None, 0.0, None, 42.0),
 )
 
 BAD_TEXT = """\
@@ -128,7 +125,6 @@ on a fleet made up from the plan, 12 servers; seed 7
   RTO       19m of 10m: MISSED by 9m
   RPO       no server tells; the plan sets no objective
   Elapsed   no server launched, 20m 05s in all
-  By the clock  no RTO; 42 s in all, where DRS works 60 times faster
 
   Timeline                    servers    start      end     took  0:00                 9:20
   database                       8/10     0:02     9:20     9:18  █████████████████████████  FAILED
@@ -168,30 +164,6 @@ def test_a_run_that_fails():
 def test_an_objective_that_is_missed_has_a_word_of_its_own():
     late = replace(GOOD, fate="objective_missed", rto=Objective(600.0, 1140.2, "missed"))
     assert "\n  MISSES    passed: All 12 servers" in as_text(late)
-
-
-@pytest.mark.parametrize(
-    ("busy", "said"),
-    [
-        (
-            2.04,
-            """\
-  By the clock  RTO 35.7 s, give or take 3.1 s; 44 s in all, where DRS works 60 times faster, and
-                this machine has 2.0 other processes at work
-""",
-        ),
-        (
-            0.0,
-            """\
-  By the clock  RTO 35.7 s, give or take 3.1 s; 44 s in all, where DRS works 60 times faster, and
-                this machine has nothing else to do
-""",
-        ),
-    ],
-)
-def test_what_it_takes_by_the_clock_says_how_sure_it_is_and_of_which_machine_it_speaks(busy, said):
-    fast = ByTheClock(60.0, busy, "passed", 35.7, 3.1, 35.7, 44.0)
-    assert said in as_text(replace(GOOD, by_the_clock=fast))
 
 
 NARROW = """\
@@ -238,7 +210,7 @@ def test_nothing_is_wider_than_a_page_or_holds_control_characters(name, words, c
 
 def test_json_says_the_same_in_plain_values():
     said = GOOD.as_json()
-    assert said["format_version"] == 1
+    assert said["format_version"] == 2
     assert said["waves"][1]["steps"][0] == {
         "name": "shop-answers",
         "kind": "http",

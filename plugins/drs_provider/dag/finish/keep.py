@@ -1,7 +1,7 @@
 """The task that keeps a drill's environment for people, until they end it or its time is over."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from airflow.providers.standard.operators.hitl import HITLOperator
@@ -9,6 +9,7 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 from pydantic import JsonValue
 
+from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.docs import COLOURS
 from drs_provider.dag.waves.tagging import jobs_of_run, traces_hook
@@ -67,7 +68,7 @@ class KeepDrill(HITLOperator):
         if kept and kept.ended_at:
             return kept.to_json()  # Airflow tried again although the answer had ended the task
         waves = self._waves_to_show(context)
-        now = datetime.now(UTC)
+        now = clock.now()
         if kept is None:
             kept = kept_drill.begun(self.keep_for, now=now)
             self._keep(context, kept)
@@ -82,7 +83,7 @@ class KeepDrill(HITLOperator):
         """End, or extend and ask again; when nobody answers in time, the drill ends."""
         from drs_provider.rules.cleanup import kept_drill
 
-        now = datetime.now(UTC)
+        now = clock.now()
         kept = self._known(context) or KeptDrill(until=now)
         chosen = None if event.get("timedout") or "error" in event else str(event["chosen_options"][0])
         who = (event.get("responded_by_user") or {}).get("name")

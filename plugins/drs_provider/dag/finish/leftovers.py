@@ -1,7 +1,7 @@
 """The last look of a drill: whether anything that is its own is left in an account and Region."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -9,6 +9,7 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 from pydantic import JsonValue
 
+from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.waves.tagging import jobs_of_run
 from drs_provider.exceptions import DrillRemains
@@ -69,7 +70,7 @@ class LookOver(DrsOperator):
             context["ti"].xcom_push(key=Leftovers.KEY, value=left.to_json())
             for name, what in left.left.items():
                 self.log.info("%s: %s", name, what)
-            if left.left and datetime.now(UTC) < began + MOST_TIME:
+            if left.left and clock.now() < began + MOST_TIME:
                 self._look_again()
             if left.left:
                 raise DrillRemains(left.left)
@@ -89,7 +90,7 @@ class LookOver(DrsOperator):
     def _look_again(self) -> NoReturn:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-        moment = datetime.now(UTC) + LOOK_AGAIN_AFTER
+        moment = clock.now() + LOOK_AGAIN_AFTER
         self.defer(trigger=DateTimeTrigger(moment=moment), method_name=self.resume_look.__name__)
 
 
@@ -100,6 +101,6 @@ def _began(context: Context) -> datetime:
     store, max_tries = TaskStore(context), context["ti"].max_tries
     known = load(store, LastLookBegan)
     if known is None or known.max_tries != max_tries:
-        known = LastLookBegan(max_tries=max_tries, at=datetime.now(UTC))
+        known = LastLookBegan(max_tries=max_tries, at=clock.now())
         save(store, known)
     return known.at

@@ -1,7 +1,7 @@
 """The DAG that removes what drills have left behind, of any run and of any Airflow."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -9,6 +9,7 @@ from airflow.sdk import DAG, BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pydantic import JsonValue
 
+from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
 from drs_provider.plan.loader import read_folder
 from drs_provider.rules.launch.tags import run_key
@@ -50,7 +51,7 @@ class SweepDrills(BaseOperator):
         """Look, remove, say."""
         from drs_provider.services.sweep import summary, sweep_all
 
-        now = datetime.now(UTC)
+        now = clock.now()
         targets = targets_of_folder(self.plans_folder)
         if not targets:
             raise AirflowSkipException(f"no plan in {self.plans_folder} names an account")

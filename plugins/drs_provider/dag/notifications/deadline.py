@@ -7,9 +7,10 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from drs_provider import clock
 from drs_provider.airflow_internals.authoring import AsyncCallback, DeadlineAlert, DeadlineReference
 from drs_provider.formatting import timespan
 from drs_provider.plan.model import Notification, RecoveryPlan
@@ -136,7 +137,7 @@ def tell(run: DagRunFacts, alert: Alert, left: RunLeft) -> str:
         rto_seconds=alert.rto_seconds,
         share=alert.share,
         since=datetime.fromisoformat(str(run.get("queued_at") or run["run_after"])),
-        at=datetime.now(UTC),
+        at=clock.now(),
     )
     if notice is None:
         return "every wave has ended: nobody has to be told"

@@ -9,12 +9,13 @@ import logging
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.sdk import DAG, BaseOperator, Context, ObjectStoragePath, TaskGroup, conf
 from airflow.sdk.exceptions import AirflowSkipException
 
+from drs_provider import clock
 from drs_provider.configuration import reports_location
 from drs_provider.plan.model import Notification
 from drs_provider.rules.run.names import FINISH_GROUP, NOTIFICATIONS, PREFLIGHT_GROUP, REPORT_TASK
@@ -96,7 +97,7 @@ def tell_question(context: Context, task: Asking, people: Sequence[str], *, text
         until = asked.until.isoformat()
         question = Question(ti.task_id, text, tuple(people), tuple(task.options), until=until, otherwise=otherwise)
         run = summary_of(context, task.plan, task.title)
-        notice = paused(run, question, wave=getattr(task, "wave", None), at=datetime.now(UTC))
+        notice = paused(run, question, wave=getattr(task, "wave", None), at=clock.now())
         tell(context, notice, task.notify, link_for=_links(context, people, notice.run.airflow, until))
     except Exception:  # whatever it is: the question has to be asked
         log.exception("this could not be told; people are asked all the same")
@@ -170,7 +171,7 @@ class TellStart(Tell):
         from drs_provider.dag.run_reader import RunReader
         from drs_provider.notify.news import news_of_start
 
-        return news_of_start(run, RunReader(context).preflight(), at=datetime.now(UTC))
+        return news_of_start(run, RunReader(context).preflight(), at=clock.now())
 
 
 class TellWave(Tell):
@@ -189,7 +190,7 @@ class TellWave(Tell):
         reader = RunReader(context)
         preflight = reader.preflight()
         chosen = preflight.chosen_waves if preflight else ()
-        return news_of_wave(run, self.wave, state_of(reader.snapshot()), chosen=chosen, at=datetime.now(UTC))
+        return news_of_wave(run, self.wave, state_of(reader.snapshot()), chosen=chosen, at=clock.now())
 
 
 class TellEnd(Tell):
@@ -199,7 +200,7 @@ class TellEnd(Tell):
         """Say what the report says."""
         from drs_provider.notify.messages import ended
 
-        return ended(run, self._report(context), at=datetime.now(UTC))
+        return ended(run, self._report(context), at=clock.now())
 
     def told(self, context: Context, records: "Sequence[NotificationRecord]") -> None:
         """Add to the report what could not be known when it was written."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskDeferralTimeout
 
+from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.steps.context import NotNow, Place
 from drs_provider.exceptions import DrsProviderError, RunRefused, StepFailed
@@ -45,7 +46,7 @@ class StepEnded(AirflowFailException):
 
 def now() -> datetime:
     """Return the present instant, aware and UTC."""
-    return datetime.now(UTC)
+    return clock.now()
 
 
 class StepTask(Generic[SomeStep]):

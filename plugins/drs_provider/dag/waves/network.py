@@ -1,12 +1,13 @@
 """The tasks that give a drill a network of its own: prepared beside the other checks, removed after the clean-up."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from drs_provider import clock
 from drs_provider.dag.run_reader import preflight_result
 from drs_provider.operators.drill_network import DrsPrepareDrillNetworkOperator, DrsRemoveDrillNetworkOperator
 from drs_provider.rules.purpose import purpose_of
@@ -85,4 +86,4 @@ def ensure_still_isolated(prepared: PreparedNetworks, aws: Mapping[str, Any], *,
 
         return DrillNetworkHook(**aws)
 
-    drill_network.ensure_still_isolated(hook, prepared, now=now or datetime.now(UTC))
+    drill_network.ensure_still_isolated(hook, prepared, now=now or clock.now())

@@ -1,12 +1,13 @@
 """Tags on what a wave has launched: which run it belongs to, and in a drill until when it may live."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from drs_provider import clock
 from drs_provider.exceptions import DrsProviderError
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.tags import EXPIRES, PLAN, RUN, RUN_ID, WAVE, job_tags, run_key, tag_value
@@ -51,7 +52,7 @@ class TagInstances(BaseOperator):
         found = PreflightResult.read(context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PreflightResult.KEY))
         if found is None or not found.passed or not found.wave(self.wave).selected:
             raise AirflowSkipException("nothing was launched")
-        life = life_tags(purpose_of(found.mode), now=datetime.now(UTC), lifetime=self.lifetime)
+        life = life_tags(purpose_of(found.mode), now=clock.now(), lifetime=self.lifetime)
         tags = {**own_tags(context), **life}
         refused: dict[str, str] = {}
         number = 0
