@@ -18,6 +18,7 @@ from drs_provider.hooks.session import NeighbourHook
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.isolation.blueprint import Blueprint, GroupCopy, SubnetCopy
 from drs_provider.rules.launch.tags import COPY_OF, MODE, PLAN, RUN
+from drs_provider.rules.purpose import DRILL
 
 ENDPOINTS: Final = ("ssm", "ssmmessages", "ec2messages", "logs")
 """The private endpoints that steps on instances need."""
@@ -365,7 +366,7 @@ class DrillNetworkHook(NetworkFactsHook):
     def _tagged(self, operation: str, run: str) -> list[Answer]:
         """Return what carries a run's tag; only what a drill made, whatever else may carry it."""
         return [
-            answer for answer in self._named(operation, f"tag:{RUN}", [run]) if tags_of(answer).get(MODE) == "drill"
+            answer for answer in self._named(operation, f"tag:{RUN}", [run]) if tags_of(answer).get(MODE) == DRILL.name
         ]
 
     def _wait(self, waiter: str, **arguments: Any) -> None:

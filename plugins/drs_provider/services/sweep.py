@@ -128,9 +128,10 @@ def _remember_parts(hook: "TaggedNetworksHook", batch: Sequence[Action]) -> None
 
 def drill_tags(run: str) -> dict[str, str]:
     """Return the tags of something whose drill is over already."""
-    from drs_provider.rules.launch.tags import DRILL, EXPIRES, MODE, RUN
+    from drs_provider.rules.launch.tags import EXPIRES, MODE, RUN
+    from drs_provider.rules.purpose import DRILL
 
-    return {RUN: run, MODE: DRILL, EXPIRES: "2000-01-01T00:00:00Z"}
+    return {RUN: run, MODE: DRILL.name, EXPIRES: "2000-01-01T00:00:00Z"}
 
 
 def _put_back(hook: "TaggedNetworksHook", decision: SweepDecision, progress: _Pass) -> None:

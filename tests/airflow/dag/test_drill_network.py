@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from drs_provider.dag.waves.network import ensure_still_isolated, network_of, servers_to_place
+from drs_provider.dag.waves.network import ensure_still_isolated, network_of
 from drs_provider.exceptions import NotIsolated, RunRefused
-from drs_provider.rules.run.roster import Target
+from drs_provider.rules.run.handover import NetworkProof, PreparedNetwork, PreparedNetworks
 from kit.dag_runs import SHOP, calls, meanwhile
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
@@ -147,6 +147,12 @@ def test_a_plan_that_shares_production_has_no_such_tasks_and_the_report_says_so(
     ]
 
 
+def prepared(vpc="vpc-drill", at=datetime(2026, 1, 1, tzinfo=UTC), *, isolated=True):
+    proof = NetworkProof(vpc_id=vpc, isolated=isolated)
+    network = PreparedNetwork(production_vpc="vpc-1", vpc_id=vpc, proof=proof)
+    return PreparedNetworks(kind="isolated", region="us-west-2", checked_at=at, networks=(network,))
+
+
 def test_a_network_that_nobody_prepared_or_that_leads_out_is_none():
     def context(found):
         return {"ti": SimpleNamespace(xcom_pull=lambda **_: found)}
@@ -155,31 +161,22 @@ def test_a_network_that_nobody_prepared_or_that_leads_out_is_none():
         "preflight.network has not prepared an isolated network in this run (a task that is marked as successful "
         "prepares nothing): nothing is launched. Clear preflight.network to prepare it"
     )
-    for found in (None, {"networks": [{"proof": {"isolated": False}}]}):
+    for found in (None, prepared(isolated=False).to_json()):
         with pytest.raises(RunRefused) as refused:
             network_of(context(found))
         assert str(refused.value) == said
-    good = {"networks": [{"proof": {"isolated": True}}]}
-    assert network_of(context(good)) == good
+    good = prepared()
+    assert network_of(context(good.to_json())) == good
 
 
 def test_an_old_proof_is_made_anew_before_a_launch(simulator):
     ec2 = simulator.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.99.0.0/16")["Vpc"]["VpcId"]
     now = datetime.now(UTC)
-    network = {"checked_at": now.isoformat(), "networks": [{"vpc_id": vpc, "proof": {"prints": {}}}]}
+    network = prepared(vpc, now)
     ensure_still_isolated(network, AWS, now=now + timedelta(minutes=16))
     ec2.create_carrier_gateway(VpcId=vpc)
 
     ensure_still_isolated(network, AWS, now=now + timedelta(minutes=14))
     with pytest.raises(NotIsolated, match="carrier gateway"):
         ensure_still_isolated(network, AWS, now=now + timedelta(minutes=16))
-
-
-def test_only_servers_of_chosen_waves_are_placed():
-    def wave(selected, *servers):
-        return {"selected": selected, "targets": [{"aws_conn_id": "a", "region": "r", "servers": list(servers)}]}
-
-    found = {"waves": {"one": wave(True, {"server_id": "s-1"}), "two": wave(False, {"server_id": "s-2"})}}
-    assert servers_to_place(found, Target("a", "r")) == [{"server_id": "s-1"}]
-    assert servers_to_place(found, Target("b", "r")) == []

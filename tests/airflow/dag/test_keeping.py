@@ -8,14 +8,25 @@ from airflow.providers.standard.operators import hitl
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 from drs_provider.dag.finish import keep as keeping
 from drs_provider.dag.finish.keep import KeepDrill
-from drs_provider.rules.run.controls import ORDER
+from drs_provider.rules.launch.results import ServerResult
+from drs_provider.rules.run.handover import RunOrder, ServerResults
 from drs_provider.rules.run.roster import Target
 
 pytestmark = pytest.mark.airflow
 
 START = "database.start_recovery"
-CHECKED = {"mode": "drill", "waves": {"database": {}}}
-SERVERS = [{"hostname": "db1", "status": "launched", "instance_id": "i-1"}]
+CHECKED = {
+    "plan": "shop",
+    "digest": "d",
+    "passed": True,
+    "mode": "drill",
+    "checked_at": "2026-01-01T12:00:00Z",
+    "needs_approval": False,
+    "waves": {"database": {"selected": True, "targets": []}},
+}
+SERVERS = ServerResults(
+    servers=(ServerResult(server_id="s-1", hostname="db1", critical=True, status="launched", instance_id="i-1"),)
+).to_json()
 
 
 class Ti:
@@ -134,7 +145,7 @@ def test_people_are_asked_for_as_long_as_the_plan_says(hook):
             {f"{START}/superseded": "a recovery of db1 began"},
             "a recovery of db1 began: the drill is cleaned up at once",
         ),
-        ({f"{START}/{ORDER}": "cancelled by ann"}, "the run was cancelled: the drill is cleaned up at once"),
+        ({f"{START}/{RunOrder.KEY}": "cancelled by ann"}, "the run was cancelled: the drill is cleaned up at once"),
     ],
 )
 def test_nothing_is_kept_where_nobody_can_or_wants_to_look(hook, left, why):

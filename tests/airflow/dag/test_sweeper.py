@@ -8,6 +8,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from drs_provider.cli import main as cli
 from drs_provider.rules.launch.tags import job_tags, life_tags
+from drs_provider.rules.purpose import purpose_of
 from kit.dag_runs import SHOP, calls, instances
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
@@ -18,7 +19,7 @@ DB, WEB = [f"s-{n:017d}" for n in (1, 2, 3)], [f"s-{n:017d}" for n in (11, 12)]
 
 def launch(simulator, servers, mode="drill", *, lives=timedelta(hours=-1), tagged=True):
     tags = job_tags(dag_id="drs.shop", run_id=f"manual__dead-{servers[0]}", wave="database", chunk=0, attempt=1)
-    tags |= life_tags(mode, now=datetime.now(UTC), lifetime=lives)
+    tags |= life_tags(purpose_of(mode), now=datetime.now(UTC), lifetime=lives)
     simulator.client("drs").start_recovery(
         isDrill=mode == "drill",
         sourceServers=[{"sourceServerID": one} for one in servers],

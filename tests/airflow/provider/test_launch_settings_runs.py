@@ -42,7 +42,7 @@ def test_a_drill_launches_with_its_own_settings_and_leaves_the_old_ones(airflow_
     dag_run = run()
 
     assert dag_run.state == "success"
-    assert result(dag_run, "settings") == {
+    assert result(dag_run, "settings")["servers"] == {
         server: [
             {"field": "copy_tags", "was": True, "now": False},
             {"field": "instance_type", "was": "m5.large", "now": "t3.medium"},
@@ -53,7 +53,7 @@ def test_a_drill_launches_with_its_own_settings_and_leaves_the_old_ones(airflow_
     assert {server: (one["is_drill"], one["protected"], one["differences"]) for server, one in looked.items()} == {
         server: (True, False, []) for server in HELLO
     }
-    assert sorted(result(dag_run, "put_back")) == list(HELLO)
+    assert sorted(result(dag_run, "put_back")["servers"]) == list(HELLO)
     assert live(simulator) == before
 
 
@@ -65,7 +65,7 @@ def test_a_drill_that_fails_gets_its_settings_put_back_too(airflow_db, simulator
 
     assert dag_run.state == "failed"
     assert live(simulator) == before
-    assert result(dag_run, "put_back").keys() == set(HELLO)
+    assert result(dag_run, "put_back")["servers"].keys() == set(HELLO)
 
 
 def test_settings_that_cannot_work_launch_nothing(airflow_db, simulator):
@@ -83,4 +83,4 @@ def test_settings_that_cannot_work_launch_nothing(airflow_db, simulator):
     assert dag_run.state == "failed"
     operations = {call["operation"] for call in simulator.calls()}
     assert not operations & {"StartRecovery", "UpdateLaunchConfiguration"}
-    assert [one["rule"] for one in result(dag_run, "settings", key="findings")] == ["subnet_id"]
+    assert [one["rule"] for one in result(dag_run, "settings", key="findings")["findings"]] == ["subnet_id"]

@@ -20,7 +20,8 @@ from drs_provider.exceptions import (
 )
 from drs_provider.hooks.drill_resources import AttachedResources
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
-from drs_provider.operators.terminate import MOST_REQUESTS, DrsTerminateRecoveryInstancesOperator
+from drs_provider.operators.terminate import DrsTerminateRecoveryInstancesOperator
+from drs_provider.rules.cleanup.terminate import MOST_REQUESTS
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.sensors.job import DrsRecoveryJobSensor
 from drs_provider.sensors.readiness import DrsSourceServersReadySensor
@@ -201,7 +202,7 @@ def test_a_task_that_aws_does_not_answer_waits_without_a_worker_and_goes_on(kind
     ended = getattr(task, deferred.value.method_name)(context, None, **deferred.value.kwargs)
 
     assert 15 <= (deferred.value.trigger.moment - datetime.now(UTC)).total_seconds() + 1 <= 21
-    assert ended["jobs"] == [] or [job["servers"] for job in ended["jobs"]] == [SERVERS]
+    assert ended.get("job_ids") == [] or [job["servers"] for job in ended["jobs"]] == [SERVERS]
 
 
 def test_a_sensor_whose_evidence_aws_does_not_give_now_looks_again():
@@ -378,15 +379,21 @@ def test_a_cleanup_terminates_what_the_jobs_launched_and_sees_that_it_is_gone():
     assert drs.terminated == [names]
     assert result == {
         "terminated": [
-            {"instance_id": name, "source_server_id": server} for name, server in zip(names, SERVERS, strict=True)
+            {"instance_id": name, "server_id": server} for name, server in zip(names, SERVERS, strict=True)
         ],
         "left": {},
-        "jobs": [drs.all_jobs[1]["jobID"]],
+        "job_ids": [drs.all_jobs[1]["jobID"]],
+        "version": 2,
     }
 
 
 def test_a_cleanup_of_nothing_is_done_at_once():
-    assert cleanup(Drs(), job_ids=[]).execute(a_context()) == {"terminated": [], "left": {}, "jobs": []}
+    assert cleanup(Drs(), job_ids=[]).execute(a_context()) == {
+        "version": 2,
+        "terminated": [],
+        "left": {},
+        "job_ids": [],
+    }
 
 
 def test_a_recovered_instance_of_the_run_is_kept():
@@ -409,8 +416,8 @@ def test_a_recovered_instance_that_is_named_is_refused_before_anything_is_termin
         cleanup(drs, recovery_instance_ids=names).execute(a_context())
 
     assert str(caught.value) == (
-        f"DRS does not call these a drill's instances: {names[1]}. Nothing was terminated; give include_recovery "
-        "only if they shall really go"
+        f"DRS does not call these a drill's instances: {names[1]}. Nothing was terminated; set "
+        "include_recovery=True to terminate them too"
     )
     assert drs.terminated == []
 

@@ -8,11 +8,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
+from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.conflicts import is_recovery
 from drs_provider.rules.launch.jobs import ENDED_STATUS
 from drs_provider.rules.launch.tags import Mark, read_expiry, read_mark
+from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.servers import hostname_of, is_live
 from drs_provider.rules.settings.drill_memory import EXPIRES as SETTINGS_EXPIRES
 from drs_provider.rules.settings.drill_memory import RUN as SETTINGS_RUN
@@ -55,9 +57,9 @@ class Facts:
     asks still works on, whatever their tags say.
     """
 
-    jobs: Sequence[Mapping[str, Any]] = ()
-    instances: Sequence[Mapping[str, Any]] = ()
-    servers: Sequence[Mapping[str, Any]] = ()
+    jobs: Sequence[Answer] = ()
+    instances: Sequence[Answer] = ()
+    servers: Sequence[Answer] = ()
     resources: Sequence[Resource] = ()
     versions: Sequence[Version] = ()
     active_runs: frozenset[str] = frozenset()
@@ -153,7 +155,7 @@ def remains(facts: Facts, run: str) -> dict[str, str]:
     return found
 
 
-def _goes_on(job: Mapping[str, Any]) -> bool:
+def _goes_on(job: Answer) -> bool:
     return job.get("status") != ENDED_STATUS
 
 
@@ -251,17 +253,17 @@ def _held(facts: Facts) -> dict[str, str]:
     }
 
 
-def _is_changed(server: Mapping[str, Any]) -> bool:
+def _is_changed(server: Answer) -> bool:
     """Tell whether a drill has left a tag that says what it changed in a server's launch settings or actions."""
     tags = server.get("tags") or {}
     return TAG in tags or ACTIONS in tags
 
 
-def _settings_mark(server: Mapping[str, Any]) -> Mark | None:
+def _settings_mark(server: Answer) -> Mark | None:
     tags = server.get("tags") or {}
     if not _is_changed(server) or not tags.get(SETTINGS_RUN):
         return None
-    return Mark(tags[SETTINGS_RUN], "drill", read_expiry(tags.get(SETTINGS_EXPIRES)))
+    return Mark(tags[SETTINGS_RUN], DRILL.name, read_expiry(tags.get(SETTINGS_EXPIRES)))
 
 
 def _why_forget(version: Version, facts: Facts, now: datetime) -> str | None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from drs_provider.rules.cleanup.leftovers import Facts, Resource, SweepDecision, Version, leftovers, remains
 from drs_provider.rules.launch.tags import job_tags, life_tags, written
+from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.settings.drill_memory import EXPIRES, RUN, TAG
 from drs_provider.rules.settings.launch_actions import TAG as ACTIONS
 
@@ -14,7 +15,7 @@ OVER, GOES_ON = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
 
 def tags(mode="drill", *, run_id="r1", expires=OVER):
     ours = job_tags(dag_id="drs.shop", run_id=run_id, wave="db", chunk=0, attempt=1)
-    return {**ours, **life_tags(mode, now=expires, lifetime=timedelta(0))}
+    return {**ours, **life_tags(purpose_of(mode), now=expires, lifetime=timedelta(0))}
 
 
 def job(job_id, marks, *, status="COMPLETED", servers=("s-1",), kind="LAUNCH", by="START_DRILL"):

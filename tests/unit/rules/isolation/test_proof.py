@@ -130,7 +130,7 @@ def test_what_a_drill_does_itself_does_not_change_the_fingerprint():
 
 
 def test_the_proof_tells_how_much_was_looked_at():
-    proof = prove(CLEAN).as_json()
+    proof = prove(CLEAN)
 
-    assert (proof["isolated"], proof["looked_at"]["route_tables"], proof["looked_at"]["peerings"]) == (True, 1, 0)
-    assert len(proof["looked_at"]) > 25
+    assert (proof.is_isolated, proof.looked_at["route_tables"], proof.looked_at["peerings"]) == (True, 1, 0)
+    assert len(proof.looked_at) > 25

@@ -6,6 +6,7 @@ from itertools import product
 import botocore.session
 import pytest
 from drs_provider.plan.model import LaunchSettings
+from drs_provider.rules.purpose import DRILL, RECOVERY
 from drs_provider.rules.settings.drill_memory import BeforeDrill, read_tag
 from drs_provider.rules.settings.launch_template import TEMPLATE_FIELDS, as_request, lost, new_version
 from drs_provider.rules.settings.values import (
@@ -222,27 +223,21 @@ def test_a_members_setting_goes_over_its_groups_and_a_drills_over_both():
     member = {"instance_type": "r6i.large", "security_group_ids": ["sg-2"]}
     drill = {"instance_type": "t3.medium", "copy_tags": None}
 
-    assert effective(group, member, drill, mode="recovery") == {
+    assert effective(group, member, drill, purpose=RECOVERY) == {
         "instance_type": "r6i.large",
         "copy_tags": True,
         "security_group_ids": ["sg-2"],
     }
-    assert effective(group, member, drill, mode="drill") == {
+    assert effective(group, member, drill, purpose=DRILL) == {
         "instance_type": "t3.medium",
         "copy_tags": True,
         "security_group_ids": ["sg-2"],
     }
-    assert effective(None, mode="drill") == {}
-
-
-@pytest.mark.parametrize("mode", ["Drill", "", True, None, "failback"])
-def test_a_mode_that_is_neither_is_refused(mode):
-    with pytest.raises(ValueError, match="mode must be 'drill' or 'recovery'"):
-        effective({}, mode=mode)
+    assert effective(None, purpose=DRILL) == {}
 
 
 def test_a_false_overrides_a_true():
-    assert effective({"copy_tags": True}, {"copy_tags": False}, mode="recovery") == {"copy_tags": False}
+    assert effective({"copy_tags": True}, {"copy_tags": False}, purpose=RECOVERY) == {"copy_tags": False}
 
 
 def test_a_recovered_instance_is_protected_unless_it_is_said_not_to_be():

@@ -1,0 +1,113 @@
+"""A clean-up look by look, without Airflow: what it terminates, remembers, waits for, and when it gives up."""
+
+from datetime import timedelta
+
+import pytest
+from drs_provider.exceptions import CleanupIncomplete, RunRefused
+from drs_provider.hooks.drill_resources import AttachedResources
+from drs_provider.rules.cleanup.terminate import MOST_REQUESTS
+from drs_provider.rules.run.handover import CleanedUp, CleanedUpInstance, FewestLeft
+from drs_provider.services.store import load, save
+from drs_provider.services.terminate import CleanUp, CleanUpWaits, InstanceChoice
+from kit.fake_drs import NOW, FakeDrs, MemoryStore
+
+LATE = NOW + timedelta(hours=2)
+
+
+def look(drs, store, chosen, *, requests=0, now=NOW, started=None):
+    clean_up = CleanUp(drs, store, chosen, on_started=(started if started is not None else []).append)
+    return clean_up.look(began=NOW, deadline=LATE, requests=requests, now=now)
+
+
+def test_an_instance_is_terminated_once_and_seen_to_be_gone():
+    drs, store, started = FakeDrs(), MemoryStore(), []
+    name = drs.add_instance("s-1")
+    chosen = InstanceChoice(source_server_ids=("s-1",))
+
+    first = look(drs, store, chosen, started=started)
+    second = look(drs, store, chosen, requests=first.requests, started=started)
+    drs.end(drs.all_jobs[0])
+    drs.ec2[name] = "terminated"
+    drs.instances.clear()
+    last = look(drs, store, chosen, requests=second.requests, started=started)
+
+    job_id = drs.all_jobs[0]["jobID"]
+    assert first == CleanUpWaits((job_id,), 1)
+    assert second == CleanUpWaits((job_id,), 1)
+    assert last == CleanedUp(terminated=(CleanedUpInstance(instance_id=name, server_id="s-1"),), job_ids=(job_id,))
+    assert (started, drs.terminated) == ([job_id], [(name,)])
+
+
+def test_a_named_instance_that_is_no_drills_is_refused_unless_it_is_wanted():
+    drs = FakeDrs()
+    name = drs.add_instance("s-1", is_drill=False)
+
+    with pytest.raises(RunRefused) as refused:
+        look(drs, MemoryStore(), InstanceChoice(recovery_instance_ids=(name,)))
+    assert str(refused.value) == (
+        f"DRS does not call these a drill's instances: {name}. Nothing was terminated; set include_recovery=True to "
+        "terminate them too"
+    )
+    assert drs.terminated == []
+
+    look(drs, MemoryStore(), InstanceChoice(recovery_instance_ids=(name,), include_recovery=True))
+    assert drs.terminated == [(name,)]
+
+
+@pytest.mark.parametrize(
+    ("requests", "now", "is_given_up"),
+    [(0, NOW, False), (MOST_REQUESTS - 1, NOW, False), (MOST_REQUESTS, NOW, True), (0, LATE, True)],
+)
+def test_a_clean_up_gives_up_after_some_requests_or_at_its_deadline(requests, now, is_given_up):
+    drs = FakeDrs()
+    name = drs.add_instance("s-1")
+    chosen = InstanceChoice(recovery_instance_ids=(name,))
+
+    if not is_given_up:
+        assert isinstance(look(drs, MemoryStore(), chosen, requests=requests, now=now), CleanUpWaits)
+        return
+    with pytest.raises(CleanupIncomplete) as given_up:
+        look(drs, MemoryStore(), chosen, requests=requests, now=now)
+    assert given_up.value.left == {name: "DRS was asked to terminate it, and it is still there"}
+
+
+def test_requests_count_anew_where_fewer_instances_are_left_than_ever():
+    drs, store = FakeDrs(), MemoryStore()
+    names = (drs.add_instance("s-1"), drs.add_instance("s-2"))
+    save(store, FewestLeft(instances=3))
+
+    outcome = look(drs, store, InstanceChoice(recovery_instance_ids=names), requests=MOST_REQUESTS)
+
+    assert outcome.requests == 1
+    assert load(store, FewestLeft) == FewestLeft(instances=2)
+
+
+@pytest.mark.parametrize(
+    ("undeletable", "snapshots", "outcome"),
+    [
+        ((), {}, CleanUpWaits((), 1)),
+        (("vol-1",), {}, {"vol-1": "EC2 was asked to delete it, and it is still there"}),
+        (
+            (),
+            {"snap-1": "vol-1"},
+            {"snap-1": "a snapshot of vol-1, a drill's volume, that DRS does not remove: delete it by hand"},
+        ),
+    ],
+)
+def test_what_ec2_keeps_of_an_instance_is_deleted_or_named(undeletable, snapshots, outcome):
+    drs, store = FakeDrs(), MemoryStore()
+    name = drs.add_instance("s-1")
+    drs.parts[name] = AttachedResources(("vol-1",), ())
+    chosen = InstanceChoice(recovery_instance_ids=(name,))
+    first = look(drs, store, chosen)
+    drs.end(drs.all_jobs[0])
+    drs.ec2[name] = "terminated"
+    drs.kept, drs.undeletable, drs.snapshots = {"vol-1"}, set(undeletable), snapshots
+
+    if isinstance(outcome, dict):
+        with pytest.raises(CleanupIncomplete) as left:
+            look(drs, store, chosen, requests=MOST_REQUESTS)
+        assert left.value.left == outcome
+    else:
+        assert isinstance(look(drs, store, chosen, requests=first.requests), CleanedUp)
+        assert drs.kept == set()
