@@ -1,14 +1,14 @@
 """The task before the waves: who is launched, and whether anything speaks against it."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.sdk import BaseOperator
-from airflow.sdk.definitions.context import Context
+from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
+from drs_provider import clock
 from drs_provider.airflow_internals.tasks import skipped_downstream
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.operators.base import asking_later
@@ -53,7 +53,7 @@ class CheckPlan(BaseOperator):
         from drs_provider.dag.plan_store import keep_plan
         from drs_provider.plan.loader import read_folder
 
-        now, dag_run = datetime.now(UTC), context["dag_run"]
+        now, dag_run = clock.now(), context["dag_run"]
         try:
             request = self._request(context, now)
             library = read_folder(self.plans_folder)

@@ -1,18 +1,15 @@
 """What the tasks of a run have left so far, read from inside one of them."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from airflow.sdk.definitions.context import Context
+from airflow.sdk import Context
 
 from drs_provider.exceptions import RunRefused
 from drs_provider.rules.run import names
 from drs_provider.rules.run.handover import Document, FailureMessage, PreflightResult
-from drs_provider.rules.run.names import DELAY, NOTIFICATIONS, PAUSE, PREFLIGHT_TASK
 
 if TYPE_CHECKING:
-    from drs_provider.notify.messages import WaveNow
     from drs_provider.rules.run.shape import RunShape
     from drs_provider.rules.run.state import RunSnapshot
 
@@ -45,7 +42,7 @@ class RunReader:
 
     def preflight(self) -> PreflightResult | None:
         """Read what preflight found, passed or not."""
-        return self.read(PREFLIGHT_TASK, PreflightResult)
+        return self.read(names.PREFLIGHT_TASK, PreflightResult)
 
     def state(self, task_id: str) -> str | None:
         """Give the state of one task of this run."""
@@ -76,10 +73,6 @@ class RunReader:
         outline = outline_of_shape(shape) if shape else outline_of_edges(_edges(self.context))
         return RunSnapshot(outline, tasks_from_states(self.states), self.left, is_last_look=is_last_look)
 
-    def of(self, task_id: str, key: str = "return_value") -> Any:
-        """Give what one task left under a key."""
-        return self.ti.xcom_pull(task_ids=task_id, key=key)
-
 
 def snapshot_of(context: Context, shape: "RunShape | None" = None, *, is_last_look: bool = False) -> "RunSnapshot":
     """Take the snapshot of the run that a task belongs to; see :meth:`RunReader.snapshot`."""
@@ -91,11 +84,11 @@ def preflight_result(context: Context, plan: str) -> PreflightResult:
 
     :raises RunRefused: it has not passed; one that was only marked as successful leaves nothing
     """
-    found = PreflightResult.read(context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PreflightResult.KEY))
+    found = PreflightResult.read(context["ti"].xcom_pull(task_ids=names.PREFLIGHT_TASK, key=PreflightResult.KEY))
     if found is None or not found.passed:
         raise RunRefused(
             f"preflight of {plan} has not passed in this run (a task that is marked as successful checks nothing): "
-            f"clear {PREFLIGHT_TASK} to check again"
+            f"clear {names.PREFLIGHT_TASK} to check again"
         )
     return found
 
@@ -109,57 +102,3 @@ def began_at(context: Context) -> datetime:
     dag_run = context["dag_run"]
     began = dag_run.start_date or dag_run.run_after
     return min(dag_run.run_after, began) if getattr(dag_run, "clear_number", 0) else began
-
-
-_OVER = {"success": "done", "skipped": "left out", "failed": "failed"}
-_UNDER_WAY = ("queued", "running", "deferred", "up_for_reschedule", "up_for_retry", "restarting")
-
-
-def waves_now(context: Context, preflight: Mapping[str, Any]) -> "list[WaveNow]":
-    """Look at every chosen wave of the run, in the order of the plan."""
-    from drs_provider.notify.messages import WaveNow
-
-    left = RunReader(context)
-    found = []
-    for name, wave in preflight["waves"].items():
-        if not wave["selected"]:
-            continue
-        servers = sum(len(part["servers"]) for part in wave["targets"])
-        watch = f"{name}.recovery_job"
-        results = left.of(watch, "servers") if left.state(watch) in ("success", "failed") else None
-        launched = None if results is None else sum(one["status"] == "launched" for one in results)
-        failed = None if launched is None else servers - launched
-        found.append(WaveNow(name, wave_state(left.states, name), servers, launched, failed))
-    return found
-
-
-def wave_state(states: Mapping[str, str | None], wave: str) -> str:
-    """Say in one word how far a wave is, from the states of its tasks: the words of ``WaveNow``."""
-    if f"{wave}.recovery_job" not in states:
-        return _steps_state([states[task] for task in tasks_of(states, wave)])
-    starts = [state for task, state in states.items() if task.startswith(f"{wave}.start_recovery")]
-    watch = states[f"{wave}.recovery_job"]
-    if watch in _OVER:
-        return _OVER[str(watch)]
-    if watch == "upstream_failed":
-        return "failed" if "failed" in starts else "not started"
-    if watch in _UNDER_WAY or any(state in _UNDER_WAY or state == "success" for state in starts):
-        return "running"
-    return "waiting"
-
-
-def tasks_of(states: Mapping[str, str | None], wave: str) -> list[str]:
-    """Return the tasks that a wave consists of: no square of a server, nothing that stands before it or beside it."""
-    others = tuple(f"{wave}.{name}" for name in ("servers", DELAY, PAUSE, NOTIFICATIONS))
-    return [task for task in states if task.startswith(f"{wave}.") and not task.startswith(others)]
-
-
-def _steps_state(states: Sequence[str | None]) -> str:
-    """Judge a wave that has steps and no servers."""
-    if "failed" in states:
-        return "failed"
-    if states and all(state in ("success", "skipped") for state in states):
-        return "done" if "success" in states else "left out"
-    if "upstream_failed" in states:
-        return "not started"
-    return "running" if any(state in _UNDER_WAY or state == "success" for state in states) else "waiting"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from airflow.sdk.definitions.context import Context
+from airflow.sdk import Context
 
 from drs_provider.plan.model import Pause
 from drs_provider.rules.run.approvals import Policy, ensure_answered, ensure_approved

@@ -1,16 +1,16 @@
 """The tasks that ask people: approvals of a recovery, and pauses before waves. And the one that lets time pass."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk import BaseOperator, Param, conf
-from airflow.sdk.definitions.context import Context
+from airflow.sdk import BaseOperator, Context, Param, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pydantic import JsonValue
 
+from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.docs import COLOURS
 from drs_provider.dag.people.agreement import answers_of, triggered_by
@@ -76,7 +76,7 @@ class Ask(HITLOperator):
 
         state = state_of(RunReader(context).snapshot(self.shape))
         chosen = tuple(wave for wave in state.waves if wave.name in preflight.chosen_waves)
-        return RunProgress(chosen, datetime.now(UTC) - began_at(context), self.shape.plan.rto if self.shape else None)
+        return RunProgress(chosen, clock.now() - began_at(context), self.shape.plan.rto if self.shape else None)
 
     def execute(self, context: Context) -> Any:
         """Ask; the task then waits in Airflow's ``awaiting_input`` state and holds no worker.
@@ -121,7 +121,7 @@ class Ask(HITLOperator):
 
     def began(self, context: Context) -> datetime:
         """Return the instant that the time for an answer counts from."""
-        return datetime.now(UTC)
+        return clock.now()
 
     def execute_complete(self, context: Context, event: Event) -> JsonValue:
         """Record the answer; ask again where it does not count, fail where it is no or nobody answered."""
@@ -180,7 +180,7 @@ class Ask(HITLOperator):
             raise AirflowFailException(
                 f"Airflow could not take the answer: {event['error']}; clear this task to ask again"
             )
-        answer = Answer(chosen=None, by=None, at=datetime.now(UTC), expired=True)
+        answer = Answer(chosen=None, by=None, at=clock.now(), expired=True)
         context["ti"].xcom_push(key=Answer.KEY, value=answer.to_json())
         raise AirflowFailException(self.said_nothing())
 
@@ -195,7 +195,7 @@ class Ask(HITLOperator):
 
     def _left(self, context: Context) -> timedelta:
         """Return what is left of the time: being asked again does not give more of it, clearing the task does."""
-        ti, now = context["ti"], datetime.now(UTC)
+        ti, now = context["ti"], clock.now()
         question = self._question(context)
         if question is None or question.try_number != ti.try_number:
             text, otherwise = self.in_short()
@@ -340,7 +340,7 @@ class WaitBeforeWave(BaseOperator):
 
         with failing_for_good():
             skip_where_nothing_starts(preflight_result(context, self.plan), self.wave, steps_only=self.steps_only)
-        now = datetime.now(UTC)
+        now = clock.now()
         context["ti"].xcom_push(key=Delay.KEY, value=Delay(at=now, until=now + self.delay).to_json())
         self.log.info("wave %s starts in %s", self.wave, timespan(self.delay))
         self.defer(trigger=DateTimeTrigger(moment=now + self.delay), method_name=self.go_on.__name__)
