@@ -8,6 +8,7 @@ from drs_provider.rules.launch.jobs import Ended, read_job, read_job_log
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.launch.readiness import assess
 from drs_provider.rules.launch.tags import job_tags
+from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.servers import hostname_of
 from drs_provider.services.start_once import StartRequest, start_once
 
@@ -42,7 +43,7 @@ def test_a_healthy_fleet_is_ready_for_a_drill(hook):
         findings = assess(
             server,
             asked_id=server_id,
-            mode="drill",
+            purpose=DRILL,
             newest_snapshot=hook.newest_recovery_snapshot(server_id),
             busy_job=None,
             live_instances=hook.recovery_instances(source_server_ids=[server_id]),

@@ -8,7 +8,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from drs_provider.dag.finish.group import SayVerdict
 from drs_provider.dag.waves.group import WatchWave
 from drs_provider.dag.waves.start import ServerOutcome, StartWave
-from drs_provider.exceptions import PlanChanged, PreflightRefused, RunRefused
+from drs_provider.exceptions import PlanChanged, RunRefused
+from drs_provider.rules.run.handover import HandoverUnreadable
 from drs_provider.rules.run.roster import Target
 from kit.fake_drs import FakeDrs
 
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.airflow
 HERE = Target("aws_default", "us-west-2")
 DB1 = {"server_id": "s-00000000000000001", "hostname": "db1", "group": "db", "critical": True, "region": "us-west-2"}
 PASSED = {
+    "plan": "shop",
     "passed": True,
     "digest": "a" * 64,
     "mode": "drill",
@@ -92,9 +94,9 @@ def test_a_wave_takes_its_servers_mode_and_quotas_from_preflight():
         ),
         pytest.param(
             {**PASSED, "mode": "True"},
-            PreflightRefused,
-            "the run of this plan is refused, 1 reason; nothing was launched:\n"
-            "  - mode 'True' is neither 'drill' nor 'recovery'",
+            HandoverUnreadable,
+            "the result of preflight (XCom preflight) cannot be read: mode: Input should be 'drill' or 'recovery'. "
+            "Clear the task that wrote it, to write it again",
             id="a mode that is no mode",
         ),
     ],
@@ -127,8 +129,9 @@ def test_a_start_task_that_was_only_marked_as_successful_is_no_launch():
     )
 
 
-LAUNCHED = {"server_id": DB1["server_id"], "status": "launched", "reason": None, "instance_id": "i-1"}
-FAILED = {"server_id": DB1["server_id"], "status": "failed", "reason": "LAUNCH_FAILED: no capacity"}
+SHARED = {"server_id": DB1["server_id"], "hostname": "db1", "critical": True}
+LAUNCHED = {**SHARED, "status": "launched", "reason": None, "instance_id": "i-1"}
+FAILED = {**SHARED, "status": "failed", "reason": "LAUNCH_FAILED: no capacity"}
 
 
 @pytest.mark.parametrize(
@@ -162,7 +165,7 @@ def test_a_server_that_is_up_is_a_success_labelled_with_its_hostname():
 
 @pytest.mark.parametrize("verdict", ["passed", "completed", "completed_with_exceptions"])
 def test_a_good_verdict_ends_green(verdict):
-    report = {"verdict": verdict, "why": "because", "html": "report.html"}
+    report = {"verdict": verdict, "reason": "because", "json_path": "report.json", "html_path": "report.html"}
 
     assert SayVerdict(task_id="verdict", report_task_id="r").execute(context(**{"r/return_value": report})) == verdict
 
@@ -171,15 +174,23 @@ def test_a_good_verdict_ends_green(verdict):
     ("report", "said"),
     [
         (
-            {"verdict": "failed", "why": "Wave web failed", "html": "report.html"},
+            {"verdict": "failed", "reason": "Wave web failed", "json_path": "report.json", "html_path": "report.html"},
             "failed: Wave web failed. Report: report.html",
         ),
         (
-            {"verdict": "cancelled", "why": "Ann rejected the recovery", "html": "report.html"},
+            {
+                "verdict": "cancelled",
+                "reason": "Ann rejected the recovery",
+                "json_path": "report.json",
+                "html_path": "report.html",
+            },
             "cancelled: Ann rejected the recovery. Report: report.html",
         ),
-        ({"verdict": "unheard of", "why": "", "html": "r"}, "unheard of: . Report: r"),
-        (None, "the run has no report, so nobody can say how it went: see the report task's log"),
+        (
+            {"verdict": "unheard of", "reason": "", "json_path": "report.json", "html_path": "r"},
+            "unheard of: . Report: r",
+        ),
+        (None, "report missing: the result of the run is unknown; see the report task's log"),
     ],
 )
 def test_every_other_verdict_ends_red(report, said):

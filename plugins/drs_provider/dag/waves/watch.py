@@ -1,13 +1,13 @@
 """The task that sees a wave through: it waits for the jobs, launches what comes next, and judges once over all."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
 from pydantic import JsonValue
 
+from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.run_reader import preflight_result
 from drs_provider.dag.waves.cancellation import cancelled_watch
@@ -62,7 +62,7 @@ class WatchWave(DrsRecoveryJobSensor):
         from drs_provider.services.launch_memory import Memory
         from drs_provider.services.wave_rounds import RunFacts, WaveRounds
 
-        ti, run, store = context["ti"], context["dag_run"], TaskStore(context)
+        ti, run = context["ti"], context["dag_run"]
         left = {task: Launch.read(ti.xcom_pull(task_ids=task, key=Launch.KEY)) for task in self.start_task_ids}
         launches = {task: launch for task, launch in left.items() if launch is not None}
         if not launches:
@@ -70,6 +70,7 @@ class WatchWave(DrsRecoveryJobSensor):
                 f"wave {self.wave}: no record of a started job. A start task that was marked as successful launched "
                 "nothing; clear it to launch the wave"
             )
+        store = TaskStore(context)
         rounds = WaveRounds(
             plan=self.plan,
             wave=self.wave,
@@ -82,7 +83,7 @@ class WatchWave(DrsRecoveryJobSensor):
             memory=Memory(store, max_tries=ti.max_tries),
             guard=_Guard(self, context),
             hook_of=self.hook_of,
-            clock=lambda: datetime.now(UTC),
+            clock=clock.now,
         )
         # Past Airflow's guard of attributes set after the constructor: this belongs to one leg only.
         self.__dict__["rounds"] = rounds
@@ -124,7 +125,7 @@ class WatchWave(DrsRecoveryJobSensor):
 
         self.rounds.wait_for_room(full.wait)
         self.log.info("Waiting for capacity, will retry: %s", full.wait.why)
-        now, resume = datetime.now(UTC), self.room_found.__name__
+        now, resume = clock.now(), self.room_found.__name__
         if full.wait.job_ids:
             from drs_provider.triggers.jobs import DrsJobTrigger
 
