@@ -6,16 +6,13 @@ from pathlib import Path
 
 from drs_provider.cli.options import plans_named
 from drs_provider.configuration import plans_folder
-from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
 from drs_provider.rules.run.diagram import draw_mermaid, draw_text
+from drs_provider.rules.run.shape import RunShape, compile_shape
 
 NAME = "graph"
 HELP = "draw a plan: which wave waits for which, and the critical path"
 
-_DRAW: Mapping[str, Callable[[RecoveryPlan, Mapping[str, ProtectionGroup]], str]] = {
-    "text": draw_text,
-    "mermaid": draw_mermaid,
-}
+_DRAW: Mapping[str, Callable[[RunShape], str]] = {"text": draw_text, "mermaid": draw_mermaid}
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -33,5 +30,5 @@ def run(options: Namespace) -> int:
     """Draw the plan, or all plans of the file."""
     folder = options.plans or plans_folder() or Path("plans")
     plans = plans_named(options.plan, folder)
-    print("\n".join(_DRAW[options.format](plan.plan, plan.groups) for plan in plans), end="")
+    print("\n".join(_DRAW[options.format](compile_shape(plan)) for plan in plans), end="")
     return 0

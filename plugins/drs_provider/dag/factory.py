@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, TaskGroup, get_parsing_context
-from airflow.sdk.definitions.param import ParamsDict
 
 from drs_provider import configuration
+from drs_provider.airflow_internals.authoring import ParamsDict
 from drs_provider.airflow_internals.task_groups import list_in_order
 from drs_provider.dag.docs import broken_notice, documentation
 from drs_provider.dag.finish.group import finish_group

@@ -3,9 +3,7 @@
 import logging
 from typing import Any
 
-from airflow.sdk import DAG
-
-from drs_provider.rules.run.keys import ERROR
+from airflow.sdk import DAG, Context
 
 CRASHES = 5
 """Times that a task's process may be killed, beyond a step's own retries: what AWS or a plan refuses fails at once."""
@@ -32,11 +30,13 @@ _LONGEST = 4000
 log = logging.getLogger(__name__)
 
 
-def remember_failure(context: Any) -> None:
+def remember_failure(context: Context) -> None:
     """Keep the error of a task that failed for good (an Airflow ``on_failure_callback``)."""
+    from drs_provider.rules.run.handover import FailureMessage
+
     exception = context.get("exception")
     words = str(exception) or type(exception).__name__ if exception else "failed without an error; see its log"
     try:
-        context["ti"].xcom_push(key=ERROR, value=words[:_LONGEST])
+        context["ti"].xcom_push(key=FailureMessage.KEY, value=FailureMessage(message=words[:_LONGEST]).to_json())
     except Exception:  # the task has failed already: losing the text must not hide the failure itself
         log.exception("the error of this task will be missing from the report")

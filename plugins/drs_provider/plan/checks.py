@@ -110,7 +110,7 @@ def known_dependencies(plan: RecoveryPlan) -> Iterator[PlanFinding]:
 def no_cycles(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """Waves do not wait for each other in a circle."""
     waits_for = wave_dependencies(plan)
-    cycle = _find_cycle({name: [one for one in waits_for[name] if one != name] for name in waits_for})
+    cycle = _find_cycle({name: [other for other in waits_for[name] if other != name] for name in waits_for})
     if cycle:
         position = next(place for place, wave in enumerate(plan.waves) if wave.name == cycle[0])
         path = " -> ".join(cycle)
@@ -128,7 +128,7 @@ def _find_cycle(waits_for: Mapping[str, list[str]]) -> list[str]:
         path: dict[str, Iterator[str]] = {} if start in done else {start: iter(waits_for[start])}
         while path:
             name, others = next(reversed(path.items()))
-            other = next((one for one in others if one in waits_for and one not in done), None)
+            other = next((wave for wave in others if wave in waits_for and wave not in done), None)
             if other is None:
                 done.add(name)
                 del path[name]
@@ -188,8 +188,8 @@ def step_problems(plan: RecoveryPlan) -> Iterator[PlanFinding]:
 
 def notified_somebody(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """A mail has somebody to go to."""
-    for position, one in enumerate(plan.notify):
-        if isinstance(one, EmailNotification) and not one.to and not one.people:
+    for position, notification in enumerate(plan.notify):
+        if isinstance(notification, EmailNotification) and not (notification.to or notification.people):
             yield PlanFinding(("notify", position), "an email needs to, people, or both")
 
 

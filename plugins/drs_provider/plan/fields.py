@@ -115,7 +115,7 @@ class Like:
 def _readable(text: str) -> str:
     if not text.strip():
         raise worded("expected a text, found an empty one", "write it, or remove the key")
-    if any(unicodedata.category(one) in ("Cc", "Cs") and one not in "\n\t" for one in text):
+    if any(unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t" for character in text):
         # PostgreSQL refuses some of them: the DAG of the plan could not be stored.
         raise worded(f"expected a text without control characters, found {found(text)}")
     return text

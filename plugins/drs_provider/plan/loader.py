@@ -9,7 +9,7 @@ from pathlib import Path
 from drs_provider.plan.digest import digest_of
 from drs_provider.plan.fields import NAME_PATTERN
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
-from drs_provider.plan.parsing import (
+from drs_provider.plan.parser import (
     Parsed,
     add_library_problems,
     add_problems_of_references,
@@ -166,7 +166,7 @@ def _named(contents: Iterable[tuple[str, bytes]], kind: str, names: tuple[str, .
                 Path(file), content, lambda text: kind in text and bool(pattern.search(text.encode()))
             )
             parsed = (parse_document(document) for document in documents)
-            found.extend(one for one in parsed if one.kind == kind and one.name in names)
+            found.extend(entry for entry in parsed if entry.kind == kind and entry.name in names)
     return found
 
 
@@ -186,22 +186,22 @@ def read_contents(contents: Iterable[tuple[Path, bytes | Problem]]) -> Library:
             continue
         documents, no_yaml = read_documents(path, content)
         found = [parse_document(document) for document in documents]
-        if no_yaml or any(one.kind != "ProtectionGroup" and not _NAME.match(one.name) for one in found):
+        if no_yaml or any(entry.kind != "ProtectionGroup" and not _NAME.match(entry.name) for entry in found):
             unnamed.add(path)
         problems.extend(no_yaml)
         parsed.extend(found)
     add_problems_of_references(parsed)
-    alone = [one for one in parsed if not one.problems]
+    alone = [entry for entry in parsed if not entry.problems]
     able = _plans(alone)
     add_problems_of_shared_servers(parsed)
-    problems.extend(problem for one in parsed for problem in one.problems)
-    good = [one for one in parsed if not one.problems]
+    problems.extend(problem for entry in parsed for problem in entry.problems)
+    good = [entry for entry in parsed if not entry.problems]
     groups = {name: model for name, (model, _) in _by_name(good).items()}
     plans = _plans(good)
     broken: dict[str, tuple[Path, ...]] = {}
-    for one in parsed:
-        if one.problems and one.kind == "RecoveryPlan" and one.name:
-            broken[one.name] = (*broken.get(one.name, ()), one.document.path)
+    for entry in parsed:
+        if entry.problems and entry.kind == "RecoveryPlan" and entry.name:
+            broken[entry.name] = (*broken.get(entry.name, ()), entry.document.path)
     contested = {name: plan for name, plan in able.items() if name not in plans}
     return Library(plans, groups, tuple(sorted(set(problems))), broken, contested, frozenset(unnamed))
 
@@ -209,9 +209,9 @@ def read_contents(contents: Iterable[tuple[Path, bytes | Problem]]) -> Library:
 def _plans(good: Sequence[Parsed]) -> dict[str, RunnablePlan]:
     groups = _by_name(good)
     return {
-        one.name: _runnable(one.model, one.document.path, groups)
-        for one in sorted(good, key=lambda one: one.name)
-        if isinstance(one.model, RecoveryPlan)
+        entry.name: _runnable(entry.model, entry.document.path, groups)
+        for entry in sorted(good, key=lambda entry: entry.name)
+        if isinstance(entry.model, RecoveryPlan)
     }
 
 
@@ -224,7 +224,7 @@ def _content(file: str | Path) -> bytes | Problem:
 
 
 def _by_name(parsed: Iterable[Parsed]) -> dict[str, tuple[ProtectionGroup, Path]]:
-    groups = [(one.model, one.document.path) for one in parsed if isinstance(one.model, ProtectionGroup)]
+    groups = [(entry.model, entry.document.path) for entry in parsed if isinstance(entry.model, ProtectionGroup)]
     return {group.name: (group, path) for group, path in sorted(groups, key=lambda found: found[0].name)}
 
 

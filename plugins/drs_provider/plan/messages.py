@@ -135,7 +135,7 @@ def _follow(model: type[PlanPart], loc: tuple[int | str, ...], data: Any) -> _Fo
     owner: type[PlanPart] | None = None
     for part in loc:
         parts = _parts_of(annotation)
-        marked = [one for one in parts if part in _marks(one)]
+        marked = [owned for owned in parts if part in _marks(owned)]
         if marked or part in NETWORK_FORMS:
             annotation = marked[0] if marked else annotation
             continue
@@ -163,7 +163,7 @@ def _parts_of(annotation: Any) -> list[type[PlanPart]]:
         return _parts_of(get_args(annotation)[0])
     if origin in (tuple, Literal, None) or (isinstance(origin, type) and issubclass(origin, Mapping)):
         return []
-    return [part for one in get_args(annotation) for part in _parts_of(one)]
+    return [part for argument in get_args(annotation) for part in _parts_of(argument)]
 
 
 def _marks(model: type[PlanPart]) -> tuple[str, ...]:
@@ -175,7 +175,7 @@ def _marks(model: type[PlanPart]) -> tuple[str, ...]:
 def _inside(annotation: Any) -> Any:
     if get_origin(annotation) is Annotated:
         return _inside(get_args(annotation)[0])
-    arguments = [one for one in get_args(annotation) if one not in (Ellipsis, type(None))]
+    arguments = [argument for argument in get_args(annotation) if argument not in (Ellipsis, type(None))]
     return arguments[-1] if arguments else None
 
 

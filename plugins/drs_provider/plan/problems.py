@@ -30,7 +30,7 @@ def _one_line(text: str) -> str:
     return (
         text
         if text.isprintable()
-        else "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+        else "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
     )
 
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from drs_provider.plan.durations import format_duration
+from drs_provider.formatting import timespan
 from drs_provider.plan.model import EVENTS
 from hypothesis import strategies as st
 
@@ -12,7 +12,7 @@ NAMES = st.from_regex(r"[a-z0-9][a-z0-9-]{0,10}", fullmatch=True).filter(
 TEXTS = st.text(
     st.characters(codec="utf-8", exclude_characters="{}", exclude_categories=("Cc", "Cs")), min_size=1, max_size=20
 ).filter(lambda text: bool(text.strip()))
-DURATIONS = st.integers(1, 10**7).map(lambda seconds: format_duration(timedelta(seconds=seconds)))
+DURATIONS = st.integers(1, 10**7).map(lambda seconds: timespan(timedelta(seconds=seconds)))
 DELAYS = st.one_of(DURATIONS, st.just("0s"))
 FREE = st.dictionaries(
     NAMES,

@@ -18,13 +18,13 @@ ESTIMATED = (
         (
             {"network": "shared", "keep_for": "4h"},
             "in the network of a recovery, beside production",
-            "is kept for 4 h after its last wave",
+            "is kept for 4h after its last wave",
             "has no cap on its cost",
         ),
         (
             {"network": {"vpc": "vpc-0123456789abcdef0"}, "max_cost": 50, "keep_for": "90m"},
             "in the standing drill network `vpc-0123456789abcdef0`",
-            "is kept for 1 h 30 min after its last wave",
+            "is kept for 1h30m after its last wave",
             "is refused if it would cost more than $50.00",
         ),
         (

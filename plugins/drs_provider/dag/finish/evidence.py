@@ -1,11 +1,10 @@
 """What a run left, read from inside its report task."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from airflow.sdk import conf
-from airflow.sdk.definitions.context import Context
+from airflow.sdk import Context, conf
 
+from drs_provider import clock
 from drs_provider.dag.run_reader import began_at, snapshot_of
 from drs_provider.plan.loader import RunnablePlan
 
@@ -23,7 +22,7 @@ def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
 
     shape = compile_shape(runnable)
     left = LeftDocuments(snapshot_of(context, shape, is_last_look=True))
-    return evidence_of(_run_facts(context, shape, left.preflight()), shape, left, now=datetime.now(UTC))
+    return evidence_of(_run_facts(context, shape, left.preflight()), shape, left, now=clock.now())
 
 
 def _run_facts(context: Context, shape: "RunShape", preflight: "PreflightResult | None") -> "RunFacts":

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.sdk import BaseOperator, ObjectStoragePath, TaskGroup, TriggerRule
-from airflow.sdk.definitions.context import Context
+from airflow.sdk import BaseOperator, Context, ObjectStoragePath, TaskGroup, TriggerRule
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pydantic import JsonValue
 

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar, cast
 
 from drs_provider.exceptions import StepFailed
 from drs_provider.plan.problems import nearest
 from drs_provider.plan.templates import SERVER, SYNTAX
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -21,18 +23,22 @@ class Names:
     server: Callable[[str, str], str]
 
 
-def render(value: Any, names: Names) -> Any:
+def render(value: T, names: Names) -> T:
     """Fill in every text of a value (mappings and lists are walked, keys are left alone). Raises StepFailed."""
+    return cast("T", _rendered(value, names))
+
+
+def _rendered(value: object, names: Names) -> object:
     if isinstance(value, str):
         return SYNTAX.sub(lambda found: _filled(found, names), value)
     if isinstance(value, Mapping):
-        return {key: render(one, names) for key, one in value.items()}
+        return {key: _rendered(inside, names) for key, inside in value.items()}
     if isinstance(value, (list, tuple)):
-        return [render(one, names) for one in value]
+        return [_rendered(inside, names) for inside in value]
     return value
 
 
-def names_servers(value: Any) -> bool:
+def names_servers(value: object) -> bool:
     """Tell whether a value puts in a fact of a server: only then anybody has to be asked for it."""
     if isinstance(value, str):
         return any(match[1] and SERVER.fullmatch(match[1].strip()) for match in SYNTAX.finditer(value))
@@ -67,13 +73,13 @@ class KnownServer:
 def find_server(named: str, servers: Iterable[KnownServer]) -> KnownServer:
     """Find a server of the run by hostname or id. Raises StepFailed with the nearest hostname."""
     known = list(servers)
-    found = [one for one in known if named in (one.hostname, one.server_id)]
+    found = [server for server in known if named in (server.hostname, server.server_id)]
     if len(found) == 1:
         return found[0]
     if found:
-        ids = ", ".join(one.server_id for one in found)
+        ids = ", ".join(server.server_id for server in found)
         raise StepFailed(f"server({named!r}): {len(found)} servers have this hostname: name one by its id ({ids})")
-    hint = nearest(named, [one.hostname for one in known]) if known else "the run has no servers"
+    hint = nearest(named, [server.hostname for server in known]) if known else "the run has no servers"
     raise StepFailed(f"server({named!r}): this run has no server of that hostname ({hint})")
 
 

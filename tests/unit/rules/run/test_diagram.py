@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from drs_provider.plan.model import Member, ProtectionGroup, Wave
 from drs_provider.rules.run.diagram import draw_mermaid, draw_text
+from drs_provider.rules.run.shape import compile_shape
 from drs_provider.rules.run.timing import wave_duration
 from kit.plan_files import PLAN, read_beside_groups
 
@@ -19,7 +20,7 @@ waves:
 def drawn(draw, folder, text):
     library = read_beside_groups(folder, text)
     assert library.problems == ()
-    return draw(library.plans["p"].plan, library.plans["p"].groups)
+    return draw(compile_shape(library.plans["p"]))
 
 
 def test_a_plan_is_drawn_as_text(tmp_path):

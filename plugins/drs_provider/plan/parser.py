@@ -64,9 +64,9 @@ class Parsed:
         self.add(finding for finding in findings if not any(_touch(finding.location, out) for out in self.left_out))
 
 
-def _touch(one: Location, other: Location) -> bool:
-    shorter = min(len(one), len(other))
-    return one[:shorter] == other[:shorter]
+def _touch(entry: Location, other: Location) -> bool:
+    shorter = min(len(entry), len(other))
+    return entry[:shorter] == other[:shorter]
 
 
 def parse_document(document: Document) -> Parsed:
@@ -174,9 +174,9 @@ def add_problems_of_references(parsed: Sequence[Parsed]) -> None:
     """Add what is wrong with names, and with what plans say of their groups."""
     _unique_names(parsed)
     groups = _groups(parsed)
-    for one in parsed:
-        if isinstance(one.model, RecoveryPlan):
-            one.add_guessed([*_known_groups(one.model, groups), *_possible_tolerance(one.model, groups)])
+    for entry in parsed:
+        if isinstance(entry.model, RecoveryPlan):
+            entry.add_guessed([*_known_groups(entry.model, groups), *_possible_tolerance(entry.model, groups)])
 
 
 def add_problems_of_shared_servers(parsed: Sequence[Parsed]) -> None:
@@ -184,32 +184,32 @@ def add_problems_of_shared_servers(parsed: Sequence[Parsed]) -> None:
 
     The only problem that another file can give to a plan in which nothing is ambiguous: hence a step of its own.
     """
-    _servers_in_one_group([one for one in parsed if isinstance(one.model, ProtectionGroup)])
+    _servers_in_one_group([entry for entry in parsed if isinstance(entry.model, ProtectionGroup)])
     groups = _groups(parsed)
-    for one in parsed:
-        if isinstance(one.model, RecoveryPlan):
-            one.add_guessed(_known_groups(one.model, groups))
+    for entry in parsed:
+        if isinstance(entry.model, RecoveryPlan):
+            entry.add_guessed(_known_groups(entry.model, groups))
 
 
 def _groups(parsed: Sequence[Parsed]) -> Mapping[str, Sequence[Parsed]]:
     groups = defaultdict(list)
-    for one in parsed:
-        if one.kind == "ProtectionGroup":
-            groups[one.name].append(one)
+    for entry in parsed:
+        if entry.kind == "ProtectionGroup":
+            groups[entry.name].append(entry)
     return groups
 
 
 def _unique_names(parsed: Sequence[Parsed]) -> None:
     by_name: dict[tuple[str, str], list[Parsed]] = defaultdict(list)
-    for one in parsed:
-        if one.name:
-            by_name[one.kind, one.name].append(one)
+    for entry in parsed:
+        if entry.name:
+            by_name[entry.kind, entry.name].append(entry)
     for (kind, name), alike in by_name.items():
         # Nobody can know which of them is meant, so none of them runs.
-        for one in alike if len(alike) > 1 else ():
-            others = ", ".join(other.place for other in alike if other is not one)
+        for entry in alike if len(alike) > 1 else ():
+            others = ", ".join(other.place for other in alike if other is not entry)
             what = f"there is another {LABELS[kind]} called {name!r}, in {others}"
-            one.add([PlanFinding(("name",), what, "rename one")])
+            entry.add([PlanFinding(("name",), what, "rename one")])
 
 
 def _servers_in_one_group(groups: Sequence[Parsed]) -> None:
