@@ -122,7 +122,7 @@ class Shell:
         return json.loads(self("status", plan, "--format", "json"))["run"]
 
     def waves(self, plan):
-        return {wave["name"]: wave["state"] for wave in self.look(plan)["waves"]}
+        return {wave["name"]: wave["status"] for wave in self.look(plan)["waves"]}
 
     def until(self, plan, wave, *states):
         give_up = time.monotonic() + 90
@@ -145,7 +145,7 @@ def started(drs, stack):
     for plan in PLANS:
         drs("start", plan, "--reason", "rehearsal")
     for plan in PLANS:
-        drs.until(plan, "one", "running")
+        drs.until(plan, "one", "launching")
     drs("pause", "paused")
     drs("cancel", "cancelled", "--reason", "wrong network")
     drs("skip", "skipping", "two", "--reason", "not needed")
@@ -168,11 +168,11 @@ def launches(stack, plan):
 def test_a_cancelled_run_starts_nothing_more_watches_what_runs_and_ends_red(drs, stack, started):
     said = drs("wait", "cancelled", code=1)
 
-    assert drs.waves("cancelled") == {"one": "done", "two": "cancelled", "three": "not_started"}
+    assert drs.waves("cancelled") == {"one": "launched", "two": "not_started", "three": "not_started"}
     assert launches(stack, "cancelled") == ["one"]
     run = drs.look("cancelled")
     order, verdict = run["note"].splitlines()
-    assert (run["state"], order) == ("failed", "cancelled by admin: wrong network")
+    assert (run["airflow_state"], order) == ("failed", "cancelled by admin: wrong network")
     assert verdict.startswith(f"Verdict: {run['report']['verdict']}. ")
     assert run["report"]["verdict"] not in ("passed", "completed_with_exceptions"), said
     report = json.loads(Path(run["report"]["json"].removeprefix("file://")).read_text())
@@ -185,13 +185,13 @@ def test_a_paused_run_starts_nothing(drs, stack, started):
     assert launches(stack, "paused") == ["one"]
     assert drs.look("paused")["is_paused"]
     assert "paused is paused, so a run would not begin" in drs("start", "paused", code=1)
-    assert drs("resume", "paused") == "paused goes on\n"
+    assert drs("resume", "paused") == "paused is resumed\n"
 
 
 def test_a_skipped_wave_is_left_out_in_its_turn_and_those_after_it_go_on(drs, stack, started):
     drs("wait", "skipping")
 
-    assert drs.waves("skipping") == {"one": "done", "two": "skipped", "three": "done"}
+    assert drs.waves("skipping") == {"one": "launched", "two": "skipped", "three": "launched"}
     assert launches(stack, "skipping") == ["one", "three"]
     run = drs.look("skipping")
     assert run["report"]["verdict"] == "completed_with_exceptions"
@@ -201,14 +201,14 @@ def test_a_skipped_wave_is_left_out_in_its_turn_and_those_after_it_go_on(drs, st
 
 def test_a_failed_wave_runs_again_without_those_that_are_up(drs, stack, started):
     drs("wait", "mended", code=1)
-    assert drs.waves("mended") == {"one": "done", "two": "failed", "three": "not_started"}
+    assert drs.waves("mended") == {"one": "launched", "two": "failed", "three": "not_started"}
     began = drs.look("mended")["asked_for_at"]
     assert "wave three has not failed, it was not started: retry two instead" in drs("retry", "mended", "three", code=1)
 
     drs("retry", "mended", "two", "--reason", "capacity is back")
 
     drs("wait", "mended")
-    assert set(drs.waves("mended").values()) == {"done"}
+    assert set(drs.waves("mended").values()) == {"launched"}
     assert launches(stack, "mended") == ["one", "two", "two", "three"]
     run = drs.look("mended")
     report = json.loads(Path(run["report"]["json"].removeprefix("file://")).read_text())
@@ -222,12 +222,12 @@ def test_a_resumed_run_goes_on_to_its_end(drs, stack, started):
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "wave"), [("approve", 0, "done"), ("reject", 1, "failed")], ids=["approved", "rejected"]
+    ("answer", "code", "wave"), [("approve", 0, "unproven"), ("reject", 1, "not_started")], ids=["approved", "rejected"]
 )
 def test_a_question_is_answered(drs, answer, code, wave):
     drs("start", "asks")
-    drs.until("asks", "one", "asks")
-    assert "waits for a person: one.pause: May wave one start?" in drs("status", "asks")
+    drs.until("asks", "one", "waiting_for_answer")
+    assert "waiting for an answer: one.pause: May wave one start?" in drs("status", "asks")
     assert "user vera may not answer questions of a run" in drs(
         answer, "asks", code=1, user="vera", password="only-looks"
     )

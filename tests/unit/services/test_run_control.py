@@ -1,0 +1,200 @@
+"""The verbs that steer a run, over runs that took place: what each is allowed, what it changes, what it answers."""
+
+import pytest
+from drs_provider.exceptions import DrsProviderError, RunRefused, UsageError
+from drs_provider.services.airflow_api import AirflowUnreachable, DagRunRecord
+from drs_provider.services.run_control import Decision, RunControl, Start
+from kit.in_memory_airflow import InMemoryAirflow
+from kit.recorded_runs import recorded
+
+
+def steered(name, verb, *arguments):
+    """Apply a verb to a recorded run; return the Airflow with what was changed, and the answer."""
+    airflow = InMemoryAirflow.of(recorded(name))
+    return airflow, getattr(RunControl(airflow), verb)("shop", *arguments).message
+
+
+def order(kind, *tasks):
+    return [("keep", task, kind) for task in tasks]
+
+
+DONE = [
+    pytest.param(
+        ("launching", "cancel", None, "why"),
+        [
+            *order("cancel", "web.start_recovery", "database.start_recovery", "database.recovery_job"),
+            ("note", "cancelled by ada: why"),
+        ],
+        "RUN of shop is cancelled, and will end as failed in Airflow; web: will not start; database: no further job is "
+        "started; DRS cannot cancel a job, so what runs is watched to its end; then a drill is cleaned up, and the "
+        "report is written",
+        id="a cancel orders what has not begun to stay so, and watches what has",
+    ),
+    pytest.param(
+        ("waiting-for-approval", "cancel", None, None),
+        [
+            *order("cancel", "database.start_recovery", "web.start_recovery"),
+            ("note", "cancelled by ada"),
+            ("mark", "preflight.approval", "skipped"),
+        ],
+        "RUN of shop is cancelled, and will end as failed in Airflow; database and web: will not start; then a drill "
+        "is cleaned up, and the report is written",
+        id="a cancel passes over an open question",
+    ),
+    pytest.param(
+        ("waiting-in-a-pause", "skip", "web", None, "not tonight"),
+        [
+            *order("skip", "web.start_recovery"),
+            ("note", "wave web skipped by ada: not tonight"),
+            ("mark", "web.pause", "skipped"),
+        ],
+        "wave web is skipped when its turn comes",
+        id="a skip passes over the pause of its wave",
+    ),
+    pytest.param(
+        ("cancelled-at-once", "retry", "database", None, None),
+        [
+            *order("none", "database.start_recovery", "web.start_recovery", "database.recovery_job"),
+            ("note", "wave database retried by ada"),
+            ("clear", "database.start_recovery"),
+        ],
+        "wave database runs again: servers that are up are kept, the others are launched; then web",
+        id="a retry takes orders back",
+    ),
+    pytest.param(
+        ("stopped", "retry", "web", None, None),
+        [
+            *order("none", "web.start_recovery", "web.recovery_job"),
+            ("note", "wave web retried by ada"),
+            ("clear", "web.pause", "web.start_recovery"),
+        ],
+        "wave web runs again: servers that are up are kept, the others are launched",
+        id="a retry asks again where a person stopped the run",
+    ),
+    pytest.param(
+        ("launching", "pause", None),
+        [("pause",)],
+        "shop is paused: nothing new starts, no wave, no clean-up, no scheduled drill. DRS jobs of database go on and "
+        "are judged after the resume; Airflow pauses plans, not runs: another run of it waits too. To continue: drs "
+        "run resume shop",
+        id="a pause says what goes on",
+    ),
+]
+
+
+@pytest.mark.parametrize(("asked", "changed", "message"), DONE)
+def test_a_verb_changes_what_it_must_and_says_what_that_means(asked, changed, message):
+    airflow, answered = steered(*asked)
+
+    assert answered.replace(airflow.records[0].run_id, "RUN") == message
+    assert airflow.changed == changed
+
+
+REFUSED = [
+    (("failed", "cancel", None, None), "cannot cancel RUN of shop: it is over, failed"),
+    (("passed", "pause", None), "cannot pause RUN of shop: it is over, passed"),
+    (
+        ("launching", "skip", "database", None, None),
+        "wave database cannot be skipped now (launching): only a wave that has not started can",
+    ),
+    (
+        ("one-wave", "retry", "database", None, None),
+        "wave database cannot be retried now (skipped): only a wave that has failed can",
+    ),
+    (
+        ("failed", "retry", "web", None, None),
+        "wave web has not failed, it was not started: retry database instead, this wave comes after it",
+    ),
+    (("refused", "retry", "web", None, None), "wave web has not failed, it was not started"),
+    (
+        ("cancelled-on-the-way", "retry", "database", None, None),
+        (
+            "the drill RUN is over, and its clean-up has terminated the 1 server that wave database had launched: "
+            "start a new drill, drs run start shop --wave database"
+        ),
+    ),
+    (("launching", "answer", None, Decision("Approve")), "RUN of shop has no pending approval"),
+    (("launching", "end_kept", None), "no drill of shop is kept for people now: drs run status shop"),
+]
+
+
+@pytest.mark.parametrize(("asked", "message"), REFUSED, ids=[message for _, message in REFUSED])
+def test_what_the_state_of_a_run_does_not_allow_is_refused_and_changes_nothing(asked, message):
+    name, verb, *arguments = asked
+    airflow = InMemoryAirflow.of(recorded(name))
+
+    with pytest.raises(DrsProviderError) as caught:
+        getattr(RunControl(airflow), verb)("shop", *arguments)
+
+    assert str(caught.value).replace(airflow.records[0].run_id, "RUN") == message
+    assert airflow.changed == []
+
+
+def test_a_pending_approval_is_answered():
+    airflow, answered = steered("waiting-for-approval", "answer", None, Decision("Reject", comment="not now"))
+
+    assert answered == "preflight.approval: Reject"
+    assert airflow.changed == [
+        ("answer", "preflight.approval", "Reject"),
+        ("note", "preflight.approval answered Reject by ada: not now"),
+    ]
+
+
+def test_a_start_sends_what_differs_from_the_form():
+    airflow = InMemoryAirflow.of(recorded("passed"))
+
+    RunControl(airflow).start("shop", Start("drill", reason="try", waves=["web"]))
+
+    assert airflow.changed == [("trigger", {"mode": "drill", "reason": "try", "waves": ["web"]})]
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        (Start("recovery"), "a recovery brings production up: confirm it with --confirm shop"),
+        (Start("drill", waves=["wbe"]), "no wave called 'wbe' (did you mean 'web'?)"),
+    ],
+)
+def test_a_start_that_lacks_something_is_wrong_use(start, message):
+    with pytest.raises(UsageError) as caught:
+        RunControl(InMemoryAirflow.of(recorded("passed"))).start("shop", start)
+
+    assert str(caught.value) == message
+
+
+def test_a_recovery_starts_although_a_drill_goes_on_and_a_drill_does_not():
+    airflow = InMemoryAirflow.of(recorded("launching"))
+    control = RunControl(airflow)
+
+    with pytest.raises(RunRefused, match=r"and drills of a plan never overlap"):
+        control.start("shop", Start("drill"))
+    control.start("shop", Start("recovery", confirm="shop", reason="fire"))
+
+    assert [verb for verb, *_ in airflow.changed] == ["trigger"]
+
+
+def test_a_list_of_runs_says_how_each_ended_by_its_report():
+    airflow = InMemoryAirflow.of(recorded("tolerated"))
+    airflow.records.append(DagRunRecord("drs.shop", "older", "queued"))
+
+    newest, older = RunControl(airflow).list_runs(None)
+
+    assert (newest.state.status, older.state.status) == ("completed_with_exceptions", "queued")
+
+
+def test_a_wait_bears_silence_for_a_while():
+    airflow = InMemoryAirflow.of(recorded("launching"))
+    run, news, clock = airflow.records[0].run_id, [], iter(range(0, 10_000, 100))
+    control = RunControl(airflow, say=news.append, sleep=lambda _: None, monotonic=lambda: next(clock))
+
+    def silence(dag_id, run_id):
+        raise AirflowUnreachable("no answer")
+
+    told, tasks = [], airflow.tasks
+    airflow.tasks = lambda *place: silence(*place) if told else tasks(*place)
+
+    with pytest.raises(AirflowUnreachable):
+        control.wait("shop", run, None, told.append)
+
+    assert {view.state.status for view in told} == {"running"}
+    assert set(news) == {"no news: no answer"}
