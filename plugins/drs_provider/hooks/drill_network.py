@@ -91,7 +91,7 @@ class DrillNetworkHook(NetworkFactsHook):
     """
 
     def parts_of(self, run: str) -> NetworkParts:
-        """Return everything of a run (its key: ``recovery.identity.run_key``) that is still there."""
+        """Return everything of a run (its key: ``rules.launch.tags.run_key``) that is still there."""
         return NetworkParts(
             vpcs=tuple(self._tagged("describe_vpcs", run)),
             subnets=tuple(self._tagged("describe_subnets", run)),
@@ -145,7 +145,7 @@ class DrillNetworkHook(NetworkFactsHook):
         why |= self._delete_endpoints([endpoint["VpcEndpointId"] for endpoint in parts.endpoints])
         for group in parts.groups:
             self._revoke_all(group)
-        deletes: list[tuple[str, str, Callable[[], Any]]] = []
+        deletes: list[tuple[str, str, Callable[[], object]]] = []
         ec2 = self._beside("ec2")
         deletes += [
             ("ec2:DeleteSecurityGroup", group["GroupId"], _call(ec2.delete_security_group, GroupId=group["GroupId"]))
@@ -325,7 +325,7 @@ class DrillNetworkHook(NetworkFactsHook):
         with suppress(_Gone):
             self._unless_gone(lambda: self._set_rules(group, GroupCopy("", "", ""), {}))
 
-    def _delete(self, action: str, name: str, delete: Callable[[], Any]) -> dict[str, str]:
+    def _delete(self, action: str, name: str, delete: Callable[[], object]) -> dict[str, str]:
         try:
             with translated(action):
                 delete()
@@ -338,7 +338,7 @@ class DrillNetworkHook(NetworkFactsHook):
         return {}
 
     @staticmethod
-    def _unless_gone(do: Callable[[], Any]) -> None:
+    def _unless_gone(do: Callable[[], object]) -> None:
         try:
             do()
         except AwsError as error:
@@ -418,7 +418,7 @@ def _tags(kind: str, tags: Mapping[str, str], copy_of: str) -> list[Any]:
     return [{"ResourceType": kind, "Tags": [{"Key": key, "Value": value} for key, value in everything.items()]}]
 
 
-def _call(function: Callable[..., Any], **arguments: Any) -> Callable[[], Any]:
+def _call(function: Callable[..., object], **arguments: str) -> Callable[[], object]:
     return lambda: function(**arguments)
 
 
@@ -449,7 +449,7 @@ def _single(rule: Answer) -> Iterable[dict[str, Any]]:
             yield {**common, key: [{name: source[name] for name in names if source.get(name)}]}
 
 
-def _rule(single: Mapping[str, Any]) -> str:
+def _rule(single: Answer) -> str:
     ports = {key: value for key, value in single.items() if not (key in ("FromPort", "ToPort") and value == -1)}
     return json.dumps(ports, sort_keys=True)
 

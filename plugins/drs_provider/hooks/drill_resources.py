@@ -50,7 +50,7 @@ class TracesHook(LaunchSettingsHook):
         """Return what belongs to these instances now; a terminated one has nothing any more."""
         return {name: _parts(instance) for name, instance in self.ec2_instances(instance_ids).items()}
 
-    def mark(self, instances: Iterable[Mapping[str, Any]], tags: Mapping[str, str]) -> dict[str, AwsError]:
+    def mark(self, instances: Iterable[Answer], tags: Mapping[str, str]) -> dict[str, AwsError]:
         """Tag recovery instances in DRS, and in EC2 with their volumes and interfaces; return what was refused.
 
         An instance that is gone is passed over.

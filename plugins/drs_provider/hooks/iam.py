@@ -1,11 +1,12 @@
 """What IAM says that the role of the connection may do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from drs_provider.exceptions import AwsError
 from drs_provider.hooks.drs import DrsHook
 from drs_provider.hooks.error_mapping import translated
+from drs_provider.rules.answers import Answer
 from drs_provider.rules.preflight.permissions import Caller, Gaps, PermissionQuestion, principal_of, read_answers
 
 DRS: Final = "drs.amazonaws.com"
@@ -64,9 +65,9 @@ def _with_path(hook: DrsHook, caller: Caller) -> str:
         return arn  # right for every role without a path
 
 
-def _simulated(hook: DrsHook, arn: str, account: str, question: PermissionQuestion) -> list[Mapping[str, Any]]:
+def _simulated(hook: DrsHook, arn: str, account: str, question: PermissionQuestion) -> list[Answer]:
     partition = arn.split(":")[1]
-    found: list[Mapping[str, Any]] = []
+    found: list[Answer] = []
     pages = hook.beside("iam").get_paginator("simulate_principal_policy")
     with translated("iam:SimulatePrincipalPolicy"):
         for page in pages.paginate(

@@ -1,7 +1,7 @@
 """The door to DRS launch actions, and to the SSM documents and parameters that they name."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from drs_provider.exceptions import AccessDenied, AwsError, NotFound
 from drs_provider.hooks.drs import DrsHook, in_batches
@@ -53,7 +53,7 @@ def launch_actions_in_passing(
     return {server: items for server, items in found if items is not None}, next(iter(refusals), None)
 
 
-def put_launch_action(hook: DrsHook, resource_id: str, action: Mapping[str, Any]) -> Answer:
+def put_launch_action(hook: DrsHook, resource_id: str, action: Answer) -> Answer:
     """Add an action, or change the one with this id: sent twice, there is still one."""
     with translated("PutLaunchAction"):
         answer: Answer = hook.conn.put_launch_action(resourceId=resource_id, **action)

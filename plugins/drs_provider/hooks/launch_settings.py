@@ -1,9 +1,9 @@
 """The door to launch settings: DRS launch configurations, EC2 launch templates, and what they refer to."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from drs_provider.exceptions import AccessDenied, AwsError, ServiceUnavailable
 from drs_provider.hooks.drs import DrsHook, in_batches
@@ -26,6 +26,9 @@ _NO_TEMPLATE: Final = frozenset(
     {"InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateId.VersionNotFound", "InvalidLaunchTemplateId.Malformed"}
 )
 
+VersionKey = tuple[str, int | None]
+"""A launch template's id, and the number of a version; None: its default version."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -36,7 +39,7 @@ class TemplateVersion:
 
     template_id: str
     number: int
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Answer = field(default_factory=dict)
     description: str = ""
 
 
@@ -48,7 +51,7 @@ class LaunchSettingsHook(DrsHook):
         _ = self.conn  # made once, before threads ask for it
         return dict(zip(server_ids, side_by_side(self.launch_configuration, server_ids), strict=True))
 
-    def template_versions(self, wanted: Iterable[tuple[str, int | None]]) -> dict[tuple[str, int | None], Any]:
+    def template_versions(self, wanted: Iterable[VersionKey]) -> dict[VersionKey, TemplateVersion | None]:
         """Return versions of launch templates by (template id, number); None as number: the default version.
 
         The value is a :class:`TemplateVersion`, or None where there is no such template or version. Where many
@@ -59,7 +62,7 @@ class LaunchSettingsHook(DrsHook):
         for template_id, number in keys:
             numbers.setdefault(template_id, []).append(number)
         plain = [template_id for template_id, asked in numbers.items() if asked == [None]]
-        found: dict[tuple[str, int | None], TemplateVersion | None] = {}
+        found: dict[VersionKey, TemplateVersion | None] = {}
         if len(plain) > SIDE_BY_SIDE:
             found |= {(version.template_id, None): version for version in self._defaults_of_all(plain)}
         self._beside("ec2")
@@ -84,9 +87,7 @@ class LaunchSettingsHook(DrsHook):
         """Return one version of a launch template, the default one unless a number is given; None: there is none."""
         return self._versions_of(template_id, (number,))[template_id, number]
 
-    def _versions_of(
-        self, template_id: str, numbers: Sequence[int | None]
-    ) -> dict[tuple[str, int | None], TemplateVersion | None]:
+    def _versions_of(self, template_id: str, numbers: Sequence[int | None]) -> dict[VersionKey, TemplateVersion | None]:
         """Return versions of one template: in one call, or, where EC2 refuses it for one that is gone, in one each."""
         asked = ["$Default" if number is None else str(number) for number in numbers]
         try:
@@ -162,7 +163,7 @@ class LaunchSettingsHook(DrsHook):
             message = f"version {number} of {template_id} was made the default, and EC2 says that it is {said}"
             raise ServiceUnavailable("ec2:ModifyLaunchTemplate", "NotApplied", message)
 
-    def update_configuration(self, server_id: str, update: Mapping[str, Any]) -> Answer:
+    def update_configuration(self, server_id: str, update: Answer) -> Answer:
         """Change members of a server's launch configuration; return all of it."""
         with translated("UpdateLaunchConfiguration"):
             answer: Answer = self.conn.update_launch_configuration(sourceServerID=server_id, **update)
@@ -278,7 +279,7 @@ def side_by_side(ask: Callable[[T], R], items: Sequence[T]) -> list[R]:
         return list(pool.map(ask, items))
 
 
-def _version(item: Mapping[str, Any]) -> TemplateVersion:
+def _version(item: Answer) -> TemplateVersion:
     return TemplateVersion(
         item["LaunchTemplateId"],
         int(item["VersionNumber"]),
@@ -287,9 +288,7 @@ def _version(item: Mapping[str, Any]) -> TemplateVersion:
     )
 
 
-def freed_subnets(
-    hook: LaunchSettingsHook, servers: Collection[str], instances: Sequence[Mapping[str, Any]]
-) -> dict[str, str]:
+def freed_subnets(hook: LaunchSettingsHook, servers: Collection[str], instances: Sequence[Answer]) -> dict[str, str]:
     """Return by server id the subnet of its live recovery instance: a launch terminates that one first.
 
     :param instances: items of DescribeRecoveryInstances

@@ -1,4 +1,4 @@
-"""Everything that AWS says about one network, for ``recovery.isolation``; a look that is not allowed is an error."""
+"""Everything that AWS says about one network, for ``rules.isolation``; a look that is not allowed is an error."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

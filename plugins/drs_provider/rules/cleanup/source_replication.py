@@ -1,7 +1,9 @@
 """Whether a source server's replication may be ended for good: who agreed, and whether its replacement really runs."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Final, Literal
+
+from drs_provider.rules.answers import Answer
 
 Ending = Literal["stop", "disconnect"]
 
@@ -35,7 +37,7 @@ def what_it_destroys(ending: Ending, servers: Sequence[str]) -> str:
 
 def why_not_agreed(  # noqa: PLR0911  (one reason, one way out)
     task_id: str,
-    answer: Mapping[str, Any] | None,
+    answer: Answer | None,
     *,
     run_type: str,
     triggered_by: str | None,
@@ -68,7 +70,7 @@ def why_not_agreed(  # noqa: PLR0911  (one reason, one way out)
 def why_not_replaced(  # noqa: PLR0917  (everything that was looked at)
     ending: Ending,
     name: str,
-    instances: Sequence[Mapping[str, Any]],
+    instances: Sequence[Answer],
     given: str | None,
     states: Mapping[str, str],
     unhealthy: Mapping[str, str],
@@ -104,7 +106,7 @@ def why_not_replaced(  # noqa: PLR0917  (everything that was looked at)
     return None
 
 
-def _read(answer: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def _read(answer: Answer) -> tuple[str | None, str | None]:
     if "chosen_options" in answer:
         options = list(answer.get("chosen_options") or ())
         who = answer.get("responded_by_user") or {}

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from drs_provider.rules.answers import Answer
 from drs_provider.rules.findings import Severity
 from drs_provider.rules.servers import hostname_of
-from drs_provider.rules.settings.values import live_settings, normal
+from drs_provider.rules.settings.values import Settings, live_settings, normal
 
 
 @dataclass(frozen=True)
 class SettingsFinding:
-    """One thing found about the settings of one server; the same shape as ``recovery.readiness.Finding``.
+    """One thing found about the settings of one server; the same shape as ``rules.launch.readiness.Finding``.
 
     ``rule`` is the setting that it is about, or ``unknown`` for a server that DRS does not know.
     """
@@ -43,10 +44,10 @@ class Candidate:
     """
 
     server_id: str
-    wanted: Mapping[str, Any]
-    source: Mapping[str, Any] | None = None
-    configuration: Mapping[str, Any] = field(default_factory=dict)
-    template: Mapping[str, Any] | None = None
+    wanted: Settings
+    source: Answer | None = None
+    configuration: Answer = field(default_factory=dict)
+    template: Answer | None = None
     instances: frozenset[str] = frozenset()
 
     @property
@@ -93,9 +94,9 @@ class Surroundings:
     may not look. ``interfaces``: network interfaces that hold one of the addresses asked for.
     """
 
-    subnets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    subnets: Mapping[str, Answer] = field(default_factory=dict)
+    groups: Mapping[str, Answer] = field(default_factory=dict)
     zones: Mapping[str, frozenset[str]] = field(default_factory=dict)
     profiles: Mapping[str, bool | None] = field(default_factory=dict)
-    interfaces: Sequence[Mapping[str, Any]] = ()
+    interfaces: Sequence[Answer] = ()
     default_vpc: str | None = None

@@ -1,13 +1,14 @@
 """Whether the launch settings that servers shall have can work, told all at once and before anything is changed."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from drs_provider.rules.answers import Answer
 from drs_provider.rules.settings.candidates import Candidate, Lookups, SettingsFinding, Surroundings
 from drs_provider.rules.settings.launch_template import primary_interface
-from drs_provider.rules.settings.values import OVERRIDING_RIGHT_SIZING, Change, normal
+from drs_provider.rules.settings.values import OVERRIDING_RIGHT_SIZING, Change, Settings, normal
 
 _RESERVED_FIRST = 4
 """Of every subnet AWS keeps the first four addresses and the last one."""
@@ -22,7 +23,7 @@ def lookups(candidates: Sequence[Candidate], *, whole: bool = False) -> Lookups:
     own = {kind for candidate in candidates if whole and _can_be_checked(candidate) and (kind := own_type(candidate))}
     wanted = [normal(candidate.wanted) for candidate in candidates if _can_be_checked(candidate)]
 
-    def every(key: str, settings: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    def every(key: str, settings: Sequence[Settings]) -> tuple[str, ...]:
         return tuple(sorted({values[key] for values in settings if values.get(key)}))
 
     others = [candidate.wanted.get("fallback") or {} for candidate in candidates if _can_be_checked(candidate)]
@@ -74,7 +75,7 @@ def _can_be_checked(candidate: Candidate) -> bool:
     return candidate.source is not None and candidate.template is not None
 
 
-def _subnet_of(candidate: Candidate, around: Surroundings) -> Mapping[str, Any] | None:
+def _subnet_of(candidate: Candidate, around: Surroundings) -> Answer | None:
     return around.subnets.get(str(candidate.result["subnet_id"]))
 
 
@@ -156,9 +157,7 @@ def _is_reserved(address: IPv4Address, network: IPv4Network) -> bool:
     return int(address) - int(network.network_address) < _RESERVED_FIRST or address == network.broadcast_address
 
 
-def _taken(
-    candidate: Candidate, address: str, subnet: Mapping[str, Any], around: Surroundings
-) -> Iterator[SettingsFinding]:
+def _taken(candidate: Candidate, address: str, subnet: Answer, around: Surroundings) -> Iterator[SettingsFinding]:
     for interface in around.interfaces:
         held = {interface.get("PrivateIpAddress")} | {
             each.get("PrivateIpAddress") for each in interface.get("PrivateIpAddresses") or ()
@@ -301,7 +300,7 @@ def placement(candidate: Candidate, around: Surroundings) -> dict[str, Any]:
     }
 
 
-def misplacement(wanted: Mapping[str, Any], instance: Mapping[str, Any]) -> tuple[Change, ...]:
+def misplacement(wanted: Settings, instance: Answer) -> tuple[Change, ...]:
     """Return where an EC2 instance differs from what was asked for: ``wanted`` is that, ``now`` what it has.
 
     Compared are subnet, security groups, type, private address and profile, and only those that are set. The type is
@@ -317,9 +316,9 @@ def misplacement(wanted: Mapping[str, Any], instance: Mapping[str, Any]) -> tupl
     return tuple(Change(key, found[key], value) for key, value in asked.items() if key in found and found[key] != value)
 
 
-def _read_instance(instance: Mapping[str, Any]) -> dict[str, Any]:
+def _read_instance(instance: Answer) -> dict[str, Any]:
     interfaces = instance.get("NetworkInterfaces") or ()
-    first: Mapping[str, Any] = next(
+    first: Answer = next(
         (
             interface
             for interface in interfaces

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
+from drs_provider.rules.answers import Answer
+
 FIRST_ORDER: Final = 1000
 FIRST_DRILL_ORDER: Final = 5000
 _FIRST_SPARE_ORDER: Final = 9000
@@ -24,7 +26,7 @@ _SHAPES: Final = {
 _PARAMETER_NAME = re.compile(r"[A-Za-z0-9]{1,1011}")
 _PARAMETER_VALUE = re.compile(r"[A-Za-z0-9.-]{1,1011}")
 
-Declared = Sequence[Mapping[str, Any]]
+Declared = Sequence[Answer]
 """``launch.actions`` of a plan: ``{"code", "name", "optional", "parameters"}`` in the order in which they run."""
 
 
@@ -39,7 +41,7 @@ class Calls:
 
     remember: tuple[str, ...] | None = None
     delete: tuple[str, ...] = ()
-    put: tuple[Mapping[str, Any], ...] = ()
+    put: tuple[Answer, ...] = ()
     forget: bool = False
     was: tuple[str, ...] = ()
     now: tuple[str, ...] = ()
@@ -56,7 +58,7 @@ def action_id(server_id: str, name: str, *, is_drill: bool = False) -> str:
     return str(uuid5(NAMESPACE_URL, f"drs-orchestrator:{kind}:{server_id}:{name}"))
 
 
-def is_ours(server_id: str, live: Mapping[str, Any], *, is_drill: bool = False) -> bool:
+def is_ours(server_id: str, live: Answer, *, is_drill: bool = False) -> bool:
     """Tell whether an item of ListLaunchActions was made here, whatever has become of it since."""
     return bool(live.get("actionId") == action_id(server_id, str(live.get("name")), is_drill=is_drill))
 
@@ -64,7 +66,7 @@ def is_ours(server_id: str, live: Mapping[str, Any], *, is_drill: bool = False) 
 def calls(
     server_id: str,
     declared: Declared | None,
-    live: Sequence[Mapping[str, Any]],
+    live: Sequence[Answer],
     *,
     is_temporary: bool,
     remembered: tuple[str, ...] | None = None,
@@ -92,7 +94,7 @@ def calls(
         if not action.get("active") and action["actionId"][:_SHORT] in (remembered or ())
     ]
     delete = tuple(action["actionId"] for action in drills)
-    put: Sequence[Mapping[str, Any]] = back
+    put: Sequence[Answer] = back
     now = _names([*(action for action in own if action.get("active")), *back], [])
     if declared is not None:
         target = _target(server_id, declared, taken, is_drill=False)
@@ -106,8 +108,8 @@ def calls(
 def _for_drill(  # noqa: PLR0917  (what calls() has sorted)
     server_id: str,
     declared: Declared,
-    own: Sequence[Mapping[str, Any]],
-    drills: Sequence[Mapping[str, Any]],
+    own: Sequence[Answer],
+    drills: Sequence[Answer],
     taken: set[int],
     remembered: tuple[str, ...] | None,
     was: tuple[str, ...],
@@ -133,14 +135,12 @@ def _for_drill(  # noqa: PLR0917  (what calls() has sorted)
     )
 
 
-def in_sequence(
-    wanted: Sequence[Mapping[str, Any]], live: Sequence[Mapping[str, Any]]
-) -> tuple[Mapping[str, Any], ...]:
+def in_sequence(wanted: Sequence[Answer], live: Sequence[Answer]) -> tuple[Answer, ...]:
     """Return the puts that are needed, so that no action ever asks for an order that another one still has."""
     there = {action["actionId"]: _request(action) for action in live}
     holders = {int(action["order"]): str(action["actionId"]) for action in live}
     spare = _FIRST_SPARE_ORDER
-    puts: list[Mapping[str, Any]] = []
+    puts: list[Answer] = []
     for action in wanted:
         if there.get(action["actionId"]) == action:
             continue
@@ -219,12 +219,12 @@ def written(remembered: Sequence[str]) -> str:
     return " ".join(remembered) or _NONE
 
 
-def read_runs(participating: Mapping[str, Any] | None) -> tuple[dict[str, Any], ...]:
+def read_runs(participating: Answer | None) -> tuple[dict[str, Any], ...]:
     """Return what became of a launched server's actions: ``{"name", "status", "optional", "reason"}`` each.
 
     :param participating: the server in a job's ``participatingServers``
     """
-    runs: Iterable[Mapping[str, Any]] = ((participating or {}).get("launchActionsStatus") or {}).get("runs") or ()
+    runs: Iterable[Answer] = ((participating or {}).get("launchActionsStatus") or {}).get("runs") or ()
     found = []
     for run in runs:
         action = run.get("action") or {}
@@ -239,7 +239,7 @@ def read_runs(participating: Mapping[str, Any] | None) -> tuple[dict[str, Any], 
     return tuple(found)
 
 
-def action_notes(where: str, live: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[str, ...]:
+def action_notes(where: str, live: Mapping[str, Sequence[Answer]]) -> tuple[str, ...]:
     """Say which active launch actions servers have, one line for all servers that have the same ones.
 
     :param where: account and Region as the run's messages name them
@@ -262,7 +262,7 @@ def action_notes(where: str, live: Mapping[str, Sequence[Mapping[str, Any]]]) ->
     )
 
 
-def still_running(participating: Mapping[str, Any] | None) -> tuple[str, ...]:
+def still_running(participating: Answer | None) -> tuple[str, ...]:
     """Return the names of a launched server's actions that have not ended."""
     return tuple(run["name"] for run in read_runs(participating) if run["status"] == "IN_PROGRESS")
 
@@ -297,7 +297,7 @@ _MEMBERS: Final = (
 )  # fmt: skip
 
 
-def _request(live: Mapping[str, Any]) -> dict[str, Any]:
+def _request(live: Answer) -> dict[str, Any]:
     """Return an item of ListLaunchActions as PutLaunchAction takes it."""
     return {**{key: live[key] for key in _MEMBERS if key in live}, "parameters": dict(live.get("parameters") or {})}
 
@@ -310,9 +310,9 @@ def _parameter(value: Any) -> dict[str, str] | None:
     return None
 
 
-def _by_order(actions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _by_order(actions: Sequence[Answer]) -> list[Answer]:
     return sorted(actions, key=lambda action: int(action["order"]))
 
 
-def _names(own: Sequence[Mapping[str, Any]], drills: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+def _names(own: Sequence[Answer], drills: Sequence[Answer]) -> tuple[str, ...]:
     return tuple(str(action["name"]) for action in _by_order([*own, *drills]) if action.get("active"))

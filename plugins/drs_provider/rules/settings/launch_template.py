@@ -1,9 +1,11 @@
 """The network, type and profile of an EC2 launch template: where they stand, and how a new version changes them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Final
+
+from drs_provider.rules.answers import Answer
 
 TEMPLATE_FIELDS: Final = ("instance_type", "subnet_id", "security_group_ids", "instance_profile", "private_ip")
 
@@ -24,21 +26,21 @@ class NewVersion:
     member can be changed on top of a source, but not removed.
     """
 
-    data: Mapping[str, Any]
+    data: Answer
     is_whole: bool = False
 
-    def on(self, source: Mapping[str, Any]) -> dict[str, Any]:
+    def on(self, source: Answer) -> dict[str, Any]:
         """Return the data that the new version has in the end."""
         return dict(self.data) if self.is_whole else {**as_request(source), **self.data}
 
 
-def primary_interface(template: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def primary_interface(template: Answer) -> Answer | None:
     """Return the network interface that an instance boots with; None where the template describes none."""
     position = _primary_position(template)
     return None if position is None else template["NetworkInterfaces"][position]
 
 
-def read_template(template: Mapping[str, Any]) -> dict[str, Any]:
+def read_template(template: Answer) -> dict[str, Any]:
     """Return a launch template's settings by the plan's names; None: the template does not say.
 
     Subnet and address can stand in a network interface only. Security groups stand there as well where there is one,
@@ -57,7 +59,7 @@ def read_template(template: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def new_version(template: Mapping[str, Any], wanted: Mapping[str, Any]) -> NewVersion | None:
+def new_version(template: Answer, wanted: Answer) -> NewVersion | None:
     """Return the version that changes these settings and nothing else; None where none of them is the template's.
 
     :param template: ``LaunchTemplateData`` of the default version, as EC2 describes it
@@ -84,7 +86,7 @@ def new_version(template: Mapping[str, Any], wanted: Mapping[str, Any]) -> NewVe
     return NewVersion(given)
 
 
-def as_request(template: Mapping[str, Any]) -> dict[str, Any]:
+def as_request(template: Answer) -> dict[str, Any]:
     """Return a template's data as EC2 takes it: without the members that it only tells."""
     copied: dict[str, Any] = deepcopy(dict(template))
     for path in _ONLY_ANSWERED:
@@ -92,12 +94,12 @@ def as_request(template: Mapping[str, Any]) -> dict[str, Any]:
     return copied
 
 
-def lost(expected: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, ...]:
+def lost(expected: Answer, found: Answer) -> tuple[str, ...]:
     """Return the top-level members that a new version should have and has not; their values may be worded anew."""
     return tuple(sorted(key for key, value in expected.items() if value and not found.get(key)))
 
 
-def _place(template: Mapping[str, Any], wanted: Mapping[str, Any], given: dict[str, Any]) -> set[str]:
+def _place(template: Answer, wanted: Answer, given: dict[str, Any]) -> set[str]:
     """Write the network settings to where this template has them; return the members that have to go."""
     has_interfaces = bool(template.get("NetworkInterfaces"))
     if not has_interfaces and set(wanted) & {"subnet_id", "private_ip"} == set():
@@ -129,17 +131,17 @@ def _give_address(interface: dict[str, Any], address: str) -> None:
         interface.pop("PrivateIpAddress", None)
 
 
-def _address_of(interface: Mapping[str, Any]) -> str | None:
+def _address_of(interface: Answer) -> str | None:
     named = [address for address in interface.get("PrivateIpAddresses") or () if address.get("Primary")]
     return named[0].get("PrivateIpAddress") if named else interface.get("PrivateIpAddress")
 
 
-def _primary_position(template: Mapping[str, Any]) -> int | None:
-    interfaces: Sequence[Mapping[str, Any]] = template.get("NetworkInterfaces") or ()
+def _primary_position(template: Answer) -> int | None:
+    interfaces: Sequence[Answer] = template.get("NetworkInterfaces") or ()
     return next((at for at, interface in enumerate(interfaces) if int(interface.get("DeviceIndex") or 0) == 0), None)
 
 
-def _has_snapshots(template: Mapping[str, Any]) -> bool:
+def _has_snapshots(template: Answer) -> bool:
     return any((mapping.get("Ebs") or {}).get("SnapshotId") for mapping in template.get("BlockDeviceMappings") or ())
 
 

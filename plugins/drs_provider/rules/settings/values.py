@@ -27,7 +27,7 @@ CONFIGURATION_FIELDS: Final = (
 APPLIED_FIELDS: Final = (*CONFIGURATION_FIELDS, *TEMPLATE_FIELDS)
 ELSEWHERE_FIELDS: Final = ("protect", "fallback", "actions")
 """Settings that are neither: what a launch does when capacity is missing, what follows it, and DRS launch actions,
-which are resources of their own (``recovery.launch_actions``)."""
+which are resources of their own (``rules.settings.launch_actions``)."""
 
 OVERRIDING_RIGHT_SIZING: Final = frozenset({"basic", "in_aws"})
 """Right-sizing by which DRS chooses the instance type, whatever the launch template says."""
