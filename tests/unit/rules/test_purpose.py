@@ -8,6 +8,8 @@ from drs_provider.exceptions import PreflightRefused
 from drs_provider.plan.model import Drill, Recovery, RecoveryPlan, VpcNetwork, Wave
 from drs_provider.rules.purpose import DRILL, PURPOSES, RECOVERY, Purpose, find_purpose, no_mode, purpose_of
 from drs_provider.steps.wait import Wait
+from hypothesis import given
+from hypothesis import strategies as st
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
@@ -80,6 +82,13 @@ def test_what_is_no_mode_is_refused(mode: object) -> None:
     assert refused.value.findings == (f"mode {mode!r} is neither 'drill' nor 'recovery'",)
     assert no_mode(mode) == refused.value.findings[0]
     assert find_purpose(mode) is None
+
+
+@given(st.one_of(st.none(), st.booleans(), st.integers(), st.text(), st.lists(st.text())))
+def test_only_the_two_words_are_modes(mode: object) -> None:
+    found = find_purpose(mode)
+
+    assert (found.name if found else None) == (mode if mode in ("drill", "recovery") else None)
 
 
 def test_what_equals_everything_is_no_mode() -> None:

@@ -160,9 +160,9 @@ def read_answers(principal: str, asked: Iterable[tuple[PermissionQuestion, Seque
         for result in results:
             name = str(result["EvalActionName"])
             parts = [result, *(result.get("ResourceSpecificResults") or ())]
-            if any("allowed" in (one.get("EvalDecision"), one.get("EvalResourceDecision")) for one in parts):
+            if any("allowed" in (part.get("EvalDecision"), part.get("EvalResourceDecision")) for part in parts):
                 continue
-            keys = sorted({key for one in parts for key in one.get("MissingContextValues") or ()})
+            keys = sorted({key for part in parts for key in part.get("MissingContextValues") or ()})
             if keys and result.get("EvalDecision") != "explicitDeny":
                 unclear[name] = tuple(keys)
             else:

@@ -16,6 +16,7 @@ CONTINUE: Final = "Continue"
 STOP: Final = "Stop"
 
 ANSWER: Final = Answer.KEY
+"""XCom key of a recorded answer. A task that is marked as successful leaves none."""
 
 _DEFAULT_TIMEOUT: Final = timedelta(minutes=30)
 

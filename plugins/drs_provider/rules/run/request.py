@@ -10,10 +10,7 @@ from typing import Final
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.launch.recovery_points import LATEST, read_point_in_time
-from drs_provider.rules.purpose import PURPOSES, Purpose, find_purpose, no_mode, purpose_of
-
-DRILL, RECOVERY = "drill", "recovery"
-MODES = tuple(purpose.name for purpose in PURPOSES)
+from drs_provider.rules.purpose import Purpose, find_purpose, no_mode, purpose_of
 
 _KEY: Final = re.compile("[0-9a-f]{32}")
 
@@ -48,11 +45,6 @@ class RunRequest:
 def read_as_of(point_in_time: str) -> datetime | None:
     """Read a request's ``point_in_time`` again, after it has travelled as text."""
     return None if point_in_time == LATEST else parse_instant(point_in_time)
-
-
-def is_drill(mode: object) -> bool:
-    """Say whether a mode is a drill; refuse everything that is not exactly one of the two words."""
-    return purpose_of(mode).is_drill
 
 
 def read_request(

@@ -5,9 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.rules.purpose import RECOVERY
-from drs_provider.rules.run.request import RunRequest, is_drill, read_request
-from hypothesis import given
-from hypothesis import strategies as st
+from drs_provider.rules.run.request import RunRequest, read_request
 
 WAVES = ("database", "application", "web")
 
@@ -112,14 +110,3 @@ def test_a_form_that_may_not_run_is_told_everything_that_is_wrong(params, said):
         read(**params)
 
     assert list(refused.value.findings) == said
-
-
-@given(st.one_of(st.none(), st.booleans(), st.integers(), st.text(), st.lists(st.text())))
-def test_only_the_two_words_are_modes(mode):
-    if mode == "drill":
-        assert is_drill(mode) is True
-    elif mode == "recovery":
-        assert is_drill(mode) is False
-    else:
-        with pytest.raises(PreflightRefused):
-            is_drill(mode)

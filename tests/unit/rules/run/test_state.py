@@ -230,7 +230,7 @@ ERROR = "DRS said no"
             "success",
             {"db.recovery_job": (verdict("completed_with_exceptions"), results(*BOTH))},
             {},
-            ("completed_with_exceptions", "servers", None),
+            ("completed_with_exceptions", "servers", "completed with exceptions"),
         ),
         (
             ("success", "success"),
