@@ -14,7 +14,7 @@ from kit.dag_runs import SHOP, calls, meanwhile
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
 ISOLATED = SHOP.replace("drill: {network: shared}", "drill: {network: isolated}")
-DAG_FILE = Path(__file__).parents[3] / "dags" / "recovery_plans.py"
+DAG_FILE = Path(__file__).parents[4] / "dags" / "recovery_plans.py"
 AWS = {"aws_conn_id": "aws_default", "region_name": "us-west-2", "verify": None, "config": None}
 
 

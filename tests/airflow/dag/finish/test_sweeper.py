@@ -13,7 +13,7 @@ from kit.dag_runs import SHOP, calls, instances
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 DB, WEB = [f"s-{n:017d}" for n in (1, 2, 3)], [f"s-{n:017d}" for n in (11, 12)]
 
 
