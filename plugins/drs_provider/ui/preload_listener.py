@@ -58,7 +58,8 @@ class Preloading:
         for name in modules():
             import_module(name)
         from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
+        from drs_provider.rules.run.handover import DOCUMENTS
 
-        ProtectionGroup.model_rebuild()
-        RecoveryPlan.model_rebuild()
+        for model in (ProtectionGroup, RecoveryPlan, *DOCUMENTS):
+            model.model_rebuild()
         import_module(CLIENTS).preload_clients()

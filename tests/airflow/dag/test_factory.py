@@ -125,10 +125,8 @@ ONLY_WHEN_RUNNING = {
     "drs_provider.services.settings_survey",
     "drs_provider.plan.messages",
     "drs_provider.rules.isolation.proof",
-    "drs_provider.rules.launch.jobs",
     "drs_provider.rules.launch.readiness",
     "drs_provider.rules.launch.conflicts",
-    "drs_provider.rules.settings.values",
     "drs_provider.rules.cleanup.leftovers",
     "drs_provider.rules.launch.takeover",
 }

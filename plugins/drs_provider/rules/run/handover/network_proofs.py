@@ -1,13 +1,15 @@
 """What is prepared, proven and removed for drills with a network of their own."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from drs_provider.rules.isolation.facts import Leak
-from drs_provider.rules.isolation.proof import Proof
 from drs_provider.rules.run.handover.document import Document, Flag, Instant, Part, StoredIn
+
+if TYPE_CHECKING:
+    from drs_provider.rules.isolation.proof import Proof
 
 
 class NetworkProof(Part):
@@ -25,7 +27,7 @@ class NetworkProof(Part):
     changed: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, proof: Proof, changed: Sequence[str] = ()) -> Self:
+    def of(cls, proof: "Proof", changed: Sequence[str] = ()) -> Self:
         """Write down a proof, and what differs from the first one."""
         return cls(
             vpc_id=proof.vpc_id,
