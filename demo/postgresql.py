@@ -127,7 +127,7 @@ def cluster(
             "make bench DATABASE=postgresql installs what requirements/postgresql.txt names"
         )
     looked = _folders(os.environ) if folders is None else folders
-    programs = next((one for one in looked if all(os.access(one / name, os.X_OK) for name in PROGRAMS)), None)
+    programs = next((folder for folder in looked if all(os.access(folder / name, os.X_OK) for name in PROGRAMS)), None)
     if programs is None:
         raise Unavailable(
             f"PostgreSQL's programs {' and '.join(PROGRAMS)} are neither on PATH nor in {DEBIAN}; "

@@ -110,7 +110,7 @@ class AirflowQuestions:
             raise LinkRefused(
                 f"This Airflow's users cannot be looked up by name, so links are not taken (unless {RULE} is plan)."
             )
-        user = next((one for one in self.manager.get_users() if one.get_name() == permit.person), None)
+        user = next((known for known in self.manager.get_users() if known.get_name() == permit.person), None)
         if user is None:
             raise LinkRefused(f"Airflow has no user {permit.person}.")
         details = DagDetails(id=permit.dag_id)

@@ -13,9 +13,12 @@ of a plugin, the package is read again when Airflow's parts are started again.
 from collections.abc import Iterator
 from importlib import import_module
 from pkgutil import walk_packages
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 ROOT = "drs_provider."
 NOT_A_TASKS = tuple(
@@ -60,6 +63,7 @@ class Preloading:
         from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
         from drs_provider.rules.run.handover import DOCUMENTS
 
-        for model in (ProtectionGroup, RecoveryPlan, *DOCUMENTS):
+        models: tuple[type[BaseModel], ...] = (ProtectionGroup, RecoveryPlan, *DOCUMENTS)
+        for model in models:
             model.model_rebuild()
         import_module(CLIENTS).preload_clients()
