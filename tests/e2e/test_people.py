@@ -68,7 +68,7 @@ class People:
         return found["subject"], found["body"], [user["id"] for user in found["assigned_users"]]
 
     def said(self, plan, run_id, task):
-        return self.stack.airflow.result(f"drs.{plan}", run_id, task, "error")
+        return self.stack.airflow.result(f"drs.{plan}", run_id, task, "error")["message"]
 
     def page(self, plan, run_id):
         return self.stack.airflow.result(f"drs.{plan}", run_id, "finish.report")["html"]

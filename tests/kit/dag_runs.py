@@ -1,4 +1,5 @@
-"""Whole runs of plans against the simulator, and what they left."""
+"""Whole runs of plans against the simulator, and what they left."""from drs_provider.rules.run.handover import FailureMessage
+
 
 import json
 import threading
@@ -47,8 +48,9 @@ class Run:
         return {s["hostname"]: s["status"] for wave in self.report["waves"] for s in wave["servers"]}
 
     def said(self, task_id):
-        one = next(ti for ti in self.dag_run.get_task_instances() if ti.task_id == task_id)
-        return one.xcom_pull(task_id, key="error")
+        task = next(ti for ti in self.dag_run.get_task_instances() if ti.task_id == task_id)
+        error = FailureMessage.read(task.xcom_pull(task_id, key=FailureMessage.KEY))
+        return error and error.message
 
 
 def calls(simulator, operation):

@@ -127,8 +127,8 @@ def test_a_server_is_busy_only_in_a_job_that_runs():
         (
             a_job(mode="recovery"),
             (
-                "a recovery of db1 began while the drill went on (run manual__1 of drs.shop, job drsjob-1), and a recovery "
-                "wins"
+                "a recovery of db1 began while the drill went on (run manual__1 of drs.shop, job drsjob-1), and a "
+                "recovery wins"
             ),
         ),
         (a_job(), None),
