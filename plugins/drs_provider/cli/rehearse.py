@@ -187,10 +187,9 @@ def _seconds_of(step: PlannedStep, mode: str, takes: StepsTake) -> float | None:
 def _assumptions(runnable: RunnablePlan, options: Namespace) -> list[str]:
     plan, mode = runnable.plan, options.mode
     said = [f"Airflow takes {options.task_seconds:g} s to start a task, and to let a waiting one go on"]
-    kinds = {step.step.kind for step in planned_steps(plan)}
     if (
         any(wave.pause_before for wave in plan.waves)
-        or "approval" in kinds
+        or any(planned.step.ASKS_PEOPLE for planned in planned_steps(plan))
         or (purpose_of(mode).asks_for_approval and plan.recovery.approval)
     ):
         after = options.answers_after

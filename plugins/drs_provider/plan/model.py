@@ -37,7 +37,8 @@ from drs_provider.plan.fields import (
     TopicArn,
     VpcId,
 )
-from drs_provider.plan.steps import AnyStep, Step
+from drs_provider.plan.step_kinds import AnyStep
+from drs_provider.plan.steps import Step
 
 Event = Literal["started", "paused", "wave_failed", "wave_completed", "completed", "failed", "rto_at_risk"]
 

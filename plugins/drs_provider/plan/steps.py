@@ -2,12 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
-from functools import reduce
-from operator import or_
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
-
-from pydantic import Field, GetCoreSchemaHandler
-from pydantic_core import CoreSchema
+from typing import ClassVar, Literal, NamedTuple
 
 from drs_provider.plan.fields import Count, LongerThanZero, Name, PlanPart
 
@@ -55,17 +50,3 @@ class Step(PlanPart):
     def problems(self) -> Iterable[StepProblem]:
         """Say what is wrong with it beyond its shape."""
         return ()
-
-
-class _OneOfTheKinds:
-    """Tell steps apart by ``kind``: the union of the models of all kinds, made when the first plan is read."""
-
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        from drs_provider.plan.step_kinds import step_kinds
-
-        union: Any = reduce(or_, (kind.model for kind in step_kinds()))
-        return handler.generate_schema(Annotated[union, Field(discriminator="kind")])
-
-
-AnyStep = Annotated[Step, _OneOfTheKinds()]
-"""A step of any kind."""
