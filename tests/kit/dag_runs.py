@@ -1,9 +1,10 @@
-"""Whole runs of plans against the simulator, and what they left."""from drs_provider.rules.run.handover import FailureMessage
-
+"""Whole runs of plans against the simulator, and what they left."""
 
 import json
 import threading
 import time
+
+from drs_provider.rules.run.handover import FailureMessage
 
 SHOP = """\
 kind: ProtectionGroup
