@@ -49,7 +49,7 @@ def test_a_failed_step_fails_its_wave_and_what_depends_on_it_is_not_started(run,
     assert ended.report["verdict_reason"].startswith(
         "Wave database failed: step promote failed: lambda:Invoke: Resource"
     )
-    assert ended.report["cleanup"]["state"] == "done"
+    assert ended.report["cleanup"]["state"] == "completed"
     assert len(calls(simulator, "StartRecovery")) == 1
 
 
@@ -132,7 +132,7 @@ def test_another_dag_is_run_once_and_its_end_is_the_steps(run, simulator, other_
     )
 
     steps = steps_of(ended)
-    assert {name: step["state"] for name, step in steps.items()} == {"fails": "failed", "works": "succeeded"}
+    assert {name: step["state"] for name, step in steps.items()} == {"fails": "tolerated", "works": "succeeded"}
     (failed, _), (works, conf) = other_dag
     assert steps["fails"]["summary"] == f"run {failed} of DAG dns_switch ended as failed: see its tasks in Airflow"
     assert (works.startswith("drs__shop__works__"), conf) == (True, {"to": "drill"})
