@@ -6,7 +6,8 @@ DrsProviderError
 │   ├── PreflightRefused     carries every finding, not only the first
 │   ├── PlanChanged          the plan was edited while the run went on
 │   ├── NotIsolated          a drill network leads out; carries every way
-│   └── NoRecoveryPoint      a point that preflight saw is gone
+│   ├── NoRecoveryPoint      a point that preflight saw is gone
+│   └── HandoverUnreadable   a document that a task left cannot be read
 ├── AwsError                 AWS answered, and the answer was no
 │   ├── Throttled            asked too often; retryable
 │   ├── ServiceUnavailable   5xx, time-out, lost connection: the call may have had its effect; retryable
@@ -16,13 +17,18 @@ DrsProviderError
 │   ├── CredentialsExpired   the session ended; retryable with a fresh one
 │   ├── NotInitialized       DRS was never set up in this account and Region
 │   └── NotFound             no such server, job or instance
-└── RecoveryError            AWS did what we asked and it did not work
-·   ├── JobFailed            a job ended with servers not launched
-·   ├── JobTimedOut          a job did not end within the wave's timeout
-·   ├── JobVanished          DescribeJobs no longer knows a job that we started
-·   ├── CleanupIncomplete    instances of the run are still there
-·   ├── DrillNetworkLeft     parts of the run's drill network are still there
-·   └── StepFailed           a step of the plan did not do what it should
+├── RecoveryError            AWS did what we asked and it did not work
+│   ├── JobFailed            a job ended with servers not launched
+│   ├── JobTimedOut          a job did not end within the wave's timeout
+│   ├── JobVanished          DescribeJobs no longer knows a job that we started
+│   ├── CleanupIncomplete    instances of the run are still there
+│   ├── DrillRemains         the last look found something of the drill
+│   ├── DrillNetworkLeft     parts of the run's drill network are still there
+│   └── StepFailed           a step of the plan did not do what it should
+├── ReportOfAnotherRun       the place of a report holds something else; nothing was written
+└── UsageError               the arguments of a command ask for what cannot be done; exit code 2
+
+Errors of one part alone stand there: ``services.airflow_api.AirflowError``, ``rehearsal.processes.RehearsalFailed``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +45,7 @@ class DrsProviderError(Exception):
 class PlanInvalid(DrsProviderError):
     """One or more plan documents are wrong. ``problems`` holds every problem found, as printable objects."""
 
-    def __init__(self, problems: Sequence[Any]) -> None:
+    def __init__(self, problems: Sequence[object]) -> None:
         super().__init__(problems)
         self.problems = tuple(problems)
 
@@ -119,6 +125,24 @@ class NoRecoveryPoint(RunRefused):
             f"no recovery point{when} is left for {self.servers}: points age out, and preflight may have seen one. "
             f"Nothing of this job was started; start a run of this wave {then}"
         )
+
+
+class HandoverUnreadable(RunRefused):
+    """A document that a task left cannot be read.
+
+    :ivar document: what it is, in words
+    :ivar where: the key under which it lies
+    :ivar problem: what is wrong with it
+    :ivar next_step: what to do
+    """
+
+    def __init__(self, document: str, where: str, problem: str, next_step: str) -> None:
+        DrsProviderError.__init__(self, document, where, problem, next_step)
+        self.document, self.where, self.problem, self.next_step = document, where, problem, next_step
+        self.reason = str(self)
+
+    def __str__(self) -> str:
+        return f"{self.document} ({self.where}) cannot be read: {self.problem}. {self.next_step}"
 
 
 class AwsError(DrsProviderError):
@@ -307,5 +331,5 @@ class ReportOfAnotherRun(DrsProviderError):
         )
 
 
-class UsageError(Exception):
+class UsageError(DrsProviderError):
     """The command cannot do what its arguments ask for; exit code 2."""

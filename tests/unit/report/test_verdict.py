@@ -242,7 +242,7 @@ MARKED = WARM.model_copy(update={"state": StepStatus.UNPROVEN, "summary": ""})
         pytest.param(
             a_run([server_unknown()]),
             "failed",
-            "Wave database failed: dat1 not launched.",
+            "Wave database failed: dat1 not launched; no server was launched.",
             id="a wave that was started by half",
         ),
         pytest.param(

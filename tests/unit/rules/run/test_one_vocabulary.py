@@ -14,7 +14,7 @@ def _cases():
             yield pytest.param(place, name, id=f"{name}: {place}")
 
 
-@pytest.mark.parametrize(("place", "name"), _cases())
+@pytest.mark.parametrize(("place", "name"), list(_cases()))
 def test_a_recorded_run_is_said_in_the_same_words_everywhere(place, name, tmp_path):
     run = recorded(name)
     words = {wave.name: wave.status.words for wave in state_of(run.in_a_task(tmp_path)).waves}

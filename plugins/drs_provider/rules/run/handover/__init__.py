@@ -4,6 +4,7 @@ One frozen type per document, with its key, its version, ``to_json`` and ``from_
 document by a string. ``DOCUMENTS`` lists them all.
 """
 
+from drs_provider.exceptions import HandoverUnreadable
 from drs_provider.rules.run.handover.applied_settings import (
     SettingsChange,
     SettingsChanges,
@@ -29,7 +30,6 @@ from drs_provider.rules.run.handover.cleanups import (
 from drs_provider.rules.run.handover.document import (
     Document,
     Flag,
-    HandoverUnreadable,
     Instant,
     OptionalInstant,
     Part,

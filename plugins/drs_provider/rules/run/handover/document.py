@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, JsonValue, Strict, ValidationError
 
-from drs_provider.exceptions import DrsProviderError, RunRefused
+from drs_provider.exceptions import HandoverUnreadable
 
 StoredIn = Literal["xcom", "task_state_store"]
 """Where a document lies: for other tasks, or for later tries of the same task."""
@@ -31,24 +31,6 @@ OptionalInstant = Annotated[Instant | None, BeforeValidator(_or_none)]
 
 Flag = Annotated[bool, Strict()]
 """True or False, and nothing that only looks like it: "no" must never become a yes."""
-
-
-class HandoverUnreadable(RunRefused):
-    """A document that a task left cannot be read.
-
-    :ivar document: what it is, in words
-    :ivar where: the key under which it lies
-    :ivar problem: what is wrong with it
-    :ivar next_step: what to do
-    """
-
-    def __init__(self, document: str, where: str, problem: str, next_step: str) -> None:
-        DrsProviderError.__init__(self, document, where, problem, next_step)
-        self.document, self.where, self.problem, self.next_step = document, where, problem, next_step
-        self.reason = str(self)
-
-    def __str__(self) -> str:
-        return f"{self.document} ({self.where}) cannot be read: {self.problem}. {self.next_step}"
 
 
 class Part(BaseModel):
@@ -156,6 +138,6 @@ def _kind(value: object) -> str:
 
 def _problems(error: ValidationError) -> str:
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    lines = [f"{'.'.join(map(str, one['loc'])) or 'document'}: {one['msg']}" for one in found[:_MOST_PROBLEMS]]
+    lines = [f"{'.'.join(map(str, line['loc'])) or 'document'}: {line['msg']}" for line in found[:_MOST_PROBLEMS]]
     more = [f"and {len(found) - _MOST_PROBLEMS} more"] if len(found) > _MOST_PROBLEMS else []
     return "; ".join([*lines, *more])
