@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from drs_provider.rules.run.state import ServerStatus
+
 from benchmarks.chaos.judging_cloud import cloud_problems
 from benchmarks.chaos.judging_steps import failed_steps, step_problems
 from benchmarks.chaos.record import Launch, Record, Said, instant, run_key
@@ -153,7 +155,7 @@ def _falsely_told(report: Mapping[str, Any], turns: Turns) -> Iterator[str]:
     """Yield servers of which the report says what the record does not."""
     for wave in report.get("waves", ()):
         for server in wave["servers"]:
-            says, name = server.get("status") in ("LAUNCHED", "TERMINATED"), server["server_id"]
+            says, name = server.get("status") == ServerStatus.LAUNCHED, server["server_id"]
             if says == turns.is_missing(name):
                 yield f"the report says {server.get('status')} of {name}, the record {turns.final.get(name, 'nothing')}"
 

@@ -58,7 +58,7 @@ def state(*jobs, live=(), **ec2):
 def report(verdict="passed", **statuses):
     said = {"s-1": "LAUNCHED", "s-2": "LAUNCHED", "s-3": "LAUNCHED"}
     said |= {name.replace("_", "-"): status for name, status in statuses.items()}
-    servers = [{"server_id": server, "status": status} for server, status in said.items()]
+    servers = [{"server_id": server, "status": status.lower()} for server, status in said.items()]
     return {
         "verdict": verdict,
         "verdict_reason": "because",

@@ -48,9 +48,9 @@ class ReadOnlyHook(LaunchSettingsHook):
         template_of = {name: str(found.get("ec2LaunchTemplateID") or "") for name, found in configurations.items()}
         versions = self.template_versions((template, None) for template in template_of.values() if template)
         data = {
-            name: dict(versions[template, None].data)
+            name: dict(version.data)
             for name, template in template_of.items()
-            if template and versions[template, None] is not None
+            if template and (version := versions[template, None]) is not None
         }
         interfaces = [first_interface(template) for template in data.values()]
         subnets = self._by_id(

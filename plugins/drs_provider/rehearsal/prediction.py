@@ -14,7 +14,7 @@ from drs_provider.rehearsal.steps import StepDecision
 from drs_provider.report.result import ObjectiveResult, RunReport, StepReport, WaveReport
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.run import names
-from drs_provider.rules.run.state import RunStatus
+from drs_provider.rules.run.state import RunStatus, ServerStatus, StepStatus
 
 FORMAT_VERSION = 2
 """Raised when a field is renamed or changes its meaning. 2: without ``by_the_clock``."""
@@ -219,7 +219,7 @@ def _objective(result: ObjectiveResult) -> Objective:
 
 
 def _wave(wave: WaveReport, report: RunReport, left: RunRecord) -> WaveForecast:
-    servers = [server for server in wave.servers if server.status != "EXCLUDED"]
+    servers = [server for server in wave.servers if server.status != ServerStatus.EXCLUDED]
     return WaveForecast(
         wave.name,
         wave.state,
@@ -228,7 +228,7 @@ def _wave(wave: WaveReport, report: RunReport, left: RunRecord) -> WaveForecast:
         wave.on_critical_path,
         servers=len(servers),
         critical=sum(server.critical for server in servers),
-        launched=sum(server.status == "LAUNCHED" for server in servers),
+        launched=sum(server.status == ServerStatus.LAUNCHED for server in servers),
         jobs=len(wave.jobs),
         start_seconds=_since(left.facts.started_at, wave.started_at),
         end_seconds=_since(left.facts.started_at, wave.ended_at),
@@ -251,7 +251,7 @@ def _step(decision: StepDecision, mode: str, left: RunRecord, results: Mapping[S
     record, result = left.facts.tasks.get(left.step_tasks.get(key, "")), results.get(key)
     state = (record and record.state) or "not_run"
     # A failure that the plan lets pass is a skipped task.
-    failed = result is not None and result.state == "failed"
+    failed = result is not None and result.state in (StepStatus.FAILED, StepStatus.TOLERATED)
     state = "failed" if failed else "not_run" if state == "upstream_failed" else state
     ran = record is not None and record.began is not None
     return StepForecast(
@@ -328,7 +328,7 @@ def _failures(report: RunReport, facts: RehearsalFacts) -> Iterable[PredictedFai
         if not is_told(error.task):
             yield PredictedFailure(error.task, error.message)
     for (wave, _, name), step in _step_results(report).items():
-        if step.state == "failed" and step.on_failure == "continue":
+        if step.state == StepStatus.TOLERATED or (step.state == StepStatus.FAILED and step.on_failure == "continue"):
             yield PredictedFailure(f"{wave or 'plan'}: step {name}", f"{step.summary}; the plan goes on")
     known = {error.task for error in report.errors}
     for task, record in facts.tasks.items():

@@ -96,7 +96,7 @@ BROKEN = [
         [job(1, "w0", s_1="LAUNCHED", s_2="FAILED"), SECOND],
         [
             "the report says passed where the record says completed_with_exceptions: because",
-            "the report says LAUNCHED of s-2, the record FAILED",
+            "the report says launched of s-2, the record FAILED",
         ],
         id="success of a failure",
     ),
