@@ -219,7 +219,7 @@ def test_every_way_in_which_a_kind_fails_is_said_in_words_that_help(run, simulat
     words = {name: said(step["summary"]) for name, step in steps.items()}
     assert list(words) == list(FAILED)
     assert {name: (words[name], wanted) for name, wanted in FAILED.items() if not words[name].startswith(wanted)} == {}
-    assert {step["state"] for step in steps.values()} == {"failed"}
+    assert {step["state"] for step in steps.values()} == {"tolerated"}
     assert {name: said(steps[name]["output"])[: len(begins)] for name, begins in OUTPUT.items()} == OUTPUT
     assert {task for task, state in ended.tasks.items() if state == "failed"} == set()
     assert (ended.state, ended.report["verdict"]) == ("success", "completed_with_exceptions")
