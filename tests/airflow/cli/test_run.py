@@ -178,7 +178,7 @@ def test_a_cancelled_run_starts_nothing_more_watches_what_runs_and_ends_red(drs,
     report = json.loads(Path(run["report"]["json"].removeprefix("file://")).read_text())
     assert [(one["wave"]) for one in report["not_started"]] == ["two", "three"]
     assert {"task": "two.start_recovery", "message": "cancelled by admin: wrong network"} in report["errors"]
-    assert report["cleanup"]["state"] == "done"
+    assert report["cleanup"]["state"] == "completed"
 
 
 def test_a_paused_run_starts_nothing(drs, stack, started):

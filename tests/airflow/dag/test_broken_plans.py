@@ -282,7 +282,7 @@ def test_a_run_whose_plan_is_broken_on_the_way_goes_on_and_ends_well(plans, simu
     ended = run_of_shop(tmp_path)
 
     assert (ended.state, ended.report["verdict"]) == ("success", "passed")
-    assert set(ended.servers.values()) == {"LAUNCHED"}
+    assert set(ended.servers.values()) == {"launched"}
     assert set(instances(simulator).values()) <= {"terminated"}
     broken = {task for task, is_broken in starts if is_broken}
     assert {"database.recovery_job", "web.start_recovery", "web.recovery_job", "finish.clean_up"} <= broken

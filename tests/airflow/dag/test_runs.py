@@ -33,7 +33,7 @@ def test_a_drill_launches_wave_by_wave_and_leaves_nothing(run, simulator):
     assert {"database.servers[db1]", "database.servers[db3]", "web.servers[web2]"} <= set(ended.tasks)
     assert ended.report["verdict"] == "passed"
     assert (ended.report["run"]["reason"], ended.report["run"]["mode"]) == ("rehearsal", "drill")
-    assert set(ended.servers.values()) == {"LAUNCHED"}
+    assert set(ended.servers.values()) == {"launched"}
     assert ended.report["objectives"]["rpo"]["measured_seconds"] == pytest.approx(2, abs=0.5)
     states = instances(simulator)
     assert (len(ended.report["cleanup"]["terminated"]), set(states.values()) <= {"terminated"}) == (5, True)
@@ -62,11 +62,11 @@ def test_a_failed_server_fails_its_wave_and_nothing_after_it_starts(run, simulat
         ("db2", "CONVERSION_FAIL: NoCapacity")
     ]
     assert ended.servers == {
-        "db1": "LAUNCHED",
-        "db2": "FAILED",
-        "db3": "LAUNCHED",
-        "web1": "NOT_STARTED",
-        "web2": "NOT_STARTED",
+        "db1": "launched",
+        "db2": "failed",
+        "db3": "launched",
+        "web1": "not_started",
+        "web2": "not_started",
     }
     assert len(calls(simulator, "StartRecovery")) == 1
     assert set(instances(simulator).values()) <= {"terminated"}
@@ -81,7 +81,7 @@ def test_failures_that_the_plan_tolerates_end_green_and_with_exceptions(run, sim
     assert ended.state == "success"
     assert ended.report["verdict"] == "completed_with_exceptions"
     assert (ended.tasks["database.servers[db2]"], ended.tasks["database.servers[db3]"]) == ("skipped", "skipped")
-    assert ended.servers["web1"] == "LAUNCHED"
+    assert ended.servers["web1"] == "launched"
     assert set(instances(simulator).values()) <= {"terminated"}
 
 
@@ -128,7 +128,7 @@ def test_a_wave_in_two_accounts_and_regions_is_one_wave(run, simulator):
     assert ended.tasks["everything.start_recovery_2"] == "success"
     started = [(call["account"], call["region"]) for call in calls(simulator, "StartRecovery")]
     assert sorted(started) == [("111122223333", "us-west-2"), ("444455556666", "eu-central-1")]
-    assert ended.servers == {"db1": "LAUNCHED", "mail1": "LAUNCHED", "mail2": "LAUNCHED"}
+    assert ended.servers == {"db1": "launched", "mail1": "launched", "mail2": "launched"}
     assert len(ended.report["cleanup"]["terminated"]) == 3
     state = simulator.state()["accounts"]["444455556666"]["eu-central-1"]
     assert not [one for one in state["recovery_instances"].values() if one["ec2InstanceState"] == "RUNNING"]

@@ -74,7 +74,7 @@ def test_a_recovery_has_no_drill_network_and_does_not_wait_for_one(run, simulato
     ended = run(ISOLATED, mode="recovery", confirm="shop", reason="fire")
 
     assert (ended.tasks["preflight.network"], ended.tasks["finish.remove_network"]) == ("skipped", "skipped")
-    assert set(ended.servers.values()) == {"LAUNCHED"}
+    assert set(ended.servers.values()) == {"launched"}
     assert (ended.report["networks"], calls(simulator, "CreateVpc")) == ([], [])
 
 
