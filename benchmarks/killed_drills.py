@@ -234,7 +234,7 @@ def swept(simulator: Any, vpcs: Sequence[str]) -> list[str]:
     :param vpcs: of production: an instance in one of them is wrong, however soon it is gone
     """
     from drs_provider.hooks.tagged_networks import TaggedNetworksHook
-    from drs_provider.services.sweep import sweep
+    from drs_provider.services.drill.sweep import sweep
 
     simulator.advance("1h")
     wrong = astray(simulator, vpcs)

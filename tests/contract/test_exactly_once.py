@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from drs_provider.exceptions import RunRefused
 from drs_provider.rules.launch.jobs import Ended, read_job
-from drs_provider.services.launch_memory import Memory
-from drs_provider.services.start_jobs import MustWait, Request, Start
+from drs_provider.services.launch.launch_memory import Memory
+from drs_provider.services.launch.start_jobs import MustWait, Request, Start
 from drs_provider.triggers.jobs import DrsJobTrigger
 from kit.fake_drs import MemoryStore
 

@@ -10,7 +10,7 @@ from drs_provider.rules.launch.readiness import assess
 from drs_provider.rules.launch.tags import job_tags
 from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.servers import hostname_of
-from drs_provider.services.start_once import StartRequest, start_once
+from drs_provider.services.launch.start_once import StartRequest, start_once
 
 HELLO = ("s-0hello00000000001", "s-0hello00000000002")
 TAGS = job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1)

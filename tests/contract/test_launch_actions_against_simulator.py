@@ -11,8 +11,8 @@ from drs_provider.hooks.tagged_networks import TaggedNetworksHook
 from drs_provider.operators.launch_settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
 from drs_provider.rules.run.handover import Launch, LaunchedJob
 from drs_provider.rules.settings.launch_actions import TAG
-from drs_provider.services.job_results import find
-from drs_provider.services.sweep import sweep
+from drs_provider.services.drill.sweep import sweep
+from drs_provider.services.launch.job_results import find
 from kit.fake_drs import MemoryStore
 
 ONE = "s-0hello00000000001"

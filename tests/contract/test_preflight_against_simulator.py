@@ -15,9 +15,9 @@ from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.run.request import RunRequest
 from drs_provider.rules.run.roster import RosterServer, Target
 from drs_provider.rules.run.shape import compile_shape
-from drs_provider.services.preflight import Preflight
-from drs_provider.services.preflight_account import Scope, look_deeper
-from drs_provider.services.settings_survey import survey_settings
+from drs_provider.services.preflight.account import Scope, look_deeper
+from drs_provider.services.preflight.check import Preflight
+from drs_provider.services.settings.survey import survey_settings
 from drs_simulator.pytest_plugin import start_drs_simulator
 
 __all__ = ["start_drs_simulator"]

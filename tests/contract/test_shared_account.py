@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from drs_provider.services.launch_memory import Memory
-from drs_provider.services.start_jobs import MustWait, Request, Start
+from drs_provider.services.launch.launch_memory import Memory
+from drs_provider.services.launch.start_jobs import MustWait, Request, Start
 from kit.fake_drs import MemoryStore
 
 MOST_JOBS, MOST_SERVERS = 20, 50

@@ -10,7 +10,7 @@ from drs_provider.exceptions import AccessDenied, CredentialsExpired, ServiceUna
 from drs_provider.hooks.drs import DrsHook
 from drs_provider.hooks.retries import RetryPolicy
 from drs_provider.rules.launch.tags import job_tags
-from drs_provider.services.start_once import StartRequest, start_once
+from drs_provider.services.launch.start_once import StartRequest, start_once
 
 HELLO = ("s-0hello00000000001", "s-0hello00000000002")
 

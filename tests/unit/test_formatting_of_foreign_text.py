@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 from drs_provider.formatting import plain, plain_line
 from drs_provider.rules.servers import hostname_of
-from drs_provider.rules.steps import kept, last_words
+from drs_provider.rules.step_answers import kept, last_words
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -46,7 +46,7 @@ def run(
 ) -> int:
     """Sweep until nothing changes any more, print, and give the exit code."""
     from drs_provider.rules.run.handover import Sweep
-    from drs_provider.services.sweep import summary
+    from drs_provider.services.drill.sweep import summary
 
     began = time.monotonic()
     found = {str(target): _settle(target, options, now, sleep, began) for target in _targets(options)}
@@ -68,7 +68,7 @@ def _settle(
     """Sweep one account and Region, again while that changes something; return all that was done, and what is left."""
     from drs_provider.exceptions import DrsProviderError
     from drs_provider.hooks.tagged_networks import TaggedNetworksHook
-    from drs_provider.services.sweep import scan_failed, sweep
+    from drs_provider.services.drill.sweep import scan_failed, sweep
 
     hook = TaggedNetworksHook(aws_conn_id=target.aws_conn_id or None, region_name=target.region or None)
     done: tuple[str, ...] = ()

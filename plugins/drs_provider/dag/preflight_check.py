@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from drs_provider.report.result import RunReport
     from drs_provider.rules.preflight.outcome import PreflightOutcome
     from drs_provider.rules.run.roster import Target
-    from drs_provider.services.preflight import Preflight
+    from drs_provider.services.preflight.check import Preflight
 
 
 _MAX_WAIT: Final = timedelta(hours=2)
@@ -98,7 +98,7 @@ class CheckPlan(BaseOperator):
             raise AirflowFailException(_unreadable(plan, problems))
 
     def _preflight(self, context: Context, request: RunRequest, library: "Library", now: datetime) -> "Preflight":
-        from drs_provider.services.preflight import Preflight
+        from drs_provider.services.preflight.check import Preflight
 
         dag_run, ours = context["dag_run"], self.shape.runnable.groups
         return Preflight(

@@ -85,7 +85,7 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
 
     def execute(self, context: Context) -> dict[str, JsonValue]:
         """Prepare and prove; fail if there is a way out."""
-        from drs_provider.services.drill_network import describe
+        from drs_provider.services.drill.network import describe
 
         with failing_for_good():
             self.prepare(context)
@@ -103,7 +103,7 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
     def _prepared(self, context: Context) -> PreparedNetworks:
         from drs_provider.hooks.launch_settings import LaunchSettingsHook
         from drs_provider.rules.isolation.network_mapping import Place
-        from drs_provider.services.drill_network import NetworkPreparation, placements_of
+        from drs_provider.services.drill.network import NetworkPreparation, placements_of
 
         servers = rendered_ids("source_server_ids", self.source_server_ids)
         given = rendered_mapping("placements", self.placements)
@@ -149,7 +149,7 @@ class DrsRemoveDrillNetworkOperator(_DrillNetworkOperator):
 
     def execute(self, context: Context) -> dict[str, JsonValue]:
         """Prove once more, then remove."""
-        from drs_provider.services.drill_network import prove_before_removal
+        from drs_provider.services.drill.network import prove_before_removal
 
         with failing_for_good():
             self.prepare(context)
@@ -167,7 +167,7 @@ class DrsRemoveDrillNetworkOperator(_DrillNetworkOperator):
             return self._go_on(context, began=parse_instant(began) if began else _now(), looks=looks)
 
     def _go_on(self, context: Context, *, began: datetime, looks: int) -> dict[str, JsonValue]:
-        from drs_provider.services.drill_network import ensure_removed, remove_networks
+        from drs_provider.services.drill.network import ensure_removed, remove_networks
 
         dag_run = context["dag_run"]
         result = remove_networks(self.networks, run_key(dag_run.dag_id, dag_run.run_id), TaskStore(context))

@@ -19,8 +19,8 @@ from drs_provider.operators.template_values import rendered_bool, rendered_ids, 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
     from drs_provider.rules.run.handover import SettingsChanges
-    from drs_provider.services.settings_apply import ServersHeld
-    from drs_provider.services.settings_survey import SettingsSurvey
+    from drs_provider.services.settings.apply import ServersHeld
+    from drs_provider.services.settings.survey import SettingsSurvey
 
 LOOK_AGAIN_AFTER = timedelta(seconds=15)
 """Pause where DRS says that a server is held but shows no job that holds it."""
@@ -61,7 +61,7 @@ class DrsSettingsOperator(DrsOperator):
         raise NotImplementedError
 
     def _leg(self, context: Context, *, waiting_since: datetime | None) -> dict[str, JsonValue]:
-        from drs_provider.services.settings_apply import ServersHeld
+        from drs_provider.services.settings.apply import ServersHeld
 
         outcome = self.change(context)
         if isinstance(outcome, ServersHeld):
@@ -142,8 +142,8 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
     def change(self, context: Context) -> "SettingsChanges | ServersHeld":
         """Check, then apply what differs."""
         from drs_provider.rules.run.handover import PreflightFinding, SettingsFindings
-        from drs_provider.services.settings_apply import ServersHeld, SettingsApplication, ensure_sound
-        from drs_provider.services.settings_survey import survey
+        from drs_provider.services.settings.apply import ServersHeld, SettingsApplication, ensure_sound
+        from drs_provider.services.settings.survey import survey
 
         settings = {
             server: rendered_mapping(f"settings of {server}", values)
@@ -204,6 +204,6 @@ class DrsRestoreLaunchSettingsOperator(DrsSettingsOperator):
 
     def change(self, context: Context) -> "SettingsChanges | ServersHeld":
         """Put back what can be put back now."""
-        from drs_provider.services.settings_apply import restore_settings
+        from drs_provider.services.settings.apply import restore_settings
 
         return restore_settings(self.hook, rendered_ids("source_server_ids", self.source_server_ids), now=self._now())

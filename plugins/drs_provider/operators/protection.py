@@ -11,7 +11,7 @@ from drs_provider.exceptions import RunRefused
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_good
 from drs_provider.operators.template_values import rendered_ids, rendered_mapping
 from drs_provider.rules.run.handover import InstanceChecks
-from drs_provider.services.instance_protection import look_after
+from drs_provider.services.launch.instance_protection import look_after
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook

@@ -19,7 +19,7 @@ from drs_provider.operators.template_values import rendered_bool, rendered_ids, 
 from drs_provider.rules.run.handover import Launch
 
 if TYPE_CHECKING:
-    from drs_provider.services.start_jobs import MustWait, Request
+    from drs_provider.services.launch.start_jobs import MustWait, Request
 
 LOOK_AGAIN_AFTER = timedelta(seconds=15)
 """Pause where DRS says that there is no room but shows no job that takes it."""
@@ -142,8 +142,8 @@ class DrsStartRecoveryOperator(DrsOperator):
             return self._go_on(context, waiting_since=waiting_since)
 
     def _go_on(self, context: Context, *, waiting_since: datetime | None) -> JsonValue:
-        from drs_provider.services.launch_memory import Memory
-        from drs_provider.services.start_jobs import MustWait, Start
+        from drs_provider.services.launch.launch_memory import Memory
+        from drs_provider.services.launch.start_jobs import MustWait, Start
 
         request = self._request(context)
         if not request.servers:
@@ -171,7 +171,7 @@ class DrsStartRecoveryOperator(DrsOperator):
     def _request(self, context: Context) -> "Request":
         """Read the template fields; refuses what rendered to the wrong type, before anything is called."""
         from drs_provider.rules.launch.quotas import Quotas
-        from drs_provider.services.start_jobs import Request, looked_for_since
+        from drs_provider.services.launch.start_jobs import Request, looked_for_since
 
         ti = context["ti"]
         task = ti.task_id if (ti.map_index or 0) < 0 else f"{ti.task_id}[{ti.map_index}]"

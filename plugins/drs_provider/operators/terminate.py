@@ -19,7 +19,7 @@ from drs_provider.rules.run.timing import LONGEST_CLEAN_UP
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook
-    from drs_provider.services.terminate import InstanceChoice
+    from drs_provider.services.drill.terminate import InstanceChoice
 
 LOOK_AGAIN_AFTER = timedelta(seconds=2)
 MOST_PAUSE = timedelta(minutes=1)
@@ -107,7 +107,7 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
 
     def _leg(self, context: Context, *, began: datetime, requests: int, looks: int) -> dict[str, JsonValue]:
         """Do what can be done now; what AWS does not answer now is looked at again later, without a worker."""
-        from drs_provider.services.terminate import CleanUp, CleanUpWaits
+        from drs_provider.services.drill.terminate import CleanUp, CleanUpWaits
 
         kwargs: dict[str, JsonValue] = {"began": began.isoformat(), "requests": requests, "looks": looks}
         deadline = began + self.max_wait
@@ -120,7 +120,7 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
             return outcome.to_json()
 
     def _chosen(self) -> "InstanceChoice":
-        from drs_provider.services.terminate import InstanceChoice
+        from drs_provider.services.drill.terminate import InstanceChoice
 
         include_recovery = rendered_bool("include_recovery", self.include_recovery)
         names = ("recovery_instance_ids", "source_server_ids", "job_ids")

@@ -18,7 +18,7 @@ from drs_provider.rules.run.handover import EndedJobs, Launch, ServerResults, Wa
 
 if TYPE_CHECKING:
     from drs_provider.rules.launch.results import Allows, LaunchMember, Ready, ServerResult
-    from drs_provider.services.job_results import LaunchResults
+    from drs_provider.services.launch.job_results import LaunchResults
     from drs_provider.triggers.instances import DrsInstancesEvent
     from drs_provider.triggers.jobs import DrsJobEvent
 
@@ -172,7 +172,7 @@ class DrsRecoveryJobSensor(DrsSensor):
 
     def _find(self, launch: Launch, ready: "Ready") -> "LaunchResults":
         from drs_provider.hooks.drs import DrsHook
-        from drs_provider.services.job_results import find
+        from drs_provider.services.launch.job_results import find
 
         aws = launch.aws(self.aws)
         hook = self.hook if aws == self.aws else DrsHook(**aws)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from drs_provider.hooks.launch_settings import LaunchSettingsHook
 from drs_provider.rules.launch.tags import job_tags, life_tags
-from drs_provider.services.settings_apply import apply_all
+from drs_provider.services.settings.apply import apply_all
 from kit.dag_runs import SHOP, calls, instances, meanwhile
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]

@@ -117,12 +117,12 @@ def test_the_start_of_a_task_reads_nothing_that_only_a_running_task_needs():
 
 
 ONLY_WHEN_RUNNING = {
-    "drs_provider.services.preflight",
-    "drs_provider.services.drill_forecast",
-    "drs_provider.services.recovery_points",
+    "drs_provider.services.preflight.check",
+    "drs_provider.services.preflight.drill_forecast",
+    "drs_provider.services.launch.recovery_points",
     "drs_provider.dag.finish.sweeper",
-    "drs_provider.services.settings_apply",
-    "drs_provider.services.settings_survey",
+    "drs_provider.services.settings.apply",
+    "drs_provider.services.settings.survey",
     "drs_provider.plan.messages",
     "drs_provider.rules.isolation.proof",
     "drs_provider.rules.launch.readiness",

@@ -37,7 +37,9 @@ def test_the_next_stack_starts_in_the_tail_of_the_one_before_and_two_at_most_liv
 
     judged = run.overlapping(cut, tmp_path, lambda _: None, campaign)
 
-    assert [(run.scenario.seed, run.problems) for run in judged] == [(seed, (f"stack-{seed % 2}",)) for seed in range(5)]
+    assert [(run.scenario.seed, run.problems) for run in judged] == [
+        (seed, (f"stack-{seed % 2}",)) for seed in range(5)
+    ]
     assert most <= 2
     assert len(list(tmp_path.glob("failed-*"))) == 5
 

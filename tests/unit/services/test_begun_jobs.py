@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from drs_provider.rules.run.handover import StartedJobs
-from drs_provider.services.start_jobs import Request, begun_jobs
+from drs_provider.services.launch.start_jobs import Request, begun_jobs
 
 BEGAN = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 REQUEST = Request(

@@ -7,7 +7,7 @@ from drs_provider.exceptions import DrillNetworkLeft, NotIsolated, RunRefused
 from drs_provider.rules.isolation.facts import Leak
 from drs_provider.rules.isolation.proof import PROOF_LASTS
 from drs_provider.rules.run.handover import NetworkProof, PreparedNetwork, PreparedNetworks, RemovedNetworks
-from drs_provider.services.drill_network import ensure_prepared, ensure_removed, ensure_still_isolated, remove_networks
+from drs_provider.services.drill.network import ensure_prepared, ensure_removed, ensure_still_isolated, remove_networks
 from kit.fake_drs import MemoryStore
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

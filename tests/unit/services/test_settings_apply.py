@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from drs_provider.exceptions import AccessDenied, AwsError, Conflict, RunRefused, Throttled
 from drs_provider.rules.run.handover import SettingsChange, SettingsChangesSoFar
-from drs_provider.services.settings_apply import ServersHeld, find_holders, settle
+from drs_provider.services.settings.apply import ServersHeld, find_holders, settle
 from kit.fake_drs import NOW, FakeDrs
 
 HELD = Conflict("UpdateLaunchConfiguration", "ConflictException", "being processed by a Job")

@@ -6,8 +6,8 @@ import pytest
 from drs_provider.exceptions import AwsError, Conflict, JobVanished, QuotaExceeded, RunRefused, ServiceUnavailable
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.launch.tags import TRY, job_tags
-from drs_provider.services.launch_memory import Memory
-from drs_provider.services.start_jobs import MustWait, Request, Start
+from drs_provider.services.launch.launch_memory import Memory
+from drs_provider.services.launch.start_jobs import MustWait, Request, Start
 from kit.fake_drs import NOW, FakeDrs, MemoryStore
 
 SERVERS = ("s-1", "s-2", "s-3")

@@ -3,7 +3,7 @@
 import pytest
 from drs_provider.exceptions import AccessDenied, Conflict, QuotaExceeded, ServiceUnavailable, Throttled
 from drs_provider.rules.launch.tags import job_tags
-from drs_provider.services.start_once import (
+from drs_provider.services.launch.start_once import (
     LOOKS_AFTER_A_CRASH,
     LOOKS_AFTER_A_LOST_ANSWER,
     MOST_THROTTLES,

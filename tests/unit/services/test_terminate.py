@@ -7,8 +7,8 @@ from drs_provider.exceptions import CleanupIncomplete, RunRefused
 from drs_provider.hooks.drill_resources import AttachedResources
 from drs_provider.rules.cleanup.terminate import MOST_REQUESTS
 from drs_provider.rules.run.handover import CleanedUp, CleanedUpInstance, FewestLeft
+from drs_provider.services.drill.terminate import CleanUp, CleanUpWaits, InstanceChoice
 from drs_provider.services.store import load, save
-from drs_provider.services.terminate import CleanUp, CleanUpWaits, InstanceChoice
 from kit.fake_drs import NOW, FakeDrs, MemoryStore
 
 LATE = NOW + timedelta(hours=2)

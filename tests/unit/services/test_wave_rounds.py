@@ -19,10 +19,10 @@ from drs_provider.rules.run.handover import (
     Tries,
     WaitingSince,
 )
-from drs_provider.services.launch_memory import Memory
-from drs_provider.services.start_jobs import MustWait
+from drs_provider.services.launch.launch_memory import Memory
+from drs_provider.services.launch.start_jobs import MustWait
+from drs_provider.services.launch.wave_rounds import NoRoom, RunFacts, WaveRounds
 from drs_provider.services.store import load
-from drs_provider.services.wave_rounds import NoRoom, RunFacts, WaveRounds
 from kit.fake_drs import NOW, FakeDrs, MemoryStore
 
 HERE = {"aws_conn_id": "aws_default", "region": "us-west-2"}

@@ -119,7 +119,7 @@ class KeepDrill(HITLOperator):
 
     def _move_expiry(self, context: Context, expires: datetime) -> None:
         """Write a later expiry to the run's jobs and instances in all accounts and Regions."""
-        from drs_provider.services.drill_expiry import move_expiry
+        from drs_provider.services.drill.expiry import move_expiry
 
         failed: dict[str, str] = {}
         for target in self.targets:

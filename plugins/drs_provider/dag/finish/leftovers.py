@@ -82,7 +82,7 @@ class LookOver(DrsOperator):
         return self.execute(context)
 
     def _look(self, context: Context, servers: Sequence[str]) -> Leftovers:
-        from drs_provider.services.last_look import find_remains
+        from drs_provider.services.drill.last_look import find_remains
 
         run = run_key(context["dag_run"].dag_id, context["dag_run"].run_id)
         return Leftovers(left=find_remains(self.hook, run, jobs=jobs_of_run(self.hook, context), server_ids=servers))

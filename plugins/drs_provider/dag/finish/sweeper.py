@@ -18,7 +18,7 @@ from drs_provider.rules.run.names import SWEEP_TASK, SWEEPER_DAG
 from drs_provider.rules.run.roster import Target, targets_of
 
 if TYPE_CHECKING:
-    from drs_provider.services.sweep import IsActive
+    from drs_provider.services.drill.sweep import IsActive
 
 EVERY: Final = timedelta(minutes=15)
 LOOK_AGAIN_AFTER: Final = timedelta(seconds=15)
@@ -49,7 +49,7 @@ class SweepDrills(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, JsonValue]:
         """Look, remove, say."""
-        from drs_provider.services.sweep import summary, sweep_all
+        from drs_provider.services.drill.sweep import summary, sweep_all
 
         now = clock.now()
         targets = targets_of_folder(self.plans_folder)
@@ -79,7 +79,7 @@ class SweepDrills(BaseOperator):
 
 def _sweep(target: Target, now: datetime, is_active: "IsActive") -> TargetSweep:
     from drs_provider.hooks.tagged_networks import TaggedNetworksHook
-    from drs_provider.services.sweep import sweep
+    from drs_provider.services.drill.sweep import sweep
 
     hook = TaggedNetworksHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None)
     return sweep(hook, now, is_active=is_active)

@@ -9,7 +9,7 @@ from drs_provider.airflow_internals import TaskStore
 from drs_provider.rules.run import names
 from drs_provider.rules.run.controls import read_order
 from drs_provider.rules.run.handover import RunOrder
-from drs_provider.services.launch_memory import Memory
+from drs_provider.services.launch.launch_memory import Memory
 
 _OVER = ("failed", "skipped", "upstream_failed", "removed")
 """States of a start task that leaves nothing to be watched."""

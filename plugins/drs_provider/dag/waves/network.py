@@ -66,7 +66,7 @@ def network_of(context: Context, number: int = 1) -> PreparedNetworks:
 
     :raises RunRefused: there is none, or it leads out
     """
-    from drs_provider.services.drill_network import ensure_prepared
+    from drs_provider.services.drill.network import ensure_prepared
 
     task = numbered(PREPARE_NETWORK_TASK, number)
     found = PreparedNetworks.read(context["ti"].xcom_pull(task_ids=task, key=PreparedNetworks.KEY))
@@ -79,7 +79,7 @@ def ensure_still_isolated(prepared: PreparedNetworks, aws: Mapping[str, Any], *,
     :param aws: the arguments of the hook of their account and Region
     :raises NotIsolated: there is a way out now
     """
-    from drs_provider.services import drill_network
+    from drs_provider.services.drill import network as drill_network
 
     def hook() -> "DrillNetworkHook":
         from drs_provider.hooks.drill_network import DrillNetworkHook

@@ -21,7 +21,7 @@ from drs_provider.rules.run.roster import Target
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
     from drs_provider.rules.settings.values import Settings
-    from drs_provider.services.settings_survey import SettingsSurvey
+    from drs_provider.services.settings.survey import SettingsSurvey
 
 
 def in_this_run(
@@ -91,7 +91,7 @@ class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
 
     def leave(self, context: Context, found: "SettingsSurvey") -> None:
         """Leave what is in force now: the wave's start holds it against EC2 right before it launches."""
-        from drs_provider.services.settings_in_force import read_in_force
+        from drs_provider.services.settings.in_force import read_in_force
 
         try:
             in_force = read_in_force(self.hook, found, is_temporary=self.is_temporary is True)
@@ -118,8 +118,8 @@ def ensure_in_force(
     somebody's drill may have come in between; where the task that applies them was marked as successful, a person has
     decided to launch with what DRS has.
     """
-    from drs_provider.services.settings_apply import apply_all
-    from drs_provider.services.settings_in_force import changed_by_others, changed_since, not_applied
+    from drs_provider.services.settings.apply import apply_all
+    from drs_provider.services.settings.in_force import changed_by_others, changed_since, not_applied
 
     applied = SettingsInForce.read(context["ti"].xcom_pull(task_ids=task_id, key=SettingsInForce.KEY))
     if applied is None:

@@ -164,7 +164,7 @@ class StartWave(DrsStartRecoveryOperator):
 
     def points_of(self, context: Context, servers: Sequence[str]) -> Mapping[str, str]:
         """Look again at what the launch will use: settings may have changed, points age out, a source may have gone."""
-        from drs_provider.services.recovery_points import Pinning
+        from drs_provider.services.launch.recovery_points import Pinning
 
         if self.network and self.purpose.uses_drill_network:
             ensure_still_isolated(network_of(context, self.network), self.aws)

@@ -15,7 +15,7 @@ from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.handover import PreflightResult, Untagged
 from drs_provider.rules.run.names import PREFLIGHT_TASK
 from drs_provider.rules.run.roster import Target
-from drs_provider.services.tagging import JOBS_BEFORE_RUN, jobs_of_runs, tag_launched
+from drs_provider.services.launch.tags_of_jobs import JOBS_BEFORE_RUN, jobs_of_runs, tag_launched
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
     from drs_provider.rules.launch.results import Allows, LaunchMember, ServerResult
     from drs_provider.rules.settings.values import Settings
-    from drs_provider.services.wave_rounds import NoRoom, TargetLaunch, WaveRounds
+    from drs_provider.services.launch.wave_rounds import NoRoom, TargetLaunch, WaveRounds
 
 
 class WatchWave(DrsRecoveryJobSensor):
@@ -59,8 +59,8 @@ class WatchWave(DrsRecoveryJobSensor):
 
     def prepare(self, context: Context) -> None:
         """Take jobs and servers from what the start tasks, preflight and earlier legs left, on every leg."""
-        from drs_provider.services.launch_memory import Memory
-        from drs_provider.services.wave_rounds import RunFacts, WaveRounds
+        from drs_provider.services.launch.launch_memory import Memory
+        from drs_provider.services.launch.wave_rounds import RunFacts, WaveRounds
 
         ti, run = context["ti"], context["dag_run"]
         left = {task: Launch.read(ti.xcom_pull(task_ids=task, key=Launch.KEY)) for task in self.start_task_ids}
@@ -121,7 +121,7 @@ class WatchWave(DrsRecoveryJobSensor):
         return LaunchSettingsHook(**launch.aws(self.aws))
 
     def _wait_for_room(self, full: "NoRoom") -> NoReturn:
-        from drs_provider.services.wave_rounds import MAX_WAIT
+        from drs_provider.services.launch.wave_rounds import MAX_WAIT
 
         self.rounds.wait_for_room(full.wait)
         self.log.info("Waiting for capacity, will retry: %s", full.wait.why)

@@ -13,9 +13,9 @@ from drs_provider.rules.run.handover import SettingsChange, SettingsChanges, Set
 from drs_provider.rules.settings.drill_memory import TAG
 from drs_provider.rules.settings.launch_actions import TAG as ACTIONS
 from drs_provider.rules.settings.values import Change, Settings, wrong_values
-from drs_provider.services.launch_actions import ActionChanges, apply_actions, in_all_actions
-from drs_provider.services.settings_survey import ServerSettings, SettingsSurvey, survey
-from drs_provider.services.settings_writer import SettingsWriter, in_all, put_back
+from drs_provider.services.settings.launch_actions import ActionChanges, apply_actions, in_all_actions
+from drs_provider.services.settings.survey import ServerSettings, SettingsSurvey, survey
+from drs_provider.services.settings.writer import SettingsWriter, in_all, put_back
 from drs_provider.services.store import Store, load, save
 
 if TYPE_CHECKING:

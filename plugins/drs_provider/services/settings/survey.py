@@ -10,7 +10,7 @@ from drs_provider.rules.settings.checks import lookups, validate
 from drs_provider.rules.settings.drill_memory import BeforeDrill, read_tag
 from drs_provider.rules.settings.launch_template import read_template
 from drs_provider.rules.settings.values import Change, Settings, compare, configuration_update, normal
-from drs_provider.services.launch_actions import ActionChanges, check_actions, survey_actions
+from drs_provider.services.settings.launch_actions import ActionChanges, check_actions, survey_actions
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook, TemplateVersion

@@ -15,7 +15,7 @@ from drs_provider.rules.settings.drill_memory import EXPIRES, RUN, TAG, BeforeDr
 from drs_provider.rules.settings.launch_actions import TAG as ACTIONS
 from drs_provider.rules.settings.launch_template import NewVersion, lost, new_version
 from drs_provider.rules.settings.values import CONFIGURATION_FIELDS, Change, compare, configuration_update
-from drs_provider.services.settings_survey import ServerSettings
+from drs_provider.services.settings.survey import ServerSettings
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook, TemplateVersion

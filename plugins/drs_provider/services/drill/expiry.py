@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.tags import EXPIRES, end_of_life, read_mark, written
-from drs_provider.services.tagging import tag_launched
+from drs_provider.services.launch.tags_of_jobs import tag_launched
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook

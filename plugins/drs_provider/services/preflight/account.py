@@ -35,12 +35,12 @@ from drs_provider.rules.run.roster import RosterServer, Target
 from drs_provider.rules.run.shape import RunShape
 from drs_provider.rules.servers import Answer
 from drs_provider.rules.settings.values import Settings, normal
-from drs_provider.services.recovery_points import newest_points
+from drs_provider.services.launch.recovery_points import newest_points
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
-    from drs_provider.services.settings_survey import SettingsSurvey
+    from drs_provider.services.settings.survey import SettingsSurvey
 
 
 @dataclass(frozen=True)
@@ -242,8 +242,8 @@ def _check_settings(
     What the plan itself sets refuses every run. What is wrong in DRS already refuses a drill and warns in a recovery:
     its launch may fail, and the others' must not wait for that.
     """
-    from drs_provider.services.settings_apply import ensure_sound
-    from drs_provider.services.settings_survey import survey_settings
+    from drs_provider.services.settings.apply import ensure_sound
+    from drs_provider.services.settings.survey import survey_settings
 
     settings = {server: values for server, values in scope.settings.items() if server in scope.known}
     try:

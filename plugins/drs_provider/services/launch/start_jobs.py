@@ -24,8 +24,8 @@ from drs_provider.rules.launch.tags import IDENTIFYING, RUN, attempt_of, job_tag
 from drs_provider.rules.launch.takeover import LOOK_BACK
 from drs_provider.rules.run.handover import LaunchedJob, StartedJob
 from drs_provider.rules.servers import is_protected
-from drs_provider.services.launch_memory import Memory
-from drs_provider.services.tagging import JOBS_BEFORE_RUN
+from drs_provider.services.launch.launch_memory import Memory
+from drs_provider.services.launch.tags_of_jobs import JOBS_BEFORE_RUN
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
@@ -155,7 +155,7 @@ class Start:
 
         As long as such a job may be invisible, nothing is started in its place: it is looked for again after a wait.
         """
-        from drs_provider.services.start_once import LOOKS_AFTER_A_CRASH, StartRequest, find_ours
+        from drs_provider.services.launch.start_once import LOOKS_AFTER_A_CRASH, StartRequest, find_ours
 
         wanted = set(division.to_start)
         intents = [intent for intent in self.memory.intents() if attempt_of(intent.tags) == attempt]
@@ -258,7 +258,7 @@ class Start:
         return MustWait(str(error), _ids(holders(jobs, servers)), "all")
 
     def _start(self, servers: tuple[str, ...], tags: Mapping[str, str]) -> Answer | MustWait:
-        from drs_provider.services.start_once import START, StartRequest, start_once
+        from drs_provider.services.launch.start_once import START, StartRequest, start_once
 
         pinned = self.points(servers) if self.points else self.request.snapshot_ids
         launch = StartRequest(servers, self.request.is_drill, tags, pinned)
@@ -341,7 +341,7 @@ def begun_jobs(
     """Yield the jobs of a request that DRS shows, and those that are remembered although it does not.
 
     :param since: start of the run: older jobs belong to a run that this one continues
-    :param remembered: as :meth:`~drs_provider.services.launch_memory.Memory.jobs` returns them, of any account
+    :param remembered: as :meth:`~drs_provider.services.launch.launch_memory.Memory.jobs` returns them, of any account
     """
     wanted, identity = set(request.servers), request.own_tags(chunk=0, attempt=1)
     shown = (own_job(job) for job in hook.jobs_since(since or request.since) if same_wave(job.get("tags"), identity))

@@ -39,11 +39,11 @@ from drs_provider.rules.run.handover import (
 )
 from drs_provider.rules.run.roster import Target
 from drs_provider.rules.settings.values import Settings, shown
-from drs_provider.services.instance_protection import look_after
-from drs_provider.services.launch_memory import Memory
-from drs_provider.services.recovery_points import Pinning
-from drs_provider.services.settings_apply import apply_all
-from drs_provider.services.start_jobs import MustWait, Request, Start, begun_jobs, looked_for_since
+from drs_provider.services.launch.instance_protection import look_after
+from drs_provider.services.launch.launch_memory import Memory
+from drs_provider.services.launch.recovery_points import Pinning
+from drs_provider.services.launch.start_jobs import MustWait, Request, Start, begun_jobs, looked_for_since
+from drs_provider.services.settings.apply import apply_all
 from drs_provider.services.store import Store, load, save
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from drs_provider.exceptions import RunRefused
 from drs_provider.rules.run.handover import SettingsInForce, TemplateInForce
-from drs_provider.services.settings_survey import ServerSettings, SettingsSurvey
+from drs_provider.services.settings.survey import ServerSettings, SettingsSurvey
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook

@@ -135,9 +135,9 @@ def drill_tags(run: str) -> dict[str, str]:
 
 
 def _put_back(hook: "TaggedNetworksHook", decision: SweepDecision, progress: _Pass) -> None:
-    from drs_provider.services.launch_actions import apply_actions, in_all_actions
-    from drs_provider.services.settings_survey import survey
-    from drs_provider.services.settings_writer import in_all, put_back
+    from drs_provider.services.settings.launch_actions import apply_actions, in_all_actions
+    from drs_provider.services.settings.survey import survey
+    from drs_provider.services.settings.writer import in_all, put_back
 
     chosen = {action.id: action for action in decision.actions if action.kind == "put_back"}
     if not chosen:

@@ -20,8 +20,8 @@ from drs_provider.rules.run.request import RunRequest
 from drs_provider.rules.run.roster import Roster, Target, call_roll
 from drs_provider.rules.run.shape import RunShape
 from drs_provider.rules.servers import Answer
-from drs_provider.services.drill_forecast import ReadReports, read_price_table, verify_plan
-from drs_provider.services.preflight_account import AccountCheck, Scope, check_account
+from drs_provider.services.preflight.account import AccountCheck, Scope, check_account
+from drs_provider.services.preflight.drill_forecast import ReadReports, read_price_table, verify_plan
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook

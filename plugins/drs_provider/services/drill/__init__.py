@@ -1,0 +1,1 @@
+"""What only a drill has: its network, its expiry, its clean-up."""

@@ -1,0 +1,1 @@
+"""Launch settings and launch actions: look, apply, put back."""
