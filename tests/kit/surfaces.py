@@ -13,7 +13,7 @@ from drs_provider.dag.people.question_text import RunProgress, pause_text
 from drs_provider.notify.messages import wave_completed
 from drs_provider.notify.notice import RunSummary
 from drs_provider.plan.model import Pause
-from drs_provider.report.collect import evidence_of
+from drs_provider.report.collect.run import evidence_of
 from drs_provider.report.evidence import RunFacts
 from drs_provider.report.measure import measure
 from drs_provider.report.page import render

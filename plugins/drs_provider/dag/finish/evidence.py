@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
     """Collect everything that is known about this run now."""
-    from drs_provider.report.collect import evidence_of
+    from drs_provider.report.collect.run import evidence_of
     from drs_provider.rules.run.shape import compile_shape
     from drs_provider.rules.run.state import LeftDocuments
 

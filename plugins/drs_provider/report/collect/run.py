@@ -5,9 +5,9 @@ from dataclasses import asdict
 from datetime import datetime
 
 from drs_provider.formatting import timespan
-from drs_provider.report.collect_drill import drill_facts, networks_of
-from drs_provider.report.collect_people import notifications_of, waits_of
-from drs_provider.report.collect_steps import plan_steps, wave_steps
+from drs_provider.report.collect.drill import drill_facts, networks_of
+from drs_provider.report.collect.people import notifications_of, waits_of
+from drs_provider.report.collect.steps import plan_steps, wave_steps
 from drs_provider.report.evidence import (
     CleanupEvidence,
     JobEvent,
