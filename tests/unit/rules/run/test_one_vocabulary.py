@@ -3,9 +3,24 @@
 import pytest
 from drs_provider.rules.run.state import ServerStatus, state_of
 from kit.recorded_runs import recorded, recorded_names
-from kit.surfaces import SURFACES, reported
+from kit.surfaces import SURFACES, reported, words_of
 
 ENDED = [name for name in recorded_names() if recorded(name).ended_at and recorded(name).reported]
+
+EVERYTHING = {"run", "preflight", "cleanup", "wave", "server", "step"}
+SHOWN = {
+    "report": EVERYTHING - {"preflight"},
+    "report page": {"wave"},
+    "notice": {"wave"},
+    "question": {"wave"},
+    "board": EVERYTHING,
+    "drs run status": {"run", "wave"},
+    "drs run status --format json": EVERYTHING - {"server"},
+    "drs run wait": {"run", "wave"},
+    "drs run list": {"run"},
+    "demo": {"wave"},
+}
+"""What every place words."""
 
 
 def _cases():
@@ -17,16 +32,18 @@ def _cases():
 @pytest.mark.parametrize(("place", "name"), list(_cases()))
 def test_a_recorded_run_is_said_in_the_same_words_everywhere(place, name, tmp_path):
     run = recorded(name)
-    words = {wave.name: wave.status.words for wave in state_of(run.in_a_task(tmp_path)).waves}
+    words = words_of(state_of(run.in_a_task(tmp_path)))
 
     said = SURFACES[place].says(run, tmp_path)
 
-    assert said == {wave: words[wave] for wave in said}
+    assert said == {subject: words[subject] for subject in said}
 
 
 @pytest.mark.parametrize("place", SURFACES)
-def test_every_place_says_something_of_a_run(place, tmp_path):
-    assert SURFACES[place].says(recorded("failed"), tmp_path)
+def test_every_place_words_what_it_shows(place, tmp_path):
+    said = SURFACES[place].says(recorded("steps-failed"), tmp_path)
+
+    assert {subject.split()[0] for subject in said} == SHOWN[place]
 
 
 @pytest.mark.parametrize("name", ENDED)
