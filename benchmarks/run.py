@@ -19,7 +19,7 @@ from typing import Any
 from drs_provider.rules.run.names import dag_id_of
 from rich.console import Console
 
-from benchmarks import crowds, parsing, plans, simulator
+from benchmarks import crowds, parse_time, plans, simulator
 from benchmarks.figures import ChainRun, Launch, Sample, drs_calls, slots_while_waiting, spread
 from demo.airflow_api import AirflowApi
 from demo.environment import USER
@@ -208,7 +208,7 @@ def measure_parsing(work: Path, say: Callable[[str], None]) -> list[dict[str, An
         say(f"parsing {count} plans")
         folder = work / f"folder-{count}"
         folder.mkdir()
-        found.append(parsing.measure(count, folder, empty))
+        found.append(parse_time.measure(count, folder, empty))
     return found
 
 

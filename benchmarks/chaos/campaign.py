@@ -15,9 +15,9 @@ from drs_provider.rules.run.names import REPORT_TASK
 
 from benchmarks.chaos.desk import ASKING, USERS, Desk
 from benchmarks.chaos.documents import WEBHOOK_CONN_ID, documents, fleet
-from benchmarks.chaos.judging import judge, strangers
-from benchmarks.chaos.judging_cloud import over_quota
-from benchmarks.chaos.killing import Killer
+from benchmarks.chaos.judge import judge, strangers
+from benchmarks.chaos.judge_cloud import over_quota
+from benchmarks.chaos.killer import Killer
 from benchmarks.chaos.listener import Listener
 from benchmarks.chaos.record import Heard, Record, Said, read_record
 from benchmarks.chaos.scenarios import Kill, Scenario

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from benchmarks.chaos.between import Between
 from benchmarks.chaos.campaign import Drive, judged, ready
-from benchmarks.chaos.judging import strangers
-from benchmarks.chaos.judging_cloud import over_quota
+from benchmarks.chaos.judge import strangers
+from benchmarks.chaos.judge_cloud import over_quota
 from benchmarks.chaos.scenarios import REGION, Scenario, Server, Wave
 from demo.guard import parents_now
 from demo.stack import DATABASES, PROJECT, Database, Stack, StackError

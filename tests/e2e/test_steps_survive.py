@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from benchmarks.chaos.killing import Killer
+from benchmarks.chaos.killer import Killer
 from benchmarks.chaos.scenarios import Kill
 
 pytestmark = [

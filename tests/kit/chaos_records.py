@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from benchmarks.chaos.judging import judge
+from benchmarks.chaos.judge import judge
 from benchmarks.chaos.record import Heard, Said, read_record, run_key
 from benchmarks.chaos.scenarios import Scenario, Server, Wave
 

@@ -86,7 +86,7 @@ def test_a_plan_whose_file_is_broken_stays_as_the_newest_run_began_with_it(folde
     assert rest == before.doc_md
     assert notice.replace("\\", "") == (
         f"**The file of this plan has problems:** {folder}/shop.yaml:{said}. This is the version that run manual__one "
-        "began with. Runs that have begun go on with it; no new run begins until the file is mended."
+        "started with. Runs that have started continue with it; no new run starts until the file is corrected."
     )
     mode = dag.params.get_param("mode").schema["description_md"]
     assert mode == f"{notice}\n\n{before.params.get_param('mode').schema['description_md']}"
@@ -237,8 +237,8 @@ def test_a_plan_that_cannot_be_kept_is_said_and_fails_nothing(folder, tmp_path, 
     (said,) = caplog.records
     assert said.getMessage() == (
         f"the plan could not be kept in file://{tmp_path}/file/kept_plans ([Errno 20] Not a directory: "
-        f"'{tmp_path}/file/kept_plans'). The run goes on; but if somebody breaks a file of its plan meanwhile, it "
-        "stands still until the file is mended"
+        f"'{tmp_path}/file/kept_plans'). The run continues; but if a file of its plan becomes invalid meanwhile, it "
+        "stands still until the file is corrected"
     )
 
 
@@ -293,7 +293,7 @@ def refused(folder, place, what):
     return (
         "the run of shop is refused, 1 reason; nothing was launched:\n"
         f"  - {folder}/shop.yaml:{place}: {what}\n\n"
-        "No run begins while a file of its plan has problems. Fix what is named above, or put the file back as it "
+        "No run starts while a file of its plan has problems. Fix what is named above, or put the file back as it "
         f"was; drs validate {folder}/shop.yaml says when it is right. Then start a new run. Runs of shop that have "
         "begun go on meanwhile, with the plan that they began with"
     )

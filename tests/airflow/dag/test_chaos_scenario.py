@@ -10,8 +10,8 @@ from airflow.dag_processing.dagbag import DagBag
 from kit.dag_runs import Run
 
 from benchmarks.chaos.documents import WEBHOOK_CONN_ID, documents, fleet
-from benchmarks.chaos.judging import judge, strangers
-from benchmarks.chaos.judging_cloud import over_quota
+from benchmarks.chaos.judge import judge, strangers
+from benchmarks.chaos.judge_cloud import over_quota
 from benchmarks.chaos.listener import Listener
 from benchmarks.chaos.record import Heard, Said, read_record
 from benchmarks.chaos.scenarios import SMALL, Scenario, Server, Step, Wave

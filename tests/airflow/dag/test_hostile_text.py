@@ -16,7 +16,7 @@ from airflow.dag_processing.dagbag import DagBag
 from drs_provider.rules.run.state import TaskSnapshot
 from drs_provider.ui.app import create_app
 from drs_provider.ui.read_model import Access, Sources
-from kit.browsing import CHROMIUM, page_after_scripts, serving
+from kit.browser import CHROMIUM, page_after_scripts, serving
 from kit.dag_runs import Run
 from kit.endpoints import open_endpoint
 from kit.people import People

@@ -10,7 +10,7 @@ from drs_provider.report.store import write_report
 from drs_provider.rules.run.state import TaskSnapshot
 from drs_provider.ui.app import create_app
 from drs_provider.ui.read_model import Access, RunData, Sources
-from kit.browsing import CHROMIUM, page_after_scripts, serving
+from kit.browser import CHROMIUM, page_after_scripts, serving
 from kit.evidence import a_passed_drill
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")]
@@ -88,7 +88,7 @@ def a_run_that_waits_for_people() -> RunData:
     }
     point = {"snapshot_id": "pit-1", "at": "2026-11-22T04:50:00+00:00", "why": "source_unreachable"}
     servers = [{"server_id": f"s-{n}", "hostname": f"db{n}", "critical": True, "point": point} for n in range(12)]
-    pause = {**asked, "subject": "Go on with wave web of web-shop?", "at": "2026-11-22T05:06:00+00:00"}
+    pause = {**asked, "subject": "Continue with wave web of web-shop?", "at": "2026-11-22T05:06:00+00:00"}
     return RunData(
         dag_id="drs.web-shop",
         run_id="asking",
@@ -199,4 +199,4 @@ def test_the_board_gives_way_to_the_report_once_it_is_written(address, tmp_path)
 def test_a_run_that_cannot_be_read_is_said_on_the_board(address, tmp_path):
     page = page_after_scripts(f"{address}/runs/drs.web-shop/never", tmp_path)
 
-    assert "The board is out of date: Airflow answers 404. It asks again by itself." in page
+    assert "The board is out of date: Airflow answers 404. It retries automatically." in page

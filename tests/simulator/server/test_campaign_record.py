@@ -7,7 +7,7 @@ import yaml
 from botocore.exceptions import HTTPClientError
 
 from benchmarks.chaos.documents import fleet
-from benchmarks.chaos.judging_steps import acted
+from benchmarks.chaos.judge_steps import acted
 from benchmarks.chaos.record import PREFIX, read_record
 from benchmarks.chaos.scenarios import LARGE, SMALL, Scenario, Server, Step, Wave
 from benchmarks.chaos.surroundings import MORE_ROOM, networks_left, prepare

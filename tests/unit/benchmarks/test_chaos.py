@@ -10,7 +10,7 @@ from drs_simulator.fleet.file import parsed
 from kit.chaos_records import DRILL, FIRST, GOOD, RECOVERY, SECOND, A, job, problems, report, state
 
 from benchmarks.chaos.documents import documents, fleet
-from benchmarks.chaos.judging import judge, strangers
+from benchmarks.chaos.judge import judge, strangers
 from benchmarks.chaos.record import Said, read_record
 from benchmarks.chaos.run import batches, summary
 from benchmarks.chaos.scenarios import Pause, Wave, scenario

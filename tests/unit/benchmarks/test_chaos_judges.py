@@ -12,8 +12,8 @@ from botocore.session import Session
 from kit.chaos_records import DRILL, FIRST, GOOD, RECOVERY, SECOND, A, B, job, problems, report, state
 
 from benchmarks.chaos.effects import EFFECTS, NEVER_IN_A_RUN, faults_of
-from benchmarks.chaos.judging import judge
-from benchmarks.chaos.judging_cloud import over_quota
+from benchmarks.chaos.judge import judge
+from benchmarks.chaos.judge_cloud import over_quota
 from benchmarks.chaos.listener import Listener
 from benchmarks.chaos.record import Heard, Job, Record, Said, read_record, run_key
 from benchmarks.chaos.scenarios import SMALL, Approval, Pause, Scenario, Server, Step, Wave, parts_of, scenario

@@ -135,10 +135,10 @@ def test_people_are_asked_for_as_long_as_the_plan_says(hook):
 @pytest.mark.parametrize(
     ("left", "why"),
     [
-        ({"preflight.check/preflight": None}, "no drill, so nothing is kept until somebody ends it"),
+        ({"preflight.check/preflight": None}, "not a drill, so nothing is kept"),
         (
             {"preflight.check/preflight": {**CHECKED, "mode": "recovery"}},
-            "no drill, so nothing is kept until somebody ends it",
+            "not a drill, so nothing is kept",
         ),
         ({f"{START}/launch": None}, "nothing was launched, so there is nothing to look at"),
         (

@@ -74,8 +74,8 @@ def test_a_wave_takes_its_servers_mode_and_quotas_from_preflight():
         pytest.param(
             {**PASSED, "digest": "b" * 64},
             PlanChanged,
-            "plan shop was edited while this run went on: started with bbbbbbbbbbbb, now aaaaaaaaaaaa. Nothing more is "
-            "launched. Put the old plan back and clear this task to go on, or start a new run of the new plan",
+            "plan shop was edited during this run: started with bbbbbbbbbbbb, now aaaaaaaaaaaa. Nothing more is "
+            "launched. Restore the old plan and clear this task to continue, or start a new run of the new plan",
             id="the plan was edited",
         ),
         pytest.param(

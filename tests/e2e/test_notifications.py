@@ -25,7 +25,7 @@ def test_a_paused_run_tells_of_its_question_and_of_its_rto_and_ends_with_a_full_
     stack.until(lambda: told().count(("rto_at_risk", None)) == 2, "both alerts of the RTO")
     early, due = (one for one in receiver.bodies if one["event"] == "rto_at_risk")
     assert early["headline"] == "80 % of the RTO of 10 s has passed"
-    assert due["headline"] == "RTO of 10 s is missed, and the run goes on"
+    assert due["headline"] == "RTO of 10 s is missed, and the run continues"
     assert due["run_id"] == run_id
     stack.until(lambda: ("paused", "second") in told(), "the pause")
     (paused,) = (one for one in receiver.bodies if one["event"] == "paused")

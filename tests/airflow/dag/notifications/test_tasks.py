@@ -183,4 +183,4 @@ def test_a_task_that_tells_never_fails_whatever_is_broken(capfd):
     task = TellStart(plan="shop", title="Shop", notify=())
 
     assert task.execute({}) is None  # not even a run to tell about
-    assert "this could not be told; the run goes on" in "".join(capfd.readouterr())
+    assert "the notification failed; the run continues" in "".join(capfd.readouterr())

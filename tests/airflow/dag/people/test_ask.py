@@ -135,7 +135,7 @@ def test_an_approval_says_what_it_launches_and_what_speaks_against_it(asked):
     assert request["body"] == (
         "**A real recovery of shop**, asked for by ann: \\{\\{ 7 \\* 7 \\}\\} \\*fire\\*\n"
         "\n"
-        "Once approved, these servers are launched as production. Nothing cleans them up; the source is left alone.\n"
+        "Once approved, these servers are launched as production. They are not cleaned up; the source is not changed.\n"
         "\n"
         "| wave | servers | of which pinned | Region |\n"
         "|---|---|---|---|\n"
@@ -150,7 +150,7 @@ def test_an_approval_says_what_it_launches_and_what_speaks_against_it(asked):
         "\n"
         "The run has taken 12m 03s; the plan has no RTO.\n"
         "\n"
-        "2 must agree, of: ann, bob, cyd. Who triggered the run does not count. "
+        "2 must approve, of: ann, bob, cyd. Who triggered the run does not count. "
         "Without an answer within 30m nothing is launched."
     )
     assert round(waits.value.timeout.total_seconds()) == 1800
@@ -281,7 +281,7 @@ def test_being_asked_again_gives_no_more_time_and_clearing_does(asked):
         pytest.param(
             approval(),
             EXPIRED,
-            "nobody approved the recovery within 30m; nothing was launched. Clear this task with everything downstream "
+            "no approval of the recovery within 30m; nothing was launched. Clear this task with everything downstream "
             "to ask again",
             id="an approval expired",
         ),
@@ -294,7 +294,7 @@ def test_being_asked_again_gives_no_more_time_and_clearing_does(asked):
         pytest.param(
             pause(),
             EXPIRED,
-            "nobody answered before wave database within 2h, and the plan says to fail then; nothing of it was "
+            "no answer before wave database within 2h, and on_timeout is fail; nothing of it was "
             "launched. Clear this task with everything downstream to ask again",
             id="a pause expired",
         ),

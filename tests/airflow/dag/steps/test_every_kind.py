@@ -15,7 +15,7 @@ from kit.step_world import PASSWORD, SIGNING, shop, steps_of
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
-PLANS = Path(__file__).parent / "plans"
+PLANS = Path(__file__).parents[1] / "plans"
 
 VARYING = {
     r"\bi-[0-9a-f]{17}\b": "i-…",
@@ -51,7 +51,7 @@ SAID = {
     "answers": "http://HERE/health?plan=shop answered 418 in N ms, after N attempts",
     "port": "HERE connected in N ms, after N attempts",
     "switch": "run drs__shop__switch__KEY of DAG dns_switch succeeded",
-    "anybody": "not approved within 1s: dora had to; clear this task with everything downstream to ask again",
+    "anybody": "not approved within 1s: dora must approve; clear this task with everything downstream to ask again",
     "not-now": f"{NOT_NOW} recovery",
     "nor-this": f"{NOT_NOW} failback",
     "everywhere": "ran on 2 instances",
@@ -109,12 +109,12 @@ def test_a_plan_with_every_field_of_every_kind_does_what_it_says(run, simulator,
         assert SIGNING not in "".join(headers.values())
     assert [conf for _, conf in other_dag] == [{"to": "drill", "plan": ["shop"]}]
     (asked,) = [(subject, body) for task, subject, body in people.asked if task == "database.go-live"]
-    assert asked[0] == "go-live: go on with shop? (2 people must agree)"
+    assert asked[0] == "go-live: go on with shop? (2 people must approve)"
     assert asked[1].split("\n\n") == [
         "**Shall shop go live in database?**",
         "Step go-live of wave database, in a drill of shop.",
         (
-            "2 must agree, of: ann, bob, cyd. The question stays open, one answer after the other, until they have. "
+            "2 must approve, of: ann, bob, cyd. The question stays open, one answer after the other, until they have. "
             "Who triggered the run does not count. Without an answer within 1h the step fails."
         ),
     ]
@@ -171,12 +171,12 @@ FAILED = {
     f"of connection deaf (ReadTimeout); {AGAIN}",
     "repeatable-webhook-hangs": "not done within 3s: no answer from the address of connection deaf (ReadTimeout)",
     "webhook-is-not-there": "no answer from the address of connection closed (ConnectionError)",
-    "no-connection": "Airflow's connection nobody cannot be used (AirflowNotFoundException): create or mend it",
+    "no-connection": "Airflow's connection nobody cannot be used (AirflowNotFoundException): create or correct it",
     "dag-fails": "run drs__shop__dag-fails__KEY of DAG dns_switch ended as failed: see its tasks in Airflow",
-    "dag-hangs": "not done within 1s: run drs__shop__dag-hangs__KEY of DAG dns_switch goes on; it is not stopped",
+    "dag-hangs": "not done within 1s: run drs__shop__dag-hangs__KEY of DAG dns_switch is still running; it is not stopped",
     "no-dag": "Airflow has no DAG called 'nobody', or cannot read it: look at its import errors",
     "approval-is-rejected": "ann rejected it",
-    "nobody-approves": "not approved within 1s: 1 of ann, bob had to; clear this task with everything downstream to "
+    "nobody-approves": "not approved within 1s: 1 of ann, bob must approve; clear this task with everything downstream to "
     "ask again",
 }
 OUTPUT = {

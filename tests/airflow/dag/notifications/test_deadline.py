@@ -96,7 +96,7 @@ def test_an_alert_that_another_triggerer_runs_again_tells_nobody_twice(receiver)
     left = Left({"database.recovery_job": "deferred"})
     tell(RUN, alert(100), left)
 
-    assert tell(RUN, alert(100), left) == "nobody asked to be told, or everybody has been told already"
+    assert tell(RUN, alert(100), left) == "no receiver for this event, or all notifications are sent already"
     assert len(receiver.requests) == 1
     tell(RUN, alert(80), left)
     assert len({body["id"] for body in receiver.bodies}) == 2
@@ -118,11 +118,11 @@ def test_nobody_is_told_where_nothing_is_left_to_launch(receiver, states, said):
 def test_a_run_that_is_still_in_preflight_is_told_about(receiver):
     tell(RUN, alert(100), Left({"preflight.check": "running"}, preflight=None))
 
-    assert receiver.bodies[0]["headline"] == "RTO of 45m is missed, and the run goes on"
+    assert receiver.bodies[0]["headline"] == "RTO of 45m is missed, and the run continues"
 
 
 def test_an_alert_that_nobody_asked_for_is_one_of_airflows_pages_only(receiver):
     assert tell(RUN, alert(100, on=("failed",)), Left({})) == (
-        "nobody asked to be told, or everybody has been told already"
+        "no receiver for this event, or all notifications are sent already"
     )
     assert receiver.requests == []

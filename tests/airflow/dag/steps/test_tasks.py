@@ -197,7 +197,7 @@ NO_ANSWER = "no answer is recorded (a task that is marked as successful approves
     ("given", "said"),
     [
         ({"preflight": {"passed": False}}, "preflight of shop has not passed in this run"),
-        ({"preflight": {"digest": "e"}}, "plan shop was edited while this run went on"),
+        ({"preflight": {"digest": "e"}}, "plan shop was edited during this run"),
         ({"store": {"drs_order": {"kind": "cancel", "words": "cancelled by ann"}}}, "cancelled by ann"),
         (
             {"preflight": {"needs_approval": True}, "where": {"policy": POLICY, "approval_task_ids": ["p.a"]}},
@@ -265,7 +265,7 @@ def test_a_failure_is_tried_again_as_often_as_the_plan_says_and_then_fails_for_g
 def test_where_the_plan_goes_on_a_failed_step_is_skipped_and_its_result_says_failed():
     task, found = step(StepFailed("no", output="log"), on_failure="continue"), context()
 
-    with pytest.raises(AirflowSkipException, match=r"^step look: no; the plan goes on$"):
+    with pytest.raises(AirflowSkipException, match=r"^step look: no; the plan continues$"):
         task.execute(found)
 
     assert (left_by(found)["state"], left_by(found)["output"]) == ("failed", "log")
@@ -277,7 +277,7 @@ def test_what_nobody_foresaw_is_left_to_airflow_and_in_the_end_fails_as_the_plan
         task.execute(context(store))
     with pytest.raises(Throttled):
         task.execute(context(store, try_number=2))
-    with pytest.raises(AirflowSkipException, match=r"^step look: ValueError: odd; the plan goes on$"):
+    with pytest.raises(AirflowSkipException, match=r"^step look: ValueError: odd; the plan continues$"):
         task.execute(context(store, try_number=3))
 
 
@@ -292,7 +292,7 @@ def test_a_step_that_ended_before_airflow_heard_of_it_is_not_done_again_but_a_cl
 
 def test_a_wait_that_airflow_itself_ends_is_a_time_out_in_the_plans_words():
     task, found = step(timeout="5m"), context()
-    with pytest.raises(AirflowFailException, match=r"^step look: not done within 5m: nothing was heard of it$"):
+    with pytest.raises(AirflowFailException, match=r"^step look: not done within 5m: no answer was received$"):
         task.resume_execution("__fail__", {"error": "Trigger timeout"}, found)
     assert issubclass(TaskDeferralTimeout, AirflowException)
 
@@ -383,7 +383,7 @@ def test_an_approval_needs_as_many_different_people_as_it_says(asked):
     said = task.resume_execution("execute_complete", answered("Approve", "cyd", {"comment": " counted "}), found)
 
     assert said == "approved by bob, cyd (counted)"
-    assert {one["subject"] for one in asked} == {"look: go on with shop? (2 people must agree)"}
+    assert {one["subject"] for one in asked} == {"look: go on with shop? (2 people must approve)"}
     assert len({one["body"] for one in asked}) == 1  # Airflow would not show another one
     board = found["ti"].left["database.look", "asked"]
     assert (board["agreed"], board["people"]) == (["bob", "cyd"], [])
@@ -410,7 +410,7 @@ def test_who_triggered_the_run_does_not_count_where_four_eyes_are_asked_for(aske
         (
             {"event": {"error": "The response timeout has passed", "error_type": "timeout"}},
             (
-                "step look: not approved within 10m: 1 of bob, cyd had to; clear this task with everything downstream "
+                "step look: not approved within 10m: 1 of bob, cyd must approve; clear this task with everything downstream "
                 "to ask again"
             ),
         ),
@@ -425,7 +425,7 @@ def test_a_no_and_a_silence_end_as_the_plan_says(asked, event, said, goes_on):
     with pytest.raises(AirflowSkipException if goes_on else AirflowFailException) as ended:
         task.resume_execution("execute_complete", event, found)
 
-    assert str(ended.value) == said + ("; the plan goes on" if goes_on else "")
+    assert str(ended.value) == said + ("; the plan continues" if goes_on else "")
     assert left_by(found)["state"] == "failed"
 
 

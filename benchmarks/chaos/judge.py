@@ -11,8 +11,8 @@ from typing import Any
 
 from drs_provider.rules.run.state import ServerStatus
 
-from benchmarks.chaos.judging_cloud import cloud_problems
-from benchmarks.chaos.judging_steps import failed_steps, step_problems
+from benchmarks.chaos.judge_cloud import cloud_problems
+from benchmarks.chaos.judge_steps import failed_steps, step_problems
 from benchmarks.chaos.record import Launch, Record, Said, instant, run_key
 from benchmarks.chaos.scenarios import Scenario
 from benchmarks.chaos.turns import Turns
