@@ -13,8 +13,6 @@ from drs_provider.airflow_internals.tasks import skipped_downstream
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.operators.base import asking_later
 from drs_provider.plan.problems import Problem
-from drs_provider.rules.run.handover import PreflightResult
-from drs_provider.rules.run.request import RunRequest, read_request
 from drs_provider.rules.run.shape import RunShape
 
 if TYPE_CHECKING:
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from drs_provider.plan.loader import Library
     from drs_provider.report.result import RunReport
     from drs_provider.rules.preflight.outcome import PreflightOutcome
+    from drs_provider.rules.run.request import RunRequest
     from drs_provider.rules.run.roster import Target
     from drs_provider.services.preflight.check import Preflight
 
@@ -52,6 +51,7 @@ class CheckPlan(BaseOperator):
         """
         from drs_provider.dag.plan_store import keep_plan
         from drs_provider.plan.loader import read_folder
+        from drs_provider.rules.run.handover import PreflightResult
 
         now, dag_run = clock.now(), context["dag_run"]
         try:
@@ -76,7 +76,9 @@ class CheckPlan(BaseOperator):
         """Look at everything again, after AWS did not answer."""
         self.execute(context)
 
-    def _request(self, context: Context, now: datetime) -> RunRequest:
+    def _request(self, context: Context, now: datetime) -> "RunRequest":
+        from drs_provider.rules.run.request import read_request
+
         plan, run_type = self.shape.plan, context["dag_run"].run_type
         return read_request(
             context["params"],
@@ -97,7 +99,7 @@ class CheckPlan(BaseOperator):
         if is_here and (problems := problems_in_the_way(library, self.shape.runnable)):
             raise AirflowFailException(_unreadable(plan, problems))
 
-    def _preflight(self, context: Context, request: RunRequest, library: "Library", now: datetime) -> "Preflight":
+    def _preflight(self, context: Context, request: "RunRequest", library: "Library", now: datetime) -> "Preflight":
         from drs_provider.services.preflight.check import Preflight
 
         dag_run, ours = context["dag_run"], self.shape.runnable.groups
@@ -120,9 +122,9 @@ class CheckPlan(BaseOperator):
 def _unreadable(plan: str, problems: Sequence[Problem]) -> str:
     files = " ".join(dict.fromkeys(str(problem.path) for problem in problems))
     return (
-        f"{PreflightRefused(plan, [*map(str, problems)])}\n\nNo run begins while a file of its plan has problems. Fix "
-        f"what is named above, or put the file back as it was; drs validate {files} says when it is right. Then start "
-        f"a new run. Runs of {plan} that have begun go on meanwhile, with the plan that they began with"
+        f"{PreflightRefused(plan, [*map(str, problems)])}\n\nNo run starts while a file of its plan has problems. Fix "
+        f"what is named above, or restore the file; drs validate {files} shows whether it is valid. Then start "
+        f"a new run. Runs of {plan} that have started continue with the plan that they started with"
     )
 
 

@@ -7,13 +7,13 @@ from airflow.sdk import Context
 
 from drs_provider.exceptions import RunRefused
 from drs_provider.rules.run import names
-from drs_provider.rules.run.handover import Document, FailureMessage, PreflightResult
 
 if TYPE_CHECKING:
+    from drs_provider.rules.run.handover import Document, PreflightResult
     from drs_provider.rules.run.shape import RunShape
     from drs_provider.rules.run.state import RunSnapshot
 
-SomeDocument = TypeVar("SomeDocument", bound=Document)
+SomeDocument = TypeVar("SomeDocument", bound="Document")
 
 
 class RunReader:
@@ -40,8 +40,10 @@ class RunReader:
         """
         return document.read(self.left(task_id, document.KEY))
 
-    def preflight(self) -> PreflightResult | None:
+    def preflight(self) -> "PreflightResult | None":
         """Read what preflight found, passed or not."""
+        from drs_provider.rules.run.handover import PreflightResult
+
         return self.read(names.PREFLIGHT_TASK, PreflightResult)
 
     def state(self, task_id: str) -> str | None:
@@ -54,6 +56,8 @@ class RunReader:
 
     def errors(self) -> list[dict[str, str]]:
         """Give the last words of every failed task, but for those that only show a server."""
+        from drs_provider.rules.run.handover import FailureMessage
+
         failed = sorted(
             task
             for task, state in self.states.items()
@@ -79,11 +83,13 @@ def snapshot_of(context: Context, shape: "RunShape | None" = None, *, is_last_lo
     return RunReader(context).snapshot(shape, is_last_look=is_last_look)
 
 
-def preflight_result(context: Context, plan: str) -> PreflightResult:
+def preflight_result(context: Context, plan: str) -> "PreflightResult":
     """Read what preflight left for this run.
 
     :raises RunRefused: it has not passed; one that was only marked as successful leaves nothing
     """
+    from drs_provider.rules.run.handover import PreflightResult
+
     found = PreflightResult.read(context["ti"].xcom_pull(task_ids=names.PREFLIGHT_TASK, key=PreflightResult.KEY))
     if found is None or not found.passed:
         raise RunRefused(

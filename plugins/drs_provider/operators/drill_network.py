@@ -14,11 +14,10 @@ from drs_provider.exceptions import NotIsolated, RunRefused
 from drs_provider.formatting import parse_instant
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_good
 from drs_provider.operators.template_values import rendered_bool, rendered_ids, rendered_mapping
-from drs_provider.rules.launch.tags import drill_tags, run_key
-from drs_provider.rules.run.handover import PreparedNetworks, RemovedNetworks
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_network import DrillNetworkHook
+    from drs_provider.rules.run.handover import PreparedNetworks
 
 
 LOOK_AGAIN_AFTER = timedelta(seconds=5)
@@ -85,6 +84,7 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
 
     def execute(self, context: Context) -> dict[str, JsonValue]:
         """Prepare and prove; fail if there is a way out."""
+        from drs_provider.rules.run.handover import PreparedNetworks
         from drs_provider.services.drill.network import describe
 
         with failing_for_good():
@@ -100,9 +100,10 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
                 raise NotIsolated(found.leaks)
             return found.to_json()
 
-    def _prepared(self, context: Context) -> PreparedNetworks:
+    def _prepared(self, context: Context) -> "PreparedNetworks":
         from drs_provider.hooks.launch_settings import LaunchSettingsHook
         from drs_provider.rules.isolation.network_mapping import Place
+        from drs_provider.rules.launch.tags import drill_tags
         from drs_provider.services.drill.network import NetworkPreparation, placements_of
 
         servers = rendered_ids("source_server_ids", self.source_server_ids)
@@ -149,6 +150,7 @@ class DrsRemoveDrillNetworkOperator(_DrillNetworkOperator):
 
     def execute(self, context: Context) -> dict[str, JsonValue]:
         """Prove once more, then remove."""
+        from drs_provider.rules.run.handover import PreparedNetworks
         from drs_provider.services.drill.network import prove_before_removal
 
         with failing_for_good():
@@ -167,6 +169,8 @@ class DrsRemoveDrillNetworkOperator(_DrillNetworkOperator):
             return self._go_on(context, began=parse_instant(began) if began else _now(), looks=looks)
 
     def _go_on(self, context: Context, *, began: datetime, looks: int) -> dict[str, JsonValue]:
+        from drs_provider.rules.launch.tags import run_key
+        from drs_provider.rules.run.handover import RemovedNetworks
         from drs_provider.services.drill.network import ensure_removed, remove_networks
 
         dag_run = context["dag_run"]

@@ -16,9 +16,9 @@ from drs_provider.formatting import duration, parse_instant
 from drs_provider.links.console import DrsJobLink
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, asking_later, failing_for_good
 from drs_provider.operators.template_values import rendered_bool, rendered_ids, rendered_mapping
-from drs_provider.rules.run.handover import Launch
 
 if TYPE_CHECKING:
+    from drs_provider.rules.run.handover import Launch
     from drs_provider.services.launch.start_jobs import MustWait, Request
 
 LOOK_AGAIN_AFTER = timedelta(seconds=15)
@@ -115,7 +115,7 @@ class DrsStartRecoveryOperator(DrsOperator):
                 raise AwsError("DescribeJobs", "Refused", str(event["detail"]))
             return self._leg(context, parse_instant(waiting_since) if waiting_since else None)
 
-    def finish(self, context: Context, launch: Launch) -> JsonValue:
+    def finish(self, context: Context, launch: "Launch") -> JsonValue:
         """Return what the task returns; for subclasses that hand the launch on in another way."""
         return launch.to_json()
 
@@ -142,6 +142,7 @@ class DrsStartRecoveryOperator(DrsOperator):
             return self._go_on(context, waiting_since=waiting_since)
 
     def _go_on(self, context: Context, *, waiting_since: datetime | None) -> JsonValue:
+        from drs_provider.rules.run.handover import Launch
         from drs_provider.services.launch.launch_memory import Memory
         from drs_provider.services.launch.start_jobs import MustWait, Start
 

@@ -16,7 +16,6 @@ from drs_provider.rules.cleanup.source_replication import (
     why_not_agreed,
     why_not_replaced,
 )
-from drs_provider.rules.run.approvals import ANSWER
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
@@ -86,8 +85,10 @@ class DrsEndReplicationOperator(DrsOperator):
         raise NotImplementedError
 
     def _ensure_agreed(self, context: Context) -> None:
+        from drs_provider.rules.run.handover import Answer as RecordedAnswer
+
         ti, dag_run = context["ti"], context["dag_run"]
-        answer = ti.xcom_pull(task_ids=self.approval_task_id, key=ANSWER) or ti.xcom_pull(
+        answer = ti.xcom_pull(task_ids=self.approval_task_id, key=RecordedAnswer.KEY) or ti.xcom_pull(
             task_ids=self.approval_task_id
         )
         why = why_not_agreed(
@@ -140,7 +141,7 @@ class DrsEndReplicationOperator(DrsOperator):
         lines = "\n".join(f"  - {server}: {error}" for server, error in errors.items())
         raise RunRefused(
             f"{len(errors)} of {len(errors) + len(done)} servers were refused by DRS, the others are done; a server "
-            f"that a job holds, or that has a recovery instance, is refused. Clear this task to go on:\n{lines}"
+            f"that a job holds, or that has a recovery instance, is refused. Clear this task to continue:\n{lines}"
         )
 
 

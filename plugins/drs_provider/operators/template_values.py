@@ -1,11 +1,13 @@
 """The door for template values: what rendered to the wrong type is refused before any AWS call."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from drs_provider.exceptions import RunRefused
-from drs_provider.rules.launch.results import LaunchMember
-from drs_provider.rules.run.handover import HandoverUnreadable, Launch
+from drs_provider.exceptions import HandoverUnreadable, RunRefused
+
+if TYPE_CHECKING:
+    from drs_provider.rules.launch.results import LaunchMember
+    from drs_provider.rules.run.handover import Launch
 
 _NATIVE = "give the DAG render_template_as_native_obj=True, or pass the value without a template"
 
@@ -33,11 +35,13 @@ def rendered_mapping(name: str, value: object) -> dict[str, Any]:
     return dict(value)
 
 
-def rendered_launches(name: str, value: object) -> tuple[Launch, ...]:
+def rendered_launches(name: str, value: object) -> "tuple[Launch, ...]":
     """Read what one or several start operators returned, or a bare list of their jobs.
 
     A list may hold launches of several accounts and Regions: each keeps its own connection.
     """
+    from drs_provider.rules.run.handover import Launch
+
     given = [value] if isinstance(value, Mapping) and "jobs" in value else value
     if not isinstance(given, Sequence) or isinstance(given, str):
         raise _not_a_launch(name, value)
@@ -51,8 +55,10 @@ def rendered_launches(name: str, value: object) -> tuple[Launch, ...]:
     return tuple(launch for launch in launches if launch.jobs)
 
 
-def rendered_members(name: str, value: object) -> dict[str, LaunchMember]:
+def rendered_members(name: str, value: object) -> "dict[str, LaunchMember]":
     """Read servers by id from a list of ``{"server_id", "hostname", "critical"}``; None is an empty one."""
+    from drs_provider.rules.launch.results import LaunchMember
+
     if value is None:
         return {}
     if not isinstance(value, Sequence) or isinstance(value, str) or not all(map(_is_member, value)):

@@ -14,10 +14,10 @@ from drs_provider.formatting import duration, parse_instant
 from drs_provider.links.console import DrsJobLink, DrsRecoveryInstanceLink
 from drs_provider.operators.base import AWS_FIELDS, DrsSensor, asking_later, failing_for_good
 from drs_provider.operators.template_values import rendered_launches, rendered_members
-from drs_provider.rules.run.handover import EndedJobs, Launch, ServerResults, WaveVerdict
 
 if TYPE_CHECKING:
     from drs_provider.rules.launch.results import Allows, LaunchMember, Ready, ServerResult
+    from drs_provider.rules.run.handover import Launch
     from drs_provider.services.launch.job_results import LaunchResults
     from drs_provider.triggers.instances import DrsInstancesEvent
     from drs_provider.triggers.jobs import DrsJobEvent
@@ -81,7 +81,7 @@ class DrsRecoveryJobSensor(DrsSensor):
         self._link_job(launches)
         self.watch(launches)
 
-    def watch(self, launches: Sequence[Launch]) -> NoReturn:
+    def watch(self, launches: "Sequence[Launch]") -> NoReturn:
         """Hand the wait for the jobs of some launches to the triggerer; they have the whole ``timeout``."""
         from drs_provider.triggers.jobs import DrsJobTrigger
 
@@ -144,6 +144,7 @@ class DrsRecoveryJobSensor(DrsSensor):
 
     def _judge(self, context: Context, deadline: datetime, *, last_word: bool = False) -> dict[str, JsonValue]:
         from drs_provider.rules.launch.results import judge, table
+        from drs_provider.rules.run.handover import EndedJobs, ServerResults, WaveVerdict
 
         ready = self._ready()
         with asking_later(self, self.look_again, until=deadline, kwargs={"deadline": deadline.isoformat()}):
@@ -170,7 +171,7 @@ class DrsRecoveryJobSensor(DrsSensor):
         """
         return tuple(results)
 
-    def _find(self, launch: Launch, ready: "Ready") -> "LaunchResults":
+    def _find(self, launch: "Launch", ready: "Ready") -> "LaunchResults":
         from drs_provider.hooks.drs import DrsHook
         from drs_provider.services.launch.job_results import find
 
@@ -178,7 +179,7 @@ class DrsRecoveryJobSensor(DrsSensor):
         hook = self.hook if aws == self.aws else DrsHook(**aws)
         return find(launch, hook, ready=ready, members=self._members())
 
-    def _link_job(self, launches: Sequence[Launch]) -> None:
+    def _link_job(self, launches: "Sequence[Launch]") -> None:
         region = launches[0].region or self.hook.region
         DrsJobLink.point_at(self, region=region, resource_id=_job_ids(launches)[0])
 
@@ -212,7 +213,7 @@ class DrsRecoveryJobSensor(DrsSensor):
             timeout=deadline - clock.now() + BACKSTOP,
         )
 
-    def _launches(self) -> tuple[Launch, ...]:
+    def _launches(self) -> "tuple[Launch, ...]":
         return rendered_launches("jobs", self.jobs)
 
     def _members(self) -> "dict[str, LaunchMember]":
@@ -237,5 +238,5 @@ class DrsRecoveryJobSensor(DrsSensor):
         return JobTimedOut(_job_ids(self._launches()), duration(timedelta(seconds=self.timeout)))
 
 
-def _job_ids(launches: Sequence[Launch]) -> list[str]:
+def _job_ids(launches: "Sequence[Launch]") -> list[str]:
     return [job_id for launch in launches for job_id in launch.job_ids]

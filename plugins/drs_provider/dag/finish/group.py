@@ -16,7 +16,6 @@ from drs_provider.dag.waves.tagging import jobs_of_run
 from drs_provider.operators.terminate import DrsTerminateRecoveryInstancesOperator
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run import names
-from drs_provider.rules.run.handover import Launch, PreflightResult, WrittenReport
 from drs_provider.rules.run.roster import Target
 
 if TYPE_CHECKING:
@@ -44,6 +43,8 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
 
     def prepare(self, context: Context) -> None:
         """Find the run's jobs, on every leg of the task."""
+        from drs_provider.rules.run.handover import PreflightResult
+
         if not purpose_of(context["params"]["mode"]).is_temporary:
             raise AirflowSkipException("a recovery is not cleaned up: what it launched is production now")
         self.job_ids = sorted(self._known_jobs(context) | self._tagged_jobs(context))
@@ -55,6 +56,8 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
         super().prepare(context)
 
     def _known_jobs(self, context: Context) -> set[str]:
+        from drs_provider.rules.run.handover import Launch
+
         left = context["ti"].xcom_pull(task_ids=list(self.start_task_ids), key=Launch.KEY) or ()
         launches = [launch for value in left if (launch := Launch.read(value))]
         here = (self.target.aws_conn_id, self.hook.region)
@@ -107,6 +110,8 @@ class SayVerdict(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Return the verdict, or fail with the sentence that the report says it in."""
+        from drs_provider.rules.run.handover import WrittenReport
+
         left = context["ti"].xcom_pull(task_ids=self.report_task_id, key=WrittenReport.KEY)
         report = WrittenReport.read(left or None)
         if report is None:

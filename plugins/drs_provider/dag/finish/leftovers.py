@@ -14,14 +14,13 @@ from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.waves.tagging import jobs_of_run
 from drs_provider.exceptions import DrillRemains
 from drs_provider.operators.base import DrsOperator, asking_later, failing_for_good
-from drs_provider.rules.launch.tags import run_key
 from drs_provider.rules.purpose import purpose_of
-from drs_provider.rules.run.handover import LastLookBegan, Leftovers, PreflightResult
 from drs_provider.rules.run.names import PREFLIGHT_TASK
 from drs_provider.rules.run.roster import Target
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook
+    from drs_provider.rules.run.handover import Leftovers
 
 
 LOOK_AGAIN_AFTER = timedelta(seconds=5)
@@ -58,6 +57,8 @@ class LookOver(DrsOperator):
 
     def execute(self, context: Context) -> dict[str, JsonValue]:
         """Look; look again for a while where something is left."""
+        from drs_provider.rules.run.handover import Leftovers, PreflightResult
+
         if not purpose_of(context["params"]["mode"]).is_temporary:
             raise AirflowSkipException("a recovery leaves everything: it is production now")
         preflight = PreflightResult.read(context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PreflightResult.KEY))
@@ -81,7 +82,9 @@ class LookOver(DrsOperator):
         """Look again."""
         return self.execute(context)
 
-    def _look(self, context: Context, servers: Sequence[str]) -> Leftovers:
+    def _look(self, context: Context, servers: Sequence[str]) -> "Leftovers":
+        from drs_provider.rules.launch.tags import run_key
+        from drs_provider.rules.run.handover import Leftovers
         from drs_provider.services.drill.last_look import find_remains
 
         run = run_key(context["dag_run"].dag_id, context["dag_run"].run_id)
@@ -96,6 +99,7 @@ class LookOver(DrsOperator):
 
 def _began(context: Context) -> datetime:
     """Return when this task was begun, or cleared, whatever leg of it this is."""
+    from drs_provider.rules.run.handover import LastLookBegan
     from drs_provider.services.store import load, save
 
     store, max_tries = TaskStore(context), context["ti"].max_tries

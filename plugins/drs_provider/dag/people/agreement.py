@@ -1,16 +1,19 @@
 """Whether people have agreed to what a task is about to do: "Mark success" on a task that asks records no answer."""
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from airflow.sdk import Context
 
 from drs_provider.plan.model import Pause
 from drs_provider.rules.run.approvals import Policy, ensure_answered, ensure_approved
-from drs_provider.rules.run.handover import Answer, PreflightResult
+
+if TYPE_CHECKING:
+    from drs_provider.rules.run.handover import Answer, PreflightResult
 
 
 def ensure_people_agreed(
-    context: Context, preflight: PreflightResult, policy: Policy | None, approval_task_ids: Sequence[str]
+    context: Context, preflight: "PreflightResult", policy: Policy | None, approval_task_ids: Sequence[str]
 ) -> None:
     """Look for the recorded answers of those whom a recovery's plan asks; raises RunRefused where one is missing."""
     if policy is None or not preflight.needs_approval:
@@ -28,8 +31,10 @@ def ensure_pause_answered(context: Context, pause: Pause, task_id: str) -> None:
     ensure_answered(pause, task_id, answers_of(context, [task_id])[task_id])
 
 
-def answers_of(context: Context, task_ids: Iterable[str]) -> dict[str, Answer | None]:
+def answers_of(context: Context, task_ids: Iterable[str]) -> "dict[str, Answer | None]":
     """Read the recorded answers of tasks that ask people, by task id; None: none is recorded."""
+    from drs_provider.rules.run.handover import Answer
+
     ti = context["ti"]
     return {task: Answer.read(ti.xcom_pull(task_ids=task, key=Answer.KEY)) for task in task_ids}
 

@@ -12,12 +12,11 @@ from drs_provider.exceptions import DrsProviderError, PlanChanged, RunRefused
 from drs_provider.plan.model import Pause, Step
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.approvals import Policy, ensure_answered, ensure_approved
-from drs_provider.rules.run.controls import read_order
-from drs_provider.rules.run.handover import Answer, PreflightResult, RunOrder, ServerResults, StepResult
 from drs_provider.rules.run.roster import Target
 from drs_provider.rules.run.shape import AskedBefore, Side
 
 if TYPE_CHECKING:
+    from drs_provider.rules.run.handover import Answer, PreflightResult, ServerResults
     from drs_provider.rules.run.placeholders import KnownServer
 
 
@@ -53,8 +52,11 @@ class Place:
         """Whether its wave launches anything."""
         return self.wave in self.watch_task_ids
 
-    def enter(self, context: Context, step: Step) -> PreflightResult:
+    def enter(self, context: Context, step: Step) -> "PreflightResult":
         """Return what preflight left. Raises RunRefused where nothing may be done, NotNow where nothing is to do."""
+        from drs_provider.rules.run.controls import read_order
+        from drs_provider.rules.run.handover import RunOrder
+
         order = read_order(TaskStore(context).get(RunOrder.KEY))
         if order:
             context["ti"].xcom_push(key=RunOrder.KEY, value=order.to_json())
@@ -68,7 +70,7 @@ class Place:
         self._ensure_agreed(context, preflight)
         return preflight
 
-    def _take_part(self, context: Context, preflight: PreflightResult) -> None:
+    def _take_part(self, context: Context, preflight: "PreflightResult") -> None:
         if self.wave is None:
             return
         if not preflight.wave(self.wave).selected:
@@ -81,6 +83,8 @@ class Place:
             self._ensure_launched(context, self.watch_task_ids[self.wave])
 
     def _ensure_launched(self, context: Context, watch: str) -> None:
+        from drs_provider.rules.run.handover import RunOrder
+
         ti = context["ti"]
         orders = (RunOrder.read(ti.xcom_pull(task_ids=task, key=RunOrder.KEY)) for task in self.start_task_ids)
         if order := next(filter(None, orders), None):
@@ -91,7 +95,7 @@ class Place:
                 f"launches nothing): clear {watch} with everything downstream"
             )
 
-    def _ensure_agreed(self, context: Context, preflight: PreflightResult) -> None:
+    def _ensure_agreed(self, context: Context, preflight: "PreflightResult") -> None:
         """Look for the recorded answers of those who were asked, as the task that starts a wave does."""
         if self.policy is not None and preflight.needs_approval:
             ensure_approved(
@@ -104,11 +108,11 @@ class Place:
             ensure_answered(self.pause, self.pause_task_id, _answer(context, self.pause_task_id))
         ensure_steps_approved(context, self.asked_before)
 
-    def servers(self, context: Context, preflight: PreflightResult) -> "list[KnownServer]":
+    def servers(self, context: Context, preflight: "PreflightResult") -> "list[KnownServer]":
         """Return every server of the run, with the recovery instance of those that are launched by now."""
         return [server for wave in preflight.waves for server in self._servers_of(context, preflight, wave)]
 
-    def _servers_of(self, context: Context, preflight: PreflightResult, wave: str) -> "Iterator[KnownServer]":
+    def _servers_of(self, context: Context, preflight: "PreflightResult", wave: str) -> "Iterator[KnownServer]":
         from drs_provider.rules.run.placeholders import KnownServer
 
         part, watch = preflight.waves[wave], self.watch_task_ids.get(wave)
@@ -131,6 +135,8 @@ class Place:
 
 def ensure_steps_approved(context: Context, asked: Sequence[AskedBefore]) -> None:
     """Raise RunRefused unless every approval step that was to be asked before has left its answers."""
+    from drs_provider.rules.run.handover import StepResult
+
     for step in asked:
         if step.launched_by and not _has_servers(context, step.launched_by):
             continue
@@ -141,11 +147,15 @@ def ensure_steps_approved(context: Context, asked: Sequence[AskedBefore]) -> Non
             )
 
 
-def _answer(context: Context, task_id: str) -> Answer | None:
+def _answer(context: Context, task_id: str) -> "Answer | None":
+    from drs_provider.rules.run.handover import Answer
+
     return Answer.read(context["ti"].xcom_pull(task_ids=task_id, key=Answer.KEY))
 
 
-def _results(context: Context, watch: str) -> ServerResults | None:
+def _results(context: Context, watch: str) -> "ServerResults | None":
+    from drs_provider.rules.run.handover import ServerResults
+
     return ServerResults.read(context["ti"].xcom_pull(task_ids=watch, key=ServerResults.KEY))
 
 

@@ -1,15 +1,16 @@
 """Obeying a person's order while a run goes on: to start nothing more, or to leave out a wave."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from drs_provider.airflow_internals import TaskStore
 from drs_provider.rules.run import names
-from drs_provider.rules.run.controls import read_order
-from drs_provider.rules.run.handover import RunOrder
-from drs_provider.services.launch.launch_memory import Memory
+
+if TYPE_CHECKING:
+    from drs_provider.rules.run.handover import RunOrder
 
 _OVER = ("failed", "skipped", "upstream_failed", "removed")
 """States of a start task that leaves nothing to be watched."""
@@ -22,6 +23,10 @@ def obey_before_a_start(context: Context) -> None:
         the same wave launches must still be watched
     :raises AirflowFailException: the run was cancelled, and nothing of the wave was launched
     """
+    from drs_provider.rules.run.controls import read_order
+    from drs_provider.rules.run.handover import RunOrder
+    from drs_provider.services.launch.launch_memory import Memory
+
     store = TaskStore(context)
     if Memory(store, max_tries=context["ti"].max_tries).is_under_way():
         return
@@ -34,6 +39,9 @@ def obey_before_a_start(context: Context) -> None:
 
 def cancelled_start(context: Context) -> str | None:
     """Give the words of the order by which a start task shall launch nothing more, and leave them for the report."""
+    from drs_provider.rules.run.controls import read_order
+    from drs_provider.rules.run.handover import RunOrder
+
     order = read_order(TaskStore(context).get(RunOrder.KEY))
     if order is None or not order.is_cancellation:
         return None
@@ -43,6 +51,9 @@ def cancelled_start(context: Context) -> str | None:
 
 def cancelled_watch(context: Context, start_task_ids: Sequence[str]) -> str | None:
     """Give the words of the order by which a wave that is watched launches nothing more: its own, or its starts'."""
+    from drs_provider.rules.run.controls import read_order
+    from drs_provider.rules.run.handover import RunOrder
+
     order = read_order(TaskStore(context).get(RunOrder.KEY)) or _obeyed_cancellation(context, start_task_ids)
     if order is None:
         return None
@@ -50,13 +61,18 @@ def cancelled_watch(context: Context, start_task_ids: Sequence[str]) -> str | No
     return order.message
 
 
-def _obeyed_cancellation(context: Context, start_task_ids: Sequence[str]) -> RunOrder | None:
+def _obeyed_cancellation(context: Context, start_task_ids: Sequence[str]) -> "RunOrder | None":
+    from drs_provider.rules.run.controls import read_order
+    from drs_provider.rules.run.handover import RunOrder
+
     left = (context["ti"].xcom_pull(task_ids=task, key=RunOrder.KEY) for task in start_task_ids)
     obeyed = (order for value in left if (order := read_order(value)))
     return next((order for order in obeyed if order.is_cancellation), None)
 
 
-def _leave(context: Context, order: RunOrder) -> None:
+def _leave(context: Context, order: "RunOrder") -> None:
+    from drs_provider.rules.run.handover import RunOrder
+
     context["ti"].xcom_push(key=RunOrder.KEY, value=order.to_json())
 
 

@@ -11,12 +11,12 @@ from drs_provider import clock
 from drs_provider.dag.run_reader import preflight_result
 from drs_provider.operators.drill_network import DrsPrepareDrillNetworkOperator, DrsRemoveDrillNetworkOperator
 from drs_provider.rules.purpose import purpose_of
-from drs_provider.rules.run.handover import PreparedNetworks
 from drs_provider.rules.run.names import PREPARE_NETWORK_TASK, numbered
 from drs_provider.rules.run.roster import Target
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_network import DrillNetworkHook
+    from drs_provider.rules.run.handover import PreparedNetworks
 
 
 class PrepareNetwork(DrsPrepareDrillNetworkOperator):
@@ -56,16 +56,19 @@ class RemoveNetwork(DrsRemoveDrillNetworkOperator):
 
     def prepare(self, context: Context) -> None:
         """Take the networks that were prepared; without them what carries the run's tags is removed all the same."""
+        from drs_provider.rules.run.handover import PreparedNetworks
+
         if not purpose_of(context["params"]["mode"]).uses_drill_network:
             raise AirflowSkipException("a recovery has no drill network")
         self.network = context["ti"].xcom_pull(task_ids=self.prepare_task_id, key=PreparedNetworks.KEY)
 
 
-def network_of(context: Context, number: int = 1) -> PreparedNetworks:
+def network_of(context: Context, number: int = 1) -> "PreparedNetworks":
     """Return what ``preflight.network`` prepared for the account and Region of this number, counted from 1.
 
     :raises RunRefused: there is none, or it leads out
     """
+    from drs_provider.rules.run.handover import PreparedNetworks
     from drs_provider.services.drill.network import ensure_prepared
 
     task = numbered(PREPARE_NETWORK_TASK, number)
@@ -73,7 +76,7 @@ def network_of(context: Context, number: int = 1) -> PreparedNetworks:
     return ensure_prepared(found, task)
 
 
-def ensure_still_isolated(prepared: PreparedNetworks, aws: Mapping[str, Any], *, now: datetime | None = None) -> None:
+def ensure_still_isolated(prepared: "PreparedNetworks", aws: Mapping[str, Any], *, now: datetime | None = None) -> None:
     """Prove networks anew before a launch into them where their last proof is old.
 
     :param aws: the arguments of the hook of their account and Region

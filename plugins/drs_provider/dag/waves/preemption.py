@@ -6,20 +6,19 @@ from typing import TYPE_CHECKING
 from airflow.sdk import Context
 
 from drs_provider.exceptions import RunRefused
-from drs_provider.rules.launch.tags import run_key
-from drs_provider.rules.run.handover import PreflightResult, Superseded
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
+    from drs_provider.rules.run.handover import PreflightResult
 
 
-def ensure_not_taken_over(context: Context, preflight: PreflightResult, hook: "DrsHook") -> None:
+def ensure_not_taken_over(context: Context, preflight: "PreflightResult", hook: "DrsHook") -> None:
     """Refuse to launch more of a drill once a recovery has begun on any server of it in this account and Region."""
     if words := look_for_recovery(context, preflight, hook):
         raise _superseded(words)
 
 
-def look_for_recovery(context: Context, preflight: PreflightResult, hook: "DrsHook") -> str | None:
+def look_for_recovery(context: Context, preflight: "PreflightResult", hook: "DrsHook") -> str | None:
     """Say which recovery has taken servers of this drill, and leave it in XCom; None: none has."""
     from drs_provider.rules.launch.conflicts import CLOCKS_DIFFER, taken_over
 
@@ -51,10 +50,14 @@ def ensure_not_taken_back(context: Context, hook: "DrsHook", servers: Sequence[s
 
 
 def _own_run(context: Context) -> str:
+    from drs_provider.rules.launch.tags import run_key
+
     return run_key(context["dag_run"].dag_id, context["dag_run"].run_id)
 
 
 def _leave(context: Context, words: str) -> None:
+    from drs_provider.rules.run.handover import Superseded
+
     context["ti"].xcom_push(key=Superseded.KEY, value=Superseded(message=words).to_json())
 
 

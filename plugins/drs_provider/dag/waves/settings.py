@@ -14,12 +14,12 @@ from drs_provider.exceptions import AccessDenied, PlanChanged
 from drs_provider.operators.launch_settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
 from drs_provider.rules.purpose import Purpose, purpose_of
 from drs_provider.rules.run.approvals import Policy
-from drs_provider.rules.run.handover import PreflightResult, PreflightServer, SettingsInForce
 from drs_provider.rules.run.names import PREFLIGHT_TASK
 from drs_provider.rules.run.roster import Target
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
+    from drs_provider.rules.run.handover import PreflightServer
     from drs_provider.rules.settings.values import Settings
     from drs_provider.services.settings.survey import SettingsSurvey
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def in_this_run(
     context: Context,
     settings: "Mapping[str, Settings]",
-    servers: Mapping[str, PreflightServer],
+    servers: "Mapping[str, PreflightServer]",
     *,
     purpose: Purpose,
     network: int,
@@ -91,6 +91,7 @@ class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
 
     def leave(self, context: Context, found: "SettingsSurvey") -> None:
         """Leave what is in force now: the wave's start holds it against EC2 right before it launches."""
+        from drs_provider.rules.run.handover import SettingsInForce
         from drs_provider.services.settings.in_force import read_in_force
 
         try:
@@ -98,7 +99,7 @@ class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
         except AccessDenied as refusal:
             if self.is_temporary:
                 raise
-            self.log.warning("What is in force is not looked at again before the launch: %s", refusal)
+            self.log.warning("The settings in force are not checked again before the launch: %s", refusal)
             return
         context["ti"].xcom_push(key=SettingsInForce.KEY, value=in_force.to_json())
 
@@ -118,6 +119,7 @@ def ensure_in_force(
     somebody's drill may have come in between; where the task that applies them was marked as successful, a person has
     decided to launch with what DRS has.
     """
+    from drs_provider.rules.run.handover import SettingsInForce
     from drs_provider.services.settings.apply import apply_all
     from drs_provider.services.settings.in_force import changed_by_others, changed_since, not_applied
 
@@ -150,6 +152,8 @@ class RestoreSettings(DrsRestoreLaunchSettingsOperator):
 
     def prepare(self, context: Context) -> None:
         """Find the servers of this run's drill."""
+        from drs_provider.rules.run.handover import PreflightResult
+
         if not purpose_of(context["params"]["mode"]).is_temporary:
             raise AirflowSkipException("a recovery's launch settings stay: they are production's now")
         preflight = PreflightResult.read(context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PreflightResult.KEY))

@@ -24,21 +24,12 @@ from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.plan.model import Pause
 from drs_provider.rules.purpose import DRILL, Purpose, purpose_of
 from drs_provider.rules.run.approvals import Policy, ensure_answered
-from drs_provider.rules.run.handover import (
-    Answer,
-    Launch,
-    MappedServer,
-    PinnedPoints,
-    PreflightResult,
-    PreflightServer,
-    ServerResults,
-    WaveVerdict,
-)
 from drs_provider.rules.run.roster import Target
 from drs_provider.rules.run.shape import AskedBefore
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
+    from drs_provider.rules.run.handover import Launch, PreflightResult, PreflightServer
 
 
 class StartWave(DrsStartRecoveryOperator):
@@ -137,16 +128,19 @@ class StartWave(DrsStartRecoveryOperator):
         first = stages(wave.servers)[0]
         self.source_server_ids = [server.server_id for server in self.servers if server.server_id in first]
 
-    def _ensure_agreed(self, context: Context, preflight: PreflightResult) -> None:
+    def _ensure_agreed(self, context: Context, preflight: "PreflightResult") -> None:
         """Look for the recorded answers of those who were asked: "Mark success" on their tasks records nothing."""
+        from drs_provider.rules.run.handover import Answer
+
         ensure_people_agreed(context, preflight, self.policy, self.approval_task_ids)
         if self.pause is not None:
             answer = Answer.read(context["ti"].xcom_pull(task_ids=self.pause_task_id, key=Answer.KEY))
             ensure_answered(self.pause, self.pause_task_id, answer)
         ensure_steps_approved(context, self.asked_before)
 
-    def finish(self, context: Context, launch: Launch) -> JsonValue:
+    def finish(self, context: Context, launch: "Launch") -> JsonValue:
         """Hand the jobs to the task that watches them, and the servers to the tasks that show them."""
+        from drs_provider.rules.run.handover import Launch, MappedServer, PinnedPoints
         from drs_provider.services.store import load
 
         self.log.info(
@@ -189,6 +183,8 @@ class ServerOutcome(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, JsonValue]:
         """Succeed for a launched server, fail for a failed one, skip for one whose failure the wave tolerates."""
+        from drs_provider.rules.run.handover import MappedServer, ServerResults, WaveVerdict
+
         server, ti = MappedServer.from_json(self.server), context["ti"]
         labels: Any = context  # what map_index_template finds
         labels["server_name"] = server.hostname

@@ -9,17 +9,14 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider import clock
 from drs_provider.exceptions import DrsProviderError
-from drs_provider.rules.answers import Answer
-from drs_provider.rules.launch.tags import EXPIRES, PLAN, RUN, RUN_ID, WAVE, job_tags, run_key, tag_value
 from drs_provider.rules.purpose import purpose_of
-from drs_provider.rules.run.handover import PreflightResult, Untagged
 from drs_provider.rules.run.names import PREFLIGHT_TASK
 from drs_provider.rules.run.roster import Target
-from drs_provider.services.launch.tags_of_jobs import JOBS_BEFORE_RUN, jobs_of_runs, tag_launched
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook
     from drs_provider.hooks.drs import DrsHook
+    from drs_provider.rules.answers import Answer
 
 
 class TagInstances(BaseOperator):
@@ -47,7 +44,9 @@ class TagInstances(BaseOperator):
 
     def execute(self, context: Context) -> int:
         """Return how many instances carry the tags now."""
-        from drs_provider.rules.launch.tags import life_tags
+        from drs_provider.rules.launch.tags import WAVE, life_tags, tag_value
+        from drs_provider.rules.run.handover import PreflightResult, Untagged
+        from drs_provider.services.launch.tags_of_jobs import tag_launched
 
         found = PreflightResult.read(context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PreflightResult.KEY))
         if found is None or not found.passed or not found.wave(self.wave).selected:
@@ -84,24 +83,29 @@ def traces_hook(target: Target) -> "TracesHook":
 
 def own_tags(context: Context) -> dict[str, str]:
     """Return the tags that name the run that a task belongs to."""
+    from drs_provider.rules.launch.tags import PLAN, RUN, RUN_ID, job_tags
+
     run = context["dag_run"]
     everything = job_tags(dag_id=run.dag_id, run_id=run.run_id, wave="", chunk=0, attempt=0)
     return {key: everything[key] for key in (RUN, PLAN, RUN_ID)}
 
 
 def jobs_of_run(
-    hook: "DrsHook", context: Context, *, also: Sequence[str] = (), look_back: timedelta = JOBS_BEFORE_RUN
-) -> list[Answer]:
+    hook: "DrsHook", context: Context, *, also: Sequence[str] = (), look_back: timedelta | None = None
+) -> "list[Answer]":
     """Return the jobs of an account and Region that carry this run's tags, those of an earlier start among them.
 
     :param also: keys of runs that this one continues
-    :param look_back: how long before this run they may have begun
+    :param look_back: how long before this run they may have begun; None: as much as clocks differ
     """
+    from drs_provider.rules.launch.tags import run_key
+    from drs_provider.services.launch.tags_of_jobs import JOBS_BEFORE_RUN, jobs_of_runs
+
     run = context["dag_run"]
     ours = {run_key(run.dag_id, run.run_id), *also}
     # Not start_date alone: Airflow moves it when an ended run is cleared, past the jobs of its first start.
     began = min(run.run_after, run.start_date or run.run_after)
-    return jobs_of_runs(hook, ours, since=began - look_back)
+    return jobs_of_runs(hook, ours, since=began - (look_back or JOBS_BEFORE_RUN))
 
 
 def settings_marks(tags: Mapping[str, str], *, own_run: str) -> dict[str, str]:
@@ -109,6 +113,7 @@ def settings_marks(tags: Mapping[str, str], *, own_run: str) -> dict[str, str]:
 
     :param own_run: key of the drill
     """
+    from drs_provider.rules.launch.tags import EXPIRES
     from drs_provider.rules.settings.drill_memory import EXPIRES as SETTINGS_EXPIRES
     from drs_provider.rules.settings.drill_memory import RUN as SETTINGS_RUN
 

@@ -16,13 +16,12 @@ from drs_provider.dag.waves.tagging import settings_marks
 from drs_provider.exceptions import AwsError
 from drs_provider.operators.base import failing_for_good
 from drs_provider.operators.recovery import LOOK_AGAIN_AFTER
-from drs_provider.rules.launch.tags import run_key
-from drs_provider.rules.run.handover import InstanceChecks, LaterLaunches, Launch, Tries
 from drs_provider.sensors.job import BACKSTOP, DrsRecoveryJobSensor
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
     from drs_provider.rules.launch.results import Allows, LaunchMember, ServerResult
+    from drs_provider.rules.run.handover import Launch
     from drs_provider.rules.settings.values import Settings
     from drs_provider.services.launch.wave_rounds import NoRoom, TargetLaunch, WaveRounds
 
@@ -59,6 +58,7 @@ class WatchWave(DrsRecoveryJobSensor):
 
     def prepare(self, context: Context) -> None:
         """Take jobs and servers from what the start tasks, preflight and earlier legs left, on every leg."""
+        from drs_provider.rules.run.handover import Launch
         from drs_provider.services.launch.launch_memory import Memory
         from drs_provider.services.launch.wave_rounds import RunFacts, WaveRounds
 
@@ -91,6 +91,7 @@ class WatchWave(DrsRecoveryJobSensor):
     def conclude(self, context: Context, results: "Sequence[ServerResult]") -> "tuple[ServerResult, ...]":
         """Launch what comes next, or add the servers that were never launched to the results."""
         from drs_provider.rules.launch.next_launch import LaunchNext
+        from drs_provider.rules.run.handover import InstanceChecks
 
         order = cancelled_watch(context, self.start_task_ids)
         if order is not None and self.rounds.follow_begun():
@@ -114,7 +115,7 @@ class WatchWave(DrsRecoveryJobSensor):
                 raise AwsError("DescribeJobs", "Refused", str(event["detail"]))
             return self._judge(context, self._deadline(None))
 
-    def hook_of(self, launch: Launch) -> "LaunchSettingsHook":
+    def hook_of(self, launch: "Launch") -> "LaunchSettingsHook":
         """Make the hook of a launch's account and Region."""
         from drs_provider.hooks.launch_settings import LaunchSettingsHook
 
@@ -146,12 +147,14 @@ class WatchWave(DrsRecoveryJobSensor):
 
     def _leave(self, context: Context) -> None:
         """Leave what was launched after the start, and what failed before, for the report."""
+        from drs_provider.rules.run.handover import LaterLaunches, Tries
+
         if later := self.rounds.later_launches():
             context["ti"].xcom_push(key=LaterLaunches.KEY, value=later.to_json())
         if tries := self.rounds.earlier_tries():
             context["ti"].xcom_push(key=Tries.KEY, value=tries.to_json())
 
-    def _launches(self) -> tuple[Launch, ...]:
+    def _launches(self) -> "tuple[Launch, ...]":
         return self.rounds.watched
 
     def _members(self) -> "dict[str, LaunchMember]":
@@ -208,6 +211,8 @@ class _Guard:
 
     def marks(self, launched: "TargetLaunch") -> Mapping[str, str]:
         """Return the tags that say whose temporary launch settings a server has."""
+        from drs_provider.rules.launch.tags import run_key
+
         run = self._context["dag_run"]
         return settings_marks(launched.launch.tags, own_run=run_key(run.dag_id, run.run_id))
 

@@ -3,20 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from drs_provider.exceptions import RunRefused
 from drs_provider.plan.model import Pause, Recovery
 from drs_provider.rules.purpose import Purpose
-from drs_provider.rules.run.handover import Answer
+
+if TYPE_CHECKING:
+    from drs_provider.rules.run.handover import Answer
 
 APPROVE: Final = "Approve"
 REJECT: Final = "Reject"
 CONTINUE: Final = "Continue"
 STOP: Final = "Stop"
-
-ANSWER: Final = Answer.KEY
-"""XCom key of a recorded answer. A task that is marked as successful leaves none."""
 
 _DEFAULT_TIMEOUT: Final = timedelta(minutes=30)
 
@@ -77,7 +76,7 @@ def not_counted(who: str | None, policy: Policy, *, triggered_by: str | None, ea
     :param earlier: who has approved this run already
     """
     if not who:
-        return "nobody is recorded as having answered"
+        return "no person is recorded as having answered"
     if policy.four_eyes and who == triggered_by:
         return f"{who} triggered this run: somebody else must approve it"
     if policy.approvers and who not in policy.approvers:
@@ -88,7 +87,7 @@ def not_counted(who: str | None, policy: Policy, *, triggered_by: str | None, ea
 
 
 def ensure_approved(
-    policy: Policy, answers: Mapping[str, Answer | None], *, triggered_by: str | None, checked_at: datetime
+    policy: Policy, answers: "Mapping[str, Answer | None]", *, triggered_by: str | None, checked_at: datetime
 ) -> None:
     """Raise RunRefused unless the recorded answers are approvals of enough people, for this very preflight.
 
@@ -108,7 +107,7 @@ def ensure_approved(
 
 
 def _no_approval(
-    answer: Answer | None,
+    answer: "Answer | None",
     policy: Policy,
     *,
     triggered_by: str | None,
@@ -120,11 +119,11 @@ def _no_approval(
     if answer.chosen != APPROVE:
         return f"the recorded answer is {answer.chosen!r}, given by {answer.by}"
     if answer.checked_at != checked_at:
-        return "what was approved is an earlier preflight, and preflight has looked again since"
+        return "what was approved is an earlier preflight, and preflight has run again since"
     return not_counted(answer.by, policy, triggered_by=triggered_by, earlier=earlier)
 
 
-def ensure_answered(pause: Pause, task_id: str, answer: Answer | None) -> None:
+def ensure_answered(pause: Pause, task_id: str, answer: "Answer | None") -> None:
     """Raise RunRefused unless a pause was ended by one of those who were asked, or by a time-out that may end it."""
     if why := _no_answer(pause, answer):
         raise RunRefused(
@@ -133,13 +132,13 @@ def ensure_answered(pause: Pause, task_id: str, answer: Answer | None) -> None:
         )
 
 
-def _no_answer(pause: Pause, answer: Answer | None) -> str | None:
+def _no_answer(pause: Pause, answer: "Answer | None") -> str | None:
     if answer is None:
         return "no answer is recorded (a task that is marked as successful answers nothing)"
     if answer.chosen != CONTINUE:
         return f"the recorded answer is {answer.chosen!r}, given by {answer.by}"
     if answer.expired:
-        return None if pause.on_timeout == "continue" else "nobody answered in time"
+        return None if pause.on_timeout == "continue" else "no answer in time"
     if answer.by not in pause.approvers:
-        return f"{answer.by} is not among those who are asked: {', '.join(pause.approvers)}"
+        return f"{answer.by} is not among the approvers: {', '.join(pause.approvers)}"
     return None

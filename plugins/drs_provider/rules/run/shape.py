@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import (
@@ -23,9 +23,11 @@ from drs_provider.plan.model import (
 from drs_provider.rules.purpose import DRILL, Purpose, purpose_of
 from drs_provider.rules.run import names
 from drs_provider.rules.run.approvals import Policy, policy_of
-from drs_provider.rules.run.request import RunRequest
 from drs_provider.rules.run.roster import Target, target_of, targets_of
 from drs_provider.rules.run.timing import critical_path, finish_times, levels, lifetime_of, wave_duration
+
+if TYPE_CHECKING:
+    from drs_provider.rules.run.request import RunRequest
 
 Side = Literal["before", "after"]
 
@@ -217,7 +219,7 @@ class RunShape:
     end_notifications_task: str | None
     purpose: Purpose | None = None
 
-    def for_request(self, request: RunRequest) -> "RunShape":
+    def for_request(self, request: "RunRequest") -> "RunShape":
         """Give the shape of one run: its purpose, and which waves it has."""
         waves = tuple(replace(wave, is_chosen=wave.name in request.waves) for wave in self.waves)
         return replace(self, waves=waves, purpose=purpose_of(request.mode))
@@ -336,7 +338,7 @@ class RunShape:
         return {task: frozenset(above) for task, above in found.items()}
 
 
-def compile_shape(runnable: RunnablePlan, request: RunRequest | None = None) -> RunShape:
+def compile_shape(runnable: RunnablePlan, request: "RunRequest | None" = None) -> RunShape:
     """Compile a plan, and with a request one run of it."""
     plan = runnable.plan
     depends_on = wave_dependencies(plan)
