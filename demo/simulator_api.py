@@ -88,7 +88,7 @@ def _job(job: Mapping[str, Any]) -> Job:
         job_id=job["jobID"],
         created_at=instant(job["creationDateTime"]),
         ended_at=instant(ended) if ended else None,
-        servers={server: phase(one["status"], one["stages"]) for server, one in job["timeline"].items()},
+        servers={server: phase(progress["status"], progress["stages"]) for server, progress in job["timeline"].items()},
     )
 
 

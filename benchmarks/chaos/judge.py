@@ -67,7 +67,7 @@ def _launched_twice(ours: Sequence[Launch]) -> Iterator[str]:
     for server, launches in by_server.items():
         tries = [launch.attempt for launch in launches]
         if len(set(tries)) < len(tries):
-            yield f"{server} is in several jobs of one try: {', '.join(one.job_id for one in launches)}"
+            yield f"{server} is in several jobs of one try: {', '.join(launch.job_id for launch in launches)}"
         if any(launch.status[server] != "FAILED" for launch in launches[:-1]):
             yield f"{server} was launched again although it had not failed: {', '.join(o.job_id for o in launches)}"
 

@@ -70,7 +70,7 @@ def world(simulator, made):
             aws_conn_id=None, region_name=REGION, config={"retries": {"total_max_attempts": 1}}
         )
     ec2 = made.clients["ec2"]
-    subnets = {tag["Value"]: one for one in ec2.describe_subnets()["Subnets"] for tag in one["Tags"]}
+    subnets = {tag["Value"]: subnet for subnet in ec2.describe_subnets()["Subnets"] for tag in subnet["Tags"]}
     return SimpleNamespace(
         simulator=simulator,
         clients=made.clients,
@@ -119,8 +119,8 @@ def context_of(store=None):
 def prepare(world, context=None, **more):
     """Prepare for the two servers; looked up in their launch templates only where a test says so (it takes long)."""
     places = {
-        one: {"subnet_id": subnet, "security_group_ids": (), "vpc_id": world.vpc, "availability_zone": None}
-        for one, subnet in ((DB, world.prod), (WEB, world.web))
+        server_id: {"subnet_id": subnet, "security_group_ids": (), "vpc_id": world.vpc, "availability_zone": None}
+        for server_id, subnet in ((DB, world.prod), (WEB, world.web))
     }
     more = {"placements": places, **more}
     task = DrsPrepareDrillNetworkOperator(
@@ -146,7 +146,7 @@ def standing(world, **more):
 def test_production_leads_out_in_four_ways_and_each_is_named(world):
     proof = prove(world.hook.network_facts(world.vpc))
 
-    assert [one.path.split(" → ")[2:4] for one in proof.leaks] == [
+    assert [leak.path.split(" → ")[2:4] for leak in proof.leaks] == [
         [
             "0.0.0.0/0",
             f"internet gateway {world.ec2.describe_internet_gateways()['InternetGateways'][0]['InternetGatewayId']}",
@@ -155,7 +155,7 @@ def test_production_leads_out_in_four_ways_and_each_is_named(world):
         ["10.0.0.0/8", proof.leaks[2].path.split(" → ")[3]],
         ["192.168.0.0/16", proof.leaks[3].path.split(" → ")[3]],
     ]
-    assert [one.what.split(" can be")[0] for one in proof.leaks] == [
+    assert [leak.what.split(" can be")[0] for leak in proof.leaks] == [
         "the internet",
         "the peered VPC",
         "every network that the transit gateway routes to",
@@ -169,12 +169,15 @@ def test_the_bubble_has_productions_addresses_and_no_way_out(world):
 
     assert (proof.leaks, proof.notes) == ((), ())
     described = {
-        one["SubnetId"]: one for one in world.ec2.describe_subnets(SubnetIds=list(subnets.values()))["Subnets"]
+        subnet["SubnetId"]: subnet for subnet in world.ec2.describe_subnets(SubnetIds=list(subnets.values()))["Subnets"]
     }
-    assert [described[subnets[one]]["CidrBlock"] for one in (world.prod, world.web)] == ["10.20.0.0/22", "10.20.4.0/22"]
+    assert [described[subnets[part]]["CidrBlock"] for part in (world.prod, world.web)] == [
+        "10.20.0.0/22",
+        "10.20.4.0/22",
+    ]
     egress = [
-        one["IpPermissionsEgress"]
-        for one in world.ec2.describe_security_groups(GroupIds=list(groups.values()))["SecurityGroups"]
+        group["IpPermissionsEgress"]
+        for group in world.ec2.describe_security_groups(GroupIds=list(groups.values()))["SecurityGroups"]
     ]
     assert [[each["CidrIp"] for each in rules[0]["IpRanges"]] for rules in egress] == [["10.20.0.0/16"]]
 
@@ -190,15 +193,15 @@ def test_everything_that_is_made_carries_the_run_its_expiry_and_what_it_stands_f
     vpc, _, _ = make(world)
     parts = world.hook.parts_of(TAGS[RUN])
     tags = [
-        {tag["Key"]: tag["Value"] for tag in one["Tags"]}
-        for one in (*parts.vpcs, *parts.subnets, *parts.groups, *parts.endpoints)
+        {tag["Key"]: tag["Value"] for tag in part["Tags"]}
+        for part in (*parts.vpcs, *parts.subnets, *parts.groups, *parts.endpoints)
     ]
 
     assert len(tags) == 1 + 3 + 2 + 4
     assert all(
-        one[RUN] == TAGS[RUN] and one[MODE] == "drill" and one[EXPIRES] == "2026-01-01T00:00:00Z" for one in tags
+        tag[RUN] == TAGS[RUN] and tag[MODE] == "drill" and tag[EXPIRES] == "2026-01-01T00:00:00Z" for tag in tags
     )
-    assert all(COPY_OF in one for one in tags)
+    assert all(COPY_OF in tag for tag in tags)
     assert parts.vpcs[0]["VpcId"] == vpc
 
 
@@ -233,7 +236,7 @@ def test_a_try_after_a_lost_answer_goes_on_with_what_is_there(world, operation):
     make(world)
     parts = world.hook.parts_of(TAGS[RUN])
 
-    assert [len(one) for one in (parts.vpcs, parts.subnets, parts.groups, parts.endpoints)] == [1, 3, 2, 4]
+    assert [len(part) for part in (parts.vpcs, parts.subnets, parts.groups, parts.endpoints)] == [1, 3, 2, 4]
     assert remove_all(world) == {}
     assert account(world.ec2) == world.before
 
@@ -257,7 +260,7 @@ def test_of_two_networks_that_were_made_at_once_one_stays(world):
     finally:
         del world.hook.__dict__["_copies_of"]
 
-    left = [one["VpcId"] for one in world.hook.parts_of(TAGS[RUN]).vpcs]
+    left = [vpc["VpcId"] for vpc in world.hook.parts_of(TAGS[RUN]).vpcs]
     assert vpc == min(left)
     assert world.hook.make(plan, TAGS)[0] == vpc
 
@@ -276,7 +279,8 @@ def test_rules_keep_who_may_talk_to_whom_inside_and_nothing_else(world):
     plan = blueprint(world.hook.production(world.vpc, [db, web]), [world.prod])
     _, _, groups = world.hook.make(plan, TAGS)
     copies = {
-        one["GroupId"]: one for one in ec2.describe_security_groups(GroupIds=list(groups.values()))["SecurityGroups"]
+        group["GroupId"]: group
+        for group in ec2.describe_security_groups(GroupIds=list(groups.values()))["SecurityGroups"]
     }
 
     assert [

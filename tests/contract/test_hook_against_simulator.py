@@ -116,7 +116,7 @@ def test_an_answer_lost_after_the_job_was_started_ends_in_exactly_one_job(hook, 
     job, found = start_once(hook, StartRequest(HELLO, True, TAGS, {}), since=an_hour_ago(), sleep=lambda _: None)
 
     assert found
-    assert [one["jobID"] for one in hook.jobs_since(an_hour_ago())] == [job["jobID"]]
+    assert [job["jobID"] for job in hook.jobs_since(an_hour_ago())] == [job["jobID"]]
     assert len(starts(simulator)) == 1
 
 

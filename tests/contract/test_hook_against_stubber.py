@@ -40,11 +40,11 @@ def test_more_ids_than_a_call_takes_are_asked_in_batches_and_every_page_is_read(
     ids = [server_id(number) for number in range(MOST_IDS + 50)]
     answers = [ids[:100], ids[100:MOST_IDS], ids[MOST_IDS:]]
     first = {"filters": {"sourceServerIDs": ids[:MOST_IDS]}}
-    page = {"items": [{"sourceServerID": one} for one in answers[0]], "nextToken": "more"}
+    page = {"items": [{"sourceServerID": server} for server in answers[0]], "nextToken": "more"}
     reads.add_response("describe_source_servers", page, first)
-    page = {"items": [{"sourceServerID": one} for one in answers[1]]}
+    page = {"items": [{"sourceServerID": server} for server in answers[1]]}
     reads.add_response("describe_source_servers", page, {**first, "nextToken": "more"})
-    page = {"items": [{"sourceServerID": one} for one in answers[2]]}
+    page = {"items": [{"sourceServerID": server} for server in answers[2]]}
     reads.add_response("describe_source_servers", page, {"filters": {"sourceServerIDs": ids[MOST_IDS:]}})
 
     assert [server["sourceServerID"] for server in hook.source_servers(ids)] == ids

@@ -51,7 +51,7 @@ def apply(aws, *actions, **more):
 
 
 def live(aws):
-    return [(one["name"], one["active"]) for one in aws.drs.list_launch_actions(resourceId=ONE)["items"]]
+    return [(action["name"], action["active"]) for action in aws.drs.list_launch_actions(resourceId=ONE)["items"]]
 
 
 def tags(aws):

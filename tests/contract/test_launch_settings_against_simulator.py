@@ -38,7 +38,7 @@ def clients(one_simulator):
 def network(simulator, clients):
     """Subnets by name, and a security group in their VPC."""
     ec2 = clients.ec2
-    subnets = {one["Tags"][0]["Value"]: one for one in ec2.describe_subnets()["Subnets"]}
+    subnets = {subnet["Tags"][0]["Value"]: subnet for subnet in ec2.describe_subnets()["Subnets"]}
     vpc = subnets["prod"]["VpcId"]
     group = ec2.create_security_group(GroupName="shop", Description="shop", VpcId=vpc)["GroupId"]
     clients.iam.create_instance_profile(InstanceProfileName="shop-db")
@@ -252,9 +252,9 @@ def test_a_drills_settings_are_put_back_to_the_last_one(simulator, network):
     assert during[1]["VersionNumber"] == 2
     assert (configuration(network), template(network), tags(network)) == before
     assert list(restored) == [ONE]
-    assert sorted((one["field"], one["was"], one["now"]) for one in restored[ONE]) == sorted(
-        (one["field"], one["now"], one["was"]) for one in drift[ONE]
-    )
+    assert sorted(
+        (difference["field"], difference["was"], difference["now"]) for difference in restored[ONE]
+    ) == sorted((difference["field"], difference["now"], difference["was"]) for difference in drift[ONE])
     assert restore(network, ONE, TWO) == {}
 
 
@@ -329,7 +329,7 @@ def test_a_try_that_dies_at_any_call_is_finished_by_the_next(simulator, network,
         apply(network, settings, context=context, is_temporary=True)
     drift = apply(network, settings, context=a_context(context["task_state_store"]), is_temporary=True)
 
-    assert [one["field"] for one in drift[ONE]] == [
+    assert [difference["field"] for difference in drift[ONE]] == [
         "copy_tags",
         "os_byol",
         "disposition",
@@ -371,7 +371,7 @@ def test_a_version_that_is_gone_is_said_and_the_tag_stays(simulator, network):
 
     assert str(caught.value) == (
         f"hello1 ({ONE}): a drill changed its launch template {name}, and version 9, which was the default before, no "
-        f"longer exists. Nothing was put back: set the template by hand, then take the tag {TAG} off the source server"
+        f"longer exists. Nothing was put back: set the template manually, then take the tag {TAG} off the source server"
     )
     assert TAG in tags(network)
 

@@ -113,11 +113,11 @@ def test_nothing_is_asked_about_what_no_setting_refers_to(hook, ec2):
 def test_surroundings_are_asked_in_batches_by_filter(hook, ec2):
     ids = [f"subnet-{number:03d}" for number in range(250)]
     for batch in (ids[:200], ids[200:]):
-        answer = {"Subnets": [{"SubnetId": one} for one in batch if one != "subnet-007"]}
+        answer = {"Subnets": [{"SubnetId": subnet_id} for subnet_id in batch if subnet_id != "subnet-007"]}
         ec2.add_response("describe_subnets", answer, {"Filters": [{"Name": "subnet-id", "Values": batch}]})
     wanted = Lookups(tuple(ids), (), (), (), (), default_vpc=False)
 
-    assert sorted(hook.surroundings(wanted).subnets) == [one for one in ids if one != "subnet-007"]
+    assert sorted(hook.surroundings(wanted).subnets) == [identifier for identifier in ids if identifier != "subnet-007"]
 
 
 def test_zones_of_an_instance_type_come_from_all_pages(hook, ec2):

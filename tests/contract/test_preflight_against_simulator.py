@@ -101,7 +101,7 @@ def run_request(mode):
 def look(hook, *names, mode="drill"):
     target = Target("aws_default", "us-west-2")
     sources = hook.source_servers()
-    known = {one["sourceServerID"]: one for one in sources}
+    known = {source["sourceServerID"]: source for source in sources}
     servers = [
         RosterServer(name, known[name]["sourceProperties"]["identificationHints"]["hostname"], "g", True, target, True)
         for name in names
@@ -121,7 +121,7 @@ def test_missing_permissions_are_found_before_anything_is_launched(hook_of):
     found = look(hook_of("narrow"), sid(1))
     role = f"arn:aws:iam::{HOME}:role/narrow"
 
-    assert [f"{one.severity}: {one.what}" for one in found.findings] == [
+    assert [f"{finding.severity}: {finding.what}" for finding in found.findings] == [
         (
             f"refusal: {role} may not ec2:CreateSnapshot. This shows at once: the job is COMPLETED after a second, "
             "every server FAILED, and its log gives no reason"
@@ -160,14 +160,16 @@ def test_what_may_not_be_asked_is_a_note(hook_of, one_simulator):
 def test_the_servers_of_a_run_must_fit_into_their_subnet(hook_of):
     found = look(hook_of(), *map(sid, range(1, 14)))
 
-    assert [one.what for one in found.findings] == ["it has 11 free addresses, and 13 servers of this run land there"]
+    assert [finding.what for finding in found.findings] == [
+        "it has 11 free addresses, and 13 servers of this run land there"
+    ]
     assert f"wave web in {WHERE}: 13 servers in 1 job, 1 round" in found.notes
 
 
 def test_a_server_without_a_subnet_is_found_before_drs_fails_without_a_reason(hook_of):
     found = survey_settings(hook_of(), {sid(99): {}}, whole=True)
 
-    assert [one.what for one in found.findings] == [
+    assert [finding.what for finding in found.findings] == [
         "its launch template names no subnet and there is no default VPC: DRS would fail without a reason"
     ]
 
@@ -222,7 +224,7 @@ def test_launch_settings_that_may_not_be_read_refuse_only_a_run_that_changes_the
     where, why = "us-west-2 of connection aws_default", "GetLaunchConfiguration: AccessDeniedException"
     said = found.refusals if refused else [note for note in found.notes if "launch settings" in note]
     what = "the launch settings cannot be looked at" if refused else "not checked"
-    assert [where in one and what in one and why in one for one in said] == [True]
+    assert [where in message and what in message and why in message for message in said] == [True]
     assert found.refusals == (said if refused else [])
 
 

@@ -118,7 +118,7 @@ def test_a_start_whose_answer_was_spoilt_is_looked_for_and_not_sent_again(hook, 
     job, found = start_once(hook, launch, since=datetime.now(UTC) - timedelta(hours=1), sleep=lambda _: None)
 
     assert (found, len(calls(simulator, "StartRecovery"))) == (True, 1)
-    assert [one["jobID"] for one in hook.jobs_since(datetime.now(UTC) - timedelta(hours=1))] == [job["jobID"]]
+    assert [job["jobID"] for job in hook.jobs_since(datetime.now(UTC) - timedelta(hours=1))] == [job["jobID"]]
 
 
 def test_patience_ends():

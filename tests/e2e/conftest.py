@@ -33,7 +33,7 @@ class Standing(Stack):
         return found
 
     def states(self, plan, run_id):
-        return {one["task_id"]: one["state"] for one in self.airflow.tasks(f"drs.{plan}", run_id)}
+        return {task["task_id"]: task["state"] for task in self.airflow.tasks(f"drs.{plan}", run_id)}
 
     def await_end(self, plan, run_id, meanwhile=lambda: None):
         """Return the state of a run that has ended; `meanwhile` is called at every look."""

@@ -22,13 +22,13 @@ RECOVERY, DRILL = 24183, 17332
 
 def test_runs_keep_every_rule_whichever_process_dies_and_after_whichever_call(tmp_path):
     chosen = [scenario(seed) for seed in (RECOVERY, DRILL)]
-    assert {kill.victim for one in chosen for kill in one.kills} == {
+    assert {kill.victim for scenario in chosen for kill in scenario.kills} == {
         "task", "worker", "scheduler", "triggerer", "api-server", "machine"
     }  # fmt: skip
     assert (chosen[0].mode, chosen[1].mode, chosen[1].network) == ("recovery", "drill", "isolated")
     assert chosen[0].approval
-    assert all("ssm_command" in {step.kind for step in one.steps} for one in chosen)
-    assert sum(len(one.servers) for one in chosen) < 10
+    assert all("ssm_command" in {step.kind for step in scenario.steps} for scenario in chosen)
+    assert sum(len(scenario.servers) for scenario in chosen) < 10
     points = ["StartRecovery", 20, "TerminateRecoveryInstances"]
 
     problems, struck, calls = sweep.sweep(points, tmp_path, 8, lambda _: None, beside=chosen)

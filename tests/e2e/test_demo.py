@@ -89,11 +89,11 @@ def demo(tmp_path, empty_tables):
         return started[-1]
 
     yield start
-    for one in started:
-        for pid in one.living():
+    for launch in started:
+        for pid in launch.living():
             os.kill(pid, signal.SIGKILL)
-        one.process.stdout.close()
-        one.process.wait(20)
+        launch.process.stdout.close()
+        launch.process.wait(20)
     for made in state.glob("empty-airflow-*.db"):
         shutil.copy(made, empty_tables)
 
@@ -125,7 +125,7 @@ def test_a_database_server_that_fails_fails_the_drill_and_is_named_with_what_it_
     [failure] = report["failures"]
     assert (failure["hostname"], failure["wave"]) == ("db3", "database")
     assert "InsufficientInstanceCapacity" in failure["reason"]
-    assert [one["wave"] for one in report["not_started"]] == ["application", "web", "monitoring"]
+    assert [wave["wave"] for wave in report["not_started"]] == ["application", "web", "monitoring"]
     assert report["cleanup"]["state"] == "done"
     assert "✗ FAILED" in run.said
     assert "  ✗ db3 (database): " in run.said

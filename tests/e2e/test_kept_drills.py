@@ -45,7 +45,7 @@ def stack(tmp_path_factory):
         airflow={"PYTHONPATH": str(PROJECT / "plugins")},  # this tree, also where another one is installed
     )
     with Stack(settings) as stack:
-        wait(stack, lambda: all(stack.airflow.knows_dag(one) for one in ("drs.shop", "drs.sweeper")))
+        wait(stack, lambda: all(stack.airflow.knows_dag(dag_id) for dag_id in ("drs.shop", "drs.sweeper")))
         yield stack
 
 
@@ -76,11 +76,11 @@ def ended(stack, dag_id, run_id):
 
 
 def jobs(simulator):
-    return [one for one in simulator.client("drs").describe_jobs(filters={})["items"] if one["tags"]]
+    return [job for job in simulator.client("drs").describe_jobs(filters={})["items"] if job["tags"]]
 
 
 def expiries(simulator):
-    return {datetime.fromisoformat(one["tags"][f"{PREFIX}expires"]) for one in jobs(simulator)}
+    return {datetime.fromisoformat(job["tags"][f"{PREFIX}expires"]) for job in jobs(simulator)}
 
 
 def kept(stack, run_id):
@@ -96,7 +96,7 @@ def test_a_kept_drill_is_extended_from_a_shell_and_in_airflow_and_ended_from_a_s
     run_id = stack.airflow.trigger("drs.shop", {"mode": "drill"})
 
     def state():
-        return {one["task_id"]: one["state"] for one in stack.airflow.tasks("drs.shop", run_id)}["finish.keep"]
+        return {task["task_id"]: task["state"] for task in stack.airflow.tasks("drs.shop", run_id)}["finish.keep"]
 
     def asked(extended):
         """Wait for the question, and until the scheduler has heard that the asking has ended: else it asks again."""
@@ -132,15 +132,15 @@ def expire(simulator):
     """Let everything that bears a run's tags be over since long."""
     drs, ec2 = simulator.client("drs"), simulator.client("ec2")
     over = "2026-01-01T00:00:00Z"
-    for one in jobs(simulator):
-        drs.tag_resource(resourceArn=one["arn"], tags={f"{PREFIX}expires": over})
-    for one in drs.describe_recovery_instances(filters={})["items"]:
-        drs.tag_resource(resourceArn=one["arn"], tags={f"{PREFIX}expires": over})
-    for one in drs.describe_source_servers(filters={"sourceServerIDs": list(SERVERS)})["items"]:
-        if f"{PREFIX}before-drill-expires" in one["tags"]:
-            drs.tag_resource(resourceArn=one["arn"], tags={f"{PREFIX}before-drill-expires": over})
+    for job in jobs(simulator):
+        drs.tag_resource(resourceArn=job["arn"], tags={f"{PREFIX}expires": over})
+    for instance in drs.describe_recovery_instances(filters={})["items"]:
+        drs.tag_resource(resourceArn=instance["arn"], tags={f"{PREFIX}expires": over})
+    for server in drs.describe_source_servers(filters={"sourceServerIDs": list(SERVERS)})["items"]:
+        if f"{PREFIX}before-drill-expires" in server["tags"]:
+            drs.tag_resource(resourceArn=server["arn"], tags={f"{PREFIX}before-drill-expires": over})
     tagged = ec2.describe_tags(Filters=[{"Name": "key", "Values": [f"{PREFIX}expires"]}])["Tags"]
-    for name in sorted({one["ResourceId"] for one in tagged}):
+    for name in sorted({resource["ResourceId"] for resource in tagged}):
         with suppress(ClientError):  # EC2 goes on showing tags of what is gone
             ec2.create_tags(Resources=[name], Tags=[{"Key": f"{PREFIX}expires", "Value": over}])
 

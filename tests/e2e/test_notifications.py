@@ -20,15 +20,15 @@ def test_a_paused_run_tells_of_its_question_and_of_its_rto_and_ends_with_a_full_
     run_id = stack.airflow.trigger("drs.telling", {"mode": "drill", "reason": "rehearsal"})
 
     def told():
-        return [(one["event"], one["wave"]) for one in receiver.bodies]
+        return [(body["event"], body["wave"]) for body in receiver.bodies]
 
     stack.until(lambda: told().count(("rto_at_risk", None)) == 2, "both alerts of the RTO")
-    early, due = (one for one in receiver.bodies if one["event"] == "rto_at_risk")
+    early, due = (body for body in receiver.bodies if body["event"] == "rto_at_risk")
     assert early["headline"] == "80 % of the RTO of 10 s has passed"
     assert due["headline"] == "RTO of 10 s is missed, and the run continues"
     assert due["run_id"] == run_id
     stack.until(lambda: ("paused", "second") in told(), "the pause")
-    (paused,) = (one for one in receiver.bodies if one["event"] == "paused")
+    (paused,) = (body for body in receiver.bodies if body["event"] == "paused")
     assert paused["question"]["text"] == "Is the first one healthy?"
     assert paused["question"]["url"].startswith(stack.airflow.address)
     assert paused["question"]["url"].endswith("/tasks/second.pause/required_actions?map_index=-1")
@@ -59,12 +59,15 @@ def test_a_paused_run_tells_of_its_question_and_of_its_rto_and_ends_with_a_full_
         key=str,
     )
     report = stack.report("telling", run_id)
-    listed = [(one["event"], one["target"], one["outcome"], one["tries"]) for one in report["notifications"]]
+    listed = [
+        (notification["event"], notification["target"], notification["outcome"], notification["tries"])
+        for notification in report["notifications"]
+    ]
     assert ("started", "connection gone", "failed", 3) in listed
-    assert len([one for one in listed if one[1:] == ("connection chat", "sent", 1)]) == 7
-    assert [(one["task"], one["outcome"], one["by"]) for one in report["waits"]] == [
+    assert len([row for row in listed if row[1:] == ("connection chat", "sent", 1)]) == 7
+    assert [(wait["task"], wait["outcome"], wait["by"]) for wait in report["waits"]] == [
         ("second.pause", "continued", "admin")
     ]
-    written = [one for one in stack.places.state.rglob("*") if one.suffix in (".log", ".json", ".html")]
+    written = [path for path in stack.places.state.rglob("*") if path.suffix in (".log", ".json", ".html")]
     assert len(written) > 20
-    assert [one for one in written if one.is_file() and secret in one.read_text(errors="replace")] == []
+    assert [path for path in written if path.is_file() and secret in path.read_text(errors="replace")] == []

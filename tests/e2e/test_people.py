@@ -75,8 +75,8 @@ class People:
 
     def launches(self):
         """How many launches of these plans' servers were asked for."""
-        asked = [one["request"] for one in self.stack.simulator.calls() if one["operation"] == "StartRecovery"]
-        return sum(server["sourceServerID"] in SERVERS for one in asked for server in one["sourceServers"])
+        asked = [call["request"] for call in self.stack.simulator.calls() if call["operation"] == "StartRecovery"]
+        return sum(server["sourceServerID"] in SERVERS for question in asked for server in question["sourceServers"])
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_two_people_approve_one_answers_the_pause_and_the_report_names_them(peop
     assert people.await_end("people", run_id) == "success"
     report = people.stack.report("people", run_id)
     assert report["verdict"] == "completed"
-    assert [(one["task"], one["outcome"], one["by"]) for one in report["waits"]] == [
+    assert [(wait["task"], wait["outcome"], wait["by"]) for wait in report["waits"]] == [
         ("preflight.approval", "approved", "ann"),
         ("preflight.approval_2", "approved", "bob"),
         ("second.delay", "over", None),
@@ -164,7 +164,7 @@ def test_an_approval_that_nobody_gives_expires_and_a_drill_asks_nobody(people):
     report = people.stack.report("hasty", run_id)
     assert report["verdict"] == "refused"
     assert report["verdict_reason"] == (
-        "Nothing was launched: preflight ended with: nobody approved the recovery within 3s; nothing was launched. "
+        "Nothing was launched: preflight ended with: no approval of the recovery within 3s; nothing was launched. "
         "Clear this task with everything downstream to ask again"
     )
     assert people.launches() == before

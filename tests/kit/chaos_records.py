@@ -34,16 +34,16 @@ def job(number, wave, attempt="1", *, mode="drill", run=None, ended=True, **serv
 
 def state(*jobs, live=(), **ec2):
     instances = {
-        part["instance"]: "terminated" if one["initiatedBy"] == "START_DRILL" else "running"
-        for one in jobs
-        for part in one["timeline"].values()
+        part["instance"]: "terminated" if job["initiatedBy"] == "START_DRILL" else "running"
+        for job in jobs
+        for part in job["timeline"].values()
         if part["status"] != "FAILED"
     }
     return {
         "accounts": {
             "1": {
                 "us-west-2": {
-                    "jobs": {one["jobID"]: one for one in jobs},
+                    "jobs": {job["jobID"]: job for job in jobs},
                     "ec2_instances": {**instances, **{name.replace("_", "-"): value for name, value in ec2.items()}},
                     "recovery_instances": {
                         name: {"sourceServerID": server, "ec2InstanceID": name, "isDrill": False}

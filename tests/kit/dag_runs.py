@@ -38,9 +38,13 @@ class Run:
         self.dag_run = dag_run
         self.state = str(dag_run.state)
         self.tasks = {}
-        for one in dag_run.get_task_instances():
-            name = one.task_id if one.map_index < 0 else f"{one.task_id}[{one.rendered_map_index or one.map_index}]"
-            self.tasks[name] = str(one.state)
+        for instance in dag_run.get_task_instances():
+            name = (
+                instance.task_id
+                if instance.map_index < 0
+                else f"{instance.task_id}[{instance.rendered_map_index or instance.map_index}]"
+            )
+            self.tasks[name] = str(instance.state)
         (report,) = reports.rglob("report.json")
         self.report = json.loads(report.read_text())
 
@@ -60,13 +64,15 @@ def calls(simulator, operation):
 
 def instances(simulator, region="us-west-2", **client):
     pages = simulator.client("ec2", region_name=region, **client).get_paginator("describe_instances").paginate()
-    found = [one for page in pages for reservation in page["Reservations"] for one in reservation["Instances"]]
-    recovered = [
-        one
-        for one in found
-        if any(tag["Key"] == "AWSElasticDisasterRecoverySourceServerID" for tag in one.get("Tags", ()))
+    found = [
+        instance for page in pages for reservation in page["Reservations"] for instance in reservation["Instances"]
     ]
-    return {one["InstanceId"]: one["State"]["Name"] for one in recovered}
+    recovered = [
+        instance
+        for instance in found
+        if any(tag["Key"] == "AWSElasticDisasterRecoverySourceServerID" for tag in instance.get("Tags", ()))
+    ]
+    return {instance["InstanceId"]: instance["State"]["Name"] for instance in recovered}
 
 
 def meanwhile(simulator, act):

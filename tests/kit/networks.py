@@ -13,7 +13,7 @@ LOCAL = {"DestinationCidrBlock": "10.20.0.0/16", "GatewayId": "local", "State": 
 def table(
     *routes: dict[str, Any], name: str = "rtb-1", main: bool = True, subnets: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    associations = [{"SubnetId": one, "RouteTableId": name} for one in subnets]
+    associations = [{"SubnetId": subnet, "RouteTableId": name} for subnet in subnets]
     return {
         "RouteTableId": name,
         "Associations": [*([{"Main": True, "RouteTableId": name}] if main else []), *associations],

@@ -118,5 +118,5 @@ def recorded_names():
 def recorded(name):
     """Read one run."""
     found = json.loads((FOLDER / f"{name}.json").read_text())
-    documents = {(one["task"], one["key"]): one["value"] for one in found.pop("documents")}
+    documents = {(document["task"], document["key"]): document["value"] for document in found.pop("documents")}
     return RecordedRun(name=name, documents=documents, **found)

@@ -95,10 +95,10 @@ def other_dag(plans, airflow_db, tmp_path):
     def end_runs():
         while not over.wait(0.2):
             with create_session() as session:
-                for one in session.query(DagRun).filter(DagRun.dag_id == "dns_switch", DagRun.run_id.like("drs%")):
-                    if one.state == DagRunState.QUEUED and not one.conf.get("hangs"):
-                        one.state = DagRunState.FAILED if one.conf.get("fails") else DagRunState.SUCCESS
-                        ended.append((one.run_id, one.conf))
+                for dag_run in session.query(DagRun).filter(DagRun.dag_id == "dns_switch", DagRun.run_id.like("drs%")):
+                    if dag_run.state == DagRunState.QUEUED and not dag_run.conf.get("hangs"):
+                        dag_run.state = DagRunState.FAILED if dag_run.conf.get("fails") else DagRunState.SUCCESS
+                        ended.append((dag_run.run_id, dag_run.conf))
 
     thread = threading.Thread(target=end_runs)
     thread.start()

@@ -29,7 +29,9 @@ def test_what_steers_a_terminal_is_written_out(text, said):
 def test_what_is_plain_has_no_control_characters_and_stays_as_it_is(text):
     found = plain(text)
 
-    assert not [one for one in found if unicodedata.category(one) in ("Cc", "Cs") and one not in "\n\t"]
+    assert not [
+        character for character in found if unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t"
+    ]
     assert plain(found) == found
     assert "\n" not in plain_line(text)
 

@@ -122,8 +122,8 @@ def test_quotas_branches_delays_and_answers_shape_what_is_foretold(rehearse):
     assert (waves["web"]["servers"], waves["web"]["critical"]) == (2, 1)
     assert said["api_calls"]["drs:StartRecovery"] == 5
     assert said["assumptions"] == [
-        "Airflow takes 0.9 s to start a task, and to let a waiting one go on",
-        "people say yes after 5m",
+        "Airflow takes 0.9 s to start a task, and to let a waiting one continue",
+        "people approve after 5m",
     ]
     assert said["not_predicted"] == []
 
@@ -146,7 +146,9 @@ def test_a_server_that_fails_fails_the_plan_with_its_reason(rehearse):
     waves = by_name(said)
     assert [waves[name]["state"] for name in ("database", "web", "monitoring")] == ["failed", "not_started", "launched"]
     assert (waves["database"]["launched"], waves["database"]["servers"]) == (5, 6)
-    assert [(one["what"], one["why"]) for one in said["failures"]] == [(f"db2 ({sid(2)})", "CONVERSION_FAIL: NoRoom")]
+    assert [(failure["what"], failure["why"]) for failure in said["failures"]] == [
+        (f"db2 ({sid(2)})", "CONVERSION_FAIL: NoRoom")
+    ]
 
 
 def test_a_job_that_never_ends_fails_at_the_time_that_the_plan_allows(rehearse):
@@ -156,7 +158,7 @@ def test_a_job_that_never_ends_fails_at_the_time_that_the_plan_allows(rehearse):
 
     assert (code, said["fate"]) == (1, "failed")
     assert by_name(said)["database"]["state"] == "failed"
-    assert any("20 min" in one["why"] for one in said["failures"])
+    assert any("20 min" in failure["why"] for failure in said["failures"])
     assert said["elapsed_seconds"] > 20 * 60
 
 
@@ -210,16 +212,16 @@ def test_steps_are_run_against_the_simulator_and_what_goes_wrong_there_counts(re
     assert (freeze["state"], freeze["assumed"]) == ("success", False)
     assert freeze["end_seconds"] - freeze["start_seconds"] == pytest.approx(180, abs=5)
     start, answers, check = by_name(said)["database"]["steps"]
-    assert [one["state"] for one in (start, answers, check)] == ["failed", "success", "failed"]
+    assert [instance["state"] for instance in (start, answers, check)] == ["failed", "success", "failed"]
     assert start["summary"].startswith("Shop-Start failed on 1 of 6 instances: db2 (i-")
     assert (answers["assumed"], answers["why"]) == (True, "it would connect to an address outside of the simulator")
     assert answers["end_seconds"] - answers["start_seconds"] == pytest.approx(40)
     # Agents come online, the script sleeps for a minute.
     assert 60 < check["end_seconds"] - check["start_seconds"] < 90
     assert by_name(said)["web"]["state"] == "not_started"
-    assert [one["what"] for one in said["failures"]] == ["database.check", "database: step start"]
+    assert [failure["what"] for failure in said["failures"]] == ["database.check", "database: step start"]
     assert said["failures"][0]["why"].startswith("step check: AWS-RunShellScript failed on 6 of 6 instances: ")
-    assert said["failures"][1]["why"].endswith("disk full; the plan goes on")
+    assert said["failures"][1]["why"].endswith("disk full; the plan continues")
     assert said["api_calls"]["ssm:SendCommand"] == 2
     assert said["assumptions"][-2:] == [
         "wave database: answers (tcp): passes in 40s, for it would connect to an address outside of the simulator",

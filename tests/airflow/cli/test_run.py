@@ -176,7 +176,7 @@ def test_a_cancelled_run_starts_nothing_more_watches_what_runs_and_ends_red(drs,
     assert verdict.startswith(f"Verdict: {run['report']['verdict']}. ")
     assert run["report"]["verdict"] not in ("passed", "completed_with_exceptions"), said
     report = json.loads(Path(run["report"]["json"].removeprefix("file://")).read_text())
-    assert [(one["wave"]) for one in report["not_started"]] == ["two", "three"]
+    assert [(wave["wave"]) for wave in report["not_started"]] == ["two", "three"]
     assert {"task": "two.start_recovery", "message": "cancelled by admin: wrong network"} in report["errors"]
     assert report["cleanup"]["state"] == "completed"
 

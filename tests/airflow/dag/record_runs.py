@@ -91,15 +91,17 @@ def _fetched(dag, run_id):
         run = session.scalar(select(DagRun).where(*mine(DagRun)))
         tasks = list(session.scalars(select(TaskInstance).where(*mine(TaskInstance)).order_by(TaskInstance.task_id)))
         left = session.scalars(select(XComModel).where(*mine(XComModel), XComModel.map_index == -1))
-        documents = {(one.task_id, one.key): unwrapped(XComModel.deserialize_value(one)) for one in left}
+        documents = {
+            (document.task_id, document.key): unwrapped(XComModel.deserialize_value(document)) for document in left
+        }
         store = session.scalars(
             select(TaskStateStoreModel).where(
                 *mine(TaskStateStoreModel), TaskStateStoreModel.key == recorded_runs.FOLLOWED
             )
         )
-        documents |= {(one.task_id, one.key): unwrapped(json.loads(one.value)) for one in store}
+        documents |= {(document.task_id, document.key): unwrapped(json.loads(document.value)) for document in store}
         open_questions = session.scalars(select(HITLDetail).where(HITLDetail.responded_at.is_(None)))
-        asked = {one.ti_id for one in open_questions}
+        asked = {question.ti_id for question in open_questions}
         return {
             "dag_id": dag.dag_id,
             "run_id": run_id,
@@ -110,19 +112,19 @@ def _fetched(dag, run_id):
             "upstream": {task.task_id: sorted(task.upstream_task_ids) for task in dag.tasks},
             "classes": {task.task_id: task.task_type for task in dag.tasks},
             "tasks": {
-                one.task_id: {
-                    "state": one.state and str(one.state),
-                    "started_at": text(one.start_date),
-                    "ended_at": text(one.end_date),
+                task.task_id: {
+                    "state": task.state and str(task.state),
+                    "started_at": text(task.start_date),
+                    "ended_at": text(task.end_date),
                 }
-                for one in tasks
-                if one.map_index < 0
+                for task in tasks
+                if task.map_index < 0
             },
-            "squares": {f"{one.task_id}_{one.map_index}": str(one.state) for one in tasks if one.map_index >= 0},
+            "squares": {f"{task.task_id}_{task.map_index}": str(task.state) for task in tasks if task.map_index >= 0},
             "documents": [
                 {"task": task, "key": key, "value": value} for (task, key), value in sorted(documents.items())
             ],
-            "questions": sorted(one.task_id for one in tasks if one.id in asked),
+            "questions": sorted(task.task_id for task in tasks if task.id in asked),
         }
 
 

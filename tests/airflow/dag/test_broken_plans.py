@@ -79,8 +79,8 @@ def test_a_plan_whose_file_is_broken_stays_as_the_newest_run_began_with_it(folde
         ("shop.yaml", f"{folder}/shop.yaml:{said}")
     ]
     dag = found.dags["drs.shop"]
-    assert {one: task.upstream_task_ids for one, task in dag.task_dict.items()} == {
-        one: task.upstream_task_ids for one, task in before.task_dict.items()
+    assert {task_id: task.upstream_task_ids for task_id, task in dag.task_dict.items()} == {
+        task_id: task.upstream_task_ids for task_id, task in before.task_dict.items()
     }
     notice, _, rest = dag.doc_md.partition("\n\n")
     assert rest == before.doc_md
@@ -146,7 +146,7 @@ def test_a_store_that_cannot_be_asked_takes_no_dag_along(folder, monkeypatch, ca
     monkeypatch.setenv("DRS_REPORTS", "nowhere://reports")
 
     assert set(bag().dags) == {"drs.other", "drs.sweeper"}
-    assert [one.getMessage()[:57] for one in caplog.records if "kept" in one.getMessage()] == [
+    assert [record.getMessage()[:57] for record in caplog.records if "kept" in record.getMessage()] == [
         "the plans kept in nowhere://reports cannot be read: Value"
     ]
 
@@ -186,7 +186,7 @@ def test_a_store_that_does_not_answer_holds_nobody_up(folder, caplog):
     (folder / "shop.yaml").write_text(NO_YAML)
 
     assert set(bag().dags) == {"drs.other", "drs.sweeper"}
-    assert [one.getMessage()[:92] for one in caplog.records if "kept" in one.getMessage()] == [
+    assert [record.getMessage()[:92] for record in caplog.records if "kept" in record.getMessage()] == [
         "the plan could not be kept in silent://reports/drs/kept_plans (no answer in 0 s). The run go",
         "the plans kept in silent://reports/drs cannot be read: TimeoutError('no answer in 0 s')",
     ]
@@ -200,7 +200,7 @@ def test_a_folder_without_problems_never_asks_for_what_was_kept(folder, monkeypa
 
     bag()
 
-    assert [one.getMessage() for one in caplog.records if "kept" in one.getMessage()] == []
+    assert [record.getMessage() for record in caplog.records if "kept" in record.getMessage()] == []
 
 
 @pytest.mark.parametrize(

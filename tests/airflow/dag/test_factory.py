@@ -72,8 +72,8 @@ def test_the_same_plan_gives_the_same_dag_in_every_process():
 def _without_times(value):
     """Drop what Airflow itself fills with the present (last_loaded)."""
     if isinstance(value, dict):
-        return {key: _without_times(one) for key, one in value.items() if key != "last_loaded"}
-    return [_without_times(one) for one in value] if isinstance(value, list) else value
+        return {key: _without_times(element) for key, element in value.items() if key != "last_loaded"}
+    return [_without_times(element) for element in value] if isinstance(value, list) else value
 
 
 def test_parsing_asks_no_network_and_imports_no_boto3():
@@ -235,7 +235,7 @@ def test_what_tells_stands_beside_the_waves_and_decides_nothing(plans, monkeypat
     plain = bag_of(plans, monkeypatch).dags["drs.hello"]
     text = (plans / "hello.yaml").read_text()
     for line in ("title:", "rto:"):
-        text = "\n".join(one for one in text.split("\n") if not one.startswith(line))
+        text = "\n".join(text_line for text_line in text.split("\n") if not text_line.startswith(line))
     (plans / "hello.yaml").write_text(text.replace("kind: RecoveryPlan\n", f"kind: RecoveryPlan\n{TELLING}"))
 
     dag = bag_of(plans, monkeypatch).dags["drs.hello"]
@@ -256,12 +256,12 @@ def test_what_tells_stands_beside_the_waves_and_decides_nothing(plans, monkeypat
 
 def test_an_rto_is_a_deadline_and_an_earlier_one_where_somebody_asks(plans, monkeypatch):
     text = (plans / "hello.yaml").read_text()
-    text = "\n".join(one for one in text.split("\n") if not one.startswith("rto:"))
+    text = "\n".join(text_line for text_line in text.split("\n") if not text_line.startswith("rto:"))
 
     def alerts(more):
         (plans / "hello.yaml").write_text(text.replace("kind: RecoveryPlan\n", f"kind: RecoveryPlan\n{more}"))
         dag = bag_of(plans, monkeypatch).dags["drs.hello"]
-        return [(one.name, one.interval.total_seconds()) for one in dag.deadline or ()]
+        return [(deadline.name, deadline.interval.total_seconds()) for deadline in dag.deadline or ()]
 
     asking = "notify: [{kind: webhook, http_conn_id: chat, on: [rto_at_risk]}]\n"
     assert alerts("") == []

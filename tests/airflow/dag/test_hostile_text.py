@@ -173,7 +173,7 @@ def test_the_run_met_all_of_it_and_went_on(left):
         "unnamed": "failed",
         "nothing": "failed",
     }
-    assert {one["outcome"] for one in left.run.report["notifications"]} == {"sent", "failed"}
+    assert {notification["outcome"] for notification in left.run.report["notifications"]} == {"sent", "failed"}
     assert len(left.mails.mails) > 5
 
 
@@ -195,7 +195,7 @@ ACTIVE = re.compile(r"^(script|img|iframe|object|embed|.* on|.* javascript)")
 
 
 def active(text):
-    return {one for one in Tags(text).found if ACTIVE.match(one)}
+    return {tag for tag in Tags(text).found if ACTIVE.match(tag)}
 
 
 def test_reports_and_mails_are_html_in_which_nothing_of_it_is_an_element(left):
@@ -225,11 +225,11 @@ def texts(value):
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for key, one in value.items():
-            yield from () if key in ("params", "reason") else texts(one)
+        for key, inner in value.items():
+            yield from () if key in ("params", "reason") else texts(inner)
     elif isinstance(value, list):
-        for one in value:
-            yield from texts(one)
+        for element in value:
+            yield from texts(element)
 
 
 def test_nothing_that_steers_a_terminal_reaches_logs_reports_or_receivers(left):
@@ -237,12 +237,12 @@ def test_nothing_that_steers_a_terminal_reaches_logs_reports_or_receivers(left):
     subjects = [str(message["Subject"]) for _, message in left.mails.mails]
 
     assert left.log
-    for one in TERMINAL:
-        assert one not in left.log.replace("\x1b[0m", ""), left.log[: left.log.index(one) + 200][-400:]
-        assert not any(one in text for text in said)
-        assert not any(one in subject for subject in subjects)
-        assert not any(one in body["text"] for body in left.told.bodies if "text" in body)
-        assert not any(one in json.loads(request["Message"])["default"] for request in left.published)
+    for sequence in TERMINAL:
+        assert sequence not in left.log.replace("\x1b[0m", ""), left.log[: left.log.index(sequence) + 200][-400:]
+        assert not any(sequence in text for text in said)
+        assert not any(sequence in subject for subject in subjects)
+        assert not any(sequence in body["text"] for body in left.told.bodies if "text" in body)
+        assert not any(sequence in json.loads(request["Message"])["default"] for request in left.published)
     assert "\\x1b[31mred" in steps_of(left)["says"]["instances"][0]["output"]
 
 
@@ -262,7 +262,9 @@ def test_no_secret_is_written_down(left):
     where = {"log": left.log, "database": left.database, **files, **told}
 
     assert len(links) == 2
-    found = [(name, place) for name, one in (SECRETS | tokens).items() for place, text in where.items() if one in text]
+    found = [
+        (name, place) for name, secret in (SECRETS | tokens).items() for place, text in where.items() if secret in text
+    ]
     assert found == []
     assert SECRETS["token"] in str(left.told.requests[0][0])  # it was used
 

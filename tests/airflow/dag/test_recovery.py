@@ -13,7 +13,7 @@ GO = {"mode": "recovery", "confirm": "shop", "reason": "us-east-1 is dark"}
 
 
 def pinned(call):
-    return {one["sourceServerID"]: one.get("recoverySnapshotID") for one in call["request"]["sourceServers"]}
+    return {server["sourceServerID"]: server.get("recoverySnapshotID") for server in call["request"]["sourceServers"]}
 
 
 def points(report):
@@ -35,7 +35,7 @@ def test_a_recovery_from_broken_sources_pins_the_newest_points_and_stays_up(run,
     first, second = calls(simulator, "StartRecovery")
     assert (first["request"]["isDrill"], second["request"]["isDrill"]) == (False, False)
     named = {**pinned(first), **pinned(second)}
-    assert {one: bool(point) for one, point in named.items()} == {
+    assert {server_id: bool(point) for server_id, point in named.items()} == {
         **dict.fromkeys([*DB, WEB[0]], True),
         WEB[1]: False,
     }
@@ -48,7 +48,7 @@ def test_a_recovery_from_broken_sources_pins_the_newest_points_and_stays_up(run,
 
 def test_a_drill_after_a_real_recovery_is_refused_and_a_person_can_still_replace(run, simulator, tmp_path):
     drs, ec2 = simulator.client("drs"), simulator.client("ec2")
-    drs.start_recovery(isDrill=False, sourceServers=[{"sourceServerID": one} for one in WEB])
+    drs.start_recovery(isDrill=False, sourceServers=[{"sourceServerID": server_id} for server_id in WEB])
     simulator.advance("30m")
     for instance in instances(simulator):
         ec2.modify_instance_attribute(InstanceId=instance, DisableApiTermination={"Value": True})
@@ -64,7 +64,10 @@ def test_a_drill_after_a_real_recovery_is_refused_and_a_person_can_still_replace
 
     assert (ended.state, ended.report["verdict"]) == ("success", "completed_with_exceptions")
     assert ended.report["verdict_reason"] == "Wave database was left out."
-    assert [one for one in instances(simulator).values() if one != "terminated"] == ["running", "running"]
+    assert [instance for instance in instances(simulator).values() if instance != "terminated"] == [
+        "running",
+        "running",
+    ]
 
 
 def test_everything_as_of_one_instant(run, simulator):

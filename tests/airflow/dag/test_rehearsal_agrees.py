@@ -34,6 +34,6 @@ def test_the_run_that_follows_is_the_one_that_was_rehearsed(run, simulator, flee
     assert [wave["state"] for wave in foretold["waves"]] == [wave["state"] for wave in report["waves"]]
     assert foretold["critical_path"] == report["critical_path"]["waves"]
     assert foretold["drs_seconds"] == pytest.approx(report["critical_path"]["jobs_seconds"] * SPEED, rel=0.05)
-    for one, other in zip(foretold["waves"], report["waves"], strict=True):
-        length = one["end_seconds"] - one["start_seconds"]
+    for foretold_wave, other in zip(foretold["waves"], report["waves"], strict=True):
+        length = foretold_wave["end_seconds"] - foretold_wave["start_seconds"]
         assert length == pytest.approx(other["duration_seconds"] * SPEED, rel=0.05)

@@ -58,7 +58,7 @@ def test_a_failed_server_fails_its_wave_and_nothing_after_it_starts(run, simulat
     assert (ended.tasks["finish.clean_up"], ended.tasks["finish.report"]) == ("success", "success")
     assert ended.tasks["finish.verdict"] == "failed"
     assert ended.report["verdict"] == "failed"
-    assert [(one["hostname"], one["reason"]) for one in ended.report["failures"]] == [
+    assert [(failure["hostname"], failure["reason"]) for failure in ended.report["failures"]] == [
         ("db2", "CONVERSION_FAIL: NoCapacity")
     ]
     assert ended.servers == {
@@ -131,4 +131,6 @@ def test_a_wave_in_two_accounts_and_regions_is_one_wave(run, simulator):
     assert ended.servers == {"db1": "launched", "mail1": "launched", "mail2": "launched"}
     assert len(ended.report["cleanup"]["terminated"]) == 3
     state = simulator.state()["accounts"]["444455556666"]["eu-central-1"]
-    assert not [one for one in state["recovery_instances"].values() if one["ec2InstanceState"] == "RUNNING"]
+    assert not [
+        instance for instance in state["recovery_instances"].values() if instance["ec2InstanceState"] == "RUNNING"
+    ]

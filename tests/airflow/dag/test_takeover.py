@@ -27,7 +27,7 @@ def begun(simulator):
     def begin(servers=DATABASE, *, wave="database", is_drill=True, ended=False):
         tags = job_tags(dag_id="drs.shop", run_id="scheduled__old", wave=wave, chunk=0, attempt=1)
         drs = simulator.client("drs", region_name="us-west-2")
-        ids = [{"sourceServerID": one} for one in servers]
+        ids = [{"sourceServerID": server} for server in servers]
         job = drs.start_recovery(isDrill=is_drill, sourceServers=ids, tags=tags)["job"]["jobID"]
         if ended:
             simulator.advance("20m")
@@ -38,7 +38,9 @@ def begun(simulator):
 
 def launched(simulator):
     """The servers of every StartRecovery, in order."""
-    return [[one["sourceServerID"] for one in call["request"]["sourceServers"]] for call in calls(simulator, START)]
+    return [
+        [server["sourceServerID"] for server in call["request"]["sourceServers"]] for call in calls(simulator, START)
+    ]
 
 
 START = "StartRecovery"
@@ -52,7 +54,7 @@ def test_a_drill_goes_on_with_the_wave_that_was_begun_and_cleans_up_all(run, beg
 
     assert (ended_run.state, ended_run.report["verdict"]) == ("success", "passed")
     assert launched(simulator) == [DATABASE, WEB]
-    assert [one["job_id"] for one in ended_run.report["waves"][0]["jobs"]] == [job]
+    assert [job["job_id"] for job in ended_run.report["waves"][0]["jobs"]] == [job]
     assert set(instances(simulator).values()) <= {"terminated"}
     assert len(instances(simulator)) == 5
 
@@ -90,7 +92,7 @@ def test_a_run_that_a_second_airflow_continued_is_continued_by_a_third(run, begu
     run(SHOP, continue_run=KEY, waves=["database"])
     tags = [job["tags"] for job in simulator.client("drs", region_name="us-west-2").describe_jobs()["items"]]
 
-    assert {one.get("drs-orchestrator:run") for one in tags if one} == {KEY}
+    assert {tag.get("drs-orchestrator:run") for tag in tags if tag} == {KEY}
 
 
 @pytest.mark.parametrize(

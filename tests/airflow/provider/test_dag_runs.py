@@ -22,8 +22,8 @@ def load(name):
 
 def run(name):
     dag = load(name)
-    for one in dag.tasks:
-        one.retries = 0  # a retry waits for minutes
+    for task in dag.tasks:
+        task.retries = 0  # a retry waits for minutes
     return dag.test()
 
 
@@ -32,7 +32,7 @@ def calls(simulator, operation):
 
 
 def task(dag_run, task_id):
-    return next(one for one in dag_run.get_task_instances() if one.task_id == task_id)
+    return next(instance for instance in dag_run.get_task_instances() if instance.task_id == task_id)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -68,12 +68,12 @@ def test_a_drill_is_started_watched_judged_and_cleaned_up(airflow_db, simulator)
     assert [sorted(job["servers"]) for job in start["jobs"]] == [list(HELLO)]
     assert (start["region"], start["aws_conn_id"]) == ("us-west-2", "aws_default")
     assert wait["verdict"] == "launched"
-    assert [(one["hostname"], one["status"], one["instance_state"]) for one in wait["servers"]] == [
+    assert [(server["hostname"], server["status"], server["instance_state"]) for server in wait["servers"]] == [
         ("hello1", "launched", "RUNNING"),
         ("hello2", "launched", "RUNNING"),
     ]
     assert wait["jobs"][0]["initiated_by"] == "START_DRILL"
-    assert sorted(one["source_server_id"] for one in clean_up["terminated"]) == list(HELLO)
+    assert sorted(server["source_server_id"] for server in clean_up["terminated"]) == list(HELLO)
     assert clean_up["left"] == {}
     assert len(calls(simulator, "StartRecovery")) == 1
     assert len(calls(simulator, "TerminateRecoveryInstances")) == 1
@@ -87,14 +87,14 @@ def test_a_failed_server_fails_the_run_and_its_drill_is_cleaned_up_all_the_same(
     dag_run = run("example_drs_terminate_recovery_instances")
 
     assert dag_run.state == "failed"
-    assert {one.task_id: one.state for one in dag_run.get_task_instances()} == {
+    assert {instance.task_id: instance.state for instance in dag_run.get_task_instances()} == {
         "start": "success",
         "wait": "failed",
         "clean_up": "success",
     }
     servers = task(dag_run, "wait").xcom_pull("wait", key="servers")
-    assert {one["hostname"]: one["status"] for one in servers} == {"hello1": "launched", "hello2": "failed"}
-    assert "no capacity" in next(one["reason"] for one in servers if one["hostname"] == "hello2")
+    assert {server["hostname"]: server["status"] for server in servers} == {"hello1": "launched", "hello2": "failed"}
+    assert "no capacity" in next(server["reason"] for server in servers if server["hostname"] == "hello2")
 
 
 def test_a_failed_server_that_does_not_count_ends_in_exceptions(airflow_db, simulator):
@@ -105,7 +105,7 @@ def test_a_failed_server_that_does_not_count_ends_in_exceptions(airflow_db, simu
     assert dag_run.state == "success"
     result = task(dag_run, "wait").xcom_pull("wait")
     assert result["verdict"] == "completed_with_exceptions"
-    assert [one["status"] for one in result["servers"]] == ["launched", "failed"]
+    assert [server["status"] for server in result["servers"]] == ["launched", "failed"]
 
 
 def test_an_answer_that_was_lost_starts_no_second_job(airflow_db, simulator):

@@ -17,23 +17,23 @@ def run():
     bag = DagBag(str(FILE))
     assert bag.import_errors == {}
     dag = bag.dags[FILE.stem]
-    for one in dag.tasks:
-        one.retries = 0  # a retry waits for minutes
+    for task in dag.tasks:
+        task.retries = 0  # a retry waits for minutes
     return dag.test()
 
 
 def result(dag_run, task_id, **more):
-    task = next(one for one in dag_run.get_task_instances() if one.task_id == task_id)
+    task = next(instance for instance in dag_run.get_task_instances() if instance.task_id == task_id)
     return task.xcom_pull(task_id, **more)
 
 
 def live(simulator):
     drs, ec2 = simulator.client("drs"), simulator.client("ec2")
     configurations = [drs.get_launch_configuration(sourceServerID=server) for server in HELLO]
-    names = [one["ec2LaunchTemplateID"] for one in configurations]
-    found = [ec2.describe_launch_template_versions(LaunchTemplateId=one, Versions=["$Default"]) for one in names]
-    types = [one["LaunchTemplateVersions"][0]["LaunchTemplateData"]["InstanceType"] for one in found]
-    return types, [one["copyTags"] for one in configurations]
+    names = [configuration["ec2LaunchTemplateID"] for configuration in configurations]
+    found = [ec2.describe_launch_template_versions(LaunchTemplateId=name, Versions=["$Default"]) for name in names]
+    types = [template["LaunchTemplateVersions"][0]["LaunchTemplateData"]["InstanceType"] for template in found]
+    return types, [configuration["copyTags"] for configuration in configurations]
 
 
 def test_a_drill_launches_with_its_own_settings_and_leaves_the_old_ones(airflow_db, simulator):
@@ -50,9 +50,9 @@ def test_a_drill_launches_with_its_own_settings_and_leaves_the_old_ones(airflow_
         for server in HELLO
     }
     looked = result(dag_run, "look")
-    assert {server: (one["is_drill"], one["protected"], one["differences"]) for server, one in looked.items()} == {
-        server: (True, False, []) for server in HELLO
-    }
+    assert {
+        server: (survey["is_drill"], survey["protected"], survey["differences"]) for server, survey in looked.items()
+    } == {server: (True, False, []) for server in HELLO}
     assert sorted(result(dag_run, "put_back")["servers"]) == list(HELLO)
     assert live(simulator) == before
 
@@ -83,4 +83,4 @@ def test_settings_that_cannot_work_launch_nothing(airflow_db, simulator):
     assert dag_run.state == "failed"
     operations = {call["operation"] for call in simulator.calls()}
     assert not operations & {"StartRecovery", "UpdateLaunchConfiguration"}
-    assert [one["rule"] for one in result(dag_run, "settings", key="findings")["findings"]] == ["subnet_id"]
+    assert [finding["rule"] for finding in result(dag_run, "settings", key="findings")["findings"]] == ["subnet_id"]

@@ -33,7 +33,9 @@ def facts(draw):
             "status": draw(st.sampled_from(["PENDING", "STARTED", "COMPLETED", "COMPLETED"])),
             "initiatedBy": draw(st.sampled_from(["START_DRILL", "START_RECOVERY"])),
             "tags": draw(marks()),
-            "participatingServers": [{"sourceServerID": one} for one in draw(st.sets(st.sampled_from(SERVERS)))],
+            "participatingServers": [
+                {"sourceServerID": server_id} for server_id in draw(st.sets(st.sampled_from(SERVERS)))
+            ],
         }
         for n in range(draw(st.integers(0, 3)))
     ]
@@ -66,11 +68,13 @@ def facts(draw):
 @settings(max_examples=400, deadline=None)
 @given(facts())
 def test_nothing_but_an_expired_drills_is_ever_chosen(found):
-    jobs = {one["jobID"]: one for one in found.jobs}
-    instances = {one["recoveryInstanceID"]: one for one in found.instances}
-    resources = {one.id: one for one in found.resources}
-    servers = {one["sourceServerID"]: one for one in found.servers}
-    everything = [one["tags"] for one in (*found.jobs, *found.instances)] + [one.tags for one in found.resources]
+    jobs = {job["jobID"]: job for job in found.jobs}
+    instances = {instance["recoveryInstanceID"]: instance for instance in found.instances}
+    resources = {resource.id: resource for resource in found.resources}
+    servers = {server["sourceServerID"]: server for server in found.servers}
+    everything = [part["tags"] for part in (*found.jobs, *found.instances)] + [
+        resource.tags for resource in found.resources
+    ]
     for action in leftovers(found, NOW).actions:
         assert action.run not in found.active_runs
         match action.kind:
@@ -96,7 +100,9 @@ def test_nothing_but_an_expired_drills_is_ever_chosen(found):
             assert (mark.run, mark.mode) == (action.run, "drill")
         drills = [one for tags in everything if (one := read_mark(tags)) and one.run == action.run and one.is_drill]
         if action.kind == "remove":
-            assert all(one.expires is None or one.expires < NOW for one in drills if one in _of_resources(found))
+            assert all(
+                drill.expires is None or drill.expires < NOW for drill in drills if drill in _of_resources(found)
+            )
 
 
 def _of_resources(found):

@@ -103,7 +103,10 @@ def test_the_digest_does_not_see_how_a_plan_is_written(library, style):
             "waves": [{"name": wave["name"], "groups": wave["groups"]} for wave in plan["waves"]]
         }
         groups = [
-            {**group, "servers": [one if isinstance(one, str) else one["id"] for one in group.get("servers", ())]}
+            {
+                **group,
+                "servers": [server if isinstance(server, str) else server["id"] for server in group.get("servers", ())],
+            }
             for group in groups
         ]
     turned = [dict(reversed(document.items())) for document in (*reversed(groups), plan)]

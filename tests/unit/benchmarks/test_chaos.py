@@ -140,7 +140,7 @@ BROKEN = [
 
 @pytest.mark.parametrize(("said", "jobs", "found"), BROKEN)
 def test_a_broken_rule_is_found(said, jobs, found):
-    assert [one for one in problems(said, *jobs) if one in found] == found
+    assert [problem for problem in problems(said, *jobs) if problem in found] == found
     assert len(problems(said, *jobs)) == len(found)
 
 
@@ -210,8 +210,8 @@ def test_one_stack_is_given_no_more_than_it_can_hold():
 
     cut = list(batches(many))
 
-    assert [one for batch in cut for one in batch] == many
-    assert all(len(batch) <= 60 and sum(len(one.servers) for one in batch) <= 1500 for batch in cut)
+    assert [scenario for batch in cut for scenario in batch] == many
+    assert all(len(batch) <= 60 and sum(len(scenario.servers) for scenario in batch) <= 1500 for batch in cut)
 
 
 def test_a_failure_is_told_with_the_command_that_runs_it_again():

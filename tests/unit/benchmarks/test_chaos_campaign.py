@@ -31,7 +31,7 @@ def test_the_next_stack_starts_in_the_tail_of_the_one_before_and_two_at_most_liv
         with lock:
             live -= 1
         (own / "stack" / "logs").mkdir(parents=True, exist_ok=True)
-        return [Judged(one, Said("success"), 1.0, (), (str(own.name),)) for one in batch]
+        return [Judged(scenario, Said("success"), 1.0, (), (str(own.name),)) for scenario in batch]
 
     cut = [[scenario(seed)] for seed in range(5)]
 

@@ -403,28 +403,30 @@ def test_an_operation_loses_answers_only_in_plans_whose_runs_send_it():
 
     def struck(parts):
         return {
-            (one["service"], one["operation"]) for seed in range(200) for one in faults_of(Random(seed), parts, "s-*")
+            (fault["service"], fault["operation"])
+            for seed in range(200)
+            for fault in faults_of(Random(seed), parts, "s-*")
         }
 
     assert struck(set(EFFECTS.values())) == set(EFFECTS)
-    assert struck(set()) == {one for one, part in EFFECTS.items() if part == "always"}
+    assert struck(set()) == {effect for effect, part in EFFECTS.items() if part == "always"}
     isolated = Scenario(1, "drill", (Wave("w0", (Server("s-1", "a"),)),), (), (), network="isolated")
     assert parts_of(isolated) == {"leftovers", "network"}
 
 
 def test_a_campaign_of_five_hundred_has_everything_and_mostly_small_plans():
     many = [scenario(seed) for seed in range(1, 501)]
-    acts = {(q.task_id.split(".")[-1].split("-")[-1], q.act) for one in many for q in one.questions}
+    acts = {(q.task_id.split(".")[-1].split("-")[-1], q.act) for scenario in many for q in scenario.questions}
 
-    assert {kill.victim for one in many for kill in one.kills} >= {"machine", "task", "worker", "scheduler"}
-    assert {step.kind for one in many for step in one.steps} == {
+    assert {kill.victim for scenario in many for kill in scenario.kills} >= {"machine", "task", "worker", "scheduler"}
+    assert {step.kind for scenario in many for step in scenario.steps} == {
         "ssm_command", "ssm_automation", "lambda", "webhook", "http", "wait", "approval"
     }  # fmt: skip
     assert {act for _, act in acts} == {"agree", "refuse", "fake", "silent", "expire"}
-    assert sum(one.network == "isolated" for one in many) > 50
-    assert sum(one.rival is not None for one in many) > 10
-    assert sum(one.account is SMALL for one in many) > 50
-    assert sum(any(len(wave.stages) > 1 for wave in one.waves) for one in many) > 50
-    assert sum(bool(one.waves[0].launch) for one in many) > 20
-    assert max(len(one.servers) for one in many) > 150
-    assert sum(len(one.servers) for one in many) / len(many) < 35
+    assert sum(scenario.network == "isolated" for scenario in many) > 50
+    assert sum(scenario.rival is not None for scenario in many) > 10
+    assert sum(scenario.account is SMALL for scenario in many) > 50
+    assert sum(any(len(wave.stages) > 1 for wave in scenario.waves) for scenario in many) > 50
+    assert sum(bool(scenario.waves[0].launch) for scenario in many) > 20
+    assert max(len(scenario.servers) for scenario in many) > 150
+    assert sum(len(scenario.servers) for scenario in many) / len(many) < 35

@@ -74,7 +74,7 @@ class Airflow:
         if path.endswith(f"/dagRuns/{RUN}"):
             self.runs[0]["note"] = body["note"]
         if path.endswith("clearTaskInstances"):
-            return httpx.Response(200, json={"task_instances": [{"task_id": one} for one in body["task_ids"]]})
+            return httpx.Response(200, json={"task_instances": [{"task_id": task_id} for task_id in body["task_ids"]]})
         return httpx.Response(200, json={})
 
     def shown(self, path):
@@ -95,10 +95,10 @@ class Airflow:
                 "/dags/drs.shop/tasks": {"tasks": edges},
                 of: page("dag_runs", self.runs),
             }
-            for one in self.runs:
-                known[f"{of}/{one['dag_run_id']}"] = one
-                known[f"{of}/{one['dag_run_id']}/taskInstances"] = page("task_instances", instances)
-                known[f"{of}/{one['dag_run_id']}/hitlDetails"] = page("hitl_details", self.questions)
+            for run in self.runs:
+                known[f"{of}/{run['dag_run_id']}"] = run
+                known[f"{of}/{run['dag_run_id']}/taskInstances"] = page("task_instances", instances)
+                known[f"{of}/{run['dag_run_id']}/hitlDetails"] = page("hitl_details", self.questions)
         if path in known:
             return httpx.Response(200, json=known[path])
         return httpx.Response(404, json={"detail": "not found"})
@@ -223,7 +223,7 @@ RIGHT = "it takes PUT on task instances (can_edit on Task Instances)."
             httpx.ConnectError("Connection refused"),
             ["status", "shop"],
             f"no answer from {URL}: Connection refused. Is Airflow up, and is this its address (--airflow, "
-            "DRS_AIRFLOW_URL)? Running DRS jobs go on without it",
+            "DRS_AIRFLOW_URL)? Running DRS jobs continue without it",
             id="Airflow is down",
         ),
         pytest.param(
@@ -286,9 +286,7 @@ def test_an_answer_of_one_who_is_not_asked_repeats_airflows_words(drs, airflow):
     airflow.ask("two.pause")
     airflow.answers["PATCH", "/hitlDetails"] = httpx.Response(403, json={"detail": "User=ada is not a respondent."})
 
-    with pytest.raises(
-        AirflowError, match=r"HITL Detail\), and to be among those who are asked\. Airflow says: User=ada"
-    ):
+    with pytest.raises(AirflowError, match=r"HITL Detail\), and to be among the approvers\. Airflow says: User=ada"):
         drs("approve", "shop")
 
 
@@ -395,7 +393,7 @@ def test_a_status_shows_waves_questions_and_what_is_paused(drs, airflow):
             "shop  manual__1  waiting for an answer, drill\n"
             "  asked for 2026-11-23 10:00:00 UTC by ada\n"
             "  running for 1:00\n"
-            "  the plan is paused: nothing new starts, DRS jobs go on; drs run resume shop\n"
+            "  the plan is paused: nothing new starts, DRS jobs continue; drs run resume shop\n"
             "    one    completed with exceptions  1 of 2 launched, 1 failed\n"
             "    two    waiting for an answer\n"
             "    three  waiting\n"

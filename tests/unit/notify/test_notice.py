@@ -97,7 +97,7 @@ def test_the_same_news_has_the_same_id_and_other_news_another():
     others = [replace(NOTICE, wave="mail"), replace(NOTICE, event="failed"), replace(NOTICE, occasion="80")]
 
     assert later.id == NOTICE.id
-    assert len({NOTICE.id, *(one.id for one in others)}) == 4
+    assert len({NOTICE.id, *(other.id for other in others)}) == 4
 
 
 @given(st.text(), st.text(), st.text())

@@ -31,10 +31,14 @@ class Drs(FakeDrs):
         self.versions: dict[str, dict] = {}
 
     def source_servers(self, ids=None):
-        return tuple({"sourceServerID": one, "arn": one, "tags": {}} for one in ids if one in self.live)
+        return tuple(
+            {"sourceServerID": identifier, "arn": identifier, "tags": {}}
+            for identifier in ids
+            if identifier in self.live
+        )
 
     def launch_configurations(self, ids):
-        return {one: dict(self.live[one]) for one in ids}
+        return {identifier: dict(self.live[identifier]) for identifier in ids}
 
     def template_versions(self, wanted):
         return {key: self.template_version(*key) for key in wanted}
@@ -154,7 +158,7 @@ def test_one_server_that_is_refused_does_not_keep_the_others_from_their_settings
 
     assert drs.updates == ["s-3"]
     assert str(caught.value) == (
-        "the launch settings of 2 servers could not be changed; clear this task to go on:\n"
+        "the launch settings of 2 servers could not be changed; clear this task to continue:\n"
         "  - s-1: UpdateLaunchConfiguration: AccessDeniedException: no (add the permission to the role of the Airflow "
         "connection; docs/permissions.md lists them all)\n"
         "  - s-2: UpdateLaunchConfiguration: ValidationException: bad"
@@ -193,7 +197,7 @@ def test_an_answer_without_the_change_is_no_success():
         apply(drs, {"s-1": {"copy_tags": True}}).execute(a_context())
 
     assert str(caught.value) == (
-        "s-1: UpdateLaunchConfiguration does not read back as it was asked for: copy_tags false -> true. The "
+        "s-1: UpdateLaunchConfiguration does not read back as requested: copy_tags false -> true. The "
         "launch template's default version was left as it was; set it in the DRS console"
     )
 
@@ -206,7 +210,7 @@ def test_a_version_that_lost_something_never_becomes_the_default():
         apply(drs, {"s-1": {"instance_type": "m6i.large"}}).execute(a_context())
 
     assert str(caught.value) == (
-        "s-1: version 2 of lt-s-1 does not read back as it was asked for: KeyName is lost. The launch template's "
+        "s-1: version 2 of lt-s-1 does not read back as requested: KeyName is lost. The launch template's "
         "default version was left as it was; set it in the DRS console"
     )
     assert drs.updates == []
@@ -219,9 +223,10 @@ def test_warnings_are_handed_on_and_stop_nothing():
     apply(drs, {"s-1": {"instance_type": "m6i.large"}}).execute(context)
 
     assert drs.updates == ["lt-s-1:2"]
-    assert [(one["severity"], one["server_id"], one["rule"]) for one in context["pushed"]["findings"]["findings"]] == [
-        ("warning", "s-1", "right_sizing")
-    ]
+    assert [
+        (finding["severity"], finding["server_id"], finding["rule"])
+        for finding in context["pushed"]["findings"]["findings"]
+    ] == [("warning", "s-1", "right_sizing")]
 
 
 def test_no_settings_change_nothing():

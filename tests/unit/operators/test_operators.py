@@ -68,7 +68,9 @@ class Drs(FakeDrs):
         return self.logs.get(job_id, ())
 
     def source_servers(self, ids=None):
-        return tuple({"sourceServerID": one, "tags": {"Name": one.replace("s-", "host")}} for one in ids)
+        return tuple(
+            {"sourceServerID": identifier, "tags": {"Name": identifier.replace("s-", "host")}} for identifier in ids
+        )
 
     def launch_configuration(self, server_id):
         return {"launchDisposition": "STARTED"}
@@ -471,7 +473,7 @@ def test_what_is_still_there_in_the_end_is_named(late):
         cleanup(drs, recovery_instance_ids=[name]).resume_cleanup(a_context(), {"outcome": "ended"}, **late)
 
     assert isinstance(caught.value.__cause__, CleanupIncomplete)
-    assert caught.value.__cause__.left == {name: "DRS was asked to terminate it, and it is still there"}
+    assert caught.value.__cause__.left == {name: "DRS accepted the termination, and it is still there"}
 
 
 @pytest.mark.parametrize("arguments", [{}, {"job_ids": [], "source_server_ids": []}])
@@ -567,6 +569,6 @@ def test_what_ec2_keeps_all_the_same_is_said():
 
     assert str(caught.value) == (
         "2 things of the drill are still there and cost money; clear this task to try again:\n"
-        "  - vol-1: EC2 was asked to delete it, and it is still there\n"
-        "  - snap-1: a snapshot of vol-1, a drill's volume, that DRS does not remove: delete it by hand"
+        "  - vol-1: EC2 accepted the deletion, and it is still there\n"
+        "  - snap-1: a snapshot of vol-1, a drill's volume, that DRS does not remove: delete it manually"
     )

@@ -159,7 +159,7 @@ def test_durations_shares_and_networks_have_types_of_their_own(library):
 
 
 def test_on_is_a_key_although_yaml_takes_it_for_true(library):
-    assert [one.on for one in library.plans["web-shop"].plan.notify] == [("started", "failed"), ("failed",)]
+    assert [channel.on for channel in library.plans["web-shop"].plan.notify] == [("started", "failed"), ("failed",)]
 
 
 def test_every_kind_of_step_has_its_model(library):

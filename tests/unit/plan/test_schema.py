@@ -62,7 +62,7 @@ def test_an_unknown_key_is_marked_by_an_editor_too(text, said):
 def test_every_field_is_described():
     for name, schema in schemas().items():
         for part, body in {name: schema, **schema["$defs"]}.items():
-            form = next((one for one in body.get("anyOf", ()) if "properties" in one), body)
+            form = next((option for option in body.get("anyOf", ()) if "properties" in option), body)
             undescribed = [key for key, value in form["properties"].items() if "description" not in value]
             assert set(undescribed) <= {"kind"}, part
 

@@ -10,7 +10,7 @@ def flat(node):
     place = (node.start_mark.line, node.start_mark.column, node.tag)
     if isinstance(node, ScalarNode):
         return (*place, node.value, bool(node.style))
-    return (*place, [flat(one) for part in node.value for one in (part if isinstance(part, tuple) else (part,))])
+    return (*place, [flat(child) for part in node.value for child in (part if isinstance(part, tuple) else (part,))])
 
 
 @pytest.mark.parametrize("text", [EVERYTHING, GROUPS, "a: !x &y [*y]".replace("*y", "1"), "- &a b\n- *a\n"])

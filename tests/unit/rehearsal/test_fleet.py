@@ -18,14 +18,14 @@ def group(name="db", **more):
 
 def made(*groups, of=None, selected=2):
     fleet = supposed_fleet(
-        of or plan(), {one.name: one for one in groups}, selected=selected, default_region="us-west-2"
+        of or plan(), {group.name: group for group in groups}, selected=selected, default_region="us-west-2"
     )
     return fleet, parsed(fleet.content)
 
 
 def test_named_servers_keep_their_ids():
     fleet, read = made(group(servers=["s-00000000000000001"], region="eu-central-1"))
-    assert [(account.id, region.name, one.id, one.hostname) for account, region, one in read.servers()] == [
+    assert [(account.id, region.name, server.id, server.hostname) for account, region, server in read.servers()] == [
         ("111122223333", "eu-central-1", "s-00000000000000001", "db-1")
     ]
     assert fleet.regions == {Target("aws_default", "eu-central-1"): ("111122223333", "eu-central-1")}
@@ -78,7 +78,7 @@ def test_networks_and_profiles_have_the_ids_that_the_plan_names():
     (region,) = account.regions
     assert account.instance_profiles == ("shop",)
     assert set(region.network.subnet_ids.values()) == {"subnet-0aaaaaaaa", "subnet-0bbbbbbbb", "subnet-0cccccccc"}
-    label = next(name for name, one in region.network.subnet_ids.items() if one == "subnet-0bbbbbbbb")
+    label = next(name for name, subnet_id in region.network.subnet_ids.items() if subnet_id == "subnet-0bbbbbbbb")
     assert region.network.subnets[label] == "10.77.32.0/20"
     assert set(region.network.security_groups) == {"sg-0aaaaaaaa"}
     (drill,) = region.networks

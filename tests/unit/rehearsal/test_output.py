@@ -59,7 +59,7 @@ GOOD = Prediction(
     api_calls={"drs:DescribeJobs": 1204, "drs:StartRecovery": 2, "ec2:DescribeInstances": 1},
     failures=(),
     warnings=(),
-    assumptions=("Airflow takes 0.9 s to start a task, and to let a waiting one go on",),
+    assumptions=("Airflow takes 0.9 s to start a task, and to let a waiting one continue",),
 )
 
 GOOD_TEXT = """\
@@ -88,8 +88,8 @@ Quotas, at the fullest moment                       jobs     servers in jobs
 AWS calls: 1,207
   1,204 DescribeJobs, 2 StartRecovery, 1 ec2:DescribeInstances
 
-Taken for granted
-  - Airflow takes 0.9 s to start a task, and to let a waiting one go on
+Assumptions
+  - Airflow takes 0.9 s to start a task, and to let a waiting one continue
 """
 
 BAD = replace(
@@ -123,7 +123,7 @@ on a fleet made up from the plan, 12 servers; seed 7
 
   FAILS     failed: Wave database failed.
   RTO       19m of 10m: MISSED by 9m
-  RPO       no server tells; the plan sets no objective
+  RPO       not known; the plan sets no objective
   Elapsed   no server launched, 20m 05s in all
 
   Timeline                    servers    start      end     took  0:00                 9:20
@@ -145,10 +145,10 @@ What goes wrong
 Preflight warns
   - db2: its data is 20 min old
 
-Taken for granted
-  - Airflow takes 0.9 s to start a task, and to let a waiting one go on
+Assumptions
+  - Airflow takes 0.9 s to start a task, and to let a waiting one continue
 
-Not foretold
+Not predicted
   - the mapped task web.more is not run
 """
 

@@ -56,7 +56,7 @@ def test_rules(rule, states, said):
 
 @given(st.sampled_from(sorted(RULES)), st.lists(STATES, min_size=1))
 def test_nothing_waits_for_tasks_that_have_all_ended(rule, states):
-    over = [GOOD if one not in (GOOD, BAD, LOST, SKIPPED) else one for one in states]
+    over = [GOOD if state not in (GOOD, BAD, LOST, SKIPPED) else state for state in states]
     assert say(rule, over) != "wait"
 
 
@@ -66,6 +66,7 @@ def test_what_is_said_once_stays(rule, states, data):
     first = say(rule, states)
     if first != "wait":
         over = [
-            one if one in (GOOD, BAD, LOST, SKIPPED) else data.draw(st.sampled_from([GOOD, SKIPPED])) for one in states
+            state if state in (GOOD, BAD, LOST, SKIPPED) else data.draw(st.sampled_from([GOOD, SKIPPED]))
+            for state in states
         ]
         assert say(rule, over) == first

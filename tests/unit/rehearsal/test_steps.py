@@ -25,11 +25,11 @@ PLAN = RecoveryPlan.model_validate(
         ],
     }
 )
-STEPS = {one.step.name: one for one in planned_steps(PLAN)}
+STEPS = {step.step.name: step for step in planned_steps(PLAN)}
 
 
 def test_steps_come_in_the_order_of_the_plan():
-    assert [(one.where, one.place) for one in STEPS.values()] == [
+    assert [(step.where, step.place) for step in STEPS.values()] == [
         ("plan: freeze", "before"),
         ("wave db: ask", "before"),
         ("wave db: answers", "after"),
@@ -93,7 +93,7 @@ SHELL = {"kind": "ssm_command", "document": "AWS-RunShellScript"}
         ),
         ({"kind": "tcp", "host": "db", "port": 5432}, "it would connect to an address outside of the simulator", None),
         ({"kind": "http", "url": "https://db/"}, "it would ask an address outside of the simulator", None),
-        ({"kind": "webhook", "http_conn_id": "chat"}, "it would say something to somebody real", None),
+        ({"kind": "webhook", "http_conn_id": "chat"}, "it would send a real request", None),
         ({"kind": "dag", "dag_id": "switch_dns"}, "it would run another DAG", None),
     ],
 )
@@ -105,7 +105,7 @@ def test_a_step_is_run_where_the_simulator_answers_it_and_assumed_where_not(step
 
 
 def test_how_long_steps_take_is_said_for_all_and_by_name():
-    takes = steps_take([length_of_steps(one) for one in ("10s", "switch-dns=5m", "20s")])
+    takes = steps_take([length_of_steps(text) for text in ("10s", "switch-dns=5m", "20s")])
     assert (takes.of("switch-dns"), takes.of("other")) == (timedelta(minutes=5), timedelta(seconds=20))
     assert steps_take([]).of("other") == timedelta(0)
     with pytest.raises(argparse.ArgumentTypeError, match="soon"):

@@ -154,7 +154,7 @@ def test_a_wave_with_a_server_missing_has_no_rto():
 
 def objectives_of(evidence: RunEvidence):
     objectives = measure(evidence).objectives
-    return [(one.outcome, one.why) for one in (objectives.rto, objectives.rpo)]
+    return [(part.outcome, part.why) for part in (objectives.rto, objectives.rpo)]
 
 
 @pytest.mark.parametrize(
@@ -384,7 +384,7 @@ def test_in_a_recovery_the_next_step_is_to_clear_and_not_to_start_again():
 def test_what_was_not_started_is_listed_with_the_reason():
     listed = measure(a_drill_with_a_failed_database()).not_started
 
-    assert [(one.wave, one.servers, one.because) for one in listed] == [
+    assert [(wave.wave, wave.servers, wave.because) for wave in listed] == [
         ("application", 30, "waits for database, which failed"),
         ("web", 50, "waits for application, which was not started either"),
         ("monitoring", 10, "waits for database, which failed"),
@@ -394,7 +394,7 @@ def test_what_was_not_started_is_listed_with_the_reason():
 @pytest.mark.parametrize(
     ("wave", "because"),
     [
-        pytest.param(an_unstarted_wave("web", 1, state="skipped"), "left out when the run was triggered", id="chosen"),
+        pytest.param(an_unstarted_wave("web", 1, state="skipped"), "excluded when the run was triggered", id="chosen"),
         pytest.param(an_unstarted_wave("web", 1, state="skipped", state_reason="empty"), "empty", id="said"),
         pytest.param(an_unstarted_wave("web", 1, state_reason="no slot"), "no slot", id="what the tasks said"),
         pytest.param(an_unstarted_wave("web", 1), "the run ended before it", id="nobody said anything"),
@@ -408,13 +408,13 @@ def test_what_was_not_started_is_listed_with_the_reason():
 def test_a_wave_that_was_not_started_says_why(wave, because):
     evidence = a_run([a_wave("database", 2, 9, failed=[1]), wave])
 
-    assert [one.because for one in measure(evidence).not_started] == [because]
+    assert [wave.because for wave in measure(evidence).not_started] == [because]
 
 
 def test_critical_failures_stand_first_and_a_silent_one_says_so():
     failures = measure(a_drill_with_exceptions()).failures
 
-    assert [(one.hostname, one.critical, one.not_started) for one in failures] == [
+    assert [(failure.hostname, failure.critical, failure.not_started) for failure in failures] == [
         ("web7", True, ()),
         ("web31", False, ()),
     ]
@@ -425,7 +425,7 @@ def test_critical_failures_stand_first_and_a_silent_one_says_so():
 def test_a_server_of_which_nobody_knows_what_became_is_a_failure(status):
     report = measure(a_run([a_small_wave("only", [a_server("db1", status=status)], state="failed")]))
 
-    assert report.failures[0].reason == "a job was started for it, and nobody recorded what became of it"
+    assert report.failures[0].reason == "a job was started for it, and its result is not recorded"
     assert (report.counts.launched, report.counts.failed) == (0, 1)
 
 

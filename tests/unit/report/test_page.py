@@ -223,7 +223,7 @@ def test_the_picture_has_a_bar_per_job_and_marks_path_and_dead_time():
 
     assert classes.count("job") == 4
     assert classes.count("gap") == 3
-    assert sum("critical" in (one or "") for one in classes) == 3
+    assert sum("critical" in (name or "") for name in classes) == 3
 
 
 def test_a_job_without_an_end_is_drawn_open():

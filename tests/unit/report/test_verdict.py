@@ -42,7 +42,8 @@ def cut_short(reason: str) -> WaveEvidence:
     """A wave of two servers of which one is missing for this reason."""
     wave = a_wave("database", 2, 9, failed=[1])
     servers = tuple(
-        one if one.status == "launched" else one.model_copy(update={"reason": reason}) for one in wave.servers
+        server if server.status == "launched" else server.model_copy(update={"reason": reason})
+        for server in wave.servers
     )
     state = "cancelled" if reason.endswith("cancelled it") else "failed"
     return wave.model_copy(update={"servers": servers, "state": WaveStatus(state)})
@@ -51,7 +52,7 @@ def cut_short(reason: str) -> WaveEvidence:
 def server_unknown() -> WaveEvidence:
     """A wave that failed when a job of it had been started."""
     wave = a_wave("database", 1, 9, state="failed")
-    servers = tuple(one.model_copy(update={"status": ServerStatus.UNKNOWN}) for one in wave.servers)
+    servers = tuple(server.model_copy(update={"status": ServerStatus.UNKNOWN}) for server in wave.servers)
     return wave.model_copy(update={"servers": servers})
 
 
@@ -148,10 +149,10 @@ MARKED = WARM.model_copy(update={"state": StepStatus.UNPROVEN, "summary": ""})
             a_run(
                 [an_unstarted_wave("web", 2)],
                 run=some_facts(mode="recovery"),
-                errors=(TaskError(task="preflight.approval", message="nobody approved the recovery within 30m"),),
+                errors=(TaskError(task="preflight.approval", message="no approval of the recovery within 30m"),),
             ),
             "refused",
-            "Nothing was launched: preflight ended with: nobody approved the recovery within 30m",
+            "Nothing was launched: preflight ended with: no approval of the recovery within 30m",
             id="an approval that expired",
         ),
         pytest.param(
@@ -266,7 +267,7 @@ MARKED = WARM.model_copy(update={"state": StepStatus.UNPROVEN, "summary": ""})
         pytest.param(
             a_run([DATABASE.model_copy(update={"state": WaveStatus.COMPLETED_WITH_EXCEPTIONS, "steps": (MARKED,)})]),
             "completed_with_exceptions",
-            "Step warm of wave database was marked as successful by hand.",
+            "Step warm of wave database was marked as successful manually.",
             id="an unproven step is said once",
         ),
         pytest.param(
@@ -321,7 +322,7 @@ def test_passed_is_said_only_when_everything_went_well(evidence):
 
     if report.verdict in ("passed", "completed"):
         assert {wave.state for wave in evidence.waves} == {"launched"}
-        assert {one.status for wave in evidence.waves for one in wave.servers} == {"launched"}
+        assert {server.status for wave in evidence.waves for server in wave.servers} == {"launched"}
         assert not evidence.cleanup.left
         assert evidence.cleanup.state in ("completed", "nothing_to_do")
         assert evidence.errors == ()
@@ -334,7 +335,7 @@ def test_an_objective_is_met_only_when_every_server_is_there(evidence):
     objectives = measure(evidence).objectives
 
     if "met" in (objectives.rto.outcome, objectives.rpo.outcome):
-        assert {one.status for wave in evidence.waves for one in wave.servers} == {"launched"}
+        assert {server.status for wave in evidence.waves for server in wave.servers} == {"launched"}
 
 
 @given(runs())
@@ -348,6 +349,6 @@ def test_no_measured_time_is_negative(evidence):
     report = measure(evidence)
     figures = [gap.seconds for gap in report.dead_times]
     figures += [wave.duration_seconds for wave in report.waves]
-    figures += [one for wave in report.waves for one in (wave.rto_seconds, wave.rpo_seconds)]
+    figures += [part for wave in report.waves for part in (wave.rto_seconds, wave.rpo_seconds)]
 
     assert all(figure is None or figure >= 0 for figure in figures)

@@ -98,7 +98,7 @@ def test_stored_reports_are_read_newest_first_and_broken_ones_are_passed_over(tm
     (tmp_path / "drs.shop" / "broken").mkdir()
     (tmp_path / "drs.shop" / "broken" / "report.json").write_text("{")
 
-    found = [one.run.run_id for one in stored_reports(tmp_path, "drs.shop")]
+    found = [document.run.run_id for document in stored_reports(tmp_path, "drs.shop")]
 
     assert found == ["scheduled__2026-01-03T00:00:00+00:00", "manual__2026-01-02T00:00:00+00:00"]
     assert list(stored_reports(tmp_path, "drs.other")) == []

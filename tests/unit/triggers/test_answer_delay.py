@@ -48,7 +48,7 @@ def test_only_an_answer_that_comes_too_soon_is_held_back(try_number, after, seco
 
 
 def test_no_trigger_of_the_package_answers_without_it():
-    names = [one.name for one in pkgutil.iter_modules(drs_provider.triggers.__path__)]
+    names = [module.name for module in pkgutil.iter_modules(drs_provider.triggers.__path__)]
     modules = [import_module(f"drs_provider.triggers.{name}") for name in names]
     running = [
         value
@@ -59,4 +59,6 @@ def test_no_trigger_of_the_package_answers_without_it():
     ]
 
     assert len(running) >= 7
-    assert [one.__name__ for one in running if "await not_before(self, began)" not in inspect.getsource(one.run)] == []
+    assert [
+        trigger.__name__ for trigger in running if "await not_before(self, began)" not in inspect.getsource(trigger.run)
+    ] == []

@@ -43,7 +43,7 @@ class World:
         async def together():
             desk = InstanceDesk(self.ask, clock=self.seconds)
             arguments = {"now": lambda: self.now, "sleep": self.sleep, "jitter": lambda: 1.0}
-            return await asyncio.gather(*(one.wait([desk], **arguments) for one in triggers))
+            return await asyncio.gather(*(trigger.wait([desk], **arguments) for trigger in triggers))
 
         return [event["outcome"] for event in asyncio.run(together())]
 

@@ -58,7 +58,7 @@ def trigger(*job_ids, until="all", deadline=timedelta(hours=1), rank=""):
 def watch(world, *triggers):
     async def together():
         watcher = world.watcher()
-        return await asyncio.gather(*(one.watch([watcher], now=lambda: world.now) for one in triggers)), watcher
+        return await asyncio.gather(*(trigger.watch([watcher], now=lambda: world.now) for trigger in triggers)), watcher
 
     return asyncio.run(together())
 

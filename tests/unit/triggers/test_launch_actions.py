@@ -17,17 +17,17 @@ class Hook:
 
     def recovery_instances(self, servers):
         running = {"jobID": "drsjob-1", "ec2InstanceID": "i-1", "ec2InstanceState": "RUNNING"}
-        return Look([{"sourceServerID": one, **running} for one in servers], {})
+        return Look([{"sourceServerID": server, **running} for server in servers], {})
 
     def jobs(self, job_ids):
         self.looks -= 1
         run = {"action": {"name": "check"}, "status": "IN_PROGRESS" if self.looks > 0 else "SUCCEEDED"}
         return [
             {
-                "jobID": one,
+                "jobID": job_id,
                 "participatingServers": [{"sourceServerID": "s-1", "launchActionsStatus": {"runs": [run]}}],
             }
-            for one in job_ids
+            for job_id in job_ids
         ]
 
 

@@ -74,7 +74,7 @@ STATES = [
     pytest.param("up_for_retry", {"state": "failed"}, "running", "running", id="a failed attempt is tried again"),
     pytest.param("success", {"state": "succeeded"}, "running", "succeeded", id="it did what it should"),
     pytest.param("success", None, "running", "unproven", id="a person marked it"),
-    pytest.param("skipped", {"state": "failed"}, "running", "tolerated", id="it failed, and the plan goes on"),
+    pytest.param("skipped", {"state": "failed"}, "running", "tolerated", id="it failed, and the plan continues"),
     pytest.param("skipped", {"state": "skipped"}, "running", "skipped", id="it is not for this run"),
     pytest.param("failed", {"state": "failed"}, "running", "failed", id="it failed"),
     pytest.param("upstream_failed", None, "running", "not_started", id="something before it failed"),
@@ -133,8 +133,8 @@ WAVES = [
     pytest.param(
         {**UP, "db.answers": "skipped", "db.1st-look": "success"},
         {"db.answers": BADLY, "db.1st-look": WELL},
-        ("completed_with_exceptions", "step answers failed, and the plan goes on"),
-        id="one failed, and the plan goes on",
+        ("completed_with_exceptions", "step answers failed, and the plan continues"),
+        id="one failed, and the plan continues",
     ),
     pytest.param(
         {**UP, "db.answers": "failed", "db.1st-look": "upstream_failed"},

@@ -60,7 +60,7 @@ class Hook:
         return {}
 
     def jobs(self, ids):
-        return [{"jobID": one, "participatingServers": [{"sourceServerID": "s-1"}]} for one in ids]
+        return [{"jobID": identifier, "participatingServers": [{"sourceServerID": "s-1"}]} for identifier in ids]
 
     def jobs_since(self, when):
         tags = {"drs-orchestrator:run": self.run, "drs-orchestrator:mode": "drill"}
@@ -71,7 +71,7 @@ class Hook:
         return [{"recoveryInstanceID": "i-1", "arn": "arn:i-1", "jobID": "j1", "sourceServerID": "s-1"}]
 
     def mark(self, instances, tags):
-        self.moved |= {one["recoveryInstanceID"]: tags for one in instances}
+        self.moved |= {instance["recoveryInstanceID"]: tags for instance in instances}
         return {}
 
 

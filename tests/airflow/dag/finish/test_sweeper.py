@@ -22,7 +22,7 @@ def launch(simulator, servers, mode="drill", *, lives=timedelta(hours=-1), tagge
     tags |= life_tags(purpose_of(mode), now=datetime.now(UTC), lifetime=lives)
     simulator.client("drs").start_recovery(
         isDrill=mode == "drill",
-        sourceServers=[{"sourceServerID": one} for one in servers],
+        sourceServers=[{"sourceServerID": server} for server in servers],
         tags=tags if tagged else {},
     )
     simulator.advance("30m")
@@ -61,11 +61,11 @@ def test_an_expired_drill_of_a_dead_airflow_is_removed_and_nothing_else_is_touch
         swept["done"][0].split(": ")[1].startswith("the drill manual__dead-s-00000000000000001 of drs.shop expired at")
     )
     after = instances(simulator)
-    assert [one for one in after.values() if one != "terminated"] == ["running"] * 2
-    assert {one for one in before if after[one] == "running"} == {
-        one["recoveryInstanceID"]
-        for one in simulator.client("drs").describe_recovery_instances()["items"]
-        if one["sourceServerID"] in WEB
+    assert [step for step in after.values() if step != "terminated"] == ["running"] * 2
+    assert {instance for instance in before if after[instance] == "running"} == {
+        instance["recoveryInstanceID"]
+        for instance in simulator.client("drs").describe_recovery_instances()["items"]
+        if instance["sourceServerID"] in WEB
     }
     ec2 = simulator.client("ec2")
     assert len(ec2.describe_volumes()["Volumes"]) == len(ec2.describe_network_interfaces()["NetworkInterfaces"]) == 2
@@ -113,10 +113,10 @@ def test_networks_and_volumes_of_an_expired_run_go_and_those_of_others_stay(swee
     code, swept = sweep()
 
     assert (code, swept["left"]) == (0, {})
-    there = {one["VpcId"] for one in ec2.describe_vpcs()["Vpcs"]}
-    there |= {one["SubnetId"] for one in ec2.describe_subnets()["Subnets"]}
-    there |= {one["GroupId"] for one in ec2.describe_security_groups()["SecurityGroups"]}
-    there |= {one["VolumeId"] for one in ec2.describe_volumes()["Volumes"]}
+    there = {vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"]}
+    there |= {subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]}
+    there |= {group["GroupId"] for group in ec2.describe_security_groups()["SecurityGroups"]}
+    there |= {volume["VolumeId"] for volume in ec2.describe_volumes()["Volumes"]}
     assert made["over"] & there == set()
     assert made["wanted"] | made["foreign"] <= there
 
@@ -143,7 +143,7 @@ def test_launch_settings_of_a_dead_drill_are_put_back(sweep, simulator, run):
 
     assert (code, len(swept["done"]), swept["left"]) == (0, 1, {})
     versions = ec2.describe_launch_template_versions(LaunchTemplateId=template)["LaunchTemplateVersions"]
-    assert [(one["VersionNumber"], one["DefaultVersion"]) for one in versions] == [(1, True)]
+    assert [(version["VersionNumber"], version["DefaultVersion"]) for version in versions] == [(1, True)]
     tags = drs.describe_source_servers(filters={"sourceServerIDs": DB[:1]})["items"][0]["tags"]
     assert not any(key.startswith("drs-orchestrator") for key in tags)
 

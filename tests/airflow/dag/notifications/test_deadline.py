@@ -88,7 +88,9 @@ def test_an_alert_tells_what_is_still_to_be_done_and_leaves_that_for_the_report(
         "fire",
     )
     assert body["facts"]["To be done"] == "web (launching)"
-    assert [(one["event"], one["outcome"]) for one in left.kept["told_rto_80"]["records"]] == [("rto_at_risk", "sent")]
+    assert [(record["event"], record["outcome"]) for record in left.kept["told_rto_80"]["records"]] == [
+        ("rto_at_risk", "sent")
+    ]
     assert json.dumps(left.kept["told_rto_80"])
 
 

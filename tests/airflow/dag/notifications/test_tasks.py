@@ -59,10 +59,10 @@ def queue(simulator):
     def messages():
         found = []
         while got := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-            found += [json.loads(one["Body"]) for one in got]
-            for one in got:
-                sqs.delete_message(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"])
-        return sorted(found, key=lambda one: one["Timestamp"])
+            found += [json.loads(message["Body"]) for message in got]
+            for received in got:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=received["ReceiptHandle"])
+        return sorted(found, key=lambda message: message["Timestamp"])
 
     return messages
 
@@ -78,8 +78,12 @@ def secrets_in(capfd, tmp_path):
     """Search everything that a run wrote for secrets: output, XComs, reports."""
 
     def search(ended):
-        left = [str(one.xcom_pull(one.task_id, key=key)) for one in ended.dag_run.get_task_instances() for key in KEYS]
-        texts = [*capfd.readouterr(), *left, *(one.read_text() for one in tmp_path.rglob("report.*"))]
+        left = [
+            str(instance.xcom_pull(instance.task_id, key=key))
+            for instance in ended.dag_run.get_task_instances()
+            for key in KEYS
+        ]
+        texts = [*capfd.readouterr(), *left, *(path.read_text() for path in tmp_path.rglob("report.*"))]
         assert len(texts) > len(KEYS)
         return [secret for secret in (SECRET, "T0K3N-in-the-path", LOGIN) for text in texts if secret in text]
 
@@ -87,7 +91,7 @@ def secrets_in(capfd, tmp_path):
 
 
 def events(bodies):
-    return [(one["event"], one["wave"]) for one in bodies]
+    return [(body["event"], body["wave"]) for body in bodies]
 
 
 def signed_by(secret, headers, body):
@@ -109,7 +113,7 @@ def test_everybody_is_told_what_they_asked_for_and_the_report_says_so(run, every
         "Waves: database (3), web (2)\n"
         "Started by: dag_test: {{ 7 * 7 }} <script>alert(1)</script>\n"
     )
-    assert {name: one["Value"] for name, one in started["MessageAttributes"].items()} == {
+    assert {name: attribute["Value"] for name, attribute in started["MessageAttributes"].items()} == {
         "event": "started",
         "plan": "shop",
         "mode": "drill",
@@ -131,7 +135,8 @@ def test_everybody_is_told_what_they_asked_for_and_the_report_says_so(run, every
     assert "Drill of Shop &lt;b&gt;bold&lt;/b&gt;: passed." in page
     assert "dag_test: {{ 7 * 7 }} &lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert sorted(
-        (one["event"], one["kind"], one["target"], one["outcome"]) for one in ended.report["notifications"]
+        (notification["event"], notification["kind"], notification["target"], notification["outcome"])
+        for notification in ended.report["notifications"]
     ) == [
         ("completed", "email", "2 addresses", "sent"),
         ("completed", "email", "ann", "sent"),
@@ -167,7 +172,9 @@ def test_a_failed_wave_is_told_and_a_receiver_that_says_no_harms_nothing(run, ev
     assert told["facts"]["Wave web"] in ("waiting, 2 servers", "not started, 2 servers")
     assert told["next_step"].startswith("look at the failed tasks of wave database in Airflow.")
     assert queue()[-1]["Subject"] == "DRS drill of shop: failed"
-    assert [one["why"] for one in ended.report["notifications"] if one["kind"] == "webhook"] == [
+    assert [
+        notification["why"] for notification in ended.report["notifications"] if notification["kind"] == "webhook"
+    ] == [
         "it answered 404",
         "it answered 302",
         None,
@@ -175,7 +182,7 @@ def test_a_failed_wave_is_told_and_a_receiver_that_says_no_harms_nothing(run, ev
     assert ended.state == "failed"
     assert ended.tasks["database.notifications"] == "success"
     assert ended.tasks["web.notifications"] == "skipped"
-    assert [one["task"] for one in ended.report["errors"]] == ["database.recovery_job"]
+    assert [error["task"] for error in ended.report["errors"]] == ["database.recovery_job"]
     assert secrets_in(ended) == []
 
 

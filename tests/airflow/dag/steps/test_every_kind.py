@@ -87,7 +87,7 @@ def test_a_plan_with_every_field_of_every_kind_does_what_it_says(run, simulator,
         "database": "completed_with_exceptions",
         "checks": "completed_with_exceptions",
     }
-    first, second = (one["output"].splitlines() for one in steps["start"]["instances"])
+    first, second = (instance["output"].splitlines() for instance in steps["start"]["instances"])
     assert (first[0].split()[1], first[1]) == ("s-00000000000000001", "shop")
     assert first == second
     given = json.loads(steps["promote"]["output"])

@@ -185,8 +185,8 @@ def test_steps_stand_in_the_chain_and_what_depends_on_a_wave_waits_for_its_last_
     steps = [dag.get_task(name) for name in above if isinstance(dag.get_task(name), StepTask)]
     assert {task.trigger_rule for task in steps} == {"none_failed"}
     start = dag.get_task("database.start_recovery")
-    assert [one.task_id for one in start.asked_before] == ["database.two"]
-    assert [one.task_id for one in dag.get_task("tidy.one").place.asked_before] == ["database.two"]
+    assert [task.task_id for task in start.asked_before] == ["database.two"]
+    assert [task.task_id for task in dag.get_task("tidy.one").place.asked_before] == ["database.two"]
 
 
 POLICY = Policy(1, ("bob",), timedelta(minutes=5), always=True, four_eyes=True)
@@ -383,8 +383,8 @@ def test_an_approval_needs_as_many_different_people_as_it_says(asked):
     said = task.resume_execution("execute_complete", answered("Approve", "cyd", {"comment": " counted "}), found)
 
     assert said == "approved by bob, cyd (counted)"
-    assert {one["subject"] for one in asked} == {"look: go on with shop? (2 people must approve)"}
-    assert len({one["body"] for one in asked}) == 1  # Airflow would not show another one
+    assert {question["subject"] for question in asked} == {"look: go on with shop? (2 people must approve)"}
+    assert len({question["body"] for question in asked}) == 1  # Airflow would not show another one
     board = found["ti"].left["database.look", "asked"]
     assert (board["agreed"], board["people"]) == (["bob", "cyd"], [])
     assert asked[0]["body"].startswith("**Up, Shop? &lt;b&gt;**\n\nStep look of wave database, in a recovery of shop.")

@@ -55,7 +55,7 @@ def templates(simulator):
 def types(simulator):
     reservations = simulator.client("ec2").describe_instances()["Reservations"]
     found = {}
-    for instance in (one for each in reservations for one in each["Instances"]):
+    for instance in (instance for each in reservations for instance in each["Instances"]):
         tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", ())}
         if server := tags.get("AWSElasticDisasterRecoverySourceServerID"):
             found.setdefault(server, []).append(instance["InstanceType"])
@@ -64,13 +64,13 @@ def types(simulator):
 
 def started(simulator):
     return [
-        sorted(one["sourceServerID"] for one in call["request"]["sourceServers"])
+        sorted(server["sourceServerID"] for server in call["request"]["sourceServers"])
         for call in calls(simulator, "StartRecovery")
     ]
 
 
 def servers_of(report):
-    return {one["hostname"]: one for wave in report["waves"] for one in wave["servers"]}
+    return {server["hostname"]: server for wave in report["waves"] for server in wave["servers"]}
 
 
 def test_a_drill_launches_with_its_settings_and_puts_back_what_was_before(run, simulator):
@@ -87,7 +87,7 @@ def test_a_drill_launches_with_its_settings_and_puts_back_what_was_before(run, s
     assert templates(simulator) == before
     assert "finish.restore_settings" in ended.tasks
     changed = servers_of(ended.report)["db1"]["settings_changed"]
-    assert [(one["field"], one["now"]) for one in changed] == [("instance_type", "t3.medium")]
+    assert [(difference["field"], difference["now"]) for difference in changed] == [("instance_type", "t3.medium")]
     assert servers_of(ended.report)["db1"]["protected"] is False
     assert servers_of(ended.report)["db1"]["differences"] == []
 
@@ -102,15 +102,15 @@ def test_a_recovery_keeps_its_settings_and_protects_its_instances(run, simulator
 
     assert (ended.state, ended.report["verdict"]) == ("success", "completed")
     now = templates(simulator)
-    assert [now[one][1] for one in DB] == ["r5.large", "r5.xlarge", "r5.large"]
-    protected = {name: one["protected"] for name, one in servers_of(ended.report).items()}
+    assert [now[server_id][1] for server_id in DB] == ["r5.large", "r5.xlarge", "r5.large"]
+    protected = {name: server["protected"] for name, server in servers_of(ended.report).items()}
     assert protected == {"db1": False, "db2": True, "db3": False, "web1": True, "web2": True}
     ec2 = simulator.client("ec2")
     on = [
-        ec2.describe_instance_attribute(InstanceId=one, Attribute="disableApiTermination")["DisableApiTermination"][
-            "Value"
-        ]
-        for one in instances(simulator)
+        ec2.describe_instance_attribute(InstanceId=instance, Attribute="disableApiTermination")[
+            "DisableApiTermination"
+        ]["Value"]
+        for instance in instances(simulator)
     ]
     assert sorted(on) == [False, False, True, True, True]
 
@@ -124,7 +124,7 @@ def test_settings_that_cannot_work_refuse_the_run_before_anything_is_changed(run
         "correct subnet_id"
     ) in ended.said("preflight.check")
     effects = ("StartRecovery", "CreateLaunchTemplateVersion", "ModifyLaunchTemplate", "UpdateLaunchConfiguration")
-    assert [call for one in effects for call in calls(simulator, one)] == []
+    assert [call for effect in effects for call in calls(simulator, effect)] == []
 
 
 def test_a_boot_order_launches_stage_by_stage(run, simulator):
@@ -195,7 +195,10 @@ def test_failed_servers_are_launched_again_and_only_they(run, simulator):
     first, again, web = started(simulator)
     assert (first, len(again), set(again) < set(DB), web) == (DB, 2, True, WEB)
     assert [job["attempt"] for job in ended.report["waves"][0]["jobs"]] == [1, 2]
-    tries = {name: [(one["how"], one["reason"]) for one in s["tries"]] for name, s in servers_of(ended.report).items()}
+    tries = {
+        name: [(attempt["how"], attempt["reason"]) for attempt in s["tries"]]
+        for name, s in servers_of(ended.report).items()
+    }
     assert sorted(filter(None, tries.values())) == [[("again", "LAUNCH_FAILED: NoKey")]] * 2
     assert set(instances(simulator).values()) <= {"terminated"}
 
@@ -209,7 +212,7 @@ def test_a_failed_conversion_is_tried_again_from_an_older_point(run, simulator):
 
     assert (ended.state, ended.report["verdict"]) == ("success", "passed")
     again = calls(simulator, "StartRecovery")[1]["request"]["sourceServers"]
-    assert [bool(one.get("recoverySnapshotID")) for one in again] == [True]
+    assert [bool(server.get("recoverySnapshotID")) for server in again] == [True]
     assert servers_of(ended.report)["db1"]["point"]["why"] == "older_point"
 
 
@@ -220,8 +223,8 @@ def test_missing_capacity_is_answered_with_the_next_type(run, simulator):
 
     assert (ended.state, ended.report["verdict"]) == ("success", "completed")
     assert started(simulator) == [DB, DB, WEB]
-    assert {one: types(simulator)[one] for one in DB} == {one: ["m5.large"] for one in DB}
-    assert [(one["how"], one["settings"]) for one in servers_of(ended.report)["db1"]["tries"]] == [
+    assert {server_id: types(simulator)[server_id] for server_id in DB} == {server_id: ["m5.large"] for server_id in DB}
+    assert [(attempt["how"], attempt["settings"]) for attempt in servers_of(ended.report)["db1"]["tries"]] == [
         ("fallback", {"instance_type": "m5.large"})
     ]
     assert servers_of(ended.report)["db1"]["differences"] == []
@@ -231,11 +234,13 @@ def network_of(simulator):
     """Everything of the account's networks, launch settings and tags that a drill could leave behind."""
     ec2, drs = simulator.client("ec2"), simulator.client("drs")
     return {
-        "vpcs": sorted(one["VpcId"] for one in ec2.describe_vpcs()["Vpcs"]),
-        "subnets": sorted(one["SubnetId"] for one in ec2.describe_subnets()["Subnets"]),
-        "groups": sorted(one["GroupId"] for one in ec2.describe_security_groups()["SecurityGroups"]),
-        "endpoints": sorted(one["VpcEndpointId"] for one in ec2.describe_vpc_endpoints()["VpcEndpoints"]),
-        "tags": {one["sourceServerID"]: one["tags"] for one in drs.describe_source_servers(filters={})["items"]},
+        "vpcs": sorted(vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"]),
+        "subnets": sorted(subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]),
+        "groups": sorted(group["GroupId"] for group in ec2.describe_security_groups()["SecurityGroups"]),
+        "endpoints": sorted(endpoint["VpcEndpointId"] for endpoint in ec2.describe_vpc_endpoints()["VpcEndpoints"]),
+        "tags": {
+            server["sourceServerID"]: server["tags"] for server in drs.describe_source_servers(filters={})["items"]
+        },
         "templates": templates(simulator),
     }
 
@@ -255,8 +260,8 @@ def test_an_isolated_drill_lands_in_a_network_of_its_own_and_leaves_nothing(run,
     assert len(ended.report["cleanup"]["terminated"]) == 5
     subnets = {
         change["now"]
-        for one in servers_of(ended.report).values()
-        for change in one["settings_changed"]
+        for server in servers_of(ended.report).values()
+        for change in server["settings_changed"]
         if change["field"] == "subnet_id"
     }
     assert len(subnets) == 1

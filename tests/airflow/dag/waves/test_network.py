@@ -21,13 +21,13 @@ AWS = {"aws_conn_id": "aws_default", "region_name": "us-west-2", "verify": None,
 def things(simulator):
     ec2 = simulator.client("ec2")
     return {
-        "vpcs": sorted(one["VpcId"] for one in ec2.describe_vpcs()["Vpcs"]),
-        "subnets": sorted(one["SubnetId"] for one in ec2.describe_subnets()["Subnets"]),
-        "groups": sorted(one["GroupId"] for one in ec2.describe_security_groups()["SecurityGroups"]),
-        "tables": sorted(one["RouteTableId"] for one in ec2.describe_route_tables()["RouteTables"]),
-        "acls": sorted(one["NetworkAclId"] for one in ec2.describe_network_acls()["NetworkAcls"]),
+        "vpcs": sorted(vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"]),
+        "subnets": sorted(subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]),
+        "groups": sorted(group["GroupId"] for group in ec2.describe_security_groups()["SecurityGroups"]),
+        "tables": sorted(table["RouteTableId"] for table in ec2.describe_route_tables()["RouteTables"]),
+        "acls": sorted(acl["NetworkAclId"] for acl in ec2.describe_network_acls()["NetworkAcls"]),
         "interfaces": sorted(
-            one["NetworkInterfaceId"] for one in ec2.describe_network_interfaces()["NetworkInterfaces"]
+            interface["NetworkInterfaceId"] for interface in ec2.describe_network_interfaces()["NetworkInterfaces"]
         ),
     }
 
@@ -95,7 +95,7 @@ def test_the_last_look_lists_what_bears_the_tags_of_the_run_and_the_run_is_red(r
     made = []
 
     def keep_a_volume():
-        (vpc,) = [one for one in ec2.describe_vpcs()["Vpcs"] if "drill shop" in str(one.get("Tags"))]
+        (vpc,) = [vpc for vpc in ec2.describe_vpcs()["Vpcs"] if "drill shop" in str(vpc.get("Tags"))]
         tags = [tag for tag in vpc["Tags"] if tag["Key"].startswith("drs-orchestrator:")]
         kinds = [{"ResourceType": "volume", "Tags": tags}]
         made.append(ec2.create_volume(AvailabilityZone="us-west-2a", Size=1, TagSpecifications=kinds)["VolumeId"])

@@ -22,7 +22,7 @@ def another_run(mode, *, plan="shop", run_id="manual__elsewhere", lives=timedelt
 def launch(simulator, servers, mode, **more):
     return simulator.client("drs").start_recovery(
         isDrill=mode == "drill",
-        sourceServers=[{"sourceServerID": one} for one in servers],
+        sourceServers=[{"sourceServerID": server} for server in servers],
         tags=another_run(mode, **more),
     )["job"]["jobID"]
 
@@ -52,7 +52,9 @@ def test_a_recovery_in_the_middle_of_a_drill_wins_and_the_drill_ends_superseded(
     simulator.advance("30m")
     assert running(simulator) == 2
     described = simulator.client("drs").describe_recovery_instances()["items"]
-    assert {one["sourceServerID"]: one["isDrill"] for one in described if one["ec2InstanceState"] == "RUNNING"} == {
+    assert {
+        server["sourceServerID"]: server["isDrill"] for server in described if server["ec2InstanceState"] == "RUNNING"
+    } == {
         WEB[0]: False,
         WEB[1]: False,
     }
@@ -61,7 +63,9 @@ def test_a_recovery_in_the_middle_of_a_drill_wins_and_the_drill_ends_superseded(
 def test_a_recovery_that_has_only_put_the_settings_back_wins_too(run, simulator):
     def take_back():
         hook = LaunchSettingsHook(aws_conn_id="aws_default", region_name="us-west-2")
-        apply_all(hook, {one: {} for one in WEB}, is_temporary=False)  # what a recovery does before it launches
+        apply_all(
+            hook, {server_id: {} for server_id in WEB}, is_temporary=False
+        )  # what a recovery does before it launches
 
     thread = meanwhile(simulator, take_back)
 
@@ -86,13 +90,13 @@ def test_a_recovery_takes_the_servers_of_a_drill_that_is_not_over(run, simulator
 
     ended = run(SHOP, **GO)
 
-    warned = [one for one in ended.report["preflight"]["findings"] if "which is not over" in one["what"]]
-    assert {one["hostname"] for one in warned} == {"db1", "db2", "db3"}
+    warned = [finding for finding in ended.report["preflight"]["findings"] if "which is not over" in finding["what"]]
+    assert {server["hostname"] for server in warned} == {"db1", "db2", "db3"}
     assert warned[0]["severity"] == "warning"
     assert warned[0]["what"] == "it is in the drill manual__elsewhere of drs.shop, which is not over"
     assert (ended.state, ended.report["verdict"]) == ("success", "completed")
     live = simulator.client("drs").describe_recovery_instances()["items"]
-    up = {one["sourceServerID"]: one["isDrill"] for one in live if one["ec2InstanceState"] == "RUNNING"}
+    up = {server["sourceServerID"]: server["isDrill"] for server in live if server["ec2InstanceState"] == "RUNNING"}
     assert up == dict.fromkeys([*DB, *WEB], False)
 
 
@@ -146,15 +150,17 @@ def test_a_drill_marks_what_it_makes_with_its_expiry(run, simulator):
     ended = run(SHOP)
 
     jobs = [
-        one for one in simulator.client("drs").describe_jobs(filters={})["items"] if one["initiatedBy"] == "START_DRILL"
+        job for job in simulator.client("drs").describe_jobs(filters={})["items"] if job["initiatedBy"] == "START_DRILL"
     ]
-    assert {one["tags"]["drs-orchestrator:mode"] for one in jobs} == {"drill"}
-    expiries = [datetime.fromisoformat(one["tags"]["drs-orchestrator:expires"]) for one in jobs]
+    assert {job["tags"]["drs-orchestrator:mode"] for job in jobs} == {"drill"}
+    expiries = [datetime.fromisoformat(job["tags"]["drs-orchestrator:expires"]) for job in jobs]
     # two waves of at most 2 h, each after at most 6 h for room; 2 h of clean-up, 1 h of slack
-    assert all(timedelta(hours=19) - timedelta(seconds=1) <= one - before < timedelta(hours=19.2) for one in expiries)
-    tagged = [one["request"] for one in calls(simulator, "TagResource")]
-    assert (len(tagged), {one["tags"]["drs-orchestrator:plan"] for one in tagged}) == (5, {"drs.shop"})
-    in_ec2 = [len(one["request"]["Resources"]) for one in calls(simulator, "CreateTags")]
+    assert all(
+        timedelta(hours=19) - timedelta(seconds=1) <= expiry - before < timedelta(hours=19.2) for expiry in expiries
+    )
+    tagged = [call["request"] for call in calls(simulator, "TagResource")]
+    assert (len(tagged), {resource["tags"]["drs-orchestrator:plan"] for resource in tagged}) == (5, {"drs.shop"})
+    in_ec2 = [len(call["request"]["Resources"]) for call in calls(simulator, "CreateTags")]
     assert sum(in_ec2) == 5 * 3  # each with its volume and its network interface
     assert ended.tasks["web.tag_instances"] == "success"
     assert ended.report["drill"]["untagged"] == {}
@@ -174,5 +180,5 @@ def test_a_recovery_is_marked_as_one_and_never_expires(run, simulator):
     run(SHOP, **GO)
 
     described = simulator.client("drs").describe_recovery_instances()["items"]
-    assert {one["tags"]["drs-orchestrator:mode"] for one in described} == {"recovery"}
-    assert not any("drs-orchestrator:expires" in one["tags"] for one in described)
+    assert {server["tags"]["drs-orchestrator:mode"] for server in described} == {"recovery"}
+    assert not any("drs-orchestrator:expires" in server["tags"] for server in described)

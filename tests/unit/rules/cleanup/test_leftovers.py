@@ -25,7 +25,7 @@ def job(job_id, marks, *, status="COMPLETED", servers=("s-1",), kind="LAUNCH", b
         "status": status,
         "initiatedBy": by,
         "tags": marks,
-        "participatingServers": [{"sourceServerID": one} for one in servers],
+        "participatingServers": [{"sourceServerID": server} for server in servers],
     }
 
 
@@ -167,7 +167,7 @@ def test_it_says_why():
     assert [str(action) for action in decision.actions] == [
         "terminate i-1: the drill r1 of drs.shop expired at 2026-01-02 11:00 UTC"
     ]
-    assert decision.kept == {"i-2": "instance of r2 of drs.shop: its drill may go on until 2026-01-02 13:00 UTC"}
+    assert decision.kept == {"i-2": "instance of r2 of drs.shop: its drill may run until 2026-01-02 13:00 UTC"}
     assert decision.doubtful == {
         "s-1": (
             "db1: a drill changed its launch settings and did not say until when: put them back with "

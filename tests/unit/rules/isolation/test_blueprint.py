@@ -28,10 +28,10 @@ def tcp(port, *ranges, groups=(), lists=()):
         "IpProtocol": "tcp",
         "FromPort": port,
         "ToPort": port,
-        "IpRanges": [{"CidrIp": one, "Description": "words"} for one in ranges],
+        "IpRanges": [{"CidrIp": cidr_range, "Description": "words"} for cidr_range in ranges],
         "Ipv6Ranges": [{"CidrIpv6": "::/0"}],
-        "UserIdGroupPairs": [{"GroupId": one, "UserId": "111122223333"} for one in groups],
-        "PrefixListIds": [{"PrefixListId": one} for one in lists],
+        "UserIdGroupPairs": [{"GroupId": group, "UserId": "111122223333"} for group in groups],
+        "PrefixListIds": [{"PrefixListId": prefix_list} for prefix_list in lists],
     }
 
 
@@ -45,7 +45,9 @@ def production(*groups, vpc=VPC, subnets=(), lists=None):
 def test_only_the_subnets_that_servers_land_in_are_copied():
     plan = blueprint(production(), ["subnet-b"])
 
-    assert [(one.copy_of, one.cidr, one.zone) for one in plan.subnets] == [("subnet-b", "10.20.1.0/24", "us-west-2b")]
+    assert [(subnet.copy_of, subnet.cidr, subnet.zone) for subnet in plan.subnets] == [
+        ("subnet-b", "10.20.1.0/24", "us-west-2b")
+    ]
     assert (plan.cidrs, plan.endpoint_subnet, plan.notes) == (("10.20.0.0/16",), None, ())
 
 
@@ -90,8 +92,8 @@ def test_rules_lose_what_leads_outside(rule, ranges, groups):
         assert copy.ingress == ()
         return
     (made,) = copy.ingress
-    assert [one["CidrIp"] for one in made.get("IpRanges", ())] == ranges
-    assert [one["GroupId"] for one in made.get("UserIdGroupPairs", ())] == groups
+    assert [cidr_range["CidrIp"] for cidr_range in made.get("IpRanges", ())] == ranges
+    assert [pair["GroupId"] for pair in made.get("UserIdGroupPairs", ())] == groups
     assert (made["IpProtocol"], made["FromPort"], "Ipv6Ranges" in made) == ("tcp", 443, False)
 
 
@@ -114,7 +116,7 @@ def test_the_default_group_gets_a_name_that_ec2_takes():
 def test_in_a_network_of_other_addresses_productions_own_ranges_stand_for_all_of_it():
     (copy,) = copies_of(production(group("sg-1", [tcp(5432, "10.20.1.0/24", "192.168.0.0/16")])), ["10.99.0.0/16"])
 
-    assert [one["CidrIp"] for rule in copy.ingress for one in rule["IpRanges"]] == ["10.99.0.0/16"]
+    assert [cidr_range["CidrIp"] for rule in copy.ingress for cidr_range in rule["IpRanges"]] == ["10.99.0.0/16"]
 
 
 addresses = st.integers(0, 2**32 - 1)
@@ -139,7 +141,7 @@ def test_what_is_left_of_a_range_lies_in_the_drill_network(wide, production_cidr
     ],
 )
 def test_endpoints_get_room_that_no_server_can_have(cidr, taken, room, ranges):
-    subnets = tuple(subnet(f"subnet-{number}", one) for number, one in enumerate(taken))
+    subnets = tuple(subnet(f"subnet-{number}", cidr) for number, cidr in enumerate(taken))
     plan = blueprint(production(vpc={**VPC, "CidrBlock": cidr}, subnets=subnets), ["subnet-0"], endpoints=True)
 
     assert (plan.endpoint_subnet.cidr, plan.cidrs) == (room, ranges)

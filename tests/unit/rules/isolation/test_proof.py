@@ -20,7 +20,7 @@ def test_there_are_more_than_twenty_ways_of_leaking():
 def test_every_way_out_is_found_and_its_path_is_named(leak, path):
     proof = prove(leak(CLEAN))
 
-    assert [one.path for one in proof.leaks] == [path]
+    assert [leak.path for leak in proof.leaks] == [path]
     assert not proof.is_isolated
 
 
@@ -105,7 +105,7 @@ def test_open_groups_are_a_note():
 def test_a_route_through_a_gateway_tells_of_the_gateway_once():
     facts = LEAKS["internet gateway route"][0](LEAKS["internet gateway"][0](CLEAN))
 
-    assert [one.path.rpartition(" → ")[2] for one in prove(facts).leaks] == ["internet gateway igw-1"]
+    assert [leak.path.rpartition(" → ")[2] for leak in prove(facts).leaks] == ["internet gateway igw-1"]
 
 
 @pytest.mark.parametrize(("name", "what"), [(name, leak) for name, (leak, _) in LEAKS.items()])
@@ -121,7 +121,7 @@ def test_what_a_drill_does_itself_does_not_change_the_fingerprint():
     launched = {"NetworkInterfaceId": "eni-7", "OwnerId": ACCOUNT, "InterfaceType": "interface"}
     facts = replace(
         CLEAN,
-        subnets=tuple({**one, "AvailableIpAddressCount": 7} for one in reversed(CLEAN.subnets)),
+        subnets=tuple({**subnet, "AvailableIpAddressCount": 7} for subnet in reversed(CLEAN.subnets)),
         network_interfaces=(*CLEAN.network_interfaces, launched),
         instances=({"InstanceId": "i-7", "State": {"Name": "running"}, "NetworkInterfaces": [launched]},),
     )

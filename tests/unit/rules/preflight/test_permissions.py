@@ -42,7 +42,7 @@ def an_answer(name, decision="implicitDeny", *, missing=(), parts=()):
         ("arn:aws:iam::111122223333:user/ops/ann", Caller("arn:aws:iam::111122223333:user/ops/ann")),
         (
             "arn:aws:iam::111122223333:root",
-            Caller(None, "the connection uses the account's root user, whom no policy restricts"),
+            Caller(None, "the connection uses the account's root user, which no policy restricts"),
         ),
         (
             "arn:aws:sts::111122223333:federated-user/ann",
@@ -105,7 +105,7 @@ def test_missing_permissions_are_said_by_the_moment_in_which_they_bite():
         ),
     )
 
-    assert [f"{one.severity}: {one}" for one in permission_findings(WHERE, gaps, DRILL)] == [
+    assert [f"{finding.severity}: {finding}" for finding in permission_findings(WHERE, gaps, DRILL)] == [
         (
             f"refusal: {WHERE}: {ROLE} may not drs:StartRecovery. This shows at the call itself, which is refused; "
             "add what is missing, by docs/permissions.md"
@@ -129,7 +129,7 @@ def test_missing_permissions_are_said_by_the_moment_in_which_they_bite():
 def test_a_recovery_goes_on_without_them_and_says_so():
     gaps = Gaps(ROLE, (("ec2:RunInstances", "conversion"),))
 
-    assert [f"{one.severity}: {one}" for one in permission_findings(WHERE, gaps, RECOVERY)] == [
+    assert [f"{finding.severity}: {finding}" for finding in permission_findings(WHERE, gaps, RECOVERY)] == [
         (
             f"warning: {WHERE}: {ROLE} may not ec2:RunInstances. This shows after some five minutes of conversion, as "
             "LAUNCH_FAILED; add what is missing, by docs/permissions.md; the recovery goes on, for a policy may say "

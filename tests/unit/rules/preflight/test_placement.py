@@ -48,9 +48,9 @@ def test_a_type_that_only_the_launch_template_names_must_be_offered_where_it_lan
     refused = placement_findings(placed([server], {}), AROUND, DRILL)
     warned = placement_findings(placed([server], {}), AROUND, RECOVERY)
 
-    assert [str(one) for one in refused] == [str(one) for one in warned] == said
-    assert {one.severity for one in refused} <= {"refusal"}
-    assert {one.severity for one in warned} <= {"warning"}
+    assert [str(finding) for finding in refused] == [str(finding) for finding in warned] == said
+    assert {finding.severity for finding in refused} <= {"refusal"}
+    assert {finding.severity for finding in warned} <= {"warning"}
 
 
 def test_only_who_looks_at_whole_servers_asks_for_the_types_of_templates():
@@ -74,7 +74,7 @@ def test_a_place_is_what_the_plan_says_else_what_the_template_does():
 def test_the_servers_of_all_waves_count_against_a_subnet_s_free_addresses():
     servers = [Placed(f"s-{n}", f"web{n}", "subnet-1") for n in range(3)]
 
-    assert [str(one) for one in placement_findings(servers, AROUND, DRILL)] == [
+    assert [str(finding) for finding in placement_findings(servers, AROUND, DRILL)] == [
         (
             "subnet subnet-1: it has 2 free addresses, and 3 servers of this run land there; free addresses, or set "
             "launch.subnet_id of some of them to another subnet"

@@ -441,9 +441,9 @@ def test_what_was_written_before_documents_had_versions_is_read(document, writte
 
 def test_the_table_above_holds_every_document_and_every_document_is_listed():
     defined = {
-        one
-        for one in vars(handover).values()
-        if inspect.isclass(one) and issubclass(one, Document) and one is not Document
+        var
+        for var in vars(handover).values()
+        if inspect.isclass(var) and issubclass(var, Document) and var is not Document
     }
 
     assert {row[0] for row in BEFORE_VERSIONS} == set(DOCUMENTS) == defined
@@ -470,7 +470,9 @@ def _values(annotation: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911  (one k
         return st.builds(annotation, **{name: _values(fields[name]) for name in annotation.model_fields})
     if dataclasses.is_dataclass(annotation):
         fields = get_type_hints(annotation)
-        return st.builds(annotation, **{one.name: _values(fields[one.name]) for one in dataclasses.fields(annotation)})
+        return st.builds(
+            annotation, **{field.name: _values(fields[field.name]) for field in dataclasses.fields(annotation)}
+        )
     return _SIMPLE[annotation]
 
 
@@ -513,7 +515,7 @@ def test_a_document_has_a_key_words_for_people_and_no_field_that_hides_its_versi
 
 
 def test_no_two_documents_lie_in_the_same_place_but_for_what_tasks_return():
-    places = [(one.PLACE, one.KEY) for one in DOCUMENTS if one.KEY != "return_value"]
+    places = [(document.PLACE, document.KEY) for document in DOCUMENTS if document.KEY != "return_value"]
 
     assert len(places) == len(set(places))
 

@@ -72,7 +72,8 @@ def test_all_who_look_at_a_recorded_run_see_the_same_servers_steps_and_reasons(n
     pages, in_a_task = state_of(run.for_the_pages()), state_of(run.in_a_task(tmp_path))
 
     assert [_timeless(wave) for wave in pages.waves] == sorted(
-        [_timeless(wave) for wave in in_a_task.waves], key=lambda wave: [one.name for one in pages.waves].index(wave[0])
+        [_timeless(wave) for wave in in_a_task.waves],
+        key=lambda wave: [wave.name for wave in pages.waves].index(wave[0]),
     )
     assert (pages.cancelled, pages.superseded) == (in_a_task.cancelled, in_a_task.superseded)
 
@@ -88,8 +89,8 @@ def test_the_report_of_a_recorded_run_agrees(name, tmp_path):
     assert waves == reported["waves"]
     steps = (*state.before, *state.after, *(step for wave in state.waves for step in wave.steps))
     assert {step.task: IN_REPORTS.get(step.status, step.status.value) for step in steps} == reported["steps"]
-    servers = {one.server_id: one.status.value.upper() for wave in state.waves for one in wave.servers or ()}
-    servers |= {one.server_id: "EXCLUDED" for one in state.excluded}
+    servers = {server.server_id: server.status.value.upper() for wave in state.waves for server in wave.servers or ()}
+    servers |= {server.server_id: "EXCLUDED" for server in state.excluded}
     assert servers == reported["servers"]
     assert IN_REPORTS.get(state.cleanup.status, state.cleanup.status.value) == reported["cleanup"]
 
@@ -100,5 +101,5 @@ IN_REPORTS = {"cancelled": "failed", "tolerated": "failed", "completed": "done",
 
 def _timeless(wave):
     steps = [(step.task, step.status, step.reason) for step in wave.steps]
-    servers = [(one.server_id, one.status, one.reason, one.job_id) for one in wave.servers or ()]
+    servers = [(server.server_id, server.status, server.reason, server.job_id) for server in wave.servers or ()]
     return (wave.name, wave.depends_on, wave.status, wave.cause, wave.reason, wave.jobs, steps, servers)

@@ -205,7 +205,7 @@ def test_a_launch_relies_on_every_approval_that_stands_before_it(full: RunShape)
 
 
 def test_a_step_relies_on_the_approvals_before_it_in_its_chain(full: RunShape) -> None:
-    asked = {step.task_id: [one.task_id for one in step.asked_before] for step in full.steps}
+    asked = {step.task_id: [task.task_id for task in step.asked_before] for step in full.steps}
     assert asked == {
         "before_waves.may-we": [],
         "before_waves.settle": ["before_waves.may-we"],

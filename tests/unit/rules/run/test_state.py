@@ -95,7 +95,9 @@ def server(name: str, **more: Any) -> PreflightServer:
 
 
 def targets(*servers: PreflightServer) -> tuple[PreflightTarget, ...]:
-    return tuple(PreflightTarget(aws_conn_id="aws", region=str(n), servers=(one,)) for n, one in enumerate(servers))
+    return tuple(
+        PreflightTarget(aws_conn_id="aws", region=str(n), servers=(server,)) for n, server in enumerate(servers)
+    )
 
 
 PREFLIGHT = PreflightResult(
@@ -153,7 +155,7 @@ Documents = Mapping[str, tuple[Document, ...]]
 
 
 def snapshot(states: Mapping[str, str | None] | None = None, left: Documents | None = None, **more: Any) -> RunSnapshot:
-    documents = {(task, one.KEY): one.to_json() for task, found in (left or {}).items() for one in found}
+    documents = {(task, document.KEY): document.to_json() for task, found in (left or {}).items() for document in found}
     return RunSnapshot(OUTLINE, tasks_from_states(states or {}), left_in(documents), **more)
 
 
@@ -420,7 +422,7 @@ APP_OFF = dict.fromkeys(["app.start_recovery", "app.recovery_job", "app.warm", "
             {**APP_UP, "app.warm": "skipped", "app.check": "success"},
             {**APP_LEFT, "app.warm": (step("failed", "exit code 1"),), "app.check": (step("succeeded"),)},
             {},
-            ("completed_with_exceptions", "step", "step warm failed, and the plan goes on"),
+            ("completed_with_exceptions", "step", "step warm failed, and the plan continues"),
         ),
         (
             {**APP_UP, "app.warm": "success", "app.check": "success"},
@@ -492,7 +494,7 @@ def test_a_wave_behind_a_failed_one_says_what_it_waits_for():
             "skipped",
             {"checks.first": (step("succeeded"),), "checks.second": (step("failed", "closed"),)},
             {},
-            ("completed_with_exceptions", "step", "step second failed, and the plan goes on"),
+            ("completed_with_exceptions", "step", "step second failed, and the plan continues"),
         ),
         (
             "success",
@@ -592,7 +594,7 @@ def test_a_wave_of_steps_only_is_as_far_as_they_are(first, second, left, more, e
 def test_a_server_is_only_where_somebody_saw_it(states, left, more, expected):
     found = wave("db", {**PASSED, **states}, {**CHECKED, **left}, **more)
 
-    assert {one.hostname: (one.status, one.reason) for one in found.servers or ()} == expected
+    assert {server.hostname: (server.status, server.reason) for server in found.servers or ()} == expected
 
 
 def test_failures_that_the_wave_tolerates_are_told_apart():
@@ -600,7 +602,7 @@ def test_failures_that_the_wave_tolerates_are_told_apart():
 
     found = wave("db", {**PASSED, **DB_DONE}, {**DB_LEFT, **words})
 
-    assert [(one.hostname, one.status, one.is_tolerated, one.job_id) for one in found.servers or ()] == [
+    assert [(server.hostname, server.status, server.is_tolerated, server.job_id) for server in found.servers or ()] == [
         ("db1", ServerStatus.LAUNCHED, False, "job-1"),
         ("db2", ServerStatus.FAILED, True, "job-2"),
     ]
@@ -615,7 +617,7 @@ def test_no_servers_are_known_before_preflight_has_found_them():
 
 
 def test_excluded_servers_stand_beside_the_waves():
-    assert [one.server_id for one in state(PASSED, CHECKED).excluded] == ["s-left-out"]
+    assert [server.server_id for server in state(PASSED, CHECKED).excluded] == ["s-left-out"]
 
 
 # Runs that were cleared, and tasks that are under way whatever the status says.
@@ -627,7 +629,7 @@ def test_what_a_cleared_task_left_before_says_nothing_any_more():
     cleared = wave("db", PASSED, left)
 
     assert judged(cleared) == ("waiting", None, None)
-    assert {one.status for one in cleared.servers or ()} == {ServerStatus.WAITING}
+    assert {server.status for server in cleared.servers or ()} == {ServerStatus.WAITING}
     assert (cleared.jobs, cleared.results_known) == ((), False)
 
 
@@ -898,7 +900,7 @@ def test_who_ended_a_run_is_said_in_the_words_of_the_order(states, left, cancell
 def test_an_outline_is_read_from_the_edges_of_a_dag():
     db, app, checks = OUTLINE.waves
 
-    assert [(one.name, one.depends_on) for one in OUTLINE.waves] == [
+    assert [(wave.name, wave.depends_on) for wave in OUTLINE.waves] == [
         ("db", ()),
         ("app", ("db",)),
         ("checks", ("app",)),
@@ -908,10 +910,10 @@ def test_an_outline_is_read_from_the_edges_of_a_dag():
         "db.recovery_job",
         ("db.launch_settings",),
     )
-    assert (app.gates, [one.name for one in app.before]) == (("app.delay", "app.pause"), ["stop-old"])
-    assert [one.name for one in app.after] == ["warm", "check"]
-    assert (checks.watch, [one.name for one in checks.after]) == (None, ["first", "second"])
-    assert ([one.task for one in OUTLINE.before], [one.task for one in OUTLINE.after]) == (
+    assert (app.gates, [step.name for step in app.before]) == (("app.delay", "app.pause"), ["stop-old"])
+    assert [step.name for step in app.after] == ["warm", "check"]
+    assert (checks.watch, [step.name for step in checks.after]) == (None, ["first", "second"])
+    assert ([step.task for step in OUTLINE.before], [step.task for step in OUTLINE.after]) == (
         ["before_waves.freeze"],
         ["after_waves.thaw"],
     )
@@ -920,7 +922,7 @@ def test_an_outline_is_read_from_the_edges_of_a_dag():
 def test_waves_stand_in_the_order_of_the_plan_where_it_is_known():
     edges: dict[str, set[str]] = {"a.start_recovery": set(), "b.start_recovery": set(), "c.start_recovery": set()}
 
-    assert [one.name for one in outline_of_edges(edges, order=["c", "gone", "a"]).waves] == ["c", "a", "b"]
+    assert [wave.name for wave in outline_of_edges(edges, order=["c", "gone", "a"]).waves] == ["c", "a", "b"]
 
 
 def test_squares_of_servers_are_no_steps():
@@ -1007,8 +1009,8 @@ SOME: list[Document] = [
     NOTHING_LEFT,
 ]
 DOCUMENTS = st.dictionaries(
-    st.tuples(st.sampled_from(sorted(EDGES)), st.sampled_from(sorted({one.KEY for one in SOME}))),
-    st.sampled_from(SOME).map(lambda one: one.to_json())
+    st.tuples(st.sampled_from(sorted(EDGES)), st.sampled_from(sorted({document.KEY for document in SOME}))),
+    st.sampled_from(SOME).map(lambda document: document.to_json())
     | st.sampled_from([1, "text", [], {}, [None], {"version": 99}]),
     max_size=12,
 )
@@ -1029,7 +1031,7 @@ def test_a_wave_of_which_a_task_failed_is_never_done(snapshot):
         own = (*outline.starts, *((outline.watch,) if outline.watch else ()))
         if any(snapshot.phase(task) is TaskPhase.FAILED for task in own):
             assert not found.status.is_done
-        if any(one.status is StepStatus.FAILED for one in found.steps):
+        if any(step.status is StepStatus.FAILED for step in found.steps):
             assert not found.status.is_done
 
 
@@ -1038,10 +1040,10 @@ def test_a_wave_is_launched_only_if_every_server_of_it_is(snapshot):
     for found in state_of(snapshot).waves:
         servers = found.servers or ()
         if found.status in GOOD:
-            assert {one.status for one in servers} <= {ServerStatus.LAUNCHED}
-            assert all(one.status in (StepStatus.SUCCEEDED, StepStatus.SKIPPED) for one in found.steps)
+            assert {server.status for server in servers} <= {ServerStatus.LAUNCHED}
+            assert all(step.status in (StepStatus.SUCCEEDED, StepStatus.SKIPPED) for step in found.steps)
         if found.status is WaveStatus.COMPLETED_WITH_EXCEPTIONS:
-            assert all(one.is_tolerated for one in servers if one.status is ServerStatus.FAILED)
+            assert all(server.is_tolerated for server in servers if server.status is ServerStatus.FAILED)
 
 
 @given(ALL_STATES, RUNS)
@@ -1049,8 +1051,8 @@ def test_nothing_of_which_nobody_left_a_word_is_called_done(states, run_state):
     found = state(states, run_state=run_state)
 
     done = [StepStatus.SUCCEEDED, ServerStatus.LAUNCHED, CleanupStatus.COMPLETED, CleanupStatus.NOTHING_TO_DO]
-    assert not any(one.status in done for wave in found.waves for one in (*wave.steps, *(wave.servers or ())))
-    assert not any(one.status in GOOD and one.has_servers for one in found.waves)
+    assert not any(part.status in done for wave in found.waves for part in (*wave.steps, *(wave.servers or ())))
+    assert not any(wave.status in GOOD and wave.has_servers for wave in found.waves)
     assert found.cleanup.status not in done
     assert found.preflight.status is not PreflightStatus.PASSED
     assert found.status not in (RunStatus.PASSED, RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_EXCEPTIONS)
@@ -1060,10 +1062,10 @@ def test_nothing_of_which_nobody_left_a_word_is_called_done(states, run_state):
 def test_every_state_that_is_not_good_has_a_cause_and_says_why(snapshot):
     found = state_of(snapshot)
 
-    for one in found.waves:
-        if one.status in (WaveStatus.FAILED, WaveStatus.CANCELLED, WaveStatus.SKIPPED, WaveStatus.UNPROVEN):
-            assert one.cause
-            assert one.reason
+    for judged in found.waves:
+        if judged.status in (WaveStatus.FAILED, WaveStatus.CANCELLED, WaveStatus.SKIPPED, WaveStatus.UNPROVEN):
+            assert judged.cause
+            assert judged.reason
     for one_step in (step for wave in found.waves for step in wave.steps):
         if one_step.status in (StepStatus.FAILED, StepStatus.TOLERATED, StepStatus.UNPROVEN):
             assert one_step.cause
@@ -1078,8 +1080,8 @@ def test_nothing_is_to_come_in_a_run_that_is_over(snapshot):
     found = state_of(snapshot)
 
     if snapshot.is_over:
-        assert not any(one.status in (WaveStatus.WAITING, WaveStatus.DELAYED) for one in found.waves)
-        assert not any(one.status is StepStatus.WAITING for wave in found.waves for one in wave.steps)
+        assert not any(wave.status in (WaveStatus.WAITING, WaveStatus.DELAYED) for wave in found.waves)
+        assert not any(step.status is StepStatus.WAITING for wave in found.waves for step in wave.steps)
         assert found.cleanup.status not in (CleanupStatus.WAITING, CleanupStatus.KEPT)
 
 

@@ -42,7 +42,7 @@ class FakeActions:
                 lambda: setattr(self, "tag", {"drs-orchestrator:actions-before-drill": written(needed.remember)})
             )
         todo += [lambda name=name: self.items.pop(name, None) for name in needed.delete]
-        todo += [lambda one=one: self.put(one) for one in needed.put]
+        todo += [lambda action=action: self.put(action) for action in needed.put]
         if needed.forget:
             todo.append(lambda: setattr(self, "tag", None))
         for act in todo[:most]:
@@ -51,22 +51,22 @@ class FakeActions:
         return most is None or len(todo) <= most
 
     def put(self, action):
-        others = {one["order"] for name, one in self.items.items() if name != action["actionId"]}
+        others = {item["order"] for name, item in self.items.items() if name != action["actionId"]}
         assert action["order"] not in others, f"DRS answers Conflict: {action['order']} is taken"
         assert 2 <= action["order"] <= 10000
         self.items[action["actionId"]] = {**action, "type": "SSM_COMMAND"}
 
     @property
     def live(self):
-        return sorted(self.items.values(), key=lambda one: one["order"])
+        return sorted(self.items.values(), key=lambda item: item["order"])
 
     @property
     def active(self):
-        return [one["name"] for one in self.live if one["active"] and one["name"] != "theirs"]
+        return [action["name"] for action in self.live if action["active"] and action["name"] != "theirs"]
 
     @property
     def foreign(self):
-        return [one for one in self.live if one["name"] == "theirs"]
+        return [action for action in self.live if action["name"] == "theirs"]
 
 
 orders = st.permutations(NAMES).flatmap(lambda names: st.integers(0, 4).map(lambda count: names[:count]))
@@ -143,7 +143,7 @@ def test_what_was_switched_off_or_edited_is_drift():
     needed = calls(SERVER, declared("check", "mount"), drs.live, is_temporary=False)
 
     assert (needed.was, needed.now) == (("check",), ("check", "mount"))
-    assert [one["name"] for one in needed.put] == ["mount"]
+    assert [action["name"] for action in needed.put] == ["mount"]
 
 
 def test_ours_is_what_has_our_id_for_its_name():

@@ -140,9 +140,9 @@ def test_a_new_version_loses_nothing_that_no_setting_stands_for(wanted, configur
     assert {key: after[key] for key in kept} == kept
     old, new = as_request(template).get("NetworkInterfaces", []), after.get("NetworkInterfaces", [])
     own = {"SubnetId", "Groups", "PrivateIpAddress", "PrivateIpAddresses"}
-    assert [{key: value for key, value in one.items() if key not in own} for one in new[len(new) - len(old) :]] == [
-        {key: value for key, value in one.items() if key not in own} for one in old
-    ]
+    assert [
+        {key: value for key, value in version.items() if key not in own} for version in new[len(new) - len(old) :]
+    ] == [{key: value for key, value in version.items() if key not in own} for version in old]
 
 
 @few
@@ -241,7 +241,9 @@ def test_a_false_overrides_a_true():
 
 
 def test_a_recovered_instance_is_protected_unless_it_is_said_not_to_be():
-    assert [is_to_be_protected(one) for one in ({}, {"protect": None}, {"protect": True}, {"protect": False})] == [
+    assert [
+        is_to_be_protected(settings) for settings in ({}, {"protect": None}, {"protect": True}, {"protect": False})
+    ] == [
         True,
         True,
         True,
