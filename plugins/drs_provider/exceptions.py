@@ -86,8 +86,8 @@ class PlanChanged(RunRefused):
 
     def __str__(self) -> str:
         return (
-            f"plan {self.plan} was edited while this run went on: started with {self.started_with[:12]}, "
-            f"now {self.found[:12]}. Nothing more is launched. Put the old plan back and clear this task to go on, "
+            f"plan {self.plan} was edited during this run: started with {self.started_with[:12]}, "
+            f"now {self.found[:12]}. Nothing more is launched. Restore the old plan and clear this task to continue, "
             "or start a new run of the new plan"
         )
 
@@ -288,7 +288,7 @@ class DrillRemains(RecoveryError):
         things = "thing of the drill is" if count == 1 else "things of the drill are"
         return (
             f"{count} {things} still there after its clean-up, and may cost money; clear finish.clean_up with "
-            f"everything downstream to clean up again, or remove them by hand:\n{lines}"
+            f"everything downstream to clean up again, or remove them manually:\n{lines}"
         )
 
 

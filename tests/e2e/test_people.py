@@ -90,7 +90,7 @@ def test_two_people_approve_one_answers_the_pause_and_the_report_names_them(peop
     subject, body, assigned = people.asked("people", run_id, "preflight.approval")
 
     assert subject == "Recover people? Approval 1 of 2"
-    assert "**A real recovery of people**, asked for by admin: the region is dark" in body
+    assert "**A real recovery of people**, requested by admin: the region is dark" in body
     assert "| first | 1 | 0 | us-west-2 |" in body
     assert assigned == ["ann", "bob"]
     assert people.answer("admin", "people", run_id, "preflight.approval", "Approve").status_code == 403

@@ -40,7 +40,7 @@ RIGHTS: Mapping[str, str] = {
     PAUSE: "PUT on the DAG (can_edit on the DAG)",
     MARK: "PUT on task instances (can_edit on Task Instances)",
     CLEAR: "PUT on task instances (can_edit on Task Instances)",
-    ANSWER: "PUT on human-in-the-loop details (can_edit on HITL Detail), and to be among those who are asked",
+    ANSWER: "PUT on human-in-the-loop details (can_edit on HITL Detail), and to be among the approvers",
     NOTE: "PUT on DAG runs (can_edit on DAG Runs)",
 }
 """What the user must be allowed to do for each thing that is asked for."""
@@ -250,7 +250,7 @@ class AirflowClient:
         except httpx.TransportError as error:
             raise AirflowUnreachable(
                 f"no answer from {self.address}: {error or type(error).__name__}. Is Airflow up, and is this its "
-                "address (--airflow, DRS_AIRFLOW_URL)? Running DRS jobs go on without it"
+                "address (--airflow, DRS_AIRFLOW_URL)? Running DRS jobs continue without it"
             ) from error
 
     def _json(self, answer: "httpx.Response", what: str) -> Body:

@@ -85,7 +85,7 @@ def configure(parser: ArgumentParser) -> None:
         type=_seconds,
         default=TASK_SECONDS,
         metavar="S",
-        help=f"Airflow needs to start a task or let it go on (default {TASK_SECONDS:g})",
+        help=f"Airflow needs to start a task or let it continue (default {TASK_SECONDS:g})",
     )
 
 
@@ -186,16 +186,16 @@ def _seconds_of(step: PlannedStep, mode: str, takes: StepsTake) -> float | None:
 
 def _assumptions(runnable: RunnablePlan, options: Namespace) -> list[str]:
     plan, mode = runnable.plan, options.mode
-    said = [f"Airflow takes {options.task_seconds:g} s to start a task, and to let a waiting one go on"]
+    said = [f"Airflow takes {options.task_seconds:g} s to start a task, and to let a waiting one continue"]
     if (
         any(wave.pause_before for wave in plan.waves)
         or any(planned.step.ASKS_PEOPLE for planned in planned_steps(plan))
         or (purpose_of(mode).asks_for_approval and plan.recovery.approval)
     ):
         after = options.answers_after
-        said.append(f"people say yes {f'after {timespan(after)}' if after else 'at once'}")
+        said.append(f"people approve {f'after {timespan(after)}' if after else 'at once'}")
     if plan.notify:
-        said.append("nobody is notified")
+        said.append("no notifications are sent")
     return said
 
 

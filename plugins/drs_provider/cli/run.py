@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import httpx
 
 NAME = "run"
-HELP = "start, watch, pause, cancel and mend runs of a plan in Airflow"
+HELP = "start, watch, pause, cancel and retry runs of a plan in Airflow"
 
 _URLS = ("DRS_AIRFLOW_URL", "AIRFLOW__API__BASE_URL")
 
@@ -52,28 +52,28 @@ def configure(parser: ArgumentParser) -> None:
     listed.add_argument("plan", nargs="?", metavar="PLAN")
     _on_run(_action(actions, "status", "waves, servers, open questions, where the report is"))
     wait = _on_run(_action(actions, "wait", "wait for the end of a run; exit code 0 only if it is green"))
-    wait.add_argument("--timeout", type=float, metavar="SECONDS", help="give up waiting after that; the run goes on")
-    _on_run(_action(actions, "pause", "nothing new starts; running DRS jobs go on"))
-    _action(actions, "resume", "let a paused plan go on").add_argument("plan", metavar="PLAN")
+    wait.add_argument("--timeout", type=float, metavar="SECONDS", help="stop waiting after that; the run continues")
+    _on_run(_action(actions, "pause", "nothing new starts; running DRS jobs continue"))
+    _action(actions, "resume", "resume a paused plan").add_argument("plan", metavar="PLAN")
     cancel = _on_run(_action(actions, "cancel", "no further wave starts; what runs is watched to its end and reported"))
-    cancel.add_argument("--reason", metavar="TEXT", help="stands in the report")
+    cancel.add_argument("--reason", metavar="TEXT", help="shown in the report")
     for name, text in (
-        ("skip", "leave out a wave that has not started"),
+        ("skip", "skip a wave that has not started"),
         ("retry", "run a failed wave again, with everything after it"),
     ):
         on_wave = _action(actions, name, text)
         on_wave.add_argument("plan", metavar="PLAN")
         on_wave.add_argument("wave", metavar="WAVE")
         on_wave.add_argument("run_id", nargs="?", metavar="RUN")
-        on_wave.add_argument("--reason", metavar="TEXT", help="stands in the run's note")
+        on_wave.add_argument("--reason", metavar="TEXT", help="shown in the run's note")
     _on_run(_action(actions, "end", "end a drill that is kept for people: it is cleaned up now"))
     extend = _on_run(_action(actions, "extend", "keep a drill longer for people"))
     extend.add_argument("--by", choices=tuple(BY), default="1h", help="default: 1h")
-    for name, text in (("approve", "approve what a run asks for"), ("reject", "reject what a run asks for")):
+    for name, text in (("approve", "approve an open question"), ("reject", "reject an open question")):
         answer = _on_run(_action(actions, name, text))
         which = answer.add_mutually_exclusive_group()
-        which.add_argument("--task", metavar="T", help="the task that asks; needed only where several do")
-        which.add_argument("--wave", metavar="W", help="the wave that asks")
+        which.add_argument("--task", metavar="T", help="the task with the question; needed only if several are open")
+        which.add_argument("--wave", metavar="W", help="the wave with the question")
         answer.add_argument("--comment", metavar="TEXT", help="why; goes with the answer, else into the run's note")
 
 
@@ -127,9 +127,9 @@ def _start(parser: ArgumentParser) -> None:
     parser.add_argument("plan", metavar="PLAN")
     parser.add_argument("--mode", choices=("drill", "recovery"), default="drill", help="default: drill")
     parser.add_argument("--confirm", metavar="NAME", help="the plan's name; a recovery needs it")
-    parser.add_argument("--reason", metavar="TEXT", help="stands in the report")
+    parser.add_argument("--reason", metavar="TEXT", help="shown in the report")
     parser.add_argument("--wave", nargs="+", metavar="W", help="only these waves; default: all")
-    parser.add_argument("--exclude-server", nargs="+", metavar="S", help="leave out these hostnames or ids")
+    parser.add_argument("--exclude-server", nargs="+", metavar="S", help="exclude these hostnames or ids")
     parser.add_argument("--point-in-time", metavar="T", help="latest, or an instant as 2026-01-31T14:05:00Z")
     parser.add_argument(
         "--replace-live-instances",
@@ -137,7 +137,7 @@ def _start(parser: ArgumentParser) -> None:
         help="launch servers that hold a live recovered instance; DRS terminates that instance",
     )
     parser.add_argument("--wait", action="store_true", help="wait for the end; exit code 0 only for a green run")
-    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="with --wait: give up waiting after that")
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="with --wait: stop waiting after that")
 
 
 @dataclass

@@ -17,16 +17,16 @@ _WIDE: Final = 10_000
 def status(run: RunView, now: datetime) -> str:
     """Word one run: its waves, what it waits for, where its report is."""
     lines = [f"{run.plan}  {run.run_id}  {words(run.state.status)}" + (f", {run.mode}" if run.mode else "")]
-    lines.append(f"  asked for {moment(run.asked_for_at)}" + (f" by {run.triggered_by}" if run.triggered_by else ""))
+    lines.append(f"  requested {moment(run.asked_for_at)}" + (f" by {run.triggered_by}" if run.triggered_by else ""))
     if run.started_at:
         took = ((run.ended_at or now) - run.started_at).total_seconds()
         lines.append(f"  {'took' if run.ended_at else 'running for'} {clock(took)}")
     if run.is_paused:
-        lines.append(f"  the plan is paused: nothing new starts, DRS jobs go on; drs run resume {run.plan}")
+        lines.append(f"  the plan is paused: nothing new starts, DRS jobs continue; drs run resume {run.plan}")
     lines += [f"  note: {line}" for line in (run.note or "").splitlines()]
     lines += table([(wave.name, words(wave.status), _servers(wave)) for wave in run.waves], indent=4)
     for question in run.questions:
-        who = f" (asked: {', '.join(question.asked)})" if question.asked else ""
+        who = f" (approvers: {', '.join(question.asked)})" if question.asked else ""
         lines.append(f"  waiting for an answer: {question.task}: {question.subject}{who}")
         lines.append(f"    drs run approve {run.plan} --task {question.task}   or   drs run reject …")
     if run.report:

@@ -53,7 +53,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--start", action="store_true", help="continue a run; a recovery needs --confirm and --reason")
     parser.add_argument("--run", dest="key", metavar="KEY", help="which run, as shown; default: the newest not over")
     parser.add_argument("--confirm", metavar="NAME", help="the plan's name; a recovery needs it")
-    parser.add_argument("--reason", metavar="TEXT", help="stands in the report")
+    parser.add_argument("--reason", metavar="TEXT", help="shown in the report")
     add_airflow_options(parser)
 
 
@@ -144,7 +144,7 @@ def _rows(run_found: FoundRun) -> Iterator[tuple[str, str]]:
 def _start_of(chosen: FoundRun, options: Namespace) -> Start:
     reason = options.reason
     if chosen.mode == "recovery" and not reason:
-        raise UsageError("a recovery needs --reason TEXT: it stands in the report")
+        raise UsageError("a recovery needs --reason TEXT: it shown in the report")
     return Start(
         mode=chosen.mode,
         confirm=options.confirm,

@@ -34,7 +34,8 @@ def broken_notice(problems: Sequence[Problem], run_id: str) -> str:
     more = f" And {len(others)} more." if others else ""
     return (
         f"**The file of this plan has problems:** {escaped(str(first))}.{more} This is the version that run "
-        f"{escaped(run_id)} began with. Runs that have begun go on with it; no new run begins until the file is mended."
+        f"{escaped(run_id)} started with. Runs that have started continue with it; no new run starts until the file "
+        "is corrected."
     )
 
 
@@ -43,7 +44,7 @@ def documentation(shape: RunShape, notice: str = "") -> str:
 
     ``notice`` is Markdown, and comes first.
     """
-    plan, owner = shape.plan, escaped(shape.plan.owner or "nobody")
+    plan, owner = shape.plan, escaped(shape.plan.owner or "not set")
     return "\n".join(
         [
             *([notice, ""] if notice else []),

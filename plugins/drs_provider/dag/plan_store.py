@@ -35,8 +35,8 @@ def keep_plan(runnable: RunnablePlan, plans_folder: Path, *, run_id: str) -> Non
         _in_time(lambda: _write(runnable.plan.name, text))
     except Exception as error:  # noqa: BLE001 - whatever the store of the reports says
         log.warning(
-            "the plan could not be kept in %s/%s (%s). The run goes on; but if somebody breaks a file of its plan "
-            "meanwhile, it stands still until the file is mended",
+            "the plan could not be kept in %s/%s (%s). The run continues; but if a file of its plan becomes invalid "
+            "meanwhile, it stops until the file is corrected",
             reports_location(),
             FOLDER,
             str(error) or type(error).__name__,
@@ -57,12 +57,12 @@ def kept_plans(plans_folder: Path, library: Library, *, only: str | None = None)
     try:
         texts = _in_time(lambda: _read(named, readable))
     except Exception as error:  # noqa: BLE001 - whatever the store of the reports says
-        log.warning("the plans kept in %s cannot be read: %r", reports_location(), error)
+        log.warning("the stored plans in %s cannot be read: %r", reports_location(), error)
         return
     for name, text in sorted(texts.items()):
         kept = read_kept(text, name, plans_folder)
         if kept is None:
-            log.warning("what is kept of plan %s in %s is not that plan", name, reports_location())
+            log.warning("the stored copy of plan %s in %s is not that plan", name, reports_location())
         elif is_in_need(library, kept.runnable):
             yield kept
 
@@ -86,7 +86,7 @@ def _read(named: Collection[str] | None, readable: Collection[str]) -> dict[str,
         except FileNotFoundError:
             continue
         except (OSError, UnicodeDecodeError) as error:
-            log.warning("what is kept of plan %s cannot be read: %s", name, error)
+            log.warning("the stored copy of plan %s cannot be read: %s", name, error)
     return texts
 
 

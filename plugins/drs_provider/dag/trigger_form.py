@@ -34,7 +34,7 @@ def trigger_form(shape: RunShape, notice: str = "") -> dict[str, Param]:
             type=["null", "string"],
             maxLength=1000,
             title="Reason",
-            description="Why this run is started; stands in its report. A recovery needs one.",
+            description="Why this run is started; shown in its report. A recovery needs one.",
         ),
         "confirm": Param(
             None,

@@ -163,7 +163,7 @@ class DrillNetworkHook(NetworkFactsHook):
             else:
                 why[vpc["VpcId"]] = "parts of it are still there"
         left = self.parts_of(run)
-        words = {name: why.get(name, "EC2 was asked to delete it, and it is still there") for name in left.ids}
+        words = {name: why.get(name, "EC2 accepted the deletion, and it is still there") for name in left.ids}
         for name, interfaces in self._held_by(left).items():
             words[name] = f"in use by {', '.join(interfaces)}"
         return tuple(name for name in parts.ids if name not in words), words

@@ -160,7 +160,7 @@ class LaunchSettingsHook(DrsHook):
             )
         said = answer["LaunchTemplate"].get("DefaultVersionNumber")
         if said != number:
-            message = f"version {number} of {template_id} was made the default, and EC2 says that it is {said}"
+            message = f"version {number} of {template_id} was made the default, but EC2 still shows version {said}"
             raise ServiceUnavailable("ec2:ModifyLaunchTemplate", "NotApplied", message)
 
     def update_configuration(self, server_id: str, update: Answer) -> Answer:

@@ -68,7 +68,7 @@ class RetryPolicy:
         if now - began + pause > self.seconds:
             return None
         if attempts > SILENT_TRIES:
-            log.info("Waiting %.1f s, then asking again (try %d): %s", pause, attempts + 1, error)
+            log.info("Retrying in %.1f s (try %d): %s", pause, attempts + 1, error)
         return pause
 
     def ask(self, operation: str, call: Callable[[], T], *, sleep: Callable[[float], None] = clock.sleep) -> T:
@@ -88,7 +88,7 @@ class RetryPolicy:
                 )
                 if self._clock() - began + pause > self.seconds:
                     raise
-                log.info("Waiting %.1f s, then asking again (try %d): %s", pause, tries + 1, error)
+                log.info("Retrying in %.1f s (try %d): %s", pause, tries + 1, error)
                 sleep(pause)
 
 

@@ -77,13 +77,13 @@ def seal(permit: Permit, key: str) -> str:
 def unseal(token: str, key: str, *, now: datetime) -> Permit:
     """Read a token; raises LinkRefused unless it was sealed with this key and its time is not over."""
     if not key:
-        raise LinkRefused("This Airflow has no [api] secret_key, so it cannot know its own links.")
+        raise LinkRefused("This Airflow has no [api] secret_key, so it cannot verify answer links.")
     try:
         found = _serializer(key).loads(token[:_LONGEST])
         permit = Permit(**{field.name: found[field.name] for field in fields(Permit)})
         is_over = permit.is_over_at <= now
     except (BadData, KeyError, TypeError, ValueError):
-        raise LinkRefused("This is no link of this Airflow. Open the one from your mail, whole.") from None
+        raise LinkRefused("This link is not from this Airflow. Open the complete link from your mail.") from None
     if is_over:
         raise LinkRefused("The time for this answer is over.", is_over=True)
     return permit

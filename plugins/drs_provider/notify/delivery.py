@@ -143,9 +143,9 @@ def _deliver(
         why=str(why) if why else None,
     )
     if why:
-        log.warning("%s was not told to %s (%s): %s", letter.notice.event, letter.target, letter.kind, why)
+        log.warning("Notification %s was not sent to %s (%s): %s", letter.notice.event, letter.target, letter.kind, why)
     else:
-        log.info("%s was told to %s (%s)", letter.notice.event, letter.target, letter.kind)
+        log.info("Notification %s was sent to %s (%s)", letter.notice.event, letter.target, letter.kind)
     return record
 
 

@@ -40,8 +40,8 @@ def started(run: RunSummary, preflight: PreflightResult, *, at: datetime) -> Not
     if preflight.point_in_time != "latest":
         facts.append(("Point in time", preflight.point_in_time))
     if findings := len(preflight.findings):
-        things = plural(findings, "thing")
-        facts.append(("Preflight", f"warns of {things}; they stand in the log of {names.PREFLIGHT_TASK}"))
+        warnings = plural(findings, "warning")
+        facts.append(("Preflight", f"{warnings}; see the log of {names.PREFLIGHT_TASK}"))
     total = plural(sum(counts.values()), "server")
     then = "; it waits for approval before anything is launched" if preflight.needs_approval else ""
     headline = f"started, {total} in {plural(len(counts), 'wave')}{then}"
@@ -54,7 +54,7 @@ def paused(run: RunSummary, question: Question, *, wave: str | None, at: datetim
     until = instant_words(datetime.fromisoformat(question.until))
     facts = (
         ("Asked", question.text),
-        ("Of whom", ", ".join(question.people) or "anybody who may answer in Airflow"),
+        ("Of whom", ", ".join(question.people) or "any user who may answer in Airflow"),
         ("Until", f"{until}; without an answer {question.otherwise}"),
     )
     step = f"answer {' or '.join(question.options)}"
@@ -127,7 +127,7 @@ def rto_at_risk(
     """
     rto, taken = duration(rto_seconds), duration((at - since).total_seconds())
     over = share >= 100  # noqa: PLR2004 - per cent
-    headline = f"RTO of {rto} is missed, and the run goes on" if over else f"{share} % of the RTO of {rto} has passed"
+    headline = f"RTO of {rto} is missed, and the run continues" if over else f"{share} % of the RTO of {rto} has passed"
     facts = (
         ("Running for", f"{taken}, since {instant_words(since)}"),
         ("To be done", ", ".join(f"{wave.name} ({wave.status.words})" for wave in waves) or "nothing"),

@@ -187,7 +187,7 @@ def _rows(notice: Notice) -> list[tuple[str, str]]:
 def _links(notice: Notice) -> list[tuple[str, str]]:
     links: list[tuple[str, str | None]] = []
     if notice.answer_url:
-        links.append(("Answer (this link is yours alone: do not pass it on)", notice.answer_url))
+        links.append(("Answer (this link is personal: do not share it)", notice.answer_url))
     if notice.question:
         links.append(("Answer in Airflow", notice.run.question_url(notice.question.task_id)))
     if notice.has_report:

@@ -220,7 +220,7 @@ def _content(file: str | Path) -> bytes | Problem:
         with open(file, "rb", buffering=0) as stream:  # noqa: PTH123 - see _plan_files
             return stream.read()
     except OSError as error:
-        return Problem(Path(file), 1, 1, "file", f"cannot be read: {error.strerror}", "mend it or remove it")
+        return Problem(Path(file), 1, 1, "file", f"cannot be read: {error.strerror}", "correct it or remove it")
 
 
 def _by_name(parsed: Iterable[Parsed]) -> dict[str, tuple[ProtectionGroup, Path]]:

@@ -10,7 +10,7 @@ import yaml
 from drs_provider.plan.loader import Library, RunnablePlan, read_contents
 from drs_provider.plan.problems import Problem
 
-_HEADLINE = "# Kept when a run of this plan began: the run goes on with it while the plan's own files have problems."
+_HEADLINE = "# Kept when a run of this plan began: the run continues with it while the plan's own files have problems."
 
 
 @dataclass(frozen=True)

@@ -69,8 +69,8 @@ def as_text(prediction: Prediction, width: int = WIDTH) -> str:
         _api_calls(prediction, page),
         _failures(prediction, page),
         _list("Preflight warns", prediction.warnings, page),
-        _list("Taken for granted", prediction.assumptions, page),
-        _list("Not foretold", prediction.not_predicted, page),
+        _list("Assumptions", prediction.assumptions, page),
+        _list("Not predicted", prediction.not_predicted, page),
     ]
     return "\n\n".join("\n".join(part) for part in map(list, parts) if part) + "\n"
 
@@ -94,7 +94,7 @@ def _elapsed(launched: float | None, whole: float) -> str:
 
 def _objective(objective: Objective) -> str:
     predicted, target = objective.predicted_seconds, objective.target_seconds
-    said = "no server tells" if predicted is None else duration(predicted)
+    said = "not known" if predicted is None else duration(predicted)
     if target is not None and predicted is None:
         return f"{said}; the objective is {duration(target)}"
     if target is None:

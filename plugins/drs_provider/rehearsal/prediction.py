@@ -329,7 +329,7 @@ def _failures(report: RunReport, facts: RehearsalFacts) -> Iterable[PredictedFai
             yield PredictedFailure(error.task, error.message)
     for (wave, _, name), step in _step_results(report).items():
         if step.state == StepStatus.TOLERATED or (step.state == StepStatus.FAILED and step.on_failure == "continue"):
-            yield PredictedFailure(f"{wave or 'plan'}: step {name}", f"{step.summary}; the plan goes on")
+            yield PredictedFailure(f"{wave or 'plan'}: step {name}", f"{step.summary}; the plan continues")
     known = {error.task for error in report.errors}
     for task, record in facts.tasks.items():
         if record.state == "failed" and task not in known and not is_told(task):
@@ -345,7 +345,7 @@ def _warnings(report: RunReport) -> Iterable[str]:
 
 def _not_predicted(facts: RehearsalFacts) -> Iterable[str]:
     for name in facts.unanswered:
-        yield f"a task asked Airflow for something that a rehearsal has no answer to: {name}"
+        yield f"a task made a call to Airflow that a rehearsal does not support: {name}"
     for name in facts.mapped:
         if not names.is_server_square(name):
             yield f"the mapped task {name} is not run"

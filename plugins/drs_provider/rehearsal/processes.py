@@ -129,7 +129,7 @@ def _address(process: "subprocess.Popen[str]") -> str:
     _, said = process.communicate(timeout=10)
     if process.returncode == _BAD_INPUT:
         raise UsageError(said.strip())
-    raise RehearsalFailed(f"the simulator did not start:\n{said.strip()[-2000:] or 'it said nothing'}")
+    raise RehearsalFailed(f"the simulator did not start:\n{said.strip()[-2000:] or 'no output'}")
 
 
 def _clean() -> dict[str, str]:

@@ -60,7 +60,7 @@ def _held_up_by(name: str, waves: Sequence[WaveEvidence]) -> list[str]:
 
 def _because(wave: WaveEvidence, by_name: Mapping[str, WaveEvidence], evidence: RunEvidence) -> str:
     if wave.state == WaveStatus.SKIPPED:
-        return wave.state_reason or "left out when the run was triggered"
+        return wave.state_reason or "excluded when the run was triggered"
     if evidence.preflight is not None and not evidence.preflight.passed:
         return "preflight refused the run"
     above = [by_name[name] for name in wave.depends_on if name in by_name]

@@ -13,4 +13,4 @@ NOT_THERE: Final = frozenset({ServerStatus.FAILED, ServerStatus.UNKNOWN, ServerS
 MISSING: Final = NOT_THERE | {ServerStatus.NOT_STARTED, ServerStatus.WAITING}
 """It should be there, and is not known to be."""
 
-NOT_RECORDED: Final = "a job was started for it, and nobody recorded what became of it"
+NOT_RECORDED: Final = "a job was started for it, and its result is not recorded"

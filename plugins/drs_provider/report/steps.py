@@ -71,7 +71,7 @@ def _exception(step: StepEvidence, where: str) -> Iterator[str]:
     if step.state == StepStatus.TOLERATED:
         yield f"{where} failed: {short(step.summary)}"
     elif step.state == StepStatus.UNPROVEN:
-        yield f"{where} was marked as successful by hand"
+        yield f"{where} was marked as successful manually"
 
 
 def entries(evidence: RunEvidence) -> Iterator[TimelineEntry]:

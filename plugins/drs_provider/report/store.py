@@ -170,7 +170,7 @@ def stored_reports(folder: Any, dag_id: str, most: int = MOST) -> Iterator[RunRe
         try:
             report = RunReport.model_validate_json((path / JSON_NAME).read_text(encoding="utf-8"))
         except (OSError, ValidationError) as error:
-            log.info("%s is passed over: %s", path, str(error).splitlines()[0])
+            log.info("%s is ignored: %s", path, str(error).splitlines()[0])
             continue
         if safe_name(report.run.dag_id) == home.name:
             yield report

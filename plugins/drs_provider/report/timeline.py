@@ -23,7 +23,7 @@ def _run_entries(evidence: RunEvidence, report: RunReport) -> Iterator[TimelineE
     run = evidence.run
     who = f" by {run.triggered_by}" if run.triggered_by else ""
     if run.queued_at:
-        yield TimelineEntry(at=run.queued_at, what=f"{run.mode} of {run.plan} asked for{who}")
+        yield TimelineEntry(at=run.queued_at, what=f"{run.mode} of {run.plan} requested{who}")
     yield TimelineEntry(at=run.started_at, what="run started")
     if evidence.preflight and evidence.preflight.checked_at:
         found = plural(len(evidence.preflight.findings), "finding")
@@ -43,7 +43,7 @@ def _run_entries(evidence: RunEvidence, report: RunReport) -> Iterator[TimelineE
 
 def _wait_entries(wait: WaitEvidence) -> Iterator[TimelineEntry]:
     noun = wait.task.rsplit(".", 1)[-1].replace("_", " ")
-    begun = "began" if wait.kind == "delay" else "asked for"
+    begun = "began" if wait.kind == "delay" else "requested"
     yield TimelineEntry(at=wait.began_at, what=f"{noun} {begun}", wave=wait.wave)
     if wait.ended_at:
         who = f" by {wait.by}" if wait.by else ""

@@ -129,7 +129,7 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
         yield f"not protected from termination: {some(bare)}"
     skipped = [wave.name for wave in evidence.waves if wave.state == WaveStatus.SKIPPED]
     if skipped:
-        yield f"{_waves(skipped)} left out"
+        yield f"{_waves(skipped)} skipped"
     excluded = [
         _name(server) for wave in evidence.waves for server in wave.servers if server.status == ServerStatus.EXCLUDED
     ]

@@ -212,7 +212,7 @@ def notes_of(server: ServerReport) -> Iterator[str]:
         then = {"fallback": f"launched again with {how}", "older_point": "launched again from an older recovery point"}
         yield f"job {attempt.job_id} failed: {attempt.reason}; {then.get(attempt.how, 'launched again')}"
     for difference in server.differences:
-        yield f"{difference.field} is {value_words(difference.found)}, asked for was {value_words(difference.wanted)}"
+        yield f"{difference.field} is {value_words(difference.found)}, expected {value_words(difference.wanted)}"
     if server.protected:
         yield "protected from termination"
     if server.not_protected:

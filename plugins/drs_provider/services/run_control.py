@@ -168,7 +168,7 @@ class RunControl:
             except AirflowUnreachable as error:
                 if self.monotonic() - answered >= BEARABLE_SILENCE_SECONDS:
                     raise
-                self.say(f"no news: {error}")
+                self.say(f"no status: {error}")
 
     def pause(self, plan: str, run_id: str | None) -> Steered:
         """Let nothing new start."""
@@ -373,7 +373,7 @@ class RunControl:
         try:
             self.airflow.answer(names.dag_id_of(run.plan), run.run_id, task, [option], params)
         except AlreadySo as error:
-            raise RunRefused(f"somebody has answered {task[0]} already: drs run status {run.plan}") from error
+            raise RunRefused(f"{task[0]} has been answered already: drs run status {run.plan}") from error
 
     def _pass_over(self, run: RunView, question: PendingQuestion) -> None:
         """Mark the task that asks as skipped: what comes after it has its order. Somebody may just have answered."""

@@ -34,7 +34,7 @@ class RunOtherDag(StepWork[DagStep, "DagRunEvent"]):
 
         run_id = f"drs__{going.where.plan}__{self.step.name}__{going.key}"
         if has_dag_run(self.step.dag_id, run_id):
-            self.log.info("Run %s is ours: adopted", run_id)
+            self.log.info("Run %s belongs to this step: adopted", run_id)
             going.memory.begin(run_id=run_id)
         else:
             self._refuse_paused()
@@ -47,7 +47,7 @@ class RunOtherDag(StepWork[DagStep, "DagRunEvent"]):
         """Judge the run by its state."""
         what = f"run {going.memory.begun['run_id']} of DAG {self.step.dag_id}"
         if event["outcome"] == "timed_out":
-            raise StepFailed(self.timed_out(f"{what} goes on; it is not stopped").why)
+            raise StepFailed(self.timed_out(f"{what} is still running; it is not stopped").why)
         if event["state"] != "success":
             raise StepFailed(f"{what} ended as {event['state']}: see its tasks in Airflow")
         return StepOutcome(f"{what} succeeded")

@@ -65,8 +65,8 @@ class RunSsmAutomation(StepWork[SsmAutomation, "StepEvent"]):
             try:
                 hook.stop_automation(execution)
             except AwsError as error:
-                self.log.warning("%s; the runbook may go on", error)
-            failure = self.timed_out(f"{self.step.document} ({execution}) was {summary}; SSM was asked to stop it")
+                self.log.warning("%s; the runbook may still run", error)
+            failure = self.timed_out(f"{self.step.document} ({execution}) was {summary}; a stop was requested from SSM")
             raise StepFailed(failure.why, output=output)
         if not succeeded:
             raise StepFailed(f"{self.step.document} ({execution}) ended as {summary}", output=output)

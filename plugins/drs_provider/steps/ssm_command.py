@@ -206,7 +206,7 @@ class RunSsmCommand(StepWork[SsmCommand, "StepEvent"]):
                     raise
                 self.sleep(pause_after_refusal(throttles, error.retry_after_seconds))
             except ServiceUnavailable as error:
-                self.log.warning("%s; looking whether the command was sent all the same", error)
+                self.log.warning("%s; checking whether the command was sent anyway", error)
                 found = self._found(going, chunk, comment)
                 if found is None:
                     raise
@@ -226,7 +226,7 @@ class RunSsmCommand(StepWork[SsmCommand, "StepEvent"]):
                 continue
             failure = None
             if found:
-                self.log.info("Command %s is ours: adopted", found)
+                self.log.info("Command %s belongs to this step: adopted", found)
                 return found
         if failure:
             raise failure
@@ -276,8 +276,8 @@ class RunSsmCommand(StepWork[SsmCommand, "StepEvent"]):
             try:
                 chunk.hook.cancel_command(sent[chunk.number])
             except AwsError as error:
-                self.log.warning("%s; command %s may go on", error, sent[chunk.number])
-        failure = self.timed_out(f"{self.step.document} still ran on {some(running)}; SSM was asked to stop it")
+                self.log.warning("%s; command %s may still run", error, sent[chunk.number])
+        failure = self.timed_out(f"{self.step.document} still ran on {some(running)}; a stop was requested from SSM")
         raise StepFailed(failure.why, output=outputs_kept(results), instances=instances_kept(results))
 
 

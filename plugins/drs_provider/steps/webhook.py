@@ -58,5 +58,5 @@ KIND = StepKind(
     title="Webhook",
     model=Webhook,
     work=SayByWebhook,
-    reaches_out="it would say something to somebody real",
+    reaches_out="it would send a real request",
 )

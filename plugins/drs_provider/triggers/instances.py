@@ -84,7 +84,7 @@ class DrsInstancesTrigger(BaseTrigger):
                 refusals += 1
                 retry_after = error.retry_after_seconds if isinstance(error, AwsError) else None
                 pause = pause_after_refusal(refusals, retry_after, jitter=jitter())
-                self.log.warning("%s; asking again in %.1f s", error, pause)
+                self.log.warning("%s; retrying in %.1f s", error, pause)
                 await sleep(pause)
                 continue
             if not pending:

@@ -97,7 +97,7 @@ class DrsJobTrigger(BaseTrigger):
             for watcher in watchers:
                 if watcher.recovery_goes_first:
                     self.log.info(
-                        "A recovery waits for the same room: this drill goes on %d s later", GIVES_WAY_SECONDS
+                        "A recovery waits for the same room: this drill continues %d s later", GIVES_WAY_SECONDS
                     )
                     await watcher.give_way()
         return event
@@ -136,7 +136,7 @@ class DrsJobTrigger(BaseTrigger):
                     case Refused(error):
                         return _event("refused", job_ids, str(error))
                     case Trouble(error, pause):
-                        self.log.warning("%s; asking again in %.1f s", error, pause)
+                        self.log.warning("%s; retrying in %.1f s", error, pause)
                     case Seen() as seen:
                         if seen.jobs and (says := phase(map(read_job, seen.jobs.values()))) != said:
                             said = says

@@ -83,7 +83,7 @@ class OneShotTrigger(BaseTrigger):
                     return refused(str(error))
                 refusals += 1
                 pause = pause_after_refusal(refusals, error.retry_after_seconds)
-                self.log.warning("%s; nothing was done, trying again in %.1f s", error, pause)
+                self.log.warning("%s; nothing was done, retrying in %.1f s", error, pause)
                 last = str(error)
                 await sleep(min(pause, left))
         return refused(last if refusals else "the time was over before it began")

@@ -101,7 +101,7 @@ class DrsReadinessTrigger(BaseTrigger):
                 refusals += 1
                 retry_after = error.retry_after_seconds if isinstance(error, AwsError) else None
                 pause, said = pause_after_refusal(refusals, retry_after, jitter=jitter()), [str(error)]
-                self.log.warning("%s; asking again in %.1f s", error, pause)
+                self.log.warning("%s; retrying in %.1f s", error, pause)
             else:
                 refusals, pause = 0, self.poll_seconds * jitter()
                 against = [str(finding) for finding in findings if finding.severity == "refusal"]

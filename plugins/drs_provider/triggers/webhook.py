@@ -47,7 +47,7 @@ def post(http_conn_id: str, body: bytes, *, event_id: str, seconds: float) -> He
         headers = _headers(connection, body, event_id)
         session = hook.get_conn(headers)
     except (AirflowException, ValueError, RuntimeError) as error:
-        why = f"Airflow's connection {http_conn_id} cannot be used ({type(error).__name__}): create or mend it"
+        why = f"Airflow's connection {http_conn_id} cannot be used ({type(error).__name__}): create or correct it"
         return Heard("refused", succeeded=False, summary=why)
     # The hook makes headers of everything in extra that it does not know.
     session.headers.pop(SECRET, None)

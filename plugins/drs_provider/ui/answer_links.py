@@ -72,7 +72,7 @@ def add_answers(
             found.answer(permit, form, used=fingerprint(token))
         except LinkRefused as refusal:
             return _refused(refusal)
-        said = f"{form}: thank you, {permit.person}. Airflow has your answer; the run's page shows what comes of it."
+        said = f"{form}: thank you, {permit.person}. Airflow has recorded your answer; the run's page shows the result."
         return _page(200, title="Answered", person=permit.person, asked=None, until=None, said=said)
 
 
@@ -84,7 +84,7 @@ async def _choice(request: Request) -> str:
 def _refused(refusal: LinkRefused) -> HTMLResponse:
     status = _GONE if refusal.is_over else _FORBIDDEN
     said = f"{refusal} To answer, sign in to Airflow and open the run's required actions."
-    return _page(status, title="This link answers nothing", person=None, asked=None, until=None, said=said)
+    return _page(status, title="This link is not valid", person=None, asked=None, until=None, said=said)
 
 
 def _page(status: int, **values: object) -> HTMLResponse:

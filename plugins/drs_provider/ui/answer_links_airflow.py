@@ -25,7 +25,7 @@ USED = "drs_answer_link"
 
 _WAITING = "awaiting_input"
 _ANSWERED = "This has been answered already."
-_NOT_ASKED = "This is not asked any more: it has been answered, has expired, or was asked anew with a new link."
+_NOT_ASKED = "This question is closed: it was answered, has expired, or was asked again with a new link."
 
 
 class Named(BaseUser):
@@ -103,12 +103,12 @@ class AirflowQuestions:
         and looks at the answer again (who is asked, four eyes, nobody twice) before it counts.
         """
         if self.rule == "off":
-            raise LinkRefused(f"This Airflow takes no answer links ({RULE} is off).")
+            raise LinkRefused(f"This Airflow accepts no answer links ({RULE} is off).")
         if not isinstance(self.manager, SimpleAuthManager):
             if self.rule == "plan":
                 return Named(permit.person)
             raise LinkRefused(
-                f"This Airflow's users cannot be looked up by name, so links are not taken (unless {RULE} is plan)."
+                f"This Airflow's users cannot be looked up by name, so links are not accepted (unless {RULE} is plan)."
             )
         user = next((known for known in self.manager.get_users() if known.get_name() == permit.person), None)
         if user is None:

@@ -63,7 +63,7 @@ def test_a_drill_after_a_real_recovery_is_refused_and_a_person_can_still_replace
     ended = run(SHOP, **GO, waves=["web"], replace_live_instances=True)
 
     assert (ended.state, ended.report["verdict"]) == ("success", "completed_with_exceptions")
-    assert ended.report["verdict_reason"] == "Wave database was left out."
+    assert ended.report["verdict_reason"] == "Wave database was skipped."
     assert [instance for instance in instances(simulator).values() if instance != "terminated"] == [
         "running",
         "running",

@@ -213,11 +213,11 @@ def questions(rule, manager=None):
         (
             "users",
             (
-                "This Airflow's users cannot be looked up by name, so links are not taken (unless DRS_ANSWER_LINKS is "
-                "plan)."
+                "This Airflow's users cannot be looked up by name, so links are not accepted (unless DRS_ANSWER_LINKS "
+                "is plan)."
             ),
         ),
-        ("off", "This Airflow takes no answer links (DRS_ANSWER_LINKS is off)."),
+        ("off", "This Airflow accepts no answer links (DRS_ANSWER_LINKS is off)."),
     ],
 )
 def test_with_another_auth_manager_a_link_counts_only_where_the_plans_word_is_enough(permit, rule, said):

@@ -391,7 +391,7 @@ def test_a_status_shows_waves_questions_and_what_is_paused(drs, airflow):
         0,
         (
             "shop  manual__1  waiting for an answer, drill\n"
-            "  asked for 2026-11-23 10:00:00 UTC by ada\n"
+            "  requested 2026-11-23 10:00:00 UTC by ada\n"
             "  running for 1:00\n"
             "  the plan is paused: nothing new starts, DRS jobs continue; drs run resume shop\n"
             "    one    completed with exceptions  1 of 2 launched, 1 failed\n"
@@ -431,7 +431,7 @@ def test_a_wait_bears_an_airflow_that_restarts(drs, airflow):
     )
 
     assert code == 0
-    assert sum(line.startswith("no news: no answer from") for line in news) == 2
+    assert sum(line.startswith("no status: no answer from") for line in news) == 2
 
 
 def test_a_cancel_gives_its_order_to_every_wave_that_has_not_begun_and_marks_only_what_asks(drs, airflow):
@@ -605,7 +605,7 @@ def test_an_answer_that_came_too_late_is_refused(drs, airflow):
     airflow.ask("two.pause")
     airflow.answers["PATCH", "/hitlDetails"] = httpx.Response(409, json={"detail": "already updated"})
 
-    with pytest.raises(DrsProviderError, match=r"^somebody has answered two.pause already: drs run status shop$"):
+    with pytest.raises(DrsProviderError, match=r"^two.pause has been answered already: drs run status shop$"):
         drs("approve", "shop")
 
 
@@ -613,8 +613,8 @@ def test_a_pause_says_what_goes_on(drs, airflow):
     airflow.wave("one", "success", "deferred")
 
     assert drs("pause", "shop")[1] == (
-        "shop is paused: nothing new starts, no wave, no clean-up, no scheduled drill. DRS jobs of one go on and are "
-        "judged after the resume; Airflow pauses plans, not runs: another run of it waits too. To continue: drs run "
+        "shop is paused: nothing new starts, no wave, no clean-up, no scheduled drill. DRS jobs of one continue and "
+        "are judged after the resume; Airflow pauses plans, not runs: another run of it waits too. To continue: drs run "
         "resume shop\n"
     )
     assert airflow.changed == [("PATCH", "", {"is_paused": True})]

@@ -101,7 +101,7 @@ def test_a_drill_needs_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "a recovery needs --reason TEXT: it stands in the report"),
+        ([], "a recovery needs --reason TEXT: it shown in the report"),
         (["--reason", "x"], "a recovery brings production up: confirm it with --confirm shop"),
     ],
 )

@@ -74,7 +74,7 @@ def test_a_start_says_what_it_waits_for_and_what_preflight_warns_of():
         "\n"
         "Waves: database (4)\n"
         "Point in time: 2026-11-22T04:00:00+00:00\n"
-        "Preflight: warns of 1 thing; they stand in the log of preflight.check\n" + TAIL
+        "Preflight: 1 warning; see the log of preflight.check\n" + TAIL
     )
 
 
@@ -82,7 +82,7 @@ def test_a_start_says_what_it_waits_for_and_what_preflight_warns_of():
     ("wave", "people", "headline", "of_whom"),
     [
         ("web", ("bob", "cyd"), "waits for an answer before wave web", "bob, cyd"),
-        (None, (), "waits for approval", "anybody who may answer in Airflow"),
+        (None, (), "waits for approval", "any user who may answer in Airflow"),
     ],
 )
 def test_a_question_says_what_is_asked_of_whom_until_when_and_what_happens_otherwise(wave, people, headline, of_whom):
@@ -155,7 +155,7 @@ def test_a_failed_wave_says_why_which_servers_and_what_to_do():
 
 @pytest.mark.parametrize(
     ("share", "headline"),
-    [(80, "80 % of the RTO of 45m has passed"), (100, "RTO of 45m is missed, and the run goes on")],
+    [(80, "80 % of the RTO of 45m has passed"), (100, "RTO of 45m is missed, and the run continues")],
 )
 def test_an_rto_at_risk_says_what_is_still_to_be_done(share, headline):
     notice = rto_at_risk(

@@ -329,7 +329,7 @@ def test_what_the_plan_itself_let_pass_is_neither_dead_time_nor_overhead():
         "waited_seconds": 400,
     }
     assert [entry.what for entry in report.timeline if entry.wave == "application" and "pause" in entry.what] == [
-        "pause asked for",
+        "pause requested",
         "pause continued by ann",
     ]
 
@@ -434,7 +434,7 @@ def test_the_story_is_told_in_order_and_names_who_asked():
 
     assert [entry.at for entry in story] == sorted(entry.at for entry in story)
     assert [entry.what for entry in story] == [
-        "drill of web-shop asked for by maria",
+        "drill of web-shop requested by maria",
         "run started",
         "preflight passed, 1 finding",
         "job drsjob-data0000000000001 started, 10 servers",

@@ -182,7 +182,7 @@ MARKED = WARM.model_copy(update={"state": StepStatus.UNPROVEN, "summary": ""})
         pytest.param(
             a_run([DATABASE, an_unstarted_wave("web", 3, state="skipped")]),
             "completed_with_exceptions",
-            "Wave web was left out.",
+            "Wave web was skipped.",
             id="a part of the plan",
         ),
         pytest.param(

@@ -74,8 +74,8 @@ DONE = [
     pytest.param(
         ("launching", "pause", None),
         [("pause",)],
-        "shop is paused: nothing new starts, no wave, no clean-up, no scheduled drill. DRS jobs of database go on and "
-        "are judged after the resume; Airflow pauses plans, not runs: another run of it waits too. To continue: drs "
+        "shop is paused: nothing new starts, no wave, no clean-up, no scheduled drill. DRS jobs of database continue "
+        "and are judged after the resume; Airflow pauses plans, not runs: another run of it waits too. To continue: drs "
         "run resume shop",
         id="a pause says what goes on",
     ),
@@ -197,4 +197,4 @@ def test_a_wait_bears_silence_for_a_while():
         control.wait("shop", run, None, told.append)
 
     assert {view.state.status for view in told} == {"running"}
-    assert set(news) == {"no news: no answer"}
+    assert set(news) == {"no status: no answer"}

@@ -96,7 +96,7 @@ class KeepDrill(HITLOperator):
             return asked
         over = kept_drill.ended(kept, who=who if chosen else None, now=now)
         self._keep(context, over)
-        self.log.info("the drill ends: %s", f"{who} said so" if chosen else "its time is over")
+        self.log.info("the drill ends: %s", f"ended by {who}" if chosen else "its time is over")
         return over.to_json()
 
     def _waves_to_show(self, context: Context) -> Sequence[str]:

@@ -32,8 +32,8 @@ _DOCUMENTATION: Final = """\
 
 Every 15 minutes it looks in every account and Region that the plans name for what drills have left behind: instances,
 launch settings, networks, volumes. It goes by tags and expiry alone, so it also finds what was left by a run, a worker
-or a whole Airflow that died. It never touches what is not a drill's, nor a drill that may still go on. It is red when
-something is left that it cannot remove; `drs sweep --dry-run` shows the same from a shell.
+or a whole Airflow that died. It never touches what is not a drill's, nor a drill that may still be running. It is red
+when something is left that it cannot remove; `drs sweep --dry-run` shows the same from a shell.
 """
 
 

@@ -140,15 +140,15 @@ def tell(run: DagRunFacts, alert: Alert, left: RunLeft) -> str:
         at=clock.now(),
     )
     if notice is None:
-        return "every wave has ended: nobody has to be told"
+        return "every wave has ended: no notification is needed"
     key = Notifications.RTO_KEYS[alert.share == DUE]
     wishes = alert.notifications
     if not wishes or left.get(names.PREFLIGHT_TASK, key):
-        return "nobody asked to be told, or everybody has been told already"
+        return "no receiver for this event, or all notifications are sent already"
     records = deliver(letters_of(notice, wishes))
     left.put(key, Notifications(records=tuple(records)).to_json())
     sent = sum(record.outcome == "sent" for record in records)
-    return f"{sent} of {len(records)} were told: {notice.headline}"
+    return f"{sent} of {len(records)} notifications sent: {notice.headline}"
 
 
 def _snapshot(left: RunLeft) -> "RunSnapshot":

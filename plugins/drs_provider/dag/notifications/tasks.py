@@ -100,7 +100,7 @@ def tell_question(context: Context, task: Asking, people: Sequence[str], *, text
         notice = paused(run, question, wave=getattr(task, "wave", None), at=clock.now())
         tell(context, notice, task.notify, link_for=_links(context, people, notice.run.airflow, until))
     except Exception:  # whatever it is: the question has to be asked
-        log.exception("this could not be told; people are asked all the same")
+        log.exception("the notification failed; the question is asked anyway")
 
 
 def _links(context: Context, people: Sequence[str], airflow: str, until: str) -> "LinkFor":
@@ -150,10 +150,10 @@ class Tell(BaseOperator):
                 told = tell(context, notice, self.notify)
                 self.told(context, told)
         except Exception:  # whatever it is: a recovery does not fail because nobody could be told of it
-            self.log.exception("this could not be told; the run goes on")
+            self.log.exception("the notification failed; the run continues")
             return
         if not told:
-            raise AirflowSkipException("nothing to tell, or nobody asked for it")
+            raise AirflowSkipException("no notification to send, or no receiver for it")
 
     def notice(self, context: Context, run: "RunSummary") -> "Notice | None":
         """Say what there is to tell; None: nothing."""

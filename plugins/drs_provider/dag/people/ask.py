@@ -137,7 +137,7 @@ class Ask(HITLOperator):
         who = (event.get("responded_by_user") or {}).get("name")
         expired = bool(event.get("timedout"))
         if not expired and (why := self.objection(context, who)):
-            self.log.warning("this answer does not count, and people are asked again: %s", why)
+            self.log.warning("this answer does not count, the question is asked again: %s", why)
             self.execute(context)
             raise AirflowFailException("Airflow does not wait for an answer; clear this task to ask again")
         answer = Answer(
@@ -152,9 +152,7 @@ class Ask(HITLOperator):
         comment = f": {answer.comment}" if answer.comment else ""
         if answer.chosen != self.agree:
             self._refuse(context, answer, self.said_no(str(who)) + comment)
-        self.log.info(
-            "%s by %s%s", answer.chosen, who or "nobody: the time was over, and the plan goes on then", comment
-        )
+        self.log.info("%s by %s%s", answer.chosen, who or "on_timeout, because the time was over", comment)
         return answer
 
     def _refuse(self, context: Context, answer: Answer, message: str) -> NoReturn:
@@ -235,7 +233,7 @@ class AskApproval(Ask):
         from drs_provider.dag.people.question_text import approval_text
 
         if not preflight.needs_approval:
-            raise AirflowSkipException(f"a {preflight.mode} that nobody has to approve")
+            raise AirflowSkipException(f"a {preflight.mode} that needs no approval")
         who = triggered_by(context)
         self.subject = f"Recover {self.plan}? Approval {self.number} of {self.policy.required}"
         self.body = approval_text(
@@ -270,7 +268,7 @@ class AskApproval(Ask):
     def said_nothing(self) -> str:
         """Word that nobody answered in time."""
         return (
-            f"nobody approved the recovery within {timespan(self.within)}; nothing was launched. Clear this task with "
+            f"no approval of the recovery within {timespan(self.within)}; nothing was launched. Clear this task with "
             "everything downstream to ask again"
         )
 
@@ -298,19 +296,19 @@ class AskBeforeWave(Ask):
         from drs_provider.dag.people.question_text import pause_text
 
         skip_where_nothing_starts(preflight, self.wave, steps_only=self.steps_only)
-        self.subject = f"Go on with wave {self.wave} of {self.plan}?"
+        self.subject = f"Continue with wave {self.wave} of {self.plan}?"
         self.body = pause_text(self.pause, preflight, self.wave, progress=self.progress(context, preflight))
         return self.people
 
     def in_short(self) -> tuple[str, str]:
         """Say in plain text what is asked, and what happens without an answer."""
-        return self.pause.message, "the run goes on" if self.pause.on_timeout == "continue" else "the run fails"
+        return self.pause.message, "the run continues" if self.pause.on_timeout == "continue" else "the run fails"
 
     def objection(self, context: Context, who: str | None) -> str | None:
         """Only those who are asked count."""
         if who in self.pause.approvers:
             return None
-        return f"{who or 'nobody'} is not among those who are asked: {', '.join(self.pause.approvers)}"
+        return f"{who or 'an unknown user'} is not among the approvers: {', '.join(self.pause.approvers)}"
 
     def said_no(self, who: str) -> str:
         """Word a refusal."""
@@ -319,7 +317,7 @@ class AskBeforeWave(Ask):
     def said_nothing(self) -> str:
         """Word that nobody answered in time."""
         return (
-            f"nobody answered before wave {self.wave} within {timespan(self.within)}, and the plan says to fail then; "
+            f"no answer before wave {self.wave} within {timespan(self.within)}, and on_timeout is fail; "
             "nothing of it was launched. Clear this task with everything downstream to ask again"
         )
 

@@ -49,11 +49,11 @@ def approval_text(
     progress: RunProgress,
 ) -> str:
     """Say in Markdown what an approval launches, from which data, and what preflight warns of."""
-    who = escaped(triggered_by or "somebody whom Airflow does not name")
+    who = escaped(triggered_by or "an unknown user")
     lines = [
-        f"**A real recovery of {escaped(preflight.plan)}**, asked for by {who}: {escaped(preflight.reason)}",
+        f"**A real recovery of {escaped(preflight.plan)}**, requested by {who}: {escaped(preflight.reason)}",
         "",
-        "Once approved, these servers are launched as production. Nothing cleans them up; the source is left alone.",
+        "Once approved, these servers are launched as production. They are not cleaned up; the source is not changed.",
         "",
         "| wave | servers | of which pinned | Region |",
         "|---|---|---|---|",
@@ -64,7 +64,7 @@ def approval_text(
         "",
         progress.in_words(),
         "",
-        f"{policy.required} must agree, of: {escaped(', '.join(policy.approvers) or 'anyone')}."
+        f"{policy.required} must approve, of: {escaped(', '.join(policy.approvers) or 'anyone')}."
         + (" Who triggered the run does not count." if policy.four_eyes else "")
         + (f" Approved so far: {escaped(', '.join(earlier))}." if earlier else "")
         + f" Without an answer within {timespan(policy.timeout)} nothing is launched.",
@@ -74,7 +74,7 @@ def approval_text(
 
 def pause_text(pause: Pause, preflight: PreflightResult, wave: str, *, progress: RunProgress) -> str:
     """Say in Markdown what the plan asks, how far the run is, what comes next, and what happens without an answer."""
-    then = "the run goes on" if pause.on_timeout == "continue" else "the run fails"
+    then = "the run continues" if pause.on_timeout == "continue" else "the run fails"
     names = [server.hostname for server in preflight.wave(wave).servers]
     does = (
         f"launches wave {wave} of this {preflight.mode}, {plural(len(names), 'server')}: {escaped(some(names, MANY))}"
@@ -132,9 +132,9 @@ def _data(preflight: PreflightResult) -> list[str]:
 
 def _warnings(preflight: PreflightResult) -> list[str]:
     if not preflight.findings:
-        return ["Preflight warns of nothing."]
+        return ["Preflight has no warnings."]
     said = grouped_warnings(preflight.findings)
-    lines = ["", f"Preflight warns of {plural(len(preflight.findings), 'thing')}:", ""]
+    lines = ["", f"Preflight has {plural(len(preflight.findings), 'warning')}:", ""]
     lines += [f"- {escaped(line)}" for line in said[:_MOST]]
     if len(said) > _MOST:
         lines.append(f"- and {len(said) - _MOST} more, in the log of preflight.check")

@@ -52,10 +52,10 @@ class AskPeople(StepTask[ApprovalStep], Ask):
         """Ask what the plan asks, and say how many have agreed."""
         going = self.going(context, self.open(context))
         agreed, required = self._agreed(context), self.step.required
-        several = f" ({required} people must agree)" if required > 1 else ""
-        self.subject = f"{self.step.name}: go on with {self.plan}?{several}"
+        several = f" ({required} people must approve)" if required > 1 else ""
+        self.subject = f"{self.step.name}: continue with {self.plan}?{several}"
         where = f"wave {self.place.wave}" if self.place.wave else "the plan"
-        needed = f"{required} must agree, of: {escaped(', '.join(self.step.approvers))}."
+        needed = f"{required} must approve, of: {escaped(', '.join(self.step.approvers))}."
         needed += " The question stays open, one answer after the other, until they have." if required > 1 else ""
         needed += " Who triggered the run does not count." if self.step.four_eyes else ""
         needed += f" Without an answer within {timespan(self.step.timeout)} {self._otherwise()}."
@@ -77,7 +77,7 @@ class AskPeople(StepTask[ApprovalStep], Ask):
     def objection(self, context: Context, who: str | None) -> str | None:
         """One of the list, nobody twice, and not who triggered the run where the step asks for four eyes."""
         if who is None or who not in self.step.approvers:
-            return f"{who or 'nobody'} is not among those who are asked: {', '.join(self.step.approvers)}"
+            return f"{who or 'an unknown user'} is not among the approvers: {', '.join(self.step.approvers)}"
         if who == self._barred(context):
             return f"{who} triggered this run: somebody else must approve"
         if who in self._agreed(context):
@@ -122,7 +122,7 @@ class AskPeople(StepTask[ApprovalStep], Ask):
 
     def _otherwise(self) -> str:
         goes_on = "continue" in (self.step.on_timeout, self.step.on_failure)
-        return "the plan goes on, and the report says that nobody agreed" if goes_on else "the step fails"
+        return "the plan continues, and the report shows that the approval is missing" if goes_on else "the step fails"
 
     def said_no(self, who: str) -> str:
         """Word a refusal."""
@@ -133,7 +133,7 @@ class AskPeople(StepTask[ApprovalStep], Ask):
         several = f"{self.step.required} of " if len(self.step.approvers) > 1 else ""
         return (
             f"not approved within {timespan(self.step.timeout)}: {several}"
-            f"{', '.join(self.step.approvers)} had to; clear this task with everything downstream to ask again"
+            f"{', '.join(self.step.approvers)} must approve; clear this task with everything downstream to ask again"
         )
 
     def _agreed(self, context: Context) -> tuple[str, ...]:

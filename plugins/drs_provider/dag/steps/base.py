@@ -111,7 +111,7 @@ class StepTask(Generic[SomeStep]):
             case AirflowFailException():
                 self._fail(context, StepFailed(str(error), is_final=True))
             case TaskDeferralTimeout():
-                self._fail(context, time_is_over(self.step, "nothing was heard of it"))
+                self._fail(context, time_is_over(self.step, "no answer was received"))
             case DrsProviderError() if not error.retryable:
                 self._fail(context, StepFailed(str(error)))
             case _ if _is_last_try(context):
@@ -142,13 +142,13 @@ class StepTask(Generic[SomeStep]):
         text = plain(f"step {self.step.name}: {failure.why}")
         if not failure.is_final and memory.failures < self.step.retries and not _is_last_try(context):
             failures = memory.fail()
-            raise AirflowException(f"{text} (attempt {failures} of {self.step.retries + 1}; trying again)") from failure
+            raise AirflowException(f"{text} (attempt {failures} of {self.step.retries + 1}; retrying)") from failure
         memory.finish(result)
         if failure.output:
             self.log.info("%s", plain(failure.output))
         if self.goes_on(failure):
-            self.log.error("%s; the plan goes on", text)
-            raise AirflowSkipException(f"{text}; the plan goes on") from failure
+            self.log.error("%s; the plan continues", text)
+            raise AirflowSkipException(f"{text}; the plan continues") from failure
         raise StepEnded(text) from failure
 
     def _leave(self, context: Context, state: Literal["failed", "skipped"], summary: str) -> None:

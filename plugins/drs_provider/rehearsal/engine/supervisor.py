@@ -59,7 +59,7 @@ class Supervisor:
         answer = self._answers.get(type(msg))
         if answer is None:
             self.unanswered.add(type(msg).__name__)
-            return comms.ErrorResponse(detail={"reason": "a rehearsal has no answer to this"})
+            return comms.ErrorResponse(detail={"reason": "a rehearsal does not support this"})
         return answer(msg)
 
     async def asend(self, msg: Any) -> Any:

@@ -28,7 +28,7 @@ def why_not_kept(
     :param orders: what the tasks of the waves obeyed
     """
     if preflight is None or not purpose_of(preflight.mode).is_temporary:
-        return "no drill, so nothing is kept until somebody ends it"
+        return "not a drill, so nothing is kept"
     if not is_launched:
         return "nothing was launched, so there is nothing to look at"
     if superseded:

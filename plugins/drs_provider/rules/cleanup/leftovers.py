@@ -192,7 +192,7 @@ def _why_over(marks: Sequence[Mark], active_runs: frozenset[str], now: datetime)
 
 def _until(marks: Iterable[Mark]) -> str:
     latest = max((mark.expires for mark in marks if mark.expires), default=None)
-    return f"its drill may go on until {latest:%Y-%m-%d %H:%M} UTC" if latest else "nothing says when it expires"
+    return f"its drill may run until {latest:%Y-%m-%d %H:%M} UTC" if latest else "nothing says when it expires"
 
 
 def _instances(

@@ -52,14 +52,14 @@ def why_not_agreed(  # noqa: PLR0911  (one reason, one way out)
     :param approvers: whose answer counts; empty: anybody's but the one who triggered the run
     """
     if run_type != "manual":
-        return f"the run is {run_type}, and only a person may ask for this: trigger it by hand"
+        return f"the run is {run_type}, and only a person may start this: trigger it manually"
     if not answer:
         return f"{task_id} has recorded no answer (a task that is marked as successful approves nothing)"
     chosen, who = _read(answer)
     if chosen != APPROVE:
-        return f"the answer of {task_id} is {chosen!r}, given by {who or 'nobody'}"
+        return f"the answer of {task_id} is {chosen!r}, given by {who or 'an unknown user'}"
     if not who:
-        return f"nobody is recorded as having answered {task_id}: a time-out approves nothing"
+        return f"no person is recorded as having answered {task_id}: a timeout approves nothing"
     if who == triggered_by:
         return f"{who} triggered this run: somebody else must approve it in {task_id}"
     if approvers and who not in approvers:

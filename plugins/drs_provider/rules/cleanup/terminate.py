@@ -73,7 +73,7 @@ class Progress:
         return {
             **dict.fromkeys(self.stock.ending, "EC2 says that it is shutting down"),
             **{instance: f"the running job {job} holds its server" for instance, job in self.stock.held.items()},
-            **dict.fromkeys(self.stock.left, "DRS was asked to terminate it, and it is still there"),
+            **dict.fromkeys(self.stock.left, "DRS accepted the termination, and it is still there"),
             **dict.fromkeys(self.launching, "this launch job still runs"),
         }
 

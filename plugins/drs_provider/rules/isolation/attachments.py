@@ -207,14 +207,14 @@ def _names(facts: NetworkFacts) -> Iterator[Leak]:
         domain = str(rule.get("DomainName", "")).rstrip(".") or "all domains"
         yield Leak(
             path=f"DNS of VPC {facts.vpc_id} → resolver rule {rule['Id']} → {domain} → {targets}",
-            what="names are asked of a name server outside, and resolve to production",
+            what="names are resolved by a name server outside, and lead to production",
             next_step=f"Disassociate {rule['Id']} from the VPC, or use a network without it",
         )
     for endpoint in facts.resolver_endpoints:
         direction = str(endpoint.get("Direction", "")).lower()
         yield Leak(
             path=f"VPC {facts.vpc_id} → Route 53 resolver endpoint {endpoint['Id']} ({direction})",
-            what="names are asked across the border of the network",
+            what="names are resolved across the border of the network",
             next_step=f"Delete {endpoint['Id']}, or use a network without it",
         )
     for profile in facts.dns_profiles:
@@ -240,7 +240,7 @@ def _dhcp(facts: NetworkFacts, options: Answer) -> Iterator[Leak]:
             if value not in own and not _is_in(facts, value):
                 yield Leak(
                     path=f"VPC {facts.vpc_id} → DHCP options {options['DhcpOptionsId']} → {what} {value}",
-                    what=f"every server is told to ask a {what} outside",
+                    what=f"every server uses a {what} outside",
                     next_step=f"Associate DHCP options with Amazon's own {what}, or use a network that has them",
                 )
 

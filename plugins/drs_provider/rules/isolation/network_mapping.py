@@ -210,7 +210,7 @@ def in_drill_network(
         missing = wanted or "the default subnet" if subnet is None else "its security groups"
         raise RunRefused(
             f"the drill network {part.vpc_id} has nothing that stands for {missing}: the launch settings were "
-            "changed after preflight. Clear preflight to look again"
+            "changed after preflight. Clear preflight to check again"
         )
     found: dict[str, Any] = {"subnet_id": subnet, "security_group_ids": sorted(set(known))}
     cidr = part.cidrs.get(subnet)
@@ -231,7 +231,7 @@ def network_of(placement: Placement, networks: Sequence[DrillNetwork]) -> DrillN
             return network
     raise RunRefused(
         f"no drill network was prepared for {vpc or subnet or 'the default VPC'}: the launch settings were changed "
-        "after preflight. Clear preflight to look again"
+        "after preflight. Clear preflight to check again"
     )
 
 

@@ -149,9 +149,7 @@ def taken_over(
         taken = [servers[server] for server in _servers(job) if server in servers]
         if taken:
             who = f"run {mark}, job {job['jobID']}" if mark else f"job {job['jobID']}, not started from here"
-            return (
-                f"a recovery of {some(taken, _MOST_NAMED)} began while the drill went on ({who}), and a recovery wins"
-            )
+            return f"a recovery of {some(taken, _MOST_NAMED)} began during the drill ({who}), and a recovery wins"
     return None
 
 
@@ -171,7 +169,7 @@ def taken_back(sources: Iterable[Answer], *, own_run: str) -> str | None:
     if not taken:
         return None
     return (
-        f"the launch settings of {some(taken, _MOST_NAMED)} were put back while the drill went on, as a recovery does "
+        f"the launch settings of {some(taken, _MOST_NAMED)} were put back during the drill, as a recovery does "
         "before it launches"
     )
 

@@ -7,7 +7,7 @@ from drs_provider.formatting import duration, parse_instant, plain
 from drs_provider.rules.servers import Answer
 
 _ERRORS: Final = {
-    "AGENT_NOT_SEEN": "DRS hears nothing from its agent",
+    "AGENT_NOT_SEEN": "DRS has no contact with its agent",
     "SNAPSHOTS_FAILURE": "DRS cannot take snapshots of the staging disks",
     "NOT_CONVERGING": "data changes faster than it is sent",
     "UNSTABLE_NETWORK": "the connection to the staging area keeps breaking",

@@ -144,7 +144,7 @@ def principal_of(caller: str) -> Caller:
     if kind == "user" and name:
         return Caller(caller)
     if kind == "root":
-        return Caller(None, "the connection uses the account's root user, whom no policy restricts")
+        return Caller(None, "the connection uses the account's root user, which no policy restricts")
     return Caller(None, f"IAM simulates roles and users only, and the connection calls as {caller}")
 
 
@@ -180,7 +180,7 @@ def permission_findings(where: str, gaps: Gaps, purpose: Purpose) -> tuple[Findi
         by_bite.setdefault(bite, []).append(name)
     next_step = "add what is missing, by docs/permissions.md"
     if not purpose.refuses_broken_source:
-        next_step += f"; the {purpose} goes on, for a policy may say more than IAM's simulation knows"
+        next_step += f"; the {purpose} continues, because a policy may allow more than IAM's simulation knows"
     return tuple(
         Finding(
             purpose.severity,
@@ -203,7 +203,7 @@ def permission_notes(where: str, gaps: Gaps, *, asked: int) -> tuple[str, ...]:
     if gaps.unclear:
         keys = sorted({key for _, names in gaps.unclear for key in names})
         names = _named([name for name, _ in gaps.unclear])
-        notes.append(f"permissions in {where}: not told for {names}: its policy decides by {', '.join(keys)}")
+        notes.append(f"permissions in {where}: unknown for {names}: its policy decides by {', '.join(keys)}")
     return tuple(notes)
 
 

@@ -48,7 +48,7 @@ def refuse_if_over(run: RunView, what: str) -> None:
 def paused_message(run: RunView) -> str:
     """Say what pausing the plan of a run means."""
     goes_on = (
-        f"DRS jobs of {joined(_launching(run))} go on and are judged after the resume; " if _launching(run) else ""
+        f"DRS jobs of {joined(_launching(run))} continue and are judged after the resume; " if _launching(run) else ""
     )
     return (
         f"{run.plan} is paused: nothing new starts, no wave, no clean-up, no scheduled drill. {goes_on}"

@@ -94,8 +94,8 @@ class NetworkPreparation:
             if vpc is None:
                 what = f"subnet {subnet}, which does not exist" if subnet else "no subnet, and there is no default VPC"
                 raise RunRefused(
-                    f"{server}: its launch settings name {what}, so nobody can say what its drill network should look "
-                    "like. Set launch.subnet_id, or the subnet in its EC2 launch template"
+                    f"{server}: its launch settings name {what}, so its drill network cannot be derived. "
+                    "Set launch.subnet_id, or the subnet in its EC2 launch template"
                 )
             found[server] = replace(Place.of(place), vpc_id=vpc)
         return found

@@ -70,7 +70,7 @@ def sweep(
     for name, why in decision.kept.items():
         log.info("kept: %s: %s", name, why)
     if dry_run:
-        progress.left |= {action.id: f"only looked at: {action}" for action in decision.actions}
+        progress.left |= {action.id: f"dry run: {action}" for action in decision.actions}
     else:
         _terminate(hook, decision, progress)
         _put_back(hook, decision, progress)
@@ -168,7 +168,7 @@ def _remove(hook: "TaggedNetworksHook", decision: SweepDecision, progress: _Pass
         if action.what in one_by_one:
             _attempt([action], progress, lambda action=action: one_by_one[action.what](action.id))  # type: ignore[misc]
         elif action.what not in NETWORK_KINDS:
-            progress.left[action.id] = f"a {action.what} of {action.run}: remove it by hand ({action.why})"
+            progress.left[action.id] = f"a {action.what} of {action.run}: remove it manually ({action.why})"
     runs = dict.fromkeys(action.run for action in chosen if action.what in NETWORK_KINDS)
     for run in runs:
         gone, why = hook.remove(run)
@@ -200,6 +200,6 @@ def summary(swept: Sweep) -> list[str]:
         lines += [f"{where}: waiting: {name}: {why}" for name, why in target.waiting.items()]
         lines += [f"{where}: LEFT: {name}: {why}" for name, why in target.left.items()]
         if not (target.goes_on or target.left):
-            kept = f", {len(target.kept)} of drills that may go on" if target.kept else ""
+            kept = f", {len(target.kept)} of drills that may still be running" if target.kept else ""
             lines.append(f"{where}: nothing is left of drills{kept}")
     return lines

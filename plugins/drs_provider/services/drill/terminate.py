@@ -110,7 +110,7 @@ class CleanUp:
             if parts := self._parts_left():
                 if are_parts_given_up(parts, requests=requests, is_late=is_late):
                     raise CleanupIncomplete(parts)
-                log.info("EC2 has kept %s; looking again", ", ".join(parts))
+                log.info("EC2 has kept %s; checking again", ", ".join(parts))
                 return CleanUpWaits((), requests + 1)
             return self._result(choice, progress.stock.gone)
         if progress.is_given_up(requests=requests, is_late=is_late):
@@ -206,12 +206,12 @@ class CleanUp:
                 except AwsError as error:
                     left[name] = f"it is {state} although its instance is gone: {error}"
                 else:
-                    left[name] = "EC2 was asked to delete it, and it is still there"
+                    left[name] = "EC2 accepted the deletion, and it is still there"
             still = there(ids) if any(name in left for name in ids) else {}
             left = {name: why for name, why in left.items() if name not in ids or name in still}
         snapshots = self.hook.snapshots_of(parts.volumes) if parts.volumes else {}
         return left | {
-            name: f"a snapshot of {volume}, a drill's volume, that DRS does not remove: delete it by hand"
+            name: f"a snapshot of {volume}, a drill's volume, that DRS does not remove: delete it manually"
             for name, volume in snapshots.items()
         }
 
@@ -224,7 +224,7 @@ class CleanUp:
             try:
                 job = self.hook.terminate(batch)
             except (Conflict, QuotaExceeded, NotFound, ServiceUnavailable, Throttled) as refusal:
-                log.warning("%s; looking again after a while", refusal)
+                log.warning("%s; checking again after a while", refusal)
                 continue
             job_id = str(job["jobID"])
             log.info("Job %s terminates %d instances: %s", job_id, len(batch), ", ".join(batch))

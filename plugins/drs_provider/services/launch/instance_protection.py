@@ -59,7 +59,7 @@ def _check(
     differences = misplacement(wanted, seen[name])
     for change in differences:
         was, asked = shown(change.now), shown(change.wanted)
-        log.warning("%s (%s): %s is %s, asked for was %s", server, name, change.field, was, asked)
+        log.warning("%s (%s): %s is %s, expected %s", server, name, change.field, was, asked)
     return InstanceCheck(
         instance_id=name,
         is_drill=instance.get("isDrill") is True,

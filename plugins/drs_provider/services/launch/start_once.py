@@ -81,18 +81,18 @@ def start_once(
             log.info("StartRecovery was throttled; sent again in %.1f s", pause)
             sleep(pause)
         except (Conflict, ServiceUnavailable) as error:
-            log.warning("%s; looking whether the job was started all the same", error)
+            log.warning("%s; checking whether the job was started anyway", error)
             ours = find_ours(hook, launch, since=since, pauses=_looks_after(error), sleep=sleep)
             if ours is None:
                 raise
-            log.info("Job %s is ours: adopted", ours["jobID"])
+            log.info("Job %s belongs to this run: adopted", ours["jobID"])
             return ours, True
         except QuotaExceeded:
             raise
         except AwsError as refusal:
             # DRS's model names few of its codes: one that nobody knows may stand for a job that exists.
             if ours := _glance(hook, launch, since=since):
-                log.warning("%s; but job %s is ours: adopted", refusal, ours["jobID"])
+                log.warning("%s; but job %s belongs to this run: adopted", refusal, ours["jobID"])
                 return ours, True
             raise
         else:

@@ -421,11 +421,11 @@ def _launched(job: FollowedJob) -> LaunchedJob:
 def _in_place(result: ServerResult, check: InstanceCheck | None) -> ServerResult:
     """Call a drill's server failed whose instance is elsewhere than it was asked to be."""
     astray = [
-        f"{difference.field} is {shown(difference.found)}, asked for was {shown(difference.wanted)}"
+        f"{difference.field} is {shown(difference.found)}, expected {shown(difference.wanted)}"
         for difference in (check.differences if check and check.is_drill else ())
         if difference.field in _PLACES
     ]
     if not astray:
         return result
-    reason = f"the drill's instance is not where it was asked to be, perhaps in production: {'; '.join(astray)}"
+    reason = f"the drill's instance is not in the requested place, perhaps in production: {'; '.join(astray)}"
     return replace(result, status="failed", critical=True, reason=reason)

@@ -253,7 +253,7 @@ def _check_settings(
         return _SettingsCheck(problems=(f"{scope.where}: {refusal}",))
     except AccessDenied as refusal:
         if any(settings.values()) or scope.purpose.has_own_network(scope.shape.plan):
-            problem = f"{scope.where}: the launch settings cannot be looked at: {refusal}"
+            problem = f"{scope.where}: the launch settings cannot be read: {refusal}"
             return _SettingsCheck(problems=(problem,))
         # Nothing of them is to be changed in this run.
         return _SettingsCheck(notes=(f"launch settings and places in {scope.where}: not checked: {refusal}",))
@@ -340,5 +340,5 @@ def _launch_actions(hook: "DrsHook", scope: Scope) -> CheckResult:
     notes = action_notes(scope.where, {servers[server]: items for server, items in found.items()})
     if refusal is not None:
         count = f" of {len(servers) - len(found)} of {len(servers)} servers" if found else ""
-        notes = (*notes, f"launch actions in {scope.where}{count}: not looked at: {refusal}")
+        notes = (*notes, f"launch actions in {scope.where}{count}: not checked: {refusal}")
     return CheckResult(notes=notes)

@@ -103,7 +103,7 @@ class Preflight:
         if key and not jobs and is_sound:
             yield f"continue_run: no job of a run with the key {key} is in the cloud; see drs takeover {plan}"
         for other in {purpose_of_job(job) for job in jobs} - {purpose}:
-            yield f"continue_run: run {key} is a {other} and cannot go on as a {purpose}"
+            yield f"continue_run: run {key} is a {other} and cannot continue as a {purpose}"
 
     def _with_forecast(self, outcome: PreflightOutcome, machines: Mapping[str, Machine]) -> PreflightOutcome:
         """Estimate what a drill costs; tell a recovery which drill has proven its plan, or why none has."""
@@ -117,7 +117,7 @@ class Preflight:
         if found.verified:
             return outcome
         what, name = f"the plan is not verified: {found.why}", self.shape.plan.name
-        finding = Finding("warning", name, name, what, "drill it when there is time", "verified")
+        finding = Finding("warning", name, name, what, "run a drill of it", "verified")
         return replace(outcome, findings=(*outcome.findings, finding))
 
     def _with_cost(self, outcome: PreflightOutcome, machines: Mapping[str, Machine]) -> PreflightOutcome:

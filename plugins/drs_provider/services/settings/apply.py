@@ -188,7 +188,7 @@ def settle(hook: "LaunchSettingsHook", errors: Mapping[str, DrsProviderError], *
         raise (final or list(others.values()))[0]
     lines = "\n".join(f"  - {server}: {error}" for server, error in others.items())
     raise RunRefused(
-        f"the launch settings of {len(others)} servers could not be changed; clear this task to go on:\n{lines}"
+        f"the launch settings of {len(others)} servers could not be changed; clear this task to continue:\n{lines}"
     )
 
 

@@ -156,6 +156,6 @@ def _ensure(server: ServerSettings, what: str, left: tuple[Change, ...], missing
     wrong = [*map(str, left), *(f"{name} is lost" for name in missing)]
     if wrong:
         raise RunRefused(
-            f"{server.candidate.name}: {what} does not read back as it was asked for: "
+            f"{server.candidate.name}: {what} does not read back as requested: "
             f"{', '.join(wrong)}. The launch template's default version was left as it was; set it in the DRS console"
         )

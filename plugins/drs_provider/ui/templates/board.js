@@ -92,8 +92,8 @@ function questionCard(question, now) {
   head.append(make("h2", question.subject), make("span", question.kind === "pause" ? "? paused" : "? waiting for approval", "chip", "warn"));
   const left = new Date(question.until) - new Date(now);
   const facts = [
-    `asked: ${question.people.length ? question.people.join(", ") : "anyone who may answer"}`,
-    ...(question.agreed.length ? [`agreed so far: ${question.agreed.join(", ")}`] : []),
+    `approvers: ${question.people.length ? question.people.join(", ") : "anyone who may answer"}`,
+    ...(question.agreed.length ? [`approved so far: ${question.agreed.join(", ")}`] : []),
     `since ${clock(question.since)} (${duration(question.since, now)})`,
     left > 0 ? `until ${clock(question.until)} (${duration(now, question.until)} left)` : `the time was over at ${clock(question.until)}`,
   ];
@@ -191,7 +191,7 @@ async function refresh() {
     if (!board.is_plan) return;
     if (board.is_over) wait = SLOW_POLL_MS;
   } catch (error) {
-    element("problem").textContent = `The board is out of date: ${error.message}. It asks again by itself.`;
+    element("problem").textContent = `The board is out of date: ${error.message}. It retries automatically.`;
   }
   setTimeout(refresh, document.hidden ? SLOW_POLL_MS : wait);
 }

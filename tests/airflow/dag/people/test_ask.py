@@ -133,7 +133,7 @@ def test_an_approval_says_what_it_launches_and_what_speaks_against_it(asked):
     assert request["options"] == ["Approve", "Reject"]
     assert request["assigned_users"] == [{"id": name, "name": name} for name in ("bob", "cyd")]
     assert request["body"] == (
-        "**A real recovery of shop**, asked for by ann: \\{\\{ 7 \\* 7 \\}\\} \\*fire\\*\n"
+        "**A real recovery of shop**, requested by ann: \\{\\{ 7 \\* 7 \\}\\} \\*fire\\*\n"
         "\n"
         "Once approved, these servers are launched as production. They are not cleaned up; the source is not changed.\n"
         "\n"
@@ -144,7 +144,7 @@ def test_an_approval_says_what_it_launches_and_what_speaks_against_it(asked):
         "- Pinned servers hold data from 2026-11-22 04:00:00 UTC to 2026-11-22 04:00:00 UTC.\n"
         "- **Older than recovery.max_lag allows** (1): db1.\n"
         "\n"
-        "Preflight warns of 1 thing:\n"
+        "Preflight has 1 warning:\n"
         "\n"
         "- db1: STALLED; go on\n"
         "\n"

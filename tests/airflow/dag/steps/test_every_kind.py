@@ -173,11 +173,12 @@ FAILED = {
     "webhook-is-not-there": "no answer from the address of connection closed (ConnectionError)",
     "no-connection": "Airflow's connection nobody cannot be used (AirflowNotFoundException): create or correct it",
     "dag-fails": "run drs__shop__dag-fails__KEY of DAG dns_switch ended as failed: see its tasks in Airflow",
-    "dag-hangs": "not done within 1s: run drs__shop__dag-hangs__KEY of DAG dns_switch is still running; it is not stopped",
+    "dag-hangs": "not done within 1s: run drs__shop__dag-hangs__KEY of DAG dns_switch is still running; "
+    "it is not stopped",
     "no-dag": "Airflow has no DAG called 'nobody', or cannot read it: look at its import errors",
     "approval-is-rejected": "ann rejected it",
-    "nobody-approves": "not approved within 1s: 1 of ann, bob must approve; clear this task with everything downstream to "
-    "ask again",
+    "nobody-approves": "not approved within 1s: 1 of ann, bob must approve; clear this task with everything downstream "
+    "to ask again",
 }
 OUTPUT = {
     "command-fails": "db1 (i-…): Failed\ndisk is full",

@@ -410,8 +410,8 @@ def test_who_triggered_the_run_does_not_count_where_four_eyes_are_asked_for(aske
         (
             {"event": {"error": "The response timeout has passed", "error_type": "timeout"}},
             (
-                "step look: not approved within 10m: 1 of bob, cyd must approve; clear this task with everything downstream "
-                "to ask again"
+                "step look: not approved within 10m: 1 of bob, cyd must approve; clear this task with everything "
+                "downstream to ask again"
             ),
         ),
     ],

@@ -110,7 +110,8 @@ def test_the_last_look_lists_what_bears_the_tags_of_the_run_and_the_run_is_red(r
     assert ended.tasks["finish.remove_network"] == "success"
     assert ended.said("finish.look_over") == (
         "1 thing of the drill is still there after its clean-up, and may cost money; clear finish.clean_up with "
-        f"everything downstream to clean up again, or remove them manually:\n  - {made[0]}: a volume with the run's tags"
+        f"everything downstream to clean up again, or remove them manually:\n"
+        f"  - {made[0]}: a volume with the run's tags"
     )
 
 

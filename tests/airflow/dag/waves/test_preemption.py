@@ -41,9 +41,7 @@ def test_a_recovery_in_the_middle_of_a_drill_wins_and_the_drill_ends_superseded(
     assert (drill["request"]["isDrill"], recovery["request"]["isDrill"]) == (True, False)
     assert (ended.state, ended.report["verdict"]) == ("failed", "superseded")
     why = ended.report["verdict_reason"]
-    assert why.startswith(
-        "A recovery of web1, web2 began while the drill was running (run manual__the-real-one of drs.shop"
-    )
+    assert why.startswith("A recovery of web1, web2 began during the drill (run manual__the-real-one of drs.shop")
     assert why.endswith(", and a recovery wins; wave web was not started.")
     assert ended.tasks["web.start_recovery"] == "failed"
     assert "nothing more of this drill is launched, and what it has launched is cleaned up" in ended.said(
@@ -74,11 +72,11 @@ def test_a_recovery_that_has_only_put_the_settings_back_wins_too(run, simulator)
     thread.join(5)
     assert (ended.state, ended.report["verdict"]) == ("failed", "superseded")
     assert ended.report["verdict_reason"] == (
-        "The launch settings of web1, web2 were put back while the drill was running, as a recovery does before it "
+        "The launch settings of web1, web2 were put back during the drill, as a recovery does before it "
         "launches; wave web was not started."
     )
     assert ended.said("web.start_recovery") == (
-        "the launch settings of web1, web2 were put back while the drill was running, as a recovery does before it "
+        "the launch settings of web1, web2 were put back during the drill, as a recovery does before it "
         "launches: nothing more of this drill is launched, and what it has launched is cleaned up"
     )
     assert len(calls(simulator, "StartRecovery")) == 1

@@ -29,8 +29,8 @@ def preflight(mode):
     [
         (preflight("drill"), True, None, [None], None),
         (preflight("drill"), True, None, [RunOrder(kind="skip", message="wave web skipped")], None),
-        (None, True, None, [], "no drill, so nothing is kept until somebody ends it"),
-        (preflight("recovery"), True, None, [], "no drill, so nothing is kept until somebody ends it"),
+        (None, True, None, [], "not a drill, so nothing is kept"),
+        (preflight("recovery"), True, None, [], "not a drill, so nothing is kept"),
         (preflight("drill"), False, None, [], "nothing was launched, so there is nothing to look at"),
         (
             preflight("drill"),

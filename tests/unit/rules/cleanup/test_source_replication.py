@@ -31,14 +31,14 @@ def test_another_person_s_approval_allows_it(answer):
         (
             {**AIRFLOWS, "responded_by_user": None},
             {},
-            "nobody is recorded as having answered ask: a time-out approves nothing",
+            "no person is recorded as having answered ask: a timeout approves nothing",
         ),
         (OURS, {"triggered_by": "ann"}, "ann triggered this run: somebody else must approve it in ask"),
         (OURS, {"approvers": ["eve"]}, "ann, who answered ask, is not among the approvers: eve"),
         (
             OURS,
             {"run_type": "scheduled"},
-            "the run is scheduled, and only a person may ask for this: trigger it by hand",
+            "the run is scheduled, and only a person may start this: trigger it manually",
         ),
     ],
 )

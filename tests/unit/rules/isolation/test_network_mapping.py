@@ -14,7 +14,7 @@ from drs_provider.rules.launch.tags import COPY_OF
 from drs_provider.rules.run.handover import DefaultPlace, NetworkProof, PreparedNetwork
 
 PLACE = {"subnet_id": "subnet-a", "security_group_ids": ["sg-1"], "vpc_id": "vpc-prod"}
-AGAIN = ": the launch settings were changed after preflight. Clear preflight to look again"
+AGAIN = ": the launch settings were changed after preflight. Clear preflight to check again"
 OTHER = (
     ": give the server another private_ip under drill_launch, or use network: isolated, which has production's "
     "addresses"

@@ -126,20 +126,14 @@ def test_a_server_is_busy_only_in_a_job_that_runs():
     [
         (
             a_job(mode="recovery"),
-            (
-                "a recovery of db1 began while the drill went on (run manual__1 of drs.shop, job drsjob-1), and a "
-                "recovery wins"
-            ),
+            ("a recovery of db1 began during the drill (run manual__1 of drs.shop, job drsjob-1), and a recovery wins"),
         ),
         (a_job(), None),
         (a_job(run="own", mode="recovery"), None),
         (a_job("drsjob-1", "s-9", mode="recovery"), None),
         (
             {**a_job(), "tags": {}, "initiatedBy": "START_RECOVERY"},
-            (
-                "a recovery of db1 began while the drill went on (job drsjob-1, not started from here), and a recovery "
-                "wins"
-            ),
+            ("a recovery of db1 began during the drill (job drsjob-1, not started from here), and a recovery wins"),
         ),
     ],
 )

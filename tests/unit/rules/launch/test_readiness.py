@@ -86,14 +86,14 @@ CASES = [
         ),
         [
             (
-                f"refusal: {NAME}: STALLED: replication is stalled (AGENT_NOT_SEEN: DRS hears nothing from its agent), "
-                "last seen 1h ago; a drill needs CONTINUOUS: look at the server's replication in the DRS console"
+                f"refusal: {NAME}: STALLED: replication is stalled (AGENT_NOT_SEEN: DRS has no contact with its "
+                "agent), last seen 1h ago; a drill needs CONTINUOUS: look at the server's replication in the DRS console"
             )
         ],
         [
             (
-                f"warning: {NAME}: STALLED: replication is stalled (AGENT_NOT_SEEN: DRS hears nothing from its agent), "
-                "last seen 1h ago; the launch uses the newest point in time there is"
+                f"warning: {NAME}: STALLED: replication is stalled (AGENT_NOT_SEEN: DRS has no contact with its "
+                "agent), last seen 1h ago; the launch uses the newest point in time there is"
             )
         ],
         id="the source is on fire",

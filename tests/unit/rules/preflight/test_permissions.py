@@ -89,7 +89,7 @@ def test_what_hangs_on_a_condition_is_unclear_and_an_explicit_deny_is_not():
     assert gaps.denied == (("ec2:RunInstances", "start"),)
     assert permission_notes(WHERE, gaps, asked=2) == (
         f"permissions in {WHERE}: 2 actions of {ROLE} checked, 1 missing",
-        f"permissions in {WHERE}: not told for ec2:CreateVolume: its policy decides by aws:SourceIp",
+        f"permissions in {WHERE}: unknown for ec2:CreateVolume: its policy decides by aws:SourceIp",
     )
 
 
@@ -132,8 +132,8 @@ def test_a_recovery_goes_on_without_them_and_says_so():
     assert [f"{finding.severity}: {finding}" for finding in permission_findings(WHERE, gaps, RECOVERY)] == [
         (
             f"warning: {WHERE}: {ROLE} may not ec2:RunInstances. This shows after some five minutes of conversion, as "
-            "LAUNCH_FAILED; add what is missing, by docs/permissions.md; the recovery goes on, for a policy may say "
-            "more than IAM's simulation knows"
+            "LAUNCH_FAILED; add what is missing, by docs/permissions.md; the recovery continues, because a policy may "
+            "allow more than IAM's simulation knows"
         )
     ]
 

@@ -57,7 +57,7 @@ def test_a_drill_asks_nobody_and_max_lag_alone_asks_only_above_it(policy, mode, 
     [
         ("bob", [], None),
         ("bob", ["cyd"], None),
-        (None, [], "nobody is recorded as having answered"),
+        (None, [], "no person is recorded as having answered"),
         ("ann", [], "ann triggered this run: somebody else must approve it"),
         ("eve", [], "eve is not among the approvers: ann, bob, cyd"),
         ("bob", ["bob"], "bob has approved already: another person must"),
@@ -125,7 +125,7 @@ AGAIN = "Nothing was launched; clear {0} with everything downstream to ask again
             yes("bob"),
             yes("cyd", checked_at=AT - timedelta(hours=1)),
             IDS[1],
-            "what was approved is an earlier preflight, and preflight has looked again since",
+            "what was approved is an earlier preflight, and preflight has run again since",
             id="preflight was cleared since",
         ),
     ],
@@ -170,8 +170,8 @@ EXPIRED = yes(None, chosen="Continue", expired=True)
     [
         (FAIL, None, "no answer is recorded (a task that is marked as successful answers nothing)"),
         (FAIL, yes("ann", chosen="Stop"), "the recorded answer is 'Stop', given by ann"),
-        (FAIL, EXPIRED, "nobody answered in time"),
-        (FAIL, yes("bob", chosen="Continue"), "bob is not among those who are asked: ann"),
+        (FAIL, EXPIRED, "no answer in time"),
+        (FAIL, yes("bob", chosen="Continue"), "bob is not among the approvers: ann"),
     ],
 )
 def test_what_does_not_end_a_pause(pause, answer, why):

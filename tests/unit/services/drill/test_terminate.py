@@ -68,7 +68,7 @@ def test_a_clean_up_gives_up_after_some_requests_or_at_its_deadline(requests, no
         return
     with pytest.raises(CleanupIncomplete) as given_up:
         look(drs, MemoryStore(), chosen, requests=requests, now=now)
-    assert given_up.value.left == {name: "DRS was asked to terminate it, and it is still there"}
+    assert given_up.value.left == {name: "DRS accepted the termination, and it is still there"}
 
 
 def test_requests_count_anew_where_fewer_instances_are_left_than_ever():
@@ -86,11 +86,11 @@ def test_requests_count_anew_where_fewer_instances_are_left_than_ever():
     ("undeletable", "snapshots", "outcome"),
     [
         ((), {}, CleanUpWaits((), 1)),
-        (("vol-1",), {}, {"vol-1": "EC2 was asked to delete it, and it is still there"}),
+        (("vol-1",), {}, {"vol-1": "EC2 accepted the deletion, and it is still there"}),
         (
             (),
             {"snap-1": "vol-1"},
-            {"snap-1": "a snapshot of vol-1, a drill's volume, that DRS does not remove: delete it by hand"},
+            {"snap-1": "a snapshot of vol-1, a drill's volume, that DRS does not remove: delete it manually"},
         ),
     ],
 )

@@ -89,7 +89,7 @@ def preflight(*servers, mode="drill", more=()):
 
 TWO_STAGES = preflight({"server_id": "s-1"}, {"server_id": "s-2", "order": 2})
 ASTRAY = (
-    "the drill's instance is not where it was asked to be, perhaps in production: subnet_id is subnet-b, asked for was "
+    "the drill's instance is not in the requested place, perhaps in production: subnet_id is subnet-b, expected "
     "subnet-a"
 )
 NEXT = (NextLaunch(1, ("s-2",), again=False),)
@@ -227,7 +227,7 @@ def test_an_edited_plan_launches_nothing_more_and_says_so(caplog):
     step = world.leg().next_step([up("s-1")], allows=tolerance("0"))
 
     assert [(result.server_id, result.reason) for result in step.missing] == [("s-2", caplog.messages[-1])]
-    assert caplog.messages[-1].startswith("plan shop was edited while this run went on: started with abc, now other.")
+    assert caplog.messages[-1].startswith("plan shop was edited during this run: started with abc, now other.")
 
 
 def test_a_cancelled_wave_takes_up_what_it_has_begun_itself_and_starts_no_more():

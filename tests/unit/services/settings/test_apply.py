@@ -49,7 +49,7 @@ def test_several_errors_are_told_at_once():
         settle(FakeDrs(), {"s-1": BAD, "s-2": BAD, "s-3": HELD}, now=datetime.now(UTC))
 
     assert str(caught.value) == (
-        "the launch settings of 2 servers could not be changed; clear this task to go on:\n"
+        "the launch settings of 2 servers could not be changed; clear this task to continue:\n"
         "  - s-1: UpdateLaunchConfiguration: ValidationException: bad\n"
         "  - s-2: UpdateLaunchConfiguration: ValidationException: bad"
     )

@@ -214,7 +214,7 @@ class _Wave:
         if judgement.status is WaveStatus.COMPLETED_WITH_EXCEPTIONS:
             return judgement
         if step := tolerated_step(self.steps):
-            words = f"step {step.name} failed, and the plan goes on"
+            words = f"step {step.name} failed, and the plan continues"
             return Judgement(WaveStatus.COMPLETED_WITH_EXCEPTIONS, Cause.STEP, words)
         if step := undone_step(self.steps):
             words = f"step {step.name}: {step.reason or 'not started'}"
