@@ -13,7 +13,7 @@ from drs_provider.operators.drill_network import (
     DrsRemoveDrillNetworkOperator,
 )
 from drs_provider.rules.isolation.blueprint import blueprint
-from drs_provider.rules.isolation.network_mapping import Place, in_drill_network
+from drs_provider.rules.isolation.network_mapping import KnownPlacement, in_drill_network
 from drs_provider.rules.isolation.proof import prove
 from drs_provider.rules.launch.tags import COPY_OF, EXPIRES, MODE, RUN, drill_tags
 from drs_provider.rules.run.handover import PreparedNetworks
@@ -557,7 +557,7 @@ def test_an_isolated_drill_from_the_first_task_to_the_last(world):
     context = context_of()
     network = prepare(world, context)
     (one,) = network["networks"]
-    placement = Place(world.prod, (), vpc_id=world.vpc)
+    placement = KnownPlacement(world.prod, (), vpc_id=world.vpc)
 
     assert (network["kind"], one["production_vpc"], one["proof"]["isolated"]) == ("isolated", world.vpc, True)
     assert in_drill_network(placement, {"private_ip": "10.20.0.10"}, PreparedNetworks.from_json(network).networks) == {
@@ -575,7 +575,7 @@ def test_a_standing_network_is_used_by_zone_and_gets_copies_of_the_groups(world)
     before = account(world.ec2)
     network = prepare(world, network=vpc)
     (one,) = network["networks"]
-    placement = Place(world.prod, (), vpc_id=None)
+    placement = KnownPlacement(world.prod, (), vpc_id=None)
 
     assert one["subnets"] == {world.prod: subnet, world.web: subnet}
     assert one["notes"] == [

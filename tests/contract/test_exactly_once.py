@@ -7,7 +7,7 @@ import pytest
 from drs_provider.exceptions import RunRefused
 from drs_provider.rules.launch.jobs import Ended, read_job
 from drs_provider.services.launch.launch_memory import Memory
-from drs_provider.services.launch.start_jobs import MustWait, Request, Start
+from drs_provider.services.launch.start_jobs import JobStart, MustWait, Request
 from drs_provider.triggers.jobs import DrsJobTrigger
 from kit.fake_drs import MemoryStore
 
@@ -25,7 +25,7 @@ def a_try(hook, store, *, max_tries=0):
         since=datetime.now(UTC) - timedelta(hours=1),
     )
     memory = Memory(store, max_tries=max_tries)
-    return Start(hook, memory, request, now=lambda: datetime.now(UTC), sleep=lambda _: None)
+    return JobStart(hook, memory, request, now=lambda: datetime.now(UTC), sleep=lambda _: None)
 
 
 def calls(simulator, operation):

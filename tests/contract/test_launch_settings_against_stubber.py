@@ -4,7 +4,7 @@ import pytest
 from botocore.stub import Stubber
 from drs_provider.exceptions import AccessDenied, Conflict, ServiceUnavailable
 from drs_provider.hooks.launch_settings import LaunchSettingsHook, TemplateVersion
-from drs_provider.rules.settings.candidates import Lookups, Surroundings
+from drs_provider.rules.settings.candidates import AccountAnswers, Lookups
 from drs_provider.rules.settings.launch_template import NewVersion
 
 TEMPLATE = "lt-00000000000000001"
@@ -107,7 +107,7 @@ def a_version(number, description):
 
 
 def test_nothing_is_asked_about_what_no_setting_refers_to(hook, ec2):
-    assert hook.surroundings(NOTHING) == Surroundings()
+    assert hook.surroundings(NOTHING) == AccountAnswers()
 
 
 def test_surroundings_are_asked_in_batches_by_filter(hook, ec2):

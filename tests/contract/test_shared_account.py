@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from drs_provider.services.launch.launch_memory import Memory
-from drs_provider.services.launch.start_jobs import MustWait, Request, Start
+from drs_provider.services.launch.start_jobs import JobStart, MustWait, Request
 from kit.fake_drs import MemoryStore
 
 MOST_JOBS, MOST_SERVERS = 20, 50
@@ -50,7 +50,7 @@ class Wave:
     def go_on(self):
         if not self.jobs:
             memory = Memory(self.store, max_tries=0)
-            start = Start(self.hook, memory, self.request, now=lambda: datetime.now(UTC), sleep=lambda _: None)
+            start = JobStart(self.hook, memory, self.request, now=lambda: datetime.now(UTC), sleep=lambda _: None)
             outcome = start.run()
             self.jobs = [] if isinstance(outcome, MustWait) else outcome
 

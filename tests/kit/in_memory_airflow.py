@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from drs_provider.rules.run.handover import Asked
 from drs_provider.rules.run.run_view import PendingQuestion
 from drs_provider.rules.run.state import TaskSnapshot
-from drs_provider.services.airflow_api import DagRunRecord, NotThere, PlanDag
+from drs_provider.services.airflow_api import DagRunRecord, NotThere, PlanDagRecord
 
 ASKED_AT = datetime(2026, 11, 22, 5, 0, tzinfo=UTC)
 
@@ -52,7 +52,7 @@ class InMemoryAirflow:
     def dag(self, dag_id):
         if dag_id != self.dag_id:
             raise NotThere("not found")
-        return PlanDag(self.dag_id, self.is_paused, "drill", self.waves)
+        return PlanDagRecord(self.dag_id, self.is_paused, "drill", self.waves)
 
     def plan_dags(self):
         return [self.dag(self.dag_id)]

@@ -22,7 +22,7 @@ from drs_provider.services.airflow_api import (
     DagRunRecord,
     NotAllowed,
     NotThere,
-    PlanDag,
+    PlanDagRecord,
 )
 
 if TYPE_CHECKING:
@@ -112,11 +112,11 @@ class AirflowClient:
             self._not_airflow("POST /auth/token gave no token")
         self._http.headers["Authorization"] = f"Bearer {token}"
 
-    def dag(self, dag_id: str) -> PlanDag:
+    def dag(self, dag_id: str) -> PlanDagRecord:
         """Return a DAG with its params and whether it is paused."""
         return _dag(self._get(f"/dags/{quote(dag_id)}/details"))
 
-    def plan_dags(self) -> list[PlanDag]:
+    def plan_dags(self) -> list[PlanDagRecord]:
         """Return the DAGs of all plans, by name; without the defaults of their trigger forms."""
         found = [_dag(body) for body in self._pages("/dags", "dags", tags="drs")]
         return sorted((dag for dag in found if is_plan_dag(dag.dag_id)), key=lambda dag: dag.dag_id)
@@ -302,9 +302,9 @@ def _run_path(dag_id: str, run_id: str) -> str:
     return f"/dags/{quote(dag_id)}/dagRuns/{quote(run_id, safe='')}"
 
 
-def _dag(body: Body) -> PlanDag:
+def _dag(body: Body) -> PlanDagRecord:
     defaults = {name: param.get("value") for name, param in (body.get("params") or {}).items()}
-    return PlanDag(
+    return PlanDagRecord(
         dag_id=str(body["dag_id"]),
         is_paused=bool(body.get("is_paused")),
         mode=defaults.get("mode"),

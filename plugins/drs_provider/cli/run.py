@@ -15,7 +15,7 @@ from drs_provider.cli.run_view import run_json
 from drs_provider.exceptions import UsageError
 from drs_provider.rules.run.controls import BY
 from drs_provider.rules.run.run_view import RunView
-from drs_provider.services.run_control import Decision, RunControl, Start, Steered
+from drs_provider.services.run_control import Decision, RunControl, RunStart, Steered
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -209,9 +209,9 @@ class _Command:
         self._told = news
 
 
-def start_of(options: Namespace) -> Start:
+def start_of(options: Namespace) -> RunStart:
     """Return what a run is started with, by the options."""
-    return Start(
+    return RunStart(
         mode=options.mode,
         confirm=options.confirm,
         reason=options.reason,

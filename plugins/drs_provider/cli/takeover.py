@@ -20,7 +20,7 @@ from drs_provider.rules.launch.takeover import LOOK_BACK, STATES, FoundRun, find
 from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.run.names import dag_id_of
 from drs_provider.rules.run.roster import Target, call_roll, targets_of
-from drs_provider.services.run_control import RunControl, Start
+from drs_provider.services.run_control import RunControl, RunStart
 
 if TYPE_CHECKING:
     import httpx
@@ -141,11 +141,11 @@ def _rows(run_found: FoundRun) -> Iterator[tuple[str, str]]:
             yield "", f"failed: {', '.join(failed)}"
 
 
-def _start_of(chosen: FoundRun, options: Namespace) -> Start:
+def _start_of(chosen: FoundRun, options: Namespace) -> RunStart:
     reason = options.reason
     if chosen.mode == "recovery" and not reason:
         raise UsageError("a recovery needs --reason TEXT: it shown in the report")
-    return Start(
+    return RunStart(
         mode=chosen.mode,
         confirm=options.confirm,
         reason=reason or f"continues {chosen.run_id}",

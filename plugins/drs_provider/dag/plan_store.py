@@ -4,12 +4,15 @@ import logging
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from threading import Thread
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from drs_provider.configuration import reports_location
 from drs_provider.plan.loader import Library, RunnablePlan
 from drs_provider.plan.snapshot import KeptPlan, is_in_need, kept_text, read_kept
 from drs_provider.report.store import local, safe_name, write_whole
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
 
 FOLDER: Final = "kept_plans"
 """Below the place of the reports; no DAG of a plan has such an id."""
@@ -90,13 +93,14 @@ def _read(named: Collection[str] | None, readable: Collection[str]) -> dict[str,
     return texts
 
 
-def _folder() -> Any:
+def _folder() -> "Path | ObjectStoragePath":
     place = reports_location()
     if not _is_local(place):
         from airflow.sdk import ObjectStoragePath
 
         return ObjectStoragePath(place) / FOLDER
-    return local(place) / FOLDER
+    folder: Path = local(place)
+    return folder / FOLDER
 
 
 def _is_local(place: str) -> bool:

@@ -35,11 +35,11 @@ with DAG(
     @task
     def moved(prepared: dict[str, Any]) -> dict[str, Any]:
         """Give every server the drill's subnet and groups."""
-        from drs_provider.rules.isolation.network_mapping import Place, in_drill_network
+        from drs_provider.rules.isolation.network_mapping import KnownPlacement, in_drill_network
         from drs_provider.rules.run.handover import PreparedNetworks
 
         networks = PreparedNetworks.from_json(prepared).networks
-        return {server: in_drill_network(Place.from_json(PLACEMENT), {}, networks) for server in SERVERS}
+        return {server: in_drill_network(KnownPlacement.from_json(PLACEMENT), {}, networks) for server in SERVERS}
 
     settings = DrsApplyLaunchSettingsOperator(
         task_id="settings", settings="{{ ti.xcom_pull('moved') }}", is_temporary=True

@@ -10,7 +10,7 @@ from drs_provider.hooks.drs import DrsHook, in_batches
 from drs_provider.hooks.error_mapping import translated
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.servers import is_live
-from drs_provider.rules.settings.candidates import Lookups, Surroundings
+from drs_provider.rules.settings.candidates import AccountAnswers, Lookups
 from drs_provider.rules.settings.launch_template import NewVersion
 
 SIDE_BY_SIDE: Final = 8
@@ -202,10 +202,10 @@ class LaunchSettingsHook(DrsHook):
                 if error["Code"] != "launchTemplateVersionDoesNotExist":
                     raise AwsError("ec2:DeleteLaunchTemplateVersions", error["Code"], error["Message"])
 
-    def surroundings(self, wanted: Lookups) -> Surroundings:
+    def surroundings(self, wanted: Lookups) -> AccountAnswers:
         """Ask EC2 and IAM for what settings refer to; ids that do not exist are absent from the answer."""
         types = self._filtered("describe_instance_type_offerings", "instance-type", wanted.instance_types)
-        return Surroundings(
+        return AccountAnswers(
             subnets={
                 subnet["SubnetId"]: subnet
                 for subnet in self._filtered("describe_subnets", "subnet-id", wanted.subnet_ids)

@@ -102,7 +102,7 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
 
     def _prepared(self, context: Context) -> "PreparedNetworks":
         from drs_provider.hooks.launch_settings import LaunchSettingsHook
-        from drs_provider.rules.isolation.network_mapping import Place
+        from drs_provider.rules.isolation.network_mapping import KnownPlacement
         from drs_provider.rules.launch.tags import drill_tags
         from drs_provider.services.drill.network import NetworkPreparation, placements_of
 
@@ -110,7 +110,7 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
         given = rendered_mapping("placements", self.placements)
         unknown = [server for server in servers if not given.get(server)]
         places = placements_of(LaunchSettingsHook(**self.aws), unknown) if unknown else {}
-        places |= {server: Place.from_json(given[server]) for server in servers if server not in places}
+        places |= {server: KnownPlacement.from_json(given[server]) for server in servers if server not in places}
         dag_run = context["dag_run"]
         tags = drill_tags(dag_id=dag_run.dag_id, run_id=dag_run.run_id, expires=_now() + self.lives_for)
         preparation = NetworkPreparation(self.networks, network=self.network, tags=tags, endpoints=self.endpoints)

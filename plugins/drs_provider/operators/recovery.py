@@ -144,14 +144,14 @@ class DrsStartRecoveryOperator(DrsOperator):
     def _go_on(self, context: Context, *, waiting_since: datetime | None) -> JsonValue:
         from drs_provider.rules.run.handover import Launch
         from drs_provider.services.launch.launch_memory import Memory
-        from drs_provider.services.launch.start_jobs import MustWait, Start
+        from drs_provider.services.launch.start_jobs import JobStart, MustWait
 
         request = self._request(context)
         if not request.servers:
             raise AirflowSkipException("no source servers were given: there is nothing to launch")
         memory = Memory(TaskStore(context), max_tries=context["ti"].max_tries)
         points = partial(self.points_of, context)
-        start = Start(self.hook, memory, request, now=self._now, points=points)
+        start = JobStart(self.hook, memory, request, now=self._now, points=points)
         start.ended = lambda: self.why_ended(context) is not None
         outcome = start.run()
         if isinstance(outcome, MustWait):

@@ -85,7 +85,7 @@ class DrsEndReplicationOperator(DrsOperator):
         raise NotImplementedError
 
     def _ensure_agreed(self, context: Context) -> None:
-        from drs_provider.rules.run.handover import Answer as RecordedAnswer
+        from drs_provider.rules.run.handover import RecordedAnswer
 
         ti, dag_run = context["ti"], context["dag_run"]
         answer = ti.xcom_pull(task_ids=self.approval_task_id, key=RecordedAnswer.KEY) or ti.xcom_pull(

@@ -7,7 +7,7 @@ from typing import Any
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from drs_provider.plan.problems import Problem
-from drs_provider.plan.yaml_source import Document, Location
+from drs_provider.plan.yaml_source import Location, YamlDocument
 
 LABELS = {"RecoveryPlan": "plan", "ProtectionGroup": "group"}
 
@@ -27,7 +27,7 @@ class PlanFinding:
     subject: str | None = None
 
 
-def place(document: Document, finding: PlanFinding) -> Problem:
+def place(document: YamlDocument, finding: PlanFinding) -> Problem:
     """Give the finding its line and column."""
     where, node = say_where(document.data), document.root
     steps = list(_walk(document.root, finding.location))
@@ -38,7 +38,7 @@ def place(document: Document, finding: PlanFinding) -> Problem:
     return document.problem(node, finding.subject or where, finding.what, finding.hint)
 
 
-def node_at(document: Document, location: Location) -> Node:
+def node_at(document: YamlDocument, location: Location) -> Node:
     """Give the node at a location, or the nearest one above it."""
     steps = list(_walk(document.root, location))
     return steps[-1][1] if steps else document.root

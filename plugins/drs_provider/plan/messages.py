@@ -14,13 +14,13 @@ from drs_provider.plan.model import NETWORK_FORMS
 from drs_provider.plan.problems import nearest
 from drs_provider.plan.step_kinds import step_kinds
 from drs_provider.plan.steps import Step
-from drs_provider.plan.yaml_source import Document, Location
+from drs_provider.plan.yaml_source import Location, YamlDocument
 
 Words = tuple[str, str]
 """What is wrong, and what to do about it."""
 
 
-def findings_of(error: ValidationError, model: type[PlanPart], document: Document) -> Iterator[PlanFinding]:
+def findings_of(error: ValidationError, model: type[PlanPart], document: YamlDocument) -> Iterator[PlanFinding]:
     """Translate every error; locations lose the marks that unions leave in them."""
     for detail in error.errors(include_url=False):
         # pydantic counts only the good items of a list: a list of bad ones is not an empty list.
@@ -28,7 +28,7 @@ def findings_of(error: ValidationError, model: type[PlanPart], document: Documen
             yield _finding(detail, _follow(model, detail["loc"], document.data), document)
 
 
-def _finding(detail: ErrorDetails, followed: "_Followed", document: Document) -> PlanFinding:
+def _finding(detail: ErrorDetails, followed: "_Followed", document: YamlDocument) -> PlanFinding:
     kind, value, location = detail["type"], detail["input"], followed.location
     if kind == "missing":
         return PlanFinding(location[:-1], f"{location[-1]} is missing")

@@ -14,7 +14,7 @@ from drs_provider.plan.findings import LABELS, PlanFinding, place, say_where
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
 from drs_provider.plan.problems import Problem, nearest
 from drs_provider.plan.templates import template_names
-from drs_provider.plan.yaml_source import Document, Location
+from drs_provider.plan.yaml_source import Location, YamlDocument
 
 KINDS: dict[str, type[ProtectionGroup | RecoveryPlan]] = {
     "ProtectionGroup": ProtectionGroup,
@@ -34,7 +34,7 @@ class Parsed:
     Where the shape is wrong the model lacks the wrong parts and serves only to find more problems.
     """
 
-    document: Document
+    document: YamlDocument
     kind: str
     name: str
     model: ProtectionGroup | RecoveryPlan | None
@@ -69,7 +69,7 @@ def _touch(entry: Location, other: Location) -> bool:
     return entry[:shorter] == other[:shorter]
 
 
-def parse_document(document: Document) -> Parsed:
+def parse_document(document: YamlDocument) -> Parsed:
     """Read a document as what its ``kind`` says, and gather all that is wrong with it alone."""
     data = document.data
     parsed = Parsed(document, "", "", None, document.problems)

@@ -30,7 +30,7 @@ _DIRECTIVE = re.compile(r"^%.*$", re.MULTILINE)
 
 
 @dataclass
-class Document:
+class YamlDocument:
     """One YAML document as plain data; the nodes stay, to find the line of whatever is wrong later."""
 
     path: Path
@@ -49,7 +49,7 @@ class Document:
 
 def read_documents(
     path: Path, content: bytes, wanted: Callable[[str], bool] = lambda _: True
-) -> tuple[list[Document], list[Problem]]:
+) -> tuple[list[YamlDocument], list[Problem]]:
     """Take a file's bytes apart; what is no YAML becomes problems. ``wanted`` may skip documents by their text."""
     if len(content) > MOST_BYTES:
         said = f"the file is larger than {MOST_BYTES // 1024 // 1024} MiB"
@@ -60,7 +60,7 @@ def read_documents(
         before = content[: error.start]
         line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
         return [], [Problem(path, line, column, "file", "the file is not UTF-8 text", "save it as UTF-8")]
-    documents: list[Document] = []
+    documents: list[YamlDocument] = []
     problems: list[Problem] = []
     skipped = False
     for first_line, part in _parts(text):
@@ -85,7 +85,7 @@ def _parts(text: str) -> Iterator[tuple[int, str]]:
         line += part.count("\n")
 
 
-def _read_part(path: Path, first_line: int, part: str, documents: list[Document]) -> Iterator[Problem]:
+def _read_part(path: Path, first_line: int, part: str, documents: list[YamlDocument]) -> Iterator[Problem]:
     directive = _DIRECTIVE.search(part)
     if directive:
         line = first_line + part.count("\n", 0, directive.start())
@@ -95,7 +95,7 @@ def _read_part(path: Path, first_line: int, part: str, documents: list[Document]
         for root in compose(part, MOST_LEVELS):
             if isinstance(root, ScalarNode) and not root.value and not root.style:
                 continue
-            document = Document(path, first_line, root)
+            document = YamlDocument(path, first_line, root)
             try:
                 document.data = _Construction(document).value(root, 0)
             except _TooMuchError as refused:
@@ -119,7 +119,7 @@ class _TooMuchError(Exception):
 class _Construction:
     """Plain data from nodes: dicts, lists and scalars; whatever is not that becomes a problem of the document."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: YamlDocument) -> None:
         self.document = document
         self.values = 0
 

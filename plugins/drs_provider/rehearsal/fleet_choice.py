@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import LaunchSettings, ProtectionGroup, VpcNetwork
 from drs_provider.rehearsal.account_fleet import AccountFacts
 from drs_provider.rehearsal.fleet import supposed_fleet
+from drs_provider.rules.launch.jobs import LONGEST_JOB
 from drs_provider.rules.run.roster import Target, matches, target_of, targets_of
 
-_LONGEST_JOB = timedelta(days=1)
 _RETRY_SECONDS = 20.0
 """Seconds for which a call is repeated that gets no answer: somebody waits before a terminal."""
 _OTHERWISE = (
@@ -96,7 +96,7 @@ def _read(target: Target, runnable: RunnablePlan, now: datetime) -> AccountFacts
         group_ids=[group for launch in settings for group in launch.security_group_ids or ()],
         vpc_ids=[network.vpc] if isinstance(network, VpcNetwork) else [],
         profiles=[launch.instance_profile for launch in settings if launch.instance_profile],
-        since=now - _LONGEST_JOB,
+        since=now - LONGEST_JOB,
     )
 
 

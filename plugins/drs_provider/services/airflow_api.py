@@ -33,7 +33,7 @@ class AlreadySo(AirflowError):
 
 
 @dataclass(frozen=True)
-class PlanDag:
+class PlanDagRecord:
     """The DAG of a plan; ``mode`` and ``waves`` are the defaults of its trigger form."""
 
     dag_id: str
@@ -71,11 +71,11 @@ class AirflowApi(Protocol):
         """The name of the user."""
         ...
 
-    def dag(self, dag_id: str) -> PlanDag:
+    def dag(self, dag_id: str) -> PlanDagRecord:
         """Return a DAG. Raises ``NotThere``."""
         ...
 
-    def plan_dags(self) -> Sequence[PlanDag]:
+    def plan_dags(self) -> Sequence[PlanDagRecord]:
         """Return the DAGs of all plans, by name."""
         ...
 

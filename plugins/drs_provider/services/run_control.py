@@ -38,7 +38,7 @@ from drs_provider.services.airflow_api import (
     DagRunRecord,
     NotAllowed,
     NotThere,
-    PlanDag,
+    PlanDagRecord,
 )
 
 LOOK_EVERY_SECONDS: Final = 2.0
@@ -50,7 +50,7 @@ _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Start:
+class RunStart:
     """What a run is started with; what is None keeps the default of the trigger form.
 
     :param continue_run: the key of a run in the cloud that this one continues
@@ -125,7 +125,7 @@ class RunControl:
         found.sort(key=lambda row: row[1].asked_for_at or _LONG_AGO, reverse=True)
         return [self._in_short(dag, record) for dag, record in found[:_LISTED]]
 
-    def start(self, plan: str, start: Start) -> RunView:
+    def start(self, plan: str, start: RunStart) -> RunView:
         """Start a run; refuses where it could only wait behind something."""
         dag = self._dag(plan)
         purpose = find_purpose(start.mode)
@@ -267,7 +267,7 @@ class RunControl:
             raise RunRefused(f"no drill of {plan} is kept for people now: drs run status {plan}")
         return kept[-1]
 
-    def _dag(self, plan: str) -> PlanDag:
+    def _dag(self, plan: str) -> PlanDagRecord:
         try:
             return self.airflow.dag(names.dag_id_of(plan))
         except NotThere as error:
@@ -275,7 +275,7 @@ class RunControl:
             hint = nearest(plan, known) or "it has none; look at its import errors"
             raise UsageError(f"{self.airflow.address} has no plan called {plan!r} ({hint})") from error
 
-    def _record(self, plan: str, dag: PlanDag, run_id: str | None, *, prefer_active: bool) -> DagRunRecord:
+    def _record(self, plan: str, dag: PlanDagRecord, run_id: str | None, *, prefer_active: bool) -> DagRunRecord:
         if run_id is not None:
             try:
                 return self.airflow.run(dag.dag_id, run_id)
@@ -289,7 +289,7 @@ class RunControl:
         active = [record for record in records if record.state in ACTIVE]
         return active[-1] if prefer_active and active else records[0]
 
-    def _whole(self, dag: PlanDag, record: DagRunRecord) -> RunView:
+    def _whole(self, dag: PlanDagRecord, record: DagRunRecord) -> RunView:
         """Read a run with its waves, servers, steps, questions and report."""
         place = (dag.dag_id, record.run_id)
         tasks = self.airflow.tasks(*place)
@@ -313,7 +313,7 @@ class RunControl:
             report=left.report(),
         )
 
-    def _in_short(self, dag: PlanDag, record: DagRunRecord) -> RunView:
+    def _in_short(self, dag: PlanDagRecord, record: DagRunRecord) -> RunView:
         """Read a run without its tasks: of one that is over, the verdict of its report says how it ended."""
         place = (dag.dag_id, record.run_id)
         snapshot = RunSnapshot(
@@ -382,14 +382,14 @@ class RunControl:
         except AlreadySo:
             return
 
-    def _refuse_unknown_waves(self, dag: PlanDag, asked: Sequence[str]) -> None:
+    def _refuse_unknown_waves(self, dag: PlanDagRecord, asked: Sequence[str]) -> None:
         known = [wave.name for wave in outline_of_edges(self.airflow.upstream(dag.dag_id)).waves] if asked else []
         for name in asked:
             if name not in known:
                 raise UsageError(f"no wave called {name!r} ({nearest(name, known)})")
 
 
-def _view(dag: PlanDag, record: DagRunRecord, state: RunState) -> RunView:
+def _view(dag: PlanDagRecord, record: DagRunRecord, state: RunState) -> RunView:
     asked_for = record.conf.get("mode")
     return RunView(
         plan=str(names.plan_of(record.dag_id)),

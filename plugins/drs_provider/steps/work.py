@@ -49,7 +49,7 @@ class TaskIds:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class StepSurroundings:
     """Where a step stands. ``wave`` is None for the plan's own.
 
     :param targets: accounts and Regions, those of its wave first
@@ -76,7 +76,7 @@ class Going:
     """
 
     ids: TaskIds
-    where: Surroundings
+    where: StepSurroundings
     fixed: Mapping[str, str]
     memory: "StepMemory"
     deadline: datetime

@@ -32,7 +32,7 @@ class ProbeEvent(TypedDict):
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProbeAttempt:
     """One attempt: whether it passed, what it was in words, and the body where there was one."""
 
     passed: bool
@@ -51,7 +51,7 @@ class Probe(BaseTrigger):
         super().__init__()
         self.deadline = deadline
 
-    async def attempt(self, seconds: float) -> Answer:
+    async def attempt(self, seconds: float) -> ProbeAttempt:
         """Ask once, for at most so many seconds; never raises."""
         raise NotImplementedError
 
@@ -130,7 +130,7 @@ class HttpProbe(Probe):
         }
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
-    async def attempt(self, seconds: float) -> Answer:
+    async def attempt(self, seconds: float) -> ProbeAttempt:
         """Send one request on a connection of its own: what is tested is what a new client would meet."""
         import httpx
 
@@ -144,9 +144,9 @@ class HttpProbe(Probe):
                 body = await _beginning(answer.aiter_bytes())
                 status = answer.status_code
         except TimeoutError:
-            return Answer(passed=False, words=f"no answer within {round(seconds, 1):g} s")
+            return ProbeAttempt(passed=False, words=f"no answer within {round(seconds, 1):g} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            return Answer(passed=False, words=f"no answer: {last_words(str(error) or type(error).__name__)}")
+            return ProbeAttempt(passed=False, words=f"no answer: {last_words(str(error) or type(error).__name__)}")
         latency = round((time.monotonic() - began) * 1000)
         text = body.decode(errors="replace")
         why = judge_answer(
@@ -156,7 +156,7 @@ class HttpProbe(Probe):
             expect_text=self.expect_text,
             expect_json=self.expect_json,
         )
-        return Answer(why is None, why or f"answered {status}", latency, text)
+        return ProbeAttempt(why is None, why or f"answered {status}", latency, text)
 
 
 class TcpProbe(Probe):
@@ -171,19 +171,19 @@ class TcpProbe(Probe):
         arguments = {"host": self.host, "port": self.port, "deadline": self.deadline}
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
-    async def attempt(self, seconds: float) -> Answer:
+    async def attempt(self, seconds: float) -> ProbeAttempt:
         """Connect once, and hang up."""
         began = time.monotonic()
         try:
             async with asyncio.timeout(seconds):
                 _, writer = await asyncio.open_connection(self.host, self.port)
         except TimeoutError:
-            return Answer(passed=False, words=f"no answer within {round(seconds, 1):g} s")
+            return ProbeAttempt(passed=False, words=f"no answer within {round(seconds, 1):g} s")
         except (OSError, ValueError) as error:
-            return Answer(passed=False, words=f"no answer: {last_words(str(error) or type(error).__name__)}")
+            return ProbeAttempt(passed=False, words=f"no answer: {last_words(str(error) or type(error).__name__)}")
         latency = round((time.monotonic() - began) * 1000)
         writer.close()
-        return Answer(passed=True, words="connected", latency_ms=latency)
+        return ProbeAttempt(passed=True, words="connected", latency_ms=latency)
 
 
 async def _beginning(chunks: AsyncIterator[bytes]) -> bytes:

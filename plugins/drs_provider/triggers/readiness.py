@@ -14,7 +14,7 @@ from drs_provider.exceptions import AwsError, DrsProviderError
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.findings import Finding
 from drs_provider.rules.launch.backoff import pause_after_refusal
-from drs_provider.rules.launch.jobs import holders
+from drs_provider.rules.launch.jobs import LONGEST_JOB, holders
 from drs_provider.rules.launch.readiness import assess
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.connection import AwsArguments
@@ -22,9 +22,6 @@ from drs_provider.triggers.answer_delay import not_before
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
-
-LONGEST_JOB = timedelta(days=1)
-"""How far back jobs are looked through for one that holds a server."""
 
 
 class DrsReadinessEvent(TypedDict):

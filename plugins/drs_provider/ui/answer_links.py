@@ -29,7 +29,7 @@ _LONGEST_FORM = 1000
 
 
 @dataclass(frozen=True)
-class Asked:
+class OpenQuestion:
     """A question that waits for an answer; ``body`` is the Markdown that Airflow shows."""
 
     subject: str
@@ -40,7 +40,7 @@ class Asked:
 class Questions(Protocol):
     """Where questions are found and answered. Both raise LinkRefused."""
 
-    def asked(self, permit: Permit, *, used: str) -> Asked:
+    def asked(self, permit: Permit, *, used: str) -> OpenQuestion:
         """Return the question of a permit while it waits; ``used`` is the fingerprint of its link."""
         ...
 

@@ -18,7 +18,7 @@ from drs_provider.airflow_internals.api_server import (
 )
 from drs_provider.airflow_internals.metadata import HITLDetail, Log, TaskInstance
 from drs_provider.notify.answer_links import RULE, LinkRefused, Permit, Rule, rule_of
-from drs_provider.ui.answer_links import Asked, Questions
+from drs_provider.ui.answer_links import OpenQuestion, Questions
 
 USED = "drs_answer_link"
 """Event in Airflow's audit log: who answered what with a link; its extra knows the link again."""
@@ -53,7 +53,7 @@ class AirflowQuestions:
     def __init__(self, session: Any, *, manager: Any, rule: Rule) -> None:
         self.session, self.manager, self.rule = session, manager, rule
 
-    def asked(self, permit: Permit, *, used: str) -> Asked:
+    def asked(self, permit: Permit, *, used: str) -> OpenQuestion:
         """Look the question up; see ``Questions``."""
         self._may_answer(permit)
         if self.session.scalar(select(Log.id).where(Log.event == USED, Log.extra == used).limit(1)):
@@ -73,7 +73,7 @@ class AirflowQuestions:
         detail = self.session.get(HITLDetail, task.id)
         if detail is None or detail.response_received:
             raise LinkRefused(_ANSWERED, is_over=True)
-        return Asked(detail.subject, detail.body or "", tuple(detail.options))
+        return OpenQuestion(detail.subject, detail.body or "", tuple(detail.options))
 
     def answer(self, permit: Permit, choice: str, *, used: str) -> None:
         """Answer by the function that Airflow's API answers with; see ``Questions``."""

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from drs_provider.rules.run.handover import (
-    Answer,
     Asked,
     CleanedUp,
     Document,
@@ -17,6 +16,7 @@ from drs_provider.rules.run.handover import (
     Launch,
     Leftovers,
     PreflightResult,
+    RecordedAnswer,
     RemovedNetworks,
     RunOrder,
     ServerResults,
@@ -36,7 +36,7 @@ DOCUMENTS: Final[tuple[type[Document], ...]] = (
     WaveVerdict,
     StepResult,
     Asked,
-    Answer,
+    RecordedAnswer,
     RunOrder,
     Superseded,
     FailureMessage,

@@ -12,7 +12,7 @@ from drs_provider.exceptions import AccessDenied, AwsError, Conflict, Throttled
 from drs_provider.hooks.launch_settings import TemplateVersion
 from drs_provider.operators.launch_settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
 from drs_provider.operators.protection import DrsProtectRecoveryInstancesOperator
-from drs_provider.rules.settings.candidates import Surroundings
+from drs_provider.rules.settings.candidates import AccountAnswers
 from kit.fake_drs import FakeDrs, MemoryStore
 
 PLUGINS = Path(__file__).parents[3] / "plugins"
@@ -61,7 +61,7 @@ class Drs(FakeDrs):
         self.updates.append(f"{name}:{number}")
 
     def surroundings(self, wanted):
-        return Surroundings(
+        return AccountAnswers(
             subnets={
                 "subnet-1": {
                     "SubnetId": "subnet-1",

@@ -3,7 +3,7 @@
 import pytest
 from drs_provider.exceptions import DrsProviderError, RunRefused, UsageError
 from drs_provider.services.airflow_api import AirflowUnreachable, DagRunRecord
-from drs_provider.services.run_control import Decision, RunControl, Start
+from drs_provider.services.run_control import Decision, RunControl, RunStart
 from kit.in_memory_airflow import InMemoryAirflow
 from kit.recorded_runs import recorded
 
@@ -143,7 +143,7 @@ def test_a_pending_approval_is_answered():
 def test_a_start_sends_what_differs_from_the_form():
     airflow = InMemoryAirflow.of(recorded("passed"))
 
-    RunControl(airflow).start("shop", Start("drill", reason="try", waves=["web"]))
+    RunControl(airflow).start("shop", RunStart("drill", reason="try", waves=["web"]))
 
     assert airflow.changed == [("trigger", {"mode": "drill", "reason": "try", "waves": ["web"]})]
 
@@ -151,8 +151,8 @@ def test_a_start_sends_what_differs_from_the_form():
 @pytest.mark.parametrize(
     ("start", "message"),
     [
-        (Start("recovery"), "a recovery brings production up: confirm it with --confirm shop"),
-        (Start("drill", waves=["wbe"]), "no wave called 'wbe' (did you mean 'web'?)"),
+        (RunStart("recovery"), "a recovery brings production up: confirm it with --confirm shop"),
+        (RunStart("drill", waves=["wbe"]), "no wave called 'wbe' (did you mean 'web'?)"),
     ],
 )
 def test_a_start_that_lacks_something_is_wrong_use(start, message):
@@ -167,8 +167,8 @@ def test_a_recovery_starts_although_a_drill_goes_on_and_a_drill_does_not():
     control = RunControl(airflow)
 
     with pytest.raises(RunRefused, match=r"and drills of a plan never overlap"):
-        control.start("shop", Start("drill"))
-    control.start("shop", Start("recovery", confirm="shop", reason="fire"))
+        control.start("shop", RunStart("drill"))
+    control.start("shop", RunStart("recovery", confirm="shop", reason="fire"))
 
     assert [verb for verb, *_ in airflow.changed] == ["trigger"]
 

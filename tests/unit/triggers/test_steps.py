@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from drs_provider.exceptions import AccessDenied, ServiceUnavailable, Throttled
 from drs_provider.triggers.one_shot import OnceEvent, OneShotTrigger
-from drs_provider.triggers.probes import Answer, HttpProbe, Probe, TcpProbe
+from drs_provider.triggers.probes import HttpProbe, Probe, ProbeAttempt, TcpProbe
 from drs_provider.triggers.ssm import PENDING, SsmTrigger
 from drs_provider.triggers.webhook import signature
 
@@ -81,10 +81,10 @@ class Scripted(Probe):
     ("answers", "event"),
     [
         (
-            [Answer(passed=False, words="503"), Answer(passed=True, words="200", latency_ms=12, body="ok")],
+            [ProbeAttempt(passed=False, words="503"), ProbeAttempt(passed=True, words="200", latency_ms=12, body="ok")],
             ("passed", 2, 12, "200", "ok"),
         ),
-        ([Answer(passed=False, words="503", latency_ms=7, body="down")], ("timed_out", 5, 7, "503", "down")),
+        ([ProbeAttempt(passed=False, words="503", latency_ms=7, body="down")], ("timed_out", 5, 7, "503", "down")),
     ],
 )
 def test_a_probe_asks_until_it_passes_or_the_time_is_over(answers, event):

@@ -9,7 +9,7 @@ from drs_provider.plan.model import Pause
 from drs_provider.rules.run.approvals import Policy, ensure_answered, ensure_approved
 
 if TYPE_CHECKING:
-    from drs_provider.rules.run.handover import Answer, PreflightResult
+    from drs_provider.rules.run.handover import PreflightResult, RecordedAnswer
 
 
 def ensure_people_agreed(
@@ -31,12 +31,12 @@ def ensure_pause_answered(context: Context, pause: Pause, task_id: str) -> None:
     ensure_answered(pause, task_id, answers_of(context, [task_id])[task_id])
 
 
-def answers_of(context: Context, task_ids: Iterable[str]) -> "dict[str, Answer | None]":
+def answers_of(context: Context, task_ids: Iterable[str]) -> "dict[str, RecordedAnswer | None]":
     """Read the recorded answers of tasks that ask people, by task id; None: none is recorded."""
-    from drs_provider.rules.run.handover import Answer
+    from drs_provider.rules.run.handover import RecordedAnswer
 
     ti = context["ti"]
-    return {task: Answer.read(ti.xcom_pull(task_ids=task, key=Answer.KEY)) for task in task_ids}
+    return {task: RecordedAnswer.read(ti.xcom_pull(task_ids=task, key=RecordedAnswer.KEY)) for task in task_ids}
 
 
 def triggered_by(context: Context) -> str | None:

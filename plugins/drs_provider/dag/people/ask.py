@@ -19,7 +19,7 @@ from drs_provider.formatting import plain, timespan
 from drs_provider.operators.base import failing_for_good
 from drs_provider.plan.model import Notification, Pause
 from drs_provider.rules.run.approvals import APPROVE, CONTINUE, REJECT, STOP, Policy, eligible, not_counted
-from drs_provider.rules.run.handover import Answer, Asked, Delay, PreflightResult, RefusalMemory
+from drs_provider.rules.run.handover import Asked, Delay, PreflightResult, RecordedAnswer, RefusalMemory
 from drs_provider.services.store import load, save
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Ask(HITLOperator):
         if refusal and refusal.max_tries == context["ti"].max_tries:
             if refusal.asked:
                 context["ti"].xcom_push(key=Asked.KEY, value=refusal.asked.to_json())
-            context["ti"].xcom_push(key=Answer.KEY, value=refusal.answer.to_json())
+            context["ti"].xcom_push(key=RecordedAnswer.KEY, value=refusal.answer.to_json())
             raise AirflowFailException(refusal.message)
         with failing_for_good():
             preflight = preflight_result(context, self.plan)
@@ -127,7 +127,7 @@ class Ask(HITLOperator):
         """Record the answer; ask again where it does not count, fail where it is no or nobody answered."""
         return self.take_answer(context, event).to_json()
 
-    def take_answer(self, context: Context, event: Event) -> Answer:
+    def take_answer(self, context: Context, event: Event) -> RecordedAnswer:
         """Record the answer and return it; ask again where it does not count.
 
         :raises AirflowFailException: it is no, or nobody answered in time
@@ -140,7 +140,7 @@ class Ask(HITLOperator):
             self.log.warning("this answer does not count, the question is asked again: %s", why)
             self.execute(context)
             raise AirflowFailException("Airflow does not wait for an answer; clear this task to ask again")
-        answer = Answer(
+        answer = RecordedAnswer(
             chosen=event["chosen_options"][0],
             by=None if expired else who,
             at=event["responded_at"],
@@ -148,14 +148,14 @@ class Ask(HITLOperator):
             expired=expired,
             comment=comment_of(event),
         )
-        context["ti"].xcom_push(key=Answer.KEY, value=answer.to_json())
+        context["ti"].xcom_push(key=RecordedAnswer.KEY, value=answer.to_json())
         comment = f": {answer.comment}" if answer.comment else ""
         if answer.chosen != self.agree:
             self._refuse(context, answer, self.said_no(str(who)) + comment)
         self.log.info("%s by %s%s", answer.chosen, who or "on_timeout, because the time was over", comment)
         return answer
 
-    def _refuse(self, context: Context, answer: Answer, message: str) -> NoReturn:
+    def _refuse(self, context: Context, answer: RecordedAnswer, message: str) -> NoReturn:
         ti = context["ti"]
         refusal = RefusalMemory(max_tries=ti.max_tries, asked=self._question(context), answer=answer, message=message)
         save(TaskStore(context), refusal)
@@ -178,8 +178,8 @@ class Ask(HITLOperator):
             raise AirflowFailException(
                 f"Airflow could not take the answer: {event['error']}; clear this task to ask again"
             )
-        answer = Answer(chosen=None, by=None, at=clock.now(), expired=True)
-        context["ti"].xcom_push(key=Answer.KEY, value=answer.to_json())
+        answer = RecordedAnswer(chosen=None, by=None, at=clock.now(), expired=True)
+        context["ti"].xcom_push(key=RecordedAnswer.KEY, value=answer.to_json())
         raise AirflowFailException(self.said_nothing())
 
     def _assign(self, people: Sequence[str]) -> None:

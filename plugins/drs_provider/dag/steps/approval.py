@@ -8,7 +8,7 @@ from airflow.sdk import Context
 from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.people.ask import Ask, Event
 from drs_provider.dag.steps.base import StepTask
-from drs_provider.dag.steps.context import Place
+from drs_provider.dag.steps.context import StepPlace
 from drs_provider.exceptions import StepFailed
 from drs_provider.formatting import escaped, timespan
 from drs_provider.rules.run.approvals import APPROVE, REJECT
@@ -28,7 +28,7 @@ class AskPeople(StepTask[ApprovalStep], Ask):
 
     template_fields: Sequence[str] = ()
 
-    def __init__(self, *, step: ApprovalStep, place: Place, **kwargs: Any) -> None:
+    def __init__(self, *, step: ApprovalStep, place: StepPlace, **kwargs: Any) -> None:
         super().__init__(
             plan=place.plan,
             agree=APPROVE,

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
-from drs_provider.dag.steps.context import NotNow, Place
+from drs_provider.dag.steps.context import NotNow, StepPlace
 from drs_provider.exceptions import DrsProviderError, RunRefused, StepFailed
 from drs_provider.formatting import duration, plain
 from drs_provider.rules.run.handover import PreflightResult, StepInstance, StepResult
@@ -23,8 +23,8 @@ from drs_provider.steps.work import (
     SomeEvent,
     SomeStep,
     StepOutcome,
+    StepSurroundings,
     StepWork,
-    Surroundings,
     TaskIds,
     time_is_over,
 )
@@ -58,7 +58,7 @@ class StepTask(Generic[SomeStep]):
     """
 
     step: SomeStep
-    place: Place
+    place: StepPlace
     log: Any
 
     def open(self, context: Context) -> StepMemory:
@@ -74,7 +74,7 @@ class StepTask(Generic[SomeStep]):
         ti, place = context["ti"], self.place
         return Going(
             ids=TaskIds(ti.dag_id, ti.run_id, ti.task_id),
-            where=Surroundings(place.plan, place.wave, place.side, place.targets, place.launches),
+            where=StepSurroundings(place.plan, place.wave, place.side, place.targets, place.launches),
             fixed=_fixed_names(context, place, preflight),
             memory=memory,
             deadline=memory.began_at + self.step.timeout,
@@ -199,7 +199,7 @@ class RunStep(StepTask[SomeStep], StepWork[SomeStep, SomeEvent], BaseOperator):
     ui_color = COLOURS["ui_color"]
     ui_fgcolor = COLOURS["ui_fgcolor"]
 
-    def __init__(self, *, step: SomeStep, place: Place, **kwargs: Any) -> None:
+    def __init__(self, *, step: SomeStep, place: StepPlace, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.step, self.place = step, place
 
@@ -254,7 +254,7 @@ def _push(context: Context, result: StepResult) -> None:
     context["ti"].xcom_push(key=StepResult.KEY, value=result.to_json())
 
 
-def _fixed_names(context: Context, place: Place, preflight: PreflightResult) -> dict[str, str]:
+def _fixed_names(context: Context, place: StepPlace, preflight: PreflightResult) -> dict[str, str]:
     dag_run = context["dag_run"]
     began = dag_run.start_date or dag_run.run_after
     return {

@@ -16,7 +16,7 @@ from drs_provider.rules.run.roster import Target
 from drs_provider.rules.run.shape import AskedBefore, Side
 
 if TYPE_CHECKING:
-    from drs_provider.rules.run.handover import Answer, PreflightResult, ServerResults
+    from drs_provider.rules.run.handover import PreflightResult, RecordedAnswer, ServerResults
     from drs_provider.rules.run.placeholders import KnownServer
 
 
@@ -25,7 +25,7 @@ class NotNow(DrsProviderError):
 
 
 @dataclass(frozen=True)
-class Place:
+class StepPlace:
     """A step's surroundings. ``wave`` is None for the plan's own steps.
 
     :param watch_task_ids: the tasks that know the servers of the waves, by wave; steps-only waves have none
@@ -147,10 +147,10 @@ def ensure_steps_approved(context: Context, asked: Sequence[AskedBefore]) -> Non
             )
 
 
-def _answer(context: Context, task_id: str) -> "Answer | None":
-    from drs_provider.rules.run.handover import Answer
+def _answer(context: Context, task_id: str) -> "RecordedAnswer | None":
+    from drs_provider.rules.run.handover import RecordedAnswer
 
-    return Answer.read(context["ti"].xcom_pull(task_ids=task_id, key=Answer.KEY))
+    return RecordedAnswer.read(context["ti"].xcom_pull(task_ids=task_id, key=RecordedAnswer.KEY))
 
 
 def _results(context: Context, watch: str) -> "ServerResults | None":

@@ -8,7 +8,7 @@ from datetime import timedelta
 from airflow.sdk import BaseOperator, TaskGroup, TriggerRule
 
 from drs_provider.dag.plan_dag import CRASHES
-from drs_provider.dag.steps.context import Place
+from drs_provider.dag.steps.context import StepPlace
 from drs_provider.plan.step_kinds import StepKind, step_kind
 from drs_provider.rules.run.names import name_in_group, plan_step_group
 from drs_provider.rules.run.shape import RunShape, Side, StepShape, WaveShape
@@ -52,8 +52,8 @@ def plan_steps(shape: RunShape, side: Side) -> None:
             _build(step, _place(shape, step))
 
 
-def _place(shape: RunShape, step: StepShape) -> Place:
-    return Place(
+def _place(shape: RunShape, step: StepShape) -> StepPlace:
+    return StepPlace(
         plan=shape.plan.name,
         title=shape.title,
         digest=shape.digest,
@@ -67,7 +67,7 @@ def _place(shape: RunShape, step: StepShape) -> Place:
     )
 
 
-def _build(shape: StepShape, place: Place) -> None:
+def _build(shape: StepShape, place: StepPlace) -> None:
     step = shape.step
     task_class(step_kind(step.kind))(
         task_id=name_in_group(shape.task_id),

@@ -130,11 +130,11 @@ class StartWave(DrsStartRecoveryOperator):
 
     def _ensure_agreed(self, context: Context, preflight: "PreflightResult") -> None:
         """Look for the recorded answers of those who were asked: "Mark success" on their tasks records nothing."""
-        from drs_provider.rules.run.handover import Answer
+        from drs_provider.rules.run.handover import RecordedAnswer
 
         ensure_people_agreed(context, preflight, self.policy, self.approval_task_ids)
         if self.pause is not None:
-            answer = Answer.read(context["ti"].xcom_pull(task_ids=self.pause_task_id, key=Answer.KEY))
+            answer = RecordedAnswer.read(context["ti"].xcom_pull(task_ids=self.pause_task_id, key=RecordedAnswer.KEY))
             ensure_answered(self.pause, self.pause_task_id, answer)
         ensure_steps_approved(context, self.asked_before)
 

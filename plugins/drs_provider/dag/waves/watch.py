@@ -60,7 +60,7 @@ class WatchWave(DrsRecoveryJobSensor):
         """Take jobs and servers from what the start tasks, preflight and earlier legs left, on every leg."""
         from drs_provider.rules.run.handover import Launch
         from drs_provider.services.launch.launch_memory import Memory
-        from drs_provider.services.launch.wave_rounds import RunFacts, WaveRounds
+        from drs_provider.services.launch.wave_rounds import WaveRounds, WaveRun
 
         ti, run = context["ti"], context["dag_run"]
         left = {task: Launch.read(ti.xcom_pull(task_ids=task, key=Launch.KEY)) for task in self.start_task_ids}
@@ -76,7 +76,7 @@ class WatchWave(DrsRecoveryJobSensor):
             wave=self.wave,
             digest=self.digest,
             retries=self.retries_of_failed,
-            run=RunFacts(run.dag_id, run.run_id, run.start_date),
+            run=WaveRun(run.dag_id, run.run_id, run.start_date),
             preflight=preflight_result(context, self.plan),
             launches=launches,
             store=store,

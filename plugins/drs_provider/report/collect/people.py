@@ -6,7 +6,7 @@ from typing import Final, Literal
 from drs_provider.report.evidence import WaitEvidence
 from drs_provider.rules.run import names
 from drs_provider.rules.run.approvals import APPROVE, CONTINUE, REJECT, STOP
-from drs_provider.rules.run.handover import Answer, Asked, Delay, NotificationRecord, Notifications
+from drs_provider.rules.run.handover import Asked, Delay, NotificationRecord, Notifications, RecordedAnswer
 from drs_provider.rules.run.shape import RunShape
 from drs_provider.rules.run.state import LeftDocuments, TaskPhase
 
@@ -50,7 +50,7 @@ def _question(
     )
 
 
-def _outcome(answer: Answer | None) -> WaitOutcome:
+def _outcome(answer: RecordedAnswer | None) -> WaitOutcome:
     if answer is None:
         return "unanswered"
     return _OUTCOMES.get(answer.chosen, "expired" if answer.expired else "unanswered")

@@ -10,7 +10,7 @@ from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.tags import COPY_OF
 
 
-class Placement(Protocol):
+class ProductionPlacement(Protocol):
     """Where a launch would put a server in production; None: nobody knows, or the launch template does not say."""
 
     @property
@@ -35,7 +35,7 @@ class Placement(Protocol):
 
 
 @dataclass(frozen=True)
-class Place:
+class KnownPlacement:
     """A :class:`Placement`."""
 
     subnet_id: str | None = None
@@ -44,12 +44,12 @@ class Place:
     vpc_id: str | None = None
 
     @classmethod
-    def of(cls, placement: Placement) -> "Place":
+    def of(cls, placement: ProductionPlacement) -> "KnownPlacement":
         """Copy what any other placement says."""
         return cls(placement.subnet_id, placement.security_group_ids, placement.private_ip, placement.vpc_id)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Place":
+    def from_json(cls, data: Mapping[str, Any]) -> "KnownPlacement":
         """Read ``{"subnet_id", "security_group_ids", "private_ip", "vpc_id"}``; what is absent is not known."""
         groups = data.get("security_group_ids")
         return cls(
@@ -60,7 +60,7 @@ class Place:
         )
 
 
-class DefaultPlace(Protocol):
+class DefaultPlacement(Protocol):
     """Where servers land whose launch template names no subnet or no security group."""
 
     @property
@@ -108,7 +108,7 @@ class DrillNetwork(Protocol):
         ...
 
     @property
-    def default(self) -> DefaultPlace:
+    def default(self) -> DefaultPlacement:
         """Where servers land whose launch template names no place."""
         ...
 
@@ -125,7 +125,7 @@ class Landing:
     groups: tuple[str, ...]
 
 
-def landings(placements: Iterable[Placement]) -> tuple[Landing, ...]:
+def landings(placements: Iterable[ProductionPlacement]) -> tuple[Landing, ...]:
     """Gather where servers would land, by VPC."""
     subnets: dict[str | None, set[str]] = {}
     groups: dict[str | None, set[str]] = {}
@@ -169,7 +169,7 @@ def standing_subnets(production: Sequence[Answer], standing: Sequence[Answer]) -
 
 
 def drill_settings(
-    settings: Mapping[str, Any], placement: Placement, networks: Sequence[DrillNetwork]
+    settings: Mapping[str, Any], placement: ProductionPlacement, networks: Sequence[DrillNetwork]
 ) -> dict[str, Any]:
     """Return a server's launch settings, put into the drill network.
 
@@ -179,7 +179,7 @@ def drill_settings(
     :raises RunRefused: nothing of the drill networks stands for this place: nothing may be launched then
     """
     asked = settings.get("subnet_id")
-    place = Place.of(placement)
+    place = KnownPlacement.of(placement)
     if asked in network_of(placement, networks).subnets:
         place = replace(place, subnet_id=asked)
     address = settings.get("private_ip") or placement.private_ip
@@ -187,7 +187,7 @@ def drill_settings(
 
 
 def in_drill_network(
-    placement: Placement, settings: Mapping[str, Any], networks: Sequence[DrillNetwork]
+    placement: ProductionPlacement, settings: Mapping[str, Any], networks: Sequence[DrillNetwork]
 ) -> dict[str, Any]:
     """Return the launch settings that put a server into the drill network, to be laid over its other ones.
 
@@ -221,7 +221,7 @@ def in_drill_network(
     return {**found, "copy_private_ip": False}
 
 
-def network_of(placement: Placement, networks: Sequence[DrillNetwork]) -> DrillNetwork:
+def network_of(placement: ProductionPlacement, networks: Sequence[DrillNetwork]) -> DrillNetwork:
     """Return the drill network that stands for the VPC of a placement."""
     vpc, subnet = placement.vpc_id, placement.subnet_id
     for network in networks:

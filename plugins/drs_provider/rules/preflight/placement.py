@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from drs_provider.rules.findings import Finding
 from drs_provider.rules.purpose import Purpose
-from drs_provider.rules.settings.candidates import Candidate, Surroundings
+from drs_provider.rules.settings.candidates import AccountAnswers, Candidate
 from drs_provider.rules.settings.checks import own_type
 from drs_provider.rules.settings.launch_template import primary_interface
 
@@ -50,7 +50,7 @@ def placed(candidates: Sequence[Candidate], frees: Mapping[str, str]) -> tuple[P
     )
 
 
-def placement_findings(placed: Sequence[Placed], around: Surroundings, purpose: Purpose) -> tuple[Finding, ...]:
+def placement_findings(placed: Sequence[Placed], around: AccountAnswers, purpose: Purpose) -> tuple[Finding, ...]:
     """Return everything that speaks against these places, over all servers of the run in one account and Region.
 
     It refuses a drill. In a recovery it warns: the servers that can land are launched, and DRS says of the others why
@@ -63,7 +63,7 @@ def placement_findings(placed: Sequence[Placed], around: Surroundings, purpose: 
     return (*found, *_full_subnets(placed, around, purpose))
 
 
-def _type(server: Placed, around: Surroundings, purpose: Purpose) -> Iterator[Finding]:
+def _type(server: Placed, around: AccountAnswers, purpose: Purpose) -> Iterator[Finding]:
     zone = (around.subnets.get(server.subnet_id or "") or {}).get("AvailabilityZone")
     if not server.instance_type or not zone:
         return
@@ -75,7 +75,7 @@ def _type(server: Placed, around: Surroundings, purpose: Purpose) -> Iterator[Fi
         yield Finding(purpose.severity, server.server_id, server.hostname, what, step, "placement")
 
 
-def _full_subnets(placed: Sequence[Placed], around: Surroundings, purpose: Purpose) -> Iterator[Finding]:
+def _full_subnets(placed: Sequence[Placed], around: AccountAnswers, purpose: Purpose) -> Iterator[Finding]:
     landing: dict[str, list[Placed]] = defaultdict(list)
     freed: dict[str, int] = defaultdict(int)
     for server in placed:

@@ -10,7 +10,7 @@ from drs_provider.plan.model import Pause, Recovery
 from drs_provider.rules.purpose import Purpose
 
 if TYPE_CHECKING:
-    from drs_provider.rules.run.handover import Answer
+    from drs_provider.rules.run.handover import RecordedAnswer
 
 APPROVE: Final = "Approve"
 REJECT: Final = "Reject"
@@ -87,7 +87,7 @@ def not_counted(who: str | None, policy: Policy, *, triggered_by: str | None, ea
 
 
 def ensure_approved(
-    policy: Policy, answers: "Mapping[str, Answer | None]", *, triggered_by: str | None, checked_at: datetime
+    policy: Policy, answers: "Mapping[str, RecordedAnswer | None]", *, triggered_by: str | None, checked_at: datetime
 ) -> None:
     """Raise RunRefused unless the recorded answers are approvals of enough people, for this very preflight.
 
@@ -107,7 +107,7 @@ def ensure_approved(
 
 
 def _no_approval(
-    answer: "Answer | None",
+    answer: "RecordedAnswer | None",
     policy: Policy,
     *,
     triggered_by: str | None,
@@ -123,7 +123,7 @@ def _no_approval(
     return not_counted(answer.by, policy, triggered_by=triggered_by, earlier=earlier)
 
 
-def ensure_answered(pause: Pause, task_id: str, answer: "Answer | None") -> None:
+def ensure_answered(pause: Pause, task_id: str, answer: "RecordedAnswer | None") -> None:
     """Raise RunRefused unless a pause was ended by one of those who were asked, or by a time-out that may end it."""
     if why := _no_answer(pause, answer):
         raise RunRefused(
@@ -132,7 +132,7 @@ def ensure_answered(pause: Pause, task_id: str, answer: "Answer | None") -> None
         )
 
 
-def _no_answer(pause: Pause, answer: "Answer | None") -> str | None:
+def _no_answer(pause: Pause, answer: "RecordedAnswer | None") -> str | None:
     if answer is None:
         return "no answer is recorded (a task that is marked as successful answers nothing)"
     if answer.chosen != CONTINUE:

@@ -87,7 +87,7 @@ class Lookups:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class AccountAnswers:
     """What EC2 and IAM answered, as botocore parses it, by id or name; what does not exist is absent.
 
     ``zones``: zones in which an instance type is offered. ``profiles``: whether a profile exists, None where the role

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from drs_provider.rules.answers import Answer
-from drs_provider.rules.settings.candidates import Candidate, Lookups, SettingsFinding, Surroundings
+from drs_provider.rules.settings.candidates import AccountAnswers, Candidate, Lookups, SettingsFinding
 from drs_provider.rules.settings.launch_template import primary_interface
 from drs_provider.rules.settings.values import OVERRIDING_RIGHT_SIZING, Change, Settings, normal
 
@@ -49,7 +49,7 @@ def own_type(candidate: Candidate) -> str | None:
     return kind
 
 
-def validate(candidates: Sequence[Candidate], around: Surroundings) -> tuple[SettingsFinding, ...]:
+def validate(candidates: Sequence[Candidate], around: AccountAnswers) -> tuple[SettingsFinding, ...]:
     """Return everything that speaks against these settings, over all servers, in their order.
 
     Looked at is what a server *would have*: a subnet that is wanted together with the security groups and the address
@@ -75,18 +75,18 @@ def _can_be_checked(candidate: Candidate) -> bool:
     return candidate.source is not None and candidate.template is not None
 
 
-def _subnet_of(candidate: Candidate, around: Surroundings) -> Answer | None:
+def _subnet_of(candidate: Candidate, around: AccountAnswers) -> Answer | None:
     return around.subnets.get(str(candidate.result["subnet_id"]))
 
 
-def _vpc_of(candidate: Candidate, around: Surroundings) -> str | None:
+def _vpc_of(candidate: Candidate, around: AccountAnswers) -> str | None:
     subnet = _subnet_of(candidate, around)
     if subnet is not None:
         return str(subnet["VpcId"])
     return None if candidate.result["subnet_id"] else around.default_vpc
 
 
-def _subnet(candidate: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
+def _subnet(candidate: Candidate, around: AccountAnswers) -> Iterator[SettingsFinding]:
     subnet_id = candidate.result["subnet_id"]
     if subnet_id and subnet_id not in around.subnets:
         what = f"subnet {subnet_id} does not exist in this account and Region"
@@ -96,7 +96,7 @@ def _subnet(candidate: Candidate, around: Surroundings) -> Iterator[SettingsFind
         yield candidate.refusal(what, "set subnet_id", "subnet_id")
 
 
-def _groups(candidate: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
+def _groups(candidate: Candidate, around: AccountAnswers) -> Iterator[SettingsFinding]:
     vpc = _vpc_of(candidate, around)
     whose = _whose(candidate, "security_group_ids")
     for group_id in candidate.result["security_group_ids"] or ():
@@ -111,7 +111,7 @@ def _groups(candidate: Candidate, around: Surroundings) -> Iterator[SettingsFind
             yield candidate.refusal(what, step, "security_group_ids")
 
 
-def _named_groups(candidate: Candidate, _: Surroundings) -> Iterator[SettingsFinding]:
+def _named_groups(candidate: Candidate, _: AccountAnswers) -> Iterator[SettingsFinding]:
     named = (candidate.template or {}).get("SecurityGroups") or ()
     moved = {"subnet_id", "private_ip"} & normal(candidate.wanted).keys()
     if named and moved and "security_group_ids" not in normal(candidate.wanted):
@@ -119,7 +119,7 @@ def _named_groups(candidate: Candidate, _: Surroundings) -> Iterator[SettingsFin
         yield candidate.refusal(what, "give security_group_ids too", "security_group_ids")
 
 
-def _fixed_interface(candidate: Candidate, _: Surroundings) -> Iterator[SettingsFinding]:
+def _fixed_interface(candidate: Candidate, _: AccountAnswers) -> Iterator[SettingsFinding]:
     interface = _existing_interface(candidate)
     network = [key for key in ("subnet_id", "security_group_ids", "private_ip") if key in normal(candidate.wanted)]
     if interface and network:
@@ -134,7 +134,7 @@ def _existing_interface(candidate: Candidate) -> str | None:
     return interface
 
 
-def _address(candidate: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
+def _address(candidate: Candidate, around: AccountAnswers) -> Iterator[SettingsFinding]:
     address, subnet = candidate.result["private_ip"], _subnet_of(candidate, around)
     whose = _whose(candidate, "private_ip")
     if address and not candidate.result["subnet_id"]:
@@ -157,7 +157,7 @@ def _is_reserved(address: IPv4Address, network: IPv4Network) -> bool:
     return int(address) - int(network.network_address) < _RESERVED_FIRST or address == network.broadcast_address
 
 
-def _taken(candidate: Candidate, address: str, subnet: Answer, around: Surroundings) -> Iterator[SettingsFinding]:
+def _taken(candidate: Candidate, address: str, subnet: Answer, around: AccountAnswers) -> Iterator[SettingsFinding]:
     for interface in around.interfaces:
         held = {interface.get("PrivateIpAddress")} | {
             each.get("PrivateIpAddress") for each in interface.get("PrivateIpAddresses") or ()
@@ -171,7 +171,7 @@ def _taken(candidate: Candidate, address: str, subnet: Answer, around: Surroundi
         yield candidate.refusal(what, "choose another private_ip, or free the address", "private_ip")
 
 
-def _copied_address(candidate: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
+def _copied_address(candidate: Candidate, around: AccountAnswers) -> Iterator[SettingsFinding]:
     result, subnet = candidate.result, _subnet_of(candidate, around)
     if not result["copy_private_ip"]:
         return
@@ -195,7 +195,7 @@ def _source_address(candidate: Candidate) -> str | None:
     return next((str(ip) for ip in ips if ":" not in str(ip)), None)
 
 
-def _instance_type(candidate: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
+def _instance_type(candidate: Candidate, around: AccountAnswers) -> Iterator[SettingsFinding]:
     wanted = normal(candidate.wanted).get("instance_type")
     if not wanted:
         return
@@ -215,7 +215,7 @@ def _instance_type(candidate: Candidate, around: Surroundings) -> Iterator[Setti
         yield candidate.warning(what, "set right_sizing: none for instance_type to count", "right_sizing")
 
 
-def _fallback(candidate: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
+def _fallback(candidate: Candidate, around: AccountAnswers) -> Iterator[SettingsFinding]:
     """Find what could not be used when capacity is missing: then is no time to learn it."""
     fallback, vpc = candidate.wanted.get("fallback") or {}, _vpc_of(candidate, around)
     for kind in fallback.get("instance_types") or ():
@@ -232,7 +232,7 @@ def _fallback(candidate: Candidate, around: Surroundings) -> Iterator[SettingsFi
             yield candidate.refusal(what, "give subnets of that VPC in fallback.subnet_ids", "fallback")
 
 
-def _profile(candidate: Candidate, around: Surroundings) -> Iterator[SettingsFinding]:
+def _profile(candidate: Candidate, around: AccountAnswers) -> Iterator[SettingsFinding]:
     name = normal(candidate.wanted).get("instance_profile")
     if name and around.profiles.get(name, False) is None:
         what = f"whether the instance profile {name} exists is not known: the role may not call iam:GetInstanceProfile"
@@ -242,7 +242,7 @@ def _profile(candidate: Candidate, around: Surroundings) -> Iterator[SettingsFin
         yield candidate.refusal(what, "create it, or correct instance_profile", "instance_profile")
 
 
-def _launch_into(candidate: Candidate, _: Surroundings) -> Iterator[SettingsFinding]:
+def _launch_into(candidate: Candidate, _: AccountAnswers) -> Iterator[SettingsFinding]:
     into = (candidate.configuration.get("launchIntoInstanceProperties") or {}).get("launchIntoEC2InstanceID")
     on = [key for key in ("copy_tags", "copy_private_ip") if normal(candidate.wanted).get(key)]
     if into and on:
@@ -250,7 +250,7 @@ def _launch_into(candidate: Candidate, _: Surroundings) -> Iterator[SettingsFind
         yield candidate.refusal(what, f"set {' and '.join(on)} to false", on[0])
 
 
-def _shared_addresses(candidates: Sequence[Candidate], around: Surroundings) -> Iterator[SettingsFinding]:
+def _shared_addresses(candidates: Sequence[Candidate], around: AccountAnswers) -> Iterator[SettingsFinding]:
     """Find addresses that several servers shall have in one VPC: the second launch would fail."""
     sharing: dict[tuple[str | None, str], list[Candidate]] = defaultdict(list)
     for candidate in candidates:
@@ -268,7 +268,7 @@ def _whose(candidate: Candidate, key: str) -> str:
     return "" if key in normal(candidate.wanted) else " (as DRS has it now; nothing is set)"
 
 
-_Rule = Callable[[Candidate, Surroundings], Iterator[SettingsFinding]]
+_Rule = Callable[[Candidate, AccountAnswers], Iterator[SettingsFinding]]
 _RULES: tuple[_Rule, ...] = (
     _subnet,
     _groups,
@@ -283,7 +283,7 @@ _RULES: tuple[_Rule, ...] = (
 )
 
 
-def placement(candidate: Candidate, around: Surroundings) -> dict[str, Any]:
+def placement(candidate: Candidate, around: AccountAnswers) -> dict[str, Any]:
     """Return where a launch would put a server: subnet, VPC, zone, security groups, address; None: nobody knows.
 
     Without a subnet in settings and launch template DRS takes one of the default VPC: then only the VPC is known.

@@ -11,7 +11,13 @@ from drs_provider.hooks.drill_network import ENDPOINTS, DrillNetworkHook
 from drs_provider.hooks.launch_settings import LaunchSettingsHook
 from drs_provider.rules.isolation.blueprint import Production, blueprint, copies_of
 from drs_provider.rules.isolation.facts import own_cidrs
-from drs_provider.rules.isolation.network_mapping import Landing, Place, Placement, landings, standing_subnets
+from drs_provider.rules.isolation.network_mapping import (
+    KnownPlacement,
+    Landing,
+    ProductionPlacement,
+    landings,
+    standing_subnets,
+)
 from drs_provider.rules.isolation.proof import PROOF_LASTS, Proof, changed, prove
 from drs_provider.rules.launch.tags import RUN
 from drs_provider.rules.run.handover import (
@@ -31,7 +37,7 @@ ISOLATED: Final = "isolated"
 log = logging.getLogger(__name__)
 
 
-def placements_of(hook: LaunchSettingsHook, server_ids: Sequence[str]) -> dict[str, Place]:
+def placements_of(hook: LaunchSettingsHook, server_ids: Sequence[str]) -> dict[str, KnownPlacement]:
     """Return where servers would land by their launch settings: subnet and groups of the template's default version."""
     found = hook.launch_configurations(server_ids)
     templates = {server: configuration.get("ec2LaunchTemplateID") for server, configuration in found.items()}
@@ -40,7 +46,7 @@ def placements_of(hook: LaunchSettingsHook, server_ids: Sequence[str]) -> dict[s
     for server, name in templates.items():
         version = versions.get((name, None)) if name else None
         settings = live_settings(found[server], version.data if version else {})
-        places[server] = Place(settings["subnet_id"], settings["security_group_ids"] or ())
+        places[server] = KnownPlacement(settings["subnet_id"], settings["security_group_ids"] or ())
     return places
 
 
@@ -68,7 +74,9 @@ class NetworkPreparation:
     ) -> None:
         self.hook, self.network, self.tags, self.endpoints = hook, network, tags, endpoints
 
-    def prepare(self, placements: Mapping[str, Placement], *, now: Callable[[], datetime]) -> PreparedNetworks:
+    def prepare(
+        self, placements: Mapping[str, ProductionPlacement], *, now: Callable[[], datetime]
+    ) -> PreparedNetworks:
         """Look, make and prove. A leak is in what is returned, and is no error here.
 
         :param placements: where servers would land, by server id
@@ -83,7 +91,9 @@ class NetworkPreparation:
             networks=parts,
         )
 
-    def _resolved(self, placements: Mapping[str, Placement], default: str | None) -> dict[str, Place]:
+    def _resolved(
+        self, placements: Mapping[str, ProductionPlacement], default: str | None
+    ) -> dict[str, KnownPlacement]:
         """Fill in the VPC of every placement: its subnet's, else the default VPC, where DRS then launches."""
         unknown = sorted({place.subnet_id for place in placements.values() if place.subnet_id and not place.vpc_id})
         vpcs = self.hook.vpc_of_subnets(unknown)
@@ -97,7 +107,7 @@ class NetworkPreparation:
                     f"{server}: its launch settings name {what}, so its drill network cannot be derived. "
                     "Set launch.subnet_id, or the subnet in its EC2 launch template"
                 )
-            found[server] = replace(Place.of(place), vpc_id=vpc)
+            found[server] = replace(KnownPlacement.of(place), vpc_id=vpc)
         return found
 
     def _part(self, landing: Landing, *, is_default: bool) -> PreparedNetwork:

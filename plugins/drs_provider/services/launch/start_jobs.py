@@ -80,7 +80,7 @@ class MustWait:
 
 
 @dataclass
-class Start:
+class JobStart:
     """One try of one launch; ``run`` may be called again after a wait, in a new process or in the same."""
 
     hook: "DrsHook"

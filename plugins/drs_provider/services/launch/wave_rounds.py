@@ -42,7 +42,7 @@ from drs_provider.rules.settings.values import Settings, shown
 from drs_provider.services.launch.instance_protection import look_after
 from drs_provider.services.launch.launch_memory import Memory
 from drs_provider.services.launch.recovery_points import Pinning
-from drs_provider.services.launch.start_jobs import MustWait, Request, Start, begun_jobs, looked_for_since
+from drs_provider.services.launch.start_jobs import JobStart, MustWait, Request, begun_jobs, looked_for_since
 from drs_provider.services.settings.apply import apply_all
 from drs_provider.services.store import Store, load, save
 
@@ -78,7 +78,7 @@ class TargetLaunch:
 
 
 @dataclass(frozen=True)
-class RunFacts:
+class WaveRun:
     """The run that a wave belongs to. ``began``: start of the run, as Airflow knows it."""
 
     dag_id: str
@@ -133,7 +133,7 @@ class WaveRounds:
     wave: str
     digest: str
     retries: int
-    run: RunFacts
+    run: WaveRun
     preflight: PreflightResult
     launches: Mapping[str, Launch]
     store: Store
@@ -327,7 +327,7 @@ class WaveRounds:
         before = {server: parse_instant(last.before) for server, last in tries.items() if last.before}
         names = {server.server_id: server.hostname for server in self.servers}
         pinning = Pinning(self.purpose, self.preflight.as_of, names, self.store, before)
-        start = Start(
+        start = JobStart(
             hook,
             self.memory,
             self._request(launched, servers),

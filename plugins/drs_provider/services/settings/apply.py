@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from drs_provider.exceptions import Conflict, DrsProviderError, RunRefused
-from drs_provider.rules.launch.jobs import holders
+from drs_provider.rules.launch.jobs import LONGEST_JOB, holders
 from drs_provider.rules.run.handover import SettingsChange, SettingsChanges, SettingsChangesSoFar
 from drs_provider.rules.settings.drill_memory import TAG
 from drs_provider.rules.settings.launch_actions import TAG as ACTIONS
@@ -20,9 +20,6 @@ from drs_provider.services.store import Store, load, save
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
-
-LONGEST_JOB: Final = timedelta(days=1)
-"""How far back running jobs are looked for: DescribeJobs filters by date, not by status."""
 
 log = logging.getLogger(__name__)
 

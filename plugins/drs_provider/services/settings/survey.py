@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from drs_provider.rules.answers import Answer
-from drs_provider.rules.settings.candidates import Candidate, SettingsFinding, Surroundings
+from drs_provider.rules.settings.candidates import AccountAnswers, Candidate, SettingsFinding
 from drs_provider.rules.settings.checks import lookups, validate
 from drs_provider.rules.settings.drill_memory import BeforeDrill, read_tag
 from drs_provider.rules.settings.launch_template import read_template
@@ -55,7 +55,7 @@ class SettingsSurvey:
 
     servers: tuple[ServerSettings, ...]
     findings: tuple[SettingsFinding, ...]
-    around: Surroundings = field(default_factory=Surroundings)
+    around: AccountAnswers = field(default_factory=AccountAnswers)
     actions: tuple[ActionChanges, ...] = ()
 
     @property

@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import (
 from drs_provider.dag.factory import build_dag
 from drs_provider.dag.steps.approval import AskPeople
 from drs_provider.dag.steps.base import RunStep, StepTask
-from drs_provider.dag.steps.context import Place
+from drs_provider.dag.steps.context import StepPlace
 from drs_provider.dag.steps.tasks import task_class
 from drs_provider.exceptions import StepFailed, Throttled
 from drs_provider.plan.loader import read_folder
@@ -88,7 +88,7 @@ class Trying(RunStep):
 
 
 def place(**changes):
-    return Place(
+    return StepPlace(
         **{
             "plan": "shop",
             "title": "Shop",

@@ -3,8 +3,8 @@
 import pytest
 from drs_provider.exceptions import RunRefused
 from drs_provider.rules.isolation.network_mapping import (
+    KnownPlacement,
     Landing,
-    Place,
     drill_settings,
     in_drill_network,
     landings,
@@ -57,7 +57,7 @@ def network(drill_cidr="10.20.1.0/24"):
     ],
 )
 def test_a_server_lands_where_its_place_in_production_is_copied(place, settings, found):
-    assert in_drill_network(Place.from_json(place), settings, network()) == found
+    assert in_drill_network(KnownPlacement.from_json(place), settings, network()) == found
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_server_lands_where_its_place_in_production_is_copied(place, settings,
     ],
 )
 def test_addresses_move_into_a_network_that_has_others(settings, cidr, more):
-    assert in_drill_network(Place.from_json(PLACE), settings, network(cidr)) == {
+    assert in_drill_network(KnownPlacement.from_json(PLACE), settings, network(cidr)) == {
         "subnet_id": "subnet-x",
         "security_group_ids": ["sg-x"],
         **more,
@@ -107,7 +107,7 @@ def test_addresses_move_into_a_network_that_has_others(settings, cidr, more):
 )
 def test_a_server_without_a_place_in_the_drill_network_is_not_launched(place, settings, cidr, said):
     with pytest.raises(RunRefused) as refused:
-        in_drill_network(Place.from_json(place), settings, network(cidr))
+        in_drill_network(KnownPlacement.from_json(place), settings, network(cidr))
 
     assert str(refused.value) == said
 
@@ -121,7 +121,7 @@ def test_a_server_without_a_place_in_the_drill_network_is_not_launched(place, se
     ],
 )
 def test_a_fallbacks_subnet_that_the_network_has_no_copy_of_stays_the_first_one(settings, subnet):
-    assert drill_settings(settings, Place.from_json(PLACE), network()) == {
+    assert drill_settings(settings, KnownPlacement.from_json(PLACE), network()) == {
         "copy_tags": True,
         "subnet_id": subnet,
         "security_group_ids": ["sg-x"],
@@ -131,7 +131,7 @@ def test_a_fallbacks_subnet_that_the_network_has_no_copy_of_stays_the_first_one(
 def test_landings_gather_what_servers_use_by_vpc():
     places = [PLACE, {**PLACE, "subnet_id": "subnet-b", "security_group_ids": ["sg-0", "sg-1"]}, {"subnet_id": None}]
 
-    assert landings(map(Place.from_json, places)) == (
+    assert landings(map(KnownPlacement.from_json, places)) == (
         Landing(None, (), ()),
         Landing("vpc-prod", ("subnet-a", "subnet-b"), ("sg-0", "sg-1")),
     )

@@ -3,12 +3,12 @@
 import pytest
 from drs_provider.rules.preflight.placement import Placed, placed, placement_findings
 from drs_provider.rules.purpose import DRILL, RECOVERY
-from drs_provider.rules.settings.candidates import Candidate, Surroundings
+from drs_provider.rules.settings.candidates import AccountAnswers, Candidate
 from drs_provider.rules.settings.checks import lookups
 from hypothesis import given
 from hypothesis import strategies as st
 
-AROUND = Surroundings(
+AROUND = AccountAnswers(
     subnets={"subnet-1": {"SubnetId": "subnet-1", "VpcId": "vpc-1", "AvailabilityZone": "us-west-2a",
                           "AvailableIpAddressCount": 2}},
     zones={"m5.large": frozenset({"us-west-2a"}), "p5.large": frozenset({"us-west-2b"}), "x9.huge": frozenset()},
@@ -92,7 +92,7 @@ def test_the_address_of_an_instance_that_the_launch_replaces_is_free_by_then():
 
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 20), st.integers(0, 20))
 def test_a_subnet_is_full_exactly_when_more_land_than_it_has(free, landing, replacing, bringing):
-    around = Surroundings(subnets={"subnet-1": {"VpcId": "vpc-1", "AvailableIpAddressCount": free}})
+    around = AccountAnswers(subnets={"subnet-1": {"VpcId": "vpc-1", "AvailableIpAddressCount": free}})
     servers = [
         Placed(f"s-{n}", f"a{n}", "subnet-1", frees="subnet-1" if n < replacing else None) for n in range(landing)
     ]

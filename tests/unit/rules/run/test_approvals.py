@@ -15,7 +15,7 @@ from drs_provider.rules.run.approvals import (
     policy_of,
     too_few,
 )
-from drs_provider.rules.run.handover import Answer
+from drs_provider.rules.run.handover import RecordedAnswer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +26,7 @@ AT = datetime(2026, 11, 22, 5, tzinfo=UTC)
 
 
 def yes(by, **changes):
-    return Answer(**{"chosen": "Approve", "by": by, "at": AT, "checked_at": AT} | changes)
+    return RecordedAnswer(**{"chosen": "Approve", "by": by, "at": AT, "checked_at": AT} | changes)
 
 
 def test_a_plan_says_who_is_asked():

@@ -18,7 +18,6 @@ from drs_provider.rules.run import handover
 from drs_provider.rules.run.handover import (
     DOCUMENTS,
     ActionBegun,
-    Answer,
     ApprovalMemory,
     Asked,
     CleanedUp,
@@ -46,6 +45,7 @@ from drs_provider.rules.run.handover import (
     PreflightResult,
     PreparedNetworks,
     ProofsBeforeRemoval,
+    RecordedAnswer,
     RefusalMemory,
     RemovedNetworks,
     RemovedSoFar,
@@ -288,16 +288,16 @@ BEFORE_VERSIONS: list[tuple[type[Document], Any, dict[str, Any]]] = [
     (Notifications, [RECORD], {"records": (handover.NotificationRecord(**RECORD),)}),
     (NotificationsSoFar, {"max_tries": 1, "told": [RECORD]}, {"records": (handover.NotificationRecord(**RECORD),)}),
     (Asked, ASKED, {"try_number": 2, "until": MOMENT, "people": ("maria",), "agreed": ("jan",)}),
-    (Answer, ANSWER, {"chosen": "Reject", "checked_at": MOMENT, "expired": False}),
+    (RecordedAnswer, ANSWER, {"chosen": "Reject", "checked_at": MOMENT, "expired": False}),
     (
-        Answer,
+        RecordedAnswer,
         {"chosen": None, "by": None, "at": AT, "expired": True},
         {"chosen": None, "expired": True, "checked_at": None},
     ),
     (
         RefusalMemory,
         {"max_tries": 0, "asked": ASKED, "answer": ANSWER, "words": "maria rejected the recovery"},
-        {"message": "maria rejected the recovery", "answer": Answer(**ANSWER)},
+        {"message": "maria rejected the recovery", "answer": RecordedAnswer(**ANSWER)},
     ),
     (
         ApprovalMemory,

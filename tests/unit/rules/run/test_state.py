@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from drs_provider.rules.launch.results import ServerResult
 from drs_provider.rules.run.handover import (
-    Answer,
     CleanedUp,
     CleanedUpInstance,
     Document,
@@ -23,6 +22,7 @@ from drs_provider.rules.run.handover import (
     PreflightServer,
     PreflightTarget,
     PreflightWave,
+    RecordedAnswer,
     RunOrder,
     ServerResults,
     StepResult,
@@ -147,8 +147,8 @@ def cancel() -> RunOrder:
     return RunOrder(kind="cancel", message=STOP_WORDS)
 
 
-def answer(option: str, by: str | None = "ann") -> Answer:
-    return Answer(chosen=option, by=by, at=NOW)
+def answer(option: str, by: str | None = "ann") -> RecordedAnswer:
+    return RecordedAnswer(chosen=option, by=by, at=NOW)
 
 
 Documents = Mapping[str, tuple[Document, ...]]

@@ -1,12 +1,12 @@
 """What is said against launch settings before anything is changed, and where a recovered instance differs."""
 
 import pytest
-from drs_provider.rules.settings.candidates import Candidate, Lookups, Surroundings
+from drs_provider.rules.settings.candidates import AccountAnswers, Candidate, Lookups
 from drs_provider.rules.settings.checks import lookups, misplacement, validate
 from drs_provider.rules.settings.values import Change
 
 PROD = {"SubnetId": "subnet-prod", "VpcId": "vpc-1", "CidrBlock": "10.0.1.0/24", "AvailabilityZone": "us-west-2a"}
-AROUND = Surroundings(
+AROUND = AccountAnswers(
     subnets={"subnet-prod": PROD},
     groups={"sg-1": {"GroupId": "sg-1", "VpcId": "vpc-1"}, "sg-far": {"GroupId": "sg-far", "VpcId": "vpc-2"}},
     zones={"m6i.large": frozenset({"us-west-2a"}), "r6i.large": frozenset({"us-west-2b", "us-west-2c"})},
@@ -295,7 +295,7 @@ def test_what_is_said_of_one_server(server, expected):
 
 
 def test_a_template_without_a_subnet_is_fine_where_there_is_a_default_vpc():
-    around = Surroundings(groups=AROUND.groups, default_vpc="vpc-2")
+    around = AccountAnswers(groups=AROUND.groups, default_vpc="vpc-2")
 
     assert said(a_server({"copy_tags": True}, template={}), around=around) == []
     assert said(a_server({"security_group_ids": ["sg-1"]}, template={}), around=around) == [

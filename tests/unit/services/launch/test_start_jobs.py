@@ -7,7 +7,7 @@ from drs_provider.exceptions import AwsError, Conflict, JobVanished, QuotaExceed
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.launch.tags import TRY, job_tags
 from drs_provider.services.launch.launch_memory import Memory
-from drs_provider.services.launch.start_jobs import MustWait, Request, Start
+from drs_provider.services.launch.start_jobs import JobStart, MustWait, Request
 from kit.fake_drs import NOW, FakeDrs, MemoryStore
 
 SERVERS = ("s-1", "s-2", "s-3")
@@ -30,7 +30,7 @@ class Try:
         self.slept: list[float] = []
         memory = Memory(store, max_tries=max_tries)
         now = lambda: NOW + timedelta(minutes=minutes)  # noqa: E731
-        self.start = Start(drs, memory, request, now=now, sleep=self.slept.append)
+        self.start = JobStart(drs, memory, request, now=now, sleep=self.slept.append)
 
     def run(self):
         return self.start.run()

@@ -21,7 +21,7 @@ from drs_provider.rules.run.handover import (
 )
 from drs_provider.services.launch.launch_memory import Memory
 from drs_provider.services.launch.start_jobs import MustWait
-from drs_provider.services.launch.wave_rounds import NoRoom, RunFacts, WaveRounds
+from drs_provider.services.launch.wave_rounds import NoRoom, WaveRounds, WaveRun
 from drs_provider.services.store import load
 from kit.fake_drs import NOW, FakeDrs, MemoryStore
 
@@ -112,7 +112,7 @@ class World:
             "wave": "db",
             "digest": "abc",
             "retries": 0,
-            "run": RunFacts("drs.shop", "r", NOW),
+            "run": WaveRun("drs.shop", "r", NOW),
             "preflight": self.found,
             "launches": {START: Launch(**HERE, jobs=(job,))},
             "store": self.store,

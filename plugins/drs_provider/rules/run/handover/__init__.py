@@ -64,12 +64,12 @@ from drs_provider.rules.run.handover.network_proofs import (
     RemovedSoFar,
 )
 from drs_provider.rules.run.handover.people import (
-    Answer,
     ApprovalMemory,
     Asked,
     Delay,
     KeptDrill,
     KeptDrillMemory,
+    RecordedAnswer,
     RefusalMemory,
     RunOrder,
 )
@@ -121,7 +121,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     Notifications,
     NotificationsSoFar,
     Asked,
-    Answer,
+    RecordedAnswer,
     RefusalMemory,
     ApprovalMemory,
     Delay,
@@ -155,7 +155,6 @@ DOCUMENTS: tuple[type[Document], ...] = (
 __all__ = [
     "DOCUMENTS",
     "ActionBegun",
-    "Answer",
     "ApprovalMemory",
     "Asked",
     "CleanedUp",
@@ -206,6 +205,7 @@ __all__ = [
     "PreparedNetwork",
     "PreparedNetworks",
     "ProofsBeforeRemoval",
+    "RecordedAnswer",
     "RefusalMemory",
     "RemovedNetworks",
     "RemovedSoFar",

@@ -30,7 +30,7 @@ class Asked(Document):
     agreed: tuple[str, ...] = ()
 
 
-class Answer(Document):
+class RecordedAnswer(Document):
     """A recorded answer. ``chosen`` is the option; None and ``expired``: nobody answered in time.
 
     ``checked_at``: the preflight that was answered about. A task that was marked as successful leaves no answer.
@@ -58,7 +58,7 @@ class RefusalMemory(Document):
 
     max_tries: int | None
     asked: Asked | None
-    answer: Answer
+    answer: RecordedAnswer
     message: str
 
     @classmethod

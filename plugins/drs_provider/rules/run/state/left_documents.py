@@ -11,7 +11,6 @@ from typing import TypeVar
 from drs_provider.rules.launch.results import ServerResult
 from drs_provider.rules.run import names
 from drs_provider.rules.run.handover import (
-    Answer,
     CleanedUp,
     Document,
     FailureMessage,
@@ -22,6 +21,7 @@ from drs_provider.rules.run.handover import (
     LaunchedJob,
     Leftovers,
     PreflightResult,
+    RecordedAnswer,
     RemovedNetworks,
     RunOrder,
     ServerResults,
@@ -68,9 +68,9 @@ class LeftDocuments:
         found = self.of(task, Superseded)
         return found.message or None if found else None
 
-    def answer(self, task: str) -> Answer | None:
+    def answer(self, task: str) -> RecordedAnswer | None:
         """Give the answer to a question."""
-        return self.of(task, Answer)
+        return self.of(task, RecordedAnswer)
 
     def has_launched(self, starts: Iterable[str]) -> bool:
         """Tell whether any of some start tasks launched something."""
