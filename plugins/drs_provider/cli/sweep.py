@@ -28,8 +28,8 @@ def configure(parser: ArgumentParser) -> None:
     parser.description = (
         "Look in every account and Region that the plans name for what drills have left behind, by tags and expiry "
         "alone, and remove it. Never touches what is not a drill's, nor a drill that may still be running. Uses the "
-        "Airflow connections of the groups, from the environment (AIRFLOW_CONN_…) or Airflow's own database. Exit codes: "
-        "0 nothing is left, 1 something is, 2 wrong use."
+        "Airflow connections of the groups, from the environment (AIRFLOW_CONN_…) or Airflow's own database. Exit "
+        "codes: 0 nothing is left, 1 something is, 2 wrong use."
     )
     parser.add_argument("--dry-run", action="store_true", help="only look; exit code 1 if there is something to do")
     parser.add_argument("--plans", type=Path, metavar="FOLDER", help="default: DRS_PLANS_FOLDER, else plans")

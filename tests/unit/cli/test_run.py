@@ -614,8 +614,8 @@ def test_a_pause_says_what_goes_on(drs, airflow):
 
     assert drs("pause", "shop")[1] == (
         "shop is paused: nothing new starts, no wave, no clean-up, no scheduled drill. DRS jobs of one continue and "
-        "are judged after the resume; Airflow pauses plans, not runs: another run of it waits too. To continue: drs run "
-        "resume shop\n"
+        "are judged after the resume; Airflow pauses plans, not runs: another run of it waits too. To continue: drs "
+        "run resume shop\n"
     )
     assert airflow.changed == [("PATCH", "", {"is_paused": True})]
 

@@ -75,8 +75,8 @@ DONE = [
         ("launching", "pause", None),
         [("pause",)],
         "shop is paused: nothing new starts, no wave, no clean-up, no scheduled drill. DRS jobs of database continue "
-        "and are judged after the resume; Airflow pauses plans, not runs: another run of it waits too. To continue: drs "
-        "run resume shop",
+        "and are judged after the resume; Airflow pauses plans, not runs: another run of it waits too. To continue: "
+        "drs run resume shop",
         id="a pause says what goes on",
     ),
 ]

@@ -87,7 +87,8 @@ CASES = [
         [
             (
                 f"refusal: {NAME}: STALLED: replication is stalled (AGENT_NOT_SEEN: DRS has no contact with its "
-                "agent), last seen 1h ago; a drill needs CONTINUOUS: look at the server's replication in the DRS console"
+                "agent), last seen 1h ago; a drill needs CONTINUOUS: look at the server's replication in the DRS "
+                "console"
             )
         ],
         [

@@ -72,8 +72,8 @@ def test_only_servers_of_which_something_is_known_are_priced():
             False,
             (
                 "the drill would cost about $5.00 (guessed in part: the table of prices does not name every type), and "
-                "drill.max_cost allows $4.00; most of it: volumes $5.00. Keep it shorter (drill.keep_for), choose smaller "
-                "types (drill_launch), drill fewer waves, or raise max_cost"
+                "drill.max_cost allows $4.00; most of it: volumes $5.00. Keep it shorter (drill.keep_for), choose "
+                "smaller types (drill_launch), drill fewer waves, or raise max_cost"
             ),
         ),
     ],
