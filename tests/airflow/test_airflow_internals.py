@@ -13,7 +13,8 @@ import airflow.sdk
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, BaseOperator, TaskGroup
-from drs_provider.airflow_internals import TaskStore, authoring, metadata, tasks
+from drs_provider.airflow_internals import TaskStore, metadata, tasks
+from drs_provider.airflow_internals import dag_parts as authoring
 from drs_provider.airflow_internals.task_groups import list_in_order
 from drs_provider.airflow_internals.task_runner import Leg, comms, manual_run, run_leg, set_supervisor_comms
 from drs_provider.rehearsal.engine.supervisor import Supervisor

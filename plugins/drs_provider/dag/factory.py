@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import DAG, TaskGroup, get_parsing_context
 
 from drs_provider import configuration
-from drs_provider.airflow_internals.authoring import ParamsDict
+from drs_provider.airflow_internals.dag_parts import ParamsDict
 from drs_provider.airflow_internals.task_groups import list_in_order
 from drs_provider.dag.docs import broken_notice, documentation
 from drs_provider.dag.finish.group import finish_group

@@ -11,7 +11,7 @@ from drs_simulator.neighbours.ec2 import launch_templates, network_edges, status
 from drs_simulator.neighbours.ssm import (
     automation_calls,
     command_calls,
-    command_listing,
+    command_lists,
     document_calls,
     managed_nodes,
     ops_items,
@@ -33,7 +33,7 @@ OVERLAYS = (
     automation_calls,
     command_calls,
     document_calls,
-    command_listing,
+    command_lists,
     vpc_deletion,
     vpc_endpoints,
 )

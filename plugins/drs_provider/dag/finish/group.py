@@ -9,10 +9,10 @@ from pydantic import JsonValue
 
 from drs_provider.configuration import reports_location
 from drs_provider.dag.finish.leftovers import LookOver
+from drs_provider.dag.waves.job_tags import jobs_of_run
 from drs_provider.dag.waves.network import RemoveNetwork
 from drs_provider.dag.waves.preemption import look_for_recovery
 from drs_provider.dag.waves.settings import RestoreSettings
-from drs_provider.dag.waves.tagging import jobs_of_run
 from drs_provider.operators.terminate import DrsTerminateRecoveryInstancesOperator
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run import names

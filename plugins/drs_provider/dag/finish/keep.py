@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.docs import COLOURS
-from drs_provider.dag.waves.tagging import jobs_of_run, traces_hook
+from drs_provider.dag.waves.job_tags import jobs_of_run, traces_hook
 from drs_provider.exceptions import DrsProviderError
 from drs_provider.rules.run.controls import END, EXTEND
 from drs_provider.rules.run.handover import (

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
-from drs_provider.dag.waves.tagging import jobs_of_run
+from drs_provider.dag.waves.job_tags import jobs_of_run
 from drs_provider.exceptions import DrillRemains
 from drs_provider.operators.base import DrsOperator, asking_later, failing_for_good
 from drs_provider.rules.purpose import purpose_of

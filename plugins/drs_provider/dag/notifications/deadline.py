@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from drs_provider import clock
-from drs_provider.airflow_internals.authoring import AsyncCallback, DeadlineAlert, DeadlineReference
+from drs_provider.airflow_internals.dag_parts import AsyncCallback, DeadlineAlert, DeadlineReference
 from drs_provider.formatting import timespan
 from drs_provider.plan.model import Notification, RecoveryPlan
 from drs_provider.rules.run import names

@@ -6,9 +6,9 @@ from airflow.sdk import TaskGroup, TriggerRule
 
 from drs_provider.dag.docs import tooltip
 from drs_provider.dag.steps.tasks import wave_steps
+from drs_provider.dag.waves.job_tags import TagInstances
 from drs_provider.dag.waves.settings import ApplyWaveSettings
 from drs_provider.dag.waves.start import ServerOutcome, StartWave
-from drs_provider.dag.waves.tagging import TagInstances
 from drs_provider.dag.waves.watch import WatchWave
 from drs_provider.rules.run.names import name_in_group
 from drs_provider.rules.run.shape import RunShape, WaveShape, WaveTarget

@@ -11,8 +11,8 @@ from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.run_reader import preflight_result
 from drs_provider.dag.waves.cancellation import cancelled_watch
+from drs_provider.dag.waves.job_tags import settings_marks
 from drs_provider.dag.waves.preemption import ensure_not_taken_over
-from drs_provider.dag.waves.tagging import settings_marks
 from drs_provider.exceptions import AwsError
 from drs_provider.operators.base import failing_for_good
 from drs_provider.operators.recovery import LOOK_AGAIN_AFTER

@@ -7,8 +7,8 @@ from moto.sts.models import sts_backends
 
 from drs_simulator.neighbours.answers import Asked, Refused, answers, paged
 from drs_simulator.neighbours.identifiers import fresh_uuid
-from drs_simulator.neighbours.ssm.automation_runs import Execution, StepRun, begin, executions_of, stop
-from drs_simulator.neighbours.ssm.command_listing import moment
+from drs_simulator.neighbours.ssm.automation_runs import AutomationExecution, StepRun, begin, executions_of, stop
+from drs_simulator.neighbours.ssm.command_lists import moment
 from drs_simulator.neighbours.ssm.documents import find, wrong_parameters
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def start_automation_execution(asked: Asked) -> dict[str, object]:
         raise Refused("InvalidAutomationExecutionParametersException", wrong)
     account, region = asked.key
     _, caller, _ = sts_backends[account]["aws"].get_caller_identity(asked.call.access_key or "", region)
-    execution = Execution(
+    execution = AutomationExecution(
         id=fresh_uuid(world),
         key=asked.key,
         request=dict(request),
@@ -71,7 +71,7 @@ def start_automation_execution(asked: Asked) -> dict[str, object]:
     return {"AutomationExecutionId": execution.id}
 
 
-def _known(asked: Asked) -> Execution:
+def _known(asked: Asked) -> AutomationExecution:
     name = asked.request["AutomationExecutionId"]
     found = executions_of(asked.world).of(asked.key).get(name)
     if found is None:
@@ -99,7 +99,7 @@ def describe_automation_executions(asked: Asked) -> dict[str, object]:
     return paged(asked.request, shown, "AutomationExecutionMetadataList")
 
 
-def _filter(asked: Asked, key: str, values: list[str]) -> Callable[[Execution], bool]:
+def _filter(asked: Asked, key: str, values: list[str]) -> Callable[[AutomationExecution], bool]:
     match key:
         case "ExecutionId":
             return lambda execution: execution.id in values
@@ -135,7 +135,7 @@ def stop_automation_execution(asked: Asked) -> dict[str, object]:
     return {}
 
 
-def _shown(asked: Asked, execution: Execution) -> dict[str, object]:
+def _shown(asked: Asked, execution: AutomationExecution) -> dict[str, object]:
     told, current = execution.document.settings, execution.current
     shown: dict[str, object] = {
         "AutomationExecutionId": execution.id,

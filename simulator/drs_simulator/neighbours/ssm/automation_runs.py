@@ -38,7 +38,7 @@ class StepRun:
 
 
 @dataclass
-class Execution:
+class AutomationExecution:
     """One StartAutomationExecution."""
 
     id: str
@@ -77,9 +77,9 @@ class Execution:
 class Executions:
     """Every execution of the world."""
 
-    by_region: dict[Key, dict[str, Execution]] = field(default_factory=dict)
+    by_region: dict[Key, dict[str, AutomationExecution]] = field(default_factory=dict)
 
-    def of(self, key: Key) -> dict[str, Execution]:
+    def of(self, key: Key) -> dict[str, AutomationExecution]:
         """Return a Region's executions by id, oldest first."""
         return self.by_region.setdefault(key, {})
 
@@ -90,12 +90,12 @@ def executions_of(world: World) -> Executions:
     return kept
 
 
-def begin(world: World, execution: Execution) -> None:
+def begin(world: World, execution: AutomationExecution) -> None:
     """Send a new execution on its way."""
     world.at(world.now + BEGINS_AFTER, automation_step_begins, execution.key, execution.id, 0)
 
 
-def _running(world: World, key: Key, execution_id: str) -> Execution | None:
+def _running(world: World, key: Key, execution_id: str) -> AutomationExecution | None:
     execution = executions_of(world).of(key).get(execution_id)
     return None if execution is None or execution.is_over or execution.status == "Cancelling" else execution
 
@@ -122,7 +122,7 @@ def automation_step_begins(world: World, due: float, key: Key, execution_id: str
         world.at(due + limit, automation_step_times_out, key, execution_id, number)
 
 
-def _subjects(world: World, execution: Execution) -> tuple[Subject, ...]:
+def _subjects(world: World, execution: AutomationExecution) -> tuple[Subject, ...]:
     about: tuple[Subject, ...] = ()
     name = execution.document.name
     for instance_id in execution.instance_ids:
@@ -133,7 +133,7 @@ def _subjects(world: World, execution: Execution) -> tuple[Subject, ...]:
     return about or (Subject("ssm", "StartAutomationExecution", account, region, action=name),)
 
 
-def _course(execution: Execution, step: Step, fault: AnyFault | None) -> tuple[float | None, str | None]:
+def _course(execution: AutomationExecution, step: Step, fault: AnyFault | None) -> tuple[float | None, str | None]:
     """Return how long a step takes (None: for ever), and why it fails."""
     told = execution.document.settings
     takes = STEP_TAKES * variation(execution.id, step.name)
@@ -195,7 +195,7 @@ def automation_is_cancelled(world: World, due: float, key: Key, execution_id: st
     _finish(execution, due, "Cancelled")
 
 
-def stop(world: World, execution: Execution, *, complete: bool) -> None:
+def stop(world: World, execution: AutomationExecution, *, complete: bool) -> None:
     """Stop an execution: `Cancel` ends the step that runs, `Complete` lets the caller's word be success."""
     if complete:
         _finish(execution, world.now, "Success")
@@ -204,14 +204,14 @@ def stop(world: World, execution: Execution, *, complete: bool) -> None:
     world.at(world.now + CANCELLING_TAKES, automation_is_cancelled, execution.key, execution.id)
 
 
-def _finish(execution: Execution, due: float, status: str) -> None:
+def _finish(execution: AutomationExecution, due: float, status: str) -> None:
     execution.status, execution.ended = status, due
     for step in execution.steps:
         if step.status == "InProgress":
             step.status, step.ended = ("Success" if status == "Success" else "Cancelled"), due
 
 
-def _act(world: World, execution: Execution, step: Step) -> str | None:
+def _act(world: World, execution: AutomationExecution, step: Step) -> str | None:
     """Do to EC2 what AWS's runbooks do; returns why not."""
     if step.name not in {"startInstances", "stopInstances", "terminateInstances"}:
         return None

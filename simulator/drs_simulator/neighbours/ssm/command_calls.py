@@ -7,7 +7,7 @@ from drs_simulator.neighbours.answers import Asked, Refused, answers
 from drs_simulator.neighbours.ec2_instances import platform_of, tags_of
 from drs_simulator.neighbours.identifiers import fresh_uuid
 from drs_simulator.neighbours.ssm import agents
-from drs_simulator.neighbours.ssm.command_listing import known_command, shown
+from drs_simulator.neighbours.ssm.command_lists import known_command, shown
 from drs_simulator.neighbours.ssm.command_runs import begin, cancel
 from drs_simulator.neighbours.ssm.commands import Command, Invocation, commands_of
 from drs_simulator.neighbours.ssm.documents import find, wrong_parameters
