@@ -106,7 +106,7 @@ def test_a_run_that_a_second_airflow_continued_is_continued_by_a_third(run, begu
             {"continue_run": "0" * 32},
             f"continue_run: no job of a run with the key {'0' * 32} is in the cloud; see drs takeover shop",
         ),
-        ({"continue_run": KEY, **RECOVERY}, f"continue_run: run {KEY} is a drill and cannot go on as a recovery"),
+        ({"continue_run": KEY, **RECOVERY}, f"continue_run: run {KEY} is a drill and cannot continue as a recovery"),
     ],
 )
 def test_what_cannot_be_continued_is_refused(run, begun, simulator, conf, said):

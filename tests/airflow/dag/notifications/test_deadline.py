@@ -78,7 +78,7 @@ def alert(share, *, on=("rto_at_risk",)):
 def test_an_alert_tells_what_is_still_to_be_done_and_leaves_that_for_the_report(receiver):
     left = Left({"database.recovery_job": "success", "web.start_recovery": "success", "web.recovery_job": "deferred"})
 
-    assert tell(RUN, alert(80), left) == "1 of 1 were told: 80 % of the RTO of 45m has passed"
+    assert tell(RUN, alert(80), left) == "1 of 1 notifications sent: 80 % of the RTO of 45m has passed"
 
     (body,) = receiver.bodies
     assert (body["event"], body["mode"], body["triggered_by"], body["reason"]) == (

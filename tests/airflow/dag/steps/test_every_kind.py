@@ -109,7 +109,7 @@ def test_a_plan_with_every_field_of_every_kind_does_what_it_says(run, simulator,
         assert SIGNING not in "".join(headers.values())
     assert [conf for _, conf in other_dag] == [{"to": "drill", "plan": ["shop"]}]
     (asked,) = [(subject, body) for task, subject, body in people.asked if task == "database.go-live"]
-    assert asked[0] == "go-live: go on with shop? (2 people must approve)"
+    assert asked[0] == "go-live: continue with shop? (2 people must approve)"
     assert asked[1].split("\n\n") == [
         "**Shall shop go live in database?**",
         "Step go-live of wave database, in a drill of shop.",

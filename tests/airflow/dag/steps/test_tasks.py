@@ -383,7 +383,7 @@ def test_an_approval_needs_as_many_different_people_as_it_says(asked):
     said = task.resume_execution("execute_complete", answered("Approve", "cyd", {"comment": " counted "}), found)
 
     assert said == "approved by bob, cyd (counted)"
-    assert {question["subject"] for question in asked} == {"look: go on with shop? (2 people must approve)"}
+    assert {question["subject"] for question in asked} == {"look: continue with shop? (2 people must approve)"}
     assert len({question["body"] for question in asked}) == 1  # Airflow would not show another one
     board = found["ti"].left["database.look", "asked"]
     assert (board["agreed"], board["people"]) == (["bob", "cyd"], [])
