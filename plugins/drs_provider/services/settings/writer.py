@@ -36,7 +36,7 @@ def put_back(hook: "LaunchSettingsHook", server: ServerSettings) -> None:
         raise RunRefused(
             f"{server.candidate.name}: a drill changed its launch template {name}, and "
             f"version {server.gone}, which was the default before, no longer exists. Nothing was put back: set the "
-            f"template by hand, then take the tag {TAG} off the source server"
+            f"template manually, then take the tag {TAG} off the source server"
         )
     if server.put_back:
         hook.update_configuration(server.server_id, configuration_update(server.put_back))
