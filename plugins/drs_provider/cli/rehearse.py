@@ -23,9 +23,9 @@ from drs_provider.rehearsal.output import WIDTH, as_text
 from drs_provider.rehearsal.prediction import Prediction, RunRecord, StepKey, predict
 from drs_provider.rehearsal.processes import Connection, RehearsalFailed, ensure_installed, rehearse, simulator
 from drs_provider.rehearsal.step_doubles import StepsTake, decisions, length_of_steps, make_up, steps_take, words
-from drs_provider.rehearsal.steps import PlannedStep, planned_steps
+from drs_provider.rehearsal.steps import StepDecision
 from drs_provider.rules.purpose import DRILL, PURPOSES, purpose_of
-from drs_provider.rules.run.shape import compile_shape
+from drs_provider.rules.run.shape import RunShape, compile_shape
 
 NAME = "rehearse"
 HELP = "run a plan against the simulator, and say how long it takes and what goes wrong"
@@ -115,7 +115,7 @@ def _rehearsed(runnable: RunnablePlan, folder: Path, options: Namespace, home: P
     fleet, takes, shape = _fleet(runnable, options, home), steps_take(options.steps_take), compile_shape(runnable)
     step_tasks: dict[StepKey, str] = {(step.wave, step.side, step.step.name): step.task_id for step in shape.steps}
     with simulator(fleet.paths, faults=options.faults, random_seed=options.random_seed) as running:
-        steps = decisions(runnable, running, fleet.places)
+        steps = decisions(shape, running, fleet.places)
         make_up(steps, running, takes)
         request = RehearsalRequest(
             plan=runnable.plan.name,
@@ -127,8 +127,9 @@ def _rehearsed(runnable: RunnablePlan, folder: Path, options: Namespace, home: P
             task_seconds=options.task_seconds,
             answers_after=options.answers_after.total_seconds(),
             assumed={
-                step_tasks[step.wave, step.place, step.step.name]: _seconds_of(step, options.mode, takes)
-                for step in (decision.step for decision in steps if decision.assumed)
+                decision.step.task_id: _seconds_of(decision, options.mode, takes)
+                for decision in steps
+                if decision.assumed
             },
             reports=str(home / "reports"),
             facts=str(home / "facts.json"),
@@ -142,7 +143,7 @@ def _rehearsed(runnable: RunnablePlan, folder: Path, options: Namespace, home: P
             step_tasks,
             fleet=fleet.words,
             random_seed=options.random_seed,
-            assumptions=(*fleet.assumptions, *_assumptions(runnable, options), *words(steps, options.mode, takes)),
+            assumptions=(*fleet.assumptions, *_assumptions(shape, options), *words(steps, options.mode, takes)),
             accounts={str(target): place for target, place in fleet.places.items()},
         )
     try:
@@ -179,17 +180,17 @@ def _connections(fleet: ChosenFleet) -> Mapping[str, Connection]:
     return found
 
 
-def _seconds_of(step: PlannedStep, mode: str, takes: StepsTake) -> float | None:
+def _seconds_of(decision: StepDecision, mode: str, takes: StepsTake) -> float | None:
     """Return what a step takes that is not run; None: a run of this mode does not have it."""
-    return takes.of(step.step.name).total_seconds() if step.takes_place(mode) else None
+    return takes.of(decision.step.step.name).total_seconds() if decision.takes_place(mode) else None
 
 
-def _assumptions(runnable: RunnablePlan, options: Namespace) -> list[str]:
-    plan, mode = runnable.plan, options.mode
+def _assumptions(shape: RunShape, options: Namespace) -> list[str]:
+    plan, mode = shape.plan, options.mode
     said = [f"Airflow takes {options.task_seconds:g} s to start a task, and to let a waiting one continue"]
     if (
         any(wave.pause_before for wave in plan.waves)
-        or any(planned.step.ASKS_PEOPLE for planned in planned_steps(plan))
+        or any(step.step.ASKS_PEOPLE for step in shape.steps)
         or (purpose_of(mode).asks_for_approval and plan.recovery.approval)
     ):
         after = options.answers_after

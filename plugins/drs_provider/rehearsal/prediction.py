@@ -241,13 +241,13 @@ def _steps(left: RunRecord, report: RunReport, wave: str | None, place: str | No
     return tuple(
         _step(decision, report.run.mode, left, results)
         for decision in left.steps
-        if decision.step.wave == wave and place in (None, decision.step.place)
+        if decision.step.wave == wave and place in (None, decision.step.side)
     )
 
 
 def _step(decision: StepDecision, mode: str, left: RunRecord, results: Mapping[StepKey, StepReport]) -> StepForecast:
     planned = decision.step
-    key = (planned.wave, planned.place, planned.step.name)
+    key = (planned.wave, planned.side, planned.step.name)
     record, result = left.facts.tasks.get(left.step_tasks.get(key, "")), results.get(key)
     state = (record and record.state) or "not_run"
     # A failure that the plan lets pass is a skipped task.
@@ -257,12 +257,12 @@ def _step(decision: StepDecision, mode: str, left: RunRecord, results: Mapping[S
     return StepForecast(
         planned.step.name,
         planned.step.kind,
-        planned.place,
+        planned.side,
         record.began if record and ran else None,
         record.ended if record and ran else None,
         state,
-        assumed=decision.assumed is not None and planned.takes_place(mode),
-        why=decision.assumed if planned.takes_place(mode) else None,
+        assumed=decision.assumed is not None and decision.takes_place(mode),
+        why=decision.assumed if decision.takes_place(mode) else None,
         summary="" if decision.assumed or result is None else result.summary,
     )
 

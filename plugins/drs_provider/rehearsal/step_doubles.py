@@ -8,10 +8,10 @@ from datetime import timedelta
 
 from drs_provider.formatting import timespan
 from drs_provider.plan.durations import parse_duration
-from drs_provider.plan.loader import RunnablePlan
 from drs_provider.rehearsal.processes import Simulator
-from drs_provider.rehearsal.steps import Place, StepDecision, World, decide, planned_steps
+from drs_provider.rehearsal.steps import Place, StepDecision, World, decide
 from drs_provider.rules.run.roster import Target
+from drs_provider.rules.run.shape import RunShape
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,10 @@ def length_of_steps(text: str) -> tuple[str, timedelta]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def decisions(runnable: RunnablePlan, running: Simulator, places: Mapping[Target, Place]) -> tuple[StepDecision, ...]:
+def decisions(shape: RunShape, running: Simulator, places: Mapping[Target, Place]) -> tuple[StepDecision, ...]:
     """Decide over all steps of a plan."""
-    steps = tuple(planned_steps(runnable.plan))
-    world = _world(running, places) if steps else World(places)
-    return tuple(decide(step, runnable.plan, runnable.groups, world) for step in steps)
+    world = _world(running, places) if shape.steps else World(places)
+    return tuple(decide(step, world) for step in shape.steps)
 
 
 def make_up(found: Sequence[StepDecision], running: Simulator, takes: StepsTake) -> None:
@@ -65,14 +64,14 @@ def words(found: Sequence[StepDecision], mode: str, takes: StepsTake) -> Iterato
     why: dict[tuple[timedelta, str], list[str]] = defaultdict(list)
     for decision in found:
         step = decision.step
-        if decision.assumed and step.takes_place(mode):
+        if decision.assumed and decision.takes_place(mode):
             length = takes.of(step.step.name)
             why[length, decision.assumed].append(f"{step.where} ({step.step.kind})")
     for (length, reason), names in why.items():
         yield f"{'; '.join(names)}: passes in {_length(length)}, for {reason}"
     for decision in found:
         step = decision.step
-        if decision.stand_in and step.takes_place(mode):
+        if decision.stand_in and decision.takes_place(mode):
             taken = _length(takes.of(step.step.name))
             yield f"{step.where}: {decision.stand_in.words} succeeds in {taken}, for this fleet does not know it"
 

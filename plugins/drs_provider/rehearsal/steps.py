@@ -3,41 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from drs_provider.plan.model import ProtectionGroup, RecoveryPlan, Step
+from drs_provider.plan.model import Step
 from drs_provider.plan.step_kinds import Needed, step_kind
 from drs_provider.plan.templates import SERVER, SYNTAX
 from drs_provider.rules.purpose import purpose_of
-from drs_provider.rules.run.roster import Target, targets_of
+from drs_provider.rules.run.roster import Target
+from drs_provider.rules.run.shape import StepShape
 
 Place = tuple[str, str]
 """Account and Region."""
-
-
-@dataclass(frozen=True)
-class PlannedStep:
-    """A step where it stands: ``wave`` is None for the plan's own, ``place`` is ``before`` or ``after``."""
-
-    wave: str | None
-    place: str
-    step: Step
-
-    def takes_place(self, mode: str) -> bool:
-        """Whether a run of this mode has it."""
-        return purpose_of(mode).takes_step(self.step)
-
-    @property
-    def where(self) -> str:
-        """Name it for people: ``wave web: shop-answers``."""
-        return f"{f'wave {self.wave}' if self.wave else 'plan'}: {self.step.name}"
-
-
-def planned_steps(plan: RecoveryPlan) -> Iterator[PlannedStep]:
-    """Yield all steps of a plan in their order: the plan's own, each wave's, the plan's own."""
-    yield from (PlannedStep(None, "before", step) for step in plan.before)
-    for wave in plan.waves:
-        yield from (PlannedStep(wave.name, "before", step) for step in wave.before)
-        yield from (PlannedStep(wave.name, "after", step) for step in wave.after)
-    yield from (PlannedStep(None, "after", step) for step in plan.after)
 
 
 @dataclass(frozen=True)
@@ -84,14 +58,16 @@ class StandIn:
 class StepDecision:
     """What becomes of a step: it is run, perhaps on something made up, or ``assumed`` to pass, for this reason."""
 
-    step: PlannedStep
+    step: StepShape
     assumed: str | None = None
     stand_in: StandIn | None = None
 
+    def takes_place(self, mode: str) -> bool:
+        """Whether a run of this mode has the step."""
+        return purpose_of(mode).takes_step(self.step.step)
 
-def decide(
-    planned: PlannedStep, plan: RecoveryPlan, groups: Mapping[str, ProtectionGroup], world: World
-) -> StepDecision:
+
+def decide(planned: StepShape, world: World) -> StepDecision:
     """Say what becomes of a step in a rehearsal."""
     step, kind = planned.step, step_kind(planned.step.kind)
     if kind.reaches_out:
@@ -100,7 +76,7 @@ def decide(
         return StepDecision(planned)
     if unknown := sorted(_servers_named(step) - world.names):
         return StepDecision(planned, f"it names what this fleet does not have: {', '.join(unknown)}")
-    place = _place(planned, plan, groups, world)
+    place = _place(planned, world)
     if place is None:
         where = " in ".join(part for part in (_own(step, "aws_conn_id"), _own(step, "region")) if part)
         return StepDecision(planned, f"nothing in this rehearsal stands for {where}")
@@ -122,14 +98,10 @@ def _own(step: Step, field: str) -> str | None:
     return getattr(step, field, None)
 
 
-def _place(
-    planned: PlannedStep, plan: RecoveryPlan, groups: Mapping[str, ProtectionGroup], world: World
-) -> Place | None:
+def _place(planned: StepShape, world: World) -> Place | None:
     """Find where a step works as its task does: where it says, else where its wave is recovered."""
-    members = next((wave.groups for wave in plan.waves if wave.name == planned.wave), ())
-    targets = [*targets_of([groups[name] for name in members]), *targets_of(list(groups.values()))]
     conn, region = _own(planned.step, "aws_conn_id"), _own(planned.step, "region")
-    known = (target for target in targets if target in world.places and conn in (None, target.aws_conn_id))
+    known = (target for target in planned.targets if target in world.places and conn in (None, target.aws_conn_id))
     found = next(known, None)
     if found is None:
         return None

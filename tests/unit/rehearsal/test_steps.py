@@ -2,12 +2,15 @@
 
 import argparse
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
 from drs_provider.rehearsal.step_doubles import length_of_steps, steps_take
-from drs_provider.rehearsal.steps import StandIn, StepDecision, World, decide, planned_steps
+from drs_provider.rehearsal.steps import StandIn, StepDecision, World, decide
 from drs_provider.rules.run.roster import Target
+from drs_provider.rules.run.shape import compile_shape
 
 PLAN = RecoveryPlan.model_validate(
     {
@@ -25,11 +28,21 @@ PLAN = RecoveryPlan.model_validate(
         ],
     }
 )
-STEPS = {step.step.name: step for step in planned_steps(PLAN)}
+GROUP = ProtectionGroup.model_validate(
+    {"kind": "ProtectionGroup", "name": "db", "region": "us-west-2", "servers": ["s-00000000000000001"]}
+)
+
+
+def steps_of(plan):
+    """The steps of a plan as they stand in its compiled form."""
+    return compile_shape(RunnablePlan(plan, {"db": GROUP}, Path("shop.yaml"), "digest")).steps
+
+
+STEPS = {step.step.name: step for step in steps_of(PLAN)}
 
 
 def test_steps_come_in_the_order_of_the_plan():
-    assert [(step.where, step.place) for step in STEPS.values()] == [
+    assert [(step.where, step.side) for step in STEPS.values()] == [
         ("plan: freeze", "before"),
         ("wave db: ask", "before"),
         ("wave db: answers", "after"),
@@ -38,13 +51,10 @@ def test_steps_come_in_the_order_of_the_plan():
 
 
 def test_steps_take_place_in_the_modes_that_they_are_for():
-    assert [STEPS["freeze"].takes_place(mode) for mode in ("drill", "recovery")] == [False, True]
+    assert [StepDecision(STEPS["freeze"]).takes_place(mode) for mode in ("drill", "recovery")] == [False, True]
 
 
 HERE = ("111122223333", "us-west-2")
-GROUP = ProtectionGroup.model_validate(
-    {"kind": "ProtectionGroup", "name": "db", "region": "us-west-2", "servers": ["s-00000000000000001"]}
-)
 WORLD = World(
     {Target("aws_default", "us-west-2"): HERE},
     frozenset({"db1", "s-00000000000000001"}),
@@ -100,8 +110,8 @@ SHELL = {"kind": "ssm_command", "document": "AWS-RunShellScript"}
 def test_a_step_is_run_where_the_simulator_answers_it_and_assumed_where_not(step, assumed, made_up):
     wave = {"name": "db", "groups": ["db"], "after": [{"name": "does", **step}]}
     plan = RecoveryPlan.model_validate({"kind": "RecoveryPlan", "name": "shop", "waves": [wave]})
-    (one,) = planned_steps(plan)
-    assert decide(one, plan, {"db": GROUP}, WORLD) == StepDecision(one, assumed, made_up)
+    (one,) = steps_of(plan)
+    assert decide(one, WORLD) == StepDecision(one, assumed, made_up)
 
 
 def test_how_long_steps_take_is_said_for_all_and_by_name():
