@@ -146,8 +146,8 @@ def test_a_store_that_cannot_be_asked_takes_no_dag_along(folder, monkeypatch, ca
     monkeypatch.setenv("DRS_REPORTS", "nowhere://reports")
 
     assert set(bag().dags) == {"drs.other", "drs.sweeper"}
-    assert [record.getMessage()[:57] for record in caplog.records if "kept" in record.getMessage()] == [
-        "the plans kept in nowhere://reports cannot be read: Value"
+    assert [record.getMessage()[:57] for record in caplog.records if "stored" in record.getMessage()] == [
+        "the stored plans in nowhere://reports cannot be read: Val"
     ]
 
 
@@ -156,7 +156,7 @@ def test_a_plan_is_kept_in_an_object_store_as_well(folder, monkeypatch):
     keep_plan(read_folder(folder).plans["shop"], folder, run_id="manual__two")
     (folder / "shop.yaml").write_text(NO_YAML)
 
-    assert "run manual__two began" in bag().dags["drs.shop"].doc_md.replace("\\", "")
+    assert "run manual__two started" in bag().dags["drs.shop"].doc_md.replace("\\", "")
 
 
 @pytest.fixture
@@ -186,9 +186,13 @@ def test_a_store_that_does_not_answer_holds_nobody_up(folder, caplog):
     (folder / "shop.yaml").write_text(NO_YAML)
 
     assert set(bag().dags) == {"drs.other", "drs.sweeper"}
-    assert [record.getMessage()[:92] for record in caplog.records if "kept" in record.getMessage()] == [
-        "the plan could not be kept in silent://reports/drs/kept_plans (no answer in 0 s). The run go",
-        "the plans kept in silent://reports/drs cannot be read: TimeoutError('no answer in 0 s')",
+    assert [
+        record.getMessage()[:92]
+        for record in caplog.records
+        if " cannot be read" in record.getMessage() or "kept" in record.getMessage()
+    ] == [
+        "the plan could not be kept in silent://reports/drs/kept_plans (no answer in 0 s). The run co",
+        "the stored plans in silent://reports/drs cannot be read: TimeoutError('no answer in 0 s')",
     ]
 
 
@@ -222,7 +226,7 @@ def test_the_newest_run_is_the_one_that_counts(folder):
 
     words = bag().dags["drs.shop"].doc_md.replace("\\", "")
 
-    assert "run manual__two began" in words
+    assert "run manual__two started" in words
     assert "RTO** 50m" in words
     assert [path.name for path in kept_file(folder).parent.iterdir()] == ["shop.yaml"]
 
@@ -238,7 +242,7 @@ def test_a_plan_that_cannot_be_kept_is_said_and_fails_nothing(folder, tmp_path, 
     assert said.getMessage() == (
         f"the plan could not be kept in file://{tmp_path}/file/kept_plans ([Errno 20] Not a directory: "
         f"'{tmp_path}/file/kept_plans'). The run continues; but if a file of its plan becomes invalid meanwhile, it "
-        "stands still until the file is corrected"
+        "stops until the file is corrected"
     )
 
 
@@ -293,9 +297,9 @@ def refused(folder, place, what):
     return (
         "the run of shop is refused, 1 reason; nothing was launched:\n"
         f"  - {folder}/shop.yaml:{place}: {what}\n\n"
-        "No run starts while a file of its plan has problems. Fix what is named above, or put the file back as it "
-        f"was; drs validate {folder}/shop.yaml says when it is right. Then start a new run. Runs of shop that have "
-        "begun go on meanwhile, with the plan that they began with"
+        "No run starts while a file of its plan has problems. Fix what is named above, or restore the file; "
+        f"drs validate {folder}/shop.yaml shows whether it is valid. Then start a new run. Runs of shop that have "
+        "started continue with the plan that they started with"
     )
 
 

@@ -73,7 +73,7 @@ def test_a_drill_is_started_watched_judged_and_cleaned_up(airflow_db, simulator)
         ("hello2", "launched", "RUNNING"),
     ]
     assert wait["jobs"][0]["initiated_by"] == "START_DRILL"
-    assert sorted(server["source_server_id"] for server in clean_up["terminated"]) == list(HELLO)
+    assert sorted(server["server_id"] for server in clean_up["terminated"]) == list(HELLO)
     assert clean_up["left"] == {}
     assert len(calls(simulator, "StartRecovery")) == 1
     assert len(calls(simulator, "TerminateRecoveryInstances")) == 1
@@ -92,7 +92,7 @@ def test_a_failed_server_fails_the_run_and_its_drill_is_cleaned_up_all_the_same(
         "wait": "failed",
         "clean_up": "success",
     }
-    servers = task(dag_run, "wait").xcom_pull("wait", key="servers")
+    servers = task(dag_run, "wait").xcom_pull("wait", key="servers")["servers"]
     assert {server["hostname"]: server["status"] for server in servers} == {"hello1": "launched", "hello2": "failed"}
     assert "no capacity" in next(server["reason"] for server in servers if server["hostname"] == "hello2")
 

@@ -124,12 +124,12 @@ def test_a_link_works_once_also_where_the_same_question_is_asked_again(api, perm
 
 REFUSED = [
     pytest.param({"until": "2020-01-01T00:00:00+00:00"}, 410, "The time for this answer is over.", id="expired"),
-    pytest.param({"ti_id": "018f0000-0000-7000-8000-000000000000"}, 410, "not asked any more", id="asked anew"),
-    pytest.param({"run_id": "another"}, 410, "not asked any more", id="another run"),
-    pytest.param({"map_index": 1}, 410, "not asked any more", id="another square of a mapped task"),
+    pytest.param({"ti_id": "018f0000-0000-7000-8000-000000000000"}, 410, "This question is closed", id="asked anew"),
+    pytest.param({"run_id": "another"}, 410, "This question is closed", id="another run"),
+    pytest.param({"map_index": 1}, 410, "This question is closed", id="another square of a mapped task"),
     pytest.param({"person": "vera"}, 403, "vera may not answer questions of this plan.", id="only a viewer today"),
     pytest.param({"person": "eve"}, 403, "Airflow has no user eve.", id="nobody today"),
-    pytest.param({"until": "soon"}, 403, "no link of this Airflow", id="no instant"),
+    pytest.param({"until": "soon"}, 403, "not from this Airflow", id="no instant"),
 ]
 
 
@@ -161,7 +161,7 @@ def test_a_token_of_another_key_or_a_changed_one_is_refused(api, permit, key):
         "a" * 9000,
     ):
         answer = api.post(f"/drs/answers/{token}", data={"choice": "Continue"})
-        assert (answer.status_code, "no link of this Airflow" in answer.text) == (403, True), token
+        assert (answer.status_code, "not from this Airflow" in answer.text) == (403, True), token
     assert recorded() == NOTHING
 
 

@@ -133,13 +133,13 @@ FAILED = {
     "no-server": "server('dbl'): this run has no server of that hostname (did you mean 'db2'?)",
     "no-agent": SAID["elsewhere"],
     "command-times-out-by-itself": "AWS-RunShellScript failed on 1 of 1 instances: db1 (i-…): ExecutionTimedOut",
-    "command-hangs": "not done within 1s: AWS-RunShellScript still ran on db1 (i-…), db2 (i-…); SSM was asked to stop "
-    "it",
+    "command-hangs": "not done within 1s: AWS-RunShellScript still ran on db1 (i-…), db2 (i-…); a stop was requested "
+    "from SSM",
     "command-without-connection": "Airflow's connections: NotFound: there is none called nobody: create it, or leave "
     "aws_conn_id out",
     "automation-fails": "Shop-Failover (ID) ended as Failed at step nap: Step nap (aws:sleep) failed: no luck",
-    "automation-times-out": "not done within 1s: Shop-Failover (ID) was InProgress, at step nap; SSM was asked to stop "
-    "it",
+    "automation-times-out": "not done within 1s: Shop-Failover (ID) was InProgress, at step nap; a stop was requested "
+    "from SSM",
     "no-automation": "ssm:StartAutomationExecution: AutomationDefinitionNotFoundException: Automation definition "
     "Nobody-Wrote-This is not found.",
     "function-fails": "Busy: not now",

@@ -252,7 +252,7 @@ def test_a_step_that_has_nothing_to_do_is_skipped_and_says_why(given, fields, sa
 def test_a_failure_is_tried_again_as_often_as_the_plan_says_and_then_fails_for_good():
     task, store = step(StepFailed("no"), StepFailed("no"), StepFailed("never"), retries=1), Store()
 
-    with pytest.raises(AirflowException, match=r"^step look: no \(attempt 1 of 2; trying again\)$") as again:
+    with pytest.raises(AirflowException, match=r"^step look: no \(attempt 1 of 2; retrying\)$") as again:
         task.execute(context(store, max_tries=3))
     assert not isinstance(again.value, AirflowFailException)
     found = context(store, try_number=2, max_tries=3)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from drs_provider.hooks.launch_settings import LaunchSettingsHook
 from drs_provider.rules.launch.tags import job_tags, life_tags
+from drs_provider.rules.purpose import purpose_of
 from drs_provider.services.settings.apply import apply_all
 from kit.dag_runs import SHOP, calls, instances, meanwhile
 
@@ -16,7 +17,7 @@ GO = {"mode": "recovery", "confirm": "shop", "reason": "us-east-1 is dark"}
 
 def another_run(mode, *, plan="shop", run_id="manual__elsewhere", lives=timedelta(days=2)):
     tags = job_tags(dag_id=f"drs.{plan}", run_id=run_id, wave="database", chunk=0, attempt=1)
-    return {**tags, **life_tags(mode, now=datetime.now(UTC), lifetime=lives)}
+    return {**tags, **life_tags(purpose_of(mode), now=datetime.now(UTC), lifetime=lives)}
 
 
 def launch(simulator, servers, mode, **more):
