@@ -51,7 +51,7 @@ class Standing(Stack):
 
     def report(self, plan, run_id):
         left = self.airflow.result(f"drs.{plan}", run_id, "finish.report")
-        return json.loads(Path(left["json"].removeprefix("file://")).read_text())
+        return json.loads(Path(left["json_path"].removeprefix("file://")).read_text())
 
     def speed(self, times):
         """Let DRS and its neighbours work so many times faster than in reality."""

@@ -105,7 +105,7 @@ def test_a_drill_that_goes_well_passes_and_leaves_no_instance(demo):
     report = run.report()
     assert report["verdict"] == "passed"
     assert report["counts"]["launched"] == 2
-    assert report["cleanup"]["state"] == "done"
+    assert report["cleanup"]["state"] == "completed"
     assert "✓ PASSED: All 2 servers in 2 waves were launched." in run.said
     assert "✓ EC2: 2 instances came during the drill, none of them is left" in run.said
     assert "\x1b" not in run.said, "no control codes where there is no terminal"
@@ -126,7 +126,7 @@ def test_a_database_server_that_fails_fails_the_drill_and_is_named_with_what_it_
     assert (failure["hostname"], failure["wave"]) == ("db3", "database")
     assert "InsufficientInstanceCapacity" in failure["reason"]
     assert [wave["wave"] for wave in report["not_started"]] == ["application", "web", "monitoring"]
-    assert report["cleanup"]["state"] == "done"
+    assert report["cleanup"]["state"] == "completed"
     assert "✗ FAILED" in run.said
     assert "  ✗ db3 (database): " in run.said
     assert "  - web: 50 servers not started" in run.said

@@ -120,7 +120,7 @@ def test_a_kept_drill_is_extended_from_a_shell_and_in_airflow_and_ended_from_a_s
 
     assert ended(stack, "drs.shop", run_id) == "success"
     left = stack.airflow.result("drs.shop", run_id, "finish.report")
-    report = json.loads(Path(left["json"].removeprefix("file://")).read_text())
+    report = json.loads(Path(left["json_path"].removeprefix("file://")).read_text())
     assert report["verdict"] == "passed"
     assert (report["drill"]["kept"]["extended"], report["drill"]["kept"]["by"]) == (2, "admin")
     assert report["drill"]["measured"]["dollars"] > 0
