@@ -86,7 +86,7 @@ def test_a_dry_run_changes_nothing_and_says_what_it_would_do(sweep, simulator):
     code, swept = sweep("--dry-run")
 
     assert code == 1
-    assert [why.startswith("only looked at: terminate i-") for why in swept["left"].values()] == [True]
+    assert [why.startswith("dry run: terminate i-") for why in swept["left"].values()] == [True]
     assert set(instances(simulator).values()) == {"running"}
 
 
