@@ -127,8 +127,8 @@ def test_a_database_server_that_fails_fails_the_drill_and_is_named_with_what_it_
     assert "InsufficientInstanceCapacity" in failure["reason"]
     assert [wave["wave"] for wave in report["not_started"]] == ["application", "web", "monitoring"]
     assert report["cleanup"]["state"] == "completed"
-    assert "✗ FAILED" in run.said
-    assert "  ✗ db3 (database): " in run.said
+    assert "✕ FAILED" in run.said
+    assert "  ✕ db3 (database): " in run.said
     assert "  - web: 50 servers not started" in run.said
     assert re.search(r"✓ EC2: \d+ instances came during the drill, none of them is left", run.said)
     assert run.living() == []

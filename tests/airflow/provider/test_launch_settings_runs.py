@@ -49,7 +49,7 @@ def test_a_drill_launches_with_its_own_settings_and_leaves_the_old_ones(airflow_
         ]
         for server in HELLO
     }
-    looked = result(dag_run, "look")
+    looked = result(dag_run, "look")["servers"]
     assert {
         server: (survey["is_drill"], survey["protected"], survey["differences"]) for server, survey in looked.items()
     } == {server: (True, False, []) for server in HELLO}
