@@ -43,7 +43,7 @@ def execute(aws, kind, **more):
     task = kind(task_id="t", aws_conn_id=None, region_name="us-west-2", **more)
     task.__dict__["hook"] = aws.hook
     ti = SimpleNamespace(dag_id="drs.shop", run_id="manual__1", max_tries=0, xcom_push=lambda **_: None)
-    return task.execute({"ti": ti, "task_state_store": MemoryStore()})
+    return task.execute({"ti": ti, "task_state_store": MemoryStore()})["servers"]
 
 
 def apply(aws, *actions, **more):
@@ -125,7 +125,7 @@ def test_the_sweeper_puts_back_what_a_dead_drill_left_and_forgets_the_drill(aws)
 
     early, late = sweep(hook, datetime.now(UTC)), sweep(hook, datetime.now(UTC) + timedelta(days=3))
 
-    assert (early.done, early.left) == ([], {})
+    assert (early.done, early.left) == ((), {})
     assert (len(late.done), late.left) == (1, {})
     assert live(aws) == [("register", True)]
     assert not [name for name in tags(aws) if name.startswith("drs-orchestrator:")]
@@ -138,7 +138,7 @@ def test_a_next_drill_makes_the_actions_of_a_dead_one_its_own(aws):
     apply(aws, CHECK, is_temporary=True, lifetime=timedelta(hours=1))
 
     swept = sweep(TaggedNetworksHook(aws_conn_id=None, region_name="us-west-2"), datetime.now(UTC))
-    assert (swept.done, swept.left) == ([], {})
+    assert (swept.done, swept.left) == ((), {})
     assert live(aws) == [("register", False), ("check", True)]
 
 

@@ -68,12 +68,12 @@ def operator(network, kind, **more):
 
 def apply(network, settings, *, context=None, **more):
     task = operator(network, DrsApplyLaunchSettingsOperator, settings=settings, **more)
-    return task.execute(context or a_context())
+    return task.execute(context or a_context())["servers"]
 
 
 def restore(network, *servers):
     task = operator(network, DrsRestoreLaunchSettingsOperator, source_server_ids=list(servers))
-    return task.execute(a_context())
+    return task.execute(a_context())["servers"]
 
 
 def effects(simulator, since=0):
@@ -130,7 +130,7 @@ def test_only_what_differs_is_changed_and_the_second_time_nothing_is(simulator, 
         ],
         TWO: [],
     }
-    assert context["pushed"] == {"findings": []}
+    assert context["pushed"] == {"findings": {"version": 2, "findings": []}}
     assert template(network)["VersionNumber"] == 2
     assert template(network)["LaunchTemplateData"] == {
         "InstanceType": "r5.large",
@@ -221,7 +221,7 @@ def test_a_server_in_a_job_is_waited_for_and_only_if_it_differs(simulator, netwo
 
     simulator.clock(speed=600)
     simulator.advance("40m")
-    drift = task.resume_settings(context, {"outcome": "ended"}, **deferred.value.kwargs)
+    drift = task.resume_settings(context, {"outcome": "ended"}, **deferred.value.kwargs)["servers"]
 
     assert drift == {ONE: [{"field": "copy_tags", "was": True, "now": False}]}
 

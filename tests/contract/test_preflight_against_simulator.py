@@ -223,7 +223,7 @@ def test_launch_settings_that_may_not_be_read_refuse_only_a_run_that_changes_the
 
     where, why = "us-west-2 of connection aws_default", "GetLaunchConfiguration: AccessDeniedException"
     said = found.refusals if refused else [note for note in found.notes if "launch settings" in note]
-    what = "the launch settings cannot be looked at" if refused else "not checked"
+    what = "the launch settings cannot be read" if refused else "not checked"
     assert [where in message and what in message and why in message for message in said] == [True]
     assert found.refusals == (said if refused else [])
 
@@ -235,7 +235,7 @@ def test_launch_actions_are_only_shown_so_an_api_that_throttles_is_asked_for_the
     found = look(hook_of(), *map(sid, range(1, 14)))
 
     assert [note for note in found.notes if note.startswith("launch actions")] == [
-        f"launch actions in {WHERE}: not looked at: ListLaunchActions: ThrottlingException: Rate exceeded"
+        f"launch actions in {WHERE}: not checked: ListLaunchActions: ThrottlingException: Rate exceeded"
     ]
     asked = [
         str(call["request"]) for call in one_simulator.calls()[before:] if call["operation"] == "ListLaunchActions"

@@ -65,7 +65,7 @@ def test_the_log_says_what_it_waits_for(hook, simulator, monkeypatch, caplog):
 
     (said,) = caplog.messages
     assert re.fullmatch(
-        r"Waiting (4|5)\.\d s, then asking again \(try 4\): DescribeSourceServers: ServiceUnavailable: "
+        r"Retrying in (4|5)\.\d s \(try 4\): DescribeSourceServers: ServiceUnavailable: "
         r"drs is unavailable in us-west-2",
         said,
     )

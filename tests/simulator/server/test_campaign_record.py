@@ -5,10 +5,11 @@ import json
 import pytest
 import yaml
 from botocore.exceptions import HTTPClientError
+from drs_provider.rules.launch.tags import RUN, TRY, WAVE
 
 from benchmarks.chaos.documents import fleet
 from benchmarks.chaos.judge_steps import acted
-from benchmarks.chaos.record import PREFIX, read_record
+from benchmarks.chaos.record import read_record
 from benchmarks.chaos.scenarios import LARGE, SMALL, Scenario, Server, Step, Wave
 from benchmarks.chaos.surroundings import MORE_ROOM, networks_left, prepare
 
@@ -30,7 +31,7 @@ def record(sim, before):
 
 
 def launch(sim):
-    tags = {f"{PREFIX}run": "r", f"{PREFIX}wave": "w0", f"{PREFIX}try": "1"}
+    tags = {RUN: "r", WAVE: "w0", TRY: "1"}
     sim.client("drs").start_recovery(sourceServers=[{"sourceServerID": SERVER}], isDrill=True, tags=tags)
     sim.advance("20m")
 
@@ -103,7 +104,7 @@ def test_the_effects_of_steps_are_read_also_those_whose_answers_were_lost(start_
 
 def test_what_is_left_of_a_drills_network_is_found_in_every_account(start_drs_simulator, tmp_path):
     sim, _ = start(start_drs_simulator, tmp_path)
-    tags = [{"Key": f"{PREFIX}run", "Value": "r"}]
+    tags = [{"Key": RUN, "Value": "r"}]
     made = {}
     for account in (LARGE, SMALL):
         ec2 = sim.client("ec2", aws_access_key_id=account.id)
