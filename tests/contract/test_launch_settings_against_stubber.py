@@ -62,7 +62,8 @@ def test_a_default_that_ec2_does_not_confirm_is_no_success(hook, ec2):
         hook.make_default(TEMPLATE, 8)
 
     assert str(caught.value) == (
-        f"ec2:ModifyLaunchTemplate: NotApplied: version 8 of {TEMPLATE} was made the default, but EC2 still shows version 7"
+        f"ec2:ModifyLaunchTemplate: NotApplied: version 8 of {TEMPLATE} was made the default, but EC2 still shows "
+        "version 7"
     )
 
 
