@@ -336,7 +336,9 @@ class Drive:
         left = self._stack.airflow.result(scenario.dag_id, scenario.run_id, REPORT_TASK)
         if not left:
             return None
-        report: Mapping[str, Any] = json.loads(Path(left["json_path"].removeprefix("file://")).read_text(encoding="utf-8"))
+        report: Mapping[str, Any] = json.loads(
+            Path(left["json_path"].removeprefix("file://")).read_text(encoding="utf-8")
+        )
         return report
 
 
