@@ -13,7 +13,7 @@ from drs_provider.operators.drill_network import (
     DrsRemoveDrillNetworkOperator,
 )
 from drs_provider.rules.isolation.blueprint import blueprint
-from drs_provider.rules.isolation.network_mapping import KnownPlacement, in_drill_network
+from drs_provider.rules.isolation.drill_placement import KnownPlacement, in_drill_network
 from drs_provider.rules.isolation.proof import prove
 from drs_provider.rules.launch.tags import COPY_OF, EXPIRES, MODE, RUN, drill_tags
 from drs_provider.rules.run.handover import PreparedNetworks

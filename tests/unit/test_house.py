@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = (ROOT / "plugins" / "drs_provider", ROOT / "simulator" / "drs_simulator")
 WRITTEN = (*PACKAGES, ROOT / "benchmarks", ROOT / "demo", ROOT / "docker", ROOT / "dags", ROOT / "tests")
 NOUNS = {"formatting", "mapping", "timing"}
-"""They end as gerunds do, and are what the field calls the thing: an error mapping, a network mapping."""
+"""They end as gerunds do, and are what the field calls the thing: an error mapping, the timing of a run."""
 
 
 def modules(*folders):

@@ -2,8 +2,8 @@
 
 Airflow promises the names of ``airflow.sdk.__all__``, the documented exceptions of ``airflow.sdk.exceptions``,
 ``airflow.triggers.base``, ``airflow.listeners.hookimpl`` and the operators, hooks and triggers of its providers.
-``tests/unit/test_airflow_fence.py`` fails when a module outside of this package imports anything else of Airflow.
-The tests named below stand in ``tests/airflow/test_airflow_internals.py``, one for each touch.
+``tests/airflow/test_airflow_internals.py`` has a test for each touch, named below, and one that fails when a module
+outside of this package imports anything else of Airflow.
 
 ==================  =====================================  ===================================  =====================
 module              what                                   why                                  test
@@ -18,7 +18,7 @@ module              what                                   why                  
                     ``get_dag``                            standard provider has no deadline
 ``tasks``           the XCom backend,                      a trigger and a deadline's callback  ``..xcom..``,
                     ``get_task_states``                    have no task instance of their own   ``..states..``
-``authoring``       ``ParamsDict``, ``AsyncCallback``,      ``airflow.sdk`` promises them, its   ``..stub..``
+``dag_parts``       ``ParamsDict``, ``AsyncCallback``,      ``airflow.sdk`` promises them, its   ``..stub..``
                     ``DeadlineAlert``,                     type stub lacks them
                     ``DeadlineReference``
 ``dag_files``       ``DagContext``, the importer of        a broken plan is an import error of  ``..import_error..``

@@ -46,26 +46,6 @@ class RunReader:
 
         return self.read(names.PREFLIGHT_TASK, PreflightResult)
 
-    def state(self, task_id: str) -> str | None:
-        """Give the state of one task of this run."""
-        return self.states.get(task_id)
-
-    def tasks(self, group: str, name: str) -> list[str]:
-        """Give the tasks of a group that do one thing: one for each account and Region."""
-        return names.tasks_that(self.states, group, name)
-
-    def errors(self) -> list[dict[str, str]]:
-        """Give the last words of every failed task, but for those that only show a server."""
-        from drs_provider.rules.run.handover import FailureMessage
-
-        failed = sorted(
-            task
-            for task, state in self.states.items()
-            if state == "failed" and not names.is_server_square(task) and not names.is_teller(task)
-        )
-        found = ((task, self.read(task, FailureMessage)) for task in failed)
-        return [{"task": task, "message": error.message} for task, error in found if error]
-
     def snapshot(self, shape: "RunShape | None" = None, *, is_last_look: bool = False) -> "RunSnapshot":
         """Take the snapshot that the state of the run is computed from.
 

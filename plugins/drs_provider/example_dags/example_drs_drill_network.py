@@ -35,7 +35,7 @@ with DAG(
     @task
     def moved(prepared: dict[str, Any]) -> dict[str, Any]:
         """Give every server the drill's subnet and groups."""
-        from drs_provider.rules.isolation.network_mapping import KnownPlacement, in_drill_network
+        from drs_provider.rules.isolation.drill_placement import KnownPlacement, in_drill_network
         from drs_provider.rules.run.handover import PreparedNetworks
 
         networks = PreparedNetworks.from_json(prepared).networks

@@ -50,7 +50,7 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
 
     Returns that result, a ``PreparedNetworks`` as JSON (``rules.run.handover``): ``{"kind", "region", "checked_at",
     "networks": [{"production_vpc", "vpc_id", "subnets", "security_groups", "default", "cidrs", "proof", …}]}``.
-    ``rules.isolation.network_mapping.in_drill_network`` gives the launch settings that put a server there.
+    ``rules.isolation.drill_placement.in_drill_network`` gives the launch settings that put a server there.
 
     :param source_server_ids: the servers of the drill (templated)
     :param placements: where servers would land, by id, as ``{"subnet_id", "security_group_ids", "vpc_id",
@@ -102,7 +102,7 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
 
     def _prepared(self, context: Context) -> "PreparedNetworks":
         from drs_provider.hooks.launch_settings import LaunchSettingsHook
-        from drs_provider.rules.isolation.network_mapping import KnownPlacement
+        from drs_provider.rules.isolation.drill_placement import KnownPlacement
         from drs_provider.rules.launch.tags import drill_tags
         from drs_provider.services.drill.network import NetworkPreparation, placements_of
 

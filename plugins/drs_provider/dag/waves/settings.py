@@ -41,7 +41,7 @@ def in_this_run(
     """
     if not network or not purpose.uses_drill_network:
         return dict(settings)
-    from drs_provider.rules.isolation.network_mapping import drill_settings
+    from drs_provider.rules.isolation.drill_placement import drill_settings
 
     prepared = network_of(context, network)
     return {

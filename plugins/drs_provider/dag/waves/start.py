@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pydantic import JsonValue
 
 from drs_provider.airflow_internals import TaskStore
-from drs_provider.dag.people.agreement import ensure_people_agreed
+from drs_provider.dag.people.agreement import ensure_pause_answered, ensure_people_agreed
 from drs_provider.dag.run_reader import preflight_result
 from drs_provider.dag.steps.context import ensure_steps_approved
 from drs_provider.dag.waves.cancellation import cancelled_start, obey_before_a_start
@@ -23,7 +23,7 @@ from drs_provider.formatting import MANY, some
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.plan.model import Pause
 from drs_provider.rules.purpose import DRILL, Purpose, purpose_of
-from drs_provider.rules.run.approvals import Policy, ensure_answered
+from drs_provider.rules.run.approvals import Policy
 from drs_provider.rules.run.roster import Target
 from drs_provider.rules.run.shape import AskedBefore
 
@@ -130,12 +130,9 @@ class StartWave(DrsStartRecoveryOperator):
 
     def _ensure_agreed(self, context: Context, preflight: "PreflightResult") -> None:
         """Look for the recorded answers of those who were asked: "Mark success" on their tasks records nothing."""
-        from drs_provider.rules.run.handover import RecordedAnswer
-
         ensure_people_agreed(context, preflight, self.policy, self.approval_task_ids)
         if self.pause is not None:
-            answer = RecordedAnswer.read(context["ti"].xcom_pull(task_ids=self.pause_task_id, key=RecordedAnswer.KEY))
-            ensure_answered(self.pause, self.pause_task_id, answer)
+            ensure_pause_answered(context, self.pause, self.pause_task_id)
         ensure_steps_approved(context, self.asked_before)
 
     def finish(self, context: Context, launch: "Launch") -> JsonValue:

@@ -3,8 +3,8 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeVar
 
 from drs_provider.rules.launch.jobs import LaunchJob, in_order
 from drs_provider.rules.launch.recovery_points import Point
@@ -170,10 +170,6 @@ class Try:
     how: How
     settings: Settings = field(default_factory=dict)
     before: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what lies in the task state store and stands in the report."""
-        return {**asdict(self), "settings": dict(self.settings)}
 
     def __str__(self) -> str:
         if self.how == "fallback":

@@ -135,11 +135,6 @@ class WaveShape:
         """What runs as soon as preflight has passed, beside earlier waves."""
         return tuple(target.settings_task for target in self.targets if target.settings_task)
 
-    @property
-    def servers_tasks(self) -> tuple[str, ...]:
-        """What only shows what became of servers, one mapped task for each account and Region."""
-        return tuple(target.servers_task for target in self.targets)
-
     @cached_property
     def opening(self) -> tuple[str, ...]:
         """What stands before its launch, one after the other: delay, pause, steps."""

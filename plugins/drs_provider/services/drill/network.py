@@ -10,14 +10,14 @@ from drs_provider.exceptions import DrillNetworkLeft, NotFound, NotIsolated, Run
 from drs_provider.hooks.drill_network import ENDPOINTS, DrillNetworkHook
 from drs_provider.hooks.launch_settings import LaunchSettingsHook
 from drs_provider.rules.isolation.blueprint import Production, blueprint, copies_of
-from drs_provider.rules.isolation.facts import own_cidrs
-from drs_provider.rules.isolation.network_mapping import (
+from drs_provider.rules.isolation.drill_placement import (
     KnownPlacement,
     Landing,
     ProductionPlacement,
     landings,
     standing_subnets,
 )
+from drs_provider.rules.isolation.facts import own_cidrs
 from drs_provider.rules.isolation.proof import PROOF_LASTS, Proof, changed, prove
 from drs_provider.rules.launch.tags import RUN
 from drs_provider.rules.run.handover import (

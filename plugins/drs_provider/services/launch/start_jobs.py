@@ -113,9 +113,8 @@ class JobStart:
             ours.append(own_job(lost))
             everything.append(lost)
             division = divide(self.request.servers, ours, attempt=attempt)
-        while (
-            division.to_start and not self.ended()
-        ):  # again where a job was adopted that holds other servers than were asked for
+        # Again where a job was adopted that holds other servers than were asked for.
+        while division.to_start and not self.ended():
             waiting = self._start_all(division, attempt, everything, ours)
             if waiting:
                 return waiting
@@ -245,7 +244,7 @@ class JobStart:
                 "Nothing of this job was started. Leave these servers out, or set replace_live_instances=True to "
                 "terminate them"
             )
-        log.warning("replace_live_instances was given: the launch terminates what lives. %s", named)
+        log.warning("replace_live_instances is set: the launch terminates live instances: %s", named)
         # A recovery has protected them, and DRS would launch beside what it cannot terminate.
         self.hook.unprotect([str(instance["ec2InstanceID"]) for instance in live if instance.get("ec2InstanceID")])
         return None

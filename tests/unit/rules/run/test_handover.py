@@ -5,6 +5,7 @@ import inspect
 import json
 import types
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -161,7 +162,7 @@ LAUNCH = {
     "points": {"s-1": POINT},
 }
 FOLLOWED = {**JOB, "aws_conn_id": "aws_default", "region": "us-west-2"}
-TRY = Try("drsjob-1", "InsufficientInstanceCapacity", "fallback", {"instance_type": "m5.large"}).as_json()
+TRY = asdict(Try("drsjob-1", "InsufficientInstanceCapacity", "fallback", {"instance_type": "m5.large"}))
 RESULT = ServerResult(
     "s-1", "db1", True, "launched", "i-1", "RUNNING", AT, "drsjob-1", events=({"at": AT, "event": "LAUNCH_END"},)
 ).as_json()

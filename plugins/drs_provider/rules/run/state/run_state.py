@@ -39,12 +39,11 @@ _VERDICTS: Final = {
 
 @dataclass(frozen=True)
 class PreflightState:
-    """Preflight with its approvals and networks; ``passed_check`` is what the check itself found."""
+    """Preflight with its approvals and networks."""
 
     status: PreflightStatus
     cause: Cause | None = None
     reason: str | None = None
-    passed_check: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,7 +173,6 @@ def _preflight(snapshot: RunSnapshot, left: LeftDocuments, found: PreflightResul
     tasks = [check, *sorted(names.tasks_in(snapshot.tasks, names.PREFLIGHT_GROUP))]
     tasks = [task for task in dict.fromkeys(tasks) if not names.is_teller(task)]
     phases = {task: snapshot.phase(task) for task in tasks}
-    passed = found is not None and found.passed
     broken = next((task for task in tasks if phases[task] is TaskPhase.FAILED), None)
     if broken is not None or (found is not None and not found.passed):
         return _refused(broken or check, left, found)
@@ -182,8 +180,8 @@ def _preflight(snapshot: RunSnapshot, left: LeftDocuments, found: PreflightResul
     if seen <= {TaskPhase.SUCCEEDED, TaskPhase.SKIPPED}:
         if found is None:
             return PreflightState(PreflightStatus.UNPROVEN, Cause.NO_RESULT, UNPROVEN_TASK)
-        return PreflightState(PreflightStatus.PASSED, passed_check=True)
-    return PreflightState(_preflight_to_come(snapshot, seen, phases[check]), passed_check=passed)
+        return PreflightState(PreflightStatus.PASSED)
+    return PreflightState(_preflight_to_come(snapshot, seen, phases[check]))
 
 
 def _preflight_to_come(snapshot: RunSnapshot, seen: set[TaskPhase], check: TaskPhase) -> PreflightStatus:
@@ -202,7 +200,6 @@ def _refused(task: str, left: LeftDocuments, found: PreflightResult | None) -> P
         PreflightStatus.REFUSED,
         Cause.ANSWER if is_asked else Cause.PREFLIGHT,
         words or f"{task} failed; see its log",
-        passed_check=found is not None and found.passed,
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from drs_provider.exceptions import RunRefused
-from drs_provider.rules.isolation.network_mapping import (
+from drs_provider.rules.isolation.drill_placement import (
     KnownPlacement,
     Landing,
     drill_settings,
