@@ -34,7 +34,7 @@ def not_started_waves(evidence: RunEvidence) -> tuple[NotStarted, ...]:
 
 
 def _failure(server: ServerEvidence, wave: WaveEvidence, held_up: Sequence[str], purpose: Purpose) -> Failure:
-    reason = server.reason or (NO_REASON if server.status == ServerStatus.FAILED else NOT_RECORDED)
+    reason = server.reason or (NO_REASON if server.status == ServerStatus.FAILED else _not_recorded(wave))
     return Failure(
         server_id=server.server_id,
         hostname=server.hostname or server.server_id,
@@ -45,6 +45,11 @@ def _failure(server: ServerEvidence, wave: WaveEvidence, held_up: Sequence[str],
         next_step=next_step(reason, purpose),
         not_started=tuple(held_up) if server.critical and wave.state == WaveStatus.FAILED else (),
     )
+
+
+def _not_recorded(wave: WaveEvidence) -> str:
+    """Say why nobody recorded what became of a server: the wave knows, where its task ended before its jobs did."""
+    return f"{NOT_RECORDED}: {wave.state_reason}" if wave.state_reason else NOT_RECORDED
 
 
 def _held_up_by(name: str, waves: Sequence[WaveEvidence]) -> list[str]:

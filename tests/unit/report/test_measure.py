@@ -422,10 +422,22 @@ def test_critical_failures_stand_first_and_a_silent_one_says_so():
 
 
 @pytest.mark.parametrize("status", ["unknown", "launching"])
-def test_a_server_of_which_nobody_knows_what_became_is_a_failure(status):
-    report = measure(a_run([a_small_wave("only", [a_server("db1", status=status)], state="failed")]))
+@pytest.mark.parametrize(
+    ("why", "reason"),
+    [
+        (None, "a job was started for it, and its result is not recorded"),
+        (
+            "the jobs did not end within 20m",
+            "a job was started for it, and its result is not recorded: the jobs did not end within 20m",
+        ),
+    ],
+)
+def test_a_server_of_which_nobody_knows_what_became_is_a_failure(status, why, reason):
+    wave = a_small_wave("only", [a_server("db1", status=status)], state="failed", state_reason=why)
 
-    assert report.failures[0].reason == "a job was started for it, and its result is not recorded"
+    report = measure(a_run([wave]))
+
+    assert report.failures[0].reason == reason
     assert (report.counts.launched, report.counts.failed) == (0, 1)
 
 
