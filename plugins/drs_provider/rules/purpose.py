@@ -42,7 +42,7 @@ class Purpose:
     :param uses_drill_network: it launches into ``drill.network``; false: into production's network
     :param uses_drill_settings: ``drill_launch`` lies over the other launch settings
     :param protects_instances: EC2 termination protection is switched on for what it launches
-    :param replaces_live_instances: a failed server is launched again although an instance of it lives; false: that
+    :param retries_over_instance: a failed server is launched again although an instance of it lives; false: that
         could destroy production
 
     What speaks against it:
@@ -83,7 +83,7 @@ class Purpose:
     uses_drill_network: bool
     uses_drill_settings: bool
     protects_instances: bool
-    replaces_live_instances: bool
+    retries_over_instance: bool
     refuses_broken_source: bool
     pins_broken_source: bool
     refuses_changed_settings: bool
@@ -142,7 +142,7 @@ DRILL: Final = Purpose(
     uses_drill_network=True,
     uses_drill_settings=True,
     protects_instances=False,
-    replaces_live_instances=True,
+    retries_over_instance=True,
     refuses_broken_source=True,
     pins_broken_source=False,
     refuses_changed_settings=True,
@@ -169,7 +169,7 @@ RECOVERY: Final = Purpose(
     uses_drill_network=False,
     uses_drill_settings=False,
     protects_instances=True,
-    replaces_live_instances=False,
+    retries_over_instance=False,
     refuses_broken_source=False,
     pins_broken_source=True,
     refuses_changed_settings=False,

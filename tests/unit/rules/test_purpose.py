@@ -39,7 +39,7 @@ ANSWERS = {
     "uses_drill_network": (True, False),
     "uses_drill_settings": (True, False),
     "protects_instances": (False, True),
-    "replaces_live_instances": (True, False),
+    "retries_over_instance": (True, False),
     "refuses_broken_source": (True, False),
     "pins_broken_source": (False, True),
     "refuses_changed_settings": (True, False),

@@ -183,7 +183,7 @@ def choose(
     *,
     settings: Settings,
     retries: int,
-    replaces_live: bool,
+    retries_over_instance: bool,
     used_until: str,
 ) -> Try | None:
     """Say how a failed server is launched again; None: it is not.
@@ -198,10 +198,10 @@ def choose(
     :param earlier: its tries so far in this attempt
     :param settings: its effective settings
     :param retries: how often a failed server may be launched again
-    :param replaces_live: whether a server with an instance that lives is launched again; see ``Purpose``
+    :param retries_over_instance: whether a server with an instance that lives is launched again; see ``Purpose``
     :param used_until: ISO instant of the recovery point that its last launch used, or of that launch where DRS chose
     """
-    if not replaces_live and result.instance_id and result.instance_state not in (None, *GONE_STATES):
+    if not retries_over_instance and result.instance_id and result.instance_state not in (None, *GONE_STATES):
         return None
     reason, job_id = result.reason or "", result.job_id or ""
     missing = bool(_NO_CAPACITY.search(reason))
@@ -244,7 +244,7 @@ class WaveProgress:
     :param base: the attempt that the wave's start handed over
     :param points: by server id, the recovery point that it was pinned to
     :param retries: how often a failed server may be launched again
-    :param replaces_live: whether a failed server is launched again although an instance of it lives
+    :param retries_over_instance: whether a failed server is launched again although an instance of it lives
     :param allows: the wave's tolerance
     :param order: why a person has ended the wave; None: nobody has
     :param plan_changed: why nothing more may be launched since the plan was edited; None: it was not
@@ -258,7 +258,7 @@ class WaveProgress:
     base: int
     points: Mapping[str, Point]
     retries: int
-    replaces_live: bool
+    retries_over_instance: bool
     allows: Allows
     order: str | None = None
     plan_changed: str | None = None
@@ -344,7 +344,7 @@ def _next_try(progress: WaveProgress, result: ServerResult) -> Try | None:
         _tries_before(progress, result),
         settings=server.settings,
         retries=progress.retries,
-        replaces_live=progress.replaces_live,
+        retries_over_instance=progress.retries_over_instance,
         used_until=used_until.isoformat() if used_until else "",
     )
 

@@ -206,7 +206,7 @@ class WaveRounds:
                 base=base,
                 points=self._points(),
                 retries=self.retries,
-                replaces_live=self.purpose.replaces_live_instances,
+                retries_over_instance=self.purpose.retries_over_instance,
                 allows=allows,
                 order=order,
                 plan_changed=str(changed) if self.preflight.digest != self.digest else None,

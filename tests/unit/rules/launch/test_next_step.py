@@ -44,7 +44,7 @@ def step(servers, jobs, results, **more):
         "base": 1,
         "points": {},
         "retries": 0,
-        "replaces_live": True,
+        "retries_over_instance": True,
         "allows": tolerance("0"),
         **more,
     }

@@ -13,13 +13,13 @@ def failed(reason, **facts):
     return ServerResult("s-1", "db1", True, "failed", job_id="drsjob-1", reason=reason, **facts)
 
 
-def again(reason, *, earlier=(), retries=1, settings=None, replaces_live=True, **facts):
+def again(reason, *, earlier=(), retries=1, settings=None, retries_over_instance=True, **facts):
     return choose(
         failed(reason, **facts),
         earlier,
         settings=settings or {},
         retries=retries,
-        replaces_live=replaces_live,
+        retries_over_instance=retries_over_instance,
         used_until=AT,
     )
 
@@ -52,12 +52,12 @@ def again(reason, *, earlier=(), retries=1, settings=None, replaces_live=True, *
             id="an older point after a failed conversion",
         ),
         pytest.param(
-            again("x", replaces_live=False, instance_id="i-1", instance_state="RUNNING"),
+            again("x", retries_over_instance=False, instance_id="i-1", instance_state="RUNNING"),
             None,
             id="a recovery's instance that lives is never replaced",
         ),
         pytest.param(
-            again("x", replaces_live=False, instance_id="i-1", instance_state="TERMINATED"),
+            again("x", retries_over_instance=False, instance_id="i-1", instance_state="TERMINATED"),
             Try("drsjob-1", "x", "again"),
             id="one that is gone is",
         ),
