@@ -71,7 +71,7 @@ class People:
         return self.stack.airflow.result(f"drs.{plan}", run_id, task, "error")["message"]
 
     def page(self, plan, run_id):
-        return self.stack.airflow.result(f"drs.{plan}", run_id, "finish.report")["html"]
+        return self.stack.airflow.result(f"drs.{plan}", run_id, "finish.report")["html_path"]
 
     def launches(self):
         """How many launches of these plans' servers were asked for."""

@@ -329,7 +329,7 @@ def test_the_board_says_it_all_as_data(left, pages):
     ("path", "title", "shown"),
     [
         ("/plans", "Recovery plans", "TITLE &lt;script&gt;"),
-        ("/runs/drs.shop/going-on", "Recovery: drs.shop", "asked: x{{ 7*7 }}x"),
+        ("/runs/drs.shop/going-on", "Recovery: drs.shop", "approvers: x{{ 7*7 }}x"),
         ("/reports/drs.shop/RUN/report.html", "Completed with exceptions: drill of TITLE", "&lt;img src=x onerror="),
     ],
 )

@@ -172,9 +172,10 @@ def test_the_board_shows_a_failed_server_with_its_reason_as_text(address, tmp_pa
 def test_the_board_says_who_is_asked_and_where_to_answer(address, tmp_path):
     page = page_after_scripts(f"{address}/runs/drs.web-shop/asking", tmp_path)
 
-    assert "? waiting for an answer" in page
+    assert "? waiting for approval" in page
     assert (
-        "asked: ann, &lt;img src=x onerror=document.title='evil'&gt; · since 2026-11-22 05:04:00 UTC (6m 00s)" in page
+        "approvers: ann, &lt;img src=x onerror=document.title='evil'&gt; · since 2026-11-22 05:04:00 UTC (6m 00s)"
+        in page
     )
     assert "until 2026-11-22 05:34:00 UTC (24m 00s left)" in page
     assert 'href="/dags/drs.web-shop/runs/asking/tasks/preflight.approval/required_actions" target="_top"' in page
