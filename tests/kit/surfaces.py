@@ -112,7 +112,7 @@ def _question(run: RecordedRun, folder: Path) -> Mapping[str, str]:
     if preflight is None:
         return {}
     last = list(preflight.waves)[-1]
-    text = pause_text(pause, preflight, last, progress=RunProgress(_state(run, folder).waves, timedelta(minutes=5)))
+    text = pause_text(pause, preflight, last, progress=RunProgress(_state(run, folder).waves, NOW, NOW))
     rows = [line.split("|") for line in text.splitlines() if re.match(r"\| \w+ \| [^*]", line)]
     return {f"wave {row[1].strip()}": row[2].strip() for row in rows if row[1].strip() != "wave"}
 

@@ -1,10 +1,11 @@
 """What the tasks of a run have left so far, read from inside one of them."""
 
-from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import Context
 
+from drs_provider import clock
 from drs_provider.exceptions import RunRefused
 from drs_provider.rules.run import names
 
@@ -81,6 +82,25 @@ def preflight_result(context: Context, plan: str) -> "PreflightResult":
 
 def _edges(context: Context) -> dict[str, set[str]]:
     return {task.task_id: set(task.upstream_task_ids) for task in context["dag"].tasks}
+
+
+def run_type_of(dag_run: Any) -> str:
+    """Give Airflow's word for how a run came to be: ``manual``, ``scheduled``."""
+    return str(getattr(dag_run.run_type, "value", dag_run.run_type))
+
+
+def late_tick(context: Context) -> "timedelta | None":
+    """Say how late a schedule has started this run; None: in time, or a person or another DAG has started it.
+
+    A run that a person has cleared is theirs.
+    """
+    from drs_provider.rules.run.request import lateness
+
+    dag_run = context["dag_run"]
+    due, began = getattr(dag_run, "run_after", None), getattr(dag_run, "start_date", None)
+    if run_type_of(dag_run) != "scheduled" or bool(getattr(dag_run, "clear_number", 0)) or due is None:
+        return None
+    return lateness(due, began or clock.now())
 
 
 def began_at(context: Context) -> datetime:
