@@ -229,3 +229,22 @@ def test_a_failed_wave_is_retried_from_the_command_line_and_the_run_tells_of_it(
         ("retry", "adam", "database", "the cause is gone")
     ]
     assert deadlines(failed) == [(RTO, False)]
+
+
+def test_a_mark_is_recorded_with_who_when_and_why(api, sign_in, failed):
+    path = f"{path_of(failed)}/taskInstances/application.recovery_job"
+    before = datetime.now(UTC)
+
+    for body in ({"new_state": "success", "note": "came up by hand"}, {"new_state": "failed"}):
+        answer = api.patch(path, json=body, headers=sign_in("adam"))
+        assert answer.status_code == 200, answer.text
+
+    found = api.get(
+        f"{path_of(failed)}/taskInstances/finish.report/state-store/{GivenOrders.KEY}", headers=sign_in("adam")
+    )
+    orders = GivenOrders.read(found.json()["value"]).orders
+    assert [(order.kind, order.by, order.wave, order.message) for order in orders] == [
+        ("mark", "adam", "application", "application.recovery_job marked as success by adam: came up by hand"),
+        ("mark", "adam", "application", "application.recovery_job marked as failed by adam: came up by hand"),
+    ]
+    assert all(before <= order.at <= datetime.now(UTC) for order in orders)

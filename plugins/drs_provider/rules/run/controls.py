@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from drs_provider.rules.run import names
 from drs_provider.rules.run.handover import GivenOrder, GivenOrders, HandoverUnreadable, RunOrder
 
 LONGEST_NOTE: Final = 1000
@@ -32,7 +33,7 @@ def retry(wave: str, who: str | None, reason: str | None) -> RunOrder:
 
 
 def given(
-    kind: Literal["cancel", "skip", "retry", "pause"],
+    kind: Literal["cancel", "skip", "retry"],
     who: str | None,
     reason: str | None,
     *,
@@ -44,9 +45,14 @@ def given(
         "cancel": "cancelled",
         "skip": f"wave {wave} skipped",
         "retry": f"wave {wave} retried",
-        "pause": "paused",
     }[kind]
     return GivenOrder(kind=kind, at=at, by=who, wave=wave, reason=_why(reason), message=_words(what, who, reason))
+
+
+def marked(task: str, state: str, who: str | None, reason: str | None, *, at: datetime) -> GivenOrder:
+    """Record that a person has marked a task, in Airflow's pages or its API."""
+    message = _words(f"{task} marked as {state}", who, reason)
+    return GivenOrder(kind="mark", at=at, by=who, wave=names.wave_of(task), reason=_why(reason), message=message)
 
 
 def read_given(stored: object) -> GivenOrders:

@@ -136,7 +136,7 @@ class RunOrder(Document):
 class GivenOrder(Part):
     """One order of a person while a run goes on; ``message`` says it with who gave it and why, without a full stop."""
 
-    kind: Literal["cancel", "skip", "retry", "pause", "resume"]
+    kind: Literal["cancel", "skip", "retry", "mark"]
     at: Instant
     by: str | None = None
     wave: str | None = None
