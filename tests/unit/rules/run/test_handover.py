@@ -318,7 +318,7 @@ BEFORE_VERSIONS: list[tuple[type[Document], Any, dict[str, Any]]] = [
     (RunOrder, "wave app skipped by maria", {"kind": "skip", "message": "wave app skipped by maria"}),
     (
         GivenOrders,
-        {"orders": [{"kind": "cancel", "at": MOMENT, "by": "ada", "message": "cancelled by ada"}]},
+        {"orders": [{"kind": "cancel", "at": AT, "by": "ada", "message": "cancelled by ada"}]},
         {"orders": (GivenOrder(kind="cancel", at=MOMENT, by="ada", message="cancelled by ada"),)},
     ),
     (KeptDrill, KEPT, {"until": MOMENT, "ended_at": None}),
