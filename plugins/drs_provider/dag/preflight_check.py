@@ -10,11 +10,10 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from drs_provider import clock
 from drs_provider.airflow_internals.tasks import skipped_downstream
-from drs_provider.dag.run_reader import late_tick, run_type_of
+from drs_provider.dag.run_reader import cleaned_up, late_tick, run_type_of
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.operators.base import asking_later
 from drs_provider.plan.problems import Problem
-from drs_provider.rules.run import names
 from drs_provider.rules.run.shape import RunShape
 
 if TYPE_CHECKING:
@@ -81,19 +80,12 @@ class CheckPlan(BaseOperator):
 
     def _ensure_not_over(self, context: Context) -> None:
         """Refuse to begin anew in the run of a drill that was cleaned up: nothing of its jobs is there any more."""
-        from drs_provider.dag.run_reader import RunReader
-        from drs_provider.rules.run.handover import CleanedUp
-
-        if not getattr(context["dag_run"], "clear_number", 0):
-            return
-        reader = RunReader(context)
-        for task in names.tasks_that(reader.states, names.FINISH_GROUP, names.CLEAN_UP):
-            if (done := reader.read(task, CleanedUp)) and done.terminated:
-                plan = self.shape.plan.name
-                raise AirflowFailException(
-                    f"the drill of this run is over and was cleaned up: trigger a new run of {plan}, "
-                    f"drs run start {plan}. Nothing was launched"
-                )
+        if cleaned_up(context):
+            plan = self.shape.plan.name
+            raise AirflowFailException(
+                f"the drill of this run is over and was cleaned up: trigger a new run of {plan}, "
+                f"drs run start {plan}. Nothing was launched"
+            )
 
     def _request(self, context: Context, now: datetime) -> "RunRequest":
         from drs_provider.rules.run.request import read_request

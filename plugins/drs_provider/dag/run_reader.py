@@ -10,7 +10,7 @@ from drs_provider.exceptions import RunRefused
 from drs_provider.rules.run import names
 
 if TYPE_CHECKING:
-    from drs_provider.rules.run.handover import Document, PreflightResult
+    from drs_provider.rules.run.handover import CleanedUp, Document, PreflightResult
     from drs_provider.rules.run.shape import RunShape
     from drs_provider.rules.run.state import RunSnapshot
 
@@ -82,6 +82,17 @@ def preflight_result(context: Context, plan: str) -> "PreflightResult":
 
 def _edges(context: Context) -> dict[str, set[str]]:
     return {task.task_id: set(task.upstream_task_ids) for task in context["dag"].tasks}
+
+
+def cleaned_up(context: Context) -> "tuple[CleanedUp, ...]":
+    """Read what the clean-up has done before the run was cleared; nothing, where nobody has cleared it."""
+    from drs_provider.rules.run.handover import CleanedUp
+
+    if not getattr(context["dag_run"], "clear_number", 0):
+        return ()
+    reader = RunReader(context)
+    tasks = names.tasks_that(reader.states, names.FINISH_GROUP, names.CLEAN_UP)
+    return tuple(done for task in tasks if (done := reader.read(task, CleanedUp)) and done.terminated)
 
 
 def run_type_of(dag_run: Any) -> str:

@@ -1,11 +1,11 @@
-"""Marks that people set on tasks, recorded for the report: a marked task runs no code, and cannot tell of it.
+"""Marks that people set on tasks and runs, recorded for the report: what is marked runs no code to tell of it.
 
 Airflow's API server tells listeners of a mark before it saves it, with the task itself and in the session that writes
 its audit log; what is recorded is saved, or not, together with the mark. It commits nothing.
 """
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from airflow.listeners import hookimpl
 
@@ -33,9 +33,26 @@ class RecordingMarks:
         if previous_state is None:
             _record(task_instance, "skipped")
 
+    @hookimpl
+    def on_dag_run_success(self, dag_run: Any, msg: str) -> None:
+        """Record that somebody marked a whole run as successful."""
+        if _BY_HAND in msg:
+            _record(dag_run, "success")
 
-def _record(task: Any, state: str) -> None:
-    if not is_plan_dag(task.dag_id):
+    @hookimpl
+    def on_dag_run_failed(self, dag_run: Any, msg: str) -> None:
+        """Record that somebody marked a whole run as failed; its clean-up and its report are still to come."""
+        if _BY_HAND in msg:
+            _record(dag_run, "failed")
+
+
+_BY_HAND: Final = "manually set"
+"""What Airflow says where a person has set the state of a run."""
+
+
+def _record(marked_thing: Any, state: str) -> None:
+    """Record the mark of a task, or of a run, in the session that saves it."""
+    if not is_plan_dag(marked_thing.dag_id):
         return
     from sqlalchemy import inspect, select
 
@@ -44,12 +61,13 @@ def _record(task: Any, state: str) -> None:
     from drs_provider.rules.run.controls import marked, read_given
     from drs_provider.rules.run.handover import GivenOrders
 
-    mapped = inspect(task, raiseerr=False)
+    mapped = inspect(marked_thing, raiseerr=False)
     session = mapped.session if mapped is not None else None
     if session is None:
         return
     with session.no_autoflush:
-        dag_run = task.get_dagrun(session=session)
+        task_id = getattr(marked_thing, "task_id", None)
+        dag_run = marked_thing.get_dagrun(session=session) if task_id else marked_thing
         kept = session.scalar(
             select(TaskStateStoreModel).where(
                 TaskStateStoreModel.dag_run_id == dag_run.id,
@@ -58,7 +76,8 @@ def _record(task: Any, state: str) -> None:
                 TaskStateStoreModel.key == GivenOrders.KEY,
             )
         ) or _of_this_session(session, dag_run.id)
-        order = marked(task.task_id, state, _who(session, task), task.note, at=clock.now())
+        who, why = _who(session, dag_run), marked_thing.note if task_id else None
+        order = marked(task_id, state, who, why, at=clock.now())
     value = json.dumps(read_given(json.loads(kept.value) if kept else None).with_order(order).to_json())
     if kept is not None:
         kept.value = value
@@ -66,8 +85,8 @@ def _record(task: Any, state: str) -> None:
     session.add(
         TaskStateStoreModel(
             dag_run_id=dag_run.id,
-            dag_id=task.dag_id,
-            run_id=task.run_id,
+            dag_id=dag_run.dag_id,
+            run_id=dag_run.run_id,
             task_id=REPORT_TASK,
             map_index=-1,
             key=GivenOrders.KEY,
@@ -87,16 +106,15 @@ def _of_this_session(session: Any, dag_run_id: int) -> Any:
     return None
 
 
-def _who(session: Any, task: Any) -> str | None:
+def _who(session: Any, dag_run: Any) -> str | None:
     """Read from the audit log of this request who set the mark."""
     from sqlalchemy import select
 
     from drs_provider.airflow_internals.metadata import Log
 
     for new in session.new:
-        if isinstance(new, Log) and new.run_id == task.run_id:
+        if isinstance(new, Log) and new.run_id == dag_run.run_id:
             return str(new.owner) if new.owner else None
-    owner = session.scalar(
-        select(Log.owner).where(Log.dag_id == task.dag_id, Log.run_id == task.run_id).order_by(Log.id.desc()).limit(1)
-    )
+    here = (Log.dag_id == dag_run.dag_id, Log.run_id == dag_run.run_id)
+    owner = session.scalar(select(Log.owner).where(*here).order_by(Log.id.desc()).limit(1))
     return str(owner) if owner else None

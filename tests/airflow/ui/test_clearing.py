@@ -87,6 +87,12 @@ def told(run_id, event):
         getattr(EndingDeadlines(), f"on_dag_run_{event}")(run, "")
 
 
+def orders_of(api, sign_in, run_id):
+    """What is recorded for the run's report."""
+    path = f"{path_of(run_id)}/taskInstances/finish.report/state-store/{GivenOrders.KEY}"
+    return GivenOrders.read(api.get(path, headers=sign_in("adam")).json()["value"]).orders
+
+
 def path_of(run_id):
     return f"/api/v2/dags/{DAG_ID}/dagRuns/{quote(run_id, safe='')}"
 
@@ -150,6 +156,7 @@ def test_a_run_that_a_person_marks_as_failed_has_no_upcoming_deadline(api, sign_
 
     assert answer.status_code == 200, answer.text
     assert deadlines(failed) == []
+    assert [order.message for order in orders_of(api, sign_in, failed)] == ["the run marked as failed by adam"]
 
 
 def test_a_deadline_that_was_missed_stays_missed(failed):
@@ -239,10 +246,7 @@ def test_a_mark_is_recorded_with_who_when_and_why(api, sign_in, failed):
         answer = api.patch(path, json=body, headers=sign_in("adam"))
         assert answer.status_code == 200, answer.text
 
-    found = api.get(
-        f"{path_of(failed)}/taskInstances/finish.report/state-store/{GivenOrders.KEY}", headers=sign_in("adam")
-    )
-    orders = GivenOrders.read(found.json()["value"]).orders
+    orders = orders_of(api, sign_in, failed)
     assert [(order.kind, order.by, order.wave, order.message) for order in orders] == [
         ("mark", "adam", "application", "application.recovery_job marked as success by adam: came up by hand"),
         ("mark", "adam", "application", "application.recovery_job marked as failed by adam: came up by hand"),

@@ -85,17 +85,20 @@ class GoneServers:
     unseen: Mapping[str, str]
 
 
-def gone_servers(launched: Mapping[str, OwnJob], instances: Sequence[Answer], *, now: datetime) -> GoneServers:
+def gone_servers(
+    launched: Mapping[str, OwnJob], instances: Sequence[Answer], *, now: datetime, cleaned: Collection[str] = ()
+) -> GoneServers:
     """Say of which servers the instance that an earlier attempt launched is no more.
 
     :param launched: as :func:`launched_before` gives them
     :param instances: items of DescribeRecoveryInstances for these servers
+    :param cleaned: jobs whose instances this run has terminated itself: what DRS does not show of them is gone
     """
     shown = {(str(item.get("sourceServerID")), item.get("jobID")): is_live(item) for item in instances}
     found = {server: shown.get((server, job.job_id)) for server, job in launched.items()}
     unseen = {
         server: job.job_id
         for server, job in launched.items()
-        if found[server] is None and job.ended_at and now - job.ended_at < UNSEEN_FOR
+        if found[server] is None and job.job_id not in cleaned and job.ended_at and now - job.ended_at < UNSEEN_FOR
     }
     return GoneServers(frozenset(server for server, live in found.items() if not live and server not in unseen), unseen)

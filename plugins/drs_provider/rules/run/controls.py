@@ -49,10 +49,11 @@ def given(
     return GivenOrder(kind=kind, at=at, by=who, wave=wave, reason=_why(reason), message=_words(what, who, reason))
 
 
-def marked(task: str, state: str, who: str | None, reason: str | None, *, at: datetime) -> GivenOrder:
-    """Record that a person has marked a task, in Airflow's pages or its API."""
-    message = _words(f"{task} marked as {state}", who, reason)
-    return GivenOrder(kind="mark", at=at, by=who, wave=names.wave_of(task), reason=_why(reason), message=message)
+def marked(task: str | None, state: str, who: str | None, reason: str | None, *, at: datetime) -> GivenOrder:
+    """Record that a person has marked a task, in Airflow's pages or its API; without a task: the whole run."""
+    message = _words(f"{task or 'the run'} marked as {state}", who, reason)
+    wave = names.wave_of(task) if task else None
+    return GivenOrder(kind="mark", at=at, by=who, wave=wave, reason=_why(reason), message=message)
 
 
 def read_given(stored: object) -> GivenOrders:

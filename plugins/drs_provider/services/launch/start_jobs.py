@@ -92,6 +92,8 @@ class JobStart:
     """Point in time by server, asked right before the servers are started; None: those of the request."""
     ended: Callable[[], bool] = lambda: False
     """Asked before every job: whether a person wants nothing more to be started."""
+    cleaned: Collection[str] = ()
+    """Jobs whose instances the run has terminated itself."""
     fresh: set[str] = field(default_factory=set)
 
     def run(self, attempt: int | None = None) -> tuple[LaunchedJob, ...] | MustWait:
@@ -143,7 +145,7 @@ class JobStart:
         if not launched:
             return ()
         described = self.hook.recovery_instances(source_server_ids=tuple(launched))
-        found = gone_servers(launched, described, now=self.now())
+        found = gone_servers(launched, described, now=self.now(), cleaned=self.cleaned)
         if found.unseen:
             named = ", ".join(f"{server} by {job}" for server, job in found.unseen.items())
             return MustWait(f"launched before, and DRS does not show the instance yet: {named}", (), "all")

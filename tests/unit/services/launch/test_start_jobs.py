@@ -495,3 +495,12 @@ def test_a_lost_answer_in_one_account_is_not_forgotten_for_a_start_in_another(st
 
     assert isinstance(Try(here, store, servers=("s-1",), minutes=6).run(), MustWait)
     assert len(here.starts) == 1
+
+
+def test_what_the_run_itself_has_cleaned_up_is_not_waited_for(drs, store):
+    Try(drs, store, max_tries=0).run()
+    drs.end(drs.all_jobs[0], at=NOW + timedelta(minutes=1))
+    cleared = Try(drs, store, max_tries=1)
+    cleared.start.cleaned = {drs.all_jobs[0]["jobID"]}
+
+    assert summary(cleared.run()) == [("1", list(SERVERS), False)]
