@@ -31,7 +31,11 @@ class RunReader:
         self.states: dict[str, str | None] = {k: v and str(v) for k, v in states.get(run_id, {}).items()}
 
     def left(self, task_id: str, key: str) -> object:
-        """Give what a task left under a key, as JSON; None: nothing."""
+        """Give what a task left for others under a key, as JSON; None: nothing."""
+        from drs_provider.rules.run.handover import GivenOrders
+
+        if key == GivenOrders.KEY:  # in a store that only the report task can read
+            return None
         return self.ti.xcom_pull(task_ids=task_id, key=key)
 
     def read(self, task_id: str, document: type[SomeDocument]) -> SomeDocument | None:

@@ -321,7 +321,7 @@ class RunControl:
             return self.airflow.run(dag.dag_id, run_id)
         except NotThere as error:
             known = [record.run_id for record in records or self.airflow.runs(dag.dag_id, _LISTED)]
-            hint = nearest(run_id, known) or (f"drs run list {plan} shows its runs" if known else "it has never run")
+            hint = nearest(run_id, known) or "it has never run"
             raise UsageError(f"{plan} has no run called {run_id!r} ({hint})") from error
 
     def _active_records(self, dag: PlanDagRecord) -> list[DagRunRecord]:

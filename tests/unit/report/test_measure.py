@@ -449,7 +449,7 @@ def test_the_story_is_told_in_order_and_names_who_asked():
 
     assert [entry.at for entry in story] == sorted(entry.at for entry in story)
     assert [entry.what for entry in story] == [
-        "drill of web-shop requested by maria",
+        "drill of web-shop requested by maria: Quarterly drill",
         "run started",
         "preflight passed, 1 finding",
         "job drsjob-data0000000000001 started, 10 servers",

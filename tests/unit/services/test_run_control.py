@@ -265,11 +265,11 @@ def test_a_run_is_named_by_its_id_or_its_short_id(named):
     assert (found.run_id, found.short_id) == ("two", brief)
 
 
-def test_a_name_that_no_run_has_says_where_the_runs_are():
+def test_a_name_that_no_run_has_names_those_there_are():
     with pytest.raises(UsageError) as caught:
         RunControl(two_active()).look("shop", "abcdef")
 
-    assert str(caught.value) == "shop has no run called 'abcdef' (drs run list shop shows its runs)"
+    assert str(caught.value) == "shop has no run called 'abcdef' (known: one, two)"
 
 
 @pytest.mark.parametrize(

@@ -500,6 +500,7 @@ def test_a_lost_answer_in_one_account_is_not_forgotten_for_a_start_in_another(st
 def test_what_the_run_itself_has_cleaned_up_is_not_waited_for(drs, store):
     Try(drs, store, max_tries=0).run()
     drs.end(drs.all_jobs[0], at=NOW + timedelta(minutes=1))
+    drs.all_jobs[0]["initiatedBy"] = "START_DRILL"
     cleared = Try(drs, store, max_tries=1)
     cleared.start.cleaned = {drs.all_jobs[0]["jobID"]}
 
