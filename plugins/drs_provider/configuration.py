@@ -1,4 +1,4 @@
-"""Where plans and reports are: Airflow's configuration says it, and an environment variable goes before it."""
+"""What Airflow's configuration says about this provider; an environment variable goes before it."""
 
 import os
 from pathlib import Path
@@ -19,6 +19,18 @@ def reports_location(folder: str | None = None) -> str:
     """
     place = folder or _setting("reports") or str(Path(os.environ.get("AIRFLOW_HOME") or "~/airflow") / "reports")
     return place if "://" in place else f"file://{Path(place).expanduser().absolute()}"
+
+
+def signing_secrets() -> tuple[str, ...]:
+    """Return the secrets that documents between tasks are signed with; the first one signs, all of them verify.
+
+    ``DRS_SIGNING_KEY``, else ``[drs] signing_key`` of Airflow's configuration (or its ``_cmd`` and ``_secret``), else
+    ``[core] fernet_key``; each may name several, with commas between, to replace a key. Empty: there is none.
+    """
+    from airflow.sdk import conf
+
+    named = _setting("signing_key") or str(conf.get("core", "fernet_key", fallback="") or "")
+    return tuple(secret for part in named.split(",") if (secret := part.strip()))
 
 
 def _setting(name: str) -> str:

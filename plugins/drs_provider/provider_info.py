@@ -66,6 +66,18 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "s3://dr-reports/",
                         "default": "",
                     },
+                    "signing_key": {
+                        "description": (
+                            "Secret that documents between tasks are signed with, the same on every machine of this "
+                            "Airflow. Several with commas between, the newest first, replace a key. By default "
+                            "[core] fernet_key serves. DRS_SIGNING_KEY goes before it."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "sensitive": True,
+                        "example": None,
+                        "default": "",
+                    },
                 },
             },
         },

@@ -1,0 +1,120 @@
+"""Who wrote a document, for which task of which run: signed, so that no edited one is believed.
+
+Airflow lets people edit XComs and the task state store. A document carries a signature over its body and over the
+place where it lies: an HMAC-SHA256 (RFC 2104) with a key that only Airflow's own machines have. Whatever was edited,
+or brought from another run, task or key, does not fit its signature any more.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Self
+
+from pydantic import JsonValue
+
+from drs_provider.rules.run.handover.document import StoredIn
+
+SIGNATURE = "signature"
+"""Key of a document's JSON under which its signature lies."""
+
+_ID_LENGTH = 8
+_UNSIGNED = "it has no signature, so it was not written by this run's own tasks"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a document lies, and so who alone may have written it.
+
+    :ivar map_index: number of a mapped task instance; -1: it is not mapped
+    :ivar key: key of the XCom or of the task state store entry
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    key: str
+    map_index: int = -1
+    stored_in: StoredIn = "xcom"
+
+    def under(self, key: str) -> Self:
+        """Return the same place under another key."""
+        return replace(self, key=key)
+
+    def __str__(self) -> str:
+        where = "XCom" if self.stored_in == "xcom" else "task state store entry"
+        index = f"[{self.map_index}]" if self.map_index >= 0 else ""
+        return f"{where} {self.key} of {self.task_id}{index}"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of an installation: the first one signs, all of them verify, so that a key can be replaced.
+
+    :ivar secrets: at least one
+    """
+
+    secrets: tuple[bytes, ...]
+
+    def seal(self, data: Mapping[str, JsonValue], origin: Origin, *, attempt: int = 0) -> dict[str, JsonValue]:
+        """Return a document's JSON with its signature; an earlier signature is replaced.
+
+        :param attempt: number of the task's try that writes it
+        """
+        body = _body(data)
+        secret = self.secrets[0]
+        return {
+            **body,
+            SIGNATURE: {"key": key_id(secret), "try": attempt, "hmac": _hmac(secret, body, origin, attempt)},
+        }
+
+    def problem(self, data: object, origin: Origin) -> str | None:
+        """Say in words why a document is not to be believed; None: it is as it was written."""
+        found = data.get(SIGNATURE) if isinstance(data, Mapping) else None
+        if not isinstance(data, Mapping) or not isinstance(found, Mapping):
+            return _UNSIGNED
+        attempt, said = found.get("try"), found.get("hmac")
+        if not isinstance(attempt, int) or not isinstance(said, str) or not said.isascii():
+            return _UNSIGNED
+        try:
+            body = _body(data)
+            if any(hmac.compare_digest(_hmac(secret, body, origin, attempt), said) for secret in self.secrets):
+                return None
+        except (TypeError, ValueError):
+            return "it is not what was written: it holds what JSON cannot say"
+        if found.get("key") not in map(key_id, self.secrets):
+            return (
+                f"it is signed with a key that this machine does not have (its id is {found.get('key')!r}): every "
+                "machine of this Airflow needs the same [drs] signing_key, and a replaced key stays behind the new "
+                "one until the runs of its time are over"
+            )
+        return "it is not what was written: somebody has edited it, or brought it here from elsewhere"
+
+
+def key_id(secret: bytes) -> str:
+    """Name a key without telling it: the first characters of its SHA-256."""
+    return hashlib.sha256(b"id of " + secret).hexdigest()[:_ID_LENGTH]
+
+
+def keys_of(secrets: Iterable[str]) -> Keys | None:
+    """Make keys for documents from secrets that may also serve other ends; None: there is no secret."""
+    made = tuple(hmac.digest(text.encode(), b"documents between tasks of drs", "sha256") for text in secrets if text)
+    return Keys(made) if made else None
+
+
+def _body(data: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    return {key: value for key, value in data.items() if key != SIGNATURE}
+
+
+def _hmac(secret: bytes, body: Mapping[str, JsonValue], origin: Origin, attempt: int) -> str:
+    place = [origin.dag_id, origin.run_id, origin.task_id, origin.map_index, origin.stored_in, origin.key, attempt]
+    text = json.dumps([place, body], sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
+    return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _plain(value: object) -> object:
+    """Bring what Airflow's own serialisation may have made of JSON back to JSON."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(type(value).__name__)
