@@ -17,8 +17,8 @@ RETURNED = "return_value"
 """Airflow's key for what a task returns."""
 
 _NO_KEY = (
-    "this Airflow has no key to sign what its tasks leave for each other: set [drs] signing_key (or DRS_SIGNING_KEY) to "
-    "the same long random text on all of its machines; [core] fernet_key serves too where it is set"
+    "this Airflow has no key to sign what its tasks leave for each other: set [drs] signing_key (or DRS_SIGNING_KEY) "
+    "to the same long random text on all of its machines; [core] fernet_key serves too where it is set"
 )
 
 
