@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 
+from drs_provider.rules.run import controls
 from drs_provider.rules.run.handover import Asked, GivenOrders
+from drs_provider.rules.run.names import REPORT_TASK
 from drs_provider.rules.run.run_view import PendingQuestion
 from drs_provider.rules.run.state import TaskSnapshot
 from drs_provider.services.airflow_api import DagRunRecord, NotThere, PlanDagRecord
@@ -102,12 +105,20 @@ class InMemoryAirflow:
         self.changed.append(("clear", *task_ids))
         return list(task_ids)
 
-    def keep(self, dag_id, run_id, task_id, key, value):
-        if key == GivenOrders.KEY:
-            self.documents = {**self.documents, (task_id, key): value}
-            self.changed.append(("record", task_id, value["orders"][-1]["kind"]))
-        else:
-            self.changed.append(("keep", task_id, value["kind"]))
+    def order(self, dag_id, run_id, order):
+        worded = {"cancel": controls.cancellation, "skip": partial(controls.skip, order.wave)}
+        given = worded.get(order.kind, partial(controls.retry, order.wave))(self.user, order.reason)
+        self.changed += [("keep", task, given.kind) for task in order.tasks]
+        place = (REPORT_TASK, GivenOrders.KEY)
+        if order.is_recorded and REPORT_TASK in self.snapshots:
+            one_more = controls.given(order.kind, self.user, order.reason, at=ASKED_AT, wave=order.wave)
+            known = controls.read_given(self.documents.get(place)).with_order(one_more)
+            self.documents = {**self.documents, place: known.to_json()}
+            self.changed.append(("record", REPORT_TASK, order.kind))
+        return given.message
+
+    def give_back(self, dag_id, run_id, orders):
+        self.changed += [("keep", task, order["kind"]) for task, order in orders.items()]
 
     def write_note(self, dag_id, run_id, note):
         self.changed.append(("note", note))

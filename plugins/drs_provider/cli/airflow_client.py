@@ -4,13 +4,14 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 from urllib.parse import quote
 
 from pydantic import JsonValue
 
+from drs_provider.rules.run.handover import RunOrder
 from drs_provider.rules.run.names import is_plan_dag
 from drs_provider.rules.run.run_view import PendingQuestion
 from drs_provider.rules.run.state import TaskSnapshot, tasks_from_instances
@@ -22,6 +23,7 @@ from drs_provider.services.airflow_api import (
     DagRunRecord,
     NotAllowed,
     NotThere,
+    OrderToRun,
     PlanDagRecord,
 )
 
@@ -33,11 +35,13 @@ _PAGE = 100
 _NOT_MAPPED = -1
 
 READ, TRIGGER, PAUSE = "read the plan's runs", "start runs of the plan", "pause and resume the plan"
-MARK, CLEAR, ANSWER, NOTE = "give orders to tasks", "clear tasks", "answer questions of a run", "write a run's note"
+MARK, CLEAR, ANSWER, NOTE = "mark tasks", "clear tasks", "answer questions of a run", "write a run's note"
+ORDER = "give orders to a run"
 RIGHTS: Mapping[str, str] = {
     READ: "GET on the DAG, its runs, tasks and XComs",
     TRIGGER: "POST on DAG runs (can_create on DAG Runs)",
     PAUSE: "PUT on the DAG (can_edit on the DAG)",
+    ORDER: "PUT on DAG runs (can_edit on DAG Runs)",
     MARK: "PUT on task instances (can_edit on Task Instances)",
     CLEAR: "PUT on task instances (can_edit on Task Instances)",
     ANSWER: "PUT on human-in-the-loop details (can_edit on HITL Detail), and to be among the approvers",
@@ -153,14 +157,10 @@ class AirflowClient:
         return {(str(entry["task_id"]), str(entry["key"])) for entry in entries}
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> object:
-        """Return what a task left under a key; None when that is nothing, or not for this user to see."""
-        path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/xcomEntries/{key}"
-        found = self._seen(path, deserialize="true")
-        # A document is never a text: an XCom backend keeps it elsewhere, and only Airflow's own processes know where.
-        return self._through_backend(dag_id, run_id, task_id, key) if isinstance(found, str) else found
+        """Return what a task left under a key; None when that is nothing, or not for this user to see.
 
-    def _through_backend(self, dag_id: str, run_id: str, task_id: str, key: str) -> object:
-        """Ask the plugin for what a task left; None: it has no such page, or this user may not see it."""
+        The plugin is asked, not Airflow's own API: it reads through the XCom backend, and knows what was edited.
+        """
         path = f"/drs/runs/{quote(dag_id)}/{quote(run_id, safe='')}/left/{quote(task_id)}/{key}"
         try:
             return self._json(self._send("GET", path, what=READ), READ).get("value")
@@ -169,6 +169,8 @@ class AirflowClient:
 
     def stored(self, dag_id: str, run_id: str, task_id: str, key: str) -> object:
         """Return what stands in the state store of a task; None when that is nothing, or not for this user to see."""
+        if key != RunOrder.KEY:
+            return self.xcom(dag_id, run_id, task_id, key)
         return self._seen(f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/state-store/{key}")
 
     def questions(self, dag_id: str, run_id: str) -> list[PendingQuestion]:
@@ -202,10 +204,16 @@ class AirflowClient:
         answer = self._change("POST", f"/dags/{quote(dag_id)}/clearTaskInstances", CLEAR, body)
         return sorted({str(instance["task_id"]) for instance in answer["task_instances"]})
 
-    def keep(self, dag_id: str, run_id: str, task_id: str, key: str, value: Mapping[str, JsonValue]) -> None:
-        """Put a value into the state store of a task, for good; the task itself can read it."""
-        path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/state-store/{key}"
-        self._change("PUT", path, MARK, {"value": dict(value), "expires_at": None})
+    def order(self, dag_id: str, run_id: str, order: OrderToRun) -> str:
+        """Give an order to tasks of a run, in this user's name; return it in words."""
+        body = {**asdict(order), "tasks": list(order.tasks)}
+        return str(
+            self._json(self._send("POST", _orders_path(dag_id, run_id), what=ORDER, json=body), ORDER)["message"]
+        )
+
+    def give_back(self, dag_id: str, run_id: str, orders: Mapping[str, Mapping[str, JsonValue]]) -> None:
+        """Put back what ``stored`` gave of the orders of tasks, by task."""
+        self._json(self._send("PUT", _orders_path(dag_id, run_id), what=ORDER, json={"entries": orders}), ORDER)
 
     def write_note(self, dag_id: str, run_id: str, note: str) -> None:
         """Replace a run's note."""
@@ -310,6 +318,10 @@ def subject(token: str) -> str | None:
 
 def _run_path(dag_id: str, run_id: str) -> str:
     return f"/dags/{quote(dag_id)}/dagRuns/{quote(run_id, safe='')}"
+
+
+def _orders_path(dag_id: str, run_id: str) -> str:
+    return f"/drs/runs/{quote(dag_id)}/{quote(run_id, safe='')}/orders"
 
 
 def _dag(body: Body) -> PlanDagRecord:

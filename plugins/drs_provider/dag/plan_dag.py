@@ -5,6 +5,8 @@ from typing import Any
 
 from airflow.sdk import DAG, Context
 
+from drs_provider.services.signed import leave
+
 CRASHES = 5
 """Times that a task's process may be killed, beyond a step's own retries: what AWS or a plan refuses fails at once."""
 
@@ -37,6 +39,6 @@ def remember_failure(context: Context) -> None:
     exception = context.get("exception")
     words = str(exception) or type(exception).__name__ if exception else "failed without an error; see its log"
     try:
-        context["ti"].xcom_push(key=FailureMessage.KEY, value=FailureMessage(message=words[:_LONGEST]).to_json())
+        leave(context["ti"], FailureMessage(message=words[:_LONGEST]))
     except Exception:  # the task has failed already: losing the text must not hide the failure itself
         log.exception("the error of this task will be missing from the report")

@@ -15,6 +15,7 @@ from drs_provider.exceptions import PreflightRefused
 from drs_provider.operators.base import asking_later
 from drs_provider.plan.problems import Problem
 from drs_provider.rules.run.shape import RunShape
+from drs_provider.services.signed import leave
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
@@ -52,7 +53,6 @@ class CheckPlan(BaseOperator):
         """
         from drs_provider.dag.plan_store import keep_plan
         from drs_provider.plan.loader import read_folder
-        from drs_provider.rules.run.handover import PreflightResult
 
         now, dag_run = clock.now(), context["dag_run"]
         self._ensure_not_over(context)
@@ -65,7 +65,7 @@ class CheckPlan(BaseOperator):
         preflight = self._preflight(context, request, library, now)
         with asking_later(self, self.resume_check, until=(dag_run.start_date or now) + _MAX_WAIT):
             outcome = preflight.take(_hook)
-        context["ti"].xcom_push(key=PreflightResult.KEY, value=outcome.result().to_json())
+        leave(context["ti"], outcome.result())
         for line in outcome.log_lines():
             self.log.info("%s", line)
         if outcome.refusals:

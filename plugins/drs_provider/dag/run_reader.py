@@ -1,18 +1,23 @@
 """What the tasks of a run have left so far, read from inside one of them."""
 
+import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import Context
 
 from drs_provider import clock
-from drs_provider.exceptions import RunRefused
+from drs_provider.exceptions import HandoverUnreadable, RunRefused
+from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.run import names
+from drs_provider.services.signed import keys, pull
 
 if TYPE_CHECKING:
-    from drs_provider.rules.run.handover import CleanedUp, Document, PreflightResult
+    from drs_provider.rules.run.handover import CleanedUp, Document, PreflightResult, RunOrder
     from drs_provider.rules.run.shape import RunShape
     from drs_provider.rules.run.state import RunSnapshot
+
+_log = logging.getLogger(__name__)
 
 SomeDocument = TypeVar("SomeDocument", bound="Document")
 
@@ -21,29 +26,37 @@ class RunReader:
     """Task states and typed documents of the run that a task belongs to.
 
     :ivar states: Airflow's state of every task of the run, by task id; None: nothing has happened yet
+    :ivar disbelieved: what lies where a task of this run leaves something and was not written by it, and why
     """
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self.ti = context["ti"]
+        self.disbelieved: dict[str, str] = {}
         run_id = context["dag_run"].run_id
         states = self.ti.get_task_states(dag_id=self.ti.dag_id, run_ids=[run_id])
         self.states: dict[str, str | None] = {k: v and str(v) for k, v in states.get(run_id, {}).items()}
 
     def left(self, task_id: str, key: str) -> object:
-        """Give what a task left for others under a key, as JSON; None: nothing."""
+        """Give what a task left for others under a key, as JSON; None: nothing, or nothing that it wrote itself."""
         from drs_provider.rules.run.handover import GivenOrders
+        from drs_provider.rules.run.handover.signature import Origin
 
         if key == GivenOrders.KEY:  # in a store that only the report task can read
             return None
-        return self.ti.xcom_pull(task_ids=task_id, key=key)
+        place = Origin(self.ti.dag_id, self.ti.run_id, task_id, key)
+        value = self.ti.xcom_pull(task_ids=task_id, key=key)
+        if value and (problem := keys().problem(value, place)):
+            self.disbelieved[str(place)] = problem
+            return None
+        return value
 
     def read(self, task_id: str, document: type[SomeDocument]) -> SomeDocument | None:
         """Read a document that a task left; None: it left none.
 
         :raises HandoverUnreadable: it left something else, or what a newer release writes
         """
-        return document.read(self.left(task_id, document.KEY))
+        return pull(self.ti, task_id, document)
 
     def preflight(self) -> "PreflightResult | None":
         """Read what preflight found, passed or not."""
@@ -75,13 +88,28 @@ def preflight_result(context: Context, plan: str) -> "PreflightResult":
     """
     from drs_provider.rules.run.handover import PreflightResult
 
-    found = PreflightResult.read(context["ti"].xcom_pull(task_ids=names.PREFLIGHT_TASK, key=PreflightResult.KEY))
+    found = pull(context["ti"], names.PREFLIGHT_TASK, PreflightResult)
     if found is None or not found.passed:
         raise RunRefused(
             f"preflight of {plan} has not passed in this run (a task that is marked as successful checks nothing): "
             f"clear {names.PREFLIGHT_TASK} to check again"
         )
     return found
+
+
+def order_of(context: Context) -> "RunOrder | None":
+    """Read what a person has ordered this task, by the pages or the command line; None: nothing.
+
+    What somebody wrote there past both is not obeyed: it may be anybody's, under any name.
+    """
+    from drs_provider.rules.run.controls import read_order
+    from drs_provider.rules.run.handover import RunOrder
+
+    try:
+        return read_order(task_memory(context).get(RunOrder.KEY))
+    except HandoverUnreadable as error:
+        _log.warning("an order is not obeyed: %s", error)
+        return None
 
 
 def _edges(context: Context) -> dict[str, set[str]]:

@@ -9,11 +9,12 @@ from airflow.sdk import Context
 from pydantic import JsonValue
 
 from drs_provider import clock
-from drs_provider.airflow_internals import TaskStore
 from drs_provider.exceptions import NotIsolated, RunRefused
 from drs_provider.formatting import parse_instant
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_good
+from drs_provider.operators.task_memory import task_memory
 from drs_provider.operators.template_values import rendered_bool, rendered_ids, rendered_mapping
+from drs_provider.services.signed import leave, sealed
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_network import DrillNetworkHook
@@ -84,7 +85,6 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
 
     def execute(self, context: Context) -> dict[str, JsonValue]:
         """Prepare and prove; fail if there is a way out."""
-        from drs_provider.rules.run.handover import PreparedNetworks
         from drs_provider.services.drill.network import describe
 
         with failing_for_good():
@@ -93,12 +93,12 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
                 raise RunRefused(f"network is {self.network!r}; nothing was called: {_FORMS}")
             rendered_bool("endpoints", self.endpoints)
             found = self._prepared(context)
-            context["ti"].xcom_push(key=PreparedNetworks.KEY, value=found.to_json())
+            leave(context["ti"], found)
             for line in describe(found):
                 self.log.info("%s", line)
             if found.leaks:
                 raise NotIsolated(found.leaks)
-            return found.to_json()
+            return sealed(context["ti"], found)
 
     def _prepared(self, context: Context) -> "PreparedNetworks":
         from drs_provider.hooks.launch_settings import LaunchSettingsHook
@@ -157,7 +157,7 @@ class DrsRemoveDrillNetworkOperator(_DrillNetworkOperator):
             self.prepare(context)
             given = rendered_mapping("network", self.network)
             prepared = PreparedNetworks.from_json(given) if given else None
-            prove_before_removal(self.networks, prepared, TaskStore(context))
+            prove_before_removal(self.networks, prepared, task_memory(context))
             return self._go_on(context, began=_now(), looks=0)
 
     def resume_removal(
@@ -170,16 +170,15 @@ class DrsRemoveDrillNetworkOperator(_DrillNetworkOperator):
 
     def _go_on(self, context: Context, *, began: datetime, looks: int) -> dict[str, JsonValue]:
         from drs_provider.rules.launch.tags import run_key
-        from drs_provider.rules.run.handover import RemovedNetworks
         from drs_provider.services.drill.network import ensure_removed, remove_networks
 
         dag_run = context["dag_run"]
-        result = remove_networks(self.networks, run_key(dag_run.dag_id, dag_run.run_id), TaskStore(context))
-        context["ti"].xcom_push(key=RemovedNetworks.KEY, value=result.to_json())
+        result = remove_networks(self.networks, run_key(dag_run.dag_id, dag_run.run_id), task_memory(context))
+        leave(context["ti"], result)
         if result.left and _now() < began + self.max_wait:
             self._wait(began=began, looks=looks + 1)
         ensure_removed(result)
-        return result.to_json()
+        return sealed(context["ti"], result)
 
     def _wait(self, *, began: datetime, looks: int) -> NoReturn:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger

@@ -10,11 +10,12 @@ from airflow.sdk import Context
 from pydantic import JsonValue
 
 from drs_provider import clock
-from drs_provider.airflow_internals import TaskStore
 from drs_provider.exceptions import AwsError, RunRefused
 from drs_provider.formatting import duration, parse_instant
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_good
+from drs_provider.operators.task_memory import task_memory
 from drs_provider.operators.template_values import rendered_bool, rendered_ids, rendered_mapping
+from drs_provider.services.signed import leave, sealed
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
@@ -66,7 +67,7 @@ class DrsSettingsOperator(DrsOperator):
         outcome = self.change(context)
         if isinstance(outcome, ServersHeld):
             self._wait(outcome, waiting_since)
-        return outcome.to_json()
+        return sealed(context["ti"], outcome)
 
     def _wait(self, held: "ServersHeld", waiting_since: datetime | None) -> NoReturn:
         now = self._now()
@@ -155,10 +156,10 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
         for finding in found.findings:
             self.log.warning("%s: %s", finding.severity, finding)
         findings = tuple(PreflightFinding.model_validate(asdict(finding)) for finding in found.findings)
-        context["ti"].xcom_push(key=SettingsFindings.KEY, value=SettingsFindings(findings=findings).to_json())
+        leave(context["ti"], SettingsFindings(findings=findings))
         application = SettingsApplication(
             self.hook,
-            TaskStore(context),
+            task_memory(context),
             is_temporary=is_temporary,
             marks=self._marks(context) if is_temporary else {},
             max_tries=context["ti"].max_tries,

@@ -12,6 +12,7 @@ from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_goo
 from drs_provider.operators.template_values import rendered_ids, rendered_mapping
 from drs_provider.rules.run.handover import InstanceChecks
 from drs_provider.services.launch.instance_protection import look_after
+from drs_provider.services.signed import leave, sealed
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
@@ -63,8 +64,8 @@ class DrsProtectRecoveryInstancesOperator(DrsOperator):
             wanted = {server: rendered_mapping(f"settings of {server}", values) for server, values in settings.items()}
             jobs = None if self.job_ids is None else rendered_ids("job_ids", self.job_ids)
             found, errors = look_after(self.hook, wanted, jobs)
-            result = InstanceChecks(servers=found).to_json()
-            context["ti"].xcom_push(key=InstanceChecks.KEY, value=result)
+            checks = InstanceChecks(servers=found)
+            leave(context["ti"], checks)
             if retryable := next((error for error in errors.values() if error.retryable), None):
                 raise retryable
             if errors:
@@ -74,4 +75,4 @@ class DrsProtectRecoveryInstancesOperator(DrsOperator):
                     f"{count} recovered instance{'s'[: count != 1]} could not be protected from termination. They run; "
                     f"clear this task to try again, or switch it on in EC2:\n{lines}"
                 )
-            return result
+            return sealed(context["ti"], checks)

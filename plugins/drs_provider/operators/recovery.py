@@ -10,12 +10,13 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pydantic import JsonValue
 
 from drs_provider import clock
-from drs_provider.airflow_internals import TaskStore
 from drs_provider.exceptions import AwsError, QuotaExceeded
 from drs_provider.formatting import duration, parse_instant
 from drs_provider.links.console import DrsJobLink
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, asking_later, failing_for_good
+from drs_provider.operators.task_memory import task_memory
 from drs_provider.operators.template_values import rendered_bool, rendered_ids, rendered_mapping
+from drs_provider.services.signed import sealed
 
 if TYPE_CHECKING:
     from drs_provider.rules.run.handover import Launch
@@ -117,7 +118,7 @@ class DrsStartRecoveryOperator(DrsOperator):
 
     def finish(self, context: Context, launch: "Launch") -> JsonValue:
         """Return what the task returns; for subclasses that hand the launch on in another way."""
-        return launch.to_json()
+        return sealed(context["ti"], launch)
 
     def points_of(self, context: Context, servers: Sequence[str]) -> Mapping[str, str]:
         """Return the points in time to launch from, asked right before a job is started: they age out.
@@ -153,7 +154,7 @@ class DrsStartRecoveryOperator(DrsOperator):
         request = self._request(context)
         if not request.servers:
             raise AirflowSkipException("no source servers were given: there is nothing to launch")
-        memory = Memory(TaskStore(context), max_tries=context["ti"].max_tries)
+        memory = Memory(task_memory(context), max_tries=context["ti"].max_tries)
         points = partial(self.points_of, context)
         start = JobStart(self.hook, memory, request, now=self._now, points=points)
         start.ended = lambda: self.why_ended(context) is not None

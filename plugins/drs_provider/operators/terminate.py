@@ -9,13 +9,14 @@ from airflow.sdk import Context
 from pydantic import JsonValue
 
 from drs_provider import clock
-from drs_provider.airflow_internals import TaskStore
 from drs_provider.exceptions import AwsError, RunRefused
 from drs_provider.formatting import parse_instant
 from drs_provider.links.console import DrsJobLink
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, asking_later, failing_for_good
+from drs_provider.operators.task_memory import task_memory
 from drs_provider.operators.template_values import rendered_bool, rendered_ids
 from drs_provider.rules.run.timing import LONGEST_CLEAN_UP
+from drs_provider.services.signed import sealed
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook
@@ -113,11 +114,11 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
         deadline = began + self.max_wait
         with asking_later(self, self.resume_cleanup, until=deadline, kwargs=kwargs):
             self.prepare(context)
-            clean_up = CleanUp(self.hook, TaskStore(context), self._chosen(), on_started=self._point_at)
+            clean_up = CleanUp(self.hook, task_memory(context), self._chosen(), on_started=self._point_at)
             outcome = clean_up.look(began=began, deadline=deadline, requests=requests, now=self._now())
             if isinstance(outcome, CleanUpWaits):
                 self._wait(outcome.job_ids, began=began, requests=outcome.requests, looks=looks + 1)
-            return outcome.to_json()
+            return sealed(context["ti"], outcome)
 
     def _chosen(self) -> "InstanceChoice":
         from drs_provider.services.drill.terminate import InstanceChoice

@@ -14,6 +14,7 @@ from drs_provider.formatting import duration, parse_instant
 from drs_provider.links.console import DrsJobLink, DrsRecoveryInstanceLink
 from drs_provider.operators.base import AWS_FIELDS, DrsSensor, asking_later, failing_for_good
 from drs_provider.operators.template_values import rendered_launches, rendered_members
+from drs_provider.services.signed import leave, sealed
 
 if TYPE_CHECKING:
     from drs_provider.rules.launch.results import Allows, LaunchMember, Ready, ServerResult
@@ -153,8 +154,8 @@ class DrsRecoveryJobSensor(DrsSensor):
             self._wait_for_instances(found, deadline)
         results = self.conclude(context, [result for part in found for result in part.results])
         jobs = tuple(job for part in found for job in part.jobs)
-        context["ti"].xcom_push(key=ServerResults.KEY, value=ServerResults(servers=results).to_json())
-        context["ti"].xcom_push(key=EndedJobs.KEY, value=EndedJobs(jobs=jobs).to_json())
+        leave(context["ti"], ServerResults(servers=results))
+        leave(context["ti"], EndedJobs(jobs=jobs))
         launched = sum(result.status == "launched" for result in results)
         self.log.info("%d of %d servers %s\n%s", launched, len(results), ready, table(results))
         self._link_instance(found)
@@ -162,7 +163,7 @@ class DrsRecoveryJobSensor(DrsSensor):
         if verdict == "failed":
             failed = {result.hostname: result.reason or "" for result in results if result.status != "launched"}
             raise JobFailed(", ".join(job.job_id for job in jobs), failed)
-        return WaveVerdict(verdict=verdict, jobs=jobs, servers=results).to_json()
+        return sealed(context["ti"], WaveVerdict(verdict=verdict, jobs=jobs, servers=results))
 
     def conclude(self, context: Context, results: "Sequence[ServerResult]") -> "tuple[ServerResult, ...]":
         """Return the results to be judged, once nothing runs and nothing is awaited any longer.

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import JsonValue
 
@@ -55,6 +55,22 @@ class DagRunRecord:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     note: str | None = None
+
+
+@dataclass(frozen=True)
+class OrderToRun:
+    """What a person orders.
+
+    :ivar kind: ``cancel`` and ``skip`` are obeyed by the tasks; ``retry`` takes back what they were ordered before
+    :ivar tasks: who shall obey; none: it is recorded only
+    :ivar is_recorded: it is recorded for the report
+    """
+
+    kind: Literal["cancel", "skip", "retry"]
+    tasks: Sequence[str] = ()
+    wave: str | None = None
+    reason: str | None = None
+    is_recorded: bool = False
 
 
 class AirflowApi(Protocol):
@@ -127,8 +143,12 @@ class AirflowApi(Protocol):
         """Clear tasks with everything downstream; return the ids of all that were cleared."""
         ...
 
-    def keep(self, dag_id: str, run_id: str, task_id: str, key: str, value: Mapping[str, JsonValue]) -> None:
-        """Put a value into the state store of a task, for good; the task itself can read it."""
+    def order(self, dag_id: str, run_id: str, order: OrderToRun) -> str:
+        """Give an order to tasks of a run, in this user's name; return it in words."""
+        ...
+
+    def give_back(self, dag_id: str, run_id: str, orders: Mapping[str, Mapping[str, JsonValue]]) -> None:
+        """Put back what ``stored`` gave of the orders of tasks, by task."""
         ...
 
     def write_note(self, dag_id: str, run_id: str, note: str) -> None:

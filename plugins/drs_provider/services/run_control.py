@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import JsonValue
 
@@ -42,6 +42,7 @@ from drs_provider.services.airflow_api import (
     DagRunRecord,
     NotAllowed,
     NotThere,
+    OrderToRun,
     PlanDagRecord,
 )
 
@@ -201,8 +202,7 @@ class RunControl:
     def cancel(self, plan: str, run_id: str | None, reason: str | None) -> Steered:
         """Let no further wave start; what runs is watched to its end, then cleaned up and reported."""
         run = self._active(plan, run_id, "cancel")
-        self._order(run, verbs.cancelled_tasks(run), controls.cancellation(self.airflow.user, reason))
-        self._record_order(run, "cancel", reason)
+        self._order(run, OrderToRun("cancel", verbs.cancelled_tasks(run), reason=reason, is_recorded=True))
         run = self.look(plan, run.run_id)
         for question in run.questions:
             self._pass_over(run, question)
@@ -214,8 +214,7 @@ class RunControl:
         run = self._active(plan, run_id, "skip a wave of")
         chosen = verbs.wave_named(run, wave)
         tasks = verbs.skipped_tasks(run, chosen)
-        self._order(run, tasks, controls.skip(chosen.name, self.airflow.user, reason))
-        self._record_order(run, "skip", reason, wave=chosen.name)
+        self._order(run, OrderToRun("skip", tasks, chosen.name, reason, is_recorded=True))
         for question in run.questions_of(chosen.name):
             self._pass_over(run, question)
         run = self.look(plan, run.run_id)
@@ -232,15 +231,16 @@ class RunControl:
                 f"{plan} has another run that is not over, {others[0].run_id}, and a plan has one run at a time"
             )
         before = {task: self._stored_order(run, task) for task in retry.ordered}
-        self._order(run, retry.ordered, controls.retry(chosen.name, self.airflow.user, reason))
+        dag_id, order = names.dag_id_of(plan), OrderToRun("retry", retry.ordered, chosen.name, reason)
+        self.airflow.order(dag_id, run.run_id, order)
         try:
-            self.airflow.clear(names.dag_id_of(plan), run.run_id, retry.cleared)
+            self.airflow.clear(dag_id, run.run_id, retry.cleared)
         except AirflowUnreachable:
             raise  # it may have been done
         except AirflowError:
             self._give_orders_back(run, before)
             raise
-        self._record_order(run, "retry", reason, wave=chosen.name)
+        self._order(run, replace(order, tasks=(), is_recorded=True))
         return Steered(self.look(plan, run.run_id), retry.message)
 
     def answer(self, plan: str, run_id: str | None, decision: Decision) -> Steered:
@@ -396,32 +396,18 @@ class RunControl:
         verbs.refuse_if_over(run, what)
         return run
 
-    def _order(self, run: RunView, tasks: Sequence[str], order: RunOrder) -> None:
-        """Give an order to tasks."""
-        for task in tasks:
-            self.airflow.keep(names.dag_id_of(run.plan), run.run_id, task, RunOrder.KEY, order.to_json())
+    def _order(self, run: RunView, order: OrderToRun) -> None:
+        """Give an order, and show it to people in the run's note."""
+        self._note(run, self.airflow.order(names.dag_id_of(run.plan), run.run_id, order))
 
     def _stored_order(self, run: RunView, task: str) -> object:
         return self.airflow.stored(names.dag_id_of(run.plan), run.run_id, task, RunOrder.KEY)
 
     def _give_orders_back(self, run: RunView, orders: Mapping[str, object]) -> None:
         """Put back the orders that a retry took back, because Airflow refused the retry."""
-        for task, order in orders.items():
-            if isinstance(order, Mapping):
-                with suppress(AirflowError):
-                    self.airflow.keep(names.dag_id_of(run.plan), run.run_id, task, RunOrder.KEY, order)
-
-    def _record_order(
-        self, run: RunView, kind: Literal["cancel", "skip", "retry"], reason: str | None, *, wave: str | None = None
-    ) -> None:
-        """Record an order that was given: for the report, and for people in the run's note."""
-        order = controls.given(kind, self.airflow.user, reason, at=clock.now(), wave=wave)
-        dag_id = names.dag_id_of(run.plan)
-        known = controls.read_given(self.airflow.stored(dag_id, run.run_id, names.REPORT_TASK, GivenOrders.KEY))
-        if names.REPORT_TASK in run.tasks:
-            whole = known.with_order(order).to_json()
-            self.airflow.keep(dag_id, run.run_id, names.REPORT_TASK, GivenOrders.KEY, whole)
-        self._note(run, order.message)
+        former = {task: order for task, order in orders.items() if isinstance(order, Mapping)}
+        with suppress(AirflowError):
+            self.airflow.give_back(names.dag_id_of(run.plan), run.run_id, former)
 
     def _note(self, run: RunView, line: str) -> None:
         try:

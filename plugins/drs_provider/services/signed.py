@@ -1,19 +1,26 @@
-"""Leaving and reading the documents between tasks, signed: an edited one is refused by name."""
+"""Leaving and reading the documents between tasks, signed: an edited one is refused by name.
 
-from collections.abc import Sequence
+The documents themselves are imported when a task runs, not when Airflow reads a DAG file.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from pydantic import JsonValue
 
 from drs_provider import configuration
 from drs_provider.exceptions import HandoverUnreadable, RunRefused
-from drs_provider.rules.run.handover import Document
-from drs_provider.rules.run.handover.signature import Keys, Origin, keys_of
 
-SomeDocument = TypeVar("SomeDocument", bound=Document)
+if TYPE_CHECKING:
+    from drs_provider.rules.run.handover import Document
+    from drs_provider.rules.run.handover.signature import Keys, Origin
+    from drs_provider.services.store import Store
 
-RETURNED = "return_value"
+D = TypeVar("D", bound="Document")
+
+RETURNED: Final = "return_value"
 """Airflow's key for what a task returns."""
 
 _NO_KEY = (
@@ -34,67 +41,106 @@ class RunningTask(Protocol):
     def xcom_push(self, key: str, value: JsonValue) -> None:
         """Leave a value under a key."""
 
-    def xcom_pull(self, task_ids: str, key: str) -> object:
+    def xcom_pull(self, *, task_ids: str, key: str) -> object:
         """Read what a task of this run left."""
 
 
 @cache
-def keys() -> Keys:
+def keys() -> "Keys":
     """Return the keys of this installation.
 
     :raises RunRefused: Airflow's configuration has none
     """
-    found = keys_of(configuration.signing_secrets())
-    if found is None:
+    from drs_provider.rules.run.handover.signature import keys_of
+
+    made = keys_of(configuration.signing_secrets())
+    if made is None:
         raise RunRefused(_NO_KEY)
-    return found
+    return made
 
 
-def leave(ti: RunningTask, document: Document, key: str | None = None) -> None:
+def leave(ti: RunningTask, document: "Document", key: str | None = None) -> None:
     """Leave a document for other tasks, under its own key or another one."""
     key = key or document.KEY
     ti.xcom_push(key=key, value=sealed(ti, document, key))
 
 
-def sealed(ti: RunningTask, document: Document, key: str = RETURNED) -> dict[str, JsonValue]:
+def sealed(ti: RunningTask, document: "Document", key: str = RETURNED) -> dict[str, JsonValue]:
     """Return a document's signed JSON, for a task that returns it."""
-    return keys().seal(document.to_json(), _origin(ti).under(key), attempt=ti.try_number)
+    return keys().seal(document.to_json(), origin(ti, key), attempt=ti.try_number)
 
 
-def found(ti: RunningTask, task_id: str, document: type[SomeDocument], key: str | None = None) -> SomeDocument | None:
+def pull(ti: RunningTask, task_id: str, document: type[D], key: str | None = None) -> D | None:
     """Read a document that an unmapped task of this run left; None: it left none.
 
     :raises HandoverUnreadable: what lies there was not written by that task, or cannot be read
     """
+    from drs_provider.rules.run.handover.signature import Origin
+
     key = key or document.KEY
-    origin = Origin(ti.dag_id, ti.run_id, task_id, key)
-    return opened(ti.xcom_pull(task_ids=task_id, key=key), document, origin)
+    place = Origin(ti.dag_id, ti.run_id, task_id, key)
+    return opened(ti.xcom_pull(task_ids=task_id, key=key), document, place)
 
 
-def all_found(ti: RunningTask, task_ids: Sequence[str], document: type[SomeDocument]) -> list[SomeDocument]:
+def pull_all(ti: RunningTask, task_ids: Iterable[str], document: type[D]) -> list[D]:
     """Read a document from each of some tasks that left it."""
-    return [left for task_id in task_ids if (left := found(ti, task_id, document)) is not None]
+    return [left for task_id in task_ids if (left := pull(ti, task_id, document)) is not None]
 
 
-def opened(value: object, document: type[SomeDocument], origin: Origin) -> SomeDocument | None:
+def opened(value: object, document: type[D], place: "Origin") -> D | None:
     """Verify a document and read it; None: there is none. Raises HandoverUnreadable."""
-    if value is None:
+    if not value:
         return None
-    if problem := keys().problem(value, origin):
-        raise HandoverUnreadable(document.TITLE, str(origin), problem, _next_step(origin))
+    if problem := keys().problem(value, place):
+        raise HandoverUnreadable(document.TITLE, str(place), problem, _next_step(place))
     return document.from_json(value)
 
 
-def believed(value: object, origin: Origin) -> object:
+def believed(value: object, place: "Origin") -> object:
     """Return what lies at a place, for those who only show it; None where it is not to be believed."""
-    return None if value is None or keys().problem(value, origin) else value
+    return None if not value or keys().problem(value, place) else value
 
 
-def _origin(ti: RunningTask) -> Origin:
-    return Origin(ti.dag_id, ti.run_id, ti.task_id, "", -1 if ti.map_index is None else ti.map_index)
+def origin(ti: RunningTask, key: str) -> "Origin":
+    """Name the place of what a task leaves under a key."""
+    from drs_provider.rules.run.handover.signature import Origin
+
+    return Origin(ti.dag_id, ti.run_id, ti.task_id, key, -1 if ti.map_index is None else ti.map_index)
 
 
-def _next_step(origin: Origin) -> str:
-    if origin.stored_in == "task_state_store":
-        return f"Delete this entry of the task's state store and clear {origin.task_id}; Airflow's audit log says who wrote it"
-    return f"Clear {origin.task_id}, to write it again; Airflow's audit log says who edited it"
+@dataclass(frozen=True)
+class SignedStore:
+    """A task's memory whose entries nobody else can write: the task state store, signed.
+
+    :ivar inner: where the values lie
+    :ivar place: the place of an entry; its key is put in
+    """
+
+    inner: "Store"
+    place: "Origin"
+    attempt: int = 0
+
+    def get(self, key: str) -> object:
+        """Return what is kept under the key; None: nothing is.
+
+        :raises HandoverUnreadable: it was not written by this task
+        """
+        value, place = self.inner.get(key), self.place.under(key)
+        if value is not None and (problem := keys().problem(value, place)):
+            raise HandoverUnreadable("what the task remembers", str(place), problem, _next_step(place))
+        return value
+
+    def set(self, key: str, value: JsonValue) -> None:
+        """Keep a document's JSON until it is replaced."""
+        if not isinstance(value, dict):
+            raise TypeError(f"{key}: only a document can be kept, not {type(value).__name__}")
+        self.inner.set(key, keys().seal(value, self.place.under(key), attempt=self.attempt))
+
+
+def _next_step(place: "Origin") -> str:
+    if place.stored_in == "task_state_store":
+        return (
+            f"Airflow's audit log says who wrote it: delete this entry of the task's state store and clear "
+            f"{place.task_id}"
+        )
+    return f"Airflow's audit log says who edited it: clear {place.task_id}, to write it again"

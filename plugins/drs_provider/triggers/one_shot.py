@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -14,6 +14,9 @@ from drs_provider.exceptions import AwsError
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.launch.backoff import pause_after_refusal
 from drs_provider.triggers.answer_delay import not_before
+
+if TYPE_CHECKING:
+    from drs_provider.rules.run.handover.signature import Origin
 
 
 class OnceEvent(TypedDict):
@@ -100,16 +103,25 @@ class Marks:
         """Say whether another trigger has begun this attempt."""
         from drs_provider.airflow_internals.tasks import read_xcom
         from drs_provider.rules.run.handover import ActionBegun
+        from drs_provider.services.signed import opened
 
-        found = ActionBegun.read(read_xcom(ActionBegun.KEY, **self._where))
+        found = opened(read_xcom(ActionBegun.KEY, **self._where), ActionBegun, self._place())
         return found is not None and found.attempt == self.attempt
 
     def leave(self) -> None:
         """Leave the mark."""
         from drs_provider.airflow_internals.tasks import write_xcom
         from drs_provider.rules.run.handover import ActionBegun
+        from drs_provider.services.signed import keys
 
-        write_xcom(ActionBegun.KEY, ActionBegun(attempt=self.attempt).to_json(), **self._where)
+        mark = keys().seal(ActionBegun(attempt=self.attempt).to_json(), self._place(), attempt=self.attempt)
+        write_xcom(ActionBegun.KEY, mark, **self._where)
+
+    def _place(self) -> "Origin":
+        from drs_provider.rules.run.handover import ActionBegun
+        from drs_provider.rules.run.handover.signature import Origin
+
+        return Origin(self._where["dag_id"], self._where["run_id"], self._where["task_id"], ActionBegun.KEY)
 
 
 class LambdaOnce(OneShotTrigger):

@@ -30,11 +30,15 @@ from drs_provider.airflow_internals.metadata import (
 from drs_provider.airflow_internals.xcom_values import value_of
 from drs_provider.configuration import reports_location
 from drs_provider.rules.run.handover import HandoverUnreadable, WrittenReport
+from drs_provider.rules.run.handover.signature import Origin
 from drs_provider.rules.run.names import REPORT_TASK
 from drs_provider.rules.run.state import TaskSnapshot
+from drs_provider.services.signed import believed, keys
+from drs_provider.ui.airflow_orders import airflow_store
 from drs_provider.ui.answer_links import add_answers
 from drs_provider.ui.answer_links_airflow import airflow_questions
 from drs_provider.ui.app import create_app
+from drs_provider.ui.orders import add_orders
 from drs_provider.ui.read_model import DOCUMENTS, Access, LastRun, RunData, Runs, Sources
 from drs_provider.ui.xcom_values import unwrapped
 
@@ -60,6 +64,8 @@ class AirflowRuns:
             )
         )
         upstream, classes = self._drawn(dag_id)
+        left = {**self._left(dag_id, run_id), **self._kept(dag_id, run_id)}
+        problems = {place: problem for place, value in left.items() if (problem := keys().problem(value, place))}
         return RunData(
             dag_id=dag_id,
             run_id=run_id,
@@ -70,11 +76,15 @@ class AirflowRuns:
             tasks={task_id: TaskSnapshot(state and str(state), start, end) for task_id, state, start, end in tasks},
             upstream=upstream,
             classes=classes,
-            left=self._left(dag_id, run_id),
+            left={(place.task_id, place.key): value for place, value in left.items() if place not in problems},
+            disbelieved={str(place): problem for place, problem in problems.items()},
         )
 
     def left(self, dag_id: str, run_id: str, task_id: str, key: str) -> object:
-        """Read what an unmapped task of a run left under a key; None: nothing."""
+        """Read what an unmapped task of a run left under a key; None: nothing, or nothing that it wrote itself."""
+        if key in _STORE_KEYS:
+            kept = {place: value for place, value in self._kept(dag_id, run_id).items() if place.task_id == task_id}
+            return next((believed(value, place) for place, value in kept.items() if place.key == key), None)
         row = self.session.scalar(
             select(XComModel).where(
                 XComModel.dag_id == dag_id,
@@ -84,7 +94,7 @@ class AirflowRuns:
                 XComModel.key == key,
             )
         )
-        return None if row is None else unwrapped(value_of(row))
+        return None if row is None else believed(unwrapped(value_of(row)), Origin(dag_id, run_id, task_id, key))
 
     def newest(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:
         """Read the newest run of each DAG, and the verdict that its report task left."""
@@ -113,7 +123,12 @@ class AirflowRuns:
                 XComModel.key == WrittenReport.KEY,
             )
         )
-        reports = {row.dag_id: _report(unwrapped(value_of(row))) for row in rows}
+        reports = {
+            row.dag_id: _report(
+                believed(unwrapped(value_of(row)), Origin(row.dag_id, row.run_id, row.task_id, row.key))
+            )
+            for row in rows
+        }
         return {dag_id: report.verdict for dag_id, report in reports.items() if report}
 
     def _drawn(self, dag_id: str) -> tuple[dict[str, frozenset[str]], dict[str, str]]:
@@ -127,7 +142,7 @@ class AirflowRuns:
             {task_id: str(task.task_type) for task_id, task in tasks.items()},
         )
 
-    def _left(self, dag_id: str, run_id: str) -> dict[tuple[str, str], object]:
+    def _left(self, dag_id: str, run_id: str) -> dict[Origin, object]:
         rows = self.session.scalars(
             select(XComModel).where(
                 XComModel.dag_id == dag_id,
@@ -136,10 +151,10 @@ class AirflowRuns:
                 XComModel.key.in_(_XCOM_KEYS),
             )
         )
-        found = {(row.task_id, row.key): unwrapped(value_of(row)) for row in rows}
-        return found | self._kept(dag_id, run_id)
+        found = {Origin(dag_id, run_id, row.task_id, row.key): unwrapped(value_of(row)) for row in rows}
+        return {place: value for place, value in found.items() if value}
 
-    def _kept(self, dag_id: str, run_id: str) -> dict[tuple[str, str], object]:
+    def _kept(self, dag_id: str, run_id: str) -> dict[Origin, object]:
         """Read the entries of the task state store that count as left, such as the later jobs of a wave."""
         rows = self.session.execute(
             select(TaskStateStoreModel.task_id, TaskStateStoreModel.key, TaskStateStoreModel.value).where(
@@ -149,7 +164,10 @@ class AirflowRuns:
                 TaskStateStoreModel.key.in_(_STORE_KEYS),
             )
         )
-        return {(task_id, key): unwrapped(json.loads(value)) for task_id, key, value in rows}
+        return {
+            Origin(dag_id, run_id, task_id, key, stored_in="task_state_store"): unwrapped(json.loads(value))
+            for task_id, key, value in rows
+        }
 
 
 def _mode(conf: Mapping[str, object] | None) -> str | None:
@@ -179,6 +197,7 @@ def airflow_app() -> FastAPI:
             now=lambda: datetime.now(UTC),
         )
     )
+    add_orders(app, store=airflow_store, may_edit_run=requires_access_dag("PUT", DagAccessEntity.RUN))
     add_answers(
         app,
         questions=airflow_questions,

@@ -18,7 +18,7 @@ _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "R
 """What the pages show belongs to the person who is signed in: no cache keeps it, no type is guessed."""
 
 
-_LEFT_KEYS = frozenset(document.KEY for document in DOCUMENTS if document.PLACE == "xcom")
+_LEFT_KEYS = frozenset(document.KEY for document in DOCUMENTS)
 
 
 class LeftValue(BaseModel):

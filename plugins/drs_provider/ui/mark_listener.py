@@ -60,6 +60,8 @@ def _record(marked_thing: Any, state: str) -> None:
     from drs_provider.airflow_internals.metadata import TaskStateStoreModel
     from drs_provider.rules.run.controls import marked, read_given
     from drs_provider.rules.run.handover import GivenOrders
+    from drs_provider.rules.run.handover.signature import Origin
+    from drs_provider.services.signed import believed, keys
 
     mapped = inspect(marked_thing, raiseerr=False)
     session = mapped.session if mapped is not None else None
@@ -78,7 +80,9 @@ def _record(marked_thing: Any, state: str) -> None:
         ) or _of_this_session(session, dag_run.id)
         who, why = _who(session, dag_run), marked_thing.note if task_id else None
         order = marked(task_id, state, who, why, at=clock.now())
-    value = json.dumps(read_given(json.loads(kept.value) if kept else None).with_order(order).to_json())
+    place = Origin(dag_run.dag_id, dag_run.run_id, REPORT_TASK, GivenOrders.KEY, stored_in="task_state_store")
+    known = believed(json.loads(kept.value), place) if kept else None
+    value = json.dumps(keys().seal(read_given(known).with_order(order).to_json(), place))
     if kept is not None:
         kept.value = value
         return

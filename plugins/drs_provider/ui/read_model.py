@@ -56,7 +56,7 @@ class RunData:
 
     ``mode`` is what it was asked to be. ``upstream`` maps every task to the tasks that it waits for directly,
     ``classes`` to the name of its class; ``left`` maps task and key to what it left: XComs, and entries of the task
-    state store.
+    state store. ``disbelieved`` says what lies there without having been written by its task, and why not.
     """
 
     dag_id: str
@@ -69,6 +69,7 @@ class RunData:
     upstream: Mapping[str, frozenset[str]] = field(default_factory=dict)
     classes: Mapping[str, str] = field(default_factory=dict)
     left: Mapping[tuple[str, str], object] = field(default_factory=dict)
+    disbelieved: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,8 @@ def report_of(dag_run: Any) -> "WrittenReport | None":
     from drs_provider.airflow_internals.metadata import XComModel
     from drs_provider.airflow_internals.xcom_values import value_of
     from drs_provider.rules.run.handover import HandoverUnreadable, WrittenReport
+    from drs_provider.rules.run.handover.signature import Origin
+    from drs_provider.services.signed import opened
 
     wanted = XComModel.get_many(
         run_id=dag_run.run_id, dag_ids=dag_run.dag_id, task_ids=REPORT_TASK, key=WrittenReport.KEY, limit=1
@@ -86,6 +88,7 @@ def report_of(dag_run: Any) -> "WrittenReport | None":
     if row is None:
         return None
     try:
-        return WrittenReport.read(unwrapped(value_of(row)))
+        place = Origin(dag_run.dag_id, dag_run.run_id, REPORT_TASK, WrittenReport.KEY)
+        return opened(unwrapped(value_of(row)), WrittenReport, place)
     except HandoverUnreadable:  # somebody has edited it
         return None

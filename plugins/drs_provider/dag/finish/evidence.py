@@ -1,14 +1,18 @@
 """What a run left, read from inside its report task."""
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow.sdk import Context, conf
 
 from drs_provider import clock
-from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.run_reader import began_at, snapshot_of
+from drs_provider.exceptions import HandoverUnreadable
+from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.loader import RunnablePlan
+
+_log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +38,11 @@ def _with_orders(context: Context, left: "Callable[[str, str], object]") -> "Cal
     """Read also what people ordered: it lies in the state store of this very task."""
     from drs_provider.rules.run.handover import GivenOrders
 
-    orders = TaskStore(context).get(GivenOrders.KEY)
+    orders: object = None
+    try:
+        orders = task_memory(context).get(GivenOrders.KEY)
+    except HandoverUnreadable as error:
+        _log.warning("orders of people are left out of the report: %s", error)
     own = (context["ti"].task_id, GivenOrders.KEY)
     return lambda task, key: orders if (task, key) == own else left(task, key)
 

@@ -17,6 +17,7 @@ from drs_provider.operators.terminate import DrsTerminateRecoveryInstancesOperat
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run import names
 from drs_provider.rules.run.roster import Target
+from drs_provider.services.signed import pull, pull_all, sealed
 
 if TYPE_CHECKING:
     from drs_provider.plan.loader import RunnablePlan
@@ -48,9 +49,7 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
         if not purpose_of(context["params"]["mode"]).is_temporary:
             raise AirflowSkipException("a recovery is not cleaned up: what it launched is production now")
         self.job_ids = sorted(self._known_jobs(context) | self._tagged_jobs(context))
-        preflight = PreflightResult.read(
-            context["ti"].xcom_pull(task_ids=names.PREFLIGHT_TASK, key=PreflightResult.KEY)
-        )
+        preflight = pull(context["ti"], names.PREFLIGHT_TASK, PreflightResult)
         if self.job_ids and preflight and (words := look_for_recovery(context, preflight, self.hook)):
             self.log.warning("%s: what is left of the drill is cleaned up, the recovery is not touched", words)
         super().prepare(context)
@@ -58,8 +57,7 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
     def _known_jobs(self, context: Context) -> set[str]:
         from drs_provider.rules.run.handover import Launch
 
-        left = context["ti"].xcom_pull(task_ids=list(self.start_task_ids), key=Launch.KEY) or ()
-        launches = [launch for value in left if (launch := Launch.read(value))]
+        launches = pull_all(context["ti"], self.start_task_ids, Launch)
         here = (self.target.aws_conn_id, self.hook.region)
         return {job for launch in launches if (launch.aws_conn_id, launch.region) == here for job in launch.job_ids}
 
@@ -95,7 +93,7 @@ class WriteReport(BaseOperator):
         written = write_report(report, ObjectStoragePath(reports_location()))
         self.log.info("%s: %s", report.verdict, report.verdict_reason)
         self.log.info("report: %s", written.html_path)
-        return written.to_json()
+        return sealed(context["ti"], written)
 
 
 class SayVerdict(BaseOperator):
@@ -112,8 +110,7 @@ class SayVerdict(BaseOperator):
         """Return the verdict, or fail with the sentence that the report says it in."""
         from drs_provider.rules.run.handover import WrittenReport
 
-        left = context["ti"].xcom_pull(task_ids=self.report_task_id, key=WrittenReport.KEY)
-        report = WrittenReport.read(left or None)
+        report = pull(context["ti"], self.report_task_id, WrittenReport)
         if report is None:
             raise AirflowFailException("report missing: the result of the run is unknown; see the report task's log")
         if report.verdict not in GOOD:

@@ -10,11 +10,12 @@ from airflow.sdk.exceptions import AirflowSkipException
 from pydantic import JsonValue
 
 from drs_provider import clock
-from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.docs import COLOURS
+from drs_provider.dag.run_reader import order_of
 from drs_provider.dag.waves.job_tags import jobs_of_run, traces_hook
 from drs_provider.exceptions import DrsProviderError
-from drs_provider.rules.run.controls import END, EXTEND, read_order
+from drs_provider.operators.task_memory import task_memory
+from drs_provider.rules.run.controls import END, EXTEND
 from drs_provider.rules.run.handover import (
     Document,
     KeptDrill,
@@ -28,6 +29,7 @@ from drs_provider.rules.run.handover import (
 )
 from drs_provider.rules.run.names import PREFLIGHT_TASK, WATCH, wave_task
 from drs_provider.rules.run.roster import Target
+from drs_provider.services.signed import leave, pull, sealed
 
 _Document = TypeVar("_Document", bound=Document)
 
@@ -66,7 +68,7 @@ class KeepDrill(HITLOperator):
 
         kept = self._known(context)
         if kept and kept.ended_at:
-            return kept.to_json()  # Airflow tried again although the answer had ended the task
+            return sealed(context["ti"], kept)  # Airflow tried again although the answer had ended the task
         waves = self._waves_to_show(context)
         now = clock.now()
         if kept is None:
@@ -97,7 +99,7 @@ class KeepDrill(HITLOperator):
         over = kept_drill.ended(kept, who=who if chosen else None, now=now)
         self._keep(context, over)
         self.log.info("the drill ends: %s", f"ended by {who}" if chosen else "its time is over")
-        return over.to_json()
+        return sealed(context["ti"], over)
 
     def _waves_to_show(self, context: Context) -> Sequence[str]:
         """Return the waves of the plan; skip the task where nothing is kept."""
@@ -111,7 +113,7 @@ class KeepDrill(HITLOperator):
             preflight,
             is_launched=any(_read(context, task, Launch) for task in self.start_task_ids),
             superseded=next((found for found in taken if found), None),
-            orders=[read_order(TaskStore(context).get(RunOrder.KEY)), *(_obeyed(context, task) for task in obeying)],
+            orders=[order_of(context), *(_obeyed(context, task) for task in obeying)],
         )
         if reason:
             raise AirflowSkipException(reason)
@@ -131,22 +133,22 @@ class KeepDrill(HITLOperator):
         for name, why in failed.items():
             self.log.warning("%s keeps its old expiry: %s", name, why)
         if failed:
-            context["ti"].xcom_push(key=Untagged.KEY, value=Untagged(resources=failed).to_json())
+            leave(context["ti"], Untagged(resources=failed))
 
     @staticmethod
     def _known(context: Context) -> KeptDrill | None:
         """Return what is remembered of this task since it was begun, or cleared."""
         from drs_provider.services.store import load
 
-        memory = load(TaskStore(context), KeptDrillMemory)
+        memory = load(task_memory(context), KeptDrillMemory)
         return memory.kept if memory and memory.max_tries == context["ti"].max_tries else None
 
     @staticmethod
     def _keep(context: Context, kept: KeptDrill) -> None:
         from drs_provider.services.store import save
 
-        save(TaskStore(context), KeptDrillMemory(max_tries=context["ti"].max_tries, kept=kept))
-        context["ti"].xcom_push(key=KeptDrill.KEY, value=kept.to_json())
+        save(task_memory(context), KeptDrillMemory(max_tries=context["ti"].max_tries, kept=kept))
+        leave(context["ti"], kept)
 
 
 def _obeyed(context: Context, task_id: str) -> RunOrder | None:
@@ -154,4 +156,4 @@ def _obeyed(context: Context, task_id: str) -> RunOrder | None:
 
 
 def _read(context: Context, task_id: str, document: type[_Document]) -> _Document | None:
-    return document.read(context["ti"].xcom_pull(task_ids=task_id, key=document.KEY))
+    return pull(context["ti"], task_id, document)

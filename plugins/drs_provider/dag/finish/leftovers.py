@@ -10,13 +10,14 @@ from airflow.sdk.exceptions import AirflowSkipException
 from pydantic import JsonValue
 
 from drs_provider import clock
-from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.waves.job_tags import jobs_of_run
 from drs_provider.exceptions import DrillRemains
 from drs_provider.operators.base import DrsOperator, asking_later, failing_for_good
+from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.names import PREFLIGHT_TASK
 from drs_provider.rules.run.roster import Target
+from drs_provider.services.signed import leave, pull, sealed
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook
@@ -57,18 +58,18 @@ class LookOver(DrsOperator):
 
     def execute(self, context: Context) -> dict[str, JsonValue]:
         """Look; look again for a while where something is left."""
-        from drs_provider.rules.run.handover import Leftovers, PreflightResult
+        from drs_provider.rules.run.handover import PreflightResult
 
         if not purpose_of(context["params"]["mode"]).is_temporary:
             raise AirflowSkipException("a recovery leaves everything: it is production now")
-        preflight = PreflightResult.read(context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PreflightResult.KEY))
+        preflight = pull(context["ti"], PREFLIGHT_TASK, PreflightResult)
         if preflight is None or not preflight.passed:
             raise AirflowSkipException("preflight has not passed, so nothing was made")
         servers = [server.server_id for server in preflight.servers(self.target)]
         began = _began(context)
         with failing_for_good(), asking_later(self, self.resume_look, until=began + _ASKING):
             left = self._look(context, servers)
-            context["ti"].xcom_push(key=Leftovers.KEY, value=left.to_json())
+            leave(context["ti"], left)
             for name, what in left.left.items():
                 self.log.info("%s: %s", name, what)
             if left.left and clock.now() < began + MOST_TIME:
@@ -76,7 +77,7 @@ class LookOver(DrsOperator):
             if left.left:
                 raise DrillRemains(left.left)
         self.log.info("nothing of the run is left")
-        return left.to_json()
+        return sealed(context["ti"], left)
 
     def resume_look(self, context: Context, event: object = None) -> dict[str, JsonValue]:
         """Look again."""
@@ -102,7 +103,7 @@ def _began(context: Context) -> datetime:
     from drs_provider.rules.run.handover import LastLookBegan
     from drs_provider.services.store import load, save
 
-    store, max_tries = TaskStore(context), context["ti"].max_tries
+    store, max_tries = task_memory(context), context["ti"].max_tries
     known = load(store, LastLookBegan)
     if known is None or known.max_tries != max_tries:
         known = LastLookBegan(max_tries=max_tries, at=clock.now())

@@ -10,12 +10,13 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pydantic import JsonValue
 
 from drs_provider import clock
-from drs_provider.airflow_internals import TaskStore
+from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.loader import read_folder
 from drs_provider.rules.launch.tags import run_key
-from drs_provider.rules.run.handover import Sweep, SweepBegan, TargetSweep
+from drs_provider.rules.run.handover import SweepBegan, TargetSweep
 from drs_provider.rules.run.names import SWEEP_TASK, SWEEPER_DAG
 from drs_provider.rules.run.roster import Target, targets_of
+from drs_provider.services.signed import leave, sealed
 
 if TYPE_CHECKING:
     from drs_provider.services.drill.sweep import IsActive
@@ -59,13 +60,13 @@ class SweepDrills(BaseOperator):
         swept = sweep_all(targets, lambda target: _sweep(target, now, is_active))
         for line in summary(swept):
             self.log.info("%s", line)
-        context["ti"].xcom_push(key=Sweep.KEY, value=swept.to_json())
+        leave(context["ti"], swept)
         if swept.goes_on and now < _began(context, now) + MOST_TIME:
             self._look_again(now)
         if left := swept.remaining:
             lines = "\n".join(f"  - {line}" for line in left)
             raise AirflowFailException(f"{len(left)} left-overs of drills are still there and may cost money:\n{lines}")
-        return swept.to_json()
+        return sealed(context["ti"], swept)
 
     def resume_sweep(self, context: Context, event: object = None) -> dict[str, JsonValue]:
         """Look whether it is gone."""
@@ -103,7 +104,7 @@ def _began(context: Context, now: datetime) -> datetime:
     """Return when this try was begun, whatever leg of it this is."""
     from drs_provider.services.store import load, save
 
-    store, try_number = TaskStore(context), context["ti"].try_number
+    store, try_number = task_memory(context), context["ti"].try_number
     known = load(store, SweepBegan)
     if known is None or known.try_number != try_number:
         known = SweepBegan(try_number=try_number, at=now)

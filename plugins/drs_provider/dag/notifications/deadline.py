@@ -18,9 +18,9 @@ from drs_provider.plan.model import Notification, RecoveryPlan
 from drs_provider.rules.run import names
 
 if TYPE_CHECKING:
-    from pydantic import JsonValue
-
     from drs_provider.notify.notice import RunSummary
+    from drs_provider.rules.run.handover import Document
+    from drs_provider.rules.run.handover.signature import Origin
     from drs_provider.rules.run.state import RunSnapshot
 
 EARLY, DUE = 80, 100
@@ -106,14 +106,23 @@ class RunLeft:
     def get(self, task_id: str, key: str) -> object:
         """Return what a task left under a key; None: nothing."""
         from drs_provider.airflow_internals.tasks import read_xcom
+        from drs_provider.services.signed import believed
 
-        return read_xcom(key, task_id=task_id, dag_id=self.dag_id, run_id=self.run_id)
+        value = read_xcom(key, task_id=task_id, dag_id=self.dag_id, run_id=self.run_id)
+        return believed(value, self._place(task_id, key))
 
-    def put(self, key: str, value: "JsonValue") -> None:
+    def put(self, key: str, document: "Document") -> None:
         """Leave something with the preflight task, for the report: an alert has no task of its own."""
         from drs_provider.airflow_internals.tasks import write_xcom
+        from drs_provider.services.signed import keys
 
+        value = keys().seal(document.to_json(), self._place(names.PREFLIGHT_TASK, key))
         write_xcom(key, value, task_id=names.PREFLIGHT_TASK, dag_id=self.dag_id, run_id=self.run_id)
+
+    def _place(self, task_id: str, key: str) -> "Origin":
+        from drs_provider.rules.run.handover.signature import Origin
+
+        return Origin(self.dag_id, self.run_id, task_id, key)
 
     def states(self) -> Mapping[str, str | None]:
         """Return the states of the run's tasks."""
@@ -146,7 +155,7 @@ def tell(run: DagRunFacts, alert: Alert, left: RunLeft) -> str:
     if not wishes or left.get(names.PREFLIGHT_TASK, key):
         return "no receiver for this event, or all notifications are sent already"
     records = deliver(letters_of(notice, wishes))
-    left.put(key, Notifications(records=tuple(records)).to_json())
+    left.put(key, Notifications(records=tuple(records)))
     sent = sum(record.outcome == "sent" for record in records)
     return f"{sent} of {len(records)} notifications sent: {notice.headline}"
 

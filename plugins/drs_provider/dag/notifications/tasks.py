@@ -17,9 +17,11 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider import clock
 from drs_provider.configuration import reports_location
+from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.model import Notification
 from drs_provider.rules.run.names import FINISH_GROUP, NOTIFICATIONS, PREFLIGHT_GROUP, REPORT_TASK
 from drs_provider.rules.run.shape import RunShape
+from drs_provider.services.signed import leave, pull
 
 if TYPE_CHECKING:
     from drs_provider.notify.delivery import DeliveryPolicy, LinkFor
@@ -65,12 +67,11 @@ def tell(
     policy: "DeliveryPolicy | None" = None,
 ) -> "tuple[NotificationRecord, ...]":
     """Send a notice to all who asked for it and have not got it yet; leave the records in XCom."""
-    from drs_provider.airflow_internals.tasks import TaskStore
     from drs_provider.notify.delivery import DEFAULT, deliver, letters_of, merged, unsent
     from drs_provider.rules.run.handover import HandoverUnreadable, Notifications, NotificationsSoFar
     from drs_provider.services.store import load, save
 
-    ti, store = context["ti"], TaskStore(context)
+    ti, store = context["ti"], task_memory(context)
     kept = None
     with suppress(HandoverUnreadable):  # somebody is told twice then, rather than nobody
         kept = load(store, NotificationsSoFar)
@@ -78,7 +79,7 @@ def tell(
     letters = letters_of(notice, notifications, link_for) if link_for else letters_of(notice, notifications)
     records = merged(before, deliver(unsent(letters, before), policy or DEFAULT))
     save(store, NotificationsSoFar(max_tries=ti.max_tries, records=records))
-    ti.xcom_push(key=Notifications.KEY, value=Notifications(records=records).to_json())
+    leave(ti, Notifications(records=records))
     return records
 
 
@@ -93,7 +94,9 @@ def tell_question(context: Context, task: Asking, people: Sequence[str], *, text
     try:
         if not wanted(task.notify, "paused"):
             return
-        asked = Asked.from_json(ti.xcom_pull(task_ids=ti.task_id, key=Asked.KEY))
+        asked = pull(ti, ti.task_id, Asked)
+        if asked is None:
+            return
         until = asked.until.isoformat()
         question = Question(ti.task_id, text, tuple(people), tuple(task.options), until=until, otherwise=otherwise)
         run = summary_of(context, task.plan, task.title)

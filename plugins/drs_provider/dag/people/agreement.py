@@ -7,6 +7,7 @@ from airflow.sdk import Context
 
 from drs_provider.plan.model import Pause
 from drs_provider.rules.run.approvals import Policy, ensure_answered, ensure_approved
+from drs_provider.services.signed import pull
 
 if TYPE_CHECKING:
     from drs_provider.rules.run.handover import PreflightResult, RecordedAnswer
@@ -36,7 +37,7 @@ def answers_of(context: Context, task_ids: Iterable[str]) -> "dict[str, Recorded
     from drs_provider.rules.run.handover import RecordedAnswer
 
     ti = context["ti"]
-    return {task: RecordedAnswer.read(ti.xcom_pull(task_ids=task, key=RecordedAnswer.KEY)) for task in task_ids}
+    return {task: pull(ti, task, RecordedAnswer) for task in task_ids}
 
 
 def triggered_by(context: Context) -> str | None:

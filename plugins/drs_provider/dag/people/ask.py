@@ -11,15 +11,16 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pydantic import JsonValue
 
 from drs_provider import clock
-from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.docs import COLOURS
 from drs_provider.dag.people.agreement import answers_of, triggered_by
 from drs_provider.dag.run_reader import RunReader, began_at, preflight_result
 from drs_provider.formatting import plain, timespan
 from drs_provider.operators.base import failing_for_good
+from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.model import Notification, Pause
 from drs_provider.rules.run.approvals import APPROVE, CONTINUE, REJECT, STOP, Policy, eligible, not_counted
 from drs_provider.rules.run.handover import Asked, Delay, PreflightResult, RecordedAnswer, RefusalMemory
+from drs_provider.services.signed import leave, pull, sealed
 from drs_provider.services.store import load, save
 
 if TYPE_CHECKING:
@@ -85,11 +86,11 @@ class Ask(HITLOperator):
         A no is final until somebody clears the task. Airflow takes a task for lost, and tries it again, when its end
         overtakes the news that its first leg has ended (seen for answers within five seconds).
         """
-        refusal = load(TaskStore(context), RefusalMemory)
+        refusal = load(task_memory(context), RefusalMemory)
         if refusal and refusal.max_tries == context["ti"].max_tries:
             if refusal.asked:
-                context["ti"].xcom_push(key=Asked.KEY, value=refusal.asked.to_json())
-            context["ti"].xcom_push(key=RecordedAnswer.KEY, value=refusal.answer.to_json())
+                leave(context["ti"], refusal.asked)
+            leave(context["ti"], refusal.answer)
             raise AirflowFailException(refusal.message)
         with failing_for_good():
             preflight = preflight_result(context, self.plan)
@@ -126,7 +127,7 @@ class Ask(HITLOperator):
 
     def execute_complete(self, context: Context, event: Event) -> JsonValue:
         """Record the answer; ask again where it does not count, fail where it is no or nobody answered."""
-        return self.take_answer(context, event).to_json()
+        return sealed(context["ti"], self.take_answer(context, event))
 
     def take_answer(self, context: Context, event: Event) -> RecordedAnswer:
         """Record the answer and return it; ask again where it does not count.
@@ -149,7 +150,7 @@ class Ask(HITLOperator):
             expired=expired,
             comment=comment_of(event),
         )
-        context["ti"].xcom_push(key=RecordedAnswer.KEY, value=answer.to_json())
+        leave(context["ti"], answer)
         comment = f": {answer.comment}" if answer.comment else ""
         if answer.chosen != self.agree:
             self._refuse(context, answer, self.said_no(str(who)) + comment)
@@ -159,12 +160,12 @@ class Ask(HITLOperator):
     def _refuse(self, context: Context, answer: RecordedAnswer, message: str) -> NoReturn:
         ti = context["ti"]
         refusal = RefusalMemory(max_tries=ti.max_tries, asked=self._question(context), answer=answer, message=message)
-        save(TaskStore(context), refusal)
+        save(task_memory(context), refusal)
         raise AirflowFailException(message)
 
     def _question(self, context: Context) -> Asked | None:
         ti = context["ti"]
-        return Asked.read(ti.xcom_pull(task_ids=ti.task_id, key=Asked.KEY))
+        return pull(ti, ti.task_id, Asked)
 
     def said_no(self, who: str) -> str:
         """Word a refusal."""
@@ -180,7 +181,7 @@ class Ask(HITLOperator):
                 f"Airflow could not take the answer: {event['error']}; clear this task to ask again"
             )
         answer = RecordedAnswer(chosen=None, by=None, at=clock.now(), expired=True)
-        context["ti"].xcom_push(key=RecordedAnswer.KEY, value=answer.to_json())
+        leave(context["ti"], answer)
         raise AirflowFailException(self.said_nothing())
 
     def _assign(self, people: Sequence[str]) -> None:
@@ -208,7 +209,7 @@ class Ask(HITLOperator):
                 people=self.asked,
                 options=tuple(self.options),
             )
-            ti.xcom_push(key=Asked.KEY, value=question.to_json())
+            leave(ti, question)
         return max(question.until - now, timedelta(seconds=1))
 
 
@@ -259,7 +260,7 @@ class AskApproval(Ask):
         ti = context["ti"]
         if not self.earlier_ids or ti.try_number != 1:
             return super().began(context)
-        first = Asked.read(ti.xcom_pull(task_ids=self.earlier_ids[0], key=Asked.KEY))
+        first = pull(ti, self.earlier_ids[0], Asked)
         return first.at if first else super().began(context)
 
     def said_no(self, who: str) -> str:
@@ -340,7 +341,7 @@ class WaitBeforeWave(BaseOperator):
         with failing_for_good():
             skip_where_nothing_starts(preflight_result(context, self.plan), self.wave, steps_only=self.steps_only)
         now = clock.now()
-        context["ti"].xcom_push(key=Delay.KEY, value=Delay(at=now, until=now + self.delay).to_json())
+        leave(context["ti"], Delay(at=now, until=now + self.delay))
         self.log.info("wave %s starts in %s", self.wave, timespan(self.delay))
         self.defer(trigger=DateTimeTrigger(moment=now + self.delay), method_name=self.go_on.__name__)
 

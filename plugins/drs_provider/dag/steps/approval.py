@@ -5,14 +5,15 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.people.ask import Ask, Event
 from drs_provider.dag.steps.base import StepTask
 from drs_provider.dag.steps.context import StepPlace
 from drs_provider.exceptions import StepFailed
 from drs_provider.formatting import escaped, timespan
+from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.run.approvals import APPROVE, REJECT
-from drs_provider.rules.run.handover import ApprovalMemory, Asked, PreflightResult
+from drs_provider.rules.run.handover import ApprovalMemory, PreflightResult
+from drs_provider.services.signed import leave
 from drs_provider.services.store import load, save
 from drs_provider.steps.approval import ApprovalStep
 from drs_provider.steps.work import StepOutcome
@@ -93,7 +94,7 @@ class AskPeople(StepTask[ApprovalStep], Ask):
             by=(*earlier.by, who),
             comments={**earlier.comments, who: answer.comment},
         )
-        save(TaskStore(context), memory)
+        save(task_memory(context), memory)
         self._show(context, memory.by)
         if len(memory.by) < self.step.required:
             return self.execute(context)
@@ -106,9 +107,7 @@ class AskPeople(StepTask[ApprovalStep], Ask):
         if asked is None:
             return
         people = tuple(name for name in asked.people if name not in agreed)
-        context["ti"].xcom_push(
-            key=Asked.KEY, value=asked.model_copy(update={"people": people, "agreed": tuple(agreed)}).to_json()
-        )
+        leave(context["ti"], asked.model_copy(update={"people": people, "agreed": tuple(agreed)}))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume; a no and a silence end as the plan says."""
@@ -142,7 +141,7 @@ class AskPeople(StepTask[ApprovalStep], Ask):
     def _memory(self, context: Context) -> ApprovalMemory:
         """Read who has agreed; a task that is cleared has more ``max_tries`` and asks everybody again."""
         tries = int(context["ti"].max_tries or 0)
-        found = load(TaskStore(context), ApprovalMemory)
+        found = load(task_memory(context), ApprovalMemory)
         return found if found and found.max_tries == tries else ApprovalMemory(max_tries=tries)
 
     def _barred(self, context: Context) -> str | None:

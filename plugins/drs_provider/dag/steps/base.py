@@ -11,12 +11,13 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskDeferralTimeout
 
 from drs_provider import clock
-from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.steps.context import NotNow, StepPlace
 from drs_provider.exceptions import DrsProviderError, RunRefused, StepFailed
 from drs_provider.formatting import duration, plain
+from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.run.handover import PreflightResult, StepInstance, StepResult
 from drs_provider.rules.step_answers import kept
+from drs_provider.services.signed import leave
 from drs_provider.services.step_memory import StepMemory
 from drs_provider.steps.work import (
     Going,
@@ -63,7 +64,7 @@ class StepTask(Generic[SomeStep]):
 
     def open(self, context: Context) -> StepMemory:
         """Read what earlier tries remembered."""
-        return StepMemory(TaskStore(context), max_tries=context["ti"].max_tries, now=now())
+        return StepMemory(task_memory(context), max_tries=context["ti"].max_tries, now=now())
 
     def going(self, context: Context, memory: StepMemory) -> Going:
         """Enter: everything is looked at again before anything is done."""
@@ -251,7 +252,7 @@ def task_of(work: type[StepWork[Any, Any]]) -> type[RunStep[Any, Any]]:
 
 
 def _push(context: Context, result: StepResult) -> None:
-    context["ti"].xcom_push(key=StepResult.KEY, value=result.to_json())
+    leave(context["ti"], result)
 
 
 def _fixed_names(context: Context, place: StepPlace, preflight: PreflightResult) -> dict[str, str]:

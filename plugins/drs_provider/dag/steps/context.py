@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import Context
 
-from drs_provider.airflow_internals import TaskStore
-from drs_provider.dag.run_reader import preflight_result
+from drs_provider.dag.run_reader import order_of, preflight_result
 from drs_provider.exceptions import DrsProviderError, PlanChanged, RunRefused
 from drs_provider.plan.model import Pause, Step
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.approvals import Policy, ensure_answered, ensure_approved
 from drs_provider.rules.run.roster import Target
 from drs_provider.rules.run.shape import AskedBefore, Side
+from drs_provider.services.signed import leave, pull
 
 if TYPE_CHECKING:
     from drs_provider.rules.run.handover import PreflightResult, RecordedAnswer, ServerResults
@@ -54,12 +54,9 @@ class StepPlace:
 
     def enter(self, context: Context, step: Step) -> "PreflightResult":
         """Return what preflight left. Raises RunRefused where nothing may be done, NotNow where nothing is to do."""
-        from drs_provider.rules.run.controls import read_order
-        from drs_provider.rules.run.handover import RunOrder
-
-        order = read_order(TaskStore(context).get(RunOrder.KEY))
+        order = order_of(context)
         if order:
-            context["ti"].xcom_push(key=RunOrder.KEY, value=order.to_json())
+            leave(context["ti"], order)
             raise RunRefused(order.message) if order.is_cancellation else NotNow(order.message)
         preflight = preflight_result(context, self.plan)
         if preflight.digest != self.digest:
@@ -86,7 +83,7 @@ class StepPlace:
         from drs_provider.rules.run.handover import RunOrder
 
         ti = context["ti"]
-        orders = (RunOrder.read(ti.xcom_pull(task_ids=task, key=RunOrder.KEY)) for task in self.start_task_ids)
+        orders = (pull(ti, task, RunOrder) for task in self.start_task_ids)
         if order := next(filter(None, orders), None):
             raise NotNow(order.message)
         if not _has_servers(context, watch):
@@ -150,13 +147,13 @@ def ensure_steps_approved(context: Context, asked: Sequence[AskedBefore]) -> Non
 def _answer(context: Context, task_id: str) -> "RecordedAnswer | None":
     from drs_provider.rules.run.handover import RecordedAnswer
 
-    return RecordedAnswer.read(context["ti"].xcom_pull(task_ids=task_id, key=RecordedAnswer.KEY))
+    return pull(context["ti"], task_id, RecordedAnswer)
 
 
 def _results(context: Context, watch: str) -> "ServerResults | None":
     from drs_provider.rules.run.handover import ServerResults
 
-    return ServerResults.read(context["ti"].xcom_pull(task_ids=watch, key=ServerResults.KEY))
+    return pull(context["ti"], watch, ServerResults)
 
 
 def _has_servers(context: Context, watch: str) -> bool:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from drs_provider.airflow_internals import TaskStore
+from drs_provider.dag.run_reader import order_of
+from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.run import names
+from drs_provider.services.signed import leave, pull_all
 
 if TYPE_CHECKING:
     from drs_provider.rules.run.handover import RunOrder
@@ -23,14 +25,11 @@ def obey_before_a_start(context: Context) -> None:
         the same wave launches must still be watched
     :raises AirflowFailException: the run was cancelled, and nothing of the wave was launched
     """
-    from drs_provider.rules.run.controls import read_order
-    from drs_provider.rules.run.handover import RunOrder
     from drs_provider.services.launch.launch_memory import Memory
 
-    store = TaskStore(context)
-    if Memory(store, max_tries=context["ti"].max_tries).is_under_way():
+    if Memory(task_memory(context), max_tries=context["ti"].max_tries).is_under_way():
         return
-    if order := read_order(store.get(RunOrder.KEY)):
+    if order := order_of(context):
         _leave(context, order)
         if order.is_cancellation and not _others_launch(context):
             raise AirflowFailException(order.message)
@@ -39,10 +38,7 @@ def obey_before_a_start(context: Context) -> None:
 
 def cancelled_start(context: Context) -> str | None:
     """Give the words of the order by which a start task shall launch nothing more, and leave them for the report."""
-    from drs_provider.rules.run.controls import read_order
-    from drs_provider.rules.run.handover import RunOrder
-
-    order = read_order(TaskStore(context).get(RunOrder.KEY))
+    order = order_of(context)
     if order is None or not order.is_cancellation:
         return None
     _leave(context, order)
@@ -51,10 +47,7 @@ def cancelled_start(context: Context) -> str | None:
 
 def cancelled_watch(context: Context, start_task_ids: Sequence[str]) -> str | None:
     """Give the words of the order by which a wave that is watched launches nothing more: its own, or its starts'."""
-    from drs_provider.rules.run.controls import read_order
-    from drs_provider.rules.run.handover import RunOrder
-
-    order = read_order(TaskStore(context).get(RunOrder.KEY)) or _obeyed_cancellation(context, start_task_ids)
+    order = order_of(context) or _obeyed_cancellation(context, start_task_ids)
     if order is None:
         return None
     _leave(context, order)
@@ -62,18 +55,15 @@ def cancelled_watch(context: Context, start_task_ids: Sequence[str]) -> str | No
 
 
 def _obeyed_cancellation(context: Context, start_task_ids: Sequence[str]) -> "RunOrder | None":
-    from drs_provider.rules.run.controls import read_order
     from drs_provider.rules.run.handover import RunOrder
 
-    left = (context["ti"].xcom_pull(task_ids=task, key=RunOrder.KEY) for task in start_task_ids)
-    obeyed = (order for value in left if (order := read_order(value)))
+    obeyed = pull_all(context["ti"], start_task_ids, RunOrder)
     return next((order for order in obeyed if order.is_cancellation), None)
 
 
 def _leave(context: Context, order: "RunOrder") -> None:
-    from drs_provider.rules.run.handover import RunOrder
 
-    context["ti"].xcom_push(key=RunOrder.KEY, value=order.to_json())
+    leave(context["ti"], order)
 
 
 def _others_launch(context: Context) -> bool:

@@ -12,6 +12,7 @@ from drs_provider.exceptions import DrsProviderError
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.names import PREFLIGHT_TASK
 from drs_provider.rules.run.roster import Target
+from drs_provider.services.signed import leave, pull
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook
@@ -48,7 +49,7 @@ class TagInstances(BaseOperator):
         from drs_provider.rules.run.handover import PreflightResult, Untagged
         from drs_provider.services.launch.tags_of_jobs import tag_launched
 
-        found = PreflightResult.read(context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PreflightResult.KEY))
+        found = pull(context["ti"], PREFLIGHT_TASK, PreflightResult)
         if found is None or not found.passed or not found.wave(self.wave).selected:
             raise AirflowSkipException("nothing was launched")
         life = life_tags(purpose_of(found.mode), now=clock.now(), lifetime=self.lifetime)
@@ -70,7 +71,7 @@ class TagInstances(BaseOperator):
         for name, words in refused.items():
             self.log.warning("%s is not tagged: %s", name, words)
         if refused:
-            context["ti"].xcom_push(key=Untagged.KEY, value=Untagged(resources=refused).to_json())
+            leave(context["ti"], Untagged(resources=refused))
         return number
 
 

@@ -9,10 +9,12 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider import clock
 from drs_provider.dag.run_reader import preflight_result
+from drs_provider.exceptions import HandoverUnreadable
 from drs_provider.operators.drill_network import DrsPrepareDrillNetworkOperator, DrsRemoveDrillNetworkOperator
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.names import PREPARE_NETWORK_TASK, numbered
 from drs_provider.rules.run.roster import Target
+from drs_provider.services.signed import pull
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_network import DrillNetworkHook
@@ -60,7 +62,12 @@ class RemoveNetwork(DrsRemoveDrillNetworkOperator):
 
         if not purpose_of(context["params"]["mode"]).uses_drill_network:
             raise AirflowSkipException("a recovery has no drill network")
-        self.network = context["ti"].xcom_pull(task_ids=self.prepare_task_id, key=PreparedNetworks.KEY)
+        try:
+            prepared = pull(context["ti"], self.prepare_task_id, PreparedNetworks)
+        except HandoverUnreadable as error:
+            self.log.warning("%s. What carries the tags of this run is removed all the same", error)
+            prepared = None
+        self.network = prepared.to_json() if prepared else None
 
 
 def network_of(context: Context, number: int = 1) -> "PreparedNetworks":
@@ -72,7 +79,7 @@ def network_of(context: Context, number: int = 1) -> "PreparedNetworks":
     from drs_provider.services.drill.network import ensure_prepared
 
     task = numbered(PREPARE_NETWORK_TASK, number)
-    found = PreparedNetworks.read(context["ti"].xcom_pull(task_ids=task, key=PreparedNetworks.KEY))
+    found = pull(context["ti"], task, PreparedNetworks)
     return ensure_prepared(found, task)
 
 

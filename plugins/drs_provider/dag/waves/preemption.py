@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import Context
 
 from drs_provider.exceptions import RunRefused
+from drs_provider.services.signed import leave
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
@@ -58,7 +59,7 @@ def _own_run(context: Context) -> str:
 def _leave(context: Context, words: str) -> None:
     from drs_provider.rules.run.handover import Superseded
 
-    context["ti"].xcom_push(key=Superseded.KEY, value=Superseded(message=words).to_json())
+    leave(context["ti"], Superseded(message=words))
 
 
 def _superseded(words: str) -> RunRefused:

@@ -16,6 +16,7 @@ from drs_provider.rules.purpose import Purpose, purpose_of
 from drs_provider.rules.run.approvals import Policy
 from drs_provider.rules.run.names import PREFLIGHT_TASK
 from drs_provider.rules.run.roster import Target
+from drs_provider.services.signed import leave, pull
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
@@ -91,7 +92,6 @@ class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
 
     def leave(self, context: Context, found: "SettingsSurvey") -> None:
         """Leave what is in force now: the wave's start holds it against EC2 right before it launches."""
-        from drs_provider.rules.run.handover import SettingsInForce
         from drs_provider.services.settings.in_force import read_in_force
 
         try:
@@ -101,7 +101,7 @@ class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
                 raise
             self.log.warning("The settings in force are not checked again before the launch: %s", refusal)
             return
-        context["ti"].xcom_push(key=SettingsInForce.KEY, value=in_force.to_json())
+        leave(context["ti"], in_force)
 
 
 def ensure_in_force(
@@ -123,7 +123,7 @@ def ensure_in_force(
     from drs_provider.services.settings.apply import apply_all
     from drs_provider.services.settings.in_force import changed_by_others, changed_since, not_applied
 
-    applied = SettingsInForce.read(context["ti"].xcom_pull(task_ids=task_id, key=SettingsInForce.KEY))
+    applied = pull(context["ti"], task_id, SettingsInForce)
     if applied is None:
         if purpose.refuses_changed_settings:
             raise not_applied(task_id)
@@ -156,7 +156,7 @@ class RestoreSettings(DrsRestoreLaunchSettingsOperator):
 
         if not purpose_of(context["params"]["mode"]).is_temporary:
             raise AirflowSkipException("a recovery's launch settings stay: they are production's now")
-        preflight = PreflightResult.read(context["ti"].xcom_pull(task_ids=PREFLIGHT_TASK, key=PreflightResult.KEY))
+        preflight = pull(context["ti"], PREFLIGHT_TASK, PreflightResult)
         servers = preflight.servers(self.target) if preflight and preflight.passed else ()
         self.source_server_ids = [server.server_id for server in servers]
         if not self.source_server_ids:

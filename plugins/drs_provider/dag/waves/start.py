@@ -10,7 +10,6 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pydantic import JsonValue
 
-from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.people.agreement import ensure_pause_answered, ensure_people_agreed
 from drs_provider.dag.run_reader import cleaned_up, preflight_result
 from drs_provider.dag.steps.context import ensure_steps_approved
@@ -21,11 +20,13 @@ from drs_provider.dag.waves.settings import ensure_in_force, in_this_run
 from drs_provider.exceptions import PlanChanged
 from drs_provider.formatting import MANY, some
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
+from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.model import Pause
 from drs_provider.rules.purpose import DRILL, Purpose, purpose_of
 from drs_provider.rules.run.approvals import Policy
 from drs_provider.rules.run.roster import Target
 from drs_provider.rules.run.shape import AskedBefore
+from drs_provider.services.signed import leave, pull
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
@@ -141,7 +142,7 @@ class StartWave(DrsStartRecoveryOperator):
 
     def finish(self, context: Context, launch: "Launch") -> JsonValue:
         """Hand the jobs to the task that watches them, and the servers to the tasks that show them."""
-        from drs_provider.rules.run.handover import Launch, MappedServer, PinnedPoints
+        from drs_provider.rules.run.handover import MappedServer, PinnedPoints
         from drs_provider.services.store import load
 
         self.log.info(
@@ -152,9 +153,9 @@ class StartWave(DrsStartRecoveryOperator):
             len(self.servers),
             some([server.hostname for server in self.servers], MANY),
         )
-        kept = load(TaskStore(context), PinnedPoints)
+        kept = load(task_memory(context), PinnedPoints)
         whole = launch.model_copy(update={"tags": dict(self.tags or {}), "points": kept.points if kept else {}})
-        context["ti"].xcom_push(key=Launch.KEY, value=whole.to_json())
+        leave(context["ti"], whole)
         return [MappedServer(server_id=server.server_id, hostname=server.hostname).to_json() for server in self.servers]
 
     def points_of(self, context: Context, servers: Sequence[str]) -> Mapping[str, str]:
@@ -169,7 +170,7 @@ class StartWave(DrsStartRecoveryOperator):
             settings = in_this_run(context, wanted, known, purpose=self.purpose, network=self.network)
             ensure_in_force(context, self.settings_task_id, self.hook, servers, settings, purpose=self.purpose)
         names = {server.server_id: server.hostname for server in self.servers}
-        return Pinning(self.purpose, self.as_of, names, TaskStore(context)).points(self.hook, servers)
+        return Pinning(self.purpose, self.as_of, names, task_memory(context)).points(self.hook, servers)
 
 
 class ServerOutcome(BaseOperator):
@@ -189,7 +190,7 @@ class ServerOutcome(BaseOperator):
         server, ti = MappedServer.from_json(self.server), context["ti"]
         labels: Any = context  # what map_index_template finds
         labels["server_name"] = server.hostname
-        results = ServerResults.read(ti.xcom_pull(task_ids=self.watch_task_id, key=ServerResults.KEY))
+        results = pull(ti, self.watch_task_id, ServerResults)
         result = results.by_id.get(server.server_id) if results else None
         if result is None:
             raise AirflowFailException(f"{server.hostname}: the wave's job left no result for it")

@@ -8,7 +8,6 @@ from airflow.sdk.exceptions import AirflowFailException
 from pydantic import JsonValue
 
 from drs_provider import clock
-from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.run_reader import cleaned_up, preflight_result
 from drs_provider.dag.waves.cancellation import cancelled_watch
 from drs_provider.dag.waves.job_tags import settings_marks
@@ -16,7 +15,9 @@ from drs_provider.dag.waves.preemption import ensure_not_taken_over
 from drs_provider.exceptions import AwsError
 from drs_provider.operators.base import failing_for_good
 from drs_provider.operators.recovery import LOOK_AGAIN_AFTER
+from drs_provider.operators.task_memory import task_memory
 from drs_provider.sensors.job import BACKSTOP, DrsRecoveryJobSensor
+from drs_provider.services.signed import leave, pull
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
@@ -63,7 +64,7 @@ class WatchWave(DrsRecoveryJobSensor):
         from drs_provider.services.launch.wave_rounds import WaveRounds, WaveRun
 
         ti, run = context["ti"], context["dag_run"]
-        left = {task: Launch.read(ti.xcom_pull(task_ids=task, key=Launch.KEY)) for task in self.start_task_ids}
+        left = {task: pull(ti, task, Launch) for task in self.start_task_ids}
         launches = {task: launch for task, launch in left.items() if launch is not None}
         if not launches:
             raise AirflowFailException(
@@ -75,7 +76,7 @@ class WatchWave(DrsRecoveryJobSensor):
                 f"wave {self.wave}: what it had launched was cleaned up ({', '.join(gone)}). Clear its start task with "
                 "everything downstream to launch it again, or trigger a new run"
             )
-        store = TaskStore(context)
+        store = task_memory(context)
         rounds = WaveRounds(
             plan=self.plan,
             wave=self.wave,
@@ -109,7 +110,6 @@ class WatchWave(DrsRecoveryJobSensor):
     def conclude(self, context: Context, results: "Sequence[ServerResult]") -> "tuple[ServerResult, ...]":
         """Launch what comes next, or add the servers that were never launched to the results."""
         from drs_provider.rules.launch.next_launch import LaunchNext
-        from drs_provider.rules.run.handover import InstanceChecks
 
         order = cancelled_watch(context, self.start_task_ids)
         if order is not None and self.rounds.follow_begun():
@@ -121,7 +121,7 @@ class WatchWave(DrsRecoveryJobSensor):
             self.watch(self.rounds.watched)
         self._leave(context)
         judged, checks = self.rounds.look_after_instances(results)
-        context["ti"].xcom_push(key=InstanceChecks.KEY, value=checks.to_json())
+        leave(context["ti"], checks)
         self.is_cut_short = step.is_cut_short
         return (*judged, *step.missing)
 
@@ -165,12 +165,10 @@ class WatchWave(DrsRecoveryJobSensor):
 
     def _leave(self, context: Context) -> None:
         """Leave what was launched after the start, and what failed before, for the report."""
-        from drs_provider.rules.run.handover import LaterLaunches, Tries
-
         if later := self.rounds.later_launches():
-            context["ti"].xcom_push(key=LaterLaunches.KEY, value=later.to_json())
+            leave(context["ti"], later)
         if tries := self.rounds.earlier_tries():
-            context["ti"].xcom_push(key=Tries.KEY, value=tries.to_json())
+            leave(context["ti"], tries)
 
     def _launches(self) -> "tuple[Launch, ...]":
         return self.rounds.watched

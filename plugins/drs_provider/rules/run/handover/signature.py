@@ -83,7 +83,7 @@ class Keys:
                 return None
         except (TypeError, ValueError):
             return "it is not what was written: it holds what JSON cannot say"
-        if found.get("key") not in map(key_id, self.secrets):
+        if found.get("key") not in [key_id(secret) for secret in self.secrets]:
             return (
                 f"it is signed with a key that this machine does not have (its id is {found.get('key')!r}): every "
                 "machine of this Airflow needs the same [drs] signing_key, and a replaced key stays behind the new "
