@@ -6,6 +6,7 @@ Everything that touches moto's EC2 models is in here; the rest of the simulator 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -367,11 +368,30 @@ def set_running(account: str, region: str, instance_id: str, *, running: bool = 
         instance.stop()
 
 
-def start(account: str, region: str, instance_id: str) -> None:
-    """Start a stopped instance."""
+def start(account: str, region: str, instance_id: str, at: datetime) -> None:
+    """Start a stopped instance; its LaunchTime becomes that of the start, as in EC2.
+
+    :param at: the simulator's wall clock, aware
+    """
     instance = find(account, region, instance_id)
     if instance is not None:
         instance.start()
+        instance.launch_time = _naive(at)
+
+
+def created(account: str, region: str, instance_id: str, at: datetime) -> None:
+    """Let an instance have been created at an instant of the simulator's clock, with its interfaces and volumes."""
+    instance = find(account, region, instance_id)
+    if instance is None:
+        return
+    instance.launch_time = _naive(at)
+    for attached in (*instance.nics.values(), *instance.block_device_mapping.values()):
+        attached.attach_time = _naive(at)
+
+
+def _naive(at: datetime) -> datetime:
+    """Return an instant as moto keeps them: in UTC, without a time zone."""
+    return at.astimezone(UTC).replace(tzinfo=None)
 
 
 def terminate(account: str, region: str, instance_id: str) -> str | None:
