@@ -134,7 +134,12 @@ def _start(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--replace-live-instances",
         action="store_true",
-        help="launch servers that hold a live recovered instance; DRS terminates that instance",
+        help="a recovery launches servers that hold a live recovered instance too; DRS terminates that instance",
+    )
+    parser.add_argument(
+        "--replace-drills",
+        action="store_true",
+        help="launch servers although somebody else launched a drill instance of them; DRS terminates that instance",
     )
     parser.add_argument("--wait", action="store_true", help="wait for the end; exit code 0 only for a green run")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="with --wait: stop waiting after that")
@@ -219,6 +224,7 @@ def start_of(options: Namespace) -> RunStart:
         exclude_servers=options.exclude_server,
         point_in_time=options.point_in_time,
         replace_live_instances=options.replace_live_instances,
+        replace_drills=options.replace_drills,
     )
 
 

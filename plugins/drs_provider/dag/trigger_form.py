@@ -76,7 +76,18 @@ def trigger_form(shape: RunShape, notice: str = "") -> dict[str, Param]:
             section=_ADVANCED,
             description_md=(
                 "DRS **terminates** a server's previous recovery instance when it launches a new one. "
-                "Servers that hold a live recovered instance are refused unless this is on."
+                "Servers that hold a live recovered instance are refused unless this is on. For recoveries only: a "
+                "drill is refused with it."
+            ),
+        ),
+        "replace_drills": Param(
+            False,
+            type="boolean",
+            title="Replace drill instances of others",
+            section=_ADVANCED,
+            description=(
+                "A drill is refused where somebody else has launched a drill instance of one of its servers, because "
+                "DRS terminates that instance. With this on, it is terminated, and the report names it."
             ),
         ),
         "continue_run": Param(

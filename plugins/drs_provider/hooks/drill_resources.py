@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from drs_provider.exceptions import AwsError, NotFound
-from drs_provider.hooks.drs import in_batches
+from drs_provider.hooks.drs import in_batches, side_by_side
 from drs_provider.hooks.error_mapping import translated
-from drs_provider.hooks.launch_settings import LaunchSettingsHook, side_by_side
+from drs_provider.hooks.launch_settings import LaunchSettingsHook
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.cleanup.leftovers import Resource
 from drs_provider.rules.launch.tags import EXPIRES, MODE, PLAN, RUN, RUN_ID

@@ -1,20 +1,16 @@
 """The door to launch settings: DRS launch configurations, EC2 launch templates, and what they refer to."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final
 
 from drs_provider.exceptions import AccessDenied, AwsError, ServiceUnavailable
-from drs_provider.hooks.drs import DrsHook, in_batches
+from drs_provider.hooks.drs import SIDE_BY_SIDE, DrsHook, in_batches, side_by_side
 from drs_provider.hooks.error_mapping import translated
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.servers import is_live
 from drs_provider.rules.settings.candidates import AccountAnswers, Lookups
 from drs_provider.rules.settings.launch_template import NewVersion
-
-SIDE_BY_SIDE: Final = 8
-"""Calls at a time where AWS takes one server, template or instance a call."""
 
 OURS: Final = "drs-orchestrator: "
 """How the description of every launch template version begins that is made here."""
@@ -29,9 +25,6 @@ _NO_TEMPLATE: Final = frozenset(
 VersionKey = tuple[str, int | None]
 """A launch template's id, and the number of a version; None: its default version."""
 
-T = TypeVar("T")
-R = TypeVar("R")
-
 
 @dataclass(frozen=True)
 class TemplateVersion:
@@ -45,11 +38,6 @@ class TemplateVersion:
 
 class LaunchSettingsHook(DrsHook):
     """A :class:`DrsHook` that also reads and changes launch settings. All reads may be repeated; so may the writes."""
-
-    def launch_configurations(self, server_ids: Sequence[str]) -> dict[str, Answer]:
-        """Return the launch configuration of every one of these servers, which must exist."""
-        _ = self.conn  # made once, before threads ask for it
-        return dict(zip(server_ids, side_by_side(self.launch_configuration, server_ids), strict=True))
 
     def template_versions(self, wanted: Iterable[VersionKey]) -> dict[VersionKey, TemplateVersion | None]:
         """Return versions of launch templates by (template id, number); None as number: the default version.
@@ -271,12 +259,6 @@ class LaunchSettingsHook(DrsHook):
                 return False
             raise
         return True
-
-
-def side_by_side(ask: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """Ask for several things at a time; the answers come in the order of the items."""
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        return list(pool.map(ask, items))
 
 
 def _version(item: Answer) -> TemplateVersion:

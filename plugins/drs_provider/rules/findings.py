@@ -21,6 +21,9 @@ Rule = Literal[
     "launch_actions",
     "conflict",
     "verified",
+    "existing_instance",
+    "native_plan",
+    "place",
 ]
 
 

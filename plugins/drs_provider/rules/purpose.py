@@ -42,6 +42,10 @@ class Purpose:
     :param uses_drill_network: it launches into ``drill.network``; false: into production's network
     :param uses_drill_settings: ``drill_launch`` lies over the other launch settings
     :param protects_instances: EC2 termination protection is switched on for what it launches
+    :param may_replace_recovered: told so by ``replace_live_instances``, it may terminate a live recovered instance by
+        launching its server again; false: it never does, whatever is asked
+    :param spares_others_drills: a drill instance that somebody else launched refuses it, unless ``replace_drills``;
+        false: the launch terminates such an instance, and preflight says so
     :param retries_over_instance: a failed server is launched again although an instance of it lives; false: that
         could destroy production
 
@@ -83,6 +87,8 @@ class Purpose:
     uses_drill_network: bool
     uses_drill_settings: bool
     protects_instances: bool
+    may_replace_recovered: bool
+    spares_others_drills: bool
     retries_over_instance: bool
     refuses_broken_source: bool
     pins_broken_source: bool
@@ -142,6 +148,8 @@ DRILL: Final = Purpose(
     uses_drill_network=True,
     uses_drill_settings=True,
     protects_instances=False,
+    may_replace_recovered=False,
+    spares_others_drills=True,
     retries_over_instance=True,
     refuses_broken_source=True,
     pins_broken_source=False,
@@ -169,6 +177,8 @@ RECOVERY: Final = Purpose(
     uses_drill_network=False,
     uses_drill_settings=False,
     protects_instances=True,
+    may_replace_recovered=True,
+    spares_others_drills=False,
     retries_over_instance=False,
     refuses_broken_source=False,
     pins_broken_source=True,

@@ -5,13 +5,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
+from urllib.parse import quote
 
 from pydantic import JsonValue
 
 from drs_provider import clock
 from drs_provider.exceptions import RunRefused, UsageError
 from drs_provider.plan.problems import nearest
-from drs_provider.rules.purpose import find_purpose
+from drs_provider.rules.launch.live_instances import no_replacing
+from drs_provider.rules.purpose import Purpose, find_purpose
 from drs_provider.rules.run import controls, names, verbs
 from drs_provider.rules.run.handover import FollowedJobs, RunOrder
 from drs_provider.rules.run.run_view import ACTIVE, PendingQuestion, RunView
@@ -64,6 +66,7 @@ class RunStart:
     point_in_time: str | None = None
     replace_live_instances: bool = False
     continue_run: str | None = None
+    replace_drills: bool = False
 
     @property
     def conf(self) -> dict[str, JsonValue]:
@@ -76,6 +79,7 @@ class RunStart:
             "exclude_servers": None if self.exclude_servers is None else list(self.exclude_servers),
             "point_in_time": self.point_in_time,
             "replace_live_instances": self.replace_live_instances or None,
+            "replace_drills": self.replace_drills or None,
             "continue_run": self.continue_run,
         }
         return {name: value for name, value in asked.items() if value is not None}
@@ -131,6 +135,8 @@ class RunControl:
         purpose = find_purpose(start.mode)
         if purpose and purpose.needs_confirmation and start.confirm != plan:
             raise UsageError(f"a {start.mode} brings production up: confirm it with --confirm {plan}")
+        if purpose and start.replace_live_instances and not purpose.may_replace_recovered:
+            raise UsageError(no_replacing(purpose))
         if dag.is_paused:
             raise RunRefused(f"{plan} is paused, so a run would not begin: drs run resume {plan}")
         active = [record for record in self.airflow.runs(dag.dag_id, _LISTED) if record.state in ACTIVE]
@@ -140,8 +146,19 @@ class RunControl:
                 f"{plan} has a run that is not over, {active[-1].run_id}, and {start.mode}s of a plan never overlap: "
                 f"wait for it (drs run wait {plan}) or cancel it (drs run cancel {plan})"
             )
+        for record in active:
+            if purpose and purpose.overlaps and record.conf.get("mode") == purpose.name:
+                raise RunRefused(self._second(plan, record.run_id, purpose))
         self._refuse_unknown_waves(dag, start.waves or ())
         return self._whole(dag, self.airflow.trigger(dag.dag_id, start.conf, None))
+
+    def _second(self, plan: str, run_id: str, purpose: Purpose) -> str:
+        return (
+            f"{plan} has a {purpose} that is not over, {run_id}: {self.airflow.address}/dags/{names.dag_id_of(plan)}/"
+            f"runs/{quote(run_id, safe='')}. A second one would launch the same servers again, and DRS terminates what "
+            f"the first one recovered: watch it (drs run status {plan} {run_id}), retry its failed wave (drs run retry "
+            f"{plan} WAVE {run_id}), or cancel it (drs run cancel {plan} {run_id})"
+        )
 
     def wait(
         self, plan: str, run_id: str | None, timeout_seconds: float | None, tell: Callable[[RunView], None]

@@ -24,7 +24,7 @@ from drs_provider.rules.run.handover import (
     ServerFingerprint,
 )
 from drs_provider.rules.run.request import RunRequest
-from drs_provider.rules.run.roster import Roster, RosterServer, Target
+from drs_provider.rules.run.roster import Place, Roster, RosterServer, Target
 from drs_provider.rules.run.shape import RunShape
 from drs_provider.rules.servers import Answer
 from drs_provider.rules.settings.candidates import SettingsFinding
@@ -57,6 +57,7 @@ class PreflightOutcome:
     :param notes: lines for the log, and nothing more
     :param looks: what was seen, by account and Region and server id
     :param quotas: of the accounts and Regions that answered
+    :param places: what those accounts and Regions are, resolved
     :param recoveries_seen: ids of recovery jobs
     """
 
@@ -69,6 +70,7 @@ class PreflightOutcome:
     notes: tuple[str, ...] = ()
     looks: Mapping[tuple[Target, str], ServerLook] = field(default_factory=dict)
     quotas: Mapping[Target, Quotas] = field(default_factory=dict)
+    places: Mapping[Target, Place] = field(default_factory=dict)
     recoveries_seen: tuple[str, ...] = ()
     fingerprints: Mapping[str, ServerFingerprint] = field(default_factory=dict)
     cost: Estimate | None = None
@@ -156,6 +158,7 @@ class PreflightOutcome:
             reason=self.request.reason,
             point_in_time=self.request.point_in_time,
             replace_live_instances=self.request.replace_live_instances,
+            replace_drills=self.request.replace_drills,
             continue_run=self.request.continue_run,
             checked_at=self.now,
             quotas={str(target): quotas for target, quotas in self.quotas.items()},
@@ -201,8 +204,15 @@ class PreflightOutcome:
         parts: dict[Target, list[PreflightServer]] = {}
         for server in servers:
             parts.setdefault(server.target, []).append(self._left_server(server))
+        unknown = Place("", "")
         return tuple(
-            PreflightTarget(aws_conn_id=target.aws_conn_id, region=target.region, servers=tuple(members))
+            PreflightTarget(
+                aws_conn_id=target.aws_conn_id,
+                region=target.region,
+                servers=tuple(members),
+                account=self.places.get(target, unknown).account,
+                resolved_region=self.places.get(target, unknown).region,
+            )
             for target, members in parts.items()
         )
 

@@ -32,6 +32,8 @@ _SHORT: Final = {
     "placement": "nowhere to land",
     "launch_actions": "launch actions",
     "conflict": "in another run",
+    "existing_instance": "into an existing instance",
+    "native_plan": "in a native recovery plan",
 }
 _HEAD: Final = ("WAVE", "SERVER", "STATE", "LAG", "NEWEST POINT", "AGAINST IT")
 

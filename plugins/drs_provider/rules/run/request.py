@@ -9,6 +9,7 @@ from typing import Final
 
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.formatting import parse_instant
+from drs_provider.rules.launch.live_instances import no_replacing
 from drs_provider.rules.launch.recovery_points import LATEST, read_point_in_time
 from drs_provider.rules.purpose import Purpose, find_purpose, no_mode, purpose_of
 
@@ -20,7 +21,8 @@ class RunRequest:
     """The trigger form, read. ``waves`` are names in the plan's order; ``exclude_servers`` ids or hostnames.
 
     ``point_in_time`` is ``latest`` or an ISO 8601 instant in UTC, to the second. ``continue_run``: key of the run, most
-    likely of another Airflow, that this one goes on with.
+    likely of another Airflow, that this one goes on with. ``replace_live_instances`` is never true in a drill.
+    ``replace_drills``: drill instances that others have launched may be terminated.
     """
 
     mode: str
@@ -30,6 +32,7 @@ class RunRequest:
     replace_live_instances: bool
     reason: str
     continue_run: str | None = None
+    replace_drills: bool = False
 
     @property
     def purpose(self) -> Purpose:
@@ -72,6 +75,7 @@ def read_request(
         replace_live_instances=params.get("replace_live_instances") is True,
         reason=_text(params.get("reason")).strip(),
         continue_run=_text(params.get("continue_run")) or None,
+        replace_drills=params.get("replace_drills") is True,
     )
 
 
@@ -91,8 +95,11 @@ def _problems(params: Mapping[str, object], *, plan: str, waves: Sequence[str], 
         yield no_mode(params.get("mode"))
     else:
         yield from _missing(purpose, params, plan=plan, run_type=run_type)
-    if params.get("replace_live_instances") not in (None, False, True):
-        yield f"replace_live_instances is {params['replace_live_instances']!r}: it must be true or false"
+    for name in ("replace_live_instances", "replace_drills"):
+        if not isinstance(params.get(name), bool | None):
+            yield f"{name} is {params[name]!r}: it must be true or false"
+    if purpose and params.get("replace_live_instances") is True and not purpose.may_replace_recovered:
+        yield no_replacing(purpose)
     continued = params.get("continue_run")
     if continued and not _KEY.fullmatch(str(continued)):
         yield f"continue_run {continued!r} is no key of a run: drs takeover {plan} shows the keys"

@@ -30,6 +30,17 @@ class Target:
         return f"{self.region or 'the Region'} of connection {self.aws_conn_id}"
 
 
+@dataclass(frozen=True, order=True)
+class Place:
+    """An account and Region, resolved: however plans name them, two that are equal are one."""
+
+    account: str
+    region: str
+
+    def __str__(self) -> str:
+        return f"{self.region} of account {self.account}"
+
+
 @dataclass(frozen=True)
 class RosterServer:
     """A source server in a run. ``known`` is false when DRS does not list it in its group's account and Region.
@@ -81,8 +92,11 @@ def call_roll(
     chosen: Collection[str] | None = None,
     exclude: Sequence[str] = (),
     other_groups: Sequence[ProtectionGroup] = (),
+    places: Mapping[Target, Place] | None = None,
 ) -> Roster:
     """Resolve the groups of a plan.
+
+    A server is one server, however the groups that find it name its account and Region.
 
     :param groups: the plan's groups by name
     :param waves: the names of the groups of every wave of the plan
@@ -90,11 +104,12 @@ def call_roll(
     :param chosen: the waves that the run has; None: all
     :param exclude: ids or hostnames of servers that are left out
     :param other_groups: the groups of all other plans: a server in two groups is a conflict wherever the second stands
+    :param places: what the accounts and Regions are, resolved; one that is not in it equals itself only
     """
-    chosen = waves if chosen is None else chosen
+    chosen, places = waves if chosen is None else chosen, places or {}
     resolved = {name: _members(group, found, purpose) for name, group in groups.items()}
     excluded, unknown = _excluded(exclude, resolved)
-    problems = [*_empty(resolved, groups), *_conflicts(resolved, found, other_groups), *unknown]
+    problems = [*_empty(resolved, groups), *_conflicts(resolved, found, other_groups, places), *unknown]
     out = {server.server_id for server in excluded}
     launched = {
         wave: tuple(
@@ -192,23 +207,35 @@ def _conflicts(
     resolved: Mapping[str, Sequence[RosterServer]],
     found: Mapping[Target, Sequence[Answer]],
     other_groups: Sequence[ProtectionGroup],
+    places: Mapping[Target, Place],
 ) -> Iterator[str]:
-    holders: dict[tuple[Target, str], list[str]] = defaultdict(list)
-    hostnames: dict[tuple[Target, str], str] = {}
+    holders: dict[tuple[Place | Target, str], list[tuple[str, Target]]] = defaultdict(list)
+    hostnames: dict[tuple[Place | Target, str], str] = {}
     everything = dict(resolved)
     for group in other_groups:
         if group.name not in everything:
             everything[group.name] = tuple(server for server in _members(group, found, DRILL) if server.known)
     for name, servers in everything.items():
         for server in servers:
-            holders[server.target, server.server_id].append(name)
-            hostnames[server.target, server.server_id] = server.hostname
-    for (target, server_id), names in holders.items():
+            place = places.get(server.target, server.target)
+            holders[place, server.server_id].append((name, server.target))
+            hostnames[place, server.server_id] = server.hostname
+    for (place, server_id), held in holders.items():
+        names, targets = [name for name, _ in held], {target: None for _, target in held}
         if len(names) > 1 and any(name in resolved for name in names):
+            spelled = f" ({' and '.join(map(str, targets))} are both {place})" if len(targets) > 1 else ""
             yield (
-                f"{hostnames[target, server_id]} ({server_id}) is in {len(names)} groups, {' and '.join(names)}: "
-                "a server belongs to one; change a tag or a selection"
+                f"{hostnames[place, server_id]} ({server_id}) is in {len(names)} groups, "
+                f"{' and '.join(names)}{spelled}: a server belongs to one; change a tag or a selection"
             )
+
+
+def named_twice(places: Mapping[Target, Place]) -> dict[Place, tuple[Target, ...]]:
+    """Return the accounts and Regions that a plan names in more than one way, with the ways."""
+    ways: dict[Place, list[Target]] = defaultdict(list)
+    for target, place in places.items():
+        ways[place].append(target)
+    return {place: tuple(targets) for place, targets in ways.items() if len(targets) > 1}
 
 
 def _excluded(

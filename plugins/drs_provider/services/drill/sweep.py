@@ -3,16 +3,19 @@
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from drs_provider.exceptions import AwsError, DrsProviderError
 from drs_provider.rules.cleanup.leftovers import Action, Facts, SweepDecision, Version, leftovers
+from drs_provider.rules.cleanup.proof import kept_words
 from drs_provider.rules.run.handover import Sweep, TargetSweep
 from drs_provider.rules.run.roster import Target
+from drs_provider.services.drill.creation_proof import creation_proofs
 
 if TYPE_CHECKING:
+    from drs_provider.hooks.drill_resources import TracesHook
     from drs_provider.hooks.tagged_networks import TaggedNetworksHook
 
 RECENT: Final = timedelta(days=2)
@@ -65,7 +68,7 @@ def sweep(
     :param dry_run: change nothing
     """
     facts = look(hook, now, is_active)
-    decision = leftovers(facts, now)
+    decision = _spare_existing(hook, facts, leftovers(facts, now))
     progress = _Pass(waiting=dict(decision.waiting), left=dict(decision.doubtful))
     for name, why in decision.kept.items():
         log.info("kept: %s: %s", name, why)
@@ -81,6 +84,21 @@ def sweep(
         waiting=progress.waiting,
         left=progress.left,
         kept=dict(decision.kept),
+    )
+
+
+def _spare_existing(hook: "TracesHook", facts: Facts, decision: SweepDecision) -> SweepDecision:
+    """Leave to a person what no launch is proven to have created."""
+    chosen = {action.id for action in decision.actions if action.kind == "terminate"}
+    instances = [instance for instance in facts.instances if str(instance["recoveryInstanceID"]) in chosen]
+    proofs = creation_proofs(hook, instances, facts.jobs)
+    spared = {name: kept_words(proof) for name, proof in proofs.items() if not proof.is_proven}
+    return replace(
+        decision,
+        actions=tuple(
+            action for action in decision.actions if not (action.kind == "terminate" and action.id in spared)
+        ),
+        doubtful={**decision.doubtful, **spared},
     )
 
 

@@ -35,6 +35,7 @@ from drs_provider.rules.run.handover import (
     TerminateJobs,
     TerminationTargets,
 )
+from drs_provider.services.drill.creation_proof import creation_proofs
 from drs_provider.services.store import Store, load, save
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class CleanUp:
         """
         launches = self.hook.jobs(self.chosen.job_ids) if self.chosen.job_ids else ()
         described = self._described(launches)
-        choice = self._choice(described)
+        choice = self._choice(described, launches)
         progress = self._progress(choice, launches, described, began=began, now=now)
         is_late = now >= deadline
         requests = self._counted(len(progress.stock.left), requests)
@@ -167,17 +168,20 @@ class CleanUp:
         found = self.hook.recovery_instances(source_server_ids=None if forgotten else sorted(servers))
         return tuple(instance for instance in found if instance.get("jobID") in job_ids)
 
-    def _choice(self, described: Sequence[Answer]) -> Choice:
-        """Decide what to terminate, and remember it."""
-        choice = choose(described, include_recovery=self.chosen.include_recovery)
+    def _choice(self, described: Sequence[Answer], launches: Sequence[Answer]) -> Choice:
+        """Decide what to terminate, and remember it with the proof that its launch created it."""
+        known = load(self.store, TerminationTargets)
+        before, proven = (known.instances, known.proofs) if known else ({}, {})
+        unproven = [instance for instance in described if str(instance["recoveryInstanceID"]) not in before]
+        proofs = creation_proofs(self.hook, unproven, launches)
+        choice = choose(described, include_recovery=self.chosen.include_recovery, proofs=proofs)
         if self.chosen.job_ids is None:
             ensure_all_chosen(choice)
-        known = load(self.store, TerminationTargets)
-        before = known.instances if known else {}
         targets = {**before, **choice.targets}
         if targets != before:
             self._remember_parts([name for name in targets if name not in before])
-            save(self.store, TerminationTargets(instances=targets))
+            words = {name: proof.words for name, proof in proofs.items() if proof.is_proven}
+            save(self.store, TerminationTargets(instances=targets, proofs={**proven, **words}))
         return Choice(targets, choice.kept)
 
     def _remember_parts(self, instances: Sequence[str]) -> None:
@@ -239,9 +243,15 @@ class CleanUp:
             log.warning("%s: %s", instance, why)
         log.info("%d instances are gone, as EC2 says too", len(gone))
         jobs = load(self.store, TerminateJobs) or TerminateJobs()
+        known = load(self.store, TerminationTargets) or TerminationTargets()
         return CleanedUp(
             terminated=tuple(
-                CleanedUpInstance(instance_id=instance, server_id=choice.targets[instance]) for instance in gone
+                CleanedUpInstance(
+                    instance_id=instance,
+                    server_id=choice.targets[instance],
+                    created_by_launch=known.proofs.get(instance, ""),
+                )
+                for instance in gone
             ),
             left=dict(choice.kept),
             job_ids=jobs.job_ids,

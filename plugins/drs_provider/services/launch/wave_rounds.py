@@ -350,6 +350,7 @@ class WaveRounds:
             servers=tuple(servers),
             is_drill=self.purpose.is_drill,
             replace_live_instances=self.preflight.replace_live_instances,
+            replace_drills=self.preflight.replace_drills,
             since=looked_for_since(self.run.began, self.clock(), continues=continued),
             continues=continued,
             tags=launched.launch.tags,

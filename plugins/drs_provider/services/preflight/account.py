@@ -17,7 +17,10 @@ from drs_provider.rules.launch.conflicts import (
     servers_of_plan,
     unseen_jobs,
 )
+from drs_provider.rules.launch.existing_instance import existing_findings
 from drs_provider.rules.launch.jobs import LONGEST_JOB
+from drs_provider.rules.launch.live_instances import Replacing, origins_of
+from drs_provider.rules.launch.native_plans import native_findings
 from drs_provider.rules.launch.quotas import Quotas, quota_notes
 from drs_provider.rules.launch.readiness import assess
 from drs_provider.rules.launch.recovery_points import point_of, why_pinned
@@ -49,6 +52,8 @@ class Scope:
 
     :param run: DAG id and run id
     :param waves: the servers that are launched there, by wave
+    :param beside: how many servers every wave launches there beside these, where the plan names the account and Region
+        in another way too
     """
 
     target: Target
@@ -57,6 +62,7 @@ class Scope:
     run: tuple[str, str]
     now: datetime
     waves: Mapping[str, Sequence[RosterServer]]
+    beside: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def purpose(self) -> Purpose:
@@ -208,7 +214,7 @@ def _assess(
     """Look at every server of the run, and say what speaks against launching it."""
     described = {str(source["sourceServerID"]): source for source in sources}
     newest = newest_points(hook, list(scope.known), scope.request.as_of)
-    busy = busy_servers(jobs)
+    busy, replacing = busy_servers(jobs), _replacing(hook, scope, sources, jobs, instances)
     live: dict[str, list[Answer]] = {}
     for instance in instances:
         live.setdefault(instance["sourceServerID"], []).append(instance)
@@ -228,10 +234,25 @@ def _assess(
             live_instances=live.get(name, ()),
             max_lag=scope.purpose.max_lag(scope.shape.plan),
             now=scope.now,
-            replace_live_instances=scope.request.replace_live_instances,
+            replacing=replacing,
             as_of=scope.request.as_of,
         )
     return looks, tuple(findings)
+
+
+def _replacing(
+    hook: "DrsHook", scope: Scope, sources: Sequence[Answer], jobs: Sequence[Answer], instances: Sequence[Answer]
+) -> Replacing:
+    """Say what the run may replace, and whose the instances are that its launches would terminate."""
+    dag_id, run_id = scope.run
+    older = unseen_jobs(instances, jobs)
+    return Replacing(
+        replace_live_instances=scope.request.replace_live_instances,
+        replace_drills=scope.request.replace_drills,
+        origins=origins_of(instances, [*jobs, *(hook.jobs(older) if older else ())], sources),
+        own_runs={run_key(dag_id, run_id), scope.request.continue_run or ""},
+        own_plan=dag_id,
+    )
 
 
 def _check_settings(
@@ -292,12 +313,16 @@ def look_deeper(
     """
     permissions = _permissions(hook, scope)
     places = _places(hook, scope, instances, settings) if settings else CheckResult()
-    actions = _launch_actions(hook, scope)
-    counted = {wave: sum(server.known for server in servers) for wave, servers in scope.waves.items()}
+    actions, native = _launch_actions(hook, scope), _native_plans(hook, scope)
+    existing = _existing_instances(hook, scope, settings) if settings else CheckResult()
+    counted = {
+        wave: sum(server.known for server in servers) + scope.beside.get(wave, 0)
+        for wave, servers in scope.waves.items()
+    }
     counts = quota_notes(scope.where, counted, quotas, jobs)
     return CheckResult(
-        (*permissions.findings, *places.findings, *actions.findings),
-        (*counts, *permissions.notes, *places.notes, *actions.notes),
+        (*permissions.findings, *places.findings, *actions.findings, *native.findings, *existing.findings),
+        (*counts, *permissions.notes, *places.notes, *actions.notes, *native.notes, *existing.notes),
     )
 
 
@@ -328,6 +353,45 @@ def _places(
         return CheckResult(notes=(f"room for the servers in {scope.where}: not checked: {refusal}",))
     places = placed([server.candidate for server in settings.servers], frees)
     return CheckResult(placement_findings(places, settings.around, scope.purpose))
+
+
+def _native_plans(hook: "DrsHook", scope: Scope) -> CheckResult:
+    """Look which servers an execution of a native recovery plan holds."""
+    from drs_provider.hooks.native_plans import running_executions
+
+    try:
+        executions = running_executions(hook)
+    except AwsError as refusal:
+        return CheckResult(notes=(f"native recovery plans in {scope.where}: not checked: {refusal}",))
+    return CheckResult(native_findings(executions, scope.known, scope.purpose))
+
+
+def _existing_instances(hook: "LaunchSettingsHook", scope: Scope, settings: "SettingsSurvey") -> CheckResult:
+    """Look which servers DRS would launch into an instance that is there already."""
+    from drs_provider.services.launch.existing_instances import existing_instances
+
+    candidates = {server.server_id: server.candidate for server in settings.servers if server.candidate.source}
+    try:
+        found = existing_instances(
+            hook,
+            tuple(candidates),
+            configurations={name: candidate.configuration for name, candidate in candidates.items()},
+            sources=[candidate.source for candidate in candidates.values() if candidate.source],
+        )
+    except AccessDenied as refusal:
+        problem = f"whether servers in {scope.where} are launched into existing instances: not checked: {refusal}"
+        return CheckResult(notes=(problem,))
+    named = tuple({existing.instance_id for existing in found.values() if existing.instance_id})
+    there = hook.ec2_instances(named) if named and not scope.purpose.is_temporary else {}
+    return CheckResult(
+        tuple(
+            finding
+            for name, existing in found.items()
+            for finding in existing_findings(
+                name, candidates[name].source, existing, there.get(existing.instance_id), scope.purpose
+            )
+        )
+    )
 
 
 def _launch_actions(hook: "DrsHook", scope: Scope) -> CheckResult:

@@ -3,12 +3,13 @@
 Only the task of preflight needs this: no DAG file pays for it.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from drs_provider.exceptions import AccessDenied, NotFound, NotInitialized
+from drs_provider.exceptions import AccessDenied, DrsProviderError, NotFound, NotInitialized
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.rules.findings import Finding
 from drs_provider.rules.launch.takeover import purpose_of_job
@@ -17,14 +18,20 @@ from drs_provider.rules.preflight.drill_forecast import estimate_drill, too_expe
 from drs_provider.rules.preflight.outcome import PreflightOutcome, ServerLook
 from drs_provider.rules.run.approvals import too_few
 from drs_provider.rules.run.request import RunRequest
-from drs_provider.rules.run.roster import Roster, Target, call_roll
+from drs_provider.rules.run.roster import Place, Roster, Target, call_roll, named_twice, target_of
 from drs_provider.rules.run.shape import RunShape
 from drs_provider.rules.servers import Answer
 from drs_provider.services.preflight.account import AccountCheck, Scope, check_account
 from drs_provider.services.preflight.drill_forecast import ReadReports, read_price_table, verify_plan
 
 if TYPE_CHECKING:
+    from drs_provider.hooks.drs import DrsHook
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
+
+_ACCOUNT = 5
+"""So many parts of an ARN must be there for its account, the fifth, to be."""
+
+log = logging.getLogger(__name__)
 
 HookOf = Callable[[Target], "LaunchSettingsHook"]
 """Gives the hook of an account and Region."""
@@ -53,13 +60,14 @@ class Preflight:
     def take(self, hook_of: HookOf) -> PreflightOutcome:
         """Ask every account and Region of the plan, and return everything that was found."""
         hooks = {place.target: hook_of(place.target) for place in self.shape.targets}
-        sources, problems = _sources(hooks)
+        sources, places, problems = _sources(hooks)
         roster, checks = Roster({}, (), ()), dict[Target, AccountCheck]()
         if len(sources) == len(hooks):
-            roster = self._roster(sources)
-            problems += roster.problems
+            elsewhere = self._others_in(places, hook_of)
+            roster = self._roster({**_as_found(elsewhere, places, sources), **sources}, {**elsewhere, **places})
+            problems += [*roster.problems, *self._two_networks(places)]
             for target, found in sources.items():
-                checks[target] = check_account(hooks[target], self._scope(target, roster), found)
+                checks[target] = check_account(hooks[target], self._scope(target, roster, places), found)
                 problems += checks[target].problems
         problems += self._wrongly_continued(checks, is_sound=not problems)
         outcome = PreflightOutcome(
@@ -72,13 +80,42 @@ class Preflight:
             notes=tuple(note for check in checks.values() for note in check.notes),
             looks=_looks(checks),
             quotas={target: check.quotas for target, check in checks.items()},
+            places=places,
             recoveries_seen=tuple(job for check in checks.values() for job in check.recoveries_seen),
             fingerprints={server: mark for check in checks.values() for server, mark in check.fingerprints.items()},
         )
         machines = {server: machine for check in checks.values() for server, machine in check.machines.items()}
         return self._with_approvers(self._with_forecast(outcome, machines))
 
-    def _roster(self, sources: Mapping[Target, Sequence[Answer]]) -> Roster:
+    def _others_in(self, places: Mapping[Target, Place], hook_of: HookOf) -> dict[Target, Place]:
+        """Return how groups of other plans name the same accounts and Regions in other ways."""
+        regions = {place.region for place in places.values()}
+        asked = {target_of(group) for group in self.other_groups} - places.keys()
+        found = {}
+        for target in sorted(asked):
+            if target.region and target.region not in regions:
+                continue
+            try:
+                place = place_of(hook_of(target))
+            except DrsProviderError as error:  # what another plan names must not keep this one from running
+                log.warning("%s, which groups of other plans name, is not compared: %s", target, error)
+                continue
+            if place in places.values():
+                found[target] = place
+        return found
+
+    def _two_networks(self, places: Mapping[Target, Place]) -> Iterator[str]:
+        """Refuse what would make two networks of a drill for one account and Region."""
+        if not self.request.purpose.has_own_network(self.shape.plan):
+            return
+        for place, targets in named_twice(places).items():
+            yield (
+                f"groups of the plan name {place} in {len(targets)} ways, {' and '.join(map(str, targets))}: the drill "
+                "would make a network for each, and their servers would not reach each other. Write the same "
+                "aws_conn_id and region in all of them"
+            )
+
+    def _roster(self, sources: Mapping[Target, Sequence[Answer]], places: Mapping[Target, Place]) -> Roster:
         return call_roll(
             self.shape.runnable.groups,
             {wave.name: wave.wave.groups for wave in self.shape.waves},
@@ -87,15 +124,21 @@ class Preflight:
             chosen=self.request.waves,
             exclude=self.request.exclude_servers,
             other_groups=self.other_groups,
+            places=places,
         )
 
-    def _scope(self, target: Target, roster: Roster) -> Scope:
+    def _scope(self, target: Target, roster: Roster, places: Mapping[Target, Place]) -> Scope:
         waves = {
             wave: here
             for wave, servers in roster.waves.items()
             if (here := tuple(server for server in servers if server.target == target))
         }
-        return Scope(target, self.shape, self.request, self.run, self.now, waves)
+        same = {other for other, place in places.items() if other != target and place == places[target]}
+        beside = {
+            wave: sum(server.known and server.target in same for server in servers)
+            for wave, servers in roster.waves.items()
+        }
+        return Scope(target, self.shape, self.request, self.run, self.now, waves, beside)
 
     def _wrongly_continued(self, checks: Mapping[Target, AccountCheck], *, is_sound: bool) -> Iterator[str]:
         key, plan, purpose = self.request.continue_run, self.shape.plan.name, self.request.purpose
@@ -145,15 +188,37 @@ def _refused(outcome: PreflightOutcome, problem: str) -> PreflightOutcome:
     return replace(outcome, problems=(*outcome.problems, problem))
 
 
-def _sources(hooks: "Mapping[Target, LaunchSettingsHook]") -> tuple[dict[Target, Sequence[Answer]], list[str]]:
+def _sources(
+    hooks: "Mapping[Target, LaunchSettingsHook]",
+) -> tuple[dict[Target, Sequence[Answer]], dict[Target, Place], list[str]]:
     found: dict[Target, Sequence[Answer]] = {}
+    places: dict[Target, Place] = {}
     problems = []
     for target, hook in hooks.items():
         try:
-            found[target] = hook.source_servers()
+            servers = hook.source_servers()
+            places[target] = place_of(hook, servers)
+            found[target] = servers
         except (AccessDenied, NotInitialized, NotFound) as refusal:
             problems.append(f"{target}: {refusal}")
-    return found, problems
+    return found, places, problems
+
+
+def place_of(hook: "DrsHook", sources: Sequence[Answer] = ()) -> Place:
+    """Return the account and Region that a hook asks, resolved.
+
+    :param sources: items of DescribeSourceServers there, whose ARNs tell the account without another call
+    """
+    account = next((parts[4] for source in sources if len(parts := str(source.get("arn")).split(":")) > _ACCOUNT), "")
+    return Place(account or hook.caller_account(), hook.region)
+
+
+def _as_found(
+    elsewhere: Mapping[Target, Place], places: Mapping[Target, Place], sources: Mapping[Target, Sequence[Answer]]
+) -> dict[Target, Sequence[Answer]]:
+    """Give what was found in an account and Region to its other names too."""
+    by_place = {places[target]: found for target, found in sources.items()}
+    return {target: by_place[place] for target, place in elsewhere.items()}
 
 
 def _looks(checks: Mapping[Target, AccountCheck]) -> dict[tuple[Target, str], ServerLook]:

@@ -124,7 +124,7 @@ class SettingsWriter:
 
 def in_all(act: Callable[[ServerSettings], None], servers: Iterable[ServerSettings]) -> dict[str, DrsProviderError]:
     """Act on several servers side by side; return the errors by server id, so that one does not hide another."""
-    from drs_provider.hooks.launch_settings import side_by_side
+    from drs_provider.hooks.drs import side_by_side
 
     def attempt(server: ServerSettings) -> DrsProviderError | None:
         try:

@@ -9,10 +9,11 @@ from drs_provider.rules.run.handover.document import Document, Instant, Part, St
 
 
 class CleanedUpInstance(Part):
-    """A recovery instance that is gone."""
+    """A recovery instance that is gone. ``created_by_launch``: what proved, before, that its launch created it."""
 
     instance_id: str
     server_id: str | None = None
+    created_by_launch: str = ""
 
 
 class CleanedUp(Document):
@@ -104,7 +105,10 @@ class Sweep(Document):
 
 
 class TerminationTargets(Document):
-    """Instances to terminate, each with its source server: a terminated one soon disappears from DRS's answers."""
+    """Instances to terminate, each with its source server: a terminated one soon disappears from DRS's answers.
+
+    ``proofs``: by instance id, what proved that its launch created it.
+    """
 
     KEY: ClassVar[str] = "drs_targets"
     TITLE: ClassVar[str] = "the list of instances to terminate"
@@ -112,6 +116,7 @@ class TerminationTargets(Document):
     PLACE: ClassVar[StoredIn] = "task_state_store"
 
     instances: dict[str, str] = Field(default_factory=dict)
+    proofs: dict[str, str] = Field(default_factory=dict)
 
     @classmethod
     def _from_version_1(cls, body: object) -> object:

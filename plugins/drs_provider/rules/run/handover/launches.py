@@ -174,6 +174,16 @@ class WaitingSince(Document):
         return {"since": body}
 
 
+class HeldSince(Document):
+    """Since when a native recovery plan's execution has kept servers from being started; None: none does."""
+
+    KEY: ClassVar[str] = "drs_held_since"
+    TITLE: ClassVar[str] = "the beginning of a wait for a native recovery plan"
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+
+    since: OptionalInstant = None
+
+
 class PinnedPoints(Document):
     """Which recovery points a wave's servers were pinned to, by server id; kept before they are launched."""
 

@@ -52,11 +52,16 @@ class PreflightServer(Part):
 
 
 class PreflightTarget(Part):
-    """The servers of a wave in one account and Region, named by its Airflow connection."""
+    """The servers of a wave in one account and Region, named by its Airflow connection.
+
+    ``account`` and ``resolved_region`` are what connection and ``region`` stood for when preflight looked.
+    """
 
     aws_conn_id: str
     region: str
     servers: tuple[PreflightServer, ...] = ()
+    account: str = ""
+    resolved_region: str = ""
 
     @property
     def target(self) -> "Target":
@@ -157,6 +162,7 @@ class PreflightResult(Document):
     reason: str = ""
     point_in_time: str = "latest"
     replace_live_instances: Flag = False
+    replace_drills: Flag = False
     continue_run: str | None = None
     checked_at: Instant
     quotas: dict[str, Quotas] = Field(default_factory=dict)
