@@ -12,10 +12,12 @@ from botocore.config import Config
 
 from drs_provider.exceptions import AwsError
 from drs_provider.hooks.error_mapping import translated
+from drs_provider.hooks.native_plans import running_executions
 from drs_provider.hooks.response_check import distrustful
 from drs_provider.hooks.retries import PATIENCE_SECONDS, RetryPolicy
 from drs_provider.hooks.session import SharedModels
 from drs_provider.rules.answers import Answer
+from drs_provider.rules.launch.native_plans import NativeExecution
 from drs_provider.rules.launch.quotas import SERVICE_CODE, Quotas
 
 if TYPE_CHECKING:
@@ -139,6 +141,10 @@ class DrsHook(SharedModels, AwsGenericHook["DrsClient"]):
     def launch_templates(self) -> tuple[Answer, ...]:
         """Return the launch configuration templates: the account's default launch settings in this Region."""
         return tuple(self._pages("describe_launch_configuration_templates"))
+
+    def native_executions(self) -> tuple[NativeExecution, ...]:
+        """Return the executions of native DRS recovery plans that are not over, with the servers that they hold."""
+        return running_executions(self.conn)
 
     def start_recovery(
         self,

@@ -4,18 +4,18 @@ from typing import Any
 
 from drs_provider.exceptions import AwsError
 from drs_provider.formatting import parse_instant
-from drs_provider.hooks.drs import DrsHook
 from drs_provider.hooks.error_mapping import translated
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.native_plans import ENDED, NativeExecution
 
 
-def running_executions(hook: DrsHook) -> tuple[NativeExecution, ...]:
+def running_executions(client: Any) -> tuple[NativeExecution, ...]:
     """Return the executions of native recovery plans that are not over, with the servers that they hold.
 
     None where botocore is older than native plans.
+
+    :param client: boto3's of DRS, for what may be asked twice
     """
-    client: Any = hook.conn
     if not hasattr(client, "list_recovery_plan_executions"):
         return ()
     with translated("ListRecoveryPlanExecutions"):

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from drs_provider.report.store import HTML_NAME, JSON_NAME, run_folder
 from drs_provider.ui import pages
 from drs_provider.ui.board import Board, board_of
-from drs_provider.ui.plan_list import PlanList, library_of, plan_ids, plan_list, verified_of
+from drs_provider.ui.plan_list import PlanList, library_of, plan_ids, plan_list, production_of, verified_of
 from drs_provider.ui.read_model import Runs, Sources
 
 _MEDIA = {JSON_NAME: "application/json", HTML_NAME: "text/html; charset=utf-8"}
@@ -42,6 +42,7 @@ def _add_plans(app: FastAPI, sources: Sources) -> None:
             newest=newest,
             with_problems=with_problems,
             verified=lambda runnable: verified_of(runnable, sources.reports_folder(), newest, sources.now()),
+            production=lambda runnable: production_of(runnable, sources.reports_folder(), newest),
         )
 
     @app.get("/plans.json")

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from drs_provider.plan.loader import Library, RunnablePlan, plan_files, read_folder
 from drs_provider.plan.model import wave_dependencies
+from drs_provider.report.production import ProductionUp, production_up
 from drs_provider.report.result import RunReport
 from drs_provider.report.store import stored_reports
 from drs_provider.report.verification import Verification, verify
@@ -44,6 +45,8 @@ class PlanRow(BaseModel):
     last_status: RunStatus | None
     verified: bool | None = None
     verified_why: str = ""
+    production: str = ""
+    """Where production is up that a recovery of the plan brought up, and since when; empty: none is known to be."""
 
 
 class BrokenPlan(BaseModel):
@@ -73,10 +76,11 @@ def plan_list(
     newest: Mapping[str, LastRun],
     with_problems: bool,
     verified: Callable[[RunnablePlan], Verification | None] = lambda _: None,
+    production: Callable[[RunnablePlan], ProductionUp | None] = lambda _: None,
 ) -> PlanList:
     """Put the page together; plans of DAGs that the caller may not read are left out."""
     rows = [
-        _row(runnable, folder, newest.get(dag_id_of(name)), verified(runnable))
+        _row(runnable, folder, newest.get(dag_id_of(name)), verified(runnable), production(runnable))
         for name, runnable in library.plans.items()
         if dag_id_of(name) in readable
     ]
@@ -104,7 +108,13 @@ def _fingerprint(path: Path) -> tuple[str, int, int]:
     return (str(path), found.st_mtime_ns, found.st_size)
 
 
-def _row(runnable: RunnablePlan, folder: Path, last: LastRun | None, verification: Verification | None) -> PlanRow:
+def _row(
+    runnable: RunnablePlan,
+    folder: Path,
+    last: LastRun | None,
+    verification: Verification | None,
+    production: ProductionUp | None,
+) -> PlanRow:
     plan = runnable.plan
     depends_on = wave_dependencies(plan)
     return PlanRow(
@@ -125,6 +135,7 @@ def _row(runnable: RunnablePlan, folder: Path, last: LastRun | None, verificatio
         last_status=last.status if last else None,
         verified=verification.is_verified if verification else None,
         verified_why=verification.why if verification else "",
+        production=production.words if production else "",
     )
 
 
@@ -152,6 +163,17 @@ def verified_of(
     except OSError:
         return None
     return verify(found, digest=runnable.digest, valid_for=runnable.plan.drill.valid_for, now=now)
+
+
+def production_of(runnable: RunnablePlan, reports: Any, newest: Mapping[str, LastRun]) -> ProductionUp | None:
+    """Say whether production is up that a recovery of the plan brought up; None: it is not, or nobody can tell."""
+    dag_id = dag_id_of(runnable.plan.name)
+    last = newest.get(dag_id)
+    try:
+        found = _reports(str(reports), dag_id, (last.run_id, last.verdict) if last else None)
+    except OSError:
+        return None
+    return production_up(found)
 
 
 @lru_cache(maxsize=1000)

@@ -153,6 +153,14 @@ def test_a_start_sends_what_differs_from_the_form():
     [
         (RunStart("recovery"), "a recovery brings production up: confirm it with --confirm shop"),
         (RunStart("drill", waves=["wbe"]), "no wave called 'wbe' (did you mean 'web'?)"),
+        (
+            RunStart("drill", replace_live_instances=True),
+            (
+                "replace_live_instances is for recoveries: a drill never terminates a live recovered "
+                "instance. Switch it "
+                "off, and leave out the servers that have one (exclude_servers)"
+            ),
+        ),
     ],
 )
 def test_a_start_that_lacks_something_is_wrong_use(start, message):
@@ -171,6 +179,34 @@ def test_a_recovery_starts_although_a_drill_goes_on_and_a_drill_does_not():
     control.start("shop", RunStart("recovery", confirm="shop", reason="fire"))
 
     assert [verb for verb, *_ in airflow.changed] == ["trigger"]
+
+
+def test_a_second_recovery_beside_one_that_goes_on_is_refused_with_its_link():
+    airflow = InMemoryAirflow.of(recorded("launching"))
+    airflow.records = [
+        DagRunRecord("drs.shop", "manual__2026-01-01T00:00:00+00:00", "running", conf={"mode": "recovery"}),
+        *airflow.records,
+    ]
+
+    with pytest.raises(RunRefused) as caught:
+        RunControl(airflow).start("shop", RunStart("recovery", confirm="shop", reason="fire"))
+
+    run_id = "manual__2026-01-01T00:00:00+00:00"
+    assert str(caught.value) == (
+        f"shop has a recovery that is not over, {run_id}: {airflow.address}/dags/drs.shop/runs/"
+        "manual__2026-01-01T00%3A00%3A00%2B00%3A00. A second one would launch the same servers again, and DRS "
+        f"terminates what the first one recovered: watch it (drs run status shop {run_id}), retry its failed wave (drs "
+        f"run retry shop WAVE {run_id}), or cancel it (drs run cancel shop {run_id})"
+    )
+    assert airflow.changed == []
+
+
+def test_a_drill_is_told_whose_instances_it_may_replace():
+    airflow = InMemoryAirflow.of(recorded("passed"))
+
+    RunControl(airflow).start("shop", RunStart("drill", replace_drills=True))
+
+    assert airflow.changed == [("trigger", {"mode": "drill", "replace_drills": True})]
 
 
 def test_a_list_of_runs_says_how_each_ended_by_its_report():

@@ -10,7 +10,7 @@ from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.existing_instance import ALLOWING_TAG, tags_of
 from drs_provider.rules.launch.jobs import created_at_of
 
-CLOCKS_DIFFER: Final = timedelta(seconds=5)
+CLOCKS_DIFFER: Final = timedelta(seconds=1)
 """EC2 tells whole seconds, and a launch takes minutes."""
 
 _DRS_TAG: Final = "AWSElasticDisasterRecoverySourceServerID"

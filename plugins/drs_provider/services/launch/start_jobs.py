@@ -323,10 +323,8 @@ class JobStart:
 
     def _held_by_a_plan(self, error: AwsError, servers: Sequence[str]) -> str | None:
         """Say which native recovery plan's execution holds servers that no job holds; None: none is known to."""
-        from drs_provider.hooks.native_plans import running_executions
-
         try:
-            held = native_plans.holding(running_executions(self.hook), servers)
+            held = native_plans.holding(self.hook.native_executions(), servers)
         except AwsError as refusal:
             log.warning("native recovery plans cannot be listed: %s", refusal)
             held = None

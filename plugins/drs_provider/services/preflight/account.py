@@ -357,10 +357,8 @@ def _places(
 
 def _native_plans(hook: "DrsHook", scope: Scope) -> CheckResult:
     """Look which servers an execution of a native recovery plan holds."""
-    from drs_provider.hooks.native_plans import running_executions
-
     try:
-        executions = running_executions(hook)
+        executions = hook.native_executions()
     except AwsError as refusal:
         return CheckResult(notes=(f"native recovery plans in {scope.where}: not checked: {refusal}",))
     return CheckResult(native_findings(executions, scope.known, scope.purpose))

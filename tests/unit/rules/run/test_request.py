@@ -52,6 +52,14 @@ def test_a_point_in_time_is_kept_in_utc_to_the_second(written, kept):
     assert request.as_of == (None if kept == "latest" else datetime.fromisoformat(kept))
 
 
+def test_a_recovery_may_replace_what_is_live_and_a_drill_what_others_drills_left():
+    go = {"mode": "recovery", "confirm": "web-shop", "reason": "fire"}
+
+    assert read(**go, replace_live_instances=True).replace_live_instances is True
+    assert read(replace_drills=True).replace_drills is True
+    assert read(replace_drills=None).replace_drills is False
+
+
 def test_chosen_waves_keep_the_order_of_the_plan():
     assert read(waves=["web", "database"]).waves == ("database", "web")
 
@@ -89,6 +97,22 @@ def test_chosen_waves_keep_the_order_of_the_plan():
             {"replace_live_instances": "False"},
             ["replace_live_instances is 'False': it must be true or false"],
             id="a flag as text",
+        ),
+        pytest.param(
+            {"replace_drills": 1},
+            ["replace_drills is 1: it must be true or false"],
+            id="a flag as a number",
+        ),
+        pytest.param(
+            {"replace_live_instances": True},
+            [
+                (
+                    "replace_live_instances is for recoveries: a drill never terminates a live recovered "
+                    "instance. Switch it "
+                    "off, and leave out the servers that have one (exclude_servers)"
+                )
+            ],
+            id="a drill that is to replace production",
         ),
         pytest.param(
             {"waves": ["databse", "mail"]},

@@ -34,7 +34,14 @@ def test_an_instance_is_terminated_once_and_seen_to_be_gone():
     job_id = drs.all_jobs[0]["jobID"]
     assert first == CleanUpWaits((job_id,), 1)
     assert second == CleanUpWaits((job_id,), 1)
-    assert last == CleanedUp(terminated=(CleanedUpInstance(instance_id=name, server_id="s-1"),), job_ids=(job_id,))
+    assert last == CleanedUp(
+        terminated=(
+            CleanedUpInstance(
+                instance_id=name, server_id="s-1", created_by_launch="DRS has tagged it as launched for s-1"
+            ),
+        ),
+        job_ids=(job_id,),
+    )
     assert (started, drs.terminated) == ([job_id], [(name,)])
 
 
@@ -111,3 +118,43 @@ def test_what_ec2_keeps_of_an_instance_is_deleted_or_named(undeletable, snapshot
     else:
         assert isinstance(look(drs, store, chosen, requests=first.requests), CleanedUp)
         assert drs.kept == set()
+
+
+@pytest.mark.parametrize("how", ["named by the launch settings", "tagged to be launched into", "made before its job"])
+def test_an_instance_that_no_launch_created_is_kept_and_said(how):
+    drs = FakeDrs()
+    job = drs.add_job(["s-1", "s-2"])
+    drs.end(job)
+    theirs, ours = drs.add_instance("s-1", job["jobID"]), drs.add_instance("s-2", job["jobID"])
+    if how == "named by the launch settings":
+        drs.into["s-1"] = theirs
+    elif how == "tagged to be launched into":
+        drs.tags[theirs] = {"AWSDRS": "AllowLaunchingIntoThisInstance"}
+    else:
+        drs.created[theirs] = NOW - timedelta(days=30)
+    store, chosen = MemoryStore(), InstanceChoice(job_ids=(job["jobID"],))
+
+    look(drs, store, chosen)
+    drs.end(drs.all_jobs[1])
+    drs.ec2[ours] = "terminated"
+    last = look(drs, store, chosen, requests=1)
+
+    assert drs.terminated == [(ours,)]
+    assert [(gone.instance_id, bool(gone.created_by_launch)) for gone in last.terminated] == [(ours, True)]
+    assert list(last.left) == [theirs]
+    assert last.left[theirs].endswith("so it is kept: look at it in EC2, and stop or repair it manually")
+
+
+def test_a_named_instance_that_no_launch_created_is_refused_whatever_is_asked():
+    drs = FakeDrs()
+    name = drs.add_instance("s-1")
+    drs.into["s-1"] = name
+
+    with pytest.raises(RunRefused) as refused:
+        look(drs, MemoryStore(), InstanceChoice(recovery_instance_ids=(name,), include_recovery=True))
+
+    assert str(refused.value) == (
+        f"Nothing was terminated, for no launch is proven to have created: {name}: the server's launch settings name "
+        "it as the existing instance to launch into, so it is kept: look at it in EC2, and stop or repair it manually"
+    )
+    assert drs.terminated == []
