@@ -112,14 +112,7 @@ class StartWave(DrsStartRecoveryOperator):
         self.is_drill = self.purpose.is_drill
         quotas = preflight.quotas_of(self.target)
         self.quotas = asdict(quotas) if quotas else None
-        # What preflight left can be edited by people who may not start a recovery: the run's own form counts too.
-        self.replace_live_instances, self.replace_drills = (
-            allowed and context["params"].get(name) is True
-            for name, allowed in (
-                ("replace_live_instances", preflight.replace_live_instances),
-                ("replace_drills", preflight.replace_drills),
-            )
-        )
+        self.replace_live_instances, self.replace_drills = preflight.replace_live_instances, preflight.replace_drills
         self.continue_run = preflight.continue_run
         wave = preflight.wave(self.wave)
         if not wave.selected:
