@@ -142,6 +142,8 @@ def check_account(hook: "LaunchSettingsHook", scope: Scope, sources: Sequence[An
     # The jobs and instances of a run that is continued are this run's own, and stay.
     other_jobs = [job for job in jobs if job["jobID"] not in ours]
     other_instances = [instance for instance in instances if instance.get("jobID") not in ours]
+    older = unseen_jobs(other_instances, other_jobs)
+    other_jobs += hook.jobs(older) if older else ()
     conflicts = find_conflicts(hook, scope, other_jobs, other_instances)
     looks, assessed = _assess(hook, scope, sources, other_jobs, other_instances)
     settings = _check_settings(hook, scope, sources, instances)
@@ -214,7 +216,7 @@ def _assess(
     """Look at every server of the run, and say what speaks against launching it."""
     described = {str(source["sourceServerID"]): source for source in sources}
     newest = newest_points(hook, list(scope.known), scope.request.as_of)
-    busy, replacing = busy_servers(jobs), _replacing(hook, scope, sources, jobs, instances)
+    busy, replacing = busy_servers(jobs), _replacing(scope, sources, jobs, instances)
     live: dict[str, list[Answer]] = {}
     for instance in instances:
         live.setdefault(instance["sourceServerID"], []).append(instance)
@@ -241,15 +243,14 @@ def _assess(
 
 
 def _replacing(
-    hook: "DrsHook", scope: Scope, sources: Sequence[Answer], jobs: Sequence[Answer], instances: Sequence[Answer]
+    scope: Scope, sources: Sequence[Answer], jobs: Sequence[Answer], instances: Sequence[Answer]
 ) -> Replacing:
     """Say what the run may replace, and whose the instances are that its launches would terminate."""
     dag_id, run_id = scope.run
-    older = unseen_jobs(instances, jobs)
     return Replacing(
         replace_live_instances=scope.request.replace_live_instances,
         replace_drills=scope.request.replace_drills,
-        origins=origins_of(instances, [*jobs, *(hook.jobs(older) if older else ())], sources),
+        origins=origins_of(instances, jobs, sources),
         own_runs={run_key(dag_id, run_id), scope.request.continue_run or ""},
         own_plan=dag_id,
     )
