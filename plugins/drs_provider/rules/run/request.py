@@ -10,20 +10,10 @@ from typing import Final
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.formatting import duration, joined, parse_instant, plural
 from drs_provider.rules.launch.recovery_points import LATEST, read_point_in_time
-from drs_provider.rules.purpose import Purpose, find_purpose, no_mode, purpose_of
+from drs_provider.rules.purpose import STARTERS, Purpose, find_purpose, no_mode, purpose_of
 
 LATEST_TICK: Final = timedelta(minutes=15)
 """How late a schedule may start a drill: after that the plan was paused or deployed, or Airflow was down."""
-
-_RUN_TYPES: Final = {
-    "manual": "a person",
-    "scheduled": "a schedule",
-    "operator_triggered": "another DAG",
-    "asset_triggered": "an asset event",
-}
-"""How a run of a plan may come to be: Airflow's word, and who starts it."""
-
-RUN_TYPES: Final = tuple(_RUN_TYPES)
 
 _KEY: Final = re.compile("[0-9a-f]{32}")
 
@@ -143,10 +133,10 @@ def _problems(params: Mapping[str, object], *, plan: str, waves: Sequence[str], 
 
 
 def _missing(purpose: Purpose, params: Mapping[str, object], *, plan: str, run_type: str) -> Iterator[str]:
-    if run_type not in _RUN_TYPES:
+    if run_type not in STARTERS:
         yield f"a run of a plan is started by a person, a schedule or another DAG, and this one is {run_type}"
     elif not purpose.may_be_scheduled and run_type != "manual":
-        starter = _RUN_TYPES[run_type]
+        starter = STARTERS[run_type]
         yield f"only drills are started by {starter}: a {purpose} needs a person, and this run is {run_type}"
     elif purpose.needs_confirmation and params.get("confirm") != plan:
         yield f"mode is {purpose}: type the plan's name, {plan}, into 'confirm'"
