@@ -253,6 +253,7 @@ COLUMNS = {
     "TaskInstance": ("id", "dag_id", "run_id", "task_id", "map_index", "state", "start_date", "end_date"),
     "XComModel": ("dag_id", "run_id", "task_id", "map_index", "key", "value"),
     "TaskStateStoreModel": ("dag_id", "run_id", "task_id", "map_index", "key", "value"),
+    "Deadline": ("dagrun_id", "missed", "deadline_time", "deadline_alert_id"),
     "HITLDetail": ("subject", "body", "options", "response_received"),
     "Log": ("id", "event", "extra", "owner"),
 }
@@ -272,6 +273,37 @@ def test_the_models_have_the_functions_that_are_called():
         metadata.DagRun.get_task_instance: {"task_id", "session"},
     }
     assert {call.__qualname__: lacking for call, names in called.items() if (lacking := _lacking(call, names))} == {}
+
+
+def test_a_deadline_reference_of_our_own_is_read_back_where_the_plugin_is_loaded():
+    from airflow.serialization.decoders import decode_deadline_reference
+    from airflow.serialization.definitions.dag import SerializedDAG
+    from airflow.serialization.encoders import encode_deadline_reference
+    from drs_provider.airflow_internals.deadlines import RunAskedFor
+
+    read = decode_deadline_reference(encode_deadline_reference(RunAskedFor()))
+    assert isinstance(read.inner_ref, RunAskedFor)
+    assert _lacking(SerializedDAG._process_dagrun_deadline_alerts, {"orm_dagrun", "session"}) == set()
+
+
+def test_xcom_values_are_read_through_the_configured_backend(monkeypatch):
+    from drs_provider.airflow_internals import xcom_values
+
+    class Backend:
+        @staticmethod
+        def deserialize_value(entry):
+            if entry.value != "s3://store/a.json":
+                raise OSError("no such object")
+            return {"read for": (entry.dag_id, entry.run_id, entry.task_id, entry.map_index, entry.key)}
+
+    row = metadata.XComModel(
+        dag_id="d", run_id="r", task_id="t", map_index=-1, key="servers", value='"s3://store/a.json"'
+    )
+    gone = metadata.XComModel(dag_id="d", run_id="r", task_id="t", map_index=-1, key="servers", value='"s3://b"')
+    assert xcom_values.value_of(row) == "s3://store/a.json"
+    monkeypatch.setattr(xcom_values, "_custom_backend", lambda: Backend)
+    assert xcom_values.value_of(row) == {"read for": ("d", "r", "t", -1, "servers")}
+    assert xcom_values.value_of(gone) == "s3://b"
 
 
 @pytest.fixture(scope="module")

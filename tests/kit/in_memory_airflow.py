@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from drs_provider.rules.run.handover import Asked
+from drs_provider.rules.run.handover import Asked, GivenOrders
 from drs_provider.rules.run.run_view import PendingQuestion
 from drs_provider.rules.run.state import TaskSnapshot
 from drs_provider.services.airflow_api import DagRunRecord, NotThere, PlanDagRecord
@@ -26,6 +26,7 @@ class InMemoryAirflow:
     changed: list = field(default_factory=list)
     address: str = "http://airflow.test"
     user: str | None = "ada"
+    refuses_to_clear: Exception | None = None
 
     @classmethod
     def of(cls, run):
@@ -96,11 +97,17 @@ class InMemoryAirflow:
         self.changed.append(("mark", task_id, state))
 
     def clear(self, dag_id, run_id, task_ids):
+        if self.refuses_to_clear:
+            raise self.refuses_to_clear
         self.changed.append(("clear", *task_ids))
         return list(task_ids)
 
     def keep(self, dag_id, run_id, task_id, key, value):
-        self.changed.append(("keep", task_id, value["kind"]))
+        if key == GivenOrders.KEY:
+            self.documents = {**self.documents, (task_id, key): value}
+            self.changed.append(("record", task_id, value["orders"][-1]["kind"]))
+        else:
+            self.changed.append(("keep", task_id, value["kind"]))
 
     def write_note(self, dag_id, run_id, note):
         self.changed.append(("note", note))

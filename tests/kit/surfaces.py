@@ -112,7 +112,7 @@ def _question(run: RecordedRun, folder: Path) -> Mapping[str, str]:
     if preflight is None:
         return {}
     last = list(preflight.waves)[-1]
-    text = pause_text(pause, preflight, last, progress=RunProgress(_state(run, folder).waves, timedelta(minutes=5)))
+    text = pause_text(pause, preflight, last, progress=RunProgress(_state(run, folder).waves, NOW, NOW))
     rows = [line.split("|") for line in text.splitlines() if re.match(r"\| \w+ \| [^*]", line)]
     return {f"wave {row[1].strip()}": row[2].strip() for row in rows if row[1].strip() != "wave"}
 
@@ -150,7 +150,7 @@ def _status_text(run: RecordedRun, _: Path) -> Mapping[str, str]:
     view = _looked_up(run)
     lines = status(view, NOW).splitlines()
     ends = f", {view.mode}" if view.mode else ""
-    said = {"run": lines[0].split("  ")[2].removesuffix(ends)}
+    said = {"run": lines[0].split("  ")[3].removesuffix(ends)}
     rows = [re.split(r" {2,}", line.strip()) for line in lines if re.match(" {4}(?!drs run )", line)]
     return said | {f"wave {row[0]}": row[1] for row in rows}
 

@@ -19,8 +19,12 @@ module              what                                   why                  
 ``tasks``           the XCom backend,                      a trigger and a deadline's callback  ``..xcom..``,
                     ``get_task_states``                    have no task instance of their own   ``..states..``
 ``dag_parts``       ``ParamsDict``, ``AsyncCallback``,      ``airflow.sdk`` promises them, its   ``..stub..``
-                    ``DeadlineAlert``,                     type stub lacks them
-                    ``DeadlineReference``
+                    ``DeadlineAlert``                      type stub lacks them
+``deadlines``       ``BaseDeadlineReference``,             a cleared run with Airflow's own     ``..deadline..``
+                    ``Deadline``, the alerts of a          reference is answered with 500, and
+                    serialized DAG                         Airflow ends deadlines of green runs
+                                                           only
+``xcom_values``     the configured XCom backend            the table holds where a value is     ``..xcom_values..``
 ``dag_files``       ``DagContext``, the importer of        a broken plan is an import error of  ``..import_error..``
                     ``.py`` files, ``DagImportError``      its own file
 ``task_groups``     ``TaskGroup.upstream_group_ids``       the grid lists waves in the order    ``..order..``

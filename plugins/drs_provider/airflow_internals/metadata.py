@@ -1,6 +1,7 @@
 """Airflow's own tables. Only the API server and the scheduler may read them, with the session that they are given."""
 
 from airflow.models.dagrun import DagRun
+from airflow.models.deadline import Deadline
 from airflow.models.hitl import HITLDetail
 from airflow.models.log import Log
 from airflow.models.serialized_dag import SerializedDagModel
@@ -8,4 +9,13 @@ from airflow.models.task_state_store import TaskStateStoreModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 
-__all__ = ["DagRun", "HITLDetail", "Log", "SerializedDagModel", "TaskInstance", "TaskStateStoreModel", "XComModel"]
+__all__ = [
+    "DagRun",
+    "Deadline",
+    "HITLDetail",
+    "Log",
+    "SerializedDagModel",
+    "TaskInstance",
+    "TaskStateStoreModel",
+    "XComModel",
+]

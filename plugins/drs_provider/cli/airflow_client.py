@@ -155,7 +155,17 @@ class AirflowClient:
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> object:
         """Return what a task left under a key; None when that is nothing, or not for this user to see."""
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/xcomEntries/{key}"
-        return self._seen(path, deserialize="true")
+        found = self._seen(path, deserialize="true")
+        # A document is never a text: an XCom backend keeps it elsewhere, and only Airflow's own processes know where.
+        return self._through_backend(dag_id, run_id, task_id, key) if isinstance(found, str) else found
+
+    def _through_backend(self, dag_id: str, run_id: str, task_id: str, key: str) -> object:
+        """Ask the plugin for what a task left; None: it has no such page, or this user may not see it."""
+        path = f"/drs/runs/{quote(dag_id)}/{quote(run_id, safe='')}/left/{quote(task_id)}/{key}"
+        try:
+            return self._json(self._send("GET", path, what=READ), READ).get("value")
+        except (NotThere, NotAllowed):
+            return None
 
     def stored(self, dag_id: str, run_id: str, task_id: str, key: str) -> object:
         """Return what stands in the state store of a task; None when that is nothing, or not for this user to see."""

@@ -4,10 +4,10 @@ import json
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from drs_provider.cli.airflow_client import AirflowClient, Login
 from drs_provider.cli.run_output import listing, progress, status
@@ -43,8 +43,9 @@ def configure(parser: ArgumentParser) -> None:
     parser.description = (
         "Start, watch and steer the runs of a plan. Talks to Airflow's REST API as the user whose token "
         "(DRS_AIRFLOW_TOKEN), or name and password (DRS_AIRFLOW_USER, DRS_AIRFLOW_PASSWORD), it is given. RUN is a "
-        "run's id; without it, the run that is not over, else the newest. Exit codes: 0 done, 1 refused, or the run "
-        "is not green (start --wait, wait), 2 wrong use."
+        "run's id, or its short id as status and list show it; without it, the run that is not over, else the newest; "
+        "where several are not over it must be given. Exit codes: 0 done, 1 refused, or the run is not green (start "
+        "--wait, wait), 2 wrong use."
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _start(_action(actions, "start", "start a drill, or a recovery with --confirm"))
@@ -69,8 +70,14 @@ def configure(parser: ArgumentParser) -> None:
     _on_run(_action(actions, "end", "end a drill that is kept for people: it is cleaned up now"))
     extend = _on_run(_action(actions, "extend", "keep a drill longer for people"))
     extend.add_argument("--by", choices=tuple(BY), default="1h", help="default: 1h")
-    for name, text in (("approve", "approve an open question"), ("reject", "reject an open question")):
+    for name, text in (
+        ("approve", "approve an open question"),
+        ("reject", "reject an open question"),
+        ("answer", "answer an open question with one of its options"),
+    ):
         answer = _on_run(_action(actions, name, text))
+        if name == "answer":
+            answer.add_argument("--option", required=True, metavar="TEXT", help="one of the options that status shows")
         which = answer.add_mutually_exclusive_group()
         which.add_argument("--task", metavar="T", help="the task with the question; needed only if several are open")
         which.add_argument("--wave", metavar="W", help="the wave with the question")
@@ -128,8 +135,8 @@ def _start(parser: ArgumentParser) -> None:
     parser.add_argument("--mode", choices=("drill", "recovery"), default="drill", help="default: drill")
     parser.add_argument("--confirm", metavar="NAME", help="the plan's name; a recovery needs it")
     parser.add_argument("--reason", metavar="TEXT", help="shown in the report")
-    parser.add_argument("--wave", nargs="+", metavar="W", help="only these waves; default: all")
-    parser.add_argument("--exclude-server", nargs="+", metavar="S", help="exclude these hostnames or ids")
+    _add_names(parser, "--wave", "W", "only these waves; default: all")
+    _add_names(parser, "--exclude-server", "S", "exclude these hostnames or ids")
     parser.add_argument("--point-in-time", metavar="T", help="latest, or an instant as 2026-01-31T14:05:00Z")
     parser.add_argument(
         "--replace-live-instances",
@@ -143,6 +150,17 @@ def _start(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--wait", action="store_true", help="wait for the end; exit code 0 only for a green run")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="with --wait: stop waiting after that")
+
+
+def _add_names(parser: ArgumentParser, option: str, metavar: str, text: str) -> None:
+    """Add an option that takes names: several at once, with commas, or by giving it several times."""
+    parser.add_argument(
+        option, nargs="+", action="extend", type=_names, metavar=metavar, help=f"{text}; may be given several times"
+    )
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 @dataclass
@@ -159,7 +177,7 @@ class _Command:
         started = self.control.start(plan, start_of(self.options))
         if self.options.wait:
             return self._wait(started.run_id)
-        return CommandOutcome(f"started {started.run_id}: drs run status {plan}", started)
+        return CommandOutcome(f"started {started.run_id}: {started.command('status')}", started)
 
     def list_runs(self) -> CommandOutcome:
         return CommandOutcome(runs=tuple(self.control.list_runs(self.options.plan)))
@@ -199,7 +217,10 @@ class _Command:
     def reject(self) -> CommandOutcome:
         return self._answer("Reject")
 
-    def _answer(self, option: Literal["Approve", "Reject"]) -> CommandOutcome:
+    def answer(self) -> CommandOutcome:
+        return self._answer(self.options.option)
+
+    def _answer(self, option: str) -> CommandOutcome:
         decision = Decision(option, self.options.task, self.options.wave, self.options.comment)
         return _told(self.control.answer(self.options.plan, self.options.run_id, decision))
 
@@ -220,12 +241,17 @@ def start_of(options: Namespace) -> RunStart:
         mode=options.mode,
         confirm=options.confirm,
         reason=options.reason,
-        waves=options.wave,
-        exclude_servers=options.exclude_server,
+        waves=_flat(options.wave),
+        exclude_servers=_flat(options.exclude_server),
         point_in_time=options.point_in_time,
         replace_live_instances=options.replace_live_instances,
         replace_drills=options.replace_drills,
     )
+
+
+def _flat(given: Sequence[Sequence[str]] | None) -> list[str] | None:
+    """Return every name that was given, once, in the order in which it was."""
+    return None if given is None else list(dict.fromkeys(name for names in given for name in names))
 
 
 def _told(steered: Steered) -> CommandOutcome:
@@ -246,6 +272,7 @@ _ACTIONS: Mapping[str, Callable[[_Command], CommandOutcome]] = {
     "extend": _Command.extend,
     "approve": _Command.approve,
     "reject": _Command.reject,
+    "answer": _Command.answer,
 }
 
 

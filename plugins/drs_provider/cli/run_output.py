@@ -9,6 +9,7 @@ from drs_provider.formatting import instant_words, joined, plural
 from drs_provider.rules.run.run_view import RunView
 from drs_provider.rules.run.state import WaveState
 from drs_provider.rules.run.state.words import words
+from drs_provider.rules.run.verbs import answer_commands
 
 _WIDE: Final = 10_000
 """Columns of a table: its lines are never broken, for they are read by programs too."""
@@ -16,7 +17,9 @@ _WIDE: Final = 10_000
 
 def status(run: RunView, now: datetime) -> str:
     """Word one run: its waves, what it waits for, where its report is."""
-    lines = [f"{run.plan}  {run.run_id}  {words(run.state.status)}" + (f", {run.mode}" if run.mode else "")]
+    lines = [
+        f"{run.plan}  {run.short_id}  {run.run_id}  {words(run.state.status)}" + (f", {run.mode}" if run.mode else "")
+    ]
     lines.append(f"  requested {moment(run.asked_for_at)}" + (f" by {run.triggered_by}" if run.triggered_by else ""))
     if run.started_at:
         took = ((run.ended_at or now) - run.started_at).total_seconds()
@@ -25,10 +28,14 @@ def status(run: RunView, now: datetime) -> str:
         lines.append(f"  the plan is paused: nothing new starts, DRS jobs continue; drs run resume {run.plan}")
     lines += [f"  note: {line}" for line in (run.note or "").splitlines()]
     lines += table([(wave.name, words(wave.status), _servers(wave)) for wave in run.waves], indent=4)
+    if run.kept:
+        extended = f", extended {plural(run.kept.extended, 'time')}" if run.kept.extended else ""
+        by = f", last by {run.kept.by}" if run.kept.by else ""
+        lines.append(f"  kept for people until {moment(run.kept.until)}{extended}{by}")
     for question in run.questions:
         who = f" (approvers: {', '.join(question.asked)})" if question.asked else ""
         lines.append(f"  waiting for an answer: {question.task}: {question.subject}{who}")
-        lines.append(f"    drs run approve {run.plan} --task {question.task}   or   drs run reject …")
+        lines += [f"    {command}" for command in answer_commands(run, question)]
     if run.report:
         lines.append(f"  {run.report.verdict.replace('_', ' ')}: {run.report.reason}")
         lines.append(f"  report {run.report.html_path}")
@@ -65,6 +72,7 @@ def listing(runs: Sequence[RunView]) -> str:
                 run.mode or "",
                 moment(run.asked_for_at),
                 run.triggered_by or "",
+                run.short_id,
                 run.run_id,
             )
             for run in runs

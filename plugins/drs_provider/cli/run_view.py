@@ -56,10 +56,13 @@ class ReportJson(TypedDict):
 
 
 class RunJson(TypedDict):
-    """One run; ``airflow_state`` is Airflow's own word."""
+    """One run; ``airflow_state`` is Airflow's own word, ``short_id`` names it in every command,
+    ``kept_until`` says until when its drill is kept for people.
+    """
 
     plan: str
     run_id: str
+    short_id: str
     status: str
     reason: str | None
     airflow_state: str | None
@@ -78,6 +81,7 @@ class RunJson(TypedDict):
     before: list[StepJson]
     after: list[StepJson]
     questions: list[QuestionJson]
+    kept_until: str | None
     report: ReportJson | None
 
 
@@ -87,6 +91,7 @@ def run_json(run: RunView) -> RunJson:
     return {
         "plan": run.plan,
         "run_id": run.run_id,
+        "short_id": run.short_id,
         "status": state.status.value,
         "reason": state.reason,
         "airflow_state": state.airflow_state,
@@ -105,6 +110,7 @@ def run_json(run: RunView) -> RunJson:
         "before": [_step(step) for step in state.before],
         "after": [_step(step) for step in state.after],
         "questions": [_question(question) for question in run.questions],
+        "kept_until": _text(run.kept.until if run.kept else None),
         "report": None
         if run.report is None
         else {

@@ -79,7 +79,7 @@ def run(
     if options.format == "json":
         print(json.dumps({"continues": chosen.as_json(), "run": run_json(started)}, indent=2))
     else:
-        print(f"started {started.run_id}, which continues {chosen.run_id}: drs run status {name}")
+        print(f"started {started.run_id}, which continues {chosen.run_id}: {started.command('status')}")
     return 0
 
 

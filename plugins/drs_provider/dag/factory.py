@@ -21,6 +21,7 @@ from drs_provider.dag.waves.group import wave_group
 from drs_provider.dag.waves.network import PrepareNetwork
 from drs_provider.plan.loader import Library, RunnablePlan, read_alone, read_folder
 from drs_provider.plan.model import RecoveryPlan, VpcNetwork
+from drs_provider.rules.purpose import STARTERS
 from drs_provider.rules.run import names
 from drs_provider.rules.run.shape import RunShape, compile_shape
 
@@ -108,7 +109,7 @@ def build_dag(runnable: RunnablePlan, folder: Path, *, notice: str = "") -> DAG:
         start_date=_START,
         catchup=False,
         max_active_runs=RUNS_AT_ONCE,
-        allowed_run_types=["manual", "scheduled"],  # type: ignore[list-item]  # its enum is private to the SDK
+        allowed_run_types=list(STARTERS),  # type: ignore[arg-type]  # its enum is private to the SDK
         tags=sorted({"drs", *plan.tags}),
         render_template_as_native_obj=True,
         auto_register=False,

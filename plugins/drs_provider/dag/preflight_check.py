@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from drs_provider import clock
 from drs_provider.airflow_internals.tasks import skipped_downstream
+from drs_provider.dag.run_reader import cleaned_up, late_tick, run_type_of
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.operators.base import asking_later
 from drs_provider.plan.problems import Problem
@@ -54,6 +55,7 @@ class CheckPlan(BaseOperator):
         from drs_provider.rules.run.handover import PreflightResult
 
         now, dag_run = clock.now(), context["dag_run"]
+        self._ensure_not_over(context)
         try:
             request = self._request(context, now)
             library = read_folder(self.plans_folder)
@@ -76,16 +78,26 @@ class CheckPlan(BaseOperator):
         """Look at everything again, after AWS did not answer."""
         self.execute(context)
 
+    def _ensure_not_over(self, context: Context) -> None:
+        """Refuse to begin anew in the run of a drill that was cleaned up: nothing of its jobs is there any more."""
+        if cleaned_up(context):
+            plan = self.shape.plan.name
+            raise AirflowFailException(
+                f"the drill of this run is over and was cleaned up: trigger a new run of {plan}, "
+                f"drs run start {plan}. Nothing was launched"
+            )
+
     def _request(self, context: Context, now: datetime) -> "RunRequest":
         from drs_provider.rules.run.request import read_request
 
-        plan, run_type = self.shape.plan, context["dag_run"].run_type
+        plan, dag_run = self.shape.plan, context["dag_run"]
         return read_request(
             context["params"],
             plan=plan.name,
             waves=[wave.name for wave in plan.waves],
-            run_type=getattr(run_type, "value", str(run_type)),
+            run_type=run_type_of(dag_run),
             now=now,
+            late=late_tick(context),
         )
 
     def _ensure_readable(self, library: "Library") -> None:

@@ -1,15 +1,16 @@
 """What the tasks of a run have left so far, read from inside one of them."""
 
-from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import Context
 
+from drs_provider import clock
 from drs_provider.exceptions import RunRefused
 from drs_provider.rules.run import names
 
 if TYPE_CHECKING:
-    from drs_provider.rules.run.handover import Document, PreflightResult
+    from drs_provider.rules.run.handover import CleanedUp, Document, PreflightResult
     from drs_provider.rules.run.shape import RunShape
     from drs_provider.rules.run.state import RunSnapshot
 
@@ -30,7 +31,11 @@ class RunReader:
         self.states: dict[str, str | None] = {k: v and str(v) for k, v in states.get(run_id, {}).items()}
 
     def left(self, task_id: str, key: str) -> object:
-        """Give what a task left under a key, as JSON; None: nothing."""
+        """Give what a task left for others under a key, as JSON; None: nothing."""
+        from drs_provider.rules.run.handover import GivenOrders
+
+        if key == GivenOrders.KEY:  # in a store that only the report task can read
+            return None
         return self.ti.xcom_pull(task_ids=task_id, key=key)
 
     def read(self, task_id: str, document: type[SomeDocument]) -> SomeDocument | None:
@@ -90,6 +95,36 @@ def preflight_result(context: Context, plan: str) -> "PreflightResult":
 
 def _edges(context: Context) -> dict[str, set[str]]:
     return {task.task_id: set(task.upstream_task_ids) for task in context["dag"].tasks}
+
+
+def cleaned_up(context: Context) -> "tuple[CleanedUp, ...]":
+    """Read what the clean-up has done before the run was cleared; nothing, where nobody has cleared it."""
+    from drs_provider.rules.run.handover import CleanedUp
+
+    if not getattr(context["dag_run"], "clear_number", 0):
+        return ()
+    reader = RunReader(context)
+    tasks = names.tasks_that(reader.states, names.FINISH_GROUP, names.CLEAN_UP)
+    return tuple(done for task in tasks if (done := reader.read(task, CleanedUp)) and done.terminated)
+
+
+def run_type_of(dag_run: Any) -> str:
+    """Give Airflow's word for how a run came to be: ``manual``, ``scheduled``."""
+    return str(getattr(dag_run.run_type, "value", dag_run.run_type))
+
+
+def late_tick(context: Context) -> "timedelta | None":
+    """Say how late a schedule has started this run; None: in time, or a person or another DAG has started it.
+
+    A run that a person has cleared is theirs.
+    """
+    from drs_provider.rules.run.request import lateness
+
+    dag_run = context["dag_run"]
+    due, began = getattr(dag_run, "run_after", None), getattr(dag_run, "start_date", None)
+    if run_type_of(dag_run) != "scheduled" or bool(getattr(dag_run, "clear_number", 0)) or due is None:
+        return None
+    return lateness(due, began or clock.now())
 
 
 def began_at(context: Context) -> datetime:

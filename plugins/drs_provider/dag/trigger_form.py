@@ -45,7 +45,7 @@ def trigger_form(shape: RunShape, notice: str = "") -> dict[str, Param]:
         "waves": Param(
             waves,
             type="array",
-            items={"type": "string"},
+            items={"type": "string", "enum": waves},
             examples=waves,
             title="Waves",
             section=_SCOPE,

@@ -1,6 +1,6 @@
 """Starting drills and recoveries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -140,6 +140,10 @@ class DrsStartRecoveryOperator(DrsOperator):
         """
         return None
 
+    def cleaned_jobs(self, context: Context) -> Collection[str]:
+        """Return the jobs whose instances this run has terminated; for subclasses that know, this one knows none."""
+        return ()
+
     def _leg(self, context: Context, waiting_since: datetime | None) -> JsonValue:
         """Do what can be done now; what AWS does not answer now is waited for like room, without a worker."""
         since = waiting_since or self._now()
@@ -160,6 +164,7 @@ class DrsStartRecoveryOperator(DrsOperator):
         points = partial(self.points_of, context)
         start = JobStart(self.hook, memory, request, now=self._now, points=points)
         start.ended = lambda: self.why_ended(context) is not None
+        start.cleaned = self.cleaned_jobs(context)
         outcome = start.run()
         if isinstance(outcome, MustWait):
             self._wait(outcome, waiting_since or self._now())

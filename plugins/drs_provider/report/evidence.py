@@ -18,6 +18,7 @@ from drs_provider.rules.run.handover import (
     CleanedUpInstance,
     Cost,
     Difference,
+    GivenOrder,
     KeptDrill,
     NotificationRecord,
     PreflightFinding,
@@ -283,6 +284,8 @@ class RunEvidence(EvidencePart):
     """The plan's own, around its waves."""
     notifications: tuple[NotificationRecord, ...] = ()
     drill: DrillFacts = DrillFacts()
+    orders: tuple[GivenOrder, ...] = ()
+    """What people ordered while it went on, the oldest first."""
     cancelled: str | None = None
     """Who ended the run before its end and how, without a full stop; ``None``: nobody did."""
     finished_at: AwareDatetime

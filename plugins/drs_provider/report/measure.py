@@ -62,6 +62,7 @@ def measure(evidence: RunEvidence) -> RunReport:
         critical_path=path,
         dead_times=dead_times_of(waves, evidence.waits),
         waits=evidence.waits,
+        orders=evidence.orders,
         steps=reported(evidence.steps),
         notifications=evidence.notifications,
         cleanup=_cleanup(evidence.cleanup),

@@ -22,7 +22,7 @@ from drs_provider.report.evidence import (
 from drs_provider.report.older_versions import brought_up
 from drs_provider.rules.launch.next_launch import Try
 from drs_provider.rules.launch.recovery_points import Point
-from drs_provider.rules.run.handover import Difference, NotificationRecord, SettingsChange, StepInstance
+from drs_provider.rules.run.handover import Difference, GivenOrder, NotificationRecord, SettingsChange, StepInstance
 from drs_provider.rules.run.state.vocabulary import CleanupStatus, ServerStatus, StepStatus, WaveStatus
 
 Outcome = Literal["passed", "completed", "completed_with_exceptions", "failed", "refused", "cancelled", "superseded"]
@@ -240,6 +240,8 @@ class RunReport(ReportPart):
     critical_path: CriticalPath = CriticalPath()
     dead_times: tuple[DeadTime, ...] = ()
     waits: tuple[WaitEvidence, ...] = ()
+    orders: tuple[GivenOrder, ...] = ()
+    """What people ordered while the run went on, the oldest first."""
     steps: tuple[StepReport, ...] = ()
     """The plan's own, around its waves."""
     notifications: tuple[NotificationRecord, ...] = ()

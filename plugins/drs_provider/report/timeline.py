@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from drs_provider.formatting import plural
-from drs_provider.report.evidence import RunEvidence, WaitEvidence, WaveEvidence
+from drs_provider.formatting import instant_words, joined, plural
+from drs_provider.report.evidence import RunEvidence, RunFacts, WaitEvidence, WaveEvidence
 from drs_provider.report.result import RunReport, TimelineEntry
 from drs_provider.report.steps import entries as step_entries
 from drs_provider.rules.run.state.vocabulary import ServerStatus
@@ -23,7 +23,7 @@ def _run_entries(evidence: RunEvidence, report: RunReport) -> Iterator[TimelineE
     run = evidence.run
     who = f" by {run.triggered_by}" if run.triggered_by else ""
     if run.queued_at:
-        yield TimelineEntry(at=run.queued_at, what=f"{run.mode} of {run.plan} requested{who}")
+        yield TimelineEntry(at=run.queued_at, what=f"{run.mode} of {run.plan} requested{who}{_asked_for(run)}")
     yield TimelineEntry(at=run.started_at, what="run started")
     if evidence.preflight and evidence.preflight.checked_at:
         found = plural(len(evidence.preflight.findings), "finding")
@@ -36,9 +36,26 @@ def _run_entries(evidence: RunEvidence, report: RunReport) -> Iterator[TimelineE
             times = f", extended {kept.extended} time{'s'[: kept.extended != 1]}" if kept.extended else ""
             who = f" by {kept.by}" if kept.by else ", its time was over"
             yield TimelineEntry(at=kept.ended_at, what=f"keeping ended{who}{times}")
+        for extension in kept.extensions:
+            who = f" by {extension.by}" if extension.by else ""
+            until = instant_words(extension.until)
+            yield TimelineEntry(at=extension.at, what=f"kept drill extended{who} until {until}")
     for wait in evidence.waits:
         yield from _wait_entries(wait)
+    for order in evidence.orders:
+        yield TimelineEntry(at=order.at, what=order.message, wave=order.wave)
     yield TimelineEntry(at=evidence.finished_at, what=f"report written: {report.verdict.replace('_', ' ')}")
+
+
+def _asked_for(run: RunFacts) -> str:
+    """Say why a run was asked for, and what the person left out of it."""
+    left_out = run.params.get("exclude_servers")
+    names = [str(name) for name in left_out] if isinstance(left_out, list) else []
+    return (f", without {joined(names)}" if names else "") + _why(run.reason)
+
+
+def _why(reason: str | None) -> str:
+    return f": {reason}" if reason else ""
 
 
 def _wait_entries(wait: WaitEvidence) -> Iterator[TimelineEntry]:
@@ -47,7 +64,7 @@ def _wait_entries(wait: WaitEvidence) -> Iterator[TimelineEntry]:
     yield TimelineEntry(at=wait.began_at, what=f"{noun} {begun}", wave=wait.wave)
     if wait.ended_at:
         who = f" by {wait.by}" if wait.by else ""
-        yield TimelineEntry(at=wait.ended_at, what=f"{noun} {wait.outcome}{who}", wave=wait.wave)
+        yield TimelineEntry(at=wait.ended_at, what=f"{noun} {wait.outcome}{who}{_why(wait.comment)}", wave=wait.wave)
 
 
 def _job_entries(wave: WaveEvidence) -> Iterator[TimelineEntry]:

@@ -10,6 +10,7 @@ from drs_provider.report.server_status import MISSING
 from drs_provider.rules.run import names
 from drs_provider.rules.run.state.vocabulary import CleanupStatus, ServerStatus, WaveStatus
 
+_ALL_LAUNCHED = "everything had been launched by then"
 _NOT_CLEANED = (CleanupStatus.NOT_RUN, CleanupStatus.WAITING, CleanupStatus.KEPT, CleanupStatus.RUNNING)
 _MAY_BE_THERE = (ServerStatus.LAUNCHED, ServerStatus.LAUNCHING, ServerStatus.UNKNOWN)
 
@@ -17,19 +18,19 @@ _MAY_BE_THERE = (ServerStatus.LAUNCHED, ServerStatus.LAUNCHING, ServerStatus.UNK
 def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome, str]:
     """Return the outcome and one sentence why; passed (a recovery: completed) only when nothing speaks against it.
 
-    *cancelled*: a person ended it before all of it was launched, and nothing failed besides. *refused*: nothing was
-    launched because preflight said no, or because nobody approved. *superseded*: a recovery took servers of the drill
-    while it went on, whatever else came of it. *failed*: a wave or a task outside the waves failed, or a wave was
-    marked as successful without a result, nothing was launched, or a drill is not known to be cleaned up.
-    *completed_with_exceptions*: all waves went through and were cleaned up, and something must be looked at: a failed
-    or left-out server, a missed objective.
+    *cancelled*: a person ended it, and nothing failed besides; it is no proof of its plan, however far it came.
+    *refused*: nothing was launched because preflight said no, or because nobody approved. *superseded*: a recovery took
+    servers of the drill while it went on, whatever else came of it. *failed*: a wave or a task outside the waves
+    failed, or a wave was marked as successful without a result, nothing was launched, or a drill is not known to be
+    cleaned up. *completed_with_exceptions*: all waves went through and were cleaned up, and something must be looked
+    at: a failed or left-out server, a missed objective.
     """
     unstarted = [*_unstarted(evidence), *steps.undone(evidence)]
     if evidence.drill.superseded and evidence.run.purpose.yields:
         return "superseded", _sentence([evidence.drill.superseded, *unstarted, *_uncleaned(evidence)])
     cut = list(_cut_short(evidence))
-    if evidence.cancelled and (cut or unstarted) and not [*_failed_waves(evidence), *_uncleaned(evidence)]:
-        return "cancelled", _sentence([evidence.cancelled, *cut, *unstarted])
+    if evidence.cancelled and not [*_failed_waves(evidence), *_uncleaned(evidence)]:
+        return "cancelled", _sentence([evidence.cancelled, *([*cut, *unstarted] or [_ALL_LAUNCHED])])
     if (why := _refusal(evidence)) is not None:
         return "refused", why
     if failures := list(_reasons_to_fail(evidence)):

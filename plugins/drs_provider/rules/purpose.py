@@ -192,6 +192,14 @@ RECOVERY: Final = Purpose(
 )
 """The real one: brings production up, and what it launched stays."""
 
+STARTERS: Final = {
+    "manual": "a person",
+    "scheduled": "a schedule",
+    "operator_triggered": "another DAG",
+    "asset_triggered": "an asset event",
+}
+"""How a run of a plan may come to be: Airflow's word for its type, and who starts it. A recovery: a person only."""
+
 PURPOSES: Final = (DRILL, RECOVERY)
 """Every kind of run, in the order in which people choose; the first one is what a run is unless somebody says."""
 

@@ -177,7 +177,7 @@ class DrsRecoveryJobSensor(DrsSensor):
 
         aws = launch.aws(self.aws)
         hook = self.hook if aws == self.aws else DrsHook(**aws)
-        return find(launch, hook, ready=ready, members=self._members())
+        return find(launch, hook, ready=ready, members=self._members(), now=clock.now())
 
     def _link_job(self, launches: "Sequence[Launch]") -> None:
         region = launches[0].region or self.hook.region

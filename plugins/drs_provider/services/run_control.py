@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -10,12 +11,14 @@ from urllib.parse import quote
 from pydantic import JsonValue
 
 from drs_provider import clock
-from drs_provider.exceptions import RunRefused, UsageError
+from drs_provider.exceptions import PreflightRefused, RunRefused, UsageError
 from drs_provider.plan.problems import nearest
 from drs_provider.rules.launch.live_instances import no_replacing
+from drs_provider.rules.launch.tags import is_short_run_id, short_run_id
 from drs_provider.rules.purpose import Purpose, find_purpose
 from drs_provider.rules.run import controls, names, verbs
-from drs_provider.rules.run.handover import FollowedJobs, RunOrder
+from drs_provider.rules.run.handover import FollowedJobs, GivenOrders, KeptDrill, RunOrder
+from drs_provider.rules.run.request import RunRequest, read_request
 from drs_provider.rules.run.run_view import ACTIVE, PendingQuestion, RunView
 from drs_provider.rules.run.state import (
     RUN_IS_OVER,
@@ -35,6 +38,7 @@ from drs_provider.rules.run.state import (
 from drs_provider.rules.run.state.words import words
 from drs_provider.services.airflow_api import (
     AirflowApi,
+    AirflowError,
     AirflowUnreachable,
     AlreadySo,
     DagRunRecord,
@@ -48,6 +52,10 @@ BEARABLE_SILENCE_SECONDS: Final = 300.0
 """How long a wait bears an Airflow that does not answer: a restart is no reason to give up."""
 
 _LISTED: Final = 20
+_SEARCHED: Final = 100
+"""Runs of a plan among which a short id is looked for."""
+_STORED: Final = (FollowedJobs.KEY, GivenOrders.KEY)
+"""Documents that lie in the task state store."""
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -87,9 +95,9 @@ class RunStart:
 
 @dataclass(frozen=True)
 class Decision:
-    """A person's answer; ``task`` or ``wave`` say to which question, where several are open."""
+    """A person's answer, one of the question's options; ``task`` or ``wave`` say to which, where several are open."""
 
-    option: Literal["Approve", "Reject"]
+    option: str
     task: str | None = None
     wave: str | None = None
     comment: str | None = None
@@ -117,10 +125,13 @@ class RunControl:
     _read: dict[tuple[str, str, str, datetime | None], object] = field(default_factory=dict)
     """Documents of tasks that have ended: a wait looks often, and they do not change."""
 
-    def look(self, plan: str, run_id: str | None = None, *, prefer_active: bool = False) -> RunView:
-        """Read one run: the named one, or the newest; with ``prefer_active`` the oldest of those that are not over."""
+    def look(self, plan: str, run_id: str | None = None) -> RunView:
+        """Read one run: the named one, by its id or short id; else the one that is not over, else the newest.
+
+        :raises RunRefused: several are not over, and none is named
+        """
         dag = self._dag(plan)
-        return self._whole(dag, self._record(plan, dag, run_id, prefer_active=prefer_active))
+        return self._whole(dag, self._record(plan, dag, run_id))
 
     def list_runs(self, plan: str | None) -> list[RunView]:
         """Read the newest runs of a plan, or of all plans, the newest first; without their waves."""
@@ -130,7 +141,7 @@ class RunControl:
         return [self._in_short(dag, record) for dag, record in found[:_LISTED]]
 
     def start(self, plan: str, start: RunStart) -> RunView:
-        """Start a run; refuses where it could only wait behind something."""
+        """Start a run; refuses what preflight would refuse without asking AWS, and what could only wait."""
         dag = self._dag(plan)
         purpose = find_purpose(start.mode)
         if purpose and purpose.needs_confirmation and start.confirm != plan:
@@ -142,22 +153,26 @@ class RunControl:
         active = [record for record in self.airflow.runs(dag.dag_id, _LISTED) if record.state in ACTIVE]
         if active and not (purpose and purpose.overlaps):
             # A recovery never waits for anything: its preflight decides what it may take.
+            first = _view_in_short(dag, active[-1])
             raise RunRefused(
-                f"{plan} has a run that is not over, {active[-1].run_id}, and {start.mode}s of a plan never overlap: "
-                f"wait for it (drs run wait {plan}) or cancel it (drs run cancel {plan})"
+                f"{plan} has a run that is not over, {first.run_id}, and {start.mode}s of a plan never overlap: "
+                f"wait for it ({first.command('wait')}) or cancel it ({first.command('cancel')})"
             )
         for record in active:
             if purpose and purpose.overlaps and record.conf.get("mode") == purpose.name:
-                raise RunRefused(self._second(plan, record.run_id, purpose))
-        self._refuse_unknown_waves(dag, start.waves or ())
+                raise RunRefused(self._second(plan, _view_in_short(dag, record), purpose))
+        waves = [wave.name for wave in outline_of_edges(self.airflow.upstream(dag.dag_id), dag.waves).waves]
+        _refuse_unknown_waves(waves, start.waves or ())
+        request = _read_start(plan, waves, start)
+        self.say(f"starting a {request.mode} of {plan}: {request.scope(waves)}")
         return self._whole(dag, self.airflow.trigger(dag.dag_id, start.conf, None))
 
-    def _second(self, plan: str, run_id: str, purpose: Purpose) -> str:
+    def _second(self, plan: str, first: RunView, purpose: Purpose) -> str:
         return (
-            f"{plan} has a {purpose} that is not over, {run_id}: {self.airflow.address}/dags/{names.dag_id_of(plan)}/"
-            f"runs/{quote(run_id, safe='')}. A second one would launch the same servers again, and DRS terminates what "
-            f"the first one recovered: watch it (drs run status {plan} {run_id}), retry its failed wave (drs run retry "
-            f"{plan} WAVE {run_id}), or cancel it (drs run cancel {plan} {run_id})"
+            f"{plan} has a {purpose} that is not over, {first.run_id}: {self.airflow.address}/dags/"
+            f"{names.dag_id_of(plan)}/runs/{quote(first.run_id, safe='')}. A second one would launch the same servers "
+            f"again, and DRS terminates what the first one recovered: watch it ({first.command('status')}), retry its "
+            f"failed wave ({first.command('retry', wave='WAVE')}), or cancel it ({first.command('cancel')})"
         )
 
     def wait(
@@ -204,6 +219,7 @@ class RunControl:
         """Let no further wave start; what runs is watched to its end, then cleaned up and reported."""
         run = self._active(plan, run_id, "cancel")
         self._order(run, verbs.cancelled_tasks(run), controls.cancellation(self.airflow.user, reason))
+        self._record_order(run, "cancel", reason)
         run = self.look(plan, run.run_id)
         for question in run.questions:
             self._pass_over(run, question)
@@ -216,44 +232,48 @@ class RunControl:
         chosen = verbs.wave_named(run, wave)
         tasks = verbs.skipped_tasks(run, chosen)
         self._order(run, tasks, controls.skip(chosen.name, self.airflow.user, reason))
+        self._record_order(run, "skip", reason, wave=chosen.name)
         for question in run.questions_of(chosen.name):
             self._pass_over(run, question)
         run = self.look(plan, run.run_id)
         return Steered(run, verbs.skipped_message(run, verbs.wave_named(run, chosen.name)))
 
     def retry(self, plan: str, wave: str, run_id: str | None, reason: str | None) -> Steered:
-        """Run a failed wave again, with everything after it."""
-        run = self.look(plan, run_id, prefer_active=True)
+        """Run a failed wave again, with everything after it; people are told once Airflow has done it."""
+        run = self.look(plan, run_id)
         chosen = verbs.wave_named(run, wave)
         retry = verbs.retry_of(run, chosen)
-        newer = None if run.is_active else self.look(plan, prefer_active=True)
-        if newer and newer.is_active:
+        others = [] if run.is_active else self._active_records(self._dag(plan))
+        if others:
             raise RunRefused(
-                f"{plan} has another run that is not over, {newer.run_id}, and a plan has one run at a time"
+                f"{plan} has another run that is not over, {others[0].run_id}, and a plan has one run at a time"
             )
+        before = {task: self._stored_order(run, task) for task in retry.ordered}
         self._order(run, retry.ordered, controls.retry(chosen.name, self.airflow.user, reason))
-        self.airflow.clear(names.dag_id_of(plan), run.run_id, retry.cleared)
+        try:
+            self.airflow.clear(names.dag_id_of(plan), run.run_id, retry.cleared)
+        except AirflowUnreachable:
+            raise  # it may have been done
+        except AirflowError:
+            self._give_orders_back(run, before)
+            raise
+        self._record_order(run, "retry", reason, wave=chosen.name)
         return Steered(self.look(plan, run.run_id), retry.message)
 
     def answer(self, plan: str, run_id: str | None, decision: Decision) -> Steered:
-        """Answer what a run asks: with ``Approve`` or ``Reject``."""
+        """Answer what a run asks, with one of the question's own options."""
         run = self._active(plan, run_id, "answer for")
         question = verbs.question_named(run, decision.task, decision.wave)
-        if decision.option not in question.options:
-            raise UsageError(
-                f"{question.task} does not ask for {decision.option!r} but for one of {', '.join(question.options)}: "
-                f"answer it in Airflow, {self.airflow.address}/dags/{names.dag_id_of(plan)}/runs/{run.run_id}/tasks/"
-                f"{question.task}"
-            )
+        option = verbs.option_named(run, question, decision.option)
         given = dict(question.params)
         place = next((name for name in given if name in ("comment", "reason")), None)
         if place and decision.comment:
             given[place] = decision.comment
-        self._give(run, (question.task, question.map_index), decision.option, given)
+        self._give(run, (question.task, question.map_index), option, given)
         if decision.comment and not place:
             by = f" by {self.airflow.user}" if self.airflow.user else ""
-            self._note(run, f"{question.task} answered {decision.option}{by}: {decision.comment}")
-        return Steered(self.look(plan, run.run_id), f"{question.task}: {decision.option}")
+            self._note(run, f"{question.task} answered {option}{by}: {decision.comment}")
+        return Steered(self.look(plan, run.run_id), f"{question.task}: {option}")
 
     def end_kept(self, plan: str, run_id: str | None) -> Steered:
         """End a drill that is kept for people: it is cleaned up now."""
@@ -281,8 +301,11 @@ class RunControl:
             runs = [self._whole(dag, record) for record in active]
         kept = [run for run in runs if any(question.task == names.KEEP_TASK for question in run.questions)]
         if not kept:
-            raise RunRefused(f"no drill of {plan} is kept for people now: drs run status {plan}")
-        return kept[-1]
+            which = runs[0].command("status") if len(runs) == 1 else f"drs run list {plan}"
+            raise RunRefused(f"no drill of {plan} is kept for people now: {which}")
+        if len(kept) > 1:
+            raise RunRefused(verbs.several(kept))
+        return kept[0]
 
     def _dag(self, plan: str) -> PlanDagRecord:
         try:
@@ -292,19 +315,34 @@ class RunControl:
             hint = nearest(plan, known) or "it has none; look at its import errors"
             raise UsageError(f"{self.airflow.address} has no plan called {plan!r} ({hint})") from error
 
-    def _record(self, plan: str, dag: PlanDagRecord, run_id: str | None, *, prefer_active: bool) -> DagRunRecord:
+    def _record(self, plan: str, dag: PlanDagRecord, run_id: str | None) -> DagRunRecord:
         if run_id is not None:
-            try:
-                return self.airflow.run(dag.dag_id, run_id)
-            except NotThere as error:
-                known = [record.run_id for record in self.airflow.runs(dag.dag_id, _LISTED)]
-                hint = nearest(run_id, known) or "it has never run"
-                raise UsageError(f"{plan} has no run called {run_id!r} ({hint})") from error
+            return self._named(plan, dag, run_id)
         records = self.airflow.runs(dag.dag_id, _LISTED)
         if not records:
             raise UsageError(f"{plan} has never run: drs run start {plan}")
         active = [record for record in records if record.state in ACTIVE]
-        return active[-1] if prefer_active and active else records[0]
+        if len(active) > 1:
+            raise RunRefused(verbs.several([_view_in_short(dag, record) for record in active]))
+        return active[0] if active else records[0]
+
+    def _named(self, plan: str, dag: PlanDagRecord, run_id: str) -> DagRunRecord:
+        """Find a run by its id, or by its short id among the newest."""
+        records: Sequence[DagRunRecord] = ()
+        if is_short_run_id(run_id):
+            records = self.airflow.runs(dag.dag_id, _SEARCHED)
+            short = [record for record in records if short_run_id(dag.dag_id, record.run_id) == run_id.lower()]
+            if short:
+                return short[0]
+        try:
+            return self.airflow.run(dag.dag_id, run_id)
+        except NotThere as error:
+            known = [record.run_id for record in records or self.airflow.runs(dag.dag_id, _LISTED)]
+            hint = nearest(run_id, known) or "it has never run"
+            raise UsageError(f"{plan} has no run called {run_id!r} ({hint})") from error
+
+    def _active_records(self, dag: PlanDagRecord) -> list[DagRunRecord]:
+        return [record for record in self.airflow.runs(dag.dag_id, _LISTED) if record.state in ACTIVE]
 
     def _whole(self, dag: PlanDagRecord, record: DagRunRecord) -> RunView:
         """Read a run with its waves, servers, steps, questions and report."""
@@ -328,6 +366,7 @@ class RunControl:
             tasks=tasks,
             questions=questions,
             report=left.report(),
+            kept=left.of(names.KEEP_TASK, KeptDrill) if state.cleanup.status is CleanupStatus.KEPT else None,
         )
 
     def _in_short(self, dag: PlanDagRecord, record: DagRunRecord) -> RunView:
@@ -357,7 +396,7 @@ class RunControl:
         task: str,
         key: str,
     ) -> object:
-        if key == FollowedJobs.KEY:
+        if key in _STORED:
             return self.airflow.stored(*place, task, key)
         if (task, key) not in known:
             return None
@@ -370,14 +409,35 @@ class RunControl:
         return self._read[found]
 
     def _active(self, plan: str, run_id: str | None, what: str) -> RunView:
-        run = self.look(plan, run_id, prefer_active=True)
+        run = self.look(plan, run_id)
         verbs.refuse_if_over(run, what)
         return run
 
     def _order(self, run: RunView, tasks: Sequence[str], order: RunOrder) -> None:
-        """Give an order to tasks, and tell it to people in the run's note."""
+        """Give an order to tasks."""
         for task in tasks:
             self.airflow.keep(names.dag_id_of(run.plan), run.run_id, task, RunOrder.KEY, order.to_json())
+
+    def _stored_order(self, run: RunView, task: str) -> object:
+        return self.airflow.stored(names.dag_id_of(run.plan), run.run_id, task, RunOrder.KEY)
+
+    def _give_orders_back(self, run: RunView, orders: Mapping[str, object]) -> None:
+        """Put back the orders that a retry took back, because Airflow refused the retry."""
+        for task, order in orders.items():
+            if isinstance(order, Mapping):
+                with suppress(AirflowError):
+                    self.airflow.keep(names.dag_id_of(run.plan), run.run_id, task, RunOrder.KEY, order)
+
+    def _record_order(
+        self, run: RunView, kind: Literal["cancel", "skip", "retry"], reason: str | None, *, wave: str | None = None
+    ) -> None:
+        """Record an order that was given: for the report, and for people in the run's note."""
+        order = controls.given(kind, self.airflow.user, reason, at=clock.now(), wave=wave)
+        dag_id = names.dag_id_of(run.plan)
+        known = controls.read_given(self.airflow.stored(dag_id, run.run_id, names.REPORT_TASK, GivenOrders.KEY))
+        if names.REPORT_TASK in run.tasks:
+            whole = known.with_order(order).to_json()
+            self.airflow.keep(dag_id, run.run_id, names.REPORT_TASK, GivenOrders.KEY, whole)
         self._note(run, order.message)
 
     def _note(self, run: RunView, line: str) -> None:
@@ -390,7 +450,7 @@ class RunControl:
         try:
             self.airflow.answer(names.dag_id_of(run.plan), run.run_id, task, [option], params)
         except AlreadySo as error:
-            raise RunRefused(f"{task[0]} has been answered already: drs run status {run.plan}") from error
+            raise RunRefused(f"{task[0]} has been answered already: {run.command('status')}") from error
 
     def _pass_over(self, run: RunView, question: PendingQuestion) -> None:
         """Mark the task that asks as skipped: what comes after it has its order. Somebody may just have answered."""
@@ -399,11 +459,31 @@ class RunControl:
         except AlreadySo:
             return
 
-    def _refuse_unknown_waves(self, dag: PlanDagRecord, asked: Sequence[str]) -> None:
-        known = [wave.name for wave in outline_of_edges(self.airflow.upstream(dag.dag_id)).waves] if asked else []
-        for name in asked:
-            if name not in known:
-                raise UsageError(f"no wave called {name!r} ({nearest(name, known)})")
+
+def _refuse_unknown_waves(known: Sequence[str], asked: Sequence[str]) -> None:
+    for name in asked:
+        if name not in known:
+            raise UsageError(f"no wave called {name!r} ({nearest(name, known)})")
+
+
+def _read_start(plan: str, waves: Sequence[str], start: RunStart) -> RunRequest:
+    """Read the form as preflight will, so that what is wrong with it is said before anything starts."""
+    form = {"waves": list(waves), **start.conf}
+    try:
+        return read_request(form, plan=plan, waves=waves, run_type="manual", now=clock.now())
+    except PreflightRefused as refusal:
+        raise UsageError(f"nothing was started: {'; '.join(refusal.findings)}") from refusal
+
+
+def _view_in_short(dag: PlanDagRecord, record: DagRunRecord) -> RunView:
+    """Show a run that is not over, without asking for its tasks."""
+    state = RunState(
+        ended_status(record.state, None),
+        PreflightState(PreflightStatus.WAITING),
+        CleanupState(CleanupStatus.WAITING),
+        airflow_state=record.state,
+    )
+    return _view(dag, record, state)
 
 
 def _view(dag: PlanDagRecord, record: DagRunRecord, state: RunState) -> RunView:

@@ -27,6 +27,7 @@ from drs_provider.airflow_internals.metadata import (
     TaskStateStoreModel,
     XComModel,
 )
+from drs_provider.airflow_internals.xcom_values import value_of
 from drs_provider.configuration import reports_location
 from drs_provider.rules.run.handover import HandoverUnreadable, WrittenReport
 from drs_provider.rules.run.names import REPORT_TASK
@@ -72,6 +73,19 @@ class AirflowRuns:
             left=self._left(dag_id, run_id),
         )
 
+    def left(self, dag_id: str, run_id: str, task_id: str, key: str) -> object:
+        """Read what an unmapped task of a run left under a key; None: nothing."""
+        row = self.session.scalar(
+            select(XComModel).where(
+                XComModel.dag_id == dag_id,
+                XComModel.run_id == run_id,
+                XComModel.task_id == task_id,
+                XComModel.map_index == _NOT_MAPPED,
+                XComModel.key == key,
+            )
+        )
+        return None if row is None else unwrapped(value_of(row))
+
     def newest(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:
         """Read the newest run of each DAG, and the verdict that its report task left."""
         newest = (
@@ -99,7 +113,7 @@ class AirflowRuns:
                 XComModel.key == WrittenReport.KEY,
             )
         )
-        reports = {row.dag_id: _report(unwrapped(XComModel.deserialize_value(row))) for row in rows}
+        reports = {row.dag_id: _report(unwrapped(value_of(row))) for row in rows}
         return {dag_id: report.verdict for dag_id, report in reports.items() if report}
 
     def _drawn(self, dag_id: str) -> tuple[dict[str, frozenset[str]], dict[str, str]]:
@@ -122,7 +136,7 @@ class AirflowRuns:
                 XComModel.key.in_(_XCOM_KEYS),
             )
         )
-        found = {(row.task_id, row.key): unwrapped(XComModel.deserialize_value(row)) for row in rows}
+        found = {(row.task_id, row.key): unwrapped(value_of(row)) for row in rows}
         return found | self._kept(dag_id, run_id)
 
     def _kept(self, dag_id: str, run_id: str) -> dict[tuple[str, str], object]:

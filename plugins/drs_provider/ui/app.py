@@ -5,16 +5,26 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, HTTPException, Response
 from fastapi.responses import HTMLResponse
+from pydantic import BaseModel
 
 from drs_provider.report.store import HTML_NAME, JSON_NAME, run_folder
 from drs_provider.ui import pages
 from drs_provider.ui.board import Board, board_of
 from drs_provider.ui.plan_list import PlanList, library_of, plan_ids, plan_list, production_of, verified_of
-from drs_provider.ui.read_model import Runs, Sources
+from drs_provider.ui.read_model import DOCUMENTS, Runs, Sources
 
 _MEDIA = {JSON_NAME: "application/json", HTML_NAME: "text/html; charset=utf-8"}
 _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 """What the pages show belongs to the person who is signed in: no cache keeps it, no type is guessed."""
+
+
+_LEFT_KEYS = frozenset(document.KEY for document in DOCUMENTS if document.PLACE == "xcom")
+
+
+class LeftValue(BaseModel):
+    """What a task left under a key, as JSON."""
+
+    value: Any
 
 
 def create_app(sources: Sources) -> FastAPI:
@@ -65,6 +75,21 @@ def _add_runs(app: FastAPI, sources: Sources) -> None:
             raise HTTPException(404, f"DAG {dag_id} has no run {run_id}")
         response.headers.update(_PRIVATE)
         return board_of(run, sources.now())
+
+    @app.get("/runs/{dag_id}/{run_id}/left/{task_id}/{key}", dependencies=guard)
+    def left(  # noqa: PLR0917  (the parts of its path)
+        dag_id: str,
+        run_id: str,
+        task_id: str,
+        key: str,
+        runs: Annotated[Runs, Depends(sources.runs)],
+        response: Response,
+    ) -> LeftValue:
+        """What a task left, for the command line: Airflow's API does not read it through the XCom backend."""
+        if key not in _LEFT_KEYS or (value := runs.left(dag_id, run_id, task_id, key)) is None:
+            raise HTTPException(404, f"task {task_id} of run {run_id} left nothing under {key}")
+        response.headers.update(_PRIVATE)
+        return LeftValue(value=value)
 
     @app.get("/runs/{dag_id}/{run_id}", dependencies=guard)
     def run_page(dag_id: str, run_id: str) -> HTMLResponse:

@@ -7,7 +7,10 @@ Airflow's API internals alone would cost 1.5 s per task.
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from drs_provider.airflow_internals.deadlines import RunAskedFor
 from drs_provider.airflow_internals.plugins import AirflowPlugin
+from drs_provider.ui.deadline_listener import EndingDeadlines
+from drs_provider.ui.mark_listener import RecordingMarks
 from drs_provider.ui.preload_listener import Preloading
 from drs_provider.ui.run_note_listener import Noting
 
@@ -35,7 +38,8 @@ class DrsPlugin(AirflowPlugin):
     """Recovery plans in Airflow's navigation, and a Recovery tab on every run."""
 
     name = "drs"
-    listeners = [Preloading(), Noting()]  # noqa: RUF012 - the base class says list
+    listeners = [Preloading(), Noting(), EndingDeadlines(), RecordingMarks()]  # noqa: RUF012 - the base class says list
+    deadline_references = [RunAskedFor]  # noqa: RUF012 - as above
     fastapi_apps = [{"app": LazyApp(), "url_prefix": "/drs", "name": "DRS"}]  # noqa: RUF012 - the base class says list
     external_views = [  # noqa: RUF012 - as above
         {"name": "Recovery plans", "href": "drs/plans", "destination": "nav", "url_route": "drs-plans"},

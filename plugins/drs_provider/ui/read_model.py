@@ -12,6 +12,7 @@ from drs_provider.rules.run.handover import (
     Document,
     FailureMessage,
     FollowedJobs,
+    GivenOrders,
     LaterLaunches,
     Launch,
     Leftovers,
@@ -38,6 +39,7 @@ DOCUMENTS: Final[tuple[type[Document], ...]] = (
     Asked,
     RecordedAnswer,
     RunOrder,
+    GivenOrders,
     Superseded,
     FailureMessage,
     CleanedUp,
@@ -89,6 +91,10 @@ class Runs(Protocol):
 
     def run(self, dag_id: str, run_id: str) -> RunData | None:
         """Return one run, or ``None`` if there is none."""
+        ...
+
+    def left(self, dag_id: str, run_id: str, task_id: str, key: str) -> object:
+        """Return what an unmapped task of a run left under a key; None: nothing."""
         ...
 
     def newest(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:

@@ -74,6 +74,7 @@ def report_of(dag_run: Any) -> "WrittenReport | None":
     if session is None:
         return None
     from drs_provider.airflow_internals.metadata import XComModel
+    from drs_provider.airflow_internals.xcom_values import value_of
     from drs_provider.rules.run.handover import HandoverUnreadable, WrittenReport
 
     wanted = XComModel.get_many(
@@ -85,6 +86,6 @@ def report_of(dag_run: Any) -> "WrittenReport | None":
     if row is None:
         return None
     try:
-        return WrittenReport.read(unwrapped(XComModel.deserialize_value(row)))
+        return WrittenReport.read(unwrapped(value_of(row)))
     except HandoverUnreadable:  # somebody has edited it
         return None

@@ -284,6 +284,9 @@ class Shown:
         tasks = self.kept.tasks | {"database.sure": TaskSnapshot("awaiting_input")}
         return replace(self.kept, run_id=run_id, state="running", left=left, tasks=tasks)
 
+    def left(self, dag_id, run_id, task_id, key):
+        return None
+
     def newest(self, dag_ids):
         return {}
 

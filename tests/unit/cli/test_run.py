@@ -9,12 +9,14 @@ import pytest
 from drs_provider.cli import run
 from drs_provider.cli.airflow_client import subject
 from drs_provider.exceptions import DrsProviderError, UsageError
+from drs_provider.rules.launch.tags import short_run_id
 from drs_provider.services.airflow_api import AirflowError
 from drs_provider.services.run_control import RunControl
 
 URL = "http://airflow.test/prefix"
 ENVIRON = {"DRS_AIRFLOW_URL": URL, "DRS_AIRFLOW_USER": "ada", "DRS_AIRFLOW_PASSWORD": "secret"}
 RUN = "manual__1"
+ID = short_run_id("drs.shop", RUN)
 CHAIN = {"one": [], "two": ["one"], "three": ["two"]}
 
 
@@ -148,6 +150,23 @@ def parsed(*arguments):
     parser = ArgumentParser()
     run.configure(parser)
     return parser.parse_args(arguments)
+
+
+RECORD = f"/dagRuns/{RUN}/taskInstances/finish.report/state-store/drs_given_orders"
+
+
+def orders(airflow):
+    """What was given to tasks to obey."""
+    return [change for change in airflow.changed if change[0] == "PUT" and change[1].endswith("/drs_order")]
+
+
+def recorded(airflow):
+    """The record of orders, as it was written."""
+    return next(body for _, path, body in airflow.changed if path == RECORD)
+
+
+def cleared_by(airflow):
+    return next(change for change in airflow.changed if change[1] == "/clearTaskInstances")
 
 
 STEPS_BEFORE = ("ready", "pause")
@@ -326,7 +345,7 @@ def test_wrong_use_is_told_from_a_refusal(drs, environ, arguments, said):
             ["start", "shop"],
             (
                 "shop has a run that is not over, manual__1, and drills of a plan never overlap: wait for it (drs run "
-                "wait shop) or cancel it (drs run cancel shop)"
+                f"wait shop {ID}) or cancel it (drs run cancel shop {ID})"
             ),
         ),
         (["resume", "shop"], "shop is not paused"),
@@ -377,9 +396,26 @@ def test_a_start_sends_what_was_asked_for_and_nothing_else(drs, airflow):
 
     code, said = drs("start", "shop", "--wave", "one", "two", "--exclude-server", "db3", "--reason", "try")
 
-    assert (code, said) == (0, "started manual__2: drs run status shop\n")
+    assert (code, said) == (0, f"started manual__2: drs run status shop {short_run_id('drs.shop', 'manual__2')}\n")
     conf = {"mode": "drill", "reason": "try", "waves": ["one", "two"], "exclude_servers": ["db3"]}
     assert airflow.changed == [("POST", "/dagRuns", {"logical_date": None, "conf": conf, "note": None})]
+
+
+@pytest.mark.parametrize(
+    ("given", "waves", "left_out"),
+    [
+        (("--wave", "one", "--wave", "three"), ["one", "three"], None),
+        (("--wave", "one,three", "--wave", "one", "two"), ["one", "three", "two"], None),
+        (("--exclude-server", "db1", "--exclude-server", "db2,", "--exclude-server", " db3 ,db1"), None, "db1 db2 db3"),
+    ],
+)
+def test_every_wave_and_server_that_is_named_counts_however_it_is_written(drs, airflow, given, waves, left_out):
+    airflow.runs[0]["state"] = "success"
+
+    drs("start", "shop", *given)
+
+    conf = airflow.changed[-1][2]["conf"]
+    assert (conf.get("waves"), conf.get("exclude_servers")) == (waves, left_out and left_out.split())
 
 
 def test_a_status_shows_waves_questions_and_what_is_paused(drs, airflow):
@@ -390,7 +426,7 @@ def test_a_status_shows_waves_questions_and_what_is_paused(drs, airflow):
     assert drs("status", "shop") == (
         0,
         (
-            "shop  manual__1  waiting for an answer, drill\n"
+            f"shop  {ID}  manual__1  waiting for an answer, drill\n"
             "  requested 2026-11-23 10:00:00 UTC by ada\n"
             "  running for 1:00\n"
             "  the plan is paused: nothing new starts, DRS jobs continue; drs run resume shop\n"
@@ -398,7 +434,8 @@ def test_a_status_shows_waves_questions_and_what_is_paused(drs, airflow):
             "    two    waiting for an answer\n"
             "    three  waiting\n"
             "  waiting for an answer: two.pause: May it go on?\n"
-            "    drs run approve shop --task two.pause   or   drs run reject …\n"
+            f"    drs run approve shop {ID} --task two.pause\n"
+            f"    drs run reject shop {ID} --task two.pause\n"
         ),
     )
 
@@ -450,6 +487,7 @@ def test_a_cancel_gives_its_order_to_every_wave_that_has_not_begun_and_marks_onl
         ("PUT", store.format("three"), order),
         ("PUT", store.format("one"), order),
         ("PUT", f"/dagRuns/{RUN}/taskInstances/one.recovery_job/state-store/drs_order", order),
+        ("PUT", RECORD, recorded(airflow)),
         ("PATCH", f"/dagRuns/{RUN}", {"note": "cancelled by ada: wrong network"}),
         ("PATCH", f"/dagRuns/{RUN}/taskInstances/two.pause", {"new_state": "skipped"}),
     ]
@@ -469,6 +507,7 @@ def test_a_skip_gives_its_order_to_that_wave_alone(drs, airflow):
     assert drs("skip", "shop", "two") == (0, "wave two is skipped when its turn comes; then three\n")
     assert [(method, path) for method, path, _ in airflow.changed] == [
         ("PUT", f"/dagRuns/{RUN}/taskInstances/two.start_recovery/state-store/drs_order"),
+        ("PUT", RECORD),
         ("PATCH", f"/dagRuns/{RUN}"),
     ]
 
@@ -482,8 +521,8 @@ def test_a_retry_takes_orders_back_and_clears_the_wave_with_everything_after_it(
     assert drs("retry", "shop", "two")[1] == (
         "wave two runs again: servers that are up are kept, the others are launched; then three\n"
     )
-    assert [body["value"]["kind"] for method, _, body in airflow.changed if method == "PUT"] == ["none"] * 3
-    assert airflow.changed[-1] == (
+    assert [body["value"]["kind"] for *_, body in orders(airflow)] == ["none"] * 3
+    assert cleared_by(airflow) == (
         "POST",
         "/clearTaskInstances",
         {
@@ -525,9 +564,9 @@ def test_a_retry_begins_where_a_step_failed(drs, airflow, wave, step, cleared, s
     airflow.wave("three", "upstream_failed", "upstream_failed")
 
     assert drs("retry", "shop", "two")[1] == said
-    assert airflow.changed[-1][2]["task_ids"] == cleared
-    assert airflow.changed[-1][2]["include_downstream"] is True
-    kept = {path.split("/taskInstances/")[1].split("/")[0] for method, path, _ in airflow.changed if method == "PUT"}
+    assert cleared_by(airflow)[2]["task_ids"] == cleared
+    assert cleared_by(airflow)[2]["include_downstream"] is True
+    kept = {path.split("/taskInstances/")[1].split("/")[0] for _, path, _ in orders(airflow)}
     assert kept == {*step, "two.start_recovery", "two.recovery_job", "three.start_recovery"}
 
 
@@ -538,11 +577,7 @@ def test_steps_get_the_order_too(drs, airflow, command):
 
     drs(command, "shop", *(["two"] if command == "skip" else []))
 
-    given = {
-        path.split("/taskInstances/")[1].split("/")[0]: body["value"]["kind"]
-        for method, path, body in airflow.changed
-        if method == "PUT"
-    }
+    given = {path.split("/taskInstances/")[1].split("/")[0]: body["value"]["kind"] for _, path, body in orders(airflow)}
     steps = {task: kind for task, kind in given.items() if not task.endswith(("start_recovery", "recovery_job"))}
     asked_for = {"two.ready": command}
     if command == "cancel":
@@ -592,20 +627,87 @@ def test_several_questions_are_told_apart_by_task_or_wave(drs, airflow):
     assert drs("approve", "shop", "--wave", "three")[1] == "three.pause: Approve\n"
 
 
-def test_a_question_of_another_kind_is_left_to_airflows_pages(drs, airflow):
+@pytest.mark.parametrize("given", ["Go on", "go on"])
+def test_a_question_is_answered_with_its_own_options(drs, airflow, given):
+    airflow.ask("two.pause", "Go on", "Stop")
+
+    assert f"    drs run answer shop {ID} --task two.pause --option 'Go on'\n" in drs("status", "shop")[1]
+    assert drs("answer", "shop", ID, "--task", "two.pause", "--option", given) == (0, "two.pause: Go on\n")
+    assert airflow.changed[-1][2] == {"chosen_options": ["Go on"], "params_input": {}}
+
+
+def test_an_answer_that_a_question_does_not_know_is_refused_with_those_that_it_does(drs, airflow):
     airflow.ask("two.pause", "Go", "Wait")
 
-    with pytest.raises(
-        UsageError, match=r"^two.pause does not ask for 'Approve' but for one of Go, Wait: answer it in"
-    ):
+    with pytest.raises(UsageError) as caught:
         drs("approve", "shop")
+
+    assert str(caught.value) == (
+        "two.pause does not ask for 'Approve' but for one of Go, Wait: "
+        f"drs run answer shop {ID} --task two.pause --option Go   or   "
+        f"drs run answer shop {ID} --task two.pause --option Wait"
+    )
+
+
+def test_a_kept_drill_says_until_when_it_is_kept_now_and_how_that_is_changed(drs, airflow):
+    airflow.launched("one")
+    airflow.ask("finish.keep", "End now", "Extend by 1h")
+    airflow.xcoms["finish.keep", "kept"] = {
+        "until": "2026-11-23T14:00:00Z",
+        "by": "bob",
+        "extended": 2,
+    }
+
+    lines = drs("status", "shop")[1].splitlines()
+
+    assert "  kept for people until 2026-11-23 14:00:00 UTC, extended 2 times, last by bob" in lines
+    assert lines[-5:-3] == [f"    drs run end shop {ID}", f"    drs run extend shop {ID} --by 30m"]
+
+
+def test_what_an_xcom_backend_keeps_elsewhere_is_asked_of_the_plugin(drs, airflow):
+    airflow.launched("one", "one2")
+    kept, airflow.xcoms = airflow.xcoms, dict.fromkeys(airflow.xcoms, "file:///store/of/a/backend.json")
+    for (task, key), value in kept.items():
+        path = f"/drs/runs/drs.shop/{RUN}/left/{task}/{key}"
+        airflow.answers["GET", path] = httpx.Response(200, json={"value": value})
+
+    assert "    one    completed with exceptions  1 of 2 launched, 1 failed\n" in drs("status", "shop")[1]
+
+
+def test_what_an_xcom_backend_keeps_from_everybody_counts_as_not_left(drs, airflow):
+    airflow.launched("one")
+    airflow.xcoms = dict.fromkeys(airflow.xcoms, "file:///store/of/a/backend.json")
+
+    assert drs("status", "shop")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("question", "then"),
+    [
+        (None, f"it is cleaned up and reported, drs run wait shop {ID} waits for that"),
+        ("finish.keep", f"the drill is kept for people, drs run end shop {ID} cleans it up now"),
+    ],
+)
+def test_a_cancel_that_comes_too_late_says_so_at_once_and_changes_nothing(drs, airflow, question, then):
+    for wave in CHAIN:
+        airflow.launched(wave)
+    if question:
+        airflow.ask(question, "End now", "Extend by 1h")
+
+    with pytest.raises(DrsProviderError) as caught:
+        drs("cancel", "shop")
+
+    assert str(caught.value) == f"too late to cancel manual__1 of shop: everything was launched; {then}"
+    assert airflow.changed == []
 
 
 def test_an_answer_that_came_too_late_is_refused(drs, airflow):
     airflow.ask("two.pause")
     airflow.answers["PATCH", "/hitlDetails"] = httpx.Response(409, json={"detail": "already updated"})
 
-    with pytest.raises(DrsProviderError, match=r"^two.pause has been answered already: drs run status shop$"):
+    with pytest.raises(
+        DrsProviderError, match=r"^two.pause has been answered already: drs run status shop [0-9a-f]{6}$"
+    ):
         drs("approve", "shop")
 
 

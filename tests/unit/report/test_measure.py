@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from drs_provider.formatting import instant_words
 from drs_provider.report.evidence import (
+    DrillFacts,
     JobEvent,
     JobEvidence,
     Objectives,
@@ -14,6 +16,7 @@ from drs_provider.report.evidence import (
 )
 from drs_provider.report.measure import measure
 from drs_provider.rules.launch.recovery_points import Point
+from drs_provider.rules.run.handover import GivenOrder, KeptDrill, KeptExtension
 from kit.evidence import (
     a_drill_with_a_failed_database,
     a_drill_with_exceptions,
@@ -446,7 +449,7 @@ def test_the_story_is_told_in_order_and_names_who_asked():
 
     assert [entry.at for entry in story] == sorted(entry.at for entry in story)
     assert [entry.what for entry in story] == [
-        "drill of web-shop requested by maria",
+        "drill of web-shop requested by maria: Quarterly drill",
         "run started",
         "preflight passed, 1 finding",
         "job drsjob-data0000000000001 started, 10 servers",
@@ -475,3 +478,53 @@ def test_a_wave_of_the_kit_ends_with_its_last_server():
 
     assert at(end_of(wave) - 2) == last
     assert a_launched_server("database", 1, 9.4, "j").events == wave.servers[0].events
+
+
+def test_what_people_ordered_stands_in_the_timeline_with_who_when_and_why():
+    orders = (
+        GivenOrder(kind="skip", at=at(60), by="ada", wave="web", message="wave web skipped by ada: not tonight"),
+        GivenOrder(kind="cancel", at=at(90), by="bob", message="cancelled by bob"),
+    )
+    kept = KeptDrill(
+        began_at=at(700),
+        until=at(9000),
+        extended=1,
+        extensions=(KeptExtension(at=at(800), until=at(9000), by="ann"),),
+        by="ann",
+    )
+    answered = WaitEvidence(
+        kind="pause",
+        task="web.pause",
+        wave="web",
+        began_at=at(100),
+        ended_at=at(120),
+        by="cyd",
+        comment="looks fine",
+        outcome="continued",
+    )
+    facts = some_facts(queued_at=at(-4), triggered_by="ann", reason="audit", params={"exclude_servers": ["db2", "db3"]})
+    evidence = a_passed_drill().model_copy(
+        update={
+            "run": facts,
+            "orders": orders,
+            "waits": (answered,),
+            "cancelled": "cancelled by bob",
+            "drill": DrillFacts(kept=kept),
+        }
+    )
+
+    report = measure(evidence)
+
+    assert report.orders == orders
+    assert (report.verdict, report.verdict_reason) == (
+        "cancelled",
+        "Cancelled by bob; everything had been launched by then.",
+    )
+    told = {(entry.at, entry.what, entry.wave) for entry in report.timeline}
+    assert {
+        (at(-4), f"drill of {facts.plan} requested by ann, without db2 and db3: audit", None),
+        (at(60), "wave web skipped by ada: not tonight", "web"),
+        (at(90), "cancelled by bob", None),
+        (at(120), "pause continued by cyd: looks fine", "web"),
+        (at(800), f"kept drill extended by ann until {instant_words(at(9000))}", None),
+    } <= told

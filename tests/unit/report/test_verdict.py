@@ -175,8 +175,8 @@ MARKED = WARM.model_copy(update={"state": StepStatus.UNPROVEN, "summary": ""})
         ),
         pytest.param(
             a_run([DATABASE], cancelled="ann cancelled it"),
-            "passed",
-            "All 2 servers in 1 wave were launched.",
+            "cancelled",
+            "Ann cancelled it; everything had been launched by then.",
             id="cancelled when nothing was left to start",
         ),
         pytest.param(

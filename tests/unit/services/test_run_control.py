@@ -2,9 +2,11 @@
 
 import pytest
 from drs_provider.exceptions import DrsProviderError, RunRefused, UsageError
-from drs_provider.services.airflow_api import AirflowUnreachable, DagRunRecord
+from drs_provider.rules.launch.tags import short_run_id
+from drs_provider.rules.run.handover import GivenOrders, RunOrder
+from drs_provider.services.airflow_api import AirflowError, AirflowUnreachable, DagRunRecord
 from drs_provider.services.run_control import Decision, RunControl, RunStart
-from kit.in_memory_airflow import InMemoryAirflow
+from kit.in_memory_airflow import ASKED_AT, InMemoryAirflow
 from kit.recorded_runs import recorded
 
 
@@ -12,6 +14,14 @@ def steered(name, verb, *arguments):
     """Apply a verb to a recorded run; return the Airflow with what was changed, and the answer."""
     airflow = InMemoryAirflow.of(recorded(name))
     return airflow, getattr(RunControl(airflow), verb)("shop", *arguments).message
+
+
+def short(airflow):
+    return short_run_id("drs.shop", airflow.records[0].run_id)
+
+
+def recorded_order(kind):
+    return ("record", "finish.report", kind)
 
 
 def order(kind, *tasks):
@@ -23,6 +33,7 @@ DONE = [
         ("launching", "cancel", None, "why"),
         [
             *order("cancel", "web.start_recovery", "database.start_recovery", "database.recovery_job"),
+            recorded_order("cancel"),
             ("note", "cancelled by ada: why"),
         ],
         "RUN of shop is cancelled, and will end as failed in Airflow; web: will not start; database: no further job is "
@@ -34,6 +45,7 @@ DONE = [
         ("waiting-for-approval", "cancel", None, None),
         [
             *order("cancel", "database.start_recovery", "web.start_recovery"),
+            recorded_order("cancel"),
             ("note", "cancelled by ada"),
             ("mark", "preflight.approval", "skipped"),
         ],
@@ -45,6 +57,7 @@ DONE = [
         ("waiting-in-a-pause", "skip", "web", None, "not tonight"),
         [
             *order("skip", "web.start_recovery"),
+            recorded_order("skip"),
             ("note", "wave web skipped by ada: not tonight"),
             ("mark", "web.pause", "skipped"),
         ],
@@ -55,8 +68,9 @@ DONE = [
         ("cancelled-at-once", "retry", "database", None, None),
         [
             *order("none", "database.start_recovery", "web.start_recovery", "database.recovery_job"),
-            ("note", "wave database retried by ada"),
             ("clear", "database.start_recovery"),
+            recorded_order("retry"),
+            ("note", "wave database retried by ada"),
         ],
         "wave database runs again: servers that are up are kept, the others are launched; then web",
         id="a retry takes orders back",
@@ -65,8 +79,9 @@ DONE = [
         ("stopped", "retry", "web", None, None),
         [
             *order("none", "web.start_recovery", "web.recovery_job"),
-            ("note", "wave web retried by ada"),
             ("clear", "web.pause", "web.start_recovery"),
+            recorded_order("retry"),
+            ("note", "wave web retried by ada"),
         ],
         "wave web runs again: servers that are up are kept, the others are launched",
         id="a retry asks again where a person stopped the run",
@@ -86,7 +101,7 @@ DONE = [
 def test_a_verb_changes_what_it_must_and_says_what_that_means(asked, changed, message):
     airflow, answered = steered(*asked)
 
-    assert answered.replace(airflow.records[0].run_id, "RUN") == message
+    assert answered.replace(airflow.records[0].run_id, "RUN").replace(short(airflow), "ID") == message
     assert airflow.changed == changed
 
 
@@ -114,7 +129,7 @@ REFUSED = [
         ),
     ),
     (("launching", "answer", None, Decision("Approve")), "RUN of shop has no pending approval"),
-    (("launching", "end_kept", None), "no drill of shop is kept for people now: drs run status shop"),
+    (("launching", "end_kept", None), "no drill of shop is kept for people now: drs run status shop ID"),
 ]
 
 
@@ -126,7 +141,7 @@ def test_what_the_state_of_a_run_does_not_allow_is_refused_and_changes_nothing(a
     with pytest.raises(DrsProviderError) as caught:
         getattr(RunControl(airflow), verb)("shop", *arguments)
 
-    assert str(caught.value).replace(airflow.records[0].run_id, "RUN") == message
+    assert str(caught.value).replace(airflow.records[0].run_id, "RUN").replace(short(airflow), "ID") == message
     assert airflow.changed == []
 
 
@@ -234,3 +249,159 @@ def test_a_wait_bears_silence_for_a_while():
 
     assert {view.state.status for view in told} == {"running"}
     assert set(news) == {"no status: no answer"}
+
+
+TWO = (("one", "running", "ada"), ("two", "queued", None))
+
+
+def two_active(name="launching"):
+    airflow = InMemoryAirflow.of(recorded(name))
+    first = airflow.records[0]
+    airflow.records = [
+        DagRunRecord(first.dag_id, run_id, state, conf={"mode": "drill"}, triggered_by=who, asked_for_at=ASKED_AT)
+        for run_id, state, who in TWO
+    ]
+    return airflow
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments"),
+    [
+        ("look", ()),
+        ("wait", (None, None, print)),
+        ("pause", (None,)),
+        ("cancel", (None, None)),
+        ("skip", ("web", None, None)),
+        ("retry", ("web", None, None)),
+        ("answer", (None, Decision("Approve"))),
+    ],
+)
+def test_with_several_runs_none_is_guessed(verb, arguments):
+    airflow = two_active()
+    one, two = (short_run_id("drs.shop", run_id) for run_id, *_ in TWO)
+
+    with pytest.raises(RunRefused) as caught:
+        getattr(RunControl(airflow), verb)("shop", *arguments)
+
+    assert str(caught.value).splitlines() == [
+        "shop has 2 runs that are not over: name the one that you mean, by its short id",
+        f"  {one}  drill, running, requested 2026-11-22 05:00:00 UTC by ada: drs run status shop {one}",
+        f"  {two}  drill, queued, requested 2026-11-22 05:00:00 UTC: drs run status shop {two}",
+    ]
+    assert airflow.changed == []
+
+
+@pytest.mark.parametrize("named", ["two", "SHORT", "short"])
+def test_a_run_is_named_by_its_id_or_its_short_id(named):
+    brief = short_run_id("drs.shop", "two")
+    airflow = two_active()
+
+    found = RunControl(airflow).look("shop", {"SHORT": brief.upper(), "short": brief}.get(named, named))
+
+    assert (found.run_id, found.short_id) == ("two", brief)
+
+
+def test_a_name_that_no_run_has_names_those_there_are():
+    with pytest.raises(UsageError) as caught:
+        RunControl(two_active()).look("shop", "abcdef")
+
+    assert str(caught.value) == "shop has no run called 'abcdef' (known: one, two)"
+
+
+@pytest.mark.parametrize(
+    ("error", "put_back"),
+    [(AirflowError("500"), ["cancel"]), (AirflowUnreachable("no answer"), [])],
+    ids=["Airflow refuses", "nobody knows"],
+)
+def test_a_retry_that_airflow_refuses_is_told_to_nobody_and_leaves_the_orders_as_they_were(error, put_back):
+    airflow = InMemoryAirflow.of(recorded("cancelled-at-once"))
+    cancel = RunOrder(kind="cancel", message="cancelled by bob").to_json()
+    airflow.documents = {**airflow.documents, ("web.start_recovery", RunOrder.KEY): cancel}
+    airflow.refuses_to_clear = error
+
+    with pytest.raises(AirflowError):
+        RunControl(airflow).retry("shop", "database", None, None)
+
+    kept = [change for change in airflow.changed if change[1] == "web.start_recovery"]
+    assert [kind for *_, kind in kept] == ["none", *put_back]
+    assert {verb for verb, *_ in airflow.changed} == {"keep"}
+
+
+def test_orders_are_recorded_with_who_when_and_why_the_oldest_first():
+    airflow = InMemoryAirflow.of(recorded("waiting-in-a-pause"))
+    control = RunControl(airflow)
+
+    control.skip("shop", "web", None, "not tonight")
+    airflow.user = "bob"
+    control.cancel("shop", None, None)
+
+    orders = GivenOrders.read(airflow.documents["finish.report", GivenOrders.KEY]).orders
+    assert [(order.kind, order.by, order.wave, order.reason) for order in orders] == [
+        ("skip", "ada", "web", "not tonight"),
+        ("cancel", "bob", None, None),
+    ]
+    assert orders[0].at <= orders[1].at
+
+
+def test_a_cancelled_run_is_cancelled_for_everybody_who_looks():
+    airflow = InMemoryAirflow.of(recorded("launching"))
+    control = RunControl(airflow)
+
+    control.cancel("shop", None, "wrong plan")
+
+    assert control.look("shop").state.cancelled == "cancelled by ada: wrong plan"
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        (
+            RunStart("recovery", confirm="shop"),
+            (
+                "nothing was started: mode is recovery: write into 'reason' why production is recovered; it is in the "
+                "report"
+            ),
+        ),
+        (
+            RunStart("drill", point_in_time="yesterday"),
+            (
+                "nothing was started: point_in_time: 'yesterday' is neither 'latest' nor an instant such as "
+                "2026-01-31T14:05:00Z"
+            ),
+        ),
+        (
+            RunStart("drill", continue_run="x"),
+            "nothing was started: continue_run 'x' is no key of a run: drs takeover shop shows the keys",
+        ),
+    ],
+)
+def test_what_needs_no_cloud_is_checked_before_the_start(start, message):
+    airflow = InMemoryAirflow.of(recorded("passed"))
+
+    with pytest.raises(UsageError) as caught:
+        RunControl(airflow).start("shop", start)
+
+    assert str(caught.value) == message
+    assert airflow.changed == []
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (RunStart("drill"), "starting a drill of shop: all its waves, from the most recent data"),
+        (
+            RunStart("drill", waves=["web"], exclude_servers=["db1", "db2"]),
+            "starting a drill of shop: 1 wave of 2, web, without db1 and db2, from the most recent data",
+        ),
+        (
+            RunStart("drill", point_in_time="2026-01-31T14:05:00Z"),
+            "starting a drill of shop: all its waves, from data of 2026-01-31T14:05:00+00:00 or before",
+        ),
+    ],
+)
+def test_a_start_says_its_scope_first(start, said):
+    told = []
+
+    RunControl(InMemoryAirflow.of(recorded("passed")), told.append).start("shop", start)
+
+    assert told == [said]

@@ -43,6 +43,10 @@ class InMemoryRuns:
     def run(self, dag_id: str, run_id: str) -> RunData | None:
         return self.runs.get((dag_id, run_id))
 
+    def left(self, dag_id: str, run_id: str, task_id: str, key: str) -> object:
+        run = self.runs.get((dag_id, run_id))
+        return run.left.get((task_id, key)) if run else None
+
     def newest(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:
         return {dag_id: self.last[dag_id] for dag_id in dag_ids if dag_id in self.last}
 
@@ -124,6 +128,29 @@ def test_the_last_run_of_a_plan_is_shown_with_its_verdict(folder, last, words):
     page = a_client(folder, InMemoryRuns(newest={"drs.shop": last} if last else {})).get("/plans").text
 
     assert words in page
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("drs.shop/manual__2026-11-22T05:00:00+00:00/left/web.recovery_job/servers", (200, {"value": [1]})),
+        ("drs.shop/manual__2026-11-22T05:00:00+00:00/left/web.recovery_job/preflight", (404, None)),
+        ("drs.shop/manual__2026-11-22T05:00:00+00:00/left/web.recovery_job/secret", (404, None)),
+        ("drs.shop/other/left/web.recovery_job/servers", (404, None)),
+        ("drs.other/manual__2026-11-22T05:00:00+00:00/left/web.recovery_job/servers", (403, None)),
+    ],
+)
+def test_a_document_of_a_task_is_read_by_who_may_read_the_run_and_nothing_else_is(folder, path, answer):
+    run = RunData(
+        "drs.shop",
+        "manual__2026-11-22T05:00:00+00:00",
+        "running",
+        left={("web.recovery_job", "servers"): [1], ("web.recovery_job", "secret"): "x"},
+    )
+
+    found = a_client(folder, InMemoryRuns([run])).get(f"/runs/{path.replace('+', '%2B')}")
+
+    assert (found.status_code, found.json() if found.status_code == 200 else None) == answer
 
 
 def test_a_plan_that_was_mended_is_read_again(folder):

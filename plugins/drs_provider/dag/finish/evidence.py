@@ -1,14 +1,18 @@
 """What a run left, read from inside its report task."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow.sdk import Context, conf
 
 from drs_provider import clock
+from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.run_reader import began_at, snapshot_of
 from drs_provider.plan.loader import RunnablePlan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from drs_provider.report.evidence import RunEvidence, RunFacts
     from drs_provider.rules.run.handover import PreflightResult
     from drs_provider.rules.run.shape import RunShape
@@ -21,8 +25,18 @@ def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
     from drs_provider.rules.run.state import LeftDocuments
 
     shape = compile_shape(runnable)
-    left = LeftDocuments(snapshot_of(context, shape, is_last_look=True))
+    snapshot = snapshot_of(context, shape, is_last_look=True)
+    left = LeftDocuments(replace(snapshot, left=_with_orders(context, snapshot.left)))
     return evidence_of(_run_facts(context, shape, left.preflight()), shape, left, now=clock.now())
+
+
+def _with_orders(context: Context, left: "Callable[[str, str], object]") -> "Callable[[str, str], object]":
+    """Read also what people ordered: it lies in the state store of this very task."""
+    from drs_provider.rules.run.handover import GivenOrders
+
+    orders = TaskStore(context).get(GivenOrders.KEY)
+    own = (context["ti"].task_id, GivenOrders.KEY)
+    return lambda task, key: orders if (task, key) == own else left(task, key)
 
 
 def _run_facts(context: Context, shape: "RunShape", preflight: "PreflightResult | None") -> "RunFacts":

@@ -14,7 +14,7 @@ from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.docs import COLOURS
 from drs_provider.dag.waves.job_tags import jobs_of_run, traces_hook
 from drs_provider.exceptions import DrsProviderError
-from drs_provider.rules.run.controls import END, EXTEND
+from drs_provider.rules.run.controls import END, EXTEND, read_order
 from drs_provider.rules.run.handover import (
     Document,
     KeptDrill,
@@ -74,8 +74,8 @@ class KeepDrill(HITLOperator):
             self._keep(context, kept)
         results = ((wave, _read(context, wave_task(wave, WATCH), ServerResults)) for wave in waves)
         servers = [(wave, server) for wave, result in results if result for server in result.servers]
-        self.subject = kept_drill.question_subject(self.plan, kept)
-        self.body = kept_drill.question_text(self.keep_for, servers)
+        self.subject = kept_drill.question_subject(self.plan)
+        self.body = kept_drill.question_text(self.keep_for, kept, servers)
         self.response_timeout = kept_drill.time_left(kept, now=now)
         return super().execute(context)
 
@@ -88,7 +88,7 @@ class KeepDrill(HITLOperator):
         chosen = None if event.get("timedout") or "error" in event else str(event["chosen_options"][0])
         who = (event.get("responded_by_user") or {}).get("name")
         if chosen is not None and kept_drill.is_extension(chosen):
-            longer = kept_drill.extended(kept, chosen, who=who)
+            longer = kept_drill.extended(kept, chosen, who=who, at=now)
             self.log.info("%s extended the drill to %s", who or "somebody", longer.until.isoformat())
             self._keep(context, longer)
             self._move_expiry(context, kept_drill.expiry(longer))
@@ -111,7 +111,7 @@ class KeepDrill(HITLOperator):
             preflight,
             is_launched=any(_read(context, task, Launch) for task in self.start_task_ids),
             superseded=next((found for found in taken if found), None),
-            orders=[_read(context, task, RunOrder) for task in obeying],
+            orders=[read_order(TaskStore(context).get(RunOrder.KEY)), *(_obeyed(context, task) for task in obeying)],
         )
         if reason:
             raise AirflowSkipException(reason)
@@ -147,6 +147,10 @@ class KeepDrill(HITLOperator):
 
         save(TaskStore(context), KeptDrillMemory(max_tries=context["ti"].max_tries, kept=kept))
         context["ti"].xcom_push(key=KeptDrill.KEY, value=kept.to_json())
+
+
+def _obeyed(context: Context, task_id: str) -> RunOrder | None:
+    return _read(context, task_id, RunOrder)
 
 
 def _read(context: Context, task_id: str, document: type[_Document]) -> _Document | None:

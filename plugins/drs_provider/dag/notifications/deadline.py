@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from drs_provider import clock
-from drs_provider.airflow_internals.dag_parts import AsyncCallback, DeadlineAlert, DeadlineReference
+from drs_provider.airflow_internals.dag_parts import AsyncCallback, DeadlineAlert
+from drs_provider.airflow_internals.deadlines import RunAskedFor
 from drs_provider.formatting import timespan
 from drs_provider.plan.model import Notification, RecoveryPlan
 from drs_provider.rules.run import names
@@ -29,8 +30,8 @@ EARLY, DUE = 80, 100
 def deadline_alerts(plan: RecoveryPlan) -> list[DeadlineAlert]:
     """Return the alerts of a plan with an RTO: one when it passes, and an earlier one where somebody asks for it.
 
-    They count from the instant at which the run was queued, some tenths of a second before its start. Airflow drops
-    them when the run ends in time.
+    They count from the instant at which the run was asked for, some tenths of a second before its start, and end with
+    the run.
     """
     if plan.rto is None:
         return []
@@ -43,7 +44,7 @@ def deadline_alerts(plan: RecoveryPlan) -> list[DeadlineAlert]:
     }
     return [
         DeadlineAlert(
-            reference=DeadlineReference.DAGRUN_QUEUED_AT,
+            reference=RunAskedFor(),
             interval=plan.rto * share / 100,
             callback=AsyncCallback(tell_rto_at_risk, kwargs={**common, "share": share}),
             name=f"RTO {timespan(plan.rto)}" if share == DUE else f"{share} % of RTO {timespan(plan.rto)}",
@@ -85,7 +86,6 @@ class DagRunFacts(TypedDict, total=False):
 
     dag_id: str
     dag_run_id: str
-    queued_at: str | None
     run_after: str
     triggering_user_name: str | None
     conf: Mapping[str, object] | None
@@ -136,7 +136,7 @@ def tell(run: DagRunFacts, alert: Alert, left: RunLeft) -> str:
         chosen=preflight.chosen_waves if preflight else (),
         rto_seconds=alert.rto_seconds,
         share=alert.share,
-        since=datetime.fromisoformat(str(run.get("queued_at") or run["run_after"])),
+        since=datetime.fromisoformat(str(run["run_after"])),
         at=clock.now(),
     )
     if notice is None:

@@ -197,9 +197,12 @@ class TellEnd(Tell):
     """Tell how the run has ended, and put into its report to whom."""
 
     def notice(self, context: Context, run: "RunSummary") -> "Notice | None":
-        """Say what the report says."""
+        """Say what the report says; nothing of a drill that a schedule started too late: it was not meant to be."""
+        from drs_provider.dag.run_reader import late_tick
         from drs_provider.notify.messages import ended
 
+        if late_tick(context) is not None:
+            return None
         return ended(run, self._report(context), at=clock.now())
 
     def told(self, context: Context, records: "Sequence[NotificationRecord]") -> None:

@@ -76,7 +76,8 @@ class Ask(HITLOperator):
 
         state = state_of(RunReader(context).snapshot(self.shape))
         chosen = tuple(wave for wave in state.waves if wave.name in preflight.chosen_waves)
-        return RunProgress(chosen, clock.now() - began_at(context), self.shape.plan.rto if self.shape else None)
+        rto = self.shape.plan.rto if self.shape else None
+        return RunProgress(chosen, began_at(context), clock.now(), rto)
 
     def execute(self, context: Context) -> Any:
         """Ask; the task then waits in Airflow's ``awaiting_input`` state and holds no worker.

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from drs_provider.formatting import MANY, duration, escaped, plural, some, timespan
+from drs_provider.formatting import MANY, escaped, instant_words, plural, some, timespan
 from drs_provider.plan.model import Pause
 from drs_provider.rules.launch.recovery_points import in_words
 from drs_provider.rules.preflight.table import grouped_warnings
@@ -19,25 +19,28 @@ _MOST: Final = 30
 
 @dataclass(frozen=True)
 class RunProgress:
-    """How far a run has come while somebody is asked.
+    """How far a run has come when somebody is asked. Airflow never changes a question: it is said in instants.
 
     :ivar waves: the chosen waves of the run, in the order of their dependencies.
-    :ivar taken: since the run began.
+    :ivar began: when the run began, from which its RTO counts.
+    :ivar at: when it is asked.
     :ivar rto: what the plan promises; None: nothing.
     """
 
     waves: tuple[WaveState, ...]
-    taken: timedelta
+    began: datetime
+    at: datetime
     rto: timedelta | None = None
 
     def in_words(self) -> str:
-        """Set the time that has passed against the RTO."""
-        taken = f"The run has taken {duration(self.taken)}"
+        """Set the start of the run against the end of its RTO."""
+        began = f"The run began at {instant_words(self.began)}"
         if self.rto is None:
-            return f"{taken}; the plan has no RTO."
-        if self.taken > self.rto:
-            return f"**{taken}: its RTO of {timespan(self.rto)} is missed.**"
-        return f"{taken} of its RTO of {timespan(self.rto)}."
+            return f"{began}; the plan has no RTO."
+        end = self.began + self.rto
+        if self.at > end:
+            return f"**{began}, and its RTO of {timespan(self.rto)} ended at {instant_words(end)}: it is missed.**"
+        return f"{began}; its RTO of {timespan(self.rto)} ends at {instant_words(end)}."
 
 
 def approval_text(
@@ -87,6 +90,8 @@ def pause_text(pause: Pause, preflight: PreflightResult, wave: str, *, progress:
             "",
             f"*Continue* {does}.",
             "*Stop* launches neither this wave nor those after it; what is up is left to the run's own clean-up.",
+            "",
+            f"At {instant_words(progress.at)}:",
             "",
             "| wave | state | servers up | failed |",
             "|---|---|---|---|",

@@ -1,6 +1,6 @@
 """The tasks that start the jobs of a wave, and the squares that show what became of each server."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.people.agreement import ensure_pause_answered, ensure_people_agreed
-from drs_provider.dag.run_reader import preflight_result
+from drs_provider.dag.run_reader import cleaned_up, preflight_result
 from drs_provider.dag.steps.context import ensure_steps_approved
 from drs_provider.dag.waves.cancellation import cancelled_start, obey_before_a_start
 from drs_provider.dag.waves.network import ensure_still_isolated, network_of
@@ -99,6 +99,10 @@ class StartWave(DrsStartRecoveryOperator):
     def why_ended(self, context: Context) -> str | None:
         """Start no further job of the wave once the run is cancelled; those that exist are handed on and watched."""
         return cancelled_start(context)
+
+    def cleaned_jobs(self, context: Context) -> Collection[str]:
+        """Return the jobs that an earlier clean-up of this run has terminated the instances of."""
+        return {job_id for done in cleaned_up(context) for job_id in done.job_ids}
 
     def prepare(self, context: Context) -> None:
         """Take mode, quotas and servers from preflight, on every leg of the task."""

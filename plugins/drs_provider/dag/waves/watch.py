@@ -1,6 +1,6 @@
 """The task that sees a wave through: it waits for the jobs, launches what comes next, and judges once over all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Context
@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
-from drs_provider.dag.run_reader import preflight_result
+from drs_provider.dag.run_reader import cleaned_up, preflight_result
 from drs_provider.dag.waves.cancellation import cancelled_watch
 from drs_provider.dag.waves.job_tags import settings_marks
 from drs_provider.dag.waves.preemption import ensure_not_taken_over
@@ -70,6 +70,11 @@ class WatchWave(DrsRecoveryJobSensor):
                 f"wave {self.wave}: no record of a started job. A start task that was marked as successful launched "
                 "nothing; clear it to launch the wave"
             )
+        if gone := self._cleaned_up(context, launches.values()):
+            raise AirflowFailException(
+                f"wave {self.wave}: what it had launched was cleaned up ({', '.join(gone)}). Clear its start task with "
+                "everything downstream to launch it again, or trigger a new run"
+            )
         store = TaskStore(context)
         rounds = WaveRounds(
             plan=self.plan,
@@ -87,6 +92,19 @@ class WatchWave(DrsRecoveryJobSensor):
         )
         # Past Airflow's guard of attributes set after the constructor: this belongs to one leg only.
         self.__dict__["rounds"] = rounds
+
+    @staticmethod
+    def _cleaned_up(context: Context, launches: "Iterable[Launch]") -> list[str]:
+        """Give the jobs of the wave whose instances an earlier clean-up of this run has terminated."""
+        done = cleaned_up(context)
+        jobs = {job_id for part in done for job_id in part.job_ids}
+        servers = {instance.server_id for part in done for instance in part.terminated}
+        return sorted(
+            job.job_id
+            for launch in launches
+            for job in launch.jobs
+            if job.job_id in jobs and servers.intersection(job.servers)
+        )
 
     def conclude(self, context: Context, results: "Sequence[ServerResult]") -> "tuple[ServerResult, ...]":
         """Launch what comes next, or add the servers that were never launched to the results."""

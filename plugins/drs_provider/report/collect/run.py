@@ -59,6 +59,7 @@ def evidence_of(run: RunFacts, shape: RunShape, left: LeftDocuments, *, now: dat
         steps=plan_steps(state, shape, left),
         notifications=notifications_of(left) if plan.notify else (),
         drill=drill_facts(left, shape, preflight, superseded=state.superseded),
+        orders=left.given_orders().orders,
         cancelled=state.cancelled,
         finished_at=now,
     )

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from drs_provider.formatting import escaped, timespan
+from drs_provider.formatting import escaped, instant_words, timespan
 from drs_provider.rules.launch.results import ServerResult
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.controls import END, EXTEND, by_of
-from drs_provider.rules.run.handover import KeptDrill, PreflightResult, RunOrder, Superseded
+from drs_provider.rules.run.handover import KeptDrill, KeptExtension, PreflightResult, RunOrder, Superseded
 from drs_provider.rules.run.timing import LONGEST_CLEAN_UP, SLACK
 
 _MOST_SHOWN: Final = 40
@@ -43,10 +43,11 @@ def begun(keep_for: timedelta, *, now: datetime) -> KeptDrill:
     return KeptDrill(began_at=now, until=now + keep_for)
 
 
-def extended(kept: KeptDrill, option: str, *, who: str | None) -> KeptDrill:
-    """Keep a drill for longer, as an answer says that is one of ``EXTEND``."""
+def extended(kept: KeptDrill, option: str, *, who: str | None, at: datetime) -> KeptDrill:
+    """Keep a drill for longer, as an answer of this instant says that is one of ``EXTEND``."""
     until = kept.until + by_of(option)
-    return kept.model_copy(update={"until": until, "by": who, "extended": kept.extended + 1})
+    extensions = (*kept.extensions, KeptExtension(at=at, until=until, by=who))
+    return kept.model_copy(update={"until": until, "by": who, "extended": kept.extended + 1, "extensions": extensions})
 
 
 def ended(kept: KeptDrill, *, who: str | None, now: datetime) -> KeptDrill:
@@ -69,21 +70,25 @@ def expiry(kept: KeptDrill) -> datetime:
     return kept.until + LONGEST_CLEAN_UP + SLACK
 
 
-def question_subject(plan: str, kept: KeptDrill) -> str:
-    """Word what people are asked, in one line."""
-    return f"The drill of {plan} is up until {kept.until:%Y-%m-%d %H:%M} UTC"
+def question_subject(plan: str) -> str:
+    """Word what people are asked, in one line. Airflow never changes a question: until when stands elsewhere."""
+    return f"The drill of {plan} is up, and kept for people"
 
 
-def question_text(keep_for: timedelta, servers: Sequence[tuple[str, ServerResult]]) -> str:
+def question_text(keep_for: timedelta, kept: KeptDrill, servers: Sequence[tuple[str, ServerResult]]) -> str:
     """Word it in Markdown.
 
     :param keep_for: how long the plan keeps its drills
+    :param kept: since when it is kept
     :param servers: the waves and what became of their servers
     """
+    first = instant_words((kept.began_at or kept.until - keep_for) + keep_for)
     lines = [
-        f"What the drill has launched stays up for people to look at ({timespan(keep_for)} by the plan).",
+        f"What the drill has launched stays up for people to look at: by the plan for {timespan(keep_for)},",
+        f"until {first}, and longer where somebody extends it.",
         "",
-        f"*{END}* cleans it up now, *Extend* keeps it so much longer. Without an answer it goes at that time.",
+        f"*{END}* cleans it up now, *Extend* keeps it so much longer. Without an answer it goes when its time is over;",
+        "*drs run status* says until when it is kept now.",
         "",
         "| server | wave | outcome | instance |",
         "|---|---|---|---|",

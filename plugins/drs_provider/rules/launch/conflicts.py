@@ -7,7 +7,7 @@ from typing import Final
 
 from drs_provider.formatting import parse_instant, some
 from drs_provider.rules.launch.jobs import ENDED_STATUS
-from drs_provider.rules.launch.tags import PLAN, Mark, read_mark
+from drs_provider.rules.launch.tags import PLAN, Mark, read_mark, short_run_id
 from drs_provider.rules.purpose import DRILL, RECOVERY
 from drs_provider.rules.servers import Answer, hostname_of, is_live
 from drs_provider.rules.settings.drill_memory import RUN as SETTINGS_RUN
@@ -186,12 +186,12 @@ def is_recovery(job: Answer) -> bool:
 def conflict_refusal(other: ConflictingRun, hostnames: Mapping[str, str]) -> str:
     """Word why a run may not begin beside this one."""
     names = some([hostnames.get(server, server) for server in other.servers], _MOST_NAMED)
-    plan = other.mark.plan.removeprefix("drs.")
+    run = f"{other.mark.plan.removeprefix('drs.')} {short_run_id(other.mark.plan, other.mark.run_id)}"
     if other.is_drill:
         until = f", until {other.until:%Y-%m-%d %H:%M} UTC at the latest" if other.until else ""
         return (
-            f"the drill {other.mark} is not over and holds {names}{until}: wait for its end (drs run wait {plan}), or "
-            f"end it (drs run end {plan}, drs run cancel {plan})"
+            f"the drill {other.mark} is not over and holds {names}{until}: wait for its end (drs run wait {run}), or "
+            f"end it (drs run end {run}, drs run cancel {run})"
         )
     return (
         f"the recovery {other.mark} is launching {names} ({', '.join(other.jobs)}): two recoveries of a server would "

@@ -90,13 +90,17 @@ class LaunchJob(Protocol):
 
 @dataclass(frozen=True)
 class OwnJob:
-    """A job of this launch. ``failed``: servers that it has not launched; none as long as it runs."""
+    """A job of this launch. ``failed``: servers that it has not launched; none as long as it runs.
+
+    ``ended_at``: None: it runs, or DRS does not say when it ended.
+    """
 
     job_id: str
     created_at: datetime | None
     tags: Mapping[str, str]
     servers: tuple[str, ...]
     failed: tuple[str, ...] = ()
+    ended_at: datetime | None = None
 
     @property
     def attempt(self) -> int:
@@ -113,6 +117,7 @@ def own_job(job: Answer) -> OwnJob:
         job.get("tags") or {},
         servers_of(job),
         state.failed if isinstance(state, Ended) else (),
+        state.ended_at if isinstance(state, Ended) else None,
     )
 
 

@@ -2,10 +2,19 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
+from drs_provider.formatting import parse_instant
 from drs_provider.rules.answers import Answer
-from drs_provider.rules.launch.jobs import LAUNCHED_STATUS, LaunchJob, ServerTimeline, failure_reason, read_job_log
+from drs_provider.rules.launch.jobs import (
+    LAUNCHED_STATUS,
+    UNSEEN_FOR,
+    LaunchJob,
+    ServerTimeline,
+    failure_reason,
+    read_job_log,
+)
 from drs_provider.rules.servers import is_live
 from drs_provider.rules.settings.launch_actions import read_runs, still_running
 
@@ -104,7 +113,12 @@ def instance_state(
 
 
 def assemble(
-    jobs: Iterable[LaunchJob], members: Mapping[str, LaunchMember], evidence: Evidence, *, ready: Ready
+    jobs: Iterable[LaunchJob],
+    members: Mapping[str, LaunchMember],
+    evidence: Evidence,
+    *,
+    ready: Ready,
+    now: datetime | None = None,
 ) -> tuple[tuple[ServerResult, ...], tuple[str, ...]]:
     """Return the result of every server of the launch, and which launched ones are not ready yet.
 
@@ -112,6 +126,8 @@ def assemble(
     any longer.
 
     :param jobs: the jobs of the launch, with the servers whose outcome each decides
+    :param now: the present instant; a launched instance that DRS does not show long after its job is gone. None: it is
+        awaited
     """
     results: list[ServerResult] = []
     pending: list[str] = []
@@ -122,7 +138,7 @@ def assemble(
         for server_id in job.servers:
             member = members.get(server_id, LaunchMember(server_id, server_id))
             of_server = _OfServer(member, job_id, participating.get(server_id), timelines.get(server_id))
-            result, state = _result(of_server, evidence, ready)
+            result, state = _result(of_server, evidence, ready, is_old=_is_old(evidence.jobs[job_id], now))
             results.append(result)
             if state == "pending":
                 pending.append(server_id)
@@ -137,7 +153,13 @@ class _OfServer:
     timeline: ServerTimeline | None
 
 
-def _result(server: _OfServer, evidence: Evidence, ready: Ready) -> tuple[ServerResult, InstanceState]:
+def _is_old(job: Answer, now: datetime | None) -> bool:
+    """Whether a job has ended so long ago that DRS shows what it launched, if it is there."""
+    ended = job.get("endDateTime")
+    return bool(now and ended and now - parse_instant(str(ended)) >= UNSEEN_FOR)
+
+
+def _result(server: _OfServer, evidence: Evidence, ready: Ready, *, is_old: bool) -> tuple[ServerResult, InstanceState]:
     member, job_id, participating, timeline = server.member, server.job_id, server.participating, server.timeline
     instance = evidence.instance(job_id, member.server_id)
     instance_id = (instance or {}).get("ec2InstanceID") or (timeline.target_instance if timeline else None)
@@ -148,7 +170,9 @@ def _result(server: _OfServer, evidence: Evidence, ready: Ready) -> tuple[Server
         checks = evidence.unhealthy.get(str(instance_id), "")
         stopped = member.server_id in evidence.stopped_on_purpose
         state = instance_state(instance, ready=ready, stopped_on_purpose=stopped, unhealthy=bool(checks))
-        reason = "" if state == "ready" else _not_ready(instance, checks)
+        if instance is None and is_old:
+            state = "broken"
+        reason = "" if state == "ready" else _not_ready(instance, checks, is_old=is_old)
         if state == "ready" and (running := still_running(participating)):
             state, reason = "pending", f"its launch actions have not ended: {', '.join(running)}"
     result = ServerResult(
@@ -167,7 +191,9 @@ def _result(server: _OfServer, evidence: Evidence, ready: Ready) -> tuple[Server
     return result, state
 
 
-def _not_ready(instance: Answer | None, checks: str) -> str:
+def _not_ready(instance: Answer | None, checks: str, *, is_old: bool) -> str:
+    if instance is None and is_old:
+        return "DRS launched it, but its instance is gone: it was terminated since"
     if instance is None:
         return "DRS launched it, but shows no recovery instance of this job"
     name, state = instance.get("ec2InstanceID"), instance.get("ec2InstanceState")

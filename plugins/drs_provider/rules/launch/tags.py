@@ -21,6 +21,8 @@ IDENTIFYING = (RUN, WAVE, CHUNK, TRY)
 COPY_OF = PREFIX + "copy-of"
 """What a part of a drill network stands for: the id of the VPC, subnet or security group of production."""
 
+_SHORT_ID = re.compile("[0-9a-fA-F]{6}")
+
 _LONGEST = 256
 """AWS's limit for a tag value."""
 
@@ -28,6 +30,16 @@ _LONGEST = 256
 def run_key(dag_id: str, run_id: str) -> str:
     """Name a run in 32 characters that survive any tag rule."""
     return hashlib.sha256(f"{dag_id}|{run_id}".encode()).hexdigest()[:32]
+
+
+def short_run_id(dag_id: str, run_id: str) -> str:
+    """Name a run in six characters, for people who type: the beginning of its key."""
+    return run_key(dag_id, run_id)[:6]
+
+
+def is_short_run_id(text: str) -> bool:
+    """Tell whether a text looks like a short id of a run."""
+    return bool(_SHORT_ID.fullmatch(text))
 
 
 def job_tags(*, dag_id: str, run_id: str, wave: str, chunk: int, attempt: int) -> dict[str, str]:

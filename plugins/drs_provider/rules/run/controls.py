@@ -5,10 +5,11 @@ task itself can read; it is read when the wave's turn comes. The run's note show
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, Literal
 
-from drs_provider.rules.run.handover import HandoverUnreadable, RunOrder
+from drs_provider.rules.run import names
+from drs_provider.rules.run.handover import GivenOrder, GivenOrders, HandoverUnreadable, RunOrder
 
 LONGEST_NOTE: Final = 1000
 """Characters of a run's note, by Airflow's API."""
@@ -29,6 +30,38 @@ def skip(wave: str, who: str | None, reason: str | None) -> RunOrder:
 def retry(wave: str, who: str | None, reason: str | None) -> RunOrder:
     """Word the order to run a failed wave again; it takes back what was ordered before."""
     return RunOrder(kind="none", message=_words(f"wave {wave} retried", who, reason))
+
+
+def given(
+    kind: Literal["cancel", "skip", "retry"],
+    who: str | None,
+    reason: str | None,
+    *,
+    at: datetime,
+    wave: str | None = None,
+) -> GivenOrder:
+    """Record an order of a person for the report."""
+    what = {
+        "cancel": "cancelled",
+        "skip": f"wave {wave} skipped",
+        "retry": f"wave {wave} retried",
+    }[kind]
+    return GivenOrder(kind=kind, at=at, by=who, wave=wave, reason=_why(reason), message=_words(what, who, reason))
+
+
+def marked(task: str | None, state: str, who: str | None, reason: str | None, *, at: datetime) -> GivenOrder:
+    """Record that a person has marked a task, in Airflow's pages or its API; without a task: the whole run."""
+    message = _words(f"{task or 'the run'} marked as {state}", who, reason)
+    wave = names.wave_of(task) if task else None
+    return GivenOrder(kind="mark", at=at, by=who, wave=wave, reason=_why(reason), message=message)
+
+
+def read_given(stored: object) -> GivenOrders:
+    """Read the record of orders; what is none counts as an empty one: it is for people, and nothing obeys it."""
+    try:
+        return GivenOrders.read(stored) or GivenOrders()
+    except HandoverUnreadable:
+        return GivenOrders()
 
 
 def read_order(stored: object) -> RunOrder | None:
@@ -54,8 +87,12 @@ def added(note: str | None, line: str) -> str:
 
 def _words(what: str, who: str | None, reason: str | None) -> str:
     by = f" by {who}" if who else ""
-    why = " ".join((reason or "").split())[:_LONGEST_REASON]
+    why = _why(reason)
     return f"{what}{by}" + (f": {why}" if why else "")
+
+
+def _why(reason: str | None) -> str | None:
+    return " ".join((reason or "").split())[:_LONGEST_REASON] or None
 
 
 END: Final = "End now"

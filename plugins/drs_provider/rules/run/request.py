@@ -3,15 +3,18 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Final
 
 from drs_provider.exceptions import PreflightRefused
-from drs_provider.formatting import parse_instant
+from drs_provider.formatting import duration, joined, parse_instant, plural
 from drs_provider.rules.launch.live_instances import no_replacing
 from drs_provider.rules.launch.recovery_points import LATEST, read_point_in_time
-from drs_provider.rules.purpose import Purpose, find_purpose, no_mode, purpose_of
+from drs_provider.rules.purpose import STARTERS, Purpose, find_purpose, no_mode, purpose_of
+
+LATEST_TICK: Final = timedelta(minutes=15)
+"""How late a schedule may start a drill: after that the plan was paused or deployed, or Airflow was down."""
 
 _KEY: Final = re.compile("[0-9a-f]{32}")
 
@@ -39,6 +42,19 @@ class RunRequest:
         """What the run is for."""
         return purpose_of(self.mode)
 
+    def scope(self, waves: Sequence[str]) -> str:
+        """Say in a line what takes part, and from which data.
+
+        :param waves: all waves of the plan
+        """
+        chosen = "all its waves" if len(self.waves) == len(waves) else f"{plural(len(self.waves), 'wave')} of "
+        if len(self.waves) != len(waves):
+            chosen += f"{len(waves)}, {joined(self.waves)}"
+        without = f", without {joined(self.exclude_servers)}" if self.exclude_servers else ""
+        data = "the most recent data" if self.point_in_time == LATEST else f"data of {self.point_in_time} or before"
+        replaces = ", live recovered instances are replaced" if self.replace_live_instances else ""
+        return f"{chosen}{without}, from {data}{replaces}"
+
     @property
     def as_of(self) -> datetime | None:
         """The instant that the run goes back to; None: the most recent data."""
@@ -50,15 +66,32 @@ def read_as_of(point_in_time: str) -> datetime | None:
     return None if point_in_time == LATEST else parse_instant(point_in_time)
 
 
+def lateness(due: datetime, began: datetime) -> timedelta | None:
+    """Say by how much a tick of a schedule is too late to be run; None: it is in time."""
+    return began - due if began - due > LATEST_TICK else None
+
+
 def read_request(
-    params: Mapping[str, object], *, plan: str, waves: Sequence[str], run_type: str, now: datetime
+    params: Mapping[str, object],
+    *,
+    plan: str,
+    waves: Sequence[str],
+    run_type: str,
+    now: datetime,
+    late: timedelta | None = None,
 ) -> RunRequest:
     """Read the trigger form, or raise ``PreflightRefused`` with everything that is wrong with it.
 
     :param run_type: Airflow's word for how the run came to be; only a ``manual`` one has a person behind it
     :param now: the present instant
+    :param late: by how much a schedule's tick is too late, see :func:`lateness`
     """
     problems = list(_problems(params, plan=plan, waves=waves, run_type=run_type))
+    if late is not None:
+        problems.append(
+            f"this drill was due {duration(late)} ago by the plan's schedule, and what is missed is not caught up: "
+            f"wait for the next one, or start one now (drs run start {plan})"
+        )
     as_of = None
     try:
         as_of = read_point_in_time(_text(params.get("point_in_time")) or LATEST, now=now)
@@ -107,8 +140,11 @@ def _problems(params: Mapping[str, object], *, plan: str, waves: Sequence[str], 
 
 
 def _missing(purpose: Purpose, params: Mapping[str, object], *, plan: str, run_type: str) -> Iterator[str]:
-    if not purpose.may_be_scheduled and run_type != "manual":
-        yield f"only drills are started by a schedule: a {purpose} needs a person, and this run is {run_type}"
+    if run_type not in STARTERS:
+        yield f"a run of a plan is started by a person, a schedule or another DAG, and this one is {run_type}"
+    elif not purpose.may_be_scheduled and run_type != "manual":
+        starter = STARTERS[run_type]
+        yield f"only drills are started by {starter}: a {purpose} needs a person, and this run is {run_type}"
     elif purpose.needs_confirmation and params.get("confirm") != plan:
         yield f"mode is {purpose}: type the plan's name, {plan}, into 'confirm'"
     if purpose.needs_reason and not _text(params.get("reason")).strip():

@@ -1,5 +1,6 @@
 """One run at one moment, as the verbs that steer it and the command line see it."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,9 +8,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from drs_provider.rules.launch.tags import short_run_id
 from drs_provider.rules.purpose import find_purpose
 from drs_provider.rules.run import names
-from drs_provider.rules.run.handover import WrittenReport
+from drs_provider.rules.run.handover import KeptDrill, WrittenReport
 from drs_provider.rules.run.state import RunOutline, RunState, TaskSnapshot, WaveOutline, WaveState
 
 ACTIVE: Final = ("queued", "running")
@@ -41,6 +43,7 @@ class RunView:
     :param is_paused: whether its plan is paused
     :param outline: which tasks it has; None in a list of runs, where ``state`` knows neither waves nor steps
     :param tasks: how far those tasks are, by id
+    :param kept: until when its drill is kept for people; None: it is not, or no longer
     """
 
     plan: str
@@ -57,6 +60,17 @@ class RunView:
     tasks: Mapping[str, TaskSnapshot] = field(default_factory=dict)
     questions: tuple[PendingQuestion, ...] = ()
     report: WrittenReport | None = None
+    kept: KeptDrill | None = None
+
+    @property
+    def short_id(self) -> str:
+        """Six characters that name it in every command."""
+        return short_run_id(names.dag_id_of(self.plan), self.run_id)
+
+    def command(self, verb: str, *words: str, wave: str | None = None) -> str:
+        """Write the command that does something with this run, as people type it."""
+        named = [self.plan, *([wave] if wave else []), self.short_id]
+        return " ".join(["drs run", verb, *(shlex.quote(word) for word in (*named, *words))])
 
     @property
     def is_active(self) -> bool:

@@ -4,12 +4,14 @@ Every function raises ``RunRefused`` where the state of the run does not allow i
 the run does not know; both say what to do next.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from drs_provider.exceptions import RunRefused, UsageError
-from drs_provider.formatting import joined
+from drs_provider.formatting import instant_words, joined
 from drs_provider.plan.problems import nearest
+from drs_provider.rules.run import controls, names
+from drs_provider.rules.run.approvals import APPROVE, REJECT
 from drs_provider.rules.run.run_view import PendingQuestion, RunView
 from drs_provider.rules.run.state import Cause, StepState, StepStatus, WaveOutline, WaveState, WaveStatus
 from drs_provider.rules.run.state.words import words
@@ -60,8 +62,13 @@ def cancelled_tasks(run: RunView) -> tuple[str, ...]:
     """Give the tasks that get the order to start nothing more.
 
     What has begun is watched to its end. Its steps that have not begun obey like everything else, and so does what
-    its boot order or failed servers would still launch: a start may wait for room with some of its jobs running.
+    its boot order or failed servers would still launch: a start may wait for room with some of its jobs running. A
+    drill that would be kept for people is not.
+
+    Raises ``RunRefused`` where nothing is left to start: that would end as if nobody had ordered anything.
     """
+    if not _is_anything_left(run):
+        raise RunRefused(_too_late(run))
     tasks: list[str] = []
     for wave in run.waves:
         outline = run.wave_outline(wave.name)
@@ -70,7 +77,29 @@ def cancelled_tasks(run: RunView) -> tuple[str, ...]:
     for wave in run.waves:
         if wave.has_begun and not _has_ended(wave):
             tasks += _launch(run.wave_outline(wave.name))
-    return tuple(tasks)
+    return (*tasks, names.KEEP_TASK) if names.KEEP_TASK in run.tasks else tuple(tasks)
+
+
+def _is_anything_left(run: RunView) -> bool:
+    """Whether a wave or a step could still begin, or launch more than it has."""
+    steps = (*run.state.before, *run.state.after, *(step for wave in run.waves for step in wave.steps))
+    return (
+        any(not wave.status.is_over or wave.is_active for wave in run.waves)
+        or not run.waves
+        or any(step.status.is_to_come for step in steps)
+    )
+
+
+def _too_late(run: RunView) -> str:
+    done = all(wave.status.is_done for wave in run.waves)
+    what = "everything was launched" if done else "nothing of it is left to start"
+    if any(question.task == names.KEEP_TASK for question in run.questions):
+        then = f"the drill is kept for people, {run.command('end')} cleans it up now"
+    elif run.is_temporary:
+        then = f"it is cleaned up and reported, {run.command('wait')} waits for that"
+    else:
+        then = f"its report is written, {run.command('wait')} waits for that"
+    return f"too late to cancel {run.run_id} of {run.plan}: {what}; {then}"
 
 
 def cancelled_message(run: RunView) -> str:
@@ -105,7 +134,7 @@ def skipped_message(run: RunView, wave: WaveState) -> str:
     """Say what becomes of a wave that is left out."""
     if wave.has_begun:
         raise RunRefused(
-            f"wave {wave.name} was just starting: drs run status {run.plan} shows whether it is still skipped"
+            f"wave {wave.name} was just starting: {run.command('status')} shows whether it is still skipped"
         )
     after = [other.name for other in run.waves if wave.name in other.depends_on]
     follows = f"; then {joined(after)}" if after else ""
@@ -142,8 +171,8 @@ def _cleared(
     else:
         tasks = (*_failed_gates(run, outline), *tasks, *outline.starts)
         message = f"wave {wave.name} runs again: servers that are up are kept, the others are launched"
-    names = [each.name for each in later]
-    message += f"; then {joined(names)}" if names else ""
+    after = [each.name for each in later]
+    message += f"; then {joined(after)}" if after else ""
     if run.is_paused:
         message += f". The plan is paused: drs run resume {run.plan}"
     return tasks, message
@@ -170,6 +199,43 @@ def question_named(run: RunView, task: str | None, wave: str | None) -> PendingQ
         asking = joined([question.task for question in found])
         raise UsageError(f"{len(found)} tasks are waiting for an answer, {asking}: name one with --task")
     return found[0]
+
+
+def option_named(run: RunView, question: PendingQuestion, option: str) -> str:
+    """Give the option of a question that is meant, whatever its capitals."""
+    found = [known for known in question.options if known.casefold() == option.casefold()]
+    if found:
+        return found[0]
+    raise UsageError(
+        f"{question.task} does not ask for {option!r} but for one of {', '.join(question.options)}: "
+        + "   or   ".join(answer_commands(run, question))
+    )
+
+
+def answer_commands(run: RunView, question: PendingQuestion) -> list[str]:
+    """Write the commands that answer a question, one for each of its options."""
+    if question.task == names.KEEP_TASK:
+        return [run.command("end"), *(run.command("extend", "--by", by) for by in controls.BY)]
+    short = {APPROVE: "approve", REJECT: "reject"}
+    return [
+        run.command(short[option], "--task", question.task)
+        if option in short
+        else run.command("answer", "--task", question.task, "--option", option)
+        for option in question.options
+    ]
+
+
+def several(runs: Sequence[RunView]) -> str:
+    """Say that a run must be named, and give the runs that are not over."""
+    rows = [
+        f"  {run.short_id}  {run.mode or 'run'}, {words(run.state.status)}, requested "
+        + (instant_words(run.asked_for_at) if run.asked_for_at else "at an unknown time")
+        + (f" by {run.triggered_by}" if run.triggered_by else "")
+        + f": {run.command('status')}"
+        for run in runs
+    ]
+    first = f"{runs[0].plan} has {len(runs)} runs that are not over: name the one that you mean, by its short id"
+    return "\n".join([first, *rows])
 
 
 def _ordered_of(outline: WaveOutline) -> tuple[str, ...]:
@@ -210,7 +276,7 @@ def _failed_gates(run: RunView, outline: WaveOutline) -> tuple[str, ...]:
 def _is_cut_off(run: RunView, wave: WaveState) -> str:
     failed = [name for name in wave.depends_on if (above := run.state.wave(name)) and _may_be_retried(above)]
     why = f"wave {joined(failed)} failed" if failed else "what is before it failed"
-    hint = f": drs run retry {run.plan} {failed[0]}" if failed else ""
+    hint = f": {run.command('retry', wave=failed[0])}" if failed else ""
     return f"wave {wave.name} is not started, because {why}, nor is anything after it{hint}"
 
 

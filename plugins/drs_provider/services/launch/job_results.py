@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from drs_provider.exceptions import JobVanished
@@ -25,14 +26,22 @@ class LaunchResults:
     pending: Mapping[str, str]
 
 
-def find(launch: Launch, hook: "DrsHook", *, ready: Ready, members: Mapping[str, LaunchMember]) -> LaunchResults:
+def find(
+    launch: Launch,
+    hook: "DrsHook",
+    *,
+    ready: Ready,
+    members: Mapping[str, LaunchMember],
+    now: datetime | None = None,
+) -> LaunchResults:
     """Ask the launch's account and Region what became of its servers.
 
     :param hook: the hook of that account and Region
     :param members: the servers by id, as far as they are known; one whose hostname is empty is looked up
+    :param now: the present instant; None: an instance that DRS does not show is awaited, however long
     """
     evidence = _evidence(hook, launch, ready)
-    results, pending = assemble(launch.jobs, _members(hook, launch, members), evidence, ready=ready)
+    results, pending = assemble(launch.jobs, _members(hook, launch, members), evidence, ready=ready, now=now)
     holder = {server: job.job_id for job in launch.jobs for server in job.servers}
     jobs = tuple(_ended(evidence.jobs[job_id]) for job_id in launch.job_ids)
     return LaunchResults(launch, hook.region, jobs, results, {server: holder[server] for server in pending})

@@ -1,7 +1,7 @@
 """Bringing a launch to the point where every one of its servers is in a job, and in one only."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -12,7 +12,7 @@ from drs_provider.formatting import duration
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch import native_plans
 from drs_provider.rules.launch.conflicts import unseen_jobs
-from drs_provider.rules.launch.job_assignment import Division, divide
+from drs_provider.rules.launch.job_assignment import Division, divide, gone_servers, launched_before
 from drs_provider.rules.launch.jobs import (
     ENDED_STATUS,
     OwnJob,
@@ -123,6 +123,8 @@ class JobStart:
     """Point in time by server, asked right before the servers are started; None: those of the request."""
     ended: Callable[[], bool] = lambda: False
     """Asked before every job: whether a person wants nothing more to be started."""
+    cleaned: Collection[str] = ()
+    """Jobs whose instances the run has terminated itself."""
     fresh: set[str] = field(default_factory=set)
 
     def run(self, attempt: int | None = None) -> tuple[LaunchedJob, ...] | MustWait:
@@ -137,19 +139,22 @@ class JobStart:
         if attempt is None:
             highest = max((job.attempt for job in ours), default=0)
             attempt = self.memory.attempt(highest, anew=self.request.continues is not None)
-        division = divide(self.request.servers, ours, attempt=attempt)
+        missing = self._gone(ours, attempt)
+        if isinstance(missing, MustWait):
+            return missing
+        division = divide(self.request.servers, ours, attempt=attempt, gone=missing)
         while division.to_start and (lost := self._lost_job(division, attempt)):
             if isinstance(lost, MustWait):
                 return lost
             ours.append(own_job(lost))
             everything.append(lost)
-            division = divide(self.request.servers, ours, attempt=attempt)
+            division = divide(self.request.servers, ours, attempt=attempt, gone=missing)
         # Again where a job was adopted that holds other servers than were asked for.
         while division.to_start and not self.ended():
             waiting = self._start_all(division, attempt, everything, ours)
             if waiting:
                 return waiting
-            division = divide(self.request.servers, ours, attempt=attempt)
+            division = divide(self.request.servers, ours, attempt=attempt, gone=missing)
         self.memory.hand_over(attempt)
         return tuple(
             LaunchedJob(
@@ -161,6 +166,23 @@ class JobStart:
             )
             for share in division.shares
         )
+
+    def _gone(self, ours: Sequence[OwnJob], attempt: int) -> Collection[str] | MustWait:
+        """Give the servers whose instance of an earlier attempt is no more: the task was cleared, and they are not up.
+
+        What DRS may not show yet is waited for: a launch would terminate it.
+        """
+        launched = launched_before(self.request.servers, ours, attempt=attempt)
+        if not launched:
+            return ()
+        described = self.hook.recovery_instances(source_server_ids=tuple(launched))
+        found = gone_servers(launched, described, now=self.now(), cleaned=self.cleaned)
+        if found.unseen:
+            named = ", ".join(f"{server} by {job}" for server, job in found.unseen.items())
+            return MustWait(f"launched before, and DRS does not show the instance yet: {named}", (), "all")
+        if found.gone:
+            log.info("Launched before and gone since, so launched again: %s", ", ".join(sorted(found.gone)))
+        return found.gone
 
     def _ours(self, everything: Sequence[Answer]) -> list[OwnJob]:
         """Return our jobs among all, and those that are remembered although the listing does not show them."""

@@ -128,7 +128,7 @@ def test_people_are_asked_for_as_long_as_the_plan_says(hook):
     assert timedelta(hours=1, minutes=59) < parked.timeout <= timedelta(hours=2)
     assert task.options == ["End now", "Extend by 30m", "Extend by 1h", "Extend by 4h", "Extend by 1d"]
     assert task.defaults == ["End now"]
-    assert task.subject.startswith("The drill of shop is up until ")
+    assert task.subject == "The drill of shop is up, and kept for people"
     assert "| db1 | database | launched | i-1 |" in task.body
 
 
@@ -153,6 +153,16 @@ def test_nothing_is_kept_where_nobody_can_or_wants_to_look(hook, left, why):
         a_task().execute(a_context(**left)[0])
 
     assert str(skipped.value) == why
+
+
+def test_a_drill_is_not_kept_after_a_cancellation_that_nothing_else_had_to_obey(hook):
+    task, (context, _) = a_task(), a_context()
+    context["task_state_store"].set(RunOrder.KEY, RunOrder(kind="cancel", message="cancelled by ann").to_json())
+
+    with pytest.raises(AirflowSkipException) as skipped:
+        task.execute(context)
+
+    assert str(skipped.value) == "the run was cancelled: the drill is cleaned up at once"
 
 
 def test_somebody_ends_it(hook):
@@ -188,7 +198,10 @@ def test_an_extension_asks_again_and_moves_the_expiry_of_everything(hook):
     assert set(hook.moved) == {"j1", "i-1"}
     moved = datetime.fromisoformat(hook.moved["j1"]["drs-orchestrator:expires"])
     assert timedelta(hours=8.9) < moved - datetime.now(UTC) <= timedelta(hours=9)  # 2 h, 4 h, then to clean up
-    assert context["ti"].left["finish.keep", "kept"]["extended"] == 1
+    kept = context["ti"].left["finish.keep", "kept"]
+    assert (kept["extended"], [extension["by"] for extension in kept["extensions"]]) == (1, ["bob"])
+    assert kept["extensions"][0]["until"] == kept["until"]
+    assert kept["until"][:16].replace("T", " ") not in task.subject + task.body  # Airflow would never change it
 
 
 def test_an_extension_never_brings_the_expiry_forward(hook):

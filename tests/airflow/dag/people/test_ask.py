@@ -1,5 +1,6 @@
 """The tasks that ask people, leg by leg: what they ask, whose answer they take, what they leave."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from airflow.providers.standard.operators import hitl
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskAwaitingInput
 from drs_provider.dag.people.ask import AskApproval, AskBeforeWave
 from drs_provider.dag.people.question_text import RunProgress
+from drs_provider.formatting import instant_words
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import Pause, ProtectionGroup, RecoveryPlan, WebhookNotification
 from drs_provider.rules.run.approvals import Policy
@@ -125,10 +127,12 @@ EXPIRED = {"error": "The response timeout has passed", "error_type": "timeout"}
 def test_an_approval_says_what_it_launches_and_what_speaks_against_it(asked):
     task = approval()
 
+    here = context(task)
     with pytest.raises(TaskAwaitingInput) as waits:
-        task.execute(context(task))
+        task.execute(here)
 
     (request,) = asked
+    began = instant_words(here["dag_run"].start_date)
     assert request["subject"] == "Recover shop? Approval 1 of 2"
     assert request["options"] == ["Approve", "Reject"]
     assert request["assigned_users"] == [{"id": name, "name": name} for name in ("bob", "cyd")]
@@ -148,7 +152,7 @@ def test_an_approval_says_what_it_launches_and_what_speaks_against_it(asked):
         "\n"
         "- db1: STALLED; go on\n"
         "\n"
-        "The run has taken 12m 03s; the plan has no RTO.\n"
+        f"The run began at {began}; the plan has no RTO.\n"
         "\n"
         "2 must approve, of: ann, bob, cyd. Who triggered the run does not count. "
         "Without an answer within 30m nothing is launched."
@@ -181,18 +185,23 @@ def test_a_pause_says_how_far_the_run_is_and_what_comes_next(asked):
     with pytest.raises(TaskAwaitingInput):
         task.execute(here)
 
-    assert asked[0]["body"] == (
+    began = here["dag_run"].start_date
+    body = re.sub(r"^At .* UTC:$", "At NOW:", asked[0]["body"], flags=re.MULTILINE)
+    assert body == (
         "**Is it up?**\n"
         "\n"
         "*Continue* launches wave web of this drill, 1 server: db1.\n"
         "*Stop* launches neither this wave nor those after it; what is up is left to the run's own clean-up.\n"
+        "\n"
+        "At NOW:\n"
         "\n"
         "| wave | state | servers up | failed |\n"
         "|---|---|---|---|\n"
         "| database | completed with exceptions | 1 of 2 | 1 |\n"
         "| web | **next** | of 1 | |\n"
         "\n"
-        "The run has taken 12m 03s of its RTO of 45m.\n"
+        f"The run began at {instant_words(began)}; its RTO of 45m ends at "
+        f"{instant_words(began + timedelta(minutes=45))}.\n"
         "\n"
         "Asked: bob. Without an answer within 2h the run fails."
     )
@@ -201,13 +210,23 @@ def test_a_pause_says_how_far_the_run_is_and_what_comes_next(asked):
 @pytest.mark.parametrize(
     ("rto", "said"),
     [
-        (None, "The run has taken 50m; the plan has no RTO."),
-        (timedelta(hours=1), "The run has taken 50m of its RTO of 1h."),
-        (timedelta(minutes=45), "**The run has taken 50m: its RTO of 45m is missed.**"),
+        (None, "The run began at 2026-11-22 05:00:00 UTC; the plan has no RTO."),
+        (
+            timedelta(hours=1),
+            "The run began at 2026-11-22 05:00:00 UTC; its RTO of 1h ends at 2026-11-22 06:00:00 UTC.",
+        ),
+        (
+            timedelta(minutes=45),
+            (
+                "**The run began at 2026-11-22 05:00:00 UTC, and its RTO of 45m ended at 2026-11-22 05:45:00 UTC: it "
+                "is missed.**"
+            ),
+        ),
     ],
 )
-def test_a_question_sets_the_time_against_the_rto(rto, said):
-    assert RunProgress((), timedelta(minutes=50), rto).in_words() == said
+def test_a_question_sets_instants_against_the_rto_for_airflow_never_changes_it(rto, said):
+    began = datetime(2026, 11, 22, 5, 0, tzinfo=UTC)
+    assert RunProgress((), began, began + timedelta(minutes=50), rto).in_words() == said
 
 
 def test_a_drill_is_not_asked_even_where_only_this_task_was_cleared(asked):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from drs_provider.hooks.launch_settings import LaunchSettingsHook
-from drs_provider.rules.launch.tags import job_tags, life_tags
+from drs_provider.rules.launch.tags import job_tags, life_tags, short_run_id
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.services.settings.apply import apply_all
 from kit.dag_runs import SHOP, calls, instances, meanwhile
@@ -109,7 +109,8 @@ def test_a_drill_is_refused_beside_a_drill_of_the_same_servers(run, simulator):
     assert ("  - the drill manual__elsewhere of drs.warehouse is not over and holds db1, db2, until ") in ended.said(
         "preflight.check"
     )
-    assert "end it (drs run end warehouse, drs run cancel warehouse)" in ended.said("preflight.check")
+    brief = short_run_id("drs.warehouse", "manual__elsewhere")
+    assert f"end it (drs run end warehouse {brief}, drs run cancel warehouse {brief})" in ended.said("preflight.check")
     assert len(calls(simulator, "StartRecovery")) == 1
     assert set(instances(simulator).values()) == {"running"}
 

@@ -12,7 +12,7 @@ from drs_provider.rules.launch.conflicts import (
     taken_over,
     unseen_jobs,
 )
-from drs_provider.rules.launch.tags import EXPIRES, MODE, PLAN, RUN, RUN_ID
+from drs_provider.rules.launch.tags import EXPIRES, MODE, PLAN, RUN, RUN_ID, short_run_id
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NAMES = {"s-1": "db1", "s-2": "db2"}
@@ -76,10 +76,11 @@ def test_the_jobs_of_a_run_are_one_conflict():
 
 def test_a_run_beside_a_drill_is_refused_with_what_to_do():
     (other,) = found([a_job()])
+    run = short_run_id("drs.shop", "manual__1")
 
     assert conflict_refusal(other, NAMES) == (
         "the drill manual__1 of drs.shop is not over and holds db1, until 2026-01-01 16:00 UTC at the latest: wait for "
-        "its end (drs run wait shop), or end it (drs run end shop, drs run cancel shop)"
+        f"its end (drs run wait shop {run}), or end it (drs run end shop {run}, drs run cancel shop {run})"
     )
 
 

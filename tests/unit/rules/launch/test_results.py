@@ -1,5 +1,7 @@
 """What became of every server of a launch."""
 
+from datetime import UTC, datetime
+
 import botocore.session
 import pytest
 from drs_provider.rules.launch.job_assignment import JobShare
@@ -145,3 +147,20 @@ def test_a_server_whose_launch_actions_still_run_is_waited_for():
 
     assert pending == (SERVER,)
     assert (one.status, one.reason) == ("failed", "its launch actions have not ended: check")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expected"),
+    [
+        (9, ("failed", (SERVER,), "DRS launched it, but shows no recovery instance of this job")),
+        (10, ("failed", (), "DRS launched it, but its instance is gone: it was terminated since")),
+    ],
+)
+def test_an_instance_that_drs_does_not_show_long_after_its_job_is_not_awaited(minutes, expected):
+    found = evidence(instance_state=None)
+    found.jobs[JOB]["endDateTime"] = "2026-01-01T00:10:00+00:00"
+    now = datetime(2026, 1, 1, 0, 10 + minutes, tzinfo=UTC)
+
+    (server,), pending = assemble(LAUNCH, MEMBERS, found, ready="running", now=now)
+
+    assert (server.status, pending, server.reason) == expected

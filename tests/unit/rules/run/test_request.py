@@ -1,11 +1,11 @@
 """What the trigger form may say, and what it is told when it may not."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.rules.purpose import RECOVERY
-from drs_provider.rules.run.request import RunRequest, read_request
+from drs_provider.rules.run.request import LATEST_TICK, RunRequest, lateness, read_request
 
 WAVES = ("database", "application", "web")
 
@@ -13,8 +13,9 @@ WAVES = ("database", "application", "web")
 NOW = datetime(2026, 1, 31, 15, 0, 0, tzinfo=UTC)
 
 
-def read(*, run_type="manual", **params):
-    return read_request({"mode": "drill", **params}, plan="web-shop", waves=WAVES, run_type=run_type, now=NOW)
+def read(*, run_type="manual", late=None, **params):
+    form = {"mode": "drill", **params}
+    return read_request(form, plan="web-shop", waves=WAVES, run_type=run_type, now=NOW, late=late)
 
 
 def test_an_empty_form_is_a_drill_of_everything():
@@ -84,6 +85,31 @@ def test_chosen_waves_keep_the_order_of_the_plan():
             id="recovery by schedule",
         ),
         pytest.param(
+            {"mode": "recovery", "confirm": "web-shop", "reason": "fire", "run_type": "operator_triggered"},
+            ["only drills are started by another DAG: a recovery needs a person, and this run is operator_triggered"],
+            id="recovery by another DAG",
+        ),
+        pytest.param(
+            {"mode": "recovery", "confirm": "web-shop", "reason": "fire", "run_type": "asset_triggered"},
+            ["only drills are started by an asset event: a recovery needs a person, and this run is asset_triggered"],
+            id="recovery by an asset event",
+        ),
+        pytest.param(
+            {"run_type": "backfill"},
+            ["a run of a plan is started by a person, a schedule or another DAG, and this one is backfill"],
+            id="a backfill",
+        ),
+        pytest.param(
+            {"run_type": "scheduled", "late": timedelta(hours=15)},
+            [
+                (
+                    "this drill was due 15h ago by the plan's schedule, and what is missed is not caught up: wait for "
+                    "the next one, or start one now (drs run start web-shop)"
+                )
+            ],
+            id="a schedule's tick that was missed",
+        ),
+        pytest.param(
             {"point_in_time": "yesterday"},
             ["point_in_time: 'yesterday' is neither 'latest' nor an instant such as 2026-01-31T14:05:00Z"],
             id="no instant",
@@ -134,3 +160,22 @@ def test_a_form_that_may_not_run_is_told_everything_that_is_wrong(params, said):
         read(**params)
 
     assert list(refused.value.findings) == said
+
+
+@pytest.mark.parametrize("run_type", ["manual", "scheduled", "operator_triggered", "asset_triggered"])
+def test_a_drill_may_be_started_by_everybody_and_everything_but_a_backfill(run_type):
+    assert read(run_type=run_type).mode == "drill"
+
+
+@pytest.mark.parametrize(
+    ("behind", "late"),
+    [
+        (timedelta(0), None),
+        (timedelta(minutes=-1), None),
+        (LATEST_TICK, None),
+        (LATEST_TICK + timedelta(seconds=1), LATEST_TICK + timedelta(seconds=1)),
+        (timedelta(hours=15), timedelta(hours=15)),
+    ],
+)
+def test_a_tick_is_late_after_some_minutes(behind, late):
+    assert lateness(NOW - behind, NOW) == late

@@ -37,6 +37,12 @@ class Try:
         return self.start.run()
 
 
+def up(drs, *servers, is_drill=True):
+    """The instances of the first job, as DRS shows them once they are there."""
+    for server in servers:
+        drs.add_instance(server, drs.all_jobs[0]["jobID"], is_drill=is_drill)
+
+
 def summary(jobs):
     return [(job.job_id[-1], list(job.servers), job.adopted) for job in jobs]
 
@@ -255,6 +261,7 @@ def test_a_second_airflow_with_an_empty_database_adopts_what_the_tags_say(drs):
 def test_a_clear_after_a_failure_launches_the_failed_servers_only(drs, store):
     Try(drs, store, max_tries=0).run()
     drs.end(drs.all_jobs[0], "LAUNCHED", s_2="FAILED")
+    up(drs, "s-1", "s-3")
 
     jobs = Try(drs, store, max_tries=1).run()
 
@@ -280,10 +287,58 @@ def test_a_clear_after_a_success_or_while_the_job_runs_starts_nothing(drs, store
     Try(drs, store, max_tries=0).run()
     running = Try(drs, store, max_tries=1).run()
     drs.end(drs.all_jobs[0])
+    up(drs, *SERVERS)
     ended = Try(drs, store, max_tries=2).run()
 
     assert summary(running) == summary(ended) == [("0", list(SERVERS), True)]
     assert len(drs.starts) == 1
+
+
+@pytest.mark.parametrize("is_drill", [True, False])
+@pytest.mark.parametrize("state", ["TERMINATED", "NOT_FOUND", None])
+def test_a_clear_launches_again_what_was_launched_and_is_gone(drs, store, state, is_drill):
+    Try(drs, store, max_tries=0, is_drill=is_drill).run()
+    drs.end(drs.all_jobs[0])
+    up(drs, "s-1", is_drill=is_drill)
+    for server in ("s-2", "s-3") if state else ():
+        drs.add_instance(server, drs.all_jobs[0]["jobID"], state=state, is_drill=is_drill)
+
+    jobs = Try(drs, store, max_tries=1, is_drill=is_drill).run()
+
+    assert summary(jobs) == [("0", ["s-1"], True), ("1", ["s-2", "s-3"], False)]
+    again = Try(drs, store, max_tries=1, is_drill=is_drill).run()
+    assert summary(again) == [("0", ["s-1"], True), ("1", ["s-2", "s-3"], True)]
+
+
+def test_a_clear_waits_for_an_instance_that_drs_may_not_show_yet(drs, store):
+    Try(drs, store, max_tries=0).run()
+    drs.end(drs.all_jobs[0], at=NOW + timedelta(minutes=1))
+    up(drs, "s-1", "s-2")
+
+    waits = Try(drs, store, max_tries=1).run()
+
+    assert waits.why == f"launched before, and DRS does not show the instance yet: s-3 by {drs.all_jobs[0]['jobID']}"
+    assert len(drs.starts) == 1
+    up(drs, "s-3")
+    assert summary(Try(drs, store, max_tries=1).run()) == [("0", list(SERVERS), True)]
+
+
+def test_a_clear_never_launches_over_what_another_recovery_has_put_in_the_place_of_ours(drs, store):
+    Try(drs, store, max_tries=0, is_drill=False).run()
+    drs.end(drs.all_jobs[0])
+    up(drs, "s-1", "s-3")
+    drs.add_instance("s-2", "drsjob-of-others", is_drill=False)
+
+    with pytest.raises(RunRefused, match=r"^a launch would terminate 1 live recovered instance: s-2 has i-"):
+        Try(drs, store, max_tries=1, is_drill=False).run()
+    assert len(drs.starts) == 1
+
+
+def test_a_retry_without_a_clear_takes_no_servers_for_gone(drs, store):
+    Try(drs, store, max_tries=3).run()
+    drs.end(drs.all_jobs[0])
+
+    assert summary(Try(drs, store, max_tries=3).run()) == [("0", list(SERVERS), True)]
 
 
 def test_a_retry_without_a_clear_never_starts_a_known_failure_again(drs, store):
@@ -601,3 +656,13 @@ def test_a_conflict_that_a_job_explains_is_waited_for_as_before(drs, store):
     drs.answers = [busy]
 
     assert Try(drs, store).run() == MustWait("StartRecovery: ConflictException: busy", (), "all")
+
+
+def test_what_the_run_itself_has_cleaned_up_is_not_waited_for(drs, store):
+    Try(drs, store, max_tries=0).run()
+    drs.end(drs.all_jobs[0], at=NOW + timedelta(minutes=1))
+    drs.all_jobs[0]["initiatedBy"] = "START_DRILL"
+    cleared = Try(drs, store, max_tries=1)
+    cleared.start.cleaned = {drs.all_jobs[0]["jobID"]}
+
+    assert summary(cleared.run()) == [("1", list(SERVERS), False)]

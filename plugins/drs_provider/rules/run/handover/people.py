@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from drs_provider.rules.run.handover.document import Document, Flag, Instant, OptionalInstant, StoredIn
+from drs_provider.rules.run.handover.document import Document, Flag, Instant, OptionalInstant, Part, StoredIn
 
 
 class Asked(Document):
@@ -133,6 +133,48 @@ class RunOrder(Document):
         return super()._from_version_1(body)
 
 
+class GivenOrder(Part):
+    """One order of a person while a run goes on; ``message`` says it with who gave it and why, without a full stop."""
+
+    kind: Literal["cancel", "skip", "retry", "mark"]
+    at: Instant
+    by: str | None = None
+    wave: str | None = None
+    reason: str | None = None
+    message: str
+
+
+class GivenOrders(Document):
+    """Every order that people gave this run, the oldest first: the record for the report, which nothing obeys.
+
+    It lies in the task state store of the report task, written through Airflow's API after the order was given.
+    """
+
+    KEY: ClassVar[str] = "drs_given_orders"
+    TITLE: ClassVar[str] = "the orders that people gave a run"
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+
+    orders: tuple[GivenOrder, ...] = ()
+
+    @property
+    def cancellation(self) -> GivenOrder | None:
+        """The order to cancel the run, unless a wave was retried after it."""
+        last = next((order for order in reversed(self.orders) if order.kind in ("cancel", "retry")), None)
+        return last if last and last.kind == "cancel" else None
+
+    def with_order(self, order: GivenOrder) -> "GivenOrders":
+        """Add an order."""
+        return GivenOrders(orders=(*self.orders, order))
+
+
+class KeptExtension(Part):
+    """A person has extended a kept drill: until when, who, and when they said so."""
+
+    at: Instant
+    until: Instant
+    by: str | None = None
+
+
 class KeptDrill(Document):
     """How long a drill is kept for people; ``ended_at`` None: it still is. ``by``: who ended or extended it last."""
 
@@ -144,6 +186,7 @@ class KeptDrill(Document):
     ended_at: OptionalInstant = None
     by: str | None = None
     extended: int = 0
+    extensions: tuple[KeptExtension, ...] = ()
 
 
 class KeptDrillMemory(Document):

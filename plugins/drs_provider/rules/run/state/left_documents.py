@@ -15,6 +15,7 @@ from drs_provider.rules.run.handover import (
     Document,
     FailureMessage,
     FollowedJobs,
+    GivenOrders,
     HandoverUnreadable,
     LaterLaunches,
     Launch,
@@ -53,6 +54,13 @@ class LeftDocuments:
             return None
         found = self.of(task, FailureMessage)
         return found.message or None if found else None
+
+    def given_orders(self) -> GivenOrders:
+        """Give the orders that people gave the run; they lie there before the task that keeps them has begun."""
+        try:
+            return GivenOrders.read(self.snapshot.left(names.REPORT_TASK, GivenOrders.KEY)) or GivenOrders()
+        except HandoverUnreadable:
+            return GivenOrders()
 
     def order(self, task: str) -> RunOrder | None:
         """Give the order that a task obeyed."""

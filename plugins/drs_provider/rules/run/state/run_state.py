@@ -117,7 +117,7 @@ def state_of(snapshot: RunSnapshot, left: LeftDocuments | None = None) -> RunSta
         excluded=found.excluded if found else (),
         before=before,
         after=after,
-        cancelled=_ended_by_an_answer(snapshot, left) or _ended_by_an_order(snapshot, left, (*before, *after), waves),
+        cancelled=_cancelled(snapshot, left, (*before, *after), waves),
         superseded=_superseded(snapshot, left),
     )
 
@@ -266,6 +266,16 @@ def _ended_by_an_answer(snapshot: RunSnapshot, left: LeftDocuments) -> str | Non
 def _chose(option: str, task: str, snapshot: RunSnapshot, left: LeftDocuments) -> str | None:
     answer = left.answer(task) if snapshot.phase(task) is TaskPhase.FAILED else None
     return str(answer.by) if answer and answer.chosen == option else None
+
+
+def _cancelled(
+    snapshot: RunSnapshot, left: LeftDocuments, own_steps: tuple[StepState, ...], waves: tuple[WaveState, ...]
+) -> str | None:
+    """Say who ended the run: by an answer, or by an order, whether or not anything was left to obey it."""
+    if said := _ended_by_an_answer(snapshot, left) or _ended_by_an_order(snapshot, left, own_steps, waves):
+        return said
+    given = left.given_orders().cancellation
+    return given.message if given else None
 
 
 def _ended_by_an_order(
