@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -170,13 +171,13 @@ class LaunchSettingsHook(DrsHook):
         return answer
 
     def tag(self, arn: str, key: str, value: str, **more: str) -> None:
-        """Set one tag of a DRS resource, or some more of them with it."""
-        with translated("TagResource"):
+        """Set one tag of a DRS resource, or some more of them with it; an error names the resource."""
+        with _of(arn), translated("TagResource"):
             self.conn.tag_resource(resourceArn=arn, tags={key: value, **more})
 
     def untag(self, arn: str, *keys: str) -> None:
         """Take tags off a DRS resource; those that it has not are passed over."""
-        with translated("UntagResource"):
+        with _of(arn), translated("UntagResource"):
             self.conn.untag_resource(resourceArn=arn, tagKeys=list(keys))
 
     def drill_versions(self, template_id: str) -> tuple[Answer, ...]:
@@ -223,6 +224,12 @@ class LaunchSettingsHook(DrsHook):
                 self._filtered("describe_network_interfaces", "addresses.private-ip-address", wanted.addresses)
             ),
             default_vpc=self._default_vpc() if wanted.default_vpc else None,
+            existing={
+                interface["NetworkInterfaceId"]: interface
+                for interface in self._filtered(
+                    "describe_network_interfaces", "network-interface-id", wanted.existing
+                )
+            },
         )
 
     def ec2_instances(self, instance_ids: Sequence[str]) -> dict[str, Answer]:
@@ -277,6 +284,17 @@ def side_by_side(ask: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """Ask for several things at a time; the answers come in the order of the items."""
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         return list(pool.map(ask, items))
+
+
+@contextmanager
+def _of(arn: str) -> Iterator[None]:
+    """Say in an error which server it is about: many are asked side by side."""
+    try:
+        yield
+    except AwsError as error:
+        message = f"{arn.rpartition('/')[2]}: {error.message}"
+        retry_after = error.retry_after_seconds
+        raise type(error)(error.operation, error.code, message, retry_after_seconds=retry_after) from error
 
 
 def _version(item: Answer) -> TemplateVersion:

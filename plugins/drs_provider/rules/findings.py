@@ -21,6 +21,8 @@ Rule = Literal[
     "launch_actions",
     "conflict",
     "verified",
+    "interfaces",
+    "tags",
 ]
 
 

@@ -32,6 +32,9 @@ _SHORT: Final = {
     "placement": "nowhere to land",
     "launch_actions": "launch actions",
     "conflict": "in another run",
+    "interfaces": "network interfaces",
+    "tags": "no room for tags",
+    "template": "launch template",
 }
 _HEAD: Final = ("WAVE", "SERVER", "STATE", "LAG", "NEWEST POINT", "AGAINST IT")
 

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 def placements_of(hook: LaunchSettingsHook, server_ids: Sequence[str]) -> dict[str, KnownPlacement]:
-    """Return where servers would land by their launch settings: subnet and groups of the template's default version."""
+    """Return where servers would land by their launch settings: what the template's default version says of it."""
     found = hook.launch_configurations(server_ids)
     templates = {server: configuration.get("ec2LaunchTemplateID") for server, configuration in found.items()}
     versions = hook.template_versions((name, None) for name in templates.values() if name)
@@ -46,7 +46,9 @@ def placements_of(hook: LaunchSettingsHook, server_ids: Sequence[str]) -> dict[s
     for server, name in templates.items():
         version = versions.get((name, None)) if name else None
         settings = live_settings(found[server], version.data if version else {})
-        places[server] = KnownPlacement(settings["subnet_id"], settings["security_group_ids"] or ())
+        places[server] = KnownPlacement(
+            settings["subnet_id"], settings["security_group_ids"] or (), interfaces=settings["interfaces"]
+        )
     return places
 
 

@@ -25,6 +25,7 @@ from drs_provider.rules.launch.tags import run_key
 from drs_provider.rules.launch.takeover import LOOK_BACK, jobs_of
 from drs_provider.rules.preflight.cost import Machine
 from drs_provider.rules.preflight.drill_forecast import fingerprint_of, machine_to_launch
+from drs_provider.rules.preflight.drill_settings import interface_findings, tag_findings
 from drs_provider.rules.preflight.outcome import AnyFinding, ServerLook
 from drs_provider.rules.preflight.permissions import permission_findings, permission_notes, questions
 from drs_provider.rules.preflight.placement import placed, placement_findings
@@ -292,11 +293,12 @@ def look_deeper(
     """
     permissions = _permissions(hook, scope)
     places = _places(hook, scope, instances, settings) if settings else CheckResult()
+    changes = _drill_settings(scope, settings) if settings else ()
     actions = _launch_actions(hook, scope)
     counted = {wave: sum(server.known for server in servers) for wave, servers in scope.waves.items()}
     counts = quota_notes(scope.where, counted, quotas, jobs)
     return CheckResult(
-        (*permissions.findings, *places.findings, *actions.findings),
+        (*permissions.findings, *places.findings, *changes, *actions.findings),
         (*counts, *permissions.notes, *places.notes, *actions.notes),
     )
 
@@ -328,6 +330,18 @@ def _places(
         return CheckResult(notes=(f"room for the servers in {scope.where}: not checked: {refusal}",))
     places = placed([server.candidate for server in settings.servers], frees)
     return CheckResult(placement_findings(places, settings.around, scope.purpose))
+
+
+def _drill_settings(scope: Scope, settings: "SettingsSurvey") -> tuple[Finding, ...]:
+    """Look whether what the run changes in launch settings can be changed, and put back."""
+    candidates = [server.candidate for server in settings.servers if server.candidate.source is not None]
+    own_network = scope.purpose.has_own_network(scope.shape.plan)
+    changed = {server.server_id for server in settings.servers if own_network or server.changes}
+    with_actions = {server for server, values in scope.settings.items() if values.get("actions")}
+    return (
+        *interface_findings(candidates, settings.around, scope.purpose, own_network=own_network),
+        *tag_findings(candidates, scope.purpose, changed=changed, with_actions=with_actions),
+    )
 
 
 def _launch_actions(hook: "DrsHook", scope: Scope) -> CheckResult:
