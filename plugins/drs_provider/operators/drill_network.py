@@ -161,7 +161,7 @@ class DrsRemoveDrillNetworkOperator(_DrillNetworkOperator):
             return self._go_on(context, began=_now(), looks=0)
 
     def resume_removal(
-        self, context: Context, _event: object = None, *, began: str | None = None, looks: int = 0
+        self, context: Context, event: object = None, *, began: str | None = None, looks: int = 0
     ) -> dict[str, JsonValue]:
         """Look again after a wait."""
         with failing_for_good():

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from moto.core.utils import utcnow
-from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+from moto.ec2.models import elastic_network_interfaces
 from moto.ec2.utils import random_eni_attach_id
 
 from drs_simulator.world.ec2_refusals import (
@@ -16,8 +16,11 @@ from drs_simulator.world.ec2_refusals import (
 )
 
 
-class OwnInterface(NetworkInterface):
-    """A network interface with its own security groups: moto gives every one those of its instance besides."""
+class NetworkInterface(elastic_network_interfaces.NetworkInterface):
+    """A network interface with its own security groups: moto gives every one those of its instance besides.
+
+    It has moto's class name, by which moto's serialisers know what its ``id`` is called.
+    """
 
     @property
     def group_set(self) -> Any:
@@ -105,7 +108,7 @@ def attach_others(backend: Any, instance: Any, plans: Sequence[InterfacePlan]) -
         index = index if index not in instance.nics else max(instance.nics) + number
         interface = plan.existing
         if interface is None:
-            interface = OwnInterface(
+            interface = NetworkInterface(
                 backend,
                 plan.subnet,
                 plan.primary or "",
