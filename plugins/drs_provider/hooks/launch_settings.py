@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, TypeVar
 
 from drs_provider.exceptions import AccessDenied, AwsError, ServiceUnavailable
@@ -36,12 +37,13 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class TemplateVersion:
-    """One version of a launch template; ``data`` as EC2 describes it."""
+    """One version of a launch template; ``data`` as EC2 describes it. ``made_at`` None: EC2 does not say when."""
 
     template_id: str
     number: int
     data: Answer = field(default_factory=dict)
     description: str = ""
+    made_at: datetime | None = None
 
 
 class LaunchSettingsHook(DrsHook):
@@ -226,9 +228,7 @@ class LaunchSettingsHook(DrsHook):
             default_vpc=self._default_vpc() if wanted.default_vpc else None,
             existing={
                 interface["NetworkInterfaceId"]: interface
-                for interface in self._filtered(
-                    "describe_network_interfaces", "network-interface-id", wanted.existing
-                )
+                for interface in self._filtered("describe_network_interfaces", "network-interface-id", wanted.existing)
             },
         )
 
@@ -303,6 +303,7 @@ def _version(item: Answer) -> TemplateVersion:
         int(item["VersionNumber"]),
         item.get("LaunchTemplateData") or {},
         item.get("VersionDescription") or "",
+        item.get("CreateTime"),
     )
 
 

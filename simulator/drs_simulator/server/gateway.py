@@ -62,7 +62,9 @@ class Gateway:
     def _moto_for(self, call: AwsCall, raw_path: str, headers: dict[str, str]) -> Reply:
         """Let moto answer a call; what it cannot do is said in the protocol of the call's service."""
         if call.service == "ec2" and call.operation not in get_service_model("ec2").operation_names:
-            return injected(call, ("InvalidAction", 400, f"The action {call.operation} is not valid for this web service."))
+            return injected(
+                call, ("InvalidAction", 400, f"The action {call.operation} is not valid for this web service.")
+            )
         try:
             return self.ask_moto(call.method, raw_path, headers, call.body)
         except NotImplementedError as error:

@@ -89,7 +89,9 @@ def _address(text: str) -> IPv4Address:
     try:
         return IPv4Address(text)
     except ValueError:
-        raise LaunchRefused(f"InvalidParameterValue: Value ({text}) for parameter privateIpAddress is invalid.") from None
+        raise LaunchRefused(
+            f"InvalidParameterValue: Value ({text}) for parameter privateIpAddress is invalid."
+        ) from None
 
 
 def _key_pair(backend: Any, data: Data) -> Iterator[str]:

@@ -74,7 +74,9 @@ def plans_of(backend: Any, interfaces: Sequence[Data], subnet: Any) -> list[Inte
 
     :param subnet: moto's subnet of the first interface
     """
-    ordered = sorted(interfaces, key=lambda interface: (int(interface.get("NetworkCardIndex") or 0), index_of(interface)))
+    ordered = sorted(
+        interfaces, key=lambda interface: (int(interface.get("NetworkCardIndex") or 0), index_of(interface))
+    )
     plans = []
     for interface in ordered or [{"DeviceIndex": 0}]:
         existing = backend.enis.get(str(interface.get("NetworkInterfaceId")))
@@ -116,9 +118,7 @@ def attach_others(backend: Any, instance: Any, plans: Sequence[InterfacePlan]) -
                 group_ids=[str(group) for group in plan.data.get("Groups") or ()],
                 description=plan.data.get("Description"),
             )
-            interface.private_ip_addresses += [
-                {"Primary": False, "PrivateIpAddress": address} for address in plan.more
-            ]
+            interface.private_ip_addresses += [{"Primary": False, "PrivateIpAddress": address} for address in plan.more]
             _give_ipv6(interface, plan.data)
             backend.enis[interface.id] = interface
         interface.delete_on_termination = not plan.stays

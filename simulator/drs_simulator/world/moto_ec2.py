@@ -54,7 +54,7 @@ class LaunchPlan:
 
     @property
     def names_no_place(self) -> bool:
-        """Whether it leaves the place to a default VPC: no subnet, no existing interface, and nothing that EC2 refuses."""
+        """Whether it leaves the place to a default VPC: neither a subnet nor an existing interface is named."""
         first = [interface for interface in self.interfaces if index_of(interface) == 0]
         if self.interfaces and not first:
             return False

@@ -188,5 +188,6 @@ def _after_drill(shape: "RunShape", place: "PlanTarget") -> None:
         task_id=names.name_in_group(place.look_over_task),
         task_display_name=place.titled("Look over"),
         target=place.target,
+        prepare_task_id=place.prepare_network_task,
         retries=_TRIES_AGAIN,
     ).as_teardown()

@@ -208,9 +208,9 @@ def in_drill_network(
     """Return the launch settings that put a server into the drill network, to be laid over its other ones.
 
     Always ``subnet_id`` and ``security_group_ids``, and ``interfaces`` where it is known what the launch template has
-    of them: all of them stand in the drill network then, and nothing else. ``private_ip`` besides, where the drill's subnet has other
-    addresses than production's: the same place in it (``10.0.1.10`` in ``10.0.1.0/24`` becomes ``10.9.1.10`` in
-    ``10.9.1.0/24``); and ``copy_private_ip: False`` there, for the source's own address would not fit.
+    of them: all of them stand in the drill network then, and nothing else. ``private_ip`` besides, where the drill's
+    subnet has other addresses than production's: the same place in it (``10.0.1.10`` in ``10.0.1.0/24`` becomes
+    ``10.9.1.10`` in ``10.9.1.0/24``); and ``copy_private_ip: False`` there, for the source's own address would not fit.
 
     :param placement: where the server would land in production, as preflight found it
     :param settings: its effective launch settings in the plan's words; ``private_ip`` also where the template has it

@@ -5,7 +5,6 @@ subnet, and what leads outside (IPv6, public addresses) is left out, for a drill
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from ipaddress import IPv4Network
 from typing import Any
 
 from drs_provider.exceptions import RunRefused
@@ -114,7 +113,10 @@ def _with_primary(interface: dict[str, Any], address: str) -> dict[str, Any]:
         for each in interface.get("PrivateIpAddresses") or ()
     ]
     if any(each.get("Primary") for each in named):
-        return {**{key: value for key, value in interface.items() if key != "PrivateIpAddress"}, "PrivateIpAddresses": named}
+        return {
+            **{key: value for key, value in interface.items() if key != "PrivateIpAddress"},
+            "PrivateIpAddresses": named,
+        }
     return {**interface, "PrivateIpAddress": address}
 
 
@@ -136,9 +138,13 @@ def astray(wanted: Mapping[str, Any], instance: Mapping[str, Any]) -> tuple[str,
     found = []
     for interface in instance.get("NetworkInterfaces") or ():
         number = (interface.get("Attachment") or {}).get("DeviceIndex") or 0
-        others = sorted(str(group["GroupId"]) for group in interface.get("Groups") or () if group["GroupId"] not in groups)
+        others = sorted(
+            str(group["GroupId"]) for group in interface.get("Groups") or () if group["GroupId"] not in groups
+        )
         if interface.get("SubnetId") not in subnets:
-            found.append(f"{interface.get('NetworkInterfaceId')} (device index {number}) in {interface.get('SubnetId')}")
+            found.append(
+                f"{interface.get('NetworkInterfaceId')} (device index {number}) in {interface.get('SubnetId')}"
+            )
         elif others:
             found.append(f"{interface.get('NetworkInterfaceId')} (device index {number}) with {', '.join(others)}")
     return tuple(found)

@@ -103,9 +103,7 @@ def _existing(
         yield _finding("refusal" if own_network else "warning", candidate, what, step, "interfaces")
 
 
-def _not_movable(
-    candidate: Candidate, interfaces: Sequence[Interface], around: AccountAnswers
-) -> Iterator[Finding]:
+def _not_movable(candidate: Candidate, interfaces: Sequence[Interface], around: AccountAnswers) -> Iterator[Finding]:
     first = around.subnets.get(str(candidate.result["subnet_id"])) or {}
     vpc = first.get("VpcId") or (None if candidate.result["subnet_id"] else around.default_vpc)
     for interface in interfaces:

@@ -32,9 +32,7 @@ def lookups(candidates: Sequence[Candidate], *, whole: bool = False) -> Lookups:
     def or_else(key: str) -> set[str]:
         return {value for fallback in others for value in fallback.get(key) or ()}
 
-    subnets, groups, existing = names_in(
-        interface for result in results if whole for interface in result["interfaces"]
-    )
+    subnets, groups, existing = names_in(interface for result in results if whole for interface in result["interfaces"])
     return Lookups(
         subnet_ids=tuple(sorted({*every("subnet_id", results), *or_else("subnet_ids"), *subnets})),
         group_ids=tuple(

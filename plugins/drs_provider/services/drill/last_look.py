@@ -1,21 +1,30 @@
 """The last look of a drill: whether anything that is its own is left in an account and Region."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from drs_provider.rules.answers import Answer
-from drs_provider.rules.cleanup.leftovers import Facts, Version, remains
+from drs_provider.rules.cleanup.leftovers import DefaultVersion, Facts, Version, remains
+from drs_provider.rules.settings.overtaken import places_named
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook
 
 
-def find_remains(hook: "TracesHook", run: str, *, jobs: Sequence[Answer], server_ids: Sequence[str]) -> dict[str, str]:
+def find_remains(
+    hook: "TracesHook",
+    run: str,
+    *,
+    jobs: Sequence[Answer],
+    server_ids: Sequence[str],
+    places: Collection[str] = (),
+) -> dict[str, str]:
     """Return everything that is still there of one run's drill, by id with what it is; a few requests.
 
     :param run: the run's key
     :param jobs: its jobs
     :param server_ids: the source servers that it may have launched
+    :param places: ids of the subnets and security groups of its drill networks
     """
     mine = set(server_ids)
     templates = hook.templates_with_more_versions() if server_ids else {}
@@ -30,5 +39,19 @@ def find_remains(hook: "TracesHook", run: str, *, jobs: Sequence[Answer], server
             if server in mine
             for item in hook.drill_versions(template)
         ],
+        defaults=_defaults_of_drill(hook, server_ids, places),
     )
     return remains(facts, run)
+
+
+def _defaults_of_drill(
+    hook: "TracesHook", server_ids: Sequence[str], places: Collection[str]
+) -> tuple[DefaultVersion, ...]:
+    """Return the default versions that name a place of the drill: made by others, on top of the drill's."""
+    if not places or not server_ids:
+        return ()
+    found = []
+    for server, version in hook.defaults_of(set(server_ids)).items():
+        if names := tuple(name for name in places_named(version.data) if name in places):
+            found.append(DefaultVersion(version.template_id, version.number, server, names, version.made_at))
+    return tuple(found)
