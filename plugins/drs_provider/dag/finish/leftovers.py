@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
-from drs_provider.dag.waves.job_tags import jobs_of_run
+from drs_provider.dag.waves.job_tags import jobs_of_run, keys_of_run
 from drs_provider.exceptions import DrillRemains
 from drs_provider.operators.base import DrsOperator, asking_later, failing_for_good
 from drs_provider.rules.purpose import purpose_of
@@ -84,14 +84,11 @@ class LookOver(DrsOperator):
         return self.execute(context)
 
     def _look(self, context: Context, servers: Sequence[str]) -> "Leftovers":
-        from drs_provider.rules.launch.tags import run_key
         from drs_provider.rules.run.handover import Leftovers
         from drs_provider.services.drill.last_look import find_remains
 
-        run = run_key(context["dag_run"].dag_id, context["dag_run"].run_id)
-        jobs = jobs_of_run(self.hook, context)
-        places = self._places(context)
-        return Leftovers(left=find_remains(self.hook, run, jobs=jobs, server_ids=servers, places=places))
+        runs, jobs, places = keys_of_run(context), jobs_of_run(self.hook, context), self._places(context)
+        return Leftovers(left=find_remains(self.hook, runs, jobs=jobs, server_ids=servers, places=places))
 
     def _places(self, context: Context) -> frozenset[str]:
         from drs_provider.rules.run.handover import PreparedNetworks

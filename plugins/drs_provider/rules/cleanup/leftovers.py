@@ -5,7 +5,7 @@ drill that may still go on. When in doubt it is kept, and said so.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -145,7 +145,7 @@ def leftovers(facts: Facts, now: datetime) -> SweepDecision:
     return SweepDecision(tuple(actions), kept, waiting, doubtful)
 
 
-def remains(facts: Facts, run: str) -> dict[str, str]:
+def remains(facts: Facts, runs: Collection[str]) -> dict[str, str]:
     """Return everything that is still there of one run's drill, by id with what it is; the last look of a drill.
 
     :param facts: what was found of the run: ``jobs`` and ``resources`` that carry its tags, its ``servers`` with their
@@ -165,7 +165,7 @@ def remains(facts: Facts, run: str) -> dict[str, str]:
         mark = _settings_mark(server)
         if mark is not None:
             held.add(server["sourceServerID"])
-        if mark is not None and mark.run == run:
+        if mark is not None and mark.run in runs:
             name = str(server["sourceServerID"])
             found[name] = f"the launch settings of {hostname_of(server, name)} are still the drill's"
     for version in facts.versions:

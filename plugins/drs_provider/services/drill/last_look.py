@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def find_remains(
     hook: "TracesHook",
-    run: str,
+    runs: Sequence[str],
     *,
     jobs: Sequence[Answer],
     server_ids: Sequence[str],
@@ -21,7 +21,7 @@ def find_remains(
 ) -> dict[str, str]:
     """Return everything that is still there of one run's drill, by id with what it is; a few requests.
 
-    :param run: the run's key
+    :param runs: keys of the run and of those that it continues
     :param jobs: its jobs
     :param server_ids: the source servers that it may have launched
     :param places: ids of the subnets and security groups of its drill networks
@@ -32,7 +32,7 @@ def find_remains(
         jobs=jobs,
         instances=hook.recovery_instances(source_server_ids=server_ids) if jobs else (),
         servers=hook.source_servers(server_ids),
-        resources=hook.marked(run),
+        resources=[resource for run in runs for resource in hook.marked(run)],
         versions=[
             Version(template, int(item["VersionNumber"]), server, item["CreateTime"])
             for template, server in templates.items()
@@ -41,7 +41,7 @@ def find_remains(
         ],
         defaults=_defaults_of_drill(hook, server_ids, places),
     )
-    return remains(facts, run)
+    return remains(facts, runs)
 
 
 def _defaults_of_drill(

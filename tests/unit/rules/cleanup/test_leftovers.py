@@ -227,4 +227,4 @@ HELD = server(**{TAG: "version=1/2", RUN: KEY})
     ],
 )
 def test_the_last_look_of_a_drill_lists_what_is_its_own(facts, left):
-    assert remains(facts, KEY) == left
+    assert remains(facts, [KEY]) == left
