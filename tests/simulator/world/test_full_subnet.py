@@ -49,8 +49,8 @@ def test_the_servers_that_find_no_address_fail_and_the_others_launch(sim, drs):
         raw_errors(drs, job_id)
         == [
             (
-                f"InsufficientFreeAddressesInSubnet: There are not enough free addresses in subnet '{subnet}' to satisfy "
-                "the requested number of instances."
+                f"InsufficientFreeAddressesInSubnet: There are not enough free addresses in subnet '{subnet}' to "
+                "satisfy the requested number of instances."
             )
         ]
         * 3
@@ -78,7 +78,7 @@ def test_addresses_come_back_with_a_termination(sim, drs):
 def test_interfaces_of_others_and_further_addresses_take_room_too(sim, drs):
     ec2 = sim.client("ec2")
     subnet = next(each for each in ec2.describe_subnets()["Subnets"] if each["CidrBlock"] == "10.20.0.0/28")["SubnetId"]
-    ec2.create_network_interface(SubnetId=subnet)
+    ec2.create_network_interface(SubnetId=subnet, PrivateIpAddress="10.20.0.9")
     template = drs.get_launch_configuration(sourceServerID=WEB[0])["ec2LaunchTemplateID"]
     data = {"NetworkInterfaces": [{"DeviceIndex": 0, "SubnetId": subnet, "SecondaryPrivateIpAddressCount": 9}]}
     ec2.create_launch_template_version(LaunchTemplateId=template, LaunchTemplateData=data)

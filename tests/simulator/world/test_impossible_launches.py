@@ -146,8 +146,8 @@ def at(**more):
         (
             lambda prod: {"NetworkInterfaces": [{"DeviceIndex": 1, "SubnetId": prod}]},
             (
-                "InvalidParameterCombination: The launch template describes network interfaces, and none of them has the "
-                "device index 0"
+                "InvalidParameterCombination: The launch template describes network interfaces, and none of them has "
+                "the device index 0"
             ),
         ),
         (
@@ -162,8 +162,8 @@ def at(**more):
                 ]
             },
             (
-                "InvalidParameterCombination: The associatePublicIPAddress parameter cannot be specified when launching "
-                "with multiple network interfaces."
+                "InvalidParameterCombination: The associatePublicIPAddress parameter cannot be specified when "
+                "launching with multiple network interfaces."
             ),
         ),
     ],
