@@ -110,7 +110,7 @@ def attach_others(backend: Any, instance: Any, plans: Sequence[InterfacePlan]) -
         index = index if index not in instance.nics else max(instance.nics) + number
         interface = plan.existing
         if interface is None:
-            interface = NetworkInterface(
+            interface = NetworkInterface(  # type: ignore[abstract]  # moto makes them itself
                 backend,
                 plan.subnet,
                 plan.primary or "",

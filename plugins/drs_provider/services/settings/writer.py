@@ -179,7 +179,7 @@ class SettingsWriter:
             self.hook.tag(server.arn, TAG, kept.written(), **self.marks)
 
 
-def in_all(act: Callable[[ServerSettings], None], servers: Iterable[ServerSettings]) -> dict[str, DrsProviderError]:
+def in_all(act: Callable[[ServerSettings], object], servers: Iterable[ServerSettings]) -> dict[str, DrsProviderError]:
     """Act on several servers side by side; return the errors by server id, so that one does not hide another."""
     from drs_provider.hooks.launch_settings import side_by_side
 
