@@ -17,7 +17,7 @@ from drs_provider.hooks.network_facts import NetworkFactsHook
 from drs_provider.hooks.session import NeighbourHook
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.isolation.blueprint import Blueprint, GroupCopy, SubnetCopy
-from drs_provider.rules.launch.tags import COPY_OF, MODE, PLAN, RUN
+from drs_provider.rules.launch.tags import COPY_OF, EXPIRES, MODE, PLAN, RUN, RUN_ID
 from drs_provider.rules.purpose import DRILL
 
 ENDPOINTS: Final = ("ssm", "ssmmessages", "ec2messages", "logs")
@@ -120,6 +120,17 @@ class DrillNetworkHook(NetworkFactsHook):
         if endpoints and plan.endpoint_subnet:
             self._endpoints(vpc, subnets["endpoints"], plan.cidrs, endpoints, tags)
         return vpc, {copy_of: name for copy_of, name in subnets.items() if copy_of != "endpoints"}, groups
+
+    def prolong(self, tags: Mapping[str, str]) -> None:
+        """Let everything of a run that is there live until a later expiry, and name the run that goes on with it.
+
+        :param tags: of what is made now; ``RUN`` is the key of the run that is continued
+        """
+        ids = self.parts_of(tags[RUN]).ids
+        new = [{"Key": key, "Value": tags[key]} for key in (EXPIRES, RUN_ID) if key in tags]
+        if ids:
+            with translated("ec2:CreateTags"):
+                self._beside("ec2").create_tags(Resources=list(ids), Tags=new)
 
     def make_groups(self, vpc: str, groups: Sequence[GroupCopy], tags: Mapping[str, str]) -> dict[str, str]:
         """Make security groups in a VPC, or what is missing of them; return their ids by what they stand for."""

@@ -1,7 +1,9 @@
 """The door to launch settings: DRS launch configurations, EC2 launch templates, and what they refer to."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from drs_provider.exceptions import AccessDenied, AwsError, ServiceUnavailable
@@ -28,12 +30,13 @@ VersionKey = tuple[str, int | None]
 
 @dataclass(frozen=True)
 class TemplateVersion:
-    """One version of a launch template; ``data`` as EC2 describes it."""
+    """One version of a launch template; ``data`` as EC2 describes it. ``made_at`` None: EC2 does not say when."""
 
     template_id: str
     number: int
     data: Answer = field(default_factory=dict)
     description: str = ""
+    made_at: datetime | None = None
 
 
 class LaunchSettingsHook(DrsHook):
@@ -158,13 +161,13 @@ class LaunchSettingsHook(DrsHook):
         return answer
 
     def tag(self, arn: str, key: str, value: str, **more: str) -> None:
-        """Set one tag of a DRS resource, or some more of them with it."""
-        with translated("TagResource"):
+        """Set one tag of a DRS resource, or some more of them with it; an error names the resource."""
+        with _of(arn), translated("TagResource"):
             self.conn.tag_resource(resourceArn=arn, tags={key: value, **more})
 
     def untag(self, arn: str, *keys: str) -> None:
         """Take tags off a DRS resource; those that it has not are passed over."""
-        with translated("UntagResource"):
+        with _of(arn), translated("UntagResource"):
             self.conn.untag_resource(resourceArn=arn, tagKeys=list(keys))
 
     def drill_versions(self, template_id: str) -> tuple[Answer, ...]:
@@ -211,6 +214,10 @@ class LaunchSettingsHook(DrsHook):
                 self._filtered("describe_network_interfaces", "addresses.private-ip-address", wanted.addresses)
             ),
             default_vpc=self._default_vpc() if wanted.default_vpc else None,
+            existing={
+                interface["NetworkInterfaceId"]: interface
+                for interface in self._filtered("describe_network_interfaces", "network-interface-id", wanted.existing)
+            },
         )
 
     def ec2_instances(self, instance_ids: Sequence[str]) -> dict[str, Answer]:
@@ -261,12 +268,24 @@ class LaunchSettingsHook(DrsHook):
         return True
 
 
+@contextmanager
+def _of(arn: str) -> Iterator[None]:
+    """Say in an error which server it is about: many are asked side by side."""
+    try:
+        yield
+    except AwsError as error:
+        message = f"{arn.rpartition('/')[2]}: {error.message}"
+        retry_after = error.retry_after_seconds
+        raise type(error)(error.operation, error.code, message, retry_after_seconds=retry_after) from error
+
+
 def _version(item: Answer) -> TemplateVersion:
     return TemplateVersion(
         item["LaunchTemplateId"],
         int(item["VersionNumber"]),
         item.get("LaunchTemplateData") or {},
         item.get("VersionDescription") or "",
+        item.get("CreateTime"),
     )
 
 

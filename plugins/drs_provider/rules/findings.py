@@ -24,6 +24,8 @@ Rule = Literal[
     "existing_instance",
     "native_plan",
     "place",
+    "interfaces",
+    "tags",
 ]
 
 

@@ -182,7 +182,7 @@ def _has_no_place(region: Region, server: SourceServer) -> bool:
     if region.has_default_vpc or _into(server):
         return False
     try:
-        return _place(region, server).subnet_id is None
+        return _place(region, server).names_no_place
     except moto_ec2.LaunchRefused:
         return False
 

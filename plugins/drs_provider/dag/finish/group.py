@@ -64,15 +64,7 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
         return {job for launch in launches if (launch.aws_conn_id, launch.region) == here for job in launch.job_ids}
 
     def _tagged_jobs(self, context: Context) -> set[str]:
-        from drs_provider.rules.launch.takeover import LOOK_BACK
-
-        continued = context["params"].get("continue_run")
-        jobs = (
-            jobs_of_run(self.hook, context, also=(continued,), look_back=LOOK_BACK)
-            if continued
-            else jobs_of_run(self.hook, context)
-        )
-        return {job["jobID"] for job in jobs}
+        return {job["jobID"] for job in jobs_of_run(self.hook, context)}
 
 
 class WriteReport(BaseOperator):
@@ -188,5 +180,6 @@ def _after_drill(shape: "RunShape", place: "PlanTarget") -> None:
         task_id=names.name_in_group(place.look_over_task),
         task_display_name=place.titled("Look over"),
         target=place.target,
+        prepare_task_id=place.prepare_network_task,
         retries=_TRIES_AGAIN,
     ).as_teardown()

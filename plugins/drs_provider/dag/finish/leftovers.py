@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
-from drs_provider.dag.waves.job_tags import jobs_of_run
+from drs_provider.dag.waves.job_tags import jobs_of_run, keys_of_run
 from drs_provider.exceptions import DrillRemains
 from drs_provider.operators.base import DrsOperator, asking_later, failing_for_good
 from drs_provider.rules.purpose import purpose_of
@@ -35,7 +35,8 @@ class LookOver(DrsOperator):
 
     The clean-up, the putting back and the removal of the network each see that what they knew of is gone. This task
     knows nothing: it asks for the run's tags, for the instances of its jobs, and for what a drill leaves at servers.
-    It removes nothing. A few requests, however big the drill was.
+    It removes nothing. A few requests, however big the drill was. The default versions of the servers' launch templates
+    are looked at as well: others may have made one on top of the drill's since the settings were put back.
 
     Returns a ``Leftovers`` as JSON (``rules.run.handover``).
     """
@@ -44,9 +45,9 @@ class LookOver(DrsOperator):
     ui_color = "#c9a6a6"
     ui_fgcolor = "#1c1917"
 
-    def __init__(self, *, target: Target, **kwargs: Any) -> None:
+    def __init__(self, *, target: Target, prepare_task_id: str | None = None, **kwargs: Any) -> None:
         super().__init__(aws_conn_id=target.aws_conn_id, region_name=target.region or None, **kwargs)
-        self.target = target
+        self.target, self.prepare_task_id = target, prepare_task_id
 
     @cached_property
     def hook(self) -> "TracesHook":
@@ -83,12 +84,19 @@ class LookOver(DrsOperator):
         return self.execute(context)
 
     def _look(self, context: Context, servers: Sequence[str]) -> "Leftovers":
-        from drs_provider.rules.launch.tags import run_key
         from drs_provider.rules.run.handover import Leftovers
         from drs_provider.services.drill.last_look import find_remains
 
-        run = run_key(context["dag_run"].dag_id, context["dag_run"].run_id)
-        return Leftovers(left=find_remains(self.hook, run, jobs=jobs_of_run(self.hook, context), server_ids=servers))
+        runs, jobs, places = keys_of_run(context), jobs_of_run(self.hook, context), self._places(context)
+        return Leftovers(left=find_remains(self.hook, runs, jobs=jobs, server_ids=servers, places=places))
+
+    def _places(self, context: Context) -> frozenset[str]:
+        from drs_provider.rules.run.handover import PreparedNetworks
+
+        if not self.prepare_task_id:
+            return frozenset()
+        found = PreparedNetworks.read(context["ti"].xcom_pull(task_ids=self.prepare_task_id, key=PreparedNetworks.KEY))
+        return found.places if found else frozenset()
 
     def _look_again(self) -> NoReturn:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger

@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider import clock
 from drs_provider.dag.run_reader import preflight_result
+from drs_provider.dag.waves.job_tags import continued_run
 from drs_provider.operators.drill_network import DrsPrepareDrillNetworkOperator, DrsRemoveDrillNetworkOperator
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.names import PREPARE_NETWORK_TASK, numbered
@@ -34,9 +35,11 @@ class PrepareNetwork(DrsPrepareDrillNetworkOperator):
         """Take the servers of the chosen waves."""
         if not purpose_of(context["params"]["mode"]).uses_drill_network:
             raise AirflowSkipException("a recovery launches into production")
-        servers = preflight_result(context, self.plan).servers(self.target)
+        preflight = preflight_result(context, self.plan)
+        servers = preflight.servers(self.target)
         if not servers:
             raise AirflowSkipException(f"no server of the chosen waves is in {self.target}")
+        self.continue_run = preflight.continue_run
         self.source_server_ids = [server.server_id for server in servers]
         self.placements = {
             server.server_id: server.placement.model_dump(mode="json")
@@ -61,6 +64,7 @@ class RemoveNetwork(DrsRemoveDrillNetworkOperator):
         if not purpose_of(context["params"]["mode"]).uses_drill_network:
             raise AirflowSkipException("a recovery has no drill network")
         self.network = context["ti"].xcom_pull(task_ids=self.prepare_task_id, key=PreparedNetworks.KEY)
+        self.continue_run = continued_run(context)
 
 
 def network_of(context: Context, number: int = 1) -> "PreparedNetworks":

@@ -10,7 +10,7 @@ from drs_provider.dag.people.agreement import ensure_people_agreed
 from drs_provider.dag.run_reader import preflight_result
 from drs_provider.dag.waves.network import network_of
 from drs_provider.dag.waves.preemption import ensure_not_taken_back
-from drs_provider.exceptions import AccessDenied, PlanChanged
+from drs_provider.exceptions import AccessDenied, PlanChanged, RunRefused
 from drs_provider.operators.launch_settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
 from drs_provider.rules.purpose import Purpose, purpose_of
 from drs_provider.rules.run.approvals import Policy
@@ -44,10 +44,15 @@ def in_this_run(
     from drs_provider.rules.isolation.drill_placement import drill_settings
 
     prepared = network_of(context, network)
-    return {
-        server_id: drill_settings(values, servers[server_id].placement, prepared.networks)
-        for server_id, values in settings.items()
-    }
+
+    def moved(server_id: str, values: "Settings") -> dict[str, Any]:
+        server = servers[server_id]
+        try:
+            return drill_settings(values, server.placement, prepared.networks)
+        except RunRefused as refusal:
+            raise RunRefused(f"{server.hostname} ({server_id}): {refusal}") from refusal
+
+    return {server_id: moved(server_id, values) for server_id, values in settings.items()}
 
 
 class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):

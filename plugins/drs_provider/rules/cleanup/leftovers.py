@@ -5,11 +5,12 @@ drill that may still go on. When in doubt it is kept, and said so.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from drs_provider.formatting import parse_instant
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.conflicts import is_recovery
 from drs_provider.rules.launch.jobs import ENDED_STATUS
@@ -50,11 +51,27 @@ class Version:
 
 
 @dataclass(frozen=True)
+class DefaultVersion:
+    """The default version of a server's launch template.
+
+    ``names``: subnets and security groups that it names and that are a drill's, or do not exist. ``made_at`` None:
+    nobody says when.
+    """
+
+    template_id: str
+    number: int
+    server_id: str
+    names: tuple[str, ...]
+    made_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything that is known of one account and Region.
 
     ``jobs``, ``instances`` and ``servers`` as DRS describes them. ``active_runs``: keys of runs that the Airflow which
-    asks still works on, whatever their tags say.
+    asks still works on, whatever their tags say. ``defaults``: default versions with something of a drill that is over,
+    of servers that drills launched.
     """
 
     jobs: Sequence[Answer] = ()
@@ -62,6 +79,7 @@ class Facts:
     servers: Sequence[Answer] = ()
     resources: Sequence[Resource] = ()
     versions: Sequence[Version] = ()
+    defaults: Sequence[DefaultVersion] = ()
     active_runs: frozenset[str] = frozenset()
 
 
@@ -108,6 +126,7 @@ def leftovers(facts: Facts, now: datetime) -> SweepDecision:
     back, doubtful, held = _settings(facts, over)
     actions += back
     waiting |= {server: why for server, why in held.items() if server not in kept}
+    doubtful = {**_overtaken(facts), **doubtful}
     busy = {job["jobID"] for job in facts.jobs if job.get("status") != ENDED_STATUS}
     for version in facts.versions:
         if (why := _why_forget(version, facts, now)) and not busy:
@@ -126,7 +145,7 @@ def leftovers(facts: Facts, now: datetime) -> SweepDecision:
     return SweepDecision(tuple(actions), kept, waiting, doubtful)
 
 
-def remains(facts: Facts, run: str) -> dict[str, str]:
+def remains(facts: Facts, runs: Collection[str]) -> dict[str, str]:
     """Return everything that is still there of one run's drill, by id with what it is; the last look of a drill.
 
     :param facts: what was found of the run: ``jobs`` and ``resources`` that carry its tags, its ``servers`` with their
@@ -146,12 +165,19 @@ def remains(facts: Facts, run: str) -> dict[str, str]:
         mark = _settings_mark(server)
         if mark is not None:
             held.add(server["sourceServerID"])
-        if mark is not None and mark.run == run:
+        if mark is not None and mark.run in runs:
             name = str(server["sourceServerID"])
             found[name] = f"the launch settings of {hostname_of(server, name)} are still the drill's"
     for version in facts.versions:
         if version.server_id not in held:
             found[f"{version.template_id}:{version.number}"] = "a drill's version of a launch template"
+    names = {str(server["sourceServerID"]): server for server in facts.servers}
+    for default in facts.defaults:
+        hostname = hostname_of(names.get(default.server_id), default.server_id)
+        found[f"{default.template_id}:{default.number}"] = (
+            f"the default version of {hostname}'s launch template names {', '.join(default.names)} of the drill: "
+            "somebody has made it since on top of the drill's; set production's subnet and security groups in it"
+        )
     return found
 
 
@@ -241,6 +267,31 @@ def _settings(facts: Facts, over: Mapping[str, str]) -> tuple[list[Action], dict
         elif mark.run in over:
             actions.append(Action("put_back", name, over[mark.run], run=mark.run))
     return actions, doubtful, waiting
+
+
+def _overtaken(facts: Facts) -> dict[str, str]:
+    """Name the launch templates that others made after a drill's settings were put back, on top of the drill's."""
+    servers = {str(server["sourceServerID"]): server for server in facts.servers}
+    began: dict[str, datetime] = {}
+    for job in facts.jobs:
+        mark = read_mark(job.get("tags"))
+        if mark is None or not mark.is_drill or is_recovery(job) or not job.get("creationDateTime"):
+            continue
+        at = parse_instant(str(job["creationDateTime"]))
+        for server in job.get("participatingServers", ()):
+            name = str(server["sourceServerID"])
+            began[name] = min(began.get(name, at), at)
+    found = {}
+    for default in facts.defaults:
+        server, since = servers.get(default.server_id), began.get(default.server_id)
+        if server is None or since is None or _is_changed(server) or (default.made_at and default.made_at < since):
+            continue
+        found[default.server_id] = (
+            f"{hostname_of(server, default.server_id)}: version {default.number}, the default of its launch template "
+            f"{default.template_id}, names {', '.join(default.names)}, which no longer exists: it was made after a "
+            "drill began, on top of the drill's. Set production's subnet and security groups in the launch template"
+        )
+    return found
 
 
 def _held(facts: Facts) -> dict[str, str]:

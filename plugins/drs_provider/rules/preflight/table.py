@@ -34,6 +34,9 @@ _SHORT: Final = {
     "conflict": "in another run",
     "existing_instance": "into an existing instance",
     "native_plan": "in a native recovery plan",
+    "interfaces": "network interfaces",
+    "tags": "no room for tags",
+    "template": "launch template",
 }
 _HEAD: Final = ("WAVE", "SERVER", "STATE", "LAG", "NEWEST POINT", "AGAINST IT")
 

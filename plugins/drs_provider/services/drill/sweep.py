@@ -2,13 +2,14 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from drs_provider.exceptions import AwsError, DrsProviderError
-from drs_provider.rules.cleanup.leftovers import Action, Facts, SweepDecision, Version, leftovers
+from drs_provider.rules.answers import Answer
+from drs_provider.rules.cleanup.leftovers import Action, DefaultVersion, Facts, SweepDecision, Version, leftovers
 from drs_provider.rules.cleanup.proof import kept_words
 from drs_provider.rules.run.handover import Sweep, TargetSweep
 from drs_provider.rules.run.roster import Target
@@ -119,7 +120,45 @@ def look(hook: "TaggedNetworksHook", now: datetime, is_active: IsActive) -> Fact
     everything = [*(job.get("tags") or {} for job in jobs), *(resource.tags for resource in resources)]
     named = {tags[RUN]: (tags.get(PLAN, ""), tags.get(RUN_ID, "")) for tags in everything if tags.get(RUN)}
     active = frozenset(run for run, (plan, run_id) in named.items() if is_active(run, plan, run_id))
-    return Facts(jobs, instances, hook.source_servers(), resources, versions, active)
+    drilled = drilled_servers(jobs)
+    return Facts(
+        jobs,
+        instances,
+        hook.source_servers(),
+        resources,
+        versions,
+        defaults=dangling_defaults(hook, drilled),
+        active_runs=active,
+    )
+
+
+def drilled_servers(jobs: Iterable[Answer]) -> set[str]:
+    """Return the source servers that drills of runs have launched."""
+    from drs_provider.rules.launch.conflicts import is_recovery
+    from drs_provider.rules.launch.tags import read_mark
+
+    return {
+        str(server["sourceServerID"])
+        for job in jobs
+        if (mark := read_mark(job.get("tags"))) and mark.is_drill and not is_recovery(job)
+        for server in job.get("participatingServers", ())
+    }
+
+
+def dangling_defaults(hook: "TaggedNetworksHook", servers: Collection[str]) -> tuple[DefaultVersion, ...]:
+    """Return the default versions of these servers' launch templates that name a place which does not exist."""
+    from drs_provider.rules.settings.overtaken import places_named
+
+    if not servers:
+        return ()
+    defaults = hook.defaults_of(servers)
+    named = {server: places_named(version.data) for server, version in defaults.items()}
+    unknown = hook.unknown_places({name for names in named.values() for name in names})
+    return tuple(
+        DefaultVersion(version.template_id, version.number, server, names, version.made_at)
+        for server, version in defaults.items()
+        if (names := tuple(name for name in named[server] if name in unknown))
+    )
 
 
 def _terminate(hook: "TaggedNetworksHook", decision: SweepDecision, progress: _Pass) -> None:

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 MAX_WAIT = timedelta(hours=6)
 """How long a wave waits for room to launch what comes next."""
 
-_PLACES = ("subnet_id", "security_group_ids", "private_ip")
+_PLACES = ("subnet_id", "security_group_ids", "private_ip", "interfaces")
 """Where an instance is: in a drill a difference here may be production."""
 
 log = logging.getLogger(__name__)

@@ -28,6 +28,7 @@ from drs_provider.rules.launch.tags import run_key
 from drs_provider.rules.launch.takeover import LOOK_BACK, jobs_of
 from drs_provider.rules.preflight.cost import Machine
 from drs_provider.rules.preflight.drill_forecast import fingerprint_of, machine_to_launch
+from drs_provider.rules.preflight.drill_settings import interface_findings, tag_findings
 from drs_provider.rules.preflight.outcome import AnyFinding, ServerLook
 from drs_provider.rules.preflight.permissions import permission_findings, permission_notes, questions
 from drs_provider.rules.preflight.placement import placed, placement_findings
@@ -314,6 +315,7 @@ def look_deeper(
     """
     permissions = _permissions(hook, scope)
     places = _places(hook, scope, instances, settings) if settings else CheckResult()
+    changes = _drill_settings(scope, settings) if settings else ()
     actions, native = _launch_actions(hook, scope), _native_plans(hook, scope)
     existing = _existing_instances(hook, scope, settings) if settings else CheckResult()
     counted = {
@@ -322,7 +324,7 @@ def look_deeper(
     }
     counts = quota_notes(scope.where, counted, quotas, jobs)
     return CheckResult(
-        (*permissions.findings, *places.findings, *actions.findings, *native.findings, *existing.findings),
+        (*permissions.findings, *places.findings, *changes, *actions.findings, *native.findings, *existing.findings),
         (*counts, *permissions.notes, *places.notes, *actions.notes, *native.notes, *existing.notes),
     )
 
@@ -390,6 +392,18 @@ def _existing_instances(hook: "LaunchSettingsHook", scope: Scope, settings: "Set
                 name, candidates[name].source, existing, there.get(existing.instance_id), scope.purpose
             )
         )
+    )
+
+
+def _drill_settings(scope: Scope, settings: "SettingsSurvey") -> tuple[Finding, ...]:
+    """Look whether what the run changes in launch settings can be changed, and put back."""
+    candidates = [server.candidate for server in settings.servers if server.candidate.source is not None]
+    own_network = scope.purpose.has_own_network(scope.shape.plan)
+    changed = {server.server_id for server in settings.servers if own_network or server.changes}
+    with_actions = {server for server, values in scope.settings.items() if values.get("actions")}
+    return (
+        *interface_findings(candidates, settings.around, scope.purpose, own_network=own_network),
+        *tag_findings(candidates, scope.purpose, changed=changed, with_actions=with_actions),
     )
 
 

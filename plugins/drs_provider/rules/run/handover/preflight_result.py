@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 
 
 class Placement(Part):
-    """Where a launch would put a server by its settings and launch template; None: nobody knows."""
+    """Where a launch would put a server by its settings and launch template; None: nobody knows.
+
+    ``interfaces``: what its launch template says of network interfaces besides, in EC2's words
+    (``rules.settings.interfaces.read_interfaces``).
+    """
 
     subnet_id: str | None = None
     security_group_ids: tuple[str, ...] | None = None
     private_ip: str | None = None
     vpc_id: str | None = None
     availability_zone: str | None = None
+    interfaces: tuple[dict[str, JsonValue], ...] | None = None
 
     @property
     def is_known(self) -> bool:
