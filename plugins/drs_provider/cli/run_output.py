@@ -32,7 +32,10 @@ def status(run: RunView, now: datetime) -> str:
     if run.report:
         lines.append(f"  {run.report.verdict.replace('_', ' ')}: {run.report.reason}")
         lines.append(f"  report {run.report.html_path}")
-    elif run.state.reason:
+    elif run.state.first_cause:
+        lines.append(f"  first cause: {run.state.first_cause.words}")
+        lines.append(f"  next step: {run.state.first_cause.next_step}")
+    if run.state.reason and not run.report:
         lines.append(f"  {run.state.reason}")
     return "\n".join(lines)
 
@@ -52,7 +55,9 @@ def progress(run: RunView) -> str:
     asking = [question.task for question in run.questions]
     asks = f"; waiting for an answer: {joined(asking)}" if asking else ""
     paused = "; the plan is paused" if run.is_paused else ""
-    return f"{words(run.state.status)}{': ' if waves else ''}{waves}{asks}{paused}"
+    cause = run.state.first_cause
+    because = f"; first cause: {cause.words}; next step: {cause.next_step}" if cause and not run.report else ""
+    return f"{words(run.state.status)}{': ' if waves else ''}{waves}{asks}{paused}{because}"
 
 
 def listing(runs: Sequence[RunView]) -> str:

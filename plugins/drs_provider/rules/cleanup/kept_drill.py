@@ -8,7 +8,7 @@ from drs_provider.formatting import escaped, timespan
 from drs_provider.rules.launch.results import ServerResult
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.controls import END, EXTEND, by_of
-from drs_provider.rules.run.handover import KeptDrill, PreflightResult, RunOrder, Superseded
+from drs_provider.rules.run.handover import KeptDrill, KeptExtension, PreflightResult, RunOrder, Superseded
 from drs_provider.rules.run.timing import LONGEST_CLEAN_UP, SLACK
 
 _MOST_SHOWN: Final = 40
@@ -43,10 +43,11 @@ def begun(keep_for: timedelta, *, now: datetime) -> KeptDrill:
     return KeptDrill(began_at=now, until=now + keep_for)
 
 
-def extended(kept: KeptDrill, option: str, *, who: str | None) -> KeptDrill:
+def extended(kept: KeptDrill, option: str, *, who: str | None, now: datetime) -> KeptDrill:
     """Keep a drill for longer, as an answer says that is one of ``EXTEND``."""
     until = kept.until + by_of(option)
-    return kept.model_copy(update={"until": until, "by": who, "extended": kept.extended + 1})
+    extensions = (*kept.extensions, KeptExtension(at=now, until=until, by=who))
+    return kept.model_copy(update={"until": until, "by": who, "extended": kept.extended + 1, "extensions": extensions})
 
 
 def ended(kept: KeptDrill, *, who: str | None, now: datetime) -> KeptDrill:

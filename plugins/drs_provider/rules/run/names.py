@@ -56,6 +56,8 @@ CLEAN_UP: Final = "clean_up"
 RESTORE_SETTINGS: Final = "restore_settings"
 REMOVE_NETWORK: Final = "remove_network"
 LOOK_OVER: Final = "look_over"
+CLEANS_UP: Final = (CLEAN_UP, RESTORE_SETTINGS, REMOVE_NETWORK, LOOK_OVER)
+"""Tasks that take away what a drill has made, and look whether anything is left."""
 REPORT: Final = "report"
 VERDICT: Final = "verdict"
 

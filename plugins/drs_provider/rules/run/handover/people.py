@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from drs_provider.rules.run.handover.document import Document, Flag, Instant, OptionalInstant, StoredIn
+from drs_provider.rules.run.handover.document import Document, Flag, Instant, OptionalInstant, Part, StoredIn
 
 
 class Asked(Document):
@@ -133,6 +133,14 @@ class RunOrder(Document):
         return super()._from_version_1(body)
 
 
+class KeptExtension(Part):
+    """Who kept a drill for longer, when, and until when; ``by`` None: Airflow names nobody."""
+
+    at: Instant
+    until: Instant
+    by: str | None = None
+
+
 class KeptDrill(Document):
     """How long a drill is kept for people; ``ended_at`` None: it still is. ``by``: who ended or extended it last."""
 
@@ -144,6 +152,7 @@ class KeptDrill(Document):
     ended_at: OptionalInstant = None
     by: str | None = None
     extended: int = 0
+    extensions: tuple[KeptExtension, ...] = ()
 
 
 class KeptDrillMemory(Document):

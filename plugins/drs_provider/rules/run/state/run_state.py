@@ -6,11 +6,13 @@ The words, and what they mean, stand in :mod:`drs_provider.rules.run.state.vocab
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from drs_provider.rules.run import names
 from drs_provider.rules.run.approvals import REJECT, STOP
-from drs_provider.rules.run.handover import PreflightResult, PreflightServer
+from drs_provider.rules.run.handover import PreflightFinding, PreflightResult, PreflightServer
+from drs_provider.rules.run.state.first_cause import FirstCause, first_cause
 from drs_provider.rules.run.state.left_documents import LeftDocuments
 from drs_provider.rules.run.state.snapshot import RunSnapshot
 from drs_provider.rules.run.state.step_state import UNPROVEN_TASK, StepState, step_states
@@ -39,11 +41,12 @@ _VERDICTS: Final = {
 
 @dataclass(frozen=True)
 class PreflightState:
-    """Preflight with its approvals and networks."""
+    """Preflight with its approvals and networks; ``first``: the first of the findings that refuse the run."""
 
     status: PreflightStatus
     cause: Cause | None = None
     reason: str | None = None
+    first: PreflightFinding | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,11 @@ class RunState:
     def is_over(self) -> bool:
         """Whether Airflow's run has ended."""
         return self.airflow_state in RUN_IS_OVER
+
+    @cached_property
+    def first_cause(self) -> FirstCause | None:
+        """What made it fail, or lowers its verdict, with the next step; None: nothing speaks against it."""
+        return first_cause(self)
 
     def wave(self, name: str) -> WaveState | None:
         """Give a wave by its name."""
@@ -200,6 +208,7 @@ def _refused(task: str, left: LeftDocuments, found: PreflightResult | None) -> P
         PreflightStatus.REFUSED,
         Cause.ANSWER if is_asked else Cause.PREFLIGHT,
         words or f"{task} failed; see its log",
+        refusals[0] if refusals and not is_asked else None,
     )
 
 
