@@ -1,5 +1,7 @@
 """Airflow's own tables. Only the API server and the scheduler may read them, with the session that they are given."""
 
+from airflow.jobs.job import Job
+from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.models.hitl import HITLDetail
 from airflow.models.log import Log
@@ -8,4 +10,14 @@ from airflow.models.task_state_store import TaskStateStoreModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 
-__all__ = ["DagRun", "HITLDetail", "Log", "SerializedDagModel", "TaskInstance", "TaskStateStoreModel", "XComModel"]
+__all__ = [
+    "DagModel",
+    "DagRun",
+    "HITLDetail",
+    "Job",
+    "Log",
+    "SerializedDagModel",
+    "TaskInstance",
+    "TaskStateStoreModel",
+    "XComModel",
+]

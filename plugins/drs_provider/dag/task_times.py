@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 def leave_times(context: Context, _result: Any = None) -> None:
-    """Leave when the task began, over all its legs, and that it ends now (an Airflow ``post_execute``); never raises."""
+    """Leave when the task began, over all its legs, and that it ends now (a ``post_execute``); never raises."""
     from drs_provider.rules.run.handover import TaskTimes
 
     ti, now = context["ti"], clock.now()

@@ -81,8 +81,9 @@ def wave_failed(run: RunSummary, wave: WaveState, *, others: Sequence[WaveState]
     facts += [(f"Server {server.hostname}", server.reason or server.status.words) for server in failures[:_MOST]]
     if len(failures) > _MOST:
         facts.append(("And", f"{len(failures) - _MOST} more servers; the wave's {names.WATCH} lists them"))
+    first = cause.next_step if cause else f"look at the failed tasks of wave {wave.name} in Airflow"
     step = (
-        f"{cause.next_step if cause else f'look at the failed tasks of wave {wave.name} in Airflow'}. When the cause is gone, clear them with everything "
+        f"{first}. While this run goes on, you can clear the failed tasks of wave {wave.name} with everything "
         "downstream: what is up already is not launched again, and the waves behind start"
     )
     headline = f"wave {wave.name} {_WAVE_ENDED.get(wave.status, wave.status.words)}"

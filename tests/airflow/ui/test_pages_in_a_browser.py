@@ -139,6 +139,12 @@ class Runs:
     def newest(self, dag_ids):
         return {}
 
+    def paused(self, dag_ids):
+        return frozenset()
+
+    def stopped_parts(self, now):
+        return ()
+
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> Iterator[str]:
