@@ -29,6 +29,7 @@ class Surroundings:
 
     :param phases: by wave that is launching, what DRS is likely to do with its servers
     :param stopped: parts of Airflow that do not run, such as the scheduler
+    :param cleans_up: whether what the run launches is removed at its end
     """
 
     questions: Iterable[BoardQuestion] = ()
@@ -38,13 +39,14 @@ class Surroundings:
     phases: Mapping[str, str] = field(default_factory=dict)
     is_paused: bool = False
     stopped: tuple[str, ...] = ()
+    cleans_up: bool = True
 
 
 def activity_of(state: RunState, around: Surroundings) -> BoardActivity:
     """Say what goes on; a run that is over does nothing any more."""
     if state.is_over:
         return BoardActivity()
-    return BoardActivity(now=list(_now(state, around)), next=list(_next(state)), waits=list(_waits(around)))
+    return BoardActivity(now=list(_now(state, around)), next=list(_next(state, around)), waits=list(_waits(around)))
 
 
 def _now(state: RunState, around: Surroundings) -> Iterator[str]:
@@ -70,7 +72,7 @@ def _of_wave(wave: WaveState, around: Surroundings) -> Iterator[str]:
         yield f"wave {wave.name}: the delay of the plan passes"
 
 
-def _next(state: RunState) -> Iterator[str]:
+def _next(state: RunState, around: Surroundings) -> Iterator[str]:
     if state.preflight.status in (PreflightStatus.WAITING, PreflightStatus.RUNNING, PreflightStatus.WAITING_FOR_ANSWER):
         first = [wave.name for wave in state.waves if not wave.depends_on]
         yield f"wave {some(first)}" if first else "the waves"
@@ -79,7 +81,7 @@ def _next(state: RunState) -> Iterator[str]:
     yield from ready
     if not ready and any(step.status is StepStatus.WAITING for step in state.after):
         yield f"step {next(step.name for step in state.after if step.status is StepStatus.WAITING)}"
-    elif not ready and state.cleanup.status in (CleanupStatus.WAITING, CleanupStatus.KEPT):
+    elif not ready and around.cleans_up and state.cleanup.status in (CleanupStatus.WAITING, CleanupStatus.KEPT):
         yield "clean-up, then the report"
     elif not ready:
         yield "the report"
@@ -89,6 +91,8 @@ def _waves_to_come(state: RunState) -> Iterator[str]:
     """Give the waves whose turn comes with the end of what goes on now."""
     waits = {wave.name for wave in state.waves if wave.status is WaveStatus.WAITING}
     for wave in state.waves:
+        if wave.status in (WaveStatus.WAITING_FOR_ANSWER, WaveStatus.DELAYED) and not wave.jobs:
+            yield f"wave {wave.name}"
         if wave.name in waits and not waits.intersection(wave.depends_on):
             above = [name for name in wave.depends_on if (found := state.wave(name)) and not found.status.is_over]
             yield f"wave {wave.name}" + (f", after {some(above)}" if above else "")

@@ -166,6 +166,7 @@ def board_of(run: RunData, now: datetime, forecast: Forecast = USUAL, stopped: t
         phases=phases,
         is_paused=run.is_paused and not state.is_over,
         stopped=() if state.is_over else stopped,
+        cleans_up=cleans_up,
     )
     return Board(
         dag_id=run.dag_id,

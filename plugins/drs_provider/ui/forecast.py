@@ -18,6 +18,7 @@ Marks = tuple[float, float]
 
 _USUAL_MARKS: Final[Marks] = (52.0, 232.0)
 """Of the one real trace that is public: see ``rules.run.timing.JOB_DURATION``."""
+_NOT_BEGUN: Final = (WaveStatus.WAITING, WaveStatus.DELAYED, WaveStatus.WAITING_FOR_ANSWER)
 _TROUBLED: Final = (WaveStatus.FAILED, WaveStatus.CANCELLED, WaveStatus.NOT_STARTED, WaveStatus.UNPROVEN)
 
 
@@ -93,7 +94,8 @@ def _end(wave: WaveState, ends: Mapping[str, datetime], forecast: Forecast, now:
     above = max((ends[name] for name in wave.depends_on if name in ends), default=now)
     if wave.status.is_over:
         return wave.ended_at or above
-    begun = wave.started_at or max(above, now)
+    is_held = wave.status in _NOT_BEGUN and not wave.jobs
+    begun = max(above, now) if is_held or wave.started_at is None else wave.started_at
     return max(now, begun + forecast.wave(wave.name))
 
 
