@@ -7,7 +7,7 @@ from typing import Final
 
 from drs_provider.formatting import instant_words, joined, plural
 from drs_provider.rules.run.run_view import RunView
-from drs_provider.rules.run.state import WaveState
+from drs_provider.rules.run.state import WaveState, first_cause
 from drs_provider.rules.run.state.words import words
 
 _WIDE: Final = 10_000
@@ -32,9 +32,9 @@ def status(run: RunView, now: datetime) -> str:
     if run.report:
         lines.append(f"  {run.report.verdict.replace('_', ' ')}: {run.report.reason}")
         lines.append(f"  report {run.report.html_path}")
-    elif run.state.first_cause:
-        lines.append(f"  first cause: {run.state.first_cause.words}")
-        lines.append(f"  next step: {run.state.first_cause.next_step}")
+    elif cause := first_cause(run.state):
+        lines.append(f"  first cause: {cause.words}")
+        lines.append(f"  next step: {cause.next_step}")
     if run.state.reason and not run.report:
         lines.append(f"  {run.state.reason}")
     return "\n".join(lines)
@@ -55,7 +55,7 @@ def progress(run: RunView) -> str:
     asking = [question.task for question in run.questions]
     asks = f"; waiting for an answer: {joined(asking)}" if asking else ""
     paused = "; the plan is paused" if run.is_paused else ""
-    cause = run.state.first_cause
+    cause = first_cause(run.state)
     because = f"; first cause: {cause.words}; next step: {cause.next_step}" if cause and not run.report else ""
     return f"{words(run.state.status)}{': ' if waves else ''}{waves}{asks}{paused}{because}"
 

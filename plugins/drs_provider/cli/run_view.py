@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TypedDict
 
 from drs_provider.rules.run.run_view import PendingQuestion, RunView
-from drs_provider.rules.run.state import FirstCause, StepState, WaveState
+from drs_provider.rules.run.state import FirstCause, StepState, WaveState, first_cause
 
 
 class StepJson(TypedDict):
@@ -99,7 +99,7 @@ def run_json(run: RunView) -> RunJson:
         "run_id": run.run_id,
         "status": state.status.value,
         "reason": state.reason,
-        "first_cause": _cause(state.first_cause),
+        "first_cause": _cause(first_cause(state)),
         "airflow_state": state.airflow_state,
         "mode": run.mode,
         "is_paused": run.is_paused,

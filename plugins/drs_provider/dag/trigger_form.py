@@ -89,8 +89,8 @@ def trigger_form(shape: RunShape, notice: str = "") -> dict[str, Param]:
             title="Continue a run",
             section=_ADVANCED,
             description=(
-                "Key of a run that another Airflow began, as the command drs takeover shows it: what it launched is kept, its "
-                "running jobs are adopted, the rest is launched."
+                "Key of a run that another Airflow began, as the command drs takeover shows it: what it launched is "
+                "kept, its running jobs are adopted, the rest is launched."
             ),
         ),
     }

@@ -13,23 +13,18 @@ _PEOPLE: Final = "approval"
 """The kind of step that asks people."""
 _REST: Final[TimeKind] = "orchestration"
 
-_RANKS: Final[dict[TimeKind, int]] = {
-    kind: rank
-    for rank, kind in enumerate(
-        (
-            "jobs",
-            "readiness",
-            "steps",
-            "network",
-            "settings",
-            "preflight",
-            "clean_up",
-            "approvals",
-            "people",
-            "delays",
-        )
-    )
-}
+_RANKS: Final[tuple[TimeKind, ...]] = (
+    "jobs",
+    "readiness",
+    "steps",
+    "network",
+    "settings",
+    "preflight",
+    "clean_up",
+    "approvals",
+    "people",
+    "delays",
+)
 """Of what goes on side by side the first counts: while something is done, nobody waits for people."""
 
 

@@ -39,7 +39,15 @@ from drs_provider.rules.run.handover import (
     Tries,
 )
 from drs_provider.rules.run.shape import RunShape, WaveShape
-from drs_provider.rules.run.state import CleanupState, LeftDocuments, ServerState, ServerStatus, WaveState, state_of
+from drs_provider.rules.run.state import (
+    CleanupState,
+    LeftDocuments,
+    ServerState,
+    ServerStatus,
+    WaveState,
+    first_cause,
+    state_of,
+)
 
 
 def evidence_of(run: RunFacts, shape: RunShape, left: LeftDocuments, *, now: datetime) -> RunEvidence:
@@ -64,7 +72,7 @@ def evidence_of(run: RunFacts, shape: RunShape, left: LeftDocuments, *, now: dat
         notifications=notifications_of(left) if plan.notify else (),
         drill=drill_facts(left, shape, preflight, superseded=state.superseded),
         cancelled=state.cancelled,
-        first_cause=state.first_cause,
+        first_cause=first_cause(state),
         finished_at=now,
     )
 

@@ -5,10 +5,12 @@ Verdict, note, notices, board and command line all say it in the words of this m
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from drs_provider.rules.launch.advice import NO_REASON, next_step
 from drs_provider.rules.purpose import DRILL, Purpose, find_purpose
+from drs_provider.rules.run.state.run_state import RunState
+from drs_provider.rules.run.state.step_state import StepState
 from drs_provider.rules.run.state.vocabulary import (
     Cause,
     CleanupStatus,
@@ -17,11 +19,7 @@ from drs_provider.rules.run.state.vocabulary import (
     StepStatus,
     WaveStatus,
 )
-
-if TYPE_CHECKING:
-    from drs_provider.rules.run.state.run_state import RunState
-    from drs_provider.rules.run.state.step_state import StepState
-    from drs_provider.rules.run.state.wave_state import ServerState, WaveState
+from drs_provider.rules.run.state.wave_state import ServerState, WaveState
 
 NOT_RECORDED: Final = "a job was started for it, and its result is not recorded"
 
@@ -57,7 +55,7 @@ class FirstCause:
         return f"{self.who}: {self.reason}"
 
 
-def first_cause(state: "RunState") -> FirstCause | None:
+def first_cause(state: RunState) -> FirstCause | None:
     """Give the first cause of a run that is not well, in the order of a run; None: nothing speaks against it.
 
     What ended it comes before what was only tolerated. That a person cancelled it is no failure: the state says so
@@ -67,7 +65,7 @@ def first_cause(state: "RunState") -> FirstCause | None:
     return next(_causes(state, purpose), None)
 
 
-def cause_of_wave(wave: "WaveState", purpose: Purpose) -> FirstCause | None:
+def cause_of_wave(wave: WaveState, purpose: Purpose) -> FirstCause | None:
     """Give the first cause of a wave that is not well by something of its own."""
     if wave.status is WaveStatus.COMPLETED_WITH_EXCEPTIONS:
         return next(_tolerated(wave, purpose), None)
@@ -76,7 +74,7 @@ def cause_of_wave(wave: "WaveState", purpose: Purpose) -> FirstCause | None:
     return next(_of_broken(wave, purpose))
 
 
-def _causes(state: "RunState", purpose: Purpose) -> Iterator[FirstCause]:
+def _causes(state: RunState, purpose: Purpose) -> Iterator[FirstCause]:
     if state.preflight.status in (PreflightStatus.REFUSED, PreflightStatus.UNPROVEN):
         yield _of_preflight(state)
     yield from _of_steps(state.before, None, purpose, StepStatus.FAILED)
@@ -89,7 +87,7 @@ def _causes(state: "RunState", purpose: Purpose) -> Iterator[FirstCause]:
     yield from _of_steps((*state.before, *state.after), None, purpose, StepStatus.TOLERATED)
 
 
-def _of_preflight(state: "RunState") -> FirstCause:
+def _of_preflight(state: RunState) -> FirstCause:
     finding, words = state.preflight.first, state.preflight.reason or "it did not pass"
     if finding is not None:
         step = finding.next_step or "correct it, then start the run again"
@@ -102,7 +100,7 @@ def _of_preflight(state: "RunState") -> FirstCause:
     return FirstCause("preflight", _line(words), step)
 
 
-def _of_broken(wave: "WaveState", purpose: Purpose) -> Iterator[FirstCause]:
+def _of_broken(wave: WaveState, purpose: Purpose) -> Iterator[FirstCause]:
     """Give every cause of a wave that is over and not done; at least one."""
     if wave.status is not WaveStatus.NOT_STARTED:
         yield from _of_servers(wave, purpose)
@@ -117,19 +115,19 @@ def _of_broken(wave: "WaveState", purpose: Purpose) -> Iterator[FirstCause]:
     yield FirstCause(f"wave {wave.name}", _line(wave.reason or wave.status.words), step)
 
 
-def _of_servers(wave: "WaveState", purpose: Purpose) -> Iterator[FirstCause]:
+def _of_servers(wave: WaveState, purpose: Purpose) -> Iterator[FirstCause]:
     """Give the servers that are not there: critical ones first, then in the plan's order."""
     absent = [server for server in wave.servers or () if server.status in _ABSENT]
     for server in sorted(absent, key=lambda server: not server.critical):
         yield _of_server(server, wave, purpose)
 
 
-def _of_server(server: "ServerState", wave: "WaveState", purpose: Purpose) -> FirstCause:
+def _of_server(server: ServerState, wave: WaveState, purpose: Purpose) -> FirstCause:
     reason = server.reason or (NO_REASON if server.status is ServerStatus.FAILED else NOT_RECORDED)
     return FirstCause(f"wave {wave.name}", _line(reason), next_step(reason, purpose), server.hostname)
 
 
-def _tolerated(wave: "WaveState", purpose: Purpose) -> Iterator[FirstCause]:
+def _tolerated(wave: WaveState, purpose: Purpose) -> Iterator[FirstCause]:
     yield from _of_servers(wave, purpose)
     yield from _of_steps(wave.steps, wave.name, purpose, StepStatus.TOLERATED)
     if wave.reason:
@@ -137,7 +135,7 @@ def _tolerated(wave: "WaveState", purpose: Purpose) -> Iterator[FirstCause]:
 
 
 def _of_steps(
-    steps: "Iterable[StepState]", wave: str | None, purpose: Purpose, status: StepStatus
+    steps: Iterable[StepState], wave: str | None, purpose: Purpose, status: StepStatus
 ) -> Iterator[FirstCause]:
     for step in steps:
         if step.status is status:
@@ -146,7 +144,7 @@ def _of_steps(
             yield FirstCause(where, _line(step.reason or step.status.words), then)
 
 
-def _of_cleanup(state: "RunState") -> FirstCause:
+def _of_cleanup(state: RunState) -> FirstCause:
     left = next(iter(state.cleanup.remaining.items()), None)
     reason = f"{left[0]} is still there: {left[1]}" if left else state.cleanup.reason or state.cleanup.status.words
     return FirstCause("clean-up", _line(reason), "clear the failed tasks of finish to clean up again; it costs money")

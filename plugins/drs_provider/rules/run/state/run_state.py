@@ -6,13 +6,11 @@ The words, and what they mean, stand in :mod:`drs_provider.rules.run.state.vocab
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Final
 
 from drs_provider.rules.run import names
 from drs_provider.rules.run.approvals import REJECT, STOP
 from drs_provider.rules.run.handover import PreflightFinding, PreflightResult, PreflightServer
-from drs_provider.rules.run.state.first_cause import FirstCause, first_cause
 from drs_provider.rules.run.state.left_documents import LeftDocuments
 from drs_provider.rules.run.state.snapshot import RunSnapshot
 from drs_provider.rules.run.state.step_state import UNPROVEN_TASK, StepState, step_states
@@ -89,11 +87,6 @@ class RunState:
     def is_over(self) -> bool:
         """Whether Airflow's run has ended."""
         return self.airflow_state in RUN_IS_OVER
-
-    @cached_property
-    def first_cause(self) -> FirstCause | None:
-        """What made it fail, or lowers its verdict, with the next step; None: nothing speaks against it."""
-        return first_cause(self)
 
     def wave(self, name: str) -> WaveState | None:
         """Give a wave by its name."""
