@@ -6,8 +6,8 @@ from drs_provider.plan.model import RecoveryPlan
 from pydantic import TypeAdapter
 
 ESTIMATED = (
-    "(`drill.keep_for`, `drill.max_cost`). What it will cost is estimated by `preflight.check`, in whose log it stands "
-    "before anything is launched; the report has the estimate and the measured cost."
+    "(drill.keep_for and drill.max_cost of the plan). What it will cost is estimated by preflight, in whose log it "
+    "stands before anything is launched; the report has the estimate and the measured cost."
 )
 
 

@@ -24,8 +24,9 @@ from drs_provider.rules.run.state.wave_state import ServerState, WaveState
 NOT_RECORDED: Final = "a job was started for it, and its result is not recorded"
 
 _LONGEST: Final = 400
-_BROKEN: Final = (WaveStatus.FAILED, WaveStatus.UNPROVEN, WaveStatus.NOT_STARTED, WaveStatus.CANCELLED)
-_NOT_ITS_OWN: Final = (None, Cause.DEPENDENCY, Cause.PREFLIGHT, Cause.NOT_CHOSEN, Cause.LEFT_OUT, Cause.CANCELLED)
+_BROKEN: Final = (WaveStatus.FAILED, WaveStatus.UNPROVEN)
+_ENDED_EARLY: Final = (WaveStatus.NOT_STARTED, WaveStatus.CANCELLED)
+_OWN_CAUSES: Final = (Cause.STEP, Cause.TASK, Cause.ANSWER, Cause.SUPERSEDED)
 _ABSENT: Final = (ServerStatus.FAILED, ServerStatus.UNKNOWN)
 
 
@@ -69,13 +70,14 @@ def cause_of_wave(wave: WaveState, purpose: Purpose) -> FirstCause | None:
     """Give the first cause of a wave that is not well by something of its own."""
     if wave.status is WaveStatus.COMPLETED_WITH_EXCEPTIONS:
         return next(_tolerated(wave, purpose), None)
-    if wave.status not in _BROKEN or wave.cause in _NOT_ITS_OWN:
+    is_own = wave.status in _BROKEN or (wave.status in _ENDED_EARLY and wave.cause in _OWN_CAUSES)
+    if not is_own:
         return None
-    return next(_of_broken(wave, purpose))
+    return next(_of_broken(wave, purpose), None)
 
 
 def _causes(state: RunState, purpose: Purpose) -> Iterator[FirstCause]:
-    if state.preflight.status in (PreflightStatus.REFUSED, PreflightStatus.UNPROVEN):
+    if state.preflight.status is PreflightStatus.REFUSED:
         yield _of_preflight(state)
     yield from _of_steps(state.before, None, purpose, StepStatus.FAILED)
     found = [(wave, cause) for wave in state.waves if (cause := cause_of_wave(wave, purpose))]
@@ -95,13 +97,11 @@ def _of_preflight(state: RunState) -> FirstCause:
     step = "correct it, then start the run again"
     if state.preflight.cause is Cause.ANSWER:
         step = "start the run again once it is agreed"
-    elif state.preflight.cause is Cause.NO_RESULT:
-        step = "clear preflight.check to check again"
     return FirstCause("preflight", _line(words), step)
 
 
 def _of_broken(wave: WaveState, purpose: Purpose) -> Iterator[FirstCause]:
-    """Give every cause of a wave that is over and not done; at least one."""
+    """Give every cause of a wave that is over and not done."""
     if wave.status is not WaveStatus.NOT_STARTED:
         yield from _of_servers(wave, purpose)
     yield from _of_steps(wave.steps, wave.name, purpose, StepStatus.FAILED)
@@ -112,7 +112,8 @@ def _of_broken(wave: WaveState, purpose: Purpose) -> Iterator[FirstCause]:
         step = "the recovery has the servers now; start the drill again when it is over"
     elif wave.cause is Cause.NO_RESULT:
         step = f"look in the DRS console at what was launched, {purpose.after_failure}"
-    yield FirstCause(f"wave {wave.name}", _line(wave.reason or wave.status.words), step)
+    if wave.reason:
+        yield FirstCause(f"wave {wave.name}", _line(wave.reason), step)
 
 
 def _of_servers(wave: WaveState, purpose: Purpose) -> Iterator[FirstCause]:
