@@ -16,7 +16,6 @@ from drs_provider.dag.import_errors import report_problems
 from drs_provider.dag.plan_dag import CRASHES, PlanDag, remember_failure
 from drs_provider.dag.preflight_check import CheckPlan
 from drs_provider.dag.steps.tasks import plan_steps
-from drs_provider.dag.task_times import leave_times
 from drs_provider.dag.trigger_form import trigger_form
 from drs_provider.dag.waves.group import aside_group, preparation_group, wave_group
 from drs_provider.dag.waves.network import PrepareNetwork
@@ -183,7 +182,6 @@ def _networks(shape: RunShape) -> None:
                 network=network.vpc if isinstance(network, VpcNetwork) else network,
                 endpoints=shape.needs_endpoints,
                 lives_for=shape.lifetime,
-                post_execute=leave_times,
             )
 
 

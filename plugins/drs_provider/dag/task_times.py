@@ -10,8 +10,19 @@ from drs_provider import clock
 log = logging.getLogger(__name__)
 
 
-def leave_times(context: Context, _result: Any = None) -> None:
-    """Leave when the task began, over all its legs, and that it ends now (a ``post_execute``); never raises."""
+class LeavesTimes:
+    """Mix in for tasks whose time the report counts: leaves their times when they succeed.
+
+    As a method: Airflow writes the source of a function that is given as ``post_execute`` into every task of the DAG.
+    """
+
+    def post_execute(self, context: Context, result: Any = None) -> None:
+        """Leave the times; called by Airflow after the last leg of a task that has succeeded."""
+        leave_times(context)
+
+
+def leave_times(context: Context) -> None:
+    """Leave when the task began, over all its legs, and that it ends now; never raises."""
     from drs_provider.rules.run.handover import TaskTimes
 
     ti, now = context["ti"], clock.now()

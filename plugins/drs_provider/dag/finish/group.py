@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from drs_provider.configuration import reports_location
 from drs_provider.dag.finish.leftovers import LookOver
-from drs_provider.dag.task_times import leave_times
+from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import jobs_of_run
 from drs_provider.dag.waves.network import RemoveNetwork
 from drs_provider.dag.waves.preemption import look_for_recovery
@@ -29,7 +29,7 @@ GOOD = ("passed", "completed", "completed_with_exceptions")
 """Verdicts of a green run; every other verdict makes it red."""
 
 
-class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
+class CleanUpDrill(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
     """Terminate what this run's drill launched in one account and Region, and see that it is gone.
 
     The jobs are found by the run's tags as well as by what the start tasks left, so that a job whose start task died
@@ -169,7 +169,6 @@ def _after_drill(shape: "RunShape", place: "PlanTarget") -> None:
         target=place.target,
         start_task_ids=shape.start_tasks,
         retries=_TRIES_AGAIN,
-        post_execute=leave_times,
     ).as_teardown()
     if place.restore_settings_task:
         RestoreSettings(
@@ -177,7 +176,6 @@ def _after_drill(shape: "RunShape", place: "PlanTarget") -> None:
             task_display_name=place.titled("Restore settings"),
             target=place.target,
             retries=_TRIES_AGAIN,
-            post_execute=leave_times,
         ).as_teardown()
     if place.remove_network_task and place.prepare_network_task:
         RemoveNetwork(
@@ -186,12 +184,10 @@ def _after_drill(shape: "RunShape", place: "PlanTarget") -> None:
             target=place.target,
             prepare_task_id=place.prepare_network_task,
             retries=_TRIES_AGAIN,
-            post_execute=leave_times,
         ).as_teardown()
     LookOver(
         task_id=names.name_in_group(place.look_over_task),
         task_display_name=place.titled("Look over"),
         target=place.target,
         retries=_TRIES_AGAIN,
-        post_execute=leave_times,
     ).as_teardown()

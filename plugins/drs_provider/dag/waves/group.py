@@ -12,7 +12,6 @@ from airflow.sdk import TaskGroup, TriggerRule
 
 from drs_provider.dag.docs import tooltip
 from drs_provider.dag.steps.tasks import wave_steps
-from drs_provider.dag.task_times import leave_times
 from drs_provider.dag.waves.job_tags import TagInstances
 from drs_provider.dag.waves.settings import ApplyWaveSettings
 from drs_provider.dag.waves.start import ServerOutcome, StartWave
@@ -130,7 +129,6 @@ def _apply(shape: RunShape, wave: WaveShape, place: WaveTarget, task_id: str) ->
         network=place.network,
         lifetime=shape.lifetime,
         trigger_rule=TriggerRule.NONE_FAILED,
-        post_execute=leave_times,
     )
 
 
@@ -171,7 +169,6 @@ def _watch(shape: RunShape, wave: WaveShape, task_id: str) -> WatchWave:
         ready=wave.wave.ready,
         tolerate=str(wave.wave.tolerate_failures),
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
-        post_execute=leave_times,
         **_CHAIN,
     )
 
