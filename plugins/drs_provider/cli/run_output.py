@@ -34,7 +34,7 @@ def status(run: RunView, now: datetime) -> str:
         lines.append(f"  report {run.report.html_path}")
     elif cause := first_cause(run.state):
         lines.append(f"  first cause: {cause.words}")
-        lines.append(f"  next step: {cause.next_step}")
+        lines += [f"  next step: {cause.next_step}"] if cause.next_step else []
     if run.state.reason and not run.report:
         lines.append(f"  {run.state.reason}")
     return "\n".join(lines)
@@ -56,7 +56,8 @@ def progress(run: RunView) -> str:
     asks = f"; waiting for an answer: {joined(asking)}" if asking else ""
     paused = "; the plan is paused" if run.is_paused else ""
     cause = first_cause(run.state)
-    because = f"; first cause: {cause.words}; next step: {cause.next_step}" if cause and not run.report else ""
+    because = f"; first cause: {cause.words}" if cause and not run.report else ""
+    because += f"; next step: {cause.next_step}" if because and cause and cause.next_step else ""
     return f"{words(run.state.status)}{': ' if waves else ''}{waves}{asks}{paused}{because}"
 
 

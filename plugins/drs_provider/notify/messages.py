@@ -157,7 +157,7 @@ def _counted(launched: int, servers: int, failed: int, not_started: int) -> str:
 def _after(report: "RunReport") -> str | None:
     if report.cleanup.left:
         return report.cleanup.next_step or "remove the drill instances that are still there"
-    if report.first_cause:
+    if report.first_cause and report.first_cause.next_step:
         return report.first_cause.next_step
     if report.verdict in ("failed", "refused"):
         return "read the report; what failed is at its top"

@@ -23,7 +23,7 @@ def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome,
         return outcome, why
     # A step or a task is named with its reason already: it is not said twice.
     first = "" if cause.reason in why else f" First cause: {cause.words}."
-    return outcome, f"{why}{first} Next step: {cause.next_step}."
+    return outcome, f"{why}{first}{f' Next step: {cause.next_step}.' if cause.next_step else ''}"
 
 
 def cause_that_counts(evidence: RunEvidence, outcome: Outcome) -> FirstCause | None:

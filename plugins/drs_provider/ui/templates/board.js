@@ -56,7 +56,7 @@ function causeView(board) {
   if (!board.cause) return [];
   const why = make("p", "", "text");
   why.append(make("b", `First cause: ${board.cause.who}: `), document.createTextNode(board.cause.reason));
-  return [why, make("p", `Next step: ${board.cause.next_step}`, "text", "small")];
+  return board.cause.next_step ? [why, make("p", `Next step: ${board.cause.next_step}`, "text", "small")] : [why];
 }
 // Now, next, and for whom the run waits: what somebody wants to know who opens the page.
 function activityView({ activity, is_over }) {

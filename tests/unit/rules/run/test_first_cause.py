@@ -32,7 +32,8 @@ CAUSES = {
         "s-00000000000000099 (preflight): DRS knows no such source server in this account and Region",
         "check the id, the connection's account and the Region of its protection group",
     ),
-    "rejected": ("preflight: ann rejected the recovery; nothing was launched", "start the run again once it is agreed"),
+    # What its error says already is not said again.
+    "rejected": ("preflight: ann rejected the recovery; nothing was launched", ""),
     "steps-failed": (
         f"step promote of wave database: {PROMOTE}",
         "see the log of database.promote, correct the cause, then start the drill again",

@@ -23,6 +23,7 @@ from drs_provider.rules.run.state.wave_state import ServerState, WaveState
 
 NOT_RECORDED: Final = "a job was started for it, and its result is not recorded"
 
+_CLEAN_UP_AGAIN: Final = "clear the failed tasks of finish to clean up again; what is left costs money until it is gone"
 _LONGEST: Final = 400
 _BROKEN: Final = (WaveStatus.FAILED, WaveStatus.UNPROVEN)
 _ENDED_EARLY: Final = (WaveStatus.NOT_STARTED, WaveStatus.CANCELLED)
@@ -36,7 +37,7 @@ class FirstCause:
 
     :param where: ``wave database``, ``step promote of wave database``, ``preflight``, ``clean-up``
     :param reason: why, in the words of whoever refused
-    :param next_step: what a person does about it
+    :param next_step: what a person does about it; empty: the reason says it
     :param server: the name of the server; None: it is no server
     """
 
@@ -94,10 +95,7 @@ def _of_preflight(state: RunState) -> FirstCause:
     if finding is not None:
         step = finding.next_step or "correct it, then start the run again"
         return FirstCause("preflight", _line(finding.what), _line(step), finding.hostname or finding.server_id or None)
-    step = "correct it, then start the run again"
-    if state.preflight.cause is Cause.ANSWER:
-        step = "start the run again once it is agreed"
-    return FirstCause("preflight", _line(words), step)
+    return FirstCause("preflight", _line(words), "")  # these words are of an error that says it itself
 
 
 def _of_broken(wave: WaveState, purpose: Purpose) -> Iterator[FirstCause]:
@@ -148,7 +146,7 @@ def _of_steps(
 def _of_cleanup(state: RunState) -> FirstCause:
     left = next(iter(state.cleanup.remaining.items()), None)
     reason = f"{left[0]} is still there: {left[1]}" if left else state.cleanup.reason or state.cleanup.status.words
-    return FirstCause("clean-up", _line(reason), "clear the failed tasks of finish to clean up again; it costs money")
+    return FirstCause("clean-up", _line(reason), _CLEAN_UP_AGAIN)
 
 
 def _line(text: str) -> str:
