@@ -33,13 +33,14 @@ def _run_entries(evidence: RunEvidence, report: RunReport) -> Iterator[TimelineE
     if kept := evidence.drill.kept:
         if kept.began_at:
             yield TimelineEntry(at=kept.began_at, what="drill kept for people to look at")
-        for extension in kept.extensions:
-            who = f" by {extension.by}" if extension.by else ""
-            yield TimelineEntry(at=extension.at, what=f"drill extended to {instant_words(extension.until)}{who}")
         if kept.ended_at:
             times = f", extended {kept.extended} time{'s'[: kept.extended != 1]}" if kept.extended else ""
             who = f" by {kept.by}" if kept.by else ", its time was over"
             yield TimelineEntry(at=kept.ended_at, what=f"keeping ended{who}{times}")
+        for extension in kept.extensions:
+            who = f" by {extension.by}" if extension.by else ""
+            until = instant_words(extension.until)
+            yield TimelineEntry(at=extension.at, what=f"kept drill extended{who} until {until}")
     for wait in evidence.waits:
         yield from _wait_entries(wait)
     yield TimelineEntry(at=evidence.finished_at, what=f"report written: {report.verdict.replace('_', ' ')}")

@@ -169,7 +169,7 @@ def test_extensions_of_a_kept_drill_stand_in_the_timeline():
     kept = KeptDrill(began_at=at(60), until=at(3600), ended_at=at(90), by="bob", extended=1, extensions=(extension,))
     entries = [entry.what for entry in measure(a_run(drill=DrillFacts(kept=kept))).timeline]
 
-    assert "drill extended to 2026-11-22 06:00:00 UTC by ann" in entries
+    assert "kept drill extended by ann until 2026-11-22 06:00:00 UTC" in entries
     assert "keeping ended by bob, extended 1 time" in entries
 
 

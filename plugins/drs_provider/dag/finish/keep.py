@@ -88,7 +88,7 @@ class KeepDrill(HITLOperator):
         chosen = None if event.get("timedout") or "error" in event else str(event["chosen_options"][0])
         who = (event.get("responded_by_user") or {}).get("name")
         if chosen is not None and kept_drill.is_extension(chosen):
-            longer = kept_drill.extended(kept, chosen, who=who, now=now)
+            longer = kept_drill.extended(kept, chosen, who=who, at=now)
             self.log.info("%s extended the drill to %s", who or "somebody", longer.until.isoformat())
             self._keep(context, longer)
             self._move_expiry(context, kept_drill.expiry(longer))

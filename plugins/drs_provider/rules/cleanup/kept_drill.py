@@ -43,10 +43,10 @@ def begun(keep_for: timedelta, *, now: datetime) -> KeptDrill:
     return KeptDrill(began_at=now, until=now + keep_for)
 
 
-def extended(kept: KeptDrill, option: str, *, who: str | None, now: datetime) -> KeptDrill:
-    """Keep a drill for longer, as an answer says that is one of ``EXTEND``."""
+def extended(kept: KeptDrill, option: str, *, who: str | None, at: datetime) -> KeptDrill:
+    """Keep a drill for longer, as an answer of this instant says that is one of ``EXTEND``."""
     until = kept.until + by_of(option)
-    extensions = (*kept.extensions, KeptExtension(at=now, until=until, by=who))
+    extensions = (*kept.extensions, KeptExtension(at=at, until=until, by=who))
     return kept.model_copy(update={"until": until, "by": who, "extended": kept.extended + 1, "extensions": extensions})
 
 

@@ -8,7 +8,6 @@ from drs_provider.rules.run.controls import END, EXTEND
 from drs_provider.rules.run.handover import KeptDrill, KeptExtension, PreflightResult, RunOrder, Superseded
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-LATER = NOW + timedelta(hours=1)
 
 
 def preflight(mode):
@@ -55,20 +54,19 @@ def test_a_drill_is_kept_where_somebody_can_and_wants_to_look(found, is_launched
 
 def test_a_drill_is_extended_as_often_as_somebody_asks_and_then_ends():
     kept = kept_drill.begun(timedelta(hours=2), now=NOW)
-    longer = kept_drill.extended(
-        kept_drill.extended(kept, EXTEND[0], who="ann", now=NOW), EXTEND[1], who="bob", now=LATER
-    )
+    once = kept_drill.extended(kept, EXTEND[0], who="ann", at=NOW)
+    longer = kept_drill.extended(once, EXTEND[1], who="bob", at=NOW + timedelta(hours=1))
     over = kept_drill.ended(longer, who=None, now=NOW + timedelta(hours=4))
 
     assert kept == KeptDrill(began_at=NOW, until=NOW + timedelta(hours=2))
     extensions = (
         KeptExtension(at=NOW, until=NOW + timedelta(hours=2.5), by="ann"),
-        KeptExtension(at=LATER, until=NOW + timedelta(hours=3.5), by="bob"),
+        KeptExtension(at=NOW + timedelta(hours=1), until=NOW + timedelta(hours=3.5), by="bob"),
     )
-    until = NOW + timedelta(hours=3.5)
-    assert longer == KeptDrill(began_at=NOW, until=until, by="bob", extended=2, extensions=extensions)
-    ended = NOW + timedelta(hours=4)
-    assert over == KeptDrill(began_at=NOW, until=until, ended_at=ended, by=None, extended=2, extensions=extensions)
+    assert longer == KeptDrill(
+        began_at=NOW, until=NOW + timedelta(hours=3.5), by="bob", extended=2, extensions=extensions
+    )
+    assert over == longer.model_copy(update={"ended_at": NOW + timedelta(hours=4), "by": None})
     assert [kept_drill.is_extension(option) for option in (END, *EXTEND, None)] == [
         False,
         *(True for _ in EXTEND),

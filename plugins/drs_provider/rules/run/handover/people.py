@@ -134,7 +134,7 @@ class RunOrder(Document):
 
 
 class KeptExtension(Part):
-    """Who kept a drill for longer, when, and until when; ``by`` None: Airflow names nobody."""
+    """A person has extended a kept drill: until when, who, and when they said so."""
 
     at: Instant
     until: Instant
