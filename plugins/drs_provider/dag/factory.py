@@ -17,7 +17,7 @@ from drs_provider.dag.plan_dag import CRASHES, PlanDag, remember_failure
 from drs_provider.dag.preflight_check import CheckPlan
 from drs_provider.dag.steps.tasks import plan_steps
 from drs_provider.dag.trigger_form import trigger_form
-from drs_provider.dag.waves.group import wave_group
+from drs_provider.dag.waves.group import aside_group, preparation_group, wave_group
 from drs_provider.dag.waves.network import PrepareNetwork
 from drs_provider.plan.loader import Library, RunnablePlan, read_alone, read_folder
 from drs_provider.plan.model import RecoveryPlan, VpcNetwork
@@ -122,10 +122,11 @@ def build_dag(runnable: RunnablePlan, folder: Path, *, notice: str = "") -> DAG:
     )
     with dag:
         _preflight_group(shape, folder)
+        preparation_group(shape)
         plan_steps(shape, "before")
-        for wave in shape.waves:
-            wave_group(shape, wave)
+        launches = [wave_group(shape, wave) for wave in shape.waves]
         plan_steps(shape, "after")
+        aside_group(shape, launches)
         finish_group(shape)
     for task in dag.tasks:
         if know := getattr(task, "know", None):  # a question: what it says depends on the whole plan

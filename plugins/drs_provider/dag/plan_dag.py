@@ -5,6 +5,8 @@ from typing import Any
 
 from airflow.sdk import DAG, Context
 
+from drs_provider.dag.task_times import leave_times
+
 CRASHES = 5
 """Times that a task's process may be killed, beyond a step's own retries: what AWS or a plan refuses fails at once."""
 
@@ -31,12 +33,13 @@ log = logging.getLogger(__name__)
 
 
 def remember_failure(context: Context) -> None:
-    """Keep the error of a task that failed for good (an Airflow ``on_failure_callback``)."""
+    """Keep the error and the times of a task that failed for good (an Airflow ``on_failure_callback``)."""
     from drs_provider.rules.run.handover import FailureMessage
 
     exception = context.get("exception")
     words = str(exception) or type(exception).__name__ if exception else "failed without an error; see its log"
     try:
         context["ti"].xcom_push(key=FailureMessage.KEY, value=FailureMessage(message=words[:_LONGEST]).to_json())
+        leave_times(context)
     except Exception:  # the task has failed already: losing the text must not hide the failure itself
         log.exception("the error of this task will be missing from the report")

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from drs_provider import clock
 from drs_provider.airflow_internals.tasks import skipped_downstream
 from drs_provider.dag.run_reader import cleaned_up, late_tick, run_type_of
+from drs_provider.dag.task_times import leave_times
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.operators.base import asking_later
 from drs_provider.plan.problems import Problem
@@ -66,6 +67,7 @@ class CheckPlan(BaseOperator):
         with asking_later(self, self.resume_check, until=(dag_run.start_date or now) + _MAX_WAIT):
             outcome = preflight.take(_hook)
         context["ti"].xcom_push(key=PreflightResult.KEY, value=outcome.result().to_json())
+        leave_times(context)
         for line in outcome.log_lines():
             self.log.info("%s", line)
         if outcome.refusals:

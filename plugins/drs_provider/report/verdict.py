@@ -8,6 +8,7 @@ from drs_provider.report.evidence import RunEvidence, ServerEvidence, WaveEviden
 from drs_provider.report.result import ObjectiveResults, Outcome
 from drs_provider.report.server_status import MISSING
 from drs_provider.rules.run import names
+from drs_provider.rules.run.state.first_cause import FirstCause
 from drs_provider.rules.run.state.vocabulary import CleanupStatus, ServerStatus, WaveStatus
 
 _ALL_LAUNCHED = "everything had been launched by then"
@@ -16,6 +17,22 @@ _MAY_BE_THERE = (ServerStatus.LAUNCHED, ServerStatus.LAUNCHING, ServerStatus.UNK
 
 
 def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome, str]:
+    """Return the outcome and why, in one sentence; the first cause and the next step follow where there is one."""
+    outcome, why = _judge(evidence, objectives)
+    cause = cause_that_counts(evidence, outcome)
+    if cause is None:
+        return outcome, why
+    # A step or a task is named with its reason already: it is not said twice.
+    first = "" if cause.reason in why else f" First cause: {cause.words}."
+    return outcome, f"{why}{first}{f' Next step: {cause.next_step}.' if cause.next_step else ''}"
+
+
+def cause_that_counts(evidence: RunEvidence, outcome: Outcome) -> FirstCause | None:
+    """Give the first cause, where the outcome comes from one; a person who ended the run is named in its sentence."""
+    return evidence.first_cause if outcome in ("failed", "refused", "completed_with_exceptions") else None
+
+
+def _judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome, str]:
     """Return the outcome and one sentence why; passed (a recovery: completed) only when nothing speaks against it.
 
     *cancelled*: a person ended it, and nothing failed besides; it is no proof of its plan, however far it came.

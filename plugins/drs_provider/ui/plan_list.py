@@ -1,6 +1,6 @@
 """The rows of the plans page: what is in the plans folder, and how each plan's last run went."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -17,6 +17,7 @@ from drs_provider.report.store import stored_reports
 from drs_provider.report.verification import Verification, verify
 from drs_provider.rules.run.names import dag_id_of
 from drs_provider.rules.run.state import RunStatus
+from drs_provider.ui.forecast import USUAL, Forecast, forecast_from
 from drs_provider.ui.read_model import LastRun
 
 
@@ -47,6 +48,8 @@ class PlanRow(BaseModel):
     verified_why: str = ""
     production: str = ""
     """Where production is up that a recovery of the plan brought up, and since when; empty: none is known to be."""
+    is_paused: bool = False
+    kept_until: datetime | None = None
 
 
 class BrokenPlan(BaseModel):
@@ -61,6 +64,7 @@ class PlanList(BaseModel):
 
     plans: list[PlanRow]
     broken: list[BrokenPlan]
+    stopped: list[str] = []
 
 
 def plan_ids(library: Library) -> list[str]:
@@ -77,16 +81,30 @@ def plan_list(
     with_problems: bool,
     verified: Callable[[RunnablePlan], Verification | None] = lambda _: None,
     production: Callable[[RunnablePlan], ProductionUp | None] = lambda _: None,
+    paused: Collection[str] = (),
+    stopped: Sequence[str] = (),
 ) -> PlanList:
-    """Put the page together; plans of DAGs that the caller may not read are left out."""
+    """Put the page together; plans of DAGs that the caller may not read are left out.
+
+    :param paused: ids of the DAGs that are paused
+    :param stopped: the parts of Airflow that do not run
+    """
     rows = [
-        _row(runnable, folder, newest.get(dag_id_of(name)), verified(runnable), production(runnable))
+        _row(
+            runnable,
+            folder,
+            newest.get(dag_id_of(name)),
+            verified(runnable),
+            production(runnable),
+            is_paused=dag_id_of(name) in paused,
+        )
         for name, runnable in library.plans.items()
         if dag_id_of(name) in readable
     ]
     return PlanList(
         plans=sorted(rows, key=lambda row: (row.title.lower(), row.name)),
         broken=_broken(library, folder) if with_problems else [],
+        stopped=list(stopped),
     )
 
 
@@ -114,6 +132,8 @@ def _row(
     last: LastRun | None,
     verification: Verification | None,
     production: ProductionUp | None,
+    *,
+    is_paused: bool,
 ) -> PlanRow:
     plan = runnable.plan
     depends_on = wave_dependencies(plan)
@@ -136,6 +156,8 @@ def _row(
         verified=verification.is_verified if verification else None,
         verified_why=verification.why if verification else "",
         production=production.words if production else "",
+        is_paused=is_paused,
+        kept_until=last.kept_until if last else None,
     )
 
 
@@ -174,6 +196,15 @@ def production_of(runnable: RunnablePlan, reports: Any, newest: Mapping[str, Las
     except OSError:
         return None
     return production_up(found)
+
+
+@lru_cache(maxsize=100)
+def forecast_of(reports: str, dag_id: str, run_id: str) -> Forecast:
+    """Say what an earlier run of a plan took; read once for each run, for its board asks every few seconds."""
+    try:
+        return forecast_from(_reports(reports, dag_id, (run_id, None)))
+    except OSError:
+        return USUAL
 
 
 @lru_cache(maxsize=1000)

@@ -290,6 +290,12 @@ class Shown:
     def newest(self, dag_ids):
         return {}
 
+    def paused(self, dag_ids):
+        return frozenset()
+
+    def stopped_parts(self, now):
+        return ()
+
 
 @pytest.fixture(scope="module")
 def pages(left):

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from drs_provider.configuration import reports_location
 from drs_provider.dag.finish.leftovers import LookOver
+from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import jobs_of_run
 from drs_provider.dag.waves.network import RemoveNetwork
 from drs_provider.dag.waves.preemption import look_for_recovery
@@ -28,7 +29,7 @@ GOOD = ("passed", "completed", "completed_with_exceptions")
 """Verdicts of a green run; every other verdict makes it red."""
 
 
-class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
+class CleanUpDrill(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
     """Terminate what this run's drill launched in one account and Region, and see that it is gone.
 
     The jobs are found by the run's tags as well as by what the start tasks left, so that a job whose start task died

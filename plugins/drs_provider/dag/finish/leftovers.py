@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
+from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import jobs_of_run, keys_of_run
 from drs_provider.exceptions import DrillRemains
 from drs_provider.operators.base import DrsOperator, asking_later, failing_for_good
@@ -30,7 +31,7 @@ MOST_TIME: Final = timedelta(minutes=1)
 _ASKING: Final = timedelta(hours=1)
 
 
-class LookOver(DrsOperator):
+class LookOver(LeavesTimes, DrsOperator):
     """Look once over everything in an account and Region that bears the run's tags; fail if anything is there.
 
     The clean-up, the putting back and the removal of the network each see that what they knew of is gone. This task

@@ -18,7 +18,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from drs_provider import clock
 from drs_provider.configuration import reports_location
 from drs_provider.plan.model import Notification
-from drs_provider.rules.run.names import FINISH_GROUP, NOTIFICATIONS, PREFLIGHT_GROUP, REPORT_TASK
+from drs_provider.rules.run.names import ASIDE_GROUP, FINISH_GROUP, NOTIFICATIONS, PREFLIGHT_GROUP, REPORT_TASK
 from drs_provider.rules.run.shape import RunShape
 
 if TYPE_CHECKING:
@@ -126,10 +126,19 @@ class Tell(BaseOperator):
     ui_color = "#eef3e2"
     ui_fgcolor = "#27331a"
 
-    def __init__(self, *, plan: str, title: str, notify: Sequence[Notification], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        plan: str,
+        title: str,
+        notify: Sequence[Notification],
+        task_id: str = NOTIFICATIONS,
+        task_display_name: str = "Notifications",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
-            task_id=NOTIFICATIONS,
-            task_display_name="Notifications",
+            task_id=task_id,
+            task_display_name=task_display_name,
             retries=1,
             retry_delay=timedelta(seconds=5),
             priority_weight=1,
@@ -231,7 +240,9 @@ def add_notifications(dag: DAG, shape: RunShape) -> None:
         TellStart(task_group=_group(dag, PREFLIGHT_GROUP), **common).as_teardown()
     for wave in shape.waves:
         if wave.notifications_task:
-            TellWave(wave=wave.name, task_group=_group(dag, wave.name), **common).as_teardown()
+            title = f"{wave.name.replace('-', ' ').capitalize()}: notifications"
+            aside = {"task_id": wave.notifications_task, "task_display_name": title}
+            TellWave(wave=wave.name, task_group=_group(dag, ASIDE_GROUP), **aside, **common).as_teardown()
     if shape.end_notifications_task:
         TellEnd(task_group=_group(dag, FINISH_GROUP), **common).as_teardown()
 

@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider import clock
 from drs_provider.dag.run_reader import preflight_result
+from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import continued_run
 from drs_provider.operators.drill_network import DrsPrepareDrillNetworkOperator, DrsRemoveDrillNetworkOperator
 from drs_provider.rules.purpose import purpose_of
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from drs_provider.rules.run.handover import PreparedNetworks
 
 
-class PrepareNetwork(DrsPrepareDrillNetworkOperator):
+class PrepareNetwork(LeavesTimes, DrsPrepareDrillNetworkOperator):
     """Prepare the drill networks of a run in one account and Region, for the servers that preflight has found."""
 
     template_fields: Sequence[str] = ()  # nothing to render: servers and places come from preflight
@@ -48,7 +49,7 @@ class PrepareNetwork(DrsPrepareDrillNetworkOperator):
         }
 
 
-class RemoveNetwork(DrsRemoveDrillNetworkOperator):
+class RemoveNetwork(LeavesTimes, DrsRemoveDrillNetworkOperator):
     """Remove what a run made for its drill networks in one account and Region; a recovery has none."""
 
     template_fields: Sequence[str] = ()

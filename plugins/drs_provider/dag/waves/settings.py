@@ -8,6 +8,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider.dag.people.agreement import ensure_people_agreed
 from drs_provider.dag.run_reader import preflight_result
+from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.network import network_of
 from drs_provider.dag.waves.preemption import ensure_not_taken_back
 from drs_provider.exceptions import AccessDenied, PlanChanged, RunRefused
@@ -55,7 +56,7 @@ def in_this_run(
     return {server_id: moved(server_id, values) for server_id, values in settings.items()}
 
 
-class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
+class ApplyWaveSettings(LeavesTimes, DrsApplyLaunchSettingsOperator):
     """Apply the launch settings of one wave's servers in one account and Region, ahead of the wave.
 
     It runs beside the waves before, so that nothing waits for it. A recovery also puts back what a drill has left.
@@ -144,7 +145,7 @@ def ensure_in_force(
     apply_all(hook, {server_id: settings.get(server_id) or {} for server_id in changed}, is_temporary=False)
 
 
-class RestoreSettings(DrsRestoreLaunchSettingsOperator):
+class RestoreSettings(LeavesTimes, DrsRestoreLaunchSettingsOperator):
     """Put back what the drill changed in the launch settings of its servers in one account and Region."""
 
     template_fields: Sequence[str] = ()  # nothing to render: the servers come from preflight

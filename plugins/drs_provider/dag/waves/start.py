@@ -141,7 +141,8 @@ class StartWave(DrsStartRecoveryOperator):
 
     def finish(self, context: Context, launch: "Launch") -> JsonValue:
         """Hand the jobs to the task that watches them, and the servers to the tasks that show them."""
-        from drs_provider.rules.run.handover import Launch, MappedServer, PinnedPoints
+        from drs_provider.rules.run.handover import Launch, PinnedPoints
+        from drs_provider.rules.run.squares import squares_of
         from drs_provider.services.store import load
 
         self.log.info(
@@ -155,7 +156,7 @@ class StartWave(DrsStartRecoveryOperator):
         kept = load(TaskStore(context), PinnedPoints)
         whole = launch.model_copy(update={"tags": dict(self.tags or {}), "points": kept.points if kept else {}})
         context["ti"].xcom_push(key=Launch.KEY, value=whole.to_json())
-        return [MappedServer(server_id=server.server_id, hostname=server.hostname).to_json() for server in self.servers]
+        return [square.to_json() for square in squares_of(self.servers)]
 
     def points_of(self, context: Context, servers: Sequence[str]) -> Mapping[str, str]:
         """Look again at what the launch will use: settings may have changed, points age out, a source may have gone."""
@@ -173,7 +174,7 @@ class StartWave(DrsStartRecoveryOperator):
 
 
 class ServerOutcome(BaseOperator):
-    """Show what became of one server, as one square in Airflow. Nothing waits for it."""
+    """Show what became of one server, or of a few of a big wave, as one square in Airflow. Nothing waits for it."""
 
     ui_color = "#e8f0f8"
     ui_fgcolor = "#1b2a3a"
@@ -183,20 +184,22 @@ class ServerOutcome(BaseOperator):
         self.server, self.watch_task_id = server, watch_task_id
 
     def execute(self, context: Context) -> dict[str, JsonValue]:
-        """Succeed for a launched server, fail for a failed one, skip for one whose failure the wave tolerates."""
+        """Succeed for launched servers, fail for failed ones, skip for those whose failure the wave tolerates."""
         from drs_provider.rules.run.handover import MappedServer, ServerResults, WaveVerdict
 
-        server, ti = MappedServer.from_json(self.server), context["ti"]
+        square, ti = MappedServer.from_json(self.server), context["ti"]
         labels: Any = context  # what map_index_template finds
-        labels["server_name"] = server.hostname
+        labels["server_name"] = square.label
         results = ServerResults.read(ti.xcom_pull(task_ids=self.watch_task_id, key=ServerResults.KEY))
-        result = results.by_id.get(server.server_id) if results else None
-        if result is None:
-            raise AirflowFailException(f"{server.hostname}: the wave's job left no result for it")
-        if result.status == "launched":
-            self.log.info("%s: launched as %s", server.hostname, result.instance_id)
-            return result.as_json()
-        why = f"{server.hostname}: {result.reason or result.status}"
-        if ti.xcom_pull(task_ids=self.watch_task_id, key=WaveVerdict.KEY):
-            raise AirflowSkipException(f"{why} (the wave tolerates it)")
-        raise AirflowFailException(why)
+        by_id = results.by_id if results else {}
+        if missing := [name for server, name in square.hostnames.items() if server not in by_id]:
+            raise AirflowFailException(f"{some(missing)}: the wave's job left no result for it")
+        found = [by_id[server] for server in square.hostnames]
+        if failed := [result for result in found if result.status != "launched"]:
+            why = "; ".join(f"{result.hostname}: {result.reason or result.status}" for result in failed)
+            if ti.xcom_pull(task_ids=self.watch_task_id, key=WaveVerdict.KEY):
+                raise AirflowSkipException(f"{why} (the wave tolerates it)")
+            raise AirflowFailException(why)
+        for result in found:
+            self.log.info("%s: launched as %s", result.hostname, result.instance_id)
+        return found[0].as_json() if len(found) == 1 else {result.server_id: result.instance_id for result in found}

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.run_reader import cleaned_up, preflight_result
+from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.cancellation import cancelled_watch
 from drs_provider.dag.waves.job_tags import settings_marks
 from drs_provider.dag.waves.preemption import ensure_not_taken_over
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from drs_provider.services.launch.wave_rounds import NoRoom, TargetLaunch, WaveRounds
 
 
-class WatchWave(DrsRecoveryJobSensor):
+class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
     """Wait for every job of a wave, in all its accounts and Regions, and judge the wave once over all servers.
 
     Where servers have a boot order, or failed ones are launched again (``retry_failed``, ``fallback``), it starts the

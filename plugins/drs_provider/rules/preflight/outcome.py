@@ -15,6 +15,7 @@ from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.run.approvals import is_needed
 from drs_provider.rules.run.handover import (
     Placement,
+    PlanObjectives,
     PlanVerification,
     PreflightFinding,
     PreflightResult,
@@ -175,6 +176,7 @@ class PreflightOutcome:
             hourly=dict(self.cost.hourly) if self.cost else {},
             fingerprints=dict(self.fingerprints),
             verified=self.verified,
+            objectives=PlanObjectives(rto=self.shape.plan.rto, rpo=self.shape.plan.rpo),
             excluded=tuple(map(self._left_server, self.roster.excluded)),
             waves={
                 wave: PreflightWave(selected=wave in self.request.waves, targets=self._by_target(servers))

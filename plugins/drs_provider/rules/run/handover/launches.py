@@ -80,14 +80,38 @@ class LaterLaunches(Document):
         return {"launches": body}
 
 
+class SquareServer(Part):
+    """A server that shares a square of Airflow's grid with others."""
+
+    server_id: str
+    hostname: str
+
+
 class MappedServer(Document):
-    """One item of the list that a start task returns: a server that gets a task of its own in Airflow's grid."""
+    """One item of the list that a start task returns: a square of Airflow's grid, with its server.
+
+    ``others`` of a big wave share it.
+    """
 
     KEY: ClassVar[str] = "return_value"
     TITLE: ClassVar[str] = "the server that a mapped task shows"
 
     server_id: str
     hostname: str
+    others: tuple[SquareServer, ...] = ()
+
+    @property
+    def hostnames(self) -> dict[str, str]:
+        """The hostnames of its servers by id."""
+        others = {server.server_id: server.hostname for server in self.others}
+        return {self.server_id: self.hostname} | others
+
+    @property
+    def label(self) -> str:
+        """What the square is called: ``app1``, or ``app1 … app63 (63 servers)``."""
+        if not self.others:
+            return self.hostname
+        return f"{self.hostname} … {self.others[-1].hostname} ({len(self.others) + 1} servers)"
 
 
 class Tries(Document):

@@ -137,6 +137,13 @@ class ServerFingerprint(Part):
     launch: str = ""
 
 
+class PlanObjectives(Part):
+    """What a plan promised when its run began; None: nothing."""
+
+    rto: timedelta | None = None
+    rpo: timedelta | None = None
+
+
 class PlanVerification(Part):
     """Whether a passed drill has proven the plan: which ``run``, when, and until when that counts."""
 
@@ -181,6 +188,7 @@ class PreflightResult(Document):
     hourly: dict[str, float] = Field(default_factory=dict)
     fingerprints: dict[str, ServerFingerprint] = Field(default_factory=dict)
     verified: PlanVerification | None = None
+    objectives: PlanObjectives | None = None
     excluded: tuple[PreflightServer, ...] = ()
     waves: dict[str, PreflightWave]
 

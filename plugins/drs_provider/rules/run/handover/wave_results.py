@@ -103,6 +103,16 @@ class FailureMessage(Document):
         return {"message": body}
 
 
+class TaskTimes(Document):
+    """When a task began, over all its legs, and when its work was over; there also when it failed."""
+
+    KEY: ClassVar[str] = "times"
+    TITLE: ClassVar[str] = "the times of a task"
+
+    began_at: Instant
+    ended_at: Instant
+
+
 class Superseded(Document):
     """Which recovery has taken a drill's servers, in words without a full stop."""
 
