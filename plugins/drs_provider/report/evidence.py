@@ -204,6 +204,8 @@ class WaveEvidence(EvidencePart):
     timeout: str = ""
     state: WaveStatus = WaveStatus.NOT_STARTED
     state_reason: str | None = None
+    lost: tuple[str, ...] = ()
+    """What of it is lost with accounts and Regions that do not answer, in words."""
     jobs: tuple[JobEvidence, ...] = ()
     servers: tuple[ServerEvidence, ...] = ()
     steps: tuple[StepEvidence, ...] = ()

@@ -117,9 +117,12 @@ def _reasons_to_fail(evidence: RunEvidence) -> Iterator[str]:
 
 def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator[str]:
     for wave in evidence.waves:
-        missing = [_name(server) for server in _absent(wave)]
+        yield from (f"wave {wave.name}: {lost}" for lost in wave.lost)
+        missing = [_name(server) for server in _absent(wave) if server.reason not in wave.lost]
         if missing:
             yield f"wave {wave.name}: {some(missing)} not launched"
+        elif wave.lost:
+            continue
         elif wave.state == WaveStatus.COMPLETED_WITH_EXCEPTIONS and not _is_explained(wave):
             yield f"wave {wave.name}: {wave.state_reason or 'completed with exceptions'}"
     for wave in evidence.waves:
@@ -127,7 +130,7 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
     bare = [_name(server) for wave in evidence.waves for server in wave.servers if server.not_protected]
     if bare:
         yield f"not protected from termination: {some(bare)}"
-    skipped = [wave.name for wave in evidence.waves if wave.state == WaveStatus.SKIPPED]
+    skipped = [wave.name for wave in evidence.waves if wave.state == WaveStatus.SKIPPED and not wave.lost]
     if skipped:
         yield f"{_waves(skipped)} skipped"
     excluded = [

@@ -24,6 +24,7 @@ Rule = Literal[
     "existing_instance",
     "native_plan",
     "place",
+    "lost",
 ]
 
 

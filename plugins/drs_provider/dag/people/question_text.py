@@ -125,6 +125,7 @@ def _data(preflight: PreflightResult) -> list[str]:
     if preflight.too_old:
         names = escaped(some(preflight.too_old, MANY))
         lines.append(f"- **Older than recovery.max_lag allows** ({len(preflight.too_old)}): {names}.")
+    lines += [f"- **{escaped(wave.why_lost)}**." for wave in preflight.chosen_waves.values() if wave.why_lost]
     if preflight.replace_live_instances:
         lines.append("- **Live recovered instances are terminated**: replace live instances was chosen.")
     return lines

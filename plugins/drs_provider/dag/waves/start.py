@@ -119,7 +119,8 @@ class StartWave(DrsStartRecoveryOperator):
             raise AirflowSkipException(f"wave {self.wave} was not chosen for this run")
         self.servers = preflight.servers_of(self.wave, self.target)
         if not self.servers:
-            raise AirflowSkipException(f"wave {self.wave} has no server left to launch in {self.target}")
+            lost = next((place.words for place in wave.lost if place.where == str(self.target)), None)
+            raise AirflowSkipException(lost or f"wave {self.wave} has no server left to launch in {self.target}")
         self._ensure_agreed(context, preflight)
         if self.purpose.yields:
             ensure_not_taken_over(context, preflight, self.hook)

@@ -34,6 +34,7 @@ _SHORT: Final = {
     "conflict": "in another run",
     "existing_instance": "into an existing instance",
     "native_plan": "in a native recovery plan",
+    "lost": "lost: nobody answers there",
 }
 _HEAD: Final = ("WAVE", "SERVER", "STATE", "LAG", "NEWEST POINT", "AGAINST IT")
 

@@ -249,6 +249,15 @@ class RunShape:
         """The waves that the run has."""
         return tuple(wave for wave in self.waves if wave.is_chosen)
 
+    @property
+    def chosen_targets(self) -> tuple[Target, ...]:
+        """The accounts and Regions in which the run launches, each once; those of other waves are not asked."""
+        return tuple(dict.fromkeys(place.target for wave in self.chosen_waves for place in wave.targets))
+
+    def target_of_group(self, name: str) -> Target:
+        """Give where a group of the plan is."""
+        return target_of(self.runnable.groups[name])
+
     @cached_property
     def depends_on(self) -> Mapping[str, tuple[str, ...]]:
         """By wave, those that it waits for."""

@@ -77,6 +77,7 @@ from drs_provider.rules.run.handover.people import (
 from drs_provider.rules.run.handover.preflight_result import (
     Cost,
     CostPart,
+    LostPlace,
     Placement,
     PlanVerification,
     PreflightFinding,
@@ -190,6 +191,7 @@ __all__ = [
     "LaunchIntents",
     "LaunchedJob",
     "Leftovers",
+    "LostPlace",
     "MappedServer",
     "NetworkProof",
     "NotificationRecord",

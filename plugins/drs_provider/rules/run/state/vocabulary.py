@@ -215,6 +215,8 @@ class Cause(StrEnum):
     """A person left it out while the run went on."""
     NOT_CHOSEN = "not_chosen"
     """It was not chosen for this run, or there is nothing of it left."""
+    LOST = "lost"
+    """Its account and Region does not answer."""
     SUPERSEDED = "superseded"
     """A recovery took the servers of the drill."""
     SERVERS = "servers"
