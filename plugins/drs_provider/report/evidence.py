@@ -206,6 +206,8 @@ class WaveEvidence(EvidencePart):
     state_reason: str | None = None
     lost: tuple[str, ...] = ()
     """What of it is lost with accounts and Regions that do not answer, in words."""
+    passed_over: str | None = None
+    """Who let the run go on past it after it had failed, and why, without a full stop."""
     jobs: tuple[JobEvidence, ...] = ()
     servers: tuple[ServerEvidence, ...] = ()
     steps: tuple[StepEvidence, ...] = ()

@@ -86,6 +86,7 @@ def _wave(state: WaveState, shape: WaveShape, left: LeftDocuments, preflight: Pr
         state=state.status,
         state_reason=state.reason,
         lost=_lost(state.name, preflight),
+        passed_over=left.passed_over((*shape.chain,)),
         steps=wave_steps(state, shape, left),
         jobs=tuple(_jobs(launches, _ended(shape, left))),
         servers=(

@@ -14,13 +14,14 @@ from drs_provider.rules.run.roster import Target
 
 Hook = TypeVar("Hook")
 Found = TypeVar("Found")
+Answered_co = TypeVar("Answered_co", covariant=True)
 
 
 @dataclass(frozen=True)
-class PlaceAnswers(Generic[Found]):
+class PlaceAnswers(Generic[Answered_co]):
     """What accounts and Regions have answered, and why the others have not."""
 
-    found: Mapping[Target, Found]
+    found: Mapping[Target, Answered_co]
     refused: Mapping[Target, AwsError]
 
 

@@ -36,6 +36,7 @@ from drs_provider.rules.run.handover.document import (
     StoredIn,
 )
 from drs_provider.rules.run.handover.launches import (
+    PLACES,
     Difference,
     FollowedJob,
     FollowedJobs,
@@ -157,6 +158,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
 
 __all__ = [
     "DOCUMENTS",
+    "PLACES",
     "ActionBegun",
     "ApprovalMemory",
     "Asked",

@@ -215,6 +215,8 @@ class Cause(StrEnum):
     """A person left it out while the run went on."""
     NOT_CHOSEN = "not_chosen"
     """It was not chosen for this run, or there is nothing of it left."""
+    PASSED_OVER = "passed_over"
+    """It failed, and a person let the run go on past it."""
     LOST = "lost"
     """Its account and Region does not answer."""
     SUPERSEDED = "superseded"

@@ -226,6 +226,9 @@ class _Wave:
         if judgement.status is WaveStatus.COMPLETED_WITH_EXCEPTIONS:
             return judgement
         if step := tolerated_step(self.steps):
+            if step.cause is Cause.PASSED_OVER:
+                words = f"step {step.name} was left out: {step.reason}"
+                return Judgement(WaveStatus.COMPLETED_WITH_EXCEPTIONS, Cause.PASSED_OVER, words)
             words = f"step {step.name} failed, and the plan continues"
             return Judgement(WaveStatus.COMPLETED_WITH_EXCEPTIONS, Cause.STEP, words)
         if step := undone_step(self.steps):
