@@ -170,8 +170,10 @@ REFUSED = [
     ),
     (
         ("superseded", "go_on", "web", None, "why"),
-        "cannot continue past wave web: a recovery has taken the servers of this drill. Wait for the recovery, "
-        "then start a new drill",
+        (
+            "cannot continue past wave web: a recovery has taken the servers of this drill. Wait for the recovery, "
+            "then start a new drill"
+        ),
     ),
     (
         ("failed-recovery", "go_on", "database", None, " "),
