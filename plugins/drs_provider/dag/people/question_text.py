@@ -55,7 +55,7 @@ def approval_text(
         "",
         "Once approved, these servers are launched as production. They are not cleaned up; the source is not changed.",
         "",
-        "| wave | servers | of which pinned | Region |",
+        "| wave | servers | of which pinned | where |",
         "|---|---|---|---|",
         *_waves(preflight),
         "",
@@ -109,7 +109,7 @@ def _row(wave: WaveState, *, is_next: bool) -> str:
 def _waves(preflight: PreflightResult) -> list[str]:
     rows = []
     for name, wave in preflight.chosen_waves.items():
-        regions = ", ".join(dict.fromkeys(part.region or part.aws_conn_id for part in wave.targets))
+        regions = ", ".join(dict.fromkeys(part.where for part in wave.targets))
         pinned = sum(server.point is not None for server in wave.servers)
         rows.append(f"| {name} | {len(wave.servers)} | {pinned} | {escaped(regions)} |")
     return rows

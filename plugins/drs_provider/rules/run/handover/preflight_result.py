@@ -71,6 +71,11 @@ class PreflightTarget(Part):
 
         return Target(self.aws_conn_id, self.region)
 
+    @property
+    def where(self) -> str:
+        """Name account and Region for people, as far as preflight knows them."""
+        return f"{self.resolved_region} of account {self.account}" if self.account else str(self.target)
+
     def is_in(self, target: "Target") -> bool:
         """Tell whether this is the given account and Region."""
         return (self.aws_conn_id, self.region) == (target.aws_conn_id, target.region)
