@@ -248,8 +248,6 @@ class RunControl:
                 f"{plan} has another run that is not over, {newer.run_id}, and a plan has one run at a time"
             )
         self._order(run, past.ordered, controls.go_on(chosen.name, self.airflow.user, str(reason)))
-        for task in past.passed_over:
-            self.airflow.mark(names.dag_id_of(plan), run.run_id, task, "skipped")
         self.airflow.clear(names.dag_id_of(plan), run.run_id, past.cleared)
         return Steered(self.look(plan, run.run_id), past.message)
 

@@ -86,10 +86,9 @@ DONE = [
     pytest.param(
         ("stopped", "go_on", "web", None, "the desk  is\nstaffed by hand"),
         [
-            *order("continue", "web.start_recovery", "web.recovery_job"),
+            *order("continue", "web.pause", "web.start_recovery", "web.recovery_job"),
             ("note", "continued past failed wave web by ada: the desk is staffed by hand"),
-            ("mark", "web.pause", "skipped"),
-            ("clear", "web.start_recovery"),
+            ("clear", "web.pause", "web.start_recovery"),
         ],
         "wave web is left out: nothing of it is launched; nothing comes after it",
         id="a wave that a person stopped is passed over",

@@ -49,15 +49,6 @@ def cancelled_start(context: Context) -> str | None:
     return order.message
 
 
-def passed_over(context: Context) -> "RunOrder | None":
-    """Give the order by which a wave that has failed is judged as it is, and the run goes on."""
-    from drs_provider.rules.run.controls import read_order
-    from drs_provider.rules.run.handover import RunOrder
-
-    order = read_order(TaskStore(context).get(RunOrder.KEY))
-    return order if order and order.passes_over else None
-
-
 def cancelled_watch(context: Context, start_task_ids: Sequence[str]) -> str | None:
     """Give the words of the order by which a wave that is watched launches nothing more: its own, or its starts'."""
     from drs_provider.rules.run.controls import read_order

@@ -11,10 +11,11 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pydantic import JsonValue
 
 from drs_provider.airflow_internals import TaskStore
+from drs_provider.dag.passed_over import passed_over
 from drs_provider.dag.people.agreement import ensure_pause_answered, ensure_people_agreed
 from drs_provider.dag.run_reader import preflight_result
 from drs_provider.dag.steps.context import ensure_steps_approved
-from drs_provider.dag.waves.cancellation import cancelled_start, obey_before_a_start, passed_over
+from drs_provider.dag.waves.cancellation import cancelled_start, obey_before_a_start
 from drs_provider.dag.waves.network import ensure_still_isolated, network_of
 from drs_provider.dag.waves.preemption import ensure_not_taken_over
 from drs_provider.dag.waves.settings import ensure_in_force, in_this_run
@@ -99,6 +100,8 @@ class StartWave(DrsStartRecoveryOperator):
     def _or_pass_over(self, context: Context, start: Callable[[Context], JsonValue]) -> JsonValue:
         """Finish a start, and be skipped where it cannot be finished although a person lets the run go on past it."""
         order = passed_over(context)
+        if order:
+            self.max_wait = timedelta(0)  # for nothing: the run goes on without what does not answer now
         try:
             return start(context)
         except (AirflowFailException, DrsProviderError) as error:

@@ -9,8 +9,9 @@ from pydantic import JsonValue
 
 from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
+from drs_provider.dag.passed_over import passed_over
 from drs_provider.dag.run_reader import preflight_result
-from drs_provider.dag.waves.cancellation import cancelled_watch, passed_over
+from drs_provider.dag.waves.cancellation import cancelled_watch
 from drs_provider.dag.waves.job_tags import settings_marks
 from drs_provider.dag.waves.preemption import ensure_not_taken_over
 from drs_provider.exceptions import AwsError, DrsProviderError

@@ -127,6 +127,8 @@ def retry_of(run: RunView, wave: WaveState) -> Retry:
     ordered += run.plan_steps
     if outline.starts:
         ordered += [outline.watch] if outline.watch else []
+    # Somebody has let the run go on past the wave: only then they have an order, too.
+    ordered += [task for task in (*outline.gates, *outline.settings) if run.ended_as(task, "skipped")]
     return Retry(tuple(ordered), *_cleared(run, wave, outline, later))
 
 
@@ -135,12 +137,10 @@ class GoOn:
     """How a run goes on past a failed wave.
 
     :param ordered: the tasks to which the order is given
-    :param passed_over: failed tasks ahead of the launch, which are marked as skipped
     :param cleared: the tasks that are cleared, with everything after them: they obey the order
     """
 
     ordered: tuple[str, ...]
-    passed_over: tuple[str, ...]
     cleared: tuple[str, ...]
     message: str
 
@@ -174,19 +174,17 @@ def go_on_past(run: RunView, wave: WaveState) -> GoOn:
         goes_on += f". The plan is paused: drs run resume {run.plan}"
     if failed and (not outline.starts or run.ended_as(outline.watch, "success")):
         steps = joined([step.name for step in wave.steps if _has_failed(step)])
-        return GoOn(failed, (), failed, f"step {steps} of wave {wave.name} is left out{goes_on}")
-    broken = tuple(task for task in outline.starts if not run.ended_as(task, "success"))
-    begun = [*outline.starts, *((outline.watch,) if outline.watch else ())]
+        return GoOn(failed, failed, f"step {steps} of wave {wave.name} is left out{goes_on}")
+    gates, broken = _failed_gates(run, outline), [task for task in outline.starts if not run.ended_as(task, "success")]
+    begun = _launch(outline)
     if len(broken) < len(outline.starts) or wave.jobs:
-        cleared = broken or tuple(begun[-1:])
         message = f"wave {wave.name} is left as it is, {wave.launched} of {len(wave.servers or ())} servers launched"
-        return GoOn(tuple(begun), _failed_gates(run, outline), cleared, f"{message}{goes_on}")
+        return GoOn((*gates, *begun), (*gates, *(broken or begun[-1:])), f"{message}{goes_on}")
     before = tuple(step.task for step in outline.before)
-    ahead = tuple(task for task in before if task in failed)
+    ahead = (task for task in before if task in failed)
     return GoOn(
-        (*before, *begun),
-        _failed_gates(run, outline),
-        (*ahead, *outline.starts),
+        (*gates, *before, *begun),
+        (*gates, *ahead, *outline.starts),
         f"wave {wave.name} is left out: nothing of it is launched{goes_on}",
     )
 
