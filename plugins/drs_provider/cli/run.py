@@ -67,6 +67,11 @@ def configure(parser: ArgumentParser) -> None:
         on_wave.add_argument("wave", metavar="WAVE")
         on_wave.add_argument("run_id", nargs="?", metavar="RUN")
         on_wave.add_argument("--reason", metavar="TEXT", help="shown in the run's note")
+    go_on = _action(actions, "continue", "go on past a failed wave: it stays as it is, and what waits for it begins")
+    go_on.add_argument("plan", metavar="PLAN")
+    go_on.add_argument("run_id", nargs="?", metavar="RUN")
+    go_on.add_argument("--wave", required=True, metavar="WAVE", help="the wave that has failed")
+    go_on.add_argument("--reason", required=True, metavar="TEXT", help="why; shown in the report")
     _on_run(_action(actions, "end", "end a drill that is kept for people: it is cleaned up now"))
     extend = _on_run(_action(actions, "extend", "keep a drill longer for people"))
     extend.add_argument("--by", choices=tuple(BY), default="1h", help="default: 1h")
@@ -205,6 +210,10 @@ class _Command:
         given = self.options
         return _told(self.control.retry(given.plan, given.wave, given.run_id, given.reason))
 
+    def go_on(self) -> CommandOutcome:
+        given = self.options
+        return _told(self.control.go_on(given.plan, given.wave, given.run_id, given.reason))
+
     def end(self) -> CommandOutcome:
         return _told(self.control.end_kept(self.options.plan, self.options.run_id))
 
@@ -268,6 +277,7 @@ _ACTIONS: Mapping[str, Callable[[_Command], CommandOutcome]] = {
     "cancel": _Command.cancel,
     "skip": _Command.skip,
     "retry": _Command.retry,
+    "continue": _Command.go_on,
     "end": _Command.end,
     "extend": _Command.extend,
     "approve": _Command.approve,

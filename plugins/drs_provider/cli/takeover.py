@@ -4,9 +4,9 @@ import json
 import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from drs_provider.cli.airflow_client import AirflowClient
 from drs_provider.cli.run import add_airflow_options, address_of, login_of, tell
@@ -20,6 +20,7 @@ from drs_provider.rules.launch.takeover import LOOK_BACK, STATES, FoundRun, find
 from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.run.names import dag_id_of
 from drs_provider.rules.run.roster import Target, call_roll, targets_of
+from drs_provider.services.preflight.places import ask_side_by_side
 from drs_provider.services.run_control import RunControl, RunStart
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 NAME = "takeover"
 HELP = "show what runs of a plan exist in the cloud, and continue one from an Airflow that does not know it"
+
+ANSWERED_WITHIN: Final = timedelta(minutes=5)
+"""How long the accounts and Regions of a plan have to answer, where there are several."""
 
 _WORDS = {
     "launched": "launched",
@@ -84,15 +88,27 @@ def run(
 
 
 def runs_of(runnable: RunnablePlan, hook_of: "Callable[[Target], DrsHook]", now: datetime) -> tuple[FoundRun, ...]:
-    """Ask every account and Region of a plan, and return the runs that the answers tell of."""
+    """Ask every account and Region of a plan, all at once, and return the runs that the answers tell of.
+
+    One that does not answer is told, and the others are gone by.
+    """
     hooks = {target: hook_of(target) for target in targets_of(list(runnable.groups.values()))}
-    servers = {target: hook.source_servers() for target, hook in hooks.items()}
+    answers = ask_side_by_side(
+        hooks,
+        lambda _, hook: (hook.source_servers(), hook.jobs_since(now - LOOK_BACK), hook.recovery_instances()),
+        within=ANSWERED_WITHIN if len(hooks) > 1 else None,
+    )
+    for target, error in answers.refused.items():
+        if not answers.found:
+            raise error
+        tell(f"{target} does not answer, so what runs have launched there is not known: {error}")
+    servers = {target: sources for target, (sources, _, _) in answers.found.items()}
     roster = call_roll(runnable.groups, {wave.name: wave.groups for wave in runnable.plan.waves}, servers, DRILL)
     return find_runs(
         dag_id_of(runnable.plan.name),
         {wave: [(server.server_id, server.hostname) for server in members] for wave, members in roster.waves.items()},
-        [job for hook in hooks.values() for job in hook.jobs_since(now - LOOK_BACK)],
-        [instance for hook in hooks.values() for instance in hook.recovery_instances()],
+        [job for _, jobs, _ in answers.found.values() for job in jobs],
+        [instance for _, _, instances in answers.found.values() for instance in instances],
         now=now,
     )
 

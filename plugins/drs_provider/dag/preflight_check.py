@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _MAX_WAIT: Final = timedelta(hours=2)
 """How long after the run's start preflight goes on waiting for an AWS that does not answer."""
 
+PATIENCE_SECONDS: Final = 120.0
+"""How long one call of preflight is repeated before its account and Region counts as silent."""
+
 
 class CheckPlan(BaseOperator):
     """Resolve the plan's groups and check every server, the quotas and the request; launch nothing.
@@ -145,7 +148,9 @@ def _unreadable(plan: str, problems: Sequence[Problem]) -> str:
 def _hook(target: "Target") -> "LaunchSettingsHook":
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
 
-    return LaunchSettingsHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None)
+    return LaunchSettingsHook(
+        aws_conn_id=target.aws_conn_id, region_name=target.region or None, patience=PATIENCE_SECONDS
+    )
 
 
 def _reports(dag_id: str) -> "Iterable[RunReport]":

@@ -148,7 +148,6 @@ class StepHook:
     def _client(self, service: str, *, once: bool = False, read_timeout: int | None = None) -> Any:
         key = (f"{service}{'!' * once}", read_timeout)
         if key not in self._clients:
-            _ensure_known(self.aws_conn_id)
             settings: dict[str, Any] = {"retries": _ONCE} if once else {}
             settings |= {"read_timeout": read_timeout, "tcp_keepalive": True} if read_timeout else {}
             hook = NeighbourHook(aws_conn_id=self.aws_conn_id, region_name=self.region_name, client_type=service)
@@ -160,23 +159,6 @@ class StepHook:
 def had_no_effect(error: AwsError) -> bool:
     """Tell whether a call that failed can have changed nothing: it was refused, or never reached AWS."""
     return not isinstance(error, ServiceUnavailable) or error.code in NEVER_SENT
-
-
-def _ensure_known(aws_conn_id: str | None) -> None:
-    """Refuse a connection that is not there: Airflow's hook would take whatever credentials the machine has.
-
-    That is meant only for ``aws_default``, which many leave out on purpose.
-    """
-    from airflow.sdk import Connection
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
-    if aws_conn_id in (None, NeighbourHook.default_conn_name):
-        return
-    try:
-        Connection.get(aws_conn_id)
-    except AirflowNotFoundException as error:
-        why = f"there is none called {aws_conn_id}: create it, or leave aws_conn_id out"
-        raise NotFound("Airflow's connections", "NotFound", why) from error
 
 
 @contextmanager

@@ -208,6 +208,10 @@ class WaveEvidence(EvidencePart):
     state_reason: str | None = None
     ready_at: AwareDatetime | None = None
     """When its launch was over: every server as ready as the plan asks for, or given up."""
+    lost: tuple[str, ...] = ()
+    """What of it is lost with accounts and Regions that do not answer, in words."""
+    passed_over: str | None = None
+    """Who let the run go on past it after it had failed, and why, without a full stop."""
     jobs: tuple[JobEvidence, ...] = ()
     servers: tuple[ServerEvidence, ...] = ()
     steps: tuple[StepEvidence, ...] = ()

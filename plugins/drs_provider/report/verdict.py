@@ -135,17 +135,17 @@ def _reasons_to_fail(evidence: RunEvidence) -> Iterator[str]:
 
 def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator[str]:
     for wave in evidence.waves:
-        missing = [_name(server) for server in _absent(wave)]
-        if missing:
-            yield f"wave {wave.name}: {some(missing)} not launched"
-        elif wave.state == WaveStatus.COMPLETED_WITH_EXCEPTIONS and not _is_explained(wave):
-            yield f"wave {wave.name}: {wave.state_reason or 'completed with exceptions'}"
+        yield from _lacks(wave)
     for wave in evidence.waves:
         yield from _failed_actions(wave)
     bare = [_name(server) for wave in evidence.waves for server in wave.servers if server.not_protected]
     if bare:
         yield f"not protected from termination: {some(bare)}"
-    skipped = [wave.name for wave in evidence.waves if wave.state == WaveStatus.SKIPPED]
+    skipped = [
+        wave.name
+        for wave in evidence.waves
+        if wave.state == WaveStatus.SKIPPED and not wave.lost and not wave.passed_over
+    ]
     if skipped:
         yield f"{_waves(skipped)} skipped"
     excluded = [
@@ -158,6 +158,20 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
     yield from steps.exceptions(evidence)
     for error in evidence.errors:
         yield f"task {error.task} failed"
+
+
+def _lacks(wave: WaveEvidence) -> Iterator[str]:
+    """Say what a wave that went through has not brought up, and who or what let it go through."""
+    if wave.passed_over:
+        yield wave.passed_over
+    yield from (f"wave {wave.name}: {lost}" for lost in wave.lost)
+    missing = [_name(server) for server in _absent(wave) if server.reason not in wave.lost]
+    if missing:
+        yield f"wave {wave.name}: {some(missing)} not launched"
+    elif wave.state == WaveStatus.COMPLETED_WITH_EXCEPTIONS and not (
+        wave.lost or wave.passed_over or _is_explained(wave)
+    ):
+        yield f"wave {wave.name}: {wave.state_reason or 'completed with exceptions'}"
 
 
 def _missed(objectives: ObjectiveResults) -> Iterator[str]:

@@ -26,6 +26,7 @@ Rule = Literal[
     "place",
     "interfaces",
     "tags",
+    "lost",
 ]
 
 

@@ -53,6 +53,8 @@ class Purpose:
 
     :param refuses_broken_source: what is wrong with a source server, with permissions or with a place to land refuses
         the run; false: it warns, for a broken source is why there is such a run
+    :param loses_silent_places: where an account or Region of the plan does not answer, its servers are lost and the
+        rest goes on; false: the run waits, or is refused
     :param pins_broken_source: a source that does not answer is launched from its newest recovery point, not from a
         fresh snapshot
     :param refuses_changed_settings: it refuses to launch where launch settings were changed since it applied them;
@@ -91,6 +93,7 @@ class Purpose:
     spares_others_drills: bool
     retries_over_instance: bool
     refuses_broken_source: bool
+    loses_silent_places: bool
     pins_broken_source: bool
     refuses_changed_settings: bool
     yields: bool
@@ -152,6 +155,7 @@ DRILL: Final = Purpose(
     spares_others_drills=True,
     retries_over_instance=True,
     refuses_broken_source=True,
+    loses_silent_places=False,
     pins_broken_source=False,
     refuses_changed_settings=True,
     yields=True,
@@ -181,6 +185,7 @@ RECOVERY: Final = Purpose(
     spares_others_drills=False,
     retries_over_instance=False,
     refuses_broken_source=False,
+    loses_silent_places=True,
     pins_broken_source=True,
     refuses_changed_settings=False,
     yields=False,

@@ -260,6 +260,22 @@ class RunControl:
         self._record_order(run, "retry", reason, wave=chosen.name)
         return Steered(self.look(plan, run.run_id), retry.message)
 
+    def go_on(self, plan: str, wave: str, run_id: str | None, reason: str | None) -> Steered:
+        """Go on past a wave that has failed, as if the plan tolerated it: what waits for it begins."""
+        if not (reason or "").strip():
+            raise UsageError("say why the run shall go on past a failed wave: --reason TEXT, shown in the report")
+        run = self.look(plan, run_id, prefer_active=True)
+        chosen = verbs.wave_named(run, wave)
+        past = verbs.go_on_past(run, chosen)
+        newer = None if run.is_active else self.look(plan, prefer_active=True)
+        if newer and newer.is_active:
+            raise RunRefused(
+                f"{plan} has another run that is not over, {newer.run_id}, and a plan has one run at a time"
+            )
+        self._order(run, past.ordered, controls.go_on(chosen.name, self.airflow.user, str(reason)))
+        self.airflow.clear(names.dag_id_of(plan), run.run_id, past.cleared)
+        return Steered(self.look(plan, run.run_id), past.message)
+
     def answer(self, plan: str, run_id: str | None, decision: Decision) -> Steered:
         """Answer what a run asks, with one of the question's own options."""
         run = self._active(plan, run_id, "answer for")

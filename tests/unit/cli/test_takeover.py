@@ -8,7 +8,8 @@ import httpx
 import pytest
 from drs_provider.cli import takeover
 from drs_provider.cli.main import _parser
-from drs_provider.exceptions import RunRefused, UsageError
+from drs_provider.exceptions import AccessDenied, RunRefused, UsageError
+from drs_provider.plan.loader import read_folder
 from drs_provider.rules.launch.takeover import FoundRun, FoundServer, FoundWave
 
 ENVIRON = {"DRS_AIRFLOW_URL": "http://airflow.test", "DRS_AIRFLOW_TOKEN": "token"}
@@ -147,6 +148,50 @@ def test_a_plan_without_runs_and_an_old_run_are_worded():
         f"    key {KEY}",
         "    db  1 gone",
     ]
+
+
+MAIL = """\
+---
+kind: ProtectionGroup
+name: mail
+aws_conn_id: there
+region: eu-central-1
+servers: [s-00000000000000021]
+"""
+
+
+class Silent(Cloud):
+    """An account whose role is refused."""
+
+    def source_servers(self):
+        raise AccessDenied("sts:AssumeRole", "AccessDenied", "no")
+
+
+@pytest.fixture
+def two_accounts(tmp_path):
+    (tmp_path / "shop.yaml").write_text(PLAN.replace("[db]}]", "[db, mail]}]") + MAIL)
+    return read_folder(tmp_path).plans["shop"]
+
+
+NOW = datetime(2026, 1, 1, 1, tzinfo=UTC)
+
+
+def test_an_account_that_does_not_answer_is_told_and_the_others_are_gone_by(two_accounts, capsys):
+    def hook_of(target):
+        return Silent() if target.aws_conn_id == "there" else Cloud()
+
+    (run,) = takeover.runs_of(two_accounts, hook_of, NOW)
+
+    assert run.key == KEY
+    assert capsys.readouterr().err == (
+        "eu-central-1 of connection there does not answer, so what runs have launched there is not known: "
+        f"{AccessDenied('sts:AssumeRole', 'AccessDenied', 'no')}\n"
+    )
+
+
+def test_where_nobody_answers_nothing_is_said_of_runs(two_accounts):
+    with pytest.raises(AccessDenied):
+        takeover.runs_of(two_accounts, lambda _: Silent(), NOW)
 
 
 @pytest.mark.parametrize(

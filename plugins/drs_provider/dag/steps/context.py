@@ -87,9 +87,10 @@ class StepPlace:
 
         ti = context["ti"]
         orders = (RunOrder.read(ti.xcom_pull(task_ids=task, key=RunOrder.KEY)) for task in self.start_task_ids)
-        if order := next(filter(None, orders), None):
+        order, has_servers = next(filter(None, orders), None), _has_servers(context, watch)
+        if order and not (order.passes_over and has_servers):
             raise NotNow(order.message)
-        if not _has_servers(context, watch):
+        if not has_servers:
             raise RunRefused(
                 f"wave {self.wave} has not launched anything that is recorded (a task that is marked as successful "
                 f"launches nothing): clear {watch} with everything downstream"

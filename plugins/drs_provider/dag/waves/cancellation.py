@@ -1,4 +1,4 @@
-"""Obeying a person's order while a run goes on: to start nothing more, or to leave out a wave."""
+"""Obeying a person's order in a wave: to start nothing more, to leave it out, or to let the run go on past it."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -43,7 +43,7 @@ def cancelled_start(context: Context) -> str | None:
     from drs_provider.rules.run.handover import RunOrder
 
     order = read_order(TaskStore(context).get(RunOrder.KEY))
-    if order is None or not order.is_cancellation:
+    if order is None or not (order.is_cancellation or order.passes_over):
         return None
     _leave(context, order)
     return order.message

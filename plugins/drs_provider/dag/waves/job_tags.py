@@ -56,6 +56,8 @@ class TagInstances(BaseOperator):
         refused: dict[str, str] = {}
         number = 0
         for target in self.targets:
+            if not found.servers_of(self.wave, target):
+                continue  # it is not chosen, or lost: nobody answers there
             try:
                 hook = traces_hook(target)
                 # By tags: a wave's later jobs (boot order, failed ones again) are started by the task that watches it.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from drs_provider.dag.passed_over import skip_where_passed_over
 from drs_provider.dag.people.agreement import ensure_people_agreed
 from drs_provider.dag.run_reader import preflight_result
 from drs_provider.dag.task_times import LeavesTimes
@@ -83,6 +84,7 @@ class ApplyWaveSettings(LeavesTimes, DrsApplyLaunchSettingsOperator):
 
     def prepare(self, context: Context) -> None:
         """Take mode and settings from preflight, on every leg of the task."""
+        skip_where_passed_over(context)
         preflight = preflight_result(context, self.plan)
         if preflight.digest != self.digest:
             raise PlanChanged(self.plan, preflight.digest, self.digest)

@@ -1,6 +1,6 @@
 """The tasks that start the jobs of a wave, and the squares that show what became of each server."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pydantic import JsonValue
 
 from drs_provider.airflow_internals import TaskStore
+from drs_provider.dag.passed_over import passed_over
 from drs_provider.dag.people.agreement import ensure_pause_answered, ensure_people_agreed
 from drs_provider.dag.run_reader import cleaned_up, preflight_result
 from drs_provider.dag.steps.context import ensure_steps_approved
@@ -18,7 +19,7 @@ from drs_provider.dag.waves.cancellation import cancelled_start, obey_before_a_s
 from drs_provider.dag.waves.network import ensure_still_isolated, network_of
 from drs_provider.dag.waves.preemption import ensure_not_taken_over
 from drs_provider.dag.waves.settings import ensure_in_force, in_this_run
-from drs_provider.exceptions import PlanChanged
+from drs_provider.exceptions import DrsProviderError, PlanChanged
 from drs_provider.formatting import MANY, some
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.plan.model import Pause
@@ -89,12 +90,24 @@ class StartWave(DrsStartRecoveryOperator):
         job may exist, and must be watched.
         """
         obey_before_a_start(context)
-        return super().execute(context)
+        return self._or_pass_over(context, super().execute)
 
     def resume_start(self, context: Context, event: object, *, waiting_since: str | None = None) -> JsonValue:
         """Go on after a wait, unless a person has ordered otherwise while nothing of the wave was started."""
         obey_before_a_start(context)
         return super().resume_start(context, event, waiting_since=waiting_since)
+
+    def _or_pass_over(self, context: Context, start: Callable[[Context], JsonValue]) -> JsonValue:
+        """Finish a start, and be skipped where it cannot be finished although a person lets the run go on past it."""
+        order = passed_over(context)
+        if order:
+            self.max_wait = timedelta(0)  # for nothing: the run goes on without what does not answer now
+        try:
+            return start(context)
+        except (AirflowFailException, DrsProviderError) as error:
+            if order is None:
+                raise
+            raise AirflowSkipException(f"{order.message}; it still failed: {error}") from error
 
     def why_ended(self, context: Context) -> str | None:
         """Start no further job of the wave once the run is cancelled; those that exist are handed on and watched."""
@@ -123,7 +136,8 @@ class StartWave(DrsStartRecoveryOperator):
             raise AirflowSkipException(f"wave {self.wave} was not chosen for this run")
         self.servers = preflight.servers_of(self.wave, self.target)
         if not self.servers:
-            raise AirflowSkipException(f"wave {self.wave} has no server left to launch in {self.target}")
+            lost = next((place.words for place in wave.lost if place.where == str(self.target)), None)
+            raise AirflowSkipException(lost or f"wave {self.wave} has no server left to launch in {self.target}")
         self._ensure_agreed(context, preflight)
         if self.purpose.yields:
             ensure_not_taken_over(context, preflight, self.hook)

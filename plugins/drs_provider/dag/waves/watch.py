@@ -9,21 +9,23 @@ from pydantic import JsonValue
 
 from drs_provider import clock
 from drs_provider.airflow_internals import TaskStore
+from drs_provider.dag.passed_over import passed_over
 from drs_provider.dag.run_reader import cleaned_up, preflight_result
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.cancellation import cancelled_watch
 from drs_provider.dag.waves.job_tags import settings_marks
 from drs_provider.dag.waves.preemption import ensure_not_taken_over
-from drs_provider.exceptions import AwsError
+from drs_provider.exceptions import AwsError, DrsProviderError
 from drs_provider.operators.base import failing_for_good
 from drs_provider.operators.recovery import LOOK_AGAIN_AFTER
 from drs_provider.sensors.job import BACKSTOP, DrsRecoveryJobSensor
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
-    from drs_provider.rules.launch.results import Allows, LaunchMember, ServerResult
-    from drs_provider.rules.run.handover import Launch
+    from drs_provider.rules.launch.results import Allows, LaunchMember, Ready, ServerResult
+    from drs_provider.rules.run.handover import Launch, RunOrder
     from drs_provider.rules.settings.values import Settings
+    from drs_provider.services.launch.job_results import LaunchResults
     from drs_provider.services.launch.wave_rounds import NoRoom, TargetLaunch, WaveRounds
 
 
@@ -55,7 +57,8 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
         self.plan, self.wave, self.start_task_ids = plan, wave, tuple(start_task_ids)
         self.digest, self.retries_of_failed, self.networks = digest, retries_of_failed, dict(networks or {})
         self.settings_task_ids = dict(settings_task_ids or {})
-        self.is_cut_short = False
+        self.is_cut_short = self.is_astray = False
+        self.passed_over: RunOrder | None = None
 
     def prepare(self, context: Context) -> None:
         """Take jobs and servers from what the start tasks, preflight and earlier legs left, on every leg."""
@@ -93,6 +96,27 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
         )
         # Past Airflow's guard of attributes set after the constructor: this belongs to one leg only.
         self.__dict__["rounds"] = rounds
+        self.__dict__["passed_over"] = passed_over(context)
+
+    def execute(self, context: Context) -> Any:
+        """Wait for the jobs, unless a person lets the run go on past the failed wave: then judge what is there now."""
+        if passed_over(context) is None:
+            return super().execute(context)
+        with failing_for_good():
+            self.prepare(context)
+            return self._judge(context, clock.now(), last_word=True)
+
+    def _find(self, launch: "Launch", ready: "Ready") -> "LaunchResults":
+        """Ask what became of a launch; of a failed wave that is passed over, what cannot be asked is not known."""
+        from drs_provider.services.launch.job_results import unknown_results
+
+        try:
+            return super()._find(launch, ready)
+        except DrsProviderError as error:
+            if self.passed_over is None:
+                raise
+            self.log.warning("What became of the servers in %s is not known: %s", launch.region, error)
+            return unknown_results(launch, self._members(), str(error))
 
     @staticmethod
     def _cleaned_up(context: Context, launches: "Iterable[Launch]") -> list[str]:
@@ -113,7 +137,7 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
         from drs_provider.rules.run.handover import InstanceChecks
 
         order = cancelled_watch(context, self.start_task_ids)
-        if order is not None and self.rounds.follow_begun():
+        if order is not None and self.passed_over is None and self.rounds.follow_begun():
             self.watch(self.rounds.watched)
         step = self.rounds.next_step(results, allows=self._tolerance(), order=order)
         if isinstance(step, LaunchNext):
@@ -121,9 +145,16 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
                 self._wait_for_room(full)
             self.watch(self.rounds.watched)
         self._leave(context)
-        judged, checks = self.rounds.look_after_instances(results)
+        try:
+            judged, checks = self.rounds.look_after_instances(results)
+        except DrsProviderError as error:
+            if self.passed_over is None:
+                raise
+            self.log.warning("The instances were not looked after: %s", error)
+            judged, checks = tuple(results), InstanceChecks()
         context["ti"].xcom_push(key=InstanceChecks.KEY, value=checks.to_json())
         self.is_cut_short = step.is_cut_short
+        self.is_astray = any(check.is_astray for check in checks.servers.values())
         return (*judged, *step.missing)
 
     def room_found(self, context: Context, event: object) -> dict[str, JsonValue]:
@@ -187,6 +218,8 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
     def _tolerance(self) -> "Allows":
         from drs_provider.rules.launch.results import tolerance
 
+        if self.passed_over is not None and not self.is_astray:
+            return lambda _failed, _critical: True
         # What a plan tolerates are failures, not that a person ended the wave: nothing may go on after it.
         return tolerance("0") if self.is_cut_short else super()._tolerance()
 

@@ -128,6 +128,8 @@ def _wave(state: WaveState, shape: WaveShape, left: LeftDocuments, preflight: Pr
         state=state.status,
         state_reason=state.reason,
         ready_at=_ready_at(shape, left),
+        lost=_lost(state.name, preflight),
+        passed_over=left.passed_over((*shape.chain,)),
         steps=wave_steps(state, shape, left),
         jobs=tuple(_jobs(launches, _ended(shape, left))),
         servers=(
@@ -135,6 +137,11 @@ def _wave(state: WaveState, shape: WaveShape, left: LeftDocuments, preflight: Pr
             *(ServerEvidence(**_facts(server), status=ServerStatus.EXCLUDED) for server in excluded),
         ),
     )
+
+
+def _lost(wave: str, preflight: PreflightResult | None) -> tuple[str, ...]:
+    found = preflight.chosen_waves.get(wave) if preflight else None
+    return tuple(place.words for place in found.lost) if found else ()
 
 
 def _launches(shape: WaveShape, left: LeftDocuments) -> Iterator[Launch]:
@@ -175,7 +182,8 @@ class _Servers:
         self, shape: WaveShape, left: LeftDocuments, preflight: PreflightResult | None, launches: Iterable[Launch]
     ) -> None:
         watch = shape.watch_task
-        self.planned = {server.server_id: server for server in preflight.servers()} if preflight else {}
+        known = (*preflight.servers(), *preflight.lost_servers) if preflight else ()
+        self.planned = {server.server_id: server for server in known}
         self.points = {server: point for launch in launches for server, point in launch.points.items()}
         self.results = {result.server_id: result for result in (left.results(watch) or () if watch else ())}
         tries = left.of(watch, Tries) if watch else None
@@ -194,6 +202,7 @@ class _Servers:
         planned = self.planned.get(state.server_id)
         result, check = self.results.get(state.server_id), self.checks.get(state.server_id)
         facts: dict[str, object] = {"server_id": state.server_id, "hostname": state.hostname, "job_id": state.job_id}
+        facts["reason"] = state.reason
         facts |= _facts(planned) if planned else {}
         facts |= _outcome(result) if result else {}
         if point := self.points.get(state.server_id):

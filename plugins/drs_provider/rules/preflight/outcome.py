@@ -14,6 +14,7 @@ from drs_provider.rules.preflight.table import TableRow, grouped, refused_table,
 from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.run.approvals import is_needed
 from drs_provider.rules.run.handover import (
+    LostPlace,
     Placement,
     PlanObjectives,
     PlanVerification,
@@ -60,6 +61,7 @@ class PreflightOutcome:
     :param quotas: of the accounts and Regions that answered
     :param places: what those accounts and Regions are, resolved
     :param recoveries_seen: ids of recovery jobs
+    :param lost: why accounts and Regions do not answer without which the run goes on
     """
 
     shape: RunShape
@@ -76,6 +78,7 @@ class PreflightOutcome:
     fingerprints: Mapping[str, ServerFingerprint] = field(default_factory=dict)
     cost: Estimate | None = None
     verified: PlanVerification | None = None
+    lost: Mapping[Target, str] = field(default_factory=dict)
 
     @property
     def purpose(self) -> Purpose:
@@ -117,6 +120,47 @@ class PreflightOutcome:
             for server in servers
             for look in [self.look(server)]
         ]
+
+    @property
+    def lost_findings(self) -> tuple[Finding, ...]:
+        """A warning for every server, or group of unknown servers, that is lost with its account and Region."""
+        return tuple(
+            Finding(
+                "warning", name, hostname, f"lost: {where} does not answer: {why}", self._when_it_answers(wave), "lost"
+            )
+            for wave, places in self._lost_places.items()
+            for place in places
+            for where, why in [(place.where, place.why)]
+            for name, hostname in _named_in(place)
+        ) + tuple(
+            Finding(
+                "warning",
+                name,
+                name,
+                "it was asked to be left out, and no account and Region that answers has it",
+                "check its spelling; where nobody answers nothing is launched",
+                "lost",
+            )
+            for name in (self.roster.unsure if self.lost else ())
+        )
+
+    @property
+    def _lost_places(self) -> dict[str, tuple[LostPlace, ...]]:
+        return {wave: tuple(self._lost_in(groups)) for wave, groups in self.roster.lost.items()}
+
+    def _lost_in(self, groups: Mapping[str, tuple[RosterServer, ...]]) -> Iterable[LostPlace]:
+        for target, why in self.lost.items():
+            here = {name: members for name, members in groups.items() if self.shape.target_of_group(name) == target}
+            if here:
+                servers = tuple(self._left_server(server) for members in here.values() for server in members)
+                selections = tuple(name for name in here if self.shape.runnable.groups[name].select)
+                yield LostPlace(where=str(target), why=why, servers=servers, selections=selections)
+
+    def _when_it_answers(self, wave: str) -> str:
+        return (
+            "the run goes on without it; when its account and Region answer again: "
+            f"drs run start {self.plan} --mode {self.purpose} --wave {wave}"
+        )
 
     def look(self, server: RosterServer) -> ServerLook:
         """Return what was seen of a server."""
@@ -179,7 +223,11 @@ class PreflightOutcome:
             objectives=PlanObjectives(rto=self.shape.plan.rto, rpo=self.shape.plan.rpo),
             excluded=tuple(map(self._left_server, self.roster.excluded)),
             waves={
-                wave: PreflightWave(selected=wave in self.request.waves, targets=self._by_target(servers))
+                wave: PreflightWave(
+                    selected=wave in self.request.waves,
+                    targets=self._by_target(servers),
+                    lost=self._lost_places.get(wave, ()),
+                )
                 for wave, servers in self.roster.waves.items()
             },
         )
@@ -232,6 +280,12 @@ class PreflightOutcome:
             placement=look.placement,
             point=look.point,
         )
+
+
+def _named_in(place: LostPlace) -> Iterable[tuple[str, str]]:
+    """Give id and hostname of the servers that are lost; of a group whose servers are not known, its name."""
+    yield from ((server.server_id, server.hostname) for server in place.servers)
+    yield from ((f"group {name}", f"group {name}") for name in place.selections)
 
 
 def _left_finding(finding: AnyFinding) -> PreflightFinding:

@@ -37,6 +37,7 @@ _SHORT: Final = {
     "interfaces": "network interfaces",
     "tags": "no room for tags",
     "template": "launch template",
+    "lost": "lost: nobody answers there",
 }
 _HEAD: Final = ("WAVE", "SERVER", "STATE", "LAG", "NEWEST POINT", "AGAINST IT")
 

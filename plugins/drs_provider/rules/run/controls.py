@@ -1,4 +1,4 @@
-"""What a person ordered while a run went on: to start nothing more, or to leave out a wave.
+"""What a person ordered while a run went on: to start nothing more, to leave out a wave, to go on past a failed one.
 
 An order lies in the task state store of the tasks that start a wave, where Airflow's API lets a person write and the
 task itself can read; it is read when the wave's turn comes. The run's note shows it to people.
@@ -25,6 +25,11 @@ def cancellation(who: str | None, reason: str | None) -> RunOrder:
 def skip(wave: str, who: str | None, reason: str | None) -> RunOrder:
     """Word the order to leave out a wave that has not started."""
     return RunOrder(kind="skip", message=_words(f"wave {wave} skipped", who, reason))
+
+
+def go_on(wave: str, who: str | None, reason: str) -> RunOrder:
+    """Word the order to go on past a wave that has failed."""
+    return RunOrder(kind="continue", message=_words(f"continued past failed wave {wave}", who, reason))
 
 
 def retry(wave: str, who: str | None, reason: str | None) -> RunOrder:

@@ -61,11 +61,17 @@ class RosterServer:
 
 @dataclass(frozen=True)
 class Roster:
-    """``waves`` maps every wave of the plan, chosen or not, to its servers; ``problems`` are reasons to refuse."""
+    """``waves`` maps every wave of the plan, chosen or not, to its servers; ``problems`` are reasons to refuse.
+
+    ``lost``: by chosen wave, its groups in accounts and Regions that did not answer, with the servers that they name.
+    ``unsure``: what was asked to be left out and may be in one of these.
+    """
 
     waves: Mapping[str, tuple[RosterServer, ...]]
     excluded: tuple[RosterServer, ...]
     problems: tuple[str, ...]
+    lost: "Mapping[str, Mapping[str, tuple[RosterServer, ...]]]" = field(default_factory=dict)
+    unsure: tuple[str, ...] = ()
 
     @property
     def servers(self) -> tuple[RosterServer, ...]:
@@ -100,7 +106,8 @@ def call_roll(
 
     :param groups: the plan's groups by name
     :param waves: the names of the groups of every wave of the plan
-    :param found: DescribeSourceServers' items of every account and Region
+    :param found: DescribeSourceServers' items of every account and Region that was asked and has answered; nothing is
+        launched in the others
     :param chosen: the waves that the run has; None: all
     :param exclude: ids or hostnames of servers that are left out
     :param other_groups: the groups of all other plans: a server in two groups is a conflict wherever the second stands
@@ -108,19 +115,28 @@ def call_roll(
     """
     chosen, places = waves if chosen is None else chosen, places or {}
     resolved = {name: _members(group, found, purpose) for name, group in groups.items()}
-    excluded, unknown = _excluded(exclude, resolved)
-    problems = [*_empty(resolved, groups), *_conflicts(resolved, found, other_groups, places), *unknown]
+    silent = {name for name, group in groups.items() if target_of(group) not in found}
+    excluded, unknown, unsure = _excluded(exclude, resolved, may_be_elsewhere=bool(silent))
+    heard = {name: servers for name, servers in resolved.items() if name not in silent}
+    problems = [*_empty(heard, groups), *_conflicts(resolved, found, other_groups, places), *unknown]
     out = {server.server_id for server in excluded}
+    left = {
+        name: tuple(server for server in servers if server.server_id not in out) for name, servers in resolved.items()
+    }
     launched = {
-        wave: tuple(
-            server for name in names for server in resolved[name] if wave in chosen and server.server_id not in out
-        )
+        wave: tuple(server for name in names if name not in silent and wave in chosen for server in left[name])
         for wave, names in waves.items()
+    }
+    lost = {
+        wave: gone
+        for wave, names in waves.items()
+        if wave in chosen
+        and (gone := {name: left[name] for name in names if name in silent and (left[name] or groups[name].select)})
     }
     has_steps_only = any(not names and wave in chosen for wave, names in waves.items())
     if not problems and not any(launched.values()) and not has_steps_only:
         problems.append("nothing is left to launch: the chosen waves and excluded servers leave no server")
-    return Roster(launched, excluded, tuple(problems))
+    return Roster(launched, excluded, tuple(problems), lost, tuple(unsure))
 
 
 def _members(
@@ -239,19 +255,23 @@ def named_twice(places: Mapping[Target, Place]) -> dict[Place, tuple[Target, ...
 
 
 def _excluded(
-    asked: Sequence[str], resolved: Mapping[str, Sequence[RosterServer]]
-) -> tuple[tuple[RosterServer, ...], list[str]]:
+    asked: Sequence[str], resolved: Mapping[str, Sequence[RosterServer]], *, may_be_elsewhere: bool
+) -> tuple[tuple[RosterServer, ...], list[str], list[str]]:
+    """Return the servers that are left out, what is wrong, and the names that may be where nobody has answered."""
     everyone = [server for servers in resolved.values() for server in servers]
     out: list[RosterServer] = []
-    problems = []
+    problems, unsure = [], []
     for name in asked:
         hits = [server for server in everyone if name in (server.server_id, server.hostname)]
         out += hits
         if not hits:
             near = get_close_matches(name, [s.hostname for s in everyone] + [s.server_id for s in everyone], n=1)
+            if may_be_elsewhere and not near:
+                unsure.append(name)
+                continue
             hint = f"did you mean {near[0]!r}?" if near else "it is in none of the plan's groups"
             problems.append(f"exclude_servers: no server called {name!r} ({hint})")
-    return tuple(dict.fromkeys(out)), problems
+    return tuple(dict.fromkeys(out)), problems, unsure
 
 
 PlainSelection = Mapping[str, Any]

@@ -47,6 +47,24 @@ def find(
     return LaunchResults(launch, hook.region, jobs, results, {server: holder[server] for server in pending})
 
 
+def unknown_results(launch: Launch, members: Mapping[str, LaunchMember], why: str) -> LaunchResults:
+    """Call every server of a launch failed of which nobody can say what it has become."""
+    holder = {server: job.job_id for job in launch.jobs for server in job.servers}
+    results = tuple(
+        ServerResult(
+            server,
+            members[server].hostname if server in members else server,
+            members[server].critical if server in members else True,
+            "failed",
+            job_id=job_id,
+            reason=f"what became of it is not known: {why}",
+        )
+        for server, job_id in holder.items()
+    )
+    jobs = tuple(EndedJob(job_id=job.job_id, created_at=job.created_at) for job in launch.jobs)
+    return LaunchResults(launch, launch.region, jobs, results, {})
+
+
 def _members(hook: "DrsHook", launch: Launch, given: Mapping[str, LaunchMember]) -> dict[str, LaunchMember]:
     nameless = [server for server in launch.servers if server not in given or not given[server].hostname]
     names = {

@@ -23,6 +23,7 @@ from drs_provider.rules.launch.recovery_points import Point
 from drs_provider.rules.launch.results import Allows, ServerResult
 from drs_provider.rules.purpose import Purpose, purpose_of
 from drs_provider.rules.run.handover import (
+    PLACES,
     FollowedJob,
     FollowedJobs,
     InstanceCheck,
@@ -52,8 +53,6 @@ if TYPE_CHECKING:
 MAX_WAIT = timedelta(hours=6)
 """How long a wave waits for room to launch what comes next."""
 
-_PLACES = ("subnet_id", "security_group_ids", "private_ip", "interfaces")
-"""Where an instance is: in a drill a difference here may be production."""
 
 log = logging.getLogger(__name__)
 
@@ -424,7 +423,7 @@ def _in_place(result: ServerResult, check: InstanceCheck | None) -> ServerResult
     astray = [
         f"{difference.field} is {shown(difference.found)}, expected {shown(difference.wanted)}"
         for difference in (check.differences if check and check.is_drill else ())
-        if difference.field in _PLACES
+        if difference.field in PLACES
     ]
     if not astray:
         return result

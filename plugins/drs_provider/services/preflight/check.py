@@ -6,10 +6,10 @@ Only the task of preflight needs this: no DAG file pays for it.
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
-from drs_provider.exceptions import AccessDenied, DrsProviderError, NotFound, NotInitialized
+from drs_provider.exceptions import AwsError
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.rules.findings import Finding
 from drs_provider.rules.launch.takeover import purpose_of_job
@@ -23,6 +23,7 @@ from drs_provider.rules.run.shape import RunShape
 from drs_provider.rules.servers import Answer
 from drs_provider.services.preflight.account import AccountCheck, Scope, check_account
 from drs_provider.services.preflight.drill_forecast import ReadReports, read_price_table, verify_plan
+from drs_provider.services.preflight.places import PlaceAnswers, ask_side_by_side
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
@@ -35,6 +36,15 @@ log = logging.getLogger(__name__)
 
 HookOf = Callable[[Target], "LaunchSettingsHook"]
 """Gives the hook of an account and Region."""
+
+SERVERS_WITHIN: Final = timedelta(minutes=4)
+"""How long all accounts and Regions have to name their source servers: a hook's own patience, and an answer."""
+
+OTHERS_WITHIN: Final = timedelta(seconds=30)
+"""How long those have that only other plans name: without them a server that is in two groups may go unnoticed."""
+
+CHECKED_WITHIN: Final = timedelta(minutes=20)
+"""How long they have for everything else: a call or two for each server, where the API is throttled."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +68,34 @@ class Preflight:
     other_groups: Sequence[ProtectionGroup] = ()
 
     def take(self, hook_of: HookOf) -> PreflightOutcome:
-        """Ask every account and Region of the plan, and return everything that was found."""
-        hooks = {place.target: hook_of(place.target) for place in self.shape.targets}
-        sources, places, problems = _sources(hooks)
+        """Ask every account and Region of the chosen waves, all at once, and return everything that was found.
+
+        :raises AwsError: nothing can be said now, and asking again later may help
+        """
+        hooks = {target: hook_of(target) for target in self.shape.chosen_targets}
+        limits = (SERVERS_WITHIN, CHECKED_WITHIN) if len(hooks) > 1 else (None, None)
+        heard = ask_side_by_side(hooks, _sources_of, within=limits[0])
+        problems, lost = self._silent(heard)
+        sources = {target: found for target, (found, _) in heard.found.items()}
+        places = {target: place for target, (_, place) in heard.found.items()}
         roster, checks = Roster({}, (), ()), dict[Target, AccountCheck]()
-        if len(sources) == len(hooks):
+        if not problems:
             elsewhere = self._others_in(places, hook_of)
-            roster = self._roster({**_as_found(elsewhere, places, sources), **sources}, {**elsewhere, **places})
+            roster = self._roster(sources, places, elsewhere)
+            looked = ask_side_by_side(
+                {target: hooks[target] for target in sources},
+                lambda target, hook: check_account(hook, self._scope(target, roster, places), sources[target]),
+                within=limits[1],
+            )
+            problems, lost_later = self._silent(looked)
+            checks, lost = dict(looked.found), {**lost, **lost_later}
+            if lost_later:
+                sources = {target: sources[target] for target in checks}
+                places = {target: places[target] for target in checks}
+                roster = self._roster(sources, places, elsewhere)
             problems += [*roster.problems, *self._two_networks(places)]
-            for target, found in sources.items():
-                checks[target] = check_account(hooks[target], self._scope(target, roster, places), found)
-                problems += checks[target].problems
-        problems += self._wrongly_continued(checks, is_sound=not problems)
+            problems += [problem for check in checks.values() for problem in check.problems]
+        problems += self._wrongly_continued(checks, is_sound=not (problems or lost))
         outcome = PreflightOutcome(
             self.shape,
             self.request,
@@ -83,26 +109,34 @@ class Preflight:
             places=places,
             recoveries_seen=tuple(job for check in checks.values() for job in check.recoveries_seen),
             fingerprints={server: mark for check in checks.values() for server, mark in check.fingerprints.items()},
+            lost={target: str(error) for target, error in lost.items()},
         )
+        outcome = replace(outcome, findings=(*outcome.lost_findings, *outcome.findings))
         machines = {server: machine for check in checks.values() for server, machine in check.machines.items()}
         return self._with_approvers(self._with_forecast(outcome, machines))
 
+    def _silent(self, answers: PlaceAnswers[object]) -> tuple[list[str], Mapping[Target, AwsError]]:
+        """Return the reasons to refuse, and the accounts and Regions without which the run goes on."""
+        refused = answers.refused
+        if answers.found and self.request.purpose.loses_silent_places:
+            return [], refused
+        for error in refused.values():
+            if error.retryable:
+                raise error
+        return [f"{target}: {error}" for target, error in refused.items()], {}
+
     def _others_in(self, places: Mapping[Target, Place], hook_of: HookOf) -> dict[Target, Place]:
-        """Return how groups of other plans name the same accounts and Regions in other ways."""
+        """Return how groups of other plans name the same accounts and Regions in other ways.
+
+        What another plan names must neither keep this one from running nor hold it up.
+        """
         regions = {place.region for place in places.values()}
-        asked = {target_of(group) for group in self.other_groups} - places.keys()
-        found = {}
-        for target in sorted(asked):
-            if target.region and target.region not in regions:
-                continue
-            try:
-                place = place_of(hook_of(target))
-            except DrsProviderError as error:  # what another plan names must not keep this one from running
-                log.warning("%s, which groups of other plans name, is not compared: %s", target, error)
-                continue
-            if place in places.values():
-                found[target] = place
-        return found
+        asked = sorted({target_of(group) for group in self.other_groups} - places.keys())
+        hooks = {target: hook_of(target) for target in asked if not target.region or target.region in regions}
+        answers = ask_side_by_side(hooks, lambda _, hook: place_of(hook), within=OTHERS_WITHIN)
+        for target, error in answers.refused.items():
+            log.warning("%s, which groups of other plans name, is not compared: %s", target, error)
+        return {target: place for target, place in answers.found.items() if place in places.values()}
 
     def _two_networks(self, places: Mapping[Target, Place]) -> Iterator[str]:
         """Refuse what would make two networks of a drill for one account and Region."""
@@ -115,16 +149,22 @@ class Preflight:
                 "aws_conn_id and region in all of them"
             )
 
-    def _roster(self, sources: Mapping[Target, Sequence[Answer]], places: Mapping[Target, Place]) -> Roster:
+    def _roster(
+        self,
+        sources: Mapping[Target, Sequence[Answer]],
+        places: Mapping[Target, Place],
+        elsewhere: Mapping[Target, Place],
+    ) -> Roster:
+        other = {target: place for target, place in elsewhere.items() if place in places.values()}
         return call_roll(
             self.shape.runnable.groups,
             {wave.name: wave.wave.groups for wave in self.shape.waves},
-            sources,
+            {**_as_found(other, places, sources), **sources},
             self.request.purpose,
             chosen=self.request.waves,
             exclude=self.request.exclude_servers,
             other_groups=self.other_groups,
-            places=places,
+            places={**other, **places},
         )
 
     def _scope(self, target: Target, roster: Roster, places: Mapping[Target, Place]) -> Scope:
@@ -188,20 +228,10 @@ def _refused(outcome: PreflightOutcome, problem: str) -> PreflightOutcome:
     return replace(outcome, problems=(*outcome.problems, problem))
 
 
-def _sources(
-    hooks: "Mapping[Target, LaunchSettingsHook]",
-) -> tuple[dict[Target, Sequence[Answer]], dict[Target, Place], list[str]]:
-    found: dict[Target, Sequence[Answer]] = {}
-    places: dict[Target, Place] = {}
-    problems = []
-    for target, hook in hooks.items():
-        try:
-            servers = hook.source_servers()
-            places[target] = place_of(hook, servers)
-            found[target] = servers
-        except (AccessDenied, NotInitialized, NotFound) as refusal:
-            problems.append(f"{target}: {refusal}")
-    return found, places, problems
+def _sources_of(_: Target, hook: "LaunchSettingsHook") -> tuple[Sequence[Answer], Place]:
+    """Ask one account and Region for its source servers, and what account and Region it is."""
+    servers = hook.source_servers()
+    return servers, place_of(hook, servers)
 
 
 def place_of(hook: "DrsHook", sources: Sequence[Answer] = ()) -> Place:

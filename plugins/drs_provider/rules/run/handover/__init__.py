@@ -36,6 +36,7 @@ from drs_provider.rules.run.handover.document import (
     StoredIn,
 )
 from drs_provider.rules.run.handover.launches import (
+    PLACES,
     Difference,
     FollowedJob,
     FollowedJobs,
@@ -81,6 +82,7 @@ from drs_provider.rules.run.handover.people import (
 from drs_provider.rules.run.handover.preflight_result import (
     Cost,
     CostPart,
+    LostPlace,
     Placement,
     PlanObjectives,
     PlanVerification,
@@ -164,6 +166,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
 
 __all__ = [
     "DOCUMENTS",
+    "PLACES",
     "ActionBegun",
     "ApprovalMemory",
     "Asked",
@@ -201,6 +204,7 @@ __all__ = [
     "LaunchIntents",
     "LaunchedJob",
     "Leftovers",
+    "LostPlace",
     "MappedServer",
     "NetworkProof",
     "NotificationRecord",

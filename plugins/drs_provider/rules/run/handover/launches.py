@@ -1,7 +1,7 @@
 """What the launches of a wave leave: their jobs, what was pinned, what failed before, what is remembered meanwhile."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from pydantic import BeforeValidator, Field, JsonValue
 
@@ -141,6 +141,10 @@ class Difference(Part):
     found: JsonValue = None
 
 
+PLACES: Final = ("subnet_id", "security_group_ids", "private_ip", "interfaces")
+"""Launch settings that say where an instance is."""
+
+
 class InstanceCheck(Part):
     """A server's recovery instance after its launch. ``instance_id`` None: it has no live one.
 
@@ -152,6 +156,11 @@ class InstanceCheck(Part):
     protected: Flag = False
     not_protected: str | None = None
     differences: tuple[Difference, ...] = ()
+
+    @property
+    def is_astray(self) -> bool:
+        """Whether it is a drill's and elsewhere than it was asked to be, perhaps in production."""
+        return self.is_drill is True and any(difference.field in PLACES for difference in self.differences)
 
 
 class InstanceChecks(Document):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
+from drs_provider.formatting import joined, some
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.launch.recovery_points import Point
 from drs_provider.rules.purpose import Purpose, purpose_of
@@ -75,6 +76,11 @@ class PreflightTarget(Part):
 
         return Target(self.aws_conn_id, self.region)
 
+    @property
+    def where(self) -> str:
+        """Name account and Region for people, as far as preflight knows them."""
+        return f"{self.resolved_region} of account {self.account}" if self.account else str(self.target)
+
     def is_in(self, target: "Target") -> bool:
         """Tell whether this is the given account and Region."""
         return (self.aws_conn_id, self.region) == (target.aws_conn_id, target.region)
@@ -84,16 +90,47 @@ class PreflightTarget(Part):
         return any(server.server_id == server_id for server in self.servers)
 
 
+class LostPlace(Part):
+    """An account and Region of a wave that did not answer: nothing is launched there, and the run goes on without it.
+
+    :param where: account and Region for people
+    :param why: what AWS said, or that it said nothing
+    :param servers: those of the wave's servers there that the plan names by id
+    :param selections: the wave's groups there that select by tags: nobody knows which servers that are
+    """
+
+    where: str
+    why: str
+    servers: tuple[PreflightServer, ...] = ()
+    selections: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """Say what is lost, and why, without a full stop."""
+        lost = [some([server.hostname for server in self.servers])] if self.servers else []
+        lost += [f"what group {name} selects" for name in self.selections]
+        return f"{joined(lost)} lost: {self.where} does not answer: {self.why}"
+
+
 class PreflightWave(Part):
-    """A wave of the plan. ``selected``: whether it was chosen for this run; one that was not launches nothing."""
+    """A wave of the plan. ``selected``: whether it was chosen for this run; one that was not launches nothing.
+
+    ``lost``: where it was to launch and cannot, because nobody answers there.
+    """
 
     selected: Flag
     targets: tuple[PreflightTarget, ...] = ()
+    lost: tuple[LostPlace, ...] = ()
 
     @property
     def servers(self) -> tuple[PreflightServer, ...]:
         """Every server of the wave, in all its accounts and Regions."""
         return tuple(server for target in self.targets for server in target.servers)
+
+    @property
+    def why_lost(self) -> str | None:
+        """Say what of it is lost with accounts and Regions that do not answer; None: nothing is."""
+        return "; ".join(place.words for place in self.lost) or None
 
 
 class PreflightFinding(Part):
@@ -216,6 +253,11 @@ class PreflightResult(Document):
     def warnings(self) -> tuple[PreflightFinding, ...]:
         """The findings that do not stop the run."""
         return tuple(finding for finding in self.findings if finding.severity == "warning")
+
+    @property
+    def lost_servers(self) -> tuple[PreflightServer, ...]:
+        """The servers that are lost with accounts and Regions that do not answer, as far as the plan names them."""
+        return tuple(server for wave in self.chosen_waves.values() for place in wave.lost for server in place.servers)
 
     @property
     def hostnames(self) -> dict[str, str]:

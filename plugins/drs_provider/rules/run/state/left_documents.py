@@ -71,6 +71,11 @@ class LeftDocuments:
         """Give the first order that any of some tasks obeyed."""
         return next((order for task in tasks if (order := self.order(task))), None)
 
+    def passed_over(self, tasks: Iterable[str]) -> str | None:
+        """Say who let the run go on past a failed wave and why, as any of its tasks has obeyed it."""
+        obeyed = (order for task in tasks if (order := self.order(task)))
+        return next((order.message for order in obeyed if order.passes_over), None)
+
     def superseded(self, task: str) -> str | None:
         """Say which recovery took the drill's servers, as a task has seen it."""
         found = self.of(task, Superseded)

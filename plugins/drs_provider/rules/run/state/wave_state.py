@@ -155,7 +155,7 @@ class _Wave:
         return self.left.jobs(self.outline.starts, self.outline.watch)
 
     def state(self) -> WaveState:
-        judgement = self._judged()
+        judgement = self._with_losses(self._judged())
         servers = self._servers(judgement.status)
         if judgement.status is WaveStatus.LAUNCHED:
             judgement = self._proven(judgement, servers)
@@ -192,6 +192,18 @@ class _Wave:
             return self._before_launch(judgement)
         return judgement
 
+    def _with_losses(self, judgement: Judgement) -> Judgement:
+        """Say what is lost with an account and Region that does not answer: the wave goes through without it."""
+        lost = self.planned.why_lost if self.planned else None
+        if lost is None:
+            return judgement
+        if judgement.status is WaveStatus.SKIPPED and judgement.cause is Cause.NOT_CHOSEN:
+            return Judgement(WaveStatus.SKIPPED, Cause.LOST, lost)
+        if not judgement.status.is_done:
+            return judgement
+        words = f"{judgement.reason}; {lost}" if judgement.reason else lost
+        return Judgement(WaveStatus.COMPLETED_WITH_EXCEPTIONS, judgement.cause or Cause.LOST, words)
+
     def _before_launch(self, judgement: Judgement) -> Judgement:
         """Say what goes on before the launch, or why the launch will not be."""
         if judgement.status is WaveStatus.NOT_STARTED or failed_step(self.before) or cancelled_step(self.before):
@@ -214,6 +226,9 @@ class _Wave:
         if judgement.status is WaveStatus.COMPLETED_WITH_EXCEPTIONS:
             return judgement
         if step := tolerated_step(self.steps):
+            if step.cause is Cause.PASSED_OVER:
+                words = f"step {step.name} was left out: {step.reason}"
+                return Judgement(WaveStatus.COMPLETED_WITH_EXCEPTIONS, Cause.PASSED_OVER, words)
             words = f"step {step.name} failed, and the plan continues"
             return Judgement(WaveStatus.COMPLETED_WITH_EXCEPTIONS, Cause.STEP, words)
         if step := undone_step(self.steps):
@@ -281,6 +296,13 @@ class _Wave:
             return None
         holder = {server: job.job_id for job in self.jobs.values() for server in job.servers}
         states = [self._server(member, results.get(member.server_id), status, holder) for member in members]
+        states += [
+            ServerState(
+                server.server_id, server.hostname, server.critical, ServerStatus.NOT_STARTED, reason=place.words
+            )
+            for place in (self.planned.lost if self.planned else ())
+            for server in place.servers
+        ]
         if status is not WaveStatus.COMPLETED_WITH_EXCEPTIONS:
             return tuple(states)
         return tuple(replace(server, is_tolerated=server.status is ServerStatus.FAILED) for server in states)

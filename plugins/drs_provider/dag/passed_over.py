@@ -1,0 +1,29 @@
+"""A person's order to go on past a failed wave, as the tasks of that wave find it."""
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
+
+from drs_provider.airflow_internals import TaskStore
+
+if TYPE_CHECKING:
+    from drs_provider.rules.run.handover import RunOrder
+
+
+def passed_over(context: Context) -> "RunOrder | None":
+    """Give the order by which a wave that has failed is judged as it is, and the run goes on."""
+    from drs_provider.rules.run.controls import read_order
+    from drs_provider.rules.run.handover import RunOrder
+
+    order = read_order(TaskStore(context).get(RunOrder.KEY))
+    return order if order and order.passes_over else None
+
+
+def skip_where_passed_over(context: Context) -> None:
+    """Skip what stands before a launch that will not be; what it obeyed is left for state and report."""
+    from drs_provider.rules.run.handover import RunOrder
+
+    if order := passed_over(context):
+        context["ti"].xcom_push(key=RunOrder.KEY, value=order.to_json())
+        raise AirflowSkipException(order.message)
