@@ -243,20 +243,10 @@ class RunControl:
         run = self.look(plan, run_id)
         chosen = verbs.wave_named(run, wave)
         retry = verbs.retry_of(run, chosen)
-        others = [] if run.is_active else self._active_records(self._dag(plan))
-        if others:
-            raise RunRefused(
-                f"{plan} has another run that is not over, {others[0].run_id}, and a plan has one run at a time"
-            )
+        self._refuse_beside_another(run)
         before = {task: self._stored_order(run, task) for task in retry.ordered}
         self._order(run, retry.ordered, controls.retry(chosen.name, self.airflow.user, reason))
-        try:
-            self.airflow.clear(names.dag_id_of(plan), run.run_id, retry.cleared)
-        except AirflowUnreachable:
-            raise  # it may have been done
-        except AirflowError:
-            self._give_orders_back(run, before)
-            raise
+        self._clear(run, retry.cleared, before)
         self._record_order(run, "retry", reason, wave=chosen.name)
         return Steered(self.look(plan, run.run_id), retry.message)
 
@@ -264,16 +254,14 @@ class RunControl:
         """Go on past a wave that has failed, as if the plan tolerated it: what waits for it begins."""
         if not (reason or "").strip():
             raise UsageError("say why the run shall go on past a failed wave: --reason TEXT, shown in the report")
-        run = self.look(plan, run_id, prefer_active=True)
+        run = self.look(plan, run_id)
         chosen = verbs.wave_named(run, wave)
         past = verbs.go_on_past(run, chosen)
-        newer = None if run.is_active else self.look(plan, prefer_active=True)
-        if newer and newer.is_active:
-            raise RunRefused(
-                f"{plan} has another run that is not over, {newer.run_id}, and a plan has one run at a time"
-            )
+        self._refuse_beside_another(run)
+        before = {task: self._stored_order(run, task) for task in past.ordered}
         self._order(run, past.ordered, controls.go_on(chosen.name, self.airflow.user, str(reason)))
-        self.airflow.clear(names.dag_id_of(plan), run.run_id, past.cleared)
+        self._clear(run, past.cleared, before)
+        self._record_order(run, "continue", reason, wave=chosen.name)
         return Steered(self.look(plan, run.run_id), past.message)
 
     def answer(self, plan: str, run_id: str | None, decision: Decision) -> Steered:
@@ -434,6 +422,23 @@ class RunControl:
         for task in tasks:
             self.airflow.keep(names.dag_id_of(run.plan), run.run_id, task, RunOrder.KEY, order.to_json())
 
+    def _refuse_beside_another(self, run: RunView) -> None:
+        others = [] if run.is_active else self._active_records(self._dag(run.plan))
+        if others:
+            raise RunRefused(
+                f"{run.plan} has another run that is not over, {others[0].run_id}, and a plan has one run at a time"
+            )
+
+    def _clear(self, run: RunView, tasks: Sequence[str], before: Mapping[str, object]) -> None:
+        """Clear tasks that have just got an order; where Airflow refuses, they get their former one back."""
+        try:
+            self.airflow.clear(names.dag_id_of(run.plan), run.run_id, tasks)
+        except AirflowUnreachable:
+            raise  # it may have been done
+        except AirflowError:
+            self._give_orders_back(run, before)
+            raise
+
     def _stored_order(self, run: RunView, task: str) -> object:
         return self.airflow.stored(names.dag_id_of(run.plan), run.run_id, task, RunOrder.KEY)
 
@@ -445,7 +450,12 @@ class RunControl:
                     self.airflow.keep(names.dag_id_of(run.plan), run.run_id, task, RunOrder.KEY, order)
 
     def _record_order(
-        self, run: RunView, kind: Literal["cancel", "skip", "retry"], reason: str | None, *, wave: str | None = None
+        self,
+        run: RunView,
+        kind: Literal["cancel", "skip", "retry", "continue"],
+        reason: str | None,
+        *,
+        wave: str | None = None,
     ) -> None:
         """Record an order that was given: for the report, and for people in the run's note."""
         order = controls.given(kind, self.airflow.user, reason, at=clock.now(), wave=wave)

@@ -38,7 +38,7 @@ def retry(wave: str, who: str | None, reason: str | None) -> RunOrder:
 
 
 def given(
-    kind: Literal["cancel", "skip", "retry"],
+    kind: Literal["cancel", "skip", "retry", "continue"],
     who: str | None,
     reason: str | None,
     *,
@@ -50,6 +50,7 @@ def given(
         "cancel": "cancelled",
         "skip": f"wave {wave} skipped",
         "retry": f"wave {wave} retried",
+        "continue": f"continued past wave {wave}",
     }[kind]
     return GivenOrder(kind=kind, at=at, by=who, wave=wave, reason=_why(reason), message=_words(what, who, reason))
 

@@ -143,7 +143,7 @@ class RunOrder(Document):
 class GivenOrder(Part):
     """One order of a person while a run goes on; ``message`` says it with who gave it and why, without a full stop."""
 
-    kind: Literal["cancel", "skip", "retry", "mark"]
+    kind: Literal["cancel", "skip", "retry", "continue", "mark"]
     at: Instant
     by: str | None = None
     wave: str | None = None
