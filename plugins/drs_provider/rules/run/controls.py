@@ -50,7 +50,7 @@ def given(
         "cancel": "cancelled",
         "skip": f"wave {wave} skipped",
         "retry": f"wave {wave} retried",
-        "continue": f"continued past wave {wave}",
+        "continue": f"continued past failed wave {wave}",
     }[kind]
     return GivenOrder(kind=kind, at=at, by=who, wave=wave, reason=_why(reason), message=_words(what, who, reason))
 
