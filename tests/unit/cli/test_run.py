@@ -436,6 +436,8 @@ def test_a_status_shows_waves_questions_and_what_is_paused(drs, airflow):
             "  waiting for an answer: two.pause: May it go on?\n"
             f"    drs run approve shop {ID} --task two.pause\n"
             f"    drs run reject shop {ID} --task two.pause\n"
+            "  first cause: one2 (wave one): no capacity\n"
+            "  next step: look at the job's log in the DRS console and correct the cause, then start the drill again\n"
         ),
     )
 

@@ -71,6 +71,8 @@ def start(tmp_path, *arguments, by="START_RECOVERY"):
         known = {
             "/details": {"dag_id": "drs.shop", "is_paused": False, "params": {}},
             "/tasks": {"tasks": []},
+            "/xcomEntries": {"xcom_entries": [], "total_entries": 0},
+            "/drs_given_orders": {"value": None},
             "/taskInstances": {"task_instances": [], "total_entries": 0},
             "/hitlDetails": {"hitl_details": [], "total_entries": 0},
             "/dagRuns": run if request.method == "POST" else {"dag_runs": [], "total_entries": 0},
@@ -90,7 +92,7 @@ def test_a_recovery_is_continued_by_its_key_with_a_name_and_a_reason(tmp_path, c
     assert asked == [
         {"mode": "recovery", "confirm": "shop", "reason": "the region is dark", "continue_run": KEY},
     ]
-    assert capsys.readouterr().out == "started manual__2, which continues scheduled__1: drs run status shop\n"
+    assert capsys.readouterr().out == "started manual__2, which continues scheduled__1: drs run status shop 91feac\n"
 
 
 def test_a_drill_needs_nothing(tmp_path):

@@ -47,6 +47,9 @@ ANSWERS = {
     "is_temporary": (True, False),
     "is_priced": (True, False),
     "proves_plan": (True, False),
+    "may_replace_recovered": (False, True),
+    "spares_others_drills": (True, False),
+    "loses_silent_places": (False, True),
     "good_verdict": ("passed", "completed"),
     "after_failure": (
         "then start the drill again",

@@ -102,8 +102,9 @@ DONE = [
         ("stopped", "go_on", "web", None, "the desk  is\nstaffed by hand"),
         [
             *order("continue", "web.pause", "web.start_recovery", "web.recovery_job"),
-            ("note", "continued past failed wave web by ada: the desk is staffed by hand"),
             ("clear", "web.pause", "web.start_recovery"),
+            recorded_order("continue"),
+            ("note", "continued past failed wave web by ada: the desk is staffed by hand"),
         ],
         "wave web is left out: nothing of it is launched; nothing comes after it",
         id="a wave that a person stopped is passed over",
@@ -112,8 +113,9 @@ DONE = [
         ("failed-recovery", "go_on", "database", None, "web first"),
         [
             *order("continue", "database.start_recovery", "database.recovery_job"),
-            ("note", "continued past failed wave database by ada: web first"),
             ("clear", "database.recovery_job"),
+            recorded_order("continue"),
+            ("note", "continued past failed wave database by ada: web first"),
         ],
         "wave database is left as it is, 2 of 3 servers launched; then web",
         id="a wave that launched a part is judged as it is",
@@ -122,8 +124,9 @@ DONE = [
         ("steps-failed-recovery", "go_on", "database", None, "promoted by hand"),
         [
             *order("continue", "database.promote"),
-            ("note", "continued past failed wave database by ada: promoted by hand"),
             ("clear", "database.promote"),
+            recorded_order("continue"),
+            ("note", "continued past failed wave database by ada: promoted by hand"),
         ],
         "step promote of wave database is left out; then web",
         id="a failed step is left out",
@@ -272,11 +275,12 @@ def test_a_second_recovery_beside_one_that_goes_on_is_refused_with_its_link():
         RunControl(airflow).start("shop", RunStart("recovery", confirm="shop", reason="fire"))
 
     run_id = "manual__2026-01-01T00:00:00+00:00"
+    one = short_run_id("drs.shop", run_id)
     assert str(caught.value) == (
         f"shop has a recovery that is not over, {run_id}: {airflow.address}/dags/drs.shop/runs/"
         "manual__2026-01-01T00%3A00%3A00%2B00%3A00. A second one would launch the same servers again, and DRS "
-        f"terminates what the first one recovered: watch it (drs run status shop {run_id}), retry its failed wave (drs "
-        f"run retry shop WAVE {run_id}), or cancel it (drs run cancel shop {run_id})"
+        f"terminates what the first one recovered: watch it (drs run status shop {one}), retry its failed wave (drs "
+        f"run retry shop WAVE {one}), or cancel it (drs run cancel shop {one})"
     )
     assert airflow.changed == []
 

@@ -1,6 +1,6 @@
 """The first cause of a run that is not well: one sentence for verdict, note, notices, board and command line."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from drs_provider.report.collect.run import evidence_of
@@ -8,7 +8,6 @@ from drs_provider.report.evidence import RunFacts
 from drs_provider.report.measure import measure
 from drs_provider.rules.run.shape import compile_shape
 from drs_provider.rules.run.state import LeftDocuments, first_cause, state_of
-from kit.evidence import START
 from kit.recorded_runs import recorded, recorded_names
 
 PROMOTE = (
@@ -67,8 +66,9 @@ def report_of(name, folder):
     run = recorded(name)
     shape = compile_shape(run.runnable(folder))
     left = LeftDocuments(run.in_a_task(folder, is_last_look=True))
-    facts = RunFacts(dag_id=run.dag_id, run_id=name, mode=run.conf["mode"], plan="shop", started_at=START)
-    return measure(evidence_of(facts, shape, left, now=START + timedelta(minutes=30)))
+    began = datetime.fromisoformat(run.started_at)
+    facts = RunFacts(dag_id=run.dag_id, run_id=name, mode=run.conf["mode"], plan="shop", started_at=began)
+    return measure(evidence_of(facts, shape, left, now=began + timedelta(minutes=30)))
 
 
 @pytest.mark.parametrize(
