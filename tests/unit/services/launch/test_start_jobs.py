@@ -416,7 +416,7 @@ def test_a_drill_is_never_started_over_somebody_elses_drill_instance(drs, store,
         Try(drs, store).run()
 
     assert str(caught.value) == (
-        f"a launch would terminate 1 drill instance of somebody else: s-2 has {name} (launched 2h ago by job "
+        f"a launch would terminate 1 drill instance of somebody else: s-2 has {name} (launched 2h 05m ago by job "
         "drsjob-00000000000000000). Nothing of this job was started. Ask whose it is and wait until it is gone, leave "
         "these servers out, or set replace_drills=True to terminate it"
     )
@@ -622,7 +622,7 @@ def test_an_execution_of_a_native_plan_is_named_waited_for_and_not_for_ever(drs,
     ]
 
     drs.answers = [busy]
-    assert Try(drs, store).run() == MustWait(HELD, (), "all")
+    assert Try(drs, store, minutes=0).run() == MustWait(HELD, (), "all")
     drs.answers = [busy]
     assert Try(drs, store, minutes=29).run() == MustWait(HELD, (), "all")
     drs.answers = [busy]
