@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
+from itertools import chain
 from typing import Any
 
 from moto.iam.models import iam_backends
@@ -65,15 +66,18 @@ def taken_in(backend: Any, subnet: Any) -> set[str]:
 
 
 def free_address(backend: Any, subnet: Any, besides: Sequence[str] = ()) -> str:
-    """Return the first address of a subnet that nothing has; LaunchRefused where it is full.
+    """Return an address of a subnet that nothing has, in order; LaunchRefused where it is full.
 
     :param besides: addresses that are given away in the same launch
     """
     network = IPv4Network(subnet.cidr_block)
     taken = {*taken_in(backend, subnet), *besides}
     first, last = int(network.network_address) + RESERVED_FIRST, int(network.broadcast_address)
-    for number in range(first, last):
+    # From where the last one was found: a subnet of thousands is not counted through at every launch.
+    begin = min(max(getattr(subnet, "next_free", first), first), last)
+    for number in chain(range(begin, last), range(first, begin)):
         if (text := str(IPv4Address(number))) not in taken:
+            subnet.next_free = number + 1
             return text
     raise LaunchRefused(
         f"InsufficientFreeAddressesInSubnet: There are not enough free addresses in subnet '{subnet.id}' to satisfy "
