@@ -13,6 +13,7 @@ from drs_provider.cli.airflow_client import AirflowClient, Login
 from drs_provider.cli.run_output import listing, progress, status
 from drs_provider.cli.run_view import run_json
 from drs_provider.exceptions import UsageError
+from drs_provider.rules.launch.recovery_points import read_point_in_time
 from drs_provider.rules.run.controls import BY
 from drs_provider.rules.run.run_view import RunView
 from drs_provider.services.run_control import Decision, RunControl, RunStart, Steered
@@ -142,7 +143,11 @@ def _start(parser: ArgumentParser) -> None:
     parser.add_argument("--reason", metavar="TEXT", help="shown in the report")
     _add_names(parser, "--wave", "W", "only these waves; default: all")
     _add_names(parser, "--exclude-server", "S", "exclude these hostnames or ids")
-    parser.add_argument("--point-in-time", metavar="T", help="latest, or an instant as 2026-01-31T14:05:00Z")
+    parser.add_argument(
+        "--point-in-time",
+        metavar="T",
+        help="latest, or an instant as 2026-01-31T14:05:00Z or 2026-01-31T16:05:00+02:00",
+    )
     parser.add_argument(
         "--replace-live-instances",
         action="store_true",
@@ -245,7 +250,12 @@ class _Command:
 
 
 def start_of(options: Namespace) -> RunStart:
-    """Return what a run is started with, by the options."""
+    """Return what a run is started with, by the options. Raises UsageError where the point in time is none."""
+    if options.point_in_time:
+        try:
+            read_point_in_time(options.point_in_time, now=datetime.now(UTC))
+        except ValueError as error:
+            raise UsageError(str(error)) from error
     return RunStart(
         mode=options.mode,
         confirm=options.confirm,

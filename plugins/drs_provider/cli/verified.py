@@ -38,10 +38,14 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Look, print, and give the exit code."""
+    from drs_provider.configuration import reports_location
+
     found = _look(options)
     if options.format == "json":
         print(json.dumps({name: _as_json(*row) for name, row in found.items()}, indent=2))
     else:
+        folder = options.plans or plans_folder() or Path("plans")
+        print(f"plans in {folder.resolve()}, reports in {reports_location(options.reports).removeprefix('file://')}")
         for name, (verification, production) in found.items():
             print(f"{name}: {'verified' if verification.is_verified else 'not verified'}: {verification.why}")
             if production:

@@ -70,7 +70,7 @@ def trigger_form(shape: RunShape, notice: str = "") -> dict[str, Param]:
             section=_ADVANCED,
             description=(
                 "'latest', or one instant for everything (2026-01-31T14:05:00Z): every server is launched from its "
-                "newest recovery point not after it."
+                "newest recovery point not after it. Z is UTC; for another time zone write its offset, as +02:00."
             ),
         ),
         "replace_live_instances": Param(

@@ -27,6 +27,8 @@ Rule = Literal[
     "interfaces",
     "tags",
     "lost",
+    "step_names",
+    "stopped",
 ]
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from drs_provider.plan.loader import Library, RunnablePlan, plan_files, read_folder
+from drs_provider.plan.loader import Library, RunnablePlan, bad_links, plan_files, read_folder
 from drs_provider.plan.model import wave_dependencies
+from drs_provider.plan.problems import Problem
 from drs_provider.report.production import ProductionUp, production_up
 from drs_provider.report.result import RunReport
 from drs_provider.report.store import stored_reports
@@ -110,11 +111,11 @@ def plan_list(
 
 def library_of(folder: Path) -> Library:
     """Read the plans folder, again only when one of its files has changed."""
-    return _read(folder, tuple(_fingerprint(path) for path in plan_files(folder)))
+    return _read(folder, tuple(_fingerprint(path) for path in plan_files(folder)), tuple(bad_links(folder)))
 
 
 @lru_cache(maxsize=2)
-def _read(folder: Path, _fingerprints: Sequence[tuple[str, int, int]]) -> Library:
+def _read(folder: Path, _fingerprints: Sequence[tuple[str, int, int]], _links: Sequence[Problem]) -> Library:
     return read_folder(folder)
 
 

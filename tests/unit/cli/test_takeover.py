@@ -8,7 +8,7 @@ import httpx
 import pytest
 from drs_provider.cli import takeover
 from drs_provider.cli.main import _parser
-from drs_provider.exceptions import AccessDenied, RunRefused, UsageError
+from drs_provider.exceptions import AccessDenied, AwsError, RunRefused, UsageError
 from drs_provider.plan.loader import read_folder
 from drs_provider.rules.launch.takeover import FoundRun, FoundServer, FoundWave
 
@@ -27,7 +27,7 @@ waves: [{name: db, groups: [db]}]
 """
 
 
-def found(state="launched", mode="recovery", **more):
+def found(state="running", mode="recovery", **more):
     waves = (FoundWave("db", (FoundServer("s-1", "db1", state, "drsjob-1"),)),)
     return replace(FoundRun(KEY, "scheduled__1", mode, datetime(2026, 1, 1, tzinfo=UTC), waves), **more)
 
@@ -104,7 +104,7 @@ def test_a_drill_needs_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "a recovery needs --reason TEXT: it shown in the report"),
+        ([], "a recovery needs --reason TEXT: it is shown in the report"),
         (["--reason", "x"], "a recovery brings production up: confirm it with --confirm shop"),
     ],
 )
@@ -120,6 +120,15 @@ def test_a_recovery_is_not_continued_by_mistake(tmp_path, arguments, said):
     [
         ([], None, "no run of shop in the cloud that could be continued: drs run start shop starts one"),
         ([found("gone")], None, "no run of shop in the cloud that could be continued: drs run start shop starts one"),
+        (
+            [found("launched"), found("gone")],
+            None,
+            (
+                "scheduled__1 of shop has launched every server: nothing is left to launch. Only "
+                "if its steps are still "
+                f"to be done: drs takeover shop --start --run {KEY}"
+            ),
+        ),
         ([found()], "b", "no run b of shop in the cloud: drs takeover shop shows those that are there"),
         (
             [found("gone")],
@@ -194,6 +203,48 @@ def test_an_account_that_does_not_answer_is_told_and_the_others_are_gone_by(two_
 def test_where_nobody_answers_nothing_is_said_of_runs(two_accounts):
     with pytest.raises(AccessDenied):
         takeover.runs_of(two_accounts, lambda _: Silent(), NOW)
+
+
+def test_a_recovery_that_has_launched_everything_is_finished_and_not_offered():
+    assert takeover.in_words("shop", [found("launched")]).splitlines() == [
+        "shop: 1 run in the cloud",
+        "  scheduled__1  recovery, began 2026-01-01 00:00:00 UTC, finished: every server is launched",
+        f"    key {KEY}",
+        "    db  1 launched",
+    ]
+    assert takeover.choose("shop", [found("launched")], KEY).is_finished
+
+
+def test_a_drill_that_has_launched_everything_is_to_be_cleaned_up_and_is_offered():
+    assert takeover.in_words("shop", [found("launched", mode="drill")]).splitlines()[-1] == (
+        "  continue it, once the other Airflow is down: drs takeover shop --start"
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (
+            "NoCredentialsError",
+            (
+                "us-west-2 of connection aws_default: no credentials. Define the connection where this command runs "
+                "(AIRFLOW_CONN_AWS_DEFAULT, or Airflow's database), or log in to AWS in this shell"
+            ),
+        ),
+    ],
+)
+def test_a_place_without_credentials_is_named_with_its_connection(tmp_path, code, said):
+    class Locked(Cloud):
+        def source_servers(self):
+            raise AwsError("DescribeSourceServers", code, "no")
+
+    (tmp_path / "shop.yaml").write_text(PLAN)
+    options = _parser().parse_args(["takeover", "shop", "--plans", str(tmp_path)])
+
+    with pytest.raises(RunRefused) as caught:
+        takeover.run(options, environ=ENVIRON, hook_of=lambda _: Locked())
+
+    assert str(caught.value) == said
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ def test_only_what_is_temporary_is_kept_for_people() -> None:
 
 @pytest.mark.parametrize(
     ("when", "drill", "recovery"),
-    [("always", True, True), ("drill", True, False), ("recovery", False, True), ("failback", False, False)],
+    [("always", True, True), ("drill", True, False), ("recovery", False, True)],
 )
 def test_a_step_takes_place_in_the_runs_that_it_is_for(when: str, *, drill: bool, recovery: bool) -> None:
     step = Wait.model_validate({"kind": "wait", "name": "settle", "for": "5m", "when": when})

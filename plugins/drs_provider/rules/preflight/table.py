@@ -38,6 +38,7 @@ _SHORT: Final = {
     "tags": "no room for tags",
     "template": "launch template",
     "lost": "lost: nobody answers there",
+    "stopped": "launched stopped",
 }
 _HEAD: Final = ("WAVE", "SERVER", "STATE", "LAG", "NEWEST POINT", "AGAINST IT")
 

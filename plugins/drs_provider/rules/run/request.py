@@ -136,6 +136,8 @@ def _problems(params: Mapping[str, object], *, plan: str, waves: Sequence[str], 
     continued = params.get("continue_run")
     if continued and not _KEY.fullmatch(str(continued)):
         yield f"continue_run {continued!r} is no key of a run: drs takeover {plan} shows the keys"
+    if isinstance(params.get("waves"), list | tuple) and not params["waves"]:
+        yield f"waves: none is chosen; choose some of {', '.join(waves)}, or leave the field out for all"
     yield from _unknown_waves(_names(params.get("waves")), waves)
 
 

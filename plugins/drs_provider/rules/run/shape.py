@@ -286,7 +286,7 @@ class RunShape:
     @cached_property
     def needs_endpoints(self) -> bool:
         """Whether a drill runs anything on its instances: steps with SSM, or DRS launch actions."""
-        if any(shape.step.RUNS_ON_INSTANCES and DRILL.takes_step(shape.step) for shape in self.steps):
+        if any(shape.step.runs_inside(own_network=True) and DRILL.takes_step(shape.step) for shape in self.steps):
             return True
         return any(settings.actions for group in self.runnable.groups.values() for settings in _settings_of(group))
 

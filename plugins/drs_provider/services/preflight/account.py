@@ -107,6 +107,7 @@ class AccountCheck:
     :param recoveries_seen: ids of recovery jobs
     :param looks: what was seen of every server of the run there, by id
     :param machines: what servers will be launched as, by id
+    :param stopped: ids of the servers whose instances will be launched stopped
     """
 
     quotas: Quotas
@@ -118,6 +119,7 @@ class AccountCheck:
     looks: Mapping[str, ServerLook] = field(default_factory=dict)
     fingerprints: Mapping[str, ServerFingerprint] = field(default_factory=dict)
     machines: Mapping[str, Machine] = field(default_factory=dict)
+    stopped: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,9 @@ def check_account(hook: "LaunchSettingsHook", scope: Scope, sources: Sequence[An
         },
         fingerprints={candidate.server_id: fingerprint_of(candidate) for candidate in there},
         machines={candidate.server_id: machine_to_launch(candidate) for candidate in there},
+        stopped=frozenset(
+            candidate.server_id for candidate in there if candidate.result.get("disposition") == "stopped"
+        ),
     )
 
 

@@ -16,6 +16,8 @@ from drs_provider.rules.launch.takeover import purpose_of_job
 from drs_provider.rules.preflight.cost import Machine, PricesUnreadable
 from drs_provider.rules.preflight.drill_forecast import estimate_drill, too_expensive
 from drs_provider.rules.preflight.outcome import PreflightOutcome, ServerLook
+from drs_provider.rules.preflight.step_names import step_name_findings
+from drs_provider.rules.preflight.stopped import stopped_findings
 from drs_provider.rules.run.approvals import too_few
 from drs_provider.rules.run.request import RunRequest
 from drs_provider.rules.run.roster import Place, Roster, Target, call_roll, named_twice, target_of
@@ -78,7 +80,7 @@ class Preflight:
         problems, lost = self._silent(heard)
         sources = {target: found for target, (found, _) in heard.found.items()}
         places = {target: place for target, (_, place) in heard.found.items()}
-        roster, checks = Roster({}, (), ()), dict[Target, AccountCheck]()
+        roster, checks, named = Roster({}, (), ()), dict[Target, AccountCheck](), tuple[Finding, ...]()
         if not problems:
             elsewhere = self._others_in(places, hook_of)
             roster = self._roster(sources, places, elsewhere)
@@ -95,6 +97,9 @@ class Preflight:
                 roster = self._roster(sources, places, elsewhere)
             problems += [*roster.problems, *self._two_networks(places)]
             problems += [problem for check in checks.values() for problem in check.problems]
+            named = step_name_findings(self.shape, self.request, roster)
+        stopped = {server for check in checks.values() for server in check.stopped}
+        named += stopped_findings(self.shape, self.request, roster, stopped)
         problems += self._wrongly_continued(checks, is_sound=not (problems or lost))
         outcome = PreflightOutcome(
             self.shape,
@@ -102,7 +107,7 @@ class Preflight:
             self.now,
             roster=roster,
             problems=tuple(problems),
-            findings=tuple(finding for check in checks.values() for finding in check.findings),
+            findings=(*(finding for check in checks.values() for finding in check.findings), *named),
             notes=tuple(note for check in checks.values() for note in check.notes),
             looks=_looks(checks),
             quotas={target: check.quotas for target, check in checks.items()},

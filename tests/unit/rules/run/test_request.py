@@ -43,7 +43,7 @@ def test_a_recovery_needs_the_plans_name_and_a_reason():
         (" Latest", "latest"),
         ("2026-01-31T14:05:00Z", "2026-01-31T14:05:00+00:00"),
         ("2026-01-31T15:05:00.9+01:00", "2026-01-31T14:05:00+00:00"),
-        ("2026-01-31 14:05", "2026-01-31T14:05:00+00:00"),
+        ("2026-01-31 14:05Z", "2026-01-31T14:05:00+00:00"),
     ],
 )
 def test_a_point_in_time_is_kept_in_utc_to_the_second(written, kept):
@@ -118,6 +118,21 @@ def test_chosen_waves_keep_the_order_of_the_plan():
             {"point_in_time": "2026-01-31T16:30:00+01:00"},
             ["point_in_time: 2026-01-31 15:30:00 UTC is in the future; it is now 2026-01-31 15:00:00 UTC"],
             id="an instant to come",
+        ),
+        pytest.param(
+            {"point_in_time": "2026-01-31 14:05"},
+            [
+                (
+                    "point_in_time: '2026-01-31 14:05' does not say in which time zone: write 2026-01-31T14:05:00Z for "
+                    "UTC, or the offset, for example 2026-01-31T14:05:00+02:00"
+                )
+            ],
+            id="an instant without an offset",
+        ),
+        pytest.param(
+            {"waves": []},
+            ["waves: none is chosen; choose some of database, application, web, or leave the field out for all"],
+            id="no wave chosen",
         ),
         pytest.param(
             {"replace_live_instances": "False"},
