@@ -27,6 +27,7 @@ Rule = Literal[
     "interfaces",
     "tags",
     "lost",
+    "reports",
 ]
 
 
