@@ -21,6 +21,14 @@ def reports_location(folder: str | None = None) -> str:
     return place if "://" in place else f"file://{Path(place).expanduser().absolute()}"
 
 
+def default_notifications() -> str:
+    """Return ``DRS_NOTIFY``, else ``[drs] notify`` of Airflow's configuration: a list as a plan's ``notify``, or empty.
+
+    It is told what the clean-up DAG does, whichever plan it is about.
+    """
+    return _setting("notify")
+
+
 def _setting(name: str) -> str:
     if value := os.environ.get(f"DRS_{name.upper()}"):
         return value

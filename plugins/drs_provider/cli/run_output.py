@@ -38,7 +38,7 @@ def status(run: RunView, now: datetime) -> str:
         lines += [f"    {command}" for command in answer_commands(run, question)]
     if run.report:
         lines.append(f"  {run.report.verdict.replace('_', ' ')}: {run.report.reason}")
-        lines.append(f"  report {run.report.html_path}")
+        lines.append(f"  report {run.report.where}")
     elif cause := first_cause(run.state):
         lines.append(f"  first cause: {cause.words}")
         lines += [f"  next step: {cause.next_step}"] if cause.next_step else []

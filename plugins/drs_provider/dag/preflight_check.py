@@ -117,6 +117,7 @@ class CheckPlan(BaseOperator):
             raise AirflowFailException(_unreadable(plan, problems))
 
     def _preflight(self, context: Context, request: "RunRequest", library: "Library", now: datetime) -> "Preflight":
+        from drs_provider.dag.report_place import why_not_writable
         from drs_provider.services.preflight.check import Preflight
 
         dag_run, ours = context["dag_run"], self.shape.runnable.groups
@@ -126,6 +127,7 @@ class CheckPlan(BaseOperator):
             (dag_run.dag_id, dag_run.run_id),
             now,
             read_reports=lambda: _reports(dag_run.dag_id),
+            why_no_report=why_not_writable,
             triggered_by=getattr(dag_run, "triggering_user_name", None),
             other_groups=tuple(group for name, group in library.groups.items() if name not in ours),
         )

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +17,7 @@ from drs_provider.hooks.network_facts import NetworkFactsHook
 from drs_provider.hooks.session import NeighbourHook
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.isolation.blueprint import Blueprint, GroupCopy, SubnetCopy
+from drs_provider.rules.isolation.removal import named_by, untouchable
 from drs_provider.rules.launch.tags import COPY_OF, EXPIRES, MODE, PLAN, RUN, RUN_ID
 from drs_provider.rules.purpose import DRILL
 
@@ -71,6 +72,15 @@ class NetworkParts:
     subnets: tuple[Answer, ...] = ()
     groups: tuple[Answer, ...] = ()
     endpoints: tuple[Answer, ...] = ()
+
+    def without(self, names: Collection[str]) -> "NetworkParts":
+        """Return the parts that have none of these ids."""
+        return NetworkParts(
+            vpcs=tuple(vpc for vpc in self.vpcs if vpc["VpcId"] not in names),
+            subnets=tuple(subnet for subnet in self.subnets if subnet["SubnetId"] not in names),
+            groups=tuple(group for group in self.groups if group["GroupId"] not in names),
+            endpoints=tuple(endpoint for endpoint in self.endpoints if endpoint["VpcEndpointId"] not in names),
+        )
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -149,10 +159,13 @@ class DrillNetworkHook(NetworkFactsHook):
     def remove(self, run: str) -> tuple[tuple[str, ...], dict[str, str]]:
         """Remove what can be removed now of everything that a run made; may be called any number of times.
 
+        It looks first: what is in use, or only carries a drill's tags, is not changed at all.
+
         :return: the ids that went, and by id why what is left is left
         """
-        parts = self.parts_of(run)
-        why: dict[str, str] = {}
+        everything = self.parts_of(run)
+        why = self._untouchable(run, everything)
+        parts = everything.without(why)
         why |= self._delete_endpoints([endpoint["VpcEndpointId"] for endpoint in parts.endpoints])
         for group in parts.groups:
             self._revoke_all(group)
@@ -169,7 +182,7 @@ class DrillNetworkHook(NetworkFactsHook):
         for action, name, delete in deletes:
             why |= self._delete(action, name, delete)
         for vpc in parts.vpcs:
-            if not any(_vpc_of(parts, name) == vpc["VpcId"] for name in why):
+            if not any(_vpc_of(everything, name) == vpc["VpcId"] for name in why):
                 why |= self._delete("ec2:DeleteVpc", vpc["VpcId"], _call(ec2.delete_vpc, VpcId=vpc["VpcId"]))
             else:
                 why[vpc["VpcId"]] = "parts of it are still there"
@@ -178,6 +191,25 @@ class DrillNetworkHook(NetworkFactsHook):
         for name, interfaces in self._held_by(left).items():
             words[name] = f"in use by {', '.join(interfaces)}"
         return tuple(name for name in parts.ids if name not in words), words
+
+    def _untouchable(self, run: str, parts: NetworkParts) -> dict[str, str]:
+        """Ask who uses the parts, before anything is changed. Raises where EC2 does not answer."""
+        ours = [str(group["GroupId"]) for group in parts.groups]
+        referring = [
+            group
+            for by in ("ip-permission.group-id", "egress.ip-permission.group-id")
+            for group in (self._named("describe_security_groups", by, ours) if ours else ())
+        ]
+        others = {str(group["GroupId"]): group for group in referring}
+        return untouchable(
+            run,
+            vpcs=parts.vpcs,
+            subnets=parts.subnets,
+            groups=parts.groups,
+            endpoints=parts.endpoints,
+            used_by=self._held_by(parts),
+            named_by=named_by(others.values(), ours),
+        )
 
     def _vpc(self, plan: Blueprint, tags: Mapping[str, str]) -> str:
         known = self._copies_of(plan.production_vpc, tags[RUN])

@@ -124,6 +124,26 @@ def ended(run: RunSummary, report: "RunReport | None", *, at: datetime) -> Notic
     return Notice(event, run, headline, at.isoformat(), tuple(facts), _after(report), has_report=True)
 
 
+def cleaned_up(run: RunSummary, done: Sequence[str], left: Sequence[str], *, at: datetime) -> Notice:
+    """The clean-up DAG has removed left-overs of drills, or could not."""
+    removed = f"{plural(len(done), 'left-over')} of drills cleaned up" if done else ""
+    remaining = f"{plural(len(left), 'left-over')} of drills still there" if left else ""
+    facts = [("Cleaned up", line) for line in done[:_MOST]]
+    facts += [("And", f"{len(done) - _MOST} more")] if len(done) > _MOST else []
+    facts += [("Still there", line) for line in left[:_MOST]]
+    facts += [("And", f"{len(left) - _MOST} more that are still there")] if len(left) > _MOST else []
+    step = f"see the log of {names.SWEEPER_DAG}: what is still there may cost money" if left else None
+    return Notice(
+        "clean_up",
+        run,
+        ", ".join(part for part in (removed, remaining) if part),
+        at.isoformat(),
+        tuple(facts),
+        step,
+        occasion="\n".join((run.plan, *done, "", *left)),
+    )
+
+
 def rto_at_risk(
     run: RunSummary, *, rto_seconds: float, share: int, waves: Sequence[WaveState], since: datetime, at: datetime
 ) -> Notice:

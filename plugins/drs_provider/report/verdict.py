@@ -13,6 +13,7 @@ from drs_provider.rules.run.state.vocabulary import CleanupStatus, ServerStatus,
 
 _ALL_LAUNCHED = "everything had been launched by then"
 _NOT_CLEANED = (CleanupStatus.NOT_RUN, CleanupStatus.WAITING, CleanupStatus.KEPT, CleanupStatus.RUNNING)
+_UNKNOWN = (ServerStatus.LAUNCHING, ServerStatus.UNKNOWN)
 _MAY_BE_THERE = (ServerStatus.LAUNCHED, ServerStatus.LAUNCHING, ServerStatus.UNKNOWN)
 
 
@@ -98,8 +99,10 @@ def _cut_short(evidence: RunEvidence) -> Iterator[str]:
 def _failed_waves(evidence: RunEvidence) -> Iterator[str]:
     for wave in evidence.waves:
         if wave.state == WaveStatus.FAILED:
-            missing = [_name(server) for server in _absent(wave)]
+            missing = [_name(server) for server in _absent(wave) if server.status not in _UNKNOWN]
+            unknown = [_name(server) for server in _absent(wave) if server.status in _UNKNOWN]
             why = [f"{some(missing)} not launched"] if missing else []
+            why += [f"unknown whether {some(unknown)} launched"] if unknown else []
             why += [f"step {step.name} failed: {steps.short(step.summary)}" for step in steps.broken(wave.steps)[:1]]
             why = why or ([steps.short(wave.state_reason)] if wave.state_reason else [])
             yield f"wave {wave.name} failed" + (f": {', '.join(why)}" if why else "")
@@ -129,7 +132,8 @@ def _reasons_to_fail(evidence: RunEvidence) -> Iterator[str]:
     if not steps.only_steps(evidence.waves) and not any(
         server.status == ServerStatus.LAUNCHED for wave in evidence.waves for server in wave.servers
     ):
-        yield "no server was launched"
+        unknown = [_name(server) for wave in evidence.waves for server in wave.servers if server.status in _UNKNOWN]
+        yield f"it is unknown whether {some(unknown)} were launched" if unknown else "no server was launched"
     yield from _uncleaned(evidence)
 
 

@@ -29,6 +29,7 @@ Rule = Literal[
     "lost",
     "step_names",
     "stopped",
+    "reports",
 ]
 
 

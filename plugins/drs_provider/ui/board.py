@@ -192,7 +192,7 @@ def board_of(run: RunData, now: datetime, forecast: Forecast = USUAL, stopped: t
         after=board_steps(state.after, left, run.classes),
         waves=waves,
         cleanup=state.cleanup.status,
-        has_report=left.report() is not None,
+        has_report=(report := left.report()) is not None and bool(report.html_path),
         cause=_cause(first_cause(state)),
         activity=activity_of(state, around),
         rto=_rto(run, state, preflight, forecast, now),

@@ -7,6 +7,7 @@ from airflow.sdk import BaseOperator, Context, ObjectStoragePath, TaskGroup, Tri
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pydantic import JsonValue
 
+from drs_provider import clock
 from drs_provider.configuration import reports_location
 from drs_provider.dag.finish.leftovers import LookOver
 from drs_provider.dag.task_times import LeavesTimes
@@ -14,6 +15,7 @@ from drs_provider.dag.waves.job_tags import jobs_of_run
 from drs_provider.dag.waves.network import RemoveNetwork
 from drs_provider.dag.waves.preemption import look_for_recovery
 from drs_provider.dag.waves.settings import RestoreSettings
+from drs_provider.exceptions import ReportOfAnotherRun
 from drs_provider.operators.terminate import DrsTerminateRecoveryInstancesOperator
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run import names
@@ -21,9 +23,14 @@ from drs_provider.rules.run.roster import Target
 
 if TYPE_CHECKING:
     from drs_provider.plan.loader import RunnablePlan
+    from drs_provider.report.result import RunReport
+    from drs_provider.rules.run.handover import WrittenReport
     from drs_provider.rules.run.shape import PlanTarget, RunShape
 
 _TRIES_AGAIN: Final = 3
+
+_PAUSES: Final = (1.0, 4.0)
+"""Seconds between tries to write a report."""
 
 GOOD = ("passed", "completed", "completed_with_exceptions")
 """Verdicts of a green run; every other verdict makes it red."""
@@ -69,7 +76,10 @@ class CleanUpDrill(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
 
 
 class WriteReport(BaseOperator):
-    """Write the run's report, JSON and HTML, whatever happened; return where it is and its verdict."""
+    """Write the run's report, JSON and HTML, whatever happened; return where it is and its verdict.
+
+    The report is kept in XCom too, as a ``KeptReport``: a run ends as it went, also where its files cannot be written.
+    """
 
     ui_color = "#e6e0f0"
     ui_fgcolor = "#2a1d3d"
@@ -82,13 +92,38 @@ class WriteReport(BaseOperator):
         """Collect, measure, write."""
         from drs_provider.dag.finish.evidence import collect
         from drs_provider.report.measure import measure
-        from drs_provider.report.store import write_report
+        from drs_provider.report.store import kept_report
+        from drs_provider.rules.run.handover import KeptReport
 
         report = measure(collect(context, self.runnable))
-        written = write_report(report, ObjectStoragePath(reports_location()))
         self.log.info("%s: %s", report.verdict, report.verdict_reason)
-        self.log.info("report: %s", written.html_path)
+        context["ti"].xcom_push(key=KeptReport.KEY, value=kept_report(report).to_json())
+        written = self._written(report)
+        self.log.info("report: %s", written.where)
         return written.to_json()
+
+    def _written(self, report: "RunReport") -> "WrittenReport":
+        """Write the files, a few times over; say what kept them from being written."""
+        from drs_provider.dag.report_place import words_for
+        from drs_provider.report.store import write_report
+        from drs_provider.rules.run.handover import WrittenReport
+
+        place = reports_location()
+        for pause in (*_PAUSES, None):
+            try:
+                return write_report(report, ObjectStoragePath(place))
+            except ReportOfAnotherRun as error:
+                problem = str(error)
+                break
+            except Exception as error:  # noqa: BLE001 - whatever the store of the reports says
+                problem = words_for(place, error)
+                if pause is not None:
+                    self.log.warning("%s; will retry in %.0f s", problem, pause)
+                    clock.sleep(pause)
+        self.log.error("The files of the report were not written: %s. Make room for them and clear this task", problem)
+        return WrittenReport(
+            json_path="", html_path="", verdict=report.verdict, reason=report.verdict_reason, problem=problem
+        )
 
 
 class SayVerdict(BaseOperator):
@@ -110,8 +145,10 @@ class SayVerdict(BaseOperator):
         if report is None:
             raise AirflowFailException("report missing: the result of the run is unknown; see the report task's log")
         if report.verdict not in GOOD:
-            raise AirflowFailException(f"{report.verdict}: {report.reason.rstrip('.')}. Report: {report.html_path}")
+            raise AirflowFailException(f"{report.verdict}: {report.reason.rstrip('.')}. Report: {report.where}")
         self.log.info("%s: %s", report.verdict, report.reason)
+        if report.problem:
+            self.log.error("The files of the report were not written: %s", report.problem)
         return report.verdict
 
 

@@ -225,11 +225,15 @@ class TellEnd(Tell):
             write_report(whole, ObjectStoragePath(reports_location()))
 
     def _report(self, context: Context) -> "RunReport | None":
-        from drs_provider.report.store import read_report
+        from drs_provider.report.store import read_kept, read_report
+        from drs_provider.rules.run.handover import KeptReport, WrittenReport
 
-        if not context["ti"].xcom_pull(task_ids=REPORT_TASK):
+        ti, dag_run = context["ti"], context["dag_run"]
+        written = WrittenReport.read(ti.xcom_pull(task_ids=REPORT_TASK, key=WrittenReport.KEY) or None)
+        if written is None:
             return None  # what lies in the folder is of an earlier start of this run
-        dag_run = context["dag_run"]
+        if written.problem:
+            return read_kept(KeptReport.read(ti.xcom_pull(task_ids=REPORT_TASK, key=KeptReport.KEY)))
         return read_report(ObjectStoragePath(reports_location()), dag_run.dag_id, dag_run.run_id)
 
 

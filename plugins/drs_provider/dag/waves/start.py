@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import BaseOperator, Context, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pydantic import JsonValue
 
@@ -156,7 +156,7 @@ class StartWave(DrsStartRecoveryOperator):
     def finish(self, context: Context, launch: "Launch") -> JsonValue:
         """Hand the jobs to the task that watches them, and the servers to the tasks that show them."""
         from drs_provider.rules.run.handover import Launch, PinnedPoints
-        from drs_provider.rules.run.squares import squares_of
+        from drs_provider.rules.run.squares import MOST_SQUARES, squares_of
         from drs_provider.services.store import load
 
         self.log.info(
@@ -170,7 +170,8 @@ class StartWave(DrsStartRecoveryOperator):
         kept = load(TaskStore(context), PinnedPoints)
         whole = launch.model_copy(update={"tags": dict(self.tags or {}), "points": kept.points if kept else {}})
         context["ti"].xcom_push(key=Launch.KEY, value=whole.to_json())
-        return [square.to_json() for square in squares_of(self.servers)]
+        most = conf.getint("core", "max_map_length", fallback=MOST_SQUARES)
+        return [square.to_json() for square in squares_of(self.servers, most)]
 
     def points_of(self, context: Context, servers: Sequence[str]) -> Mapping[str, str]:
         """Look again at what the launch will use: settings may have changed, points age out, a source may have gone."""

@@ -190,6 +190,7 @@ class _Servers:
         checks = left.of(watch, InstanceChecks) if watch else None
         self.tries = tries.servers if tries else {}
         self.checks = checks.servers if checks else {}
+        self.found = left.found_launches()
         changes = [found for task in shape.settings_tasks if (found := left.of(task, SettingsChanges))]
         self.changes = {server: changed for found in changes for server, changed in found.servers.items()}
 
@@ -205,6 +206,11 @@ class _Servers:
         facts["reason"] = state.reason
         facts |= _facts(planned) if planned else {}
         facts |= _outcome(result) if result else {}
+        if result is None and state.reason:
+            facts |= {"reason": state.reason, "instance_id": state.instance_id}
+        if (found := self.found.get(state.server_id)) and (result is None or result.status == "unknown"):
+            facts |= {"instance_id": found.instance_id, "instance_state": found.instance_state, "reason": found.words}
+            facts |= {"protected": found.protected, "not_protected": found.not_protected}
         if point := self.points.get(state.server_id):
             facts["point"] = point
         if check:

@@ -8,13 +8,14 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Final, Literal
 
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.conflicts import is_recovery
 from drs_provider.rules.launch.jobs import ENDED_STATUS
-from drs_provider.rules.launch.tags import Mark, read_expiry, read_mark
+from drs_provider.rules.launch.tags import Mark, read_expiry, read_mark, run_key
 from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.servers import hostname_of, is_live
 from drs_provider.rules.settings.drill_memory import EXPIRES as SETTINGS_EXPIRES
@@ -70,8 +71,9 @@ class Facts:
     """Everything that is known of one account and Region.
 
     ``jobs``, ``instances`` and ``servers`` as DRS describes them. ``active_runs``: keys of runs that the Airflow which
-    asks still works on, whatever their tags say. ``defaults``: default versions with something of a drill that is over,
-    of servers that drills launched.
+    asks still works on, whatever their tags say. ``unknown_runs``: keys of runs of which it could not say whether they
+    are over, and why; nothing of them is a left-over. ``defaults``: default versions with something of a drill that is
+    over, of servers that drills launched.
     """
 
     jobs: Sequence[Answer] = ()
@@ -81,6 +83,12 @@ class Facts:
     versions: Sequence[Version] = ()
     defaults: Sequence[DefaultVersion] = ()
     active_runs: frozenset[str] = frozenset()
+    unknown_runs: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def by_job(self) -> Mapping[str, Answer]:
+        """The jobs by id."""
+        return {str(job["jobID"]): job for job in self.jobs}
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,8 @@ class Action:
 
     ``terminate``: a recovery instance. ``put_back``: the launch settings of the source server ``id``. ``remove``: an
     EC2 resource of the kind ``what``. ``forget_version``: a launch template's version, ``id`` as ``lt-…:5``.
+
+    ``job``: the job that launched the instance, as it was when this was decided.
     """
 
     kind: ActionKind
@@ -96,6 +106,7 @@ class Action:
     why: str
     what: str = ""
     run: str = ""
+    job: str = ""
 
     def __str__(self) -> str:
         words = {
@@ -115,15 +126,19 @@ class SweepDecision:
     waiting: Mapping[str, str] = field(default_factory=dict)
     """Left-overs that cannot be removed before something has ended: a job that runs."""
     doubtful: Mapping[str, str] = field(default_factory=dict)
-    """What looks like a left-over and does not say of which drill: for a person."""
+    """What looks like a left-over and does not say of which drill, or whose run may go on: for a person."""
+    marks: Mapping[str, Mark] = field(default_factory=dict, compare=False)
+    """Of every drill, by run, the mark that names its plan and run best."""
 
 
 def leftovers(facts: Facts, now: datetime) -> SweepDecision:
     """Choose what is left of drills that are over."""
     runs = _runs(facts)
-    over = {run: why for run, marks in runs.items() if (why := _why_over(marks, facts.active_runs, now))}
+    expired = {run: why for run, marks in runs.items() if (why := _why_expired(marks, now))}
+    over = {run: why for run, why in expired.items() if run not in {*facts.active_runs, *facts.unknown_runs}}
     actions, kept, waiting = _instances(facts, runs, over)
     back, doubtful, held = _settings(facts, over)
+    doubtful |= _undecided(facts, runs, expired)
     actions += back
     waiting |= {server: why for server, why in held.items() if server not in kept}
     doubtful = {**_overtaken(facts), **doubtful}
@@ -137,12 +152,47 @@ def leftovers(facts: Facts, now: datetime) -> SweepDecision:
         if mark is None or not mark.is_drill or resource.kind in OWN_LIFE:
             continue
         if mark.run not in over:
-            kept[resource.id] = f"{resource.kind} of {mark}: {_until(runs[mark.run])}"
+            kept[resource.id] = f"{resource.kind} of {mark}: {_why_kept(mark.run, runs, facts)}"
         elif mark.run in doomed:
             waiting[resource.id] = f"{resource.kind} of {mark}: its instances are terminated first"
         else:
             actions.append(Action("remove", resource.id, over[mark.run], resource.kind, mark.run))
-    return SweepDecision(tuple(actions), kept, waiting, doubtful)
+    marks = {run: named_mark(found) for run, found in runs.items()}
+    return SweepDecision(tuple(actions), kept, waiting, doubtful, marks)
+
+
+def expired_drills(facts: Facts, now: datetime) -> dict[str, tuple[Mark, ...]]:
+    """Return the drills whose time is over by their tags, by run: of these has to be asked whether they go on.
+
+    By several marks where they name several runs: one that continues another has that one's key and its own name.
+    """
+    return {
+        run: tuple({(mark.plan, mark.run_id): mark for mark in marks}.values())
+        for run, marks in _runs(facts).items()
+        if _why_expired(marks, now)
+    }
+
+
+def named_mark(marks: Sequence[Mark]) -> Mark:
+    """Return the mark that names its run best: one whose names are the run's own, as its key shows."""
+    return min(marks, key=lambda mark: (not is_named(mark), not mark.run_id))
+
+
+def is_named(mark: Mark) -> bool:
+    """Tell whether a mark names its run truly: AWS allows not every character in a tag, and people edit tags."""
+    return mark.run == run_key(mark.plan, mark.run_id)
+
+
+def _undecided(facts: Facts, runs: Mapping[str, Sequence[Mark]], expired: Mapping[str, str]) -> dict[str, str]:
+    """Say of which drills nobody knows whether they are over although their time is: as long as they have anything."""
+    there = {mark.run for resource in facts.resources if (mark := read_mark(resource.tags)) and mark.is_drill}
+    there |= {mark.run for server in facts.servers if (mark := _settings_mark(server))}
+    there |= {mark.run for instance in facts.instances if (mark := _instance_mark(facts, instance))}
+    return {
+        str(named_mark(runs[run])): f"{expired[run]}, and nothing of it was removed: {why}"
+        for run, why in facts.unknown_runs.items()
+        if run in expired and run in there
+    }
 
 
 def remains(facts: Facts, runs: Collection[str]) -> dict[str, str]:
@@ -207,13 +257,18 @@ def _runs(facts: Facts) -> dict[str, list[Mark]]:
     return found
 
 
-def _why_over(marks: Sequence[Mark], active_runs: frozenset[str], now: datetime) -> str | None:
-    """Say why a drill is over; None: it is not, or nobody can tell."""
+def _why_expired(marks: Sequence[Mark], now: datetime) -> str | None:
+    """Say why a drill's time is over; None: it is not, or nobody can tell."""
     latest = max((mark.expires for mark in marks if mark.expires), default=None)
-    if latest is None or latest >= now or marks[0].run in active_runs:
+    if latest is None or latest >= now:
         return None
-    named = next((mark for mark in marks if mark.run_id), marks[0])
-    return f"the drill {named} expired at {latest:%Y-%m-%d %H:%M} UTC"
+    return f"the drill {named_mark(marks)} expired at {latest:%Y-%m-%d %H:%M} UTC"
+
+
+def _why_kept(run: str, runs: Mapping[str, Sequence[Mark]], facts: Facts) -> str:
+    if run in facts.active_runs:
+        return "its run goes on"
+    return facts.unknown_runs.get(run) or _until(runs[run])
 
 
 def _until(marks: Iterable[Mark]) -> str:
@@ -224,27 +279,33 @@ def _until(marks: Iterable[Mark]) -> str:
 def _instances(
     facts: Facts, runs: Mapping[str, list[Mark]], over: Mapping[str, str]
 ) -> tuple[list[Action], dict[str, str], dict[str, str]]:
-    by_job = {str(job["jobID"]): job for job in facts.jobs}
     held = _held(facts)
     actions: list[Action] = []
     kept: dict[str, str] = {}
     waiting: dict[str, str] = {}
     for instance in facts.instances:
         name, server = str(instance["recoveryInstanceID"]), str(instance.get("sourceServerID"))
-        job = by_job.get(str(instance.get("jobID")))
-        # The job is the better witness: DRS copies a source server's tags to its instances.
-        mark = read_mark(job.get("tags")) if job is not None else read_mark(instance.get("tags"))
-        if instance.get("isDrill") is not True or not is_live(instance) or mark is None or not mark.is_drill:
-            continue
-        if job is not None and is_recovery(job):
+        mark = _instance_mark(facts, instance)
+        if mark is None:
             continue
         if mark.run not in over:
-            kept[name] = f"instance of {mark}: {_until(runs[mark.run])}"
+            kept[name] = f"instance of {mark}: {_why_kept(mark.run, runs, facts)}"
         elif server in held:
             waiting[name] = f"{over[mark.run]}; its server is in the running job {held[server]}"
         else:
-            actions.append(Action("terminate", name, over[mark.run], run=mark.run))
+            action = Action("terminate", name, over[mark.run], run=mark.run, job=str(instance.get("jobID")))
+            actions.append(action)
     return actions, kept, waiting
+
+
+def _instance_mark(facts: Facts, instance: Answer) -> Mark | None:
+    """Return which drill of ours a live instance belongs to; None: to none, as far as anybody can tell."""
+    job = facts.by_job.get(str(instance.get("jobID")))
+    # The job is the better witness: DRS copies a source server's tags to its instances.
+    mark = read_mark(job.get("tags")) if job is not None else read_mark(instance.get("tags"))
+    if instance.get("isDrill") is not True or not is_live(instance) or mark is None or not mark.is_drill:
+        return None
+    return None if job is not None and is_recovery(job) else mark
 
 
 def _settings(facts: Facts, over: Mapping[str, str]) -> tuple[list[Action], dict[str, str], dict[str, str]]:

@@ -13,9 +13,12 @@ MOST_SQUARES: Final = 16
 """Of a wave in one account and Region; up to so many servers have one each."""
 
 
-def squares_of(servers: Sequence[PreflightServer]) -> list[MappedServer]:
-    """Share servers out to squares, in their order and evenly; a square is named by its first and last server."""
-    count = min(len(servers), MOST_SQUARES)
+def squares_of(servers: Sequence[PreflightServer], most: int = MOST_SQUARES) -> list[MappedServer]:
+    """Share servers out to squares, in their order and evenly; a square is named by its first and last server.
+
+    :param most: how many squares Airflow takes; never more than :data:`MOST_SQUARES` are made
+    """
+    count = min(len(servers), MOST_SQUARES, max(most, 1))
     bounds = [len(servers) * number // count for number in range(count + 1)] if count else [0]
     return [_square(servers[begin:end]) for begin, end in pairwise(bounds)]
 

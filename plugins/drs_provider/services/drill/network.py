@@ -19,6 +19,7 @@ from drs_provider.rules.isolation.drill_placement import (
 )
 from drs_provider.rules.isolation.facts import own_cidrs
 from drs_provider.rules.isolation.proof import PROOF_LASTS, Proof, changed, prove
+from drs_provider.rules.isolation.removal import name_prefix
 from drs_provider.rules.launch.tags import RUN
 from drs_provider.rules.run.handover import (
     DefaultPlace,
@@ -183,7 +184,8 @@ class NetworkPreparation:
             )
         cidrs = [own for own in own_cidrs(facts.vpc) if ":" not in own]
         groups = [
-            replace(group, name=f"drill-{self.tags[RUN][:8]}-{group.copy_of}") for group in copies_of(production, cidrs)
+            replace(group, name=f"{name_prefix(self.tags[RUN])}{group.copy_of}")
+            for group in copies_of(production, cidrs)
         ]
         return _Made(self.network, subnet_ids, self.hook.make_groups(self.network, groups, self.tags), proof, notes)
 

@@ -1,10 +1,10 @@
 """Terminating recovery instances, and seeing in EC2 that they and what belonged to them are gone."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from drs_provider.exceptions import (
     AwsError,
@@ -27,6 +27,7 @@ from drs_provider.rules.cleanup.terminate import (
     running,
     take_stock,
 )
+from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.run.handover import (
     CleanedUp,
     CleanedUpInstance,
@@ -43,6 +44,12 @@ if TYPE_CHECKING:
 
 MOST_INSTANCES: Final = 200
 """Of one request; the quota of servers per job, which terminate jobs are taken to share, may be smaller."""
+
+MOST_SPLITS: Final = 20
+"""How often a look divides requests that DRS refuses whole for a few of their instances."""
+
+FOR_NOW: Final = (Conflict, QuotaExceeded, NotFound, ServiceUnavailable, Throttled)
+"""Refusals that say nothing about the next request: a job holds a server, there is no room, an instance is gone."""
 
 LOOK_BACK: Final = timedelta(days=1)
 """How long before a clean-up began the running jobs may have been started that hold its servers."""
@@ -73,6 +80,43 @@ class CleanUpWaits:
 
     job_ids: tuple[str, ...]
     requests: int
+
+
+class Terminator(Protocol):
+    """What of the hook a termination needs."""
+
+    def quotas(self) -> Quotas:
+        """Return the account's live quotas."""
+        ...
+
+    def terminate(self, instance_ids: Sequence[str]) -> Answer:
+        """Ask DRS to terminate these in one job; return the job."""
+        ...
+
+
+def terminations(hook: Terminator, instances: Sequence[str]) -> Iterator[tuple[Sequence[str], Answer | AwsError]]:
+    """Ask DRS to terminate instances, as many a job as its quota allows; give each request's job, or its refusal.
+
+    DRS refuses a request whole for one instance that cannot go now, so a refused one is divided: what can go, goes.
+    """
+    size = min(MOST_INSTANCES, hook.quotas().servers_per_job) if instances else MOST_INSTANCES
+    to_ask = [instances[start : start + size] for start in range(0, len(instances), size)]
+    splits = 0
+    while to_ask:
+        batch = to_ask.pop(0)
+        try:
+            job = hook.terminate(batch)
+        except (Conflict, NotFound) as refusal:
+            if len(batch) == 1 or splits >= MOST_SPLITS:
+                yield batch, refusal
+                continue
+            splits += 1
+            half = len(batch) // 2
+            to_ask[:0] = [batch[:half], batch[half:]]
+        except AwsError as refusal:
+            yield batch, refusal
+        else:
+            yield batch, job
 
 
 class CleanUp:
@@ -222,15 +266,13 @@ class CleanUp:
     def _terminate(self, instances: Sequence[str]) -> list[str]:
         """Ask DRS to terminate; what it refuses for now is looked at again after the wait."""
         started: list[str] = []
-        size = min(MOST_INSTANCES, self.hook.quotas().servers_per_job) if instances else MOST_INSTANCES
-        for start in range(0, len(instances), size):
-            batch = instances[start : start + size]
-            try:
-                job = self.hook.terminate(batch)
-            except (Conflict, QuotaExceeded, NotFound, ServiceUnavailable, Throttled) as refusal:
-                log.warning("%s; checking again after a while", refusal)
+        for batch, outcome in terminations(self.hook, instances):
+            if isinstance(outcome, AwsError):
+                if not isinstance(outcome, FOR_NOW):
+                    raise outcome
+                log.warning("%s; checking again after a while", outcome)
                 continue
-            job_id = str(job["jobID"])
+            job_id = str(outcome["jobID"])
             log.info("Job %s terminates %d instances: %s", job_id, len(batch), ", ".join(batch))
             started.append(job_id)
             known = load(self.store, TerminateJobs) or TerminateJobs()

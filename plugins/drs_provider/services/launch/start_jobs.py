@@ -58,6 +58,8 @@ class Request:
     ``since``: jobs created before it are not looked at when ours are looked for. ``quotas``: None: ask Service Quotas.
     ``continues``: key of another run whose jobs are this one's; its failed servers are launched again.
     ``replace_live_instances`` is for recoveries, ``replace_drills`` for drills over drill instances of others.
+    ``failed``: servers whose last launch has failed as its wave judged it, whatever DRS says of its job: a later
+    attempt starts them again.
     """
 
     dag_id: str
@@ -72,6 +74,7 @@ class Request:
     quotas: Quotas | None = None
     continues: str | None = None
     replace_drills: bool = False
+    failed: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Refuse a drill that is told to replace what is recovered, wherever the request comes from.
@@ -142,19 +145,20 @@ class JobStart:
         missing = self._gone(ours, attempt)
         if isinstance(missing, MustWait):
             return missing
-        division = divide(self.request.servers, ours, attempt=attempt, gone=missing)
+        gone = {*missing, *self.request.failed}
+        division = divide(self.request.servers, ours, attempt=attempt, gone=gone)
         while division.to_start and (lost := self._lost_job(division, attempt)):
             if isinstance(lost, MustWait):
                 return lost
             ours.append(own_job(lost))
             everything.append(lost)
-            division = divide(self.request.servers, ours, attempt=attempt, gone=missing)
+            division = divide(self.request.servers, ours, attempt=attempt, gone=gone)
         # Again where a job was adopted that holds other servers than were asked for.
         while division.to_start and not self.ended():
             waiting = self._start_all(division, attempt, everything, ours)
             if waiting:
                 return waiting
-            division = divide(self.request.servers, ours, attempt=attempt, gone=missing)
+            division = divide(self.request.servers, ours, attempt=attempt, gone=gone)
         self.memory.hand_over(attempt)
         return tuple(
             LaunchedJob(

@@ -57,6 +57,7 @@ class Preflight:
     :param run: DAG id and run id
     :param now: the present instant
     :param read_reports: reads the stored reports of the plan's runs
+    :param why_no_report: says why the report of this run cannot be written; None: it can
     :param triggered_by: who started the run, where Airflow says so
     :param other_groups: the groups of all other plans
     """
@@ -66,6 +67,7 @@ class Preflight:
     run: tuple[str, str]
     now: datetime
     read_reports: ReadReports = tuple
+    why_no_report: Callable[[], str | None] = lambda: None
     triggered_by: str | None = None
     other_groups: Sequence[ProtectionGroup] = ()
 
@@ -118,7 +120,7 @@ class Preflight:
         )
         outcome = replace(outcome, findings=(*outcome.lost_findings, *outcome.findings))
         machines = {server: machine for check in checks.values() for server, machine in check.machines.items()}
-        return self._with_approvers(self._with_forecast(outcome, machines))
+        return self._with_approvers(self._with_forecast(self._with_report_place(outcome), machines))
 
     def _silent(self, answers: PlaceAnswers[object]) -> tuple[list[str], Mapping[Target, AwsError]]:
         """Return the reasons to refuse, and the accounts and Regions without which the run goes on."""
@@ -198,6 +200,15 @@ class Preflight:
         if not self.request.purpose.proves_plan:
             outcome = self._with_verification(outcome)
         return self._with_cost(outcome, machines) if self.request.purpose.is_priced else outcome
+
+    def _with_report_place(self, outcome: PreflightOutcome) -> PreflightOutcome:
+        """Refuse a drill whose proof could not be written; warn a recovery, whose report its tasks keep too."""
+        if (why := self.why_no_report()) is None:
+            return outcome
+        purpose, name = self.request.purpose, self.shape.plan.name
+        step = "set DRS_REPORTS, or [drs] reports of Airflow's configuration, to a place that can be written"
+        finding = Finding(purpose.severity, name, name, f"its report cannot be written: {why}", step, "reports")
+        return replace(outcome, findings=(*outcome.findings, finding))
 
     def _with_verification(self, outcome: PreflightOutcome) -> PreflightOutcome:
         found = verify_plan(self.shape, self.read_reports, servers=outcome.fingerprints, now=self.now)
