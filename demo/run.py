@@ -11,6 +11,7 @@ from types import FrameType
 from urllib.parse import unquote, urlsplit
 
 import httpx
+from botocore.exceptions import BotoCoreError, ClientError
 from drs_provider.plan.loader import RunnablePlan, read_one
 from drs_provider.rules.run.names import dag_id_of
 from drs_provider.rules.run.state import RunStatus
@@ -85,6 +86,14 @@ def demo(options: argparse.Namespace, console: Console) -> int:
             stack.check(wait=60)
 
 
+def _instances_now(stack: Stack) -> dict[str, str] | None:
+    """Ask EC2 once more; None: it does not answer, and nothing is proven."""
+    try:
+        return instances(stack.simulator.address)
+    except (BotoCoreError, ClientError):
+        return None
+
+
 def drill(stack: Stack, runnable: RunnablePlan, console: Console) -> int:
     """Run one drill and show it; return its exit code."""
     dag_id = dag_id_of(runnable.plan.name)
@@ -92,13 +101,15 @@ def drill(stack: Stack, runnable: RunnablePlan, console: Console) -> int:
     run_id = stack.airflow.trigger(dag_id, {"mode": "drill", "reason": "make demo"})
     with screen_for(console) as screen:
         run = Watch(stack, runnable, run_id).until_over(screen)
-    proof, is_clean = summary.left_over(before, instances(stack.simulator.address))
+    after = _instances_now(stack)
     console.print()
     if run.report is None:
+        proof, _ = summary.left_over(before, after, None)
         console.print(f"✕ {run.state.status.words}: {run.state.reason}; see {stack.places.logs}")
         console.print(proof)
         return FAILED
     report = json.loads(local(run.report.json_path).read_text(encoding="utf-8"))
+    proof, is_clean = summary.left_over(before, after, summary.launched_by(report))
     for line in summary.verdict(report, stack.settings.speed):
         console.print(line)
     console.print(f"{proof}\n  report     {local(run.report.html_path)}\n             {local(run.report.json_path)}")

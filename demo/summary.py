@@ -86,15 +86,35 @@ def _failures(failures: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def left_over(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, bool]:
-    """Say what EC2 says of the instances that came during the run; True when none of them is left.
+def launched_by(report: Mapping[str, Any]) -> int:
+    """Count the instances that a run launched, by its report: those of its servers, and those that were terminated."""
+    there = {server["instance_id"] for wave in report["waves"] for server in wave["servers"]}
+    gone = {instance["instance_id"] for instance in report["cleanup"]["terminated"]}
+    return len((there | gone) - {None})
+
+
+def left_over(before: Mapping[str, str], after: Mapping[str, str] | None, launched: int | None) -> tuple[str, bool]:
+    """Say what EC2 says of the instances that came during the run; True only when it is proven that none is left.
+
+    An empty answer proves nothing by itself: EC2 still has to show, as terminated, as many as the run launched.
 
     :param before: instance id → state, when the run began.
-    :param after: the same, when it had ended.
+    :param after: the same, when it had ended; None: EC2 did not answer.
+    :param launched: how many instances the run launched, by its report; None: there is no report.
     """
-    launched = sorted(set(after) - set(before))
-    left = [instance for instance in launched if after[instance] != "terminated"]
+    if after is None:
+        return "! EC2 did not answer: whether a drill instance is left is not known", False
+    came = sorted(set(after) - set(before))
+    left = [instance for instance in came if after[instance] != "terminated"]
     if left:
         named = ", ".join(left[:_MOST]) + (", …" if len(left) > _MOST else "")
-        return f"✕ EC2: {len(left)} of {len(launched)} drill instances are still there: {named}", False
-    return f"✓ EC2: {len(launched)} instances came during the drill, none of them is left", True
+        return f"✕ EC2: {len(left)} of {len(came)} drill instances are still there: {named}", False
+    if launched is None:
+        return (
+            f"! EC2: {len(came)} instances came and are gone; without a report it is not known how many should",
+            False,
+        )
+    if len(came) < launched:
+        words = f"{len(came)} of the {launched} instances that the drill launched"
+        return f"! EC2 shows only {words}: that none of them is left is not proven", False
+    return f"✓ EC2: {len(came)} instances came during the drill, none of them is left; it launched {launched}", True

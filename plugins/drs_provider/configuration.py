@@ -33,6 +33,14 @@ def signing_secrets() -> tuple[str, ...]:
     return tuple(secret for part in named.split(",") if (secret := part.strip()))
 
 
+def default_notifications() -> str:
+    """Return ``DRS_NOTIFY``, else ``[drs] notify`` of Airflow's configuration: a list as a plan's ``notify``, or empty.
+
+    It is told what the clean-up DAG does, whichever plan it is about.
+    """
+    return _setting("notify")
+
+
 def _setting(name: str) -> str:
     if value := os.environ.get(f"DRS_{name.upper()}"):
         return value

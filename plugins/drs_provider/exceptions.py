@@ -14,6 +14,7 @@ DrsProviderError
 │   ├── Conflict             another job holds a server
 │   ├── QuotaExceeded        no room for another job or server now: a wait, not a failure
 │   ├── AccessDenied         the role lacks a permission
+│   │   └── RoleRefused      the role itself may not be taken
 │   ├── CredentialsExpired   the session ended; retryable with a fresh one
 │   ├── NotInitialized       DRS was never set up in this account and Region
 │   └── NotFound             no such server, job or instance
@@ -195,6 +196,12 @@ class AccessDenied(AwsError):
     """The role of the connection may not do this."""
 
     next_step = "add the permission to the role of the Airflow connection; docs/permissions.md lists them all"
+
+
+class RoleRefused(AccessDenied):
+    """STS did not give out the role of a connection. ``message`` says which, to whom, and what to check."""
+
+    next_step = "docs/accounts.md has the whole way from a connection to a role"
 
 
 class CredentialsExpired(AwsError):

@@ -78,6 +78,16 @@ def get_provider_info() -> dict[str, Any]:
                         "example": None,
                         "default": "",
                     },
+                    "notify": {
+                        "description": (
+                            "Who is told what the clean-up DAG does, written as a plan's notify. DRS_NOTIFY goes "
+                            "before it."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "[{kind: webhook, http_conn_id: chat}]",
+                        "default": "",
+                    },
                 },
             },
         },

@@ -183,6 +183,28 @@ def test_a_dag_run_of_another_dag_is_looked_for():
     assert (count.dag_id, count.run_ids, dag.dag_id) == ("other", ["drs__1"], "other")
 
 
+def test_no_such_run_is_told_from_every_other_answer(airflow_db):
+    """The answer of the API server itself, and the two forms in which a task is given it."""
+    from airflow.api_fastapi.execution_api.routes.dag_runs import get_dagrun_state
+    from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+    from airflow.sdk.execution_time.comms import ErrorResponse
+    from airflow.utils.session import create_session
+    from fastapi import HTTPException
+
+    with create_session() as session, pytest.raises(HTTPException) as refused:
+        get_dagrun_state("drs.nobody", "r", session)
+    detail = {"status_code": refused.value.status_code, "message": "…", "detail": {"detail": refused.value.detail}}
+
+    class Ti:
+        def get_dagrun_state(self, *, dag_id, run_id):
+            raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail=detail))
+
+    assert tasks.dag_run_state(Ti(), "drs.nobody", "r") is None
+    detail["status_code"] = 500
+    with pytest.raises(AirflowRuntimeError):
+        tasks.dag_run_state(Ti(), "drs.nobody", "r")
+
+
 def test_xcom_is_read_and_written_without_a_task_instance():
     where = {"dag_id": "d", "run_id": "r", "task_id": "preflight.check"}
     with set_supervisor_comms(Listening()):

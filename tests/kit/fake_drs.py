@@ -42,6 +42,12 @@ class FakeDrs:
         self.kept: set[str] = set()
         self.undeletable: set[str] = set()
         self.snapshots: dict[str, str] = {}
+        self.into: dict[str, str] = {}
+        self.created: dict[str, datetime] = {}
+        self.tags: dict[str, dict[str, str]] = {}
+        self.templates: list[dict] = []
+        self.sources: dict[str, dict] = {}
+        self.executions: list = []
 
     def add_job(self, servers, *, tags=None, status="STARTED", launch="PENDING", created=NOW, kind="LAUNCH"):
         job = {
@@ -89,6 +95,41 @@ class FakeDrs:
             if (source_server_ids is None or i["sourceServerID"] in source_server_ids)
             and (instance_ids is None or i["recoveryInstanceID"] in instance_ids)
         )
+
+    def source_servers(self, ids=None):
+        return tuple(self.sources.get(name, {"sourceServerID": name}) for name in ids or self.sources)
+
+    def launch_configuration(self, server_id):
+        into = self.into.get(server_id)
+        return {"launchIntoInstanceProperties": {"launchIntoEC2InstanceID": into}} if into else {}
+
+    def launch_configurations(self, server_ids):
+        return {server_id: self.launch_configuration(server_id) for server_id in server_ids}
+
+    def native_executions(self):
+        return tuple(self.executions)
+
+    def launch_templates(self):
+        return tuple(self.templates)
+
+    def ec2_instances(self, instance_ids):
+        """As EC2 describes them: created an hour after their job, and tagged by DRS, unless the test says otherwise."""
+        owner = {i["recoveryInstanceID"]: i["sourceServerID"] for i in self.instances}
+        return {
+            name: {
+                "InstanceId": name,
+                "State": {"Name": self.ec2[name]},
+                "LaunchTime": self.created.get(name, NOW + timedelta(hours=1)),
+                "Tags": [
+                    {"Key": key, "Value": value}
+                    for key, value in self.tags.get(
+                        name, {"AWSElasticDisasterRecoverySourceServerID": owner.get(name, "")}
+                    ).items()
+                ],
+            }
+            for name in instance_ids
+            if name in self.ec2
+        }
 
     def unprotect(self, instance_ids):
         self.unprotected = list(instance_ids)

@@ -1,7 +1,7 @@
 """A kind of step that the package does not have: one module, as a kind of the package is."""
 
 from datetime import timedelta
-from typing import Literal
+from typing import ClassVar, Literal
 
 from drs_provider.plan.fields import Text
 from drs_provider.plan.step_kinds import StepKind
@@ -11,6 +11,8 @@ from drs_provider.steps.work import Going, StepOutcome, StepWork
 
 class Gong(Step):
     """Sounds a gong, and waits until it is silent."""
+
+    FILLED: ClassVar[frozenset[str]] = frozenset({"inscription"})
 
     kind: Literal["gong"]
     inscription: Text

@@ -1,5 +1,7 @@
 """Airflow's own tables. Only the API server and the scheduler may read them, with the session that they are given."""
 
+from airflow.jobs.job import Job
+from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.models.deadline import Deadline
 from airflow.models.hitl import HITLDetail
@@ -10,9 +12,11 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 
 __all__ = [
+    "DagModel",
     "DagRun",
     "Deadline",
     "HITLDetail",
+    "Job",
     "Log",
     "SerializedDagModel",
     "TaskInstance",

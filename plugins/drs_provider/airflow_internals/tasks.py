@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, cast
 
 from airflow.sdk import Context
@@ -11,6 +12,7 @@ from pydantic import JsonValue
 __all__ = [
     "NEVER_EXPIRE",
     "TaskStore",
+    "dag_run_state",
     "has_dag_run",
     "is_dag_paused",
     "read_xcom",
@@ -68,6 +70,32 @@ def has_dag_run(dag_id: str, run_id: str) -> bool:
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     return bool(RuntimeTaskInstance.get_dr_count(dag_id=dag_id, run_ids=[run_id]))
+
+
+def dag_run_state(ti: Any, dag_id: str, run_id: str) -> str | None:
+    """Return the state of any run, from a running task; None: Airflow says in so many words that there is none.
+
+    Whatever else keeps Airflow from answering is raised: it says nothing about the run.
+    """
+    try:
+        return str(ti.get_dagrun_state(dag_id=dag_id, run_id=run_id))
+    except Exception as error:
+        if _is_no_such_run(error):
+            return None
+        raise
+
+
+def _is_no_such_run(error: Exception) -> bool:
+    """Read the API server's own answer: 404 with its reason. A proxy that knows no such address gives none."""
+    told = getattr(getattr(error, "error", None), "detail", None)  # AirflowRuntimeError, from the supervisor
+    if isinstance(told, Mapping):
+        status, body = told.get("status_code"), told.get("detail")
+    else:  # ServerResponseError, where task and supervisor are one process
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        body = getattr(error, "detail", None)
+    if isinstance(body, Mapping) and isinstance(body.get("detail"), Mapping):
+        body = body["detail"]
+    return status == HTTPStatus.NOT_FOUND and isinstance(body, Mapping) and body.get("reason") == "not_found"
 
 
 def is_dag_paused(dag_id: str) -> bool:

@@ -18,14 +18,16 @@ from drs_provider.formatting import timespan
 from drs_provider.plan.durations import parse_duration
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.rehearsal.facts import RehearsalRequest
+from drs_provider.rehearsal.fault_targets import FleetServer, idle_faults
 from drs_provider.rehearsal.fleet_choice import ChosenFleet, of_accounts, of_files, supposed
 from drs_provider.rehearsal.output import WIDTH, as_text
-from drs_provider.rehearsal.prediction import Prediction, RunRecord, StepKey, predict
+from drs_provider.rehearsal.prediction import GREEN, Prediction, RunRecord, StepKey, predict
 from drs_provider.rehearsal.processes import Connection, RehearsalFailed, ensure_installed, rehearse, simulator
 from drs_provider.rehearsal.step_doubles import StepsTake, decisions, length_of_steps, make_up, steps_take, words
 from drs_provider.rehearsal.steps import StepDecision
 from drs_provider.rules.purpose import DRILL, PURPOSES, purpose_of
 from drs_provider.rules.run.shape import RunShape, compile_shape
+from drs_provider.rules.servers import hostname_of
 
 NAME = "rehearse"
 HELP = "run a plan against the simulator, and say how long it takes and what goes wrong"
@@ -147,9 +149,24 @@ def _rehearsed(runnable: RunnablePlan, folder: Path, options: Namespace, home: P
             accounts={str(target): place for target, place in fleet.places.items()},
         )
     try:
-        return predict(left)
+        prediction = predict(left)
     except ValueError as error:
         raise RehearsalFailed(str(error)) from error
+    _ensure_faults_hit(left, options, prediction)
+    return prediction
+
+
+def _ensure_faults_hit(left: RunRecord, options: Namespace, prediction: Prediction) -> None:
+    """Refuse a rehearsal with a fault that hit nobody: it would say of a failure that the plan survives it."""
+    servers = [
+        FleetServer(server["sourceServerID"], hostname_of(server, ""), server.get("tags") or {})
+        for regions in left.state["accounts"].values()
+        for region in regions.values()
+        for server in region["servers"].values()
+    ]
+    has_ended_well = prediction.verdict in GREEN
+    if idle := idle_faults(left.state["faults"], servers, has_ended_well=has_ended_well):
+        raise RehearsalFailed("\n".join(f"{options.faults}: {line}" for line in idle))
 
 
 def _fleet(runnable: RunnablePlan, options: Namespace, home: Path) -> ChosenFleet:

@@ -13,6 +13,7 @@ from drs_provider.cli.airflow_client import AirflowClient, Login
 from drs_provider.cli.run_output import listing, progress, status
 from drs_provider.cli.run_view import run_json
 from drs_provider.exceptions import UsageError
+from drs_provider.rules.launch.recovery_points import read_point_in_time
 from drs_provider.rules.run.controls import BY
 from drs_provider.rules.run.run_view import RunView
 from drs_provider.services.run_control import Decision, RunControl, RunStart, Steered
@@ -67,6 +68,11 @@ def configure(parser: ArgumentParser) -> None:
         on_wave.add_argument("wave", metavar="WAVE")
         on_wave.add_argument("run_id", nargs="?", metavar="RUN")
         on_wave.add_argument("--reason", metavar="TEXT", help="shown in the run's note")
+    go_on = _action(actions, "continue", "go on past a failed wave: it stays as it is, and what waits for it begins")
+    go_on.add_argument("plan", metavar="PLAN")
+    go_on.add_argument("run_id", nargs="?", metavar="RUN")
+    go_on.add_argument("--wave", required=True, metavar="WAVE", help="the wave that has failed")
+    go_on.add_argument("--reason", required=True, metavar="TEXT", help="why; shown in the report")
     _on_run(_action(actions, "end", "end a drill that is kept for people: it is cleaned up now"))
     extend = _on_run(_action(actions, "extend", "keep a drill longer for people"))
     extend.add_argument("--by", choices=tuple(BY), default="1h", help="default: 1h")
@@ -137,11 +143,20 @@ def _start(parser: ArgumentParser) -> None:
     parser.add_argument("--reason", metavar="TEXT", help="shown in the report")
     _add_names(parser, "--wave", "W", "only these waves; default: all")
     _add_names(parser, "--exclude-server", "S", "exclude these hostnames or ids")
-    parser.add_argument("--point-in-time", metavar="T", help="latest, or an instant as 2026-01-31T14:05:00Z")
+    parser.add_argument(
+        "--point-in-time",
+        metavar="T",
+        help="latest, or an instant as 2026-01-31T14:05:00Z or 2026-01-31T16:05:00+02:00",
+    )
     parser.add_argument(
         "--replace-live-instances",
         action="store_true",
-        help="launch servers that hold a live recovered instance; DRS terminates that instance",
+        help="a recovery launches servers that hold a live recovered instance too; DRS terminates that instance",
+    )
+    parser.add_argument(
+        "--replace-drills",
+        action="store_true",
+        help="launch servers although somebody else launched a drill instance of them; DRS terminates that instance",
     )
     parser.add_argument("--wait", action="store_true", help="wait for the end; exit code 0 only for a green run")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="with --wait: stop waiting after that")
@@ -200,6 +215,10 @@ class _Command:
         given = self.options
         return _told(self.control.retry(given.plan, given.wave, given.run_id, given.reason))
 
+    def go_on(self) -> CommandOutcome:
+        given = self.options
+        return _told(self.control.go_on(given.plan, given.wave, given.run_id, given.reason))
+
     def end(self) -> CommandOutcome:
         return _told(self.control.end_kept(self.options.plan, self.options.run_id))
 
@@ -231,7 +250,12 @@ class _Command:
 
 
 def start_of(options: Namespace) -> RunStart:
-    """Return what a run is started with, by the options."""
+    """Return what a run is started with, by the options. Raises UsageError where the point in time is none."""
+    if options.point_in_time:
+        try:
+            read_point_in_time(options.point_in_time, now=datetime.now(UTC))
+        except ValueError as error:
+            raise UsageError(str(error)) from error
     return RunStart(
         mode=options.mode,
         confirm=options.confirm,
@@ -240,6 +264,7 @@ def start_of(options: Namespace) -> RunStart:
         exclude_servers=_flat(options.exclude_server),
         point_in_time=options.point_in_time,
         replace_live_instances=options.replace_live_instances,
+        replace_drills=options.replace_drills,
     )
 
 
@@ -262,6 +287,7 @@ _ACTIONS: Mapping[str, Callable[[_Command], CommandOutcome]] = {
     "cancel": _Command.cancel,
     "skip": _Command.skip,
     "retry": _Command.retry,
+    "continue": _Command.go_on,
     "end": _Command.end,
     "extend": _Command.extend,
     "approve": _Command.approve,

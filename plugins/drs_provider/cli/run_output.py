@@ -7,7 +7,7 @@ from typing import Final
 
 from drs_provider.formatting import instant_words, joined, plural
 from drs_provider.rules.run.run_view import RunView
-from drs_provider.rules.run.state import WaveState
+from drs_provider.rules.run.state import WaveState, first_cause
 from drs_provider.rules.run.state.words import words
 from drs_provider.rules.run.verbs import answer_commands
 
@@ -38,8 +38,11 @@ def status(run: RunView, now: datetime) -> str:
         lines += [f"    {command}" for command in answer_commands(run, question)]
     if run.report:
         lines.append(f"  {run.report.verdict.replace('_', ' ')}: {run.report.reason}")
-        lines.append(f"  report {run.report.html_path}")
-    elif run.state.reason:
+        lines.append(f"  report {run.report.where}")
+    elif cause := first_cause(run.state):
+        lines.append(f"  first cause: {cause.words}")
+        lines += [f"  next step: {cause.next_step}"] if cause.next_step else []
+    if run.state.reason and not run.report:
         lines.append(f"  {run.state.reason}")
     return "\n".join(lines)
 
@@ -59,7 +62,10 @@ def progress(run: RunView) -> str:
     asking = [question.task for question in run.questions]
     asks = f"; waiting for an answer: {joined(asking)}" if asking else ""
     paused = "; the plan is paused" if run.is_paused else ""
-    return f"{words(run.state.status)}{': ' if waves else ''}{waves}{asks}{paused}"
+    cause = first_cause(run.state)
+    because = f"; first cause: {cause.words}" if cause and not run.report else ""
+    because += f"; next step: {cause.next_step}" if because and cause and cause.next_step else ""
+    return f"{words(run.state.status)}{': ' if waves else ''}{waves}{asks}{paused}{because}"
 
 
 def listing(runs: Sequence[RunView]) -> str:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TypedDict
 
 from drs_provider.rules.run.run_view import PendingQuestion, RunView
-from drs_provider.rules.run.state import StepState, WaveState
+from drs_provider.rules.run.state import FirstCause, StepState, WaveState, first_cause
 
 
 class StepJson(TypedDict):
@@ -46,6 +46,15 @@ class PartJson(TypedDict):
     reason: str | None
 
 
+class CauseJson(TypedDict):
+    """What made the run fail, or lowers its verdict."""
+
+    where: str
+    server: str | None
+    reason: str
+    next_step: str
+
+
 class ReportJson(TypedDict):
     """Where the report is, and what it says."""
 
@@ -65,6 +74,7 @@ class RunJson(TypedDict):
     short_id: str
     status: str
     reason: str | None
+    first_cause: CauseJson | None
     airflow_state: str | None
     mode: str | None
     is_paused: bool
@@ -94,6 +104,7 @@ def run_json(run: RunView) -> RunJson:
         "short_id": run.short_id,
         "status": state.status.value,
         "reason": state.reason,
+        "first_cause": _cause(first_cause(state)),
         "airflow_state": state.airflow_state,
         "mode": run.mode,
         "is_paused": run.is_paused,
@@ -120,6 +131,12 @@ def run_json(run: RunView) -> RunJson:
             "html": run.report.html_path,
         },
     }
+
+
+def _cause(cause: FirstCause | None) -> CauseJson | None:
+    if cause is None:
+        return None
+    return {"where": cause.where, "server": cause.server, "reason": cause.reason, "next_step": cause.next_step}
 
 
 def _wave(wave: WaveState) -> WaveJson:

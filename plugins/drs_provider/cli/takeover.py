@@ -4,22 +4,23 @@ import json
 import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from drs_provider.cli.airflow_client import AirflowClient
 from drs_provider.cli.run import add_airflow_options, address_of, login_of, tell
 from drs_provider.cli.run_output import moment, table
 from drs_provider.cli.run_view import run_json
 from drs_provider.configuration import plans_folder
-from drs_provider.exceptions import PlanInvalid, RunRefused, UsageError
+from drs_provider.exceptions import AwsError, DrsProviderError, PlanInvalid, RunRefused, UsageError
 from drs_provider.plan.loader import RunnablePlan, read_folder
 from drs_provider.plan.problems import nearest
 from drs_provider.rules.launch.takeover import LOOK_BACK, STATES, FoundRun, find_runs
 from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.run.names import dag_id_of
 from drs_provider.rules.run.roster import Target, call_roll, targets_of
+from drs_provider.services.preflight.places import ask_side_by_side
 from drs_provider.services.run_control import RunControl, RunStart
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 
 NAME = "takeover"
 HELP = "show what runs of a plan exist in the cloud, and continue one from an Airflow that does not know it"
+
+_NO_CREDENTIALS = "NoCredentialsError"
+
+ANSWERED_WITHIN: Final = timedelta(minutes=5)
+"""How long the accounts and Regions of a plan have to answer, where there are several."""
 
 _WORDS = {
     "launched": "launched",
@@ -84,16 +90,38 @@ def run(
 
 
 def runs_of(runnable: RunnablePlan, hook_of: "Callable[[Target], DrsHook]", now: datetime) -> tuple[FoundRun, ...]:
-    """Ask every account and Region of a plan, and return the runs that the answers tell of."""
+    """Ask every account and Region of a plan, all at once, and return the runs that the answers tell of.
+
+    One that does not answer is told, and the others are gone by.
+    """
     hooks = {target: hook_of(target) for target in targets_of(list(runnable.groups.values()))}
-    servers = {target: hook.source_servers() for target, hook in hooks.items()}
+    answers = ask_side_by_side(
+        hooks,
+        lambda _, hook: (hook.source_servers(), hook.jobs_since(now - LOOK_BACK), hook.recovery_instances()),
+        within=ANSWERED_WITHIN if len(hooks) > 1 else None,
+    )
+    for target, error in answers.refused.items():
+        if not answers.found:
+            raise _without_credentials(target, error)
+        tell(f"{target} does not answer, so what runs have launched there is not known: {error}")
+    servers = {target: sources for target, (sources, _, _) in answers.found.items()}
     roster = call_roll(runnable.groups, {wave.name: wave.groups for wave in runnable.plan.waves}, servers, DRILL)
     return find_runs(
         dag_id_of(runnable.plan.name),
         {wave: [(server.server_id, server.hostname) for server in members] for wave, members in roster.waves.items()},
-        [job for hook in hooks.values() for job in hook.jobs_since(now - LOOK_BACK)],
-        [instance for hook in hooks.values() for instance in hook.recovery_instances()],
+        [job for _, jobs, _ in answers.found.values() for job in jobs],
+        [instance for _, _, instances in answers.found.values() for instance in instances],
         now=now,
+    )
+
+
+def _without_credentials(target: Target, error: AwsError) -> DrsProviderError:
+    """Name the connection where a question had no credentials; give any other error back as it is."""
+    if error.code != _NO_CREDENTIALS:
+        return error
+    return RunRefused(
+        f"{target}: no credentials. Define the connection where this command runs (AIRFLOW_CONN_"
+        f"{target.aws_conn_id.upper()}, or Airflow's database), or log in to AWS in this shell"
     )
 
 
@@ -105,7 +133,12 @@ def choose(plan: str, runs: Sequence[FoundRun], key: str | None) -> FoundRun:
             raise RunRefused(f"no run {key} of {plan} in the cloud: drs takeover {plan} shows those that are there")
         chosen = named[0]
     else:
-        alive = [run for run in runs if not run.is_over]
+        alive = [run for run in runs if not (run.is_over or run.is_finished)]
+        if not alive and (finished := [run for run in runs if run.is_finished]):
+            raise RunRefused(
+                f"{finished[0].run_id} of {plan} has launched every server: nothing is left to launch. Only if its "
+                f"steps are still to be done: drs takeover {plan} --start --run {finished[0].key}"
+            )
         if not alive:
             raise RunRefused(f"no run of {plan} in the cloud that could be continued: drs run start {plan} starts one")
         chosen = alive[0]
@@ -121,10 +154,11 @@ def in_words(plan: str, runs: Sequence[FoundRun]) -> str:
     lines = [f"{plan}: {len(runs)} run{'s'[: len(runs) != 1]} in the cloud"]
     for run_found in runs:
         over = ", over: nothing of it is there any more" if run_found.is_over else ""
+        over = ", finished: every server is launched" if run_found.is_finished else over
         lines.append(f"  {run_found.run_id}  {run_found.mode}, began {moment(run_found.began)}{over}")
         lines.append(f"    key {run_found.key}")
         lines += table(_rows(run_found), indent=4)
-    alive = [run_found for run_found in runs if not run_found.is_over]
+    alive = [run_found for run_found in runs if not (run_found.is_over or run_found.is_finished)]
     if alive:
         more = f" --confirm {plan} --reason …" if alive[0].mode == "recovery" else ""
         which = f" --run {alive[0].key}" if len(alive) > 1 else ""
@@ -144,7 +178,7 @@ def _rows(run_found: FoundRun) -> Iterator[tuple[str, str]]:
 def _start_of(chosen: FoundRun, options: Namespace) -> RunStart:
     reason = options.reason
     if chosen.mode == "recovery" and not reason:
-        raise UsageError("a recovery needs --reason TEXT: it shown in the report")
+        raise UsageError("a recovery needs --reason TEXT: it is shown in the report")
     return RunStart(
         mode=chosen.mode,
         confirm=options.confirm,

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import JsonValue
+
 from drs_provider.configuration import plans_folder
 from drs_provider.exceptions import UsageError
 from drs_provider.plan.loader import read_folder
@@ -14,6 +16,7 @@ from drs_provider.plan.problems import nearest
 from drs_provider.rules.run.names import dag_id_of
 
 if TYPE_CHECKING:
+    from drs_provider.report.production import ProductionUp
     from drs_provider.report.verification import Verification
 
 NAME = "verified"
@@ -35,17 +38,28 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Look, print, and give the exit code."""
+    from drs_provider.configuration import reports_location
+
     found = _look(options)
     if options.format == "json":
-        print(json.dumps({name: verification.as_json() for name, verification in found.items()}, indent=2))
+        print(json.dumps({name: _as_json(*row) for name, row in found.items()}, indent=2))
     else:
-        for name, verification in found.items():
+        folder = options.plans or plans_folder() or Path("plans")
+        print(f"plans in {folder.resolve()}, reports in {reports_location(options.reports).removeprefix('file://')}")
+        for name, (verification, production) in found.items():
             print(f"{name}: {'verified' if verification.is_verified else 'not verified'}: {verification.why}")
-    return 0 if all(verification.is_verified for verification in found.values()) else 1
+            if production:
+                print(f"{name}: {production.words}")
+    return 0 if all(verification.is_verified for verification, _ in found.values()) else 1
 
 
-def _look(options: Namespace) -> Mapping[str, "Verification"]:
+def _as_json(verification: "Verification", production: "ProductionUp | None") -> dict[str, JsonValue]:
+    return {**verification.as_json(), "production": production.as_json() if production else None}
+
+
+def _look(options: Namespace) -> "Mapping[str, tuple[Verification, ProductionUp | None]]":
     from drs_provider.configuration import reports_location
+    from drs_provider.report.production import production_up
     from drs_provider.report.store import stored_reports
     from drs_provider.report.verification import verify
 
@@ -64,13 +78,11 @@ def _look(options: Namespace) -> Mapping[str, "Verification"]:
     else:
         where = Path(home)
     now = datetime.now(UTC)
-    return {
-        name: verify(
-            stored_reports(where, dag_id_of(name)),
-            digest=runnable.digest,
-            valid_for=runnable.plan.drill.valid_for,
-            now=now,
-        )
-        for name, runnable in sorted(plans.items())
-        if options.plan in (None, name)
-    }
+    found = {}
+    for name, runnable in sorted(plans.items()):
+        if options.plan in (None, name):
+            read = tuple(stored_reports(where, dag_id_of(name)))
+            valid_for = runnable.plan.drill.valid_for
+            verification = verify(read, digest=runnable.digest, valid_for=valid_for, now=now)
+            found[name] = (verification, production_up(read))
+    return found

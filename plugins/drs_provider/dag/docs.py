@@ -75,7 +75,7 @@ def where(plan: RecoveryPlan) -> str:
     """Word where drills of a plan land."""
     network = plan.drill.network
     if isinstance(network, VpcNetwork):
-        return f"in the standing drill network `{network.vpc}`"
+        return f"in the standing drill network {network.vpc}"
     return "in the network of a recovery, beside production" if network == "shared" else "in a network of its own"
 
 
@@ -89,15 +89,15 @@ def cost(plan: RecoveryPlan) -> str:
     most = plan.drill.max_cost
     cap = f"is refused if it would cost more than ${float(most):.2f}" if most is not None else "has no cap on its cost"
     return (
-        f"It {stays} and {cap} (`drill.keep_for`, `drill.max_cost`). What it will cost is estimated by "
-        "`preflight.check`, in whose log it stands before anything is launched; the report has the estimate and the "
-        "measured cost."
+        f"It {stays} and {cap} (drill.keep_for and drill.max_cost of the plan). What it will cost is estimated by "
+        "preflight, in whose log it stands before anything is launched; the report has the estimate and the measured "
+        "cost."
     )
 
 
 def drill_in_words(plan: RecoveryPlan) -> str:
-    """Return the paragraph about drills in the DAG's documentation."""
-    return f"**Drill**: lands {where(plan)}. {cost(plan)}"
+    """Say of the drills of a plan where they land, how long they stay and what they may cost; no markup."""
+    return f"A drill of this plan lands {where(plan)}. {cost(plan)}"
 
 
 COLOURS = {"ui_color": "#f3d9a4", "ui_fgcolor": "#3a2b08"}

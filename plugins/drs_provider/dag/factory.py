@@ -17,12 +17,12 @@ from drs_provider.dag.plan_dag import CRASHES, PlanDag, remember_failure
 from drs_provider.dag.preflight_check import CheckPlan
 from drs_provider.dag.steps.tasks import plan_steps
 from drs_provider.dag.trigger_form import trigger_form
-from drs_provider.dag.waves.group import wave_group
+from drs_provider.dag.waves.group import aside_group, preparation_group, wave_group
 from drs_provider.dag.waves.network import PrepareNetwork
 from drs_provider.plan.loader import Library, RunnablePlan, read_alone, read_folder
 from drs_provider.plan.model import RecoveryPlan, VpcNetwork
+from drs_provider.rules.purpose import STARTERS
 from drs_provider.rules.run import names
-from drs_provider.rules.run.request import RUN_TYPES
 from drs_provider.rules.run.shape import RunShape, compile_shape
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def build_dag(runnable: RunnablePlan, folder: Path, *, notice: str = "") -> DAG:
         start_date=_START,
         catchup=False,
         max_active_runs=RUNS_AT_ONCE,
-        allowed_run_types=list(RUN_TYPES),  # type: ignore[arg-type]  # its enum is private to the SDK
+        allowed_run_types=list(STARTERS),  # type: ignore[arg-type]  # its enum is private to the SDK
         tags=sorted({"drs", *plan.tags}),
         render_template_as_native_obj=True,
         auto_register=False,
@@ -122,10 +122,11 @@ def build_dag(runnable: RunnablePlan, folder: Path, *, notice: str = "") -> DAG:
     )
     with dag:
         _preflight_group(shape, folder)
+        preparation_group(shape)
         plan_steps(shape, "before")
-        for wave in shape.waves:
-            wave_group(shape, wave)
+        launches = [wave_group(shape, wave) for wave in shape.waves]
         plan_steps(shape, "after")
+        aside_group(shape, launches)
         finish_group(shape)
     for task in dag.tasks:
         if know := getattr(task, "know", None):  # a question: what it says depends on the whole plan

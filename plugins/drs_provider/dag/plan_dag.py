@@ -5,6 +5,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Context
 
+from drs_provider.dag.task_times import leave_times
 from drs_provider.services.signed import leave
 
 CRASHES = 5
@@ -33,12 +34,13 @@ log = logging.getLogger(__name__)
 
 
 def remember_failure(context: Context) -> None:
-    """Keep the error of a task that failed for good (an Airflow ``on_failure_callback``)."""
+    """Keep the error and the times of a task that failed for good (an Airflow ``on_failure_callback``)."""
     from drs_provider.rules.run.handover import FailureMessage
 
     exception = context.get("exception")
     words = str(exception) or type(exception).__name__ if exception else "failed without an error; see its log"
     try:
         leave(context["ti"], FailureMessage(message=words[:_LONGEST]))
+        leave_times(context)
     except Exception:  # the task has failed already: losing the text must not hide the failure itself
         log.exception("the error of this task will be missing from the report")

@@ -35,7 +35,7 @@ def keep_plan(runnable: RunnablePlan, plans_folder: Path, *, run_id: str) -> Non
     """
     try:
         text = kept_text(runnable, plans_folder, run_id=run_id)
-        _in_time(lambda: _write(runnable.plan.name, text))
+        in_time(lambda: _write(runnable.plan.name, text))
     except Exception as error:  # noqa: BLE001 - whatever the store of the reports says
         log.warning(
             "the plan could not be kept in %s/%s (%s). The run continues; but if a file of its plan becomes invalid "
@@ -58,7 +58,7 @@ def kept_plans(plans_folder: Path, library: Library, *, only: str | None = None)
     # Whose name nobody can read any more is known only from what was kept.
     named = {only} if only is not None else None if library.unnamed else library.broken_plans.keys() - readable
     try:
-        texts = _in_time(lambda: _read(named, readable))
+        texts = in_time(lambda: _read(named, readable))
     except Exception as error:  # noqa: BLE001 - whatever the store of the reports says
         log.warning("the stored plans in %s cannot be read: %r", reports_location(), error)
         return
@@ -107,7 +107,7 @@ def _is_local(place: str) -> bool:
     return place.startswith("file://")
 
 
-def _in_time(do: Callable[[], T]) -> T:
+def in_time(do: Callable[[], T]) -> T:
     """Do something with the store; raises TimeoutError where it does not answer in time."""
     if _is_local(reports_location()):
         return do()

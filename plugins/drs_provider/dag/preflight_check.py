@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from drs_provider import clock
 from drs_provider.airflow_internals.tasks import skipped_downstream
 from drs_provider.dag.run_reader import cleaned_up, late_tick, run_type_of
+from drs_provider.dag.task_times import leave_times
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.operators.base import asking_later
 from drs_provider.plan.problems import Problem
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 _MAX_WAIT: Final = timedelta(hours=2)
 """How long after the run's start preflight goes on waiting for an AWS that does not answer."""
+
+PATIENCE_SECONDS: Final = 120.0
+"""How long one call of preflight is repeated before its account and Region counts as silent."""
 
 
 class CheckPlan(BaseOperator):
@@ -66,6 +70,7 @@ class CheckPlan(BaseOperator):
         with asking_later(self, self.resume_check, until=(dag_run.start_date or now) + _MAX_WAIT):
             outcome = preflight.take(_hook)
         leave(context["ti"], outcome.result())
+        leave_times(context)
         for line in outcome.log_lines():
             self.log.info("%s", line)
         if outcome.refusals:
@@ -112,6 +117,7 @@ class CheckPlan(BaseOperator):
             raise AirflowFailException(_unreadable(plan, problems))
 
     def _preflight(self, context: Context, request: "RunRequest", library: "Library", now: datetime) -> "Preflight":
+        from drs_provider.dag.report_place import why_not_writable
         from drs_provider.services.preflight.check import Preflight
 
         dag_run, ours = context["dag_run"], self.shape.runnable.groups
@@ -121,6 +127,7 @@ class CheckPlan(BaseOperator):
             (dag_run.dag_id, dag_run.run_id),
             now,
             read_reports=lambda: _reports(dag_run.dag_id),
+            why_no_report=why_not_writable,
             triggered_by=getattr(dag_run, "triggering_user_name", None),
             other_groups=tuple(group for name, group in library.groups.items() if name not in ours),
         )
@@ -143,7 +150,9 @@ def _unreadable(plan: str, problems: Sequence[Problem]) -> str:
 def _hook(target: "Target") -> "LaunchSettingsHook":
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
 
-    return LaunchSettingsHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None)
+    return LaunchSettingsHook(
+        aws_conn_id=target.aws_conn_id, region_name=target.region or None, patience=PATIENCE_SECONDS
+    )
 
 
 def _reports(dag_id: str) -> "Iterable[RunReport]":

@@ -84,6 +84,9 @@ def snapshot_of(context: Context, shape: "RunShape | None" = None, *, is_last_lo
 def preflight_result(context: Context, plan: str) -> "PreflightResult":
     """Read what preflight left for this run.
 
+    An XCom can be edited by people who may not start a recovery: what destroys instances counts only where the run's
+    own form says it too.
+
     :raises RunRefused: it has not passed; one that was only marked as successful leaves nothing
     """
     from drs_provider.rules.run.handover import PreflightResult
@@ -94,7 +97,13 @@ def preflight_result(context: Context, plan: str) -> "PreflightResult":
             f"preflight of {plan} has not passed in this run (a task that is marked as successful checks nothing): "
             f"clear {names.PREFLIGHT_TASK} to check again"
         )
-    return found
+    asked = context.get("params") or {}
+    return found.model_copy(
+        update={
+            "replace_live_instances": found.replace_live_instances and asked.get("replace_live_instances") is True,
+            "replace_drills": found.replace_drills and asked.get("replace_drills") is True,
+        }
+    )
 
 
 def order_of(context: Context) -> "RunOrder | None":

@@ -8,10 +8,14 @@ from drs_provider.rules.run.shape import RunShape
 
 _SCOPE = "Part of the plan"
 _ADVANCED = "Advanced"
+_CONFIRM = "Confirm a recovery"
 
 
 def trigger_form(shape: RunShape, notice: str = "") -> dict[str, Param]:
     """Params by name. Those without a section stand open in Airflow's form, the others fold away.
+
+    Airflow marks with an asterisk what may not be empty: that is the mode alone. Its form lays inline code over the
+    text around it, so the help texts have none.
 
     ``notice`` is Markdown that stands above the first one's description.
     """
@@ -25,8 +29,8 @@ def trigger_form(shape: RunShape, notice: str = "") -> dict[str, Param]:
             values_display={purpose.name: purpose.form_label for purpose in PURPOSES},
             description_md=(
                 (f"{notice}\n\n" if notice else "")
-                + "A **drill** cleans up after itself. A **recovery** brings production up and stays: it needs the "
-                f"plan's name under *Confirm*, and a reason.\n\nOf a drill: {drill_in_words(shape.plan)}"
+                + "A drill cleans up after itself. A recovery brings production up and stays: it needs the plan's name "
+                f"under {_CONFIRM}, and a reason.\n\n{drill_in_words(shape.plan)}"
             ),
         ),
         "reason": Param(
@@ -39,12 +43,12 @@ def trigger_form(shape: RunShape, notice: str = "") -> dict[str, Param]:
         "confirm": Param(
             None,
             type=["null", "string"],
-            title="Confirm a recovery",
-            description_md=f"For a recovery type `{shape.plan.name}`. A drill needs nothing here.",
+            title=_CONFIRM,
+            description=f"For a recovery type the plan's name: {shape.plan.name}. A drill needs nothing here.",
         ),
         "waves": Param(
             waves,
-            type="array",
+            type=["null", "array"],
             items={"type": "string", "enum": waves},
             examples=waves,
             title="Waves",
@@ -53,7 +57,7 @@ def trigger_form(shape: RunShape, notice: str = "") -> dict[str, Param]:
         ),
         "exclude_servers": Param(
             [],
-            type="array",
+            type=["null", "array"],
             items={"type": "string"},
             title="Exclude servers",
             section=_SCOPE,
@@ -61,22 +65,33 @@ def trigger_form(shape: RunShape, notice: str = "") -> dict[str, Param]:
         ),
         "point_in_time": Param(
             "latest",
-            type="string",
+            type=["null", "string"],
             title="Point in time",
             section=_ADVANCED,
             description=(
                 "'latest', or one instant for everything (2026-01-31T14:05:00Z): every server is launched from its "
-                "newest recovery point not after it."
+                "newest recovery point not after it. Z is UTC; for another time zone write its offset, as +02:00."
             ),
         ),
         "replace_live_instances": Param(
             False,
-            type="boolean",
+            type=["null", "boolean"],
             title="Replace live recovered instances",
             section=_ADVANCED,
-            description_md=(
-                "DRS **terminates** a server's previous recovery instance when it launches a new one. "
-                "Servers that hold a live recovered instance are refused unless this is on."
+            description=(
+                "DRS terminates a server's previous recovery instance when it launches a new one. "
+                "Servers that hold a live recovered instance are refused unless this is on. For recoveries only: a "
+                "drill is refused with it."
+            ),
+        ),
+        "replace_drills": Param(
+            False,
+            type=["null", "boolean"],
+            title="Replace drill instances of others",
+            section=_ADVANCED,
+            description=(
+                "A drill is refused where somebody else has launched a drill instance of one of its servers, because "
+                "DRS terminates that instance. With this on, it is terminated, and the report names it."
             ),
         ),
         "continue_run": Param(
@@ -84,9 +99,9 @@ def trigger_form(shape: RunShape, notice: str = "") -> dict[str, Param]:
             type=["null", "string"],
             title="Continue a run",
             section=_ADVANCED,
-            description_md=(
-                "Key of a run that another Airflow began, as `drs takeover` shows it: what it launched is kept, its "
-                "running jobs are adopted, the rest is launched."
+            description=(
+                "Key of a run that another Airflow began, as the command drs takeover shows it: what it launched is "
+                "kept, its running jobs are adopted, the rest is launched."
             ),
         ),
     }

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +17,8 @@ from drs_provider.hooks.network_facts import NetworkFactsHook
 from drs_provider.hooks.session import NeighbourHook
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.isolation.blueprint import Blueprint, GroupCopy, SubnetCopy
-from drs_provider.rules.launch.tags import COPY_OF, MODE, PLAN, RUN
+from drs_provider.rules.isolation.removal import named_by, untouchable
+from drs_provider.rules.launch.tags import COPY_OF, EXPIRES, MODE, PLAN, RUN, RUN_ID
 from drs_provider.rules.purpose import DRILL
 
 ENDPOINTS: Final = ("ssm", "ssmmessages", "ec2messages", "logs")
@@ -72,6 +73,15 @@ class NetworkParts:
     groups: tuple[Answer, ...] = ()
     endpoints: tuple[Answer, ...] = ()
 
+    def without(self, names: Collection[str]) -> "NetworkParts":
+        """Return the parts that have none of these ids."""
+        return NetworkParts(
+            vpcs=tuple(vpc for vpc in self.vpcs if vpc["VpcId"] not in names),
+            subnets=tuple(subnet for subnet in self.subnets if subnet["SubnetId"] not in names),
+            groups=tuple(group for group in self.groups if group["GroupId"] not in names),
+            endpoints=tuple(endpoint for endpoint in self.endpoints if endpoint["VpcEndpointId"] not in names),
+        )
+
     @property
     def ids(self) -> tuple[str, ...]:
         """The ids of all parts."""
@@ -121,6 +131,17 @@ class DrillNetworkHook(NetworkFactsHook):
             self._endpoints(vpc, subnets["endpoints"], plan.cidrs, endpoints, tags)
         return vpc, {copy_of: name for copy_of, name in subnets.items() if copy_of != "endpoints"}, groups
 
+    def prolong(self, tags: Mapping[str, str]) -> None:
+        """Let everything of a run that is there live until a later expiry, and name the run that goes on with it.
+
+        :param tags: of what is made now; ``RUN`` is the key of the run that is continued
+        """
+        ids = self.parts_of(tags[RUN]).ids
+        new = [{"Key": key, "Value": tags[key]} for key in (EXPIRES, RUN_ID) if key in tags]
+        if ids:
+            with translated("ec2:CreateTags"):
+                self._beside("ec2").create_tags(Resources=list(ids), Tags=new)
+
     def make_groups(self, vpc: str, groups: Sequence[GroupCopy], tags: Mapping[str, str]) -> dict[str, str]:
         """Make security groups in a VPC, or what is missing of them; return their ids by what they stand for."""
         made = self._groups_of(vpc, tags[RUN])
@@ -138,10 +159,13 @@ class DrillNetworkHook(NetworkFactsHook):
     def remove(self, run: str) -> tuple[tuple[str, ...], dict[str, str]]:
         """Remove what can be removed now of everything that a run made; may be called any number of times.
 
+        It looks first: what is in use, or only carries a drill's tags, is not changed at all.
+
         :return: the ids that went, and by id why what is left is left
         """
-        parts = self.parts_of(run)
-        why: dict[str, str] = {}
+        everything = self.parts_of(run)
+        why = self._untouchable(run, everything)
+        parts = everything.without(why)
         why |= self._delete_endpoints([endpoint["VpcEndpointId"] for endpoint in parts.endpoints])
         for group in parts.groups:
             self._revoke_all(group)
@@ -158,7 +182,7 @@ class DrillNetworkHook(NetworkFactsHook):
         for action, name, delete in deletes:
             why |= self._delete(action, name, delete)
         for vpc in parts.vpcs:
-            if not any(_vpc_of(parts, name) == vpc["VpcId"] for name in why):
+            if not any(_vpc_of(everything, name) == vpc["VpcId"] for name in why):
                 why |= self._delete("ec2:DeleteVpc", vpc["VpcId"], _call(ec2.delete_vpc, VpcId=vpc["VpcId"]))
             else:
                 why[vpc["VpcId"]] = "parts of it are still there"
@@ -167,6 +191,25 @@ class DrillNetworkHook(NetworkFactsHook):
         for name, interfaces in self._held_by(left).items():
             words[name] = f"in use by {', '.join(interfaces)}"
         return tuple(name for name in parts.ids if name not in words), words
+
+    def _untouchable(self, run: str, parts: NetworkParts) -> dict[str, str]:
+        """Ask who uses the parts, before anything is changed. Raises where EC2 does not answer."""
+        ours = [str(group["GroupId"]) for group in parts.groups]
+        referring = [
+            group
+            for by in ("ip-permission.group-id", "egress.ip-permission.group-id")
+            for group in (self._named("describe_security_groups", by, ours) if ours else ())
+        ]
+        others = {str(group["GroupId"]): group for group in referring}
+        return untouchable(
+            run,
+            vpcs=parts.vpcs,
+            subnets=parts.subnets,
+            groups=parts.groups,
+            endpoints=parts.endpoints,
+            used_by=self._held_by(parts),
+            named_by=named_by(others.values(), ours),
+        )
 
     def _vpc(self, plan: Blueprint, tags: Mapping[str, str]) -> str:
         known = self._copies_of(plan.production_vpc, tags[RUN])

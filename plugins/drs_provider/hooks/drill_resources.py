@@ -1,13 +1,13 @@
 """The door to what a drill leaves in EC2: tags, volumes, network interfaces, snapshots, template versions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from drs_provider.exceptions import AwsError, NotFound
-from drs_provider.hooks.drs import in_batches
+from drs_provider.hooks.drs import in_batches, side_by_side
 from drs_provider.hooks.error_mapping import translated
-from drs_provider.hooks.launch_settings import LaunchSettingsHook, side_by_side
+from drs_provider.hooks.launch_settings import LaunchSettingsHook, TemplateVersion
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.cleanup.leftovers import Resource
 from drs_provider.rules.launch.tags import EXPIRES, MODE, PLAN, RUN, RUN_ID
@@ -152,15 +152,35 @@ class TracesHook(LaunchSettingsHook):
 
     def templates_with_more_versions(self) -> dict[str, str]:
         """Return DRS's launch templates whose newest version is not the default one: source server by template."""
-        found = {}
+        return {
+            str(template["LaunchTemplateId"]): server
+            for server, template in self._templates()
+            if template["LatestVersionNumber"] != template["DefaultVersionNumber"]
+        }
+
+    def defaults_of(self, server_ids: Collection[str]) -> dict[str, TemplateVersion]:
+        """Return the default versions of these servers' launch templates, by server."""
+        names = {
+            str(template["LaunchTemplateId"]): server for server, template in self._templates() if server in server_ids
+        }
+        found = self.template_versions((name, None) for name in names)
+        return {names[name]: version for (name, _), version in found.items() if version is not None}
+
+    def unknown_places(self, ids: Collection[str]) -> set[str]:
+        """Return those of these subnets and security groups that do not exist."""
+        subnets = [name for name in ids if name.startswith("subnet-")]
+        groups = [name for name in ids if name.startswith("sg-")]
+        there = {item["SubnetId"] for item in self._filtered("describe_subnets", "subnet-id", subnets)}
+        there |= {item["GroupId"] for item in self._filtered("describe_security_groups", "group-id", groups)}
+        return {*subnets, *groups} - there
+
+    def _templates(self) -> Iterator[tuple[str, Answer]]:
         with translated("ec2:DescribeLaunchTemplates"):
             for page in self._beside("ec2").get_paginator("describe_launch_templates").paginate():
                 for template in page["LaunchTemplates"]:
                     tags = {tag["Key"]: tag["Value"] for tag in template.get("Tags", ())}
-                    server = tags.get("AWSElasticDisasterRecoverySourceServerID")
-                    if server and template["LatestVersionNumber"] != template["DefaultVersionNumber"]:
-                        found[template["LaunchTemplateId"]] = server
-        return found
+                    if server := tags.get("AWSElasticDisasterRecoverySourceServerID"):
+                        yield server, template
 
     def _deleted(self, operation: str, name: str, **arguments: Any) -> None:
         try:

@@ -1,20 +1,23 @@
 """The door to DRS: one typed method for each thing that is asked of AWS."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cached_property
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from botocore.config import Config
 
 from drs_provider.exceptions import AwsError
 from drs_provider.hooks.error_mapping import translated
+from drs_provider.hooks.native_plans import running_executions
 from drs_provider.hooks.response_check import distrustful
 from drs_provider.hooks.retries import PATIENCE_SECONDS, RetryPolicy
 from drs_provider.hooks.session import SharedModels
 from drs_provider.rules.answers import Answer
+from drs_provider.rules.launch.native_plans import NativeExecution
 from drs_provider.rules.launch.quotas import SERVICE_CODE, Quotas
 
 if TYPE_CHECKING:
@@ -25,6 +28,12 @@ MOST_IDS = 200
 
 MOST_NAMED_INSTANCES = 100
 """Instance ids that DescribeInstanceStatus takes by name."""
+
+SIDE_BY_SIDE: Final = 8
+"""Calls that are made at a time where there is one for each thing."""
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 ONCE = Config(retries={"total_max_attempts": 1, "mode": "standard"})
 
@@ -123,6 +132,19 @@ class DrsHook(SharedModels, AwsGenericHook["DrsClient"]):
         with translated("GetLaunchConfiguration"):
             answer: Answer = self.conn.get_launch_configuration(sourceServerID=server_id)
         return answer
+
+    def launch_configurations(self, server_ids: Sequence[str]) -> dict[str, Answer]:
+        """Return the launch configuration of every one of these servers, which must exist."""
+        _ = self.conn  # made once, before threads ask for it
+        return dict(zip(server_ids, side_by_side(self.launch_configuration, server_ids), strict=True))
+
+    def launch_templates(self) -> tuple[Answer, ...]:
+        """Return the launch configuration templates: the account's default launch settings in this Region."""
+        return tuple(self._pages("describe_launch_configuration_templates"))
+
+    def native_executions(self) -> tuple[NativeExecution, ...]:
+        """Return the executions of native DRS recovery plans that are not over, with the servers that they hold."""
+        return running_executions(self.conn)
 
     def start_recovery(
         self,
@@ -278,6 +300,12 @@ def in_batches(ids: Sequence[str], size: int = MOST_IDS) -> Iterator[list[str]]:
     """Cut ids into lists that one call takes; no ids, no call."""
     for start in range(0, len(ids), size):
         yield list(ids[start : start + size])
+
+
+def side_by_side(ask: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Ask for several things at a time; the answers come in the order of the items."""
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        return list(pool.map(ask, items))
 
 
 def stop_replication(hook: DrsHook, server_id: str) -> None:

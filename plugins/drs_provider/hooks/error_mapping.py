@@ -1,7 +1,9 @@
 """AWS's refusals, in this package's errors."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ParamValidationError
@@ -15,6 +17,7 @@ from drs_provider.exceptions import (
     NotFound,
     NotInitialized,
     QuotaExceeded,
+    RoleRefused,
     ServiceUnavailable,
     Throttled,
 )
@@ -48,6 +51,11 @@ BY_CODE: Mapping[str, type[AwsError]] = {
 }
 """By AWS's own code: botocore's exception classes differ by service, and some codes have none (drs-api, errors)."""
 
+TAKES_ROLE = frozenset({"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"})
+"""The operations of STS that give out the session of a role."""
+
+_NOT_AUTHORIZED = re.compile(r"User: (?P<caller>\S+) is not authorized to perform: \S+ on resource: (?P<role>\S+)")
+
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _FINAL = (NoCredentialsError, NoRegionError, ParamValidationError)
@@ -64,7 +72,9 @@ def translated(operation: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise refusal_of(operation, error.response) from error
+        # A session renews its role in the middle of any call: then it is not that call which was refused.
+        takes_role = error.operation_name in TAKES_ROLE
+        raise (role_refusal(error) if takes_role else refusal_of(operation, error.response)) from error
     except (BotoCoreError, ResponseParserError) as error:
         raise unanswered(operation, error) from error
 
@@ -82,6 +92,57 @@ def refusal_of(operation: str, answer: Mapping[str, Any]) -> AwsError:
     metadata = answer.get("ResponseMetadata", {})
     kind = BY_CODE.get(code) or _by_status(int(metadata.get("HTTPStatusCode") or 0))
     return kind(operation, code, message, retry_after_seconds=_retry_after(answer, metadata))
+
+
+@dataclass(frozen=True)
+class AskedRole:
+    """A role as a connection asks for it.
+
+    :param arn: the role
+    :param aws_conn_id: the Airflow connection; empty: not known
+    :param sends_external_id: None: not known
+    """
+
+    arn: str = ""
+    aws_conn_id: str = ""
+    sends_external_id: bool | None = None
+
+
+def role_refusal(error: ClientError, asked: AskedRole | None = None) -> AwsError:
+    """Return the error for a role that STS did not give out: which role, to whom, and what to check.
+
+    STS tells nobody whether the role, its trust policy or the ExternalId is wrong: it says the same for all. What is
+    throttled or unavailable is no refusal, and stays what it is.
+    """
+    asked, operation = asked or AskedRole(), f"sts:{error.operation_name}"
+    plain = refusal_of(operation, error.response)
+    if plain.retryable:
+        return plain
+    said = _NOT_AUTHORIZED.search(plain.message)
+    role, caller = asked.arn or (said["role"] if said else "the role"), said["caller"] if said else ""
+    of = f" of connection {asked.aws_conn_id}" if asked.aws_conn_id else ""
+    if isinstance(plain, AccessDenied):
+        sent = {True: "the connection sends one", False: "the connection sends none", None: "assume_role_kwargs"}
+        who = caller or "the caller"
+        words = (
+            f"{who} may not take {role}{of}. Check that the role exists, that its trust policy names {who} or its "
+            f"account, that the ExternalId there is that of the connection ({sent[asked.sends_external_id]}), and that "
+            f"{who} has permission for {operation} on the role"
+        )
+    elif "role chaining" in plain.message:
+        words = (
+            f"{role}{of}: {plain.message}. The connection itself works with a role, and a role that is taken from "
+            "another role lasts an hour at most: remove DurationSeconds from assume_role_kwargs. A long run takes it "
+            "again by itself"
+        )
+    elif "DurationSeconds" in plain.message:
+        words = (
+            f"{role}{of}: {plain.message}: lower DurationSeconds in assume_role_kwargs, or raise the role's longest "
+            "session"
+        )
+    else:
+        words = f"{role}{of}: {plain.message}"
+    return RoleRefused(operation, plain.code, words)
 
 
 def _by_status(status: int) -> type[AwsError]:

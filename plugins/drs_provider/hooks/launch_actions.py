@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from drs_provider.exceptions import AccessDenied, AwsError, NotFound
-from drs_provider.hooks.drs import DrsHook, in_batches
+from drs_provider.hooks.drs import DrsHook, in_batches, side_by_side
 from drs_provider.hooks.error_mapping import translated
-from drs_provider.hooks.launch_settings import side_by_side
 from drs_provider.rules.answers import Answer
 
 if TYPE_CHECKING:

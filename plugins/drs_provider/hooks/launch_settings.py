@@ -1,20 +1,18 @@
 """The door to launch settings: DRS launch configurations, EC2 launch templates, and what they refer to."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from datetime import datetime
+from typing import Final
 
 from drs_provider.exceptions import AccessDenied, AwsError, ServiceUnavailable
-from drs_provider.hooks.drs import DrsHook, in_batches
+from drs_provider.hooks.drs import SIDE_BY_SIDE, DrsHook, in_batches, side_by_side
 from drs_provider.hooks.error_mapping import translated
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.servers import is_live
 from drs_provider.rules.settings.candidates import AccountAnswers, Lookups
 from drs_provider.rules.settings.launch_template import NewVersion
-
-SIDE_BY_SIDE: Final = 8
-"""Calls at a time where AWS takes one server, template or instance a call."""
 
 OURS: Final = "drs-orchestrator: "
 """How the description of every launch template version begins that is made here."""
@@ -29,27 +27,20 @@ _NO_TEMPLATE: Final = frozenset(
 VersionKey = tuple[str, int | None]
 """A launch template's id, and the number of a version; None: its default version."""
 
-T = TypeVar("T")
-R = TypeVar("R")
-
 
 @dataclass(frozen=True)
 class TemplateVersion:
-    """One version of a launch template; ``data`` as EC2 describes it."""
+    """One version of a launch template; ``data`` as EC2 describes it. ``made_at`` None: EC2 does not say when."""
 
     template_id: str
     number: int
     data: Answer = field(default_factory=dict)
     description: str = ""
+    made_at: datetime | None = None
 
 
 class LaunchSettingsHook(DrsHook):
     """A :class:`DrsHook` that also reads and changes launch settings. All reads may be repeated; so may the writes."""
-
-    def launch_configurations(self, server_ids: Sequence[str]) -> dict[str, Answer]:
-        """Return the launch configuration of every one of these servers, which must exist."""
-        _ = self.conn  # made once, before threads ask for it
-        return dict(zip(server_ids, side_by_side(self.launch_configuration, server_ids), strict=True))
 
     def template_versions(self, wanted: Iterable[VersionKey]) -> dict[VersionKey, TemplateVersion | None]:
         """Return versions of launch templates by (template id, number); None as number: the default version.
@@ -170,13 +161,13 @@ class LaunchSettingsHook(DrsHook):
         return answer
 
     def tag(self, arn: str, key: str, value: str, **more: str) -> None:
-        """Set one tag of a DRS resource, or some more of them with it."""
-        with translated("TagResource"):
+        """Set one tag of a DRS resource, or some more of them with it; an error names the resource."""
+        with _of(arn), translated("TagResource"):
             self.conn.tag_resource(resourceArn=arn, tags={key: value, **more})
 
     def untag(self, arn: str, *keys: str) -> None:
         """Take tags off a DRS resource; those that it has not are passed over."""
-        with translated("UntagResource"):
+        with _of(arn), translated("UntagResource"):
             self.conn.untag_resource(resourceArn=arn, tagKeys=list(keys))
 
     def drill_versions(self, template_id: str) -> tuple[Answer, ...]:
@@ -223,6 +214,10 @@ class LaunchSettingsHook(DrsHook):
                 self._filtered("describe_network_interfaces", "addresses.private-ip-address", wanted.addresses)
             ),
             default_vpc=self._default_vpc() if wanted.default_vpc else None,
+            existing={
+                interface["NetworkInterfaceId"]: interface
+                for interface in self._filtered("describe_network_interfaces", "network-interface-id", wanted.existing)
+            },
         )
 
     def ec2_instances(self, instance_ids: Sequence[str]) -> dict[str, Answer]:
@@ -273,10 +268,15 @@ class LaunchSettingsHook(DrsHook):
         return True
 
 
-def side_by_side(ask: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """Ask for several things at a time; the answers come in the order of the items."""
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        return list(pool.map(ask, items))
+@contextmanager
+def _of(arn: str) -> Iterator[None]:
+    """Say in an error which server it is about: many are asked side by side."""
+    try:
+        yield
+    except AwsError as error:
+        message = f"{arn.rpartition('/')[2]}: {error.message}"
+        retry_after = error.retry_after_seconds
+        raise type(error)(error.operation, error.code, message, retry_after_seconds=retry_after) from error
 
 
 def _version(item: Answer) -> TemplateVersion:
@@ -285,6 +285,7 @@ def _version(item: Answer) -> TemplateVersion:
         int(item["VersionNumber"]),
         item.get("LaunchTemplateData") or {},
         item.get("VersionDescription") or "",
+        item.get("CreateTime"),
     )
 
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from drs_provider.exceptions import AwsError, NotFound
-from drs_provider.hooks.drs import DrsHook, in_batches
+from drs_provider.hooks.drs import DrsHook, in_batches, side_by_side
 from drs_provider.hooks.error_mapping import translated
-from drs_provider.hooks.launch_settings import side_by_side
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.isolation.blueprint import Production
 from drs_provider.rules.isolation.facts import NetworkFacts

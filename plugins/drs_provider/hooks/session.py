@@ -11,8 +11,13 @@ from typing import Any
 
 import botocore.loaders
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 from boto3.session import Session
+from botocore.exceptions import ClientError
 from botocore.loaders import Loader, create_loader
+
+from drs_provider.exceptions import NotFound
+from drs_provider.hooks.error_mapping import TAKES_ROLE, AskedRole, role_refusal
 
 
 @cache
@@ -24,12 +29,45 @@ class SharedModels:
     """Comes before a hook of the amazon provider among a class's bases: its sessions share the descriptions."""
 
     def get_session(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the session that the hook would give, aware of what others have read before."""
-        session = super().get_session(*args, **kwargs)  # type: ignore[misc]  # the hook's, behind this class
+        """Return the session that the hook would give, aware of what others have read before.
+
+        :raises RoleRefused: STS did not give out the connection's role
+        :raises NotFound: there is no such connection
+        """
+        try:
+            session = super().get_session(*args, **kwargs)  # type: ignore[misc]  # the hook's, behind this class
+        except ClientError as error:
+            if error.operation_name not in TAKES_ROLE:
+                raise
+            raise role_refusal(error, self._asked_role()) from error
         if isinstance(session, Session):
             core = session._session  # noqa: SLF001  # boto3 takes a loader in no other way; the provider's own do the same
             core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
         return session
+
+    @classmethod
+    def get_connection(cls, conn_id: str) -> Any:
+        """Return a connection, and never another one: without it the machine's own account would be asked.
+
+        ``aws_default`` alone may be missing, which many leave out on purpose.
+
+        :raises NotFound: there is no such connection
+        """
+        try:
+            return super().get_connection(conn_id)  # type: ignore[misc]  # the hook's, behind this class
+        except AirflowNotFoundException as error:
+            if conn_id == AwsBaseHook.default_conn_name:
+                raise
+            why = f"there is none called {conn_id}: create it, or leave aws_conn_id out"
+            raise NotFound("Airflow's connections", "NotFound", why) from error
+
+    def _asked_role(self) -> AskedRole:
+        connection = self.conn_config  # type: ignore[attr-defined]  # the hook's, behind this class
+        return AskedRole(
+            connection.role_arn or "",
+            connection.conn_id or "",
+            "ExternalId" in (connection.assume_role_kwargs or {}),
+        )
 
 
 class NeighbourHook(SharedModels, AwsBaseHook):

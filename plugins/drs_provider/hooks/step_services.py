@@ -35,14 +35,18 @@ class StepHook:
 
     def online(self, instance_ids: Sequence[str]) -> set[str]:
         """Return those of these instances whose SSM agent answers."""
-        found: set[str] = set()
+        return {str(node["InstanceId"]) for node in self._nodes(instance_ids)}
+
+    def platforms(self, instance_ids: Sequence[str]) -> dict[str, str]:
+        """Return the platform (Linux, Windows, MacOS) of those of these instances whose SSM agent answers."""
+        return {node["InstanceId"]: str(node.get("PlatformType") or "Linux") for node in self._nodes(instance_ids)}
+
+    def _nodes(self, instance_ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:
         for batch in in_batches(instance_ids, size=_MOST_NODES):
             with translated("ssm:DescribeInstanceInformation"):
                 pages = self._client("ssm").get_paginator("describe_instance_information")
                 for page in pages.paginate(Filters=[{"Key": "InstanceIds", "Values": batch}]):
-                    nodes = page["InstanceInformationList"]
-                    found |= {node["InstanceId"] for node in nodes if node["PingStatus"] == "Online"}
-        return found
+                    yield from (node for node in page["InstanceInformationList"] if node["PingStatus"] == "Online")
 
     def send_command(
         self,
@@ -95,6 +99,13 @@ class StepHook:
             found = self._client("ssm").get_command_invocation(CommandId=command_id, InstanceId=instance_id)
         return str(found.get("StandardErrorContent") or found.get("StandardOutputContent") or "")
 
+    def output(self, command_id: str, instance_id: str) -> tuple[str, str, str]:
+        """Return how a command ended on one instance in SSM's word, and what it wrote to stdout and to stderr."""
+        with translated("ssm:GetCommandInvocation"):
+            found = self._client("ssm").get_command_invocation(CommandId=command_id, InstanceId=instance_id)
+        status = str(found.get("StatusDetails") or found["Status"])
+        return status, str(found.get("StandardOutputContent") or ""), str(found.get("StandardErrorContent") or "")
+
     def cancel_command(self, command_id: str) -> None:
         """Ask SSM to stop a command."""
         with translated("ssm:CancelCommand"):
@@ -145,10 +156,19 @@ class StepHook:
             raise NotFound("ec2:DescribeInstances", "NoAddress", f"{instance_id} has no private address")
         return str(found[0]["PrivateIpAddress"])
 
+    def stopped(self, instance_ids: Sequence[str]) -> set[str]:
+        """Return those of some instances that are stopped, or are being stopped."""
+        found: set[str] = set()
+        for batch in in_batches(instance_ids, size=_MOST_NODES):
+            with translated("ec2:DescribeInstances"):
+                answer = self._client("ec2").describe_instances(Filters=[{"Name": "instance-id", "Values": batch}])
+            instances = [instance for part in answer["Reservations"] for instance in part["Instances"]]
+            found |= {node["InstanceId"] for node in instances if node["State"]["Name"] in ("stopping", "stopped")}
+        return found
+
     def _client(self, service: str, *, once: bool = False, read_timeout: int | None = None) -> Any:
         key = (f"{service}{'!' * once}", read_timeout)
         if key not in self._clients:
-            _ensure_known(self.aws_conn_id)
             settings: dict[str, Any] = {"retries": _ONCE} if once else {}
             settings |= {"read_timeout": read_timeout, "tcp_keepalive": True} if read_timeout else {}
             hook = NeighbourHook(aws_conn_id=self.aws_conn_id, region_name=self.region_name, client_type=service)
@@ -160,23 +180,6 @@ class StepHook:
 def had_no_effect(error: AwsError) -> bool:
     """Tell whether a call that failed can have changed nothing: it was refused, or never reached AWS."""
     return not isinstance(error, ServiceUnavailable) or error.code in NEVER_SENT
-
-
-def _ensure_known(aws_conn_id: str | None) -> None:
-    """Refuse a connection that is not there: Airflow's hook would take whatever credentials the machine has.
-
-    That is meant only for ``aws_default``, which many leave out on purpose.
-    """
-    from airflow.sdk import Connection
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
-    if aws_conn_id in (None, NeighbourHook.default_conn_name):
-        return
-    try:
-        Connection.get(aws_conn_id)
-    except AirflowNotFoundException as error:
-        why = f"there is none called {aws_conn_id}: create it, or leave aws_conn_id out"
-        raise NotFound("Airflow's connections", "NotFound", why) from error
 
 
 @contextmanager

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from drs_provider.formatting import duration, instant_words, plural, some
 from drs_provider.notify.notice import Notice, Question, RunSummary
+from drs_provider.rules.purpose import DRILL, find_purpose
 from drs_provider.rules.run import names
 from drs_provider.rules.run.handover import PreflightResult
-from drs_provider.rules.run.state import RunStatus, ServerStatus, WaveState, WaveStatus
+from drs_provider.rules.run.state import RunStatus, ServerStatus, WaveState, WaveStatus, cause_of_wave
 from drs_provider.rules.run.state.run_state import REPORT_MISSING
 
 if TYPE_CHECKING:
@@ -75,15 +76,19 @@ def wave_completed(run: RunSummary, wave: WaveState, *, others: Sequence[WaveSta
 def wave_failed(run: RunSummary, wave: WaveState, *, others: Sequence[WaveState], at: datetime) -> Notice:
     """A wave has failed; the waves after it do not start."""
     failures = [server for server in wave.servers or () if server.status is ServerStatus.FAILED]
-    facts = [("Why", wave.reason or "see the logs of its tasks")]
+    cause = cause_of_wave(wave, find_purpose(run.mode) or DRILL)
+    facts = [("Why", cause.words if cause else wave.reason or "see the logs of its tasks")]
     facts += [(f"Server {server.hostname}", server.reason or server.status.words) for server in failures[:_MOST]]
     if len(failures) > _MOST:
         facts.append(("And", f"{len(failures) - _MOST} more servers; the wave's {names.WATCH} lists them"))
+    first = cause.next_step if cause else f"look at the failed tasks of wave {wave.name} in Airflow"
     step = (
-        f"look at the failed tasks of wave {wave.name} in Airflow. When the cause is gone, clear them with everything "
+        f"{first}. While this run goes on, you can clear the failed tasks of wave {wave.name} with everything "
         "downstream: what is up already is not launched again, and the waves behind start"
     )
     headline = f"wave {wave.name} {_WAVE_ENDED.get(wave.status, wave.status.words)}"
+    if cause:
+        headline += f": {cause.server}: {cause.reason}" if cause.server else f": {cause.reason}"
     everything = (*facts, *_progress(others))
     return Notice("wave_failed", run, headline, at.isoformat(), everything, step, wave=wave.name)
 
@@ -114,7 +119,29 @@ def ended(run: RunSummary, report: "RunReport | None", *, at: datetime) -> Notic
         facts.append(("Still there", f"{plural(len(report.cleanup.left), 'drill instance')}: {ids}"))
     verdict = RunStatus(report.verdict)
     event, headline = "completed" if verdict.is_good else "failed", _ENDED.get(verdict, verdict.words)
+    if report.first_cause:
+        headline += f": {report.first_cause.words}"
     return Notice(event, run, headline, at.isoformat(), tuple(facts), _after(report), has_report=True)
+
+
+def cleaned_up(run: RunSummary, done: Sequence[str], left: Sequence[str], *, at: datetime) -> Notice:
+    """The clean-up DAG has removed left-overs of drills, or could not."""
+    removed = f"{plural(len(done), 'left-over')} of drills cleaned up" if done else ""
+    remaining = f"{plural(len(left), 'left-over')} of drills still there" if left else ""
+    facts = [("Cleaned up", line) for line in done[:_MOST]]
+    facts += [("And", f"{len(done) - _MOST} more")] if len(done) > _MOST else []
+    facts += [("Still there", line) for line in left[:_MOST]]
+    facts += [("And", f"{len(left) - _MOST} more that are still there")] if len(left) > _MOST else []
+    step = f"see the log of {names.SWEEPER_DAG}: what is still there may cost money" if left else None
+    return Notice(
+        "clean_up",
+        run,
+        ", ".join(part for part in (removed, remaining) if part),
+        at.isoformat(),
+        tuple(facts),
+        step,
+        occasion="\n".join((run.plan, *done, "", *left)),
+    )
 
 
 def rto_at_risk(
@@ -150,8 +177,8 @@ def _counted(launched: int, servers: int, failed: int, not_started: int) -> str:
 def _after(report: "RunReport") -> str | None:
     if report.cleanup.left:
         return report.cleanup.next_step or "remove the drill instances that are still there"
-    if report.failures:
-        return report.failures[0].next_step
+    if report.first_cause and report.first_cause.next_step:
+        return report.first_cause.next_step
     if report.verdict in ("failed", "refused"):
         return "read the report; what failed is at its top"
     return None

@@ -1,16 +1,42 @@
 """What of a run is worth telling, decided from its state: a notice, or nothing."""
 
-from collections.abc import Collection
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 from typing import Final
 
-from drs_provider.notify.messages import rto_at_risk, started, wave_completed, wave_failed
+from drs_provider.notify.messages import cleaned_up, rto_at_risk, started, wave_completed, wave_failed
 from drs_provider.notify.notice import Notice, RunSummary
-from drs_provider.rules.run.handover import PreflightResult
+from drs_provider.rules.run.handover import LeftoversTold, PreflightResult, TargetSweep
 from drs_provider.rules.run.state import Cause, RunState, WaveState, WaveStatus
 
 _OWN_FAILURES: Final = (Cause.STEP, Cause.TASK, Cause.SUPERSEDED)
 """Why a wave that never began is told about at once; others are told of at the end of the run."""
+
+
+REPEATED_AFTER: Final = timedelta(days=1)
+"""How often people are told of the same left-overs again."""
+
+
+def is_news(done: Collection[str], left: Collection[str], told: LeftoversTold | None, *, at: datetime) -> bool:
+    """Tell whether people should hear of a clean-up: it removed something, or something else than before is left.
+
+    :param left: ids of what is still there
+    :param told: what people were told last
+    """
+    if done:
+        return True
+    known = told.left if told and at < told.at + REPEATED_AFTER else ()
+    return bool(set(left) - set(known))
+
+
+def news_of_clean_up(run: RunSummary, targets: Mapping[str, TargetSweep], *, at: datetime) -> Notice:
+    """Say what the clean-up DAG did and left.
+
+    :param targets: by account and Region
+    """
+    done = [line for target in targets.values() for line in target.done]
+    left = [f"{name}: {why}" for target in targets.values() for name, why in target.remaining.items()]
+    return cleaned_up(run, done, left, at=at)
 
 
 def news_of_start(run: RunSummary, preflight: PreflightResult | None, *, at: datetime) -> Notice | None:

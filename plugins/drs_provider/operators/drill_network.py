@@ -59,9 +59,11 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
     :param network: ``isolated``, or the id of a standing drill network (templated)
     :param endpoints: whether an isolated network gets private endpoints for SSM and CloudWatch Logs; they cost money
     :param lives_for: after this time a sweeper may remove what was made
+    :param continue_run: key of another run (the tag ``drs-orchestrator:run``) whose networks this one goes on with:
+        they are completed, and live as long as this run's would (templated)
     """
 
-    template_fields: Sequence[str] = (*AWS_FIELDS, "source_server_ids", "placements", "network")
+    template_fields: Sequence[str] = (*AWS_FIELDS, "source_server_ids", "placements", "network", "continue_run")
     template_fields_renderers = {"source_server_ids": "json", "placements": "json"}  # noqa: RUF012  (Airflow's form)
     ui_color = "#d9ead3"
     ui_fgcolor = "#1d3317"
@@ -74,9 +76,11 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
         network: str = "isolated",
         endpoints: bool = False,
         lives_for: timedelta = timedelta(days=1),
+        continue_run: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.continue_run = continue_run
         self.source_server_ids = source_server_ids
         self.placements = placements
         self.network = network
@@ -103,7 +107,7 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
     def _prepared(self, context: Context) -> "PreparedNetworks":
         from drs_provider.hooks.launch_settings import LaunchSettingsHook
         from drs_provider.rules.isolation.drill_placement import KnownPlacement
-        from drs_provider.rules.launch.tags import drill_tags
+        from drs_provider.rules.launch.tags import RUN, drill_tags
         from drs_provider.services.drill.network import NetworkPreparation, placements_of
 
         servers = rendered_ids("source_server_ids", self.source_server_ids)
@@ -113,7 +117,15 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
         places |= {server: KnownPlacement.from_json(given[server]) for server in servers if server not in places}
         dag_run = context["dag_run"]
         tags = drill_tags(dag_id=dag_run.dag_id, run_id=dag_run.run_id, expires=_now() + self.lives_for)
-        preparation = NetworkPreparation(self.networks, network=self.network, tags=tags, endpoints=self.endpoints)
+        if self.continue_run:
+            tags[RUN] = self.continue_run
+        preparation = NetworkPreparation(
+            self.networks,
+            network=self.network,
+            tags=tags,
+            endpoints=self.endpoints,
+            is_continued=bool(self.continue_run),
+        )
         return preparation.prepare({server: places[server] for server in servers}, now=_now)
 
 
@@ -130,9 +142,10 @@ class DrsRemoveDrillNetworkOperator(_DrillNetworkOperator):
 
     :param network: what :class:`DrsPrepareDrillNetworkOperator` returned; None: only remove (templated)
     :param max_wait: how long to go on before what is left is reported
+    :param continue_run: key of another run that this one goes on with: its networks go as well (templated)
     """
 
-    template_fields: Sequence[str] = (*AWS_FIELDS, "network")
+    template_fields: Sequence[str] = (*AWS_FIELDS, "network", "continue_run")
     template_fields_renderers = {"network": "json"}  # noqa: RUF012  (Airflow's own form)
     ui_color = "#c9a6a6"
     ui_fgcolor = "#1c1917"
@@ -142,9 +155,11 @@ class DrsRemoveDrillNetworkOperator(_DrillNetworkOperator):
         *,
         network: Mapping[str, Any] | str | None = None,
         max_wait: timedelta = timedelta(minutes=30),
+        continue_run: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.continue_run = continue_run
         self.network = network
         self.max_wait = max_wait
 
@@ -161,7 +176,7 @@ class DrsRemoveDrillNetworkOperator(_DrillNetworkOperator):
             return self._go_on(context, began=_now(), looks=0)
 
     def resume_removal(
-        self, context: Context, _event: object = None, *, began: str | None = None, looks: int = 0
+        self, context: Context, event: object = None, *, began: str | None = None, looks: int = 0
     ) -> dict[str, JsonValue]:
         """Look again after a wait."""
         with failing_for_good():
@@ -173,7 +188,8 @@ class DrsRemoveDrillNetworkOperator(_DrillNetworkOperator):
         from drs_provider.services.drill.network import ensure_removed, remove_networks
 
         dag_run = context["dag_run"]
-        result = remove_networks(self.networks, run_key(dag_run.dag_id, dag_run.run_id), task_memory(context))
+        runs = [run_key(dag_run.dag_id, dag_run.run_id), *([self.continue_run] if self.continue_run else [])]
+        result = remove_networks(self.networks, runs, task_memory(context))
         leave(context["ti"], result)
         if result.left and _now() < began + self.max_wait:
             self._wait(began=began, looks=looks + 1)

@@ -35,8 +35,10 @@ class DrsStartRecoveryOperator(DrsOperator):
     - Quota full, or servers held by another job: the task defers until there is room, then goes on.
     - A real recovery runs in the account and Region: a drill defers until it has ended.
     - AWS throttles, is down, or the session has expired: the task defers and looks again, up to ``max_wait``.
-    - A server with a live recovered instance (not a drill's) is refused unless ``replace_live_instances``: DRS
-      terminates the previous instance on every launch.
+    - A server with a live recovered instance (not a drill's) is refused, for DRS terminates the previous instance on
+      every launch; a recovery with ``replace_live_instances`` replaces it, a drill never does.
+    - A drill is refused over a drill instance that neither this DAG nor an expired drill launched, unless
+      ``replace_drills``; and where DRS would launch into an instance that exists already.
     - Cleared after it had succeeded, it starts a new job for those servers only that failed; what was launched or
       still runs is kept.
     - No servers: the task is skipped.
@@ -49,7 +51,9 @@ class DrsStartRecoveryOperator(DrsOperator):
     :param tags: further tags for the jobs (templated)
     :param launch_name: name of this launch, unique in the run; unset: the task id (templated)
     :param snapshot_ids: point in time (``pit-…``) by server id; others get the most recent data (templated)
-    :param replace_live_instances: terminate live recovered instances by launching their servers again (templated)
+    :param replace_live_instances: terminate live recovered instances by launching their servers again; refused in a
+        drill (templated)
+    :param replace_drills: let a drill terminate drill instances that others launched (templated)
     :param quotas: ``{"jobs", "servers_per_job", "servers_in_jobs"}`` where they are known already; unset: Service
         Quotas is asked (templated)
     :param continue_run: key of another run (the job tag ``drs-orchestrator:run``) that this launch goes on with: its
@@ -66,6 +70,7 @@ class DrsStartRecoveryOperator(DrsOperator):
         "launch_name",
         "snapshot_ids",
         "replace_live_instances",
+        "replace_drills",
         "quotas",
         "continue_run",
     )
@@ -83,6 +88,7 @@ class DrsStartRecoveryOperator(DrsOperator):
         launch_name: str | None = None,
         snapshot_ids: Mapping[str, str] | str | None = None,
         replace_live_instances: bool | str = False,
+        replace_drills: bool | str = False,
         quotas: Mapping[str, int] | str | None = None,
         continue_run: str | None = None,
         max_wait: timedelta = timedelta(hours=6),
@@ -96,6 +102,7 @@ class DrsStartRecoveryOperator(DrsOperator):
         self.launch_name = launch_name
         self.snapshot_ids = snapshot_ids
         self.replace_live_instances = replace_live_instances
+        self.replace_drills = replace_drills
         self.quotas = quotas
         self.continue_run = continue_run
         self.max_wait = max_wait
@@ -189,6 +196,7 @@ class DrsStartRecoveryOperator(DrsOperator):
             servers=rendered_ids("source_server_ids", self.source_server_ids),
             is_drill=rendered_bool("is_drill", self.is_drill),
             replace_live_instances=rendered_bool("replace_live_instances", self.replace_live_instances),
+            replace_drills=rendered_bool("replace_drills", self.replace_drills),
             since=looked_for_since(
                 context["dag_run"].start_date,
                 self._now(),

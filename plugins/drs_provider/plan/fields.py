@@ -23,8 +23,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from drs_provider.formatting import timespan
-from drs_provider.plan.durations import EXAMPLES, EXPECTED, parse_duration
+from drs_provider.plan.durations import EXAMPLES, EXPECTED, duration_hint, parse_duration, write_duration
 from drs_provider.plan.durations import PATTERN as DURATION_PATTERN
 from drs_provider.plan.problems import nearest
 
@@ -155,7 +154,7 @@ def _read_duration(written: object) -> timedelta:
     try:
         return parse_duration(written)
     except ValueError as error:
-        raise worded(str(error)) from error
+        raise worded(str(error), duration_hint(written)) from error
 
 
 def _positive(duration: timedelta) -> timedelta:
@@ -206,8 +205,7 @@ def found(value: object) -> str:
 
 def _read_list(written: object) -> object:
     if isinstance(written, int | float | dict | None):
-        hint = f'put it in quotes: "{written}"' if type(written) in (int, float) else ""
-        raise worded(f"expected a text or a list of texts, found {found(written)}", hint)
+        raise worded(f"expected a text or a list of texts, found {found(written)}")
     return (written,) if isinstance(written, str) else written
 
 
@@ -244,7 +242,7 @@ Address = Annotated[
 Duration = Annotated[
     timedelta,
     BeforeValidator(_read_duration),
-    PlainSerializer(timespan, return_type=str),
+    PlainSerializer(write_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": list(EXAMPLES)}),
 ]
 LongerThanZero = Annotated[Duration, AfterValidator(_positive)]

@@ -1,11 +1,12 @@
 """A problem that knows its place in the data, and the way from there to line and column."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from drs_provider.plan.odd_characters import OddCharacter, in_a_word
 from drs_provider.plan.problems import Problem
 from drs_provider.plan.yaml_source import Location, YamlDocument
 
@@ -35,7 +36,21 @@ def place(document: YamlDocument, finding: PlanFinding) -> Problem:
         key, value = steps[-1]
         node = key if finding.at_key and key is not None else value
         where = say_path(document.data, finding.location[: len(steps)])
+    if isinstance(node, ScalarNode) and (odd := in_a_word(node.value)) and odd.is_shown_in(finding.what):
+        return _with_odd(document, node, odd, finding, where)
     return document.problem(node, finding.subject or where, finding.what, finding.hint)
+
+
+def _with_odd(document: YamlDocument, node: ScalarNode, odd: OddCharacter, finding: PlanFinding, where: str) -> Problem:
+    """Point at the character that nobody can see, or that looks like another one: it is why the value is wrong."""
+    problem = document.problem(node, finding.subject or where, finding.what, f"{odd.name} is in it: {odd.hint}")
+    lines = document.text.split("\n")
+    for number in range(node.start_mark.line, min(node.end_mark.line, len(lines) - 1) + 1):
+        begin = node.start_mark.column if number == node.start_mark.line else 0
+        at = lines[number].find(odd.character, begin)
+        if at >= 0:
+            return replace(problem, line=document.first_line + number, column=at + 1)
+    return problem
 
 
 def node_at(document: YamlDocument, location: Location) -> Node:

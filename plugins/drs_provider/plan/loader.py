@@ -71,7 +71,8 @@ def read_folder(folder: Path) -> Library:
     if not folder.is_dir():
         what = "there is no such folder" if not folder.exists() else "this is no folder"
         return Library(problems=(Problem(folder, 1, 1, "plans folder", what, "set DRS_PLANS_FOLDER to the plans"),))
-    return _read(plan_files(folder))
+    walked = _walked(folder)
+    return _read(map(Path, sorted(walked.files)), walked.problems)
 
 
 def read_paths(paths: Sequence[Path], *, plans_folder: Path | None = None) -> Library:
@@ -88,7 +89,9 @@ def read_paths(paths: Sequence[Path], *, plans_folder: Path | None = None) -> Li
     for path in paths:
         for file in plan_files(plans_folder_of(path, plans_folder)):
             files.setdefault(file.resolve(), file)
-    everything = _read(sorted(files.values()))
+    links = [problem for path in paths if path.is_dir() for problem in bad_links(path)]
+    asked |= {problem.path for problem in links}
+    everything = _read(sorted(files.values()), links)
     return Library(
         {name: plan for name, plan in everything.plans.items() if plan.path in asked},
         everything.groups,
@@ -99,11 +102,16 @@ def read_paths(paths: Sequence[Path], *, plans_folder: Path | None = None) -> Li
 
 def plans_folder_of(path: Path, plans_folder: Path | None) -> Path:
     """Give the folder whose files belong together with the path."""
-    if plans_folder is not None and path.resolve().is_relative_to(plans_folder.resolve()):
+    # A linked folder stands where its link stands, although its files are really elsewhere.
+    written = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow the link
+    if plans_folder is not None and (
+        path.resolve().is_relative_to(plans_folder.resolve()) or written.is_relative_to(os.path.abspath(plans_folder))  # noqa: PTH100
+    ):
         return plans_folder
     own = path if path.is_dir() else path.parent
     resolved = own.resolve()
-    named = next((up for up in (resolved, *resolved.parents) if up.name == "plans"), None)
+    above = [*(resolved, *resolved.parents), *written.parents]
+    named = next((up for up in above if up.name == "plans"), None)
     if named is None or named == resolved:
         return own
     return Path(os.path.relpath(named)) if not path.is_absolute() else named
@@ -112,22 +120,70 @@ def plans_folder_of(path: Path, plans_folder: Path | None) -> Path:
 def plan_files(folder: Path) -> list[Path]:
     """Give the YAML files under a folder at any depth, sorted; hidden ones are left out.
 
-    Kubernetes mounts a ConfigMap as hidden folders and links into them: the links count, the folders do not.
+    Links to folders are followed, as Airflow follows them in the DAGs folder: git-sync publishes a checkout as a link.
+    A folder that can be reached in two ways is read once, where it stands itself if it does. Kubernetes mounts a
+    ConfigMap as hidden folders and links into them: the links count, the folders do not.
     """
     return [Path(file) for file in _plan_files(folder)]
 
 
 def _plan_files(folder: Path) -> list[str]:
+    return sorted(_walked(folder).files)
+
+
+def bad_links(folder: Path) -> list[Problem]:
+    """Give the links under a folder that lead in a circle, or nowhere."""
+    return _walked(folder).problems
+
+
+@dataclass
+class _Walked:
+    files: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def _walked(folder: Path) -> _Walked:
     # Texts, not paths: with hundreds of files a task start would spend half its time on making and sorting paths.
-    found: list[str] = []
-    for where, folders, files in os.walk(folder):
+    found, links, seen = _Walked(), [str(folder)], dict[str, str]()
+    while links:
+        # Links come after everything that stands in the folders themselves.
+        top, links = links, []
+        for start in sorted(top):
+            links += _walk_without_links(start, found, seen)
+    return found
+
+
+def _walk_without_links(start: str, found: _Walked, seen: dict[str, str]) -> list[str]:
+    """Gather the files under a folder; return the links to folders there. ``seen``: folders by what they really are."""
+    links: list[str] = []
+    for where, folders, files in os.walk(start):
+        real = os.path.realpath(where)
+        if real in seen:
+            folders.clear()
+            if _leads_up(where, real):
+                what = f"the link leads to {seen[real]}, in which it stands: a circle"
+                found.problems.append(Problem(Path(where), 1, 1, "link", what, "remove the link"))
+            continue
+        seen[real] = where
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found.extend(
-            os.path.join(where, name)  # noqa: PTH118 - said above
-            for name in files
-            if name.endswith(SUFFIXES) and not name.startswith(".")
-        )
-    return sorted(found)
+        linked = [name for name in folders if os.path.islink(os.path.join(where, name))]  # noqa: PTH114, PTH118
+        links += [os.path.join(where, name) for name in linked]  # noqa: PTH118
+        folders[:] = [name for name in folders if name not in linked] if linked else folders
+        for name in files:
+            if name.startswith("."):
+                continue
+            file = os.path.join(where, name)  # noqa: PTH118 - see _walked
+            if name.endswith(SUFFIXES):
+                found.files.append(file)
+            elif os.path.islink(file) and not os.path.exists(file):  # noqa: PTH110, PTH114
+                what = f"the link leads to {os.readlink(file)}, which is not there"  # noqa: PTH115
+                found.problems.append(Problem(Path(file), 1, 1, "link", what, "mend or remove the link"))
+    return links
+
+
+def _leads_up(link: str, real: str) -> bool:
+    """Tell whether a linked folder is one of those on the way to the link."""
+    return any(os.path.realpath(above) == real for above in Path(link).parents)
 
 
 def read_one(folder: Path, plan_name: str) -> RunnablePlan | None:
@@ -170,8 +226,9 @@ def _named(contents: Iterable[tuple[str, bytes]], kind: str, names: tuple[str, .
     return found
 
 
-def _read(files: Iterable[Path]) -> Library:
-    return read_contents((path, _content(path)) for path in files)
+def _read(files: Iterable[Path], links: Iterable[Problem] = ()) -> Library:
+    contents: list[tuple[Path, bytes | Problem]] = [(path, _content(path)) for path in files]
+    return read_contents([*contents, *((problem.path, problem) for problem in links)])
 
 
 def read_contents(contents: Iterable[tuple[Path, bytes | Problem]]) -> Library:

@@ -46,11 +46,16 @@ def _finding(detail: ErrorDetails, followed: "_Followed", document: YamlDocument
             at_key=True,
             subject=_parent(document.data, location[:-1]),
         )
-    if kind == WORDED:
-        return PlanFinding(location, detail["ctx"]["what"], detail["ctx"]["hint"])
-    what, hint = _say(kind, value, detail.get("ctx", {}))
+    context = detail.get("ctx", {})
+    what, hint = (context["what"], context["hint"]) if kind == WORDED else _say(kind, value, context)
     node = node_at(document, location)
-    if "expected a text" in what and isinstance(node, ScalarNode) and not node.style and node.value:
+    if (
+        "expected a text" in what
+        and not isinstance(value, str)
+        and isinstance(node, ScalarNode)
+        and not node.style
+        and node.value
+    ):
         hint = f'put it in quotes: "{node.value}"'
     return PlanFinding(location, what, hint)
 

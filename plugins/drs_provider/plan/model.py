@@ -40,7 +40,7 @@ from drs_provider.plan.fields import (
 from drs_provider.plan.step_kinds import AnyStep
 from drs_provider.plan.steps import Step
 
-Event = Literal["started", "paused", "wave_failed", "wave_completed", "completed", "failed", "rto_at_risk"]
+Event = Literal["started", "paused", "wave_failed", "wave_completed", "completed", "failed", "rto_at_risk", "clean_up"]
 
 
 EVENTS: tuple[Event, ...] = (
@@ -51,6 +51,7 @@ EVENTS: tuple[Event, ...] = (
     "completed",
     "failed",
     "rto_at_risk",
+    "clean_up",
 )
 
 
@@ -333,7 +334,7 @@ class Wave(PlanPart):
     retry_failed: Count = 0
     """How often failed servers are launched again."""
     timeout: LongerThanZero = timedelta(hours=2)
-    """How long the wave's recovery jobs may take."""
+    """How long the wave's recovery jobs may take, all of them together."""
     ready: Literal["launched", "running", "status_checks"] = "running"
     """When a server counts as recovered."""
     delay_before: Duration = timedelta(0)

@@ -9,8 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from drs_provider.plan.checks import group_findings, plan_findings
+from drs_provider.plan.disposition import stopped_but_checked
 from drs_provider.plan.fields import found
 from drs_provider.plan.findings import LABELS, PlanFinding, place, say_where
+from drs_provider.plan.launched_by_then import needs_launched_servers
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
 from drs_provider.plan.problems import Problem, nearest
 from drs_provider.plan.templates import template_names
@@ -176,7 +178,16 @@ def add_problems_of_references(parsed: Sequence[Parsed]) -> None:
     groups = _groups(parsed)
     for entry in parsed:
         if isinstance(entry.model, RecoveryPlan):
-            entry.add_guessed([*_known_groups(entry.model, groups), *_possible_tolerance(entry.model, groups)])
+            known = {name: found[0].model for name, found in groups.items()}
+            models = {name: model for name, model in known.items() if isinstance(model, ProtectionGroup)}
+            entry.add_guessed(
+                [
+                    *_known_groups(entry.model, groups),
+                    *_possible_tolerance(entry.model, groups),
+                    *stopped_but_checked(entry.model, models),
+                    *needs_launched_servers(entry.model, models),
+                ]
+            )
 
 
 def add_problems_of_shared_servers(parsed: Sequence[Parsed]) -> None:

@@ -11,8 +11,7 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from drs_provider.formatting import timespan
-from drs_provider.plan import model, steps
+from drs_provider.plan.durations import write_duration
 from drs_provider.plan.fields import PlanPart, Share
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
 from drs_provider.plan.step_kinds import step_kinds
@@ -63,7 +62,7 @@ class _Draft(GenerateJsonSchema):
     def encode_default(self, dft: Any) -> Any:
         """Write defaults as a plan would."""
         if isinstance(dft, timedelta):
-            return timespan(dft)
+            return write_duration(dft)
         if isinstance(dft, Share):
             return dft.amount
         return super().encode_default(dft)
@@ -72,8 +71,8 @@ class _Draft(GenerateJsonSchema):
 def _field_descriptions() -> Iterator[tuple[tuple[str, str], str]]:
     """Read the strings under the fields, as ``((class, key), text)``; inherited fields count for every class."""
     own: dict[tuple[str, str], str] = {}
-    kinds = (sys.modules[kind.model.__module__] for kind in step_kinds())
-    for module in (model, steps, *kinds):
+    step_kinds()  # their modules are loaded now
+    for module in dict.fromkeys(sys.modules[part.__module__] for part in _all_parts(PlanPart)):
         for node in ast.parse(inspect.getsource(module)).body:
             if isinstance(node, ast.ClassDef):
                 own.update({(node.name, field): text for field, text in _strings_under_fields(node)})

@@ -53,6 +53,7 @@ class StepKind:
     :param title: what people call it
     :param actions: IAM actions that its task calls
     :param reaches_out: why a rehearsal must not run it; empty: it does
+    :param looks_around: its task asks Airflow for something before it fills in its texts
     :param needs: for a rehearsal that runs it: what it needs in the cloud, or why nobody can know before the run; None:
         it needs nothing there
     :param label: its name in narrow columns; empty: the word that plans write
@@ -64,6 +65,7 @@ class StepKind:
     title: str
     actions: tuple[str, ...] = ()
     reaches_out: str = ""
+    looks_around: bool = False
     needs: Callable[[Any], Needed | str] | None = None
     label: str = ""
 

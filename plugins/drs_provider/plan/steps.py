@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
-from typing import ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
-from drs_provider.plan.fields import Count, LongerThanZero, Name, PlanPart
+from pydantic import BeforeValidator
+
+from drs_provider.plan.fields import Count, LongerThanZero, Name, PlanPart, worded
 
 
 class StepProblem(NamedTuple):
@@ -22,6 +24,17 @@ def too_few_approvers(required: int, approvers: Sequence[str]) -> Iterator[StepP
         yield StepProblem("required", what, "lower required or name more approvers")
 
 
+NOT_YET = ("failback", "migration")
+"""Kinds of runs that there are not yet: a step for them would never take place, and nobody would notice."""
+
+
+def _kind_of_run(written: object) -> object:
+    if written in NOT_YET:
+        what = f"there are no {written} runs yet, so this step would never take place"
+        raise worded(what, "write drill, recovery or always, or remove the step")
+    return written
+
+
 class Step(PlanPart):
     """What all steps have in common. A kind of step adds its fields and, as ``kind``, its name."""
 
@@ -29,10 +42,14 @@ class Step(PlanPart):
     """Whether what comes after it relies on the recorded answers of people."""
     RUNS_ON_INSTANCES: ClassVar[bool] = False
     """Whether it runs something on recovered instances, which a drill network must then let reach SSM."""
+    MAY_START_INSTANCES: ClassVar[bool] = False
+    """Whether instances that were launched stopped may run after it."""
+    FILLED: ClassVar[frozenset[str]] = frozenset()
+    """The fields whose texts are filled in, by the names that plans write."""
 
     name: Name
     """The step's name, unique where it stands; also the name of its task."""
-    when: Literal["drill", "recovery", "failback", "always"] = "always"
+    when: Annotated[Literal["drill", "recovery", "always"], BeforeValidator(_kind_of_run)] = "always"
     """In which runs the step takes place."""
     timeout: LongerThanZero = timedelta(minutes=10)
     """How long the step may take."""
@@ -46,6 +63,13 @@ class Step(PlanPart):
     def longest_try(self) -> timedelta:
         """The longest time that one try of it may take."""
         return self.timeout
+
+    def runs_inside(self, *, own_network: bool) -> bool:
+        """Tell whether it runs something on recovered instances.
+
+        :param own_network: whether the run's servers are in a drill network of their own
+        """
+        return self.RUNS_ON_INSTANCES
 
     def problems(self) -> Iterable[StepProblem]:
         """Say what is wrong with it beyond its shape."""

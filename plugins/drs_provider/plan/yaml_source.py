@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,14 @@ from yaml.parser import Parser
 from yaml.reader import Reader, ReaderError
 from yaml.scanner import Scanner
 
+from drs_provider.plan.odd_characters import OddCharacter, byte_order_marks, suspects
 from drs_provider.plan.problems import Problem
 
 MOST_BYTES = 2 * 1024 * 1024
 MOST_VALUES = 100_000
 MOST_LEVELS = 40
+_MOST_SUSPECTS = 20
+"""Odd characters that are tried as the cause of a syntax error: each costs to read the document again."""
 
 Location = tuple[str | int, ...]
 """The way to a value: keys of mappings, positions in lists."""
@@ -36,6 +39,8 @@ class YamlDocument:
     path: Path
     first_line: int
     root: Node
+    text: str = ""
+    """What the nodes' marks count in."""
     data: Any = None
     problems: list[Problem] = field(default_factory=list)
     has_nothing: bool = False
@@ -91,11 +96,16 @@ def _read_part(path: Path, first_line: int, part: str, documents: list[YamlDocum
         line = first_line + part.count("\n", 0, directive.start())
         yield Problem(path, line, 1, "document", f"a YAML directive ({directive[0].strip()})", "remove the line")
         return
+    if mark := byte_order_marks(part):
+        what = f"{mark.name} in the middle of the file"
+        hint = "it is invisible and comes from joining files; delete it"
+        yield Problem(path, first_line + mark.line, mark.column + 1, "YAML", what, hint)
+        return
     try:
         for root in compose(part, MOST_LEVELS):
             if isinstance(root, ScalarNode) and not root.value and not root.style:
                 continue
-            document = YamlDocument(path, first_line, root)
+            document = YamlDocument(path, first_line, root, part)
             try:
                 document.data = _Construction(document).value(root, 0)
             except _TooMuchError as refused:
@@ -104,8 +114,26 @@ def _read_part(path: Path, first_line: int, part: str, documents: list[YamlDocum
                 documents.append(document)
     except YAMLError as error:
         said = say_syntax_error(error, part)
+        if odd := _odd_cause(part, said):
+            yield Problem(path, first_line + odd.line, odd.column + 1, "YAML", odd.what, odd.hint)
+            return
         opened = "" if said.opened_at is None else f"; it began in line {first_line + said.opened_at}"
         yield Problem(path, first_line + said.line, said.column + 1, "YAML", said.what + opened, said.hint)
+
+
+def _odd_cause(text: str, said: "SyntaxProblem") -> OddCharacter | None:
+    """Find the odd character without which YAML would not stumble where it does."""
+    if text.isascii():
+        return None
+    for odd, mended in islice(suspects(text, said.line), _MOST_SUSPECTS):
+        try:
+            list(compose(mended, MOST_LEVELS))
+        except YAMLError as error:
+            other = say_syntax_error(error, mended)
+            if (other.line, other.what) == (said.line, said.what):
+                continue
+        return odd
+    return None
 
 
 class _TooMuchError(Exception):

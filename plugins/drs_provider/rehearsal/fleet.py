@@ -1,12 +1,22 @@
 """A fleet for the simulator, made from nothing but a plan."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from itertools import product
 from typing import Any
 
-from drs_provider.plan.model import LaunchSettings, ProtectionGroup, RecoveryPlan, VpcNetwork
+from drs_provider.plan.fields import SERVER_ID_PATTERN
+from drs_provider.plan.model import (
+    LaunchSettings,
+    ProtectionGroup,
+    RecoveryPlan,
+    Step,
+    VpcNetwork,
+    wave_dependencies,
+)
+from drs_provider.plan.templates import servers_of_step
 from drs_provider.rules.run.roster import Target, matches, target_of, targets_of
 
 FIRST_ACCOUNT = 111_122_223_333
@@ -73,12 +83,15 @@ def supposed_fleet(
     regions = {target: (accounts[target.aws_conn_id], target.region or default_region) for target in targets}
     assumptions: list[str] = []
     content: dict[str, dict[str, dict[str, Any]]] = {}
+    servers: dict[str, list[dict[str, Any]]] = {}
     for target, (account, region) in regions.items():
         members = [group for group in groups.values() if target_of(group) == target]
         built = content.setdefault(account, {}).setdefault(region, {"name": region, "servers": []})
         built.update(_networks(plan, members))
         for group in members:
-            built["servers"] += _servers(group, selected, assumptions)
+            servers[group.name] = _servers(group, selected, assumptions)
+            built["servers"] += servers[group.name]
+    assumptions += _named_by_steps(plan, servers)
     unnamed = sorted({target.aws_conn_id for target in targets if not target.region})
     if unnamed:
         assumptions.append(f"the Region of {_listed('connection', unnamed)} is {default_region}")
@@ -105,6 +118,42 @@ def supposed_fleet(
         regions,
         tuple(assumptions),
     )
+
+
+def _named_by_steps(plan: RecoveryPlan, servers: Mapping[str, list[dict[str, Any]]]) -> Iterator[str]:
+    """Give servers the hostnames that the plan's steps name, each one that is launched by then; say which."""
+    known = {name for found in servers.values() for server in found for name in (server.get("id"), server["hostname"])}
+    for step, groups in _steps_with_groups(plan):
+        for name, _ in servers_of_step(step):
+            free = [
+                (group, server)
+                for group in groups
+                for server in servers[group]
+                if server["hostname"].startswith(f"{group}-")
+            ]
+            if name in known or re.match(SERVER_ID_PATTERN, name) or not free:
+                continue
+            known.add(name)
+            group, server = free[0]
+            server["hostname"] = name
+            yield f"{name}, which step {step.name} names, is a server of group {group} (a guess)"
+
+
+def _steps_with_groups(plan: RecoveryPlan) -> Iterator[tuple[Step, list[str]]]:
+    """Give every step with the groups whose servers are launched when it begins, its own wave's first."""
+    waits_for = wave_dependencies(plan)
+    groups = {wave.name: list(wave.groups) for wave in plan.waves}
+    for wave in plan.waves:
+        above, todo = list[str](), list(waits_for[wave.name])
+        while todo:
+            name = todo.pop(0)
+            if name not in above:
+                above.append(name)
+                todo += waits_for[name]
+        earlier = [group for name in above for group in groups[name]]
+        yield from ((step, earlier) for step in wave.before)
+        yield from ((step, [*groups[wave.name], *earlier]) for step in wave.after)
+    yield from ((step, [group for found in groups.values() for group in found]) for step in (*plan.before, *plan.after))
 
 
 def _settings(group: ProtectionGroup) -> tuple[LaunchSettings, ...]:

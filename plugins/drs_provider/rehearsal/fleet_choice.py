@@ -86,7 +86,7 @@ def _read(target: Target, runnable: RunnablePlan, now: datetime) -> AccountFacts
     network = runnable.plan.drill.network
     hook = ReadOnlyHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None, patience=_RETRY_SECONDS)
     return hook.read(
-        lambda server: any(_is_member(server, group) for group in groups),
+        lambda server: any(is_member(server, group) for group in groups),
         subnet_ids=[
             subnet
             for launch in settings
@@ -104,7 +104,8 @@ def _settings(group: ProtectionGroup) -> Iterator[LaunchSettings]:
     yield from (group.launch, group.drill_launch, *(member.launch for member in group.servers))
 
 
-def _is_member(server: Mapping[str, Any], group: ProtectionGroup) -> bool:
+def is_member(server: Mapping[str, Any], group: ProtectionGroup) -> bool:
+    """Tell whether a source server belongs to a group, by its id or its tags."""
     if any(member.id == server["sourceServerID"] for member in group.servers):
         return True
     return group.select is not None and matches(
@@ -163,7 +164,7 @@ def _place(
     said = accounts.get(target.aws_conn_id)
     fitting = [region for region in regions if target.region in ("", region.name) and said in (None, region.account)]
     holding = [
-        region for region in fitting if any(_is_member(server, group) for server in region.servers for group in groups)
+        region for region in fitting if any(is_member(server, group) for server in region.servers for group in groups)
     ]
     for found in (holding, fitting):
         if len({(region.account, region.name) for region in found}) == 1:

@@ -315,7 +315,8 @@ def _failures(report: RunReport, facts: RehearsalFacts) -> Iterable[PredictedFai
     findings = report.preflight.findings if report.preflight else ()
     refusals = [finding for finding in findings if finding.severity == "refusal"]
     for finding in refusals:
-        server = f"{finding.hostname} ({finding.server_id})" if finding.hostname else "preflight"
+        is_server = finding.hostname and finding.hostname != finding.server_id
+        server = f"{finding.hostname} ({finding.server_id})" if is_server else finding.hostname or "preflight"
         yield PredictedFailure(server, finding.what, finding.next_step)
     for failure in report.failures:
         yield PredictedFailure(f"{failure.hostname} ({failure.server_id})", failure.reason, failure.next_step)

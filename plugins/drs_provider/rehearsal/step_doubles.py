@@ -8,9 +8,10 @@ from datetime import timedelta
 
 from drs_provider.formatting import timespan
 from drs_provider.plan.durations import parse_duration
+from drs_provider.rehearsal.fleet_choice import is_member
 from drs_provider.rehearsal.processes import Simulator
 from drs_provider.rehearsal.steps import Place, StepDecision, World, decide
-from drs_provider.rules.run.roster import Target
+from drs_provider.rules.run.roster import Target, target_of
 from drs_provider.rules.run.shape import RunShape
 
 
@@ -44,7 +45,7 @@ def length_of_steps(text: str) -> tuple[str, timedelta]:
 
 def decisions(shape: RunShape, running: Simulator, places: Mapping[Target, Place]) -> tuple[StepDecision, ...]:
     """Decide over all steps of a plan."""
-    world = _world(running, places) if shape.steps else World(places)
+    world = _world(running, places, shape) if shape.steps else World(places)
     return tuple(decide(step, world) for step in shape.steps)
 
 
@@ -80,23 +81,22 @@ def _length(length: timedelta) -> str:
     return timespan(length) if length else "no time"
 
 
-def _world(running: Simulator, places: Mapping[Target, Place]) -> World:
+def _world(running: Simulator, places: Mapping[Target, Place], shape: RunShape) -> World:
     accounts, documents = running.get("state")["accounts"], running.get("documents")
     own, functions = defaultdict(set), defaultdict(set)
     for document in documents["own"]:
         own[document["account"], document["region"]].add(document["name"])
     for function in running.get("lambda"):
         functions[function["account"], function["region"]].add(function["name"])
-    servers = {
-        name: server
-        for regions in accounts.values()
-        for region in regions.values()
-        for name, server in region["servers"].items()
-    }
-    hints = [server["sourceProperties"]["identificationHints"] for server in servers.values()]
+    names: set[str] = set()
+    for group in shape.runnable.groups.values():
+        account, region = places[target_of(group)]
+        for server in accounts.get(account, {}).get(region, {}).get("servers", {}).values():
+            if is_member(server, group):
+                names |= {server["sourceServerID"], server["sourceProperties"]["identificationHints"]["hostname"]}
     return World(
         places,
-        frozenset(servers) | {hint["hostname"] for hint in hints},
+        frozenset(names),
         documents["aws"],
         {place: frozenset(names) for place, names in own.items()},
         {place: frozenset(names) for place, names in functions.items()},

@@ -1,11 +1,11 @@
 """The steps of a plan in a rehearsal: which are run, which are only supposed to pass, and why."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from drs_provider.plan.model import Step
 from drs_provider.plan.step_kinds import Needed, step_kind
-from drs_provider.plan.templates import SERVER, SYNTAX
+from drs_provider.plan.templates import servers_of_step
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.roster import Target
 from drs_provider.rules.run.shape import StepShape
@@ -19,7 +19,7 @@ class World:
     """What the simulator of a rehearsal has for steps.
 
     :ivar places: account and Region of every target of the plan
-    :ivar names: hostnames and ids of its servers
+    :ivar names: hostnames and ids of the plan's servers
     :ivar aws_documents: SSM documents that exist everywhere, with their type
     :ivar documents: documents of an account and Region
     :ivar functions: Lambda functions of an account and Region
@@ -70,17 +70,22 @@ class StepDecision:
 def decide(planned: StepShape, world: World) -> StepDecision:
     """Say what becomes of a step in a rehearsal."""
     step, kind = planned.step, step_kind(planned.step.kind)
+    if {name for name, _ in servers_of_step(step)} - world.names and not kind.looks_around:
+        # It is run, and fails where it looks the server up, before it reaches anything.
+        return StepDecision(planned)
     if kind.reaches_out:
         return StepDecision(planned, kind.reaches_out)
-    if kind.needs is None:
-        return StepDecision(planned)
-    if unknown := sorted(_servers_named(step) - world.names):
-        return StepDecision(planned, f"it names what this fleet does not have: {', '.join(unknown)}")
-    place = _place(planned, world)
+    return StepDecision(planned) if kind.needs is None else _with_what_it_needs(planned, kind.needs(step), world)
+
+
+def _with_what_it_needs(planned: StepShape, needed: Needed | str, world: World) -> StepDecision:
+    step, place = planned.step, _place(planned, world)
+    instances = [name for name in getattr(step, "instances", None) or () if name.startswith(("i-", "mi-"))]
+    if instances:
+        return StepDecision(planned, f"it names what this fleet does not have: {', '.join(instances)}")
     if place is None:
         where = " in ".join(part for part in (_own(step, "aws_conn_id"), _own(step, "region")) if part)
         return StepDecision(planned, f"nothing in this rehearsal stands for {where}")
-    needed = kind.needs(step)
     if isinstance(needed, str):
         return StepDecision(planned, needed)
     is_there = world.has(needed, place)
@@ -107,22 +112,3 @@ def _place(planned: StepShape, world: World) -> Place | None:
         return None
     place = (world.places[found][0], region or world.places[found][1])
     return place if place in world.places.values() else None
-
-
-def _servers_named(step: Step) -> set[str]:
-    """Return what a step names of servers: in its texts, and as the instances that it runs on."""
-    named = set()
-    for text in _texts(step.model_dump()):
-        for match in SYNTAX.finditer(text):
-            if server := SERVER.fullmatch((match[1] or "").strip()):
-                named.add(server[1] or server[2] or "")
-    named |= {name for name in getattr(step, "instances", None) or () if "{" not in name}
-    return named
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping | list | tuple):
-        for part in value.values() if isinstance(value, Mapping) else value:
-            yield from _texts(part)

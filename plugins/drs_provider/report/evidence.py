@@ -26,6 +26,7 @@ from drs_provider.rules.run.handover import (
     SettingsChange,
     StepInstance,
 )
+from drs_provider.rules.run.state.first_cause import FirstCause
 from drs_provider.rules.run.state.vocabulary import CleanupStatus, ServerStatus, StepStatus, WaveStatus
 
 
@@ -205,6 +206,12 @@ class WaveEvidence(EvidencePart):
     timeout: str = ""
     state: WaveStatus = WaveStatus.NOT_STARTED
     state_reason: str | None = None
+    ready_at: AwareDatetime | None = None
+    """When its launch was over: every server as ready as the plan asks for, or given up."""
+    lost: tuple[str, ...] = ()
+    """What of it is lost with accounts and Regions that do not answer, in words."""
+    passed_over: str | None = None
+    """Who let the run go on past it after it had failed, and why, without a full stop."""
     jobs: tuple[JobEvidence, ...] = ()
     servers: tuple[ServerEvidence, ...] = ()
     steps: tuple[StepEvidence, ...] = ()
@@ -246,6 +253,15 @@ class NetworkEvidence(EvidencePart):
     """What was different then, in words."""
 
 
+class ActivityEvidence(EvidencePart):
+    """When a task of the run worked that is neither a job nor a step."""
+
+    kind: Literal["preflight", "network", "settings", "clean_up"]
+    task: str
+    began_at: AwareDatetime
+    ended_at: AwareDatetime
+
+
 class TaskError(EvidencePart):
     """One failed task of the run and what it said."""
 
@@ -280,6 +296,7 @@ class RunEvidence(EvidencePart):
     networks: tuple[NetworkEvidence, ...] = ()
     errors: tuple[TaskError, ...] = ()
     waits: tuple[WaitEvidence, ...] = ()
+    activities: tuple[ActivityEvidence, ...] = ()
     steps: tuple[StepEvidence, ...] = ()
     """The plan's own, around its waves."""
     notifications: tuple[NotificationRecord, ...] = ()
@@ -288,4 +305,6 @@ class RunEvidence(EvidencePart):
     """What people ordered while it went on, the oldest first."""
     cancelled: str | None = None
     """Who ended the run before its end and how, without a full stop; ``None``: nobody did."""
+    first_cause: FirstCause | None = None
+    """What made it fail, or lowers its verdict, as the run's state has it."""
     finished_at: AwareDatetime

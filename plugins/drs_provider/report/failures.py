@@ -1,13 +1,14 @@
 """Which servers failed, and what was not started because of them."""
 
-import re
 from collections.abc import Mapping, Sequence
 
 from drs_provider.formatting import some
 from drs_provider.report.evidence import RunEvidence, ServerEvidence, WaveEvidence
 from drs_provider.report.result import Failure, NotStarted
-from drs_provider.report.server_status import NOT_RECORDED, NOT_THERE
+from drs_provider.report.server_status import NOT_THERE
+from drs_provider.rules.launch.advice import NO_REASON, next_step
 from drs_provider.rules.purpose import Purpose
+from drs_provider.rules.run.state.first_cause import NOT_RECORDED
 from drs_provider.rules.run.state.vocabulary import ServerStatus, WaveStatus
 
 
@@ -76,39 +77,3 @@ def _because(wave: WaveEvidence, by_name: Mapping[str, WaveEvidence], evidence: 
     if waiting:
         return f"waits for {some(waiting)}, which was not started either"
     return wave.state_reason or "the run ended before it"
-
-
-NO_REASON = "DRS gave no reason"
-
-_ADVICE: tuple[tuple[str, str], ...] = (
-    (
-        r"InsufficientInstanceCapacity|insufficient capacity",
-        "choose an instance type or subnet that has capacity in the server's launch settings",
-    ),
-    (
-        r"VcpuLimitExceeded|InstanceLimitExceeded|vCPU (limit|quota)|quota",
-        "ask for a higher EC2 quota in the recovery Region",
-    ),
-    (
-        r"Unauthorized|AccessDenied|not authorized|PassRole",
-        "give the role of the Airflow connection the missing permission; docs/permissions.md lists them all",
-    ),
-    (r"subnet|InvalidAddress|IP address", "correct the subnet or address in the server's EC2 launch template"),
-    (r"\bkms\b|encrypt", "let DRS use the KMS key of the volumes in the recovery Region"),
-    (r"snapshot", "check the server's replication; a job from an older point in time may work"),
-    (
-        r"timed? ?out|still running|PENDING|IN_PROGRESS",
-        "look at the job in the DRS console: it may still end by itself",
-    ),
-    (
-        re.escape(NO_REASON),
-        "this is what missing EC2 permissions or a launch template without subnet look like: check both",
-    ),
-)
-
-
-def next_step(reason: str, purpose: Purpose) -> str:
-    """Name the next step for a reason as DRS or EC2 worded it (patterns seen in the service's own errors)."""
-    found = (advice for pattern, advice in _ADVICE if re.search(pattern, reason, re.IGNORECASE))
-    first = next(found, "look at the job's log in the DRS console and correct the cause")
-    return f"{first}, {purpose.after_failure}"

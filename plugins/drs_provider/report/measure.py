@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from drs_provider.formatting import duration, plural, some
 from drs_provider.report.critical_path import critical_path_of, dead_times_of
@@ -29,10 +31,24 @@ from drs_provider.report.result import (
 )
 from drs_provider.report.server_status import NOT_THERE, UNTRIED
 from drs_provider.report.steps import reported
+from drs_provider.report.time_shares import time_shares
 from drs_provider.report.timeline import timeline_of
-from drs_provider.report.verdict import judge
+from drs_provider.report.verdict import cause_that_counts, judge
 from drs_provider.rules.run.handover import Cost, CostPart
-from drs_provider.rules.run.state.vocabulary import ServerStatus
+from drs_provider.rules.run.state.vocabulary import ServerStatus, StepStatus, WaveStatus
+
+_UNDONE: Final = (StepStatus.FAILED, StepStatus.NOT_STARTED, StepStatus.WAITING, StepStatus.RUNNING)
+
+
+@dataclass(frozen=True)
+class AfterWaves:
+    """The plan's own steps after its waves: when each ended, in seconds from the run's start, and what is not done."""
+
+    seconds: tuple[float, ...] = ()
+    undone: tuple[str, ...] = ()
+
+
+NOTHING_AFTER: Final = AfterWaves()
 
 
 def measure(evidence: RunEvidence) -> RunReport:
@@ -44,7 +60,8 @@ def measure(evidence: RunEvidence) -> RunReport:
     path = critical_path_of(waves, evidence.run.started_at, evidence.waits)
     waves = tuple(wave.model_copy(update={"on_critical_path": wave.name in path.waves}) for wave in waves)
     objectives = ObjectiveResults(
-        rto=judge_rto(evidence.objectives.rto, waves), rpo=judge_rpo(evidence.objectives.rpo, waves)
+        rto=judge_rto(evidence.objectives.rto, waves, _after_waves(evidence)),
+        rpo=judge_rpo(evidence.objectives.rpo, waves),
     )
     verdict, why = judge(evidence, objectives)
     report = RunReport(
@@ -53,12 +70,14 @@ def measure(evidence: RunEvidence) -> RunReport:
         elapsed_seconds=max(0.0, (evidence.finished_at - evidence.run.started_at).total_seconds()),
         verdict=verdict,
         verdict_reason=why,
+        first_cause=cause_that_counts(evidence, verdict),
         objectives=objectives,
         counts=_counts(waves),
         failures=failures_of(evidence),
         not_started=not_started_waves(evidence),
         errors=evidence.errors,
         waves=waves,
+        time_shares=time_shares(evidence),
         critical_path=path,
         dead_times=dead_times_of(waves, evidence.waits),
         waits=evidence.waits,
@@ -89,11 +108,32 @@ def _wave(wave: WaveEvidence, run_started_at: datetime) -> WaveReport:
         started_at=started_at,
         ended_at=ended_at,
         duration_seconds=_seconds(started_at, ended_at),
-        rto_seconds=worst([server.rto_seconds for server in expected]),
+        ready_at=wave.ready_at,
+        rto_seconds=_service_seconds(wave, expected, run_started_at),
+        last_launched_seconds=worst([server.rto_seconds for server in expected]),
         rpo_seconds=worst([server.rpo_seconds for server in expected]),
         jobs=wave.jobs,
         servers=servers,
         steps=reported(wave.steps),
+    )
+
+
+def _service_seconds(wave: WaveEvidence, expected: Sequence[ServerReport], run_started_at: datetime) -> float | None:
+    """Time until a wave's service is there: its last server launched and as ready as the plan asks for, steps done."""
+    launched = worst([server.rto_seconds for server in expected])
+    if not wave.state.is_done or (expected and launched is None):
+        return None
+    ends = [wave.ready_at, *(step.ended_at for step in wave.steps if step.attempts)]
+    figures = [_seconds(run_started_at, end) for end in ends if end]
+    return max((figure for figure in (launched, *figures) if figure is not None), default=None)
+
+
+def _after_waves(evidence: RunEvidence) -> AfterWaves:
+    after = [step for step in evidence.steps if step.side == "after"]
+    ends = (_seconds(evidence.run.started_at, step.ended_at) for step in after if step.attempts)
+    return AfterWaves(
+        seconds=tuple(end for end in ends if end is not None),
+        undone=tuple(step.name for step in after if step.state in _UNDONE),
     )
 
 
@@ -235,10 +275,28 @@ def _last_pair(ordered: Sequence[JobEvent], phase: str) -> tuple[datetime, datet
     return pair
 
 
-def judge_rto(target: timedelta | None, waves: Sequence[WaveReport]) -> ObjectiveResult:
-    """Recovery time: run start to the moment the plan's last server was launched."""
+def judge_rto(
+    target: timedelta | None, waves: Sequence[WaveReport], after_waves: AfterWaves = NOTHING_AFTER
+) -> ObjectiveResult:
+    """Recovery time: run start to the moment the service is there.
+
+    That is when the last wave's servers are launched and as ready as the plan asks for, and all steps are done, those
+    of the plan after its waves too.
+    """
     servers = [server for wave in waves for server in wave.servers]
-    return _judge("RTO", target, servers, [server.rto_seconds for server in servers])
+    launched = [server.rto_seconds for server in servers]
+    last = worst(launched)
+    if last is None:
+        return _judge("RTO", target, servers, launched)
+    undone = [f"wave {wave.name}" for wave in waves if not wave.state.is_done and wave.state != WaveStatus.SKIPPED]
+    undone += [f"step {name}" for name in after_waves.undone]
+    ends = [wave.rto_seconds for wave in waves if wave.rto_seconds is not None]
+    ends += after_waves.seconds
+    found = _judge("RTO", target, servers, [*launched, None] if undone else [*launched, *ends])
+    if found.outcome == "not_measured":
+        why = f"every server is launched, and the service is not there: {some(undone)} not done"
+        found = found.model_copy(update={"why": why})
+    return found.model_copy(update={"last_launched_seconds": last})
 
 
 def judge_rpo(target: timedelta | None, waves: Sequence[WaveReport]) -> ObjectiveResult:

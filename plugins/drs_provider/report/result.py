@@ -23,6 +23,7 @@ from drs_provider.report.older_versions import brought_up
 from drs_provider.rules.launch.next_launch import Try
 from drs_provider.rules.launch.recovery_points import Point
 from drs_provider.rules.run.handover import Difference, GivenOrder, NotificationRecord, SettingsChange, StepInstance
+from drs_provider.rules.run.state.first_cause import FirstCause
 from drs_provider.rules.run.state.vocabulary import CleanupStatus, ServerStatus, StepStatus, WaveStatus
 
 Outcome = Literal["passed", "completed", "completed_with_exceptions", "failed", "refused", "cancelled", "superseded"]
@@ -48,11 +49,13 @@ class ObjectiveResult(ReportPart):
 
     ``measured_seconds`` speaks for the whole plan: it is ``None`` unless every server is there.
     ``partial_seconds`` is the worst among the servers that are there.
+    ``last_launched_seconds``: of an RTO, until the last server was launched; the RTO ends when the service is there.
     """
 
     target_seconds: float | None
     measured_seconds: float | None
     partial_seconds: float | None
+    last_launched_seconds: float | None = None
     outcome: ObjectiveOutcome
     why: str
 
@@ -135,7 +138,11 @@ class StepReport(ReportPart):
 
 
 class WaveReport(ReportPart):
-    """One wave. ``rto_seconds`` and ``rpo_seconds`` are its worst server's, once all its servers are there."""
+    """One wave, measured once all its servers are there.
+
+    ``rto_seconds`` ends when its service is there: its last server launched and ready, its steps done.
+    ``last_launched_seconds`` ends with its last server's launch; ``rpo_seconds`` is its worst server's.
+    """
 
     name: str
     depends_on: tuple[str, ...]
@@ -146,7 +153,9 @@ class WaveReport(ReportPart):
     started_at: AwareDatetime | None = None
     ended_at: AwareDatetime | None = None
     duration_seconds: float | None = None
+    ready_at: AwareDatetime | None = None
     rto_seconds: float | None = None
+    last_launched_seconds: float | None = None
     rpo_seconds: float | None = None
     on_critical_path: bool = False
     jobs: tuple[JobEvidence, ...] = ()
@@ -180,6 +189,33 @@ class CriticalPath(ReportPart):
     overhead_share: float | None = None
     waited_seconds: float | None = None
     """What went into approvals, pauses and delays while no job ran; counts as overhead no more than the jobs do."""
+
+
+TimeKind = Literal[
+    "preflight",
+    "approvals",
+    "network",
+    "settings",
+    "jobs",
+    "readiness",
+    "steps",
+    "people",
+    "delays",
+    "clean_up",
+    "orchestration",
+]
+"""What went on in a run.
+
+``people``: pauses, approval steps, and a drill that is kept for them. ``readiness``: from the end of a job until its
+servers are as ready as the plan asks for. ``orchestration``: Airflow's own time, and everything else.
+"""
+
+
+class TimeShare(ReportPart):
+    """How much of a run's time went where; all of them sum to ``elapsed_seconds``."""
+
+    kind: TimeKind
+    seconds: float
 
 
 class Failure(ReportPart):
@@ -230,13 +266,16 @@ class RunReport(ReportPart):
     elapsed_seconds: float
     verdict: Outcome
     verdict_reason: str
-    """One sentence."""
+    """One sentence; where it is not good, two more: the first cause with its server, and the next step."""
+    first_cause: FirstCause | None = None
+    """The same for programs; ``None``: nothing speaks against the run, or a person ended it."""
     objectives: ObjectiveResults
     counts: Counts
     failures: tuple[Failure, ...] = ()
     not_started: tuple[NotStarted, ...] = ()
     errors: tuple[TaskError, ...] = ()
     waves: tuple[WaveReport, ...] = ()
+    time_shares: tuple[TimeShare, ...] = ()
     critical_path: CriticalPath = CriticalPath()
     dead_times: tuple[DeadTime, ...] = ()
     waits: tuple[WaitEvidence, ...] = ()

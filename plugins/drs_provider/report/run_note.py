@@ -20,7 +20,7 @@ def with_verdict(note: str | None, report: WrittenReport) -> str:
     kept = without_verdict(note)
     room = LONGEST_NOTE - len(kept) - bool(kept)
     what = f"{MARK}{report.verdict.replace('_', ' ')}. {report.reason}"
-    where = f" Report: {report.html_path}"
+    where = f" Report: {report.where}"
     line = what + where if len(what + where) <= room else what if len(what) <= room else f"{what[: room - 1]}…"
     return "\n".join([*([kept] if kept else []), line]) if room >= _WORTH_SAYING else kept
 

@@ -12,5 +12,3 @@ NOT_THERE: Final = frozenset({ServerStatus.FAILED, ServerStatus.UNKNOWN, ServerS
 """A job was started for it, and it is not known to be there: nothing of this is ever success."""
 MISSING: Final = NOT_THERE | {ServerStatus.NOT_STARTED, ServerStatus.WAITING}
 """It should be there, and is not known to be."""
-
-NOT_RECORDED: Final = "a job was started for it, and its result is not recorded"

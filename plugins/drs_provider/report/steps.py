@@ -81,7 +81,8 @@ def entries(evidence: RunEvidence) -> Iterator[TimelineEntry]:
         if step.started_at and step.attempts:
             yield TimelineEntry(at=step.started_at, what=f"step {step.name} began", wave=name)
         if step.ended_at and step.attempts:
-            what = f"step {step.name} {_ENDED.get(step.state, step.state.words)}: {short(step.summary)}"
+            tries = f" after {step.attempts} attempts" if step.attempts > 1 else ""
+            what = f"step {step.name} {_ENDED.get(step.state, step.state.words)}{tries}: {short(step.summary)}"
             yield TimelineEntry(at=step.ended_at, what=what, wave=name)
 
 

@@ -9,14 +9,14 @@ import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from pydantic import ValidationError
 
 from drs_provider.exceptions import ReportOfAnotherRun
 from drs_provider.report.page import render
 from drs_provider.report.result import RunReport
-from drs_provider.rules.run.handover import WrittenReport
+from drs_provider.rules.run.handover import KeptReport, WrittenReport
 
 
 class Folder(Protocol):
@@ -63,6 +63,51 @@ def write_report(report: RunReport, folder: Any) -> WrittenReport:
         verdict=report.verdict,
         reason=report.verdict_reason,
     )
+
+
+MOST_KEPT: Final = 256 * 1024
+"""Characters of a report that are kept in its run, which lies in Airflow's database."""
+
+
+def kept_report(report: RunReport, most: int = MOST_KEPT) -> KeptReport:
+    """Return what a run keeps of its own report: all of it, or what is left without its longest parts.
+
+    :param most: characters of JSON
+    """
+    body = report.model_dump(mode="json")
+    verdict, reason = report.verdict, report.verdict_reason
+    for shorten in (lambda _: None, _without_events, _without_servers):
+        shorten(body)
+        if len(json.dumps(body)) <= most:
+            is_shortened = shorten in (_without_events, _without_servers)
+            return KeptReport(verdict=verdict, reason=reason, report=body, is_shortened=is_shortened)
+    return KeptReport(verdict=verdict, reason=reason, is_shortened=True)
+
+
+def _without_events(body: dict[str, Any]) -> None:
+    body["timeline"] = []
+    for step in (*body["steps"], *(step for wave in body["waves"] for step in wave["steps"])):
+        step["output"] = ""
+    for wave in body["waves"]:
+        for server in wave["servers"]:
+            server |= {name: [] for name in ("events", "settings_changed", "differences") if name in server}
+
+
+def _without_servers(body: dict[str, Any]) -> None:
+    for wave in body["waves"]:
+        wave["servers"] = []
+        for job in wave["jobs"]:
+            job["servers"] = []
+
+
+def read_kept(kept: KeptReport | None) -> RunReport | None:
+    """Return the report that a run has kept; None: none, or it is too big, or of another form."""
+    if kept is None or kept.report is None:
+        return None
+    try:
+        return RunReport.model_validate(kept.report)
+    except ValidationError:
+        return None
 
 
 def run_folder(folder: Any, dag_id: str, run_id: str) -> Any:

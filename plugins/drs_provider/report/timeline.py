@@ -15,6 +15,7 @@ def timeline_of(evidence: RunEvidence, report: RunReport) -> tuple[TimelineEntry
     for wave in evidence.waves:
         entries.extend(_job_entries(wave))
         entries.extend(_failed_servers(wave))
+        entries.extend(_retries(wave))
     entries.extend(step_entries(evidence))
     return tuple(sorted(entries, key=lambda entry: entry.at))
 
@@ -72,12 +73,26 @@ def _job_entries(wave: WaveEvidence) -> Iterator[TimelineEntry]:
         servers = plural(len(job.servers), "server")
         if job.created_at:
             verb = "found and adopted" if job.adopted else "started"
-            yield TimelineEntry(at=job.created_at, what=f"job {job.job_id} {verb}, {servers}", wave=wave.name)
+            again = f", attempt {job.attempt}" if job.attempt > 1 else ""
+            what = f"job {job.job_id} {verb}, {servers}{again}"
+            yield TimelineEntry(at=job.created_at, what=what, wave=wave.name)
         if job.ended_at:
             by_this = [server for server in wave.servers if server.job_id in (None, job.job_id)]
             launched = {server.server_id for server in by_this if server.status == ServerStatus.LAUNCHED}
             what = f"job {job.job_id} ended, {len(launched.intersection(job.servers))} of {servers} launched"
             yield TimelineEntry(at=job.ended_at, what=what, wave=wave.name)
+
+
+def _retries(wave: WaveEvidence) -> Iterator[TimelineEntry]:
+    """Tell of every server that was launched again: what failed, and how the next launch differs."""
+    ended = {job.job_id: job.ended_at for job in wave.jobs}
+    for server in wave.servers:
+        for attempt in server.tries:
+            if at := ended.get(attempt.job_id):
+                how = {"fallback": " with other settings", "older_point": " from an older recovery point"}
+                again = f"launched again{how.get(attempt.how, '')}"
+                what = f"{server.hostname or server.server_id} failed in {attempt.job_id}, {again}: {attempt.reason}"
+                yield TimelineEntry(at=at, what=what, wave=wave.name)
 
 
 def _failed_servers(wave: WaveEvidence) -> Iterator[TimelineEntry]:

@@ -8,14 +8,32 @@ from drs_provider.report.evidence import RunEvidence, ServerEvidence, WaveEviden
 from drs_provider.report.result import ObjectiveResults, Outcome
 from drs_provider.report.server_status import MISSING
 from drs_provider.rules.run import names
+from drs_provider.rules.run.state.first_cause import FirstCause
 from drs_provider.rules.run.state.vocabulary import CleanupStatus, ServerStatus, WaveStatus
 
 _ALL_LAUNCHED = "everything had been launched by then"
 _NOT_CLEANED = (CleanupStatus.NOT_RUN, CleanupStatus.WAITING, CleanupStatus.KEPT, CleanupStatus.RUNNING)
+_UNKNOWN = (ServerStatus.LAUNCHING, ServerStatus.UNKNOWN)
 _MAY_BE_THERE = (ServerStatus.LAUNCHED, ServerStatus.LAUNCHING, ServerStatus.UNKNOWN)
 
 
 def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome, str]:
+    """Return the outcome and why, in one sentence; the first cause and the next step follow where there is one."""
+    outcome, why = _judge(evidence, objectives)
+    cause = cause_that_counts(evidence, outcome)
+    if cause is None:
+        return outcome, why
+    # A step or a task is named with its reason already: it is not said twice.
+    first = "" if cause.reason in why else f" First cause: {cause.words}."
+    return outcome, f"{why}{first}{f' Next step: {cause.next_step}.' if cause.next_step else ''}"
+
+
+def cause_that_counts(evidence: RunEvidence, outcome: Outcome) -> FirstCause | None:
+    """Give the first cause, where the outcome comes from one; a person who ended the run is named in its sentence."""
+    return evidence.first_cause if outcome in ("failed", "refused", "completed_with_exceptions") else None
+
+
+def _judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome, str]:
     """Return the outcome and one sentence why; passed (a recovery: completed) only when nothing speaks against it.
 
     *cancelled*: a person ended it, and nothing failed besides; it is no proof of its plan, however far it came.
@@ -81,8 +99,10 @@ def _cut_short(evidence: RunEvidence) -> Iterator[str]:
 def _failed_waves(evidence: RunEvidence) -> Iterator[str]:
     for wave in evidence.waves:
         if wave.state == WaveStatus.FAILED:
-            missing = [_name(server) for server in _absent(wave)]
+            missing = [_name(server) for server in _absent(wave) if server.status not in _UNKNOWN]
+            unknown = [_name(server) for server in _absent(wave) if server.status in _UNKNOWN]
             why = [f"{some(missing)} not launched"] if missing else []
+            why += [f"unknown whether {some(unknown)} launched"] if unknown else []
             why += [f"step {step.name} failed: {steps.short(step.summary)}" for step in steps.broken(wave.steps)[:1]]
             why = why or ([steps.short(wave.state_reason)] if wave.state_reason else [])
             yield f"wave {wave.name} failed" + (f": {', '.join(why)}" if why else "")
@@ -112,23 +132,24 @@ def _reasons_to_fail(evidence: RunEvidence) -> Iterator[str]:
     if not steps.only_steps(evidence.waves) and not any(
         server.status == ServerStatus.LAUNCHED for wave in evidence.waves for server in wave.servers
     ):
-        yield "no server was launched"
+        unknown = [_name(server) for wave in evidence.waves for server in wave.servers if server.status in _UNKNOWN]
+        yield f"it is unknown whether {some(unknown)} were launched" if unknown else "no server was launched"
     yield from _uncleaned(evidence)
 
 
 def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator[str]:
     for wave in evidence.waves:
-        missing = [_name(server) for server in _absent(wave)]
-        if missing:
-            yield f"wave {wave.name}: {some(missing)} not launched"
-        elif wave.state == WaveStatus.COMPLETED_WITH_EXCEPTIONS and not _is_explained(wave):
-            yield f"wave {wave.name}: {wave.state_reason or 'completed with exceptions'}"
+        yield from _lacks(wave)
     for wave in evidence.waves:
         yield from _failed_actions(wave)
     bare = [_name(server) for wave in evidence.waves for server in wave.servers if server.not_protected]
     if bare:
         yield f"not protected from termination: {some(bare)}"
-    skipped = [wave.name for wave in evidence.waves if wave.state == WaveStatus.SKIPPED]
+    skipped = [
+        wave.name
+        for wave in evidence.waves
+        if wave.state == WaveStatus.SKIPPED and not wave.lost and not wave.passed_over
+    ]
     if skipped:
         yield f"{_waves(skipped)} skipped"
     excluded = [
@@ -141,6 +162,20 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
     yield from steps.exceptions(evidence)
     for error in evidence.errors:
         yield f"task {error.task} failed"
+
+
+def _lacks(wave: WaveEvidence) -> Iterator[str]:
+    """Say what a wave that went through has not brought up, and who or what let it go through."""
+    if wave.passed_over:
+        yield wave.passed_over
+    yield from (f"wave {wave.name}: {lost}" for lost in wave.lost)
+    missing = [_name(server) for server in _absent(wave) if server.reason not in wave.lost]
+    if missing:
+        yield f"wave {wave.name}: {some(missing)} not launched"
+    elif wave.state == WaveStatus.COMPLETED_WITH_EXCEPTIONS and not (
+        wave.lost or wave.passed_over or _is_explained(wave)
+    ):
+        yield f"wave {wave.name}: {wave.state_reason or 'completed with exceptions'}"
 
 
 def _missed(objectives: ObjectiveResults) -> Iterator[str]:

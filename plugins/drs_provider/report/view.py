@@ -15,6 +15,7 @@ from drs_provider.report.result import (
     Outcome,
     RunReport,
     ServerReport,
+    TimeKind,
     WaveReport,
 )
 from drs_provider.report.server_status import UNTRIED
@@ -36,6 +37,19 @@ _OUTCOMES: dict[ObjectiveOutcome, tuple[str, str]] = {
     "missed": ("✕ missed", "bad"),
     "not_measured": ("not measured", ""),
     "no_objective": ("no objective", ""),
+}
+_KINDS: dict[TimeKind, str] = {
+    "preflight": "preflight",
+    "approvals": "approvals",
+    "network": "drill network",
+    "settings": "launch settings",
+    "jobs": "DRS jobs",
+    "readiness": "until the servers were ready",
+    "steps": "steps",
+    "people": "pauses and people",
+    "delays": "delays of the plan",
+    "clean_up": "clean-up",
+    "orchestration": "Airflow, and what was not recorded",
 }
 _ORDER = (
     ServerStatus.FAILED,
@@ -59,6 +73,7 @@ class Meter:
     target: str
     is_measured: bool
     partial: str | None
+    last_launched: str | None
     outcome: ObjectiveOutcome
     words: str
     tone: str
@@ -101,6 +116,16 @@ class WaveTable:
 
 
 @dataclass(frozen=True)
+class ShareBar:
+    """What one kind of work took of the whole run; ``width`` is per cent."""
+
+    kind: TimeKind
+    words: str
+    seconds: float
+    width: float
+
+
+@dataclass(frozen=True)
 class View:
     """What the template needs beside the report itself."""
 
@@ -109,6 +134,7 @@ class View:
     meters: tuple[Meter, Meter]
     tables: tuple[WaveTable, ...]
     failures: tuple[Failure, ...]
+    shares: tuple[ShareBar, ...]
     dead_worst: str
     overhead: str
     airflow_url: str | None
@@ -117,7 +143,7 @@ class View:
 def view_of(report: RunReport) -> View:
     """Arrange the report for reading."""
     symbol, verdict = VERDICTS[report.verdict]
-    rto = _meter("RTO", "Recovery time, run start to last server launched", report.objectives.rto)
+    rto = _meter("RTO", "Recovery time, run start until the service is there", report.objectives.rto)
     rpo = _meter("RPO", "Recovery point, age of the oldest data at its launch", report.objectives.rpo)
     worst_gap = max((gap.seconds for gap in report.dead_times), default=None)
     return View(
@@ -126,6 +152,7 @@ def view_of(report: RunReport) -> View:
         meters=(rto, rpo),
         tables=tuple(_table(wave) for wave in report.waves if wave.servers or wave.steps),
         failures=report.failures[:_MOST_FAILURES],
+        shares=_shares(report),
         dead_worst=duration(worst_gap),
         overhead=share(report.critical_path.overhead_share),
         airflow_url=web_url(report.run.airflow_url),
@@ -151,12 +178,23 @@ def _meter(name: str, title: str, result: ObjectiveResult) -> Meter:
         target=duration(target) if target is not None else "none",
         is_measured=result.measured_seconds is not None,
         partial=duration(result.partial_seconds) if figure is not None and result.measured_seconds is None else None,
+        last_launched=(duration(result.last_launched_seconds) if result.last_launched_seconds is not None else None),
         outcome=result.outcome,
         words=_OUTCOMES[result.outcome][0],
         tone=_OUTCOMES[result.outcome][1],
         why=result.why,
         filled=round((figure or 0.0) / scale * 100, 2),
         mark=round(target / scale * 100, 2) if target is not None else None,
+    )
+
+
+def _shares(report: RunReport) -> tuple[ShareBar, ...]:
+    whole = sum(share.seconds for share in report.time_shares)
+    if not whole:
+        return ()
+    return tuple(
+        ShareBar(share.kind, _KINDS[share.kind], share.seconds, round(share.seconds / whole * 100, 2))
+        for share in report.time_shares
     )
 
 

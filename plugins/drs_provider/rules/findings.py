@@ -21,6 +21,15 @@ Rule = Literal[
     "launch_actions",
     "conflict",
     "verified",
+    "existing_instance",
+    "native_plan",
+    "place",
+    "interfaces",
+    "tags",
+    "lost",
+    "step_names",
+    "stopped",
+    "reports",
 ]
 
 

@@ -42,6 +42,10 @@ class Purpose:
     :param uses_drill_network: it launches into ``drill.network``; false: into production's network
     :param uses_drill_settings: ``drill_launch`` lies over the other launch settings
     :param protects_instances: EC2 termination protection is switched on for what it launches
+    :param may_replace_recovered: told so by ``replace_live_instances``, it may terminate a live recovered instance by
+        launching its server again; false: it never does, whatever is asked
+    :param spares_others_drills: a drill instance that somebody else launched refuses it, unless ``replace_drills``;
+        false: the launch terminates such an instance, and preflight says so
     :param retries_over_instance: a failed server is launched again although an instance of it lives; false: that
         could destroy production
 
@@ -49,6 +53,8 @@ class Purpose:
 
     :param refuses_broken_source: what is wrong with a source server, with permissions or with a place to land refuses
         the run; false: it warns, for a broken source is why there is such a run
+    :param loses_silent_places: where an account or Region of the plan does not answer, its servers are lost and the
+        rest goes on; false: the run waits, or is refused
     :param pins_broken_source: a source that does not answer is launched from its newest recovery point, not from a
         fresh snapshot
     :param refuses_changed_settings: it refuses to launch where launch settings were changed since it applied them;
@@ -83,8 +89,11 @@ class Purpose:
     uses_drill_network: bool
     uses_drill_settings: bool
     protects_instances: bool
+    may_replace_recovered: bool
+    spares_others_drills: bool
     retries_over_instance: bool
     refuses_broken_source: bool
+    loses_silent_places: bool
     pins_broken_source: bool
     refuses_changed_settings: bool
     yields: bool
@@ -142,8 +151,11 @@ DRILL: Final = Purpose(
     uses_drill_network=True,
     uses_drill_settings=True,
     protects_instances=False,
+    may_replace_recovered=False,
+    spares_others_drills=True,
     retries_over_instance=True,
     refuses_broken_source=True,
+    loses_silent_places=False,
     pins_broken_source=False,
     refuses_changed_settings=True,
     yields=True,
@@ -169,8 +181,11 @@ RECOVERY: Final = Purpose(
     uses_drill_network=False,
     uses_drill_settings=False,
     protects_instances=True,
+    may_replace_recovered=True,
+    spares_others_drills=False,
     retries_over_instance=False,
     refuses_broken_source=False,
+    loses_silent_places=True,
     pins_broken_source=True,
     refuses_changed_settings=False,
     yields=False,
@@ -181,6 +196,14 @@ RECOVERY: Final = Purpose(
     after_failure="then clear the wave's tasks in Airflow to launch what is not there",
 )
 """The real one: brings production up, and what it launched stays."""
+
+STARTERS: Final = {
+    "manual": "a person",
+    "scheduled": "a schedule",
+    "operator_triggered": "another DAG",
+    "asset_triggered": "an asset event",
+}
+"""How a run of a plan may come to be: Airflow's word for its type, and who starts it. A recovery: a person only."""
 
 PURPOSES: Final = (DRILL, RECOVERY)
 """Every kind of run, in the order in which people choose; the first one is what a run is unless somebody says."""

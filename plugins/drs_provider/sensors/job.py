@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferralTimeout
 from pydantic import JsonValue
 
 from drs_provider import clock
-from drs_provider.exceptions import AwsError, JobFailed, JobTimedOut, JobVanished, RunRefused
+from drs_provider.exceptions import AwsError, DrsProviderError, JobFailed, JobTimedOut, JobVanished, RunRefused
 from drs_provider.formatting import duration, parse_instant
 from drs_provider.links.console import DrsJobLink, DrsRecoveryInstanceLink
 from drs_provider.operators.base import AWS_FIELDS, DrsSensor, asking_later, failing_for_good
@@ -39,7 +39,8 @@ class DrsRecoveryJobSensor(DrsSensor):
     "instance_id", "instance_state", "point_in_time", "job_id", "reason", "events"}``.
 
     Fails for good, without a retry, when more critical servers failed than tolerated (JobFailed, with the reason of
-    each), when the time is over (JobTimedOut) and when DRS no longer knows a job (JobVanished).
+    each), when the time is over (JobTimedOut) and when DRS no longer knows a job and no instance shows what it has
+    launched (JobVanished). What such a job launched is judged by its instances.
 
     :param jobs: what DrsStartRecoveryOperator returned, or a list of such, also of several accounts and Regions: each
         is asked through its own connection (templated)
@@ -83,11 +84,11 @@ class DrsRecoveryJobSensor(DrsSensor):
         self.watch(launches)
 
     def watch(self, launches: "Sequence[Launch]") -> NoReturn:
-        """Hand the wait for the jobs of some launches to the triggerer; they have the whole ``timeout``."""
+        """Hand the wait for the jobs of some launches to the triggerer, until :meth:`new_deadline`."""
         from drs_provider.triggers.jobs import DrsJobTrigger
 
         now = clock.now()
-        deadline = now + timedelta(seconds=self.timeout)
+        deadline = self.new_deadline()
         self.log.info("Waiting for %s, at most %s", ", ".join(_job_ids(launches)), duration(deadline - now))
         self.defer(
             trigger=DrsJobTrigger(
@@ -100,6 +101,10 @@ class DrsRecoveryJobSensor(DrsSensor):
             timeout=deadline - now + BACKSTOP,
         )
 
+    def new_deadline(self) -> datetime:
+        """Return until when a wait that begins now may last: the whole ``timeout``. For subclasses that wait again."""
+        return clock.now() + timedelta(seconds=self.timeout)
+
     def jobs_ended(
         self, context: Context, event: "DrsJobEvent", *, deadline: str | None = None
     ) -> dict[str, JsonValue]:
@@ -108,12 +113,10 @@ class DrsRecoveryJobSensor(DrsSensor):
             self.prepare(context)
             self._link_job(self._launches())
             match event["outcome"]:
-                case "ended":
+                case "ended" | "vanished":
                     return self._judge(context, self._deadline(deadline))
                 case "timed_out":
-                    raise self._timed_out()
-                case "vanished":
-                    raise JobVanished(event["job_ids"])
+                    raise self._timed_out(context)
                 case _:
                     raise AwsError("DescribeJobs", "Refused", event["detail"])
 
@@ -141,29 +144,40 @@ class DrsRecoveryJobSensor(DrsSensor):
         except (AirflowSensorTimeout, TaskDeferralTimeout):
             with failing_for_good():
                 self.prepare(context)
-                raise self._timed_out() from None
+                raise self._timed_out(context) from None
 
     def _judge(self, context: Context, deadline: datetime, *, last_word: bool = False) -> dict[str, JsonValue]:
         from drs_provider.rules.launch.results import judge, table
-        from drs_provider.rules.run.handover import EndedJobs, ServerResults, WaveVerdict
+        from drs_provider.rules.run.handover import WaveVerdict
 
         ready = self._ready()
         with asking_later(self, self.look_again, until=deadline, kwargs={"deadline": deadline.isoformat()}):
             found = [self._find(launch, ready) for launch in self._launches()]
         if any(part.pending for part in found) and not last_word and clock.now() < deadline:
             self._wait_for_instances(found, deadline)
-        results = self.conclude(context, [result for part in found for result in part.results])
+        results = self._leave_results(context, found)
         jobs = tuple(job for part in found for job in part.jobs)
-        leave(context["ti"], ServerResults(servers=results))
-        leave(context["ti"], EndedJobs(jobs=jobs))
         launched = sum(result.status == "launched" for result in results)
         self.log.info("%d of %d servers %s\n%s", launched, len(results), ready, table(results))
         self._link_instance(found)
         verdict = judge(results, allows=self._tolerance())
+        forgotten = {job.job_id for job in jobs if job.forgotten}
+        if verdict == "failed" and any(result.status == "unknown" and result.job_id in forgotten for result in results):
+            raise JobVanished(sorted(forgotten))
         if verdict == "failed":
             failed = {result.hostname: result.reason or "" for result in results if result.status != "launched"}
             raise JobFailed(", ".join(job.job_id for job in jobs), failed)
         return sealed(context["ti"], WaveVerdict(verdict=verdict, jobs=jobs, servers=results))
+
+    def _leave_results(self, context: Context, found: "Sequence[LaunchResults]") -> "tuple[ServerResult, ...]":
+        """Leave what became of every server and job, and return the former."""
+        from drs_provider.rules.run.handover import EndedJobs, ServerResults
+
+        results = self.conclude(context, [result for part in found for result in part.results])
+        jobs = tuple(job for part in found for job in part.jobs)
+        leave(context["ti"], ServerResults(servers=results))
+        leave(context["ti"], EndedJobs(jobs=jobs))
+        return results
 
     def conclude(self, context: Context, results: "Sequence[ServerResult]") -> "tuple[ServerResult, ...]":
         """Return the results to be judged, once nothing runs and nothing is awaited any longer.
@@ -235,7 +249,12 @@ class DrsRecoveryJobSensor(DrsSensor):
             raise RunRefused(f"ready must be one of {', '.join(get_args(Ready))}, not {self.ready!r}")
         return cast("Ready", self.ready)
 
-    def _timed_out(self) -> JobTimedOut:
+    def _timed_out(self, context: Context) -> JobTimedOut:
+        """Say that the time is over, and leave what became of every server until now."""
+        try:
+            self._leave_results(context, [self._find(launch, self._ready()) for launch in self._launches()])
+        except DrsProviderError as error:
+            self.log.warning("what has become of the servers is not known: %s", error)
         return JobTimedOut(_job_ids(self._launches()), duration(timedelta(seconds=self.timeout)))
 
 

@@ -11,6 +11,7 @@ from drs_provider import clock
 from drs_provider.exceptions import AwsError, PreflightRefused, RunRefused
 from drs_provider.operators.base import AWS_FIELDS, DrsSensor, failing_for_good
 from drs_provider.operators.template_values import rendered_bool, rendered_ids
+from drs_provider.rules.launch.live_instances import ensure_may_replace
 from drs_provider.rules.purpose import find_purpose
 from drs_provider.triggers.readiness import DrsReadinessEvent, DrsReadinessTrigger
 
@@ -27,12 +28,19 @@ class DrsSourceServersReadySensor(DrsSensor):
     :param source_server_ids: source servers to wait for (templated)
     :param mode: ``drill`` or ``recovery`` (templated)
     :param max_lag: the most replication lag allowed; unset: any
-    :param replace_live_instances: do not wait for live recovered instances to go (templated)
+    :param replace_live_instances: do not wait for live recovered instances to go; refused in a drill (templated)
+    :param replace_drills: do not wait for drill instances to go that others launched (templated)
     :param timeout: how long to wait; default one hour
     :param poke_interval: pause between two looks; default 30 s
     """
 
-    template_fields: Sequence[str] = (*AWS_FIELDS, "source_server_ids", "mode", "replace_live_instances")
+    template_fields: Sequence[str] = (
+        *AWS_FIELDS,
+        "source_server_ids",
+        "mode",
+        "replace_live_instances",
+        "replace_drills",
+    )
     template_fields_renderers = {"source_server_ids": "json"}  # noqa: RUF012  (Airflow's own form)
     ui_color = "#9ecbb0"
     ui_fgcolor = "#1c1917"
@@ -44,6 +52,7 @@ class DrsSourceServersReadySensor(DrsSensor):
         mode: str = "drill",
         max_lag: timedelta | None = None,
         replace_live_instances: bool | str = False,
+        replace_drills: bool | str = False,
         timeout: timedelta | float = timedelta(hours=1),
         poke_interval: timedelta | float = 30.0,
         **kwargs: Any,
@@ -53,12 +62,13 @@ class DrsSourceServersReadySensor(DrsSensor):
         self.mode = mode
         self.max_lag = max_lag
         self.replace_live_instances = replace_live_instances
+        self.replace_drills = replace_drills
 
     def execute(self, context: Context) -> None:
         """Hand the waiting over to the triggerer."""
         with failing_for_good():
             self.prepare(context)
-            trigger = self._trigger()
+            trigger = self._trigger(context["ti"].dag_id)
         self.defer(
             trigger=trigger,
             method_name=self.servers_judged.__name__,
@@ -86,15 +96,19 @@ class DrsSourceServersReadySensor(DrsSensor):
                     "the source servers did not become ready in time, and no triggerer said why: is one running?"
                 ) from None
 
-    def _trigger(self) -> DrsReadinessTrigger:
+    def _trigger(self, dag_id: str) -> DrsReadinessTrigger:
         if find_purpose(self.mode) is None:
             raise RunRefused(f"mode must be 'drill' or 'recovery', not {self.mode!r}; nothing was called")
+        replace_live_instances = rendered_bool("replace_live_instances", self.replace_live_instances)
+        ensure_may_replace(self.mode, replace_live_instances=replace_live_instances)
         deadline = clock.now() + timedelta(seconds=self.timeout)
         return DrsReadinessTrigger(
             server_ids=list(rendered_ids("source_server_ids", self.source_server_ids)),
             mode=self.mode,
             max_lag_seconds=self.max_lag.total_seconds() if self.max_lag is not None else None,
-            replace_live_instances=rendered_bool("replace_live_instances", self.replace_live_instances),
+            replace_live_instances=replace_live_instances,
+            replace_drills=rendered_bool("replace_drills", self.replace_drills),
+            dag_id=dag_id,
             aws=self.aws,
             deadline=deadline.isoformat(),
             poll_seconds=self.poke_interval,

@@ -61,12 +61,13 @@ class DagRunRecord:
 class OrderToRun:
     """What a person orders.
 
-    :ivar kind: ``cancel`` and ``skip`` are obeyed by the tasks; ``retry`` takes back what they were ordered before
+    :ivar kind: ``cancel``, ``skip`` and ``continue`` are obeyed by the tasks; ``retry`` takes back what they were
+        ordered before
     :ivar tasks: who shall obey; none: it is recorded only
     :ivar is_recorded: it is recorded for the report
     """
 
-    kind: Literal["cancel", "skip", "retry"]
+    kind: Literal["cancel", "skip", "retry", "continue"]
     tasks: Sequence[str] = ()
     wave: str | None = None
     reason: str | None = None

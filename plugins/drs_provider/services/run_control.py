@@ -6,14 +6,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import quote
 
 from pydantic import JsonValue
 
 from drs_provider import clock
 from drs_provider.exceptions import PreflightRefused, RunRefused, UsageError
 from drs_provider.plan.problems import nearest
+from drs_provider.rules.launch.live_instances import no_replacing
 from drs_provider.rules.launch.tags import is_short_run_id, short_run_id
-from drs_provider.rules.purpose import find_purpose
+from drs_provider.rules.purpose import Purpose, find_purpose
 from drs_provider.rules.run import controls, names, verbs
 from drs_provider.rules.run.handover import FollowedJobs, GivenOrders, KeptDrill, RunOrder
 from drs_provider.rules.run.request import RunRequest, read_request
@@ -73,6 +75,7 @@ class RunStart:
     point_in_time: str | None = None
     replace_live_instances: bool = False
     continue_run: str | None = None
+    replace_drills: bool = False
 
     @property
     def conf(self) -> dict[str, JsonValue]:
@@ -85,6 +88,7 @@ class RunStart:
             "exclude_servers": None if self.exclude_servers is None else list(self.exclude_servers),
             "point_in_time": self.point_in_time,
             "replace_live_instances": self.replace_live_instances or None,
+            "replace_drills": self.replace_drills or None,
             "continue_run": self.continue_run,
         }
         return {name: value for name, value in asked.items() if value is not None}
@@ -143,6 +147,8 @@ class RunControl:
         purpose = find_purpose(start.mode)
         if purpose and purpose.needs_confirmation and start.confirm != plan:
             raise UsageError(f"a {start.mode} brings production up: confirm it with --confirm {plan}")
+        if purpose and start.replace_live_instances and not purpose.may_replace_recovered:
+            raise UsageError(no_replacing(purpose))
         if dag.is_paused:
             raise RunRefused(f"{plan} is paused, so a run would not begin: drs run resume {plan}")
         active = [record for record in self.airflow.runs(dag.dag_id, _LISTED) if record.state in ACTIVE]
@@ -153,11 +159,22 @@ class RunControl:
                 f"{plan} has a run that is not over, {first.run_id}, and {start.mode}s of a plan never overlap: "
                 f"wait for it ({first.command('wait')}) or cancel it ({first.command('cancel')})"
             )
+        for record in active:
+            if purpose and purpose.overlaps and record.conf.get("mode") == purpose.name:
+                raise RunRefused(self._second(plan, _view_in_short(dag, record), purpose))
         waves = [wave.name for wave in outline_of_edges(self.airflow.upstream(dag.dag_id), dag.waves).waves]
         _refuse_unknown_waves(waves, start.waves or ())
         request = _read_start(plan, waves, start)
         self.say(f"starting a {request.mode} of {plan}: {request.scope(waves)}")
         return self._whole(dag, self.airflow.trigger(dag.dag_id, start.conf, None))
+
+    def _second(self, plan: str, first: RunView, purpose: Purpose) -> str:
+        return (
+            f"{plan} has a {purpose} that is not over, {first.run_id}: {self.airflow.address}/dags/"
+            f"{names.dag_id_of(plan)}/runs/{quote(first.run_id, safe='')}. A second one would launch the same servers "
+            f"again, and DRS terminates what the first one recovered: watch it ({first.command('status')}), retry its "
+            f"failed wave ({first.command('retry', wave='WAVE')}), or cancel it ({first.command('cancel')})"
+        )
 
     def wait(
         self, plan: str, run_id: str | None, timeout_seconds: float | None, tell: Callable[[RunView], None]
@@ -225,23 +242,28 @@ class RunControl:
         run = self.look(plan, run_id)
         chosen = verbs.wave_named(run, wave)
         retry = verbs.retry_of(run, chosen)
-        others = [] if run.is_active else self._active_records(self._dag(plan))
-        if others:
-            raise RunRefused(
-                f"{plan} has another run that is not over, {others[0].run_id}, and a plan has one run at a time"
-            )
+        self._refuse_beside_another(run)
         before = {task: self._stored_order(run, task) for task in retry.ordered}
-        dag_id, order = names.dag_id_of(plan), OrderToRun("retry", retry.ordered, chosen.name, reason)
-        self.airflow.order(dag_id, run.run_id, order)
-        try:
-            self.airflow.clear(dag_id, run.run_id, retry.cleared)
-        except AirflowUnreachable:
-            raise  # it may have been done
-        except AirflowError:
-            self._give_orders_back(run, before)
-            raise
+        order = OrderToRun("retry", retry.ordered, chosen.name, reason)
+        self.airflow.order(names.dag_id_of(plan), run.run_id, order)
+        self._clear(run, retry.cleared, before)
         self._order(run, replace(order, tasks=(), is_recorded=True))
         return Steered(self.look(plan, run.run_id), retry.message)
+
+    def go_on(self, plan: str, wave: str, run_id: str | None, reason: str | None) -> Steered:
+        """Go on past a wave that has failed, as if the plan tolerated it: what waits for it begins."""
+        if not (reason or "").strip():
+            raise UsageError("say why the run shall go on past a failed wave: --reason TEXT, shown in the report")
+        run = self.look(plan, run_id)
+        chosen = verbs.wave_named(run, wave)
+        past = verbs.go_on_past(run, chosen)
+        self._refuse_beside_another(run)
+        before = {task: self._stored_order(run, task) for task in past.ordered}
+        order = OrderToRun("continue", past.ordered, chosen.name, reason)
+        self.airflow.order(names.dag_id_of(plan), run.run_id, order)
+        self._clear(run, past.cleared, before)
+        self._order(run, replace(order, tasks=(), is_recorded=True))
+        return Steered(self.look(plan, run.run_id), past.message)
 
     def answer(self, plan: str, run_id: str | None, decision: Decision) -> Steered:
         """Answer what a run asks, with one of the question's own options."""
@@ -399,6 +421,23 @@ class RunControl:
     def _order(self, run: RunView, order: OrderToRun) -> None:
         """Give an order, and show it to people in the run's note."""
         self._note(run, self.airflow.order(names.dag_id_of(run.plan), run.run_id, order))
+
+    def _refuse_beside_another(self, run: RunView) -> None:
+        others = [] if run.is_active else self._active_records(self._dag(run.plan))
+        if others:
+            raise RunRefused(
+                f"{run.plan} has another run that is not over, {others[0].run_id}, and a plan has one run at a time"
+            )
+
+    def _clear(self, run: RunView, tasks: Sequence[str], before: Mapping[str, object]) -> None:
+        """Clear tasks that have just got an order; where Airflow refuses, they get their former one back."""
+        try:
+            self.airflow.clear(names.dag_id_of(run.plan), run.run_id, tasks)
+        except AirflowUnreachable:
+            raise  # it may have been done
+        except AirflowError:
+            self._give_orders_back(run, before)
+            raise
 
     def _stored_order(self, run: RunView, task: str) -> object:
         return self.airflow.stored(names.dag_id_of(run.plan), run.run_id, task, RunOrder.KEY)

@@ -14,6 +14,8 @@ class ApprovalStep(Step):
     """Waits until people have agreed."""
 
     ASKS_PEOPLE: ClassVar[bool] = True
+    MAY_START_INSTANCES: ClassVar[bool] = True
+    FILLED: ClassVar[frozenset[str]] = frozenset({"message"})
 
     kind: Literal["approval"]
     message: Text

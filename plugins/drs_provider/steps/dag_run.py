@@ -1,6 +1,6 @@
 """``dag``: runs another DAG and waits for it; this is how every operator of Airflow's can be a step."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 class DagStep(Step):
     """Runs another Airflow DAG and waits for it."""
+
+    MAY_START_INSTANCES: ClassVar[bool] = True
+    FILLED: ClassVar[frozenset[str]] = frozenset({"conf"})
 
     kind: Literal["dag"]
     dag_id: Text
@@ -72,4 +75,11 @@ class RunOtherDag(StepWork[DagStep, "DagRunEvent"]):
         self.log.info("Run %s of DAG %s started", run_id, self.step.dag_id)
 
 
-KIND = StepKind(name="dag", title="Other DAG", model=DagStep, work=RunOtherDag, reaches_out="it would run another DAG")
+KIND = StepKind(
+    name="dag",
+    title="Other DAG",
+    model=DagStep,
+    work=RunOtherDag,
+    reaches_out="it would run another DAG",
+    looks_around=True,
+)

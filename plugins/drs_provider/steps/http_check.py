@@ -1,22 +1,26 @@
 """``http``: asks a URL again and again until the answer is the expected one."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from drs_provider.plan.fields import Flag, Text, Url
 from drs_provider.plan.step_kinds import StepKind
-from drs_provider.plan.steps import Step
-from drs_provider.steps.probe_outcome import probed
-from drs_provider.steps.work import Going, StepOutcome, StepWork
+from drs_provider.rules.inside_checks import InsideAnswer, Platform, http_script
+from drs_provider.rules.step_answers import judge_answer
+from drs_provider.steps.from_inside import AskFromSomewhere, Check
+from drs_provider.steps.work import Going
 
 if TYPE_CHECKING:
-    from drs_provider.triggers.probes import ProbeEvent
+    from drs_provider.triggers.probes import HttpProbe
 
 
-class Http(Step):
+class Http(Check):
     """Asks a URL again and again until the answer is the expected one."""
+
+    FILLED: ClassVar[frozenset[str]] = frozenset({"url", "expect_text", "expect_json"})
 
     kind: Literal["http"]
     url: Url
@@ -30,16 +34,26 @@ class Http(Step):
     verify_tls: Flag = True
     """Whether the certificate of an https address is checked."""
 
+    @property
+    def asked(self) -> str:
+        """The URL."""
+        return self.url
 
-class AskHttp(StepWork[Http, "ProbeEvent"]):
+    @property
+    def host_written(self) -> str:
+        """The host in the URL; empty where it has to be filled in."""
+        return "" if "{{" in self.url else urlsplit(self.url).hostname or ""
+
+
+class AskHttp(AskFromSomewhere[Http]):
     """Ask a URL until it answers as expected."""
 
-    def begin(self, going: Going) -> StepOutcome:
-        """Let the triggerer ask."""
+    def probe(self, going: Going) -> "HttpProbe":
+        """Give the trigger that asks."""
         from drs_provider.triggers.probes import HttpProbe
 
         step = self.step
-        probe = HttpProbe(
+        return HttpProbe(
             url=going.fill(step.url),
             deadline=going.deadline.isoformat(),
             expect_status=step.expect_status,
@@ -47,12 +61,33 @@ class AskHttp(StepWork[Http, "ProbeEvent"]):
             expect_json=going.fill(dict(step.expect_json)),
             verify_tls=step.verify_tls,
         )
-        self.log.info("Asking %s", probe.url)
-        self.wait(going, probe)
 
-    def heard(self, going: Going, event: "ProbeEvent") -> StepOutcome:
-        """Judge the last answer."""
-        return probed(self, going.fill(self.step.url), event)
+    def script(self, going: Going, platform: Platform, *, seconds: int) -> list[str]:
+        """Give the lines that ask."""
+        step = self.step
+        return http_script(
+            platform,
+            going.fill(step.url),
+            expect_status=step.expect_status,
+            verify_tls=step.verify_tls,
+            seconds=seconds,
+        )
+
+    def judge(self, going: Going, answer: InsideAnswer) -> str | None:
+        """Status, text and JSON must be the expected ones."""
+        if answer.status is None:
+            return answer.words
+        return judge_answer(
+            answer.status,
+            answer.body,
+            expect_status=self.step.expect_status,
+            expect_text=going.fill(self.step.expect_text),
+            expect_json=going.fill(dict(self.step.expect_json)),
+        )
+
+    def what(self, going: Going) -> str:
+        """Say what is asked."""
+        return going.fill(self.step.url)
 
 
 KIND = StepKind(

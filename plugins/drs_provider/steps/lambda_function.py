@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 class LambdaStep(Step):
     """Invokes a Lambda function and waits for its answer."""
+
+    MAY_START_INSTANCES: ClassVar[bool] = True
+    FILLED: ClassVar[frozenset[str]] = frozenset({"function", "payload"})
 
     kind: Literal["lambda"]
     function: Text

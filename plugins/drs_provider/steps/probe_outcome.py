@@ -3,17 +3,18 @@
 from typing import TYPE_CHECKING
 
 from drs_provider.exceptions import StepFailed
+from drs_provider.plan.steps import Step
 from drs_provider.rules.step_answers import kept
-from drs_provider.steps.work import SomeStep, StepOutcome, StepWork
+from drs_provider.steps.work import StepOutcome, time_is_over
 
 if TYPE_CHECKING:
     from drs_provider.triggers.probes import ProbeEvent
 
 
-def probed(work: "StepWork[SomeStep, ProbeEvent]", what: str, event: "ProbeEvent") -> StepOutcome:
+def probed(step: Step, what: str, event: "ProbeEvent") -> StepOutcome:
     """Judge the last attempt. Raises StepFailed where none passed in time."""
     attempts = event["attempts"]
     times = f"{attempts} attempt{'s'[: attempts != 1]}"
     if event["outcome"] == "passed":
         return StepOutcome(f"{what} {event['last']} in {event['latency_ms']} ms, after {times}", kept(event["output"]))
-    raise StepFailed(work.timed_out(f"{what}, {times}, the last: {event['last']}").why, output=event["output"])
+    raise StepFailed(time_is_over(step, f"{what}, {times}, the last: {event['last']}").why, output=event["output"])

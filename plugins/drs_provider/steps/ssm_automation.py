@@ -1,7 +1,7 @@
 """``ssm_automation``: runs an SSM automation document and waits for it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,9 @@ _MOST_STARTS = 4
 
 class SsmAutomation(Step):
     """Runs an SSM automation document and waits for it."""
+
+    MAY_START_INSTANCES: ClassVar[bool] = True
+    FILLED: ClassVar[frozenset[str]] = frozenset({"parameters"})
 
     kind: Literal["ssm_automation"]
     document: Text

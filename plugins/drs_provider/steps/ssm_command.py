@@ -44,6 +44,7 @@ class SsmCommand(Step):
     """Runs an SSM command document on recovered instances."""
 
     RUNS_ON_INSTANCES: ClassVar[bool] = True
+    FILLED: ClassVar[frozenset[str]] = frozenset({"parameters", "instances"})
 
     kind: Literal["ssm_command"]
     document: Text
@@ -170,7 +171,17 @@ class RunSsmCommand(StepWork[SsmCommand, "StepEvent"]):
         self.wait(going, SsmTrigger(what="agents", watched=watched, deadline=going.deadline.isoformat()))
 
     def _agents_missing(self, chunks: Sequence[Chunk]) -> StepFailed:
-        lost = [_known_as(chunk.instances[name], name) for chunk in chunks for name in _offline(chunk)]
+        offline = {chunk.number: _offline(chunk) for chunk in chunks}
+        stopped = sorted(
+            _known_as(chunk.instances[name], name) for chunk in chunks for name in _stopped(chunk, offline)
+        )
+        if stopped:
+            verb, them = ("is", "it") if len(stopped) == 1 else ("are", "them")
+            return self.timed_out(
+                f"{some(stopped)} {verb} stopped, so nothing was sent; start {them} in a step before this one, or let "
+                f"{them} be launched started (disposition: started)"
+            )
+        lost = [_known_as(chunk.instances[name], name) for chunk in chunks for name in offline[chunk.number]]
         what = f"the SSM agent of {some(lost) or 'an instance'} is not online, so nothing was sent"
         return self.timed_out(f"{what}; it needs the agent, an instance profile for SSM and a way to its endpoints")
 
@@ -290,6 +301,16 @@ def _offline(chunk: Chunk) -> list[str]:
     return [name for name in chunk.instances if name not in online]
 
 
+def _stopped(chunk: Chunk, offline: Mapping[int, Sequence[str]]) -> list[str]:
+    """Give the instances without an agent that EC2 has stopped; none where it may not be asked."""
+    missing = [name for name in offline[chunk.number] if name.startswith("i-")]
+    try:
+        stopped = chunk.hook.stopped(missing) if missing else set()
+    except AwsError:
+        return []
+    return [name for name in missing if name in stopped]
+
+
 def _with_error(result: "StepInstance", hook: "StepHook", command: str) -> "StepInstance":
     try:
         said = hook.error_output(command, result.instance_id)
@@ -319,6 +340,7 @@ KIND = StepKind(
         "ssm:GetCommandInvocation",
         "ssm:CancelCommand",
         "ssm:DescribeInstanceInformation",
+        "ec2:DescribeInstances",
     ),
     needs=_needs,
 )

@@ -1,21 +1,23 @@
 """``tcp``: connects to a port again and again until it answers."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from drs_provider.plan.fields import Text
 from drs_provider.plan.step_kinds import StepKind
-from drs_provider.plan.steps import Step
-from drs_provider.steps.probe_outcome import probed
-from drs_provider.steps.work import Going, StepOutcome, StepWork
+from drs_provider.rules.inside_checks import InsideAnswer, Platform, tcp_script
+from drs_provider.steps.from_inside import AskFromSomewhere, Check
+from drs_provider.steps.work import Going
 
 if TYPE_CHECKING:
-    from drs_provider.triggers.probes import ProbeEvent
+    from drs_provider.triggers.probes import TcpProbe
 
 
-class Tcp(Step):
+class Tcp(Check):
     """Connects to a port again and again until it answers."""
+
+    FILLED: ClassVar[frozenset[str]] = frozenset({"host"})
 
     kind: Literal["tcp"]
     host: Text
@@ -23,21 +25,37 @@ class Tcp(Step):
     port: Annotated[int, Field(strict=True, ge=1, le=65_535)]
     """Port number."""
 
+    @property
+    def asked(self) -> str:
+        """The host."""
+        return self.host
 
-class AskTcp(StepWork[Tcp, "ProbeEvent"]):
+    @property
+    def host_written(self) -> str:
+        """The host."""
+        return self.host
+
+
+class AskTcp(AskFromSomewhere[Tcp]):
     """Connect to a port until it answers."""
 
-    def begin(self, going: Going) -> StepOutcome:
-        """Let the triggerer connect."""
+    def probe(self, going: Going) -> "TcpProbe":
+        """Give the trigger that connects."""
         from drs_provider.triggers.probes import TcpProbe
 
-        host = going.fill(self.step.host)
-        self.log.info("Connecting to %s, port %d", host, self.step.port)
-        self.wait(going, TcpProbe(host=host, port=self.step.port, deadline=going.deadline.isoformat()))
+        return TcpProbe(host=going.fill(self.step.host), port=self.step.port, deadline=going.deadline.isoformat())
 
-    def heard(self, going: Going, event: "ProbeEvent") -> StepOutcome:
-        """Judge the last attempt."""
-        return probed(self, f"{going.fill(self.step.host)}:{self.step.port}", event)
+    def script(self, going: Going, platform: Platform, *, seconds: int) -> list[str]:
+        """Give the lines that connect."""
+        return tcp_script(platform, going.fill(self.step.host), self.step.port, seconds=seconds)
+
+    def judge(self, going: Going, answer: InsideAnswer) -> str | None:
+        """Any connection passes."""
+        return None if answer.is_open else answer.words
+
+    def what(self, going: Going) -> str:
+        """Say what is asked."""
+        return f"{going.fill(self.step.host)}:{self.step.port}"
 
 
 KIND = StepKind(

@@ -1,7 +1,7 @@
 """``webhook``: posts a JSON body once to the address of an Airflow HTTP connection."""
 
 import json
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 class Webhook(Step):
     """Says something once to an HTTP endpoint."""
+
+    MAY_START_INSTANCES: ClassVar[bool] = True
+    FILLED: ClassVar[frozenset[str]] = frozenset({"payload"})
 
     kind: Literal["webhook"]
     http_conn_id: Text

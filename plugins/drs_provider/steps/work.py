@@ -54,6 +54,7 @@ class StepSurroundings:
 
     :param targets: accounts and Regions, those of its wave first
     :param launches: whether its wave launches anything
+    :param own_network: whether the run's servers are in a drill network of their own
     """
 
     plan: str
@@ -61,6 +62,7 @@ class StepSurroundings:
     side: "Side"
     targets: "Sequence[Target]"
     launches: bool
+    own_network: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,16 +40,20 @@ AskJobs = Callable[[Sequence[str]], Sequence[Answer]]
 """Blocking: job ids in, the jobs out; raises the same errors."""
 
 
+def _loop_time() -> float:
+    """Return the seconds of the event loop: a rehearsal's own, where one is rehearsed, as the pauses between looks."""
+    return asyncio.get_running_loop().time()
+
+
 class InstanceDesk:
     """Answers everybody who asks within a period from one look at all servers that anybody asked for lately.
 
     Must be used from one event loop. An error goes to the one whose question met it; the next one looks again.
     """
 
-    def __init__(
-        self, ask: Ask, *, ask_jobs: AskJobs | None = None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._ask, self._ask_jobs, self._clock = ask, ask_jobs, clock
+    def __init__(self, ask: Ask, *, ask_jobs: AskJobs | None = None, clock: Callable[[], float] | None = None) -> None:
+        self._ask, self._ask_jobs = ask, ask_jobs
+        self._clock = clock or _loop_time
         self._lock = asyncio.Lock()
         self._waiting: Counter[str] = Counter()
         self._answered: set[str] = set()

@@ -28,7 +28,8 @@ class DrsJobEvent(TypedDict):
     """What the task that waits is told.
 
     ``ended``: all (or any, as asked) of the jobs have ended; ``timed_out``: the deadline passed; ``vanished``: DRS no
-    longer lists ``job_ids``; ``refused``: AWS will not answer, ``detail`` says why. ``job_ids`` are those concerned.
+    longer lists ``job_ids``, and none of the others runs any more; ``refused``: AWS will not answer, ``detail`` says
+    why. ``job_ids`` are those concerned.
     """
 
     outcome: Outcome
@@ -105,17 +106,20 @@ class DrsJobTrigger(BaseTrigger):
     async def _watch(self, watchers: Sequence[JobWatcher], *, now: Callable[[], datetime]) -> DrsJobEvent:
         pairs = zip(watchers, self.watches, strict=True)
         listening = {asyncio.create_task(self._listen(watcher, watch["job_ids"], now=now)) for watcher, watch in pairs}
-        waiting, ended = listening, list[str]()
+        waiting, ended, vanished = listening, list[str](), list[str]()
         try:
             while waiting:
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 for event in [task.result() for task in done]:
-                    if event["outcome"] != "ended":
+                    if event["outcome"] == "ended":
+                        ended += event["job_ids"]
+                    elif event["outcome"] == "vanished":
+                        vanished += event["job_ids"]
+                    else:
                         return event
-                    ended += event["job_ids"]
                 if self.until == "any":
                     break
-            return _event("ended", ended)
+            return _event("vanished", vanished) if vanished else _event("ended", ended)
         finally:
             for task in listening:
                 task.cancel()
@@ -147,11 +151,13 @@ class DrsJobTrigger(BaseTrigger):
 
     def _read(self, job_ids: Sequence[str], seen: Seen) -> DrsJobEvent | None:
         ended = [job for job in job_ids if job in seen.jobs and isinstance(read_job(seen.jobs[job]), Ended)]
-        missing = [job for job in job_ids if job not in seen.jobs]
         if len(ended) == len(job_ids) or (self.until == "any" and ended):
             return _event("ended", ended)
-        if missing and seen.at - parse_instant(self.since) > VISIBLE_AFTER:
-            return _event("vanished", missing)
+        # Only a completed job can be deleted: one that is not listed any more is over.
+        is_late = seen.at - parse_instant(self.since) > VISIBLE_AFTER
+        vanished = [job for job in job_ids if job not in seen.jobs] if is_late else []
+        if vanished and (self.until == "any" or len(vanished) + len(ended) == len(job_ids)):
+            return _event("vanished", vanished)
         return None
 
 

@@ -14,7 +14,9 @@ from drs_provider.exceptions import AwsError, DrsProviderError
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.findings import Finding
 from drs_provider.rules.launch.backoff import pause_after_refusal
+from drs_provider.rules.launch.conflicts import unseen_jobs
 from drs_provider.rules.launch.jobs import LONGEST_JOB, holders
+from drs_provider.rules.launch.live_instances import Replacing, origins_of
 from drs_provider.rules.launch.readiness import assess
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.connection import AwsArguments
@@ -40,6 +42,8 @@ class DrsReadinessTrigger(BaseTrigger):
     :param mode: ``drill`` or ``recovery``
     :param max_lag_seconds: the most lag allowed; None: any
     :param replace_live_instances: whether live recovered instances only warn
+    :param replace_drills: whether drill instances that others launched only warn
+    :param dag_id: the DAG whose own drill instances are no others'
     :param aws: keyword arguments of the hook, as one
     :param deadline: ISO instant after which the trigger fires ``timed_out``
     :param poll_seconds: pause between two looks
@@ -55,6 +59,8 @@ class DrsReadinessTrigger(BaseTrigger):
         aws: AwsArguments,
         deadline: str,
         poll_seconds: float,
+        replace_drills: bool = False,
+        dag_id: str = "",
     ) -> None:
         super().__init__()
         self.server_ids = list(server_ids)
@@ -64,10 +70,22 @@ class DrsReadinessTrigger(BaseTrigger):
         self.aws = aws
         self.deadline = deadline
         self.poll_seconds = poll_seconds
+        self.replace_drills = replace_drills
+        self.dag_id = dag_id
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments."""
-        names = ("server_ids", "mode", "max_lag_seconds", "replace_live_instances", "aws", "deadline", "poll_seconds")
+        names = (
+            "server_ids",
+            "mode",
+            "max_lag_seconds",
+            "replace_live_instances",
+            "aws",
+            "deadline",
+            "poll_seconds",
+            "replace_drills",
+            "dag_id",
+        )
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -117,6 +135,14 @@ class DrsReadinessTrigger(BaseTrigger):
         known = [server for server in self.server_ids if server in servers]
         instances = hook.recovery_instances(source_server_ids=known) if known else ()
         jobs = hook.jobs_since(now - LONGEST_JOB)
+        older = unseen_jobs(instances, jobs)
+        known_jobs = [*jobs, *(hook.jobs(older) if older else ())]
+        replacing = Replacing(
+            replace_live_instances=self.replace_live_instances,
+            replace_drills=self.replace_drills,
+            origins=origins_of(instances, known_jobs, servers.values()),
+            own_plan=self.dag_id,
+        )
         max_lag = timedelta(seconds=self.max_lag_seconds) if self.max_lag_seconds is not None else None
         return tuple(
             finding
@@ -130,7 +156,7 @@ class DrsReadinessTrigger(BaseTrigger):
                 live_instances=[found for found in instances if found.get("sourceServerID") == server],
                 max_lag=max_lag,
                 now=now,
-                replace_live_instances=self.replace_live_instances,
+                replacing=replacing,
             )
         )
 

@@ -21,7 +21,9 @@ from drs_provider.airflow_internals.api_server import (
     requires_access_dag,
 )
 from drs_provider.airflow_internals.metadata import (
+    DagModel,
     DagRun,
+    Job,
     SerializedDagModel,
     TaskInstance,
     TaskStateStoreModel,
@@ -29,9 +31,9 @@ from drs_provider.airflow_internals.metadata import (
 )
 from drs_provider.airflow_internals.xcom_values import value_of
 from drs_provider.configuration import reports_location
-from drs_provider.rules.run.handover import HandoverUnreadable, WrittenReport
+from drs_provider.rules.run.handover import HandoverUnreadable, KeptDrill, WrittenReport
 from drs_provider.rules.run.handover.signature import Origin
-from drs_provider.rules.run.names import REPORT_TASK
+from drs_provider.rules.run.names import KEEP_TASK, REPORT_TASK
 from drs_provider.rules.run.state import TaskSnapshot
 from drs_provider.services.signed import believed, keys
 from drs_provider.ui.airflow_orders import airflow_store
@@ -45,6 +47,8 @@ from drs_provider.ui.xcom_values import unwrapped
 _XCOM_KEYS = tuple({document.KEY for document in DOCUMENTS if document.PLACE == "xcom"})
 _STORE_KEYS = tuple({document.KEY for document in DOCUMENTS if document.PLACE == "task_state_store"})
 _NOT_MAPPED = -1
+_PARTS = {"scheduler": "SchedulerJob", "triggerer": "TriggererJob"}
+"""The parts of Airflow without which no run goes on, and what they call themselves in its table of jobs."""
 
 
 class AirflowRuns:
@@ -66,6 +70,7 @@ class AirflowRuns:
         upstream, classes = self._drawn(dag_id)
         left = {**self._left(dag_id, run_id), **self._kept(dag_id, run_id)}
         problems = {place: problem for place, value in left.items() if (problem := keys().problem(value, place))}
+        is_paused = self.session.scalar(select(DagModel.is_paused).where(DagModel.dag_id == dag_id))
         return RunData(
             dag_id=dag_id,
             run_id=run_id,
@@ -74,6 +79,7 @@ class AirflowRuns:
             ended_at=found.end_date,
             mode=_mode(found.conf),
             tasks={task_id: TaskSnapshot(state and str(state), start, end) for task_id, state, start, end in tasks},
+            is_paused=bool(is_paused),
             upstream=upstream,
             classes=classes,
             left={(place.task_id, place.key): value for place, value in left.items() if place not in problems},
@@ -109,10 +115,40 @@ class AirflowRuns:
             run.dag_id: run for run in self.session.scalars(select(DagRun).join(newest, same_run).order_by(DagRun.id))
         }
         verdicts = self._verdicts([(run.dag_id, run.run_id) for run in runs.values()])
+        kept = self._kept_until([(run.dag_id, run.run_id) for run in runs.values() if str(run.state) == "running"])
         return {
-            dag_id: LastRun(run.run_id, str(run.state), run.start_date, verdicts.get(dag_id))
+            dag_id: LastRun(run.run_id, str(run.state), run.start_date, verdicts.get(dag_id), kept.get(dag_id))
             for dag_id, run in runs.items()
         }
+
+    def paused(self, dag_ids: Iterable[str]) -> frozenset[str]:
+        """Read which DAGs are paused."""
+        chosen = DagModel.dag_id.in_(sorted(dag_ids))
+        return frozenset(self.session.scalars(select(DagModel.dag_id).where(chosen, DagModel.is_paused)))
+
+    def stopped_parts(self, now: datetime) -> tuple[str, ...]:
+        """Compare the heartbeats of scheduler and triggerer with Airflow's own thresholds."""
+        return tuple(part for part, job in _PARTS.items() if not self._is_alive(part, job, now))
+
+    def _is_alive(self, part: str, job: str, now: datetime) -> bool:
+        newest = select(func.max(Job.latest_heartbeat)).where(Job.job_type == job, Job.state == "running")
+        beat = self.session.scalar(newest)
+        if beat is None:
+            return False
+        longest = conf.getint(part, f"{part}_health_check_threshold", fallback=30)
+        return (now - beat).total_seconds() <= longest
+
+    def _kept_until(self, runs: Sequence[tuple[str, str]]) -> dict[str, datetime]:
+        """Read until when the drills of these runs are kept for people, those that still are."""
+        rows = self.session.scalars(
+            select(XComModel).where(
+                tuple_(XComModel.dag_id, XComModel.run_id).in_(runs),
+                XComModel.task_id == KEEP_TASK,
+                XComModel.key == KeptDrill.KEY,
+            )
+        )
+        found = {row.dag_id: _kept(unwrapped(XComModel.deserialize_value(row))) for row in rows}
+        return {dag_id: kept.until for dag_id, kept in found.items() if kept and kept.ended_at is None}
 
     def _verdicts(self, runs: Sequence[tuple[str, str]]) -> dict[str, str]:
         """Read what the report tasks of these runs, one of each DAG, left as their verdict."""
@@ -173,6 +209,13 @@ class AirflowRuns:
 def _mode(conf: Mapping[str, object] | None) -> str | None:
     mode = (conf or {}).get("mode")
     return None if mode is None else str(mode)
+
+
+def _kept(left: object) -> KeptDrill | None:
+    try:
+        return KeptDrill.read(left)
+    except HandoverUnreadable:
+        return None
 
 
 def _report(left: object) -> WrittenReport | None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from drs_provider.report.store import HTML_NAME, JSON_NAME, run_folder
 from drs_provider.ui import pages
 from drs_provider.ui.board import Board, board_of
-from drs_provider.ui.plan_list import PlanList, library_of, plan_ids, plan_list, verified_of
+from drs_provider.ui.plan_list import PlanList, forecast_of, library_of, plan_ids, plan_list, production_of, verified_of
 from drs_provider.ui.read_model import DOCUMENTS, Runs, Sources
 
 _MEDIA = {JSON_NAME: "application/json", HTML_NAME: "text/html; charset=utf-8"}
@@ -44,14 +44,18 @@ def _add_plans(app: FastAPI, sources: Sources) -> None:
     ) -> PlanList:
         folder = sources.plans_folder()
         library = library_of(folder)
-        newest = runs.newest(readable.intersection(plan_ids(library)))
+        shown = readable.intersection(plan_ids(library))
+        newest = runs.newest(shown)
         return plan_list(
             library,
             folder,
             readable=readable,
             newest=newest,
+            paused=runs.paused(shown),
+            stopped=runs.stopped_parts(sources.now()),
             with_problems=with_problems,
             verified=lambda runnable: verified_of(runnable, sources.reports_folder(), newest, sources.now()),
+            production=lambda runnable: production_of(runnable, sources.reports_folder(), newest),
         )
 
     @app.get("/plans.json")
@@ -73,7 +77,8 @@ def _add_runs(app: FastAPI, sources: Sources) -> None:
         if run is None:
             raise HTTPException(404, f"DAG {dag_id} has no run {run_id}")
         response.headers.update(_PRIVATE)
-        return board_of(run, sources.now())
+        forecast = forecast_of(str(sources.reports_folder()), dag_id, run_id)
+        return board_of(run, sources.now(), forecast, runs.stopped_parts(sources.now()))
 
     @app.get("/runs/{dag_id}/{run_id}/left/{task_id}/{key}", dependencies=guard)
     def left(  # noqa: PLR0917  (the parts of its path)

@@ -6,24 +6,31 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from drs_provider.rules.launch.recovery_points import Point
+from drs_provider.rules.purpose import find_purpose
 from drs_provider.rules.run import names
 from drs_provider.rules.run.handover import Cost, Launch, PreflightFinding, PreflightResult
 from drs_provider.rules.run.state import (
     CleanupStatus,
+    FirstCause,
     LeftDocuments,
     PreflightStatus,
     RunSnapshot,
+    RunState,
     RunStatus,
     ServerState,
     ServerStatus,
     WaveState,
     WaveStatus,
+    first_cause,
     left_in,
     outline_of_edges,
     state_of,
 )
+from drs_provider.ui.activity import BoardActivity, Surroundings, activity_of
+from drs_provider.ui.forecast import USUAL, Forecast, expected_end, service_there_at
 from drs_provider.ui.questions import BoardQuestion, orders_of, questions_of
 from drs_provider.ui.read_model import RunData
+from drs_provider.ui.stages import BoardKept, final_stage, kept_drill, preflight_stage
 from drs_provider.ui.steps import BoardStep, board_steps
 
 
@@ -56,12 +63,36 @@ class BoardWave(BaseModel):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     jobs: list[str]
+    phase: str | None = None
     counts: dict[str, int]
     points: BoardPoints | None = None
     has_servers: bool = True
     before: list[BoardStep] = []
     after: list[BoardStep] = []
     servers: list[BoardServer]
+
+
+class BoardCause(BaseModel):
+    """What made the run fail, or will: ``who`` names the server with its wave, or the step."""
+
+    who: str
+    reason: str
+    next_step: str
+
+
+class BoardRto(BaseModel):
+    """The recovery time: how much has passed, or what it took once the service was there.
+
+    ``target_seconds`` None: the plan sets no objective, where ``is_known``. ``expected_seconds``: likely, without the
+    time of people.
+    """
+
+    is_known: bool
+    target_seconds: float | None
+    so_far_seconds: float
+    is_there: bool
+    expected_seconds: float | None = None
+    expected_from: str = ""
 
 
 class BoardCost(BaseModel):
@@ -79,6 +110,7 @@ class Board(BaseModel):
 
     dag_id: str
     run_id: str
+    title: str
     status: RunStatus
     reason: str | None
     airflow_state: str
@@ -99,23 +131,54 @@ class Board(BaseModel):
     waves: list[BoardWave]
     cleanup: CleanupStatus
     has_report: bool
+    cause: BoardCause | None = None
+    activity: BoardActivity = BoardActivity()
+    rto: BoardRto | None = None
+    is_paused: bool = False
+    stopped: list[str] = []
+    kept: BoardKept | None = None
+    preflight_tasks: list[BoardStep] = []
+    final_tasks: list[BoardStep] = []
+    cleans_up: bool = True
 
 
-def board_of(run: RunData, now: datetime) -> Board:
-    """Draw the board. Whatever no task has left yet is shown as waiting, never as done."""
+def board_of(run: RunData, now: datetime, forecast: Forecast = USUAL, stopped: tuple[str, ...] = ()) -> Board:
+    """Draw the board. Whatever no task has left yet is shown as waiting, never as done.
+
+    :param forecast: what an earlier run of the plan took
+    :param stopped: the parts of Airflow that do not run
+    """
     questions = questions_of(run)
     snapshot = snapshot_of(run, questions)
     left = LeftDocuments(snapshot)
     state, preflight = state_of(snapshot, left), left.preflight()
+    waves = [_wave(wave, snapshot, left, preflight, run) for wave in state.waves]
+    phases = _phases(state, snapshot, left, forecast, now)
+    for wave in waves:
+        wave.phase = phases.get(wave.name)
+    mode = state.mode or run.mode
+    purpose = find_purpose(mode)
+    cleans_up = purpose is None or purpose.is_temporary
+    around = Surroundings(
+        questions=questions,
+        preflight=preflight_stage(snapshot, left),
+        final=final_stage(snapshot, left, cleans_up=cleans_up),
+        kept=kept_drill(run.dag_id, run.run_id, snapshot, left),
+        phases=phases,
+        is_paused=run.is_paused and not state.is_over,
+        stopped=() if state.is_over else stopped,
+        cleans_up=cleans_up,
+    )
     return Board(
         dag_id=run.dag_id,
         run_id=run.run_id,
+        title=title_of(run.dag_id, mode),
         status=state.status,
         reason=state.reason or state.preflight.reason,
         airflow_state=run.state,
         is_over=state.is_over,
         is_plan=names.PREFLIGHT_TASK in run.upstream,
-        mode=state.mode or run.mode,
+        mode=mode,
         started_at=run.started_at,
         now=now,
         preflight=state.preflight.status,
@@ -127,9 +190,63 @@ def board_of(run: RunData, now: datetime) -> Board:
         cost=_cost(preflight.cost) if preflight else None,
         before=board_steps(state.before, left, run.classes),
         after=board_steps(state.after, left, run.classes),
-        waves=[_wave(wave, snapshot, left, preflight, run) for wave in state.waves],
+        waves=waves,
         cleanup=state.cleanup.status,
-        has_report=left.report() is not None,
+        has_report=(report := left.report()) is not None and bool(report.html_path),
+        cause=_cause(first_cause(state)),
+        activity=activity_of(state, around),
+        rto=_rto(run, state, preflight, forecast, now),
+        is_paused=around.is_paused,
+        stopped=list(around.stopped),
+        kept=around.kept,
+        preflight_tasks=list(around.preflight),
+        final_tasks=list(around.final),
+        cleans_up=cleans_up,
+    )
+
+
+def title_of(dag_id: str, mode: str | None) -> str:
+    """Name a run: ``DRILL of web-shop``; its mode is the first thing that a person must see."""
+    plan = names.plan_of(dag_id) or dag_id
+    purpose = find_purpose(mode)
+    return f"{purpose.name.upper()} of {plan}" if purpose else f"Run of {plan}"
+
+
+def _cause(cause: FirstCause | None) -> BoardCause | None:
+    return BoardCause(who=cause.who, reason=cause.reason, next_step=cause.next_step) if cause else None
+
+
+def _phases(
+    state: RunState, snapshot: RunSnapshot, left: LeftDocuments, forecast: Forecast, now: datetime
+) -> dict[str, str]:
+    """Say of every wave that is launching what DRS is likely to do, by the age of its newest job."""
+    outlines = {outline.name: outline for outline in snapshot.outline.waves}
+    found: dict[str, str] = {}
+    for wave in state.waves:
+        if wave.status is WaveStatus.LAUNCHING and not state.is_over:
+            jobs = left.jobs(outlines[wave.name].starts, outlines[wave.name].watch)
+            created = [job.created_at for job in jobs.values() if job.created_at]
+            if created:
+                found[wave.name] = forecast.phase(wave.name, now - max(created))
+    return found
+
+
+def _rto(
+    run: RunData, state: RunState, preflight: PreflightResult | None, forecast: Forecast, now: datetime
+) -> BoardRto | None:
+    """Say how much recovery time has passed; None: the run has not begun, or ended without its service."""
+    there = service_there_at(state)
+    if run.started_at is None or (state.is_over and there is None):
+        return None
+    objectives = preflight.objectives if preflight else None
+    end = expected_end(state, forecast, now)
+    return BoardRto(
+        is_known=objectives is not None,
+        target_seconds=objectives.rto.total_seconds() if objectives and objectives.rto else None,
+        so_far_seconds=max(0.0, ((there or now) - run.started_at).total_seconds()),
+        is_there=there is not None,
+        expected_seconds=max(0.0, (end - run.started_at).total_seconds()) if end else None,
+        expected_from=forecast.source if end else "",
     )
 
 

@@ -20,12 +20,13 @@ from drs_provider.services.signed import believed, keys
 class NewOrder(BaseModel):
     """What a person orders.
 
-    :ivar kind: ``cancel`` and ``skip`` are obeyed by the tasks; ``retry`` takes back what they were ordered before
+    :ivar kind: ``cancel``, ``skip`` and ``continue`` are obeyed by the tasks; ``retry`` takes back what they were
+        ordered before
     :ivar tasks: who shall obey; none: the order is recorded for the report only
     :ivar wave: the wave that is skipped or retried
     """
 
-    kind: Literal["cancel", "skip", "retry"]
+    kind: Literal["cancel", "skip", "retry", "continue"]
     tasks: Annotated[list[Annotated[str, Field(max_length=250)]], Field(max_length=2000)] = []
     wave: Annotated[str | None, Field(max_length=250)] = None
     reason: Annotated[str | None, Field(max_length=5000)] = None
@@ -111,6 +112,8 @@ def _worded(order: NewOrder, who: str) -> RunOrder:
             return controls.skip(order.wave or "", who, order.reason)
         case "retry":
             return controls.retry(order.wave or "", who, order.reason)
+        case "continue":
+            return controls.go_on(order.wave or "", who, order.reason or "")
 
 
 def _known(runs: RunStore, dag_id: str, run_id: str, wanted: Mapping[str, object] | list[str]) -> frozenset[str]:

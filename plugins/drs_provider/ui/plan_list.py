@@ -1,6 +1,6 @@
 """The rows of the plans page: what is in the plans folder, and how each plan's last run went."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -9,13 +9,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from drs_provider.plan.loader import Library, RunnablePlan, plan_files, read_folder
+from drs_provider.plan.loader import Library, RunnablePlan, bad_links, plan_files, read_folder
 from drs_provider.plan.model import wave_dependencies
+from drs_provider.plan.problems import Problem
+from drs_provider.report.production import ProductionUp, production_up
 from drs_provider.report.result import RunReport
 from drs_provider.report.store import stored_reports
 from drs_provider.report.verification import Verification, verify
 from drs_provider.rules.run.names import dag_id_of
 from drs_provider.rules.run.state import RunStatus
+from drs_provider.ui.forecast import USUAL, Forecast, forecast_from
 from drs_provider.ui.read_model import LastRun
 
 
@@ -44,6 +47,10 @@ class PlanRow(BaseModel):
     last_status: RunStatus | None
     verified: bool | None = None
     verified_why: str = ""
+    production: str = ""
+    """Where production is up that a recovery of the plan brought up, and since when; empty: none is known to be."""
+    is_paused: bool = False
+    kept_until: datetime | None = None
 
 
 class BrokenPlan(BaseModel):
@@ -58,6 +65,7 @@ class PlanList(BaseModel):
 
     plans: list[PlanRow]
     broken: list[BrokenPlan]
+    stopped: list[str] = []
 
 
 def plan_ids(library: Library) -> list[str]:
@@ -73,26 +81,41 @@ def plan_list(
     newest: Mapping[str, LastRun],
     with_problems: bool,
     verified: Callable[[RunnablePlan], Verification | None] = lambda _: None,
+    production: Callable[[RunnablePlan], ProductionUp | None] = lambda _: None,
+    paused: Collection[str] = (),
+    stopped: Sequence[str] = (),
 ) -> PlanList:
-    """Put the page together; plans of DAGs that the caller may not read are left out."""
+    """Put the page together; plans of DAGs that the caller may not read are left out.
+
+    :param paused: ids of the DAGs that are paused
+    :param stopped: the parts of Airflow that do not run
+    """
     rows = [
-        _row(runnable, folder, newest.get(dag_id_of(name)), verified(runnable))
+        _row(
+            runnable,
+            folder,
+            newest.get(dag_id_of(name)),
+            verified(runnable),
+            production(runnable),
+            is_paused=dag_id_of(name) in paused,
+        )
         for name, runnable in library.plans.items()
         if dag_id_of(name) in readable
     ]
     return PlanList(
         plans=sorted(rows, key=lambda row: (row.title.lower(), row.name)),
         broken=_broken(library, folder) if with_problems else [],
+        stopped=list(stopped),
     )
 
 
 def library_of(folder: Path) -> Library:
     """Read the plans folder, again only when one of its files has changed."""
-    return _read(folder, tuple(_fingerprint(path) for path in plan_files(folder)))
+    return _read(folder, tuple(_fingerprint(path) for path in plan_files(folder)), tuple(bad_links(folder)))
 
 
 @lru_cache(maxsize=2)
-def _read(folder: Path, _fingerprints: Sequence[tuple[str, int, int]]) -> Library:
+def _read(folder: Path, _fingerprints: Sequence[tuple[str, int, int]], _links: Sequence[Problem]) -> Library:
     return read_folder(folder)
 
 
@@ -104,7 +127,15 @@ def _fingerprint(path: Path) -> tuple[str, int, int]:
     return (str(path), found.st_mtime_ns, found.st_size)
 
 
-def _row(runnable: RunnablePlan, folder: Path, last: LastRun | None, verification: Verification | None) -> PlanRow:
+def _row(
+    runnable: RunnablePlan,
+    folder: Path,
+    last: LastRun | None,
+    verification: Verification | None,
+    production: ProductionUp | None,
+    *,
+    is_paused: bool,
+) -> PlanRow:
     plan = runnable.plan
     depends_on = wave_dependencies(plan)
     return PlanRow(
@@ -125,6 +156,9 @@ def _row(runnable: RunnablePlan, folder: Path, last: LastRun | None, verificatio
         last_status=last.status if last else None,
         verified=verification.is_verified if verification else None,
         verified_why=verification.why if verification else "",
+        production=production.words if production else "",
+        is_paused=is_paused,
+        kept_until=last.kept_until if last else None,
     )
 
 
@@ -152,6 +186,26 @@ def verified_of(
     except OSError:
         return None
     return verify(found, digest=runnable.digest, valid_for=runnable.plan.drill.valid_for, now=now)
+
+
+def production_of(runnable: RunnablePlan, reports: Any, newest: Mapping[str, LastRun]) -> ProductionUp | None:
+    """Say whether production is up that a recovery of the plan brought up; None: it is not, or nobody can tell."""
+    dag_id = dag_id_of(runnable.plan.name)
+    last = newest.get(dag_id)
+    try:
+        found = _reports(str(reports), dag_id, (last.run_id, last.verdict) if last else None)
+    except OSError:
+        return None
+    return production_up(found)
+
+
+@lru_cache(maxsize=100)
+def forecast_of(reports: str, dag_id: str, run_id: str) -> Forecast:
+    """Say what an earlier run of a plan took; read once for each run, for its board asks every few seconds."""
+    try:
+        return forecast_from(_reports(reports, dag_id, (run_id, None)))
+    except OSError:
+        return USUAL
 
 
 @lru_cache(maxsize=1000)

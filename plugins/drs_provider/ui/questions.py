@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Final, Literal
-from urllib.parse import quote
 
 from pydantic import BaseModel
 
@@ -11,6 +10,7 @@ from drs_provider.rules.run import names
 from drs_provider.rules.run.handover import Asked, HandoverUnreadable
 from drs_provider.rules.run.state import RUN_IS_OVER, LeftDocuments, RunSnapshot
 from drs_provider.ui.read_model import RunData
+from drs_provider.ui.stages import question_path
 
 _OPEN: Final = frozenset({"awaiting_input", "deferred", "running", "queued", "up_for_retry", "restarting", "scheduled"})
 
@@ -68,8 +68,7 @@ def _question(run: RunData, task: str, asked: Asked) -> BoardQuestion:
         agreed=list(asked.agreed),
         since=asked.at,
         until=asked.until,
-        path=f"/dags/{quote(run.dag_id, safe='')}/runs/{quote(run.run_id, safe='')}/tasks/{quote(task, safe='')}"
-        "/required_actions",
+        path=question_path(run.dag_id, run.run_id, task),
     )
 
 

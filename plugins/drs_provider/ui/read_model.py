@@ -13,6 +13,7 @@ from drs_provider.rules.run.handover import (
     FailureMessage,
     FollowedJobs,
     GivenOrders,
+    KeptDrill,
     LaterLaunches,
     Launch,
     Leftovers,
@@ -40,6 +41,7 @@ DOCUMENTS: Final[tuple[type[Document], ...]] = (
     RecordedAnswer,
     RunOrder,
     GivenOrders,
+    KeptDrill,
     Superseded,
     FailureMessage,
     CleanedUp,
@@ -54,7 +56,8 @@ DOCUMENTS: Final[tuple[type[Document], ...]] = (
 class RunData:
     """One run at one moment.
 
-    ``mode`` is what it was asked to be. ``upstream`` maps every task to the tasks that it waits for directly,
+    ``mode`` is what it was asked to be, ``is_paused`` whether its plan is paused.
+    ``upstream`` maps every task to the tasks that it waits for directly,
     ``classes`` to the name of its class; ``left`` maps task and key to what it left: XComs, and entries of the task
     state store. ``disbelieved`` says what lies there without having been written by its task, and why not.
     """
@@ -66,6 +69,7 @@ class RunData:
     ended_at: datetime | None = None
     mode: str | None = None
     tasks: Mapping[str, TaskSnapshot] = field(default_factory=dict)
+    is_paused: bool = False
     upstream: Mapping[str, frozenset[str]] = field(default_factory=dict)
     classes: Mapping[str, str] = field(default_factory=dict)
     left: Mapping[tuple[str, str], object] = field(default_factory=dict)
@@ -74,12 +78,16 @@ class RunData:
 
 @dataclass(frozen=True)
 class LastRun:
-    """The newest run of a DAG; ``state`` is Airflow's word, ``verdict`` its report's, once there is one."""
+    """The newest run of a DAG; ``state`` is Airflow's word, ``verdict`` its report's, once there is one.
+
+    ``kept_until``: until when its drill is kept for people; None: it is not.
+    """
 
     run_id: str
     state: str
     started_at: datetime | None = None
     verdict: str | None = None
+    kept_until: datetime | None = None
 
     @property
     def status(self) -> RunStatus:
@@ -100,6 +108,14 @@ class Runs(Protocol):
 
     def newest(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:
         """Return the newest run of each of these DAGs that ever ran."""
+        ...
+
+    def paused(self, dag_ids: Iterable[str]) -> frozenset[str]:
+        """Return those of these DAGs that are paused."""
+        ...
+
+    def stopped_parts(self, now: datetime) -> tuple[str, ...]:
+        """Return the parts of Airflow without which no run goes on, and that have not been heard of for a while."""
         ...
 
 

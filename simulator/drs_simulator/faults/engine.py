@@ -104,6 +104,10 @@ class FaultEngine:
         armed = self._armed.get(name)
         return armed.fault if armed is not None else None
 
+    def has(self, kind: str) -> bool:
+        """Tell whether any fault of this kind is in force, whomever it strikes."""
+        return any(armed.fault.do == kind for armed in self._armed.values())
+
     def listed(self) -> list[dict[str, Any]]:
         """Return every fault as it was written, with id and number of strikes."""
         return [

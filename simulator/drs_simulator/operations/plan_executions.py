@@ -8,7 +8,7 @@ from typing import Any
 
 from drs_simulator.errors import Conflict, NotFound, QuotaExceeded
 from drs_simulator.operations.recovery import check_tags, ensure_free, ensure_room
-from drs_simulator.operations.recovery_plans import find_plan, servers_of
+from drs_simulator.operations.recovery_plans import find_plan, plan_of_fault, servers_of
 from drs_simulator.operations.registry import Answer, Context, Request, operation, page
 from drs_simulator.world.jobs import JOB_WATCHERS
 from drs_simulator.world.launch import create_launch_job
@@ -18,6 +18,8 @@ from drs_simulator.world.world import World, happening
 
 def _find(context: Context, execution_arn: str) -> Execution:
     found = context.region.executions.get(execution_arn)
+    if found is None and (faulty := plan_of_fault(context)) and faulty[1].arn == execution_arn:
+        return faulty[1]
     if found is None:
         raise NotFound(
             f"Recovery plan execution {execution_arn} does not exist", execution_arn, "RecoveryPlanExecution"
@@ -236,9 +238,10 @@ def get_recovery_plan_execution(context: Context, request: Request) -> Answer:
 def list_recovery_plan_executions(context: Context, request: Request) -> Answer:
     """List executions, newest first."""
     plan, status = request.get("recoveryPlanArn"), request.get("status")
+    faulty = plan_of_fault(context)
     executions = [
         execution
-        for execution in reversed(context.region.executions.values())
+        for execution in (*(faulty[1:] if faulty else ()), *reversed(context.region.executions.values()))
         if plan in {None, execution.plan_arn} and status in {None, execution.status}
     ]
     return page(context, request, executions, _summary, "recoveryPlanExecutions")

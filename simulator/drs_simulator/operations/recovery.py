@@ -9,6 +9,7 @@ from drs_simulator.operations.registry import Answer, Context, Request, moment_i
 from drs_simulator.quotas import CONCURRENT_JOBS, SERVERS_IN_JOBS, SERVERS_PER_JOB, Quota, value_of
 from drs_simulator.world import views
 from drs_simulator.world.launch import create_launch_job, create_terminate_job
+from drs_simulator.world.origins import ensure_origins
 from drs_simulator.world.resources import Job, Region, SourceServer
 from drs_simulator.world.world import World
 
@@ -30,10 +31,23 @@ def start_recovery(context: Context, request: Request) -> Answer:
     pinned = {entry["sourceServerID"]: _pinned(context, entry) for entry in entries}
     for name in names:
         _ensure_recoverable(world, context.server(name))
+    _launch_into_sources(context, names)
     initiated_by = "START_DRILL" if request.get("isDrill") else "START_RECOVERY"
     job = create_launch_job(world, region, pinned, initiated_by=initiated_by, tags=request.get("tags") or {})
     _hide(context, job)
     return {"job": views.job(job)}
+
+
+def _launch_into_sources(context: Context, names: list[str]) -> None:
+    """Where the account says so, set the instance to launch into of servers that come back to where they run."""
+    region = context.region
+    if not any(template.get("launchIntoSourceInstance") for template in region.launch_templates.values()):
+        return
+    ensure_origins(context.world, *region.key)
+    for server in map(context.server, names):
+        origin, source = server.spec.origin, server.hints_instance_id
+        if source and (origin.account or server.account, origin.region) == region.key:
+            server.launch = server.launch | {"launchIntoInstanceProperties": {"launchIntoEC2InstanceID": source}}
 
 
 def check_tags(tags: dict[str, str] | None) -> None:

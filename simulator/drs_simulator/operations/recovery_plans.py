@@ -6,7 +6,7 @@ from drs_simulator.errors import Conflict, Invalid, NotFound, QuotaExceeded
 from drs_simulator.operations.recovery import check_tags
 from drs_simulator.operations.registry import Answer, Context, Request, operation, page
 from drs_simulator.world.construction import arn_of
-from drs_simulator.world.resources import Plan
+from drs_simulator.world.resources import Execution, Plan
 
 MOST_STEPS = 20
 MOST_SERVERS = 100
@@ -15,9 +15,39 @@ MOST_SERVERS = 100
 def find_plan(context: Context, plan_arn: str) -> Plan:
     """Return a plan. Raises NotFound."""
     found = context.region.plans.get(plan_arn)
+    if found is None and (faulty := plan_of_fault(context)) and faulty[0].arn == plan_arn:
+        return faulty[0]
     if found is None:
         raise NotFound(f"Recovery plan {plan_arn} does not exist", plan_arn, "RecoveryPlan")
     return found
+
+
+def plan_of_fault(context: Context) -> tuple[Plan, Execution] | None:
+    """Return the plan and its execution that stand for the fault `native_plan`; None: no server is held by one."""
+    world, region = context.world, context.region
+    if not world.faults.has("native_plan"):
+        return None
+    held = [server for server in region.servers.values() if world.holds("native_plan", server) is not None]
+    if not held:
+        return None
+    now, arn = world.stamp(), arn_of(region, "recovery-plan", "rp-00000000000fa017")
+    execution_arn = f"{arn}/execution/rpe-00000000000fa017"
+    servers = [{"serverArn": server.arn, "impactLevel": "CRITICAL"} for server in held]
+    step = {
+        "recoveryPlanExecutionStepArn": f"{execution_arn}/step/1",
+        "stepIndex": 1,
+        "status": "EXECUTING",
+        "stepName": "held",
+        "configuration": {"executionServerStepConfiguration": {"servers": servers}},
+        "attempt": 1,
+        "createdAt": now,
+        "updatedAt": now,
+    }
+    plan = Plan(arn=arn, name="native", description=None, created=now, updated=now, tags={})
+    execution = Execution(
+        arn=execution_arn, plan_arn=arn, mode="DRILL", status="IN_PROGRESS", started=now, tags={}, steps=[step]
+    )
+    return plan, execution
 
 
 def _find_step(context: Context, step_arn: str) -> tuple[Plan, dict[str, object]]:
@@ -117,7 +147,8 @@ def get_recovery_plan(context: Context, request: Request) -> Answer:
 @operation("ListRecoveryPlans")
 def list_recovery_plans(context: Context, request: Request) -> Answer:
     """List plans."""
-    plans = list(context.region.plans.values())
+    faulty = plan_of_fault(context)
+    plans = [*context.region.plans.values(), *(faulty[:1] if faulty else ())]
     return page(context, request, plans, lambda plan: _shown(context, plan), "recoveryPlans")
 
 

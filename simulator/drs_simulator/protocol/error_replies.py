@@ -7,6 +7,9 @@ from drs_simulator.protocol.call_log import AwsCall
 from drs_simulator.protocol.wire import Reply
 
 EC2_STYLE = frozenset({"ec2"})
+_EC2_VERSION = b"Version=2016-11-15"
+"""What tells a form for EC2 where no signature names the service."""
+
 QUERY_STYLE = frozenset(
     {"sts", "iam", "sns", "sqs", "monitoring", "cloudwatch", "cloudformation", "autoscaling", "elasticloadbalancing"}
 )
@@ -17,8 +20,9 @@ def injected(call: AwsCall, error: tuple[str, int, str], retry_after: float | No
     code, status, message = error
     headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
     is_form = "x-www-form-urlencoded" in call.headers.get("content-type", "")
-    if call.service in EC2_STYLE:
+    if call.service in EC2_STYLE or (call.service == "unknown" and _EC2_VERSION in call.body):
         body = (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
             f"<Response><Errors><Error><Code>{code}</Code><Message>{escape(message)}</Message></Error></Errors>"
             "<RequestID>simulated</RequestID></Response>"
         )

@@ -50,7 +50,7 @@ class Gateway:
             call = read_call(method, path, query, headers, body)
             # moto reads only keys of twenty characters: it is told whose call this is.
             told = {**headers, "X-Moto-Account-Id": call.account}
-            return self.simulator.serve(call, lambda: self.ask_moto(method, raw_path, told, body))
+            return self.simulator.serve(call, lambda: self._moto_for(call, raw_path, told))
         except ConnectionDropped:
             raise
         except Exception:  # the caller must get an answer; the traceback goes to whoever runs the simulator
@@ -59,36 +59,37 @@ class Gateway:
         finally:
             self._changed()
 
+    def _moto_for(self, call: AwsCall, raw_path: str, headers: dict[str, str]) -> Reply:
+        """Let moto answer a call; what it cannot do is said in the protocol of the call's service."""
+        if call.service == "ec2" and call.operation not in get_service_model("ec2").operation_names:
+            return injected(
+                call, ("InvalidAction", 400, f"The action {call.operation} is not valid for this web service.")
+            )
+        try:
+            return self.ask_moto(call.method, raw_path, headers, call.body)
+        except NotImplementedError as error:
+            return injected(call, ("NotImplemented", 501, f"moto: {error}"))
+        except Exception:  # moto in its debug mode lets its own bugs through; the caller must get an answer
+            logger.exception("moto failed at %s %s", call.method, raw_path)
+            return injected(call, ("InternalFailure", 500, "moto failed: see the log"))
+
     def _moto_page(self, method: str, raw_path: str, headers: dict[str, str], body: bytes) -> Reply:
         if raw_path.startswith("/moto-api/reset"):
             # moto would forget EC2 and leave DRS with instances that are nowhere.
             self.simulator.reset()
             return Reply(200, b'{"status": "ok"}', {"Content-Type": "application/json"})
-        return self.ask_moto(method, raw_path, headers, body)
+        page = AwsCall("unknown", None, "", "", method, raw_path, "", headers=headers, body=body)
+        return self._moto_for(page, raw_path, headers)
 
     def ask_moto(self, method: str, raw_path: str, headers: dict[str, str], body: bytes) -> Reply:
-        """Let moto's own server answer."""
+        """Let moto's own server answer; raises whatever moto lets through."""
         answered: dict[str, Any] = {}
 
         def start_response(status: str, response_headers: list[tuple[str, str]], *_: object) -> None:
             answered["status"], answered["headers"] = int(status.split(maxsplit=1)[0]), dict(response_headers)
 
-        try:
-            chunks: Iterable[bytes] = self._moto(_environ(method, raw_path, headers, body), start_response)
-            content = b"".join(chunks)
-        except NotImplementedError as error:
-            return Reply(
-                501,
-                f'{{"__type": "NotImplemented", "message": "moto: {error}"}}'.encode(),
-                {"Content-Type": "application/json"},
-            )
-        except Exception:  # moto in its debug mode lets its own bugs through; the caller must get an answer
-            logger.exception("moto failed at %s %s", method, raw_path)
-            return Reply(
-                500,
-                b'{"__type": "InternalFailure", "message": "moto failed: see the log"}',
-                {"Content-Type": "application/json"},
-            )
+        chunks: Iterable[bytes] = self._moto(_environ(method, raw_path, headers, body), start_response)
+        content = b"".join(chunks)
         return Reply(answered["status"], content, answered["headers"])
 
 

@@ -187,6 +187,7 @@ def _add_instance(world: World, region: Region, server: SourceServer, *, is_dril
         raise BadInput(f"{where} cannot run with the launch settings of its server: {refused}") from refused
     moto_ec2.set_running(region.account, region.name, instance_id)
     launched = world.now - ago
+    moto_ec2.created(region.account, region.name, instance_id, world.clock.wall_at(launched))
     job_id = ids.stable("drsjob-", server.id, "before")
     region.instances[instance_id] = RecoveryInstance(
         id=instance_id,

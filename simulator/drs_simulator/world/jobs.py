@@ -5,6 +5,7 @@
 What a stage does to the world is registered with `effect`, what follows a server's last stage in `AFTER_LAST_STAGE`.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,6 +25,8 @@ from drs_simulator.world.stages import (
     varied,
 )
 from drs_simulator.world.world import World, happening
+
+logger = logging.getLogger(__name__)
 
 Effect = Callable[[World, float, Job, Participant], dict[str, object] | None]
 """Does what a stage does; returns the job log line's data, or None where the server's way ended or goes elsewhere."""
@@ -168,7 +171,12 @@ def stage_is_due(world: World, due: float, key: Key, job_id: str, participant_id
         return
     participant.position += 1
     does = EFFECTS.get((job.type, stage.event))
-    outcome = does(world, due, job, participant) if does else {}
+    try:
+        outcome = does(world, due, job, participant) if does else {}
+    except Exception as error:  # whoever moved the time must get an answer, and the job an end
+        logger.exception("the simulator failed at %s of %s in %s", stage.event, participant_id, job_id)
+        fail(world, due, job, participant, event=stage.event, error=f"InternalError: {type(error).__name__}: {error}")
+        return
     if outcome is None:
         return
     if not stage.is_hidden:

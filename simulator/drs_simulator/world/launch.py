@@ -106,7 +106,9 @@ def _discard(world: World, job: Job, participant: Participant) -> None:
     if participant.instance_id is None or job.type != "LAUNCH":
         return
     region = world.region(*job.key)
-    moto_ec2.terminate(job.account, job.region, str(participant.instance_id))
+    launched = region.servers.get(participant.id)
+    if launched is None or _into(launched) != participant.instance_id:  # what was there before stays
+        moto_ec2.terminate(job.account, job.region, str(participant.instance_id))
     region.instances.pop(str(participant.instance_id), None)
     world.server_of_instance.pop(str(participant.instance_id), None)
     server = region.servers.get(participant.id)
@@ -180,7 +182,7 @@ def _has_no_place(region: Region, server: SourceServer) -> bool:
     if region.has_default_vpc or _into(server):
         return False
     try:
-        return _place(region, server).subnet_id is None
+        return _place(region, server).names_no_place
     except moto_ec2.LaunchRefused:
         return False
 
@@ -216,6 +218,8 @@ def _instance_appears(world: World, due: float, job: Job, participant: Participa
     except moto_ec2.LaunchRefused as refused:
         fail(world, due, job, participant, event="INSTANCE_PENDING", error=str(refused))
         return None
+    if _into(server) is None:
+        moto_ec2.created(region.account, region.name, instance_id, world.clock.wall_at(due))
     participant.instance_id = instance_id
     instance = moto_ec2.find(region.account, region.name, instance_id)
     participant.landed = {"subnet_id": instance.subnet_id, "instance_type": instance.instance_type}
@@ -301,7 +305,7 @@ def _run_into(region: Region, instance_id: str) -> str:
 
 
 @effect("LAUNCH", "LAUNCH_END")
-def _launch_ends(world: World, _due: float, job: Job, participant: Participant) -> dict[str, object]:
+def _launch_ends(world: World, due: float, job: Job, participant: Participant) -> dict[str, object]:
     server = world.region(*job.key).servers[participant.id]
     instance_id = str(participant.instance_id)
     stopped = (
@@ -309,7 +313,7 @@ def _launch_ends(world: World, _due: float, job: Job, participant: Participant) 
         or strike(world, job, server, "launched_stopped") is not None
     )
     if _into(server):
-        moto_ec2.start(job.account, job.region, instance_id)
+        moto_ec2.start(job.account, job.region, instance_id, world.clock.wall_at(due))
     moto_ec2.set_running(job.account, job.region, instance_id, running=not stopped)
     if strike(world, job, server, "terminated_behind_drs") is not None:
         moto_ec2.terminate(job.account, job.region, instance_id)

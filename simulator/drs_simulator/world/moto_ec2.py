@@ -6,8 +6,8 @@ Everything that touches moto's EC2 models is in here; the rest of the simulator 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from moto.core.exceptions import ServiceException
@@ -19,6 +19,10 @@ from moto.ec2.models.elastic_block_store import VolumeAttachment
 from moto.iam.models import iam_backends
 
 from drs_simulator.fleet.model import NetworkSpec, ServerSpec
+from drs_simulator.world.ec2_refusals import Data, LaunchRefused, ensure_possible, index_of
+from drs_simulator.world.launch_interfaces import attach_others, finish_first, plans_of, release
+
+__all__ = ["LaunchPlan", "LaunchRefused"]
 
 STATES = {0: "PENDING", 16: "RUNNING", 32: "SHUTTING-DOWN", 48: "TERMINATED", 64: "STOPPING", 80: "STOPPED"}
 """DRS's word for EC2's state code."""
@@ -27,13 +31,12 @@ CONVERTED_IMAGE = "ami-0drsconverted0001"
 """What the launched volumes came from; moto checks no image id."""
 
 
-class LaunchRefused(Exception):
-    """EC2 would not run the instance; the text goes into the job log as rawError."""
-
-
 @dataclass(frozen=True)
 class LaunchPlan:
-    """Where and as what an instance is to run, read from the launch template's default version."""
+    """Where and as what an instance is to run, read from the launch template's default version.
+
+    ``data``: all that the version says, in EC2's words.
+    """
 
     template_id: str | None
     version: int | None
@@ -43,7 +46,20 @@ class LaunchPlan:
     profile: str | None = None
     zone: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
-    private_ip: str | None = None
+    data: Data = field(default_factory=dict)
+
+    @property
+    def interfaces(self) -> tuple[Data, ...]:
+        """The network interfaces that the launch template describes."""
+        return tuple(self.data.get("NetworkInterfaces") or ())
+
+    @property
+    def names_no_place(self) -> bool:
+        """Whether it leaves the place to a default VPC: neither a subnet nor an existing interface is named."""
+        first = [interface for interface in self.interfaces if index_of(interface) == 0]
+        if self.interfaces and not first:
+            return False
+        return self.subnet_id is None and not any(interface.get("NetworkInterfaceId") for interface in first)
 
 
 def ec2(account: str, region: str) -> Any:
@@ -189,13 +205,13 @@ def launch_plan(account: str, region: str, template_id: str, override_type: str 
             "does not exist."
         ) from error
     data = version.data
-    interface: dict[str, Any] = next(
-        (interface for interface in data.get("NetworkInterfaces") or [] if str(interface.get("DeviceIndex", 0)) == "0"),
-        {},
+    interface: Data = next(
+        (interface for interface in data.get("NetworkInterfaces") or [] if index_of(interface) == 0), {}
     )
     groups = interface.get("Groups") or data.get("SecurityGroupIds") or []
     profile = data.get("IamInstanceProfile") or {}
-    subnet_id = interface.get("SubnetId") or None
+    existing = backend.enis.get(str(interface.get("NetworkInterfaceId")))
+    subnet_id = existing.subnet.id if existing is not None else interface.get("SubnetId") or None
     subnet = _subnet(backend, subnet_id)
     return LaunchPlan(
         template_id=template_id,
@@ -206,17 +222,8 @@ def launch_plan(account: str, region: str, template_id: str, override_type: str 
         profile=profile.get("Arn") or profile.get("Name"),
         zone=subnet.availability_zone if subnet else None,
         tags=dict(version.instance_tags),
-        private_ip=_address(interface),
+        data=data,
     )
-
-
-def _address(interface: Mapping[str, Any]) -> str | None:
-    """Return the primary private address that a launch template names."""
-    named: list[Mapping[str, object]] = [
-        address for address in interface.get("PrivateIpAddresses") or () if address.get("Primary")
-    ]
-    address = named[0].get("PrivateIpAddress") if named else interface.get("PrivateIpAddress")
-    return str(address) if address else None
 
 
 def _subnet(backend: Any, subnet_id: str | None) -> Any:
@@ -239,21 +246,23 @@ def run(
 ) -> str:
     """Run an instance; returns its id, EC2's state being pending until `set_running`. Raises LaunchRefused."""
     backend = ec2(account, region)
-    private_ip = private_ip or plan.private_ip
+    ensure_possible(backend, plan.data)
     subnet_id = plan.subnet_id
     if subnet_id is None:
         subnet_id = next((subnet.id for subnet in backend.get_default_subnets().values()), None)
     subnet = _subnet(backend, subnet_id)
     if subnet is None:
         raise LaunchRefused(f"InvalidSubnetID.NotFound: The subnet ID '{subnet_id}' does not exist")
-    if private_ip and IPv4Address(private_ip) not in IPv4Network(subnet.cidr_block):
-        raise LaunchRefused(
-            f"InvalidParameterValue: Address {private_ip} does not fall within the subnet's address range"
-        )
-    if private_ip and _is_taken(backend, subnet.id, private_ip):
-        raise LaunchRefused(f"InvalidIPAddress.InUse: Address {private_ip} is in use.")
-    _ensure_one_network(backend, subnet, plan.security_groups)
-    try:
+    interfaces = plans_of(backend, plan.interfaces, subnet)
+    given: list[str] = []
+    for number, interface in enumerate(interfaces):
+        groups = plan.security_groups if number == 0 else tuple(map(str, interface.data.get("Groups") or ()))
+        _ensure_one_network(backend, interface.subnet, groups)
+        given += interface.choose_addresses(backend, given, private_ip if number == 0 else None)
+    first = interfaces[0]
+    # What is free may still be noted as a terminated instance's: moto forgets that when Python collects it.
+    first.subnet.del_subnet_ip(first.primary)
+    with _undone(backend):
         made = backend.run_instances(
             image_id=CONVERTED_IMAGE,
             count=1,
@@ -262,13 +271,13 @@ def run(
             instance_type=plan.instance_type,
             is_instance_type_default=True,
             region_name=region,
-            subnet_id=subnet_id,
-            private_ip=private_ip,
+            subnet_id=first.subnet.id,
+            private_ip=first.primary,
             security_group_ids=list(plan.security_groups),
             placement=None,
-            nics=[],
+            nics=[{"DeviceIndex": 0, "NetworkInterfaceId": first.existing.id}] if first.existing else [],
             ebs_optimized=False,
-            key_name=None,
+            key_name=plan.data.get("KeyName"),
             iam_instance_profile_name=None,
             iam_instance_profile_arn=None,
             launch_template={},
@@ -276,18 +285,29 @@ def run(
             tags={"instance": dict(tags)},
             block_device_mappings=[],
         )
-    except (EC2ClientError, ServiceException) as error:
-        raise LaunchRefused(
-            f"{getattr(error, 'code', type(error).__name__)}: {getattr(error, 'message', error)}"
-        ) from error
-    instance = made.instances[0]
-    for interface in instance.nics.values():
-        interface.delete_on_termination = True  # as EC2 does by default, and moto only when it is asked to
+        instance = made.instances[0]
+        finish_first(instance, first)
+        attach_others(backend, instance, interfaces[1:])
     instance.iam_instance_profile = {"Arn": plan.profile} if plan.profile else None
     for number, size in enumerate(disks):
         _attach_volume(backend, instance, device_name(number), size)
     _set_state(instance, "pending", 0)
     return str(instance.id)
+
+
+@contextmanager
+def _undone(backend: Any) -> Iterator[None]:
+    """Turn whatever moto raises at a launch into a refusal, and leave nothing half-made."""
+    reservations, interfaces = set(backend.reservations), set(backend.enis)
+    try:
+        yield
+    except Exception as error:
+        for name in set(backend.reservations) - reservations:
+            del backend.reservations[name]
+        for name in set(backend.enis) - interfaces:
+            del backend.enis[name]
+        code, message = getattr(error, "code", "InternalError"), getattr(error, "message", error)
+        raise LaunchRefused(f"{code}: {message}") from error
 
 
 def _ensure_one_network(backend: Any, subnet: Any, groups: tuple[str, ...]) -> None:
@@ -300,17 +320,6 @@ def _ensure_one_network(backend: Any, subnet: Any, groups: tuple[str, ...]) -> N
             raise LaunchRefused(
                 f"InvalidParameter: Security group {name} and subnet {subnet.id} belong to different networks."
             )
-
-
-def _is_taken(backend: Any, subnet_id: str, address: str) -> bool:
-    """Whether an interface of the subnet has an address; those of terminated instances have given theirs back."""
-    return any(
-        interface.subnet.id == subnet_id
-        and address
-        in {interface.private_ip_address, *(each.get("PrivateIpAddress") for each in interface.private_ip_addresses)}
-        and (interface.instance is None or state_of(interface.instance) != "TERMINATED")
-        for interface in backend.enis.values()
-    )
 
 
 def _attach_volume(backend: Any, instance: Any, device: str, size: int) -> None:
@@ -367,11 +376,30 @@ def set_running(account: str, region: str, instance_id: str, *, running: bool = 
         instance.stop()
 
 
-def start(account: str, region: str, instance_id: str) -> None:
-    """Start a stopped instance."""
+def start(account: str, region: str, instance_id: str, at: datetime) -> None:
+    """Start a stopped instance; its LaunchTime becomes that of the start, as in EC2.
+
+    :param at: the simulator's wall clock, aware
+    """
     instance = find(account, region, instance_id)
     if instance is not None:
         instance.start()
+        instance.launch_time = _naive(at)
+
+
+def created(account: str, region: str, instance_id: str, at: datetime) -> None:
+    """Let an instance have been created at an instant of the simulator's clock, with its interfaces and volumes."""
+    instance = find(account, region, instance_id)
+    if instance is None:
+        return
+    instance.launch_time = _naive(at)
+    for attached in (*instance.nics.values(), *instance.block_device_mapping.values()):
+        attached.attach_time = _naive(at)
+
+
+def _naive(at: datetime) -> datetime:
+    """Return an instant as moto keeps them: in UTC, without a time zone."""
+    return at.astimezone(UTC).replace(tzinfo=None)
 
 
 def terminate(account: str, region: str, instance_id: str) -> str | None:
@@ -385,8 +413,7 @@ def terminate(account: str, region: str, instance_id: str) -> str | None:
             "Modify its 'disableApiTermination' instance attribute and try again."
         )
     instance.terminate()
-    _free_addresses(instance)
-    _delete_interfaces(instance)
+    release(instance)
     return None
 
 
@@ -398,21 +425,6 @@ def forget(account: str, region: str, instance_id: str) -> None:
             reservation.instances[0]
         ) == "TERMINATED":
             del reservations[name]
-
-
-def _delete_interfaces(instance: Any) -> None:
-    # moto keeps the network interfaces of a terminated instance, in use for ever; EC2 deletes those that came with it.
-    for interface in instance.nics.values():
-        instance.ec2_backend.enis.pop(interface.id, None)
-
-
-def _free_addresses(instance: Any) -> None:
-    # moto gives an address back only when Python collects the instance: a subnet would run dry after some drills.
-    subnet = _subnet(instance.ec2_backend, instance.subnet_id)
-    for address in tuple(instance._private_ips):  # noqa: SLF001
-        if subnet is not None:
-            subnet.del_subnet_ip(address)
-        instance._private_ips.discard(address)  # noqa: SLF001
 
 
 def right_sized(method: str, spec: ServerSpec) -> str | None:

@@ -370,3 +370,78 @@ def test_a_bad_fleet_or_fault_is_said_in_the_simulators_words(rehearse):
     assert code == 2
     assert said.startswith("drs rehearse: faults.json: ")
     assert "explode" in said
+
+
+def test_status_checks_take_their_minutes_and_the_same_seed_foretells_the_same(rehearse):
+    plan = GROUPS + PLAN.format(rto="1h", timeout="40m").replace("groups: [db],", "groups: [db], ready: status_checks,")
+
+    first, again = (rehearse("--random-seed", "5", plan=plan) for _ in range(2))
+
+    assert first == again
+    code, said = first
+    assert (code, said["verdict"]) == (0, "passed")
+    waves = by_name(said)
+    # Two minutes, give or take a quarter, behind the job, and not the look of a clock that stands still.
+    gap = waves["web"]["start_seconds"] - waves["database"]["end_seconds"]
+    assert 60 + 60 < gap < 60 + 200
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (
+            {"hostname": "db9", "do": "fail_at", "event": "LAUNCH_START", "error": "x"},
+            (
+                '{"hostname": ["db9"], "do": "fail_at", "event": "LAUNCH_START", "error": "x"} hit nobody: '
+                "the fleet has no server db9 (did you mean 'db6'?)"
+            ),
+        ),
+        (
+            {"service": "lambda", "operation": "Invoke", "do": "throttle"},
+            (
+                '{"service": "lambda", "operation": ["Invoke"], "do": "throttle"} hit nobody: '
+                "nothing that it describes happened in this run; look at its operation, event, job, service and time"
+            ),
+        ),
+    ],
+)
+def test_a_fault_that_hits_nobody_is_an_error(rehearse, fault, said):
+    assert rehearse(faults=[fault]) == (2, f"drs rehearse: faults.json: fault {said}\n")
+
+
+NAMES = """\
+kind: RecoveryPlan
+name: shop
+drill: {{network: shared, max_lag: 10m}}
+waves:
+  - name: database
+    groups: [db]
+    after:
+      - {{kind: tcp, name: answers, host: "{{{{ server('{name}').private_ip }}}}", port: 5432}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("web1", "did you mean 'db1'?"), ("mail", "known: db1, db2, db3, db4, db5, db6")]
+)
+@pytest.mark.parametrize("mode", ["drill", "recovery"])
+def test_a_step_that_names_what_the_run_does_not_have_fails_the_rehearsal(rehearse, mode, name, hint):
+    code, said = rehearse("--mode", mode, plan=GROUPS + NAMES.format(name=name))
+
+    what = f"it names server '{name}', which this run does not have"
+    assert (code, said["fate"]) == (1, "failed")
+    if mode == "drill":
+        assert [(failure["what"], failure["why"]) for failure in said["failures"]] == [("wave database: answers", what)]
+        assert "drs:StartRecovery" not in said["api_calls"]
+    else:
+        assert f"wave database: answers: {what}" in said["warnings"]
+        assert said["failures"][0]["why"] == (
+            f"step answers: server('{name}'): this run has no server of that hostname ({hint})"
+        )
+
+
+def test_a_fleet_made_up_from_the_plan_has_the_servers_that_its_steps_name(rehearse):
+    code, said = rehearse(plan=GROUPS + NAMES.format(name="ora-1"), fleet=False)
+
+    assert (code, said["fate"]) == (0, "good")
+    assert "ora-1, which step answers names, is a server of group db (a guess)" in said["assumptions"]

@@ -21,8 +21,10 @@ pytestmark = [
 ]
 
 PLANS = ("cancelled", "skipping", "mended", "paused")
+PAST = "past"
+"""The plan that is recovered, not drilled: past a wave that fails."""
 WAVES = ("one", "two", "three")
-HOSTS = {(plan, wave): f"box{3 * p + w + 1}" for p, plan in enumerate(PLANS) for w, wave in enumerate(WAVES)}
+HOSTS = {(plan, wave): f"box{3 * p + w + 1}" for p, plan in enumerate((*PLANS, PAST)) for w, wave in enumerate(WAVES)}
 
 FLEET = """\
 accounts:
@@ -31,7 +33,7 @@ accounts:
       - name: us-west-2
         network: {vpc: 10.20.0.0/16, subnets: {prod: 10.20.0.0/22}}
         servers:
-          - {count: 12, id: "s-000ctrl{n:010d}", hostname: "box{n}", lag: 2s, launch: {subnet: prod}}
+          - {count: 15, id: "s-000ctrl{n:010d}", hostname: "box{n}", lag: 2s, launch: {subnet: prod}}
 """
 SLOW, FAST = 5, 120
 """How many times faster than in reality DRS works: a job takes 108 s while orders are given, which a busy machine may
@@ -67,7 +69,7 @@ def stack(tmp_path_factory):
     folder = tmp_path_factory.mktemp("steering")
     for name in ("plans", "dags", "state"):
         (folder / name).mkdir()
-    for plan in PLANS:
+    for plan in (*PLANS, PAST):
         (folder / "plans" / f"{plan}.yaml").write_text(plan_text(plan))
     (folder / "dags" / "asks.py").write_text(ASKS)
     (folder / "fleet.yaml").write_text(FLEET)
@@ -92,7 +94,7 @@ def stack(tmp_path_factory):
     )
     with Stack(settings) as running:
         running.places.passwords.write_text(json.dumps({"admin": running.password, "vera": "only-looks"}))
-        for dag in (*PLANS, "asks"):
+        for dag in (*PLANS, PAST, "asks"):
             running.await_dag(f"drs.{dag}")
         yield running
 
@@ -213,6 +215,28 @@ def test_a_failed_wave_runs_again_without_those_that_are_up(drs, stack, started)
     run = drs.look("mended")
     report = json.loads(Path(run["report"]["json"].removeprefix("file://")).read_text())
     assert report["run"]["started_at"][:19] == began[:19], "the recovery time counts from the first start"
+
+
+def test_a_person_goes_on_past_a_failed_wave_of_a_recovery(drs, stack, started):
+    fault = {"service": "drs", "hostname": HOSTS[PAST, "two"], "do": "fail_at", "event": "CONVERSION_START"}
+    stack.simulator.add_faults([{**fault, "error": "no capacity"}])
+    drs("start", PAST, "--mode", "recovery", "--confirm", PAST, "--reason", "us-east-1 is dark")
+    drs("wait", PAST, code=1)
+    assert drs.waves(PAST) == {"one": "launched", "two": "failed", "three": "not_started"}
+    assert "continue past two instead" in drs("continue", PAST, "--wave", "three", "--reason", "why", code=1)
+
+    said = drs("continue", PAST, "--wave", "two", "--reason", "three does not need it")
+
+    assert said.endswith("wave two is left as it is, 0 of 1 servers launched; then three\n")
+    drs("wait", PAST)
+    assert drs.waves(PAST) == {"one": "launched", "two": "completed_with_exceptions", "three": "launched"}
+    assert launches(stack, PAST) == ["one", "two", "three"]
+    run = drs.look(PAST)
+    assert run["report"]["verdict"] == "completed_with_exceptions"
+    report = json.loads(Path(run["report"]["json"].removeprefix("file://")).read_text())
+    passed = "continued past failed wave two by admin: three does not need it"
+    assert report["verdict_reason"].startswith(f"C{passed[1:]}; wave two: {HOSTS[PAST, 'two']} not launched")
+    assert passed in run["note"].splitlines()
 
 
 def test_a_resumed_run_goes_on_to_its_end(drs, stack, started):

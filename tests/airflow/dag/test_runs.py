@@ -45,6 +45,19 @@ def test_a_drill_launches_wave_by_wave_and_leaves_nothing(run, simulator):
     assert starts[1]["at"] > starts[0]["at"]
 
 
+def test_the_report_of_a_run_accounts_for_its_whole_time_and_says_when_the_service_was_there(run, simulator):
+    report = run(SHOP).report
+
+    shares = {share["kind"]: share["seconds"] for share in report["time_shares"]}
+    assert {"preflight", "jobs", "clean_up", "orchestration"} <= set(shares)
+    assert sum(shares.values()) == pytest.approx(report["elapsed_seconds"], abs=1e-5)
+    ready = [wave["ready_at"] for wave in report["waves"]]
+    assert ready == sorted(ready)
+    rto = report["objectives"]["rto"]
+    assert (rto["target_seconds"], rto["outcome"]) == (2700.0, "met")
+    assert rto["measured_seconds"] == report["waves"][-1]["rto_seconds"] > rto["last_launched_seconds"]
+
+
 def test_a_failed_server_fails_its_wave_and_nothing_after_it_starts(run, simulator):
     simulator.fault(
         {"service": "drs", "hostname": "db2", "do": "fail_at", "event": "CONVERSION_START", "error": "NoCapacity"}
@@ -58,6 +71,12 @@ def test_a_failed_server_fails_its_wave_and_nothing_after_it_starts(run, simulat
     assert (ended.tasks["finish.clean_up"], ended.tasks["finish.report"]) == ("success", "success")
     assert ended.tasks["finish.verdict"] == "failed"
     assert ended.report["verdict"] == "failed"
+    assert ended.report["verdict_reason"] == (
+        "Wave database failed: db2 not launched; wave web was not started. First cause: db2 (wave database): "
+        "CONVERSION_FAIL: NoCapacity. Next step: look at the job's log in the DRS console and correct the cause, then "
+        "start the drill again."
+    )
+    assert ended.said("finish.verdict").startswith(f"failed: {ended.report['verdict_reason'].rstrip('.')}. Report: ")
     assert [(failure["hostname"], failure["reason"]) for failure in ended.report["failures"]] == [
         ("db2", "CONVERSION_FAIL: NoCapacity")
     ]

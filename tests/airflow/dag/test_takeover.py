@@ -1,11 +1,20 @@
 """A second Airflow with an empty database goes on with a run that another one began."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from drs_provider.cli import takeover
 from drs_provider.cli.main import _parser
-from drs_provider.rules.launch.tags import job_tags, run_key
+from drs_provider.hooks.drill_network import DrillNetworkHook
+from drs_provider.hooks.launch_settings import LaunchSettingsHook
+from drs_provider.rules.isolation.drill_placement import in_drill_network
+from drs_provider.rules.launch.tags import EXPIRES, drill_tags, job_tags, run_key
+from drs_provider.rules.settings.drill_memory import EXPIRES as SETTINGS_EXPIRES
+from drs_provider.rules.settings.drill_memory import RUN as SETTINGS_RUN
+from drs_provider.services.drill.network import NetworkPreparation, placements_of
+from drs_provider.services.settings.apply import apply_all
 from kit.dag_runs import SHOP, calls, instances
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
@@ -93,6 +102,93 @@ def test_a_run_that_a_second_airflow_continued_is_continued_by_a_third(run, begu
     tags = [job["tags"] for job in simulator.client("drs", region_name="us-west-2").describe_jobs()["items"]]
 
     assert {tag.get("drs-orchestrator:run") for tag in tags if tag} == {KEY}
+
+
+ISOLATED = SHOP.replace("drill: {network: shared}", "drill: {network: isolated}")
+
+
+@pytest.fixture
+def isolated(simulator, begun):
+    """Begin an isolated drill as the first Airflow would have: its network, its launch settings, its first wave."""
+
+    def begin(*, ended=True, launches=True, half=False):
+        now = datetime.now(UTC)
+        aws = {"aws_conn_id": "aws_default", "region_name": "us-west-2"}
+        hook = LaunchSettingsHook(**aws)
+        places = placements_of(hook, DATABASE[:1] if half else [*DATABASE, *WEB])
+        tags = drill_tags(dag_id="drs.shop", run_id="scheduled__old", expires=now + timedelta(minutes=5))
+        networks = NetworkPreparation(DrillNetworkHook(**aws), network="isolated", tags=tags)
+        prepared = networks.prepare(places, now=lambda: now)
+        ec2 = simulator.client("ec2")
+        if half:
+            (network,) = prepared.networks
+            for group in network.security_groups.values():
+                ec2.delete_security_group(GroupId=group)
+            return network.vpc_id
+        resolved = {
+            server: replace(place, vpc_id=prepared.networks[0].production_vpc) for server, place in places.items()
+        }
+        settings = {server: in_drill_network(resolved[server], {}, prepared.networks) for server in DATABASE}
+        marks = {SETTINGS_RUN: KEY, SETTINGS_EXPIRES: tags[EXPIRES]}
+        apply_all(hook, settings, is_temporary=True, marks=marks)
+        if launches:
+            begun(ended=ended)
+        return prepared.networks[0].vpc_id
+
+    return begin
+
+
+def account(simulator):
+    """What exists in EC2 that a drill could leave behind."""
+    ec2 = simulator.client("ec2")
+    templates = ec2.describe_launch_templates()["LaunchTemplates"]
+    return {
+        "vpcs": sorted(each["VpcId"] for each in ec2.describe_vpcs()["Vpcs"]),
+        "subnets": sorted(each["SubnetId"] for each in ec2.describe_subnets()["Subnets"]),
+        "groups": sorted(each["GroupId"] for each in ec2.describe_security_groups()["SecurityGroups"]),
+        "interfaces": ec2.describe_network_interfaces()["NetworkInterfaces"],
+        "volumes": ec2.describe_volumes()["Volumes"],
+        "defaults": sorted((each["LaunchTemplateId"], each["DefaultVersionNumber"]) for each in templates),
+        "tags": [server["tags"] for server in simulator.client("drs").describe_source_servers()["items"]],
+    }
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["runs", "ended"])
+def test_an_isolated_drill_goes_on_in_its_first_network_and_leaves_nothing(run, isolated, simulator, ended):
+    before = account(simulator)
+    network = isolated(ended=ended)
+
+    ended_run = run(ISOLATED, continue_run=KEY)
+
+    assert (ended_run.state, ended_run.report["verdict"]) == ("success", "passed")
+    assert launched(simulator) == [DATABASE, WEB]
+    assert [each["vpc_id"] for each in ended_run.report["networks"]] == [network]
+    assert len(calls(simulator, "CreateVpc")) == 1
+    assert set(instances(simulator).values()) == {"terminated"}
+    assert account(simulator) == before
+
+
+def test_a_network_that_was_made_in_part_is_completed(run, isolated, begun, simulator):
+    before = account(simulator)
+    network = isolated(half=True)
+    simulator.fault({"service": "drs", "servers": [sid(1)], "do": "fail_at", "event": "LAUNCH_START", "count": 1})
+    begun([sid(1)], ended=True)
+
+    ended_run = run(ISOLATED, continue_run=KEY)
+
+    assert ended_run.report["verdict"] == "passed"
+    assert [each["vpc_id"] for each in ended_run.report["networks"]] == [network]
+    assert (len(calls(simulator, "CreateVpc")), account(simulator)) == (1, before)
+
+
+def test_the_network_of_a_run_that_may_not_be_continued_stays(run, isolated, simulator):
+    network = isolated()
+
+    refused = run(ISOLATED, continue_run=KEY, **RECOVERY)
+
+    assert refused.report["verdict"] == "refused"
+    assert network in account(simulator)["vpcs"]
+    assert set(instances(simulator).values()) == {"running"}
 
 
 @pytest.mark.parametrize(

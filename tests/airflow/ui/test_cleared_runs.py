@@ -1,5 +1,6 @@
 """Clearing runs of a plan with an RTO in Airflow's real API server, and what becomes of their deadlines."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from urllib.parse import quote
@@ -41,7 +42,7 @@ def failed(api, going_on, request):
     from airflow.utils.state import DagRunState
     from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
-    run_id, asked = f"manual__{request.node.name}", datetime.now(UTC) - timedelta(minutes=10)
+    run_id, asked = re.sub(r"[^\w]", "-", f"manual__{request.node.name}"), datetime.now(UTC) - timedelta(minutes=10)
     with _session() as session:
         SerializedDagModel.get_dag(DAG_ID, session=session).create_dagrun(
             run_id=run_id,
@@ -224,8 +225,8 @@ def test_a_failed_wave_is_retried_from_the_command_line_and_the_run_tells_of_it(
         steered = control.retry("web-shop", "database", failed, "the cause is gone")
 
         assert steered.message == (
-            "wave database runs again: servers that are up are kept, the others are launched; then application, "
-            "monitoring and web"
+            "wave database runs again: servers that are up are kept, the others are launched; then application, web "
+            "and monitoring"
         )
         assert (steered.run.state.airflow_state, steered.run.note) == (
             "queued",

@@ -142,6 +142,12 @@ class Runs:
     def newest(self, dag_ids):
         return {}
 
+    def paused(self, dag_ids):
+        return frozenset()
+
+    def stopped_parts(self, now):
+        return ()
+
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> Iterator[str]:
@@ -181,7 +187,7 @@ def test_the_board_says_who_is_asked_and_where_to_answer(address, tmp_path):
         in page
     )
     assert "until 2026-11-22 05:34:00 UTC (24m 00s left)" in page
-    assert 'href="/dags/drs.web-shop/runs/asking/tasks/preflight.approval/required_actions" target="_top"' in page
+    assert 'href="/dags/drs.web-shop/runs/asking/tasks/preflight.approval/required_actions" data-airflow=""' in page
     assert "12 servers pinned to recovery points of 2026-11-22 04:50:00 UTC" in page
     assert "left out by ann: it is up already" in page
     assert ">Preflight found 10 things</summary>" in page

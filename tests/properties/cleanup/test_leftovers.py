@@ -62,7 +62,7 @@ def facts(draw):
         tags |= {SETTINGS_EXPIRES: expires} if expires is not None else {}
         servers.append({"sourceServerID": name, "tags": tags})
     active = frozenset(draw(st.sets(st.sampled_from(RUNS))))
-    return Facts(jobs, instances, servers, resources, (), active)
+    return Facts(jobs, instances, servers, resources, active_runs=active)
 
 
 @settings(max_examples=400, deadline=None)

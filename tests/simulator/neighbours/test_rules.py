@@ -98,3 +98,19 @@ def test_a_word_that_the_model_lacks_is_found_in_an_answer():
 
     assert enum_faults(shape, {"Commands": [{"Status": "Success"}]}) == []
     assert enum_faults(shape, {"Commands": [{"Status": "Done"}]}) == ["'Done' is no CommandStatus"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "said", "seconds"),
+    [
+        ([": drs-check tcp 10.0.0.1 5432", "exit 3"], "drs-check open\n", 1),
+        ([": drs-check tcp 10.0.0.9 5432", "exit 3"], "drs-check closed no answer in time\n", 30),
+        ([": drs-check http 'https://10.0.0.1:8443/a?b=c'"], "drs-check 200\n", 1),
+        (["# drs-check tcp '10.0.0.1' 3389"], "drs-check open\n", 1),
+        (["echo x", ": drs-check tcp 10.0.0.1 5432"], "x\n", 1),
+    ],
+)
+def test_a_check_is_answered_by_what_is_in_the_network(lines, said, seconds):
+    outcome = outcome_of(lines, "db1", lambda host: host == "10.0.0.1")
+
+    assert (outcome.stdout, outcome.code, outcome.seconds) == (said, 0, seconds)

@@ -329,6 +329,19 @@ def test_an_answer_of_one_who_is_not_asked_repeats_airflows_words(drs, airflow):
             ["start", "shop", "--mode", "recovery"],
             "a recovery brings production up: confirm it with --confirm shop",
         ),
+        (
+            ENVIRON,
+            ["start", "shop", "--point-in-time", "2026-01-31T14:05:00"],
+            (
+                "point_in_time: '2026-01-31T14:05:00' does not say in which time zone: write 2026-01-31T14:05:00Z for "
+                "UTC, or the offset, for example 2026-01-31T14:05:00+02:00"
+            ),
+        ),
+        (
+            ENVIRON,
+            ["start", "shop", "--point-in-time", "noon"],
+            "point_in_time: 'noon' is neither 'latest' nor an instant such as 2026-01-31T14:05:00Z",
+        ),
     ],
 )
 def test_wrong_use_is_told_from_a_refusal(drs, environ, arguments, said):
@@ -436,6 +449,8 @@ def test_a_status_shows_waves_questions_and_what_is_paused(drs, airflow):
             "  waiting for an answer: two.pause: May it go on?\n"
             f"    drs run approve shop {ID} --task two.pause\n"
             f"    drs run reject shop {ID} --task two.pause\n"
+            "  first cause: one2 (wave one): no capacity\n"
+            "  next step: look at the job's log in the DRS console and correct the cause, then start the drill again\n"
         ),
     )
 

@@ -8,7 +8,8 @@ import httpx
 import pytest
 from drs_provider.cli import takeover
 from drs_provider.cli.main import _parser
-from drs_provider.exceptions import RunRefused, UsageError
+from drs_provider.exceptions import AccessDenied, AwsError, RunRefused, UsageError
+from drs_provider.plan.loader import read_folder
 from drs_provider.rules.launch.takeover import FoundRun, FoundServer, FoundWave
 
 ENVIRON = {"DRS_AIRFLOW_URL": "http://airflow.test", "DRS_AIRFLOW_TOKEN": "token"}
@@ -26,7 +27,7 @@ waves: [{name: db, groups: [db]}]
 """
 
 
-def found(state="launched", mode="recovery", **more):
+def found(state="running", mode="recovery", **more):
     waves = (FoundWave("db", (FoundServer("s-1", "db1", state, "drsjob-1"),)),)
     return replace(FoundRun(KEY, "scheduled__1", mode, datetime(2026, 1, 1, tzinfo=UTC), waves), **more)
 
@@ -70,6 +71,8 @@ def start(tmp_path, *arguments, by="START_RECOVERY"):
         known = {
             "/details": {"dag_id": "drs.shop", "is_paused": False, "params": {}},
             "/tasks": {"tasks": []},
+            "/xcomEntries": {"xcom_entries": [], "total_entries": 0},
+            "/drs_given_orders": {"value": None},
             "/taskInstances": {"task_instances": [], "total_entries": 0},
             "/hitlDetails": {"hitl_details": [], "total_entries": 0},
             "/dagRuns": run if request.method == "POST" else {"dag_runs": [], "total_entries": 0},
@@ -89,7 +92,7 @@ def test_a_recovery_is_continued_by_its_key_with_a_name_and_a_reason(tmp_path, c
     assert asked == [
         {"mode": "recovery", "confirm": "shop", "reason": "the region is dark", "continue_run": KEY},
     ]
-    assert capsys.readouterr().out == "started manual__2, which continues scheduled__1: drs run status shop\n"
+    assert capsys.readouterr().out == "started manual__2, which continues scheduled__1: drs run status shop 91feac\n"
 
 
 def test_a_drill_needs_nothing(tmp_path):
@@ -101,7 +104,7 @@ def test_a_drill_needs_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "a recovery needs --reason TEXT: it shown in the report"),
+        ([], "a recovery needs --reason TEXT: it is shown in the report"),
         (["--reason", "x"], "a recovery brings production up: confirm it with --confirm shop"),
     ],
 )
@@ -117,6 +120,15 @@ def test_a_recovery_is_not_continued_by_mistake(tmp_path, arguments, said):
     [
         ([], None, "no run of shop in the cloud that could be continued: drs run start shop starts one"),
         ([found("gone")], None, "no run of shop in the cloud that could be continued: drs run start shop starts one"),
+        (
+            [found("launched"), found("gone")],
+            None,
+            (
+                "scheduled__1 of shop has launched every server: nothing is left to launch. Only "
+                "if its steps are still "
+                f"to be done: drs takeover shop --start --run {KEY}"
+            ),
+        ),
         ([found()], "b", "no run b of shop in the cloud: drs takeover shop shows those that are there"),
         (
             [found("gone")],
@@ -147,6 +159,92 @@ def test_a_plan_without_runs_and_an_old_run_are_worded():
         f"    key {KEY}",
         "    db  1 gone",
     ]
+
+
+MAIL = """\
+---
+kind: ProtectionGroup
+name: mail
+aws_conn_id: there
+region: eu-central-1
+servers: [s-00000000000000021]
+"""
+
+
+class Silent(Cloud):
+    """An account whose role is refused."""
+
+    def source_servers(self):
+        raise AccessDenied("sts:AssumeRole", "AccessDenied", "no")
+
+
+@pytest.fixture
+def two_accounts(tmp_path):
+    (tmp_path / "shop.yaml").write_text(PLAN.replace("[db]}]", "[db, mail]}]") + MAIL)
+    return read_folder(tmp_path).plans["shop"]
+
+
+NOW = datetime(2026, 1, 1, 1, tzinfo=UTC)
+
+
+def test_an_account_that_does_not_answer_is_told_and_the_others_are_gone_by(two_accounts, capsys):
+    def hook_of(target):
+        return Silent() if target.aws_conn_id == "there" else Cloud()
+
+    (run,) = takeover.runs_of(two_accounts, hook_of, NOW)
+
+    assert run.key == KEY
+    assert capsys.readouterr().err == (
+        "eu-central-1 of connection there does not answer, so what runs have launched there is not known: "
+        f"{AccessDenied('sts:AssumeRole', 'AccessDenied', 'no')}\n"
+    )
+
+
+def test_where_nobody_answers_nothing_is_said_of_runs(two_accounts):
+    with pytest.raises(AccessDenied):
+        takeover.runs_of(two_accounts, lambda _: Silent(), NOW)
+
+
+def test_a_recovery_that_has_launched_everything_is_finished_and_not_offered():
+    assert takeover.in_words("shop", [found("launched")]).splitlines() == [
+        "shop: 1 run in the cloud",
+        "  scheduled__1  recovery, began 2026-01-01 00:00:00 UTC, finished: every server is launched",
+        f"    key {KEY}",
+        "    db  1 launched",
+    ]
+    assert takeover.choose("shop", [found("launched")], KEY).is_finished
+
+
+def test_a_drill_that_has_launched_everything_is_to_be_cleaned_up_and_is_offered():
+    assert takeover.in_words("shop", [found("launched", mode="drill")]).splitlines()[-1] == (
+        "  continue it, once the other Airflow is down: drs takeover shop --start"
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (
+            "NoCredentialsError",
+            (
+                "us-west-2 of connection aws_default: no credentials. Define the connection where this command runs "
+                "(AIRFLOW_CONN_AWS_DEFAULT, or Airflow's database), or log in to AWS in this shell"
+            ),
+        ),
+    ],
+)
+def test_a_place_without_credentials_is_named_with_its_connection(tmp_path, code, said):
+    class Locked(Cloud):
+        def source_servers(self):
+            raise AwsError("DescribeSourceServers", code, "no")
+
+    (tmp_path / "shop.yaml").write_text(PLAN)
+    options = _parser().parse_args(["takeover", "shop", "--plans", str(tmp_path)])
+
+    with pytest.raises(RunRefused) as caught:
+        takeover.run(options, environ=ENVIRON, hook_of=lambda _: Locked())
+
+    assert str(caught.value) == said
 
 
 @pytest.mark.parametrize(

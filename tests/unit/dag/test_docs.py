@@ -6,8 +6,8 @@ from drs_provider.plan.model import RecoveryPlan
 from pydantic import TypeAdapter
 
 ESTIMATED = (
-    "(`drill.keep_for`, `drill.max_cost`). What it will cost is estimated by `preflight.check`, in whose log it stands "
-    "before anything is launched; the report has the estimate and the measured cost."
+    "(drill.keep_for and drill.max_cost of the plan). What it will cost is estimated by preflight, in whose log it "
+    "stands before anything is launched; the report has the estimate and the measured cost."
 )
 
 
@@ -23,7 +23,7 @@ ESTIMATED = (
         ),
         (
             {"network": {"vpc": "vpc-0123456789abcdef0"}, "max_cost": 50, "keep_for": "90m"},
-            "in the standing drill network `vpc-0123456789abcdef0`",
+            "in the standing drill network vpc-0123456789abcdef0",
             "is kept for 1h30m after its last wave",
             "is refused if it would cost more than $50.00",
         ),
@@ -38,4 +38,4 @@ ESTIMATED = (
 def test_a_drill_is_told_with_its_place_its_stay_and_its_cost(drill, place, stay, cap):
     plan = {"kind": "RecoveryPlan", "name": "shop", "drill": drill, "waves": [{"name": "web", "groups": ["web"]}]}
     said = drill_in_words(TypeAdapter(RecoveryPlan).validate_python(plan))
-    assert said == f"**Drill**: lands {place}. It {stay} and {cap} {ESTIMATED}"
+    assert said == f"A drill of this plan lands {place}. It {stay} and {cap} {ESTIMATED}"

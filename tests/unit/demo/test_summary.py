@@ -6,7 +6,7 @@ import pytest
 from drs_provider.report.measure import measure
 from kit import evidence
 
-from demo.summary import at_real_speed, left_over, verdict
+from demo.summary import at_real_speed, launched_by, left_over, verdict
 
 
 def report_of(sample):
@@ -63,24 +63,58 @@ def test_real_speed_stretches_the_jobs_and_not_the_orchestration():
 
 
 @pytest.mark.parametrize(
-    ("after", "said", "is_clean"),
+    ("after", "launched", "said", "is_clean"),
     [
         pytest.param(
             {"i-own": "running", "i-1": "terminated", "i-2": "terminated"},
-            "✓ EC2: 2 instances came during the drill, none of them is left",
+            2,
+            "✓ EC2: 2 instances came during the drill, none of them is left; it launched 2",
             True,
             id="clean",
         ),
         pytest.param(
             {"i-own": "running", "i-1": "shutting-down", "i-2": "terminated"},
+            2,
             "✕ EC2: 1 of 2 drill instances are still there: i-1",
             False,
             id="one is left",
         ),
         pytest.param(
-            {"i-own": "running"}, "✓ EC2: 0 instances came during the drill, none of them is left", True, id="none came"
+            {"i-own": "running"},
+            0,
+            "✓ EC2: 0 instances came during the drill, none of them is left; it launched 0",
+            True,
+            id="none came",
+        ),
+        pytest.param(
+            {"i-own": "running", "i-1": "terminated"},
+            2,
+            "! EC2 shows only 1 of the 2 instances that the drill launched: that none of them is left is not proven",
+            False,
+            id="one is not shown",
+        ),
+        pytest.param(
+            {},
+            100,
+            "! EC2 shows only 0 of the 100 instances that the drill launched: that none of them is left is not proven",
+            False,
+            id="an empty answer",
+        ),
+        pytest.param(
+            {"i-1": "terminated"},
+            None,
+            "! EC2: 1 instances came and are gone; without a report it is not known how many should",
+            False,
+            id="no report",
+        ),
+        pytest.param(
+            None, 2, "! EC2 did not answer: whether a drill instance is left is not known", False, id="no answer"
         ),
     ],
 )
-def test_clean_up_is_believed_only_when_ec2_shows_it(after, said, is_clean):
-    assert left_over({"i-own": "running"}, after) == (said, is_clean)
+def test_clean_up_is_believed_only_when_ec2_shows_as_many_as_were_launched(after, launched, said, is_clean):
+    assert left_over({"i-own": "running"}, after, launched) == (said, is_clean)
+
+
+def test_what_a_drill_launched_is_counted_by_its_instances_whether_terminated_or_not():
+    assert launched_by(report_of(evidence.a_passed_drill())) == 100

@@ -129,5 +129,5 @@ def test_a_plan_addresses_those_who_asked_for_the_event():
         ("email-2-ann", "ann"),
         ("email-3", "1 address"),
     ]
-    assert plan.notify[0].on == ("started", "paused", "wave_failed", "completed", "failed", "rto_at_risk")
+    assert plan.notify[0].on == ("started", "paused", "wave_failed", "completed", "failed", "rto_at_risk", "clean_up")
     assert (wanted(plan.notify, "wave_completed"), wanted(plan.notify[:3], "wave_completed")) == (True, False)

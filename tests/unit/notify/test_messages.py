@@ -138,9 +138,9 @@ def test_a_failed_wave_says_why_which_servers_and_what_to_do():
     notice = wave_failed(RUN, a_wave("app", "failed", 0, 7, reason="7 failed"), others=WAVES[2:], at=NOW)
 
     assert as_text(notice) == (
-        "Recovery of Web shop: wave app failed.\n"
+        "Recovery of Web shop: wave app failed: app0: no capacity.\n"
         "\n"
-        "Why: 7 failed\n"
+        "Why: app0 (wave app): no capacity\n"
         "Server app0: no capacity\n"
         "Server app1: no capacity\n"
         "Server app2: no capacity\n"
@@ -148,7 +148,8 @@ def test_a_failed_wave_says_why_which_servers_and_what_to_do():
         "Server app4: no capacity\n"
         "And: 2 more servers; the wave's recovery_job lists them\n"
         "Wave mail: waiting, 1 server\n"
-        "What to do: look at the failed tasks of wave app in Airflow. When the cause is gone, clear them with "
+        "What to do: look at the job's log in the DRS console and correct the cause, then clear the wave's tasks in "
+        "Airflow to launch what is not there. While this run goes on, you can clear the failed tasks of wave app with "
         "everything downstream: what is up already is not launched again, and the waves behind start\n" + TAIL
     )
 

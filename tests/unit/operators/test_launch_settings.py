@@ -57,6 +57,9 @@ class Drs(FakeDrs):
         }
         return 2
 
+    def default_versions(self, names):
+        return dict.fromkeys(names, 1)
+
     def make_default(self, name, number):
         self.updates.append(f"{name}:{number}")
 

@@ -380,7 +380,15 @@ def test_a_cleanup_terminates_what_the_jobs_launched_and_sees_that_it_is_gone():
     names = ("i-00000000000000000", "i-00000000000000001")
     assert drs.terminated == [names]
     assert result == {
-        "terminated": [{"instance_id": name, "server_id": server} for name, server in zip(names, SERVERS, strict=True)],
+        "terminated": [
+            {
+                "instance_id": name,
+                "server_id": server,
+                "created_by_launch": "EC2 created it at 2026-01-01 13:00:00 UTC, and its job began at 2026-01-01 "
+                "12:00:00 UTC",
+            }
+            for name, server in zip(names, SERVERS, strict=True)
+        ],
         "left": {},
         "job_ids": [drs.all_jobs[1]["jobID"]],
         "version": 2,

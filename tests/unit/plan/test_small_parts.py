@@ -32,13 +32,13 @@ def test_a_duration_is_read_as_it_is_meant(written, seconds):
 
 
 @pytest.mark.parametrize(
-    "written", ["", "5", "m", "1.5h", "1h 30m", "30m1h", "-5m", "P", "PT", "P1DT", "PT1D", "1H", "٣m", "5m\n", "1w"]
+    "written", ["", "5", "m", "1.5h", "1h 30m", "30m1h", "-5m", "P", "PT", "P1DT", "PT1D", "1H", "٣m", "5m\n"]
 )
 def test_what_is_no_duration_is_refused_with_examples(written):
     with pytest.raises(ValueError) as caught:
         parse_duration(written)
 
-    assert str(caught.value) == f"expected a duration such as 90s, 15m, 1h30m, 1d or PT45M, found {written!r}"
+    assert str(caught.value) == f"expected a duration such as 90s, 15m, 1h30m, 1d, 13w or PT45M, found {written!r}"
 
 
 @given(st.integers(min_value=0, max_value=3_650 * 86_400))

@@ -91,7 +91,14 @@ SHELL = {"kind": "ssm_command", "document": "AWS-RunShellScript"}
         ({**SHELL, "instances": ["i-0abc", "db1"]}, "it names what this fleet does not have: i-0abc", None),
         (
             {**SHELL, "parameters": {"commands": ["ping {{ server('db9').private_ip }}"]}},
-            "it names what this fleet does not have: db9",
+            None,
+            None,
+        ),
+        ({"kind": "tcp", "host": "{{ server('db9').private_ip }}", "port": 1}, None, None),
+        ({"kind": "webhook", "http_conn_id": "chat", "payload": {"a": "{{ server('db9').instance_id }}"}}, None, None),
+        (
+            {"kind": "dag", "dag_id": "switch_dns", "conf": {"a": "{{ server('db9').instance_id }}"}},
+            "it would run another DAG",
             None,
         ),
         ({**SHELL, "parameters": {"commands": ["ping {{ server('db1').private_ip }}"]}}, None, None),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from drs_provider.exceptions import ReportOfAnotherRun
 from drs_provider.report.measure import measure
-from drs_provider.report.store import read_report, run_folder, safe_name, to_json, write_report
+from drs_provider.report.store import kept_report, read_kept, read_report, run_folder, safe_name, to_json, write_report
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.evidence import a_passed_drill, a_refused_drill, some_facts
@@ -183,3 +183,30 @@ def test_reporting_loads_without_airflow_and_aws():
     done = subprocess.run([sys.executable, "-c", code], cwd=PLUGINS, capture_output=True, text=True, check=True)
 
     assert done.stdout == "[]\n"
+
+
+def test_what_a_run_keeps_of_its_report_is_the_report():
+    kept = kept_report(REPORT)
+
+    assert (kept.verdict, kept.reason, kept.is_shortened) == (REPORT.verdict, REPORT.verdict_reason, False)
+    assert read_kept(kept) == REPORT
+
+
+@pytest.mark.parametrize("share", [0.95, 0.5, 0.3])
+def test_a_long_report_is_kept_without_its_longest_parts_and_can_still_be_read(share):
+    most = int(len(json.dumps(REPORT.model_dump(mode="json"))) * share)
+
+    kept = kept_report(REPORT, most)
+
+    assert (kept.verdict, kept.is_shortened) == (REPORT.verdict, True)
+    if kept.report is not None:
+        assert len(json.dumps(kept.report)) <= most
+        assert read_kept(kept).verdict == REPORT.verdict
+
+
+def test_one_that_cannot_be_kept_at_all_still_keeps_its_verdict():
+    kept = kept_report(REPORT, 10)
+
+    assert (kept.verdict, kept.reason, kept.report) == (REPORT.verdict, REPORT.verdict_reason, None)
+    assert read_kept(kept) is None
+    assert read_kept(None) is None

@@ -47,6 +47,9 @@ ANSWERS = {
     "is_temporary": (True, False),
     "is_priced": (True, False),
     "proves_plan": (True, False),
+    "may_replace_recovered": (False, True),
+    "spares_others_drills": (True, False),
+    "loses_silent_places": (False, True),
     "good_verdict": ("passed", "completed"),
     "after_failure": (
         "then start the drill again",
@@ -152,7 +155,7 @@ def test_only_what_is_temporary_is_kept_for_people() -> None:
 
 @pytest.mark.parametrize(
     ("when", "drill", "recovery"),
-    [("always", True, True), ("drill", True, False), ("recovery", False, True), ("failback", False, False)],
+    [("always", True, True), ("drill", True, False), ("recovery", False, True)],
 )
 def test_a_step_takes_place_in_the_runs_that_it_is_for(when: str, *, drill: bool, recovery: bool) -> None:
     step = Wait.model_validate({"kind": "wait", "name": "settle", "for": "5m", "when": when})

@@ -1,5 +1,7 @@
 """The verbs that steer a run, over runs that took place: what each is allowed, what it changes, what it answers."""
 
+from dataclasses import replace
+
 import pytest
 from drs_provider.exceptions import DrsProviderError, RunRefused, UsageError
 from drs_provider.rules.launch.tags import short_run_id
@@ -10,9 +12,19 @@ from kit.in_memory_airflow import ASKED_AT, InMemoryAirflow
 from kit.recorded_runs import recorded
 
 
+def known(name):
+    """A recorded run; of a drill called ``….-recovery`` what a recovery would have left."""
+    if not name.endswith("-recovery"):
+        return recorded(name)
+    run = recorded(name.removesuffix("-recovery"))
+    found = {**run.documents["preflight.check", "preflight"], "mode": "recovery"}
+    documents = {**run.documents, ("preflight.check", "preflight"): found}
+    return replace(run, documents=documents, conf={"mode": "recovery"})
+
+
 def steered(name, verb, *arguments):
     """Apply a verb to a recorded run; return the Airflow with what was changed, and the answer."""
-    airflow = InMemoryAirflow.of(recorded(name))
+    airflow = InMemoryAirflow.of(known(name))
     return airflow, getattr(RunControl(airflow), verb)("shop", *arguments).message
 
 
@@ -87,6 +99,39 @@ DONE = [
         id="a retry asks again where a person stopped the run",
     ),
     pytest.param(
+        ("stopped", "go_on", "web", None, "the desk  is\nstaffed by hand"),
+        [
+            *order("continue", "web.pause", "web.start_recovery", "web.recovery_job"),
+            ("clear", "web.pause", "web.start_recovery"),
+            recorded_order("continue"),
+            ("note", "continued past failed wave web by ada: the desk is staffed by hand"),
+        ],
+        "wave web is left out: nothing of it is launched; nothing comes after it",
+        id="a wave that a person stopped is passed over",
+    ),
+    pytest.param(
+        ("failed-recovery", "go_on", "database", None, "web first"),
+        [
+            *order("continue", "database.start_recovery", "database.recovery_job"),
+            ("clear", "database.recovery_job"),
+            recorded_order("continue"),
+            ("note", "continued past failed wave database by ada: web first"),
+        ],
+        "wave database is left as it is, 2 of 3 servers launched; then web",
+        id="a wave that launched a part is judged as it is",
+    ),
+    pytest.param(
+        ("steps-failed-recovery", "go_on", "database", None, "promoted by hand"),
+        [
+            *order("continue", "database.promote"),
+            ("clear", "database.promote"),
+            recorded_order("continue"),
+            ("note", "continued past failed wave database by ada: promoted by hand"),
+        ],
+        "step promote of wave database is left out; then web",
+        id="a failed step is left out",
+    ),
+    pytest.param(
         ("launching", "pause", None),
         [("pause",)],
         "shop is paused: nothing new starts, no wave, no clean-up, no scheduled drill. DRS jobs of database continue "
@@ -128,6 +173,29 @@ REFUSED = [
             "start a new drill, drs run start shop --wave database"
         ),
     ),
+    (
+        ("failed", "go_on", "database", None, "why"),
+        "the drill RUN is over and cleaned up: start a new drill, drs run start shop",
+    ),
+    (
+        ("failed-recovery", "go_on", "web", None, "why"),
+        "wave web has not failed, it was not started: continue past database instead, this wave comes after it",
+    ),
+    (
+        ("launching", "go_on", "database", None, "why"),
+        "cannot continue past wave database now (launching): only past a wave that has failed",
+    ),
+    (
+        ("superseded", "go_on", "web", None, "why"),
+        (
+            "cannot continue past wave web: a recovery has taken the servers of this drill. Wait for the recovery, "
+            "then start a new drill"
+        ),
+    ),
+    (
+        ("failed-recovery", "go_on", "database", None, " "),
+        "say why the run shall go on past a failed wave: --reason TEXT, shown in the report",
+    ),
     (("launching", "answer", None, Decision("Approve")), "RUN of shop has no pending approval"),
     (("launching", "end_kept", None), "no drill of shop is kept for people now: drs run status shop ID"),
 ]
@@ -136,7 +204,7 @@ REFUSED = [
 @pytest.mark.parametrize(("asked", "message"), REFUSED, ids=[message for _, message in REFUSED])
 def test_what_the_state_of_a_run_does_not_allow_is_refused_and_changes_nothing(asked, message):
     name, verb, *arguments = asked
-    airflow = InMemoryAirflow.of(recorded(name))
+    airflow = InMemoryAirflow.of(known(name))
 
     with pytest.raises(DrsProviderError) as caught:
         getattr(RunControl(airflow), verb)("shop", *arguments)
@@ -168,6 +236,14 @@ def test_a_start_sends_what_differs_from_the_form():
     [
         (RunStart("recovery"), "a recovery brings production up: confirm it with --confirm shop"),
         (RunStart("drill", waves=["wbe"]), "no wave called 'wbe' (did you mean 'web'?)"),
+        (
+            RunStart("drill", replace_live_instances=True),
+            (
+                "replace_live_instances is for recoveries: a drill never terminates a live recovered "
+                "instance. Switch it "
+                "off, and leave out the servers that have one (exclude_servers)"
+            ),
+        ),
     ],
 )
 def test_a_start_that_lacks_something_is_wrong_use(start, message):
@@ -186,6 +262,35 @@ def test_a_recovery_starts_although_a_drill_goes_on_and_a_drill_does_not():
     control.start("shop", RunStart("recovery", confirm="shop", reason="fire"))
 
     assert [verb for verb, *_ in airflow.changed] == ["trigger"]
+
+
+def test_a_second_recovery_beside_one_that_goes_on_is_refused_with_its_link():
+    airflow = InMemoryAirflow.of(recorded("launching"))
+    airflow.records = [
+        DagRunRecord("drs.shop", "manual__2026-01-01T00:00:00+00:00", "running", conf={"mode": "recovery"}),
+        *airflow.records,
+    ]
+
+    with pytest.raises(RunRefused) as caught:
+        RunControl(airflow).start("shop", RunStart("recovery", confirm="shop", reason="fire"))
+
+    run_id = "manual__2026-01-01T00:00:00+00:00"
+    one = short_run_id("drs.shop", run_id)
+    assert str(caught.value) == (
+        f"shop has a recovery that is not over, {run_id}: {airflow.address}/dags/drs.shop/runs/"
+        "manual__2026-01-01T00%3A00%3A00%2B00%3A00. A second one would launch the same servers again, and DRS "
+        f"terminates what the first one recovered: watch it (drs run status shop {one}), retry its failed wave (drs "
+        f"run retry shop WAVE {one}), or cancel it (drs run cancel shop {one})"
+    )
+    assert airflow.changed == []
+
+
+def test_a_drill_is_told_whose_instances_it_may_replace():
+    airflow = InMemoryAirflow.of(recorded("passed"))
+
+    RunControl(airflow).start("shop", RunStart("drill", replace_drills=True))
+
+    assert airflow.changed == [("trigger", {"mode": "drill", "replace_drills": True})]
 
 
 def test_a_list_of_runs_says_how_each_ended_by_its_report():

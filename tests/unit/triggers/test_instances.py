@@ -92,3 +92,34 @@ def test_more_servers_than_a_call_takes_are_looked_at_less_often():
 
     assert world.wait(trigger(*(f"s-{number}" for number in range(1000)))) == ["settled"]
     assert world.slept == [10.0]
+
+
+def test_a_look_ages_by_the_clock_of_the_loop_as_the_pauses_between_looks_do():
+    looks = []
+
+    class Loop(asyncio.SelectorEventLoop):
+        """A loop whose time jumps, as in a rehearsal."""
+
+        jumped = 0.0
+
+        def time(self):
+            return super().time() + self.jumped
+
+    def ask(servers):
+        looks.append(tuple(servers))
+        return Look([], {})
+
+    async def ask_twice():
+        desk = InstanceDesk(ask)
+        await desk.ask(["s-1"])
+        await desk.ask(["s-1"])
+        loop.jumped += 3600
+        await desk.ask(["s-1"])
+
+    loop = Loop()
+    try:
+        loop.run_until_complete(ask_twice())
+    finally:
+        loop.close()
+
+    assert len(looks) == 2

@@ -145,6 +145,24 @@ def test_a_new_job_may_be_invisible_for_two_minutes_and_then_has_vanished():
     assert timedelta(minutes=2) < world.now - NOW < timedelta(minutes=2, seconds=5)
 
 
+def test_a_job_that_somebody_has_deleted_does_not_end_the_wait_for_the_others():
+    running, ended = [a_job("drsjob-2")], [a_job("drsjob-2", "COMPLETED")]
+    world = World(*[running] * 400, ended)
+
+    events, _ = watch(world, trigger("drsjob-1", "drsjob-2"))
+
+    assert events == [{"outcome": "vanished", "job_ids": ["drsjob-1"], "detail": ""}]
+    assert len(world.asked) == 401
+
+
+def test_whoever_waits_for_any_job_to_end_hears_of_a_deleted_one():
+    world = World([a_job("drsjob-2")])
+
+    events, _ = watch(world, trigger("drsjob-1", "drsjob-2", until="any"))
+
+    assert events[0]["outcome"] == "vanished"
+
+
 def test_the_deadline_ends_the_waiting():
     world = World([a_job("drsjob-1")])
 

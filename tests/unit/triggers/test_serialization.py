@@ -73,6 +73,8 @@ EXAMPLES = {
         "aws": AWS,
         "deadline": DEADLINE,
         "poll_seconds": 30.0,
+        "replace_drills": True,
+        "dag_id": "drs.shop",
     },
 }
 

@@ -50,6 +50,12 @@ class InMemoryRuns:
     def newest(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:
         return {dag_id: self.last[dag_id] for dag_id in dag_ids if dag_id in self.last}
 
+    def paused(self, dag_ids):
+        return frozenset()
+
+    def stopped_parts(self, now):
+        return ()
+
 
 def a_client(
     folder: Path,

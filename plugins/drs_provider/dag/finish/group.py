@@ -7,29 +7,37 @@ from airflow.sdk import BaseOperator, Context, ObjectStoragePath, TaskGroup, Tri
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pydantic import JsonValue
 
+from drs_provider import clock
 from drs_provider.configuration import reports_location
 from drs_provider.dag.finish.leftovers import LookOver
+from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import jobs_of_run
 from drs_provider.dag.waves.network import RemoveNetwork
 from drs_provider.dag.waves.preemption import look_for_recovery
 from drs_provider.dag.waves.settings import RestoreSettings
+from drs_provider.exceptions import ReportOfAnotherRun
 from drs_provider.operators.terminate import DrsTerminateRecoveryInstancesOperator
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run import names
 from drs_provider.rules.run.roster import Target
-from drs_provider.services.signed import pull, pull_all, sealed
+from drs_provider.services.signed import leave, pull, pull_all, sealed
 
 if TYPE_CHECKING:
     from drs_provider.plan.loader import RunnablePlan
+    from drs_provider.report.result import RunReport
+    from drs_provider.rules.run.handover import WrittenReport
     from drs_provider.rules.run.shape import PlanTarget, RunShape
 
 _TRIES_AGAIN: Final = 3
+
+_PAUSES: Final = (1.0, 4.0)
+"""Seconds between tries to write a report."""
 
 GOOD = ("passed", "completed", "completed_with_exceptions")
 """Verdicts of a green run; every other verdict makes it red."""
 
 
-class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
+class CleanUpDrill(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
     """Terminate what this run's drill launched in one account and Region, and see that it is gone.
 
     The jobs are found by the run's tags as well as by what the start tasks left, so that a job whose start task died
@@ -62,19 +70,14 @@ class CleanUpDrill(DrsTerminateRecoveryInstancesOperator):
         return {job for launch in launches if (launch.aws_conn_id, launch.region) == here for job in launch.job_ids}
 
     def _tagged_jobs(self, context: Context) -> set[str]:
-        from drs_provider.rules.launch.takeover import LOOK_BACK
-
-        continued = context["params"].get("continue_run")
-        jobs = (
-            jobs_of_run(self.hook, context, also=(continued,), look_back=LOOK_BACK)
-            if continued
-            else jobs_of_run(self.hook, context)
-        )
-        return {job["jobID"] for job in jobs}
+        return {job["jobID"] for job in jobs_of_run(self.hook, context)}
 
 
 class WriteReport(BaseOperator):
-    """Write the run's report, JSON and HTML, whatever happened; return where it is and its verdict."""
+    """Write the run's report, JSON and HTML, whatever happened; return where it is and its verdict.
+
+    The report is kept in XCom too, as a ``KeptReport``: a run ends as it went, also where its files cannot be written.
+    """
 
     ui_color = "#e6e0f0"
     ui_fgcolor = "#2a1d3d"
@@ -87,13 +90,37 @@ class WriteReport(BaseOperator):
         """Collect, measure, write."""
         from drs_provider.dag.finish.evidence import collect
         from drs_provider.report.measure import measure
-        from drs_provider.report.store import write_report
+        from drs_provider.report.store import kept_report
 
         report = measure(collect(context, self.runnable))
-        written = write_report(report, ObjectStoragePath(reports_location()))
         self.log.info("%s: %s", report.verdict, report.verdict_reason)
-        self.log.info("report: %s", written.html_path)
+        leave(context["ti"], kept_report(report))
+        written = self._written(report)
+        self.log.info("report: %s", written.where)
         return sealed(context["ti"], written)
+
+    def _written(self, report: "RunReport") -> "WrittenReport":
+        """Write the files, a few times over; say what kept them from being written."""
+        from drs_provider.dag.report_place import words_for
+        from drs_provider.report.store import write_report
+        from drs_provider.rules.run.handover import WrittenReport
+
+        place = reports_location()
+        for pause in (*_PAUSES, None):
+            try:
+                return write_report(report, ObjectStoragePath(place))
+            except ReportOfAnotherRun as error:
+                problem = str(error)
+                break
+            except Exception as error:  # noqa: BLE001 - whatever the store of the reports says
+                problem = words_for(place, error)
+                if pause is not None:
+                    self.log.warning("%s; will retry in %.0f s", problem, pause)
+                    clock.sleep(pause)
+        self.log.error("The files of the report were not written: %s. Make room for them and clear this task", problem)
+        return WrittenReport(
+            json_path="", html_path="", verdict=report.verdict, reason=report.verdict_reason, problem=problem
+        )
 
 
 class SayVerdict(BaseOperator):
@@ -114,8 +141,10 @@ class SayVerdict(BaseOperator):
         if report is None:
             raise AirflowFailException("report missing: the result of the run is unknown; see the report task's log")
         if report.verdict not in GOOD:
-            raise AirflowFailException(f"{report.verdict}: {report.reason.rstrip('.')}. Report: {report.html_path}")
+            raise AirflowFailException(f"{report.verdict}: {report.reason.rstrip('.')}. Report: {report.where}")
         self.log.info("%s: %s", report.verdict, report.reason)
+        if report.problem:
+            self.log.error("The files of the report were not written: %s", report.problem)
         return report.verdict
 
 
@@ -185,5 +214,6 @@ def _after_drill(shape: "RunShape", place: "PlanTarget") -> None:
         task_id=names.name_in_group(place.look_over_task),
         task_display_name=place.titled("Look over"),
         target=place.target,
+        prepare_task_id=place.prepare_network_task,
         retries=_TRIES_AGAIN,
     ).as_teardown()

@@ -10,18 +10,20 @@ from airflow.sdk.exceptions import AirflowSkipException
 from pydantic import JsonValue
 
 from drs_provider import clock
-from drs_provider.dag.waves.job_tags import jobs_of_run
-from drs_provider.exceptions import DrillRemains
+from drs_provider.dag.run_reader import snapshot_of
+from drs_provider.dag.task_times import LeavesTimes
+from drs_provider.dag.waves.job_tags import jobs_of_run, keys_of_run
+from drs_provider.exceptions import DrillRemains, DrsProviderError
 from drs_provider.operators.base import DrsOperator, asking_later, failing_for_good
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.purpose import purpose_of
-from drs_provider.rules.run.names import PREFLIGHT_TASK
+from drs_provider.rules.run.names import PREFLIGHT_TASK, START, WATCH, tasks_that, wave_task
 from drs_provider.rules.run.roster import Target
 from drs_provider.services.signed import leave, pull, sealed
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook
-    from drs_provider.rules.run.handover import Leftovers
+    from drs_provider.rules.run.handover import FoundLaunches, Leftovers
 
 
 LOOK_AGAIN_AFTER = timedelta(seconds=5)
@@ -30,13 +32,21 @@ MOST_TIME: Final = timedelta(minutes=1)
 
 _ASKING: Final = timedelta(hours=1)
 
+_WAITS_FOR_JOBS: Final = timedelta(hours=1)
+"""How long the last look of a recovery waits for launch jobs that nobody waits for."""
 
-class LookOver(DrsOperator):
+
+class LookOver(LeavesTimes, DrsOperator):
     """Look once over everything in an account and Region that bears the run's tags; fail if anything is there.
 
     The clean-up, the putting back and the removal of the network each see that what they knew of is gone. This task
     knows nothing: it asks for the run's tags, for the instances of its jobs, and for what a drill leaves at servers.
-    It removes nothing. A few requests, however big the drill was.
+    It removes nothing. A few requests, however big the drill was. The default versions of the servers' launch templates
+    are looked at as well: others may have made one on top of the drill's since the settings were put back.
+
+    In a recovery it looks for what the run has launched and no task has seen through (a start that died after its
+    call, a job that was deleted), switches its termination protection on, and leaves it for the report; then it is
+    skipped, for a recovery leaves everything. It never fails one.
 
     Returns a ``Leftovers`` as JSON (``rules.run.handover``).
     """
@@ -45,9 +55,9 @@ class LookOver(DrsOperator):
     ui_color = "#c9a6a6"
     ui_fgcolor = "#1c1917"
 
-    def __init__(self, *, target: Target, **kwargs: Any) -> None:
+    def __init__(self, *, target: Target, prepare_task_id: str | None = None, **kwargs: Any) -> None:
         super().__init__(aws_conn_id=target.aws_conn_id, region_name=target.region or None, **kwargs)
-        self.target = target
+        self.target, self.prepare_task_id = target, prepare_task_id
 
     @cached_property
     def hook(self) -> "TracesHook":
@@ -61,6 +71,7 @@ class LookOver(DrsOperator):
         from drs_provider.rules.run.handover import PreflightResult
 
         if not purpose_of(context["params"]["mode"]).is_temporary:
+            self._look_for_unwatched(context)
             raise AirflowSkipException("a recovery leaves everything: it is production now")
         preflight = pull(context["ti"], PREFLIGHT_TASK, PreflightResult)
         if preflight is None or not preflight.passed:
@@ -83,13 +94,68 @@ class LookOver(DrsOperator):
         """Look again."""
         return self.execute(context)
 
+    def _look_for_unwatched(self, context: Context) -> None:
+        """Find, protect and leave what no task has seen through; wait a while for jobs that still run."""
+        from drs_provider.rules.run.handover import FoundLaunches
+
+        try:
+            found = self._unwatched(context)
+        except DrsProviderError as error:
+            self.log.warning("whether anything was launched that no task waited for is unknown: %s", error)
+            found = FoundLaunches(problem=str(error))
+        leave(context["ti"], found)
+        deadline = _began(context) + _WAITS_FOR_JOBS
+        if not found.running and found.may_change(clock.now()):
+            self._look_again()
+        if not found.running or clock.now() >= deadline:
+            return
+        from drs_provider.triggers.jobs import DrsJobTrigger
+
+        self.log.info("Waiting for %s, to protect what is launched", ", ".join(found.running))
+        self.defer(
+            trigger=DrsJobTrigger(
+                watches=[{"aws": self.aws, "job_ids": list(found.running)}],
+                since=clock.now().isoformat(),
+                deadline=deadline.isoformat(),
+            ),
+            method_name=self.resume_look.__name__,
+        )
+
+    def _unwatched(self, context: Context) -> "FoundLaunches":
+        from drs_provider.rules.launch.results import ServerResult
+        from drs_provider.rules.run.handover import FoundLaunches
+        from drs_provider.rules.run.state import LeftDocuments
+        from drs_provider.services.launch.unwatched import UnwatchedSearch, find_unwatched
+
+        left = LeftDocuments(snapshot_of(context))
+        preflight = left.preflight()
+        if preflight is None or not preflight.passed:
+            return FoundLaunches()
+        settings = {server.server_id: server.settings for server in preflight.servers(self.target)}
+        results, known = list[ServerResult](), dict[str, Sequence[str]]()
+        for wave in preflight.chosen_waves:
+            watch = wave_task(wave, WATCH)
+            results += left.results(watch) or ()
+            starts = tasks_that(left.snapshot.tasks, wave, START)
+            known |= {job.job_id: job.servers for job in left.jobs(starts, watch).values()}
+        settled = {result.server_id for result in results if result.status != "unknown"}
+        jobs = jobs_of_run(self.hook, context)
+        return find_unwatched(self.hook, jobs, UnwatchedSearch(settings, settled, known))
+
     def _look(self, context: Context, servers: Sequence[str]) -> "Leftovers":
-        from drs_provider.rules.launch.tags import run_key
         from drs_provider.rules.run.handover import Leftovers
         from drs_provider.services.drill.last_look import find_remains
 
-        run = run_key(context["dag_run"].dag_id, context["dag_run"].run_id)
-        return Leftovers(left=find_remains(self.hook, run, jobs=jobs_of_run(self.hook, context), server_ids=servers))
+        runs, jobs, places = keys_of_run(context), jobs_of_run(self.hook, context), self._places(context)
+        return Leftovers(left=find_remains(self.hook, runs, jobs=jobs, server_ids=servers, places=places))
+
+    def _places(self, context: Context) -> frozenset[str]:
+        from drs_provider.rules.run.handover import PreparedNetworks
+
+        if not self.prepare_task_id:
+            return frozenset()
+        found = pull(context["ti"], self.prepare_task_id, PreparedNetworks)
+        return found.places if found else frozenset()
 
     def _look_again(self) -> NoReturn:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger

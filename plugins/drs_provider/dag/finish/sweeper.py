@@ -10,15 +10,17 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pydantic import JsonValue
 
 from drs_provider import clock
+from drs_provider.dag.notifications.clean_up import tell_of_clean_up
+from drs_provider.exceptions import RunRefused
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.loader import read_folder
-from drs_provider.rules.launch.tags import run_key
 from drs_provider.rules.run.handover import SweepBegan, TargetSweep
 from drs_provider.rules.run.names import SWEEP_TASK, SWEEPER_DAG
 from drs_provider.rules.run.roster import Target, targets_of
 from drs_provider.services.signed import leave, sealed
 
 if TYPE_CHECKING:
+    from drs_provider.rules.launch.tags import Mark
     from drs_provider.services.drill.sweep import IsActive
 
 EVERY: Final = timedelta(minutes=15)
@@ -26,15 +28,17 @@ LOOK_AGAIN_AFTER: Final = timedelta(seconds=15)
 MOST_TIME: Final = timedelta(minutes=10)
 """How long one run goes on looking whether what it removed is gone."""
 
-_GOING: Final = ("running", "queued")
+_OVER: Final = (None, "success", "failed")
+"""What Airflow says of a run that no longer goes on; None: there is no such run."""
 
 _DOCUMENTATION: Final = """\
 ### Drill clean-up
 
 Every 15 minutes it looks in every account and Region that the plans name for what drills have left behind: instances,
 launch settings, networks, volumes. It goes by tags and expiry alone, so it also finds what was left by a run, a worker
-or a whole Airflow that died. It never touches what is not a drill's, nor a drill that may still be running. It is red
-when something is left that it cannot remove; `drs sweep --dry-run` shows the same from a shell.
+or a whole Airflow that died. It never touches what is not a drill's, nor a drill that may still be running: where
+Airflow does not say whether a run is over, nothing of it is removed. It is red when something is left that it cannot
+remove, and notifies those whom the plan's `notify` names; `drs sweep --dry-run` shows the same from a shell.
 """
 
 
@@ -53,16 +57,21 @@ class SweepDrills(BaseOperator):
         from drs_provider.services.drill.sweep import summary, sweep_all
 
         now = clock.now()
-        targets = targets_of_folder(self.plans_folder)
+        folder = read_folder(self.plans_folder)
+        targets = targets_of(list(folder.groups.values()))
         if not targets:
             raise AirflowSkipException(f"no plan in {self.plans_folder} names an account")
         is_active = _active_runs(context)
-        swept = sweep_all(targets, lambda target: _sweep(target, now, is_active))
-        for line in summary(swept):
+        found = sweep_all(targets, lambda target: _sweep(target, now, is_active))
+        for line in summary(found):
             self.log.info("%s", line)
+        began = _began(context, now)
+        swept = found.after(began.swept)
+        _keep(context, began.model_copy(update={"swept": swept}))
         leave(context["ti"], swept)
-        if swept.goes_on and now < _began(context, now) + MOST_TIME:
+        if found.goes_on and now < began.at + MOST_TIME:
             self._look_again(now)
+        tell_of_clean_up(context, swept, folder, now=now)
         if left := swept.remaining:
             lines = "\n".join(f"  - {line}" for line in left)
             raise AirflowFailException(f"{len(left)} left-overs of drills are still there and may cost money:\n{lines}")
@@ -89,32 +98,39 @@ def _sweep(target: Target, now: datetime, is_active: "IsActive") -> TargetSweep:
 def _active_runs(context: Context) -> "IsActive":
     ti = context["ti"]
 
-    def is_active(run: str, dag_id: str, run_id: str) -> bool:
-        if run != run_key(dag_id, run_id):
-            return False
-        try:
-            return str(ti.get_dagrun_state(dag_id=dag_id, run_id=run_id)) in _GOING
-        except Exception:  # noqa: BLE001 - whatever Airflow says of a run that it does not know
-            return False
+    def is_active(marks: "Sequence[Mark]") -> bool:
+        from drs_provider.airflow_internals.tasks import dag_run_state
+        from drs_provider.rules.cleanup.leftovers import is_named
+
+        states = [dag_run_state(ti, mark.plan, mark.run_id) for mark in marks if mark.run_id]
+        if any(state not in _OVER for state in states):
+            return True
+        if not any(map(is_named, marks)):
+            raise RunRefused(
+                "its tags do not name its run exactly, so Airflow cannot be asked; once you know that it is over, "
+                "drs sweep removes what it left"
+            )
+        return False
 
     return is_active
 
 
-def _began(context: Context, now: datetime) -> datetime:
-    """Return when this try was begun, whatever leg of it this is."""
-    from drs_provider.services.store import load, save
+def _began(context: Context, now: datetime) -> SweepBegan:
+    """Return when this try was begun, whatever leg of it this is, and what its earlier legs have done."""
+    from drs_provider.services.store import load
 
-    store, try_number = task_memory(context), context["ti"].try_number
-    known = load(store, SweepBegan)
+    try_number = context["ti"].try_number
+    known = load(task_memory(context), SweepBegan)
     if known is None or known.try_number != try_number:
         known = SweepBegan(try_number=try_number, at=now)
-        save(store, known)
-    return known.at
+        _keep(context, known)
+    return known
 
 
-def targets_of_folder(folder: Path) -> Sequence[Target]:
-    """Return every account and Region that a group of the plans folder names; broken files name none."""
-    return targets_of(list(read_folder(folder).groups.values()))
+def _keep(context: Context, began: SweepBegan) -> None:
+    from drs_provider.services.store import save
+
+    save(task_memory(context), began)
 
 
 def build_sweeper(folder: Path, start: datetime) -> DAG:

@@ -19,7 +19,7 @@ from drs_provider import clock
 from drs_provider.configuration import reports_location
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.model import Notification
-from drs_provider.rules.run.names import FINISH_GROUP, NOTIFICATIONS, PREFLIGHT_GROUP, REPORT_TASK
+from drs_provider.rules.run.names import ASIDE_GROUP, FINISH_GROUP, NOTIFICATIONS, PREFLIGHT_GROUP, REPORT_TASK
 from drs_provider.rules.run.shape import RunShape
 from drs_provider.services.signed import leave, pull
 
@@ -129,10 +129,19 @@ class Tell(BaseOperator):
     ui_color = "#eef3e2"
     ui_fgcolor = "#27331a"
 
-    def __init__(self, *, plan: str, title: str, notify: Sequence[Notification], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        plan: str,
+        title: str,
+        notify: Sequence[Notification],
+        task_id: str = NOTIFICATIONS,
+        task_display_name: str = "Notifications",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
-            task_id=NOTIFICATIONS,
-            task_display_name="Notifications",
+            task_id=task_id,
+            task_display_name=task_display_name,
             retries=1,
             retry_delay=timedelta(seconds=5),
             priority_weight=1,
@@ -219,11 +228,15 @@ class TellEnd(Tell):
             write_report(whole, ObjectStoragePath(reports_location()))
 
     def _report(self, context: Context) -> "RunReport | None":
-        from drs_provider.report.store import read_report
+        from drs_provider.report.store import read_kept, read_report
+        from drs_provider.rules.run.handover import KeptReport, WrittenReport
 
-        if not context["ti"].xcom_pull(task_ids=REPORT_TASK):
+        ti, dag_run = context["ti"], context["dag_run"]
+        written = pull(ti, REPORT_TASK, WrittenReport)
+        if written is None:
             return None  # what lies in the folder is of an earlier start of this run
-        dag_run = context["dag_run"]
+        if written.problem:
+            return read_kept(pull(ti, REPORT_TASK, KeptReport))
         return read_report(ObjectStoragePath(reports_location()), dag_run.dag_id, dag_run.run_id)
 
 
@@ -234,7 +247,9 @@ def add_notifications(dag: DAG, shape: RunShape) -> None:
         TellStart(task_group=_group(dag, PREFLIGHT_GROUP), **common).as_teardown()
     for wave in shape.waves:
         if wave.notifications_task:
-            TellWave(wave=wave.name, task_group=_group(dag, wave.name), **common).as_teardown()
+            title = f"{wave.name.replace('-', ' ').capitalize()}: notifications"
+            aside = {"task_id": wave.notifications_task, "task_display_name": title}
+            TellWave(wave=wave.name, task_group=_group(dag, ASIDE_GROUP), **aside, **common).as_teardown()
     if shape.end_notifications_task:
         TellEnd(task_group=_group(dag, FINISH_GROUP), **common).as_teardown()
 

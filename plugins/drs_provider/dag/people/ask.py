@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from drs_provider import clock
 from drs_provider.dag.docs import COLOURS
+from drs_provider.dag.passed_over import skip_where_passed_over
 from drs_provider.dag.people.agreement import answers_of, triggered_by
 from drs_provider.dag.run_reader import RunReader, began_at, preflight_result
 from drs_provider.formatting import plain, timespan
@@ -293,6 +294,11 @@ class AskBeforeWave(Ask):
         )
         self.wave, self.pause, self.steps_only = wave, pause, steps_only
 
+    def execute(self, context: Context) -> Any:
+        """Ask, unless a person lets the run go on past this wave: then nobody need say anything about it."""
+        skip_where_passed_over(context)
+        return super().execute(context)
+
     def question(self, context: Context, preflight: PreflightResult) -> Sequence[str]:
         """Ask what the plan asks, and say what comes next."""
         from drs_provider.dag.people.question_text import pause_text
@@ -338,6 +344,7 @@ class WaitBeforeWave(BaseOperator):
         """Wait from now on; skip where the wave launches nothing."""
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
+        skip_where_passed_over(context)
         with failing_for_good():
             skip_where_nothing_starts(preflight_result(context, self.plan), self.wave, steps_only=self.steps_only)
         now = clock.now()

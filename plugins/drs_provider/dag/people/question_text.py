@@ -58,7 +58,7 @@ def approval_text(
         "",
         "Once approved, these servers are launched as production. They are not cleaned up; the source is not changed.",
         "",
-        "| wave | servers | of which pinned | Region |",
+        "| wave | servers | of which pinned | where |",
         "|---|---|---|---|",
         *_waves(preflight),
         "",
@@ -114,7 +114,7 @@ def _row(wave: WaveState, *, is_next: bool) -> str:
 def _waves(preflight: PreflightResult) -> list[str]:
     rows = []
     for name, wave in preflight.chosen_waves.items():
-        regions = ", ".join(dict.fromkeys(part.region or part.aws_conn_id for part in wave.targets))
+        regions = ", ".join(dict.fromkeys(part.where for part in wave.targets))
         pinned = sum(server.point is not None for server in wave.servers)
         rows.append(f"| {name} | {len(wave.servers)} | {pinned} | {escaped(regions)} |")
     return rows
@@ -130,6 +130,7 @@ def _data(preflight: PreflightResult) -> list[str]:
     if preflight.too_old:
         names = escaped(some(preflight.too_old, MANY))
         lines.append(f"- **Older than recovery.max_lag allows** ({len(preflight.too_old)}): {names}.")
+    lines += [f"- **{escaped(wave.why_lost)}**." for wave in preflight.chosen_waves.values() if wave.why_lost]
     if preflight.replace_live_instances:
         lines.append("- **Live recovered instances are terminated**: replace live instances was chosen.")
     return lines

@@ -75,7 +75,14 @@ class StepTask(Generic[SomeStep]):
         ti, place = context["ti"], self.place
         return Going(
             ids=TaskIds(ti.dag_id, ti.run_id, ti.task_id),
-            where=StepSurroundings(place.plan, place.wave, place.side, place.targets, place.launches),
+            where=StepSurroundings(
+                place.plan,
+                place.wave,
+                place.side,
+                place.targets,
+                place.launches,
+                own_network=place.has_own_network(preflight.mode),
+            ),
             fixed=_fixed_names(context, place, preflight),
             memory=memory,
             deadline=memory.began_at + self.step.timeout,

@@ -30,6 +30,7 @@ class StepPlace:
 
     :param watch_task_ids: the tasks that know the servers of the waves, by wave; steps-only waves have none
     :param targets: accounts and Regions, those of the wave first
+    :param drill_network: whether drills of the plan have a network of their own
     :param asked_before: approval steps whose recorded answers this step relies on
     """
 
@@ -46,11 +47,16 @@ class StepPlace:
     pause: Pause | None = None
     pause_task_id: str = ""
     asked_before: Sequence[AskedBefore] = field(default=())
+    drill_network: bool = False
 
     @property
     def launches(self) -> bool:
         """Whether its wave launches anything."""
         return self.wave in self.watch_task_ids
+
+    def has_own_network(self, mode: str) -> bool:
+        """Tell whether the servers of a run of this mode are in a drill network of their own."""
+        return self.drill_network and purpose_of(mode).uses_drill_network
 
     def enter(self, context: Context, step: Step) -> "PreflightResult":
         """Return what preflight left. Raises RunRefused where nothing may be done, NotNow where nothing is to do."""
@@ -84,9 +90,10 @@ class StepPlace:
 
         ti = context["ti"]
         orders = (pull(ti, task, RunOrder) for task in self.start_task_ids)
-        if order := next(filter(None, orders), None):
+        order, has_servers = next(filter(None, orders), None), _has_servers(context, watch)
+        if order and not (order.passes_over and has_servers):
             raise NotNow(order.message)
-        if not _has_servers(context, watch):
+        if not has_servers:
             raise RunRefused(
                 f"wave {self.wave} has not launched anything that is recorded (a task that is marked as successful "
                 f"launches nothing): clear {watch} with everything downstream"

@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator, TaskGroup, TriggerRule
 from drs_provider.dag.plan_dag import CRASHES
 from drs_provider.dag.steps.context import StepPlace
 from drs_provider.plan.step_kinds import StepKind, step_kind
+from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.run.names import name_in_group, plan_step_group
 from drs_provider.rules.run.shape import RunShape, Side, StepShape, WaveShape
 
@@ -64,6 +65,7 @@ def _place(shape: RunShape, step: StepShape) -> StepPlace:
         policy=shape.policy,
         approval_task_ids=shape.approval_tasks,
         asked_before=step.asked_before,
+        drill_network=DRILL.has_own_network(shape.plan),
     )
 
 

@@ -1,4 +1,4 @@
-"""Obeying a person's order while a run goes on: to start nothing more, or to leave out a wave."""
+"""Obeying a person's order in a wave: to start nothing more, to leave it out, or to let the run go on past it."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -39,7 +39,7 @@ def obey_before_a_start(context: Context) -> None:
 def cancelled_start(context: Context) -> str | None:
     """Give the words of the order by which a start task shall launch nothing more, and leave them for the report."""
     order = order_of(context)
-    if order is None or not order.is_cancellation:
+    if order is None or not (order.is_cancellation or order.passes_over):
         return None
     _leave(context, order)
     return order.message

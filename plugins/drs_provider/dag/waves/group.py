@@ -1,5 +1,11 @@
-"""A wave as a task group: start its jobs, watch them, show every server."""
+"""A wave as a task group: start its jobs, watch them; what runs ahead of waves or beside them, in groups of its own.
 
+The state of a group in Airflow is that of all its tasks, and its bar in the Gantt chart spans them all. A wave's group
+has its chain only, so that both are the wave's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypedDict
 
 from airflow.sdk import TaskGroup, TriggerRule
@@ -10,7 +16,7 @@ from drs_provider.dag.waves.job_tags import TagInstances
 from drs_provider.dag.waves.settings import ApplyWaveSettings
 from drs_provider.dag.waves.start import ServerOutcome, StartWave
 from drs_provider.dag.waves.watch import WatchWave
-from drs_provider.rules.run.names import name_in_group
+from drs_provider.rules.run.names import ASIDE_GROUP, PREPARATION_GROUP, name_in_group
 from drs_provider.rules.run.shape import RunShape, WaveShape, WaveTarget
 
 
@@ -25,24 +31,56 @@ _ASIDE: _Weight = {"priority_weight": 1, "weight_rule": "absolute"}
 """Priority of the tasks that only show or mark something."""
 
 
-def wave_group(shape: RunShape, wave: WaveShape) -> None:
-    """Build the tasks of a wave in the current DAG, in a group of their own; nothing is wired yet."""
+@dataclass(frozen=True)
+class LaunchTasks:
+    """The tasks of a wave that launch and watch: what stands beside the wave shows what they did."""
+
+    wave: WaveShape
+    starts: tuple[StartWave, ...]
+    watch: WatchWave | None
+
+
+def preparation_group(shape: RunShape) -> None:
+    """Build what prepares the waves ahead of them, in a group of its own; nothing is wired yet."""
+    wanted = [(wave, place) for wave in shape.waves for place in wave.targets if place.settings_task]
+    if not wanted:
+        return
     with TaskGroup(
-        group_id=wave.name, group_display_name=wave.name.replace("-", " ").capitalize(), tooltip=tooltip(wave)
+        PREPARATION_GROUP,
+        group_display_name="Preparation",
+        tooltip="Launch settings of every wave, applied as soon as preflight has passed",
+        prefix_group_id=False,
     ):
+        for wave, place in wanted:
+            _apply(shape, wave, place, str(place.settings_task))
+
+
+def aside_group(shape: RunShape, launches: Sequence[LaunchTasks]) -> None:
+    """Build what marks and shows beside the waves, in a group of its own; nothing is wired yet."""
+    with TaskGroup(
+        ASIDE_GROUP,
+        group_display_name="Beside the waves",
+        tooltip="One square for each server, tags of instances, notifications: no wave waits for them",
+        prefix_group_id=False,
+    ):
+        for launch in launches:
+            wave = launch.wave
+            for place, start in zip(wave.targets, launch.starts, strict=True):
+                if launch.watch:
+                    _shown(wave, place, start, launch.watch)
+            if wave.tag_instances_task:
+                _tag(shape, wave, wave.tag_instances_task)
+
+
+def wave_group(shape: RunShape, wave: WaveShape) -> LaunchTasks:
+    """Build the tasks of a wave in the current DAG, in a group of their own; nothing is wired yet."""
+    with TaskGroup(group_id=wave.name, group_display_name=_title(wave), tooltip=tooltip(wave)):
         _opening(shape, wave)
         wave_steps(shape, wave, wave.before)
-        for place in wave.targets:
-            if place.settings_task:
-                _apply(shape, wave, place, place.settings_task)
-        starts = [_start(shape, wave, place) for place in wave.targets]
-        if wave.watch_task:
-            watch = _watch(shape, wave, wave.watch_task)
-            for place, start in zip(wave.targets, starts, strict=True):
-                _shown(place, start, watch)
-        if wave.tag_instances_task:
-            _tag(shape, wave, wave.tag_instances_task)
+        starts = tuple(_start(shape, wave, place) for place in wave.targets)
+        watch = _watch(shape, wave, wave.watch_task) if wave.watch_task else None
         wave_steps(shape, wave, wave.after)
+    return LaunchTasks(wave, starts, watch)
 
 
 def _opening(shape: RunShape, wave: WaveShape) -> None:
@@ -80,8 +118,8 @@ def _opening(shape: RunShape, wave: WaveShape) -> None:
 
 def _apply(shape: RunShape, wave: WaveShape, place: WaveTarget, task_id: str) -> None:
     ApplyWaveSettings(
-        task_id=name_in_group(task_id),
-        task_display_name=place.titled("Launch settings"),
+        task_id=task_id,
+        task_display_name=place.titled(f"{_title(wave)}: launch settings"),
         plan=shape.plan.name,
         digest=shape.digest,
         wave=wave.name,
@@ -135,11 +173,15 @@ def _watch(shape: RunShape, wave: WaveShape, task_id: str) -> WatchWave:
     )
 
 
-def _shown(place: WaveTarget, start: StartWave, watch: WatchWave) -> None:
-    """One small task per server, one at a time and last in every queue: what people look at must not slow a wave."""
+def _title(wave: WaveShape) -> str:
+    return wave.name.replace("-", " ").capitalize()
+
+
+def _shown(wave: WaveShape, place: WaveTarget, start: StartWave, watch: WatchWave) -> None:
+    """A few small tasks, one at a time and last in every queue: what people look at must not slow a wave."""
     ServerOutcome.partial(
-        task_id=name_in_group(place.servers_task),
-        task_display_name="Servers",
+        task_id=place.servers_task,
+        task_display_name=place.titled(f"{_title(wave)}: servers"),
         watch_task_id=watch.task_id,
         map_index_template="{{ server_name }}",
         trigger_rule=TriggerRule.ALL_DONE,
@@ -150,8 +192,8 @@ def _shown(place: WaveTarget, start: StartWave, watch: WatchWave) -> None:
 
 def _tag(shape: RunShape, wave: WaveShape, task_id: str) -> None:
     TagInstances(
-        task_id=name_in_group(task_id),
-        task_display_name="Tag instances",
+        task_id=task_id,
+        task_display_name=f"{_title(wave)}: tag instances",
         plan=shape.plan.name,
         wave=wave.name,
         targets=[place.target for place in wave.targets],

@@ -57,6 +57,8 @@ class TagInstances(BaseOperator):
         refused: dict[str, str] = {}
         number = 0
         for target in self.targets:
+            if not found.servers_of(self.wave, target):
+                continue  # it is not chosen, or lost: nobody answers there
             try:
                 hook = traces_hook(target)
                 # By tags: a wave's later jobs (boot order, failed ones again) are started by the task that watches it.
@@ -83,30 +85,49 @@ def traces_hook(target: Target) -> "TracesHook":
 
 
 def own_tags(context: Context) -> dict[str, str]:
-    """Return the tags that name the run that a task belongs to."""
+    """Return the tags that name the run that a task belongs to; a run that continues another has that one's key."""
     from drs_provider.rules.launch.tags import PLAN, RUN, RUN_ID, job_tags
 
-    run = context["dag_run"]
+    run, continued = context["dag_run"], continued_run(context)
     everything = job_tags(dag_id=run.dag_id, run_id=run.run_id, wave="", chunk=0, attempt=0)
-    return {key: everything[key] for key in (RUN, PLAN, RUN_ID)}
+    return {**{key: everything[key] for key in (RUN, PLAN, RUN_ID)}, **({RUN: continued} if continued else {})}
 
 
-def jobs_of_run(
-    hook: "DrsHook", context: Context, *, also: Sequence[str] = (), look_back: timedelta | None = None
-) -> "list[Answer]":
-    """Return the jobs of an account and Region that carry this run's tags, those of an earlier start among them.
+def continued_run(context: Context) -> str | None:
+    """Return the key of the run that this one continues; None: it continues none, or preflight refused to.
 
-    :param also: keys of runs that this one continues
-    :param look_back: how long before this run they may have begun; None: as much as clocks differ
+    What the other run has made is this one's to use and to remove only once preflight has seen that it may go on.
     """
+    from drs_provider.rules.run.handover import PreflightResult
+
+    continued = dict(context.get("params") or {}).get("continue_run")
+    if not continued:
+        return None
+    found = pull(context["ti"], PREFLIGHT_TASK, PreflightResult)
+    return str(continued) if found and found.passed and found.continue_run == continued else None
+
+
+def keys_of_run(context: Context) -> tuple[str, ...]:
+    """Return the keys that tags of this run's things carry: its own, and that of the run that it continues."""
     from drs_provider.rules.launch.tags import run_key
+
+    run, continued = context["dag_run"], continued_run(context)
+    return (run_key(run.dag_id, run.run_id), *([continued] if continued else []))
+
+
+def jobs_of_run(hook: "DrsHook", context: Context) -> "list[Answer]":
+    """Return the jobs of an account and Region that carry this run's tags, or those of the run that it continues.
+
+    Those of an earlier start are among them.
+    """
+    from drs_provider.rules.launch.takeover import LOOK_BACK
     from drs_provider.services.launch.tags_of_jobs import JOBS_BEFORE_RUN, jobs_of_runs
 
-    run = context["dag_run"]
-    ours = {run_key(run.dag_id, run.run_id), *also}
+    run, ours = context["dag_run"], keys_of_run(context)
+    look_back = LOOK_BACK if continued_run(context) else JOBS_BEFORE_RUN
     # Not start_date alone: Airflow moves it when an ended run is cleared, past the jobs of its first start.
     began = min(run.run_after, run.start_date or run.run_after)
-    return jobs_of_runs(hook, ours, since=began - (look_back or JOBS_BEFORE_RUN))
+    return jobs_of_runs(hook, ours, since=began - look_back)
 
 
 def settings_marks(tags: Mapping[str, str], *, own_run: str) -> dict[str, str]:

@@ -9,6 +9,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider import clock
 from drs_provider.dag.run_reader import preflight_result
+from drs_provider.dag.task_times import LeavesTimes
+from drs_provider.dag.waves.job_tags import continued_run
 from drs_provider.exceptions import HandoverUnreadable
 from drs_provider.operators.drill_network import DrsPrepareDrillNetworkOperator, DrsRemoveDrillNetworkOperator
 from drs_provider.rules.purpose import purpose_of
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from drs_provider.rules.run.handover import PreparedNetworks
 
 
-class PrepareNetwork(DrsPrepareDrillNetworkOperator):
+class PrepareNetwork(LeavesTimes, DrsPrepareDrillNetworkOperator):
     """Prepare the drill networks of a run in one account and Region, for the servers that preflight has found."""
 
     template_fields: Sequence[str] = ()  # nothing to render: servers and places come from preflight
@@ -36,9 +38,11 @@ class PrepareNetwork(DrsPrepareDrillNetworkOperator):
         """Take the servers of the chosen waves."""
         if not purpose_of(context["params"]["mode"]).uses_drill_network:
             raise AirflowSkipException("a recovery launches into production")
-        servers = preflight_result(context, self.plan).servers(self.target)
+        preflight = preflight_result(context, self.plan)
+        servers = preflight.servers(self.target)
         if not servers:
             raise AirflowSkipException(f"no server of the chosen waves is in {self.target}")
+        self.continue_run = preflight.continue_run
         self.source_server_ids = [server.server_id for server in servers]
         self.placements = {
             server.server_id: server.placement.model_dump(mode="json")
@@ -47,7 +51,7 @@ class PrepareNetwork(DrsPrepareDrillNetworkOperator):
         }
 
 
-class RemoveNetwork(DrsRemoveDrillNetworkOperator):
+class RemoveNetwork(LeavesTimes, DrsRemoveDrillNetworkOperator):
     """Remove what a run made for its drill networks in one account and Region; a recovery has none."""
 
     template_fields: Sequence[str] = ()
@@ -68,6 +72,7 @@ class RemoveNetwork(DrsRemoveDrillNetworkOperator):
             self.log.warning("%s. What carries the tags of this run is removed all the same", error)
             prepared = None
         self.network = prepared.to_json() if prepared else None
+        self.continue_run = continued_run(context)
 
 
 def network_of(context: Context, number: int = 1) -> "PreparedNetworks":

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from drs_provider.dag.passed_over import skip_where_passed_over
 from drs_provider.dag.people.agreement import ensure_people_agreed
 from drs_provider.dag.run_reader import preflight_result
+from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.network import network_of
 from drs_provider.dag.waves.preemption import ensure_not_taken_back
-from drs_provider.exceptions import AccessDenied, PlanChanged
+from drs_provider.exceptions import AccessDenied, PlanChanged, RunRefused
 from drs_provider.operators.launch_settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
 from drs_provider.rules.purpose import Purpose, purpose_of
 from drs_provider.rules.run.approvals import Policy
@@ -45,13 +47,18 @@ def in_this_run(
     from drs_provider.rules.isolation.drill_placement import drill_settings
 
     prepared = network_of(context, network)
-    return {
-        server_id: drill_settings(values, servers[server_id].placement, prepared.networks)
-        for server_id, values in settings.items()
-    }
+
+    def moved(server_id: str, values: "Settings") -> dict[str, Any]:
+        server = servers[server_id]
+        try:
+            return drill_settings(values, server.placement, prepared.networks)
+        except RunRefused as refusal:
+            raise RunRefused(f"{server.hostname} ({server_id}): {refusal}") from refusal
+
+    return {server_id: moved(server_id, values) for server_id, values in settings.items()}
 
 
-class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
+class ApplyWaveSettings(LeavesTimes, DrsApplyLaunchSettingsOperator):
     """Apply the launch settings of one wave's servers in one account and Region, ahead of the wave.
 
     It runs beside the waves before, so that nothing waits for it. A recovery also puts back what a drill has left.
@@ -78,6 +85,7 @@ class ApplyWaveSettings(DrsApplyLaunchSettingsOperator):
 
     def prepare(self, context: Context) -> None:
         """Take mode and settings from preflight, on every leg of the task."""
+        skip_where_passed_over(context)
         preflight = preflight_result(context, self.plan)
         if preflight.digest != self.digest:
             raise PlanChanged(self.plan, preflight.digest, self.digest)
@@ -139,7 +147,7 @@ def ensure_in_force(
     apply_all(hook, {server_id: settings.get(server_id) or {} for server_id in changed}, is_temporary=False)
 
 
-class RestoreSettings(DrsRestoreLaunchSettingsOperator):
+class RestoreSettings(LeavesTimes, DrsRestoreLaunchSettingsOperator):
     """Put back what the drill changed in the launch settings of its servers in one account and Region."""
 
     template_fields: Sequence[str] = ()  # nothing to render: the servers come from preflight

@@ -1,15 +1,16 @@
 """The tasks that start the jobs of a wave, and the squares that show what became of each server."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import BaseOperator, Context, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pydantic import JsonValue
 
+from drs_provider.dag.passed_over import passed_over
 from drs_provider.dag.people.agreement import ensure_pause_answered, ensure_people_agreed
 from drs_provider.dag.run_reader import cleaned_up, preflight_result
 from drs_provider.dag.steps.context import ensure_steps_approved
@@ -17,7 +18,7 @@ from drs_provider.dag.waves.cancellation import cancelled_start, obey_before_a_s
 from drs_provider.dag.waves.network import ensure_still_isolated, network_of
 from drs_provider.dag.waves.preemption import ensure_not_taken_over
 from drs_provider.dag.waves.settings import ensure_in_force, in_this_run
-from drs_provider.exceptions import PlanChanged
+from drs_provider.exceptions import DrsProviderError, PlanChanged
 from drs_provider.formatting import MANY, some
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.operators.task_memory import task_memory
@@ -90,12 +91,24 @@ class StartWave(DrsStartRecoveryOperator):
         job may exist, and must be watched.
         """
         obey_before_a_start(context)
-        return super().execute(context)
+        return self._or_pass_over(context, super().execute)
 
     def resume_start(self, context: Context, event: object, *, waiting_since: str | None = None) -> JsonValue:
         """Go on after a wait, unless a person has ordered otherwise while nothing of the wave was started."""
         obey_before_a_start(context)
         return super().resume_start(context, event, waiting_since=waiting_since)
+
+    def _or_pass_over(self, context: Context, start: Callable[[Context], JsonValue]) -> JsonValue:
+        """Finish a start, and be skipped where it cannot be finished although a person lets the run go on past it."""
+        order = passed_over(context)
+        if order:
+            self.max_wait = timedelta(0)  # for nothing: the run goes on without what does not answer now
+        try:
+            return start(context)
+        except (AirflowFailException, DrsProviderError) as error:
+            if order is None:
+                raise
+            raise AirflowSkipException(f"{order.message}; it still failed: {error}") from error
 
     def why_ended(self, context: Context) -> str | None:
         """Start no further job of the wave once the run is cancelled; those that exist are handed on and watched."""
@@ -117,14 +130,15 @@ class StartWave(DrsStartRecoveryOperator):
         self.is_drill = self.purpose.is_drill
         quotas = preflight.quotas_of(self.target)
         self.quotas = asdict(quotas) if quotas else None
-        self.replace_live_instances = preflight.replace_live_instances
+        self.replace_live_instances, self.replace_drills = preflight.replace_live_instances, preflight.replace_drills
         self.continue_run = preflight.continue_run
         wave = preflight.wave(self.wave)
         if not wave.selected:
             raise AirflowSkipException(f"wave {self.wave} was not chosen for this run")
         self.servers = preflight.servers_of(self.wave, self.target)
         if not self.servers:
-            raise AirflowSkipException(f"wave {self.wave} has no server left to launch in {self.target}")
+            lost = next((place.words for place in wave.lost if place.where == str(self.target)), None)
+            raise AirflowSkipException(lost or f"wave {self.wave} has no server left to launch in {self.target}")
         self._ensure_agreed(context, preflight)
         if self.purpose.yields:
             ensure_not_taken_over(context, preflight, self.hook)
@@ -142,7 +156,8 @@ class StartWave(DrsStartRecoveryOperator):
 
     def finish(self, context: Context, launch: "Launch") -> JsonValue:
         """Hand the jobs to the task that watches them, and the servers to the tasks that show them."""
-        from drs_provider.rules.run.handover import MappedServer, PinnedPoints
+        from drs_provider.rules.run.handover import PinnedPoints
+        from drs_provider.rules.run.squares import MOST_SQUARES, squares_of
         from drs_provider.services.store import load
 
         self.log.info(
@@ -156,7 +171,8 @@ class StartWave(DrsStartRecoveryOperator):
         kept = load(task_memory(context), PinnedPoints)
         whole = launch.model_copy(update={"tags": dict(self.tags or {}), "points": kept.points if kept else {}})
         leave(context["ti"], whole)
-        return [MappedServer(server_id=server.server_id, hostname=server.hostname).to_json() for server in self.servers]
+        most = conf.getint("core", "max_map_length", fallback=MOST_SQUARES)
+        return [square.to_json() for square in squares_of(self.servers, most)]
 
     def points_of(self, context: Context, servers: Sequence[str]) -> Mapping[str, str]:
         """Look again at what the launch will use: settings may have changed, points age out, a source may have gone."""
@@ -174,7 +190,7 @@ class StartWave(DrsStartRecoveryOperator):
 
 
 class ServerOutcome(BaseOperator):
-    """Show what became of one server, as one square in Airflow. Nothing waits for it."""
+    """Show what became of one server, or of a few of a big wave, as one square in Airflow. Nothing waits for it."""
 
     ui_color = "#e8f0f8"
     ui_fgcolor = "#1b2a3a"
@@ -184,20 +200,22 @@ class ServerOutcome(BaseOperator):
         self.server, self.watch_task_id = server, watch_task_id
 
     def execute(self, context: Context) -> dict[str, JsonValue]:
-        """Succeed for a launched server, fail for a failed one, skip for one whose failure the wave tolerates."""
+        """Succeed for launched servers, fail for failed ones, skip for those whose failure the wave tolerates."""
         from drs_provider.rules.run.handover import MappedServer, ServerResults, WaveVerdict
 
-        server, ti = MappedServer.from_json(self.server), context["ti"]
+        square, ti = MappedServer.from_json(self.server), context["ti"]
         labels: Any = context  # what map_index_template finds
-        labels["server_name"] = server.hostname
+        labels["server_name"] = square.label
         results = pull(ti, self.watch_task_id, ServerResults)
-        result = results.by_id.get(server.server_id) if results else None
-        if result is None:
-            raise AirflowFailException(f"{server.hostname}: the wave's job left no result for it")
-        if result.status == "launched":
-            self.log.info("%s: launched as %s", server.hostname, result.instance_id)
-            return result.as_json()
-        why = f"{server.hostname}: {result.reason or result.status}"
-        if ti.xcom_pull(task_ids=self.watch_task_id, key=WaveVerdict.KEY):
-            raise AirflowSkipException(f"{why} (the wave tolerates it)")
-        raise AirflowFailException(why)
+        by_id = results.by_id if results else {}
+        if missing := [name for server, name in square.hostnames.items() if server not in by_id]:
+            raise AirflowFailException(f"{some(missing)}: the wave's job left no result for it")
+        found = [by_id[server] for server in square.hostnames]
+        if failed := [result for result in found if result.status != "launched"]:
+            why = "; ".join(f"{result.hostname}: {result.reason or result.status}" for result in failed)
+            if ti.xcom_pull(task_ids=self.watch_task_id, key=WaveVerdict.KEY):
+                raise AirflowSkipException(f"{why} (the wave tolerates it)")
+            raise AirflowFailException(why)
+        for result in found:
+            self.log.info("%s: launched as %s", result.hostname, result.instance_id)
+        return found[0].as_json() if len(found) == 1 else {result.server_id: result.instance_id for result in found}

@@ -1,6 +1,7 @@
 """The task that sees a wave through: it waits for the jobs, launches what comes next, and judges once over all."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Context
@@ -8,11 +9,14 @@ from airflow.sdk.exceptions import AirflowFailException
 from pydantic import JsonValue
 
 from drs_provider import clock
+from drs_provider.dag.passed_over import passed_over
 from drs_provider.dag.run_reader import cleaned_up, preflight_result
+from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.cancellation import cancelled_watch
 from drs_provider.dag.waves.job_tags import settings_marks
 from drs_provider.dag.waves.preemption import ensure_not_taken_over
-from drs_provider.exceptions import AwsError
+from drs_provider.exceptions import AwsError, DrsProviderError
+from drs_provider.formatting import duration
 from drs_provider.operators.base import failing_for_good
 from drs_provider.operators.recovery import LOOK_AGAIN_AFTER
 from drs_provider.operators.task_memory import task_memory
@@ -21,19 +25,22 @@ from drs_provider.services.signed import leave, pull
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
-    from drs_provider.rules.launch.results import Allows, LaunchMember, ServerResult
-    from drs_provider.rules.run.handover import Launch
+    from drs_provider.rules.launch.next_launch import Judge
+    from drs_provider.rules.launch.results import Allows, LaunchMember, Ready, ServerResult
+    from drs_provider.rules.run.handover import Launch, RunOrder
     from drs_provider.rules.settings.values import Settings
+    from drs_provider.services.launch.job_results import LaunchResults
     from drs_provider.services.launch.wave_rounds import NoRoom, TargetLaunch, WaveRounds
 
 
-class WatchWave(DrsRecoveryJobSensor):
+class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
     """Wait for every job of a wave, in all its accounts and Regions, and judge the wave once over all servers.
 
     Where servers have a boot order, or failed ones are launched again (``retry_failed``, ``fallback``), it starts the
-    next jobs itself, through the same exactly-once protocol as the start task, and waits again. Every round of jobs has
-    the wave's whole ``timeout``. It knows its jobs from the start tasks and from its own task state store, so that any
-    leg of it may be the last one lived. What is decided and done in a round stands in ``services.wave_rounds``.
+    next jobs itself, through the same exactly-once protocol as the start task, and waits again. All rounds of jobs
+    share the wave's ``timeout``; waiting for room does not count. It knows its jobs from the start tasks and from its
+    own task state store, so that any leg of it may be the last one lived. What is decided and done in a round stands
+    in ``services.wave_rounds``.
     """
 
     template_fields: Sequence[str] = ()  # nothing to render: everything comes from the start tasks and preflight
@@ -55,7 +62,8 @@ class WatchWave(DrsRecoveryJobSensor):
         self.plan, self.wave, self.start_task_ids = plan, wave, tuple(start_task_ids)
         self.digest, self.retries_of_failed, self.networks = digest, retries_of_failed, dict(networks or {})
         self.settings_task_ids = dict(settings_task_ids or {})
-        self.is_cut_short = False
+        self.is_cut_short = self.is_astray = False
+        self.passed_over: RunOrder | None = None
 
     def prepare(self, context: Context) -> None:
         """Take jobs and servers from what the start tasks, preflight and earlier legs left, on every leg."""
@@ -90,9 +98,31 @@ class WatchWave(DrsRecoveryJobSensor):
             guard=_Guard(self, context),
             hook_of=self.hook_of,
             clock=clock.now,
+            max_tries=ti.max_tries,
         )
         # Past Airflow's guard of attributes set after the constructor: this belongs to one leg only.
         self.__dict__["rounds"] = rounds
+        self.__dict__["passed_over"] = passed_over(context)
+
+    def execute(self, context: Context) -> Any:
+        """Wait for the jobs, unless a person lets the run go on past the failed wave: then judge what is there now."""
+        if passed_over(context) is None:
+            return super().execute(context)
+        with failing_for_good():
+            self.prepare(context)
+            return self._judge(context, clock.now(), last_word=True)
+
+    def _find(self, launch: "Launch", ready: "Ready") -> "LaunchResults":
+        """Ask what became of a launch; of a failed wave that is passed over, what cannot be asked is not known."""
+        from drs_provider.services.launch.job_results import unknown_results
+
+        try:
+            return super()._find(launch, ready)
+        except DrsProviderError as error:
+            if self.passed_over is None:
+                raise
+            self.log.warning("What became of the servers in %s is not known: %s", launch.region, error)
+            return unknown_results(launch, self._members(), str(error))
 
     @staticmethod
     def _cleaned_up(context: Context, launches: "Iterable[Launch]") -> list[str]:
@@ -109,21 +139,55 @@ class WatchWave(DrsRecoveryJobSensor):
 
     def conclude(self, context: Context, results: "Sequence[ServerResult]") -> "tuple[ServerResult, ...]":
         """Launch what comes next, or add the servers that were never launched to the results."""
-        from drs_provider.rules.launch.next_launch import LaunchNext
+        from drs_provider.rules.run.handover import InstanceChecks
 
-        order = cancelled_watch(context, self.start_task_ids)
-        if order is not None and self.rounds.follow_begun():
-            self.watch(self.rounds.watched)
-        step = self.rounds.next_step(results, allows=self._tolerance(), order=order)
-        if isinstance(step, LaunchNext):
-            if full := self.rounds.launch(step.launches):
-                self._wait_for_room(full)
-            self.watch(self.rounds.watched)
+        step = self._launch_rest(context, results)
         self._leave(context)
-        judged, checks = self.rounds.look_after_instances(results)
+        try:
+            judged, checks = self.rounds.look_after_instances(results)
+        except DrsProviderError as error:
+            if self.passed_over is None:
+                raise
+            self.log.warning("The instances were not looked after: %s", error)
+            judged, checks = tuple(results), InstanceChecks()
         leave(context["ti"], checks)
         self.is_cut_short = step.is_cut_short
+        self.is_astray = any(check.is_astray for check in checks.servers.values())
         return (*judged, *step.missing)
+
+    def _launch_rest(self, context: Context, results: "Sequence[ServerResult]") -> "Judge":
+        """Launch what comes next and wait for it; return only where there is nothing more to launch."""
+        from drs_provider.rules.launch.next_launch import NOTHING_STARTED, LaunchNext
+        from drs_provider.services.launch.wave_rounds import NoRoom, NothingStarted
+
+        stopped = self._time_is_over()
+        while True:
+            order = cancelled_watch(context, self.start_task_ids)
+            if order is not None and self.passed_over is None and self.rounds.follow_begun():
+                self.watch(self.rounds.watched)
+            step = self.rounds.next_step(results, allows=self._tolerance(), order=order, stopped=stopped)
+            if not isinstance(step, LaunchNext):
+                return step
+            outcome = self.rounds.launch(step.launches)
+            if isinstance(outcome, NoRoom):
+                self._wait_for_room(outcome)
+            if not isinstance(outcome, NothingStarted):
+                self.watch(self.rounds.watched)
+            self.log.error("%s", NOTHING_STARTED)
+            stopped = NOTHING_STARTED
+
+    def _time_is_over(self) -> str | None:
+        """Say why nothing more is launched where the wave's time is over: nobody would wait for it."""
+        if clock.now() < self.new_deadline():
+            return None
+        return f"not launched: the {duration(timedelta(seconds=self.timeout))} of the wave's timeout are over"
+
+    def new_deadline(self) -> datetime:
+        """Return the wave's one deadline: every round of it goes on with what is left of its time."""
+        return self.rounds.deadline(timedelta(seconds=self.timeout))
+
+    def _deadline(self, carried: str | None) -> datetime:
+        return self.new_deadline()
 
     def room_found(self, context: Context, event: object) -> dict[str, JsonValue]:
         """Go on after a wait for room: look again at everything, and launch what fits."""
@@ -184,6 +248,8 @@ class WatchWave(DrsRecoveryJobSensor):
     def _tolerance(self) -> "Allows":
         from drs_provider.rules.launch.results import tolerance
 
+        if self.passed_over is not None and not self.is_astray:
+            return lambda _failed, _critical: True
         # What a plan tolerates are failures, not that a person ended the wave: nothing may go on after it.
         return tolerance("0") if self.is_cut_short else super()._tolerance()
 

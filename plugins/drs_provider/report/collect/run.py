@@ -5,10 +5,12 @@ from dataclasses import asdict
 from datetime import datetime
 
 from drs_provider.formatting import timespan
+from drs_provider.plan.model import RecoveryPlan
 from drs_provider.report.collect.drill import drill_facts, networks_of
 from drs_provider.report.collect.people import notifications_of, waits_of
 from drs_provider.report.collect.steps import plan_steps, wave_steps
 from drs_provider.report.evidence import (
+    ActivityEvidence,
     CleanupEvidence,
     JobEvent,
     JobEvidence,
@@ -33,10 +35,19 @@ from drs_provider.rules.run.handover import (
     PreflightResult,
     PreflightServer,
     SettingsChanges,
+    TaskTimes,
     Tries,
 )
 from drs_provider.rules.run.shape import RunShape, WaveShape
-from drs_provider.rules.run.state import CleanupState, LeftDocuments, ServerState, ServerStatus, WaveState, state_of
+from drs_provider.rules.run.state import (
+    CleanupState,
+    LeftDocuments,
+    ServerState,
+    ServerStatus,
+    WaveState,
+    first_cause,
+    state_of,
+)
 
 
 def evidence_of(run: RunFacts, shape: RunShape, left: LeftDocuments, *, now: datetime) -> RunEvidence:
@@ -49,20 +60,50 @@ def evidence_of(run: RunFacts, shape: RunShape, left: LeftDocuments, *, now: dat
     state, preflight, plan = state_of(left.snapshot, left), left.preflight(), shape.plan
     return RunEvidence(
         run=run,
-        objectives=Objectives(rto=plan.rto, rpo=plan.rpo),
+        objectives=_objectives(plan, preflight),
         preflight=_preflight(preflight) if preflight else None,
         waves=tuple(_wave(wave, shape.wave_of[wave.name], left, preflight) for wave in state.waves),
         cleanup=_cleanup(state.cleanup, left, preflight),
         networks=networks_of(left, shape, run.purpose),
         errors=tuple(_errors(left)),
         waits=waits_of(left, shape),
+        activities=tuple(_activities(left, shape)),
         steps=plan_steps(state, shape, left),
         notifications=notifications_of(left) if plan.notify else (),
         drill=drill_facts(left, shape, preflight, superseded=state.superseded),
         orders=left.given_orders().orders,
         cancelled=state.cancelled,
+        first_cause=first_cause(state),
         finished_at=now,
     )
+
+
+def _objectives(plan: RecoveryPlan, preflight: PreflightResult | None) -> Objectives:
+    """Give what the plan promised when the run began; somebody may have edited it since."""
+    began = preflight.objectives if preflight and preflight.objectives else None
+    return Objectives(rto=began.rto, rpo=began.rpo) if began else Objectives(rto=plan.rto, rpo=plan.rpo)
+
+
+def _activities(left: LeftDocuments, shape: RunShape) -> Iterator[ActivityEvidence]:
+    """Give when the tasks worked that prepare the waves, or clean up after them."""
+    tasks = (
+        ("preflight", (names.PREFLIGHT_TASK,)),
+        ("network", shape.network_tasks),
+        ("settings", tuple(task for wave in shape.waves for task in wave.settings_tasks)),
+        ("clean_up", tuple(sorted(task for task in left.snapshot.tasks if names.does(task, *names.CLEANS_UP)))),
+    )
+    for kind, found in tasks:
+        for task in found:
+            if times := left.of(task, TaskTimes):
+                began, ended = times.began_at, max(times.began_at, times.ended_at)
+                yield ActivityEvidence.model_validate(
+                    {"kind": kind, "task": task, "began_at": began, "ended_at": ended}
+                )
+
+
+def _ready_at(shape: WaveShape, left: LeftDocuments) -> datetime | None:
+    times = left.of(shape.watch_task, TaskTimes) if shape.watch_task else None
+    return times.ended_at if times else None
 
 
 def _preflight(found: PreflightResult) -> PreflightEvidence:
@@ -86,6 +127,9 @@ def _wave(state: WaveState, shape: WaveShape, left: LeftDocuments, preflight: Pr
         timeout=timespan(shape.wave.timeout),
         state=state.status,
         state_reason=state.reason,
+        ready_at=_ready_at(shape, left),
+        lost=_lost(state.name, preflight),
+        passed_over=left.passed_over((*shape.chain,)),
         steps=wave_steps(state, shape, left),
         jobs=tuple(_jobs(launches, _ended(shape, left))),
         servers=(
@@ -93,6 +137,11 @@ def _wave(state: WaveState, shape: WaveShape, left: LeftDocuments, preflight: Pr
             *(ServerEvidence(**_facts(server), status=ServerStatus.EXCLUDED) for server in excluded),
         ),
     )
+
+
+def _lost(wave: str, preflight: PreflightResult | None) -> tuple[str, ...]:
+    found = preflight.chosen_waves.get(wave) if preflight else None
+    return tuple(place.words for place in found.lost) if found else ()
 
 
 def _launches(shape: WaveShape, left: LeftDocuments) -> Iterator[Launch]:
@@ -133,13 +182,15 @@ class _Servers:
         self, shape: WaveShape, left: LeftDocuments, preflight: PreflightResult | None, launches: Iterable[Launch]
     ) -> None:
         watch = shape.watch_task
-        self.planned = {server.server_id: server for server in preflight.servers()} if preflight else {}
+        known = (*preflight.servers(), *preflight.lost_servers) if preflight else ()
+        self.planned = {server.server_id: server for server in known}
         self.points = {server: point for launch in launches for server, point in launch.points.items()}
         self.results = {result.server_id: result for result in (left.results(watch) or () if watch else ())}
         tries = left.of(watch, Tries) if watch else None
         checks = left.of(watch, InstanceChecks) if watch else None
         self.tries = tries.servers if tries else {}
         self.checks = checks.servers if checks else {}
+        self.found = left.found_launches()
         changes = [found for task in shape.settings_tasks if (found := left.of(task, SettingsChanges))]
         self.changes = {server: changed for found in changes for server, changed in found.servers.items()}
 
@@ -152,8 +203,14 @@ class _Servers:
         planned = self.planned.get(state.server_id)
         result, check = self.results.get(state.server_id), self.checks.get(state.server_id)
         facts: dict[str, object] = {"server_id": state.server_id, "hostname": state.hostname, "job_id": state.job_id}
+        facts["reason"] = state.reason
         facts |= _facts(planned) if planned else {}
         facts |= _outcome(result) if result else {}
+        if result is None and state.reason:
+            facts |= {"reason": state.reason, "instance_id": state.instance_id}
+        if (found := self.found.get(state.server_id)) and (result is None or result.status == "unknown"):
+            facts |= {"instance_id": found.instance_id, "instance_state": found.instance_state, "reason": found.words}
+            facts |= {"protected": found.protected, "not_protected": found.not_protected}
         if point := self.points.get(state.server_id):
             facts["point"] = point
         if check:

@@ -5,15 +5,17 @@ drill that may still go on. When in doubt it is kept, and said so.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Final, Literal
 
+from drs_provider.formatting import parse_instant
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.conflicts import is_recovery
 from drs_provider.rules.launch.jobs import ENDED_STATUS
-from drs_provider.rules.launch.tags import Mark, read_expiry, read_mark
+from drs_provider.rules.launch.tags import Mark, read_expiry, read_mark, run_key
 from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.servers import hostname_of, is_live
 from drs_provider.rules.settings.drill_memory import EXPIRES as SETTINGS_EXPIRES
@@ -50,11 +52,28 @@ class Version:
 
 
 @dataclass(frozen=True)
+class DefaultVersion:
+    """The default version of a server's launch template.
+
+    ``names``: subnets and security groups that it names and that are a drill's, or do not exist. ``made_at`` None:
+    nobody says when.
+    """
+
+    template_id: str
+    number: int
+    server_id: str
+    names: tuple[str, ...]
+    made_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything that is known of one account and Region.
 
     ``jobs``, ``instances`` and ``servers`` as DRS describes them. ``active_runs``: keys of runs that the Airflow which
-    asks still works on, whatever their tags say.
+    asks still works on, whatever their tags say. ``unknown_runs``: keys of runs of which it could not say whether they
+    are over, and why; nothing of them is a left-over. ``defaults``: default versions with something of a drill that is
+    over, of servers that drills launched.
     """
 
     jobs: Sequence[Answer] = ()
@@ -62,7 +81,14 @@ class Facts:
     servers: Sequence[Answer] = ()
     resources: Sequence[Resource] = ()
     versions: Sequence[Version] = ()
+    defaults: Sequence[DefaultVersion] = ()
     active_runs: frozenset[str] = frozenset()
+    unknown_runs: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def by_job(self) -> Mapping[str, Answer]:
+        """The jobs by id."""
+        return {str(job["jobID"]): job for job in self.jobs}
 
 
 @dataclass(frozen=True)
@@ -71,6 +97,8 @@ class Action:
 
     ``terminate``: a recovery instance. ``put_back``: the launch settings of the source server ``id``. ``remove``: an
     EC2 resource of the kind ``what``. ``forget_version``: a launch template's version, ``id`` as ``lt-…:5``.
+
+    ``job``: the job that launched the instance, as it was when this was decided.
     """
 
     kind: ActionKind
@@ -78,6 +106,7 @@ class Action:
     why: str
     what: str = ""
     run: str = ""
+    job: str = ""
 
     def __str__(self) -> str:
         words = {
@@ -97,17 +126,22 @@ class SweepDecision:
     waiting: Mapping[str, str] = field(default_factory=dict)
     """Left-overs that cannot be removed before something has ended: a job that runs."""
     doubtful: Mapping[str, str] = field(default_factory=dict)
-    """What looks like a left-over and does not say of which drill: for a person."""
+    """What looks like a left-over and does not say of which drill, or whose run may go on: for a person."""
+    marks: Mapping[str, Mark] = field(default_factory=dict, compare=False)
+    """Of every drill, by run, the mark that names its plan and run best."""
 
 
 def leftovers(facts: Facts, now: datetime) -> SweepDecision:
     """Choose what is left of drills that are over."""
     runs = _runs(facts)
-    over = {run: why for run, marks in runs.items() if (why := _why_over(marks, facts.active_runs, now))}
+    expired = {run: why for run, marks in runs.items() if (why := _why_expired(marks, now))}
+    over = {run: why for run, why in expired.items() if run not in {*facts.active_runs, *facts.unknown_runs}}
     actions, kept, waiting = _instances(facts, runs, over)
     back, doubtful, held = _settings(facts, over)
+    doubtful |= _undecided(facts, runs, expired)
     actions += back
     waiting |= {server: why for server, why in held.items() if server not in kept}
+    doubtful = {**_overtaken(facts), **doubtful}
     busy = {job["jobID"] for job in facts.jobs if job.get("status") != ENDED_STATUS}
     for version in facts.versions:
         if (why := _why_forget(version, facts, now)) and not busy:
@@ -118,15 +152,50 @@ def leftovers(facts: Facts, now: datetime) -> SweepDecision:
         if mark is None or not mark.is_drill or resource.kind in OWN_LIFE:
             continue
         if mark.run not in over:
-            kept[resource.id] = f"{resource.kind} of {mark}: {_until(runs[mark.run])}"
+            kept[resource.id] = f"{resource.kind} of {mark}: {_why_kept(mark.run, runs, facts)}"
         elif mark.run in doomed:
             waiting[resource.id] = f"{resource.kind} of {mark}: its instances are terminated first"
         else:
             actions.append(Action("remove", resource.id, over[mark.run], resource.kind, mark.run))
-    return SweepDecision(tuple(actions), kept, waiting, doubtful)
+    marks = {run: named_mark(found) for run, found in runs.items()}
+    return SweepDecision(tuple(actions), kept, waiting, doubtful, marks)
 
 
-def remains(facts: Facts, run: str) -> dict[str, str]:
+def expired_drills(facts: Facts, now: datetime) -> dict[str, tuple[Mark, ...]]:
+    """Return the drills whose time is over by their tags, by run: of these has to be asked whether they go on.
+
+    By several marks where they name several runs: one that continues another has that one's key and its own name.
+    """
+    return {
+        run: tuple({(mark.plan, mark.run_id): mark for mark in marks}.values())
+        for run, marks in _runs(facts).items()
+        if _why_expired(marks, now)
+    }
+
+
+def named_mark(marks: Sequence[Mark]) -> Mark:
+    """Return the mark that names its run best: one whose names are the run's own, as its key shows."""
+    return min(marks, key=lambda mark: (not is_named(mark), not mark.run_id))
+
+
+def is_named(mark: Mark) -> bool:
+    """Tell whether a mark names its run truly: AWS allows not every character in a tag, and people edit tags."""
+    return mark.run == run_key(mark.plan, mark.run_id)
+
+
+def _undecided(facts: Facts, runs: Mapping[str, Sequence[Mark]], expired: Mapping[str, str]) -> dict[str, str]:
+    """Say of which drills nobody knows whether they are over although their time is: as long as they have anything."""
+    there = {mark.run for resource in facts.resources if (mark := read_mark(resource.tags)) and mark.is_drill}
+    there |= {mark.run for server in facts.servers if (mark := _settings_mark(server))}
+    there |= {mark.run for instance in facts.instances if (mark := _instance_mark(facts, instance))}
+    return {
+        str(named_mark(runs[run])): f"{expired[run]}, and nothing of it was removed: {why}"
+        for run, why in facts.unknown_runs.items()
+        if run in expired and run in there
+    }
+
+
+def remains(facts: Facts, runs: Collection[str]) -> dict[str, str]:
     """Return everything that is still there of one run's drill, by id with what it is; the last look of a drill.
 
     :param facts: what was found of the run: ``jobs`` and ``resources`` that carry its tags, its ``servers`` with their
@@ -146,12 +215,19 @@ def remains(facts: Facts, run: str) -> dict[str, str]:
         mark = _settings_mark(server)
         if mark is not None:
             held.add(server["sourceServerID"])
-        if mark is not None and mark.run == run:
+        if mark is not None and mark.run in runs:
             name = str(server["sourceServerID"])
             found[name] = f"the launch settings of {hostname_of(server, name)} are still the drill's"
     for version in facts.versions:
         if version.server_id not in held:
             found[f"{version.template_id}:{version.number}"] = "a drill's version of a launch template"
+    names = {str(server["sourceServerID"]): server for server in facts.servers}
+    for default in facts.defaults:
+        hostname = hostname_of(names.get(default.server_id), default.server_id)
+        found[f"{default.template_id}:{default.number}"] = (
+            f"the default version of {hostname}'s launch template names {', '.join(default.names)} of the drill: "
+            "somebody has made it since on top of the drill's; set production's subnet and security groups in it"
+        )
     return found
 
 
@@ -181,13 +257,18 @@ def _runs(facts: Facts) -> dict[str, list[Mark]]:
     return found
 
 
-def _why_over(marks: Sequence[Mark], active_runs: frozenset[str], now: datetime) -> str | None:
-    """Say why a drill is over; None: it is not, or nobody can tell."""
+def _why_expired(marks: Sequence[Mark], now: datetime) -> str | None:
+    """Say why a drill's time is over; None: it is not, or nobody can tell."""
     latest = max((mark.expires for mark in marks if mark.expires), default=None)
-    if latest is None or latest >= now or marks[0].run in active_runs:
+    if latest is None or latest >= now:
         return None
-    named = next((mark for mark in marks if mark.run_id), marks[0])
-    return f"the drill {named} expired at {latest:%Y-%m-%d %H:%M} UTC"
+    return f"the drill {named_mark(marks)} expired at {latest:%Y-%m-%d %H:%M} UTC"
+
+
+def _why_kept(run: str, runs: Mapping[str, Sequence[Mark]], facts: Facts) -> str:
+    if run in facts.active_runs:
+        return "its run goes on"
+    return facts.unknown_runs.get(run) or _until(runs[run])
 
 
 def _until(marks: Iterable[Mark]) -> str:
@@ -198,27 +279,33 @@ def _until(marks: Iterable[Mark]) -> str:
 def _instances(
     facts: Facts, runs: Mapping[str, list[Mark]], over: Mapping[str, str]
 ) -> tuple[list[Action], dict[str, str], dict[str, str]]:
-    by_job = {str(job["jobID"]): job for job in facts.jobs}
     held = _held(facts)
     actions: list[Action] = []
     kept: dict[str, str] = {}
     waiting: dict[str, str] = {}
     for instance in facts.instances:
         name, server = str(instance["recoveryInstanceID"]), str(instance.get("sourceServerID"))
-        job = by_job.get(str(instance.get("jobID")))
-        # The job is the better witness: DRS copies a source server's tags to its instances.
-        mark = read_mark(job.get("tags")) if job is not None else read_mark(instance.get("tags"))
-        if instance.get("isDrill") is not True or not is_live(instance) or mark is None or not mark.is_drill:
-            continue
-        if job is not None and is_recovery(job):
+        mark = _instance_mark(facts, instance)
+        if mark is None:
             continue
         if mark.run not in over:
-            kept[name] = f"instance of {mark}: {_until(runs[mark.run])}"
+            kept[name] = f"instance of {mark}: {_why_kept(mark.run, runs, facts)}"
         elif server in held:
             waiting[name] = f"{over[mark.run]}; its server is in the running job {held[server]}"
         else:
-            actions.append(Action("terminate", name, over[mark.run], run=mark.run))
+            action = Action("terminate", name, over[mark.run], run=mark.run, job=str(instance.get("jobID")))
+            actions.append(action)
     return actions, kept, waiting
+
+
+def _instance_mark(facts: Facts, instance: Answer) -> Mark | None:
+    """Return which drill of ours a live instance belongs to; None: to none, as far as anybody can tell."""
+    job = facts.by_job.get(str(instance.get("jobID")))
+    # The job is the better witness: DRS copies a source server's tags to its instances.
+    mark = read_mark(job.get("tags")) if job is not None else read_mark(instance.get("tags"))
+    if instance.get("isDrill") is not True or not is_live(instance) or mark is None or not mark.is_drill:
+        return None
+    return None if job is not None and is_recovery(job) else mark
 
 
 def _settings(facts: Facts, over: Mapping[str, str]) -> tuple[list[Action], dict[str, str], dict[str, str]]:
@@ -241,6 +328,31 @@ def _settings(facts: Facts, over: Mapping[str, str]) -> tuple[list[Action], dict
         elif mark.run in over:
             actions.append(Action("put_back", name, over[mark.run], run=mark.run))
     return actions, doubtful, waiting
+
+
+def _overtaken(facts: Facts) -> dict[str, str]:
+    """Name the launch templates that others made after a drill's settings were put back, on top of the drill's."""
+    servers = {str(server["sourceServerID"]): server for server in facts.servers}
+    began: dict[str, datetime] = {}
+    for job in facts.jobs:
+        mark = read_mark(job.get("tags"))
+        if mark is None or not mark.is_drill or is_recovery(job) or not job.get("creationDateTime"):
+            continue
+        at = parse_instant(str(job["creationDateTime"]))
+        for server in job.get("participatingServers", ()):
+            name = str(server["sourceServerID"])
+            began[name] = min(began.get(name, at), at)
+    found = {}
+    for default in facts.defaults:
+        server, since = servers.get(default.server_id), began.get(default.server_id)
+        if server is None or since is None or _is_changed(server) or (default.made_at and default.made_at < since):
+            continue
+        found[default.server_id] = (
+            f"{hostname_of(server, default.server_id)}: version {default.number}, the default of its launch template "
+            f"{default.template_id}, names {', '.join(default.names)}, which no longer exists: it was made after a "
+            "drill began, on top of the drill's. Set production's subnet and security groups in the launch template"
+        )
+    return found
 
 
 def _held(facts: Facts) -> dict[str, str]:

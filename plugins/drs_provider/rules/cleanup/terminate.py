@@ -7,6 +7,7 @@ from typing import Final
 
 from drs_provider.exceptions import RunRefused
 from drs_provider.rules.answers import Answer
+from drs_provider.rules.cleanup.proof import CreationProof, kept_words
 from drs_provider.rules.launch.jobs import ENDED_STATUS, Ended, holders, read_job
 from drs_provider.rules.servers import is_live
 
@@ -18,6 +19,8 @@ VISIBLE_AFTER: Final = timedelta(minutes=2)
 
 MOST_REQUESTS: Final = 5
 """Terminate jobs that may end without their instances being gone before a clean-up gives up."""
+
+NO_DRILLS: Final = "DRS does not call it a drill's instance, so it is kept"
 
 _SNAPSHOT: Final = "snap-"
 
@@ -98,23 +101,37 @@ def requests_counted(requests: int, *, left: int, fewest: int | None) -> int:
 
 def ensure_all_chosen(choice: "Choice") -> None:
     """Refuse to terminate named instances of which some must be kept. Raises RunRefused."""
-    if choice.kept:
+    recovered = [name for name, why in choice.kept.items() if why == NO_DRILLS]
+    if recovered:
         raise RunRefused(
-            f"DRS does not call these a drill's instances: {', '.join(choice.kept)}. Nothing was terminated; set "
+            f"DRS does not call these a drill's instances: {', '.join(recovered)}. Nothing was terminated; set "
             "include_recovery=True to terminate them too"
         )
+    if choice.kept:
+        named = "; ".join(f"{name}: {why}" for name, why in choice.kept.items())
+        raise RunRefused(f"Nothing was terminated, for no launch is proven to have created: {named}")
 
 
-def choose(instances: Iterable[Answer], *, include_recovery: bool) -> Choice:
-    """Pick what may be terminated: what DRS calls a drill's instance, others only if told so in so many words."""
+def choose(
+    instances: Iterable[Answer], *, include_recovery: bool, proofs: Mapping[str, CreationProof] | None = None
+) -> Choice:
+    """Pick what may be terminated: what DRS calls a drill's instance, others only if told so in so many words.
+
+    What is not proven to be created by its launch is kept, whatever is asked.
+
+    :param proofs: of the instances that EC2 still has, by id
+    """
+    proofs = proofs or {}
     targets: dict[str, str] = {}
     kept: dict[str, str] = {}
     for instance in instances:
         name = str(instance["recoveryInstanceID"])
-        if instance.get("isDrill") is True or include_recovery:
+        if name in proofs and not proofs[name].is_proven:
+            kept[name] = kept_words(proofs[name])
+        elif instance.get("isDrill") is True or include_recovery:
             targets[name] = str(instance.get("sourceServerID", ""))
         elif is_live(instance):
-            kept[name] = "DRS does not call it a drill's instance, so it is kept"
+            kept[name] = NO_DRILLS
     return Choice(targets, kept)
 
 

@@ -7,7 +7,9 @@ from typing import Any, Protocol
 
 from drs_provider.exceptions import RunRefused
 from drs_provider.rules.answers import Answer
+from drs_provider.rules.isolation.moved_interfaces import InterfaceMove
 from drs_provider.rules.launch.tags import COPY_OF
+from drs_provider.rules.settings.interfaces import Interface, names_in
 
 
 class ProductionPlacement(Protocol):
@@ -33,6 +35,11 @@ class ProductionPlacement(Protocol):
         """The VPC of production."""
         ...
 
+    @property
+    def interfaces(self) -> Sequence[Interface] | None:
+        """What the launch template's interfaces say besides (``rules.settings.interfaces.read_interfaces``)."""
+        ...
+
 
 @dataclass(frozen=True)
 class KnownPlacement:
@@ -42,21 +49,29 @@ class KnownPlacement:
     security_group_ids: Sequence[str] | None = None
     private_ip: str | None = None
     vpc_id: str | None = None
+    interfaces: Sequence[Interface] | None = None
 
     @classmethod
     def of(cls, placement: ProductionPlacement) -> "KnownPlacement":
         """Copy what any other placement says."""
-        return cls(placement.subnet_id, placement.security_group_ids, placement.private_ip, placement.vpc_id)
+        return cls(
+            placement.subnet_id,
+            placement.security_group_ids,
+            placement.private_ip,
+            placement.vpc_id,
+            placement.interfaces,
+        )
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "KnownPlacement":
-        """Read ``{"subnet_id", "security_group_ids", "private_ip", "vpc_id"}``; what is absent is not known."""
-        groups = data.get("security_group_ids")
+        """Read these fields of a placement; what is absent is not known."""
+        groups, interfaces = data.get("security_group_ids"), data.get("interfaces")
         return cls(
             data.get("subnet_id"),
             None if groups is None else tuple(map(str, groups)),
             data.get("private_ip"),
             data.get("vpc_id"),
+            None if interfaces is None else tuple(interfaces),
         )
 
 
@@ -131,8 +146,9 @@ def landings(placements: Iterable[ProductionPlacement]) -> tuple[Landing, ...]:
     groups: dict[str | None, set[str]] = {}
     for place in placements:
         vpc = place.vpc_id or None
-        subnets.setdefault(vpc, set()).update([place.subnet_id] if place.subnet_id else [])
-        groups.setdefault(vpc, set()).update(place.security_group_ids or ())
+        other_subnets, other_groups, _ = names_in(place.interfaces or ())
+        subnets.setdefault(vpc, set()).update([place.subnet_id] if place.subnet_id else [], other_subnets)
+        groups.setdefault(vpc, set()).update(place.security_group_ids or (), other_groups)
     order = sorted(subnets, key=lambda vpc: vpc or "")
     return tuple(Landing(vpc, tuple(sorted(subnets[vpc])), tuple(sorted(groups[vpc]))) for vpc in order)
 
@@ -191,9 +207,10 @@ def in_drill_network(
 ) -> dict[str, Any]:
     """Return the launch settings that put a server into the drill network, to be laid over its other ones.
 
-    Always ``subnet_id`` and ``security_group_ids``. ``private_ip`` besides, where the drill's subnet has other
-    addresses than production's: the same place in it (``10.0.1.10`` in ``10.0.1.0/24`` becomes ``10.9.1.10`` in
-    ``10.9.1.0/24``); and ``copy_private_ip: False`` there, for the source's own address would not fit.
+    Always ``subnet_id`` and ``security_group_ids``, and ``interfaces`` where it is known what the launch template has
+    of them: all of them stand in the drill network then, and nothing else. ``private_ip`` besides, where the drill's
+    subnet has other addresses than production's: the same place in it (``10.0.1.10`` in ``10.0.1.0/24`` becomes
+    ``10.9.1.10`` in ``10.9.1.0/24``); and ``copy_private_ip: False`` there, for the source's own address would not fit.
 
     :param placement: where the server would land in production, as preflight found it
     :param settings: its effective launch settings in the plan's words; ``private_ip`` also where the template has it
@@ -213,6 +230,16 @@ def in_drill_network(
             "changed after preflight. Clear preflight to check again"
         )
     found: dict[str, Any] = {"subnet_id": subnet, "security_group_ids": sorted(set(known))}
+    if placement.interfaces is not None:
+        move = InterfaceMove(
+            subnets=part.subnets,
+            groups=part.security_groups,
+            cidrs=part.cidrs,
+            first=(wanted, subnet),
+            default_groups=part.default.security_group_ids,
+            move_address=_moved,
+        )
+        found["interfaces"] = move.moved(placement.interfaces)
     cidr = part.cidrs.get(subnet)
     if cidr is None or wanted is None or cidr == part.cidrs.get(wanted):
         return found

@@ -38,7 +38,7 @@ def divide(wanted: Sequence[str], jobs: Sequence[OwnJob], *, attempt: int, gone:
     :param wanted: source server ids, in the order to start them
     :param jobs: the jobs of this run and wave (:func:`~drs_provider.rules.launch.tags.same_wave`), any order
     :param attempt: number of the present attempt
-    :param gone: servers whose instance is no more, see :func:`gone_servers`
+    :param gone: servers whose instance is no more (see :func:`gone_servers`), or is not what its wave waits for
     """
     oldest_first = sorted(jobs, key=in_order)
     holder: dict[str, OwnJob] = {}

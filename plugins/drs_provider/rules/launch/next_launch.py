@@ -15,6 +15,9 @@ from drs_provider.rules.settings.values import Settings
 BOOT_ORDER_FAILED = "not launched: servers that boot before it failed"
 """Why a server was never launched, where nobody has ended the wave."""
 
+NOTHING_STARTED = "not launched: DRS started no job for what the wave was to launch next"
+"""The same where a launch was tried and came to nothing."""
+
 
 class WaveServer(Protocol):
     """A server that preflight found for a wave, as ``handover.PreflightServer`` is."""
@@ -194,6 +197,8 @@ def choose(
       at fault; counts as a retry.
     - Anything else: the same again; counts as a retry.
 
+    What nobody knows is never launched again: a launch would terminate what may be there.
+
     :param result: what became of it
     :param earlier: its tries so far in this attempt
     :param settings: its effective settings
@@ -201,6 +206,8 @@ def choose(
     :param retries_over_instance: whether a server with an instance that lives is launched again; see ``Purpose``
     :param used_until: ISO instant of the recovery point that its last launch used, or of that launch where DRS chose
     """
+    if result.status == "unknown":
+        return None
     if not retries_over_instance and result.instance_id and result.instance_state not in (None, *GONE_STATES):
         return None
     reason, job_id = result.reason or "", result.job_id or ""
@@ -248,6 +255,8 @@ class WaveProgress:
     :param allows: the wave's tolerance
     :param order: why a person has ended the wave; None: nobody has
     :param plan_changed: why nothing more may be launched since the plan was edited; None: it was not
+    :param stopped: why nothing more is launched although nobody has ended the wave: its time is over, or a launch has
+        started nothing; None: nothing speaks against it
     """
 
     servers: Sequence[WaveServer]
@@ -262,6 +271,7 @@ class WaveProgress:
     allows: Allows
     order: str | None = None
     plan_changed: str | None = None
+    stopped: str | None = None
 
 
 @dataclass(frozen=True)
@@ -294,6 +304,8 @@ def next_step(progress: WaveProgress) -> LaunchNext | Judge:
     chosen = _choose_launches(progress)
     if chosen is None:
         return Judge(_missing(progress, BOOT_ORDER_FAILED))
+    if progress.stopped is not None:
+        return Judge(_missing(progress, progress.stopped))
     if progress.plan_changed is not None:
         return Judge(_missing(progress, progress.plan_changed), withheld=chosen)
     return chosen

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from drs_provider.formatting import duration, parse_instant
-from drs_provider.rules.findings import Finding, Rule
+from drs_provider.rules.findings import Finding, Rule, Severity
+from drs_provider.rules.launch.live_instances import Replacing
 from drs_provider.rules.launch.replication import difficulty, progress
 from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.servers import READY_STATE, Answer, hostname_of, is_live, is_protected, lag_of
@@ -22,6 +23,7 @@ _STATES: Final = {
     "STALLED": "replication is stalled",
     "DISCONNECTED": "the source server was disconnected from DRS",
 }
+_NOTHING: Final = Replacing()
 _NEVER_SYNCED: Final = frozenset({"INITIATING", "INITIAL_SYNC"})
 _BAD_VOLUMES: Final = frozenset(
     {"MISSING_VOLUME_ATTRIBUTES", "MISSING_VOLUME_ATTRIBUTES_AND_PRECHECK_UNAVAILABLE", "PENDING"}
@@ -37,7 +39,7 @@ class _Case:
     newest_snapshot: Answer | None
     busy_job: str | None
     live_instances: Sequence[Answer]
-    replace_live_instances: bool
+    replacing: Replacing
     max_lag: timedelta | None
     now: datetime
     as_of: datetime | None
@@ -64,14 +66,15 @@ def assess(
     live_instances: Sequence[Answer],
     max_lag: timedelta | None,
     now: datetime,
-    replace_live_instances: bool = False,
+    replacing: Replacing = _NOTHING,
     as_of: datetime | None = None,
 ) -> tuple[Finding, ...]:
     """Return everything that speaks against launching a server, all at once.
 
     What is wrong with the *source* refuses a drill and only warns in a recovery. Refused in both: a server that DRS
     does not know, one without any recovery point (DRS refuses the whole request for it), and one whose live recovered
-    instance a launch would terminate, unless ``replace_live_instances``.
+    instance a launch would terminate, unless a recovery replaces it (``replace_live_instances``). A drill is refused
+    over a drill instance of somebody else too, unless ``replace_drills``; a recovery is warned of it.
 
     :param server: the item of DescribeSourceServers; None: DRS did not return it
     :param asked_id: the id that was asked for
@@ -81,6 +84,7 @@ def assess(
     :param live_instances: items of DescribeRecoveryInstances for this server
     :param max_lag: the most lag allowed; None: any
     :param now: the present instant
+    :param replacing: what the run may replace, and whose the live instances are
     :param as_of: the instant that the launch goes back to: ``newest_snapshot`` is then the newest not after it
     """
     if server is None:
@@ -95,7 +99,7 @@ def assess(
         newest_snapshot,
         busy_job,
         live_instances,
-        replace_live_instances,
+        replacing,
         max_lag,
         now,
         as_of,
@@ -200,20 +204,53 @@ def _busy(case: _Case) -> Iterator[Finding]:
 
 def _instances(case: _Case) -> Iterator[Finding]:
     for instance in case.live_instances:
-        name = f"{instance.get('recoveryInstanceID')} ({instance.get('ec2InstanceState', 'state unknown')})"
         if is_protected(instance):
-            what = f"it has a live recovered instance {name}, and a launch would terminate it"
-            parts = {"kind": "it has a live recovered instance, and a launch would terminate it", "detail": name}
-            if case.replace_live_instances:
-                next_step = "replace_live_instances is set, so the launch terminates it"
-                yield Finding("warning", case.server_id, case.hostname, what, next_step, "live_instance", **parts)
-            else:
-                next_step = "leave the server out, or set replace_live_instances=True to terminate it"
-                yield case.finding("live_instance", what, next_step, hard=True, **parts)
+            yield _recovered(case, instance)
         elif is_live(instance):
-            what = f"its last drill's instance {name} still runs"
-            kind, step = "the instance of its last drill still runs", "DRS replaces it at the launch"
-            yield Finding("warning", case.server_id, case.hostname, what, step, "replaced", kind, name)
+            yield _drilled(case, instance)
+
+
+def _name(instance: Answer) -> str:
+    return f"{instance.get('recoveryInstanceID')} ({instance.get('ec2InstanceState', 'state unknown')})"
+
+
+def _recovered(case: _Case, instance: Answer) -> Finding:
+    name, origin, may = _name(instance), case.replacing.origin(instance), case.purpose.may_replace_recovered
+    what = f"it has a live recovered instance {name}, and a launch would terminate it"
+    parts = {"kind": "it has a live recovered instance, and a launch would terminate it", "detail": name}
+    if may and case.replacing.replace_live_instances:
+        next_step = "replace_live_instances is set, so the launch terminates it"
+        return Finding("warning", case.server_id, case.hostname, what, next_step, "live_instance", **parts)
+    if not may:
+        next_step = f"leave the server out: a {case.purpose} never replaces it"
+    elif origin.is_recent(case.now):
+        by = f"run {origin.mark}" if origin.mark else f"job {origin.job_id}"
+        what = f"it has just been recovered: {name} was {origin.words(case.now)}, and a launch would terminate it"
+        parts = {"kind": f"it has just been recovered by {by}, and a launch would terminate it", "detail": name}
+        next_step = f"see {by}, and leave the server out: production is up on that instance"
+    else:
+        next_step = "leave the server out, or set replace_live_instances=True to terminate it"
+    return case.finding("live_instance", what, next_step, hard=True, **parts)
+
+
+def _drilled(case: _Case, instance: Answer) -> Finding:
+    name, owner = _name(instance), case.replacing.owner(instance, case.now)
+    if owner != "stranger":
+        what = f"its last drill's instance {name} still runs"
+        kind, step = "the instance of its last drill still runs", "DRS replaces it at the launch"
+        return Finding("warning", case.server_id, case.hostname, what, step, "replaced", kind, name)
+    detail = f"{name}, {case.replacing.origin(instance).words(case.now)}"
+    kind = "it has a drill instance that this plan did not launch, and a launch would terminate it"
+    what = f"{kind}: {detail}"
+    refuses = case.purpose.spares_others_drills and not case.replacing.replace_drills
+    if refuses:
+        step = "ask whose it is and wait until it is gone, leave the server out, or set replace_drills to terminate it"
+    elif case.purpose.spares_others_drills:
+        step = "replace_drills is set, so the launch terminates it"
+    else:
+        step = f"the {case.purpose} terminates it"
+    severity: Severity = "refusal" if refuses else "warning"
+    return Finding(severity, case.server_id, case.hostname, what, step, "replaced", kind, detail)
 
 
 _RULES = (_state, _lag, _recovery_point, _staging, _volumes, _busy, _instances)

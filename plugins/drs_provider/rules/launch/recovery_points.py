@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from drs_provider.formatting import parse_instant
@@ -52,18 +52,26 @@ def skew(points: Iterable[Point]) -> timedelta:
 
 
 def read_point_in_time(text: str, *, now: datetime) -> datetime | None:
-    """Read ``latest`` (None) or an ISO 8601 instant, to the second; without an offset it is UTC.
+    """Read ``latest`` (None) or an ISO 8601 instant with its offset, to the second.
 
-    Raises ValueError with words for people: the text is no instant, or lies in the future.
+    Raises ValueError with words for people: the text is no instant, does not say where its clock is, or lies in the
+    future. What one person means as local time, another reads as UTC: hours of data lie between them.
     """
     if text.strip().lower() == LATEST:
         return None
     try:
-        found = parse_instant(text.strip())
+        written = datetime.fromisoformat(text.strip())
     except ValueError:
         raise ValueError(
             f"point_in_time: {text!r} is neither 'latest' nor an instant such as 2026-01-31T14:05:00Z"
         ) from None
+    if written.tzinfo is None:
+        meant = f"{written:%Y-%m-%dT%H:%M:%S}"
+        raise ValueError(
+            f"point_in_time: {text!r} does not say in which time zone: write {meant}Z for UTC, or the offset, for "
+            f"example {meant}+02:00"
+        )
+    found = written.astimezone(UTC)
     if found > now:
         raise ValueError(f"point_in_time: {in_words(found)} is in the future; it is now {in_words(now)}")
     return found.replace(microsecond=0)

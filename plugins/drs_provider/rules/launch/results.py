@@ -11,8 +11,10 @@ from drs_provider.rules.launch.jobs import (
     LAUNCHED_STATUS,
     UNSEEN_FOR,
     LaunchJob,
+    Running,
     ServerTimeline,
     failure_reason,
+    read_job,
     read_job_log,
 )
 from drs_provider.rules.servers import is_live
@@ -24,7 +26,10 @@ MOST_EVENTS = 40
 
 @dataclass(frozen=True)
 class ServerResult:
-    """What became of one source server: ``status`` is ``launched`` or ``failed``, ``reason`` says why it failed.
+    """What became of one source server: ``status`` is ``launched``, ``failed`` or ``unknown``; ``reason`` says why.
+
+    ``unknown``: neither DRS's job nor an instance says what became of it; it counts as a failure, and is never launched
+    again by itself.
 
     ``actions``: its DRS launch actions, as ``rules.settings.launch_actions.read_runs`` gives them.
     """
@@ -32,7 +37,7 @@ class ServerResult:
     server_id: str
     hostname: str
     critical: bool
-    status: Literal["launched", "failed"]
+    status: Literal["launched", "failed", "unknown"]
     instance_id: str | None = None
     instance_state: str | None = None
     point_in_time: str | None = None
@@ -77,7 +82,8 @@ class LaunchMember:
 class Evidence:
     """Everything that AWS said about a launch.
 
-    ``jobs`` and ``logs`` by job id; ``instances`` as DescribeRecoveryInstances gave them; ``stopped_on_purpose`` are
+    ``jobs`` and ``logs`` by job id, without those that DRS has forgotten (somebody deleted them): what those launched
+    is told by the instances alone. ``instances`` as DescribeRecoveryInstances gave them; ``stopped_on_purpose`` are
     servers whose launch disposition is STOPPED; ``unhealthy`` maps EC2 instance ids to what their status checks say.
     """
 
@@ -133,12 +139,14 @@ def assemble(
     pending: list[str] = []
     for job in jobs:
         job_id = job.job_id
-        participating = {s["sourceServerID"]: s for s in evidence.jobs[job_id].get("participatingServers", ())}
+        described = evidence.jobs.get(job_id)
+        participating = {s["sourceServerID"]: s for s in (described or {}).get("participatingServers", ())}
         timelines = read_job_log(evidence.logs.get(job_id, ()))
         for server_id in job.servers:
             member = members.get(server_id, LaunchMember(server_id, server_id))
-            of_server = _OfServer(member, job_id, participating.get(server_id), timelines.get(server_id))
-            result, state = _result(of_server, evidence, ready, is_old=_is_old(evidence.jobs[job_id], now))
+            part, timeline = participating.get(server_id), timelines.get(server_id)
+            of_server = _OfServer(member, job_id, part, timeline, described)
+            result, state = _result(of_server, evidence, ready, is_old=_is_old(described or {}, now))
             results.append(result)
             if state == "pending":
                 pending.append(server_id)
@@ -151,6 +159,8 @@ class _OfServer:
     job_id: str
     participating: Answer | None
     timeline: ServerTimeline | None
+    job: Answer | None
+    """None: DRS does not know the job any more."""
 
 
 def _is_old(job: Answer, now: datetime | None) -> bool:
@@ -164,7 +174,10 @@ def _result(server: _OfServer, evidence: Evidence, ready: Ready, *, is_old: bool
     instance = evidence.instance(job_id, member.server_id)
     instance_id = (instance or {}).get("ec2InstanceID") or (timeline.target_instance if timeline else None)
     state: InstanceState
-    if (participating or {}).get("launchStatus") != LAUNCHED_STATUS:
+    unknown = _why_unknown(server, instance)
+    if unknown:
+        state, reason = "broken", unknown
+    elif server.job is not None and (participating or {}).get("launchStatus") != LAUNCHED_STATUS:
         state, reason = "broken", failure_reason(timeline, participating)
     else:
         checks = evidence.unhealthy.get(str(instance_id), "")
@@ -179,7 +192,7 @@ def _result(server: _OfServer, evidence: Evidence, ready: Ready, *, is_old: bool
         member.server_id,
         member.hostname,
         member.critical,
-        "launched" if state == "ready" else "failed",
+        "launched" if state == "ready" else "unknown" if unknown else "failed",
         instance_id=instance_id,
         instance_state=(instance or {}).get("ec2InstanceState"),
         point_in_time=(instance or {}).get("pointInTimeSnapshotDateTime"),
@@ -189,6 +202,19 @@ def _result(server: _OfServer, evidence: Evidence, ready: Ready, *, is_old: bool
         actions=read_runs(participating),
     )
     return result, state
+
+
+def _why_unknown(server: _OfServer, instance: Answer | None) -> str:
+    """Say why nobody knows what became of a launch; empty: DRS says it, or an instance of its job shows it."""
+    if server.job is None and instance is None:
+        return (
+            f"DRS no longer knows {server.job_id}, which was to launch it, and shows no recovery instance of that job: "
+            "look in EC2 before you launch it again"
+        )
+    if server.job is not None and isinstance(read_job(server.job), Running):
+        status = (server.participating or {}).get("launchStatus", "PENDING")
+        return f"{server.job_id} still runs and says {status}: nobody waits for it any longer"
+    return ""
 
 
 def _not_ready(instance: Answer | None, checks: str, *, is_old: bool) -> str:

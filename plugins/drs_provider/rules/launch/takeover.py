@@ -59,6 +59,12 @@ class FoundRun:
         states = {server.state for wave in self.waves for server in wave.servers}
         return not states & {"launched", "running"}
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to launch, and nothing to clean up: a recovery that has launched every server."""
+        states = {server.state for wave in self.waves for server in wave.servers}
+        return self.mode == RECOVERY.name and states == {"launched"}
+
     def as_json(self) -> dict[str, object]:
         """Plain JSON: run, mode, and the servers of every wave."""
         return {
@@ -67,6 +73,7 @@ class FoundRun:
             "mode": self.mode,
             "began": self.began.isoformat(),
             "is_over": self.is_over,
+            "is_finished": self.is_finished,
             "waves": [
                 {"name": wave.name, "servers": [{**vars(server)} for server in wave.servers]} for wave in self.waves
             ],

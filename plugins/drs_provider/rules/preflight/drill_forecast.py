@@ -23,6 +23,8 @@ def fingerprint_of(candidate: Candidate) -> ServerFingerprint:
     properties = (candidate.source or {}).get("sourceProperties") or {}
     disks = sorted(f"{disk.get('deviceName')}: {disk.get('bytes')}" for disk in properties.get("disks") or ())
     settings = live_settings(candidate.configuration, candidate.template or {})
+    if not settings["interfaces"]:
+        del settings["interfaces"]  # as it was before further interfaces were looked at: earlier drills stay proofs
     text = json.dumps(settings, sort_keys=True, default=str)
     launch = hashlib.sha256(text.encode()).hexdigest()[:16] if candidate.configuration else ""
     return ServerFingerprint(hostname=candidate.hostname, disks=", ".join(disks), launch=launch)

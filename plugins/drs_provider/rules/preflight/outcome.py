@@ -14,7 +14,9 @@ from drs_provider.rules.preflight.table import TableRow, grouped, refused_table,
 from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.run.approvals import is_needed
 from drs_provider.rules.run.handover import (
+    LostPlace,
     Placement,
+    PlanObjectives,
     PlanVerification,
     PreflightFinding,
     PreflightResult,
@@ -24,7 +26,7 @@ from drs_provider.rules.run.handover import (
     ServerFingerprint,
 )
 from drs_provider.rules.run.request import RunRequest
-from drs_provider.rules.run.roster import Roster, RosterServer, Target
+from drs_provider.rules.run.roster import Place, Roster, RosterServer, Target
 from drs_provider.rules.run.shape import RunShape
 from drs_provider.rules.servers import Answer
 from drs_provider.rules.settings.candidates import SettingsFinding
@@ -57,7 +59,9 @@ class PreflightOutcome:
     :param notes: lines for the log, and nothing more
     :param looks: what was seen, by account and Region and server id
     :param quotas: of the accounts and Regions that answered
+    :param places: what those accounts and Regions are, resolved
     :param recoveries_seen: ids of recovery jobs
+    :param lost: why accounts and Regions do not answer without which the run goes on
     """
 
     shape: RunShape
@@ -69,10 +73,12 @@ class PreflightOutcome:
     notes: tuple[str, ...] = ()
     looks: Mapping[tuple[Target, str], ServerLook] = field(default_factory=dict)
     quotas: Mapping[Target, Quotas] = field(default_factory=dict)
+    places: Mapping[Target, Place] = field(default_factory=dict)
     recoveries_seen: tuple[str, ...] = ()
     fingerprints: Mapping[str, ServerFingerprint] = field(default_factory=dict)
     cost: Estimate | None = None
     verified: PlanVerification | None = None
+    lost: Mapping[Target, str] = field(default_factory=dict)
 
     @property
     def purpose(self) -> Purpose:
@@ -115,6 +121,47 @@ class PreflightOutcome:
             for look in [self.look(server)]
         ]
 
+    @property
+    def lost_findings(self) -> tuple[Finding, ...]:
+        """A warning for every server, or group of unknown servers, that is lost with its account and Region."""
+        return tuple(
+            Finding(
+                "warning", name, hostname, f"lost: {where} does not answer: {why}", self._when_it_answers(wave), "lost"
+            )
+            for wave, places in self._lost_places.items()
+            for place in places
+            for where, why in [(place.where, place.why)]
+            for name, hostname in _named_in(place)
+        ) + tuple(
+            Finding(
+                "warning",
+                name,
+                name,
+                "it was asked to be left out, and no account and Region that answers has it",
+                "check its spelling; where nobody answers nothing is launched",
+                "lost",
+            )
+            for name in (self.roster.unsure if self.lost else ())
+        )
+
+    @property
+    def _lost_places(self) -> dict[str, tuple[LostPlace, ...]]:
+        return {wave: tuple(self._lost_in(groups)) for wave, groups in self.roster.lost.items()}
+
+    def _lost_in(self, groups: Mapping[str, tuple[RosterServer, ...]]) -> Iterable[LostPlace]:
+        for target, why in self.lost.items():
+            here = {name: members for name, members in groups.items() if self.shape.target_of_group(name) == target}
+            if here:
+                servers = tuple(self._left_server(server) for members in here.values() for server in members)
+                selections = tuple(name for name in here if self.shape.runnable.groups[name].select)
+                yield LostPlace(where=str(target), why=why, servers=servers, selections=selections)
+
+    def _when_it_answers(self, wave: str) -> str:
+        return (
+            "the run goes on without it; when its account and Region answer again: "
+            f"drs run start {self.plan} --mode {self.purpose} --wave {wave}"
+        )
+
     def look(self, server: RosterServer) -> ServerLook:
         """Return what was seen of a server."""
         return self.looks.get((server.target, server.server_id), ServerLook())
@@ -156,6 +203,7 @@ class PreflightOutcome:
             reason=self.request.reason,
             point_in_time=self.request.point_in_time,
             replace_live_instances=self.request.replace_live_instances,
+            replace_drills=self.request.replace_drills,
             continue_run=self.request.continue_run,
             checked_at=self.now,
             quotas={str(target): quotas for target, quotas in self.quotas.items()},
@@ -172,9 +220,14 @@ class PreflightOutcome:
             hourly=dict(self.cost.hourly) if self.cost else {},
             fingerprints=dict(self.fingerprints),
             verified=self.verified,
+            objectives=PlanObjectives(rto=self.shape.plan.rto, rpo=self.shape.plan.rpo),
             excluded=tuple(map(self._left_server, self.roster.excluded)),
             waves={
-                wave: PreflightWave(selected=wave in self.request.waves, targets=self._by_target(servers))
+                wave: PreflightWave(
+                    selected=wave in self.request.waves,
+                    targets=self._by_target(servers),
+                    lost=self._lost_places.get(wave, ()),
+                )
                 for wave, servers in self.roster.waves.items()
             },
         )
@@ -201,8 +254,15 @@ class PreflightOutcome:
         parts: dict[Target, list[PreflightServer]] = {}
         for server in servers:
             parts.setdefault(server.target, []).append(self._left_server(server))
+        unknown = Place("", "")
         return tuple(
-            PreflightTarget(aws_conn_id=target.aws_conn_id, region=target.region, servers=tuple(members))
+            PreflightTarget(
+                aws_conn_id=target.aws_conn_id,
+                region=target.region,
+                servers=tuple(members),
+                account=self.places.get(target, unknown).account,
+                resolved_region=self.places.get(target, unknown).region,
+            )
             for target, members in parts.items()
         )
 
@@ -220,6 +280,12 @@ class PreflightOutcome:
             placement=look.placement,
             point=look.point,
         )
+
+
+def _named_in(place: LostPlace) -> Iterable[tuple[str, str]]:
+    """Give id and hostname of the servers that are lost; of a group whose servers are not known, its name."""
+    yield from ((server.server_id, server.hostname) for server in place.servers)
+    yield from ((f"group {name}", f"group {name}") for name in place.selections)
 
 
 def _left_finding(finding: AnyFinding) -> PreflightFinding:

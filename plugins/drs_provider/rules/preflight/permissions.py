@@ -25,6 +25,7 @@ _CALLS: Final = (
     "drs:TagResource",
     "drs:DescribeJobLogItems",
     "drs:GetLaunchConfiguration",
+    "drs:DescribeLaunchConfigurationTemplates",
     "ec2:DescribeInstances",
     "ec2:DescribeInstanceStatus",
 )

@@ -32,6 +32,13 @@ _SHORT: Final = {
     "placement": "nowhere to land",
     "launch_actions": "launch actions",
     "conflict": "in another run",
+    "existing_instance": "into an existing instance",
+    "native_plan": "in a native recovery plan",
+    "interfaces": "network interfaces",
+    "tags": "no room for tags",
+    "template": "launch template",
+    "lost": "lost: nobody answers there",
+    "stopped": "launched stopped",
 }
 _HEAD: Final = ("WAVE", "SERVER", "STATE", "LAG", "NEWEST POINT", "AGAINST IT")
 

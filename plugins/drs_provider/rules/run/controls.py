@@ -1,4 +1,4 @@
-"""What a person ordered while a run went on: to start nothing more, or to leave out a wave.
+"""What a person ordered while a run went on: to start nothing more, to leave out a wave, to go on past a failed one.
 
 An order lies in the task state store of the tasks that start a wave, where Airflow's API lets a person write and the
 task itself can read; it is read when the wave's turn comes. The run's note shows it to people.
@@ -27,13 +27,18 @@ def skip(wave: str, who: str | None, reason: str | None) -> RunOrder:
     return RunOrder(kind="skip", message=_words(f"wave {wave} skipped", who, reason))
 
 
+def go_on(wave: str, who: str | None, reason: str) -> RunOrder:
+    """Word the order to go on past a wave that has failed."""
+    return RunOrder(kind="continue", message=_words(f"continued past failed wave {wave}", who, reason))
+
+
 def retry(wave: str, who: str | None, reason: str | None) -> RunOrder:
     """Word the order to run a failed wave again; it takes back what was ordered before."""
     return RunOrder(kind="none", message=_words(f"wave {wave} retried", who, reason))
 
 
 def given(
-    kind: Literal["cancel", "skip", "retry"],
+    kind: Literal["cancel", "skip", "retry", "continue"],
     who: str | None,
     reason: str | None,
     *,
@@ -45,6 +50,7 @@ def given(
         "cancel": "cancelled",
         "skip": f"wave {wave} skipped",
         "retry": f"wave {wave} retried",
+        "continue": f"continued past failed wave {wave}",
     }[kind]
     return GivenOrder(kind=kind, at=at, by=who, wave=wave, reason=_why(reason), message=_words(what, who, reason))
 

@@ -23,6 +23,12 @@ BEFORE_WAVES: Final = "before_waves"
 AFTER_WAVES: Final = "after_waves"
 FINISH_GROUP: Final = "finish"
 
+PREPARATION_GROUP: Final = "prepare_waves"
+"""The group in which Airflow shows what prepares the waves ahead of them. No task id begins with it: tasks keep the
+names of their waves, and a wave's colour and bar in Airflow are those of its own chain."""
+ASIDE_GROUP: Final = "beside_waves"
+"""The group in which Airflow shows what marks, shows and tells beside the waves; no task id begins with it either."""
+
 PLAN_STEP_GROUPS: Final = (BEFORE_WAVES, AFTER_WAVES)
 """The groups of the plan's own steps."""
 AROUND_WAVES: Final = (PREFLIGHT_GROUP, BEFORE_WAVES, AFTER_WAVES, FINISH_GROUP)
@@ -56,6 +62,8 @@ CLEAN_UP: Final = "clean_up"
 RESTORE_SETTINGS: Final = "restore_settings"
 REMOVE_NETWORK: Final = "remove_network"
 LOOK_OVER: Final = "look_over"
+CLEANS_UP: Final = (CLEAN_UP, RESTORE_SETTINGS, REMOVE_NETWORK, LOOK_OVER)
+"""Tasks that take away what a drill has made, and look whether anything is left."""
 REPORT: Final = "report"
 VERDICT: Final = "verdict"
 

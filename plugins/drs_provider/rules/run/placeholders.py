@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 from drs_provider.exceptions import StepFailed
 from drs_provider.plan.problems import nearest
-from drs_provider.plan.templates import SERVER, SYNTAX
+from drs_provider.plan.templates import SERVER, SYNTAX, literal, server_names
 
 T = TypeVar("T")
 
@@ -40,15 +40,13 @@ def _rendered(value: object, names: Names) -> object:
 
 def names_servers(value: object) -> bool:
     """Tell whether a value puts in a fact of a server: only then anybody has to be asked for it."""
-    if isinstance(value, str):
-        return any(match[1] and SERVER.fullmatch(match[1].strip()) for match in SYNTAX.finditer(value))
-    if isinstance(value, Mapping):
-        return any(map(names_servers, value.values()))
-    return isinstance(value, (list, tuple)) and any(map(names_servers, value))
+    return next(server_names(value), None) is not None
 
 
 def _filled(found: "re.Match[str]", names: Names) -> str:
-    name = (found[1] or "").strip()
+    if (text := literal(found)) is not None:
+        return text
+    name = (found["name"] or "").strip()
     if server := SERVER.fullmatch(name):
         return names.server(server[1] or server[2] or "", server[3])
     if name in names.fixed:

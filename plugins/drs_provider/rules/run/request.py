@@ -9,21 +9,12 @@ from typing import Final
 
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.formatting import duration, joined, parse_instant, plural
+from drs_provider.rules.launch.live_instances import no_replacing
 from drs_provider.rules.launch.recovery_points import LATEST, read_point_in_time
-from drs_provider.rules.purpose import Purpose, find_purpose, no_mode, purpose_of
+from drs_provider.rules.purpose import STARTERS, Purpose, find_purpose, no_mode, purpose_of
 
 LATEST_TICK: Final = timedelta(minutes=15)
 """How late a schedule may start a drill: after that the plan was paused or deployed, or Airflow was down."""
-
-_RUN_TYPES: Final = {
-    "manual": "a person",
-    "scheduled": "a schedule",
-    "operator_triggered": "another DAG",
-    "asset_triggered": "an asset event",
-}
-"""How a run of a plan may come to be: Airflow's word, and who starts it."""
-
-RUN_TYPES: Final = tuple(_RUN_TYPES)
 
 _KEY: Final = re.compile("[0-9a-f]{32}")
 
@@ -33,7 +24,8 @@ class RunRequest:
     """The trigger form, read. ``waves`` are names in the plan's order; ``exclude_servers`` ids or hostnames.
 
     ``point_in_time`` is ``latest`` or an ISO 8601 instant in UTC, to the second. ``continue_run``: key of the run, most
-    likely of another Airflow, that this one goes on with.
+    likely of another Airflow, that this one goes on with. ``replace_live_instances`` is never true in a drill.
+    ``replace_drills``: drill instances that others have launched may be terminated.
     """
 
     mode: str
@@ -43,6 +35,7 @@ class RunRequest:
     replace_live_instances: bool
     reason: str
     continue_run: str | None = None
+    replace_drills: bool = False
 
     @property
     def purpose(self) -> Purpose:
@@ -115,6 +108,7 @@ def read_request(
         replace_live_instances=params.get("replace_live_instances") is True,
         reason=_text(params.get("reason")).strip(),
         continue_run=_text(params.get("continue_run")) or None,
+        replace_drills=params.get("replace_drills") is True,
     )
 
 
@@ -134,19 +128,24 @@ def _problems(params: Mapping[str, object], *, plan: str, waves: Sequence[str], 
         yield no_mode(params.get("mode"))
     else:
         yield from _missing(purpose, params, plan=plan, run_type=run_type)
-    if params.get("replace_live_instances") not in (None, False, True):
-        yield f"replace_live_instances is {params['replace_live_instances']!r}: it must be true or false"
+    for name in ("replace_live_instances", "replace_drills"):
+        if not isinstance(params.get(name), bool | None):
+            yield f"{name} is {params[name]!r}: it must be true or false"
+    if purpose and params.get("replace_live_instances") is True and not purpose.may_replace_recovered:
+        yield no_replacing(purpose)
     continued = params.get("continue_run")
     if continued and not _KEY.fullmatch(str(continued)):
         yield f"continue_run {continued!r} is no key of a run: drs takeover {plan} shows the keys"
+    if isinstance(params.get("waves"), list | tuple) and not params["waves"]:
+        yield f"waves: none is chosen; choose some of {', '.join(waves)}, or leave the field out for all"
     yield from _unknown_waves(_names(params.get("waves")), waves)
 
 
 def _missing(purpose: Purpose, params: Mapping[str, object], *, plan: str, run_type: str) -> Iterator[str]:
-    if run_type not in _RUN_TYPES:
+    if run_type not in STARTERS:
         yield f"a run of a plan is started by a person, a schedule or another DAG, and this one is {run_type}"
     elif not purpose.may_be_scheduled and run_type != "manual":
-        starter = _RUN_TYPES[run_type]
+        starter = STARTERS[run_type]
         yield f"only drills are started by {starter}: a {purpose} needs a person, and this run is {run_type}"
     elif purpose.needs_confirmation and params.get("confirm") != plan:
         yield f"mode is {purpose}: type the plan's name, {plan}, into 'confirm'"

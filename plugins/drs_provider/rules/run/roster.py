@@ -30,6 +30,17 @@ class Target:
         return f"{self.region or 'the Region'} of connection {self.aws_conn_id}"
 
 
+@dataclass(frozen=True, order=True)
+class Place:
+    """An account and Region, resolved: however plans name them, two that are equal are one."""
+
+    account: str
+    region: str
+
+    def __str__(self) -> str:
+        return f"{self.region} of account {self.account}"
+
+
 @dataclass(frozen=True)
 class RosterServer:
     """A source server in a run. ``known`` is false when DRS does not list it in its group's account and Region.
@@ -50,11 +61,17 @@ class RosterServer:
 
 @dataclass(frozen=True)
 class Roster:
-    """``waves`` maps every wave of the plan, chosen or not, to its servers; ``problems`` are reasons to refuse."""
+    """``waves`` maps every wave of the plan, chosen or not, to its servers; ``problems`` are reasons to refuse.
+
+    ``lost``: by chosen wave, its groups in accounts and Regions that did not answer, with the servers that they name.
+    ``unsure``: what was asked to be left out and may be in one of these.
+    """
 
     waves: Mapping[str, tuple[RosterServer, ...]]
     excluded: tuple[RosterServer, ...]
     problems: tuple[str, ...]
+    lost: "Mapping[str, Mapping[str, tuple[RosterServer, ...]]]" = field(default_factory=dict)
+    unsure: tuple[str, ...] = ()
 
     @property
     def servers(self) -> tuple[RosterServer, ...]:
@@ -81,31 +98,45 @@ def call_roll(
     chosen: Collection[str] | None = None,
     exclude: Sequence[str] = (),
     other_groups: Sequence[ProtectionGroup] = (),
+    places: Mapping[Target, Place] | None = None,
 ) -> Roster:
     """Resolve the groups of a plan.
 
+    A server is one server, however the groups that find it name its account and Region.
+
     :param groups: the plan's groups by name
     :param waves: the names of the groups of every wave of the plan
-    :param found: DescribeSourceServers' items of every account and Region
+    :param found: DescribeSourceServers' items of every account and Region that was asked and has answered; nothing is
+        launched in the others
     :param chosen: the waves that the run has; None: all
     :param exclude: ids or hostnames of servers that are left out
     :param other_groups: the groups of all other plans: a server in two groups is a conflict wherever the second stands
+    :param places: what the accounts and Regions are, resolved; one that is not in it equals itself only
     """
-    chosen = waves if chosen is None else chosen
+    chosen, places = waves if chosen is None else chosen, places or {}
     resolved = {name: _members(group, found, purpose) for name, group in groups.items()}
-    excluded, unknown = _excluded(exclude, resolved)
-    problems = [*_empty(resolved, groups), *_conflicts(resolved, found, other_groups), *unknown]
+    silent = {name for name, group in groups.items() if target_of(group) not in found}
+    excluded, unknown, unsure = _excluded(exclude, resolved, may_be_elsewhere=bool(silent))
+    heard = {name: servers for name, servers in resolved.items() if name not in silent}
+    problems = [*_empty(heard, groups), *_conflicts(resolved, found, other_groups, places), *unknown]
     out = {server.server_id for server in excluded}
+    left = {
+        name: tuple(server for server in servers if server.server_id not in out) for name, servers in resolved.items()
+    }
     launched = {
-        wave: tuple(
-            server for name in names for server in resolved[name] if wave in chosen and server.server_id not in out
-        )
+        wave: tuple(server for name in names if name not in silent and wave in chosen for server in left[name])
         for wave, names in waves.items()
+    }
+    lost = {
+        wave: gone
+        for wave, names in waves.items()
+        if wave in chosen
+        and (gone := {name: left[name] for name in names if name in silent and (left[name] or groups[name].select)})
     }
     has_steps_only = any(not names and wave in chosen for wave, names in waves.items())
     if not problems and not any(launched.values()) and not has_steps_only:
         problems.append("nothing is left to launch: the chosen waves and excluded servers leave no server")
-    return Roster(launched, excluded, tuple(problems))
+    return Roster(launched, excluded, tuple(problems), lost, tuple(unsure))
 
 
 def _members(
@@ -192,39 +223,55 @@ def _conflicts(
     resolved: Mapping[str, Sequence[RosterServer]],
     found: Mapping[Target, Sequence[Answer]],
     other_groups: Sequence[ProtectionGroup],
+    places: Mapping[Target, Place],
 ) -> Iterator[str]:
-    holders: dict[tuple[Target, str], list[str]] = defaultdict(list)
-    hostnames: dict[tuple[Target, str], str] = {}
+    holders: dict[tuple[Place | Target, str], list[tuple[str, Target]]] = defaultdict(list)
+    hostnames: dict[tuple[Place | Target, str], str] = {}
     everything = dict(resolved)
     for group in other_groups:
         if group.name not in everything:
             everything[group.name] = tuple(server for server in _members(group, found, DRILL) if server.known)
     for name, servers in everything.items():
         for server in servers:
-            holders[server.target, server.server_id].append(name)
-            hostnames[server.target, server.server_id] = server.hostname
-    for (target, server_id), names in holders.items():
+            place = places.get(server.target, server.target)
+            holders[place, server.server_id].append((name, server.target))
+            hostnames[place, server.server_id] = server.hostname
+    for (place, server_id), held in holders.items():
+        names, targets = [name for name, _ in held], {target: None for _, target in held}
         if len(names) > 1 and any(name in resolved for name in names):
+            spelled = f" ({' and '.join(map(str, targets))} are both {place})" if len(targets) > 1 else ""
             yield (
-                f"{hostnames[target, server_id]} ({server_id}) is in {len(names)} groups, {' and '.join(names)}: "
-                "a server belongs to one; change a tag or a selection"
+                f"{hostnames[place, server_id]} ({server_id}) is in {len(names)} groups, "
+                f"{' and '.join(names)}{spelled}: a server belongs to one; change a tag or a selection"
             )
 
 
+def named_twice(places: Mapping[Target, Place]) -> dict[Place, tuple[Target, ...]]:
+    """Return the accounts and Regions that a plan names in more than one way, with the ways."""
+    ways: dict[Place, list[Target]] = defaultdict(list)
+    for target, place in places.items():
+        ways[place].append(target)
+    return {place: tuple(targets) for place, targets in ways.items() if len(targets) > 1}
+
+
 def _excluded(
-    asked: Sequence[str], resolved: Mapping[str, Sequence[RosterServer]]
-) -> tuple[tuple[RosterServer, ...], list[str]]:
+    asked: Sequence[str], resolved: Mapping[str, Sequence[RosterServer]], *, may_be_elsewhere: bool
+) -> tuple[tuple[RosterServer, ...], list[str], list[str]]:
+    """Return the servers that are left out, what is wrong, and the names that may be where nobody has answered."""
     everyone = [server for servers in resolved.values() for server in servers]
     out: list[RosterServer] = []
-    problems = []
+    problems, unsure = [], []
     for name in asked:
         hits = [server for server in everyone if name in (server.server_id, server.hostname)]
         out += hits
         if not hits:
             near = get_close_matches(name, [s.hostname for s in everyone] + [s.server_id for s in everyone], n=1)
+            if may_be_elsewhere and not near:
+                unsure.append(name)
+                continue
             hint = f"did you mean {near[0]!r}?" if near else "it is in none of the plan's groups"
             problems.append(f"exclude_servers: no server called {name!r} ({hint})")
-    return tuple(dict.fromkeys(out)), problems
+    return tuple(dict.fromkeys(out)), problems, unsure
 
 
 PlainSelection = Mapping[str, Any]

@@ -71,6 +71,7 @@ class WaveTarget:
     :param groups: the groups of the wave that are there
     :param settings_task: applies launch settings ahead of the wave; None: none may have to be changed
     :param network: number of its drill network in the plan, from 1; 0: drills share production's network
+    :param is_only: whether the wave launches nowhere else
     """
 
     target: Target
@@ -80,10 +81,11 @@ class WaveTarget:
     servers_task: str
     settings_task: str | None
     network: int
+    is_only: bool = True
 
     def titled(self, what: str) -> str:
-        """Say what a task does, and from the second account and Region on, where."""
-        return _titled(what, self.target, self.number)
+        """Say what a task does, and where, if there is more than one place."""
+        return what if self.is_only else _titled(what, self.target)
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,7 @@ class PlanTarget:
     :param number: counted from 1 in the plan
     :param network: number of its drill network, from 1; 0: drills share production's network
     :param restore_settings_task: puts launch settings back after a drill; None: no wave changes any there
+    :param is_only: whether the plan has no other
     """
 
     target: Target
@@ -181,10 +184,11 @@ class PlanTarget:
     restore_settings_task: str | None
     remove_network_task: str | None
     look_over_task: str
+    is_only: bool = True
 
     def titled(self, what: str) -> str:
-        """Say what a task does, and from the second account and Region on, where."""
-        return _titled(what, self.target, self.number)
+        """Say what a task does, and where, if there is more than one place."""
+        return what if self.is_only else _titled(what, self.target)
 
 
 @dataclass(frozen=True)
@@ -249,6 +253,15 @@ class RunShape:
         """The waves that the run has."""
         return tuple(wave for wave in self.waves if wave.is_chosen)
 
+    @property
+    def chosen_targets(self) -> tuple[Target, ...]:
+        """The accounts and Regions in which the run launches, each once; those of other waves are not asked."""
+        return tuple(dict.fromkeys(place.target for wave in self.chosen_waves for place in wave.targets))
+
+    def target_of_group(self, name: str) -> Target:
+        """Give where a group of the plan is."""
+        return target_of(self.runnable.groups[name])
+
     @cached_property
     def depends_on(self) -> Mapping[str, tuple[str, ...]]:
         """By wave, those that it waits for."""
@@ -273,7 +286,7 @@ class RunShape:
     @cached_property
     def needs_endpoints(self) -> bool:
         """Whether a drill runs anything on its instances: steps with SSM, or DRS launch actions."""
-        if any(shape.step.RUNS_ON_INSTANCES and DRILL.takes_step(shape.step) for shape in self.steps):
+        if any(shape.step.runs_inside(own_network=True) and DRILL.takes_step(shape.step) for shape in self.steps):
             return True
         return any(settings.actions for group in self.runnable.groups.values() for settings in _settings_of(group))
 
@@ -351,7 +364,10 @@ def compile_shape(runnable: RunnablePlan, request: "RunRequest | None" = None) -
     keeps = bool(DRILL.keep_for(plan)) and any(wave.targets for wave in waves)
     shape = RunShape(
         runnable=runnable,
-        targets=tuple(_place(target, number, networks, changed) for target, number in numbers.items()),
+        targets=tuple(
+            replace(_place(target, number, networks, changed), is_only=len(numbers) == 1)
+            for target, number in numbers.items()
+        ),
         waves=waves,
         before=_steps(plan.before, names.BEFORE_WAVES, None, "before", targets=everywhere, asked_before=()),
         after=_steps(
@@ -393,7 +409,8 @@ def _wave(
         groups=groups,
         depends_on=depends_on,
         targets=tuple(
-            _wave_target(wave.name, target, number, groups, networks) for number, target in enumerate(targets, start=1)
+            replace(_wave_target(wave.name, target, number, groups, networks), is_only=len(targets) == 1)
+            for number, target in enumerate(targets, start=1)
         ),
         delay_task=names.wave_task(wave.name, names.DELAY) if wave.delay_before else None,
         pause_task=names.wave_task(wave.name, names.PAUSE) if wave.pause_before is not None else None,
@@ -434,8 +451,8 @@ def _settings_of(group: ProtectionGroup) -> Iterator[LaunchSettings]:
         yield member.launch
 
 
-def _titled(what: str, target: Target, number: int) -> str:
-    return what if number == 1 else f"{what} ({target.region})"
+def _titled(what: str, target: Target) -> str:
+    return f"{what} ({', '.join(filter(None, (target.aws_conn_id, target.region)))})"
 
 
 def _place(target: Target, number: int, networks: Mapping[Target, int], changed: Collection[Target]) -> PlanTarget:

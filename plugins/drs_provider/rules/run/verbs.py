@@ -156,7 +156,74 @@ def retry_of(run: RunView, wave: WaveState) -> Retry:
     ordered += run.plan_steps
     if outline.starts:
         ordered += [outline.watch] if outline.watch else []
+    # Somebody has let the run go on past the wave: only then they have an order, too.
+    ordered += [task for task in (*outline.gates, *outline.settings) if run.ended_as(task, "skipped")]
     return Retry(tuple(ordered), *_cleared(run, wave, outline, later))
+
+
+@dataclass(frozen=True)
+class GoOn:
+    """How a run goes on past a failed wave.
+
+    :param ordered: the tasks to which the order is given
+    :param cleared: the tasks that are cleared, with everything after them: they obey the order
+    """
+
+    ordered: tuple[str, ...]
+    cleared: tuple[str, ...]
+    message: str
+
+
+def go_on_past(run: RunView, wave: WaveState) -> GoOn:
+    """Say how a run goes on past a wave that has failed: nothing more of it is launched, and what waits for it begins.
+
+    Its steps after the launch are run where any of it was launched; the one that failed is left out.
+    """
+    if not _may_be_retried(wave):
+        raise RunRefused(_why_not_past(run, wave))
+    if wave.cause is Cause.SUPERSEDED or run.state.superseded:
+        raise RunRefused(
+            f"cannot continue past wave {wave.name}: a recovery has taken the servers of this drill. Wait for the "
+            f"recovery, then start a new {run.mode}"
+        )
+    if any(each.cause is Cause.CANCELLED for each in run.waves):
+        raise RunRefused(
+            f"cannot continue past wave {wave.name}: {run.state.cancelled}, and the waves after it have that order "
+            f"too. To take it back and launch what is missing: drs run retry {run.plan} {wave.name}"
+        )
+    if not run.is_active and run.is_temporary:
+        raise RunRefused(
+            f"the {run.mode} {run.run_id} is over and cleaned up: start a new {run.mode}, drs run start {run.plan}"
+        )
+    outline = run.wave_outline(wave.name)
+    failed = tuple(step.task for step in wave.steps if _has_failed(step))
+    later = [other.name for other in waves_after(run, wave)]
+    goes_on = f"; then {joined(later)}" if later else "; nothing comes after it"
+    if run.is_paused:
+        goes_on += f". The plan is paused: drs run resume {run.plan}"
+    if failed and (not outline.starts or run.ended_as(outline.watch, "success")):
+        steps = joined([step.name for step in wave.steps if _has_failed(step)])
+        return GoOn(failed, failed, f"step {steps} of wave {wave.name} is left out{goes_on}")
+    gates, broken = _failed_gates(run, outline), [task for task in outline.starts if not run.ended_as(task, "success")]
+    begun = _launch(outline)
+    if len(broken) < len(outline.starts) or wave.jobs:
+        message = f"wave {wave.name} is left as it is, {wave.launched} of {len(wave.servers or ())} servers launched"
+        return GoOn((*gates, *begun), (*gates, *(broken or begun[-1:])), f"{message}{goes_on}")
+    before = tuple(step.task for step in outline.before)
+    ahead = (task for task in before if task in failed)
+    return GoOn(
+        (*gates, *before, *begun),
+        (*gates, *ahead, *outline.starts),
+        f"wave {wave.name} is left out: nothing of it is launched{goes_on}",
+    )
+
+
+def _why_not_past(run: RunView, wave: WaveState) -> str:
+    if wave.status is WaveStatus.NOT_STARTED:
+        broken = [other.name for other in run.waves if _may_be_retried(other)]
+        hint = f": continue past {joined(broken)} instead, this wave comes after it" if broken else ""
+        return f"wave {wave.name} has not failed, it was not started{hint}"
+    return f"cannot continue past wave {wave.name} now ({words(wave.status)}): only past a wave that has failed"
 
 
 def _cleared(

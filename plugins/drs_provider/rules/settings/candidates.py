@@ -76,7 +76,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Lookups:
-    """What has to be asked of EC2 and IAM before settings can be checked; every value once."""
+    """What has to be asked of EC2 and IAM before settings can be checked; every value once.
+
+    ``existing``: ids of network interfaces that launch templates attach.
+    """
 
     subnet_ids: tuple[str, ...]
     group_ids: tuple[str, ...]
@@ -84,6 +87,7 @@ class Lookups:
     profiles: tuple[str, ...]
     addresses: tuple[str, ...]
     default_vpc: bool
+    existing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,8 @@ class AccountAnswers:
     """What EC2 and IAM answered, as botocore parses it, by id or name; what does not exist is absent.
 
     ``zones``: zones in which an instance type is offered. ``profiles``: whether a profile exists, None where the role
-    may not look. ``interfaces``: network interfaces that hold one of the addresses asked for.
+    may not look. ``interfaces``: network interfaces that hold one of the addresses asked for. ``existing``: those that
+    were asked for by id.
     """
 
     subnets: Mapping[str, Answer] = field(default_factory=dict)
@@ -100,3 +105,4 @@ class AccountAnswers:
     profiles: Mapping[str, bool | None] = field(default_factory=dict)
     interfaces: Sequence[Answer] = ()
     default_vpc: str | None = None
+    existing: Mapping[str, Answer] = field(default_factory=dict)

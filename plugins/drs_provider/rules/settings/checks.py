@@ -7,6 +7,7 @@ from typing import Any
 
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.settings.candidates import AccountAnswers, Candidate, Lookups, SettingsFinding
+from drs_provider.rules.settings.interfaces import names_in
 from drs_provider.rules.settings.launch_template import primary_interface
 from drs_provider.rules.settings.values import OVERRIDING_RIGHT_SIZING, Change, Settings, normal
 
@@ -17,7 +18,7 @@ _RESERVED_FIRST = 4
 def lookups(candidates: Sequence[Candidate], *, whole: bool = False) -> Lookups:
     """Return what has to be known of the surroundings of these servers.
 
-    :param whole: also of the instance types that only their launch templates name; see ``placement_checks``
+    :param whole: also of the instance types and further network interfaces that only their launch templates name
     """
     results = [candidate.result for candidate in candidates if _can_be_checked(candidate)]
     own = {kind for candidate in candidates if whole and _can_be_checked(candidate) and (kind := own_type(candidate))}
@@ -31,13 +32,17 @@ def lookups(candidates: Sequence[Candidate], *, whole: bool = False) -> Lookups:
     def or_else(key: str) -> set[str]:
         return {value for fallback in others for value in fallback.get(key) or ()}
 
+    subnets, groups, existing = names_in(interface for result in results if whole for interface in result["interfaces"])
     return Lookups(
-        subnet_ids=tuple(sorted({*every("subnet_id", results), *or_else("subnet_ids")})),
-        group_ids=tuple(sorted({group for result in results for group in result["security_group_ids"] or ()})),
+        subnet_ids=tuple(sorted({*every("subnet_id", results), *or_else("subnet_ids"), *subnets})),
+        group_ids=tuple(
+            sorted({*groups, *(group for result in results for group in result["security_group_ids"] or ())})
+        ),
         instance_types=tuple(sorted({*every("instance_type", wanted), *or_else("instance_types"), *own})),
         profiles=every("instance_profile", wanted),
         addresses=every("private_ip", results),
         default_vpc=any(not result["subnet_id"] for result in results),
+        existing=existing,
     )
 
 
@@ -284,7 +289,7 @@ _RULES: tuple[_Rule, ...] = (
 
 
 def placement(candidate: Candidate, around: AccountAnswers) -> dict[str, Any]:
-    """Return where a launch would put a server: subnet, VPC, zone, security groups, address; None: nobody knows.
+    """Return where a launch would put a server: subnet, VPC, zone, groups, address, interfaces; None: nobody knows.
 
     Without a subnet in settings and launch template DRS takes one of the default VPC: then only the VPC is known.
     """
@@ -297,6 +302,7 @@ def placement(candidate: Candidate, around: AccountAnswers) -> dict[str, Any]:
         "private_ip": result["private_ip"],
         "vpc_id": subnet.get("VpcId") or default,
         "availability_zone": subnet.get("AvailabilityZone"),
+        "interfaces": result["interfaces"] if candidate.template is not None else None,
     }
 
 

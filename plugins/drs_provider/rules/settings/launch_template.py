@@ -6,8 +6,20 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from drs_provider.rules.answers import Answer
+from drs_provider.rules.settings.interfaces import primary_address, primary_position, read_interfaces, with_interfaces
 
-TEMPLATE_FIELDS: Final = ("instance_type", "subnet_id", "security_group_ids", "instance_profile", "private_ip")
+TEMPLATE_FIELDS: Final = (
+    "instance_type",
+    "subnet_id",
+    "security_group_ids",
+    "instance_profile",
+    "private_ip",
+    "interfaces",
+)
+"""What a run sets in a launch template. ``interfaces`` is no setting of a plan: a drill in a network of its own moves
+them (``rules.settings.interfaces``)."""
+
+_NETWORK: Final = frozenset({"subnet_id", "private_ip", "security_group_ids", "interfaces"})
 
 _ONLY_ANSWERED: Final = (
     ("NetworkInterfaces", "*", "Ipv6Addresses", "*", "IsPrimaryIpv6"),
@@ -36,8 +48,9 @@ class NewVersion:
 
 def primary_interface(template: Answer) -> Answer | None:
     """Return the network interface that an instance boots with; None where the template describes none."""
-    position = _primary_position(template)
-    return None if position is None else template["NetworkInterfaces"][position]
+    interfaces: Sequence[Answer] = template.get("NetworkInterfaces") or ()
+    position = primary_position(interfaces)
+    return None if position is None else interfaces[position]
 
 
 def read_template(template: Answer) -> dict[str, Any]:
@@ -55,7 +68,8 @@ def read_template(template: Answer) -> dict[str, Any]:
         "subnet_id": interface.get("SubnetId"),
         "security_group_ids": sorted(set(groups)) if groups else None,
         "instance_profile": name or None,
-        "private_ip": _address_of(interface),
+        "private_ip": primary_address(interface),
+        "interfaces": read_interfaces(template),
     }
 
 
@@ -75,7 +89,7 @@ def new_version(template: Answer, wanted: Answer) -> NewVersion | None:
         removed.add("InstanceRequirements")
     if "instance_profile" in wanted:
         given["IamInstanceProfile"] = {"Name": wanted["instance_profile"]}
-    if wanted.keys() & {"subnet_id", "private_ip", "security_group_ids"}:
+    if wanted.keys() & _NETWORK:
         removed |= _place(template, wanted, given)
     if _has_snapshots(template):
         # EC2 leaves the snapshots of the source's volumes out of a new version unless they are sent.
@@ -102,11 +116,11 @@ def lost(expected: Answer, found: Answer) -> tuple[str, ...]:
 def _place(template: Answer, wanted: Answer, given: dict[str, Any]) -> set[str]:
     """Write the network settings to where this template has them; return the members that have to go."""
     has_interfaces = bool(template.get("NetworkInterfaces"))
-    if not has_interfaces and set(wanted) & {"subnet_id", "private_ip"} == set():
+    if not has_interfaces and set(wanted) & _NETWORK == {"security_group_ids"}:
         given["SecurityGroupIds"] = list(wanted["security_group_ids"])
         return {"SecurityGroups"}
     interfaces = as_request({"NetworkInterfaces": template.get("NetworkInterfaces") or []})["NetworkInterfaces"]
-    position = _primary_position(template)
+    position = primary_position(interfaces)
     if position is None:
         position = 0
         interfaces.insert(0, {"DeviceIndex": 0})
@@ -118,6 +132,8 @@ def _place(template: Answer, wanted: Answer, given: dict[str, Any]) -> set[str]:
         interface["SubnetId"] = wanted["subnet_id"]
     if "private_ip" in wanted:
         _give_address(interface, wanted["private_ip"])
+    if "interfaces" in wanted:
+        interfaces = with_interfaces(interface, wanted["interfaces"])
     given["NetworkInterfaces"] = interfaces
     return {"SecurityGroupIds", "SecurityGroups"}
 
@@ -129,16 +145,6 @@ def _give_address(interface: dict[str, Any], address: str) -> None:
     else:
         named["PrivateIpAddress"] = address
         interface.pop("PrivateIpAddress", None)
-
-
-def _address_of(interface: Answer) -> str | None:
-    named = [address for address in interface.get("PrivateIpAddresses") or () if address.get("Primary")]
-    return named[0].get("PrivateIpAddress") if named else interface.get("PrivateIpAddress")
-
-
-def _primary_position(template: Answer) -> int | None:
-    interfaces: Sequence[Answer] = template.get("NetworkInterfaces") or ()
-    return next((at for at, interface in enumerate(interfaces) if int(interface.get("DeviceIndex") or 0) == 0), None)
 
 
 def _has_snapshots(template: Answer) -> bool:

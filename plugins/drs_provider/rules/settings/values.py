@@ -7,6 +7,7 @@ from ipaddress import AddressValueError, IPv4Address
 from typing import Any, Final
 
 from drs_provider.rules.purpose import Purpose
+from drs_provider.rules.settings.interfaces import described
 from drs_provider.rules.settings.launch_actions import wrong_actions
 from drs_provider.rules.settings.launch_template import TEMPLATE_FIELDS, read_template
 
@@ -122,6 +123,8 @@ def normal(settings: Settings) -> dict[str, Any]:
             value = sorted(set(value))
         elif field == "instance_profile":
             value = str(value).rpartition("/")[2]
+        elif field == "interfaces":
+            value = list(value)
         found[field] = value
     return found
 
@@ -157,7 +160,10 @@ def shown(value: Any) -> str:
         return "none set"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return "[" + ", ".join(map(str, value)) + "]" if isinstance(value, list | tuple) else str(value)
+    if not isinstance(value, list | tuple):
+        return str(value)
+    words = (described(item) if isinstance(item, Mapping) else str(item) for item in value)
+    return f"[{', '.join(words)}]"
 
 
 def _wrong_value(field: str, value: Any) -> str | None:
@@ -183,6 +189,10 @@ def _are_groups(value: Any) -> bool:
     return isinstance(value, list | tuple) and bool(value) and all(_is_text(group) for group in value)
 
 
+def _are_interfaces(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(interface, Mapping) for interface in value)
+
+
 def _is_address(value: Any) -> bool:
     try:
         IPv4Address(value if isinstance(value, str) else "")
@@ -196,4 +206,5 @@ _EXPECTED: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
     **dict.fromkeys(_FLAGS, ("True or False", _is_flag)),
     "security_group_ids": ("a list of ids, at least one", _are_groups),
     "private_ip": ("an IPv4 address such as 10.0.1.10", _is_address),
+    "interfaces": ("a list of network interfaces in EC2's words", _are_interfaces),
 }

@@ -19,6 +19,7 @@ from drs_provider.rules.isolation.drill_placement import (
 )
 from drs_provider.rules.isolation.facts import own_cidrs
 from drs_provider.rules.isolation.proof import PROOF_LASTS, Proof, changed, prove
+from drs_provider.rules.isolation.removal import name_prefix
 from drs_provider.rules.launch.tags import RUN
 from drs_provider.rules.run.handover import (
     DefaultPlace,
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 def placements_of(hook: LaunchSettingsHook, server_ids: Sequence[str]) -> dict[str, KnownPlacement]:
-    """Return where servers would land by their launch settings: subnet and groups of the template's default version."""
+    """Return where servers would land by their launch settings: what the template's default version says of it."""
     found = hook.launch_configurations(server_ids)
     templates = {server: configuration.get("ec2LaunchTemplateID") for server, configuration in found.items()}
     versions = hook.template_versions((name, None) for name in templates.values() if name)
@@ -46,7 +47,9 @@ def placements_of(hook: LaunchSettingsHook, server_ids: Sequence[str]) -> dict[s
     for server, name in templates.items():
         version = versions.get((name, None)) if name else None
         settings = live_settings(found[server], version.data if version else {})
-        places[server] = KnownPlacement(settings["subnet_id"], settings["security_group_ids"] or ())
+        places[server] = KnownPlacement(
+            settings["subnet_id"], settings["security_group_ids"] or (), interfaces=settings["interfaces"]
+        )
     return places
 
 
@@ -67,12 +70,20 @@ class NetworkPreparation:
     :param network: ``isolated``, or the id of a standing drill network
     :param tags: of everything that is made; see ``rules.launch.tags.drill_tags``
     :param endpoints: whether an isolated network gets the private endpoints that steps on instances need
+    :param is_continued: whether the tags name another run, whose networks may be there, whole or in part
     """
 
     def __init__(
-        self, hook: DrillNetworkHook, *, network: str, tags: Mapping[str, str], endpoints: bool = False
+        self,
+        hook: DrillNetworkHook,
+        *,
+        network: str,
+        tags: Mapping[str, str],
+        endpoints: bool = False,
+        is_continued: bool = False,
     ) -> None:
         self.hook, self.network, self.tags, self.endpoints = hook, network, tags, endpoints
+        self.is_continued = is_continued
 
     def prepare(
         self, placements: Mapping[str, ProductionPlacement], *, now: Callable[[], datetime]
@@ -81,6 +92,9 @@ class NetworkPreparation:
 
         :param placements: where servers would land, by server id
         """
+        if self.is_continued:
+            # First of all: what the other run has made must not expire while this one uses it.
+            self.hook.prolong(self.tags)
         default = self.hook.default_vpc()
         where = landings(self._resolved(placements, default).values())
         parts = tuple(self._part(landing, is_default=landing.vpc_id == default) for landing in where)
@@ -170,7 +184,8 @@ class NetworkPreparation:
             )
         cidrs = [own for own in own_cidrs(facts.vpc) if ":" not in own]
         groups = [
-            replace(group, name=f"drill-{self.tags[RUN][:8]}-{group.copy_of}") for group in copies_of(production, cidrs)
+            replace(group, name=f"{name_prefix(self.tags[RUN])}{group.copy_of}")
+            for group in copies_of(production, cidrs)
         ]
         return _Made(self.network, subnet_ids, self.hook.make_groups(self.network, groups, self.tags), proof, notes)
 
@@ -237,12 +252,17 @@ def prove_before_removal(hook: DrillNetworkHook, prepared: PreparedNetworks | No
     save(store, ProofsBeforeRemoval(proofs=proofs))
 
 
-def remove_networks(hook: DrillNetworkHook, run: str, store: Store) -> RemovedNetworks:
-    """Remove what can be removed now of everything that a run made; may be called any number of times.
+def remove_networks(hook: DrillNetworkHook, runs: Sequence[str], store: Store) -> RemovedNetworks:
+    """Remove what can be removed now of everything that runs made; may be called any number of times.
 
-    :param run: the run's key
+    :param runs: keys of the run and of those that it continues
     """
-    gone, left = _removed(hook, run)
+    gone: list[str] = []
+    left: dict[str, str] = {}
+    for run in runs:
+        removed_now, still = _removed(hook, run)
+        gone += removed_now
+        left |= still
     before = load(store, RemovedSoFar) or RemovedSoFar()
     removed = (*before.removed, *gone)
     save(store, RemovedSoFar(removed=removed))

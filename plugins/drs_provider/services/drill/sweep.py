@@ -2,27 +2,43 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from drs_provider.exceptions import AwsError, DrsProviderError
-from drs_provider.rules.cleanup.leftovers import Action, Facts, SweepDecision, Version, leftovers
+from drs_provider.rules.answers import Answer
+from drs_provider.rules.cleanup.leftovers import (
+    Action,
+    DefaultVersion,
+    Facts,
+    SweepDecision,
+    Version,
+    expired_drills,
+    leftovers,
+)
+from drs_provider.rules.cleanup.proof import kept_words
+from drs_provider.rules.launch.tags import EXPIRES, MODE, PLAN, RUN, RUN_ID, Mark
+from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.run.handover import Sweep, TargetSweep
 from drs_provider.rules.run.roster import Target
+from drs_provider.rules.servers import is_live
+from drs_provider.services.drill.creation_proof import creation_proofs
+from drs_provider.services.drill.terminate import FOR_NOW, terminations
 
 if TYPE_CHECKING:
+    from drs_provider.hooks.drill_resources import TracesHook
     from drs_provider.hooks.tagged_networks import TaggedNetworksHook
 
 RECENT: Final = timedelta(days=2)
 """How far back all jobs are looked at; older ones only where a drill's instance names them."""
 
-MOST_INSTANCES: Final = 200
-"""Instances that one TerminateRecoveryInstances takes."""
+IsActive = Callable[[Sequence[Mark]], bool]
+"""Tells of a run, by the marks that name it, whether this Airflow still works on it; raises where it cannot tell."""
 
-IsActive = Callable[[str, str, str], bool]
-"""Tells of a run (key, DAG id, run id) whether this Airflow still works on it."""
+_MOST_TAGGED: Final = 500
+"""Resources that one CreateTags is asked to tag; EC2 takes a thousand."""
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +68,7 @@ def scan_failed(target: Target, error: DrsProviderError) -> TargetSweep:
     return TargetSweep(left={str(target): f"scan failed: {error}"})
 
 
-def no_active_run(_run: str, _dag_id: str, _run_id: str) -> bool:
+def no_active_run(_marks: Sequence[Mark]) -> bool:
     """Take no run for one that this Airflow still works on."""
     return False
 
@@ -65,7 +81,7 @@ def sweep(
     :param dry_run: change nothing
     """
     facts = look(hook, now, is_active)
-    decision = leftovers(facts, now)
+    decision = _spare_existing(hook, facts, leftovers(facts, now))
     progress = _Pass(waiting=dict(decision.waiting), left=dict(decision.doubtful))
     for name, why in decision.kept.items():
         log.info("kept: %s: %s", name, why)
@@ -81,13 +97,34 @@ def sweep(
         waiting=progress.waiting,
         left=progress.left,
         kept=dict(decision.kept),
+        plans=_plans(decision),
     )
+
+
+def _spare_existing(hook: "TracesHook", facts: Facts, decision: SweepDecision) -> SweepDecision:
+    """Leave to a person what no launch is proven to have created."""
+    chosen = {action.id for action in decision.actions if action.kind == "terminate"}
+    instances = [instance for instance in facts.instances if str(instance["recoveryInstanceID"]) in chosen]
+    proofs = creation_proofs(hook, instances, facts.jobs)
+    spared = {name: kept_words(proof) for name, proof in proofs.items() if not proof.is_proven}
+    return replace(
+        decision,
+        actions=tuple(
+            action for action in decision.actions if not (action.kind == "terminate" and action.id in spared)
+        ),
+        doubtful={**decision.doubtful, **spared},
+    )
+
+
+def _plans(decision: SweepDecision) -> tuple[str, ...]:
+    """Return whose drills something is left of; all that the tags name where that is of nobody knows which drill."""
+    runs = {action.run for action in decision.actions if action.run}
+    marks = decision.marks.values() if decision.doubtful else (decision.marks[run] for run in sorted(runs))
+    return tuple(dict.fromkeys(mark.plan for mark in marks if mark.plan))
 
 
 def look(hook: "TaggedNetworksHook", now: datetime, is_active: IsActive) -> Facts:
     """Ask DRS and EC2 for everything that may be a drill's."""
-    from drs_provider.rules.launch.tags import PLAN, RUN, RUN_ID
-
     jobs = list(hook.jobs_since(now - RECENT))
     instances = hook.recovery_instances()
     known = {job["jobID"] for job in jobs}
@@ -98,40 +135,111 @@ def look(hook: "TaggedNetworksHook", now: datetime, is_active: IsActive) -> Fact
         for template, server in hook.templates_with_more_versions().items()
         for item in hook.drill_versions(template)
     ]
-    everything = [*(job.get("tags") or {} for job in jobs), *(resource.tags for resource in resources)]
-    named = {tags[RUN]: (tags.get(PLAN, ""), tags.get(RUN_ID, "")) for tags in everything if tags.get(RUN)}
-    active = frozenset(run for run, (plan, run_id) in named.items() if is_active(run, plan, run_id))
-    return Facts(jobs, instances, hook.source_servers(), resources, versions, active)
+    facts = Facts(
+        jobs,
+        instances,
+        hook.source_servers(),
+        resources,
+        versions,
+        defaults=dangling_defaults(hook, drilled_servers(jobs)),
+    )
+    return _with_active_runs(facts, now, is_active)
+
+
+def drilled_servers(jobs: Iterable[Answer]) -> set[str]:
+    """Return the source servers that drills of runs have launched."""
+    from drs_provider.rules.launch.conflicts import is_recovery
+    from drs_provider.rules.launch.tags import read_mark
+
+    return {
+        str(server["sourceServerID"])
+        for job in jobs
+        if (mark := read_mark(job.get("tags"))) and mark.is_drill and not is_recovery(job)
+        for server in job.get("participatingServers", ())
+    }
+
+
+def dangling_defaults(hook: "TaggedNetworksHook", servers: Collection[str]) -> tuple[DefaultVersion, ...]:
+    """Return the default versions of these servers' launch templates that name a place which does not exist."""
+    from drs_provider.rules.settings.overtaken import places_named
+
+    if not servers:
+        return ()
+    defaults = hook.defaults_of(servers)
+    named = {server: places_named(version.data) for server, version in defaults.items()}
+    unknown = hook.unknown_places({name for names in named.values() for name in names})
+    return tuple(
+        DefaultVersion(version.template_id, version.number, server, names, version.made_at)
+        for server, version in defaults.items()
+        if (names := tuple(name for name in named[server] if name in unknown))
+    )
+
+
+def _with_active_runs(facts: Facts, now: datetime, is_active: IsActive) -> Facts:
+    """Ask of every drill whose time is over whether its run goes on. No answer is not "no"."""
+    active: set[str] = set()
+    unknown: dict[str, str] = {}
+    for run, marks in expired_drills(facts, now).items():
+        try:
+            if is_active(marks):
+                active.add(run)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it does not say that the run is over
+            words = str(error) or type(error).__name__
+            log.warning("it is unknown whether %s is over: %s", " or ".join(map(str, marks)) or run, words)
+            unknown[run] = f"it is unknown whether its run is over: {words}"
+    return replace(facts, active_runs=frozenset(active), unknown_runs=unknown)
 
 
 def _terminate(hook: "TaggedNetworksHook", decision: SweepDecision, progress: _Pass) -> None:
-    chosen = [action for action in decision.actions if action.kind == "terminate"]
-    for start in range(0, len(chosen), MOST_INSTANCES):
-        batch = chosen[start : start + MOST_INSTANCES]
-        _remember_parts(hook, batch)
-        _attempt(batch, progress, lambda batch=batch: hook.terminate([action.id for action in batch]))  # type: ignore[misc]
+    chosen = {action.id: action for action in decision.actions if action.kind == "terminate"}
+    if not chosen:
+        return
+    there = _still_there(hook, chosen, progress)
+    _remember_parts(hook, [chosen[name] for name in there], decision.marks)
+    for batch, outcome in terminations(hook, there):
+        if not isinstance(outcome, AwsError):
+            progress.done += [str(chosen[name]) for name in batch]
+        elif isinstance(outcome, FOR_NOW):
+            progress.waiting |= dict.fromkeys(batch, str(outcome))
+        else:
+            progress.left |= dict.fromkeys(batch, str(outcome))
 
 
-def _remember_parts(hook: "TaggedNetworksHook", batch: Sequence[Action]) -> None:
+def _still_there(hook: "TaggedNetworksHook", chosen: Mapping[str, Action], progress: _Pass) -> list[str]:
+    """Look at each instance once more, right before it goes: only what is a drill's, of the job that was looked at."""
+    described = hook.recovery_instances(instance_ids=tuple(chosen))
+    now = {str(instance["recoveryInstanceID"]): instance for instance in described if is_live(instance)}
+    there = []
+    for name, action in chosen.items():
+        instance = now.get(name)
+        if instance is None:
+            continue
+        if instance.get("isDrill") is True and str(instance.get("jobID")) == action.job:
+            there.append(name)
+        else:
+            progress.left[name] = "DRS describes it otherwise than a moment ago, so it is kept; look again"
+    return there
+
+
+def _remember_parts(hook: "TaggedNetworksHook", batch: Sequence[Action], marks: Mapping[str, Mark]) -> None:
     """Tag volumes and interfaces of what is terminated: EC2 may keep them, and the next pass goes by tags."""
     jobs: dict[str, list[str]] = defaultdict(list)
     for action in batch:
         jobs[action.run].append(action.id)
     for run, names in jobs.items():
-        parts = hook.parts_of(names)
-        ids = [each for part in parts.values() for each in (*part.volumes, *part.interfaces)]
         try:
-            hook.tag_in_ec2(ids, drill_tags(run))
+            parts = hook.parts_of(names)
+            ids = [each for part in parts.values() for each in (*part.volumes, *part.interfaces)]
+            for start in range(0, len(ids), _MOST_TAGGED):
+                hook.tag_in_ec2(ids[start : start + _MOST_TAGGED], tags_of_expired(marks[run]))
         except AwsError as error:
             log.warning("what EC2 keeps of %s will not be found again: %s", ", ".join(names), error)
 
 
-def drill_tags(run: str) -> dict[str, str]:
+def tags_of_expired(mark: Mark) -> dict[str, str]:
     """Return the tags of something whose drill is over already."""
-    from drs_provider.rules.launch.tags import EXPIRES, MODE, RUN
-    from drs_provider.rules.purpose import DRILL
-
-    return {RUN: run, MODE: DRILL.name, EXPIRES: "2000-01-01T00:00:00Z"}
+    named = {PLAN: mark.plan, RUN_ID: mark.run_id} if mark.run_id else {}
+    return {RUN: mark.run, MODE: DRILL.name, EXPIRES: "2000-01-01T00:00:00Z", **named}
 
 
 def _put_back(hook: "TaggedNetworksHook", decision: SweepDecision, progress: _Pass) -> None:

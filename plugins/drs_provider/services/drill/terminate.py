@@ -1,10 +1,10 @@
 """Terminating recovery instances, and seeing in EC2 that they and what belonged to them are gone."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from drs_provider.exceptions import (
     AwsError,
@@ -27,6 +27,7 @@ from drs_provider.rules.cleanup.terminate import (
     running,
     take_stock,
 )
+from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.run.handover import (
     CleanedUp,
     CleanedUpInstance,
@@ -35,6 +36,7 @@ from drs_provider.rules.run.handover import (
     TerminateJobs,
     TerminationTargets,
 )
+from drs_provider.services.drill.creation_proof import creation_proofs
 from drs_provider.services.store import Store, load, save
 
 if TYPE_CHECKING:
@@ -42,6 +44,12 @@ if TYPE_CHECKING:
 
 MOST_INSTANCES: Final = 200
 """Of one request; the quota of servers per job, which terminate jobs are taken to share, may be smaller."""
+
+MOST_SPLITS: Final = 20
+"""How often a look divides requests that DRS refuses whole for a few of their instances."""
+
+FOR_NOW: Final = (Conflict, QuotaExceeded, NotFound, ServiceUnavailable, Throttled)
+"""Refusals that say nothing about the next request: a job holds a server, there is no room, an instance is gone."""
 
 LOOK_BACK: Final = timedelta(days=1)
 """How long before a clean-up began the running jobs may have been started that hold its servers."""
@@ -74,6 +82,43 @@ class CleanUpWaits:
     requests: int
 
 
+class Terminator(Protocol):
+    """What of the hook a termination needs."""
+
+    def quotas(self) -> Quotas:
+        """Return the account's live quotas."""
+        ...
+
+    def terminate(self, instance_ids: Sequence[str]) -> Answer:
+        """Ask DRS to terminate these in one job; return the job."""
+        ...
+
+
+def terminations(hook: Terminator, instances: Sequence[str]) -> Iterator[tuple[Sequence[str], Answer | AwsError]]:
+    """Ask DRS to terminate instances, as many a job as its quota allows; give each request's job, or its refusal.
+
+    DRS refuses a request whole for one instance that cannot go now, so a refused one is divided: what can go, goes.
+    """
+    size = min(MOST_INSTANCES, hook.quotas().servers_per_job) if instances else MOST_INSTANCES
+    to_ask = [instances[start : start + size] for start in range(0, len(instances), size)]
+    splits = 0
+    while to_ask:
+        batch = to_ask.pop(0)
+        try:
+            job = hook.terminate(batch)
+        except (Conflict, NotFound) as refusal:
+            if len(batch) == 1 or splits >= MOST_SPLITS:
+                yield batch, refusal
+                continue
+            splits += 1
+            half = len(batch) // 2
+            to_ask[:0] = [batch[:half], batch[half:]]
+        except AwsError as refusal:
+            yield batch, refusal
+        else:
+            yield batch, job
+
+
 class CleanUp:
     """Terminate instances, look by look.
 
@@ -102,7 +147,7 @@ class CleanUp:
         """
         launches = self.hook.jobs(self.chosen.job_ids) if self.chosen.job_ids else ()
         described = self._described(launches)
-        choice = self._choice(described)
+        choice = self._choice(described, launches)
         progress = self._progress(choice, launches, described, began=began, now=now)
         is_late = now >= deadline
         requests = self._counted(len(progress.stock.left), requests)
@@ -167,17 +212,20 @@ class CleanUp:
         found = self.hook.recovery_instances(source_server_ids=None if forgotten else sorted(servers))
         return tuple(instance for instance in found if instance.get("jobID") in job_ids)
 
-    def _choice(self, described: Sequence[Answer]) -> Choice:
-        """Decide what to terminate, and remember it."""
-        choice = choose(described, include_recovery=self.chosen.include_recovery)
+    def _choice(self, described: Sequence[Answer], launches: Sequence[Answer]) -> Choice:
+        """Decide what to terminate, and remember it with the proof that its launch created it."""
+        known = load(self.store, TerminationTargets)
+        before, proven = (known.instances, known.proofs) if known else ({}, {})
+        unproven = [instance for instance in described if str(instance["recoveryInstanceID"]) not in before]
+        proofs = creation_proofs(self.hook, unproven, launches)
+        choice = choose(described, include_recovery=self.chosen.include_recovery, proofs=proofs)
         if self.chosen.job_ids is None:
             ensure_all_chosen(choice)
-        known = load(self.store, TerminationTargets)
-        before = known.instances if known else {}
         targets = {**before, **choice.targets}
         if targets != before:
             self._remember_parts([name for name in targets if name not in before])
-            save(self.store, TerminationTargets(instances=targets))
+            words = {name: proof.words for name, proof in proofs.items() if proof.is_proven}
+            save(self.store, TerminationTargets(instances=targets, proofs={**proven, **words}))
         return Choice(targets, choice.kept)
 
     def _remember_parts(self, instances: Sequence[str]) -> None:
@@ -218,15 +266,13 @@ class CleanUp:
     def _terminate(self, instances: Sequence[str]) -> list[str]:
         """Ask DRS to terminate; what it refuses for now is looked at again after the wait."""
         started: list[str] = []
-        size = min(MOST_INSTANCES, self.hook.quotas().servers_per_job) if instances else MOST_INSTANCES
-        for start in range(0, len(instances), size):
-            batch = instances[start : start + size]
-            try:
-                job = self.hook.terminate(batch)
-            except (Conflict, QuotaExceeded, NotFound, ServiceUnavailable, Throttled) as refusal:
-                log.warning("%s; checking again after a while", refusal)
+        for batch, outcome in terminations(self.hook, instances):
+            if isinstance(outcome, AwsError):
+                if not isinstance(outcome, FOR_NOW):
+                    raise outcome
+                log.warning("%s; checking again after a while", outcome)
                 continue
-            job_id = str(job["jobID"])
+            job_id = str(outcome["jobID"])
             log.info("Job %s terminates %d instances: %s", job_id, len(batch), ", ".join(batch))
             started.append(job_id)
             known = load(self.store, TerminateJobs) or TerminateJobs()
@@ -239,9 +285,15 @@ class CleanUp:
             log.warning("%s: %s", instance, why)
         log.info("%d instances are gone, as EC2 says too", len(gone))
         jobs = load(self.store, TerminateJobs) or TerminateJobs()
+        known = load(self.store, TerminationTargets) or TerminationTargets()
         return CleanedUp(
             terminated=tuple(
-                CleanedUpInstance(instance_id=instance, server_id=choice.targets[instance]) for instance in gone
+                CleanedUpInstance(
+                    instance_id=instance,
+                    server_id=choice.targets[instance],
+                    created_by_launch=known.proofs.get(instance, ""),
+                )
+                for instance in gone
             ),
             left=dict(choice.kept),
             job_ids=jobs.job_ids,

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from drs_provider.exceptions import AwsError
 from drs_provider.rules.answers import Answer
+from drs_provider.rules.isolation.moved_interfaces import allowed_subnets, astray
 from drs_provider.rules.run.handover import Difference, InstanceCheck
 from drs_provider.rules.servers import is_live, is_protected
 from drs_provider.rules.settings.checks import misplacement
-from drs_provider.rules.settings.values import Settings, is_to_be_protected, shown
+from drs_provider.rules.settings.values import Change, Settings, is_to_be_protected, shown
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
@@ -57,6 +58,8 @@ def _check(
         return InstanceCheck()
     name = str(instance["ec2InstanceID"])
     differences = misplacement(wanted, seen[name])
+    if elsewhere := astray(wanted, seen[name]):
+        differences = (*differences, Change("interfaces", list(elsewhere), allowed_subnets(wanted)))
     for change in differences:
         was, asked = shown(change.now), shown(change.wanted)
         log.warning("%s (%s): %s is %s, expected %s", server, name, change.field, was, asked)

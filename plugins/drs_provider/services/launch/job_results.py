@@ -1,11 +1,11 @@
 """What AWS says became of the servers of one launch, in its account and Region."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from drs_provider.exceptions import JobVanished
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.results import Evidence, LaunchMember, Ready, ServerResult, assemble
 from drs_provider.rules.run.handover import EndedJob, Launch
@@ -13,6 +13,9 @@ from drs_provider.rules.servers import hostname_of
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,32 @@ def find(
     evidence = _evidence(hook, launch, ready)
     results, pending = assemble(launch.jobs, _members(hook, launch, members), evidence, ready=ready, now=now)
     holder = {server: job.job_id for job in launch.jobs for server in job.servers}
-    jobs = tuple(_ended(evidence.jobs[job_id]) for job_id in launch.job_ids)
+    known = {job.job_id: job for job in launch.jobs}
+    jobs = tuple(
+        _ended(evidence.jobs[job_id])
+        if job_id in evidence.jobs
+        else EndedJob(job_id=job_id, created_at=known[job_id].created_at, forgotten=True)
+        for job_id in launch.job_ids
+    )
     return LaunchResults(launch, hook.region, jobs, results, {server: holder[server] for server in pending})
+
+
+def unknown_results(launch: Launch, members: Mapping[str, LaunchMember], why: str) -> LaunchResults:
+    """Call every server of a launch failed of which nobody can say what it has become."""
+    holder = {server: job.job_id for job in launch.jobs for server in job.servers}
+    results = tuple(
+        ServerResult(
+            server,
+            members[server].hostname if server in members else server,
+            members[server].critical if server in members else True,
+            "failed",
+            job_id=job_id,
+            reason=f"what became of it is not known: {why}",
+        )
+        for server, job_id in holder.items()
+    )
+    jobs = tuple(EndedJob(job_id=job.job_id, created_at=job.created_at) for job in launch.jobs)
+    return LaunchResults(launch, launch.region, jobs, results, {})
 
 
 def _members(hook: "DrsHook", launch: Launch, given: Mapping[str, LaunchMember]) -> dict[str, LaunchMember]:
@@ -66,18 +93,19 @@ def _members(hook: "DrsHook", launch: Launch, given: Mapping[str, LaunchMember])
 def _evidence(hook: "DrsHook", launch: Launch, ready: Ready) -> Evidence:
     jobs = {job["jobID"]: job for job in hook.jobs(launch.job_ids)}
     if missing := [job_id for job_id in launch.job_ids if job_id not in jobs]:
-        raise JobVanished(missing)
+        log.warning("DRS no longer knows %s; its instances say what it has launched", ", ".join(missing))
+    ours = set(launch.job_ids)
     instances = [
         instance
         for instance in hook.recovery_instances(source_server_ids=launch.servers)
-        if instance.get("jobID") in jobs
+        if instance.get("jobID") in ours
     ]
     stopped = [found["sourceServerID"] for found in instances if found.get("ec2InstanceState") == "STOPPED"]
     running = [found["ec2InstanceID"] for found in instances if found.get("ec2InstanceState") == "RUNNING"]
     purposes = {server: hook.launch_configuration(server).get("launchDisposition") for server in stopped}
     return Evidence(
         jobs,
-        {job_id: hook.job_log(job_id) for job_id in launch.job_ids},
+        {job_id: hook.job_log(job_id) for job_id in launch.job_ids if job_id in jobs},
         instances,
         stopped_on_purpose={server for server, disposition in purposes.items() if disposition == "STOPPED"},
         unhealthy=hook.unhealthy_instances(running) if ready == "status_checks" else {},

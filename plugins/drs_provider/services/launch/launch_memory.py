@@ -3,7 +3,14 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from drs_provider.rules.run.handover import LaunchAttempt, LaunchIntent, LaunchIntents, StartedJob, StartedJobs
+from drs_provider.rules.run.handover import (
+    HeldSince,
+    LaunchAttempt,
+    LaunchIntent,
+    LaunchIntents,
+    StartedJob,
+    StartedJobs,
+)
 from drs_provider.services.store import Store, load, save
 
 
@@ -64,6 +71,19 @@ class Memory:
         """Say whether a try was about to start a job, and did not live to hand its jobs over to a sensor."""
         launch = load(self._store, LaunchAttempt)
         return bool(self.intents() or self.jobs()) and (launch is None or launch.handed_over is None)
+
+    def held_since(self, now: datetime) -> datetime:
+        """Return since when a native recovery plan has kept servers from being started, from now on if not yet."""
+        kept = load(self._store, HeldSince)
+        since = kept.since if kept and kept.since else now
+        save(self._store, HeldSince(since=since))
+        return since
+
+    def held_no_more(self) -> None:
+        """Forget that a native recovery plan held servers."""
+        kept = load(self._store, HeldSince)
+        if kept and kept.since:
+            save(self._store, HeldSince())
 
     def keep_job(self, job: StartedJob) -> None:
         """Remember a job that exists."""

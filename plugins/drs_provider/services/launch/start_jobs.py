@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 from drs_provider import clock
 from drs_provider.exceptions import AwsError, Conflict, JobVanished, QuotaExceeded, RunRefused, ServiceUnavailable
+from drs_provider.formatting import duration
 from drs_provider.rules.answers import Answer
+from drs_provider.rules.launch import native_plans
+from drs_provider.rules.launch.conflicts import unseen_jobs
 from drs_provider.rules.launch.job_assignment import Division, divide, gone_servers, launched_before
 from drs_provider.rules.launch.jobs import (
     ENDED_STATUS,
@@ -19,11 +22,20 @@ from drs_provider.rules.launch.jobs import (
     servers_of,
     unseen_recoveries,
 )
+from drs_provider.rules.launch.live_instances import (
+    drills_in_the_way,
+    ensure_may_replace,
+    origins_of,
+    others_drills,
+    servers_by_instance,
+)
 from drs_provider.rules.launch.quotas import Quotas, ahead_of_drills, taken
-from drs_provider.rules.launch.tags import IDENTIFYING, RUN, attempt_of, job_tags, same_wave
+from drs_provider.rules.launch.tags import IDENTIFYING, RUN, attempt_of, job_tags, run_key, same_wave
 from drs_provider.rules.launch.takeover import LOOK_BACK
+from drs_provider.rules.purpose import DRILL, RECOVERY, Purpose
 from drs_provider.rules.run.handover import LaunchedJob, StartedJob
-from drs_provider.rules.servers import is_protected
+from drs_provider.rules.servers import is_live, is_protected
+from drs_provider.services.launch.existing_instances import ensure_new_instances
 from drs_provider.services.launch.launch_memory import Memory
 from drs_provider.services.launch.tags_of_jobs import JOBS_BEFORE_RUN
 
@@ -45,6 +57,9 @@ class Request:
 
     ``since``: jobs created before it are not looked at when ours are looked for. ``quotas``: None: ask Service Quotas.
     ``continues``: key of another run whose jobs are this one's; its failed servers are launched again.
+    ``replace_live_instances`` is for recoveries, ``replace_drills`` for drills over drill instances of others.
+    ``failed``: servers whose last launch has failed as its wave judged it, whatever DRS says of its job: a later
+    attempt starts them again.
     """
 
     dag_id: str
@@ -58,6 +73,25 @@ class Request:
     snapshot_ids: Mapping[str, str] = field(default_factory=dict)
     quotas: Quotas | None = None
     continues: str | None = None
+    replace_drills: bool = False
+    failed: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Refuse a drill that is told to replace what is recovered, wherever the request comes from.
+
+        :raises RunRefused: it is one
+        """
+        ensure_may_replace(self.purpose, replace_live_instances=self.replace_live_instances)
+
+    @property
+    def purpose(self) -> Purpose:
+        """What the launch is for."""
+        return DRILL if self.is_drill else RECOVERY
+
+    @property
+    def own_runs(self) -> set[str]:
+        """Keys of the run itself, and of one that it continues."""
+        return {key for key in (run_key(self.dag_id, self.run_id), self.continues) if key}
 
     def own_tags(self, *, chunk: int, attempt: int) -> dict[str, str]:
         """Return the tags of one of its jobs; a user's tag never replaces one that identifies the job."""
@@ -111,19 +145,20 @@ class JobStart:
         missing = self._gone(ours, attempt)
         if isinstance(missing, MustWait):
             return missing
-        division = divide(self.request.servers, ours, attempt=attempt, gone=missing)
+        gone = {*missing, *self.request.failed}
+        division = divide(self.request.servers, ours, attempt=attempt, gone=gone)
         while division.to_start and (lost := self._lost_job(division, attempt)):
             if isinstance(lost, MustWait):
                 return lost
             ours.append(own_job(lost))
             everything.append(lost)
-            division = divide(self.request.servers, ours, attempt=attempt, gone=missing)
+            division = divide(self.request.servers, ours, attempt=attempt, gone=gone)
         # Again where a job was adopted that holds other servers than were asked for.
         while division.to_start and not self.ended():
             waiting = self._start_all(division, attempt, everything, ours)
             if waiting:
                 return waiting
-            division = divide(self.request.servers, ours, attempt=attempt, gone=missing)
+            division = divide(self.request.servers, ours, attempt=attempt, gone=gone)
         self.memory.hand_over(attempt)
         return tuple(
             LaunchedJob(
@@ -218,6 +253,8 @@ class JobStart:
             )
             if waiting:
                 return waiting
+            if self.request.purpose.is_temporary:
+                ensure_new_instances(self.hook, servers)
             outcome = self._start(servers, self.request.own_tags(chunk=chunk, attempt=attempt))
             if isinstance(outcome, MustWait):
                 return outcome
@@ -248,6 +285,7 @@ class JobStart:
         An instance that somebody's recovery has just launched and that DRS does not show yet is waited for.
         """
         described = self.hook.recovery_instances(source_server_ids=servers)
+        self._ensure_drills_spared(described, everything)
         live = [instance for instance in described if is_protected(instance)]
         if not live:
             unseen = unseen_recoveries(everything, described, servers, now=self.now())
@@ -263,20 +301,74 @@ class JobStart:
         if not self.request.replace_live_instances:
             raise RunRefused(
                 f"a launch would terminate {len(live)} live recovered instance{'s'[: len(live) != 1]}: {named}. "
-                "Nothing of this job was started. Leave these servers out, or set replace_live_instances=True to "
-                "terminate them"
+                f"Nothing of this job was started. {self._instead_of_replacing(live, everything)}"
             )
         log.warning("replace_live_instances is set: the launch terminates live instances: %s", named)
         # A recovery has protected them, and DRS would launch beside what it cannot terminate.
         self.hook.unprotect([str(instance["ec2InstanceID"]) for instance in live if instance.get("ec2InstanceID")])
         return None
 
+    def _instead_of_replacing(self, live: Sequence[Answer], everything: Sequence[Answer]) -> str:
+        if not self.request.purpose.may_replace_recovered:
+            return "Leave these servers out: a drill never replaces what is recovered"
+        origins = origins_of(live, everything)
+        if recent := [origin for origin in origins.values() if origin.is_recent(self.now())]:
+            by = ", ".join(
+                dict.fromkeys(f"run {origin.mark}" if origin.mark else f"job {origin.job_id}" for origin in recent)
+            )
+            return f"They have just been recovered by {by}: see there, and leave these servers out"
+        return "Leave these servers out, or set replace_live_instances=True to terminate them"
+
+    def _ensure_drills_spared(self, described: Sequence[Answer], everything: Sequence[Answer]) -> None:
+        """Refuse a drill whose launch would terminate somebody else's drill instance. Raises RunRefused."""
+        if not self.request.purpose.spares_others_drills or not any(map(is_live, described)):
+            return
+        older = unseen_jobs(described, everything)
+        found = others_drills(
+            described,
+            origins_of(described, [*everything, *(self.hook.jobs(older) if older else ())]),
+            own_runs=self.request.own_runs,
+            own_plan=self.request.dag_id,
+            now=self.now(),
+        )
+        if not found:
+            return
+        if not self.request.replace_drills:
+            raise RunRefused(drills_in_the_way(found, servers_by_instance(described), self.now()))
+        log.warning("replace_drills is set: the launch terminates drill instances of others: %s", ", ".join(found))
+
     def _stands_in_the_way(self, error: AwsError, servers: Sequence[str]) -> MustWait:
         """Say what a refused start waits for."""
         jobs = self.hook.jobs_since(self.request.since)
         if isinstance(error, QuotaExceeded):
             return MustWait(str(error), _ids(_running(jobs)), "any")
-        return MustWait(str(error), _ids(holders(jobs, servers)), "all")
+        holding_jobs = holders(jobs, servers)
+        if not holding_jobs and (held := self._held_by_a_plan(error, servers)):
+            return self._wait_for_the_plan(held)
+        return MustWait(str(error), _ids(holding_jobs), "all")
+
+    def _held_by_a_plan(self, error: AwsError, servers: Sequence[str]) -> str | None:
+        """Say which native recovery plan's execution holds servers that no job holds; None: none is known to."""
+        try:
+            held = native_plans.holding(self.hook.native_executions(), servers)
+        except AwsError as refusal:
+            log.warning("native recovery plans cannot be listed: %s", refusal)
+            held = None
+        return held or (str(error) if native_plans.speaks_of_a_plan(str(error)) else None)
+
+    def _wait_for_the_plan(self, held: str) -> MustWait:
+        """Wait for an execution, but not for ever: no job shows its end, and it may pause for hours.
+
+        :raises RunRefused: it has held these servers for :data:`native_plans.LONGEST_WAIT`
+        """
+        now, most = self.now(), native_plans.LONGEST_WAIT
+        if now - self.memory.held_since(now) < most:
+            return MustWait(f"{held}: waiting {duration(most)} for its end at most", (), "all")
+        self.memory.held_no_more()
+        raise RunRefused(
+            f"waited {duration(most)}, and it goes on: {held}. Nothing of this job was started. Cancel that execution "
+            "in the DRS console or wait for its end, then clear this task"
+        )
 
     def _start(self, servers: tuple[str, ...], tags: Mapping[str, str]) -> Answer | MustWait:
         from drs_provider.services.launch.start_once import START, StartRequest, start_once
@@ -295,6 +387,7 @@ class JobStart:
                 return self._stands_in_the_way(error, servers)
             raise
         servers = (servers_of(job) or servers) if found else servers
+        self.memory.held_no_more()
         self.memory.keep_job(_started(job, tags, servers))
         if not found:
             self.fresh.add(job["jobID"])

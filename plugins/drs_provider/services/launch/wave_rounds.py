@@ -23,6 +23,7 @@ from drs_provider.rules.launch.recovery_points import Point
 from drs_provider.rules.launch.results import Allows, ServerResult
 from drs_provider.rules.purpose import Purpose, purpose_of
 from drs_provider.rules.run.handover import (
+    PLACES,
     FollowedJob,
     FollowedJobs,
     InstanceCheck,
@@ -36,6 +37,7 @@ from drs_provider.rules.run.handover import (
     PreflightTarget,
     Tries,
     WaitingSince,
+    WaveDeadline,
 )
 from drs_provider.rules.run.roster import Target
 from drs_provider.rules.settings.values import Settings, shown
@@ -52,8 +54,6 @@ if TYPE_CHECKING:
 MAX_WAIT = timedelta(hours=6)
 """How long a wave waits for room to launch what comes next."""
 
-_PLACES = ("subnet_id", "security_group_ids", "private_ip")
-"""Where an instance is: in a drill a difference here may be production."""
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +118,11 @@ class NoRoom:
     launched: TargetLaunch
 
 
+@dataclass(frozen=True)
+class NothingStarted:
+    """A round was launched and no job came of it: the wave cannot get any further by trying again."""
+
+
 @dataclass
 class WaveRounds:
     """One wave of one run, as its task knows it on one leg; everything that must last lies in the store.
@@ -127,6 +132,7 @@ class WaveRounds:
     :param retries: how often a failed server may be launched again
     :param hook_of: makes the hook of a launch's account and Region
     :param clock: what time it is
+    :param max_tries: of the task, as Airflow counts them: a cleared one has more, and begins anew
     """
 
     plan: str
@@ -141,6 +147,7 @@ class WaveRounds:
     guard: LaunchGuard
     hook_of: "Callable[[Launch], LaunchSettingsHook]"
     clock: Callable[[], datetime]
+    max_tries: int = 0
 
     @cached_property
     def servers(self) -> tuple[PreflightServer, ...]:
@@ -185,13 +192,14 @@ class WaveRounds:
         )
 
     def next_step(
-        self, results: Sequence[ServerResult], *, allows: Allows, order: str | None = None
+        self, results: Sequence[ServerResult], *, allows: Allows, order: str | None = None, stopped: str | None = None
     ) -> LaunchNext | Judge:
         """Decide what the wave does next, once nothing of it runs; see :func:`next_launch.next_step`.
 
         What is launched again is logged and kept, so that a later leg knows it.
 
         :param order: why a person has ended the wave, as the guard said
+        :param stopped: why nothing more is launched although nobody has ended the wave
         """
         started = self.started
         base = max(launch.attempt for launch in self.launches.values())
@@ -210,6 +218,7 @@ class WaveRounds:
                 allows=allows,
                 order=order,
                 plan_changed=str(changed) if self.preflight.digest != self.digest else None,
+                stopped=stopped,
             )
         )
         if chosen := step if isinstance(step, LaunchNext) else step.withheld:
@@ -218,11 +227,34 @@ class WaveRounds:
             log.error("%s", changed)
         return step
 
-    def launch(self, launches: Iterable[NextLaunch]) -> NoRoom | None:
+    def deadline(self, timeout: timedelta) -> datetime:
+        """Return until when the wave's launches may take, all rounds together; kept from the first time it is asked.
+
+        :param timeout: how long they may take; time in which the wave waits for room does not count
+        """
+        known, now = load(self.store, WaveDeadline), self.clock()
+        if known is None or known.max_tries != self.max_tries:
+            known = WaveDeadline(max_tries=self.max_tries, at=now + timeout)
+            save(self.store, known)
+        return known.at + self._waited(now)
+
+    def _waited(self, now: datetime) -> timedelta:
+        waiting = load(self.store, WaitingSince)
+        return now - waiting.since if waiting and waiting.since else timedelta(0)
+
+    def _end_wait(self) -> None:
+        """Add the wait for room that is over to the wave's time."""
+        known = load(self.store, WaveDeadline)
+        if known and (waited := self._waited(self.clock())):
+            save(self.store, known.model_copy(update={"at": known.at + waited}))
+        save(self.store, WaitingSince())
+
+    def launch(self, launches: Iterable[NextLaunch]) -> NoRoom | NothingStarted | None:
         """Launch servers in their accounts and Regions; give back what to wait for where nothing was started.
 
         What found no room is launched after the wait for what did.
         """
+        known = {job_id for launched in self.started for job_id in launched.launch.job_ids}
         begun, full = False, None
         for launch in launches:
             for part in self.preflight.wave(self.wave).targets:
@@ -230,12 +262,14 @@ class WaveRounds:
                 servers = [server.server_id for server in part.servers if server.server_id in launch.server_ids]
                 if not servers or launched is None:
                     continue
-                wait = self._launch_in(launched, servers, launch.attempt)
+                wait = self._launch_in(launched, servers, launch)
                 begun, full = begun or wait is None, NoRoom(wait, launched) if wait else full
         if full and not begun:
             return full
-        save(self.store, WaitingSince())
-        return None
+        self._end_wait()
+        if full or not known.issuperset(self._followed):
+            return None
+        return NothingStarted()
 
     def wait_for_room(self, wait: MustWait) -> None:
         """Remember since when the wave waits for room.
@@ -307,7 +341,7 @@ class WaveRounds:
         tries = {server: known for server, known in self._all_tries().items() if known}
         return Tries(servers=tries) if tries else None
 
-    def _launch_in(self, launched: TargetLaunch, servers: Sequence[str], attempt: int) -> MustWait | None:
+    def _launch_in(self, launched: TargetLaunch, servers: Sequence[str], launch: NextLaunch) -> MustWait | None:
         """Launch servers of one account and Region, with what is to be different this time; give back a wait."""
         hook = self.hook_of(launched.launch)
         if self.purpose.yields:
@@ -330,12 +364,12 @@ class WaveRounds:
         start = JobStart(
             hook,
             self.memory,
-            self._request(launched, servers),
+            replace(self._request(launched, servers), failed=frozenset(servers if launch.again else ())),
             now=self.clock,
             points=partial(pinning.points, hook),
             ended=lambda: self.guard.order() is not None,
         )
-        outcome = start.run(attempt)
+        outcome = start.run(launch.attempt)
         if isinstance(outcome, MustWait):
             return outcome
         self._follow([_followed(job, launched.launch) for job in outcome])
@@ -350,6 +384,7 @@ class WaveRounds:
             servers=tuple(servers),
             is_drill=self.purpose.is_drill,
             replace_live_instances=self.preflight.replace_live_instances,
+            replace_drills=self.preflight.replace_drills,
             since=looked_for_since(self.run.began, self.clock(), continues=continued),
             continues=continued,
             tags=launched.launch.tags,
@@ -423,7 +458,7 @@ def _in_place(result: ServerResult, check: InstanceCheck | None) -> ServerResult
     astray = [
         f"{difference.field} is {shown(difference.found)}, expected {shown(difference.wanted)}"
         for difference in (check.differences if check and check.is_drill else ())
-        if difference.field in _PLACES
+        if difference.field in PLACES
     ]
     if not astray:
         return result

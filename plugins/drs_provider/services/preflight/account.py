@@ -17,7 +17,10 @@ from drs_provider.rules.launch.conflicts import (
     servers_of_plan,
     unseen_jobs,
 )
+from drs_provider.rules.launch.existing_instance import existing_findings
 from drs_provider.rules.launch.jobs import LONGEST_JOB
+from drs_provider.rules.launch.live_instances import Replacing, origins_of
+from drs_provider.rules.launch.native_plans import native_findings
 from drs_provider.rules.launch.quotas import Quotas, quota_notes
 from drs_provider.rules.launch.readiness import assess
 from drs_provider.rules.launch.recovery_points import point_of, why_pinned
@@ -25,6 +28,7 @@ from drs_provider.rules.launch.tags import run_key
 from drs_provider.rules.launch.takeover import LOOK_BACK, jobs_of
 from drs_provider.rules.preflight.cost import Machine
 from drs_provider.rules.preflight.drill_forecast import fingerprint_of, machine_to_launch
+from drs_provider.rules.preflight.drill_settings import interface_findings, tag_findings
 from drs_provider.rules.preflight.outcome import AnyFinding, ServerLook
 from drs_provider.rules.preflight.permissions import permission_findings, permission_notes, questions
 from drs_provider.rules.preflight.placement import placed, placement_findings
@@ -49,6 +53,8 @@ class Scope:
 
     :param run: DAG id and run id
     :param waves: the servers that are launched there, by wave
+    :param beside: how many servers every wave launches there beside these, where the plan names the account and Region
+        in another way too
     """
 
     target: Target
@@ -57,6 +63,7 @@ class Scope:
     run: tuple[str, str]
     now: datetime
     waves: Mapping[str, Sequence[RosterServer]]
+    beside: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def purpose(self) -> Purpose:
@@ -100,6 +107,7 @@ class AccountCheck:
     :param recoveries_seen: ids of recovery jobs
     :param looks: what was seen of every server of the run there, by id
     :param machines: what servers will be launched as, by id
+    :param stopped: ids of the servers whose instances will be launched stopped
     """
 
     quotas: Quotas
@@ -111,6 +119,7 @@ class AccountCheck:
     looks: Mapping[str, ServerLook] = field(default_factory=dict)
     fingerprints: Mapping[str, ServerFingerprint] = field(default_factory=dict)
     machines: Mapping[str, Machine] = field(default_factory=dict)
+    stopped: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -136,6 +145,8 @@ def check_account(hook: "LaunchSettingsHook", scope: Scope, sources: Sequence[An
     # The jobs and instances of a run that is continued are this run's own, and stay.
     other_jobs = [job for job in jobs if job["jobID"] not in ours]
     other_instances = [instance for instance in instances if instance.get("jobID") not in ours]
+    older = unseen_jobs(other_instances, other_jobs)
+    other_jobs += hook.jobs(older) if older else ()
     conflicts = find_conflicts(hook, scope, other_jobs, other_instances)
     looks, assessed = _assess(hook, scope, sources, other_jobs, other_instances)
     settings = _check_settings(hook, scope, sources, instances)
@@ -156,6 +167,9 @@ def check_account(hook: "LaunchSettingsHook", scope: Scope, sources: Sequence[An
         },
         fingerprints={candidate.server_id: fingerprint_of(candidate) for candidate in there},
         machines={candidate.server_id: machine_to_launch(candidate) for candidate in there},
+        stopped=frozenset(
+            candidate.server_id for candidate in there if candidate.result.get("disposition") == "stopped"
+        ),
     )
 
 
@@ -208,7 +222,7 @@ def _assess(
     """Look at every server of the run, and say what speaks against launching it."""
     described = {str(source["sourceServerID"]): source for source in sources}
     newest = newest_points(hook, list(scope.known), scope.request.as_of)
-    busy = busy_servers(jobs)
+    busy, replacing = busy_servers(jobs), _replacing(scope, sources, jobs, instances)
     live: dict[str, list[Answer]] = {}
     for instance in instances:
         live.setdefault(instance["sourceServerID"], []).append(instance)
@@ -228,10 +242,24 @@ def _assess(
             live_instances=live.get(name, ()),
             max_lag=scope.purpose.max_lag(scope.shape.plan),
             now=scope.now,
-            replace_live_instances=scope.request.replace_live_instances,
+            replacing=replacing,
             as_of=scope.request.as_of,
         )
     return looks, tuple(findings)
+
+
+def _replacing(
+    scope: Scope, sources: Sequence[Answer], jobs: Sequence[Answer], instances: Sequence[Answer]
+) -> Replacing:
+    """Say what the run may replace, and whose the instances are that its launches would terminate."""
+    dag_id, run_id = scope.run
+    return Replacing(
+        replace_live_instances=scope.request.replace_live_instances,
+        replace_drills=scope.request.replace_drills,
+        origins=origins_of(instances, jobs, sources),
+        own_runs={run_key(dag_id, run_id), scope.request.continue_run or ""},
+        own_plan=dag_id,
+    )
 
 
 def _check_settings(
@@ -292,12 +320,17 @@ def look_deeper(
     """
     permissions = _permissions(hook, scope)
     places = _places(hook, scope, instances, settings) if settings else CheckResult()
-    actions = _launch_actions(hook, scope)
-    counted = {wave: sum(server.known for server in servers) for wave, servers in scope.waves.items()}
+    changes = _drill_settings(scope, settings) if settings else ()
+    actions, native = _launch_actions(hook, scope), _native_plans(hook, scope)
+    existing = _existing_instances(hook, scope, settings) if settings else CheckResult()
+    counted = {
+        wave: sum(server.known for server in servers) + scope.beside.get(wave, 0)
+        for wave, servers in scope.waves.items()
+    }
     counts = quota_notes(scope.where, counted, quotas, jobs)
     return CheckResult(
-        (*permissions.findings, *places.findings, *actions.findings),
-        (*counts, *permissions.notes, *places.notes, *actions.notes),
+        (*permissions.findings, *places.findings, *changes, *actions.findings, *native.findings, *existing.findings),
+        (*counts, *permissions.notes, *places.notes, *actions.notes, *native.notes, *existing.notes),
     )
 
 
@@ -328,6 +361,55 @@ def _places(
         return CheckResult(notes=(f"room for the servers in {scope.where}: not checked: {refusal}",))
     places = placed([server.candidate for server in settings.servers], frees)
     return CheckResult(placement_findings(places, settings.around, scope.purpose))
+
+
+def _native_plans(hook: "DrsHook", scope: Scope) -> CheckResult:
+    """Look which servers an execution of a native recovery plan holds."""
+    try:
+        executions = hook.native_executions()
+    except AwsError as refusal:
+        return CheckResult(notes=(f"native recovery plans in {scope.where}: not checked: {refusal}",))
+    return CheckResult(native_findings(executions, scope.known, scope.purpose))
+
+
+def _existing_instances(hook: "LaunchSettingsHook", scope: Scope, settings: "SettingsSurvey") -> CheckResult:
+    """Look which servers DRS would launch into an instance that is there already."""
+    from drs_provider.services.launch.existing_instances import existing_instances
+
+    candidates = {server.server_id: server.candidate for server in settings.servers if server.candidate.source}
+    try:
+        found = existing_instances(
+            hook,
+            tuple(candidates),
+            configurations={name: candidate.configuration for name, candidate in candidates.items()},
+            sources=[candidate.source for candidate in candidates.values() if candidate.source],
+        )
+    except AccessDenied as refusal:
+        problem = f"whether servers in {scope.where} are launched into existing instances: not checked: {refusal}"
+        return CheckResult(notes=(problem,))
+    named = tuple({existing.instance_id for existing in found.values() if existing.instance_id})
+    there = hook.ec2_instances(named) if named and not scope.purpose.is_temporary else {}
+    return CheckResult(
+        tuple(
+            finding
+            for name, existing in found.items()
+            for finding in existing_findings(
+                name, candidates[name].source, existing, there.get(existing.instance_id), scope.purpose
+            )
+        )
+    )
+
+
+def _drill_settings(scope: Scope, settings: "SettingsSurvey") -> tuple[Finding, ...]:
+    """Look whether what the run changes in launch settings can be changed, and put back."""
+    candidates = [server.candidate for server in settings.servers if server.candidate.source is not None]
+    own_network = scope.purpose.has_own_network(scope.shape.plan)
+    changed = {server.server_id for server in settings.servers if own_network or server.changes}
+    with_actions = {server for server, values in scope.settings.items() if values.get("actions")}
+    return (
+        *interface_findings(candidates, settings.around, scope.purpose, own_network=own_network),
+        *tag_findings(candidates, scope.purpose, changed=changed, with_actions=with_actions),
+    )
 
 
 def _launch_actions(hook: "DrsHook", scope: Scope) -> CheckResult:

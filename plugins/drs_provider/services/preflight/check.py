@@ -3,31 +3,50 @@
 Only the task of preflight needs this: no DAG file pays for it.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
-from drs_provider.exceptions import AccessDenied, NotFound, NotInitialized
+from drs_provider.exceptions import AwsError
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.rules.findings import Finding
 from drs_provider.rules.launch.takeover import purpose_of_job
 from drs_provider.rules.preflight.cost import Machine, PricesUnreadable
 from drs_provider.rules.preflight.drill_forecast import estimate_drill, too_expensive
 from drs_provider.rules.preflight.outcome import PreflightOutcome, ServerLook
+from drs_provider.rules.preflight.step_names import step_name_findings
+from drs_provider.rules.preflight.stopped import stopped_findings
 from drs_provider.rules.run.approvals import too_few
 from drs_provider.rules.run.request import RunRequest
-from drs_provider.rules.run.roster import Roster, Target, call_roll
+from drs_provider.rules.run.roster import Place, Roster, Target, call_roll, named_twice, target_of
 from drs_provider.rules.run.shape import RunShape
 from drs_provider.rules.servers import Answer
 from drs_provider.services.preflight.account import AccountCheck, Scope, check_account
 from drs_provider.services.preflight.drill_forecast import ReadReports, read_price_table, verify_plan
+from drs_provider.services.preflight.places import PlaceAnswers, ask_side_by_side
 
 if TYPE_CHECKING:
+    from drs_provider.hooks.drs import DrsHook
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
+
+_ACCOUNT = 5
+"""So many parts of an ARN must be there for its account, the fifth, to be."""
+
+log = logging.getLogger(__name__)
 
 HookOf = Callable[[Target], "LaunchSettingsHook"]
 """Gives the hook of an account and Region."""
+
+SERVERS_WITHIN: Final = timedelta(minutes=4)
+"""How long all accounts and Regions have to name their source servers: a hook's own patience, and an answer."""
+
+OTHERS_WITHIN: Final = timedelta(seconds=30)
+"""How long those have that only other plans name: without them a server that is in two groups may go unnoticed."""
+
+CHECKED_WITHIN: Final = timedelta(minutes=20)
+"""How long they have for everything else: a call or two for each server, where the API is throttled."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +57,7 @@ class Preflight:
     :param run: DAG id and run id
     :param now: the present instant
     :param read_reports: reads the stored reports of the plan's runs
+    :param why_no_report: says why the report of this run cannot be written; None: it can
     :param triggered_by: who started the run, where Airflow says so
     :param other_groups: the groups of all other plans
     """
@@ -47,55 +67,125 @@ class Preflight:
     run: tuple[str, str]
     now: datetime
     read_reports: ReadReports = tuple
+    why_no_report: Callable[[], str | None] = lambda: None
     triggered_by: str | None = None
     other_groups: Sequence[ProtectionGroup] = ()
 
     def take(self, hook_of: HookOf) -> PreflightOutcome:
-        """Ask every account and Region of the plan, and return everything that was found."""
-        hooks = {place.target: hook_of(place.target) for place in self.shape.targets}
-        sources, problems = _sources(hooks)
-        roster, checks = Roster({}, (), ()), dict[Target, AccountCheck]()
-        if len(sources) == len(hooks):
-            roster = self._roster(sources)
-            problems += roster.problems
-            for target, found in sources.items():
-                checks[target] = check_account(hooks[target], self._scope(target, roster), found)
-                problems += checks[target].problems
-        problems += self._wrongly_continued(checks, is_sound=not problems)
+        """Ask every account and Region of the chosen waves, all at once, and return everything that was found.
+
+        :raises AwsError: nothing can be said now, and asking again later may help
+        """
+        hooks = {target: hook_of(target) for target in self.shape.chosen_targets}
+        limits = (SERVERS_WITHIN, CHECKED_WITHIN) if len(hooks) > 1 else (None, None)
+        heard = ask_side_by_side(hooks, _sources_of, within=limits[0])
+        problems, lost = self._silent(heard)
+        sources = {target: found for target, (found, _) in heard.found.items()}
+        places = {target: place for target, (_, place) in heard.found.items()}
+        roster, checks, named = Roster({}, (), ()), dict[Target, AccountCheck](), tuple[Finding, ...]()
+        if not problems:
+            elsewhere = self._others_in(places, hook_of)
+            roster = self._roster(sources, places, elsewhere)
+            looked = ask_side_by_side(
+                {target: hooks[target] for target in sources},
+                lambda target, hook: check_account(hook, self._scope(target, roster, places), sources[target]),
+                within=limits[1],
+            )
+            problems, lost_later = self._silent(looked)
+            checks, lost = dict(looked.found), {**lost, **lost_later}
+            if lost_later:
+                sources = {target: sources[target] for target in checks}
+                places = {target: places[target] for target in checks}
+                roster = self._roster(sources, places, elsewhere)
+            problems += [*roster.problems, *self._two_networks(places)]
+            problems += [problem for check in checks.values() for problem in check.problems]
+            named = step_name_findings(self.shape, self.request, roster)
+        stopped = {server for check in checks.values() for server in check.stopped}
+        named += stopped_findings(self.shape, self.request, roster, stopped)
+        problems += self._wrongly_continued(checks, is_sound=not (problems or lost))
         outcome = PreflightOutcome(
             self.shape,
             self.request,
             self.now,
             roster=roster,
             problems=tuple(problems),
-            findings=tuple(finding for check in checks.values() for finding in check.findings),
+            findings=(*(finding for check in checks.values() for finding in check.findings), *named),
             notes=tuple(note for check in checks.values() for note in check.notes),
             looks=_looks(checks),
             quotas={target: check.quotas for target, check in checks.items()},
+            places=places,
             recoveries_seen=tuple(job for check in checks.values() for job in check.recoveries_seen),
             fingerprints={server: mark for check in checks.values() for server, mark in check.fingerprints.items()},
+            lost={target: str(error) for target, error in lost.items()},
         )
+        outcome = replace(outcome, findings=(*outcome.lost_findings, *outcome.findings))
         machines = {server: machine for check in checks.values() for server, machine in check.machines.items()}
-        return self._with_approvers(self._with_forecast(outcome, machines))
+        return self._with_approvers(self._with_forecast(self._with_report_place(outcome), machines))
 
-    def _roster(self, sources: Mapping[Target, Sequence[Answer]]) -> Roster:
+    def _silent(self, answers: PlaceAnswers[object]) -> tuple[list[str], Mapping[Target, AwsError]]:
+        """Return the reasons to refuse, and the accounts and Regions without which the run goes on."""
+        refused = answers.refused
+        if answers.found and self.request.purpose.loses_silent_places:
+            return [], refused
+        for error in refused.values():
+            if error.retryable:
+                raise error
+        return [f"{target}: {error}" for target, error in refused.items()], {}
+
+    def _others_in(self, places: Mapping[Target, Place], hook_of: HookOf) -> dict[Target, Place]:
+        """Return how groups of other plans name the same accounts and Regions in other ways.
+
+        What another plan names must neither keep this one from running nor hold it up.
+        """
+        regions = {place.region for place in places.values()}
+        asked = sorted({target_of(group) for group in self.other_groups} - places.keys())
+        hooks = {target: hook_of(target) for target in asked if not target.region or target.region in regions}
+        answers = ask_side_by_side(hooks, lambda _, hook: place_of(hook), within=OTHERS_WITHIN)
+        for target, error in answers.refused.items():
+            log.warning("%s, which groups of other plans name, is not compared: %s", target, error)
+        return {target: place for target, place in answers.found.items() if place in places.values()}
+
+    def _two_networks(self, places: Mapping[Target, Place]) -> Iterator[str]:
+        """Refuse what would make two networks of a drill for one account and Region."""
+        if not self.request.purpose.has_own_network(self.shape.plan):
+            return
+        for place, targets in named_twice(places).items():
+            yield (
+                f"groups of the plan name {place} in {len(targets)} ways, {' and '.join(map(str, targets))}: the drill "
+                "would make a network for each, and their servers would not reach each other. Write the same "
+                "aws_conn_id and region in all of them"
+            )
+
+    def _roster(
+        self,
+        sources: Mapping[Target, Sequence[Answer]],
+        places: Mapping[Target, Place],
+        elsewhere: Mapping[Target, Place],
+    ) -> Roster:
+        other = {target: place for target, place in elsewhere.items() if place in places.values()}
         return call_roll(
             self.shape.runnable.groups,
             {wave.name: wave.wave.groups for wave in self.shape.waves},
-            sources,
+            {**_as_found(other, places, sources), **sources},
             self.request.purpose,
             chosen=self.request.waves,
             exclude=self.request.exclude_servers,
             other_groups=self.other_groups,
+            places={**other, **places},
         )
 
-    def _scope(self, target: Target, roster: Roster) -> Scope:
+    def _scope(self, target: Target, roster: Roster, places: Mapping[Target, Place]) -> Scope:
         waves = {
             wave: here
             for wave, servers in roster.waves.items()
             if (here := tuple(server for server in servers if server.target == target))
         }
-        return Scope(target, self.shape, self.request, self.run, self.now, waves)
+        same = {other for other, place in places.items() if other != target and place == places[target]}
+        beside = {
+            wave: sum(server.known and server.target in same for server in servers)
+            for wave, servers in roster.waves.items()
+        }
+        return Scope(target, self.shape, self.request, self.run, self.now, waves, beside)
 
     def _wrongly_continued(self, checks: Mapping[Target, AccountCheck], *, is_sound: bool) -> Iterator[str]:
         key, plan, purpose = self.request.continue_run, self.shape.plan.name, self.request.purpose
@@ -110,6 +200,15 @@ class Preflight:
         if not self.request.purpose.proves_plan:
             outcome = self._with_verification(outcome)
         return self._with_cost(outcome, machines) if self.request.purpose.is_priced else outcome
+
+    def _with_report_place(self, outcome: PreflightOutcome) -> PreflightOutcome:
+        """Refuse a drill whose proof could not be written; warn a recovery, whose report its tasks keep too."""
+        if (why := self.why_no_report()) is None:
+            return outcome
+        purpose, name = self.request.purpose, self.shape.plan.name
+        step = "set DRS_REPORTS, or [drs] reports of Airflow's configuration, to a place that can be written"
+        finding = Finding(purpose.severity, name, name, f"its report cannot be written: {why}", step, "reports")
+        return replace(outcome, findings=(*outcome.findings, finding))
 
     def _with_verification(self, outcome: PreflightOutcome) -> PreflightOutcome:
         found = verify_plan(self.shape, self.read_reports, servers=outcome.fingerprints, now=self.now)
@@ -145,15 +244,27 @@ def _refused(outcome: PreflightOutcome, problem: str) -> PreflightOutcome:
     return replace(outcome, problems=(*outcome.problems, problem))
 
 
-def _sources(hooks: "Mapping[Target, LaunchSettingsHook]") -> tuple[dict[Target, Sequence[Answer]], list[str]]:
-    found: dict[Target, Sequence[Answer]] = {}
-    problems = []
-    for target, hook in hooks.items():
-        try:
-            found[target] = hook.source_servers()
-        except (AccessDenied, NotInitialized, NotFound) as refusal:
-            problems.append(f"{target}: {refusal}")
-    return found, problems
+def _sources_of(_: Target, hook: "LaunchSettingsHook") -> tuple[Sequence[Answer], Place]:
+    """Ask one account and Region for its source servers, and what account and Region it is."""
+    servers = hook.source_servers()
+    return servers, place_of(hook, servers)
+
+
+def place_of(hook: "DrsHook", sources: Sequence[Answer] = ()) -> Place:
+    """Return the account and Region that a hook asks, resolved.
+
+    :param sources: items of DescribeSourceServers there, whose ARNs tell the account without another call
+    """
+    account = next((parts[4] for source in sources if len(parts := str(source.get("arn")).split(":")) > _ACCOUNT), "")
+    return Place(account or hook.caller_account(), hook.region)
+
+
+def _as_found(
+    elsewhere: Mapping[Target, Place], places: Mapping[Target, Place], sources: Mapping[Target, Sequence[Answer]]
+) -> dict[Target, Sequence[Answer]]:
+    """Give what was found in an account and Region to its other names too."""
+    by_place = {places[target]: found for target, found in sources.items()}
+    return {target: by_place[place] for target, place in elsewhere.items()}
 
 
 def _looks(checks: Mapping[Target, AccountCheck]) -> dict[tuple[Target, str], ServerLook]:

@@ -125,7 +125,7 @@ def in_all_actions(
     act: Callable[[ActionChanges], None], servers: Iterable[ActionChanges]
 ) -> dict[str, DrsProviderError]:
     """Act on several servers side by side; return the errors by server id."""
-    from drs_provider.hooks.launch_settings import side_by_side
+    from drs_provider.hooks.drs import side_by_side
 
     def attempt(server: ActionChanges) -> DrsProviderError | None:
         try:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.settings.candidates import AccountAnswers, Candidate, SettingsFinding
 from drs_provider.rules.settings.checks import lookups, validate
-from drs_provider.rules.settings.drill_memory import BeforeDrill, read_tag
-from drs_provider.rules.settings.launch_template import read_template
+from drs_provider.rules.settings.drill_memory import TAG, BeforeDrill, read_tag
+from drs_provider.rules.settings.launch_template import TEMPLATE_FIELDS, read_template
 from drs_provider.rules.settings.values import Change, Settings, compare, configuration_update, normal
 from drs_provider.services.settings.launch_actions import ActionChanges, check_actions, survey_actions
+from drs_provider.services.settings.template_settlement import Settlement, Versions, settle_template
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook, TemplateVersion
@@ -21,9 +22,11 @@ class ServerSettings:
     """One server before anything is done.
 
     ``candidate`` holds its settings as they are, or, where a drill's are to be put back first, as they will be then.
-    ``base``: the template version to build on. ``changes``: what is to be changed after that. ``before``: what a drill
-    left; ``put_back`` what of its DRS settings has to go back, ``default_goes_back`` whether the template does, and
-    ``restored`` both as changes. ``gone``: the template version to go back to, where it no longer exists.
+    ``base``: the template version to build on; with ``base_is_new`` its data is still to be made a version.
+    ``default``: number of the default version that was read. ``changes``: what is to be changed after that.
+    ``before``: what a drill left; ``put_back`` what of its DRS settings has to go back, ``default_goes_back`` whether
+    the template does, and ``restored`` both as changes. ``undecided``: why nobody can say what of the template is the
+    drill's.
     """
 
     candidate: Candidate
@@ -33,7 +36,9 @@ class ServerSettings:
     put_back: tuple[Change, ...] = ()
     default_goes_back: bool = False
     restored: tuple[Change, ...] = ()
-    gone: int | None = None
+    base_is_new: bool = False
+    default: int | None = None
+    undecided: str = ""
 
     @property
     def server_id(self) -> str:
@@ -44,6 +49,20 @@ class ServerSettings:
     def arn(self) -> str:
         """The source server's ARN."""
         return str((self.candidate.source or {})["arn"])
+
+    @property
+    def why_undecided(self) -> str:
+        """Say what nobody can say of the launch template."""
+        template = self.candidate.configuration.get("ec2LaunchTemplateID")
+        return f"a drill changed its launch template {template}, and {self.undecided}"
+
+    @property
+    def undecided_finding(self) -> SettingsFinding | None:
+        """What speaks against a launch with a template of which nobody can say what is a drill's; None: nothing."""
+        if not self.undecided:
+            return None
+        step = f"set the template manually, then take the tag {TAG} off the source server"
+        return self.candidate.refusal(self.why_undecided, step, "template")
 
 
 @dataclass(frozen=True)
@@ -116,7 +135,9 @@ def survey_settings(
     candidates = [server.candidate for server in servers]
     checked = [candidate for candidate in candidates if whole or candidate.source is None or normal(candidate.wanted)]
     around = hook.surroundings(lookups(checked, whole=whole))
-    return SettingsSurvey(tuple(servers), (*validate(checked, around), *check_actions(hook, settings, known)), around)
+    undecided = [finding for server in servers if (finding := server.undecided_finding)]
+    findings = (*undecided, *validate(checked, around), *check_actions(hook, settings, known))
+    return SettingsSurvey(tuple(servers), findings, around)
 
 
 def _versions_to_read(
@@ -130,24 +151,22 @@ def _numbers(before: BeforeDrill | None) -> tuple[int | None, ...]:
 
 
 def _compared(
-    candidate: Candidate,
-    versions: Mapping[int | None, "TemplateVersion | None"],
-    before: BeforeDrill | None,
-    *,
-    keep_drill: bool,
+    candidate: Candidate, versions: Versions, before: BeforeDrill | None, *, keep_drill: bool
 ) -> ServerSettings:
-    now = base = versions[None]
-    gone: int | None = None
-    configuration, changed = candidate.configuration, tuple[Change, ...]()
-    if before and not keep_drill:
-        changed = before.values_to_put_back(configuration)
-        configuration = {**configuration, **configuration_update(changed)}
-        base = _before_drill(now, versions, before)
-        gone = before.version[0] if before.version and _is_gone(now, base, versions, before) else None
+    now, configuration = versions[None], candidate.configuration
+    settled = settle_template(versions, before)
+    if keep_drill and not _is_built_anew(candidate, now, settled):
+        settled = Settlement(now, undecided=settled.undecided)
+    elif keep_drill and before:
+        # What others have made since is what is to be put back after this drill.
+        before = replace(before, version=None)
+    changed = before.values_to_put_back(configuration) if before and not keep_drill else ()
+    configuration = {**configuration, **configuration_update(changed)}
+    base = settled.base
     data = None if base is None else base.data
-    candidate = replace(candidate, configuration=configuration, template=data)
-    goes_back = base is not None and now is not None and base.number != now.number
+    goes_back = base is not None and now is not None and (settled.is_new or base.number != now.number)
     templates = _template_changes(now.data, base.data) if now and base and goes_back else ()
+    candidate = replace(candidate, configuration=configuration, template=data)
     return ServerSettings(
         candidate,
         base,
@@ -156,35 +175,18 @@ def _compared(
         changed,
         goes_back,
         (*changed, *templates),
-        gone,
+        base_is_new=settled.is_new,
+        default=now.number if now else None,
+        undecided=settled.undecided,
     )
 
 
-def _before_drill(
-    now: "TemplateVersion | None", versions: Mapping[int | None, "TemplateVersion | None"], before: BeforeDrill
-) -> "TemplateVersion | None":
-    """Return the version that was the default before a drill; the present one where somebody chose another since."""
-    if now is None or before.version is None:
-        return now
-    was = versions.get(before.version[0])
-    return was if was and _is_the_drills(now, versions, before.version[1]) else now
-
-
-def _is_the_drills(now: "TemplateVersion", versions: Mapping[int | None, "TemplateVersion | None"], made: int) -> bool:
-    """Tell whether the default is what a drill made it: that version, or one with its settings (DRS makes some)."""
-    version = versions.get(made)
-    return now.number == made or (version is not None and read_template(version.data) == read_template(now.data))
-
-
-def _is_gone(
-    now: "TemplateVersion | None",
-    base: "TemplateVersion | None",
-    versions: Mapping[int | None, "TemplateVersion | None"],
-    before: BeforeDrill,
-) -> bool:
-    if now is None or before.version is None or versions.get(before.version[0]) is not None:
+def _is_built_anew(candidate: Candidate, now: "TemplateVersion | None", settled: Settlement) -> bool:
+    """Tell whether a drill builds on what others have made of an earlier drill's version, and not on that itself."""
+    if now is None or settled.base is None or not settled.is_new:
         return False
-    return base is now and _is_the_drills(now, versions, before.version[1])
+    wanted = compare(candidate.wanted, candidate.configuration, now.data)
+    return any(change.field in TEMPLATE_FIELDS for change in wanted)
 
 
 def _template_changes(now: Answer, then: Answer) -> tuple[Change, ...]:

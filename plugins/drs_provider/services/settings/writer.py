@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from drs_provider import clock
-from drs_provider.exceptions import AwsError, DrsProviderError, RunRefused
+from drs_provider.exceptions import AwsError, Conflict, DrsProviderError, RunRefused
 from drs_provider.rules.settings.drill_memory import EXPIRES, RUN, TAG, BeforeDrill
 from drs_provider.rules.settings.launch_actions import TAG as ACTIONS
 from drs_provider.rules.settings.launch_template import NewVersion, lost, new_version
@@ -26,27 +26,77 @@ PAUSES = (0.0, 1.0, 2.0, 4.0)
 log = logging.getLogger(__name__)
 
 
-def put_back(hook: "LaunchSettingsHook", server: ServerSettings) -> None:
-    """Give a server back what it had before a drill, and forget the drill. What somebody changed since is left."""
+def put_back(hook: "LaunchSettingsHook", server: ServerSettings) -> "TemplateVersion | None":
+    """Give a server back what it had before a drill, and forget the drill. What somebody changed since is left.
+
+    Returns the template version that is the default then; None: the server has no launch template.
+    """
     before = server.before
     if before is None:
-        return
-    if server.gone is not None:
-        name = server.candidate.configuration.get("ec2LaunchTemplateID")
+        return server.base
+    if server.undecided:
         raise RunRefused(
-            f"{server.candidate.name}: a drill changed its launch template {name}, and "
-            f"version {server.gone}, which was the default before, no longer exists. Nothing was put back: set the "
+            f"{server.candidate.name}: {server.why_undecided}. Nothing was put back: set the "
             f"template manually, then take the tag {TAG} off the source server"
         )
     if server.put_back:
         hook.update_configuration(server.server_id, configuration_update(server.put_back))
-    if server.default_goes_back and server.base:
-        hook.make_default(server.base.template_id, server.base.number)
+    base = _base(hook, server)
+    if server.default_goes_back and base:
+        _ensure_still_default(hook, server, base.template_id, server.default)
+        hook.make_default(base.template_id, base.number)
     _forget_versions(hook, server)
     # Launch actions are put back after this, and take the marks with them.
     marks = () if ACTIONS in ((server.candidate.source or {}).get("tags") or {}) else (RUN, EXPIRES)
     hook.untag(server.arn, TAG, *marks)
     log.info("%s: put back to before its drill (%s)", server.candidate.hostname, before.written() or "nothing")
+    return base
+
+
+def _base(hook: "LaunchSettingsHook", server: ServerSettings) -> "TemplateVersion | None":
+    """Return the version to build on, made first where it is new: the present default without what a drill set."""
+    from drs_provider.hooks.launch_settings import OURS
+
+    base = server.base
+    if base is None or not server.base_is_new:
+        return base
+    new = NewVersion(base.data, is_whole=True)
+    note = f"{OURS}version {base.number} without its drill: {_digest(new)}"
+    made = hook.described_version(base.template_id, note) or make_version(hook, base, new, note)
+    _ensure(server, f"version {made.number} of {base.template_id}", (), lost(base.data, made.data))
+    log.info(
+        "%s: version %d of %s has what others changed in version %d during a drill, without the drill's own",
+        *(server.candidate.hostname, made.number, base.template_id, base.number),
+    )
+    return made
+
+
+def _ensure_still_default(
+    hook: "LaunchSettingsHook", server: ServerSettings, template: str, expected: int | None
+) -> None:
+    """Refuse to choose a default where somebody else has just chosen one: it is looked at anew then."""
+    found = hook.default_versions([template]).get(template)
+    if found != expected:
+        message = f"version {found} of {template} is the default now, and version {expected} was a moment ago"
+        raise Conflict("ec2:ModifyLaunchTemplate", "ChangedMeanwhile", f"{server.candidate.name}: {message}")
+
+
+def make_version(
+    hook: "LaunchSettingsHook",
+    base: "TemplateVersion",
+    new: NewVersion,
+    note: str,
+    sleep: Callable[[float], None] = clock.sleep,
+) -> "TemplateVersion":
+    """Make a version of a launch template, and return it as EC2 shows it. Raises AwsError where it is not shown."""
+    number = hook.create_version(base, new, note)
+    for pause in PAUSES:
+        sleep(pause)
+        made = hook.template_version(base.template_id, number)
+        if made:
+            return made
+    message = f"version {number} of {base.template_id} was made and is not shown; it is not the default"
+    raise AwsError("ec2:DescribeLaunchTemplateVersions", "NotShown", message)
 
 
 def _forget_versions(hook: "LaunchSettingsHook", server: ServerSettings) -> None:
@@ -77,54 +127,61 @@ class SettingsWriter:
 
     def apply(self, server: ServerSettings) -> None:
         """Make the changes of one server. Raises what AWS refused, RunRefused where an effect does not read back."""
-        if not self.is_temporary:
-            put_back(self.hook, server)
+        base = self._undrilled(server) if self.is_temporary else put_back(self.hook, server)
         if not server.changes:
             return
-        version = self._prepared(server)
+        version = self._prepared(server, base)
         if self.is_temporary:
-            self._remember(server, version)
+            self._remember(server, base, version)
         update = configuration_update(server.changes)
         if update:
             answer = self.hook.update_configuration(server.server_id, update)
             wanted = _wanted(server.changes, in_drs=True)
             _ensure(server, "UpdateLaunchConfiguration", compare(wanted, answer, {}))
         if version:
+            if self.is_temporary:
+                expected = base.number if base and server.base_is_new else server.default
+                _ensure_still_default(self.hook, server, version.template_id, expected)
             self.hook.make_default(version.template_id, version.number)
         log.info("%s: %s", server.candidate.hostname, ", ".join(map(str, server.changes)))
 
-    def _prepared(self, server: ServerSettings) -> "TemplateVersion | None":
+    def _undrilled(self, server: ServerSettings) -> "TemplateVersion | None":
+        """Return the version that a drill builds on; what others made of an earlier drill's comes to be the default.
+
+        Before this drill is remembered: from then on only its own version is known to be a drill's.
+        """
+        base = _base(self.hook, server)
+        if base and server.base_is_new and server.changes:
+            _ensure_still_default(self.hook, server, base.template_id, server.default)
+            self.hook.make_default(base.template_id, base.number)
+        return base
+
+    def _prepared(self, server: ServerSettings, base: "TemplateVersion | None") -> "TemplateVersion | None":
         """Return the template version that is to become the default: made, found from an earlier try, or None."""
-        wanted, base = _wanted(server.changes, in_drs=False), server.base
+        wanted = _wanted(server.changes, in_drs=False)
         new = new_version(base.data, wanted) if base else None
         if base is None or new is None:
             return None
         note = _note(base.number, new, is_temporary=self.is_temporary)
-        made = self.hook.described_version(base.template_id, note) or self._made(base, new, note)
+        made = self.hook.described_version(base.template_id, note) or make_version(
+            self.hook, base, new, note, self.sleep
+        )
         missing = lost(new.on(base.data), made.data)
         _ensure(server, f"version {made.number} of {base.template_id}", compare(wanted, {}, made.data), missing)
         return made
 
-    def _made(self, base: "TemplateVersion", new: NewVersion, note: str) -> "TemplateVersion":
-        number = self.hook.create_version(base, new, note)
-        for pause in PAUSES:
-            self.sleep(pause)
-            made = self.hook.template_version(base.template_id, number)
-            if made:
-                return made
-        message = f"version {number} of {base.template_id} was made and is not shown; it is not the default"
-        raise AwsError("ec2:DescribeLaunchTemplateVersions", "NotShown", message)
-
-    def _remember(self, server: ServerSettings, version: "TemplateVersion | None") -> None:
-        pair = (server.base.number, version.number) if server.base and version else None
+    def _remember(
+        self, server: ServerSettings, base: "TemplateVersion | None", version: "TemplateVersion | None"
+    ) -> None:
+        pair = (base.number, version.number) if base and version else None
         kept = (server.before or BeforeDrill()).with_changes(server.changes, pair)
         if kept != server.before:
             self.hook.tag(server.arn, TAG, kept.written(), **self.marks)
 
 
-def in_all(act: Callable[[ServerSettings], None], servers: Iterable[ServerSettings]) -> dict[str, DrsProviderError]:
+def in_all(act: Callable[[ServerSettings], object], servers: Iterable[ServerSettings]) -> dict[str, DrsProviderError]:
     """Act on several servers side by side; return the errors by server id, so that one does not hide another."""
-    from drs_provider.hooks.launch_settings import side_by_side
+    from drs_provider.hooks.drs import side_by_side
 
     def attempt(server: ServerSettings) -> DrsProviderError | None:
         try:
@@ -146,10 +203,12 @@ def _note(source: int, new: NewVersion, *, is_temporary: bool) -> str:
     """Describe a version by what it is made of, so that a next try, or a next drill, finds it instead of a twin."""
     from drs_provider.hooks.launch_settings import OF_DRILLS, OURS
 
+    return f"{OF_DRILLS if is_temporary else OURS}on version {source}: {_digest(new)}"
+
+
+def _digest(new: NewVersion) -> str:
     content = json.dumps([new.is_whole, new.data], sort_keys=True, default=str)
-    return (
-        f"{OF_DRILLS if is_temporary else OURS}on version {source}: {hashlib.sha256(content.encode()).hexdigest()[:16]}"
-    )
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def _ensure(server: ServerSettings, what: str, left: tuple[Change, ...], missing: tuple[str, ...] = ()) -> None:

@@ -19,6 +19,7 @@ function duration(from, to) {
   const [h, m, s] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60), seconds % 60];
   return h ? `${h}h ${String(m).padStart(2, "0")}m` : m ? `${m}m ${String(s).padStart(2, "0")}s` : `${s} s`;
 }
+function span(seconds) { return duration(0, Math.round(seconds) * 1000); }
 function plural(count, noun) { return `${count} ${noun}${count === 1 ? "" : "s"}`; }
 
 function stepRow(step, now) {
@@ -43,6 +44,69 @@ function stepCards(steps, title, now) {
   return [card];
 }
 
+function stageCards(title, [sign, words, tone], tasks, now) {
+  if (!tasks.length) return [];
+  const card = make("article", "", "card", "stage"), head = make("div", "", "row");
+  head.append(make("h2", title));
+  if (words) head.append(make("span", `${sign} ${words}`, "chip", tone));
+  card.append(head, stepList(tasks, `Tasks: ${title}`, now));
+  return [card];
+}
+function causeView(board) {
+  if (!board.cause) return [];
+  const why = make("p", "", "text");
+  why.append(make("b", `First cause: ${board.cause.who}: `), document.createTextNode(board.cause.reason));
+  return board.cause.next_step ? [why, make("p", `Next step: ${board.cause.next_step}`, "text", "small")] : [why];
+}
+// Now, next, and for whom the run waits: what somebody wants to know who opens the page.
+function activityView({ activity, is_over }) {
+  if (is_over) return [];
+  const column = (title, lines, none, ...classes) => {
+    const made = make("div", "", ...classes), list = make("ul", "");
+    list.append(...(lines.length ? lines : [none]).map((line) => make("li", line, "text")));
+    made.append(make("h3", title), list);
+    return made;
+  };
+  return [
+    column("Now", activity.now, "nothing is under way"),
+    column("Next", activity.next, "nothing"),
+    column("Waiting for", activity.waits, "nobody", activity.waits.length ? "asked" : ""),
+  ];
+}
+function rtoView(rto) {
+  if (!rto) return [];
+  const { target_seconds: target, so_far_seconds: taken, expected_seconds: expected } = rto, late = target !== null && taken > target;
+  const line = make("p", "", "small"), whole = Math.max(taken, target || 0, expected || 0) || 1;
+  line.append(make("b", `${rto.is_there ? "RTO" : "RTO so far"} ${span(taken)}`));
+  line.append(document.createTextNode(target === null ? (rto.is_known ? " · the plan sets no objective" : "") : ` of ${span(target)} objective`));
+  if (late) line.append(make("b", rto.is_there ? " · missed" : " · the objective is missed", "error"));
+  if (expected !== null) line.append(document.createTextNode(` · the service is expected after about ${span(expected)}`));
+  const bar = make("div", "", "bar", "rto"), part = make("i", "", late ? "failed" : rto.is_there ? "launched" : "launching");
+  bar.setAttribute("aria-hidden", "true");
+  part.style.width = `${(taken / whole) * 100}%`;
+  bar.append(part);
+  for (const [at, kind] of [[target, "target"], [expected, "expected"]]) {
+    if (at === null) continue;
+    const mark = make("b", "", kind);
+    mark.style.left = `${Math.min((at / whole) * 100, 99.7)}%`;
+    bar.append(mark);
+  }
+  const from = expected !== null ? [make("p", `Estimate from ${rto.expected_from}, without the time that people take.`, "small", "soft")] : [];
+  return [line, bar, ...from];
+}
+function keptView(kept, now) {
+  if (!kept) return [];
+  const card = make("article", "", "card", "question"), head = make("div", "", "row");
+  head.append(make("h2", "The drill is kept for people"), make("span", "? kept", "chip", "warn"));
+  const left = new Date(kept.until) > new Date(now) ? ` (${duration(now, kept.until)} left)` : "";
+  const times = kept.extended ? ` · extended ${kept.extended} ${kept.extended === 1 ? "time" : "times"}` : "";
+  const link = make("a", "End or extend it in Airflow", "button");
+  link.href = airflow + kept.path;
+  link.dataset.airflow = "";
+  card.append(head, make("p", `until ${clock(kept.until)}${left}${times}; then it is cleaned up`, "small", "soft"), link);
+  return [card];
+}
+
 function waveCard(wave, now) {
   const card = make("article", "", "card"), head = make("div", "", "row"), [sign, words, tone] = WAVES[wave.status];
   const total = wave.servers.length, launched = wave.counts.launched || 0, failed = wave.counts.failed || 0;
@@ -52,6 +116,7 @@ function waveCard(wave, now) {
   if (steps.length) facts.push(`${over.length} of ${plural(steps.length, "step")} done`);
   if (failed) facts.push(`${failed} failed`);
   if (wave.jobs.length) facts.push(plural(wave.jobs.length, "job"));
+  if (wave.phase) facts.push(`DRS is probably ${wave.phase}`);
   if (wave.started_at) facts.push(duration(wave.started_at, wave.ended_at || now));
   facts.push(wave.depends_on.length ? `after ${wave.depends_on.join(", ")}` : "starts at once");
   card.append(head, make("p", facts.join(" · "), "soft", "small"));
@@ -105,7 +170,7 @@ function questionCard(question, now) {
   if (question.otherwise) card.append(make("p", `Without an answer ${question.otherwise}.`, "small", "soft"));
   const link = make("a", question.options.length ? `Read all of it and answer in Airflow: ${question.options.join(" or ")}` : "Read and answer in Airflow", "button");
   link.href = airflow + question.path;
-  link.target = "_top";
+  link.dataset.airflow = "";
   card.append(link);
   return card;
 }
@@ -146,19 +211,29 @@ function show(board) {
     element("line").textContent = "This DAG is no recovery plan: there is nothing to show here.";
     return;
   }
-  const parts = [board.mode || "mode not read yet", `preflight ${STATES.preflight[board.preflight][1]}`];
+  element("title").textContent = board.title;
+  const parts = [`preflight ${STATES.preflight[board.preflight][1]}`];
+  if (!board.mode) parts.unshift("mode not read yet");
   if (board.started_at && !board.is_over) parts.push(`${duration(board.started_at, board.now)} since the start`);
   if (board.cost) parts.push(`${board.cost.is_certain ? "" : "about "}$${board.cost.dollars.toFixed(2)} estimated`);
   if (!["waiting", "not_run"].includes(board.cleanup)) parts.push(`clean-up ${STATES.cleanup[board.cleanup][1]}`);
   element("line").textContent = parts.join(" · ");
-  element("why").textContent = board.reason || "";
+  element("why").textContent = board.cause ? "" : board.reason || "";
+  element("cause").replaceChildren(...causeView(board));
+  element("rto").replaceChildren(...rtoView(board.rto));
+  element("activity").replaceChildren(...activityView(board));
   element("orders").replaceChildren(...board.orders.map((words) => make("p", words, "text", "small")));
-  element("questions").replaceChildren(...board.questions.map((question) => questionCard(question, board.now)));
+  element("questions").replaceChildren(
+    ...board.questions.map((question) => questionCard(question, board.now)),
+    ...keptView(board.kept, board.now),
+  );
   element("findings").replaceChildren(...findingsView(board.findings));
   element("waves").replaceChildren(
+    ...stageCards("Preflight", STATES.preflight[board.preflight], board.preflight_tasks, board.now),
     ...stepCards(board.before, "Before all waves", board.now),
     ...board.waves.map((wave) => waveCard(wave, board.now)),
     ...stepCards(board.after, "After all waves", board.now),
+    ...stageCards(...(board.cleans_up ? ["Clean-up and report", STATES.cleanup[board.cleanup]] : ["Report", ["", ""]]), board.final_tasks, board.now),
   );
 }
 
@@ -172,6 +247,7 @@ function showReport() {
     root.dataset.embedded = "";
     themed.push(root);
     applyTheme(root);
+    frame.contentDocument.addEventListener("click", followOutside);
   });
   element("as-page").href = `${reports}/report.html`;
   element("as-json").href = `${reports}/report.json`;

@@ -17,12 +17,27 @@ const themed = [document.documentElement];
 if (frameRoot) {
   new MutationObserver(() => themed.forEach(applyTheme)).observe(frameRoot, { attributeFilter: ["class"] });
 }
-// A link into Airflow moves Airflow itself, not the frame.
-document.addEventListener("click", (event) => {
-  const link = event.target instanceof Element ? event.target.closest("a[data-airflow]") : null;
-  if (!link || !frameRoot || event.ctrlKey || event.metaKey || event.shiftKey) return;
+// A link into Airflow moves Airflow itself, not the frame; _top and _blank do nothing in Airflow's sandbox.
+function moveAirflow(event, href) {
   event.preventDefault();
-  const url = new URL(link.href);
+  const url = new URL(href);
   window.parent.history.pushState(null, "", url.pathname + url.search);
   window.parent.dispatchEvent(new PopStateEvent("popstate", { state: null }));
+}
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[data-airflow]");
+  if (!link || !frameRoot || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  moveAirflow(event, link.href);
 });
+// The same for a report, which is a page of its own: its links lead to Airflow, or to a console outside of it.
+function followOutside(event) {
+  const link = event.target.closest?.("a[href]");
+  if (!link || !frameRoot || link.getAttribute("href").startsWith("#")) return;
+  const url = new URL(link.href);
+  if (url.origin === location.origin) { moveAirflow(event, link.href); return; }
+  if (!["http:", "https:"].includes(url.protocol)) return;
+  event.preventDefault();
+  const outside = window.parent.document.createElement("a");
+  Object.assign(outside, { href: link.href, target: "_blank", rel: "noopener noreferrer" });
+  outside.click();
+}

@@ -88,7 +88,9 @@ def _run(world: World, due: float, command: Command, invocation: Invocation, out
 def _outcome(command: Command, document: Document, instance: Any, fault: AnyFault | None) -> Outcome:
     """Return how the command will end on an instance; `seconds` with the agent's own time in them."""
     hostname = tags_of(instance).get("Name") or instance.id
-    ran = outcome_of(script_of(document, command.parameters), hostname)
+    ran = outcome_of(
+        script_of(document, command.parameters), hostname, lambda host: _reaches(command.key, instance, host)
+    )
     takes = (RUN_TAKES + ran.seconds) * variation(instance.id, command.id)
     told = document.settings
     if told is not None:
@@ -104,6 +106,14 @@ def _outcome(command: Command, document: Document, instance: Any, fault: AnyFaul
     if fault is not None and fault.do == "fail":
         return Outcome(ran.stdout, f"{fault.error}\n", 1, takes)
     return Outcome(ran.stdout, ran.stderr, ran.code, takes)
+
+
+def _reaches(key: Key, instance: Any, host: str) -> bool:
+    """Tell whether a running instance of the same VPC has this private address: everything listens there."""
+    return any(
+        other.private_ip == host and other.vpc_id == instance.vpc_id and moto_ec2.state_of(other) == "RUNNING"
+        for other in moto_ec2.instances(*key).values()
+    )
 
 
 def _filled(text: str, names: dict[str, str]) -> str:

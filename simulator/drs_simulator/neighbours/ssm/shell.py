@@ -2,11 +2,17 @@
 
 Known words: ``echo`` (also ``>&2``), ``exit``, ``sleep``, ``true``, ``false``, ``hostname``, ``set -e``. Every other
 line takes a second, prints nothing and succeeds: what a real program would do cannot be known here.
+
+A script whose first line is ``: drs-check tcp HOST PORT`` or ``: drs-check http URL`` (``#`` for ``:`` in PowerShell)
+asks another machine, and is answered by what the simulator knows of the network: ``drs-check open``, ``drs-check 200``,
+or ``drs-check closed`` with a reason.
 """
 
+import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 UNKNOWN_TAKES = 1.0
 TO_STDERR = frozenset({">&2", "1>&2"})
@@ -22,8 +28,22 @@ class Outcome:
     seconds: float = 0.0
 
 
-def outcome_of(lines: Iterable[str], hostname: str) -> Outcome:
+Reaches = Callable[[str], bool]
+"""Whether a host answers an instance."""
+
+_CHECK = re.compile(r"[:#] drs-check (?:tcp (?P<host>\S+) \d+|http (?P<url>\S+))\s*")
+_CHECK_TAKES, _CHECK_GIVES_UP = 1.0, 30.0
+
+
+def _nobody(_: str) -> bool:
+    return False
+
+
+def outcome_of(lines: Iterable[str], hostname: str, reaches: Reaches = _nobody) -> Outcome:
     """Return how a script ends on a host. As in sh, the last line's exit code is the script's."""
+    lines = list(lines)
+    if lines and (asks := _CHECK.fullmatch(lines[0])):
+        return _checked(asks, reaches)
     whole, stops = Outcome(), False
     for line in (line.strip() for text in lines for line in text.splitlines()):
         match _words(line):
@@ -42,6 +62,14 @@ def outcome_of(lines: Iterable[str], hostname: str) -> Outcome:
         if whole.code and stops:
             break
     return whole
+
+
+def _checked(asks: "re.Match[str]", reaches: Reaches) -> Outcome:
+    text = (asks["host"] or asks["url"]).strip("'")
+    host = urlsplit(text).hostname or "" if asks["url"] else text
+    if not reaches(host):
+        return Outcome("drs-check closed no answer in time\n", seconds=_CHECK_GIVES_UP)
+    return Outcome("drs-check 200\n" if asks["url"] else "drs-check open\n", seconds=_CHECK_TAKES)
 
 
 def _line(words: list[str], hostname: str) -> Outcome:

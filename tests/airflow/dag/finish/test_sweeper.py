@@ -1,15 +1,23 @@
 """The sweeper against the simulator: what it removes, what it leaves alone, and what it says."""
 
+import contextlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import AirflowFailException, AirflowRuntimeError, ErrorType
+from airflow.sdk.execution_time.comms import ErrorResponse
 from drs_provider.cli import main as cli
+from drs_provider.dag.finish.sweeper import SweepDrills
 from drs_provider.rules.launch.tags import job_tags, life_tags
 from drs_provider.rules.purpose import purpose_of
+from drs_provider.rules.run.handover import Sweep
 from kit.dag_runs import SHOP, calls, instances
+from kit.fake_drs import MemoryStore
+from kit.receivers import WebhookReceiver
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
@@ -169,3 +177,195 @@ def test_the_dag_does_the_same_and_says_so(plans, airflow_db, simulator):
     assert str(ended.state) == "success"
     assert "running" not in instances(simulator).values()
     assert len(calls(simulator, "TerminateRecoveryInstances")) == 1
+
+
+class Ti(SimpleNamespace):
+    """A task instance that answers as it is told, and keeps what is pushed."""
+
+    def __init__(self, answer, **more):
+        super().__init__(
+            try_number=1, dag_id="drs.sweeper", run_id="r", max_tries=0, task_id="sweep", pushed={}, **more
+        )
+        self.answer = answer
+
+    def get_dagrun_state(self, *, dag_id, run_id):
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return self.answer
+
+    def xcom_push(self, *, key, value):
+        self.pushed[key] = value
+
+    def xcom_pull(self, *, task_ids, key, include_prior_dates=False):
+        return self.pushed.get(key)
+
+
+def asked(answer, plans, ti=None):
+    """Sweep once in an Airflow that answers so; return what was left, and what was terminated."""
+    ti = ti or Ti(answer)
+    ti.answer = answer
+    task = SweepDrills(task_id="sweep", plans_folder=plans)
+    task.defer = lambda **_: None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("drs_provider.dag.finish.sweeper.MOST_TIME", timedelta(0))
+        with contextlib.suppress(AirflowFailException):
+            task.execute({"ti": ti, "task_state_store": MemoryStore()})
+    return Sweep.from_json(ti.pushed[Sweep.KEY]).targets["us-west-2 of connection aws_default"]
+
+
+def answered(status, reason="not_found"):
+    body = {"detail": {"reason": reason, "message": "Dag run … was not found"}}
+    detail = {"status_code": status, "message": "Server returned error", "detail": body}
+    return AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail=detail))
+
+
+NO_ANSWERS = [
+    RuntimeError("database is locked"),
+    OSError("connection refused"),
+    answered(503, "unavailable"),
+    answered(403, "forbidden"),
+    answered(404, "no such page"),
+    AirflowRuntimeError(ErrorResponse(error=ErrorType.GENERIC_ERROR, detail={"error": "timeout"})),
+]
+
+
+@pytest.mark.parametrize("answer", NO_ANSWERS, ids=str)
+def test_an_airflow_that_does_not_answer_makes_no_drill_look_abandoned(answer, plans, simulator, airflow_db):
+    (plans / "shop.yaml").write_text(SHOP)
+    launch(simulator, DB)
+    before = instances(simulator)
+
+    swept = asked(answer, plans)
+
+    assert instances(simulator) == before
+    assert calls(simulator, "TerminateRecoveryInstances") == []
+    ((name, why),) = swept.left.items()
+    assert name == f"manual__dead-{DB[0]} of drs.shop"
+    assert ", and nothing of it was removed: it is unknown whether its run is over: " in why
+    assert why.endswith(str(answer))
+
+
+@pytest.mark.parametrize("answer", ["running", "queued", "a state of a later Airflow"])
+def test_a_run_that_goes_on_keeps_its_expired_drill(answer, plans, simulator, airflow_db):
+    (plans / "shop.yaml").write_text(SHOP)
+    launch(simulator, DB)
+
+    swept = asked(answer, plans)
+
+    assert (swept.left, swept.done, len(swept.kept)) == ({}, (), 3)
+    assert set(instances(simulator).values()) == {"running"}
+
+
+@pytest.mark.parametrize("answer", [answered(404), "success", "failed"], ids=str)
+def test_a_run_that_is_over_or_that_airflow_does_not_have_loses_it(answer, plans, simulator, airflow_db):
+    (plans / "shop.yaml").write_text(SHOP)
+    launch(simulator, DB)
+
+    swept = asked(answer, plans)
+
+    assert len(swept.done) == 3
+    assert len(calls(simulator, "TerminateRecoveryInstances")) == 1
+
+
+def test_a_run_whose_name_does_not_survive_tags_is_never_taken_for_over(plans, simulator, airflow_db):
+    """AWS allows no tilde in a tag, Airflow does in a run id: nobody can be asked whether such a run goes on."""
+    (plans / "shop.yaml").write_text(SHOP)
+    tags = job_tags(dag_id="drs.shop", run_id="ann~1", wave="database", chunk=0, attempt=1)
+    tags |= life_tags(purpose_of("drill"), now=datetime.now(UTC), lifetime=timedelta(hours=-1))
+    servers = [{"sourceServerID": server} for server in DB]
+    simulator.client("drs").start_recovery(isDrill=True, sourceServers=servers, tags=tags)
+    simulator.advance("30m")
+
+    swept = asked(answered(404), plans)
+
+    assert calls(simulator, "TerminateRecoveryInstances") == []
+    assert "drs sweep removes what it left" in next(iter(swept.left.values()))
+
+
+@pytest.mark.parametrize("how", ["used by an interface", "named by another group", "used by nobody"])
+def test_a_security_group_that_only_carries_a_drills_tags_keeps_its_rules(how, sweep, simulator):
+    ec2 = simulator.client("ec2")
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    subnet = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"][0]["SubnetId"]
+    group = ec2.create_security_group(GroupName="prod-web", Description="production", VpcId=vpc)["GroupId"]
+    https = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[https])
+    if how == "used by an interface":
+        ec2.create_network_interface(SubnetId=subnet, Groups=[group])
+    if how == "named by another group":
+        other = ec2.create_security_group(GroupName="prod-db", Description="production", VpcId=vpc)["GroupId"]
+        rule = {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": group}]}
+        ec2.authorize_security_group_ingress(GroupId=other, IpPermissions=[rule])
+    over = launch(simulator, DB[:1])
+    copied = [{"Key": key, "Value": value} for key, value in {**over, "drs-orchestrator:copy-of": "sg-1"}.items()]
+    ec2.create_tags(Resources=[group], Tags=copied)
+    before = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
+
+    code, swept = sweep()
+
+    after = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
+    assert after["IpPermissions"] == before["IpPermissions"] != []
+    assert after["IpPermissionsEgress"] == before["IpPermissionsEgress"] != []
+    assert code == 1
+    assert swept["left"] == {
+        group: f"it carries a drill's tags, but {vpc}, which it is part of, is not the drill's: remove its tags if "
+        "they were copied, or remove it manually"
+    }
+    assert "terminated" in set(instances(simulator).values())
+
+
+@pytest.fixture
+def webhook(monkeypatch):
+    receiver = WebhookReceiver()
+    chat = {"conn_type": "http", "host": f"http://127.0.0.1:{receiver.port}/hook"}
+    monkeypatch.setenv("AIRFLOW_CONN_CHAT", json.dumps(chat))
+    yield receiver
+    receiver.close()
+
+
+NOTIFY = "notify:\n  - {kind: webhook, http_conn_id: chat}\nwaves:\n"
+
+
+def test_those_whom_the_plan_names_hear_of_what_was_removed_and_of_what_could_not_be(
+    plans, simulator, airflow_db, webhook
+):
+    (plans / "shop.yaml").write_text(SHOP.replace("waves:\n", NOTIFY))
+    launch(simulator, DB)
+    ti = Ti(None)
+
+    asked(RuntimeError("no answer"), plans, ti)
+    asked(RuntimeError("no answer"), plans, ti)
+
+    (said,) = webhook.bodies  # what is still there is not repeated every quarter of an hour
+    assert (said["event"], said["plan"], said["dag_id"]) == ("clean_up", "shop", "drs.sweeper")
+    assert said["headline"] == "1 left-over of drills still there"
+    assert said["facts"]["Still there"].startswith(f"manual__dead-{DB[0]} of drs.shop: the drill manual__dead")
+    assert said["next_step"] == "see the log of drs.sweeper: what is still there may cost money"
+
+    asked("failed", plans, ti)
+
+    assert webhook.bodies[1]["headline"] == "3 left-overs of drills cleaned up"
+    assert len(webhook.bodies) == 2
+
+
+def test_default_receivers_hear_of_it_whatever_plans_name(plans, simulator, airflow_db, webhook, monkeypatch):
+    (plans / "shop.yaml").write_text(SHOP)
+    monkeypatch.setenv("DRS_NOTIFY", "[{kind: webhook, http_conn_id: chat, on: [clean_up]}]")
+    launch(simulator, DB[:1])
+
+    asked("failed", plans)
+
+    assert [said["plan"] for said in webhook.bodies] == ["all plans"]
+
+
+def test_a_clean_up_without_news_tells_nobody_and_one_that_cannot_tell_cleans_up_all_the_same(
+    plans, simulator, airflow_db, webhook, monkeypatch
+):
+    (plans / "shop.yaml").write_text(SHOP.replace("waves:\n", NOTIFY))
+    asked("failed", plans)
+    assert webhook.bodies == []
+    monkeypatch.setenv("DRS_NOTIFY", "{")
+    monkeypatch.delenv("AIRFLOW_CONN_CHAT")
+    launch(simulator, DB[:1])
+
+    assert len(asked("failed", plans).done) == 1

@@ -167,7 +167,7 @@ def test_a_failed_wave_is_told_and_a_receiver_that_says_no_harms_nothing(run, ev
     ]
     assert webhook.bodies[0]["id"] == webhook.bodies[1]["id"]
     told = webhook.bodies[2]
-    assert told["headline"] == "wave database failed"
+    assert told["headline"] == "wave database failed: db2: CONVERSION_FAIL: NoCapacity"
     assert "NoCapacity" in told["facts"]["Server db2"]
     assert told["facts"]["Wave web"] in ("waiting, 2 servers", "not started, 2 servers")
     assert told["next_step"].startswith("look at the failed tasks of wave database in Airflow.")

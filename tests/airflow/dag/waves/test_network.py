@@ -105,7 +105,11 @@ def test_the_last_look_lists_what_bears_the_tags_of_the_run_and_the_run_is_red(r
 
     thread.join(5)
     assert (ended.state, ended.report["verdict"]) == ("failed", "failed")
-    assert ended.report["verdict_reason"] == "1 other thing of the drill is still there."
+    assert ended.report["verdict_reason"] == (
+        "1 other thing of the drill is still there. "
+        f"First cause: clean-up: {made[0]} is still there: a volume with the run's tags. "
+        "Next step: clear the failed tasks of finish to clean up again; what is left costs money until it is gone."
+    )
     assert ended.report["cleanup"]["left"] == {made[0]: "a volume with the run's tags"}
     assert ended.tasks["finish.remove_network"] == "success"
     assert ended.said("finish.look_over") == (

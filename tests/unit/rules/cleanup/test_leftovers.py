@@ -3,7 +3,15 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from drs_provider.rules.cleanup.leftovers import Facts, Resource, SweepDecision, Version, leftovers, remains
+from drs_provider.rules.cleanup.leftovers import (
+    DefaultVersion,
+    Facts,
+    Resource,
+    SweepDecision,
+    Version,
+    leftovers,
+    remains,
+)
 from drs_provider.rules.launch.tags import job_tags, life_tags, written
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.settings.drill_memory import EXPIRES, RUN, TAG
@@ -227,4 +235,54 @@ HELD = server(**{TAG: "version=1/2", RUN: KEY})
     ],
 )
 def test_the_last_look_of_a_drill_lists_what_is_its_own(facts, left):
-    assert remains(facts, KEY) == left
+    assert remains(facts, [KEY]) == left
+
+
+def test_the_last_look_of_a_continued_drill_lists_what_is_either_runs():
+    assert remains(Facts(servers=[HELD]), ["another", KEY]) == {
+        "s-1": "the launch settings of db1 are still the drill's"
+    }
+    assert remains(Facts(servers=[HELD]), ["another"]) == {}
+
+
+DANGLING = DefaultVersion("lt-1", 3, "s-1", ("sg-d", "subnet-d"), NOW)
+
+
+def test_a_default_version_with_a_place_of_the_drill_is_left_over():
+    assert remains(Facts(servers=[server()], defaults=[DANGLING]), [KEY]) == {
+        "lt-1:3": "the default version of db1's launch template names sg-d, subnet-d of the drill: somebody has made "
+        "it since on top of the drill's; set production's subnet and security groups in it"
+    }
+
+
+DRILLED = {**job("j1", tags()), "creationDateTime": "2026-01-02T11:00:00Z"}
+BEFORE = DefaultVersion("lt-1", 3, "s-1", ("subnet-d",), NOW - timedelta(hours=2))
+RECOVERED = {**job("j1", tags("recovery"), by="START_RECOVERY"), "creationDateTime": "2026-01-02T11:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "doubtful"),
+    [
+        pytest.param(Facts([DRILLED], servers=[server()], defaults=[DANGLING]), {"s-1"}, id="made since a drill"),
+        pytest.param(Facts([DRILLED], servers=[server()], defaults=[BEFORE]), set(), id="made before"),
+        pytest.param(Facts([RECOVERED], servers=[server()], defaults=[DANGLING]), set(), id="only recovered"),
+        pytest.param(Facts([], servers=[server()], defaults=[DANGLING]), set(), id="never drilled"),
+        pytest.param(
+            Facts([DRILLED], servers=[HELD], defaults=[DANGLING], active_runs=frozenset({KEY})),
+            set(),
+            id="its settings are still to be put back",
+        ),
+    ],
+)
+def test_a_template_that_names_a_place_that_is_gone_since_a_drill_is_for_a_person(facts, doubtful):
+    assert set(leftovers(facts, NOW).doubtful) == doubtful
+
+
+def test_it_is_said_which_version_names_what():
+    found = leftovers(Facts([DRILLED], servers=[server()], defaults=[DANGLING]), NOW).doubtful
+
+    assert found["s-1"] == (
+        "db1: version 3, the default of its launch template lt-1, names sg-d, subnet-d, which no longer exists: it was "
+        "made after a drill began, on top of the drill's. Set production's subnet and security groups in the launch "
+        "template"
+    )

@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import botocore.session
 import pytest
+from drs_provider.rules.launch.live_instances import InstanceOrigin, Replacing
 from drs_provider.rules.launch.readiness import assess, refusals
+from drs_provider.rules.launch.tags import Mark
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.servers import hostname_of, is_protected, lag_of
 
@@ -45,6 +47,17 @@ def found(server, mode="drill", **more):
 @pytest.mark.parametrize("mode", ["drill", "recovery"])
 def test_a_healthy_server_has_no_finding(mode):
     assert found(a_server(), mode) == ()
+
+
+RECOVERED = Mark("run-7", "recovery", None, "drs.shop", "manual__7")
+OWN_DRILL = Mark("run-6", "drill", NOW - timedelta(hours=1), "drs.shop", "manual__6")
+REPLACE = Replacing(replace_live_instances=True)
+
+
+def knowing(mark, *, minutes, **more):
+    """What is known of the instance: when its job was created, and by which run."""
+    origin = InstanceOrigin("drsjob-1", NOW - timedelta(minutes=minutes), mark)
+    return Replacing(origins={"i-1": origin}, own_plan="drs.shop", **more)
 
 
 CASES = [
@@ -164,28 +177,129 @@ CASES = [
         [
             (
                 f"refusal: {NAME}: it has a live recovered instance i-1 (RUNNING), and a launch would terminate it; "
+                "leave the server out: a drill never replaces it"
+            )
+        ],
+        [
+            (
+                f"refusal: {NAME}: it has a live recovered instance i-1 (RUNNING), and a launch would terminate it; "
                 "leave the server out, or set replace_live_instances=True to terminate it"
             )
         ],
-        None,
         id="live recovered instance",
     ),
     pytest.param(
-        (a_server(), {"live_instances": (an_instance(isDrill=False),), "replace_live_instances": True}),
+        (a_server(), {"live_instances": (an_instance(isDrill=False),), "replacing": knowing(None, minutes=90)}),
+        [
+            (
+                f"refusal: {NAME}: it has a live recovered instance i-1 (RUNNING), and a launch would terminate it; "
+                "leave the server out: a drill never replaces it"
+            )
+        ],
+        [
+            (
+                f"refusal: {NAME}: it has just been recovered: i-1 (RUNNING) was launched 1h 30m ago by job "
+                "drsjob-1, and a launch would terminate it; see job drsjob-1, and leave the server out: production is "
+                "up on that instance"
+            )
+        ],
+        id="just recovered, by somebody",
+    ),
+    pytest.param(
+        (a_server(), {"live_instances": (an_instance(isDrill=False),), "replacing": knowing(RECOVERED, minutes=1)}),
+        [
+            (
+                f"refusal: {NAME}: it has a live recovered instance i-1 (RUNNING), and a launch would terminate it; "
+                "leave the server out: a drill never replaces it"
+            )
+        ],
+        [
+            (
+                f"refusal: {NAME}: it has just been recovered: i-1 (RUNNING) was launched 1m ago by job drsjob-1, "
+                "and a launch would terminate it; see run manual__7 of drs.shop, and leave the server out: production "
+                "is up on that instance"
+            )
+        ],
+        id="just recovered, by a run",
+    ),
+    pytest.param(
+        (a_server(), {"live_instances": (an_instance(isDrill=False),), "replacing": REPLACE}),
+        [
+            (
+                f"refusal: {NAME}: it has a live recovered instance i-1 (RUNNING), and a launch would terminate it; "
+                "leave the server out: a drill never replaces it"
+            )
+        ],
         [
             (
                 f"warning: {NAME}: it has a live recovered instance i-1 (RUNNING), and a launch would terminate it; "
                 "replace_live_instances is set, so the launch terminates it"
             )
         ],
-        None,
         id="live recovered instance, to be replaced",
     ),
     pytest.param(
-        (a_server(), {"live_instances": (an_instance(isDrill=True),)}),
+        (a_server(), {"live_instances": (an_instance(isDrill=True),), "replacing": knowing(OWN_DRILL, minutes=5)}),
         [f"warning: {NAME}: its last drill's instance i-1 (RUNNING) still runs; DRS replaces it at the launch"],
         None,
         id="an old drill's instance",
+    ),
+    pytest.param(
+        (a_server(), {"live_instances": (an_instance(isDrill=True),), "replacing": knowing(None, minutes=120)}),
+        [
+            (
+                f"refusal: {NAME}: it has a drill instance that this plan did not launch, and a launch would terminate "
+                "it: i-1 (RUNNING), launched 2h ago by job drsjob-1; ask whose it is and wait until it is gone, leave "
+                "the server out, or set replace_drills to terminate it"
+            )
+        ],
+        [
+            (
+                f"warning: {NAME}: it has a drill instance that this plan did not launch, and a launch would terminate "
+                "it: i-1 (RUNNING), launched 2h ago by job drsjob-1; the recovery terminates it"
+            )
+        ],
+        id="somebody else's drill instance",
+    ),
+    pytest.param(
+        (a_server(), {"live_instances": (an_instance(isDrill=True, jobID="drsjob-2"),)}),
+        [
+            (
+                f"refusal: {NAME}: it has a drill instance that this plan did not launch, and a launch would terminate "
+                "it: i-1 (RUNNING), launched by job drsjob-2; ask whose it is and wait until it is gone, leave the "
+                "server out, or set replace_drills to terminate it"
+            )
+        ],
+        [
+            (
+                f"warning: {NAME}: it has a drill instance that this plan did not launch, and a launch would terminate "
+                "it: i-1 (RUNNING), launched by job drsjob-2; the recovery terminates it"
+            )
+        ],
+        id="a drill instance of which nothing is known",
+    ),
+    pytest.param(
+        (
+            a_server(),
+            {
+                "live_instances": (an_instance(isDrill=True),),
+                "replacing": knowing(None, minutes=120, replace_drills=True),
+            },
+        ),
+        [
+            (
+                f"warning: {NAME}: it has a drill instance that this plan did not launch, and a launch would terminate "
+                "it: i-1 (RUNNING), launched 2h ago by job drsjob-1; replace_drills is set, so the launch terminates "
+                "it"
+            )
+        ],
+        [
+            (
+                f"warning: {NAME}: it has a drill instance that this plan did not launch, and a launch would terminate "
+                "it: i-1 (RUNNING), launched 2h ago by job drsjob-1; the recovery terminates it"
+            )
+        ],
+        id="somebody else's drill instance, to be replaced",
     ),
 ]
 

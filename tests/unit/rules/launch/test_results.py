@@ -164,3 +164,61 @@ def test_an_instance_that_drs_does_not_show_long_after_its_job_is_not_awaited(mi
     (server,), pending = assemble(LAUNCH, MEMBERS, found, ready="running", now=now)
 
     assert (server.status, pending, server.reason) == expected
+
+
+FORGOTTEN = (
+    "DRS no longer knows drsjob-1, which was to launch it, and shows no recovery instance of that job: look in "
+    "EC2 before you launch it again"
+)
+
+
+def forgotten(found):
+    return Evidence({}, {}, found.instances, found.stopped_on_purpose, found.unhealthy)
+
+
+@pytest.mark.parametrize(
+    ("found", "ready", "status", "reason"),
+    [
+        (evidence(), "running", "launched", None),
+        (evidence(), "launched", "launched", None),
+        (
+            evidence(unhealthy={"i-1": "impaired"}),
+            "status_checks",
+            "failed",
+            "its instance i-1 runs, but EC2's status checks say: impaired",
+        ),
+        (
+            evidence(instance_state="TERMINATED"),
+            "running",
+            "failed",
+            "DRS launched it, but its instance i-1 is TERMINATED",
+        ),
+        (
+            evidence(instance_state=None),
+            "launched",
+            "unknown",
+            FORGOTTEN,
+        ),
+        (
+            evidence(instance_job="drsjob-9"),
+            "running",
+            "unknown",
+            FORGOTTEN,
+        ),
+    ],
+)
+def test_what_a_deleted_job_launched_is_told_by_its_instances(found, ready, status, reason):
+    one, _ = result(forgotten(found), ready)
+
+    assert (one.status, one.reason) == (status, reason)
+
+
+@pytest.mark.parametrize("launch", ["PENDING", "IN_PROGRESS", "LAUNCHED"])
+def test_a_job_that_nobody_waits_for_any_longer_says_nothing_yet(launch):
+    found = evidence(launch=launch)
+    found.jobs[JOB]["status"] = "STARTED"
+
+    one, pending = result(found)
+
+    assert (one.status, pending) == ("unknown", ())
+    assert one.reason == f"drsjob-1 still runs and says {launch}: nobody waits for it any longer"

@@ -1,7 +1,7 @@
 """Orders to a run that goes on: their words, and what counts as one."""
 
 import pytest
-from drs_provider.rules.run.controls import LONGEST_NOTE, added, cancellation, read_order, retry, skip
+from drs_provider.rules.run.controls import LONGEST_NOTE, added, cancellation, go_on, read_order, retry, skip
 from drs_provider.rules.run.handover import RunOrder
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
         (cancellation("ada", "wrong\nnetwork"), "cancelled by ada: wrong network"),
         (cancellation(None, None), "cancelled"),
         (skip("web", "ada", None), "wave web skipped by ada"),
+        (go_on("web", "ada", "no\ndatabase"), "continued past failed wave web by ada: no database"),
         (retry("web", None, "capacity is back"), "wave web retried: capacity is back"),
     ],
 )

@@ -43,7 +43,7 @@ def test_a_recovery_needs_the_plans_name_and_a_reason():
         (" Latest", "latest"),
         ("2026-01-31T14:05:00Z", "2026-01-31T14:05:00+00:00"),
         ("2026-01-31T15:05:00.9+01:00", "2026-01-31T14:05:00+00:00"),
-        ("2026-01-31 14:05", "2026-01-31T14:05:00+00:00"),
+        ("2026-01-31 14:05Z", "2026-01-31T14:05:00+00:00"),
     ],
 )
 def test_a_point_in_time_is_kept_in_utc_to_the_second(written, kept):
@@ -51,6 +51,14 @@ def test_a_point_in_time_is_kept_in_utc_to_the_second(written, kept):
 
     assert request.point_in_time == kept
     assert request.as_of == (None if kept == "latest" else datetime.fromisoformat(kept))
+
+
+def test_a_recovery_may_replace_what_is_live_and_a_drill_what_others_drills_left():
+    go = {"mode": "recovery", "confirm": "web-shop", "reason": "fire"}
+
+    assert read(**go, replace_live_instances=True).replace_live_instances is True
+    assert read(replace_drills=True).replace_drills is True
+    assert read(replace_drills=None).replace_drills is False
 
 
 def test_chosen_waves_keep_the_order_of_the_plan():
@@ -112,9 +120,40 @@ def test_chosen_waves_keep_the_order_of_the_plan():
             id="an instant to come",
         ),
         pytest.param(
+            {"point_in_time": "2026-01-31 14:05"},
+            [
+                (
+                    "point_in_time: '2026-01-31 14:05' does not say in which time zone: write 2026-01-31T14:05:00Z for "
+                    "UTC, or the offset, for example 2026-01-31T14:05:00+02:00"
+                )
+            ],
+            id="an instant without an offset",
+        ),
+        pytest.param(
+            {"waves": []},
+            ["waves: none is chosen; choose some of database, application, web, or leave the field out for all"],
+            id="no wave chosen",
+        ),
+        pytest.param(
             {"replace_live_instances": "False"},
             ["replace_live_instances is 'False': it must be true or false"],
             id="a flag as text",
+        ),
+        pytest.param(
+            {"replace_drills": 1},
+            ["replace_drills is 1: it must be true or false"],
+            id="a flag as a number",
+        ),
+        pytest.param(
+            {"replace_live_instances": True},
+            [
+                (
+                    "replace_live_instances is for recoveries: a drill never terminates a live recovered "
+                    "instance. Switch it "
+                    "off, and leave out the servers that have one (exclude_servers)"
+                )
+            ],
+            id="a drill that is to replace production",
         ),
         pytest.param(
             {"waves": ["databse", "mail"]},

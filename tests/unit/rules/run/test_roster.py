@@ -3,7 +3,7 @@
 import pytest
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.rules.purpose import DRILL
-from drs_provider.rules.run.roster import Target, call_roll, natural
+from drs_provider.rules.run.roster import Place, Target, call_roll, named_twice, natural
 
 HERE = Target("aws_default", "us-west-2")
 
@@ -143,3 +143,45 @@ def test_a_roster_that_may_not_run_says_why(groups, asked, others, said):
 
 def test_servers_are_counted_as_people_count():
     assert sorted(["web10", "web2", "web1", "db1", "web2b"], key=natural) == ["db1", "web1", "web2", "web2b", "web10"]
+
+
+BARE, OTHER = Target("aws_default", ""), Target("aws_other", "us-west-2")
+ACCOUNT = Place("111122223333", "us-west-2")
+ELSEWHERE = Place("444455556666", "us-west-2")
+
+
+def twins(target, place, *, is_of_another_plan=False):
+    """Two groups that find the same servers, the second one by another connection or without a Region."""
+    one = group("db", select={"tags": {"Tier": "db"}})
+    two = one.model_copy(update={"name": "twin", "aws_conn_id": target.aws_conn_id, "region": target.region or None})
+    waves = {"first": ["db"], "second": [] if is_of_another_plan else ["twin"]}
+    groups = {"db": one} if is_of_another_plan else {"db": one, "twin": two}
+    return call_roll(
+        groups,
+        waves,
+        {HERE: FOUND[HERE], target: FOUND[HERE]},
+        DRILL,
+        other_groups=[two] if is_of_another_plan else (),
+        places={HERE: ACCOUNT, target: place},
+    )
+
+
+@pytest.mark.parametrize("is_of_another_plan", [False, True])
+@pytest.mark.parametrize("target", [BARE, OTHER], ids=["the connection's Region", "two connections of one account"])
+def test_a_server_is_one_server_however_its_account_and_region_are_named(target, is_of_another_plan):
+    roster = twins(target, ACCOUNT, is_of_another_plan=is_of_another_plan)
+
+    assert list(roster.problems) == [
+        f"{name} ({sid(number)}) is in 2 groups, db and twin ({HERE} and {target} are both us-west-2 of account "
+        "111122223333): a server belongs to one; change a tag or a selection"
+        for number, name in ((1, "db1"), (2, "db2"))
+    ]
+
+
+def test_servers_of_two_accounts_are_never_taken_for_one():
+    assert twins(OTHER, ELSEWHERE).problems == ()
+
+
+def test_accounts_and_regions_that_are_named_in_two_ways_are_found():
+    assert named_twice({HERE: ACCOUNT, BARE: ACCOUNT, OTHER: ELSEWHERE}) == {ACCOUNT: (HERE, BARE)}
+    assert named_twice({HERE: ACCOUNT, OTHER: ELSEWHERE}) == {}

@@ -54,6 +54,7 @@ from hypothesis import strategies as st
 NOW = datetime(2026, 11, 22, 5, 10, tzinfo=UTC)
 STOP_WORDS = "cancelled by ann: wrong network"
 SKIP_WORDS = "wave app skipped by ann"
+PAST_WORDS = "continued past failed wave db by ann: the desk waits"
 TAKEN = "a recovery of db1 has begun"
 
 EDGES = {
@@ -312,6 +313,25 @@ ERROR = "DRS said no"
             {"db.start_recovery": (RunOrder(kind="skip", message=SKIP_WORDS),)},
             {},
             ("skipped", "left_out", SKIP_WORDS),
+        ),
+        (
+            ("skipped", "skipped"),
+            "skipped",
+            {"db.start_recovery": (RunOrder(kind="continue", message=PAST_WORDS),)},
+            {},
+            ("skipped", "passed_over", PAST_WORDS),
+        ),
+        (
+            ("success", "success"),
+            "success",
+            {
+                "db.recovery_job": (
+                    verdict("completed_with_exceptions"),
+                    RunOrder(kind="continue", message=PAST_WORDS),
+                )
+            },
+            {},
+            ("completed_with_exceptions", "passed_over", PAST_WORDS),
         ),
         (
             ("skipped", "skipped"),

@@ -214,7 +214,7 @@ def test_every_word_of_the_plan_is_one_of_drs():
 
 
 def test_every_launch_setting_of_a_plan_has_its_place():
-    assert {*LaunchSettings.model_fields, "post_launch"} == {*APPLIED_FIELDS, *ELSEWHERE_FIELDS}
+    assert {*LaunchSettings.model_fields, "post_launch", "interfaces"} == {*APPLIED_FIELDS, *ELSEWHERE_FIELDS}
     assert set(APPLIED_FIELDS) == {*CONFIGURATION_FIELDS, *TEMPLATE_FIELDS}
 
 

@@ -56,10 +56,10 @@ def test_what_is_removed_is_remembered_over_looks():
 
     hook, store = Hook(), MemoryStore()
 
-    assert remove_networks(hook, "run", store) == RemovedNetworks(
+    assert remove_networks(hook, ["run"], store) == RemovedNetworks(
         removed=("subnet-1",), left={"vpc-d": "in use by eni-1"}
     )
-    assert remove_networks(hook, "run", store) == RemovedNetworks(removed=("subnet-1", "vpc-d"))
+    assert remove_networks(hook, ["run"], store) == RemovedNetworks(removed=("subnet-1", "vpc-d"))
 
 
 def test_a_removal_ends_well_where_nothing_is_left_and_nothing_was_opened():

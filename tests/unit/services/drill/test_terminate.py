@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from drs_provider.exceptions import CleanupIncomplete, RunRefused
+from drs_provider.exceptions import AccessDenied, CleanupIncomplete, Conflict, QuotaExceeded, RunRefused
 from drs_provider.hooks.drill_resources import AttachedResources
 from drs_provider.rules.cleanup.terminate import MOST_REQUESTS
+from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.run.handover import CleanedUp, CleanedUpInstance, FewestLeft
-from drs_provider.services.drill.terminate import CleanUp, CleanUpWaits, InstanceChoice
+from drs_provider.services.drill.terminate import MOST_SPLITS, CleanUp, CleanUpWaits, InstanceChoice, terminations
 from drs_provider.services.store import load, save
 from kit.fake_drs import NOW, FakeDrs, MemoryStore
 
@@ -34,7 +35,14 @@ def test_an_instance_is_terminated_once_and_seen_to_be_gone():
     job_id = drs.all_jobs[0]["jobID"]
     assert first == CleanUpWaits((job_id,), 1)
     assert second == CleanUpWaits((job_id,), 1)
-    assert last == CleanedUp(terminated=(CleanedUpInstance(instance_id=name, server_id="s-1"),), job_ids=(job_id,))
+    assert last == CleanedUp(
+        terminated=(
+            CleanedUpInstance(
+                instance_id=name, server_id="s-1", created_by_launch="DRS has tagged it as launched for s-1"
+            ),
+        ),
+        job_ids=(job_id,),
+    )
     assert (started, drs.terminated) == ([job_id], [(name,)])
 
 
@@ -111,3 +119,97 @@ def test_what_ec2_keeps_of_an_instance_is_deleted_or_named(undeletable, snapshot
     else:
         assert isinstance(look(drs, store, chosen, requests=first.requests), CleanedUp)
         assert drs.kept == set()
+
+
+@pytest.mark.parametrize("how", ["named by the launch settings", "tagged to be launched into", "made before its job"])
+def test_an_instance_that_no_launch_created_is_kept_and_said(how):
+    drs = FakeDrs()
+    job = drs.add_job(["s-1", "s-2"])
+    drs.end(job)
+    theirs, ours = drs.add_instance("s-1", job["jobID"]), drs.add_instance("s-2", job["jobID"])
+    if how == "named by the launch settings":
+        drs.into["s-1"] = theirs
+    elif how == "tagged to be launched into":
+        drs.tags[theirs] = {"AWSDRS": "AllowLaunchingIntoThisInstance"}
+    else:
+        drs.created[theirs] = NOW - timedelta(days=30)
+    store, chosen = MemoryStore(), InstanceChoice(job_ids=(job["jobID"],))
+
+    look(drs, store, chosen)
+    drs.end(drs.all_jobs[1])
+    drs.ec2[ours] = "terminated"
+    last = look(drs, store, chosen, requests=1)
+
+    assert drs.terminated == [(ours,)]
+    assert [(gone.instance_id, bool(gone.created_by_launch)) for gone in last.terminated] == [(ours, True)]
+    assert list(last.left) == [theirs]
+    assert last.left[theirs].endswith("so it is kept: look at it in EC2, and stop or repair it manually")
+
+
+def test_a_named_instance_that_no_launch_created_is_refused_whatever_is_asked():
+    drs = FakeDrs()
+    name = drs.add_instance("s-1")
+    drs.into["s-1"] = name
+
+    with pytest.raises(RunRefused) as refused:
+        look(drs, MemoryStore(), InstanceChoice(recovery_instance_ids=(name,), include_recovery=True))
+
+    assert str(refused.value) == (
+        f"Nothing was terminated, for no launch is proven to have created: {name}: the server's launch settings name "
+        "it as the existing instance to launch into, so it is kept: look at it in EC2, and stop or repair it manually"
+    )
+    assert drs.terminated == []
+
+
+class Refusing(FakeDrs):
+    """A DRS that refuses a request whole for any of these instances."""
+
+    def __init__(self, *bad, error=Conflict, **more):
+        super().__init__(**more)
+        self.bad, self.error = set(bad), error
+
+    def terminate(self, instance_ids):
+        if self.bad & set(instance_ids):
+            self.terminated.append(())
+            raise self.error("TerminateRecoveryInstances", self.error.__name__, "no")
+        return super().terminate(instance_ids)
+
+
+def names(count):
+    return [f"i-{number}" for number in range(count)]
+
+
+def outcomes(drs, instances):
+    return {name: isinstance(outcome, dict) for batch, outcome in terminations(drs, instances) for name in batch}
+
+
+@pytest.mark.parametrize(
+    ("count", "quota", "sizes"),
+    [(0, 100, []), (120, 100, [100, 20]), (250, 300, [200, 50]), (5, 2, [2, 2, 1])],
+)
+def test_a_request_holds_as_many_instances_as_a_job_may(count, quota, sizes):
+    drs = FakeDrs(quotas=Quotas(servers_per_job=quota))
+
+    assert all(outcomes(drs, names(count)).values())
+    assert [len(batch) for batch in drs.terminated] == sizes
+
+
+def test_one_instance_that_cannot_go_now_does_not_keep_the_others():
+    drs = Refusing("i-37")
+
+    assert outcomes(drs, names(100)) == {name: name != "i-37" for name in names(100)}
+
+
+def test_a_request_is_not_divided_for_ever():
+    drs = Refusing(*names(100))
+
+    assert outcomes(drs, names(100)) == dict.fromkeys(names(100), False)
+    assert len(drs.terminated) <= 2 * MOST_SPLITS + 1
+
+
+@pytest.mark.parametrize("error", [QuotaExceeded, AccessDenied])
+def test_what_speaks_of_no_instance_is_not_divided(error):
+    drs = Refusing("i-1", error=error)
+
+    assert outcomes(drs, names(4)) == dict.fromkeys(names(4), False)
+    assert drs.terminated == [()]

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 from drs_provider.exceptions import AwsError, Conflict, JobVanished, QuotaExceeded, RunRefused, ServiceUnavailable
+from drs_provider.rules.launch.native_plans import NativeExecution
 from drs_provider.rules.launch.quotas import Quotas
-from drs_provider.rules.launch.tags import TRY, job_tags
+from drs_provider.rules.launch.tags import EXPIRES, MODE, PLAN, RUN, TRY, job_tags, written
 from drs_provider.services.launch.launch_memory import Memory
 from drs_provider.services.launch.start_jobs import JobStart, MustWait, Request
 from kit.fake_drs import NOW, FakeDrs, MemoryStore
@@ -217,7 +218,8 @@ def test_what_another_job_has_launched_stands_in_nobodys_way(drs, store, why):
     if why == "terminated since":
         drs.end(drs.add_job(["s-2"], kind="TERMINATE", created=NOW + timedelta(minutes=4)), "TERMINATED")
 
-    assert len(Try(drs, store, replace_live_instances=why == "replaced").run()) == 1
+    replaced = why == "replaced"
+    assert len(Try(drs, store, is_drill=not replaced, replace_live_instances=replaced).run()) == 1
 
 
 def test_a_job_that_failed_within_a_second_is_adopted_by_a_retry_and_not_started_again(drs, store):
@@ -346,8 +348,14 @@ def test_a_retry_without_a_clear_never_starts_a_known_failure_again(drs, store):
     assert summary(Try(drs, store, max_tries=3).run()) == [("0", list(SERVERS), True)]
 
 
-@pytest.mark.parametrize("is_drill", [True, False])
-def test_a_live_recovered_instance_is_never_replaced_by_a_drill_or_a_recovery(drs, store, is_drill):
+@pytest.mark.parametrize(
+    ("is_drill", "advice"),
+    [
+        (True, "Leave these servers out: a drill never replaces what is recovered"),
+        (False, "Leave these servers out, or set replace_live_instances=True to terminate them"),
+    ],
+)
+def test_a_live_recovered_instance_is_never_replaced_by_a_drill_or_a_recovery(drs, store, is_drill, advice):
     drs.add_instance("s-2", is_drill=False)
 
     with pytest.raises(RunRefused) as caught:
@@ -355,9 +363,110 @@ def test_a_live_recovered_instance_is_never_replaced_by_a_drill_or_a_recovery(dr
 
     assert str(caught.value) == (
         "a launch would terminate 1 live recovered instance: s-2 has i-00000000000000000. Nothing of this job was "
-        "started. Leave these servers out, or set replace_live_instances=True to terminate them"
+        f"started. {advice}"
     )
     assert drs.starts == []
+
+
+def test_what_was_recovered_a_minute_ago_is_never_to_be_replaced_by_advice(drs, store):
+    job = a_strangers_recovery(drs, minutes_ago=1)
+    drs.add_instance("s-2", job["jobID"], is_drill=False)
+
+    with pytest.raises(RunRefused) as caught:
+        Try(drs, store, is_drill=False).run()
+
+    assert str(caught.value) == (
+        "a launch would terminate 1 live recovered instance: s-2 has i-00000000000000000. Nothing of this job was "
+        f"started. They have just been recovered by job {job['jobID']}: see there, and leave these servers out"
+    )
+    assert drs.starts == []
+
+
+def test_a_drill_that_is_told_to_replace_is_no_request_at_all(drs, store):
+    drs.add_instance("s-2", is_drill=False)
+
+    with pytest.raises(RunRefused) as caught:
+        Try(drs, store, replace_live_instances=True)
+
+    assert str(caught.value) == (
+        "replace_live_instances is for recoveries: a drill never terminates a live recovered instance. Switch it off, "
+        "and leave out the servers that have one (exclude_servers)"
+    )
+
+
+def a_drill_of(drs, *, plan="drs.other", expires=None):
+    tags = {RUN: "somebody", PLAN: plan, **({MODE: "drill", EXPIRES: written(expires)} if expires else {})}
+    job = drs.add_job(["s-2"], tags=tags if plan else None, created=NOW - timedelta(hours=2))
+    drs.end(job)
+    return drs.add_instance("s-2", job["jobID"])
+
+
+STRANGERS = [
+    pytest.param({"plan": None}, id="not by this package"),
+    pytest.param({"plan": "another_dag"}, id="another DAG"),
+    pytest.param({"expires": NOW + timedelta(hours=1)}, id="a drill of another plan that may go on"),
+]
+
+
+@pytest.mark.parametrize("whose", STRANGERS)
+def test_a_drill_is_never_started_over_somebody_elses_drill_instance(drs, store, whose):
+    name = a_drill_of(drs, **whose)
+
+    with pytest.raises(RunRefused) as caught:
+        Try(drs, store).run()
+
+    assert str(caught.value) == (
+        f"a launch would terminate 1 drill instance of somebody else: s-2 has {name} (launched 2h 05m ago by job "
+        "drsjob-00000000000000000). Nothing of this job was started. Ask whose it is and wait until it is gone, leave "
+        "these servers out, or set replace_drills=True to terminate it"
+    )
+    assert drs.starts == []
+
+
+@pytest.mark.parametrize(
+    ("whose", "more"),
+    [
+        *((case.values[0], {"replace_drills": True}) for case in STRANGERS),
+        *((case.values[0], {"is_drill": False}) for case in STRANGERS),
+        ({"plan": "d"}, {}),
+        ({"expires": NOW - timedelta(hours=1)}, {}),
+    ],
+)
+def test_a_drill_instance_is_replaced_where_it_may_be(drs, store, whose, more):
+    a_drill_of(drs, **whose)
+
+    assert len(Try(drs, store, **more).run()) == 1
+
+
+@pytest.mark.parametrize("by", ["server", "account"])
+def test_a_drill_is_never_launched_into_an_existing_instance(drs, store, by):
+    if by == "server":
+        drs.into["s-2"] = "i-there"
+    else:
+        drs.templates.append({"launchIntoSourceInstance": True})
+        drs.sources["s-2"] = {
+            "sourceServerID": "s-2",
+            "sourceProperties": {"identificationHints": {"hostname": "db1", "awsInstanceID": "i-there"}},
+            "sourceCloudProperties": {"originRegion": drs.region},
+        }
+
+    with pytest.raises(RunRefused) as caught:
+        Try(drs, store).run()
+
+    expected = {
+        "server": "s-2 (s-2): DRS would launch it into the existing instance i-there instead of a new one (its launch "
+        "settings say so, launchIntoEC2InstanceID); clear 'launch into instance' in the server's launch settings in "
+        "DRS",
+        "account": "db1 (s-2): DRS would launch it into its source instance i-there instead of a new one (the "
+        "account's launch configuration template says so, launchIntoSourceInstance); switch launchIntoSourceInstance "
+        "off in the account's default launch settings in DRS",
+    }
+    assert str(caught.value) == (
+        f"a drill launches new instances only, and nothing of this job was started: {expected[by]}, or leave these "
+        "servers out"
+    )
+    assert drs.starts == []
+    assert len(Try(drs, store, is_drill=False).run()) == 1
 
 
 @pytest.mark.parametrize("state", ["TERMINATED", "NOT_FOUND"])
@@ -495,6 +604,58 @@ def test_a_lost_answer_in_one_account_is_not_forgotten_for_a_start_in_another(st
 
     assert isinstance(Try(here, store, servers=("s-1",), minutes=6).run(), MustWait)
     assert len(here.starts) == 1
+
+
+def busy():
+    return Conflict("StartRecovery", "ConflictException", "busy")
+
+
+HELD = (
+    "s-2 held by the native DRS recovery plan gold (execution rpe-1, drill, since 2026-01-01 11:00 UTC): waiting 30m "
+    "for its end at most"
+)
+
+
+def test_an_execution_of_a_native_plan_is_named_waited_for_and_not_for_ever(drs, store):
+    drs.executions = [
+        NativeExecution("arn:x/execution/rpe-1", "gold", "DRILL", frozenset({"s-2", "s-9"}), NOW - timedelta(hours=1))
+    ]
+
+    drs.answers = [busy]
+    assert Try(drs, store, minutes=0).run() == MustWait(HELD, (), "all")
+    drs.answers = [busy]
+    assert Try(drs, store, minutes=29).run() == MustWait(HELD, (), "all")
+    drs.answers = [busy]
+    with pytest.raises(RunRefused) as caught:
+        Try(drs, store, minutes=30).run()
+
+    assert str(caught.value) == (
+        "waited 30m, and it goes on: s-2 held by the native DRS recovery plan gold (execution rpe-1, drill, since "
+        "2026-01-01 11:00 UTC). Nothing of this job was started. Cancel that execution in the DRS console or wait for "
+        "its end, then clear this task"
+    )
+    drs.answers = [busy]
+    assert Try(drs, store, minutes=31).run() == MustWait(HELD, (), "all"), "a cleared task waits anew"
+    assert len(Try(drs, store, minutes=40).run()) == 1
+    drs.end(drs.all_jobs[0], "FAILED")
+    drs.answers = [busy]
+    assert Try(drs, store, minutes=90, max_tries=1).run() == MustWait(HELD, (), "all"), "the first wait is over"
+
+
+def test_the_words_of_drs_about_a_native_plan_count_where_plans_may_not_be_listed(drs, store):
+    said = "Source server s-2 is part of a Recovery Plan execution that is in progress"
+    drs.answers = [lambda: Conflict("StartRecovery", "ConflictException", said)]
+
+    assert Try(drs, store).run() == MustWait(
+        f"StartRecovery: ConflictException: {said}: waiting 30m for its end at most", (), "all"
+    )
+
+
+def test_a_conflict_that_a_job_explains_is_waited_for_as_before(drs, store):
+    drs.executions = [NativeExecution("arn:x/execution/rpe-1", "gold", "DRILL", frozenset({"s-9"}))]
+    drs.answers = [busy]
+
+    assert Try(drs, store).run() == MustWait("StartRecovery: ConflictException: busy", (), "all")
 
 
 def test_what_the_run_itself_has_cleaned_up_is_not_waited_for(drs, store):

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from drs_provider.exceptions import AccessDenied, QuotaExceeded, RunRefused
-from drs_provider.rules.launch.next_launch import LaunchNext, NextLaunch, Try
+from drs_provider.rules.launch.next_launch import NOTHING_STARTED, Judge, LaunchNext, NextLaunch, Try
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.launch.results import ServerResult, tolerance
 from drs_provider.rules.launch.tags import TRY, job_tags
@@ -21,7 +21,7 @@ from drs_provider.rules.run.handover import (
 )
 from drs_provider.services.launch.launch_memory import Memory
 from drs_provider.services.launch.start_jobs import MustWait
-from drs_provider.services.launch.wave_rounds import NoRoom, WaveRounds, WaveRun
+from drs_provider.services.launch.wave_rounds import NoRoom, NothingStarted, WaveRounds, WaveRun
 from drs_provider.services.store import load
 from kit.fake_drs import NOW, FakeDrs, MemoryStore
 
@@ -135,7 +135,7 @@ def test_the_next_stage_is_launched_once_and_a_later_leg_knows_its_job():
     step = world.leg().next_step([up("s-1")], allows=tolerance("0"))
 
     assert step == LaunchNext(NEXT, {})
-    assert [world.leg().launch(step.launches) for _ in range(2)] == [None, None]
+    assert [world.leg().launch(step.launches) for _ in range(2)] == [None, NothingStarted()]
     assert world.drs.starts == [("s-2",)]
     assert world.guard.calls[:2] == [("not taken over",), ("safe", START, ("s-2",))]
     (watched,) = world.leg().watched
@@ -219,6 +219,75 @@ def test_a_failed_server_is_launched_again_in_its_next_try_and_the_report_learns
     assert world.leg().earlier_tries() == Tries(
         servers={"s-1": (Try(world.first["jobID"], "CONVERSION: bad", "again"),)}
     )
+
+
+GONE = "DRS launched it, but its instance i-00000000000000000 is NOT_FOUND"
+
+
+@pytest.mark.parametrize("state", ["NOT_FOUND", "TERMINATED", "STOPPED"])
+def test_a_server_that_drs_calls_launched_and_that_is_not_there_is_launched_again_as_often_as_the_plan_says(state):
+    world = World(preflight({"server_id": "s-1"}), retries=1)
+
+    def failed(job):
+        name = f"i-of-{job['jobID']}"
+        return ServerResult("s-1", "h", True, "failed", name, state, job_id=job["jobID"], reason=GONE)
+
+    step = world.leg().next_step([failed(world.first)], allows=tolerance("0"))
+
+    assert step.launches == (NextLaunch(2, ("s-1",), again=True),)
+    assert world.leg().launch(step.launches) is None
+    assert world.drs.starts == [("s-1",)]
+    again = world.drs.all_jobs[1]
+    assert again["tags"][TRY] == "2"
+    world.drs.end(again)
+    assert isinstance(world.leg().next_step([failed(again)], allows=tolerance("0")), Judge)
+    assert world.drs.starts == [("s-1",)]
+
+
+def test_a_server_whose_job_still_runs_is_not_launched_beside_it():
+    world = World(preflight({"server_id": "s-1"}), retries=1)
+    world.first.update(status="STARTED")
+
+    assert isinstance(world.leg().launch([NextLaunch(2, ("s-1",), again=True)]), NoRoom)
+    assert world.drs.starts == []
+
+
+def test_a_launch_that_starts_nothing_is_said_so_that_the_wave_ends():
+    world = World()
+    world.guard.words = "cancelled by ann"
+
+    assert world.leg().launch(NEXT) == NothingStarted()
+    assert world.drs.starts == []
+
+
+@pytest.mark.parametrize("stopped", [NOTHING_STARTED, "not launched: the 20m of the wave's timeout are over"])
+def test_what_is_not_launched_any_more_is_judged_with_the_reason(stopped):
+    step = World().leg().next_step([up("s-1")], allows=tolerance("0"), stopped=stopped)
+
+    assert step == Judge((ServerResult("s-2", "host-s-2", True, "failed", reason=stopped),))
+
+
+def test_what_nobody_knows_is_never_launched_again():
+    world = World(preflight({"server_id": "s-1"}), retries=3)
+    unknown = ServerResult(
+        "s-1", "host-s-1", True, "unknown", job_id=world.first["jobID"], reason="no job, no instance"
+    )
+
+    assert isinstance(world.leg().next_step([unknown], allows=tolerance("0")), Judge)
+
+
+def test_all_rounds_of_a_wave_share_one_deadline_and_waiting_for_room_does_not_count():
+    world, timeout = World(), timedelta(minutes=20)
+    assert world.leg().deadline(timeout) == NOW + timeout
+    world.now += timedelta(minutes=15)
+    assert world.leg().deadline(timeout) == NOW + timeout
+    world.leg().wait_for_room(MustWait("no room", (), "any"))
+    world.now += timedelta(minutes=30)
+    assert world.leg().deadline(timeout) == NOW + timeout + timedelta(minutes=30)
+    world.leg().launch(NEXT)
+    world.now += timedelta(minutes=10)
+    assert world.leg().deadline(timeout) == NOW + timeout + timedelta(minutes=30)
+    assert world.leg(max_tries=1).deadline(timeout) == world.now + timeout, "a cleared task begins anew"
 
 
 def test_an_edited_plan_launches_nothing_more_and_says_so(caplog):

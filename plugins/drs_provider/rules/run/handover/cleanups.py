@@ -9,10 +9,11 @@ from drs_provider.rules.run.handover.document import Document, Instant, Part, St
 
 
 class CleanedUpInstance(Part):
-    """A recovery instance that is gone."""
+    """A recovery instance that is gone. ``created_by_launch``: what proved, before, that its launch created it."""
 
     instance_id: str
     server_id: str | None = None
+    created_by_launch: str = ""
 
 
 class CleanedUp(Document):
@@ -60,13 +61,17 @@ class Untagged(Document):
 
 
 class TargetSweep(Part):
-    """What one pass found, did and left in an account and Region; ``kept`` belongs to a drill that goes on."""
+    """What one pass found, did and left in an account and Region; ``kept`` belongs to a drill that goes on.
+
+    ``plans``: DAG ids of the plans whose drills these things are, as far as their tags say.
+    """
 
     found: tuple[str, ...] = ()
     done: tuple[str, ...] = ()
     waiting: dict[str, str] = Field(default_factory=dict)
     left: dict[str, str] = Field(default_factory=dict)
     kept: dict[str, str] = Field(default_factory=dict)
+    plans: tuple[str, ...] = ()
 
     @property
     def goes_on(self) -> bool:
@@ -93,6 +98,24 @@ class Sweep(Document):
         """Whether another look will find something changed anywhere."""
         return any(target.goes_on for target in self.targets.values())
 
+    def after(self, before: "Sweep | None") -> "Sweep":
+        """Return this pass with what earlier passes of the same clean-up have done."""
+        if before is None:
+            return self
+        earlier = {name: before.targets.get(name, TargetSweep()) for name in self.targets}
+        return Sweep(
+            targets={
+                name: target.model_copy(
+                    update={
+                        "found": tuple(dict.fromkeys((*earlier[name].found, *target.found))),
+                        "done": tuple(dict.fromkeys((*earlier[name].done, *target.done))),
+                        "plans": tuple(dict.fromkeys((*earlier[name].plans, *target.plans))),
+                    }
+                )
+                for name, target in self.targets.items()
+            }
+        )
+
     @property
     def remaining(self) -> list[str]:
         """What is still there anywhere and belongs to no drill that goes on, a line each thing."""
@@ -104,7 +127,10 @@ class Sweep(Document):
 
 
 class TerminationTargets(Document):
-    """Instances to terminate, each with its source server: a terminated one soon disappears from DRS's answers."""
+    """Instances to terminate, each with its source server: a terminated one soon disappears from DRS's answers.
+
+    ``proofs``: by instance id, what proved that its launch created it.
+    """
 
     KEY: ClassVar[str] = "drs_targets"
     TITLE: ClassVar[str] = "the list of instances to terminate"
@@ -112,6 +138,7 @@ class TerminationTargets(Document):
     PLACE: ClassVar[StoredIn] = "task_state_store"
 
     instances: dict[str, str] = Field(default_factory=dict)
+    proofs: dict[str, str] = Field(default_factory=dict)
 
     @classmethod
     def _from_version_1(cls, body: object) -> object:
@@ -171,7 +198,7 @@ class LastLookBegan(Document):
 
 
 class SweepBegan(Document):
-    """When this try of a sweep was begun."""
+    """When this try of a sweep was begun, and what its passes have done so far."""
 
     KEY: ClassVar[str] = "drs_sweep_began"
     TITLE: ClassVar[str] = "the beginning of a sweep"
@@ -180,4 +207,15 @@ class SweepBegan(Document):
     RENAMED: ClassVar[Mapping[str, str]] = {"try": "try_number"}
 
     try_number: int
+    at: Instant
+    swept: Sweep | None = None
+
+
+class LeftoversTold(Document):
+    """What left-overs people were told of last, and when: the clean-up DAG does not repeat itself at every run."""
+
+    KEY: ClassVar[str] = "left_told"
+    TITLE: ClassVar[str] = "the record of what people were told of left-overs"
+
+    left: tuple[str, ...] = ()
     at: Instant

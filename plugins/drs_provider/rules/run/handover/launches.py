@@ -1,7 +1,8 @@
 """What the launches of a wave leave: their jobs, what was pinned, what failed before, what is remembered meanwhile."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar, Final
 
 from pydantic import BeforeValidator, Field, JsonValue
 
@@ -80,14 +81,38 @@ class LaterLaunches(Document):
         return {"launches": body}
 
 
+class SquareServer(Part):
+    """A server that shares a square of Airflow's grid with others."""
+
+    server_id: str
+    hostname: str
+
+
 class MappedServer(Document):
-    """One item of the list that a start task returns: a server that gets a task of its own in Airflow's grid."""
+    """One item of the list that a start task returns: a square of Airflow's grid, with its server.
+
+    ``others`` of a big wave share it.
+    """
 
     KEY: ClassVar[str] = "return_value"
     TITLE: ClassVar[str] = "the server that a mapped task shows"
 
     server_id: str
     hostname: str
+    others: tuple[SquareServer, ...] = ()
+
+    @property
+    def hostnames(self) -> dict[str, str]:
+        """The hostnames of its servers by id."""
+        others = {server.server_id: server.hostname for server in self.others}
+        return {self.server_id: self.hostname} | others
+
+    @property
+    def label(self) -> str:
+        """What the square is called: ``app1``, or ``app1 … app63 (63 servers)``."""
+        if not self.others:
+            return self.hostname
+        return f"{self.hostname} … {self.others[-1].hostname} ({len(self.others) + 1} servers)"
 
 
 class Tries(Document):
@@ -117,6 +142,10 @@ class Difference(Part):
     found: JsonValue = None
 
 
+PLACES: Final = ("subnet_id", "security_group_ids", "private_ip", "interfaces")
+"""Launch settings that say where an instance is."""
+
+
 class InstanceCheck(Part):
     """A server's recovery instance after its launch. ``instance_id`` None: it has no live one.
 
@@ -128,6 +157,11 @@ class InstanceCheck(Part):
     protected: Flag = False
     not_protected: str | None = None
     differences: tuple[Difference, ...] = ()
+
+    @property
+    def is_astray(self) -> bool:
+        """Whether it is a drill's and elsewhere than it was asked to be, perhaps in production."""
+        return self.is_drill is True and any(difference.field in PLACES for difference in self.differences)
 
 
 class InstanceChecks(Document):
@@ -159,6 +193,77 @@ class FollowedJobs(Document):
         return {"jobs": body}
 
 
+_SHOWN_WITHIN: Final = timedelta(minutes=2)
+
+
+class FoundLaunch(Part):
+    """What a job of the run launched for a server, as DRS and EC2 say, where no task has seen the job through.
+
+    ``is_running_job``: DRS still works on it. ``protected``: None: nobody looked.
+    """
+
+    job_id: str
+    instance_id: str | None = None
+    instance_state: str | None = None
+    is_running_job: bool = False
+    protected: bool | None = None
+    not_protected: str | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether an instance of it runs."""
+        return self.instance_state == "RUNNING"
+
+    @property
+    def words(self) -> str:
+        """What is known of it, without a full stop."""
+        if self.instance_id is None and self.is_running_job:
+            return f"its job {self.job_id} still runs, and nobody waits for it"
+        if self.instance_id is None:
+            return f"whether {self.job_id} launched it is unknown: DRS shows no recovery instance of that job"
+        guard = "protected from termination" if self.protected else "not protected from termination"
+        if self.not_protected:
+            guard += f" ({self.not_protected})"
+        return (
+            f"its instance {self.instance_id} of {self.job_id} is {self.instance_state}, {guard}; no task waited for it"
+        )
+
+
+class FoundLaunches(Document):
+    """What was found of a recovery's launches at its end that no task had seen through, by server id.
+
+    ``running``: those of its jobs that DRS still worked on. ``ended_at``: when the last of the others ended.
+    ``problem``: why nobody could look, so nothing is known.
+    """
+
+    KEY: ClassVar[str] = "found_launches"
+    TITLE: ClassVar[str] = "the launches that no task has seen through"
+
+    servers: dict[str, FoundLaunch] = Field(default_factory=dict)
+    running: tuple[str, ...] = ()
+    ended_at: OptionalInstant = None
+    problem: str | None = None
+
+    def may_change(self, now: datetime) -> bool:
+        """Tell whether a later look may see more: DRS shows an instance that it has just launched not at once."""
+        is_fresh = self.ended_at is not None and now < self.ended_at + _SHOWN_WITHIN
+        return is_fresh and not all(found.is_there for found in self.servers.values())
+
+
+class WaveDeadline(Document):
+    """Until when a wave's launches may take, all rounds together. Time in which it waits for room is added.
+
+    A cleared task has more ``max_tries``, and begins anew.
+    """
+
+    KEY: ClassVar[str] = "drs_wave_deadline"
+    TITLE: ClassVar[str] = "the deadline of a wave"
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+
+    max_tries: int | None
+    at: Instant
+
+
 class WaitingSince(Document):
     """Since when a wave waits for room to launch more; None: it does not wait."""
 
@@ -172,6 +277,16 @@ class WaitingSince(Document):
     @classmethod
     def _from_version_1(cls, body: object) -> object:
         return {"since": body}
+
+
+class HeldSince(Document):
+    """Since when a native recovery plan's execution has kept servers from being started; None: none does."""
+
+    KEY: ClassVar[str] = "drs_held_since"
+    TITLE: ClassVar[str] = "the beginning of a wait for a native recovery plan"
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+
+    since: OptionalInstant = None
 
 
 class PinnedPoints(Document):

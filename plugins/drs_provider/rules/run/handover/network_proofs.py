@@ -86,6 +86,13 @@ class PreparedNetworks(Document):
         return all(network.proof.isolated for network in self.networks)
 
     @property
+    def places(self) -> frozenset[str]:
+        """Ids of the drill's subnets and security groups."""
+        return frozenset(
+            name for network in self.networks for name in (*network.subnets.values(), *network.security_groups.values())
+        )
+
+    @property
     def leaks(self) -> dict[str, tuple[str, ...]]:
         """Every way out in words, by VPC."""
         return {network.vpc_id: network.proof.ways_out for network in self.networks if not network.proof.isolated}

@@ -101,7 +101,9 @@ class Delay(Document):
 
 
 class RunOrder(Document):
-    """What a person ordered while the run goes on: cancel it, skip a wave, or none (an order that was taken back).
+    """What a person ordered while the run goes on: cancel it, skip a wave, continue past one that failed, or none.
+
+    None is an order that was taken back.
 
     It lies in the task state store of the task that shall obey, written through Airflow's API, and in the XCom of the
     same key once a task has obeyed it. ``message`` says it with who gave it and why, without a full stop.
@@ -112,13 +114,18 @@ class RunOrder(Document):
     VERSION: ClassVar[int] = 2
     RENAMED: ClassVar[Mapping[str, str]] = {"words": "message"}
 
-    kind: Literal["cancel", "skip", "none"]
+    kind: Literal["cancel", "skip", "continue", "none"]
     message: str = ""
 
     @property
     def is_cancellation(self) -> bool:
         """Whether nothing more of the run may start."""
         return self.kind == "cancel"
+
+    @property
+    def passes_over(self) -> bool:
+        """Whether the wave failed, and the run shall go on as if it had been tolerated."""
+        return self.kind == "continue"
 
     @property
     def stands(self) -> bool:
@@ -136,7 +143,7 @@ class RunOrder(Document):
 class GivenOrder(Part):
     """One order of a person while a run goes on; ``message`` says it with who gave it and why, without a full stop."""
 
-    kind: Literal["cancel", "skip", "retry", "mark"]
+    kind: Literal["cancel", "skip", "retry", "continue", "mark"]
     at: Instant
     by: str | None = None
     wave: str | None = None

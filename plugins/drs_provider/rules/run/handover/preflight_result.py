@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
+from drs_provider.formatting import joined, some
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.launch.recovery_points import Point
 from drs_provider.rules.purpose import Purpose, purpose_of
@@ -17,13 +18,18 @@ if TYPE_CHECKING:
 
 
 class Placement(Part):
-    """Where a launch would put a server by its settings and launch template; None: nobody knows."""
+    """Where a launch would put a server by its settings and launch template; None: nobody knows.
+
+    ``interfaces``: what its launch template says of network interfaces besides, in EC2's words
+    (``rules.settings.interfaces.read_interfaces``).
+    """
 
     subnet_id: str | None = None
     security_group_ids: tuple[str, ...] | None = None
     private_ip: str | None = None
     vpc_id: str | None = None
     availability_zone: str | None = None
+    interfaces: tuple[dict[str, JsonValue], ...] | None = None
 
     @property
     def is_known(self) -> bool:
@@ -52,11 +58,16 @@ class PreflightServer(Part):
 
 
 class PreflightTarget(Part):
-    """The servers of a wave in one account and Region, named by its Airflow connection."""
+    """The servers of a wave in one account and Region, named by its Airflow connection.
+
+    ``account`` and ``resolved_region`` are what connection and ``region`` stood for when preflight looked.
+    """
 
     aws_conn_id: str
     region: str
     servers: tuple[PreflightServer, ...] = ()
+    account: str = ""
+    resolved_region: str = ""
 
     @property
     def target(self) -> "Target":
@@ -64,6 +75,11 @@ class PreflightTarget(Part):
         from drs_provider.rules.run.roster import Target
 
         return Target(self.aws_conn_id, self.region)
+
+    @property
+    def where(self) -> str:
+        """Name account and Region for people, as far as preflight knows them."""
+        return f"{self.resolved_region} of account {self.account}" if self.account else str(self.target)
 
     def is_in(self, target: "Target") -> bool:
         """Tell whether this is the given account and Region."""
@@ -74,16 +90,47 @@ class PreflightTarget(Part):
         return any(server.server_id == server_id for server in self.servers)
 
 
+class LostPlace(Part):
+    """An account and Region of a wave that did not answer: nothing is launched there, and the run goes on without it.
+
+    :param where: account and Region for people
+    :param why: what AWS said, or that it said nothing
+    :param servers: those of the wave's servers there that the plan names by id
+    :param selections: the wave's groups there that select by tags: nobody knows which servers that are
+    """
+
+    where: str
+    why: str
+    servers: tuple[PreflightServer, ...] = ()
+    selections: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """Say what is lost, and why, without a full stop."""
+        lost = [some([server.hostname for server in self.servers])] if self.servers else []
+        lost += [f"what group {name} selects" for name in self.selections]
+        return f"{joined(lost)} lost: {self.where} does not answer: {self.why}"
+
+
 class PreflightWave(Part):
-    """A wave of the plan. ``selected``: whether it was chosen for this run; one that was not launches nothing."""
+    """A wave of the plan. ``selected``: whether it was chosen for this run; one that was not launches nothing.
+
+    ``lost``: where it was to launch and cannot, because nobody answers there.
+    """
 
     selected: Flag
     targets: tuple[PreflightTarget, ...] = ()
+    lost: tuple[LostPlace, ...] = ()
 
     @property
     def servers(self) -> tuple[PreflightServer, ...]:
         """Every server of the wave, in all its accounts and Regions."""
         return tuple(server for target in self.targets for server in target.servers)
+
+    @property
+    def why_lost(self) -> str | None:
+        """Say what of it is lost with accounts and Regions that do not answer; None: nothing is."""
+        return "; ".join(place.words for place in self.lost) or None
 
 
 class PreflightFinding(Part):
@@ -127,6 +174,13 @@ class ServerFingerprint(Part):
     launch: str = ""
 
 
+class PlanObjectives(Part):
+    """What a plan promised when its run began; None: nothing."""
+
+    rto: timedelta | None = None
+    rpo: timedelta | None = None
+
+
 class PlanVerification(Part):
     """Whether a passed drill has proven the plan: which ``run``, when, and until when that counts."""
 
@@ -157,6 +211,7 @@ class PreflightResult(Document):
     reason: str = ""
     point_in_time: str = "latest"
     replace_live_instances: Flag = False
+    replace_drills: Flag = False
     continue_run: str | None = None
     checked_at: Instant
     quotas: dict[str, Quotas] = Field(default_factory=dict)
@@ -170,6 +225,7 @@ class PreflightResult(Document):
     hourly: dict[str, float] = Field(default_factory=dict)
     fingerprints: dict[str, ServerFingerprint] = Field(default_factory=dict)
     verified: PlanVerification | None = None
+    objectives: PlanObjectives | None = None
     excluded: tuple[PreflightServer, ...] = ()
     waves: dict[str, PreflightWave]
 
@@ -197,6 +253,11 @@ class PreflightResult(Document):
     def warnings(self) -> tuple[PreflightFinding, ...]:
         """The findings that do not stop the run."""
         return tuple(finding for finding in self.findings if finding.severity == "warning")
+
+    @property
+    def lost_servers(self) -> tuple[PreflightServer, ...]:
+        """The servers that are lost with accounts and Regions that do not answer, as far as the plan names them."""
+        return tuple(server for wave in self.chosen_waves.values() for place in wave.lost for server in place.servers)
 
     @property
     def hostnames(self) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import PlainSerializer
+from pydantic import JsonValue, PlainSerializer
 
 from drs_provider.rules.launch.results import ServerResult, Verdict
 from drs_provider.rules.run.handover.document import Document, Instant, OptionalInstant, Part, StoredIn
@@ -18,12 +18,13 @@ WrittenResult = Annotated[ServerResult, PlainSerializer(_result_json, when_used=
 
 
 class EndedJob(Part):
-    """A job of a wave when it had ended."""
+    """A job of a wave when it had ended. ``forgotten``: DRS knew it no longer: deleted or aged out."""
 
     job_id: str
     created_at: OptionalInstant = None
     ended_at: OptionalInstant = None
     initiated_by: str | None = None
+    forgotten: bool = False
 
 
 class ServerResults(Document):
@@ -76,7 +77,10 @@ class WaveVerdict(Document):
 
 
 class WrittenReport(Document):
-    """Where the run's report is, and its verdict; what the report task returns."""
+    """Where the run's report is, and its verdict; what the report task returns.
+
+    ``problem``: why its files could not be written; the paths are empty then, and the task's ``KeptReport`` holds it.
+    """
 
     KEY: ClassVar[str] = "return_value"
     TITLE: ClassVar[str] = "the record of the written report"
@@ -87,6 +91,27 @@ class WrittenReport(Document):
     html_path: str
     verdict: str
     reason: str
+    problem: str | None = None
+
+    @property
+    def where(self) -> str:
+        """Where the report is, for people."""
+        return self.html_path or f"not written ({self.problem}); XCom {KeptReport.KEY} of the report task holds it"
+
+
+class KeptReport(Document):
+    """The run's report itself, as ``report.json`` has it, kept in the run in case its files cannot be written.
+
+    ``report``: None: it is too big. ``is_shortened``: what is longest was left out: job events, outputs, servers.
+    """
+
+    KEY: ClassVar[str] = "report"
+    TITLE: ClassVar[str] = "the report that is kept in the run"
+
+    verdict: str
+    reason: str
+    report: dict[str, JsonValue] | None = None
+    is_shortened: bool = False
 
 
 class FailureMessage(Document):
@@ -101,6 +126,16 @@ class FailureMessage(Document):
     @classmethod
     def _from_version_1(cls, body: object) -> object:
         return {"message": body}
+
+
+class TaskTimes(Document):
+    """When a task began, over all its legs, and when its work was over; there also when it failed."""
+
+    KEY: ClassVar[str] = "times"
+    TITLE: ClassVar[str] = "the times of a task"
+
+    began_at: Instant
+    ended_at: Instant
 
 
 class Superseded(Document):

@@ -3,6 +3,7 @@
 ``state_of(RunSnapshot) -> RunState``; the words and what they mean stand in ``vocabulary``.
 """
 
+from drs_provider.rules.run.state.first_cause import FirstCause, cause_of_wave, first_cause
 from drs_provider.rules.run.state.left_documents import LeftDocuments
 from drs_provider.rules.run.state.run_state import CleanupState, PreflightState, RunState, ended_status, state_of
 from drs_provider.rules.run.state.snapshot import (
@@ -36,6 +37,7 @@ __all__ = [
     "Cause",
     "CleanupState",
     "CleanupStatus",
+    "FirstCause",
     "LeftDocuments",
     "PreflightState",
     "PreflightStatus",
@@ -54,7 +56,9 @@ __all__ = [
     "WaveState",
     "WaveStatus",
     "Word",
+    "cause_of_wave",
     "ended_status",
+    "first_cause",
     "left_in",
     "outline_of_edges",
     "outline_of_shape",

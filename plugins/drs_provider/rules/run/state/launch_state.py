@@ -84,7 +84,10 @@ class _Launch:
         if found is None:
             words = f"{self._watch} is marked as successful and left no result"
             return Judgement(WaveStatus.UNPROVEN, Cause.NO_RESULT, words)
-        status = _VERDICTS[found.verdict]
+        status, order = _VERDICTS[found.verdict], self.left.passed_over((self._watch,))
+        if order and status is not WaveStatus.FAILED:
+            words = f"{order}: {self._failures()}" if self._absent() else order
+            return Judgement(WaveStatus.COMPLETED_WITH_EXCEPTIONS, Cause.PASSED_OVER, words)
         if status is WaveStatus.LAUNCHED:
             return Judgement(status)
         return Judgement(status, Cause.SERVERS, self._failures())
@@ -135,7 +138,8 @@ class _Launch:
             return Judgement(WaveStatus.SKIPPED, Cause.NOT_CHOSEN, NOT_CHOSEN)
         if order.is_cancellation:
             return Judgement(WaveStatus.NOT_STARTED, Cause.CANCELLED, order.message)
-        return Judgement(WaveStatus.SKIPPED, Cause.LEFT_OUT, order.message)
+        cause = Cause.PASSED_OVER if order.passes_over else Cause.LEFT_OUT
+        return Judgement(WaveStatus.SKIPPED, cause, order.message)
 
     def _absent(self) -> list[ServerResult]:
         return [result for result in self.results or () if not is_usable(result)]

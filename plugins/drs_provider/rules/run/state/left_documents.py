@@ -15,6 +15,8 @@ from drs_provider.rules.run.handover import (
     Document,
     FailureMessage,
     FollowedJobs,
+    FoundLaunch,
+    FoundLaunches,
     GivenOrders,
     HandoverUnreadable,
     LaterLaunches,
@@ -71,6 +73,11 @@ class LeftDocuments:
         """Give the first order that any of some tasks obeyed."""
         return next((order for task in tasks if (order := self.order(task))), None)
 
+    def passed_over(self, tasks: Iterable[str]) -> str | None:
+        """Say who let the run go on past a failed wave and why, as any of its tasks has obeyed it."""
+        obeyed = (order for task in tasks if (order := self.order(task)))
+        return next((order.message for order in obeyed if order.passes_over), None)
+
     def superseded(self, task: str) -> str | None:
         """Say which recovery took the drill's servers, as a task has seen it."""
         found = self.of(task, Superseded)
@@ -120,6 +127,18 @@ class LeftDocuments:
         """Give what a task that looks for leftovers, or removes networks, has found still there, with why."""
         found = self.of(task, Leftovers) if names.does(task, names.LOOK_OVER) else self.of(task, RemovedNetworks)
         return found.left if found else None
+
+    def found_launches(self) -> dict[str, FoundLaunch]:
+        """Give what the last look at a recovery has found that no task had seen through, by server id."""
+        looks = names.tasks_that(self.snapshot.tasks, names.FINISH_GROUP, names.LOOK_OVER)
+        found = (self.of(task, FoundLaunches) for task in looks)
+        return {server: launch for document in found if document for server, launch in document.servers.items()}
+
+    def cleaned_servers(self) -> frozenset[str]:
+        """Give the servers whose instances the clean-up of a drill has terminated."""
+        tasks = names.tasks_that(self.snapshot.tasks, names.FINISH_GROUP, names.CLEAN_UP)
+        gone = [instance for task in tasks if (found := self.cleaned_up(task)) for instance in found.terminated]
+        return frozenset(instance.server_id for instance in gone if instance.server_id)
 
     def of(self, task: str, document: type[SomeDocument], key: str | None = None) -> SomeDocument | None:
         """Give what a task left in this try; None: nothing, or nothing that can be read.

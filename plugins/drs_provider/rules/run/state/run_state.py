@@ -10,7 +10,7 @@ from typing import Final
 
 from drs_provider.rules.run import names
 from drs_provider.rules.run.approvals import REJECT, STOP
-from drs_provider.rules.run.handover import PreflightResult, PreflightServer
+from drs_provider.rules.run.handover import PreflightFinding, PreflightResult, PreflightServer
 from drs_provider.rules.run.state.left_documents import LeftDocuments
 from drs_provider.rules.run.state.snapshot import RunSnapshot
 from drs_provider.rules.run.state.step_state import UNPROVEN_TASK, StepState, step_states
@@ -39,11 +39,12 @@ _VERDICTS: Final = {
 
 @dataclass(frozen=True)
 class PreflightState:
-    """Preflight with its approvals and networks."""
+    """Preflight with its approvals and networks; ``first``: the first of the findings that refuse the run."""
 
     status: PreflightStatus
     cause: Cause | None = None
     reason: str | None = None
+    first: PreflightFinding | None = None
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,7 @@ def _refused(task: str, left: LeftDocuments, found: PreflightResult | None) -> P
         PreflightStatus.REFUSED,
         Cause.ANSWER if is_asked else Cause.PREFLIGHT,
         words or f"{task} failed; see its log",
+        refusals[0] if refusals and not is_asked else None,
     )
 
 

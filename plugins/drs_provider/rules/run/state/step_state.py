@@ -89,6 +89,8 @@ def _judged(
     match snapshot.phase(step.task):
         case TaskPhase.SUCCEEDED:
             return _succeeded(left.step(step.task))
+        case TaskPhase.SKIPPED if words := left.passed_over((step.task,)):
+            return StepStatus.TOLERATED, Cause.PASSED_OVER, words
         case TaskPhase.SKIPPED:
             return _skipped(step, left.step(step.task))
         case TaskPhase.FAILED:

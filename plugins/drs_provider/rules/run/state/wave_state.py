@@ -9,7 +9,7 @@ from typing import Final
 
 from drs_provider.rules.launch.results import ServerResult
 from drs_provider.rules.run import names
-from drs_provider.rules.run.handover import LaunchedJob, PreflightServer, PreflightWave
+from drs_provider.rules.run.handover import FoundLaunch, LaunchedJob, PreflightServer, PreflightWave
 from drs_provider.rules.run.state.launch_state import Judgement, judge_gates, judge_launch
 from drs_provider.rules.run.state.left_documents import LeftDocuments, is_usable
 from drs_provider.rules.run.state.snapshot import RunSnapshot, WaveOutline
@@ -23,6 +23,9 @@ from drs_provider.rules.run.state.step_state import (
 )
 from drs_provider.rules.run.state.task_states import is_active, was_sent
 from drs_provider.rules.run.state.vocabulary import Cause, ServerStatus, StepStatus, WaveStatus
+
+NOT_SEEN_THROUGH: Final = "its instance was cleaned up, and the result of its launch is not recorded"
+"""Why a drill's server is unknown whose launch left nothing but the instance that the clean-up terminated."""
 
 NO_STEPS: Final = "not chosen for this run, or none of its steps is for it"
 
@@ -154,8 +157,13 @@ class _Wave:
     def jobs(self) -> Mapping[str, LaunchedJob]:
         return self.left.jobs(self.outline.starts, self.outline.watch)
 
+    @cached_property
+    def found(self) -> Mapping[str, FoundLaunch]:
+        """What no task has seen through, and the last look has found."""
+        return self.left.found_launches()
+
     def state(self) -> WaveState:
-        judgement = self._judged()
+        judgement = self._with_losses(self._judged())
         servers = self._servers(judgement.status)
         if judgement.status is WaveStatus.LAUNCHED:
             judgement = self._proven(judgement, servers)
@@ -192,6 +200,18 @@ class _Wave:
             return self._before_launch(judgement)
         return judgement
 
+    def _with_losses(self, judgement: Judgement) -> Judgement:
+        """Say what is lost with an account and Region that does not answer: the wave goes through without it."""
+        lost = self.planned.why_lost if self.planned else None
+        if lost is None:
+            return judgement
+        if judgement.status is WaveStatus.SKIPPED and judgement.cause is Cause.NOT_CHOSEN:
+            return Judgement(WaveStatus.SKIPPED, Cause.LOST, lost)
+        if not judgement.status.is_done:
+            return judgement
+        words = f"{judgement.reason}; {lost}" if judgement.reason else lost
+        return Judgement(WaveStatus.COMPLETED_WITH_EXCEPTIONS, judgement.cause or Cause.LOST, words)
+
     def _before_launch(self, judgement: Judgement) -> Judgement:
         """Say what goes on before the launch, or why the launch will not be."""
         if judgement.status is WaveStatus.NOT_STARTED or failed_step(self.before) or cancelled_step(self.before):
@@ -214,6 +234,9 @@ class _Wave:
         if judgement.status is WaveStatus.COMPLETED_WITH_EXCEPTIONS:
             return judgement
         if step := tolerated_step(self.steps):
+            if step.cause is Cause.PASSED_OVER:
+                words = f"step {step.name} was left out: {step.reason}"
+                return Judgement(WaveStatus.COMPLETED_WITH_EXCEPTIONS, Cause.PASSED_OVER, words)
             words = f"step {step.name} failed, and the plan continues"
             return Judgement(WaveStatus.COMPLETED_WITH_EXCEPTIONS, Cause.STEP, words)
         if step := undone_step(self.steps):
@@ -281,6 +304,13 @@ class _Wave:
             return None
         holder = {server: job.job_id for job in self.jobs.values() for server in job.servers}
         states = [self._server(member, results.get(member.server_id), status, holder) for member in members]
+        states += [
+            ServerState(
+                server.server_id, server.hostname, server.critical, ServerStatus.NOT_STARTED, reason=place.words
+            )
+            for place in (self.planned.lost if self.planned else ())
+            for server in place.servers
+        ]
         if status is not WaveStatus.COMPLETED_WITH_EXCEPTIONS:
             return tuple(states)
         return tuple(replace(server, is_tolerated=server.status is ServerStatus.FAILED) for server in states)
@@ -289,6 +319,20 @@ class _Wave:
         self, member: PreflightServer, result: ServerResult | None, wave: WaveStatus, holder: Mapping[str, str]
     ) -> ServerState:
         job_id = holder.get(member.server_id)
+        found = self.found.get(member.server_id)
+        if found and (result is None or result.status == "unknown"):
+            return ServerState(
+                member.server_id,
+                member.hostname,
+                member.critical,
+                ServerStatus.LAUNCHED if found.is_there else ServerStatus.UNKNOWN,
+                found.words,
+                instance_id=found.instance_id,
+                job_id=found.job_id,
+            )
+        if result is None and job_id is None and member.server_id in self.left.cleaned_servers():
+            status, reason = ServerStatus.UNKNOWN, NOT_SEEN_THROUGH
+            return ServerState(member.server_id, member.hostname, member.critical, status, reason)
         state = ServerState(
             member.server_id, member.hostname, member.critical, self._status(result, wave, job_id), job_id=job_id
         )
@@ -297,6 +341,8 @@ class _Wave:
         return replace(state, reason=result.reason, instance_id=result.instance_id)
 
     def _status(self, result: ServerResult | None, wave: WaveStatus, job_id: str | None) -> ServerStatus:
+        if result is not None and result.status == "unknown":
+            return ServerStatus.UNKNOWN
         if result is not None:
             return ServerStatus.LAUNCHED if is_usable(result) else ServerStatus.FAILED
         is_over = self.snapshot.is_final or wave.is_over
