@@ -106,7 +106,11 @@ class InMemoryAirflow:
         return list(task_ids)
 
     def order(self, dag_id, run_id, order):
-        worded = {"cancel": controls.cancellation, "skip": partial(controls.skip, order.wave)}
+        worded = {
+            "cancel": controls.cancellation,
+            "skip": partial(controls.skip, order.wave),
+            "continue": partial(controls.go_on, order.wave),
+        }
         given = worded.get(order.kind, partial(controls.retry, order.wave))(self.user, order.reason)
         self.changed += [("keep", task, given.kind) for task in order.tasks]
         place = (REPORT_TASK, GivenOrders.KEY)

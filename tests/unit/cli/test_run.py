@@ -71,8 +71,11 @@ class Airflow:
             started = {**self.runs[0], "dag_run_id": "manual__2", "state": "queued", "conf": body["conf"]}
             self.runs.insert(0, started)
             return httpx.Response(200, json=started)
-        if "state-store" in path:
-            return httpx.Response(204)
+        if path.endswith("/orders"):
+            words = {"cancel": "cancelled", "skip": f"wave {body.get('wave')} skipped"}
+            why = f": {body['reason']}" if body.get("reason") else ""
+            message = f"{words.get(body.get('kind'), 'retried')} by ada{why}"
+            return httpx.Response(200, json={"message": message})
         if path.endswith(f"/dagRuns/{RUN}"):
             self.runs[0]["note"] = body["note"]
         if path.endswith("clearTaskInstances"):
@@ -84,8 +87,8 @@ class Airflow:
             return httpx.Response(
                 200, json=page("xcom_entries", [{"task_id": task, "key": key} for task, key in self.xcoms])
             )
-        if "/xcomEntries/" in path:
-            task, key = path.split("/taskInstances/")[1].split("/xcomEntries/")
+        if "/left/" in path:
+            task, key = path.split("/left/")[1].split("/")
             known = {path: {"value": self.xcoms[task, key]}} if (task, key) in self.xcoms else {}
         else:
             of = "/dags/drs.shop/dagRuns"
@@ -152,17 +155,18 @@ def parsed(*arguments):
     return parser.parse_args(arguments)
 
 
-RECORD = f"/dagRuns/{RUN}/taskInstances/finish.report/state-store/drs_given_orders"
+ORDERS = f"/drs/runs/drs.shop/{RUN}/orders"
 
 
 def orders(airflow):
     """What was given to tasks to obey."""
-    return [change for change in airflow.changed if change[0] == "PUT" and change[1].endswith("/drs_order")]
+    return [body for method, path, body in airflow.changed if (method, path) == ("POST", ORDERS) and body["tasks"]]
 
 
-def recorded(airflow):
-    """The record of orders, as it was written."""
-    return next(body for _, path, body in airflow.changed if path == RECORD)
+def order(kind, *tasks, wave=None, reason=None, is_recorded=True):
+    """An order as the server is asked to sign and keep it."""
+    body = {"kind": kind, "tasks": list(tasks), "wave": wave, "reason": reason, "is_recorded": is_recorded}
+    return ("POST", ORDERS, body)
 
 
 def cleared_by(airflow):
@@ -262,10 +266,10 @@ RIGHT = "it takes PUT on task instances (can_edit on Task Instances)."
             id="expired token",
         ),
         pytest.param(
-            ("PUT", "/state-store"),
+            ("POST", "/orders"),
             httpx.Response(403, json={"detail": "Forbidden"}),
             ["cancel", "shop"],
-            f"user ada may not give orders to tasks: {RIGHT}",
+            f"user ada may not give orders to a run: it takes PUT on DAG runs (can_edit on DAG Runs).",
             id="no right to cancel",
         ),
         pytest.param(
@@ -492,17 +496,9 @@ def test_a_cancel_gives_its_order_to_every_wave_that_has_not_begun_and_marks_onl
 
     code, said = drs("cancel", "shop", "--reason", "wrong network")
 
-    order = {
-        "value": {"version": 2, "kind": "cancel", "message": "cancelled by ada: wrong network"},
-        "expires_at": None,
-    }
-    store = f"/dagRuns/{RUN}/taskInstances/{{}}.start_recovery/state-store/drs_order"
+    obeying = ("two.start_recovery", "three.start_recovery", "one.start_recovery", "one.recovery_job")
     assert airflow.changed == [
-        ("PUT", store.format("two"), order),
-        ("PUT", store.format("three"), order),
-        ("PUT", store.format("one"), order),
-        ("PUT", f"/dagRuns/{RUN}/taskInstances/one.recovery_job/state-store/drs_order", order),
-        ("PUT", RECORD, recorded(airflow)),
+        order("cancel", *obeying, reason="wrong network"),
         ("PATCH", f"/dagRuns/{RUN}", {"note": "cancelled by ada: wrong network"}),
         ("PATCH", f"/dagRuns/{RUN}/taskInstances/two.pause", {"new_state": "skipped"}),
     ]
@@ -520,10 +516,9 @@ def test_a_skip_gives_its_order_to_that_wave_alone(drs, airflow):
     airflow.wave("one", "success", "deferred")
 
     assert drs("skip", "shop", "two") == (0, "wave two is skipped when its turn comes; then three\n")
-    assert [(method, path) for method, path, _ in airflow.changed] == [
-        ("PUT", f"/dagRuns/{RUN}/taskInstances/two.start_recovery/state-store/drs_order"),
-        ("PUT", RECORD),
-        ("PATCH", f"/dagRuns/{RUN}"),
+    assert airflow.changed == [
+        order("skip", "two.start_recovery", wave="two"),
+        ("PATCH", f"/dagRuns/{RUN}", {"note": "wave two skipped by ada"}),
     ]
 
 
@@ -536,7 +531,7 @@ def test_a_retry_takes_orders_back_and_clears_the_wave_with_everything_after_it(
     assert drs("retry", "shop", "two")[1] == (
         "wave two runs again: servers that are up are kept, the others are launched; then three\n"
     )
-    assert [body["value"]["kind"] for *_, body in orders(airflow)] == ["none"] * 3
+    assert [body["kind"] for body in orders(airflow)] == ["retry"]
     assert cleared_by(airflow) == (
         "POST",
         "/clearTaskInstances",
