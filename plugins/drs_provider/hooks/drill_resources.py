@@ -159,9 +159,14 @@ class TracesHook(LaunchSettingsHook):
         }
 
     def defaults_of(self, server_ids: Collection[str]) -> dict[str, TemplateVersion]:
-        """Return the default versions of these servers' launch templates, by server."""
+        """Return the default versions of these servers' launch templates, by server; a first version is left out.
+
+        Nobody can have made that since a drill.
+        """
         names = {
-            str(template["LaunchTemplateId"]): server for server, template in self._templates() if server in server_ids
+            str(template["LaunchTemplateId"]): server
+            for server, template in self._templates()
+            if server in server_ids and template["DefaultVersionNumber"] > 1
         }
         found = self.template_versions((name, None) for name in names)
         return {names[name]: version for (name, _), version in found.items() if version is not None}

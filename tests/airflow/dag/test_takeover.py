@@ -164,7 +164,7 @@ def test_an_isolated_drill_goes_on_in_its_first_network_and_leaves_nothing(run, 
     assert launched(simulator) == [DATABASE, WEB]
     assert [each["vpc_id"] for each in ended_run.report["networks"]] == [network]
     assert len(calls(simulator, "CreateVpc")) == 1
-    assert set(instances(simulator).values()) == {"terminated"}
+    assert set(instances(simulator).values()) <= {"terminated"}
     assert account(simulator) == before
 
 
