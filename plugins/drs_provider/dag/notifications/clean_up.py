@@ -1,5 +1,6 @@
 """Telling people what the clean-up DAG removed, and what it could not."""
 
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -79,8 +80,8 @@ def _default_receivers() -> tuple[Notification, ...]:
     from pydantic import TypeAdapter
 
     try:
-        return TypeAdapter(tuple[Notification, ...]).validate_python(yaml.safe_load(text))
-    except (yaml.YAMLError, ValueError) as error:
+        return TypeAdapter(tuple[Notification, ...]).validate_json(json.dumps(yaml.safe_load(text)))
+    except (yaml.YAMLError, TypeError, ValueError) as error:
         log.warning("DRS_NOTIFY ([drs] notify) is no list as a plan's notify, so nobody is told through it: %s", error)
         return ()
 
