@@ -164,8 +164,8 @@ class DrillNetworkHook(NetworkFactsHook):
         :return: the ids that went, and by id why what is left is left
         """
         everything = self.parts_of(run)
-        why = self._untouchable(run, everything)
-        parts = everything.without(why)
+        untouched = self._untouchable(run, everything)
+        parts, why = everything.without(untouched), dict(untouched)
         why |= self._delete_endpoints([endpoint["VpcEndpointId"] for endpoint in parts.endpoints])
         for group in parts.groups:
             self._revoke_all(group)
@@ -189,7 +189,8 @@ class DrillNetworkHook(NetworkFactsHook):
         left = self.parts_of(run)
         words = {name: why.get(name, "EC2 accepted the deletion, and it is still there") for name in left.ids}
         for name, interfaces in self._held_by(left).items():
-            words[name] = f"in use by {', '.join(interfaces)}"
+            if name not in untouched:
+                words[name] = f"in use by {', '.join(interfaces)}"
         return tuple(name for name in parts.ids if name not in words), words
 
     def _untouchable(self, run: str, parts: NetworkParts) -> dict[str, str]:

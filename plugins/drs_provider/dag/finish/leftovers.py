@@ -14,7 +14,7 @@ from drs_provider.airflow_internals import TaskStore
 from drs_provider.dag.run_reader import snapshot_of
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import jobs_of_run, keys_of_run
-from drs_provider.exceptions import DrillRemains, DrsProviderError
+from drs_provider.exceptions import DrillRemains
 from drs_provider.operators.base import DrsOperator, asking_later, failing_for_good
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.names import PREFLIGHT_TASK, START, WATCH, tasks_that, wave_task
@@ -99,9 +99,9 @@ class LookOver(LeavesTimes, DrsOperator):
 
         try:
             found = self._unwatched(context)
-        except DrsProviderError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is: a recovery does not fail because of a last look
             self.log.warning("whether anything was launched that no task waited for is unknown: %s", error)
-            found = FoundLaunches(problem=str(error))
+            found = FoundLaunches(problem=str(error) or type(error).__name__)
         context["ti"].xcom_push(key=FoundLaunches.KEY, value=found.to_json())
         deadline = _began(context) + _WAITS_FOR_JOBS
         if not found.running and found.may_change(clock.now()):
