@@ -1,4 +1,4 @@
-"""Where plans and reports are: Airflow's configuration says it, and an environment variable goes before it."""
+"""What an installation decides: Airflow's configuration says it, and an environment variable goes before it."""
 
 import os
 from pathlib import Path
@@ -19,6 +19,20 @@ def reports_location(folder: str | None = None) -> str:
     """
     place = folder or _setting("reports") or str(Path(os.environ.get("AIRFLOW_HOME") or "~/airflow") / "reports")
     return place if "://" in place else f"file://{Path(place).expanduser().absolute()}"
+
+
+def may_reach_loopback() -> bool:
+    """Tell whether steps and notifications may reach the machine that they run on.
+
+    ``DRS_ALLOW_LOOPBACK``, else ``[drs] allow_loopback`` of Airflow's configuration, else no; in Airflow's unit test
+    mode, where all there is to reach is on that machine, yes.
+    """
+    word = _setting("allow_loopback").strip().lower()
+    if word:
+        return word in {"1", "true", "yes", "on"}
+    from airflow.sdk import conf
+
+    return bool(conf.getboolean("core", "unit_test_mode", fallback=False))
 
 
 def default_notifications() -> str:

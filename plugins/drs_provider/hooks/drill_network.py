@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from botocore.config import Config
 
-from drs_provider.exceptions import AwsError, QuotaExceeded
+from drs_provider.exceptions import AccessDenied, AwsError, QuotaExceeded
 from drs_provider.hooks.drs import in_batches
 from drs_provider.hooks.error_mapping import translated
 from drs_provider.hooks.network_facts import NetworkFactsHook
@@ -316,10 +316,17 @@ class DrillNetworkHook(NetworkFactsHook):
                             raise
 
     def _empty_default_group(self, vpc: str) -> None:
-        """Nobody is told to use the VPC's own default group; whoever does by mistake reaches nobody."""
+        """Nobody is told to use the VPC's own default group; whoever does by mistake reaches nobody.
+
+        EC2 makes that group without tags, so a role that may change only what carries a drill's tags is refused. It is
+        left as it is then: its members reach one another, and what leaves it finds no way out of the network.
+        """
         for group in self._named("describe_security_groups", "vpc-id", [vpc]):
             if group["GroupName"] == "default":
-                self._set_rules(group, GroupCopy("", "default", ""), {})
+                try:
+                    self._set_rules(group, GroupCopy("", "default", ""), {})
+                except AccessDenied as refusal:
+                    self.log.info("The default group %s of %s keeps its rules: %s", group["GroupId"], vpc, refusal)
 
     def _endpoints(
         self, vpc: str, subnet: str, cidrs: Sequence[str], services: Sequence[str], tags: Mapping[str, str]

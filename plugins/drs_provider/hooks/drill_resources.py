@@ -137,6 +137,13 @@ class TracesHook(LaunchSettingsHook):
         items = self._filtered("describe_network_interfaces", "network-interface-id", ids)
         return {item["NetworkInterfaceId"]: item["Status"] for item in items}
 
+    def tags_in_ec2(self, ids: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Return the tags that EC2 has of these resources now; one without any is absent."""
+        found: dict[str, dict[str, str]] = {}
+        for tag in self._filtered("describe_tags", "resource-id", ids):
+            found.setdefault(tag["ResourceId"], {})[tag["Key"]] = tag["Value"]
+        return found
+
     def snapshots_of(self, volume_ids: Sequence[str]) -> dict[str, str]:
         """Return the snapshots that were taken of these volumes: volume by snapshot."""
         items = self._filtered("describe_snapshots", "volume-id", volume_ids)
