@@ -154,6 +154,8 @@ def airflow(inherited: Mapping[str, str], places: Places, ports: Ports, secrets:
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports.trigger_log),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW_CONN_AWS_DEFAULT": connection(endpoint),
+        # All of a demo is on this machine, those who are notified as well.
+        "DRS_ALLOW_LOOPBACK": "true",
         "DRS_PLANS_FOLDER": str(places.plans),
         "DRS_REPORTS": str(places.reports),
         "PYTHONUNBUFFERED": "1",

@@ -158,8 +158,9 @@ class Stack:
             shutil.rmtree(old, ignore_errors=True)
             old.mkdir(parents=True)
         self.places.reports.mkdir(exist_ok=True)
+        self.places.passwords.touch(mode=0o600)
+        self.places.passwords.chmod(0o600)  # before anything stands in it
         self.places.passwords.write_text(f'{{"{environment.USER}": "{self.password}"}}')
-        self.places.passwords.chmod(0o600)
 
     def _start_processes(self) -> None:
         """Start everything at once; only what needs Airflow's tables waits for them."""

@@ -1,4 +1,4 @@
-"""What Airflow's configuration says about this provider; an environment variable goes before it."""
+"""What an installation decides: Airflow's configuration says it, and an environment variable goes before it."""
 
 import os
 from pathlib import Path
@@ -31,6 +31,20 @@ def signing_secrets() -> tuple[str, ...]:
 
     named = _setting("signing_key") or str(conf.get("core", "fernet_key", fallback="") or "")
     return tuple(secret for part in named.split(",") if (secret := part.strip()))
+
+
+def may_reach_loopback() -> bool:
+    """Tell whether steps and notifications may reach the machine that they run on.
+
+    ``DRS_ALLOW_LOOPBACK``, else ``[drs] allow_loopback`` of Airflow's configuration, else no; in Airflow's unit test
+    mode, where all there is to reach is on that machine, yes.
+    """
+    word = _setting("allow_loopback").strip().lower()
+    if word:
+        return word in {"1", "true", "yes", "on"}
+    from airflow.sdk import conf
+
+    return bool(conf.getboolean("core", "unit_test_mode", fallback=False))
 
 
 def default_notifications() -> str:

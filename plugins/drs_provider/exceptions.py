@@ -26,6 +26,7 @@ DrsProviderError
 │   ├── DrillRemains         the last look found something of the drill
 │   ├── DrillNetworkLeft     parts of the run's drill network are still there
 │   └── StepFailed           a step of the plan did not do what it should
+├── AddressRefused           a step or notification named an address that it must not reach; nothing was sent
 ├── ReportOfAnotherRun       the place of a report holds something else; nothing was written
 └── UsageError               the arguments of a command ask for what cannot be done; exit code 2
 
@@ -322,6 +323,22 @@ class StepFailed(RecoveryError):
 
     def __str__(self) -> str:
         return self.why
+
+
+class AddressRefused(DrsProviderError):
+    """A step or a notification named an address that it must not reach; nothing was sent.
+
+    ``host`` is what was named, ``address`` what it stands for (None: only the name is known), ``why`` what it is.
+    """
+
+    def __init__(self, host: str, why: str, address: object = None) -> None:
+        super().__init__(host, why, address)
+        self.host, self.why, self.address = host, why, address
+
+    def __str__(self) -> str:
+        is_named_so = self.address is None or str(self.address) == self.host.strip("[]")
+        meant = "" if is_named_so else f" {self.address},"
+        return f"{self.host} is{meant} {self.why}. Steps and notifications never reach such an address"
 
 
 class ReportOfAnotherRun(DrsProviderError):

@@ -78,6 +78,14 @@ def get_provider_info() -> dict[str, Any]:
                         "example": None,
                         "default": "",
                     },
+                    "allow_loopback": {
+                        "description": "Whether steps and notifications may reach the machine that they run on. "
+                        "DRS_ALLOW_LOOPBACK goes before it.",
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": "true",
+                        "default": "",
+                    },
                     "notify": {
                         "description": (
                             "Who is told what the clean-up DAG does, written as a plan's notify. DRS_NOTIFY goes "

@@ -35,15 +35,16 @@ def test_a_paused_run_tells_of_its_question_and_of_its_rto_and_ends_with_a_full_
 
     stack.until(lambda: len(mails.mails) == 2, "a mail to each person")
     pages = {addresses[0]: html_of(message) for addresses, message in mails.mails}
-    assert "/drs/answers/" not in pages["eve@example.org"]  # not among those who are asked
-    (link,) = re.findall(r"'(http[^']*/drs/answers/[^']*)'", pages["admin@example.org"])
+    assert "/drs/answers" not in pages["eve@example.org"]  # not among those who are asked
+    ((link, token),) = re.findall(r"'(http[^'#]*/drs/answers)#([^']*)'", pages["admin@example.org"])
     stack.until(lambda: stack.states("telling", run_id)["second.pause"] == "awaiting_input", "the question waits")
     with httpx.Client(timeout=30, trust_env=False) as client:
-        assert "Is the first one healthy?" in client.get(link).text
+        assert token not in client.get(link).text
+        assert "Is the first one healthy?" in client.post(link, data={"token": token}).text
         # An answer that comes before the scheduler has heard that the asking has ended is asked for again.
         time.sleep(6)
-        assert client.post(link, data={"choice": "Continue"}).status_code == 200
-        assert client.post(link, data={"choice": "Stop"}).status_code == 410
+        assert client.post(link, data={"token": token, "choice": "Continue"}).status_code == 200
+        assert client.post(link, data={"token": token, "choice": "Stop"}).status_code == 410
 
     assert stack.await_end("telling", run_id) == "success"
     assert sorted(told(), key=str) == sorted(
@@ -70,4 +71,5 @@ def test_a_paused_run_tells_of_its_question_and_of_its_rto_and_ends_with_a_full_
     ]
     written = [path for path in stack.places.state.rglob("*") if path.suffix in (".log", ".json", ".html")]
     assert len(written) > 20
-    assert [path for path in written if path.is_file() and secret in path.read_text(errors="replace")] == []
+    for kept in (secret, token):
+        assert [path for path in written if path.is_file() and kept in path.read_text(errors="replace")] == []

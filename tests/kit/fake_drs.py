@@ -40,6 +40,7 @@ class FakeDrs:
         self.before_look: Callable[[], None] = lambda: None
         self.parts: dict[str, AttachedResources] = {}
         self.kept: set[str] = set()
+        self.ec2_tags: dict[str, dict[str, str]] = {}
         self.undeletable: set[str] = set()
         self.snapshots: dict[str, str] = {}
         self.into: dict[str, str] = {}
@@ -155,6 +156,10 @@ class FakeDrs:
 
     def interfaces_there(self, ids):
         return {name: "available" for name in ids if name in self.kept}
+
+    def tags_in_ec2(self, ids):
+        of_a_drill = {"drs-orchestrator:run": "r", "drs-orchestrator:mode": "drill"}
+        return {name: self.ec2_tags.get(name, of_a_drill) for name in ids}
 
     def snapshots_of(self, volume_ids):
         return {name: volume for name, volume in self.snapshots.items() if volume in volume_ids}

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from drs_provider.configuration import plans_folder, reports_location
+from drs_provider.configuration import may_reach_loopback, plans_folder, reports_location
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 FOLDER, REPORTS = "AIRFLOW__DRS__PLANS_FOLDER", "AIRFLOW__DRS__REPORTS"
@@ -70,7 +70,7 @@ def test_a_place_for_reports_that_is_named_for_once_goes_before_all(environment:
 def test_the_file_of_airflows_configuration_is_read(tmp_path: Path) -> None:
     (tmp_path / "airflow.cfg").write_text("[drs]\nplans_folder = /etc/plans\nreports = s3://dr-reports/\n")
     code = (
-        "from drs_provider.configuration import plans_folder, reports_location; "
+        "from drs_provider.configuration import may_reach_loopback, plans_folder, reports_location; "
         "print(plans_folder(), reports_location())"
     )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DRS_", "AIRFLOW"))}
@@ -78,3 +78,27 @@ def test_the_file_of_airflows_configuration_is_read(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
 
     assert done.stdout.splitlines()[-1] == "/etc/plans s3://dr-reports/"
+
+
+@pytest.mark.parametrize(
+    ("environ", "allowed"),
+    [
+        ({}, False),
+        ({"DRS_ALLOW_LOOPBACK": "true"}, True),
+        ({"DRS_ALLOW_LOOPBACK": "no", "AIRFLOW__DRS__ALLOW_LOOPBACK": "true"}, False),
+        ({"AIRFLOW__DRS__ALLOW_LOOPBACK": "True"}, True),
+        ({"DRS_ALLOW_LOOPBACK": "whatever"}, False),
+        ({"AIRFLOW__CORE__UNIT_TEST_MODE": "True"}, True),
+        ({"AIRFLOW__CORE__UNIT_TEST_MODE": "True", "DRS_ALLOW_LOOPBACK": "false"}, False),
+    ],
+)
+def test_the_machine_itself_is_reached_only_where_the_installation_says_so(
+    environ: dict[str, str], allowed: bool, environment: pytest.MonkeyPatch
+) -> None:
+    for name in ("DRS_ALLOW_LOOPBACK", "AIRFLOW__DRS__ALLOW_LOOPBACK"):
+        environment.delenv(name, raising=False)
+    environment.setenv("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
+    for name, value in environ.items():
+        environment.setenv(name, value)
+
+    assert may_reach_loopback() is allowed

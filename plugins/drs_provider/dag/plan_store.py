@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from drs_provider.configuration import reports_location
 from drs_provider.plan.loader import Library, RunnablePlan
 from drs_provider.plan.snapshot import KeptPlan, is_in_need, kept_text, read_kept
-from drs_provider.report.store import local, safe_name, write_whole
+from drs_provider.report.store import local, make_folder, safe_name, write_whole
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -72,7 +72,7 @@ def kept_plans(plans_folder: Path, library: Library, *, only: str | None = None)
 
 def _write(name: str, text: str) -> None:
     folder = _folder()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_whole(folder / f"{safe_name(name)}{_SUFFIX}", text)
 
 

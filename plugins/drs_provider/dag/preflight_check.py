@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from drs_provider import clock
 from drs_provider.airflow_internals.tasks import skipped_downstream
-from drs_provider.dag.run_reader import cleaned_up, late_tick, run_type_of
+from drs_provider.dag.run_reader import active_run_of, cleaned_up, late_tick, run_type_of
 from drs_provider.dag.task_times import leave_times
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.operators.base import asking_later
@@ -130,6 +130,7 @@ class CheckPlan(BaseOperator):
             why_no_report=why_not_writable,
             triggered_by=getattr(dag_run, "triggering_user_name", None),
             other_groups=tuple(group for name, group in library.groups.items() if name not in ours),
+            going_on=lambda key, run_ids: active_run_of(context, key, run_ids),
         )
 
     def _idle(self, outcome: "PreflightOutcome") -> list[str]:

@@ -1,6 +1,7 @@
 """What the tasks of a run have left so far, read from inside one of them."""
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,6 +11,7 @@ from drs_provider import clock
 from drs_provider.exceptions import HandoverUnreadable, RunRefused
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.run import names
+from drs_provider.rules.run.run_view import ACTIVE
 from drs_provider.services.signed import keys, pull
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from drs_provider.rules.run.state import RunSnapshot
 
 _log = logging.getLogger(__name__)
+_ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
 
 SomeDocument = TypeVar("SomeDocument", bound="Document")
 
@@ -81,13 +84,15 @@ def snapshot_of(context: Context, shape: "RunShape | None" = None, *, is_last_lo
     return RunReader(context).snapshot(shape, is_last_look=is_last_look)
 
 
-def preflight_result(context: Context, plan: str) -> "PreflightResult":
+def preflight_result(context: Context, plan: str, *, acts: bool = True) -> "PreflightResult":
     """Read what preflight left for this run.
 
     An XCom can be edited by people who may not start a recovery: what destroys instances counts only where the run's
     own form says it too.
 
-    :raises RunRefused: it has not passed; one that was only marked as successful leaves nothing
+    :param acts: whether the caller does something in the cloud; what the record says is then compared with what the run
+        was started with, which nobody can edit
+    :raises RunRefused: it has not passed, or was changed; one that was only marked as successful leaves nothing
     """
     from drs_provider.rules.run.handover import PreflightResult
 
@@ -97,7 +102,15 @@ def preflight_result(context: Context, plan: str) -> "PreflightResult":
             f"preflight of {plan} has not passed in this run (a task that is marked as successful checks nothing): "
             f"clear {names.PREFLIGHT_TASK} to check again"
         )
-    asked = context.get("params") or {}
+    asked = dict(context.get("params") or {})
+    for name, checked in (("mode", found.mode), ("continue_run", found.continue_run)):
+        given = asked.get(name)
+        if acts and name in asked and (checked or None) != (given or None):
+            raise RunRefused(
+                f"preflight of {plan} says {name} {checked!r}, and this run was started with {given!r}: the record of "
+                "preflight was changed after it was written. Nothing is done. Find out who changed it (Airflow's audit "
+                f"log), then clear {names.PREFLIGHT_TASK} to check again"
+            )
     return found.model_copy(
         update={
             "replace_live_instances": found.replace_live_instances and asked.get("replace_live_instances") is True,
@@ -160,3 +173,30 @@ def began_at(context: Context) -> datetime:
     dag_run = context["dag_run"]
     began = dag_run.start_date or dag_run.run_after
     return min(dag_run.run_after, began) if getattr(dag_run, "clear_number", 0) else began
+
+
+def active_run_of(context: Context, key: str, run_ids: Sequence[str]) -> str | None:
+    """Give a run of this DAG, other than the task's own, that is not over and is, or continues, the run of a key.
+
+    Both are looked for in what Airflow itself says: tags of jobs can be lost, and a run that only adopted jobs has
+    none of its own.
+
+    :param run_ids: what the jobs of the run say that it is called
+    """
+    from drs_provider.rules.launch.tags import run_key
+    from drs_provider.rules.run.handover import PreflightResult
+
+    ti, own = context["ti"], context["dag_run"]
+    if ti.get_dr_count(dag_id=own.dag_id, states=list(ACTIVE)) <= 1:
+        return None  # that is this run
+    verdicts = ti.get_task_states(dag_id=own.dag_id, task_ids=[names.VERDICT_TASK])
+    open_runs = {run_id for run_id, states in verdicts.items() if str(states.get(names.VERDICT_TASK)) not in _ENDED}
+    for run_id in sorted({*open_runs, *run_ids} - {own.run_id}):
+        if not ti.get_dr_count(dag_id=own.dag_id, run_ids=[run_id], states=list(ACTIVE)):
+            continue
+        if run_id in run_ids or run_key(own.dag_id, run_id) == key:
+            return run_id
+        left = ti.xcom_pull(task_ids=names.PREFLIGHT_TASK, key=PreflightResult.KEY, run_id=run_id)
+        if (found := PreflightResult.read(left)) and found.continue_run == key:
+            return run_id
+    return None

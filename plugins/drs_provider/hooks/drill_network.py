@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from botocore.config import Config
 
-from drs_provider.exceptions import AwsError, QuotaExceeded
+from drs_provider.exceptions import AccessDenied, AwsError, QuotaExceeded
 from drs_provider.hooks.drs import in_batches
 from drs_provider.hooks.error_mapping import translated
 from drs_provider.hooks.network_facts import NetworkFactsHook
@@ -164,8 +164,8 @@ class DrillNetworkHook(NetworkFactsHook):
         :return: the ids that went, and by id why what is left is left
         """
         everything = self.parts_of(run)
-        why = self._untouchable(run, everything)
-        parts = everything.without(why)
+        untouched = self._untouchable(run, everything)
+        parts, why = everything.without(untouched), dict(untouched)
         why |= self._delete_endpoints([endpoint["VpcEndpointId"] for endpoint in parts.endpoints])
         for group in parts.groups:
             self._revoke_all(group)
@@ -189,7 +189,8 @@ class DrillNetworkHook(NetworkFactsHook):
         left = self.parts_of(run)
         words = {name: why.get(name, "EC2 accepted the deletion, and it is still there") for name in left.ids}
         for name, interfaces in self._held_by(left).items():
-            words[name] = f"in use by {', '.join(interfaces)}"
+            if name not in untouched:
+                words[name] = f"in use by {', '.join(interfaces)}"
         return tuple(name for name in parts.ids if name not in words), words
 
     def _untouchable(self, run: str, parts: NetworkParts) -> dict[str, str]:
@@ -315,10 +316,17 @@ class DrillNetworkHook(NetworkFactsHook):
                             raise
 
     def _empty_default_group(self, vpc: str) -> None:
-        """Nobody is told to use the VPC's own default group; whoever does by mistake reaches nobody."""
+        """Nobody is told to use the VPC's own default group; whoever does by mistake reaches nobody.
+
+        EC2 makes that group without tags, so a role that may change only what carries a drill's tags is refused. It is
+        left as it is then: its members reach one another, and what leaves it finds no way out of the network.
+        """
         for group in self._named("describe_security_groups", "vpc-id", [vpc]):
             if group["GroupName"] == "default":
-                self._set_rules(group, GroupCopy("", "default", ""), {})
+                try:
+                    self._set_rules(group, GroupCopy("", "default", ""), {})
+                except AccessDenied as refusal:
+                    self.log.info("The default group %s of %s keeps its rules: %s", group["GroupId"], vpc, refusal)
 
     def _endpoints(
         self, vpc: str, subnet: str, cidrs: Sequence[str], services: Sequence[str], tags: Mapping[str, str]

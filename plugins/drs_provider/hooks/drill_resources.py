@@ -137,6 +137,13 @@ class TracesHook(LaunchSettingsHook):
         items = self._filtered("describe_network_interfaces", "network-interface-id", ids)
         return {item["NetworkInterfaceId"]: item["Status"] for item in items}
 
+    def tags_in_ec2(self, ids: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Return the tags that EC2 has of these resources now; one without any is absent."""
+        found: dict[str, dict[str, str]] = {}
+        for tag in self._filtered("describe_tags", "resource-id", ids):
+            found.setdefault(tag["ResourceId"], {})[tag["Key"]] = tag["Value"]
+        return found
+
     def snapshots_of(self, volume_ids: Sequence[str]) -> dict[str, str]:
         """Return the snapshots that were taken of these volumes: volume by snapshot."""
         items = self._filtered("describe_snapshots", "volume-id", volume_ids)
@@ -159,9 +166,14 @@ class TracesHook(LaunchSettingsHook):
         }
 
     def defaults_of(self, server_ids: Collection[str]) -> dict[str, TemplateVersion]:
-        """Return the default versions of these servers' launch templates, by server."""
+        """Return the default versions of these servers' launch templates, by server; a first version is left out.
+
+        Nobody can have made that since a drill.
+        """
         names = {
-            str(template["LaunchTemplateId"]): server for server, template in self._templates() if server in server_ids
+            str(template["LaunchTemplateId"]): server
+            for server, template in self._templates()
+            if server in server_ids and template["DefaultVersionNumber"] > 1
         }
         found = self.template_versions((name, None) for name in names)
         return {names[name]: version for (name, _), version in found.items() if version is not None}

@@ -7,6 +7,7 @@ from drs_provider.exceptions import AwsError
 from drs_provider.hooks.drs import DrsHook
 from drs_provider.hooks.error_mapping import translated
 from drs_provider.rules.answers import Answer
+from drs_provider.rules.launch.tags import MODE
 from drs_provider.rules.preflight.permissions import Caller, Gaps, PermissionQuestion, principal_of, read_answers
 
 DRS: Final = "drs.amazonaws.com"
@@ -97,8 +98,13 @@ def _context(question: PermissionQuestion, region: str) -> list[dict[str, Any]]:
         return {"ContextKeyName": key, "ContextKeyType": kind, "ContextKeyValues": list(values)}
 
     entries = [entry("aws:RequestedRegion", "string", region)]
+    if question.mode:
+        entries.append(entry(f"aws:RequestTag/{MODE}", "string", question.mode))
+    if question.bite == "clean_up":
+        entries.append(entry(f"aws:ResourceTag/{MODE}", "string", question.mode))
     if not question.by_drs:
-        return entries
+        # What is changed directly is DRS's own: templates and recovered instances.
+        return [*entries, entry(f"aws:ResourceTag/{_MANAGED}", "string", DRS)]
     return [
         *entries,
         entry("aws:CalledVia", "stringList", DRS),

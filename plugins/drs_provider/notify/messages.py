@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _MOST = 5
 """Failed servers that a message names; the report has all."""
 
+_LONGEST_CAUSE = 160
+"""Characters of a first cause in a headline; the facts have all of it."""
+
 _ENDED: Final = {RunStatus.REFUSED: "was refused", RunStatus.CANCELLED: "was cancelled"}
 """Verdicts whose words alone are no sentence."""
 _WAVE_ENDED: Final = {WaveStatus.CANCELLED: "was cancelled", WaveStatus.NOT_STARTED: "was not started"}
@@ -88,7 +91,7 @@ def wave_failed(run: RunSummary, wave: WaveState, *, others: Sequence[WaveState]
     )
     headline = f"wave {wave.name} {_WAVE_ENDED.get(wave.status, wave.status.words)}"
     if cause:
-        headline += f": {cause.server}: {cause.reason}" if cause.server else f": {cause.reason}"
+        headline += _short(f": {cause.server}: {cause.reason}" if cause.server else f": {cause.reason}")
     everything = (*facts, *_progress(others))
     return Notice("wave_failed", run, headline, at.isoformat(), everything, step, wave=wave.name)
 
@@ -120,7 +123,7 @@ def ended(run: RunSummary, report: "RunReport | None", *, at: datetime) -> Notic
     verdict = RunStatus(report.verdict)
     event, headline = "completed" if verdict.is_good else "failed", _ENDED.get(verdict, verdict.words)
     if report.first_cause:
-        headline += f": {report.first_cause.words}"
+        headline += _short(f": {report.first_cause.words}")
     return Notice(event, run, headline, at.isoformat(), tuple(facts), _after(report), has_report=True)
 
 
@@ -161,6 +164,10 @@ def rto_at_risk(
     )
     step = "see in Airflow what the run waits for: an answer, a job of DRS, or a worker"
     return Notice("rto_at_risk", run, headline, at.isoformat(), facts, step, occasion=str(share))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_CAUSE else f"{text[:_LONGEST_CAUSE]}…"
 
 
 def _progress(others: Sequence[WaveState]) -> tuple[tuple[str, str], ...]:

@@ -4,9 +4,11 @@ import hashlib
 import hmac
 import json
 import smtplib
+import ssl
 import urllib.request
-from collections.abc import Mapping, Sequence
-from http.client import HTTPMessage
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from http.client import HTTPConnection, HTTPMessage, HTTPResponse, HTTPSConnection
 from typing import IO, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit, urlunsplit
@@ -14,8 +16,12 @@ from urllib.parse import urlsplit, urlunsplit
 from airflow.sdk import Connection
 
 from drs_provider import clock
+from drs_provider.addresses import ensure_url_allowed
+from drs_provider.configuration import may_reach_loopback
+from drs_provider.exceptions import AddressRefused
 from drs_provider.notify.notice import Notice, NotSent, Send, as_html, as_json, as_text
 from drs_provider.plan.model import EmailNotification, SnsNotification, WebhookNotification
+from drs_provider.services.egress import connect
 
 _SECONDS = 8
 """For a single step of a conversation; the whole of it is bounded by whoever sends."""
@@ -92,9 +98,13 @@ def email(to: EmailNotification, addresses: Sequence[str]) -> Send:
 def post(address: str, body: bytes, headers: Mapping[str, str]) -> None:
     """Post a body and expect an answer below 300; a redirection is not followed, it would carry the body elsewhere."""
     request = urllib.request.Request(address, data=body, headers=dict(headers), method="POST")  # noqa: S310 - checked
+    handlers = (_NoRedirection, _CheckedHttp(), _CheckedHttps())
     try:
-        with urllib.request.build_opener(_NoRedirection).open(request, timeout=_SECONDS) as answer:
+        ensure_url_allowed(address, loopback=may_reach_loopback())
+        with urllib.request.build_opener(*handlers).open(request, timeout=_SECONDS) as answer:
             answer.read(1)
+    except AddressRefused as refusal:
+        raise NotSent(f"its connection's address is {refusal.why}: it is never reached", is_final=True) from None
     except HTTPError as error:
         code = error.code
         error.close()
@@ -102,6 +112,30 @@ def post(address: str, body: bytes, headers: Mapping[str, str]) -> None:
         raise NotSent(f"it answered {code}", is_final=is_final) from None
     except URLError as error:
         raise NotSent(f"it could not be reached ({type(error.reason).__name__})") from None
+
+
+def _judged(made: type[HTTPConnection], request: urllib.request.Request) -> Callable[..., HTTPConnection]:
+    """Give what makes the connection of a request: to an address that was judged, unless a proxy looks the name up."""
+    if request.host != urlsplit(request.full_url).netloc:
+        return made
+
+    def make(*args: Any, **kwargs: Any) -> HTTPConnection:
+        connection = made(*args, **kwargs)
+        # Kept as an attribute by http.client so that it can be replaced; TLS still checks the name.
+        vars(connection)["_create_connection"] = partial(connect, loopback=may_reach_loopback())
+        return connection
+
+    return make
+
+
+class _CheckedHttp(urllib.request.HTTPHandler):
+    def http_open(self, req: urllib.request.Request) -> HTTPResponse:
+        return self.do_open(_judged(HTTPConnection, req), req)
+
+
+class _CheckedHttps(urllib.request.HTTPSHandler):
+    def https_open(self, req: urllib.request.Request) -> HTTPResponse:
+        return self.do_open(_judged(HTTPSConnection, req), req, context=ssl.create_default_context())
 
 
 class _NoRedirection(urllib.request.HTTPRedirectHandler):

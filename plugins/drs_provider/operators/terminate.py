@@ -83,6 +83,8 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
         self.job_ids = job_ids
         self.include_recovery = include_recovery
         self.max_wait = max_wait
+        self.runs: tuple[str, ...] = ()
+        """Keys of the only runs whose instances are meant; none: those of any."""
 
     @cached_property
     def hook(self) -> "TracesHook":
@@ -129,7 +131,7 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
         if len(given) != 1:
             raise RunRefused("give exactly one of recovery_instance_ids, source_server_ids and job_ids")
         ids = {name: rendered_ids(name, value) for name, value in given.items()}
-        return InstanceChoice(**ids, include_recovery=include_recovery)
+        return InstanceChoice(**ids, include_recovery=include_recovery, runs=self.runs)
 
     def _point_at(self, job_id: str) -> None:
         DrsJobLink.point_at(self, region=self.hook.region, resource_id=job_id)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from drs_provider.formatting import joined
+from drs_provider.people import alike, sharing_an_address
 from drs_provider.plan.findings import PlanFinding
 from drs_provider.plan.model import (
     EmailNotification,
@@ -13,7 +15,7 @@ from drs_provider.plan.model import (
     wave_dependencies,
 )
 from drs_provider.plan.problems import nearest
-from drs_provider.plan.steps import too_few_approvers
+from drs_provider.plan.steps import approvers_twice, too_few_approvers
 from drs_provider.plan.yaml_source import Location
 
 NO_WAVE_NAMES = ("preflight", "finish")
@@ -174,6 +176,29 @@ def enough_approvers(plan: RecoveryPlan) -> Iterator[PlanFinding]:
         yield PlanFinding(("recovery", "approval", problem.field), problem.what, problem.hint)
 
 
+def people_in_pauses(plan: RecoveryPlan) -> Iterator[PlanFinding]:
+    """Nobody is named twice among those who may answer a pause."""
+    for position, wave in enumerate(plan.waves):
+        for problem in approvers_twice(wave.pause_before.approvers) if wave.pause_before else ():
+            location = ("waves", position, "pause_before", problem.field)
+            yield PlanFinding(location, problem.what, problem.hint)
+
+
+def mailboxes(plan: RecoveryPlan) -> Iterator[PlanFinding]:
+    """Nobody can answer as two people because mails to both arrive in one mailbox."""
+    addresses: dict[str, list[str]] = {}
+    for notification in plan.notify:
+        if isinstance(notification, EmailNotification):
+            for name, address in notification.people.items():
+                addresses.setdefault(name, []).append(address)
+    for people in sharing_an_address(addresses):
+        what = f"{joined(people)} have one address: who reads it could answer as each of them"
+        yield PlanFinding(("notify",), what, "give each person an own address, or write the address under to")
+    for names in alike(addresses):
+        what = f"{joined([repr(name) for name in names])} are one person: they differ only by case, blanks or the like"
+        yield PlanFinding(("notify",), what, "keep the name that Airflow gives that user")
+
+
 def step_problems(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """Steps can do what they say, as far as their kind can tell."""
     owners: list[tuple[Location, RecoveryPlan | Wave]] = [
@@ -207,8 +232,10 @@ PLAN_CHECKS: tuple[Callable[[RecoveryPlan], Iterator[PlanFinding]], ...] = (
     no_cycles,
     step_names,
     enough_approvers,
+    people_in_pauses,
     step_problems,
     notified_somebody,
+    mailboxes,
 )
 
 

@@ -23,6 +23,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from drs_provider.addresses import ensure_allowed, ensure_url_allowed
+from drs_provider.exceptions import AddressRefused
 from drs_provider.plan.durations import EXAMPLES, EXPECTED, duration_hint, parse_duration, write_duration
 from drs_provider.plan.durations import PATTERN as DURATION_PATTERN
 from drs_provider.plan.problems import nearest
@@ -189,6 +191,23 @@ def _without_password(url: str) -> str:
     return url
 
 
+def _reachable(url: str) -> str:
+    return _allowed(ensure_url_allowed, url)
+
+
+def _reachable_host(host: str) -> str:
+    return host if "{{" in host else _allowed(ensure_allowed, host)
+
+
+def _allowed(check: Callable[..., None], text: str) -> str:
+    # Whether the worker itself may be asked is for the installation to say, not for the plan: the run looks at that.
+    try:
+        check(text, loopback=True)
+    except AddressRefused as refusal:
+        raise worded(str(refusal), "name the address of the server itself") from refusal
+    return text
+
+
 def found(value: object) -> str:
     """Say what a value is, in the words of somebody who writes YAML."""
     words: dict[type, str] = {
@@ -232,8 +251,12 @@ TopicArn = Annotated[
     str, Like(r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+(\.fifo)?$", "the ARN of an SNS topic")
 ]
 Url = Annotated[
-    str, Like(r"^(https?://|\{\{)", "a URL that begins with https:// or http://"), AfterValidator(_without_password)
+    str,
+    Like(r"^(https?://|\{\{)", "a URL that begins with https:// or http://"),
+    AfterValidator(_without_password),
+    AfterValidator(_reachable),
 ]
+Host = Annotated[Text, AfterValidator(_reachable_host)]
 
 Address = Annotated[
     str, Field(strict=True), AfterValidator(_ipv4), WithJsonSchema({"type": "string", "format": "ipv4"})

@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,9 @@ from drs_provider.plan.problems import Problem
 from drs_provider.plan.yaml_source import read_documents
 
 SUFFIXES = (".yaml", ".yml")
+
+MOST_BYTES = 4 * 1024 * 1024
+"""Of one file: a plan of 10,000 servers, each named with its settings, is half as large."""
 
 _NAME = re.compile(NAME_PATTERN.replace("$", r"\Z"))
 
@@ -71,8 +75,8 @@ def read_folder(folder: Path) -> Library:
     if not folder.is_dir():
         what = "there is no such folder" if not folder.exists() else "this is no folder"
         return Library(problems=(Problem(folder, 1, 1, "plans folder", what, "set DRS_PLANS_FOLDER to the plans"),))
-    walked = _walked(folder)
-    return _read(map(Path, sorted(walked.files)), walked.problems)
+    walked, within = _walked(folder), os.path.realpath(folder)
+    return _read([(Path(file), within) for file in sorted(walked.files)], walked.problems)
 
 
 def read_paths(paths: Sequence[Path], *, plans_folder: Path | None = None) -> Library:
@@ -82,16 +86,18 @@ def read_paths(paths: Sequence[Path], *, plans_folder: Path | None = None) -> Li
     called ``plans`` that holds the path, else the path's own folder.
     """
     asked: set[Path] = set()
-    files: dict[Path, Path] = {}  # by what they are on disk: one file may be named in two ways
+    files: dict[Path, tuple[Path, str | None]] = {}  # by what they are on disk: one file may be named in two ways
     for path in paths:
+        within = os.path.realpath(path) if path.is_dir() else None
         for file in plan_files(path) if path.is_dir() else [path]:
-            asked.add(files.setdefault(file.resolve(), file))
+            asked.add(files.setdefault(file.resolve(), (file, within))[0])
     for path in paths:
-        for file in plan_files(plans_folder_of(path, plans_folder)):
-            files.setdefault(file.resolve(), file)
+        folder = plans_folder_of(path, plans_folder)
+        for file in plan_files(folder):
+            files.setdefault(file.resolve(), (file, os.path.realpath(folder)))
     links = [problem for path in paths if path.is_dir() for problem in bad_links(path)]
     asked |= {problem.path for problem in links}
-    everything = _read(sorted(files.values()), links)
+    everything = _read(sorted(files.values(), key=lambda found: found[0]), links)
     return Library(
         {name: plan for name, plan in everything.plans.items() if plan.path in asked},
         everything.groups,
@@ -198,7 +204,8 @@ def read_one(folder: Path, plan_name: str) -> RunnablePlan | None:
 
 def read_alone(folder: Path, plan_name: str) -> RunnablePlan | None:
     """Give one plan, or None where something is unusual: the quick half of ``read_one``."""
-    contents = [(file, content) for file in _plan_files(folder) if isinstance(content := _content(file), bytes)]
+    within = os.path.realpath(folder)
+    contents = [(file, content) for file in _plan_files(folder) if isinstance(content := _content(file, within), bytes)]
     plans = _named(contents, "RecoveryPlan", (plan_name,))
     if len(plans) == 1 and isinstance(plans[0].model, RecoveryPlan) and not plans[0].problems:
         wanted = tuple(name for wave in plans[0].model.waves for name in wave.groups)
@@ -226,8 +233,8 @@ def _named(contents: Iterable[tuple[str, bytes]], kind: str, names: tuple[str, .
     return found
 
 
-def _read(files: Iterable[Path], links: Iterable[Problem] = ()) -> Library:
-    contents: list[tuple[Path, bytes | Problem]] = [(path, _content(path)) for path in files]
+def _read(files: Iterable[tuple[Path, str | None]], links: Iterable[Problem] = ()) -> Library:
+    contents: list[tuple[Path, bytes | Problem]] = [(path, _content(path, folder)) for path, folder in files]
     return read_contents([*contents, *((problem.path, problem) for problem in links)])
 
 
@@ -272,12 +279,43 @@ def _plans(good: Sequence[Parsed]) -> dict[str, RunnablePlan]:
     }
 
 
-def _content(file: str | Path) -> bytes | Problem:
+def _content(file: str | Path, folder: str | None = None) -> bytes | Problem:
+    """Read one file.
+
+    :param folder: the real path of the folder that it must lie in; None: a person has named the file
+    """
     try:
-        with open(file, "rb", buffering=0) as stream:  # noqa: PTH123 - see _plan_files
-            return stream.read()
+        size = _size_of(file, folder)
+        if isinstance(size, Problem):
+            return size
+        # Whoever can write here may exchange the file after it was looked at: nothing may wait, or have no end.
+        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as stream:  # noqa: PTH123
+            content = stream.read(size + 1) or b""
+            if len(content) > size:
+                content += stream.read(MOST_BYTES) or b""
     except OSError as error:
         return Problem(Path(file), 1, 1, "file", f"cannot be read: {error.strerror}", "correct it or remove it")
+    return content if len(content) <= MOST_BYTES else _too_large(file, len(content))
+
+
+def _size_of(file: str | Path, folder: str | None) -> int | Problem:
+    """Return the bytes of a file, or why it is not to be opened at all."""
+    found = os.lstat(file)
+    if stat.S_ISLNK(found.st_mode):
+        found = os.stat(file)  # noqa: PTH116 - see _walked
+        # Kubernetes links from one part of a folder into another one; what leads out may be any file of the server.
+        real, here = os.path.realpath(file), os.path.realpath(os.path.dirname(file))  # noqa: PTH120 - see _walked
+        if folder is not None and not any(os.path.commonpath((real, within)) == within for within in (folder, here)):
+            what = "is a link that leads out of the plans folder"
+            return Problem(Path(file), 1, 1, "file", what, "put the file itself there")
+    if not stat.S_ISREG(found.st_mode):
+        return Problem(Path(file), 1, 1, "file", "is no regular file", "remove it: a plan is a file with text")
+    return found.st_size if found.st_size <= MOST_BYTES else _too_large(file, found.st_size)
+
+
+def _too_large(file: str | Path, size: int) -> Problem:
+    what = f"is larger than a plan file may be ({size} bytes, at most {MOST_BYTES})"
+    return Problem(Path(file), 1, 1, "file", what, "divide it, or remove it")
 
 
 def _by_name(parsed: Iterable[Parsed]) -> dict[str, tuple[ProtectionGroup, Path]]:

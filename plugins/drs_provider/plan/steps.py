@@ -6,6 +6,8 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import BeforeValidator
 
+from drs_provider.formatting import joined
+from drs_provider.people import alike, person_key
 from drs_provider.plan.fields import Count, LongerThanZero, Name, PlanPart, worded
 
 
@@ -18,10 +20,19 @@ class StepProblem(NamedTuple):
 
 
 def too_few_approvers(required: int, approvers: Sequence[str]) -> Iterator[StepProblem]:
-    """Find out whether more people must agree than may."""
-    if required > len(set(approvers)):
-        what = f"{required} must agree, but only {len(set(approvers))} may"
+    """Find out whether more people must agree than may, and whether somebody is named twice."""
+    yield from approvers_twice(approvers)
+    people = len({person_key(name) for name in approvers})
+    if required > people:
+        what = f"{required} must agree, but only {people} may"
         yield StepProblem("required", what, "lower required or name more approvers")
+
+
+def approvers_twice(approvers: Sequence[str]) -> Iterator[StepProblem]:
+    """Find names that differ only by case, blanks or the like: they are one person's."""
+    for names in alike(approvers):
+        what = f"{joined([repr(name) for name in names])} are one person: they differ only by case, blanks or the like"
+        yield StepProblem("approvers", what, "keep the name that Airflow gives that user")
 
 
 NOT_YET = ("failback", "migration")

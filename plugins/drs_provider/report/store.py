@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
@@ -54,7 +54,7 @@ def write_report(report: RunReport, folder: Any) -> WrittenReport:
     """
     home = run_folder(folder, report.run.dag_id, report.run.run_id)
     _refuse_another_run(home / JSON_NAME, report)
-    home.mkdir(parents=True, exist_ok=True)
+    make_folder(home)
     write_whole(home / HTML_NAME, render(report))
     write_whole(home / JSON_NAME, to_json(report))
     return WrittenReport(
@@ -142,6 +142,7 @@ def _refuse_another_run(path: Any, report: RunReport) -> None:
         raise ReportOfAnotherRun(str(path), report.run.run_id, f"the report of {owner[0]}, run {owner[1]}")
 
 
+_FILE_MODE, _FOLDER_MODE = 0o640, 0o750
 _LOCAL_PROTOCOLS = ("", "file", "local")
 
 
@@ -154,22 +155,37 @@ def local(folder: Any) -> Any:
     return folder
 
 
+def make_folder(path: Any) -> None:
+    """Make a folder with those above it; on a local disk others than owner and group cannot look into a new one."""
+    if isinstance(path, Path):
+        for folder in (*reversed(path.parents), path):
+            if not folder.is_dir():
+                with contextlib.suppress(FileExistsError):  # another run's report was faster
+                    folder.mkdir(mode=_FOLDER_MODE)
+    else:
+        path.mkdir(parents=True, exist_ok=True)
+
+
 def write_whole(path: Any, text: str) -> None:
-    """Write a file into a folder that is there; on a local disk it appears whole or not at all."""
+    """Write a file into a folder that is there; on a local disk it appears whole or not at all.
+
+    There it can be read by its owner and group, as far as the process's umask allows: 0640, or 0600 with umask 077.
+    """
     if not isinstance(path, Path):
         path.write_text(text, encoding="utf-8")
         return
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    # Not mkstemp and chmod: what is given at the birth of the file the umask still limits.
+    handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, _FILE_MODE)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
+            temporary.unlink()
         raise
 
 

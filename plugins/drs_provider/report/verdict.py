@@ -23,8 +23,8 @@ def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome,
     cause = cause_that_counts(evidence, outcome)
     if cause is None:
         return outcome, why
-    # A step or a task is named with its reason already: it is not said twice.
-    first = "" if cause.reason in why else f" First cause: {cause.words}."
+    # A step or a task is named with its reason already: it is not said twice, nor is a long one that was cut.
+    first = "" if cause.reason.removesuffix("…") in why else f" First cause: {cause.words}."
     return outcome, f"{why}{first}{f' Next step: {cause.next_step}.' if cause.next_step else ''}"
 
 

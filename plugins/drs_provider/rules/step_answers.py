@@ -1,6 +1,7 @@
 """What the answers to a step mean: of SSM commands and automations, of Lambda functions, of HTTP endpoints."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Required, TypedDict
 
@@ -201,6 +202,34 @@ def value_at(data: object, path: str) -> object:
         else:
             return MISSING
     return data
+
+
+_MASK: Final = "***"
+_CREDENTIALS: Final = (
+    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
+    re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
+    re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"),
+    re.compile(
+        r"""(?ix) (?<= [\s"'{,&?;] ) (?P<keep>
+            ["']? [\w.-]* (?: password | passwd | secret | token | api[_-]?key | access[_-]?key | private[_-]?key
+                          | credential | authorization | cookie ) [\w.-]* ["']?
+            \s* [:=] \s* (?: (?: bearer | basic ) \s+ )? )
+            (?: "(?:[^"\\]|\\.)*"? | '(?:[^'\\]|\\.)*'? | [^\s"',;&<>{}\[\]]+ )"""
+    ),
+    re.compile(r"(?i)(?P<keep>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}"),
+    re.compile(r"(?i)(?P<keep>\b[a-z][a-z0-9+.-]*://)[^\s/@:]*:[^\s/@]+(?=@)"),
+)
+
+
+def mask_credentials(text: str) -> str:
+    """Take out of a text that others wrote what looks like a password, a token or a key.
+
+    Nobody has told which secrets it may hold: what is named like one, and what has the form of one, becomes ``***``.
+    """
+    text = f" {text}"
+    for form in _CREDENTIALS:
+        text = form.sub(lambda found: f"{found.groupdict().get('keep') or ''}{_MASK}", text)
+    return text[1:]
 
 
 def masked(text: str, secrets: Iterable[str]) -> str:

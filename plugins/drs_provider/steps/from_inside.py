@@ -13,7 +13,7 @@ from drs_provider.plan.steps import Step
 from drs_provider.plan.templates import server_names
 from drs_provider.rules.inside_checks import DOCUMENTS, LOOK_SECONDS, InsideAnswer, Platform, read_output
 from drs_provider.rules.run.placeholders import KnownServer, find_server, recovered
-from drs_provider.rules.step_answers import kept, last_words
+from drs_provider.rules.step_answers import kept, last_words, mask_credentials
 from drs_provider.steps.probe_outcome import probed
 from drs_provider.steps.work import Going, StepOutcome, StepWork
 
@@ -178,13 +178,19 @@ class AskFromSomewhere(StepWork[SomeCheck, "ProbeEvent | StepEvent"], Generic[So
             why = f"the command ended as {status}" + (f": {last_words(complaint)}" if complaint else "")
         elif (why := self.judge(going, answer) or "") == "":
             times = f"{attempts} command{'s'[: attempts != 1]}"
-            return StepOutcome(f"{asked}: {answer.words}, after {times}", kept(answer.body))
+            return StepOutcome(f"{asked}: {answer.words}, after {times}", self._kept(answer.body))
         if going.seconds_left > _LEAST_SECONDS:
             self.log.info("%s: %s; asking again", asked, why)
             going.enter_again()
             return self._ask_inside(going)
         times = f"{attempts} command{'s'[: attempts != 1]}, the last: {why}"
-        raise StepFailed(self.timed_out(f"{asked}, {times}").why, output=kept(answer.body if answer else complaint))
+        raise StepFailed(
+            self.timed_out(f"{asked}, {times}").why, output=self._kept(answer.body) if answer else kept(complaint)
+        )
+
+    def _kept(self, body: str) -> str:
+        """Give what is kept of an answer: nothing, unless the step asks for it."""
+        return kept(mask_credentials(body)) if getattr(self.step, "keep_answer", False) else ""
 
     def _no_agent(self, candidates: Sequence[KnownServer]) -> StepFailed:
         names = ", ".join(f"{server.hostname} ({recovered(server)})" for server in candidates[:5])

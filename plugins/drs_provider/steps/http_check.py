@@ -6,11 +6,13 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from drs_provider.addresses import ensure_url_allowed
 from drs_provider.plan.fields import Flag, Text, Url
 from drs_provider.plan.step_kinds import StepKind
 from drs_provider.rules.inside_checks import InsideAnswer, Platform, http_script
 from drs_provider.rules.step_answers import judge_answer
 from drs_provider.steps.from_inside import AskFromSomewhere, Check
+from drs_provider.steps.probe_outcome import ensure_reachable
 from drs_provider.steps.work import Going
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ class Http(Check):
     """Values that the answer, read as JSON, must have; the keys are paths such as ``checks.0.status``."""
     verify_tls: Flag = True
     """Whether the certificate of an https address is checked."""
+    keep_answer: Flag = False
+    """Whether the report keeps the beginning of the answer; what looks like a credential is masked."""
 
     @property
     def asked(self) -> str:
@@ -52,22 +56,25 @@ class AskHttp(AskFromSomewhere[Http]):
         """Give the trigger that asks."""
         from drs_provider.triggers.probes import HttpProbe
 
-        step = self.step
+        step, url = self.step, going.fill(self.step.url)
+        ensure_reachable(ensure_url_allowed, url)
         return HttpProbe(
-            url=going.fill(step.url),
+            url=url,
             deadline=going.deadline.isoformat(),
             expect_status=step.expect_status,
             expect_text=going.fill(step.expect_text),
             expect_json=going.fill(dict(step.expect_json)),
             verify_tls=step.verify_tls,
+            keep_answer=step.keep_answer,
         )
 
     def script(self, going: Going, platform: Platform, *, seconds: int) -> list[str]:
         """Give the lines that ask."""
-        step = self.step
+        step, url = self.step, going.fill(self.step.url)
+        ensure_reachable(ensure_url_allowed, url, inside=True)
         return http_script(
             platform,
-            going.fill(step.url),
+            url,
             expect_status=step.expect_status,
             verify_tls=step.verify_tls,
             seconds=seconds,

@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from drs_provider.plan.fields import Text
+from drs_provider.addresses import ensure_allowed
+from drs_provider.plan.fields import Host
 from drs_provider.plan.step_kinds import StepKind
 from drs_provider.rules.inside_checks import InsideAnswer, Platform, tcp_script
 from drs_provider.steps.from_inside import AskFromSomewhere, Check
+from drs_provider.steps.probe_outcome import ensure_reachable
 from drs_provider.steps.work import Going
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ class Tcp(Check):
     FILLED: ClassVar[frozenset[str]] = frozenset({"host"})
 
     kind: Literal["tcp"]
-    host: Text
+    host: Host
     """Name or address."""
     port: Annotated[int, Field(strict=True, ge=1, le=65_535)]
     """Port number."""
@@ -43,11 +45,15 @@ class AskTcp(AskFromSomewhere[Tcp]):
         """Give the trigger that connects."""
         from drs_provider.triggers.probes import TcpProbe
 
-        return TcpProbe(host=going.fill(self.step.host), port=self.step.port, deadline=going.deadline.isoformat())
+        host = going.fill(self.step.host)
+        ensure_reachable(ensure_allowed, host)
+        return TcpProbe(host=host, port=self.step.port, deadline=going.deadline.isoformat())
 
     def script(self, going: Going, platform: Platform, *, seconds: int) -> list[str]:
         """Give the lines that connect."""
-        return tcp_script(platform, going.fill(self.step.host), self.step.port, seconds=seconds)
+        host = going.fill(self.step.host)
+        ensure_reachable(ensure_allowed, host, inside=True)
+        return tcp_script(platform, host, self.step.port, seconds=seconds)
 
     def judge(self, going: Going, answer: InsideAnswer) -> str | None:
         """Any connection passes."""

@@ -30,6 +30,8 @@ class Webhook(Step):
     """The JSON body."""
     repeatable: Flag = False
     """Whether it may be said again where nobody knows whether it was heard."""
+    keep_answer: Flag = False
+    """Whether the report keeps the beginning of the answer; what looks like a credential is masked."""
 
 
 class SayByWebhook(OneShot[Webhook]):
@@ -53,6 +55,7 @@ class SayByWebhook(OneShot[Webhook]):
             http_conn_id=self.step.http_conn_id,
             payload=json.dumps(going.fill(dict(self.step.payload))),
             event_id=going.key,
+            keep_answer=self.step.keep_answer,
         )
 
 

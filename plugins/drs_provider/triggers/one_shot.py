@@ -166,22 +166,37 @@ class WebhookOnce(OneShotTrigger):
     """Post a JSON body once to the address of an Airflow HTTP connection."""
 
     def __init__(
-        self, *, whose: Whose, deadline: str, repeatable: bool, http_conn_id: str, payload: str, event_id: str
+        self,
+        *,
+        whose: Whose,
+        deadline: str,
+        repeatable: bool,
+        http_conn_id: str,
+        payload: str,
+        event_id: str,
+        keep_answer: bool = False,
     ) -> None:
         super().__init__(whose=whose, deadline=deadline, repeatable=repeatable)
-        self.http_conn_id, self.payload, self.event_id = http_conn_id, payload, event_id
+        self.http_conn_id, self.payload, self.event_id, self.keep_answer = http_conn_id, payload, event_id, keep_answer
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments."""
         names = ("whose", "deadline", "repeatable", "http_conn_id", "payload", "event_id")
-        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
+        arguments = {name: getattr(self, name) for name in names} | ({"keep_answer": True} if self.keep_answer else {})
+        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     def act(self, seconds: float) -> OnceEvent:
         """Post; what cannot have been heard is refused, what may have been is unknown."""
         from drs_provider.triggers.webhook import post
 
         heard = post(self.http_conn_id, self.payload.encode(), event_id=self.event_id, seconds=seconds)
-        return OnceEvent(outcome=heard.outcome, succeeded=heard.succeeded, summary=heard.summary, output=heard.output)
+        kept = self.keep_answer
+        return OnceEvent(
+            outcome=heard.outcome,
+            succeeded=heard.succeeded,
+            summary=f"{heard.summary}: {heard.said}" if kept and heard.said else heard.summary,
+            output=heard.output if kept else "",
+        )
 
 
 def unknown(why: str) -> OnceEvent:

@@ -6,25 +6,35 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from drs_provider import clock
+from drs_provider.configuration import may_reach_loopback
+from drs_provider.exceptions import AddressRefused
 from drs_provider.formatting import parse_instant
-from drs_provider.rules.step_answers import judge_answer, kept, last_words
+from drs_provider.rules.step_answers import judge_answer, kept, last_words, mask_credentials
+from drs_provider.services.egress import look_up
 from drs_provider.triggers.answer_delay import not_before
+
+if TYPE_CHECKING:
+    import httpx
 
 PERIOD_SECONDS = 2.0
 SHORTEST_ATTEMPT_SECONDS, LONGEST_ATTEMPT_SECONDS = 1.0, 10.0
+_PORTS = {"http": 80, "https": 443}
 MOST_BODY = 65_536
 """Bytes of an answer that are read: what is expected must stand within them."""
 
 
 class ProbeEvent(TypedDict):
-    """How the asking ended; ``last`` is the last answer in words, ``output`` the beginning of its body."""
+    """How the asking ended; ``last`` is the last answer in words, ``output`` the beginning of its body, if it is kept.
 
-    outcome: Literal["passed", "timed_out"]
+    ``refused``: the address must not be reached, and nothing was sent.
+    """
+
+    outcome: Literal["passed", "timed_out", "refused"]
     attempts: int
     latency_ms: int | None
     last: str
@@ -33,12 +43,16 @@ class ProbeEvent(TypedDict):
 
 @dataclass(frozen=True)
 class ProbeAttempt:
-    """One attempt: whether it passed, what it was in words, and the body where there was one."""
+    """One attempt: whether it passed, what it was in words, and the body where there was one and it is kept.
+
+    ``refused``: the address must not be reached; another attempt would not be better.
+    """
 
     passed: bool
     words: str
     latency_ms: int | None = None
     body: str = ""
+    refused: bool = False
 
 
 class Probe(BaseTrigger):
@@ -83,24 +97,28 @@ class Probe(BaseTrigger):
                 said = answer.words
                 self.log.info("%s", said)
             left = (parse_instant(self.deadline) - now()).total_seconds()
-            if answer.passed or left <= 0:
+            if answer.passed or answer.refused or left <= 0:
                 break
             await sleep(min(PERIOD_SECONDS * jitter(), left))
             if (parse_instant(self.deadline) - now()).total_seconds() <= 0:
                 break
         return ProbeEvent(
-            outcome="passed" if answer.passed else "timed_out",
+            outcome="passed" if answer.passed else "refused" if answer.refused else "timed_out",
             attempts=attempts,
             latency_ms=answer.latency_ms,
             last=answer.words,
-            output=kept(answer.body),
+            output=kept(mask_credentials(answer.body)),
         )
 
 
 class HttpProbe(Probe):
     """Get a URL until status, text and JSON are the expected ones. Redirects are answers and are not followed.
 
+    The name is looked up once an attempt, and the request goes to the address that was judged then: a name that
+    stands for something else a moment later leads nowhere.
+
     :param verify_tls: whether the certificate is checked
+    :param keep_answer: whether the beginning of the answer is kept
     """
 
     def __init__(
@@ -112,11 +130,12 @@ class HttpProbe(Probe):
         expect_text: str | None = None,
         expect_json: Mapping[str, object] | None = None,
         verify_tls: bool = True,
+        keep_answer: bool = False,
     ) -> None:
         super().__init__(deadline=deadline)
         self.url = url
         self.expect_status, self.expect_text = expect_status, expect_text
-        self.expect_json, self.verify_tls = dict(expect_json or {}), verify_tls
+        self.expect_json, self.verify_tls, self.keep_answer = dict(expect_json or {}), verify_tls, keep_answer
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments."""
@@ -127,6 +146,7 @@ class HttpProbe(Probe):
             "expect_text": self.expect_text,
             "expect_json": self.expect_json,
             "verify_tls": self.verify_tls,
+            **({"keep_answer": True} if self.keep_answer else {}),
         }
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
@@ -136,13 +156,10 @@ class HttpProbe(Probe):
 
         began = time.monotonic()
         try:
-            async with (
-                asyncio.timeout(seconds),
-                httpx.AsyncClient(verify=self.verify_tls, timeout=seconds, trust_env=False) as client,
-                client.stream("GET", self.url) as answer,
-            ):
-                body = await _beginning(answer.aiter_bytes())
-                status = answer.status_code
+            async with asyncio.timeout(seconds):
+                status, body = await self._get(httpx.URL(self.url), seconds)
+        except AddressRefused as refusal:
+            return ProbeAttempt(passed=False, words=str(refusal), refused=True)
         except TimeoutError:
             return ProbeAttempt(passed=False, words=f"no answer within {round(seconds, 1):g} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
@@ -156,7 +173,30 @@ class HttpProbe(Probe):
             expect_text=self.expect_text,
             expect_json=self.expect_json,
         )
-        return ProbeAttempt(why is None, why or f"answered {status}", latency, text)
+        words = mask_credentials(why or f"answered {status}")
+        return ProbeAttempt(why is None, words, latency, text if self.keep_answer else "")
+
+    async def _get(self, url: "httpx.URL", seconds: float) -> tuple[int, bytes]:
+        """Send the request to the first judged address that accepts a connection; return status and body."""
+        import httpx
+
+        name = url.raw_host.decode()
+        if url.scheme not in _PORTS or not name:
+            raise httpx.UnsupportedProtocol(f"{self.url} is no address with http:// or https://")
+        *others, last = await look_up(name, url.port or _PORTS[url.scheme], loopback=may_reach_loopback())
+        async with httpx.AsyncClient(verify=self.verify_tls, timeout=seconds, trust_env=False) as client:
+            for address in others:
+                try:
+                    return await self._ask_at(client, url, address)
+                except httpx.ConnectError as error:
+                    self.log.debug("%s at %s: %s", name, address, error)
+            return await self._ask_at(client, url, last)
+
+    async def _ask_at(self, client: "httpx.AsyncClient", url: "httpx.URL", address: str) -> tuple[int, bytes]:
+        here, name = url.copy_with(host=address), url.raw_host.decode()
+        headers, extensions = {"Host": url.netloc.decode()}, {"sni_hostname": name}
+        async with client.stream("GET", here, headers=headers, extensions=extensions) as answer:
+            return answer.status_code, await _beginning(answer.aiter_bytes())
 
 
 class TcpProbe(Probe):
@@ -176,7 +216,9 @@ class TcpProbe(Probe):
         began = time.monotonic()
         try:
             async with asyncio.timeout(seconds):
-                _, writer = await asyncio.open_connection(self.host, self.port)
+                writer = await self._connect()
+        except AddressRefused as refusal:
+            return ProbeAttempt(passed=False, words=str(refusal), refused=True)
         except TimeoutError:
             return ProbeAttempt(passed=False, words=f"no answer within {round(seconds, 1):g} s")
         except (OSError, ValueError) as error:
@@ -184,6 +226,15 @@ class TcpProbe(Probe):
         latency = round((time.monotonic() - began) * 1000)
         writer.close()
         return ProbeAttempt(passed=True, words="connected", latency_ms=latency)
+
+    async def _connect(self) -> asyncio.StreamWriter:
+        *others, last = await look_up(self.host, self.port, loopback=may_reach_loopback())
+        for address in others:
+            try:
+                return (await asyncio.open_connection(address, self.port))[1]
+            except OSError as error:
+                self.log.debug("%s at %s: %s", self.host, address, error)
+        return (await asyncio.open_connection(last, self.port))[1]
 
 
 async def _beginning(chunks: AsyncIterator[bytes]) -> bytes:

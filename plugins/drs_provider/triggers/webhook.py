@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from drs_provider import clock
-from drs_provider.rules.step_answers import kept, last_words, masked
+from drs_provider.configuration import may_reach_loopback
+from drs_provider.exceptions import AddressRefused
+from drs_provider.rules.step_answers import kept, last_words, mask_credentials, masked
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -22,12 +24,16 @@ _GOOD = range(200, 300)
 
 @dataclass(frozen=True)
 class Heard:
-    """How a post ended; ``unknown``: it may have been heard."""
+    """How a post ended; ``unknown``: it may have been heard.
+
+    ``output`` is the beginning of the answer and ``said``, where it was no success, its last words; both are masked.
+    """
 
     outcome: Literal["answered", "refused", "unknown"]
     succeeded: bool
     summary: str
     output: str = ""
+    said: str = ""
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
@@ -41,6 +47,8 @@ def post(http_conn_id: str, body: bytes, *, event_id: str, seconds: float) -> He
     from airflow.providers.http.hooks.http import HttpHook
     from airflow.sdk.exceptions import AirflowException
 
+    from drs_provider.triggers.checked_adapter import CheckedAdapter
+
     try:
         hook = HttpHook(method="POST", http_conn_id=http_conn_id)
         connection = hook.get_connection(http_conn_id)
@@ -51,6 +59,8 @@ def post(http_conn_id: str, body: bytes, *, event_id: str, seconds: float) -> He
         return Heard("refused", succeeded=False, summary=why)
     # The hook makes headers of everything in extra that it does not know.
     session.headers.pop(SECRET, None)
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, CheckedAdapter(loopback=may_reach_loopback()))
     try:
         with session.post(
             hook.url_from_endpoint(None),
@@ -61,20 +71,13 @@ def post(http_conn_id: str, body: bytes, *, event_id: str, seconds: float) -> He
         ) as answer:
             status, sent = answer.status_code, answer.request.headers
             text = next(answer.iter_content(_MOST_READ), b"").decode(errors="replace")
-    except requests.exceptions.ConnectTimeout as error:
-        return Heard("refused", succeeded=False, summary=_lost(http_conn_id, error))
-    except requests.exceptions.ConnectionError as error:
-        # Refused, unknown name, bad certificate: before the request went out; a reset may come after it.
-        before = _never_sent(error)
-        return Heard("refused" if before else "unknown", succeeded=False, summary=_lost(http_conn_id, error))
-    except requests.exceptions.RequestException as error:
-        return Heard("unknown", succeeded=False, summary=_lost(http_conn_id, error))
-    text = masked(text, _secrets(connection, sent))
+    except (AddressRefused, requests.exceptions.RequestException) as error:
+        return _unheard(http_conn_id, error)
+    text = mask_credentials(masked(text, _secrets(connection, sent)))
     summary = f"connection {http_conn_id} answered {status}"
     if status in _GOOD:
         return Heard("answered", succeeded=True, summary=summary, output=kept(text))
-    said = last_words(text, 200)
-    return Heard("answered", succeeded=False, summary=summary + (f": {said}" if said else ""), output=kept(text))
+    return Heard("answered", succeeded=False, summary=summary, output=kept(text), said=last_words(text, 200))
 
 
 def _headers(connection: "Connection", body: bytes, event_id: str) -> dict[str, str]:
@@ -98,12 +101,22 @@ def _secrets(connection: "Connection", sent: Mapping[str, str | bytes]) -> list[
     return [secret for secret in found if len(secret) >= _SHORTEST_SECRET]
 
 
-def _never_sent(error: Exception) -> bool:
-    from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
+def _unheard(http_conn_id: str, error: Exception) -> Heard:
+    """Say what is known of a post that nobody answered."""
+    from requests.exceptions import ConnectionError as NotConnected
+    from requests.exceptions import ConnectTimeout
 
-    reason = error.args[0] if error.args else None
-    cause = getattr(reason, "reason", None) if isinstance(reason, MaxRetryError) else reason
-    return isinstance(cause, (NewConnectionError, SSLError))
+    from drs_provider.triggers.checked_adapter import was_never_sent
+
+    if isinstance(error, AddressRefused):
+        why = (
+            f"the address of connection {http_conn_id} is {error.why}: steps and notifications never reach such an "
+            "address; correct the connection"
+        )
+        return Heard("refused", succeeded=False, summary=why)
+    # Refused, unknown name, bad certificate: before the request went out; a reset may come after it.
+    before = isinstance(error, ConnectTimeout) or (isinstance(error, NotConnected) and was_never_sent(error))
+    return Heard("refused" if before else "unknown", succeeded=False, summary=_lost(http_conn_id, error))
 
 
 def _lost(http_conn_id: str, error: Exception) -> str:

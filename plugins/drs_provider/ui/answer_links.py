@@ -10,22 +10,22 @@ from datetime import datetime
 from typing import Annotated, Protocol
 from urllib.parse import parse_qs
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
 from drs_provider.notify.answer_links import LinkRefused, Permit, fingerprint, unseal
-from drs_provider.ui.pages import answer_page
+from drs_provider.ui.pages import answer_page, opening_page
 
 _HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Robots-Tag": "noindex, nofollow",
 }
 _FORBIDDEN, _GONE = 403, 410
-_LONGEST_FORM = 1000
+LONGEST_FORM = 8_192
+"""Bytes of a form that are read: a token has 2,000 characters at most."""
 
 
 @dataclass(frozen=True)
@@ -52,40 +52,89 @@ class Questions(Protocol):
 def add_answers(
     app: FastAPI, *, questions: Callable[..., Questions], key: Callable[[], str], now: Callable[[], datetime]
 ) -> None:
-    """Add the routes; ``questions`` is a FastAPI dependency."""
+    """Add the routes; ``questions`` is a FastAPI dependency.
 
-    @app.get("/answers/{token}")
-    def ask(token: str, found: Annotated[Questions, Depends(questions)]) -> HTMLResponse:
-        try:
-            permit = unseal(token, key(), now=now())
-            asked = found.asked(permit, used=fingerprint(token))
-        except LinkRefused as refusal:
-            return _refused(refusal)
-        return _page(200, title=asked.subject, person=permit.person, asked=asked, until=permit.is_over_at, said=None)
+    The token is never part of an address that a server sees, where logs and proxies would keep it: a link carries it
+    behind ``#``, and the page sends it in a form.
+    """
 
-    @app.post("/answers/{token}")
+    @app.get("/answers")
+    def open_link() -> HTMLResponse:
+        html, digest = opening_page()
+        return HTMLResponse(html, headers=_headers(f"script-src 'sha256-{digest}'; "))
+
+    @app.post("/answers")
     def take(
-        token: str, form: Annotated[str, Depends(_choice)], found: Annotated[Questions, Depends(questions)]
+        form: Annotated[_Form, Depends(_read_form)], found: Annotated[Questions, Depends(questions)]
     ) -> HTMLResponse:
         try:
-            permit = unseal(token, key(), now=now())
-            found.answer(permit, form, used=fingerprint(token))
+            permit = unseal(form.token, key(), now=now())
+            used = fingerprint(form.token)
+            if form.choice is None:
+                return _question(permit, found.asked(permit, used=used), form.token)
+            found.answer(permit, form.choice, used=used)
         except LinkRefused as refusal:
             return _refused(refusal)
-        said = f"{form}: thank you, {permit.person}. Airflow has recorded your answer; the run's page shows the result."
-        return _page(200, title="Answered", person=permit.person, asked=None, until=None, said=said)
+        said = (
+            f"{form.choice}: thank you, {permit.person}. Airflow has recorded your answer; the run's page shows the "
+            "result."
+        )
+        return _page(200, title="Answered", said=said)
 
 
-async def _choice(request: Request) -> str:
-    body = (await request.body())[:_LONGEST_FORM]
-    return parse_qs(body.decode("utf-8", "replace")).get("choice", [""])[0]
+@dataclass(frozen=True)
+class _Form:
+    """What the page sent; without a choice the question is to be shown."""
+
+    token: str
+    choice: str | None
+
+
+async def _read_form(request: Request) -> _Form:
+    body = await read_body(request, LONGEST_FORM)
+    fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
+    choice = fields.get("choice")
+    return _Form(fields.get("token", [""])[0].strip().removeprefix("#"), choice[0] if choice else None)
+
+
+def _question(permit: Permit, asked: OpenQuestion, token: str) -> HTMLResponse:
+    return _page(200, title=asked.subject, person=permit.person, asked=asked, until=permit.is_over_at, token=token)
 
 
 def _refused(refusal: LinkRefused) -> HTMLResponse:
     status = _GONE if refusal.is_over else _FORBIDDEN
     said = f"{refusal} To answer, sign in to Airflow and open the run's required actions."
-    return _page(status, title="This link is not valid", person=None, asked=None, until=None, said=said)
+    return _page(status, title="This link is not valid", said=said)
 
 
-def _page(status: int, **values: object) -> HTMLResponse:
-    return HTMLResponse(answer_page(**values), status_code=status, headers=_HEADERS)
+def _page(status: int, *, title: str, **values: object) -> HTMLResponse:
+    return HTMLResponse(answer_page(title=title, **values), status_code=status, headers=_headers())
+
+
+def _headers(scripts: str = "") -> dict[str, str]:
+    policy = (
+        f"default-src 'none'; {scripts}style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    )
+    return {**_HEADERS, "Content-Security-Policy": policy}
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """Return the body of a request, whatever it says about its own length.
+
+    :param most: bytes that are read at most
+    :raises HTTPException: 413, the body is longer; what is beyond the bound is not read
+    """
+    said = request.headers.get("content-length", "")
+    if said.isdecimal() and int(said) > most:
+        raise _too_long(most)
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise _too_long(most)
+    return body
+
+
+def _too_long(most: int) -> HTTPException:
+    return HTTPException(413, f"the request is longer than {most} bytes")

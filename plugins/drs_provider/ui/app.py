@@ -18,6 +18,15 @@ _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "R
 """What the pages show belongs to the person who is signed in: no cache keeps it, no type is guessed."""
 
 
+_SANDBOXED = {
+    "Content-Security-Policy": (
+        "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
+        "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""A report is a file that others can write: nothing in it runs. The run's page, which frames it, gives it a theme."""
+
 _LEFT_KEYS = frozenset(document.KEY for document in DOCUMENTS)
 
 
@@ -106,11 +115,15 @@ def _add_reports(app: FastAPI, sources: Sources) -> None:
         methods=["GET", "HEAD"],
         dependencies=[Depends(sources.access.may_read_run)],
     )
-    def report(dag_id: str, run_id: str, name: Literal["report.html", "report.json"]) -> Response:
+    def report(
+        dag_id: str,
+        run_id: str,
+        name: Literal["report.html", "report.json"],
+    ) -> Response:
         path: Any = run_folder(sources.reports_folder(), dag_id, run_id) / name
         if not path.exists():
-            raise HTTPException(404, f"run {run_id} of {dag_id} has no report at {path}")
-        return Response(path.read_text(encoding="utf-8"), media_type=_MEDIA[name], headers=_PRIVATE)
+            raise HTTPException(404, f"run {run_id} of {dag_id} has no report")
+        return Response(path.read_text(encoding="utf-8"), media_type=_MEDIA[name], headers={**_PRIVATE, **_SANDBOXED})
 
 
 def _page(parts: Iterable[str]) -> HTMLResponse:

@@ -38,20 +38,33 @@ def run_page(dag_id: str, run_id: str) -> tuple[str, str]:
     return _render("run.html.j2", RUN_SCRIPT, dag_id=dag_id, run_id=run_id, plan=plan_of(dag_id) or dag_id)
 
 
-def answer_page(**values: object) -> str:
-    """Return the page behind an answer link; it has no script."""
-    return _environment().get_template("answer.html.j2").render(**values)
+def answer_page(*, title: str, **values: object) -> str:
+    """Return a page of an answer link: what is asked, or how it ended. It has no script."""
+    nothing = dict.fromkeys(("said", "person", "asked", "until", "token", "script"))
+    return _environment().get_template("answer.html.j2").render(title=title, **{**nothing, **values})
+
+
+def opening_page() -> tuple[str, str]:
+    """Return the page that an answer link opens, and the digest of its script.
+
+    The script sends what stands behind ``#`` in the link; nobody's server has seen it by then.
+    """
+    script = _environment().get_template("answer.js").render()
+    return answer_page(title="Your answer", script=script), _digest(script)
 
 
 def _render(template: str, script: str, **values: object) -> tuple[str, str]:
     source = _script(script)
     html = _environment().get_template(template).render(script=source, **values)
-    digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
     policy = (
-        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; connect-src 'self'; "
+        f"default-src 'none'; script-src 'sha256-{_digest(source)}'; style-src 'unsafe-inline'; connect-src 'self'; "
         "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
     )
     return html, policy
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 @cache

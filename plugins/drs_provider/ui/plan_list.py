@@ -1,5 +1,6 @@
 """The rows of the plans page: what is in the plans folder, and how each plan's last run went."""
 
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -166,13 +167,15 @@ def _broken(library: Library, folder: Path) -> list[BrokenPlan]:
     by_file: dict[str, list[str]] = {}
     for problem in library.problems:
         file = _short(problem.path, folder)
-        by_file.setdefault(file, []).append(str(replace(problem, path=Path(file))))
+        text = str(replace(problem, path=Path(file)))
+        # A problem may name another file of the folder; where that is on the server is nobody's business.
+        by_file.setdefault(file, []).append(text.replace(f"{folder.parent}{os.sep}", ""))
     return [BrokenPlan(file=file, problems=problems) for file, problems in sorted(by_file.items())]
 
 
 def _short(path: Path, folder: Path) -> str:
     """Name a file as people in the project do, from the plans folder on."""
-    return str(path.relative_to(folder.parent)) if path.is_relative_to(folder.parent) else str(path)
+    return str(path.relative_to(folder.parent)) if path.is_relative_to(folder.parent) else path.name
 
 
 def verified_of(

@@ -9,6 +9,7 @@ from typing import Any
 
 from drs_provider.airflow_internals.deadlines import RunAskedFor
 from drs_provider.airflow_internals.plugins import AirflowPlugin
+from drs_provider.dag.people.starter_listener import MarkingStarters
 from drs_provider.ui.deadline_listener import EndingDeadlines
 from drs_provider.ui.mark_listener import RecordingMarks
 from drs_provider.ui.preload_listener import Preloading
@@ -38,7 +39,13 @@ class DrsPlugin(AirflowPlugin):
     """Recovery plans in Airflow's navigation, and a Recovery tab on every run."""
 
     name = "drs"
-    listeners = [Preloading(), Noting(), EndingDeadlines(), RecordingMarks()]  # noqa: RUF012 - the base class says list
+    listeners = [  # noqa: RUF012 - the base class says list
+        Preloading(),
+        Noting(),
+        EndingDeadlines(),
+        RecordingMarks(),
+        MarkingStarters(),
+    ]
     deadline_references = [RunAskedFor]  # noqa: RUF012 - as above
     fastapi_apps = [{"app": LazyApp(), "url_prefix": "/drs", "name": "DRS"}]  # noqa: RUF012 - the base class says list
     external_views = [  # noqa: RUF012 - as above

@@ -135,20 +135,34 @@ def _is_about(statement: Mapping[str, object], action: str, resource: str) -> bo
 def _conditions(
     conditions: Mapping[str, Mapping[str, object]], context: Mapping[str, list[str]]
 ) -> tuple[set[str], bool]:
-    """Return the keys that have no value, and whether all conditions hold. An operator not known here never holds."""
+    """Return the keys that have no value, and whether all conditions hold. An operator not known here never holds.
+
+    As IAM does: a key without a value never fits an operator that wants one, and always one that excludes values
+    (``StringNotEquals``), one that ends with ``IfExists``, and ``ForAllValues``. ``Null`` asks for just that.
+    """
     missing: set[str] = set()
     holds = True
     for operator, keys in conditions.items():
-        name = operator.rpartition(":")[2]
+        quantifier, _, name = operator.rpartition(":")
         for key, wanted in keys.items():
             values = context.get(key.lower())
             if values is None:
                 missing.add(key)
-                holds = False
-            elif name == "Bool":
-                holds &= values[0].lower() == str(several(wanted)[0]).lower()
-            else:
-                fits = _TEXT.get(name)
-                pairs = ((value, str(pattern)) for value in values for pattern in several(wanted))
-                holds &= fits is not None and any(fits(value, pattern) for value, pattern in pairs)
+            holds &= _holds(quantifier, name, values, [str(pattern) for pattern in several(wanted)])
     return missing, holds
+
+
+def _holds(quantifier: str, name: str, values: list[str] | None, wanted: list[str]) -> bool:
+    if name == "Null":
+        return (values is None) == (wanted[0].lower() == "true")
+    base, is_optional = name.removesuffix("IfExists"), name.endswith("IfExists")
+    is_negated = "Not" in base
+    if not values:
+        return is_optional or is_negated or quantifier == "ForAllValues"
+    if base == "Bool":
+        return values[0].lower() == wanted[0].lower()
+    fits = _TEXT.get(base.replace("Not", ""))
+    if fits is None:
+        return False
+    hits = [any(fits(value, pattern) for pattern in wanted) != is_negated for value in values]
+    return any(hits) if quantifier == "ForAnyValue" else all(hits)

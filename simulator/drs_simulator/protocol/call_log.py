@@ -62,7 +62,7 @@ class Record:
         }
 
 
-LONGEST_TEXT = 2000
+LONGEST_TEXT = 4000
 
 
 def _short(value: object) -> Any:

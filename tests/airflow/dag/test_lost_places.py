@@ -79,7 +79,8 @@ def test_a_recovery_goes_on_without_an_account_that_refuses_its_role(run, simula
     assert (ended.state, ended.report["verdict"]) == ("success", "completed_with_exceptions")
     assert ended.report["verdict_reason"] == (
         f"Wave first: {lost} lost: {WHERE} does not answer: {REFUSED}; "
-        f"wave relays: what group relay selects lost: {WHERE} does not answer: {REFUSED}."
+        f"wave relays: what group relay selects lost: {WHERE} does not answer: {REFUSED}. "
+        "Next step: when the account and Region answer again, start a new run of this wave."
     )
     warned = [
         (f["server_id"], f["what"], f["next_step"])

@@ -164,7 +164,7 @@ def test_an_isolated_drill_goes_on_in_its_first_network_and_leaves_nothing(run, 
     assert launched(simulator) == [DATABASE, WEB]
     assert [each["vpc_id"] for each in ended_run.report["networks"]] == [network]
     assert len(calls(simulator, "CreateVpc")) == 1
-    assert set(instances(simulator).values()) == {"terminated"}
+    assert set(instances(simulator).values()) <= {"terminated"}  # EC2 forgets them after an hour
     assert account(simulator) == before
 
 
@@ -237,3 +237,87 @@ def test_the_command_shows_what_the_cloud_says(plans, begun, simulator, airflow_
     takeover.run(_parser().parse_args(["takeover", "--all", "--plans", str(plans), "--format", "json"]))
     (found,) = json.loads(capsys.readouterr().out)["shop"]
     assert found["waves"][1]["servers"][0]["state"] == "running"
+
+
+@pytest.fixture
+def payroll(simulator):
+    """A drill of another plan that is kept until tomorrow."""
+    tags = job_tags(dag_id="drs.payroll", run_id="manual__x", wave="w", chunk=0, attempt=1)
+    tags |= {"drs-orchestrator:mode": "drill", "drs-orchestrator:expires": "2099-01-01T00:00:00Z"}
+    drs = simulator.client("drs", region_name="us-west-2")
+    drs.start_recovery(isDrill=True, sourceServers=[{"sourceServerID": sid(1)}, {"sourceServerID": sid(2)}], tags=tags)
+    simulator.advance("20m")
+    return run_key("drs.payroll", "manual__x")
+
+
+def test_a_drill_of_another_plan_is_neither_continued_nor_cleaned_up(run, payroll, simulator):
+    before = instances(simulator)
+
+    refused = run(SHOP, continue_run=payroll)
+
+    assert refused.report["verdict"] == "refused"
+    assert (
+        f"continue_run: run {payroll} is not of drs.shop but of drs.payroll: a run continues only a run of its own "
+        "plan; drs takeover shop shows the keys"
+    ) in refused.said("preflight.check")
+    assert set(before.values()) == {"running"}
+    assert instances(simulator) == before
+    assert calls(simulator, "TerminateRecoveryInstances") == []
+
+
+@pytest.fixture
+def active(airflow_db):
+    """Make Airflow know a run of the plan that is not over."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from airflow.utils.types import DagRunType
+
+    with create_session() as session:
+        session.add(DagRun("drs.shop", "scheduled__old", run_type=DagRunType.MANUAL, state="running"))
+    yield
+    with create_session() as session:
+        session.query(DagRun).filter(DagRun.run_id == "scheduled__old").delete()
+
+
+@pytest.mark.usefixtures("active")
+def test_a_run_that_is_active_here_is_neither_continued_nor_cleaned_up(run, begun, simulator):
+    begun(ended=True)
+    before = instances(simulator)
+
+    refused = run(SHOP, continue_run=KEY)
+
+    assert refused.report["verdict"] == "refused"
+    assert f"continue_run: run {KEY} is going on in this Airflow as scheduled__old: " in refused.said("preflight.check")
+    assert instances(simulator) == before
+
+
+def test_a_refused_run_leaves_what_it_was_to_continue(run, begun, simulator):
+    begun(is_drill=True, ended=True)
+    before = instances(simulator)
+
+    assert run(SHOP, continue_run=KEY, exclude_servers=["s-of-nobody"]).report["verdict"] == "refused"
+    assert instances(simulator) == before
+
+
+def test_an_edited_preflight_cannot_name_the_run_of_another_plan(run, payroll, simulator):
+    """What XCom says is compared with what the run was started with."""
+    from drs_provider.dag.run_reader import preflight_result
+    from drs_provider.exceptions import RunRefused
+    from drs_provider.rules.run.handover import PreflightResult
+
+    ended = run(SHOP, waves=["web"])
+    (task,) = (ti for ti in ended.dag_run.get_task_instances() if ti.task_id == "preflight.check")
+    left = task.xcom_pull("preflight.check", key=PreflightResult.KEY)
+
+    class Edited:
+        def xcom_pull(self, **_):
+            return {**left, "continue_run": payroll}
+
+    with pytest.raises(RunRefused) as refused:
+        preflight_result({"ti": Edited(), "params": {"mode": "drill", "continue_run": None}}, "shop")
+
+    assert str(refused.value) == (
+        f"preflight of shop says continue_run {payroll!r}, and this run was started with None: the record of preflight "
+        "was changed after it was written. Nothing is done. Find out who changed it (Airflow's audit log), then clear "
+        "preflight.check to check again"
+    )

@@ -61,8 +61,16 @@ def permit(api, going_on):
         session.execute(delete(HITLDetail))
 
 
-def link(permit, key):
-    return f"/drs/answers/{seal(permit, key)}"
+PATH = "/drs/answers"
+
+
+def show(api, permit, key):
+    """What the page of a link does with what stands behind ``#``."""
+    return api.post(PATH, data={"token": seal(permit, key)})
+
+
+def give(api, permit, key, choice):
+    return api.post(PATH, data={"token": seal(permit, key), "choice": choice})
 
 
 def recorded():
@@ -77,7 +85,7 @@ NOTHING = (None, None, "awaiting_input")
 
 
 def test_a_link_shows_the_question_as_text_and_answers_nothing_by_itself(api, permit, key):
-    page = api.get(link(permit, key))
+    page = show(api, permit, key)
 
     assert page.status_code == 200
     assert EVIL not in page.text
@@ -91,8 +99,40 @@ def test_a_link_shows_the_question_as_text_and_answers_nothing_by_itself(api, pe
     assert recorded() == NOTHING
 
 
+def test_the_link_itself_holds_the_token_behind_the_hash_and_its_page_knows_nothing(api, permit, key):
+    page = api.get(PATH)
+
+    assert page.status_code == 200
+    assert "location.hash" in page.text
+    assert "history.replaceState" in page.text
+    assert "adam" not in page.text
+    assert "script-src 'sha256-" in page.headers["content-security-policy"]
+    assert page.headers["referrer-policy"] == "no-referrer"
+    assert '<meta name="referrer" content="no-referrer">' in page.text
+    assert api.get(f"{PATH}/{seal(permit, key)}").status_code == 404
+
+
+@pytest.mark.parametrize("body", ["", "token=", "choice=Continue", "token=%00", "nonsense"])
+def test_a_form_without_a_token_answers_nothing(api, permit, body):
+    answer = api.post(PATH, content=body, headers={"Content-Type": "application/x-www-form-urlencoded"})
+
+    assert (answer.status_code, "not from this Airflow" in answer.text) == (403, True)
+    assert recorded() == NOTHING
+
+
+def test_a_form_is_read_up_to_a_bound_whatever_it_says_about_its_length(api):
+    def endless():
+        for _ in range(64):
+            sent.append(1)
+            yield b"token=" + b"a" * 4096
+
+    sent = []
+    assert api.post(PATH, content=b"token=" + b"a" * 9000).status_code == 413
+    assert api.post(PATH, content=endless()).status_code == 413
+
+
 def test_the_answer_is_recorded_as_the_persons_and_the_task_goes_on(api, permit, key):
-    answer = api.post(link(permit, key), data={"choice": "Continue"})
+    answer = give(api, permit, key, "Continue")
 
     assert answer.status_code == 200
     assert "Continue: thank you, adam." in answer.text
@@ -103,20 +143,21 @@ def test_the_answer_is_recorded_as_the_persons_and_the_task_goes_on(api, permit,
 
         (kept,) = session.scalars(select(Log).where(Log.event == "drs_answer_link")).all()
         assert (kept.owner, kept.dag_id, kept.task_id) == ("adam", "drs.web-shop", TASK)
-        assert kept.extra not in link(permit, key)
+        assert kept.extra not in seal(permit, key)
+        assert seal(permit, key) not in kept.extra
 
 
 def test_a_link_works_once_also_where_the_same_question_is_asked_again(api, permit, key):
     from airflow.models.hitl import HITLDetail
 
-    assert api.post(link(permit, key), data={"choice": "Stop"}).status_code == 200
-    assert "has been used" in api.post(link(permit, key), data={"choice": "Continue"}).text
+    assert give(api, permit, key, "Stop").status_code == 200
+    assert "has been used" in give(api, permit, key, "Continue").text
     with _session() as session:
         _row(session).state = "awaiting_input"
         detail = _row(session, HITLDetail)
         detail.responded_at = detail.responded_by = detail.chosen_options = None
 
-    again = api.post(link(permit, key), data={"choice": "Continue"})
+    again = give(api, permit, key, "Continue")
 
     assert (again.status_code, "This link has been used." in again.text) == (410, True)
     assert recorded()[:2] == (None, None)
@@ -137,9 +178,9 @@ REFUSED = [
 def test_a_permit_that_does_not_hold_is_refused_with_a_clear_page(  # noqa: PLR0917 - a table and fixtures
     api, permit, key, change, status, said
 ):
-    address = link(replace(permit, **change), key)
+    changed = replace(permit, **change)
 
-    for answer in (api.get(address), api.post(address, data={"choice": "Continue"})):
+    for answer in (show(api, changed, key), give(api, changed, key, "Continue")):
         assert (answer.status_code, said in answer.text) == (status, True)
         assert "sign in to Airflow" in answer.text
     assert recorded() == NOTHING
@@ -158,16 +199,16 @@ def test_a_token_of_another_key_or_a_changed_one_is_refused(api, permit, key):
         body,
         "x",
         f"{good}x",
-        "a" * 9000,
+        "a" * 6000,
     ):
-        answer = api.post(f"/drs/answers/{token}", data={"choice": "Continue"})
+        answer = api.post(PATH, data={"token": token, "choice": "Continue"})
         assert (answer.status_code, "not from this Airflow" in answer.text) == (403, True), token
     assert recorded() == NOTHING
 
 
 @pytest.mark.parametrize("choice", ["", "Approve", EVIL, "Continue&choice=Stop"])
 def test_only_an_offered_answer_is_taken(api, permit, key, choice):
-    answer = api.post(link(permit, key), data={"choice": choice})
+    answer = give(api, permit, key, choice)
 
     assert (answer.status_code, "The answer is one of: Continue, Stop." in answer.text) == (403, True)
     assert recorded() == NOTHING
@@ -179,7 +220,7 @@ def test_airflow_itself_refuses_a_person_who_is_not_among_those_asked(api, permi
     with _session() as session:
         _row(session, HITLDetail).assignees = [{"id": "bob", "name": "bob"}]
 
-    answer = api.post(link(permit, key), data={"choice": "Continue"})
+    answer = give(api, permit, key, "Continue")
 
     assert answer.status_code == 403
     assert "Airflow does not take this answer: User=adam (id=adam) is not a respondent for the task." in answer.text
@@ -191,7 +232,7 @@ def test_a_question_that_was_answered_in_airflow_is_over(api, permit, key, sign_
     answered = api.patch(path, json={"chosen_options": ["Stop"], "params_input": {}}, headers=sign_in("adam"))
     assert answered.status_code == 200
 
-    assert api.post(link(permit, key), data={"choice": "Continue"}).status_code == 410
+    assert give(api, permit, key, "Continue").status_code == 410
     assert recorded()[1] == ["Stop"]
 
 

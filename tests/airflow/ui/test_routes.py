@@ -102,6 +102,30 @@ def test_a_written_report_is_served_as_it_was_written(api, going_on, sign_in, ai
     assert data.text == Path(written.json_path).read_text()
     assert data.headers["content-type"] == "application/json"
     assert api.head(f"{route}/report.html", headers=sign_in("vera")).status_code == 200
+    for answer in (html, data):
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("sandbox ")
+        assert "allow-scripts" not in policy
+        assert "allow-forms" not in policy
+        assert "default-src 'none'" in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_no_route_tells_where_anything_is_on_the_server(api, going_on, sign_in, airflow_home):
+    places = (str(airflow_home), f"{Path.home()}/", str(Path(__file__).parents[3]))
+    for route in (
+        "/drs/reports/drs.web-shop/nothing/report.html",
+        "/drs/reports/drs.web-shop/nothing/report.json",
+        "/drs/runs/drs.web-shop/nothing/board",
+        f"/drs/runs/{going_on[0]}/{going_on[1]}/board",
+        "/drs/plans.json",
+        "/drs/plans",
+    ):
+        text = api.get(route, headers=sign_in("adam")).text
+        assert [place for place in places if place in text] == [], route
 
 
 @pytest.mark.parametrize(

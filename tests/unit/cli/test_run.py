@@ -269,7 +269,7 @@ RIGHT = "it takes PUT on task instances (can_edit on Task Instances)."
             ("POST", "/orders"),
             httpx.Response(403, json={"detail": "Forbidden"}),
             ["cancel", "shop"],
-            f"user ada may not give orders to a run: it takes PUT on DAG runs (can_edit on DAG Runs).",
+            "user ada may not give orders to a run: it takes PUT on DAG runs (can_edit on DAG Runs).",
             id="no right to cancel",
         ),
         pytest.param(

@@ -1,6 +1,7 @@
 """The ways out over real sockets: a webhook's address, headers and answers."""
 
 import json
+import socket
 
 import pytest
 from airflow.sdk import Connection
@@ -57,6 +58,44 @@ def test_only_an_answer_below_300_counts_as_sent(status, why, is_final):
     assert len(receiver.requests) == 2
     assert receiver.requests[1][0]["X-Team"] == "dr"
     assert receiver.bodies[1] == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://169.254.169.254/latest/api/token", "https://[fd00:ec2::254]/", "http://0xA9FEA9FE/s3cret", "http://0/"],
+)
+def test_metadata_addresses_are_never_posted_to(address):
+    with pytest.raises(NotSent) as refused:
+        post(address, b"{}", {})
+
+    assert refused.value.is_final
+    assert str(refused.value).startswith("its connection's address is ")
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_name_that_stands_for_a_metadata_address_is_never_posted_to(monkeypatch):
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", 80))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+    with pytest.raises(NotSent) as refused:
+        post("http://hooks.example/s3cret", b"{}", {})
+
+    assert str(refused.value) == (
+        "its connection's address is a link-local address, where clouds give credentials to whoever asks: it is never "
+        "reached"
+    )
+
+
+def test_the_machine_itself_is_posted_to_only_where_the_installation_allows_it(monkeypatch):
+    monkeypatch.setenv("DRS_ALLOW_LOOPBACK", "false")
+    receiver = WebhookReceiver()
+    try:
+        with pytest.raises(NotSent, match="a loopback address: it is the Airflow worker itself: it is never reached"):
+            post(f"http://127.0.0.1:{receiver.port}/", b"{}", {})
+    finally:
+        receiver.close()
+
+    assert receiver.requests == []
 
 
 def test_a_receiver_that_is_gone_is_named_without_its_address():

@@ -195,3 +195,62 @@ def test_a_plan_and_its_groups_can_be_copied_and_sent(folder):
 
     assert copy.deepcopy(plan) == plan
     assert pickle.loads(pickle.dumps(plan)) == plan  # noqa: S301 - our own bytes
+
+
+def _fifo(path):
+    os.mkfifo(path)
+
+
+def _device(path):
+    path.symlink_to("/dev/zero")
+
+
+def _outside(path):
+    secret = path.parents[1] / "secret.yaml"
+    secret.write_text("password: hunter2\n")
+    path.symlink_to(secret)
+
+
+def _huge(path):
+    with path.open("wb") as file:
+        file.truncate(1 << 40)  # takes no room on the disk, and nobody may try to read it
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (_fifo, "is no regular file (remove it: a plan is a file with text)"),
+        (_device, "is a link that leads out of the plans folder (put the file itself there)"),
+        (_outside, "is a link that leads out of the plans folder (put the file itself there)"),
+        (_huge, "is larger than a plan file may be (1099511627776 bytes, at most 4194304) (divide it, or remove it)"),
+    ],
+)
+def test_what_is_no_plan_file_is_not_opened_and_the_others_are_read(folder, make, said):
+    make(folder / "odd.yaml")
+
+    library = read_folder(folder)
+
+    assert list(library.plans) == ["p"]
+    assert [str(problem).partition(": file: ")[2] for problem in library.problems] == [said]
+    assert "hunter2" not in str(library.problems)
+    assert read_one(folder, "p") is not None
+
+
+def test_links_within_the_folder_and_a_folder_that_is_a_link_are_fine(folder, tmp_path):
+    """As Kubernetes mounts a ConfigMap, and as git-sync shows a working copy."""
+    (folder / ".data").mkdir()
+    (folder / "good.yaml").rename(folder / ".data" / "good.yaml")
+    (folder / "good.yaml").symlink_to(Path(".data") / "good.yaml")
+    (tmp_path / "current").symlink_to(folder)
+
+    assert list(read_folder(tmp_path / "current").plans) == ["p"]
+
+
+def test_a_file_that_a_person_names_may_lie_behind_a_link(folder, tmp_path):
+    (tmp_path / "elsewhere.yaml").write_text(GOOD.replace("name: p", "name: q", 1))
+    link = tmp_path / "linked.yaml"
+    link.symlink_to(tmp_path / "elsewhere.yaml")
+
+    assert [problem.what for problem in read_paths([link], plans_folder=folder).problems] != [
+        "is a link that leads out of the plans folder"
+    ]

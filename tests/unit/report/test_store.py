@@ -1,6 +1,7 @@
 """Where a report is written, whole or not at all, and over whose it never is."""
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -30,7 +31,8 @@ def test_both_files_lie_below_dag_and_run(tmp_path):
     assert (written.json_path, written.html_path) == (str(home / "report.json"), str(home / "report.html"))
     assert (written.verdict, written.reason) == (REPORT.verdict, REPORT.verdict_reason)
     assert sorted(path.name for path in home.iterdir()) == ["report.html", "report.json"]
-    assert (home / "report.json").stat().st_mode & 0o777 == 0o644
+    assert (home / "report.json").stat().st_mode & 0o777 == 0o640
+    assert home.stat().st_mode & 0o777 == 0o750
 
 
 def test_what_was_written_is_read_back(tmp_path):
@@ -183,6 +185,22 @@ def test_reporting_loads_without_airflow_and_aws():
     done = subprocess.run([sys.executable, "-c", code], cwd=PLUGINS, capture_output=True, text=True, check=True)
 
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("umask", "mode", "folder_mode"), [(0o022, 0o640, 0o750), (0o077, 0o600, 0o700), (0, 0o640, 0o750)]
+)
+def test_what_is_written_is_readable_as_far_as_the_umask_allows(tmp_path, umask, mode, folder_mode):
+    before = os.umask(umask)
+    try:
+        written = write_report(measure(a_passed_drill()), tmp_path / "reports")
+    finally:
+        os.umask(before)
+
+    for path in (Path(written.json_path), Path(written.html_path)):
+        assert path.stat().st_mode & 0o777 == mode
+        assert path.parent.stat().st_mode & 0o777 == folder_mode
+    assert sorted(path.name for path in Path(written.json_path).parent.iterdir()) == ["report.html", "report.json"]
 
 
 def test_what_a_run_keeps_of_its_report_is_the_report():

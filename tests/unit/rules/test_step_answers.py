@@ -17,6 +17,7 @@ from drs_provider.rules.step_answers import (
     instances_kept,
     judge_answer,
     kept,
+    mask_credentials,
     masked,
     outputs_kept,
     read_automation,
@@ -117,3 +118,24 @@ def test_outputs_are_bounded_and_failed_instances_come_first():
 
 def test_secrets_are_taken_out_longest_first():
     assert masked(json.dumps({"a": "tokens", "b": "token"}), ["token", "", "tokens"]) == '{"a": "***", "b": "***"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("all is well, 3 tokens left", "all is well, 3 tokens left"),
+        ('{"state": "up", "token": "abc"}', '{"state": "up", "token": ***}'),
+        ('{"SecretAccessKey" : "wJalr/XUt", "Expiration": "soon"}', '{"SecretAccessKey" : ***, "Expiration": "soon"}'),
+        ("key AKIAIOSFODNN7EXAMPLE here", "key *** here"),
+        ("password=hunter2&user=x", "password=***&user=x"),
+        ("DB_PASSWORD: 'a b c' end", "DB_PASSWORD: *** end"),
+        ("Authorization: Bearer abcdefgh12345", "Authorization: Bearer ***"),
+        ("sent with Bearer abcdefgh12345", "sent with Bearer ***"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.sig", "***"),
+        ("https://drs:hunter2@db.example/x", "https://***@db.example/x"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nend", "***\nend"),
+        ("-----BEGIN PRIVATE KEY-----\nMIIE and cut", "***"),
+    ],
+)
+def test_what_looks_like_a_credential_is_masked(text, shown):
+    assert mask_credentials(text) == shown

@@ -45,6 +45,7 @@ EXAMPLES = {
         "expect_text": None,
         "expect_json": {"checks.0.status": "up"},
         "verify_tls": True,
+        "keep_answer": True,
     },
     TcpProbe: {"host": "10.0.1.10", "port": 5432, "deadline": DEADLINE},
     LambdaOnce: {

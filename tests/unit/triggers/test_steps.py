@@ -11,6 +11,7 @@ from drs_provider.triggers.one_shot import OnceEvent, OneShotTrigger
 from drs_provider.triggers.probes import HttpProbe, Probe, ProbeAttempt, TcpProbe
 from drs_provider.triggers.ssm import PENDING, SsmTrigger
 from drs_provider.triggers.webhook import signature
+from kit.endpoints import open_endpoint
 
 pytestmark = pytest.mark.airflow
 
@@ -109,6 +110,72 @@ def test_an_address_that_cannot_be_asked_is_an_answer_too(url):
     found = asyncio.run(HttpProbe(url=url, deadline=SOON).attempt(5))
 
     assert (found.passed, found.words.startswith("no answer")) == (False, True)
+
+
+def found(*addresses):
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in addresses]
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        HttpProbe(url="http://169.254.169.254/latest/meta-data/", deadline=SOON),
+        HttpProbe(url="http://rebinding.example/", deadline=SOON),
+        HttpProbe(url="https://[::ffff:a9fe:a9fe]/", deadline=SOON),
+        TcpProbe(host="2852039166", port=80, deadline=SOON),
+        TcpProbe(host="rebinding.example", port=80, deadline=SOON),
+    ],
+    ids=lambda probe: getattr(probe, "url", None) or probe.host,
+)
+def test_a_metadata_address_is_refused_at_once_by_itself_and_by_name(probe, monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found("10.0.0.1", "169.254.169.254"))
+    clock = Clock()
+
+    event = asyncio.run(probe.ask(now=clock, sleep=clock.sleep))
+
+    assert (event["outcome"], event["attempts"], event["output"]) == ("refused", 1, "")
+    assert event["last"].endswith(
+        "where clouds give credentials to whoever asks. Steps and notifications never reach such an address"
+    )
+
+
+def test_a_redirect_is_an_answer_and_leads_nowhere():
+    with open_endpoint() as endpoint:
+        endpoint.answers["/moved"] = (302, "see http://169.254.169.254/")
+        answer = asyncio.run(HttpProbe(url=f"{endpoint.url}/moved", deadline=SOON).attempt(5))
+
+    assert (answer.passed, answer.words, answer.body) == (False, "answered 302, not 200", "")
+    assert [path for _, path, _, _ in endpoint.heard] == ["/moved"]
+
+
+def test_a_request_goes_to_the_judged_address_under_its_own_name(monkeypatch):
+    with open_endpoint() as endpoint:
+        endpoint.answers["/up"] = (200, '{"password": "hunter2", "state": "up"}')
+        answers = [found("127.0.0.1")]
+        real = socket.getaddrinfo
+        monkeypatch.setattr(
+            socket,
+            "getaddrinfo",
+            lambda host, *more, **kinds: (
+                answers.pop(0) if host == "shop.example" else real(host, *more, **kinds)  # fails when asked again
+            ),
+        )
+        probe = HttpProbe(url=f"http://shop.example:{endpoint.server_port}/up", deadline=SOON, keep_answer=True)
+        answer = asyncio.run(probe.attempt(5))
+
+    assert (answer.passed, answer.words) == (True, "answered 200")
+    assert endpoint.heard[0][2]["Host"] == f"shop.example:{endpoint.server_port}"
+    assert answers == []
+
+
+@pytest.mark.parametrize(("keeps", "kept"), [(False, ""), (True, '{"password": ***, "state": "up"}')])
+def test_what_was_answered_is_kept_only_where_asked_for_and_masked(keeps, kept):
+    with open_endpoint() as endpoint:
+        endpoint.answers["/up"] = (200, '{"password": "hunter2", "state": "up"}')
+        probe = HttpProbe(url=f"{endpoint.url}/up", deadline=SOON, keep_answer=keeps)
+        event = asyncio.run(probe.ask(now=Clock()))
+
+    assert (event["outcome"], event["output"]) == ("passed", kept)
 
 
 class Acting(OneShotTrigger):

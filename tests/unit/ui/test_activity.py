@@ -55,7 +55,7 @@ def test_the_title_says_first_what_the_run_is(mode, title):
 
 
 def test_a_launching_wave_is_now_and_the_one_behind_it_next():
-    shown = board("launching")
+    shown = board("launching", minutes=5)
 
     assert shown.activity.now == ["wave database: DRS launches 3 servers, probably launching instances"]
     assert shown.activity.next == ["wave web, after database"]

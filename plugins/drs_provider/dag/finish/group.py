@@ -10,8 +10,9 @@ from pydantic import JsonValue
 from drs_provider import clock
 from drs_provider.configuration import reports_location
 from drs_provider.dag.finish.leftovers import LookOver
+from drs_provider.dag.run_reader import active_run_of
 from drs_provider.dag.task_times import LeavesTimes
-from drs_provider.dag.waves.job_tags import jobs_of_run
+from drs_provider.dag.waves.job_tags import continued_run, jobs_of_run, keys_of_run
 from drs_provider.dag.waves.network import RemoveNetwork
 from drs_provider.dag.waves.preemption import look_for_recovery
 from drs_provider.dag.waves.settings import RestoreSettings
@@ -25,6 +26,7 @@ from drs_provider.services.signed import leave, pull, pull_all, sealed
 if TYPE_CHECKING:
     from drs_provider.plan.loader import RunnablePlan
     from drs_provider.report.result import RunReport
+    from drs_provider.rules.answers import Answer
     from drs_provider.rules.run.handover import WrittenReport
     from drs_provider.rules.run.shape import PlanTarget, RunShape
 
@@ -49,6 +51,7 @@ class CleanUpDrill(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
     def __init__(self, *, target: Target, start_task_ids: Sequence[str], **kwargs: Any) -> None:
         super().__init__(aws_conn_id=target.aws_conn_id, region_name=target.region or None, job_ids=(), **kwargs)
         self.target, self.start_task_ids = target, tuple(start_task_ids)
+        self.runs: tuple[str, ...] = ()
 
     def prepare(self, context: Context) -> None:
         """Find the run's jobs, on every leg of the task."""
@@ -56,8 +59,10 @@ class CleanUpDrill(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
 
         if not purpose_of(context["params"]["mode"]).is_temporary:
             raise AirflowSkipException("a recovery is not cleaned up: what it launched is production now")
-        self.job_ids = sorted(self._known_jobs(context) | self._tagged_jobs(context))
         preflight = pull(context["ti"], names.PREFLIGHT_TASK, PreflightResult)
+        self.runs = keys_of_run(context)
+        tagged = self._tagged_jobs(context)
+        self.job_ids = sorted(tagged | self._own(self._known_jobs(context) - tagged))
         if self.job_ids and preflight and (words := look_for_recovery(context, preflight, self.hook)):
             self.log.warning("%s: what is left of the drill is cleaned up, the recovery is not touched", words)
         super().prepare(context)
@@ -69,8 +74,42 @@ class CleanUpDrill(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
         here = (self.target.aws_conn_id, self.hook.region)
         return {job for launch in launches if (launch.aws_conn_id, launch.region) == here for job in launch.job_ids}
 
+    def _own(self, job_ids: set[str]) -> set[str]:
+        """Leave out what is remembered as started by this run, while the tags of the job name another one."""
+        from drs_provider.rules.launch.tags import read_mark
+
+        known = self.hook.jobs(sorted(job_ids)) if job_ids else ()
+        marks = {str(job["jobID"]): read_mark(job.get("tags")) for job in known}
+        foreign = {job for job, mark in marks.items() if mark and mark.run not in self.runs}
+        for job in sorted(foreign):
+            self.log.warning("Job %s is of %s, not of this run: what it has launched stays", job, marks[job])
+        return job_ids - foreign
+
     def _tagged_jobs(self, context: Context) -> set[str]:
-        return {job["jobID"] for job in jobs_of_run(self.hook, context)}
+        from drs_provider.rules.launch.takeover import jobs_of
+
+        jobs, key = jobs_of_run(self.hook, context), continued_run(context)
+        continued = {str(job["jobID"]): job for job in jobs_of(jobs, key)} if key else {}
+        own = {str(job["jobID"]) for job in jobs} - set(continued)
+        return own | (self._continued_jobs(context, key, list(continued.values())) if key else set())
+
+    def _continued_jobs(self, context: Context, key: str, jobs: "list[Answer]") -> set[str]:
+        """Give those jobs under the key of the run that this one continues whose instances this run may end.
+
+        Preflight has agreed to go on with that run, and what it looked at is asked again: what another plan, a
+        recovery, or a run that goes on in this Airflow has launched stays.
+        """
+        from drs_provider.rules.launch.continuation import drills_of_plan
+        from drs_provider.rules.launch.tags import RUN_ID, tag_value
+
+        run = context["dag_run"]
+        ours = drills_of_plan(jobs, run.dag_id)
+        if foreign := sorted({str(job["jobID"]) for job in jobs} - ours):
+            self.log.warning("%s: no drill of this plan, so what it has launched stays", ", ".join(foreign))
+        if going_on := active_run_of(context, key, [str(job["tags"].get(RUN_ID)) for job in jobs]):
+            self.log.warning("Run %s goes on here as %s: what it has launched stays", key, going_on)
+            ours &= {str(job["jobID"]) for job in jobs if job["tags"].get(RUN_ID) == tag_value(run.run_id)}
+        return ours
 
 
 class WriteReport(BaseOperator):

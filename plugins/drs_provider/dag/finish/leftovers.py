@@ -13,7 +13,7 @@ from drs_provider import clock
 from drs_provider.dag.run_reader import snapshot_of
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import jobs_of_run, keys_of_run
-from drs_provider.exceptions import DrillRemains, DrsProviderError
+from drs_provider.exceptions import DrillRemains
 from drs_provider.operators.base import DrsOperator, asking_later, failing_for_good
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.purpose import purpose_of
@@ -100,9 +100,9 @@ class LookOver(LeavesTimes, DrsOperator):
 
         try:
             found = self._unwatched(context)
-        except DrsProviderError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is: a recovery does not fail because of a last look
             self.log.warning("whether anything was launched that no task waited for is unknown: %s", error)
-            found = FoundLaunches(problem=str(error))
+            found = FoundLaunches(problem=str(error) or type(error).__name__)
         leave(context["ti"], found)
         deadline = _began(context) + _WAITS_FOR_JOBS
         if not found.running and found.may_change(clock.now()):

@@ -1,9 +1,11 @@
 """Telling people what the clean-up DAG removed, and what it could not."""
 
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from airflow.sdk import Context, conf
@@ -11,6 +13,7 @@ from airflow.sdk import Context, conf
 from drs_provider.configuration import default_notifications
 from drs_provider.plan.loader import Library
 from drs_provider.plan.model import Notification
+from drs_provider.plan.yaml_source import read_documents
 from drs_provider.rules.run.handover import HandoverUnreadable, LeftoversTold, Sweep, TargetSweep
 from drs_provider.rules.run.handover.signature import Origin
 from drs_provider.rules.run.names import SWEEP_TASK, dag_id_of
@@ -85,12 +88,16 @@ def _default_receivers() -> tuple[Notification, ...]:
     text = default_notifications()
     if not text:
         return ()
-    import yaml
     from pydantic import TypeAdapter
 
+    # The plans' own reader: to any other one, `on` is a truth value.
+    documents, problems = read_documents(Path("DRS_NOTIFY"), f"notify: {text}".encode())
     try:
-        return TypeAdapter(tuple[Notification, ...]).validate_python(yaml.safe_load(text))
-    except (yaml.YAMLError, ValueError) as error:
+        if problems or len(documents) != 1:
+            raise ValueError("; ".join(map(str, problems)) or "it is several documents")  # noqa: TRY301
+        receivers = json.dumps(documents[0].data["notify"])
+        return TypeAdapter(tuple[Notification, ...]).validate_json(receivers)
+    except (TypeError, ValueError) as error:
         log.warning("DRS_NOTIFY ([drs] notify) is no list as a plan's notify, so nobody is told through it: %s", error)
         return ()
 

@@ -18,6 +18,7 @@ from drs_provider.dag.run_reader import RunReader, began_at, preflight_result
 from drs_provider.formatting import plain, timespan
 from drs_provider.operators.base import failing_for_good
 from drs_provider.operators.task_memory import task_memory
+from drs_provider.people import is_same_person
 from drs_provider.plan.model import Notification, Pause
 from drs_provider.rules.run.approvals import APPROVE, CONTINUE, REJECT, STOP, Policy, eligible, not_counted
 from drs_provider.rules.run.handover import Asked, Delay, PreflightResult, RecordedAnswer, RefusalMemory
@@ -94,7 +95,7 @@ class Ask(HITLOperator):
             leave(context["ti"], refusal.answer)
             raise AirflowFailException(refusal.message)
         with failing_for_good():
-            preflight = preflight_result(context, self.plan)
+            preflight = preflight_result(context, self.plan, acts=False)
             people = self.question(context, preflight)
         self.asked = tuple(people)
         self._assign(people)
@@ -147,7 +148,7 @@ class Ask(HITLOperator):
             chosen=event["chosen_options"][0],
             by=None if expired else who,
             at=event["responded_at"],
-            checked_at=preflight_result(context, self.plan).checked_at,
+            checked_at=preflight_result(context, self.plan, acts=False).checked_at,
             expired=expired,
             comment=comment_of(event),
         )
@@ -246,7 +247,9 @@ class AskApproval(Ask):
             earlier=self._earlier(context),
             progress=self.progress(context, preflight),
         )
-        return [name for name in eligible(self.policy, triggered_by=who) if name not in self._earlier(context)]
+        earlier = self._earlier(context)
+        able = eligible(self.policy, triggered_by=who)
+        return [name for name in able if not any(is_same_person(name, other) for other in earlier)]
 
     def in_short(self) -> tuple[str, str]:
         """Say in plain text what is asked, and what happens without an answer."""
@@ -346,7 +349,9 @@ class WaitBeforeWave(BaseOperator):
 
         skip_where_passed_over(context)
         with failing_for_good():
-            skip_where_nothing_starts(preflight_result(context, self.plan), self.wave, steps_only=self.steps_only)
+            skip_where_nothing_starts(
+                preflight_result(context, self.plan, acts=False), self.wave, steps_only=self.steps_only
+            )
         now = clock.now()
         leave(context["ti"], Delay(at=now, until=now + self.delay))
         self.log.info("wave %s starts in %s", self.wave, timespan(self.delay))

@@ -11,6 +11,7 @@ from drs_provider.dag.steps.context import StepPlace
 from drs_provider.exceptions import StepFailed
 from drs_provider.formatting import escaped, timespan
 from drs_provider.operators.task_memory import task_memory
+from drs_provider.people import is_same_person
 from drs_provider.rules.run.approvals import APPROVE, REJECT
 from drs_provider.rules.run.handover import ApprovalMemory, PreflightResult
 from drs_provider.services.signed import leave
@@ -68,7 +69,8 @@ class AskPeople(StepTask[ApprovalStep], Ask):
             needed,
         ]
         self.body = "\n\n".join(lines)
-        return [name for name in self.step.approvers if name not in agreed and name != self._barred(context)]
+        barred = (*agreed, self._barred(context))
+        return [name for name in self.step.approvers if not any(is_same_person(name, other) for other in barred)]
 
     def in_short(self) -> tuple[str, str]:
         """Say in plain text what is asked, and what happens without an answer."""
@@ -79,9 +81,9 @@ class AskPeople(StepTask[ApprovalStep], Ask):
         """One of the list, nobody twice, and not who triggered the run where the step asks for four eyes."""
         if who is None or who not in self.step.approvers:
             return f"{who or 'an unknown user'} is not among the approvers: {', '.join(self.step.approvers)}"
-        if who == self._barred(context):
+        if is_same_person(who, self._barred(context)):
             return f"{who} triggered this run: somebody else must approve"
-        if who in self._agreed(context):
+        if any(is_same_person(who, other) for other in self._agreed(context)):
             return f"{who} has approved already: another person must"
         return None
 

@@ -52,7 +52,7 @@ class TagInstances(BaseOperator):
         found = pull(context["ti"], PREFLIGHT_TASK, PreflightResult)
         if found is None or not found.passed or not found.wave(self.wave).selected:
             raise AirflowSkipException("nothing was launched")
-        life = life_tags(purpose_of(found.mode), now=clock.now(), lifetime=self.lifetime)
+        life = life_tags(purpose_of(context["params"]["mode"]), now=clock.now(), lifetime=self.lifetime)
         tags = {**own_tags(context), **life}
         refused: dict[str, str] = {}
         number = 0

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
+from drs_provider.people import is_said_by_anybody, is_same_person
 from drs_provider.rules.answers import Answer
 
 Ending = Literal["stop", "disconnect"]
@@ -60,7 +61,12 @@ def why_not_agreed(  # noqa: PLR0911  (one reason, one way out)
         return f"the answer of {task_id} is {chosen!r}, given by {who or 'an unknown user'}"
     if not who:
         return f"no person is recorded as having answered {task_id}: a timeout approves nothing"
-    if who == triggered_by:
+    if is_said_by_anybody(triggered_by):
+        return (
+            f"this run was started from Airflow's command line as {triggered_by}, where anybody can give any name: "
+            "start it in Airflow's pages or by its API, so that somebody else can approve it"
+        )
+    if is_same_person(who, triggered_by):
         return f"{who} triggered this run: somebody else must approve it in {task_id}"
     if approvers and who not in approvers:
         return f"{who}, who answered {task_id}, is not among the approvers: {', '.join(approvers)}"

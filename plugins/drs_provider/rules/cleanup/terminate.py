@@ -7,6 +7,7 @@ from typing import Final
 
 from drs_provider.exceptions import RunRefused
 from drs_provider.rules.answers import Answer
+from drs_provider.rules.cleanup.ownership import why_not_of_drill
 from drs_provider.rules.cleanup.proof import CreationProof, kept_words
 from drs_provider.rules.launch.jobs import ENDED_STATUS, Ended, holders, read_job
 from drs_provider.rules.servers import is_live
@@ -113,12 +114,17 @@ def ensure_all_chosen(choice: "Choice") -> None:
 
 
 def choose(
-    instances: Iterable[Answer], *, include_recovery: bool, proofs: Mapping[str, CreationProof] | None = None
+    instances: Iterable[Answer],
+    *,
+    include_recovery: bool,
+    runs: Collection[str] = (),
+    proofs: Mapping[str, CreationProof] | None = None,
 ) -> Choice:
     """Pick what may be terminated: what DRS calls a drill's instance, others only if told so in so many words.
 
     What is not proven to be created by its launch is kept, whatever is asked.
 
+    :param runs: keys of the only runs whose instances are meant; none: those of any
     :param proofs: of the instances that EC2 still has, by id
     """
     proofs = proofs or {}
@@ -126,12 +132,13 @@ def choose(
     kept: dict[str, str] = {}
     for instance in instances:
         name = str(instance["recoveryInstanceID"])
+        why = NO_DRILLS if instance.get("isDrill") is not True else why_not_of_drill(instance, runs)
         if name in proofs and not proofs[name].is_proven:
             kept[name] = kept_words(proofs[name])
-        elif instance.get("isDrill") is True or include_recovery:
+        elif why is None or include_recovery:
             targets[name] = str(instance.get("sourceServerID", ""))
         elif is_live(instance):
-            kept[name] = NO_DRILLS
+            kept[name] = why
     return Choice(targets, kept)
 
 

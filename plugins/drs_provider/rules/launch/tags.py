@@ -75,12 +75,19 @@ def drill_tags(*, dag_id: str, run_id: str, expires: datetime) -> dict[str, str]
 
 def same_wave(tags: Mapping[str, str] | None, ours: Mapping[str, str]) -> bool:
     """Tell whether a job belongs to the same run and wave, whatever its chunk and try."""
-    return bool(tags) and all((tags or {}).get(key) == ours[key] for key in (RUN, WAVE))
+    return _agree(tags, ours, (RUN, WAVE))
 
 
 def same_launch(tags: Mapping[str, str] | None, ours: Mapping[str, str]) -> bool:
     """Tell whether a job is the very launch that ``ours`` identifies."""
-    return bool(tags) and all((tags or {}).get(key) == ours[key] for key in IDENTIFYING)
+    return _agree(tags, ours, IDENTIFYING)
+
+
+def _agree(tags: Mapping[str, str] | None, ours: Mapping[str, str], keys: Iterable[str]) -> bool:
+    if not tags or any(tags.get(key) != ours[key] for key in keys):
+        return False
+    # A run that continues another looks for that one's key, which a person has typed: another plan's job never counts.
+    return tags.get(PLAN, "") in ("", ours.get(PLAN, tags.get(PLAN)))
 
 
 def attempt_of(tags: Mapping[str, str] | None) -> int:

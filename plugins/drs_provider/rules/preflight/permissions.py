@@ -1,7 +1,7 @@
 """Which permissions a run needs, and what the answers of IAM's policy simulation say of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from drs_provider.rules.findings import Finding
@@ -81,11 +81,15 @@ MOST_NAMED: Final = 12
 
 @dataclass(frozen=True)
 class PermissionQuestion:
-    """Actions that are asked of IAM together. ``by_drs``: DRS calls them for the caller (``aws:CalledVia``)."""
+    """Actions that are asked of IAM together. ``by_drs``: DRS calls them for the caller (``aws:CalledVia``).
+
+    ``mode`` is what they are tagged with, ``drill`` or ``recovery``: policies tell the two apart by it.
+    """
 
     bite: Bite
     actions: tuple[str, ...]
     by_drs: bool = False
+    mode: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ def questions(purpose: Purpose, *, settings: bool, launch_actions: bool) -> tupl
         found.append(PermissionQuestion("settings", _ACTIONS))
     if purpose.protects_instances:
         found.append(PermissionQuestion("protection", ("ec2:ModifyInstanceAttribute",)))
-    return tuple(found)
+    return tuple(replace(question, mode=purpose.name) for question in found)
 
 
 def principal_of(caller: str) -> Caller:

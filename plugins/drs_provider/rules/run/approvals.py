@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from drs_provider.exceptions import RunRefused
+from drs_provider.people import COMMAND_LINE, is_said_by_anybody, is_same_person, person_key
 from drs_provider.plan.model import Pause, Recovery
 from drs_provider.rules.purpose import Purpose
 
@@ -54,18 +55,40 @@ def is_needed(policy: Policy | None, purpose: Purpose, *, too_old: Sequence[str]
 
 
 def eligible(policy: Policy, *, triggered_by: str | None) -> tuple[str, ...]:
-    """Return the approvers whose answer can count in this run."""
-    return tuple(name for name in dict.fromkeys(policy.approvers) if not (policy.four_eyes and name == triggered_by))
+    """Return the approvers whose answer can count in this run, each person once."""
+    people = {person_key(name): name for name in reversed(policy.approvers)}
+    return tuple(
+        name
+        for name in dict.fromkeys(policy.approvers)
+        if people[person_key(name)] == name and not (policy.four_eyes and is_same_person(name, triggered_by))
+    )
 
 
 def too_few(policy: Policy, *, triggered_by: str | None) -> str | None:
     """Say why this run can never be approved, before anybody is asked in vain; None: it can."""
+    if policy.four_eyes and (why := unproven_starter(triggered_by, "recovery.approval")):
+        return why
     able = eligible(policy, triggered_by=triggered_by)
     if not policy.approvers or len(able) >= policy.required:
         return None
     return (
         f"recovery.approval needs {policy.required} of {', '.join(policy.approvers)}, and {triggered_by}, who "
         f"triggered this run, does not count: {len(able)} left; let somebody else trigger it"
+    )
+
+
+def unproven_starter(triggered_by: str | None, what: str) -> str | None:
+    """Say why nobody can tell who started a run, which ``what`` must know; None: Airflow has seen who signed in.
+
+    Airflow's command line takes the name of the person from its environment: who writes another one there could
+    approve a run of his own.
+    """
+    if not is_said_by_anybody(triggered_by):
+        return None
+    return (
+        f"{what} wants somebody else than who started the run to agree, and this run was started from Airflow's "
+        f"command line as {str(triggered_by).removesuffix(COMMAND_LINE)!r}, where anybody can give any name: start it "
+        "in Airflow's pages, by its API or with drs run start, which ask for a sign-in"
     )
 
 
@@ -77,11 +100,11 @@ def not_counted(who: str | None, policy: Policy, *, triggered_by: str | None, ea
     """
     if not who:
         return "no person is recorded as having answered"
-    if policy.four_eyes and who == triggered_by:
+    if policy.four_eyes and is_same_person(who, triggered_by):
         return f"{who} triggered this run: somebody else must approve it"
     if policy.approvers and who not in policy.approvers:
         return f"{who} is not among the approvers: {', '.join(policy.approvers)}"
-    if who in earlier:
+    if any(is_same_person(who, other) for other in earlier):
         return f"{who} has approved already: another person must"
     return None
 

@@ -16,6 +16,7 @@ from drs_provider.exceptions import (
     Throttled,
 )
 from drs_provider.rules.answers import Answer
+from drs_provider.rules.cleanup.ownership import NOT_SHOWN, why_not_deleted, why_spared
 from drs_provider.rules.cleanup.terminate import (
     Choice,
     Progress,
@@ -28,6 +29,7 @@ from drs_provider.rules.cleanup.terminate import (
     take_stock,
 )
 from drs_provider.rules.launch.quotas import Quotas
+from drs_provider.rules.launch.tags import RUN
 from drs_provider.rules.run.handover import (
     CleanedUp,
     CleanedUpInstance,
@@ -63,12 +65,14 @@ class InstanceChoice:
 
     :param job_ids: launch jobs whose instances are meant
     :param include_recovery: also terminate what DRS does not call a drill's
+    :param runs: keys of the only runs whose instances are meant; none: those of any
     """
 
     recovery_instance_ids: tuple[str, ...] | None = None
     source_server_ids: tuple[str, ...] | None = None
     job_ids: tuple[str, ...] | None = None
     include_recovery: bool = False
+    runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,21 +151,46 @@ class CleanUp:
         """
         launches = self.hook.jobs(self.chosen.job_ids) if self.chosen.job_ids else ()
         described = self._described(launches)
-        choice = self._choice(described, launches)
+        choice, confirmed = self._confirmed(self._choice(described, launches), described)
         progress = self._progress(choice, launches, described, began=began, now=now)
         is_late = now >= deadline
         requests = self._counted(len(progress.stock.left), requests)
         if progress.is_over:
-            if parts := self._parts_left():
+            if parts := self._parts_left(launches, choice):
                 if are_parts_given_up(parts, requests=requests, is_late=is_late):
                     raise CleanupIncomplete(parts)
                 log.info("EC2 has kept %s; checking again", ", ".join(parts))
                 return CleanUpWaits((), requests + 1)
             return self._result(choice, progress.stock.gone)
         if progress.is_given_up(requests=requests, is_late=is_late):
-            raise CleanupIncomplete(progress.why_left)
-        started = self._terminate(progress.stock.left)
-        return CleanUpWaits((*started, *progress.open_jobs), requests + bool(started))
+            raise CleanupIncomplete(progress.why_left | dict.fromkeys(set(progress.stock.left) - confirmed, NOT_SHOWN))
+        doubtful = [name for name in progress.stock.left if name not in confirmed]
+        if doubtful:
+            log.warning("Not terminated, for DRS does not show them now: %s", ", ".join(doubtful))
+        started = self._terminate([name for name in progress.stock.left if name in confirmed])
+        return CleanUpWaits((*started, *progress.open_jobs), requests + bool(started or doubtful))
+
+    def _confirmed(self, choice: Choice, described: Sequence[Answer]) -> tuple[Choice, frozenset[str]]:
+        """Ask DRS about every instance that is only remembered; what it does not confirm now is never terminated.
+
+        :return: the choice without what DRS calls somebody else's, and the instances that may be terminated now
+        """
+        now = {str(instance["recoveryInstanceID"]) for instance in described} & set(choice.targets)
+        remembered = [name for name in choice.targets if name not in now]
+        again = self.hook.recovery_instances(instance_ids=remembered) if remembered else ()
+        why = {
+            str(instance["recoveryInstanceID"]): why_spared(
+                instance,
+                job_ids=self.chosen.job_ids,
+                server_ids=self.chosen.source_server_ids,
+                include_recovery=self.chosen.include_recovery,
+                runs=self.chosen.runs,
+            )
+            for instance in again
+        }
+        spared = {name: words for name, words in why.items() if words}
+        targets = {name: server for name, server in choice.targets.items() if name not in spared}
+        return Choice(targets, {**choice.kept, **spared}), frozenset(now | (set(why) - set(spared)))
 
     def _progress(
         self,
@@ -218,7 +247,7 @@ class CleanUp:
         before, proven = (known.instances, known.proofs) if known else ({}, {})
         unproven = [instance for instance in described if str(instance["recoveryInstanceID"]) not in before]
         proofs = creation_proofs(self.hook, unproven, launches)
-        choice = choose(described, include_recovery=self.chosen.include_recovery, proofs=proofs)
+        choice = choose(described, include_recovery=self.chosen.include_recovery, runs=self.chosen.runs, proofs=proofs)
         if self.chosen.job_ids is None:
             ensure_all_chosen(choice)
         targets = {**before, **choice.targets}
@@ -240,15 +269,25 @@ class CleanUp:
             ),
         )
 
-    def _parts_left(self) -> dict[str, str]:
-        """Delete what EC2 has kept of instances that are gone; return what is still there, and why."""
+    def _parts_left(self, launches: Sequence[Answer], choice: Choice) -> dict[str, str]:
+        """Delete what EC2 has kept of instances that are gone; return what is still there, and why.
+
+        What is remembered only says where to look: EC2's tags of this moment say whose a volume or an interface is.
+        """
         parts = load(self.store, InstanceParts) or InstanceParts()
+        runs = {str(run) for job in launches if (run := (job.get("tags") or {}).get(RUN))} | set(self.chosen.runs)
+        servers = set(choice.targets.values())
         left: dict[str, str] = {}
         for there, delete, ids in (
             (self.hook.volumes_there, self.hook.delete_volume, parts.volumes),
             (self.hook.interfaces_there, self.hook.delete_interface, parts.interfaces),
         ):
-            for name, state in (there(ids) if ids else {}).items():
+            found = there(ids) if ids else {}
+            tags = self.hook.tags_in_ec2(tuple(found)) if found else {}
+            for name, state in found.items():
+                if why := why_not_deleted(tags.get(name, {}), state=state, runs=runs, servers=servers):
+                    left[name] = why
+                    continue
                 try:
                     delete(name)
                 except AwsError as error:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final
 from drs_provider.exceptions import AwsError
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.rules.findings import Finding
-from drs_provider.rules.launch.takeover import purpose_of_job
+from drs_provider.rules.launch.continuation import Continuation, continuation_problems
 from drs_provider.rules.preflight.cost import Machine, PricesUnreadable
 from drs_provider.rules.preflight.drill_forecast import estimate_drill, too_expensive
 from drs_provider.rules.preflight.outcome import PreflightOutcome, ServerLook
 from drs_provider.rules.preflight.step_names import step_name_findings
 from drs_provider.rules.preflight.stopped import stopped_findings
-from drs_provider.rules.run.approvals import too_few
+from drs_provider.rules.run.approvals import too_few, unproven_starter
 from drs_provider.rules.run.request import RunRequest
 from drs_provider.rules.run.roster import Place, Roster, Target, call_roll, named_twice, target_of
 from drs_provider.rules.run.shape import RunShape
@@ -35,6 +35,9 @@ _ACCOUNT = 5
 """So many parts of an ARN must be there for its account, the fifth, to be."""
 
 log = logging.getLogger(__name__)
+
+GoingOn = Callable[[str, Sequence[str]], str | None]
+"""Gives the run of this Airflow that still goes on with a run; asked with its key and the run ids in its jobs' tags."""
 
 HookOf = Callable[[Target], "LaunchSettingsHook"]
 """Gives the hook of an account and Region."""
@@ -60,6 +63,7 @@ class Preflight:
     :param why_no_report: says why the report of this run cannot be written; None: it can
     :param triggered_by: who started the run, where Airflow says so
     :param other_groups: the groups of all other plans
+    :param going_on: asks Airflow whether a run that is to be continued is still active here
     """
 
     shape: RunShape
@@ -70,6 +74,7 @@ class Preflight:
     why_no_report: Callable[[], str | None] = lambda: None
     triggered_by: str | None = None
     other_groups: Sequence[ProtectionGroup] = ()
+    going_on: GoingOn = lambda _key, _run_ids: None
 
     def take(self, hook_of: HookOf) -> PreflightOutcome:
         """Ask every account and Region of the chosen waves, all at once, and return everything that was found.
@@ -102,7 +107,9 @@ class Preflight:
             named = step_name_findings(self.shape, self.request, roster)
         stopped = {server for check in checks.values() for server in check.stopped}
         named += stopped_findings(self.shape, self.request, roster, stopped)
-        problems += self._wrongly_continued(checks, is_sound=not (problems or lost))
+        if self.request.continue_run and sources:
+            is_sound = not (problems or lost)
+            problems += self._wrongly_continued(self.request.continue_run, sources, checks, is_sound=is_sound)
         outcome = PreflightOutcome(
             self.shape,
             self.request,
@@ -187,13 +194,36 @@ class Preflight:
         }
         return Scope(target, self.shape, self.request, self.run, self.now, waves, beside)
 
-    def _wrongly_continued(self, checks: Mapping[Target, AccountCheck], *, is_sound: bool) -> Iterator[str]:
-        key, plan, purpose = self.request.continue_run, self.shape.plan.name, self.request.purpose
+    def _wrongly_continued(
+        self,
+        key: str,
+        sources: Mapping[Target, Sequence[Answer]],
+        checks: Mapping[Target, AccountCheck],
+        *,
+        is_sound: bool,
+    ) -> list[str]:
+        """Say what speaks against continuing a run.
+
+        :param is_sound: whether nothing else speaks against the run: only then a missing job is a problem of its own
+        """
         jobs = [job for check in checks.values() for job in check.continued]
-        if key and not jobs and is_sound:
-            yield f"continue_run: no job of a run with the key {key} is in the cloud; see drs takeover {plan}"
-        for other in {purpose_of_job(job) for job in jobs} - {purpose}:
-            yield f"continue_run: run {key} is a {other} and cannot continue as a {purpose}"
+        if not jobs and not is_sound:
+            return []
+        whole = call_roll(
+            self.shape.runnable.groups,
+            {wave.name: wave.wave.groups for wave in self.shape.waves},
+            sources,
+            self.request.purpose,
+        )
+        asked = Continuation(
+            key,
+            jobs,
+            self.shape.plan.name,
+            self.run,
+            {server.server_id: wave for wave, servers in whole.waves.items() for server in servers},
+        )
+        asked = replace(asked, going_on=self.going_on(key, asked.run_ids))
+        return [*continuation_problems(asked, self.request.purpose)]
 
     def _with_forecast(self, outcome: PreflightOutcome, machines: Mapping[str, Machine]) -> PreflightOutcome:
         """Estimate what a drill costs; tell a recovery which drill has proven its plan, or why none has."""
@@ -233,11 +263,20 @@ class Preflight:
         return _refused(outcome, problem) if problem else outcome
 
     def _with_approvers(self, outcome: PreflightOutcome) -> PreflightOutcome:
+        outcome = self._with_starter(outcome)
         policy = self.shape.policy
         if policy is None or not outcome.needs_approval:
             return outcome
         problem = too_few(policy, triggered_by=self.triggered_by)
         return _refused(outcome, problem) if problem else outcome
+
+    def _with_starter(self, outcome: PreflightOutcome) -> PreflightOutcome:
+        """Refuse a run whose steps want four eyes, and of which nobody can tell who started it."""
+        for shape in self.shape.steps:
+            wants_others = getattr(shape.step, "four_eyes", False) and self.request.purpose.takes_step(shape.step)
+            if wants_others and (problem := unproven_starter(self.triggered_by, shape.where)):
+                outcome = _refused(outcome, problem)
+        return outcome
 
 
 def _refused(outcome: PreflightOutcome, problem: str) -> PreflightOutcome:

@@ -170,8 +170,8 @@ def test_a_failed_wave_is_told_and_a_receiver_that_says_no_harms_nothing(run, ev
     assert told["headline"] == "wave database failed: db2: CONVERSION_FAIL: NoCapacity"
     assert "NoCapacity" in told["facts"]["Server db2"]
     assert told["facts"]["Wave web"] in ("waiting, 2 servers", "not started, 2 servers")
-    assert told["next_step"].startswith("look at the failed tasks of wave database in Airflow.")
-    assert queue()[-1]["Subject"] == "DRS drill of shop: failed"
+    assert told["next_step"].startswith("look at the job's log in the DRS console and correct the cause, then start")
+    assert queue()[-1]["Subject"] == "DRS drill of shop: failed: db2 (wave database): CONVERSION_FAIL: NoCapacity"
     assert [
         notification["why"] for notification in ended.report["notifications"] if notification["kind"] == "webhook"
     ] == [

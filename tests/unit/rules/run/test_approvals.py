@@ -8,6 +8,7 @@ from drs_provider.plan.model import Pause, Recovery
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.approvals import (
     Policy,
+    eligible,
     ensure_answered,
     ensure_approved,
     is_needed,
@@ -187,3 +188,33 @@ def test_what_does_not_end_a_pause(pause, answer, why):
 @pytest.mark.parametrize(("pause", "answer"), [(FAIL, yes("ann", chosen="Continue")), (GO_ON, EXPIRED)])
 def test_what_ends_a_pause(pause, answer):
     assert ensure_answered(pause, "web.pause", answer) is None
+
+
+@pytest.mark.parametrize("who", ["Ann", "ann ", "A NN", "ann\u200b"])
+def test_one_person_counts_once_whatever_the_spelling_of_the_name(who):
+    anyone = Policy(2, (), timedelta(minutes=30), always=True, four_eyes=True)
+
+    assert not_counted(who, anyone, triggered_by="ann", earlier=[]) == (
+        f"{who} triggered this run: somebody else must approve it"
+    )
+    assert not_counted(who, anyone, triggered_by="eve", earlier=["ann"]) == (
+        f"{who} has approved already: another person must"
+    )
+    with pytest.raises(RunRefused, match="has approved already: another person must"):
+        ensure_approved(anyone, dict(zip(IDS, (yes("ann"), yes(who)), strict=True)), triggered_by="eve", checked_at=AT)
+
+
+def test_approvers_who_are_one_person_are_asked_once():
+    twice = Policy(2, ("ann", "Ann", "bob", "EVE"), timedelta(minutes=30), always=True, four_eyes=True)
+
+    assert eligible(twice, triggered_by="eve") == ("ann", "bob")
+    assert too_few(Policy(2, ("ann", "Ann"), timedelta(minutes=30), always=True, four_eyes=True), triggered_by="eve")
+
+
+def test_a_run_from_the_command_line_is_refused_where_four_eyes_are_wanted():
+    assert too_few(TWO, triggered_by="bob (command line)") == (
+        "recovery.approval wants somebody else than who started the run to agree, and this run was started from "
+        "Airflow's command line as 'bob', where anybody can give any name: start it in Airflow's pages, by its API or "
+        "with drs run start, which ask for a sign-in"
+    )
+    assert too_few(ANYONE, triggered_by="bob (command line)") is None

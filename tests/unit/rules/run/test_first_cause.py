@@ -7,7 +7,20 @@ from drs_provider.report.collect.run import evidence_of
 from drs_provider.report.evidence import RunFacts
 from drs_provider.report.measure import measure
 from drs_provider.rules.run.shape import compile_shape
-from drs_provider.rules.run.state import LeftDocuments, first_cause, state_of
+from drs_provider.rules.run.state import (
+    Cause,
+    CleanupState,
+    CleanupStatus,
+    LeftDocuments,
+    PreflightState,
+    PreflightStatus,
+    RunState,
+    RunStatus,
+    WaveState,
+    WaveStatus,
+    first_cause,
+    state_of,
+)
 from kit.recorded_runs import recorded, recorded_names
 
 PROMOTE = (
@@ -60,6 +73,23 @@ def test_a_superseded_drill_names_the_recovery_and_that_it_has_the_servers():
 
     assert cause.words.startswith(f"wave web: {TAKEN}")
     assert cause.next_step == "the recovery has the servers now; start the drill again when it is over"
+
+
+@pytest.mark.parametrize("status", [WaveStatus.SKIPPED, WaveStatus.COMPLETED_WITH_EXCEPTIONS])
+@pytest.mark.parametrize(
+    ("cause", "then"),
+    [
+        (Cause.LOST, "when the account and Region answer again, start a new run of this wave"),
+        (Cause.PASSED_OVER, "once its cause is gone, start a new run of this wave for what is missing"),
+    ],
+)
+def test_a_wave_that_the_run_has_gone_past_says_what_to_do_about_it(status, cause, then):
+    preflight, cleanup = PreflightState(PreflightStatus.PASSED), CleanupState(CleanupStatus.NOT_RUN)
+    waves = (WaveState("web", (), status, cause, "why"), WaveState("app", (), WaveStatus.LAUNCHED))
+
+    found = first_cause(RunState(RunStatus.RUNNING, preflight, cleanup, mode="recovery", waves=waves))
+
+    assert (found.words, found.next_step) == ("wave web: why", then)
 
 
 def report_of(name, folder):

@@ -7,7 +7,7 @@ from drs_provider.exceptions import AccessDenied, CleanupIncomplete, Conflict, Q
 from drs_provider.hooks.drill_resources import AttachedResources
 from drs_provider.rules.cleanup.terminate import MOST_REQUESTS
 from drs_provider.rules.launch.quotas import Quotas
-from drs_provider.rules.run.handover import CleanedUp, CleanedUpInstance, FewestLeft
+from drs_provider.rules.run.handover import CleanedUp, CleanedUpInstance, FewestLeft, InstanceParts, TerminationTargets
 from drs_provider.services.drill.terminate import MOST_SPLITS, CleanUp, CleanUpWaits, InstanceChoice, terminations
 from drs_provider.services.store import load, save
 from kit.fake_drs import NOW, FakeDrs, MemoryStore
@@ -119,6 +119,116 @@ def test_what_ec2_keeps_of_an_instance_is_deleted_or_named(undeletable, snapshot
     else:
         assert isinstance(look(drs, store, chosen, requests=first.requests), CleanedUp)
         assert drs.kept == set()
+
+
+JOB = {"jobID": "drsjob-ours", "type": "LAUNCH", "status": "COMPLETED", "creationDateTime": NOW.isoformat()}
+
+
+@pytest.mark.parametrize(
+    ("job_id", "is_drill", "tags", "said"),
+    [
+        ("drsjob-theirs", True, {}, "it was launched by drsjob-theirs, which is not this run's: it is kept"),
+        ("drsjob-ours", False, {}, "DRS does not call it a drill's instance, so it is kept"),
+        ("drsjob-ours", None, {}, "DRS does not call it a drill's instance, so it is kept"),
+        (
+            "drsjob-ours",
+            True,
+            {"drs-orchestrator:mode": "recovery"},
+            "its tag drs-orchestrator:mode is 'recovery', so it is kept",
+        ),
+    ],
+)
+def test_what_is_only_remembered_is_asked_for_again_and_spared(job_id, is_drill, tags, said):
+    """Somebody has written an instance into the task state store."""
+    drs, store = FakeDrs(), MemoryStore()
+    drs.all_jobs.append({**JOB, "participatingServers": [], "tags": {"drs-orchestrator:run": "r"}})
+    name = drs.add_instance("s-1", job_id)
+    drs.instances[-1] |= {"isDrill": is_drill, "tags": tags}
+    save(store, TerminationTargets(instances={name: "s-1"}))
+
+    outcome = look(drs, store, InstanceChoice(job_ids=("drsjob-ours",)))
+
+    assert outcome == CleanedUp(left={name: said})
+    assert drs.terminated == []
+
+
+def test_what_drs_does_not_show_is_never_terminated_and_named_in_the_end():
+    drs, store = FakeDrs(), MemoryStore()
+    drs.ec2["i-production"] = "running"
+    save(store, TerminationTargets(instances={"i-production": "s-1"}))
+    chosen = InstanceChoice(job_ids=("drsjob-ours",))
+
+    assert look(drs, store, chosen) == CleanUpWaits((), 1)
+    with pytest.raises(CleanupIncomplete) as given_up:
+        look(drs, store, chosen, requests=MOST_REQUESTS)
+
+    assert given_up.value.left == {
+        "i-production": (
+            "DRS does not show it now, so nothing proves that it is a drill's instance: it was not terminated; look at "
+            "it in EC2"
+        )
+    }
+    assert drs.terminated == []
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        (
+            {},
+            "no tag says that it is a drill's: it was not deleted; look at it in EC2, and delete it manually if it is",
+        ),
+        (
+            {"drs-orchestrator:run": "r", "drs-orchestrator:mode": "recovery", "drs-orchestrator:run-id": "x"},
+            "its tags say that it is of the recovery x of a plan that is not named: it was not deleted",
+        ),
+        (
+            {"drs-orchestrator:run": "another", "drs-orchestrator:mode": "drill"},
+            "its tags say that it is of the drill another of a plan that is not named: it was not deleted",
+        ),
+    ],
+)
+@pytest.mark.parametrize("where", ["volumes", "interfaces"])
+def test_a_volume_or_interface_that_is_only_remembered_is_not_deleted(where, tags, said):
+    drs, store = FakeDrs(), MemoryStore()
+    drs.all_jobs.append({**JOB, "participatingServers": [], "tags": {"drs-orchestrator:run": "r"}})
+    drs.kept, drs.ec2_tags = {"vol-foreign"}, {"vol-foreign": tags}
+    save(store, InstanceParts(**{where: ("vol-foreign",)}))
+
+    with pytest.raises(CleanupIncomplete) as left:
+        look(drs, store, InstanceChoice(job_ids=("drsjob-ours",)), requests=MOST_REQUESTS)
+
+    assert left.value.left == {"vol-foreign": said}
+    assert drs.kept == {"vol-foreign"}
+
+
+def test_a_volume_of_the_drill_by_its_tags_is_deleted():
+    drs, store = FakeDrs(), MemoryStore()
+    drs.all_jobs.append({**JOB, "participatingServers": [], "tags": {"drs-orchestrator:run": "r"}})
+    drs.kept = {"vol-1"}
+    save(store, InstanceParts(volumes=("vol-1",)))
+
+    assert look(drs, store, InstanceChoice(job_ids=("drsjob-ours",))) == CleanedUp()
+    assert drs.kept == set()
+
+
+def test_an_instance_whose_tags_name_another_run_is_kept_also_where_its_job_is_named():
+    """Somebody has written the job of another plan's drill into what a start task left."""
+    drs = FakeDrs()
+    drs.all_jobs.append({**JOB, "participatingServers": [{"sourceServerID": "s-1"}], "tags": {}})
+    name = drs.add_instance("s-1", "drsjob-ours")
+    drs.instances[-1]["tags"] = {
+        "drs-orchestrator:run": "theirs",
+        "drs-orchestrator:mode": "drill",
+        "drs-orchestrator:plan": "drs.payroll",
+        "drs-orchestrator:run-id": "manual__x",
+    }
+
+    outcome = look(drs, MemoryStore(), InstanceChoice(job_ids=("drsjob-ours",), runs=("ours",)))
+
+    said = "its tags say that it is of manual__x of drs.payroll, which is another run: it is kept"
+    assert outcome == CleanedUp(left={name: said})
+    assert drs.terminated == []
 
 
 @pytest.mark.parametrize("how", ["named by the launch settings", "tagged to be launched into", "made before its job"])

@@ -28,6 +28,11 @@ _LONGEST: Final = 400
 _BROKEN: Final = (WaveStatus.FAILED, WaveStatus.UNPROVEN)
 _ENDED_EARLY: Final = (WaveStatus.NOT_STARTED, WaveStatus.CANCELLED)
 _OWN_CAUSES: Final = (Cause.STEP, Cause.TASK, Cause.ANSWER, Cause.SUPERSEDED)
+_NEXT_STEPS: Final = {
+    Cause.LOST: "when the account and Region answer again, start a new run of this wave",
+    Cause.PASSED_OVER: "once its cause is gone, start a new run of this wave for what is missing",
+}
+"""What to do about a wave that the run has gone past, by why it has."""
 _ABSENT: Final = (ServerStatus.FAILED, ServerStatus.UNKNOWN)
 
 
@@ -69,7 +74,7 @@ def first_cause(state: RunState) -> FirstCause | None:
 
 def cause_of_wave(wave: WaveState, purpose: Purpose) -> FirstCause | None:
     """Give the first cause of a wave that is not well by something of its own."""
-    if wave.status is WaveStatus.COMPLETED_WITH_EXCEPTIONS:
+    if _is_tolerated(wave):
         return next(_tolerated(wave, purpose), None)
     is_own = wave.status in _BROKEN or (wave.status in _ENDED_EARLY and wave.cause in _OWN_CAUSES)
     if not is_own:
@@ -82,12 +87,18 @@ def _causes(state: RunState, purpose: Purpose) -> Iterator[FirstCause]:
         yield _of_preflight(state)
     yield from _of_steps(state.before, None, purpose, StepStatus.FAILED)
     found = [(wave, cause) for wave in state.waves if (cause := cause_of_wave(wave, purpose))]
-    yield from (cause for wave, cause in found if not wave.status.is_done)
+    yield from (cause for wave, cause in found if not _is_tolerated(wave))
     yield from _of_steps(state.after, None, purpose, StepStatus.FAILED)
     if state.cleanup.remaining or state.cleanup.status in (CleanupStatus.INCOMPLETE, CleanupStatus.UNPROVEN):
         yield _of_cleanup(state)
-    yield from (cause for wave, cause in found if wave.status.is_done)
+    yield from (cause for wave, cause in found if _is_tolerated(wave))
     yield from _of_steps((*state.before, *state.after), None, purpose, StepStatus.TOLERATED)
+
+
+def _is_tolerated(wave: WaveState) -> bool:
+    """Whether the run has gone past it, and something of it has to be looked at."""
+    is_left_out = wave.status is WaveStatus.SKIPPED and wave.cause in _NEXT_STEPS
+    return is_left_out or wave.status is WaveStatus.COMPLETED_WITH_EXCEPTIONS
 
 
 def _of_preflight(state: RunState) -> FirstCause:
@@ -130,7 +141,9 @@ def _tolerated(wave: WaveState, purpose: Purpose) -> Iterator[FirstCause]:
     yield from _of_servers(wave, purpose)
     yield from _of_steps(wave.steps, wave.name, purpose, StepStatus.TOLERATED)
     if wave.reason:
-        yield FirstCause(f"wave {wave.name}", _line(wave.reason), "look at it before you rely on what was launched")
+        then = _NEXT_STEPS.get(wave.cause) if wave.cause else None
+        then = then or "look at it before you rely on what was launched"
+        yield FirstCause(f"wave {wave.name}", _line(wave.reason), then)
 
 
 def _of_steps(

@@ -134,6 +134,11 @@ class LeftDocuments:
         found = (self.of(task, FoundLaunches) for task in looks)
         return {server: launch for document in found if document for server, launch in document.servers.items()}
 
+    def why_not_looked(self) -> str | None:
+        """Say why nobody could look for what no task had seen through; None: somebody has, or nobody had to."""
+        looks = names.tasks_that(self.snapshot.tasks, names.FINISH_GROUP, names.LOOK_OVER)
+        return next((seen.problem for task in looks if (seen := self.of(task, FoundLaunches)) and seen.problem), None)
+
     def cleaned_servers(self) -> frozenset[str]:
         """Give the servers whose instances the clean-up of a drill has terminated."""
         tasks = names.tasks_that(self.snapshot.tasks, names.FINISH_GROUP, names.CLEAN_UP)

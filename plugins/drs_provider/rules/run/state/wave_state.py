@@ -21,7 +21,7 @@ from drs_provider.rules.run.state.step_state import (
     tolerated_step,
     undone_step,
 )
-from drs_provider.rules.run.state.task_states import is_active, was_sent
+from drs_provider.rules.run.state.task_states import TaskPhase, is_active, was_sent
 from drs_provider.rules.run.state.vocabulary import Cause, ServerStatus, StepStatus, WaveStatus
 
 NOT_SEEN_THROUGH: Final = "its instance was cleaned up, and the result of its launch is not recorded"
@@ -330,15 +330,22 @@ class _Wave:
                 instance_id=found.instance_id,
                 job_id=found.job_id,
             )
-        if result is None and job_id is None and member.server_id in self.left.cleaned_servers():
-            status, reason = ServerStatus.UNKNOWN, NOT_SEEN_THROUGH
-            return ServerState(member.server_id, member.hostname, member.critical, status, reason)
+        if result is None and job_id is None and (reason := self._why_unknown(member.server_id)):
+            return ServerState(member.server_id, member.hostname, member.critical, ServerStatus.UNKNOWN, reason)
         state = ServerState(
             member.server_id, member.hostname, member.critical, self._status(result, wave, job_id), job_id=job_id
         )
         if result is None:
             return state
         return replace(state, reason=result.reason, instance_id=result.instance_id)
+
+    def _why_unknown(self, server_id: str) -> str | None:
+        """Say why nobody knows whether a server was launched of which no task has left anything; None: it was not."""
+        if server_id in self.left.cleaned_servers():
+            return NOT_SEEN_THROUGH
+        has_failed = any(self.snapshot.phase(task) is TaskPhase.FAILED for task in self.outline.starts)
+        problem = self.left.why_not_looked() if has_failed else None
+        return f"its start failed, and whether it was launched is unknown: {problem}" if problem else None
 
     def _status(self, result: ServerResult | None, wave: WaveStatus, job_id: str | None) -> ServerStatus:
         if result is not None and result.status == "unknown":
