@@ -102,7 +102,7 @@ def _failed_waves(evidence: RunEvidence) -> Iterator[str]:
             missing = [_name(server) for server in _absent(wave) if server.status not in _UNKNOWN]
             unknown = [_name(server) for server in _absent(wave) if server.status in _UNKNOWN]
             why = [f"{some(missing)} not launched"] if missing else []
-            why += [f"unknown whether {some(unknown)} launched"] if unknown else []
+            why += [f"unknown whether {some(unknown)} {_was(unknown)} launched"] if unknown else []
             why += [f"step {step.name} failed: {steps.short(step.summary)}" for step in steps.broken(wave.steps)[:1]]
             why = why or ([steps.short(wave.state_reason)] if wave.state_reason else [])
             yield f"wave {wave.name} failed" + (f": {', '.join(why)}" if why else "")
@@ -132,8 +132,8 @@ def _reasons_to_fail(evidence: RunEvidence) -> Iterator[str]:
     if not steps.only_steps(evidence.waves) and not any(
         server.status == ServerStatus.LAUNCHED for wave in evidence.waves for server in wave.servers
     ):
-        unknown = [_name(server) for wave in evidence.waves for server in wave.servers if server.status in _UNKNOWN]
-        yield f"it is unknown whether {some(unknown)} were launched" if unknown else "no server was launched"
+        is_unknown = any(server.status in _UNKNOWN for wave in evidence.waves for server in wave.servers)
+        yield "no server is known to be launched" if is_unknown else "no server was launched"
     yield from _uncleaned(evidence)
 
 
@@ -239,6 +239,10 @@ def _absent(wave: WaveEvidence) -> list[ServerEvidence]:
 
 def _name(server: ServerEvidence) -> str:
     return server.hostname or server.server_id
+
+
+def _was(names: list[str]) -> str:
+    return "was" if len(names) == 1 else "were"
 
 
 def _waves(names: list[str]) -> str:

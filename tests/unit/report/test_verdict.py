@@ -243,7 +243,7 @@ MARKED = WARM.model_copy(update={"state": StepStatus.UNPROVEN, "summary": ""})
         pytest.param(
             a_run([server_unknown()]),
             "failed",
-            "Wave database failed: dat1 not launched; no server was launched.",
+            "Wave database failed: unknown whether dat1 was launched; no server is known to be launched.",
             id="a wave that was started by half",
         ),
         pytest.param(
