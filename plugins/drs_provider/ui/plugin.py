@@ -10,10 +10,10 @@ from typing import Any
 from drs_provider.airflow_internals.deadlines import RunAskedFor
 from drs_provider.airflow_internals.plugins import AirflowPlugin
 from drs_provider.dag.people.starter_listener import MarkingStarters
-from drs_provider.ui.deadline_listener import EndingDeadlines
-from drs_provider.ui.mark_listener import RecordingMarks
-from drs_provider.ui.preload_listener import Preloading
-from drs_provider.ui.run_note_listener import Noting
+from drs_provider.ui.listeners.deadlines import EndingDeadlines
+from drs_provider.ui.listeners.marks import RecordingMarks
+from drs_provider.ui.listeners.preload import Preloading
+from drs_provider.ui.listeners.run_notes import Noting
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -9,7 +9,7 @@ from botocore.loaders import JSONFileLoader
 from drs_provider.hooks.launch_settings import LaunchSettingsHook
 from drs_provider.hooks.preload import SERVICES
 from drs_provider.hooks.session import NeighbourHook
-from drs_provider.ui.preload_listener import Preloading
+from drs_provider.ui.listeners.preload import Preloading
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from drs_provider.cli.airflow_client import AirflowClient, Login
 from drs_provider.rules.run.handover import GivenOrders
 from drs_provider.services.run_control import RunControl
-from drs_provider.ui.deadline_listener import EndingDeadlines
+from drs_provider.ui.listeners.deadlines import EndingDeadlines
 
 pytestmark = pytest.mark.airflow
 
