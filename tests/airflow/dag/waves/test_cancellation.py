@@ -65,4 +65,5 @@ def test_a_boot_order_that_waits_for_room_launches_nothing_more_and_what_was_lau
         f"C{WORDS[1:]}; wave database ended with 1 of 3 servers launched; wave web was not started.",
     )
     assert started(simulator) == [1]
-    assert set(instances(simulator).values()) == {"terminated"}
+    assert len(ended.report["cleanup"]["terminated"]) == 1
+    assert set(instances(simulator).values()) <= {"terminated"}  # EC2 forgets them after an hour
