@@ -12,7 +12,7 @@ from drs_provider.exceptions import HandoverUnreadable, RunRefused
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.run import names
 from drs_provider.rules.run.run_view import ACTIVE
-from drs_provider.services.signed import keys, pull
+from drs_provider.services.signed import keys, opened, pull
 
 if TYPE_CHECKING:
     from drs_provider.rules.run.handover import CleanedUp, Document, PreflightResult, RunOrder
@@ -185,6 +185,7 @@ def active_run_of(context: Context, key: str, run_ids: Sequence[str]) -> str | N
     """
     from drs_provider.rules.launch.tags import run_key
     from drs_provider.rules.run.handover import PreflightResult
+    from drs_provider.rules.run.handover.signature import Origin
 
     ti, own = context["ti"], context["dag_run"]
     if ti.get_dr_count(dag_id=own.dag_id, states=list(ACTIVE)) <= 1:
@@ -196,7 +197,8 @@ def active_run_of(context: Context, key: str, run_ids: Sequence[str]) -> str | N
             continue
         if run_id in run_ids or run_key(own.dag_id, run_id) == key:
             return run_id
-        left = ti.xcom_pull(task_ids=names.PREFLIGHT_TASK, key=PreflightResult.KEY, run_id=run_id)
-        if (found := PreflightResult.read(left)) and found.continue_run == key:
+        place = Origin(own.dag_id, run_id, names.PREFLIGHT_TASK, PreflightResult.KEY)
+        left = ti.xcom_pull(task_ids=place.task_id, key=place.key, run_id=run_id)
+        if (found := opened(left, PreflightResult, place)) and found.continue_run == key:
             return run_id
     return None

@@ -11,8 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+from drs_provider.rules.run.handover import RunOrder
 from kit import recorded_runs
 from kit.dag_runs import SHOP, meanwhile
+from kit.orders import order
 from kit.people import People
 from kit.step_world import GROUPS
 
@@ -186,12 +188,12 @@ def record(dag_of, tmp_path):
     return record
 
 
-def order(monkeypatch, operator, leg):
+def order_at(monkeypatch, operator, leg):
     """Order a cancel when a task wakes up, as ``drs run cancel`` does."""
     wake_up = getattr(operator, leg)
 
     def ordered(self, context, *arguments, **more):
-        context["task_state_store"].set("drs_order", {"kind": "cancel", "words": WORDS})
+        order(context, RunOrder(kind="cancel", message=WORDS))
         return wake_up(self, context, *arguments, **more)
 
     ordered.__name__ = wake_up.__name__
@@ -231,7 +233,7 @@ def test_cancelled_before_anything_was_launched(record, simulator, monkeypatch):
     from drs_provider.dag.waves.group import StartWave
 
     simulator.fault({"do": "quota_used", "in_jobs": 498})
-    order(monkeypatch, StartWave, "resume_start")
+    order_at(monkeypatch, StartWave, "resume_start")
     record("cancelled-at-once", SHOP)
 
 
@@ -239,7 +241,7 @@ def test_cancelled_on_the_way(record, simulator, monkeypatch):
     from drs_provider.dag.waves.watch import WatchWave
 
     simulator.fault({"do": "quota_used", "in_jobs": 499})
-    order(monkeypatch, WatchWave, "room_found")
+    order_at(monkeypatch, WatchWave, "room_found")
     text = SHOP.replace("  - s-00000000000000002\n", "  - {id: s-00000000000000002, order: 2}\n")
     record("cancelled-on-the-way", text.replace("critical: false", "order: 2"))
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from drs_provider.cli import takeover
@@ -16,6 +17,7 @@ from drs_provider.rules.settings.drill_memory import RUN as SETTINGS_RUN
 from drs_provider.services.drill.network import NetworkPreparation, placements_of
 from drs_provider.services.settings.apply import apply_all
 from kit.dag_runs import SHOP, calls, instances
+from kit.signing import signed
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
@@ -299,25 +301,29 @@ def test_a_refused_run_leaves_what_it_was_to_continue(run, begun, simulator):
     assert instances(simulator) == before
 
 
-def test_an_edited_preflight_cannot_name_the_run_of_another_plan(run, payroll, simulator):
-    """What XCom says is compared with what the run was started with."""
+@pytest.mark.parametrize("forged", [False, True], ids=["edited", "edited and signed"])
+def test_an_edited_preflight_cannot_name_the_run_of_another_plan(run, payroll, simulator, forged):
+    """What XCom says must be signed, and is compared with what the run was started with all the same."""
     from drs_provider.dag.run_reader import preflight_result
     from drs_provider.exceptions import RunRefused
     from drs_provider.rules.run.handover import PreflightResult
 
     ended = run(SHOP, waves=["web"])
     (task,) = (ti for ti in ended.dag_run.get_task_instances() if ti.task_id == "preflight.check")
-    left = task.xcom_pull("preflight.check", key=PreflightResult.KEY)
-
-    class Edited:
-        def xcom_pull(self, **_):
-            return {**left, "continue_run": payroll}
+    left = {**task.xcom_pull("preflight.check", key=PreflightResult.KEY), "continue_run": payroll}
+    if forged:
+        left = signed(left, task.dag_id, task.run_id, task.task_id, key=PreflightResult.KEY)
+    edited = SimpleNamespace(dag_id=task.dag_id, run_id=task.run_id, xcom_pull=lambda **_: left)
 
     with pytest.raises(RunRefused) as refused:
-        preflight_result({"ti": Edited(), "params": {"mode": "drill", "continue_run": None}}, "shop")
+        preflight_result({"ti": edited, "params": {"mode": "drill", "continue_run": None}}, "shop")
 
     assert str(refused.value) == (
         f"preflight of shop says continue_run {payroll!r}, and this run was started with None: the record of preflight "
         "was changed after it was written. Nothing is done. Find out who changed it (Airflow's audit log), then clear "
         "preflight.check to check again"
+        if forged
+        else "the result of preflight (XCom preflight of preflight.check) cannot be read: it is not what was written: "
+        "somebody has edited it, or brought it here from elsewhere. Airflow's audit log says who edited it: clear "
+        "preflight.check, to write it again"
     )

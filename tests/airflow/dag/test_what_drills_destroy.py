@@ -155,7 +155,8 @@ def test_a_drill_that_may_replace_it_does_and_the_report_lists_it(run, simulator
     (warning,) = [found for found in ended.report["preflight"]["findings"] if theirs in found["what"]]
     assert warning["severity"] == "warning"
     assert warning["next_step"] == "replace_drills is set, so the launch terminates it"
-    assert set(instances(simulator).values()) == {"terminated"}
+    assert len(ended.report["cleanup"]["terminated"]) == len(WEB)
+    assert set(instances(simulator).values()) <= {"terminated"}  # EC2 forgets them after an hour
 
 
 def test_a_recovery_goes_over_somebody_elses_drill_and_says_so(run, simulator):
@@ -254,9 +255,9 @@ def test_a_clean_up_keeps_an_instance_that_was_there_before_its_launch(run, simu
 
     assert (ended.state, ended.report["verdict"]) == ("failed", "failed")
     assert state_of(simulator, existing) == "running"
-    assert [call["request"]["recoveryInstanceIDs"] for call in calls(simulator, "TerminateRecoveryInstances")] == [
-        [name for name in instances(simulator) if name != existing]
-    ]
+    terminated = [call["request"]["recoveryInstanceIDs"] for call in calls(simulator, "TerminateRecoveryInstances")]
+    assert [len(names) for names in terminated] == [len(WEB) - 1]
+    assert existing not in terminated[0]
     assert existing in json.dumps(ended.report)
 
 

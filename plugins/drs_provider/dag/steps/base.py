@@ -146,6 +146,7 @@ class StepTask(Generic[SomeStep]):
     def _fail(self, context: Context, failure: StepFailed) -> NoReturn:
         memory = self.open(context)
         result = self._result(memory, "failed", failure.why, failure.output, failure.instances)
+        result = result.model_copy(update={"goes_on": self.goes_on(failure)})
         _push(context, result)
         text = plain(f"step {self.step.name}: {failure.why}")
         if not failure.is_final and memory.failures < self.step.retries and not _is_last_try(context):

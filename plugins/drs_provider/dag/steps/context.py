@@ -138,13 +138,19 @@ class StepPlace:
 
 
 def ensure_steps_approved(context: Context, asked: Sequence[AskedBefore]) -> None:
-    """Raise RunRefused unless every approval step that was to be asked before has left its answers."""
+    """Raise RunRefused unless every approval step that was to be asked before has itself left its answers."""
     from drs_provider.rules.run.handover import StepResult
 
     for step in asked:
         if step.launched_by and not _has_servers(context, step.launched_by):
             continue
-        if not context["ti"].xcom_pull(task_ids=step.task_id, key=StepResult.KEY):
+        left = pull(context["ti"], step.task_id, StepResult)
+        if left is not None and left.state == "failed" and not left.goes_on:
+            raise RunRefused(
+                f"{step.task_id} ended without an agreement: {left.summary} (a task that is marked as successful "
+                f"approves nothing). Nothing was done; clear {step.task_id} with everything downstream to ask again"
+            )
+        if left is None:
             raise RunRefused(
                 f"{step.task_id} has left no answer (a task that is marked as successful approves nothing). Nothing "
                 f"was done; clear {step.task_id} with everything downstream to ask"

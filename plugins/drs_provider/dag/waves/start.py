@@ -213,7 +213,7 @@ class ServerOutcome(BaseOperator):
         found = [by_id[server] for server in square.hostnames]
         if failed := [result for result in found if result.status != "launched"]:
             why = "; ".join(f"{result.hostname}: {result.reason or result.status}" for result in failed)
-            if ti.xcom_pull(task_ids=self.watch_task_id, key=WaveVerdict.KEY):
+            if pull(ti, self.watch_task_id, WaveVerdict):
                 raise AirflowSkipException(f"{why} (the wave tolerates it)")
             raise AirflowFailException(why)
         for result in found:

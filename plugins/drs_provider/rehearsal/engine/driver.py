@@ -34,6 +34,8 @@ from drs_provider.rehearsal.engine.rules import say
 from drs_provider.rehearsal.engine.supervisor import Supervisor
 from drs_provider.rehearsal.facts import TaskRecord
 from drs_provider.rules.run.handover import StepResult
+from drs_provider.rules.run.handover.signature import Origin
+from drs_provider.services.signed import keys
 
 _NAMESPACE = UUID("6f2d6c39-6a0c-4b0e-8f0b-1f4a2f1d6a11")
 """Task instances get the same ids in every rehearsal."""
@@ -131,7 +133,9 @@ class Driver:
         if name in self.rules.assumed:
             began = self.clock.now()
             await asyncio.sleep(self.rules.assumed[name])
-            self.supervisor.leave(name, StepResult.KEY, _passed(self.dag.task_dict[name], began, self.clock.now()))
+            passed = _passed(self.dag.task_dict[name], began, self.clock.now())
+            place = Origin(self.dag.dag_id, self.run_id, name, StepResult.KEY)
+            self.supervisor.leave(name, StepResult.KEY, keys().seal(passed.to_json(), place))
             self._end(name, "success")
             return
         task: Any = self.dag.task_dict[name]
@@ -235,10 +239,10 @@ def _instance(task: BaseOperator) -> UUID:
     return uuid5(_NAMESPACE, task.task_id)
 
 
-def _passed(task: object, began: datetime, ended: datetime) -> JsonValue:
+def _passed(task: object, began: datetime, ended: datetime) -> StepResult:
     """What a step leaves that did what it should: without it, a green step counts as marked by hand."""
     step: Any = getattr(task, "step", None)
-    result = StepResult(
+    return StepResult(
         name=getattr(step, "name", ""),
         kind=getattr(step, "kind", ""),
         on_failure=getattr(step, "on_failure", "fail"),
@@ -248,7 +252,6 @@ def _passed(task: object, began: datetime, ended: datetime) -> JsonValue:
         ended_at=ended,
         attempts=1,
     )
-    return result.to_json()
 
 
 async def _first_event(trigger: Any) -> Any:

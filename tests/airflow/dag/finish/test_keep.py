@@ -9,12 +9,14 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 from drs_provider.dag.finish import keep as keeping
 from drs_provider.dag.finish.keep import KeepDrill
 from drs_provider.rules.launch.results import ServerResult
-from drs_provider.rules.run.handover import RunOrder, ServerResults
+from drs_provider.rules.run.handover import RunOrder, ServerResults, Superseded
 from drs_provider.rules.run.roster import Target
+from kit.orders import order
+from kit.signing import signed_xcoms, unsigned
 
 pytestmark = pytest.mark.airflow
 
-START = "database.start_recovery"
+DAG, RUN, START = "drs.shop", "r1", "database.start_recovery"
 CHECKED = {
     "plan": "shop",
     "digest": "d",
@@ -28,9 +30,12 @@ SERVERS = ServerResults(
     servers=(ServerResult(server_id="s-1", hostname="db1", critical=True, status="launched", instance_id="i-1"),)
 ).to_json()
 
+CANCELLED = RunOrder(kind="cancel", message="cancelled by ann")
+
 
 class Ti:
-    task_id, id, max_tries = "finish.keep", "ti-1", 2
+    dag_id, run_id, task_id, map_index = DAG, RUN, "finish.keep", -1
+    id, try_number, max_tries = "ti-1", 1, 2
 
     def __init__(self, left):
         self.left = left
@@ -96,11 +101,11 @@ def a_context(**left):
         (START, "launch"): {"jobs": []},
         ("database.recovery_job", "servers"): SERVERS,
     } | {tuple(name.rsplit("/", 1)): value for name, value in left.items()}
-    ti = Ti(xcoms)
+    ti = Ti(signed_xcoms(xcoms, DAG, RUN))
     now = datetime.now(UTC)
-    run = SimpleNamespace(dag_id="drs.shop", run_id="r1", run_after=now, start_date=now)
+    run = SimpleNamespace(dag_id=DAG, run_id=RUN, run_after=now, start_date=now)
     context = {"ti": ti, "task_instance": ti, "dag_run": run, "task_state_store": Store()}
-    return context, run_key("drs.shop", "r1")
+    return context, run_key(DAG, RUN)
 
 
 def answer(option, who="ann", **more):
@@ -142,10 +147,10 @@ def test_people_are_asked_for_as_long_as_the_plan_says(hook):
         ),
         ({f"{START}/launch": None}, "nothing was launched, so there is nothing to look at"),
         (
-            {f"{START}/superseded": "a recovery of db1 began"},
+            {f"{START}/superseded": Superseded.from_json("a recovery of db1 began")},
             "a recovery of db1 began: the drill is cleaned up at once",
         ),
-        ({f"{START}/{RunOrder.KEY}": "cancelled by ann"}, "the run was cancelled: the drill is cleaned up at once"),
+        ({f"{START}/{RunOrder.KEY}": CANCELLED}, "the run was cancelled: the drill is cleaned up at once"),
     ],
 )
 def test_nothing_is_kept_where_nobody_can_or_wants_to_look(hook, left, why):
@@ -157,7 +162,7 @@ def test_nothing_is_kept_where_nobody_can_or_wants_to_look(hook, left, why):
 
 def test_a_drill_is_not_kept_after_a_cancellation_that_nothing_else_had_to_obey(hook):
     task, (context, _) = a_task(), a_context()
-    context["task_state_store"].set(RunOrder.KEY, RunOrder(kind="cancel", message="cancelled by ann").to_json())
+    order(context, CANCELLED)
 
     with pytest.raises(AirflowSkipException) as skipped:
         task.execute(context)
@@ -173,7 +178,7 @@ def test_somebody_ends_it(hook):
 
     assert (kept["by"], kept["extended"]) == ("ann", 0)
     assert kept["ended_at"]
-    assert context["ti"].left["finish.keep", "kept"] == kept
+    assert unsigned(context["ti"].left["finish.keep", "kept"]) == unsigned(kept)
     assert hook.moved == {}
 
 
@@ -220,6 +225,6 @@ def test_a_retry_goes_on_and_does_not_ask_who_has_answered(hook):
     ask(task, context)
     kept = task.execute_complete(context, answer("End now"))
 
-    assert a_task().execute(context) == kept
+    assert unsigned(a_task().execute(context)) == unsigned(kept)
     context["ti"].max_tries = 3  # cleared
     ask(a_task(), context)

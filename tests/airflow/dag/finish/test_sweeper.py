@@ -184,7 +184,14 @@ class Ti(SimpleNamespace):
 
     def __init__(self, answer, **more):
         super().__init__(
-            try_number=1, dag_id="drs.sweeper", run_id="r", max_tries=0, task_id="sweep", pushed={}, **more
+            dag_id="drs.sweeper",
+            run_id="r",
+            task_id="sweep",
+            map_index=-1,
+            try_number=1,
+            max_tries=0,
+            pushed={},
+            **more,
         )
         self.answer = answer
 

@@ -10,6 +10,7 @@ from drs_provider.dag.waves.network import ensure_still_isolated, network_of
 from drs_provider.exceptions import NotIsolated, RunRefused
 from drs_provider.rules.run.handover import NetworkProof, PreparedNetwork, PreparedNetworks
 from kit.dag_runs import SHOP, calls, meanwhile
+from kit.signing import signed
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
@@ -160,18 +161,19 @@ def prepared(vpc="vpc-drill", at=datetime(2026, 1, 1, tzinfo=UTC), *, isolated=T
 
 def test_a_network_that_nobody_prepared_or_that_leads_out_is_none():
     def context(found):
-        return {"ti": SimpleNamespace(xcom_pull=lambda **_: found)}
+        left = found and signed(found, "drs.shop", "manual__1", "preflight.network")
+        return {"ti": SimpleNamespace(dag_id="drs.shop", run_id="manual__1", xcom_pull=lambda **_: left)}
 
     said = (
         "preflight.network has not prepared an isolated network in this run (a task that is marked as successful "
         "prepares nothing): nothing is launched. Clear preflight.network to prepare it"
     )
-    for found in (None, prepared(isolated=False).to_json()):
+    for found in (None, prepared(isolated=False)):
         with pytest.raises(RunRefused) as refused:
             network_of(context(found))
         assert str(refused.value) == said
     good = prepared()
-    assert network_of(context(good.to_json())) == good
+    assert network_of(context(good)) == good
 
 
 def test_an_old_proof_is_made_anew_before_a_launch(simulator):

@@ -6,15 +6,19 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from drs_provider.dag.finish.group import SayVerdict
+from drs_provider.dag.steps.context import ensure_steps_approved
 from drs_provider.dag.waves.group import WatchWave
 from drs_provider.dag.waves.start import ServerOutcome, StartWave
 from drs_provider.exceptions import PlanChanged, RunRefused
-from drs_provider.rules.run.handover import HandoverUnreadable
+from drs_provider.rules.run.handover import HandoverUnreadable, ServerResults, StepResult
 from drs_provider.rules.run.roster import Target
+from drs_provider.rules.run.shape import AskedBefore
 from kit.fake_drs import FakeDrs
+from kit.signing import signed, signed_xcoms
 
 pytestmark = pytest.mark.airflow
 
+DAG, RUN = "drs.shop", "manual__1"
 HERE = Target("aws_default", "us-west-2")
 DB1 = {"server_id": "s-00000000000000001", "hostname": "db1", "group": "db", "critical": True, "region": "us-west-2"}
 PASSED = {
@@ -39,6 +43,8 @@ PASSED = {
 class Xcoms:
     """The task instance, as far as these tasks ask it: XComs by task and key."""
 
+    dag_id, run_id = DAG, RUN
+
     def __init__(self, left):
         self.left = left
 
@@ -47,8 +53,8 @@ class Xcoms:
 
 
 def context(**left):
-    run = SimpleNamespace(dag_id="drs.shop", run_id="manual__1", start_date=datetime.now(UTC))
-    ti = Xcoms({tuple(name.rsplit("/", 1)): value for name, value in left.items()})
+    run = SimpleNamespace(dag_id=DAG, run_id=RUN, start_date=datetime.now(UTC))
+    ti = Xcoms(signed_xcoms({tuple(name.rsplit("/", 1)): value for name, value in left.items()}, DAG, RUN))
     return {"ti": ti, "dag_run": run, "params": {}}
 
 
@@ -108,6 +114,69 @@ def test_a_wave_that_may_not_start_says_why(preflight, error, said):
     assert str(refused.value) == said
 
 
+ASKED = [AskedBefore("database.ask")]
+AGREED = StepResult(name="ask", kind="approval", state="succeeded", summary="approved by bob")
+REJECTED = AGREED.model_copy(update={"state": "failed", "summary": "bob rejected it"})
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        pytest.param(
+            signed(REJECTED, DAG, RUN, "database.ask"),
+            "database.ask ended without an agreement: bob rejected it (a task that is marked as successful approves "
+            "nothing). Nothing was done; clear database.ask with everything downstream to ask again",
+            id="rejected, and marked as successful",
+        ),
+        pytest.param(
+            None,
+            "database.ask has left no answer (a task that is marked as successful approves nothing). Nothing was done; "
+            "clear database.ask with everything downstream to ask",
+            id="marked as successful",
+        ),
+        pytest.param(
+            AGREED.to_json(),
+            "the result of a step (XCom step of database.ask) cannot be read: it has no signature, so it was not "
+            "written by this run's own tasks. Airflow's audit log says who edited it: clear database.ask, to write it "
+            "again",
+            id="written by somebody else",
+        ),
+        pytest.param(
+            {**signed(REJECTED, DAG, RUN, "database.ask"), "state": "succeeded"},
+            "the result of a step (XCom step of database.ask) cannot be read: it is not what was written: somebody has "
+            "edited it, or brought it here from elsewhere. Airflow's audit log says who edited it: clear database.ask, "
+            "to write it again",
+            id="edited",
+        ),
+        pytest.param(
+            signed(AGREED, DAG, "manual__2", "database.ask"),
+            "the result of a step (XCom step of database.ask) cannot be read: it is not what was written: somebody has "
+            "edited it, or brought it here from elsewhere. Airflow's audit log says who edited it: clear database.ask, "
+            "to write it again",
+            id="of another run",
+        ),
+    ],
+)
+def test_an_approval_step_that_nobody_agreed_to_stops_what_comes_after_it(left, said):
+    with pytest.raises(RunRefused) as refused:
+        ensure_steps_approved({"ti": Xcoms({("database.ask", "step"): left})}, ASKED)
+
+    assert str(refused.value) == said
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        AGREED,
+        REJECTED.model_copy(update={"goes_on": True}),
+        REJECTED.model_copy(update={"state": "skipped", "summary": "this run is a drill"}),
+    ],
+    ids=["agreed", "the plan goes on without", "not asked in this run"],
+)
+def test_an_approval_step_that_ended_as_the_plan_wants_it_lets_what_comes_after_it_go_on(left):
+    ensure_steps_approved({"ti": Xcoms({("database.ask", "step"): signed(left, DAG, RUN, "database.ask")})}, ASKED)
+
+
 def test_a_wave_that_was_not_chosen_is_skipped():
     waves = {"database": {"selected": False, "targets": []}}
 
@@ -134,14 +203,21 @@ LAUNCHED = {**SHARED, "status": "launched", "reason": None, "instance_id": "i-1"
 FAILED = {**SHARED, "status": "failed", "reason": "LAUNCH_FAILED: no capacity"}
 
 
+def results(*servers):
+    return ServerResults.from_json(list(servers)).to_json()
+
+
 @pytest.mark.parametrize(
     ("left", "error", "said"),
     [
         pytest.param(
-            {"w/servers": [FAILED]}, AirflowFailException, "db1: LAUNCH_FAILED: no capacity", id="the wave failed"
+            {"w/servers": results(FAILED)},
+            AirflowFailException,
+            "db1: LAUNCH_FAILED: no capacity",
+            id="the wave failed",
         ),
         pytest.param(
-            {"w/servers": [FAILED], "w/return_value": {"verdict": "completed_with_exceptions"}},
+            {"w/servers": results(FAILED), "w/return_value": {"verdict": "completed_with_exceptions"}},
             AirflowSkipException,
             "db1: LAUNCH_FAILED: no capacity (the wave tolerates it)",
             id="tolerated",
@@ -157,7 +233,7 @@ def test_a_server_that_is_not_up_shows_it(left, error, said):
 
 
 def test_a_server_that_is_up_is_a_success_labelled_with_its_hostname():
-    found = context(**{"w/servers": [LAUNCHED]})
+    found = context(**{"w/servers": results(LAUNCHED)})
 
     assert ServerOutcome(task_id="servers", server=DB1, watch_task_id="w").execute(found)["instance_id"] == "i-1"
     assert found["server_name"] == "db1"

@@ -21,7 +21,8 @@ class StepInstance(Part):
 class StepResult(Document):
     """How a step ended. A step without it whose task is green was marked by a person.
 
-    ``attempts``: how often it was tried, 0 where it was not begun. ``summary`` and ``output`` are bounded.
+    ``attempts``: how often it was tried, 0 where it was not begun. ``goes_on``: it failed, and the plan goes on all the
+    same. ``summary`` and ``output`` are bounded.
     """
 
     KEY: ClassVar[str] = "step"
@@ -37,6 +38,7 @@ class StepResult(Document):
     summary: str = ""
     output: str = ""
     instances: tuple[StepInstance, ...] = ()
+    goes_on: Flag = False
 
 
 class StepProgress(Document):
