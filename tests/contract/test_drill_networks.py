@@ -112,7 +112,14 @@ def remove_all(world):
 def context_of(store=None):
     pushed = {}
     run = SimpleNamespace(dag_id="drs.shop", run_id="manual__1")
-    ti = SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))
+    ti = SimpleNamespace(
+        dag_id=run.dag_id,
+        run_id=run.run_id,
+        task_id="network",
+        map_index=None,
+        try_number=1,
+        xcom_push=lambda key, value: pushed.update({key: value}),
+    )
     return {"ti": ti, "dag_run": run, "pushed": pushed, "task_state_store": MemoryStore() if store is None else store}
 
 

@@ -14,7 +14,7 @@ from kit.fake_drs import MemoryStore
 HELLO = ("s-0hello00000000001", "s-0hello00000000002")
 
 
-def a_try(hook, store, *, max_tries=0):
+def a_try(hook, store, *, max_tries=0, **more):
     request = Request(
         dag_id="d",
         run_id="r",
@@ -23,6 +23,7 @@ def a_try(hook, store, *, max_tries=0):
         is_drill=True,
         replace_live_instances=False,
         since=datetime.now(UTC) - timedelta(hours=1),
+        **more,
     )
     memory = Memory(store, max_tries=max_tries)
     return JobStart(hook, memory, request, now=lambda: datetime.now(UTC), sleep=lambda _: None)
@@ -61,7 +62,7 @@ def test_a_clear_after_a_known_failure_launches_the_failed_server_only(hook, sim
     assert len(calls(simulator, "StartRecovery")) == 2
 
 
-def test_a_server_that_a_strangers_job_holds_is_waited_for(hook, simulator):
+def test_a_server_that_a_strangers_job_holds_is_waited_for_and_its_drill_instance_is_spared(hook, simulator):
     simulator.clock(speed=1)  # the job must still run when it is looked at
     stranger = hook.start_recovery(HELLO[:1], is_drill=True, tags={})
 
@@ -70,7 +71,10 @@ def test_a_server_that_a_strangers_job_holds_is_waited_for(hook, simulator):
     assert isinstance(waiting, MustWait)
     assert waiting.job_ids == (stranger["jobID"],)
     simulator.advance("20m")
-    assert len(a_try(hook, MemoryStore()).run()) == 1
+    with pytest.raises(RunRefused, match="a launch would terminate 1 drill instance of somebody else"):
+        a_try(hook, MemoryStore()).run()
+    assert len(calls(simulator, "StartRecovery")) == 1
+    assert len(a_try(hook, MemoryStore(), replace_drills=True).run()) == 1
 
 
 def test_a_lost_answer_to_a_job_that_drs_does_not_show_yet_starts_no_second_one(hook, simulator):

@@ -42,7 +42,15 @@ def aws(simulator, clients):
 def execute(aws, kind, **more):
     task = kind(task_id="t", aws_conn_id=None, region_name="us-west-2", **more)
     task.__dict__["hook"] = aws.hook
-    ti = SimpleNamespace(dag_id="drs.shop", run_id="manual__1", max_tries=0, xcom_push=lambda **_: None)
+    ti = SimpleNamespace(
+        dag_id="drs.shop",
+        run_id="manual__1",
+        task_id="t",
+        map_index=None,
+        try_number=1,
+        max_tries=0,
+        xcom_push=lambda **_: None,
+    )
     return task.execute({"ti": ti, "task_state_store": MemoryStore()})["servers"]
 
 

@@ -55,7 +55,7 @@ def network(simulator, clients):
 
 def a_context(store=None, *, max_tries=0):
     pushed = {}
-    names = {"dag_id": "drs.shop", "run_id": "manual__1"}
+    names = {"dag_id": "drs.shop", "run_id": "manual__1", "task_id": "t", "map_index": None, "try_number": 1}
     ti = SimpleNamespace(max_tries=max_tries, xcom_push=lambda key, value: pushed.update({key: value}), **names)
     return {"ti": ti, "pushed": pushed, "task_state_store": MemoryStore() if store is None else store}
 
@@ -130,7 +130,8 @@ def test_only_what_differs_is_changed_and_the_second_time_nothing_is(simulator, 
         ],
         TWO: [],
     }
-    assert context["pushed"] == {"findings": {"version": 2, "findings": []}}
+    found = context["pushed"]["findings"]
+    assert (found["findings"], found["signature"]["try"]) == ([], 1)
     assert template(network)["VersionNumber"] == 2
     assert template(network)["LaunchTemplateData"] == {
         "InstanceType": "r5.large",

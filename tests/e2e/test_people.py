@@ -114,7 +114,7 @@ def test_two_people_approve_one_answers_the_pause_and_the_report_names_them(peop
 
     assert subject == "Recover people? Approval 1 of 2"
     assert "**A real recovery of people**, requested by admin: the region is dark" in body
-    assert "| first | 1 | 0 | us-west-2 |" in body
+    assert "| first | 1 | 0 | us-west-2 of account 111122223333 |" in body
     assert assigned == ["ann", "bob"]
     assert people.answer("admin", "people", run_id, "preflight.approval", "Approve").status_code == 403
     assert people.answer("ann", "people", run_id, "preflight.approval", "Approve").status_code == 200

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from drs_provider.formatting import timespan
+from drs_provider.people import person_key
 from drs_provider.plan.model import EVENTS
 from hypothesis import strategies as st
 
@@ -23,7 +24,7 @@ FREE = st.dictionaries(
     ),
     max_size=3,
 )
-PEOPLE = st.lists(TEXTS, min_size=1, max_size=3, unique=True)
+PEOPLE = st.lists(TEXTS, min_size=1, max_size=3, unique_by=person_key)
 STEP = {
     "wait": {"for": DURATIONS},
     "tcp": {"host": TEXTS, "port": st.integers(1, 65_535)},
@@ -130,7 +131,7 @@ def libraries(draw):
             )
             | st.fixed_dictionaries(
                 {"kind": st.just("email"), "to": st.just(["ops@example.org"])},
-                optional={"people": st.dictionaries(TEXTS, st.just("ann@example.org"))},
+                optional={"people": st.lists(NAMES).map(lambda names: {name: f"{name}@example.org" for name in names})},
             ),
             max_size=2,
         ),
