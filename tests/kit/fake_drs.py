@@ -116,11 +116,13 @@ class FakeDrs:
     def ec2_instances(self, instance_ids):
         """As EC2 describes them: created an hour after their job, and tagged by DRS, unless the test says otherwise."""
         owner = {i["recoveryInstanceID"]: i["sourceServerID"] for i in self.instances}
+        began = {job["jobID"]: datetime.fromisoformat(job["creationDateTime"]) for job in self.all_jobs}
+        of_job = {i["recoveryInstanceID"]: began.get(i["jobID"], NOW) for i in self.instances}
         return {
             name: {
                 "InstanceId": name,
                 "State": {"Name": self.ec2[name]},
-                "LaunchTime": self.created.get(name, NOW + timedelta(hours=1)),
+                "LaunchTime": self.created.get(name, of_job.get(name, NOW) + timedelta(hours=1)),
                 "Tags": [
                     {"Key": key, "Value": value}
                     for key, value in self.tags.get(

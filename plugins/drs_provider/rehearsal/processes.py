@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import selectors
 import signal
 import subprocess
@@ -149,6 +150,7 @@ def _environment(request: RehearsalRequest, connections: Mapping[str, Connection
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "CRITICAL",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW__DRS__SIGNING_KEY": secrets.token_urlsafe(),
         "AWS_ENDPOINT_URL": request.simulator,
         "AWS_ACCESS_KEY_ID": "rehearsal",
         "AWS_SECRET_ACCESS_KEY": "rehearsal",

@@ -475,8 +475,11 @@ def _refuse_unknown_waves(known: Sequence[str], asked: Sequence[str]) -> None:
 
 
 def _read_start(plan: str, waves: Sequence[str], start: RunStart) -> RunRequest:
-    """Read the form as preflight will, so that what is wrong with it is said before anything starts."""
-    form = {"waves": list(waves), **start.conf}
+    """Read the form as preflight will, so that what is wrong with it is said before anything starts.
+
+    An Airflow that tells no waves, because it has not read the plan yet, is no reason to refuse: preflight reads them.
+    """
+    form = {**({"waves": list(waves)} if waves else {}), **start.conf}
     try:
         return read_request(form, plan=plan, waves=waves, run_type="manual", now=clock.now())
     except PreflightRefused as refusal:

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
@@ -13,7 +12,9 @@ from drs_provider.hooks.launch_settings import TemplateVersion
 from drs_provider.operators.launch_settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
 from drs_provider.operators.protection import DrsProtectRecoveryInstancesOperator
 from drs_provider.rules.settings.candidates import AccountAnswers
-from kit.fake_drs import FakeDrs, MemoryStore
+from kit.fake_context import fake_context
+from kit.fake_drs import FakeDrs
+from kit.signing import unsigned
 
 PLUGINS = Path(__file__).parents[3] / "plugins"
 OFF = {"copy_tags": False}
@@ -84,13 +85,6 @@ class Drs(FakeDrs):
         return {} if server in self.loses else self.live[server]
 
 
-def a_context(store=None, *, max_tries=0):
-    pushed = {}
-    names = {"dag_id": "drs.shop", "run_id": "manual__1"}
-    ti = SimpleNamespace(max_tries=max_tries, xcom_push=lambda key, value: pushed.update({key: value}), **names)
-    return {"ti": ti, "pushed": pushed, "task_state_store": MemoryStore() if store is None else store}
-
-
 def apply(drs, settings, **more):
     task = DrsApplyLaunchSettingsOperator(task_id="t", settings=settings, **more)
     task.__dict__["hook"] = drs
@@ -128,13 +122,13 @@ def conflict():
 )
 def test_what_is_wrong_by_itself_is_refused_before_any_call(arguments, message):
     with pytest.raises(AirflowFailException) as caught:
-        apply(None, **arguments).execute(a_context())
+        apply(None, **arguments).execute(fake_context())
 
     assert str(caught.value).startswith(message)
 
 
 def test_a_server_that_drs_says_is_held_is_tried_again_though_no_job_shows_it():
-    drs, context = Drs(), a_context()
+    drs, context = Drs(), fake_context()
     drs.refusals["s-1"] = [conflict()]
     task = apply(drs, {"s-1": OFF, "s-2": OFF})
 
@@ -157,7 +151,7 @@ def test_one_server_that_is_refused_does_not_keep_the_others_from_their_settings
     }
 
     with pytest.raises(AirflowFailException) as caught:
-        apply(drs, {"s-1": OFF, "s-2": OFF, "s-3": OFF}).execute(a_context())
+        apply(drs, {"s-1": OFF, "s-2": OFF, "s-3": OFF}).execute(fake_context())
 
     assert drs.updates == ["s-3"]
     assert str(caught.value) == (
@@ -169,12 +163,12 @@ def test_one_server_that_is_refused_does_not_keep_the_others_from_their_settings
 
 
 def test_what_a_retry_can_cure_is_left_to_a_retry_that_still_tells_the_whole_drift():
-    drs, context = Drs(), a_context()
+    drs, context = Drs(), fake_context()
     drs.refusals["s-1"] = [Throttled("UpdateLaunchConfiguration", "ThrottlingException", "slow down")]
 
     with pytest.raises(Throttled):
         apply(drs, {"s-1": OFF, "s-2": OFF}).execute(context)
-    drift = apply(drs, {"s-1": OFF, "s-2": OFF}).execute(a_context(context["task_state_store"]))
+    drift = apply(drs, {"s-1": OFF, "s-2": OFF}).execute(fake_context(context["task_state_store"]))
 
     assert drs.updates == ["s-2", "s-1"]
     assert drift["servers"] == {
@@ -183,10 +177,10 @@ def test_what_a_retry_can_cure_is_left_to_a_retry_that_still_tells_the_whole_dri
 
 
 def test_a_cleared_task_tells_only_what_it_changed_itself():
-    drs, context = Drs(), a_context()
+    drs, context = Drs(), fake_context()
     apply(drs, {"s-1": OFF}).execute(context)
 
-    again = apply(drs, {"s-1": OFF}).execute(a_context(context["task_state_store"], max_tries=1))
+    again = apply(drs, {"s-1": OFF}).execute(fake_context(context["task_state_store"], max_tries=1))
 
     assert again["servers"] == {"s-1": []}
 
@@ -197,7 +191,7 @@ def test_an_answer_without_the_change_is_no_success():
     drs.live["s-1"]["copyTags"] = False
 
     with pytest.raises(AirflowFailException) as caught:
-        apply(drs, {"s-1": {"copy_tags": True}}).execute(a_context())
+        apply(drs, {"s-1": {"copy_tags": True}}).execute(fake_context())
 
     assert str(caught.value) == (
         "s-1: UpdateLaunchConfiguration does not read back as requested: copy_tags false -> true. The "
@@ -210,7 +204,7 @@ def test_a_version_that_lost_something_never_becomes_the_default():
     drs.loses = {"KeyName"}
 
     with pytest.raises(AirflowFailException) as caught:
-        apply(drs, {"s-1": {"instance_type": "m6i.large"}}).execute(a_context())
+        apply(drs, {"s-1": {"instance_type": "m6i.large"}}).execute(fake_context())
 
     assert str(caught.value) == (
         "s-1: version 2 of lt-s-1 does not read back as requested: KeyName is lost. The launch template's "
@@ -220,7 +214,7 @@ def test_a_version_that_lost_something_never_becomes_the_default():
 
 
 def test_warnings_are_handed_on_and_stop_nothing():
-    drs, context = Drs(), a_context()
+    drs, context = Drs(), fake_context()
     drs.live["s-1"]["targetInstanceTypeRightSizingMethod"] = "BASIC"
 
     apply(drs, {"s-1": {"instance_type": "m6i.large"}}).execute(context)
@@ -235,8 +229,8 @@ def test_warnings_are_handed_on_and_stop_nothing():
 def test_no_settings_change_nothing():
     drs = Drs()
 
-    assert apply(drs, {}).execute(a_context())["servers"] == {}
-    assert apply(drs, {"s-1": {}, "s-2": {"protect": True, "copy_tags": None}}).execute(a_context())["servers"] == {
+    assert apply(drs, {}).execute(fake_context())["servers"] == {}
+    assert apply(drs, {"s-1": {}, "s-2": {"protect": True, "copy_tags": None}}).execute(fake_context())["servers"] == {
         "s-1": [],
         "s-2": [],
     }
@@ -245,7 +239,7 @@ def test_no_settings_change_nothing():
 
 def test_a_trigger_that_was_refused_says_why():
     with pytest.raises(AirflowFailException) as caught:
-        apply(Drs(), {}).resume_settings(a_context(), {"outcome": "refused", "detail": "no permission"})
+        apply(Drs(), {}).resume_settings(fake_context(), {"outcome": "refused", "detail": "no permission"})
 
     assert str(caught.value) == "DescribeJobs: Refused: no permission"
 
@@ -264,7 +258,7 @@ def test_a_subclass_fills_in_what_only_the_run_knows(kind):
     drs.ec2_instances = lambda _: {}
     drs.protect = lambda _: {}
 
-    assert task.execute(a_context()) in ({"version": 2, "servers": {}}, {"version": 1, "servers": {}}, {})
+    assert unsigned(task.execute(fake_context())) in ({"version": 2, "servers": {}}, {"version": 1, "servers": {}}, {})
 
 
 def test_a_dag_file_that_names_the_operators_does_not_import_boto3():

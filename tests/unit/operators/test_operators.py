@@ -4,7 +4,6 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferralTimeout, TaskDeferred
@@ -25,33 +24,16 @@ from drs_provider.rules.cleanup.terminate import MOST_REQUESTS
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.sensors.job import DrsRecoveryJobSensor
 from drs_provider.sensors.readiness import DrsSourceServersReadySensor
-from kit.fake_drs import FakeDrs, MemoryStore
+from kit.fake_context import fake_context
+from kit.fake_drs import NOW, FakeDrs
+from kit.signing import unsigned
 
 PLUGINS = Path(__file__).parents[3] / "plugins"
 SERVERS = ["s-1", "s-2"]
 
 
-class Pushed(dict):
-    """XComs of the task."""
-
-
 def a_context(store=None, *, max_tries=0):
-    pushed = Pushed()
-    ti = SimpleNamespace(
-        dag_id="d",
-        run_id="r",
-        task_id="t",
-        map_index=-1,
-        max_tries=max_tries,
-        xcom_push=lambda key, value: pushed.update({key: value}),
-    )
-    store = MemoryStore() if store is None else store
-    return {
-        "ti": ti,
-        "pushed": pushed,
-        "task_state_store": store,
-        "dag_run": SimpleNamespace(start_date=datetime.now(UTC)),
-    }
+    return fake_context(store, dag_id="d", run_id="r", max_tries=max_tries)
 
 
 class Drs(FakeDrs):
@@ -129,7 +111,7 @@ def test_what_a_start_returns_is_what_a_sensor_takes():
 
     job = drs.all_jobs[0]
     created_at = job["creationDateTime"].replace("+00:00", "Z")
-    assert launch == {
+    assert unsigned(launch) == {
         "version": 1,
         "region": "us-west-2",
         "aws_conn_id": "shop",
@@ -239,8 +221,8 @@ def test_a_task_that_aws_does_not_answer_in_time_says_so():
         start(drs).resume_start(a_context(), None, waiting_since=long_ago)
 
 
-def launched(drs):
-    job = drs.add_job(SERVERS)
+def launched(drs, **more):
+    job = drs.add_job(SERVERS, **more)
     for server in SERVERS:
         drs.add_instance(server, job["jobID"])
     return job, {"jobs": [{"job_id": job["jobID"], "servers": SERVERS}]}
@@ -365,7 +347,7 @@ def gone(drs):
 
 def test_a_cleanup_terminates_what_the_jobs_launched_and_sees_that_it_is_gone():
     drs, context = Drs(), a_context()
-    job, _ = launched(drs)
+    job, _ = launched(drs, created=NOW)
     drs.end(job)
     drs.add_instance("s-9", "drsjob-other")
     task = cleanup(drs, job_ids=[job["jobID"]])
@@ -379,7 +361,7 @@ def test_a_cleanup_terminates_what_the_jobs_launched_and_sees_that_it_is_gone():
 
     names = ("i-00000000000000000", "i-00000000000000001")
     assert drs.terminated == [names]
-    assert result == {
+    assert unsigned(result) == {
         "terminated": [
             {
                 "instance_id": name,
@@ -396,7 +378,7 @@ def test_a_cleanup_terminates_what_the_jobs_launched_and_sees_that_it_is_gone():
 
 
 def test_a_cleanup_of_nothing_is_done_at_once():
-    assert cleanup(Drs(), job_ids=[]).execute(a_context()) == {
+    assert unsigned(cleanup(Drs(), job_ids=[]).execute(a_context())) == {
         "version": 2,
         "terminated": [],
         "left": {},

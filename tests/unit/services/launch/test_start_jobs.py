@@ -479,7 +479,7 @@ def test_an_instance_that_is_gone_stands_in_nobodys_way(drs, store, state):
 def test_a_live_recovered_instance_is_replaced_if_a_person_said_so(drs, store):
     drs.add_instance("s-2", is_drill=False)
 
-    assert len(Try(drs, store, replace_live_instances=True).run()) == 1
+    assert len(Try(drs, store, is_drill=False, replace_live_instances=True).run()) == 1
 
 
 def test_a_full_quota_is_waited_for_and_what_was_started_is_kept(drs, store):
