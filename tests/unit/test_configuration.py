@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from drs_provider.configuration import may_reach_loopback, plans_folder, reports_location
+from drs_provider.configuration import may_reach_loopback, plans_folder, reports_location, signing_secrets
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 FOLDER, REPORTS = "AIRFLOW__DRS__PLANS_FOLDER", "AIRFLOW__DRS__REPORTS"
@@ -102,3 +102,58 @@ def test_the_machine_itself_is_reached_only_where_the_installation_says_so(
         environment.setenv(name, value)
 
     assert may_reach_loopback() is allowed
+
+
+OURS, AIRFLOWS, FERNET = "DRS_SIGNING_KEY", "AIRFLOW__DRS__SIGNING_KEY", "AIRFLOW__CORE__FERNET_KEY"
+
+
+@pytest.mark.parametrize(
+    ("environ", "secrets"),
+    [
+        ({OURS: "ours", AIRFLOWS: "airflows", FERNET: "fernet"}, ("ours",)),
+        ({AIRFLOWS: "airflows", FERNET: "fernet"}, ("airflows",)),
+        ({f"{AIRFLOWS}_CMD": "echo from a command", FERNET: "fernet"}, ("from a command",)),
+        ({FERNET: "fernet"}, ("fernet",)),
+        ({OURS: "", AIRFLOWS: "", FERNET: "fernet"}, ("fernet",)),
+        ({OURS: "new, old"}, ("new", "old")),
+        ({FERNET: "new,old"}, ("new", "old")),
+        ({OURS: " new ,, old, "}, ("new", "old")),
+        ({OURS: " , ", FERNET: "fernet"}, ()),
+        ({FERNET: ""}, ()),
+        ({}, ()),
+        ({FERNET: "{FERNET_KEY}"}, ()),
+        ({OURS: "{FERNET_KEY}"}, ()),
+        ({FERNET: "{FERNET_KEY}", "AIRFLOW__CORE__UNIT_TEST_MODE": "True"}, ("{FERNET_KEY}",)),
+    ],
+)
+def test_documents_are_signed_with_what_the_installation_keeps_secret(
+    environ: dict[str, str], secrets: tuple[str, ...], environment: pytest.MonkeyPatch
+) -> None:
+    for name in (OURS, AIRFLOWS, FERNET):
+        environment.delenv(name, raising=False)
+    environment.setenv("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
+    for name, value in environ.items():
+        environment.setenv(name, value)
+
+    assert signing_secrets() == secrets
+
+
+@pytest.mark.parametrize(
+    ("file", "secrets"),
+    [
+        pytest.param("", (), id="a text that every Airflow has is no secret"),
+        pytest.param("[core]\nfernet_key = fernet\n", ("fernet",), id="as Airflow makes it at its first start"),
+        pytest.param("[core]\nfernet_key = fernet\n[drs]\nsigning_key = n,o\n", ("n", "o"), id="of its own"),
+    ],
+)
+def test_the_key_stands_in_the_file_of_airflows_configuration(
+    file: str, secrets: tuple[str, ...], tmp_path: Path
+) -> None:
+    if file:
+        (tmp_path / "airflow.cfg").write_text(file)
+    code = "from drs_provider.configuration import signing_secrets; print(signing_secrets())"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DRS_", "AIRFLOW"))}
+    env = {**kept, "AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(PLUGINS)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == str(secrets)

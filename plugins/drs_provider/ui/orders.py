@@ -5,10 +5,10 @@ signature, and no task obeys it.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, Self
 
 from fastapi import Depends, FastAPI, HTTPException
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, model_validator
 
 from drs_provider import clock
 from drs_provider.rules.run import controls, names
@@ -23,7 +23,8 @@ class NewOrder(BaseModel):
     :ivar kind: ``cancel``, ``skip`` and ``continue`` are obeyed by the tasks; ``retry`` takes back what they were
         ordered before
     :ivar tasks: who shall obey; none: the order is recorded for the report only
-    :ivar wave: the wave that is skipped or retried
+    :ivar wave: the wave that is skipped, retried or continued past; a cancel has none
+    :ivar reason: why, for the report; who continues past a failed wave must say it
     """
 
     kind: Literal["cancel", "skip", "retry", "continue"]
@@ -31,6 +32,14 @@ class NewOrder(BaseModel):
     wave: Annotated[str | None, Field(max_length=250)] = None
     reason: Annotated[str | None, Field(max_length=5000)] = None
     is_recorded: bool = False
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.kind != "cancel" and not (self.wave or "").strip():
+            raise ValueError(f"{self.kind}: say which wave")
+        if self.kind == "continue" and not (self.reason or "").strip():
+            raise ValueError("continue: say why the run shall go on past a failed wave")
+        return self
 
 
 class FormerOrders(BaseModel):

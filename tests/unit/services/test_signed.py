@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from drs_provider.exceptions import HandoverUnreadable, RunRefused
-from drs_provider.rules.run.handover import RunOrder, Waited
+from drs_provider.rules.run.handover import Delay, RunOrder
 from drs_provider.rules.run.handover.signature import SIGNATURE, Origin
 from drs_provider.services import signed
 from drs_provider.services.signed import SignedStore
@@ -74,7 +74,7 @@ def edited(value, **changes):
 
 
 FORGED = [
-    pytest.param(lambda: ORDER.to_json(), UNSIGNED, id="unsigned"),
+    pytest.param(ORDER.to_json, UNSIGNED, id="unsigned"),
     pytest.param(lambda: "cancel", UNSIGNED, id="text"),
     pytest.param(lambda: [ORDER.to_json()], UNSIGNED, id="a list"),
     pytest.param(lambda: edited(left_by(WRITER), kind="skip"), EDITED, id="another kind"),
@@ -108,8 +108,8 @@ def test_what_is_only_shown_is_not_believed_either(forge, problem):
 
 
 def test_a_signed_document_of_another_type_is_refused_by_its_type():
-    with pytest.raises(HandoverUnreadable, match=r"^how long a wave waited|cannot be read"):
-        signed.opened(left_by(WRITER), Waited, Origin("drs.shop", "manual__1", "web.start_recovery", RunOrder.KEY))
+    with pytest.raises(HandoverUnreadable, match=f"^{Delay.TITLE} .* cannot be read"):
+        signed.opened(left_by(WRITER), Delay, Origin("drs.shop", "manual__1", "web.start_recovery", RunOrder.KEY))
 
 
 def test_of_several_tasks_those_that_left_nothing_are_gone_by_and_an_edited_one_is_not():
@@ -120,7 +120,7 @@ def test_of_several_tasks_those_that_left_nothing_are_gone_by_and_an_edited_one_
 
     assert signed.pull_all(reader, tasks, RunOrder) == [ORDER, ORDER]
     reader.left["database.start_recovery", RunOrder.KEY]["kind"] = "skip"
-    with pytest.raises(HandoverUnreadable, match="XCom drs_order of database.start_recovery"):
+    with pytest.raises(HandoverUnreadable, match=r"XCom drs_order of database\.start_recovery"):
         signed.pull_all(reader, tasks, RunOrder)
 
 
@@ -156,7 +156,7 @@ def test_each_mapped_instance_has_a_memory_of_its_own():
 @pytest.mark.parametrize(
     ("kept", "problem"),
     [
-        pytest.param(lambda: ORDER.to_json(), UNSIGNED, id="through Airflow's API"),
+        pytest.param(ORDER.to_json, UNSIGNED, id="through Airflow's API"),
         pytest.param(dict, UNSIGNED, id="emptied"),
         pytest.param(lambda: "", UNSIGNED, id="blanked"),
         pytest.param(lambda: edited(remembered_by(WRITER), kind="skip"), EDITED, id="edited"),

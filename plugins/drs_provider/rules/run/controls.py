@@ -1,7 +1,7 @@
 """What a person ordered while a run went on: to start nothing more, to leave out a wave, to go on past a failed one.
 
-An order lies in the task state store of the tasks that start a wave, where Airflow's API lets a person write and the
-task itself can read; it is read when the wave's turn comes. The run's note shows it to people.
+An order lies in the task state store of the tasks that shall obey it, where the plugin's route writes it, signed, and
+the task itself can read; it is read when the wave's turn comes. The run's note shows it to people.
 """
 
 from collections.abc import Mapping

@@ -105,7 +105,7 @@ class RunOrder(Document):
 
     None is an order that was taken back.
 
-    It lies in the task state store of the task that shall obey, written through Airflow's API, and in the XCom of the
+    It lies in the task state store of the task that shall obey, written by the plugin's route, and in the XCom of the
     same key once a task has obeyed it. ``message`` says it with who gave it and why, without a full stop.
     """
 
@@ -154,7 +154,7 @@ class GivenOrder(Part):
 class GivenOrders(Document):
     """Every order that people gave this run, the oldest first: the record for the report, which nothing obeys.
 
-    It lies in the task state store of the report task, written through Airflow's API after the order was given.
+    It lies in the task state store of the report task, written by the plugin's route as the order is given.
     """
 
     KEY: ClassVar[str] = "drs_given_orders"
