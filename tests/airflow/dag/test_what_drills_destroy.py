@@ -259,6 +259,11 @@ def test_a_clean_up_keeps_an_instance_that_was_there_before_its_launch(run, simu
     assert [len(names) for names in terminated] == [len(WEB) - 1]
     assert existing not in terminated[0]
     assert existing in json.dumps(ended.report)
+    assert f"{existing}: an instance that drsjob-" in ended.said("finish.look_over")
+    assert (
+        "; the clean-up kept it on purpose: the server's launch settings name it as the existing instance to launch "
+        "into, so it is kept: look at it in EC2, and stop or repair it manually"
+    ) in ended.said("finish.look_over")
 
 
 def test_every_instance_that_a_clean_up_terminates_is_proven_to_be_its_launchs(run, simulator):

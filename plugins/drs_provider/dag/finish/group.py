@@ -253,6 +253,7 @@ def _after_drill(shape: "RunShape", place: "PlanTarget") -> None:
         task_id=names.name_in_group(place.look_over_task),
         task_display_name=place.titled("Look over"),
         target=place.target,
+        clean_up_task_id=place.clean_up_task,
         prepare_task_id=place.prepare_network_task,
         retries=_TRIES_AGAIN,
     ).as_teardown()

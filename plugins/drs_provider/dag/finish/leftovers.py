@@ -1,6 +1,7 @@
 """The last look of a drill: whether anything that is its own is left in an account and Region."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -13,7 +14,7 @@ from drs_provider import clock
 from drs_provider.dag.run_reader import snapshot_of
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import jobs_of_run, keys_of_run
-from drs_provider.exceptions import DrillRemains
+from drs_provider.exceptions import DrillRemains, HandoverUnreadable
 from drs_provider.operators.base import DrsOperator, asking_later, failing_for_good
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.purpose import purpose_of
@@ -55,9 +56,11 @@ class LookOver(LeavesTimes, DrsOperator):
     ui_color = "#c9a6a6"
     ui_fgcolor = "#1c1917"
 
-    def __init__(self, *, target: Target, prepare_task_id: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, target: Target, clean_up_task_id: str, prepare_task_id: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(aws_conn_id=target.aws_conn_id, region_name=target.region or None, **kwargs)
-        self.target, self.prepare_task_id = target, prepare_task_id
+        self.target, self.clean_up_task_id, self.prepare_task_id = target, clean_up_task_id, prepare_task_id
 
     @cached_property
     def hook(self) -> "TracesHook":
@@ -147,7 +150,23 @@ class LookOver(LeavesTimes, DrsOperator):
         from drs_provider.services.drill.last_look import find_remains
 
         runs, jobs, places = keys_of_run(context), jobs_of_run(self.hook, context), self._places(context)
-        return Leftovers(left=find_remains(self.hook, runs, jobs=jobs, server_ids=servers, places=places))
+        found = find_remains(self.hook, runs, jobs=jobs, server_ids=servers, places=places)
+        kept = self._kept(context)
+        return Leftovers(
+            left={
+                name: f"{what}; the clean-up kept it on purpose: {kept[name]}" if name in kept else what
+                for name, what in found.items()
+            }
+        )
+
+    def _kept(self, context: Context) -> Mapping[str, str]:
+        """Say what the clean-up has kept and why, so that nobody is told to remove what is not the drill's."""
+        from drs_provider.rules.run.handover import CleanedUp
+
+        with suppress(HandoverUnreadable):
+            cleaned = pull(context["ti"], self.clean_up_task_id, CleanedUp)
+            return cleaned.left if cleaned else {}
+        return {}
 
     def _places(self, context: Context) -> frozenset[str]:
         from drs_provider.rules.run.handover import PreparedNetworks
