@@ -112,9 +112,9 @@ def preflight_result(context: Context, plan: str, *, acts: bool = True) -> "Pref
         )
     if wrong := [str(deviation) for deviation in deviations(found, dict(context.get("params") or {}))] if acts else []:
         raise RunRefused(
-            f"preflight of {plan} is not about this run as it was started ({'; '.join(wrong)}): the record of "
-            "preflight was changed after it was written. Nothing is done. Find out who changed it (Airflow's audit "
-            f"log), then clear {names.PREFLIGHT_TASK} to check again"
+            f"preflight of {plan} {'; it '.join(wrong)}: the record of preflight was changed after it was written. "
+            "Nothing is done. Find out who changed it (Airflow's audit log), then clear "
+            f"{names.PREFLIGHT_TASK} to check again"
         )
     return found
 

@@ -11,14 +11,17 @@ from drs_provider.rules.run.request import read_names
 
 @dataclass(frozen=True)
 class Deviation:
-    """A field of the trigger form in which the record of preflight is not what was asked for; both in words."""
+    """A field of the trigger form in which the record of preflight is not what was asked for.
 
-    field: str
+    :ivar checked: what preflight says, with the field: ``mode 'recovery'``
+    :ivar asked: what the run was started with
+    """
+
     checked: str
     asked: str
 
     def __str__(self) -> str:
-        return f"{self.field}: preflight says {self.checked}, and this run was started with {self.asked}"
+        return f"says {self.checked}, and this run was started with {self.asked}"
 
 
 def deviations(found: PreflightResult, params: Mapping[str, object]) -> Iterator[Deviation]:
@@ -28,13 +31,13 @@ def deviations(found: PreflightResult, params: Mapping[str, object]) -> Iterator
     """
     for field, checked in (("mode", found.mode), ("continue_run", found.continue_run)):
         if field in params and (checked or None) != (params[field] or None):
-            yield Deviation(field, repr(checked), repr(params[field]))
+            yield Deviation(f"{field} {checked!r}", repr(params[field]))
     for field, allowed in (
         ("replace_live_instances", found.replace_live_instances),
         ("replace_drills", found.replace_drills),
     ):
         if field in params and allowed is not (params[field] is True):
-            yield Deviation(field, repr(allowed), repr(params[field]))
+            yield Deviation(f"{field} {allowed!r}", repr(params[field]))
     if "waves" in params:
         yield from _waves(found, read_names(params["waves"]))
     if "exclude_servers" in params:
@@ -46,7 +49,7 @@ def deviations(found: PreflightResult, params: Mapping[str, object]) -> Iterator
 def _waves(found: PreflightResult, asked: tuple[str, ...]) -> Iterator[Deviation]:
     chosen = set(found.chosen_waves)
     if chosen != set(asked or found.waves):
-        yield Deviation("waves", joined(sorted(chosen)) or "none", joined(sorted(asked)) or "all")
+        yield Deviation(f"waves {joined(sorted(chosen)) or 'none'}", joined(sorted(asked)) or "all")
 
 
 def _excluded(found: PreflightResult, asked: tuple[str, ...]) -> Iterator[Deviation]:
@@ -56,16 +59,16 @@ def _excluded(found: PreflightResult, asked: tuple[str, ...]) -> Iterator[Deviat
     ]
     dropped = [server.hostname for server in found.excluded if not {server.server_id, server.hostname} & {*asked}]
     if launched:
-        yield Deviation("exclude_servers", f"that {joined(launched)} is launched", joined(asked))
+        yield Deviation(f"that {joined(launched)} is launched", f"exclude_servers {joined(asked)}")
     if dropped:
-        yield Deviation("exclude_servers", f"that {joined(dropped)} is left out", joined(asked) or "none")
+        yield Deviation(f"that {joined(dropped)} is left out", f"exclude_servers {joined(asked) or 'none'}")
 
 
 def _point(found: PreflightResult, asked: str) -> Iterator[Deviation]:
     try:
         wanted = read_point_in_time(asked, now=found.checked_at)
     except ValueError:
-        yield Deviation("point_in_time", found.point_in_time, repr(asked))
+        yield Deviation(f"point_in_time {found.point_in_time}", repr(asked))
         return
     if wanted != found.as_of:
-        yield Deviation("point_in_time", found.point_in_time, asked)
+        yield Deviation(f"point_in_time {found.point_in_time}", asked)

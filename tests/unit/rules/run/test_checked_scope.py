@@ -47,39 +47,39 @@ def test_what_was_asked_for_deviates_in_nothing(checked, asked):
 @pytest.mark.parametrize(
     ("checked", "asked", "said"),
     [
-        ({"mode": "recovery"}, {}, "mode: preflight says 'recovery', and this run was started with 'drill'"),
-        ({}, {"mode": None}, "mode: preflight says 'drill', and this run was started with None"),
-        ({"continue_run": "k"}, {}, "continue_run: preflight says 'k', and this run was started with None"),
+        ({"mode": "recovery"}, {}, "says mode 'recovery', and this run was started with 'drill'"),
+        ({}, {"mode": None}, "says mode 'drill', and this run was started with None"),
+        ({"continue_run": "k"}, {}, "says continue_run 'k', and this run was started with None"),
         (
             {"replace_live_instances": True}, {},
-            "replace_live_instances: preflight says True, and this run was started with False",
+            "says replace_live_instances True, and this run was started with False",
         ),
         ({"replace_drills": True}, {"replace_drills": "true"},
-         "replace_drills: preflight says True, and this run was started with 'true'"),
-        ({}, {"waves": ["web"]}, "waves: preflight says database and web, and this run was started with web"),
-        ({"selected": ()}, {}, "waves: preflight says none, and this run was started with all"),
-        ({"selected": ("web",)}, {}, "waves: preflight says web, and this run was started with all"),
+         "says replace_drills True, and this run was started with 'true'"),
+        ({}, {"waves": ["web"]}, "says waves database and web, and this run was started with web"),
+        ({"selected": ()}, {}, "says waves none, and this run was started with all"),
+        ({"selected": ("web",)}, {}, "says waves web, and this run was started with all"),
         (
             {}, {"exclude_servers": ["db1"]},
-            "exclude_servers: preflight says that db1 is launched, and this run was started with db1",
+            "says that db1 is launched, and this run was started with exclude_servers db1",
         ),
         (
             {}, {"exclude_servers": ["s-web1"]},
-            "exclude_servers: preflight says that web1 is launched, and this run was started with s-web1",
+            "says that web1 is launched, and this run was started with exclude_servers s-web1",
         ),
         (
             {"excluded": [{**DB, "hostname": "db9", "server_id": "s-9"}]}, {},
-            "exclude_servers: preflight says that db9 is left out, and this run was started with none",
+            "says that db9 is left out, and this run was started with exclude_servers none",
         ),
         (
             {"point_in_time": "2026-01-31T13:00:00+00:00"}, {},
-            "point_in_time: preflight says 2026-01-31T13:00:00+00:00, and this run was started with latest",
+            "says point_in_time 2026-01-31T13:00:00+00:00, and this run was started with latest",
         ),
         (
             {}, {"point_in_time": "2026-01-31T13:00:00Z"},
-            "point_in_time: preflight says latest, and this run was started with 2026-01-31T13:00:00Z",
+            "says point_in_time latest, and this run was started with 2026-01-31T13:00:00Z",
         ),
-        ({}, {"point_in_time": "soon"}, "point_in_time: preflight says latest, and this run was started with 'soon'"),
+        ({}, {"point_in_time": "soon"}, "says point_in_time latest, and this run was started with 'soon'"),
     ],
 )  # fmt: skip
 def test_every_other_record_is_named(checked, asked, said):
