@@ -25,6 +25,7 @@ def get_provider_info() -> dict[str, Any]:
                     "drs_provider.operators.protection",
                     "drs_provider.operators.drill_network",
                     "drs_provider.operators.source_replication",
+                    "drs_provider.operators.approval",
                 ],
             },
         ],

@@ -1,5 +1,7 @@
 """Ending the replication of sources, against the simulator over HTTP: refused in every way but one."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -9,9 +11,13 @@ from drs_provider.operators.source_replication import (
     DrsDisconnectSourceServersOperator,
     DrsStopSourceReplicationOperator,
 )
+from drs_provider.rules.run.handover import RecordedAnswer
+from drs_provider.rules.run.handover.signature import Origin
+from drs_provider.services.signed import keys
 
 ONE, TWO = "s-0hello00000000001", "s-0hello00000000002"
-ANSWER = {"chosen_options": ["Approve"], "responded_by_user": {"id": "ann", "name": "ann"}}
+ANSWER = RecordedAnswer(chosen="Approve", by="ann", at=datetime(2026, 1, 31, tzinfo=UTC))
+PLACE = Origin("giving_up", "manual__1", "ask", RecordedAnswer.KEY)
 ENDINGS = ("StopReplication", "DisconnectSourceServer")
 
 
@@ -35,10 +41,18 @@ def recover(drs, simulator, *, is_drill=False):
     return drs.drs.describe_recovery_instances(filters=filters)["items"][0]["ec2InstanceID"]
 
 
-def execute(drs, kind=DrsStopSourceReplicationOperator, *, answer=ANSWER, by="bob", servers=(ONE,), **more):
+def execute(
+    drs, kind=DrsStopSourceReplicationOperator, *, answer=ANSWER, returned=None, by="bob", servers=(ONE,), **more
+):
     task = kind(task_id="t", aws_conn_id=None, source_server_ids=list(servers), approval_task_id="ask", **more)
     task.__dict__["hook"] = drs.hook
-    ti = SimpleNamespace(xcom_pull=lambda **asked: None if "key" in asked else answer)
+    left = {RecordedAnswer.KEY: keys().seal(answer.to_json(), PLACE) if isinstance(answer, RecordedAnswer) else answer}
+    left |= returned or {}
+    ti = SimpleNamespace(
+        dag_id=PLACE.dag_id,
+        run_id=PLACE.run_id,
+        xcom_pull=lambda task_ids, key="return_value": left.get(key) if task_ids == "ask" else None,
+    )
     return task.execute({"ti": ti, "dag_run": SimpleNamespace(run_type="manual", triggering_user_name=by)})
 
 
@@ -68,6 +82,49 @@ def test_marked_as_successful_or_approved_by_who_triggered_it_calls_nothing(drs,
         "called; clear ask to ask again"
     )
     assert "ann triggered this run: somebody else must approve it in ask" in str(alone.value)
+    assert endings(simulator) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (ANSWER.to_json(), "it has no signature, so it was not written by this run's own tasks"),
+        (
+            keys().seal(ANSWER.to_json(), replace(PLACE, run_id="manual__0")),
+            "it is not what was written: somebody has edited it, or brought it here from elsewhere",
+        ),
+        (
+            {**keys().seal(ANSWER.model_copy(update={"by": "bob"}).to_json(), PLACE), "by": "ann"},
+            "it is not what was written: somebody has edited it, or brought it here from elsewhere",
+        ),
+    ],
+    ids=["by hand", "another run's", "another name"],
+)
+def test_an_answer_that_was_written_by_hand_calls_nothing(drs, simulator, answer, problem):
+    recover(drs, simulator)
+
+    with pytest.raises(AirflowFailException) as refused:
+        execute(drs, answer=answer)
+
+    assert str(refused.value) == (
+        f"the recorded answer (XCom answer of ask) cannot be read: {problem}. Airflow's audit log says who edited it: "
+        "clear ask, to write it again"
+    )
+    assert endings(simulator) == []
+
+
+def test_what_airflows_own_approval_returns_is_refused_for_anybody_can_write_it(drs, simulator):
+    recover(drs, simulator)
+    answered = {"chosen_options": ["Approve"], "responded_by_user": {"id": "ann", "name": "ann"}}
+
+    with pytest.raises(AirflowFailException) as refused:
+        execute(drs, answer=None, returned={"return_value": answered})
+
+    assert str(refused.value) == (
+        "not approved: what ask returned is not signed, and whoever may edit XComs can write it. Nothing was called; "
+        "ask with a DrsApprovalOperator (drs_provider.operators.approval), which takes the place of Airflow's "
+        "ApprovalOperator, or with an approval of a plan"
+    )
     assert endings(simulator) == []
 
 

@@ -12,7 +12,7 @@ from drs_provider.exceptions import HandoverUnreadable, RunRefused
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.run import names
 from drs_provider.rules.run.run_view import ACTIVE
-from drs_provider.services.signed import keys, opened, pull
+from drs_provider.services.signed import keys, leave, opened, pull
 
 if TYPE_CHECKING:
     from drs_provider.rules.run.handover import CleanedUp, Document, PreflightResult, RunOrder
@@ -50,6 +50,8 @@ class RunReader:
         place = Origin(self.ti.dag_id, self.ti.run_id, task_id, key)
         value = self.ti.xcom_pull(task_ids=task_id, key=key)
         if value and (problem := keys().problem(value, place)):
+            if str(place) not in self.disbelieved:
+                _log.warning("%s is not believed: %s", place, problem)
             self.disbelieved[str(place)] = problem
             return None
         return value
@@ -87,13 +89,14 @@ def snapshot_of(context: Context, shape: "RunShape | None" = None, *, is_last_lo
 def preflight_result(context: Context, plan: str, *, acts: bool = True) -> "PreflightResult":
     """Read what preflight left for this run.
 
-    An XCom can be edited by people who may not start a recovery: what destroys instances counts only where the run's
-    own form says it too.
+    It is signed, and still not the run's own word: a signed record of an earlier look, or of another start, would be
+    believed by its signature. So mode, waves, servers, data and permissions are compared with what Airflow keeps with
+    the run, which nobody can edit.
 
-    :param acts: whether the caller does something in the cloud; what the record says is then compared with what the run
-        was started with, which nobody can edit
+    :param acts: whether the caller does something in the cloud; only then the record is compared
     :raises RunRefused: it has not passed, or was changed; one that was only marked as successful leaves nothing
     """
+    from drs_provider.rules.run.checked_scope import deviations
     from drs_provider.rules.run.handover import PreflightResult
 
     found = pull(context["ti"], names.PREFLIGHT_TASK, PreflightResult)
@@ -102,21 +105,18 @@ def preflight_result(context: Context, plan: str, *, acts: bool = True) -> "Pref
             f"preflight of {plan} has not passed in this run (a task that is marked as successful checks nothing): "
             f"clear {names.PREFLIGHT_TASK} to check again"
         )
-    asked = dict(context.get("params") or {})
-    for name, checked in (("mode", found.mode), ("continue_run", found.continue_run)):
-        given = asked.get(name)
-        if acts and name in asked and (checked or None) != (given or None):
-            raise RunRefused(
-                f"preflight of {plan} says {name} {checked!r}, and this run was started with {given!r}: the record of "
-                "preflight was changed after it was written. Nothing is done. Find out who changed it (Airflow's audit "
-                f"log), then clear {names.PREFLIGHT_TASK} to check again"
-            )
-    return found.model_copy(
-        update={
-            "replace_live_instances": found.replace_live_instances and asked.get("replace_live_instances") is True,
-            "replace_drills": found.replace_drills and asked.get("replace_drills") is True,
-        }
-    )
+    if found.plan != plan:
+        raise RunRefused(
+            f"the record of preflight is one of {found.plan}, not of {plan}. Nothing is done. Clear "
+            f"{names.PREFLIGHT_TASK} to check again"
+        )
+    if wrong := [str(deviation) for deviation in deviations(found, dict(context.get("params") or {}))] if acts else []:
+        raise RunRefused(
+            f"preflight of {plan} {'; it '.join(wrong)}: the record of preflight was changed after it was written. "
+            "Nothing is done. Find out who changed it (Airflow's audit log), then clear "
+            f"{names.PREFLIGHT_TASK} to check again"
+        )
+    return found
 
 
 def order_of(context: Context) -> "RunOrder | None":
@@ -125,12 +125,13 @@ def order_of(context: Context) -> "RunOrder | None":
     What somebody wrote there past both is not obeyed: it may be anybody's, under any name.
     """
     from drs_provider.rules.run.controls import read_order
-    from drs_provider.rules.run.handover import RunOrder
+    from drs_provider.rules.run.handover import NotBelieved, RunOrder
 
     try:
         return read_order(task_memory(context).get(RunOrder.KEY))
     except HandoverUnreadable as error:
         _log.warning("an order is not obeyed: %s", error)
+        leave(context["ti"], NotBelieved(documents={error.where: error.problem}))
         return None
 
 
@@ -199,6 +200,11 @@ def active_run_of(context: Context, key: str, run_ids: Sequence[str]) -> str | N
             return run_id
         place = Origin(own.dag_id, run_id, names.PREFLIGHT_TASK, PreflightResult.KEY)
         left = ti.xcom_pull(task_ids=place.task_id, key=place.key, run_id=run_id)
-        if (found := opened(left, PreflightResult, place)) and found.continue_run == key:
+        try:
+            found = opened(left, PreflightResult, place)
+        except HandoverUnreadable as error:
+            _log.warning("run %s counts as one that continues run %s, for nobody can tell: %s", run_id, key, error)
+            return run_id
+        if found and found.continue_run == key:
             return run_id
     return None

@@ -6,9 +6,9 @@ recovery instances' records were deleted in DRS.
 
 from datetime import timedelta
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG
 
+from drs_provider.operators.approval import DrsApprovalOperator
 from drs_provider.operators.source_replication import (
     DrsDisconnectSourceServersOperator,
     DrsStopSourceReplicationOperator,
@@ -27,14 +27,14 @@ with DAG(
     tags=["example", "drs"],
     doc_md=__doc__,
 ) as dag:
-    ask_stop = ApprovalOperator(
+    ask_stop = DrsApprovalOperator(
         task_id="ask_stop",
         subject="Delete the recovery points?",
         body=DrsStopSourceReplicationOperator.destroys(SERVERS),
         response_timeout=timedelta(hours=4),
     )
     stop = DrsStopSourceReplicationOperator(task_id="stop", source_server_ids=SERVERS, approval_task_id="ask_stop")
-    ask_disconnect = ApprovalOperator(
+    ask_disconnect = DrsApprovalOperator(
         task_id="ask_disconnect",
         subject="Disconnect the servers for good?",
         body=DrsDisconnectSourceServersOperator.destroys(SERVERS),

@@ -16,6 +16,7 @@ from drs_provider.rules.cleanup.source_replication import (
     why_not_agreed,
     why_not_replaced,
 )
+from drs_provider.services.signed import pull
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
@@ -88,12 +89,16 @@ class DrsEndReplicationOperator(DrsOperator):
         from drs_provider.rules.run.handover import RecordedAnswer
 
         ti, dag_run = context["ti"], context["dag_run"]
-        answer = ti.xcom_pull(task_ids=self.approval_task_id, key=RecordedAnswer.KEY) or ti.xcom_pull(
-            task_ids=self.approval_task_id
-        )
+        answer = pull(ti, self.approval_task_id, RecordedAnswer)
+        if answer is None and ti.xcom_pull(task_ids=self.approval_task_id):
+            raise RunRefused(
+                f"not approved: what {self.approval_task_id} returned is not signed, and whoever may edit XComs can "
+                "write it. Nothing was called; ask with a DrsApprovalOperator (drs_provider.operators.approval), which "
+                "takes the place of Airflow's ApprovalOperator, or with an approval of a plan"
+            )
         why = why_not_agreed(
             self.approval_task_id,
-            answer if isinstance(answer, Mapping) else None,
+            answer,
             run_type=str(getattr(dag_run.run_type, "value", dag_run.run_type)),
             triggered_by=getattr(dag_run, "triggering_user_name", None),
             approvers=self.approvers,
@@ -153,7 +158,7 @@ class DrsStopSourceReplicationOperator(DrsEndReplicationOperator):
     passed. Never in a scheduled run.
 
     :param source_server_ids: servers whose replication is stopped (templated)
-    :param approval_task_id: an ``ApprovalOperator`` of Airflow, or an approval of a plan, in the same DAG
+    :param approval_task_id: a ``DrsApprovalOperator``, or an approval of a plan, in the same DAG
     :param approvers: user names whose answer counts; unset: anybody's but the one's who triggered the run
     :param recovered_instances: EC2 instance id by server, where it is not the one that DRS knows (templated)
     """
@@ -191,7 +196,7 @@ class DrsDisconnectSourceServersOperator(DrsEndReplicationOperator):
     instance, so that record has to be deleted first, and the instance that replaces each server has to be named.
 
     :param source_server_ids: servers that are disconnected (templated)
-    :param approval_task_id: an ``ApprovalOperator`` of Airflow, or an approval of a plan, in the same DAG
+    :param approval_task_id: a ``DrsApprovalOperator``, or an approval of a plan, in the same DAG
     :param recovered_instances: EC2 instance id by server id, for every server (templated)
     :param approvers: user names whose answer counts; unset: anybody's but the one's who triggered the run
     """

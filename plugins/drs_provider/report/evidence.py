@@ -269,6 +269,14 @@ class TaskError(EvidencePart):
     message: str
 
 
+class EditedDocument(EvidencePart):
+    """What lay where a task of the run leaves something and was not written by it: nothing of it was believed."""
+
+    where: str
+    """Its key and its task, in words."""
+    problem: str
+
+
 class WaitEvidence(EvidencePart):
     """Time that the run spent waiting because the plan says so: for a person's answer, or for a delay to pass."""
 
@@ -303,6 +311,8 @@ class RunEvidence(EvidencePart):
     drill: DrillFacts = DrillFacts()
     orders: tuple[GivenOrder, ...] = ()
     """What people ordered while it went on, the oldest first."""
+    edited: tuple[EditedDocument, ...] = ()
+    """What somebody wrote into the run past its tasks, by its place."""
     cancelled: str | None = None
     """Who ended the run before its end and how, without a full stop; ``None``: nobody did."""
     first_cause: FirstCause | None = None

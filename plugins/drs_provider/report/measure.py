@@ -82,6 +82,7 @@ def measure(evidence: RunEvidence) -> RunReport:
         dead_times=dead_times_of(waves, evidence.waits),
         waits=evidence.waits,
         orders=evidence.orders,
+        edited=evidence.edited,
         steps=reported(evidence.steps),
         notifications=evidence.notifications,
         cleanup=_cleanup(evidence.cleanup),

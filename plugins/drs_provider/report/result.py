@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from drs_provider.report.evidence import (
     DrillFacts,
+    EditedDocument,
     JobEvidence,
     LaunchActionRun,
     NetworkEvidence,
@@ -281,6 +282,8 @@ class RunReport(ReportPart):
     waits: tuple[WaitEvidence, ...] = ()
     orders: tuple[GivenOrder, ...] = ()
     """What people ordered while the run went on, the oldest first."""
+    edited: tuple[EditedDocument, ...] = ()
+    """What lay in XCom or the task state store and was not written by the run's own tasks; it was not believed."""
     steps: tuple[StepReport, ...] = ()
     """The plan's own, around its waves."""
     notifications: tuple[NotificationRecord, ...] = ()

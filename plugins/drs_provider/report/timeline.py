@@ -45,6 +45,8 @@ def _run_entries(evidence: RunEvidence, report: RunReport) -> Iterator[TimelineE
         yield from _wait_entries(wait)
     for order in evidence.orders:
         yield TimelineEntry(at=order.at, what=order.message, wave=order.wave)
+    for edited in evidence.edited:  # nobody knows when
+        yield TimelineEntry(at=evidence.finished_at, what=f"{edited.where} not believed: {edited.problem}")
     yield TimelineEntry(at=evidence.finished_at, what=f"report written: {report.verdict.replace('_', ' ')}")
 
 

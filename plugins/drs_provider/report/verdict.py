@@ -160,6 +160,7 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
     yield from _missed(objectives)
     yield from _changed_networks(evidence)
     yield from steps.exceptions(evidence)
+    yield from (f"{edited.where} was not believed: {edited.problem}" for edited in evidence.edited)
     for error in evidence.errors:
         yield f"task {error.task} failed"
 

@@ -3,6 +3,7 @@
 The documents themselves are imported when a task runs, not when Airflow reads a DAG file.
 """
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from drs_provider.rules.run.handover import Document
     from drs_provider.rules.run.handover.signature import Keys, Origin
     from drs_provider.services.store import Store
+
+_log = logging.getLogger(__name__)
 
 D = TypeVar("D", bound="Document")
 
@@ -85,6 +88,19 @@ def pull(ti: RunningTask, task_id: str, document: type[D], key: str | None = Non
 def pull_all(ti: RunningTask, task_ids: Iterable[str], document: type[D]) -> list[D]:
     """Read a document from each of some tasks that left it."""
     return [left for task_id in task_ids if (left := pull(ti, task_id, document)) is not None]
+
+
+def pull_believed(ti: RunningTask, task_ids: Iterable[str], document: type[D]) -> list[D]:
+    """Read a document from each of some tasks, for one who can do without: what is not believed is passed over."""
+    found = []
+    for task_id in task_ids:
+        try:
+            left = pull(ti, task_id, document)
+        except HandoverUnreadable as error:
+            _log.warning("passed over: %s", error)
+        else:
+            found += [left] if left is not None else []
+    return found
 
 
 def opened(value: object, document: type[D], place: "Origin") -> D | None:

@@ -12,16 +12,21 @@ import pytest
 ROOT = Path(__file__).parents[3]
 DAG_ID = "drs.web-shop"
 RUN_ID = "manual__2026-11-22T05:00:00+00:00"
-PASSWORDS = {"vera": "viewer-password", "adam": "admin-password"}
+PASSWORDS = {
+    "vera": "viewer-password",
+    "mallory": "user-password",
+    "otto": "op-password",
+    "adam": "admin-password",
+}
 
 
 @pytest.fixture(scope="session")
 def api(airflow_db: Path, airflow_home: Path) -> Iterator:
-    """The app with a viewer, vera, and an admin, adam."""
+    """The app with a viewer, vera, a user, mallory, an op, otto, and an admin, adam."""
     passwords = airflow_home / "passwords.json"
     passwords.write_text(json.dumps(PASSWORDS))
     settings = {
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "vera:viewer,adam:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "vera:viewer,mallory:user,otto:op,adam:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
         "AIRFLOW__API_AUTH__JWT_SECRET": "a secret of tests, " * 4,
     }

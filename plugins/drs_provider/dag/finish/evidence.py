@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import Context, conf
 
 from drs_provider import clock
-from drs_provider.dag.run_reader import began_at, snapshot_of
+from drs_provider.dag.run_reader import RunReader, began_at
 from drs_provider.exceptions import HandoverUnreadable
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.loader import RunnablePlan
@@ -24,17 +24,19 @@ if TYPE_CHECKING:
 
 def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
     """Collect everything that is known about this run now."""
-    from drs_provider.report.collect.run import evidence_of
+    from drs_provider.report.collect.run import evidence_of, with_edited
     from drs_provider.rules.run.shape import compile_shape
     from drs_provider.rules.run.state import LeftDocuments
 
     shape = compile_shape(runnable)
-    snapshot = snapshot_of(context, shape, is_last_look=True)
-    left = LeftDocuments(replace(snapshot, left=_with_orders(context, snapshot.left)))
-    return evidence_of(_run_facts(context, shape, left.preflight()), shape, left, now=clock.now())
+    reader = RunReader(context)
+    snapshot = reader.snapshot(shape, is_last_look=True)
+    left = LeftDocuments(replace(snapshot, left=_with_orders(context, reader)))
+    evidence = evidence_of(_run_facts(context, shape, left.preflight()), shape, left, now=clock.now())
+    return with_edited(evidence, reader.disbelieved)
 
 
-def _with_orders(context: Context, left: "Callable[[str, str], object]") -> "Callable[[str, str], object]":
+def _with_orders(context: Context, reader: RunReader) -> "Callable[[str, str], object]":
     """Read also what people ordered: it lies in the state store of this very task."""
     from drs_provider.rules.run.handover import GivenOrders
 
@@ -43,8 +45,9 @@ def _with_orders(context: Context, left: "Callable[[str, str], object]") -> "Cal
         orders = task_memory(context).get(GivenOrders.KEY)
     except HandoverUnreadable as error:
         _log.warning("orders of people are left out of the report: %s", error)
+        reader.disbelieved[error.where] = error.problem
     own = (context["ti"].task_id, GivenOrders.KEY)
-    return lambda task, key: orders if (task, key) == own else left(task, key)
+    return lambda task, key: orders if (task, key) == own else reader.left(task, key)
 
 
 def _run_facts(context: Context, shape: "RunShape", preflight: "PreflightResult | None") -> "RunFacts":

@@ -21,7 +21,7 @@ from drs_provider.operators.terminate import DrsTerminateRecoveryInstancesOperat
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run import names
 from drs_provider.rules.run.roster import Target
-from drs_provider.services.signed import leave, pull, pull_all, sealed
+from drs_provider.services.signed import leave, pull, pull_believed, sealed
 
 if TYPE_CHECKING:
     from drs_provider.plan.loader import RunnablePlan
@@ -59,7 +59,7 @@ class CleanUpDrill(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
 
         if not purpose_of(context["params"]["mode"]).is_temporary:
             raise AirflowSkipException("a recovery is not cleaned up: what it launched is production now")
-        preflight = pull(context["ti"], names.PREFLIGHT_TASK, PreflightResult)
+        preflight = next(iter(pull_believed(context["ti"], [names.PREFLIGHT_TASK], PreflightResult)), None)
         self.runs = keys_of_run(context)
         tagged = self._tagged_jobs(context)
         self.job_ids = sorted(tagged | self._own(self._known_jobs(context) - tagged))
@@ -70,7 +70,7 @@ class CleanUpDrill(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
     def _known_jobs(self, context: Context) -> set[str]:
         from drs_provider.rules.run.handover import Launch
 
-        launches = pull_all(context["ti"], self.start_task_ids, Launch)
+        launches = pull_believed(context["ti"], self.start_task_ids, Launch)
         here = (self.target.aws_conn_id, self.hook.region)
         return {job for launch in launches if (launch.aws_conn_id, launch.region) == here for job in launch.job_ids}
 

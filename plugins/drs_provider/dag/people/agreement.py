@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import Context
 
 from drs_provider.plan.model import Pause
-from drs_provider.rules.run.approvals import Policy, ensure_answered, ensure_approved
+from drs_provider.rules.run.approvals import Policy, ensure_answered, ensure_approved, is_needed
 from drs_provider.services.signed import pull
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ def ensure_people_agreed(
     context: Context, preflight: "PreflightResult", policy: Policy | None, approval_task_ids: Sequence[str]
 ) -> None:
     """Look for the recorded answers of those whom a recovery's plan asks; raises RunRefused where one is missing."""
-    if policy is None or not preflight.needs_approval:
+    if policy is None or not (
+        preflight.needs_approval or is_needed(policy, preflight.purpose, too_old=preflight.too_old)
+    ):
         return
     ensure_approved(
         policy,

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import Context
 
+from drs_provider.dag.people.agreement import ensure_people_agreed
 from drs_provider.dag.run_reader import order_of, preflight_result
 from drs_provider.exceptions import DrsProviderError, PlanChanged, RunRefused
 from drs_provider.plan.model import Pause, Step
 from drs_provider.rules.purpose import purpose_of
-from drs_provider.rules.run.approvals import Policy, ensure_answered, ensure_approved
+from drs_provider.rules.run.approvals import Policy, ensure_answered
 from drs_provider.rules.run.roster import Target
 from drs_provider.rules.run.shape import AskedBefore, Side
 from drs_provider.services.signed import leave, pull
@@ -101,13 +102,7 @@ class StepPlace:
 
     def _ensure_agreed(self, context: Context, preflight: "PreflightResult") -> None:
         """Look for the recorded answers of those who were asked, as the task that starts a wave does."""
-        if self.policy is not None and preflight.needs_approval:
-            ensure_approved(
-                self.policy,
-                {task: _answer(context, task) for task in self.approval_task_ids},
-                triggered_by=getattr(context["dag_run"], "triggering_user_name", None),
-                checked_at=preflight.checked_at,
-            )
+        ensure_people_agreed(context, preflight, self.policy, self.approval_task_ids)
         if self.pause is not None:
             ensure_answered(self.pause, self.pause_task_id, _answer(context, self.pause_task_id))
         ensure_steps_approved(context, self.asked_before)

@@ -12,6 +12,7 @@ from drs_provider.report.collect.steps import plan_steps, wave_steps
 from drs_provider.report.evidence import (
     ActivityEvidence,
     CleanupEvidence,
+    EditedDocument,
     JobEvent,
     JobEvidence,
     LaunchActionRun,
@@ -32,6 +33,7 @@ from drs_provider.rules.run.handover import (
     InstanceChecks,
     LaterLaunches,
     Launch,
+    NotBelieved,
     PreflightResult,
     PreflightServer,
     SettingsChanges,
@@ -72,10 +74,31 @@ def evidence_of(run: RunFacts, shape: RunShape, left: LeftDocuments, *, now: dat
         notifications=notifications_of(left) if plan.notify else (),
         drill=drill_facts(left, shape, preflight, superseded=state.superseded),
         orders=left.given_orders().orders,
+        edited=tuple(_refused_orders(left, shape)),
         cancelled=state.cancelled,
         first_cause=first_cause(state),
         finished_at=now,
     )
+
+
+def with_edited(evidence: RunEvidence, disbelieved: Mapping[str, str]) -> RunEvidence:
+    """Add what was not believed while it was collected, by its place, to what the tasks themselves had refused."""
+    found = {document.where: document.problem for document in evidence.edited} | {**disbelieved}
+    edited = tuple(EditedDocument(where=where, problem=problem) for where, problem in sorted(found.items()))
+    return evidence.model_copy(update={"edited": edited})
+
+
+def _refused_orders(left: LeftDocuments, shape: RunShape) -> Iterator[EditedDocument]:
+    """Give the orders that tasks have not obeyed because nobody who may has given them."""
+    obeys = [
+        *(task for wave in shape.waves for task in wave.chain),
+        *(step.task_id for step in (*shape.before, *shape.after)),
+        *([shape.keep_task] if shape.keep_task else []),
+    ]
+    for task in obeys:
+        if refused := left.of(task, NotBelieved):
+            for where, problem in refused.documents.items():
+                yield EditedDocument(where=where, problem=problem)
 
 
 def _objectives(plan: RecoveryPlan, preflight: PreflightResult | None) -> Objectives:

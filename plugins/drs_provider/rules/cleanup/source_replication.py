@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 from drs_provider.people import is_said_by_anybody, is_same_person
 from drs_provider.rules.answers import Answer
+from drs_provider.rules.run.handover import RecordedAnswer
 
 Ending = Literal["stop", "disconnect"]
 
@@ -38,7 +39,7 @@ def what_it_destroys(ending: Ending, servers: Sequence[str]) -> str:
 
 def why_not_agreed(  # noqa: PLR0911  (one reason, one way out)
     task_id: str,
-    answer: Answer | None,
+    answer: RecordedAnswer | None,
     *,
     run_type: str,
     triggered_by: str | None,
@@ -46,19 +47,18 @@ def why_not_agreed(  # noqa: PLR0911  (one reason, one way out)
 ) -> str | None:
     """Say why a recorded answer does not allow it; None: it does.
 
-    :param answer: what the approval task left: ``{"chosen", "by"}`` of a plan's approvals, or the result of Airflow's
-        own ``ApprovalOperator``. A task that is marked as successful leaves none
+    :param answer: what the approval task left, signed. A task that is marked as successful leaves none
     :param run_type: ``manual``, ``scheduled``…: a schedule ends no replication
     :param triggered_by: who triggered the run; somebody else has to agree
     :param approvers: whose answer counts; empty: anybody's but the one who triggered the run
     """
     if run_type != "manual":
         return f"the run is {run_type}, and only a person may start this: trigger it manually"
-    if not answer:
+    if answer is None:
         return f"{task_id} has recorded no answer (a task that is marked as successful approves nothing)"
-    chosen, who = _read(answer)
-    if chosen != APPROVE:
-        return f"the answer of {task_id} is {chosen!r}, given by {who or 'an unknown user'}"
+    who = None if answer.expired else answer.by
+    if answer.chosen != APPROVE:
+        return f"the answer of {task_id} is {answer.chosen!r}, given by {who or 'an unknown user'}"
     if not who:
         return f"no person is recorded as having answered {task_id}: a timeout approves nothing"
     if is_said_by_anybody(triggered_by):
@@ -110,11 +110,3 @@ def why_not_replaced(  # noqa: PLR0917  (everything that was looked at)
     if instance in unhealthy:
         return f"{name} is replaced by {instance}, whose status checks have not passed: {unhealthy[instance]}"
     return None
-
-
-def _read(answer: Answer) -> tuple[str | None, str | None]:
-    if "chosen_options" in answer:
-        options = list(answer.get("chosen_options") or ())
-        who = answer.get("responded_by_user") or {}
-        return (options[0] if len(options) == 1 else None), who.get("name") or who.get("id")
-    return answer.get("chosen"), answer.get("by")

@@ -99,12 +99,12 @@ def read_request(
         problems.append(str(error))
     if problems:
         raise PreflightRefused(plan, problems)
-    chosen = set(_names(params.get("waves")) or waves)
+    chosen = set(read_names(params.get("waves")) or waves)
     return RunRequest(
         mode=_text(params["mode"]),
         point_in_time=as_of.isoformat() if as_of else LATEST,
         waves=tuple(wave for wave in waves if wave in chosen),
-        exclude_servers=_names(params.get("exclude_servers")),
+        exclude_servers=read_names(params.get("exclude_servers")),
         replace_live_instances=params.get("replace_live_instances") is True,
         reason=_text(params.get("reason")).strip(),
         continue_run=_text(params.get("continue_run")) or None,
@@ -116,7 +116,8 @@ def _text(value: object) -> str:
     return str(value or "")
 
 
-def _names(value: object) -> tuple[str, ...]:
+def read_names(value: object) -> tuple[str, ...]:
+    """Read a field that holds names: a list of them, one alone, or nothing."""
     if isinstance(value, list | tuple):
         return tuple(map(str, value))
     return (str(value),) if value else ()
@@ -138,7 +139,7 @@ def _problems(params: Mapping[str, object], *, plan: str, waves: Sequence[str], 
         yield f"continue_run {continued!r} is no key of a run: drs takeover {plan} shows the keys"
     if isinstance(params.get("waves"), list | tuple) and not params["waves"]:
         yield f"waves: none is chosen; choose some of {', '.join(waves)}, or leave the field out for all"
-    yield from _unknown_waves(_names(params.get("waves")), waves)
+    yield from _unknown_waves(read_names(params.get("waves")), waves)
 
 
 def _missing(purpose: Purpose, params: Mapping[str, object], *, plan: str, run_type: str) -> Iterator[str]:

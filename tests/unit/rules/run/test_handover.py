@@ -46,6 +46,7 @@ from drs_provider.rules.run.handover import (
     Leftovers,
     LeftoversTold,
     MappedServer,
+    NotBelieved,
     Notifications,
     NotificationsSoFar,
     PinnedPoints,
@@ -421,6 +422,7 @@ BEFORE_VERSIONS: list[tuple[type[Document], Any, dict[str, Any]]] = [
             "problem": None,
         },
     ),
+    (NotBelieved, {"documents": {"XCom a of b": "no"}}, {"documents": {"XCom a of b": "no"}}),
     (WaveDeadline, {"max_tries": 0, "at": AT}, {"max_tries": 0, "at": MOMENT}),
     (
         KeptReport,

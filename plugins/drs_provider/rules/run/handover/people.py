@@ -100,6 +100,15 @@ class Delay(Document):
     until: Instant
 
 
+class NotBelieved(Document):
+    """What lay in a task's state store and was not obeyed, because nobody who may had written it: why, by its place."""
+
+    KEY: ClassVar[str] = "not_believed"
+    TITLE: ClassVar[str] = "the record of what was not believed"
+
+    documents: dict[str, str] = Field(default_factory=dict)
+
+
 class RunOrder(Document):
     """What a person ordered while the run goes on: cancel it, skip a wave, continue past one that failed, or none.
 
