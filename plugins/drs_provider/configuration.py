@@ -35,9 +35,8 @@ def signing_secrets() -> tuple[str, ...]:
     from airflow.sdk import conf
 
     named = _setting("signing_key") or str(conf.get("core", "fernet_key", fallback="") or "")
-    if named == _NO_FERNET_KEY and not _is_unit_test():
-        return ()
-    return tuple(secret for part in named.split(",") if (secret := part.strip()))
+    secrets = (secret for part in named.split(",") if (secret := part.strip()))
+    return tuple(secret for secret in secrets if secret != _NO_FERNET_KEY or _is_unit_test())
 
 
 def may_reach_loopback() -> bool:

@@ -122,7 +122,7 @@ OURS, AIRFLOWS, FERNET = "DRS_SIGNING_KEY", "AIRFLOW__DRS__SIGNING_KEY", "AIRFLO
         ({FERNET: ""}, ()),
         ({}, ()),
         ({FERNET: "{FERNET_KEY}"}, ()),
-        ({OURS: "{FERNET_KEY}"}, ()),
+        ({OURS: "ours,{FERNET_KEY}"}, ("ours",)),
         ({FERNET: "{FERNET_KEY}", "AIRFLOW__CORE__UNIT_TEST_MODE": "True"}, ("{FERNET_KEY}",)),
     ],
 )
