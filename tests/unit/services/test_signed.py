@@ -124,6 +124,21 @@ def test_of_several_tasks_those_that_left_nothing_are_gone_by_and_an_edited_one_
         signed.pull_all(reader, tasks, RunOrder)
 
 
+def test_who_can_do_without_passes_over_the_edited_one_and_says_so(caplog):
+    reader = reader_of(left_by(WRITER))
+    reader.left["database.start_recovery", RunOrder.KEY] = ORDER.to_json()
+
+    found = signed.pull_believed(
+        reader, ("database.start_recovery", "files.start_recovery", "web.start_recovery"), RunOrder
+    )
+
+    assert found == [ORDER]
+    assert [record.getMessage() for record in caplog.records] == [
+        "passed over: the order of a person (XCom drs_order of database.start_recovery) cannot be read: "
+        f"{UNSIGNED}. Airflow's audit log says who edited it: clear database.start_recovery, to write it again"
+    ]
+
+
 def memory_of(ti, store):
     return SignedStore(store, replace(signed.origin(ti, ""), stored_in="task_state_store"), ti.try_number)
 
