@@ -180,7 +180,7 @@ def test_an_approval_step_that_nobody_answered_is_not_approved_by_marking_it(edi
     assert ended.states["web.go"] == "success"
     assert started(simulator) == [True]
     assert str(ended.said("web.start_recovery")) == (
-        "web.go ended without an agreement: not approved within 1 h: ann must approve; clear this task with everything "
+        "web.go ended without an agreement: not approved within 10m: ann must approve; clear this task with everything "
         "downstream to ask again (a task that is marked as successful approves nothing). Nothing was done; clear "
         "web.go with everything downstream to ask again"
     )
