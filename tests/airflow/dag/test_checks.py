@@ -5,12 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
+from airflow.utils.session import create_session
 from drs_provider.dag.factory import build_dag
 from drs_provider.plan.loader import read_folder
 from drs_provider.rules.run.handover import PreflightResult, PreflightServer, PreflightTarget, PreflightWave
 from drs_provider.rules.run.handover.signature import Origin
 from drs_provider.rules.run.names import PREFLIGHT_TASK
 from drs_provider.services.signed import keys
+from drs_provider.ui.airflow_runs import AirflowRuns
 from kit.dag_runs import SHOP, calls, instances
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
@@ -49,6 +51,11 @@ def test_a_check_looks_at_everything_and_changes_nothing(run, simulator):
     assert len(calls(simulator, "DescribeSourceServers")) >= 1
     assert changes(simulator) == []
     assert instances(simulator) == {}
+    with create_session() as session:
+        runs = AirflowRuns(session)
+        last, last_check = runs.newest(["drs.shop"]), runs.newest_checks(["drs.shop"])["drs.shop"]
+    assert (last_check.run_id, last_check.status) == (ended.dag_run.run_id, "checked")
+    assert "drs.shop" not in last or last["drs.shop"].run_id != ended.dag_run.run_id
 
 
 def test_a_check_that_finds_a_reason_is_refused_and_changes_nothing(run, simulator):

@@ -364,7 +364,7 @@ WARNINGS = tuple(PreflightFinding(severity="warning", what="replication lags") f
     ("evidence", "verdict", "why"),
     [
         pytest.param(
-            a_run([SKIPPED], cleanup=CleanupEvidence(state="not_run")),
+            a_run([SKIPPED], preflight=a_preflight().model_copy(update={"findings": ()})),
             "checked",
             "2 servers in 1 wave checked, nothing speaks against a drill of it; nothing was launched.",
             id="nothing found",
