@@ -48,7 +48,10 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("plan", metavar="PLAN", help="a plan's name, or a plan file with one plan")
     parser.add_argument("--plans", type=Path, metavar="FOLDER", help="default: DRS_PLANS_FOLDER, else ./plans")
     parser.add_argument(
-        "--mode", choices=[purpose.name for purpose in PURPOSES], default=DRILL.name, help=f"default: {DRILL.name}"
+        "--mode",
+        choices=[purpose.name for purpose in PURPOSES if purpose.launches],
+        default=DRILL.name,
+        help=f"default: {DRILL.name}",
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="what goes wrong: faults of the simulator")

@@ -14,6 +14,7 @@ from drs_provider.cli.run_output import listing, progress, status
 from drs_provider.cli.run_view import run_json
 from drs_provider.exceptions import UsageError
 from drs_provider.rules.launch.recovery_points import read_point_in_time
+from drs_provider.rules.purpose import DRILL, PURPOSES
 from drs_provider.rules.run.controls import BY
 from drs_provider.rules.run.run_view import RunView
 from drs_provider.services.run_control import Decision, RunControl, RunStart, Steered
@@ -138,7 +139,12 @@ def _on_run(parser: ArgumentParser) -> ArgumentParser:
 
 def _start(parser: ArgumentParser) -> None:
     parser.add_argument("plan", metavar="PLAN")
-    parser.add_argument("--mode", choices=("drill", "recovery"), default="drill", help="default: drill")
+    parser.add_argument(
+        "--mode",
+        choices=[purpose.name for purpose in PURPOSES],
+        default=DRILL.name,
+        help="default: drill; a check looks at everything and launches nothing",
+    )
     parser.add_argument("--confirm", metavar="NAME", help="the plan's name; a recovery needs it")
     parser.add_argument("--reason", metavar="TEXT", help="shown in the report")
     _add_names(parser, "--wave", "W", "only these waves; default: all")

@@ -135,6 +135,8 @@ class CheckPlan(BaseOperator):
 
     def _idle(self, outcome: "PreflightOutcome") -> list[str]:
         """Give the tasks after this one that have nothing to do in this run."""
+        if not outcome.purpose.launches:
+            return self.shape.between_check_and_report
         idle = [] if outcome.needs_approval else list(self.shape.approval_tasks)
         return idle if outcome.purpose.uses_drill_network else [*idle, *self.shape.network_tasks]
 

@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider import clock
 from drs_provider.exceptions import HandoverUnreadable, RunRefused
 from drs_provider.operators.task_memory import task_memory
+from drs_provider.rules.purpose import LAUNCHES_NOTHING, find_purpose
 from drs_provider.rules.run import names
 from drs_provider.rules.run.run_view import ACTIVE
 from drs_provider.services.signed import keys, leave, opened, pull
@@ -94,6 +96,7 @@ def preflight_result(context: Context, plan: str, *, acts: bool = True) -> "Pref
     the run, which nobody can edit.
 
     :param acts: whether the caller does something in the cloud; only then the record is compared
+    :raises AirflowSkipException: it acts, and the run is for looking only
     :raises RunRefused: it has not passed, or was changed; one that was only marked as successful leaves nothing
     """
     from drs_provider.rules.run.checked_scope import deviations
@@ -116,7 +119,19 @@ def preflight_result(context: Context, plan: str, *, acts: bool = True) -> "Pref
             "Nothing is done. Find out who changed it (Airflow's audit log), then clear "
             f"{names.PREFLIGHT_TASK} to check again"
         )
+    if acts and not found.purpose.launches:
+        raise AirflowSkipException(LAUNCHES_NOTHING)
     return found
+
+
+def skip_where_nothing_is_launched(context: Context) -> None:
+    """Skip what has nothing to do in a run that launches nothing, also where somebody has cleared just this task.
+
+    :raises AirflowSkipException: this is such a run
+    """
+    purpose = find_purpose(dict(context.get("params") or {}).get("mode"))
+    if purpose and not purpose.launches:
+        raise AirflowSkipException(LAUNCHES_NOTHING)
 
 
 def order_of(context: Context) -> "RunOrder | None":

@@ -30,7 +30,8 @@ def trigger_form(shape: RunShape, notice: str = "") -> dict[str, Param]:
             description_md=(
                 (f"{notice}\n\n" if notice else "")
                 + "A drill cleans up after itself. A recovery brings production up and stays: it needs the plan's name "
-                f"under {_CONFIRM}, and a reason.\n\n{drill_in_words(shape.plan)}"
+                f"under {_CONFIRM}, and a reason. A check looks at everything that a drill needs and launches nothing."
+                f"\n\n{drill_in_words(shape.plan)}"
             ),
         ),
         "reason": Param(

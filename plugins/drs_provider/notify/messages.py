@@ -107,13 +107,14 @@ def ended(run: RunSummary, report: "RunReport | None", *, at: datetime) -> Notic
             next_step=f"look at the log of {names.REPORT_TASK} in Airflow, and clear that task to write the report",
         )
     counts, objectives = report.counts, report.objectives
-    facts = [
-        ("Verdict", report.verdict_reason),
-        ("Servers", _counted(counts.launched, counts.servers - counts.excluded, counts.failed, counts.not_started)),
-        ("RTO", objectives.rto.why),
-        ("RPO", objectives.rpo.why),
-        ("Took", duration(report.elapsed_seconds)),
-    ]
+    facts = [("Verdict", report.verdict_reason)]
+    if report.run.purpose.launches:
+        facts += [
+            ("Servers", _counted(counts.launched, counts.servers - counts.excluded, counts.failed, counts.not_started)),
+            ("RTO", objectives.rto.why),
+            ("RPO", objectives.rpo.why),
+        ]
+    facts += [("Took", duration(report.elapsed_seconds))]
     facts += [(f"Server {failure.hostname}", failure.reason) for failure in report.failures[:_MOST]]
     if len(report.failures) > _MOST:
         facts.append(("And", f"{len(report.failures) - _MOST} more failed servers; the report lists them"))

@@ -27,9 +27,11 @@ from drs_provider.rules.run.handover import Difference, GivenOrder, Notification
 from drs_provider.rules.run.state.first_cause import FirstCause
 from drs_provider.rules.run.state.vocabulary import CleanupStatus, ServerStatus, StepStatus, WaveStatus
 
-Outcome = Literal["passed", "completed", "completed_with_exceptions", "failed", "refused", "cancelled", "superseded"]
+Outcome = Literal[
+    "passed", "completed", "completed_with_exceptions", "failed", "refused", "cancelled", "superseded", "checked"
+]
 """A drill that went well has ``passed``, a recovery that did is ``completed``; ``superseded`` is a drill whose servers
-a recovery took; the other words are common to both."""
+a recovery took; a check that nothing speaks against is ``checked``; the other words are common to both."""
 ObjectiveOutcome = Literal["met", "missed", "not_measured", "no_objective"]
 
 FORMAT_VERSION = 2

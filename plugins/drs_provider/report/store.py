@@ -214,7 +214,10 @@ def report_parts(dag_id: str, run_id: str) -> tuple[str, str]:
 
 
 MOST = 40
-"""Reports of one plan that are read, the newest runs first."""
+"""Reports of one plan that are read, the newest runs first, checks left aside."""
+
+_MOST_LOOKED_AT = 1000
+"""So many folders are looked into for them: a plan may be checked every hour."""
 
 log = logging.getLogger(__name__)
 
@@ -222,17 +225,26 @@ log = logging.getLogger(__name__)
 def stored_reports(folder: Any, dag_id: str, most: int = MOST) -> Iterator[RunReport]:
     """Read the newest reports of a DAG; what is no report, or one of a later form, is passed over and logged.
 
+    Those of checks are left aside, and take no room from the others: they prove nothing and launched nothing.
+
     :param folder: a ``pathlib.Path``, an ``ObjectStoragePath`` or text that names a local folder
     """
     home = run_folder(folder, dag_id, "x").parent
     if not home.exists():
         return
-    for path in sorted(home.iterdir(), key=lambda entry: _when(entry.name), reverse=True)[:most]:
+    read = 0
+    for path in sorted(home.iterdir(), key=lambda entry: _when(entry.name), reverse=True)[:_MOST_LOOKED_AT]:
+        if read >= most:
+            return
         try:
             report = RunReport.model_validate_json((path / JSON_NAME).read_text(encoding="utf-8"))
         except (OSError, ValidationError) as error:
             log.info("%s is ignored: %s", path, str(error).splitlines()[0])
+            read += 1
             continue
+        if not report.run.purpose.launches:
+            continue
+        read += 1
         if safe_name(report.run.dag_id) == home.name:
             yield report
 

@@ -19,7 +19,7 @@ _MAY_BE_THERE = (ServerStatus.LAUNCHED, ServerStatus.LAUNCHING, ServerStatus.UNK
 
 def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome, str]:
     """Return the outcome and why, in one sentence; the first cause and the next step follow where there is one."""
-    outcome, why = _judge(evidence, objectives)
+    outcome, why = _judge(evidence, objectives) if evidence.run.purpose.launches else _judge_check(evidence)
     cause = cause_that_counts(evidence, outcome)
     if cause is None:
         return outcome, why
@@ -56,6 +56,25 @@ def _judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome
     if exceptions := list(_exceptions(evidence, objectives)):
         return "completed_with_exceptions", _sentence(exceptions)
     return evidence.run.purpose.good_verdict, _sentence([_all_well(evidence)])
+
+
+def _judge_check(evidence: RunEvidence) -> tuple[Outcome, str]:
+    """Judge a run that only looks: *checked* or *refused*, or *cancelled*; *failed* where nobody knows what it saw."""
+    preflight = evidence.preflight
+    if (why := _refusal(evidence)) is not None:
+        return "refused", why
+    if evidence.cancelled:
+        return "cancelled", _sentence([evidence.cancelled])
+    if preflight is None:
+        return "failed", _sentence(["preflight left no result, so nothing is known to be checked"])
+    if any(wave.jobs for wave in evidence.waves):
+        return "failed", _sentence(["a check launches nothing, and jobs of it exist"])
+    servers, waves = sum(len(wave.servers) for wave in evidence.waves), plural(len(evidence.waves), "wave")
+    warnings = sum(finding.severity == "warning" for finding in preflight.findings)
+    found = f"with {plural(warnings, 'warning')}" if warnings else "nothing speaks against a drill of it"
+    return evidence.run.purpose.good_verdict, _sentence(
+        [f"{plural(servers, 'server')} in {waves} checked, {found}; nothing was launched"]
+    )
 
 
 def _all_well(evidence: RunEvidence) -> str:

@@ -4,7 +4,7 @@ No other module compares a mode. One that needs to know something new about dril
 a new kind of run (failback, reprotection, migration) is a value here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -13,8 +13,8 @@ from drs_provider.exceptions import PreflightRefused
 if TYPE_CHECKING:
     from drs_provider.plan.model import Network, RecoveryPlan, Step
 
-PurposeName = Literal["drill", "recovery"]
-GoodVerdict = Literal["passed", "completed"]
+PurposeName = Literal["drill", "recovery", "check"]
+GoodVerdict = Literal["passed", "completed", "checked"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,8 @@ class Purpose:
     :param name: the word in the trigger form, in tags, in XComs and in reports
     :param title: the same as a headline
     :param form_label: what the trigger form says beside the choice
-    :param section: the section of a plan that holds for it
+    :param section: the section of a plan that holds for it, and the kind of run whose steps, permissions and words it
+        has: a check looks at what a drill would do
 
     How it starts:
 
@@ -38,6 +39,8 @@ class Purpose:
 
     What it launches, and where:
 
+    :param launches: false: it looks at everything that preflight looks at, and that is all; every task between
+        preflight and report is skipped, and whatever else speaks of launching says what preflight looks for
     :param is_drill: what DRS is told (``isDrill``)
     :param uses_drill_network: it launches into ``drill.network``; false: into production's network
     :param uses_drill_settings: ``drill_launch`` lies over the other launch settings
@@ -51,6 +54,8 @@ class Purpose:
 
     What speaks against it:
 
+    :param minds_other_runs: what another run or person holds or has launched (a job, an instance, an execution of a
+        native plan) may refuse it; false: it only warns, for it takes nothing from anybody
     :param refuses_broken_source: what is wrong with a source server, with permissions or with a place to land refuses
         the run; false: it warns, for a broken source is why there is such a run
     :param loses_silent_places: where an account or Region of the plan does not answer, its servers are lost and the
@@ -85,6 +90,7 @@ class Purpose:
     needs_reason: bool
     asks_for_approval: bool
     overlaps: bool
+    launches: bool
     is_drill: bool
     uses_drill_network: bool
     uses_drill_settings: bool
@@ -92,6 +98,7 @@ class Purpose:
     may_replace_recovered: bool
     spares_others_drills: bool
     retries_over_instance: bool
+    minds_other_runs: bool
     refuses_broken_source: bool
     loses_silent_places: bool
     pins_broken_source: bool
@@ -111,9 +118,19 @@ class Purpose:
         """What a finding about a source, a permission or a place is, unless it speaks against every run."""
         return "refusal" if self.refuses_broken_source else "warning"
 
+    @property
+    def holding_severity(self) -> Literal["refusal", "warning"]:
+        """What a finding about a server is that somebody else holds."""
+        return self.severity if self.minds_other_runs else "warning"
+
+    @property
+    def cleans_up(self) -> bool:
+        """Whether it has something to clean up at its end."""
+        return self.launches and self.is_temporary
+
     def takes_step(self, step: "Step") -> bool:
-        """Tell whether such a run has a step."""
-        return step.when in (self.name, "always")
+        """Tell whether such a run has a step; a check looks at those of a drill and takes none."""
+        return step.when in (self.section, "always")
 
     def max_lag(self, plan: "RecoveryPlan") -> timedelta | None:
         """Give the most replication lag that such a run of a plan allows; None: any."""
@@ -147,6 +164,7 @@ DRILL: Final = Purpose(
     needs_reason=False,
     asks_for_approval=False,
     overlaps=False,
+    launches=True,
     is_drill=True,
     uses_drill_network=True,
     uses_drill_settings=True,
@@ -154,6 +172,7 @@ DRILL: Final = Purpose(
     may_replace_recovered=False,
     spares_others_drills=True,
     retries_over_instance=True,
+    minds_other_runs=True,
     refuses_broken_source=True,
     loses_silent_places=False,
     pins_broken_source=False,
@@ -177,6 +196,7 @@ RECOVERY: Final = Purpose(
     needs_reason=True,
     asks_for_approval=True,
     overlaps=True,
+    launches=True,
     is_drill=False,
     uses_drill_network=False,
     uses_drill_settings=False,
@@ -184,6 +204,7 @@ RECOVERY: Final = Purpose(
     may_replace_recovered=True,
     spares_others_drills=False,
     retries_over_instance=False,
+    minds_other_runs=True,
     refuses_broken_source=False,
     loses_silent_places=True,
     pins_broken_source=True,
@@ -197,6 +218,25 @@ RECOVERY: Final = Purpose(
 )
 """The real one: brings production up, and what it launched stays."""
 
+CHECK: Final = replace(
+    DRILL,
+    name="check",
+    title="Check",
+    form_label="Check: look at everything, launch nothing",
+    overlaps=True,
+    launches=False,
+    retries_over_instance=False,
+    minds_other_runs=False,
+    yields=False,
+    proves_plan=False,
+    good_verdict="checked",
+    after_failure="then check again",
+)
+"""Everything that the preflight of a drill looks at, and nothing more: changes nothing, asks nobody, holds nothing."""
+
+LAUNCHES_NOTHING: Final = "a check launches nothing"
+"""Why a task has nothing to do in a run that launches nothing."""
+
 STARTERS: Final = {
     "manual": "a person",
     "scheduled": "a schedule",
@@ -205,7 +245,7 @@ STARTERS: Final = {
 }
 """How a run of a plan may come to be: Airflow's word for its type, and who starts it. A recovery: a person only."""
 
-PURPOSES: Final = (DRILL, RECOVERY)
+PURPOSES: Final = (DRILL, RECOVERY, CHECK)
 """Every kind of run, in the order in which people choose; the first one is what a run is unless somebody says."""
 
 

@@ -151,7 +151,7 @@ class RunControl:
             raise UsageError(no_replacing(purpose))
         if dag.is_paused:
             raise RunRefused(f"{plan} is paused, so a run would not begin: drs run resume {plan}")
-        active = [record for record in self.airflow.runs(dag.dag_id, _LISTED) if record.state in ACTIVE]
+        active = [record for record in self._active_records(dag) if _holds_servers(record)]
         if active and not (purpose and purpose.overlaps):
             # A recovery never waits for anything: its preflight decides what it may take.
             first = _view_in_short(dag, active[-1])
@@ -160,7 +160,7 @@ class RunControl:
                 f"wait for it ({first.command('wait')}) or cancel it ({first.command('cancel')})"
             )
         for record in active:
-            if purpose and purpose.overlaps and record.conf.get("mode") == purpose.name:
+            if purpose and purpose.launches and purpose.overlaps and record.conf.get("mode") == purpose.name:
                 raise RunRefused(self._second(plan, _view_in_short(dag, record), purpose))
         waves = [wave.name for wave in outline_of_edges(self.airflow.upstream(dag.dag_id), dag.waves).waves]
         _refuse_unknown_waves(waves, start.waves or ())
@@ -424,6 +424,7 @@ class RunControl:
 
     def _refuse_beside_another(self, run: RunView) -> None:
         others = [] if run.is_active else self._active_records(self._dag(run.plan))
+        others = [record for record in others if _holds_servers(record)]
         if others:
             raise RunRefused(
                 f"{run.plan} has another run that is not over, {others[0].run_id}, and a plan has one run at a time"
@@ -466,6 +467,12 @@ class RunControl:
             self.airflow.mark(names.dag_id_of(run.plan), run.run_id, question.task, "skipped")
         except AlreadySo:
             return
+
+
+def _holds_servers(record: DagRunRecord) -> bool:
+    """Tell whether a run may launch something: a check never does, so nothing waits for it."""
+    purpose = find_purpose(record.conf.get("mode"))
+    return purpose is None or purpose.launches
 
 
 def _refuse_unknown_waves(known: Sequence[str], asked: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.sdk import ObjectStoragePath
 from fastapi import FastAPI
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import ColumnElement, func, or_, select, tuple_
 
 from drs_provider import configuration
 from drs_provider.airflow_internals.api_server import (
@@ -31,6 +31,7 @@ from drs_provider.airflow_internals.metadata import (
 )
 from drs_provider.airflow_internals.xcom_values import value_of
 from drs_provider.configuration import reports_location
+from drs_provider.rules.purpose import CHECK
 from drs_provider.rules.run.handover import HandoverUnreadable, KeptDrill, WrittenReport
 from drs_provider.rules.run.handover.signature import Origin
 from drs_provider.rules.run.names import KEEP_TASK, REPORT_TASK
@@ -47,6 +48,8 @@ from drs_provider.ui.xcom_values import unwrapped
 _XCOM_KEYS = tuple({document.KEY for document in DOCUMENTS if document.PLACE == "xcom"})
 _STORE_KEYS = tuple({document.KEY for document in DOCUMENTS if document.PLACE == "task_state_store"})
 _NOT_MAPPED = -1
+_asked_mode = DagRun.conf["mode"].as_string()
+"""What a run was asked to be; NULL where its conf does not say, as of a drill by schedule."""
 _PARTS = {"scheduler": "SchedulerJob", "triggerer": "TriggererJob"}
 """The parts of Airflow without which no run goes on, and what they call themselves in its table of jobs."""
 
@@ -103,17 +106,23 @@ class AirflowRuns:
         return None if row is None else believed(unwrapped(value_of(row)), Origin(dag_id, run_id, task_id, key))
 
     def newest(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:
-        """Read the newest run of each DAG, and the verdict that its report task left."""
+        """Read the newest run of each DAG, checks left aside, and the verdict that its report task left."""
+        return self._newest(dag_ids, or_(_asked_mode.is_(None), _asked_mode != CHECK.name))
+
+    def newest_checks(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:
+        """Read the newest check of each DAG in the same way."""
+        return self._newest(dag_ids, _asked_mode == CHECK.name)
+
+    def _newest(self, dag_ids: Iterable[str], which: ColumnElement[bool]) -> Mapping[str, LastRun]:
         newest = (
             select(DagRun.dag_id, func.max(DagRun.run_after).label("run_after"))
-            .where(DagRun.dag_id.in_(sorted(dag_ids)))
+            .where(DagRun.dag_id.in_(sorted(dag_ids)), which)
             .group_by(DagRun.dag_id)
             .subquery()
         )
         same_run = (DagRun.dag_id == newest.c.dag_id) & (DagRun.run_after == newest.c.run_after)
-        runs = {
-            run.dag_id: run for run in self.session.scalars(select(DagRun).join(newest, same_run).order_by(DagRun.id))
-        }
+        found = select(DagRun).join(newest, same_run).where(which).order_by(DagRun.id)
+        runs = {run.dag_id: run for run in self.session.scalars(found)}
         verdicts = self._verdicts([(run.dag_id, run.run_id) for run in runs.values()])
         kept = self._kept_until([(run.dag_id, run.run_id) for run in runs.values() if str(run.state) == "running"])
         return {

@@ -10,7 +10,16 @@ from pydantic import BaseModel
 from drs_provider.report.store import HTML_NAME, JSON_NAME, run_folder
 from drs_provider.ui import pages
 from drs_provider.ui.board import Board, board_of
-from drs_provider.ui.plan_list import PlanList, forecast_of, library_of, plan_ids, plan_list, production_of, verified_of
+from drs_provider.ui.plan_list import (
+    PlanList,
+    check_of,
+    forecast_of,
+    library_of,
+    plan_ids,
+    plan_list,
+    production_of,
+    verified_of,
+)
 from drs_provider.ui.read_model import DOCUMENTS, Runs, Sources
 
 _MEDIA = {JSON_NAME: "application/json", HTML_NAME: "text/html; charset=utf-8"}
@@ -54,7 +63,7 @@ def _add_plans(app: FastAPI, sources: Sources) -> None:
         folder = sources.plans_folder()
         library = library_of(folder)
         shown = readable.intersection(plan_ids(library))
-        newest = runs.newest(shown)
+        newest, checks = runs.newest(shown), runs.newest_checks(shown)
         return plan_list(
             library,
             folder,
@@ -65,6 +74,7 @@ def _add_plans(app: FastAPI, sources: Sources) -> None:
             with_problems=with_problems,
             verified=lambda runnable: verified_of(runnable, sources.reports_folder(), newest, sources.now()),
             production=lambda runnable: production_of(runnable, sources.reports_folder(), newest),
+            checked=lambda runnable: check_of(runnable, sources.reports_folder(), checks),
         )
 
     @app.get("/plans.json")

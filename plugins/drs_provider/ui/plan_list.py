@@ -15,7 +15,7 @@ from drs_provider.plan.model import wave_dependencies
 from drs_provider.plan.problems import Problem
 from drs_provider.report.production import ProductionUp, production_up
 from drs_provider.report.result import RunReport
-from drs_provider.report.store import stored_reports
+from drs_provider.report.store import read_report, stored_reports
 from drs_provider.report.verification import Verification, verify
 from drs_provider.rules.run.names import dag_id_of
 from drs_provider.rules.run.state import RunStatus
@@ -29,6 +29,15 @@ class PlanWave(BaseModel):
     name: str
     groups: list[str]
     depends_on: list[str]
+
+
+class PlanCheck(BaseModel):
+    """The last check of a plan: how it ended, with how many warnings (None: its report cannot be read)."""
+
+    run: str
+    at: datetime | None
+    status: RunStatus
+    warnings: int | None = None
 
 
 class PlanRow(BaseModel):
@@ -52,6 +61,7 @@ class PlanRow(BaseModel):
     """Where production is up that a recovery of the plan brought up, and since when; empty: none is known to be."""
     is_paused: bool = False
     kept_until: datetime | None = None
+    last_check: PlanCheck | None = None
 
 
 class BrokenPlan(BaseModel):
@@ -83,6 +93,7 @@ def plan_list(
     with_problems: bool,
     verified: Callable[[RunnablePlan], Verification | None] = lambda _: None,
     production: Callable[[RunnablePlan], ProductionUp | None] = lambda _: None,
+    checked: Callable[[RunnablePlan], PlanCheck | None] = lambda _: None,
     paused: Collection[str] = (),
     stopped: Sequence[str] = (),
 ) -> PlanList:
@@ -98,6 +109,7 @@ def plan_list(
             newest.get(dag_id_of(name)),
             verified(runnable),
             production(runnable),
+            check=checked(runnable),
             is_paused=dag_id_of(name) in paused,
         )
         for name, runnable in library.plans.items()
@@ -135,6 +147,7 @@ def _row(
     verification: Verification | None,
     production: ProductionUp | None,
     *,
+    check: PlanCheck | None,
     is_paused: bool,
 ) -> PlanRow:
     plan = runnable.plan
@@ -160,6 +173,7 @@ def _row(
         production=production.words if production else "",
         is_paused=is_paused,
         kept_until=last.kept_until if last else None,
+        last_check=check,
     )
 
 
@@ -200,6 +214,29 @@ def production_of(runnable: RunnablePlan, reports: Any, newest: Mapping[str, Las
     except OSError:
         return None
     return production_up(found)
+
+
+def check_of(runnable: RunnablePlan, reports: Any, checks: Mapping[str, LastRun]) -> PlanCheck | None:
+    """Say how the last check of a plan ended; None: it was never checked."""
+    dag_id = dag_id_of(runnable.plan.name)
+    last = checks.get(dag_id)
+    if last is None:
+        return None
+    found = _warnings(str(reports), dag_id, last.run_id) if last.verdict else None
+    return PlanCheck(run=last.run_id, at=last.started_at, status=last.status, warnings=found)
+
+
+def _warnings(folder: str, dag_id: str, run_id: str) -> int | None:
+    from airflow.sdk import ObjectStoragePath
+
+    is_remote = "://" in folder and not folder.startswith("file://")
+    try:
+        report = read_report(ObjectStoragePath(folder) if is_remote else folder, dag_id, run_id)
+    except (OSError, ValueError):
+        return None
+    if report is None or report.preflight is None:
+        return None
+    return sum(finding.severity == "warning" for finding in report.preflight.findings)
 
 
 @lru_cache(maxsize=100)

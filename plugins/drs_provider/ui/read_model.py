@@ -107,7 +107,11 @@ class Runs(Protocol):
         ...
 
     def newest(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:
-        """Return the newest run of each of these DAGs that ever ran."""
+        """Return the newest run of each of these DAGs that ever ran, checks left aside."""
+        ...
+
+    def newest_checks(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:
+        """Return the newest check of each of these DAGs that was ever checked."""
         ...
 
     def paused(self, dag_ids: Iterable[str]) -> frozenset[str]:

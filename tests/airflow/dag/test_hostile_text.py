@@ -293,6 +293,9 @@ class Shown:
     def newest(self, dag_ids):
         return {}
 
+    def newest_checks(self, dag_ids):
+        return {}
+
     def paused(self, dag_ids):
         return frozenset()
 

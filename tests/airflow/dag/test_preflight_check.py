@@ -74,7 +74,7 @@ def test_the_run_of_a_drill_that_was_cleaned_up_is_not_begun_anew(dag, task):
 def test_other_runs_are_checked_as_usual(dag, cleaned, cleared):
     said = checked(dag, cleaned=cleaned, clear_number=cleared, params={"mode": "test"})
 
-    assert "mode 'test' is neither 'drill' nor 'recovery'" in said
+    assert "mode 'test' is neither 'drill' nor 'recovery' nor 'check'" in said
 
 
 LATE = {"run_type": "scheduled", "run_after": NOW - timedelta(hours=15)}

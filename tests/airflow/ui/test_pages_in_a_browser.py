@@ -142,6 +142,9 @@ class Runs:
     def newest(self, dag_ids):
         return {}
 
+    def newest_checks(self, dag_ids):
+        return {}
+
     def paused(self, dag_ids):
         return frozenset()
 

@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 from drs_provider.exceptions import ReportOfAnotherRun
 from drs_provider.report.measure import measure
-from drs_provider.report.store import kept_report, read_kept, read_report, run_folder, safe_name, to_json, write_report
+from drs_provider.report.store import (
+    kept_report,
+    read_kept,
+    read_report,
+    run_folder,
+    safe_name,
+    stored_reports,
+    to_json,
+    write_report,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.evidence import a_passed_drill, a_refused_drill, some_facts
@@ -48,6 +57,17 @@ def test_the_same_run_may_write_again_and_the_last_one_counts(tmp_path):
     write_report(again, tmp_path)
 
     assert read_report(tmp_path, "drs.web-shop", "r1") == again
+
+
+def test_checks_take_no_room_from_the_reports_that_count(tmp_path):
+    write_report(of_run("manual__2026-11-01T05:00:00+00:00"), tmp_path)
+    for hour in range(5):
+        facts = some_facts(run_id=f"manual__2026-11-02T0{hour}:00:00+00:00", mode="check")
+        write_report(measure(a_refused_drill().model_copy(update={"run": facts})), tmp_path)
+
+    found = list(stored_reports(tmp_path, "drs.web-shop", most=1))
+
+    assert [report.run.run_id for report in found] == ["manual__2026-11-01T05:00:00+00:00"]
 
 
 def test_another_runs_report_is_never_written_over(tmp_path):

@@ -13,6 +13,8 @@ from drs_provider.report.evidence import (
     WaveEvidence,
 )
 from drs_provider.report.measure import measure
+from drs_provider.report.verification import verify
+from drs_provider.rules.run.handover import PreflightFinding
 from drs_provider.rules.run.state.vocabulary import CleanupStatus, ServerStatus, StepStatus, WaveStatus
 from hypothesis import given
 from hypothesis import strategies as st
@@ -352,3 +354,49 @@ def test_no_measured_time_is_negative(evidence):
     figures += [part for wave in report.waves for part in (wave.rto_seconds, wave.rpo_seconds)]
 
     assert all(figure is None or figure >= 0 for figure in figures)
+
+
+SKIPPED = an_unstarted_wave("database", 2).model_copy(update={"state": WaveStatus.SKIPPED})
+WARNINGS = tuple(PreflightFinding(severity="warning", what="replication lags") for _ in range(2))
+
+
+@pytest.mark.parametrize(
+    ("evidence", "verdict", "why"),
+    [
+        pytest.param(
+            a_run([SKIPPED], preflight=a_preflight().model_copy(update={"findings": ()})),
+            "checked",
+            "2 servers in 1 wave checked, nothing speaks against a drill of it; nothing was launched.",
+            id="nothing found",
+        ),
+        pytest.param(
+            a_run([SKIPPED], preflight=a_preflight().model_copy(update={"findings": WARNINGS})),
+            "checked",
+            "2 servers in 1 wave checked, with 2 warnings; nothing was launched.",
+            id="warnings",
+        ),
+        pytest.param(
+            a_refused_drill(), "refused", "Nothing was launched: preflight found 2 reasons against it.", id="refused"
+        ),
+        pytest.param(
+            a_run([SKIPPED], preflight=None),
+            "failed",
+            "Preflight left no result, so nothing is known to be checked.",
+            id="preflight was marked as successful",
+        ),
+        pytest.param(
+            a_run([a_wave("database", 2, 9)]),
+            "failed",
+            "A check launches nothing, and jobs of it exist.",
+            id="somebody launched in its name",
+        ),
+        pytest.param(a_run([SKIPPED], cancelled="cancelled by ada"), "cancelled", "Cancelled by ada.", id="cancelled"),
+    ],
+)
+def test_a_check_is_checked_or_refused_and_proves_nothing(evidence, verdict, why):
+    facts = evidence.run.model_copy(update={"mode": "check"})
+    report = measure(evidence.model_copy(update={"run": facts}))
+
+    assert (report.verdict, report.verdict_reason.split(" First cause")[0].split(" Next step")[0]) == (verdict, why)
+    found = verify([report], digest=report.run.plan_digest, valid_for=None, now=report.finished_at)
+    assert (found.is_verified, found.why) == (False, "no drill of it has ever been reported")

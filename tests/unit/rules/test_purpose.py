@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.plan.model import Drill, Recovery, RecoveryPlan, VpcNetwork, Wave
-from drs_provider.rules.purpose import DRILL, PURPOSES, RECOVERY, Purpose, find_purpose, no_mode, purpose_of
+from drs_provider.rules.purpose import CHECK, DRILL, PURPOSES, RECOVERY, Purpose, find_purpose, no_mode, purpose_of
 from drs_provider.steps.wait import Wait
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,46 +27,54 @@ def plan(*, drill: Drill | None = None, recovery: Recovery | None = None, rpo: t
 
 
 ANSWERS = {
-    "title": ("Drill", "Recovery"),
-    "form_label": ("Drill: launch, check, clean up", "Recovery: production comes up here"),
-    "section": ("drill", "recovery"),
-    "may_be_scheduled": (True, False),
-    "needs_confirmation": (False, True),
-    "needs_reason": (False, True),
-    "asks_for_approval": (False, True),
-    "overlaps": (False, True),
-    "is_drill": (True, False),
-    "uses_drill_network": (True, False),
-    "uses_drill_settings": (True, False),
-    "protects_instances": (False, True),
-    "retries_over_instance": (True, False),
-    "refuses_broken_source": (True, False),
-    "pins_broken_source": (False, True),
-    "refuses_changed_settings": (True, False),
-    "yields": (True, False),
-    "is_temporary": (True, False),
-    "is_priced": (True, False),
-    "proves_plan": (True, False),
-    "may_replace_recovered": (False, True),
-    "spares_others_drills": (True, False),
-    "loses_silent_places": (False, True),
-    "good_verdict": ("passed", "completed"),
+    "title": ("Drill", "Recovery", "Check"),
+    "form_label": (
+        "Drill: launch, check, clean up",
+        "Recovery: production comes up here",
+        "Check: look at everything, launch nothing",
+    ),
+    "section": ("drill", "recovery", "drill"),
+    "may_be_scheduled": (True, False, True),
+    "needs_confirmation": (False, True, False),
+    "needs_reason": (False, True, False),
+    "asks_for_approval": (False, True, False),
+    "overlaps": (False, True, True),
+    "is_drill": (True, False, True),
+    "uses_drill_network": (True, False, True),
+    "uses_drill_settings": (True, False, True),
+    "protects_instances": (False, True, False),
+    "retries_over_instance": (True, False, False),
+    "refuses_broken_source": (True, False, True),
+    "pins_broken_source": (False, True, False),
+    "refuses_changed_settings": (True, False, True),
+    "yields": (True, False, False),
+    "is_temporary": (True, False, True),
+    "is_priced": (True, False, True),
+    "proves_plan": (True, False, False),
+    "may_replace_recovered": (False, True, False),
+    "spares_others_drills": (True, False, True),
+    "loses_silent_places": (False, True, False),
+    "good_verdict": ("passed", "completed", "checked"),
     "after_failure": (
         "then start the drill again",
         "then clear the wave's tasks in Airflow to launch what is not there",
+        "then check again",
     ),
+    "launches": (True, True, False),
+    "minds_other_runs": (True, True, False),
 }
 
 
 @pytest.mark.parametrize("question", [field.name for field in fields(Purpose) if field.name != "name"])
-def test_a_drill_and_a_recovery_answer_every_question(question: str) -> None:
-    assert (getattr(DRILL, question), getattr(RECOVERY, question)) == ANSWERS[question]
+def test_every_kind_of_run_answers_every_question(question: str) -> None:
+    assert tuple(getattr(purpose, question) for purpose in (DRILL, RECOVERY, CHECK)) == ANSWERS[question]
 
 
 def test_a_mode_is_read_as_exact_text() -> None:
     assert purpose_of("drill") is DRILL
     assert purpose_of("recovery") is RECOVERY
-    assert [str(purpose) for purpose in PURPOSES] == ["drill", "recovery"]
+    assert purpose_of("check") is CHECK
+    assert [str(purpose) for purpose in PURPOSES] == ["drill", "recovery", "check"]
 
 
 class EqualsEverything:
@@ -77,21 +85,23 @@ class EqualsEverything:
         return 0
 
 
-@pytest.mark.parametrize("mode", ["Drill", "drill ", "", None, True, False, 0, "True", b"drill", ["drill"]])
+@pytest.mark.parametrize(
+    "mode", ["Drill", "drill ", "Check", "checks", "", None, True, False, 0, "True", b"drill", ["drill"]]
+)
 def test_what_is_no_mode_is_refused(mode: object) -> None:
     with pytest.raises(PreflightRefused) as refused:
         purpose_of(mode)
 
-    assert refused.value.findings == (f"mode {mode!r} is neither 'drill' nor 'recovery'",)
+    assert refused.value.findings == (f"mode {mode!r} is neither 'drill' nor 'recovery' nor 'check'",)
     assert no_mode(mode) == refused.value.findings[0]
     assert find_purpose(mode) is None
 
 
 @given(st.one_of(st.none(), st.booleans(), st.integers(), st.text(), st.lists(st.text())))
-def test_only_the_two_words_are_modes(mode: object) -> None:
+def test_only_the_three_words_are_modes(mode: object) -> None:
     found = find_purpose(mode)
 
-    assert (found.name if found else None) == (mode if mode in ("drill", "recovery") else None)
+    assert (found.name if found else None) == (mode if mode in ("drill", "recovery", "check") else None)
 
 
 def test_what_equals_everything_is_no_mode() -> None:
@@ -161,10 +171,21 @@ def test_a_step_takes_place_in_the_runs_that_it_is_for(when: str, *, drill: bool
     step = Wait.model_validate({"kind": "wait", "name": "settle", "for": "5m", "when": when})
 
     assert (DRILL.takes_step(step), RECOVERY.takes_step(step)) == (drill, recovery)
+    assert CHECK.takes_step(step) is drill
 
 
 def test_what_is_wrong_with_a_source_refuses_a_drill_and_warns_in_a_recovery() -> None:
-    assert (DRILL.severity, RECOVERY.severity) == ("refusal", "warning")
+    assert (DRILL.severity, RECOVERY.severity, CHECK.severity) == ("refusal", "warning", "refusal")
+
+
+def test_what_others_hold_only_warns_in_a_check() -> None:
+    held = tuple(purpose.holding_severity for purpose in (DRILL, RECOVERY, CHECK))
+
+    assert held == ("refusal", "warning", "warning")
+
+
+def test_only_a_drill_has_something_to_clean_up() -> None:
+    assert [purpose.cleans_up for purpose in (DRILL, RECOVERY, CHECK)] == [True, False, False]
 
 
 def test_a_purpose_is_the_same_however_it_was_come_by() -> None:

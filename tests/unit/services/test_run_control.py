@@ -285,6 +285,26 @@ def test_a_second_recovery_beside_one_that_goes_on_is_refused_with_its_link():
     assert airflow.changed == []
 
 
+@pytest.mark.parametrize("mode", ["drill", "recovery", "check"])
+def test_a_check_starts_beside_every_run(mode):
+    airflow = InMemoryAirflow.of(replace(recorded("launching"), conf={"mode": mode}))
+
+    RunControl(airflow).start("shop", RunStart(mode="check"))
+
+    assert airflow.changed == [("trigger", {"mode": "check"})]
+
+
+@pytest.mark.parametrize(
+    "start", [RunStart(), RunStart(mode="recovery", confirm="shop", reason="dark")], ids=["drill", "recovery"]
+)
+def test_nothing_waits_for_a_check(start):
+    airflow = InMemoryAirflow.of(replace(recorded("launching"), conf={"mode": "check"}))
+
+    RunControl(airflow).start("shop", start)
+
+    assert [change[0] for change in airflow.changed] == ["trigger"]
+
+
 def test_a_drill_is_told_whose_instances_it_may_replace():
     airflow = InMemoryAirflow.of(recorded("passed"))
 

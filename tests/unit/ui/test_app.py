@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from drs_provider.report.measure import measure
 from drs_provider.report.store import write_report
+from drs_provider.rules.run.handover import PreflightFinding
 from drs_provider.ui.app import create_app
 from drs_provider.ui.read_model import Access, LastRun, RunData, Sources
 from fastapi import HTTPException
@@ -36,7 +37,13 @@ waves: [{name: database, groups: [shop-db]}]
 
 
 class InMemoryRuns:
-    def __init__(self, runs: Iterable[RunData] = (), newest: Mapping[str, LastRun] | None = None) -> None:
+    def __init__(
+        self,
+        runs: Iterable[RunData] = (),
+        newest: Mapping[str, LastRun] | None = None,
+        checks: Mapping[str, LastRun] | None = None,
+    ) -> None:
+        self.checks = checks or {}
         self.runs = {(run.dag_id, run.run_id): run for run in runs}
         self.last = newest or {}
 
@@ -49,6 +56,9 @@ class InMemoryRuns:
 
     def newest(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:
         return {dag_id: self.last[dag_id] for dag_id in dag_ids if dag_id in self.last}
+
+    def newest_checks(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:
+        return {dag_id: self.checks[dag_id] for dag_id in dag_ids if dag_id in self.checks}
 
     def paused(self, dag_ids):
         return frozenset()
@@ -134,6 +144,39 @@ def test_the_last_run_of_a_plan_is_shown_with_its_verdict(folder, last, words):
     page = a_client(folder, InMemoryRuns(newest={"drs.shop": last} if last else {})).get("/plans").text
 
     assert words in page
+
+
+WARNING = {"severity": "warning", "what": "replication lags", "server_id": "s-1", "hostname": "db1", "rule": "lag"}
+
+
+@pytest.mark.parametrize(
+    ("check", "findings", "words"),
+    [
+        (None, (), None),
+        (LastRun("c", "running", NOW), (), "… running"),
+        (LastRun("c", "success", NOW, "checked"), (), "✓ checked"),
+        (LastRun("c", "success", NOW, "checked"), (WARNING,), "! checked with 1 warning"),
+        (LastRun("c", "failed", NOW, "refused"), (WARNING, {**WARNING, "severity": "refusal"}), "⊘ refused"),
+        (LastRun("c", "failed", NOW), (), "! unknown"),
+    ],
+    ids=["never", "goes on", "passed", "warnings", "refused", "no report"],
+)
+def test_the_last_check_of_a_plan_is_shown_beside_its_last_run(folder, check, findings, words):
+    report = measure(a_passed_drill())
+    preflight = report.preflight.model_copy(update={"findings": [PreflightFinding(**one) for one in findings]})
+    facts = report.run.model_copy(update={"dag_id": "drs.shop", "run_id": "c", "mode": "check"})
+    write_report(report.model_copy(update={"run": facts, "preflight": preflight}), folder / "reports")
+    runs = InMemoryRuns(
+        newest={"drs.shop": LastRun("r", "success", NOW, "passed")}, checks={"drs.shop": check} if check else {}
+    )
+
+    page = a_client(folder, runs).get("/plans").text
+
+    assert ">✓ passed</span>" in page
+    assert (
+        f'>{words}</span> <a data-airflow href="../dags/drs.shop/runs/c/plugin/drs-run">Last check</a>' in page
+    ) is (check is not None)
+    assert ("Last check" in page) is (check is not None)
 
 
 @pytest.mark.parametrize(

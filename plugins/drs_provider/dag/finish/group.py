@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from drs_provider import clock
 from drs_provider.configuration import reports_location
 from drs_provider.dag.finish.leftovers import LookOver
-from drs_provider.dag.run_reader import active_run_of
+from drs_provider.dag.run_reader import active_run_of, skip_where_nothing_is_launched
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import continued_run, jobs_of_run, keys_of_run
 from drs_provider.dag.waves.network import RemoveNetwork
@@ -35,7 +35,7 @@ _TRIES_AGAIN: Final = 3
 _PAUSES: Final = (1.0, 4.0)
 """Seconds between tries to write a report."""
 
-GOOD = ("passed", "completed", "completed_with_exceptions")
+GOOD = ("passed", "completed", "completed_with_exceptions", "checked")
 """Verdicts of a green run; every other verdict makes it red."""
 
 
@@ -57,6 +57,7 @@ class CleanUpDrill(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
         """Find the run's jobs, on every leg of the task."""
         from drs_provider.rules.run.handover import PreflightResult
 
+        skip_where_nothing_is_launched(context)
         if not purpose_of(context["params"]["mode"]).is_temporary:
             raise AirflowSkipException("a recovery is not cleaned up: what it launched is production now")
         preflight = next(iter(pull_believed(context["ti"], [names.PREFLIGHT_TASK], PreflightResult)), None)

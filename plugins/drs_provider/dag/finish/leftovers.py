@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from pydantic import JsonValue
 
 from drs_provider import clock
-from drs_provider.dag.run_reader import snapshot_of
+from drs_provider.dag.run_reader import skip_where_nothing_is_launched, snapshot_of
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import jobs_of_run, keys_of_run
 from drs_provider.exceptions import DrillRemains, HandoverUnreadable
@@ -73,6 +73,7 @@ class LookOver(LeavesTimes, DrsOperator):
         """Look; look again for a while where something is left."""
         from drs_provider.rules.run.handover import PreflightResult
 
+        skip_where_nothing_is_launched(context)
         if not purpose_of(context["params"]["mode"]).is_temporary:
             self._look_for_unwatched(context)
             raise AirflowSkipException("a recovery leaves everything: it is production now")

@@ -135,12 +135,16 @@ def tell(run: DagRunFacts, alert: Alert, left: RunLeft) -> str:
     """Tell those who asked for it, once, and only while there is something left to launch."""
     from drs_provider.notify.delivery import deliver, letters_of
     from drs_provider.notify.news import news_of_rto
+    from drs_provider.rules.purpose import LAUNCHES_NOTHING, find_purpose
     from drs_provider.rules.run.handover import Notifications, PreflightResult
     from drs_provider.rules.run.state import state_of
 
+    summary = _summary(run, alert.plan, alert.title)
+    if (purpose := find_purpose(summary.mode)) and not purpose.launches:
+        return f"{LAUNCHES_NOTHING}: no notification is needed"
     preflight = PreflightResult.read(left.get(names.PREFLIGHT_TASK, PreflightResult.KEY))
     notice = news_of_rto(
-        _summary(run, alert.plan, alert.title),
+        summary,
         state_of(_snapshot(left)),
         chosen=preflight.chosen_waves if preflight else (),
         rto_seconds=alert.rto_seconds,

@@ -8,6 +8,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider import clock
+from drs_provider.dag.run_reader import skip_where_nothing_is_launched
 from drs_provider.exceptions import DrsProviderError
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.names import PREFLIGHT_TASK
@@ -49,6 +50,7 @@ class TagInstances(BaseOperator):
         from drs_provider.rules.run.handover import PreflightResult, Untagged
         from drs_provider.services.launch.tags_of_jobs import tag_launched
 
+        skip_where_nothing_is_launched(context)
         found = pull(context["ti"], PREFLIGHT_TASK, PreflightResult)
         if found is None or not found.passed or not found.wave(self.wave).selected:
             raise AirflowSkipException("nothing was launched")

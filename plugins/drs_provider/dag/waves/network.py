@@ -8,7 +8,7 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider import clock
-from drs_provider.dag.run_reader import preflight_result
+from drs_provider.dag.run_reader import preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import continued_run
 from drs_provider.exceptions import HandoverUnreadable
@@ -64,6 +64,7 @@ class RemoveNetwork(LeavesTimes, DrsRemoveDrillNetworkOperator):
         """Take the networks that were prepared; without them what carries the run's tags is removed all the same."""
         from drs_provider.rules.run.handover import PreparedNetworks
 
+        skip_where_nothing_is_launched(context)
         if not purpose_of(context["params"]["mode"]).uses_drill_network:
             raise AirflowSkipException("a recovery has no drill network")
         try:

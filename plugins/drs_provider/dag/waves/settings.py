@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider.dag.passed_over import skip_where_passed_over
 from drs_provider.dag.people.agreement import ensure_people_agreed
-from drs_provider.dag.run_reader import preflight_result
+from drs_provider.dag.run_reader import preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.network import network_of
 from drs_provider.dag.waves.preemption import ensure_not_taken_back
@@ -162,6 +162,7 @@ class RestoreSettings(LeavesTimes, DrsRestoreLaunchSettingsOperator):
         """Find the servers of this run's drill."""
         from drs_provider.rules.run.handover import PreflightResult
 
+        skip_where_nothing_is_launched(context)
         if not purpose_of(context["params"]["mode"]).is_temporary:
             raise AirflowSkipException("a recovery's launch settings stay: they are production's now")
         preflight = pull(context["ti"], PREFLIGHT_TASK, PreflightResult)

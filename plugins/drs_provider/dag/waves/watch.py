@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from drs_provider import clock
 from drs_provider.dag.passed_over import passed_over
-from drs_provider.dag.run_reader import cleaned_up, preflight_result
+from drs_provider.dag.run_reader import cleaned_up, preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.cancellation import cancelled_watch
 from drs_provider.dag.waves.job_tags import settings_marks
@@ -75,6 +75,7 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
         left = {task: pull(ti, task, Launch) for task in self.start_task_ids}
         launches = {task: launch for task, launch in left.items() if launch is not None}
         if not launches:
+            skip_where_nothing_is_launched(context)
             raise AirflowFailException(
                 f"wave {self.wave}: no record of a started job. A start task that was marked as successful launched "
                 "nothing; clear it to launch the wave"

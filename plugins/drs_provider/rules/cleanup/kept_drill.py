@@ -27,7 +27,7 @@ def why_not_kept(
     :param superseded: what a start left of a recovery that took the servers
     :param orders: what the tasks of the waves obeyed
     """
-    if preflight is None or not purpose_of(preflight.mode).is_temporary:
+    if preflight is None or not purpose_of(preflight.mode).cleans_up:
         return "not a drill, so nothing is kept"
     if not is_launched:
         return "nothing was launched, so there is nothing to look at"

@@ -8,7 +8,7 @@ from typing import Final
 from drs_provider.formatting import parse_instant, some
 from drs_provider.rules.launch.jobs import ENDED_STATUS
 from drs_provider.rules.launch.tags import PLAN, Mark, read_mark, short_run_id
-from drs_provider.rules.purpose import DRILL, RECOVERY
+from drs_provider.rules.purpose import DRILL, RECOVERY, Purpose
 from drs_provider.rules.servers import Answer, hostname_of, is_live
 from drs_provider.rules.settings.drill_memory import RUN as SETTINGS_RUN
 
@@ -199,8 +199,14 @@ def conflict_refusal(other: ConflictingRun, hostnames: Mapping[str, str]) -> str
     )
 
 
-def conflict_warning(drill: ConflictingRun) -> tuple[str, str]:
-    """Word what a recovery does to a drill that goes on: what is found, and what comes of it."""
+def conflict_warning(drill: ConflictingRun, purpose: Purpose) -> tuple[str, str]:
+    """Word what a recovery does to a drill that goes on: what is found, and what comes of it.
+
+    Beside a check every other run goes on as it would without it.
+    """
+    if not purpose.minds_other_runs:
+        kind = DRILL if drill.is_drill else RECOVERY
+        return f"it is in the {kind} {drill.mark}, which is not over", "a drill of it is refused until that run is over"
     jobs = some(drill.jobs, _MOST_NAMED)
     waits = f"once its running {jobs} has ended, for DRS cannot cancel a job" if drill.jobs else "at once"
     return (

@@ -101,7 +101,7 @@ def existing_findings(
     """
     hostname = hostname_of(source, server_id)
     if purpose.is_temporary:
-        step = f"a {purpose} launches new instances only: {found.remedy}, or leave the server out"
+        step = f"a {purpose.section} launches new instances only: {found.remedy}, or leave the server out"
         yield Finding("refusal", server_id, hostname, found.words, step, "existing_instance")
         return
     step = "see that nobody needs what is on it: DRS replaces its disks"

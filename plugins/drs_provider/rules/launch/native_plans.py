@@ -45,7 +45,9 @@ def native_findings(
 
     :param hostnames: the run's servers by id
     """
-    if purpose.refuses_broken_source:
+    if not purpose.minds_other_runs:
+        step = "a drill of it is refused until that execution has ended"
+    elif purpose.refuses_broken_source:
         step = "start again when that execution has ended, or cancel it in the DRS console"
     else:
         step = (
@@ -54,7 +56,7 @@ def native_findings(
         )
     return tuple(
         Finding(
-            purpose.severity,
+            purpose.holding_severity,
             server,
             hostnames[server],
             f"it is held by {execution}",

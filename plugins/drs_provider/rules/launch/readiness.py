@@ -190,16 +190,17 @@ def _is_bad(disk: Answer) -> bool:
 
 
 def _busy(case: _Case) -> Iterator[Finding]:
-    if case.busy_job:
-        yield case.finding(
-            "busy",
-            f"it is in the running job {case.busy_job}",
-            "start again when that job has ended"
-            if case.purpose.refuses_broken_source
-            else "the launch waits until that job has ended",
-            kind="it is in a running job",
-            detail=case.busy_job,
-        )
+    if not case.busy_job:
+        return
+    if not case.purpose.minds_other_runs:
+        step = "a drill of it is refused until that job has ended"
+    elif case.purpose.refuses_broken_source:
+        step = "start again when that job has ended"
+    else:
+        step = "the launch waits until that job has ended"
+    what, kind = f"it is in the running job {case.busy_job}", "it is in a running job"
+    severity = case.purpose.holding_severity
+    yield Finding(severity, case.server_id, case.hostname, what, step, "busy", kind, case.busy_job)
 
 
 def _instances(case: _Case) -> Iterator[Finding]:
@@ -220,6 +221,9 @@ def _recovered(case: _Case, instance: Answer) -> Finding:
     parts = {"kind": "it has a live recovered instance, and a launch would terminate it", "detail": name}
     if may and case.replacing.replace_live_instances:
         next_step = "replace_live_instances is set, so the launch terminates it"
+        return Finding("warning", case.server_id, case.hostname, what, next_step, "live_instance", **parts)
+    if not case.purpose.minds_other_runs:
+        next_step = "a drill of it is refused while production is up on that instance"
         return Finding("warning", case.server_id, case.hostname, what, next_step, "live_instance", **parts)
     if not may:
         next_step = f"leave the server out: a {case.purpose} never replaces it"
@@ -243,7 +247,9 @@ def _drilled(case: _Case, instance: Answer) -> Finding:
     kind = "it has a drill instance that this plan did not launch, and a launch would terminate it"
     what = f"{kind}: {detail}"
     refuses = case.purpose.spares_others_drills and not case.replacing.replace_drills
-    if refuses:
+    if refuses and not case.purpose.minds_other_runs:
+        step, refuses = "ask whose it is: a drill is refused over it, unless replace_drills is set", False
+    elif refuses:
         step = "ask whose it is and wait until it is gone, leave the server out, or set replace_drills to terminate it"
     elif case.purpose.spares_others_drills:
         step = "replace_drills is set, so the launch terminates it"

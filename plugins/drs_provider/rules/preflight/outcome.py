@@ -159,7 +159,7 @@ class PreflightOutcome:
     def _when_it_answers(self, wave: str) -> str:
         return (
             "the run goes on without it; when its account and Region answer again: "
-            f"drs run start {self.plan} --mode {self.purpose} --wave {wave}"
+            f"drs run start {self.plan} --mode {self.purpose.section} --wave {wave}"
         )
 
     def look(self, server: RosterServer) -> ServerLook:

@@ -134,7 +134,7 @@ def questions(purpose: Purpose, *, settings: bool, launch_actions: bool) -> tupl
         found.append(PermissionQuestion("settings", _ACTIONS))
     if purpose.protects_instances:
         found.append(PermissionQuestion("protection", ("ec2:ModifyInstanceAttribute",)))
-    return tuple(replace(question, mode=purpose.name) for question in found)
+    return tuple(replace(question, mode=purpose.section) for question in found)
 
 
 def principal_of(caller: str) -> Caller:

@@ -11,7 +11,7 @@ from drs_provider.exceptions import PreflightRefused
 from drs_provider.formatting import duration, joined, parse_instant, plural
 from drs_provider.rules.launch.live_instances import no_replacing
 from drs_provider.rules.launch.recovery_points import LATEST, read_point_in_time
-from drs_provider.rules.purpose import STARTERS, Purpose, find_purpose, no_mode, purpose_of
+from drs_provider.rules.purpose import LAUNCHES_NOTHING, STARTERS, Purpose, find_purpose, no_mode, purpose_of
 
 LATEST_TICK: Final = timedelta(minutes=15)
 """How late a schedule may start a drill: after that the plan was paused or deployed, or Airflow was down."""
@@ -135,6 +135,8 @@ def _problems(params: Mapping[str, object], *, plan: str, waves: Sequence[str], 
     if purpose and params.get("replace_live_instances") is True and not purpose.may_replace_recovered:
         yield no_replacing(purpose)
     continued = params.get("continue_run")
+    if continued and purpose and not purpose.launches:
+        yield f"continue_run: {LAUNCHES_NOTHING}, so it continues no run: leave the field empty"
     if continued and not _KEY.fullmatch(str(continued)):
         yield f"continue_run {continued!r} is no key of a run: drs takeover {plan} shows the keys"
     if isinstance(params.get("waves"), list | tuple) and not params["waves"]:
@@ -147,7 +149,7 @@ def _missing(purpose: Purpose, params: Mapping[str, object], *, plan: str, run_t
         yield f"a run of a plan is started by a person, a schedule or another DAG, and this one is {run_type}"
     elif not purpose.may_be_scheduled and run_type != "manual":
         starter = STARTERS[run_type]
-        yield f"only drills are started by {starter}: a {purpose} needs a person, and this run is {run_type}"
+        yield f"only drills and checks are started by {starter}: a {purpose} needs a person, and this run is {run_type}"
     elif purpose.needs_confirmation and params.get("confirm") != plan:
         yield f"mode is {purpose}: type the plan's name, {plan}, into 'confirm'"
     if purpose.needs_reason and not _text(params.get("reason")).strip():

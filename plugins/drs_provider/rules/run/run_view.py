@@ -86,7 +86,7 @@ class RunView:
     def is_temporary(self) -> bool:
         """Whether what it launched is removed at its end."""
         purpose = find_purpose(self.mode)
-        return purpose is not None and purpose.is_temporary
+        return purpose is not None and purpose.cleans_up
 
     @property
     def plan_steps(self) -> tuple[str, ...]:

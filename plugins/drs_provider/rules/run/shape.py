@@ -336,6 +336,12 @@ class RunShape:
         path = critical_path(self.depends_on, self.durations)
         return tuple(name for name in path if self.wave_of[name].is_chosen)
 
+    @property
+    def between_check_and_report(self) -> list[str]:
+        """Everything that a run leaves out which only looks; how it ended is told as of every run."""
+        stays = (names.PREFLIGHT_TASK, names.REPORT_TASK, names.VERDICT_TASK, self.end_notifications_task)
+        return [task for task in self.upstream if task not in stays]
+
     @cached_property
     def upstream(self) -> Mapping[str, frozenset[str]]:
         """Every task of the DAG, and the tasks that it waits for: the one place where tasks are wired."""

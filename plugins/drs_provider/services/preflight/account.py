@@ -200,7 +200,7 @@ def _refused_conflicts(scope: Scope, conflicts: Iterable[ConflictingRun]) -> tup
 def _warned_conflicts(scope: Scope, conflicts: Iterable[ConflictingRun]) -> tuple[Finding, ...]:
     names = {server.server_id: server.hostname for server in scope.servers}
     return tuple(
-        Finding("warning", server, names[server], *conflict_warning(other), "conflict")
+        Finding("warning", server, names[server], *conflict_warning(other, scope.purpose), "conflict")
         for other in conflicts
         if not _refuses(scope, other)
         for server in other.servers
@@ -209,7 +209,7 @@ def _warned_conflicts(scope: Scope, conflicts: Iterable[ConflictingRun]) -> tupl
 
 
 def _refuses(scope: Scope, other: ConflictingRun) -> bool:
-    return scope.purpose.yields or not other.is_drill
+    return scope.purpose.minds_other_runs and (scope.purpose.yields or not other.is_drill)
 
 
 def _assess(

@@ -227,7 +227,7 @@ class Preflight:
 
     def _with_forecast(self, outcome: PreflightOutcome, machines: Mapping[str, Machine]) -> PreflightOutcome:
         """Estimate what a drill costs; tell a recovery which drill has proven its plan, or why none has."""
-        if not self.request.purpose.proves_plan:
+        if self.request.purpose.launches and not self.request.purpose.proves_plan:
             outcome = self._with_verification(outcome)
         return self._with_cost(outcome, machines) if self.request.purpose.is_priced else outcome
 
@@ -271,7 +271,9 @@ class Preflight:
         return _refused(outcome, problem) if problem else outcome
 
     def _with_starter(self, outcome: PreflightOutcome) -> PreflightOutcome:
-        """Refuse a run whose steps want four eyes, and of which nobody can tell who started it."""
+        """Refuse a run whose steps want four eyes, and of which nobody can tell who started it; a check asks nobody."""
+        if not self.request.purpose.launches:
+            return outcome
         for shape in self.shape.steps:
             wants_others = getattr(shape.step, "four_eyes", False) and self.request.purpose.takes_step(shape.step)
             if wants_others and (problem := unproven_starter(self.triggered_by, shape.where)):

@@ -13,6 +13,7 @@ from drs_provider.rules.launch.conflicts import (
     unseen_jobs,
 )
 from drs_provider.rules.launch.tags import EXPIRES, MODE, PLAN, RUN, RUN_ID, short_run_id
+from drs_provider.rules.purpose import CHECK, RECOVERY
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NAMES = {"s-1": "db1", "s-2": "db2"}
@@ -103,9 +104,18 @@ def test_a_run_beside_a_recovery_is_refused():
 def test_a_recovery_says_what_it_does_to_a_drill(status, then):
     (other,) = found([a_job(status=status)], [an_instance()])
 
-    assert conflict_warning(other) == (
+    assert conflict_warning(other, RECOVERY) == (
         "it is in the drill manual__1 of drs.shop, which is not over",
         f"the recovery takes it {then}, and that drill ends as superseded",
+    )
+
+
+def test_a_check_takes_nothing_from_a_run_that_goes_on():
+    (other,) = found([a_job(status="STARTED")], [an_instance()])
+
+    assert conflict_warning(other, CHECK) == (
+        "it is in the drill manual__1 of drs.shop, which is not over",
+        "a drill of it is refused until that run is over",
     )
 
 

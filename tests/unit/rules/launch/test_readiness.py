@@ -363,3 +363,42 @@ def test_a_server_is_called_what_people_call_it(server, name):
 @pytest.mark.parametrize(("text", "expected"), [("PT1M", timedelta(minutes=1)), (None, None), ("soon", None)])
 def test_lag_that_cannot_be_read_is_unknown(text, expected):
     assert lag_of({"dataReplicationInfo": {"lagDuration": text}}) == expected
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            {"busy_job": "drsjob-9"},
+            "it is in the running job drsjob-9; a drill of it is refused until that job has ended",
+        ),
+        (
+            {"live_instances": [an_instance(isDrill=False)]},
+            (
+                "it has a live recovered instance i-1 (RUNNING), and a launch would terminate it; a drill of it is "
+                "refused while production is up on that instance"
+            ),
+        ),
+        (
+            {"live_instances": [an_instance(isDrill=True)]},
+            (
+                "it has a drill instance that this plan did not launch, and a launch would terminate it: i-1 "
+                "(RUNNING), launched by a job that DRS does not name; ask whose it is: a drill is refused over it, "
+                "unless replace_drills is set"
+            ),
+        ),
+    ],
+    ids=["a job", "production", "a drill of others"],
+)
+def test_what_others_hold_refuses_a_drill_and_warns_in_a_check(more, said):
+    (refusal,), (warning,) = found(a_server(), "drill", **more), found(a_server(), "check", **more)
+
+    assert (refusal.severity, warning.severity) == ("refusal", "warning")
+    assert f"{warning.what}; {warning.next_step}" == said
+
+
+def test_a_broken_source_refuses_a_check_like_a_drill():
+    broken = a_server("STALLED", lag="PT2H")
+
+    assert [finding.severity for finding in found(broken, "check")] == ["refusal", "refusal"]
+    assert found(broken, "check") == found(broken, "drill")

@@ -61,6 +61,11 @@ def test_a_recovery_may_replace_what_is_live_and_a_drill_what_others_drills_left
     assert read(replace_drills=None).replace_drills is False
 
 
+@pytest.mark.parametrize("run_type", ["manual", "scheduled", "operator_triggered", "asset_triggered"])
+def test_a_check_is_started_by_whoever_may_start_a_drill(run_type):
+    assert read(mode="check", run_type=run_type).mode == "check"
+
+
 def test_chosen_waves_keep_the_order_of_the_plan():
     assert read(waves=["web", "database"]).waves == ("database", "web")
 
@@ -68,9 +73,11 @@ def test_chosen_waves_keep_the_order_of_the_plan():
 @pytest.mark.parametrize(
     ("params", "said"),
     [
-        pytest.param({"mode": "Drill"}, ["mode 'Drill' is neither 'drill' nor 'recovery'"], id="mode in capitals"),
-        pytest.param({"mode": True}, ["mode True is neither 'drill' nor 'recovery'"], id="mode as a bool"),
-        pytest.param({"mode": None}, ["mode None is neither 'drill' nor 'recovery'"], id="no mode"),
+        pytest.param(
+            {"mode": "Drill"}, ["mode 'Drill' is neither 'drill' nor 'recovery' nor 'check'"], id="mode in capitals"
+        ),
+        pytest.param({"mode": True}, ["mode True is neither 'drill' nor 'recovery' nor 'check'"], id="mode as a bool"),
+        pytest.param({"mode": None}, ["mode None is neither 'drill' nor 'recovery' nor 'check'"], id="no mode"),
         pytest.param(
             {"mode": "recovery"},
             [
@@ -81,18 +88,43 @@ def test_chosen_waves_keep_the_order_of_the_plan():
         ),
         pytest.param(
             {"mode": "recovery", "confirm": "web-shop", "reason": "fire", "run_type": "scheduled"},
-            ["only drills are started by a schedule: a recovery needs a person, and this run is scheduled"],
+            [
+                (
+                    "only drills and checks are started by a schedule: a recovery needs a person, and this run is "
+                    "scheduled"
+                )
+            ],
             id="recovery by schedule",
         ),
         pytest.param(
             {"mode": "recovery", "confirm": "web-shop", "reason": "fire", "run_type": "operator_triggered"},
-            ["only drills are started by another DAG: a recovery needs a person, and this run is operator_triggered"],
+            [
+                (
+                    "only drills and checks are started by another DAG: a recovery needs a person, and this run is "
+                    "operator_triggered"
+                )
+            ],
             id="recovery by another DAG",
         ),
         pytest.param(
             {"mode": "recovery", "confirm": "web-shop", "reason": "fire", "run_type": "asset_triggered"},
-            ["only drills are started by an asset event: a recovery needs a person, and this run is asset_triggered"],
+            [
+                (
+                    "only drills and checks are started by an asset event: a recovery needs a person, and this run is "
+                    "asset_triggered"
+                )
+            ],
             id="recovery by an asset event",
+        ),
+        pytest.param(
+            {"mode": "check", "continue_run": "0" * 32},
+            ["continue_run: a check launches nothing, so it continues no run: leave the field empty"],
+            id="a check that continues a run",
+        ),
+        pytest.param(
+            {"mode": "check", "run_type": "backfill"},
+            ["a run of a plan is started by a person, a schedule or another DAG, and this one is backfill"],
+            id="a check by backfill",
         ),
         pytest.param(
             {"run_type": "backfill"},

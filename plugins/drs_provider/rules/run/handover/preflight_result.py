@@ -207,7 +207,7 @@ class PreflightResult(Document):
     plan: str
     digest: str
     passed: Flag
-    mode: Literal["drill", "recovery"]
+    mode: Literal["drill", "recovery", "check"]
     reason: str = ""
     point_in_time: str = "latest"
     replace_live_instances: Flag = False

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drs_provider.rules.launch.results import ServerResult, Verdict
+from drs_provider.rules.purpose import LAUNCHES_NOTHING
 from drs_provider.rules.run import names
 from drs_provider.rules.run.state.left_documents import LeftDocuments, is_usable
 from drs_provider.rules.run.state.snapshot import RunSnapshot, WaveOutline
@@ -133,6 +134,8 @@ class _Launch:
         return Judgement(WaveStatus.FAILED, Cause.TASK, words or f"its recovery job is {state or 'not watched yet'}")
 
     def _left_out(self) -> Judgement:
+        if self.left.only_looks:
+            return Judgement(WaveStatus.SKIPPED, Cause.ONLY_LOOKS, LAUNCHES_NOTHING)
         order = self.left.first_order(self.wave.starts)
         if order is None:
             return Judgement(WaveStatus.SKIPPED, Cause.NOT_CHOSEN, NOT_CHOSEN)

@@ -50,6 +50,12 @@ class LeftDocuments:
         """Give what preflight found."""
         return self.of(names.PREFLIGHT_TASK, PreflightResult)
 
+    @property
+    def only_looks(self) -> bool:
+        """Whether the run launches nothing, as preflight says."""
+        found = self.preflight()
+        return found is not None and not found.purpose.launches
+
     def error(self, task: str) -> str | None:
         """Give the last words of a failed task; None: it has not failed, or said nothing."""
         if self.snapshot.phase(task) is not TaskPhase.FAILED:

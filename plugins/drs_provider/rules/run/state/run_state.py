@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from drs_provider.rules.purpose import LAUNCHES_NOTHING
 from drs_provider.rules.run import names
 from drs_provider.rules.run.approvals import REJECT, STOP
 from drs_provider.rules.run.handover import PreflightFinding, PreflightResult, PreflightServer
@@ -33,6 +34,7 @@ _VERDICTS: Final = {
         RunStatus.REFUSED,
         RunStatus.CANCELLED,
         RunStatus.SUPERSEDED,
+        RunStatus.CHECKED,
     )
 }
 
@@ -233,7 +235,7 @@ def _cleanup_status(
     if phases & {TaskPhase.UNDER_WAY, TaskPhase.ASKS, TaskPhase.WAITING}:
         return _cleanup_to_come(snapshot, has_begun=phases != {TaskPhase.WAITING})
     if phases == {TaskPhase.SKIPPED}:
-        return CleanupStatus.NOT_RUN, NOT_CLEANED
+        return CleanupStatus.NOT_RUN, LAUNCHES_NOTHING if left.only_looks else NOT_CLEANED
     if not is_proven:
         return CleanupStatus.UNPROVEN, UNPROVEN_TASK
     return (CleanupStatus.COMPLETED if terminated else CleanupStatus.NOTHING_TO_DO), None

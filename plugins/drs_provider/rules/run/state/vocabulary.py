@@ -13,7 +13,8 @@ word                                  meaning
 ``passed``, ``completed``,            the verdict of its report
 ``completed_with_exceptions``,
 ``failed``, ``refused``,
-``cancelled``, ``superseded``
+``cancelled``, ``superseded``,
+``checked``
 ``unknown``                           it is over, and its report is missing
 **of preflight**
 ``waiting``, ``running``              not begun; under way
@@ -95,12 +96,13 @@ class RunStatus(Word):
     REFUSED = "refused"
     CANCELLED = "cancelled"
     SUPERSEDED = "superseded"
+    CHECKED = "checked"
     UNKNOWN = "unknown"
 
     @property
     def is_good(self) -> bool:
         """Whether Airflow's run is green with this verdict."""
-        return self in (RunStatus.PASSED, RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_EXCEPTIONS)
+        return self in (RunStatus.PASSED, RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_EXCEPTIONS, RunStatus.CHECKED)
 
 
 class PreflightStatus(Word):
@@ -221,6 +223,8 @@ class Cause(StrEnum):
     """Its account and Region does not answer."""
     SUPERSEDED = "superseded"
     """A recovery took the servers of the drill."""
+    ONLY_LOOKS = "only_looks"
+    """The run is a check, which launches nothing."""
     SERVERS = "servers"
     """Servers failed."""
     STEP = "step"

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Final
 
 from drs_provider.rules.launch.results import ServerResult
+from drs_provider.rules.purpose import LAUNCHES_NOTHING
 from drs_provider.rules.run import names
 from drs_provider.rules.run.handover import FoundLaunch, LaunchedJob, PreflightServer, PreflightWave
 from drs_provider.rules.run.state.launch_state import Judgement, judge_gates, judge_launch
@@ -249,7 +250,8 @@ class _Wave:
         if step := failed_step(self.steps):
             return Judgement(WaveStatus.FAILED, Cause.STEP, _words(step))
         if states == {StepStatus.SKIPPED}:
-            return Judgement(WaveStatus.SKIPPED, Cause.NOT_CHOSEN, NO_STEPS)
+            why = (Cause.ONLY_LOOKS, LAUNCHES_NOTHING) if self.left.only_looks else (Cause.NOT_CHOSEN, NO_STEPS)
+            return Judgement(WaveStatus.SKIPPED, *why)
         if step := cancelled_step(self.steps):
             is_begun = any(other.status.has_begun for other in self.steps)
             status = WaveStatus.CANCELLED if is_begun else WaveStatus.NOT_STARTED

@@ -65,6 +65,7 @@ _RUNS: Final[_Looks] = {
     RunStatus.REFUSED: ("⊘", Tone.BAD),
     RunStatus.CANCELLED: ("■", Tone.BAD),
     RunStatus.SUPERSEDED: ("⇄", Tone.BAD),
+    RunStatus.CHECKED: _GOOD,
     RunStatus.UNKNOWN: ("!", Tone.BAD),
 }
 _PREFLIGHT: Final[_Looks] = {
