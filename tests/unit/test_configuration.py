@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from drs_provider.configuration import may_reach_loopback, plans_folder, reports_location
+from drs_provider.configuration import may_reach_loopback, plans_folder, reports_location, signing_secrets
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 FOLDER, REPORTS = "AIRFLOW__DRS__PLANS_FOLDER", "AIRFLOW__DRS__REPORTS"
@@ -102,3 +102,25 @@ def test_the_machine_itself_is_reached_only_where_the_installation_says_so(
         environment.setenv(name, value)
 
     assert may_reach_loopback() is allowed
+
+
+@pytest.mark.parametrize(
+    ("environ", "found"),
+    [
+        ({"DRS_SIGNING_KEY": "new, old", "AIRFLOW__CORE__FERNET_KEY": "fernet"}, ("new", "old")),
+        ({"AIRFLOW__DRS__SIGNING_KEY": "named", "AIRFLOW__CORE__FERNET_KEY": "fernet"}, ("named",)),
+        ({"AIRFLOW__CORE__FERNET_KEY": "new,old"}, ("new", "old")),
+        ({"AIRFLOW__CORE__FERNET_KEY": ""}, ()),
+        ({"AIRFLOW__CORE__UNIT_TEST_MODE": "False"}, ()),
+        ({"AIRFLOW__CORE__UNIT_TEST_MODE": "False", "DRS_SIGNING_KEY": " , "}, ()),
+        ({"AIRFLOW__CORE__UNIT_TEST_MODE": "True"}, ("{FERNET_KEY}",)),
+    ],
+)
+def test_only_a_secret_signs(environment, environ, found):
+    """Where nobody has set a key, the Task SDK gives the text of Airflow's template, which everybody knows."""
+    for name in ("DRS_SIGNING_KEY", "AIRFLOW__DRS__SIGNING_KEY", "AIRFLOW__CORE__FERNET_KEY"):
+        environment.delenv(name, raising=False)
+    for name, value in environ.items():
+        environment.setenv(name, value)
+
+    assert signing_secrets() == found
