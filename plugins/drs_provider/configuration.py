@@ -2,10 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Final
-
-_NO_FERNET_KEY: Final = "{FERNET_KEY}"
-"""The default of Airflow's ``[core] fernet_key`` as the Task SDK reads it: the template that nobody has filled."""
 
 
 def plans_folder() -> Path | None:
@@ -31,8 +27,21 @@ def signing_secrets() -> tuple[str, ...]:
     ``DRS_SIGNING_KEY``, else ``[drs] signing_key`` of Airflow's configuration (or its ``_cmd`` and ``_secret``), else
     ``[core] fernet_key``; each may name several, with commas between, to replace a key. Empty: there is none.
     """
-    named = _setting("signing_key") or _fernet_key()
+    named = _setting("signing_key") or airflow_secret("core", "fernet_key")
     return tuple(secret for part in named.split(",") if (secret := part.strip()))
+
+
+def airflow_secret(section: str, name: str) -> str:
+    """Return a secret of Airflow's own; empty: nobody has set it.
+
+    The Task SDK then gives the text of Airflow's template, ``{FERNET_KEY}``, which is the same everywhere, and so no
+    secret. It serves in Airflow's unit test mode, where there is nothing to protect.
+    """
+    from airflow.sdk import conf
+
+    found = str(conf.get(section, name, fallback="") or "")
+    is_secret = found != f"{{{name.upper()}}}" or conf.getboolean("core", "unit_test_mode", fallback=False)
+    return found if is_secret else ""
 
 
 def may_reach_loopback() -> bool:
@@ -55,18 +64,6 @@ def default_notifications() -> str:
     It is told what the clean-up DAG does, whichever plan it is about.
     """
     return _setting("notify")
-
-
-def _fernet_key() -> str:
-    """Return Airflow's key; what the Task SDK gives where nobody has set one is the same everywhere, and so no secret.
-
-    It serves in Airflow's unit test mode, where there is nothing to protect.
-    """
-    from airflow.sdk import conf
-
-    key = str(conf.get("core", "fernet_key", fallback="") or "")
-    is_secret = key != _NO_FERNET_KEY or conf.getboolean("core", "unit_test_mode", fallback=False)
-    return key if is_secret else ""
 
 
 def _setting(name: str) -> str:
