@@ -14,6 +14,7 @@ from drs_provider.formatting import instant_words
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import Pause, ProtectionGroup, RecoveryPlan, WebhookNotification
 from drs_provider.rules.run.approvals import Policy
+from drs_provider.rules.run.handover import ServerResults
 from drs_provider.rules.run.shape import compile_shape
 from kit.receivers import WebhookReceiver
 from kit.signing import signed_xcoms, unsigned
@@ -172,7 +173,7 @@ def test_a_pause_says_how_far_the_run_is_and_what_comes_next(asked):
         task,
         {"mode": "drill", "waves": {**CHECKED["waves"], "web": web}},
         **{
-            "database.recovery_job/servers": results,
+            "database.recovery_job/servers": ServerResults.from_json(results),
             "database.recovery_job/return_value": {"verdict": "completed_with_exceptions", "servers": results},
         },
     )
