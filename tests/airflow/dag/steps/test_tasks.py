@@ -234,7 +234,6 @@ def test_nothing_is_done_that_must_not_be_also_where_the_plan_would_go_on(given,
     ("given", "fields", "said"),
     [
         ({}, {"when": "drill"}, "this run is a recovery, and the step is for a drill"),
-        ({}, {"when": "failback"}, "this run is a recovery, and the step is for a failback"),
         ({"store": ordered(RunOrder(kind="skip", message="wave database skipped"))}, {}, "wave database skipped"),
         (
             {"preflight": {"waves": {"database": {"selected": False, "targets": []}}}},
