@@ -57,7 +57,7 @@ def cover(factors: Factors, excludes: Excludes, seed: int) -> Cover:
 class _Search:
     def __init__(self, factors: Factors, excludes: Excludes, seed: int) -> None:
         self._factors, self._places = factors, {factor: number for number, factor in enumerate(factors)}
-        self._chance = random.Random(seed)  # noqa: S311 - the same seed is to give the same rows
+        self._chance = random.Random(seed)
         self._allowed = frozenset(allowed_pairs(factors, excludes))
         order = sorted(self._allowed)
         self._chance.shuffle(order)

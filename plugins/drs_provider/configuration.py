@@ -32,11 +32,21 @@ def signing_secrets() -> tuple[str, ...]:
     ``[core] fernet_key``; each may name several, with commas between, to replace a key. Empty: there is none. In
     Airflow's unit test mode, which has no secrets, any text serves.
     """
-    from airflow.sdk import conf
-
-    named = _setting("signing_key") or str(conf.get("core", "fernet_key", fallback="") or "")
+    named = _setting("signing_key") or airflow_secret("core", "fernet_key")
     secrets = (secret for part in named.split(",") if (secret := part.strip()))
     return tuple(secret for secret in secrets if secret != _NO_FERNET_KEY or _is_unit_test())
+
+
+def airflow_secret(section: str, name: str) -> str:
+    """Return a secret of Airflow's own; empty: nobody has set it.
+
+    The Task SDK then gives the text of Airflow's template, ``{FERNET_KEY}``, which is the same everywhere, and so no
+    secret. It serves in Airflow's unit test mode, where there is nothing to protect.
+    """
+    from airflow.sdk import conf
+
+    found = str(conf.get(section, name, fallback="") or "")
+    return found if found != f"{{{name.upper()}}}" or _is_unit_test() else ""
 
 
 def may_reach_loopback() -> bool:

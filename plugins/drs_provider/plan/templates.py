@@ -85,12 +85,14 @@ def _steps(owner: Mapping[str, Any], above: Location, *, in_wave: bool) -> Itera
             kind = step.get("kind")
             if not isinstance(kind, str) or kind not in STEP_KINDS:
                 continue
-            filled = step_kind(kind).model.FILLED
+            model = step_kind(kind).model
+            filled = model.FILLED
+            known = {field.alias or name for name, field in model.model_fields.items()}
             for key, value in step.items():
                 here: Location = (*above, side, position, key)
                 if key in filled:
                     yield from _filled(value, here, in_wave=in_wave)
-                else:
+                elif key in known:  # of any other key it is said that nobody knows it
                     yield from _kept(value, here, filled)
 
 

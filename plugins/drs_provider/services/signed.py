@@ -108,7 +108,7 @@ def opened(value: object, document: type[D], place: "Origin") -> D | None:
     if not value:
         return None
     if problem := keys().problem(value, place):
-        raise HandoverUnreadable(document.TITLE, str(place), problem, _next_step(place))
+        raise HandoverUnreadable(document.TITLE, str(place), problem, place.next_step)
     return document.from_json(value)
 
 
@@ -143,7 +143,7 @@ class SignedStore:
         """
         value, place = self.inner.get(key), self.place.under(key)
         if value is not None and (problem := keys().problem(value, place)):
-            raise HandoverUnreadable("what the task remembers", str(place), problem, _next_step(place))
+            raise HandoverUnreadable("what the task remembers", str(place), problem, place.next_step)
         return value
 
     def set(self, key: str, value: JsonValue) -> None:
@@ -151,12 +151,3 @@ class SignedStore:
         if not isinstance(value, dict):
             raise TypeError(f"{key}: only a document can be kept, not {type(value).__name__}")
         self.inner.set(key, keys().seal(value, self.place.under(key), attempt=self.attempt))
-
-
-def _next_step(place: "Origin") -> str:
-    if place.stored_in == "task_state_store":
-        return (
-            f"Airflow's audit log says who wrote it: delete this entry of the task's state store and clear "
-            f"{place.task_id}"
-        )
-    return f"Airflow's audit log says who edited it: clear {place.task_id}, to write it again"

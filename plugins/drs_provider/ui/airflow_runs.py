@@ -32,11 +32,11 @@ from drs_provider.airflow_internals.metadata import (
 from drs_provider.airflow_internals.xcom_values import value_of
 from drs_provider.configuration import reports_location
 from drs_provider.rules.purpose import CHECK
-from drs_provider.rules.run.handover import HandoverUnreadable, KeptDrill, WrittenReport
+from drs_provider.rules.run.handover import HandoverUnreadable, KeptDrill, RunOrder, WrittenReport
 from drs_provider.rules.run.handover.signature import Origin
 from drs_provider.rules.run.names import KEEP_TASK, REPORT_TASK
 from drs_provider.rules.run.state import TaskSnapshot
-from drs_provider.services.signed import believed, keys
+from drs_provider.services.signed import RETURNED, believed, keys
 from drs_provider.ui.airflow_orders import airflow_store
 from drs_provider.ui.answer_links import add_answers
 from drs_provider.ui.answer_links_airflow import airflow_questions
@@ -71,7 +71,7 @@ class AirflowRuns:
             )
         )
         upstream, classes = self._drawn(dag_id)
-        left = {**self._left(dag_id, run_id), **self._kept(dag_id, run_id)}
+        left = {**self._left(dag_id, run_id), **self._kept(dag_id, run_id, _STORE_KEYS)}
         problems = {place: problem for place, value in left.items() if (problem := keys().problem(value, place))}
         is_paused = self.session.scalar(select(DagModel.is_paused).where(DagModel.dag_id == dag_id))
         return RunData(
@@ -86,14 +86,17 @@ class AirflowRuns:
             upstream=upstream,
             classes=classes,
             left={(place.task_id, place.key): value for place, value in left.items() if place not in problems},
-            disbelieved={str(place): problem for place, problem in problems.items()},
+            disbelieved={
+                **{place: problem for place, problem in problems.items() if not _is_no_document(place, left[place])},
+                **self._forged_orders(dag_id, run_id),
+            },
         )
 
     def left(self, dag_id: str, run_id: str, task_id: str, key: str) -> object:
         """Read what an unmapped task of a run left under a key; None: nothing, or nothing that it wrote itself."""
         if key in _STORE_KEYS:
-            kept = {place: value for place, value in self._kept(dag_id, run_id).items() if place.task_id == task_id}
-            return next((believed(value, place) for place, value in kept.items() if place.key == key), None)
+            kept = self._kept(dag_id, run_id, [key])
+            return next((believed(value, place) for place, value in kept.items() if place.task_id == task_id), None)
         row = self.session.scalar(
             select(XComModel).where(
                 XComModel.dag_id == dag_id,
@@ -103,7 +106,7 @@ class AirflowRuns:
                 XComModel.key == key,
             )
         )
-        return None if row is None else believed(unwrapped(value_of(row)), Origin(dag_id, run_id, task_id, key))
+        return None if row is None else _believed(row)
 
     def newest(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:
         """Read the newest run of each DAG, checks left aside, and the verdict that its report task left."""
@@ -156,7 +159,7 @@ class AirflowRuns:
                 XComModel.key == KeptDrill.KEY,
             )
         )
-        found = {row.dag_id: _kept(unwrapped(XComModel.deserialize_value(row))) for row in rows}
+        found = {row.dag_id: _kept(_believed(row)) for row in rows}
         return {dag_id: kept.until for dag_id, kept in found.items() if kept and kept.ended_at is None}
 
     def _verdicts(self, runs: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -168,12 +171,7 @@ class AirflowRuns:
                 XComModel.key == WrittenReport.KEY,
             )
         )
-        reports = {
-            row.dag_id: _report(
-                believed(unwrapped(value_of(row)), Origin(row.dag_id, row.run_id, row.task_id, row.key))
-            )
-            for row in rows
-        }
+        reports = {row.dag_id: _report(_believed(row)) for row in rows}
         return {dag_id: report.verdict for dag_id, report in reports.items() if report}
 
     def _drawn(self, dag_id: str) -> tuple[dict[str, frozenset[str]], dict[str, str]]:
@@ -199,20 +197,35 @@ class AirflowRuns:
         found = {Origin(dag_id, run_id, row.task_id, row.key): unwrapped(value_of(row)) for row in rows}
         return {place: value for place, value in found.items() if value}
 
-    def _kept(self, dag_id: str, run_id: str) -> dict[Origin, object]:
-        """Read the entries of the task state store that count as left, such as the later jobs of a wave."""
+    def _forged_orders(self, dag_id: str, run_id: str) -> dict[Origin, str]:
+        """Find the orders that somebody has written past the pages and the command line: no task obeys them."""
+        orders = self._kept(dag_id, run_id, [RunOrder.KEY])
+        return {place: problem for place, order in orders.items() if (problem := keys().problem(order, place))}
+
+    def _kept(self, dag_id: str, run_id: str, wanted: Sequence[str]) -> dict[Origin, object]:
+        """Read entries of the task state store: what counts as left, such as later jobs of a wave, or orders."""
         rows = self.session.execute(
             select(TaskStateStoreModel.task_id, TaskStateStoreModel.key, TaskStateStoreModel.value).where(
                 TaskStateStoreModel.dag_id == dag_id,
                 TaskStateStoreModel.run_id == run_id,
                 TaskStateStoreModel.map_index == _NOT_MAPPED,
-                TaskStateStoreModel.key.in_(_STORE_KEYS),
+                TaskStateStoreModel.key.in_(wanted),
             )
         )
         return {
             Origin(dag_id, run_id, task_id, key, stored_in="task_state_store"): unwrapped(json.loads(value))
             for task_id, key, value in rows
         }
+
+
+def _is_no_document(place: Origin, value: object) -> bool:
+    """Whether it may well be what a task returns for people to read, such as a step's words: nobody reads it as one."""
+    return place.key == RETURNED and not isinstance(value, Mapping)
+
+
+def _believed(row: Any) -> object:
+    """Give the value of an unmapped row of the XCom table; None where its task has not written it."""
+    return believed(unwrapped(value_of(row)), Origin(row.dag_id, row.run_id, row.task_id, row.key))
 
 
 def _mode(conf: Mapping[str, object] | None) -> str | None:

@@ -95,6 +95,14 @@ class BoardRto(BaseModel):
     expected_from: str = ""
 
 
+class BoardEdited(BaseModel):
+    """What lies where a task leaves something and was not written by it: nobody believes it, and the board neither."""
+
+    place: str
+    reason: str
+    next_step: str
+
+
 class BoardCost(BaseModel):
     """What preflight thinks that the drill costs; ``is_certain``: no price of it is guessed."""
 
@@ -121,6 +129,7 @@ class Board(BaseModel):
     now: datetime
     preflight: PreflightStatus
     findings: list[PreflightFinding]
+    edited: list[BoardEdited] = []
     questions: list[BoardQuestion] = []
     orders: list[str] = []
     cancelled: str | None = None
@@ -183,6 +192,7 @@ def board_of(run: RunData, now: datetime, forecast: Forecast = USUAL, stopped: t
         now=now,
         preflight=state.preflight.status,
         findings=list(preflight.findings) if preflight else [],
+        edited=edited_in(run),
         questions=questions,
         orders=orders_of(snapshot, left),
         cancelled=state.cancelled,
@@ -210,6 +220,12 @@ def title_of(dag_id: str, mode: str | None) -> str:
     plan = names.plan_of(dag_id) or dag_id
     purpose = find_purpose(mode)
     return f"{purpose.name.upper()} of {plan}" if purpose else f"Run of {plan}"
+
+
+def edited_in(run: RunData) -> list[BoardEdited]:
+    """List what nobody believes, in the order of its places."""
+    found = sorted(run.disbelieved.items(), key=lambda item: str(item[0]))
+    return [BoardEdited(place=str(place), reason=reason, next_step=place.next_step) for place, reason in found]
 
 
 def _cause(cause: FirstCause | None) -> BoardCause | None:

@@ -27,6 +27,7 @@ from drs_provider.rules.run.handover import (
     WaveVerdict,
     WrittenReport,
 )
+from drs_provider.rules.run.handover.signature import Origin
 from drs_provider.rules.run.state import RunStatus, TaskSnapshot, ended_status
 
 DOCUMENTS: Final[tuple[type[Document], ...]] = (
@@ -59,7 +60,7 @@ class RunData:
     ``mode`` is what it was asked to be, ``is_paused`` whether its plan is paused.
     ``upstream`` maps every task to the tasks that it waits for directly,
     ``classes`` to the name of its class; ``left`` maps task and key to what it left: XComs, and entries of the task
-    state store. ``disbelieved`` says what lies there without having been written by its task, and why not.
+    state store. ``disbelieved`` says where something lies that its task has not written, and how that is known.
     """
 
     dag_id: str
@@ -73,7 +74,7 @@ class RunData:
     upstream: Mapping[str, frozenset[str]] = field(default_factory=dict)
     classes: Mapping[str, str] = field(default_factory=dict)
     left: Mapping[tuple[str, str], object] = field(default_factory=dict)
-    disbelieved: Mapping[str, str] = field(default_factory=dict)
+    disbelieved: Mapping[Origin, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -331,6 +331,7 @@ def test_the_board_says_it_all_as_data(left, pages):
     board = httpx.get(f"{address}/runs/drs.shop/going-on/board", trust_env=False).json()
 
     (wave,) = board["waves"]
+    assert board["edited"] == [], "all of it was written by the run's own tasks"
     assert [step["name"] for step in wave["after"]][:3] == ["says", "fails", "answers"]
     assert [step["kind"] for step in wave["after"]][:3] == ["ssm_command", "ssm_command", "lambda"]
     assert {server["hostname"] for server in wave["servers"]} == {HOSTNAME, "db2"}

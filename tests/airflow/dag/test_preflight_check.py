@@ -10,6 +10,7 @@ from drs_provider.dag.notifications.tasks import TellEnd
 from drs_provider.dag.run_reader import late_tick
 from drs_provider.plan.loader import read_folder
 from kit.dag_runs import SHOP
+from kit.signing import signed
 
 pytestmark = pytest.mark.airflow
 
@@ -20,10 +21,10 @@ GONE = {"instance_id": "i-1", "server_id": "s-1"}
 class Ti:
     """The task instance of a run whose clean-up has left something, or nothing."""
 
-    dag_id, max_tries = "drs.shop", 0
+    dag_id, run_id, task_id, map_index, try_number, max_tries = "drs.shop", "r", "preflight.check", -1, 1, 0
 
     def __init__(self, cleaned):
-        self.cleaned = cleaned
+        self.cleaned = {task: signed(done, "drs.shop", "r", task, key="return_value") for task, done in cleaned.items()}
 
     def get_task_states(self, *, dag_id, run_ids):
         return {run_ids[0]: {"preflight.check": "running", **dict.fromkeys(self.cleaned, "success")}}

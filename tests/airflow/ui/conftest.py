@@ -8,6 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from drs_provider.rules.run.handover import (
+    Document,
+    FailureMessage,
+    Launch,
+    PreflightResult,
+    ServerResults,
+    WrittenReport,
+)
+from kit.signing import signed
 
 ROOT = Path(__file__).parents[3]
 DAG_ID = "drs.web-shop"
@@ -110,8 +119,10 @@ def _leave_traces(session) -> None:
             .values(state=name, start_date=datetime(2026, 11, 22, 5, 0, 9, tzinfo=UTC))
         )
 
-    def left(task_id: str, key: str, value) -> None:
-        XComModel.set(key, value, dag_id=DAG_ID, task_id=task_id, run_id=RUN_ID, serialize=False, session=session)
+    def left(task_id: str, document: Document) -> None:
+        value = signed(document, DAG_ID, RUN_ID, task_id)
+        at = {"dag_id": DAG_ID, "task_id": task_id, "run_id": RUN_ID}
+        XComModel.set(document.KEY, value, **at, serialize=False, session=session)
 
     members = {
         "database": [("s-0db00000000000001", "db1"), ("s-0db00000000000002", "<b>db2</b>")],
@@ -139,55 +150,35 @@ def _leave_traces(session) -> None:
         .values(state="skipped")
     )
     state("preflight.check", "success")
-    left(
-        "preflight.check",
-        "preflight",
-        {
-            "plan": "web-shop",
-            "digest": "d",
-            "checked_at": "2026-11-22T05:00:05+00:00",
-            "needs_approval": False,
-            "passed": True,
-            "mode": "drill",
-            "findings": [],
-            "waves": targets,
-        },
-    )
+    found = {
+        "plan": "web-shop",
+        "digest": "d",
+        "checked_at": "2026-11-22T05:00:05+00:00",
+        "needs_approval": False,
+        "passed": True,
+        "mode": "drill",
+        "findings": [],
+        "waves": targets,
+    }
+    left("preflight.check", PreflightResult.from_json(found))
     for wave, watched in (("database", "failed"), ("application", "deferred")):
-        ids = {
-            "__classname__": "builtins.tuple",
-            "__version__": 1,
-            "__data__": [server_id for server_id, _ in members[wave]],
-        }
+        ids = [server_id for server_id, _ in members[wave]]
         state(f"{wave}.start_recovery", "success")
         state(f"{wave}.recovery_job", watched)
         job = {"job_id": f"drsjob-{wave}", "servers": ids, "created_at": "2026-11-22T05:00:09+00:00", "adopted": False}
-        left(f"{wave}.start_recovery", "launch", {"region": "us-west-2", "aws_conn_id": "aws_default", "jobs": [job]})
+        launch = {"region": "us-west-2", "aws_conn_id": "aws_default", "jobs": [job]}
+        left(f"{wave}.start_recovery", Launch.from_json(launch))
+    launched = {"server_id": "s-0db00000000000001", "hostname": "db1", "status": "launched", "instance_id": "i-1"}
+    failed = {"server_id": "s-0db00000000000002", "hostname": "<b>db2</b>", "status": "failed", "reason": "no capacity"}
     left(
-        "database.recovery_job",
-        "servers",
-        [
-            {
-                "server_id": "s-0db00000000000001",
-                "hostname": "db1",
-                "critical": True,
-                "status": "launched",
-                "instance_id": "i-1",
-            },
-            {
-                "server_id": "s-0db00000000000002",
-                "hostname": "<b>db2</b>",
-                "critical": True,
-                "status": "failed",
-                "reason": "no capacity",
-            },
-        ],
+        "database.recovery_job", ServerResults.from_json([server | {"critical": True} for server in (launched, failed)])
     )
-    left("database.recovery_job", "error", "1 server failed")
+    left("database.recovery_job", FailureMessage.from_json("1 server failed"))
     verdict = {"json": "j", "html": "h", "verdict": "passed", "why": "All 2 servers in 2 waves were launched."}
+    report = WrittenReport.from_json(verdict)
     XComModel.set(
-        "return_value",
-        verdict,
+        report.KEY,
+        signed(report, "drs.hello", "ended", "finish.report"),
         dag_id="drs.hello",
         task_id="finish.report",
         run_id="ended",

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from drs_provider.report.measure import measure
 from drs_provider.report.store import write_report
+from drs_provider.rules.run.handover.signature import Origin
 from drs_provider.rules.run.state import TaskSnapshot
 from drs_provider.ui.app import create_app
 from drs_provider.ui.read_model import Access, RunData, Sources
@@ -131,9 +133,14 @@ def a_run_that_waits_for_people() -> RunData:
     )
 
 
+def an_edited_run(places: int) -> RunData:
+    where = [Origin("drs.web-shop", "edited", f"{EVIL}{number}", "launch") for number in range(places)]
+    return replace(a_failed_wave(), run_id=f"edited {places}", disbelieved=dict.fromkeys(where, f"not written {EVIL}"))
+
+
 class Runs:
     def run(self, dag_id, run_id):
-        runs = (a_failed_wave(), a_reported_run(), a_run_that_waits_for_people())
+        runs = (a_failed_wave(), a_reported_run(), a_run_that_waits_for_people(), an_edited_run(1), an_edited_run(6))
         return {run.run_id: run for run in runs}.get(run_id)
 
     def left(self, dag_id, run_id, task_id, key):
@@ -198,6 +205,23 @@ def test_the_board_says_who_is_asked_and_where_to_answer(address, tmp_path):
     assert ">db2, db3, db4, db5, db6</p>" in page
     assert "<img" not in page.split("<script>")[0]
     assert "<title>Recovery: drs.web-shop</title>" in page
+
+
+@pytest.mark.parametrize(("places", "folded"), [(1, False), (6, True)])
+def test_what_nobody_believes_is_a_warning_with_its_reason_as_text(address, tmp_path, places, folded):
+    page = page_after_scripts(f"{address}/runs/drs.web-shop/edited%20{places}", tmp_path)
+
+    said = "&lt;img src=x onerror=document.title='evil'&gt;"
+    card = (
+        '<article class="card"><span class="chip warn">warning</span>'
+        f'<p class="text">not believed: XCom launch of {said}0: not written {said}</p>'
+        f'<p class="text soft small">Airflow\'s audit log says who edited it: clear {said}0, to write it again</p>'
+    )
+    edited = page.split('<div id="edited" role="status">')[1].split('<div id="findings">')[0]
+    assert card in edited
+    assert edited.count("<article") == places
+    assert (">6 records of this run not believed</summary>" in edited) is folded
+    assert "<img" not in page.split("<script>")[0]
 
 
 def test_the_board_gives_way_to_the_report_once_it_is_written(address, tmp_path):

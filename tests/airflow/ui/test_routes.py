@@ -1,11 +1,15 @@
 """The pages as Airflow serves them: mounted by its plugin manager, behind its own sign-in."""
 
+import json
 from pathlib import Path
 
 import pytest
 from drs_provider.report.measure import measure
 from drs_provider.report.store import write_report
+from drs_provider.rules.run.handover import KeptDrill, Launch, RunOrder
+from drs_provider.ui import airflow_runs
 from kit.evidence import a_passed_drill
+from kit.signing import signed
 
 pytestmark = pytest.mark.airflow
 
@@ -59,6 +63,96 @@ def test_who_may_read_the_runs_sees_the_board(api, going_on, sign_in, user):
         ("db1", "launched", None),
     ]
     assert waves["application"]["counts"] == {"launching": 1}
+
+
+@pytest.fixture
+def forged(going_on):
+    """Put values into the places of tasks as anybody may who can edit XComs or the task state store."""
+    from airflow.models.dagrun import DagRun
+    from airflow.models.task_state_store import TaskStateStoreModel
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    dag_id, run_id = going_on
+    here, before = {"dag_id": dag_id, "run_id": run_id}, []
+
+    def xcom(task_id, key, value):
+        with create_session() as session:
+            found = session.query(XComModel).filter_by(**here, task_id=task_id, key=key).one_or_none()
+            before.append((task_id, key, found and XComModel.deserialize_value(found)))
+            XComModel.set(key, value, **here, task_id=task_id, serialize=False, session=session)
+
+    def entry(task_id, key, value):
+        with create_session() as session:
+            run = session.query(DagRun).filter_by(**here).one()
+            more = {"map_index": -1, "dag_run_id": run.id, "value": json.dumps(value)}
+            session.add(TaskStateStoreModel(**here, task_id=task_id, key=key, **more))
+
+    yield xcom, entry
+    with create_session() as session:
+        session.execute(delete(TaskStateStoreModel))
+        for task_id, key, value in reversed(before):
+            session.execute(delete(XComModel).where(XComModel.task_id == task_id, XComModel.key == key))
+            if value is not None:
+                XComModel.set(key, value, **here, task_id=task_id, serialize=False, session=session)
+
+
+UNSIGNED = "it has no signature, so it was not written by this run's own tasks"
+EDITED = "it is not what was written: somebody has edited it, or brought it here from elsewhere"
+ALL_UP = {"version": 2, "servers": [{"server_id": "s-0app0000000000001", "hostname": "app1", "status": "launched"}]}
+
+
+def test_nothing_is_shown_as_edited_where_all_is_the_tasks_own(api, going_on, forged, sign_in):
+    xcom, _ = forged
+    xcom("web.servers", "return_value", "what a task returns for people to read")
+
+    assert api.get(f"{RUN}/board", headers=sign_in("vera")).json()["edited"] == []
+
+
+def test_what_somebody_put_into_the_place_of_a_task_is_said_and_not_believed(api, going_on, forged, sign_in):
+    xcom, entry = forged
+    launch = Launch.from_json({"region": "us-west-2", "aws_conn_id": "aws_default", "jobs": []})
+    order = RunOrder(kind="cancel", message="cancelled by adam: everything is fine")
+    xcom("application.recovery_job", "servers", ALL_UP)
+    xcom("application.recovery_job", "return_value", {"version": 1, "verdict": "passed", "jobs": [], "servers": []})
+    xcom("web.start_recovery", "launch", signed(launch, *going_on, "application.start_recovery"))
+    entry("web.start_recovery", "drs_order", order.to_json())
+    entry(
+        "monitoring.start_recovery",
+        "drs_order",
+        signed(order, *going_on, "monitoring.start_recovery", stored_in="task_state_store"),
+    )
+
+    board = api.get(f"{RUN}/board", headers=sign_in("vera")).json()
+
+    assert {shown["place"]: shown["reason"] for shown in board["edited"]} == {
+        "XCom return_value of application.recovery_job": UNSIGNED,
+        "XCom servers of application.recovery_job": UNSIGNED,
+        "XCom launch of web.start_recovery": EDITED,
+        "task state store entry drs_order of web.start_recovery": UNSIGNED,
+    }
+    assert board["edited"][0]["next_step"] == (
+        "Airflow's audit log says who edited it: clear web.start_recovery, to write it again"
+    )
+    waves = {wave["name"]: (wave["status"], wave["counts"]) for wave in board["waves"]}
+    assert (waves["application"], waves["web"][0]) == (("launching", {"launching": 1}), "waiting")
+    assert board["cancelled"] is None
+
+
+def test_the_list_of_plans_believes_what_a_task_wrote_and_nothing_else(api, going_on, forged, sign_in, monkeypatch):
+    def listed():
+        plans = api.get("/drs/plans.json", headers=sign_in("vera")).json()["plans"]
+        return next(plan["kept_until"] for plan in plans if plan["name"] == "web-shop")
+
+    keep, (xcom, _) = "web.start_recovery", forged
+    monkeypatch.setattr(airflow_runs, "KEEP_TASK", keep)  # this plan keeps no drill, so another task stands for it
+    kept = KeptDrill.from_json({"until": "2026-11-22T09:00:00+00:00"})
+    xcom(keep, kept.KEY, kept.to_json())
+    assert listed() is None
+
+    xcom(keep, kept.KEY, signed(kept, *going_on, keep))
+    assert listed() == "2026-11-22T09:00:00Z"
 
 
 def test_a_run_that_does_not_exist_is_said_to_be_missing(api, going_on, sign_in):

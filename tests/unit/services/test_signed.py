@@ -134,8 +134,10 @@ def test_who_can_do_without_passes_over_the_edited_one_and_says_so(caplog):
 
     assert found == [ORDER]
     assert [record.getMessage() for record in caplog.records] == [
-        "passed over: the order of a person (XCom drs_order of database.start_recovery) cannot be read: "
-        f"{UNSIGNED}. Airflow's audit log says who edited it: clear database.start_recovery, to write it again"
+        (
+            "passed over: the order of a person (XCom drs_order of database.start_recovery) cannot be read: "
+            f"{UNSIGNED}. Airflow's audit log says who edited it: clear database.start_recovery, to write it again"
+        )
     ]
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from drs_provider.rules.run.handover.signature import Origin
 from drs_provider.rules.run.state import TaskSnapshot, state_of
 from drs_provider.ui.board import Board, board_of, snapshot_of
 from drs_provider.ui.read_model import DOCUMENTS, RunData
@@ -192,6 +193,38 @@ def test_why_preflight_refused_stands_on_the_board():
 )
 def test_clean_up_is_as_good_as_its_worst_part(states, shown):
     assert board_of(a_run(states), NOW).cleanup == shown
+
+
+def test_what_nobody_believes_stands_on_the_board_with_the_reason_and_what_to_do():
+    board = board_of(
+        a_run(
+            disbelieved={
+                Origin("drs.shop", "r", "preflight.check", "preflight"): "it is not what was written",
+                Origin("drs.shop", "r", "app.start_recovery", "drs_order", -1, "task_state_store"): "no signature",
+            }
+        ),
+        NOW,
+    )
+
+    assert [edited.model_dump() for edited in board.edited] == [
+        {
+            "place": "XCom preflight of preflight.check",
+            "reason": "it is not what was written",
+            "next_step": "Airflow's audit log says who edited it: clear preflight.check, to write it again",
+        },
+        {
+            "place": "task state store entry drs_order of app.start_recovery",
+            "reason": "no signature",
+            "next_step": (
+                "Airflow's audit log says who wrote it: delete this entry of the task's state store and clear "
+                "app.start_recovery"
+            ),
+        },
+    ]
+
+
+def test_a_run_whose_documents_are_its_own_shows_nothing_of_the_kind():
+    assert board_of(a_run(left={("preflight.check", "preflight"): PREFLIGHT}), NOW).edited == []
 
 
 def test_a_dag_that_is_no_plan_is_told_apart():

@@ -16,7 +16,7 @@ from airflow.sdk import DAG, BaseOperator, Context, ObjectStoragePath, TaskGroup
 from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider import clock
-from drs_provider.configuration import reports_location
+from drs_provider.configuration import airflow_secret, reports_location
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.model import Notification
 from drs_provider.rules.run.names import ASIDE_GROUP, FINISH_GROUP, NOTIFICATIONS, PREFLIGHT_GROUP, REPORT_TASK
@@ -111,7 +111,7 @@ def _links(context: Context, people: Sequence[str], airflow: str, until: str) ->
     from drs_provider.notify.answer_links import Permit, is_made, rule_of, seal
 
     ti: Any = context["ti"]
-    key = conf.get("api", "secret_key", fallback="")
+    key = airflow_secret("api", "secret_key")
     made = is_made(rule_of(os.environ), conf.get("core", "auth_manager", fallback=""))
 
     def link_for(person: str) -> str | None:

@@ -184,6 +184,11 @@ function findingCard(finding) {
   if (finding.names.length > 1) card.append(make("p", finding.names.join(", "), "text", "soft", "small"));
   return card;
 }
+// What was edited is no finding of preflight: nobody believes it, and somebody should ask who wrote it.
+function editedView(edited) {
+  const cards = edited.map(({ place, reason, next_step }) => findingCard({ severity: "warning", names: ["not believed"], what: `${place}: ${reason}`, next_step }));
+  return folded("edited", cards, `${plural(cards.length, "record")} of this run not believed`, true);
+}
 // A disaster has a hundred findings, of few kinds: each kind is one card, and many cards leave the waves in sight.
 const MOST_CARDS = 5;
 function findingsView(findings) {
@@ -195,10 +200,13 @@ function findingsView(findings) {
     else kinds.set(key, { ...finding, names });
   }
   const cards = [...kinds.values()].map(findingCard);
+  return folded("findings", cards, `Preflight found ${plural(findings.length, "thing")}`, findings.some((finding) => finding.severity === "refusal"));
+}
+function folded(id, cards, summary, isOpen) {
   if (cards.length <= MOST_CARDS) return cards;
   const details = make("details", "", "card");
-  details.open = element("findings").querySelector("details")?.open ?? findings.some((finding) => finding.severity === "refusal");
-  details.append(make("summary", `Preflight found ${plural(findings.length, "thing")}`), ...cards);
+  details.open = element(id).querySelector("details")?.open ?? isOpen;
+  details.append(make("summary", summary), ...cards);
   return [details];
 }
 
@@ -227,6 +235,7 @@ function show(board) {
     ...board.questions.map((question) => questionCard(question, board.now)),
     ...keptView(board.kept, board.now),
   );
+  element("edited").replaceChildren(...editedView(board.edited));
   element("findings").replaceChildren(...findingsView(board.findings));
   element("waves").replaceChildren(
     ...stageCards("Preflight", STATES.preflight[board.preflight], board.preflight_tasks, board.now),

@@ -53,8 +53,8 @@ class Left(RunLeft):
     def get(self, task_id, key):
         return self.kept.get(key)
 
-    def put(self, key, value):
-        self.kept[key] = value
+    def put(self, key, document):
+        self.kept[key] = document.to_json()
 
     def states(self):
         return self.found

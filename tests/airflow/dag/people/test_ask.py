@@ -14,8 +14,10 @@ from drs_provider.formatting import instant_words
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import Pause, ProtectionGroup, RecoveryPlan, WebhookNotification
 from drs_provider.rules.run.approvals import Policy
+from drs_provider.rules.run.handover import ServerResults
 from drs_provider.rules.run.shape import compile_shape
 from kit.receivers import WebhookReceiver
+from kit.signing import signed_xcoms, unsigned
 
 pytestmark = pytest.mark.airflow
 
@@ -71,7 +73,7 @@ class Ti:
 
     def __init__(self, task_id, left, try_number=1):
         self.id, self.task_id, self.left, self.try_number = "ti-1", task_id, left, try_number
-        self.max_tries, self.dag_id, self.states = 2, "drs.shop", {}
+        self.max_tries, self.dag_id, self.run_id, self.map_index, self.states = 2, "drs.shop", "manual__1", -1, {}
 
     def get_task_states(self, *, dag_id, run_ids):
         return {run_ids[0]: self.states}
@@ -94,7 +96,7 @@ def asked(monkeypatch):
 def context(task, preflight=None, *, triggered_by="ann", try_number=1, **left):
     xcoms = {("preflight.check", "preflight"): {**CHECKED, **(preflight or {})}}
     xcoms |= {tuple(name.rsplit("/", 1)): value for name, value in left.items()}
-    ti = Ti(task.task_id, xcoms, try_number)
+    ti = Ti(task.task_id, signed_xcoms(xcoms, "drs.shop", "manual__1"), try_number)
     began = datetime.now(UTC) - timedelta(minutes=12, seconds=3)
     run = SimpleNamespace(
         triggering_user_name=triggered_by, run_id="manual__1", dag_id="drs.shop", start_date=began, run_after=began
@@ -171,7 +173,7 @@ def test_a_pause_says_how_far_the_run_is_and_what_comes_next(asked):
         task,
         {"mode": "drill", "waves": {**CHECKED["waves"], "web": web}},
         **{
-            "database.recovery_job/servers": results,
+            "database.recovery_job/servers": ServerResults.from_json(results),
             "database.recovery_job/return_value": {"verdict": "completed_with_exceptions", "servers": results},
         },
     )
@@ -267,7 +269,7 @@ def test_the_second_approval_is_for_another_person_and_within_the_time_of_the_fi
 
     assert [user["id"] for user in asked[0]["assigned_users"]] == ["cyd"]
     assert timedelta(minutes=9) < waits.value.timeout <= timedelta(minutes=10)
-    assert given["ti"].left[task.task_id, "answer"] == {
+    assert unsigned(given["ti"].left[task.task_id, "answer"]) == {
         "version": 1,
         "chosen": "Approve",
         "by": "cyd",
@@ -344,7 +346,7 @@ def test_a_no_stays_a_no_when_airflow_tries_again_and_is_asked_anew_when_somebod
         task.execute(given)
 
     assert str(failed.value) == "bob rejected the recovery; nothing was launched"
-    assert given["ti"].left[task.task_id, "answer"] == answer
+    assert unsigned(given["ti"].left[task.task_id, "answer"]) == unsigned(answer)
     assert asked == []
     given["ti"].max_tries, given["ti"].try_number = 4, 3
     with pytest.raises(TaskAwaitingInput):

@@ -23,12 +23,14 @@ from drs_provider.exceptions import StepFailed, Throttled
 from drs_provider.plan.loader import read_folder
 from drs_provider.plan.step_kinds import step_kind, step_kinds
 from drs_provider.rules.run.approvals import Policy
+from drs_provider.rules.run.handover import RunOrder, ServerResults
 from drs_provider.rules.run.shape import AskedBefore
 from drs_provider.steps.approval import ApprovalStep
 from drs_provider.steps.lambda_function import LambdaStep
 from drs_provider.steps.tcp_check import Tcp
 from drs_provider.steps.work import StepOutcome
 from drs_provider.triggers.one_shot import LambdaOnce, OnceEvent, OneShotTrigger
+from kit.signing import remembered, signed_xcoms, unsigned
 
 pytestmark = pytest.mark.airflow
 
@@ -47,7 +49,9 @@ CHECKED = {
         }
     },
 }
-LAUNCHED = [{"server_id": "s-1", "hostname": "db1", "critical": True, "status": "launched", "instance_id": "i-1"}]
+LAUNCHED = ServerResults.from_json(
+    [{"server_id": "s-1", "hostname": "db1", "critical": True, "status": "launched", "instance_id": "i-1"}]
+)
 
 
 class Store(dict):
@@ -113,13 +117,13 @@ def context(store=None, preflight=None, left=None, **ti):
         ("database.recovery_job", "servers"): LAUNCHED,
         **(left or {}),
     }
-    one = Ti("database.look", xcoms, **ti)
+    one = Ti("database.look", signed_xcoms(xcoms, "drs.shop", "r"), **ti)
     run = SimpleNamespace(triggering_user_name="ann", start_date=datetime(2026, 11, 22, tzinfo=UTC), run_id="r")
     return {"ti": one, "task_instance": one, "dag_run": run, "task_state_store": Store() if store is None else store}
 
 
 def left_by(found):
-    return found["ti"].left["database.look", "step"]
+    return unsigned(found["ti"].left["database.look", "step"])
 
 
 def test_every_kind_has_a_task():
@@ -189,6 +193,12 @@ def test_steps_stand_in_the_chain_and_what_depends_on_a_wave_waits_for_its_last_
     assert [task.task_id for task in dag.get_task("tidy.one").place.asked_before] == ["database.two"]
 
 
+def ordered(order):
+    """What the task state store of the step holds once a person has ordered something."""
+    return {RunOrder.KEY: remembered(order, Ti("database.look", {}))}
+
+
+SKIPPED = RunOrder(kind="skip", message="wave database skipped")
 POLICY = Policy(1, ("bob",), timedelta(minutes=5), always=True, four_eyes=True)
 NO_ANSWER = "no answer is recorded (a task that is marked as successful approves nothing)"
 
@@ -198,7 +208,7 @@ NO_ANSWER = "no answer is recorded (a task that is marked as successful approves
     [
         ({"preflight": {"passed": False}}, "preflight of shop has not passed in this run"),
         ({"preflight": {"digest": "e"}}, "plan shop was edited during this run"),
-        ({"store": {"drs_order": {"kind": "cancel", "words": "cancelled by ann"}}}, "cancelled by ann"),
+        ({"store": ordered(RunOrder(kind="cancel", message="cancelled by ann"))}, "cancelled by ann"),
         (
             {"preflight": {"needs_approval": True}, "where": {"policy": POLICY, "approval_task_ids": ["p.a"]}},
             f"the recovery is not approved: p.a: {NO_ANSWER}",
@@ -224,8 +234,7 @@ def test_nothing_is_done_that_must_not_be_also_where_the_plan_would_go_on(given,
     ("given", "fields", "said"),
     [
         ({}, {"when": "drill"}, "this run is a recovery, and the step is for a drill"),
-        ({}, {"when": "failback"}, "this run is a recovery, and the step is for a failback"),
-        ({"store": {"drs_order": {"kind": "skip", "words": "wave database skipped"}}}, {}, "wave database skipped"),
+        ({"store": ordered(RunOrder(kind="skip", message="wave database skipped"))}, {}, "wave database skipped"),
         (
             {"preflight": {"waves": {"database": {"selected": False, "targets": []}}}},
             {},
@@ -236,7 +245,7 @@ def test_nothing_is_done_that_must_not_be_also_where_the_plan_would_go_on(given,
             {},
             "wave database has no server left to launch",
         ),
-        ({"left": {("database.start_recovery", "drs_order"): "wave database skipped"}}, {}, "wave database skipped"),
+        ({"left": {("database.start_recovery", "drs_order"): SKIPPED}}, {}, "wave database skipped"),
     ],
 )
 def test_a_step_that_has_nothing_to_do_is_skipped_and_says_why(given, fields, said):

@@ -42,6 +42,16 @@ class Origin:
         """Return the same place under another key."""
         return replace(self, key=key)
 
+    @property
+    def next_step(self) -> str:
+        """What to do where something lies here that its task has not written."""
+        if self.stored_in == "task_state_store":
+            return (
+                "Airflow's audit log says who wrote it: delete this entry of the task's state store and clear "
+                f"{self.task_id}"
+            )
+        return f"Airflow's audit log says who edited it: clear {self.task_id}, to write it again"
+
     def __str__(self) -> str:
         where = "XCom" if self.stored_in == "xcom" else "task state store entry"
         index = f"[{self.map_index}]" if self.map_index >= 0 else ""
