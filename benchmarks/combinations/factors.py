@@ -69,8 +69,8 @@ FACTORS: Final[Mapping[str, Sequence[str]]] = {
 
 NOT_COVERED: Final = (
     (
-        "mark failed, trigger from another DAG, schedule, backfill, asset events, pausing a DAG, killed processes: they "
-        "need Airflow's scheduler (tests/e2e, make chaos)"
+        "mark failed, trigger from another DAG, schedule, backfill, asset events, pausing a DAG, killed processes: "
+        "they need Airflow's scheduler (tests/e2e, make chaos)"
     ),
     "http, tcp and webhook steps, notifications: they reach out of the simulator",
     "answers of people other than yes",
