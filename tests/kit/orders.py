@@ -1,6 +1,6 @@
 """Orders that people give to running tasks."""
 
-from kit.signing import remembered
+from kit.signatures import remembered
 
 
 def order(context, given):

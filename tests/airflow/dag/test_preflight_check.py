@@ -10,7 +10,7 @@ from drs_provider.dag.notifications.tasks import TellEnd
 from drs_provider.dag.run_reader import late_tick
 from drs_provider.plan.loader import read_folder
 from kit.dag_runs import SHOP
-from kit.signing import signed
+from kit.signatures import signed
 
 pytestmark = pytest.mark.airflow
 

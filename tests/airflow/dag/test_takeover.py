@@ -17,7 +17,7 @@ from drs_provider.rules.settings.drill_memory import RUN as SETTINGS_RUN
 from drs_provider.services.drill.network import NetworkPreparation, placements_of
 from drs_provider.services.settings.apply import apply_all
 from kit.dag_runs import SHOP, calls, instances
-from kit.signing import signed
+from kit.signatures import signed
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 

@@ -16,7 +16,7 @@ from drs_provider.rules.run.handover import (
     ServerResults,
     WrittenReport,
 )
-from kit.signing import signed
+from kit.signatures import signed
 
 ROOT = Path(__file__).parents[3]
 DAG_ID = "drs.web-shop"

@@ -9,7 +9,7 @@ from drs_provider.report.store import write_report
 from drs_provider.rules.run.handover import KeptDrill, Launch, RunOrder
 from drs_provider.ui import airflow_runs
 from kit.evidence import a_passed_drill
-from kit.signing import signed
+from kit.signatures import signed
 
 pytestmark = pytest.mark.airflow
 

@@ -14,7 +14,7 @@ from drs_provider.operators.protection import DrsProtectRecoveryInstancesOperato
 from drs_provider.rules.settings.candidates import AccountAnswers
 from kit.fake_context import fake_context
 from kit.fake_drs import FakeDrs
-from kit.signing import unsigned
+from kit.signatures import unsigned
 
 PLUGINS = Path(__file__).parents[3] / "plugins"
 OFF = {"copy_tags": False}

@@ -26,7 +26,7 @@ from drs_provider.sensors.job import DrsRecoveryJobSensor
 from drs_provider.sensors.readiness import DrsSourceServersReadySensor
 from kit.fake_context import fake_context
 from kit.fake_drs import NOW, FakeDrs
-from kit.signing import unsigned
+from kit.signatures import unsigned
 
 PLUGINS = Path(__file__).parents[3] / "plugins"
 SERVERS = ["s-1", "s-2"]

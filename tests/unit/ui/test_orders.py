@@ -11,7 +11,7 @@ from drs_provider.rules.run.handover.signature import SIGNATURE, Origin
 from drs_provider.services.signed import keys
 from drs_provider.ui.orders import add_orders
 from fastapi import FastAPI, HTTPException
-from kit.signing import signed, unsigned
+from kit.signatures import signed, unsigned
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # starlette recommends another HTTP client than the one that Airflow brings

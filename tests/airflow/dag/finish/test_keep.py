@@ -12,7 +12,7 @@ from drs_provider.rules.launch.results import ServerResult
 from drs_provider.rules.run.handover import RunOrder, ServerResults, Superseded
 from drs_provider.rules.run.roster import Target
 from kit.orders import order
-from kit.signing import signed_xcoms, unsigned
+from kit.signatures import signed_xcoms, unsigned
 
 pytestmark = pytest.mark.airflow
 

@@ -17,7 +17,7 @@ from drs_provider.rules.run.approvals import Policy
 from drs_provider.rules.run.handover import ServerResults
 from drs_provider.rules.run.shape import compile_shape
 from kit.receivers import WebhookReceiver
-from kit.signing import signed_xcoms, unsigned
+from kit.signatures import signed_xcoms, unsigned
 
 pytestmark = pytest.mark.airflow
 

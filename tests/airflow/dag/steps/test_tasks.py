@@ -30,7 +30,7 @@ from drs_provider.steps.lambda_function import LambdaStep
 from drs_provider.steps.tcp_check import Tcp
 from drs_provider.steps.work import StepOutcome
 from drs_provider.triggers.one_shot import LambdaOnce, OnceEvent, OneShotTrigger
-from kit.signing import remembered, signed_xcoms, unsigned
+from kit.signatures import remembered, signed_xcoms, unsigned
 
 pytestmark = pytest.mark.airflow
 

@@ -10,7 +10,7 @@ from drs_provider.dag.waves.network import ensure_still_isolated, network_of
 from drs_provider.exceptions import NotIsolated, RunRefused
 from drs_provider.rules.run.handover import NetworkProof, PreparedNetwork, PreparedNetworks
 from kit.dag_runs import SHOP, calls, meanwhile
-from kit.signing import signed
+from kit.signatures import signed
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 

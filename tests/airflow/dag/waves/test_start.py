@@ -14,7 +14,7 @@ from drs_provider.rules.run.handover import HandoverUnreadable, ServerResults, S
 from drs_provider.rules.run.roster import Target
 from drs_provider.rules.run.shape import AskedBefore
 from kit.fake_drs import FakeDrs
-from kit.signing import signed, signed_xcoms
+from kit.signatures import signed, signed_xcoms
 
 pytestmark = pytest.mark.airflow
 
