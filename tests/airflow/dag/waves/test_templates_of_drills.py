@@ -11,6 +11,8 @@ pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 ISOLATED = SHOP.replace("drill: {network: shared}", "drill: {network: isolated}")
 TAG = "drs-orchestrator:before-drill"
 DB1 = "s-00000000000000001"
+ONE_WAVE = ("completed_with_exceptions", "Wave web was skipped.")
+"""Verdict and reason of a good drill for which only the wave database was chosen."""
 
 
 def template_of(simulator, server=DB1):
@@ -83,7 +85,7 @@ def test_every_interface_lands_in_the_drills_network_and_comes_back(run, simulat
     meanwhile(simulator, look)
     ended = run(ISOLATED, waves=["database"])
 
-    assert ended.report["verdict"] == "passed"
+    assert (ended.report["verdict"], ended.report["verdict_reason"]) == ONE_WAVE
     launched = [each for instance in seen for each in instance["NetworkInterfaces"]]
     assert {each["SubnetId"] for each in launched} & production == set()
     made = [call["request"]["LaunchTemplateData"] for call in calls(simulator, "CreateLaunchTemplateVersion")]
@@ -160,7 +162,7 @@ def test_what_a_tool_changes_during_a_drill_stays_and_the_drills_place_goes(run,
     ended = run(ISOLATED, waves=["database"])
 
     thread.join(5)
-    assert ended.report["verdict"] == "passed"
+    assert (ended.report["verdict"], ended.report["verdict_reason"]) == ONE_WAVE
     assert default_of(simulator)["LaunchTemplateData"] == {**before, **change}
     assert named(default_of(simulator)["LaunchTemplateData"]) <= known == places(simulator)
     assert TAG not in tags(simulator)
