@@ -197,7 +197,10 @@ def test_chosen_waves_keep_the_order_of_the_plan():
         ),
         pytest.param(
             {"mode": "test", "waves": ["wbe"]},
-            ["mode 'test' is neither 'drill' nor 'recovery'", "waves: no wave called 'wbe' (did you mean 'web'?)"],
+            [
+                "mode 'test' is neither 'drill' nor 'recovery' nor 'check'",
+                "waves: no wave called 'wbe' (did you mean 'web'?)",
+            ],
             id="everything at once",
         ),
     ],
