@@ -15,7 +15,12 @@ from benchmarks.combinations.surroundings import FOREIGN_TYPE
 GOOD: Final = ("passed", "completed", "completed_with_exceptions")
 
 _AT_ONCE: Final = timedelta(seconds=1)
-_DELETES_POINTS: Final = ("StopReplication", "DisconnectSourceServer", "DisconnectRecoveryInstance", "DeleteSourceServer")
+_DELETES_POINTS: Final = (
+    "StopReplication",
+    "DisconnectSourceServer",
+    "DisconnectRecoveryInstance",
+    "DeleteSourceServer",
+)
 _SPARED: Final = ("nothing", "replace_drills")
 
 _SAYS_NO: Final = frozenset(
@@ -75,9 +80,7 @@ def _launched_twice(scenario: Scenario, record: Record) -> Iterator[str]:
 
 
 def _was_terminated(earlier: Launched, later: Launched, record: Record) -> bool:
-    return any(
-        name == earlier.instance and at <= _at(later.began).timestamp() + 1 for at, name in record.terminations
-    )
+    return any(name == earlier.instance and at <= _at(later.began).timestamp() + 1 for at, name in record.terminations)
 
 
 def _is_told_to_replace(scenario: Scenario, earlier: Launched) -> bool:
@@ -140,9 +143,7 @@ def _falsely_said(scenario: Scenario, record: Record) -> Iterator[str]:
             continue
         if (said.state == "success") != (said.verdict in GOOD):
             yield f"rule 4: {said.run_id} is {said.state} for Airflow, and its report says {said.verdict}"
-        claimed = {
-            server["server_id"]: server["status"] for wave in said.report["waves"] for server in wave["servers"]
-        }
+        claimed = {server["server_id"]: server["status"] for wave in said.report["waves"] for server in wave["servers"]}
         launched = {launch.server for launch in mine if launch.status == "LAUNCHED"}
         for server, status in claimed.items():
             if status == "launched" and server not in launched:

@@ -78,9 +78,7 @@ def _judged(found: Mapping[str, Any]) -> Judged:
     scenario, record = Scenario(found["number"], found["row"]), record_from(found["record"])
     verdicts = [f"{said.verdict}" for said in record.said if not said.is_gone]
     wrong = problems(scenario, record)
-    return Judged(
-        scenario.number, scenario.row, wrong, record.acted, bool(ours(record)), found["seconds"], verdicts
-    )
+    return Judged(scenario.number, scenario.row, wrong, record.acted, bool(ours(record)), found["seconds"], verdicts)
 
 
 def _environment(home: Path) -> dict[str, str]:

@@ -41,9 +41,7 @@ def prepare(scenario: Scenario, simulator: SimulatorHandle) -> str | None:
             _native_plan(drs)
         case "fails_once" | "fails_always" as what:
             once = {"count": 1} if what == "fails_once" else {}
-            simulator.fault(
-                {"service": "drs", "servers": [FAILING], "do": "fail_at", "event": "LAUNCH_START", **once}
-            )
+            simulator.fault({"service": "drs", "servers": [FAILING], "do": "fail_at", "event": "LAUNCH_START", **once})
         case "stalled_source":
             simulator.fault({"service": "drs", "servers": [HELD], "do": "stall"})
             simulator.advance("30m")

@@ -218,7 +218,10 @@ def _environment(scenario: Scenario, url: str, home: Path) -> dict[str, str]:
         "DRS_PLANS_FOLDER": str(home / "plans"),
         "DRS_REPORTS": str(home / "reports"),
         "DRS_SIGNING_KEY": "of this campaign",
-        **{f"AIRFLOW_CONN_{place.conn_id.upper()}": connection(place.account, place.region) for place in scenario.places},
+        **{
+            f"AIRFLOW_CONN_{place.conn_id.upper()}": connection(place.account, place.region)
+            for place in scenario.places
+        },
     }
 
 

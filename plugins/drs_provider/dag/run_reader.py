@@ -113,6 +113,8 @@ def preflight_result(context: Context, plan: str, *, acts: bool = True) -> "Pref
             f"the record of preflight is one of {found.plan}, not of {plan}. Nothing is done. Clear "
             f"{names.PREFLIGHT_TASK} to check again"
         )
+    if acts:
+        skip_where_nothing_is_launched(context)
     if wrong := [str(deviation) for deviation in deviations(found, dict(context.get("params") or {}))] if acts else []:
         raise RunRefused(
             f"preflight of {plan} {'; it '.join(wrong)}: the record of preflight was changed after it was written. "

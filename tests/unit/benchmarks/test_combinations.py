@@ -42,9 +42,7 @@ def test_every_allowed_pair_is_in_a_row_or_in_none_that_is_allowed(table, seed):
     found = cover(factors, forbids, seed)
 
     whole = [dict(zip(factors, values, strict=True)) for values in product(*factors.values())]
-    possible = {
-        pair for row in whole if not excluded & set(pairs_of(row, factors)) for pair in pairs_of(row, factors)
-    }
+    possible = {pair for row in whole if not excluded & set(pairs_of(row, factors)) for pair in pairs_of(row, factors)}
     had = {pair for row in found.rows for pair in pairs_of(row, factors)}
     assert had == possible
     assert found.impossible == set(allowed_pairs(factors, forbids)) - possible

@@ -295,7 +295,7 @@ def test_a_check_starts_beside_every_run(mode):
 
 
 @pytest.mark.parametrize(
-    "start", [RunStart("drill"), RunStart(mode="recovery", confirm="shop", reason="dark")], ids=["drill", "recovery"]
+    "start", [RunStart("drill"), RunStart("recovery", confirm="shop", reason="dark")], ids=["drill", "recovery"]
 )
 def test_nothing_waits_for_a_check(start):
     airflow = InMemoryAirflow.of(replace(recorded("launching"), conf={"mode": "check"}))
