@@ -112,6 +112,7 @@ def test_every_plan_is_listed_as_its_compiled_form_has_it(folder: Path) -> None:
         assert listed(serialized(plan, folder)) == wanted(compile_shape(plan))
 
 
+@pytest.mark.timeout(400)  # a busy machine needs several seconds for a plan
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(libraries())
 def test_any_plan_is_listed_in_order_and_drawn_with_its_own_edges_only(
