@@ -159,7 +159,6 @@ def _environment(request: RehearsalRequest, connections: Mapping[str, Connection
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_DEFAULT_REGION": next((connection.region for connection in connections.values()), "us-east-1"),
         "DRS_REPORTS": request.reports,
-        "DRS_SIGNING_KEY": secrets.token_hex(),
         **{
             f"AIRFLOW_CONN_{name.upper()}": _connection(connection, request.simulator)
             for name, connection in connections.items()
