@@ -205,7 +205,9 @@ def test_preflight_asks_nothing_twice_and_few_questions_however_many_servers_the
     assert (
         operations.count("SimulatePrincipalPolicy") == len(questions(DRILL, settings=False, launch_actions=False)) == 6
     )
-    assert len([name for name in operations if name not in each]) <= 16
+    # One of them asks for executions of native recovery plans: a server that one holds cannot be launched for hours.
+    assert operations.count("ListRecoveryPlanExecutions") == 1
+    assert len([name for name in operations if name not in each]) <= 15
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,8 @@ def test_a_recovery_goes_on_without_an_account_that_refuses_its_role(run, simula
         ("group relay", f"lost: {WHERE} does not answer: {REFUSED}", f"{again} --wave relays"),
     ]
     assert [call["region"] for call in calls(simulator, "StartRecovery")] == ["us-west-2", "us-west-2"]
+    operations = [call["operation"] for call in simulator.calls()]
+    assert "AssumeRole" not in operations[operations.index("StartRecovery") :]
 
 
 @pytest.mark.usefixtures("wrong_external_id")
@@ -107,16 +109,25 @@ def test_a_drill_is_refused_by_name_and_launches_nothing_anywhere(run, simulator
 
 
 @pytest.mark.usefixtures("wrong_external_id")
-def test_before_the_launch_only_the_accounts_of_the_chosen_waves_are_asked(run, simulator):
-    ended = run(PLAN, **GO, waves=["web"])
+@pytest.mark.parametrize(
+    ("network", "conf"),
+    [
+        pytest.param("shared", GO, id="a recovery"),
+        pytest.param("shared", {}, id="a drill"),
+        pytest.param("isolated", {}, id="a drill in a network of its own"),
+    ],
+)
+def test_only_the_accounts_of_the_chosen_waves_are_asked_from_beginning_to_end(run, simulator, network, conf):
+    ended = run(PLAN.replace("network: shared", f"network: {network}"), **conf, waves=["web"])
 
     assert {server: status for server, status in ended.servers.items() if status != "skipped"} == {
         "web1": "launched",
         "web2": "launched",
     }
-    assert ended.state == "success"
-    operations = [call["operation"] for call in simulator.calls()]
-    assert "AssumeRole" not in operations[: operations.index("StartRecovery")]
+    assert (ended.state, ended.report["verdict_reason"]) == ("success", "Waves first, relays were skipped.")
+    assert {call["operation"] for call in simulator.calls() if call["region"] == "eu-central-1"} == set()
+    assert calls(simulator, "AssumeRole") == []
+    assert ended.tasks["finish.clean_up_2"] == "skipped"
 
 
 @pytest.mark.usefixtures("wrong_external_id")

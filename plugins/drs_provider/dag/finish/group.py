@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from drs_provider import clock
 from drs_provider.configuration import reports_location
 from drs_provider.dag.finish.leftovers import LookOver
+from drs_provider.dag.left_alone import skip_where_left_alone
 from drs_provider.dag.run_reader import active_run_of, skip_where_nothing_is_launched
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import continued_run, jobs_of_run, keys_of_run
@@ -20,7 +21,6 @@ from drs_provider.exceptions import ReportOfAnotherRun
 from drs_provider.operators.terminate import DrsTerminateRecoveryInstancesOperator
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run import names
-from drs_provider.rules.run.roster import Target
 from drs_provider.services.signed import leave, pull, pull_believed, sealed
 
 if TYPE_CHECKING:
@@ -43,14 +43,16 @@ class CleanUpDrill(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
     """Terminate what this run's drill launched in one account and Region, and see that it is gone.
 
     The jobs are found by the run's tags as well as by what the start tasks left, so that a job whose start task died
-    before it could leave anything is cleaned up too. A recovery is left alone.
+    before it could leave anything is cleaned up too. A recovery is left alone, and so is an account and Region where no
+    chosen wave launches.
     """
 
     template_fields: Sequence[str] = ()  # nothing to render: the jobs are found when the task runs
 
-    def __init__(self, *, target: Target, start_task_ids: Sequence[str], **kwargs: Any) -> None:
+    def __init__(self, *, place: "PlanTarget", digest: str, start_task_ids: Sequence[str], **kwargs: Any) -> None:
+        target = place.target
         super().__init__(aws_conn_id=target.aws_conn_id, region_name=target.region or None, job_ids=(), **kwargs)
-        self.target, self.start_task_ids = target, tuple(start_task_ids)
+        self.place, self.digest, self.start_task_ids = place, digest, tuple(start_task_ids)
         self.runs: tuple[str, ...] = ()
 
     def prepare(self, context: Context) -> None:
@@ -60,6 +62,7 @@ class CleanUpDrill(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
         skip_where_nothing_is_launched(context)
         if not purpose_of(context["params"]["mode"]).is_temporary:
             raise AirflowSkipException("a recovery is not cleaned up: what it launched is production now")
+        skip_where_left_alone(context, self.place, self.digest)
         preflight = next(iter(pull_believed(context["ti"], [names.PREFLIGHT_TASK], PreflightResult)), None)
         self.runs = keys_of_run(context)
         tagged = self._tagged_jobs(context)
@@ -72,7 +75,7 @@ class CleanUpDrill(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
         from drs_provider.rules.run.handover import Launch
 
         launches = pull_believed(context["ti"], self.start_task_ids, Launch)
-        here = (self.target.aws_conn_id, self.hook.region)
+        here = (self.place.target.aws_conn_id, self.hook.region)
         return {job for launch in launches if (launch.aws_conn_id, launch.region) == here for job in launch.job_ids}
 
     def _own(self, job_ids: set[str]) -> set[str]:
@@ -220,7 +223,8 @@ def _keep(shape: "RunShape") -> None:
         task_display_name="Keep",
         plan=shape.plan.name,
         keep_for=shape.plan.drill.keep_for,
-        targets=[place.target for place in shape.targets],
+        places=shape.targets,
+        digest=shape.digest,
         start_task_ids=shape.start_tasks,
         trigger_rule=TriggerRule.ALL_DONE,
     )
@@ -231,7 +235,8 @@ def _after_drill(shape: "RunShape", place: "PlanTarget") -> None:
     CleanUpDrill(
         task_id=names.name_in_group(place.clean_up_task),
         task_display_name=place.titled("Clean up"),
-        target=place.target,
+        place=place,
+        digest=shape.digest,
         start_task_ids=shape.start_tasks,
         retries=_TRIES_AGAIN,
     ).as_teardown()
@@ -246,15 +251,15 @@ def _after_drill(shape: "RunShape", place: "PlanTarget") -> None:
         RemoveNetwork(
             task_id=names.name_in_group(place.remove_network_task),
             task_display_name=place.titled("Remove network"),
-            target=place.target,
+            place=place,
+            digest=shape.digest,
             prepare_task_id=place.prepare_network_task,
             retries=_TRIES_AGAIN,
         ).as_teardown()
     LookOver(
         task_id=names.name_in_group(place.look_over_task),
         task_display_name=place.titled("Look over"),
-        target=place.target,
-        clean_up_task_id=place.clean_up_task,
-        prepare_task_id=place.prepare_network_task,
+        place=place,
+        digest=shape.digest,
         retries=_TRIES_AGAIN,
     ).as_teardown()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Context
@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from drs_provider import clock
 from drs_provider.dag.docs import COLOURS
+from drs_provider.dag.left_alone import is_left_alone
 from drs_provider.dag.run_reader import order_of
 from drs_provider.dag.waves.job_tags import jobs_of_run, traces_hook
 from drs_provider.exceptions import DrsProviderError
@@ -28,8 +29,10 @@ from drs_provider.rules.run.handover import (
     Untagged,
 )
 from drs_provider.rules.run.names import PREFLIGHT_TASK, WATCH, wave_task
-from drs_provider.rules.run.roster import Target
 from drs_provider.services.signed import leave, pull, sealed
+
+if TYPE_CHECKING:
+    from drs_provider.rules.run.shape import PlanTarget
 
 _Document = TypeVar("_Document", bound=Document)
 
@@ -50,7 +53,14 @@ class KeepDrill(HITLOperator):
     ui_fgcolor = COLOURS["ui_fgcolor"]
 
     def __init__(
-        self, *, plan: str, keep_for: timedelta, targets: Sequence[Target], start_task_ids: Sequence[str], **kwargs: Any
+        self,
+        *,
+        plan: str,
+        keep_for: timedelta,
+        places: "Sequence[PlanTarget]",
+        digest: str,
+        start_task_ids: Sequence[str],
+        **kwargs: Any,
     ) -> None:
         super().__init__(
             subject=f"The drill of {plan} is up",
@@ -59,7 +69,8 @@ class KeepDrill(HITLOperator):
             response_timeout=keep_for,
             **kwargs,
         )
-        self.plan, self.keep_for, self.targets = plan, keep_for, tuple(targets)
+        self.plan, self.keep_for = plan, keep_for
+        self.places, self.digest = tuple(places), digest
         self.start_task_ids = tuple(start_task_ids)
 
     def execute(self, context: Context) -> Any:
@@ -120,16 +131,18 @@ class KeepDrill(HITLOperator):
         return waves
 
     def _move_expiry(self, context: Context, expires: datetime) -> None:
-        """Write a later expiry to the run's jobs and instances in all accounts and Regions."""
+        """Write a later expiry to the run's jobs and instances, wherever it may have some."""
         from drs_provider.services.drill.expiry import move_expiry
 
         failed: dict[str, str] = {}
-        for target in self.targets:
+        for place in self.places:
+            if is_left_alone(context, place, self.digest):
+                continue
             try:
-                hook = traces_hook(target)
+                hook = traces_hook(place.target)
                 failed |= move_expiry(hook, jobs_of_run(hook, context), expires)
             except DrsProviderError as error:
-                failed[str(target)] = str(error)
+                failed[str(place.target)] = str(error)
         for name, why in failed.items():
             self.log.warning("%s keeps its old expiry: %s", name, why)
         if failed:

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from pydantic import JsonValue
 
 from drs_provider import clock
+from drs_provider.dag.left_alone import skip_where_left_alone
 from drs_provider.dag.run_reader import skip_where_nothing_is_launched, snapshot_of
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import jobs_of_run, keys_of_run
@@ -19,12 +20,12 @@ from drs_provider.operators.base import DrsOperator, asking_later, failing_for_g
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.names import PREFLIGHT_TASK, START, WATCH, tasks_that, wave_task
-from drs_provider.rules.run.roster import Target
 from drs_provider.services.signed import leave, pull, sealed
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook
     from drs_provider.rules.run.handover import FoundLaunches, Leftovers
+    from drs_provider.rules.run.shape import PlanTarget
 
 
 LOOK_AGAIN_AFTER = timedelta(seconds=5)
@@ -56,11 +57,10 @@ class LookOver(LeavesTimes, DrsOperator):
     ui_color = "#c9a6a6"
     ui_fgcolor = "#1c1917"
 
-    def __init__(
-        self, *, target: Target, clean_up_task_id: str, prepare_task_id: str | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, place: "PlanTarget", digest: str, **kwargs: Any) -> None:
+        target = place.target
         super().__init__(aws_conn_id=target.aws_conn_id, region_name=target.region or None, **kwargs)
-        self.target, self.clean_up_task_id, self.prepare_task_id = target, clean_up_task_id, prepare_task_id
+        self.place, self.digest = place, digest
 
     @cached_property
     def hook(self) -> "TracesHook":
@@ -80,7 +80,8 @@ class LookOver(LeavesTimes, DrsOperator):
         preflight = pull(context["ti"], PREFLIGHT_TASK, PreflightResult)
         if preflight is None or not preflight.passed:
             raise AirflowSkipException("preflight has not passed, so nothing was made")
-        servers = [server.server_id for server in preflight.servers(self.target)]
+        skip_where_left_alone(context, self.place, self.digest)
+        servers = [server.server_id for server in preflight.servers(self.place.target)]
         began = _began(context)
         with failing_for_good(), asking_later(self, self.resume_look, until=began + _ASKING):
             left = self._look(context, servers)
@@ -135,7 +136,9 @@ class LookOver(LeavesTimes, DrsOperator):
         preflight = left.preflight()
         if preflight is None or not preflight.passed:
             return FoundLaunches()
-        settings = {server.server_id: server.settings for server in preflight.servers(self.target)}
+        settings = {server.server_id: server.settings for server in preflight.servers(self.place.target)}
+        if not settings:  # it is not chosen, or lost: nothing was launched there, and perhaps nobody answers
+            return FoundLaunches()
         results, known = list[ServerResult](), dict[str, Sequence[str]]()
         for wave in preflight.chosen_waves:
             watch = wave_task(wave, WATCH)
@@ -165,16 +168,16 @@ class LookOver(LeavesTimes, DrsOperator):
         from drs_provider.rules.run.handover import CleanedUp
 
         with suppress(HandoverUnreadable):
-            cleaned = pull(context["ti"], self.clean_up_task_id, CleanedUp)
+            cleaned = pull(context["ti"], self.place.clean_up_task, CleanedUp)
             return cleaned.left if cleaned else {}
         return {}
 
     def _places(self, context: Context) -> frozenset[str]:
         from drs_provider.rules.run.handover import PreparedNetworks
 
-        if not self.prepare_task_id:
+        if not self.place.prepare_network_task:
             return frozenset()
-        found = pull(context["ti"], self.prepare_task_id, PreparedNetworks)
+        found = pull(context["ti"], self.place.prepare_network_task, PreparedNetworks)
         return found.places if found else frozenset()
 
     def _look_again(self) -> NoReturn:

@@ -8,6 +8,7 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider import clock
+from drs_provider.dag.left_alone import skip_where_left_alone
 from drs_provider.dag.run_reader import preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import continued_run
@@ -21,6 +22,7 @@ from drs_provider.services.signed import pull
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_network import DrillNetworkHook
     from drs_provider.rules.run.handover import PreparedNetworks
+    from drs_provider.rules.run.shape import PlanTarget
 
 
 class PrepareNetwork(LeavesTimes, DrsPrepareDrillNetworkOperator):
@@ -56,9 +58,10 @@ class RemoveNetwork(LeavesTimes, DrsRemoveDrillNetworkOperator):
 
     template_fields: Sequence[str] = ()
 
-    def __init__(self, *, target: Target, prepare_task_id: str, **kwargs: Any) -> None:
+    def __init__(self, *, place: "PlanTarget", digest: str, prepare_task_id: str, **kwargs: Any) -> None:
+        target = place.target
         super().__init__(aws_conn_id=target.aws_conn_id, region_name=target.region or None, **kwargs)
-        self.prepare_task_id = prepare_task_id
+        self.place, self.digest, self.prepare_task_id = place, digest, prepare_task_id
 
     def prepare(self, context: Context) -> None:
         """Take the networks that were prepared; without them what carries the run's tags is removed all the same."""
@@ -67,6 +70,7 @@ class RemoveNetwork(LeavesTimes, DrsRemoveDrillNetworkOperator):
         skip_where_nothing_is_launched(context)
         if not purpose_of(context["params"]["mode"]).uses_drill_network:
             raise AirflowSkipException("a recovery has no drill network")
+        skip_where_left_alone(context, self.place, self.digest)
         try:
             prepared = pull(context["ti"], self.prepare_task_id, PreparedNetworks)
         except HandoverUnreadable as error:

@@ -171,6 +171,7 @@ class PlanTarget:
     """An account and Region of a plan, and the tasks around the waves that the plan has for it.
 
     :param number: counted from 1 in the plan
+    :param waves: the waves that launch there
     :param network: number of its drill network, from 1; 0: drills share production's network
     :param restore_settings_task: puts launch settings back after a drill; None: no wave changes any there
     :param is_only: whether the plan has no other
@@ -178,6 +179,7 @@ class PlanTarget:
 
     target: Target
     number: int
+    waves: tuple[str, ...]
     network: int
     prepare_network_task: str | None
     clean_up_task: str
@@ -371,7 +373,7 @@ def compile_shape(runnable: RunnablePlan, request: "RunRequest | None" = None) -
     shape = RunShape(
         runnable=runnable,
         targets=tuple(
-            replace(_place(target, number, networks, changed), is_only=len(numbers) == 1)
+            replace(_place(target, number, waves, networks, changed), is_only=len(numbers) == 1)
             for target, number in numbers.items()
         ),
         waves=waves,
@@ -461,11 +463,18 @@ def _titled(what: str, target: Target) -> str:
     return f"{what} ({', '.join(filter(None, (target.aws_conn_id, target.region)))})"
 
 
-def _place(target: Target, number: int, networks: Mapping[Target, int], changed: Collection[Target]) -> PlanTarget:
+def _place(
+    target: Target,
+    number: int,
+    waves: Sequence[WaveShape],
+    networks: Mapping[Target, int],
+    changed: Collection[Target],
+) -> PlanTarget:
     network = networks.get(target, 0)
     return PlanTarget(
         target=target,
         number=number,
+        waves=tuple(wave.name for wave in waves if any(place.target == target for place in wave.targets)),
         network=network,
         prepare_network_task=names.numbered(names.PREPARE_NETWORK_TASK, number) if network else None,
         clean_up_task=names.numbered(names.CLEAN_UP_TASK, number),

@@ -23,16 +23,31 @@ def existing_instances(
     """Return into which existing instances DRS would launch servers, by server id.
 
     :param configurations: the servers' launch configurations, by id
-    :param sources: items of DescribeSourceServers where they were read already; else they are asked where they decide
+    :param sources: items of DescribeSourceServers where they were read already: the account's default is then asked
+        only where it can hold; None: they are asked where they decide
     """
-    default = into_source_by_default(hook.launch_templates())
     if sources is None:
+        default = into_source_by_default(hook.launch_templates())
         sources = hook.source_servers(servers) if default else ()
+        return _found(hook.region, servers, configurations, sources, default=default)
+    found = _found(hook.region, servers, configurations, sources, default=True)
+    if all(existing.by == "server" for existing in found.values()):
+        return found  # whatever the account's default is: it holds for none of them
+    default = into_source_by_default(hook.launch_templates())
+    return _found(hook.region, servers, configurations, sources, default=default)
+
+
+def _found(
+    region: str,
+    servers: Sequence[str],
+    configurations: Mapping[str, Answer],
+    sources: Sequence[Answer],
+    *,
+    default: bool,
+) -> dict[str, ExistingInstance]:
     known = {str(source["sourceServerID"]): source for source in sources}
     found = {
-        server: existing_instance(
-            known.get(server), configurations.get(server) or {}, default=default, region=hook.region
-        )
+        server: existing_instance(known.get(server), configurations.get(server) or {}, default=default, region=region)
         for server in servers
     }
     return {server: existing for server, existing in found.items() if existing is not None}

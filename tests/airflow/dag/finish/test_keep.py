@@ -89,8 +89,9 @@ def hook(monkeypatch):
 
 
 def a_task():
-    targets = [Target("aws_default", "us-west-2")]
-    return KeepDrill(task_id="keep", plan="shop", keep_for=timedelta(hours=2), targets=targets, start_task_ids=[START])
+    place = SimpleNamespace(target=Target("aws_default", "us-west-2"), waves=("database",))
+    kept = timedelta(hours=2)
+    return KeepDrill(task_id="keep", plan="shop", keep_for=kept, places=[place], digest="d", start_task_ids=[START])
 
 
 def a_context(**left):

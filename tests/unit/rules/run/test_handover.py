@@ -700,6 +700,23 @@ class TestPreflight:
         assert list(self.found.chosen_waves) == ["db"]
         assert self.found.hostnames == {"s-1": "db1", "s-2": "app1"}
 
+    @pytest.mark.parametrize(
+        ("waves", "changed", "alone"),
+        [
+            pytest.param(["app"], {}, True, id="its only wave is not chosen"),
+            pytest.param(["app", "db"], {}, False, id="one of its waves is chosen"),
+            pytest.param(["app"], {"digest": "0"}, False, id="by another plan than this one"),
+            pytest.param(["app"], {"continue_run": "f" * 32}, False, id="it continues a run that may have been there"),
+            pytest.param(["mail"], {}, False, id="a wave that preflight does not know"),
+            pytest.param(["app"], {"passed": False}, True, id="preflight refused and knows the waves"),
+            pytest.param(["app"], {"passed": False, "waves": {}}, False, id="preflight refused before it knew any"),
+        ],
+    )
+    def test_a_place_is_left_alone_only_where_no_wave_of_this_run_can_have_launched(self, waves, changed, alone):
+        found = PreflightResult.from_json({**PREFLIGHT, **changed})
+
+        assert found.leaves_alone(waves, PREFLIGHT["digest"]) is alone
+
     def test_a_server_is_found_by_its_id_and_by_its_hostname(self):
         assert [self.found.server_named(name) for name in ("s-2", "app1", "nobody")] == [
             self.found.server("s-2"),

@@ -120,6 +120,7 @@ def test_a_plan_knows_its_accounts_and_regions_and_the_tasks_around_the_waves(fu
         ("us-west-2 of connection aws_default", 1, 1),
         ("eu-central-1 of connection europe", 2, 2),
     ]
+    assert [place.waves for place in full.targets] == [("database", "web"), ("database",)]
     second = full.targets[1]
     assert (second.prepare_network_task, second.clean_up_task, second.restore_settings_task) == (
         "preflight.network_2",

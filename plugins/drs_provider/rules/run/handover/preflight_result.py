@@ -1,6 +1,6 @@
 """What preflight found: who is launched where, and everything that speaks against it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -263,6 +263,18 @@ class PreflightResult(Document):
     def hostnames(self) -> dict[str, str]:
         """Hostname by id of every server that the run launches."""
         return {server.server_id: server.hostname for server in self.servers()}
+
+    def leaves_alone(self, waves: Collection[str], digest: str) -> bool:
+        """Tell whether the run has nothing to do with an account and Region, so that nobody is asked there.
+
+        Never where the run continues another, which may have launched there, nor where it cannot be told.
+
+        :param waves: the waves that launch there
+        :param digest: of the plan that says so
+        """
+        if self.continue_run or digest != self.digest or not self.waves.keys() >= set(waves):
+            return False
+        return not any(self.waves[wave].selected for wave in waves)
 
     def wave(self, name: str) -> PreflightWave:
         """Return a wave of the plan; raises HandoverUnreadable where preflight knows none of that name."""

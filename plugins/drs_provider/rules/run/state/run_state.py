@@ -22,6 +22,7 @@ from drs_provider.rules.run.state.wave_state import WaveState, wave_states
 REPORT_MISSING: Final = "report missing: the result of the run is unknown"
 NOTHING_TO_CLEAN: Final = "the plan launches nothing"
 NOT_CLEANED: Final = "a recovery is not cleaned up"
+NOTHING_CHOSEN: Final = "the chosen waves launch nothing"
 CLEANUP_DID_NOT_END: Final = "the run ended before its clean-up did"
 
 _VERDICTS: Final = {
@@ -235,7 +236,11 @@ def _cleanup_status(
     if phases & {TaskPhase.UNDER_WAY, TaskPhase.ASKS, TaskPhase.WAITING}:
         return _cleanup_to_come(snapshot, has_begun=phases != {TaskPhase.WAITING})
     if phases == {TaskPhase.SKIPPED}:
-        return CleanupStatus.NOT_RUN, LAUNCHES_NOTHING if left.only_looks else NOT_CLEANED
+        if left.only_looks:
+            return CleanupStatus.NOT_RUN, LAUNCHES_NOTHING
+        preflight = left.preflight()
+        is_drill = preflight is not None and preflight.purpose.is_temporary
+        return CleanupStatus.NOT_RUN, NOTHING_CHOSEN if is_drill else NOT_CLEANED
     if not is_proven:
         return CleanupStatus.UNPROVEN, UNPROVEN_TASK
     return (CleanupStatus.COMPLETED if terminated else CleanupStatus.NOTHING_TO_DO), None

@@ -1,0 +1,31 @@
+"""Accounts and Regions of a plan that a run has nothing to do with: no task asks there."""
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
+
+from drs_provider.rules.run.names import PREFLIGHT_TASK
+from drs_provider.services.signed import pull_believed
+
+if TYPE_CHECKING:
+    from drs_provider.rules.run.shape import PlanTarget
+
+
+def is_left_alone(context: Context, place: "PlanTarget", digest: str) -> bool:
+    """Tell whether no chosen wave of a run launches in an account and Region.
+
+    Where preflight has left nothing that can be read, or has seen another plan, nobody knows, and it is asked.
+
+    :param digest: of the plan that the place is of
+    """
+    from drs_provider.rules.run.handover import PreflightResult
+
+    found = pull_believed(context["ti"], [PREFLIGHT_TASK], PreflightResult)
+    return any(preflight.leaves_alone(place.waves, digest) for preflight in found)
+
+
+def skip_where_left_alone(context: Context, place: "PlanTarget", digest: str) -> None:
+    """Skip what cleans up, or looks, where no chosen wave launches: a dead account there is no matter of this run."""
+    if is_left_alone(context, place, digest):
+        raise AirflowSkipException(f"no chosen wave launches in {place.target}, so nothing is asked there")
