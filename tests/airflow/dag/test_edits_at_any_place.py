@@ -125,10 +125,10 @@ def test_no_edit_ends_production_starts_a_recovery_or_makes_a_verdict_better(wor
     begin, run = world
     begin()
     theirs = run(RECOVERY, edit=nobody, run_id="theirs")
-    assert theirs.verdict == "completed"
+    assert theirs.verdict in GOOD
     foreign = {place: values[-1] for place, values in theirs.places.former.items()}
 
-    @settings(max_examples=14, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(sorted(SCENARIOS)), edits)
     def no_edit_does(scenario, drawn):
         conf, more, fails = SCENARIOS[scenario]
