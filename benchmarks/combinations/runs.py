@@ -162,11 +162,11 @@ class Run(Driver):
         for name in names:
             place = Origin(self.dag.dag_id, self.run_id, name, RunOrder.KEY, stored_in="task_state_store")
             task = _instance(self.dag.task_dict[name])
-            self.supervisor._stores[task, RunOrder.KEY] = keys().seal(order.to_json(), place)
+            self.supervisor._stores[task, RunOrder.KEY] = keys().seal(order.to_json(), place)  # noqa: SLF001
 
     def edit(self, change: Callable[[Any], Any]) -> None:
         """Edit everything that lies in XComs and in the task state store, past all signatures."""
-        for kept in (self.supervisor._xcoms, self.supervisor._stores):
+        for kept in (self.supervisor._xcoms, self.supervisor._stores):  # noqa: SLF001
             for place, value in kept.items():
                 kept[place] = change(value)
 
