@@ -229,6 +229,6 @@ def _at(text: str) -> datetime:
 def record_from(data: Mapping[str, object]) -> Record:
     """Read a record that has travelled as JSON."""
     known = dict(data)
-    known["said"] = [Said(**said) for said in known.get("said") or ()]  # type: ignore[attr-defined,misc]
+    known["said"] = [Said(**said) for said in known.get("said") or ()]  # type: ignore[attr-defined]
     known["launches"] = [Launched(**launch) for launch in known.get("launches") or ()]  # type: ignore[attr-defined]
     return Record(**known)  # type: ignore[arg-type]

@@ -10,6 +10,8 @@ from drs_provider.rules.run import controls, names
 from benchmarks.combinations.runs import ENDED, Run
 from benchmarks.combinations.scenario import HELD, OUTSIDER, Scenario
 
+_WAITS = ("deferred", "awaiting_input")
+
 _LOOKS_EVERY = 5.0
 """Simulated seconds between two looks whether the moment has come."""
 
@@ -19,7 +21,7 @@ async def moment(scenario: Scenario, run: Run) -> bool:
     is_now: Callable[[str, str | None], bool] = {
         "launching": lambda name, state: names.read_task(name).name == names.WATCH and state == "deferred",
         "launched": lambda name, state: names.read_task(name).name == names.WATCH and state in ("success", "failed"),
-        "kept": lambda name, state: name == names.KEEP_TASK and state == "deferred",
+        "kept": lambda name, state: name == names.KEEP_TASK and state in _WAITS,
     }.get(scenario.row["moment"], lambda _name, _state: False)
     if scenario.row["action"] == "mark_approval":
         return True

@@ -38,7 +38,8 @@ def main() -> int:
     from benchmarks.combinations.surroundings import PlaceOfSimulator
     from benchmarks.whole_account import described
 
-    fork, operations = multiprocessing.get_context("fork"), ()
+    fork = multiprocessing.get_context("fork")
+    operations: tuple[str, ...] = ()
     for given in json.load(sys.stdin):
         scenario = Scenario(given["number"], given["row"])
         began = time.monotonic()
@@ -95,7 +96,7 @@ def _recorded(scenario: Scenario, url: str, home: Path, operations: Sequence[str
     if throttled:
         simulator.fault(*[{"do": "throttle", "probability": 0.1}])
     began = len(simulator.calls())  # type: ignore[arg-type]
-    state = simulator.state()
+    state: Any = simulator.state()
     clock = RehearsalClock(control.now(), control.advance)
     install(RehearsalTime(clock))
     read_once()
@@ -108,7 +109,8 @@ def _recorded(scenario: Scenario, url: str, home: Path, operations: Sequence[str
     simulator.no_faults()
     control.advance(7200)  # what is terminated is forgotten
     after = [account(looker, operations) for looker in lookers]
-    return record_of(said, acted, problem, calls=calls, before=(state, before), after=(simulator.state(), after))
+    now: Any = simulator.state()
+    return record_of(said, acted, problem, calls=calls, before=(state, before), after=(now, after))
 
 
 async def _lived(  # noqa: C901 - what goes on side by side
