@@ -166,8 +166,8 @@ class Run(Driver):
 
     def edit(self, change: Callable[[Any], Any]) -> None:
         """Edit everything that lies in XComs and in the task state store, past all signatures."""
-        kept: dict[Any, Any]
-        for kept in (self.supervisor._xcoms, self.supervisor._stores):  # noqa: SLF001
+        places: list[dict[Any, Any]] = [self.supervisor._xcoms, self.supervisor._stores]  # noqa: SLF001
+        for kept in places:
             for place, value in kept.items():
                 kept[place] = change(value)
 
