@@ -34,10 +34,10 @@ RUNS ?= 20
 SEED ?= 1
 STEP ?= 1
 
-.PHONY: help demo up test check bench chaos chaos-sweep lock clean
+.PHONY: help demo up test check bench chaos chaos-sweep combinations lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## drill a plan live against the simulator [EXIT=1 PLAN=web-shop SPEED=60 FAULTS=file PORT=8080]
 	@exec $(BIN)/python -m demo.run --plan '$(PLAN)' --speed '$(SPEED)' $(if $(PORT),--port '$(PORT)') \
@@ -70,6 +70,10 @@ chaos: $(STACK) ## kill Airflow's processes, let the cloud fail, judge its recor
 
 chaos-sweep: $(STACK) ## kill the task after each single AWS call of a drill, one run per call [STEP=1]
 	@exec $(BIN)/python -m benchmarks.chaos.sweep --step '$(STEP)' --database '$(DATABASE)'
+
+combinations: $(VENV)/.dev ## every pair of plan fields, modes, people and states of the cloud in a run [SEED=1 RUNS=all]
+	@exec $(BIN)/python -m benchmarks.combinations.run --seed '$(SEED)' \
+		$(if $(filter command line environment,$(origin RUNS)),--runs '$(RUNS)')
 
 lock: $(BIN)/uv ## pin every dependency afresh
 	@# Each lock is made under the next smaller one, so that all of them agree. The simulator's own dependencies come in

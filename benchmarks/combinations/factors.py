@@ -93,6 +93,7 @@ def _without_sense(two: Mapping[str, str]) -> bool:
         (
             # A plan cannot say it.
             two.get("members") == "tags" and two.get("order") == "staged",
+            two.get("launch") == "stopped" and (two.get("ready") == "status_checks" or two.get("steps") == "command"),
             two.get("network") == "standing" and layout in ("two_accounts", "two_regions"),
             cloud == "silent_account" and layout in ("one_account", "two_regions"),
             # It never comes to that.

@@ -96,12 +96,18 @@ def record_of(
         if region["ec2_instances"].get(found["ec2InstanceID"], "TERMINATED") not in ("TERMINATED", "SHUTTING-DOWN")
     }
     defaults = {
-        server: region["launch_templates"][template]
+        template: version["LaunchTemplateData"]
+        for account in after[1]
+        for template, found in account["ec2 launch template versions"].items()
+        for version in found["LaunchTemplateVersions"]
+        if version["DefaultVersion"]
+    }
+    data = {
+        server: defaults[template]
         for region in new
         for server, found in region["servers"].items()
-        if (template := found["launchConfiguration"].get("ec2LaunchTemplateID")) in region["launch_templates"]
+        if (template := found["launchConfiguration"].get("ec2LaunchTemplateID")) in defaults
     }
-    data = {server: found["versions"][found["default_version"] - 1] for server, found in defaults.items()}
     return Record(
         said=said,
         acted=acted,

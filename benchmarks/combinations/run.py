@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
-from typing import Any
+from typing import IO, Any, cast
 
 from benchmarks.combinations.factors import FACTORS, NOT_COVERED, excludes
 from benchmarks.combinations.judge import ours, problems, record_from
@@ -51,7 +51,7 @@ def _work(rows: Sequence[tuple[int, Row]], home: Path, done: "Queue[Judged | Non
     home.mkdir()
     given = json.dumps([{"number": number, "row": dict(row)} for number, row in rows])
     with (home / "said").open("w") as said:
-        worker = subprocess.Popen(  # noqa: S603 - our own module
+        worker = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.combinations.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -59,11 +59,11 @@ def _work(rows: Sequence[tuple[int, Row]], home: Path, done: "Queue[Judged | Non
             text=True,
             env=_environment(home),
         )
-        assert worker.stdin and worker.stdout  # noqa: S101 - they are pipes
-        worker.stdin.write(given)
-        worker.stdin.close()
-        left = {number: row for number, row in rows}
-        for line in worker.stdout:
+        into, out = cast("IO[str]", worker.stdin), cast("IO[str]", worker.stdout)
+        into.write(given)
+        into.close()
+        left = dict(rows)
+        for line in out:
             found = json.loads(line)
             left.pop(found["number"])
             done.put(_judged(found))
@@ -107,7 +107,7 @@ def summary(judged: Sequence[Judged], of_pairs: int) -> str:
     launched: set[Pair] = {pair for each in judged if each.launched for pair in pairs_of(each.row, FACTORS)}
     wrong = [each for each in judged if each.problems]
     return (
-        f"{len(judged)} runs, {len(had)} of {of_pairs} pairs, {len(launched)} of them in a run that launched something; "
+        f"{len(judged)} runs, {len(had)} of {of_pairs} pairs, {len(launched)} of them where something was launched; "
         f"people came to act in {sum(each.acted for each in judged)}; {len(wrong)} runs broke a rule"
     )
 

@@ -146,7 +146,7 @@ class Run(Driver):
             self.dag.task_dict[name].retries = tries + self._retries[name]
             self.supervisor.forget_xcoms(name)
             self.supervisor.skipped.discard(name)
-        self.dag_run.clear_number += 1
+        self.dag_run.clear_number = (self.dag_run.clear_number or 0) + 1
         self._wake.set()
 
     def mark(self, name: str) -> None:
@@ -161,12 +161,13 @@ class Run(Driver):
         """Let tasks find the order of a person, as the page of orders keeps it."""
         for name in names:
             place = Origin(self.dag.dag_id, self.run_id, name, RunOrder.KEY, stored_in="task_state_store")
-            task = _instance(self.dag.task_dict[name])
-            self.supervisor._stores[task, RunOrder.KEY] = keys().seal(order.to_json(), place)
+            task: Any = self.dag.task_dict[name]
+            self.supervisor._stores[_instance(task), RunOrder.KEY] = keys().seal(order.to_json(), place)  # noqa: SLF001
 
     def edit(self, change: Callable[[Any], Any]) -> None:
         """Edit everything that lies in XComs and in the task state store, past all signatures."""
-        for kept in (self.supervisor._xcoms, self.supervisor._stores):
+        places: list[dict[Any, Any]] = [self.supervisor._xcoms, self.supervisor._stores]  # noqa: SLF001
+        for kept in places:
             for place, value in kept.items():
                 kept[place] = change(value)
 

@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.combinations.record import Record, Said, record_of
 from benchmarks.combinations.scenario import PLAN, Scenario
 
-_PATIENCE = 150.0
+_PATIENCE = 400.0
 """Real seconds that one combination may take."""
 
 _LONGEST = timedelta(hours=30).total_seconds()
@@ -35,11 +35,11 @@ def main() -> int:
     from drs_provider.rehearsal.processes import simulator
 
     import benchmarks.combinations.warm  # noqa: F401  (imported once, before the forks)
-
     from benchmarks.combinations.surroundings import PlaceOfSimulator
     from benchmarks.whole_account import described
 
-    fork, operations = multiprocessing.get_context("fork"), ()
+    fork = multiprocessing.get_context("fork")
+    operations: tuple[str, ...] = ()
     for given in json.load(sys.stdin):
         scenario = Scenario(given["number"], given["row"])
         began = time.monotonic()
@@ -96,7 +96,7 @@ def _recorded(scenario: Scenario, url: str, home: Path, operations: Sequence[str
     if throttled:
         simulator.fault(*[{"do": "throttle", "probability": 0.1}])
     began = len(simulator.calls())  # type: ignore[arg-type]
-    state = simulator.state()
+    state: Any = simulator.state()
     clock = RehearsalClock(control.now(), control.advance)
     install(RehearsalTime(clock))
     read_once()
@@ -109,10 +109,11 @@ def _recorded(scenario: Scenario, url: str, home: Path, operations: Sequence[str
     simulator.no_faults()
     control.advance(7200)  # what is terminated is forgotten
     after = [account(looker, operations) for looker in lookers]
-    return record_of(said, acted, problem, calls=calls, before=(state, before), after=(simulator.state(), after))
+    now: Any = simulator.state()
+    return record_of(said, acted, problem, calls=calls, before=(state, before), after=(now, after))
 
 
-async def _lived(
+async def _lived(  # noqa: C901 - what goes on side by side
     scenario: Scenario, clock: Any, home: Path, vpc: str | None, first: Any
 ) -> tuple[list[Said], bool, str | None]:
     """Let the runs of a scenario take place; return what was said of them, and what went wrong with them."""
@@ -132,7 +133,8 @@ async def _lived(
     async def tool() -> None:
         while not first_run.is_over:
             if any(state == "deferred" and name.endswith(".recovery_job") for name, state in first_run.states.items()):
-                return change_template(first)
+                change_template(first)
+                return
             await asyncio.sleep(5)
 
     async def people() -> None:

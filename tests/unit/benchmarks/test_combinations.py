@@ -24,7 +24,7 @@ def tables(draw):
     """A table of factors, and a set of pairs that exclude each other."""
     sizes = draw(st.lists(st.integers(1, 4), min_size=2, max_size=5))
     factors = {f"f{number}": tuple(f"v{value}" for value in range(size)) for number, size in enumerate(sizes)}
-    every = allowed_pairs(factors, lambda ours, theirs: False)
+    every = allowed_pairs(factors, lambda _ours, _theirs: False)
     excluded = draw(st.sets(st.sampled_from(every), max_size=min(8, len(every) - 1)))
     return factors, excluded
 
