@@ -138,6 +138,7 @@ def _rehearsed(runnable: RunnablePlan, folder: Path, options: Namespace, home: P
             },
             reports=str(home / "reports"),
             facts=str(home / "facts.json"),
+            finds_nobody=frozenset(decision.step.task_id for decision in steps if decision.finds_nobody),
         )
         facts = rehearse(request, _connections(fleet), home)
         left = RunRecord(

@@ -13,7 +13,6 @@ from drs_provider.exceptions import HandoverUnreadable, RunRefused
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.purpose import LAUNCHES_NOTHING, find_purpose
 from drs_provider.rules.run import names
-from drs_provider.rules.run.run_view import ACTIVE
 from drs_provider.services.signed import keys, leave, opened, pull
 
 if TYPE_CHECKING:
@@ -204,6 +203,7 @@ def active_run_of(context: Context, key: str, run_ids: Sequence[str]) -> str | N
     from drs_provider.rules.launch.tags import run_key
     from drs_provider.rules.run.handover import PreflightResult
     from drs_provider.rules.run.handover.signature import Origin
+    from drs_provider.rules.run.run_view import ACTIVE
 
     ti, own = context["ti"], context["dag_run"]
     if ti.get_dr_count(dag_id=own.dag_id, states=list(ACTIVE)) <= 1:

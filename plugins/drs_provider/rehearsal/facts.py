@@ -21,6 +21,7 @@ class RehearsalRequest:
     :param task_seconds: what Airflow needs to start a task, and to let a waiting one go on
     :param answers_after: seconds after which people say yes
     :param assumed: tasks of steps that are not run, with the seconds that they take; None: this run does not have it
+    :param finds_nobody: tasks of steps that fail before they reach anything: they name servers that are not there
     :param reports: folder for the run's own report
     :param facts: file for what the run left (``RehearsalFacts``)
     """
@@ -36,6 +37,7 @@ class RehearsalRequest:
     assumed: Mapping[str, float | None]
     reports: str
     facts: str
+    finds_nobody: frozenset[str] = frozenset()
 
 
 @dataclass

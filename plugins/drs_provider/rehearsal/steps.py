@@ -56,11 +56,15 @@ class StandIn:
 
 @dataclass(frozen=True)
 class StepDecision:
-    """What becomes of a step: it is run, perhaps on something made up, or ``assumed`` to pass, for this reason."""
+    """What becomes of a step: it is run, perhaps on something made up, or ``assumed`` to pass, for this reason.
+
+    ``finds_nobody``: it names a server that the run does not have, and so fails before it reaches anything.
+    """
 
     step: StepShape
     assumed: str | None = None
     stand_in: StandIn | None = None
+    finds_nobody: bool = False
 
     def takes_place(self, mode: str) -> bool:
         """Whether a run of this mode has the step."""
@@ -71,8 +75,7 @@ def decide(planned: StepShape, world: World) -> StepDecision:
     """Say what becomes of a step in a rehearsal."""
     step, kind = planned.step, step_kind(planned.step.kind)
     if {name for name, _ in servers_of_step(step)} - world.names and not kind.looks_around:
-        # It is run, and fails where it looks the server up, before it reaches anything.
-        return StepDecision(planned)
+        return StepDecision(planned, finds_nobody=True)
     if kind.reaches_out:
         return StepDecision(planned, kind.reaches_out)
     return StepDecision(planned) if kind.needs is None else _with_what_it_needs(planned, kind.needs(step), world)

@@ -64,7 +64,7 @@ def kept_file(folder):
             id="no YAML",
         ),
         pytest.param(
-            WRONG, "16:6: rto: expected a duration such as 90s, 15m, 1h30m, 1d or PT45M, found 'soon'", id="wrong"
+            WRONG, "16:6: rto: expected a duration such as 90s, 15m, 1h30m, 1d, 13w or PT45M, found 'soon'", id="wrong"
         ),
     ],
 )
@@ -313,7 +313,7 @@ def test_no_recovery_begins_while_a_file_of_its_plan_has_problems(plans, simulat
 
     assert (ended.state, ended.report["verdict"]) == ("failed", "refused")
     assert ended.said("preflight.check") == refused(
-        plans, "16:6", "rto: expected a duration such as 90s, 15m, 1h30m, 1d or PT45M, found 'soon'"
+        plans, "16:6", "rto: expected a duration such as 90s, 15m, 1h30m, 1d, 13w or PT45M, found 'soon'"
     )
     assert calls(simulator, "StartRecovery") == []
     assert '"run": "manual__one"' in kept_file(plans).read_text()

@@ -42,7 +42,7 @@ waves:
 """
 GO = {"mode": "recovery", "confirm": "shop", "reason": "eu-central-1 is gone"}
 WHERE = "eu-central-1 of connection aws_there"
-CALLER = "arn:aws:iam::111122223333:user/airflow"
+CALLER = "arn:aws:sts::111122223333:user/moto"
 ROLE = "arn:aws:iam::444455556666:role/dr-operator"
 REFUSED = (
     f"sts:AssumeRole: AccessDenied: {CALLER} may not take {ROLE} of connection aws_there. Check that the role exists, "

@@ -63,7 +63,7 @@ def _rehearse(request: RehearsalRequest, clock: RehearsalClock, control: Simulat
     folder = Path(request.plans_folder)
     library = read_paths([Path(request.file)], plans_folder=folder) if request.file else read_folder(folder)
     dag = build_dag(library.plans[request.plan], folder)
-    _ensure_nothing_reaches_out(dag, request.assumed)
+    _ensure_nothing_reaches_out(dag, {*request.assumed, *request.finds_nobody})
     rules = Rules(
         task_seconds=request.task_seconds,
         answers_after=timedelta(seconds=request.answers_after),
@@ -88,12 +88,12 @@ def _rehearse(request: RehearsalRequest, clock: RehearsalClock, control: Simulat
     )
 
 
-def _ensure_nothing_reaches_out(dag: DAG, assumed: Collection[str]) -> None:
+def _ensure_nothing_reaches_out(dag: DAG, harmless: Collection[str]) -> None:
     """Break off before a step is run that must not be: whoever asked has forgotten it, or calls it differently."""
     from drs_provider.rehearsal.steps import is_rehearsed
 
     kinds = {name: task.step.kind for name, task in dag.task_dict.items() if hasattr(task, "step")}
-    if wrong := [f"{name} ({kind})" for name, kind in kinds.items() if not is_rehearsed(kind) and name not in assumed]:
+    if wrong := [f"{name} ({kind})" for name, kind in kinds.items() if not is_rehearsed(kind) and name not in harmless]:
         raise RuntimeError(f"these steps reach out of a rehearsal, and are not left out: {', '.join(wrong)}")
 
 
