@@ -36,6 +36,8 @@ def not_started_waves(evidence: RunEvidence) -> tuple[NotStarted, ...]:
 
 def _failure(server: ServerEvidence, wave: WaveEvidence, held_up: Sequence[str], purpose: Purpose) -> Failure:
     reason = server.reason or (NO_REASON if server.status == ServerStatus.FAILED else _not_recorded(wave))
+    if server.status == ServerStatus.UNKNOWN and wave.state_reason and wave.state_reason not in reason:
+        reason = f"{reason} (the wave: {wave.state_reason})"
     return Failure(
         server_id=server.server_id,
         hostname=server.hostname or server.server_id,

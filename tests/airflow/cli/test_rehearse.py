@@ -158,7 +158,7 @@ def test_a_job_that_never_ends_fails_at_the_time_that_the_plan_allows(rehearse):
 
     assert (code, said["fate"]) == (1, "failed")
     assert by_name(said)["database"]["state"] == "failed"
-    assert any("20m" in failure["why"] for failure in said["failures"]), said["failures"]
+    assert any("20m" in failure["why"] for failure in said["failures"]), json.dumps(said["failures"])
     assert said["elapsed_seconds"] > 20 * 60
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
     """Collect everything that is known about this run now."""
     from drs_provider.report.collect.run import evidence_of, with_edited
+    from drs_provider.rules.run.handover import RecordedAnswer
     from drs_provider.rules.run.shape import compile_shape
     from drs_provider.rules.run.state import LeftDocuments
 
@@ -33,6 +34,9 @@ def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
     snapshot = reader.snapshot(shape, is_last_look=True)
     left = LeftDocuments(replace(snapshot, left=_with_orders(context, reader)))
     evidence = evidence_of(_run_facts(context, shape, left.preflight()), shape, left, now=clock.now())
+    # An answer to what nobody was asked is no evidence of anything; but that somebody wrote one is.
+    for task in (*shape.approval_tasks, *(wave.pause_task for wave in shape.waves if wave.pause_task)):
+        reader.left(task, RecordedAnswer.KEY)
     return with_edited(evidence, reader.disbelieved)
 
 
