@@ -12,7 +12,6 @@ from drs_provider.rules.run.handover import PreflightResult, PreflightServer, Pr
 from drs_provider.rules.run.handover.signature import Origin
 from drs_provider.rules.run.names import PREFLIGHT_TASK
 from drs_provider.services.signed import keys
-from drs_provider.ui.airflow_runs import AirflowRuns
 from kit.dag_runs import SHOP, calls, instances
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
@@ -53,6 +52,8 @@ def test_a_check_looks_at_everything_and_changes_nothing(run, simulator):
     assert changes(simulator) == []
     assert instances(simulator) == {}
     with create_session() as session:
+        from drs_provider.ui.airflow_runs import AirflowRuns  # the whole API server comes with it, and its warnings
+
         runs = AirflowRuns(session)
         last, last_check = runs.newest(["drs.shop"]), runs.newest_checks(["drs.shop"])["drs.shop"]
     assert (last_check.run_id, last_check.status) == (ended.dag_run.run_id, "checked")

@@ -7,7 +7,6 @@ from drs_provider.rules.run.handover import GivenOrders, RunOrder
 from drs_provider.rules.run.handover.signature import Origin
 from drs_provider.rules.run.names import REPORT_TASK
 from drs_provider.services.signed import believed, keys
-from drs_provider.ui.airflow_orders import ORDERED, AirflowRunStore
 
 pytestmark = pytest.mark.airflow
 
@@ -23,7 +22,7 @@ def no_orders(going_on):
 
     with _session() as session:
         session.execute(delete(TaskStateStoreModel))
-        session.execute(delete(Log).where(Log.event == ORDERED))
+        session.execute(delete(Log).where(Log.event == "drs_order"))
 
 
 def _session():
@@ -44,6 +43,8 @@ def kept(going_on):
 
     def read(task=TASK, key=RunOrder.KEY):
         with _session() as session:
+            from drs_provider.ui.airflow_orders import AirflowRunStore
+
             value = AirflowRunStore(session, "nobody").get(*going_on, task, key)
         return value, Origin(*going_on, task, key, stored_in="task_state_store")
 
@@ -71,7 +72,7 @@ def audited():
     from sqlalchemy import select
 
     with _session() as session:
-        return sorted(session.scalars(select(Log.owner).where(Log.event == ORDERED)))
+        return sorted(session.scalars(select(Log.owner).where(Log.event == "drs_order")))
 
 
 def test_who_is_not_signed_in_or_may_only_look_gives_no_order(api, sign_in, route, kept):

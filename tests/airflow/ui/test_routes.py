@@ -7,7 +7,6 @@ import pytest
 from drs_provider.report.measure import measure
 from drs_provider.report.store import write_report
 from drs_provider.rules.run.handover import KeptDrill, Launch, RunOrder
-from drs_provider.ui import airflow_runs
 from kit.evidence import a_passed_drill
 from kit.signatures import signed
 
@@ -146,6 +145,8 @@ def test_the_list_of_plans_believes_what_a_task_wrote_and_nothing_else(api, goin
         return next(plan["kept_until"] for plan in plans if plan["name"] == "web-shop")
 
     keep, (xcom, _) = "web.start_recovery", forged
+    from drs_provider.ui import airflow_runs
+
     monkeypatch.setattr(airflow_runs, "KEEP_TASK", keep)  # this plan keeps no drill, so another task stands for it
     kept = KeptDrill.from_json({"until": "2026-11-22T09:00:00+00:00"})
     xcom(keep, kept.KEY, kept.to_json())

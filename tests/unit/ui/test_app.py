@@ -163,7 +163,9 @@ WARNING = {"severity": "warning", "what": "replication lags", "server_id": "s-1"
 )
 def test_the_last_check_of_a_plan_is_shown_beside_its_last_run(folder, check, findings, words):
     report = measure(a_passed_drill())
-    preflight = report.preflight.model_copy(update={"findings": [PreflightFinding(**finding) for finding in findings]})
+    preflight = report.preflight.model_copy(
+        update={"findings": tuple(PreflightFinding(**finding) for finding in findings)}
+    )
     facts = report.run.model_copy(update={"dag_id": "drs.shop", "run_id": "c", "mode": "check"})
     write_report(report.model_copy(update={"run": facts, "preflight": preflight}), folder / "reports")
     runs = InMemoryRuns(
