@@ -27,7 +27,7 @@ FREE = st.dictionaries(
 PEOPLE = st.lists(TEXTS, min_size=1, max_size=3, unique_by=person_key)
 STEP = {
     "wait": {"for": DURATIONS},
-    "tcp": {"host": TEXTS, "port": st.integers(1, 65_535)},
+    "tcp": {"host": TEXTS.map(lambda text: f"host-{text}"), "port": st.integers(1, 65_535)},
     "http": {"url": TEXTS.map(lambda text: f"https://shop.example/{text}")},
     "lambda": {"function": TEXTS, "payload": FREE},
     "dag": {"dag_id": TEXTS, "conf": FREE},
