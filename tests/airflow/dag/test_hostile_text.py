@@ -344,7 +344,7 @@ def test_the_board_says_it_all_as_data(left, pages):
 @pytest.mark.parametrize(
     ("path", "title", "shown"),
     [
-        ("/plans", "Recovery plans", "TITLE &lt;script&gt;"),
+        ("/plans", "Recovery plans", "TITLE x{{ 7*7 }}x {% raw %}{# no #} &lt;script&gt;"),
         ("/runs/drs.shop/going-on", "Recovery: drs.shop", "approvers: x{{ 7*7 }}x"),
         ("/reports/drs.shop/RUN/report.html", "Completed with exceptions: drill of TITLE", "&lt;img src=x onerror="),
     ],
