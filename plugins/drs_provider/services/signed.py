@@ -114,7 +114,15 @@ def opened(value: object, document: type[D], place: "Origin") -> D | None:
 
 def believed(value: object, place: "Origin") -> object:
     """Return what lies at a place, for those who only show it; None where it is not to be believed."""
-    return None if not value or keys().problem(value, place) else value
+    return None if not value or problem_of(value, place) else value
+
+
+def problem_of(value: object, place: "Origin") -> str | None:
+    """Say why what lies at a place is not to be believed, also where there is no key to tell; None: it is."""
+    try:
+        return keys().problem(value, place)
+    except RunRefused as error:
+        return str(error)
 
 
 def origin(ti: RunningTask, key: str) -> "Origin":

@@ -36,7 +36,7 @@ from drs_provider.rules.run.handover import HandoverUnreadable, KeptDrill, RunOr
 from drs_provider.rules.run.handover.signature import Origin
 from drs_provider.rules.run.names import KEEP_TASK, REPORT_TASK
 from drs_provider.rules.run.state import TaskSnapshot
-from drs_provider.services.signed import RETURNED, believed, keys
+from drs_provider.services.signed import RETURNED, believed, problem_of
 from drs_provider.ui.airflow_orders import airflow_store
 from drs_provider.ui.answer_links import add_answers
 from drs_provider.ui.answer_links_airflow import airflow_questions
@@ -72,7 +72,7 @@ class AirflowRuns:
         )
         upstream, classes = self._drawn(dag_id)
         left = {**self._left(dag_id, run_id), **self._kept(dag_id, run_id, _STORE_KEYS)}
-        problems = {place: problem for place, value in left.items() if (problem := keys().problem(value, place))}
+        problems = {place: problem for place, value in left.items() if (problem := problem_of(value, place))}
         is_paused = self.session.scalar(select(DagModel.is_paused).where(DagModel.dag_id == dag_id))
         return RunData(
             dag_id=dag_id,
@@ -200,7 +200,7 @@ class AirflowRuns:
     def _forged_orders(self, dag_id: str, run_id: str) -> dict[Origin, str]:
         """Find the orders that somebody has written past the pages and the command line: no task obeys them."""
         orders = self._kept(dag_id, run_id, [RunOrder.KEY])
-        return {place: problem for place, order in orders.items() if (problem := keys().problem(order, place))}
+        return {place: problem for place, order in orders.items() if (problem := problem_of(order, place))}
 
     def _kept(self, dag_id: str, run_id: str, wanted: Sequence[str]) -> dict[Origin, object]:
         """Read entries of the task state store: what counts as left, such as later jobs of a wave, or orders."""

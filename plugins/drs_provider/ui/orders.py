@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI, HTTPException
 from pydantic import BaseModel, Field, JsonValue, model_validator
 
 from drs_provider import clock
+from drs_provider.exceptions import RunRefused
 from drs_provider.rules.run import controls, names
 from drs_provider.rules.run.handover import GivenOrders, RunOrder
 from drs_provider.rules.run.handover.signature import Origin
@@ -78,6 +79,15 @@ class RunStore(Protocol):
 def add_orders(app: FastAPI, *, store: Callable[..., Any], may_edit_run: Callable[..., Any]) -> None:
     """Add the routes; ``store`` gives a ``RunStore`` of the request."""
     guard = [Depends(may_edit_run)]
+
+    def signs() -> None:
+        """Take no order that no task could believe."""
+        try:
+            keys()
+        except RunRefused as error:
+            raise HTTPException(503, str(error)) from error
+
+    guard.append(Depends(signs))
 
     @app.post("/runs/{dag_id}/{run_id}/orders", dependencies=guard)
     def give(dag_id: str, run_id: str, order: NewOrder, runs: Annotated[RunStore, Depends(store)]) -> OrderTaken:

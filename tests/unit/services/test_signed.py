@@ -212,13 +212,15 @@ def test_without_a_key_nothing_is_left_or_believed(monkeypatch, use_keys):
     for attempt in (
         lambda: left_by(WRITER),
         lambda: signed.pull(reader_of(value), "web.start_recovery", RunOrder),
-        lambda: signed.believed(value, place),
         lambda: memory_of(WRITER, store).set(RunOrder.KEY, ORDER.to_json()),
     ):
         with pytest.raises(RunRefused) as caught:
             attempt()
         assert str(caught.value) == NO_KEY
     assert store == {}
+    # Pages go on without a key, and say so.
+    assert signed.believed(value, place) is None
+    assert signed.problem_of(value, place) == NO_KEY
 
 
 def test_a_key_that_comes_later_is_taken_without_a_restart(monkeypatch):

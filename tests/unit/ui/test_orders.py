@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from drs_provider import clock
+from drs_provider.exceptions import RunRefused
 from drs_provider.rules.run import controls, names
 from drs_provider.rules.run.handover import GivenOrders, RunOrder
 from drs_provider.rules.run.handover.signature import SIGNATURE, Origin
@@ -274,4 +275,16 @@ def test_only_what_was_signed_for_a_task_is_given_back_and_else_nothing_is(clien
         422,
         {"detail": f"task state store entry drs_order of web.start_recovery: {problem}"},
     )
+    assert store.entries == {}
+
+
+def test_a_server_without_a_key_takes_no_order_and_says_what_to_set(client, store, monkeypatch):
+    def no_key():
+        raise RunRefused("this Airflow has no key: set [drs] signing_key")
+
+    monkeypatch.setattr("drs_provider.ui.orders.keys", no_key)
+
+    answer = client.post(f"/runs/{DAG}/{RUN}/orders", json={"kind": "cancel", "is_recorded": True})
+
+    assert (answer.status_code, answer.json()) == (503, {"detail": "this Airflow has no key: set [drs] signing_key"})
     assert store.entries == {}

@@ -5,11 +5,14 @@ its audit log; what is recorded is saved, or not, together with the mark. It com
 """
 
 import json
+import logging
 from typing import Any, Final
 
 from airflow.listeners import hookimpl
 
 from drs_provider.rules.run.names import REPORT_TASK, is_plan_dag
+
+log = logging.getLogger(__name__)
 
 
 class RecordingMarks:
@@ -58,6 +61,7 @@ def _record(marked_thing: Any, state: str) -> None:
 
     from drs_provider import clock
     from drs_provider.airflow_internals.metadata import TaskStateStoreModel
+    from drs_provider.exceptions import RunRefused
     from drs_provider.rules.run.controls import marked, read_given
     from drs_provider.rules.run.handover import GivenOrders
     from drs_provider.rules.run.handover.signature import Origin
@@ -82,7 +86,11 @@ def _record(marked_thing: Any, state: str) -> None:
         order = marked(task_id, state, who, why, at=clock.now())
     place = Origin(dag_run.dag_id, dag_run.run_id, REPORT_TASK, GivenOrders.KEY, stored_in="task_state_store")
     known = believed(json.loads(kept.value), place) if kept else None
-    value = json.dumps(keys().seal(read_given(known).with_order(order).to_json(), place))
+    try:
+        value = json.dumps(keys().seal(read_given(known).with_order(order).to_json(), place))
+    except RunRefused as error:  # the mark itself must not fail over its record
+        log.warning("the mark by %s is not recorded for the report: %s", who, error)
+        return
     if kept is not None:
         kept.value = value
         return
