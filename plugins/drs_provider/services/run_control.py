@@ -242,12 +242,7 @@ class RunControl:
         run = self.look(plan, run_id)
         chosen = verbs.wave_named(run, wave)
         retry = verbs.retry_of(run, chosen)
-        self._refuse_beside_another(run)
-        before = {task: self._stored_order(run, task) for task in retry.ordered}
-        order = OrderToRun("retry", retry.ordered, chosen.name, reason)
-        self.airflow.order(names.dag_id_of(plan), run.run_id, order)
-        self._clear(run, retry.cleared, before)
-        self._order(run, replace(order, tasks=(), is_recorded=True))
+        self._order_and_clear(run, OrderToRun("retry", retry.ordered, chosen.name, reason), retry.cleared)
         return Steered(self.look(plan, run.run_id), retry.message)
 
     def go_on(self, plan: str, wave: str, run_id: str | None, reason: str | None) -> Steered:
@@ -257,12 +252,7 @@ class RunControl:
         run = self.look(plan, run_id)
         chosen = verbs.wave_named(run, wave)
         past = verbs.go_on_past(run, chosen)
-        self._refuse_beside_another(run)
-        before = {task: self._stored_order(run, task) for task in past.ordered}
-        order = OrderToRun("continue", past.ordered, chosen.name, reason)
-        self.airflow.order(names.dag_id_of(plan), run.run_id, order)
-        self._clear(run, past.cleared, before)
-        self._order(run, replace(order, tasks=(), is_recorded=True))
+        self._order_and_clear(run, OrderToRun("continue", past.ordered, chosen.name, reason), past.cleared)
         return Steered(self.look(plan, run.run_id), past.message)
 
     def answer(self, plan: str, run_id: str | None, decision: Decision) -> Steered:
@@ -430,15 +420,23 @@ class RunControl:
                 f"{run.plan} has another run that is not over, {others[0].run_id}, and a plan has one run at a time"
             )
 
-    def _clear(self, run: RunView, tasks: Sequence[str], before: Mapping[str, object]) -> None:
-        """Clear tasks that have just got an order; where Airflow refuses, they get their former one back."""
+    def _order_and_clear(self, run: RunView, order: OrderToRun, tasks: Sequence[str]) -> None:
+        """Give an order to tasks and clear some; people are told once Airflow has cleared them.
+
+        Where Airflow refuses, the tasks get their former orders back.
+        """
+        self._refuse_beside_another(run)
+        dag_id = names.dag_id_of(run.plan)
+        before = {task: self._stored_order(run, task) for task in order.tasks}
+        self.airflow.order(dag_id, run.run_id, order)
         try:
-            self.airflow.clear(names.dag_id_of(run.plan), run.run_id, tasks)
+            self.airflow.clear(dag_id, run.run_id, tasks)
         except AirflowUnreachable:
             raise  # it may have been done
         except AirflowError:
             self._give_orders_back(run, before)
             raise
+        self._order(run, replace(order, tasks=(), is_recorded=True))
 
     def _stored_order(self, run: RunView, task: str) -> object:
         return self.airflow.stored(names.dag_id_of(run.plan), run.run_id, task, RunOrder.KEY)
