@@ -156,6 +156,7 @@ def after(simulator, operation, act):
     ids=["type", "two fields", "another field"],
 )
 def test_what_a_tool_changes_during_a_drill_stays_and_the_drills_place_goes(run, simulator, change):
+    simulator.client("ec2").create_key_pair(KeyName="ops")  # the tool may be before the launch
     before, known = default_of(simulator)["LaunchTemplateData"], places(simulator)
     thread = meanwhile(simulator, lambda: new_default(simulator, change))
 
