@@ -88,6 +88,24 @@ def test_a_drill_whose_preflight_is_edited_starts_nothing_more_and_is_cleaned_up
     assert running(simulator) == []
 
 
+@pytest.mark.parametrize("change", [{"mode": "recovery"}, {"signature": None}])
+def test_settings_of_a_drill_whose_preflight_is_edited_are_put_back(edited, simulator, change):
+    text = SHOP.replace("select: {tags: {Tier: web}}", "select: {tags: {Tier: web}}\nlaunch: {copy_private_ip: true}")
+    drs = simulator.client("drs")
+
+    def settings():
+        names = [server["sourceServerID"] for server in drs.describe_source_servers(filters={})["items"]]
+        return [drs.get_launch_configuration(sourceServerID=name)["copyPrivateIp"] for name in names]
+
+    known = settings()
+    edited(text, edit=before("web.start_recovery", lambda places: places.edit("preflight.check", "preflight", change)))
+
+    assert len(calls(simulator, "UpdateLaunchConfiguration")) >= 2
+    assert settings() == known
+    tags = [server["tags"] for server in drs.describe_source_servers(filters={})["items"]]
+    assert not [tag for each in tags for tag in each if tag.startswith("drs-orchestrator:before-drill")]
+
+
 def test_preflight_of_another_run_of_the_plan_is_not_this_runs(edited, simulator):
     theirs = []
 

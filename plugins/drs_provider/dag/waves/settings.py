@@ -10,9 +10,10 @@ from drs_provider.dag.passed_over import skip_where_passed_over
 from drs_provider.dag.people.agreement import ensure_people_agreed
 from drs_provider.dag.run_reader import preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.task_times import LeavesTimes
+from drs_provider.dag.waves.job_tags import keys_of_run
 from drs_provider.dag.waves.network import network_of
 from drs_provider.dag.waves.preemption import ensure_not_taken_back
-from drs_provider.exceptions import AccessDenied, PlanChanged, RunRefused
+from drs_provider.exceptions import AccessDenied, HandoverUnreadable, PlanChanged, RunRefused
 from drs_provider.operators.launch_settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
 from drs_provider.rules.purpose import Purpose, purpose_of
 from drs_provider.rules.run.approvals import Policy
@@ -161,12 +162,18 @@ class RestoreSettings(LeavesTimes, DrsRestoreLaunchSettingsOperator):
     def prepare(self, context: Context) -> None:
         """Find the servers of this run's drill."""
         from drs_provider.rules.run.handover import PreflightResult
+        from drs_provider.services.settings.survey import changed_by
 
         skip_where_nothing_is_launched(context)
         if not purpose_of(context["params"]["mode"]).is_temporary:
             raise AirflowSkipException("a recovery's launch settings stay: they are production's now")
-        preflight = pull(context["ti"], PREFLIGHT_TASK, PreflightResult)
-        servers = preflight.servers(self.target) if preflight and preflight.passed else ()
-        self.source_server_ids = [server.server_id for server in servers]
+        try:
+            preflight = pull(context["ti"], PREFLIGHT_TASK, PreflightResult)
+        except HandoverUnreadable as error:
+            self.log.warning("What to put back is asked of the servers' own tags: %s", error)
+            self.source_server_ids = changed_by(self.hook, keys_of_run(context))
+        else:
+            servers = preflight.servers(self.target) if preflight and preflight.passed else ()
+            self.source_server_ids = [server.server_id for server in servers]
         if not self.source_server_ids:
             raise AirflowSkipException(f"this run changed no launch settings in {self.target}")

@@ -1,13 +1,13 @@
 """What launch settings servers have, shall have, and had before a drill; and what speaks against the change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.settings.candidates import AccountAnswers, Candidate, SettingsFinding
 from drs_provider.rules.settings.checks import lookups, validate
-from drs_provider.rules.settings.drill_memory import TAG, BeforeDrill, read_tag
+from drs_provider.rules.settings.drill_memory import RUN, TAG, BeforeDrill, read_tag
 from drs_provider.rules.settings.launch_template import TEMPLATE_FIELDS, read_template
 from drs_provider.rules.settings.values import Change, Settings, compare, configuration_update, normal
 from drs_provider.services.settings.launch_actions import ActionChanges, check_actions, survey_actions
@@ -94,6 +94,16 @@ def survey(hook: "LaunchSettingsHook", settings: Mapping[str, Settings], *, keep
         server.server_id: server.candidate.source for server in found.servers if server.candidate.source is not None
     }
     return replace(found, actions=survey_actions(hook, settings, sources, is_temporary=keep_drill))
+
+
+def changed_by(hook: "LaunchSettingsHook", runs: Collection[str]) -> list[str]:
+    """Return the servers of an account and Region whose tags say that the drill of one of these runs changed them.
+
+    :param runs: keys of runs (``rules.launch.tags.run_key``)
+    """
+    return [
+        str(source["sourceServerID"]) for source in hook.source_servers() if (source.get("tags") or {}).get(RUN) in runs
+    ]
 
 
 def survey_settings(
