@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from benchmarks.combinations.record import Record, Said, record_of
@@ -71,6 +72,7 @@ def _in_a_process_of_its_own(scenario: Scenario, url: str, home: Path, operation
 
 
 def _recorded(scenario: Scenario, url: str, home: Path, operations: Sequence[str]) -> Record:
+    import botocore.endpoint
     from drs_provider.clock import install
     from drs_provider.hooks.preload import preload_clients
     from drs_provider.hooks.session import read_once
@@ -99,6 +101,7 @@ def _recorded(scenario: Scenario, url: str, home: Path, operations: Sequence[str
     state: Any = simulator.state()
     clock = RehearsalClock(control.now(), control.advance)
     install(RehearsalTime(clock))
+    botocore.endpoint.time = SimpleNamespace(sleep=control.advance)  # its waits before another try are simulated, too
     read_once()
     preload_clients()
     loop = JumpingLoop(clock, control.next_answer_in)

@@ -65,6 +65,7 @@ class CheckPlan(BaseOperator):
             library = read_folder(self.plans_folder)
             self._ensure_readable(library)
         except PreflightRefused as refusal:
+            _leave_refused(context)
             raise AirflowFailException(str(refusal)) from refusal
         preflight = self._preflight(context, request, library, now)
         with asking_later(self, self.resume_check, until=(dag_run.start_date or now) + _MAX_WAIT):
@@ -74,6 +75,7 @@ class CheckPlan(BaseOperator):
         for line in outcome.log_lines():
             self.log.info("%s", line)
         if outcome.refusals:
+            _leave_refused(context)
             raise AirflowFailException(outcome.refusal())
         keep_plan(self.shape.runnable, self.plans_folder, run_id=dag_run.run_id)
         if idle := self._idle(outcome):
@@ -139,6 +141,14 @@ class CheckPlan(BaseOperator):
             return self.shape.between_check_and_report
         idle = [] if outcome.needs_approval else list(self.shape.approval_tasks)
         return idle if outcome.purpose.uses_drill_network else [*idle, *self.shape.network_tasks]
+
+
+def _leave_refused(context: Context) -> None:
+    """Leave word that nothing of this run can be anywhere, where that is certain: no try was before this one."""
+    from drs_provider.rules.run.handover import RefusedAtFirst
+
+    if context["ti"].try_number == 1:
+        leave(context["ti"], RefusedAtFirst())
 
 
 def _unreadable(plan: str, problems: Sequence[Problem]) -> str:

@@ -184,3 +184,14 @@ def test_somebody_misspelt_is_refused_all_the_same(run, wrong_external_id):
     ended = run(PLAN, **GO, exclude_servers=["webb1"])
 
     assert "exclude_servers: no server called 'webb1' (did you mean 'web1'?)" in ended.said("preflight.check")
+
+
+@pytest.mark.parametrize("asked", [{"replace_live_instances": True}, {"point_in_time": "yesterday"}])
+def test_a_run_that_is_refused_before_it_began_does_not_wait_for_an_account_that_is_silent(run, simulator, asked):
+    simulator.fault({"account": "444455556666", "do": "outage"})
+
+    ended = run(PLAN, **asked)
+
+    assert (ended.state, ended.report["verdict"]) == ("failed", "refused")
+    assert {state for name, state in ended.tasks.items() if "clean_up" in name} == {"skipped"}
+    assert calls(simulator, "DescribeJobs") == []

@@ -55,6 +55,7 @@ from drs_provider.rules.run.handover import (
     ProofsBeforeRemoval,
     RecordedAnswer,
     RefusalMemory,
+    RefusedAtFirst,
     RemovedNetworks,
     RemovedSoFar,
     RunOrder,
@@ -422,6 +423,7 @@ BEFORE_VERSIONS: list[tuple[type[Document], Any, dict[str, Any]]] = [
             "problem": None,
         },
     ),
+    (RefusedAtFirst, {}, {}),
     (NotBelieved, {"documents": {"XCom a of b": "no"}}, {"documents": {"XCom a of b": "no"}}),
     (WaveDeadline, {"max_tries": 0, "at": AT}, {"max_tries": 0, "at": MOMENT}),
     (

@@ -96,6 +96,7 @@ from drs_provider.rules.run.handover.preflight_result import (
     PreflightServer,
     PreflightTarget,
     PreflightWave,
+    RefusedAtFirst,
     ServerFingerprint,
 )
 from drs_provider.rules.run.handover.step_results import ActionBegun, StepInstance, StepProgress, StepResult
@@ -116,6 +117,7 @@ from drs_provider.rules.run.handover.wave_results import (
 
 DOCUMENTS: tuple[type[Document], ...] = (
     PreflightResult,
+    RefusedAtFirst,
     Launch,
     LaterLaunches,
     MappedServer,
@@ -242,6 +244,7 @@ __all__ = [
     "ProofsBeforeRemoval",
     "RecordedAnswer",
     "RefusalMemory",
+    "RefusedAtFirst",
     "RemovedNetworks",
     "RemovedSoFar",
     "RunOrder",

@@ -191,6 +191,16 @@ class PlanVerification(Part):
     until: OptionalInstant = None
 
 
+class RefusedAtFirst(Document):
+    """Preflight refused the run in its first try, so that nothing of the run can be anywhere: nothing is asked for it.
+
+    A later try leaves none: what an earlier one let begin may still be there.
+    """
+
+    KEY: ClassVar[str] = "refused_at_first"
+    TITLE: ClassVar[str] = "the record of a run that never began"
+
+
 class PreflightResult(Document):
     """What preflight found. It is there also when preflight refused the run.
 
