@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from drs_provider.services.preflight.check import Preflight
 
 
-_MAX_WAIT: Final = timedelta(hours=2)
+MAX_WAIT: Final = timedelta(hours=2)
 """How long after the run's start preflight goes on waiting for an AWS that does not answer."""
 
 PATIENCE_SECONDS: Final = 120.0
@@ -68,7 +68,7 @@ class CheckPlan(BaseOperator):
             _leave_refused(context)
             raise AirflowFailException(str(refusal)) from refusal
         preflight = self._preflight(context, request, library, now)
-        with asking_later(self, self.resume_check, until=(dag_run.start_date or now) + _MAX_WAIT):
+        with asking_later(self, self.resume_check, until=(dag_run.start_date or now) + MAX_WAIT):
             outcome = preflight.take(_hook)
         leave(context["ti"], outcome.result())
         leave_times(context)

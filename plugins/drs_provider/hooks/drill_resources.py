@@ -1,5 +1,6 @@
 """The door to what a drill leaves in EC2: tags, volumes, network interfaces, snapshots, template versions."""
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +15,11 @@ from drs_provider.rules.launch.tags import EXPIRES, MODE, PLAN, RUN, RUN_ID
 
 MARKS: Final = (RUN, MODE, EXPIRES, PLAN, RUN_ID)
 """The tags that say whose a thing is, and until when."""
+
+_SERVER: Final = "AWSElasticDisasterRecoverySourceServerID"
+"""The tag by which DRS says of instances and launch templates which source server they are of."""
+
+_log = logging.getLogger(__name__)
 
 _GONE: Final = frozenset({"deleting", "deleted"})
 """EC2's words for a volume or an endpoint that is on its way out."""
@@ -47,8 +53,19 @@ class TracesHook(LaunchSettingsHook):
     """A :class:`DrsHook` that also finds, tags and removes what drills leave in EC2. All of it may be repeated."""
 
     def parts_of(self, instance_ids: Sequence[str]) -> dict[str, AttachedResources]:
-        """Return what belongs to these instances now; a terminated one has nothing any more."""
-        return {name: _parts(instance) for name, instance in self.ec2_instances(instance_ids).items()}
+        """Return what belongs to these instances now; a terminated one has nothing any more.
+
+        A network interface that was there before, and that a launch template only attaches, does not belong to them:
+        nobody may take it for a drill's because it was attached to one.
+        """
+        found = self.ec2_instances(instance_ids)
+        staying = {
+            str(server)
+            for instance in found.values()
+            if (server := _tags(instance).get(_SERVER)) and any(map(_stays, instance.get("NetworkInterfaces", ())))
+        }
+        attached = self._attached_by_templates(staying) if staying else {}
+        return {name: _parts(instance, attached) for name, instance in found.items()}
 
     def mark(self, instances: Iterable[Answer], tags: Mapping[str, str]) -> dict[str, AwsError]:
         """Tag recovery instances in DRS, and in EC2 with their volumes and interfaces; return what was refused.
@@ -178,6 +195,36 @@ class TracesHook(LaunchSettingsHook):
         found = self.template_versions((name, None) for name in names)
         return {names[name]: version for (name, _), version in found.items() if version is not None}
 
+    def _attached_by_templates(self, servers: Collection[str]) -> dict[str, set[str]]:
+        """Return the existing network interfaces that any version of the servers' launch templates attaches.
+
+        A server whose templates cannot be read is absent.
+        """
+        found: dict[str, set[str]] = {}
+        try:
+            for server, template in self._templates():
+                if server in servers:
+                    found.setdefault(server, set()).update(self._interfaces_in(str(template["LaunchTemplateId"])))
+        except AwsError as error:
+            _log.warning(
+                "Network interfaces that outlive their instances are left alone, because what the launch templates of "
+                "%s attach is unknown: %s",
+                ", ".join(sorted(set(servers) - set(found))),
+                error,
+            )
+        return found
+
+    def _interfaces_in(self, template_id: str) -> set[str]:
+        pages = self._beside("ec2").get_paginator("describe_launch_template_versions")
+        with translated("ec2:DescribeLaunchTemplateVersions"):
+            return {
+                str(interface["NetworkInterfaceId"])
+                for page in pages.paginate(LaunchTemplateId=template_id)
+                for version in page["LaunchTemplateVersions"]
+                for interface in version["LaunchTemplateData"].get("NetworkInterfaces", ())
+                if interface.get("NetworkInterfaceId")
+            }
+
     def unknown_places(self, ids: Collection[str]) -> set[str]:
         """Return those of these subnets and security groups that do not exist."""
         subnets = [name for name in ids if name.startswith("subnet-")]
@@ -190,8 +237,7 @@ class TracesHook(LaunchSettingsHook):
         with translated("ec2:DescribeLaunchTemplates"):
             for page in self._beside("ec2").get_paginator("describe_launch_templates").paginate():
                 for template in page["LaunchTemplates"]:
-                    tags = {tag["Key"]: tag["Value"] for tag in template.get("Tags", ())}
-                    if server := tags.get("AWSElasticDisasterRecoverySourceServerID"):
+                    if server := _tags(template).get(_SERVER):
                         yield server, template
 
     def _deleted(self, operation: str, name: str, **arguments: Any) -> None:
@@ -203,9 +249,27 @@ class TracesHook(LaunchSettingsHook):
                 raise
 
 
-def _parts(instance: Answer) -> AttachedResources:
+def _parts(instance: Answer, attached: Mapping[str, Collection[str]]) -> AttachedResources:
+    """Give what an instance was launched with.
+
+    :param attached: interfaces that are only attached, by source server; a server that is absent: nobody knows
+    """
     if instance["State"]["Name"] == "terminated":
         return AttachedResources()
     volumes = [mapping["Ebs"]["VolumeId"] for mapping in instance.get("BlockDeviceMappings", ()) if "Ebs" in mapping]
-    interfaces = [interface["NetworkInterfaceId"] for interface in instance.get("NetworkInterfaces", ())]
+    foreign = attached.get(_tags(instance).get(_SERVER, ""))
+    interfaces = [
+        str(interface["NetworkInterfaceId"])
+        for interface in instance.get("NetworkInterfaces", ())
+        if not _stays(interface) or (foreign is not None and interface["NetworkInterfaceId"] not in foreign)
+    ]
     return AttachedResources(tuple(volumes), tuple(interfaces))
+
+
+def _stays(interface: Answer) -> bool:
+    """Whether EC2 keeps an interface when its instance ends: those that were there before, and some others."""
+    return (interface.get("Attachment") or {}).get("DeleteOnTermination") is False
+
+
+def _tags(item: Answer) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in item.get("Tags", ())}
