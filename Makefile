@@ -12,6 +12,17 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 	--no-header --no-emit-index-url --no-emit-find-links --no-emit-package drs-simulator
 LOCKS := $(addprefix requirements/,installer.txt demo.txt postgresql.txt compose.txt dev.txt)
 
+# The two halves of `make test`, run side by side: whole Airflows, which wait more than they work, and all the rest. What
+# each gives to pytest, and in how many processes; each keeps for itself which of its tests failed. In the order of the
+# folders: xdist's own order leaves the files with few and long tests to the end.
+HALVES := parts whole
+OF_parts := tests --ignore=tests/e2e
+OF_whole := tests/e2e
+PROCESSES_parts := 3
+PROCESSES_whole := 2
+HALF = $(BIN)/python -m pytest $(OF_$(1)) -o cache_dir=.pytest_cache/$(1)
+SIDE_BY_SIDE = -n $(PROCESSES_$(1)) --dist loadfile --no-loadscope-reorder
+
 # Folders of tests that `make check` leaves to `make test`.
 SLOW := airflow contract e2e properties simulator
 
@@ -34,7 +45,7 @@ RUNS ?= 20
 SEED ?= 1
 STEP ?= 1
 
-.PHONY: help demo up test check bench chaos chaos-sweep combinations lock clean
+.PHONY: help demo up test test-again $(HALVES:%=test-%) $(HALVES:%=test-%-again) check bench chaos chaos-sweep combinations lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,10 +60,20 @@ up: ## the same for a team: docker compose with PostgreSQL
 	else echo 'docker compose is needed for this; make demo needs nothing but Python' >&2; exit 1; fi
 
 test: $(VENV)/.dev ## every test, end to end too
-	@# Whole Airflows side by side would be late; everything else waits more than it works.
-	@# In the order of the folders: xdist's own order leaves the files with few and long tests to the end.
-	@result=0; $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/e2e || result=1; \
-	$(BIN)/python -m pytest tests/e2e || result=1; exit $$result
+	@exec $(MAKE) --no-print-directory --keep-going --jobs=2 $(HALVES:%=test-%)
+
+$(HALVES:%=test-%): test-%: $(VENV)/.dev
+	@mkdir -p .pytest_cache/$* && rm -f .pytest_cache/$*/failed
+	@$(call HALF,$*) $(call SIDE_BY_SIDE,$*) || { touch .pytest_cache/$*/failed; exit 1; }
+
+test-again: ## what failed in the last `make test` once more, one after the other
+	@ls .pytest_cache/*/failed >/dev/null 2>&1 || { echo 'no half of the last make test has failed tests' >&2; exit 1; }
+	@exec $(MAKE) --no-print-directory --keep-going --jobs=1 $(HALVES:%=test-%-again)
+
+$(HALVES:%=test-%-again): test-%-again: $(VENV)/.dev
+	@# A half that failed without a failed test, in the collection perhaps, fails again: pytest ends with 5.
+	@if [ -e .pytest_cache/$*/failed ]; then \
+		$(call HALF,$*) --last-failed --last-failed-no-failures none && rm .pytest_cache/$*/failed; fi
 
 check: $(VENV)/.dev ## format, lint, types, layers, quick tests: under a minute
 	$(BIN)/ruff format --check .

@@ -183,6 +183,7 @@ def test_a_dag_run_of_another_dag_is_looked_for():
     assert (count.dag_id, count.run_ids, dag.dag_id) == ("other", ["drs__1"], "other")
 
 
+@pytest.mark.filterwarnings("default:Using `httpx` with `starlette.testclient`")  # its first import
 def test_no_such_run_is_told_from_every_other_answer(airflow_db):
     """The answer of the API server itself, and the two forms in which a task is given it."""
     from airflow.api_fastapi.execution_api.routes.dag_runs import get_dagrun_state

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from airflow.sdk import BaseOperator
+from airflow.sdk.execution_time.context import set_current_context
 from botocore.stub import Stubber
 from drs_provider.exceptions import AwsError, Conflict
 from drs_provider.hooks.drs import MOST_IDS, DrsHook
@@ -141,3 +143,17 @@ def test_quotas_that_were_raised_are_used(hook):
         quotas.add_response("list_service_quotas", answer, {"ServiceCode": "drs"})
 
         assert hook.quotas() == Quotas(jobs=40, servers_per_job=200, servers_in_jobs=500)
+
+
+class Ask(BaseOperator):
+    """A task that asks AWS."""
+
+
+@pytest.mark.parametrize(("context", "caller"), [({"task": Ask(task_id="ask")}, "Ask"), ({}, "Unknown")])
+def test_the_user_agent_names_the_class_of_the_task_that_asks(context, caller, hook):
+    with set_current_context(context):
+        assert f" Caller/{caller} " in hook._sending_once.user_agent_extra
+
+
+def test_outside_of_a_task_the_user_agent_names_nobody(hook):
+    assert " Caller/Unknown " in hook._sending_once.user_agent_extra

@@ -1,7 +1,7 @@
 """One Airflow against one simulator for all tests that need no stack of their own: starting one takes half a minute.
 
-Its plans lie in ``plans``, each with servers of ``fleet.yaml`` that no other plan has. Where processes share the tests
-here (``-n 2 --dist loadgroup``), each ``xdist_group`` stays together: its tests share a stack or the empty tables.
+Its plans lie in ``plans``, each with servers of ``fleet.yaml`` that no other plan has. Two processes share the tests
+here (``-n 2``), a lane each: what shares a stack stays together, and both take about the same time.
 """
 
 import json
@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from kit.receivers import MailReceiver, WebhookReceiver
+from xdist.scheduler import LoadFileScheduling
 
 from benchmarks.chaos.campaign import AIRFLOW
 from demo.ports import any_port
@@ -19,6 +20,22 @@ from demo.stack import Settings, Stack
 
 HERE = Path(__file__).parent
 SECRET = "s3cret-of-the-webhook"
+STACKS_OF_THEIR_OWN = ("test_chaos.py", "test_kept_drills.py")
+"""The files of the first lane; those of the second have demos, and then one stack for all."""
+
+
+class Lanes(LoadFileScheduling):
+    """Every file of a lane in the same process.
+
+    Not ``xdist_group``: its names become part of the tests' ids, and ``--last-failed`` finds none of them again.
+    """
+
+    def _split_scope(self, nodeid):
+        return "first" if super()._split_scope(nodeid).endswith(STACKS_OF_THEIR_OWN) else "second"
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return Lanes(config, log)
 
 
 class Standing(Stack):

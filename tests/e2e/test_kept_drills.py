@@ -21,7 +21,6 @@ from demo.stack import PROJECT, Settings, Stack
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.timeout(900),
-    pytest.mark.xdist_group("the stack that keeps"),
     pytest.mark.skipif(sys.platform != "linux", reason="the stack looks after its processes as Linux does"),
 ]
 

@@ -11,7 +11,6 @@ from kit.receivers import html_of
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.timeout(600),
-    pytest.mark.xdist_group("the standing stack"),
     pytest.mark.skipif(sys.platform != "linux", reason="the stack looks after its processes as Linux does"),
 ]
 

@@ -12,7 +12,6 @@ from demo.simulator_api import client
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.timeout(600),
-    pytest.mark.xdist_group("the standing stack"),
     pytest.mark.skipif(sys.platform != "linux", reason="the stack looks after its processes as Linux does"),
 ]
 

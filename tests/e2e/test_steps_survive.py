@@ -10,7 +10,6 @@ from benchmarks.chaos.scenarios import Kill
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.timeout(600),
-    pytest.mark.xdist_group("the standing stack"),
     pytest.mark.skipif(sys.platform != "linux", reason="the stack looks after its processes as Linux does"),
 ]
 

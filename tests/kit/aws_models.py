@@ -1,14 +1,28 @@
-"""AWS's service models, read once in a test process: every session would read them again, and EC2's has 3 MB."""
+"""AWS's service models and their clients' classes, once in a test process.
+
+Every session would read them again, and EC2's has 3 MB; every client would make the methods of its class again, and
+EC2's has eight hundred.
+"""
 
 from functools import cache
 
 import botocore.session
 import pytest
+from botocore.client import ClientCreator
 
 
 @pytest.fixture(scope="session", autouse=True)
 def shared_models():
     """Let all sessions share one loader, as all clients of a session do; what it has read nobody changes."""
+    made = {}
+    make = ClientCreator._create_client_class
+
+    def client_class(creator, service_name, service_model):
+        if service_name not in made:
+            made[service_name] = make(creator, service_name, service_model)
+        return made[service_name]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
+        patch.setattr(ClientCreator, "_create_client_class", client_class)
         yield

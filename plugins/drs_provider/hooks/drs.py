@@ -288,7 +288,7 @@ class DrsHook(SharedModels, AwsGenericHook["DrsClient"]):
 
     @cached_property
     def _sending_once(self) -> Config:
-        """The configuration of all clients of a hook: to name its caller, the provider looks through the stack."""
+        """The configuration of all clients of a hook, made once: the provider composes a user agent for it."""
         return self._get_config(self.config.merge(ONCE))
 
     @cached_property

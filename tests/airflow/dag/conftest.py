@@ -1,6 +1,7 @@
 """Plans of a test in a folder of their own, and two accounts of a simulator that their DAGs talk to."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,12 @@ def plans(tmp_path, monkeypatch):
     }
     monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps([bundle]))
     return folder
+
+
+@pytest.fixture
+def looks_over_once(monkeypatch):
+    """The last look does not wait a minute for what will not go away."""
+    monkeypatch.setattr("drs_provider.dag.finish.leftovers.MOST_TIME", timedelta(0))
 
 
 @pytest.fixture

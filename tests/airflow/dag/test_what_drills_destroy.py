@@ -237,6 +237,7 @@ def test_a_recovery_is_warned_and_goes_on(run, simulator):
     assert state_of(simulator, existing) == "running"
 
 
+@pytest.mark.usefixtures("looks_over_once")
 def test_a_clean_up_keeps_an_instance_that_was_there_before_its_launch(run, simulator, monkeypatch):
     """Where everything before it failed to see it: the launch took the instance over, and nothing proves it new."""
     from drs_provider.services.launch import start_jobs

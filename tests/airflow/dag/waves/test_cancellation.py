@@ -1,5 +1,6 @@
 """A run that is cancelled while a wave waits for room for its first job, or for the next of its boot order."""
 
+from datetime import timedelta
 from functools import wraps
 
 import pytest
@@ -14,6 +15,13 @@ pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 WORDS = "cancelled by ann: wrong network"
 ROOM_FOR_TWO = {"do": "quota_used", "in_jobs": 498}
 ROOM_FOR_ONE = {"do": "quota_used", "in_jobs": 499}
+
+
+@pytest.fixture(autouse=True)
+def looks_for_room_soon(monkeypatch):
+    """Who waits for room looks again after a second, not after fifteen."""
+    for module in ("operators.recovery", "dag.waves.watch"):
+        monkeypatch.setattr(f"drs_provider.{module}.LOOK_AGAIN_AFTER", timedelta(seconds=1))
 
 
 @pytest.fixture

@@ -79,6 +79,7 @@ def test_a_recovery_has_no_drill_network_and_does_not_wait_for_one(run, simulato
     assert (ended.report["networks"], calls(simulator, "CreateVpc")) == ([], [])
 
 
+@pytest.mark.usefixtures("looks_over_once")
 def test_what_cannot_be_removed_is_listed_and_the_run_is_red(run, simulator):
     simulator.fault({"service": "ec2", "operation": "DeleteVpc", "do": "access_denied"})
     ended = run(ISOLATED)
@@ -90,8 +91,8 @@ def test_what_cannot_be_removed_is_listed_and_the_run_is_red(run, simulator):
     assert ended.report["cleanup"]["state"] == "incomplete"
 
 
-def test_the_last_look_lists_what_bears_the_tags_of_the_run_and_the_run_is_red(run, simulator, monkeypatch):
-    monkeypatch.setattr("drs_provider.dag.finish.leftovers.MOST_TIME", timedelta(0))
+@pytest.mark.usefixtures("looks_over_once")
+def test_the_last_look_lists_what_bears_the_tags_of_the_run_and_the_run_is_red(run, simulator):
     ec2 = simulator.client("ec2")
     made = []
 

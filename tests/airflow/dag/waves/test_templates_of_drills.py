@@ -2,7 +2,6 @@
 
 import threading
 import time
-from datetime import timedelta
 
 import pytest
 from kit.dag_runs import SHOP, calls, instances, meanwhile
@@ -137,12 +136,6 @@ def test_an_interface_that_stands_elsewhere_after_all_fails_the_server(run, simu
     assert set(instances(simulator).values()) <= {"terminated"}
     assert [each["SubnetId"] for each in default_of(simulator)["LaunchTemplateData"]["NetworkInterfaces"]][1] == beat
     assert named(default_of(simulator)["LaunchTemplateData"]) <= places(simulator)
-
-
-@pytest.fixture
-def looks_over_once(monkeypatch):
-    """The last look does not wait a minute for what will not go away."""
-    monkeypatch.setattr("drs_provider.dag.finish.leftovers.MOST_TIME", timedelta(0))
 
 
 def after(simulator, operation, act):
