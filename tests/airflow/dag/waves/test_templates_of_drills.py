@@ -110,6 +110,22 @@ def test_an_interface_of_production_refuses_the_drill_by_name(run, simulator, be
     assert (calls(simulator, "StartRecovery"), calls(simulator, "CreateVpc")) == ([], [])
 
 
+def test_an_interface_of_production_outlives_a_drill_in_productions_network(run, simulator, beat):
+    """A drill that shares production's network attaches it, and neither takes it for its own nor deletes it."""
+    ec2 = simulator.client("ec2")
+    eni = ec2.create_network_interface(SubnetId=beat)["NetworkInterface"]["NetworkInterfaceId"]
+    with_second(simulator, NetworkInterfaceId=eni)
+
+    settings = "critical: false}\ndrill_launch: {instance_type: m5.xlarge}"
+    ended = run(SHOP.replace("critical: false}", settings), waves=["database"])
+
+    assert (ended.report["verdict"], ended.report["verdict_reason"]) == ONE_WAVE
+    (left,) = ec2.describe_network_interfaces(NetworkInterfaceIds=[eni])["NetworkInterfaces"]
+    assert (left["Status"], left["TagSet"]) == ("available", [])
+    assert calls(simulator, "DeleteNetworkInterface") == []
+    assert set(instances(simulator).values()) <= {"terminated"}
+
+
 def test_an_interface_that_stands_elsewhere_after_all_fails_the_server(run, simulator, beat):
     """Between the last look and the launch somebody adds an interface in production."""
     ec2 = simulator.client("ec2")
