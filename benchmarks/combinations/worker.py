@@ -15,7 +15,7 @@ from dataclasses import asdict
 from datetime import UTC, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from benchmarks.combinations.record import Record, Said, record_of
 from benchmarks.combinations.scenario import PLAN, Scenario
@@ -76,6 +76,7 @@ def _recorded(scenario: Scenario, url: str, home: Path, operations: Sequence[str
     from drs_provider.clock import install
     from drs_provider.dag import preflight_check
     from drs_provider.hooks.preload import preload_clients
+    from drs_provider.hooks.retries import RetryPolicy
     from drs_provider.hooks.session import read_once
     from drs_provider.rehearsal.engine.clock import RehearsalClock
     from drs_provider.rehearsal.engine.loop import JumpingLoop, RehearsalTime
@@ -102,9 +103,11 @@ def _recorded(scenario: Scenario, url: str, home: Path, operations: Sequence[str
     state: Any = simulator.state()
     clock = RehearsalClock(control.now(), control.advance)
     install(RehearsalTime(clock))
-    botocore.endpoint.time = SimpleNamespace(sleep=control.advance)  # its waits before another try are simulated, too
+    # The waits before another try of a call are simulated, too, and measured in that time.
+    vars(botocore.endpoint)["time"] = SimpleNamespace(sleep=control.advance)
+    cast("dict[str, object]", RetryPolicy.__init__.__kwdefaults__)["clock"] = lambda: control.now().timestamp()
     if scenario.row["cloud"] == "silent_account":  # it stays silent: the rest of the two hours shows nothing new
-        preflight_check.MAX_WAIT = timedelta(minutes=5)
+        vars(preflight_check)["MAX_WAIT"] = timedelta(minutes=5)
     read_once()
     preload_clients()
     loop = JumpingLoop(clock, control.next_answer_in)

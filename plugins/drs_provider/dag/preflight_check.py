@@ -55,6 +55,16 @@ class CheckPlan(BaseOperator):
 
         :raises AirflowFailException: the run is refused
         """
+        try:
+            idle = self._check(context)
+        except Exception:
+            _leave_refused(context)
+            raise
+        if idle:
+            raise skipped_downstream(idle)
+
+    def _check(self, context: Context) -> list[str]:
+        """Check the plan; return the tasks that have nothing to do in this run."""
         from drs_provider.dag.plan_store import keep_plan
         from drs_provider.plan.loader import read_folder
 
@@ -65,7 +75,6 @@ class CheckPlan(BaseOperator):
             library = read_folder(self.plans_folder)
             self._ensure_readable(library)
         except PreflightRefused as refusal:
-            _leave_refused(context)
             raise AirflowFailException(str(refusal)) from refusal
         preflight = self._preflight(context, request, library, now)
         with asking_later(self, self.resume_check, until=(dag_run.start_date or now) + MAX_WAIT):
@@ -75,11 +84,9 @@ class CheckPlan(BaseOperator):
         for line in outcome.log_lines():
             self.log.info("%s", line)
         if outcome.refusals:
-            _leave_refused(context)
             raise AirflowFailException(outcome.refusal())
         keep_plan(self.shape.runnable, self.plans_folder, run_id=dag_run.run_id)
-        if idle := self._idle(outcome):
-            raise skipped_downstream(idle)
+        return self._idle(outcome)
 
     def resume_check(self, context: Context, event: object) -> None:
         """Look at everything again, after AWS did not answer."""
