@@ -1,9 +1,14 @@
 """The way back by the hook, in both Regions of the simulator, which checks both directions by botocore's model."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from drs_provider.exceptions import Conflict, QuotaExceeded, ServiceUnavailable
 from drs_provider.hooks.failback import FailbackHook
 from drs_provider.rules.failback.answers import ClientReplication
+from drs_provider.rules.failback.circle import Place, RegionFacts, circles_of, instances_to_ask
+from drs_provider.rules.failback.state import Stage, state_of
 
 ONE, TWO, DATA_CENTRE = "s-0hello00000000001", "s-0hello00000000002", "s-0centre0000000001"
 ACCOUNT = "111122223333"
@@ -168,3 +173,89 @@ def test_instances_of_the_origin_are_stopped_and_started(west, east, simulator):
     assert east.instance_states(names) == dict.fromkeys(names, "stopped")
     assert set(east.start_instances(names[:1]).values()) <= {"pending", "running"}
     assert east.instance_states(names) == {names[0]: "running", names[1]: "stopped"}
+
+
+def place_of(hook):
+    return Place(ACCOUNT, hook.region)
+
+
+def facts_of(hook):
+    """What DRS says of one Region."""
+    jobs = hook.jobs_since(datetime.now(UTC) - timedelta(days=2))
+    return RegionFacts(place_of(hook), hook.source_servers(), hook.recovery_instances(), jobs)
+
+
+def stage(west, east, server=ONE):
+    facts = [facts_of(hook) for hook in (west, east)]
+    recovery, origin = (
+        replace(found, ec2_states=hook.instance_states(instances_to_ask(found.place, facts)))
+        for hook, found in zip((west, east), facts, strict=True)
+    )
+    found = state_of(circles_of([server], recovery, {origin.place: origin})[server])
+    assert found.why == ""
+    return found.stage
+
+
+def followed(west, east, simulator, *, until, server=ONE):
+    """Let time pass; the stages that were seen on the way, in their order."""
+    seen = [stage(west, east, server)]
+    for _ in range(90):
+        if seen[-1] is until:
+            return seen
+        simulator.advance("1m")
+        if (now := stage(west, east, server)) is not seen[-1]:
+            seen.append(now)
+    raise AssertionError(seen)
+
+
+def test_the_table_of_states_follows_a_server_round_the_circle_twice(west, east, simulator):
+    east.conn.initialize_service()
+    for _ in range(2):
+        assert stage(west, east) is Stage.RESTING
+        instance = recovered(west, simulator, ONE)
+        assert stage(west, east) is Stage.RECOVERED
+        back = west.reverse_replication(instance).server_id
+        assert followed(west, east, simulator, until=Stage.READY) == [Stage.REVERSING, Stage.COPYING, Stage.READY]
+        east.start_recovery([back], is_drill=True, tags={})
+        assert stage(west, east) is Stage.READY
+        simulator.advance("25m")
+        assert stage(west, east) is Stage.READY
+        east.terminate([instance_of(east, back)["recoveryInstanceID"]])
+        simulator.advance("20m")
+        east.start_recovery([back], is_drill=False, tags={})
+        assert followed(west, east, simulator, until=Stage.FAILED_BACK) == [Stage.LAUNCHING, Stage.FAILED_BACK]
+        primary = instance_of(east, back)["recoveryInstanceID"]
+        simulator.advance("10m")  # until its agent is seen
+        east.reverse_replication(primary)
+        assert followed(west, east, simulator, until=Stage.REPROTECTED) == [Stage.REPROTECTING, Stage.REPROTECTED]
+        east.stop_replication(back)
+        west.terminate([instance])
+        simulator.advance("20m")
+        assert stage(west, east) is Stage.REPROTECTED
+        east.delete_instance_record(primary)
+        assert stage(west, east) is Stage.REPROTECTED
+        east.disconnect_server(back)
+        assert stage(west, east) is Stage.REPROTECTED
+        east.delete_server(back)
+
+
+def test_the_table_of_states_follows_a_server_of_a_data_centre(west, east, simulator):
+    east.conn.initialize_service()
+    instance = recovered(west, simulator, DATA_CENTRE)
+    assert stage(west, east, DATA_CENTRE) is Stage.RECOVERED
+    simulator.failback_client(instance)
+    assert followed(west, east, simulator, until=Stage.READY, server=DATA_CENTRE) == [
+        Stage.REVERSING,
+        Stage.COPYING,
+        Stage.READY,
+    ]
+    west.start_failback_launch([instance], tags={})
+    assert followed(west, east, simulator, until=Stage.REPROTECTED, server=DATA_CENTRE) == [
+        Stage.LAUNCHING,
+        Stage.FAILED_BACK,
+        Stage.REPROTECTING,
+        Stage.REPROTECTED,
+    ]
+    west.terminate([instance])
+    simulator.advance("20m")
+    assert stage(west, east, DATA_CENTRE) is Stage.RESTING

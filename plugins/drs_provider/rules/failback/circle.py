@@ -38,8 +38,8 @@ class RegionFacts:
     :param servers: DescribeSourceServers
     :param instances: DescribeRecoveryInstances
     :param jobs: DescribeJobs, as far back as jobs may still run
-    :param ec2_states: EC2's word (``running``) by instance id, as far as EC2 was asked and knows them; None: it was
-        not asked
+    :param ec2_states: EC2's word (``running``) by instance id, of those of `instances_to_ask` that EC2 knows; None: it
+        was not asked
     """
 
     place: Place
@@ -157,6 +157,25 @@ def origin_of(server: Answer, protected_in: Place) -> Place | None:
     cloud = server.get("sourceCloudProperties") or {}
     region = str(cloud.get("originRegion") or "")
     return Place(str(cloud.get("originAccountID") or protected_in.account), region) if region else None
+
+
+def instances_to_ask(place: Place, facts: Iterable[RegionFacts]) -> tuple[str, ...]:
+    """Return the EC2 instances of an account and Region that states hang on: EC2 is to be asked for their state.
+
+    Not only those that DRS lists there: once the record of a failed-back instance is deleted, the server in the
+    recovery Region alone names it.
+
+    :param facts: of that account and Region, and of those in which servers from there are protected
+    """
+    looked_at = tuple(facts)
+    own = {ec2_id(record) for found in looked_at if found.place == place for record in found.instances}
+    sources = {
+        replicated_instance(server)
+        for found in looked_at
+        for server in found.servers
+        if origin_of(server, found.place) == place
+    }
+    return tuple(sorted((own | sources) - {""}))
 
 
 def _circle(server_id: str, recovery: RegionFacts, origins: Mapping[Place, RegionFacts]) -> Circle:

@@ -1,7 +1,7 @@
 """The table of states: what the cloud says in both Regions, and where the server stands then."""
 
 import pytest
-from drs_provider.rules.failback.circle import Place, circles_of
+from drs_provider.rules.failback.circle import Place, circles_of, instances_to_ask
 from drs_provider.rules.failback.state import Stage, state_of
 from kit.circles import (
     A1,
@@ -508,6 +508,15 @@ def test_ec2_knows_before_drs_that_an_instance_is_gone_and_drs_before_ec2_that_i
 
     assert where(**given, ec2={A4: "terminated"}).stage is Stage.READY
     assert where(**given, ec2={}).stage is Stage.FAILED_BACK
+
+
+def test_ec2_is_asked_for_what_drs_lists_and_for_what_servers_elsewhere_replicate():
+    both = [
+        facts(WEST, [server(instance=A4), server(OTHER, "i-0000000000000000f", origin=None)], [instance()]),
+        facts(EAST, [failback_server()], [instance(A1, A2)]),
+    ]
+
+    assert (instances_to_ask(EAST, both), instances_to_ask(WEST, both)) == ((A1, A4), (B3,))
 
 
 def test_a_state_names_all_that_belongs_to_the_server():
