@@ -66,6 +66,12 @@ class SimulatorHandle:
         """Take one fault back, or all."""
         return self.control("DELETE", f"faults/{name}" if name else "faults")
 
+    def failback_client(self, recovery_instance: str, event: str = "paired", **more: Any) -> object:
+        """Do what a person does with a failback client: ``paired``, ``lost``, ``found``; ``to_original=False``."""
+        return self.control(
+            "POST", "failback_clients", {"recovery_instance": recovery_instance, "event": event, **more}
+        )
+
     def clock(self, **body: Any) -> Any:
         """Move the clock: ``advance="10m"``, ``freeze=True``, ``speed=600``."""
         return self.control("POST", "clock", body)

@@ -24,7 +24,7 @@ from drs_simulator.protocol.error_replies import garbled, injected
 from drs_simulator.protocol.validation import answer_faults, request_faults
 from drs_simulator.protocol.wire import Reply
 from drs_simulator.world.construction import build_world
-from drs_simulator.world.contention import fault_added, fault_removed
+from drs_simulator.world.contention import fault_added, fault_ending, fault_removed
 from drs_simulator.world.origins import ensure_origins
 
 logger = logging.getLogger(__name__)
@@ -105,6 +105,7 @@ class Simulator:
             self.world.dirty += 1
             gone = [fault["id"] for fault in self.faults.listed() if name in {None, fault["id"]}]
             for fault_id in gone:
+                fault_ending(self.world, fault_id)
                 self.faults.remove(fault_id)
                 fault_removed(self.world, fault_id)
             return len(gone)

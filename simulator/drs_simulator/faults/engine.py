@@ -104,6 +104,10 @@ class FaultEngine:
         armed = self._armed.get(name)
         return armed.fault if armed is not None else None
 
+    def armed(self, name: str) -> Armed | None:
+        """Return a fault in force by its id, with what it has done."""
+        return self._armed.get(name)
+
     def has(self, kind: str) -> bool:
         """Tell whether any fault of this kind is in force, whomever it strikes."""
         return any(armed.fault.do == kind for armed in self._armed.values())

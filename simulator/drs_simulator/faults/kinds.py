@@ -176,6 +176,33 @@ class Stall(Fault):
     error: str = "AGENT_NOT_SEEN"
 
 
+class StalledCopy(Fault):
+    """An initial copy or a rescan stands still; afterwards it goes on where it stood."""
+
+    do: Literal["stalled_copy"]
+    at: float = Field(default=0.5, ge=0, lt=1)
+    """Share of the bytes at which it stops."""
+    error: str = "NOT_CONVERGING"
+
+
+class AgentNotSeen(Fault):
+    """The agent of a recovery instance never reports: it cannot be reversed, and what replicates it stalls."""
+
+    do: Literal["agent_not_seen"]
+
+
+class WrongProfile(Fault):
+    """An instance has no usable instance profile: its agent is never seen, and nothing is launched into it."""
+
+    do: Literal["wrong_profile"]
+
+
+class DeletedTemplate(Fault):
+    """The EC2 launch templates of servers are deleted; they do not come back with the fault's end."""
+
+    do: Literal["deleted_template"]
+
+
 class Lag(Fault):
     """Replication lags behind."""
 
@@ -223,6 +250,8 @@ class QuotaUsed(Fault):
     """How many of the concurrent jobs somebody else runs."""
     in_jobs: int = Field(default=0, ge=0)
     """How many servers are in them."""
+    replicating: int = Field(default=0, ge=0)
+    """How many servers somebody else replicates into the Region."""
 
 
 class InvisibleFor(Fault):
@@ -286,6 +315,10 @@ AnyFault = (
     | Impaired
     | NoCapacity
     | Stall
+    | StalledCopy
+    | AgentNotSeen
+    | WrongProfile
+    | DeletedTemplate
     | Lag
     | Disconnect
     | Rescan

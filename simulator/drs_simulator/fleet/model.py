@@ -284,12 +284,36 @@ class Account(_Strict):
     ssm: object = None
 
 
+class FailbackAnswers(_Strict):
+    """How the service answers on the way back, where that is not established: each default has another answer."""
+
+    initialized_after: Seconds = 300.0
+    """From the launch until the agent of a recovery instance has been seen; before, its reversal is a Conflict."""
+    state_before_ready: Literal[
+        "FAILBACK_IN_PROGRESS", "FAILBACK_NOT_READY_FOR_LAUNCH", "FAILBACK_LAUNCH_STATE_NOT_AVAILABLE"
+    ] = "FAILBACK_IN_PROGRESS"
+    """`failback.state` of a recovery instance from EC2 while it is copied to its origin Region."""
+    completes: bool = True
+    """Whether the launch in the origin Region makes `failback.state` FAILBACK_COMPLETED (documented: data centres)."""
+    while_launching: Literal["FAILBACK_IN_PROGRESS", "FAILBACK_READY_FOR_LAUNCH"] = "FAILBACK_IN_PROGRESS"
+    """`failback.state` while StartFailbackLaunch's job runs."""
+    copies_tags: bool = True
+    """Whether a FAILBACK server has the tags of the server that it goes back from."""
+    same_server: bool = True
+    """Whether the server of the first direction protects the failed-back instance; else DRS makes another one."""
+    deletes_connected: bool = True
+    """Whether the record of a failed-back instance that was reversed is deleted without being disconnected."""
+    launch_into_refusal: Literal["ValidationException", "ConflictException"] = "ValidationException"
+    """Code of ReverseReplication where the instance to launch into does not fulfil what that needs."""
+
+
 class Fleet(_Strict):
     """The whole file."""
 
     accounts: tuple[Account, ...] = Field(min_length=1)
     jitter: float = Field(default=0.15, ge=0, lt=1)
     """How much the lengths of jobs vary: 0.15 is ± 15 %."""
+    failback: FailbackAnswers = FailbackAnswers()
     shows_in_progress: bool = False
     """Whether launchStatus is IN_PROGRESS from LAUNCH_START on, as its enum suggests.
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drs_simulator.neighbours import fleet_settings, iam_policies, service_quotas, sts_credentials
+from drs_simulator.neighbours import failback_clients, fleet_settings, iam_policies, service_quotas, sts_credentials
 from drs_simulator.neighbours.awslambda import invocation
 from drs_simulator.neighbours.cloudwatch import alarms
 from drs_simulator.neighbours.ec2 import launch_templates, network_edges, status_checks, vpc_deletion, vpc_endpoints
@@ -24,6 +24,7 @@ OVERLAYS = (
     alarms,
     sts_credentials,
     status_checks,
+    failback_clients,
     iam_policies,
     launch_templates,
     managed_nodes,

@@ -1,6 +1,7 @@
 """What the simulated service can do, one file per family; importing this package fills the table."""
 
 from drs_simulator.operations import (
+    failback,
     plan_executions,
     recovery,
     recovery_instances,
@@ -11,6 +12,7 @@ from drs_simulator.operations import (
 )
 
 __all__ = [
+    "failback",
     "plan_executions",
     "recovery",
     "recovery_instances",

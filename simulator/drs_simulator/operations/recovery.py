@@ -8,6 +8,7 @@ from drs_simulator.errors import Conflict, Invalid, NotFound, QuotaExceeded
 from drs_simulator.operations.registry import Answer, Context, Request, moment_in, operation, page
 from drs_simulator.quotas import CONCURRENT_JOBS, SERVERS_IN_JOBS, SERVERS_PER_JOB, Quota, value_of
 from drs_simulator.world import views
+from drs_simulator.world.failback import is_replicated
 from drs_simulator.world.launch import create_launch_job, create_terminate_job
 from drs_simulator.world.origins import ensure_origins
 from drs_simulator.world.resources import Job, Region, SourceServer
@@ -148,7 +149,7 @@ def terminate_recovery_instances(context: Context, request: Request) -> Answer:
             raise Conflict(BUSY, resourceId=instance.server_id, resourceType="SourceServer")
         if instance.terminated_s is not None:
             raise Conflict(f"Recovery instance {instance.id} is already terminated", resourceId=instance.id)
-        if instance.failback_state not in {"FAILBACK_NOT_STARTED", "FAILBACK_COMPLETED"}:
+        if is_replicated(world, instance):
             raise Conflict(
                 f"Recovery instance {instance.id} cannot be terminated during failback", resourceId=instance.id
             )

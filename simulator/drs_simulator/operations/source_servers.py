@@ -5,7 +5,7 @@ from drs_simulator.errors import Conflict, NotFound, QuotaExceeded
 from drs_simulator.operations.recovery import check_tags, ensure_free
 from drs_simulator.operations.registry import Answer, Context, Request, moment_in, operation, page
 from drs_simulator.quotas import REPLICATING_SERVERS, SOURCE_SERVERS, value_of
-from drs_simulator.world import views
+from drs_simulator.world import moto_ec2, views
 from drs_simulator.world.construction import new_server
 from drs_simulator.world.replication import RecoveryPoint, Replication, sync_seconds
 from drs_simulator.world.resources import SourceServer
@@ -152,6 +152,9 @@ def delete_source_server(context: Context, request: Request) -> Answer:
         ):
             raise Conflict(f"Source server {server.id} is part of the Recovery Plan {plan.name}", resourceId=server.id)
     del context.region.servers[server.id]
+    template = server.launch.get("ec2LaunchTemplateID")
+    if template is not None:
+        moto_ec2.delete_launch_template(*context.region.key, str(template))
     return {}
 
 

@@ -4,6 +4,7 @@ from drs_simulator.faults.engine import Subject, concerns
 from drs_simulator.faults.kinds import AnyFault
 from drs_simulator.quotas import SERVERS_PER_JOB
 from drs_simulator.world import moto_ec2
+from drs_simulator.world.failback import JUST_BEFORE, copies_go_on
 from drs_simulator.world.jobs import create_job, fault_lets_go, log
 from drs_simulator.world.resources import Job, Region
 from drs_simulator.world.world import World, happening
@@ -18,7 +19,16 @@ def fault_added(world: World, name: str, fault: AnyFault) -> None:
             world.at(now + fault.after + fault.lasts, fault_lets_go, name)
     elif fault.do == "terminated_behind_drs":
         world.at(now + fault.after, instances_vanish, name)
+    elif fault.do == "deleted_template":
+        world.at(now + fault.after, templates_vanish, name)
+    elif fault.do == "stalled_copy" and fault.lasts is not None:
+        world.at(now + fault.after + fault.lasts - JUST_BEFORE, copies_go_on, name)
     world.advance()
+
+
+def fault_ending(world: World, name: str) -> None:
+    """A fault is about to be taken back: what only it knows is done now."""
+    copies_go_on(world, world.now, name)
 
 
 def fault_removed(world: World, name: str) -> None:
@@ -80,3 +90,18 @@ def instances_vanish(world: World, _due: float, name: str) -> None:
                 is not None
             ):
                 moto_ec2.terminate(instance.account, instance.region, instance.id)
+
+
+@happening
+def templates_vanish(world: World, _due: float, name: str) -> None:
+    """Somebody deletes the EC2 launch templates of servers."""
+    fault = world.faults.get(name)
+    if fault is None:
+        return
+    for region in tuple(world.regions.values()):
+        for server in tuple(region.servers.values()):
+            template = server.launch.get("ec2LaunchTemplateID")
+            if template is not None and world.faults.strike(
+                frozenset({"deleted_template"}), world.subject(server), lambda candidate: candidate is fault
+            ):
+                moto_ec2.delete_launch_template(region.account, region.name, str(template))

@@ -1,6 +1,7 @@
 """What a launch and a termination do to the world, stage by stage."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from drs_simulator import ids
 from drs_simulator.world import moto_ec2
@@ -254,8 +255,10 @@ def _latest(world: World, server: SourceServer, due: float) -> float:
 def _run(world: World, job: Job, region: Region, server: SourceServer) -> str:
     into = _into(server)
     if into is not None:
-        return _run_into(region, into)
+        return _run_into(world, region, server, into)
     plan = _place(region, server)
+    if world.holds("wrong_profile", server) is not None:
+        plan = replace(plan, profile=f"arn:aws:iam::{region.account}:instance-profile/without-drs")
     lacks = strike(
         world,
         job,
@@ -292,7 +295,8 @@ def source_address(server: SourceServer) -> str:
     return f"10.0.{number // 250 % 250 + 1}.{number % 250 + 4}"
 
 
-def _run_into(region: Region, instance_id: str) -> str:
+def _run_into(world: World, region: Region, server: SourceServer, instance_id: str) -> str:
+    """Put the recovered disks into a stopped instance: its own are lost."""
     instance = moto_ec2.find(region.account, region.name, instance_id)
     state = moto_ec2.state_of(instance)
     if state != "STOPPED":
@@ -301,11 +305,18 @@ def _run_into(region: Region, instance_id: str) -> str:
         )
     if {tag["key"]: tag["value"] for tag in instance.get_tags()}.get("AWSDRS") != "AllowLaunchingIntoThisInstance":
         raise moto_ec2.LaunchRefused(f"Instance {instance_id} is not tagged AWSDRS=AllowLaunchingIntoThisInstance")
+    if world.holds("wrong_profile", server) is not None:
+        raise moto_ec2.LaunchRefused(
+            f"Instance {instance_id} has no instance profile with AWSElasticDisasterRecoveryRecoveryInstancePolicy"
+        )
+    moto_ec2.overwrite(region.account, region.name, instance_id, server.spec.disks)
     return instance_id
 
 
 @effect("LAUNCH", "LAUNCH_END")
 def _launch_ends(world: World, due: float, job: Job, participant: Participant) -> dict[str, object]:
+    if job.initiated_by == "FAILBACK":  # the failback client is converted, no instance is launched
+        return {}
     server = world.region(*job.key).servers[participant.id]
     instance_id = str(participant.instance_id)
     stopped = (

@@ -13,7 +13,11 @@ AGENT_IS_GIVEN_UP_AFTER = 600.0
 def begin_actions(world: World, due: float, job: Job, participant: Participant) -> None:
     """Let the launch actions of a launched server run, if it has any; its part in the job ends after them."""
     server = world.region(*job.key).servers.get(participant.id)
-    if server is None or not (server.launch.get("postLaunchEnabled") and _active(server)):
+    if (
+        server is None
+        or job.initiated_by == "FAILBACK"
+        or not (server.launch.get("postLaunchEnabled") and _active(server))
+    ):
         server_ends(world, due, job, participant, "LAUNCHED")
         return
     set_status(participant, due, "IN_PROGRESS")

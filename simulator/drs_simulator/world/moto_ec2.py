@@ -191,6 +191,25 @@ def make_launch_template(account: str, region: str, server_id: str, spec: Server
     )
 
 
+def delete_launch_template(account: str, region: str, template_id: str) -> None:
+    """Delete a launch template, if it is there."""
+    backend = ec2(account, region)
+    template = backend.launch_templates.pop(template_id, None)
+    if template is not None:
+        backend.launch_template_name_to_ids.pop(template.name, None)
+
+
+def overwrite(account: str, region: str, instance_id: str, disks: tuple[int, ...]) -> None:
+    """Put new volumes in the place of all volumes of an instance, which are deleted: what was on them is lost."""
+    backend = ec2(account, region)
+    instance = find(account, region, instance_id)
+    for device, attached in tuple(instance.block_device_mapping.items()):
+        del instance.block_device_mapping[device]
+        backend.volumes.pop(attached.volume_id, None)
+    for number, size in enumerate(disks):
+        _attach_volume(backend, instance, device_name(number), size)
+
+
 def launch_plan(account: str, region: str, template_id: str, override_type: str | None) -> LaunchPlan:
     """Read the default version of a launch template; right-sizing may override its instance type.
 

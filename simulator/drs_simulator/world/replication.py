@@ -27,6 +27,8 @@ class Replication:
     """Simulated second at which the present state or the phases began."""
     sync_seconds: float = 1000.0
     is_rescan: bool = False
+    is_reconnecting: bool = False
+    """Whether it begins with an agent that has not been seen yet, not with an initiation."""
     consistent_since: float | None = None
     """Simulated second of the first recovery point."""
     lag: float = 0.0
@@ -43,6 +45,23 @@ class Replication:
 
 
 @dataclass(frozen=True)
+class CopyStall:
+    """Where and since when (simulated second) a copy stands still, and what is said of it."""
+
+    share: float
+    since: float
+    error: str
+
+    def begins(self, replication: Replication) -> float | None:
+        """Return the simulated second at which a copy comes to stand; None: it does not, or is over before."""
+        if replication.steady is not None:
+            return None
+        first_byte = replication.began + INITIATING_SECONDS
+        stands = max(first_byte + self.share * replication.sync_seconds, self.since)
+        return stands if stands < first_byte + replication.sync_seconds else None
+
+
+@dataclass(frozen=True)
 class Weather:
     """What faults do to a server's replication now; times are simulated seconds."""
 
@@ -54,6 +73,7 @@ class Weather:
     extra_lag: float = 0.0
     expired_before: float | None = None
     """Points taken before are gone."""
+    copy_stall: "CopyStall | None" = None
 
 
 @dataclass(frozen=True)
@@ -86,11 +106,16 @@ def observed(replication: Replication, now: float, weather: Weather = CALM) -> O
     if calm.state in {"STOPPED", "DISCONNECTED"}:
         return calm
     if weather.disconnected_since is not None:
-        return _broken(
-            calm, replication, now, state="DISCONNECTED", error="AGENT_NOT_SEEN", since=weather.disconnected_since
-        )
+        lost, state, error = weather.disconnected_since, "DISCONNECTED", "AGENT_NOT_SEEN"
+        return _broken(calm, replication, now, state=state, error=error, since=lost)
     if weather.stalled_since is not None:
         return _broken(calm, replication, now, state="STALLED", error=weather.stall_error, since=weather.stalled_since)
+    return _slowed(calm, replication, now, weather)
+
+
+def _slowed(calm: Observed, replication: Replication, now: float, weather: Weather) -> Observed:
+    if weather.copy_stall is not None and (stalled := _standing(replication, now, weather.copy_stall)) is not None:
+        return stalled
     if weather.rescan is not None and calm.state == "CONTINUOUS":
         began, ends = weather.rescan
         done = (now - began) / max(ends - began, 1.0)
@@ -98,6 +123,16 @@ def observed(replication: Replication, now: float, weather: Weather = CALM) -> O
     if weather.extra_lag and calm.lag is not None:
         return Observed("BACKLOG", calm.lag + weather.extra_lag, calm.done, last_good=now - weather.extra_lag)
     return calm
+
+
+def _standing(replication: Replication, now: float, stall: CopyStall) -> Observed | None:
+    """Return what is said of a copy that stands still; None: it does not (yet)."""
+    stands = stall.begins(replication)
+    if stands is None or stands > now:
+        return None
+    done = (stands - replication.began - INITIATING_SECONDS) / replication.sync_seconds
+    lag = None if replication.consistent_since is None else replication.lag + now - replication.began
+    return Observed("STALLED", lag, max(done, 0.0), error=stall.error, last_good=replication.began)
 
 
 def _broken(calm: Observed, replication: Replication, now: float, *, state: str, error: str, since: float) -> Observed:
@@ -113,6 +148,8 @@ def _undisturbed(replication: Replication, now: float) -> Observed:
     whole = INITIATING_SECONDS + replication.sync_seconds + SNAPSHOT_SECONDS
     before = replication.consistent_since is not None
     lag = replication.lag + since if before else None
+    if left < 0 and replication.is_reconnecting:
+        return Observed("STALLED", lag, 0.0, error="AGENT_NOT_SEEN", last_good=replication.began)
     if left < 0:
         return Observed(
             "INITIATING",

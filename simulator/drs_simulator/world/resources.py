@@ -122,6 +122,19 @@ class Job:
 
 
 @dataclass
+class FailbackClient:
+    """A machine in a data centre that a person has booted from the failback client."""
+
+    id: str
+    replication: Replication
+    to_original: bool
+    lost_s: float | None = None
+    """Simulated second since which it is not seen."""
+    is_over: bool = False
+    """Whether it was converted and runs what was copied."""
+
+
+@dataclass
 class RecoveryInstance:
     """What DRS knows of an instance that it launched."""
 
@@ -141,8 +154,13 @@ class RecoveryInstance:
     terminated_s: float | None = None
     failback_state: str = "FAILBACK_NOT_STARTED"
     failback_began: str | None = None
+    failback_job: str | None = None
+    failback_launch_type: str | None = None
     reverse_server: tuple[str, str, str] | None = None
     """Account, Region and id of the server that replicates it back."""
+    was_reversed: bool = False
+    client: "FailbackClient | None" = None
+    """Who copies it to a machine in a data centre."""
     failback_settings: dict[str, object] = field(default_factory=dict)
 
     @property

@@ -6,8 +6,9 @@ from typing import Any
 from drs_simulator import ids
 from drs_simulator.durations import iso_duration
 from drs_simulator.world import moto_ec2
+from drs_simulator.world.failback import agent_is_seen, client_replication, reverse_server, state_of
 from drs_simulator.world.launch import source_address
-from drs_simulator.world.replication import GIB, Observed
+from drs_simulator.world.replication import GIB, Observed, Replication
 from drs_simulator.world.resources import Job, RecoveryInstance, SourceNetwork, SourceServer
 from drs_simulator.world.world import World
 
@@ -24,6 +25,17 @@ INITIATION_STEPS = (
     "CONNECT_AGENT_TO_REPLICATION_SERVER",
     "START_DATA_TRANSFER",
 )
+FAILBACK_STEPS = (
+    "LINK_FAILBACK_CLIENT_WITH_RECOVERY_INSTANCE",
+    "COMPLETE_VOLUME_MAPPING",
+    "ESTABLISH_RECOVERY_INSTANCE_COMMUNICATION",
+    "DOWNLOAD_REPLICATION_SOFTWARE_TO_FAILBACK_CLIENT",
+    "CONFIGURE_REPLICATION_SOFTWARE",
+    "PAIR_AGENT_WITH_REPLICATION_SOFTWARE",
+    "ESTABLISH_AGENT_REPLICATOR_SOFTWARE_COMMUNICATION",
+)
+"""What a failback client does before the steps of every replication."""
+
 AGENT_VERSION = "6.42.20"
 NETWORK_IS_PROTECTED_AFTER = 180.0
 """Simulated seconds from starting a source network's replication to PROTECTED (ours: no measurement)."""
@@ -103,7 +115,10 @@ def _mac(name: str) -> str:
 
 def replication_info(world: World, server: SourceServer, seen: Observed) -> dict[str, object]:
     """Return a SourceServer's dataReplicationInfo."""
-    info: dict[str, object] = {"dataReplicationState": seen.state, "replicatedDisks": _disks(server, seen)}
+    info: dict[str, object] = {
+        "dataReplicationState": seen.state,
+        "replicatedDisks": _disks(server, server.replication, seen),
+    }
     if seen.lag is not None:
         info["lagDuration"] = iso_duration(seen.lag)
     if seen.eta is not None:
@@ -115,12 +130,26 @@ def replication_info(world: World, server: SourceServer, seen: Observed) -> dict
         info["dataReplicationInitiation"] = {
             "startDateTime": world.stamp(server.replication.began),
             "nextAttemptDateTime": _next_attempt(world),
-            "steps": [
-                {"name": name, "status": _step_status(number, seen.initiation_done)}
-                for number, name in enumerate(INITIATION_STEPS)
-            ],
+            "steps": _steps(INITIATION_STEPS, seen),
         }
     return info
+
+
+def _steps(names: tuple[str, ...], seen: Observed) -> list[dict[str, str]]:
+    """Return the steps of an initiation; an error that names one of them has failed it, and none after it begins."""
+    failed = names.index(step) if (step := (seen.error or "").removeprefix("FAILED_TO_")) in names else None
+    if failed is None or seen.error == step:
+        return [
+            {"name": name, "status": _step_status(number, len(names), seen.initiation_done)}
+            for number, name in enumerate(names)
+        ]
+    return [
+        {
+            "name": name,
+            "status": "SUCCEEDED" if number < failed else "FAILED" if number == failed else "NOT_STARTED",
+        }
+        for number, name in enumerate(names)
+    ]
 
 
 def _next_attempt(world: World) -> str:
@@ -130,16 +159,16 @@ def _next_attempt(world: World) -> str:
     return (now - passed + timedelta(minutes=5)).isoformat()
 
 
-def _step_status(number: int, done: float) -> str:
-    reached = done * len(INITIATION_STEPS)
+def _step_status(number: int, steps: int, done: float) -> str:
+    reached = done * steps
     return "SUCCEEDED" if number + 1 <= reached else "IN_PROGRESS" if number <= reached else "NOT_STARTED"
 
 
-def _disks(server: SourceServer, seen: Observed) -> list[dict[str, object]]:
+def _disks(server: SourceServer, replication: Replication, seen: Observed) -> list[dict[str, object]]:
     disks = []
     for number, size in enumerate(server.spec.disks):
         whole = size * GIB
-        is_rescan = seen.state == "RESCAN" or server.replication.is_rescan
+        is_rescan = seen.state == "RESCAN" or replication.is_rescan
         disk: dict[str, object] = {
             "deviceName": moto_ec2.device_name(number),
             "totalStorageBytes": whole,
@@ -257,42 +286,61 @@ def _instance_properties(server: SourceServer, record: RecoveryInstance, instanc
     return properties
 
 
-def reverse_server(world: World, record: RecoveryInstance) -> SourceServer | None:
-    """Return the source server that replicates this instance back, if there is one."""
-    if record.reverse_server is None:
-        return None
-    account, region, server_id = record.reverse_server
-    found = world.regions.get((account, region))
-    return found.servers.get(server_id) if found else None
-
-
 def _failback(world: World, record: RecoveryInstance) -> dict[str, object]:
-    state = record.failback_state
-    back = reverse_server(world, record)
-    if state == "FAILBACK_IN_PROGRESS" and back is not None and world.replication_of(back).state == "CONTINUOUS":
-        state = "FAILBACK_READY_FOR_LAUNCH"
-    answer: dict[str, object] = {"state": state}
-    if record.failback_began:
-        answer |= {"failbackInitiationTime": record.failback_began, "failbackToOriginalServer": False}
+    server = world.regions[record.account, record.region].servers.get(record.server_id)
+    answer: dict[str, object] = {"state": state_of(world, record)}
+    if server is not None and agent_is_seen(world, record, server) and record.terminated_s is None:
         answer["agentLastSeenByServiceDateTime"] = world.stamp()
+    if record.failback_began:
+        to_original = record.client is not None and record.client.to_original
+        answer |= {"failbackInitiationTime": record.failback_began, "failbackToOriginalServer": to_original}
+    if record.failback_job is not None:
+        answer |= {"failbackJobID": record.failback_job, "failbackLaunchType": record.failback_launch_type}
+    if record.client is not None:
+        answer["failbackClientID"] = record.client.id
+        seen = world.now if record.client.lost_s is None else record.client.lost_s
+        answer["failbackClientLastSeenByServiceDateTime"] = world.stamp(seen)
     return answer
 
 
 def _reverse_replication(world: World, record: RecoveryInstance) -> dict[str, object]:
+    server = world.regions[record.account, record.region].servers.get(record.server_id)
+    if record.is_disconnected:
+        return {"dataReplicationState": "DISCONNECTED"}
+    if record.client is not None and server is not None:
+        seen = client_replication(world, record, record.client)
+        return _instance_replication(
+            world, server, record.client.replication, seen, (*FAILBACK_STEPS, *INITIATION_STEPS)
+        )
     back = reverse_server(world, record)
     if back is None:
         return {"dataReplicationState": "NOT_STARTED"}
-    seen = world.replication_of(back)
+    return _instance_replication(world, back, back.replication, world.replication_of(back), INITIATION_STEPS)
+
+
+def _instance_replication(
+    world: World, server: SourceServer, replication: Replication, seen: Observed, steps: tuple[str, ...]
+) -> dict[str, object]:
+    """Return a RecoveryInstanceDataReplicationInfo: that of what replicates the instance."""
     info: dict[str, object] = {
         "dataReplicationState": seen.state,
         "replicatedDisks": [
-            {key: value for key, value in disk.items() if key != "volumeStatus"} for disk in _disks(back, seen)
+            {key: value for key, value in disk.items() if key != "volumeStatus"}
+            for disk in _disks(server, replication, seen)
         ],
     }
     if seen.lag is not None:
         info["lagDuration"] = iso_duration(seen.lag)
     if seen.eta is not None:
         info["etaDateTime"] = world.stamp(world.now + seen.eta)
+    if seen.error is not None:
+        info["dataReplicationError"] = {"error": seen.error}
+    if seen.state not in {"STOPPED", "DISCONNECTED"}:
+        info["stagingAvailabilityZone"] = f"{server.region}a"
+        info["dataReplicationInitiation"] = {
+            "startDateTime": world.stamp(replication.began),
+            "steps": _steps(steps, seen),
+        }
     return info
 
 

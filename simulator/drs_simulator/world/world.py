@@ -16,7 +16,7 @@ from drs_simulator.clock import Clock, iso
 from drs_simulator.faults.engine import Armed, FaultEngine, Subject
 from drs_simulator.fleet.model import Fleet, RegionSpec
 from drs_simulator.world.agenda import Agenda
-from drs_simulator.world.replication import Observed, RecoveryPoint, Weather, observed, recovery_points
+from drs_simulator.world.replication import CopyStall, Observed, RecoveryPoint, Weather, observed, recovery_points
 from drs_simulator.world.resources import Key, Region, SourceServer
 
 Happening = Callable[..., None]
@@ -121,7 +121,12 @@ class World:
         extra = 0.0
         if lag is not None and lag.fault.do == "lag":
             extra = lag.fault.lag + (now - lag.begins_at if lag.fault.growing else 0.0)
+        copy = self.holds("stalled_copy", server)
+        stall = stall or self._unseen_agent(server)
         return Weather(
+            copy_stall=CopyStall(copy.fault.at, copy.begins_at, copy.fault.error)
+            if copy is not None and copy.fault.do == "stalled_copy"
+            else None,
             stalled_since=stall.begins_at if stall else None,
             stall_error=stall.fault.error if stall is not None and stall.fault.do == "stall" else "AGENT_NOT_SEEN",
             disconnected_since=disconnect.begins_at if disconnect else None,
@@ -129,6 +134,15 @@ class World:
             extra_lag=extra,
             expired_before=expired.begins_at if expired else None,
         )
+
+    def _unseen_agent(self, server: SourceServer) -> Armed | None:
+        """Return the condition that keeps the agent of the recovery instance which a server replicates from DRS."""
+        owner = self.server_of_instance.get(server.hints_instance_id or "")
+        return None if owner is None else self.silences(owner)
+
+    def silences(self, server: SourceServer) -> Armed | None:
+        """Return the condition under which the agent of a server's recovery instance is not seen."""
+        return self.holds("agent_not_seen", server) or self.holds("wrong_profile", server)
 
     def replication_of(self, server: SourceServer) -> Observed:
         """Return a server's replication as it is now."""

@@ -30,6 +30,8 @@ ROLES = {
     "drills": (*BOTH, "StartDrillsOnly", "TerminateDrills", "LookForLeftOvers", "ProveThatNothingLeadsOut"),
     "recoveries": (*BOTH, "StartRecoveriesOnly"),
 }
+WAY_BACK = ("LookAtDrs", "ReverseWhatRuns")
+"""A role of its own, without the backstop: it ends the replication of FAILBACK servers."""
 MODE = "drs-orchestrator:mode"
 DRS = "drs.amazonaws.com"
 PREFIX = {"service-quotas": "servicequotas", "elbv2": "elasticloadbalancing"}
@@ -45,7 +47,7 @@ def role(name):
 
 
 def test_every_policy_of_the_page_belongs_to_a_role():
-    assert set(POLICIES) == {sid for sids in ROLES.values() for sid in sids}
+    assert set(POLICIES) == {sid for sids in (*ROLES.values(), WAY_BACK) for sid in sids}
     for policy in POLICIES.values():
         for statement in policy["Statement"]:
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
@@ -66,7 +68,7 @@ def roles(simulator):
     """The two roles, with the policies of the page."""
     iam = simulator.client("iam")
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}
-    for name, sids in ROLES.items():
+    for name, sids in {**ROLES, "failback": WAY_BACK}.items():
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
         for sid in sids:
             iam.put_role_policy(RoleName=name, PolicyName=sid, PolicyDocument=json.dumps(POLICIES[sid]))
@@ -278,6 +280,27 @@ def test_what_neither_role_may_ever_do(roles, name):
     ]
 
     assert allowed == []
+
+
+def test_the_role_of_the_way_back_ends_replication_and_stops_only_what_is_launched_into(roles):
+    judge = Judge(roles, "failback")
+    into = {"tags": {"AWSDRS": "AllowLaunchingIntoThisInstance"}}
+    table = [
+        ("drs:ReverseReplication", "*", {}, True),
+        ("drs:StartFailbackLaunch", "*", {}, True),
+        ("drs:StopReplication", "*", {}, True),
+        ("drs:DeleteRecoveryInstance", INSTANCE, {"tags": RECOVERED}, True),
+        ("ec2:StopInstances", INSTANCE, into, True),
+        ("ec2:StartInstances", INSTANCE, into, True),
+        ("ec2:StopInstances", INSTANCE, {"tags": RECOVERED}, False),
+        ("ec2:StopInstances", INSTANCE, {}, False),
+        ("ec2:TerminateInstances", INSTANCE, into, False),
+        ("drs:TerminateRecoveryInstances", INSTANCE, {"tags": RECOVERED}, False),
+        ("drs:StartRecovery", "*", {"request": {MODE: "recovery"}}, False),
+    ]
+    found = [(action, judge.decision(action, where, **context) == "allowed") for action, where, context, _ in table]
+
+    assert found == [(action, is_allowed) for action, _, _, is_allowed in table]
 
 
 def test_what_only_one_of_the_roles_may_do(roles):
