@@ -19,7 +19,7 @@ from typing import Any
 from drs_provider.rules.run.names import dag_id_of
 from rich.console import Console
 
-from benchmarks import crowds, parse_time, plans, simulator
+from benchmarks import board, crowds, parse_time, plans, simulator
 from benchmarks.figures import ChainRun, Launch, Sample, drs_calls, slots_while_waiting, spread
 from demo.airflow_api import AirflowApi
 from demo.environment import USER
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--alone", type=int, default=6, help="runs of one plan alone, four hops each (6)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of four plans side by side (3)")
     parser.add_argument(
-        "--only", choices=("runs", "parsing", "crowds", "weather", "simulator"), help="measure one part"
+        "--only", choices=("runs", "parsing", "crowds", "weather", "simulator", "board"), help="measure one part"
     )
     parser.add_argument(
         "--database", choices=DATABASES, default="sqlite", help="where Airflow keeps its tables (sqlite)"
@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "crowds": lambda: crowds.measure(work, stack, console.print),
         "weather": lambda: crowds.measure_weather(work, stack, console.print),
         "simulator": simulator.measure,
+        "board": lambda: board.measure(work / "board"),
     }
     try:
         for name, measure in parts.items():
@@ -250,6 +251,12 @@ def table(result: Mapping[str, Any]) -> Iterator[str]:
             f"| simulator, {found['servers']} servers, 20 jobs, 500 servers in flight | DescribeJobs "
             f"{rounds[0]['describe_jobs_cpu_ms']:.1f} ms CPU, {rounds[-1]['describe_jobs_cpu_ms']:.1f} ms behind "
             f"{rounds[-1]['finished_jobs']} finished jobs; start {found['start_cpu_s']:.1f} s CPU |"
+        )
+    if found := result.get("board"):
+        yield (
+            f"| board of {found['servers']} servers, CPU of a poll | beside others {found['crowd_ms']:.1f} ms, one "
+            f"viewer alone {found['alone_ms']:.1f} ms (at most {found['alone_max_ms']:.1f} ms), first after a change "
+            f"{found['after_change_ms']:.1f} ms; {found['page_ms']:.1f} ms of it for a page without data |"
         )
 
 

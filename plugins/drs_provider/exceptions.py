@@ -35,7 +35,8 @@ Errors of one part alone stand there: ``services.airflow_api.AirflowError``, ``r
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from itertools import islice
+from typing import Any, ClassVar
 
 
 class DrsProviderError(Exception):
@@ -228,17 +229,21 @@ class RecoveryError(DrsProviderError):
 class JobFailed(RecoveryError):
     """A wave's jobs ended with more failed servers than the wave tolerates.
 
-    ``failures`` maps what a person calls the server (hostname or id) to the reason from the job log.
+    ``failures`` maps what a person calls the server (hostname or id) to the reason from the job log; its message names
+    the first :attr:`MOST_NAMED` of them.
     """
+
+    MOST_NAMED: ClassVar[int] = 40
 
     def __init__(self, what: str, failures: Mapping[str, str]) -> None:
         super().__init__(what, dict(failures))
         self.what, self.failures = what, dict(failures)
 
     def __str__(self) -> str:
-        lines = "\n".join(f"  - {server}: {reason}" for server, reason in self.failures.items())
-        count = len(self.failures)
-        return f"{self.what}: {count} server{'s'[: count != 1]} failed:\n{lines}"
+        count, more = len(self.failures), len(self.failures) - self.MOST_NAMED
+        lines = [f"  - {server}: {reason}" for server, reason in islice(self.failures.items(), self.MOST_NAMED)]
+        lines += [f"  and {more} more, in the log of this task"] if more > 0 else []
+        return "\n".join([f"{self.what}: {count} server{'s'[: count != 1]} failed:", *lines])
 
 
 class JobTimedOut(RecoveryError):

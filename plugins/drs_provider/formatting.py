@@ -106,10 +106,10 @@ MANY = 12
 """How many names a log line lists."""
 
 
-def some(names: Sequence[str], at_most: int = 5) -> str:
+def some(names: Sequence[str], at_most: int = 5, separator: str = ", ") -> str:
     """List the first few names and say how many more there are."""
     more = len(names) - at_most
-    shown = ", ".join(names[:at_most])
+    shown = separator.join(names[:at_most])
     return f"{shown} and {more} more" if more > 0 else shown
 
 

@@ -1,5 +1,7 @@
 """What preflight looks at beyond the servers, against the simulator over HTTP."""
 
+from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -174,14 +176,15 @@ def test_a_server_without_a_subnet_is_found_before_drs_fails_without_a_reason(ho
     ]
 
 
-def preflight_of(hook, folder, *, network="shared", launch="{}", mode="drill"):
+def preflight_of(hook, folder, *, network="shared", launch="{}", mode="drill", as_of=None):
     (folder / "shop.yaml").write_text(
         f"kind: ProtectionGroup\nname: web\nregion: us-west-2\nservers: [{', '.join(map(sid, range(1, 10)))}]\n"
         f"launch: {launch}\n---\n"
         f"kind: RecoveryPlan\nname: shop\ndrill: {{network: {network}}}\nwaves: [{{name: web, groups: [web]}}]\n"
     )
     runnable = read_folder(folder).plans["shop"]
-    request = run_request(mode)
+    point_in_time = "latest" if as_of is None else as_of.isoformat()
+    request = replace(run_request(mode), point_in_time=point_in_time)
     shape = compile_shape(runnable, request)
     return Preflight(shape, request, ("drs.shop", "manual__1"), datetime.now(UTC)).take(lambda _: hook)
 
@@ -200,7 +203,8 @@ def test_preflight_asks_nothing_twice_and_few_questions_however_many_servers_the
     assert sorted(set(requests)) == sorted(requests)
     operations = [call["operation"] for call in asked]
     each = ("GetLaunchConfiguration", "ListLaunchActions", "DescribeRecoverySnapshots")
-    assert [operations.count(name) for name in each] == [9, 9, 9]
+    # Nobody has switched launch actions on, and whoever replicates continuously has a recovery point.
+    assert [operations.count(name) for name in each] == [9, 0, 0]
     assert operations.count("DescribeLaunchTemplateVersions") == 1
     assert (
         operations.count("SimulatePrincipalPolicy") == len(questions(DRILL, settings=False, launch_actions=False)) == 6
@@ -208,6 +212,58 @@ def test_preflight_asks_nothing_twice_and_few_questions_however_many_servers_the
     # One of them asks for executions of native recovery plans: a server that one holds cannot be launched for hours.
     assert operations.count("ListRecoveryPlanExecutions") == 1
     assert len([name for name in operations if name not in each]) <= 15
+
+
+def asked_of(simulator, before):
+    """How often each operation was called since."""
+    return Counter(call["operation"] for call in simulator.calls()[before:])
+
+
+@pytest.mark.parametrize(
+    ("broken", "as_of", "asked"),
+    [
+        pytest.param(0, None, 0, id="all replicate continuously"),
+        pytest.param(2, None, 2, id="two do not"),
+        pytest.param(0, datetime(2099, 1, 1, tzinfo=UTC), 9, id="an instant is asked for"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["drill", "recovery"])
+def test_recovery_points_are_asked_for_only_where_they_decide_something(  # noqa: PLR0917 - fixtures
+    hook_of, one_simulator, tmp_path, mode, broken, as_of, asked
+):
+    hook = hook_of()
+    if broken:
+        one_simulator.fault({"servers": [sid(number) for number in range(1, broken + 1)], "do": "stall"})
+    before = len(one_simulator.calls())
+
+    found = preflight_of(hook, tmp_path, mode=mode, as_of=as_of)
+
+    assert asked_of(one_simulator, before)["DescribeRecoverySnapshots"] == asked
+    shown = [line for line in found.log_lines() if line.startswith("  web ")]
+    assert sum("most recent data" in line for line in shown) == 9 - asked
+    assert sum("old)" in line for line in shown) == asked
+
+
+def test_launch_actions_are_asked_for_only_where_drs_would_run_them(hook_of, one_simulator, tmp_path):
+    hook = hook_of()
+    for number in (1, 2, 3):
+        hook.update_configuration(sid(number), {"postLaunchEnabled": True})
+    before = len(one_simulator.calls())
+
+    preflight_of(hook, tmp_path)
+
+    assert asked_of(one_simulator, before)["ListLaunchActions"] == 3
+
+
+def test_launch_actions_that_the_plan_switches_on_are_asked_for(hook_of, one_simulator, tmp_path):
+    hook = hook_of()
+    before = len(one_simulator.calls())
+
+    preflight_of(
+        hook, tmp_path, launch="{actions: [{code: AWS-RunShellScript, name: hello, parameters: {commands: dr.hello}}]}"
+    )
+
+    assert asked_of(one_simulator, before)["ListLaunchActions"] == 9
 
 
 @pytest.mark.parametrize(
@@ -237,7 +293,11 @@ def test_launch_actions_are_only_shown_so_an_api_that_throttles_is_asked_for_the
     one_simulator.fault({"service": "drs", "operation": "ListLaunchActions", "do": "throttle"})
     before = len(one_simulator.calls())
 
-    found = look(hook_of(), *map(sid, range(1, 14)))
+    hook, servers = hook_of(), [*map(sid, range(1, 14))]
+    for server in servers:
+        hook.update_configuration(server, {"postLaunchEnabled": True})
+
+    found = look(hook, *servers)
 
     assert [note for note in found.notes if note.startswith("launch actions")] == [
         f"launch actions in {WHERE}: not checked: ListLaunchActions: ThrottlingException: Rate exceeded"

@@ -30,14 +30,14 @@ def serving(app) -> Iterator[str]:
     thread.join(10)
 
 
-def page_after_scripts(url: str, profile: Path) -> str:
-    """The document as the browser holds it."""
+def page_after_scripts(url: str, profile: Path, *, milliseconds: int = 2500) -> str:
+    """The document as the browser holds it after so much of its own time."""
     done = subprocess.run(
         [
             CHROMIUM,
             *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
             *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-            *(f"--user-data-dir={profile}", "--virtual-time-budget=2500", "--dump-dom", url),
+            *(f"--user-data-dir={profile}", f"--virtual-time-budget={milliseconds}", "--dump-dom", url),
         ],
         capture_output=True,
         text=True,

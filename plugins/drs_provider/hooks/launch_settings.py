@@ -24,6 +24,9 @@ _NO_TEMPLATE: Final = frozenset(
     {"InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateId.VersionNotFound", "InvalidLaunchTemplateId.Malformed"}
 )
 
+_MOST_VERSIONS: Final = 200
+"""Versions that a page of DescribeLaunchTemplateVersions holds at most (EC2's API reference, MaxResults)."""
+
 VersionKey = tuple[str, int | None]
 """A launch template's id, and the number of a version; None: its default version."""
 
@@ -65,7 +68,8 @@ class LaunchSettingsHook(DrsHook):
     def _defaults_of_all(self, wanted: Sequence[str]) -> Iterator[TemplateVersion]:
         """Read the defaults of all templates, for as few pages as are still quicker than to ask for each by name."""
         left = set(wanted)
-        pages = self._beside("ec2").get_paginator("describe_launch_template_versions").paginate(Versions=["$Default"])
+        paginator = self._beside("ec2").get_paginator("describe_launch_template_versions")
+        pages = paginator.paginate(Versions=["$Default"], PaginationConfig={"PageSize": _MOST_VERSIONS})
         with translated("ec2:DescribeLaunchTemplateVersions"):
             for count, page in enumerate(pages, start=1):
                 read = [_version(item) for item in page["LaunchTemplateVersions"]]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import JsonValue
@@ -41,7 +42,7 @@ class AirflowRunStore:
         row, text = self._row(dag_id, run_id, task_id, key), json.dumps(value)
         where: dict[str, Any] = {"dag_id": dag_id, "run_id": run_id, "task_id": task_id}
         if row is not None:
-            row.value, row.expires_at = text, None
+            row.value, row.expires_at, row.updated_at = text, None, datetime.now(UTC)
         else:
             run = self.session.scalar(select(DagRun.id).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
             self.session.add(TaskStateStoreModel(dag_run_id=run, **where, map_index=_NOT_MAPPED, key=key, value=text))

@@ -42,7 +42,7 @@ from drs_provider.ui.answer_links import add_answers
 from drs_provider.ui.answer_links_airflow import airflow_questions
 from drs_provider.ui.app import create_app
 from drs_provider.ui.orders import add_orders
-from drs_provider.ui.read_model import DOCUMENTS, Access, LastRun, RunData, Runs, Sources
+from drs_provider.ui.read_model import DOCUMENTS, Access, LastRun, ReadEntry, RunData, Runs, Sources
 from drs_provider.ui.xcom_values import unwrapped
 
 _XCOM_KEYS = tuple({document.KEY for document in DOCUMENTS if document.PLACE == "xcom"})
@@ -60,7 +60,7 @@ class AirflowRuns:
     def __init__(self, session: Any) -> None:
         self.session = session
 
-    def run(self, dag_id: str, run_id: str) -> RunData | None:
+    def run(self, dag_id: str, run_id: str, before: RunData | None = None) -> RunData | None:
         """Read one run; mapped tasks, one per server, are left aside."""
         found = self.session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
         if found is None:
@@ -70,11 +70,11 @@ class AirflowRuns:
                 TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id, TaskInstance.map_index == _NOT_MAPPED
             )
         )
-        upstream, classes = self._drawn(dag_id)
-        left = {**self._left(dag_id, run_id), **self._kept(dag_id, run_id, _STORE_KEYS)}
-        problems = {place: problem for place, value in left.items() if (problem := problem_of(value, place))}
+        drawn_as, upstream, classes = self._drawn(dag_id, before)
+        entries = self._entries(dag_id, run_id, before.entries if before else {})
+        left = {place: entry for place, entry in entries.items() if not _is_order(place)}
         is_paused = self.session.scalar(select(DagModel.is_paused).where(DagModel.dag_id == dag_id))
-        return RunData(
+        run = RunData(
             dag_id=dag_id,
             run_id=run_id,
             state=str(found.state),
@@ -85,18 +85,23 @@ class AirflowRuns:
             is_paused=bool(is_paused),
             upstream=upstream,
             classes=classes,
-            left={(place.task_id, place.key): value for place, value in left.items() if place not in problems},
+            left={(place.task_id, place.key): entry.value for place, entry in left.items() if entry.problem is None},
             disbelieved={
-                **{place: problem for place, problem in problems.items() if not _is_no_document(place, left[place])},
-                **self._forged_orders(dag_id, run_id),
+                place: entry.problem
+                for place, entry in entries.items()
+                if entry.problem and not _is_no_document(place, entry.value)
             },
+            entries=entries,
+            drawn_as=drawn_as,
+            known=before.known if before else {},
         )
+        return before if before is not None and run == before else run
 
     def left(self, dag_id: str, run_id: str, task_id: str, key: str) -> object:
         """Read what an unmapped task of a run left under a key; None: nothing, or nothing that it wrote itself."""
         if key in _STORE_KEYS:
-            kept = self._kept(dag_id, run_id, [key])
-            return next((believed(value, place) for place, value in kept.items() if place.task_id == task_id), None)
+            place = Origin(dag_id, run_id, task_id, key, stored_in="task_state_store")
+            return believed(self._kept(dag_id, run_id, [place]).get(place), place)
         row = self.session.scalar(
             select(XComModel).where(
                 XComModel.dag_id == dag_id,
@@ -174,48 +179,103 @@ class AirflowRuns:
         reports = {row.dag_id: _report(_believed(row)) for row in rows}
         return {dag_id: report.verdict for dag_id, report in reports.items() if report}
 
-    def _drawn(self, dag_id: str) -> tuple[dict[str, frozenset[str]], dict[str, str]]:
-        """Read what the tasks wait for, and the names of their classes."""
+    def _drawn(
+        self, dag_id: str, before: RunData | None
+    ) -> tuple[object, Mapping[str, frozenset[str]], Mapping[str, str]]:
+        """Read which version of a DAG there is, what its tasks wait for, and the names of their classes."""
+        newest = SerializedDagModel.latest_item_select_object(dag_id)
+        columns = (SerializedDagModel.id, SerializedDagModel.dag_hash, SerializedDagModel.last_updated)
+        version = self.session.execute(newest.with_only_columns(*columns)).one_or_none()
+        drawn_as = version and tuple(version)
+        if before is not None and before.drawn_as == drawn_as:
+            return drawn_as, before.upstream, before.classes
         dag = SerializedDagModel.get_dag(dag_id, session=self.session)
         if dag is None:
-            return {}, {}
+            return drawn_as, {}, {}
         tasks = dag.task_dict
         return (
+            drawn_as,
             {task_id: frozenset(task.upstream_task_ids) for task_id, task in tasks.items()},
             {task_id: str(task.task_type) for task_id, task in tasks.items()},
         )
 
-    def _left(self, dag_id: str, run_id: str) -> dict[Origin, object]:
-        rows = self.session.scalars(
-            select(XComModel).where(
+    def _entries(self, dag_id: str, run_id: str, before: Mapping[Origin, ReadEntry]) -> dict[Origin, ReadEntry]:
+        """Read what the tasks of a run left: of what was read before, only when it was written."""
+        written = {**self._xcoms_written(dag_id, run_id), **self._entries_written(dag_id, run_id)}
+        fresh = {place for place, at in written.items() if place not in before or before[place].at != at}
+        values = {**self._xcoms(dag_id, run_id, fresh), **self._kept(dag_id, run_id, fresh)} if fresh else {}
+        found: dict[Origin, ReadEntry] = {}
+        for place, at in written.items():
+            if place not in fresh:
+                found[place] = before[place]
+            elif place in values:
+                found[place] = ReadEntry(at, values[place], problem_of(values[place], place))
+        return found
+
+    def _xcoms_written(self, dag_id: str, run_id: str) -> dict[Origin, datetime]:
+        rows = self.session.execute(
+            select(XComModel.task_id, XComModel.key, XComModel.timestamp).where(
                 XComModel.dag_id == dag_id,
                 XComModel.run_id == run_id,
                 XComModel.map_index == _NOT_MAPPED,
                 XComModel.key.in_(_XCOM_KEYS),
             )
         )
+        return {Origin(dag_id, run_id, task_id, key): at for task_id, key, at in rows}
+
+    def _entries_written(self, dag_id: str, run_id: str) -> dict[Origin, datetime]:
+        """Say when entries of the task state store were written: what counts as left, and orders.
+
+        An order that somebody has written past the pages and the command line is shown: no task obeys it.
+        """
+        rows = self.session.execute(
+            select(TaskStateStoreModel.task_id, TaskStateStoreModel.key, TaskStateStoreModel.updated_at).where(
+                TaskStateStoreModel.dag_id == dag_id,
+                TaskStateStoreModel.run_id == run_id,
+                TaskStateStoreModel.map_index == _NOT_MAPPED,
+                TaskStateStoreModel.key.in_([*_STORE_KEYS, RunOrder.KEY]),
+            )
+        )
+        return {Origin(dag_id, run_id, task_id, key, stored_in="task_state_store"): at for task_id, key, at in rows}
+
+    def _xcoms(self, dag_id: str, run_id: str, wanted: Iterable[Origin]) -> dict[Origin, object]:
+        """Read XComs; an empty one counts as not left."""
+        places = [(place.task_id, place.key) for place in wanted if place.stored_in == "xcom"]
+        if not places:
+            return {}
+        rows = self.session.scalars(
+            select(XComModel).where(
+                XComModel.dag_id == dag_id,
+                XComModel.run_id == run_id,
+                XComModel.map_index == _NOT_MAPPED,
+                tuple_(XComModel.task_id, XComModel.key).in_(places),
+            )
+        )
         found = {Origin(dag_id, run_id, row.task_id, row.key): unwrapped(value_of(row)) for row in rows}
         return {place: value for place, value in found.items() if value}
 
-    def _forged_orders(self, dag_id: str, run_id: str) -> dict[Origin, str]:
-        """Find the orders that somebody has written past the pages and the command line: no task obeys them."""
-        orders = self._kept(dag_id, run_id, [RunOrder.KEY])
-        return {place: problem for place, order in orders.items() if (problem := problem_of(order, place))}
-
-    def _kept(self, dag_id: str, run_id: str, wanted: Sequence[str]) -> dict[Origin, object]:
-        """Read entries of the task state store: what counts as left, such as later jobs of a wave, or orders."""
+    def _kept(self, dag_id: str, run_id: str, wanted: Iterable[Origin]) -> dict[Origin, object]:
+        """Read entries of the task state store, such as later jobs of a wave, or orders."""
+        places = [(place.task_id, place.key) for place in wanted if place.stored_in == "task_state_store"]
+        if not places:
+            return {}
         rows = self.session.execute(
             select(TaskStateStoreModel.task_id, TaskStateStoreModel.key, TaskStateStoreModel.value).where(
                 TaskStateStoreModel.dag_id == dag_id,
                 TaskStateStoreModel.run_id == run_id,
                 TaskStateStoreModel.map_index == _NOT_MAPPED,
-                TaskStateStoreModel.key.in_(wanted),
+                tuple_(TaskStateStoreModel.task_id, TaskStateStoreModel.key).in_(places),
             )
         )
         return {
             Origin(dag_id, run_id, task_id, key, stored_in="task_state_store"): unwrapped(json.loads(value))
             for task_id, key, value in rows
         }
+
+
+def _is_order(place: Origin) -> bool:
+    """Whether it is an order to a task, which is shown where it is forged, and else only once a task has obeyed it."""
+    return place.stored_in == "task_state_store" and place.key == RunOrder.KEY
 
 
 def _is_no_document(place: Origin, value: object) -> bool:

@@ -1,15 +1,16 @@
 """The routes: who may ask, what is asked for, which page shows it. No logic."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import Depends, FastAPI, HTTPException, Response
+from fastapi import Depends, FastAPI, Header, HTTPException, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from drs_provider.report.store import HTML_NAME, JSON_NAME, run_folder
 from drs_provider.ui import pages
-from drs_provider.ui.board import Board, board_of
 from drs_provider.ui.plan_list import (
     PlanList,
     check_of,
@@ -21,6 +22,7 @@ from drs_provider.ui.plan_list import (
     verified_of,
 )
 from drs_provider.ui.read_model import DOCUMENTS, Runs, Sources
+from drs_provider.ui.recent_boards import RecentBoards
 
 _MEDIA = {JSON_NAME: "application/json", HTML_NAME: "text/html; charset=utf-8"}
 _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
@@ -35,6 +37,9 @@ _SANDBOXED = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 """A report is a file that others can write: nothing in it runs. The run's page, which frames it, gives it a theme."""
+
+NOW_HEADER: Final = "X-Drs-Now"
+"""Header of a board's answer: the server's clock, ISO 8601, by which the page counts on what it shows already."""
 
 _LEFT_KEYS = frozenset(document.KEY for document in DOCUMENTS)
 
@@ -90,14 +95,28 @@ def _add_plans(app: FastAPI, sources: Sources) -> None:
 def _add_runs(app: FastAPI, sources: Sources) -> None:
     guard = [Depends(sources.access.may_read_run)]
 
+    boards = RecentBoards()
+
     @app.get("/runs/{dag_id}/{run_id}/board", dependencies=guard)
-    def board(dag_id: str, run_id: str, runs: Annotated[Runs, Depends(sources.runs)], response: Response) -> Board:
-        run = runs.run(dag_id, run_id)
-        if run is None:
+    def board(
+        dag_id: str,
+        run_id: str,
+        runs: Annotated[Runs, Depends(sources.runs)],
+        if_none_match: Annotated[str | None, Header()] = None,
+        accept_encoding: Annotated[str, Header()] = "",
+    ) -> Response:
+        """The board; 304 without a body where it shows what the page shows already, which then only counts on."""
+        now = sources.now()
+        forecast = partial(forecast_of, str(sources.reports_folder()), dag_id, run_id)
+        shown = boards.show(dag_id, run_id, runs, forecast, now)
+        if shown is None:
             raise HTTPException(404, f"DAG {dag_id} has no run {run_id}")
-        response.headers.update(_PRIVATE)
-        forecast = forecast_of(str(sources.reports_folder()), dag_id, run_id)
-        return board_of(run, sources.now(), forecast, runs.stopped_parts(sources.now()))
+        headers = {**_PRIVATE, "ETag": shown.etag, NOW_HEADER: now.isoformat(), "Vary": "Accept-Encoding"}
+        if shown.is_known(if_none_match):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        if "gzip" in accept_encoding and (packed := shown.packed):
+            return Response(packed, media_type="application/json", headers=headers | {"Content-Encoding": "gzip"})
+        return Response(shown.body, media_type="application/json", headers=headers)
 
     @app.get("/runs/{dag_id}/{run_id}/left/{task_id}/{key}", dependencies=guard)
     def left(  # noqa: PLR0917  (the parts of its path)

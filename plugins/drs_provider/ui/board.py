@@ -159,7 +159,7 @@ def board_of(run: RunData, now: datetime, forecast: Forecast = USUAL, stopped: t
     """
     questions = questions_of(run)
     snapshot = snapshot_of(run, questions)
-    left = LeftDocuments(snapshot)
+    left = LeftDocuments(snapshot, run.known)
     state, preflight = state_of(snapshot, left), left.preflight()
     waves = [_wave(wave, snapshot, left, preflight, run) for wave in state.waves]
     phases = _phases(state, snapshot, left, forecast, now)
@@ -302,7 +302,8 @@ def _wave(
 
 
 def _server(server: ServerState) -> BoardServer:
-    return BoardServer(
+    # All of it is typed already, and there may be thousands.
+    return BoardServer.model_construct(
         server_id=server.server_id,
         hostname=server.hostname,
         status=server.status,

@@ -28,7 +28,7 @@ from drs_provider.rules.run.handover import (
     WrittenReport,
 )
 from drs_provider.rules.run.handover.signature import Origin
-from drs_provider.rules.run.state import RunStatus, TaskSnapshot, ended_status
+from drs_provider.rules.run.state import KnownDocuments, RunStatus, TaskSnapshot, ended_status
 
 DOCUMENTS: Final[tuple[type[Document], ...]] = (
     PreflightResult,
@@ -54,6 +54,15 @@ DOCUMENTS: Final[tuple[type[Document], ...]] = (
 
 
 @dataclass(frozen=True)
+class ReadEntry:
+    """What was read at a place, ``at`` the instant of its writing, and why nobody believes it; None: it is believed."""
+
+    at: datetime
+    value: object
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
 class RunData:
     """One run at one moment.
 
@@ -61,6 +70,8 @@ class RunData:
     ``upstream`` maps every task to the tasks that it waits for directly,
     ``classes`` to the name of its class; ``left`` maps task and key to what it left: XComs, and entries of the task
     state store. ``disbelieved`` says where something lies that its task has not written, and how that is known.
+    ``entries``, ``drawn_as`` (which version of its DAG) and ``known`` (documents) spare the next look at the run what
+    has not changed since.
     """
 
     dag_id: str
@@ -75,6 +86,9 @@ class RunData:
     classes: Mapping[str, str] = field(default_factory=dict)
     left: Mapping[tuple[str, str], object] = field(default_factory=dict)
     disbelieved: Mapping[Origin, str] = field(default_factory=dict)
+    entries: Mapping[Origin, ReadEntry] = field(default_factory=dict, repr=False)
+    drawn_as: object = None
+    known: KnownDocuments = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -99,8 +113,12 @@ class LastRun:
 class Runs(Protocol):
     """Where the pages learn about runs."""
 
-    def run(self, dag_id: str, run_id: str) -> RunData | None:
-        """Return one run, or ``None`` if there is none."""
+    def run(self, dag_id: str, run_id: str, before: RunData | None = None) -> RunData | None:
+        """Return one run, or ``None`` if there is none.
+
+        :param before: the run as it was read earlier; only what was written since is read again, and the very same
+            object is returned where nothing was
+        """
         ...
 
     def left(self, dag_id: str, run_id: str, task_id: str, key: str) -> object:

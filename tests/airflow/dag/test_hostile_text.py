@@ -278,7 +278,7 @@ class Shown:
     def __init__(self, run):
         self.kept = run
 
-    def run(self, dag_id, run_id):
+    def run(self, dag_id, run_id, before=None):
         if run_id != "going-on":
             return self.kept
         left = {key: value for key, value in self.kept.left.items() if key[0] != "finish.report"}

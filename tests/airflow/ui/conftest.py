@@ -4,7 +4,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,14 @@ PASSWORDS = {
     "otto": "op-password",
     "adam": "admin-password",
 }
+
+
+@pytest.fixture(autouse=True)
+def looked_at_every_time(monkeypatch):
+    """Let a board be drawn for every request, for tests change the same run within moments."""
+    from drs_provider.ui import recent_boards
+
+    monkeypatch.setattr(recent_boards, "FRESH_FOR", timedelta(0))
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,10 @@
 """The live board and the report in a real browser, over runs in memory."""
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from drs_provider.report.measure import measure
@@ -139,7 +140,7 @@ def an_edited_run(places: int) -> RunData:
 
 
 class Runs:
-    def run(self, dag_id, run_id):
+    def run(self, dag_id, run_id, before=None):
         runs = (a_failed_wave(), a_reported_run(), a_run_that_waits_for_people(), an_edited_run(1), an_edited_run(6))
         return {run.run_id: run for run in runs}.get(run_id)
 
@@ -186,6 +187,35 @@ def test_the_board_shows_a_failed_server_with_its_reason_as_text(address, tmp_pa
     assert "<img" not in page.split("<script>")[0]
     assert "<title>Recovery: drs.web-shop</title>" in page
     assert "0 of 1 server launched · 1 failed · 0 s · starts at once" in page
+
+
+def test_a_board_on_which_nothing_is_new_is_asked_for_by_its_name_and_counts_on(tmp_path):
+    answers, clock = [], itertools.count()
+    access = Access(may_read_run=lambda: None, readable_dags=lambda: {"drs.web-shop"}, may_read_problems=lambda: False)
+    app = create_app(
+        Sources(
+            runs=Runs,
+            access=access,
+            plans_folder=lambda: tmp_path / "plans",
+            reports_folder=lambda: tmp_path / "reports",
+            now=lambda: NOW + timedelta(minutes=next(clock)),
+        )
+    )
+
+    @app.middleware("http")
+    async def seen(request, call_next):
+        answer = await call_next(request)
+        if request.url.path.endswith("/board"):
+            answers.append(answer.status_code)
+        return answer
+
+    with serving(app) as opened:
+        page = page_after_scripts(f"{opened}/runs/drs.web-shop/failing", tmp_path, milliseconds=8000)
+
+    assert (answers[0], set(answers[1:])) == (200, {304})
+    (minutes,) = re.findall(r"RTO so far (\d+)m 00s</b>", page)
+    assert 1 <= int(minutes) < len(answers)
+    assert '<li class="failed" title="' in page
 
 
 def test_the_board_says_who_is_asked_and_where_to_answer(address, tmp_path):

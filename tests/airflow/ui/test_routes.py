@@ -162,6 +162,16 @@ def test_a_run_that_does_not_exist_is_said_to_be_missing(api, going_on, sign_in)
     assert (answer.status_code, answer.json()) == (404, {"detail": "DAG drs.web-shop has no run never"})
 
 
+def test_who_has_the_board_already_gets_its_name_and_no_body_and_nobody_else_does(api, going_on, sign_in):
+    seen = api.get(f"{RUN}/board", headers=sign_in("vera"))
+    known = {"If-None-Match": seen.headers["etag"]}
+
+    again = api.get(f"{RUN}/board", headers=sign_in("adam") | known)
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert api.get(f"{RUN}/board", headers=known).status_code == 401
+
+
 def test_the_page_of_a_run_lets_only_its_own_script_run(api, going_on, sign_in):
     answer = api.get(RUN, headers=sign_in("vera"))
 

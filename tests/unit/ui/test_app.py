@@ -9,6 +9,7 @@ import pytest
 from drs_provider.report.measure import measure
 from drs_provider.report.store import write_report
 from drs_provider.rules.run.handover import PreflightFinding
+from drs_provider.rules.run.handover.signature import Origin
 from drs_provider.ui.app import create_app
 from drs_provider.ui.read_model import Access, LastRun, RunData, Sources
 from fastapi import HTTPException
@@ -43,11 +44,13 @@ class InMemoryRuns:
         newest: Mapping[str, LastRun] | None = None,
         checks: Mapping[str, LastRun] | None = None,
     ) -> None:
+        self.asked = 0
         self.checks = checks or {}
         self.runs = {(run.dag_id, run.run_id): run for run in runs}
         self.last = newest or {}
 
-    def run(self, dag_id: str, run_id: str) -> RunData | None:
+    def run(self, dag_id: str, run_id: str, before: RunData | None = None) -> RunData | None:
+        self.asked += 1
         return self.runs.get((dag_id, run_id))
 
     def left(self, dag_id: str, run_id: str, task_id: str, key: str) -> object:
@@ -226,6 +229,58 @@ def test_every_route_of_a_run_asks_whether_its_dag_may_be_read(folder, path):
     client = a_client(folder, InMemoryRuns([RunData("secret", "r", "running")]))
 
     assert client.get(path).status_code == 403
+
+
+BOARD = "/runs/drs.shop/r/board"
+
+
+def test_who_has_the_board_already_gets_no_body_and_the_time(folder):
+    runs = InMemoryRuns([RunData("drs.shop", "r", "running")])
+    client = a_client(folder, runs)
+    first = client.get(BOARD)
+
+    again = client.get(BOARD, headers={"If-None-Match": first.headers["etag"]})
+    other = client.get(BOARD, headers={"If-None-Match": 'W/"of-another-board"'})
+
+    assert (first.status_code, first.json()["run_id"]) == (200, "r")
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert (other.status_code, other.json()) == (200, first.json())
+    assert runs.asked == 1
+    for answer in (first, again):
+        assert answer.headers["x-drs-now"] == "2026-11-22T05:10:00+00:00"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["vary"] == "Accept-Encoding"
+
+
+def test_what_others_see_already_is_kept_from_those_who_may_not_read_the_run(folder):
+    """One app, whose viewers come and go: neither the kept board nor its name opens a door."""
+    readable = ["drs.shop"]
+    runs = InMemoryRuns([RunData("drs.shop", "r", "running")])
+    client = a_client(folder, runs, readable=readable)
+    seen = client.get(BOARD)
+    readable.clear()
+
+    refused = [client.get(BOARD, headers=known) for known in ({}, {"If-None-Match": seen.headers["etag"]})]
+
+    assert [(answer.status_code, answer.json()) for answer in refused] == [(403, {"detail": "Forbidden"})] * 2
+    assert [sorted({"etag", "x-drs-now"}.intersection(answer.headers)) for answer in refused] == [[], []]
+
+
+@pytest.mark.parametrize("accepted", ["gzip, deflate", "identity"])
+def test_a_big_board_is_packed_for_who_unpacks_it(folder, accepted):
+    run = RunData("drs.shop", "r", "running", disbelieved={Origin("drs.shop", "r", "t", "k"): "x" * 5000})
+    client = a_client(folder, InMemoryRuns([run]))
+
+    answer = client.get(BOARD, headers={"Accept-Encoding": accepted})
+
+    assert answer.headers.get("content-encoding") == ("gzip" if "gzip" in accepted else None)
+    assert answer.json()["edited"][0]["reason"] == "x" * 5000
+
+
+def test_the_board_of_a_run_that_there_is_not_is_not_found(folder):
+    answer = a_client(folder).get(BOARD)
+
+    assert (answer.status_code, answer.json()) == (404, {"detail": "DAG drs.shop has no run r"})
 
 
 def test_the_run_page_shows_ids_as_text(folder):

@@ -212,7 +212,7 @@ class ServerOutcome(BaseOperator):
             raise AirflowFailException(f"{some(missing)}: the wave's job left no result for it")
         found = [by_id[server] for server in square.hostnames]
         if failed := [result for result in found if result.status != "launched"]:
-            why = "; ".join(f"{result.hostname}: {result.reason or result.status}" for result in failed)
+            why = some([f"{result.hostname}: {result.reason or result.status}" for result in failed], MANY, "; ")
             if pull(ti, self.watch_task_id, WaveVerdict):
                 raise AirflowSkipException(f"{why} (the wave tolerates it)")
             raise AirflowFailException(why)

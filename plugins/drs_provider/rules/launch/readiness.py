@@ -43,6 +43,7 @@ class _Case:
     max_lag: timedelta | None
     now: datetime
     as_of: datetime | None
+    takes_latest: bool
 
     def finding(
         self, rule: Rule, what: str, next_step: str, *, hard: bool = False, kind: str = "", detail: str = ""
@@ -68,6 +69,7 @@ def assess(
     now: datetime,
     replacing: Replacing = _NOTHING,
     as_of: datetime | None = None,
+    takes_latest: bool = False,
 ) -> tuple[Finding, ...]:
     """Return everything that speaks against launching a server, all at once.
 
@@ -86,6 +88,7 @@ def assess(
     :param now: the present instant
     :param replacing: what the run may replace, and whose the live instances are
     :param as_of: the instant that the launch goes back to: ``newest_snapshot`` is then the newest not after it
+    :param takes_latest: its recovery points were not asked for (``recovery_points.must_be_asked``)
     """
     if server is None:
         what = "DRS knows no such source server in this account and Region"
@@ -103,6 +106,7 @@ def assess(
         max_lag,
         now,
         as_of,
+        takes_latest,
     )
     return tuple(finding for rule in _RULES for finding in rule(case))
 
@@ -150,6 +154,8 @@ def _lag(case: _Case) -> Iterator[Finding]:
 
 
 def _recovery_point(case: _Case) -> Iterator[Finding]:
+    if case.takes_latest:
+        return
     if case.newest_snapshot is None and case.as_of is not None:
         yield case.finding(
             "recovery_point",

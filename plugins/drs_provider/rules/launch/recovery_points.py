@@ -40,6 +40,20 @@ def why_pinned(server: Answer | None, *, purpose: Purpose, as_of: datetime | Non
     return "source_unreachable" if purpose.pins_broken_source and state != READY_STATE else None
 
 
+def must_be_asked(server: Answer | None, *, as_of: datetime | None) -> bool:
+    """Tell whether the recovery points of a server must be asked for: that is a call for each server.
+
+    One that replicates continuously has some, for the first copy ends with the first of them (CREATING_SNAPSHOT comes
+    before CONTINUOUS), and it is launched from its most recent data.
+
+    :param server: the item of DescribeSourceServers; None: there is none
+    :param as_of: the instant that the whole run goes back to; None: the latest
+    """
+    replication = (server or {}).get("dataReplicationInfo") or {}
+    is_well = replication.get("dataReplicationState") == READY_STATE and not replication.get("dataReplicationError")
+    return as_of is not None or not is_well
+
+
 def point_of(snapshot: Answer, why: Why) -> Point:
     """Read an item of DescribeRecoverySnapshots that has been taken (it has a ``timestamp``)."""
     return Point(str(snapshot["snapshotID"]), parse_instant(snapshot["timestamp"]), why)

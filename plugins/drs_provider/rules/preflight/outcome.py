@@ -41,12 +41,14 @@ class ServerLook:
     :param source: the item of DescribeSourceServers; None: DRS did not return it
     :param newest_snapshot: its newest recovery point at or before the run's instant; None: there is none
     :param point: the recovery point that its launch must name; None: DRS takes the most recent data
+    :param takes_latest: its recovery points were not asked for: it replicates continuously, and so has some
     """
 
     source: Answer | None = None
     newest_snapshot: Answer | None = None
     point: Point | None = None
     placement: Placement = field(default_factory=Placement)
+    takes_latest: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,14 @@ class PreflightOutcome:
         for finding in self.findings:
             against.setdefault(finding.server_id, []).append(finding)
         return [
-            row_of(wave, server.hostname, look.source, look.newest_snapshot, against.get(server.server_id, ()))
+            row_of(
+                wave,
+                server.hostname,
+                look.source,
+                look.newest_snapshot,
+                against.get(server.server_id, ()),
+                takes_latest=look.takes_latest,
+            )
             for wave, servers in self.roster.waves.items()
             for server in servers
             for look in [self.look(server)]

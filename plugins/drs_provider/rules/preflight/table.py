@@ -45,7 +45,10 @@ _HEAD: Final = ("WAVE", "SERVER", "STATE", "LAG", "NEWEST POINT", "AGAINST IT")
 
 @dataclass(frozen=True)
 class TableRow:
-    """One server of the run. ``refused`` and ``warned``: what speaks against it, in a few words each."""
+    """One server of the run. ``refused`` and ``warned``: what speaks against it, in a few words each.
+
+    ``point``: its newest recovery point; None: it has none, or, where it ``takes_latest``, nobody asked for it.
+    """
 
     wave: str
     hostname: str
@@ -54,6 +57,7 @@ class TableRow:
     point: datetime | None
     refused: tuple[str, ...] = ()
     warned: tuple[str, ...] = ()
+    takes_latest: bool = False
 
 
 def row_of(
@@ -62,6 +66,8 @@ def row_of(
     server: Answer | None,
     newest_snapshot: Answer | None,
     findings: Iterable[Finding | SettingsFinding],
+    *,
+    takes_latest: bool = False,
 ) -> TableRow:
     """Put together what was seen of one server and found about it."""
     said: dict[str, list[str]] = {"refusal": [], "warning": []}
@@ -78,6 +84,7 @@ def row_of(
         parse_instant(stamp) if stamp else None,
         tuple(said["refusal"]),
         tuple(said["warning"]),
+        takes_latest,
     )
 
 
@@ -142,7 +149,8 @@ def grouped_warnings(findings: Iterable[PreflightFinding]) -> list[str]:
 
 def _cells(row: TableRow, now: datetime) -> tuple[str, ...]:
     age = f" ({duration(max(now - row.point, timedelta(0)))} old)" if row.point else ""
-    point = f"{row.point:%Y-%m-%d %H:%M:%S}Z{age}" if row.point else "none"
+    none = "most recent data" if row.takes_latest else "none"
+    point = f"{row.point:%Y-%m-%d %H:%M:%S}Z{age}" if row.point else none
     against = [f"refused: {', '.join(row.refused)}"] if row.refused else []
     against += [f"warned: {', '.join(row.warned)}"] if row.warned else []
     lag = "?" if row.lag is None else duration(row.lag)

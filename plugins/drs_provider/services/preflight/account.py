@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from drs_provider.exceptions import AccessDenied, AwsError, RunRefused
@@ -23,7 +24,7 @@ from drs_provider.rules.launch.live_instances import Replacing, origins_of
 from drs_provider.rules.launch.native_plans import native_findings
 from drs_provider.rules.launch.quotas import Quotas, quota_notes
 from drs_provider.rules.launch.readiness import assess
-from drs_provider.rules.launch.recovery_points import point_of, why_pinned
+from drs_provider.rules.launch.recovery_points import must_be_asked, point_of, why_pinned
 from drs_provider.rules.launch.tags import run_key
 from drs_provider.rules.launch.takeover import LOOK_BACK, jobs_of
 from drs_provider.rules.preflight.cost import Machine
@@ -80,12 +81,12 @@ class Scope:
         """Every server that is launched there."""
         return tuple(server for servers in self.waves.values() for server in servers)
 
-    @property
+    @cached_property
     def known(self) -> dict[str, str]:
         """Hostnames by id, of the servers that DRS knows."""
         return {server.server_id: server.hostname for server in self.servers if server.known}
 
-    @property
+    @cached_property
     def settings(self) -> dict[str, Settings]:
         """What the plan sets, by server id."""
         return {server.server_id: server.settings for server in self.servers}
@@ -221,7 +222,9 @@ def _assess(
 ) -> tuple[dict[str, ServerLook], tuple[Finding, ...]]:
     """Look at every server of the run, and say what speaks against launching it."""
     described = {str(source["sourceServerID"]): source for source in sources}
-    newest = newest_points(hook, list(scope.known), scope.request.as_of)
+    as_of = scope.request.as_of
+    asked = [server for server in scope.known if must_be_asked(described.get(server), as_of=as_of)]
+    newest = newest_points(hook, asked, as_of)
     busy, replacing = busy_servers(jobs), _replacing(scope, sources, jobs, instances)
     live: dict[str, list[Answer]] = {}
     for instance in instances:
@@ -231,8 +234,10 @@ def _assess(
     for server in scope.servers:
         name = server.server_id
         source, snapshot = described.get(name), newest.get(name)
-        why = why_pinned(source, purpose=scope.purpose, as_of=scope.request.as_of)
-        looks[name] = ServerLook(source, snapshot, point_of(snapshot, why) if why and snapshot else None)
+        why = why_pinned(source, purpose=scope.purpose, as_of=as_of)
+        point = point_of(snapshot, why) if why and snapshot else None
+        takes_latest = source is not None and name not in newest
+        looks[name] = ServerLook(source, snapshot, point, takes_latest=takes_latest)
         findings += assess(
             source,
             asked_id=name,
@@ -243,7 +248,8 @@ def _assess(
             max_lag=scope.purpose.max_lag(scope.shape.plan),
             now=scope.now,
             replacing=replacing,
-            as_of=scope.request.as_of,
+            as_of=as_of,
+            takes_latest=takes_latest,
         )
     return looks, tuple(findings)
 
@@ -321,7 +327,7 @@ def look_deeper(
     permissions = _permissions(hook, scope)
     places = _places(hook, scope, instances, settings) if settings else CheckResult()
     changes = _drill_settings(scope, settings) if settings else ()
-    actions, native = _launch_actions(hook, scope), _native_plans(hook, scope)
+    actions, native = _launch_actions(hook, scope, settings), _native_plans(hook, scope)
     existing = _existing_instances(hook, scope, settings) if settings else CheckResult()
     counted = {
         wave: sum(server.known for server in servers) + scope.beside.get(wave, 0)
@@ -412,12 +418,20 @@ def _drill_settings(scope: Scope, settings: "SettingsSurvey") -> tuple[Finding, 
     )
 
 
-def _launch_actions(hook: "DrsHook", scope: Scope) -> CheckResult:
-    """List the active DRS launch actions of the servers; those that the plan declares are applied later."""
+def _launch_actions(hook: "DrsHook", scope: Scope, settings: "SettingsSurvey | None") -> CheckResult:
+    """List the active DRS launch actions of the servers; those that the plan declares are applied later.
+
+    Where a server's settings keep DRS from running any, they are not asked for: that is a call for each server.
+    """
     from drs_provider.hooks.launch_actions import launch_actions_in_passing
     from drs_provider.rules.settings.launch_actions import action_notes
 
-    servers = scope.known
+    candidates = {server.server_id: server.candidate for server in settings.servers} if settings else {}
+    servers = {
+        server: hostname
+        for server, hostname in scope.known.items()
+        if server not in candidates or candidates[server].result["post_launch"]
+    }
     found, refusal = launch_actions_in_passing(hook, tuple(servers))
     notes = action_notes(scope.where, {servers[server]: items for server, items in found.items()})
     if refusal is not None:

@@ -264,12 +264,21 @@ function showReport() {
   document.body.classList.add("has-report");
 }
 
+// The board as it was sent, and its name: where nothing is new, the server answers with its clock alone, and the page counts on.
+let shown = null, etag = "";
+function countedOn(board, now) {
+  if (!now || !board.rto || board.rto.is_there) return { ...board, now: now || board.now };
+  const so_far_seconds = board.rto.so_far_seconds + Math.max(0, (new Date(now) - new Date(board.now)) / 1000);
+  return { ...board, now, rto: { ...board.rto, so_far_seconds } };
+}
 async function refresh() {
   let wait = POLL_MS;
   try {
-    const answer = await fetch(`${here}/board`, { headers: { Accept: "application/json" } });
-    if (!answer.ok) throw new Error(answer.status === 401 ? "you are signed out: load Airflow again" : `Airflow answers ${answer.status}`);
-    const board = await answer.json();
+    const known = shown && etag ? { "If-None-Match": etag } : {};
+    const answer = await fetch(`${here}/board`, { cache: "no-store", headers: { Accept: "application/json", ...known } });
+    if (!answer.ok && answer.status !== 304) throw new Error(answer.status === 401 ? "you are signed out: load Airflow again" : `Airflow answers ${answer.status}`);
+    if (answer.status !== 304) [shown, etag] = [await answer.json(), answer.headers.get("ETag") || ""];
+    const board = countedOn(shown, answer.headers.get("X-Drs-Now"));
     element("problem").textContent = "";
     show(board);
     if (board.has_report && (await fetch(`${reports}/report.html`, { method: "HEAD" })).ok) { showReport(); return; }

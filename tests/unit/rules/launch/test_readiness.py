@@ -6,6 +6,7 @@ import botocore.session
 import pytest
 from drs_provider.rules.launch.live_instances import InstanceOrigin, Replacing
 from drs_provider.rules.launch.readiness import assess, refusals
+from drs_provider.rules.launch.recovery_points import must_be_asked
 from drs_provider.rules.launch.tags import Mark
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.servers import hostname_of, is_protected, lag_of
@@ -402,3 +403,23 @@ def test_a_broken_source_refuses_a_check_like_a_drill():
 
     assert [finding.severity for finding in found(broken, "check")] == ["refusal", "refusal"]
     assert found(broken, "check") == found(broken, "drill")
+
+
+@pytest.mark.parametrize("as_of", [None, NOW])
+@pytest.mark.parametrize("error", [None, "SNAPSHOTS_FAILURE"])
+@pytest.mark.parametrize("state", [*STATES, "ONE_OF_TOMORROW", None])
+def test_points_are_asked_for_unless_replication_is_well_and_the_most_recent_data_is_wanted(state, error, as_of):
+    replication = {"dataReplicationError": {"error": error}} if error else {}
+    server = a_server(state, replication=replication)
+
+    assert must_be_asked(server, as_of=as_of) is not (state == "CONTINUOUS" and error is None and as_of is None)
+
+
+def test_a_server_that_nobody_knows_is_no_reason_to_take_the_most_recent_data():
+    assert must_be_asked(None, as_of=None)
+
+
+@pytest.mark.parametrize("mode", ["drill", "recovery"])
+def test_a_server_whose_points_nobody_asked_for_has_nothing_against_it(mode):
+    assert found(a_server(), mode, newest_snapshot=None, takes_latest=True) == ()
+    assert found(a_server(), mode, newest_snapshot=None) != ()

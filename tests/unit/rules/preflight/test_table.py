@@ -23,6 +23,18 @@ def a_row(wave, name, state="CONTINUOUS", *findings):
     return row_of(wave, name, server, {"timestamp": "2026-01-01T11:55:00+00:00"}, findings)
 
 
+def test_a_server_whose_points_nobody_asked_for_is_said_to_take_the_most_recent_data():
+    server = {"dataReplicationInfo": {"dataReplicationState": "CONTINUOUS", "lagDuration": "PT2S"}}
+
+    assert [
+        table([row_of("web", "web1", server, None, (), takes_latest=takes_latest)], now=NOW)[1]
+        for takes_latest in (True, False)
+    ] == [
+        "web   web1    CONTINUOUS  2 s  most recent data  -",
+        "web   web1    CONTINUOUS  2 s  none          -",
+    ]
+
+
 def test_many_alike_findings_are_one_line_with_every_name():
     findings = [stalled(number, "last seen 1h ago" if number == 2 else "") for number in range(1, 41)]
 

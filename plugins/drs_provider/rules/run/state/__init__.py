@@ -4,7 +4,7 @@
 """
 
 from drs_provider.rules.run.state.first_cause import FirstCause, cause_of_wave, first_cause
-from drs_provider.rules.run.state.left_documents import LeftDocuments
+from drs_provider.rules.run.state.left_documents import KnownDocuments, LeftDocuments
 from drs_provider.rules.run.state.run_state import CleanupState, PreflightState, RunState, ended_status, state_of
 from drs_provider.rules.run.state.snapshot import (
     RunOutline,
@@ -38,6 +38,7 @@ __all__ = [
     "CleanupState",
     "CleanupStatus",
     "FirstCause",
+    "KnownDocuments",
     "LeftDocuments",
     "PreflightState",
     "PreflightStatus",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from drs_provider.formatting import MANY, some
 from drs_provider.rules.launch.results import ServerResult, Verdict
 from drs_provider.rules.purpose import LAUNCHES_NOTHING
 from drs_provider.rules.run import names
@@ -155,4 +156,4 @@ class _Launch:
             for server in self.results or ()
             if is_usable(server) and server.failed_actions
         ]
-        return "; ".join(words) or "completed with exceptions"
+        return some(words, MANY, "; ") or "completed with exceptions"

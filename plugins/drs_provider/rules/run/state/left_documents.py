@@ -4,9 +4,10 @@ Airflow lets people edit XComs, and a newer release may have written one: for th
 counts as not left. Whatever has to act on a document reads it for itself, and is refused.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from functools import cached_property
+from typing import TypeAlias, TypeVar
 
 from drs_provider.rules.launch.results import ServerResult
 from drs_provider.rules.run import names
@@ -39,11 +40,20 @@ from drs_provider.rules.run.state.task_states import TaskPhase
 SomeDocument = TypeVar("SomeDocument", bound=Document)
 
 
+KnownDocuments: TypeAlias = MutableMapping[tuple[str, str, type[Document]], tuple[object, Document | None]]
+"""Documents that were read before, by task, key and type, each with the very value that it was read from."""
+
+
 @dataclass
 class LeftDocuments:
-    """Reads the documents of a snapshot; each is fetched once, and only from a task that has begun in this try."""
+    """Reads the documents of a snapshot; each is fetched once, and only from a task that has begun in this try.
+
+    ``known``: what was read of an earlier snapshot of the run; of a value that is still the same object nothing is
+    read again. What is read now is added.
+    """
 
     snapshot: RunSnapshot
+    known: KnownDocuments = field(default_factory=dict, repr=False)
     _fetched: dict[tuple[str, str], object] = field(default_factory=dict)
 
     def preflight(self) -> PreflightResult | None:
@@ -140,13 +150,15 @@ class LeftDocuments:
         found = (self.of(task, FoundLaunches) for task in looks)
         return {server: launch for document in found if document for server, launch in document.servers.items()}
 
+    @cached_property
     def why_not_looked(self) -> str | None:
-        """Say why nobody could look for what no task had seen through; None: somebody has, or nobody had to."""
+        """Why nobody could look for what no task had seen through; None: somebody has, or nobody had to."""
         looks = names.tasks_that(self.snapshot.tasks, names.FINISH_GROUP, names.LOOK_OVER)
         return next((seen.problem for task in looks if (seen := self.of(task, FoundLaunches)) and seen.problem), None)
 
+    @cached_property
     def cleaned_servers(self) -> frozenset[str]:
-        """Give the servers whose instances the clean-up of a drill has terminated."""
+        """The servers whose instances the clean-up of a drill has terminated."""
         tasks = names.tasks_that(self.snapshot.tasks, names.FINISH_GROUP, names.CLEAN_UP)
         gone = [instance for task in tasks if (found := self.cleaned_up(task)) for instance in found.terminated]
         return frozenset(instance.server_id for instance in gone if instance.server_id)
@@ -163,10 +175,19 @@ class LeftDocuments:
         place = (task, key or document.KEY)
         if place not in self._fetched:
             self._fetched[place] = self.snapshot.left(*place)
-        try:
-            return document.read(self._fetched[place])
-        except HandoverUnreadable:
-            return None
+        value = self._fetched[place]
+        before = self.known.get((*place, document))
+        if before is None or before[0] is not value:
+            before = self.known[*place, document] = (value, _read_or_none(value, document))
+        found = before[1]
+        return found if isinstance(found, document) else None
+
+
+def _read_or_none(value: object, document: type[SomeDocument]) -> SomeDocument | None:
+    try:
+        return document.read(value)
+    except HandoverUnreadable:
+        return None
 
 
 def is_usable(result: ServerResult) -> bool:

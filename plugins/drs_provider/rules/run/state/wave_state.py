@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final
 
+from drs_provider.formatting import MANY, some
 from drs_provider.rules.launch.results import ServerResult
 from drs_provider.rules.purpose import LAUNCHES_NOTHING
 from drs_provider.rules.run import names
@@ -286,7 +287,7 @@ class _Wave:
         absent = [server for server in servers or () if server.status is not ServerStatus.LAUNCHED]
         if not absent:
             return judgement
-        words = f"not launched: {', '.join(server.hostname for server in absent)}"
+        words = f"not launched: {some([server.hostname for server in absent], MANY)}"
         return Judgement(WaveStatus.COMPLETED_WITH_EXCEPTIONS, Cause.SERVERS, words)
 
     def _servers(self, status: WaveStatus) -> tuple[ServerState, ...] | None:
@@ -334,19 +335,22 @@ class _Wave:
             )
         if result is None and job_id is None and (reason := self._why_unknown(member.server_id)):
             return ServerState(member.server_id, member.hostname, member.critical, ServerStatus.UNKNOWN, reason)
-        state = ServerState(
-            member.server_id, member.hostname, member.critical, self._status(result, wave, job_id), job_id=job_id
+        return ServerState(
+            member.server_id,
+            member.hostname,
+            member.critical,
+            self._status(result, wave, job_id),
+            result.reason if result else None,
+            instance_id=result.instance_id if result else None,
+            job_id=job_id,
         )
-        if result is None:
-            return state
-        return replace(state, reason=result.reason, instance_id=result.instance_id)
 
     def _why_unknown(self, server_id: str) -> str | None:
         """Say why nobody knows whether a server was launched of which no task has left anything; None: it was not."""
-        if server_id in self.left.cleaned_servers():
+        if server_id in self.left.cleaned_servers:
             return NOT_SEEN_THROUGH
         has_failed = any(self.snapshot.phase(task) is TaskPhase.FAILED for task in self.outline.starts)
-        problem = self.left.why_not_looked() if has_failed else None
+        problem = self.left.why_not_looked if has_failed else None
         return f"its start failed, and whether it was launched is unknown: {problem}" if problem else None
 
     def _status(self, result: ServerResult | None, wave: WaveStatus, job_id: str | None) -> ServerStatus:
