@@ -124,8 +124,10 @@ def mail_runs(plans, airflow_db):
             "failed",
             "failed",
             (
-                "plan mail ended as failed: Wave web failed: web1: no capacity. Add capacity. Then start the drill again. "
-                "Run RUN, report: /r/report.html. Once its cause is mended, clear this task: that run goes on, and what it "
+                "plan mail ended as failed: Wave web failed: web1: no capacity. Add capacity. Then start the "
+                "drill again. "
+                "Run RUN, report: /r/report.html. Once its cause is mended, clear this task: that run goes on, "
+                "and what it "
                 "has launched is kept; drs run status mail SHORT"
             ),
         ),
