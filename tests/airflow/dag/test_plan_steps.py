@@ -206,7 +206,7 @@ SAID = (
                 "this run"
             ),
         ),
-        ("yes", "it is str, not a mapping"),
+        ("yes", "it is text, not a mapping"),
     ],
     ids=["not signed", "signed with another key", "signed in another run", "copied by a person", "no proof at all"],
 )
