@@ -320,11 +320,23 @@ class DrillNetworkLeft(RecoveryError):
 
 
 class StepFailed(RecoveryError):
-    """A step did not do what it should. ``is_final``: trying again might do twice what was to be done once."""
+    """A step did not do what it should. ``is_final``: trying again might do twice what was to be done once.
 
-    def __init__(self, why: str, *, is_final: bool = False, output: str = "", instances: Sequence[Any] = ()) -> None:
+    ``part``: how the run of another plan ended that the step has run.
+    """
+
+    def __init__(
+        self,
+        why: str,
+        *,
+        is_final: bool = False,
+        output: str = "",
+        instances: Sequence[Any] = (),
+        part: Any = None,
+    ) -> None:
         super().__init__(why)
         self.why, self.is_final, self.output, self.instances = why, is_final, output, tuple(instances)
+        self.part = part
 
     def __str__(self) -> str:
         return self.why

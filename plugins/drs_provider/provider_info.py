@@ -48,6 +48,7 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": [
             "drs_provider.links.console.DrsJobLink",
             "drs_provider.links.console.DrsRecoveryInstanceLink",
+            "drs_provider.links.plan_runs.PlanRunLink",
         ],
         "config": {
             "drs": {

@@ -28,16 +28,16 @@ def test_the_blocks_are_found():
     assert len(BLOCKS) == TEXT.count("```yaml") >= 4
 
 
-def test_the_plan_on_the_page_of_steps_runs(tmp_path):
-    (block,) = re.findall(r"^```yaml\n(.*?)^```$", (PAGE.parent / "steps.md").read_text(), re.MULTILINE | re.DOTALL)
-    (tmp_path / "x.yaml").write_text(block)
+def test_the_plans_on_the_page_of_steps_run(tmp_path):
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", (PAGE.parent / "steps.md").read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "x.yaml").write_text("---\n".join(blocks))
 
     library = read_folder(tmp_path)
 
     assert library.problems == ()
-    plan = library.plans["shop"].plan
-    kinds = {step.kind for wave in plan.waves for step in (*wave.before, *wave.after)}
-    assert kinds | {step.kind for step in (*plan.before, *plan.after)} == set(STEP_KINDS)
+    plans = [found.plan for found in library.plans.values()]
+    places = [*plans, *(wave for plan in plans for wave in plan.waves)]
+    assert {step.kind for place in places for step in (*place.before, *place.after)} == set(STEP_KINDS)
 
 
 @pytest.mark.parametrize("model", [ProtectionGroup, RecoveryPlan, *(kind.model for kind in step_kinds())])

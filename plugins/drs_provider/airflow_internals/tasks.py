@@ -15,6 +15,7 @@ __all__ = [
     "dag_run_state",
     "has_dag_run",
     "is_dag_paused",
+    "other_run",
     "read_xcom",
     "skipped_downstream",
     "task_states",
@@ -49,16 +50,19 @@ def skipped_downstream(task_ids: Collection[str]) -> Exception:
     return DownstreamTasksSkipped(tasks=list(task_ids))
 
 
-def trigger_dag_run(dag_id: str, run_id: str, *, conf: Mapping[str, Any], at: datetime) -> str | None:
+def trigger_dag_run(
+    dag_id: str, run_id: str, *, conf: Mapping[str, Any], at: datetime, again: bool = False
+) -> str | None:
     """Start a run of another DAG from a running task; a run of that id that is there already is left alone.
 
-    Returns why Airflow did not start it; None: it runs.
+    :param again: such a run is cleared instead, with all its tasks, and keeps its parameters
+    :returns: why Airflow did not start it; None: it runs
     """
     from airflow.sdk.exceptions import ErrorType
     from airflow.sdk.execution_time import task_runner
     from airflow.sdk.execution_time.comms import ErrorResponse, TriggerDagRun
 
-    wanted = TriggerDagRun(dag_id=dag_id, run_id=run_id, logical_date=at, conf=dict(conf), reset_dag_run=False)
+    wanted = TriggerDagRun(dag_id=dag_id, run_id=run_id, logical_date=at, conf=dict(conf), reset_dag_run=again)
     answer: object = task_runner.SUPERVISOR_COMMS.send(wanted)
     if isinstance(answer, ErrorResponse) and answer.error != ErrorType.DAGRUN_ALREADY_EXISTS:
         return f"{answer.error}: {answer.detail}"
@@ -96,6 +100,23 @@ def _is_no_such_run(error: Exception) -> bool:
     if isinstance(body, Mapping) and isinstance(body.get("detail"), Mapping):
         body = body["detail"]
     return status == HTTPStatus.NOT_FOUND and isinstance(body, Mapping) and body.get("reason") == "not_found"
+
+
+def other_run(dag_id: str, run_id: str) -> tuple[str, Mapping[str, Any]] | None:
+    """Return state and parameters of any run, from a running task; None: Airflow says that there is none.
+
+    Whatever else keeps Airflow from answering is raised: it says nothing about the run.
+    """
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import GetDagRun
+
+    try:
+        answer: Any = task_runner.SUPERVISOR_COMMS.send(GetDagRun(dag_id=dag_id, run_id=run_id))
+    except Exception as error:
+        if _is_no_such_run(error):
+            return None
+        raise
+    return str(getattr(answer.state, "value", answer.state)), dict(answer.conf or {})
 
 
 def is_dag_paused(dag_id: str) -> bool:

@@ -21,6 +21,7 @@ from drs_provider.rehearsal.facts import RehearsalRequest
 from drs_provider.rehearsal.fault_targets import FleetServer, idle_faults
 from drs_provider.rehearsal.fleet_choice import ChosenFleet, of_accounts, of_files, supposed
 from drs_provider.rehearsal.output import WIDTH, as_text
+from drs_provider.rehearsal.plan_estimates import with_plans
 from drs_provider.rehearsal.prediction import GREEN, Prediction, RunRecord, StepKey, predict
 from drs_provider.rehearsal.processes import Connection, RehearsalFailed, ensure_installed, rehearse, simulator
 from drs_provider.rehearsal.step_doubles import StepsTake, decisions, length_of_steps, make_up, steps_take, words
@@ -83,7 +84,7 @@ def configure(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="[STEP=]TIME",
-        help="steps that are not run, all of them or one by name (default 0s)",
+        help="steps that are not run, all of them or one by name (default 0s; a plan as a step: as long as its waves)",
     )
     supposed_.add_argument(
         "--task-seconds",
@@ -117,7 +118,8 @@ def run(options: Namespace) -> int:
 
 
 def _rehearsed(runnable: RunnablePlan, folder: Path, options: Namespace, home: Path) -> Prediction:
-    fleet, takes, shape = _fleet(runnable, options, home), steps_take(options.steps_take), compile_shape(runnable)
+    fleet, shape = _fleet(runnable, options, home), compile_shape(runnable)
+    takes = with_plans(steps_take(options.steps_take), shape, folder, options.mode)
     step_tasks: dict[StepKey, str] = {(step.wave, step.side, step.step.name): step.task_id for step in shape.steps}
     with simulator(fleet.paths, faults=options.faults, random_seed=options.random_seed) as running:
         steps = decisions(shape, running, fleet.places)

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from drs_provider import clock
 from drs_provider.airflow_internals.tasks import skipped_downstream
+from drs_provider.dag.parent_run import proven_start
 from drs_provider.dag.run_reader import active_run_of, cleaned_up, late_tick, run_type_of
 from drs_provider.dag.task_times import leave_times
 from drs_provider.exceptions import PreflightRefused
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from drs_provider.plan.loader import Library
     from drs_provider.report.result import RunReport
     from drs_provider.rules.preflight.outcome import PreflightOutcome
+    from drs_provider.rules.run.handover import PlanRunStart
     from drs_provider.rules.run.request import RunRequest
     from drs_provider.rules.run.roster import Target
     from drs_provider.services.preflight.check import Preflight
@@ -71,12 +73,13 @@ class CheckPlan(BaseOperator):
         now, dag_run = clock.now(), context["dag_run"]
         self._ensure_not_over(context)
         try:
-            request = self._request(context, now)
             library = read_folder(self.plans_folder)
+            start = proven_start(context, self.shape, library, run_type_of(dag_run))
+            request = self._request(context, now, by_plan=start is not None)
             self._ensure_readable(library)
         except PreflightRefused as refusal:
             raise AirflowFailException(str(refusal)) from refusal
-        preflight = self._preflight(context, request, library, now)
+        preflight = self._preflight(context, request, library, now, start)
         with asking_later(self, self.resume_check, until=(dag_run.start_date or now) + MAX_WAIT):
             outcome = preflight.take(_hook)
         leave(context["ti"], outcome.result())
@@ -101,7 +104,7 @@ class CheckPlan(BaseOperator):
                 f"drs run start {plan}. Nothing was launched"
             )
 
-    def _request(self, context: Context, now: datetime) -> "RunRequest":
+    def _request(self, context: Context, now: datetime, *, by_plan: bool) -> "RunRequest":
         from drs_provider.rules.run.request import read_request
 
         plan, dag_run = self.shape.plan, context["dag_run"]
@@ -112,6 +115,7 @@ class CheckPlan(BaseOperator):
             run_type=run_type_of(dag_run),
             now=now,
             late=late_tick(context),
+            by_plan=by_plan,
         )
 
     def _ensure_readable(self, library: "Library") -> None:
@@ -125,8 +129,16 @@ class CheckPlan(BaseOperator):
         if is_here and (problems := problems_in_the_way(library, self.shape.runnable)):
             raise AirflowFailException(_unreadable(plan, problems))
 
-    def _preflight(self, context: Context, request: "RunRequest", library: "Library", now: datetime) -> "Preflight":
+    def _preflight(
+        self,
+        context: Context,
+        request: "RunRequest",
+        library: "Library",
+        now: datetime,
+        start: "PlanRunStart | None",
+    ) -> "Preflight":
         from drs_provider.dag.report_place import why_not_writable
+        from drs_provider.rules.preflight.parts import part_findings
         from drs_provider.services.preflight.check import Preflight
 
         dag_run, ours = context["dag_run"], self.shape.runnable.groups
@@ -137,9 +149,11 @@ class CheckPlan(BaseOperator):
             now,
             read_reports=lambda: _reports(dag_run.dag_id),
             why_no_report=why_not_writable,
-            triggered_by=getattr(dag_run, "triggering_user_name", None),
+            triggered_by=start.triggered_by if start else getattr(dag_run, "triggering_user_name", None),
             other_groups=tuple(group for name, group in library.groups.items() if name not in ours),
             going_on=lambda key, run_ids: active_run_of(context, key, run_ids),
+            started_by=start,
+            of_parts=part_findings(self.shape, request.purpose, library),
         )
 
     def _idle(self, outcome: "PreflightOutcome") -> list[str]:

@@ -13,6 +13,7 @@ from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
 from drs_provider.plan.parser import (
     Parsed,
     add_library_problems,
+    add_problems_of_plan_steps,
     add_problems_of_references,
     add_problems_of_shared_servers,
     parse_document,
@@ -53,21 +54,27 @@ class Library:
     broken_plans: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
     """Plans that cannot run, with the files where they stand; a document without a readable name is not here."""
     contested: Mapping[str, RunnablePlan] = field(default_factory=dict)
-    """Plans that no run may begin, for other groups name their servers too, but that runs under way go on with."""
+    """Plans that no run may begin because of what other files say, but that runs under way go on with.
+
+    Other groups name their servers too, or something is wrong with the plans that they run as steps.
+    """
     unnamed: frozenset[Path] = frozenset()
     """Files that hold something which may be a plan, but nobody can read which one."""
+    plan_step_problems: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
+    """What is wrong with the plans that a plan runs as steps, by the name of the plan that runs them."""
 
     def problems_of(self, path: Path) -> tuple[Problem, ...]:
         """Give the problems of one file."""
         return tuple(problem for problem in self.problems if problem.path == path)
 
     def disputes_of(self, plan_name: str) -> tuple[Problem, ...]:
-        """Give the problems that servers of a contested plan have with other groups; none for any other plan."""
+        """Give the problems that other files make for a contested plan; none for any other plan."""
         if plan_name not in self.contested:
             return ()
         groups = self.contested[plan_name].groups.values()
         servers = tuple(f"{member.id} is in group " for group in groups for member in group.servers)
-        return tuple(problem for problem in self.problems if problem.what.startswith(servers))
+        of_steps = self.plan_step_problems.get(plan_name, ())
+        return tuple(problem for problem in self.problems if problem.what.startswith(servers) or problem in of_steps)
 
 
 def read_folder(folder: Path) -> Library:
@@ -238,8 +245,11 @@ def _read(files: Iterable[tuple[Path, str | None]], links: Iterable[Problem] = (
     return read_contents([*contents, *((problem.path, problem) for problem in links)])
 
 
-def read_contents(contents: Iterable[tuple[Path, bytes | Problem]]) -> Library:
-    """Read files whose bytes are here already, or the problem that there is with reading them."""
+def read_contents(contents: Iterable[tuple[Path, bytes | Problem]], *, is_whole: bool = True) -> Library:
+    """Read files whose bytes are here already, or the problem that there is with reading them.
+
+    :param is_whole: these are all files of a folder; false: plans that others run as steps may lie elsewhere
+    """
     parsed: list[Parsed] = []
     problems: list[Problem] = []
     unnamed: set[Path] = set()
@@ -258,6 +268,7 @@ def read_contents(contents: Iterable[tuple[Path, bytes | Problem]]) -> Library:
     alone = [entry for entry in parsed if not entry.problems]
     able = _plans(alone)
     add_problems_of_shared_servers(parsed)
+    of_steps = add_problems_of_plan_steps(parsed) if is_whole else {}
     problems.extend(problem for entry in parsed for problem in entry.problems)
     good = [entry for entry in parsed if not entry.problems]
     groups = {name: model for name, (model, _) in _by_name(good).items()}
@@ -267,7 +278,7 @@ def read_contents(contents: Iterable[tuple[Path, bytes | Problem]]) -> Library:
         if entry.problems and entry.kind == "RecoveryPlan" and entry.name:
             broken[entry.name] = (*broken.get(entry.name, ()), entry.document.path)
     contested = {name: plan for name, plan in able.items() if name not in plans}
-    return Library(plans, groups, tuple(sorted(set(problems))), broken, contested, frozenset(unnamed))
+    return Library(plans, groups, tuple(sorted(set(problems))), broken, contested, frozenset(unnamed), of_steps)
 
 
 def _plans(good: Sequence[Parsed]) -> dict[str, RunnablePlan]:

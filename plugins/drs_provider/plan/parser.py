@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from drs_provider.plan.across_files.plan_steps import plan_step_findings
 from drs_provider.plan.checks import group_findings, plan_findings
 from drs_provider.plan.disposition import stopped_but_checked
 from drs_provider.plan.fields import found
@@ -200,6 +201,25 @@ def add_problems_of_shared_servers(parsed: Sequence[Parsed]) -> None:
     for entry in parsed:
         if isinstance(entry.model, RecoveryPlan):
             entry.add_guessed(_known_groups(entry.model, groups))
+
+
+def add_problems_of_plan_steps(parsed: Sequence[Parsed]) -> dict[str, tuple[Problem, ...]]:
+    """Add to plans what is wrong with those that they run as steps; return that, by the name of the plan.
+
+    Other files decide over it, so it is a step of its own too: a run that goes on is not to lose its DAG for it.
+    """
+    plans = {entry.name: entry.model for entry in reversed(parsed) if isinstance(entry.model, RecoveryPlan)}
+    names = {entry.name for entry in parsed if entry.kind == "RecoveryPlan"}
+    groups = {name: found[0].model for name, found in _groups(parsed).items()}
+    models = {name: model for name, model in groups.items() if isinstance(model, ProtectionGroup)}
+    added: dict[str, tuple[Problem, ...]] = {}
+    for entry in parsed:
+        if isinstance(entry.model, RecoveryPlan):
+            before = len(entry.problems)
+            entry.add_guessed(plan_step_findings(entry.model, names, plans, models))
+            if len(entry.problems) > before:
+                added[entry.name] = tuple(entry.problems[before:])
+    return added
 
 
 def _groups(parsed: Sequence[Parsed]) -> Mapping[str, Sequence[Parsed]]:

@@ -54,7 +54,7 @@ def read_kept(text: str, plan_name: str, folder: Path) -> KeptPlan | None:
         content = text.encode()
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
-    library = read_contents([(path, content)])
+    library = read_contents([(path, content)], is_whole=False)
     found = library.plans.get(plan_name)
     if library.problems or found is None or found.digest != digest or found.groups.keys() != group_paths.keys():
         return None

@@ -27,6 +27,7 @@ STEP_KINDS: Final[dict[str, str]] = {
     "approval": "drs_provider.steps.approval",
     "wait": "drs_provider.steps.wait",
     "dag": "drs_provider.steps.dag_run",
+    "plan": "drs_provider.steps.plan_run",
 }
 """Every kind by the word that a plan writes, and the module whose ``KIND`` describes it."""
 

@@ -75,6 +75,11 @@ class Step(PlanPart):
         """The longest time that one try of it may take."""
         return self.timeout
 
+    @property
+    def runs_plan(self) -> str | None:
+        """The name of the plan that it runs; None: it runs none."""
+        return None
+
     def runs_inside(self, *, own_network: bool) -> bool:
         """Tell whether it runs something on recovered instances.
 

@@ -21,6 +21,7 @@ from drs_provider.rules.run.handover import (
     GivenOrder,
     KeptDrill,
     NotificationRecord,
+    PlanRunOutcome,
     PreflightFinding,
     ServerFingerprint,
     SettingsChange,
@@ -65,6 +66,16 @@ class ForeignPart(EvidencePart):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class ParentRun(EvidencePart):
+    """The step of another plan's run that has started a run; ``approved_by``: the approvals that it inherits."""
+
+    plan: str
+    dag_id: str
+    run_id: str
+    task: str
+    approved_by: tuple[str, ...] = ()
+
+
 class RunFacts(EvidencePart):
     """Who started which plan, when and why."""
 
@@ -80,6 +91,8 @@ class RunFacts(EvidencePart):
     plan_path: str = ""
     triggered_by: str | None = None
     run_type: str = "manual"
+    part_of: ParentRun | None = None
+    """The run of another plan that has started this one as a step of it; ``None``: none has."""
     queued_at: AwareDatetime | None = None
     started_at: AwareDatetime
     """Every RTO counts from here."""
@@ -194,6 +207,8 @@ class StepEvidence(EvidencePart):
     summary: str = ""
     output: str = ""
     instances: tuple[StepInstance, ...] = ()
+    part: PlanRunOutcome | None = None
+    """The run of another plan that the step has run."""
 
 
 class WaveEvidence(EvidencePart):

@@ -23,7 +23,14 @@ from drs_provider.report.evidence import (
 from drs_provider.report.older_versions import brought_up
 from drs_provider.rules.launch.next_launch import Try
 from drs_provider.rules.launch.recovery_points import Point
-from drs_provider.rules.run.handover import Difference, GivenOrder, NotificationRecord, SettingsChange, StepInstance
+from drs_provider.rules.run.handover import (
+    Difference,
+    GivenOrder,
+    NotificationRecord,
+    PlanRunOutcome,
+    SettingsChange,
+    StepInstance,
+)
 from drs_provider.rules.run.state.first_cause import FirstCause
 from drs_provider.rules.run.state.vocabulary import CleanupStatus, ServerStatus, StepStatus, WaveStatus
 
@@ -138,6 +145,8 @@ class StepReport(ReportPart):
     summary: str = ""
     output: str = ""
     instances: tuple[StepInstance, ...] = ()
+    part: PlanRunOutcome | None = None
+    """The run of another plan that the step has run, with its verdict and the place of its report."""
 
 
 class WaveReport(ReportPart):

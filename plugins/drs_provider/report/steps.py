@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from drs_provider.report.evidence import RunEvidence, StepEvidence, WaveEvidence
 from drs_provider.report.result import StepReport, TimelineEntry
-from drs_provider.rules.run.state.vocabulary import StepStatus, WaveStatus
+from drs_provider.rules.run.state.vocabulary import RunStatus, StepStatus, WaveStatus
 
 _LONGEST = 400
 _GOING_ON = (StepStatus.RUNNING, StepStatus.WAITING_FOR_ANSWER)
@@ -72,6 +72,8 @@ def _exception(step: StepEvidence, where: str) -> Iterator[str]:
         yield f"{where} failed: {short(step.summary)}"
     elif step.state == StepStatus.UNPROVEN:
         yield f"{where} was marked as successful manually"
+    elif step.part and step.part.verdict == RunStatus.COMPLETED_WITH_EXCEPTIONS:
+        yield f"{where}: plan {step.part.plan} completed with exceptions: {short(step.part.reason)}"
 
 
 def entries(evidence: RunEvidence) -> Iterator[TimelineEntry]:

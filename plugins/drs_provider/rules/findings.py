@@ -30,6 +30,7 @@ Rule = Literal[
     "step_names",
     "stopped",
     "reports",
+    "plan_step",
 ]
 
 

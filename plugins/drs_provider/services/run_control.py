@@ -1,7 +1,7 @@
 """The verbs that steer the runs of a plan: look, decide by ``rules.run.verbs``, ask Airflow, look again."""
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,7 +17,8 @@ from drs_provider.rules.launch.live_instances import no_replacing
 from drs_provider.rules.launch.tags import is_short_run_id, short_run_id
 from drs_provider.rules.purpose import Purpose, find_purpose
 from drs_provider.rules.run import controls, names, verbs
-from drs_provider.rules.run.handover import FollowedJobs, GivenOrders, KeptDrill, RunOrder
+from drs_provider.rules.run.handover import FollowedJobs, GivenOrders, KeptDrill, PlanRunStart, RunOrder
+from drs_provider.rules.run.parts import STARTED_BY
 from drs_provider.rules.run.request import RunRequest, read_request
 from drs_provider.rules.run.run_view import ACTIVE, PendingQuestion, RunView
 from drs_provider.rules.run.state import (
@@ -30,6 +31,7 @@ from drs_provider.rules.run.state import (
     RunOutline,
     RunSnapshot,
     RunState,
+    StepStatus,
     TaskSnapshot,
     ended_status,
     outline_of_edges,
@@ -224,7 +226,26 @@ class RunControl:
         for question in run.questions:
             self._pass_over(run, question)
         run = self.look(plan, run.run_id)
-        return Steered(run, verbs.cancelled_message(run))
+        parts = [self._cancel_part(run, part, reason) for part in run.parts]
+        return Steered(run, "; ".join([verbs.cancelled_message(run), *parts]))
+
+    def _cancel_part(self, run: RunView, part: PlanRunStart, reason: str | None) -> str:
+        """Cancel the run of another plan that a step of a cancelled run waits for; return what became of that.
+
+        What the step left may be edited: Airflow's own record of the other run must say whose part it is.
+        """
+        named = f"{part.run_id} of {part.plan}, which it waits for,"
+        why = " ".join(
+            [f"part of {run.run_id} of {run.plan}, which was cancelled", *([f"({reason})"] if reason else [])]
+        )
+        try:
+            said = self.airflow.run(part.dag_id, part.run_id).conf.get(STARTED_BY)
+            parent = (said.get("parent_dag_id"), said.get("parent_run_id")) if isinstance(said, Mapping) else None
+            if parent != (names.dag_id_of(run.plan), run.run_id):
+                return f"{named} is not cancelled: its own parameters do not say that it is a part of this run"
+            return self.cancel(part.plan, part.run_id, why).message
+        except (RunRefused, AirflowError, UsageError) as error:
+            return f"{named} is not cancelled: {error}"
 
     def skip(self, plan: str, wave: str, run_id: str | None, reason: str | None) -> Steered:
         """Leave out a wave when its turn comes."""
@@ -361,6 +382,7 @@ class RunControl:
             tasks=tasks,
             questions=questions,
             report=left.report(),
+            parts=tuple(_parts(state, left)),
             kept=left.of(names.KEEP_TASK, KeptDrill) if state.cleanup.status is CleanupStatus.KEPT else None,
         )
 
@@ -465,6 +487,13 @@ class RunControl:
             self.airflow.mark(names.dag_id_of(run.plan), run.run_id, question.task, "skipped")
         except AlreadySo:
             return
+
+
+def _parts(state: RunState, left: LeftDocuments) -> Iterator[PlanRunStart]:
+    """Give the runs of other plans that steps of a run wait for."""
+    for step in (*state.before, *(step for wave in state.waves for step in wave.steps), *state.after):
+        if step.status is StepStatus.RUNNING and (started := left.of(step.task, PlanRunStart)):
+            yield started
 
 
 def _holds_servers(record: DagRunRecord) -> bool:

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, NoReturn, TypeVar
 
 from drs_provider.exceptions import StepFailed
 from drs_provider.formatting import timespan
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     import logging
 
     from airflow.triggers.base import BaseTrigger
+    from pydantic import JsonValue
 
-    from drs_provider.rules.run.handover import StepInstance
+    from drs_provider.rules.run.handover import Document, PlanRunOutcome, StepInstance
+    from drs_provider.rules.run.parts import Inheritance
     from drs_provider.rules.run.roster import Target
     from drs_provider.rules.run.shape import Side
     from drs_provider.services.step_memory import StepMemory
@@ -37,6 +39,7 @@ class StepOutcome:
     summary: str
     output: str = ""
     instances: "Sequence[StepInstance]" = ()
+    part: "PlanRunOutcome | None" = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,9 @@ class Going:
     :param find_servers: gives every server of the run
     :param find_address: gives the private address of a server's recovery instance
     :param enter_again: raises where the step may not go on: the run was cancelled, the plan edited
+    :param inherited: gives what runs of other plans inherit that the step starts
+    :param run_state: gives Airflow's word for how far another run is, by DAG id and run id; None: there is none
+    :param leave: leaves a document for others; returns it signed
     """
 
     ids: TaskIds
@@ -86,6 +92,9 @@ class Going:
     find_servers: Callable[[], list[KnownServer]]
     find_address: Callable[[KnownServer], str]
     enter_again: Callable[[], object]
+    inherited: "Callable[[], Inheritance]"
+    run_state: Callable[[str, str], str | None]
+    leave: "Callable[[Document], Mapping[str, JsonValue]]"
 
     @property
     def key(self) -> str:
@@ -128,6 +137,9 @@ class Going:
 
 class StepWork(Generic[SomeStep, SomeEvent]):
     """What one kind of step does. No leg waits by itself: what takes time is left to a trigger."""
+
+    LINKS: ClassVar[tuple[str, ...]] = ()
+    """The classes of the links that its task shows in Airflow, by their full names."""
 
     step: SomeStep
     log: "logging.Logger"

@@ -42,7 +42,11 @@ def test_everything_that_the_provider_info_names_exists():
     ]
 
     assert all(__import__(module) for module in parts)
-    assert [import_string(link).__name__ for link in info["extra-links"]] == ["DrsJobLink", "DrsRecoveryInstanceLink"]
+    assert [import_string(link).__name__ for link in info["extra-links"]] == [
+        "DrsJobLink",
+        "DrsRecoveryInstanceLink",
+        "PlanRunLink",
+    ]
     options = info["config"]["drs"]["options"]
     assert set(options) == {"plans_folder", "reports", "signing_key", "allow_loopback", "notify"}
     assert [name for name, option in options.items() if option.get("sensitive")] == ["signing_key"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from drs_provider.exceptions import DrsProviderError, RunRefused, UsageError
 from drs_provider.rules.launch.tags import short_run_id
-from drs_provider.rules.run.handover import GivenOrders, RunOrder
+from drs_provider.rules.run.handover import GivenOrders, PlanRunStart, RunOrder
 from drs_provider.services.airflow_api import AirflowError, AirflowUnreachable, DagRunRecord
 from drs_provider.services.run_control import Decision, RunControl, RunStart
 from kit.in_memory_airflow import ASKED_AT, InMemoryAirflow
@@ -494,3 +494,43 @@ def test_a_start_says_its_scope_first(start, said):
     RunControl(InMemoryAirflow.of(recorded("passed")), told.append).start("shop", start)
 
     assert told == [said]
+
+
+@pytest.mark.parametrize(
+    ("parent", "said", "is_cancelled"),
+    [
+        ("manual__1", "RUN of shop is cancelled, and will end as failed in Airflow", True),
+        (
+            "manual__2",
+            (
+                "RUN of shop, which it waits for, is not cancelled: its own parameters do not say that it is a part of "
+                "this run"
+            ),
+            False,
+        ),
+    ],
+    ids=["a part of it", "no part of it: what the step left was edited"],
+)
+def test_a_cancel_reaches_the_run_of_a_plan_that_is_a_step(parent, said, is_cancelled):
+    airflow = InMemoryAirflow.of(recorded("launching"))
+    part = airflow.records[0]
+    proof = {"parent_dag_id": "drs.all", "parent_run_id": parent}
+    airflow.records = [replace(part, conf={**part.conf, "started_by": proof})]
+    control = RunControl(airflow)
+    whole = replace(control.look("shop"), plan="all", run_id="manual__1")
+    start = PlanRunStart(
+        plan="shop",
+        dag_id="drs.shop",
+        run_id=part.run_id,
+        parent_plan="all",
+        parent_dag_id="drs.all",
+        parent_run_id="manual__1",
+        parent_task_id="before_waves.run-shop",
+        mode="drill",
+    )
+
+    message = control._cancel_part(whole, start, "wrong plan")
+
+    assert message.startswith(said.replace("RUN", part.run_id))
+    cancelled = "cancelled by ada: part of manual__1 of all, which was cancelled (wrong plan)"
+    assert control.look("shop").state.cancelled == (cancelled if is_cancelled else None)

@@ -17,8 +17,8 @@ _log = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from drs_provider.report.evidence import RunEvidence, RunFacts
-    from drs_provider.rules.run.handover import PreflightResult
+    from drs_provider.report.evidence import ParentRun, RunEvidence, RunFacts
+    from drs_provider.rules.run.handover import PlanRunStart, PreflightResult
     from drs_provider.rules.run.shape import RunShape
 
 
@@ -56,6 +56,7 @@ def _with_orders(context: Context, reader: RunReader) -> "Callable[[str, str], o
 
 def _run_facts(context: Context, shape: "RunShape", preflight: "PreflightResult | None") -> "RunFacts":
     from drs_provider.report.evidence import RunFacts
+    from drs_provider.rules.run.parts import STARTED_BY
 
     plan, dag_run, params = shape.plan, context["dag_run"], dict(context["params"])
     url = conf.get("api", "base_url", fallback="")
@@ -71,11 +72,24 @@ def _run_facts(context: Context, shape: "RunShape", preflight: "PreflightResult 
         plan_path=shape.runnable.path.name,
         triggered_by=getattr(dag_run, "triggering_user_name", None),
         run_type=dag_run.run_type.value,
+        part_of=_parent(preflight.part_of) if preflight and preflight.part_of else None,
         # A run that is cleared after its end counts from its first start; Airflow forgets when that one was queued.
         queued_at=None if dag_run.clear_number else getattr(dag_run, "queued_at", None),
         started_at=began_at(context),
         reason=params.get("reason") or None,
         point_in_time=(preflight.point_in_time if preflight else None) or params.get("point_in_time") or "latest",
-        params=params,
+        params={name: value for name, value in params.items() if name != STARTED_BY},
         airflow_url=f"{url.rstrip('/')}/dags/{dag_run.dag_id}/runs/{dag_run.run_id}" if url else None,
+    )
+
+
+def _parent(start: "PlanRunStart") -> "ParentRun":
+    from drs_provider.report.evidence import ParentRun
+
+    return ParentRun(
+        plan=start.parent_plan,
+        dag_id=start.parent_dag_id,
+        run_id=start.parent_run_id,
+        task=start.parent_task_id,
+        approved_by=tuple(approval.by for approval in start.approvals),
     )

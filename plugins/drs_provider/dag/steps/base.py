@@ -1,23 +1,26 @@
 """What all steps have in common: may it begin, how did it end, and what does the plan say about that."""
 
+import importlib
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn
 
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import BaseOperator, BaseOperatorLink, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskDeferralTimeout
+from pydantic import JsonValue
 
 from drs_provider import clock
+from drs_provider.airflow_internals.tasks import dag_run_state
 from drs_provider.dag.steps.context import NotNow, StepPlace
 from drs_provider.exceptions import DrsProviderError, RunRefused, StepFailed
 from drs_provider.formatting import duration, plain
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.run.handover import PreflightResult, StepInstance, StepResult
 from drs_provider.rules.step_answers import kept
-from drs_provider.services.signed import leave
+from drs_provider.services.signed import leave, sealed
 from drs_provider.services.step_memory import StepMemory
 from drs_provider.steps.work import (
     Going,
@@ -33,6 +36,8 @@ from drs_provider.steps.work import (
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
+    from drs_provider.rules.run.handover import Document
+    from drs_provider.rules.run.parts import Inheritance
     from drs_provider.rules.run.placeholders import KnownServer
 
 BACKSTOP = timedelta(minutes=5)
@@ -90,6 +95,9 @@ class StepTask(Generic[SomeStep]):
             find_servers=lambda: place.servers(context, preflight),
             find_address=_private_address,
             enter_again=lambda: place.enter(context, self.step),
+            inherited=lambda: _inheritance(context, place, preflight),
+            run_state=lambda dag_id, run_id: dag_run_state(ti, dag_id, run_id),
+            leave=lambda document: _left(context, document),
         )
 
     @contextmanager
@@ -133,6 +141,7 @@ class StepTask(Generic[SomeStep]):
     def done(self, context: Context, memory: StepMemory, outcome: StepOutcome) -> str:
         """Leave the result of a step that did what it should."""
         result = self._result(memory, "succeeded", outcome.summary, outcome.output, outcome.instances)
+        result = result.model_copy(update={"part": outcome.part}) if outcome.part else result
         memory.finish(result)
         _push(context, result)
         self.log.info("%s: %s", self.step.name, outcome.summary)
@@ -146,7 +155,7 @@ class StepTask(Generic[SomeStep]):
     def _fail(self, context: Context, failure: StepFailed) -> NoReturn:
         memory = self.open(context)
         result = self._result(memory, "failed", failure.why, failure.output, failure.instances)
-        result = result.model_copy(update={"goes_on": self.goes_on(failure)})
+        result = result.model_copy(update={"goes_on": self.goes_on(failure), "part": failure.part})
         _push(context, result)
         text = plain(f"step {self.step.name}: {failure.why}")
         if not failure.is_final and memory.failures < self.step.retries and not _is_last_try(context):
@@ -254,9 +263,30 @@ def task_of(work: type[StepWork[Any, Any]]) -> type[RunStep[Any, Any]]:
 
     def named(body: dict[str, object]) -> None:
         body["__module__"], body["__doc__"] = work.__module__, work.__doc__
+        body["operator_extra_links"] = tuple(_link(name) for name in work.LINKS)
 
     made: type[RunStep[Any, Any]] = types.new_class(work.__name__, (work, RunStep), exec_body=named)
     return made
+
+
+def _link(name: str) -> BaseOperatorLink:
+    module, _, link = name.rpartition(".")
+    made: BaseOperatorLink = getattr(importlib.import_module(module), link)()
+    return made
+
+
+def _inheritance(context: Context, place: StepPlace, preflight: PreflightResult) -> "Inheritance":
+    """Return what runs of other plans inherit that a step of this run starts."""
+    from drs_provider.dag.parent_run import inheritance_of
+
+    return inheritance_of(context, preflight, place.approval_task_ids)
+
+
+def _left(context: Context, document: "Document") -> Mapping[str, JsonValue]:
+    """Leave a document for others, and return it signed."""
+    left = sealed(context["ti"], document, document.KEY)
+    context["ti"].xcom_push(key=document.KEY, value=left)
+    return left
 
 
 def _push(context: Context, result: StepResult) -> None:

@@ -40,4 +40,5 @@ def _step(state: StepState, shape: StepShape, left: LeftDocuments) -> StepEviden
         summary=summary,
         output=found.output if found else "",
         instances=found.instances if found else (),
+        part=found.part if found else None,
     )

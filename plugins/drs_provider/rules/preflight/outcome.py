@@ -17,6 +17,7 @@ from drs_provider.rules.run.handover import (
     LostPlace,
     Placement,
     PlanObjectives,
+    PlanRunStart,
     PlanVerification,
     PreflightFinding,
     PreflightResult,
@@ -25,6 +26,7 @@ from drs_provider.rules.run.handover import (
     PreflightWave,
     ServerFingerprint,
 )
+from drs_provider.rules.run.parts import approved_before
 from drs_provider.rules.run.request import RunRequest
 from drs_provider.rules.run.roster import Place, Roster, RosterServer, Target
 from drs_provider.rules.run.shape import RunShape
@@ -64,6 +66,7 @@ class PreflightOutcome:
     :param places: what those accounts and Regions are, resolved
     :param recoveries_seen: ids of recovery jobs
     :param lost: why accounts and Regions do not answer without which the run goes on
+    :param part_of: the step of another plan that has started the run, with what it inherits; None: none has
     """
 
     shape: RunShape
@@ -81,6 +84,7 @@ class PreflightOutcome:
     cost: Estimate | None = None
     verified: PlanVerification | None = None
     lost: Mapping[Target, str] = field(default_factory=dict)
+    part_of: PlanRunStart | None = None
 
     @property
     def purpose(self) -> Purpose:
@@ -102,8 +106,9 @@ class PreflightOutcome:
 
     @property
     def needs_approval(self) -> bool:
-        """Whether people must agree before anything is launched."""
-        return is_needed(self.shape.policy, self.purpose, too_old=self.too_old)
+        """Whether people must agree before anything is launched, and have not before this run began."""
+        is_asked = is_needed(self.shape.policy, self.purpose, too_old=self.too_old)
+        return is_asked and not approved_before(self.shape.policy, self.part_of)
 
     @property
     def refusals(self) -> list[str]:
@@ -220,6 +225,7 @@ class PreflightOutcome:
             skew=skew(points) if points else None,
             too_old=tuple(self.too_old),
             needs_approval=self.needs_approval,
+            part_of=self.part_of,
             notes=self.notes,
             findings=(
                 *(PreflightFinding(severity="refusal", what=problem) for problem in self.problems),

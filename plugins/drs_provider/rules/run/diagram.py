@@ -1,5 +1,6 @@
 """A plan as a drawing: text for a terminal, Mermaid for a page."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 
@@ -20,12 +21,21 @@ def draw_text(shape: RunShape) -> str:
             lines.append(
                 f"{number:>3} {mark} {name:<{width}}  {_say_time(wave.duration):>8}  {after}; {_say_members(wave)}"
             )
-    lines += ["", _say_total(shape)]
+    lines += ["", *_say_plans(shape), _say_total(shape)]
     return "\n".join(lines) + "\n"
 
 
 def _say_members(wave: WaveShape) -> str:
-    return "; ".join(map(_say_group, wave.groups)) or "steps only"
+    plans = [f"plan {step.step.runs_plan}" for step in (*wave.before, *wave.after) if step.step.runs_plan]
+    return "; ".join([*map(_say_group, wave.groups), *plans]) or "steps only"
+
+
+def _say_plans(shape: RunShape) -> Iterator[str]:
+    """Say which plans the plan itself runs before and after its waves."""
+    for side, steps in (("before", shape.before), ("after", shape.after)):
+        plans = [step.step.runs_plan for step in steps if step.step.runs_plan]
+        if plans:
+            yield f"{side} all waves: {', '.join(f'plan {name}' for name in plans)}"
 
 
 def _say_group(group: ProtectionGroup) -> str:

@@ -79,14 +79,16 @@ def read_request(
     run_type: str,
     now: datetime,
     late: timedelta | None = None,
+    by_plan: bool = False,
 ) -> RunRequest:
     """Read the trigger form, or raise ``PreflightRefused`` with everything that is wrong with it.
 
     :param run_type: Airflow's word for how the run came to be; only a ``manual`` one has a person behind it
     :param now: the present instant
     :param late: by how much a schedule's tick is too late, see :func:`lateness`
+    :param by_plan: a step of another plan's run has started it and has proven that: the person behind it is that run's
     """
-    problems = list(_problems(params, plan=plan, waves=waves, run_type=run_type))
+    problems = list(_problems(params, plan=plan, waves=waves, run_type=run_type, by_plan=by_plan))
     if late is not None:
         problems.append(
             f"this drill was due {duration(late)} ago by the plan's schedule, and what is missed is not caught up: "
@@ -123,12 +125,14 @@ def read_names(value: object) -> tuple[str, ...]:
     return (str(value),) if value else ()
 
 
-def _problems(params: Mapping[str, object], *, plan: str, waves: Sequence[str], run_type: str) -> Iterator[str]:
+def _problems(
+    params: Mapping[str, object], *, plan: str, waves: Sequence[str], run_type: str, by_plan: bool
+) -> Iterator[str]:
     purpose = find_purpose(params.get("mode"))
     if purpose is None:
         yield no_mode(params.get("mode"))
     else:
-        yield from _missing(purpose, params, plan=plan, run_type=run_type)
+        yield from _missing(purpose, params, plan=plan, run_type="manual" if by_plan else run_type, confirmed=by_plan)
     for name in ("replace_live_instances", "replace_drills"):
         if not isinstance(params.get(name), bool | None):
             yield f"{name} is {params[name]!r}: it must be true or false"
@@ -144,13 +148,15 @@ def _problems(params: Mapping[str, object], *, plan: str, waves: Sequence[str], 
     yield from _unknown_waves(read_names(params.get("waves")), waves)
 
 
-def _missing(purpose: Purpose, params: Mapping[str, object], *, plan: str, run_type: str) -> Iterator[str]:
+def _missing(
+    purpose: Purpose, params: Mapping[str, object], *, plan: str, run_type: str, confirmed: bool
+) -> Iterator[str]:
     if run_type not in STARTERS:
         yield f"a run of a plan is started by a person, a schedule or another DAG, and this one is {run_type}"
     elif not purpose.may_be_scheduled and run_type != "manual":
         starter = STARTERS[run_type]
         yield f"only drills and checks are started by {starter}: a {purpose} needs a person, and this run is {run_type}"
-    elif purpose.needs_confirmation and params.get("confirm") != plan:
+    elif purpose.needs_confirmation and not confirmed and params.get("confirm") != plan:
         yield f"mode is {purpose}: type the plan's name, {plan}, into 'confirm'"
     if purpose.needs_reason and not _text(params.get("reason")).strip():
         yield f"mode is {purpose}: write into 'reason' why production is recovered; it is in the report"

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from drs_provider.rules.launch.tags import short_run_id
 from drs_provider.rules.purpose import find_purpose
 from drs_provider.rules.run import names
-from drs_provider.rules.run.handover import KeptDrill, WrittenReport
+from drs_provider.rules.run.handover import KeptDrill, PlanRunStart, WrittenReport
 from drs_provider.rules.run.state import RunOutline, RunState, TaskSnapshot, WaveOutline, WaveState
 
 ACTIVE: Final = ("queued", "running")
@@ -43,6 +43,7 @@ class RunView:
     :param is_paused: whether its plan is paused
     :param outline: which tasks it has; None in a list of runs, where ``state`` knows neither waves nor steps
     :param tasks: how far those tasks are, by id
+    :param parts: the runs of other plans that its steps wait for
     :param kept: until when its drill is kept for people; None: it is not, or no longer
     """
 
@@ -61,6 +62,7 @@ class RunView:
     questions: tuple[PendingQuestion, ...] = ()
     report: WrittenReport | None = None
     kept: KeptDrill | None = None
+    parts: tuple[PlanRunStart, ...] = ()
 
     @property
     def short_id(self) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from drs_provider.exceptions import AwsError
+from drs_provider.formatting import joined
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.rules.findings import Finding
 from drs_provider.rules.launch.continuation import Continuation, continuation_problems
@@ -30,6 +31,7 @@ from drs_provider.services.preflight.places import PlaceAnswers, ask_side_by_sid
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
+    from drs_provider.rules.run.handover import PlanRunStart
 
 _ACCOUNT = 5
 """So many parts of an ARN must be there for its account, the fifth, to be."""
@@ -64,6 +66,8 @@ class Preflight:
     :param triggered_by: who started the run, where Airflow says so
     :param other_groups: the groups of all other plans
     :param going_on: asks Airflow whether a run that is to be continued is still active here
+    :param started_by: the step of another plan that has started the run, proven; None: none has
+    :param of_parts: what speaks against the plans that the plan runs as steps
     """
 
     shape: RunShape
@@ -75,6 +79,8 @@ class Preflight:
     triggered_by: str | None = None
     other_groups: Sequence[ProtectionGroup] = ()
     going_on: GoingOn = lambda _key, _run_ids: None
+    started_by: "PlanRunStart | None" = None
+    of_parts: Sequence[Finding] = ()
 
     def take(self, hook_of: HookOf) -> PreflightOutcome:
         """Ask every account and Region of the chosen waves, all at once, and return everything that was found.
@@ -105,6 +111,7 @@ class Preflight:
             problems += [*roster.problems, *self._two_networks(places)]
             problems += [problem for check in checks.values() for problem in check.problems]
             named = step_name_findings(self.shape, self.request, roster)
+        named = (*self.of_parts, *named)
         stopped = {server for check in checks.values() for server in check.stopped}
         named += stopped_findings(self.shape, self.request, roster, stopped)
         if self.request.continue_run and sources:
@@ -117,17 +124,25 @@ class Preflight:
             roster=roster,
             problems=tuple(problems),
             findings=(*(finding for check in checks.values() for finding in check.findings), *named),
-            notes=tuple(note for check in checks.values() for note in check.notes),
+            notes=(*self._part_of(), *(note for check in checks.values() for note in check.notes)),
             looks=_looks(checks),
             quotas={target: check.quotas for target, check in checks.items()},
             places=places,
             recoveries_seen=tuple(job for check in checks.values() for job in check.recoveries_seen),
             fingerprints={server: mark for check in checks.values() for server, mark in check.fingerprints.items()},
             lost={target: str(error) for target, error in lost.items()},
+            part_of=self.started_by,
         )
         outcome = replace(outcome, findings=(*outcome.lost_findings, *outcome.findings))
         machines = {server: machine for check in checks.values() for server, machine in check.machines.items()}
         return self._with_approvers(self._with_forecast(self._with_report_place(outcome), machines))
+
+    def _part_of(self) -> Iterator[str]:
+        """Say for the log whose part the run is, and which approvals it inherits."""
+        if start := self.started_by:
+            yield f"started by {start.words}"
+            if start.approvals:
+                yield f"approved there by {joined([approval.by for approval in start.approvals])}"
 
     def _silent(self, answers: PlaceAnswers[object]) -> tuple[list[str], Mapping[Target, AwsError]]:
         """Return the reasons to refuse, and the accounts and Regions without which the run goes on."""
@@ -207,8 +222,8 @@ class Preflight:
         :param is_sound: whether nothing else speaks against the run: only then a missing job is a problem of its own
         """
         jobs = [job for check in checks.values() for job in check.continued]
-        if not jobs and not is_sound:
-            return []
+        if not jobs and (self.started_by or not is_sound):
+            return []  # the run that is continued may not have come as far as this part
         whole = call_roll(
             self.shape.runnable.groups,
             {wave.name: wave.wave.groups for wave in self.shape.waves},

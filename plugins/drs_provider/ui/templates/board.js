@@ -26,6 +26,12 @@ function stepRow(step, now) {
   const [sign, meaning, tone] = STEPS[step.status], row = make("li", "", tone), words = make("span", "", "what");
   const summary = step.summary || meaning;
   words.append(make("b", step.name), make("code", step.kind || "", "soft"));
+  if (step.path) {
+    const link = make("a", "its run");
+    link.href = airflow + step.path;
+    link.dataset.airflow = "";
+    words.append(link);
+  }
   row.append(make("span", sign, "sign"), words, make("span", step.status === "tolerated" ? `${summary} · the plan continues` : summary, "said", "text"));
   if (step.started_at) row.append(make("span", duration(step.started_at, step.ended_at || now), "took", "soft"));
   row.setAttribute("aria-label", `step ${step.name}: ${meaning}`);

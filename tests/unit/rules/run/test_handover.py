@@ -50,6 +50,7 @@ from drs_provider.rules.run.handover import (
     Notifications,
     NotificationsSoFar,
     PinnedPoints,
+    PlanRunStart,
     PreflightResult,
     PreparedNetworks,
     ProofsBeforeRemoval,
@@ -458,6 +459,21 @@ BEFORE_VERSIONS: list[tuple[type[Document], Any, dict[str, Any]]] = [
         {"began_at": None, "begun": {"intent": 2, "sent": {"1": "cmd-1"}}, "end": StepResult(**STEP)},
     ),
     (ActionBegun, 3, {"attempt": 3}),
+    (
+        PlanRunStart,
+        {
+            "plan": "shop",
+            "dag_id": "drs.shop",
+            "run_id": "drs__all__shop__1",
+            "parent_plan": "all",
+            "parent_dag_id": "drs.all",
+            "parent_run_id": "manual__1",
+            "parent_task_id": "before_waves.shop",
+            "mode": "recovery",
+            "approvals": [{"dag_id": "drs.all", "run_id": "manual__1", "task_id": "a", "by": "ann", "at": AT}],
+        },
+        {"mode": "recovery", "point_in_time": "latest", "continue_run": None},
+    ),
 ]
 """What tasks have written before documents had versions, and what of it is read."""
 

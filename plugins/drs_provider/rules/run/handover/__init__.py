@@ -84,6 +84,7 @@ from drs_provider.rules.run.handover.people import (
     RefusalMemory,
     RunOrder,
 )
+from drs_provider.rules.run.handover.plan_runs import InheritedApproval, PlanRunOutcome, PlanRunStart
 from drs_provider.rules.run.handover.preflight_result import (
     Cost,
     CostPart,
@@ -174,6 +175,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     StepResult,
     StepProgress,
     ActionBegun,
+    PlanRunStart,
 )
 """Every document."""
 
@@ -204,6 +206,7 @@ __all__ = [
     "GivenOrders",
     "HandoverUnreadable",
     "HeldSince",
+    "InheritedApproval",
     "InstanceCheck",
     "InstanceChecks",
     "InstanceParts",
@@ -233,6 +236,8 @@ __all__ = [
     "PinnedPoints",
     "Placement",
     "PlanObjectives",
+    "PlanRunOutcome",
+    "PlanRunStart",
     "PlanVerification",
     "PreflightFinding",
     "PreflightResult",

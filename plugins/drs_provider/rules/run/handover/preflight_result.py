@@ -11,6 +11,7 @@ from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.launch.recovery_points import Point
 from drs_provider.rules.purpose import Purpose, purpose_of
 from drs_provider.rules.run.handover.document import Document, Flag, Instant, OptionalInstant, Part
+from drs_provider.rules.run.handover.plan_runs import PlanRunStart
 from drs_provider.rules.run.request import read_as_of
 
 if TYPE_CHECKING:
@@ -206,7 +207,8 @@ class PreflightResult(Document):
 
     ``quotas`` are by the text of a target, ``hourly`` (US dollars an hour) and ``fingerprints`` by server id.
     ``skew``: between the oldest and the newest pinned recovery point. ``too_old``: hostnames above ``max_lag``.
-    ``recoveries_seen``: ids of recovery jobs that preflight has seen.
+    ``recoveries_seen``: ids of recovery jobs that preflight has seen. ``part_of``: the step of another plan that has
+    started the run, with what it inherits.
     """
 
     KEY: ClassVar[str] = "preflight"
@@ -229,6 +231,7 @@ class PreflightResult(Document):
     skew: timedelta | None = None
     too_old: tuple[str, ...] = ()
     needs_approval: Flag
+    part_of: PlanRunStart | None = None
     notes: tuple[str, ...] = ()
     findings: tuple[PreflightFinding, ...] = ()
     cost: Cost | None = None

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, JsonValue
 
 from drs_provider.rules.run.handover.document import Document, Flag, Instant, OptionalInstant, Part, StoredIn
+from drs_provider.rules.run.handover.plan_runs import PlanRunOutcome
 
 
 class StepInstance(Part):
@@ -22,7 +23,7 @@ class StepResult(Document):
     """How a step ended. A step without it whose task is green was marked by a person.
 
     ``attempts``: how often it was tried, 0 where it was not begun. ``goes_on``: it failed, and the plan goes on all the
-    same. ``summary`` and ``output`` are bounded.
+    same. ``summary`` and ``output`` are bounded. ``part``: the run of another plan, of a step that runs one.
     """
 
     KEY: ClassVar[str] = "step"
@@ -39,6 +40,7 @@ class StepResult(Document):
     output: str = ""
     instances: tuple[StepInstance, ...] = ()
     goes_on: Flag = False
+    part: PlanRunOutcome | None = None
 
 
 class StepProgress(Document):

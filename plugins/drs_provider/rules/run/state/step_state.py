@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from drs_provider.rules.run.handover import StepResult
+from drs_provider.rules.run.handover import PlanRunStart, StepResult
 from drs_provider.rules.run.state.left_documents import LeftDocuments
 from drs_provider.rules.run.state.snapshot import RunSnapshot, Side, StepOutline
 from drs_provider.rules.run.state.task_states import TaskPhase
@@ -60,6 +60,11 @@ def undone_step(steps: Iterable[StepState]) -> StepState | None:
 def _state(step: StepOutline, snapshot: RunSnapshot, left: LeftDocuments) -> StepState:
     status, cause, reason = _judged(step, snapshot, left)
     found = None if status is StepStatus.WAITING else left.step(step.task)
+    if found is None and status is StepStatus.RUNNING:
+        begun = left.of(step.task, PlanRunStart)
+        waits = f"waits for run {begun.run_id} of plan {begun.plan}" if begun else None
+    else:
+        waits = None
     now = snapshot.task(step.task)
     has_times = status not in _NO_TIMES
     return StepState(
@@ -69,7 +74,7 @@ def _state(step: StepOutline, snapshot: RunSnapshot, left: LeftDocuments) -> Ste
         status=status,
         cause=cause,
         reason=reason,
-        summary=(found.summary or None) if found else None,
+        summary=(found.summary or None) if found else waits,
         started_at=now.started_at if has_times else None,
         ended_at=now.ended_at if has_times and not status.is_to_come else None,
     )

@@ -1,0 +1,1 @@
+"""Rules that only several documents together can break."""

@@ -1,0 +1,27 @@
+"""Whether the plans that a plan runs as steps can run, as their files are now."""
+
+from typing import TYPE_CHECKING
+
+from drs_provider.rules.findings import Finding
+
+if TYPE_CHECKING:
+    from drs_provider.plan.loader import Library
+    from drs_provider.rules.purpose import Purpose
+    from drs_provider.rules.run.shape import RunShape
+
+
+def part_findings(shape: "RunShape", purpose: "Purpose", library: "Library") -> tuple[Finding, ...]:
+    """Find plans that have problems of their own: their steps would fail, so a drill is refused.
+
+    A recovery is warned: everything else comes up, and the step can be cleared once the file is in order.
+    """
+    found = []
+    for step in shape.steps:
+        name = step.step.runs_plan
+        if name and purpose.takes_step(step.step) and name not in library.plans:
+            problems = [problem for path in library.broken_plans.get(name, ()) for problem in library.problems_of(path)]
+            where = f": {problems[0].path}:{problems[0].line}" if problems else ""
+            what = f"plan {name} has problems of its own and cannot run{where}"
+            hint = "drs validate shows all of them"
+            found.append(Finding(purpose.severity, step.where, step.where, what, hint, "plan_step"))
+    return tuple(found)

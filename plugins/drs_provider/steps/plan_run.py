@@ -1,0 +1,177 @@
+"""``plan``: runs another plan and waits for it; the run inherits mode, reason, point in time and proven approvals."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, NoReturn, TypeVar
+
+from drs_provider.exceptions import HandoverUnreadable, StepFailed
+from drs_provider.plan.fields import LongerThanZero, Name
+from drs_provider.plan.step_kinds import StepKind
+from drs_provider.plan.steps import Step
+from drs_provider.rules.launch.tags import short_run_id
+from drs_provider.rules.run.names import REPORT_TASK, dag_id_of
+from drs_provider.steps.work import Going, StepOutcome, StepWork
+
+if TYPE_CHECKING:
+    from drs_provider.rules.run.handover import Document, PlanRunOutcome, PlanRunStart
+    from drs_provider.triggers.dag_runs import DagRunEvent
+
+_LONGEST: Final = timedelta(hours=6)
+"""How long a plan may take where its step says nothing: all its waves, and a drill that is kept for people."""
+
+_GOOD: Final = ("passed", "completed", "completed_with_exceptions")
+
+_Left = TypeVar("_Left", bound="Document")
+
+
+class PlanStep(Step):
+    """Runs another plan of the same folder and waits for its end."""
+
+    kind: Literal["plan"]
+    plan: Name
+    """The plan to run."""
+    timeout: LongerThanZero = _LONGEST
+    """How long the step may take, from the start of the plan's run to its end."""
+
+    @property
+    def runs_plan(self) -> str | None:
+        """The name of the plan that it runs."""
+        return self.plan
+
+
+class RunPlan(StepWork[PlanStep, "DagRunEvent"]):
+    """Trigger the one run that this step has in its run, with the proof of that, and wait for its end.
+
+    A step that is cleared after its plan has failed has that run go on: all its tasks are cleared, and adopt what they
+    have begun, as in every run that is cleared.
+    """
+
+    LINKS: ClassVar[tuple[str, ...]] = ("drs_provider.links.plan_runs.PlanRunLink",)
+
+    def begin(self, going: Going) -> StepOutcome:
+        """Trigger it, or adopt the run that an earlier try or attempt has triggered; wait."""
+        from drs_provider.airflow_internals.tasks import has_dag_run
+        from drs_provider.links.plan_runs import PlanRunLink
+        from drs_provider.rules.run.parts import plan_run_start
+
+        ids = going.ids
+        start = plan_run_start(
+            self.step.plan,
+            parent_plan=going.where.plan,
+            parent=(ids.dag_id, ids.run_id, ids.task_id),
+            inherited=going.inherited(),
+        )
+        PlanRunLink.point_at(self, dag_id=start.dag_id, run_id=start.run_id)
+        is_there = has_dag_run(start.dag_id, start.run_id)
+        is_new_attempt = going.memory.attempt > 1 and not going.memory.begun
+        if not is_there or (is_new_attempt and going.run_state(start.dag_id, start.run_id) == "failed"):
+            self._refuse_paused(start)
+            going.memory.begin(run_id=start.run_id)
+            self._trigger(going, start, again=is_there)
+        else:
+            going.leave(start)
+            going.memory.begin(run_id=start.run_id)
+            self.log.info("Run %s belongs to this step: adopted", start.run_id)
+        self._wait_for(going, start)
+
+    def heard(self, going: Going, event: "DagRunEvent") -> StepOutcome:
+        """Judge the run by the verdict that its own report task has signed."""
+        from drs_provider.links.plan_runs import PlanRunLink
+
+        dag_id, run_id = dag_id_of(self.step.plan), str(going.memory.begun["run_id"])
+        PlanRunLink.point_at(self, dag_id=dag_id, run_id=run_id)
+        if event["outcome"] == "timed_out":
+            what = f"run {run_id} of plan {self.step.plan} is still running; it is not stopped"
+            raise StepFailed(self.timed_out(what).why, is_final=True)
+        return judged(self._outcome(dag_id, run_id), event["state"])
+
+    def _wait_for(self, going: Going, start: "PlanRunStart") -> NoReturn:
+        from drs_provider.triggers.dag_runs import DagRunTrigger
+
+        trigger = DagRunTrigger(dag_id=start.dag_id, run_id=start.run_id, deadline=going.deadline.isoformat())
+        self.wait(going, trigger)
+
+    def _refuse_paused(self, start: "PlanRunStart") -> None:
+        from drs_provider.airflow_internals.tasks import is_dag_paused
+
+        try:
+            is_paused = is_dag_paused(start.dag_id)
+        except Exception as error:  # Airflow has no error of its own for a DAG that is not there
+            why = f"Airflow has no plan {start.plan} (DAG {start.dag_id}), or cannot read it: look at its import errors"
+            raise StepFailed(why, is_final=True) from error
+        if is_paused:
+            raise StepFailed(
+                f"plan {start.plan} is paused, so a run would not begin: drs run resume {start.plan}, then clear this "
+                "task"
+            )
+
+    def _trigger(self, going: Going, start: "PlanRunStart", *, again: bool) -> None:
+        from drs_provider.airflow_internals.tasks import trigger_dag_run
+        from drs_provider.rules.run.parts import conf_of
+
+        conf = conf_of(start, going.leave(start))
+        refusal = trigger_dag_run(start.dag_id, start.run_id, conf=conf, at=going.clock(), again=again)
+        if refusal:
+            raise StepFailed(f"Airflow did not start plan {start.plan}: {refusal}")
+        self.log.info("Run %s of plan %s %s", start.run_id, start.plan, "goes on" if again else "started")
+
+    def _outcome(self, dag_id: str, run_id: str) -> "PlanRunOutcome":
+        """Read how the run ended, as its own report task has signed it."""
+        from drs_provider.rules.run.handover import KeptReport, PlanRunOutcome, WrittenReport
+
+        found = PlanRunOutcome(plan=self.step.plan, dag_id=dag_id, run_id=run_id)
+        written, kept = self._left(found, WrittenReport), self._left(found, KeptReport)
+        if written is None:
+            return found
+        report = (kept.report if kept else None) or {}
+        counts, run = report.get("counts"), report.get("run")
+        return found.model_copy(
+            update={
+                "verdict": written.verdict,
+                "reason": written.reason,
+                "report": written.where,
+                "mode": run.get("mode", "") if isinstance(run, dict) else "",
+                "launched": counts.get("launched") if isinstance(counts, dict) else None,
+                "servers": counts.get("servers") if isinstance(counts, dict) else None,
+            }
+        )
+
+    def _left(self, run: "PlanRunOutcome", document: "type[_Left]") -> "_Left | None":
+        from drs_provider.airflow_internals.tasks import read_xcom
+        from drs_provider.rules.run.handover.signature import Origin
+        from drs_provider.services.signed import opened
+
+        value = read_xcom(document.KEY, dag_id=run.dag_id, run_id=run.run_id, task_id=REPORT_TASK)
+        try:
+            return opened(value, document, Origin(run.dag_id, run.run_id, REPORT_TASK, document.KEY))
+        except HandoverUnreadable as error:
+            why = f"run {run.run_id} of plan {run.plan} has ended, and nobody can tell how: {error}"
+            raise StepFailed(why, is_final=True) from error
+
+
+def judged(found: "PlanRunOutcome", state: str) -> StepOutcome:
+    """Say how the run of a plan ended, or raise ``StepFailed`` with its first cause and what to do next.
+
+    :param found: what its report task left
+    :param state: Airflow's word for how the run ended
+    """
+    look = f"drs run status {found.plan} {short_run_id(found.dag_id, found.run_id)}"
+    if not found.verdict:
+        why = f"run {found.run_id} of plan {found.plan} ended as {state} in Airflow and left no report: {look}"
+        raise StepFailed(why, is_final=True, part=found)
+    reason, verdict = found.reason.strip().rstrip("."), found.verdict.replace("_", " ")
+    where = f"Run {found.run_id}, report: {found.report}"
+    if state == "success" and found.verdict in _GOOD:
+        return StepOutcome(f"plan {found.plan} {verdict}: {reason}. {where}", part=found)
+    ended = f"ended as {verdict}" if found.verdict not in _GOOD else f"ended as {state} in Airflow"
+    then = "Once its cause is mended, clear this task: that run goes on, and what it has launched is kept"
+    raise StepFailed(f"plan {found.plan} {ended}: {reason}. {where}. {then}; {look}", is_final=True, part=found)
+
+
+KIND = StepKind(
+    name="plan",
+    title="Other plan",
+    model=PlanStep,
+    work=RunPlan,
+    reaches_out="it would run another plan: rehearse that one by itself",
+    looks_around=True,
+)
