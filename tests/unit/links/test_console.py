@@ -44,5 +44,5 @@ def test_everything_that_the_provider_info_names_exists():
     assert all(__import__(module) for module in parts)
     assert [import_string(link).__name__ for link in info["extra-links"]] == ["DrsJobLink", "DrsRecoveryInstanceLink"]
     options = info["config"]["drs"]["options"]
-    assert set(options) == {"plans_folder", "reports", "signing_key", "allow_loopback", "notify"}
+    assert set(options) == {"plans_folder", "reports", "signing_key", "installation", "allow_loopback", "notify"}
     assert [name for name, option in options.items() if option.get("sensitive")] == ["signing_key"]

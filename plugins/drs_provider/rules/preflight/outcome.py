@@ -62,6 +62,7 @@ class PreflightOutcome:
     :param places: what those accounts and Regions are, resolved
     :param recoveries_seen: ids of recovery jobs
     :param lost: why accounts and Regions do not answer without which the run goes on
+    :param installation: id of the Airflow that the run is of
     """
 
     shape: RunShape
@@ -79,6 +80,7 @@ class PreflightOutcome:
     cost: Estimate | None = None
     verified: PlanVerification | None = None
     lost: Mapping[Target, str] = field(default_factory=dict)
+    installation: str = ""
 
     @property
     def purpose(self) -> Purpose:
@@ -205,6 +207,7 @@ class PreflightOutcome:
             replace_live_instances=self.request.replace_live_instances,
             replace_drills=self.request.replace_drills,
             continue_run=self.request.continue_run,
+            installation=self.installation,
             checked_at=self.now,
             quotas={str(target): quotas for target, quotas in self.quotas.items()},
             recoveries_seen=self.recoveries_seen,
