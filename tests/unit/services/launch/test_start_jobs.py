@@ -93,6 +93,16 @@ def test_a_drill_that_another_airflow_began_at_the_same_moment_is_not_waited_for
         ]
 
 
+def test_a_drill_of_another_airflow_whose_instances_were_terminated_is_over(drs, store):
+    tags = job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1, installation="dublin")
+    job = drs.add_job(SERVERS, tags={**tags, MODE: "drill", EXPIRES: written(NOW + timedelta(hours=2))})
+    drs.end(job, at=NOW + timedelta(minutes=1))
+    later = NOW + timedelta(minutes=2)
+    drs.end(drs.add_job(SERVERS, created=later, kind="TERMINATE"), "TERMINATED", at=later)
+
+    assert summary(Try(drs, store, installation="paris").run()) == [("2", [*SERVERS], False)]
+
+
 def test_the_live_drill_of_another_airflow_is_no_earlier_drill_of_the_plan(drs, store):
     tags = job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1, installation="dublin")
     job = drs.add_job(SERVERS, tags={**tags, MODE: "drill", EXPIRES: written(NOW + timedelta(hours=2))})
