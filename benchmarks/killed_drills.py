@@ -216,6 +216,7 @@ def airflow_environment(home: Path, url: str) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-west-2",
         "AWS_EC2_METADATA_DISABLED": "true",
+        "DRS_INSTALLATION": "killed-drills",
         "DRS_PLANS_FOLDER": str(home / "plans"),
         "DRS_REPORTS": str(home / "reports"),
         "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("plugins", "simulator", ".")),

@@ -10,6 +10,8 @@ from demo.ports import Ports
 
 REGION = "us-west-2"
 USER = "admin"
+INSTALLATION = "demo"
+"""Id of the demo's Airflow in the tags of what its runs make."""
 
 # Measured, not guessed: docs/performance.md. SQLite has one writer.
 PARALLELISM = 16
@@ -156,6 +158,7 @@ def airflow(inherited: Mapping[str, str], places: Places, ports: Ports, secrets:
         "AIRFLOW_CONN_AWS_DEFAULT": connection(endpoint),
         # All of a demo is on this machine, those who are notified as well.
         "DRS_ALLOW_LOOPBACK": "true",
+        "DRS_INSTALLATION": INSTALLATION,
         "DRS_PLANS_FOLDER": str(places.plans),
         "DRS_REPORTS": str(places.reports),
         "PYTHONUNBUFFERED": "1",

@@ -37,6 +37,7 @@ def _settle() -> Path:
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": "us-west-2",
             "AWS_EC2_METADATA_DISABLED": "true",
+            "DRS_INSTALLATION": "here",
             "DRS_PLANS_FOLDER": str(ROOT / "plans"),
             "DRS_REPORTS": str(home / "reports"),
         }

@@ -10,6 +10,7 @@ from typing import Any
 from drs_provider.rules.launch.tags import RUN, TRY, WAVE
 
 from benchmarks.chaos.scenarios import Scenario
+from demo.environment import INSTALLATION
 
 Settings = tuple[Mapping[str, Any], Mapping[str, Any] | None, Sequence[Mapping[str, Any]]]
 """Launch configuration, the data of the template's default version, launch actions."""
@@ -175,7 +176,7 @@ def _job(account: str, job: Mapping[str, Any]) -> Job:
 
 def run_key(scenario: Scenario) -> str:
     """Return the value of the job tag that names a run: part of what the product promises to other orchestrators."""
-    return hashlib.sha256(f"{scenario.dag_id}|{scenario.run_id}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{INSTALLATION}|{scenario.dag_id}|{scenario.run_id}".encode()).hexdigest()[:32]
 
 
 def instant(text: str) -> datetime:

@@ -97,7 +97,11 @@ _ACTIONS: Final[Mapping[str, Callable[[Run], object]]] = {
 
 def takeover_key(run: Run) -> str:
     """Give the key by which another Airflow continues a run."""
-    return run_key(run.dag.dag_id, run.run_id)
+    return run_key(run.dag.dag_id, run.run_id, INSTALLATION)
+
+
+INSTALLATION = "combinations"
+"""Id of the Airflow of a campaign."""
 
 
 def _of(run: Run, what: str) -> list[str]:

@@ -219,6 +219,8 @@ def _dag(scenario: Scenario, home: Path, vpc: str | None, *, edited: bool = Fals
 
 
 def _environment(scenario: Scenario, url: str, home: Path) -> dict[str, str]:
+    from benchmarks.combinations.people import INSTALLATION
+
     def connection(account: str, region: str) -> str:
         extra = {"region_name": region, "endpoint_url": url, "service_config": {"sts": {"endpoint_url": url}}}
         return json.dumps({"conn_type": "aws", "login": account, "password": "secret", "extra": extra})
@@ -226,6 +228,7 @@ def _environment(scenario: Scenario, url: str, home: Path) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": url,
         "AWS_EC2_METADATA_DISABLED": "true",
+        "DRS_INSTALLATION": INSTALLATION,
         "DRS_PLANS_FOLDER": str(home / "plans"),
         "DRS_REPORTS": str(home / "reports"),
         "DRS_SIGNING_KEY": "of this campaign",

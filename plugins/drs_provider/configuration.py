@@ -49,6 +49,11 @@ def airflow_secret(section: str, name: str) -> str:
     return found if found != f"{{{name.upper()}}}" or _is_unit_test() else ""
 
 
+def installation() -> str:
+    """Return this Airflow's id: ``DRS_INSTALLATION``, else ``[drs] installation`` of its configuration, else empty."""
+    return _setting("installation")
+
+
 def may_reach_loopback() -> bool:
     """Tell whether steps and notifications may reach the machine that they run on.
 

@@ -80,6 +80,17 @@ def get_provider_info() -> dict[str, Any]:
                         "example": None,
                         "default": "",
                     },
+                    "installation": {
+                        "description": (
+                            "Id of this Airflow, the same on all its machines and no other Airflow's: it stands in "
+                            "the tags of what runs make. By default the Airflow Variable drs_installation_id, which "
+                            "is made once. DRS_INSTALLATION goes before it."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "dublin",
+                        "default": "",
+                    },
                     "allow_loopback": {
                         "description": "Whether steps and notifications may reach the machine that they run on. "
                         "DRS_ALLOW_LOOPBACK goes before it.",

@@ -156,7 +156,8 @@ def in_words(plan: str, runs: Sequence[FoundRun]) -> str:
         over = ", over: nothing of it is there any more" if run_found.is_over else ""
         over = ", finished: every server is launched" if run_found.is_finished else over
         lines.append(f"  {run_found.run_id}  {run_found.mode}, began {moment(run_found.began)}{over}")
-        lines.append(f"    key {run_found.key}")
+        of = f", Airflow installation {run_found.installation}" if run_found.installation else ""
+        lines.append(f"    key {run_found.key}{of}")
         lines += table(_rows(run_found), indent=4)
     alive = [run_found for run_found in runs if not (run_found.is_over or run_found.is_finished)]
     if alive:

@@ -15,6 +15,7 @@ from drs_provider.dag.run_reader import active_run_of, cleaned_up, late_tick, ru
 from drs_provider.dag.task_times import leave_times
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.operators.base import asking_later
+from drs_provider.operators.installation import installation_of
 from drs_provider.plan.problems import Problem
 from drs_provider.rules.run.shape import RunShape
 from drs_provider.services.signed import leave
@@ -154,6 +155,7 @@ class CheckPlan(BaseOperator):
             going_on=lambda key, run_ids: active_run_of(context, key, run_ids),
             started_by=start,
             of_parts=part_findings(self.shape, request.purpose, library),
+            installation=installation_of(context),
         )
 
     def _idle(self, outcome: "PreflightOutcome") -> list[str]:

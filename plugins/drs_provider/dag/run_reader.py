@@ -125,6 +125,26 @@ def preflight_result(context: Context, plan: str, *, acts: bool = True) -> "Pref
     return found
 
 
+def installation_of_run(context: Context) -> str:
+    """Return the id of the Airflow that the run is of, as it was when the run began.
+
+    Where nothing says so, as where the record of preflight was deleted or edited, it is what this Airflow is now: what
+    the run has made under another name is then not found by it, nor is anything of another Airflow.
+    """
+    from drs_provider.rules.run.handover import PreflightResult
+
+    try:
+        found = pull(context["ti"], names.PREFLIGHT_TASK, PreflightResult)
+    except HandoverUnreadable as error:
+        _log.warning("passed over: %s", error)
+        found = None
+    if found is not None:
+        return found.installation
+    from drs_provider.operators.installation import this_installation
+
+    return this_installation()
+
+
 def skip_where_nothing_is_launched(context: Context) -> None:
     """Skip what has nothing to do in a run that launches nothing, also where somebody has cleared just this task.
 
@@ -200,12 +220,13 @@ def active_run_of(context: Context, key: str, run_ids: Sequence[str]) -> str | N
 
     :param run_ids: what the jobs of the run say that it is called
     """
+    from drs_provider.operators.installation import this_installation
     from drs_provider.rules.launch.tags import run_key
     from drs_provider.rules.run.handover import PreflightResult
     from drs_provider.rules.run.handover.signature import Origin
     from drs_provider.rules.run.run_view import ACTIVE
 
-    ti, own = context["ti"], context["dag_run"]
+    ti, own, here = context["ti"], context["dag_run"], this_installation()
     if ti.get_dr_count(dag_id=own.dag_id, states=list(ACTIVE)) <= 1:
         return None  # that is this run
     verdicts = ti.get_task_states(dag_id=own.dag_id, task_ids=[names.VERDICT_TASK])
@@ -213,7 +234,7 @@ def active_run_of(context: Context, key: str, run_ids: Sequence[str]) -> str | N
     for run_id in sorted({*open_runs, *run_ids} - {own.run_id}):
         if not ti.get_dr_count(dag_id=own.dag_id, run_ids=[run_id], states=list(ACTIVE)):
             continue
-        if run_id in run_ids or run_key(own.dag_id, run_id) == key:
+        if run_id in run_ids or key in (run_key(own.dag_id, run_id), run_key(own.dag_id, run_id, here)):
             return run_id
         place = Origin(own.dag_id, run_id, names.PREFLIGHT_TASK, PreflightResult.KEY)
         left = ti.xcom_pull(task_ids=place.task_id, key=place.key, run_id=run_id)
@@ -222,6 +243,6 @@ def active_run_of(context: Context, key: str, run_ids: Sequence[str]) -> str | N
         except HandoverUnreadable as error:
             _log.warning("run %s counts as one that continues run %s, for nobody can tell: %s", run_id, key, error)
             return run_id
-        if found and found.continue_run == key:
+        if found and key in (found.continue_run, run_key(own.dag_id, run_id, found.installation)):
             return run_id
     return None

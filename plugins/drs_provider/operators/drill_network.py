@@ -12,6 +12,7 @@ from drs_provider import clock
 from drs_provider.exceptions import NotIsolated, RunRefused
 from drs_provider.formatting import parse_instant
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_good
+from drs_provider.operators.installation import this_installation
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.operators.template_values import rendered_bool, rendered_ids, rendered_mapping
 from drs_provider.services.signed import leave, sealed
@@ -28,7 +29,13 @@ _FORMS = "write isolated, or the id of a standing drill network (vpc-…)"
 
 
 class _DrillNetworkOperator(DrsOperator):
-    """What both have in common: the hook that makes and removes."""
+    """What both have in common: the hook that makes and removes, and whose run it is that they work for."""
+
+    installation: str | None = None
+
+    def own_installation(self) -> str:
+        """Return the id of the Airflow that the run is of."""
+        return this_installation() if self.installation is None else self.installation
 
     @cached_property
     def networks(self) -> "DrillNetworkHook":
@@ -116,7 +123,12 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
         places = placements_of(LaunchSettingsHook(**self.aws), unknown) if unknown else {}
         places |= {server: KnownPlacement.from_json(given[server]) for server in servers if server not in places}
         dag_run = context["dag_run"]
-        tags = drill_tags(dag_id=dag_run.dag_id, run_id=dag_run.run_id, expires=_now() + self.lives_for)
+        tags = drill_tags(
+            dag_id=dag_run.dag_id,
+            run_id=dag_run.run_id,
+            expires=_now() + self.lives_for,
+            installation=self.own_installation(),
+        )
         if self.continue_run:
             tags[RUN] = self.continue_run
         preparation = NetworkPreparation(
@@ -188,7 +200,8 @@ class DrsRemoveDrillNetworkOperator(_DrillNetworkOperator):
         from drs_provider.services.drill.network import ensure_removed, remove_networks
 
         dag_run = context["dag_run"]
-        runs = [run_key(dag_run.dag_id, dag_run.run_id), *([self.continue_run] if self.continue_run else [])]
+        own = run_key(dag_run.dag_id, dag_run.run_id, self.own_installation())
+        runs = [own, *([self.continue_run] if self.continue_run else [])]
         result = remove_networks(self.networks, runs, task_memory(context))
         leave(context["ti"], result)
         if result.left and _now() < began + self.max_wait:

@@ -1,6 +1,6 @@
 """Applying launch settings before a launch, and putting back what a drill has changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -13,6 +13,7 @@ from drs_provider import clock
 from drs_provider.exceptions import AwsError, RunRefused
 from drs_provider.formatting import duration, parse_instant
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_good
+from drs_provider.operators.installation import this_installation
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.operators.template_values import rendered_bool, rendered_ids, rendered_mapping
 from drs_provider.services.signed import leave, sealed
@@ -139,11 +140,19 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
         self.lifetime = lifetime
         self.settings = settings
         self.is_temporary = is_temporary
+        self.installation: str | None = None
+        self.continue_run: str | None = None
 
     def change(self, context: Context) -> "SettingsChanges | ServersHeld":
         """Check, then apply what differs."""
         from drs_provider.rules.run.handover import PreflightFinding, SettingsFindings
-        from drs_provider.services.settings.apply import ServersHeld, SettingsApplication, ensure_sound
+        from drs_provider.rules.settings.drill_memory import INSTALLATION, RUN
+        from drs_provider.services.settings.apply import (
+            ServersHeld,
+            SettingsApplication,
+            ensure_no_rival,
+            ensure_sound,
+        )
         from drs_provider.services.settings.survey import survey
 
         settings = {
@@ -157,11 +166,15 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
             self.log.warning("%s: %s", finding.severity, finding)
         findings = tuple(PreflightFinding.model_validate(asdict(finding)) for finding in found.findings)
         leave(context["ti"], SettingsFindings(findings=findings))
+        marks = self._marks(context) if is_temporary else {}
+        if is_temporary:
+            ours = {marks[RUN], *([self.continue_run] if self.continue_run else [])}
+            ensure_no_rival(found, installation=marks[INSTALLATION], own_runs=ours, now=self._now())
         application = SettingsApplication(
             self.hook,
             task_memory(context),
             is_temporary=is_temporary,
-            marks=self._marks(context) if is_temporary else {},
+            marks=marks,
             max_tries=context["ti"].max_tries,
         )
         outcome = application.apply(found, now=self._now())
@@ -175,10 +188,11 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
     def _marks(self, context: Context) -> dict[str, str]:
         """Return the tags that say whose temporary settings these are, and until when."""
         from drs_provider.rules.launch.tags import run_key, written
-        from drs_provider.rules.settings.drill_memory import EXPIRES, RUN
+        from drs_provider.rules.settings.drill_memory import marks_of
 
         ti = context["ti"]
-        return {RUN: run_key(ti.dag_id, ti.run_id), EXPIRES: written(self._now() + self.lifetime)}
+        installation = this_installation() if self.installation is None else self.installation
+        return marks_of(run_key(ti.dag_id, ti.run_id, installation), written(self._now() + self.lifetime), installation)
 
 
 class DrsRestoreLaunchSettingsOperator(DrsSettingsOperator):
@@ -202,9 +216,17 @@ class DrsRestoreLaunchSettingsOperator(DrsSettingsOperator):
     def __init__(self, *, source_server_ids: Sequence[str] | str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.source_server_ids = source_server_ids
+        self.installation = ""
+        self.own_runs: Collection[str] = ()
 
     def change(self, context: Context) -> "SettingsChanges | ServersHeld":
         """Put back what can be put back now."""
         from drs_provider.services.settings.apply import restore_settings
 
-        return restore_settings(self.hook, rendered_ids("source_server_ids", self.source_server_ids), now=self._now())
+        return restore_settings(
+            self.hook,
+            rendered_ids("source_server_ids", self.source_server_ids),
+            now=self._now(),
+            installation=self.installation,
+            own_runs=self.own_runs,
+        )

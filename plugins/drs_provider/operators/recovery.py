@@ -14,6 +14,7 @@ from drs_provider.exceptions import AwsError, QuotaExceeded
 from drs_provider.formatting import duration, parse_instant
 from drs_provider.links.console import DrsJobLink
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, asking_later, failing_for_good
+from drs_provider.operators.installation import installation_of
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.operators.template_values import rendered_bool, rendered_ids, rendered_mapping
 from drs_provider.services.signed import sealed
@@ -107,6 +108,7 @@ class DrsStartRecoveryOperator(DrsOperator):
         self.continue_run = continue_run
         self.max_wait = max_wait
         self.adoption_window = adoption_window
+        self.installation: str | None = None
 
     def execute(self, context: Context) -> JsonValue:
         """Start, adopt or wait for room."""
@@ -192,6 +194,7 @@ class DrsStartRecoveryOperator(DrsOperator):
         return Request(
             dag_id=ti.dag_id,
             run_id=ti.run_id,
+            installation=self._installation(context) if self.installation is None else self.installation,
             wave=self.launch_name or task,
             servers=rendered_ids("source_server_ids", self.source_server_ids),
             is_drill=rendered_bool("is_drill", self.is_drill),
@@ -208,6 +211,13 @@ class DrsStartRecoveryOperator(DrsOperator):
             continues=self.continue_run or None,
             quotas=Quotas(**rendered_mapping("quotas", self.quotas)) if self.quotas else None,
         )
+
+    @staticmethod
+    def _installation(context: Context) -> str:
+        from drs_provider.rules.run.handover import LaunchAttempt
+        from drs_provider.services.store import load
+
+        return installation_of(context, has_begun=load(task_memory(context), LaunchAttempt) is not None)
 
     def _wait(self, wait: "MustWait", waiting_since: datetime) -> NoReturn:
         deadline = waiting_since + self.max_wait

@@ -150,6 +150,7 @@ def _environment(request: RehearsalRequest, connections: Mapping[str, Connection
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "CRITICAL",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW__DRS__INSTALLATION": "rehearsal",
         "AIRFLOW__DRS__SIGNING_KEY": secrets.token_urlsafe(),
         "AWS_ENDPOINT_URL": request.simulator,
         "AWS_ACCESS_KEY_ID": "rehearsal",

@@ -123,6 +123,8 @@ class PreflightEvidence(EvidencePart):
     quotas: dict[str, JsonValue] = Field(default_factory=dict)
     skew_seconds: float | None = None
     """Between the oldest and the newest recovery point that servers were pinned to; ``None``: none was."""
+    installation: str = ""
+    """Id of the Airflow that the run is of; empty: it began before runs had one."""
 
 
 class JobEvidence(EvidencePart):

@@ -114,6 +114,7 @@ class Board(BaseModel):
     """A run at one moment; ``is_plan`` is false for the run of a DAG that is no recovery plan.
 
     ``airflow_state`` is Airflow's own word; ``cancelled`` and ``superseded`` say who or what ended the run.
+    ``installation``: id of the Airflow that the run is of, once preflight has looked.
     """
 
     dag_id: str
@@ -134,6 +135,7 @@ class Board(BaseModel):
     orders: list[str] = []
     cancelled: str | None = None
     superseded: str | None = None
+    installation: str = ""
     cost: BoardCost | None = None
     before: list[BoardStep] = []
     after: list[BoardStep] = []
@@ -197,6 +199,7 @@ def board_of(run: RunData, now: datetime, forecast: Forecast = USUAL, stopped: t
         orders=orders_of(snapshot, left),
         cancelled=state.cancelled,
         superseded=state.superseded,
+        installation=preflight.installation if preflight else "",
         cost=_cost(preflight.cost) if preflight else None,
         before=board_steps(state.before, left, run.classes),
         after=board_steps(state.after, left, run.classes),

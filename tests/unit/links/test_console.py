@@ -48,5 +48,5 @@ def test_everything_that_the_provider_info_names_exists():
         "PlanRunLink",
     ]
     options = info["config"]["drs"]["options"]
-    assert set(options) == {"plans_folder", "reports", "signing_key", "allow_loopback", "notify"}
+    assert set(options) == {"plans_folder", "reports", "signing_key", "installation", "allow_loopback", "notify"}
     assert [name for name, option in options.items() if option.get("sensitive")] == ["signing_key"]

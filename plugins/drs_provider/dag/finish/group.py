@@ -11,7 +11,7 @@ from drs_provider import clock
 from drs_provider.configuration import reports_location
 from drs_provider.dag.finish.leftovers import LookOver
 from drs_provider.dag.left_alone import skip_where_left_alone
-from drs_provider.dag.run_reader import active_run_of, skip_where_nothing_is_launched
+from drs_provider.dag.run_reader import active_run_of, installation_of_run, skip_where_nothing_is_launched
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import continued_run, jobs_of_run, keys_of_run
 from drs_provider.dag.waves.network import RemoveNetwork
@@ -103,16 +103,16 @@ class CleanUpDrill(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
         Preflight has agreed to go on with that run, and what it looked at is asked again: what another plan, a
         recovery, or a run that goes on in this Airflow has launched stays.
         """
-        from drs_provider.rules.launch.continuation import drills_of_plan
-        from drs_provider.rules.launch.tags import RUN_ID, tag_value
+        from drs_provider.rules.launch.continuation import drills_of_plan, run_ids_of
+        from drs_provider.rules.launch.tags import tag_value
 
-        run = context["dag_run"]
+        run, own = context["dag_run"], installation_of_run(context)
         ours = drills_of_plan(jobs, run.dag_id)
         if foreign := sorted({str(job["jobID"]) for job in jobs} - ours):
             self.log.warning("%s: no drill of this plan, so what it has launched stays", ", ".join(foreign))
-        if going_on := active_run_of(context, key, [str(job["tags"].get(RUN_ID)) for job in jobs]):
+        if going_on := active_run_of(context, key, run_ids_of(jobs, own=own)):
             self.log.warning("Run %s goes on here as %s: what it has launched stays", key, going_on)
-            ours &= {str(job["jobID"]) for job in jobs if job["tags"].get(RUN_ID) == tag_value(run.run_id)}
+            ours &= {str(job["jobID"]) for job in jobs if tag_value(run.run_id) in run_ids_of([job], own=own)}
         return ours
 
 

@@ -1,4 +1,4 @@
-"""The DAG that removes what drills have left behind, of any run and of any Airflow."""
+"""The DAG that removes what drills have left behind, of any run of this Airflow."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from drs_provider import clock
 from drs_provider.dag.notifications.clean_up import tell_of_clean_up
 from drs_provider.exceptions import RunRefused
+from drs_provider.operators.installation import this_installation
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.loader import read_folder
 from drs_provider.rules.run.handover import SweepBegan, TargetSweep
@@ -37,8 +38,9 @@ _DOCUMENTATION: Final = """\
 Every 15 minutes it looks in every account and Region that the plans name for what drills have left behind: instances,
 launch settings, networks, volumes. It goes by tags and expiry alone, so it also finds what was left by a run, a worker
 or a whole Airflow that died. It never touches what is not a drill's, nor a drill that may still be running: where
-Airflow does not say whether a run is over, nothing of it is removed. It is red when something is left that it cannot
-remove, and notifies those whom the plan's `notify` names; `drs sweep --dry-run` shows the same from a shell.
+Airflow does not say whether a run is over, nothing of it is removed. What is of another Airflow is left to that one. It
+is red when something is left that it cannot remove, and notifies those whom the plan's `notify` names;
+`drs sweep --dry-run` shows the same from a shell.
 """
 
 
@@ -61,8 +63,8 @@ class SweepDrills(BaseOperator):
         targets = targets_of(list(folder.groups.values()))
         if not targets:
             raise AirflowSkipException(f"no plan in {self.plans_folder} names an account")
-        is_active = _active_runs(context)
-        found = sweep_all(targets, lambda target: _sweep(target, now, is_active))
+        is_active, installation = _active_runs(context), this_installation()
+        found = sweep_all(targets, lambda target: _sweep(target, now, is_active, installation))
         for line in summary(found):
             self.log.info("%s", line)
         began = _began(context, now)
@@ -87,12 +89,12 @@ class SweepDrills(BaseOperator):
         self.defer(trigger=DateTimeTrigger(moment=now + LOOK_AGAIN_AFTER), method_name=self.resume_sweep.__name__)
 
 
-def _sweep(target: Target, now: datetime, is_active: "IsActive") -> TargetSweep:
+def _sweep(target: Target, now: datetime, is_active: "IsActive", installation: str) -> TargetSweep:
     from drs_provider.hooks.tagged_networks import TaggedNetworksHook
     from drs_provider.services.drill.sweep import sweep
 
     hook = TaggedNetworksHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None)
-    return sweep(hook, now, is_active=is_active)
+    return sweep(hook, now, is_active=is_active, installation=installation)
 
 
 def _active_runs(context: Context) -> "IsActive":
@@ -109,6 +111,11 @@ def _active_runs(context: Context) -> "IsActive":
             raise RunRefused(
                 "its tags do not name its run exactly, so Airflow cannot be asked; once you know that it is over, "
                 "drs sweep removes what it left"
+            )
+        if not any(mark.installation for mark in marks) and not any(states):
+            raise RunRefused(
+                "its tags do not say of which Airflow it is, and this one knows no such run: it may be another's; "
+                "once you know that it is over, drs sweep removes what it left"
             )
         return False
 

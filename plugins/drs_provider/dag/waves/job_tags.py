@@ -8,7 +8,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider import clock
-from drs_provider.dag.run_reader import skip_where_nothing_is_launched
+from drs_provider.dag.run_reader import installation_of_run, skip_where_nothing_is_launched
 from drs_provider.exceptions import DrsProviderError
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.names import PREFLIGHT_TASK
@@ -88,11 +88,11 @@ def traces_hook(target: Target) -> "TracesHook":
 
 def own_tags(context: Context) -> dict[str, str]:
     """Return the tags that name the run that a task belongs to; a run that continues another has that one's key."""
-    from drs_provider.rules.launch.tags import PLAN, RUN, RUN_ID, job_tags
+    from drs_provider.rules.launch.tags import RUN, name_tags
 
     run, continued = context["dag_run"], continued_run(context)
-    everything = job_tags(dag_id=run.dag_id, run_id=run.run_id, wave="", chunk=0, attempt=0)
-    return {**{key: everything[key] for key in (RUN, PLAN, RUN_ID)}, **({RUN: continued} if continued else {})}
+    own = name_tags(dag_id=run.dag_id, run_id=run.run_id, installation=installation_of_run(context))
+    return {**own, **({RUN: continued} if continued else {})}
 
 
 def continued_run(context: Context) -> str | None:
@@ -111,10 +111,16 @@ def continued_run(context: Context) -> str | None:
 
 def keys_of_run(context: Context) -> tuple[str, ...]:
     """Return the keys that tags of this run's things carry: its own, and that of the run that it continues."""
+    continued = continued_run(context)
+    return (own_key(context), *([continued] if continued else []))
+
+
+def own_key(context: Context) -> str:
+    """Return the key of the run that a task belongs to."""
     from drs_provider.rules.launch.tags import run_key
 
-    run, continued = context["dag_run"], continued_run(context)
-    return (run_key(run.dag_id, run.run_id), *([continued] if continued else []))
+    run = context["dag_run"]
+    return run_key(run.dag_id, run.run_id, installation_of_run(context))
 
 
 def jobs_of_run(hook: "DrsHook", context: Context) -> "list[Answer]":
@@ -132,15 +138,13 @@ def jobs_of_run(hook: "DrsHook", context: Context) -> "list[Answer]":
     return jobs_of_runs(hook, ours, since=began - look_back)
 
 
-def settings_marks(tags: Mapping[str, str], *, own_run: str) -> dict[str, str]:
+def settings_marks(tags: Mapping[str, str], *, own_run: str, installation: str) -> dict[str, str]:
     """Return the tags that say whose temporary launch settings a server has, from those of the drill's jobs.
 
     :param own_run: key of the drill
+    :param installation: id of the Airflow that it is of
     """
     from drs_provider.rules.launch.tags import EXPIRES
-    from drs_provider.rules.settings.drill_memory import EXPIRES as SETTINGS_EXPIRES
-    from drs_provider.rules.settings.drill_memory import RUN as SETTINGS_RUN
+    from drs_provider.rules.settings.drill_memory import marks_of
 
-    if EXPIRES not in tags:
-        return {}
-    return {SETTINGS_RUN: own_run, SETTINGS_EXPIRES: tags[EXPIRES]}
+    return marks_of(own_run, tags[EXPIRES], installation) if EXPIRES in tags else {}

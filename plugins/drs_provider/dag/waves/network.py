@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider import clock
 from drs_provider.dag.left_alone import skip_where_left_alone
-from drs_provider.dag.run_reader import preflight_result, skip_where_nothing_is_launched
+from drs_provider.dag.run_reader import installation_of_run, preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import continued_run
 from drs_provider.exceptions import HandoverUnreadable
@@ -44,7 +44,7 @@ class PrepareNetwork(LeavesTimes, DrsPrepareDrillNetworkOperator):
         servers = preflight.servers(self.target)
         if not servers:
             raise AirflowSkipException(f"no server of the chosen waves is in {self.target}")
-        self.continue_run = preflight.continue_run
+        self.continue_run, self.installation = preflight.continue_run, preflight.installation
         self.source_server_ids = [server.server_id for server in servers]
         self.placements = {
             server.server_id: server.placement.model_dump(mode="json")
@@ -77,7 +77,7 @@ class RemoveNetwork(LeavesTimes, DrsRemoveDrillNetworkOperator):
             self.log.warning("%s. What carries the tags of this run is removed all the same", error)
             prepared = None
         self.network = prepared.to_json() if prepared else None
-        self.continue_run = continued_run(context)
+        self.continue_run, self.installation = continued_run(context), installation_of_run(context)
 
 
 def network_of(context: Context, number: int = 1) -> "PreparedNetworks":

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import Context
 
+from drs_provider.dag.waves.job_tags import own_key
 from drs_provider.exceptions import RunRefused
 from drs_provider.services.signed import leave
 
@@ -25,7 +26,7 @@ def look_for_recovery(context: Context, preflight: "PreflightResult", hook: "Drs
 
     words = taken_over(
         hook.jobs_since(preflight.checked_at - CLOCKS_DIFFER),
-        own_runs={_own_run(context), dict(context["params"]).get("continue_run") or ""},
+        own_runs={own_key(context), dict(context["params"]).get("continue_run") or ""},
         servers=preflight.hostnames,
         since=preflight.checked_at,
         known=preflight.recoveries_seen,
@@ -44,16 +45,10 @@ def ensure_not_taken_back(context: Context, hook: "DrsHook", servers: Sequence[s
     """
     from drs_provider.rules.launch.conflicts import taken_back
 
-    words = taken_back(hook.source_servers(servers), own_run=_own_run(context)) if servers else None
+    words = taken_back(hook.source_servers(servers), own_run=own_key(context)) if servers else None
     if words:
         _leave(context, words)
         raise _superseded(words)
-
-
-def _own_run(context: Context) -> str:
-    from drs_provider.rules.launch.tags import run_key
-
-    return run_key(context["dag_run"].dag_id, context["dag_run"].run_id)
 
 
 def _leave(context: Context, words: str) -> None:

@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider.dag.passed_over import skip_where_passed_over
 from drs_provider.dag.people.agreement import ensure_people_agreed
-from drs_provider.dag.run_reader import preflight_result, skip_where_nothing_is_launched
+from drs_provider.dag.run_reader import installation_of_run, preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import keys_of_run
 from drs_provider.dag.waves.network import network_of
@@ -95,6 +95,7 @@ class ApplyWaveSettings(LeavesTimes, DrsApplyLaunchSettingsOperator):
             raise AirflowSkipException(f"wave {self.wave} launches nothing in {self.target} in this run")
         ensure_people_agreed(context, preflight, self.policy, self.approval_task_ids)
         purpose = purpose_of(preflight.mode)
+        self.installation, self.continue_run = preflight.installation, preflight.continue_run
         self.is_temporary = purpose.is_temporary
         wanted = {server_id: server.settings for server_id, server in servers.items()}
         self.settings = in_this_run(context, wanted, servers, purpose=purpose, network=self.network)
@@ -167,13 +168,15 @@ class RestoreSettings(LeavesTimes, DrsRestoreLaunchSettingsOperator):
         skip_where_nothing_is_launched(context)
         if not purpose_of(context["params"]["mode"]).is_temporary:
             raise AirflowSkipException("a recovery's launch settings stay: they are production's now")
+        runs = keys_of_run(context)
         try:
             preflight = pull(context["ti"], PREFLIGHT_TASK, PreflightResult)
         except HandoverUnreadable as error:
             self.log.warning("What to put back is asked of the servers' own tags: %s", error)
-            self.source_server_ids = changed_by(self.hook, keys_of_run(context))
+            self.source_server_ids = changed_by(self.hook, runs)
         else:
             servers = preflight.servers(self.target) if preflight and preflight.passed else ()
             self.source_server_ids = [server.server_id for server in servers]
+        self.installation, self.own_runs = installation_of_run(context), runs
         if not self.source_server_ids:
             raise AirflowSkipException(f"this run changed no launch settings in {self.target}")

@@ -131,7 +131,7 @@ class StartWave(DrsStartRecoveryOperator):
         quotas = preflight.quotas_of(self.target)
         self.quotas = asdict(quotas) if quotas else None
         self.replace_live_instances, self.replace_drills = preflight.replace_live_instances, preflight.replace_drills
-        self.continue_run = preflight.continue_run
+        self.continue_run, self.installation = preflight.continue_run, preflight.installation
         wave = preflight.wave(self.wave)
         if not wave.selected:
             raise AirflowSkipException(f"wave {self.wave} was not chosen for this run")

@@ -296,8 +296,9 @@ class _Guard:
         """Return the tags that say whose temporary launch settings a server has."""
         from drs_provider.rules.launch.tags import run_key
 
-        run = self._context["dag_run"]
-        return settings_marks(launched.launch.tags, own_run=run_key(run.dag_id, run.run_id))
+        run, installation = self._context["dag_run"], self._task.rounds.preflight.installation
+        own = run_key(run.dag_id, run.run_id, installation)
+        return settings_marks(launched.launch.tags, own_run=own, installation=installation)
 
     def _network_in(self, launched: "TargetLaunch") -> int:
         return self._task.networks.get(str(launched.target), 0)

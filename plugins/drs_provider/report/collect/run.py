@@ -136,6 +136,7 @@ def _preflight(found: PreflightResult) -> PreflightEvidence:
         findings=found.findings,
         quotas={target: asdict(quotas) for target, quotas in found.quotas.items()},
         skew_seconds=found.skew.total_seconds() if found.skew is not None else None,
+        installation=found.installation,
     )
 
 

@@ -6,7 +6,7 @@ drill that may still go on. When in doubt it is kept, and said so.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final, Literal
@@ -14,13 +14,15 @@ from typing import Final, Literal
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.conflicts import is_recovery
+from drs_provider.rules.launch.installations import is_overdue, why_not_ours
 from drs_provider.rules.launch.jobs import ENDED_STATUS
-from drs_provider.rules.launch.tags import Mark, read_expiry, read_mark, run_key
+from drs_provider.rules.launch.tags import Mark, end_of_life, read_expiry, read_mark, run_key
 from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.servers import hostname_of, is_live
 from drs_provider.rules.settings.drill_memory import EXPIRES as SETTINGS_EXPIRES
+from drs_provider.rules.settings.drill_memory import INSTALLATION as SETTINGS_INSTALLATION
 from drs_provider.rules.settings.drill_memory import RUN as SETTINGS_RUN
-from drs_provider.rules.settings.drill_memory import TAG
+from drs_provider.rules.settings.drill_memory import TAG, UNKNOWN
 from drs_provider.rules.settings.launch_actions import TAG as ACTIONS
 
 ActionKind = Literal["terminate", "put_back", "remove", "forget_version"]
@@ -72,8 +74,9 @@ class Facts:
 
     ``jobs``, ``instances`` and ``servers`` as DRS describes them. ``active_runs``: keys of runs that the Airflow which
     asks still works on, whatever their tags say. ``unknown_runs``: keys of runs of which it could not say whether they
-    are over, and why; nothing of them is a left-over. ``defaults``: default versions with something of a drill that is
-    over, of servers that drills launched.
+    are over, and why; nothing of them is a left-over. ``installation``: id of the Airflow that asks, whose clean-up
+    leaves the drills of others alone; empty: a person asks, who answers for all of them. ``defaults``: default versions
+    with something of a drill that is over, of servers that drills launched.
     """
 
     jobs: Sequence[Answer] = ()
@@ -84,6 +87,7 @@ class Facts:
     defaults: Sequence[DefaultVersion] = ()
     active_runs: frozenset[str] = frozenset()
     unknown_runs: Mapping[str, str] = field(default_factory=dict)
+    installation: str = ""
 
     @cached_property
     def by_job(self) -> Mapping[str, Answer]:
@@ -135,10 +139,13 @@ def leftovers(facts: Facts, now: datetime) -> SweepDecision:
     """Choose what is left of drills that are over."""
     runs = _runs(facts)
     expired = {run: why for run, marks in runs.items() if (why := _why_expired(marks, now))}
+    facts = replace(facts, unknown_runs={**_of_others(facts, expired, runs), **facts.unknown_runs})
     over = {run: why for run, why in expired.items() if run not in {*facts.active_runs, *facts.unknown_runs}}
     actions, kept, waiting = _instances(facts, runs, over)
     back, doubtful, held = _settings(facts, over)
-    doubtful |= _undecided(facts, runs, expired)
+    doubtful |= _undecided(
+        facts, runs, {run: why for run, why in expired.items() if not _is_left_to_others(facts, runs[run], now)}
+    )
     actions += back
     waiting |= {server: why for server, why in held.items() if server not in kept}
     doubtful = {**_overtaken(facts), **doubtful}
@@ -164,13 +171,28 @@ def leftovers(facts: Facts, now: datetime) -> SweepDecision:
 def expired_drills(facts: Facts, now: datetime) -> dict[str, tuple[Mark, ...]]:
     """Return the drills whose time is over by their tags, by run: of these has to be asked whether they go on.
 
+    Not those of another Airflow: this one does not know them.
+
     By several marks where they name several runs: one that continues another has that one's key and its own name.
     """
     return {
         run: tuple({(mark.plan, mark.run_id): mark for mark in marks}.values())
         for run, marks in _runs(facts).items()
-        if _why_expired(marks, now)
+        if _why_expired(marks, now) and _why_not_ours(facts, marks) is None
     }
+
+
+def _of_others(facts: Facts, expired: Mapping[str, str], runs: Mapping[str, Sequence[Mark]]) -> dict[str, str]:
+    return {run: why for run in expired if (why := _why_not_ours(facts, runs[run]))}
+
+
+def _why_not_ours(facts: Facts, marks: Sequence[Mark]) -> str | None:
+    return why_not_ours(marks, named_mark(marks), own=facts.installation) if facts.installation else None
+
+
+def _is_left_to_others(facts: Facts, marks: Sequence[Mark], now: datetime) -> bool:
+    """Tell whether a drill of another Airflow has expired so lately that its own clean-up may not have come yet."""
+    return _why_not_ours(facts, marks) is not None and not is_overdue(end_of_life(marks), now)
 
 
 def named_mark(marks: Sequence[Mark]) -> Mark:
@@ -180,7 +202,7 @@ def named_mark(marks: Sequence[Mark]) -> Mark:
 
 def is_named(mark: Mark) -> bool:
     """Tell whether a mark names its run truly: AWS allows not every character in a tag, and people edit tags."""
-    return mark.run == run_key(mark.plan, mark.run_id)
+    return mark.run == run_key(mark.plan, mark.run_id, mark.installation)
 
 
 def _undecided(facts: Facts, runs: Mapping[str, Sequence[Mark]], expired: Mapping[str, str]) -> dict[str, str]:
@@ -375,7 +397,13 @@ def _settings_mark(server: Answer) -> Mark | None:
     tags = server.get("tags") or {}
     if not _is_changed(server) or not tags.get(SETTINGS_RUN):
         return None
-    return Mark(tags[SETTINGS_RUN], DRILL.name, read_expiry(tags.get(SETTINGS_EXPIRES)))
+    installation = tags.get(SETTINGS_INSTALLATION, UNKNOWN)
+    return Mark(
+        tags[SETTINGS_RUN],
+        DRILL.name,
+        read_expiry(tags.get(SETTINGS_EXPIRES)),
+        installation="" if installation == UNKNOWN else installation,
+    )
 
 
 def _why_forget(version: Version, facts: Facts, now: datetime) -> str | None:

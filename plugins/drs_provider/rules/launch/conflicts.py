@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from drs_provider.formatting import parse_instant, some
-from drs_provider.rules.launch.jobs import ENDED_STATUS
+from drs_provider.rules.launch.jobs import ENDED_STATUS, UNSEEN_FOR, Ended, read_job
 from drs_provider.rules.launch.tags import PLAN, Mark, read_mark, short_run_id
 from drs_provider.rules.purpose import DRILL, RECOVERY, Purpose
 from drs_provider.rules.servers import Answer, hostname_of, is_live
@@ -183,8 +183,13 @@ def is_recovery(job: Answer) -> bool:
     return mode == RECOVERY.name
 
 
-def conflict_refusal(other: ConflictingRun, hostnames: Mapping[str, str]) -> str:
-    """Word why a run may not begin beside this one."""
+def conflict_refusal(other: ConflictingRun, hostnames: Mapping[str, str], *, own: str = "") -> str:
+    """Word why a run may not begin beside this one.
+
+    :param own: id of the Airflow that asks: a run of another one is a rival, which ends there or is taken over
+    """
+    if other.mark.is_of_other_airflow(own):
+        return _rival_refusal(other, hostnames)
     names = some([hostnames.get(server, server) for server in other.servers], _MOST_NAMED)
     run = f"{other.mark.plan.removeprefix('drs.')} {short_run_id(other.mark.plan, other.mark.run_id)}"
     if other.is_drill:
@@ -197,6 +202,51 @@ def conflict_refusal(other: ConflictingRun, hostnames: Mapping[str, str]) -> str
         f"the recovery {other.mark} is launching {names} ({', '.join(other.jobs)}): two recoveries of a server would "
         "replace each other; leave these servers out, or wait for its end"
     )
+
+
+def _rival_refusal(other: ConflictingRun, hostnames: Mapping[str, str]) -> str:
+    names = some([hostnames.get(server, server) for server in other.servers], _MOST_NAMED)
+    held = f"another Airflow (installation {other.mark.installation}) holds {names}"
+    take = (
+        f"once that Airflow is down, or the plan is paused there, take the run over: drs takeover "
+        f"{other.mark.plan.removeprefix('drs.')} --start --run {other.mark.run}"
+    )
+    if other.is_drill:
+        until = f", until {other.until:%Y-%m-%d %H:%M} UTC at the latest" if other.until else ""
+        return f"{held}: its drill {other.mark} is not over{until}. Wait for its end there; {take}"
+    return (
+        f"{held}: its recovery {other.mark} is launching them ({', '.join(other.jobs)}), and two recoveries of a "
+        f"server would replace each other. Leave these servers out, or wait for its end; {take}"
+    )
+
+
+def rival_launches(
+    jobs: Iterable[Answer], servers: Collection[str], *, own_runs: Collection[str], own: str, now: datetime
+) -> ConflictingRun | None:
+    """Return the drill of another Airflow that has launch jobs for any of these servers now; None: none has.
+
+    A job that has just ended counts as well: DRS may not show its instances yet, which a launch would terminate. Only
+    the newest job of a server counts: one that has terminated its instance since ends that.
+
+    :param jobs: jobs of the account and Region
+    :param own: id of the Airflow that asks
+    """
+    newest: dict[str, Answer] = {}
+    for job in sorted(jobs, key=lambda job: str(job.get("creationDateTime", ""))):
+        newest.update(dict.fromkeys(_servers(job), job))
+    for job in {job["jobID"]: job for server, job in newest.items() if server in servers}.values():
+        mark = read_mark(job.get("tags"))
+        if mark is None or not mark.is_drill or mark.run in own_runs or not mark.is_of_other_airflow(own):
+            continue
+        held = tuple(server for server in _servers(job) if server in servers and newest[server] is job)
+        state = read_job(job)
+        if isinstance(state, Ended):
+            is_fresh = state.ended_at is not None and now - state.ended_at < UNSEEN_FOR
+            held = tuple(server for server in held if is_fresh and server in state.launched)
+        if held and job.get("type", "LAUNCH") == "LAUNCH":
+            running = () if isinstance(state, Ended) else (str(job["jobID"]),)
+            return ConflictingRun(mark, held, running, mark.expires)
+    return None
 
 
 def conflict_warning(drill: ConflictingRun, purpose: Purpose) -> tuple[str, str]:

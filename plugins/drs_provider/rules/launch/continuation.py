@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from drs_provider.formatting import some
 from drs_provider.rules.answers import Answer
-from drs_provider.rules.launch.tags import DRILL, MODE, PLAN, RUN_ID, WAVE, run_key, tag_value
+from drs_provider.rules.launch.tags import DRILL, MODE, PLAN, WAVE, read_mark, tag_value
 from drs_provider.rules.launch.takeover import purpose_of_job
 from drs_provider.rules.purpose import Purpose
 
@@ -17,22 +17,26 @@ class Continuation:
     :param key: the key that was asked for
     :param jobs: the launch jobs in the plan's accounts and Regions that bear it
     :param plan: name of the plan
-    :param own_run: DAG id and run id of the run that asks
+    :param own_key: key of the run that asks
+    :param dag_id: its DAG
     :param waves: wave by id of every server of the plan, as its groups resolve now
+    :param installation: id of the Airflow that asks
     :param going_on: run id of a run of this Airflow that is not over and has this key, or continues the same run
     """
 
     key: str
     jobs: Sequence[Answer]
     plan: str
-    own_run: tuple[str, str]
+    own_key: str
+    dag_id: str
     waves: Mapping[str, str]
+    installation: str = ""
     going_on: str | None = None
 
     @property
     def run_ids(self) -> tuple[str, ...]:
-        """What Airflow calls the runs that started these jobs, as their tags say."""
-        return tuple(dict.fromkeys(run_id for job in self.jobs if (run_id := _tags(job).get(RUN_ID))))
+        """What this Airflow may call the runs that started these jobs, as their tags say; another's are not its own."""
+        return run_ids_of(self.jobs, own=self.installation)
 
 
 def continuation_problems(asked: Continuation, purpose: Purpose) -> Iterator[str]:
@@ -40,8 +44,8 @@ def continuation_problems(asked: Continuation, purpose: Purpose) -> Iterator[str
 
     Jobs and their tags decide, not what a database says: the run that is continued is most likely of another Airflow.
     """
-    key, plan, (dag_id, run_id) = asked.key, asked.plan, asked.own_run
-    if key == run_key(dag_id, run_id):
+    key, plan, dag_id = asked.key, asked.plan, asked.dag_id
+    if key == asked.own_key:
         yield f"continue_run: {key} is the key of this run itself: leave continue_run empty to start a new run"
         return
     if asked.going_on:
@@ -64,6 +68,17 @@ def continuation_problems(asked: Continuation, purpose: Purpose) -> Iterator[str
             f"continue_run: run {key} launched servers in other waves than the plan has them in now, and would launch "
             f"them again: {some(moved)}. Restore the plan that the run was started with"
         )
+
+
+def run_ids_of(jobs: Iterable[Answer], *, own: str) -> tuple[str, ...]:
+    """Return the run ids in the tags of jobs, but for those that say that they are of another Airflow.
+
+    :param own: id of the Airflow that asks
+    """
+    marks = (read_mark(_tags(job)) for job in jobs)
+    return tuple(
+        dict.fromkeys(mark.run_id for mark in marks if mark and mark.run_id and not mark.is_of_other_airflow(own))
+    )
 
 
 def drills_of_plan(jobs: Iterable[Answer], dag_id: str) -> set[str]:

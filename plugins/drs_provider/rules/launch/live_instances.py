@@ -29,17 +29,20 @@ class InstanceOrigin:
     launched_at: datetime | None = None
     mark: Mark | None = None
 
-    def owner(self, *, own_runs: Collection[str], own_plan: str, now: datetime) -> InstanceOwner:
+    def owner(
+        self, *, own_runs: Collection[str], own_plan: str, now: datetime, own_installation: str = ""
+    ) -> InstanceOwner:
         """Say whose the instance is.
 
         :param own_runs: keys of the run itself, and of one that it continues
         :param own_plan: DAG id
+        :param own_installation: id of the Airflow that asks: another one's runs of the same plan are not this plan's
         """
         if self.mark is None:
             return "stranger"
         if self.mark.run in own_runs:
             return "this_run"
-        if self.mark.plan == own_plan:
+        if self.mark.plan == own_plan and not self.mark.is_of_other_airflow(own_installation):
             return "this_plan"
         if self.mark.is_drill and self.mark.expires:
             return "expired_drill" if self.mark.expires <= now else "other_drill"
@@ -56,6 +59,8 @@ class InstanceOrigin:
     def words(self, now: datetime) -> str:
         """Word when and by what it was launched."""
         by = f"by job {self.job_id}" if self.job_id else "by a job that DRS does not name"
+        if self.mark and self.mark.installation:
+            by += f", run {self.mark} of Airflow installation {self.mark.installation}"
         return f"{self.age(now) or 'launched'} {by}"
 
 
@@ -66,6 +71,7 @@ class Replacing:
     :param origins: by instance id
     :param own_runs: keys of the run itself, and of one that it continues
     :param own_plan: DAG id
+    :param own_installation: id of the Airflow that the run is of
     """
 
     replace_live_instances: bool = False
@@ -73,6 +79,7 @@ class Replacing:
     origins: Mapping[str, InstanceOrigin] = field(default_factory=dict)
     own_runs: Collection[str] = ()
     own_plan: str = ""
+    own_installation: str = ""
 
     def origin(self, instance: Answer) -> InstanceOrigin:
         """Return where an instance comes from, as far as anybody knows."""
@@ -82,7 +89,9 @@ class Replacing:
 
     def owner(self, instance: Answer, now: datetime) -> InstanceOwner:
         """Say whose an instance is."""
-        return self.origin(instance).owner(own_runs=self.own_runs, own_plan=self.own_plan, now=now)
+        return self.origin(instance).owner(
+            own_runs=self.own_runs, own_plan=self.own_plan, now=now, own_installation=self.own_installation
+        )
 
 
 def origins_of(
@@ -134,6 +143,7 @@ def others_drills(
     own_runs: Collection[str],
     own_plan: str,
     now: datetime,
+    own_installation: str = "",
 ) -> dict[str, InstanceOrigin]:
     """Return the live drill instances that neither this plan nor an expired drill of ours has launched, by id."""
     unknown = InstanceOrigin()
@@ -146,7 +156,8 @@ def others_drills(
     return {
         name: origin
         for name, origin in found.items()
-        if origin.owner(own_runs=own_runs, own_plan=own_plan, now=now) in ("stranger", "other_drill")
+        if origin.owner(own_runs=own_runs, own_plan=own_plan, now=now, own_installation=own_installation)
+        in ("stranger", "other_drill")
     }
 
 

@@ -13,6 +13,8 @@ from drs_provider.rules.purpose import Purpose
 PREFIX = "drs-orchestrator:"
 RUN, WAVE, CHUNK, TRY = (PREFIX + part for part in ("run", "wave", "chunk", "try"))
 PLAN, RUN_ID = PREFIX + "plan", PREFIX + "run-id"
+INSTALLATION = PREFIX + "installation"
+"""Which Airflow a thing is of: two with the same plans have runs of the same name, and may see the same accounts."""
 MODE, EXPIRES = PREFIX + "mode", PREFIX + "expires"
 """On everything that a run makes: ``drill`` or ``recovery``, and the instant after which nobody may still want it."""
 IDENTIFYING = (RUN, WAVE, CHUNK, TRY)
@@ -27,13 +29,17 @@ _LONGEST = 256
 """AWS's limit for a tag value."""
 
 
-def run_key(dag_id: str, run_id: str) -> str:
-    """Name a run in 32 characters that survive any tag rule."""
-    return hashlib.sha256(f"{dag_id}|{run_id}".encode()).hexdigest()[:32]
+def run_key(dag_id: str, run_id: str, installation: str = "") -> str:
+    """Name a run in 32 characters that survive any tag rule.
+
+    :param installation: id of the Airflow whose run it is; empty: the run began before runs had one
+    """
+    whole = f"{installation}|{dag_id}|{run_id}" if installation else f"{dag_id}|{run_id}"
+    return hashlib.sha256(whole.encode()).hexdigest()[:32]
 
 
 def short_run_id(dag_id: str, run_id: str) -> str:
-    """Name a run in six characters, for people who type: the beginning of its key."""
+    """Name a run of one Airflow in six characters, for people who type."""
     return run_key(dag_id, run_id)[:6]
 
 
@@ -42,34 +48,45 @@ def is_short_run_id(text: str) -> bool:
     return bool(_SHORT_ID.fullmatch(text))
 
 
-def job_tags(*, dag_id: str, run_id: str, wave: str, chunk: int, attempt: int) -> dict[str, str]:
-    """Return the tags of one job: run, wave, chunk and try identify it, plan and run id are there for people.
+def name_tags(*, dag_id: str, run_id: str, installation: str = "") -> dict[str, str]:
+    """Return the tags that name a run: its key, and for people plan, run id and installation.
+
+    :param installation: see :func:`run_key`
+    """
+    return {
+        RUN: run_key(dag_id, run_id, installation),
+        PLAN: tag_value(dag_id),
+        RUN_ID: tag_value(run_id),
+        **({INSTALLATION: installation} if installation else {}),
+    }
+
+
+def job_tags(
+    *, dag_id: str, run_id: str, wave: str, chunk: int, attempt: int, installation: str = ""
+) -> dict[str, str]:
+    """Return the tags of one job: run, wave, chunk and try identify it, the others are there for people.
 
     :param wave: what is unique within the run: the launch's name, or the task id (with map index)
     :param chunk: number of the job within the try, from 0
     :param attempt: number of the try, from 1; rises only when a person asks to launch failed servers again
     """
     return {
-        RUN: run_key(dag_id, run_id),
+        **name_tags(dag_id=dag_id, run_id=run_id, installation=installation),
         WAVE: tag_value(wave),
         CHUNK: str(chunk),
         TRY: str(attempt),
-        PLAN: tag_value(dag_id),
-        RUN_ID: tag_value(run_id),
     }
 
 
-def drill_tags(*, dag_id: str, run_id: str, expires: datetime) -> dict[str, str]:
+def drill_tags(*, dag_id: str, run_id: str, expires: datetime, installation: str = "") -> dict[str, str]:
     """Return the tags of everything that a drill makes in EC2 beside its instances.
 
     :param expires: aware; from then on a sweeper may remove it
     """
     return {
-        RUN: run_key(dag_id, run_id),
+        **name_tags(dag_id=dag_id, run_id=run_id, installation=installation),
         MODE: "drill",
         EXPIRES: written(expires),
-        PLAN: tag_value(dag_id),
-        RUN_ID: tag_value(run_id),
     }
 
 
@@ -119,7 +136,8 @@ class Mark:
     """What the tags of a job, an instance or an EC2 resource say about the run that made it.
 
     ``run`` is the run's key; ``plan`` (a DAG id) and ``run_id`` are for people. ``expires`` is None where there is no
-    such tag, or one that is no instant: such a thing never expires.
+    such tag, or one that is no instant: such a thing never expires. ``installation``: id of the Airflow that made it;
+    empty: nothing says which.
     """
 
     run: str
@@ -127,6 +145,7 @@ class Mark:
     expires: datetime | None = None
     plan: str = ""
     run_id: str = ""
+    installation: str = ""
 
     @property
     def is_drill(self) -> bool:
@@ -136,13 +155,21 @@ class Mark:
     def __str__(self) -> str:
         return f"{self.run_id or self.run} of {self.plan or 'a plan that is not named'}"
 
+    def is_of_other_airflow(self, own: str) -> bool:
+        """Tell whether another Airflow than the one of this id made it; no where nobody can tell.
+
+        :param own: id of the installation that asks; empty: it is not known
+        """
+        return bool(own and self.installation and self.installation != own)
+
 
 def read_mark(tags: Mapping[str, str] | None) -> Mark | None:
     """Read a thing's tags; None: no run of ours made it."""
     run = (tags or {}).get(RUN)
     if not run or tags is None:
         return None
-    return Mark(run, tags.get(MODE, ""), read_expiry(tags.get(EXPIRES)), tags.get(PLAN, ""), tags.get(RUN_ID, ""))
+    expires = read_expiry(tags.get(EXPIRES))
+    return Mark(run, tags.get(MODE, ""), expires, tags.get(PLAN, ""), tags.get(RUN_ID, ""), tags.get(INSTALLATION, ""))
 
 
 def read_expiry(text: str | None) -> datetime | None:

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.launch.jobs import UNSEEN_FOR, Running, read_job
-from drs_provider.rules.launch.tags import PLAN, RUN, RUN_ID, WAVE, attempt_of
+from drs_provider.rules.launch.tags import INSTALLATION, PLAN, RUN, RUN_ID, WAVE, attempt_of
 from drs_provider.rules.purpose import DRILL, RECOVERY, Purpose, PurposeName
 from drs_provider.rules.servers import Answer, is_live
 
@@ -45,13 +45,17 @@ class FoundWave:
 
 @dataclass(frozen=True)
 class FoundRun:
-    """A run of a plan as its jobs tell it. ``key`` names it in every tag; ``run_id`` is what Airflow called it."""
+    """A run of a plan as its jobs tell it. ``key`` names it in every tag; ``run_id`` is what Airflow called it.
+
+    ``installation``: id of the Airflow that works on it, as its newest job says; empty: its jobs do not say.
+    """
 
     key: str
     run_id: str
     mode: PurposeName
     began: datetime
     waves: tuple[FoundWave, ...]
+    installation: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -70,6 +74,7 @@ class FoundRun:
         return {
             "key": self.key,
             "run_id": self.run_id,
+            "installation": self.installation,
             "mode": self.mode,
             "began": self.began.isoformat(),
             "is_over": self.is_over,
@@ -113,11 +118,11 @@ def find_runs(
         if ours:
             found_waves = tuple(_wave(name, servers, ours, alive, now) for name, servers in waves.items())
             run_id = str(ours[0]["tags"].get(RUN_ID, "unknown"))
-            found.append(
-                FoundRun(
-                    key, run_id, purpose_of_job(ours[0]).name, parse_instant(ours[0]["creationDateTime"]), found_waves
-                )
+            began, installation = (
+                parse_instant(ours[0]["creationDateTime"]),
+                str(ours[-1]["tags"].get(INSTALLATION, "")),
             )
+            found.append(FoundRun(key, run_id, purpose_of_job(ours[0]).name, began, found_waves, installation))
     return tuple(sorted(found, key=lambda run: run.began, reverse=True))
 
 

@@ -67,6 +67,7 @@ class PreflightOutcome:
     :param recoveries_seen: ids of recovery jobs
     :param lost: why accounts and Regions do not answer without which the run goes on
     :param part_of: the step of another plan that has started the run, with what it inherits; None: none has
+    :param installation: id of the Airflow that the run is of
     """
 
     shape: RunShape
@@ -85,6 +86,7 @@ class PreflightOutcome:
     verified: PlanVerification | None = None
     lost: Mapping[Target, str] = field(default_factory=dict)
     part_of: PlanRunStart | None = None
+    installation: str = ""
 
     @property
     def purpose(self) -> Purpose:
@@ -219,6 +221,7 @@ class PreflightOutcome:
             replace_live_instances=self.request.replace_live_instances,
             replace_drills=self.request.replace_drills,
             continue_run=self.request.continue_run,
+            installation=self.installation,
             checked_at=self.now,
             quotas={str(target): quotas for target, quotas in self.quotas.items()},
             recoveries_seen=self.recoveries_seen,

@@ -1,9 +1,11 @@
 """What a drill changed in a server's launch settings, kept at the server itself until it is put back."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
+from drs_provider.formatting import parse_instant
 from drs_provider.rules.settings.values import CONFIGURATION_FIELDS, Change, live_settings
 
 TAG: Final = "drs-orchestrator:before-drill"
@@ -11,10 +13,61 @@ TAG: Final = "drs-orchestrator:before-drill"
 
 RUN: Final = "drs-orchestrator:before-drill-run"
 EXPIRES: Final = "drs-orchestrator:before-drill-expires"
-"""Beside it: which drill that is, and when it is over at the latest. Names of their own, for DRS may copy a source
-server's tags to what it launches."""
+INSTALLATION: Final = "drs-orchestrator:before-drill-installation"
+"""Beside it: which drill that is, when it is over at the latest, and of which Airflow. Names of their own, for DRS may
+copy a source server's tags to what it launches."""
+
+UNKNOWN: Final = "unknown"
+"""What stands for the id of an Airflow that has none: a tag that is not written would keep what stood there."""
+
+MARKS: Final = (RUN, EXPIRES, INSTALLATION)
 
 _FLAGS: Final = {"true": True, "false": False}
+
+
+def marks_of(run: str, expires: str, installation: str) -> dict[str, str]:
+    """Return the tags that say whose temporary settings a server has.
+
+    :param run: key of the drill
+    :param expires: as its tag has it
+    :param installation: id of the Airflow that the drill is of; empty: nobody knows
+    """
+    return {RUN: run, EXPIRES: expires, INSTALLATION: installation or UNKNOWN}
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose drill a server's temporary settings are: the run's key, the Airflow's id, and until when; for people."""
+
+    run: str
+    installation: str
+    until: datetime
+
+    def __str__(self) -> str:
+        return (
+            f"a drill of another Airflow (installation {self.installation}, key {self.run}) has them until "
+            f"{self.until:%Y-%m-%d %H:%M} UTC at the latest"
+        )
+
+
+def rival_of(tags: Mapping[str, str] | None, *, own: str, own_runs: Collection[str], now: datetime) -> Owner | None:
+    """Return the drill of another Airflow whose settings a server has now; None: nothing says that there is one.
+
+    :param own: id of the Airflow that asks; empty: it is not known
+    :param own_runs: keys of the run that asks, and of one that it continues
+    """
+    said = tags or {}
+    run, installation, until = said.get(RUN, ""), said.get(INSTALLATION, UNKNOWN), _instant(said.get(EXPIRES))
+    if own in ("", UNKNOWN) or installation in (UNKNOWN, own) or run in own_runs or until is None or until <= now:
+        return None
+    return Owner(run, installation, until)
+
+
+def _instant(text: str | None) -> datetime | None:
+    try:
+        return parse_instant(text) if text else None
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from drs_provider.rules.cleanup.leftovers import (
     leftovers,
 )
 from drs_provider.rules.cleanup.proof import kept_words
-from drs_provider.rules.launch.tags import EXPIRES, MODE, PLAN, RUN, RUN_ID, Mark
+from drs_provider.rules.launch.tags import EXPIRES, INSTALLATION, MODE, PLAN, RUN, RUN_ID, Mark
 from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.run.handover import Sweep, TargetSweep
 from drs_provider.rules.run.roster import Target
@@ -74,13 +74,19 @@ def no_active_run(_marks: Sequence[Mark]) -> bool:
 
 
 def sweep(
-    hook: "TaggedNetworksHook", now: datetime, *, is_active: IsActive = no_active_run, dry_run: bool = False
+    hook: "TaggedNetworksHook",
+    now: datetime,
+    *,
+    is_active: IsActive = no_active_run,
+    dry_run: bool = False,
+    installation: str = "",
 ) -> TargetSweep:
     """Look at everything, and remove what is left of drills that are over.
 
+    :param installation: id of the Airflow that asks: drills of others stay, and are named; empty: a person asks
     :param dry_run: change nothing
     """
-    facts = look(hook, now, is_active)
+    facts = look(hook, now, is_active, installation=installation)
     decision = _spare_existing(hook, facts, leftovers(facts, now))
     progress = _Pass(waiting=dict(decision.waiting), left=dict(decision.doubtful))
     for name, why in decision.kept.items():
@@ -123,7 +129,7 @@ def _plans(decision: SweepDecision) -> tuple[str, ...]:
     return tuple(dict.fromkeys(mark.plan for mark in marks if mark.plan))
 
 
-def look(hook: "TaggedNetworksHook", now: datetime, is_active: IsActive) -> Facts:
+def look(hook: "TaggedNetworksHook", now: datetime, is_active: IsActive, *, installation: str = "") -> Facts:
     """Ask DRS and EC2 for everything that may be a drill's."""
     jobs = list(hook.jobs_since(now - RECENT))
     instances = hook.recovery_instances()
@@ -141,6 +147,7 @@ def look(hook: "TaggedNetworksHook", now: datetime, is_active: IsActive) -> Fact
         hook.source_servers(),
         resources,
         versions,
+        installation=installation,
         defaults=dangling_defaults(hook, drilled_servers(jobs)),
     )
     return _with_active_runs(facts, now, is_active)
@@ -239,6 +246,7 @@ def _remember_parts(hook: "TaggedNetworksHook", batch: Sequence[Action], marks: 
 def tags_of_expired(mark: Mark) -> dict[str, str]:
     """Return the tags of something whose drill is over already."""
     named = {PLAN: mark.plan, RUN_ID: mark.run_id} if mark.run_id else {}
+    named |= {INSTALLATION: mark.installation} if mark.installation else {}
     return {RUN: mark.run, MODE: DRILL.name, EXPIRES: "2000-01-01T00:00:00Z", **named}
 
 

@@ -11,7 +11,7 @@ from drs_provider.exceptions import AwsError, Conflict, JobVanished, QuotaExceed
 from drs_provider.formatting import duration
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch import native_plans
-from drs_provider.rules.launch.conflicts import unseen_jobs
+from drs_provider.rules.launch.conflicts import conflict_refusal, rival_launches, unseen_jobs
 from drs_provider.rules.launch.job_assignment import Division, divide, gone_servers, launched_before
 from drs_provider.rules.launch.jobs import (
     ENDED_STATUS,
@@ -59,7 +59,7 @@ class Request:
     ``continues``: key of another run whose jobs are this one's; its failed servers are launched again.
     ``replace_live_instances`` is for recoveries, ``replace_drills`` for drills over drill instances of others.
     ``failed``: servers whose last launch has failed as its wave judged it, whatever DRS says of its job: a later
-    attempt starts them again.
+    attempt starts them again. ``installation``: id of the Airflow that the run is of.
     """
 
     dag_id: str
@@ -75,6 +75,7 @@ class Request:
     continues: str | None = None
     replace_drills: bool = False
     failed: frozenset[str] = frozenset()
+    installation: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a drill that is told to replace what is recovered, wherever the request comes from.
@@ -91,11 +92,18 @@ class Request:
     @property
     def own_runs(self) -> set[str]:
         """Keys of the run itself, and of one that it continues."""
-        return {key for key in (run_key(self.dag_id, self.run_id), self.continues) if key}
+        return {key for key in (run_key(self.dag_id, self.run_id, self.installation), self.continues) if key}
 
     def own_tags(self, *, chunk: int, attempt: int) -> dict[str, str]:
         """Return the tags of one of its jobs; a user's tag never replaces one that identifies the job."""
-        ours = job_tags(dag_id=self.dag_id, run_id=self.run_id, wave=self.wave, chunk=chunk, attempt=attempt)
+        ours = job_tags(
+            dag_id=self.dag_id,
+            run_id=self.run_id,
+            wave=self.wave,
+            chunk=chunk,
+            attempt=attempt,
+            installation=self.installation,
+        )
         if self.continues:
             ours[RUN] = self.continues
         return {**ours, **self.tags, **{key: ours[key] for key in IDENTIFYING}}
@@ -246,6 +254,7 @@ class JobStart:
                 quotas, live = self.hook.quotas(), True
                 size = taken(everything).next_job(len(rest), quotas)
             servers = rest[: size or 1]
+            self._ensure_no_rival(servers, everything)
             waiting = (
                 self._refuse_to_replace(servers, everything)
                 or self._in_the_way(servers, everything)
@@ -278,6 +287,15 @@ class JobStart:
                 "all",
             )
         return None
+
+    def _ensure_no_rival(self, servers: Sequence[str], everything: Sequence[Answer]) -> None:
+        """Refuse a drill beside another Airflow's: to wait for its end would be to wait for dead instances."""
+        asked = self.request
+        if not asked.is_drill or asked.replace_drills:
+            return
+        rival = rival_launches(everything, servers, own_runs=asked.own_runs, own=asked.installation, now=self.now())
+        if rival is not None:
+            raise RunRefused(f"{conflict_refusal(rival, {}, own=asked.installation)}. Nothing of this job was started")
 
     def _refuse_to_replace(self, servers: Sequence[str], everything: Sequence[Answer]) -> MustWait | None:
         """Refuse servers whose live recovered instance DRS would terminate; asked right before the launch.
@@ -330,6 +348,7 @@ class JobStart:
             own_runs=self.request.own_runs,
             own_plan=self.request.dag_id,
             now=self.now(),
+            own_installation=self.request.installation,
         )
         if not found:
             return

@@ -380,6 +380,7 @@ class WaveRounds:
         return Request(
             dag_id=self.run.dag_id,
             run_id=self.run.run_id,
+            installation=self.preflight.installation,
             wave=self.wave,
             servers=tuple(servers),
             is_drill=self.purpose.is_drill,

@@ -56,6 +56,7 @@ class Scope:
     :param waves: the servers that are launched there, by wave
     :param beside: how many servers every wave launches there beside these, where the plan names the account and Region
         in another way too
+    :param installation: id of the Airflow that the run is of
     """
 
     target: Target
@@ -65,6 +66,12 @@ class Scope:
     now: datetime
     waves: Mapping[str, Sequence[RosterServer]]
     beside: Mapping[str, int] = field(default_factory=dict)
+    installation: str = ""
+
+    @property
+    def own_runs(self) -> set[str]:
+        """Keys of the run itself, and of one that it continues."""
+        return {key for key in (run_key(*self.run, self.installation), self.request.continue_run) if key}
 
     @property
     def purpose(self) -> Purpose:
@@ -178,7 +185,7 @@ def find_conflicts(
     hook: "DrsHook", scope: Scope, jobs: Sequence[Answer], instances: Sequence[Answer]
 ) -> tuple[ConflictingRun, ...]:
     """Find other runs that hold these servers; what older jobs launched, and other waves of the plan, is asked for."""
-    dag_id, run_id = scope.run
+    dag_id, _ = scope.run
     servers = {server.server_id for server in scope.servers}
     others = servers_of_plan(jobs, dag_id) - servers
     everything = [*instances, *(hook.recovery_instances(source_server_ids=sorted(others)) if others else ())]
@@ -186,7 +193,7 @@ def find_conflicts(
     return conflicts_of(
         [*jobs, *(hook.jobs(older) if older else ())],
         everything,
-        own_runs={run_key(dag_id, run_id), scope.request.continue_run or ""},
+        own_runs=scope.own_runs,
         own_plan=dag_id,
         servers=servers,
         now=scope.now,
@@ -195,7 +202,8 @@ def find_conflicts(
 
 def _refused_conflicts(scope: Scope, conflicts: Iterable[ConflictingRun]) -> tuple[str, ...]:
     names = {server.server_id: server.hostname for server in scope.servers}
-    return tuple(conflict_refusal(other, names) for other in conflicts if _refuses(scope, other))
+    own = scope.installation
+    return tuple(conflict_refusal(other, names, own=own) for other in conflicts if _refuses(scope, other))
 
 
 def _warned_conflicts(scope: Scope, conflicts: Iterable[ConflictingRun]) -> tuple[Finding, ...]:
@@ -258,13 +266,14 @@ def _replacing(
     scope: Scope, sources: Sequence[Answer], jobs: Sequence[Answer], instances: Sequence[Answer]
 ) -> Replacing:
     """Say what the run may replace, and whose the instances are that its launches would terminate."""
-    dag_id, run_id = scope.run
+    dag_id, _ = scope.run
     return Replacing(
         replace_live_instances=scope.request.replace_live_instances,
         replace_drills=scope.request.replace_drills,
         origins=origins_of(instances, jobs, sources),
-        own_runs={run_key(dag_id, run_id), scope.request.continue_run or ""},
+        own_runs=scope.own_runs,
         own_plan=dag_id,
+        own_installation=scope.installation,
     )
 
 

@@ -14,6 +14,7 @@ from drs_provider.formatting import joined
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.rules.findings import Finding
 from drs_provider.rules.launch.continuation import Continuation, continuation_problems
+from drs_provider.rules.launch.tags import run_key
 from drs_provider.rules.preflight.cost import Machine, PricesUnreadable
 from drs_provider.rules.preflight.drill_forecast import estimate_drill, too_expensive
 from drs_provider.rules.preflight.outcome import PreflightOutcome, ServerLook
@@ -68,6 +69,7 @@ class Preflight:
     :param going_on: asks Airflow whether a run that is to be continued is still active here
     :param started_by: the step of another plan that has started the run, proven; None: none has
     :param of_parts: what speaks against the plans that the plan runs as steps
+    :param installation: id of the Airflow that the run is of
     """
 
     shape: RunShape
@@ -81,6 +83,7 @@ class Preflight:
     going_on: GoingOn = lambda _key, _run_ids: None
     started_by: "PlanRunStart | None" = None
     of_parts: Sequence[Finding] = ()
+    installation: str = ""
 
     def take(self, hook_of: HookOf) -> PreflightOutcome:
         """Ask every account and Region of the chosen waves, all at once, and return everything that was found.
@@ -132,6 +135,7 @@ class Preflight:
             fingerprints={server: mark for check in checks.values() for server, mark in check.fingerprints.items()},
             lost={target: str(error) for target, error in lost.items()},
             part_of=self.started_by,
+            installation=self.installation,
         )
         outcome = replace(outcome, findings=(*outcome.lost_findings, *outcome.findings))
         machines = {server: machine for check in checks.values() for server, machine in check.machines.items()}
@@ -207,7 +211,7 @@ class Preflight:
             wave: sum(server.known and server.target in same for server in servers)
             for wave, servers in roster.waves.items()
         }
-        return Scope(target, self.shape, self.request, self.run, self.now, waves, beside)
+        return Scope(target, self.shape, self.request, self.run, self.now, waves, beside, self.installation)
 
     def _wrongly_continued(
         self,
@@ -234,8 +238,10 @@ class Preflight:
             key,
             jobs,
             self.shape.plan.name,
-            self.run,
+            run_key(*self.run, self.installation),
+            self.run[0],
             {server.server_id: wave for wave, servers in whole.waves.items() for server in servers},
+            installation=self.installation,
         )
         asked = replace(asked, going_on=self.going_on(key, asked.run_ids))
         return [*continuation_problems(asked, self.request.purpose)]

@@ -1,7 +1,7 @@
 """Bringing the launch settings of servers to what is wanted, and back after a drill."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from drs_provider.exceptions import Conflict, DrsProviderError, RunRefused
 from drs_provider.rules.launch.jobs import LONGEST_JOB, holders
 from drs_provider.rules.run.handover import SettingsChange, SettingsChanges, SettingsChangesSoFar
-from drs_provider.rules.settings.drill_memory import TAG
+from drs_provider.rules.settings.drill_memory import TAG, Owner, rival_of
 from drs_provider.rules.settings.launch_actions import TAG as ACTIONS
 from drs_provider.rules.settings.values import Change, Settings, wrong_values
 from drs_provider.services.settings.launch_actions import ActionChanges, apply_actions, in_all_actions
@@ -114,24 +114,52 @@ class SettingsApplication:
         return changes
 
 
+def ensure_no_rival(found: SettingsSurvey, *, installation: str, own_runs: Collection[str], now: datetime) -> None:
+    """Refuse to change the settings of servers that have those of another Airflow's drill.
+
+    :param installation: id of the Airflow that asks; empty: it is not known
+    :param own_runs: keys of the run that asks, and of one that it continues
+    :raises RunRefused: there are such servers
+    """
+    if rivals := _rivals(found, installation=installation, own_runs=own_runs, now=now):
+        raise RunRefused(refusal_text([f"{server}: {rival}" for server, rival in rivals.items()]))
+
+
+def _rivals(found: SettingsSurvey, *, installation: str, own_runs: Collection[str], now: datetime) -> dict[str, Owner]:
+    tags = {server.server_id: (server.candidate.source or {}).get("tags") for server in found.servers}
+    owners = {server: rival_of(marks, own=installation, own_runs=own_runs, now=now) for server, marks in tags.items()}
+    return {server: owner for server, owner in owners.items() if owner}
+
+
 def restore_settings(
-    hook: "LaunchSettingsHook", server_ids: Sequence[str], *, now: datetime
+    hook: "LaunchSettingsHook",
+    server_ids: Sequence[str],
+    *,
+    now: datetime,
+    installation: str = "",
+    own_runs: Collection[str] = (),
 ) -> SettingsChanges | ServersHeld:
     """Put back what drills have changed at these servers; return what was, or what has to be waited for.
 
+    :param installation: id of the Airflow that asks: what a drill of another one needs now stays; empty: all goes back
+    :param own_runs: keys of the run that asks, and of one that it continues
     :raises RunRefused: several servers could not be changed
     """
     found = survey(hook, {server: {} for server in server_ids})
-    changed = [server for server in found.servers if server.before]
-    held = {server.server_id for server in changed} | {server.server_id for server in found.actions}
+    rivals = _rivals(found, installation=installation, own_runs=own_runs, now=now)
+    for name, rival in rivals.items():
+        log.warning("%s: its launch settings stay: %s", name, rival)
+    changed = [server for server in found.servers if server.before and server.server_id not in rivals]
+    actions = [server for server in found.actions if server.server_id not in rivals]
+    held = {server.server_id for server in changed} | {server.server_id for server in actions}
     if waiting := find_holders(hook, [server for server in server_ids if server in held], now=now):
         return waiting
     if waiting := settle(hook, in_all(partial(put_back, hook), changed), now=now) or settle(
-        hook, in_all_actions(partial(apply_actions, hook), found.actions), now=now
+        hook, in_all_actions(partial(apply_actions, hook), actions), now=now
     ):
         return waiting
     restored = {server.server_id: _written(server.restored) for server in changed}
-    for action in found.actions:
+    for action in actions:
         restored[action.server_id] = (*restored.get(action.server_id, ()), *action.changes())
     return SettingsChanges(servers=restored)
 

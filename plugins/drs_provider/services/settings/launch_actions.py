@@ -9,7 +9,7 @@ from drs_provider.rules.answers import Answer
 from drs_provider.rules.findings import Severity
 from drs_provider.rules.run.handover import SettingsChange
 from drs_provider.rules.settings.candidates import SettingsFinding
-from drs_provider.rules.settings.drill_memory import EXPIRES, RUN
+from drs_provider.rules.settings.drill_memory import MARKS
 from drs_provider.rules.settings.launch_actions import TAG, Calls, calls, read_tag, stored_parameters, written
 from drs_provider.rules.settings.values import Settings
 
@@ -118,7 +118,7 @@ def apply_actions(hook: "LaunchSettingsHook", server: ActionChanges, marks: Mapp
     for action in needed.put:
         put_launch_action(hook, server.server_id, action)
     if needed.forget:
-        hook.untag(server.arn, TAG, *(() if marks else (RUN, EXPIRES)))
+        hook.untag(server.arn, TAG, *(() if marks else MARKS))
 
 
 def in_all_actions(

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from drs_provider import clock
 from drs_provider.exceptions import AwsError, Conflict, DrsProviderError, RunRefused
-from drs_provider.rules.settings.drill_memory import EXPIRES, RUN, TAG, BeforeDrill
+from drs_provider.rules.settings.drill_memory import MARKS, TAG, BeforeDrill
 from drs_provider.rules.settings.launch_actions import TAG as ACTIONS
 from drs_provider.rules.settings.launch_template import NewVersion, lost, new_version
 from drs_provider.rules.settings.values import CONFIGURATION_FIELDS, Change, compare, configuration_update
@@ -47,7 +47,7 @@ def put_back(hook: "LaunchSettingsHook", server: ServerSettings) -> "TemplateVer
         hook.make_default(base.template_id, base.number)
     _forget_versions(hook, server)
     # Launch actions are put back after this, and take the marks with them.
-    marks = () if ACTIONS in ((server.candidate.source or {}).get("tags") or {}) else (RUN, EXPIRES)
+    marks = () if ACTIONS in ((server.candidate.source or {}).get("tags") or {}) else MARKS
     hook.untag(server.arn, TAG, *marks)
     log.info("%s: put back to before its drill (%s)", server.candidate.hostname, before.written() or "nothing")
     return base

@@ -229,6 +229,7 @@ function show(board) {
   const parts = [`preflight ${STATES.preflight[board.preflight][1]}`];
   if (!board.mode) parts.unshift("mode not read yet");
   if (board.started_at && !board.is_over) parts.push(`${duration(board.started_at, board.now)} since the start`);
+  if (board.installation) parts.push(`Airflow installation ${board.installation}`);
   if (board.cost) parts.push(`${board.cost.is_certain ? "" : "about "}$${board.cost.dollars.toFixed(2)} estimated`);
   if (!["waiting", "not_run"].includes(board.cleanup)) parts.push(`clean-up ${STATES.cleanup[board.cleanup][1]}`);
   element("line").textContent = parts.join(" · ");

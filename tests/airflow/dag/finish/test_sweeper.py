@@ -25,8 +25,9 @@ ROOT = Path(__file__).parents[4]
 DB, WEB = [f"s-{n:017d}" for n in (1, 2, 3)], [f"s-{n:017d}" for n in (11, 12)]
 
 
-def launch(simulator, servers, mode="drill", *, lives=timedelta(hours=-1), tagged=True):
-    tags = job_tags(dag_id="drs.shop", run_id=f"manual__dead-{servers[0]}", wave="database", chunk=0, attempt=1)
+def launch(simulator, servers, mode="drill", *, lives=timedelta(hours=-1), tagged=True, installation="here"):
+    run = f"manual__dead-{servers[0]}"
+    tags = job_tags(dag_id="drs.shop", run_id=run, wave="database", chunk=0, attempt=1, installation=installation)
     tags |= life_tags(purpose_of(mode), now=datetime.now(UTC), lifetime=lives)
     simulator.client("drs").start_recovery(
         isDrill=mode == "drill",
@@ -272,6 +273,34 @@ def test_a_run_that_is_over_or_that_airflow_does_not_have_loses_it(answer, plans
 
     assert len(swept.done) == 3
     assert len(calls(simulator, "TerminateRecoveryInstances")) == 1
+
+
+@pytest.mark.parametrize("ago", [timedelta(minutes=31), timedelta(hours=3)], ids=["lately", "long ago"])
+def test_a_drill_of_another_airflow_is_left_to_that_one_and_named(ago, plans, simulator, airflow_db):
+    """This Airflow says that it has no such run, and that says nothing about the run."""
+    (plans / "shop.yaml").write_text(SHOP)
+    launch(simulator, DB, lives=-ago, installation="dublin")
+
+    swept = asked(answered(404), plans)
+
+    assert calls(simulator, "TerminateRecoveryInstances") == []
+    assert set(instances(simulator).values()) == {"running"}
+    assert len(swept.kept) == 3
+    why = "it is of another Airflow (installation dublin), whose own clean-up removes it"
+    assert all(words.endswith(why) for words in swept.kept.values())
+    named = {name: words.rpartition(": ")[2] for name, words in swept.left.items()}
+    assert named == ({} if ago < timedelta(hours=1) else {f"manual__dead-{DB[0]} of drs.shop": why})
+
+
+def test_what_no_tag_gives_to_an_airflow_needs_a_run_of_this_one_that_is_over(plans, simulator, airflow_db):
+    (plans / "shop.yaml").write_text(SHOP)
+    launch(simulator, DB, installation="")
+
+    swept = asked(answered(404), plans)
+
+    assert calls(simulator, "TerminateRecoveryInstances") == []
+    assert "it may be another's; once you know that it is over, drs sweep" in next(iter(swept.left.values()))
+    assert len(asked("failed", plans).done) == 3
 
 
 def test_a_run_whose_name_does_not_survive_tags_is_never_taken_for_over(plans, simulator, airflow_db):

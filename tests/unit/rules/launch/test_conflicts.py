@@ -12,7 +12,7 @@ from drs_provider.rules.launch.conflicts import (
     taken_over,
     unseen_jobs,
 )
-from drs_provider.rules.launch.tags import EXPIRES, MODE, PLAN, RUN, RUN_ID, short_run_id
+from drs_provider.rules.launch.tags import EXPIRES, INSTALLATION, MODE, PLAN, RUN, RUN_ID, short_run_id
 from drs_provider.rules.purpose import CHECK, RECOVERY
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -83,6 +83,19 @@ def test_a_run_beside_a_drill_is_refused_with_what_to_do():
         "the drill manual__1 of drs.shop is not over and holds db1, until 2026-01-01 16:00 UTC at the latest: wait for "
         f"its end (drs run wait shop {run}), or end it (drs run end shop {run}, drs run cancel shop {run})"
     )
+
+
+def test_a_run_beside_a_recovery_of_another_airflow_is_refused_with_it_named():
+    (other,) = found([{**a_job(mode="recovery"), "tags": {**a_job(mode="recovery")["tags"], INSTALLATION: "dublin"}}])
+
+    assert conflict_refusal(other, NAMES, own="paris") == (
+        "another Airflow (installation dublin) holds db1: its recovery manual__1 of drs.shop is launching them "
+        "(drsjob-1), and two recoveries of a server would replace each other. Leave these servers out, or wait for its "
+        "end; once that Airflow is down, or the plan is paused there, take the run over: drs takeover shop --start "
+        "--run other"
+    )
+    assert conflict_refusal(other, NAMES, own="dublin").startswith("the recovery manual__1 of drs.shop is launching")
+    assert conflict_refusal(other, NAMES).startswith("the recovery manual__1 of drs.shop is launching")
 
 
 def test_a_run_beside_a_recovery_is_refused():

@@ -21,7 +21,7 @@ def job(number=1, in_wave="db", *, server="s-1", by="START_DRILL", **tags):
 
 
 def asked(*jobs, key=KEY, run="new", **more):
-    return Continuation(key, jobs, "shop", ("drs.shop", run), WAVES, **more)
+    return Continuation(key, jobs, "shop", run_key("drs.shop", run), "drs.shop", WAVES, **more)
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ from drs_provider.rules.run.handover import (
     RefusedAtFirst,
     RemovedNetworks,
     RemovedSoFar,
+    RunInstallation,
     RunOrder,
     ServerResults,
     SettingsChanges,
@@ -255,6 +256,7 @@ BEFORE_VERSIONS: list[tuple[type[Document], Any, dict[str, Any]]] = [
     (WaitingSince, "", {"since": None}),
     (HeldSince, {"since": AT}, {"since": MOMENT}),
     (PinnedPoints, {"s-1": POINT}, {"points": {"s-1": Point("pit-1", MOMENT, "point_in_time")}}),
+    (RunInstallation, {"id": "dublin"}, {"id": "dublin"}),
     (LaunchAttempt, {"attempt": 2}, {"attempt": 2, "handed_over": None}),
     (LaunchAttempt, {"attempt": 2, "handed_over": 0}, {"attempt": 2, "handed_over": 0}),
     (

@@ -57,6 +57,67 @@ def store():
     return MemoryStore()
 
 
+@pytest.mark.parametrize(
+    ("minutes", "launch", "refused"),
+    [
+        pytest.param(None, "PENDING", True, id="its job runs"),
+        pytest.param(5, "LAUNCHED", True, id="DRS may not show its instances yet"),
+        pytest.param(5, "FAILED", False, id="it has launched nothing"),
+        pytest.param(5, "TERMINATED", False, id="it is cleaned up"),
+        pytest.param(-60, "LAUNCHED", False, id="its instances are gone for long"),
+    ],
+)
+def test_a_drill_that_another_airflow_began_at_the_same_moment_is_not_waited_for(drs, store, minutes, launch, refused):
+    tags = job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1, installation="dublin")
+    job = drs.add_job(SERVERS, tags={**tags, MODE: "drill", EXPIRES: written(NOW + timedelta(hours=2))})
+    if minutes is not None:
+        drs.end(job, launch, at=NOW + timedelta(minutes=minutes))
+    mine = Try(drs, store, installation="paris", minutes=6)
+
+    if not refused:
+        assert summary(mine.run()) == [("1", [*SERVERS], False)]
+        return
+    with pytest.raises(RunRefused) as error:
+        mine.run()
+
+    assert str(error.value) == (
+        "another Airflow (installation dublin) holds s-1, s-2, s-3: its drill r of d is not over, until 2026-01-01 "
+        "14:00 UTC at the latest. Wait for its end there; once that Airflow is down, or the plan is paused there, take "
+        f"the run over: drs takeover d --start --run {tags[RUN]}. Nothing of this job was started"
+    )
+    assert drs.starts == []
+    # Whoever takes it over on purpose goes on with its job.
+    if minutes is None:
+        assert summary(Try(drs, MemoryStore(), installation="paris", continues=tags[RUN]).run()) == [
+            ("0", [*SERVERS], True)
+        ]
+
+
+def test_a_drill_of_another_airflow_whose_instances_were_terminated_is_over(drs, store):
+    tags = job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1, installation="dublin")
+    job = drs.add_job(SERVERS, tags={**tags, MODE: "drill", EXPIRES: written(NOW + timedelta(hours=2))})
+    drs.end(job, at=NOW + timedelta(minutes=1))
+    later = NOW + timedelta(minutes=2)
+    drs.end(drs.add_job(SERVERS, created=later, kind="TERMINATE"), "TERMINATED", at=later)
+
+    assert summary(Try(drs, store, installation="paris").run()) == [("2", [*SERVERS], False)]
+
+
+def test_the_live_drill_of_another_airflow_is_no_earlier_drill_of_the_plan(drs, store):
+    tags = job_tags(dag_id="d", run_id="r", wave="w", chunk=0, attempt=1, installation="dublin")
+    job = drs.add_job(SERVERS, tags={**tags, MODE: "drill", EXPIRES: written(NOW + timedelta(hours=2))})
+    drs.end(job)
+    up(drs, *SERVERS)
+
+    with pytest.raises(RunRefused) as error:
+        Try(drs, store, installation="paris").run()
+
+    assert "s-1 has i-00000000000000000 (launched 5m ago by job drsjob-00000000000000000, run r of d of Airflow " in (
+        str(error.value)
+    )
+    assert drs.starts == []
+
+
 def test_a_wave_larger_than_a_job_is_cut_into_full_chunks_in_order(drs, store):
     drs.limits = Quotas(servers_per_job=2)
 

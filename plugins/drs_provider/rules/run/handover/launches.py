@@ -315,6 +315,19 @@ class LaunchAttempt(Document):
     handed_over: int | None = None
 
 
+class RunInstallation(Document):
+    """The id of the Airflow that a run is of, as it was when the run began: what is named by it is found by it.
+
+    ``id`` empty: the run began before runs had one, or this Airflow could keep none.
+    """
+
+    KEY: ClassVar[str] = "drs_installation"
+    TITLE: ClassVar[str] = "the record of the installation"
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+
+    id: str
+
+
 class LaunchIntent(Part):
     """A job that is about to be started: its tags, its servers, and when."""
 

@@ -208,7 +208,8 @@ class PreflightResult(Document):
     ``quotas`` are by the text of a target, ``hourly`` (US dollars an hour) and ``fingerprints`` by server id.
     ``skew``: between the oldest and the newest pinned recovery point. ``too_old``: hostnames above ``max_lag``.
     ``recoveries_seen``: ids of recovery jobs that preflight has seen. ``part_of``: the step of another plan that has
-    started the run, with what it inherits.
+    started the run, with what it inherits. ``installation``: id of the Airflow that the run is of, by which everything
+    of the run is found; empty: the run began before runs had one.
     """
 
     KEY: ClassVar[str] = "preflight"
@@ -225,6 +226,7 @@ class PreflightResult(Document):
     replace_live_instances: Flag = False
     replace_drills: Flag = False
     continue_run: str | None = None
+    installation: str = ""
     checked_at: Instant
     quotas: dict[str, Quotas] = Field(default_factory=dict)
     recoveries_seen: tuple[str, ...] = ()
