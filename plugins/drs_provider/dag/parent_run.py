@@ -32,6 +32,8 @@ def inheritance_of(context: Context, preflight: "PreflightResult", approval_task
         continue_run=preflight.continue_run,
         triggered_by=start.triggered_by if start else triggered_by(context),
         approvals=(*(start.approvals if start else ()), *given),
+        installation=preflight.installation,
+        continued_installation=preflight.continued_installation,
     )
 
 

@@ -39,6 +39,12 @@ class Continuation:
         return run_ids_of(self.jobs, own=self.installation)
 
 
+def installation_of(jobs: Iterable[Answer]) -> str:
+    """Return the id of the Airflow that started these jobs; empty: their tags name none."""
+    marks = (read_mark(job.get("tags")) for job in jobs)
+    return next((mark.installation for mark in marks if mark and mark.installation), "")
+
+
 def continuation_problems(asked: Continuation, purpose: Purpose) -> Iterator[str]:
     """Yield why the run must not be continued, in words; nothing: it may be.
 

@@ -68,6 +68,7 @@ class PreflightOutcome:
     :param lost: why accounts and Regions do not answer without which the run goes on
     :param part_of: the step of another plan that has started the run, with what it inherits; None: none has
     :param installation: id of the Airflow that the run is of
+    :param continued_installation: id of the Airflow whose run it goes on with
     """
 
     shape: RunShape
@@ -87,6 +88,7 @@ class PreflightOutcome:
     lost: Mapping[Target, str] = field(default_factory=dict)
     part_of: PlanRunStart | None = None
     installation: str = ""
+    continued_installation: str = ""
 
     @property
     def purpose(self) -> Purpose:
@@ -222,6 +224,7 @@ class PreflightOutcome:
             replace_drills=self.request.replace_drills,
             continue_run=self.request.continue_run,
             installation=self.installation,
+            continued_installation=self.continued_installation,
             checked_at=self.now,
             quotas={str(target): quotas for target, quotas in self.quotas.items()},
             recoveries_seen=self.recoveries_seen,

@@ -37,6 +37,8 @@ class Inheritance:
     :param continue_run: key of the run that it goes on with itself
     :param triggered_by: who started it; of a part, who started the whole
     :param approvals: those given in this run, and those that it has inherited
+    :param installation: id of the Airflow that it is of (``rules.launch.tags.run_key``)
+    :param continued_installation: id of the Airflow whose run it goes on with
     """
 
     mode: str
@@ -45,6 +47,8 @@ class Inheritance:
     continue_run: str | None = None
     triggered_by: str | None = None
     approvals: tuple[InheritedApproval, ...] = ()
+    installation: str = ""
+    continued_installation: str = ""
 
 
 def part_run_id(parent_plan: str, parent_run: str, task_id: str) -> str:
@@ -70,11 +74,12 @@ def plan_run_start(
     child = names.dag_id_of(plan)
     continued = None
     if inherited.continue_run:
-        continued = run_key(child, part_run_id(parent_plan, inherited.continue_run, task_id))
+        before = part_run_id(parent_plan, inherited.continue_run, task_id)
+        continued = run_key(child, before, inherited.continued_installation)
     return PlanRunStart(
         plan=plan,
         dag_id=child,
-        run_id=part_run_id(parent_plan, run_key(dag_id, run_id), task_id),
+        run_id=part_run_id(parent_plan, run_key(dag_id, run_id, inherited.installation), task_id),
         parent_plan=parent_plan,
         parent_dag_id=dag_id,
         parent_run_id=run_id,

@@ -13,7 +13,7 @@ from drs_provider.exceptions import AwsError
 from drs_provider.formatting import joined
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.rules.findings import Finding
-from drs_provider.rules.launch.continuation import Continuation, continuation_problems
+from drs_provider.rules.launch.continuation import Continuation, continuation_problems, installation_of
 from drs_provider.rules.launch.tags import run_key
 from drs_provider.rules.preflight.cost import Machine, PricesUnreadable
 from drs_provider.rules.preflight.drill_forecast import estimate_drill, too_expensive
@@ -136,6 +136,7 @@ class Preflight:
             lost={target: str(error) for target, error in lost.items()},
             part_of=self.started_by,
             installation=self.installation,
+            continued_installation=installation_of(job for check in checks.values() for job in check.continued),
         )
         outcome = replace(outcome, findings=(*outcome.lost_findings, *outcome.findings))
         machines = {server: machine for check in checks.values() for server, machine in check.machines.items()}

@@ -55,6 +55,18 @@ def test_what_goes_on_with_a_run_of_another_airflow_goes_on_with_its_parts():
     assert second.run_id != first.run_id
 
 
+def test_parts_of_two_airflows_have_two_names_and_a_takeover_finds_those_of_the_first():
+    first, second = started(installation="x"), started(installation="y")
+
+    taken_over = started(
+        installation="y", continue_run=run_key("drs.all", "manual__1", "x"), continued_installation="x"
+    )
+
+    assert len({started().run_id, first.run_id, second.run_id}) == 3
+    assert taken_over.run_id == second.run_id
+    assert taken_over.continue_run == run_key("drs.shop", first.run_id, "x")
+
+
 def test_the_parameters_are_what_is_inherited_and_the_proof():
     assert conf_of(started(), {"signature": "x"}) == {
         "mode": "recovery",

@@ -209,7 +209,8 @@ class PreflightResult(Document):
     ``skew``: between the oldest and the newest pinned recovery point. ``too_old``: hostnames above ``max_lag``.
     ``recoveries_seen``: ids of recovery jobs that preflight has seen. ``part_of``: the step of another plan that has
     started the run, with what it inherits. ``installation``: id of the Airflow that the run is of, by which everything
-    of the run is found; empty: the run began before runs had one.
+    of the run is found; empty: the run began before runs had one. ``continued_installation``: that of the run that it
+    goes on with.
     """
 
     KEY: ClassVar[str] = "preflight"
@@ -227,6 +228,7 @@ class PreflightResult(Document):
     replace_drills: Flag = False
     continue_run: str | None = None
     installation: str = ""
+    continued_installation: str = ""
     checked_at: Instant
     quotas: dict[str, Quotas] = Field(default_factory=dict)
     recoveries_seen: tuple[str, ...] = ()
