@@ -36,6 +36,7 @@ from drs_provider.rules.run.handover.document import (
     Part,
     StoredIn,
 )
+from drs_provider.rules.run.handover.launch_phases import JobPhases, LaunchPhases
 from drs_provider.rules.run.handover.launches import (
     PLACES,
     Difference,
@@ -124,6 +125,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     Tries,
     InstanceChecks,
     FollowedJobs,
+    LaunchPhases,
     FoundLaunches,
     WaitingSince,
     HeldSince,
@@ -208,6 +210,7 @@ __all__ = [
     "InstanceChecks",
     "InstanceParts",
     "Instant",
+    "JobPhases",
     "KeptDrill",
     "KeptDrillMemory",
     "KeptExtension",
@@ -218,6 +221,7 @@ __all__ = [
     "LaunchAttempt",
     "LaunchIntent",
     "LaunchIntents",
+    "LaunchPhases",
     "LaunchedJob",
     "Leftovers",
     "LeftoversTold",
