@@ -248,6 +248,8 @@ def _phases(
             if said := phases_in_words(server.event for server in wave.servers or () if server.event):
                 found[wave.name] = said
                 continue
+            if wave.servers and not wave.counts.get(ServerStatus.LAUNCHING):
+                continue  # all of them are launched or failed, or wait for their turn
             jobs = left.jobs(outlines[wave.name].starts, outlines[wave.name].watch)
             created = [job.created_at for job in jobs.values() if job.created_at]
             if created:

@@ -338,3 +338,14 @@ def test_a_server_whose_launch_is_over_has_no_phase():
     wave = wave_of(board_of(a_run({"preflight.check": "success", **LAUNCHED}, left), NOW), "db")
 
     assert {server.hostname: server.phase for server in wave.servers} == {"db1": None, "db2": None, "db3": None}
+
+
+def test_a_wave_whose_servers_are_all_launched_is_in_no_phase():
+    left = {
+        **JOBS,
+        ("db.recovery_job", "servers"): [result(name, "launched") for name in ("db1", "db2", "db3")],
+    }
+    board = board_of(a_run({"preflight.check": "success", **LAUNCHED}, left), NOW)
+
+    assert (wave_of(board, "db").status, wave_of(board, "db").phase) == ("launching", None)
+    assert board.activity.now == ["wave db: DRS launches 3 servers"]
