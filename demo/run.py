@@ -4,7 +4,7 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -14,10 +14,11 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 from drs_provider.plan.loader import RunnablePlan, read_one
 from drs_provider.rules.run.names import dag_id_of
+from drs_provider.rules.run.run_view import RunView
 from drs_provider.rules.run.state import RunStatus
 from rich.console import Console
 
-from demo import summary
+from demo import people, summary
 from demo.environment import USER
 from demo.ports import PortTaken
 from demo.processes import GuardDied
@@ -29,6 +30,9 @@ from demo.stack import PROJECT, Settings, Stack, StackError
 PASSED, FAILED, UNUSABLE, EXCEPTIONS, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes: passed; failed or refused; the demo could not run; passed but for failures that the plan tolerates;
 somebody stopped it."""
+
+DEMO_PLANS = PROJECT / "demo" / "plans"
+"""Plans that only the demo has: they ask people, so Airflow has some."""
 
 
 class Stopped(BaseException):
@@ -66,19 +70,27 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def demo(options: argparse.Namespace, console: Console) -> int:
     """Start the stack, drill, say how it went, and wait for Ctrl-C unless told to end."""
-    runnable = read_one(options.plans, options.plan)
+    plans = plans_with(options.plan, options.plans)
+    runnable = read_one(plans, options.plan)
     if runnable is None:
         raise StackError(
             f"there is no usable plan called {options.plan!r} in {options.plans}; see: drs validate {options.plans}"
         )
+    has_people = plans == DEMO_PLANS
     settings = Settings(
-        state=options.state, plans=options.plans, speed=options.speed, faults=options.faults, port=options.port
+        state=options.state,
+        plans=plans,
+        speed=options.speed,
+        faults=options.faults,
+        port=options.port,
+        airflow=people.SETTING if has_people else {},
     )
     began = datetime.now(UTC)
     with Stack(settings, console.print) as stack:
         stack.await_dag(dag_id_of(options.plan))
         console.print(f"ready after {(datetime.now(UTC) - began).total_seconds():.0f} s: {_door(stack)}\n")
-        code = drill(stack, runnable, console)
+        cast = people.passwords_of(stack) if has_people else {}
+        code = drill(stack, runnable, console, cast=cast, answers=options.exit)
         if options.exit:
             return code
         console.print(f"\nEverything keeps running: {_door(stack)}\nCtrl-C stops it.")
@@ -94,13 +106,31 @@ def _instances_now(stack: Stack) -> dict[str, str] | None:
         return None
 
 
-def drill(stack: Stack, runnable: RunnablePlan, console: Console) -> int:
-    """Run one drill and show it; return its exit code."""
+def plans_with(plan: str, folder: Path) -> Path:
+    """Choose the folder of plans: the demo's own where only that has the plan, with people who answer."""
+    is_own = read_one(folder, plan) is None and read_one(DEMO_PLANS, plan) is not None
+    return DEMO_PLANS if is_own else folder
+
+
+def drill(
+    stack: Stack, runnable: RunnablePlan, console: Console, *, cast: Mapping[str, str] | None = None, answers: bool
+) -> int:
+    """Run one drill and show it; return its exit code.
+
+    :param cast: the passwords of the people of the demo, where the plan asks some
+    :param answers: whether the demo itself answers what they are asked
+    """
     dag_id = dag_id_of(runnable.plan.name)
     before = instances(stack.simulator.address)
     run_id = stack.airflow.trigger(dag_id, {"mode": "drill", "reason": "make demo"})
+    meanwhile: Callable[[RunView], None] = lambda _: None  # noqa: E731  (the case without people)
+    if cast:
+        for line in people.what_next(stack.airflow.address, dag_id, run_id, cast, answers=answers):
+            console.print(line)
+        if answers:
+            meanwhile = people.Answers(stack, runnable.plan.name, cast, console.print).answer
     with screen_for(console) as screen:
-        run = Watch(stack, runnable, run_id).until_over(screen)
+        run = Watch(stack, runnable, run_id).until_over(screen, meanwhile)
     after = _instances_now(stack)
     console.print()
     if run.report is None:

@@ -1,6 +1,7 @@
 """Follow one run from its start to its end."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -43,9 +44,10 @@ class Watch:
         client.log_in()
         self.control = RunControl(client)
 
-    def until_over(self, screen: Screen) -> RunView:
+    def until_over(self, screen: Screen, meanwhile: Callable[[RunView], None] = lambda _: None) -> RunView:
         """Show the run until it is over; return it.
 
+        :param meanwhile: what is done at every look, with what was seen
         :raises StackError: when nobody answers for a minute.
         """
         answered_at = time.monotonic()
@@ -62,6 +64,7 @@ class Watch:
                 screen.show(header, waves)
                 if not run.is_active:
                     return run
+                meanwhile(run)
             self.stack.check(wait=LOOK_EVERY)
 
     def look(self) -> tuple[RunView, Header, list[Wave]]:

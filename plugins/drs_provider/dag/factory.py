@@ -53,12 +53,15 @@ def dags_of_folder(folder: Path, *, dag_file: Path) -> Iterator[DAG]:
     if only is not None:
         if plan := names.plan_of(only):
             yield from _dag_of_plan(folder, plan)
+        elif (plan := names.plan_checked_by(only)) and (runnable := _read_one(folder, plan)):
+            yield from _check_dag(runnable)
         return
     library = read_folder(folder)
     report_problems(library.problems, dag_file)
     # Airflow stops scheduling a run whose DAG is gone: another file must not do that to it. Preflight lets none begin.
     for _, runnable in sorted({**library.plans, **library.contested}.items()):
         yield build_dag(runnable, folder)
+        yield from _check_dag(runnable)
     yield from _kept_dags(folder, library)
     yield _sweeper(folder)
 
@@ -73,6 +76,23 @@ def _dag_of_plan(folder: Path, name: str) -> Iterator[DAG]:
         yield build_dag(runnable, folder)
         return
     yield from _kept_dags(folder, library, only=name)
+
+
+def _read_one(folder: Path, name: str) -> RunnablePlan | None:
+    if runnable := read_alone(folder, name):
+        return runnable
+    library = read_folder(folder)
+    return library.plans.get(name) or library.contested.get(name)
+
+
+def _check_dag(runnable: RunnablePlan) -> Iterator[DAG]:
+    """The DAG that starts the plan's checks, where the plan schedules some."""
+    if runnable.plan.check is None:
+        return
+    from drs_provider.dag.check_schedule import build_check_dag
+
+    if dag := build_check_dag(runnable.plan, _START):
+        yield dag
 
 
 def _kept_dags(folder: Path, library: Library, *, only: str | None = None) -> Iterator[DAG]:

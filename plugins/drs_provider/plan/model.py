@@ -347,6 +347,15 @@ class Wave(PlanPart):
     """Steps after the launch."""
 
 
+class ScheduledCheck(PlanPart):
+    """When it is looked whether a drill could be run."""
+
+    schedule: Schedule
+    """A cron expression or one of Airflow's presets."""
+    timezone: Timezone = "UTC"
+    """The time zone of the schedule."""
+
+
 class RecoveryPlan(PlanPart):
     """Waves of protection groups, in the order in which they depend on each other."""
 
@@ -367,6 +376,8 @@ class RecoveryPlan(PlanPart):
     """Recovery point objective, measured against in every run."""
     drill: Drill = Drill()
     """How the plan is rehearsed."""
+    check: ScheduledCheck | None = None
+    """When checks are run by schedule: everything that a drill needs is looked at, and nothing is launched."""
     recovery: Recovery = Recovery()
     """What holds for a real recovery only."""
     notify: tuple[Notification, ...] = ()

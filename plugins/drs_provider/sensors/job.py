@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from drs_provider.services.launch.job_results import LaunchResults
     from drs_provider.triggers.instances import DrsInstancesEvent
     from drs_provider.triggers.jobs import DrsJobEvent
+    from drs_provider.triggers.one_shot import Whose
 
 BACKSTOP = timedelta(minutes=5)
 """The trigger keeps the deadline; Airflow's own deferral timeout comes so much later, for a triggerer that is down."""
@@ -95,11 +96,16 @@ class DrsRecoveryJobSensor(DrsSensor):
                 watches=[{"aws": launch.aws(self.aws), "job_ids": list(launch.job_ids)} for launch in launches],
                 since=now.isoformat(),
                 deadline=deadline.isoformat(),
+                shown_for=self.shown_for(),
             ),
             method_name=self.jobs_ended.__name__,
             kwargs={"deadline": deadline.isoformat()},
             timeout=deadline - now + BACKSTOP,
         )
+
+    def shown_for(self) -> "Whose | None":
+        """Return for whom the phases of the jobs are left while they run; None: for nobody. For subclasses."""
+        return None
 
     def new_deadline(self) -> datetime:
         """Return until when a wait that begins now may last: the whole ``timeout``. For subclasses that wait again."""

@@ -19,6 +19,7 @@ from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.backoff import LEAST_SECONDS, next_poll, pause_after_refusal
 from drs_provider.rules.launch.jobs import Running, read_job
 from drs_provider.rules.run.connection import AwsArguments
+from drs_provider.triggers.job_logs import JobLogs, Logged
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
@@ -55,7 +56,7 @@ class Refused:
     error: DrsProviderError
 
 
-News = Seen | Trouble | Refused
+News = Seen | Trouble | Refused | Logged
 
 
 def _jitter() -> float:
@@ -80,12 +81,15 @@ class JobWatcher:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], datetime] = _now,
         jitter: Callable[[], float] = _jitter,
+        logs: JobLogs | None = None,
     ) -> None:
         self._ask = ask
         self._sleep = sleep
         self._now = now
         self._jitter = jitter
+        self._logs = logs
         self._subscribers: dict[asyncio.Queue[News], frozenset[str]] = {}
+        self._log_readers: set[asyncio.Queue[News]] = set()
         self._joined = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self._recoveries = 0
@@ -112,10 +116,17 @@ class JobWatcher:
         await self._sleep(GIVES_WAY_SECONDS)
 
     @asynccontextmanager
-    async def watching(self, job_ids: Sequence[str]) -> AsyncIterator["asyncio.Queue[News]"]:
-        """Watch these jobs as long as the context is open; the queue brings what is heard of them."""
+    async def watching(
+        self, job_ids: Sequence[str], *, with_logs: bool = False
+    ) -> AsyncIterator["asyncio.Queue[News]"]:
+        """Watch these jobs as long as the context is open; the queue brings what is heard of them.
+
+        :param with_logs: now and then also what their logs say, as far as AWS answers
+        """
         queue: asyncio.Queue[News] = asyncio.Queue()
         self._subscribers[queue] = frozenset(job_ids)
+        if with_logs:
+            self._log_readers.add(queue)
         self._joined.set()
         if self._loop is None or self._loop.done():
             # An empty context: the loop serves many tasks and must not log into the log of the first.
@@ -124,6 +135,9 @@ class JobWatcher:
             yield queue
         finally:
             del self._subscribers[queue]
+            self._log_readers.discard(queue)
+            if not self._log_readers and self._logs:
+                self._logs.stop()
             if not self._subscribers and self._loop:
                 self._loop.cancel()
                 self._loop = None
@@ -151,7 +165,18 @@ class JobWatcher:
                 refusals = 0
                 for queue, wanted in self._subscribers.items():
                     queue.put_nowait(Seen(seen.at, {job: seen.jobs[job] for job in wanted & seen.jobs.keys()}))
+                self._read_logs(seen)
                 await self._rest(seen)
+
+    def _read_logs(self, seen: Seen) -> None:
+        wanted = frozenset[str]().union(*(self._subscribers[queue] for queue in self._log_readers))
+        if self._logs and wanted:
+            self._logs.look([seen.jobs[job] for job in sorted(wanted & seen.jobs.keys())], self._tell_of_log)
+
+    def _tell_of_log(self, logged: Logged) -> None:
+        for queue in self._log_readers:
+            if logged.job_id in self._subscribers[queue]:
+                queue.put_nowait(logged)
 
     async def _look(self) -> Seen:
         wanted = sorted(frozenset[str]().union(*self._subscribers.values()))
@@ -195,23 +220,37 @@ _WATCHERS: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, JobWatcher]]"
 def watcher_for(aws: AwsArguments) -> JobWatcher:
     """Return the watcher that all triggers with these connection parameters share in this event loop."""
     watchers = _WATCHERS.setdefault(asyncio.get_running_loop(), {})
-    return watchers.setdefault(json.dumps(aws, sort_keys=True, default=str), JobWatcher(asker(aws)))
+    key = json.dumps(aws, sort_keys=True, default=str)
+    if key not in watchers:
+        desk = _Desk(aws)
+        watchers[key] = JobWatcher(desk.jobs, logs=JobLogs(desk.log))
+    return watchers[key]
 
 
 def asker(aws: AwsArguments) -> Ask:
     """Return a function that asks through a hook of these parameters; a session that ended is replaced by a new one."""
-    hooks: list[DrsHook] = []
+    return _Desk(aws).jobs
 
-    def ask(job_ids: Sequence[str]) -> Sequence[Answer]:
+
+class _Desk:
+    """Asks through one hook, made when it is first needed, and again when its session has ended."""
+
+    def __init__(self, aws: AwsArguments) -> None:
+        self._aws = aws
+        self._hook: DrsHook | None = None
+
+    def jobs(self, job_ids: Sequence[str]) -> Sequence[Answer]:
+        return self._ask(lambda hook: hook.jobs(job_ids))
+
+    def log(self, job_id: str) -> Sequence[Answer]:
+        return self._ask(lambda hook: hook.job_log(job_id))
+
+    def _ask(self, question: "Callable[[DrsHook], Sequence[Answer]]") -> Sequence[Answer]:
         from drs_provider.hooks.drs import DrsHook
 
-        if not hooks:
-            hooks.append(DrsHook(**aws, patience=0))
+        hook = self._hook = self._hook or DrsHook(**self._aws, patience=0)
         try:
-            answer = hooks[0].jobs(job_ids)
+            return question(hook)
         except CredentialsExpired:
-            hooks.clear()
+            self._hook = None
             raise
-        return answer
-
-    return ask

@@ -14,7 +14,10 @@ from drs_provider.formatting import parse_instant
 from drs_provider.rules.launch.jobs import Ended, phase, read_job
 from drs_provider.rules.run.connection import AwsArguments
 from drs_provider.triggers.answer_delay import not_before
+from drs_provider.triggers.job_logs import Logged
 from drs_provider.triggers.job_poller import GIVES_WAY_SECONDS, JobWatcher, Refused, Seen, Trouble, watcher_for
+from drs_provider.triggers.one_shot import Whose
+from drs_provider.triggers.phase_record import PhaseRecord
 
 Until = Literal["all", "any"]
 Rank = Literal["recovery", "drill", ""]
@@ -56,10 +59,19 @@ class DrsJobTrigger(BaseTrigger):
     :param until: fire when ``all`` of the jobs have ended, or ``any``
     :param rank: who waits here for room to start a job, if that is what is waited for: a ``drill`` that could go on
         lets a ``recovery`` that waits in the same triggerer start first
+    :param shown_for: the task that waits, where the board shows what DRS does with its servers meanwhile
+        (``handover.LaunchPhases``, as an XCom of that task); None: nobody looks
     """
 
     def __init__(
-        self, *, watches: Sequence[Watch], since: str, deadline: str, until: Until = "all", rank: Rank = ""
+        self,
+        *,
+        watches: Sequence[Watch],
+        since: str,
+        deadline: str,
+        until: Until = "all",
+        rank: Rank = "",
+        shown_for: Whose | None = None,
     ) -> None:
         super().__init__()
         self.watches = list(watches)
@@ -67,6 +79,8 @@ class DrsJobTrigger(BaseTrigger):
         self.deadline = deadline
         self.until: Until = until
         self.rank: Rank = rank
+        self.shown_for = shown_for
+        self.record = PhaseRecord(shown_for) if shown_for else None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments."""
@@ -76,6 +90,7 @@ class DrsJobTrigger(BaseTrigger):
             "deadline": self.deadline,
             "until": self.until,
             "rank": self.rank,
+            **({"shown_for": self.shown_for} if self.shown_for else {}),
         }
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
@@ -84,6 +99,8 @@ class DrsJobTrigger(BaseTrigger):
         began = time.monotonic()
         watchers = [watcher_for(watch["aws"]) for watch in self.watches]
         event = await self.watch(watchers, now=clock.now)
+        if self.record:
+            await self.record.close()
         await not_before(self, began)
         yield TriggerEvent(event)
 
@@ -128,7 +145,7 @@ class DrsJobTrigger(BaseTrigger):
 
     async def _listen(self, watcher: JobWatcher, job_ids: Sequence[str], *, now: Callable[[], datetime]) -> DrsJobEvent:
         said = ""
-        async with watcher.watching(job_ids) as news:
+        async with watcher.watching(job_ids, with_logs=self.record is not None) as news:
             while (left := (parse_instant(self.deadline) - now()).total_seconds()) > 0:
                 try:
                     # Not wait_for(): before Python 3.12 it may swallow a cancellation that meets an answer.
@@ -141,6 +158,9 @@ class DrsJobTrigger(BaseTrigger):
                         return _event("refused", job_ids, str(error))
                     case Trouble(error, pause):
                         self.log.warning("%s; retrying in %.1f s", error, pause)
+                    case Logged() as logged:
+                        if self.record:
+                            self.record.note(logged)
                     case Seen() as seen:
                         if seen.jobs and (says := phase(map(read_job, seen.jobs.values()))) != said:
                             said = says

@@ -27,7 +27,7 @@ class BoardActivity(BaseModel):
 class Surroundings:
     """What is known beside the state of the run.
 
-    :param phases: by wave that is launching, what DRS is likely to do with its servers
+    :param phases: by wave that is launching, what DRS does with its servers, or is likely to do
     :param stopped: parts of Airflow that do not run, such as the scheduler
     :param cleans_up: whether what the run launches is removed at its end
     """
@@ -65,7 +65,7 @@ def _of_wave(wave: WaveState, around: Surroundings) -> Iterator[str]:
     elif wave.status is WaveStatus.LAUNCHING:
         phase = around.phases.get(wave.name)
         servers = plural(len(wave.servers or ()), "server")
-        yield f"wave {wave.name}: DRS launches {servers}" + (f", probably {phase}" if phase else "")
+        yield f"wave {wave.name}: DRS launches {servers}" + (f", {phase}" if phase else "")
     elif wave.status in _BUSY:
         yield f"wave {wave.name}: {wave.status.words}"
     elif wave.status is WaveStatus.DELAYED:

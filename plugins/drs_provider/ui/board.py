@@ -5,6 +5,7 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
+from drs_provider.rules.launch.phases import phase_words, phases_in_words
 from drs_provider.rules.launch.recovery_points import Point
 from drs_provider.rules.purpose import find_purpose
 from drs_provider.rules.run import names
@@ -35,7 +36,7 @@ from drs_provider.ui.steps import BoardStep, board_steps
 
 
 class BoardServer(BaseModel):
-    """One server: its status, and why if it failed."""
+    """One server: its status, and why if it failed; ``phase``: what DRS does with it, as the log of its job says."""
 
     server_id: str
     hostname: str
@@ -43,6 +44,7 @@ class BoardServer(BaseModel):
     critical: bool = True
     reason: str | None = None
     instance_id: str | None = None
+    phase: str | None = None
 
 
 class BoardPoints(BaseModel):
@@ -238,15 +240,23 @@ def _cause(cause: FirstCause | None) -> BoardCause | None:
 def _phases(
     state: RunState, snapshot: RunSnapshot, left: LeftDocuments, forecast: Forecast, now: datetime
 ) -> dict[str, str]:
-    """Say of every wave that is launching what DRS is likely to do, by the age of its newest job."""
+    """Say of every wave that is launching what DRS does with its servers, as the logs of its jobs say it.
+
+    Before anybody has read a log: what DRS is likely to do, by the age of the wave's newest job.
+    """
     outlines = {outline.name: outline for outline in snapshot.outline.waves}
     found: dict[str, str] = {}
     for wave in state.waves:
         if wave.status is WaveStatus.LAUNCHING and not state.is_over:
+            if said := phases_in_words(server.event for server in wave.servers or () if server.event):
+                found[wave.name] = said
+                continue
+            if wave.servers and not wave.counts.get(ServerStatus.LAUNCHING):
+                continue  # all of them are launched or failed, or wait for their turn
             jobs = left.jobs(outlines[wave.name].starts, outlines[wave.name].watch)
             created = [job.created_at for job in jobs.values() if job.created_at]
             if created:
-                found[wave.name] = forecast.phase(wave.name, now - max(created))
+                found[wave.name] = f"probably {forecast.phase(wave.name, now - max(created))}"
     return found
 
 
@@ -313,6 +323,7 @@ def _server(server: ServerState) -> BoardServer:
         critical=server.critical,
         reason=server.reason,
         instance_id=server.instance_id,
+        phase=phase_words(server.event),
     )
 
 

@@ -1,6 +1,7 @@
 """How long a run is likely to take still, and in which phase of DRS a job is likely to be: from an earlier run.
 
-AWS is not asked: nobody polls DRS because somebody looks at a page.
+AWS is not asked: nobody polls DRS because somebody looks at a page. What the log of a job said, as the task that waits
+for it has left it, comes before an estimate (``rules.launch.phases``).
 """
 
 from collections.abc import Iterable, Mapping

@@ -132,6 +132,7 @@ ONLY_WHEN_RUNNING = tuple(
         "rules.isolation.proof",
         "rules.cleanup.leftovers",
         "plan.messages",
+        "dag.check_schedule",
         "dag.finish.sweeper",
         "report",
     )

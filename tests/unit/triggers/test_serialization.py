@@ -27,6 +27,7 @@ EXAMPLES = {
         "deadline": DEADLINE,
         "until": "any",
         "rank": "drill",
+        "shown_for": WHOSE,
     },
     DrsInstancesTrigger: {
         "awaited": [{"aws": AWS, "jobs": {"s-1": "drsjob-1"}}],

@@ -281,3 +281,71 @@ def test_everything_that_the_state_asks_for_is_read_from_the_database():
 )
 def test_envelopes_of_the_task_sdk_are_taken_off(sent, seen):
     assert unwrapped(sent) == seen
+
+
+LAUNCHED = {"db.start_recovery": "success", "db.start_recovery_2": "success", "db.recovery_job": "deferred"}
+JOBS = {
+    ("preflight.check", "preflight"): PREFLIGHT,
+    ("db.start_recovery", "launch"): {
+        "jobs": [{"job_id": "j1", "servers": ["s-db1", "s-db2"], "created_at": "2026-11-22T05:09:30+00:00"}]
+    },
+    ("db.start_recovery_2", "launch"): {"jobs": [{"job_id": "j2", "servers": ["s-db3"]}]},
+}
+
+
+def phases(job, **servers):
+    return {"jobs": {job: {"seen_at": "2026-11-22T05:09:50+00:00", "servers": servers}}}
+
+
+@pytest.mark.parametrize(
+    ("left", "of_servers", "of_wave"),
+    [
+        pytest.param({}, [None, None, None], "probably taking snapshots", id="nobody has read a log"),
+        pytest.param(
+            phases("j1", CONVERSION_START=["s-db1"], LAUNCH_START=["s-db2"]),
+            ["converting", "launching", None],
+            "1 converting, 1 launching",
+            id="the log of one of two jobs",
+        ),
+        pytest.param(
+            phases("j0", LAUNCH_FAILED=["s-db1"]),
+            [None, None, None],
+            "probably taking snapshots",
+            id="of a job before the servers were launched again",
+        ),
+        pytest.param(
+            phases("j1", WARMING_UP=["s-db1"]), [None, None, None], "probably taking snapshots", id="an unknown event"
+        ),
+        pytest.param({"jobs": "edited"}, [None, None, None], "probably taking snapshots", id="unreadable"),
+    ],
+)
+def test_a_launching_server_shows_what_the_log_of_its_job_says(left, of_servers, of_wave):
+    run = a_run({"preflight.check": "success", **LAUNCHED}, {**JOBS, ("db.recovery_job", "phases"): left})
+    board = board_of(run, NOW)
+    wave = wave_of(board, "db")
+
+    assert [server.phase for server in wave.servers] == of_servers
+    assert wave.phase == of_wave
+    assert board.activity.now == [f"wave db: DRS launches 3 servers, {of_wave}"]
+
+
+def test_a_server_whose_launch_is_over_has_no_phase():
+    left = {
+        **JOBS,
+        ("db.recovery_job", "phases"): phases("j1", LAUNCH_START=["s-db1"], CONVERSION_FAIL=["s-db2"]),
+        ("db.recovery_job", "servers"): [result("db1", "launched"), result("db2", "failed", reason="no capacity")],
+    }
+    wave = wave_of(board_of(a_run({"preflight.check": "success", **LAUNCHED}, left), NOW), "db")
+
+    assert {server.hostname: server.phase for server in wave.servers} == {"db1": None, "db2": None, "db3": None}
+
+
+def test_a_wave_whose_servers_are_all_launched_is_in_no_phase():
+    left = {
+        **JOBS,
+        ("db.recovery_job", "servers"): [result(name, "launched") for name in ("db1", "db2", "db3")],
+    }
+    board = board_of(a_run({"preflight.check": "success", **LAUNCHED}, left), NOW)
+
+    assert (wave_of(board, "db").status, wave_of(board, "db").phase) == ("launching", None)
+    assert board.activity.now == ["wave db: DRS launches 3 servers"]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from drs_provider.rules.settings.values import Settings
     from drs_provider.services.launch.job_results import LaunchResults
     from drs_provider.services.launch.wave_rounds import NoRoom, TargetLaunch, WaveRounds
+    from drs_provider.triggers.one_shot import Whose
 
 
 class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
@@ -45,6 +46,7 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
 
     template_fields: Sequence[str] = ()  # nothing to render: everything comes from the start tasks and preflight
     rounds: "WaveRounds"
+    whose: "Whose"
 
     def __init__(
         self,
@@ -103,6 +105,12 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
         )
         # Past Airflow's guard of attributes set after the constructor: this belongs to one leg only.
         self.__dict__["rounds"] = rounds
+        self.__dict__["whose"] = {
+            "dag_id": run.dag_id,
+            "run_id": run.run_id,
+            "task_id": self.task_id,
+            "attempt": ti.try_number,
+        }
         self.__dict__["passed_over"] = passed_over(context)
 
     def execute(self, context: Context) -> Any:
@@ -182,6 +190,10 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
         if clock.now() < self.new_deadline():
             return None
         return f"not launched: the {duration(timedelta(seconds=self.timeout))} of the wave's timeout are over"
+
+    def shown_for(self) -> "Whose":
+        """Return the task itself: the board shows what DRS does with its servers."""
+        return self.whose
 
     def new_deadline(self) -> datetime:
         """Return the wave's one deadline: every round of it goes on with what is left of its time."""

@@ -14,6 +14,12 @@ DAG_PREFIX: Final = "drs."
 SWEEPER_DAG: Final = "drs.sweeper"
 """The DAG that removes what drills left behind; ``plan.checks`` refuses a plan of that name."""
 
+CHECK_SUFFIX: Final = ".check"
+"""DAG id of what starts a plan's checks: the plan's, and this. Names of plans have no dot."""
+
+START_CHECK: Final = "start_check"
+"""The one task of that DAG."""
+
 SWEEP_TASK: Final = "sweep"
 """The one task of the sweeper's DAG."""
 
@@ -107,8 +113,20 @@ def plan_of(dag_id: str) -> str | None:
 
 
 def is_plan_dag(dag_id: str) -> bool:
-    """Tell whether a DAG is a plan's; the sweeper's is not, nor is one of other people."""
-    return dag_id.startswith(DAG_PREFIX) and dag_id != SWEEPER_DAG
+    """Tell whether a DAG is a plan's; the sweeper's is not, nor what starts checks, nor one of other people."""
+    return dag_id.startswith(DAG_PREFIX) and dag_id != SWEEPER_DAG and plan_checked_by(dag_id) is None
+
+
+def check_dag_of(plan: str) -> str:
+    """Give the id of the DAG that starts a plan's checks by schedule."""
+    return f"{dag_id_of(plan)}{CHECK_SUFFIX}"
+
+
+def plan_checked_by(dag_id: str) -> str | None:
+    """Give the name of the plan whose checks a DAG starts; None: it starts none."""
+    name = dag_id.removeprefix(DAG_PREFIX)
+    starts_checks = name != dag_id and name.endswith(CHECK_SUFFIX)
+    return name.removesuffix(CHECK_SUFFIX) if starts_checks else None
 
 
 def numbered(name: str, number: int) -> str:

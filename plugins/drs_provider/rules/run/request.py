@@ -11,7 +11,7 @@ from drs_provider.exceptions import PreflightRefused
 from drs_provider.formatting import duration, joined, parse_instant, plural
 from drs_provider.rules.launch.live_instances import no_replacing
 from drs_provider.rules.launch.recovery_points import LATEST, read_point_in_time
-from drs_provider.rules.purpose import LAUNCHES_NOTHING, STARTERS, Purpose, find_purpose, no_mode, purpose_of
+from drs_provider.rules.purpose import DRILL, LAUNCHES_NOTHING, STARTERS, Purpose, find_purpose, no_mode, purpose_of
 
 LATEST_TICK: Final = timedelta(minutes=15)
 """How late a schedule may start a drill: after that the plan was paused or deployed, or Airflow was down."""
@@ -71,6 +71,15 @@ def lateness(due: datetime, began: datetime) -> timedelta | None:
     return began - due if began - due > LATEST_TICK else None
 
 
+def too_late(mode: str, late: timedelta, *, plan: str) -> str:
+    """Say of a tick of a schedule that it is not run any more, and what to do."""
+    chosen = "" if mode == DRILL.name else f" --mode {mode}"
+    return (
+        f"this {mode} was due {duration(late)} ago by the plan's schedule, and what is missed is not caught up: "
+        f"wait for the next one, or start one now (drs run start {plan}{chosen})"
+    )
+
+
 def read_request(
     params: Mapping[str, object],
     *,
@@ -90,10 +99,7 @@ def read_request(
     """
     problems = list(_problems(params, plan=plan, waves=waves, run_type=run_type, by_plan=by_plan))
     if late is not None:
-        problems.append(
-            f"this drill was due {duration(late)} ago by the plan's schedule, and what is missed is not caught up: "
-            f"wait for the next one, or start one now (drs run start {plan})"
-        )
+        problems.append(too_late(DRILL.name, late, plan=plan))
     as_of = None
     try:
         as_of = read_point_in_time(_text(params.get("point_in_time")) or LATEST, now=now)

@@ -122,7 +122,7 @@ function waveCard(wave, now) {
   if (steps.length) facts.push(`${over.length} of ${plural(steps.length, "step")} done`);
   if (failed) facts.push(`${failed} failed`);
   if (wave.jobs.length) facts.push(plural(wave.jobs.length, "job"));
-  if (wave.phase) facts.push(`DRS is probably ${wave.phase}`);
+  if (wave.phase) facts.push(`DRS: ${wave.phase}`);
   if (wave.started_at) facts.push(duration(wave.started_at, wave.ended_at || now));
   facts.push(wave.depends_on.length ? `after ${wave.depends_on.join(", ")}` : "starts at once");
   card.append(head, make("p", facts.join(" · "), "soft", "small"));
@@ -146,7 +146,8 @@ function waveCard(wave, now) {
     for (const server of wave.servers) {
       const why = server.status === "failed" ? `: ${server.reason || "DRS gave no reason"}` : "";
       const item = make("li", `${SERVERS[server.status][0]} ${server.hostname}${why}`, server.status);
-      item.title = `${server.hostname} (${server.server_id}): ${SERVERS[server.status][1]}${server.instance_id ? ` as ${server.instance_id}` : ""}`;
+      if (server.phase) item.append(make("span", server.phase, "phase"));
+      item.title = `${server.hostname} (${server.server_id}): ${SERVERS[server.status][1]}${server.phase ? `, ${server.phase}` : ""}${server.instance_id ? ` as ${server.instance_id}` : ""}`;
       list.append(item);
     }
     card.append(bar, list);

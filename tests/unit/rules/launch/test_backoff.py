@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from drs_provider.rules.launch.backoff import next_poll, pause_after_refusal
+from drs_provider.rules.launch.backoff import next_log_look, next_poll, pause_after_refusal
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,3 +40,18 @@ def test_refusals_slow_the_asking_down_and_retry_after_is_honoured(refusals, ret
 @given(st.integers(1, 50), st.floats(0.5, 1.5))
 def test_jitter_never_undercuts_retry_after(refusals, jitter):
     assert pause_after_refusal(refusals, 40.0, jitter=jitter) >= 40.0
+
+
+@pytest.mark.parametrize(
+    ("age", "seconds"), [(-5, 1), (0, 1), (3, 1), (30, 10), (89, pytest.approx(29.667, abs=0.001)), (90, 30), (540, 30)]
+)
+def test_logs_are_read_more_rarely_the_older_the_jobs_are(age, seconds):
+    assert next_log_look(timedelta(seconds=age)) == seconds
+
+
+def test_the_log_of_a_job_of_nine_minutes_is_read_thirty_times():
+    age, looks = 0.0, 0
+    while age < 540:
+        age, looks = age + next_log_look(timedelta(seconds=age)), looks + 1
+
+    assert looks == 30

@@ -141,3 +141,18 @@ def test_no_plan_wave_or_step_can_bear_a_name_of_the_packages_own() -> None:
     assert {name for name in names.AROUND_WAVES if is_writable(name)} <= set(NO_WAVE_NAMES)
     assert {name for name in names.WAVE_TASKS if is_writable(name)} <= set(NO_STEP_NAMES)
     assert names.SWEEPER_DAG.removeprefix(names.DAG_PREFIX) in NO_PLAN_NAMES
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "plan", "checked"),
+    [
+        ("drs.shop", "shop", None),
+        ("drs.check", "check", None),
+        ("drs.shop.check", None, "shop"),
+        ("drs.sweeper", None, None),
+        ("shop.check", None, None),
+    ],
+)
+def test_the_dag_that_starts_checks_is_told_from_its_plan(dag_id, plan, checked):
+    assert (names.plan_of(dag_id), names.plan_checked_by(dag_id)) == (plan, checked)
+    assert checked is None or names.check_dag_of(checked) == dag_id

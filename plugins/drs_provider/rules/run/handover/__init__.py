@@ -36,6 +36,7 @@ from drs_provider.rules.run.handover.document import (
     Part,
     StoredIn,
 )
+from drs_provider.rules.run.handover.launch_phases import JobPhases, LaunchPhases
 from drs_provider.rules.run.handover.launches import (
     PLACES,
     Difference,
@@ -126,6 +127,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     Tries,
     InstanceChecks,
     FollowedJobs,
+    LaunchPhases,
     FoundLaunches,
     WaitingSince,
     HeldSince,
@@ -213,6 +215,7 @@ __all__ = [
     "InstanceChecks",
     "InstanceParts",
     "Instant",
+    "JobPhases",
     "KeptDrill",
     "KeptDrillMemory",
     "KeptExtension",
@@ -223,6 +226,7 @@ __all__ = [
     "LaunchAttempt",
     "LaunchIntent",
     "LaunchIntents",
+    "LaunchPhases",
     "LaunchedJob",
     "Leftovers",
     "LeftoversTold",

@@ -23,6 +23,7 @@ from drs_provider.rules.run.handover import (
     LaterLaunches,
     Launch,
     LaunchedJob,
+    LaunchPhases,
     Leftovers,
     PreflightResult,
     RecordedAnswer,
@@ -117,6 +118,10 @@ class LeftDocuments:
             followed = self._read(watch, FollowedJobs)
             found += followed.jobs if followed else ()
         return {job.job_id: job for job in found}
+
+    def phases(self, watch: str) -> LaunchPhases:
+        """Give what the logs of a wave's jobs said last; it may be old, and nothing is decided by it."""
+        return self.of(watch, LaunchPhases) or LaunchPhases()
 
     def results(self, watch: str) -> tuple[ServerResult, ...] | None:
         """Give what a wave's jobs left of every server; None: they have left nothing."""

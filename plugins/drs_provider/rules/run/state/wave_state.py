@@ -11,7 +11,7 @@ from drs_provider.formatting import MANY, some
 from drs_provider.rules.launch.results import ServerResult
 from drs_provider.rules.purpose import LAUNCHES_NOTHING
 from drs_provider.rules.run import names
-from drs_provider.rules.run.handover import FoundLaunch, LaunchedJob, PreflightServer, PreflightWave
+from drs_provider.rules.run.handover import FoundLaunch, LaunchedJob, LaunchPhases, PreflightServer, PreflightWave
 from drs_provider.rules.run.state.launch_state import Judgement, judge_gates, judge_launch
 from drs_provider.rules.run.state.left_documents import LeftDocuments, is_usable
 from drs_provider.rules.run.state.snapshot import RunSnapshot, WaveOutline
@@ -41,6 +41,8 @@ class ServerState:
 
     :param is_tolerated: it failed, and the wave goes through all the same
     :param job_id: the newest DRS job that was started for it
+    :param event: the newest event of that job's log that says something of it, as DRS calls it, while it is launching;
+        None: nobody has read it yet
     """
 
     server_id: str
@@ -51,6 +53,7 @@ class ServerState:
     is_tolerated: bool = False
     instance_id: str | None = None
     job_id: str | None = None
+    event: str | None = None
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,10 @@ class _Wave:
     @cached_property
     def jobs(self) -> Mapping[str, LaunchedJob]:
         return self.left.jobs(self.outline.starts, self.outline.watch)
+
+    @cached_property
+    def phases(self) -> LaunchPhases:
+        return self.left.phases(self.outline.watch) if self.outline.watch else LaunchPhases()
 
     @cached_property
     def found(self) -> Mapping[str, FoundLaunch]:
@@ -335,15 +342,22 @@ class _Wave:
             )
         if result is None and job_id is None and (reason := self._why_unknown(member.server_id)):
             return ServerState(member.server_id, member.hostname, member.critical, ServerStatus.UNKNOWN, reason)
+        status = self._status(result, wave, job_id)
+        is_launching = result is None and status is ServerStatus.LAUNCHING
         return ServerState(
             member.server_id,
             member.hostname,
             member.critical,
-            self._status(result, wave, job_id),
+            status,
             result.reason if result else None,
             instance_id=result.instance_id if result else None,
             job_id=job_id,
+            event=self._event(member.server_id, job_id) if is_launching else None,
         )
+
+    def _event(self, server_id: str, job_id: str | None) -> str | None:
+        """Give the newest event that the log of a server's job has of it."""
+        return self.phases.events(job_id).get(server_id) if job_id else None
 
     def _why_unknown(self, server_id: str) -> str | None:
         """Say why nobody knows whether a server was launched of which no task has left anything; None: it was not."""
