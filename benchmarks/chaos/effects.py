@@ -44,8 +44,23 @@ EFFECTS: dict[tuple[str, str], Part] = {
     ("sns", "Publish"): "notify",
 }
 
-NEVER_IN_A_RUN = frozenset({("drs", "StopReplication"), ("drs", "DisconnectSourceServer")})
-"""What the package can do, and no run of a plan ever does."""
+NEVER_IN_A_RUN = frozenset(
+    {
+        ("drs", "StopReplication"),
+        ("drs", "DisconnectSourceServer"),
+        ("drs", "StartReplication"),
+        ("drs", "ReverseReplication"),
+        ("drs", "StartFailbackLaunch"),
+        ("drs", "StopFailback"),
+        ("drs", "UpdateFailbackReplicationConfiguration"),
+        ("drs", "DisconnectRecoveryInstance"),
+        ("drs", "DeleteRecoveryInstance"),
+        ("drs", "DeleteSourceServer"),
+        ("ec2", "StartInstances"),
+        ("ec2", "StopInstances"),
+    }
+)
+"""What the package can do, and no run of a plan does: two for people alone, the others of the way back."""
 
 _LOST: dict[str, float] = {"always": 0.4, "network": 0.25}
 _LOST_ELSE = 0.4

@@ -7,7 +7,7 @@ import pytest
 from drs_provider.exceptions import Conflict, QuotaExceeded, ServiceUnavailable
 from drs_provider.hooks.failback import FailbackHook
 from drs_provider.rules.failback.answers import ClientReplication
-from drs_provider.rules.failback.circle import Place, RegionFacts, circles_of, instances_to_ask
+from drs_provider.rules.failback.circle import RegionFacts, ReplicationPlace, circles_of, instances_to_ask
 from drs_provider.rules.failback.state import Stage, state_of
 
 ONE, TWO, DATA_CENTRE = "s-0hello00000000001", "s-0hello00000000002", "s-0centre0000000001"
@@ -176,7 +176,7 @@ def test_instances_of_the_origin_are_stopped_and_started(west, east, simulator):
 
 
 def place_of(hook):
-    return Place(ACCOUNT, hook.region)
+    return ReplicationPlace(ACCOUNT, hook.region)
 
 
 def facts_of(hook):

@@ -1,9 +1,9 @@
 """Answers of AWS about one server on its way there and back, in the shapes of botocore's model."""
 
-from drs_provider.rules.failback.circle import Place, RegionFacts, circles_of
+from drs_provider.rules.failback.circle import RegionFacts, ReplicationPlace, circles_of
 from drs_provider.rules.failback.state import state_of
 
-WEST, EAST = Place("111122223333", "us-west-2"), Place("111122223333", "us-east-1")
+WEST, EAST = ReplicationPlace("111122223333", "us-west-2"), ReplicationPlace("111122223333", "us-east-1")
 B1, A2, OTHER = "s-00000000000000001", "s-00000000000000002", "s-00000000000000003"
 A1, B3, A4, DRILL = "i-0000000000000000a", "i-0000000000000000b", "i-0000000000000000c", "i-0000000000000000d"
 JOB = "drsjob-00000000000000001"

@@ -16,7 +16,7 @@ from drs_provider.rules.servers import GONE_STATES
 _EC2_GONE: Final = frozenset({"shutting-down", "terminated"})
 
 
-class Place(NamedTuple):
+class ReplicationPlace(NamedTuple):
     """An account and a Region."""
 
     account: str
@@ -24,7 +24,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True)
-class LaunchJob:
+class LastLaunch:
     """A LAUNCH job that is not over."""
 
     job_id: str
@@ -42,7 +42,7 @@ class RegionFacts:
         was not asked
     """
 
-    place: Place
+    place: ReplicationPlace
     servers: Sequence[Answer] = ()
     instances: Sequence[Answer] = ()
     jobs: Sequence[Answer] = ()
@@ -69,10 +69,12 @@ class RegionFacts:
         return _grouped(self.instances, lambda instance: str(instance.get("sourceServerID") or ""))
 
     @cached_property
-    def launches(self) -> Mapping[str, LaunchJob]:
+    def launches(self) -> Mapping[str, LastLaunch]:
         """Launch jobs that are not over, by source server."""
         return {
-            str(server.get("sourceServerID")): LaunchJob(str(job.get("jobID")), job.get("initiatedBy") == "START_DRILL")
+            str(server.get("sourceServerID")): LastLaunch(
+                str(job.get("jobID")), job.get("initiatedBy") == "START_DRILL"
+            )
             for job in self.jobs
             if job.get("type") == "LAUNCH" and job.get("status") != "COMPLETED"
             for server in job.get("participatingServers") or ()
@@ -121,8 +123,8 @@ class Circle:
     failback_drills: Sequence[Answer] = ()
     failback_gone: Sequence[Answer] = ()
     twins: Sequence[Answer] = ()
-    launch: LaunchJob | None = None
-    origin_place: Place | None = field(default=None)
+    launch: LastLaunch | None = None
+    origin_place: ReplicationPlace | None = field(default=None)
 
     @property
     def is_in_one_region(self) -> bool:
@@ -131,7 +133,7 @@ class Circle:
 
 
 def circles_of(
-    server_ids: Iterable[str], recovery: RegionFacts, origins: Mapping[Place, RegionFacts]
+    server_ids: Iterable[str], recovery: RegionFacts, origins: Mapping[ReplicationPlace, RegionFacts]
 ) -> dict[str, Circle]:
     """Return the circle of every one of these servers.
 
@@ -152,14 +154,14 @@ def ec2_id(instance: Answer) -> str:
     return str(instance.get("ec2InstanceID") or instance.get("recoveryInstanceID") or "")
 
 
-def origin_of(server: Answer, protected_in: Place) -> Place | None:
+def origin_of(server: Answer, protected_in: ReplicationPlace) -> ReplicationPlace | None:
     """Return where a server's source runs; None: in a data centre or another cloud."""
     cloud = server.get("sourceCloudProperties") or {}
     region = str(cloud.get("originRegion") or "")
-    return Place(str(cloud.get("originAccountID") or protected_in.account), region) if region else None
+    return ReplicationPlace(str(cloud.get("originAccountID") or protected_in.account), region) if region else None
 
 
-def instances_to_ask(place: Place, facts: Iterable[RegionFacts]) -> tuple[str, ...]:
+def instances_to_ask(place: ReplicationPlace, facts: Iterable[RegionFacts]) -> tuple[str, ...]:
     """Return the EC2 instances of an account and Region that states hang on: EC2 is to be asked for their state.
 
     Not only those that DRS lists there: once the record of a failed-back instance is deleted, the server in the
@@ -178,7 +180,7 @@ def instances_to_ask(place: Place, facts: Iterable[RegionFacts]) -> tuple[str, .
     return tuple(sorted((own | sources) - {""}))
 
 
-def _circle(server_id: str, recovery: RegionFacts, origins: Mapping[Place, RegionFacts]) -> Circle:
+def _circle(server_id: str, recovery: RegionFacts, origins: Mapping[ReplicationPlace, RegionFacts]) -> Circle:
     server = recovery.server_by_id.get(server_id)
     if server is None:
         return Circle(server_id, None, recovery)
@@ -243,7 +245,7 @@ def _twins(server: Answer, failed_back: Sequence[Answer], recovery: RegionFacts)
 
 def _launch(
     server_id: str, failback_servers: Sequence[Answer], recovery: RegionFacts, origin: RegionFacts | None
-) -> LaunchJob | None:
+) -> LastLaunch | None:
     if origin is None:
         return recovery.launches.get(server_id)
     ids = (str(found.get("sourceServerID")) for found in failback_servers)

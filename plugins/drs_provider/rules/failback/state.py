@@ -48,7 +48,7 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True)
-class ServerState:
+class CircleState:
     """Where one server stands.
 
     :param stuck_at: where it would stand if it were not stuck; None where it is not, or nobody can tell
@@ -101,7 +101,7 @@ NOT_SEEN_YET: Final = frozenset({"", "AGENT_NOT_SEEN"})
 """Errors of a stalled server that are usual for a short while after its source has changed (observed)."""
 
 
-def state_of(circle: Circle) -> ServerState:
+def state_of(circle: Circle) -> CircleState:
     """Return where a server stands; every circle has exactly one state."""
     base = _base(circle)
     if circle.server is None:
@@ -114,7 +114,7 @@ def state_of(circle: Circle) -> ServerState:
     return _from_ec2(circle, circle.server, base)
 
 
-def _from_ec2(circle: Circle, server: Answer, base: ServerState) -> ServerState:
+def _from_ec2(circle: Circle, server: Answer, base: CircleState) -> CircleState:
     if circle.launch is not None and not circle.launch.is_drill:
         return replace(base, stage=Stage.LAUNCHING)
     if circle.failed_back:
@@ -188,7 +188,7 @@ def _is_successor(circle: Circle) -> bool:
 # -- EC2 --------------------------------------------------------------------------------------------------------------
 
 
-def _recovered(circle: Circle, server: Answer, record: Answer, base: ServerState) -> ServerState:
+def _recovered(circle: Circle, server: Answer, record: Answer, base: CircleState) -> CircleState:
     state = _state(record)
     if circle.is_in_one_region and replicated_instance(server) == ec2_id(record):
         return _protecting(circle, record, base)
@@ -205,7 +205,7 @@ def _recovered(circle: Circle, server: Answer, record: Answer, base: ServerState
     return replace(base, stage=Stage.RECOVERED)
 
 
-def _on_the_way(circle: Circle, found: Answer, base: ServerState) -> ServerState:
+def _on_the_way(circle: Circle, found: Answer, base: CircleState) -> CircleState:
     """A FAILBACK server is there, and no instance was launched from it for good."""
     state = _state(found)
     base = replace(base, copy=_progress(found))
@@ -216,7 +216,7 @@ def _on_the_way(circle: Circle, found: Answer, base: ServerState) -> ServerState
     return _copying(found, COPY_STAGES.get(state), base)
 
 
-def _ended(circle: Circle, found: Answer, base: ServerState) -> ServerState:
+def _ended(circle: Circle, found: Answer, base: CircleState) -> CircleState:
     """Replication to the origin was ended: at the end of the circle, or in its middle."""
     if circle.recovered:
         why = (
@@ -229,7 +229,7 @@ def _ended(circle: Circle, found: Answer, base: ServerState) -> ServerState:
     return _protecting(circle, None, base)
 
 
-def _failed_back(circle: Circle, record: Answer, base: ServerState) -> ServerState:
+def _failed_back(circle: Circle, record: Answer, base: CircleState) -> CircleState:
     state = _state(record)
     if state in {"", "NOT_STARTED"}:
         return replace(base, stage=Stage.FAILED_BACK)
@@ -241,7 +241,7 @@ def _failed_back(circle: Circle, record: Answer, base: ServerState) -> ServerSta
     return _protecting(circle, record, base)
 
 
-def _protecting(circle: Circle, record: Answer | None, base: ServerState) -> ServerState:
+def _protecting(circle: Circle, record: Answer | None, base: CircleState) -> CircleState:
     """Some server is about to replicate, or replicates, what production runs on in the origin.
 
     :param record: the instance, where DRS still has its record
@@ -263,7 +263,7 @@ def _protecting(circle: Circle, record: Answer | None, base: ServerState) -> Ser
     return _proven(circle, record, instance, base)
 
 
-def _proven(circle: Circle, record: Answer | None, instance: str, base: ServerState) -> ServerState:
+def _proven(circle: Circle, record: Answer | None, instance: str, base: CircleState) -> CircleState:
     """Everything is rescanned, perhaps for another instance: what production runs on must say so itself, and run.
 
     A server that launches into its source keeps the id of its instance, and what it says may be from before: only the
@@ -283,7 +283,7 @@ def _proven(circle: Circle, record: Answer | None, instance: str, base: ServerSt
     return replace(base, stage=Stage.REPROTECTED)
 
 
-def _at_home(server: Answer, base: ServerState) -> ServerState:
+def _at_home(server: Answer, base: CircleState) -> CircleState:
     """No live recovered instance, no FAILBACK server, nothing launched in the origin."""
     state = _state(server)
     base = replace(base, copy=_progress(server))
@@ -299,7 +299,7 @@ def _at_home(server: Answer, base: ServerState) -> ServerState:
 # -- data centres -----------------------------------------------------------------------------------------------------
 
 
-def _from_data_centre(circle: Circle, server: Answer, base: ServerState) -> ServerState:
+def _from_data_centre(circle: Circle, server: Answer, base: CircleState) -> CircleState:
     if not circle.recovered:
         return _at_home(server, base)
     record = circle.recovered[0]
@@ -312,7 +312,7 @@ def _from_data_centre(circle: Circle, server: Answer, base: ServerState) -> Serv
     return _to_data_centre(record, failback, base)
 
 
-def _to_data_centre(record: Answer, failback: str, base: ServerState) -> ServerState:
+def _to_data_centre(record: Answer, failback: str, base: CircleState) -> CircleState:
     """A recovered instance that no job converts: it is copied to a failback client, or was."""
     if _state(record) == "DISCONNECTED":
         why = "its recovered instance was disconnected from DRS, and no failback client can reach it: recover it again"
@@ -329,7 +329,7 @@ def _to_data_centre(record: Answer, failback: str, base: ServerState) -> ServerS
     return _copying(record, stage, base)
 
 
-def _completed(server: Answer, base: ServerState) -> ServerState:
+def _completed(server: Answer, base: CircleState) -> CircleState:
     """The failback client was converted; the source's own agent goes on where the machine is the original one."""
     base = replace(base, copy=_progress(server))
     state = _state(server)
@@ -344,7 +344,7 @@ def _completed(server: Answer, base: ServerState) -> ServerState:
 # -- shared -----------------------------------------------------------------------------------------------------------
 
 
-def _copying(replicated: Answer, stage: Stage | None, base: ServerState) -> ServerState:
+def _copying(replicated: Answer, stage: Stage | None, base: CircleState) -> CircleState:
     """Place what is copied to the origin by its replication, unless DRS names an error."""
     error = _error(replicated)
     state = _state(replicated)
@@ -356,7 +356,7 @@ def _copying(replicated: Answer, stage: Stage | None, base: ServerState) -> Serv
     return replace(base, stage=stage)
 
 
-def _base(circle: Circle) -> ServerState:
+def _base(circle: Circle) -> CircleState:
     """Return all that a state tells beside the stage."""
     records = (*circle.recovered, *circle.drills, *circle.gone)
     back = (*circle.failed_back, *circle.failback_drills, *circle.failback_gone)
@@ -369,7 +369,7 @@ def _base(circle: Circle) -> ServerState:
         for found in circle.failback_servers
         if found.get("lastLaunchResult") == "SUCCEEDED" and not back
     ]
-    return ServerState(
+    return CircleState(
         server_id=circle.server_id,
         stage=Stage.UNKNOWN,
         recovered=ec2_id(circle.recovered[0]) if circle.recovered else "",
@@ -385,7 +385,7 @@ def _base(circle: Circle) -> ServerState:
     )
 
 
-def _stuck(base: ServerState, stage: Stage | None, why: str, *, passes: bool = False) -> ServerState:
+def _stuck(base: CircleState, stage: Stage | None, why: str, *, passes: bool = False) -> CircleState:
     return replace(base, stage=Stage.STUCK, stuck_at=stage, why=why, passes=passes)
 
 

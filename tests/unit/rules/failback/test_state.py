@@ -1,7 +1,7 @@
 """The table of states: what the cloud says in both Regions, and where the server stands then."""
 
 import pytest
-from drs_provider.rules.failback.circle import Place, circles_of, instances_to_ask
+from drs_provider.rules.failback.circle import ReplicationPlace, circles_of, instances_to_ask
 from drs_provider.rules.failback.state import Stage, state_of
 from kit.circles import (
     A1,
@@ -480,7 +480,7 @@ def test_a_server_that_drs_does_not_know_is_unknown():
 
 
 def test_an_origin_that_was_not_looked_at_is_no_empty_one():
-    recovery = facts(WEST, [server(origin=Place("444455556666", "eu-west-1"))])
+    recovery = facts(WEST, [server(origin=ReplicationPlace("444455556666", "eu-west-1"))])
     found = state_of(circles_of([B1], recovery, {EAST: facts(EAST)})[B1])
 
     assert (found.stage, found.why) == (
