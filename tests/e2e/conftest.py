@@ -126,7 +126,7 @@ def stack(tmp_path_factory, empty_tables, receiver, mails):
         airflow=AIRFLOW | more,
     )
     with Standing(settings) as found:
-        for plan in ("people", "hasty", "ten", "telling"):
+        for plan in ("people", "hasty", "ten", "telling", "tier-one", "tier-two", "data-centre"):
             found.await_dag(f"drs.{plan}")
         for made in state.glob("empty-airflow-*.db"):
             shutil.copy(made, empty_tables)

@@ -195,3 +195,67 @@ def test_an_approval_that_nobody_gives_expires_and_a_drill_asks_nobody(people):
     run_id = people.stack.airflow.trigger("drs.hasty", {"mode": "drill"})
     assert people.await_end("hasty", run_id) == "success"
     assert people.stack.states("hasty", run_id)["preflight.approval"] == "skipped"
+
+
+# -- plans that are steps of a plan -----------------------------------------------------------------------------------
+
+WHOLE, PARTS = "data-centre", ("tier-one", "tier-two")
+OF_THE_PARTS = {"s-00e2e000000000006", "s-00e2e000000000007"}
+
+
+def runs_of(stack, plan):
+    answer = stack.airflow.get(f"/dags/drs.{plan}/dagRuns")
+    return {run["dag_run_id"]: run for run in answer["dag_runs"]}
+
+
+def started_of(stack):
+    """Give what was launched of these servers: server and whether as a drill."""
+    asked = [call["request"] for call in stack.simulator.calls() if call["operation"] == "StartRecovery"]
+    return sorted(
+        (server["sourceServerID"], question["isDrill"])
+        for question in asked
+        for server in question["sourceServers"]
+        if server["sourceServerID"] in OF_THE_PARTS
+    )
+
+
+def test_a_drill_and_a_recovery_of_the_whole_take_their_parts_with_them(people):
+    stack = people.stack
+    drill = stack.airflow.trigger(f"drs.{WHOLE}", {"mode": "drill"})
+
+    assert people.await_end(WHOLE, drill) == "success", stack.states(WHOLE, drill)
+    assert started_of(stack) == [(server, True) for server in sorted(OF_THE_PARTS)]
+    parts = [step["part"] for wave in stack.report(WHOLE, drill)["waves"] for step in wave["steps"]]
+    assert [(part["plan"], part["verdict"]) for part in parts] == [(plan, "passed") for plan in PARTS]
+    for plan, part in zip(PARTS, parts, strict=True):
+        ((run_id, run),) = runs_of(stack, plan).items()
+        assert (run_id, run["state"], run["conf"]["mode"]) == (part["run_id"], "success", "drill")
+
+    recovery = people.recover(WHOLE)
+    people.await_state(WHOLE, recovery, "preflight.approval", "awaiting_input")
+    assert people.answer("ann", WHOLE, recovery, "preflight.approval", "Approve").status_code == 200
+    assert people.await_end(WHOLE, recovery) == "success", stack.states(WHOLE, recovery)
+    assert started_of(stack) == sorted((server, is_drill) for server in OF_THE_PARTS for is_drill in (True, False))
+    whole = stack.report(WHOLE, recovery)
+    parts = [step["part"] for wave in whole["waves"] for step in wave["steps"]]
+    assert [(part["plan"], part["verdict"]) for part in parts] == [(plan, "completed") for plan in PARTS]
+    one = stack.states("tier-one", parts[0]["run_id"])
+    assert (one["preflight.check"], one["preflight.approval"]) == ("success", "skipped")
+    people.take_production_down()
+
+
+def test_a_run_that_only_says_whose_part_it_is_recovers_nothing(people):
+    stack = people.stack
+    before = started_of(stack)
+    given = next(
+        (run["conf"] for run in runs_of(stack, "tier-two").values() if run["conf"]["mode"] == "recovery"), None
+    )
+    forged = given or {"mode": "recovery", "reason": "x", "started_by": {"plan": "tier-two"}}
+
+    run_id = stack.airflow.trigger("drs.tier-two", forged)
+
+    assert people.await_end("tier-two", run_id) == "failed"
+    assert "this run says that a step of another plan has started it, and cannot prove it" in people.said(
+        "tier-two", run_id, "preflight.check"
+    )
+    assert started_of(stack) == before
