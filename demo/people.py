@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import httpx
 from drs_provider.cli.airflow_client import AirflowClient, Login
+from drs_provider.exceptions import DrsProviderError
 from drs_provider.rules.run.run_view import PendingQuestion, RunView
-from drs_provider.services.airflow_api import AirflowError
 from drs_provider.services.run_control import Decision, RunControl
 
 from demo.environment import USER
@@ -87,7 +87,7 @@ class Answers:
         """Answer one open question, and say who said what."""
         try:
             said = self._answer(run)
-        except (AirflowError, httpx.HTTPError):
+        except (DrsProviderError, httpx.HTTPError):
             return  # tried again at the next look: an answer may come before Airflow can take it
         if said:
             self.say(f"       {said}")

@@ -12,8 +12,10 @@ from pydantic import JsonValue
 __all__ = [
     "NEVER_EXPIRE",
     "TaskStore",
+    "active_runs",
     "dag_run_state",
     "has_dag_run",
+    "has_no_variable",
     "is_dag_paused",
     "other_run",
     "read_xcom",
@@ -74,6 +76,34 @@ def has_dag_run(dag_id: str, run_id: str) -> bool:
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     return bool(RuntimeTaskInstance.get_dr_count(dag_id=dag_id, run_ids=[run_id]))
+
+
+def active_runs(dag_id: str) -> int:
+    """Count, from a running task, the runs of another DAG that are queued or go on."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    return int(RuntimeTaskInstance.get_dr_count(dag_id=dag_id, states=["queued", "running"]))
+
+
+def has_no_variable(key: str) -> bool:
+    """Tell, from a running task, whether Airflow says in so many words that its database has no such Variable.
+
+    ``Variable.get`` returns its default for every other trouble, too. Whatever else keeps Airflow from answering is
+    raised: it says nothing about the Variable.
+    """
+    from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import ErrorResponse, GetVariable
+
+    try:
+        answer: object = task_runner.SUPERVISOR_COMMS.send(GetVariable(key=key))
+    except AirflowRuntimeError as error:
+        answer = error.error
+        if answer.error != ErrorType.VARIABLE_NOT_FOUND:
+            raise
+    if isinstance(answer, ErrorResponse) and answer.error != ErrorType.VARIABLE_NOT_FOUND:
+        raise AirflowRuntimeError(answer)
+    return isinstance(answer, ErrorResponse)
 
 
 def dag_run_state(ti: Any, dag_id: str, run_id: str) -> str | None:

@@ -5,17 +5,20 @@ drills. So the checks have a DAG of their own, beside the plan's, that can be pa
 """
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from airflow.sdk import DAG, BaseOperator, Context
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from drs_provider import clock
-from drs_provider.airflow_internals.tasks import is_dag_paused, trigger_dag_run
+from drs_provider.airflow_internals.tasks import active_runs, is_dag_paused, trigger_dag_run
 from drs_provider.dag.run_reader import late_tick
 from drs_provider.plan.model import RecoveryPlan
 from drs_provider.rules.purpose import CHECK
 from drs_provider.rules.run import names
+
+MOST_BESIDE: Final = 1
+"""Runs of the plan that may go on while a check begins: the plan has few runs at once, and a recovery needs one."""
 
 
 class StartCheck(BaseOperator):
@@ -31,19 +34,26 @@ class StartCheck(BaseOperator):
     def execute(self, context: Context) -> str:
         """Start the check and return the id of its run.
 
-        :raises AirflowFailException: the tick is too late, the plan is paused, or Airflow does not start the run
+        :raises AirflowSkipException: the tick is too late, or the plan has other runs that go on
+        :raises AirflowFailException: the plan is paused, or Airflow does not start the run
         """
         from drs_provider.rules.run.request import too_late
 
         if late := late_tick(context):
-            raise AirflowFailException(f"not checked: {too_late(CHECK.name, late, plan=self.plan)}")
+            raise AirflowSkipException(f"not checked: {too_late(CHECK.name, late, plan=self.plan)}")
         dag_id, due = names.dag_id_of(self.plan), context["dag_run"].run_after
         if is_dag_paused(dag_id):
             raise AirflowFailException(
                 f"not checked: {dag_id} is paused, so nothing of it would begin. Resume it, or pause "
                 f"{names.check_dag_of(self.plan)} too for as long"
             )
+        if (going_on := active_runs(dag_id)) > MOST_BESIDE:
+            raise AirflowSkipException(
+                f"not checked: {going_on} runs of {dag_id} go on or wait, and a recovery must not wait behind a check"
+            )
         run_id = f"drs__check__{due.isoformat()}"
+        if again := context["dag_run"].clear_number:
+            run_id += f"__{again}"  # somebody has cleared this task, to check again
         # Airflow wants a moment of its own for each run of a DAG: that of the tick may be a drill's.
         if refusal := trigger_dag_run(dag_id, run_id, conf={"mode": CHECK.name}, at=clock.now()):
             raise AirflowFailException(f"not checked: Airflow did not start {run_id} of {dag_id}: {refusal}")

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 MAX_WAIT: Final = timedelta(hours=2)
 """How long after the run's start preflight goes on waiting for an AWS that does not answer."""
 
+MAX_WAIT_OF_A_CHECK: Final = timedelta(minutes=10)
+"""The same for a run that launches nothing."""
+
 PATIENCE_SECONDS: Final = 120.0
 """How long one call of preflight is repeated before its account and Region counts as silent."""
 
@@ -70,8 +73,10 @@ class CheckPlan(BaseOperator):
         """Check the plan; return the tasks that have nothing to do in this run."""
         from drs_provider.dag.plan_store import keep_plan
         from drs_provider.plan.loader import read_folder
+        from drs_provider.rules.run.handover import RunInstallation
 
         now, dag_run = clock.now(), context["dag_run"]
+        leave(context["ti"], RunInstallation(id=installation_of(context)))  # first: what a run has made bears this name
         self._ensure_not_over(context)
         try:
             library = read_folder(self.plans_folder)
@@ -81,7 +86,7 @@ class CheckPlan(BaseOperator):
         except PreflightRefused as refusal:
             raise AirflowFailException(str(refusal)) from refusal
         preflight = self._preflight(context, request, library, now, start)
-        with asking_later(self, self.resume_check, until=(dag_run.start_date or now) + MAX_WAIT):
+        with asking_later(self, self.resume_check, until=(dag_run.start_date or now) + _longest_wait(request)):
             outcome = preflight.take(_hook)
         leave(context["ti"], outcome.result())
         leave_times(context)
@@ -172,6 +177,11 @@ def _leave_refused(context: Context) -> None:
 
     if context["ti"].try_number == 1:
         leave(context["ti"], RefusedAtFirst())
+
+
+def _longest_wait(request: "RunRequest") -> timedelta:
+    """How long an AWS that does not answer is waited for: a check must not stand in a recovery's way."""
+    return MAX_WAIT if request.purpose.launches else MAX_WAIT_OF_A_CHECK
 
 
 def _unreadable(plan: str, problems: Sequence[Problem]) -> str:

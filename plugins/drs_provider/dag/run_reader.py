@@ -131,15 +131,13 @@ def installation_of_run(context: Context) -> str:
     Where nothing says so, as where the record of preflight was deleted or edited, it is what this Airflow is now: what
     the run has made under another name is then not found by it, nor is anything of another Airflow.
     """
-    from drs_provider.rules.run.handover import PreflightResult
+    from drs_provider.rules.run.handover import PreflightResult, RunInstallation
+    from drs_provider.services.signed import pull_believed
 
-    try:
-        found = pull(context["ti"], names.PREFLIGHT_TASK, PreflightResult)
-    except HandoverUnreadable as error:
-        _log.warning("passed over: %s", error)
-        found = None
-    if found is not None:
-        return found.installation
+    if found := pull_believed(context["ti"], [names.PREFLIGHT_TASK], PreflightResult):
+        return found[0].installation
+    if named := pull_believed(context["ti"], [names.PREFLIGHT_TASK], RunInstallation):
+        return named[0].id
     from drs_provider.operators.installation import this_installation
 
     return this_installation()

@@ -18,7 +18,7 @@ from drs_provider.hooks.session import NeighbourHook
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.isolation.blueprint import Blueprint, GroupCopy, SubnetCopy
 from drs_provider.rules.isolation.removal import named_by, untouchable
-from drs_provider.rules.launch.tags import COPY_OF, EXPIRES, MODE, PLAN, RUN, RUN_ID
+from drs_provider.rules.launch.tags import COPY_OF, EXPIRES, INSTALLATION, MODE, PLAN, RUN, RUN_ID
 from drs_provider.rules.purpose import DRILL
 
 ENDPOINTS: Final = ("ssm", "ssmmessages", "ec2messages", "logs")
@@ -137,7 +137,7 @@ class DrillNetworkHook(NetworkFactsHook):
         :param tags: of what is made now; ``RUN`` is the key of the run that is continued
         """
         ids = self.parts_of(tags[RUN]).ids
-        new = [{"Key": key, "Value": tags[key]} for key in (EXPIRES, RUN_ID) if key in tags]
+        new = [{"Key": key, "Value": tags[key]} for key in (EXPIRES, RUN_ID, INSTALLATION) if key in tags]
         if ids:
             with translated("ec2:CreateTags"):
                 self._beside("ec2").create_tags(Resources=list(ids), Tags=new)

@@ -7,6 +7,7 @@ from typing import Final
 from airflow.sdk import Context
 
 from drs_provider import clock, configuration
+from drs_provider.exceptions import RunRefused
 from drs_provider.operators.task_memory import task_memory
 
 VARIABLE: Final = "drs_installation_id"
@@ -64,9 +65,13 @@ def _kept() -> str:
 
 
 def _made() -> str:
-    """Make an id and keep it; of two that are made at once the later one stays."""
+    """Make an id and keep it, where there surely is none; of two that are made at once the later one stays."""
     from airflow.sdk import Variable
 
+    from drs_provider.airflow_internals.tasks import has_no_variable
+
+    if not has_no_variable(VARIABLE):
+        raise RunRefused("Airflow has it and does not give it now")
     made = secrets.token_hex(4)
     Variable.set(VARIABLE, made, description="Id of this Airflow in the tags of DRS runs. Do not change or copy it")
     clock.sleep(_SETTLES)

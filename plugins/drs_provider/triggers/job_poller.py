@@ -169,9 +169,13 @@ class JobWatcher:
                 await self._rest(seen)
 
     def _read_logs(self, seen: Seen) -> None:
+        """Look into logs where somebody wants to show them; whatever goes wrong with that, jobs are watched on."""
         wanted = frozenset[str]().union(*(self._subscribers[queue] for queue in self._log_readers))
-        if self._logs and wanted:
-            self._logs.look([seen.jobs[job] for job in sorted(wanted & seen.jobs.keys())], self._tell_of_log)
+        try:
+            if self._logs and wanted:
+                self._logs.look([seen.jobs[job] for job in sorted(wanted & seen.jobs.keys())], self._tell_of_log)
+        except Exception:
+            log.exception("Reading the logs of DRS jobs failed; their phases are not shown")
 
     def _tell_of_log(self, logged: Logged) -> None:
         for queue in self._log_readers:

@@ -28,6 +28,9 @@ READ_FOR: Final = timedelta(minutes=2)
 """After so long a run is read as a whole: what an XCom backend holds may change without a word in Airflow's tables."""
 
 MOST_RUNS: Final = 50
+FEWEST_RUNS: Final = 4
+"""So many are kept whatever their size: two large ones must not drive each other out at every poll."""
+
 MOST_BYTES: Final = 1024 * 1024
 """Of all boards that are kept: about four of 2,000 servers, with 20 MiB each that they are drawn from."""
 
@@ -131,9 +134,9 @@ class RecentBoards:
         with self._door:
             if not is_there:
                 self._entries.pop(key, None)
-            sizes = {name: len(entry.shown.body) for name, entry in self._entries.items() if entry.shown}
+            sizes = {name: len(shown.body) for name, entry in self._entries.items() if (shown := entry.shown)}
             whole = sum(sizes.values())
-            while len(self._entries) > MOST_RUNS or (whole > MOST_BYTES and len(self._entries) > 1):
+            while len(self._entries) > MOST_RUNS or (whole > MOST_BYTES and len(self._entries) > FEWEST_RUNS):
                 oldest, _ = self._entries.popitem(last=False)
                 whole -= sizes.get(oldest, 0)
 

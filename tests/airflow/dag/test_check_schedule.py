@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.serialization.serialized_objects import DagSerialization
 from drs_provider.airflow_internals.task_runner import comms, set_supervisor_comms
 from drs_provider.dag.check_schedule import StartCheck
@@ -21,13 +21,16 @@ STARTED = comms.OKResponse(ok=True)
 class Airflow:
     """What the task asks Airflow, and what it is answered."""
 
-    def __init__(self, *, is_paused=False, answer=STARTED):
-        self.is_paused, self.answer, self.triggered = is_paused, answer, []
+    def __init__(self, *, is_paused=False, answer=STARTED, going_on=0):
+        self.is_paused, self.answer, self.triggered, self.going_on = is_paused, answer, [], going_on
 
     def send(self, msg=None):
         if isinstance(msg, comms.TriggerDagRun):
             self.triggered.append(msg)
             return self.answer
+        if isinstance(msg, comms.GetDRCount):
+            assert (msg.dag_id, msg.states) == ("drs.shop", ["queued", "running"])
+            return comms.DRCount(count=self.going_on)
         return SimpleNamespace(is_paused=self.is_paused)
 
 
@@ -83,12 +86,12 @@ def test_airflow_reads_back_what_it_has_written_of_the_dag(plans):
         pytest.param({}, id="in time"),
         pytest.param({"late": timedelta(minutes=15)}, id="a quarter of an hour late"),
         pytest.param({"late": timedelta(hours=9), "run_type": "manual"}, id="by a person"),
-        pytest.param({"late": timedelta(hours=9), "clear_number": 1}, id="cleared by a person"),
+        pytest.param({"going_on": 1}, id="beside a drill"),
         pytest.param({"answer": comms.ErrorResponse(error="DAGRUN_ALREADY_EXISTS", detail={})}, id="started before"),
     ],
 )
 def test_a_tick_starts_a_check_under_an_id_of_its_own(facts):
-    airflow = Airflow(answer=facts.pop("answer", STARTED))
+    airflow = Airflow(**{name: facts.pop(name) for name in ("answer", "going_on") if name in facts})
 
     run_id = start(airflow, **facts)
 
@@ -96,6 +99,13 @@ def test_a_tick_starts_a_check_under_an_id_of_its_own(facts):
     assert run_id == asked.run_id == "drs__check__2026-11-30T06:00:00+00:00"
     assert (asked.dag_id, asked.conf, asked.reset_dag_run) == ("drs.shop", {"mode": "check"}, False)
     assert asked.logical_date != DUE  # a drill of the same moment has that one
+
+
+def test_a_person_who_clears_the_task_gets_another_check():
+    airflow = Airflow()
+
+    assert start(airflow, late=timedelta(hours=9), clear_number=1) == "drs__check__2026-11-30T06:00:00+00:00__1"
+    assert len(airflow.triggered) == 1
 
 
 @pytest.mark.parametrize(
@@ -108,6 +118,24 @@ def test_a_tick_starts_a_check_under_an_id_of_its_own(facts):
             "wait for the next one, or start one now (drs run start shop --mode check)",
             id="late",
         ),
+        pytest.param(
+            Airflow(going_on=2),
+            {},
+            "not checked: 2 runs of drs.shop go on or wait, and a recovery must not wait behind a check",
+            id="the plan has enough to do",
+        ),
+    ],
+)
+def test_a_check_for_which_it_is_not_the_time_is_skipped(airflow, facts, words):
+    with pytest.raises(AirflowSkipException) as skipped:
+        start(airflow, **facts)
+
+    assert (str(skipped.value), airflow.triggered) == (words, [])
+
+
+@pytest.mark.parametrize(
+    ("airflow", "facts", "words"),
+    [
         pytest.param(
             Airflow(is_paused=True),
             {},

@@ -15,6 +15,8 @@ class Variables:
 
     def __init__(self, **kept):
         self.kept, self.by_another, self.error, self.asked = kept, None, None, 0
+        self.there = set()
+        """What is there although ``get`` does not give it: it answers so whatever has gone wrong."""
 
     def get(self, key, default=None):
         self.asked += 1
@@ -31,6 +33,7 @@ def variables(monkeypatch):
     found = Variables()
     monkeypatch.delenv("DRS_INSTALLATION")
     monkeypatch.setattr("airflow.sdk.Variable", found)
+    monkeypatch.setattr("drs_provider.airflow_internals.tasks.has_no_variable", lambda key: key not in found.there)
     monkeypatch.setattr(clock, "sleep", lambda _: None)
     return found
 
@@ -59,6 +62,13 @@ def test_what_somebody_has_written_into_the_variable_is_a_name_at_most(variables
 
     assert this_installation() == this_installation()
     assert len(this_installation()) == 14
+
+
+def test_an_id_that_airflow_has_and_does_not_give_now_is_not_replaced(variables, caplog):
+    variables.there = {VARIABLE}
+
+    assert (this_installation(), variables.kept) == ("", {})
+    assert "Airflow has it and does not give it now" in caplog.text
 
 
 def test_no_run_fails_because_no_variable_can_be_had(variables, caplog):

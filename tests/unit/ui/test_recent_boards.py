@@ -164,12 +164,23 @@ def test_no_more_runs_are_kept_than_there_is_room_for_and_the_longest_unasked_go
 
 def test_no_more_bytes_are_kept_than_there_is_room_for_but_the_last_board(monkeypatch):
     monkeypatch.setattr(recent_boards, "MOST_BYTES", 1)
+    monkeypatch.setattr(recent_boards, "FEWEST_RUNS", 1)
     boards, runs = RecentBoards(), CountedRuns(a_run("r"), a_run("s"))
 
     for run_id in ("r", "r", "s", "r"):
         show(boards, runs, NOW, run_id)
 
     assert runs.read == [None] * 3
+
+
+def test_a_few_boards_are_kept_whatever_their_size(monkeypatch):
+    monkeypatch.setattr(recent_boards, "MOST_BYTES", 1)
+    boards, runs = RecentBoards(), CountedRuns(a_run("r"), a_run("s"))
+
+    for run_id in ("r", "s", "r", "s"):
+        show(boards, runs, NOW, run_id)
+
+    assert runs.read == [None] * 2
 
 
 def test_of_many_who_ask_at_the_same_moment_one_reads():

@@ -63,7 +63,8 @@ class SweepDrills(BaseOperator):
         targets = targets_of(list(folder.groups.values()))
         if not targets:
             raise AirflowSkipException(f"no plan in {self.plans_folder} names an account")
-        is_active, installation = _active_runs(context), this_installation()
+        installation = this_installation()
+        is_active = _active_runs(context, installation)
         found = sweep_all(targets, lambda target: _sweep(target, now, is_active, installation))
         for line in summary(found):
             self.log.info("%s", line)
@@ -97,7 +98,7 @@ def _sweep(target: Target, now: datetime, is_active: "IsActive", installation: s
     return sweep(hook, now, is_active=is_active, installation=installation)
 
 
-def _active_runs(context: Context) -> "IsActive":
+def _active_runs(context: Context, installation: str) -> "IsActive":
     ti = context["ti"]
 
     def is_active(marks: "Sequence[Mark]") -> bool:
@@ -107,6 +108,11 @@ def _active_runs(context: Context) -> "IsActive":
         states = [dag_run_state(ti, mark.plan, mark.run_id) for mark in marks if mark.run_id]
         if any(state not in _OVER for state in states):
             return True
+        if not installation and any(mark.installation for mark in marks):
+            raise RunRefused(
+                "it is of an Airflow with an id, and nobody knows the id of this one, so it may be another's; once you "
+                "know that it is over, drs sweep removes what it left"
+            )
         if not any(map(is_named, marks)):
             raise RunRefused(
                 "its tags do not name its run exactly, so Airflow cannot be asked; once you know that it is over, "

@@ -176,7 +176,7 @@ def expired_drills(facts: Facts, now: datetime) -> dict[str, tuple[Mark, ...]]:
     By several marks where they name several runs: one that continues another has that one's key and its own name.
     """
     return {
-        run: tuple({(mark.plan, mark.run_id): mark for mark in marks}.values())
+        run: tuple({(mark.plan, mark.run_id, mark.installation): mark for mark in marks}.values())
         for run, marks in _runs(facts).items()
         if _why_expired(marks, now) and _why_not_ours(facts, marks) is None
     }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from drs_provider.formatting import some
 from drs_provider.rules.answers import Answer
-from drs_provider.rules.launch.tags import DRILL, MODE, PLAN, WAVE, read_mark, tag_value
+from drs_provider.rules.launch.tags import DRILL, MODE, PLAN, WAVE, read_mark, run_key, tag_value
 from drs_provider.rules.launch.takeover import purpose_of_job
 from drs_provider.rules.purpose import Purpose
 
@@ -40,9 +40,13 @@ class Continuation:
 
 
 def installation_of(jobs: Iterable[Answer]) -> str:
-    """Return the id of the Airflow that started these jobs; empty: their tags name none."""
-    marks = (read_mark(job.get("tags")) for job in jobs)
-    return next((mark.installation for mark in marks if mark and mark.installation), "")
+    """Return the id of the Airflow that began the run of these jobs; empty: it had none.
+
+    Those of a run that went on with it bear its key as well, and their own Airflow's id: the key says whose it is.
+    """
+    marks = [mark for job in jobs if (mark := read_mark(job.get("tags")))]
+    found = [mark for mark in marks if mark.run == run_key(mark.plan, mark.run_id, mark.installation)]
+    return next((mark.installation for mark in found or marks), "")
 
 
 def continuation_problems(asked: Continuation, purpose: Purpose) -> Iterator[str]:
