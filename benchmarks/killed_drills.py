@@ -31,6 +31,7 @@ from urllib.parse import parse_qs, urlsplit
 from drs_provider.rules.run.names import dag_id_of
 
 from benchmarks.whole_account import READS, account, astray, differences, ids_in, strays
+from demo.environment import INSTALLATION
 
 ROOT = Path(__file__).resolve().parents[1]
 LATER = timedelta(days=3)
@@ -216,7 +217,7 @@ def airflow_environment(home: Path, url: str) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-west-2",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "DRS_INSTALLATION": "killed-drills",
+        "DRS_INSTALLATION": INSTALLATION,
         "DRS_PLANS_FOLDER": str(home / "plans"),
         "DRS_REPORTS": str(home / "reports"),
         "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("plugins", "simulator", ".")),

@@ -145,7 +145,7 @@ def expire(simulator):
 
 
 @pytest.mark.usefixtures("airflow_db")
-def test_the_sweeper_of_another_airflow_removes_what_a_dead_one_has_left(stack, simulator, airflow_home):
+def test_the_sweeper_of_an_airflow_with_new_tables_removes_what_the_lost_one_has_left(stack, simulator, airflow_home):
     before = account(simulator)
     assert killed(60, home=airflow_home, url=simulator.url, network="isolated", only_writes=True)
     assert differences(before, account(simulator))

@@ -38,5 +38,5 @@ def fake_context(store=None, **names):
         "ti": ti,
         "pushed": ti.pushed,
         "task_state_store": MemoryStore() if store is None else store,
-        "dag_run": SimpleNamespace(dag_id=ti.dag_id, run_id=ti.run_id, start_date=datetime.now(UTC)),
+        "dag_run": SimpleNamespace(dag_id=ti.dag_id, run_id=ti.run_id, start_date=datetime.now(UTC), clear_number=0),
     }

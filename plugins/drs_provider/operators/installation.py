@@ -52,7 +52,8 @@ def installation_of(context: Context, *, has_begun: bool = False) -> str:
     store = task_memory(context)
     kept = load(store, RunInstallation)
     if kept is None:
-        is_older = has_begun or context["ti"].try_number > 1
+        # A try after a killed worker is no sign of that: nothing was launched. A clear of a run that went on is one.
+        is_older = has_begun or (context["ti"].try_number > 1 and bool(context["dag_run"].clear_number))
         kept = RunInstallation(id="" if is_older else this_installation())
         save(store, kept)
     return kept.id

@@ -94,13 +94,17 @@ def test_a_run_keeps_the_name_under_which_it_began_whatever_is_set_since(variabl
 
 
 @pytest.mark.parametrize(
-    ("try_number", "has_begun", "name"), [(1, False, "dublin"), (2, False, ""), (1, True, "")], ids=str
+    ("try_number", "cleared", "has_begun", "name"),
+    [(1, 0, False, "dublin"), (2, 0, False, "dublin"), (2, 1, False, ""), (1, 0, True, "")],
+    ids=["begun now", "its worker was killed", "cleared", "it has launched"],
 )
-def test_what_an_older_version_has_begun_goes_on_under_its_name(variables, try_number, has_begun, name):
+def test_what_an_older_version_has_begun_goes_on_under_its_name(variables, try_number, cleared, has_begun, name):
     variables.kept[VARIABLE] = "dublin"
     store = MemoryStore()
 
-    assert installation_of(fake_context(store, try_number=try_number), has_begun=has_begun) == name
+    context = fake_context(store, try_number=try_number)
+    context["dag_run"].clear_number = cleared
+    assert installation_of(context, has_begun=has_begun) == name
     assert installation_of(fake_context(store)) == name
     assert RunInstallation.KEY in store
 
