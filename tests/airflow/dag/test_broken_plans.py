@@ -3,7 +3,6 @@
 import logging
 from pathlib import Path
 from threading import Event
-from types import SimpleNamespace
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
@@ -16,6 +15,7 @@ from drs_provider.plan.loader import read_folder
 from fsspec import register_implementation
 from fsspec.implementations.memory import MemoryFileSystem
 from kit.dag_runs import SHOP, Run, calls, instances
+from kit.fake_context import fake_context
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
@@ -325,7 +325,9 @@ def test_no_drill_begins_either(folder, run_type):
     dag = bag().dags["drs.shop"]
     params = {name: param.value for name, param in dag.params.items()}
 
+    context = fake_context(dag_id="drs.shop", task_id="preflight.check")
+    context["dag_run"].run_type = run_type
     with pytest.raises(AirflowFailException) as failed:
-        dag.task_dict["preflight.check"].execute({"params": params, "dag_run": SimpleNamespace(run_type=run_type)})
+        dag.task_dict["preflight.check"].execute({**context, "params": params})
 
     assert str(failed.value) == refused(folder, "20:3", "YAML: a value is missing here, or it wants quotes")

@@ -16,6 +16,7 @@ from benchmarks.chaos.listener import Listener
 from benchmarks.chaos.record import Heard, Said, read_record
 from benchmarks.chaos.scenarios import SMALL, Scenario, Server, Step, Wave
 from benchmarks.chaos.surroundings import networks_left, prepare
+from demo.environment import INSTALLATION
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
@@ -78,6 +79,7 @@ def simulator(start_drs_simulator, tmp_path, monkeypatch):
     extra = {"region_name": "us-west-2", "endpoint_url": simulator.url}
     login = {"conn_type": "aws", "login": SMALL.id, "password": "secret", "extra": extra}
     monkeypatch.setenv(f"AIRFLOW_CONN_{SMALL.conn_id.upper()}", json.dumps(login))
+    monkeypatch.setenv("DRS_INSTALLATION", INSTALLATION)
     prepare(simulator.url)
     simulator.fault(EVERYTHING.faults[0])
     return simulator
