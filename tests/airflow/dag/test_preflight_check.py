@@ -10,6 +10,7 @@ from drs_provider.dag.notifications.tasks import TellEnd
 from drs_provider.dag.run_reader import late_tick
 from drs_provider.plan.loader import read_folder
 from kit.dag_runs import SHOP
+from kit.fake_drs import MemoryStore
 from kit.signatures import signed
 
 pytestmark = pytest.mark.airflow
@@ -24,10 +25,14 @@ class Ti:
     dag_id, run_id, task_id, map_index, try_number, max_tries = "drs.shop", "r", "preflight.check", -1, 1, 0
 
     def __init__(self, cleaned):
+        self.pushed = {}
         self.cleaned = {task: signed(done, "drs.shop", "r", task, key="return_value") for task, done in cleaned.items()}
 
     def get_task_states(self, *, dag_id, run_ids):
         return {run_ids[0]: {"preflight.check": "running", **dict.fromkeys(self.cleaned, "success")}}
+
+    def xcom_push(self, *, key, value):
+        self.pushed[key] = value
 
     def xcom_pull(self, *, task_ids, key):
         return self.cleaned.get(task_ids) if key == "return_value" else None
@@ -45,6 +50,7 @@ def checked(dag, *, cleaned=None, params=None, **run):
     context = {
         "params": form,
         "ti": Ti(cleaned or {}),
+        "task_state_store": MemoryStore(),
         "dag_run": SimpleNamespace(**{**facts, "start_date": NOW, **run}),
     }
     with pytest.raises(AirflowFailException) as failed:
