@@ -82,7 +82,7 @@ class RunPlan(StepWork[PlanStep, "DagRunEvent"]):
         if event["outcome"] == "timed_out":
             what = f"run {run_id} of plan {self.step.plan} is still running; it is not stopped"
             raise StepFailed(self.timed_out(what).why, is_final=True)
-        return judged(self._outcome(dag_id, run_id), event["state"])
+        return judged(self._outcome(dag_id, run_id), event["state"], mode=going.inherited().mode)
 
     def _wait_for(self, going: Going, start: "PlanRunStart") -> NoReturn:
         from drs_provider.triggers.dag_runs import DagRunTrigger
@@ -148,16 +148,21 @@ class RunPlan(StepWork[PlanStep, "DagRunEvent"]):
             raise StepFailed(why, is_final=True) from error
 
 
-def judged(found: "PlanRunOutcome", state: str) -> StepOutcome:
+def judged(found: "PlanRunOutcome", state: str, *, mode: str) -> StepOutcome:
     """Say how the run of a plan ended, or raise ``StepFailed`` with its first cause and what to do next.
 
     :param found: what its report task left
     :param state: Airflow's word for how the run ended
+    :param mode: that of the run of this step: whoever may start runs of the other plan could have been there first
     """
     look = f"drs run status {found.plan} {short_run_id(found.dag_id, found.run_id)}"
     if not found.verdict:
         why = f"run {found.run_id} of plan {found.plan} ended as {state} in Airflow and left no report: {look}"
         raise StepFailed(why, is_final=True, part=found)
+    if found.mode != mode:
+        why = f"run {found.run_id} of plan {found.plan} is no {mode} but a {found.mode or 'run of an unknown mode'}"
+        then = f"somebody else has started it under the id of this step's run. Start the {mode} by itself"
+        raise StepFailed(f"{why}: {then}: drs run start {found.plan}", is_final=True, part=found)
     reason, verdict = found.reason.strip().rstrip("."), found.verdict.replace("_", " ")
     where = f"Run {found.run_id}, report: {found.report}"
     if state == "success" and found.verdict in _GOOD:

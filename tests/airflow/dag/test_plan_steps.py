@@ -42,6 +42,7 @@ ENDS = {
     "passed": ("success", "passed", "All 1 servers in 1 waves were launched."),
     "exceptions": ("success", "completed_with_exceptions", "Step tell failed: nobody answered."),
     "failed": ("failed", "failed", "Wave web failed: web1: no capacity. Add capacity. Then start the drill again."),
+    "another mode": ("success", "completed", "All 1 servers in 1 waves were launched."),
     "nothing": ("failed", None, ""),
 }
 
@@ -81,9 +82,10 @@ def mail_runs(plans, airflow_db):
                         run.state = DagRunState(state)
 
     def leave(session, run, verdict, reason):
+        mode = "recovery" if verdict == "completed" else "drill"
         counts = {"servers": 1, "launched": int(verdict != "failed")}
         written = WrittenReport(json_path="/r/report.json", html_path="/r/report.html", verdict=verdict, reason=reason)
-        kept = KeptReport(verdict=verdict, reason=reason, report={"counts": counts, "run": {"mode": "drill"}})
+        kept = KeptReport(verdict=verdict, reason=reason, report={"counts": counts, "run": {"mode": mode}})
         for document in (written, kept):
             value = signed(document.to_json(), run.dag_id, run.run_id, "finish.report", key=document.KEY)
             XComModel.set(
@@ -129,6 +131,15 @@ def mail_runs(plans, airflow_db):
                 "Run RUN, report: /r/report.html. Once its cause is mended, clear this task: that run goes on, "
                 "and what it "
                 "has launched is kept; drs run status mail SHORT"
+            ),
+        ),
+        (
+            "another mode",
+            "failed",
+            "failed",
+            (
+                "run RUN of plan mail is no drill but a recovery: somebody else has started it under the id of this step's "
+                "run. Start the drill by itself: drs run start mail"
             ),
         ),
         (
