@@ -138,8 +138,8 @@ def mail_runs(plans, airflow_db):
             "failed",
             "failed",
             (
-                "run RUN of plan mail is no drill but a recovery: somebody else has started it under the id of this step's "
-                "run. Start the drill by itself: drs run start mail"
+                "run RUN of plan mail is no drill but a recovery: somebody else has started it under the id of this "
+                "step's run. Start the drill by itself: drs run start mail"
             ),
         ),
         (
