@@ -1,4 +1,7 @@
-"""A wave of more servers than Airflow maps over by default (``[core] max_map_length``, 1,024), from end to end."""
+"""A wave of more servers than Airflow maps over (``[core] max_map_length``), from end to end.
+
+The limit is set low here: with 1,100 servers and Airflow's own limit of 1,024 the same takes minutes.
+"""
 
 from datetime import UTC, datetime
 
@@ -9,7 +12,7 @@ from kit.dag_runs import calls, instances
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
 HOME = "111122223333"
-MANY = 1100
+MANY, LIMIT = 240, 100
 PLAN = """
 kind: ProtectionGroup
 name: web
@@ -42,15 +45,16 @@ def looked_at(ended):
         return AirflowRuns(session).run("drs.shop", ended.dag_run.run_id)
 
 
-@pytest.mark.timeout(600)
-def test_a_wave_of_more_servers_than_airflow_maps_is_launched_watched_and_cleaned_up(run, simulator):
+def test_a_wave_of_more_servers_than_airflow_maps_is_launched_watched_and_cleaned_up(run, simulator, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", str(LIMIT))
+
     ended = run(PLAN)
 
     assert ended.state == "success"
     assert len(ended.servers) == MANY
     assert set(ended.servers.values()) == {"launched"}
     assert len([task for task in ended.tasks if task.startswith("web.servers[")]) == 16
-    assert [len(call["request"]["sourceServers"]) for call in calls(simulator, "StartRecovery")] == [100] * 11
+    assert [len(call["request"]["sourceServers"]) for call in calls(simulator, "StartRecovery")] == [100, 100, 40]
     assert set(instances(simulator).values()) <= {"terminated"}
-    (wave,) = board_of(looked_at(ended), datetime.now(UTC)).waves
-    assert (wave.status, wave.counts, len(wave.jobs)) == ("launched", {"launched": MANY}, 11)
+    (wave,) = [wave for wave in board_of(looked_at(ended), datetime.now(UTC)).waves if wave.name == "web"]
+    assert (wave.status, wave.counts, len(wave.jobs)) == ("launched", {"launched": MANY}, 3)
