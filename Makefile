@@ -12,9 +12,9 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 	--no-header --no-emit-index-url --no-emit-find-links --no-emit-package drs-simulator
 LOCKS := $(addprefix requirements/,installer.txt demo.txt postgresql.txt compose.txt dev.txt)
 
-# The two halves of `make test`, run side by side: whole Airflows, which wait more than they work, and all the rest. What
-# each gives to pytest, and in how many processes; each keeps for itself which of its tests failed. In the order of the
-# folders: xdist's own order leaves the files with few and long tests to the end.
+# The two halves of `make test`: whole Airflows, and before them all the rest. What each gives to pytest, and in how many
+# processes; each keeps for itself which of its tests failed. In the order of the folders: xdist's own order leaves the
+# files with few and long tests to the end.
 HALVES := parts whole
 OF_parts := tests --ignore=tests/e2e
 OF_whole := tests/e2e
