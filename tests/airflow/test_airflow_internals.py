@@ -183,6 +183,31 @@ def test_a_dag_run_of_another_dag_is_looked_for():
     assert (count.dag_id, count.run_ids, dag.dag_id) == ("other", ["drs__1"], "other")
 
 
+@pytest.mark.parametrize(
+    ("answer", "is_missing"),
+    [
+        (comms.ErrorResponse(error="VARIABLE_NOT_FOUND"), True),
+        (comms.VariableResult(key="v", value="x"), False),
+        (comms.ErrorResponse(error="API_SERVER_ERROR"), None),
+    ],
+    ids=["there is none", "there is one", "no answer"],
+)
+def test_no_such_variable_is_told_from_every_other_answer(answer, is_missing):
+    from airflow.sdk.exceptions import AirflowRuntimeError
+
+    class Supervisor:
+        def send(self, msg=None):
+            assert (type(msg).__name__, msg.key) == ("GetVariable", "v")
+            return answer
+
+    with set_supervisor_comms(Supervisor()):
+        if is_missing is None:
+            with pytest.raises(AirflowRuntimeError):
+                tasks.has_no_variable("v")
+        else:
+            assert tasks.has_no_variable("v") is is_missing
+
+
 @pytest.mark.filterwarnings("default:Using `httpx` with `starlette.testclient`")  # its first import
 def test_no_such_run_is_told_from_every_other_answer(airflow_db):
     """The answer of the API server itself, and the two forms in which a task is given it."""

@@ -18,6 +18,8 @@ module              what                                   why                  
                     ``get_dag``                            standard provider has no deadline
 ``tasks``           what ``ti.get_dagrun_state`` raises    only a definite "no such run" lets   ``..no_such_run..``
                     for a run that is not there            the clean-up remove a drill
+``tasks``           ``GetVariable`` and its errors         only a definite "no such Variable"   ``..no_such_variable..``
+                                                           lets a task make an Airflow's id
 ``tasks``           the XCom backend,                      a trigger and a deadline's callback  ``..xcom..``,
                     ``get_task_states``                    have no task instance of their own   ``..states..``
 ``dag_parts``       ``ParamsDict``, ``AsyncCallback``,      ``airflow.sdk`` promises them, its   ``..stub..``

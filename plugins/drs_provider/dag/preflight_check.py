@@ -1,5 +1,6 @@
 """The task before the waves: who is launched, and whether anything speaks against it."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from drs_provider.rules.run.roster import Target
     from drs_provider.services.preflight.check import Preflight
 
+
+_log = logging.getLogger(__name__)
 
 MAX_WAIT: Final = timedelta(hours=2)
 """How long after the run's start preflight goes on waiting for an AWS that does not answer."""
@@ -176,7 +179,10 @@ def _leave_refused(context: Context) -> None:
     from drs_provider.rules.run.handover import RefusedAtFirst
 
     if context["ti"].try_number == 1:
-        leave(context["ti"], RefusedAtFirst())
+        try:
+            leave(context["ti"], RefusedAtFirst())
+        except Exception as error:  # noqa: BLE001 - why the run is refused must stay the task's last word
+            _log.warning("That nothing was launched could not be noted, so the clean-up will look for it: %s", error)
 
 
 def _longest_wait(request: "RunRequest") -> timedelta:

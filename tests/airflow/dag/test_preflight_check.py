@@ -84,6 +84,16 @@ def test_other_runs_are_checked_as_usual(dag, cleaned, cleared):
     assert "mode 'test' is neither 'drill' nor 'recovery' nor 'check'" in said
 
 
+def test_a_refusal_stays_the_last_word_where_nothing_more_can_be_noted(dag, monkeypatch):
+    def leave(self, *, key, value):
+        if key == "refused_at_first":
+            raise RuntimeError("no answer")
+
+    monkeypatch.setattr(Ti, "xcom_push", leave)
+
+    assert "mode 'test' is neither 'drill' nor 'recovery' nor 'check'" in checked(dag, params={"mode": "test"})
+
+
 LATE = {"run_type": "scheduled", "run_after": NOW - timedelta(hours=15)}
 
 

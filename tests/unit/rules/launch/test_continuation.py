@@ -1,7 +1,7 @@
 """Which run of the cloud another one may continue."""
 
 import pytest
-from drs_provider.rules.launch.continuation import Continuation, continuation_problems, drills_of_plan
+from drs_provider.rules.launch.continuation import Continuation, continuation_problems, drills_of_plan, installation_of
 from drs_provider.rules.launch.tags import MODE, PLAN, RUN, job_tags, run_key, same_launch, same_wave
 from drs_provider.rules.purpose import DRILL, RECOVERY
 
@@ -18,6 +18,16 @@ def job(number=1, in_wave="db", *, server="s-1", by="START_DRILL", **tags):
         "tags": {key: value for key, value in {**ours, **changed}.items() if value is not None},
         "participatingServers": [{"sourceServerID": server}],
     }
+
+
+def test_a_run_that_two_airflows_have_gone_on_with_is_of_the_one_that_began_it():
+    key = run_key("drs.shop", "old", "dublin")
+    began = job(run=key, installation="dublin")
+    taken_over = [job(2, run=key, installation=name, **{"run-id": "new"}) for name in ("paris", "rome")]
+
+    assert installation_of([*taken_over, began]) == "dublin"
+    assert installation_of(taken_over) == "paris"
+    assert installation_of([job()]) == ""
 
 
 def asked(*jobs, key=KEY, run="new", **more):
