@@ -1,13 +1,18 @@
 """What only a whole plan or a whole group can know about itself; add a rule by adding a generator."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from drs_provider.formatting import joined
 from drs_provider.people import alike, sharing_an_address
 from drs_provider.plan.findings import PlanFinding
 from drs_provider.plan.model import (
+    Approval,
+    Commit,
     EmailNotification,
+    FailbackCleanUp,
     LaunchSettings,
+    Migration,
+    Pause,
     ProtectionGroup,
     RecoveryPlan,
     Step,
@@ -17,6 +22,9 @@ from drs_provider.plan.model import (
 from drs_provider.plan.problems import nearest
 from drs_provider.plan.steps import approvers_twice, too_few_approvers
 from drs_provider.plan.yaml_source import Location
+
+NOT_YET: Collection[str] = ("commit", "failback", "migration")
+"""What can be written but no run does yet. A plan that asks for it is refused: it would promise what nobody keeps."""
 
 NO_WAVE_NAMES = ("preflight", "finish")
 """Task groups that stand around the waves."""
@@ -43,19 +51,79 @@ def members_once(group: ProtectionGroup) -> Iterator[PlanFinding]:
 
 def private_address_of_one(group: ProtectionGroup) -> Iterator[PlanFinding]:
     """A fixed address is for one server, and is not copied at the same time."""
-    for key, settings in (("launch", group.launch), ("drill_launch", group.drill_launch)):
-        if settings.private_ip and (len(group.servers) != 1 or group.select is not None):
-            what = "one address cannot be given to several servers"
-            yield PlanFinding((key, "private_ip"), what, "set it in the launch of a single member", at_key=True)
-        yield from _one_address(settings, (key,))
+    is_one = len(group.servers) == 1 and group.select is None
+    for key in ("launch", "drill_launch", "failback_launch"):
+        yield from _one_address(getattr(group, key), (key,), is_one=is_one, member_key=_OF_MEMBERS[key])
     for position, member in enumerate(group.servers):
         yield from _one_address(member.launch, ("servers", position, "launch"))
+        yield from _one_address(member.failback_launch, ("servers", position, "failback_launch"))
 
 
-def _one_address(settings: LaunchSettings, location: Location) -> Iterator[PlanFinding]:
+_OF_MEMBERS = {"launch": "launch", "drill_launch": "launch", "failback_launch": "failback_launch"}
+"""Under which key of a member the same can be said for it alone."""
+
+
+def _one_address(
+    settings: LaunchSettings, location: Location, *, is_one: bool = True, member_key: str = ""
+) -> Iterator[PlanFinding]:
+    if settings.private_ip and not is_one:
+        what, hint = "one address cannot be given to several servers", f"set it in the {member_key} of a single member"
+        yield PlanFinding((*location, "private_ip"), what, hint, at_key=True)
     if settings.private_ip and settings.copy_private_ip:
         what = "private_ip and copy_private_ip exclude each other"
         yield PlanFinding((*location, "copy_private_ip"), what, "keep one of them", at_key=True)
+
+
+def address_of_one_on_the_way_back(plan: RecoveryPlan) -> Iterator[PlanFinding]:
+    """A fixed address is for one server, and a plan's settings for the way back are for all of its servers."""
+    if plan.failback:
+        settings = plan.failback.launch
+        yield from _one_address(settings, ("failback", "launch"), is_one=False, member_key="failback_launch")
+
+
+def way_back_of_members(group: ProtectionGroup) -> Iterator[PlanFinding]:
+    """Nothing is promised for failbacks that no run does yet."""
+    said: list[tuple[Location, bool]] = [
+        (("origin",), group.origin is not None),
+        (("failback_launch",), group.failback_launch != LaunchSettings()),
+        *(
+            (("servers", position, "failback_launch"), member.failback_launch != LaunchSettings())
+            for position, member in enumerate(group.servers)
+        ),
+    ]
+    for location, is_said in said if "failback" in NOT_YET else ():
+        if is_said:
+            yield PlanFinding(location, _NO_RUNS["failback"], "remove it", at_key=True)
+
+
+_NO_RUNS = {
+    "failback": "there are no failbacks yet, so this would have no effect",
+    "migration": "there are no migrations yet, so this would have no effect",
+    "commit": "there is no commit stage yet: nobody would be asked",
+}
+
+
+def promised_but_not_done(plan: RecoveryPlan) -> Iterator[PlanFinding]:
+    """Nothing is promised that no run does yet."""
+    if "commit" in NOT_YET and plan.recovery.commit:
+        yield PlanFinding(("recovery", "commit"), _NO_RUNS["commit"], "remove it", at_key=True)
+    if "failback" in NOT_YET and plan.failback:
+        yield PlanFinding(("failback",), _NO_RUNS["failback"], "remove it", at_key=True)
+    if "migration" in NOT_YET and plan.migration != Migration():
+        yield PlanFinding(("migration",), _NO_RUNS["migration"], "remove it", at_key=True)
+    for location, step in _all_steps(plan):
+        if step.when in NOT_YET and (step.when != "failback" or plan.failback):
+            what = f"there are no {step.when} runs yet, so this step would never take place"
+            yield PlanFinding((*location, "when"), what, "write drill, recovery or always, or remove the step")
+
+
+def steps_on_the_way_back(plan: RecoveryPlan) -> Iterator[PlanFinding]:
+    """A plan that has steps for failbacks has failbacks."""
+    for location, step in _all_steps(plan):
+        if step.when == "failback" and plan.failback is None:
+            what = "the plan has no failback, so this step would never take place"
+            hint = "give the plan failback:, or write drill, recovery, migration or always"
+            yield PlanFinding((*location, "when"), what, hint)
 
 
 def plan_name(plan: RecoveryPlan) -> Iterator[PlanFinding]:
@@ -169,19 +237,34 @@ def _steps(above: Location, owner: RecoveryPlan | Wave) -> Iterator[tuple[Locati
             yield (*above, key, position), step
 
 
+def _all_steps(plan: RecoveryPlan) -> Iterator[tuple[Location, Step]]:
+    yield from _steps((), plan)
+    for position, wave in enumerate(plan.waves):
+        yield from _steps(("waves", position), wave)
+
+
 def enough_approvers(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """Nobody waits for more agreements than there are people."""
-    approval = plan.recovery.approval
-    for problem in too_few_approvers(approval.required, approval.approvers) if approval else ():
-        yield PlanFinding(("recovery", "approval", problem.field), problem.what, problem.hint)
+    asked: tuple[tuple[Location, Approval | None], ...] = (
+        (("recovery", "approval"), plan.recovery.approval),
+        (("migration", "stop_sources"), plan.migration.stop_sources),
+        (("failback", "approval"), plan.failback.approval if plan.failback else None),
+    )
+    for location, approval in asked:
+        for problem in too_few_approvers(approval.required, approval.approvers) if approval else ():
+            yield PlanFinding((*location, problem.field), problem.what, problem.hint)
 
 
-def people_in_pauses(plan: RecoveryPlan) -> Iterator[PlanFinding]:
-    """Nobody is named twice among those who may answer a pause."""
-    for position, wave in enumerate(plan.waves):
-        for problem in approvers_twice(wave.pause_before.approvers) if wave.pause_before else ():
-            location = ("waves", position, "pause_before", problem.field)
-            yield PlanFinding(location, problem.what, problem.hint)
+def people_once(plan: RecoveryPlan) -> Iterator[PlanFinding]:
+    """Nobody is named twice among those who may answer a question."""
+    asked: list[tuple[Location, Pause | Commit | FailbackCleanUp | None]] = [
+        *((("waves", position, "pause_before"), wave.pause_before) for position, wave in enumerate(plan.waves)),
+        (("recovery", "commit"), plan.recovery.commit),
+        (("failback", "clean_up"), plan.failback.clean_up if plan.failback else None),
+    ]
+    for location, question in asked:
+        for problem in approvers_twice(question.approvers) if question else ():
+            yield PlanFinding((*location, problem.field), problem.what, problem.hint)
 
 
 def mailboxes(plan: RecoveryPlan) -> Iterator[PlanFinding]:
@@ -201,14 +284,9 @@ def mailboxes(plan: RecoveryPlan) -> Iterator[PlanFinding]:
 
 def step_problems(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """Steps can do what they say, as far as their kind can tell."""
-    owners: list[tuple[Location, RecoveryPlan | Wave]] = [
-        ((), plan),
-        *((("waves", position), wave) for position, wave in enumerate(plan.waves)),
-    ]
-    for above, owner in owners:
-        for location, step in _steps(above, owner):
-            for problem in step.problems():
-                yield PlanFinding((*location, problem.field), problem.what, problem.hint)
+    for location, step in _all_steps(plan):
+        for problem in step.problems():
+            yield PlanFinding((*location, problem.field), problem.what, problem.hint)
 
 
 def notified_somebody(plan: RecoveryPlan) -> Iterator[PlanFinding]:
@@ -222,6 +300,7 @@ GROUP_CHECKS: tuple[Callable[[ProtectionGroup], Iterator[PlanFinding]], ...] = (
     members_or_selection,
     members_once,
     private_address_of_one,
+    way_back_of_members,
 )
 PLAN_CHECKS: tuple[Callable[[RecoveryPlan], Iterator[PlanFinding]], ...] = (
     plan_name,
@@ -232,8 +311,11 @@ PLAN_CHECKS: tuple[Callable[[RecoveryPlan], Iterator[PlanFinding]], ...] = (
     no_cycles,
     step_names,
     enough_approvers,
-    people_in_pauses,
+    people_once,
     step_problems,
+    promised_but_not_done,
+    steps_on_the_way_back,
+    address_of_one_on_the_way_back,
     notified_somebody,
     mailboxes,
 )

@@ -15,7 +15,7 @@ _OF_AN_INSTANCE = ("private_ip", "instance_id")
 
 def needs_launched_servers(plan: RecoveryPlan, groups: Mapping[str, ProtectionGroup]) -> Iterator[PlanFinding]:
     """Find steps that name recovered servers before any is launched, and checks that no running server can make."""
-    stopped = stopped_groups(groups, "drill")
+    stopped = stopped_groups(plan, groups, "drill")
     for location, step, launched in _steps(plan):
         if not launched and any(fact in _OF_AN_INSTANCE for _, fact in servers_of_step(step)):
             what = "no server is launched when this step begins"
@@ -28,7 +28,7 @@ def needs_launched_servers(plan: RecoveryPlan, groups: Mapping[str, ProtectionGr
 
 def _asks_inside(plan: RecoveryPlan, step: Step) -> bool:
     is_check = not step.RUNS_ON_INSTANCES and step.runs_inside(own_network=True)
-    return has_network(plan) and is_check and step.when in ("drill", "always")
+    return has_network(plan) and is_check and "drill" in step.run_kinds
 
 
 def _steps(plan: RecoveryPlan) -> Iterator[tuple[Location, Step, frozenset[str]]]:

@@ -4,19 +4,16 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Field
 from pydantic.annotated_handlers import GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
 from drs_provider.plan.fields import (
     SERVER_ID_PATTERN,
-    Address,
     Count,
     Dollars,
     Duration,
     Flag,
-    InstanceType,
-    Json,
     Label,
     Like,
     Line,
@@ -27,16 +24,23 @@ from drs_provider.plan.fields import (
     PlanPart,
     Region,
     Schedule,
-    SecurityGroupId,
     ServerId,
     Share,
     ShareField,
-    SubnetId,
     Text,
     Timezone,
     TopicArn,
-    VpcId,
 )
+from drs_provider.plan.parts.failback import (
+    Failback,
+    FailbackCleanUp,
+    FailbackDrill,
+    FailbackOrigin,
+    Migration,
+)
+from drs_provider.plan.parts.launch_settings import Fallback, LaunchAction, LaunchSettings
+from drs_provider.plan.parts.network import NETWORK_FORMS, Network, VpcNetwork
+from drs_provider.plan.parts.people import Approval, Commit, Pause
 from drs_provider.plan.step_kinds import AnyStep
 from drs_provider.plan.steps import Step
 
@@ -104,73 +108,24 @@ class EmailNotification(PlanPart):
 Notification = Annotated[SnsNotification | WebhookNotification | EmailNotification, Field(discriminator="kind")]
 
 
-class Fallback(PlanPart):
-    """What is tried, in order, when EC2 has no capacity for the first choice."""
-
-    instance_types: tuple[InstanceType, ...] = ()
-    """Instance types to try next."""
-    subnet_ids: tuple[SubnetId, ...] = ()
-    """Subnets, and so Availability Zones, to try next."""
-
-
-class LaunchAction(PlanPart):
-    """A DRS post-launch action: an SSM document that DRS runs on the launched instance."""
-
-    code: Text
-    """The SSM document, for example AWS-RunShellScript."""
-    name: Text
-    """What the action is called in DRS."""
-    optional: Flag = False
-    """Whether the launch counts as good when the action fails."""
-    parameters: Json = Field(default_factory=dict)
-    """The document's parameters: the name of an SSM parameter for each, or {dynamic: NAME}; DRS takes no values."""
-
-
-class LaunchSettings(PlanPart):
-    """Settings applied to a source server before it is launched; what is left out is left alone."""
-
-    instance_type: InstanceType | None = None
-    """EC2 instance type, for example m6i.large."""
-    subnet_id: SubnetId | None = None
-    """Subnet of the recovery instance."""
-    security_group_ids: Annotated[tuple[SecurityGroupId, ...], Field(min_length=1)] | None = None
-    """Security groups of the recovery instance."""
-    instance_profile: Text | None = None
-    """IAM instance profile, by name."""
-    private_ip: Address | None = None
-    """A fixed private IPv4 address; only where one server is meant."""
-    right_sizing: Literal["none", "basic", "in_aws"] | None = None
-    """How DRS chooses the instance type by itself."""
-    copy_private_ip: Flag | None = None
-    """Give the instance the private address of its source server."""
-    copy_tags: Flag | None = None
-    """Copy the source server's tags to the instance."""
-    os_byol: Flag | None = None
-    """Bring your own operating-system licence."""
-    disposition: Literal["started", "stopped"] | None = None
-    """Whether the instance is running or stopped after the launch."""
-    recovery_mode: Literal["optimal", "fast"] | None = None
-    """fast skips the conversion where the agent allows it."""
-    protect: Flag | None = None
-    """EC2 termination protection after a real recovery; on where nothing is said."""
-    fallback: Fallback | None = None
-    """What to try when capacity is missing."""
-    actions: tuple[LaunchAction, ...] | None = None
-    """DRS post-launch actions, in order; left out, those that there are stay."""
-
-
-# The whole language can be imported from here; its two biggest families have files of their own.
+# The whole language can be imported from here; its biggest families have files of their own.
 __all__ = [
     "EVENTS",
     "NETWORK_FORMS",
     "AnyStep",
     "Approval",
+    "Commit",
     "Drill",
     "EmailNotification",
+    "Failback",
+    "FailbackCleanUp",
+    "FailbackDrill",
+    "FailbackOrigin",
     "Fallback",
     "LaunchAction",
     "LaunchSettings",
     "Member",
+    "Migration",
     "Network",
     "Notification",
     "Pause",
@@ -198,6 +153,8 @@ class Member(PlanPart):
     """Whether the wave fails when this server fails."""
     launch: LaunchSettings = LaunchSettings()
     """Launch settings of this server, laid over those of the group."""
+    failback_launch: LaunchSettings = LaunchSettings()
+    """Launch settings of this server in its origin Region, laid over those of the group."""
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -245,27 +202,10 @@ class ProtectionGroup(PlanPart):
     """Settings applied to every member before it is launched."""
     drill_launch: LaunchSettings = LaunchSettings()
     """Laid over ``launch`` in a drill."""
-
-
-class VpcNetwork(PlanPart):
-    """A network that stands ready for drills."""
-
-    vpc: VpcId
-    """Its id."""
-
-
-NETWORK_FORMS = ("network_word", "network_vpc")
-"""How pydantic marks the two forms of a network in the locations of its errors."""
-
-
-def _network_form(written: Any) -> str:
-    return NETWORK_FORMS[isinstance(written, (dict, VpcNetwork))]
-
-
-Network = Annotated[
-    Annotated[Literal["isolated", "shared"], Tag(NETWORK_FORMS[0])] | Annotated[VpcNetwork, Tag(NETWORK_FORMS[1])],
-    Discriminator(_network_form),
-]
+    origin: FailbackOrigin | None = None
+    """Where these servers go back to, laid over the origin of a plan's failback."""
+    failback_launch: LaunchSettings = LaunchSettings()
+    """Settings in the origin Region, laid over the launch settings of a plan's failback."""
 
 
 class Drill(PlanPart):
@@ -287,17 +227,6 @@ class Drill(PlanPart):
     """How long a passed drill keeps the plan verified."""
 
 
-class Approval(PlanPart):
-    """Who must agree before a real recovery."""
-
-    required: Ordinal = 1
-    """How many must agree."""
-    approvers: Annotated[tuple[Text, ...], Field(min_length=1)]
-    """Airflow users who may agree."""
-    timeout: LongerThanZero = timedelta(minutes=30)
-    """How long the run waits for them."""
-
-
 class Recovery(PlanPart):
     """What holds for a real recovery only."""
 
@@ -305,19 +234,8 @@ class Recovery(PlanPart):
     """Who must agree first."""
     max_lag: LongerThanZero | None = None
     """Above this lag the run asks a person; it never refuses by itself."""
-
-
-class Pause(PlanPart):
-    """A question to people before a wave."""
-
-    message: Text
-    """What is asked."""
-    approvers: Annotated[tuple[Text, ...], Field(min_length=1)]
-    """Airflow users who may answer."""
-    timeout: LongerThanZero = timedelta(hours=2)
-    """How long the run waits for an answer."""
-    on_timeout: Literal["fail", "continue"] = "fail"
-    """What happens when nobody answers."""
+    commit: Commit | None = None
+    """The question at its end: commit or roll back; left out, there is none."""
 
 
 class Wave(PlanPart):
@@ -380,6 +298,10 @@ class RecoveryPlan(PlanPart):
     """When checks are run by schedule: everything that a drill needs is looked at, and nothing is launched."""
     recovery: Recovery = Recovery()
     """What holds for a real recovery only."""
+    migration: Migration = Migration()
+    """What holds for a planned migration only."""
+    failback: Failback | None = None
+    """The way back; left out, the plan has none."""
     notify: tuple[Notification, ...] = ()
     """Who is told what."""
     waves: Annotated[tuple[Wave, ...], Field(min_length=1)]
@@ -398,6 +320,30 @@ def wave_dependencies(plan: RecoveryPlan) -> dict[str, tuple[str, ...]]:
         wave.name: default if wave.depends_on is None else wave.depends_on
         for wave, default in zip(plan.waves, above, strict=True)
     }
+
+
+def failback_dependencies(plan: RecoveryPlan) -> dict[str, tuple[str, ...]]:
+    """Give every wave's dependencies on the way back, in the order in which a reader expects the waves.
+
+    Reversed, a wave waits for those that wait for it on the way there.
+    """
+    there = wave_dependencies(plan)
+    if plan.failback is None or plan.failback.order == "same":
+        return there
+    back = tuple(reversed(there))
+    return {name: tuple(other for other in back if name in there[other]) for name in back}
+
+
+def origin_of_group(plan: RecoveryPlan, group: ProtectionGroup) -> FailbackOrigin:
+    """Give where the servers of a group go back to: the group's own words over the plan's.
+
+    ``aws_conn_id`` is always there; ``region`` None: the one that DRS names for each server.
+    """
+    of_plan = plan.failback.origin if plan.failback else FailbackOrigin()
+    own = group.origin or FailbackOrigin()
+    return FailbackOrigin(
+        region=own.region or of_plan.region, aws_conn_id=own.aws_conn_id or of_plan.aws_conn_id or group.aws_conn_id
+    )
 
 
 SHARED = "shared"

@@ -1,14 +1,12 @@
 """What the steps of a plan have in common. Every kind of step is a module of its own, listed in ``step_kinds``."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, ClassVar, Literal, NamedTuple
-
-from pydantic import BeforeValidator
+from typing import ClassVar, Final, Literal, NamedTuple
 
 from drs_provider.formatting import joined
 from drs_provider.people import alike, person_key
-from drs_provider.plan.fields import Count, LongerThanZero, Name, PlanPart, worded
+from drs_provider.plan.fields import Count, LongerThanZero, Name, PlanPart
 
 
 class StepProblem(NamedTuple):
@@ -35,15 +33,19 @@ def approvers_twice(approvers: Sequence[str]) -> Iterator[StepProblem]:
         yield StepProblem("approvers", what, "keep the name that Airflow gives that user")
 
 
-NOT_YET = ("failback", "migration")
-"""Kinds of runs that there are not yet: a step for them would never take place, and nobody would notice."""
+RunKind = Literal["drill", "recovery", "migration", "failback"]
+"""The kinds of runs that have steps; of a failback it is the cut-over."""
 
+RUN_KINDS: Final[tuple[RunKind, ...]] = ("drill", "recovery", "migration", "failback")
 
-def _kind_of_run(written: object) -> object:
-    if written in NOT_YET:
-        what = f"there are no {written} runs yet, so this step would never take place"
-        raise worded(what, "write drill, recovery or always, or remove the step")
-    return written
+_TAKES_PLACE_IN: Final[Mapping[str, tuple[RunKind, ...]]] = {
+    "drill": ("drill",),
+    # A planned migration is a recovery in which the sources still are there: traffic has to be switched in both.
+    "recovery": ("recovery", "migration"),
+    "migration": ("migration",),
+    "failback": ("failback",),
+    "always": RUN_KINDS,
+}
 
 
 class Step(PlanPart):
@@ -60,8 +62,8 @@ class Step(PlanPart):
 
     name: Name
     """The step's name, unique where it stands; also the name of its task."""
-    when: Annotated[Literal["drill", "recovery", "always"], BeforeValidator(_kind_of_run)] = "always"
-    """In which runs the step takes place."""
+    when: Literal["drill", "recovery", "migration", "failback", "always"] = "always"
+    """In which runs the step takes place; those of a recovery take place in a migration too."""
     timeout: LongerThanZero = timedelta(minutes=10)
     """How long the step may take."""
     retries: Count = 0
@@ -69,6 +71,11 @@ class Step(PlanPart):
     on_failure: Literal["fail", "continue"] = "fail"
     """Whether the run goes on after the step has failed."""
     kind: str
+
+    @property
+    def run_kinds(self) -> tuple[RunKind, ...]:
+        """The kinds of runs in which it takes place."""
+        return _TAKES_PLACE_IN[self.when]
 
     @property
     def longest_try(self) -> timedelta:

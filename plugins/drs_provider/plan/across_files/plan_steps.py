@@ -76,7 +76,7 @@ def _parts(name: str, plans: Mapping[str, RecoveryPlan]) -> list[str]:
 
 def _may_meet(step: Step, other: Step) -> bool:
     """Tell whether one run may have both steps."""
-    return step.when == other.when or "always" in (step.when, other.when)
+    return not set(step.run_kinds).isdisjoint(other.run_kinds)
 
 
 def _twice(steps: _Steps, plans: Mapping[str, RecoveryPlan]) -> Iterator[PlanFinding]:
