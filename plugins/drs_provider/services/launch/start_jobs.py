@@ -41,6 +41,7 @@ from drs_provider.services.launch.tags_of_jobs import JOBS_BEFORE_RUN
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
+    from drs_provider.services.launch.start_once import Starter
 
 INVISIBLE_FOR = timedelta(minutes=2)
 """DescribeJobs may not show a new job at once."""
@@ -137,6 +138,11 @@ class JobStart:
     cleaned: Collection[str] = ()
     """Jobs whose instances the run has terminated itself."""
     fresh: set[str] = field(default_factory=set)
+
+    @property
+    def starter(self) -> "Starter":
+        """What sends the start; for subclasses that launch by another call."""
+        return self.hook
 
     def run(self, attempt: int | None = None) -> tuple[LaunchedJob, ...] | MustWait:
         """Adopt what exists, start what does not; return the jobs with their servers, or what to wait for.
@@ -390,17 +396,17 @@ class JobStart:
         )
 
     def _start(self, servers: tuple[str, ...], tags: Mapping[str, str]) -> Answer | MustWait:
-        from drs_provider.services.launch.start_once import START, StartRequest, start_once
+        from drs_provider.services.launch.start_once import STARTS, StartRequest, start_once
 
         pinned = self.points(servers) if self.points else self.request.snapshot_ids
         launch = StartRequest(servers, self.request.is_drill, tags, pinned)
         self.memory.intend(tags, servers, at=self.now())
         try:
-            job, found = start_once(self.hook, launch, since=self.request.since, sleep=self.sleep)
+            job, found = start_once(self.starter, launch, since=self.request.since, sleep=self.sleep)
         except ServiceUnavailable as error:
             return MustWait(f"{error}. Whether the job was started is not known yet", (), "all")
         except AwsError as error:
-            if error.operation == START:  # else the look for the job failed: it may exist
+            if error.operation in STARTS:  # else the look for the job failed: it may exist
                 self.memory.intend_nothing(servers)
             if isinstance(error, Conflict | QuotaExceeded):
                 return self._stands_in_the_way(error, servers)

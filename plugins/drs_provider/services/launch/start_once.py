@@ -21,8 +21,8 @@ LOOKS_AFTER_A_CRASH = (0.0, 1.0, 2.0, 4.0, 8.0)
 MOST_THROTTLES = 12
 """Times that StartRecovery is sent again after being throttled (which has no effect): about five minutes."""
 
-START = "StartRecovery"
-"""The operation that errors of a refused start name; errors of a look for the job name DescribeJobs."""
+STARTS = frozenset({"StartRecovery", "StartFailbackLaunch"})
+"""The operations that errors of a refused start name; errors of a look for the job name DescribeJobs."""
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def start_once(
             if throttles > MOST_THROTTLES:
                 raise
             pause = pause_after_refusal(throttles, error.retry_after_seconds)
-            log.info("StartRecovery was throttled; sent again in %.1f s", pause)
+            log.info("%s was throttled; sent again in %.1f s", error.operation, pause)
             sleep(pause)
         except (Conflict, ServiceUnavailable) as error:
             log.warning("%s; checking whether the job was started anyway", error)

@@ -36,6 +36,17 @@ from drs_provider.rules.run.handover.document import (
     Part,
     StoredIn,
 )
+from drs_provider.rules.run.handover.failbacks import (
+    FailbackOutcome,
+    FailbackProgress,
+    FailbackServer,
+    HomeLook,
+    HomeLooks,
+    RemovalMemory,
+    RemovedThing,
+    SentCall,
+    SentCalls,
+)
 from drs_provider.rules.run.handover.launch_phases import JobPhases, LaunchPhases
 from drs_provider.rules.run.handover.launches import (
     PLACES,
@@ -180,6 +191,11 @@ DOCUMENTS: tuple[type[Document], ...] = (
     StepProgress,
     ActionBegun,
     PlanRunStart,
+    FailbackProgress,
+    FailbackOutcome,
+    SentCalls,
+    HomeLooks,
+    RemovalMemory,
 )
 """Every document."""
 
@@ -199,6 +215,9 @@ __all__ = [
     "Document",
     "EndedJob",
     "EndedJobs",
+    "FailbackOutcome",
+    "FailbackProgress",
+    "FailbackServer",
     "FailureMessage",
     "FewestLeft",
     "Flag",
@@ -210,6 +229,8 @@ __all__ = [
     "GivenOrders",
     "HandoverUnreadable",
     "HeldSince",
+    "HomeLook",
+    "HomeLooks",
     "InheritedApproval",
     "InstanceCheck",
     "InstanceChecks",
@@ -256,10 +277,14 @@ __all__ = [
     "RecordedAnswer",
     "RefusalMemory",
     "RefusedAtFirst",
+    "RemovalMemory",
     "RemovedNetworks",
     "RemovedSoFar",
+    "RemovedThing",
     "RunInstallation",
     "RunOrder",
+    "SentCall",
+    "SentCalls",
     "ServerFingerprint",
     "ServerResults",
     "SettingsChange",

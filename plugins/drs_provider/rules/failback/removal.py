@@ -1,0 +1,161 @@
+"""What a clean-up after a failback may remove next, in the one order in which nothing is lost."""
+
+from collections.abc import Collection, Iterator
+from enum import StrEnum
+from typing import Final
+
+from drs_provider.rules.answers import Answer
+from drs_provider.rules.failback.circle import Circle, ec2_id, replicated_instance
+from drs_provider.rules.failback.next_step import NOT_KNOWN, FailbackCall, NextStep, stuck_step
+from drs_provider.rules.failback.state import ENDED_STATES, CircleState, Stage
+from drs_provider.rules.launch.jobs import ENDED_STATUS
+
+
+class RemovalStep(StrEnum):
+    """What is done for every server, in this order."""
+
+    STOP_REPLICATION = "stop_replication"
+    """Stop the FAILBACK server: its recovery points go, and the recovered instance may be terminated."""
+    TERMINATE_RECOVERED = "terminate_recovered"
+    """Terminate the recovered instance."""
+    DELETE_RECORDS = "delete_records"
+    """Delete DRS's records of the failed-back instance and of instances that are no more; EC2 instances stay."""
+    DISCONNECT_SERVERS = "disconnect_servers"
+    """Disconnect the FAILBACK server."""
+    DELETE_SERVERS = "delete_servers"
+    """Delete the FAILBACK server."""
+
+
+STEP_OF: Final = {
+    FailbackCall.STOP_REPLICATION: RemovalStep.STOP_REPLICATION,
+    FailbackCall.TERMINATE: RemovalStep.TERMINATE_RECOVERED,
+    FailbackCall.DELETE_RECORD: RemovalStep.DELETE_RECORDS,
+    FailbackCall.DISCONNECT: RemovalStep.DISCONNECT_SERVERS,
+    FailbackCall.DELETE_SERVER: RemovalStep.DELETE_SERVERS,
+}
+_NOTHING_LEFT: Final = "nothing of the way back is left"
+
+
+def next_removal(state: CircleState, circle: Circle, steps: Collection[RemovalStep] = tuple(RemovalStep)) -> NextStep:
+    """Return what removes the next thing that the way back of a server has left.
+
+    Nothing but records of what is gone, unless the server is protected again at this look.
+
+    :param steps: the only ones that may be done; one that comes before them and is not done refuses
+    """
+    match state.stage:
+        case Stage.RESTING:
+            return NextStep("done", _NOTHING_LEFT)
+        case Stage.STUCK:
+            return stuck_step(state)
+        case Stage.REPROTECTING:
+            return NextStep("wait", "it is not protected again yet, and nothing is removed before that")
+        case Stage.PROTECTED | Stage.REPROTECTED:
+            found = _removals(state, circle) if state.stage is Stage.REPROTECTED else _records_here(circle)
+            due = next(found, None)
+            return NextStep("done", "; ".join(state.notes) or _NOTHING_LEFT) if due is None else _allowed(due, steps)
+        case Stage.UNKNOWN:
+            return NextStep("refused", NOT_KNOWN)
+        case _:
+            return NextStep("refused", f"it is {state.stage} and not protected again: nothing is removed before that")
+
+
+def production_instance(state: CircleState, circle: Circle) -> str:
+    """Return the id of the EC2 instance that production runs on in the origin; empty where none is known.
+
+    For a server that is protected again; once DRS's record of it is deleted, the server that replicates it names it.
+    """
+    return state.failed_back or replicated_instance(circle.server or {})
+
+
+def _allowed(due: NextStep, steps: Collection[RemovalStep]) -> NextStep:
+    """Keep a removal to the steps that were asked for."""
+    if due.call is None:
+        return due
+    step, order = STEP_OF[due.call], list(RemovalStep)
+    if step in steps:
+        return due
+    if all(order.index(asked) < order.index(step) for asked in steps):
+        return NextStep("done", f"left for later: {step} of {due.target}")
+    return NextStep("refused", f"{step} of {due.target} comes first")
+
+
+def _removals(state: CircleState, circle: Circle) -> Iterator[NextStep]:
+    """Yield all that can be removed of a server that is protected again, the next one first."""
+    if circle.is_in_one_region:
+        # What was recovered is what production runs on: nothing here may be removed.
+        return
+    for server in circle.failback_servers:
+        if _state(server) not in ENDED_STATES:
+            yield _stop(circle, server)
+    yield from _terminations(state, circle)
+    for record in (*circle.failed_back, *circle.failback_gone):
+        yield _record(record, in_origin=True)
+    yield from _records_here(circle)
+    for server in circle.failback_servers:
+        if _state(server) != "DISCONNECTED":
+            yield _call(FailbackCall.DISCONNECT, _id(server), in_origin=True)
+    for server in circle.failback_servers:
+        yield _call(FailbackCall.DELETE_SERVER, _id(server), in_origin=True)
+
+
+def _stop(circle: Circle, server: Answer) -> NextStep:
+    """Stop a FAILBACK server of an instance of this very server: the ARN by which another is found may be stale."""
+    own = {ec2_id(record) for record in (*circle.recovered, *circle.drills, *circle.gone)}
+    instance = replicated_instance(server)
+    if instance in own:
+        return _call(FailbackCall.STOP_REPLICATION, _id(server), in_origin=True)
+    why = (
+        f"FAILBACK server {_id(server)} replicates {instance or 'an unknown instance'}, which was not recovered from it"
+    )
+    return NextStep("refused", f"{why}: look whose it is in DRS's console of the origin")
+
+
+def _termination(circle: Circle) -> str:
+    """Return the id of a job that terminates recovery instances of the server; empty: none does."""
+    return next(
+        (
+            str(job.get("jobID"))
+            for job in circle.recovery.jobs
+            if job.get("type") == "TERMINATE"
+            and job.get("status") != ENDED_STATUS
+            and any(part.get("sourceServerID") == circle.server_id for part in job.get("participatingServers") or ())
+        ),
+        "",
+    )
+
+
+def _terminations(state: CircleState, circle: Circle) -> Iterator[NextStep]:
+    production = production_instance(state, circle)
+    if job_id := _termination(circle):
+        yield NextStep("wait", f"job {job_id} terminates its recovered instance")
+    for record in circle.recovered:
+        if ec2_id(record) == production:
+            yield NextStep("refused", f"{production} is what production runs on: nothing is terminated")
+        else:
+            yield _call(FailbackCall.TERMINATE, str(record.get("recoveryInstanceID")))
+    if circle.failback_drills:
+        named = ", ".join(ec2_id(record) for record in circle.failback_drills)
+        yield NextStep("refused", f"{named} of a failback drill still runs in the origin: terminate it first")
+
+
+def _records_here(circle: Circle) -> Iterator[NextStep]:
+    """Yield the removals of records of instances that are no more, in the recovery Region."""
+    for record in circle.gone:
+        yield _record(record, in_origin=False)
+
+
+def _record(record: Answer, *, in_origin: bool) -> NextStep:
+    return _call(FailbackCall.DELETE_RECORD, str(record.get("recoveryInstanceID")), in_origin=in_origin)
+
+
+def _call(call: FailbackCall, target: str, *, in_origin: bool = False) -> NextStep:
+    return NextStep("call", f"{call} of {target}", call, target, in_origin)
+
+
+def _state(server: Answer) -> str:
+    return str((server.get("dataReplicationInfo") or {}).get("dataReplicationState") or "")
+
+
+def _id(server: Answer) -> str:
+    return str(server.get("sourceServerID") or "")

@@ -1,0 +1,1 @@
+"""The way back: reading the circle in both places, reversing, launching in the origin, removing what is left."""

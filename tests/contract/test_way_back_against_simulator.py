@@ -1,0 +1,416 @@
+"""The services of the way back, in both Regions of the simulator: every call once, nothing removed too early."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from drs_provider.exceptions import RunRefused, ServiceUnavailable
+from drs_provider.rules.failback.circle import ReplicationPlace
+from drs_provider.rules.failback.removal import RemovalStep
+from drs_provider.rules.failback.state import Stage
+from drs_provider.services.failback.convert_clients import ConvertClients
+from drs_provider.services.failback.launch_back import LaunchBack
+from drs_provider.services.failback.read import CircleReader
+from drs_provider.services.failback.removal import Removal
+from drs_provider.services.failback.reverse import Reversal
+from drs_provider.services.launch.launch_memory import Memory as LaunchMemory
+from drs_provider.services.launch.start_jobs import MustWait, Request
+
+ONE, TWO, DATA_CENTRE = "s-0hello00000000001", "s-0hello00000000002", "s-0centre0000000001"
+BOTH = (ONE, TWO)
+ACCOUNT = "111122223333"
+FLEET = {
+    "jitter": 0,
+    "accounts": [
+        {
+            "id": ACCOUNT,
+            "regions": [
+                {
+                    "name": "us-west-2",
+                    "network": {"vpc": "10.20.0.0/16", "subnets": {"prod": "10.20.1.0/24"}},
+                    "servers": [
+                        {"hostname": "hello1", "id": ONE, "origin": {"region": "us-east-1"}},
+                        {"hostname": "hello2", "id": TWO, "origin": {"region": "us-east-1"}},
+                        {"hostname": "centre1", "id": DATA_CENTRE},
+                    ],
+                }
+            ],
+        }
+    ],
+}
+WEST = {"aws_conn_id": None, "region_name": "us-west-2", "verify": None, "config": None}
+
+
+class Memory(dict):
+    """A task's memory."""
+
+    def set(self, key, value):
+        self[key] = value
+
+
+class World:
+    """A simulator, the reader of its servers, and a clock that the looks live in."""
+
+    def __init__(self, simulator):
+        self.simulator = simulator
+        self.began = datetime.now(UTC)
+        self.reader = CircleReader(WEST, now=self.now)
+        self.store = Memory()
+
+    def now(self):
+        return self.began + timedelta(seconds=self.simulator.clock()["simulated_seconds"])
+
+    def later(self, length="1m"):
+        self.simulator.advance(length)
+
+    def recovered(self, *servers):
+        self.reader.recovery.start_recovery(servers, is_drill=False, tags={})
+        self.later("25m")
+
+    def stages(self, *servers):
+        return [state.stage for state in self.reader.read(servers).states.values()]
+
+    def called(self, operation):
+        return [call["status"] for call in self.simulator.calls() if call["operation"] == operation]
+
+    def until_done(self, service, servers, *, most=90):
+        """Look every minute until nothing waits and nobody is needed; return the last look."""
+        for _ in range(most):
+            look = service.look(servers)
+            if look.is_over:
+                return look
+            self.later()
+        raise AssertionError(look.steps)
+
+    @property
+    def east(self):
+        return self.reader.hook_in(ReplicationPlace(ACCOUNT, "us-east-1"))
+
+    def set_up_origin(self):
+        self.east.conn.initialize_service()
+
+    def reversal(self, goal="ready", store=None):
+        return Reversal(self.reader, self.store if store is None else store, goal=goal, now=self.now)
+
+    def removal(self, **more):
+        return Removal(self.reader, self.store, now=self.now, **more)
+
+    def ready(self, *servers):
+        self.recovered(*servers)
+        assert set(self.until_done(self.reversal(), servers).done) == set(servers)
+
+    def request(self, *servers, is_drill=False, run="r1"):
+        return Request(
+            dag_id="drs.web-shop.failback",
+            run_id=run,
+            wave="db",
+            servers=servers,
+            is_drill=is_drill,
+            replace_live_instances=False,
+            since=datetime.now(UTC) - timedelta(hours=1),
+        )
+
+    def launch(self, *servers, store=None, kind=LaunchBack, max_tries=0, **more):
+        memory = LaunchMemory(self.store if store is None else store, max_tries=max_tries)
+        asked = self.request(*servers, **more)
+        return kind(self.reader, memory, asked, now=lambda: datetime.now(UTC), sleep=lambda _: None).look()
+
+    def launched_back(self, *servers):
+        states = self.reader.read(servers).states
+        self.east.start_recovery([states[name].failback_server for name in servers], is_drill=False, tags={})
+        self.later("35m")
+
+
+@pytest.fixture(scope="module")
+def two_regions(start_drs_simulator):
+    return start_drs_simulator(FLEET, speed=600)
+
+
+@pytest.fixture
+def world(two_regions, monkeypatch):
+    two_regions.reset()
+    two_regions.clock(freeze=True)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", two_regions.url)
+    return World(two_regions)
+
+
+def test_circles_of_many_servers_are_read_in_few_calls(world):
+    world.set_up_origin()
+    world.reader.read(BOTH)
+    before = len(world.simulator.calls())
+    read = world.reader.read((ONE, TWO, DATA_CENTRE, "s-00000000000000000"))
+    operations = [call["operation"] for call in world.simulator.calls()][before:]
+
+    assert [state.stage for state in read.states.values()] == [Stage.RESTING] * 3 + [Stage.UNKNOWN]
+    assert sorted(operations) == sorted(
+        [*["DescribeSourceServers", "DescribeJobs"] * 2, "DescribeRecoveryInstances", "DescribeInstances"]
+    )
+
+
+def test_round_the_circle(world):
+    world.recovered(*BOTH)
+    look = world.until_done(Reversal(world.reader, world.store, goal="ready"), BOTH)
+    assert list(look.done) == list(BOTH)
+    world.launched_back(*BOTH)
+    assert world.stages(*BOTH) == [Stage.FAILED_BACK] * 2
+    look = world.until_done(Reversal(world.reader, Memory(), goal="reprotected", now=world.now), BOTH)
+    assert list(look.done) == list(BOTH)
+    removal = Removal(world.reader, Memory(), now=world.now)
+    look = world.until_done(removal, BOTH)
+    assert list(look.done) == list(BOTH)
+    assert world.stages(*BOTH) == [Stage.RESTING] * 2
+    assert [(thing.server_id, thing.call) for thing in look.removed if thing.server_id == ONE] == [
+        (ONE, "StopReplication"),
+        (ONE, "TerminateRecoveryInstances"),
+        (ONE, "DeleteRecoveryInstance"),
+        (ONE, "DeleteRecoveryInstance"),
+        (ONE, "DisconnectSourceServer"),
+        (ONE, "DeleteSourceServer"),
+    ]
+    assert world.called("TerminateRecoveryInstances") == [200]
+    assert world.called("ReverseReplication").count(200) == 4
+
+
+def test_a_reversal_waits_for_the_agent_and_a_lost_answer_is_adopted(world):
+    world.reader.recovery.start_recovery(BOTH, is_drill=False, tags={})
+    world.later("9m")
+    look = world.reversal().look(BOTH)
+    assert all("has not finished initializing" in why for why in look.waiting.values())
+    assert len(look.waiting) == 2
+    assert not world.store.get("drs_sent_calls")["calls"]  # nothing came of it, so it is sent again at once
+
+    world.later("20m")
+    world.simulator.fault({"service": "drs", "operation": "ReverseReplication", "do": "commit_then_drop", "count": 2})
+    look = world.reversal().look(BOTH)
+    assert [state.stage for state in look.read.states.values()] == [Stage.REVERSING] * 2
+    assert set(world.until_done(world.reversal(), BOTH).done) == set(BOTH)
+    assert world.called("ReverseReplication") == [409, 409, None, None]
+
+
+def test_what_drs_does_not_show_yet_is_not_sent_twice(world, monkeypatch):
+    world.recovered(ONE)
+    before = world.reader.read((ONE,))
+    shown = type(world.reader).read
+    assert world.reversal().look((ONE,)).called == (ONE,)
+    monkeypatch.setattr(type(world.reader), "read", lambda _self, _servers: before)
+    look = world.reversal().look((ONE,))
+    assert (look.called, look.waiting) == ((), {ONE: "it was sent, and DRS does not show it yet"})
+    monkeypatch.setattr(type(world.reader), "read", shown)
+    assert world.called("ReverseReplication") == [200]
+
+
+def test_half_of_the_servers_were_reversed_by_hand(world):
+    world.recovered(*BOTH)
+    world.reader.recovery.reverse_replication(world.reader.read(BOTH).states[TWO].recovered)
+    look = world.reversal().look(BOTH)
+    assert look.called == (ONE,)
+    assert set(world.until_done(world.reversal(), BOTH).done) == set(BOTH)
+
+
+def test_a_drills_instance_is_never_reversed(world):
+    world.reader.recovery.start_recovery([ONE], is_drill=True, tags={})
+    world.later("25m")
+    look = world.reversal().look((ONE,))
+    assert look.refused == {ONE: "it was not recovered, so there is no way back to go"}
+    assert world.called("ReverseReplication") == []
+
+
+def test_an_origin_that_was_never_set_up_and_one_that_does_not_answer_are_named(world):
+    world.recovered(ONE)
+    look = world.reversal().look((ONE,))
+    assert look.called == (ONE,)
+    world.simulator.fault(
+        {"service": "drs", "operation": "DescribeSourceServers", "region": "us-east-1", "do": "server_error"}
+    )
+    read = CircleReader(WEST, hook_of=_asking_once).read(BOTH)
+    assert [state.stage for state in read.states.values()] == [Stage.STUCK] * 2
+    assert list(read.unread) == [ReplicationPlace(ACCOUNT, "us-east-1")]
+    assert read.states[ONE].why.startswith(f"its origin, us-east-1 of account {ACCOUNT}, could not be looked at: ")
+    assert read.states[ONE].passes
+    with pytest.raises(ServiceUnavailable):
+        Reversal(CircleReader(WEST, hook_of=_asking_once), Memory(), goal="ready").look(BOTH)
+
+
+def _asking_once(aws):
+    from drs_provider.hooks.failback import FailbackHook
+
+    return FailbackHook(**{**aws, "config": {"retries": {"total_max_attempts": 1}}})
+
+
+def test_a_connection_to_another_account_or_region_is_no_origin(world):
+    elsewhere = {**WEST, "region_name": "eu-west-1"}
+    state = CircleReader(WEST, origin=elsewhere).read((ONE,)).states[ONE]
+    assert (state.stage, state.passes) == (Stage.STUCK, False)
+    assert state.why == (
+        f"its origin, us-east-1 of account {ACCOUNT}, could not be looked at: the origin is said to be eu-west-1, but "
+        "DRS replicates back to where a server came from, us-east-1: correct the Region of the origin, or leave it out"
+    )
+
+
+def test_nothing_is_removed_before_the_way_home_is_proven_twice(world):
+    world.ready(ONE)
+    for words in (f"it is {Stage.READY} and not protected again: nothing is removed before that",):
+        assert world.removal().look((ONE,)).refused == {ONE: words}
+    world.launched_back(ONE)
+    assert list(world.removal().look((ONE,)).refused) == [ONE]
+    look = world.reversal("reprotected").look((ONE,))
+    assert look.called == (ONE,)
+    while world.stages(ONE) != [Stage.REPROTECTED]:
+        assert not world.removal().look((ONE,)).called
+        world.later()
+    look = world.removal().look((ONE,))
+    assert look.waiting == {ONE: "a second look confirms that it is protected, 20 s later"}
+    world.later("10s")
+    assert not world.removal().look((ONE,)).called
+    world.later("15s")
+    assert world.removal().look((ONE,)).called == (ONE,)
+    assert world.called("StopReplication") == [200]
+
+
+def test_a_step_of_the_removal_alone_refuses_what_comes_before_it(world):
+    world.ready(ONE)
+    world.launched_back(ONE)
+    world.until_done(world.reversal("reprotected"), (ONE,))
+    back = world.reader.read((ONE,)).states[ONE].failback_server
+    look = world.removal(steps=["delete_servers"]).look((ONE,))
+    assert look.refused == {ONE: f"stop_replication of {back} comes first"}
+    look = world.until_done(world.removal(steps=[RemovalStep.STOP_REPLICATION]), (ONE,))
+    assert list(look.done) == [ONE]
+    assert world.called("TerminateRecoveryInstances") == []
+    with pytest.raises(RunRefused) as refused:
+        world.removal(steps=["everything"])
+    assert "'everything' is not a valid RemovalStep; nothing was called" in str(refused.value)
+
+
+def test_lost_answers_to_every_call_of_the_removal_remove_everything_once(world):
+    world.ready(*BOTH)
+    world.launched_back(*BOTH)
+    world.until_done(world.reversal("reprotected"), BOTH)
+    for operation in (
+        "StopReplication",
+        "TerminateRecoveryInstances",
+        "DeleteRecoveryInstance",
+        "DisconnectSourceServer",
+        "DeleteSourceServer",
+    ):
+        world.simulator.fault({"service": "drs", "operation": operation, "do": "commit_then_drop", "count": 1})
+    look = world.until_done(world.removal(), BOTH)
+    assert list(look.done) == list(BOTH)
+    assert world.stages(*BOTH) == [Stage.RESTING] * 2
+    assert world.called("TerminateRecoveryInstances") == [None]
+
+
+def test_launched_in_the_origin_once_whoever_asks_again(world):
+    world.ready(*BOTH)
+    (first,) = world.launch(*BOTH)
+    world.simulator.fault()
+    (again,) = world.launch(*BOTH)
+    assert [job.job_id for job in first.jobs] == [job.job_id for job in again.jobs]
+    assert isinstance(world.launch(*BOTH, store=Memory(), run="another"), MustWait)
+    world.later("35m")
+    (elsewhere,) = world.launch(*BOTH, store=Memory(), run="another")
+    assert (elsewhere.jobs, set(elsewhere.already)) == ((), set(BOTH))
+    (third,) = world.launch(*BOTH)
+    assert third.already == {}
+    assert [job.job_id for job in third.jobs] == [job.job_id for job in first.jobs]
+    assert (first.launch.region, set(first.servers)) == ("us-east-1", set(BOTH))
+    assert world.called("StartRecovery") == [202, 202]
+
+
+def test_a_launch_back_refuses_what_is_not_ready_and_names_all(world):
+    world.recovered(ONE)
+    with pytest.raises(RunRefused) as refused:
+        world.launch(ONE, TWO, DATA_CENTRE)
+    assert str(refused.value) == (
+        "3 of 3 servers cannot be launched in their origin, and nothing was started: hello1 (s-0hello00000000001): it "
+        "is recovered, not ready: nothing can be launched there; hello2 (s-0hello00000000002): it is resting, not "
+        "ready: nothing can be launched there; centre1 (s-0centre0000000001): it came from a data centre: its failback "
+        "client is converted (StartFailbackLaunch)"
+    )
+
+
+def test_a_failback_drill_leaves_the_reversal_as_it_was_and_is_refused_after_the_failback(world):
+    world.ready(ONE)
+    world.launch(ONE, is_drill=True)
+    world.later("35m")
+    assert world.stages(ONE) == [Stage.READY]
+    with pytest.raises(RunRefused) as refused:
+        world.launch(ONE, store=Memory(), run="r2")
+    assert "of a failback drill runs in the origin: terminate it first" in str(refused.value)
+    world.east.terminate([world.reader.read((ONE,)).states[ONE].failback_drills[0]])
+    world.later("20m")
+    world.launch(ONE, store=Memory(), run="r2")
+    world.later("35m")
+    with pytest.raises(RunRefused) as refused:
+        world.launch(ONE, store=Memory(), is_drill=True, run="r3")
+    assert "it is failed_back: a failback drill launches what is ready, and production is elsewhere" in str(
+        refused.value
+    )
+
+
+def into_source(world, *, tagged=True):
+    """Let the origin launch into source instances, which are tagged for it."""
+    world.set_up_origin()
+    world.east.conn.create_launch_configuration_template(launchIntoSourceInstance=True)
+    sources = [
+        server["sourceProperties"]["identificationHints"]["awsInstanceID"]
+        for server in world.reader.recovery.source_servers([ONE])
+    ]
+    if tagged:
+        tags = [{"Key": "AWSDRS", "Value": "AllowLaunchingIntoThisInstance"}]
+        world.east.beside("ec2").create_tags(Resources=sources, Tags=tags)
+    return sources
+
+
+def test_into_the_original_instance_only_while_it_is_stopped_and_never_for_a_drill(world):
+    sources = into_source(world)
+    world.ready(ONE)
+    with pytest.raises(RunRefused) as drill:
+        world.launch(ONE, is_drill=True)
+    assert "a drill launches new instances only" in str(drill.value)
+    with pytest.raises(RunRefused) as running:
+        world.launch(ONE)
+    assert str(running.value) == (
+        "a launch overwrites the instance that it goes into, so it has to be stopped first, and nothing was started: "
+        f"hello1 ({ONE}): DRS launches it into the existing instance {sources[0]}, which is running. Stop these "
+        "instances in EC2, then clear this task"
+    )
+    world.east.stop_instances(sources)
+    world.launch(ONE)
+    world.later("35m")
+    state = world.reader.read((ONE,)).states[ONE]
+    assert (state.stage, state.failed_back) == (Stage.FAILED_BACK, sources[0])
+    assert world.called("StartRecovery") == [202, 202]
+    assert list(world.until_done(world.reversal("reprotected"), (ONE,)).done) == [ONE]
+    world.until_done(world.removal(), (ONE,))
+    assert world.stages(ONE) == [Stage.RESTING]
+    assert world.east.instance_states(sources) == {sources[0]: "running"}
+
+
+def test_an_original_without_its_tag_refuses_the_reversal_with_drs_words(world):
+    sources = into_source(world, tagged=False)
+    world.recovered(ONE)
+    look = world.reversal().look((ONE,))
+    assert f"instance {sources[0]} is not tagged AWSDRS=AllowLaunchingIntoThisInstance" in str(
+        {**look.waiting, **look.refused}
+    )
+
+
+def test_a_data_centres_server_asks_for_people_and_is_converted_once(world):
+    world.recovered(DATA_CENTRE)
+    look = world.reversal().look((DATA_CENTRE,))
+    instance = look.read.states[DATA_CENTRE].recovered
+    assert look.people == {
+        DATA_CENTRE: "it came from a data centre, and DRS has no call for that: boot its machine from the DRS Failback "
+        f"Client ISO of us-west-2, and name recovery instance {instance} to it"
+    }
+    assert not look.is_over
+    world.simulator.failback_client(instance)
+    assert list(world.until_done(world.reversal(), (DATA_CENTRE,)).done) == [DATA_CENTRE]
+    world.simulator.fault({"service": "drs", "operation": "StartFailbackLaunch", "do": "commit_then_drop", "count": 1})
+    first = world.launch(DATA_CENTRE, kind=ConvertClients)
+    again = world.launch(DATA_CENTRE, kind=ConvertClients, store=Memory())
+    assert [job.job_id for job in first.jobs] == [job.job_id for job in again.jobs]
+    assert world.called("StartFailbackLaunch") == [None]
+    assert list(world.until_done(world.reversal("reprotected"), (DATA_CENTRE,)).done) == [DATA_CENTRE]
+    world.until_done(world.removal(), (DATA_CENTRE,))
+    assert world.stages(DATA_CENTRE) == [Stage.RESTING]
