@@ -13,7 +13,10 @@ def get_provider_info() -> dict[str, Any]:
         "description": "Recovery plans for AWS Elastic Disaster Recovery (DRS), as Airflow DAGs.",
         "versions": [__version__],
         "hooks": [
-            {"integration-name": "AWS Elastic Disaster Recovery", "python-modules": ["drs_provider.hooks.drs"]},
+            {
+                "integration-name": "AWS Elastic Disaster Recovery",
+                "python-modules": ["drs_provider.hooks.drs", "drs_provider.hooks.failback"],
+            },
         ],
         "operators": [
             {
@@ -25,6 +28,8 @@ def get_provider_info() -> dict[str, Any]:
                     "drs_provider.operators.protection",
                     "drs_provider.operators.drill_network",
                     "drs_provider.operators.source_replication",
+                    "drs_provider.operators.failback",
+                    "drs_provider.operators.failback_launch",
                     "drs_provider.operators.approval",
                 ],
             },
@@ -32,7 +37,11 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [
             {
                 "integration-name": "AWS Elastic Disaster Recovery",
-                "python-modules": ["drs_provider.sensors.job", "drs_provider.sensors.readiness"],
+                "python-modules": [
+                    "drs_provider.sensors.job",
+                    "drs_provider.sensors.readiness",
+                    "drs_provider.sensors.failback",
+                ],
             },
         ],
         "triggers": [
@@ -42,6 +51,7 @@ def get_provider_info() -> dict[str, Any]:
                     "drs_provider.triggers.jobs",
                     "drs_provider.triggers.instances",
                     "drs_provider.triggers.readiness",
+                    "drs_provider.triggers.failback",
                 ],
             },
         ],

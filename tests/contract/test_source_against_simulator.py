@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
-from drs_provider.hooks.drs import DrsHook
+from drs_provider.hooks.failback import FailbackHook
 from drs_provider.operators.source_replication import (
     DrsDisconnectSourceServersOperator,
     DrsStopSourceReplicationOperator,
@@ -25,7 +25,7 @@ ENDINGS = ("StopReplication", "DisconnectSourceServer")
 def clients(one_simulator):
     once = {"retries": {"total_max_attempts": 1}}
     return SimpleNamespace(
-        drs=one_simulator.client("drs"), hook=DrsHook(aws_conn_id=None, region_name="us-west-2", config=once)
+        drs=one_simulator.client("drs"), hook=FailbackHook(aws_conn_id=None, region_name="us-west-2", config=once)
     )
 
 

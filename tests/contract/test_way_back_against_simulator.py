@@ -1,128 +1,20 @@
 """The services of the way back, in both Regions of the simulator: every call once, nothing removed too early."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from drs_provider.exceptions import RunRefused, ServiceUnavailable
 from drs_provider.rules.failback.circle import ReplicationPlace
 from drs_provider.rules.failback.removal import RemovalStep
 from drs_provider.rules.failback.state import Stage
 from drs_provider.services.failback.convert_clients import ConvertClients
-from drs_provider.services.failback.launch_back import LaunchBack
 from drs_provider.services.failback.read import CircleReader
-from drs_provider.services.failback.removal import Removal
 from drs_provider.services.failback.reverse import Reversal
-from drs_provider.services.launch.launch_memory import Memory as LaunchMemory
-from drs_provider.services.launch.start_jobs import MustWait, Request
-
-ONE, TWO, DATA_CENTRE = "s-0hello00000000001", "s-0hello00000000002", "s-0centre0000000001"
-BOTH = (ONE, TWO)
-ACCOUNT = "111122223333"
-FLEET = {
-    "jitter": 0,
-    "accounts": [
-        {
-            "id": ACCOUNT,
-            "regions": [
-                {
-                    "name": "us-west-2",
-                    "network": {"vpc": "10.20.0.0/16", "subnets": {"prod": "10.20.1.0/24"}},
-                    "servers": [
-                        {"hostname": "hello1", "id": ONE, "origin": {"region": "us-east-1"}},
-                        {"hostname": "hello2", "id": TWO, "origin": {"region": "us-east-1"}},
-                        {"hostname": "centre1", "id": DATA_CENTRE},
-                    ],
-                }
-            ],
-        }
-    ],
-}
-WEST = {"aws_conn_id": None, "region_name": "us-west-2", "verify": None, "config": None}
-
-
-class Memory(dict):
-    """A task's memory."""
-
-    def set(self, key, value):
-        self[key] = value
-
-
-class World:
-    """A simulator, the reader of its servers, and a clock that the looks live in."""
-
-    def __init__(self, simulator):
-        self.simulator = simulator
-        self.began = datetime.now(UTC)
-        self.reader = CircleReader(WEST, now=self.now)
-        self.store = Memory()
-
-    def now(self):
-        return self.began + timedelta(seconds=self.simulator.clock()["simulated_seconds"])
-
-    def later(self, length="1m"):
-        self.simulator.advance(length)
-
-    def recovered(self, *servers):
-        self.reader.recovery.start_recovery(servers, is_drill=False, tags={})
-        self.later("25m")
-
-    def stages(self, *servers):
-        return [state.stage for state in self.reader.read(servers).states.values()]
-
-    def called(self, operation):
-        return [call["status"] for call in self.simulator.calls() if call["operation"] == operation]
-
-    def until_done(self, service, servers, *, most=90):
-        """Look every minute until nothing waits and nobody is needed; return the last look."""
-        for _ in range(most):
-            look = service.look(servers)
-            if look.is_over:
-                return look
-            self.later()
-        raise AssertionError(look.steps)
-
-    @property
-    def east(self):
-        return self.reader.hook_in(ReplicationPlace(ACCOUNT, "us-east-1"))
-
-    def set_up_origin(self):
-        self.east.conn.initialize_service()
-
-    def reversal(self, goal="ready", store=None):
-        return Reversal(self.reader, self.store if store is None else store, goal=goal, now=self.now)
-
-    def removal(self, **more):
-        return Removal(self.reader, self.store, now=self.now, **more)
-
-    def ready(self, *servers):
-        self.recovered(*servers)
-        assert set(self.until_done(self.reversal(), servers).done) == set(servers)
-
-    def request(self, *servers, is_drill=False, run="r1"):
-        return Request(
-            dag_id="drs.web-shop.failback",
-            run_id=run,
-            wave="db",
-            servers=servers,
-            is_drill=is_drill,
-            replace_live_instances=False,
-            since=datetime.now(UTC) - timedelta(hours=1),
-        )
-
-    def launch(self, *servers, store=None, kind=LaunchBack, max_tries=0, **more):
-        memory = LaunchMemory(self.store if store is None else store, max_tries=max_tries)
-        asked = self.request(*servers, **more)
-        return kind(self.reader, memory, asked, now=lambda: datetime.now(UTC), sleep=lambda _: None).look()
-
-    def launched_back(self, *servers):
-        states = self.reader.read(servers).states
-        self.east.start_recovery([states[name].failback_server for name in servers], is_drill=False, tags={})
-        self.later("35m")
+from drs_provider.services.launch.start_jobs import MustWait
+from kit.way_back import ACCOUNT, BOTH, DATA_CENTRE, ONE, TWO, WAY_BACK_FLEET, WEST, Memory, WayBackWorld
 
 
 @pytest.fixture(scope="module")
 def two_regions(start_drs_simulator):
-    return start_drs_simulator(FLEET, speed=600)
+    return start_drs_simulator(WAY_BACK_FLEET, speed=600)
 
 
 @pytest.fixture
@@ -130,7 +22,7 @@ def world(two_regions, monkeypatch):
     two_regions.reset()
     two_regions.clock(freeze=True)
     monkeypatch.setenv("AWS_ENDPOINT_URL", two_regions.url)
-    return World(two_regions)
+    return WayBackWorld(two_regions)
 
 
 def test_circles_of_many_servers_are_read_in_few_calls(world):
@@ -154,7 +46,7 @@ def test_round_the_circle(world):
     assert world.stages(*BOTH) == [Stage.FAILED_BACK] * 2
     look = world.until_done(Reversal(world.reader, Memory(), goal="reprotected", now=world.now), BOTH)
     assert list(look.done) == list(BOTH)
-    removal = Removal(world.reader, Memory(), now=world.now)
+    removal = world.removal()
     look = world.until_done(removal, BOTH)
     assert list(look.done) == list(BOTH)
     assert world.stages(*BOTH) == [Stage.RESTING] * 2

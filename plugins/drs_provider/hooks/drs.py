@@ -306,15 +306,3 @@ def side_by_side(ask: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """Ask for several things at a time; the answers come in the order of the items."""
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         return list(pool.map(ask, items))
-
-
-def stop_replication(hook: DrsHook, server_id: str) -> None:
-    """Stop a server's replication: DRS deletes its recovery points."""
-    with translated("StopReplication"):
-        hook.conn.stop_replication(sourceServerID=server_id)
-
-
-def disconnect(hook: DrsHook, server_id: str) -> None:
-    """Disconnect a server from DRS: it deletes its recovery points and replication resources."""
-    with translated("DisconnectSourceServer"):
-        hook.conn.disconnect_source_server(sourceServerID=server_id)

@@ -20,6 +20,7 @@ from drs_provider.operators.template_values import rendered_bool, rendered_ids, 
 from drs_provider.services.signed import sealed
 
 if TYPE_CHECKING:
+    from drs_provider.rules.run.connection import AwsArguments
     from drs_provider.rules.run.handover import Launch
     from drs_provider.services.launch.start_jobs import MustWait, Request
 
@@ -109,6 +110,11 @@ class DrsStartRecoveryOperator(DrsOperator):
         self.max_wait = max_wait
         self.adoption_window = adoption_window
         self.installation: str | None = None
+
+    @property
+    def watched_aws(self) -> "AwsArguments":
+        """Where the jobs are that a start waits for; for subclasses that launch elsewhere."""
+        return self.aws
 
     def execute(self, context: Context) -> JsonValue:
         """Start, adopt or wait for room."""
@@ -231,7 +237,7 @@ class DrsStartRecoveryOperator(DrsOperator):
 
             self.defer(
                 trigger=DrsJobTrigger(
-                    watches=[{"aws": self.aws, "job_ids": list(wait.job_ids)}],
+                    watches=[{"aws": self.watched_aws, "job_ids": list(wait.job_ids)}],
                     since=now.isoformat(),
                     deadline=deadline.isoformat(),
                     until=wait.until,

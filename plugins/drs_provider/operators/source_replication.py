@@ -1,11 +1,13 @@
 """Ending the replication of source servers, behind an approval of its own. Never part of a plan's run."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import Context
 
 from drs_provider.exceptions import Conflict, DrsProviderError, RunRefused
+from drs_provider.operators.agreement import ensure_agreed
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_good
 from drs_provider.operators.template_values import rendered_ids, rendered_mapping
 from drs_provider.rules.answers import Answer
@@ -13,13 +15,11 @@ from drs_provider.rules.cleanup.source_replication import (
     ENDED_STATES,
     Ending,
     what_it_destroys,
-    why_not_agreed,
     why_not_replaced,
 )
-from drs_provider.services.signed import pull
 
 if TYPE_CHECKING:
-    from drs_provider.hooks.drs import DrsHook
+    from drs_provider.hooks.failback import FailbackHook
 
 
 class DrsEndReplicationOperator(DrsOperator):
@@ -60,13 +60,20 @@ class DrsEndReplicationOperator(DrsOperator):
         """Return the Markdown for the approval's ``body``: what is lost, and for which servers."""
         return what_it_destroys(cls.ending, servers)
 
+    @cached_property
+    def hook(self) -> "FailbackHook":
+        """The hook of this task's account and Region, which also ends replication."""
+        from drs_provider.hooks.failback import FailbackHook
+
+        return FailbackHook(**self.aws)
+
     def execute(self, context: Context) -> dict[str, list[str]]:
         """Look for every reason against it, then end the replication."""
         with failing_for_good():
             self.prepare(context)
             servers = rendered_ids("source_server_ids", self.source_server_ids)
             given = rendered_mapping("recovered_instances", self.recovered_instances)
-            self._ensure_agreed(context)
+            ensure_agreed(context, self.approval_task_id, self.approvers)
             described = {str(source["sourceServerID"]): source for source in self.hook.source_servers(servers)}
             over = [server for server in servers if server in described and self._is_ended(described[server])]
             left = [server for server in servers if server not in over]
@@ -81,30 +88,9 @@ class DrsEndReplicationOperator(DrsOperator):
         self.log.info("%d ended now, %d before", len(left), len(over))
         return {"ended": left, "already": over}
 
-    def end(self, hook: "DrsHook", server_id: str) -> None:
+    def end(self, hook: "FailbackHook", server_id: str) -> None:
         """Make the call for one server."""
         raise NotImplementedError
-
-    def _ensure_agreed(self, context: Context) -> None:
-        from drs_provider.rules.run.handover import RecordedAnswer
-
-        ti, dag_run = context["ti"], context["dag_run"]
-        answer = pull(ti, self.approval_task_id, RecordedAnswer)
-        if answer is None and ti.xcom_pull(task_ids=self.approval_task_id):
-            raise RunRefused(
-                f"not approved: what {self.approval_task_id} returned is not signed, and whoever may edit XComs can "
-                "write it. Nothing was called; ask with a DrsApprovalOperator (drs_provider.operators.approval), which "
-                "takes the place of Airflow's ApprovalOperator, or with an approval of a plan"
-            )
-        why = why_not_agreed(
-            self.approval_task_id,
-            answer,
-            run_type=str(getattr(dag_run.run_type, "value", dag_run.run_type)),
-            triggered_by=getattr(dag_run, "triggering_user_name", None),
-            approvers=self.approvers,
-        )
-        if why:
-            raise RunRefused(f"not approved: {why}. Nothing was called; clear {self.approval_task_id} to ask again")
 
     def _is_ended(self, server: Answer) -> bool:
         state = (server.get("dataReplicationInfo") or {}).get("dataReplicationState")
@@ -182,11 +168,9 @@ class DrsStopSourceReplicationOperator(DrsEndReplicationOperator):
             **kwargs,
         )
 
-    def end(self, hook: "DrsHook", server_id: str) -> None:
+    def end(self, hook: "FailbackHook", server_id: str) -> None:
         """Stop one server's replication."""
-        from drs_provider.hooks.drs import stop_replication
-
-        stop_replication(hook, server_id)
+        hook.stop_replication(server_id)
 
 
 class DrsDisconnectSourceServersOperator(DrsEndReplicationOperator):
@@ -220,8 +204,6 @@ class DrsDisconnectSourceServersOperator(DrsEndReplicationOperator):
             **kwargs,
         )
 
-    def end(self, hook: "DrsHook", server_id: str) -> None:
+    def end(self, hook: "FailbackHook", server_id: str) -> None:
         """Disconnect one server."""
-        from drs_provider.hooks.drs import disconnect
-
-        disconnect(hook, server_id)
+        hook.disconnect_server(server_id)

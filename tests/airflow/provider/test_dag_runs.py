@@ -55,6 +55,17 @@ def test_there_is_an_example_for_every_operator_and_sensor():
             "DrsProtectRecoveryInstancesOperator(",
             "DrsStopSourceReplicationOperator(",
             "DrsDisconnectSourceServersOperator(",
+            "DrsReverseReplicationOperator(",
+            "DrsStartFailbackOperator(",
+            "DrsStartFailbackLaunchOperator(",
+            "DrsStopFailbackOperator(",
+            "DrsStartReplicationOperator(",
+            "DrsFailbackSensor(",
+            "DrsCleanUpFailbackOperator(",
+            "DrsStopFailbackReplicationOperator(",
+            "DrsDisconnectRecoveryInstancesOperator(",
+            "DrsDeleteRecoveryInstancesOperator(",
+            "DrsDeleteFailbackServersOperator(",
         )
         if name not in text
     } == set()

@@ -17,6 +17,7 @@ class FailbackCall(StrEnum):
     REVERSE = "ReverseReplication"
     STOP_REPLICATION = "StopReplication"
     TERMINATE = "TerminateRecoveryInstances"
+    DISCONNECT_INSTANCE = "DisconnectRecoveryInstance"
     DELETE_RECORD = "DeleteRecoveryInstance"
     DISCONNECT = "DisconnectSourceServer"
     DELETE_SERVER = "DeleteSourceServer"
@@ -93,6 +94,26 @@ def next_reprotection(state: CircleState, circle: Circle) -> NextStep:
         is_up_to_date = state.copy is not None and state.copy.state == "CONTINUOUS"
         return NextStep("done", "it is protected") if is_up_to_date else NextStep("wait", "; ".join(state.notes))
     return _REPROTECTION[state.stage]
+
+
+def next_failback(state: CircleState, circle: Circle) -> NextStep:
+    """Return what a server waits for that is launched in its origin, or whose failback client is converted.
+
+    Never a call: a launch is asked for together, in jobs.
+    """
+    if state.stage is Stage.STUCK:
+        return stuck_step(state)
+    if state.stage is Stage.LAUNCHING:
+        return NextStep("wait", "a job launches it in its origin")
+    if state.stage in {Stage.FAILED_BACK, Stage.REPROTECTING, Stage.REPROTECTED}:
+        return NextStep("done", f"{state.failed_back or 'it'} runs in its origin")
+    if state.stage is Stage.READY:
+        if any(server.get("lastLaunchResult") == "FAILED" for server in circle.failback_servers):
+            return NextStep("refused", f"the last launch of {state.failback_server} failed: its job's log says why")
+        # DescribeJobs may not show a new job at once.
+        return NextStep("wait", "no job launches it, as far as DRS shows")
+    step = next_reversal(state, circle)
+    return step if step.kind == "refused" else NextStep("refused", f"it is {state.stage}: nothing launches it")
 
 
 def stuck_step(state: CircleState) -> NextStep:

@@ -9,8 +9,6 @@ from drs_provider.rules.failback.next_step import next_reprotection, next_revers
 from drs_provider.rules.failback.state import CircleState, Stage
 from drs_provider.rules.run.handover import FailbackServer
 
-_GIB: Final = 2**30
-
 WORDS: Final = {
     Stage.UNKNOWN: "DRS does not know it",
     Stage.RESTING: "protected, nothing left of a way back",
@@ -83,4 +81,7 @@ def estimate(server: FailbackServer, *, now: datetime) -> str:
 
 def size(count: int) -> str:
     """Return a number of bytes in words."""
-    return f"{count / _GIB:.1f} GiB" if count < 1024 * _GIB else f"{count / _GIB / 1024:.2f} TiB"
+    for unit, name in ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB")):
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count} bytes"

@@ -18,6 +18,8 @@ class RemovalStep(StrEnum):
     """Stop the FAILBACK server: its recovery points go, and the recovered instance may be terminated."""
     TERMINATE_RECOVERED = "terminate_recovered"
     """Terminate the recovered instance."""
+    DISCONNECT_RECOVERED = "disconnect_recovered"
+    """Part with the recovered instance instead: it goes on in EC2, unknown to DRS. Only where it is asked for."""
     DELETE_RECORDS = "delete_records"
     """Delete DRS's records of the failed-back instance and of instances that are no more; EC2 instances stay."""
     DISCONNECT_SERVERS = "disconnect_servers"
@@ -26,9 +28,13 @@ class RemovalStep(StrEnum):
     """Delete the FAILBACK server."""
 
 
+ALL_STEPS: Final = tuple(step for step in RemovalStep if step is not RemovalStep.DISCONNECT_RECOVERED)
+"""Everything that a clean-up does where nothing else is asked for."""
+
 STEP_OF: Final = {
     FailbackCall.STOP_REPLICATION: RemovalStep.STOP_REPLICATION,
     FailbackCall.TERMINATE: RemovalStep.TERMINATE_RECOVERED,
+    FailbackCall.DISCONNECT_INSTANCE: RemovalStep.DISCONNECT_RECOVERED,
     FailbackCall.DELETE_RECORD: RemovalStep.DELETE_RECORDS,
     FailbackCall.DISCONNECT: RemovalStep.DISCONNECT_SERVERS,
     FailbackCall.DELETE_SERVER: RemovalStep.DELETE_SERVERS,
@@ -36,7 +42,7 @@ STEP_OF: Final = {
 _NOTHING_LEFT: Final = "nothing of the way back is left"
 
 
-def next_removal(state: CircleState, circle: Circle, steps: Collection[RemovalStep] = tuple(RemovalStep)) -> NextStep:
+def next_removal(state: CircleState, circle: Circle, steps: Collection[RemovalStep] = ALL_STEPS) -> NextStep:
     """Return what removes the next thing that the way back of a server has left.
 
     Nothing but records of what is gone, unless the server is protected again at this look.
@@ -51,8 +57,9 @@ def next_removal(state: CircleState, circle: Circle, steps: Collection[RemovalSt
         case Stage.REPROTECTING:
             return NextStep("wait", "it is not protected again yet, and nothing is removed before that")
         case Stage.PROTECTED | Stage.REPROTECTED:
-            found = _removals(state, circle) if state.stage is Stage.REPROTECTED else _records_here(circle)
-            due = next(found, None)
+            keeps = RemovalStep.DISCONNECT_RECOVERED in steps and RemovalStep.TERMINATE_RECOVERED not in steps
+            is_proven = state.stage is Stage.REPROTECTED
+            due = next(_removals(state, circle, keeps=keeps) if is_proven else _records_here(circle), None)
             return NextStep("done", "; ".join(state.notes) or _NOTHING_LEFT) if due is None else _allowed(due, steps)
         case Stage.UNKNOWN:
             return NextStep("refused", NOT_KNOWN)
@@ -80,15 +87,18 @@ def _allowed(due: NextStep, steps: Collection[RemovalStep]) -> NextStep:
     return NextStep("refused", f"{step} of {due.target} comes first")
 
 
-def _removals(state: CircleState, circle: Circle) -> Iterator[NextStep]:
-    """Yield all that can be removed of a server that is protected again, the next one first."""
+def _removals(state: CircleState, circle: Circle, *, keeps: bool) -> Iterator[NextStep]:
+    """Yield all that can be removed of a server that is protected again, the next one first.
+
+    :param keeps: whether the recovered instance goes on in EC2
+    """
     if circle.is_in_one_region:
         # What was recovered is what production runs on: nothing here may be removed.
         return
     for server in circle.failback_servers:
         if _state(server) not in ENDED_STATES:
             yield _stop(circle, server)
-    yield from _terminations(state, circle)
+    yield from _ends_of_recovered(state, circle, keeps=keeps)
     for record in (*circle.failed_back, *circle.failback_gone):
         yield _record(record, in_origin=True)
     yield from _records_here(circle)
@@ -125,15 +135,19 @@ def _termination(circle: Circle) -> str:
     )
 
 
-def _terminations(state: CircleState, circle: Circle) -> Iterator[NextStep]:
+def _ends_of_recovered(state: CircleState, circle: Circle, *, keeps: bool) -> Iterator[NextStep]:
     production = production_instance(state, circle)
     if job_id := _termination(circle):
         yield NextStep("wait", f"job {job_id} terminates its recovered instance")
     for record in circle.recovered:
         if ec2_id(record) == production:
             yield NextStep("refused", f"{production} is what production runs on: nothing is terminated")
-        else:
+        elif not keeps:
             yield _call(FailbackCall.TERMINATE, str(record.get("recoveryInstanceID")))
+        elif _state(record) == "DISCONNECTED":
+            yield _record(record, in_origin=False)
+        else:
+            yield _call(FailbackCall.DISCONNECT_INSTANCE, str(record.get("recoveryInstanceID")))
     if circle.failback_drills:
         named = ", ".join(ec2_id(record) for record in circle.failback_drills)
         yield NextStep("refused", f"{named} of a failback drill still runs in the origin: terminate it first")

@@ -8,7 +8,7 @@ from drs_provider.rules.findings import Finding
 from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.servers import Answer
 
-Bite = Literal["call", "start", "conversion", "clean_up", "settings", "protection"]
+Bite = Literal["call", "start", "conversion", "clean_up", "settings", "protection", "reversal", "removal"]
 """When a missing permission shows: in a call of this package, or in what DRS does in EC2 for the caller."""
 
 BITES: Final[Mapping[Bite, str]] = {
@@ -18,6 +18,8 @@ BITES: Final[Mapping[Bite, str]] = {
     "clean_up": "in the clean-up: the drill's instances stay and cost money",
     "settings": "before the wave: its launch settings cannot be brought to what the plan wants",
     "protection": "after the launch: recovered instances are not protected from termination",
+    "reversal": "at the reversal: nothing is replicated back, or protected again after a failback",
+    "removal": "in the clean-up after a failback: FAILBACK servers and recovered instances stay and cost money",
 }
 
 _CALLS: Final = (
@@ -74,6 +76,20 @@ _SETTINGS: Final = (
     "ec2:ModifyLaunchTemplate",
 )
 _ACTIONS: Final = ("drs:ListLaunchActions", "drs:PutLaunchAction", "drs:DeleteLaunchAction", "ssm:DescribeDocument")
+
+_REVERSAL: Final = ("drs:ReverseReplication", "drs:DescribeReplicationConfigurationTemplates")
+_CLIENTS: Final = ("drs:StartFailbackLaunch", "drs:StopFailback")
+_REMOVAL_HERE: Final = (
+    "drs:TerminateRecoveryInstances",
+    "drs:DeleteRecoveryInstance",
+    "ec2:ModifyInstanceAttribute",
+)
+_REMOVAL_IN_ORIGIN: Final = (
+    "drs:StopReplication",
+    "drs:DeleteRecoveryInstance",
+    "drs:DisconnectSourceServer",
+    "drs:DeleteSourceServer",
+)
 
 MOST_NAMED: Final = 12
 """Actions that stand in one line; the table of the permissions page has all."""
@@ -135,6 +151,24 @@ def questions(purpose: Purpose, *, settings: bool, launch_actions: bool) -> tupl
     if purpose.protects_instances:
         found.append(PermissionQuestion("protection", ("ec2:ModifyInstanceAttribute",)))
     return tuple(replace(question, mode=purpose.section) for question in found)
+
+
+def way_back_questions(*, in_origin: bool, clients: bool = False) -> tuple[PermissionQuestion, ...]:
+    """Return what the way back needs beside the launches themselves, which :func:`questions` asks of the origin.
+
+    :param in_origin: of the account and Region that servers came from; else of the one that they are protected in
+    :param clients: whether some of them came from data centres
+    """
+    if in_origin:
+        return (
+            PermissionQuestion("reversal", _REVERSAL, mode="recovery"),
+            PermissionQuestion("removal", _REMOVAL_IN_ORIGIN, mode="recovery"),
+        )
+    return (
+        PermissionQuestion("reversal", (*_REVERSAL, *(_CLIENTS if clients else ())), mode="recovery"),
+        PermissionQuestion("removal", _REMOVAL_HERE, mode="recovery"),
+        PermissionQuestion("removal", ("ec2:DeleteVolume", "ec2:TerminateInstances"), by_drs=True, mode="recovery"),
+    )
 
 
 def principal_of(caller: str) -> Caller:

@@ -109,6 +109,10 @@ class LaunchBack:
     sleep: Callable[[float], None] = clock.sleep
     ended: Callable[[], bool] = lambda: False
     """Asked before every job: whether a person wants nothing more to be started."""
+    is_of_one_origin: bool = False
+    """Whether servers of several origins are refused."""
+    waits_in: AwsArguments | None = None
+    """Where the jobs are that the last look waits for."""
 
     def look(self, attempt: int | None = None) -> tuple[BackLaunch, ...] | MustWait:
         """Adopt what exists and start what does not; return the jobs, or what to wait for.
@@ -119,6 +123,11 @@ class LaunchBack:
         read = self.reader.read(self.request.servers)
         read.ensure_answered()
         targets = targets_back(read, is_drill=self.request.is_drill)
+        if self.is_of_one_origin and len(targets) > 1:
+            named = ", ".join(f"{target.place.region} of account {target.place.account}" for target in targets)
+            raise RunRefused(
+                f"the servers come from {named}: launch those of each origin on their own. Nothing was started"
+            )
         if not self.request.is_drill:
             for target in targets:
                 self._ensure_stopped(read, target)
@@ -127,7 +136,7 @@ class LaunchBack:
         for target in targets:
             outcome = self._start(read, target, attempt)
             if isinstance(outcome, MustWait):
-                waiting = outcome
+                waiting, self.waits_in = outcome, self.reader.aws_in(target.place)
             else:
                 launches.append(outcome)
         return waiting or tuple(launches)

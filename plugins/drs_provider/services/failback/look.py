@@ -7,10 +7,12 @@ from drs_provider.exceptions import AwsError, Conflict, ServiceUnavailable
 from drs_provider.rules.failback.confirmation import confirm
 from drs_provider.rules.failback.next_step import NextStep, StepKind
 from drs_provider.rules.failback.progress import server_progress
+from drs_provider.rules.failback.state import Stage
 from drs_provider.rules.run.handover import FailbackProgress, HomeLooks, RemovedThing
 from drs_provider.services.failback.read import CirclesRead
 from drs_provider.services.store import Store, load, save
 
+_ON_THEIR_WAY = frozenset({Stage.REVERSING, Stage.COPYING, Stage.LAUNCHING, Stage.REPROTECTING, Stage.STUCK})
 NOT_SHOWN_YET = "it was sent, and DRS does not show it yet"
 
 
@@ -59,6 +61,11 @@ class FailbackLook:
     def is_over(self) -> bool:
         """Whether another look would find nothing to do and nothing to wait for."""
         return not self.waiting and not self.people
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether all that wait are on their way or wait for people: nothing is to be called or confirmed soon."""
+        return all(self.read.states[server_id].stage in _ON_THEIR_WAY for server_id in self.waiting)
 
     @property
     def progress(self) -> FailbackProgress:

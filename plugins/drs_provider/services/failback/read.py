@@ -104,6 +104,11 @@ class CircleReader:
         """The account and Region in which the servers are protected."""
         return ReplicationPlace(self.recovery.caller_account(), self.recovery.region)
 
+    def renew(self) -> None:
+        """Ask through new sessions from now on: one that has expired does not come back by itself."""
+        self.__dict__.pop("recovery", None)
+        self._hooks.clear()
+
     def aws_in(self, place: ReplicationPlace) -> AwsArguments:
         """Return with which connection a place is asked.
 

@@ -4,12 +4,12 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from drs_provider import clock
 from drs_provider.exceptions import AwsError, RunRefused
 from drs_provider.rules.failback.next_step import FailbackCall, NextStep
-from drs_provider.rules.failback.removal import RemovalStep, next_removal
+from drs_provider.rules.failback.removal import ALL_STEPS, RemovalStep, next_removal
 from drs_provider.rules.run.handover import RemovalMemory, RemovedThing
 from drs_provider.services.drill.terminate import terminations
 from drs_provider.services.failback.call_memory import CallMemory
@@ -19,8 +19,6 @@ from drs_provider.services.store import Store, load, save
 
 if TYPE_CHECKING:
     from drs_provider.hooks.failback import FailbackHook
-
-ALL_STEPS: Final = tuple(RemovalStep)
 
 Outcome = dict[str, AwsError | None]
 """By server id what AWS refused; None where it did not."""
@@ -52,9 +50,9 @@ class Removal:
         try:
             self.steps = frozenset(RemovalStep(step) for step in steps)
         except ValueError as error:
-            raise RunRefused(f"steps: {error}; nothing was called. Steps are {', '.join(ALL_STEPS)}") from None
+            raise RunRefused(f"steps: {error}; nothing was called. Steps are {', '.join(RemovalStep)}") from None
         if not self.steps:
-            raise RunRefused(f"steps is empty; nothing was called. Steps are {', '.join(ALL_STEPS)}")
+            raise RunRefused(f"steps is empty; nothing was called. Steps are {', '.join(RemovalStep)}")
 
     def look(self, server_ids: Sequence[str]) -> FailbackLook:
         """Remove what is due, and say what is next for every server; may be done any number of times.
@@ -160,6 +158,8 @@ def _send(hook: "FailbackHook", step: NextStep) -> None:
     match step.call:
         case FailbackCall.STOP_REPLICATION:
             hook.stop_replication(step.target)
+        case FailbackCall.DISCONNECT_INSTANCE:
+            hook.disconnect_instance(step.target)
         case FailbackCall.DELETE_RECORD:
             hook.delete_instance_record(step.target)
         case FailbackCall.DISCONNECT:

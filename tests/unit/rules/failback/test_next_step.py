@@ -226,5 +226,5 @@ def test_a_line_says_how_far_a_copy_is():
     found = server_progress(*both(west_instances=[instance()], east=[copying]), hostname="db1")
 
     assert progress_line(found, now=AT) == (
-        f"db1 ({B1}): is copied to the origin; 40 % of 0.0 GiB, about 2h left, as DRS estimates"
+        f"db1 ({B1}): is copied to the origin; 40 % of 100 bytes, about 2h left, as DRS estimates"
     )

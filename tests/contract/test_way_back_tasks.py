@@ -1,0 +1,241 @@
+"""Operators, sensor and trigger of the way back, leg by leg, in both Regions of the simulator."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+from drs_provider import clock
+from drs_provider.operators.failback import (
+    DrsCleanUpFailbackOperator,
+    DrsDeleteFailbackServersOperator,
+    DrsDeleteRecoveryInstancesOperator,
+    DrsDisconnectRecoveryInstancesOperator,
+    DrsReverseReplicationOperator,
+    DrsStopFailbackReplicationOperator,
+)
+from drs_provider.operators.failback_launch import (
+    DrsStartFailbackLaunchOperator,
+    DrsStartFailbackOperator,
+    DrsStartReplicationOperator,
+    DrsStopFailbackOperator,
+)
+from drs_provider.rules.failback.state import Stage
+from drs_provider.rules.run.handover import FailbackOutcome, FailbackProgress, Launch, RecordedAnswer
+from drs_provider.rules.run.handover.signature import Origin
+from drs_provider.sensors.failback import DrsFailbackSensor
+from drs_provider.services.signed import keys
+from drs_provider.triggers.failback import DrsFailbackTrigger
+from kit.fake_context import fake_context
+from kit.way_back import BOTH, DATA_CENTRE, ONE, TWO, WAY_BACK_FLEET, WayBackWorld
+
+AWS = {"aws_conn_id": None, "region_name": "us-west-2"}
+
+
+@pytest.fixture(scope="module")
+def two_regions(start_drs_simulator):
+    return start_drs_simulator(WAY_BACK_FLEET, speed=600)
+
+
+@pytest.fixture
+def world(two_regions, monkeypatch):
+    two_regions.reset()
+    two_regions.clock(freeze=True)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", two_regions.url)
+    found = WayBackWorld(two_regions)
+    passed = SimpleNamespace(now=found.now, sleep=lambda _: None, in_thread=clock.WallClock().in_thread)
+    monkeypatch.setattr(clock._Installed, "clock", passed)
+    return found
+
+
+def agreed(by="ann", **names):
+    """The context of a run that somebody has triggered and another one has approved."""
+    context = fake_context(dag_id="back", task_id="t", **names)
+    place = Origin("back", "manual__1", "ask", RecordedAnswer.KEY)
+    answer = RecordedAnswer(chosen="Approve", by=by, at=datetime(2026, 1, 31, tzinfo=UTC))
+    context["ti"].left["ask", RecordedAnswer.KEY] = keys().seal(answer.to_json(), place)
+    context["dag_run"].run_type, context["dag_run"].triggering_user_name = "manual", "bob"
+    return context
+
+
+def leg(task, context, deferral=None, event=None):
+    """Run a leg of a task; what it returns, or how it defers."""
+    try:
+        if deferral is None:
+            return task.execute(context)
+        return getattr(task, deferral.method_name)(context, event, **(deferral.kwargs or {}))
+    except TaskDeferred as deferred:
+        return deferred
+
+
+def to_the_end(task, world, context, *, most=120):
+    """Run a task until it returns, a minute a leg, asking its triggers what they would say."""
+    found = leg(task, context)
+    for _ in range(most):
+        if not isinstance(found, TaskDeferred):
+            return found
+        world.later()
+        event = None
+        if isinstance(found.trigger, DrsFailbackTrigger):
+            event = asyncio.run(fired(found.trigger, world))
+        found = leg(task, context, found, event)
+    raise AssertionError(found.trigger.serialize())
+
+
+async def fired(trigger, world):
+    async def sleep(_):
+        world.later()
+
+    readers = [world.reader for _ in trigger.watches]
+    return await trigger.wait(readers, now=world.now, sleep=sleep, jitter=lambda: 1.0)
+
+
+def task(kind, servers=BOTH, **more):
+    return kind(task_id="t", source_server_ids=list(servers), **AWS, **more)
+
+
+def test_the_whole_way_back_by_tasks(world):
+    world.recovered(*BOTH)
+    context = fake_context()
+    first = leg(task(DrsReverseReplicationOperator), context)
+    assert isinstance(first.trigger, DrsFailbackTrigger)
+    progress = FailbackProgress.from_json(context["pushed"]["failback_progress"])
+    assert [(server.hostname, server.stage) for server in progress.servers] == [
+        ("hello1", "reversing"),
+        ("hello2", "reversing"),
+    ]
+    done = FailbackOutcome.from_json(to_the_end(task(DrsReverseReplicationOperator), world, fake_context()))
+    assert set(done.done) == set(BOTH)
+
+    launch = Launch.from_json(leg(task(DrsStartFailbackOperator), fake_context()))
+    assert (launch.region, len(launch.jobs), len(launch.servers)) == ("us-east-1", 1, 2)
+    back = to_the_end(task(DrsFailbackSensor, goal="failed_back"), world, fake_context())
+    assert set(back["done"]) == set(BOTH)
+    again = Launch.from_json(leg(task(DrsStartFailbackOperator), fake_context(task_id="other")))
+    assert again.jobs == ()
+
+    to_the_end(task(DrsReverseReplicationOperator, reprotect=True), world, fake_context())
+    assert world.stages(*BOTH) == [Stage.REPROTECTED] * 2
+    removed = FailbackOutcome.from_json(
+        to_the_end(task(DrsCleanUpFailbackOperator, approval_task_id="ask"), world, agreed())
+    )
+    assert {thing.call for thing in removed.removed} == {
+        "StopReplication",
+        "TerminateRecoveryInstances",
+        "DeleteRecoveryInstance",
+        "DisconnectSourceServer",
+        "DeleteSourceServer",
+    }
+    assert len(removed.job_ids) == 1
+    assert set(to_the_end(task(DrsFailbackSensor, goal="resting"), world, fake_context())["done"]) == set(BOTH)
+    assert world.called("StartRecovery") == [202, 202]
+
+
+def test_the_clean_up_step_by_step_keeps_the_recovered_instance(world):
+    world.ready(ONE)
+    world.launched_back(ONE)
+    world.until_done(world.reversal("reprotected"), (ONE,))
+    recovered = world.reader.read((ONE,)).states[ONE].recovered
+    more = {"servers": (ONE,), "approval_task_id": "ask"}
+    with pytest.raises(AirflowFailException) as early:
+        to_the_end(task(DrsDisconnectRecoveryInstancesOperator, **more), world, agreed())
+    assert "stop_replication of s-" in str(early.value)
+    assert "comes first. 0 others are done" in str(early.value)
+    for kind in (
+        DrsStopFailbackReplicationOperator,
+        DrsDisconnectRecoveryInstancesOperator,
+        DrsDeleteRecoveryInstancesOperator,
+        DrsDeleteFailbackServersOperator,
+    ):
+        to_the_end(task(kind, **more), world, agreed())
+    assert world.stages(ONE) == [Stage.RESTING]
+    assert world.called("TerminateRecoveryInstances") == []
+    assert world.reader.recovery.instance_states([recovered]) == {recovered: "running"}
+
+
+def test_nobody_has_agreed(world):
+    cleaned = task(DrsCleanUpFailbackOperator, approval_task_id="ask")
+    with pytest.raises(AirflowFailException) as alone:
+        leg(cleaned, agreed(by="bob"))
+    assert "bob triggered this run: somebody else must approve it in ask" in str(alone.value)
+    assert world.simulator.calls() == []
+
+
+def test_what_does_not_get_there_by_waiting_is_told_with_its_remedy(world):
+    world.recovered(ONE)
+    world.reader.recovery.reverse_replication(world.reader.read((ONE,)).states[ONE].recovered)
+    world.later("20m")
+    back = world.reader.read((ONE,)).states[ONE].failback_server
+    world.east.stop_replication(back)
+    with pytest.raises(AirflowFailException) as stuck:
+        leg(task(DrsReverseReplicationOperator), fake_context())
+    assert f"hello1 ({ONE}): FAILBACK server {back} is STOPPED, its recovery points are deleted" in str(stuck.value)
+    assert f"hello2 ({TWO}): it was not recovered, so there is no way back to go" in str(stuck.value)
+
+    done = leg(task(DrsStartReplicationOperator, servers=(ONE,)), fake_context())
+    assert done["done"] == {ONE: f"the replication of {back} is started"}
+    assert leg(task(DrsStartReplicationOperator), fake_context())["done"][TWO] == "its replication is not stopped"
+
+
+def test_a_wait_that_is_over_says_what_each_server_waits_for(world):
+    world.recovered(ONE)
+    one = task(DrsReverseReplicationOperator, servers=(ONE,), max_wait=timedelta(minutes=5))
+    with pytest.raises(AirflowFailException) as over:
+        to_the_end(one, world, fake_context())
+    assert str(over.value).startswith("waited 5m, 1 of 1 servers are not there: hello1 (s-0hello00000000001): its ")
+    assert str(over.value).endswith(". Clear this task to go on")
+
+
+def test_a_data_centres_server_waits_for_people_and_is_converted(world):
+    world.recovered(DATA_CENTRE)
+    mine = {"servers": (DATA_CENTRE,)}
+    context = fake_context()
+    deferred = leg(task(DrsReverseReplicationOperator, **mine), context)
+    assert isinstance(deferred.trigger, DrsFailbackTrigger)
+    (server,) = FailbackProgress.from_json(context["pushed"]["failback_progress"]).servers
+    assert "boot its machine from the DRS Failback Client ISO of us-west-2" in server.needs
+    world.simulator.failback_client(server.recovered)
+    stopped = leg(task(DrsStopFailbackOperator, **mine), fake_context())
+    assert stopped["done"] == {DATA_CENTRE: f"the failback of {server.recovered} is ended"}
+    world.simulator.failback_client(server.recovered)
+    to_the_end(task(DrsReverseReplicationOperator, **mine), world, fake_context())
+    with pytest.raises(AirflowFailException) as drill:
+        leg(task(DrsStartFailbackLaunchOperator, is_drill=True, **mine), fake_context())
+    assert str(drill.value) == "a failback client cannot be converted for a drill; nothing was called"
+    assert len(leg(task(DrsStartFailbackLaunchOperator, **mine), fake_context())["jobs"]) == 1
+    with pytest.raises(AirflowFailException) as converting:
+        leg(task(DrsStopFailbackOperator, **mine), fake_context())
+    assert "it is launching: only a failback that is under way can be ended" in str(converting.value)
+    to_the_end(task(DrsFailbackSensor, goal="failed_back", **mine), world, fake_context())
+
+
+def test_arguments_that_mean_nothing_are_refused_before_anything_is_called(world):
+    for wrong, words in (
+        (task(DrsReverseReplicationOperator, servers=()), "source_server_ids is empty"),
+        (
+            task(DrsFailbackSensor, goal="home"),
+            "goal must be one of ready, failed_back, reprotected, resting, not 'home'",
+        ),
+    ):
+        with pytest.raises(AirflowFailException) as refused:
+            leg(wrong, fake_context())
+        assert words in str(refused.value)
+    with pytest.raises(AirflowFailException) as step:
+        leg(task(DrsCleanUpFailbackOperator, approval_task_id="ask", steps=["all"]), agreed())
+    assert "'all' is not a valid RemovalStep; nothing was called" in str(step.value)
+    assert world.simulator.calls() == []
+
+
+def test_a_conflict_is_waited_for_by_the_clock_and_the_trigger_comes_back_from_its_text(world):
+    world.reader.recovery.start_recovery([ONE], is_drill=False, tags={})
+    world.later("9m")
+    deferred = leg(task(DrsReverseReplicationOperator, servers=(ONE,)), fake_context())
+    assert isinstance(deferred.trigger, DateTimeTrigger)
+    world.later("20m")
+    deferred = leg(task(DrsReverseReplicationOperator, servers=(ONE,), origin_region_name="us-east-1"), fake_context())
+    path, arguments = deferred.trigger.serialize()
+    assert path == "drs_provider.triggers.failback.DrsFailbackTrigger"
+    assert DrsFailbackTrigger(**arguments).serialize() == (path, arguments)
+    assert arguments["watches"][0]["origin"]["region_name"] == "us-east-1"
