@@ -21,24 +21,28 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     render_template_as_native_obj=True,
-    default_args={"aws_conn_id": "aws_default", "region_name": "us-west-2", "source_server_ids": SERVERS},
+    default_args={"aws_conn_id": "aws_default", "region_name": "us-west-2"},
     tags=["example", "drs"],
     doc_md=__doc__,
 ) as dag:
-    reverse = DrsReverseReplicationOperator(task_id="reverse")
+    reverse = DrsReverseReplicationOperator(task_id="reverse", source_server_ids=SERVERS)
     ask_cut_over = DrsApprovalOperator(
         task_id="ask_cut_over",
         subject="Are writes stopped, and shall the servers be launched in their origin Region?",
         response_timeout=timedelta(hours=8),
     )
-    start = DrsStartFailbackOperator(task_id="start")
-    failed_back = DrsFailbackSensor(task_id="failed_back", goal="failed_back", timeout=timedelta(hours=4))
-    reprotect = DrsReverseReplicationOperator(task_id="reprotect", reprotect=True)
+    start = DrsStartFailbackOperator(task_id="start", source_server_ids=SERVERS)
+    failed_back = DrsFailbackSensor(
+        task_id="failed_back", source_server_ids=SERVERS, goal="failed_back", timeout=timedelta(hours=4)
+    )
+    reprotect = DrsReverseReplicationOperator(task_id="reprotect", source_server_ids=SERVERS, reprotect=True)
     ask_clean_up = DrsApprovalOperator(
         task_id="ask_clean_up",
         subject="Terminate the recovered instances? Production is protected in its origin Region again.",
         response_timeout=timedelta(days=7),
     )
-    clean_up = DrsCleanUpFailbackOperator(task_id="clean_up", approval_task_id="ask_clean_up")
+    clean_up = DrsCleanUpFailbackOperator(
+        task_id="clean_up", source_server_ids=SERVERS, approval_task_id="ask_clean_up"
+    )
 
     reverse >> ask_cut_over >> start >> failed_back >> reprotect >> ask_clean_up >> clean_up

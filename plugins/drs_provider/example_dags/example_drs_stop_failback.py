@@ -24,23 +24,29 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     render_template_as_native_obj=True,
-    default_args={"aws_conn_id": "aws_default", "region_name": "us-west-2", "source_server_ids": SERVERS},
+    default_args={"aws_conn_id": "aws_default", "region_name": "us-west-2"},
     tags=["example", "drs"],
     doc_md=__doc__,
 ) as dag:
     # Of servers from data centres: their failback clients are let go, and have to be booted again.
-    stop_failback = DrsStopFailbackOperator(task_id="stop_failback")
+    stop_failback = DrsStopFailbackOperator(task_id="stop_failback", source_server_ids=SERVERS)
     # Of FAILBACK servers that somebody has stopped on the way: everything is copied again.
-    start_replication = DrsStartReplicationOperator(task_id="start_replication")
+    start_replication = DrsStartReplicationOperator(task_id="start_replication", source_server_ids=SERVERS)
 
     ask_stop = DrsApprovalOperator(
         task_id="ask_stop",
         subject="Part with the recovered instances, and remove the FAILBACK servers?",
         response_timeout=timedelta(hours=4),
     )
-    stop = DrsStopFailbackReplicationOperator(task_id="stop", approval_task_id="ask_stop")
-    part = DrsDisconnectRecoveryInstancesOperator(task_id="part", approval_task_id="ask_stop")
-    records = DrsDeleteRecoveryInstancesOperator(task_id="records", approval_task_id="ask_stop")
-    servers = DrsDeleteFailbackServersOperator(task_id="servers", approval_task_id="ask_stop")
+    stop = DrsStopFailbackReplicationOperator(task_id="stop", source_server_ids=SERVERS, approval_task_id="ask_stop")
+    part = DrsDisconnectRecoveryInstancesOperator(
+        task_id="part", source_server_ids=SERVERS, approval_task_id="ask_stop"
+    )
+    records = DrsDeleteRecoveryInstancesOperator(
+        task_id="records", source_server_ids=SERVERS, approval_task_id="ask_stop"
+    )
+    servers = DrsDeleteFailbackServersOperator(
+        task_id="servers", source_server_ids=SERVERS, approval_task_id="ask_stop"
+    )
 
     ask_stop >> stop >> part >> records >> servers

@@ -10,6 +10,7 @@ from airflow.sdk.module_loading import import_string
 from airflow.sdk.serde import deserialize, serialize
 from airflow.triggers.base import BaseTrigger
 from drs_provider.triggers.dag_runs import DagRunTrigger
+from drs_provider.triggers.failback import DrsFailbackTrigger
 from drs_provider.triggers.instances import DrsInstancesTrigger
 from drs_provider.triggers.jobs import DrsJobTrigger
 from drs_provider.triggers.one_shot import LambdaOnce, WebhookOnce
@@ -77,6 +78,14 @@ EXAMPLES = {
         "poll_seconds": 30.0,
         "replace_drills": True,
         "dag_id": "drs.shop",
+    },
+    DrsFailbackTrigger: {
+        "watches": [{"aws": AWS, "origin": {**AWS, "region_name": None}, "server_ids": ["s-1"]}],
+        "goal": "reprotected",
+        "deadline": DEADLINE,
+        "poll_seconds": 20.0,
+        "acts": False,
+        "shown_for": WHOSE,
     },
 }
 

@@ -1,5 +1,7 @@
 """Which permissions a run needs, and what IAM's answers make of it."""
 
+from pathlib import Path
+
 import pytest
 from drs_provider.rules.preflight.permissions import (
     Caller,
@@ -10,6 +12,7 @@ from drs_provider.rules.preflight.permissions import (
     principal_of,
     questions,
     read_answers,
+    way_back_questions,
 )
 from drs_provider.rules.purpose import DRILL, RECOVERY
 
@@ -143,3 +146,35 @@ def test_what_could_not_be_asked_is_a_note_and_no_finding():
 
     assert permission_findings(WHERE, gaps, DRILL) == ()
     assert permission_notes(WHERE, gaps, asked=40) == (f"permissions in {WHERE}: not checked: AccessDenied",)
+
+
+@pytest.mark.parametrize("in_origin", [False, True])
+def test_what_the_way_back_needs_stands_in_its_policy(in_origin):
+    page = (Path(__file__).parents[4] / "docs" / "permissions.md").read_text()
+    policy = page.split("## The way back")[1].split("## Clean-up")[0]
+    asked = way_back_questions(in_origin=in_origin, clients=True)
+    actions = {name for question in asked for name in question.actions}
+
+    assert {name for name in actions if f'"{name}"' not in policy} == set()
+    assert "drs:ReverseReplication" in actions
+    assert ("drs:StopReplication" in actions) is in_origin
+    assert ("drs:StartFailbackLaunch" in actions) is not in_origin
+    without = {name for question in way_back_questions(in_origin=in_origin) for name in question.actions}
+    assert actions - without == (set() if in_origin else {"drs:StartFailbackLaunch", "drs:StopFailback"})
+
+
+def test_what_the_way_back_lacks_is_said_by_its_moment():
+    gaps = Gaps(ROLE, (("drs:ReverseReplication", "reversal"), ("drs:StopReplication", "removal")))
+
+    assert [str(finding) for finding in permission_findings(WHERE, gaps, RECOVERY)] == [
+        (
+            f"{WHERE}: {ROLE} may not drs:ReverseReplication. This shows at the reversal: nothing is replicated back, "
+            "or protected again after a failback; add what is missing, by docs/permissions.md; the recovery continues, "
+            "because a policy may allow more than IAM's simulation knows"
+        ),
+        (
+            f"{WHERE}: {ROLE} may not drs:StopReplication. This shows in the clean-up after a failback: FAILBACK "
+            "servers and recovered instances stay and cost money; add what is missing, by docs/permissions.md; the "
+            "recovery continues, because a policy may allow more than IAM's simulation knows"
+        ),
+    ]
