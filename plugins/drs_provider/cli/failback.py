@@ -2,8 +2,8 @@
 
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,11 +39,17 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
 
 
-def run(options: Namespace, *, hook_of: "HookOf | None" = None) -> int:
+def run(
+    options: Namespace,
+    *,
+    hook_of: "HookOf | None" = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> int:
     """Look, print, and give the exit code."""
     folder = options.plans or plans_folder() or Path("plans")
     found = {
-        runnable.plan.name: plan_way_back(runnable, hook_of or _hook) for runnable in plans_named(options.plan, folder)
+        runnable.plan.name: plan_way_back(runnable, hook_of or _hook, now=now)
+        for runnable in plans_named(options.plan, folder)
     }
     if options.format == "json":
         print(json.dumps({plan: _as_json(way_back) for plan, way_back in found.items()}, indent=2))

@@ -26,8 +26,9 @@ name: shop
 drill: {network: shared}
 waves: [{name: db, groups: [db]}, {name: web, groups: [web]}]
 """
+AT = datetime(2026, 11, 30, 3, 0, tzinfo=UTC)
 COPYING = failback_server("INITIAL_SYNC", copied=40)
-COPYING["dataReplicationInfo"]["etaDateTime"] = (datetime.now(UTC) + timedelta(hours=3, minutes=1)).isoformat()
+COPYING["dataReplicationInfo"]["etaDateTime"] = (AT + timedelta(hours=3)).isoformat()
 COPYING["dataReplicationInfo"]["lagDuration"] = "PT5M"
 
 
@@ -81,7 +82,7 @@ EAST = {"servers": [COPYING]}
 def shown(tmp_path, capsys, cloud, *more):
     (tmp_path / "shop.yaml").write_text(PLANS)
     options = _parser().parse_args(["failback", "shop", "status", "--plans", str(tmp_path), *more])
-    code = failback.run(options, hook_of=cloud)
+    code = failback.run(options, hook_of=cloud, now=lambda: AT)
     return code, capsys.readouterr().out
 
 
@@ -96,8 +97,8 @@ def test_a_table_of_two_accounts_one_of_which_does_not_answer(tmp_path, capsys):
         "DescribeSourceServers: AccessDeniedException: no (add the permission to the role of the Airflow connection; "
         "docs/permissions.md lists them all)\n"
         "  us-west-2 of connection aws_default\n"
-        f"    {'server':23}  {'stage':23}  {'copy':54}  lag  left of the way back\n"
-        f"    db1 {B1}  is copied to the origin  40 % of 100 bytes, about 3h 01m left, as DRS estimates  5m   "
+        f"    {'server':23}  {'stage':23}  {'copy':50}  lag  left of the way back\n"
+        f"    db1 {B1}  is copied to the origin  40 % of 100 bytes, about 3h left, as DRS estimates  5m   "
         f"{B3} {A2}\n"
     )
 
