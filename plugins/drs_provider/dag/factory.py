@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, TaskGroup, get_parsing_context
+from airflow.sdk import DAG, TaskGroup, TriggerRule, get_parsing_context
 
 from drs_provider import configuration
 from drs_provider.airflow_internals.dag_parts import ParamsDict
@@ -189,6 +189,7 @@ def _preflight_group(shape: RunShape, folder: Path) -> None:
         )
         _networks(shape)
         _approvals(shape)
+        _stop_approvals(shape)
 
 
 def _networks(shape: RunShape) -> None:
@@ -219,6 +220,23 @@ def _approvals(shape: RunShape) -> None:
             policy=shape.policy,
             number=number,
             task_ids=shape.approval_tasks,
+        )
+
+
+def _stop_approvals(shape: RunShape) -> None:
+    if shape.stop_policy is None:
+        return
+    from drs_provider.dag.people.ask_stop import AskStop
+
+    for number, task_id in enumerate(shape.stop_approval_tasks, start=1):
+        AskStop(
+            task_id=names.name_in_group(task_id),
+            task_display_name=f"Approval {number} of {shape.stop_policy.required} to stop the sources",
+            plan=shape.plan.name,
+            policy=shape.stop_policy,
+            number=number,
+            task_ids=shape.stop_approval_tasks,
+            trigger_rule=TriggerRule.NONE_FAILED,
         )
 
 

@@ -171,6 +171,8 @@ class CheckPlan(BaseOperator):
         if not outcome.purpose.launches:
             return self.shape.between_check_and_report
         idle = [] if outcome.needs_approval else list(self.shape.approval_tasks)
+        if not outcome.purpose.quiesces:
+            idle += [*self.shape.stop_approval_tasks, *(task for wave in self.shape.waves for task in wave.sync_tasks)]
         return idle if outcome.purpose.uses_drill_network else [*idle, *self.shape.network_tasks]
 
 

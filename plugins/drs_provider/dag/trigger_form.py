@@ -30,7 +30,9 @@ def trigger_form(shape: RunShape, notice: str = "") -> dict[str, Param]:
             description_md=(
                 (f"{notice}\n\n" if notice else "")
                 + "A drill cleans up after itself. A recovery brings production up and stays: it needs the plan's name "
-                f"under {_CONFIRM}, and a reason. A check looks at everything that a drill needs and launches nothing."
+                f"under {_CONFIRM}, and a reason. So does a planned migration, which stops the writes of the sources "
+                "first and loses no data: it needs sources that replicate. A check looks at everything that a drill "
+                "needs and launches nothing."
                 f"\n\n{drill_in_words(shape.plan)}"
             ),
         ),
@@ -39,13 +41,15 @@ def trigger_form(shape: RunShape, notice: str = "") -> dict[str, Param]:
             type=["null", "string"],
             maxLength=1000,
             title="Reason",
-            description="Why this run is started; shown in its report. A recovery needs one.",
+            description="Why this run is started; shown in its report. A recovery and a migration need one.",
         ),
         "confirm": Param(
             None,
             type=["null", "string"],
             title=_CONFIRM,
-            description=f"For a recovery type the plan's name: {shape.plan.name}. A drill needs nothing here.",
+            description=(
+                f"For a recovery or a migration type the plan's name: {shape.plan.name}. A drill needs nothing here."
+            ),
         ),
         "waves": Param(
             waves,

@@ -11,7 +11,6 @@ from drs_provider.plan.model import (
     EmailNotification,
     FailbackCleanUp,
     LaunchSettings,
-    Migration,
     Pause,
     ProtectionGroup,
     RecoveryPlan,
@@ -23,14 +22,23 @@ from drs_provider.plan.problems import nearest
 from drs_provider.plan.steps import approvers_twice, too_few_approvers
 from drs_provider.plan.yaml_source import Location
 
-NOT_YET: Collection[str] = ("commit", "failback", "migration")
+NOT_YET: Collection[str] = ("commit", "failback")
 """What can be written but no run does yet. A plan that asks for it is refused: it would promise what nobody keeps."""
 
 NO_WAVE_NAMES = ("preflight", "finish")
 """Task groups that stand around the waves."""
 NO_PLAN_NAMES = ("sweeper",)
 """DAGs that are no plans: ``drs.sweeper``."""
-NO_STEP_NAMES = ("start_recovery", "recovery_job", "servers", "delay", "pause", "notifications")
+NO_STEP_NAMES = (
+    "start_recovery",
+    "recovery_job",
+    "servers",
+    "delay",
+    "pause",
+    "notifications",
+    "final_sync",
+    "stop_sources",
+)
 """Tasks that stand beside the steps of a wave."""
 
 
@@ -98,7 +106,6 @@ def way_back_of_members(group: ProtectionGroup) -> Iterator[PlanFinding]:
 
 _NO_RUNS = {
     "failback": "there are no failbacks yet, so this would have no effect",
-    "migration": "there are no migrations yet, so this would have no effect",
     "commit": "there is no commit stage yet: nobody would be asked",
 }
 
@@ -109,12 +116,19 @@ def promised_but_not_done(plan: RecoveryPlan) -> Iterator[PlanFinding]:
         yield PlanFinding(("recovery", "commit"), _NO_RUNS["commit"], "remove it", at_key=True)
     if "failback" in NOT_YET and plan.failback:
         yield PlanFinding(("failback",), _NO_RUNS["failback"], "remove it", at_key=True)
-    if "migration" in NOT_YET and plan.migration != Migration():
-        yield PlanFinding(("migration",), _NO_RUNS["migration"], "remove it", at_key=True)
     for location, step in _all_steps(plan):
         if step.when in NOT_YET and (step.when != "failback" or plan.failback):
             what = f"there are no {step.when} runs yet, so this step would never take place"
             yield PlanFinding((*location, "when"), what, "write drill, recovery or always, or remove the step")
+
+
+def writes_stop_first(plan: RecoveryPlan) -> Iterator[PlanFinding]:
+    """Sources are stopped once a recovery point holds all that was written: something must stop the writes before."""
+    befores = (plan.before, *(wave.before for wave in plan.waves))
+    if plan.migration.stop_sources and not any(step.when == "migration" for steps in befores for step in steps):
+        what = "nothing stops the writes before the sources: DRS makes no recovery point of an instance that is stopped"
+        hint = "add a step with when: migration to before that stops them"
+        yield PlanFinding(("migration", "stop_sources"), what, hint, at_key=True)
 
 
 def steps_on_the_way_back(plan: RecoveryPlan) -> Iterator[PlanFinding]:
@@ -315,6 +329,7 @@ PLAN_CHECKS: tuple[Callable[[RecoveryPlan], Iterator[PlanFinding]], ...] = (
     step_problems,
     promised_but_not_done,
     steps_on_the_way_back,
+    writes_stop_first,
     address_of_one_on_the_way_back,
     notified_somebody,
     mailboxes,

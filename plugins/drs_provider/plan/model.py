@@ -346,6 +346,13 @@ def origin_of_group(plan: RecoveryPlan, group: ProtectionGroup) -> FailbackOrigi
     )
 
 
+def has_migrations(plan: RecoveryPlan) -> bool:
+    """Whether a plan says anything of planned migrations: how writes are stopped, what comes then."""
+    owners: tuple[RecoveryPlan | Wave, ...] = (plan, *plan.waves)
+    steps = (step for owner in owners for step in (*owner.before, *owner.after))
+    return plan.migration != Migration() or any(step.when == "migration" for step in steps)
+
+
 SHARED = "shared"
 
 

@@ -14,7 +14,7 @@ NAMES = {
     "plan.name": "the plan's name",
     "plan.title": "the plan's title",
     "run.id": "the run's id",
-    "run.mode": "drill or recovery",
+    "run.mode": "drill, recovery or migration",
     "run.started_at": "when the run started, ISO 8601 in UTC",
     "wave.name": "the name of the step's wave; not in the plan's own steps",
 }

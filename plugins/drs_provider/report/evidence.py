@@ -178,6 +178,10 @@ class ServerEvidence(EvidencePart):
     """Replication lag when preflight looked: how much older the data in a point in time may be than its time."""
     point: Point | None = None
     """The recovery point that its launch named; ``None``: DRS was asked for the most recent data."""
+    synced: Point | None = None
+    """The recovery point that was seen to hold everything that its source had written; migrations only."""
+    source_stopped: str | None = None
+    """The EC2 instance of its source, where the run saw it stopped."""
     job_id: str | None = None
     reason: str | None = None
     """Why it is not usable."""
@@ -213,6 +217,14 @@ class StepEvidence(EvidencePart):
     """The run of another plan that the step has run."""
 
 
+class Quiesced(EvidencePart):
+    """When the writes of a wave's sources had stopped, by which steps, and why that may not be so."""
+
+    at: AwareDatetime
+    steps: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+
 class WaveEvidence(EvidencePart):
     """One wave of the plan and everything that it launched."""
 
@@ -227,6 +239,8 @@ class WaveEvidence(EvidencePart):
     """When its launch was over: every server as ready as the plan asks for, or given up."""
     lost: tuple[str, ...] = ()
     """What of it is lost with accounts and Regions that do not answer, in words."""
+    quiesced: Quiesced | None = None
+    """When its writes had stopped; migrations only."""
     passed_over: str | None = None
     """Who let the run go on past it after it had failed, and why, without a full stop."""
     jobs: tuple[JobEvidence, ...] = ()

@@ -13,6 +13,7 @@ from drs_provider.report.evidence import (
     DrillFacts,
     JobEvent,
     JobEvidence,
+    Quiesced,
     RunEvidence,
     ServerEvidence,
     WaveEvidence,
@@ -61,7 +62,7 @@ def measure(evidence: RunEvidence) -> RunReport:
     waves = tuple(wave.model_copy(update={"on_critical_path": wave.name in path.waves}) for wave in waves)
     objectives = ObjectiveResults(
         rto=judge_rto(evidence.objectives.rto, waves, _after_waves(evidence)),
-        rpo=judge_rpo(evidence.objectives.rpo, waves),
+        rpo=judge_rpo(evidence.objectives.rpo, waves, quiesces=evidence.run.purpose.quiesces),
     )
     verdict, why = judge(evidence, objectives)
     report = RunReport(
@@ -110,6 +111,7 @@ def _wave(wave: WaveEvidence, run_started_at: datetime) -> WaveReport:
         ended_at=ended_at,
         duration_seconds=_seconds(started_at, ended_at),
         ready_at=wave.ready_at,
+        quiesced=wave.quiesced,
         rto_seconds=_service_seconds(wave, expected, run_started_at),
         last_launched_seconds=worst([server.rto_seconds for server in expected]),
         rpo_seconds=worst([server.rpo_seconds for server in expected]),
@@ -159,7 +161,7 @@ def _server(server: ServerEvidence, wave: WaveEvidence, run_started_at: datetime
         actions=server.actions,
         launched_at=at,
         rto_seconds=_seconds(run_started_at, at),
-        rpo_seconds=_rpo_seconds(server, created_at) if is_there else None,
+        rpo_seconds=_rpo_seconds(server, created_at, wave.quiesced) if is_there else None,
         phases=split(server.events, created_at),
         order=server.order,
         settings_changed=server.settings_changed,
@@ -167,6 +169,8 @@ def _server(server: ServerEvidence, wave: WaveEvidence, run_started_at: datetime
         protected=server.protected,
         not_protected=server.not_protected,
         differences=server.differences,
+        synced=server.synced,
+        source_stopped=server.source_stopped,
     )
 
 
@@ -179,12 +183,18 @@ def _job_of(server: ServerEvidence, wave: WaveEvidence) -> JobEvidence | None:
     return max(holding, key=lambda job: job.created_at.timestamp() if job.created_at else 0.0, default=None)
 
 
-def _rpo_seconds(server: ServerEvidence, created_at: datetime | None) -> float | None:
+def _rpo_seconds(server: ServerEvidence, created_at: datetime | None, quiesced: Quiesced | None) -> float | None:
     """Age of the launched data when its job was created: age of the point in time, plus the replication lag in it.
 
     A snapshot taken for the launch itself may be a moment younger than the job; only the lag is lost then. A server
     that was pinned holds the data of its point: the lag, which has grown since the source broke, is not in it.
+
+    In a migration whose writes had stopped, what counts is what was written before: nothing is lost from the recovery
+    point on that was seen to hold all of it. Where something may have been written since, it is as everywhere.
     """
+    if quiesced is not None and server.synced is not None and not quiesced.doubts:
+        at = server.point.at if server.point else server.point_in_time
+        return None if at is None else max(0.0, (server.synced.at - at).total_seconds())
     age = _seconds(server.point_in_time, created_at)
     lag = server.lag.total_seconds() if server.lag and server.point is None else 0.0
     return None if age is None else age + lag
@@ -300,10 +310,23 @@ def judge_rto(
     return found.model_copy(update={"last_launched_seconds": last})
 
 
-def judge_rpo(target: timedelta | None, waves: Sequence[WaveReport]) -> ObjectiveResult:
-    """Recovery point: the oldest data, as job creation minus the point in time that was launched."""
+def judge_rpo(target: timedelta | None, waves: Sequence[WaveReport], *, quiesces: bool = False) -> ObjectiveResult:
+    """Recovery point: the oldest data, as job creation minus the point in time that was launched.
+
+    :param quiesces: it was a migration: the data that was written before its writes stopped and is not there
+    """
     servers = [server for wave in waves for server in wave.servers]
-    return _judge("RPO", target, servers, [server.rpo_seconds for server in servers])
+    found = _judge("RPO", target, servers, [server.rpo_seconds for server in servers])
+    if not quiesces or found.measured_seconds is None:
+        return found
+    doubts = list(dict.fromkeys(doubt for wave in waves if wave.quiesced for doubt in wave.quiesced.doubts))
+    if doubts:
+        why = f"{found.why}; that nothing was written any more is not proven: {'; '.join(doubts)}"
+    elif found.measured_seconds == 0:
+        why = "0 s, proven: every server holds a recovery point that was made after its writes had stopped"
+    else:
+        why = f"{found.why}; a server was launched from an older recovery point than its last write"
+    return found.model_copy(update={"why": why})
 
 
 def worst(seconds: Iterable[float | None]) -> float | None:

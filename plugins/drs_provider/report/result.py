@@ -15,6 +15,7 @@ from drs_provider.report.evidence import (
     LaunchActionRun,
     NetworkEvidence,
     PreflightEvidence,
+    Quiesced,
     RunFacts,
     TaskError,
     TerminatedInstance,
@@ -127,6 +128,10 @@ class ServerReport(ReportPart):
     not_protected: str | None = None
     differences: tuple[Difference, ...] = ()
     actions: tuple[LaunchActionRun, ...] = ()
+    synced: Point | None = None
+    """The recovery point that was seen to hold everything that its source had written; migrations only."""
+    source_stopped: str | None = None
+    """The EC2 instance of its source, where the run saw it stopped."""
 
 
 class StepReport(ReportPart):
@@ -166,6 +171,7 @@ class WaveReport(ReportPart):
     ended_at: AwareDatetime | None = None
     duration_seconds: float | None = None
     ready_at: AwareDatetime | None = None
+    quiesced: Quiesced | None = None
     rto_seconds: float | None = None
     last_launched_seconds: float | None = None
     rpo_seconds: float | None = None

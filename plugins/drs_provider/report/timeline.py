@@ -13,6 +13,7 @@ def timeline_of(evidence: RunEvidence, report: RunReport) -> tuple[TimelineEntry
     """Tell the run in order. What has no recorded time has no place here; it stands elsewhere in the report."""
     entries = [*_run_entries(evidence, report)]
     for wave in evidence.waves:
+        entries.extend(_quiesced(wave))
         entries.extend(_job_entries(wave))
         entries.extend(_failed_servers(wave))
         entries.extend(_retries(wave))
@@ -68,6 +69,12 @@ def _wait_entries(wait: WaitEvidence) -> Iterator[TimelineEntry]:
     if wait.ended_at:
         who = f" by {wait.by}" if wait.by else ""
         yield TimelineEntry(at=wait.ended_at, what=f"{noun} {wait.outcome}{who}{_why(wait.comment)}", wave=wait.wave)
+
+
+def _quiesced(wave: WaveEvidence) -> Iterator[TimelineEntry]:
+    if wave.quiesced:
+        by = f" by {joined(wave.quiesced.steps)}" if wave.quiesced.steps else ""
+        yield TimelineEntry(at=wave.quiesced.at, what=f"writes stopped{by}", wave=wave.name)
 
 
 def _job_entries(wave: WaveEvidence) -> Iterator[TimelineEntry]:

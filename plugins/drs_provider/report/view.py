@@ -144,7 +144,12 @@ def view_of(report: RunReport) -> View:
     """Arrange the report for reading."""
     symbol, verdict = VERDICTS[report.verdict]
     rto = _meter("RTO", "Recovery time, run start until the service is there", report.objectives.rto)
-    rpo = _meter("RPO", "Recovery point, age of the oldest data at its launch", report.objectives.rpo)
+    what = (
+        "data written before the writes stopped, and lost"
+        if report.run.purpose.quiesces
+        else "age of the oldest data at its launch"
+    )
+    rpo = _meter("RPO", f"Recovery point, {what}", report.objectives.rpo)
     worst_gap = max((gap.seconds for gap in report.dead_times), default=None)
     return View(
         symbol=symbol,
@@ -244,7 +249,10 @@ def notes_of(server: ServerReport) -> Iterator[str]:
         yield f"boot order {server.order}"
     if server.point:
         why = {"source_unreachable": ", source unreachable", "older_point": ", older than the one that failed"}
+        why["quiesced"] = ", made after its writes had stopped"
         yield f"pinned to {instant_words(server.point.at)}{why.get(server.point.why, '')}"
+    if server.source_stopped:
+        yield f"its source {server.source_stopped} is stopped"
     for attempt in server.tries:
         how = ", ".join(f"{name} {value_words(value)}" for name, value in attempt.settings.items())
         then = {"fallback": f"launched again with {how}", "older_point": "launched again from an older recovery point"}

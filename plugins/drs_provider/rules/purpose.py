@@ -13,7 +13,7 @@ from drs_provider.exceptions import PreflightRefused
 if TYPE_CHECKING:
     from drs_provider.plan.model import Network, RecoveryPlan, Step
 
-PurposeName = Literal["drill", "recovery", "check"]
+PurposeName = Literal["drill", "recovery", "migration", "check"]
 GoodVerdict = Literal["passed", "completed", "checked"]
 
 
@@ -64,6 +64,8 @@ class Purpose:
         fresh snapshot
     :param refuses_changed_settings: it refuses to launch where launch settings were changed since it applied them;
         false: it applies them again
+    :param quiesces: the writes of its sources are stopped first, and every server is launched from a recovery point
+        that is younger; it is refused where the plan says nothing of how they stop
     :param yields: it refuses beside every other run, gives way to a recovery that takes its servers (and then ends as
         superseded), and waits behind one for room; false: it refuses beside its own kind only
 
@@ -103,6 +105,7 @@ class Purpose:
     loses_silent_places: bool
     pins_broken_source: bool
     refuses_changed_settings: bool
+    quiesces: bool
     yields: bool
     is_temporary: bool
     is_priced: bool
@@ -130,16 +133,18 @@ class Purpose:
 
     def takes_step(self, step: "Step") -> bool:
         """Tell whether such a run has a step; a check looks at those of a drill and takes none."""
-        return step.when in (self.section, "always")
+        return (self.name if self.launches else self.section) in step.run_kinds
 
     def max_lag(self, plan: "RecoveryPlan") -> timedelta | None:
         """Give the most replication lag that such a run of a plan allows; None: any."""
+        if self.quiesces:
+            return plan.migration.max_lag or plan.rpo
         own = plan.drill.max_lag if self.section == "drill" else plan.recovery.max_lag
         return own or plan.rpo
 
     def lag_that_asks(self, plan: "RecoveryPlan") -> timedelta | None:
         """Give the replication lag above which people are asked; None: no lag asks anybody."""
-        return plan.recovery.max_lag if self.asks_for_approval else None
+        return plan.recovery.max_lag if self.asks_for_approval and not self.refuses_broken_source else None
 
     def network(self, plan: "RecoveryPlan") -> "Network":
         """Give where such a run of a plan launches: ``shared`` is production's network."""
@@ -177,6 +182,7 @@ DRILL: Final = Purpose(
     loses_silent_places=False,
     pins_broken_source=False,
     refuses_changed_settings=True,
+    quiesces=False,
     yields=True,
     is_temporary=True,
     is_priced=True,
@@ -209,6 +215,7 @@ RECOVERY: Final = Purpose(
     loses_silent_places=True,
     pins_broken_source=True,
     refuses_changed_settings=False,
+    quiesces=False,
     yields=False,
     is_temporary=False,
     is_priced=False,
@@ -217,6 +224,18 @@ RECOVERY: Final = Purpose(
     after_failure="then clear the wave's tasks in Airflow to launch what is not there",
 )
 """The real one: brings production up, and what it launched stays."""
+
+MIGRATION: Final = replace(
+    RECOVERY,
+    name="migration",
+    title="Planned migration",
+    form_label="Planned migration: stop the writes, lose no data, production comes up here",
+    refuses_broken_source=True,
+    loses_silent_places=False,
+    pins_broken_source=False,
+    quiesces=True,
+)
+"""A recovery of sources that are there: nothing that they have written is lost."""
 
 CHECK: Final = replace(
     DRILL,
@@ -245,7 +264,7 @@ STARTERS: Final = {
 }
 """How a run of a plan may come to be: Airflow's word for its type, and who starts it. A recovery: a person only."""
 
-PURPOSES: Final = (DRILL, RECOVERY, CHECK)
+PURPOSES: Final = (DRILL, RECOVERY, MIGRATION, CHECK)
 """Every kind of run, in the order in which people choose; the first one is what a run is unless somebody says."""
 
 

@@ -25,6 +25,7 @@ _TITLES: Final = {
     names.CHECK: "Check all servers",
     names.NETWORK: "Prepare the drill network",
     names.APPROVAL: "Approval",
+    names.STOP_APPROVAL: "Approval to stop the sources",
     names.KEEP: "Keep the drill for people",
     names.CLEAN_UP: "Terminate drill instances",
     names.RESTORE_SETTINGS: "Restore launch settings",
@@ -32,7 +33,7 @@ _TITLES: Final = {
     names.LOOK_OVER: "Look for what is left",
     names.REPORT: "Write the report",
 }
-_FIRST: Final = (names.CHECK, names.NETWORK, names.APPROVAL)
+_FIRST: Final = (names.CHECK, names.NETWORK, names.APPROVAL, names.STOP_APPROVAL)
 _LAST: Final = (
     names.KEEP,
     names.CLEAN_UP,

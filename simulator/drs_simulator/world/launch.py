@@ -326,6 +326,8 @@ def _launch_ends(world: World, due: float, job: Job, participant: Participant) -
     if _into(server):
         moto_ec2.start(job.account, job.region, instance_id, world.clock.wall_at(due))
     moto_ec2.set_running(job.account, job.region, instance_id, running=not stopped)
+    if not stopped:
+        world.stopped_instances.pop(instance_id, None)
     if strike(world, job, server, "terminated_behind_drs") is not None:
         moto_ec2.terminate(job.account, job.region, instance_id)
     return {"targetInstanceID": instance_id}

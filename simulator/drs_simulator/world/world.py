@@ -112,6 +112,12 @@ class World:
         """Return the condition of this kind that holds for a server now."""
         return self.faults.holds(kind, self.subject(server, **more))
 
+    @property
+    def stopped_instances(self) -> dict[str, float]:
+        """Instances that EC2 has stopped, with the simulated second."""
+        stopped: dict[str, float] = self.neighbours.setdefault("stopped_instances", {})
+        return stopped
+
     def weather(self, server: SourceServer) -> Weather:
         """Return what faults do to a server's replication now."""
         now = self.now
@@ -123,11 +129,14 @@ class World:
             extra = lag.fault.lag + (now - lag.begins_at if lag.fault.growing else 0.0)
         copy = self.holds("stalled_copy", server)
         stall = stall or self._unseen_agent(server)
+        unseen = [stall.begins_at] if stall else []
+        if server.hints_instance_id in self.stopped_instances:
+            unseen.append(self.stopped_instances[server.hints_instance_id])
         return Weather(
             copy_stall=CopyStall(copy.fault.at, copy.begins_at, copy.fault.error)
             if copy is not None and copy.fault.do == "stalled_copy"
             else None,
-            stalled_since=stall.begins_at if stall else None,
+            stalled_since=min(unseen, default=None),
             stall_error=stall.fault.error if stall is not None and stall.fault.do == "stall" else "AGENT_NOT_SEEN",
             disconnected_since=disconnect.begins_at if disconnect else None,
             rescan=(rescan.begins_at, rescan.begins_at + (rescan.fault.lasts or 1800.0)) if rescan else None,

@@ -35,7 +35,11 @@ def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
     left = LeftDocuments(replace(snapshot, left=_with_orders(context, reader)))
     evidence = evidence_of(_run_facts(context, shape, left.preflight()), shape, left, now=clock.now())
     # An answer to what nobody was asked is no evidence of anything; but that somebody wrote one is.
-    for task in (*shape.approval_tasks, *(wave.pause_task for wave in shape.waves if wave.pause_task)):
+    for task in (
+        *shape.approval_tasks,
+        *shape.stop_approval_tasks,
+        *(wave.pause_task for wave in shape.waves if wave.pause_task),
+    ):
         reader.left(task, RecordedAnswer.KEY)
     return with_edited(evidence, reader.disbelieved)
 

@@ -54,9 +54,14 @@ def approval_text(
     """Say in Markdown what an approval launches, from which data, and what preflight warns of."""
     who = escaped(triggered_by or "an unknown user")
     lines = [
-        f"**A real recovery of {escaped(preflight.plan)}**, requested by {who}: {escaped(preflight.reason)}",
+        f"**{_kind_of(preflight)} of {escaped(preflight.plan)}**, requested by {who}: {escaped(preflight.reason)}",
         "",
-        "Once approved, these servers are launched as production. They are not cleaned up; the source is not changed.",
+        "Once approved, these servers are launched as production. They are not cleaned up; "
+        + (
+            "what stops the writes stands in the plan, and about stopping EC2 sources people are asked apart."
+            if preflight.purpose.quiesces
+            else "the source is not changed."
+        ),
         "",
         "| wave | servers | of which pinned | where |",
         "|---|---|---|---|",
@@ -67,12 +72,57 @@ def approval_text(
         "",
         progress.in_words(),
         "",
+        _who_must(policy, earlier, "nothing is launched"),
+    ]
+    return "\n".join(lines)
+
+
+def stop_text(
+    preflight: PreflightResult,
+    policy: Policy,
+    *,
+    triggered_by: str | None,
+    earlier: Sequence[str],
+    progress: RunProgress,
+) -> str:
+    """Say in Markdown which instances a migration stops, when, and what stays."""
+    from drs_provider.rules.migration.source_instances import NamedSource, what_is_stopped
+
+    servers = preflight.servers()
+    sources = [
+        NamedSource(server.server_id, server.hostname, server.source.instance_id, server.source.account, region)
+        for server in servers
+        if server.source and (region := server.source.region)
+    ]
+    others = [server.hostname for server in servers if server.source is None]
+    lines = [
+        (
+            f"**These {len(sources)} EC2 instances are stopped: production of {escaped(preflight.plan)}**, in a "
+            f"planned migration requested by {escaped(triggered_by or 'an unknown user')}: {escaped(preflight.reason)}"
+        ),
+        "",
+        (
+            "Each is stopped once the writes have stopped and a recovery point holds everything, before its wave is "
+            "launched. They are not terminated, and their disks stay. While they are stopped, DRS does not replicate "
+            "them."
+        ),
+        "",
+        what_is_stopped(sources, others=others),
+        "",
+        progress.in_words(),
+        "",
+        _who_must(policy, earlier, "nothing is stopped or launched"),
+    ]
+    return "\n".join(lines)
+
+
+def _who_must(policy: Policy, earlier: Sequence[str], otherwise: str) -> str:
+    return (
         f"{policy.required} must approve, of: {escaped(', '.join(policy.approvers) or 'anyone')}."
         + (" Who triggered the run does not count." if policy.four_eyes else "")
         + (f" Approved so far: {escaped(', '.join(earlier))}." if earlier else "")
-        + f" Without an answer within {timespan(policy.timeout)} nothing is launched.",
-    ]
-    return "\n".join(lines)
+        + f" Without an answer within {timespan(policy.timeout)} {otherwise}."
+    )
 
 
 def pause_text(pause: Pause, preflight: PreflightResult, wave: str, *, progress: RunProgress) -> str:
@@ -109,6 +159,10 @@ def _row(wave: WaveState, *, is_next: bool) -> str:
     if not wave.results_known:
         return f"| {wave.name} | {state} | of {servers} | |"
     return f"| {wave.name} | {state} | {wave.launched} of {servers} | {servers - wave.launched} |"
+
+
+def _kind_of(preflight: PreflightResult) -> str:
+    return "A planned migration" if preflight.purpose.quiesces else "A real recovery"
 
 
 def _waves(preflight: PreflightResult) -> list[str]:

@@ -4,7 +4,7 @@ The state of a group in Airflow is that of all its tasks, and its bar in the Gan
 has its chain only, so that both are the wave's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -31,6 +31,10 @@ _ASIDE: _Weight = {"priority_weight": 1, "weight_rule": "absolute"}
 """Priority of the tasks that only show or mark something."""
 
 
+_SETTINGS = "Launch settings of every wave, applied as soon as preflight has passed"
+_PREPARED = "What is done ahead of the waves: launch settings; in a migration the last sync, and the end of the sources"
+
+
 @dataclass(frozen=True)
 class LaunchTasks:
     """The tasks of a wave that launch and watch: what stands beside the wave shows what they did."""
@@ -43,16 +47,19 @@ class LaunchTasks:
 def preparation_group(shape: RunShape) -> None:
     """Build what prepares the waves ahead of them, in a group of its own; nothing is wired yet."""
     wanted = [(wave, place) for wave in shape.waves for place in wave.targets if place.settings_task]
-    if not wanted:
+    ahead = [wave for wave in shape.waves if wave.ahead_tasks]
+    if not (wanted or ahead):
         return
     with TaskGroup(
         PREPARATION_GROUP,
         group_display_name="Preparation",
-        tooltip="Launch settings of every wave, applied as soon as preflight has passed",
+        tooltip=_PREPARED if ahead else _SETTINGS,
         prefix_group_id=False,
     ):
         for wave, place in wanted:
             _apply(shape, wave, place, str(place.settings_task))
+        for wave in ahead:
+            _last_sync(shape, wave, name_of=str)
 
 
 def aside_group(shape: RunShape, launches: Sequence[LaunchTasks]) -> None:
@@ -77,6 +84,8 @@ def wave_group(shape: RunShape, wave: WaveShape) -> LaunchTasks:
     with TaskGroup(group_id=wave.name, group_display_name=_title(wave), tooltip=tooltip(wave)):
         _opening(shape, wave)
         wave_steps(shape, wave, wave.before)
+        if not wave.ahead_tasks:
+            _last_sync(shape, wave, name_of=name_in_group)
         starts = tuple(_start(shape, wave, place) for place in wave.targets)
         watch = _watch(shape, wave, wave.watch_task) if wave.watch_task else None
         wave_steps(shape, wave, wave.after)
@@ -116,6 +125,44 @@ def _opening(shape: RunShape, wave: WaveShape) -> None:
         )
 
 
+def _last_sync(shape: RunShape, wave: WaveShape, *, name_of: Callable[[str], str]) -> None:
+    """Build what a planned migration does before the launch; other runs skip it."""
+    if wave.sync_task is None:
+        return
+    from drs_provider.dag.waves.final_sync import AwaitFinalSync
+
+    quiesces = {task: name_in_group(task) for task in (*shape.quiesce_tasks, *wave.quiesce_tasks)}
+    AwaitFinalSync(
+        task_id=name_of(wave.sync_task),
+        task_display_name="Last sync" if wave.quiesce_tasks else f"{_title(wave)}: last sync",
+        plan=shape.plan.name,
+        digest=shape.digest,
+        wave=wave.name,
+        quiesce_task_ids=quiesces,
+        within=shape.plan.migration.sync_timeout,
+        trigger_rule=TriggerRule.NONE_FAILED,
+        **_CHAIN,
+    )
+    if wave.stop_task is None or shape.stop_policy is None:
+        return
+    from drs_provider.dag.waves.stop_sources import StopWaveSources
+
+    StopWaveSources(
+        task_id=name_of(wave.stop_task),
+        task_display_name="Stop sources" if wave.quiesce_tasks else f"{_title(wave)}: stop sources",
+        plan=shape.plan.name,
+        digest=shape.digest,
+        wave=wave.name,
+        sync_task_id=wave.sync_task,
+        policy=shape.policy,
+        approval_task_ids=shape.approval_tasks,
+        stop_policy=shape.stop_policy,
+        stop_approval_task_ids=shape.stop_approval_tasks,
+        trigger_rule=TriggerRule.NONE_FAILED,
+        **_CHAIN,
+    )
+
+
 def _apply(shape: RunShape, wave: WaveShape, place: WaveTarget, task_id: str) -> None:
     ApplyWaveSettings(
         task_id=task_id,
@@ -145,6 +192,8 @@ def _start(shape: RunShape, wave: WaveShape, place: WaveTarget) -> StartWave:
         pause=wave.wave.pause_before,
         pause_task_id=wave.pause_task or "",
         settings_task_id=place.settings_task or "",
+        sync_task_id=wave.sync_task or "",
+        stop_task_id=wave.stop_task or "",
         network=place.network,
         lifetime=shape.lifetime,
         trigger_rule=TriggerRule.NONE_FAILED,

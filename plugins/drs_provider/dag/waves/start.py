@@ -56,6 +56,8 @@ class StartWave(DrsStartRecoveryOperator):
         pause: Pause | None = None,
         pause_task_id: str = "",
         settings_task_id: str = "",
+        sync_task_id: str = "",
+        stop_task_id: str = "",
         network: int = 0,
         lifetime: timedelta = timedelta(days=1),
         **kwargs: Any,
@@ -71,6 +73,7 @@ class StartWave(DrsStartRecoveryOperator):
         self.plan, self.digest, self.wave, self.target = plan, digest, wave, target
         self.policy, self.approval_task_ids = policy, tuple(approval_task_ids)
         self.pause, self.pause_task_id = pause, pause_task_id
+        self.sync_task_id, self.stop_task_id = sync_task_id, stop_task_id
         self.settings_task_id, self.network, self.lifetime = settings_task_id, network, lifetime
         self.servers: tuple[PreflightServer, ...] = ()
         self.purpose: Purpose = DRILL
@@ -140,6 +143,8 @@ class StartWave(DrsStartRecoveryOperator):
             lost = next((place.words for place in wave.lost if place.where == str(self.target)), None)
             raise AirflowSkipException(lost or f"wave {self.wave} has no server left to launch in {self.target}")
         self._ensure_agreed(context, preflight)
+        if self.purpose.quiesces:
+            self._ensure_quiet(context)
         if self.purpose.yields:
             ensure_not_taken_over(context, preflight, self.hook)
         self.tags = life_tags(self.purpose, now=self._now(), lifetime=self.lifetime)
@@ -153,6 +158,15 @@ class StartWave(DrsStartRecoveryOperator):
         if self.pause is not None:
             ensure_pause_answered(context, self.pause, self.pause_task_id)
         ensure_steps_approved(context, self.asked_before)
+
+    def _ensure_quiet(self, context: Context) -> None:
+        """Look for the records of the last sync and of the stopped sources: nobody can mark them as done."""
+        from drs_provider.dag.waves.final_sync import ensure_synced
+        from drs_provider.dag.waves.stop_sources import ensure_stopped
+
+        ensure_synced(context, self.sync_task_id, self.wave, [server.server_id for server in self.servers])
+        if self.stop_task_id:
+            ensure_stopped(context, self.stop_task_id, self.wave, self.servers)
 
     def finish(self, context: Context, launch: "Launch") -> JsonValue:
         """Hand the jobs to the task that watches them, and the servers to the tasks that show them."""

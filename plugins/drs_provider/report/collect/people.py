@@ -6,7 +6,15 @@ from typing import Final, Literal
 from drs_provider.report.evidence import WaitEvidence
 from drs_provider.rules.run import names
 from drs_provider.rules.run.approvals import APPROVE, CONTINUE, REJECT, STOP
-from drs_provider.rules.run.handover import Asked, Delay, NotificationRecord, Notifications, RecordedAnswer
+from drs_provider.rules.run.handover import (
+    Asked,
+    Delay,
+    FinalSync,
+    NotificationRecord,
+    Notifications,
+    RecordedAnswer,
+    TaskTimes,
+)
 from drs_provider.rules.run.shape import RunShape
 from drs_provider.rules.run.state import LeftDocuments, TaskPhase
 
@@ -22,8 +30,11 @@ _OUTCOMES: Final[dict[str | None, WaitOutcome]] = {
 
 def waits_of(left: LeftDocuments, shape: RunShape) -> tuple[WaitEvidence, ...]:
     """Give every question that was asked and every delay that began, in the order of the plan."""
-    found = [_question(left, task, "approval", None) for task in shape.approval_tasks]
+    asked = (*shape.approval_tasks, *shape.stop_approval_tasks)
+    found = [_question(left, task, "approval", None) for task in asked]
     for wave in shape.waves:
+        if wave.sync_task:
+            found.append(_last_sync(left, wave.sync_task, wave.name))
         if wave.delay_task:
             found.append(_delay(left, wave.delay_task, wave.name))
         if wave.pause_task:
@@ -54,6 +65,14 @@ def _outcome(answer: RecordedAnswer | None) -> WaitOutcome:
     if answer is None:
         return "unanswered"
     return _OUTCOMES.get(answer.chosen, "expired" if answer.expired else "unanswered")
+
+
+def _last_sync(left: LeftDocuments, task: str, wave: str) -> WaitEvidence | None:
+    times = left.of(task, TaskTimes)
+    if times is None or left.of(task, FinalSync) is None:
+        return None
+    ended = max(times.began_at, times.ended_at)
+    return WaitEvidence(kind="delay", task=task, wave=wave, began_at=times.began_at, ended_at=ended, outcome="over")
 
 
 def _delay(left: LeftDocuments, task: str, wave: str) -> WaitEvidence | None:

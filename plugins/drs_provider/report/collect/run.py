@@ -18,6 +18,7 @@ from drs_provider.report.evidence import (
     LaunchActionRun,
     Objectives,
     PreflightEvidence,
+    Quiesced,
     RunEvidence,
     RunFacts,
     ServerEvidence,
@@ -30,6 +31,7 @@ from drs_provider.rules.run import names
 from drs_provider.rules.run.handover import (
     EndedJob,
     EndedJobs,
+    FinalSync,
     InstanceChecks,
     LaterLaunches,
     Launch,
@@ -37,6 +39,7 @@ from drs_provider.rules.run.handover import (
     PreflightResult,
     PreflightServer,
     SettingsChanges,
+    StoppedSources,
     TaskTimes,
     Tries,
 )
@@ -153,6 +156,7 @@ def _wave(state: WaveState, shape: WaveShape, left: LeftDocuments, preflight: Pr
         state_reason=state.reason,
         ready_at=_ready_at(shape, left),
         lost=_lost(state.name, preflight),
+        quiesced=_quiesced(shape, left),
         passed_over=left.passed_over((*shape.chain,)),
         steps=wave_steps(state, shape, left),
         jobs=tuple(_jobs(launches, _ended(shape, left))),
@@ -161,6 +165,11 @@ def _wave(state: WaveState, shape: WaveShape, left: LeftDocuments, preflight: Pr
             *(ServerEvidence(**_facts(server), status=ServerStatus.EXCLUDED) for server in excluded),
         ),
     )
+
+
+def _quiesced(shape: WaveShape, left: LeftDocuments) -> Quiesced | None:
+    found = left.of(shape.sync_task, FinalSync) if shape.sync_task else None
+    return Quiesced(at=found.quiesced_at, steps=found.steps, doubts=found.doubts) if found else None
 
 
 def _lost(wave: str, preflight: PreflightResult | None) -> tuple[str, ...]:
@@ -214,6 +223,10 @@ class _Servers:
         checks = left.of(watch, InstanceChecks) if watch else None
         self.tries = tries.servers if tries else {}
         self.checks = checks.servers if checks else {}
+        synced = left.of(shape.sync_task, FinalSync) if shape.sync_task else None
+        stopped = left.of(shape.stop_task, StoppedSources) if shape.stop_task else None
+        self.synced = synced.points if synced else {}
+        self.stopped = stopped.servers if stopped else {}
         self.found = left.found_launches()
         changes = [found for task in shape.settings_tasks if (found := left.of(task, SettingsChanges))]
         self.changes = {server: changed for found in changes for server, changed in found.servers.items()}
@@ -237,6 +250,10 @@ class _Servers:
             facts |= {"protected": found.protected, "not_protected": found.not_protected}
         if point := self.points.get(state.server_id):
             facts["point"] = point
+        if synced := self.synced.get(state.server_id):
+            facts["synced"] = synced
+        if stopped := self.stopped.get(state.server_id):
+            facts["source_stopped"] = stopped.instance.instance_id
         if check:
             facts |= {"protected": check.protected, "not_protected": check.not_protected}
             facts["differences"] = check.differences

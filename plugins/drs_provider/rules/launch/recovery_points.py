@@ -9,7 +9,7 @@ from drs_provider.formatting import parse_instant
 from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.servers import READY_STATE, Answer
 
-Why = Literal["point_in_time", "source_unreachable", "older_point"]
+Why = Literal["point_in_time", "source_unreachable", "older_point", "quiesced"]
 
 LATEST: Final = "latest"
 """What a trigger form says for the most recent data of every server."""
@@ -28,7 +28,8 @@ def why_pinned(server: Answer | None, *, purpose: Purpose, as_of: datetime | Non
     """Say why a launch must name a recovery point; None: DRS takes the most recent data itself.
 
     A launch without a point takes a fresh snapshot of the source. Where the source does not answer, DRS tries that for
-    about ten minutes before it falls back (drs-api 2.1): a recovery from a broken source names the newest point.
+    about ten minutes before it falls back (drs-api 2.1): a recovery from a broken source names the newest point. So
+    does a migration, whose sources may be stopped by then: its newest point holds all that was written.
 
     :param server: the item of DescribeSourceServers; not looked at where ``as_of`` is given
     :param purpose: what the run is for; a drill from a broken source is refused elsewhere
@@ -36,6 +37,8 @@ def why_pinned(server: Answer | None, *, purpose: Purpose, as_of: datetime | Non
     """
     if as_of is not None:
         return "point_in_time"
+    if purpose.quiesces:
+        return "quiesced"
     state = ((server or {}).get("dataReplicationInfo") or {}).get("dataReplicationState")
     return "source_unreachable" if purpose.pins_broken_source and state != READY_STATE else None
 

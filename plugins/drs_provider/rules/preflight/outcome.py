@@ -6,9 +6,12 @@ from datetime import datetime, timedelta
 
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.formatting import duration
+from drs_provider.plan.model import origin_of_group
+from drs_provider.rules.failback.circle import ReplicationPlace
 from drs_provider.rules.findings import Finding
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.launch.recovery_points import Point, in_words, skew
+from drs_provider.rules.migration.source_instances import source_of
 from drs_provider.rules.preflight.cost import Estimate
 from drs_provider.rules.preflight.table import TableRow, grouped, refused_table, row_of, table
 from drs_provider.rules.purpose import Purpose
@@ -25,6 +28,7 @@ from drs_provider.rules.run.handover import (
     PreflightTarget,
     PreflightWave,
     ServerFingerprint,
+    SourceInstance,
 )
 from drs_provider.rules.run.parts import approved_before
 from drs_provider.rules.run.request import RunRequest
@@ -184,6 +188,25 @@ class PreflightOutcome:
         """Return what was seen of a server."""
         return self.looks.get((server.target, server.server_id), ServerLook())
 
+    @property
+    def stops_sources(self) -> bool:
+        """Whether the run stops the EC2 instances of its sources."""
+        return self.purpose.quiesces and self.shape.stop_policy is not None
+
+    def source(self, server: RosterServer) -> SourceInstance | None:
+        """Return the EC2 instance that a server replicates, with the connection for there; None: it is none."""
+        look, place = self.look(server), self.places.get(server.target, Place("", ""))
+        found = source_of(look.source, ReplicationPlace(place.account, place.region)) if look.source else None
+        if found is None:
+            return None
+        origin = origin_of_group(self.shape.plan, self.shape.runnable.groups[server.group])
+        return SourceInstance(
+            instance_id=found.instance_id,
+            account=found.account,
+            region=found.region,
+            aws_conn_id=str(origin.aws_conn_id),
+        )
+
     def refusal(self) -> str:
         """Word why nothing is launched: every reason, and the refused servers as a table."""
         lines = refused_table(self.rows, now=self.now)
@@ -300,6 +323,7 @@ class PreflightOutcome:
             settings=dict(server.settings),
             placement=look.placement,
             point=look.point,
+            source=self.source(server) if self.stops_sources else None,
         )
 
 

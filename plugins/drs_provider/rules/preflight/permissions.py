@@ -8,7 +8,7 @@ from drs_provider.rules.findings import Finding
 from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.servers import Answer
 
-Bite = Literal["call", "start", "conversion", "clean_up", "settings", "protection", "reversal", "removal"]
+Bite = Literal["call", "start", "conversion", "clean_up", "settings", "protection", "reversal", "removal", "sources"]
 """When a missing permission shows: in a call of this package, or in what DRS does in EC2 for the caller."""
 
 BITES: Final[Mapping[Bite, str]] = {
@@ -20,6 +20,7 @@ BITES: Final[Mapping[Bite, str]] = {
     "protection": "after the launch: recovered instances are not protected from termination",
     "reversal": "at the reversal: nothing is replicated back, or protected again after a failback",
     "removal": "in the clean-up after a failback: FAILBACK servers and recovered instances stay and cost money",
+    "sources": "after the last sync: the sources cannot be stopped, and nothing is launched",
 }
 
 _CALLS: Final = (
@@ -169,6 +170,11 @@ def way_back_questions(*, in_origin: bool, clients: bool = False) -> tuple[Permi
         PermissionQuestion("removal", _REMOVAL_HERE, mode="recovery"),
         PermissionQuestion("removal", ("ec2:DeleteVolume", "ec2:TerminateInstances"), by_drs=True, mode="recovery"),
     )
+
+
+def stop_questions(purpose: Purpose) -> tuple[PermissionQuestion, ...]:
+    """Return what a planned migration needs where its sources run, to stop them."""
+    return (PermissionQuestion("sources", ("ec2:DescribeInstances", "ec2:StopInstances"), mode=purpose.section),)
 
 
 def principal_of(caller: str) -> Caller:

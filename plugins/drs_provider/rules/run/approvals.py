@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from drs_provider.exceptions import RunRefused
 from drs_provider.people import COMMAND_LINE, is_said_by_anybody, is_same_person, person_key
-from drs_provider.plan.model import Pause, Recovery
+from drs_provider.plan.model import Migration, Pause, Recovery
 from drs_provider.rules.purpose import Purpose
 
 if TYPE_CHECKING:
@@ -49,6 +49,14 @@ def policy_of(recovery: Recovery) -> Policy | None:
     return None
 
 
+def stop_policy_of(migration: Migration) -> Policy | None:
+    """Read who must agree before a migration stops its sources; None: it stops none."""
+    agreed = migration.stop_sources
+    if agreed is None:
+        return None
+    return Policy(agreed.required, agreed.approvers, agreed.timeout, always=True, four_eyes=True)
+
+
 def is_needed(policy: Policy | None, purpose: Purpose, *, too_old: Sequence[str]) -> bool:
     """Tell whether a run for this purpose asks; ``too_old`` are the servers above ``max_lag``."""
     return policy is not None and purpose.asks_for_approval and (policy.always or bool(too_old))
@@ -64,15 +72,18 @@ def eligible(policy: Policy, *, triggered_by: str | None) -> tuple[str, ...]:
     )
 
 
-def too_few(policy: Policy, *, triggered_by: str | None) -> str | None:
-    """Say why this run can never be approved, before anybody is asked in vain; None: it can."""
-    if policy.four_eyes and (why := unproven_starter(triggered_by, "recovery.approval")):
+def too_few(policy: Policy, *, triggered_by: str | None, field: str = "recovery.approval") -> str | None:
+    """Say why this run can never be approved, before anybody is asked in vain; None: it can.
+
+    :param field: where the plan says who must agree
+    """
+    if policy.four_eyes and (why := unproven_starter(triggered_by, field)):
         return why
     able = eligible(policy, triggered_by=triggered_by)
     if not policy.approvers or len(able) >= policy.required:
         return None
     return (
-        f"recovery.approval needs {policy.required} of {', '.join(policy.approvers)}, and {triggered_by}, who "
+        f"{field} needs {policy.required} of {', '.join(policy.approvers)}, and {triggered_by}, who "
         f"triggered this run, does not count: {len(able)} left; let somebody else trigger it"
     )
 
@@ -110,23 +121,30 @@ def not_counted(who: str | None, policy: Policy, *, triggered_by: str | None, ea
 
 
 def ensure_approved(
-    policy: Policy, answers: "Mapping[str, RecordedAnswer | None]", *, triggered_by: str | None, checked_at: datetime
+    policy: Policy,
+    answers: "Mapping[str, RecordedAnswer | None]",
+    *,
+    triggered_by: str | None,
+    checked_at: datetime,
+    what: str = "the recovery is not approved",
+    left_alone: str = "Nothing was launched",
 ) -> None:
     """Raise RunRefused unless the recorded answers are approvals of enough people, for this very preflight.
 
     :param answers: what each approval task left, by task id
     :param checked_at: when preflight looked; an approval of an earlier look is no approval of this one
+    :param what: what is not approved then
+    :param left_alone: what was not done then
     """
     counted: list[str] = []
     for task_id, answer in answers.items():
         if why := _no_approval(answer, policy, triggered_by=triggered_by, checked_at=checked_at, earlier=counted):
             raise RunRefused(
-                f"the recovery is not approved: {task_id}: {why}. Nothing was launched; clear {task_id} with "
-                "everything downstream to ask again"
+                f"{what}: {task_id}: {why}. {left_alone}; clear {task_id} with everything downstream to ask again"
             )
         counted.append(str(answer and answer.by))
     if len(counted) < policy.required:
-        raise RunRefused(f"the recovery is not approved: {len(counted)} of {policy.required} approvals are recorded")
+        raise RunRefused(f"{what}: {len(counted)} of {policy.required} approvals are recorded")
 
 
 def _no_approval(

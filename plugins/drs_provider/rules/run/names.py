@@ -43,6 +43,8 @@ AROUND_WAVES: Final = (PREFLIGHT_GROUP, BEFORE_WAVES, AFTER_WAVES, FINISH_GROUP)
 # Tasks of a wave, by what they do.
 DELAY: Final = "delay"
 PAUSE: Final = "pause"
+FINAL_SYNC: Final = "final_sync"
+STOP_SOURCES: Final = "stop_sources"
 LAUNCH_SETTINGS: Final = "launch_settings"
 START: Final = "start_recovery"
 WATCH: Final = "recovery_job"
@@ -52,14 +54,26 @@ SERVERS: Final = "servers"
 NOTIFICATIONS: Final = "notifications"
 """The task that tells people, in every group that has one."""
 
-WAVE_TASKS: Final = (DELAY, PAUSE, LAUNCH_SETTINGS, START, WATCH, TAG_INSTANCES, SERVERS, NOTIFICATIONS)
+WAVE_TASKS: Final = (
+    DELAY,
+    PAUSE,
+    FINAL_SYNC,
+    STOP_SOURCES,
+    LAUNCH_SETTINGS,
+    START,
+    WATCH,
+    TAG_INSTANCES,
+    SERVERS,
+    NOTIFICATIONS,
+)
 """Every task of a wave that is no step of its plan."""
-BESIDE_WAVE: Final = (SERVERS, LAUNCH_SETTINGS, TAG_INSTANCES, NOTIFICATIONS)
+BESIDE_WAVE: Final = (SERVERS, LAUNCH_SETTINGS, FINAL_SYNC, STOP_SOURCES, TAG_INSTANCES, NOTIFICATIONS)
 """Tasks of a wave that run ahead of it or beside it: they say nothing of how far it is."""
 
 # Tasks of the group preflight, by what they do.
 CHECK: Final = "check"
 APPROVAL: Final = "approval"
+STOP_APPROVAL: Final = "stop_approval"
 NETWORK: Final = "network"
 
 # Tasks of the group finish, by what they do.
@@ -76,6 +90,7 @@ VERDICT: Final = "verdict"
 # Whole task ids; of what is numbered, those in the first account and Region.
 PREFLIGHT_TASK: Final = "preflight.check"
 APPROVAL_TASK: Final = "preflight.approval"
+STOP_APPROVAL_TASK: Final = "preflight.stop_approval"
 PREPARE_NETWORK_TASK: Final = "preflight.network"
 KEEP_TASK: Final = "finish.keep"
 CLEAN_UP_TASK: Final = "finish.clean_up"
@@ -98,7 +113,18 @@ class TaskName(NamedTuple):
 
 
 _NUMBERED: Final = frozenset(
-    {LAUNCH_SETTINGS, START, SERVERS, APPROVAL, NETWORK, CLEAN_UP, RESTORE_SETTINGS, REMOVE_NETWORK, LOOK_OVER}
+    {
+        LAUNCH_SETTINGS,
+        START,
+        SERVERS,
+        APPROVAL,
+        STOP_APPROVAL,
+        NETWORK,
+        CLEAN_UP,
+        RESTORE_SETTINGS,
+        REMOVE_NETWORK,
+        LOOK_OVER,
+    }
 )
 
 
@@ -147,6 +173,11 @@ def task_in(group: str, name: str, number: int = 1) -> str:
 def approval_tasks(required: int) -> tuple[str, ...]:
     """Give the ids of the tasks that ask for the approvals of a recovery, in their order."""
     return tuple(numbered(APPROVAL_TASK, number) for number in range(1, required + 1))
+
+
+def stop_approval_tasks(required: int) -> tuple[str, ...]:
+    """Give the ids of the tasks that ask whether a migration may stop its sources, in their order."""
+    return tuple(numbered(STOP_APPROVAL_TASK, number) for number in range(1, required + 1))
 
 
 def plan_step_group(side: str) -> str:

@@ -144,6 +144,8 @@ def _problems(
             yield f"{name} is {params[name]!r}: it must be true or false"
     if purpose and params.get("replace_live_instances") is True and not purpose.may_replace_recovered:
         yield no_replacing(purpose)
+    if purpose and purpose.quiesces and (_text(params.get("point_in_time")) or LATEST).strip().lower() != LATEST:
+        yield f"mode is {purpose}: it launches from data younger than the last write, so point_in_time must be latest"
     continued = params.get("continue_run")
     if continued and purpose and not purpose.launches:
         yield f"continue_run: {LAUNCHES_NOTHING}, so it continues no run: leave the field empty"

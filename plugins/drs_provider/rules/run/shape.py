@@ -18,11 +18,12 @@ from drs_provider.plan.model import (
     ProtectionGroup,
     RecoveryPlan,
     Wave,
+    has_migrations,
     wave_dependencies,
 )
 from drs_provider.rules.purpose import DRILL, Purpose, purpose_of
 from drs_provider.rules.run import names
-from drs_provider.rules.run.approvals import Policy, policy_of
+from drs_provider.rules.run.approvals import Policy, policy_of, stop_policy_of
 from drs_provider.rules.run.roster import Target, target_of, targets_of
 from drs_provider.rules.run.timing import critical_path, finish_times, levels, lifetime_of, wave_duration
 
@@ -95,6 +96,8 @@ class WaveShape:
     :param wave: what the author wrote: timeout, tolerance, ready, pause …
     :param depends_on: the waves that it waits for
     :param targets: where it launches; none: it has steps only
+    :param sync_task: waits in a migration for recovery points that hold all that was written; None: the plan has none
+    :param stop_task: stops the sources of a migration then; None: the plan stops none
     :param watch_task: knows what became of its servers; None: it has steps only
     :param asked_before: the approval steps whose recorded answers its launch relies on
     :param notifications_task: tells people of its end; None: nobody wants to know
@@ -108,6 +111,8 @@ class WaveShape:
     targets: tuple[WaveTarget, ...]
     delay_task: str | None
     pause_task: str | None
+    sync_task: str | None
+    stop_task: str | None
     before: tuple[StepShape, ...]
     after: tuple[StepShape, ...]
     watch_task: str | None
@@ -139,9 +144,25 @@ class WaveShape:
 
     @cached_property
     def opening(self) -> tuple[str, ...]:
-        """What stands before its launch, one after the other: delay, pause, steps."""
+        """What stands before its launch, one after the other: delay, pause, steps, and a last sync of its own."""
         ahead = [task for task in (self.delay_task, self.pause_task) if task]
-        return (*ahead, *(step.task_id for step in self.before))
+        last = self.sync_tasks if self.quiesce_tasks else ()
+        return (*ahead, *(step.task_id for step in self.before), *last)
+
+    @property
+    def sync_tasks(self) -> tuple[str, ...]:
+        """What a migration does before the launch: the last sync, and the end of its sources."""
+        return tuple(task for task in (self.sync_task, self.stop_task) if task)
+
+    @property
+    def ahead_tasks(self) -> tuple[str, ...]:
+        """Those of them that run beside earlier waves: writes were stopped before all waves."""
+        return () if self.quiesce_tasks else self.sync_tasks
+
+    @property
+    def quiesce_tasks(self) -> tuple[str, ...]:
+        """The steps of its own that stop writes in a migration."""
+        return tuple(step.task_id for step in self.before if step.step.when == "migration")
 
     @cached_property
     def chain(self) -> tuple[str, ...]:
@@ -202,6 +223,8 @@ class RunShape:
     :param after: the plan's own steps after all waves
     :param policy: who is asked before a recovery; None: nobody ever is
     :param approval_tasks: the tasks that ask them, one after the other
+    :param stop_policy: who is asked before a migration stops its sources; None: it stops none
+    :param stop_approval_tasks: the tasks that ask them, one after the other
     :param keep_task: keeps a drill for people; None: the plan keeps none
     :param start_notifications_task: tells people that the run goes on to its waves; None: nobody wants to know
     :param end_notifications_task: tells people how the run ended; None: nobody wants to know
@@ -215,6 +238,8 @@ class RunShape:
     after: tuple[StepShape, ...]
     policy: Policy | None
     approval_tasks: tuple[str, ...]
+    stop_policy: Policy | None
+    stop_approval_tasks: tuple[str, ...]
     keep_task: str | None
     start_notifications_task: str | None
     end_notifications_task: str | None
@@ -310,7 +335,12 @@ class RunShape:
     @property
     def passed_task(self) -> str:
         """What ends the checks and the approvals: nothing is launched before it."""
-        return self.approval_tasks[-1] if self.approval_tasks else names.PREFLIGHT_TASK
+        return [names.PREFLIGHT_TASK, *self.approval_tasks, *self.stop_approval_tasks][-1]
+
+    @property
+    def quiesce_tasks(self) -> tuple[str, ...]:
+        """The steps before all waves that stop writes in a migration."""
+        return tuple(step.task_id for step in self.before if step.step.when == "migration")
 
     @cached_property
     def lifetime(self) -> timedelta:
@@ -368,7 +398,7 @@ def compile_shape(runnable: RunnablePlan, request: "RunRequest | None" = None) -
         for name in _ordered(depends_on)
     )
     changed = {place.target for wave in waves for place in wave.targets if place.settings_task}
-    policy = policy_of(plan.recovery)
+    policy, stop_policy = policy_of(plan.recovery), stop_policy_of(plan.migration)
     keeps = bool(DRILL.keep_for(plan)) and any(wave.targets for wave in waves)
     shape = RunShape(
         runnable=runnable,
@@ -383,6 +413,8 @@ def compile_shape(runnable: RunnablePlan, request: "RunRequest | None" = None) -
         ),
         policy=policy,
         approval_tasks=names.approval_tasks(policy.required if policy else 0),
+        stop_policy=stop_policy,
+        stop_approval_tasks=names.stop_approval_tasks(stop_policy.required if stop_policy else 0),
         keep_task=names.KEEP_TASK if keeps else None,
         start_notifications_task=_teller(plan, names.PREFLIGHT_GROUP, "started"),
         end_notifications_task=_teller(plan, names.FINISH_GROUP, "completed", "failed"),
@@ -411,6 +443,7 @@ def _wave(
     groups = tuple(runnable.groups[name] for name in wave.groups)
     targets = targets_of(groups)
     known = (*targets, *(target for target in everywhere if target not in targets))
+    migrates, stops = has_migrations(runnable.plan), runnable.plan.migration.stop_sources is not None
     before_launch = asked.of(wave, "after")
     return WaveShape(
         wave=wave,
@@ -422,6 +455,8 @@ def _wave(
         ),
         delay_task=names.wave_task(wave.name, names.DELAY) if wave.delay_before else None,
         pause_task=names.wave_task(wave.name, names.PAUSE) if wave.pause_before is not None else None,
+        sync_task=names.wave_task(wave.name, names.FINAL_SYNC) if targets and migrates else None,
+        stop_task=names.wave_task(wave.name, names.STOP_SOURCES) if targets and stops else None,
         before=_steps(
             wave.before, wave.name, wave.name, "before", targets=known, asked_before=asked.of(wave, "before")
         ),
@@ -568,7 +603,7 @@ def _edges(shape: RunShape) -> Iterator[Edge]:
 def _before_waves(shape: RunShape) -> Iterator[Edge]:
     for network in shape.network_tasks:
         yield names.PREFLIGHT_TASK, network
-    yield from pairwise([names.PREFLIGHT_TASK, *shape.approval_tasks])
+    yield from pairwise([names.PREFLIGHT_TASK, *shape.approval_tasks, *shape.stop_approval_tasks])
     yield from pairwise([shape.passed_task, *(step.task_id for step in shape.before)])
     if shape.start_notifications_task:
         yield names.PREFLIGHT_TASK, shape.start_notifications_task
@@ -581,6 +616,7 @@ def _around_wave(shape: RunShape, wave: WaveShape) -> Iterator[Edge]:
     yield from ((task, first) for task in above for first in wave.first_tasks)
     for task in (shape.passed_task, *shape.network_tasks):
         yield from ((task, settings) for settings in wave.settings_tasks)
+    yield from pairwise([begun, *wave.ahead_tasks])
     for step in shape.after[:1]:
         yield wave.last_task, step.task_id
     if wave.notifications_task:
@@ -594,6 +630,7 @@ def _in_wave(wave: WaveShape) -> Iterator[Edge]:
     yield from ((task, below) for task in wave.opening[-1:] for below in (wave.start_tasks or after[:1]))
     yield from pairwise([wave.watch_task, *after] if wave.watch_task else after)
     for place in wave.targets:
+        yield from ((task, place.start_task) for task in wave.ahead_tasks[-1:])
         if place.settings_task:
             yield place.settings_task, place.start_task
         if wave.watch_task:
@@ -613,7 +650,7 @@ def _into_finish(shape: RunShape) -> Iterator[Edge]:
     for wave in shape.waves:
         is_long = len(wave.chain) > len(wave.start_tasks[:1]) + 1
         tagged = (wave.tag_instances_task,) if wave.tag_instances_task else ()
-        tasks = (*wave.settings_tasks, *(wave.chain if is_long else (wave.last_task,)), *tagged)
+        tasks = (*wave.settings_tasks, *wave.ahead_tasks, *(wave.chain if is_long else (wave.last_task,)), *tagged)
         # A plan of steps alone has nothing to clean up: its report waits for the waves then.
         yield from ((task, below) for task in tasks for below in first or [names.REPORT_TASK])
     for step in (*shape.before, *shape.after):

@@ -310,7 +310,9 @@ def _ordered_of(outline: WaveOutline) -> tuple[str, ...]:
 
 
 def _steps(outline: WaveOutline) -> tuple[str, ...]:
-    return tuple(step.task for step in (*outline.before, *outline.after))
+    """Give what obeys an order beside the launch: its steps, and in a migration what waits and stops ahead of it."""
+    syncs = (task for task in outline.settings if names.does(task, names.FINAL_SYNC, names.STOP_SOURCES))
+    return (*(step.task for step in (*outline.before, *outline.after)), *syncs)
 
 
 def _launch(outline: WaveOutline) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from drs_provider.exceptions import AwsError
 from drs_provider.formatting import joined
-from drs_provider.plan.model import ProtectionGroup
+from drs_provider.plan.model import ProtectionGroup, has_migrations
 from drs_provider.rules.findings import Finding
 from drs_provider.rules.launch.continuation import Continuation, continuation_problems, installation_of
 from drs_provider.rules.launch.tags import run_key
@@ -139,8 +139,30 @@ class Preflight:
             continued_installation=installation_of(job for check in checks.values() for job in check.continued),
         )
         outcome = replace(outcome, findings=(*outcome.lost_findings, *outcome.findings))
+        if self.request.purpose.quiesces:
+            outcome = self._with_sources(outcome, hook_of)
         machines = {server: machine for check in checks.values() for server, machine in check.machines.items()}
         return self._with_approvers(self._with_forecast(self._with_report_place(outcome), machines))
+
+    def _with_sources(self, outcome: PreflightOutcome, hook_of: HookOf) -> PreflightOutcome:
+        """Refuse a migration of a plan that does not say how writes stop, and one whose sources cannot be stopped."""
+        from drs_provider.services.preflight.sources import look_at_sources
+
+        name = self.shape.plan.name
+        if not has_migrations(self.shape.plan):
+            return _refused(
+                outcome,
+                f"plan {name} says nothing of migrations: nothing stops its writes, so data would be lost. Give it a "
+                "step with when: migration that stops them, or start a recovery",
+            )
+        policy = self.shape.stop_policy
+        if policy is None or outcome.refusals:
+            return outcome
+        if problem := too_few(policy, triggered_by=self.triggered_by, field="migration.stop_sources"):
+            outcome = _refused(outcome, problem)
+        sources = {server.server_id: (server.hostname, outcome.source(server)) for server in outcome.roster.servers}
+        findings, notes = look_at_sources(sources, hook_of, self.request.purpose)
+        return replace(outcome, findings=(*outcome.findings, *findings), notes=(*outcome.notes, *notes))
 
     def _part_of(self) -> Iterator[str]:
         """Say for the log whose part the run is, and which approvals it inherits."""

@@ -1,7 +1,8 @@
 """What passes between a run and the runs of other plans that are steps of it."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
+from drs_provider.rules.purpose import PurposeName
 from drs_provider.rules.run.handover.document import Document, Instant, Part
 
 
@@ -35,7 +36,7 @@ class PlanRunStart(Document):
     parent_dag_id: str
     parent_run_id: str
     parent_task_id: str
-    mode: Literal["drill", "recovery", "check"]
+    mode: PurposeName
     reason: str = ""
     point_in_time: str = "latest"
     continue_run: str | None = None

@@ -9,8 +9,9 @@ from pydantic import Field, JsonValue
 from drs_provider.formatting import joined, some
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.launch.recovery_points import Point
-from drs_provider.rules.purpose import Purpose, purpose_of
+from drs_provider.rules.purpose import Purpose, PurposeName, purpose_of
 from drs_provider.rules.run.handover.document import Document, Flag, Instant, OptionalInstant, Part
+from drs_provider.rules.run.handover.migrations import SourceInstance
 from drs_provider.rules.run.handover.plan_runs import PlanRunStart
 from drs_provider.rules.run.request import read_as_of
 
@@ -43,7 +44,7 @@ class PreflightServer(Part):
 
     ``order`` is its boot order in its group, ``lag`` the replication lag when preflight looked, ``settings`` are its
     effective launch settings by the plan's names. ``point``: the recovery point that its launch must name; None: DRS
-    chooses.
+    chooses. ``source``: the EC2 instance that a migration stops; None: it stops none.
     """
 
     server_id: str
@@ -56,6 +57,7 @@ class PreflightServer(Part):
     settings: dict[str, JsonValue] = Field(default_factory=dict)
     placement: Placement = Placement()
     point: Point | None = None
+    source: SourceInstance | None = None
 
 
 class PreflightTarget(Part):
@@ -221,7 +223,7 @@ class PreflightResult(Document):
     plan: str
     digest: str
     passed: Flag
-    mode: Literal["drill", "recovery", "check"]
+    mode: PurposeName
     reason: str = ""
     point_in_time: str = "latest"
     replace_live_instances: Flag = False

@@ -197,7 +197,7 @@ def _preflight_to_come(snapshot: RunSnapshot, seen: set[TaskPhase], check: TaskP
 
 
 def _refused(task: str, left: LeftDocuments, found: PreflightResult | None) -> PreflightState:
-    is_asked = names.does(task, names.APPROVAL)
+    is_asked = names.does(task, names.APPROVAL, names.STOP_APPROVAL)
     refusals = [finding for finding in (found.findings if found else ()) if finding.severity == "refusal"]
     words = left.error(task) or (_counted(len(refusals)) if refusals else None)
     return PreflightState(
@@ -262,9 +262,10 @@ def _cleanup_tasks(snapshot: RunSnapshot, *does: str) -> list[str]:
 
 def _ended_by_an_answer(snapshot: RunSnapshot, left: LeftDocuments) -> str | None:
     """Say who ended the run by a no; a person's no fails the task that asked."""
-    for task in names.tasks_that(snapshot.tasks, names.PREFLIGHT_GROUP, names.APPROVAL):
-        if by := _chose(REJECT, task, snapshot, left):
-            return f"{by} rejected the recovery"
+    for name, what in ((names.APPROVAL, "the recovery"), (names.STOP_APPROVAL, "the stop of the sources")):
+        for task in names.tasks_that(snapshot.tasks, names.PREFLIGHT_GROUP, name):
+            if by := _chose(REJECT, task, snapshot, left):
+                return f"{by} rejected {what}"
     for wave in snapshot.outline.waves:
         for task in wave.gates:
             if by := _chose(STOP, task, snapshot, left):

@@ -140,7 +140,7 @@ def outline_of_shape(shape: "RunShape") -> RunOutline:
                 starts=wave.start_tasks,
                 watch=wave.watch_task,
                 gates=tuple(task for task in (wave.delay_task, wave.pause_task) if task),
-                settings=wave.settings_tasks,
+                settings=(*wave.settings_tasks, *wave.sync_tasks),
                 before=_compiled_steps(wave.before),
                 after=_compiled_steps(wave.after),
             )
@@ -226,7 +226,11 @@ def _own_tasks(wave: str, task_ids: Collection[str]) -> _OwnTasks:
         "starts": tuple(names.tasks_that(task_ids, wave, names.START)),
         "watch": watch if watch in task_ids else None,
         "gates": tuple(gate for gate in gates if gate in task_ids),
-        "settings": tuple(names.tasks_that(task_ids, wave, names.LAUNCH_SETTINGS)),
+        "settings": tuple(
+            task
+            for name in (names.LAUNCH_SETTINGS, names.FINAL_SYNC, names.STOP_SOURCES)
+            for task in names.tasks_that(task_ids, wave, name)
+        ),
     }
 
 

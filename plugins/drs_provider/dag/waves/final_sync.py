@@ -1,0 +1,202 @@
+"""The last sync of a planned migration: a wave waits until nothing that was written can be lost."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowSkipException
+
+from drs_provider import clock
+from drs_provider.dag.docs import COLOURS
+from drs_provider.dag.run_reader import order_of, preflight_result
+from drs_provider.dag.task_times import LeavesTimes
+from drs_provider.exceptions import PlanChanged, RunRefused
+from drs_provider.operators.base import failing_for_good
+from drs_provider.operators.task_memory import task_memory
+from drs_provider.rules.run.connection import AwsArguments
+from drs_provider.services.signed import leave, pull
+
+if TYPE_CHECKING:
+    from drs_provider.hooks.drs import DrsHook
+    from drs_provider.rules.migration.final_sync import Mark, Quiesce
+    from drs_provider.rules.run.handover import PreflightResult, PreflightTarget, SyncBegan
+    from drs_provider.triggers.final_sync import SyncPlace, WrittenMark
+
+POLL_SECONDS: Final = 20.0
+LEG: Final = timedelta(minutes=2)
+"""So often a task that waits wakes, to see whether a person has ordered otherwise."""
+
+
+class AwaitFinalSync(LeavesTimes, BaseOperator):
+    """Wait, deferred, until every server of a wave has a recovery point younger than the last write.
+
+    Leaves a ``FinalSync``, without which nothing of the wave is stopped or launched in a migration. Other runs skip it.
+
+    :param quiesce_task_ids: the steps with ``when: migration`` that stand before, by task id, with their names
+    :param within: how long to wait
+    """
+
+    ui_color = COLOURS["ui_color"]
+    ui_fgcolor = COLOURS["ui_fgcolor"]
+
+    def __init__(
+        self,
+        *,
+        plan: str,
+        digest: str,
+        wave: str,
+        quiesce_task_ids: Mapping[str, str],
+        within: timedelta,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.plan, self.digest, self.wave = plan, digest, wave
+        self.quiesce_task_ids, self.within = dict(quiesce_task_ids), within
+
+    def execute(self, context: Context) -> None:
+        """Look; the task ends where nothing is missing, and waits where something is."""
+        from drs_provider.rules.migration.final_sync import in_short, timed_out
+        from drs_provider.rules.run.handover import FinalSync
+        from drs_provider.services.migration.final_sync import look
+
+        skip_where_ordered(context)
+        with failing_for_good():
+            preflight = migration_of(context, self.plan, self.digest, self.wave)
+            targets = preflight.wave(self.wave).targets
+            hooks = [(_hook(target), [server.server_id for server in target.servers]) for target in targets]
+            names = {server.server_id: server.hostname for server in preflight.servers_of(self.wave)}
+            began = self._began(context, hooks)
+            quiesce, marks = self._quiesce(context, began), _marks(began)
+            found = look(hooks, marks, names, quiesced_at=quiesce.at)
+            if not found.late:
+                self.log.info("%s; every server has a recovery point that holds them", in_short(quiesce))
+                leave(
+                    context["ti"],
+                    FinalSync(
+                        quiesced_at=quiesce.at, steps=quiesce.steps, doubts=quiesce.doubts, points=dict(found.points)
+                    ),
+                )
+                return
+            if clock.now() >= began.until:
+                raise RunRefused(timed_out(found.words, self.within, plan=self.plan, task=context["ti"].task_id))
+        self.log.info("%s; waiting until %s: %s", in_short(quiesce), began.until, found.words)
+        self._defer(targets, marks, quiesce, began)
+
+    def resume(self, context: Context, event: object = None) -> None:
+        """Look again; what the trigger has seen is seen by this task itself before it counts."""
+        self.execute(context)
+
+    def _defer(
+        self,
+        targets: "Sequence[PreflightTarget]",
+        marks: "Mapping[str, Mark]",
+        quiesce: "Quiesce",
+        began: "SyncBegan",
+    ) -> None:
+        from drs_provider.triggers.final_sync import FinalSyncTrigger
+
+        places: list[SyncPlace] = [
+            {"aws": _arguments(target), "servers": {server.server_id: server.hostname for server in target.servers}}
+            for target in targets
+        ]
+        written: dict[str, WrittenMark] = {
+            server: {"newest_id": mark.newest_id, "lag_seconds": mark.lag.total_seconds()}
+            for server, mark in marks.items()
+        }
+        self.defer(
+            trigger=FinalSyncTrigger(
+                places=places,
+                marks=written,
+                quiesced_at=quiesce.at.isoformat(),
+                until=min(began.until, clock.now() + LEG).isoformat(),
+                poll_seconds=POLL_SECONDS,
+            ),
+            method_name=self.resume.__name__,
+        )
+
+    def _began(self, context: Context, hooks: "Sequence[tuple[DrsHook, Sequence[str]]]") -> "SyncBegan":
+        """Note once what is there now that writes have stopped; a task that a person has cleared notes it anew."""
+        from drs_provider.rules.run.handover import ServerMark, SyncBegan
+        from drs_provider.services.migration.final_sync import marks_of
+        from drs_provider.services.store import load, save
+
+        store, tries = task_memory(context), context["ti"].max_tries
+        kept = load(store, SyncBegan)
+        wanted = {server for _, servers in hooks for server in servers}
+        if kept and kept.max_tries == tries and wanted <= kept.servers.keys():
+            return kept
+        now = clock.now()
+        marks = {server: mark for hook, servers in hooks for server, mark in marks_of(hook, servers).items()}
+        servers = {name: ServerMark(newest_id=mark.newest_id, lag=mark.lag) for name, mark in marks.items()}
+        began = SyncBegan(max_tries=tries, at=now, until=now + self.within, servers=servers)
+        save(store, began)
+        return began
+
+    def _quiesce(self, context: Context, began: "SyncBegan") -> "Quiesce":
+        from drs_provider.rules.migration.final_sync import StepEnd, quiesce_of
+        from drs_provider.rules.run.handover import StepResult
+
+        found = {task: pull(context["ti"], task, StepResult) for task in self.quiesce_task_ids}
+        steps = [
+            StepEnd(self.quiesce_task_ids[task], left.ended_at if left else None, bool(left and not left.goes_on))
+            for task, left in found.items()
+            if not (left and left.state == "skipped")
+        ]
+        return quiesce_of(steps, asked_at=began.at)
+
+
+def skip_where_ordered(context: Context) -> None:
+    """Skip what stands before a launch that a person has cancelled or left out; the launch itself obeys too."""
+    if order := order_of(context):
+        leave(context["ti"], order)
+        raise AirflowSkipException(order.message)
+
+
+def migration_of(context: Context, plan: str, digest: str, wave: str) -> "PreflightResult":
+    """Return what preflight left of a migration that has servers in this wave.
+
+    :raises AirflowSkipException: the run is none, or launches nothing in this wave
+    """
+    preflight = preflight_result(context, plan)
+    if preflight.digest != digest:
+        raise PlanChanged(plan, preflight.digest, digest)
+    if not preflight.purpose.quiesces:
+        raise AirflowSkipException(f"a {preflight.mode} stops no writes")
+    if not preflight.servers_of(wave):
+        raise AirflowSkipException(f"wave {wave} launches nothing in this run")
+    return preflight
+
+
+def ensure_synced(context: Context, task_id: str, wave: str, server_ids: Sequence[str]) -> None:
+    """Raise RunRefused unless the last sync of all these servers is recorded."""
+    from drs_provider.rules.run.handover import FinalSync
+
+    found = pull(context["ti"], task_id, FinalSync)
+    missing = [server for server in server_ids if found is None or server not in found.points]
+    if missing:
+        raise RunRefused(
+            f"the last sync of wave {wave} is not recorded (a task that is marked as successful waits for nothing): "
+            f"clear {task_id} with everything downstream. Nothing was stopped or launched"
+        )
+
+
+def _marks(began: "SyncBegan") -> "dict[str, Mark]":
+    from drs_provider.rules.migration.final_sync import Mark
+
+    return {server: Mark(mark.newest_id, mark.lag) for server, mark in began.servers.items()}
+
+
+def _arguments(target: "PreflightTarget") -> AwsArguments:
+    return {
+        "aws_conn_id": target.aws_conn_id,
+        "region_name": target.region or None,
+        "verify": None,
+        "config": None,
+    }
+
+
+def _hook(target: "PreflightTarget") -> "DrsHook":
+    from drs_provider.hooks.drs import DrsHook
+
+    return DrsHook(**_arguments(target))

@@ -1,0 +1,173 @@
+"""The end of a wave's sources in a planned migration: people have agreed to every instance, and it is read again."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import BaseOperator, Context
+
+from drs_provider import clock
+from drs_provider.dag.docs import COLOURS
+from drs_provider.dag.people.agreement import answers_of, ensure_people_agreed, triggered_by
+from drs_provider.dag.task_times import LeavesTimes
+from drs_provider.dag.waves.final_sync import ensure_synced, migration_of, skip_where_ordered
+from drs_provider.exceptions import RunRefused
+from drs_provider.formatting import MANY, parse_instant, some, timespan
+from drs_provider.operators.base import failing_for_good
+from drs_provider.rules.run.approvals import Policy, ensure_approved
+from drs_provider.services.signed import leave, pull
+
+if TYPE_CHECKING:
+    from drs_provider.hooks.failback import FailbackHook
+    from drs_provider.rules.migration.source_instances import NamedSource
+    from drs_provider.rules.run.handover import PreflightResult, PreflightServer, StoppedSources
+
+WITHIN: Final = timedelta(minutes=20)
+"""How long instances may take to stop: EC2 waits for their operating systems, minutes on Windows."""
+LOOK_EVERY: Final = timedelta(seconds=15)
+
+
+class StopWaveSources(LeavesTimes, BaseOperator):
+    """Stop the EC2 instances that the servers of a wave replicate, after their last sync; wait until they are stopped.
+
+    Only those that preflight named and that the people of ``migration.stop_sources`` agreed to. DRS and EC2 are asked
+    again right before; every reason against one of them stops nothing at all. What is stopped already is fine.
+    """
+
+    ui_color = "#e6b8af"
+    ui_fgcolor = COLOURS["ui_fgcolor"]
+
+    def __init__(
+        self,
+        *,
+        plan: str,
+        digest: str,
+        wave: str,
+        sync_task_id: str,
+        policy: Policy | None,
+        approval_task_ids: Sequence[str],
+        stop_policy: Policy,
+        stop_approval_task_ids: Sequence[str],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.plan, self.digest, self.wave, self.sync_task_id = plan, digest, wave, sync_task_id
+        self.policy, self.approval_task_ids = policy, tuple(approval_task_ids)
+        self.stop_policy, self.stop_approval_task_ids = stop_policy, tuple(stop_approval_task_ids)
+
+    def execute(self, context: Context) -> None:
+        """Begin; see :meth:`go_on`."""
+        self._stop(context, until=clock.now() + WITHIN, found_stopped=None)
+
+    def go_on(self, context: Context, event: object = None, *, until: str, found_stopped: list[str]) -> None:
+        """Look again whether all are stopped."""
+        self._stop(context, until=parse_instant(until), found_stopped=found_stopped)
+
+    def _stop(self, context: Context, *, until: datetime, found_stopped: list[str] | None) -> None:
+        from drs_provider.services.migration.source_instances import change_sources
+
+        skip_where_ordered(context)
+        with failing_for_good():
+            preflight = migration_of(context, self.plan, self.digest, self.wave)
+            servers = preflight.servers_of(self.wave)
+            self._ensure_agreed(context, preflight)
+            ensure_synced(context, self.sync_task_id, self.wave, [server.server_id for server in servers])
+            named = {source.server_id: source for server in servers if (source := named_source(server))}
+            look = change_sources("stop", list(named.values()), self._found(preflight, named), _Origins(servers))
+            if look.asked:
+                self.log.info("EC2 was asked to stop %s", some(list(look.asked), MANY))
+            before = list(look.done) if found_stopped is None else found_stopped
+            if not look.left:
+                self._leave(context, servers, before)
+                return
+            if clock.now() >= until:
+                raise RunRefused(
+                    f"{some(list(look.left), MANY)} did not stop within {timespan(WITHIN)}; nothing of wave "
+                    f"{self.wave} was launched. See what keeps the operating system up, then clear this task"
+                )
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        self.log.info("stopping: %s", some(list(look.left), MANY))
+        self.defer(
+            trigger=DateTimeTrigger(moment=clock.now() + LOOK_EVERY),
+            method_name=self.go_on.__name__,
+            kwargs={"until": until.isoformat(), "found_stopped": before},
+        )
+
+    def _ensure_agreed(self, context: Context, preflight: "PreflightResult") -> None:
+        ensure_people_agreed(context, preflight, self.policy, self.approval_task_ids)
+        ensure_approved(
+            self.stop_policy,
+            answers_of(context, self.stop_approval_task_ids),
+            triggered_by=triggered_by(context),
+            checked_at=preflight.checked_at,
+            what="stopping the sources is not approved",
+            left_alone="Nothing was stopped",
+        )
+
+    def _found(self, preflight: "PreflightResult", named: "dict[str, NamedSource]") -> "dict[str, NamedSource | None]":
+        from drs_provider.hooks.drs import DrsHook
+        from drs_provider.services.migration.source_instances import sources_now
+
+        found: dict[str, NamedSource | None] = {}
+        for target in preflight.wave(self.wave).targets:
+            asked = [server.server_id for server in target.servers if server.server_id in named]
+            if asked:
+                hook = DrsHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None)
+                found |= sources_now(hook, asked)
+        return found
+
+    def _leave(self, context: Context, servers: "Sequence[PreflightServer]", before: Sequence[str]) -> None:
+        from drs_provider.rules.run.handover import StoppedSource, StoppedSources
+
+        stopped = {
+            server.server_id: StoppedSource(instance=server.source, before=server.source.instance_id in before)
+            for server in servers
+            if server.source
+        }
+        others = tuple(server.server_id for server in servers if server.source is None)
+        self.log.info("%d sources are stopped, %d of them were before", len(stopped), len(before))
+        leave(context["ti"], StoppedSources(servers=stopped, not_ec2=others))
+
+
+def ensure_stopped(context: Context, task_id: str, wave: str, servers: "Sequence[PreflightServer]") -> None:
+    """Raise RunRefused unless the sources of these servers are recorded as stopped."""
+    from drs_provider.rules.run.handover import StoppedSources
+
+    found = pull(context["ti"], task_id, StoppedSources)
+    if missing := [server.hostname for server in servers if server.source and not _is_stopped(found, server)]:
+        raise RunRefused(
+            f"the sources of {some(missing, MANY)} in wave {wave} are not recorded as stopped (a task that is marked "
+            f"as successful stops nothing): clear {task_id} with everything downstream. Nothing was launched"
+        )
+
+
+def _is_stopped(found: "StoppedSources | None", server: "PreflightServer") -> bool:
+    stopped = found.servers.get(server.server_id) if found else None
+    return stopped is not None and stopped.instance == server.source
+
+
+def named_source(server: "PreflightServer") -> "NamedSource | None":
+    """Return the EC2 instance that people are asked about for a server; None: its source is none."""
+    from drs_provider.rules.migration.source_instances import NamedSource
+
+    source = server.source
+    if source is None:
+        return None
+    return NamedSource(server.server_id, server.hostname, source.instance_id, source.account, source.region)
+
+
+class _Origins:
+    """Hooks for the places where sources run, one for each connection and Region."""
+
+    def __init__(self, servers: "Sequence[PreflightServer]") -> None:
+        self._connections = {server.server_id: server.source.aws_conn_id for server in servers if server.source}
+        self._hooks: dict[tuple[str, str], FailbackHook] = {}
+
+    def __call__(self, source: "NamedSource") -> "FailbackHook":
+        from drs_provider.hooks.failback import FailbackHook
+
+        place = (self._connections[source.server_id], source.region)
+        if place not in self._hooks:
+            self._hooks[place] = FailbackHook(aws_conn_id=place[0], region_name=place[1])
+        return self._hooks[place]

@@ -1,0 +1,129 @@
+"""Whether the recovery points of servers hold everything that was written before their writes were stopped."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from drs_provider.formatting import MANY, joined, some, timespan
+from drs_provider.rules.answers import Answer
+from drs_provider.rules.launch.recovery_points import Point, in_words, point_of
+
+
+@dataclass(frozen=True)
+class Quiesce:
+    """When writes were stopped.
+
+    :param at: from then on nothing was written any more
+    :param steps: the steps that stopped them; empty: nothing of the plan did, and `at` is when the run began to wait
+    :param doubts: why it is not certain that nothing is written since, in words; empty: nothing speaks against it
+    """
+
+    at: datetime
+    steps: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StepEnd:
+    """How a step ended that stops writes. ``ended_at`` None: it has left no result."""
+
+    name: str
+    ended_at: datetime | None
+    is_good: bool
+
+
+def quiesce_of(steps: Sequence[StepEnd], *, asked_at: datetime) -> Quiesce:
+    """Say when writes were stopped: at the end of the last of the steps that stop them.
+
+    :param steps: the steps with ``when: migration`` that stand before
+    :param asked_at: when it was first asked, which is after all of them: what counts where one has left no result
+    """
+    ends = [step.ended_at for step in steps if step.ended_at]
+    doubts = [
+        f"step {step.name} has left no result (a task that is marked as successful stops nothing)"
+        if step.ended_at is None
+        else f"step {step.name} failed, and the plan goes on all the same"
+        for step in steps
+        if not step.is_good
+    ]
+    if not steps:
+        doubts.append("nothing of the plan stops the writes: no step with when: migration stands before")
+    at = max([*ends, *([asked_at] if doubts else [])])
+    return Quiesce(at, tuple(step.name for step in steps), tuple(doubts))
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What was seen of a server right after its writes had stopped.
+
+    :param newest_id: its newest recovery point (``pit-…``) then; empty: it had none
+    :param lag: how much older the data in a recovery point may be than the point
+    """
+
+    newest_id: str
+    lag: timedelta = timedelta(0)
+
+
+def synced(snapshot: Answer | None, mark: Mark, *, quiesced_at: datetime) -> Point | None:
+    """Return a server's newest recovery point if it holds all that was written; None: it does not.
+
+    It must be younger than the last write, by more than the replication lag. And it must not have been there when the
+    writes had stopped: that holds whatever the clocks of Airflow and AWS say.
+
+    :param snapshot: the newest item of DescribeRecoverySnapshots that has been taken; None: there is none
+    """
+    if snapshot is None:
+        return None
+    point = point_of(snapshot, "quiesced")
+    is_new = point.snapshot_id != mark.newest_id
+    return point if is_new and point.at > quiesced_at + mark.lag else None
+
+
+def waiting_for(
+    newest: Mapping[str, Answer | None], marks: Mapping[str, Mark], *, quiesced_at: datetime
+) -> tuple[str, ...]:
+    """Return the servers whose newest recovery point does not hold all that was written.
+
+    :param newest: by server id, of all servers
+    """
+    return tuple(
+        server
+        for server, snapshot in newest.items()
+        if synced(snapshot, marks[server], quiesced_at=quiesced_at) is None
+    )
+
+
+def why_waiting(
+    newest: Mapping[str, Answer | None],
+    late: Sequence[str],
+    hostnames: Mapping[str, str],
+    *,
+    quiesced_at: datetime,
+) -> str:
+    """Say of which servers a recovery point is still missing, and how old their newest one is."""
+    words = [f"{hostnames.get(server, server)} ({_newest(newest[server])})" for server in late]
+    return (
+        f"{len(late)} of {len(newest)} servers have no recovery point that was made after {in_words(quiesced_at)}: "
+        + some(words, MANY)
+    )
+
+
+def _newest(snapshot: Answer | None) -> str:
+    return f"newest {in_words(point_of(snapshot, 'quiesced').at)}" if snapshot else "none"
+
+
+def timed_out(waiting: str, within: timedelta, *, plan: str, task: str) -> str:
+    """Word that the last sync did not come in time: nothing was stopped or launched, and what there is to do."""
+    return (
+        f"the last sync did not end within {timespan(within)}: {waiting}. Nothing of this wave was stopped or "
+        f"launched, and its sources still run: look at their replication in the DRS console, then clear {task} to wait "
+        "again; or let the application write again. A recovery launches from the newest recovery points there are, and "
+        f"loses what was written after them (drs run start {plan} --mode recovery)"
+    )
+
+
+def in_short(quiesce: Quiesce) -> str:
+    """Say when and by what writes were stopped."""
+    by = f" by {joined(quiesce.steps)}" if quiesce.steps else ""
+    doubts = f" ({'; '.join(quiesce.doubts)})" if quiesce.doubts else ""
+    return f"writes stopped at {in_words(quiesce.at)}{by}{doubts}"

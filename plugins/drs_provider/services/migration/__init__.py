@@ -1,0 +1,1 @@
+"""What a planned migration does with hooks: it looks for the last recovery points, and stops sources."""

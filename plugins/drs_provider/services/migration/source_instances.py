@@ -1,0 +1,93 @@
+"""Stopping and starting the EC2 instances that source servers replicate: each is looked at again right before."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from drs_provider.exceptions import RunRefused
+from drs_provider.rules.failback.circle import ReplicationPlace
+from drs_provider.rules.migration.source_instances import (
+    DONE,
+    Change,
+    NamedSource,
+    not_done,
+    source_of,
+    to_change,
+    why_not_changed,
+)
+
+if TYPE_CHECKING:
+    from drs_provider.hooks.drs import DrsHook
+    from drs_provider.hooks.failback import FailbackHook
+
+OriginHook = Callable[[NamedSource], "FailbackHook"]
+"""Gives the hook for the account and Region in which a source runs; the same one for the same place."""
+
+
+def sources_now(hook: "DrsHook", server_ids: Sequence[str]) -> dict[str, NamedSource | None]:
+    """Ask DRS which EC2 instances some servers of one account and Region replicate; None: none, or unknown."""
+    found: dict[str, NamedSource | None] = dict.fromkeys(server_ids)
+    servers = hook.source_servers(server_ids)
+    if servers:
+        here = ReplicationPlace(hook.caller_account(), hook.region)
+        found |= {str(server["sourceServerID"]): source_of(server, here) for server in servers}
+    return found
+
+
+@dataclass(frozen=True)
+class ChangeLook:
+    """What was asked of EC2 and what it says since.
+
+    :param asked: instances that EC2 was asked to stop or start now
+    :param done: instances where nothing is left to do
+    :param left: instances that are on their way
+    """
+
+    asked: tuple[str, ...] = ()
+    done: tuple[str, ...] = ()
+    left: tuple[str, ...] = field(default=())
+
+
+def change_sources(
+    change: Change,
+    named: Sequence[NamedSource],
+    found: Mapping[str, NamedSource | None],
+    origin_hook: OriginHook,
+) -> ChangeLook:
+    """Stop or start those named instances that are not yet; all are looked at before the first call.
+
+    May be repeated: what is stopped, or stopping, is left alone.
+
+    :param named: what people have agreed to
+    :param found: what DRS says of the same servers now
+    :raises RunRefused: with every reason against it; EC2 was not asked to change anything
+    """
+    by_hook: dict[FailbackHook, list[NamedSource]] = {}
+    for source in named:
+        by_hook.setdefault(origin_hook(source), []).append(source)
+    states: dict[FailbackHook, Mapping[str, str]] = {}
+    against: list[str] = []
+    for hook, sources in by_hook.items():
+        account = hook.caller_account()
+        states[hook] = hook.instance_states(sorted({source.instance_id for source in sources}))
+        for source in sources:
+            state = states[hook].get(source.instance_id)
+            why = why_not_changed(change, source, found.get(source.server_id), account=account, state=state)
+            against += [why] if why else []
+    if against:
+        lines = "\n".join(f"  - {why}" for why in against)
+        verb = "stopped" if change == "stop" else "started"
+        count = f"{len(against)} reason{'s'[: len(against) != 1]}"
+        raise RunRefused(f"no source is {verb}, {count}; EC2 was not asked to change anything:\n{lines}")
+    asked: list[str] = []
+    after: dict[str, str] = {}
+    for hook, known in states.items():
+        wanted = to_change(change, known)
+        answered: Mapping[str, str] = {}
+        if wanted:
+            answered = hook.stop_instances(wanted) if change == "stop" else hook.start_instances(wanted)
+        asked += wanted
+        after |= {**known, **answered}
+    left = not_done(change, after)
+    done = sorted(instance_id for instance_id, state in after.items() if state == DONE[change])
+    return ChangeLook(tuple(asked), tuple(done), tuple(left))
