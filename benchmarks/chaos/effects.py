@@ -4,7 +4,9 @@ from collections.abc import Collection, Iterator
 from random import Random
 from typing import Literal
 
-Part = Literal["always", "network", "leftovers", "actions", "ssm_command", "ssm_automation", "lambda", "notify"]
+Part = Literal[
+    "always", "network", "leftovers", "actions", "ssm_command", "ssm_automation", "lambda", "notify", "sources"
+]
 """What a plan must have for an operation to be sent in its runs."""
 
 EFFECTS: dict[tuple[str, str], Part] = {
@@ -42,6 +44,7 @@ EFFECTS: dict[tuple[str, str], Part] = {
     ("ssm", "StopAutomationExecution"): "ssm_automation",
     ("lambda", "Invoke"): "lambda",
     ("sns", "Publish"): "notify",
+    ("ec2", "StopInstances"): "sources",
 }
 
 NEVER_IN_A_RUN = frozenset(
@@ -57,7 +60,6 @@ NEVER_IN_A_RUN = frozenset(
         ("drs", "DeleteRecoveryInstance"),
         ("drs", "DeleteSourceServer"),
         ("ec2", "StartInstances"),
-        ("ec2", "StopInstances"),
     }
 )
 """What the package can do, and no run of a plan does: two for people alone, the others of the way back."""

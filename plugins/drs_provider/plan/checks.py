@@ -92,7 +92,6 @@ def address_of_one_on_the_way_back(plan: RecoveryPlan) -> Iterator[PlanFinding]:
 def way_back_of_members(group: ProtectionGroup) -> Iterator[PlanFinding]:
     """Nothing is promised for failbacks that no run does yet."""
     said: list[tuple[Location, bool]] = [
-        (("origin",), group.origin is not None),
         (("failback_launch",), group.failback_launch != LaunchSettings()),
         *(
             (("servers", position, "failback_launch"), member.failback_launch != LaunchSettings())

@@ -144,11 +144,8 @@ def view_of(report: RunReport) -> View:
     """Arrange the report for reading."""
     symbol, verdict = VERDICTS[report.verdict]
     rto = _meter("RTO", "Recovery time, run start until the service is there", report.objectives.rto)
-    what = (
-        "data written before the writes stopped, and lost"
-        if report.run.purpose.quiesces
-        else "age of the oldest data at its launch"
-    )
+    lost = "data written before its writes stopped, and not there"
+    what = lost if report.run.purpose.quiesces else "age of the oldest data at its launch"
     rpo = _meter("RPO", f"Recovery point, {what}", report.objectives.rpo)
     worst_gap = max((gap.seconds for gap in report.dead_times), default=None)
     return View(

@@ -95,11 +95,11 @@ class FinalSyncTrigger(BaseTrigger):
 
     def _look(self) -> "SyncLook":
         from drs_provider.hooks.drs import DrsHook
-        from drs_provider.rules.migration.final_sync import Mark
+        from drs_provider.rules.migration.final_sync import SyncMark
         from drs_provider.services.migration.final_sync import look
 
         marks = {
-            server: Mark(mark["newest_id"], timedelta(seconds=mark["lag_seconds"]))
+            server: SyncMark(mark["newest_id"], timedelta(seconds=mark["lag_seconds"]))
             for server, mark in self.marks.items()
         }
         places = [(DrsHook(**place["aws"], patience=0), list(place["servers"])) for place in self.places]

@@ -1,6 +1,5 @@
-"""Planned migrations against the simulator: writes stop, everything arrives, sources are stopped, and then it launches."""
+"""Planned migrations against the simulator: writes stop, everything arrives, and only then anything is launched."""
 
-import json
 from datetime import datetime
 
 import pytest
@@ -62,8 +61,8 @@ def test_a_plan_that_stops_no_writes_has_no_migration(run, simulator):
 
     assert ended.said("preflight.check") == (
         "the run of shop is refused, 1 reason; nothing was launched:\n"
-        "  - plan shop says nothing of migrations: nothing stops its writes, so data would be lost. Give it a step with "
-        "when: migration that stops them, or start a recovery"
+        "  - plan shop says nothing of migrations: nothing stops its writes, so data would be lost. Give it a step "
+        "with when: migration that stops them, or start a recovery"
     )
     assert calls(simulator, "StartRecovery") == []
 

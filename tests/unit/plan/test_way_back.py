@@ -217,7 +217,8 @@ CASES = [
     ),
     pytest.param(
         "recovery: {commit: {approvers: [Ann, ann]}}\nfailback:\n  clean_up: {approvers: [Bob, bob]}\n"
-        "  approval: {required: 2, approvers: [Ann]}\nmigration: {stop_sources: {required: 3, approvers: [a, A]}}\n",
+        "  approval: {required: 2, approvers: [Ann]}\nmigration: {stop_sources: {required: 3, approvers: [a, A]}}\n"
+        "before: [{kind: wait, name: freeze, for: 1m, when: migration}]\n",
         [
             (
                 "x.yaml:4:32: recovery.commit.approvers: 'Ann' and 'ann' are one person: they differ only by case, "

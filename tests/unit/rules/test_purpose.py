@@ -6,7 +6,17 @@ from datetime import timedelta
 import pytest
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.plan.model import Drill, Recovery, RecoveryPlan, VpcNetwork, Wave
-from drs_provider.rules.purpose import CHECK, DRILL, PURPOSES, RECOVERY, Purpose, find_purpose, no_mode, purpose_of
+from drs_provider.rules.purpose import (
+    CHECK,
+    DRILL,
+    MIGRATION,
+    PURPOSES,
+    RECOVERY,
+    Purpose,
+    find_purpose,
+    no_mode,
+    purpose_of,
+)
 from drs_provider.steps.wait import Wait
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,54 +37,58 @@ def plan(*, drill: Drill | None = None, recovery: Recovery | None = None, rpo: t
 
 
 ANSWERS = {
-    "title": ("Drill", "Recovery", "Check"),
+    "title": ("Drill", "Recovery", "Planned migration", "Check"),
     "form_label": (
         "Drill: launch, check, clean up",
         "Recovery: production comes up here",
+        "Planned migration: stop the writes, lose no data, production comes up here",
         "Check: look at everything, launch nothing",
     ),
-    "section": ("drill", "recovery", "drill"),
-    "may_be_scheduled": (True, False, True),
-    "needs_confirmation": (False, True, False),
-    "needs_reason": (False, True, False),
-    "asks_for_approval": (False, True, False),
-    "overlaps": (False, True, True),
-    "is_drill": (True, False, True),
-    "uses_drill_network": (True, False, True),
-    "uses_drill_settings": (True, False, True),
-    "protects_instances": (False, True, False),
-    "retries_over_instance": (True, False, False),
-    "refuses_broken_source": (True, False, True),
-    "pins_broken_source": (False, True, False),
-    "refuses_changed_settings": (True, False, True),
-    "yields": (True, False, False),
-    "is_temporary": (True, False, True),
-    "is_priced": (True, False, True),
-    "proves_plan": (True, False, False),
-    "may_replace_recovered": (False, True, False),
-    "spares_others_drills": (True, False, True),
-    "loses_silent_places": (False, True, False),
-    "good_verdict": ("passed", "completed", "checked"),
+    "section": ("drill", "recovery", "recovery", "drill"),
+    "may_be_scheduled": (True, False, False, True),
+    "needs_confirmation": (False, True, True, False),
+    "needs_reason": (False, True, True, False),
+    "asks_for_approval": (False, True, True, False),
+    "overlaps": (False, True, True, True),
+    "is_drill": (True, False, False, True),
+    "uses_drill_network": (True, False, False, True),
+    "uses_drill_settings": (True, False, False, True),
+    "protects_instances": (False, True, True, False),
+    "retries_over_instance": (True, False, False, False),
+    "refuses_broken_source": (True, False, True, True),
+    "pins_broken_source": (False, True, False, False),
+    "refuses_changed_settings": (True, False, False, True),
+    "yields": (True, False, False, False),
+    "is_temporary": (True, False, False, True),
+    "is_priced": (True, False, False, True),
+    "proves_plan": (True, False, False, False),
+    "may_replace_recovered": (False, True, True, False),
+    "spares_others_drills": (True, False, False, True),
+    "loses_silent_places": (False, True, False, False),
+    "good_verdict": ("passed", "completed", "completed", "checked"),
     "after_failure": (
         "then start the drill again",
         "then clear the wave's tasks in Airflow to launch what is not there",
+        "then clear the wave's tasks in Airflow to launch what is not there",
         "then check again",
     ),
-    "launches": (True, True, False),
-    "minds_other_runs": (True, True, False),
+    "launches": (True, True, True, False),
+    "minds_other_runs": (True, True, True, False),
+    "quiesces": (False, False, True, False),
 }
 
 
 @pytest.mark.parametrize("question", [field.name for field in fields(Purpose) if field.name != "name"])
 def test_every_kind_of_run_answers_every_question(question: str) -> None:
-    assert tuple(getattr(purpose, question) for purpose in (DRILL, RECOVERY, CHECK)) == ANSWERS[question]
+    assert tuple(getattr(purpose, question) for purpose in (DRILL, RECOVERY, MIGRATION, CHECK)) == ANSWERS[question]
 
 
 def test_a_mode_is_read_as_exact_text() -> None:
     assert purpose_of("drill") is DRILL
     assert purpose_of("recovery") is RECOVERY
+    assert purpose_of("migration") is MIGRATION
     assert purpose_of("check") is CHECK
-    assert [str(purpose) for purpose in PURPOSES] == ["drill", "recovery", "check"]
+    assert [str(purpose) for purpose in PURPOSES] == ["drill", "recovery", "migration", "check"]
 
 
 class EqualsEverything:
@@ -92,16 +106,16 @@ def test_what_is_no_mode_is_refused(mode: object) -> None:
     with pytest.raises(PreflightRefused) as refused:
         purpose_of(mode)
 
-    assert refused.value.findings == (f"mode {mode!r} is neither 'drill' nor 'recovery' nor 'check'",)
+    assert refused.value.findings == (f"mode {mode!r} is neither 'drill' nor 'recovery' nor 'migration' nor 'check'",)
     assert no_mode(mode) == refused.value.findings[0]
     assert find_purpose(mode) is None
 
 
 @given(st.one_of(st.none(), st.booleans(), st.integers(), st.text(), st.lists(st.text())))
-def test_only_the_three_words_are_modes(mode: object) -> None:
+def test_only_the_four_words_are_modes(mode: object) -> None:
     found = find_purpose(mode)
 
-    assert (found.name if found else None) == (mode if mode in ("drill", "recovery", "check") else None)
+    assert (found.name if found else None) == (mode if mode in ("drill", "recovery", "migration", "check") else None)
 
 
 def test_what_equals_everything_is_no_mode() -> None:

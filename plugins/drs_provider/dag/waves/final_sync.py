@@ -19,7 +19,8 @@ from drs_provider.services.signed import leave, pull
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
-    from drs_provider.rules.migration.final_sync import Mark, Quiesce
+    from drs_provider.rules.launch.recovery_points import Point
+    from drs_provider.rules.migration.final_sync import Quiesce, SyncMark
     from drs_provider.rules.run.handover import PreflightResult, PreflightTarget, SyncBegan
     from drs_provider.triggers.final_sync import SyncPlace, WrittenMark
 
@@ -90,7 +91,7 @@ class AwaitFinalSync(LeavesTimes, BaseOperator):
     def _defer(
         self,
         targets: "Sequence[PreflightTarget]",
-        marks: "Mapping[str, Mark]",
+        marks: "Mapping[str, SyncMark]",
         quiesce: "Quiesce",
         began: "SyncBegan",
     ) -> None:
@@ -181,10 +182,18 @@ def ensure_synced(context: Context, task_id: str, wave: str, server_ids: Sequenc
         )
 
 
-def _marks(began: "SyncBegan") -> "dict[str, Mark]":
-    from drs_provider.rules.migration.final_sync import Mark
+def proven_points(context: Context, task_id: str) -> "Mapping[str, Point]":
+    """Return the recovery points that were seen to hold all that was written, by server id."""
+    from drs_provider.rules.run.handover import FinalSync
 
-    return {server: Mark(mark.newest_id, mark.lag) for server, mark in began.servers.items()}
+    found = pull(context["ti"], task_id, FinalSync)
+    return found.points if found else {}
+
+
+def _marks(began: "SyncBegan") -> "dict[str, SyncMark]":
+    from drs_provider.rules.migration.final_sync import SyncMark
+
+    return {server: SyncMark(mark.newest_id, mark.lag) for server, mark in began.servers.items()}
 
 
 def _arguments(target: "PreflightTarget") -> AwsArguments:

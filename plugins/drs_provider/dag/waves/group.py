@@ -32,7 +32,7 @@ _ASIDE: _Weight = {"priority_weight": 1, "weight_rule": "absolute"}
 
 
 _SETTINGS = "Launch settings of every wave, applied as soon as preflight has passed"
-_PREPARED = "What is done ahead of the waves: launch settings; in a migration the last sync, and the end of the sources"
+_PREPARED = "What is done ahead of the waves: launch settings, and in a migration the last sync"
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ def wave_group(shape: RunShape, wave: WaveShape) -> LaunchTasks:
         wave_steps(shape, wave, wave.before)
         if not wave.ahead_tasks:
             _last_sync(shape, wave, name_of=name_in_group)
+        _stop_sources(shape, wave)
         starts = tuple(_start(shape, wave, place) for place in wave.targets)
         watch = _watch(shape, wave, wave.watch_task) if wave.watch_task else None
         wave_steps(shape, wave, wave.after)
@@ -143,13 +144,17 @@ def _last_sync(shape: RunShape, wave: WaveShape, *, name_of: Callable[[str], str
         trigger_rule=TriggerRule.NONE_FAILED,
         **_CHAIN,
     )
-    if wave.stop_task is None or shape.stop_policy is None:
+
+
+def _stop_sources(shape: RunShape, wave: WaveShape) -> None:
+    """Build what stops the sources of a planned migration right before the launch; other runs skip it."""
+    if wave.sync_task is None or wave.stop_task is None or shape.stop_policy is None:
         return
     from drs_provider.dag.waves.stop_sources import StopWaveSources
 
     StopWaveSources(
-        task_id=name_of(wave.stop_task),
-        task_display_name="Stop sources" if wave.quiesce_tasks else f"{_title(wave)}: stop sources",
+        task_id=name_in_group(wave.stop_task),
+        task_display_name="Stop sources",
         plan=shape.plan.name,
         digest=shape.digest,
         wave=wave.name,

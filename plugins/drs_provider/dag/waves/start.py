@@ -190,6 +190,7 @@ class StartWave(DrsStartRecoveryOperator):
 
     def points_of(self, context: Context, servers: Sequence[str]) -> Mapping[str, str]:
         """Look again at what the launch will use: settings may have changed, points age out, a source may have gone."""
+        from drs_provider.dag.waves.final_sync import proven_points
         from drs_provider.services.launch.recovery_points import Pinning
 
         if self.network and self.purpose.uses_drill_network:
@@ -200,7 +201,9 @@ class StartWave(DrsStartRecoveryOperator):
             settings = in_this_run(context, wanted, known, purpose=self.purpose, network=self.network)
             ensure_in_force(context, self.settings_task_id, self.hook, servers, settings, purpose=self.purpose)
         names = {server.server_id: server.hostname for server in self.servers}
-        return Pinning(self.purpose, self.as_of, names, task_memory(context)).points(self.hook, servers)
+        proven = proven_points(context, self.sync_task_id) if self.purpose.quiesces else {}
+        pinning = Pinning(self.purpose, self.as_of, names, task_memory(context), proven=proven)
+        return pinning.points(self.hook, servers)
 
 
 class ServerOutcome(BaseOperator):

@@ -1,7 +1,7 @@
 """The end of a wave's sources in a planned migration: people have agreed to every instance, and it is read again."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseOperator, Context
@@ -12,15 +12,16 @@ from drs_provider.dag.people.agreement import answers_of, ensure_people_agreed, 
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.final_sync import ensure_synced, migration_of, skip_where_ordered
 from drs_provider.exceptions import RunRefused
-from drs_provider.formatting import MANY, parse_instant, some, timespan
+from drs_provider.formatting import MANY, some, timespan
 from drs_provider.operators.base import failing_for_good
+from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.run.approvals import Policy, ensure_approved
 from drs_provider.services.signed import leave, pull
 
 if TYPE_CHECKING:
     from drs_provider.hooks.failback import FailbackHook
     from drs_provider.rules.migration.source_instances import NamedSource
-    from drs_provider.rules.run.handover import PreflightResult, PreflightServer, StoppedSources
+    from drs_provider.rules.run.handover import PreflightResult, PreflightServer, StopBegan, StoppedSources
 
 WITHIN: Final = timedelta(minutes=20)
 """How long instances may take to stop: EC2 waits for their operating systems, minutes on Windows."""
@@ -56,14 +57,27 @@ class StopWaveSources(LeavesTimes, BaseOperator):
         self.stop_policy, self.stop_approval_task_ids = stop_policy, tuple(stop_approval_task_ids)
 
     def execute(self, context: Context) -> None:
-        """Begin; see :meth:`go_on`."""
-        self._stop(context, until=clock.now() + WITHIN, found_stopped=None)
+        """Stop what is not stopped yet; the task ends where all are, and waits where EC2 is at it."""
+        self._stop(context)
 
-    def go_on(self, context: Context, event: object = None, *, until: str, found_stopped: list[str]) -> None:
+    def go_on(self, context: Context, event: object = None) -> None:
         """Look again whether all are stopped."""
-        self._stop(context, until=parse_instant(until), found_stopped=found_stopped)
+        self._stop(context)
 
-    def _stop(self, context: Context, *, until: datetime, found_stopped: list[str] | None) -> None:
+    def _began(self, context: Context, before: Sequence[str]) -> "StopBegan":
+        """Note once, before the first call, until when it may take and what was stopped already."""
+        from drs_provider.rules.run.handover import StopBegan
+        from drs_provider.services.store import load, save
+
+        store, tries = task_memory(context), context["ti"].max_tries
+        kept = load(store, StopBegan)
+        if kept and kept.max_tries == tries:
+            return kept
+        began = StopBegan(max_tries=tries, until=clock.now() + WITHIN, before=tuple(before))
+        save(store, began)
+        return began
+
+    def _stop(self, context: Context) -> None:
         from drs_provider.services.migration.source_instances import change_sources
 
         skip_where_ordered(context)
@@ -73,14 +87,20 @@ class StopWaveSources(LeavesTimes, BaseOperator):
             self._ensure_agreed(context, preflight)
             ensure_synced(context, self.sync_task_id, self.wave, [server.server_id for server in servers])
             named = {source.server_id: source for server in servers if (source := named_source(server))}
-            look = change_sources("stop", list(named.values()), self._found(preflight, named), _Origins(servers))
+            began: list[StopBegan] = []
+            look = change_sources(
+                "stop",
+                list(named.values()),
+                self._found(preflight, named),
+                _Origins(servers),
+                note=lambda before: began.append(self._began(context, before)),
+            )
             if look.asked:
                 self.log.info("EC2 was asked to stop %s", some(list(look.asked), MANY))
-            before = list(look.done) if found_stopped is None else found_stopped
             if not look.left:
-                self._leave(context, servers, before)
+                self._leave(context, servers, began[0].before)
                 return
-            if clock.now() >= until:
+            if clock.now() >= began[0].until:
                 raise RunRefused(
                     f"{some(list(look.left), MANY)} did not stop within {timespan(WITHIN)}; nothing of wave "
                     f"{self.wave} was launched. See what keeps the operating system up, then clear this task"
@@ -88,11 +108,7 @@ class StopWaveSources(LeavesTimes, BaseOperator):
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
         self.log.info("stopping: %s", some(list(look.left), MANY))
-        self.defer(
-            trigger=DateTimeTrigger(moment=clock.now() + LOOK_EVERY),
-            method_name=self.go_on.__name__,
-            kwargs={"until": until.isoformat(), "found_stopped": before},
-        )
+        self.defer(trigger=DateTimeTrigger(moment=clock.now() + LOOK_EVERY), method_name=self.go_on.__name__)
 
     def _ensure_agreed(self, context: Context, preflight: "PreflightResult") -> None:
         ensure_people_agreed(context, preflight, self.policy, self.approval_task_ids)

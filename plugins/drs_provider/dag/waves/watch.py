@@ -13,6 +13,7 @@ from drs_provider.dag.passed_over import passed_over
 from drs_provider.dag.run_reader import cleaned_up, preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.cancellation import cancelled_watch
+from drs_provider.dag.waves.final_sync import proven_points
 from drs_provider.dag.waves.job_tags import settings_marks
 from drs_provider.dag.waves.preemption import ensure_not_taken_over
 from drs_provider.exceptions import AwsError, DrsProviderError
@@ -20,6 +21,7 @@ from drs_provider.formatting import duration
 from drs_provider.operators.base import failing_for_good
 from drs_provider.operators.recovery import LOOK_AGAIN_AFTER
 from drs_provider.operators.task_memory import task_memory
+from drs_provider.rules.run.names import FINAL_SYNC, wave_task
 from drs_provider.sensors.job import BACKSTOP, DrsRecoveryJobSensor
 from drs_provider.services.signed import leave, pull
 
@@ -87,14 +89,15 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
                 f"wave {self.wave}: what it had launched was cleaned up ({', '.join(gone)}). Clear its start task with "
                 "everything downstream to launch it again, or trigger a new run"
             )
-        store = task_memory(context)
+        store, preflight = task_memory(context), preflight_result(context, self.plan)
+        synced = wave_task(self.wave, FINAL_SYNC) if preflight.purpose.quiesces else None
         rounds = WaveRounds(
             plan=self.plan,
             wave=self.wave,
             digest=self.digest,
             retries=self.retries_of_failed,
             run=WaveRun(run.dag_id, run.run_id, run.start_date),
-            preflight=preflight_result(context, self.plan),
+            preflight=preflight,
             launches=launches,
             store=store,
             memory=Memory(store, max_tries=ti.max_tries),
@@ -102,6 +105,7 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
             hook_of=self.hook_of,
             clock=clock.now,
             max_tries=ti.max_tries,
+            proven=proven_points(context, synced) if synced else {},
         )
         # Past Airflow's guard of attributes set after the constructor: this belongs to one leg only.
         self.__dict__["rounds"] = rounds

@@ -53,7 +53,7 @@ def quiesce_of(steps: Sequence[StepEnd], *, asked_at: datetime) -> Quiesce:
 
 
 @dataclass(frozen=True)
-class Mark:
+class SyncMark:
     """What was seen of a server right after its writes had stopped.
 
     :param newest_id: its newest recovery point (``pit-…``) then; empty: it had none
@@ -64,7 +64,7 @@ class Mark:
     lag: timedelta = timedelta(0)
 
 
-def synced(snapshot: Answer | None, mark: Mark, *, quiesced_at: datetime) -> Point | None:
+def synced(snapshot: Answer | None, mark: SyncMark, *, quiesced_at: datetime) -> Point | None:
     """Return a server's newest recovery point if it holds all that was written; None: it does not.
 
     It must be younger than the last write, by more than the replication lag. And it must not have been there when the
@@ -80,7 +80,7 @@ def synced(snapshot: Answer | None, mark: Mark, *, quiesced_at: datetime) -> Poi
 
 
 def waiting_for(
-    newest: Mapping[str, Answer | None], marks: Mapping[str, Mark], *, quiesced_at: datetime
+    newest: Mapping[str, Answer | None], marks: Mapping[str, SyncMark], *, quiesced_at: datetime
 ) -> tuple[str, ...]:
     """Return the servers whose newest recovery point does not hold all that was written.
 

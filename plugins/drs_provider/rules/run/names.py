@@ -67,7 +67,7 @@ WAVE_TASKS: Final = (
     NOTIFICATIONS,
 )
 """Every task of a wave that is no step of its plan."""
-BESIDE_WAVE: Final = (SERVERS, LAUNCH_SETTINGS, FINAL_SYNC, STOP_SOURCES, TAG_INSTANCES, NOTIFICATIONS)
+BESIDE_WAVE: Final = (SERVERS, LAUNCH_SETTINGS, FINAL_SYNC, TAG_INSTANCES, NOTIFICATIONS)
 """Tasks of a wave that run ahead of it or beside it: they say nothing of how far it is."""
 
 # Tasks of the group preflight, by what they do.

@@ -144,9 +144,13 @@ class WaveShape:
 
     @cached_property
     def opening(self) -> tuple[str, ...]:
-        """What stands before its launch, one after the other: delay, pause, steps, and a last sync of its own."""
+        """What stands before its launch, in order: delay, pause, steps, and the end of a migration's sources.
+
+        Sources are stopped right before the launch: until then DRS goes on making recovery points, and what is stopped
+        gets no new one when the newest has aged out.
+        """
         ahead = [task for task in (self.delay_task, self.pause_task) if task]
-        last = self.sync_tasks if self.quiesce_tasks else ()
+        last = self.sync_tasks[len(self.ahead_tasks) :]
         return (*ahead, *(step.task_id for step in self.before), *last)
 
     @property
@@ -156,8 +160,8 @@ class WaveShape:
 
     @property
     def ahead_tasks(self) -> tuple[str, ...]:
-        """Those of them that run beside earlier waves: writes were stopped before all waves."""
-        return () if self.quiesce_tasks else self.sync_tasks
+        """What of them runs beside earlier waves: the last sync, where writes were stopped before all waves."""
+        return (self.sync_task,) if self.sync_task and not self.quiesce_tasks else ()
 
     @property
     def quiesce_tasks(self) -> tuple[str, ...]:
@@ -627,10 +631,14 @@ def _around_wave(shape: RunShape, wave: WaveShape) -> Iterator[Edge]:
 def _in_wave(wave: WaveShape) -> Iterator[Edge]:
     after = [step.task_id for step in wave.after]
     yield from pairwise(wave.opening)
+    yield from (
+        (task, below)
+        for task in wave.ahead_tasks
+        for below in ((wave.stop_task,) if wave.stop_task else wave.start_tasks)
+    )
     yield from ((task, below) for task in wave.opening[-1:] for below in (wave.start_tasks or after[:1]))
     yield from pairwise([wave.watch_task, *after] if wave.watch_task else after)
     for place in wave.targets:
-        yield from ((task, place.start_task) for task in wave.ahead_tasks[-1:])
         if place.settings_task:
             yield place.settings_task, place.start_task
         if wave.watch_task:

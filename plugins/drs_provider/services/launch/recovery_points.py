@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from drs_provider.exceptions import NoRecoveryPoint
+from drs_provider.exceptions import NoRecoveryPoint, RunRefused
 from drs_provider.formatting import MANY, some
-from drs_provider.rules.launch.recovery_points import Why, in_words, point_of, why_pinned
+from drs_provider.rules.launch.recovery_points import Point, Why, in_words, point_of, why_pinned
 from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.run.handover import PinnedPoints
 from drs_provider.rules.servers import Answer
@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 class Pinning:
     """How a wave's servers are pinned: what the run is for, its instant, their names, and the store that remembers.
 
+    ``proven``: recovery points by server id that were seen to hold all that was written: a launch from an older one
+    would lose data, and is refused.
+
     ``before``: instants by server id, where a launch from a newer point has failed: an older one is taken.
     """
 
@@ -37,6 +40,7 @@ class Pinning:
     names: Mapping[str, str]
     store: Store
     before: Mapping[str, datetime] = field(default_factory=dict)
+    proven: Mapping[str, Point] = field(default_factory=dict)
 
     def points(self, hook: "DrsHook", servers: Sequence[str]) -> dict[str, str]:
         """Return the recovery point of every server that must have one; others get the most recent data.
@@ -50,12 +54,26 @@ class Pinning:
         points = {server: point_of(snapshot, reasons[server]) for server, snapshot in found.items() if snapshot}
         if lost := [self.names.get(server, server) for server in reasons if server not in points]:
             raise NoRecoveryPoint(some(lost, MANY), self.as_of)
+        self._ensure_whole(points)
         for server, point in points.items():
             log.info("%s is pinned to %s (%s)", self.names.get(server, server), in_words(point.at), point.why)
         if points:
             kept = load(self.store, PinnedPoints) or PinnedPoints()
             save(self.store, PinnedPoints(points={**kept.points, **points}))
         return {server: points[server].snapshot_id for server in reasons}
+
+    def _ensure_whole(self, points: Mapping[str, Point]) -> None:
+        older = [
+            f"{self.names.get(server, server)} (newest {in_words(point.at)}, before {in_words(self.proven[server].at)})"
+            for server, point in points.items()
+            if server in self.proven and server not in self.before and point.at < self.proven[server].at
+        ]
+        if older:
+            raise RunRefused(
+                f"the recovery points that hold all that was written are gone: {some(older, MANY)}. DRS keeps those of "
+                "every ten minutes for an hour. Nothing more was launched: start the sources and migrate again, or "
+                "start a recovery, which launches from what there is and loses the rest"
+            )
 
     def _reasons(self, hook: "DrsHook", servers: Sequence[str]) -> dict[str, Why]:
         described = {}

@@ -3,7 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
@@ -133,6 +133,7 @@ class WaveRounds:
     :param hook_of: makes the hook of a launch's account and Region
     :param clock: what time it is
     :param max_tries: of the task, as Airflow counts them: a cleared one has more, and begins anew
+    :param proven: in a migration, the recovery points that were seen to hold all that was written
     """
 
     plan: str
@@ -148,6 +149,7 @@ class WaveRounds:
     hook_of: "Callable[[Launch], LaunchSettingsHook]"
     clock: Callable[[], datetime]
     max_tries: int = 0
+    proven: Mapping[str, Point] = field(default_factory=dict)
 
     @cached_property
     def servers(self) -> tuple[PreflightServer, ...]:
@@ -360,7 +362,7 @@ class WaveRounds:
         self.guard.ensure_safe(launched, hook, {server: self._settings_of(server) for server in unchanged})
         before = {server: parse_instant(last.before) for server, last in tries.items() if last.before}
         names = {server.server_id: server.hostname for server in self.servers}
-        pinning = Pinning(self.purpose, self.preflight.as_of, names, self.store, before)
+        pinning = Pinning(self.purpose, self.preflight.as_of, names, self.store, before, self.proven)
         start = JobStart(
             hook,
             self.memory,

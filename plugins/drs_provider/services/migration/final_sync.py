@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from drs_provider.rules.answers import Answer
-from drs_provider.rules.migration.final_sync import Mark, synced, waiting_for, why_waiting
+from drs_provider.rules.migration.final_sync import SyncMark, synced, waiting_for, why_waiting
 from drs_provider.rules.servers import lag_of
 from drs_provider.services.launch.recovery_points import newest_points
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from drs_provider.rules.launch.recovery_points import Point
 
 
-def marks_of(hook: "DrsHook", server_ids: Sequence[str]) -> dict[str, Mark]:
+def marks_of(hook: "DrsHook", server_ids: Sequence[str]) -> dict[str, SyncMark]:
     """Note what is there of some servers of one account and Region now that their writes have stopped."""
     lags = {str(server["sourceServerID"]): lag_of(server) for server in hook.source_servers(server_ids)}
     newest = newest_points(hook, server_ids, None)
     return {
-        server: Mark(str((newest[server] or {}).get("snapshotID") or ""), lags.get(server) or timedelta(0))
+        server: SyncMark(str((newest[server] or {}).get("snapshotID") or ""), lags.get(server) or timedelta(0))
         for server in server_ids
     }
 
@@ -41,7 +41,7 @@ class SyncLook:
 
 def look(
     places: "Iterable[tuple[DrsHook, Sequence[str]]]",
-    marks: Mapping[str, Mark],
+    marks: Mapping[str, SyncMark],
     hostnames: Mapping[str, str],
     *,
     quiesced_at: datetime,

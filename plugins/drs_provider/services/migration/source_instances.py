@@ -53,6 +53,8 @@ def change_sources(
     named: Sequence[NamedSource],
     found: Mapping[str, NamedSource | None],
     origin_hook: OriginHook,
+    *,
+    note: Callable[[Sequence[str]], None] = lambda _: None,
 ) -> ChangeLook:
     """Stop or start those named instances that are not yet; all are looked at before the first call.
 
@@ -60,6 +62,7 @@ def change_sources(
 
     :param named: what people have agreed to
     :param found: what DRS says of the same servers now
+    :param note: called before EC2 is asked to change anything, with the instances where nothing is to be done
     :raises RunRefused: with every reason against it; EC2 was not asked to change anything
     """
     by_hook: dict[FailbackHook, list[NamedSource]] = {}
@@ -79,6 +82,7 @@ def change_sources(
         verb = "stopped" if change == "stop" else "started"
         count = f"{len(against)} reason{'s'[: len(against) != 1]}"
         raise RunRefused(f"no source is {verb}, {count}; EC2 was not asked to change anything:\n{lines}")
+    note(sorted(name for known in states.values() for name, state in known.items() if state == DONE[change]))
     asked: list[str] = []
     after: dict[str, str] = {}
     for hook, known in states.items():

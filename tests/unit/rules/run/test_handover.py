@@ -30,6 +30,7 @@ from drs_provider.rules.run.handover import (
     FailbackServer,
     FailureMessage,
     FewestLeft,
+    FinalSync,
     FollowedJobs,
     FoundLaunches,
     GivenOrder,
@@ -77,9 +78,12 @@ from drs_provider.rules.run.handover import (
     StartedJobs,
     StepProgress,
     StepResult,
+    StopBegan,
+    StoppedSources,
     Superseded,
     Sweep,
     SweepBegan,
+    SyncBegan,
     TaskTimes,
     TerminateJobs,
     TerminationTargets,
@@ -234,6 +238,8 @@ STEP = {
     "instances": [],
 }
 
+SOURCE = {"instance_id": "i-1", "account": "111122223333", "region": "us-east-1", "aws_conn_id": "aws_origin"}
+
 BEFORE_VERSIONS: list[tuple[type[Document], Any, dict[str, Any]]] = [
     (PreflightResult, PREFLIGHT, {"plan": "web-shop", "skew": timedelta(seconds=12.5), "checked_at": MOMENT}),
     (Launch, LAUNCH, {"aws_conn_id": "aws_default", "started_at": MOMENT, "job_ids": ("drsjob-1",)}),
@@ -270,6 +276,29 @@ BEFORE_VERSIONS: list[tuple[type[Document], Any, dict[str, Any]]] = [
     (HeldSince, {"since": AT}, {"since": MOMENT}),
     (PinnedPoints, {"s-1": POINT}, {"points": {"s-1": Point("pit-1", MOMENT, "point_in_time")}}),
     (RunInstallation, {"id": "dublin"}, {"id": "dublin"}),
+    (
+        SyncBegan,
+        {"max_tries": 1, "at": AT, "until": AT, "servers": {"s-1": {"newest_id": "pit-1", "lag": "PT2S"}}},
+        {"until": MOMENT, "servers": {"s-1": handover.ServerMark(newest_id="pit-1", lag=timedelta(seconds=2))}},
+    ),
+    (
+        FinalSync,
+        {"quiesced_at": AT, "steps": ["freeze"], "doubts": [], "points": {"s-1": POINT}},
+        {"quiesced_at": MOMENT, "steps": ("freeze",), "points": {"s-1": Point("pit-1", MOMENT, "point_in_time")}},
+    ),
+    (
+        StopBegan,
+        {"max_tries": None, "until": AT, "before": ["i-1"]},
+        {"max_tries": None, "until": MOMENT, "before": ("i-1",)},
+    ),
+    (
+        StoppedSources,
+        {"servers": {"s-1": {"instance": SOURCE, "before": True}}, "not_ec2": ["s-2"]},
+        {
+            "servers": {"s-1": handover.StoppedSource(instance=handover.SourceInstance(**SOURCE), before=True)},
+            "not_ec2": ("s-2",),
+        },
+    ),
     (LaunchAttempt, {"attempt": 2}, {"attempt": 2, "handed_over": None}),
     (LaunchAttempt, {"attempt": 2, "handed_over": 0}, {"attempt": 2, "handed_over": 0}),
     (

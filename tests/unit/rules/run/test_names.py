@@ -127,7 +127,7 @@ def test_every_task_of_a_plans_dag_has_a_name_from_here(plan: str) -> None:
 def test_whole_ids_are_made_of_the_names_of_their_group_and_task() -> None:
     whole = {value for name, value in vars(names).items() if name.endswith("_TASK") and "." in value}
     own = {
-        *(f"preflight.{name}" for name in (names.CHECK, names.APPROVAL, names.NETWORK)),
+        *(f"preflight.{name}" for name in (names.CHECK, names.APPROVAL, names.STOP_APPROVAL, names.NETWORK)),
         *(f"finish.{name}" for name in (names.KEEP, names.CLEAN_UP, names.RESTORE_SETTINGS, names.REMOVE_NETWORK)),
         *(f"finish.{name}" for name in (names.LOOK_OVER, names.REPORT, names.VERDICT)),
     }

@@ -74,10 +74,18 @@ def test_chosen_waves_keep_the_order_of_the_plan():
     ("params", "said"),
     [
         pytest.param(
-            {"mode": "Drill"}, ["mode 'Drill' is neither 'drill' nor 'recovery' nor 'check'"], id="mode in capitals"
+            {"mode": "Drill"},
+            ["mode 'Drill' is neither 'drill' nor 'recovery' nor 'migration' nor 'check'"],
+            id="mode in capitals",
         ),
-        pytest.param({"mode": True}, ["mode True is neither 'drill' nor 'recovery' nor 'check'"], id="mode as a bool"),
-        pytest.param({"mode": None}, ["mode None is neither 'drill' nor 'recovery' nor 'check'"], id="no mode"),
+        pytest.param(
+            {"mode": True},
+            ["mode True is neither 'drill' nor 'recovery' nor 'migration' nor 'check'"],
+            id="mode as a bool",
+        ),
+        pytest.param(
+            {"mode": None}, ["mode None is neither 'drill' nor 'recovery' nor 'migration' nor 'check'"], id="no mode"
+        ),
         pytest.param(
             {"mode": "recovery"},
             [
@@ -198,7 +206,7 @@ def test_chosen_waves_keep_the_order_of_the_plan():
         pytest.param(
             {"mode": "test", "waves": ["wbe"]},
             [
-                "mode 'test' is neither 'drill' nor 'recovery' nor 'check'",
+                "mode 'test' is neither 'drill' nor 'recovery' nor 'migration' nor 'check'",
                 "waves: no wave called 'wbe' (did you mean 'web'?)",
             ],
             id="everything at once",

@@ -284,7 +284,9 @@ def test_a_request_says_what_the_run_is_for_and_which_waves_it_has(full: RunShap
 
 
 def test_a_request_of_no_known_mode_has_no_shape(full: RunShape) -> None:
-    with pytest.raises(PreflightRefused, match="mode 'Drill' is neither 'drill' nor 'recovery' nor 'check'"):
+    with pytest.raises(
+        PreflightRefused, match="mode 'Drill' is neither 'drill' nor 'recovery' nor 'migration' nor 'check'"
+    ):
         full.for_request(request_for("Drill", "web"))
 
 

@@ -57,6 +57,21 @@ class FinalSync(Document):
     points: dict[str, Point] = Field(default_factory=dict)
 
 
+class StopBegan(Document):
+    """That the sources of a wave are being stopped: until when that may take, and which were stopped before.
+
+    Kept before EC2 is asked. A cleared task has more ``max_tries``, and begins anew.
+    """
+
+    KEY: ClassVar[str] = "drs_stop_began"
+    TITLE: ClassVar[str] = "the beginning of the stop of sources"
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+
+    max_tries: int | None
+    until: Instant
+    before: tuple[str, ...] = ()
+
+
 class StoppedSource(Part):
     """A source that a migration found stopped at its end. ``before``: it was so already when the run came to it."""
 
