@@ -101,7 +101,8 @@ class DrsSourceInstancesOperator(DrsOperator):
         ]
         if wrong:
             lines = "\n".join(f"  - {why}" for why in wrong)
-            raise RunRefused(f"refused, {len(wrong)} reasons; EC2 was not asked to change anything:\n{lines}")
+            count = f"{len(wrong)} reason{'s'[: len(wrong) != 1]}"
+            raise RunRefused(f"refused, {count}; EC2 was not asked to change anything:\n{lines}")
         return [source for source in found.values() if source is not None]
 
 

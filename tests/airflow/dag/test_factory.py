@@ -52,6 +52,18 @@ def test_the_dag_of_a_plan_is_the_golden_one(plan, monkeypatch):
     assert drawn == golden.read_text(), "REWRITE_GOLDEN=1 writes it afresh; read the difference before you commit it"
 
 
+def test_the_dag_of_a_plan_that_migrates_is_the_golden_one(tmp_path, monkeypatch):
+    (tmp_path / "shop.yaml").write_text((GOLDEN / "migration.yaml").read_text())
+    bag = bag_of(tmp_path, monkeypatch)
+    golden = GOLDEN / "migration.dag.txt"
+    drawn = as_text(bag.dags["drs.shop"])
+    if os.environ.get("REWRITE_GOLDEN"):
+        golden.write_text(drawn)
+
+    assert bag.import_errors == {}
+    assert drawn == golden.read_text(), "REWRITE_GOLDEN=1 writes it afresh; read the difference before you commit it"
+
+
 def test_the_same_plan_gives_the_same_dag_in_every_process():
     code = (
         "import json, sys; from airflow.dag_processing.dagbag import DagBag;"

@@ -1,6 +1,7 @@
 """Planned migrations whose sources are EC2 instances: people agree to each, and it is stopped after its last sync."""
 
 import json
+from pathlib import Path
 
 import pytest
 from drs_simulator.pytest_plugin import start_drs_simulator  # noqa: F401  (a fixture)
@@ -44,54 +45,7 @@ FLEET = {
 }
 del FLEET["accounts"][0]["regions"][0]["servers"][2]["origin"]
 
-EVERYTHING = """\
-kind: ProtectionGroup
-name: db
-region: us-west-2
-origin: {region: us-east-1, aws_conn_id: aws_origin}
-servers:
-  - s-00000000000000001
-  - {id: s-00000000000000002, order: 2, launch: {instance_type: r5.large}}
-  - {id: s-00000000000000003, critical: false}
-launch: {instance_type: m5.large, right_sizing: none, protect: true, fallback: {instance_types: [m5a.large]}}
-drill_launch: {instance_type: t3.medium}
----
-kind: ProtectionGroup
-name: web
-region: us-west-2
-origin: {aws_conn_id: aws_origin}
-select: {tags: {Tier: web}}
----
-kind: RecoveryPlan
-name: shop
-title: Web shop
-description: Two tiers
-owner: retail
-tags: [tier-1]
-rto: 45m
-rpo: 5m
-drill: {network: isolated, keep_for: 1h, max_cost: 50, valid_for: 90d, max_lag: 15m}
-recovery:
-  approval: {required: 1, approvers: [ann, bob], timeout: 30m}
-  max_lag: 1h
-migration:
-  stop_sources: {required: 2, approvers: [ann, bob, cyd], timeout: 1h}
-  max_lag: 1m
-  sync_timeout: 2h
-before:
-  - {kind: wait, name: freeze, for: 1s, when: migration}
-  - {kind: wait, name: only-drills, for: 1s, when: drill}
-after:
-  - {kind: wait, name: switch, for: 1s, when: recovery}
-waves:
-  - {name: database, groups: [db], retry_failed: 1, ready: status_checks, timeout: 3h}
-  - name: web
-    groups: [web]
-    delay_before: 1s
-    pause_before: {message: "Up?", approvers: [ann]}
-    before: [{kind: wait, name: drain, for: 1s, when: migration}]
-    after: [{kind: wait, name: settle, for: 1s}]
-"""
+EVERYTHING = (Path(__file__).parents[2] / "golden" / "migration.yaml").read_text()
 YES = {
     "preflight.approval": [("ann", "Approve")],
     "preflight.stop_approval": [("bob", "Approve")],

@@ -239,7 +239,8 @@ class AskApproval(Ask):
         if not preflight.needs_approval:
             raise AirflowSkipException(f"a {preflight.mode} that needs no approval")
         who = triggered_by(context)
-        self.subject = f"Recover {self.plan}? Approval {self.number} of {self.policy.required}"
+        verb = "Migrate" if preflight.purpose.quiesces else "Recover"
+        self.subject = f"{verb} {self.plan}? Approval {self.number} of {self.policy.required}"
         self.body = approval_text(
             preflight,
             self.policy,

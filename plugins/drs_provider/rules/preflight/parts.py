@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from drs_provider.plan.model import has_migrations
 from drs_provider.rules.findings import Finding
 
 if TYPE_CHECKING:
@@ -24,4 +25,13 @@ def part_findings(shape: "RunShape", purpose: "Purpose", library: "Library") -> 
             what = f"plan {name} has problems of its own and cannot run{where}"
             hint = "drs validate shows all of them"
             found.append(Finding(purpose.severity, step.where, step.where, what, hint, "plan_step"))
+        elif name and purpose.quiesces and purpose.takes_step(step.step) and not _migrates(library, name):
+            what = f"plan {name} says nothing of migrations, and its run would be one"
+            hint = "give it a step with when: migration that stops its writes"
+            found.append(Finding("refusal", step.where, step.where, what, hint, "plan_step"))
     return tuple(found)
+
+
+def _migrates(library: "Library", name: str) -> bool:
+    runnable = library.plans.get(name)
+    return runnable is not None and has_migrations(runnable.plan)
