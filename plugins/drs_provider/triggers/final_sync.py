@@ -3,8 +3,9 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -72,10 +73,10 @@ class FinalSyncTrigger(BaseTrigger):
         yield TriggerEvent({"waiting": words})
 
     async def _wait(self) -> str:
-        refusals, words = 0, ""
+        refusals, words, left = 0, "", set(self.marks)
         while True:
             try:
-                found = await clock.in_thread(self._look)
+                found = await clock.in_thread(partial(self._look, frozenset(left)))
             except DrsProviderError as error:
                 if not error.retryable:
                     return str(error)
@@ -84,7 +85,8 @@ class FinalSyncTrigger(BaseTrigger):
                 pause = pause_after_refusal(refusals, retry_after, jitter=random.uniform(0.9, 1.1))
                 self.log.warning("%s; retrying in %.1f s", error, pause)
             else:
-                if not found.late:
+                left = set(found.late)  # newer points only come: who has one is not asked again
+                if not left:
                     return ""
                 if found.words != words:
                     self.log.info("The last sync goes on: %s", found.words)
@@ -93,7 +95,7 @@ class FinalSyncTrigger(BaseTrigger):
                 return words
             await asyncio.sleep(pause)
 
-    def _look(self) -> "SyncLook":
+    def _look(self, left: Collection[str]) -> "SyncLook":
         from drs_provider.hooks.drs import DrsHook
         from drs_provider.rules.migration.final_sync import SyncMark
         from drs_provider.services.migration.final_sync import look
@@ -102,6 +104,10 @@ class FinalSyncTrigger(BaseTrigger):
             server: SyncMark(mark["newest_id"], timedelta(seconds=mark["lag_seconds"]))
             for server, mark in self.marks.items()
         }
-        places = [(DrsHook(**place["aws"], patience=0), list(place["servers"])) for place in self.places]
+        places = [
+            (DrsHook(**place["aws"], patience=0), here)
+            for place in self.places
+            if (here := [server for server in place["servers"] if server in left])
+        ]
         names = {server: name for place in self.places for server, name in place["servers"].items()}
         return look(places, marks, names, quiesced_at=parse_instant(self.quiesced_at))

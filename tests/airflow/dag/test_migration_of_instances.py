@@ -56,7 +56,8 @@ YES = {
 
 @pytest.fixture(scope="module")
 def one_simulator(start_drs_simulator):  # noqa: F811  (the fixture)
-    return start_drs_simulator(FLEET, speed=600)
+    """An hour, in which a recovery point ages out, takes a minute: sources are stopped, and no new one comes."""
+    return start_drs_simulator(FLEET, speed=60)
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +85,7 @@ def sources(simulator):
     }
 
 
+@pytest.mark.timeout(500)
 def test_a_whole_migration_with_every_field_stops_its_sources_and_loses_nothing(run, simulator):
     before = sources(simulator)
     assert {state for _, state in before.values()} == {"running"}

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from drs_provider.rules.run.handover import PreflightResult, PreflightTarget, SyncBegan
     from drs_provider.triggers.final_sync import SyncPlace, WrittenMark
 
-POLL_SECONDS: Final = 20.0
+LEAST_POLL_SECONDS: Final = 10.0
+SERVERS_A_SECOND: Final = 20
+"""DescribeRecoverySnapshots takes one server a call: a pause grows with their number."""
 LEG: Final = timedelta(minutes=2)
 """So often a task that waits wakes, to see whether a person has ordered otherwise."""
 
@@ -111,7 +113,7 @@ class AwaitFinalSync(LeavesTimes, BaseOperator):
                 marks=written,
                 quiesced_at=quiesce.at.isoformat(),
                 until=min(began.until, clock.now() + LEG).isoformat(),
-                poll_seconds=POLL_SECONDS,
+                poll_seconds=max(LEAST_POLL_SECONDS, len(marks) / SERVERS_A_SECOND),
             ),
             method_name=self.resume.__name__,
         )

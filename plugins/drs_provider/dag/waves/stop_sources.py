@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 WITHIN: Final = timedelta(minutes=20)
 """How long instances may take to stop: EC2 waits for their operating systems, minutes on Windows."""
-LOOK_EVERY: Final = timedelta(seconds=15)
+LOOK_EVERY: Final = timedelta(seconds=5)
 
 
 class StopWaveSources(LeavesTimes, BaseOperator):

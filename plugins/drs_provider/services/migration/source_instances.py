@@ -87,11 +87,11 @@ def change_sources(
     after: dict[str, str] = {}
     for hook, known in states.items():
         wanted = to_change(change, known)
-        answered: Mapping[str, str] = {}
+        after |= known
         if wanted:
-            answered = hook.stop_instances(wanted) if change == "stop" else hook.start_instances(wanted)
+            after |= hook.stop_instances(wanted) if change == "stop" else hook.start_instances(wanted)
+            after |= hook.instance_states(wanted)  # some are there at once
         asked += wanted
-        after |= {**known, **answered}
     left = not_done(change, after)
     done = sorted(instance_id for instance_id, state in after.items() if state == DONE[change])
     return ChangeLook(tuple(asked), tuple(done), tuple(left))
