@@ -11,6 +11,7 @@ from airflow.sdk.serde import deserialize, serialize
 from airflow.triggers.base import BaseTrigger
 from drs_provider.triggers.dag_runs import DagRunTrigger
 from drs_provider.triggers.failback import DrsFailbackTrigger
+from drs_provider.triggers.final_sync import FinalSyncTrigger
 from drs_provider.triggers.instances import DrsInstancesTrigger
 from drs_provider.triggers.jobs import DrsJobTrigger
 from drs_provider.triggers.one_shot import LambdaOnce, WebhookOnce
@@ -68,6 +69,13 @@ EXAMPLES = {
         "event_id": "e-1",
     },
     DagRunTrigger: {"dag_id": "dns_switch", "run_id": "drs__shop", "deadline": DEADLINE},
+    FinalSyncTrigger: {
+        "places": [{"aws": AWS, "servers": {"s-1": "db1"}}],
+        "marks": {"s-1": {"newest_id": "pit-1", "lag_seconds": 2.0}},
+        "quiesced_at": DEADLINE,
+        "until": DEADLINE,
+        "poll_seconds": 20.0,
+    },
     DrsReadinessTrigger: {
         "server_ids": ["s-1"],
         "mode": "drill",

@@ -130,7 +130,7 @@ def _state(case: _Case) -> Iterator[Finding]:
     yield case.finding(
         rule,
         f"{kind}, {details}" if details else kind,
-        f"a {case.purpose} needs CONTINUOUS: look at the server's replication in the DRS console"
+        f"a {case.purpose if case.purpose.launches else case.purpose.section} needs CONTINUOUS: look at the server's replication in the DRS console"
         if case.purpose.refuses_broken_source
         else "the launch uses the newest point in time there is",
         kind=kind,
