@@ -1,51 +1,13 @@
 """Planned migrations whose sources are EC2 instances: people agree to each, and it is stopped after its last sync."""
 
-import json
-from pathlib import Path
-
 import pytest
 from drs_simulator.pytest_plugin import start_drs_simulator  # noqa: F401  (a fixture)
 from kit.dag_runs import calls, instances
+from kit.migrations import ACCOUNT, EVERYTHING, FLEET, GO, connect, sources
 from kit.people import People
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
-GO = {"mode": "migration", "confirm": "shop", "reason": "the data centre moves"}
-ORIGIN = "us-east-1"
-ACCOUNT = "111122223333"
-
-
-def _server(number, hostname, tier):
-    return {
-        "id": f"s-{number:017d}",
-        "hostname": hostname,
-        "tags": {"App": "shop", "Tier": tier},
-        "lag": "2s",
-        "origin": {"region": ORIGIN},
-    }
-
-
-FLEET = {
-    "accounts": [
-        {
-            "id": ACCOUNT,
-            "regions": [
-                {
-                    "name": "us-west-2",
-                    "network": {"vpc": "10.20.0.0/16", "subnets": {"prod": "10.20.0.0/22"}},
-                    "servers": [
-                        *(_server(number, f"db{number}", "db") for number in (1, 2)),
-                        {**_server(3, "db3", "db"), "origin": None},
-                        *(_server(number, f"web{number - 10}", "web") for number in (11, 12)),
-                    ],
-                }
-            ],
-        }
-    ]
-}
-del FLEET["accounts"][0]["regions"][0]["servers"][2]["origin"]
-
-EVERYTHING = (Path(__file__).parents[2] / "golden" / "migration.yaml").read_text()
 YES = {
     "preflight.approval": [("ann", "Approve")],
     "preflight.stop_approval": [("bob", "Approve")],
@@ -63,26 +25,6 @@ def one_simulator(start_drs_simulator):  # noqa: F811  (the fixture)
 @pytest.fixture(autouse=True)
 def _connection_to_the_origin(simulator, monkeypatch):
     connect(simulator, monkeypatch, ACCOUNT)
-
-
-def connect(simulator, monkeypatch, account):
-    """Let the connection for the origin be of an account."""
-    endpoints = {"endpoint_url": simulator.url, "service_config": {"sts": {"endpoint_url": simulator.url}}}
-    login = {"conn_type": "aws", "login": account, "password": "secret"}
-    extra = {"region_name": ORIGIN, **endpoints}
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_ORIGIN", json.dumps({**login, "extra": extra}))
-
-
-def sources(simulator):
-    pages = simulator.client("ec2", region_name=ORIGIN).get_paginator("describe_instances").paginate()
-    found = [instance for page in pages for each in page["Reservations"] for instance in each["Instances"]]
-    return {
-        next(tag["Value"] for tag in instance["Tags"] if tag["Key"] == "Name"): (
-            instance["InstanceId"],
-            instance["State"]["Name"],
-        )
-        for instance in found
-    }
 
 
 @pytest.mark.timeout(500)

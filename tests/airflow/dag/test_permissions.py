@@ -31,6 +31,7 @@ ROLES = {
     "recoveries": (*BOTH, "StartRecoveriesOnly"),
 }
 WAY_BACK = ("LookAtDrs", "ReverseWhatRuns")
+SOURCES = ("StopSourcesOfMigrations",)
 """A role of its own, without the backstop: it ends the replication of FAILBACK servers."""
 MODE = "drs-orchestrator:mode"
 DRS = "drs.amazonaws.com"
@@ -47,7 +48,7 @@ def role(name):
 
 
 def test_every_policy_of_the_page_belongs_to_a_role():
-    assert set(POLICIES) == {sid for sids in (*ROLES.values(), WAY_BACK) for sid in sids}
+    assert set(POLICIES) == {sid for sids in (*ROLES.values(), WAY_BACK, SOURCES) for sid in sids}
     for policy in POLICIES.values():
         for statement in policy["Statement"]:
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
@@ -68,7 +69,7 @@ def roles(simulator):
     """The two roles, with the policies of the page."""
     iam = simulator.client("iam")
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}
-    for name, sids in {**ROLES, "failback": WAY_BACK}.items():
+    for name, sids in {**ROLES, "failback": WAY_BACK, "sources": SOURCES}.items():
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
         for sid in sids:
             iam.put_role_policy(RoleName=name, PolicyName=sid, PolicyDocument=json.dumps(POLICIES[sid]))
@@ -301,6 +302,16 @@ def test_the_role_of_the_way_back_ends_replication_and_stops_only_what_is_launch
     found = [(action, judge.decision(action, where, **context) == "allowed") for action, where, context, _ in table]
 
     assert found == [(action, is_allowed) for action, _, _, is_allowed in table]
+
+
+def test_the_role_of_a_migrations_origin_stops_what_is_tagged_and_nothing_more(roles):
+    judge, tagged = Judge(roles, "sources"), {"tags": {"DrsMigration": "stop"}}
+
+    assert judge.decision("ec2:StopInstances", INSTANCE, **tagged) == "allowed"
+    assert judge.decision("ec2:DescribeInstances", "*") == "allowed"
+    assert judge.decision("ec2:StopInstances", INSTANCE) != "allowed"
+    for action in ("ec2:StartInstances", "ec2:TerminateInstances", "drs:StartRecovery"):
+        assert judge.decision(action, INSTANCE, **tagged) != "allowed"
 
 
 def test_what_only_one_of_the_roles_may_do(roles):

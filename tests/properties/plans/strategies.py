@@ -50,7 +50,11 @@ def steps(draw, at_most=2):
         kind = draw(st.sampled_from(sorted(STEP)))
         common = st.fixed_dictionaries(
             {},
-            optional={"timeout": DURATIONS, "retries": st.integers(0, 3), "when": st.sampled_from(["drill", "always"])},
+            optional={
+                "timeout": DURATIONS,
+                "retries": st.integers(0, 3),
+                "when": st.sampled_from(["drill", "recovery", "migration", "always"]),
+            },
         )
         made.append({"kind": kind, "name": name, **draw(st.fixed_dictionaries(STEP[kind])), **draw(common)})
     return made
@@ -124,6 +128,7 @@ def libraries(draw):
         "recovery": st.fixed_dictionaries(
             {}, optional={"approval": PEOPLE.map(lambda people: {"approvers": people, "required": len(people)})}
         ),
+        "migration": st.fixed_dictionaries({}, optional={"max_lag": DURATIONS, "sync_timeout": DURATIONS}),
         "notify": st.lists(
             st.fixed_dictionaries(
                 {"kind": st.just("webhook"), "http_conn_id": TEXTS},

@@ -126,11 +126,12 @@ def _state(case: _Case) -> Iterator[Finding]:
     seen = (case.server.get("lifeCycle") or {}).get("lastSeenByServiceDateTime")
     kind = f"{state}: {words_for_state}" + (f" ({error})" if error else "")
     last_seen = f"last seen {duration(max(case.now - parse_instant(seen), timedelta(0)))} ago" if seen else ""
+    who = case.purpose if case.purpose.launches else case.purpose.section
     details = ", ".join(part for part in (progress(case.replication, now=case.now), last_seen) if part)
     yield case.finding(
         rule,
         f"{kind}, {details}" if details else kind,
-        f"a {case.purpose if case.purpose.launches else case.purpose.section} needs CONTINUOUS: look at the server's replication in the DRS console"
+        f"a {who} needs CONTINUOUS: look at the server's replication in the DRS console"
         if case.purpose.refuses_broken_source
         else "the launch uses the newest point in time there is",
         kind=kind,
