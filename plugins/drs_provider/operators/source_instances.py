@@ -9,8 +9,8 @@ from airflow.sdk import Context
 from drs_provider import clock
 from drs_provider.exceptions import RunRefused
 from drs_provider.formatting import MANY, some, timespan
+from drs_provider.operators.agreement import ensure_agreed
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_good
-from drs_provider.operators.people import ensure_agreed
 from drs_provider.operators.template_values import rendered_mapping
 
 if TYPE_CHECKING:

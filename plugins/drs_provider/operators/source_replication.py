@@ -9,7 +9,6 @@ from airflow.sdk import Context
 from drs_provider.exceptions import Conflict, DrsProviderError, RunRefused
 from drs_provider.operators.agreement import ensure_agreed
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_good
-from drs_provider.operators.people import ensure_agreed
 from drs_provider.operators.template_values import rendered_ids, rendered_mapping
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.cleanup.source_replication import (
