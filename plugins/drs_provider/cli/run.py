@@ -143,9 +143,9 @@ def _start(parser: ArgumentParser) -> None:
         "--mode",
         choices=[purpose.name for purpose in PURPOSES],
         default=DRILL.name,
-        help="default: drill; a check looks at everything and launches nothing",
+        help="default: drill; a migration stops the writes first; a check looks at everything and launches nothing",
     )
-    parser.add_argument("--confirm", metavar="NAME", help="the plan's name; a recovery needs it")
+    parser.add_argument("--confirm", metavar="NAME", help="the plan's name; a recovery and a migration need it")
     parser.add_argument("--reason", metavar="TEXT", help="shown in the report")
     _add_names(parser, "--wave", "W", "only these waves; default: all")
     _add_names(parser, "--exclude-server", "S", "exclude these hostnames or ids")
