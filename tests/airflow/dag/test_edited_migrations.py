@@ -136,3 +136,19 @@ def test_a_start_that_is_told_wrong_sources_launches_nothing(migrated, simulator
 
     assert "aws_nowhere" in str(ended.said("preflight.check"))
     assert changes(simulator) == []
+
+
+def test_a_source_that_was_stopped_already_is_fine_and_only_the_rest_is_stopped(migrated, simulator):
+    found = sources(simulator)
+
+    def stop(_places):
+        simulator.client("ec2", region_name="us-east-1").stop_instances(InstanceIds=[found["db1"][0]])
+
+    ended = migrated(
+        text=EVERYTHING.replace("rto: 45m", "rto: 5h"), edit=before("database.stop_sources", stop), run_id="again"
+    )
+
+    asked = [call["request"]["InstanceIds"] for call in calls(simulator, "StopInstances")]
+    assert asked[:2] == [[found["db1"][0]], [found["db2"][0]]]
+    assert ended.verdict == "completed"
+    assert ended.report.objectives.rpo.measured_seconds == 0.0
