@@ -142,8 +142,12 @@ def build_dag(runnable: RunnablePlan, folder: Path, *, notice: str = "") -> DAG:
     )
     with dag:
         _preflight_group(shape, folder)
-        preparation_group(shape)
-        plan_steps(shape, "before")
+        if shape.syncs_ahead:  # what is prepared waits for these steps: groups stand in the order of their edges
+            plan_steps(shape, "before")
+            preparation_group(shape)
+        else:
+            preparation_group(shape)
+            plan_steps(shape, "before")
         launches = [wave_group(shape, wave) for wave in shape.waves]
         plan_steps(shape, "after")
         aside_group(shape, launches)

@@ -55,13 +55,22 @@ def listed(dag: SerializedDAG) -> list[str]:
 def wanted(shape: RunShape) -> list[str]:
     return [
         names.PREFLIGHT_GROUP,
-        *([names.PREPARATION_GROUP] if any(wave.settings_tasks for wave in shape.waves) else []),
-        *([names.BEFORE_WAVES] if shape.before else []),
+        *sorted(
+            [
+                *([names.PREPARATION_GROUP] if _prepared(shape) else []),
+                *([names.BEFORE_WAVES] if shape.before else []),
+            ],
+            reverse=not shape.syncs_ahead,
+        ),
         *(wave.name for wave in shape.waves),
         *([names.AFTER_WAVES] if shape.after else []),
         *([names.ASIDE_GROUP] if any(wave.targets for wave in shape.waves) else []),
         names.FINISH_GROUP,
     ]
+
+
+def _prepared(shape: RunShape) -> bool:
+    return any(wave.settings_tasks or wave.ahead_tasks for wave in shape.waves)
 
 
 def read(text: str) -> Iterator[RunnablePlan]:

@@ -337,6 +337,11 @@ class RunShape:
         return tuple(place.prepare_network_task for place in self.targets if place.prepare_network_task)
 
     @property
+    def syncs_ahead(self) -> bool:
+        """Whether a migration's last syncs stand in the group of preparations, behind the steps before all waves."""
+        return any(wave.ahead_tasks for wave in self.waves)
+
+    @property
     def passed_task(self) -> str:
         """What ends the checks and the approvals: nothing is launched before it."""
         return [names.PREFLIGHT_TASK, *self.approval_tasks, *self.stop_approval_tasks][-1]
