@@ -255,6 +255,10 @@ class Region:
     executions: dict[str, Execution] = field(default_factory=dict)
     plan_held: dict[str, str] = field(default_factory=dict)
     """Execution ARN by source server."""
+    deleted_jobs: dict[str, Job] = field(default_factory=dict)
+    """What DRS does not know any more: the control plane still tells it."""
+    behind_drs: list[dict[str, object]] = field(default_factory=list)
+    """What faults have done that DRS does not tell, oldest first: ``at``, ``what``, ``id``, and ``servers``."""
 
     @property
     def key(self) -> Key:
