@@ -190,6 +190,8 @@ class ServerEvidence(EvidencePart):
     """Whether EC2 termination protection was switched on; ``None``: nobody looked."""
     not_protected: str | None = None
     """Why it could not be switched on although it should have been."""
+    lost: bool = False
+    """It was launched, and its instance was no more when the run ended; ``reason`` says what is known."""
     differences: tuple[Difference, ...] = ()
     actions: tuple[LaunchActionRun, ...] = ()
 

@@ -26,8 +26,9 @@ def describe_recovery_instances(context: Context, request: Request) -> Answer:
     ]
     running = moto_ec2.instances(region.account, region.name) if shown else {}
     answer = page(context, request, shown, lambda record: _told(context, record, running.get(record.id)))
+    told: list[object] = answer["items"]  # type: ignore[assignment]  # an answer holds anything
     # Left out after the pages are cut: the place of the others in them stays.
-    return {**answer, "items": [item for item in answer["items"] if item is not None]}
+    return {**answer, "items": [item for item in told if item is not None]}
 
 
 def _told(context: Context, record: RecoveryInstance, instance: object) -> dict[str, object] | None:

@@ -205,7 +205,8 @@ def _job(job: Job) -> dict[str, object]:
         }
         for part in job.participants.values()
     }
-    return {**views.job(job), "timeline": timeline, "log": [line for _, line in job.log]}
+    told = {"timeline": timeline, "log": [line for _, line in job.log], "tags_given": job.tags_given}
+    return {**views.job(job), **told}
 
 
 def _number(value: float) -> float | int:

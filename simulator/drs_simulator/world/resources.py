@@ -104,6 +104,8 @@ class Job:
     held_by: str | None = None
     plan_step: str | None = None
     """ARN of the native plan execution step that started it."""
+    tags_given: dict[str, str] = field(default_factory=dict)
+    """The tags that it was started with, whatever has become of them."""
 
     @property
     def key(self) -> Key:

@@ -47,8 +47,8 @@ class LookOver(LeavesTimes, DrsOperator):
     are looked at as well: others may have made one on top of the drill's since the settings were put back.
 
     In a recovery it looks for what the run has launched and no task has seen through (a start that died after its
-    call, a job that was deleted), switches its termination protection on, and leaves it for the report; then it is
-    skipped, for a recovery leaves everything. It never fails one.
+    call, a job that was deleted), switches its termination protection on, and leaves it for the report, with every
+    instance that was launched and is no more; then it is skipped, for a recovery leaves everything. It never fails one.
 
     Returns a ``Leftovers`` as JSON (``rules.run.handover``).
     """
@@ -130,6 +130,7 @@ class LookOver(LeavesTimes, DrsOperator):
         from drs_provider.rules.launch.results import ServerResult
         from drs_provider.rules.run.handover import FoundLaunches
         from drs_provider.rules.run.state import LeftDocuments
+        from drs_provider.services.launch.lost import find_lost
         from drs_provider.services.launch.unwatched import UnwatchedSearch, find_unwatched
 
         left = LeftDocuments(snapshot_of(context))
@@ -145,9 +146,12 @@ class LookOver(LeavesTimes, DrsOperator):
             results += left.results(watch) or ()
             starts = tasks_that(left.snapshot.tasks, wave, START)
             known |= {job.job_id: job.servers for job in left.jobs(starts, watch).values()}
-        settled = {result.server_id for result in results if result.status != "unknown"}
+        here = [result for result in results if result.server_id in settings]
+        settled = {result.server_id for result in here if result.status != "unknown"}
         jobs = jobs_of_run(self.hook, context)
-        return find_unwatched(self.hook, jobs, UnwatchedSearch(settings, settled, known))
+        found = find_unwatched(self.hook, jobs, UnwatchedSearch(settings, settled, known))
+        lost = find_lost(self.hook, [result for result in here if result.status == "launched"])
+        return found.model_copy(update={"lost": lost})
 
     def _look(self, context: Context, servers: Sequence[str]) -> "Leftovers":
         from drs_provider.rules.run.handover import Leftovers

@@ -214,7 +214,7 @@ class _Servers:
         checks = left.of(watch, InstanceChecks) if watch else None
         self.tries = tries.servers if tries else {}
         self.checks = checks.servers if checks else {}
-        self.found = left.found_launches()
+        self.found, self.lost = left.found_launches(), left.lost_instances
         changes = [found for task in shape.settings_tasks if (found := left.of(task, SettingsChanges))]
         self.changes = {server: changed for found in changes for server, changed in found.servers.items()}
 
@@ -232,7 +232,12 @@ class _Servers:
         facts |= _outcome(result) if result else {}
         if result is None and state.reason:
             facts |= {"reason": state.reason, "instance_id": state.instance_id}
-        if (found := self.found.get(state.server_id)) and (result is None or result.status == "unknown"):
+        if result and result.status == "launched" and (lost := self.lost.get(state.server_id)):
+            facts |= {"lost": True, "reason": lost.words, "instance_id": lost.instance_id or result.instance_id}
+            facts["instance_state"] = lost.state.upper() or None
+        if (found := self.found.get(state.server_id)) and (
+            result is None or (result.status == "unknown" and (found.instance_id or not result.instance_id))
+        ):
             facts |= {"instance_id": found.instance_id, "instance_state": found.instance_state, "reason": found.words}
             facts |= {"protected": found.protected, "not_protected": found.not_protected}
         if point := self.points.get(state.server_id):

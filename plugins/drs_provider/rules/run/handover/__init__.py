@@ -47,14 +47,13 @@ from drs_provider.rules.run.handover.failbacks import (
     SentCall,
     SentCalls,
 )
+from drs_provider.rules.run.handover.found_launches import FoundLaunch, FoundLaunches, LostInstance
 from drs_provider.rules.run.handover.launch_phases import JobPhases, LaunchPhases
 from drs_provider.rules.run.handover.launches import (
     PLACES,
     Difference,
     FollowedJob,
     FollowedJobs,
-    FoundLaunch,
-    FoundLaunches,
     HeldSince,
     InstanceCheck,
     InstanceChecks,
@@ -251,6 +250,7 @@ __all__ = [
     "LaunchedJob",
     "Leftovers",
     "LeftoversTold",
+    "LostInstance",
     "LostPlace",
     "MappedServer",
     "NetworkProof",

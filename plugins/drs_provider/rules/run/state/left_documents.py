@@ -25,6 +25,7 @@ from drs_provider.rules.run.handover import (
     LaunchedJob,
     LaunchPhases,
     Leftovers,
+    LostInstance,
     PreflightResult,
     RecordedAnswer,
     RemovedNetworks,
@@ -154,6 +155,13 @@ class LeftDocuments:
         looks = names.tasks_that(self.snapshot.tasks, names.FINISH_GROUP, names.LOOK_OVER)
         found = (self.of(task, FoundLaunches) for task in looks)
         return {server: launch for document in found if document for server, launch in document.servers.items()}
+
+    @cached_property
+    def lost_instances(self) -> dict[str, LostInstance]:
+        """Give what the last look at a recovery has found to be no more although it was launched, by server id."""
+        looks = names.tasks_that(self.snapshot.tasks, names.FINISH_GROUP, names.LOOK_OVER)
+        found = (self.of(task, FoundLaunches) for task in looks)
+        return {server: lost for document in found if document for server, lost in document.lost.items()}
 
     @cached_property
     def why_not_looked(self) -> str | None:
