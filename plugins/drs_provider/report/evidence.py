@@ -332,6 +332,8 @@ class RunEvidence(EvidencePart):
     """What people ordered while it went on, the oldest first."""
     edited: tuple[EditedDocument, ...] = ()
     """What somebody wrote into the run past its tasks, by its place."""
+    outside: dict[str, str] = Field(default_factory=dict)
+    """What others have done to its jobs and instances while it went on, by id."""
     cancelled: str | None = None
     """Who ended the run before its end and how, without a full stop; ``None``: nobody did."""
     first_cause: FirstCause | None = None

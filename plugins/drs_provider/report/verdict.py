@@ -23,10 +23,16 @@ def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome,
     outcome, why = _judge(evidence, objectives) if evidence.run.purpose.launches else _judge_check(evidence)
     cause = cause_that_counts(evidence, outcome)
     if cause is None:
-        return outcome, why
+        return outcome, f"{why}{_by_others(evidence)}"
     # A step or a task is named with its reason already: it is not said twice, nor is a long one that was cut.
     first = "" if cause.reason.removesuffix("…") in why else f" First cause: {cause.words}."
-    return outcome, f"{why}{first}{f' Next step: {cause.next_step}.' if cause.next_step else ''}"
+    return outcome, f"{why}{first}{f' Next step: {cause.next_step}.' if cause.next_step else ''}{_by_others(evidence)}"
+
+
+def _by_others(evidence: RunEvidence) -> str:
+    """Say what others have done to the run's jobs and instances: it lowers nothing, and is never left out."""
+    done = [f"{name}: {words}" for name, words in evidence.outside.items()]
+    return f" Done by others: {some(done, separator='; ')}." if done else ""
 
 
 def cause_that_counts(evidence: RunEvidence, outcome: Outcome) -> FirstCause | None:

@@ -75,6 +75,7 @@ def evidence_of(run: RunFacts, shape: RunShape, left: LeftDocuments, *, now: dat
         drill=drill_facts(left, shape, preflight, superseded=state.superseded),
         orders=left.given_orders().orders,
         edited=tuple(_refused_orders(left, shape)),
+        outside=left.outside_changes,
         cancelled=state.cancelled,
         first_cause=first_cause(state),
         finished_at=now,
@@ -287,8 +288,7 @@ def _cleanup(state: CleanupState, left: LeftDocuments, preflight: PreflightResul
         server = servers.get(instance.server_id or "")
         terminated.append(
             TerminatedInstance(
-                instance_id=instance.instance_id,
-                server_id=instance.server_id,
+                **instance.model_dump(),
                 hostname=server.hostname if server else None,
                 region=server.region if server else None,
             )

@@ -163,14 +163,14 @@ class CleanUp:
         is_late = now >= deadline
         requests = self._counted(len(progress.stock.left), requests)
         if progress.is_over:
-            doubtful = self._hidden(launches, described, choice) | {
+            unsure = self._hidden(launches, described, choice) | {
                 name: why for name, why in choice.kept.items() if why == NO_WORD
             }
-            if doubtful and not is_late and requests < MOST_REQUESTS:
-                log.warning("%s; checking again", "; ".join(f"{name}: {why}" for name, why in doubtful.items()))
+            if unsure and not is_late and requests < MOST_REQUESTS:
+                log.warning("%s; checking again", "; ".join(f"{name}: {why}" for name, why in unsure.items()))
                 return CleanUpWaits((), requests + 1)
-            if doubtful:
-                raise CleanupIncomplete({**choice.kept, **doubtful})
+            if unsure:
+                raise CleanupIncomplete({**choice.kept, **unsure})
             if parts := self._parts_left(launches, choice):
                 if are_parts_given_up(parts, requests=requests, is_late=is_late):
                     raise CleanupIncomplete(parts)

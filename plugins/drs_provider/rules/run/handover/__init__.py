@@ -47,7 +47,7 @@ from drs_provider.rules.run.handover.failbacks import (
     SentCall,
     SentCalls,
 )
-from drs_provider.rules.run.handover.found_launches import FoundLaunch, FoundLaunches, LostInstance
+from drs_provider.rules.run.handover.found_launches import FoundLaunch, FoundLaunches, LostInstance, OutsideChanges
 from drs_provider.rules.run.handover.launch_phases import JobPhases, LaunchPhases
 from drs_provider.rules.run.handover.launches import (
     PLACES,
@@ -139,6 +139,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     FollowedJobs,
     LaunchPhases,
     FoundLaunches,
+    OutsideChanges,
     WaitingSince,
     HeldSince,
     WaveDeadline,
@@ -259,6 +260,7 @@ __all__ = [
     "Notifications",
     "NotificationsSoFar",
     "OptionalInstant",
+    "OutsideChanges",
     "Part",
     "PinnedPoints",
     "Placement",

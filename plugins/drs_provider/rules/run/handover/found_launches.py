@@ -59,8 +59,17 @@ class LostInstance(Part):
             return "DRS said that it was launched, and neither DRS nor EC2 shows an instance of it: look in EC2"
         return (
             f"it was launched, and at the end of the run its instance {self.instance_id} is {self.state}: somebody, or "
-            "EC2 itself, has ended it since; see CloudTrail and the instance's state reason in EC2"
+            "EC2 itself, has ended it since"
         )
+
+
+class OutsideChanges(Document):
+    """What others have done to the jobs and instances of a run while it went on, by id, in words."""
+
+    KEY: ClassVar[str] = "outside_changes"
+    TITLE: ClassVar[str] = "the record of what others have changed"
+
+    changes: dict[str, str] = Field(default_factory=dict)
 
 
 class FoundLaunches(Document):
