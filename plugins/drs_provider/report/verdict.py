@@ -23,15 +23,19 @@ def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome,
     outcome, why = _judge(evidence, objectives) if evidence.run.purpose.launches else _judge_check(evidence)
     cause = cause_that_counts(evidence, outcome)
     if cause is None:
-        return outcome, f"{why}{_by_others(evidence)}"
+        return outcome, f"{why}{_by_others(evidence, outcome)}"
     # A step or a task is named with its reason already: it is not said twice, nor is a long one that was cut.
     first = "" if cause.reason.removesuffix("…") in why else f" First cause: {cause.words}."
-    return outcome, f"{why}{first}{f' Next step: {cause.next_step}.' if cause.next_step else ''}{_by_others(evidence)}"
+    return (
+        outcome,
+        f"{why}{first}{f' Next step: {cause.next_step}.' if cause.next_step else ''}{_by_others(evidence, outcome)}",
+    )
 
 
-def _by_others(evidence: RunEvidence) -> str:
-    """Say what others have done to the run's jobs and instances: it lowers nothing, and is never left out."""
-    done = [f"{name}: {words}" for name, words in evidence.outside.items()]
+def _by_others(evidence: RunEvidence, outcome: Outcome) -> str:
+    """Say what others have done to the run's jobs and instances, as far as it is not said as an exception."""
+    gone = () if outcome == "completed_with_exceptions" else _gone_before(evidence)
+    done = [*gone] + [f"{name}: {words}" for name, words in evidence.outside.items()]
     return f" Done by others: {some(done, separator='; ')}." if done else ""
 
 

@@ -454,3 +454,17 @@ def test_what_others_have_done_is_said_beside_every_verdict_and_changes_none(dri
     assert after.verdict == before.verdict
     assert after.verdict_reason == f"{before.verdict_reason} Done by others: drsjob-1: DRS no longer knows it."
     assert after.outside == {"drsjob-1": "DRS no longer knows it"}
+
+
+def test_a_drill_that_failed_says_beside_it_which_instances_others_have_ended():
+    drill = a_drill_with_leftovers()
+    server = drill.waves[0].servers[0]
+    gone = drill.cleanup.terminated[0].model_copy(update={"instance_id": server.instance_id, "gone_before": True})
+    cleanup = drill.cleanup.model_copy(update={"terminated": (gone, *drill.cleanup.terminated[1:])})
+    report = measure(drill.model_copy(update={"cleanup": cleanup}))
+
+    assert report.verdict == "failed"
+    assert report.verdict_reason.endswith(
+        f" Done by others: gone before the clean-up, ended by somebody else or by EC2: {server.hostname} "
+        f"({server.instance_id})."
+    )
