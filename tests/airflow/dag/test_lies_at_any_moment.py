@@ -92,7 +92,7 @@ def world(plans, simulator, tmp_path):
 def test_no_lie_makes_a_verdict_better_launches_twice_or_leaves_anything_unnamed(world, simulator):
     begin, run = world
 
-    @settings(max_examples=5, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=3, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(["drill", "recovery"]), told)
     @example("recovery", [(4, "an instance ends")])
     @example("drill", [(4, "an instance ends")])
