@@ -21,6 +21,7 @@ from drs_simulator.world.jobs import (
 from drs_simulator.world.launch_actions import begin_actions
 from drs_simulator.world.resources import Job, Key, Participant, RecoveryInstance, Region, SourceServer
 from drs_simulator.world.stages import CONVERSION, SNAPSHOT, TERMINATION, LaunchKind, launch_stages
+from drs_simulator.world.stopped_sources import source_runs
 from drs_simulator.world.world import World, happening
 
 TERMINATED_IS_SHOWN = 300.0
@@ -323,6 +324,7 @@ def _launch_ends(world: World, due: float, job: Job, participant: Participant) -
     )
     if _into(server):
         moto_ec2.start(job.account, job.region, instance_id, world.clock.wall_at(due))
+        source_runs(world, instance_id)
     moto_ec2.set_running(job.account, job.region, instance_id, running=not stopped)
     if (ending := strike(world, job, server, "terminated_behind_drs")) is not None:
         end_later(world, due, job.key, instance_id, ending)
