@@ -1,7 +1,9 @@
 """What Airflow does not promise and this package relies on: one test fails for each thing that a new minor changes."""
 
 import ast
+import asyncio
 import inspect
+import re
 import subprocess
 import sys
 import warnings
@@ -379,6 +381,41 @@ def test_access_is_asked_of_the_auth_manager_as_airflow_asks_it(api_server):
     assert callable(api_server.requires_access_dag("GET", api_server.DagAccessEntity.RUN))
     assert api_server.DagAccessEntity.HITL_DETAIL
     assert api_server.AccessView.IMPORT_ERRORS
+
+
+def test_the_user_of_a_request_is_found_as_airflows_own_routes_find_it(api_server):
+    assert list(inspect.signature(api_server.get_user).parameters)[::2] == ["request", "bearer_credentials"]
+    scope = {"type": "http", "headers": [], "app": None}
+    assert asyncio.run(api_server.user_of(scope)) is None
+
+
+CHANGES_NOTHING = ("dry_run", "/list", "/connections/test")
+OF_ASSETS = "/api/v2/assets/"
+"""No recovery depends on what is kept for assets."""
+
+
+def test_of_the_writes_without_a_line_in_airflows_audit_log_all_are_known(api_server):
+    from airflow.api_fastapi.core_api.routes.public import public_router
+    from drs_provider.ui.audit.rule import leaves_no_line
+
+    def writes_a_line(dependant):
+        logs = (
+            getattr(inner.call, "__qualname__", "").startswith("action_logging.") for inner in dependant.dependencies
+        )
+        return any(logs)
+
+    def of(path):
+        return re.sub(r"\{[^}]+\}", "x", path)
+
+    routes = [(method, of(route.path), route) for route in public_router.routes for method in route.methods - {"GET"}]
+    silent = {
+        (method, path)
+        for method, path, route in routes
+        if not writes_a_line(route.dependant) and not path.endswith(CHANGES_NOTHING) and not path.startswith(OF_ASSETS)
+    }
+    assert len(routes) > 50
+    assert silent == {(method, path) for method, path, _ in routes if leaves_no_line(method, path)}
+    assert len(silent) >= 4
 
 
 def _lacking(call, names):

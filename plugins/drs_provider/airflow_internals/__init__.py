@@ -40,8 +40,11 @@ module              what                                   why                  
                     ``Log`` and others of
                     ``airflow.models``
 ``api_server``      auth manager, ``requires_access_dag``  pages show what a user may read;     ``..access..``,
-                    and its like, ``update_hitl_detail``   an answer is given by the code that  ``..answers..``
-                                                           Airflow's own API answers with
+                    and its like, ``update_hitl_detail``   an answer is given by the code that  ``..answers..``,
+                                                           Airflow's own API answers with       ``..user..``
+``api_server``      ``get_user``, ``create_session``;      what Airflow's audit log has no      ``..audit_log..``
+                    which routes write no line into the    line of gets one (``ui/audit``)
+                    audit log
 ``task_runner``     ``run``, ``finalize``, ``comms``,      a rehearsal runs tasks without       ``..task_runner..``
                     ``TIRunContext`` and others of         Airflow's services
                     ``airflow.sdk.execution_time``
