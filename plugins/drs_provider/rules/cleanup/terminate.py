@@ -9,7 +9,7 @@ from drs_provider.exceptions import RunRefused
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.cleanup.ownership import why_not_of_drill
 from drs_provider.rules.cleanup.proof import CreationProof, kept_words
-from drs_provider.rules.launch.jobs import ENDED_STATUS, Ended, holders, read_job
+from drs_provider.rules.launch.jobs import ENDED_STATUS, Ended, created_at_of, holders, read_job, servers_of
 from drs_provider.rules.servers import is_live
 
 EC2_GONE: Final = "terminated"
@@ -208,15 +208,29 @@ def gone_before(targets: Iterable[str], *, described: Iterable[Answer], ec2: Map
 
 
 def awaited(
-    jobs: Iterable[Answer], described: Iterable[Answer], seen: Collection[str], *, now: datetime
+    jobs: Iterable[Answer],
+    described: Iterable[Answer],
+    seen: Collection[str],
+    *,
+    now: datetime,
+    everything: Sequence[Answer] = (),
 ) -> tuple[str, ...]:
     """Return the servers that a job launched moments ago and whose instances DRS does not show yet.
 
+    What somebody has terminated since, as the clean-up of the same account by another name, was shown before.
+
     :param seen: source server ids of instances found earlier
+    :param everything: jobs of the account
     """
-    fresh = []
+    found: list[str] = []
     for job in jobs:
         state = read_job(job)
         if isinstance(state, Ended) and state.ended_at and now - state.ended_at < VISIBLE_AFTER:
-            fresh.append(job)
-    return tuple(unseen(fresh, described, seen))
+            found += unseen([job], described, {*seen, *_terminated_since(everything, state.ended_at)})
+    return tuple(dict.fromkeys(found))
+
+
+def _terminated_since(jobs: Iterable[Answer], when: datetime) -> set[str]:
+    """Return the servers whose instances DRS was asked to terminate at this instant or later."""
+    asked = (job for job in jobs if job.get("type") == "TERMINATE" and (at := created_at_of(job)) and at >= when)
+    return {server for job in asked for server in servers_of(job)}

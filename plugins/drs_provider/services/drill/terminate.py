@@ -232,7 +232,8 @@ class CleanUp:
         states = self.hook.instance_states(tuple(choice.targets))
         self._note_gone(choice, described, states)
         stock = take_stock(choice.targets, described=described, ec2=states, jobs=everything)
-        invisible = awaited(launches, described, set(choice.targets.values()), now=now)
+        seen = set(choice.targets.values())
+        invisible = awaited(launches, described, seen, now=now, everything=everything)
         progress = Progress(stock, running(launches), invisible)
         log.info(
             "%d gone, %d shutting down, %d held by running jobs, %d to terminate",

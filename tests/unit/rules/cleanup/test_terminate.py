@@ -99,6 +99,18 @@ def test_an_instance_launched_moments_ago_is_waited_for(job, described, missing)
     assert awaited([job], described, set(), now=NOW) == missing
 
 
+@pytest.mark.parametrize(
+    ("kind", "asked", "missing"),
+    [("TERMINATE", NOW, ()), ("TERMINATE", NOW - timedelta(hours=1), ("s-1",)), ("LAUNCH", NOW, ("s-1",))],
+    ids=["by another name of the account", "that of an earlier drill", "launched again"],
+)
+def test_what_was_terminated_since_is_not_waited_for(kind, asked, missing):
+    job = a_job("s-1", kind="LAUNCH", status="COMPLETED", launch="LAUNCHED", ended=NOW - timedelta(minutes=1))
+    other = {**a_job("s-1", kind=kind, status="STARTED"), "creationDateTime": asked}
+
+    assert awaited([job], [], set(), now=NOW, everything=[job, other]) == missing
+
+
 def test_an_instance_seen_before_is_not_waited_for_again():
     job = a_job("s-1", kind="LAUNCH", status="COMPLETED", launch="LAUNCHED", ended=NOW)
 
