@@ -3,12 +3,14 @@
 import ast
 import asyncio
 import inspect
+import os
 import re
 import subprocess
 import sys
 import warnings
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import UUID
 
 import airflow.sdk
@@ -211,6 +213,59 @@ def test_no_such_variable_is_told_from_every_other_answer(answer, is_missing):
 
 
 @pytest.mark.filterwarnings("default:Using `httpx` with `starlette.testclient`")  # its first import
+def test_the_newest_try_of_a_task_is_asked_of_airflows_own_record(airflow_db):
+    """Three runs of a DAG in a row: the one in the middle asks about its own tasks and is told of no other's."""
+    from airflow.api_fastapi.execution_api.routes.task_instances import get_previous_task_instance
+    from airflow.dag_processing.dagbag import sync_bag_to_db
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
+    with DAG("tries", schedule=None) as dag:
+        BaseOperator(task_id="a")
+    bag = DagBag(os.devnull, bundle_name="tries")
+    bag.bag_dag(dag)
+    with create_session() as session:
+        session.merge(DagBundleModel(name="tries"))
+        session.flush()
+        sync_bag_to_db(bag, "tries", None, session=session)
+        for number in range(3):
+            at = AT + timedelta(minutes=number)
+            run = SerializedDagModel.get_dag("tries", session=session).create_dagrun(
+                run_id=f"r{number}",
+                run_after=at,
+                logical_date=at,
+                data_interval=(at, at),
+                run_type=DagRunType.MANUAL,
+                triggered_by=DagRunTriggeredByType.TEST,
+                state=DagRunState.RUNNING,
+                session=session,
+            )
+            run.get_task_instance("a", session=session).try_number = number + 5
+
+    class Server(Listening):
+        def send(self, msg):
+            if not isinstance(msg, comms.GetPreviousTI):
+                return super().send(msg)
+            with create_session() as session:
+                found = get_previous_task_instance(msg.dag_id, msg.task_id, session, msg.logical_date, -1, msg.state)
+            return comms.PreviousTIResult(task_instance=found and found.model_dump(exclude={"type"}))
+
+    def asked(run_id, at):
+        run = SimpleNamespace(dag_id="tries", run_id=run_id, logical_date=at)
+        return tasks.newest_try({"dag_run": run}, "a")
+
+    with set_supervisor_comms(Server()):
+        assert asked("r1", AT + timedelta(minutes=1)) == 6
+        assert asked("r1", None) is None
+        assert asked("of an earlier time", AT - timedelta(minutes=1)) is None
+        assert asked("without this task", AT + timedelta(seconds=90)) is None
+    with set_supervisor_comms(Listening()):
+        assert asked("r1", AT) is None  # Airflow does not say
+
+
 def test_no_such_run_is_told_from_every_other_answer(airflow_db):
     """The answer of the API server itself, and the two forms in which a task is given it."""
     from airflow.api_fastapi.execution_api.routes.dag_runs import get_dagrun_state

@@ -16,6 +16,8 @@ module              what                                   why                  
 ``tasks``           ``SUPERVISOR_COMMS``,                  a step triggers a run under an id    ``..triggers..``,
                     ``TriggerDagRun``, ``get_dr_count``,   of its own; the operator of the      ``..dag_run..``
                     ``get_dag``                            standard provider has no deadline
+``tasks``           ``GetPreviousTI``                      what an earlier try of a task wrote  ``..newest_try..``
+                                                           is known from Airflow's own record
 ``tasks``           what ``ti.get_dagrun_state`` raises    only a definite "no such run" lets   ``..no_such_run..``
                     for a run that is not there            the clean-up remove a drill
 ``tasks``           ``GetVariable`` and its errors         only a definite "no such Variable"   ``..no_such_variable..``
