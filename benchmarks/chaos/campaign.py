@@ -256,7 +256,8 @@ class Drive:
         scenario = run.scenario
         kind = f"{scenario.mode} of {len(scenario.servers)} servers in {len(scenario.waves)} waves"
         killed = ", ".join(run.hits) or "nothing"
-        self._say(f"  {scenario.plan}: {kind}, {said.state}, {verdict}, {took:.0f} s; killed: {killed}")
+        lies = f"; lies: {', '.join(lie['do'] for lie in scenario.lies)}" if scenario.lies else ""
+        self._say(f"  {scenario.plan}: {kind}, {said.state}, {verdict}, {took:.0f} s; killed: {killed}{lies}")
 
     def _begin(self, scenario: Scenario) -> Running | None:
         if not self._trigger(scenario):
@@ -287,8 +288,8 @@ class Drive:
                 self._stack.airflow.trigger(scenario.dag_id, scenario.conf, run_id=scenario.run_id)
         except httpx.HTTPError:
             return False
-        if scenario.faults:
-            self._stack.simulator.add_faults(list(scenario.faults))
+        if faults := [*scenario.faults, *scenario.lies]:
+            self._stack.simulator.add_faults(faults)
         return True
 
     def _state(self, scenario: Scenario) -> str | None:

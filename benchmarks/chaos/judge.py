@@ -5,15 +5,17 @@ what is wrong, one sentence each.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from drs_provider.rules.run.state import ServerStatus
 
 from benchmarks.chaos.judge_cloud import cloud_problems
+from benchmarks.chaos.judge_lies import ended_servers, is_hidden, known_lost, lie_problems, no_better_than
 from benchmarks.chaos.judge_steps import failed_steps, step_problems
-from benchmarks.chaos.record import Launch, Record, Said, instant, run_key
+from benchmarks.chaos.record import NOTHING, Launch, Record, Said, instant, run_key
 from benchmarks.chaos.scenarios import Scenario
 from benchmarks.chaos.turns import Turns
 
@@ -28,11 +30,12 @@ def judge(scenario: Scenario, said: Said, record: Record) -> list[str]:
     turns = Turns(scenario, ours, failed_steps(said))
     return [
         *_not_ended(scenario, said, ours),
-        *_launched_twice(ours),
+        *_launched_twice(ours, record),
         *_out_of_turn(scenario, ours, turns),
         *_wrong_kind(scenario, ours),
         *cloud_problems(scenario, said, ours, record),
         *step_problems(scenario, said, record, turns),
+        *lie_problems(scenario, said, ours, record),
         *_falsely_said(scenario, said, ours, turns, record),
     ]
 
@@ -58,7 +61,7 @@ def _not_ended(scenario: Scenario, said: Said, ours: Sequence[Launch]) -> Iterat
         yield f"{task} took the answer of somebody who was not asked"
 
 
-def _launched_twice(ours: Sequence[Launch]) -> Iterator[str]:
+def _launched_twice(ours: Sequence[Launch], record: Record) -> Iterator[str]:
     """One server in two jobs of one try, or launched again after it had been launched."""
     by_server: dict[str, list[Launch]] = defaultdict(list)
     for launch in ours:
@@ -68,8 +71,14 @@ def _launched_twice(ours: Sequence[Launch]) -> Iterator[str]:
         tries = [launch.attempt for launch in launches]
         if len(set(tries)) < len(tries):
             yield f"{server} is in several jobs of one try: {', '.join(launch.job_id for launch in launches)}"
-        if any(launch.status[server] != "FAILED" for launch in launches[:-1]):
+        if any(not _is_lost(server, launch, later, record) for launch, later in pairwise(launches)):
             yield f"{server} was launched again although it had not failed: {', '.join(o.job_id for o in launches)}"
+
+
+def _is_lost(server: str, launch: Launch, later: Launch, record: Record) -> bool:
+    """Whether a launch had failed, or its instance was no more, when a later one was begun."""
+    ended = record.ended.get(launch.instances.get(server, ""))
+    return launch.status[server] in ("FAILED", NOTHING) or (ended is not None and ended <= instant(later.created_at))
 
 
 def _out_of_turn(scenario: Scenario, ours: Sequence[Launch], turns: Turns) -> Iterator[str]:
@@ -108,7 +117,7 @@ def expected(scenario: Scenario, turns: Turns) -> frozenset[str]:
 
 def allowed(scenario: Scenario, said: Said, ours: Sequence[Launch], turns: Turns, record: Record) -> frozenset[str]:
     """Return the verdicts that the record allows: a recovery that takes servers while a drill goes on supersedes it."""
-    usual = expected(scenario, turns)
+    usual = _with_lies(scenario, said, ours, turns, record)
     taken = taken_at(scenario, record)
     if taken is None or said.report is None or instant(said.report["finished_at"]) < taken:
         return usual
@@ -120,6 +129,21 @@ def allowed(scenario: Scenario, said: Said, ours: Sequence[Launch], turns: Turns
     )
     # A recovery that comes after the clean-up has looked comes too late for the drill's verdict.
     return usual | {"superseded"} if last_look is not None and taken >= last_look else frozenset({"superseded"})
+
+
+def _with_lies(scenario: Scenario, said: Said, ours: Sequence[Launch], turns: Turns, record: Record) -> frozenset[str]:
+    """Return the verdicts that the record allows, whatever somebody has done behind DRS's back."""
+    usual = expected(scenario, turns)
+    if not scenario.lies or said.report is None:
+        return usual
+    known = known_lost(scenario, said, ours, record)
+    missing = expected(scenario, Turns(scenario, ours, failed_steps(said), ended_servers(ours, record)))
+    surely = expected(scenario, Turns(scenario, ours, failed_steps(said), known))
+    noticed = (
+        frozenset({"completed_with_exceptions"}) if scenario.mode == "drill" and "passed" in usual else frozenset()
+    )
+    found = missing | surely | (noticed if known else usual | noticed)
+    return no_better_than(found) if is_hidden(scenario) else found
 
 
 def taken_at(scenario: Scenario, record: Record) -> datetime | None:
@@ -146,16 +170,20 @@ def _falsely_said(
         yield f"the report says {verdict} where the record says {' or '.join(sorted(deserved))}: {why}"
     if verdict == "superseded":
         return
-    yield from _falsely_told(said.report, turns)
+    yield from _falsely_told(scenario, said.report, turns, ended_servers(ours, record))
+    if scenario.lies:
+        return
     if deserved == {"failed"} and not _is_failure_of_the_cloud(scenario, turns):
         yield f"the run gave up although no server had failed: {why}"
 
 
-def _falsely_told(report: Mapping[str, Any], turns: Turns) -> Iterator[str]:
-    """Yield servers of which the report says what the record does not."""
+def _falsely_told(scenario: Scenario, report: Mapping[str, Any], turns: Turns, ended: Collection[str]) -> Iterator[str]:
+    """Yield servers of which the report says what the record does not; of what it cannot see it says that."""
     for wave in report.get("waves", ()):
         for server in wave["servers"]:
             says, name = server.get("status") == ServerStatus.LAUNCHED, server["server_id"]
+            if name in ended or (is_hidden(scenario) and server.get("status") == ServerStatus.UNKNOWN):
+                continue
             if says == turns.is_missing(name):
                 yield f"the report says {server.get('status')} of {name}, the record {turns.final.get(name, 'nothing')}"
 

@@ -1,10 +1,11 @@
 """What the simulator and the local server recorded of a campaign, as far as it is judged. Pure."""
 
 import hashlib
+import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from drs_provider.rules.launch.tags import RUN, TRY, WAVE
@@ -32,6 +33,11 @@ class Said:
     """Task → state of what had not ended when the campaign's patience did."""
     kills: int = 0
     wrongly_taken: Sequence[str] = ()
+
+    @property
+    def text(self) -> str:
+        """The whole report, to look for a name in it."""
+        return json.dumps(self.report)
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,14 @@ class Record:
     calls: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     """The calls of steps, by operation, oldest first."""
     heard: Heard = Heard()
+    ended: Mapping[str, datetime] = field(default_factory=dict)
+    """When a fault, and not the run, ended an EC2 instance."""
+    looks: Mapping[str, Sequence[datetime]] = field(default_factory=dict)
+    """By source server, when its recovery instances were asked for."""
 
+
+NOTHING = "NOTHING"
+"""The status of a server that DRS calls LAUNCHED and that has never had an instance."""
 
 STEP_CALLS = ("SendCommand", "StartAutomationExecution", "Invoke")
 
@@ -106,7 +119,12 @@ def read_record(
 ) -> Record:
     """Read ``GET /_simulator/state``; ``before``: the same from before the campaign; ``calls``: its call log."""
     regions = [region for account in state["accounts"].values() for region in account.values()]
-    jobs = [job for region in regions for job in region["jobs"].values() if job["type"] == "LAUNCH"]
+    every_job = [job for region in regions for job in _jobs(region)]
+    jobs = [job for job in every_job if job["type"] == "LAUNCH"]
+    deeds = [deed for region in regions for deed in region.get("behind_drs", ())]
+    nothing = {
+        (deed["id"], server) for deed in deeds if deed["what"] == "launched_nothing" for server in deed["servers"]
+    }
     ec2 = {name: found.lower() for region in regions for name, found in region["ec2_instances"].items()}
     old = [region for account in before["accounts"].values() for region in account.values()]
     live = {
@@ -115,7 +133,7 @@ def read_record(
         for instance in region["recovery_instances"].values()
         if not instance["isDrill"]
     }
-    launches = tuple(sorted(map(_launch, jobs), key=lambda launch: launch.created_at))
+    launches = tuple(sorted((_launch(job, nothing) for job in jobs), key=lambda launch: launch.created_at))
     by_operation: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for call in calls:
         if call["operation"] in STEP_CALLS:
@@ -130,13 +148,32 @@ def read_record(
             _job(account, job)
             for account, found in state["accounts"].items()
             for region in found.values()
-            for job in region["jobs"].values()
+            for job in _jobs(region)
         ),
         frozenset(subnet for region in old for subnet in (region.get("subnets") or {}).values()),
         networks or {},
         by_operation,
         heard or Heard(),
+        {deed["id"]: instant(deed["at"]) for deed in deeds if deed["what"] == "terminated"},
+        _looks(calls),
     )
+
+
+def _jobs(region: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the jobs of a Region, those that somebody has deleted among them."""
+    return [*region["jobs"].values(), *region.get("deleted_jobs", {}).values()]
+
+
+def _looks(calls: Sequence[Mapping[str, Any]]) -> dict[str, list[datetime]]:
+    found: dict[str, list[datetime]] = defaultdict(list)
+    for call in calls:
+        if call["operation"] == "DescribeRecoveryInstances" and call["status"] == _OK:
+            for server in (call["request"].get("filters") or {}).get("sourceServerIDs", ()):
+                found[server].append(datetime.fromtimestamp(call["at"], UTC))
+    return found
+
+
+_OK = 200
 
 
 def _settings(regions: Sequence[Mapping[str, Any]]) -> dict[str, Settings]:
@@ -150,8 +187,8 @@ def _settings(regions: Sequence[Mapping[str, Any]]) -> dict[str, Settings]:
     return found
 
 
-def _launch(job: Mapping[str, Any]) -> Launch:
-    tags = job.get("tags", {})
+def _launch(job: Mapping[str, Any], nothing: Collection[tuple[str, str]]) -> Launch:
+    tags = job.get("tags_given") or job.get("tags", {})
     parts = job["timeline"]
     return Launch(
         job["jobID"],
@@ -161,7 +198,7 @@ def _launch(job: Mapping[str, Any]) -> Launch:
         tags.get(TRY, ""),
         job["initiatedBy"] == "START_DRILL",
         job["status"] == "COMPLETED",
-        {server: part["status"] for server, part in parts.items()},
+        {server: NOTHING if (job["jobID"], server) in nothing else part["status"] for server, part in parts.items()},
         {server: part["instance"] for server, part in parts.items() if part["instance"]},
         job.get("endDateTime"),
         {server: part["landed"] for server, part in parts.items() if part.get("landed")},

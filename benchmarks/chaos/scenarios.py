@@ -11,6 +11,7 @@ from typing import Any, Literal
 from drs_provider.rules.run.names import APPROVAL_TASK, PAUSE, dag_id_of, numbered, wave_task
 
 from benchmarks.chaos.effects import Part, faults_of
+from benchmarks.chaos.lies import SHARE, lies_of
 
 REGION = "us-west-2"
 LEAST, MOST = 2, 200
@@ -174,6 +175,8 @@ class Scenario:
     account: Account = LARGE
     approval: Approval | None = None
     notify: bool = False
+    lies: tuple[dict[str, Any], ...] = ()
+    """Faults by which DRS says of this run's servers what is not so."""
     rival_after: float | None = None
     """Seconds after which a recovery of the same servers is started by another plan."""
     suffix: str = ""
@@ -275,7 +278,7 @@ def scenario(seed: int) -> Scenario:
         notify=_stream(seed, "notify").random() < 0.15,
         rival_after=_stream(seed, "rival when").uniform(4, 40) if has_rival else None,
     )
-    return replace(scenario, faults=tuple(_faults(scenario, count)))
+    return replace(scenario, faults=tuple(_faults(scenario, count)), lies=tuple(_lies(scenario)))
 
 
 def _stream(seed: int, aspect: str) -> Random:
@@ -432,8 +435,20 @@ def _faults(scenario: Scenario, count: int) -> Iterator[dict[str, object]]:
         yield from _failures(random, some, count)
     if random.random() < 0.1:
         yield {"service": "drs", "servers": some(1), "do": "slow", "factor": 3}
-    yield from faults_of(_stream(scenario.seed, "effects"), parts_of(scenario), f"s-{scenario.seed % 10**9:09d}*")
+    yield from faults_of(_stream(scenario.seed, "effects"), parts_of(scenario), _pattern(scenario.seed))
     yield from _weather(_stream(scenario.seed, "weather"))
+
+
+def _lies(scenario: Scenario) -> Iterator[dict[str, Any]]:
+    """Yield what DRS lies of: not where another plan takes the servers, or another type is to be tried first."""
+    random, taken = _stream(scenario.seed, "lies"), any(server.has_live for server in scenario.servers)
+    if random.random() < SHARE and not (taken or scenario.rival_after or scenario.waves[0].launch):
+        yield from lies_of(random, [server.id for server in scenario.servers], _pattern(scenario.seed))
+
+
+def _pattern(seed: int) -> str:
+    """Return what the ids of a plan's servers, and of no other's, match."""
+    return f"s-{seed % 10**9:09d}*"
 
 
 def _failures(random: Random, some: Any, count: int) -> Iterator[dict[str, object]]:

@@ -15,17 +15,25 @@ _NO = {
 }
 
 
+ENDED = "ENDED"
+"""The status of a server that was launched, and whose instance somebody else has ended."""
+
+
 class Turns:
     """How far a run may have come.
 
     :param ours: its launches, oldest first
     :param failed: names of the steps that have failed
+    :param ended: servers whose instance counts as missing, for somebody else has ended it
     """
 
-    def __init__(self, scenario: Scenario, ours: Sequence[Launch], failed: Collection[str]) -> None:
+    def __init__(
+        self, scenario: Scenario, ours: Sequence[Launch], failed: Collection[str], ended: Collection[str] = ()
+    ) -> None:
         self.failed = frozenset(failed)
         self.final: dict[str, str] = {server: status for launch in ours for server, status in launch.status.items()}
         """The launch status of every launched server, by its newest job."""
+        self.final |= {server: ENDED for server in ended if self.final.get(server) == "LAUNCHED"}
         self.barred: dict[str, str | None] = {wave.name: _barred(scenario, wave) for wave in scenario.waves}
         """Why people do not let a wave launch; None: they do."""
         self.passed: dict[str, bool] = {}

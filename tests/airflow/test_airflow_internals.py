@@ -1,12 +1,16 @@
 """What Airflow does not promise and this package relies on: one test fails for each thing that a new minor changes."""
 
 import ast
+import asyncio
 import inspect
+import os
+import re
 import subprocess
 import sys
 import warnings
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import UUID
 
 import airflow.sdk
@@ -209,6 +213,59 @@ def test_no_such_variable_is_told_from_every_other_answer(answer, is_missing):
 
 
 @pytest.mark.filterwarnings("default:Using `httpx` with `starlette.testclient`")  # its first import
+def test_the_newest_try_of_a_task_is_asked_of_airflows_own_record(airflow_db):
+    """Three runs of a DAG in a row: the one in the middle asks about its own tasks and is told of no other's."""
+    from airflow.api_fastapi.execution_api.routes.task_instances import get_previous_task_instance
+    from airflow.dag_processing.dagbag import sync_bag_to_db
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
+    with DAG("tries", schedule=None) as dag:
+        BaseOperator(task_id="a")
+    bag = DagBag(os.devnull, bundle_name="tries")
+    bag.bag_dag(dag)
+    with create_session() as session:
+        session.merge(DagBundleModel(name="tries"))
+        session.flush()
+        sync_bag_to_db(bag, "tries", None, session=session)
+        for number in range(3):
+            at = AT + timedelta(minutes=number)
+            run = SerializedDagModel.get_dag("tries", session=session).create_dagrun(
+                run_id=f"r{number}",
+                run_after=at,
+                logical_date=at,
+                data_interval=(at, at),
+                run_type=DagRunType.MANUAL,
+                triggered_by=DagRunTriggeredByType.TEST,
+                state=DagRunState.RUNNING,
+                session=session,
+            )
+            run.get_task_instance("a", session=session).try_number = number + 5
+
+    class Server(Listening):
+        def send(self, msg):
+            if not isinstance(msg, comms.GetPreviousTI):
+                return super().send(msg)
+            with create_session() as session:
+                found = get_previous_task_instance(msg.dag_id, msg.task_id, session, msg.logical_date, -1, msg.state)
+            return comms.PreviousTIResult(task_instance=found and found.model_dump(exclude={"type"}))
+
+    def asked(run_id, at):
+        run = SimpleNamespace(dag_id="tries", run_id=run_id, logical_date=at)
+        return tasks.newest_try({"dag_run": run}, "a")
+
+    with set_supervisor_comms(Server()):
+        assert asked("r1", AT + timedelta(minutes=1)) == 6
+        assert asked("r1", None) is None
+        assert asked("of an earlier time", AT - timedelta(minutes=1)) is None
+        assert asked("without this task", AT + timedelta(seconds=90)) is None
+    with set_supervisor_comms(Listening()):
+        assert asked("r1", AT) is None  # Airflow does not say
+
+
 def test_no_such_run_is_told_from_every_other_answer(airflow_db):
     """The answer of the API server itself, and the two forms in which a task is given it."""
     from airflow.api_fastapi.execution_api.routes.dag_runs import get_dagrun_state
@@ -379,6 +436,41 @@ def test_access_is_asked_of_the_auth_manager_as_airflow_asks_it(api_server):
     assert callable(api_server.requires_access_dag("GET", api_server.DagAccessEntity.RUN))
     assert api_server.DagAccessEntity.HITL_DETAIL
     assert api_server.AccessView.IMPORT_ERRORS
+
+
+def test_the_user_of_a_request_is_found_as_airflows_own_routes_find_it(api_server):
+    assert list(inspect.signature(api_server.get_user).parameters)[::2] == ["request", "bearer_credentials"]
+    scope = {"type": "http", "headers": [], "app": None}
+    assert asyncio.run(api_server.user_of(scope)) is None
+
+
+CHANGES_NOTHING = ("dry_run", "/list", "/connections/test")
+OF_ASSETS = "/api/v2/assets/"
+"""No recovery depends on what is kept for assets."""
+
+
+def test_of_the_writes_without_a_line_in_airflows_audit_log_all_are_known(api_server):
+    from airflow.api_fastapi.core_api.routes.public import public_router
+    from drs_provider.ui.audit.rule import leaves_no_line
+
+    def writes_a_line(dependant):
+        logs = (
+            getattr(inner.call, "__qualname__", "").startswith("action_logging.") for inner in dependant.dependencies
+        )
+        return any(logs)
+
+    def of(path):
+        return re.sub(r"\{[^}]+\}", "x", path)
+
+    routes = [(method, of(route.path), route) for route in public_router.routes for method in route.methods - {"GET"}]
+    silent = {
+        (method, path)
+        for method, path, route in routes
+        if not writes_a_line(route.dependant) and not path.endswith(CHANGES_NOTHING) and not path.startswith(OF_ASSETS)
+    }
+    assert len(routes) > 50
+    assert silent == {(method, path) for method, path, _ in routes if leaves_no_line(method, path)}
+    assert len(silent) >= 4
 
 
 def _lacking(call, names):

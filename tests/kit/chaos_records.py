@@ -64,6 +64,8 @@ def report(verdict="passed", **statuses):
         "verdict_reason": "because",
         "finished_at": "2026-01-01T00:09:00Z",
         "waves": [{"servers": servers}],
+        # What was launched is named somewhere, whatever has become of it.
+        "timeline": [f"i-{number}-s_{server}" for number in range(5) for server in range(5)],
     }
 
 

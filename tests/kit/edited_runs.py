@@ -2,12 +2,14 @@
 
 import asyncio
 import copy
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
 from airflow.dag_processing.dagbag import DagBag
 from drs_provider import clock as clocks
+from drs_provider.airflow_internals.task_runner import comms
 from drs_provider.rehearsal.engine.clock import RehearsalClock
 from drs_provider.rehearsal.engine.driver import Driver, Rules
 from drs_provider.rehearsal.engine.loop import JumpingLoop, RehearsalTime
@@ -78,6 +80,24 @@ class EditedDriver(Driver):
     def __init__(self, *args, edit, marked=(), forgiven=(), **kwargs):
         super().__init__(*args, **kwargs)
         self.edit, self.marked, self.forgiven, self.places = edit, marked, forgiven, Places(self)
+        self.supervisor._answers = {**self.supervisor._answers, comms.GetPreviousTI: self._instance_before}
+
+    def clear(self, **changes):
+        """Clear the whole run, as people do in Airflow's pages; what each task left stays until its next try begins."""
+        self.dag_run = self.dag_run.model_copy(update={"clear_number": self.dag_run.clear_number + 1})
+        self.rules = replace(self.rules, **changes)
+        self.supervisor.skipped.clear()
+        for name, record in self.records.items():
+            self.states[name] = None
+            self.records[name] = replace(record, state=None, ready=None, began=None, ended=None, error=None)
+            self.dag.task_dict[name].retries = record.tries
+
+    def _instance_before(self, message):
+        """Answer as the API server does: about the last run that is due before an instant."""
+        assert message.logical_date > self.dag_run.logical_date
+        tries = self.records[message.task_id].tries
+        run = {"dag_id": self.dag_run.dag_id, "run_id": self.run_id, "task_id": message.task_id}
+        return comms.PreviousTIResult(task_instance={**run, "try_number": tries})
 
     def _end(self, name, state):
         super()._end(name, "success" if state == "failed" and name in self.forgiven else state)
@@ -93,6 +113,8 @@ class EditedDriver(Driver):
             self.records[name].began = self.clock.elapsed
             self._end(name, "success")
             return
+        if self.dag_run.clear_number:
+            self.supervisor.forget_xcoms(name)
         await super()._task(name)
 
 
@@ -122,9 +144,21 @@ def nobody(_task, _places):
     """Edit nothing."""
 
 
-def run_edited(simulator, plans, reports, text, conf, *, edit=nobody, answers=True, run_id="ours", **marks):
+@dataclass(frozen=True)
+class Clear:
+    """What is different once a run has been cleared: who edits, whether people answer, which tasks are marked."""
+
+    edit: Callable[[str, Places], None] = nobody
+    answers: bool = True
+    marked: Collection[str] = ()
+
+
+def run_edited(
+    simulator, plans, reports, text, conf, *, edit=nobody, answers=True, run_id="ours", cleared=None, **marks
+):
     """Run a plan of this text to its end.
 
+    :param cleared: the run is cleared then as a whole, and runs once more in this way
     :param edit: what somebody does before each leg of each task
     :param answers: whether people say yes to what they are asked; else nobody ever answers
     :param marks: the tasks that somebody marks as successful, see ``EditedDriver``
@@ -145,6 +179,10 @@ def run_edited(simulator, plans, reports, text, conf, *, edit=nobody, answers=Tr
     asyncio.set_event_loop(loop)
     try:
         loop.run_until_complete(driver.run())
+        if cleared:
+            driver.edit, driver.marked = cleared.edit, cleared.marked
+            driver.clear(answers_after=timedelta(0) if cleared.answers else NEVER)
+            loop.run_until_complete(driver.run())
     finally:
         loop.close()
         asyncio.set_event_loop(None)

@@ -49,6 +49,8 @@ class FakeDrs:
         self.templates: list[dict] = []
         self.sources: dict[str, dict] = {}
         self.executions: list = []
+        self.targets: dict[str, str] = {}
+        """Instance by source server, as job logs name them."""
 
     def add_job(self, servers, *, tags=None, status="STARTED", launch="PENDING", created=NOW, kind="LAUNCH"):
         job = {
@@ -88,6 +90,18 @@ class FakeDrs:
 
     def jobs(self, job_ids):
         return tuple(job for job in self.all_jobs if job["jobID"] in job_ids)
+
+    def job_log(self, job_id):
+        (job,) = self.jobs([job_id])
+        return tuple(
+            {
+                "logDateTime": job["creationDateTime"],
+                "event": "LAUNCH_END",
+                "eventData": {"sourceServerID": server, "targetInstanceID": self.targets[server]},
+            }
+            for server in (part["sourceServerID"] for part in job["participatingServers"])
+            if server in self.targets
+        )
 
     def recovery_instances(self, *, source_server_ids=None, instance_ids=None):
         return tuple(

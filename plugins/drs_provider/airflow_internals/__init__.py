@@ -16,6 +16,8 @@ module              what                                   why                  
 ``tasks``           ``SUPERVISOR_COMMS``,                  a step triggers a run under an id    ``..triggers..``,
                     ``TriggerDagRun``, ``get_dr_count``,   of its own; the operator of the      ``..dag_run..``
                     ``get_dag``                            standard provider has no deadline
+``tasks``           ``GetPreviousTI``                      what an earlier try of a task wrote  ``..newest_try..``
+                                                           is known from Airflow's own record
 ``tasks``           what ``ti.get_dagrun_state`` raises    only a definite "no such run" lets   ``..no_such_run..``
                     for a run that is not there            the clean-up remove a drill
 ``tasks``           ``GetVariable`` and its errors         only a definite "no such Variable"   ``..no_such_variable..``
@@ -40,8 +42,11 @@ module              what                                   why                  
                     ``Log`` and others of
                     ``airflow.models``
 ``api_server``      auth manager, ``requires_access_dag``  pages show what a user may read;     ``..access..``,
-                    and its like, ``update_hitl_detail``   an answer is given by the code that  ``..answers..``
-                                                           Airflow's own API answers with
+                    and its like, ``update_hitl_detail``   an answer is given by the code that  ``..answers..``,
+                                                           Airflow's own API answers with       ``..user..``
+``api_server``      ``get_user``, ``create_session``;      what Airflow's audit log has no      ``..audit_log..``
+                    which routes write no line into the    line of gets one (``ui/audit``)
+                    audit log
 ``task_runner``     ``run``, ``finalize``, ``comms``,      a rehearsal runs tasks without       ``..task_runner..``
                     ``TIRunContext`` and others of         Airflow's services
                     ``airflow.sdk.execution_time``

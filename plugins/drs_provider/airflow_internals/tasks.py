@@ -1,7 +1,7 @@
 """What tasks, triggers and callbacks need of the Task SDK beyond ``airflow.sdk``."""
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ __all__ = [
     "has_dag_run",
     "has_no_variable",
     "is_dag_paused",
+    "newest_try",
     "other_run",
     "read_xcom",
     "skipped_downstream",
@@ -147,6 +148,26 @@ def other_run(dag_id: str, run_id: str) -> tuple[str, Mapping[str, Any]] | None:
             return None
         raise
     return str(getattr(answer.state, "value", answer.state)), dict(answer.conf or {})
+
+
+def newest_try(context: Context, task_id: str) -> int | None:
+    """Return the number of the newest try of an unmapped task of this run, by Airflow's own record, which no one edits.
+
+    Airflow tells a task about others by logical date only, and only about earlier ones: ours is the last before the
+    next microsecond. None: the run has no such date, or Airflow does not say.
+    """
+    run = context["dag_run"]
+    if run.logical_date is None:
+        return None
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import GetPreviousTI
+
+    after = run.logical_date + timedelta(microseconds=1)
+    answer: object = task_runner.SUPERVISOR_COMMS.send(
+        GetPreviousTI(dag_id=run.dag_id, task_id=task_id, logical_date=after)
+    )
+    found = getattr(answer, "task_instance", None)
+    return int(found.try_number) if found is not None and found.run_id == run.run_id else None
 
 
 def is_dag_paused(dag_id: str) -> bool:

@@ -1,5 +1,6 @@
 """The run of another plan that has started a run as one of its steps: read, proven, and asked for at that moment."""
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from drs_provider.rules.run.handover import PlanRunStart, PreflightResult
     from drs_provider.rules.run.parts import Inheritance, ParentNow
     from drs_provider.rules.run.shape import RunShape
+
+_log = logging.getLogger(__name__)
 
 
 def inheritance_of(context: Context, preflight: "PreflightResult", approval_tasks: Sequence[str]) -> "Inheritance":
@@ -38,11 +41,11 @@ def inheritance_of(context: Context, preflight: "PreflightResult", approval_task
 
 
 def proven_start(context: Context, shape: "RunShape", library: "Library", run_type: str) -> "PlanRunStart | None":
-    """Return which step has started this run, once all of it is proven; None: none has.
+    """Return which step has started this run, once all of it is proven, with the approvals of now; None: none has.
 
     :raises PreflightRefused: the run says so and does not prove it, or the other run does not stand behind it any more
     """
-    from drs_provider.rules.run.parts import parent_problems, start_problems, unproven
+    from drs_provider.rules.run.parts import parent_problems, start_problems, unproven, without_lost_approvals
 
     dag_run, plan = context["dag_run"], shape.plan.name
     try:
@@ -51,18 +54,30 @@ def proven_start(context: Context, shape: "RunShape", library: "Library", run_ty
         raise PreflightRefused(plan, [unproven(error.problem)]) from error
     if start is None:
         return None
-    problems = [
-        *start_problems(
+    problems = list(
+        start_problems(
             start,
             run=(dag_run.dag_id, dag_run.run_id),
             run_type=run_type,
             params=dict(context["params"]),
             waves=[wave.name for wave in shape.plan.waves],
         )
-    ] or [*parent_problems(start, _parent_now(start, library))]
+    )
     if problems:
         raise PreflightRefused(plan, problems)
-    return start
+    now = _parent_now(start, library)
+    if problems := list(parent_problems(start, now)):
+        raise PreflightRefused(plan, problems)
+    standing = without_lost_approvals(start, now)
+    for approval in start.approvals:
+        if approval not in standing.approvals:
+            _log.warning(
+                "The approval by %s is not on record any more in %s of %s, so it counts for nothing here",
+                approval.by,
+                approval.task_id,
+                approval.run_id,
+            )
+    return standing
 
 
 def _parent_now(start: "PlanRunStart", library: "Library") -> "ParentNow":
@@ -74,15 +89,16 @@ def _parent_now(start: "PlanRunStart", library: "Library") -> "ParentNow":
     if found is None:
         return ParentNow(None)
     state, conf = found
+    preflight = _left(start.parent_dag_id, start.parent_run_id, names.PREFLIGHT_TASK, PreflightResult)
     return ParentNow(
         state,
         conf.get("mode"),
-        _left(start.parent_dag_id, start.parent_run_id, names.PREFLIGHT_TASK, PreflightResult),
+        preflight,
         {
             approval: _left(approval.dag_id, approval.run_id, approval.task_id, RecordedAnswer)
             for approval in start.approvals
         },
-        runs_plan(library, start),
+        runs_plan(library, start, digest=preflight.digest if preflight else None),
     )
 
 

@@ -10,10 +10,11 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider import clock
 from drs_provider.exceptions import HandoverUnreadable, RunRefused
+from drs_provider.operators.other_tasks import newest_try_of, pull_newest
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.purpose import LAUNCHES_NOTHING, find_purpose
 from drs_provider.rules.run import names
-from drs_provider.services.signed import keys, leave, opened, pull
+from drs_provider.services.signed import keys, leave, opened
 
 if TYPE_CHECKING:
     from drs_provider.rules.run.handover import CleanedUp, Document, PreflightResult, RunOrder
@@ -37,6 +38,7 @@ class RunReader:
         self.context = context
         self.ti = context["ti"]
         self.disbelieved: dict[str, str] = {}
+        self._newest: dict[str, int | None] = {}
         run_id = context["dag_run"].run_id
         states = self.ti.get_task_states(dag_id=self.ti.dag_id, run_ids=[run_id])
         self.states: dict[str, str | None] = {k: v and str(v) for k, v in states.get(run_id, {}).items()}
@@ -50,7 +52,7 @@ class RunReader:
             return None
         place = Origin(self.ti.dag_id, self.ti.run_id, task_id, key)
         value = self.ti.xcom_pull(task_ids=task_id, key=key)
-        if value and (problem := keys().problem(value, place)):
+        if value and (problem := keys().problem(value, place, newest_try=self._newest_try(task_id))):
             if str(place) not in self.disbelieved:
                 _log.warning("%s is not believed: %s", place, problem)
             self.disbelieved[str(place)] = problem
@@ -62,7 +64,12 @@ class RunReader:
 
         :raises HandoverUnreadable: it left something else, or what a newer release writes
         """
-        return pull(self.ti, task_id, document)
+        return pull_newest(self.context, task_id, document)
+
+    def _newest_try(self, task_id: str) -> int | None:
+        if task_id not in self._newest:
+            self._newest[task_id] = newest_try_of(self.context, task_id)
+        return self._newest[task_id]
 
     def preflight(self) -> "PreflightResult | None":
         """Read what preflight found, passed or not."""
@@ -101,7 +108,7 @@ def preflight_result(context: Context, plan: str, *, acts: bool = True) -> "Pref
     from drs_provider.rules.run.checked_scope import deviations
     from drs_provider.rules.run.handover import PreflightResult
 
-    found = pull(context["ti"], names.PREFLIGHT_TASK, PreflightResult)
+    found = pull_newest(context, names.PREFLIGHT_TASK, PreflightResult)
     if found is None or not found.passed:
         raise RunRefused(
             f"preflight of {plan} has not passed in this run (a task that is marked as successful checks nothing): "

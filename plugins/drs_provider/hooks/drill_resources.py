@@ -11,9 +11,9 @@ from drs_provider.hooks.error_mapping import translated
 from drs_provider.hooks.launch_settings import LaunchSettingsHook, TemplateVersion
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.cleanup.leftovers import Resource
-from drs_provider.rules.launch.tags import EXPIRES, INSTALLATION, MODE, PLAN, RUN, RUN_ID
+from drs_provider.rules.launch.tags import EXPIRES, INSTALLATION, MODE, PLAN, RUN, RUN_ID, TAKER
 
-MARKS: Final = (RUN, MODE, EXPIRES, PLAN, RUN_ID, INSTALLATION)
+MARKS: Final = (RUN, MODE, EXPIRES, PLAN, RUN_ID, INSTALLATION, TAKER)
 """The tags that say whose a thing is, and until when."""
 
 _SERVER: Final = "AWSElasticDisasterRecoverySourceServerID"

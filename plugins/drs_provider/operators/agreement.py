@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from airflow.sdk import Context
 
 from drs_provider.exceptions import RunRefused
-from drs_provider.services.signed import pull
+from drs_provider.operators.other_tasks import pull_newest
 
 
 def ensure_agreed(context: Context, approval_task_id: str, approvers: Sequence[str]) -> None:
@@ -19,7 +19,7 @@ def ensure_agreed(context: Context, approval_task_id: str, approvers: Sequence[s
     from drs_provider.rules.run.handover import RecordedAnswer
 
     ti, dag_run = context["ti"], context["dag_run"]
-    answer = pull(ti, approval_task_id, RecordedAnswer)
+    answer = pull_newest(context, approval_task_id, RecordedAnswer)
     if answer is None and ti.xcom_pull(task_ids=approval_task_id):
         raise RunRefused(
             f"not approved: what {approval_task_id} returned is not signed, and whoever may edit XComs can "

@@ -12,10 +12,10 @@ from drs_provider import clock
 from drs_provider.exceptions import NotIsolated, RunRefused
 from drs_provider.formatting import parse_instant
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_good
-from drs_provider.operators.installation import this_installation
+from drs_provider.operators.installation import installation_of
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.operators.template_values import rendered_bool, rendered_ids, rendered_mapping
-from drs_provider.services.signed import leave, sealed
+from drs_provider.services.signed import leave, pull_believed, sealed
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_network import DrillNetworkHook
@@ -33,9 +33,20 @@ class _DrillNetworkOperator(DrsOperator):
 
     installation: str | None = None
 
-    def own_installation(self) -> str:
-        """Return the id of the Airflow that the run is of."""
-        return this_installation() if self.installation is None else self.installation
+    def own_installation(self, context: Context) -> str:
+        """Return the id of the Airflow that the run is of: what a task before this one has worked under, else its own.
+
+        Whatever is set since: what was made under a name is found by that name only.
+        """
+        from drs_provider.rules.run.handover import RunInstallation
+
+        if self.installation is None:
+            upstream = (context["dag"].get_task(task) for task in sorted(self.get_flat_relative_ids(upstream=True)))
+            others = [task.task_id for task in upstream if isinstance(task, _DrillNetworkOperator)]
+            before = pull_believed(context["ti"], others, RunInstallation)
+            self.installation = before[0].id if before else installation_of(context)
+            leave(context["ti"], RunInstallation(id=self.installation))
+        return self.installation
 
     @cached_property
     def networks(self) -> "DrillNetworkHook":
@@ -114,7 +125,7 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
     def _prepared(self, context: Context) -> "PreparedNetworks":
         from drs_provider.hooks.launch_settings import LaunchSettingsHook
         from drs_provider.rules.isolation.drill_placement import KnownPlacement
-        from drs_provider.rules.launch.tags import RUN, drill_tags
+        from drs_provider.rules.launch.tags import drill_tags, taken_over
         from drs_provider.services.drill.network import NetworkPreparation, placements_of
 
         servers = rendered_ids("source_server_ids", self.source_server_ids)
@@ -127,14 +138,12 @@ class DrsPrepareDrillNetworkOperator(_DrillNetworkOperator):
             dag_id=dag_run.dag_id,
             run_id=dag_run.run_id,
             expires=_now() + self.lives_for,
-            installation=self.own_installation(),
+            installation=self.own_installation(context),
         )
-        if self.continue_run:
-            tags[RUN] = self.continue_run
         preparation = NetworkPreparation(
             self.networks,
             network=self.network,
-            tags=tags,
+            tags=taken_over(tags, self.continue_run),
             endpoints=self.endpoints,
             is_continued=bool(self.continue_run),
         )
@@ -200,7 +209,7 @@ class DrsRemoveDrillNetworkOperator(_DrillNetworkOperator):
         from drs_provider.services.drill.network import ensure_removed, remove_networks
 
         dag_run = context["dag_run"]
-        own = run_key(dag_run.dag_id, dag_run.run_id, self.own_installation())
+        own = run_key(dag_run.dag_id, dag_run.run_id, self.own_installation(context))
         runs = [own, *([self.continue_run] if self.continue_run else [])]
         result = remove_networks(self.networks, runs, task_memory(context))
         leave(context["ti"], result)

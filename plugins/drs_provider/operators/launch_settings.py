@@ -1,6 +1,6 @@
 """Applying launch settings before a launch, and putting back what a drill has changed."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -13,7 +13,7 @@ from drs_provider import clock
 from drs_provider.exceptions import AwsError, RunRefused
 from drs_provider.formatting import duration, parse_instant
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_good
-from drs_provider.operators.installation import this_installation
+from drs_provider.operators.installation import installation_of
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.operators.template_values import rendered_bool, rendered_ids, rendered_mapping
 from drs_provider.services.signed import leave, sealed
@@ -146,7 +146,7 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
     def change(self, context: Context) -> "SettingsChanges | ServersHeld":
         """Check, then apply what differs."""
         from drs_provider.rules.run.handover import PreflightFinding, SettingsFindings
-        from drs_provider.rules.settings.drill_memory import INSTALLATION, RUN
+        from drs_provider.rules.settings.drill_memory import INSTALLATION
         from drs_provider.services.settings.apply import (
             ServersHeld,
             SettingsApplication,
@@ -166,10 +166,10 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
             self.log.warning("%s: %s", finding.severity, finding)
         findings = tuple(PreflightFinding.model_validate(asdict(finding)) for finding in found.findings)
         leave(context["ti"], SettingsFindings(findings=findings))
-        marks = self._marks(context) if is_temporary else {}
+        runs = self._runs(context)
+        marks = self._marks(runs[0]) if is_temporary else {}
         if is_temporary:
-            ours = {marks[RUN], *([self.continue_run] if self.continue_run else [])}
-            ensure_no_rival(found, installation=marks[INSTALLATION], own_runs=ours, now=self._now())
+            ensure_no_rival(found, installation=marks[INSTALLATION], own_runs=runs, now=self._now())
         application = SettingsApplication(
             self.hook,
             task_memory(context),
@@ -185,14 +185,25 @@ class DrsApplyLaunchSettingsOperator(DrsSettingsOperator):
     def leave(self, context: Context, found: "SettingsSurvey") -> None:
         """Leave more for later tasks, once all is as wanted; ``found`` is what there was before."""
 
-    def _marks(self, context: Context) -> dict[str, str]:
-        """Return the tags that say whose temporary settings these are, and until when."""
-        from drs_provider.rules.launch.tags import run_key, written
+    def _runs(self, context: Context) -> tuple[str, ...]:
+        """Return the key of the run, then that of the run that it goes on with."""
+        from drs_provider.rules.launch.tags import run_key
+
+        if self.installation is None:
+            self.installation = installation_of(context)
+        own = run_key(context["ti"].dag_id, context["ti"].run_id, self.installation)
+        return (own, *([self.continue_run] if self.continue_run else []))
+
+    def _marks(self, run: str) -> dict[str, str]:
+        """Return the tags that say whose temporary settings these are, and until when.
+
+        :param run: key of the run
+        """
+        from drs_provider.rules.launch.tags import written
         from drs_provider.rules.settings.drill_memory import marks_of
 
-        ti = context["ti"]
-        installation = this_installation() if self.installation is None else self.installation
-        return marks_of(run_key(ti.dag_id, ti.run_id, installation), written(self._now() + self.lifetime), installation)
+        expires = written(self._now() + self.lifetime)
+        return marks_of(run, expires, self.installation or "", self.continue_run)
 
 
 class DrsRestoreLaunchSettingsOperator(DrsSettingsOperator):
@@ -217,7 +228,7 @@ class DrsRestoreLaunchSettingsOperator(DrsSettingsOperator):
         super().__init__(**kwargs)
         self.source_server_ids = source_server_ids
         self.installation = ""
-        self.own_runs: Collection[str] = ()
+        self.own_runs: Sequence[str] = ()
 
     def change(self, context: Context) -> "SettingsChanges | ServersHeld":
         """Put back what can be put back now."""

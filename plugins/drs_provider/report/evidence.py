@@ -194,6 +194,8 @@ class ServerEvidence(EvidencePart):
     """Whether EC2 termination protection was switched on; ``None``: nobody looked."""
     not_protected: str | None = None
     """Why it could not be switched on although it should have been."""
+    lost: bool = False
+    """It was launched, and its instance was no more when the run ended; ``reason`` says what is known."""
     differences: tuple[Difference, ...] = ()
     actions: tuple[LaunchActionRun, ...] = ()
 
@@ -344,6 +346,8 @@ class RunEvidence(EvidencePart):
     """What people ordered while it went on, the oldest first."""
     edited: tuple[EditedDocument, ...] = ()
     """What somebody wrote into the run past its tasks, by its place."""
+    outside: dict[str, str] = Field(default_factory=dict)
+    """What others have done to its jobs and instances while it went on, by id."""
     cancelled: str | None = None
     """Who ended the run before its end and how, without a full stop; ``None``: nobody did."""
     first_cause: FirstCause | None = None

@@ -84,6 +84,7 @@ def measure(evidence: RunEvidence) -> RunReport:
         waits=evidence.waits,
         orders=evidence.orders,
         edited=evidence.edited,
+        outside=evidence.outside,
         steps=reported(evidence.steps),
         notifications=evidence.notifications,
         cleanup=_cleanup(evidence.cleanup),

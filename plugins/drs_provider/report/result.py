@@ -301,6 +301,8 @@ class RunReport(ReportPart):
     """What people ordered while the run went on, the oldest first."""
     edited: tuple[EditedDocument, ...] = ()
     """What lay in XCom or the task state store and was not written by the run's own tasks; it was not believed."""
+    outside: dict[str, str] = Field(default_factory=dict)
+    """What others have done to its jobs and instances while it went on, by id: the verdict names it."""
     steps: tuple[StepReport, ...] = ()
     """The plan's own, around its waves."""
     notifications: tuple[NotificationRecord, ...] = ()

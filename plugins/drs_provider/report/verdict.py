@@ -7,6 +7,7 @@ from drs_provider.report import steps
 from drs_provider.report.evidence import RunEvidence, ServerEvidence, WaveEvidence
 from drs_provider.report.result import ObjectiveResults, Outcome
 from drs_provider.report.server_status import MISSING
+from drs_provider.rules.launch.results import tolerance
 from drs_provider.rules.run import names
 from drs_provider.rules.run.state.first_cause import FirstCause
 from drs_provider.rules.run.state.vocabulary import CleanupStatus, ServerStatus, WaveStatus
@@ -22,10 +23,20 @@ def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome,
     outcome, why = _judge(evidence, objectives) if evidence.run.purpose.launches else _judge_check(evidence)
     cause = cause_that_counts(evidence, outcome)
     if cause is None:
-        return outcome, why
+        return outcome, f"{why}{_by_others(evidence, outcome)}"
     # A step or a task is named with its reason already: it is not said twice, nor is a long one that was cut.
     first = "" if cause.reason.removesuffix("…") in why else f" First cause: {cause.words}."
-    return outcome, f"{why}{first}{f' Next step: {cause.next_step}.' if cause.next_step else ''}"
+    return (
+        outcome,
+        f"{why}{first}{f' Next step: {cause.next_step}.' if cause.next_step else ''}{_by_others(evidence, outcome)}",
+    )
+
+
+def _by_others(evidence: RunEvidence, outcome: Outcome) -> str:
+    """Say what others have done to the run's jobs and instances, as far as it is not said as an exception."""
+    gone = () if outcome == "completed_with_exceptions" else _gone_before(evidence)
+    done = [*gone] + [f"{name}: {words}" for name, words in evidence.outside.items()]
+    return f" Done by others: {some(done, separator='; ')}." if done else ""
 
 
 def cause_that_counts(evidence: RunEvidence, outcome: Outcome) -> FirstCause | None:
@@ -141,6 +152,7 @@ def _unstarted(evidence: RunEvidence) -> Iterator[str]:
 def _reasons_to_fail(evidence: RunEvidence) -> Iterator[str]:
     yield from steps.broken_plan_steps(evidence)
     yield from _failed_waves(evidence)
+    yield from (words for wave in evidence.waves if not _is_tolerated(wave) for words in _lost_since(wave))
     yield from _cut_short(evidence)
     yield from _unstarted(evidence)
     yield from steps.undone(evidence)
@@ -176,6 +188,7 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
     ]
     if excluded:
         yield f"excluded: {some(excluded)}"
+    yield from _gone_before(evidence)
     yield from _missed(objectives)
     yield from _changed_networks(evidence)
     yield from steps.exceptions(evidence)
@@ -189,13 +202,43 @@ def _lacks(wave: WaveEvidence) -> Iterator[str]:
     if wave.passed_over:
         yield wave.passed_over
     yield from (f"wave {wave.name}: {lost}" for lost in wave.lost)
-    missing = [_name(server) for server in _absent(wave) if server.reason not in wave.lost]
+    missing = [_name(server) for server in _absent(wave) if server.reason not in wave.lost and not server.lost]
+    gone = list(_lost_since(wave))
+    yield from gone
     if missing:
         yield f"wave {wave.name}: {some(missing)} not launched"
+    elif gone:
+        return
     elif wave.state == WaveStatus.COMPLETED_WITH_EXCEPTIONS and not (
         wave.lost or wave.passed_over or _is_explained(wave)
     ):
         yield f"wave {wave.name}: {wave.state_reason or 'completed with exceptions'}"
+
+
+def _gone_before(evidence: RunEvidence) -> Iterator[str]:
+    """Say which instances of a drill somebody else, or EC2, has ended while it went on."""
+    ended = {instance.instance_id for instance in evidence.cleanup.terminated if instance.gone_before}
+    gone = [
+        f"{_name(server)} ({server.instance_id})"
+        for wave in evidence.waves
+        for server in wave.servers
+        if server.status == ServerStatus.LAUNCHED and server.instance_id in ended
+    ]
+    if gone:
+        yield f"gone before the clean-up, ended by somebody else or by EC2: {some(gone)}"
+
+
+def _lost_since(wave: WaveEvidence) -> Iterator[str]:
+    """Say which servers of a wave were launched, and are not there at the end of the run."""
+    if gone := [_name(server) for server in wave.servers if server.lost]:
+        yield f"wave {wave.name}: {some(gone)} {_was(gone)} launched, and {_is(gone)} not there at the end of the run"
+
+
+def _is_tolerated(wave: WaveEvidence) -> bool:
+    """Whether the plan goes on without the critical servers of a wave that are not there at the end of the run."""
+    servers = [server for server in wave.servers if server.critical and server.status != ServerStatus.EXCLUDED]
+    failed = sum(server.status in MISSING for server in servers)
+    return not failed or tolerance(wave.tolerate_failures)(failed, len(servers))
 
 
 def _missed(objectives: ObjectiveResults) -> Iterator[str]:
@@ -263,6 +306,10 @@ def _name(server: ServerEvidence) -> str:
 
 def _was(names: list[str]) -> str:
     return "was" if len(names) == 1 else "were"
+
+
+def _is(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _waves(names: list[str]) -> str:

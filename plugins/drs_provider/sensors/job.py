@@ -218,6 +218,7 @@ class DrsRecoveryJobSensor(DrsSensor):
 
     def _wait_for_instances(self, found: "Sequence[LaunchResults]", deadline: datetime) -> NoReturn:
         pending = [server for part in found for server in part.pending]
+        from drs_provider.rules.launch.jobs import UNSEEN_FOR
         from drs_provider.triggers.instances import DrsInstancesTrigger
 
         self.log.info("Launched, but not yet %s: %s", self.ready, ", ".join(pending))
@@ -228,6 +229,7 @@ class DrsRecoveryJobSensor(DrsSensor):
                 ],
                 ready=self._ready(),
                 deadline=deadline.isoformat(),
+                shown_by=(clock.now() + UNSEEN_FOR).isoformat(),
             ),
             method_name=self.instances_settled.__name__,
             kwargs={"deadline": deadline.isoformat()},

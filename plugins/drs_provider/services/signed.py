@@ -73,16 +73,19 @@ def sealed(ti: RunningTask, document: "Document", key: str = RETURNED) -> dict[s
     return keys().seal(document.to_json(), origin(ti, key), attempt=ti.try_number)
 
 
-def pull(ti: RunningTask, task_id: str, document: type[D], key: str | None = None) -> D | None:
+def pull(
+    ti: RunningTask, task_id: str, document: type[D], key: str | None = None, *, newest_try: int | None = None
+) -> D | None:
     """Read a document that an unmapped task of this run left; None: it left none.
 
+    :param newest_try: what an earlier try has written is refused; see ``operators.other_tasks``
     :raises HandoverUnreadable: what lies there was not written by that task, or cannot be read
     """
     from drs_provider.rules.run.handover.signature import Origin
 
     key = key or document.KEY
     place = Origin(ti.dag_id, ti.run_id, task_id, key)
-    return opened(ti.xcom_pull(task_ids=task_id, key=key), document, place)
+    return opened(ti.xcom_pull(task_ids=task_id, key=key), document, place, newest_try=newest_try)
 
 
 def pull_all(ti: RunningTask, task_ids: Iterable[str], document: type[D]) -> list[D]:
@@ -103,11 +106,11 @@ def pull_believed(ti: RunningTask, task_ids: Iterable[str], document: type[D]) -
     return found
 
 
-def opened(value: object, document: type[D], place: "Origin") -> D | None:
+def opened(value: object, document: type[D], place: "Origin", *, newest_try: int | None = None) -> D | None:
     """Verify a document and read it; None: there is none. Raises HandoverUnreadable."""
     if not value:
         return None
-    if problem := keys().problem(value, place):
+    if problem := keys().problem(value, place, newest_try=newest_try):
         raise HandoverUnreadable(document.TITLE, str(place), problem, place.next_step)
     return document.from_json(value)
 

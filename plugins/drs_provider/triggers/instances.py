@@ -42,10 +42,13 @@ class DrsInstancesTrigger(BaseTrigger):
     :param awaited: the servers that are waited for, by connection and Region
     :param ready: ``launched``, ``running`` or ``status_checks``
     :param deadline: ISO instant after which the trigger fires ``timed_out``
+    :param shown_by: ISO instant after which an instance that DRS does not show is not awaited any longer; None: it is
+        until the deadline
     """
 
-    def __init__(self, *, awaited: Sequence[Awaited], ready: Ready, deadline: str) -> None:
+    def __init__(self, *, awaited: Sequence[Awaited], ready: Ready, deadline: str, shown_by: str | None = None) -> None:
         super().__init__()
+        self.shown_by = shown_by
         self.awaited = list(awaited)
         self.ready: Ready = ready
         self.deadline = deadline
@@ -54,7 +57,12 @@ class DrsInstancesTrigger(BaseTrigger):
         """Return the class path and the arguments."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
-            {"awaited": [dict(part) for part in self.awaited], "ready": self.ready, "deadline": self.deadline},
+            {
+                "awaited": [dict(part) for part in self.awaited],
+                "ready": self.ready,
+                "deadline": self.deadline,
+                "shown_by": self.shown_by,
+            },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -77,7 +85,12 @@ class DrsInstancesTrigger(BaseTrigger):
         refusals = 0
         while now() < parse_instant(self.deadline):
             try:
-                pending = [server for desk, part in self._pairs(desks) for server in await self._pending_in(desk, part)]
+                is_late = self.shown_by is not None and now() >= parse_instant(self.shown_by)
+                pending = [
+                    server
+                    for desk, part in self._pairs(desks)
+                    for server in await self._pending_in(desk, part, is_late=is_late)
+                ]
             except DrsProviderError as error:
                 if not error.retryable:
                     return DrsInstancesEvent(outcome="refused", detail=str(error))
@@ -96,7 +109,7 @@ class DrsInstancesTrigger(BaseTrigger):
     def _pairs(self, desks: Sequence[InstanceDesk]) -> Iterator[tuple[InstanceDesk, Awaited]]:
         return zip(desks, self.awaited, strict=True)
 
-    async def _pending_in(self, desk: InstanceDesk, part: Awaited) -> list[str]:
+    async def _pending_in(self, desk: InstanceDesk, part: Awaited, *, is_late: bool) -> list[str]:
         jobs = part["jobs"]
         found = await desk.ask(list(jobs))
         instances = {
@@ -107,7 +120,8 @@ class DrsInstancesTrigger(BaseTrigger):
         pending = [
             server
             for server in jobs
-            if instance_state(
+            if not (is_late and server not in instances)
+            and instance_state(
                 instance := instances.get(server),
                 ready=self.ready,
                 stopped_on_purpose=False,

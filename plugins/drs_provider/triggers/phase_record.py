@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 class PhaseRecord:
     """What the logs of a task's jobs said last; written beside the waiting, and only where something is new.
 
-    A write that fails costs nothing but what the board shows.
+    A write that fails costs nothing but what the board shows, until the next look at a log writes it all.
 
     :param whose: the task that waits
     """
@@ -47,18 +47,23 @@ class PhaseRecord:
         found: dict[str, tuple[str, ...]] = {}
         for server, event in sorted(logged.events.items()):
             found[event] = (*found.get(event, ()), server)
-        if found == self._jobs.get(logged.job_id, (None, {}))[1]:
-            return
-        self._jobs[logged.job_id] = (logged.at, found)
-        self._is_new = True
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write_new())
+        if found != self._jobs.get(logged.job_id, (None, {}))[1]:
+            self._jobs[logged.job_id] = (logged.at, found)
+            self._is_new = True
+        self._write_where_new()
 
     async def close(self) -> None:
-        """Let a write that is under way come to its end, but not for long."""
+        """Let a write that is under way come to its end, but not for long; one that has failed is tried once more."""
+        for _ in range(2):
+            self._write_where_new()
+            if self._writer:
+                await asyncio.wait({self._writer}, timeout=SECONDS_FOR_THE_LAST)
         if self._writer:
-            await asyncio.wait({self._writer}, timeout=SECONDS_FOR_THE_LAST)
             self._writer.cancel()
+
+    def _write_where_new(self) -> None:
+        if self._is_new and (self._writer is None or self._writer.done()):
+            self._writer = asyncio.create_task(self._write_new())
 
     async def _write_new(self) -> None:
         from drs_provider.rules.run.handover import JobPhases, LaunchPhases
@@ -69,7 +74,9 @@ class PhaseRecord:
             try:
                 await self._in_thread(partial(self._leave, LaunchPhases(jobs=jobs)))
             except Exception as error:  # noqa: BLE001  (whatever it is: a page that shows less must not fail a wave)
-                log.warning("The phases of the jobs are not shown: %s", error)
+                log.warning("The phases of the jobs are not shown for now: %s", error)
+                self._is_new = True
+                return
 
     def _write(self, phases: "LaunchPhases") -> None:
         from drs_provider.airflow_internals.tasks import write_xcom

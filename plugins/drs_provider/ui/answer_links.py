@@ -4,6 +4,7 @@ These are the only routes that ask for no sign-in: whoever holds the link is tak
 It allows one answer to one question and nothing else; what that answer is worth is for Airflow and the task to say.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,8 @@ from fastapi.responses import HTMLResponse
 
 from drs_provider.notify.answer_links import LinkRefused, Permit, fingerprint, unseal
 from drs_provider.ui.pages import answer_page, opening_page
+
+_log = logging.getLogger(__name__)
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -48,6 +51,10 @@ class Questions(Protocol):
         """Answer it as the permit's person, and remember that the link is used."""
         ...
 
+    def record_refusal(self, permit: Permit, *, used: str) -> None:
+        """Record, once a link, that it was true and yet refused."""
+        ...
+
 
 def add_answers(
     app: FastAPI, *, questions: Callable[..., Questions], key: Callable[[], str], now: Callable[[], datetime]
@@ -67,13 +74,16 @@ def add_answers(
     def take(
         form: Annotated[_Form, Depends(_read_form)], found: Annotated[Questions, Depends(questions)]
     ) -> HTMLResponse:
+        permit, used = None, fingerprint(form.token)
         try:
             permit = unseal(form.token, key(), now=now())
-            used = fingerprint(form.token)
             if form.choice is None:
                 return _question(permit, found.asked(permit, used=used), form.token)
             found.answer(permit, form.choice, used=used)
         except LinkRefused as refusal:
+            _log.warning("an answer link of %s is refused: %s", permit.person if permit else "nobody known", refusal)
+            if permit is not None:
+                found.record_refusal(permit, used=used)
             return _refused(refusal)
         said = (
             f"{form.choice}: thank you, {permit.person}. Airflow has recorded your answer; the run's page shows the "

@@ -23,6 +23,9 @@ from drs_provider.ui.answer_links import OpenQuestion, Questions
 USED = "drs_answer_link"
 """Event in Airflow's audit log: who answered what with a link; its extra knows the link again."""
 
+REFUSED = "drs_answer_link_refused"
+"""Event in Airflow's audit log: whose link was refused."""
+
 _WAITING = "awaiting_input"
 _ANSWERED = "This has been answered already."
 _NOT_ASKED = "This question is closed: it was answered, has expired, or was asked again with a new link."
@@ -56,7 +59,7 @@ class AirflowQuestions:
     def asked(self, permit: Permit, *, used: str) -> OpenQuestion:
         """Look the question up; see ``Questions``."""
         self._may_answer(permit)
-        if self.session.scalar(select(Log.id).where(Log.event == USED, Log.extra == used).limit(1)):
+        if self._is_in_audit_log(USED, used):
             raise LinkRefused("This link has been used.", is_over=True)
         task = self.session.scalar(
             select(TaskInstance)
@@ -93,8 +96,20 @@ class AirflowQuestions:
         except HTTPException as refusal:
             self.session.rollback()
             raise LinkRefused(f"Airflow does not take this answer: {refusal.detail}") from refusal
+        self._add_to_audit_log(USED, permit, used)
+
+    def record_refusal(self, permit: Permit, *, used: str) -> None:
+        """Write one line for each link, so that nobody fills the table with it; see ``Questions``."""
+        if not self._is_in_audit_log(REFUSED, used):
+            self._add_to_audit_log(REFUSED, permit, used)
+
+    def _is_in_audit_log(self, event: str, used: str) -> bool:
+        found = select(Log.id).where(Log.event == event, Log.extra == used).limit(1)
+        return self.session.scalar(found) is not None
+
+    def _add_to_audit_log(self, event: str, permit: Permit, used: str) -> None:
         where: dict[str, Any] = {"dag_id": permit.dag_id, "run_id": permit.run_id, "task_id": permit.task_id}
-        self.session.add(Log(USED, owner=permit.person, extra=used, map_index=permit.map_index, **where))
+        self.session.add(Log(event, owner=permit.person, extra=used, map_index=permit.map_index, **where))
 
     def _may_answer(self, permit: Permit) -> Any:
         """Return who answers: Airflow's own user with the rights of today, or the one whom the plan names.

@@ -13,6 +13,7 @@ from drs_provider.report.store import HTML_NAME, JSON_NAME, run_folder
 from drs_provider.ui import pages
 from drs_provider.ui.plan_list import (
     PlanList,
+    check_dag_ids,
     check_of,
     forecast_of,
     library_of,
@@ -74,7 +75,7 @@ def _add_plans(app: FastAPI, sources: Sources) -> None:
             folder,
             readable=readable,
             newest=newest,
-            paused=runs.paused(shown),
+            paused=runs.paused({*shown, *check_dag_ids(library, shown)}),
             stopped=runs.stopped_parts(sources.now()),
             with_problems=with_problems,
             verified=lambda runnable: verified_of(runnable, sources.reports_folder(), newest, sources.now()),

@@ -17,7 +17,7 @@ from drs_provider.report.production import ProductionUp, production_up
 from drs_provider.report.result import RunReport
 from drs_provider.report.store import read_report, stored_reports
 from drs_provider.report.verification import Verification, verify
-from drs_provider.rules.run.names import dag_id_of
+from drs_provider.rules.run.names import check_dag_of, dag_id_of
 from drs_provider.rules.run.state import RunStatus
 from drs_provider.ui.forecast import USUAL, Forecast, forecast_from
 from drs_provider.ui.read_model import LastRun
@@ -60,6 +60,8 @@ class PlanRow(BaseModel):
     production: str = ""
     """Where production is up that a recovery of the plan brought up, and since when; empty: none is known to be."""
     is_paused: bool = False
+    paused_checks: str = ""
+    """The DAG that starts the plan's checks by schedule, where it is paused; empty: it is not, or there is none."""
     kept_until: datetime | None = None
     last_check: PlanCheck | None = None
 
@@ -82,6 +84,15 @@ class PlanList(BaseModel):
 def plan_ids(library: Library) -> list[str]:
     """Return the DAG id of every plan."""
     return [dag_id_of(name) for name in library.plans]
+
+
+def check_dag_ids(library: Library, readable: Collection[str]) -> list[str]:
+    """Return the ids of the DAGs that start checks by schedule, of the plans whose DAGs are readable."""
+    return [
+        check_dag_of(name)
+        for name, runnable in library.plans.items()
+        if runnable.plan.check is not None and dag_id_of(name) in readable
+    ]
 
 
 def plan_list(
@@ -110,7 +121,7 @@ def plan_list(
             verified(runnable),
             production(runnable),
             check=checked(runnable),
-            is_paused=dag_id_of(name) in paused,
+            paused=paused,
         )
         for name, runnable in library.plans.items()
         if dag_id_of(name) in readable
@@ -148,9 +159,10 @@ def _row(
     production: ProductionUp | None,
     *,
     check: PlanCheck | None,
-    is_paused: bool,
+    paused: Collection[str],
 ) -> PlanRow:
     plan = runnable.plan
+    check_dag = check_dag_of(plan.name)
     depends_on = wave_dependencies(plan)
     return PlanRow(
         name=plan.name,
@@ -171,7 +183,8 @@ def _row(
         verified=verification.is_verified if verification else None,
         verified_why=verification.why if verification else "",
         production=production.words if production else "",
-        is_paused=is_paused,
+        is_paused=dag_id_of(plan.name) in paused,
+        paused_checks=check_dag if plan.check is not None and check_dag in paused else "",
         kept_until=last.kept_until if last else None,
         last_check=check,
     )
@@ -239,13 +252,20 @@ def _warnings(folder: str, dag_id: str, run_id: str) -> int | None:
     return sum(finding.severity == "warning" for finding in report.preflight.findings)
 
 
-@lru_cache(maxsize=100)
 def forecast_of(reports: str, dag_id: str, run_id: str) -> Forecast:
-    """Say what an earlier run of a plan took; read once for each run, for its board asks every few seconds."""
+    """Say what an earlier run of a plan took; read once for each run, for its board asks every few seconds.
+
+    Where the reports cannot be read now it is what is usual, and the next board looks again.
+    """
     try:
-        return forecast_from(_reports(reports, dag_id, (run_id, None)))
+        return _forecast(reports, dag_id, run_id)
     except OSError:
         return USUAL
+
+
+@lru_cache(maxsize=100)
+def _forecast(reports: str, dag_id: str, run_id: str) -> Forecast:
+    return forecast_from(_reports(reports, dag_id, (run_id, None)))
 
 
 @lru_cache(maxsize=1000)

@@ -10,6 +10,7 @@ from typing import Any
 from drs_provider.airflow_internals.deadlines import RunAskedFor
 from drs_provider.airflow_internals.plugins import AirflowPlugin
 from drs_provider.dag.people.starter_listener import MarkingStarters
+from drs_provider.ui.audit.trail import AuditTrail
 from drs_provider.ui.listeners.deadlines import EndingDeadlines
 from drs_provider.ui.listeners.marks import RecordingMarks
 from drs_provider.ui.listeners.preload import Preloading
@@ -48,6 +49,7 @@ class DrsPlugin(AirflowPlugin):
     ]
     deadline_references = [RunAskedFor]  # noqa: RUF012 - as above
     fastapi_apps = [{"app": LazyApp(), "url_prefix": "/drs", "name": "DRS"}]  # noqa: RUF012 - the base class says list
+    fastapi_root_middlewares = [{"middleware": AuditTrail, "name": "DRS audit trail"}]  # noqa: RUF012 - as above
     external_views = [  # noqa: RUF012 - as above
         {"name": "Recovery plans", "href": "drs/plans", "destination": "nav", "url_route": "drs-plans"},
         {

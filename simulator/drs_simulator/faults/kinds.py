@@ -153,6 +153,39 @@ class TerminatedBehindDrs(Fault):
     """An instance is terminated in EC2, and DRS was not asked."""
 
     do: Literal["terminated_behind_drs"]
+    later: Seconds = 0.0
+    """Simulated time from a launch's LAUNCH_END until its instance goes."""
+    protection_holds: bool = True
+    """Whether termination protection keeps the instance; false: who ends it has switched that off, or is EC2 itself."""
+
+
+class LaunchesNothing(Fault):
+    """DRS says LAUNCHED, and there is no instance: neither EC2 nor DRS has ever one."""
+
+    do: Literal["launches_nothing"]
+
+
+class DeletedJob(Fault):
+    """Somebody deletes a job in DRS once it has ended."""
+
+    do: Literal["deleted_job"]
+    later: Seconds = 0.0
+    """Simulated time from the end of the job."""
+
+
+class StrippedTags(Fault):
+    """Somebody takes tags away that a launch, or whoever has started it, has set."""
+
+    do: Literal["stripped_tags"]
+    of: frozenset[Literal["job", "source_server", "recovery_instance", "instance", "volumes", "interfaces"]] = Field(
+        default=frozenset({"job", "source_server", "recovery_instance", "instance", "volumes", "interfaces"}),
+        min_length=1,
+    )
+    """From what: all that there is of a launch. ``instance``, ``volumes`` and ``interfaces`` are EC2's."""
+    keys: Names = ("*",)
+    """Which tags; those of AWS itself (``aws:``) stay."""
+    later: Seconds = 0.0
+    """Simulated time from the beginning of the job."""
 
 
 class Impaired(Fault):
@@ -262,8 +295,23 @@ class InvisibleFor(Fault):
     """Simulated time for which a new job or recovery instance is not described."""
 
 
+class NotShown(Fault):
+    """DescribeRecoveryInstances leaves out an instance that it has shown before, in so many of its answers."""
+
+    do: Literal["not_shown"]
+
+
+class Omits(Fault):
+    """DescribeRecoveryInstances leaves out members of an instance, in so many of its answers."""
+
+    do: Literal["omits"]
+    members: frozenset[Literal["isDrill", "jobID", "ec2InstanceState", "tags", "pointInTimeSnapshotDateTime"]] = Field(
+        min_length=1
+    )
+
+
 class StaleReads(Fault):
-    """DescribeJobs shows the past."""
+    """DescribeJobs shows the past, in every answer or, with ``count`` or ``probability``, in some."""
 
     do: Literal["stale_reads"]
     age: Seconds = 60.0
@@ -312,6 +360,9 @@ AnyFault = (
     | Slow
     | LaunchedStopped
     | TerminatedBehindDrs
+    | LaunchesNothing
+    | DeletedJob
+    | StrippedTags
     | Impaired
     | NoCapacity
     | Stall
@@ -327,6 +378,8 @@ AnyFault = (
     | NativePlan
     | QuotaUsed
     | InvisibleFor
+    | NotShown
+    | Omits
     | StaleReads
     | PageSize
     | Fail

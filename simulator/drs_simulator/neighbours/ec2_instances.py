@@ -6,7 +6,6 @@ from drs_simulator.faults.engine import ServerFacts, Subject
 from drs_simulator.faults.kinds import AnyFault
 from drs_simulator.ids import stable
 from drs_simulator.world import moto_ec2
-from drs_simulator.world.origins import source_started, source_stopped
 from drs_simulator.world.resources import Key
 from drs_simulator.world.world import World
 
@@ -19,13 +18,11 @@ def _running(world: World) -> dict[str, float]:
 def began_running(world: World, instance_id: str) -> None:
     """Note that EC2 has run or started an instance now."""
     _running(world)[instance_id] = world.now
-    source_started(world, instance_id)
 
 
 def stopped_running(world: World, instance_id: str) -> None:
     """Note that EC2 has stopped an instance."""
     _running(world).pop(instance_id, None)
-    source_stopped(world, instance_id)
 
 
 def running_since(world: World, key: Key, instance: Any) -> float | None:
@@ -35,7 +32,7 @@ def running_since(world: World, key: Key, instance: Any) -> float | None:
     first seen.
     """
     if moto_ec2.state_of(instance) != "RUNNING":
-        _running(world).pop(instance.id, None)
+        stopped_running(world, instance.id)
         return None
     known = _running(world)
     if instance.id not in known:

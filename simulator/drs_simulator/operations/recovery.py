@@ -8,6 +8,7 @@ from drs_simulator.errors import Conflict, Invalid, NotFound, QuotaExceeded
 from drs_simulator.operations.registry import Answer, Context, Request, moment_in, operation, page
 from drs_simulator.quotas import CONCURRENT_JOBS, SERVERS_IN_JOBS, SERVERS_PER_JOB, Quota, value_of
 from drs_simulator.world import views
+from drs_simulator.world.behind_drs import forget_job
 from drs_simulator.world.failback import is_replicated
 from drs_simulator.world.launch import create_launch_job, create_terminate_job
 from drs_simulator.world.origins import ensure_origins
@@ -188,7 +189,7 @@ def describe_jobs(context: Context, request: Request) -> Answer:
 
 def _as_of(context: Context) -> float | None:
     """Return the simulated second of a stale read, or None for the present."""
-    armed = context.world.faults.holds("stale_reads", context.subject)
+    armed = context.world.faults.strike(frozenset({"stale_reads"}), context.subject)
     return context.world.now - armed.fault.age if armed is not None and armed.fault.do == "stale_reads" else None
 
 
@@ -210,5 +211,5 @@ def delete_job(context: Context, request: Request) -> Answer:
         raise NotFound(f"Job {request['jobID']} does not exist", request["jobID"], "Job")
     if job.status != "COMPLETED":
         raise Conflict(f"Job {job.id} is {job.status}: only a completed job can be deleted", resourceId=job.id)
-    del context.region.jobs[job.id]
+    forget_job(context.world, context.world.now, context.region, job)
     return {}

@@ -1,9 +1,13 @@
 """Recovery instances: what can be read of them, and how DRS parts with them."""
 
+from dataclasses import replace
+
 from drs_simulator.errors import Conflict
+from drs_simulator.faults.kinds import AnyFault
 from drs_simulator.operations.registry import Answer, Context, Request, operation, page
 from drs_simulator.world import moto_ec2, views
 from drs_simulator.world.failback import is_replicated, reverse_server
+from drs_simulator.world.resources import RecoveryInstance
 
 
 @operation("DescribeRecoveryInstances")
@@ -21,7 +25,27 @@ def describe_recovery_instances(context: Context, request: Request) -> Answer:
         and (not servers or record.server_id in servers)
     ]
     running = moto_ec2.instances(region.account, region.name) if shown else {}
-    return page(context, request, shown, lambda record: views.recovery_instance(world, record, running.get(record.id)))
+    answer = page(context, request, shown, lambda record: _told(context, record, running.get(record.id)))
+    told: list[object] = answer["items"]  # type: ignore[assignment]  # an answer holds anything
+    # Left out after the pages are cut: the place of the others in them stays.
+    return {**answer, "items": [item for item in told if item is not None]}
+
+
+def _told(context: Context, record: RecoveryInstance, instance: object) -> dict[str, object] | None:
+    """Return what an answer says of an instance: everything, unless a fault says otherwise; None: it is left out."""
+    if _strike(context, record, "not_shown") is not None:
+        return None
+    answer, fault = views.recovery_instance(context.world, record, instance), _strike(context, record, "omits")
+    left_out = fault.members if fault is not None and fault.do == "omits" else frozenset()
+    return {member: value for member, value in answer.items() if member not in left_out}
+
+
+def _strike(context: Context, record: RecoveryInstance, kind: str) -> AnyFault | None:
+    """Return the fault of a kind that strikes what is said of an instance, counted."""
+    server = context.region.servers.get(record.server_id)
+    facts = (server.facts,) if server else ()
+    armed = context.world.faults.strike(frozenset({kind}), replace(context.subject, servers=facts, job=record.job_id))
+    return armed.fault if armed else None
 
 
 @operation("DisconnectRecoveryInstance")

@@ -142,6 +142,8 @@ class Control:
                 for server in region.servers.values()
             },
             "jobs": {job.id: _job(job) for job in region.jobs.values()},
+            "deleted_jobs": {job.id: _job(job) for job in region.deleted_jobs.values()},
+            "behind_drs": region.behind_drs,
             "recovery_instances": {
                 instance.id: views.recovery_instance(world, instance, instances.get(instance.id))
                 for instance in region.instances.values()
@@ -203,7 +205,8 @@ def _job(job: Job) -> dict[str, object]:
         }
         for part in job.participants.values()
     }
-    return {**views.job(job), "timeline": timeline, "log": [line for _, line in job.log]}
+    told = {"timeline": timeline, "log": [line for _, line in job.log], "tags_given": job.tags_given}
+    return {**views.job(job), **told}
 
 
 def _number(value: float) -> float | int:

@@ -18,7 +18,7 @@ from drs_simulator.errors import BadInput
 
 logger = logging.getLogger(__name__)
 
-FORMAT = "drs-simulator state 4"
+FORMAT = "drs-simulator state 5"
 PATIENT_AFTER = 0.05
 """Seconds: where writing takes longer than this, changes are gathered for `GATHER` before the next write."""
 GATHER = 1.0

@@ -4,6 +4,7 @@ from drs_simulator.faults.engine import Subject, concerns
 from drs_simulator.faults.kinds import AnyFault
 from drs_simulator.quotas import SERVERS_PER_JOB
 from drs_simulator.world import moto_ec2
+from drs_simulator.world.behind_drs import end_later
 from drs_simulator.world.failback import JUST_BEFORE, copies_go_on
 from drs_simulator.world.jobs import create_job, fault_lets_go, log
 from drs_simulator.world.resources import Job, Region
@@ -72,7 +73,7 @@ def _hold(world: World, due: float, region: Region, servers: list[str], name: st
 
 
 @happening
-def instances_vanish(world: World, _due: float, name: str) -> None:
+def instances_vanish(world: World, due: float, name: str) -> None:
     """Recovery instances that live are terminated in EC2; DRS was not asked."""
     fault = world.faults.get(name)
     if fault is None:
@@ -85,11 +86,8 @@ def instances_vanish(world: World, _due: float, name: str) -> None:
             subject = Subject(
                 account=instance.account, region=instance.region, servers=(server.facts,), job=instance.job_id
             )
-            if (
-                world.faults.strike(frozenset({"terminated_behind_drs"}), subject, lambda candidate: candidate is fault)
-                is not None
-            ):
-                moto_ec2.terminate(instance.account, instance.region, instance.id)
+            if world.faults.strike(frozenset({"terminated_behind_drs"}), subject, lambda candidate: candidate is fault):
+                end_later(world, due, region.key, instance.id, fault)
 
 
 @happening

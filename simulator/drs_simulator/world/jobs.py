@@ -77,6 +77,7 @@ def create_job(
         created=world.stamp(),
         created_s=now,
         tags=dict(tags),
+        tags_given=dict(tags),
         participants=participants,
     )
     region.jobs[job.id] = region.unfinished[job.id] = job

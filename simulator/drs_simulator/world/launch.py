@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from drs_simulator import ids
 from drs_simulator.world import moto_ec2
+from drs_simulator.world.behind_drs import EC2_SHOWS_TERMINATED, ec2_forgets, end_later, note, strip_later
 from drs_simulator.world.jobs import (
     AFTER_LAST_STAGE,
     UNDO,
@@ -20,13 +21,11 @@ from drs_simulator.world.jobs import (
 from drs_simulator.world.launch_actions import begin_actions
 from drs_simulator.world.resources import Job, Key, Participant, RecoveryInstance, Region, SourceServer
 from drs_simulator.world.stages import CONVERSION, SNAPSHOT, TERMINATION, LaunchKind, launch_stages
+from drs_simulator.world.stopped_sources import source_runs
 from drs_simulator.world.world import World, happening
 
 TERMINATED_IS_SHOWN = 300.0
 """Simulated seconds for which a terminated recovery instance is still described ("for a while", observed)."""
-
-EC2_SHOWS_TERMINATED = 3600.0
-"""Simulated seconds for which EC2 lists a terminated instance (about an hour)."""
 
 
 def launch_kind(world: World, server: SourceServer, *, is_pinned: bool) -> LaunchKind:
@@ -64,6 +63,7 @@ def create_launch_job(
             "status": "PENDING",
         }
         server.last_launch_result = "PENDING"
+    strip_later(world, job)
     _convert_in_staging_accounts(world, region, servers)
     return job
 
@@ -149,12 +149,6 @@ def remove_instance(world: World, due: float, region: Region, instance_id: str) 
 
 
 @happening
-def ec2_forgets(_world: World, _due: float, key: Key, instance_id: str) -> None:
-    """EC2 no longer lists a terminated instance."""
-    moto_ec2.forget(*key, instance_id)
-
-
-@happening
 def forget_instance(world: World, _due: float, key: Key, instance_id: str) -> None:
     """A terminated recovery instance is no longer described."""
     world.region(*key).instances.pop(instance_id, None)
@@ -214,6 +208,9 @@ def _launch_starts(world: World, due: float, _job: Job, participant: Participant
 def _instance_appears(world: World, due: float, job: Job, participant: Participant) -> dict[str, object] | None:
     region = world.region(*job.key)
     server = region.servers[participant.id]
+    if _into(server) is None and strike(world, job, server, "launches_nothing") is not None:
+        note(world, region, due, "launched_nothing", job.id, server.id)
+        return {}
     try:
         instance_id = _run(world, job, region, server)
     except moto_ec2.LaunchRefused as refused:
@@ -317,19 +314,20 @@ def _run_into(world: World, region: Region, server: SourceServer, instance_id: s
 def _launch_ends(world: World, due: float, job: Job, participant: Participant) -> dict[str, object]:
     if job.initiated_by == "FAILBACK":  # the failback client is converted, no instance is launched
         return {}
+    if participant.instance_id is None:  # a fault lets DRS say so of nothing
+        return {}
     server = world.region(*job.key).servers[participant.id]
-    instance_id = str(participant.instance_id)
+    instance_id = participant.instance_id
     stopped = (
         server.launch.get("launchDisposition") == "STOPPED"
         or strike(world, job, server, "launched_stopped") is not None
     )
     if _into(server):
         moto_ec2.start(job.account, job.region, instance_id, world.clock.wall_at(due))
+        source_runs(world, instance_id)
     moto_ec2.set_running(job.account, job.region, instance_id, running=not stopped)
-    if not stopped:
-        world.stopped_instances.pop(instance_id, None)
-    if strike(world, job, server, "terminated_behind_drs") is not None:
-        moto_ec2.terminate(job.account, job.region, instance_id)
+    if (ending := strike(world, job, server, "terminated_behind_drs")) is not None:
+        end_later(world, due, job.key, instance_id, ending)
     return {"targetInstanceID": instance_id}
 
 

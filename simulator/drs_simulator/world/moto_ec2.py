@@ -436,6 +436,36 @@ def terminate(account: str, region: str, instance_id: str) -> str | None:
     return None
 
 
+def unprotect(account: str, region: str, instance_id: str) -> None:
+    """Switch termination protection of an instance off."""
+    instance = find(account, region, instance_id)
+    if instance is not None:
+        instance.disable_api_termination = "false"
+
+
+def parts_of(instance: Any) -> dict[str, list[str]]:
+    """Return an instance's id, and those of its volumes and network interfaces; nothing for none."""
+    if instance is None:
+        return {}
+    return {
+        "instance": [instance.id],
+        "volumes": [device.volume_id for device in instance.block_device_mapping.values()],
+        "interfaces": [interface.id for interface in instance.nics.values()],
+    }
+
+
+def tags_of(account: str, region: str, name: str) -> dict[str, str]:
+    """Return the tags of anything in EC2."""
+    return dict(ec2(account, region).tags.get(name, {}))
+
+
+def drop_tags(account: str, region: str, name: str, keys: Iterable[str]) -> None:
+    """Take tags away from anything in EC2."""
+    kept = ec2(account, region).tags.get(name, {})
+    for key in keys:
+        kept.pop(key, None)
+
+
 def forget(account: str, region: str, instance_id: str) -> None:
     """Take a terminated instance out of EC2's listings, as EC2 does after about an hour."""
     reservations = ec2(account, region).reservations

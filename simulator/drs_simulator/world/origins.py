@@ -46,16 +46,6 @@ def ensure_origins(world: World, account: str, region: str) -> None:
     world.dirty += 1
 
 
-def source_stopped(world: World, instance_id: str) -> None:
-    """Note that EC2 has stopped an instance: where a server replicates it, DRS does not see its agent any more."""
-    world.stopped_instances.setdefault(instance_id, world.now)
-
-
-def source_started(world: World, instance_id: str) -> None:
-    """Note that an instance runs: its agent is seen again."""
-    world.stopped_instances.pop(instance_id, None)
-
-
 def _of_the_fleet(world: World) -> list[SourceServer]:
     return [
         server

@@ -6,6 +6,7 @@ themselves.
 """
 
 from dataclasses import dataclass, field
+from math import ceil
 
 from drs_simulator import ids
 
@@ -74,6 +75,8 @@ class Weather:
     expired_before: float | None = None
     """Points taken before are gone."""
     copy_stall: "CopyStall | None" = None
+    last_words: tuple[float, ...] = ()
+    """When the source was stopped: what its agent sent last is a recovery point."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,9 @@ def _standing(replication: Replication, now: float, stall: CopyStall) -> Observe
 
 def _broken(calm: Observed, replication: Replication, now: float, *, state: str, error: str, since: float) -> Observed:
     lag = None if calm.lag is None else replication.lag + now - since
-    return Observed(state, lag, calm.done, error=error, last_good=min(calm.last_good, since))
+    # A copy stands where it stood when the agent was lost.
+    done = _undisturbed(replication, min(now, max(since, replication.began))).done
+    return Observed(state, lag, done, error=error, last_good=min(calm.last_good, since))
 
 
 def _undisturbed(replication: Replication, now: float) -> Observed:
@@ -208,4 +213,6 @@ def recovery_points(
             if step <= newest:
                 taken.add(step)
             step -= interval
+    kept = now - replication.retention_days * DAY
+    taken.update(last for last in map(ceil, weather.last_words) if max(oldest, kept) <= last <= now)
     return [RecoveryPoint(ids.stable("pit-", server_id, second), float(second)) for second in sorted(taken)]

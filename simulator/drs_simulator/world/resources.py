@@ -104,6 +104,8 @@ class Job:
     held_by: str | None = None
     plan_step: str | None = None
     """ARN of the native plan execution step that started it."""
+    tags_given: dict[str, str] = field(default_factory=dict)
+    """The tags that it was started with, whatever has become of them."""
 
     @property
     def key(self) -> Key:
@@ -255,6 +257,10 @@ class Region:
     executions: dict[str, Execution] = field(default_factory=dict)
     plan_held: dict[str, str] = field(default_factory=dict)
     """Execution ARN by source server."""
+    deleted_jobs: dict[str, Job] = field(default_factory=dict)
+    """What DRS does not know any more: the control plane still tells it."""
+    behind_drs: list[dict[str, object]] = field(default_factory=list)
+    """What faults have done that DRS does not tell, oldest first: ``at``, ``what``, ``id``, and ``servers``."""
 
     @property
     def key(self) -> Key:

@@ -45,6 +45,10 @@ class World:
         self.regions: dict[Key, Region] = {}
         self.server_of_instance: dict[str, SourceServer] = {}
         self.neighbours: dict[str, Any] = {}
+        self.stopped_since: dict[str, float] = {}
+        """Simulated second since when EC2 instances that a source server may replicate are stopped."""
+        self.source_stops: dict[str, list[float]] = {}
+        """When they were stopped, also those that run again."""
         """What overlays remember, by service: it is forgotten, saved and restored with the world."""
         self.jitter = fleet.jitter
         self.dirty = 0
@@ -112,12 +116,6 @@ class World:
         """Return the condition of this kind that holds for a server now."""
         return self.faults.holds(kind, self.subject(server, **more))
 
-    @property
-    def stopped_instances(self) -> dict[str, float]:
-        """Instances that EC2 has stopped, with the simulated second."""
-        stopped: dict[str, float] = self.neighbours.setdefault("stopped_instances", {})
-        return stopped
-
     def weather(self, server: SourceServer) -> Weather:
         """Return what faults do to a server's replication now."""
         now = self.now
@@ -129,19 +127,18 @@ class World:
             extra = lag.fault.lag + (now - lag.begins_at if lag.fault.growing else 0.0)
         copy = self.holds("stalled_copy", server)
         stall = stall or self._unseen_agent(server)
-        unseen = [stall.begins_at] if stall else []
-        if server.hints_instance_id in self.stopped_instances:
-            unseen.append(self.stopped_instances[server.hints_instance_id])
+        stopped = self.stopped_since.get(server.hints_instance_id or "")
         return Weather(
             copy_stall=CopyStall(copy.fault.at, copy.begins_at, copy.fault.error)
             if copy is not None and copy.fault.do == "stalled_copy"
             else None,
-            stalled_since=min(unseen, default=None),
+            stalled_since=stall.begins_at if stall else stopped,
             stall_error=stall.fault.error if stall is not None and stall.fault.do == "stall" else "AGENT_NOT_SEEN",
             disconnected_since=disconnect.begins_at if disconnect else None,
             rescan=(rescan.begins_at, rescan.begins_at + (rescan.fault.lasts or 1800.0)) if rescan else None,
             extra_lag=extra,
             expired_before=expired.begins_at if expired else None,
+            last_words=tuple(self.source_stops.get(server.hints_instance_id or "", ())),
         )
 
     def _unseen_agent(self, server: SourceServer) -> Armed | None:

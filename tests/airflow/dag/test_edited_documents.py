@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from drs_provider.rules.run.handover import RecordedAnswer, StepResult
 from kit.dag_runs import SHOP, calls, instances
-from kit.edited_runs import before, nobody, run_edited
+from kit.edited_runs import Clear, before, nobody, run_edited
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
@@ -254,6 +254,61 @@ def test_volumes_of_others_are_not_deleted(edited, simulator):
     assert ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["State"] == "available"
     assert f"(task state store entry drs_parts of {CLEAN_UP}) cannot be read: {UNSIGNED}" in ended.said(CLEAN_UP)
     assert ended.verdict == "failed"
+
+
+# -- older values of the same place, put back after somebody has cleared the run --------------------------------------
+
+
+def put_back(*tasks, before):
+    """Put the first value that these tasks left in each place back, before a task's first leg."""
+
+    def edit(task, places):
+        if task in before:
+            for place, values in places.former.items():
+                if place[0] == "xcom" and place[1] in tasks:
+                    places.put(place, values[0])
+
+    return edit
+
+
+def older(task, key):
+    return {
+        f"XCom {key} of {task}": "it is an older one: try 1 of the task wrote it, and Airflow says that try 2 has "
+        "begun since; somebody has put it back"
+    }
+
+
+def test_approvals_of_an_earlier_preflight_do_not_come_back_with_it(edited, simulator):
+    approvals = ("preflight.approval", "preflight.approval_2")
+    first = before("database.start_recovery", lambda places: places.drop(("xcom", "preflight.check", "preflight")))
+    replay = put_back("preflight.check", *approvals, before=("database.start_recovery", "finish.report"))
+
+    ended = edited(APPROVED, mode="recovery", edit=first, cleared=Clear(edit=replay, answers=False, marked=approvals))
+
+    assert started(simulator) == []
+    assert ended.verdict == "failed"
+    assert older("preflight.check", "preflight").items() <= ended.edited.items()
+
+
+def test_a_verdict_of_an_earlier_try_does_not_come_back(edited, simulator):
+    """A drill that passed and was cleaned up does not begin anew when somebody clears it: it is refused."""
+    replay = put_back("finish.report", before=("finish.verdict",))
+
+    ended = edited(conf={"waves": ["database"]}, cleared=Clear(edit=replay))
+
+    assert started(simulator) == [True]
+    assert ended.states["finish.verdict"] == "failed"
+    (why,) = older("finish.report", "return_value").values()
+    assert why in ended.said("finish.verdict")
+
+
+def test_a_cleared_run_that_nobody_edits_believes_what_its_newest_tries_wrote(edited, simulator):
+    first = before("database.start_recovery", lambda places: places.drop(("xcom", "preflight.check", "preflight")))
+
+    ended = edited(APPROVED, mode="recovery", conf={"waves": ["database"]}, edit=first, cleared=Clear())
+
+    assert (ended.verdict, ended.edited) == ("completed_with_exceptions", {})  # a wave was not chosen
+    assert started(simulator) == [False]
 
 
 # -- orders, results and verdicts -------------------------------------------------------------------------------------

@@ -296,7 +296,8 @@ def test_the_role_of_the_way_back_ends_replication_and_stops_only_what_is_launch
         ("ec2:StopInstances", INSTANCE, {"tags": RECOVERED}, False),
         ("ec2:StopInstances", INSTANCE, {}, False),
         ("ec2:TerminateInstances", INSTANCE, into, False),
-        ("drs:TerminateRecoveryInstances", INSTANCE, {"tags": RECOVERED}, False),
+        ("drs:TerminateRecoveryInstances", INSTANCE, {"tags": RECOVERED}, True),
+        ("ec2:ModifyInstanceAttribute", INSTANCE, {}, False),
         ("drs:StartRecovery", "*", {"request": {MODE: "recovery"}}, False),
     ]
     found = [(action, judge.decision(action, where, **context) == "allowed") for action, where, context, _ in table]

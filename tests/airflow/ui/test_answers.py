@@ -47,7 +47,7 @@ def permit(api, going_on):
     with _session() as session:
         task = _row(session)
         task.state = "awaiting_input"
-        session.execute(delete(Log).where(Log.event == "drs_answer_link"))
+        session.execute(delete(Log).where(Log.event.like("drs_answer_link%")))
         session.execute(delete(HITLDetail))
         adam = [{"id": "adam", "name": "adam"}]
         session.add(
@@ -161,6 +161,12 @@ def test_a_link_works_once_also_where_the_same_question_is_asked_again(api, perm
 
     assert (again.status_code, "This link has been used." in again.text) == (410, True)
     assert recorded()[:2] == (None, None)
+    with _session() as session:  # two refusals of the link, one line
+        from airflow.models.log import Log
+        from sqlalchemy import select
+
+        (refused,) = session.scalars(select(Log).where(Log.event == "drs_answer_link_refused")).all()
+        assert (refused.owner, refused.dag_id, refused.task_id) == ("adam", "drs.web-shop", TASK)
 
 
 REFUSED = [

@@ -13,6 +13,7 @@ from drs_provider.rules.run.handover.signature import Origin
 from drs_provider.rules.run.state import TaskSnapshot
 from drs_provider.ui.app import create_app
 from drs_provider.ui.read_model import Access, RunData, Sources
+from fastapi import FastAPI
 from kit.browser import CHROMIUM, page_after_scripts, serving
 from kit.evidence import a_passed_drill
 
@@ -161,11 +162,11 @@ class Runs:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory) -> Iterator[str]:
+def app(tmp_path_factory) -> FastAPI:
     folder = tmp_path_factory.mktemp("pages")
     write_report(measure(a_passed_drill()), folder / "reports")
     access = Access(may_read_run=lambda: None, readable_dags=lambda: {"drs.web-shop"}, may_read_problems=lambda: False)
-    app = create_app(
+    return create_app(
         Sources(
             runs=Runs,
             access=access,
@@ -174,6 +175,10 @@ def address(tmp_path_factory) -> Iterator[str]:
             now=lambda: NOW,
         )
     )
+
+
+@pytest.fixture(scope="module")
+def address(app) -> Iterator[str]:
     with serving(app) as opened:
         yield opened
 
@@ -235,6 +240,16 @@ def test_the_board_says_who_is_asked_and_where_to_answer(address, tmp_path):
     assert ">db2, db3, db4, db5, db6</p>" in page
     assert "<img" not in page.split("<script>")[0]
     assert "<title>Recovery: drs.web-shop</title>" in page
+
+
+@pytest.mark.parametrize("base", ["", "/airflow", "/drs", "/drs/runs"])
+def test_links_into_airflow_stand_below_the_path_that_it_lives_under(app, tmp_path, base):
+    below = FastAPI()
+    below.mount(f"{base}/drs", app)
+    with serving(below) as opened:
+        page = page_after_scripts(f"{opened}{base}/drs/runs/drs.web-shop/asking", tmp_path)
+
+    assert f'href="{base}/dags/drs.web-shop/runs/asking/tasks/preflight.approval/required_actions"' in page
 
 
 @pytest.mark.parametrize(("places", "folded"), [(1, False), (6, True)])

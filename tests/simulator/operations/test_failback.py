@@ -504,6 +504,57 @@ def test_an_instance_from_ec2_has_no_failback_client(sim, drs):
     assert str(caught.value) == f"failback_clients: {instance} came from EC2: use ReverseReplication"
 
 
+# -- sources that are stopped -----------------------------------------------------------------------------------------
+
+
+def newest_point(drs, server_id):
+    return drs.describe_recovery_snapshots(sourceServerID=server_id, order="DESC")["items"][0]["timestamp"]
+
+
+def test_a_source_that_is_stopped_is_not_seen_and_leaves_one_more_recovery_point(sim, drs):
+    ec2 = sim.client("ec2", **EAST)
+    name = source(drs, DB1)["sourceProperties"]["identificationHints"]["awsInstanceID"]
+    assert state(drs, DB1) == "CONTINUOUS"
+    before = newest_point(drs, DB1)
+    ec2.stop_instances(InstanceIds=[name])
+    sim.advance("5m")
+
+    info = source(drs, DB1)["dataReplicationInfo"]
+    assert (info["dataReplicationState"], info["dataReplicationError"]["error"]) == ("STALLED", "AGENT_NOT_SEEN")
+    last = newest_point(drs, DB1)
+    assert last > before
+    sim.advance("30m")
+    assert newest_point(drs, DB1) == last
+    assert state(drs, DB2) == "CONTINUOUS"
+
+    ec2.start_instances(InstanceIds=[name])
+    assert state(drs, DB1) == "CONTINUOUS"
+    sim.advance("15m")
+    assert newest_point(drs, DB1) > last
+
+
+def test_a_recovered_instance_that_is_stopped_holds_its_copy_where_it_stood(sim, drs):
+    instance = recovered(sim, drs, DB1)
+    back = reversed_server(drs, instance)
+    sim.advance("8m")
+    east, ec2 = sim.client("drs", **EAST), sim.client("ec2")
+
+    def copied():
+        disks = source(east, back)["dataReplicationInfo"]["replicatedDisks"]
+        return sum(disk["replicatedStorageBytes"] for disk in disks)
+
+    ec2.stop_instances(InstanceIds=[instance])
+    stood = copied()
+    assert stood > 0
+    sim.advance("3h")
+    assert (state(east, back), copied()) == ("STALLED", stood)
+    ec2.start_instances(InstanceIds=[instance])
+    assert state(east, back) == "INITIAL_SYNC"
+    assert copied() == pytest.approx(stood, rel=0.01)
+    sim.advance("3h")
+    assert state(east, back) == "CONTINUOUS"
+
+
 def test_how_a_failback_replicates_can_be_set(sim, drs):
     instance = recovered(sim, drs, ONPREM1)
     drs.update_failback_replication_configuration(

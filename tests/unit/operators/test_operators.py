@@ -368,6 +368,7 @@ def test_a_cleanup_terminates_what_the_jobs_launched_and_sees_that_it_is_gone():
                 "server_id": server,
                 "created_by_launch": "EC2 created it at 2026-01-01 13:00:00 UTC, and its job began at 2026-01-01 "
                 "12:00:00 UTC",
+                "gone_before": False,
             }
             for name, server in zip(names, SERVERS, strict=True)
         ],

@@ -400,3 +400,71 @@ def test_a_check_is_checked_or_refused_and_proves_nothing(evidence, verdict, why
     assert (report.verdict, report.verdict_reason.split(" First cause")[0].split(" Next step")[0]) == (verdict, why)
     found = verify([report], digest=report.run.plan_digest, valid_for=None, now=report.finished_at)
     assert (found.is_verified, found.why) == (False, "no drill of it has ever been reported")
+
+
+GONE = "it was launched, and at the end of the run its instance i-9 is terminated"
+
+
+def lost(tolerate="0", *, critical=True):
+    wave = a_wave("database", 2, 9.4)
+    gone = {"status": ServerStatus.FAILED, "lost": True, "reason": GONE, "critical": critical}
+    first = wave.servers[0].model_copy(update=gone)
+    state = {"state": WaveStatus.COMPLETED_WITH_EXCEPTIONS, "tolerate_failures": tolerate}
+    return wave.model_copy(update={**state, "servers": (first, *wave.servers[1:])}), first.hostname
+
+
+@pytest.mark.parametrize(
+    ("tolerate", "critical", "verdict"),
+    [
+        ("0", True, "failed"),
+        ("49%", True, "failed"),
+        ("1", True, "completed_with_exceptions"),
+        ("50%", True, "completed_with_exceptions"),
+        ("0", False, "completed_with_exceptions"),
+    ],
+)
+def test_a_recovery_that_has_lost_more_than_its_plan_tolerates_when_it_ends_has_failed(tolerate, critical, verdict):
+    wave, name = lost(tolerate, critical=critical)
+    report = measure(a_run([wave], run=some_facts().model_copy(update={"mode": "recovery"}), cleanup=CleanupEvidence()))
+
+    assert report.verdict == verdict
+    assert report.verdict_reason.startswith(
+        f"Wave database: {name} was launched, and is not there at the end of the run."
+    )
+
+
+def test_a_drill_whose_instance_others_have_ended_has_not_passed():
+    drill = a_passed_drill()
+    server = drill.waves[0].servers[0]
+    gone = drill.cleanup.terminated[0].model_copy(update={"instance_id": server.instance_id, "gone_before": True})
+    cleanup = drill.cleanup.model_copy(update={"terminated": (gone, *drill.cleanup.terminated[1:])})
+    report = measure(drill.model_copy(update={"cleanup": cleanup}))
+
+    assert report.verdict == "completed_with_exceptions"
+    assert report.verdict_reason.startswith(
+        f"Gone before the clean-up, ended by somebody else or by EC2: {server.hostname} ({server.instance_id})."
+    )
+
+
+@pytest.mark.parametrize("drill", [a_passed_drill, a_drill_with_exceptions, a_drill_with_a_failed_database])
+def test_what_others_have_done_is_said_beside_every_verdict_and_changes_none(drill):
+    before = measure(drill())
+    after = measure(drill().model_copy(update={"outside": {"drsjob-1": "DRS no longer knows it"}}))
+
+    assert after.verdict == before.verdict
+    assert after.verdict_reason == f"{before.verdict_reason} Done by others: drsjob-1: DRS no longer knows it."
+    assert after.outside == {"drsjob-1": "DRS no longer knows it"}
+
+
+def test_a_drill_that_failed_says_beside_it_which_instances_others_have_ended():
+    drill = a_drill_with_leftovers()
+    server = drill.waves[0].servers[0]
+    gone = drill.cleanup.terminated[0].model_copy(update={"instance_id": server.instance_id, "gone_before": True})
+    cleanup = drill.cleanup.model_copy(update={"terminated": (gone, *drill.cleanup.terminated[1:])})
+    report = measure(drill.model_copy(update={"cleanup": cleanup}))
+
+    assert report.verdict == "failed"
+    assert report.verdict_reason.endswith(
+        f" Done by others: gone before the clean-up, ended by somebody else or by EC2: {server.hostname} "
+        f"({server.instance_id})."
+    )

@@ -48,8 +48,9 @@ class World:
         return [event["outcome"] for event in asyncio.run(together())]
 
 
-def trigger(*servers, ready="running", job="drsjob-1"):
+def trigger(*servers, ready="running", job="drsjob-1", shown_by=None):
     return DrsInstancesTrigger(
+        shown_by=(NOW + shown_by).isoformat() if shown_by else None,
         awaited=[{"aws": {}, "jobs": dict.fromkeys(servers, job)}],
         ready=ready,
         deadline=(NOW + timedelta(minutes=5)).isoformat(),
@@ -77,6 +78,20 @@ def test_what_a_wave_waits_for_decides(arguments, outcome):
     world.unhealthy = {"i-s-1": "system ok, instance initializing"}
 
     assert world.wait(trigger("s-1", **arguments)) == [outcome]
+
+
+@pytest.mark.parametrize(
+    ("job", "state", "outcome", "looked_for"),
+    [
+        pytest.param("drsjob-2", "RUNNING", "settled", timedelta(minutes=2), id="no instance of the job is shown"),
+        pytest.param("drsjob-1", "PENDING", "timed_out", timedelta(minutes=5), id="it is shown, and on its way"),
+    ],
+)
+def test_an_instance_that_is_not_shown_is_not_awaited_for_ever(job, state, outcome, looked_for):
+    world = World(state)
+
+    assert world.wait(trigger("s-1", job=job, shown_by=timedelta(minutes=2))) == [outcome]
+    assert abs(world.now - NOW - looked_for) <= timedelta(seconds=10)
 
 
 def test_throttling_slows_the_looks_down_and_a_refusal_ends_them():

@@ -172,7 +172,39 @@ def test_a_phase_that_cannot_be_written_changes_nothing_of_the_wait(caplog):
     world = World(log=lambda _job_id: ["CONVERSION_START"])
 
     assert world.watch(write=write)["outcome"] == "ended"
-    assert "The phases of the jobs are not shown: the API server is away" in caplog.text
+    assert "The phases of the jobs are not shown for now: the API server is away" in caplog.text
+
+
+def test_a_phase_whose_write_failed_is_written_with_the_next_look_though_nothing_is_new():
+    answers = iter([ConnectionError("the API server is away")])
+    world = World(log=lambda _job_id: ["CONVERSION_START"])
+
+    def write(phases):
+        if error := next(answers, None):
+            raise error
+        world.written.append(phases)
+
+    assert world.watch(write=write)["outcome"] == "ended"
+    (phases,) = world.written
+    assert phases.jobs["drsjob-0"].servers == {"CONVERSION_START": ("s-0",)}
+
+
+def test_a_last_phase_whose_write_failed_is_tried_once_more_at_the_end():
+    written, answers = [], iter([ConnectionError("the API server is away")])
+
+    def write(phases):
+        if error := next(answers, None):
+            raise error
+        written.append(phases)
+
+    async def note():
+        record = PhaseRecord(WHOSE, in_thread=at_once, write=write)
+        record.note(Logged(NOW, "drsjob-1", {"s-1": "JOB_START"}))
+        await asyncio.sleep(0)
+        await record.close()
+
+    asyncio.run(note())
+    assert [sorted(phases.jobs) for phases in written] == [["drsjob-1"]]
 
 
 def test_what_a_log_said_says_of_which_job_and_when():

@@ -35,6 +35,7 @@ EXAMPLES = {
         "awaited": [{"aws": AWS, "jobs": {"s-1": "drsjob-1"}}],
         "ready": "status_checks",
         "deadline": DEADLINE,
+        "shown_by": "2026-01-01T11:00:00+00:00",
     },
     SsmTrigger: {
         "what": "commands",

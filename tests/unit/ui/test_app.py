@@ -10,6 +10,7 @@ from drs_provider.report.measure import measure
 from drs_provider.report.store import write_report
 from drs_provider.rules.run.handover import PreflightFinding
 from drs_provider.rules.run.handover.signature import Origin
+from drs_provider.ui import plan_list
 from drs_provider.ui.app import create_app
 from drs_provider.ui.read_model import Access, LastRun, RunData, Sources
 from fastapi import HTTPException
@@ -43,7 +44,9 @@ class InMemoryRuns:
         runs: Iterable[RunData] = (),
         newest: Mapping[str, LastRun] | None = None,
         checks: Mapping[str, LastRun] | None = None,
+        paused: Iterable[str] = (),
     ) -> None:
+        self.paused_dags = frozenset(paused)
         self.asked = 0
         self.checks = checks or {}
         self.runs = {(run.dag_id, run.run_id): run for run in runs}
@@ -64,7 +67,7 @@ class InMemoryRuns:
         return {dag_id: self.checks[dag_id] for dag_id in dag_ids if dag_id in self.checks}
 
     def paused(self, dag_ids):
-        return frozenset()
+        return self.paused_dags.intersection(dag_ids)
 
     def stopped_parts(self, now):
         return ()
@@ -100,6 +103,36 @@ def folder(tmp_path: Path) -> Path:
     (plans / "shop.yaml").write_text(GOOD)
     (plans / "crm.yaml").write_text(f"kind: RecoveryPlan\nname: crm\n'{EVIL}': 1\nwaves: []\n")
     return tmp_path
+
+
+@pytest.mark.parametrize("schedules_checks", [True, False])
+def test_a_plan_says_that_its_checks_by_schedule_are_paused_where_it_has_any(folder, schedules_checks):
+    if schedules_checks:
+        text = GOOD.replace("kind: RecoveryPlan\n", 'kind: RecoveryPlan\ncheck: {schedule: "0 6 * * *"}\n')
+        (folder / "plans" / "shop.yaml").write_text(text)
+    client = a_client(folder, InMemoryRuns(paused=["drs.shop.check", "drs.web-shop.check"]))
+    (plan,) = client.get("/plans.json").json()["plans"]
+    shown = f"""<a data-airflow href="../dags/{plan["dag_id"]}.check">{plan["dag_id"]}.check</a>"""
+
+    assert plan["is_paused"] is False
+    assert plan["paused_checks"] == (f"{plan['dag_id']}.check" if schedules_checks else "")
+    assert (shown in client.get("/plans").text) is schedules_checks
+
+
+def test_a_forecast_that_could_not_be_read_is_looked_for_again(monkeypatch):
+    answers = iter([OSError("the bucket does not answer"), ()])
+
+    def read(*_asked):
+        if isinstance(answer := next(answers), OSError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(plan_list, "_reports", read)
+    monkeypatch.setattr(plan_list, "forecast_from", lambda reports: ("read", reports))
+
+    asked = ("s3://reports", "drs.shop", "manual__forecast")
+    assert plan_list.forecast_of(*asked) == plan_list.USUAL
+    assert plan_list.forecast_of(*asked) == plan_list.forecast_of(*asked) == ("read", ())
 
 
 def test_the_plans_page_shows_texts_of_plans_and_problems_as_text(folder):

@@ -18,10 +18,11 @@ from drs_provider.dag.waves.network import RemoveNetwork
 from drs_provider.dag.waves.preemption import look_for_recovery
 from drs_provider.dag.waves.settings import RestoreSettings
 from drs_provider.exceptions import ReportOfAnotherRun
+from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.operators.terminate import DrsTerminateRecoveryInstancesOperator
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run import names
-from drs_provider.services.signed import leave, pull, pull_believed, sealed
+from drs_provider.services.signed import leave, pull_believed, sealed
 
 if TYPE_CHECKING:
     from drs_provider.plan.loader import RunnablePlan
@@ -180,7 +181,7 @@ class SayVerdict(BaseOperator):
         """Return the verdict, or fail with the sentence that the report says it in."""
         from drs_provider.rules.run.handover import WrittenReport
 
-        report = pull(context["ti"], self.report_task_id, WrittenReport)
+        report = pull_newest(context, self.report_task_id, WrittenReport)
         if report is None:
             raise AirflowFailException("report missing: the result of the run is unknown; see the report task's log")
         if report.verdict not in GOOD:

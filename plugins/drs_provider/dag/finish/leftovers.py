@@ -15,17 +15,20 @@ from drs_provider.dag.left_alone import skip_where_left_alone
 from drs_provider.dag.run_reader import skip_where_nothing_is_launched, snapshot_of
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import jobs_of_run, keys_of_run
-from drs_provider.exceptions import DrillRemains, HandoverUnreadable
+from drs_provider.exceptions import DrillRemains, DrsProviderError, HandoverUnreadable
 from drs_provider.operators.base import DrsOperator, asking_later, failing_for_good
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.purpose import purpose_of
-from drs_provider.rules.run.names import PREFLIGHT_TASK, START, WATCH, tasks_that, wave_task
+from drs_provider.rules.run.names import PREFLIGHT_TASK, START, TAG_INSTANCES, WATCH, does, tasks_that, wave_task
+from drs_provider.rules.run.state.task_states import TaskPhase
 from drs_provider.services.signed import leave, pull, sealed
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook
+    from drs_provider.rules.launch.results import ServerResult
     from drs_provider.rules.run.handover import FoundLaunches, Leftovers
     from drs_provider.rules.run.shape import PlanTarget
+    from drs_provider.rules.run.state import LeftDocuments
 
 
 LOOK_AGAIN_AFTER = timedelta(seconds=5)
@@ -47,8 +50,8 @@ class LookOver(LeavesTimes, DrsOperator):
     are looked at as well: others may have made one on top of the drill's since the settings were put back.
 
     In a recovery it looks for what the run has launched and no task has seen through (a start that died after its
-    call, a job that was deleted), switches its termination protection on, and leaves it for the report; then it is
-    skipped, for a recovery leaves everything. It never fails one.
+    call, a job that was deleted), switches its termination protection on, and leaves it for the report, with every
+    instance that was launched and is no more; then it is skipped, for a recovery leaves everything. It never fails one.
 
     Returns a ``Leftovers`` as JSON (``rules.run.handover``).
     """
@@ -76,6 +79,7 @@ class LookOver(LeavesTimes, DrsOperator):
         skip_where_nothing_is_launched(context)
         if not purpose_of(context["params"]["mode"]).is_temporary:
             self._look_for_unwatched(context)
+            self._leave_outside_changes(context)
             raise AirflowSkipException("a recovery leaves everything: it is production now")
         preflight = pull(context["ti"], PREFLIGHT_TASK, PreflightResult)
         if preflight is None or not preflight.passed:
@@ -86,6 +90,7 @@ class LookOver(LeavesTimes, DrsOperator):
         with failing_for_good(), asking_later(self, self.resume_look, until=began + _ASKING):
             left = self._look(context, servers)
             leave(context["ti"], left)
+            self._leave_outside_changes(context)
             for name, what in left.left.items():
                 self.log.info("%s: %s", name, what)
             if left.left and clock.now() < began + MOST_TIME:
@@ -127,9 +132,9 @@ class LookOver(LeavesTimes, DrsOperator):
         )
 
     def _unwatched(self, context: Context) -> "FoundLaunches":
-        from drs_provider.rules.launch.results import ServerResult
         from drs_provider.rules.run.handover import FoundLaunches
         from drs_provider.rules.run.state import LeftDocuments
+        from drs_provider.services.launch.lost import find_lost
         from drs_provider.services.launch.unwatched import UnwatchedSearch, find_unwatched
 
         left = LeftDocuments(snapshot_of(context))
@@ -139,15 +144,57 @@ class LookOver(LeavesTimes, DrsOperator):
         settings = {server.server_id: server.settings for server in preflight.servers(self.place.target)}
         if not settings:  # it is not chosen, or lost: nothing was launched there, and perhaps nobody answers
             return FoundLaunches()
-        results, known = list[ServerResult](), dict[str, Sequence[str]]()
-        for wave in preflight.chosen_waves:
-            watch = wave_task(wave, WATCH)
-            results += left.results(watch) or ()
-            starts = tasks_that(left.snapshot.tasks, wave, START)
-            known |= {job.job_id: job.servers for job in left.jobs(starts, watch).values()}
-        settled = {result.server_id for result in results if result.status != "unknown"}
+        here, known = self._launched_here(left)
+        settled = {result.server_id for result in here if result.status != "unknown"}
         jobs = jobs_of_run(self.hook, context)
-        return find_unwatched(self.hook, jobs, UnwatchedSearch(settings, settled, known))
+        found = find_unwatched(self.hook, jobs, UnwatchedSearch(settings, settled, known))
+        lost = find_lost(self.hook, [result for result in here if result.status == "launched"])
+        return found.model_copy(update={"lost": lost})
+
+    def _launched_here(self, left: "LeftDocuments") -> "tuple[list[ServerResult], dict[str, Sequence[str]]]":
+        """Give what the waves have left of the servers here, and their jobs, each with its servers."""
+        preflight = left.preflight()
+        mine = {server.server_id for server in preflight.servers(self.place.target)} if preflight else set()
+        results, known = list["ServerResult"](), dict[str, Sequence[str]]()
+        for wave in preflight.chosen_waves if preflight else ():
+            watch = wave_task(wave, WATCH)
+            results += [result for result in left.results(watch) or () if result.server_id in mine]
+            starts = tasks_that(left.snapshot.tasks, wave, START)
+            jobs = left.jobs(starts, watch).values()
+            known |= {job.job_id: job.servers for job in jobs if mine.intersection(job.servers)}
+        return results, known
+
+    def _leave_outside_changes(self, context: Context) -> None:
+        """Leave which jobs of the run somebody has deleted, and what has lost its tags; it only tells."""
+        from drs_provider.rules.run.handover import OutsideChanges
+        from drs_provider.rules.run.state import LeftDocuments
+        from drs_provider.services.launch.outside_changes import find_outside_changes
+
+        try:
+            left = LeftDocuments(snapshot_of(context))
+            results, known = self._launched_here(left)
+            if not known:
+                return
+            tasks = left.snapshot.tasks
+            is_tagged = all(
+                left.snapshot.phase(task) is TaskPhase.SUCCEEDED for task in tasks if does(task, TAG_INSTANCES)
+            )
+            is_kept = is_tagged and not purpose_of(context["params"]["mode"]).is_temporary
+            refused, gone = left.untagged, left.lost_instances
+            live = [result for result in results if result.status == "launched" and result.server_id not in gone]
+            found = find_outside_changes(
+                self.hook,
+                known=known,
+                tagged=[str(job["jobID"]) for job in jobs_of_run(self.hook, context)],
+                instances=[r.instance_id for r in live if is_kept and r.instance_id and r.instance_id not in refused],
+            )
+        except DrsProviderError as error:
+            self.log.warning("whether others have changed jobs or tags is unknown: %s", error)
+            return
+        for name, words in found.items():
+            self.log.warning("%s: %s", name, words)
+        if found:
+            leave(context["ti"], OutsideChanges(changes=found))
 
     def _look(self, context: Context, servers: Sequence[str]) -> "Leftovers":
         from drs_provider.rules.run.handover import Leftovers

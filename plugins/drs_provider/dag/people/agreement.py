@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from airflow.sdk import Context
 
 from drs_provider.dag.run_reader import run_type_of
+from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.plan.model import Pause
 from drs_provider.rules.run.approvals import Policy, ensure_answered, ensure_approved, is_needed
-from drs_provider.services.signed import opened, pull
+from drs_provider.services.signed import opened
 
 if TYPE_CHECKING:
     from drs_provider.rules.run.handover import PlanRunStart, PreflightResult, RecordedAnswer
@@ -22,7 +23,7 @@ def ensure_people_agreed(
         preflight.needs_approval or is_needed(policy, preflight.purpose, too_old=preflight.too_old)
     ):
         return
-    if _is_approved_before(context, policy):
+    if not preflight.needs_approval and _is_approved_before(context, policy):
         return
     ensure_approved(
         policy,
@@ -68,8 +69,7 @@ def answers_of(context: Context, task_ids: Iterable[str]) -> "dict[str, Recorded
     """Read the recorded answers of tasks that ask people, by task id; None: none is recorded."""
     from drs_provider.rules.run.handover import RecordedAnswer
 
-    ti = context["ti"]
-    return {task: pull(ti, task, RecordedAnswer) for task in task_ids}
+    return {task: pull_newest(context, task, RecordedAnswer) for task in task_ids}
 
 
 def triggered_by(context: Context) -> str | None:

@@ -9,6 +9,7 @@ from airflow.sdk import Context
 from drs_provider.dag.people.agreement import ensure_people_agreed
 from drs_provider.dag.run_reader import order_of, preflight_result
 from drs_provider.exceptions import DrsProviderError, PlanChanged, RunRefused
+from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.plan.model import Pause, Step
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.approvals import Policy, ensure_answered
@@ -139,7 +140,7 @@ def ensure_steps_approved(context: Context, asked: Sequence[AskedBefore]) -> Non
     for step in asked:
         if step.launched_by and not _has_servers(context, step.launched_by):
             continue
-        left = pull(context["ti"], step.task_id, StepResult)
+        left = pull_newest(context, step.task_id, StepResult)
         if left is not None and left.state == "failed" and not left.goes_on:
             raise RunRefused(
                 f"{step.task_id} ended without an agreement: {left.summary} (a task that is marked as successful "
@@ -155,13 +156,13 @@ def ensure_steps_approved(context: Context, asked: Sequence[AskedBefore]) -> Non
 def _answer(context: Context, task_id: str) -> "RecordedAnswer | None":
     from drs_provider.rules.run.handover import RecordedAnswer
 
-    return pull(context["ti"], task_id, RecordedAnswer)
+    return pull_newest(context, task_id, RecordedAnswer)
 
 
 def _results(context: Context, watch: str) -> "ServerResults | None":
     from drs_provider.rules.run.handover import ServerResults
 
-    return pull(context["ti"], watch, ServerResults)
+    return pull_newest(context, watch, ServerResults)
 
 
 def _has_servers(context: Context, watch: str) -> bool:

@@ -88,11 +88,11 @@ def traces_hook(target: Target) -> "TracesHook":
 
 def own_tags(context: Context) -> dict[str, str]:
     """Return the tags that name the run that a task belongs to; a run that continues another has that one's key."""
-    from drs_provider.rules.launch.tags import RUN, name_tags
+    from drs_provider.rules.launch.tags import name_tags, taken_over
 
     run, continued = context["dag_run"], continued_run(context)
     own = name_tags(dag_id=run.dag_id, run_id=run.run_id, installation=installation_of_run(context))
-    return {**own, **({RUN: continued} if continued else {})}
+    return taken_over(own, continued)
 
 
 def continued_run(context: Context) -> str | None:
@@ -138,13 +138,16 @@ def jobs_of_run(hook: "DrsHook", context: Context) -> "list[Answer]":
     return jobs_of_runs(hook, ours, since=began - look_back)
 
 
-def settings_marks(tags: Mapping[str, str], *, own_run: str, installation: str) -> dict[str, str]:
+def settings_marks(
+    tags: Mapping[str, str], *, own_run: str, installation: str, continues: str | None = None
+) -> dict[str, str]:
     """Return the tags that say whose temporary launch settings a server has, from those of the drill's jobs.
 
     :param own_run: key of the drill
     :param installation: id of the Airflow that it is of
+    :param continues: key of the run that it goes on with; None: with none
     """
     from drs_provider.rules.launch.tags import EXPIRES
     from drs_provider.rules.settings.drill_memory import marks_of
 
-    return marks_of(own_run, tags[EXPIRES], installation) if EXPIRES in tags else {}
+    return marks_of(own_run, tags[EXPIRES], installation, continues) if EXPIRES in tags else {}

@@ -14,6 +14,7 @@ from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import continued_run
 from drs_provider.exceptions import HandoverUnreadable
 from drs_provider.operators.drill_network import DrsPrepareDrillNetworkOperator, DrsRemoveDrillNetworkOperator
+from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.names import PREPARE_NETWORK_TASK, numbered
 from drs_provider.rules.run.roster import Target
@@ -89,7 +90,7 @@ def network_of(context: Context, number: int = 1) -> "PreparedNetworks":
     from drs_provider.services.drill.network import ensure_prepared
 
     task = numbered(PREPARE_NETWORK_TASK, number)
-    found = pull(context["ti"], task, PreparedNetworks)
+    found = pull_newest(context, task, PreparedNetworks)
     return ensure_prepared(found, task)
 
 

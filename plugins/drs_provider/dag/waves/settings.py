@@ -15,6 +15,7 @@ from drs_provider.dag.waves.network import network_of
 from drs_provider.dag.waves.preemption import ensure_not_taken_back
 from drs_provider.exceptions import AccessDenied, HandoverUnreadable, PlanChanged, RunRefused
 from drs_provider.operators.launch_settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
+from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.rules.purpose import Purpose, purpose_of
 from drs_provider.rules.run.approvals import Policy
 from drs_provider.rules.run.names import PREFLIGHT_TASK
@@ -133,7 +134,7 @@ def ensure_in_force(
     from drs_provider.services.settings.apply import apply_all
     from drs_provider.services.settings.in_force import changed_by_others, changed_since, not_applied
 
-    applied = pull(context["ti"], task_id, SettingsInForce)
+    applied = pull_newest(context, task_id, SettingsInForce)
     if applied is None:
         if purpose.refuses_changed_settings:
             raise not_applied(task_id)

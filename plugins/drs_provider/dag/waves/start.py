@@ -20,6 +20,7 @@ from drs_provider.dag.waves.preemption import ensure_not_taken_over
 from drs_provider.dag.waves.settings import ensure_in_force, in_this_run
 from drs_provider.exceptions import DrsProviderError, PlanChanged
 from drs_provider.formatting import MANY, some
+from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.model import Pause
@@ -27,7 +28,7 @@ from drs_provider.rules.purpose import DRILL, Purpose, purpose_of
 from drs_provider.rules.run.approvals import Policy
 from drs_provider.rules.run.roster import Target
 from drs_provider.rules.run.shape import AskedBefore
-from drs_provider.services.signed import leave, pull
+from drs_provider.services.signed import leave
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
@@ -220,17 +221,17 @@ class ServerOutcome(BaseOperator):
         """Succeed for launched servers, fail for failed ones, skip for those whose failure the wave tolerates."""
         from drs_provider.rules.run.handover import MappedServer, ServerResults, WaveVerdict
 
-        square, ti = MappedServer.from_json(self.server), context["ti"]
+        square = MappedServer.from_json(self.server)
         labels: Any = context  # what map_index_template finds
         labels["server_name"] = square.label
-        results = pull(ti, self.watch_task_id, ServerResults)
+        results = pull_newest(context, self.watch_task_id, ServerResults)
         by_id = results.by_id if results else {}
         if missing := [name for server, name in square.hostnames.items() if server not in by_id]:
             raise AirflowFailException(f"{some(missing)}: the wave's job left no result for it")
         found = [by_id[server] for server in square.hostnames]
         if failed := [result for result in found if result.status != "launched"]:
             why = some([f"{result.hostname}: {result.reason or result.status}" for result in failed], MANY, "; ")
-            if pull(ti, self.watch_task_id, WaveVerdict):
+            if pull_newest(context, self.watch_task_id, WaveVerdict):
                 raise AirflowSkipException(f"{why} (the wave tolerates it)")
             raise AirflowFailException(why)
         for result in found:

@@ -19,11 +19,12 @@ from drs_provider.dag.waves.preemption import ensure_not_taken_over
 from drs_provider.exceptions import AwsError, DrsProviderError
 from drs_provider.formatting import duration
 from drs_provider.operators.base import failing_for_good
+from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.operators.recovery import LOOK_AGAIN_AFTER
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.run.names import FINAL_SYNC, wave_task
 from drs_provider.sensors.job import BACKSTOP, DrsRecoveryJobSensor
-from drs_provider.services.signed import leave, pull
+from drs_provider.services.signed import leave
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
@@ -76,7 +77,7 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
         from drs_provider.services.launch.wave_rounds import WaveRounds, WaveRun
 
         ti, run = context["ti"], context["dag_run"]
-        left = {task: pull(ti, task, Launch) for task in self.start_task_ids}
+        left = {task: pull_newest(context, task, Launch) for task in self.start_task_ids}
         launches = {task: launch for task, launch in left.items() if launch is not None}
         if not launches:
             skip_where_nothing_is_launched(context)
@@ -312,9 +313,13 @@ class _Guard:
         """Return the tags that say whose temporary launch settings a server has."""
         from drs_provider.rules.launch.tags import run_key
 
-        run, installation = self._context["dag_run"], self._task.rounds.preflight.installation
-        own = run_key(run.dag_id, run.run_id, installation)
-        return settings_marks(launched.launch.tags, own_run=own, installation=installation)
+        run, preflight = self._context["dag_run"], self._task.rounds.preflight
+        return settings_marks(
+            launched.launch.tags,
+            own_run=run_key(run.dag_id, run.run_id, preflight.installation),
+            installation=preflight.installation,
+            continues=preflight.continue_run,
+        )
 
     def _network_in(self, launched: "TargetLaunch") -> int:
         return self._task.networks.get(str(launched.target), 0)

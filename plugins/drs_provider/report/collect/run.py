@@ -78,6 +78,7 @@ def evidence_of(run: RunFacts, shape: RunShape, left: LeftDocuments, *, now: dat
         drill=drill_facts(left, shape, preflight, superseded=state.superseded),
         orders=left.given_orders().orders,
         edited=tuple(_refused_orders(left, shape)),
+        outside=left.outside_changes,
         cancelled=state.cancelled,
         first_cause=first_cause(state),
         finished_at=now,
@@ -227,7 +228,7 @@ class _Servers:
         stopped = left.of(shape.stop_task, StoppedSources) if shape.stop_task else None
         self.synced = synced.points if synced else {}
         self.stopped = stopped.servers if stopped else {}
-        self.found = left.found_launches()
+        self.found, self.lost = left.found_launches(), left.lost_instances
         changes = [found for task in shape.settings_tasks if (found := left.of(task, SettingsChanges))]
         self.changes = {server: changed for found in changes for server, changed in found.servers.items()}
 
@@ -245,7 +246,12 @@ class _Servers:
         facts |= _outcome(result) if result else {}
         if result is None and state.reason:
             facts |= {"reason": state.reason, "instance_id": state.instance_id}
-        if (found := self.found.get(state.server_id)) and (result is None or result.status == "unknown"):
+        if result and result.status == "launched" and (lost := self.lost.get(state.server_id)):
+            facts |= {"lost": True, "reason": lost.words, "instance_id": lost.instance_id or result.instance_id}
+            facts["instance_state"] = lost.state.upper() or None
+        if (found := self.found.get(state.server_id)) and (
+            result is None or (result.status == "unknown" and (found.instance_id or not result.instance_id))
+        ):
             facts |= {"instance_id": found.instance_id, "instance_state": found.instance_state, "reason": found.words}
             facts |= {"protected": found.protected, "not_protected": found.not_protected}
         if point := self.points.get(state.server_id):
@@ -299,8 +305,7 @@ def _cleanup(state: CleanupState, left: LeftDocuments, preflight: PreflightResul
         server = servers.get(instance.server_id or "")
         terminated.append(
             TerminatedInstance(
-                instance_id=instance.instance_id,
-                server_id=instance.server_id,
+                **instance.model_dump(),
                 hostname=server.hostname if server else None,
                 region=server.region if server else None,
             )

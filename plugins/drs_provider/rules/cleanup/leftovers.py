@@ -176,7 +176,7 @@ def expired_drills(facts: Facts, now: datetime) -> dict[str, tuple[Mark, ...]]:
     By several marks where they name several runs: one that continues another has that one's key and its own name.
     """
     return {
-        run: tuple({(mark.plan, mark.run_id, mark.installation): mark for mark in marks}.values())
+        run: tuple({(mark.plan, mark.run_id, mark.installation, mark.taker): mark for mark in marks}.values())
         for run, marks in _runs(facts).items()
         if _why_expired(marks, now) and _why_not_ours(facts, marks) is None
     }
@@ -197,12 +197,15 @@ def _is_left_to_others(facts: Facts, marks: Sequence[Mark], now: datetime) -> bo
 
 def named_mark(marks: Sequence[Mark]) -> Mark:
     """Return the mark that names its run best: one whose names are the run's own, as its key shows."""
-    return min(marks, key=lambda mark: (not is_named(mark), not mark.run_id))
+    return min(marks, key=lambda mark: (not is_named(mark), mark.taker != "", not mark.run_id))
 
 
 def is_named(mark: Mark) -> bool:
-    """Tell whether a mark names its run truly: AWS allows not every character in a tag, and people edit tags."""
-    return mark.run == run_key(mark.plan, mark.run_id, mark.installation)
+    """Tell whether a mark names its run truly: AWS allows not every character in a tag, and people edit tags.
+
+    A run that goes on with another one has that one's key, and names itself by its own beside it.
+    """
+    return run_key(mark.plan, mark.run_id, mark.installation) == (mark.taker or mark.run)
 
 
 def _undecided(facts: Facts, runs: Mapping[str, Sequence[Mark]], expired: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from drs_provider.exceptions import RunRefused
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.cleanup.ownership import why_not_of_drill
 from drs_provider.rules.cleanup.proof import CreationProof, kept_words
-from drs_provider.rules.launch.jobs import ENDED_STATUS, Ended, holders, read_job
+from drs_provider.rules.launch.jobs import ENDED_STATUS, Ended, created_at_of, holders, read_job, servers_of
 from drs_provider.rules.servers import is_live
 
 EC2_GONE: Final = "terminated"
@@ -22,6 +22,7 @@ MOST_REQUESTS: Final = 5
 """Terminate jobs that may end without their instances being gone before a clean-up gives up."""
 
 NO_DRILLS: Final = "DRS does not call it a drill's instance, so it is kept"
+NO_WORD: Final = "DRS does not say whether it is a drill's instance, so it is kept: look at it in EC2"
 
 _SNAPSHOT: Final = "snap-"
 
@@ -102,7 +103,7 @@ def requests_counted(requests: int, *, left: int, fewest: int | None) -> int:
 
 def ensure_all_chosen(choice: "Choice") -> None:
     """Refuse to terminate named instances of which some must be kept. Raises RunRefused."""
-    recovered = [name for name, why in choice.kept.items() if why == NO_DRILLS]
+    recovered = [name for name, why in choice.kept.items() if why in (NO_DRILLS, NO_WORD)]
     if recovered:
         raise RunRefused(
             f"DRS does not call these a drill's instances: {', '.join(recovered)}. Nothing was terminated; set "
@@ -132,7 +133,8 @@ def choose(
     kept: dict[str, str] = {}
     for instance in instances:
         name = str(instance["recoveryInstanceID"])
-        why = NO_DRILLS if instance.get("isDrill") is not True else why_not_of_drill(instance, runs)
+        why = None if instance.get("isDrill") is True else NO_WORD if instance.get("isDrill") is None else NO_DRILLS
+        why = why or why_not_of_drill(instance, runs)
         if name in proofs and not proofs[name].is_proven:
             kept[name] = kept_words(proofs[name])
         elif why is None or include_recovery:
@@ -179,19 +181,56 @@ def running(jobs: Iterable[Answer]) -> tuple[str, ...]:
     return tuple(job["jobID"] for job in jobs if job.get("status") != ENDED_STATUS)
 
 
-def awaited(
-    jobs: Iterable[Answer], described: Iterable[Answer], seen: Collection[str], *, now: datetime
-) -> tuple[str, ...]:
-    """Return the servers that a job launched moments ago and whose instances DRS does not show yet.
+def unseen(jobs: Iterable[Answer], described: Iterable[Answer], seen: Collection[str]) -> dict[str, str]:
+    """Return the servers that jobs have launched and whose instances DRS does not show, each with its job.
 
     :param seen: source server ids of instances found earlier
     """
-    shown = {(i.get("jobID"), i.get("sourceServerID")) for i in described}
-    missing = []
+    shown = {(instance.get("jobID"), instance.get("sourceServerID")) for instance in described}
+    found: dict[str, str] = {}
     for job in jobs:
         state = read_job(job)
-        if job.get("type") != "LAUNCH" or not isinstance(state, Ended) or not state.ended_at:
-            continue
-        if now - state.ended_at < VISIBLE_AFTER:
-            missing += [s for s in state.launched if (job["jobID"], s) not in shown and s not in seen]
-    return tuple(missing)
+        if job.get("type") == "LAUNCH" and isinstance(state, Ended):
+            launched = (server for server in state.launched if server not in seen)
+            found |= {server: str(job["jobID"]) for server in launched if (job["jobID"], server) not in shown}
+    return found
+
+
+def gone_before(targets: Iterable[str], *, described: Iterable[Answer], ec2: Mapping[str, str]) -> tuple[str, ...]:
+    """Return those of the targets that are gone although nobody has asked DRS to terminate them.
+
+    :param targets: instances that a clean-up has found just now, and has asked nothing for
+    :param described: items of DescribeRecoveryInstances
+    :param ec2: EC2's state by instance id; what EC2 does not know is absent
+    """
+    ended_by_drs = {str(i["recoveryInstanceID"]) for i in described if i.get("ec2InstanceState") == "TERMINATED"}
+    return tuple(name for name in targets if name not in ended_by_drs and ec2.get(name, EC2_GONE) == EC2_GONE)
+
+
+def awaited(
+    jobs: Iterable[Answer],
+    described: Iterable[Answer],
+    seen: Collection[str],
+    *,
+    now: datetime,
+    everything: Sequence[Answer] = (),
+) -> tuple[str, ...]:
+    """Return the servers that a job launched moments ago and whose instances DRS does not show yet.
+
+    What somebody has terminated since, as the clean-up of the same account by another name, was shown before.
+
+    :param seen: source server ids of instances found earlier
+    :param everything: jobs of the account
+    """
+    found: list[str] = []
+    for job in jobs:
+        state = read_job(job)
+        if isinstance(state, Ended) and state.ended_at and now - state.ended_at < VISIBLE_AFTER:
+            found += unseen([job], described, {*seen, *_terminated_since(everything, state.ended_at)})
+    return tuple(dict.fromkeys(found))
+
+
+def _terminated_since(jobs: Iterable[Answer], when: datetime) -> set[str]:
+    """Return the servers whose instances DRS was asked to terminate at this instant or later."""
+    asked = (job for job in jobs if job.get("type") == "TERMINATE" and (at := created_at_of(job)) and at >= when)
+    return {server for job in asked for server in servers_of(job)}

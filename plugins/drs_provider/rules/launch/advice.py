@@ -9,6 +9,10 @@ NO_REASON: Final = "DRS gave no reason"
 
 _ADVICE: Final[tuple[tuple[str, str], ...]] = (
     (
+        r"has ended it since|was terminated since|is (NOT_FOUND|TERMINATED|SHUTTING-DOWN)$",
+        "CloudTrail and the instance's state reason in EC2 say who or what ended it: correct that",
+    ),
+    (
         re.escape(NO_REASON),
         "this is what missing EC2 permissions or a launch template without subnet look like: check both",
     ),

@@ -85,6 +85,8 @@ class Evidence:
     ``jobs`` and ``logs`` by job id, without those that DRS has forgotten (somebody deleted them): what those launched
     is told by the instances alone. ``instances`` as DescribeRecoveryInstances gave them; ``stopped_on_purpose`` are
     servers whose launch disposition is STOPPED; ``unhealthy`` maps EC2 instance ids to what their status checks say.
+    ``hidden`` maps instances that job logs name and DRS does not show to EC2's word for their state, as far as EC2 has
+    them.
     """
 
     jobs: Mapping[str, Answer]
@@ -92,6 +94,7 @@ class Evidence:
     instances: Sequence[Answer]
     stopped_on_purpose: Collection[str] = ()
     unhealthy: Mapping[str, str] = field(default_factory=dict)
+    hidden: Mapping[str, str] = field(default_factory=dict)
 
     def instance(self, job_id: str, server_id: str) -> Answer | None:
         """Return the recovery instance that this job launched for this server.
@@ -106,10 +109,10 @@ def instance_state(
     instance: Answer | None, *, ready: Ready, stopped_on_purpose: bool, unhealthy: bool
 ) -> InstanceState:
     """Say whether a launched server's instance is what the wave waits for, may still become it, or will not."""
-    if ready == "launched":
-        return "ready" if instance is None or is_live(instance) else "broken"
     if instance is None:
         return "pending"
+    if ready == "launched":
+        return "ready" if is_live(instance) else "broken"
     state = instance.get("ec2InstanceState")
     if state == "STOPPED" and stopped_on_purpose:
         return "ready"
@@ -174,7 +177,8 @@ def _result(server: _OfServer, evidence: Evidence, ready: Ready, *, is_old: bool
     instance = evidence.instance(job_id, member.server_id)
     instance_id = (instance or {}).get("ec2InstanceID") or (timeline.target_instance if timeline else None)
     state: InstanceState
-    unknown = _why_unknown(server, instance)
+    hidden = evidence.hidden.get(str(instance_id)) if instance is None else None
+    unknown = _why_unknown(server, instance) or (_why_hidden(str(instance_id), hidden) if is_old and hidden else "")
     if unknown:
         state, reason = "broken", unknown
     elif server.job is not None and (participating or {}).get("launchStatus") != LAUNCHED_STATUS:
@@ -185,7 +189,7 @@ def _result(server: _OfServer, evidence: Evidence, ready: Ready, *, is_old: bool
         state = instance_state(instance, ready=ready, stopped_on_purpose=stopped, unhealthy=bool(checks))
         if instance is None and is_old:
             state = "broken"
-        reason = "" if state == "ready" else _not_ready(instance, checks, is_old=is_old)
+        reason = "" if state == "ready" else _not_ready(instance, instance_id, checks, is_old=is_old)
         if state == "ready" and (running := still_running(participating)):
             state, reason = "pending", f"its launch actions have not ended: {', '.join(running)}"
     result = ServerResult(
@@ -194,7 +198,7 @@ def _result(server: _OfServer, evidence: Evidence, ready: Ready, *, is_old: bool
         member.critical,
         "launched" if state == "ready" else "unknown" if unknown else "failed",
         instance_id=instance_id,
-        instance_state=(instance or {}).get("ec2InstanceState"),
+        instance_state=(instance or {}).get("ec2InstanceState") or (hidden.upper() if hidden else None),
         point_in_time=(instance or {}).get("pointInTimeSnapshotDateTime"),
         job_id=job_id,
         reason=reason or None,
@@ -217,9 +221,16 @@ def _why_unknown(server: _OfServer, instance: Answer | None) -> str:
     return ""
 
 
-def _not_ready(instance: Answer | None, checks: str, *, is_old: bool) -> str:
+def _why_hidden(name: str, state: str) -> str:
+    """Say why nobody knows what became of a launch whose instance DRS does not show: EC2 has it."""
+    return f"DRS does not show its instance {name}, which EC2 calls {state}: look in EC2 before you launch it again"
+
+
+def _not_ready(instance: Answer | None, named: str | None, checks: str, *, is_old: bool) -> str:
+    if instance is None and is_old and not named:
+        return "DRS says that it is launched, and neither shows an instance of this job nor names one in its log"
     if instance is None and is_old:
-        return "DRS launched it, but its instance is gone: it was terminated since"
+        return f"DRS launched it, but its instance {named} is gone: it was terminated since"
     if instance is None:
         return "DRS launched it, but shows no recovery instance of this job"
     name, state = instance.get("ec2InstanceID"), instance.get("ec2InstanceState")

@@ -15,6 +15,8 @@ RUN, WAVE, CHUNK, TRY = (PREFIX + part for part in ("run", "wave", "chunk", "try
 PLAN, RUN_ID = PREFIX + "plan", PREFIX + "run-id"
 INSTALLATION = PREFIX + "installation"
 """Which Airflow a thing is of: two with the same plans have runs of the same name, and may see the same accounts."""
+TAKER = PREFIX + "taken-by"
+"""Beside the key of a run that another one goes on with: the key of that other one, which proves its name."""
 MODE, EXPIRES = PREFIX + "mode", PREFIX + "expires"
 """On everything that a run makes: ``drill`` or ``recovery``, and the instant after which nobody may still want it."""
 IDENTIFYING = (RUN, WAVE, CHUNK, TRY)
@@ -59,6 +61,15 @@ def name_tags(*, dag_id: str, run_id: str, installation: str = "") -> dict[str, 
         RUN_ID: tag_value(run_id),
         **({INSTALLATION: installation} if installation else {}),
     }
+
+
+def taken_over(tags: Mapping[str, str], continued: str | None) -> dict[str, str]:
+    """Return the tags of what a run makes that goes on with another: the other one's key, and its own beside it.
+
+    :param tags: the run's own
+    :param continued: key of the run that it goes on with; None: it goes on with none
+    """
+    return {**tags, RUN: continued, TAKER: tags[RUN]} if continued else dict(tags)
 
 
 def job_tags(
@@ -137,7 +148,7 @@ class Mark:
 
     ``run`` is the run's key; ``plan`` (a DAG id) and ``run_id`` are for people. ``expires`` is None where there is no
     such tag, or one that is no instant: such a thing never expires. ``installation``: id of the Airflow that made it;
-    empty: nothing says which.
+    empty: nothing says which. ``taker``: key of the run that made it, where that one goes on with the run.
     """
 
     run: str
@@ -146,6 +157,7 @@ class Mark:
     plan: str = ""
     run_id: str = ""
     installation: str = ""
+    taker: str = ""
 
     @property
     def is_drill(self) -> bool:
@@ -169,7 +181,15 @@ def read_mark(tags: Mapping[str, str] | None) -> Mark | None:
     if not run or tags is None:
         return None
     expires = read_expiry(tags.get(EXPIRES))
-    return Mark(run, tags.get(MODE, ""), expires, tags.get(PLAN, ""), tags.get(RUN_ID, ""), tags.get(INSTALLATION, ""))
+    return Mark(
+        run,
+        tags.get(MODE, ""),
+        expires,
+        tags.get(PLAN, ""),
+        tags.get(RUN_ID, ""),
+        tags.get(INSTALLATION, ""),
+        tags.get(TAKER, ""),
+    )
 
 
 def read_expiry(text: str | None) -> datetime | None:

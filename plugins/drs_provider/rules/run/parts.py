@@ -189,10 +189,20 @@ def parent_problems(start: PlanRunStart, now: ParentNow) -> Iterator[str]:
         yield f"preflight of {run} has not passed as a {start.mode}"
     elif (found.reason, found.point_in_time) != (start.reason, start.point_in_time):
         yield f"{run} has another reason or point in time than it has handed on"
-    for approval in start.approvals:
-        answer = now.answers.get(approval)
-        if answer is None or answer.chosen != APPROVE or not is_same_person(answer.by, approval.by):
-            yield f"the approval by {approval.by} is not on record any more in {approval.task_id} of {approval.run_id}"
+
+
+def without_lost_approvals(start: PlanRunStart, now: ParentNow) -> PlanRunStart:
+    """Return what a run inherits without the approvals that are not on record any more.
+
+    Whoever clears the run that has started this one has its people asked again, and others may answer. What its
+    parameters say of the first ones then counts for nothing, and this plan asks its own approvers.
+    """
+    return start.model_copy(update={"approvals": tuple(each for each in start.approvals if _is_on_record(each, now))})
+
+
+def _is_on_record(approval: InheritedApproval, now: ParentNow) -> bool:
+    answer = now.answers.get(approval)
+    return answer is not None and answer.chosen == APPROVE and is_same_person(answer.by, approval.by)
 
 
 def approvals_given(
@@ -225,13 +235,15 @@ def approved_before(policy: Policy | None, start: PlanRunStart | None) -> bool:
     return len(counted) >= policy.required
 
 
-def runs_plan(library: "Library", start: PlanRunStart) -> bool | None:
-    """Tell whether a plan, as its files have it now, has the step that has started this run; None: nobody can read it.
+def runs_plan(library: "Library", start: PlanRunStart, *, digest: str | None = None) -> bool | None:
+    """Tell whether a plan, as its files have it now, has the step that has started this run; None: nobody can tell.
 
-    A run goes on with the plan that it began with, also where its files have problems by now.
+    A run goes on with the plan that it began with, also where its files have problems by now, or say something else.
+
+    :param digest: of the plan that the run began with which has started this one; None: nobody knows
     """
     found = library.plans.get(start.parent_plan) or library.contested.get(start.parent_plan)
-    if found is None:
+    if found is None or (digest is not None and found.digest != digest):
         return None
     group, name = names.group_of(start.parent_task_id), names.name_in_group(start.parent_task_id)
     sides = {names.BEFORE_WAVES: found.plan.before, names.AFTER_WAVES: found.plan.after}

@@ -1,6 +1,6 @@
 """What a drill changed in a server's launch settings, kept at the server itself until it is put back."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -14,25 +14,32 @@ TAG: Final = "drs-orchestrator:before-drill"
 RUN: Final = "drs-orchestrator:before-drill-run"
 EXPIRES: Final = "drs-orchestrator:before-drill-expires"
 INSTALLATION: Final = "drs-orchestrator:before-drill-installation"
-"""Beside it: which drill that is, when it is over at the latest, and of which Airflow. Names of their own, for DRS may
-copy a source server's tags to what it launches."""
+CONTINUES: Final = "drs-orchestrator:before-drill-continues"
+"""Beside it: which drill that is, when it is over at the latest, of which Airflow, and with which run it goes on. Names
+of their own, for DRS may copy a source server's tags to what it launches."""
 
 UNKNOWN: Final = "unknown"
 """What stands for the id of an Airflow that has none: a tag that is not written would keep what stood there."""
 
-MARKS: Final = (RUN, EXPIRES, INSTALLATION)
+MARKS: Final = (RUN, EXPIRES, INSTALLATION, CONTINUES)
 
 _FLAGS: Final = {"true": True, "false": False}
 
 
-def marks_of(run: str, expires: str, installation: str) -> dict[str, str]:
+def marks_of(run: str, expires: str, installation: str, continues: str | None = None) -> dict[str, str]:
     """Return the tags that say whose temporary settings a server has.
 
     :param run: key of the drill
     :param expires: as its tag has it
     :param installation: id of the Airflow that the drill is of; empty: nobody knows
+    :param continues: key of the run that the drill goes on with; None: with none
     """
-    return {RUN: run, EXPIRES: expires, INSTALLATION: installation or UNKNOWN}
+    return {
+        RUN: run,
+        EXPIRES: expires,
+        INSTALLATION: installation or UNKNOWN,
+        CONTINUES: continues or UNKNOWN,
+    }
 
 
 @dataclass(frozen=True)
@@ -50,13 +57,16 @@ class Owner:
         )
 
 
-def rival_of(tags: Mapping[str, str] | None, *, own: str, own_runs: Collection[str], now: datetime) -> Owner | None:
+def rival_of(tags: Mapping[str, str] | None, *, own: str, own_runs: Sequence[str], now: datetime) -> Owner | None:
     """Return the drill of another Airflow whose settings a server has now; None: nothing says that there is one.
 
     :param own: id of the Airflow that asks; empty: it is not known
-    :param own_runs: keys of the run that asks, and of one that it continues
+    :param own_runs: key of the run that asks, then of one that it continues: a drill that continued the same one before
+        is no rival, for a person has said so; to the run that was continued it is one
     """
     said = tags or {}
+    if said.get(CONTINUES, UNKNOWN) in {*own_runs[1:]} - {UNKNOWN}:
+        return None
     run, installation, until = said.get(RUN, ""), said.get(INSTALLATION, UNKNOWN), _instant(said.get(EXPIRES))
     if own in ("", UNKNOWN) or installation in (UNKNOWN, own) or run in own_runs or until is None or until <= now:
         return None

@@ -19,7 +19,7 @@ from drs_provider.rules.cleanup.leftovers import (
     leftovers,
 )
 from drs_provider.rules.cleanup.proof import kept_words
-from drs_provider.rules.launch.tags import EXPIRES, INSTALLATION, MODE, PLAN, RUN, RUN_ID, Mark
+from drs_provider.rules.launch.tags import EXPIRES, INSTALLATION, MODE, PLAN, RUN, RUN_ID, TAKER, Mark
 from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.run.handover import Sweep, TargetSweep
 from drs_provider.rules.run.roster import Target
@@ -247,6 +247,7 @@ def tags_of_expired(mark: Mark) -> dict[str, str]:
     """Return the tags of something whose drill is over already."""
     named = {PLAN: mark.plan, RUN_ID: mark.run_id} if mark.run_id else {}
     named |= {INSTALLATION: mark.installation} if mark.installation else {}
+    named |= {TAKER: mark.taker} if mark.taker else {}
     return {RUN: mark.run, MODE: DRILL.name, EXPIRES: "2000-01-01T00:00:00Z", **named}
 
 

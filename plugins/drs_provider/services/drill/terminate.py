@@ -1,7 +1,7 @@
 """Terminating recovery instances, and seeing in EC2 that they and what belonged to them are gone."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
@@ -18,16 +18,22 @@ from drs_provider.exceptions import (
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.cleanup.ownership import NOT_SHOWN, why_not_deleted, why_spared
 from drs_provider.rules.cleanup.terminate import (
+    EC2_GONE,
+    MOST_REQUESTS,
+    NO_WORD,
     Choice,
     Progress,
     are_parts_given_up,
     awaited,
     choose,
     ensure_all_chosen,
+    gone_before,
     requests_counted,
     running,
     take_stock,
+    unseen,
 )
+from drs_provider.rules.launch.jobs import read_job_log
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.launch.tags import RUN
 from drs_provider.rules.run.handover import (
@@ -139,6 +145,7 @@ class CleanUp:
         on_started: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.hook, self.store, self.chosen, self.on_started = hook, store, chosen, on_started
+        self.fresh: frozenset[str] = frozenset()
 
     def look(self, *, began: datetime, deadline: datetime, requests: int, now: datetime) -> CleanedUp | CleanUpWaits:
         """Do what can be done now; may be done any number of times.
@@ -156,6 +163,14 @@ class CleanUp:
         is_late = now >= deadline
         requests = self._counted(len(progress.stock.left), requests)
         if progress.is_over:
+            unsure = self._hidden(launches, described, choice) | {
+                name: why for name, why in choice.kept.items() if why == NO_WORD
+            }
+            if unsure and not is_late and requests < MOST_REQUESTS:
+                log.warning("%s; checking again", "; ".join(f"{name}: {why}" for name, why in unsure.items()))
+                return CleanUpWaits((), requests + 1)
+            if unsure:
+                raise CleanupIncomplete({**choice.kept, **unsure})
             if parts := self._parts_left(launches, choice):
                 if are_parts_given_up(parts, requests=requests, is_late=is_late):
                     raise CleanupIncomplete(parts)
@@ -192,6 +207,18 @@ class CleanUp:
         targets = {name: server for name, server in choice.targets.items() if name not in spared}
         return Choice(targets, {**choice.kept, **spared}), frozenset(now | (set(why) - set(spared)))
 
+    def _hidden(self, launches: Sequence[Answer], described: Sequence[Answer], choice: Choice) -> dict[str, str]:
+        """Return what EC2 still has of the launches and DRS does not show, by instance id, and why it is kept."""
+        missing = unseen(launches, described, set(choice.targets.values()))
+        named = [
+            timeline.target_instance
+            for job_id in dict.fromkeys(missing.values())
+            for server, timeline in read_job_log(self.hook.job_log(job_id)).items()
+            if timeline.target_instance and missing.get(server) == job_id
+        ]
+        states = self.hook.instance_states(named) if named else {}
+        return {name: NOT_SHOWN for name, state in states.items() if state != EC2_GONE and name not in choice.kept}
+
     def _progress(
         self,
         choice: Choice,
@@ -202,13 +229,11 @@ class CleanUp:
         now: datetime,
     ) -> Progress:
         everything = self.hook.jobs_since(began - LOOK_BACK)
-        stock = take_stock(
-            choice.targets,
-            described=described,
-            ec2=self.hook.instance_states(tuple(choice.targets)),
-            jobs=everything,
-        )
-        invisible = awaited(launches, described, set(choice.targets.values()), now=now)
+        states = self.hook.instance_states(tuple(choice.targets))
+        self._note_gone(choice, described, states)
+        stock = take_stock(choice.targets, described=described, ec2=states, jobs=everything)
+        seen = set(choice.targets.values())
+        invisible = awaited(launches, described, seen, now=now, everything=everything)
         progress = Progress(stock, running(launches), invisible)
         log.info(
             "%d gone, %d shutting down, %d held by running jobs, %d to terminate",
@@ -219,6 +244,13 @@ class CleanUp:
         if invisible:
             log.info("Launched, but not shown by DRS yet: %s", ", ".join(invisible))
         return progress
+
+    def _note_gone(self, choice: Choice, described: Sequence[Answer], states: Mapping[str, str]) -> None:
+        """Remember which of the instances that this look has found were gone before anybody asked for it."""
+        gone = gone_before(sorted(set(choice.targets) & self.fresh), described=described, ec2=states)
+        if gone and (known := load(self.store, TerminationTargets)):
+            log.warning("Gone before the clean-up, ended by somebody else or by EC2: %s", ", ".join(gone))
+            save(self.store, known.model_copy(update={"gone_before": (*known.gone_before, *gone)}))
 
     def _counted(self, left: int, requests: int) -> int:
         fewest = load(self.store, FewestLeft)
@@ -251,10 +283,12 @@ class CleanUp:
         if self.chosen.job_ids is None:
             ensure_all_chosen(choice)
         targets = {**before, **choice.targets}
+        self.fresh = frozenset(targets) - frozenset(before)
         if targets != before:
             self._remember_parts([name for name in targets if name not in before])
             words = {name: proof.words for name, proof in proofs.items() if proof.is_proven}
-            save(self.store, TerminationTargets(instances=targets, proofs={**proven, **words}))
+            gone = known.gone_before if known else ()
+            save(self.store, TerminationTargets(instances=targets, proofs={**proven, **words}, gone_before=gone))
         return Choice(targets, choice.kept)
 
     def _remember_parts(self, instances: Sequence[str]) -> None:
@@ -331,6 +365,7 @@ class CleanUp:
                     instance_id=instance,
                     server_id=choice.targets[instance],
                     created_by_launch=known.proofs.get(instance, ""),
+                    gone_before=instance in known.gone_before,
                 )
                 for instance in gone
             ),

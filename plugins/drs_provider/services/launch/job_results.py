@@ -1,14 +1,16 @@
 """What AWS says became of the servers of one launch, in its account and Region."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from drs_provider.rules.answers import Answer
+from drs_provider.rules.launch.jobs import read_job_log
 from drs_provider.rules.launch.results import Evidence, LaunchMember, Ready, ServerResult, assemble
 from drs_provider.rules.run.handover import EndedJob, Launch
+from drs_provider.rules.run.lost_instances import GONE_IN_EC2
 from drs_provider.rules.servers import hostname_of
 
 if TYPE_CHECKING:
@@ -102,14 +104,28 @@ def _evidence(hook: "DrsHook", launch: Launch, ready: Ready) -> Evidence:
     ]
     stopped = [found["sourceServerID"] for found in instances if found.get("ec2InstanceState") == "STOPPED"]
     running = [found["ec2InstanceID"] for found in instances if found.get("ec2InstanceState") == "RUNNING"]
+    logs = {job_id: tuple(hook.job_log(job_id)) for job_id in launch.job_ids if job_id in jobs}
     purposes = {server: hook.launch_configuration(server).get("launchDisposition") for server in stopped}
     return Evidence(
         jobs,
-        {job_id: hook.job_log(job_id) for job_id in launch.job_ids if job_id in jobs},
+        logs,
         instances,
         stopped_on_purpose={server for server, disposition in purposes.items() if disposition == "STOPPED"},
         unhealthy=hook.unhealthy_instances(running) if ready == "status_checks" else {},
+        hidden=_hidden(hook, logs, {str(found["ec2InstanceID"]) for found in instances}),
     )
+
+
+def _hidden(hook: "DrsHook", logs: Mapping[str, Sequence[Answer]], shown: Collection[str]) -> dict[str, str]:
+    """Return what EC2 has of the instances that job logs name and DRS does not show, with its word for their state."""
+    named = {
+        timeline.target_instance
+        for log_of_job in logs.values()
+        for timeline in read_job_log(log_of_job).values()
+        if timeline.target_instance and timeline.target_instance not in shown
+    }
+    states = hook.instance_states(sorted(named)) if named else {}
+    return {name: state for name, state in states.items() if state not in GONE_IN_EC2}
 
 
 def _ended(job: Answer) -> EndedJob:

@@ -30,7 +30,7 @@ from drs_provider.rules.launch.live_instances import (
     servers_by_instance,
 )
 from drs_provider.rules.launch.quotas import Quotas, ahead_of_drills, taken
-from drs_provider.rules.launch.tags import IDENTIFYING, RUN, attempt_of, job_tags, run_key, same_wave
+from drs_provider.rules.launch.tags import IDENTIFYING, attempt_of, job_tags, run_key, same_wave, taken_over
 from drs_provider.rules.launch.takeover import LOOK_BACK
 from drs_provider.rules.purpose import DRILL, RECOVERY, Purpose
 from drs_provider.rules.run.handover import LaunchedJob, StartedJob
@@ -105,8 +105,7 @@ class Request:
             attempt=attempt,
             installation=self.installation,
         )
-        if self.continues:
-            ours[RUN] = self.continues
+        ours = taken_over(ours, self.continues)
         return {**ours, **self.tags, **{key: ours[key] for key in IDENTIFYING}}
 
 

@@ -1,7 +1,7 @@
 """Bringing the launch settings of servers to what is wanted, and back after a drill."""
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -114,7 +114,7 @@ class SettingsApplication:
         return changes
 
 
-def ensure_no_rival(found: SettingsSurvey, *, installation: str, own_runs: Collection[str], now: datetime) -> None:
+def ensure_no_rival(found: SettingsSurvey, *, installation: str, own_runs: Sequence[str], now: datetime) -> None:
     """Refuse to change the settings of servers that have those of another Airflow's drill.
 
     :param installation: id of the Airflow that asks; empty: it is not known
@@ -125,7 +125,7 @@ def ensure_no_rival(found: SettingsSurvey, *, installation: str, own_runs: Colle
         raise RunRefused(refusal_text([f"{server}: {rival}" for server, rival in rivals.items()]))
 
 
-def _rivals(found: SettingsSurvey, *, installation: str, own_runs: Collection[str], now: datetime) -> dict[str, Owner]:
+def _rivals(found: SettingsSurvey, *, installation: str, own_runs: Sequence[str], now: datetime) -> dict[str, Owner]:
     tags = {server.server_id: (server.candidate.source or {}).get("tags") for server in found.servers}
     owners = {server: rival_of(marks, own=installation, own_runs=own_runs, now=now) for server, marks in tags.items()}
     return {server: owner for server, owner in owners.items() if owner}
@@ -137,7 +137,7 @@ def restore_settings(
     *,
     now: datetime,
     installation: str = "",
-    own_runs: Collection[str] = (),
+    own_runs: Sequence[str] = (),
 ) -> SettingsChanges | ServersHeld:
     """Put back what drills have changed at these servers; return what was, or what has to be waited for.
 

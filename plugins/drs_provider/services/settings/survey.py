@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.settings.candidates import AccountAnswers, Candidate, SettingsFinding
 from drs_provider.rules.settings.checks import lookups, validate
-from drs_provider.rules.settings.drill_memory import RUN, TAG, BeforeDrill, read_tag
+from drs_provider.rules.settings.drill_memory import CONTINUES, RUN, TAG, BeforeDrill, read_tag
 from drs_provider.rules.settings.launch_template import TEMPLATE_FIELDS, read_template
 from drs_provider.rules.settings.values import Change, Settings, compare, configuration_update, normal
 from drs_provider.services.settings.launch_actions import ActionChanges, check_actions, survey_actions
@@ -102,7 +102,9 @@ def changed_by(hook: "LaunchSettingsHook", runs: Collection[str]) -> list[str]:
     :param runs: keys of runs (``rules.launch.tags.run_key``)
     """
     return [
-        str(source["sourceServerID"]) for source in hook.source_servers() if (source.get("tags") or {}).get(RUN) in runs
+        str(source["sourceServerID"])
+        for source in hook.source_servers()
+        if {(source.get("tags") or {}).get(name) for name in (RUN, CONTINUES)}.intersection(runs)
     ]
 
 

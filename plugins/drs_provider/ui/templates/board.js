@@ -157,8 +157,9 @@ function waveCard(wave, now) {
 }
 
 function clock(at) { return new Date(at).toISOString().replace("T", " ").slice(0, 19) + " UTC"; }
-// Airflow may live under a path: the board's own address says which, as everything before /drs/.
-const airflow = location.pathname.slice(0, Math.max(location.pathname.indexOf("/drs/"), 0));
+// Airflow may live under a path, and that may be /drs itself: the board's own address says which, as everything before its
+// last /drs/runs/. What follows that is DAG and run, in which every slash is written as %2F.
+const airflow = location.pathname.slice(0, Math.max(location.pathname.lastIndexOf("/drs/runs/"), 0));
 function questionCard(question, now) {
   const card = make("article", "", "card", "question"), head = make("div", "", "row");
   head.append(make("h2", question.subject), make("span", question.kind === "pause" ? "? paused" : "? waiting for approval", "chip", "warn"));

@@ -22,6 +22,7 @@ from drs_simulator.neighbours.ec2_instances import (
 from drs_simulator.neighbours.ssm import agents
 from drs_simulator.protocol.wire import Reply
 from drs_simulator.world import moto_ec2
+from drs_simulator.world.stopped_sources import source_runs, source_stops
 
 if TYPE_CHECKING:
     from drs_simulator.backend.simulator import Simulator
@@ -129,6 +130,7 @@ def start_instances(asked: Asked) -> Reply:
     for instance in stopped:
         if moto_ec2.state_of(instance) == "RUNNING":
             began_running(asked.world, instance.id)
+            source_runs(asked.world, instance.id)
     return reply
 
 
@@ -142,6 +144,7 @@ def stop_instances(asked: Asked) -> Reply:
     for instance in named:
         if moto_ec2.state_of(instance) != "RUNNING":
             stopped_running(asked.world, instance.id)
+            source_stops(asked.world, instance.id)
     return reply
 
 

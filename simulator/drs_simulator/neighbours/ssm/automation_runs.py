@@ -13,6 +13,7 @@ from drs_simulator.neighbours.ec2_instances import began_running, stopped_runnin
 from drs_simulator.neighbours.ssm.documents import Document, Step
 from drs_simulator.world import moto_ec2
 from drs_simulator.world.resources import Key
+from drs_simulator.world.stopped_sources import source_runs, source_stops
 from drs_simulator.world.world import World, happening
 
 BEGINS_AFTER = 0.5
@@ -228,6 +229,7 @@ def _act(world: World, execution: AutomationExecution, step: Step) -> str | None
     except (EC2ClientError, ServiceException) as error:
         return f"{getattr(error, 'code', type(error).__name__)}: {getattr(error, 'message', error)}"
     for name in names:
-        note = began_running if step.name == "startInstances" else stopped_running
-        note(world, name)
+        starts = step.name == "startInstances"
+        (began_running if starts else stopped_running)(world, name)
+        (source_runs if starts else source_stops)(world, name)
     return None

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowRuntimeError, Er
 from airflow.sdk.execution_time.comms import ErrorResponse
 from drs_provider.cli import main as cli
 from drs_provider.dag.finish.sweeper import SweepDrills
-from drs_provider.rules.launch.tags import job_tags, life_tags
+from drs_provider.rules.launch.tags import TAKER, job_tags, life_tags, run_key, taken_over
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.handover import Sweep
 from kit.dag_runs import SHOP, calls, instances
@@ -316,6 +316,51 @@ def test_a_run_whose_name_does_not_survive_tags_is_never_taken_for_over(plans, s
 
     assert calls(simulator, "TerminateRecoveryInstances") == []
     assert "drs sweep removes what it left" in next(iter(swept.left.values()))
+
+
+@pytest.mark.parametrize(
+    ("answer", "taker", "removed"),
+    [("failed", "second", 3), (answered(404), "second", 3), ("running", "second", 0), ("failed", "another", 0)],
+    ids=["over", "not there", "going on", "a name that its tags do not prove"],
+)
+def test_what_a_run_left_that_went_on_with_another_is_removed_where_the_other_left_nothing(  # noqa: PLR0917 - a table
+    answer, taker, removed, plans, simulator, airflow_db
+):
+    (plans / "shop.yaml").write_text(SHOP)
+    own = job_tags(dag_id="drs.shop", run_id="second", wave="database", chunk=0, attempt=1, installation="here")
+    tags = taken_over(own, run_key("drs.shop", "first", "here")) | {TAKER: run_key("drs.shop", taker, "here")}
+    tags |= life_tags(purpose_of("drill"), now=datetime.now(UTC), lifetime=timedelta(hours=-1))
+    servers = [{"sourceServerID": server} for server in DB]
+    simulator.client("drs").start_recovery(isDrill=True, sourceServers=servers, tags=tags)
+    simulator.advance("30m")
+
+    swept = asked(answer, plans)
+
+    assert len(swept.done) == removed
+    assert len(calls(simulator, "TerminateRecoveryInstances")) == bool(removed)
+
+
+@pytest.mark.parametrize(
+    ("answer", "installation", "removed"),
+    [("failed", "here", 0), (answered(404), "here", 0), ("running", "here", 0), ("failed", "", 3)],
+    ids=["over", "not there", "going on", "of no Airflow, and over here"],
+)
+def test_an_airflow_that_does_not_know_its_own_id_takes_no_drill_for_its_own_that_has_one(  # noqa: PLR0917 - a table
+    answer, installation, removed, plans, simulator, airflow_db, monkeypatch
+):
+    monkeypatch.setattr("drs_provider.dag.finish.sweeper.this_installation", lambda: "")
+    (plans / "shop.yaml").write_text(SHOP)
+    launch(simulator, DB, installation=installation)
+
+    swept = asked(answer, plans)
+
+    assert len(swept.done) == removed
+    assert len(calls(simulator, "TerminateRecoveryInstances")) == bool(removed)
+    if answer != "running" and not removed:
+        assert (
+            "it is of an Airflow with an id, and nobody knows the id of this one, so it may be another's; once you "
+            "know that it is over, drs sweep removes what it left"
+        ) in next(iter(swept.left.values()))
 
 
 @pytest.mark.parametrize("how", ["used by an interface", "named by another group", "used by nobody"])

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from drs_provider.rules.cleanup.terminate import awaited, choose, running, take_stock
+from drs_provider.rules.cleanup.terminate import awaited, choose, gone_before, running, take_stock, unseen
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -35,7 +35,10 @@ def test_only_what_drs_surely_calls_a_drills_is_terminated_unless_told_otherwise
     chosen = is_drill is True or include_recovery
 
     assert dict(choice.targets) == ({"i-1": "s-1"} if chosen else {})
-    assert dict(choice.kept) == ({} if chosen else {"i-1": "DRS does not call it a drill's instance, so it is kept"})
+    why = "DRS does not call it a drill's instance, so it is kept"
+    if is_drill is None:
+        why = "DRS does not say whether it is a drill's instance, so it is kept: look at it in EC2"
+    assert dict(choice.kept) == ({} if chosen else {"i-1": why})
 
 
 def test_a_recovered_instance_that_is_gone_is_neither_terminated_nor_kept():
@@ -96,6 +99,18 @@ def test_an_instance_launched_moments_ago_is_waited_for(job, described, missing)
     assert awaited([job], described, set(), now=NOW) == missing
 
 
+@pytest.mark.parametrize(
+    ("kind", "asked", "missing"),
+    [("TERMINATE", NOW, ()), ("TERMINATE", NOW - timedelta(hours=1), ("s-1",)), ("LAUNCH", NOW, ("s-1",))],
+    ids=["by another name of the account", "that of an earlier drill", "launched again"],
+)
+def test_what_was_terminated_since_is_not_waited_for(kind, asked, missing):
+    job = a_job("s-1", kind="LAUNCH", status="COMPLETED", launch="LAUNCHED", ended=NOW - timedelta(minutes=1))
+    other = {**a_job("s-1", kind=kind, status="STARTED"), "creationDateTime": asked}
+
+    assert awaited([job], [], set(), now=NOW, everything=[job, other]) == missing
+
+
 def test_an_instance_seen_before_is_not_waited_for_again():
     job = a_job("s-1", kind="LAUNCH", status="COMPLETED", launch="LAUNCHED", ended=NOW)
 
@@ -104,3 +119,32 @@ def test_an_instance_seen_before_is_not_waited_for_again():
 
 def test_running_jobs_are_those_that_have_not_completed():
     assert running([a_job("s-1"), {**a_job("s-1", status="COMPLETED"), "jobID": "drsjob-2"}]) == ("drsjob-1",)
+
+
+@pytest.mark.parametrize(
+    ("drs_state", "ec2_state", "is_gone"),
+    [
+        ("RUNNING", "running", False),
+        ("RUNNING", "stopped", False),
+        ("RUNNING", "terminated", True),
+        ("NOT_FOUND", "terminated", True),
+        ("NOT_FOUND", None, True),
+        ("TERMINATED", "terminated", False),
+        ("TERMINATED", None, False),
+    ],
+)
+def test_what_was_gone_when_it_was_found_was_ended_by_somebody_else_unless_drs_says_that_it_did(
+    drs_state, ec2_state, is_gone
+):
+    found = gone_before(["i-1"], described=[an_instance(state=drs_state)], ec2={"i-1": ec2_state} if ec2_state else {})
+
+    assert found == (("i-1",) if is_gone else ())
+
+
+def test_what_a_job_has_launched_and_drs_does_not_show_is_unseen():
+    job = a_job("s-1", "s-2", status="COMPLETED", kind="LAUNCH", launch="LAUNCHED", ended=NOW)
+
+    assert unseen([job], [an_instance()], set()) == {"s-2": "drsjob-1"}
+    assert unseen([job], [an_instance(job="drsjob-0")], {"s-2"}) == {"s-1": "drsjob-1"}
+    assert unseen([a_job("s-1", kind="LAUNCH", launch="LAUNCHED")], [], set()) == {}
+    assert unseen([a_job("s-1", status="COMPLETED", launch="TERMINATED", ended=NOW)], [], set()) == {}

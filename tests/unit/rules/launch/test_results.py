@@ -85,7 +85,7 @@ def test_a_server_that_drs_does_not_call_launched_has_failed_even_if_its_instanc
         ("NOT_FOUND", "running", {}, "broken"),
         ("SHUTTING-DOWN", "running", {}, "broken"),
         (None, "running", {}, "pending"),
-        (None, "launched", {}, "ready"),
+        (None, "launched", {}, "pending"),
     ],
 )
 def test_an_instance_is_what_the_wave_waits_for_or_may_become_it_or_will_not(state, ready, more, expected):
@@ -153,7 +153,7 @@ def test_a_server_whose_launch_actions_still_run_is_waited_for():
     ("minutes", "expected"),
     [
         (9, ("failed", (SERVER,), "DRS launched it, but shows no recovery instance of this job")),
-        (10, ("failed", (), "DRS launched it, but its instance is gone: it was terminated since")),
+        (10, ("failed", (), "DRS launched it, but its instance i-1 is gone: it was terminated since")),
     ],
 )
 def test_an_instance_that_drs_does_not_show_long_after_its_job_is_not_awaited(minutes, expected):
@@ -164,6 +164,38 @@ def test_an_instance_that_drs_does_not_show_long_after_its_job_is_not_awaited(mi
     (server,), pending = assemble(LAUNCH, MEMBERS, found, ready="running", now=now)
 
     assert (server.status, pending, server.reason) == expected
+
+
+LATER = datetime(2026, 1, 1, 0, 20, tzinfo=UTC)
+
+
+def hidden(state):
+    found = evidence(instance_state=None, **({"hidden": {"i-1": state}} if state else {}))
+    found.jobs[JOB]["endDateTime"] = "2026-01-01T00:10:00+00:00"
+    return found
+
+
+@pytest.mark.parametrize("ready", ["launched", "running", "status_checks"])
+def test_an_instance_that_ec2_has_and_drs_does_not_show_is_unknown_and_not_failed(ready):
+    (server,), pending = assemble(LAUNCH, MEMBERS, hidden("running"), ready=ready, now=LATER)
+
+    assert (server.status, server.instance_id, server.instance_state, pending) == ("unknown", "i-1", "RUNNING", ())
+    assert server.reason == (
+        "DRS does not show its instance i-1, which EC2 calls running: look in EC2 before you launch it again"
+    )
+
+
+@pytest.mark.parametrize("ready", ["launched", "running", "status_checks"])
+def test_a_job_that_says_launched_and_has_no_instance_has_failed_once_it_would_be_shown(ready):
+    found = hidden(None)
+    found.logs[JOB] = [{**LOG[0], "eventData": {"sourceServerID": SERVER}}]
+    _, pending = assemble(LAUNCH, MEMBERS, found, ready=ready, now=datetime(2026, 1, 1, 0, 11, tzinfo=UTC))
+    (server,), late = assemble(LAUNCH, MEMBERS, found, ready=ready, now=LATER)
+
+    assert (pending, late, server.status) == ((SERVER,), (), "failed")
+    assert server.reason == (
+        "DRS says that it is launched, and neither shows an instance of this job nor names one in its log"
+    )
 
 
 FORGOTTEN = (

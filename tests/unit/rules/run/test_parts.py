@@ -18,6 +18,7 @@ from drs_provider.rules.run.parts import (
     plan_run_start,
     runs_plan,
     start_problems,
+    without_lost_approvals,
 )
 
 NOW = datetime(2026, 11, 30, 5, tzinfo=UTC)
@@ -191,24 +192,34 @@ STANDS = {
         {"preflight": checked(reason="for fun")},
         [f"{RUN} has another reason or point in time than it has handed on"],
     ),
-    "an approval that is gone": (
-        {"answers": {ANN: answer()}},
-        ["the approval by bob is not on record any more in preflight.approval_2 of manual__1"],
-    ),
-    "an approval that became a no": (
-        {"answers": {ANN: answer(chosen="Reject"), BOB: answer("bob")}},
-        ["the approval by ann is not on record any more in preflight.approval of manual__1"],
-    ),
-    "an approval of somebody else": (
-        {"answers": {ANN: answer("eve"), BOB: answer("bob")}},
-        ["the approval by ann is not on record any more in preflight.approval of manual__1"],
-    ),
+    "approvals that are lost refuse nothing": ({"answers": {}}, []),
 }
 
 
 @pytest.mark.parametrize(("now", "said"), STANDS.values(), ids=STANDS)
 def test_the_run_that_started_it_stands_behind_it_now_or_it_is_refused(now, said):
     assert [*parent_problems(started(), ParentNow(**{**BEHIND, **now}))] == said
+
+
+@pytest.mark.parametrize(
+    ("answers", "standing"),
+    [
+        ({ANN: answer(), BOB: answer("bob")}, [ANN, BOB]),
+        ({ANN: answer()}, [ANN]),
+        ({ANN: answer(chosen="Reject"), BOB: answer("bob")}, [BOB]),
+        ({ANN: answer("eve"), BOB: answer("bob")}, [BOB]),
+        ({}, []),
+    ],
+    ids=["all stand", "one is gone", "one became a no", "one is of somebody else now", "none"],
+)
+def test_an_approval_that_is_not_on_record_any_more_is_not_inherited_and_the_plan_asks_its_own_people(
+    answers, standing
+):
+    start = without_lost_approvals(started(), ParentNow(**{**BEHIND, "answers": answers}))
+
+    assert list(start.approvals) == standing
+    assert start.model_copy(update={"approvals": started().approvals}) == started()
+    assert approved_before(policy("ann", "bob", required=2), start) is (len(standing) == 2)
 
 
 def policy(*approvers, required=1, always=True, four_eyes=True):
@@ -264,3 +275,15 @@ def test_a_plan_is_asked_for_its_step(tmp_path, step, found):
     assert runs_plan(read_folder(tmp_path), started()) is found
     (tmp_path / "x.yaml").write_text(parts)
     assert runs_plan(read_folder(tmp_path), started()) is None
+
+
+def test_a_step_that_was_renamed_since_the_run_began_refuses_nothing(tmp_path):
+    wait = "waves: [{name: a, before: [{kind: wait, name: rest, for: 1s}]}]"
+    whole = f"kind: RecoveryPlan\nname: all\n{wait}\nbefore: [{{kind: plan, name: NAME, plan: shop}}]\n---\n"
+    (tmp_path / "x.yaml").write_text(f"{whole.replace('NAME', 'run-shop')}kind: RecoveryPlan\nname: shop\n{wait}\n")
+    began_with = read_folder(tmp_path).plans["all"].digest
+    (tmp_path / "x.yaml").write_text(f"{whole.replace('NAME', 'shop-now')}kind: RecoveryPlan\nname: shop\n{wait}\n")
+    library = read_folder(tmp_path)
+
+    assert runs_plan(library, started(), digest=began_with) is None
+    assert runs_plan(library, started(), digest=library.plans["all"].digest) is False

@@ -100,3 +100,26 @@ def test_a_key_for_documents_is_never_the_secret_itself():
     assert len(made.secrets) == 1
     assert b"a secret of Airflow" not in made.secrets[0]
     assert keys_of(["", ""]) is None
+
+
+@pytest.mark.parametrize(
+    ("attempt", "newest", "older"),
+    [(1, 2, True), (2, 2, False), (2, None, False), (3, 2, False), (0, 2, False)],
+    ids=["an earlier try", "the newest", "nobody knows the newest", "begun since", "no task wrote it"],
+)
+def test_what_an_earlier_try_wrote_is_not_believed_where_airflow_says_that_there_is_a_newer_one(attempt, newest, older):
+    problem = KEYS.problem(KEYS.seal({"mode": "drill"}, OURS, attempt=attempt), OURS, newest_try=newest)
+
+    assert problem == (
+        "it is an older one: try 1 of the task wrote it, and Airflow says that try 2 has begun since; somebody has put "
+        "it back"
+        if older
+        else None
+    )
+
+
+def test_an_edited_number_of_the_try_does_not_make_an_older_one_new():
+    sealed = KEYS.seal({"mode": "drill"}, OURS, attempt=1)
+    sealed[SIGNATURE]["try"] = 2
+
+    assert KEYS.problem(sealed, OURS, newest_try=2) == EDITED

@@ -323,3 +323,85 @@ def test_what_speaks_of_no_instance_is_not_divided(error):
 
     assert outcomes(drs, names(4)) == dict.fromkeys(names(4), False)
     assert drs.terminated == [()]
+
+
+def launched(drs, server="s-1"):
+    """Add a job that has launched an instance long ago, and return its id."""
+    job = drs.add_job([server], created=NOW - timedelta(hours=2))
+    drs.end(job)
+    return job["jobID"]
+
+
+def gives_up(drs, store, chosen):
+    """Look until the clean-up gives up; return what it says is left, and how often it has looked."""
+    requests = 0
+    for looks in range(1, 20):
+        try:
+            requests = look(drs, store, chosen, requests=requests).requests
+        except CleanupIncomplete as given_up:
+            return given_up.left, looks
+    raise AssertionError("it never gives up")
+
+
+def test_an_instance_that_drs_does_not_show_and_ec2_has_is_left_with_its_name():
+    drs = FakeDrs()
+    job, drs.targets["s-1"], drs.ec2["i-9"] = launched(drs), "i-9", "running"
+
+    left, looks = gives_up(drs, MemoryStore(), InstanceChoice(job_ids=(job,)))
+
+    assert (looks, drs.terminated) == (MOST_REQUESTS + 1, [])
+    assert left == {
+        "i-9": "DRS does not show it now, so nothing proves that it is a drill's instance: it was not terminated; "
+        "look at it in EC2"
+    }
+
+
+@pytest.mark.parametrize("state", ["terminated", None])
+def test_what_drs_does_not_show_and_ec2_has_no_more_is_gone(state):
+    drs = FakeDrs()
+    job, drs.targets["s-1"] = launched(drs), "i-9"
+    drs.ec2 |= {"i-9": state} if state else {}
+
+    assert look(drs, MemoryStore(), InstanceChoice(job_ids=(job,))) == CleanedUp()
+
+
+def test_an_instance_of_which_drs_does_not_say_whether_it_is_a_drills_is_looked_at_again_and_then_left():
+    drs, store = FakeDrs(), MemoryStore()
+    job = launched(drs)
+    name = drs.add_instance("s-1", job)
+    chosen = InstanceChoice(job_ids=(job,))
+    del drs.instances[0]["isDrill"]
+
+    left, looks = gives_up(drs, store, chosen)
+    assert (looks, drs.terminated) == (MOST_REQUESTS + 1, [])
+    assert left == {name: "DRS does not say whether it is a drill's instance, so it is kept: look at it in EC2"}
+
+    drs.instances[0]["isDrill"] = True
+    look(drs, store, chosen)
+    assert drs.terminated == [(name,)]
+
+
+@pytest.mark.parametrize(("state", "gone_before"), [("NOT_FOUND", True), ("RUNNING", True), ("TERMINATED", False)])
+def test_what_is_gone_when_the_clean_up_finds_it_was_ended_by_others(state, gone_before):
+    drs, store = FakeDrs(), MemoryStore()
+    name = drs.add_instance("s-1", launched(drs), state=state)
+    drs.ec2[name] = "terminated"
+    chosen = InstanceChoice(job_ids=(drs.all_jobs[0]["jobID"],))
+
+    done = [look(drs, store, chosen) for _ in range(2)]
+
+    assert [[(gone.instance_id, gone.gone_before) for gone in found.terminated] for found in done] == [
+        [(name, gone_before)]
+    ] * 2
+    assert drs.terminated == []
+
+
+def test_what_the_clean_up_has_ended_itself_was_not_gone_before():
+    drs, store = FakeDrs(), MemoryStore()
+    name = drs.add_instance("s-1", launched(drs))
+    chosen = InstanceChoice(job_ids=(drs.all_jobs[0]["jobID"],))
+    look(drs, store, chosen)
+    drs.end(drs.all_jobs[1])
+    drs.ec2[name], drs.instances[0]["ec2InstanceState"] = "terminated", "NOT_FOUND"
+
+    assert [gone.gone_before for gone in look(drs, store, chosen).terminated] == [False]

@@ -47,14 +47,13 @@ from drs_provider.rules.run.handover.failbacks import (
     SentCall,
     SentCalls,
 )
+from drs_provider.rules.run.handover.found_launches import FoundLaunch, FoundLaunches, LostInstance, OutsideChanges
 from drs_provider.rules.run.handover.launch_phases import JobPhases, LaunchPhases
 from drs_provider.rules.run.handover.launches import (
     PLACES,
     Difference,
     FollowedJob,
     FollowedJobs,
-    FoundLaunch,
-    FoundLaunches,
     HeldSince,
     InstanceCheck,
     InstanceChecks,
@@ -149,6 +148,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     FollowedJobs,
     LaunchPhases,
     FoundLaunches,
+    OutsideChanges,
     WaitingSince,
     HeldSince,
     WaveDeadline,
@@ -265,6 +265,7 @@ __all__ = [
     "LaunchedJob",
     "Leftovers",
     "LeftoversTold",
+    "LostInstance",
     "LostPlace",
     "MappedServer",
     "NetworkProof",
@@ -273,6 +274,7 @@ __all__ = [
     "Notifications",
     "NotificationsSoFar",
     "OptionalInstant",
+    "OutsideChanges",
     "Part",
     "PinnedPoints",
     "Placement",

@@ -9,11 +9,16 @@ from drs_provider.rules.run.handover.document import Document, Instant, Part, St
 
 
 class CleanedUpInstance(Part):
-    """A recovery instance that is gone. ``created_by_launch``: what proved, before, that its launch created it."""
+    """A recovery instance that is gone.
+
+    ``created_by_launch``: what proved, before, that its launch created it. ``gone_before``: the clean-up had asked for
+    nothing when it was gone already, so somebody else, or EC2 itself, has ended it.
+    """
 
     instance_id: str
     server_id: str | None = None
     created_by_launch: str = ""
+    gone_before: bool = False
 
 
 class CleanedUp(Document):
@@ -129,7 +134,8 @@ class Sweep(Document):
 class TerminationTargets(Document):
     """Instances to terminate, each with its source server: a terminated one soon disappears from DRS's answers.
 
-    ``proofs``: by instance id, what proved that its launch created it.
+    ``proofs``: by instance id, what proved that its launch created it. ``gone_before``: those that were gone when they
+    were found.
     """
 
     KEY: ClassVar[str] = "drs_targets"
@@ -139,6 +145,7 @@ class TerminationTargets(Document):
 
     instances: dict[str, str] = Field(default_factory=dict)
     proofs: dict[str, str] = Field(default_factory=dict)
+    gone_before: tuple[str, ...] = ()
 
     @classmethod
     def _from_version_1(cls, body: object) -> object:

@@ -1,7 +1,6 @@
 """What the launches of a wave leave: their jobs, what was pinned, what failed before, what is remembered meanwhile."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Final
 
 from pydantic import BeforeValidator, Field, JsonValue
@@ -191,63 +190,6 @@ class FollowedJobs(Document):
     @classmethod
     def _from_version_1(cls, body: object) -> object:
         return {"jobs": body}
-
-
-_SHOWN_WITHIN: Final = timedelta(minutes=2)
-
-
-class FoundLaunch(Part):
-    """What a job of the run launched for a server, as DRS and EC2 say, where no task has seen the job through.
-
-    ``is_running_job``: DRS still works on it. ``protected``: None: nobody looked.
-    """
-
-    job_id: str
-    instance_id: str | None = None
-    instance_state: str | None = None
-    is_running_job: bool = False
-    protected: bool | None = None
-    not_protected: str | None = None
-
-    @property
-    def is_there(self) -> bool:
-        """Whether an instance of it runs."""
-        return self.instance_state == "RUNNING"
-
-    @property
-    def words(self) -> str:
-        """What is known of it, without a full stop."""
-        if self.instance_id is None and self.is_running_job:
-            return f"its job {self.job_id} still runs, and nobody waits for it"
-        if self.instance_id is None:
-            return f"whether {self.job_id} launched it is unknown: DRS shows no recovery instance of that job"
-        guard = "protected from termination" if self.protected else "not protected from termination"
-        if self.not_protected:
-            guard += f" ({self.not_protected})"
-        return (
-            f"its instance {self.instance_id} of {self.job_id} is {self.instance_state}, {guard}; no task waited for it"
-        )
-
-
-class FoundLaunches(Document):
-    """What was found of a recovery's launches at its end that no task had seen through, by server id.
-
-    ``running``: those of its jobs that DRS still worked on. ``ended_at``: when the last of the others ended.
-    ``problem``: why nobody could look, so nothing is known.
-    """
-
-    KEY: ClassVar[str] = "found_launches"
-    TITLE: ClassVar[str] = "the launches that no task has seen through"
-
-    servers: dict[str, FoundLaunch] = Field(default_factory=dict)
-    running: tuple[str, ...] = ()
-    ended_at: OptionalInstant = None
-    problem: str | None = None
-
-    def may_change(self, now: datetime) -> bool:
-        """Tell whether a later look may see more: DRS shows an instance that it has just launched not at once."""
-        is_fresh = self.ended_at is not None and now < self.ended_at + _SHOWN_WITHIN
-        return is_fresh and not all(found.is_there for found in self.servers.values())
 
 
 class WaveDeadline(Document):

@@ -79,8 +79,11 @@ class Keys:
             SIGNATURE: {"key": key_id(secret), "try": attempt, "hmac": _hmac(secret, body, origin, attempt)},
         }
 
-    def problem(self, data: object, origin: Origin) -> str | None:
-        """Say in words why a document is not to be believed; None: it is as it was written."""
+    def problem(self, data: object, origin: Origin, *, newest_try: int | None = None) -> str | None:
+        """Say in words why a document is not to be believed; None: it is as it was written.
+
+        :param newest_try: number of the newest try of the task, by Airflow's own record; None: nobody knows
+        """
         found = data.get(SIGNATURE) if isinstance(data, Mapping) else None
         if not isinstance(data, Mapping) or not isinstance(found, Mapping):
             return _UNSIGNED
@@ -90,7 +93,7 @@ class Keys:
         try:
             body = _body(data)
             if any(hmac.compare_digest(_hmac(secret, body, origin, attempt), said) for secret in self.secrets):
-                return None
+                return _why_outdated(attempt, newest_try)
         except (TypeError, ValueError):
             return "it is not what was written: it holds what JSON cannot say"
         if found.get("key") not in [key_id(secret) for secret in self.secrets]:
@@ -100,6 +103,15 @@ class Keys:
                 "one until the runs of its time are over"
             )
         return "it is not what was written: somebody has edited it, or brought it here from elsewhere"
+
+
+def _why_outdated(attempt: int, newest: int | None) -> str | None:
+    if newest is None or not 0 < attempt < newest:
+        return None
+    return (
+        f"it is an older one: try {attempt} of the task wrote it, and Airflow says that try {newest} has begun since; "
+        "somebody has put it back"
+    )
 
 
 def key_id(secret: bytes) -> str:

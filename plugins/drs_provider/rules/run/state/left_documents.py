@@ -25,6 +25,8 @@ from drs_provider.rules.run.handover import (
     LaunchedJob,
     LaunchPhases,
     Leftovers,
+    LostInstance,
+    OutsideChanges,
     PreflightResult,
     RecordedAnswer,
     RemovedNetworks,
@@ -32,6 +34,7 @@ from drs_provider.rules.run.handover import (
     ServerResults,
     StepResult,
     Superseded,
+    Untagged,
     WaveVerdict,
     WrittenReport,
 )
@@ -154,6 +157,27 @@ class LeftDocuments:
         looks = names.tasks_that(self.snapshot.tasks, names.FINISH_GROUP, names.LOOK_OVER)
         found = (self.of(task, FoundLaunches) for task in looks)
         return {server: launch for document in found if document for server, launch in document.servers.items()}
+
+    @cached_property
+    def lost_instances(self) -> dict[str, LostInstance]:
+        """Give what the last look at a recovery has found to be no more although it was launched, by server id."""
+        looks = names.tasks_that(self.snapshot.tasks, names.FINISH_GROUP, names.LOOK_OVER)
+        found = (self.of(task, FoundLaunches) for task in looks)
+        return {server: lost for document in found if document for server, lost in document.lost.items()}
+
+    @cached_property
+    def outside_changes(self) -> dict[str, str]:
+        """Give what others have done to the run's jobs and instances, by id, as its last look has found."""
+        looks = names.tasks_that(self.snapshot.tasks, names.FINISH_GROUP, names.LOOK_OVER)
+        found = (self.of(task, OutsideChanges) for task in looks)
+        return {name: words for document in found if document for name, words in document.changes.items()}
+
+    @cached_property
+    def untagged(self) -> dict[str, str]:
+        """Give what no task could tag, by id, and why."""
+        tasks = [task for task in self.snapshot.tasks if names.does(task, names.TAG_INSTANCES)]
+        found = (self.of(task, Untagged) for task in tasks)
+        return {name: why for document in found if document for name, why in document.resources.items()}
 
     @cached_property
     def why_not_looked(self) -> str | None:

@@ -330,7 +330,7 @@ class _Wave:
     ) -> ServerState:
         job_id = holder.get(member.server_id)
         found = self.found.get(member.server_id)
-        if found and (result is None or result.status == "unknown"):
+        if found and (result is None or (result.status == "unknown" and (found.instance_id or not result.instance_id))):
             return ServerState(
                 member.server_id,
                 member.hostname,
@@ -342,7 +342,10 @@ class _Wave:
             )
         if result is None and job_id is None and (reason := self._why_unknown(member.server_id)):
             return ServerState(member.server_id, member.hostname, member.critical, ServerStatus.UNKNOWN, reason)
-        status = self._status(result, wave, job_id)
+        status, lost = self._status(result, wave, job_id), self.left.lost_instances.get(member.server_id)
+        if result and lost and status is ServerStatus.LAUNCHED:
+            status = ServerStatus.FAILED if lost.instance_id else ServerStatus.UNKNOWN
+            result = replace(result, reason=lost.words)
         is_launching = result is None and status is ServerStatus.LAUNCHING
         return ServerState(
             member.server_id,

@@ -1,0 +1,1 @@
+"""What Airflow's audit log does not say by itself about writes to plans and their runs."""
