@@ -1,0 +1,118 @@
+"""What people are asked at the end of a recovery, and how the question stands, in words."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from drs_provider.formatting import MANY, escaped, instant_words, plural, some, timespan
+from drs_provider.plan.model import Commit
+from drs_provider.rules.commit.decision import COMMIT, ROLL_BACK
+from drs_provider.rules.run.handover import CommitDecision, CommitRecord
+
+_MOST_SHOWN: Final = 40
+_MOST_REASONS: Final = 10
+
+_SILENCE: Final = {
+    "ask": "it is asked again, and nothing changes",
+    "commit": "the recovery is committed",
+    "roll_back": "the recovery is rolled back, unless something speaks against it",
+}
+"""What happens when nobody answers, by ``on_timeout``."""
+
+
+def subject(plan: str) -> str:
+    """Word what people are asked, in one line."""
+    return f"The recovery of {plan} is up: commit or roll back?"
+
+
+def otherwise(policy: Commit) -> str:
+    """Say what happens without an answer."""
+    return _SILENCE[policy.on_timeout]
+
+
+def text(
+    plan: str,
+    policy: Commit,
+    record: CommitRecord,
+    *,
+    able: Sequence[str],
+    replaced_live: bool,
+    progress: str,
+    parts: Sequence[str] = (),
+) -> str:
+    """Say in Markdown what stands, what a roll back would destroy, and until when people have time.
+
+    :param able: the approvers whose *Roll back* can count in this run
+    :param replaced_live: whether the run was told to replace live recovered instances
+    :param progress: how far the run came, in a sentence
+    :param parts: the other plans that the run has run, which ask for themselves
+    """
+    lines = [
+        f"**The recovery of {escaped(plan)} is up, and nothing of it is final yet.** {progress}",
+        "",
+        f"*{COMMIT}* keeps everything that runs. Nothing is destroyed or changed.",
+        f"*{ROLL_BACK}* **terminates the {plural(len(record.instances), 'instance')} below with their disks**, puts "
+        "the launch settings back, and leaves the sources replicating. What was written on these instances is lost. "
+        "It needs a reason.",
+        *_cannot(record, plan),
+        *(["Live recovered instances were replaced by this run: a roll back does not bring them back."]
+          if replaced_live else []),
+        *([f"The recoveries of {escaped(', '.join(parts))} ask for themselves: this answer is not about them."]
+          if parts else []),
+        "",
+        f"Asked: {escaped(', '.join(policy.approvers))}. {_who(able)} "
+        f"Without an answer within {timespan(policy.within)}, {otherwise(policy)}.",
+        "",
+        *_instances(record),
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _who(able: Sequence[str]) -> str:
+    if not able:
+        return "Nobody of them can roll back: whoever started the run does not count."
+    return f"For *{ROLL_BACK}*, of them: {escaped(', '.join(able))}."
+
+
+def _cannot(record: CommitRecord, plan: str) -> list[str]:
+    if record.problem:
+        return ["", f"**What is up could not be looked at: {escaped(record.problem)}**"]
+    if not record.against:
+        return []
+    more = len(record.against) - _MOST_REASONS
+    return [
+        "",
+        "**A roll back is refused as things are:**",
+        "",
+        *(f"- {escaped(reason)}" for reason in record.against[:_MOST_REASONS]),
+        *([f"- and {more} more"] if more > 0 else []),
+        "",
+        f"Where only replication speaks against it, write {escaped(plan)} into the reason to roll back all the same.",
+    ]
+
+
+def _instances(record: CommitRecord) -> list[str]:
+    rows = [
+        f"| {escaped(found.hostname)} | {found.instance_id} | {escaped(found.where)} | {found.state or '-'} |"
+        for found in record.instances
+    ]
+    more = [f"| and {len(rows) - _MOST_SHOWN} more | | | |"] if len(rows) > _MOST_SHOWN else []
+    return ["| server | instance | where | state |", "|---|---|---|---|", *rows[:_MOST_SHOWN], *more]
+
+
+def decided(decision: CommitDecision) -> str:
+    """Say what was decided by whom and when, without a full stop."""
+    what = "committed" if decision.kind == "commit" else "rolled back"
+    who = f"by {decision.by}" if decision.by else "by recovery.commit.on_timeout, for nobody answered"
+    elsewhere = ", in another Airflow" if decision.is_of_tags else ""
+    comment = f": {decision.comment}" if decision.comment else ""
+    return f"{what} {who} at {instant_words(decision.at)}{elsewhere}{comment}"
+
+
+def waiting(record: CommitRecord) -> str:
+    """Say whom the recovery waits for, until when, and what happens then, without a full stop."""
+    again = f", asked {plural(record.reminders + 1, 'time')}" if record.reminders else ""
+    return (
+        f"not committed: waits for {some(record.approvers, MANY)} until {instant_words(record.until)}{again}; then "
+        f"{_SILENCE[record.on_timeout]}"
+    )
+
