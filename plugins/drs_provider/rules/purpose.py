@@ -72,6 +72,8 @@ class Purpose:
     :param is_temporary: what it launched is removed, its networks and all; everything carries an expiry, and launch
         settings are put back. False: what it launched is production
     :param is_priced: its cost is estimated before, held against ``drill.max_cost``, and measured
+    :param asks_to_commit: where the plan has ``recovery.commit``, people are asked at its end whether it stands or is
+        rolled back
     :param proves_plan: when it ends with its good verdict, the plan is verified. False: people are told before whether
         the plan is
 
@@ -106,6 +108,7 @@ class Purpose:
     yields: bool
     is_temporary: bool
     is_priced: bool
+    asks_to_commit: bool
     proves_plan: bool
     good_verdict: GoodVerdict
     after_failure: str
@@ -180,6 +183,7 @@ DRILL: Final = Purpose(
     yields=True,
     is_temporary=True,
     is_priced=True,
+    asks_to_commit=False,
     proves_plan=True,
     good_verdict="passed",
     after_failure="then start the drill again",
@@ -212,6 +216,7 @@ RECOVERY: Final = Purpose(
     yields=False,
     is_temporary=False,
     is_priced=False,
+    asks_to_commit=True,
     proves_plan=False,
     good_verdict="completed",
     after_failure="then clear the wave's tasks in Airflow to launch what is not there",

@@ -5,17 +5,18 @@ kept whatever people say. *Would rolling it back lose a server?* Where reverse r
 protects the source any more, the roll back is refused; only the second may be insisted on.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from drs_provider.formatting import some
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.existing_instance import tags_of
 from drs_provider.rules.launch.replication import difficulty
-from drs_provider.rules.launch.tags import MODE, PREFIX, read_mark, tag_value
+from drs_provider.rules.launch.tags import MODE, PREFIX, read_expiry, read_mark, tag_value, written
 from drs_provider.rules.purpose import RECOVERY
-from drs_provider.rules.run.handover import LaunchedInstance
+from drs_provider.rules.run.handover import CommitDecision, LaunchedInstance
 from drs_provider.rules.servers import hostname_of
 
 COMMITTED: Final = f"{PREFIX}committed"
@@ -26,6 +27,9 @@ ALIVE: Final = frozenset({"CONTINUOUS", "BACKLOG", "CREATING_SNAPSHOT", "RESCAN"
 
 _NOT_REVERSED: Final = frozenset({"", "NOT_STARTED", "REPLICATION_STATE_NOT_AVAILABLE"})
 _NO_FAILBACK: Final = frozenset({"", "FAILBACK_NOT_STARTED", "FAILBACK_LAUNCH_STATE_NOT_AVAILABLE"})
+_POLICY: Final = "on_timeout"
+"""Who is named in the tag where nobody answered, and the plan's policy committed."""
+
 _EC2_GONE: Final = frozenset({"terminated", "shutting-down"})
 
 
@@ -134,8 +138,13 @@ def survey_of(
             kept[name] = why
         else:
             host = hostname_of(server, server_id)
-            up.append(LaunchedInstance(instance_id=name, server_id=server_id, hostname=host, where=where,
-                                       state=str(((there or {}).get("State") or {}).get("Name") or "")))  # fmt: skip
+            state = str(((there or {}).get("State") or {}).get("Name") or "")
+            job = str(instance["jobID"])
+            up.append(
+                LaunchedInstance(
+                    instance_id=name, server_id=server_id, hostname=host, where=where, state=state, job_id=job
+                )
+            )
             refusals += why_refused(instance, server, reversed_sources.get(server_id))
     replication = {found.server_id: replication_of(servers.get(found.server_id)) for found in up}
     return RollBackSurvey(tuple(up), committed, kept, tuple(refusals), replication)
@@ -251,9 +260,24 @@ def refusal_words(refusals: Sequence[Refusal], *, insists: bool) -> str:
     return ""
 
 
-def committed_tags(by: str | None, at_text: str) -> dict[str, str]:
-    """Return the tag that says that an instance is committed, and by whom; None: by the plan's policy."""
-    return {COMMITTED: tag_value(f"{at_text} by {by or 'on_timeout'}")}
+def committed_tags(decision: CommitDecision) -> dict[str, str]:
+    """Return the tag that says that an instance is committed, when and by whom."""
+    return {COMMITTED: tag_value(f"{written(decision.at)} by {decision.by or _POLICY}")}
+
+
+def committed_before(found: RollBackSurvey, *, now: datetime) -> CommitDecision | None:
+    """Read from the tags of instances that they are committed, be it in another Airflow; None: no tag says so.
+
+    :param now: when the decision was taken, where its tag says nothing that can be read
+    """
+    said = next(iter(found.committed.values()), None)
+    if said is None:
+        return None
+    at, _, by = said.partition(" by ")
+    who = by if by != _POLICY else None
+    return CommitDecision(
+        kind="commit", by=who or None, at=read_expiry(at) or now, expired=who is None, is_of_tags=True
+    )
 
 
 def _committed(instance: Answer, there: Answer | None) -> str:
@@ -261,6 +285,13 @@ def _committed(instance: Answer, there: Answer | None) -> str:
     return str(tags.get(COMMITTED) or (tags_of(there) if there else {}).get(COMMITTED) or "")
 
 
-def launched_by_run(instances: Iterable[Answer], job_ids: Collection[str]) -> tuple[Answer, ...]:
-    """Return the instances that these jobs launched."""
-    return tuple(instance for instance in instances if instance.get("jobID") in job_ids)
+def merged(surveys: Iterable[RollBackSurvey]) -> RollBackSurvey:
+    """Put together what was seen in several accounts and Regions."""
+    parts = tuple(surveys)
+    return RollBackSurvey(
+        up=tuple(found for part in parts for found in part.up),
+        committed={name: said for part in parts for name, said in part.committed.items()},
+        kept={name: why for part in parts for name, why in part.kept.items()},
+        refusals=tuple(refusal for part in parts for refusal in part.refusals),
+        replication={server: state for part in parts for server, state in part.replication.items()},
+    )

@@ -11,13 +11,17 @@ CommitKind = Literal["commit", "roll_back"]
 
 
 class LaunchedInstance(Part):
-    """An instance that the run launched and that is up. ``state``: EC2's word. ``where``: account and Region."""
+    """An instance that the run launched and that is up. ``state``: EC2's word. ``where``: account and Region.
+
+    ``job_id``: the job that launched it.
+    """
 
     instance_id: str
     server_id: str
     hostname: str
     where: str = ""
     state: str = ""
+    job_id: str = ""
 
 
 class CommitDecision(Part):
