@@ -50,8 +50,9 @@ def production_up(reports: Iterable[RunReport]) -> ProductionUp | None:
             for server in wave.servers
             if server.status is ServerStatus.LAUNCHED
         }
+        rolled_back = {gone.server_id for gone in report.commit.terminated} if report.commit else set()
         for server, region in launched.items():
-            if report.run.purpose.is_temporary:
+            if report.run.purpose.is_temporary or server in rolled_back:
                 up.pop(server, None)
             else:
                 up[server] = (region, report)

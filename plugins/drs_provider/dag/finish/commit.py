@@ -40,6 +40,7 @@ from drs_provider.rules.run.handover import (
     RecordedAnswer,
     Untagged,
 )
+from drs_provider.rules.run.state.commit_state import decided
 from drs_provider.services.signed import leave, sealed
 from drs_provider.services.store import load, save
 
@@ -220,7 +221,7 @@ class AskCommit(Ask):
         ti = context["ti"]
         record = record.model_copy(update={"decision": decision})
         self._remember(context, record)
-        self.log.info("the recovery is %s", question.decided(decision))
+        self.log.info("the recovery is %s", decided(decision))
         if decision.kind == "commit":
             self._tag(context, decision)
         answer = RecordedAnswer(

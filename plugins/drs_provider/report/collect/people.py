@@ -4,19 +4,22 @@ from collections.abc import Iterator
 from typing import Final, Literal
 
 from drs_provider.report.evidence import WaitEvidence
+from drs_provider.rules.commit.decision import COMMIT, ROLL_BACK
 from drs_provider.rules.run import names
 from drs_provider.rules.run.approvals import APPROVE, CONTINUE, REJECT, STOP
 from drs_provider.rules.run.handover import Asked, Delay, NotificationRecord, Notifications, RecordedAnswer
 from drs_provider.rules.run.shape import RunShape
 from drs_provider.rules.run.state import LeftDocuments, TaskPhase
 
-WaitOutcome = Literal["approved", "rejected", "continued", "stopped", "expired", "unanswered", "over"]
+WaitOutcome = Literal["approved", "rejected", "continued", "stopped", "committed", "rolled_back", "expired", "unanswered", "over"]
 
 _OUTCOMES: Final[dict[str | None, WaitOutcome]] = {
     APPROVE: "approved",
     REJECT: "rejected",
     CONTINUE: "continued",
     STOP: "stopped",
+    COMMIT: "committed",
+    ROLL_BACK: "rolled_back",
 }
 
 
@@ -28,11 +31,13 @@ def waits_of(left: LeftDocuments, shape: RunShape) -> tuple[WaitEvidence, ...]:
             found.append(_delay(left, wave.delay_task, wave.name))
         if wave.pause_task:
             found.append(_question(left, wave.pause_task, "pause", wave.name))
+    if shape.commit_task:
+        found.append(_question(left, shape.commit_task, "commit", None))
     return tuple(wait for wait in found if wait)
 
 
 def _question(
-    left: LeftDocuments, task: str, kind: Literal["approval", "pause"], wave: str | None
+    left: LeftDocuments, task: str, kind: Literal["approval", "pause", "commit"], wave: str | None
 ) -> WaitEvidence | None:
     asked = left.of(task, Asked)
     if asked is None:

@@ -3,20 +3,14 @@
 from collections.abc import Sequence
 from typing import Final
 
-from drs_provider.formatting import MANY, escaped, instant_words, plural, some, timespan
+from drs_provider.formatting import escaped, plural, timespan
 from drs_provider.plan.model import Commit
 from drs_provider.rules.commit.decision import COMMIT, ROLL_BACK
-from drs_provider.rules.run.handover import CommitDecision, CommitRecord
+from drs_provider.rules.run.handover import CommitRecord
+from drs_provider.rules.run.state.commit_state import SILENCE
 
 _MOST_SHOWN: Final = 40
 _MOST_REASONS: Final = 10
-
-_SILENCE: Final = {
-    "ask": "it is asked again, and nothing changes",
-    "commit": "the recovery is committed",
-    "roll_back": "the recovery is rolled back, unless something speaks against it",
-}
-"""What happens when nobody answers, by ``on_timeout``."""
 
 
 def subject(plan: str) -> str:
@@ -26,7 +20,7 @@ def subject(plan: str) -> str:
 
 def otherwise(policy: Commit) -> str:
     """Say what happens without an answer."""
-    return _SILENCE[policy.on_timeout]
+    return SILENCE[policy.on_timeout]
 
 
 def text(
@@ -97,22 +91,3 @@ def _instances(record: CommitRecord) -> list[str]:
     ]
     more = [f"| and {len(rows) - _MOST_SHOWN} more | | | |"] if len(rows) > _MOST_SHOWN else []
     return ["| server | instance | where | state |", "|---|---|---|---|", *rows[:_MOST_SHOWN], *more]
-
-
-def decided(decision: CommitDecision) -> str:
-    """Say what was decided by whom and when, without a full stop."""
-    what = "committed" if decision.kind == "commit" else "rolled back"
-    who = f"by {decision.by}" if decision.by else "by recovery.commit.on_timeout, for nobody answered"
-    elsewhere = ", in another Airflow" if decision.is_of_tags else ""
-    comment = f": {decision.comment}" if decision.comment else ""
-    return f"{what} {who} at {instant_words(decision.at)}{elsewhere}{comment}"
-
-
-def waiting(record: CommitRecord) -> str:
-    """Say whom the recovery waits for, until when, and what happens then, without a full stop."""
-    again = f", asked {plural(record.reminders + 1, 'time')}" if record.reminders else ""
-    return (
-        f"not committed: waits for {some(record.approvers, MANY)} until {instant_words(record.until)}{again}; then "
-        f"{_SILENCE[record.on_timeout]}"
-    )
-
