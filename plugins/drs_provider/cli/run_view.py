@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TypedDict
 
 from drs_provider.rules.run.run_view import PendingQuestion, RunView
-from drs_provider.rules.run.state import FirstCause, StepState, WaveState, first_cause
+from drs_provider.rules.run.state import CommitState, FirstCause, StepState, WaveState, first_cause
 
 
 class StepJson(TypedDict):

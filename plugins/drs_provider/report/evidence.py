@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
-from drs_provider.rules.isolation.facts import Leak
 from drs_provider.rules.commit.next_steps import NextStep
+from drs_provider.rules.isolation.facts import Leak
 from drs_provider.rules.launch.next_launch import Try
 from drs_provider.rules.launch.recovery_points import Point
 from drs_provider.rules.purpose import Purpose, PurposeName, purpose_of
@@ -31,6 +31,18 @@ from drs_provider.rules.run.handover import (
 )
 from drs_provider.rules.run.state.first_cause import FirstCause
 from drs_provider.rules.run.state.vocabulary import CleanupStatus, CommitStatus, ServerStatus, StepStatus, WaveStatus
+
+WaitOutcome = Literal[
+    "approved",
+    "rejected",
+    "continued",
+    "stopped",
+    "committed",
+    "rolled_back",
+    "expired",
+    "unanswered",
+    "over",
+]
 
 
 class DrillPart(BaseModel):
@@ -339,7 +351,7 @@ class WaitEvidence(EvidencePart):
     """Who answered."""
     comment: str | None = None
     """What they said beside it."""
-    outcome: Literal["approved", "rejected", "continued", "stopped", "committed", "rolled_back", "expired", "unanswered", "over"]
+    outcome: WaitOutcome
 
 
 class RunEvidence(EvidencePart):

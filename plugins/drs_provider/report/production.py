@@ -18,6 +18,8 @@ class ProductionUp:
     since: datetime
     regions: tuple[str, ...]
     servers: int
+    next_steps: tuple[str, ...] = ()
+    """What comes next, as the report of that run has it."""
 
     @property
     def words(self) -> str:
@@ -60,4 +62,5 @@ def production_up(reports: Iterable[RunReport]) -> ProductionUp | None:
         return None
     newest = max((report for _, report in up.values()), key=lambda report: report.finished_at)
     regions = tuple(sorted({region for region, _ in up.values() if region}))
-    return ProductionUp(newest.run.run_id, newest.finished_at, regions, len(up))
+    steps = tuple(map(str, newest.next_steps))
+    return ProductionUp(newest.run.run_id, newest.finished_at, regions, len(up), steps)

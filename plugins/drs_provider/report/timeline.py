@@ -43,15 +43,19 @@ def _run_entries(evidence: RunEvidence, report: RunReport) -> Iterator[TimelineE
             yield TimelineEntry(at=extension.at, what=f"kept drill extended{who} until {until}")
     for wait in evidence.waits:
         yield from _wait_entries(wait)
-    if (commit := evidence.commit) and commit.rolled_back_at:
-        gone = plural(len(commit.terminated), "instance")
-        how = f", {plural(len(commit.left), 'thing')} left" if commit.left else ""
-        yield TimelineEntry(at=commit.rolled_back_at, what=f"roll back ended, {gone} terminated{how}")
+    yield from _roll_back_entries(evidence)
     for order in evidence.orders:
         yield TimelineEntry(at=order.at, what=order.message, wave=order.wave)
     for edited in evidence.edited:  # nobody knows when
         yield TimelineEntry(at=evidence.finished_at, what=f"{edited.where} not believed: {edited.problem}")
     yield TimelineEntry(at=evidence.finished_at, what=f"report written: {report.verdict.replace('_', ' ')}")
+
+
+def _roll_back_entries(evidence: RunEvidence) -> Iterator[TimelineEntry]:
+    if (commit := evidence.commit) and commit.rolled_back_at:
+        gone = plural(len(commit.terminated), "instance")
+        how = f", {plural(len(commit.left), 'thing')} left" if commit.left else ""
+        yield TimelineEntry(at=commit.rolled_back_at, what=f"roll back ended, {gone} terminated{how}")
 
 
 def _asked_for(run: RunFacts) -> str:

@@ -29,9 +29,9 @@ from drs_provider.rules.run.state import (
 )
 from drs_provider.ui.activity import BoardActivity, Surroundings, activity_of
 from drs_provider.ui.forecast import USUAL, Forecast, expected_end, service_there_at
+from drs_provider.ui.next_steps import BoardCommit, commit_of, next_steps_of
 from drs_provider.ui.questions import BoardQuestion, orders_of, questions_of
 from drs_provider.ui.read_model import RunData
-from drs_provider.ui.next_steps import BoardCommit, commit_of, next_steps_of
 from drs_provider.ui.stages import BoardKept, final_stage, kept_drill, preflight_stage
 from drs_provider.ui.steps import BoardStep, board_steps
 

@@ -59,6 +59,8 @@ class PlanRow(BaseModel):
     verified_why: str = ""
     production: str = ""
     """Where production is up that a recovery of the plan brought up, and since when; empty: none is known to be."""
+    next_steps: list[str] = []
+    """What comes after that recovery: commit, reprotect, failback, as its report has it."""
     is_paused: bool = False
     kept_until: datetime | None = None
     last_check: PlanCheck | None = None
@@ -171,6 +173,7 @@ def _row(
         verified=verification.is_verified if verification else None,
         verified_why=verification.why if verification else "",
         production=production.words if production else "",
+        next_steps=list(production.next_steps) if production else [],
         is_paused=is_paused,
         kept_until=last.kept_until if last else None,
         last_check=check,

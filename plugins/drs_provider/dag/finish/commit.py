@@ -1,7 +1,7 @@
 """The task at the end of a recovery that asks whether it stands or is rolled back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from drs_provider.dag.run_reader import preflight_result, skip_where_nothing_is_
 from drs_provider.dag.waves.job_tags import keys_of_run, traces_hook
 from drs_provider.exceptions import DrsProviderError, RunRefused
 from drs_provider.operators.task_memory import task_memory
-from drs_provider.plan.model import Commit
+from drs_provider.plan.model import Commit, origin_of_group
 from drs_provider.rules.commit import decision as decisions
 from drs_provider.rules.commit import question
 from drs_provider.rules.commit.roll_back import (
@@ -30,6 +30,7 @@ from drs_provider.rules.commit.roll_back import (
     refusal_words,
 )
 from drs_provider.rules.purpose import RECOVERY, purpose_of
+from drs_provider.rules.run.approvals import COMMIT, ROLL_BACK
 from drs_provider.rules.run.handover import (
     Asked,
     CommitDecision,
@@ -40,6 +41,7 @@ from drs_provider.rules.run.handover import (
     RecordedAnswer,
     Untagged,
 )
+from drs_provider.rules.run.roster import target_of
 from drs_provider.rules.run.state.commit_state import decided
 from drs_provider.services.signed import leave, sealed
 from drs_provider.services.store import load, save
@@ -49,14 +51,14 @@ if TYPE_CHECKING:
     from drs_provider.rules.run.shape import PlanTarget
 
 NO_COMMIT = "only a recovery is committed or rolled back"
-_KINDS: dict[str, CommitKind] = {decisions.COMMIT: "commit", decisions.ROLL_BACK: "roll_back"}
+_KINDS: dict[str, CommitKind] = {COMMIT: "commit", ROLL_BACK: "roll_back"}
 
 
 @dataclass(frozen=True)
 class _Look:
     """What is up of the run everywhere; ``problem``: why that is not known."""
 
-    found: RollBackSurvey = RollBackSurvey()
+    found: RollBackSurvey = field(default_factory=RollBackSurvey)
     problem: str = ""
 
 
@@ -84,11 +86,11 @@ class AskCommit(Ask):
         start_task_ids: Sequence[str],
         **kwargs: Any,
     ) -> None:
-        default = {"commit": decisions.COMMIT, "roll_back": decisions.ROLL_BACK}.get(policy.on_timeout)
+        default = {"commit": COMMIT, "roll_back": ROLL_BACK}.get(policy.on_timeout)
         super().__init__(
             plan=plan,
-            agree=decisions.COMMIT,
-            refuse=decisions.ROLL_BACK,
+            agree=COMMIT,
+            refuse=ROLL_BACK,
             people=policy.approvers,
             response_timeout=policy.within,
             defaults=default,
@@ -156,7 +158,7 @@ class AskCommit(Ask):
 
     def objection(self, context: Context, who: str | None) -> str | None:
         """Only those who are asked count; ``_decision`` says more of a roll back."""
-        return decisions.not_counted(decisions.COMMIT, who, None, self.policy, starters=())
+        return decisions.not_counted(COMMIT, who, None, self.policy, starters=())
 
     def _left(self, context: Context) -> timedelta:
         """Return what is left of the time until it is asked again, or the policy decides."""
@@ -276,7 +278,7 @@ class AskCommit(Ask):
 
     def _look(self, context: Context, preflight: PreflightResult) -> _Look:
         """Ask every account and Region of the run what of it is up."""
-        from drs_provider.services.commit.survey import survey
+        from drs_provider.services.commit.survey import servers_elsewhere, survey
 
         runs = keys_of_run(context)
         parts = []
@@ -284,7 +286,8 @@ class AskCommit(Ask):
             for place in self._places_of(context):
                 hook = traces_hook(place.target)
                 jobs = own_jobs(context, hook, place, self.start_task_ids, purpose=RECOVERY, log=self.log)
-                parts.append(survey(hook, jobs, runs, where=str(place.target)))
+                there = servers_elsewhere(origins_of(self.runnable, place))
+                parts.append(survey(hook, jobs, runs, where=str(place.target), servers_there=there))
         except DrsProviderError as error:
             self.log.warning("What is up is not known: %s", error)
             return _Look(problem=str(error))
@@ -357,6 +360,12 @@ def _standing(known: CommitRecord | None, found: RollBackSurvey) -> CommitDecisi
     if decision.kind == "roll_back" and any(launched.job_id not in decision.job_ids for launched in found.up):
         return None
     return decision
+
+
+def origins_of(runnable: "RunnablePlan", place: "PlanTarget") -> tuple[str | None, ...]:
+    """Give the connections with which the Regions are asked that the servers of an account and Region came from."""
+    here = (group for group in runnable.groups.values() if target_of(group) == place.target)
+    return tuple(dict.fromkeys(origin_of_group(runnable.plan, group).aws_conn_id for group in here))
 
 
 def starters_of(context: Context) -> tuple[str | None, ...]:

@@ -220,6 +220,7 @@ def _commit(shape: "RunShape") -> None:
             task_display_name=place.titled("Roll back"),
             plan=shape.plan.name,
             policy=policy,
+            runnable=shape.runnable,
             place=place,
             digest=shape.digest,
             start_task_ids=shape.start_tasks,

@@ -8,7 +8,7 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 from pydantic import JsonValue
 
-from drs_provider.dag.finish.commit import NO_COMMIT, starters_of
+from drs_provider.dag.finish.commit import NO_COMMIT, origins_of, starters_of
 from drs_provider.dag.finish.own_jobs import own_jobs
 from drs_provider.dag.left_alone import skip_where_left_alone
 from drs_provider.dag.run_reader import preflight_result, skip_where_nothing_is_launched
@@ -25,6 +25,7 @@ from drs_provider.rules.run import names
 from drs_provider.services.signed import leave, pull, pull_believed, sealed
 
 if TYPE_CHECKING:
+    from drs_provider.plan.loader import RunnablePlan
     from drs_provider.rules.run.handover import CommitDecision
     from drs_provider.rules.run.shape import PlanTarget
     from drs_provider.services.commit.roll_back import RollBackScope
@@ -49,6 +50,7 @@ class RollBackRecovery(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
         *,
         plan: str,
         policy: Commit,
+        runnable: "RunnablePlan",
         place: "PlanTarget",
         digest: str,
         start_task_ids: Sequence[str],
@@ -58,6 +60,7 @@ class RollBackRecovery(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
         target = place.target
         super().__init__(aws_conn_id=target.aws_conn_id, region_name=target.region or None, job_ids=(), **kwargs)
         self.plan, self.policy, self.place, self.digest = plan, policy, place, digest
+        self.runnable = runnable
         self.start_task_ids, self.settings_task_ids = tuple(start_task_ids), tuple(settings_task_ids)
         self.decision: CommitDecision | None = None
 
@@ -112,6 +115,7 @@ class RollBackRecovery(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
             where=str(self.place.target),
             decision=self.decision,
             applied=applied,
+            origins=origins_of(self.runnable, self.place),
             is_whole=continued_run(context) is None,
         )
 
@@ -122,7 +126,9 @@ def _decision(context: Context) -> "CommitDecision":
 
     record = pull(context["ti"], names.COMMIT_TASK, CommitRecord)
     if record is None or record.decision is None:
-        raise AirflowSkipException("nobody has decided to roll back (a task that is marked as successful decides nothing)")
+        raise AirflowSkipException(
+            "nobody has decided to roll back (a task that is marked as successful decides nothing)"
+        )
     if record.decision.kind != "roll_back":
         raise AirflowSkipException("the recovery is committed: what it launched stays")
     return record.decision

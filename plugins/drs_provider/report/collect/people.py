@@ -3,15 +3,12 @@
 from collections.abc import Iterator
 from typing import Final, Literal
 
-from drs_provider.report.evidence import WaitEvidence
-from drs_provider.rules.commit.decision import COMMIT, ROLL_BACK
+from drs_provider.report.evidence import WaitEvidence, WaitOutcome
 from drs_provider.rules.run import names
-from drs_provider.rules.run.approvals import APPROVE, CONTINUE, REJECT, STOP
+from drs_provider.rules.run.approvals import APPROVE, COMMIT, CONTINUE, REJECT, ROLL_BACK, STOP
 from drs_provider.rules.run.handover import Asked, Delay, NotificationRecord, Notifications, RecordedAnswer
 from drs_provider.rules.run.shape import RunShape
 from drs_provider.rules.run.state import LeftDocuments, TaskPhase
-
-WaitOutcome = Literal["approved", "rejected", "continued", "stopped", "committed", "rolled_back", "expired", "unanswered", "over"]
 
 _OUTCOMES: Final[dict[str | None, WaitOutcome]] = {
     APPROVE: "approved",

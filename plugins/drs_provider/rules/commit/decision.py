@@ -7,11 +7,8 @@ from typing import Final
 from drs_provider.exceptions import RunRefused
 from drs_provider.people import is_same_person, person_key
 from drs_provider.plan.model import Commit
-from drs_provider.rules.run.approvals import unproven_starter
+from drs_provider.rules.run.approvals import COMMIT, ROLL_BACK, unproven_starter
 from drs_provider.rules.run.handover import CommitDecision
-
-COMMIT: Final = "Commit"
-ROLL_BACK: Final = "Roll back"
 
 _WHAT: Final = "a roll back"
 
@@ -44,11 +41,13 @@ def not_counted(
         return "no person is recorded as having answered"
     if who not in policy.approvers:
         return f"{who} is not among the approvers: {', '.join(policy.approvers)}"
-    if option == COMMIT:
-        return None
-    if option != ROLL_BACK:
+    if option not in (COMMIT, ROLL_BACK):
         return f"{option!r} is no answer to this question"
-    begun = tuple(starters)
+    return None if option == COMMIT else _no_four_eyes(who, comment, tuple(starters))
+
+
+def _no_four_eyes(who: str, comment: str | None, begun: tuple[str | None, ...]) -> str | None:
+    """Say why an approver's *Roll back* does not count; None: it does."""
     if why := next((why for starter in begun if (why := unproven_starter(starter, _WHAT))), None):
         return why
     if any(is_same_person(who, starter) for starter in begun):
@@ -72,9 +71,7 @@ def ensure_agreed(decision: CommitDecision, policy: Commit, *, plan: str, starte
         raise RunRefused(f"{plan} is not rolled back: {why}. Nothing was terminated")
 
 
-def _no_agreement(
-    decision: CommitDecision, policy: Commit, plan: str, starters: tuple[str | None, ...]
-) -> str | None:
+def _no_agreement(decision: CommitDecision, policy: Commit, plan: str, starters: tuple[str | None, ...]) -> str | None:
     if decision.kind != "roll_back":
         return f"what was decided is {decision.kind}"
     if decision.insists and not insists(decision.comment, plan):

@@ -1,4 +1,4 @@
-"""What comes next once a recovery is up: commit, reprotect, failback; as far as the run itself knows, without the cloud."""
+"""What comes next once a recovery is up: commit, reprotect, failback; as far as the run itself knows."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -5,12 +5,17 @@ from typing import Final
 
 from drs_provider.formatting import escaped, plural, timespan
 from drs_provider.plan.model import Commit
-from drs_provider.rules.commit.decision import COMMIT, ROLL_BACK
+from drs_provider.rules.run.approvals import COMMIT, ROLL_BACK
 from drs_provider.rules.run.handover import CommitRecord
 from drs_provider.rules.run.state.commit_state import SILENCE
 
 _MOST_SHOWN: Final = 40
 _MOST_REASONS: Final = 10
+_ROLLS_BACK: Final = (
+    "It puts the launch settings back and leaves the sources replicating. What was written on these instances is "
+    "lost. It needs a reason."
+)
+_REPLACED: Final = "Live recovered instances were replaced by this run: a roll back does not bring them back."
 
 
 def subject(plan: str) -> str:
@@ -40,24 +45,21 @@ def text(
     :param progress: how far the run came, in a sentence
     :param parts: the other plans that the run has run, which ask for themselves
     """
+    instances = plural(len(record.instances), "instance")
     lines = [
         f"**The recovery of {escaped(plan)} is up, and nothing of it is final yet.** {progress}",
         "",
         f"*{COMMIT}* keeps everything that runs. Nothing is destroyed or changed.",
-        f"*{ROLL_BACK}* **terminates the {plural(len(record.instances), 'instance')} below with their disks**, puts "
-        "the launch settings back, and leaves the sources replicating. What was written on these instances is lost. "
-        "It needs a reason.",
+        f"*{ROLL_BACK}* **terminates the {instances} below with their disks**. {_ROLLS_BACK}",
         *_cannot(record, plan),
-        *(["Live recovered instances were replaced by this run: a roll back does not bring them back."]
-          if replaced_live else []),
-        *([f"The recoveries of {escaped(', '.join(parts))} ask for themselves: this answer is not about them."]
-          if parts else []),
+        *([_REPLACED] if replaced_live else []),
+        *([f"The recoveries of {escaped(', '.join(parts))} ask for themselves."] if parts else []),
         "",
-        f"Asked: {escaped(', '.join(policy.approvers))}. {_who(able)} "
+        f"Asked: {escaped(', '.join(policy.approvers))}. {_who(able)}",
         f"Without an answer within {timespan(policy.within)}, {otherwise(policy)}.",
         "",
         *_instances(record),
-    ]  # fmt: skip
+    ]
     return "\n".join(lines)
 
 

@@ -156,15 +156,22 @@ def why_not_own(instance: Answer, there: Answer | None, own: OwnLaunches) -> str
     :param instance: item of DescribeRecoveryInstances
     :param there: the same as EC2 describes it; None: EC2 does not know it
     """
+    return _why_not_own_in_drs(instance, own) or _why_not_own_in_ec2(instance, there, own)
+
+
+def _why_not_own_in_drs(instance: Answer, own: OwnLaunches) -> str | None:
     name, job = str(instance["recoveryInstanceID"]), instance.get("jobID")
+    in_ec2 = str(instance.get("ec2InstanceID") or name)
     if job not in own.job_ids:
         return f"it was launched by {job or 'no job that DRS knows'}, which is not this run's: it is kept"
     if instance.get("isDrill") is not False:
         return "DRS does not say that a recovery launched it: it is kept"
-    if name in own.sources or str(instance.get("ec2InstanceID") or name) in own.sources:
-        return "DRS replicates it as a source: it is kept"
-    if str(instance.get("ec2InstanceID") or name) != name:
-        return f"DRS says that it is {instance.get('ec2InstanceID')} in EC2: it is kept"
+    if in_ec2 != name:
+        return f"DRS says that it is {in_ec2} in EC2: it is kept"
+    return "DRS replicates it as a source: it is kept" if name in own.sources else None
+
+
+def _why_not_own_in_ec2(instance: Answer, there: Answer | None, own: OwnLaunches) -> str | None:
     if there is None:
         return "DRS calls it live and EC2 does not show it: it is kept until both agree"
     for tags in (instance.get("tags") or {}, tags_of(there)):
@@ -210,18 +217,22 @@ def _reversal(instance: Answer, server: Answer, reversed_source: ReversedSource 
     if state not in _NOT_REVERSED or failback not in _NO_FAILBACK:
         return f"reverse replication of {name} has begun ({state if state not in _NOT_REVERSED else failback})"
     arn = str(server.get("reversedDirectionSourceServerArn") or "")
-    if not arn:
-        return ""
-    back = arn.rpartition("/")[2]
+    return _reversal_there(name, arn.rpartition("/")[2], reversed_source) if arn else ""
+
+
+def _reversal_there(name: str, back: str, reversed_source: ReversedSource | None) -> str:
+    """Say that the server of the other direction replicates an instance, or that nobody can tell; empty: it does not.
+
+    :param back: id of that server
+    """
     if reversed_source is None or reversed_source.problem:
         why = reversed_source.problem if reversed_source else "it was not looked at"
         return f"its server names {back} for the way back, and whether that still replicates {name} is unknown: {why}"
     if reversed_source.server is None:
         return ""  # an old name: DRS leaves it there (observed)
     hints = (reversed_source.server.get("sourceProperties") or {}).get("identificationHints") or {}
-    if hints.get("awsInstanceID") not in (name, None, ""):
-        return ""
-    return f"reverse replication has begun: FAILBACK server {back} replicates {name}"
+    is_other = hints.get("awsInstanceID") not in (name, None, "")
+    return "" if is_other else f"reverse replication has begun: FAILBACK server {back} replicates {name}"
 
 
 def replication_of(server: Answer | None) -> str:
@@ -235,7 +246,7 @@ def sources_of(servers: Iterable[Answer]) -> frozenset[str]:
     return frozenset(str(found["awsInstanceID"]) for found in hints if found.get("awsInstanceID"))
 
 
-def why_not_replicated(server_id: str, *, before: str | None, now: str) -> str | None:
+def why_not_replicated(*, before: str | None, now: str) -> str | None:
     """Say that a source is neither up to date nor as it was before the roll back; None: it is.
 
     :param before: DRS's word when the roll back was decided; None: nobody looked

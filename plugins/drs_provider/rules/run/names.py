@@ -102,7 +102,18 @@ class TaskName(NamedTuple):
 
 
 _NUMBERED: Final = frozenset(
-    {LAUNCH_SETTINGS, START, SERVERS, APPROVAL, NETWORK, CLEAN_UP, RESTORE_SETTINGS, REMOVE_NETWORK, LOOK_OVER, ROLL_BACK}
+    {
+        LAUNCH_SETTINGS,
+        START,
+        SERVERS,
+        APPROVAL,
+        NETWORK,
+        CLEAN_UP,
+        RESTORE_SETTINGS,
+        REMOVE_NETWORK,
+        LOOK_OVER,
+        ROLL_BACK,
+    }
 )
 
 

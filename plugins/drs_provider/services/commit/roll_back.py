@@ -11,7 +11,7 @@ from drs_provider.rules.answers import Answer
 from drs_provider.rules.commit.roll_back import RollBackSurvey, replication_of, why_not_replicated
 from drs_provider.rules.run.handover import CleanedUp, CommitDecision, InstanceParts, RolledBack, TerminationTargets
 from drs_provider.services.commit.settings_back import AppliedSettings, put_settings_back
-from drs_provider.services.commit.survey import ServersThere, survey
+from drs_provider.services.commit.survey import servers_elsewhere, survey
 from drs_provider.services.drill.terminate import CleanUp, CleanUpWaits, InstanceChoice
 from drs_provider.services.settings.apply import find_holders
 from drs_provider.services.store import Store, load
@@ -30,6 +30,7 @@ class RollBackScope:
     :param runs: the keys that tags of the run's things carry
     :param where: account and Region as messages name them
     :param applied: the launch settings that the run has applied there
+    :param origins: the connections with which the Regions are asked that the servers came from
     :param is_whole: whether the run has the record of everything it applied; false: it continues another one
     """
 
@@ -38,6 +39,7 @@ class RollBackScope:
     where: str
     decision: CommitDecision
     applied: AppliedSettings
+    origins: tuple[str | None, ...]
     is_whole: bool = True
 
 
@@ -49,7 +51,6 @@ class RollBack:
 
     :param store: remembers the instances: a terminated one soon disappears from DRS's answers
     :param on_started: told the id of every terminate job that was started
-    :param servers_there: asks another Region for source servers; None: with the same connection
     """
 
     def __init__(
@@ -59,15 +60,14 @@ class RollBack:
         scope: RollBackScope,
         *,
         on_started: Callable[[str], None] = lambda _: None,
-        servers_there: ServersThere | None = None,
     ) -> None:
-        self.hook, self.store, self.scope = hook, store, scope
-        self.on_started, self.servers_there = on_started, servers_there
+        self.hook, self.store, self.scope, self.on_started = hook, store, scope, on_started
 
     def look(self, *, began: datetime, deadline: datetime, requests: int, now: datetime) -> RolledBack | CleanUpWaits:
         """Do what can be done now; see ``CleanUp.look`` for the arguments. What is left is said, never raised."""
         scope = self.scope
-        found = survey(self.hook, scope.job_ids, scope.runs, where=scope.where, servers_there=self.servers_there)
+        there = servers_elsewhere(scope.origins)
+        found = survey(self.hook, scope.job_ids, scope.runs, where=scope.where, servers_there=there)
         chosen = InstanceChoice(job_ids=scope.job_ids, runs=scope.runs, spares=self._spares(found))
         clean_up = CleanUp(self.hook, self.store, chosen, on_started=self.on_started)
         try:
@@ -112,7 +112,7 @@ class RollBack:
         wrong = {
             server: why
             for server, state in states.items()
-            if (why := why_not_replicated(server, before=before.get(server), now=state))
+            if (why := why_not_replicated(before=before.get(server), now=state))
         }
         return states, wrong
 

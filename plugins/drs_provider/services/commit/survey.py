@@ -31,14 +31,14 @@ def survey(
     runs: Collection[str],
     *,
     where: str,
-    servers_there: ServersThere | None = None,
+    servers_there: ServersThere,
 ) -> RollBackSurvey:
     """Ask DRS and EC2 what of these jobs is up, and judge it.
 
     :param job_ids: launch jobs of the run in this account and Region
     :param runs: the keys that tags of the run's things carry
     :param where: account and Region as messages name them
-    :param servers_there: asks another Region; None: with the same connection
+    :param servers_there: asks another Region
     """
     if not job_ids:
         return RollBackSurvey()
@@ -54,7 +54,7 @@ def survey(
         ec2=hook.ec2_instances([str(instance["recoveryInstanceID"]) for instance in found]),
         servers=servers,
         own=OwnLaunches(frozenset(job_ids), frozenset(runs), sources_of(everything)),
-        reversed_sources=reversed_sources(chosen, servers_there or servers_elsewhere(hook)),
+        reversed_sources=reversed_sources(chosen, servers_there),
         where=where,
     )
 
@@ -88,10 +88,13 @@ def _replicating(server: Answer | None) -> Answer | None:
     return None if state == _ENDED else server
 
 
-def servers_elsewhere(hook: "TracesHook") -> ServersThere:
-    """Ask other Regions with the connection of a hook."""
+def servers_elsewhere(connections: Iterable[str | None]) -> ServersThere:
+    """Ask other Regions with each of some connections; what one of them cannot see, nobody knows."""
 
     def ask(region: str, ids: Sequence[str]) -> Sequence[Answer]:
-        return type(hook)(**{**hook.arguments, "region_name": region}).source_servers(ids)
+        from drs_provider.hooks.drs import DrsHook
+
+        hooks = [DrsHook(aws_conn_id=connection, region_name=region) for connection in dict.fromkeys(connections)]
+        return [server for hook in hooks for server in hook.source_servers(ids)]
 
     return ask
