@@ -272,8 +272,11 @@ def refusal_words(refusals: Sequence[Refusal], *, insists: bool) -> str:
 
 
 def committed_tags(decision: CommitDecision) -> dict[str, str]:
-    """Return the tag that says that an instance is committed, when and by whom."""
-    return {COMMITTED: tag_value(f"{written(decision.at)} by {decision.by or _POLICY}")}
+    """Return the tags that say that an instance is committed, when and by whom.
+
+    The mode is among them: policies let nobody tag what a recovery launched without saying so again.
+    """
+    return {COMMITTED: tag_value(f"{written(decision.at)} by {decision.by or _POLICY}"), MODE: RECOVERY.name}
 
 
 def committed_before(found: RollBackSurvey, *, now: datetime) -> CommitDecision | None:
