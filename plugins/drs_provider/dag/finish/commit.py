@@ -256,7 +256,7 @@ class AskCommit(Ask):
         for place in self._places_of(context):
             hook = traces_hook(place.target)
             try:
-                jobs = own_jobs(context, hook, place, self.start_task_ids, purpose=RECOVERY, log=self.log)
+                jobs = own_jobs(context, hook, place, self.start_task_ids, purpose=RECOVERY)
                 refused |= tag_launched(hook, jobs, committed_tags(decision))[1] if jobs else {}
             except DrsProviderError as error:
                 refused[str(place.target)] = str(error)
@@ -285,7 +285,7 @@ class AskCommit(Ask):
         try:
             for place in self._places_of(context):
                 hook = traces_hook(place.target)
-                jobs = own_jobs(context, hook, place, self.start_task_ids, purpose=RECOVERY, log=self.log)
+                jobs = own_jobs(context, hook, place, self.start_task_ids, purpose=RECOVERY)
                 there = servers_elsewhere(origins_of(self.runnable, place))
                 parts.append(survey(hook, jobs, runs, where=str(place.target), servers_there=there))
         except DrsProviderError as error:

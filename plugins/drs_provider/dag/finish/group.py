@@ -1,6 +1,5 @@
 """The tasks after the waves: clean up, write the report, say the verdict."""
 
-import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,9 +65,7 @@ class CleanUpDrill(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
         skip_where_left_alone(context, self.place, self.digest)
         preflight = next(iter(pull_believed(context["ti"], [names.PREFLIGHT_TASK], PreflightResult)), None)
         self.runs = keys_of_run(context)
-        self.job_ids = own_jobs(
-            context, self.hook, self.place, self.start_task_ids, purpose=DRILL, log=logging.getLogger(__name__)
-        )
+        self.job_ids = own_jobs(context, self.hook, self.place, self.start_task_ids, purpose=DRILL)
         if self.job_ids and preflight and (words := look_for_recovery(context, preflight, self.hook)):
             self.log.warning("%s: what is left of the drill is cleaned up, the recovery is not touched", words)
         super().prepare(context)

@@ -76,7 +76,7 @@ class RollBackRecovery(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
             raise PlanChanged(self.plan, preflight.digest, self.digest)
         ensure_agreed(decision, self.policy, plan=self.plan, starters=starters_of(context))
         self.decision, self.runs = decision, keys_of_run(context)
-        found = own_jobs(context, self.hook, self.place, self.start_task_ids, purpose=RECOVERY, log=self.log)
+        found = own_jobs(context, self.hook, self.place, self.start_task_ids, purpose=RECOVERY)
         self.job_ids = [job for job in found if job in decision.job_ids]
 
     def _leg(self, context: Context, *, began: datetime, requests: int, looks: int) -> dict[str, JsonValue]:

@@ -32,9 +32,11 @@ AT = datetime(2026, 3, 1, tzinfo=UTC)
             "bob",
             "x",
             (f"ann{COMMAND_LINE}",),
-            "a roll back wants somebody else than who started the run to agree, and this run was started from Airflow's "
-            "command line as 'ann', where anybody can give any name: start it in Airflow's pages, by its API or with "
-            "drs run start, which ask for a sign-in",
+            (
+                "a roll back wants somebody else than who started the run to agree, and this run was started from "
+                "Airflow's command line as 'ann', where anybody can give any name: start it in Airflow's pages, by its API or with "
+                "drs run start, which ask for a sign-in"
+            ),
         ),
     ],
 )
@@ -76,7 +78,11 @@ def decision(**more):
         (decision(by=None, expired=True, comment=None), "roll_back", None),
         (decision(kind="commit"), "ask", "what was decided is commit"),
         (decision(by=None, expired=True), "ask", "nobody answered in time, and recovery.commit.on_timeout is ask"),
-        (decision(by=None, expired=True), "commit", "nobody answered in time, and recovery.commit.on_timeout is commit"),
+        (
+            decision(by=None, expired=True),
+            "commit",
+            "nobody answered in time, and recovery.commit.on_timeout is commit",
+        ),
         (decision(by="ann"), "ask", "ann started this run: somebody else must agree to its roll back"),
         (decision(by="eve"), "ask", "eve is not among the approvers: ann, bob"),
         (decision(comment=None), "ask", "a roll back needs a reason: write it into the comment beside the answer"),

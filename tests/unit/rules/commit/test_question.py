@@ -10,8 +10,11 @@ from drs_provider.rules.run.state.commit_state import CommitState, decided, wait
 from drs_provider.rules.run.state.vocabulary import CommitStatus
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+PLACE = "aws_default, us-west-2"
 UP = (
-    LaunchedInstance(instance_id="i-1", server_id="s-1", hostname="db1", where="aws_default, us-west-2", state="running"),
+    LaunchedInstance(
+        instance_id="i-1", server_id="s-1", hostname="db1", where="aws_default, us-west-2", state="running"
+    ),
 )
 POLICY = Commit(approvers=("ann", "bob"))
 

@@ -84,7 +84,11 @@ def looked(*instances, ec2=None, servers=None, reversed_sources=None):
         ({"isDrill": True}, in_ec2(), "DRS does not say that a recovery launched it: it is kept"),
         ({"isDrill": None}, in_ec2(), "DRS does not say that a recovery launched it: it is kept"),
         ({"isDrill": "False"}, in_ec2(), "DRS does not say that a recovery launched it: it is kept"),
-        ({"recoveryInstanceID": "i-source", "ec2InstanceID": "i-source"}, in_ec2(), "DRS replicates it as a source: it is kept"),
+        (
+            {"recoveryInstanceID": "i-source", "ec2InstanceID": "i-source"},
+            in_ec2(),
+            "DRS replicates it as a source: it is kept",
+        ),
         ({"ec2InstanceID": "i-2"}, in_ec2(), "DRS says that it is i-2 in EC2: it is kept"),
         ({}, None, "DRS calls it live and EC2 does not show it: it is kept until both agree"),
         ({"tags": {MODE: "drill"}}, in_ec2(), f"its tag {MODE} is 'drill': it is kept"),
@@ -134,8 +138,10 @@ def test_only_what_is_proven_to_be_the_runs_own_may_go(change, there, why):
             server("", dataReplicationInfo={}),
             None,
             (
-                "its source is not replicated (DRS does not say how): the recovered instance may be all that is left "
-                "of it",
+                (
+                    "its source is not replicated (DRS does not say how): the recovered instance may be all that is left "
+                    "of it"
+                ),
                 True,
             ),
         ),
@@ -150,8 +156,10 @@ def test_only_what_is_proven_to_be_the_runs_own_may_go(change, there, why):
             ),
             None,
             (
-                "its source is not replicated (STALLED: AGENT_NOT_SEEN: DRS has no contact with its agent): the "
-                "recovered instance may be all that is left of it",
+                (
+                    "its source is not replicated (STALLED: AGENT_NOT_SEEN: DRS has no contact with its agent): the "
+                    "recovered instance may be all that is left of it"
+                ),
                 True,
             ),
         ),
@@ -184,8 +192,10 @@ def test_only_what_is_proven_to_be_the_runs_own_may_go(change, there, why):
             server(reversedDirectionSourceServerArn=BACK),
             None,
             (
-                "its server names s-back for the way back, and whether that still replicates i-1 is unknown: it was "
-                "not looked at",
+                (
+                    "its server names s-back for the way back, and whether that still replicates i-1 is unknown: it was "
+                    "not looked at"
+                ),
                 False,
             ),
         ),
@@ -270,8 +280,10 @@ def test_what_was_not_looked_at_is_kept():
         (
             [Refusal("s-1", "db1", "it is stalled", True)],
             False,
-            "the roll back is refused, nothing was terminated: db1 (s-1): it is stalled. To roll back all the same, "
-            "write the name of the plan into the reason",
+            (
+                "the roll back is refused, nothing was terminated: db1 (s-1): it is stalled. To roll back all the same, "
+                "write the name of the plan into the reason"
+            ),
         ),
         (
             [Refusal("s-1", "db1", "it is stalled", True), Refusal("s-2", "db2", "it goes back")],
