@@ -34,8 +34,8 @@ AT = datetime(2026, 3, 1, tzinfo=UTC)
             (f"ann{COMMAND_LINE}",),
             (
                 "a roll back wants somebody else than who started the run to agree, and this run was started from "
-                "Airflow's command line as 'ann', where anybody can give any name: start it in Airflow's pages, by its API or with "
-                "drs run start, which ask for a sign-in"
+                "Airflow's command line as 'ann', where anybody can give any name: start it in Airflow's pages, by "
+                "its API or with drs run start, which ask for a sign-in"
             ),
         ),
     ],

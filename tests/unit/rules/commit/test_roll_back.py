@@ -139,8 +139,8 @@ def test_only_what_is_proven_to_be_the_runs_own_may_go(change, there, why):
             None,
             (
                 (
-                    "its source is not replicated (DRS does not say how): the recovered instance may be all that is left "
-                    "of it"
+                    "its source is not replicated (DRS does not say how): the recovered instance may be all that is "
+                    "left of it"
                 ),
                 True,
             ),
@@ -193,8 +193,8 @@ def test_only_what_is_proven_to_be_the_runs_own_may_go(change, there, why):
             None,
             (
                 (
-                    "its server names s-back for the way back, and whether that still replicates i-1 is unknown: it was "
-                    "not looked at"
+                    "its server names s-back for the way back, and whether that still replicates i-1 is unknown: it "
+                    "was not looked at"
                 ),
                 False,
             ),
@@ -281,8 +281,8 @@ def test_what_was_not_looked_at_is_kept():
             [Refusal("s-1", "db1", "it is stalled", True)],
             False,
             (
-                "the roll back is refused, nothing was terminated: db1 (s-1): it is stalled. To roll back all the same, "
-                "write the name of the plan into the reason"
+                "the roll back is refused, nothing was terminated: db1 (s-1): it is stalled. To roll back all the "
+                "same, write the name of the plan into the reason"
             ),
         ),
         (
