@@ -223,7 +223,7 @@ class AskCommit(Ask):
         ti = context["ti"]
         record = record.model_copy(update={"decision": decision})
         self._remember(context, record)
-        self.log.info("the recovery is %s", decided(decision))
+        self.log.info("%s", decided(decision, is_done=False))
         if decision.kind == "commit":
             self._tag(context, decision)
         answer = RecordedAnswer(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from drs_provider.formatting import MANY, instant_words, plural, some, still_there
+from drs_provider.formatting import MANY, instant_words, plural, some
 from drs_provider.rules.run import names
 from drs_provider.rules.run.handover import CommitDecision, CommitRecord, RolledBack
 from drs_provider.rules.run.state.left_documents import LeftDocuments
@@ -58,20 +58,21 @@ def commit_state(snapshot: RunSnapshot, left: LeftDocuments) -> CommitState | No
         if phase in (TaskPhase.ASKS, TaskPhase.UNDER_WAY) and not snapshot.is_over:
             return CommitState(CommitStatus.WAITING, waiting(record), record)
         return CommitState(CommitStatus.UNDECIDED, UNDECIDED, record)
-    said = decided(record.decision)
     if record.decision.kind == "commit":
-        return CommitState(CommitStatus.COMMITTED, said, record)
+        return CommitState(CommitStatus.COMMITTED, decided(record.decision), record)
     tasks = names.tasks_that(snapshot.tasks, names.FINISH_GROUP, names.ROLL_BACK)
     results = tuple(found for task in tasks if (found := left.of(task, RolledBack)))
     status, more = _rolled_back(snapshot, left, tasks, results)
-    return CommitState(status, f"{said}{f'; {more}' if more else ''}", record, results)
+    said = decided(record.decision, is_done=status is CommitStatus.ROLLED_BACK)
+    return CommitState(status, f"{said}; {more}", record, results)
 
 
 def _rolled_back(
     snapshot: RunSnapshot, left: LeftDocuments, tasks: Sequence[str], results: Sequence[RolledBack]
 ) -> tuple[CommitStatus, str]:
     phases = {snapshot.phase(task) for task in tasks}
-    wrong = [still_there(result.left) for result in results if result.left]
+    left_there = [f"{name}: {why}" for result in results for name, why in result.left.items()]
+    wrong = [f"still there: {some(left_there)}"] if left_there else []
     wrong += [f"source {server}: {why}" for result in results for server, why in result.not_replicated.items()]
     wrong += [words for task in tasks if not any(results) and (words := left.error(task))]
     terminated = plural(sum(len(result.terminated) for result in results), "instance")
@@ -86,9 +87,12 @@ def _rolled_back(
     return CommitStatus.ROLLED_BACK, f"{terminated} terminated"
 
 
-def decided(decision: CommitDecision) -> str:
-    """Say what was decided by whom and when, without a full stop."""
-    what = "committed" if decision.kind == "commit" else "rolled back"
+def decided(decision: CommitDecision, *, is_done: bool = True) -> str:
+    """Say what was decided by whom and when, without a full stop.
+
+    :param is_done: whether a roll back is done, and not only decided
+    """
+    what = "committed" if decision.kind == "commit" else "rolled back" if is_done else "roll back decided"
     who = f"by {decision.by}" if decision.by else "by recovery.commit.on_timeout, for nobody answered"
     elsewhere = ", in another Airflow" if decision.is_of_tags else ""
     comment = f": {decision.comment}" if decision.comment else ""
