@@ -174,14 +174,18 @@ def _edges(context: Context) -> dict[str, set[str]]:
 
 
 def cleaned_up(context: Context) -> "tuple[CleanedUp, ...]":
-    """Read what the clean-up has done before the run was cleared; nothing, where nobody has cleared it."""
-    from drs_provider.rules.run.handover import CleanedUp
+    """Read what clean-up or roll back have done before the run was cleared; nothing, where nobody has cleared it."""
+    from drs_provider.rules.run.handover import CleanedUp, RolledBack
 
     if not getattr(context["dag_run"], "clear_number", 0):
         return ()
     reader = RunReader(context)
     tasks = names.tasks_that(reader.states, names.FINISH_GROUP, names.CLEAN_UP)
-    return tuple(done for task in tasks if (done := reader.read(task, CleanedUp)) and done.terminated)
+    done = [found for task in tasks if (found := reader.read(task, CleanedUp))]
+    for task in names.tasks_that(reader.states, names.FINISH_GROUP, names.ROLL_BACK):
+        if back := reader.read(task, RolledBack):
+            done.append(CleanedUp(terminated=back.terminated, left=back.left, job_ids=back.job_ids))
+    return tuple(found for found in done if found.terminated)
 
 
 def run_type_of(dag_run: Any) -> str:

@@ -56,6 +56,8 @@ def put_settings_back(
         try:
             back, why = _server_back(hook, server, changes, applied.in_force.get(server))
         except DrsProviderError as error:
+            if error.retryable:
+                raise
             back, why = (), str(error)
         if back:
             done[server] = back
