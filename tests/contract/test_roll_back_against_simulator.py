@@ -28,6 +28,11 @@ def hook(simulator):
     return TracesHook(aws_conn_id=None, region_name="us-west-2")
 
 
+@pytest.fixture
+def world(simulator, clients, hook):
+    return simulator, clients, hook
+
+
 def settings(clients):
     configuration = clients.drs.get_launch_configuration(sourceServerID=ONE)
     name = configuration["ec2LaunchTemplateID"]
@@ -145,9 +150,8 @@ def test_a_roll_back_ends_what_is_its_own_and_puts_all_back(simulator, clients, 
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("memory", ["kept", "lost"])
-def test_a_roll_back_that_is_killed_at_any_writing_call_is_finished_by_the_next(
-    simulator, clients, hook, recovered, at, when, memory
-):
+def test_a_roll_back_that_is_killed_at_any_writing_call_is_finished_by_the_next(world, recovered, at, when, memory):
+    simulator, clients, hook = world
     before, scope = recovered()
     theirs, store = states(clients, TWO), MemoryStore()
     killer = Killer(hook, at, when)
@@ -169,7 +173,8 @@ def test_a_roll_back_that_is_killed_at_any_writing_call_is_finished_by_the_next(
 
 @pytest.mark.parametrize("lost", ["TerminateRecoveryInstances", "ModifyInstanceAttribute"])
 @pytest.mark.parametrize("do", ["commit_then_drop", "throttle"])
-def test_a_lost_answer_ends_nothing_twice_and_nothing_else(simulator, clients, hook, recovered, lost, do):
+def test_a_lost_answer_ends_nothing_twice_and_nothing_else(world, recovered, lost, do):
+    simulator, clients, hook = world
     _, scope = recovered()
     theirs = states(clients, TWO)
     service = "ec2" if lost.startswith("Modify") else "drs"

@@ -181,10 +181,9 @@ def cleaned_up(context: Context) -> "tuple[CleanedUp, ...]":
         return ()
     reader = RunReader(context)
     tasks = names.tasks_that(reader.states, names.FINISH_GROUP, names.CLEAN_UP)
+    back = names.tasks_that(reader.states, names.FINISH_GROUP, names.ROLL_BACK)
     done = [found for task in tasks if (found := reader.read(task, CleanedUp))]
-    for task in names.tasks_that(reader.states, names.FINISH_GROUP, names.ROLL_BACK):
-        if back := reader.read(task, RolledBack):
-            done.append(CleanedUp(terminated=back.terminated, left=back.left, job_ids=back.job_ids))
+    done += [found.as_clean_up() for task in back if (found := reader.read(task, RolledBack))]
     return tuple(found for found in done if found.terminated)
 
 

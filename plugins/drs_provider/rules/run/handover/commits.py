@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from drs_provider.rules.run.handover.cleanups import CleanedUpInstance
+from drs_provider.rules.run.handover.cleanups import CleanedUp, CleanedUpInstance
 from drs_provider.rules.run.handover.document import Document, Flag, Instant, OptionalInstant, Part, StoredIn
 
 CommitKind = Literal["commit", "roll_back"]
@@ -102,3 +102,7 @@ class RolledBack(Document):
     def is_complete(self) -> bool:
         """Whether nothing is left and every source is replicated as before."""
         return not self.left and not self.not_replicated
+
+    def as_clean_up(self) -> CleanedUp:
+        """Give what is gone in the form in which a clean-up says it."""
+        return CleanedUp(terminated=self.terminated, left=self.left, job_ids=self.job_ids)
