@@ -227,13 +227,14 @@ def test_neither_role_can_start_the_other_kind_of_run(run, watched, name, mode):
     assert ("drs:StartRecovery", "*", "implicitDeny") in found.refused
 
 
-@pytest.mark.parametrize(("name", "purpose"), [("drills", DRILL), ("recoveries", RECOVERY)])
+@pytest.mark.parametrize(("name", "purpose"), [("drills", DRILL), ("recoveries", RECOVERY), ("roll_back", RECOVERY)])
 def test_preflight_finds_nothing_missing_in_the_role_of_its_run(roles, monkeypatch, name, purpose):
     connection = json.loads(os.environ["AIRFLOW_CONN_AWS_DEFAULT"])
     connection["extra"]["role_arn"] = role(name)
     monkeypatch.setenv("AIRFLOW_CONN_OF_ROLE", json.dumps(connection))
 
-    gaps = permission_gaps(DrsHook(aws_conn_id="of_role"), questions(purpose, settings=True, launch_actions=True))
+    asked = questions(purpose, settings=True, launch_actions=True, commit=name == "roll_back")
+    gaps = permission_gaps(DrsHook(aws_conn_id="of_role"), asked)
 
     assert (gaps.not_asked, gaps.denied, gaps.unclear) == ("", (), ())
 
