@@ -17,7 +17,7 @@ from drs_provider.dag.people.agreement import started_by, triggered_by
 from drs_provider.dag.people.ask import Ask, Event, comment_of
 from drs_provider.dag.run_reader import preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.waves.job_tags import keys_of_run, traces_hook
-from drs_provider.exceptions import DrsProviderError, RunRefused
+from drs_provider.exceptions import DrsProviderError, HandoverUnreadable, RunRefused
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.model import Commit, origin_of_group
 from drs_provider.rules.commit import decision as decisions
@@ -197,7 +197,6 @@ class AskCommit(Ask):
             at=event["responded_at"],
             comment=comment,
             expired=expired,
-            insists=not expired and decisions.insists(comment, self.plan),
         )
         return decision if decision.kind == "commit" else self._roll_back(context, preflight, decision)
 
@@ -211,10 +210,13 @@ class AskCommit(Ask):
         look = self._look(context, preflight)
         if look.problem:
             raise RunRefused(f"the roll back is refused, nothing was terminated: {look.problem}")
-        if words := refusal_words(look.found.refusals, insists=decision.insists):
+        # Only what speaks against it now can be insisted on, and nobody is there to insist where nobody answered.
+        insists = bool(look.found.refusals) and decisions.insists(decision.comment, self.plan)
+        if words := refusal_words(look.found.refusals, insists=insists, plan=self.plan):
             raise RunRefused(words)
-        jobs = sorted({found.job_id for found in look.found.up})
-        return decision.model_copy(update={"job_ids": tuple(jobs), "replication": dict(look.found.replication)})
+        jobs = tuple(sorted({found.job_id for found in look.found.up}))
+        replication = dict(look.found.replication)
+        return decision.model_copy(update={"insists": insists, "job_ids": jobs, "replication": replication})
 
     def _decide(
         self, context: Context, preflight: PreflightResult, record: CommitRecord, decision: CommitDecision
@@ -273,6 +275,8 @@ class AskCommit(Ask):
             raise AirflowSkipException(NO_COMMIT)
         try:
             return preflight_result(context, self.plan, acts=False)
+        except HandoverUnreadable as error:
+            raise AirflowFailException(str(error)) from error
         except RunRefused as refusal:
             raise AirflowSkipException(f"nothing was launched: {refusal}") from refusal
 

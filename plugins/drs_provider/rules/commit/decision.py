@@ -1,6 +1,5 @@
 """Whose answer to "commit or roll back" counts, and whether a roll back was decided by those who may."""
 
-import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -58,8 +57,11 @@ def _no_four_eyes(who: str, comment: str | None, begun: tuple[str | None, ...]) 
 
 
 def insists(comment: str | None, plan: str) -> bool:
-    """Tell whether a reason names the plan: who rolls back servers that nothing protects any more must write it."""
-    return re.search(rf"(?<![\w-]){re.escape(plan)}(?![\w-])", comment or "") is not None
+    """Tell whether a reason begins with the plan's name and a colon.
+
+    Who rolls back servers that nothing protects any more types it, as who starts a recovery does.
+    """
+    return (comment or "").lstrip().startswith(f"{plan}:")
 
 
 def ensure_agreed(decision: CommitDecision, policy: Commit, *, plan: str, starters: Iterable[str | None]) -> None:
@@ -75,7 +77,7 @@ def _no_agreement(decision: CommitDecision, policy: Commit, plan: str, starters:
     if decision.kind != "roll_back":
         return f"what was decided is {decision.kind}"
     if decision.insists and not insists(decision.comment, plan):
-        return f"the reason does not name {plan}, which it must where sources are not replicated"
+        return f"the reason does not begin with {plan}:, which it must where sources are not replicated"
     if not decision.expired:
         return not_counted(ROLL_BACK, decision.by, decision.comment, policy, starters=starters)
     if policy.on_timeout != "roll_back":

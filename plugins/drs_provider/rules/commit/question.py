@@ -82,7 +82,7 @@ def _cannot(record: CommitRecord, plan: str) -> list[str]:
         *(f"- {escaped(reason)}" for reason in record.against[:_MOST_REASONS]),
         *([f"- and {more} more"] if more > 0 else []),
         "",
-        f"Where only replication speaks against it, write {escaped(plan)} into the reason to roll back all the same.",
+        f"Where only replication speaks against it, begin the reason with {escaped(plan)}: to roll back all the same.",
     ]
 
 

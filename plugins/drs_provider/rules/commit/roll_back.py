@@ -257,8 +257,8 @@ def why_not_replicated(*, before: str | None, now: str) -> str | None:
     return f"its replication is {now or 'unknown to DRS'}{was}"
 
 
-def refusal_words(refusals: Sequence[Refusal], *, insists: bool) -> str:
-    """Word why a roll back is refused, and what to do; empty: nothing refuses it."""
+def refusal_words(refusals: Sequence[Refusal], *, insists: bool, plan: str) -> str:
+    """Word why a roll back of a plan is refused, and what to do; empty: nothing refuses it."""
     firm = [refusal for refusal in refusals if not refusal.may_be_insisted_on]
     soft = [refusal for refusal in refusals if refusal.may_be_insisted_on]
     if firm:
@@ -266,7 +266,7 @@ def refusal_words(refusals: Sequence[Refusal], *, insists: bool) -> str:
     if soft and not insists:
         return (
             f"the roll back is refused, nothing was terminated: {some(list(map(str, soft)))}. To roll back all the "
-            "same, write the name of the plan into the reason"
+            f"same, begin the reason with {plan}:"
         )
     return ""
 

@@ -170,7 +170,7 @@ def test_where_a_source_is_not_replicated_only_who_names_the_plan_rolls_back(run
     simulator.fault({"service": "drs", "hostname": "db1", "do": "disconnect"})
     simulator.advance("30m")
 
-    with People({ASKS: [BACK, ("bob", "Roll back", "shop is rebuilt from backups")]}) as people:
+    with People({ASKS: [BACK, ("bob", "Roll back", "shop: it is rebuilt from backups")]}) as people:
         ended = run(plan(), **GO)
 
     assert people.answers == {ASKS: []}

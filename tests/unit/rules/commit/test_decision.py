@@ -54,10 +54,12 @@ def test_who_may_roll_back_is_everybody_once_but_the_starter():
     ("comment", "does"),
     [
         ("web-shop: the site is lost anyway", True),
-        ("I know: web-shop", True),
-        ("my-web-shop", False),
-        ("web-shop-2", False),
-        ("web", False),
+        (" web-shop: indented", True),
+        ("I know: web-shop", False),
+        ("web-shop is back at its source", False),
+        ("my-web-shop: x", False),
+        ("web-shop-2: x", False),
+        ("web: x", False),
         ("", False),
         (None, False),
     ],
@@ -74,7 +76,7 @@ def decision(**more):
     ("made", "on_timeout", "why"),
     [
         (decision(), "ask", None),
-        (decision(insists=True), "ask", None),
+        (decision(insists=True, comment="shop: gone anyway"), "ask", None),
         (decision(by=None, expired=True, comment=None), "roll_back", None),
         (decision(kind="commit"), "ask", "what was decided is commit"),
         (decision(by=None, expired=True), "ask", "nobody answered in time, and recovery.commit.on_timeout is ask"),
@@ -89,7 +91,7 @@ def decision(**more):
         (
             decision(insists=True, comment="just do it"),
             "ask",
-            "the reason does not name shop, which it must where sources are not replicated",
+            "the reason does not begin with shop:, which it must where sources are not replicated",
         ),
     ],
 )

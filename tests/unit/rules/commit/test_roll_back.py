@@ -282,7 +282,7 @@ def test_what_was_not_looked_at_is_kept():
             False,
             (
                 "the roll back is refused, nothing was terminated: db1 (s-1): it is stalled. To roll back all the "
-                "same, write the name of the plan into the reason"
+                "same, begin the reason with shop:"
             ),
         ),
         (
@@ -293,7 +293,7 @@ def test_what_was_not_looked_at_is_kept():
     ],
 )
 def test_a_refusal_says_what_to_do(refusals, insists, words):
-    assert refusal_words(refusals, insists=insists) == words
+    assert refusal_words(refusals, insists=insists, plan="shop") == words
 
 
 def test_a_commit_is_read_again_from_its_tag():
