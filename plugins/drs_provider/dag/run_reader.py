@@ -183,7 +183,7 @@ def cleaned_up(context: Context) -> "tuple[CleanedUp, ...]":
     tasks = names.tasks_that(reader.states, names.FINISH_GROUP, names.CLEAN_UP)
     back = names.tasks_that(reader.states, names.FINISH_GROUP, names.ROLL_BACK)
     done = [found for task in tasks if (found := reader.read(task, CleanedUp))]
-    done += [found.as_clean_up() for task in back if (found := reader.read(task, RolledBack))]
+    done += [gone.as_clean_up() for task in back if (gone := reader.read(task, RolledBack))]
     return tuple(found for found in done if found.terminated)
 
 
