@@ -50,6 +50,7 @@ ANSWERS = {
     "yields": (True, False, False),
     "is_temporary": (True, False, True),
     "is_priced": (True, False, True),
+    "asks_to_commit": (False, True, False),
     "proves_plan": (True, False, False),
     "may_replace_recovered": (False, True, False),
     "spares_others_drills": (True, False, True),
