@@ -1,5 +1,6 @@
 """A roll back that is killed at any of its writing calls, and what must never go, against the simulator over HTTP."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -11,11 +12,38 @@ from drs_provider.rules.run.handover import CommitDecision, RolledBack, Settings
 from drs_provider.services.commit.roll_back import RollBack, RollBackScope
 from drs_provider.services.commit.settings_back import AppliedSettings
 from drs_provider.services.settings.apply import apply_all
+from drs_simulator.pytest_plugin import start_drs_simulator  # noqa: F401  (a fixture)
 from kit.fake_drs import MemoryStore
 
 ONE, TWO = "s-0hello00000000001", "s-0hello00000000002"
 WRITES = ("unprotect", "terminate", "update_configuration", "make_default", "protect")
 KEY = "key-1"
+
+
+FLEET = {
+    "jitter": 0,
+    "accounts": [
+        {
+            "id": "111122223333",
+            "regions": [
+                {
+                    "name": "us-west-2",
+                    "network": {"vpc": "10.20.0.0/16", "subnets": {"prod": "10.20.1.0/24"}},
+                    "servers": [
+                        {"hostname": "hello1", "id": ONE, "origin": {"region": "us-east-1"}},
+                        {"hostname": "hello2", "id": TWO, "origin": {"region": "us-east-1"}},
+                    ],
+                }
+            ],
+        }
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def one_simulator(start_drs_simulator):  # noqa: F811  (the fixture)
+    """Two servers from EC2 in another Region."""
+    return start_drs_simulator(FLEET, speed=600)
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +224,25 @@ def test_what_is_committed_between_decision_and_deed_stays(simulator, clients, h
     assert found.left == {name: "it is committed: 2026-03-01T12:00:00Z by ann"}
     assert states(clients, ONE) == {name: "running"}
     assert settings(clients) != before
+
+
+def test_a_server_on_its_way_back_stays(simulator, clients, hook, recovered):
+    before, scope = recovered()
+    (name,) = states(clients, ONE)
+    simulator.advance("1h")
+    arn = clients.drs.reverse_replication(recoveryInstanceID=name)["reversedDirectionSourceServerArn"]
+
+    found = roll_back(simulator, hook, MemoryStore(), replace(scope, decision=insisting(scope.decision)))
+
+    (why,) = found.left.values()
+    assert why.startswith("reverse replication")
+    assert states(clients, ONE) == {name: "running"}
+    assert arn
+    assert settings(clients) != before
+
+
+def insisting(decision):
+    return decision.model_copy(update={"insists": True, "comment": "shop: I insist"})
 
 
 def test_what_others_changed_since_stays(simulator, clients, hook, recovered):

@@ -228,27 +228,22 @@ def test_what_another_run_launched_stays(run, simulator):
 
 
 def test_reverse_replication_refuses_a_roll_back(run, simulator, monkeypatch):
-    """Somebody has begun to reverse in the console: the question stays, and nothing is terminated."""
-    from drs_provider.dag.finish.commit import AskCommit
+    """Somebody has begun to reverse in the console since it was asked: the question stays, nothing is terminated."""
+    from drs_provider.services.commit import survey as surveying
 
-    looks = []
-    real = AskCommit._look
+    looks, real = [], surveying.survey_of
 
-    def look(self, context, preflight):
-        found = real(self, context, preflight)
-        if not looks:  # after the first look, before anybody answers
-            drs = client(simulator, "drs")
-            (server,) = drs.describe_recovery_instances(filters={"sourceServerIDs": ["s-00000000000000011"]})["items"]
-            looks.append(server["recoveryInstanceID"])
-            simulator.advance("1h")
-            drs.reverse_replication(recoveryInstanceID=server["recoveryInstanceID"])
-        return found
+    def survey_of(instances, **more):
+        looks.append(1)
+        changed = [{**instance, "failback": {"state": "FAILBACK_IN_PROGRESS"}} for instance in instances]
+        return real(changed if len(looks) > 1 else instances, **more)
 
-    monkeypatch.setattr(AskCommit, "_look", look)
+    monkeypatch.setattr(surveying, "survey_of", survey_of)
     with People({ASKS: [("bob", "Roll back", "shop: I insist"), ("ann", "Commit")]}) as people:
         ended = run(plan(), **GO)
 
     assert people.answers == {ASKS: []}
     assert ended.report["commit"]["status"] == "committed"
+    assert len(ended.report["commit"]["against"]) == 5
     assert set(instances(simulator).values()) == {"running"}
     assert calls(simulator, "TerminateRecoveryInstances") == []
