@@ -31,6 +31,7 @@ def heard(monkeypatch, *, state=None, asks=(), within=60.0, asks_task="finish.co
     async def first():
         async for event in trigger.run():
             return event.payload
+        return None
 
     return asyncio.run(asyncio.wait_for(first(), 20))
 

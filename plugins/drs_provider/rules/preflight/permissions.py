@@ -8,9 +8,7 @@ from drs_provider.rules.findings import Finding
 from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.servers import Answer
 
-Bite = Literal[
-    "call", "start", "conversion", "clean_up", "roll_back", "settings", "protection", "reversal", "removal"
-]
+Bite = Literal["call", "start", "conversion", "clean_up", "roll_back", "settings", "protection", "reversal", "removal"]
 """When a missing permission shows: in a call of this package, or in what DRS does in EC2 for the caller."""
 
 BITES: Final[Mapping[Bite, str]] = {
