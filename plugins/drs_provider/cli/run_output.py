@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from drs_provider.formatting import instant_words, joined, plural
-from drs_provider.rules.commit.next_steps import NextStep, next_steps
+from drs_provider.rules.commit.next_steps import AfterRecovery, next_steps
 from drs_provider.rules.run.run_view import RunView
 from drs_provider.rules.run.state import WaveState, first_cause
 from drs_provider.rules.run.state.words import words
@@ -53,7 +53,7 @@ def status(run: RunView, now: datetime) -> str:
     return "\n".join(lines)
 
 
-def next_steps_of(run: RunView) -> tuple[NextStep, ...]:
+def next_steps_of(run: RunView) -> tuple[AfterRecovery, ...]:
     """Say what comes after a recovery that is up and that people were asked about."""
     if run.state.commit is None:
         return ()

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
-from drs_provider.rules.commit.next_steps import NextStep
+from drs_provider.rules.commit.next_steps import AfterRecovery
 from drs_provider.rules.isolation.facts import Leak
 from drs_provider.rules.launch.next_launch import Try
 from drs_provider.rules.launch.recovery_points import Point
@@ -372,7 +372,7 @@ class RunEvidence(EvidencePart):
     drill: DrillFacts = DrillFacts()
     commit: CommitFacts | None = None
     """How the end of a recovery stood; ``None``: nobody was asked."""
-    next_steps: tuple[NextStep, ...] = ()
+    next_steps: tuple[AfterRecovery, ...] = ()
     """What comes after a recovery that is up."""
     orders: tuple[GivenOrder, ...] = ()
     """What people ordered while it went on, the oldest first."""

@@ -22,7 +22,7 @@ from drs_provider.report.evidence import (
     WaitEvidence,
 )
 from drs_provider.report.older_versions import brought_up
-from drs_provider.rules.commit.next_steps import NextStep
+from drs_provider.rules.commit.next_steps import AfterRecovery
 from drs_provider.rules.launch.next_launch import Try
 from drs_provider.rules.launch.recovery_points import Point
 from drs_provider.rules.run.handover import (
@@ -306,7 +306,7 @@ class RunReport(ReportPart):
     drill: DrillFacts = DrillFacts()
     commit: CommitFacts | None = None
     """How the end of a recovery stood; ``None``: nobody was asked."""
-    next_steps: tuple[NextStep, ...] = ()
+    next_steps: tuple[AfterRecovery, ...] = ()
     """What comes after a recovery that is up."""
     timeline: tuple[TimelineEntry, ...] = ()
 

@@ -1,7 +1,7 @@
 """How the end of a recovery stood and what comes next, as its report's evidence has it."""
 
 from drs_provider.report.evidence import CommitFacts
-from drs_provider.rules.commit.next_steps import NextStep, next_steps
+from drs_provider.rules.commit.next_steps import AfterRecovery, next_steps
 from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.run.shape import RunShape
 from drs_provider.rules.run.state import CommitState, CommitStatus, LeftDocuments, RunState
@@ -34,7 +34,7 @@ def commit_facts(state: CommitState | None) -> CommitFacts | None:
     )
 
 
-def steps_after(state: RunState, shape: RunShape, left: LeftDocuments, purpose: Purpose) -> tuple[NextStep, ...]:
+def steps_after(state: RunState, shape: RunShape, left: LeftDocuments, purpose: Purpose) -> tuple[AfterRecovery, ...]:
     """Say what comes after a recovery that is up; nothing where none is, as after a drill."""
     is_up = any(server.status is ServerStatus.LAUNCHED for wave in state.waves for server in wave.servers or ())
     if not purpose.asks_to_commit or left.preflight() is None or not is_up:

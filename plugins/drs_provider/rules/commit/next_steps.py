@@ -11,7 +11,7 @@ NextStatus = Literal["done", "waiting", "next", "later", "not_planned"]
 
 
 @dataclass(frozen=True)
-class NextStep:
+class AfterRecovery:
     """One thing that comes after a recovery.
 
     :param words: what to do, or what was done, without a full stop
@@ -25,16 +25,16 @@ class NextStep:
         return f"{self.name}: {self.words}"
 
 
-def next_steps(plan: str, commit: CommitState | None, *, has_failback: bool) -> tuple[NextStep, ...]:
+def next_steps(plan: str, commit: CommitState | None, *, has_failback: bool) -> tuple[AfterRecovery, ...]:
     """Say what comes after a recovery whose waves are over.
 
     :param commit: None: the plan has no commit stage, or nobody was asked
     :param has_failback: whether the plan says how to go back
     """
     if commit is not None and commit.status is CommitStatus.ROLLED_BACK:
-        return (NextStep("commit", "done", f"{commit.words}. The sources are replicated as before"),)
+        return (AfterRecovery("commit", "done", f"{commit.words}. The sources are replicated as before"),)
     if commit is not None and commit.is_rolled_back:
-        return (NextStep("commit", "waiting", commit.words),)
+        return (AfterRecovery("commit", "waiting", commit.words),)
     first = _commit(commit)
     is_open = first.status == "waiting"
     dag = f"{dag_id_of(plan)}.failback"
@@ -43,19 +43,19 @@ def next_steps(plan: str, commit: CommitState | None, *, has_failback: bool) -> 
             "the plan has no section failback: reverse the replication in the console of DRS, or write one and start "
             f"{dag} with mode reprotect"
         )
-        return (first, NextStep("reprotect", "later" if is_open else "not_planned", words))
+        return (first, AfterRecovery("reprotect", "later" if is_open else "not_planned", words))
     return (
         first,
-        NextStep("reprotect", "later" if is_open else "next", f"start {dag} with mode reprotect"),
-        NextStep("failback", "later", f"start {dag} with mode failback, once reprotect says that all is ready"),
+        AfterRecovery("reprotect", "later" if is_open else "next", f"start {dag} with mode reprotect"),
+        AfterRecovery("failback", "later", f"start {dag} with mode failback, once reprotect says that all is ready"),
     )
 
 
-def _commit(commit: CommitState | None) -> NextStep:
+def _commit(commit: CommitState | None) -> AfterRecovery:
     if commit is None:
-        return NextStep("commit", "not_planned", "the plan has no recovery.commit: what runs is production")
+        return AfterRecovery("commit", "not_planned", "the plan has no recovery.commit: what runs is production")
     if commit.status is CommitStatus.WAITING:
-        return NextStep("commit", "waiting", commit.words)
+        return AfterRecovery("commit", "waiting", commit.words)
     if commit.status is CommitStatus.UNDECIDED:
-        return NextStep("commit", "waiting", f"{commit.words}; clear finish.commit to ask again")
-    return NextStep("commit", "done", commit.words)
+        return AfterRecovery("commit", "waiting", f"{commit.words}; clear finish.commit to ask again")
+    return AfterRecovery("commit", "done", commit.words)
