@@ -123,11 +123,11 @@ def recovered(simulator, clients, hook):
 
 
 def roll_back(simulator, hook, store, scope):
-    began, requests = datetime.now(UTC), 0
+    real, requests = datetime.now(UTC), 0
     for _ in range(30):
-        now = datetime.now(UTC)
+        now = real + timedelta(seconds=simulator.clock()["simulated_seconds"])
         found = RollBack(hook, store, scope).look(
-            began=began, deadline=began + timedelta(hours=2), requests=requests, now=now
+            began=real, deadline=real + timedelta(days=1), requests=requests, now=now
         )
         if isinstance(found, RolledBack):
             return found
