@@ -24,6 +24,7 @@ DrsProviderError
 │   ├── JobVanished          DescribeJobs no longer knows a job that we started
 │   ├── CleanupIncomplete    instances of the run are still there
 │   ├── DrillRemains         the last look found something of the drill
+│   ├── RollBackIncomplete   a recovery is not rolled back as a whole
 │   ├── DrillNetworkLeft     parts of the run's drill network are still there
 │   └── StepFailed           a step of the plan did not do what it should
 ├── AddressRefused           a step or notification named an address that it must not reach; nothing was sent
@@ -302,6 +303,30 @@ class DrillRemains(RecoveryError):
         return (
             f"{count} {things} still there after its clean-up, and may cost money; clear finish.clean_up with "
             f"everything downstream to clean up again, or remove them manually:\n{lines}"
+        )
+
+
+class RollBackIncomplete(RecoveryError):
+    """A recovery is not rolled back as a whole.
+
+    ``left`` maps instances that are still there to why; ``not_replicated`` source servers to how their replication is.
+    """
+
+    def __init__(self, left: Mapping[str, str], not_replicated: Mapping[str, str]) -> None:
+        super().__init__(dict(left), dict(not_replicated))
+        self.left, self.not_replicated = dict(left), dict(not_replicated)
+
+    def __str__(self) -> str:
+        lines = [f"  - {name}: {why}" for name, why in {**self.left, **self.not_replicated}.items()]
+        parts = []
+        if self.left:
+            count = len(self.left)
+            parts.append(f"{count} recovered instance{'s are' if count != 1 else ' is'} still there")
+        if self.not_replicated:
+            count = len(self.not_replicated)
+            parts.append(f"{count} source{'s are' if count != 1 else ' is'} not replicated as before")
+        return "\n".join(
+            [f"the roll back is incomplete: {', and '.join(parts)}; once mended, clear this task to go on:", *lines]
         )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import SimpleNamespace
 
-Answers = Mapping[str, Sequence[tuple[str, str]]]
+Answers = Mapping[str, Sequence[tuple[str, ...]]]
+"""By task: who, the option, and perhaps the comment beside it."""
 
 
 class People:
@@ -55,13 +56,15 @@ class People:
             self.asked.append((task.task_id, detail.subject, detail.body))
         if not self.answers.get(task.task_id):
             return
-        who, option = self.answers[task.task_id][0]
+        who, option, *comment = self.answers[task.task_id][0]
         detail.assignees = None  # whom Airflow would let answer is shown elsewhere
         update_hitl_detail(
             dag_id=task.dag_id,
             dag_run_id=task.run_id,
             task_id=task.task_id,
-            update_hitl_detail_payload=UpdateHITLDetailPayload(chosen_options=[option]),
+            update_hitl_detail_payload=UpdateHITLDetailPayload(
+                chosen_options=[option], params_input={"comment": comment[0]} if comment else {}
+            ),
             user=SimpleNamespace(get_id=lambda: who, get_name=lambda: who),
             session=session,
         )

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from drs_provider.formatting import instant_words, joined, plural
+from drs_provider.rules.commit.next_steps import AfterRecovery, next_steps
 from drs_provider.rules.run.run_view import RunView
 from drs_provider.rules.run.state import WaveState, first_cause
 from drs_provider.rules.run.state.words import words
@@ -32,6 +33,11 @@ def status(run: RunView, now: datetime) -> str:
         extended = f", extended {plural(run.kept.extended, 'time')}" if run.kept.extended else ""
         by = f", last by {run.kept.by}" if run.kept.by else ""
         lines.append(f"  kept for people until {moment(run.kept.until)}{extended}{by}")
+    if run.state.commit:
+        lines.append(f"  {run.state.commit.words}")
+        refused = run.state.commit.record.refused
+        lines += [f"  {refused}"] if refused and run.questions else []
+    lines += [f"  next: {step}" for step in next_steps_of(run) if step.status in ("next", "later")]
     for question in run.questions:
         who = f" (approvers: {', '.join(question.asked)})" if question.asked else ""
         lines.append(f"  waiting for an answer: {question.task}: {question.subject}{who}")
@@ -45,6 +51,13 @@ def status(run: RunView, now: datetime) -> str:
     if run.state.reason and not run.report:
         lines.append(f"  {run.state.reason}")
     return "\n".join(lines)
+
+
+def next_steps_of(run: RunView) -> tuple[AfterRecovery, ...]:
+    """Say what comes after a recovery that is up and that people were asked about."""
+    if run.state.commit is None:
+        return ()
+    return next_steps(run.plan, run.state.commit, has_failback=run.has_failback)
 
 
 def _servers(wave: WaveState) -> str:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TypedDict
 
 from drs_provider.rules.run.run_view import PendingQuestion, RunView
-from drs_provider.rules.run.state import FirstCause, StepState, WaveState, first_cause
+from drs_provider.rules.run.state import CommitState, FirstCause, StepState, WaveState, first_cause
 
 
 class StepJson(TypedDict):
@@ -64,6 +64,16 @@ class ReportJson(TypedDict):
     html: str
 
 
+class CommitJson(TypedDict):
+    """Whether a recovery waits for a decision, is committed, or is rolled back; ``until``: of what waits."""
+
+    status: str
+    words: str
+    by: str | None
+    at: str | None
+    until: str | None
+
+
 class RunJson(TypedDict):
     """One run; ``airflow_state`` is Airflow's own word, ``short_id`` names it in every command,
     ``kept_until`` says until when its drill is kept for people.
@@ -92,6 +102,7 @@ class RunJson(TypedDict):
     after: list[StepJson]
     questions: list[QuestionJson]
     kept_until: str | None
+    commit: CommitJson | None
     report: ReportJson | None
 
 
@@ -122,6 +133,7 @@ def run_json(run: RunView) -> RunJson:
         "after": [_step(step) for step in state.after],
         "questions": [_question(question) for question in run.questions],
         "kept_until": _text(run.kept.until if run.kept else None),
+        "commit": _commit(state.commit),
         "report": None
         if run.report is None
         else {
@@ -137,6 +149,19 @@ def _cause(cause: FirstCause | None) -> CauseJson | None:
     if cause is None:
         return None
     return {"where": cause.where, "server": cause.server, "reason": cause.reason, "next_step": cause.next_step}
+
+
+def _commit(commit: CommitState | None) -> CommitJson | None:
+    if commit is None:
+        return None
+    decision = commit.record.decision
+    return {
+        "status": commit.status.value,
+        "words": commit.words,
+        "by": decision.by if decision else None,
+        "at": _text(decision.at if decision else None),
+        "until": _text(None if decision else commit.record.until),
+    }
 
 
 def _wave(wave: WaveState) -> WaveJson:

@@ -105,11 +105,11 @@ class CheckPlan(BaseOperator):
         self.execute(context)
 
     def _ensure_not_over(self, context: Context) -> None:
-        """Refuse to begin anew in the run of a drill that was cleaned up: nothing of its jobs is there any more."""
+        """Refuse to begin anew in a run that was cleaned up or rolled back: nothing of its jobs is there any more."""
         if cleaned_up(context):
             plan = self.shape.plan.name
             raise AirflowFailException(
-                f"the drill of this run is over and was cleaned up: trigger a new run of {plan}, "
+                f"what this run had launched was cleaned up, or rolled back: trigger a new run of {plan}, "
                 f"drs run start {plan}. Nothing was launched"
             )
 

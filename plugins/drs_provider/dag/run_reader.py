@@ -181,14 +181,17 @@ def _edges(context: Context) -> dict[str, set[str]]:
 
 
 def cleaned_up(context: Context) -> "tuple[CleanedUp, ...]":
-    """Read what the clean-up has done before the run was cleared; nothing, where nobody has cleared it."""
-    from drs_provider.rules.run.handover import CleanedUp
+    """Read what clean-up or roll back have done before the run was cleared; nothing, where nobody has cleared it."""
+    from drs_provider.rules.run.handover import CleanedUp, RolledBack
 
     if not getattr(context["dag_run"], "clear_number", 0):
         return ()
     reader = RunReader(context)
     tasks = names.tasks_that(reader.states, names.FINISH_GROUP, names.CLEAN_UP)
-    return tuple(done for task in tasks if (done := reader.read(task, CleanedUp)) and done.terminated)
+    back = names.tasks_that(reader.states, names.FINISH_GROUP, names.ROLL_BACK)
+    done = [found for task in tasks if (found := reader.read(task, CleanedUp))]
+    done += [gone.as_clean_up() for task in back if (gone := reader.read(task, RolledBack))]
+    return tuple(found for found in done if found.terminated)
 
 
 def run_type_of(dag_run: Any) -> str:

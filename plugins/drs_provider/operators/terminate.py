@@ -131,7 +131,13 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
         if len(given) != 1:
             raise RunRefused("give exactly one of recovery_instance_ids, source_server_ids and job_ids")
         ids = {name: rendered_ids(name, value) for name, value in given.items()}
-        return InstanceChoice(**ids, include_recovery=include_recovery, runs=self.runs)
+        return InstanceChoice(
+            recovery_instance_ids=ids.get("recovery_instance_ids"),
+            source_server_ids=ids.get("source_server_ids"),
+            job_ids=ids.get("job_ids"),
+            include_recovery=include_recovery,
+            runs=self.runs,
+        )
 
     def _point_at(self, job_id: str) -> None:
         DrsJobLink.point_at(self, region=self.hook.region, resource_id=job_id)

@@ -22,7 +22,7 @@ from drs_provider.plan.problems import nearest
 from drs_provider.plan.steps import approvers_twice, too_few_approvers
 from drs_provider.plan.yaml_source import Location
 
-NOT_YET: Collection[str] = ("commit", "failback")
+NOT_YET: Collection[str] = ("failback",)
 """What can be written but no run does yet. A plan that asks for it is refused: it would promise what nobody keeps."""
 
 NO_WAVE_NAMES = ("preflight", "finish")
@@ -105,14 +105,11 @@ def way_back_of_members(group: ProtectionGroup) -> Iterator[PlanFinding]:
 
 _NO_RUNS = {
     "failback": "there are no failbacks yet, so this would have no effect",
-    "commit": "there is no commit stage yet: nobody would be asked",
 }
 
 
 def promised_but_not_done(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """Nothing is promised that no run does yet."""
-    if "commit" in NOT_YET and plan.recovery.commit:
-        yield PlanFinding(("recovery", "commit"), _NO_RUNS["commit"], "remove it", at_key=True)
     if "failback" in NOT_YET and plan.failback:
         yield PlanFinding(("failback",), _NO_RUNS["failback"], "remove it", at_key=True)
     for location, step in _all_steps(plan):

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
+from drs_provider.rules.commit.next_steps import AfterRecovery
 from drs_provider.rules.isolation.facts import Leak
 from drs_provider.rules.launch.next_launch import Try
 from drs_provider.rules.launch.recovery_points import Point
@@ -20,6 +21,7 @@ from drs_provider.rules.run.handover import (
     Difference,
     GivenOrder,
     KeptDrill,
+    LaunchedInstance,
     NotificationRecord,
     PlanRunOutcome,
     PreflightFinding,
@@ -28,7 +30,19 @@ from drs_provider.rules.run.handover import (
     StepInstance,
 )
 from drs_provider.rules.run.state.first_cause import FirstCause
-from drs_provider.rules.run.state.vocabulary import CleanupStatus, ServerStatus, StepStatus, WaveStatus
+from drs_provider.rules.run.state.vocabulary import CleanupStatus, CommitStatus, ServerStatus, StepStatus, WaveStatus
+
+WaitOutcome = Literal[
+    "approved",
+    "rejected",
+    "continued",
+    "stopped",
+    "committed",
+    "rolled_back",
+    "expired",
+    "unanswered",
+    "over",
+]
 
 
 class DrillPart(BaseModel):
@@ -52,6 +66,36 @@ class DrillFacts(DrillPart):
     """US dollars an hour of each server, by its id, as the estimate has them."""
     fingerprints: dict[str, ServerFingerprint] = Field(default_factory=dict)
     """By source server id."""
+
+
+class CommitFacts(DrillPart):
+    """How the end of a recovery stood: whether it waits for a decision, is committed, or is rolled back."""
+
+    status: CommitStatus
+    words: str
+    """The same as a sentence, without a full stop."""
+    began_at: AwareDatetime
+    """When people were asked first."""
+    decided_at: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    """Of what waits: when it is asked again, or the plan's policy decides."""
+    by: str | None = None
+    comment: str | None = None
+    instances: tuple[LaunchedInstance, ...] = ()
+    """What was up when people were asked."""
+    against: tuple[str, ...] = ()
+    """What spoke against a roll back then."""
+    refused: str = ""
+    """Why the last roll back that somebody asked for was not made."""
+    terminated: tuple[CleanedUpInstance, ...] = ()
+    left: dict[str, str] = Field(default_factory=dict)
+    kept: dict[str, str] = Field(default_factory=dict)
+    """Volumes and interfaces that outlive their instances."""
+    settings_left: dict[str, str] = Field(default_factory=dict)
+    """By source server, why launch settings were not put back."""
+    replication: dict[str, str] = Field(default_factory=dict)
+    """By source server, DRS's word for its replication after a roll back."""
+    rolled_back_at: AwareDatetime | None = None
 
 
 class EvidencePart(BaseModel):
@@ -313,7 +357,7 @@ class EditedDocument(EvidencePart):
 class WaitEvidence(EvidencePart):
     """Time that the run spent waiting because the plan says so: for a person's answer, or for a delay to pass."""
 
-    kind: Literal["approval", "pause", "delay"]
+    kind: Literal["approval", "pause", "delay", "commit"]
     task: str
     wave: str | None = None
     """The wave that waited; ``None``: the whole run."""
@@ -323,7 +367,7 @@ class WaitEvidence(EvidencePart):
     """Who answered."""
     comment: str | None = None
     """What they said beside it."""
-    outcome: Literal["approved", "rejected", "continued", "stopped", "expired", "unanswered", "over"]
+    outcome: WaitOutcome
 
 
 class RunEvidence(EvidencePart):
@@ -342,6 +386,10 @@ class RunEvidence(EvidencePart):
     """The plan's own, around its waves."""
     notifications: tuple[NotificationRecord, ...] = ()
     drill: DrillFacts = DrillFacts()
+    commit: CommitFacts | None = None
+    """How the end of a recovery stood; ``None``: nobody was asked."""
+    next_steps: tuple[AfterRecovery, ...] = ()
+    """What comes after a recovery that is up."""
     orders: tuple[GivenOrder, ...] = ()
     """What people ordered while it went on, the oldest first."""
     edited: tuple[EditedDocument, ...] = ()

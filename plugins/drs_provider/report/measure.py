@@ -90,6 +90,8 @@ def measure(evidence: RunEvidence) -> RunReport:
         cleanup=_cleanup(evidence.cleanup),
         networks=evidence.networks,
         preflight=evidence.preflight,
+        commit=evidence.commit,
+        next_steps=evidence.next_steps,
         drill=with_measured_cost(evidence.drill, waves, evidence.finished_at),
     )
     return report.model_copy(update={"timeline": timeline_of(evidence, report)})

@@ -18,6 +18,8 @@ class ProductionUp:
     since: datetime
     regions: tuple[str, ...]
     servers: int
+    next_steps: tuple[str, ...] = ()
+    """What comes next, as the report of that run has it."""
 
     @property
     def words(self) -> str:
@@ -50,8 +52,9 @@ def production_up(reports: Iterable[RunReport]) -> ProductionUp | None:
             for server in wave.servers
             if server.status is ServerStatus.LAUNCHED
         }
+        rolled_back = {gone.server_id for gone in report.commit.terminated} if report.commit else set()
         for server, region in launched.items():
-            if report.run.purpose.is_temporary:
+            if report.run.purpose.is_temporary or server in rolled_back:
                 up.pop(server, None)
             else:
                 up[server] = (region, report)
@@ -59,4 +62,5 @@ def production_up(reports: Iterable[RunReport]) -> ProductionUp | None:
         return None
     newest = max((report for _, report in up.values()), key=lambda report: report.finished_at)
     regions = tuple(sorted({region for region, _ in up.values() if region}))
-    return ProductionUp(newest.run.run_id, newest.finished_at, regions, len(up))
+    steps = tuple(map(str, newest.next_steps))
+    return ProductionUp(newest.run.run_id, newest.finished_at, regions, len(up), steps)

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from drs_provider.report.evidence import (
+    CommitFacts,
     DrillFacts,
     EditedDocument,
     JobEvidence,
@@ -22,6 +23,7 @@ from drs_provider.report.evidence import (
     WaitEvidence,
 )
 from drs_provider.report.older_versions import brought_up
+from drs_provider.rules.commit.next_steps import AfterRecovery
 from drs_provider.rules.launch.next_launch import Try
 from drs_provider.rules.launch.recovery_points import Point
 from drs_provider.rules.run.handover import (
@@ -310,6 +312,10 @@ class RunReport(ReportPart):
     networks: tuple[NetworkEvidence, ...] = ()
     preflight: PreflightEvidence | None = None
     drill: DrillFacts = DrillFacts()
+    commit: CommitFacts | None = None
+    """How the end of a recovery stood; ``None``: nobody was asked."""
+    next_steps: tuple[AfterRecovery, ...] = ()
+    """What comes after a recovery that is up."""
     timeline: tuple[TimelineEntry, ...] = ()
 
     @model_validator(mode="before")

@@ -67,7 +67,7 @@ def _count(shares: dict[TimeKind, timedelta], going: dict[TimeKind, int], length
 def _spans(evidence: RunEvidence) -> Iterator[Span]:
     yield from ((activity.kind, activity.began_at, activity.ended_at) for activity in evidence.activities)
     for wait in evidence.waits:
-        kinds: dict[str, TimeKind] = {"approval": "approvals", "pause": "people", "delay": "delays"}
+        kinds: dict[str, TimeKind] = {"approval": "approvals", "pause": "people", "delay": "delays", "commit": "people"}
         yield kinds[wait.kind], wait.began_at, wait.ended_at or evidence.finished_at
     if (kept := evidence.drill.kept) and kept.began_at:
         yield "people", kept.began_at, kept.ended_at or evidence.finished_at

@@ -44,11 +44,19 @@ def _run_entries(evidence: RunEvidence, report: RunReport) -> Iterator[TimelineE
             yield TimelineEntry(at=extension.at, what=f"kept drill extended{who} until {until}")
     for wait in evidence.waits:
         yield from _wait_entries(wait)
+    yield from _roll_back_entries(evidence)
     for order in evidence.orders:
         yield TimelineEntry(at=order.at, what=order.message, wave=order.wave)
     for edited in evidence.edited:  # nobody knows when
         yield TimelineEntry(at=evidence.finished_at, what=f"{edited.where} not believed: {edited.problem}")
     yield TimelineEntry(at=evidence.finished_at, what=f"report written: {report.verdict.replace('_', ' ')}")
+
+
+def _roll_back_entries(evidence: RunEvidence) -> Iterator[TimelineEntry]:
+    if (commit := evidence.commit) and commit.rolled_back_at:
+        gone = plural(len(commit.terminated), "instance")
+        how = f", {plural(len(commit.left), 'thing')} left" if commit.left else ""
+        yield TimelineEntry(at=commit.rolled_back_at, what=f"roll back ended, {gone} terminated{how}")
 
 
 def _asked_for(run: RunFacts) -> str:
@@ -63,6 +71,13 @@ def _why(reason: str | None) -> str:
 
 
 def _wait_entries(wait: WaitEvidence) -> Iterator[TimelineEntry]:
+    if wait.kind == "commit":
+        yield TimelineEntry(at=wait.began_at, what="commit or roll back requested")
+        if wait.ended_at:
+            who = f" by {wait.by}" if wait.by else ", nobody answered in time"
+            what = f"{wait.outcome.replace('_', ' ')}{who}{_why(wait.comment)}"
+            yield TimelineEntry(at=wait.ended_at, what=what)
+        return
     noun = wait.task.rsplit(".", 1)[-1].replace("_", " ")
     begun = "began" if wait.kind == "delay" else "requested"
     yield TimelineEntry(at=wait.began_at, what=f"{noun} {begun}", wave=wait.wave)

@@ -10,7 +10,7 @@ from drs_provider.report.server_status import MISSING
 from drs_provider.rules.launch.results import tolerance
 from drs_provider.rules.run import names
 from drs_provider.rules.run.state.first_cause import FirstCause
-from drs_provider.rules.run.state.vocabulary import CleanupStatus, ServerStatus, WaveStatus
+from drs_provider.rules.run.state.vocabulary import CleanupStatus, CommitStatus, ServerStatus, WaveStatus
 
 _ALL_LAUNCHED = "everything had been launched by then"
 _NOT_CLEANED = (CleanupStatus.NOT_RUN, CleanupStatus.WAITING, CleanupStatus.KEPT, CleanupStatus.RUNNING)
@@ -21,6 +21,7 @@ _MAY_BE_THERE = (ServerStatus.LAUNCHED, ServerStatus.LAUNCHING, ServerStatus.UNK
 def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome, str]:
     """Return the outcome and why, in one sentence; the first cause and the next step follow where there is one."""
     outcome, why = _judge(evidence, objectives) if evidence.run.purpose.launches else _judge_check(evidence)
+    why = _with_commit(why, evidence)
     cause = cause_that_counts(evidence, outcome)
     if cause is None:
         return outcome, f"{why}{_by_others(evidence, outcome)}"
@@ -37,6 +38,16 @@ def _by_others(evidence: RunEvidence, outcome: Outcome) -> str:
     gone = () if outcome == "completed_with_exceptions" else _gone_before(evidence)
     done = [*gone] + [f"{name}: {words}" for name, words in evidence.outside.items()]
     return f" Done by others: {some(done, separator='; ')}." if done else ""
+
+
+def _with_commit(why: str, evidence: RunEvidence) -> str:
+    """Add how the end of a recovery stands, and what comes next."""
+    commit = evidence.commit
+    if commit is None:
+        return why
+    said = f"{why} {_sentence([commit.words])}"
+    step = next((step for step in evidence.next_steps if step.status == "next"), None)
+    return f"{said} Next: {step}." if step else said
 
 
 def cause_that_counts(evidence: RunEvidence, outcome: Outcome) -> FirstCause | None:
@@ -150,6 +161,8 @@ def _unstarted(evidence: RunEvidence) -> Iterator[str]:
 
 
 def _reasons_to_fail(evidence: RunEvidence) -> Iterator[str]:
+    if evidence.commit and evidence.commit.status is CommitStatus.INCOMPLETE:
+        yield "the roll back is incomplete"
     yield from steps.broken_plan_steps(evidence)
     yield from _failed_waves(evidence)
     yield from (words for wave in evidence.waves if not _is_tolerated(wave) for words in _lost_since(wave))
@@ -191,6 +204,8 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
     yield from _gone_before(evidence)
     yield from _missed(objectives)
     yield from _changed_networks(evidence)
+    if evidence.commit and evidence.commit.status is CommitStatus.UNDECIDED:
+        yield "nobody has decided whether it stands"
     yield from steps.exceptions(evidence)
     yield from (f"{edited.where} was not believed: {edited.problem}" for edited in evidence.edited)
     for error in evidence.errors:

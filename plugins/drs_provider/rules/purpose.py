@@ -74,6 +74,8 @@ class Purpose:
     :param is_temporary: what it launched is removed, its networks and all; everything carries an expiry, and launch
         settings are put back. False: what it launched is production
     :param is_priced: its cost is estimated before, held against ``drill.max_cost``, and measured
+    :param asks_to_commit: where the plan has ``recovery.commit``, people are asked at its end whether it stands or is
+        rolled back
     :param proves_plan: when it ends with its good verdict, the plan is verified. False: people are told before whether
         the plan is
 
@@ -109,6 +111,7 @@ class Purpose:
     yields: bool
     is_temporary: bool
     is_priced: bool
+    asks_to_commit: bool
     proves_plan: bool
     good_verdict: GoodVerdict
     after_failure: str
@@ -186,6 +189,7 @@ DRILL: Final = Purpose(
     yields=True,
     is_temporary=True,
     is_priced=True,
+    asks_to_commit=False,
     proves_plan=True,
     good_verdict="passed",
     after_failure="then start the drill again",
@@ -219,6 +223,7 @@ RECOVERY: Final = Purpose(
     yields=False,
     is_temporary=False,
     is_priced=False,
+    asks_to_commit=True,
     proves_plan=False,
     good_verdict="completed",
     after_failure="then clear the wave's tasks in Airflow to launch what is not there",
@@ -234,6 +239,7 @@ MIGRATION: Final = replace(
     loses_silent_places=False,
     pins_broken_source=False,
     quiesces=True,
+    asks_to_commit=False,
 )
 """A recovery of sources that are there: nothing that they have written is lost."""
 

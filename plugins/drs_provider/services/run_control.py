@@ -383,6 +383,7 @@ class RunControl:
             questions=questions,
             report=left.report(),
             parts=tuple(_parts(state, left)),
+            has_failback=bool((found := left.preflight()) and found.objectives and found.objectives.has_failback),
             kept=left.of(names.KEEP_TASK, KeptDrill) if state.cleanup.status is CleanupStatus.KEPT else None,
         )
 

@@ -8,7 +8,7 @@ from drs_provider.plan.fields import LongerThanZero, Name
 from drs_provider.plan.step_kinds import StepKind
 from drs_provider.plan.steps import Step
 from drs_provider.rules.launch.tags import short_run_id
-from drs_provider.rules.run.names import REPORT_TASK, dag_id_of
+from drs_provider.rules.run.names import COMMIT_TASK, REPORT_TASK, dag_id_of
 from drs_provider.steps.work import Going, StepOutcome, StepWork
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ class PlanStep(Step):
 class RunPlan(StepWork[PlanStep, "DagRunEvent"]):
     """Trigger the one run that this step has in its run, with the proof of that, and wait for its end.
 
+    A recovery that asks at its end whether it stands (``recovery.commit``) counts as ended then: its own people decide,
+    however long they take.
+
     A step that is cleared after its plan has failed has that run go on: all its tasks are cleared, and adopt what they
     have begun, as in every run that is cleared.
     """
@@ -71,7 +74,7 @@ class RunPlan(StepWork[PlanStep, "DagRunEvent"]):
             going.leave(start)
             going.memory.begin(run_id=start.run_id)
             self.log.info("Run %s belongs to this step: adopted", start.run_id)
-        self._wait_for(going, start)
+        self._wait_for(going, start.dag_id, start.run_id, asks_task=COMMIT_TASK)
 
     def heard(self, going: Going, event: "DagRunEvent") -> StepOutcome:
         """Judge the run by the verdict that its own report task has signed."""
@@ -82,13 +85,18 @@ class RunPlan(StepWork[PlanStep, "DagRunEvent"]):
         if event["outcome"] == "timed_out":
             what = f"run {run_id} of plan {self.step.plan} is still running; it is not stopped"
             raise StepFailed(self.timed_out(what).why, is_final=True)
+        if event["outcome"] == "asks":
+            found = self._outcome(dag_id, run_id, COMMIT_TASK)
+            if not found.verdict:  # its report so far could not be written: only its end tells
+                self._wait_for(going, dag_id, run_id, asks_task=None)
+            return judged(found, "success" if found.verdict in _GOOD else "failed", mode=going.inherited().mode)
         return judged(self._outcome(dag_id, run_id), event["state"], mode=going.inherited().mode)
 
-    def _wait_for(self, going: Going, start: "PlanRunStart") -> NoReturn:
+    def _wait_for(self, going: Going, dag_id: str, run_id: str, *, asks_task: str | None) -> NoReturn:
         from drs_provider.triggers.dag_runs import DagRunTrigger
 
-        trigger = DagRunTrigger(dag_id=start.dag_id, run_id=start.run_id, deadline=going.deadline.isoformat())
-        self.wait(going, trigger)
+        deadline = going.deadline.isoformat()
+        self.wait(going, DagRunTrigger(dag_id=dag_id, run_id=run_id, deadline=deadline, asks_task=asks_task))
 
     def _refuse_paused(self, start: "PlanRunStart") -> None:
         from drs_provider.airflow_internals.tasks import is_dag_paused
@@ -114,12 +122,15 @@ class RunPlan(StepWork[PlanStep, "DagRunEvent"]):
             raise StepFailed(f"Airflow did not start plan {start.plan}: {refusal}")
         self.log.info("Run %s of plan %s %s", start.run_id, start.plan, "goes on" if again else "started")
 
-    def _outcome(self, dag_id: str, run_id: str) -> "PlanRunOutcome":
-        """Read how the run ended, as its own report task has signed it."""
+    def _outcome(self, dag_id: str, run_id: str, task_id: str = REPORT_TASK) -> "PlanRunOutcome":
+        """Read how the run ended, as its own report task has signed it.
+
+        :param task_id: the task that left the report: of a run that asks people at its end, the one that asks
+        """
         from drs_provider.rules.run.handover import KeptReport, PlanRunOutcome, WrittenReport
 
         found = PlanRunOutcome(plan=self.step.plan, dag_id=dag_id, run_id=run_id)
-        written, kept = self._left(found, WrittenReport), self._left(found, KeptReport)
+        written, kept = self._left(found, WrittenReport, task_id), self._left(found, KeptReport, task_id)
         if written is None:
             return found
         report = (kept.report if kept else None) or {}
@@ -135,14 +146,14 @@ class RunPlan(StepWork[PlanStep, "DagRunEvent"]):
             }
         )
 
-    def _left(self, run: "PlanRunOutcome", document: "type[_Left]") -> "_Left | None":
+    def _left(self, run: "PlanRunOutcome", document: "type[_Left]", task_id: str) -> "_Left | None":
         from drs_provider.airflow_internals.tasks import read_xcom
         from drs_provider.rules.run.handover.signature import Origin
         from drs_provider.services.signed import opened
 
-        value = read_xcom(document.KEY, dag_id=run.dag_id, run_id=run.run_id, task_id=REPORT_TASK)
+        value = read_xcom(document.KEY, dag_id=run.dag_id, run_id=run.run_id, task_id=task_id)
         try:
-            return opened(value, document, Origin(run.dag_id, run.run_id, REPORT_TASK, document.KEY))
+            return opened(value, document, Origin(run.dag_id, run.run_id, task_id, document.KEY))
         except HandoverUnreadable as error:
             why = f"run {run.run_id} of plan {run.plan} has ended, and nobody can tell how: {error}"
             raise StepFailed(why, is_final=True) from error

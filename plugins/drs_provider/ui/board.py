@@ -29,6 +29,7 @@ from drs_provider.rules.run.state import (
 )
 from drs_provider.ui.activity import BoardActivity, Surroundings, activity_of
 from drs_provider.ui.forecast import USUAL, Forecast, expected_end, service_there_at
+from drs_provider.ui.next_steps import BoardCommit, commit_of, next_steps_of
 from drs_provider.ui.questions import BoardQuestion, orders_of, questions_of
 from drs_provider.ui.read_model import RunData
 from drs_provider.ui.stages import BoardKept, final_stage, kept_drill, preflight_stage
@@ -153,6 +154,8 @@ class Board(BaseModel):
     preflight_tasks: list[BoardStep] = []
     final_tasks: list[BoardStep] = []
     cleans_up: bool = True
+    commit: BoardCommit | None = None
+    next_steps: list[str] = []
 
 
 def board_of(run: RunData, now: datetime, forecast: Forecast = USUAL, stopped: tuple[str, ...] = ()) -> Board:
@@ -217,6 +220,8 @@ def board_of(run: RunData, now: datetime, forecast: Forecast = USUAL, stopped: t
         preflight_tasks=list(around.preflight),
         final_tasks=list(around.final),
         cleans_up=cleans_up,
+        commit=commit_of(run.dag_id, run.run_id, state),
+        next_steps=next_steps_of(run.dag_id, state, preflight),
     )
 
 

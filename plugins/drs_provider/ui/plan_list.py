@@ -59,6 +59,8 @@ class PlanRow(BaseModel):
     verified_why: str = ""
     production: str = ""
     """Where production is up that a recovery of the plan brought up, and since when; empty: none is known to be."""
+    next_steps: list[str] = []
+    """What comes after that recovery: commit, reprotect, failback, as its report has it."""
     is_paused: bool = False
     paused_checks: str = ""
     """The DAG that starts the plan's checks by schedule, where it is paused; empty: it is not, or there is none."""
@@ -183,6 +185,7 @@ def _row(
         verified=verification.is_verified if verification else None,
         verified_why=verification.why if verification else "",
         production=production.words if production else "",
+        next_steps=list(production.next_steps) if production else [],
         is_paused=dag_id_of(plan.name) in paused,
         paused_checks=check_dag if plan.check is not None and check_dag in paused else "",
         kept_until=last.kept_until if last else None,

@@ -21,7 +21,7 @@ class BoardQuestion(BaseModel):
     ``path`` is the page of Airflow where it is answered, ``otherwise`` what happens without an answer.
     """
 
-    kind: Literal["approval", "pause"]
+    kind: Literal["approval", "pause", "commit"]
     task: str
     wave: str | None
     subject: str
@@ -57,7 +57,7 @@ def _questions(run: RunData) -> Iterator[BoardQuestion]:
 def _question(run: RunData, task: str, asked: Asked) -> BoardQuestion:
     is_pause = names.does(task, names.PAUSE, names.KEEP)
     return BoardQuestion(
-        kind="pause" if is_pause else "approval",
+        kind="commit" if task == names.COMMIT_TASK else "pause" if is_pause else "approval",
         task=task,
         wave=names.wave_of(task),
         subject=asked.subject or ("A pause" if is_pause else "Approval of the recovery"),

@@ -31,6 +31,8 @@ _TITLES: Final = {
     names.RESTORE_SETTINGS: "Restore launch settings",
     names.REMOVE_NETWORK: "Remove the drill network",
     names.LOOK_OVER: "Look for what is left",
+    names.COMMIT: "Commit or roll back",
+    names.ROLL_BACK: "Roll back",
     names.REPORT: "Write the report",
 }
 _FIRST: Final = (names.CHECK, names.NETWORK, names.APPROVAL, names.STOP_APPROVAL)
@@ -42,6 +44,7 @@ _LAST: Final = (
     names.LOOK_OVER,
     names.REPORT,
 )
+_LAST_OF_RECOVERY: Final = (names.COMMIT, names.ROLL_BACK, names.REPORT)
 _LONGEST: Final = 400
 
 
@@ -63,7 +66,7 @@ def final_stage(snapshot: RunSnapshot, left: LeftDocuments, *, cleans_up: bool) 
 
     :param cleans_up: whether what the run launches is removed; what a recovery launches stays
     """
-    return _rows(snapshot, left, names.FINISH_GROUP, _LAST if cleans_up else _LAST[-1:])
+    return _rows(snapshot, left, names.FINISH_GROUP, _LAST if cleans_up else _LAST_OF_RECOVERY)
 
 
 def kept_drill(dag_id: str, run_id: str, snapshot: RunSnapshot, left: LeftDocuments) -> BoardKept | None:

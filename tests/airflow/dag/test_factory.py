@@ -64,6 +64,43 @@ def test_the_dag_of_a_plan_that_migrates_is_the_golden_one(tmp_path, monkeypatch
     assert drawn == golden.read_text(), "REWRITE_GOLDEN=1 writes it afresh; read the difference before you commit it"
 
 
+COMMIT = """\
+kind: ProtectionGroup
+name: db
+region: us-west-2
+servers: [s-00000000000000001]
+---
+kind: ProtectionGroup
+name: mail
+region: eu-central-1
+aws_conn_id: aws_there
+launch: {copy_tags: true}
+select: {tags: {Tier: mail}}
+---
+kind: RecoveryPlan
+name: commit
+drill: {network: isolated, keep_for: 1h}
+recovery:
+  approval: {approvers: [ann]}
+  commit: {within: 12h, on_timeout: roll_back, approvers: [ann, bob]}
+waves:
+  - {name: database, groups: [db]}
+  - {name: mail, groups: [mail], depends_on: []}
+"""
+
+
+def test_the_dag_of_a_plan_that_ends_with_a_question_is_the_golden_one(tmp_path, monkeypatch):
+    (tmp_path / "commit.yaml").write_text(COMMIT)
+    bag = bag_of(tmp_path, monkeypatch)
+    golden = GOLDEN / "commit.dag.txt"
+    drawn = as_text(bag.dags["drs.commit"])
+    if os.environ.get("REWRITE_GOLDEN"):
+        golden.write_text(drawn)
+
+    assert bag.import_errors == {}
+    assert drawn == golden.read_text(), "REWRITE_GOLDEN=1 writes it afresh; read the difference before you commit it"
+
+
 def test_the_same_plan_gives_the_same_dag_in_every_process():
     code = (
         "import json, sys; from airflow.dag_processing.dagbag import DagBag;"

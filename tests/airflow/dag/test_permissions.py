@@ -16,6 +16,7 @@ from drs_provider.hooks.iam import permission_gaps
 from drs_provider.rules.preflight.permissions import questions
 from drs_provider.rules.purpose import DRILL, RECOVERY
 from kit.dag_runs import SHOP, calls, instances
+from kit.people import People
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
@@ -30,10 +31,13 @@ ROLES = {
     "drills": (*BOTH, "StartDrillsOnly", "TerminateDrills", "LookForLeftOvers", "ProveThatNothingLeadsOut"),
     "recoveries": (*BOTH, "StartRecoveriesOnly"),
 }
+ROLL_BACK = (*BOTH[:-1], "StartRecoveriesOnly", "RollBackRecoveries")
+"""The role for recoveries of plans that can be rolled back: its backstop protects what is committed."""
 WAY_BACK = ("LookAtDrs", "ReverseWhatRuns")
-SOURCES = ("StopSourcesOfMigrations",)
 """A role of its own, without the backstop: it ends the replication of FAILBACK servers."""
+SOURCES = ("StopSourcesOfMigrations",)
 MODE = "drs-orchestrator:mode"
+COMMIT = "recovery: {commit: {approvers: [bob]}}\nrto: 45m"
 DRS = "drs.amazonaws.com"
 PREFIX = {"service-quotas": "servicequotas", "elbv2": "elasticloadbalancing"}
 KINDS = {
@@ -48,7 +52,7 @@ def role(name):
 
 
 def test_every_policy_of_the_page_belongs_to_a_role():
-    assert set(POLICIES) == {sid for sids in (*ROLES.values(), WAY_BACK, SOURCES) for sid in sids}
+    assert set(POLICIES) == {sid for sids in (*ROLES.values(), ROLL_BACK, WAY_BACK, SOURCES) for sid in sids}
     for policy in POLICIES.values():
         for statement in policy["Statement"]:
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
@@ -69,7 +73,7 @@ def roles(simulator):
     """The two roles, with the policies of the page."""
     iam = simulator.client("iam")
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}
-    for name, sids in {**ROLES, "failback": WAY_BACK, "sources": SOURCES}.items():
+    for name, sids in {**ROLES, "roll_back": ROLL_BACK, "failback": WAY_BACK, "sources": SOURCES}.items():
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
         for sid in sids:
             iam.put_role_policy(RoleName=name, PolicyName=sid, PolicyDocument=json.dumps(POLICIES[sid]))
@@ -224,13 +228,14 @@ def test_neither_role_can_start_the_other_kind_of_run(run, watched, name, mode):
     assert ("drs:StartRecovery", "*", "implicitDeny") in found.refused
 
 
-@pytest.mark.parametrize(("name", "purpose"), [("drills", DRILL), ("recoveries", RECOVERY)])
+@pytest.mark.parametrize(("name", "purpose"), [("drills", DRILL), ("recoveries", RECOVERY), ("roll_back", RECOVERY)])
 def test_preflight_finds_nothing_missing_in_the_role_of_its_run(roles, monkeypatch, name, purpose):
     connection = json.loads(os.environ["AIRFLOW_CONN_AWS_DEFAULT"])
     connection["extra"]["role_arn"] = role(name)
     monkeypatch.setenv("AIRFLOW_CONN_OF_ROLE", json.dumps(connection))
 
-    gaps = permission_gaps(DrsHook(aws_conn_id="of_role"), questions(purpose, settings=True, launch_actions=True))
+    asked = questions(purpose, settings=True, launch_actions=True, commit=name == "roll_back")
+    gaps = permission_gaps(DrsHook(aws_conn_id="of_role"), asked)
 
     assert (gaps.not_asked, gaps.denied, gaps.unclear) == ("", (), ())
 
@@ -313,6 +318,34 @@ def test_the_role_of_a_migrations_origin_stops_what_is_tagged_and_nothing_more(r
     assert judge.decision("ec2:StopInstances", INSTANCE) != "allowed"
     for action in ("ec2:StartInstances", "ec2:TerminateInstances", "drs:StartRecovery"):
         assert judge.decision(action, INSTANCE, **tagged) != "allowed"
+
+
+def test_the_role_that_rolls_back_never_ends_what_is_committed(roles):
+    judge = Judge(roles, "roll_back")
+    committed = {**RECOVERED, "drs-orchestrator:committed": "2026-03-01T12:00:00Z by ann"}
+    table = [
+        ("drs:TerminateRecoveryInstances", INSTANCE, {"tags": RECOVERED}, True),
+        ("ec2:TerminateInstances", INSTANCE, {"tags": RECOVERED}, True),
+        ("ec2:TerminateInstances", INSTANCE, {}, False),
+        ("drs:TerminateRecoveryInstances", INSTANCE, {"tags": committed}, False),
+        ("ec2:TerminateInstances", INSTANCE, {"tags": committed}, False),
+        ("drs:UntagResource", INSTANCE, {"tags": committed, "request": {MODE: ""}}, False),
+        ("drs:StopReplication", "*", {}, False),
+    ]
+    found = [(action, judge.decision(action, where, **context) == "allowed") for action, where, context, _ in table]
+
+    assert found == [(action, is_allowed) for action, _, _, is_allowed in table]
+
+
+def test_a_whole_roll_back_may_do_what_it_does_with_its_role(run, watched, simulator):
+    found = watched("roll_back")
+
+    with People({"finish.commit": [("bob", "Roll back", "the source is back")]}):
+        ended = run(SHOP.replace("rto: 45m", COMMIT), mode="recovery", confirm="shop", reason="fire")
+
+    assert ended.tasks["finish.roll_back"] == "success"
+    assert found.refused == set()
+    assert set(instances(simulator).values()) <= {"terminated"}
 
 
 def test_what_only_one_of_the_roles_may_do(roles):

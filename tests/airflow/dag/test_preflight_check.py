@@ -59,7 +59,7 @@ def checked(dag, *, cleaned=None, params=None, **run):
 
 
 OVER = (
-    "the drill of this run is over and was cleaned up: trigger a new run of shop, drs run start shop. "
+    "what this run had launched was cleaned up, or rolled back: trigger a new run of shop, drs run start shop. "
     "Nothing was launched"
 )
 

@@ -10,24 +10,24 @@ from pydantic import JsonValue
 from drs_provider import clock
 from drs_provider.configuration import reports_location
 from drs_provider.dag.finish.leftovers import LookOver
+from drs_provider.dag.finish.own_jobs import own_jobs
 from drs_provider.dag.left_alone import skip_where_left_alone
-from drs_provider.dag.run_reader import active_run_of, installation_of_run, skip_where_nothing_is_launched
+from drs_provider.dag.run_reader import skip_where_nothing_is_launched
 from drs_provider.dag.task_times import LeavesTimes
-from drs_provider.dag.waves.job_tags import continued_run, jobs_of_run, keys_of_run
+from drs_provider.dag.waves.job_tags import keys_of_run
 from drs_provider.dag.waves.network import RemoveNetwork
 from drs_provider.dag.waves.preemption import look_for_recovery
 from drs_provider.dag.waves.settings import RestoreSettings
 from drs_provider.exceptions import ReportOfAnotherRun
 from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.operators.terminate import DrsTerminateRecoveryInstancesOperator
-from drs_provider.rules.purpose import purpose_of
+from drs_provider.rules.purpose import DRILL, purpose_of
 from drs_provider.rules.run import names
 from drs_provider.services.signed import leave, pull_believed, sealed
 
 if TYPE_CHECKING:
     from drs_provider.plan.loader import RunnablePlan
     from drs_provider.report.result import RunReport
-    from drs_provider.rules.answers import Answer
     from drs_provider.rules.run.handover import WrittenReport
     from drs_provider.rules.run.shape import PlanTarget, RunShape
 
@@ -66,55 +66,10 @@ class CleanUpDrill(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
         skip_where_left_alone(context, self.place, self.digest)
         preflight = next(iter(pull_believed(context["ti"], [names.PREFLIGHT_TASK], PreflightResult)), None)
         self.runs = keys_of_run(context)
-        tagged = self._tagged_jobs(context)
-        self.job_ids = sorted(tagged | self._own(self._known_jobs(context) - tagged))
+        self.job_ids = own_jobs(context, self.hook, self.place, self.start_task_ids, purpose=DRILL)
         if self.job_ids and preflight and (words := look_for_recovery(context, preflight, self.hook)):
             self.log.warning("%s: what is left of the drill is cleaned up, the recovery is not touched", words)
         super().prepare(context)
-
-    def _known_jobs(self, context: Context) -> set[str]:
-        from drs_provider.rules.run.handover import Launch
-
-        launches = pull_believed(context["ti"], self.start_task_ids, Launch)
-        here = (self.place.target.aws_conn_id, self.hook.region)
-        return {job for launch in launches if (launch.aws_conn_id, launch.region) == here for job in launch.job_ids}
-
-    def _own(self, job_ids: set[str]) -> set[str]:
-        """Leave out what is remembered as started by this run, while the tags of the job name another one."""
-        from drs_provider.rules.launch.tags import read_mark
-
-        known = self.hook.jobs(sorted(job_ids)) if job_ids else ()
-        marks = {str(job["jobID"]): read_mark(job.get("tags")) for job in known}
-        foreign = {job for job, mark in marks.items() if mark and mark.run not in self.runs}
-        for job in sorted(foreign):
-            self.log.warning("Job %s is of %s, not of this run: what it has launched stays", job, marks[job])
-        return job_ids - foreign
-
-    def _tagged_jobs(self, context: Context) -> set[str]:
-        from drs_provider.rules.launch.takeover import jobs_of
-
-        jobs, key = jobs_of_run(self.hook, context), continued_run(context)
-        continued = {str(job["jobID"]): job for job in jobs_of(jobs, key)} if key else {}
-        own = {str(job["jobID"]) for job in jobs} - set(continued)
-        return own | (self._continued_jobs(context, key, list(continued.values())) if key else set())
-
-    def _continued_jobs(self, context: Context, key: str, jobs: "list[Answer]") -> set[str]:
-        """Give those jobs under the key of the run that this one continues whose instances this run may end.
-
-        Preflight has agreed to go on with that run, and what it looked at is asked again: what another plan, a
-        recovery, or a run that goes on in this Airflow has launched stays.
-        """
-        from drs_provider.rules.launch.continuation import drills_of_plan, run_ids_of
-        from drs_provider.rules.launch.tags import tag_value
-
-        run, own = context["dag_run"], installation_of_run(context)
-        ours = drills_of_plan(jobs, run.dag_id)
-        if foreign := sorted({str(job["jobID"]) for job in jobs} - ours):
-            self.log.warning("%s: no drill of this plan, so what it has launched stays", ", ".join(foreign))
-        if going_on := active_run_of(context, key, run_ids_of(jobs, own=own)):
-            self.log.warning("Run %s goes on here as %s: what it has launched stays", key, going_on)
-            ours &= {str(job["jobID"]) for job in jobs if tag_value(run.run_id) in run_ids_of([job], own=own)}
-        return ours
 
 
 class WriteReport(BaseOperator):
@@ -202,6 +157,7 @@ def finish_group(shape: "RunShape") -> None:
         _keep(shape)
         for place in shape.targets:
             _after_drill(shape, place)
+        _commit(shape)
         WriteReport(
             task_id=names.name_in_group(names.REPORT_TASK), task_display_name="Report", runnable=shape.runnable
         ).as_teardown()
@@ -229,6 +185,46 @@ def _keep(shape: "RunShape") -> None:
         start_task_ids=shape.start_tasks,
         trigger_rule=TriggerRule.ALL_DONE,
     )
+
+
+def _commit(shape: "RunShape") -> None:
+    """Build what asks at the end of a recovery whether it stands, and what rolls it back, where the plan wants that."""
+    policy = shape.plan.recovery.commit
+    if not shape.commit_task or policy is None:
+        return
+    from drs_provider.dag.finish.commit import AskCommit
+    from drs_provider.dag.finish.roll_back import RollBackRecovery
+
+    AskCommit(
+        task_id=names.name_in_group(shape.commit_task),
+        task_display_name="Commit or roll back",
+        plan=shape.plan.name,
+        policy=policy,
+        runnable=shape.runnable,
+        places=shape.targets,
+        digest=shape.digest,
+        start_task_ids=shape.start_tasks,
+        trigger_rule=TriggerRule.ALL_DONE,
+    )
+    for place in shape.targets:
+        settings = [
+            target.settings_task
+            for wave in shape.waves
+            for target in wave.targets
+            if target.target == place.target and target.settings_task
+        ]
+        RollBackRecovery(
+            task_id=names.name_in_group(place.roll_back_task or names.ROLL_BACK_TASK),
+            task_display_name=place.titled("Roll back"),
+            plan=shape.plan.name,
+            policy=policy,
+            runnable=shape.runnable,
+            place=place,
+            digest=shape.digest,
+            start_task_ids=shape.start_tasks,
+            settings_task_ids=settings,
+            retries=_TRIES_AGAIN,
+        ).as_teardown()
 
 
 def _after_drill(shape: "RunShape", place: "PlanTarget") -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final, Literal
 
-from drs_provider.report.evidence import WaitEvidence
+from drs_provider.report.evidence import WaitEvidence, WaitOutcome
 from drs_provider.rules.run import names
-from drs_provider.rules.run.approvals import APPROVE, CONTINUE, REJECT, STOP
+from drs_provider.rules.run.approvals import APPROVE, COMMIT, CONTINUE, REJECT, ROLL_BACK, STOP
 from drs_provider.rules.run.handover import (
     Asked,
     Delay,
@@ -18,13 +18,13 @@ from drs_provider.rules.run.handover import (
 from drs_provider.rules.run.shape import RunShape
 from drs_provider.rules.run.state import LeftDocuments, TaskPhase
 
-WaitOutcome = Literal["approved", "rejected", "continued", "stopped", "expired", "unanswered", "over"]
-
 _OUTCOMES: Final[dict[str | None, WaitOutcome]] = {
     APPROVE: "approved",
     REJECT: "rejected",
     CONTINUE: "continued",
     STOP: "stopped",
+    COMMIT: "committed",
+    ROLL_BACK: "rolled_back",
 }
 
 
@@ -39,11 +39,13 @@ def waits_of(left: LeftDocuments, shape: RunShape) -> tuple[WaitEvidence, ...]:
             found.append(_delay(left, wave.delay_task, wave.name))
         if wave.pause_task:
             found.append(_question(left, wave.pause_task, "pause", wave.name))
+    if shape.commit_task:
+        found.append(_question(left, shape.commit_task, "commit", None))
     return tuple(wait for wait in found if wait)
 
 
 def _question(
-    left: LeftDocuments, task: str, kind: Literal["approval", "pause"], wave: str | None
+    left: LeftDocuments, task: str, kind: Literal["approval", "pause", "commit"], wave: str | None
 ) -> WaitEvidence | None:
     asked = left.of(task, Asked)
     if asked is None:

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
+from typing import Final
 
 from drs_provider.formatting import timespan
 from drs_provider.plan.model import RecoveryPlan
+from drs_provider.report.collect.commit import commit_facts, steps_after
 from drs_provider.report.collect.drill import drill_facts, networks_of
 from drs_provider.report.collect.people import notifications_of, waits_of
 from drs_provider.report.collect.steps import plan_steps, wave_steps
@@ -54,6 +56,9 @@ from drs_provider.rules.run.state import (
     state_of,
 )
 
+_ENDS: Final = (*names.CLEANS_UP, names.ROLL_BACK)
+"""What works after the last wave."""
+
 
 def evidence_of(run: RunFacts, shape: RunShape, left: LeftDocuments, *, now: datetime) -> RunEvidence:
     """Collect everything that is known about a run; what nobody recorded is left out, never made up.
@@ -76,6 +81,8 @@ def evidence_of(run: RunFacts, shape: RunShape, left: LeftDocuments, *, now: dat
         steps=plan_steps(state, shape, left),
         notifications=notifications_of(left) if plan.notify else (),
         drill=drill_facts(left, shape, preflight, superseded=state.superseded),
+        commit=commit_facts(state.commit),
+        next_steps=steps_after(state, shape, left, run.purpose),
         orders=left.given_orders().orders,
         edited=tuple(_refused_orders(left, shape)),
         outside=left.outside_changes,
@@ -117,7 +124,7 @@ def _activities(left: LeftDocuments, shape: RunShape) -> Iterator[ActivityEviden
         ("preflight", (names.PREFLIGHT_TASK,)),
         ("network", shape.network_tasks),
         ("settings", tuple(task for wave in shape.waves for task in wave.settings_tasks)),
-        ("clean_up", tuple(sorted(task for task in left.snapshot.tasks if names.does(task, *names.CLEANS_UP)))),
+        ("clean_up", tuple(sorted(task for task in left.snapshot.tasks if names.does(task, *_ENDS)))),
     )
     for kind, found in tasks:
         for task in found:

@@ -1,6 +1,6 @@
 """What of a set of recovery instances may be terminated, is gone, on its way out or held, and when to give up."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -120,6 +120,7 @@ def choose(
     include_recovery: bool,
     runs: Collection[str] = (),
     proofs: Mapping[str, CreationProof] | None = None,
+    spares: Callable[[Answer], str | None] | None = None,
 ) -> Choice:
     """Pick what may be terminated: what DRS calls a drill's instance, others only if told so in so many words.
 
@@ -127,21 +128,28 @@ def choose(
 
     :param runs: keys of the only runs whose instances are meant; none: those of any
     :param proofs: of the instances that EC2 still has, by id
+    :param spares: what decides in place of all that: says why an instance must not be terminated; None: it may
     """
     proofs = proofs or {}
     targets: dict[str, str] = {}
     kept: dict[str, str] = {}
     for instance in instances:
         name = str(instance["recoveryInstanceID"])
-        why = None if instance.get("isDrill") is True else NO_WORD if instance.get("isDrill") is None else NO_DRILLS
-        why = why or why_not_of_drill(instance, runs)
+        why = spares(instance) if spares else _why_no_drill(instance, runs)
         if name in proofs and not proofs[name].is_proven:
             kept[name] = kept_words(proofs[name])
-        elif why is None or include_recovery:
+        elif why is None or (include_recovery and not spares):
             targets[name] = str(instance.get("sourceServerID", ""))
         elif is_live(instance):
             kept[name] = why
     return Choice(targets, kept)
+
+
+def _why_no_drill(instance: Answer, runs: Collection[str]) -> str | None:
+    is_drill = instance.get("isDrill")
+    if is_drill is not True:
+        return NO_WORD if is_drill is None else NO_DRILLS
+    return why_not_of_drill(instance, runs)
 
 
 def take_stock(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from drs_provider.formatting import some
 from drs_provider.rules.answers import Answer
-from drs_provider.rules.launch.tags import DRILL, MODE, PLAN, WAVE, read_mark, run_key, tag_value
+from drs_provider.rules.launch.tags import MODE, PLAN, WAVE, read_mark, run_key, tag_value
 from drs_provider.rules.launch.takeover import purpose_of_job
 from drs_provider.rules.purpose import Purpose
 
@@ -91,13 +91,13 @@ def run_ids_of(jobs: Iterable[Answer], *, own: str) -> tuple[str, ...]:
     )
 
 
-def drills_of_plan(jobs: Iterable[Answer], dag_id: str) -> set[str]:
-    """Return the ids of those jobs that a drill of the plan has started, by DRS's own word and by their tags."""
+def jobs_of_plan(jobs: Iterable[Answer], dag_id: str, purpose: Purpose) -> set[str]:
+    """Return the ids of those jobs that a run of the plan for this has started, by DRS's own word and by their tags."""
     return {
         str(job["jobID"])
         for job in jobs
-        if purpose_of_job(job).is_temporary
-        and _tags(job).get(MODE) in (None, "", DRILL)
+        if purpose_of_job(job).is_temporary is purpose.is_temporary
+        and _tags(job).get(MODE) in (None, "", purpose.name)
         and _tags(job).get(PLAN) == tag_value(dag_id)
     }
 

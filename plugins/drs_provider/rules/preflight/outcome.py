@@ -264,7 +264,11 @@ class PreflightOutcome:
             hourly=dict(self.cost.hourly) if self.cost else {},
             fingerprints=dict(self.fingerprints),
             verified=self.verified,
-            objectives=PlanObjectives(rto=self.shape.plan.rto, rpo=self.shape.plan.rpo),
+            objectives=PlanObjectives(
+                rto=self.shape.plan.rto,
+                rpo=self.shape.plan.rpo,
+                has_failback=self.shape.plan.failback is not None,
+            ),
             excluded=tuple(map(self._left_server, self.roster.excluded)),
             waves={
                 wave: PreflightWave(

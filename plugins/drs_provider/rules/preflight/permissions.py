@@ -8,7 +8,9 @@ from drs_provider.rules.findings import Finding
 from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.servers import Answer
 
-Bite = Literal["call", "start", "conversion", "clean_up", "settings", "protection", "reversal", "removal", "sources"]
+Bite = Literal[
+    "call", "start", "conversion", "clean_up", "roll_back", "settings", "protection", "reversal", "removal", "sources"
+]
 """When a missing permission shows: in a call of this package, or in what DRS does in EC2 for the caller."""
 
 BITES: Final[Mapping[Bite, str]] = {
@@ -16,6 +18,7 @@ BITES: Final[Mapping[Bite, str]] = {
     "start": "at once: the job is COMPLETED after a second, every server FAILED, and its log gives no reason",
     "conversion": "after some five minutes of conversion, as LAUNCH_FAILED",
     "clean_up": "in the clean-up: the drill's instances stay and cost money",
+    "roll_back": "in a roll back: what the recovery launched stays, and the run fails",
     "settings": "before the wave: its launch settings cannot be brought to what the plan wants",
     "protection": "after the launch: recovered instances are not protected from termination",
     "reversal": "at the reversal: nothing is replicated back, or protected again after a failback",
@@ -130,11 +133,14 @@ class Gaps:
     not_asked: str = ""
 
 
-def questions(purpose: Purpose, *, settings: bool, launch_actions: bool) -> tuple[PermissionQuestion, ...]:
+def questions(
+    purpose: Purpose, *, settings: bool, launch_actions: bool, commit: bool = False
+) -> tuple[PermissionQuestion, ...]:
     """Return what a run needs, beyond what preflight has already called itself.
 
     :param settings: whether the plan sets launch settings in this account and Region
     :param launch_actions: whether it declares DRS launch actions there
+    :param commit: whether its recoveries may be rolled back
     """
     found = [
         PermissionQuestion("call", _CALLS),
@@ -145,6 +151,9 @@ def questions(purpose: Purpose, *, settings: bool, launch_actions: bool) -> tupl
     if purpose.is_temporary:
         found.append(PermissionQuestion("clean_up", ("drs:TerminateRecoveryInstances",)))
         found.append(PermissionQuestion("clean_up", ("ec2:DeleteVolume", "ec2:TerminateInstances"), by_drs=True))
+    if commit and purpose.asks_to_commit:
+        found.append(PermissionQuestion("roll_back", ("drs:TerminateRecoveryInstances", "ec2:ModifyInstanceAttribute")))
+        found.append(PermissionQuestion("roll_back", ("ec2:DeleteVolume", "ec2:TerminateInstances"), by_drs=True))
     if settings:
         found.append(PermissionQuestion("settings", _SETTINGS))
     if launch_actions:

@@ -17,6 +17,8 @@ APPROVE: Final = "Approve"
 REJECT: Final = "Reject"
 CONTINUE: Final = "Continue"
 STOP: Final = "Stop"
+COMMIT: Final = "Commit"
+ROLL_BACK: Final = "Roll back"
 
 _DEFAULT_TIMEOUT: Final = timedelta(minutes=30)
 

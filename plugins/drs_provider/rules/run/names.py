@@ -82,6 +82,8 @@ CLEAN_UP: Final = "clean_up"
 RESTORE_SETTINGS: Final = "restore_settings"
 REMOVE_NETWORK: Final = "remove_network"
 LOOK_OVER: Final = "look_over"
+COMMIT: Final = "commit"
+ROLL_BACK: Final = "roll_back"
 CLEANS_UP: Final = (CLEAN_UP, RESTORE_SETTINGS, REMOVE_NETWORK, LOOK_OVER)
 """Tasks that take away what a drill has made, and look whether anything is left."""
 REPORT: Final = "report"
@@ -97,6 +99,8 @@ CLEAN_UP_TASK: Final = "finish.clean_up"
 RESTORE_SETTINGS_TASK: Final = "finish.restore_settings"
 REMOVE_NETWORK_TASK: Final = "finish.remove_network"
 LOOK_OVER_TASK: Final = "finish.look_over"
+COMMIT_TASK: Final = "finish.commit"
+ROLL_BACK_TASK: Final = "finish.roll_back"
 REPORT_TASK: Final = "finish.report"
 VERDICT_TASK: Final = "finish.verdict"
 
@@ -124,6 +128,7 @@ _NUMBERED: Final = frozenset(
         RESTORE_SETTINGS,
         REMOVE_NETWORK,
         LOOK_OVER,
+        ROLL_BACK,
     }
 )
 

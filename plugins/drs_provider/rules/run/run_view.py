@@ -44,6 +44,7 @@ class RunView:
     :param outline: which tasks it has; None in a list of runs, where ``state`` knows neither waves nor steps
     :param tasks: how far those tasks are, by id
     :param parts: the runs of other plans that its steps wait for
+    :param has_failback: whether its plan said how to go back
     :param kept: until when its drill is kept for people; None: it is not, or no longer
     """
 
@@ -62,6 +63,7 @@ class RunView:
     questions: tuple[PendingQuestion, ...] = ()
     report: WrittenReport | None = None
     kept: KeptDrill | None = None
+    has_failback: bool = False
     parts: tuple[PlanRunStart, ...] = ()
 
     @property

@@ -199,6 +199,7 @@ class PlanTarget:
     :param waves: the waves that launch there
     :param network: number of its drill network, from 1; 0: drills share production's network
     :param restore_settings_task: puts launch settings back after a drill; None: no wave changes any there
+    :param roll_back_task: rolls a recovery back; None: the plan has no commit stage
     :param is_only: whether the plan has no other
     """
 
@@ -211,6 +212,7 @@ class PlanTarget:
     restore_settings_task: str | None
     remove_network_task: str | None
     look_over_task: str
+    roll_back_task: str | None = None
     is_only: bool = True
 
     def titled(self, what: str) -> str:
@@ -230,6 +232,7 @@ class RunShape:
     :param stop_policy: who is asked before a migration stops its sources; None: it stops none
     :param stop_approval_tasks: the tasks that ask them, one after the other
     :param keep_task: keeps a drill for people; None: the plan keeps none
+    :param commit_task: asks at the end of a recovery whether it stands; None: the plan has no commit stage
     :param start_notifications_task: tells people that the run goes on to its waves; None: nobody wants to know
     :param end_notifications_task: tells people how the run ended; None: nobody wants to know
     :param purpose: what the run is for; None without a request: the shape holds for every run of the plan
@@ -245,6 +248,7 @@ class RunShape:
     stop_policy: Policy | None
     stop_approval_tasks: tuple[str, ...]
     keep_task: str | None
+    commit_task: str | None
     start_notifications_task: str | None
     end_notifications_task: str | None
     purpose: Purpose | None = None
@@ -409,10 +413,15 @@ def compile_shape(runnable: RunnablePlan, request: "RunRequest | None" = None) -
     changed = {place.target for wave in waves for place in wave.targets if place.settings_task}
     policy, stop_policy = policy_of(plan.recovery), stop_policy_of(plan.migration)
     keeps = bool(DRILL.keep_for(plan)) and any(wave.targets for wave in waves)
+    asks_to_commit = plan.recovery.commit is not None and any(wave.targets for wave in waves)
     shape = RunShape(
         runnable=runnable,
         targets=tuple(
-            replace(_place(target, number, waves, networks, changed), is_only=len(numbers) == 1)
+            replace(
+                _place(target, number, waves, networks, changed),
+                is_only=len(numbers) == 1,
+                roll_back_task=names.numbered(names.ROLL_BACK_TASK, number) if asks_to_commit else None,
+            )
             for target, number in numbers.items()
         ),
         waves=waves,
@@ -425,6 +434,7 @@ def compile_shape(runnable: RunnablePlan, request: "RunRequest | None" = None) -
         stop_policy=stop_policy,
         stop_approval_tasks=names.stop_approval_tasks(stop_policy.required if stop_policy else 0),
         keep_task=names.KEEP_TASK if keeps else None,
+        commit_task=names.COMMIT_TASK if asks_to_commit else None,
         start_notifications_task=_teller(plan, names.PREFLIGHT_GROUP, "started"),
         end_notifications_task=_teller(plan, names.FINISH_GROUP, "completed", "failed"),
     )
@@ -682,6 +692,11 @@ def _in_finish(shape: RunShape) -> Iterator[Edge]:
             yield place.clean_up_task, place.restore_settings_task
     yield from ((above, task) for task in removed for above in restored or cleaned)
     yield from ((above, task) for task in looked for above in removed or [*cleaned, *restored])
+    if shape.commit_task:
+        rolled_back = [place.roll_back_task for place in shape.targets if place.roll_back_task]
+        yield from ((task, shape.commit_task) for task in looked)
+        yield from ((shape.commit_task, task) for task in rolled_back)
+        yield from ((task, names.REPORT_TASK) for task in (shape.commit_task, *rolled_back))
     yield from ((task, names.REPORT_TASK) for task in (*cleaned, *restored, *removed, *looked))
     yield names.REPORT_TASK, names.VERDICT_TASK
     if shape.end_notifications_task:

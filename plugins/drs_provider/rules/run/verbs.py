@@ -11,7 +11,7 @@ from drs_provider.exceptions import RunRefused, UsageError
 from drs_provider.formatting import instant_words, joined
 from drs_provider.plan.problems import nearest
 from drs_provider.rules.run import controls, names
-from drs_provider.rules.run.approvals import APPROVE, REJECT
+from drs_provider.rules.run.approvals import APPROVE, COMMIT, REJECT, ROLL_BACK
 from drs_provider.rules.run.run_view import PendingQuestion, RunView
 from drs_provider.rules.run.state import Cause, StepState, StepStatus, WaveOutline, WaveState, WaveStatus
 from drs_provider.rules.run.state.words import words
@@ -95,6 +95,8 @@ def _too_late(run: RunView) -> str:
     what = "everything was launched" if done else "nothing of it is left to start"
     if any(question.task == names.KEEP_TASK for question in run.questions):
         then = f"the drill is kept for people, {run.command('end')} cleans it up now"
+    elif any(question.task == names.COMMIT_TASK for question in run.questions):
+        then = f"it waits for commit or roll back: {'   or   '.join(_commit_commands(run))}"
     elif run.is_temporary:
         then = f"it is cleaned up and reported, {run.command('wait')} waits for that"
     else:
@@ -283,12 +285,23 @@ def answer_commands(run: RunView, question: PendingQuestion) -> list[str]:
     """Write the commands that answer a question, one for each of its options."""
     if question.task == names.KEEP_TASK:
         return [run.command("end"), *(run.command("extend", "--by", by) for by in controls.BY)]
+    if question.task == names.COMMIT_TASK:
+        return _commit_commands(run)
     short = {APPROVE: "approve", REJECT: "reject"}
     return [
         run.command(short[option], "--task", question.task)
         if option in short
         else run.command("answer", "--task", question.task, "--option", option)
         for option in question.options
+    ]
+
+
+def _commit_commands(run: RunView) -> list[str]:
+    """Write the commands that decide whether a recovery stands; a roll back needs a reason."""
+    task = names.COMMIT_TASK
+    return [
+        run.command("answer", "--task", task, "--option", COMMIT),
+        run.command("answer", "--task", task, "--option", ROLL_BACK, "--comment", "REASON"),
     ]
 
 

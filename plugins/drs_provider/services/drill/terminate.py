@@ -1,7 +1,7 @@
 """Terminating recovery instances, and seeing in EC2 that they and what belonged to them are gone."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
@@ -62,6 +62,9 @@ FOR_NOW: Final = (Conflict, QuotaExceeded, NotFound, ServiceUnavailable, Throttl
 LOOK_BACK: Final = timedelta(days=1)
 """How long before a clean-up began the running jobs may have been started that hold its servers."""
 
+Spares = Callable[[Answer], str | None]
+"""Say of an item of DescribeRecoveryInstances why it must not be terminated; None: it may."""
+
 log = logging.getLogger(__name__)
 
 
@@ -72,6 +75,9 @@ class InstanceChoice:
     :param job_ids: launch jobs whose instances are meant
     :param include_recovery: also terminate what DRS does not call a drill's
     :param runs: keys of the only runs whose instances are meant; none: those of any
+    :param spares: what decides in place of DRS's word for a drill, asked of every instance at every look: says why one
+        must not be terminated. Termination protection is then switched off first, and volumes and interfaces that
+        outlive their instances are said and not deleted
     """
 
     recovery_instance_ids: tuple[str, ...] | None = None
@@ -79,6 +85,7 @@ class InstanceChoice:
     job_ids: tuple[str, ...] | None = None
     include_recovery: bool = False
     runs: tuple[str, ...] = ()
+    spares: Spares | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +136,21 @@ def terminations(hook: Terminator, instances: Sequence[str]) -> Iterator[tuple[S
             yield batch, job
 
 
+def instances_of_jobs(hook: "TracesHook", job_ids: Collection[str], launches: Iterable[Answer]) -> tuple[Answer, ...]:
+    """Ask DRS for the instances that launch jobs have launched, live or not.
+
+    :param launches: those of the jobs that DRS still knows
+    """
+    if not job_ids:
+        return ()
+    known = tuple(launches)
+    servers = {server["sourceServerID"] for job in known for server in job.get("participatingServers", ())}
+    # A job that DRS has forgotten names no servers any more; its instances still name the job.
+    forgotten = set(job_ids) - {job["jobID"] for job in known}
+    found = hook.recovery_instances(source_server_ids=None if forgotten else sorted(servers))
+    return tuple(instance for instance in found if instance.get("jobID") in job_ids)
+
+
 class CleanUp:
     """Terminate instances, look by look.
 
@@ -171,6 +193,8 @@ class CleanUp:
                 return CleanUpWaits((), requests + 1)
             if unsure:
                 raise CleanupIncomplete({**choice.kept, **unsure})
+            if self.chosen.spares:
+                return self._result(choice, progress.stock.gone)
             if parts := self._parts_left(launches, choice):
                 if are_parts_given_up(parts, requests=requests, is_late=is_late):
                     raise CleanupIncomplete(parts)
@@ -193,16 +217,7 @@ class CleanUp:
         now = {str(instance["recoveryInstanceID"]) for instance in described} & set(choice.targets)
         remembered = [name for name in choice.targets if name not in now]
         again = self.hook.recovery_instances(instance_ids=remembered) if remembered else ()
-        why = {
-            str(instance["recoveryInstanceID"]): why_spared(
-                instance,
-                job_ids=self.chosen.job_ids,
-                server_ids=self.chosen.source_server_ids,
-                include_recovery=self.chosen.include_recovery,
-                runs=self.chosen.runs,
-            )
-            for instance in again
-        }
+        why = {str(instance["recoveryInstanceID"]): self._why_spared(instance) for instance in again}
         spared = {name: words for name, words in why.items() if words}
         targets = {name: server for name, server in choice.targets.items() if name not in spared}
         return Choice(targets, {**choice.kept, **spared}), frozenset(now | (set(why) - set(spared)))
@@ -218,6 +233,17 @@ class CleanUp:
         ]
         states = self.hook.instance_states(named) if named else {}
         return {name: NOT_SHOWN for name, state in states.items() if state != EC2_GONE and name not in choice.kept}
+
+    def _why_spared(self, instance: Answer) -> str | None:
+        if self.chosen.spares:
+            return self.chosen.spares(instance)
+        return why_spared(
+            instance,
+            job_ids=self.chosen.job_ids,
+            server_ids=self.chosen.source_server_ids,
+            include_recovery=self.chosen.include_recovery,
+            runs=self.chosen.runs,
+        )
 
     def _progress(
         self,
@@ -264,14 +290,7 @@ class CleanUp:
             return self.hook.recovery_instances(instance_ids=self.chosen.recovery_instance_ids)
         if self.chosen.source_server_ids is not None:
             return self.hook.recovery_instances(source_server_ids=self.chosen.source_server_ids)
-        job_ids = set(self.chosen.job_ids or ())
-        if not job_ids:
-            return ()
-        servers = {server["sourceServerID"] for job in launches for server in job.get("participatingServers", ())}
-        # A job that DRS has forgotten names no servers any more; its instances still name the job.
-        forgotten = job_ids - {job["jobID"] for job in launches}
-        found = self.hook.recovery_instances(source_server_ids=None if forgotten else sorted(servers))
-        return tuple(instance for instance in found if instance.get("jobID") in job_ids)
+        return instances_of_jobs(self.hook, self.chosen.job_ids or (), launches)
 
     def _choice(self, described: Sequence[Answer], launches: Sequence[Answer]) -> Choice:
         """Decide what to terminate, and remember it with the proof that its launch created it."""
@@ -279,7 +298,13 @@ class CleanUp:
         before, proven = (known.instances, known.proofs) if known else ({}, {})
         unproven = [instance for instance in described if str(instance["recoveryInstanceID"]) not in before]
         proofs = creation_proofs(self.hook, unproven, launches)
-        choice = choose(described, include_recovery=self.chosen.include_recovery, runs=self.chosen.runs, proofs=proofs)
+        choice = choose(
+            described,
+            include_recovery=self.chosen.include_recovery,
+            runs=self.chosen.runs,
+            proofs=proofs,
+            spares=self.chosen.spares,
+        )
         if self.chosen.job_ids is None:
             ensure_all_chosen(choice)
         targets = {**before, **choice.targets}
@@ -289,7 +314,8 @@ class CleanUp:
             words = {name: proof.words for name, proof in proofs.items() if proof.is_proven}
             gone = known.gone_before if known else ()
             save(self.store, TerminationTargets(instances=targets, proofs={**proven, **words}, gone_before=gone))
-        return Choice(targets, choice.kept)
+        # What a look before this one chose and this one keeps is kept: only what the cloud says now may go.
+        return Choice({name: server for name, server in targets.items() if name not in choice.kept}, choice.kept)
 
     def _remember_parts(self, instances: Sequence[str]) -> None:
         """Remember what belongs to instances before they go: EC2 says it of no terminated one."""
@@ -339,6 +365,8 @@ class CleanUp:
     def _terminate(self, instances: Sequence[str]) -> list[str]:
         """Ask DRS to terminate; what it refuses for now is looked at again after the wait."""
         started: list[str] = []
+        if self.chosen.spares:
+            self._unprotect(instances)
         for batch, outcome in terminations(self.hook, instances):
             if isinstance(outcome, AwsError):
                 if not isinstance(outcome, FOR_NOW):
@@ -352,6 +380,14 @@ class CleanUp:
             save(self.store, TerminateJobs(job_ids=(*known.job_ids, job_id)))
             self.on_started(job_id)
         return started
+
+    def _unprotect(self, instances: Sequence[str]) -> None:
+        """Switch termination protection off; one that is gone meanwhile has none."""
+        for name in instances:
+            try:
+                self.hook.unprotect([name])
+            except NotFound as error:
+                log.warning("%s", error)
 
     def _result(self, choice: Choice, gone: Sequence[str]) -> CleanedUp:
         for instance, why in choice.kept.items():

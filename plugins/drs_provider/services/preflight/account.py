@@ -356,6 +356,7 @@ def _permissions(hook: "DrsHook", scope: Scope) -> CheckResult:
         scope.purpose,
         settings=any(scope.settings.values()),
         launch_actions=any(values.get("actions") for values in scope.settings.values()),
+        commit=scope.shape.plan.recovery.commit is not None,
     )
     gaps = permission_gaps(hook, asked)
     count = len({name for question in asked for name in question.actions})

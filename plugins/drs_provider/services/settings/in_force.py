@@ -26,7 +26,7 @@ def read_in_force(hook: "LaunchSettingsHook", found: SettingsSurvey, *, is_tempo
         if (name := configuration.get("ec2LaunchTemplateID"))
     }
     versions = hook.template_versions((name, None) for name in templates.values())
-    remembered = {server.server_id for server in found.servers if is_temporary and _remembers(server)}
+    remembered = {server.server_id for server in found.servers if _remembers(server, is_temporary=is_temporary)}
     return SettingsInForce(
         servers={
             server_id: TemplateInForce(
@@ -62,6 +62,9 @@ def changed_by_others(task_id: str, server_ids: Sequence[str]) -> RunRefused:
     )
 
 
-def _remembers(server: ServerSettings) -> bool:
-    """Tell whether a drill has left its memory at a server once its settings are as this drill wants them."""
-    return bool(server.before or server.changes)
+def _remembers(server: ServerSettings, *, is_temporary: bool) -> bool:
+    """Tell whether a drill's memory is at a server once its settings are as a drill wants them; else, whether it was.
+
+    What a recovery finds of a drill goes back first: it is not what the recovery itself has changed.
+    """
+    return bool(server.before or (is_temporary and server.changes))

@@ -112,6 +112,18 @@ function keptView(kept, now) {
   card.append(head, make("p", `until ${clock(kept.until)}${left}${times}; then it is cleaned up`, "small", "soft"), link);
   return [card];
 }
+function nextView(board) {
+  if (!board.next_steps.length) return [];
+  const card = make("article", "", "card"), list = make("ul", "", "small");
+  card.append(make("h2", "What comes next"));
+  for (const step of board.next_steps) list.append(make("li", step, "text"));
+  card.append(list);
+  const commit = board.commit;
+  if (!commit) return [card];
+  if (commit.refused) card.append(make("p", commit.refused, "text", "small", "error"));
+  for (const reason of commit.against) card.append(make("p", `against a roll back: ${reason}`, "text", "small"));
+  return [card];
+}
 
 function waveCard(wave, now) {
   const card = make("article", "", "card"), head = make("div", "", "row"), [sign, words, tone] = WAVES[wave.status];
@@ -162,7 +174,7 @@ function clock(at) { return new Date(at).toISOString().replace("T", " ").slice(0
 const airflow = location.pathname.slice(0, Math.max(location.pathname.lastIndexOf("/drs/runs/"), 0));
 function questionCard(question, now) {
   const card = make("article", "", "card", "question"), head = make("div", "", "row");
-  head.append(make("h2", question.subject), make("span", question.kind === "pause" ? "? paused" : "? waiting for approval", "chip", "warn"));
+  head.append(make("h2", question.subject), make("span", { pause: "? paused", commit: "? commit or roll back" }[question.kind] || "? waiting for approval", "chip", "warn"));
   const left = new Date(question.until) - new Date(now);
   const facts = [
     `approvers: ${question.people.length ? question.people.join(", ") : "anyone who may answer"}`,
@@ -243,6 +255,7 @@ function show(board) {
   element("questions").replaceChildren(
     ...board.questions.map((question) => questionCard(question, board.now)),
     ...keptView(board.kept, board.now),
+    ...nextView(board),
   );
   element("edited").replaceChildren(...editedView(board.edited));
   element("findings").replaceChildren(...findingsView(board.findings));
@@ -251,7 +264,7 @@ function show(board) {
     ...stepCards(board.before, "Before all waves", board.now),
     ...board.waves.map((wave) => waveCard(wave, board.now)),
     ...stepCards(board.after, "After all waves", board.now),
-    ...stageCards(...(board.cleans_up ? ["Clean-up and report", STATES.cleanup[board.cleanup]] : ["Report", ["", ""]]), board.final_tasks, board.now),
+    ...stageCards(...(board.cleans_up ? ["Clean-up and report", STATES.cleanup[board.cleanup]] : [board.commit ? "Commit and report" : "Report", ["", ""]]), board.final_tasks, board.now),
   );
 }
 

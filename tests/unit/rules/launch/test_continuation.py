@@ -1,7 +1,7 @@
 """Which run of the cloud another one may continue."""
 
 import pytest
-from drs_provider.rules.launch.continuation import Continuation, continuation_problems, drills_of_plan, installation_of
+from drs_provider.rules.launch.continuation import Continuation, continuation_problems, installation_of, jobs_of_plan
 from drs_provider.rules.launch.tags import MODE, PLAN, RUN, job_tags, run_key, same_launch, same_wave
 from drs_provider.rules.purpose import DRILL, RECOVERY
 
@@ -105,7 +105,7 @@ def test_a_clean_up_ends_only_drills_of_its_own_plan():
         {"jobID": "drsjob-7", "initiatedBy": "START_DRILL"},
     ]
 
-    assert drills_of_plan(jobs, "drs.shop") == {"drsjob-1", "drsjob-2"}
+    assert jobs_of_plan(jobs, "drs.shop", DRILL) == {"drsjob-1", "drsjob-2"}
 
 
 def test_a_typed_key_adopts_no_job_of_another_plan():

@@ -65,6 +65,8 @@ def test_whose_policies_decide(arn, caller):
 def test_a_run_asks_for_what_it_will_do_and_for_nothing_else():
     assert "drs:TerminateRecoveryInstances" in names()
     assert "drs:TerminateRecoveryInstances" not in names(RECOVERY)
+    assert "drs:TerminateRecoveryInstances" in names(RECOVERY, commit=True)
+    assert names(DRILL, commit=True) == names(DRILL)
     assert "ec2:ModifyInstanceAttribute" in names(RECOVERY)
     assert "drs:UpdateLaunchConfiguration" not in names()
     assert "drs:UpdateLaunchConfiguration" in names(settings=True)

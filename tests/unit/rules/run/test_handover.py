@@ -22,6 +22,8 @@ from drs_provider.rules.run.handover import (
     ApprovalMemory,
     Asked,
     CleanedUp,
+    CommitMemory,
+    CommitRecord,
     Delay,
     Document,
     EndedJobs,
@@ -68,6 +70,7 @@ from drs_provider.rules.run.handover import (
     RemovalMemory,
     RemovedNetworks,
     RemovedSoFar,
+    RolledBack,
     RunInstallation,
     RunOrder,
     SentCalls,
@@ -204,6 +207,7 @@ ASKED = {
     "agreed": ["jan"],
 }
 ANSWER = {"chosen": "Reject", "by": "maria", "at": AT, "checked_at": AT, "expired": False, "comment": None}
+COMMITS = {"began_at": AT, "until": AT, "decision": {"kind": "commit", "by": "ann", "at": AT}}
 KEPT = {"began_at": AT, "until": AT, "ended_at": None, "by": None, "extended": 0}
 CHANGES = {"s-1": [{"field": "subnet_id", "was": None, "now": "subnet-1"}]}
 PROOF = {
@@ -379,6 +383,13 @@ BEFORE_VERSIONS: list[tuple[type[Document], Any, dict[str, Any]]] = [
     ),
     (KeptDrill, KEPT, {"until": MOMENT, "ended_at": None}),
     (KeptDrillMemory, {"max_tries": 0, "kept": KEPT}, {"max_tries": 0, "kept": KeptDrill(**KEPT)}),
+    (CommitRecord, COMMITS, {"until": MOMENT, "decision": handover.CommitDecision(kind="commit", by="ann", at=MOMENT)}),
+    (CommitMemory, {"record": COMMITS}, {"record": CommitRecord.model_validate(COMMITS)}),
+    (
+        RolledBack,
+        {"terminated": [{"instance_id": "i-1", "server_id": "s-1"}], "left": {"i-2": "committed"}, "ended_at": AT},
+        {"left": {"i-2": "committed"}, "is_complete": False, "ended_at": MOMENT},
+    ),
     (SettingsChanges, CHANGES, {"servers": {"s-1": (handover.SettingsChange(**CHANGES["s-1"][0]),)}}),
     (
         SettingsChangesSoFar,

@@ -129,7 +129,8 @@ def test_whole_ids_are_made_of_the_names_of_their_group_and_task() -> None:
     own = {
         *(f"preflight.{name}" for name in (names.CHECK, names.APPROVAL, names.STOP_APPROVAL, names.NETWORK)),
         *(f"finish.{name}" for name in (names.KEEP, names.CLEAN_UP, names.RESTORE_SETTINGS, names.REMOVE_NETWORK)),
-        *(f"finish.{name}" for name in (names.LOOK_OVER, names.REPORT, names.VERDICT)),
+        *(f"finish.{name}" for name in (names.LOOK_OVER, names.COMMIT, names.ROLL_BACK)),
+        *(f"finish.{name}" for name in (names.REPORT, names.VERDICT)),
     }
     assert whole == own
 

@@ -178,10 +178,11 @@ class ServerFingerprint(Part):
 
 
 class PlanObjectives(Part):
-    """What a plan promised when its run began; None: nothing."""
+    """What a plan promised when its run began; None: nothing. ``has_failback``: whether it said how to go back."""
 
     rto: timedelta | None = None
     rpo: timedelta | None = None
+    has_failback: Flag = False
 
 
 class PlanVerification(Part):

@@ -3,6 +3,7 @@
 ``state_of(RunSnapshot) -> RunState``; the words and what they mean stand in ``vocabulary``.
 """
 
+from drs_provider.rules.run.state.commit_state import CommitState, commit_state
 from drs_provider.rules.run.state.first_cause import FirstCause, cause_of_wave, first_cause
 from drs_provider.rules.run.state.left_documents import KnownDocuments, LeftDocuments
 from drs_provider.rules.run.state.run_state import CleanupState, PreflightState, RunState, ended_status, state_of
@@ -23,6 +24,7 @@ from drs_provider.rules.run.state.task_states import RUN_IS_OVER, TaskPhase, Tas
 from drs_provider.rules.run.state.vocabulary import (
     Cause,
     CleanupStatus,
+    CommitStatus,
     PreflightStatus,
     RunStatus,
     ServerStatus,
@@ -37,6 +39,8 @@ __all__ = [
     "Cause",
     "CleanupState",
     "CleanupStatus",
+    "CommitState",
+    "CommitStatus",
     "FirstCause",
     "KnownDocuments",
     "LeftDocuments",
@@ -58,6 +62,7 @@ __all__ = [
     "WaveStatus",
     "Word",
     "cause_of_wave",
+    "commit_state",
     "ended_status",
     "first_cause",
     "left_in",

@@ -12,11 +12,12 @@ from drs_provider.rules.purpose import LAUNCHES_NOTHING
 from drs_provider.rules.run import names
 from drs_provider.rules.run.approvals import REJECT, STOP
 from drs_provider.rules.run.handover import PreflightFinding, PreflightResult, PreflightServer
+from drs_provider.rules.run.state.commit_state import CommitState, commit_state
 from drs_provider.rules.run.state.left_documents import LeftDocuments
 from drs_provider.rules.run.state.snapshot import RunSnapshot
 from drs_provider.rules.run.state.step_state import UNPROVEN_TASK, StepState, step_states
 from drs_provider.rules.run.state.task_states import RUN_IS_OVER, TaskPhase, is_active
-from drs_provider.rules.run.state.vocabulary import Cause, CleanupStatus, PreflightStatus, RunStatus
+from drs_provider.rules.run.state.vocabulary import Cause, CleanupStatus, CommitStatus, PreflightStatus, RunStatus
 from drs_provider.rules.run.state.wave_state import WaveState, wave_states
 
 REPORT_MISSING: Final = "report missing: the result of the run is unknown"
@@ -38,6 +39,7 @@ _VERDICTS: Final = {
         RunStatus.CHECKED,
     )
 }
+_ENDING: Final = (RunStatus.RUNNING, RunStatus.CLEANING_UP, RunStatus.REPORTING)
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class RunState:
     :param before: the plan's own steps before its waves; ``after``: those behind them
     :param cancelled: who ended the run and how, without a full stop
     :param superseded: which recovery took the servers of the drill, without a full stop
+    :param commit: how the end of a recovery stands; None: nobody is asked, or not yet
     """
 
     status: RunStatus
@@ -85,6 +88,7 @@ class RunState:
     after: tuple[StepState, ...] = ()
     cancelled: str | None = None
     superseded: str | None = None
+    commit: CommitState | None = None
 
     @property
     def is_over(self) -> bool:
@@ -106,7 +110,10 @@ def state_of(snapshot: RunSnapshot, left: LeftDocuments | None = None) -> RunSta
     preflight = _preflight(snapshot, left, found)
     waves = wave_states(snapshot, left, found.waves if found else None)
     cleanup = _cleanup(snapshot, left)
+    commit = commit_state(snapshot, left)
     status, cause, reason = _run(snapshot, left, preflight, waves, cleanup)
+    if commit and commit.status is CommitStatus.ROLLING_BACK and status in _ENDING:
+        status = RunStatus.ROLLING_BACK
     before = step_states(snapshot.outline.before, snapshot, left)
     after = step_states(snapshot.outline.after, snapshot, left)
     return RunState(
@@ -123,6 +130,7 @@ def state_of(snapshot: RunSnapshot, left: LeftDocuments | None = None) -> RunSta
         after=after,
         cancelled=_cancelled(snapshot, left, (*before, *after), waves),
         superseded=_superseded(snapshot, left),
+        commit=commit,
     )
 
 

@@ -9,6 +9,7 @@ word                                  meaning
 ``running``                           waves go on
 ``waiting_for_answer``                a person is asked, and nothing else goes on
 ``cleaning_up``                       the waves are over, and the clean-up goes on or the drill is kept for people
+``rolling_back``                      people have rolled the recovery back, and its instances are being terminated
 ``reporting``                         the waves and the clean-up are over, and the report is being written
 ``passed``, ``completed``,            the verdict of its report
 ``completed_with_exceptions``,
@@ -65,6 +66,13 @@ word                                  meaning
 ``incomplete``                        something is still there, or a task of it failed
 ``not_run``                           the run launches nothing that is cleaned up, or the run ended before
 ``unproven``                          its tasks are green and left nothing: somebody marked them as successful
+**of commit or roll back**
+``waiting``                           people are asked whether the recovery stands
+``committed``                         it stands: what was launched stays
+``rolling_back``                      what was launched is being terminated
+``rolled_back``                       it is gone, and every source is replicated as before
+``incomplete``                        something is still there, or a source is not replicated as before
+``undecided``                         the task that asks ended, and nobody has decided
 ====================================  ==================================================================================
 """
 
@@ -88,6 +96,7 @@ class RunStatus(Word):
     RUNNING = "running"
     WAITING_FOR_ANSWER = "waiting_for_answer"
     CLEANING_UP = "cleaning_up"
+    ROLLING_BACK = "rolling_back"
     REPORTING = "reporting"
     PASSED = "passed"
     COMPLETED = "completed"
@@ -200,6 +209,17 @@ class CleanupStatus(Word):
     INCOMPLETE = "incomplete"
     NOT_RUN = "not_run"
     UNPROVEN = "unproven"
+
+
+class CommitStatus(Word):
+    """How the end of a recovery stands."""
+
+    WAITING = "waiting"
+    COMMITTED = "committed"
+    ROLLING_BACK = "rolling_back"
+    ROLLED_BACK = "rolled_back"
+    INCOMPLETE = "incomplete"
+    UNDECIDED = "undecided"
 
 
 class Cause(StrEnum):

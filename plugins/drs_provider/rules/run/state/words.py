@@ -10,6 +10,7 @@ from typing import Final
 
 from drs_provider.rules.run.state.vocabulary import (
     CleanupStatus,
+    CommitStatus,
     PreflightStatus,
     RunStatus,
     ServerStatus,
@@ -20,7 +21,7 @@ from drs_provider.rules.run.state.vocabulary import (
 
 _Looks = Mapping[Word, tuple[str, "Tone"]]
 
-Status = RunStatus | PreflightStatus | WaveStatus | ServerStatus | StepStatus | CleanupStatus
+Status = RunStatus | PreflightStatus | WaveStatus | ServerStatus | StepStatus | CleanupStatus | CommitStatus
 
 
 class Tone(StrEnum):
@@ -57,6 +58,7 @@ _RUNS: Final[_Looks] = {
     RunStatus.RUNNING: _BUSY,
     RunStatus.WAITING_FOR_ANSWER: _ASKS,
     RunStatus.CLEANING_UP: _BUSY,
+    RunStatus.ROLLING_BACK: _BUSY,
     RunStatus.REPORTING: _BUSY,
     RunStatus.PASSED: _GOOD,
     RunStatus.COMPLETED: _GOOD,
@@ -124,6 +126,14 @@ _CLEANUP: Final[_Looks] = {
     CleanupStatus.NOT_RUN: _NOT_STARTED,
     CleanupStatus.UNPROVEN: _MIXED,
 }
+_COMMITS: Final[_Looks] = {
+    CommitStatus.WAITING: _ASKS,
+    CommitStatus.COMMITTED: _GOOD,
+    CommitStatus.ROLLING_BACK: _BUSY,
+    CommitStatus.ROLLED_BACK: ("↩", Tone.WARN),
+    CommitStatus.INCOMPLETE: _BAD,
+    CommitStatus.UNDECIDED: _MIXED,
+}
 
 _TABLES: Final[Mapping[type[Word], _Looks]] = {
     RunStatus: _RUNS,
@@ -132,6 +142,7 @@ _TABLES: Final[Mapping[type[Word], _Looks]] = {
     ServerStatus: _SERVERS,
     StepStatus: _STEPS,
     CleanupStatus: _CLEANUP,
+    CommitStatus: _COMMITS,
 }
 
 

@@ -1,0 +1,1 @@
+"""Rolling back what a recovery launched: looking, terminating, putting settings back, seeing that sources replicate."""

@@ -1,0 +1,134 @@
+"""Rolling back what a recovery launched in one account and Region, look by look."""
+
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from drs_provider.exceptions import AwsError, CleanupIncomplete
+from drs_provider.rules.answers import Answer
+from drs_provider.rules.commit.roll_back import RollBackSurvey, replication_of, why_not_replicated
+from drs_provider.rules.run.handover import CleanedUp, CommitDecision, InstanceParts, RolledBack, TerminationTargets
+from drs_provider.services.commit.settings_back import AppliedSettings, put_settings_back
+from drs_provider.services.commit.survey import servers_elsewhere, survey
+from drs_provider.services.drill.terminate import CleanUp, CleanUpWaits, InstanceChoice
+from drs_provider.services.settings.apply import find_holders
+from drs_provider.services.store import Store, load
+
+if TYPE_CHECKING:
+    from drs_provider.hooks.drill_resources import TracesHook
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RollBackScope:
+    """What is rolled back in an account and Region.
+
+    :param job_ids: the launch jobs of the run there that the decision is about
+    :param runs: the keys that tags of the run's things carry
+    :param where: account and Region as messages name them
+    :param applied: the launch settings that the run has applied there
+    :param origins: the connections with which the Regions are asked that the servers came from
+    :param is_whole: whether the run has the record of everything it applied; false: it continues another one
+    """
+
+    job_ids: tuple[str, ...]
+    runs: tuple[str, ...]
+    where: str
+    decision: CommitDecision
+    applied: AppliedSettings
+    origins: tuple[str | None, ...]
+    is_whole: bool = True
+
+
+class RollBack:
+    """Terminate what a recovery launched, put its launch settings back, and see that the sources replicate.
+
+    Every look asks DRS and EC2 anew what is this run's and what speaks against it: what is not proven to be so at that
+    moment is kept. May be done any number of times.
+
+    :param store: remembers the instances: a terminated one soon disappears from DRS's answers
+    :param on_started: told the id of every terminate job that was started
+    """
+
+    def __init__(
+        self,
+        hook: "TracesHook",
+        store: Store,
+        scope: RollBackScope,
+        *,
+        on_started: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.hook, self.store, self.scope, self.on_started = hook, store, scope, on_started
+
+    def look(self, *, began: datetime, deadline: datetime, requests: int, now: datetime) -> RolledBack | CleanUpWaits:
+        """Do what can be done now; see ``CleanUp.look`` for the arguments. What is left is said, never raised."""
+        scope = self.scope
+        there = servers_elsewhere(scope.origins)
+        found = survey(self.hook, scope.job_ids, scope.runs, where=scope.where, servers_there=there)
+        chosen = InstanceChoice(job_ids=scope.job_ids, runs=scope.runs, spares=self._spares(found))
+        clean_up = CleanUp(self.hook, self.store, chosen, on_started=self.on_started)
+        try:
+            outcome = clean_up.look(began=began, deadline=deadline, requests=requests, now=now)
+        except CleanupIncomplete as incomplete:
+            self._protect_again(incomplete.left)
+            return self._ended(CleanedUp(left=incomplete.left), now=now)
+        if isinstance(outcome, CleanUpWaits):
+            return outcome
+        gone = sorted({instance.server_id or "" for instance in outcome.terminated} - {""})
+        if waiting := find_holders(self.hook, gone, now=now) if now < deadline else None:
+            return CleanUpWaits(waiting.job_ids, requests)
+        return self._ended(outcome, now=now)
+
+    def _spares(self, found: RollBackSurvey) -> Callable[[Answer], str | None]:
+        insists = self.scope.decision.insists
+        return lambda instance: found.why_kept(str(instance["recoveryInstanceID"]), insists=insists)
+
+    def _ended(self, outcome: CleanedUp, *, now: datetime) -> RolledBack:
+        gone = [instance.server_id for instance in outcome.terminated if instance.server_id]
+        back = put_settings_back(self.hook, gone, self.scope.applied, known=self.scope.is_whole)
+        states, wrong = self._replication(gone)
+        return RolledBack(
+            terminated=outcome.terminated,
+            left=outcome.left,
+            kept=self._parts_kept(),
+            job_ids=outcome.job_ids,
+            settings=dict(back.done),
+            settings_left=dict(back.left),
+            replication=states,
+            not_replicated=wrong,
+            ended_at=now,
+        )
+
+    def _replication(self, servers: Collection[str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the replication of these sources, and what is wrong with it."""
+        if not servers:
+            return {}, {}
+        known = {str(item["sourceServerID"]): item for item in self.hook.source_servers(sorted(servers))}
+        states = {server: replication_of(known.get(server)) for server in sorted(servers)}
+        before = self.scope.decision.replication
+        wrong = {
+            server: why
+            for server, state in states.items()
+            if (why := why_not_replicated(before=before.get(server), now=state))
+        }
+        return states, wrong
+
+    def _parts_kept(self) -> dict[str, str]:
+        """Say which volumes and interfaces outlive their instances: people wanted that, and nobody deletes them."""
+        known = load(self.store, InstanceParts) or InstanceParts()
+        there = self.hook.volumes_there(known.volumes) if known.volumes else {}
+        there |= self.hook.interfaces_there(known.interfaces) if known.interfaces else {}
+        why = "EC2 keeps it although its instance is gone: delete it manually if nobody needs it"
+        return {name: f"{state}; {why}" for name, state in there.items() if state not in ("in-use", "deleting")}
+
+    def _protect_again(self, left: Collection[str]) -> None:
+        """Switch termination protection on again for what stays: nobody must end it by mistake."""
+        known = load(self.store, TerminationTargets) or TerminationTargets()
+        states = self.hook.instance_states([name for name in known.instances if name in left])
+        alive = [name for name, state in states.items() if state not in ("terminated", "shutting-down")]
+        for name, error in self.hook.protect(alive).items() if alive else ():
+            if isinstance(error, AwsError):
+                log.warning("%s stays without termination protection: %s", name, error)

@@ -1,0 +1,100 @@
+"""Looking at what a recovery has launched in an account and Region, and at what speaks against rolling it back."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from drs_provider.exceptions import DrsProviderError
+from drs_provider.rules.answers import Answer
+from drs_provider.rules.commit.roll_back import (
+    OwnLaunches,
+    ReversedSource,
+    RollBackSurvey,
+    sources_of,
+    survey_of,
+)
+from drs_provider.rules.failback.answers import ReversedServer
+from drs_provider.rules.servers import is_live
+from drs_provider.services.drill.terminate import instances_of_jobs
+
+if TYPE_CHECKING:
+    from drs_provider.hooks.drill_resources import TracesHook
+
+ServersThere = Callable[[str, Sequence[str]], Sequence[Answer]]
+"""Describe source servers of another Region: its name, and their ids."""
+
+_ENDED: Final = "DISCONNECTED"
+
+
+def survey(
+    hook: "TracesHook",
+    job_ids: Collection[str],
+    runs: Collection[str],
+    *,
+    where: str,
+    servers_there: ServersThere,
+) -> RollBackSurvey:
+    """Ask DRS and EC2 what of these jobs is up, and judge it.
+
+    :param job_ids: launch jobs of the run in this account and Region
+    :param runs: the keys that tags of the run's things carry
+    :param where: account and Region as messages name them
+    :param servers_there: asks another Region
+    """
+    if not job_ids:
+        return RollBackSurvey()
+    launches = hook.jobs(sorted(job_ids))
+    found = [instance for instance in instances_of_jobs(hook, job_ids, launches) if is_live(instance)]
+    if not found:
+        return RollBackSurvey()
+    everything = hook.source_servers()
+    servers = {str(server["sourceServerID"]): server for server in everything}
+    chosen = [servers[name] for instance in found if (name := str(instance.get("sourceServerID"))) in servers]
+    return survey_of(
+        found,
+        ec2=hook.ec2_instances([str(instance["recoveryInstanceID"]) for instance in found]),
+        servers=servers,
+        own=OwnLaunches(frozenset(job_ids), frozenset(runs), sources_of(everything)),
+        reversed_sources=reversed_sources(chosen, servers_there),
+        where=where,
+    )
+
+
+def reversed_sources(servers: Iterable[Answer], servers_there: ServersThere) -> Mapping[str, ReversedSource]:
+    """Ask for the servers of the other direction that some servers name, each in its own Region.
+
+    What cannot be asked is unknown, and an unknown one refuses a roll back.
+    """
+    named: dict[str, ReversedServer] = {}
+    found: dict[str, ReversedSource] = {}
+    for server in servers:
+        if arn := str(server.get("reversedDirectionSourceServerArn") or ""):
+            try:
+                named[str(server["sourceServerID"])] = ReversedServer.of({"reversedDirectionSourceServerArn": arn})
+            except DrsProviderError as error:
+                found[str(server["sourceServerID"])] = ReversedSource(problem=str(error))
+    for region in sorted({back.region for back in named.values()}):
+        here = {server: back.server_id for server, back in named.items() if back.region == region}
+        try:
+            answers = {str(item["sourceServerID"]): item for item in servers_there(region, sorted(set(here.values())))}
+        except DrsProviderError as error:
+            found |= {server: ReversedSource(problem=str(error)) for server in here}
+        else:
+            found |= {server: ReversedSource(_replicating(answers.get(back))) for server, back in here.items()}
+    return found
+
+
+def _replicating(server: Answer | None) -> Answer | None:
+    state = ((server or {}).get("dataReplicationInfo") or {}).get("dataReplicationState")
+    return None if state == _ENDED else server
+
+
+def servers_elsewhere(connections: Iterable[str | None]) -> ServersThere:
+    """Ask other Regions with each of some connections; what one of them cannot see, nobody knows."""
+
+    def ask(region: str, ids: Sequence[str]) -> Sequence[Answer]:
+        from drs_provider.hooks.drs import DrsHook
+
+        hooks = [DrsHook(aws_conn_id=connection, region_name=region) for connection in dict.fromkeys(connections)]
+        return [server for hook in hooks for server in hook.source_servers(ids)]
+
+    return ask
