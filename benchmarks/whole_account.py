@@ -39,6 +39,9 @@ _BESIDE: Final = (
 _MOVES: Final = frozenset({"lifeCycle", "dataReplicationInfo", "lastLaunchResult"})
 """What DRS itself says of a source server's history and replication: it goes on without anybody."""
 
+_SEEN: Final = frozenset({"agentLastSeenByServiceDateTime", "failbackClientLastSeenByServiceDateTime"})
+"""Times that DRS types as text: when it last heard of what runs on a recovered server."""
+
 _ID: Final = re.compile(r"\b[a-z]+(?:-[a-z]+)*-[0-9a-f]{8,17}\b")
 READS: Final = ("Describe", "Get", "List", "Assume", "Simulate", "Search")
 """How the names of operations begin that change nothing."""
@@ -132,7 +135,7 @@ def _plain(value: object) -> object:
             return {
                 key: _plain(item)
                 for key, item in value.items()
-                if key not in ("ResponseMetadata", "NextToken") and not isinstance(item, datetime)
+                if key not in ("ResponseMetadata", "NextToken", *_SEEN) and not isinstance(item, datetime)
             }
         case list() | tuple():
             plain = [_plain(entry) for entry in value]

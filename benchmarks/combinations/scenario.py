@@ -9,8 +9,10 @@ from benchmarks.combinations.pairs import Row
 HERE, THERE, STAGING = "111122223333", "444455556666", "777788889999"
 REGION, SECOND_REGION = "us-west-2", "eu-west-1"
 PLAN: Final = "shop"
-STANDING_VPC: Final = "10.20.0.0/16"
-"""Range of the drill network that stands ready: production's own."""
+NETWORK: Final = "10.0.0.0/16"
+"""Range of production's network, and of the drill network that stands ready: that of the servers' own addresses."""
+
+SUBNETS: Final = {"prod": "10.0.0.0/17", "second": "10.0.128.0/17"}
 
 
 def server(number: int) -> str:
@@ -197,8 +199,8 @@ class Scenario:
                 {
                     "name": place.region,
                     "network": {
-                        "vpc": "10.20.0.0/16",
-                        "subnets": {"prod": "10.20.0.0/22", "second": "10.20.4.0/22"},
+                        "vpc": NETWORK,
+                        "subnets": dict(SUBNETS),
                         "internet_gateway": True,
                     },
                     "servers": [self._server(name) for name in place.servers],
@@ -217,7 +219,7 @@ class Scenario:
             "hostname": f"{'crm' if tier == 'none' else tier}{number}",
             "tags": {"App": "shop", "Tier": tier},
             "lag": "2s",
-            "launch": {"subnet": "prod"},
+            "launch": {"subnet": "second" if name in (DATABASE[1], *WEB) else "prod"},  # as their addresses have it
         }
         if self.row["cloud"] == "extended_server" and name == HELD:
             known["staging_account"] = STAGING

@@ -4,7 +4,7 @@ from typing import Any
 
 from drs_simulator.client import SimulatorHandle
 
-from benchmarks.combinations.scenario import FAILING, HELD, STANDING_VPC, Place, Scenario
+from benchmarks.combinations.scenario import FAILING, HELD, NETWORK, SUBNETS, Place, Scenario
 
 FOREIGN_TYPE = "m6a.xlarge"
 """The instance type that another tool writes into a launch template."""
@@ -57,9 +57,9 @@ def prepare(scenario: Scenario, simulator: SimulatorHandle) -> str | None:  # no
             simulator.fault({"account": scenario.places[-1].account, "do": "outage"})
     if scenario.row["network"] == "standing":
         ec2 = first.client("ec2")
-        vpc = ec2.create_vpc(CidrBlock=STANDING_VPC)["Vpc"]["VpcId"]
-        ec2.create_subnet(VpcId=vpc, CidrBlock="10.20.0.0/22")
-        ec2.create_subnet(VpcId=vpc, CidrBlock="10.20.4.0/22")
+        vpc = ec2.create_vpc(CidrBlock=NETWORK)["Vpc"]["VpcId"]
+        for subnet in SUBNETS.values():
+            ec2.create_subnet(VpcId=vpc, CidrBlock=subnet)
         return str(vpc)
     return None
 
@@ -90,11 +90,11 @@ def _second_interface(place: PlaceOfSimulator, interface: dict[str, Any]) -> Non
 
 def _subnets(place: PlaceOfSimulator) -> list[str]:
     found = place.client("ec2").describe_subnets()["Subnets"]
-    return [subnet["SubnetId"] for subnet in sorted(found, key=lambda subnet: subnet["CidrBlock"]) if _own(subnet)]
+    return [subnet["SubnetId"] for subnet in sorted(found, key=_range) if _range(subnet) in SUBNETS.values()]
 
 
-def _own(subnet: dict[str, Any]) -> bool:
-    return str(subnet["CidrBlock"]).startswith("10.20.")
+def _range(subnet: dict[str, Any]) -> str:
+    return str(subnet["CidrBlock"])
 
 
 def _launch_into(place: PlaceOfSimulator) -> None:

@@ -104,8 +104,8 @@ def _recorded(scenario: Scenario, url: str, home: Path, operations: Sequence[str
     clock = RehearsalClock(control.now(), control.advance)
     install(RehearsalTime(clock))
     # The waits before another try of a call are simulated, too, and measured in that time.
-    vars(botocore.endpoint)["time"] = SimpleNamespace(sleep=control.advance)
-    cast("dict[str, object]", RetryPolicy.__init__.__kwdefaults__)["clock"] = lambda: control.now().timestamp()
+    vars(botocore.endpoint)["time"] = SimpleNamespace(sleep=clock.advance)
+    cast("dict[str, object]", RetryPolicy.__init__.__kwdefaults__)["clock"] = lambda: clock.elapsed
     if scenario.row["cloud"] == "silent_account":  # it stays silent: the rest of the two hours shows nothing new
         vars(preflight_check)["MAX_WAIT"] = timedelta(minutes=5)
     read_once()

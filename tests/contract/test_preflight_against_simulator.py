@@ -12,6 +12,7 @@ from drs_provider.hooks.launch_settings import SIDE_BY_SIDE, LaunchSettingsHook
 from drs_provider.plan.loader import RunnablePlan, read_folder
 from drs_provider.plan.model import RecoveryPlan
 from drs_provider.rules.launch.quotas import Quotas
+from drs_provider.rules.launch.tags import job_tags
 from drs_provider.rules.preflight.permissions import questions
 from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.run.request import RunRequest
@@ -317,3 +318,16 @@ def test_launch_actions_that_were_seen_before_a_refusal_are_shown(hook_of, one_s
 
     assert found == dict.fromkeys(servers[:12], ())
     assert str(refusal) == "ListLaunchActions: ThrottlingException: Rate exceeded"
+
+
+@pytest.mark.parametrize(("run_id", "refused"), [("manual__1", 0), ("manual__2", 1)], ids=["its own", "another run's"])
+def test_a_running_job_refuses_a_drill_unless_it_is_its_own(hook_of, one_simulator, tmp_path, run_id, refused):
+    tags = job_tags(dag_id="drs.shop", run_id=run_id, wave="web", chunk=0, attempt=1)
+    drs = one_simulator.client("drs")
+    job = drs.start_recovery(isDrill=True, sourceServers=[{"sourceServerID": sid(1)}], tags=tags)["job"]["jobID"]
+
+    found = preflight_of(hook_of(), tmp_path)
+
+    held = [finding for finding in found.refusals if f"it is in the running job {job}" in finding]
+    assert len(held) == refused
+    assert bool(found.refusals) == bool(refused)

@@ -14,7 +14,7 @@ from drs_provider.airflow_internals.tasks import skipped_downstream
 from drs_provider.dag.parent_run import proven_start
 from drs_provider.dag.run_reader import active_run_of, cleaned_up, late_tick, run_type_of
 from drs_provider.dag.task_times import leave_times
-from drs_provider.exceptions import PreflightRefused
+from drs_provider.exceptions import DrsProviderError, PreflightRefused
 from drs_provider.operators.base import asking_later
 from drs_provider.operators.installation import installation_of
 from drs_provider.plan.problems import Problem
@@ -62,10 +62,14 @@ class CheckPlan(BaseOperator):
     def execute(self, context: Context) -> None:
         """Leave the result in XCom, then refuse the run if anything speaks against it.
 
-        :raises AirflowFailException: the run is refused
+        :raises AirflowFailException: the run is refused, or AWS has not answered for as long as it is waited for
         """
         try:
             idle = self._check(context)
+        except DrsProviderError as error:
+            # It has waited for hours: Airflow's retries are for processes that were killed.
+            _leave_refused(context)
+            raise AirflowFailException(str(error)) from error
         except Exception:
             _leave_refused(context)
             raise

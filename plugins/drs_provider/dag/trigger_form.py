@@ -34,6 +34,7 @@ def trigger_form(shape: RunShape, notice: str = "") -> dict[str, Param]:
                 "first and loses no data: it needs sources that replicate. A check looks at everything that a drill "
                 "needs and launches nothing."
                 f"\n\n{drill_in_words(shape.plan)}"
+                f"\n\n{_where_production_is_said(shape.plan.name)}"
             ),
         ),
         "reason": Param(
@@ -110,3 +111,12 @@ def trigger_form(shape: RunShape, notice: str = "") -> dict[str, Param]:
             ),
         ),
     }
+
+
+def _where_production_is_said(plan: str) -> str:
+    """Say where to look whether production is up: the form is made when the file is read, and asks nobody."""
+    return (
+        "Whether production that a recovery of this plan brought up is up now, this form cannot know: see Recovery "
+        f"plans in the menu, or the command drs verified {plan}. Preflight asks DRS: a drill of servers that are up is "
+        "refused, and a recovery terminates none of them unless it is told to replace live recovered instances."
+    )

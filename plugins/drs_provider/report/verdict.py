@@ -117,11 +117,22 @@ def _refusal(evidence: RunEvidence) -> str | None:
     if preflight is not None and not preflight.passed:
         errors = [finding for finding in preflight.findings if finding.severity == "refusal"]
         count = f"found {plural(len(errors), 'reason')} against it" if errors else "did not pass"
-        return f"Nothing was launched: preflight {count}."
+        return f"{_nothing(evidence)}: preflight {count}."
     said = [error.message for error in evidence.errors if names.group_of(error.task) == names.PREFLIGHT_GROUP]
     if said:
-        return f"Nothing was launched: preflight ended with: {said[0].strip()}"
+        return f"{_nothing(evidence)}: preflight ended with: {said[0].strip()}"
     return None
+
+
+def _nothing(evidence: RunEvidence) -> str:
+    """Say that nothing was launched, or what an earlier try of the run had launched before somebody cleared it."""
+    there = {server.instance_id for wave in evidence.waves for server in wave.servers if server.instance_id}
+    gone = {instance.instance_id for instance in evidence.cleanup.terminated} - there
+    earlier = [f"{plural(len(there), 'instance')} still there"] if there else []
+    earlier += [f"{plural(len(gone), 'instance')} terminated by the clean-up"] if gone else []
+    if not earlier:
+        return "Nothing was launched"
+    return f"Nothing more was launched after the run was cleared (from before: {', '.join(earlier)})"
 
 
 def _cut_short(evidence: RunEvidence) -> Iterator[str]:

@@ -259,6 +259,8 @@ def test_the_form_marks_only_the_mode_as_required_and_has_no_inline_code(monkeyp
     texts = [params.get_param(name).description or schema.get("description_md", "") for name, schema in schemas.items()]
     assert all(text for text in texts)
     assert [text for text in texts if "`" in text or "*" in text] == []
+    # It is made when the file is read, and cannot know.
+    assert "see Recovery plans in the menu, or the command drs verified web-shop" in texts[0]
 
 
 def test_a_scheduled_drill_takes_its_time_zone_and_is_not_caught_up(plans, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import os
+from datetime import timedelta
 
 import pytest
 from kit.dag_runs import calls
@@ -193,5 +194,20 @@ def test_a_run_that_is_refused_before_it_began_does_not_wait_for_an_account_that
     ended = run(PLAN, **asked)
 
     assert (ended.state, ended.report["verdict"]) == ("failed", "refused")
+    assert {state for name, state in ended.tasks.items() if "clean_up" in name} == {"skipped"}
+    assert calls(simulator, "DescribeJobs") == []
+
+
+def test_a_drill_that_waited_for_a_silent_account_in_vain_is_over_at_once(run, simulator, monkeypatch):
+    monkeypatch.setattr("drs_provider.dag.preflight_check.PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr("drs_provider.dag.preflight_check.MAX_WAIT", timedelta(0))
+    simulator.fault({"region": "eu-central-1", "service": "drs", "do": "outage"})
+
+    ended = run(PLAN, retried=["preflight.check"])
+
+    assert (ended.state, ended.report["verdict"]) == ("failed", "refused")
+    assert ended.said("preflight.check") == (
+        "DescribeSourceServers: ServiceUnavailable: drs is unavailable in eu-central-1"
+    )
     assert {state for name, state in ended.tasks.items() if "clean_up" in name} == {"skipped"}
     assert calls(simulator, "DescribeJobs") == []

@@ -10,6 +10,7 @@ from drs_provider.report.evidence import (
     ServerEvidence,
     StepEvidence,
     TaskError,
+    TerminatedInstance,
     WaveEvidence,
 )
 from drs_provider.report.measure import measure
@@ -86,6 +87,15 @@ MARKED = WARM.model_copy(update={"state": StepStatus.UNPROVEN, "summary": ""})
         ),
         pytest.param(
             a_refused_drill(), "refused", "Nothing was launched: preflight found 2 reasons against it.", id="refused"
+        ),
+        pytest.param(
+            a_refused_drill().model_copy(
+                update={"cleanup": CleanupEvidence(terminated=(TerminatedInstance(instance_id="i-1"),))}
+            ),
+            "refused",
+            "Nothing more was launched after the run was cleared (from before: 1 instance terminated by the clean-up): "
+            "preflight found 2 reasons against it.",
+            id="refused when it was tried again",
         ),
         pytest.param(
             a_run(

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from pydantic import JsonValue
 
 from drs_provider import clock
-from drs_provider.dag.left_alone import skip_where_left_alone
+from drs_provider.dag.left_alone import skip_where_left_alone, was_refused_at_first
 from drs_provider.dag.run_reader import skip_where_nothing_is_launched, snapshot_of
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import jobs_of_run, keys_of_run
@@ -75,20 +75,21 @@ class LookOver(LeavesTimes, DrsOperator):
     def execute(self, context: Context) -> dict[str, JsonValue]:
         """Look; look again for a while where something is left."""
         from drs_provider.rules.run.handover import PreflightResult
+        from drs_provider.services.settings.survey import changed_by
 
         skip_where_nothing_is_launched(context)
         if not purpose_of(context["params"]["mode"]).is_temporary:
             self._look_for_unwatched(context)
             self._leave_outside_changes(context)
             raise AirflowSkipException("a recovery leaves everything: it is production now")
-        preflight = pull(context["ti"], PREFLIGHT_TASK, PreflightResult)
-        if preflight is None or not preflight.passed:
-            raise AirflowSkipException("preflight has not passed, so nothing was made")
         skip_where_left_alone(context, self.place, self.digest)
-        servers = [server.server_id for server in preflight.servers(self.place.target)]
+        preflight = pull(context["ti"], PREFLIGHT_TASK, PreflightResult)
+        servers = {server.server_id for server in preflight.servers(self.place.target)} if preflight else set[str]()
         began = _began(context)
         with failing_for_good(), asking_later(self, self.resume_look, until=began + _ASKING):
-            left = self._look(context, servers)
+            if preflight is None or not preflight.passed:  # an earlier try of it may have let the run begin
+                servers |= {*changed_by(self.hook, keys_of_run(context))}
+            left = self._look(context, sorted(servers))
             leave(context["ti"], left)
             self._leave_outside_changes(context)
             for name, what in left.left.items():
@@ -139,7 +140,7 @@ class LookOver(LeavesTimes, DrsOperator):
 
         left = LeftDocuments(snapshot_of(context))
         preflight = left.preflight()
-        if preflight is None or not preflight.passed:
+        if preflight is None or was_refused_at_first(context):
             return FoundLaunches()
         settings = {server.server_id: server.settings for server in preflight.servers(self.place.target)}
         if not settings:  # it is not chosen, or lost: nothing was launched there, and perhaps nobody answers

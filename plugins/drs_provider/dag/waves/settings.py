@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from drs_provider.dag.left_alone import was_refused_at_first
 from drs_provider.dag.passed_over import skip_where_passed_over
 from drs_provider.dag.people.agreement import ensure_people_agreed
 from drs_provider.dag.run_reader import installation_of_run, preflight_result, skip_where_nothing_is_launched
@@ -163,21 +164,24 @@ class RestoreSettings(LeavesTimes, DrsRestoreLaunchSettingsOperator):
 
     def prepare(self, context: Context) -> None:
         """Find the servers of this run's drill."""
-        from drs_provider.rules.run.handover import PreflightResult
-        from drs_provider.services.settings.survey import changed_by
-
         skip_where_nothing_is_launched(context)
         if not purpose_of(context["params"]["mode"]).is_temporary:
             raise AirflowSkipException("a recovery's launch settings stay: they are production's now")
-        runs = keys_of_run(context)
+        self.installation, self.own_runs = installation_of_run(context), keys_of_run(context)
+        self.source_server_ids = () if was_refused_at_first(context) else self._changed(context)
+        if not self.source_server_ids:
+            raise AirflowSkipException(f"this run changed no launch settings in {self.target}")
+
+    def _changed(self, context: Context) -> list[str]:
+        """Give the servers that preflight let through; where it has not, an earlier try of it may have."""
+        from drs_provider.rules.run.handover import PreflightResult
+        from drs_provider.services.settings.survey import changed_by
+
         try:
             preflight = pull(context["ti"], PREFLIGHT_TASK, PreflightResult)
         except HandoverUnreadable as error:
             self.log.warning("What to put back is asked of the servers' own tags: %s", error)
-            self.source_server_ids = changed_by(self.hook, runs)
-        else:
-            servers = preflight.servers(self.target) if preflight and preflight.passed else ()
-            self.source_server_ids = [server.server_id for server in servers]
-        self.installation, self.own_runs = installation_of_run(context), runs
-        if not self.source_server_ids:
-            raise AirflowSkipException(f"this run changed no launch settings in {self.target}")
+            preflight = None
+        if preflight is None or not preflight.passed:
+            return changed_by(self.hook, self.own_runs)
+        return [server.server_id for server in preflight.servers(self.target)]

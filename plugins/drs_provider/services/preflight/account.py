@@ -25,7 +25,7 @@ from drs_provider.rules.launch.native_plans import native_findings
 from drs_provider.rules.launch.quotas import Quotas, quota_notes
 from drs_provider.rules.launch.readiness import assess
 from drs_provider.rules.launch.recovery_points import must_be_asked, point_of, why_pinned
-from drs_provider.rules.launch.tags import run_key
+from drs_provider.rules.launch.tags import read_mark, run_key
 from drs_provider.rules.launch.takeover import LOOK_BACK, jobs_of
 from drs_provider.rules.preflight.cost import Machine
 from drs_provider.rules.preflight.drill_forecast import fingerprint_of, machine_to_launch
@@ -233,7 +233,8 @@ def _assess(
     as_of = scope.request.as_of
     asked = [server for server in scope.known if must_be_asked(described.get(server), as_of=as_of)]
     newest = newest_points(hook, asked, as_of)
-    busy, replacing = busy_servers(jobs), _replacing(scope, sources, jobs, instances)
+    others = [job for job in jobs if not _is_own(scope, job)]  # a start that is tried again adopts what runs for it
+    busy, replacing = busy_servers(others), _replacing(scope, sources, jobs, instances)
     live: dict[str, list[Answer]] = {}
     for instance in instances:
         live.setdefault(instance["sourceServerID"], []).append(instance)
@@ -260,6 +261,11 @@ def _assess(
             takes_latest=takes_latest,
         )
     return looks, tuple(findings)
+
+
+def _is_own(scope: Scope, job: Answer) -> bool:
+    mark = read_mark(job.get("tags"))
+    return mark is not None and mark.run in scope.own_runs
 
 
 def _replacing(

@@ -1,0 +1,60 @@
+"""A drill whose preflight let it begin, and whose record of that is gone, or says no since somebody cleared it."""
+
+import pytest
+from kit.dag_runs import SHOP, calls, instances
+from kit.edited_runs import before, run_edited
+from kit.signatures import signed
+
+pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
+
+PLACE = ("xcom", "preflight.check", "preflight")
+KEEPS_ITS_ADDRESS = SHOP.replace(
+    "select: {tags: {Tier: web}}", "select: {tags: {Tier: web}}\nlaunch: {copy_private_ip: true}"
+).replace("drill: {network: shared}", "drill: {network: isolated}")
+
+
+def forget(places):
+    """Somebody deletes the XCom."""
+    places.drop(PLACE)
+
+
+def refuse(places):
+    """Somebody clears preflight, and a server has stalled since."""
+    known = {name: value for name, value in places.get(PLACE).items() if name != "signature"}
+    places.put(PLACE, signed({**known, "passed": False}, "drs.shop", "ours", "preflight.check", key="preflight"))
+
+
+@pytest.mark.parametrize("change", [forget, refuse])
+def test_what_the_drill_has_changed_until_then_is_put_back_and_looked_for(plans, simulator, tmp_path, change):
+    drs, ec2 = simulator.client("drs"), simulator.client("ec2")
+
+    def everything():
+        servers = drs.describe_source_servers(filters={})["items"]
+        configurations = [drs.get_launch_configuration(sourceServerID=each["sourceServerID"]) for each in servers]
+        templates = [each["ec2LaunchTemplateID"] for each in configurations]
+        defaults = [
+            ec2.describe_launch_template_versions(LaunchTemplateId=template, Versions=["$Default"])
+            for template in templates
+        ]
+        return (
+            [each["copyPrivateIp"] for each in configurations],
+            [each["LaunchTemplateVersions"][0]["LaunchTemplateData"] for each in defaults],
+            [tag for each in servers for tag in each["tags"] if tag.startswith("drs-orchestrator")],
+            len(ec2.describe_vpcs()["Vpcs"]),
+        )
+
+    known = everything()
+    ended = run_edited(
+        simulator,
+        plans,
+        tmp_path / "reports",
+        KEEPS_ITS_ADDRESS,
+        {"mode": "drill"},
+        edit=before("web.start_recovery", change),
+    )
+
+    assert len(calls(simulator, "StartRecovery")) == 1
+    assert len(calls(simulator, "UpdateLaunchConfiguration")) >= 2
+    assert everything() == known
+    assert set(instances(simulator).values()) <= {"terminated"}
+    assert (ended.verdict, ended.states["finish.look_over"]) == ("failed", "success")
