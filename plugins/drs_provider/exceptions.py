@@ -17,7 +17,8 @@ DrsProviderError
 │   │   └── RoleRefused      the role itself may not be taken
 │   ├── CredentialsExpired   the session ended; retryable with a fresh one
 │   ├── NotInitialized       DRS was never set up in this account and Region
-│   └── NotFound             no such server, job or instance
+│   ├── NotFound             no such server, job or instance
+│   └── BotocoreTooOld       the installed botocore does not know the operation; nothing was called
 ├── RecoveryError            AWS did what we asked and it did not work
 │   ├── JobFailed            a job ended with servers not launched
 │   ├── JobTimedOut          a job did not end within the wave's timeout
@@ -220,6 +221,23 @@ class NotInitialized(AwsError):
 
 class NotFound(AwsError):
     """AWS knows no such resource."""
+
+
+class BotocoreTooOld(AwsError):
+    """The installed botocore does not know this operation, so it was not called.
+
+    :param operation: AWS's name of it
+    :param installed: version of the installed botocore
+    :param since: the first version that knows it
+    """
+
+    def __init__(self, operation: str, installed: str, since: str) -> None:
+        words = f"botocore {installed} does not know this operation, {since} and newer do"
+        super().__init__(operation, "not called", words)
+        self.installed, self.since = installed, since
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.operation, self.installed, self.since))
 
 
 class RecoveryError(DrsProviderError):
