@@ -371,8 +371,10 @@ class AddressRefused(DrsProviderError):
         self.host, self.why, self.address = host, why, address
 
     def __str__(self) -> str:
-        is_named_so = self.address is None or str(self.address) == self.host.strip("[]")
-        meant = "" if is_named_so else f" {self.address},"
+        # Python 3.13 writes the IPv4 part of such an address with dots, and older ones do not.
+        mapped = getattr(self.address, "ipv4_mapped", None)
+        spelled = f"::ffff:{mapped}" if mapped else str(self.address)
+        meant = "" if self.address is None or spelled == self.host.strip("[]") else f" {spelled},"
         return f"{self.host} is{meant} {self.why}. Steps and notifications never reach such an address"
 
 
