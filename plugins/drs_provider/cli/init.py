@@ -69,7 +69,7 @@ def starter_files(folder: Path) -> Mapping[str, str]:
 def _next_steps(settings: Path) -> str:
     file = shlex.quote(str(settings.absolute()))
     return f"""
-Next, against the simulator (pip install 'airflow-provider-drs[simulator]'):
+Next, against the simulator (drs-simulator is a package of its own; docs/install.md):
   drs-simulator --example --speed 60     in a terminal of its own
   set -a; . {file}; set +a
   airflow standalone                     prints the password of its user admin

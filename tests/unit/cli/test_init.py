@@ -41,7 +41,7 @@ def test_all_is_written_and_what_comes_next_is_said(tmp_path, monkeypatch, capsy
     assert lines[:6] == [f"recovery/{name}" for name in WRITTEN]
     assert lines[6:] == [
         "",
-        "Next, against the simulator (pip install 'airflow-provider-drs[simulator]'):",
+        "Next, against the simulator (drs-simulator is a package of its own; docs/install.md):",
         "  drs-simulator --example --speed 60     in a terminal of its own",
         f"  set -a; . {tmp_path}/recovery/.env; set +a",
         "  airflow standalone                     prints the password of its user admin",
