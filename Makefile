@@ -81,8 +81,8 @@ $(HALVES:%=test-%-again): test-%-again: $(VENV)/.dev
 	@if [ -e .pytest_cache/$*/failed ]; then \
 		$(call HALF,$*) --last-failed --last-failed-no-failures none && rm .pytest_cache/$*/failed; fi
 
-test-matrix: $(BIN)/uv ## the quick tests beside other Airflows and Pythons [CELLS=mwaa-3.3.1 PYTHONS=3.12]
-	@exec .ci/matrix $(MATRIX)
+test-matrix: $(BIN)/uv ## the quick tests beside other Airflows and Pythons [CELLS=mwaa-3.3.1 PYTHONS=3.12 TESTS=tests/unit]
+	@TESTS='$(TESTS)' exec .ci/matrix $(MATRIX)
 
 check: $(VENV)/.dev ## format, lint, types, layers, quick tests: under a minute
 	$(BIN)/ruff format --check .
