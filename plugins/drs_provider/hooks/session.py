@@ -96,8 +96,9 @@ class NeighbourHook(SharedModels, AwsBaseHook):
         provider looks up its own version among all of Airflow's providers, once in a process.
         """
         # A session of the hook's would say in the log of every start that it has no connection.
-        session, config = Session(region_name=self.region_name), self._get_config()
+        session: Any = Session(region_name=self.region_name)
         _share(session)
+        config = self._get_config()
         for service in services:
             login = {"aws_access_key_id": "unused", "aws_secret_access_key": "unused"}
             session.client(service, config=config, **login)
