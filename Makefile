@@ -29,6 +29,11 @@ SLOW := airflow contract e2e properties simulator
 # Both distributions of this repository; the simulator comes from its folder, never from an index.
 EDITABLE := -e simulator -e .
 
+# What `make test-matrix` may be told: lists in requirements/constraints (lock: our own), and the Pythons for each.
+CELLS ?= lock airflow-3.3.2 mwaa-3.3.1
+PYTHONS := 3.11 3.12 3.13
+MATRIX ?= $(foreach cell,$(CELLS),$(PYTHONS:%=$(cell)@%))
+
 # What `make demo` may be told.
 PLAN ?= web-shop
 SPEED ?= 60
@@ -45,7 +50,7 @@ RUNS ?= 20
 SEED ?= 1
 STEP ?= 1
 
-.PHONY: help demo up test test-again $(HALVES:%=test-%) $(HALVES:%=test-%-again) check bench chaos chaos-sweep combinations lock clean
+.PHONY: help demo up test test-again $(HALVES:%=test-%) $(HALVES:%=test-%-again) test-matrix check bench chaos chaos-sweep combinations lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +80,9 @@ $(HALVES:%=test-%-again): test-%-again: $(VENV)/.dev
 	@# A half that failed without a failed test, in the collection perhaps, fails again: pytest ends with 5.
 	@if [ -e .pytest_cache/$*/failed ]; then \
 		$(call HALF,$*) --last-failed --last-failed-no-failures none && rm .pytest_cache/$*/failed; fi
+
+test-matrix: $(BIN)/uv ## the quick tests beside other Airflows and Pythons [CELLS=mwaa-3.3.1 PYTHONS=3.12 TESTS=tests/unit]
+	@TESTS='$(TESTS)' exec .ci/matrix $(MATRIX)
 
 check: $(VENV)/.dev ## format, lint, types, layers, quick tests: under a minute
 	$(BIN)/ruff format --check .
@@ -108,7 +116,7 @@ lock: $(BIN)/uv ## pin every dependency afresh
 	@! grep -n '://' $(LOCKS) || { echo 'a lock holds a download address' >&2; exit 1; }
 
 clean: ## remove what make has made
-	rm -rf $(VENV) .demo .bench .chaos .chaos-sweep .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .matrix .demo .bench .chaos .chaos-sweep .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment. Two stamps in one .venv: .demo is what the demo needs, .dev is all. Once .dev is there it stays.

@@ -74,6 +74,17 @@ def default_notifications() -> str:
     return _setting("notify")
 
 
+def prices_file() -> Path | None:
+    """Return ``DRS_PRICES``, else ``[drs] prices`` of Airflow's configuration; None: the package's own table."""
+    named = _setting("prices")
+    return Path(named) if named else None
+
+
+def answer_links() -> str:
+    """Return ``DRS_ANSWER_LINKS``, else ``[drs] answer_links`` of Airflow's configuration: whose links count."""
+    return _setting("answer_links")
+
+
 def _setting(name: str) -> str:
     if value := os.environ.get(f"DRS_{name.upper()}"):
         return value

@@ -17,7 +17,8 @@ DrsProviderError
 │   │   └── RoleRefused      the role itself may not be taken
 │   ├── CredentialsExpired   the session ended; retryable with a fresh one
 │   ├── NotInitialized       DRS was never set up in this account and Region
-│   └── NotFound             no such server, job or instance
+│   ├── NotFound             no such server, job or instance
+│   └── BotocoreTooOld       the installed botocore does not know the operation; nothing was called
 ├── RecoveryError            AWS did what we asked and it did not work
 │   ├── JobFailed            a job ended with servers not launched
 │   ├── JobTimedOut          a job did not end within the wave's timeout
@@ -223,6 +224,23 @@ class NotFound(AwsError):
     """AWS knows no such resource."""
 
 
+class BotocoreTooOld(AwsError):
+    """The installed botocore does not know this operation, so it was not called.
+
+    :param operation: AWS's name of it
+    :param installed: version of the installed botocore
+    :param since: the first version that knows it
+    """
+
+    def __init__(self, operation: str, installed: str, since: str) -> None:
+        words = f"botocore {installed} does not know this operation, {since} and newer do"
+        super().__init__(operation, "not called", words)
+        self.installed, self.since = installed, since
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.operation, self.installed, self.since))
+
+
 class RecoveryError(DrsProviderError):
     """AWS did what was asked, and it did not work."""
 
@@ -378,8 +396,10 @@ class AddressRefused(DrsProviderError):
         self.host, self.why, self.address = host, why, address
 
     def __str__(self) -> str:
-        is_named_so = self.address is None or str(self.address) == self.host.strip("[]")
-        meant = "" if is_named_so else f" {self.address},"
+        # Python 3.13 writes the IPv4 part of such an address with dots, and older ones do not.
+        mapped = getattr(self.address, "ipv4_mapped", None)
+        spelled = f"::ffff:{mapped}" if mapped else str(self.address)
+        meant = "" if self.address is None or spelled == self.host.strip("[]") else f" {spelled},"
         return f"{self.host} is{meant} {self.why}. Steps and notifications never reach such an address"
 
 

@@ -1,6 +1,12 @@
 """What Airflow's provider registry is told about this package."""
 
-from typing import Any
+from typing import Any, Final
+
+INTEGRATION: Final = "AWS Elastic Disaster Recovery"
+
+
+def _modules(kind: str, *names: str) -> list[dict[str, Any]]:
+    return [{"integration-name": INTEGRATION, "python-modules": [f"drs_provider.{kind}.{name}" for name in names]}]
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -9,54 +15,54 @@ def get_provider_info() -> dict[str, Any]:
 
     return {
         "package-name": "airflow-provider-drs",
-        "name": "AWS Elastic Disaster Recovery",
+        "name": INTEGRATION,
         "description": "Recovery plans for AWS Elastic Disaster Recovery (DRS), as Airflow DAGs.",
         "versions": [__version__],
-        "hooks": [
+        "integrations": [
             {
-                "integration-name": "AWS Elastic Disaster Recovery",
-                "python-modules": ["drs_provider.hooks.drs", "drs_provider.hooks.failback"],
-            },
+                "integration-name": INTEGRATION,
+                "external-doc-url": "https://docs.aws.amazon.com/drs/",
+                "logo": "drs_provider/logo.svg",
+                "tags": ["aws"],
+            }
         ],
-        "operators": [
-            {
-                "integration-name": "AWS Elastic Disaster Recovery",
-                "python-modules": [
-                    "drs_provider.operators.recovery",
-                    "drs_provider.operators.terminate",
-                    "drs_provider.operators.launch_settings",
-                    "drs_provider.operators.protection",
-                    "drs_provider.operators.drill_network",
-                    "drs_provider.operators.source_replication",
-                    "drs_provider.operators.failback",
-                    "drs_provider.operators.failback_launch",
-                    "drs_provider.operators.source_instances",
-                    "drs_provider.operators.approval",
-                ],
-            },
-        ],
-        "sensors": [
-            {
-                "integration-name": "AWS Elastic Disaster Recovery",
-                "python-modules": [
-                    "drs_provider.sensors.job",
-                    "drs_provider.sensors.readiness",
-                    "drs_provider.sensors.failback",
-                ],
-            },
-        ],
-        "triggers": [
-            {
-                "integration-name": "AWS Elastic Disaster Recovery",
-                "python-modules": [
-                    "drs_provider.triggers.jobs",
-                    "drs_provider.triggers.instances",
-                    "drs_provider.triggers.readiness",
-                    "drs_provider.triggers.failback",
-                    "drs_provider.triggers.final_sync",
-                ],
-            },
-        ],
+        "hooks": _modules(
+            "hooks",
+            "drs",
+            "failback",
+            "launch_settings",
+            "network_facts",
+            "drill_network",
+            "drill_resources",
+            "tagged_networks",
+            "session",
+        ),
+        "operators": _modules(
+            "operators",
+            "recovery",
+            "terminate",
+            "launch_settings",
+            "protection",
+            "drill_network",
+            "source_replication",
+            "failback",
+            "failback_launch",
+            "source_instances",
+            "approval",
+        ),
+        "sensors": _modules("sensors", "job", "readiness", "failback"),
+        "triggers": _modules(
+            "triggers",
+            "jobs",
+            "instances",
+            "readiness",
+            "failback",
+            "final_sync",
+            "dag_runs",
+            "one_shot",
+            "probes",
+            "ssm",
+        ),
         "extra-links": [
             "drs_provider.links.console.DrsJobLink",
             "drs_provider.links.console.DrsRecoveryInstanceLink",
@@ -67,7 +73,7 @@ def get_provider_info() -> dict[str, Any]:
                 "description": "Recovery plans for AWS Elastic Disaster Recovery.",
                 "options": {
                     "plans_folder": {
-                        "description": "Folder with plans. The environment variable DRS_PLANS_FOLDER goes before it.",
+                        "description": "Folder with plans. DRS_PLANS_FOLDER goes before it.",
                         "version_added": "0.1.0",
                         "type": "string",
                         "example": "/opt/airflow/plans",
@@ -119,6 +125,26 @@ def get_provider_info() -> dict[str, Any]:
                         "version_added": "0.1.0",
                         "type": "string",
                         "example": "[{kind: webhook, http_conn_id: chat}]",
+                        "default": "",
+                    },
+                    "prices": {
+                        "description": (
+                            "File with a table of prices for the estimate of a drill. By default the package's own. "
+                            "DRS_PRICES goes before it."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/opt/airflow/prices.yaml",
+                        "default": "",
+                    },
+                    "answer_links": {
+                        "description": (
+                            "Whose answer links in mails count: users (whom Airflow knows by name), plan (all whom "
+                            "the plan names) or off. By default users. DRS_ANSWER_LINKS goes before it."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "plan",
                         "default": "",
                     },
                 },

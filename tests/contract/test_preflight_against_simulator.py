@@ -22,6 +22,7 @@ from drs_provider.services.preflight.account import Scope, look_deeper
 from drs_provider.services.preflight.check import Preflight
 from drs_provider.services.settings.survey import survey_settings
 from drs_simulator.pytest_plugin import start_drs_simulator
+from kit.aws_models import KNOWS_NATIVE_PLANS
 
 __all__ = ["start_drs_simulator"]
 
@@ -211,7 +212,7 @@ def test_preflight_asks_nothing_twice_and_few_questions_however_many_servers_the
         operations.count("SimulatePrincipalPolicy") == len(questions(DRILL, settings=False, launch_actions=False)) == 6
     )
     # One of them asks for executions of native recovery plans: a server that one holds cannot be launched for hours.
-    assert operations.count("ListRecoveryPlanExecutions") == 1
+    assert operations.count("ListRecoveryPlanExecutions") == KNOWS_NATIVE_PLANS
     assert len([name for name in operations if name not in each]) <= 15
 
 

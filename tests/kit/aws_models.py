@@ -6,9 +6,16 @@ EC2's has eight hundred.
 
 from functools import cache
 
+import botocore
 import botocore.session
 import pytest
 from botocore.client import ClientCreator
+from drs_simulator.protocol.older_models import RECOVERY_PLANS_SINCE, is_older
+
+KNOWS_NATIVE_PLANS = not is_older(botocore.__version__, RECOVERY_PLANS_SINCE)
+"""Whether the installed botocore has DRS's own recovery plans; that of Amazon MWAA 3.3.1 has not."""
+
+needs_native_plans = pytest.mark.skipif(not KNOWS_NATIVE_PLANS, reason="this botocore has no native recovery plans")
 
 
 @pytest.fixture(scope="session", autouse=True)

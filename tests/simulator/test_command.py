@@ -48,11 +48,39 @@ class Program:
         return self.process.returncode, errors.strip()
 
 
+def test_the_command_says_what_to_name_where_nothing_exists(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([])
+
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "drs_simulator: error: name what exists: --fleet FILE, or --example"
+    )
+
+
+@pytest.mark.parametrize("missing", ["moto", "flask"])
+def test_a_library_that_is_missing_is_named_in_a_sentence(missing):
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None; sys.argv = ['drs-simulator', '--example', '--port', '0']; "
+        "from drs_simulator.__main__ import main; sys.exit(main())"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "simulator")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, env=environment, capture_output=True, text=True, timeout=60
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        f"drs-simulator needs {missing}, which is not installed: pip install drs-simulator brings it "
+        "(from a clone: pip install ./simulator)"
+    )
+    assert "Traceback" not in done.stderr
+
+
 def test_it_says_when_it_can_be_used_merges_fleets_reads_faults_and_ends_on_sigterm(tmp_path):
     faults = tmp_path / "faults.json"
     faults.write_text(json.dumps([{"service": "drs", "do": "throttle", "count": 1}]))
-    fleets = ("--fleet", FLEETS / "web-shop.yaml", "--fleet", FLEETS / "hello.yaml")
-    program = Program(*fleets, "--faults", faults, "--speed", "60")
+    program = Program("--example", "--faults", faults, "--speed", "60")
 
     assert program.line == f"drs-simulator ready on {program.handle.url} (speed 60, 102 servers)"
     assert program.handle.health() == {"ready": True, "speed": 60, "servers": 102}

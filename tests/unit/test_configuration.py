@@ -6,7 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from drs_provider.configuration import may_reach_loopback, plans_folder, reports_location, signing_secrets
+from drs_provider.configuration import (
+    answer_links,
+    may_reach_loopback,
+    plans_folder,
+    prices_file,
+    reports_location,
+    signing_secrets,
+)
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 FOLDER, REPORTS = "AIRFLOW__DRS__PLANS_FOLDER", "AIRFLOW__DRS__REPORTS"
@@ -102,6 +109,28 @@ def test_the_machine_itself_is_reached_only_where_the_installation_says_so(
         environment.setenv(name, value)
 
     assert may_reach_loopback() is allowed
+
+
+@pytest.mark.parametrize(
+    ("environ", "prices", "links"),
+    [
+        ({}, None, ""),
+        (
+            {"AIRFLOW__DRS__PRICES": "/etc/prices.yaml", "AIRFLOW__DRS__ANSWER_LINKS": "plan"},
+            "/etc/prices.yaml",
+            "plan",
+        ),
+        ({"DRS_PRICES": "/p.yaml", "AIRFLOW__DRS__PRICES": "/etc/prices.yaml"}, "/p.yaml", ""),
+        ({"DRS_ANSWER_LINKS": "off", "AIRFLOW__DRS__ANSWER_LINKS": "plan"}, None, "off"),
+    ],
+)
+def test_prices_and_answer_links_are_settings_as_all_others(
+    environ: dict[str, str], prices: str | None, links: str, environment: pytest.MonkeyPatch
+) -> None:
+    for name, value in environ.items():
+        environment.setenv(name, value)
+
+    assert (prices_file(), answer_links()) == (prices and Path(prices), links)
 
 
 OURS, AIRFLOWS, FERNET = "DRS_SIGNING_KEY", "AIRFLOW__DRS__SIGNING_KEY", "AIRFLOW__CORE__FERNET_KEY"

@@ -21,7 +21,7 @@ with DAG(
     ready = DrsSourceServersReadySensor(
         task_id="ready",
         source_server_ids=SERVERS,
-        mode="drill",
+        is_drill=True,
         max_lag=timedelta(minutes=15),
         timeout=timedelta(hours=1),
     )

@@ -2,22 +2,23 @@
 
 from typing import Any
 
-from drs_provider.exceptions import AwsError
+import botocore
+
+from drs_provider.exceptions import AwsError, BotocoreTooOld
 from drs_provider.formatting import parse_instant
 from drs_provider.hooks.error_mapping import translated
 from drs_provider.rules.answers import Answer
-from drs_provider.rules.launch.native_plans import ENDED, NativeExecution
+from drs_provider.rules.launch.native_plans import ENDED, KNOWN_SINCE, NativeExecution
 
 
 def running_executions(client: Any) -> tuple[NativeExecution, ...]:
     """Return the executions of native recovery plans that are not over, with the servers that they hold.
 
-    None where botocore is older than native plans.
-
     :param client: boto3's of DRS, for what may be asked twice
+    :raises BotocoreTooOld: the installed botocore is older than native plans
     """
     if not hasattr(client, "list_recovery_plan_executions"):
-        return ()
+        raise BotocoreTooOld("ListRecoveryPlanExecutions", botocore.__version__, KNOWN_SINCE)
     with translated("ListRecoveryPlanExecutions"):
         pages = client.get_paginator("list_recovery_plan_executions").paginate()
         found = [item for page in pages for item in page.get("recoveryPlanExecutions", ())]

@@ -26,6 +26,11 @@ def _loader(data_path: str | None) -> Loader:
     return create_loader(data_path)
 
 
+def _share(session: Session) -> None:
+    core = session._session  # noqa: SLF001  # boto3 takes a loader in no other way; the provider's own do the same
+    core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
+
+
 class SharedModels:
     """Comes before a hook of the amazon provider among a class's bases: its sessions share the descriptions."""
 
@@ -42,8 +47,7 @@ class SharedModels:
                 raise
             raise role_refusal(error, self._asked_role()) from error
         if isinstance(session, Session):
-            core = session._session  # noqa: SLF001  # boto3 takes a loader in no other way; the provider's own do the same
-            core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
+            _share(session)
         return session
 
     @classmethod
@@ -91,7 +95,10 @@ class NeighbourHook(SharedModels, AwsBaseHook):
         Sends nothing and needs no credentials. The hook's configuration is part of it: for the user agent, the amazon
         provider looks up its own version among all of Airflow's providers, once in a process.
         """
-        session, config = self.get_session(region_name=self.region_name), self._get_config()
+        # A session of the hook's would say in the log of every start that it has no connection.
+        session: Any = Session(region_name=self.region_name)
+        _share(session)
+        config = self._get_config()
         for service in services:
             login = {"aws_access_key_id": "unused", "aws_secret_access_key": "unused"}
             session.client(service, config=config, **login)

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Literal, cast, get_args
@@ -15,7 +14,7 @@ Rule = Literal["users", "plan", "off"]
 """Whose link counts: of people whom Airflow itself knows by name today; of everybody whom the plan names; nobody's."""
 
 RULE = "DRS_ANSWER_LINKS"
-"""Environment variable with the rule; workers and API servers share it."""
+"""What the setting with the rule is called in the environment; workers and API servers share it."""
 
 _SALT = "drs.answer.v1"
 """What is signed for another purpose with the same key is no answer link, and the other way round."""
@@ -23,9 +22,12 @@ _SALT = "drs.answer.v1"
 _LONGEST = 2000
 
 
-def rule_of(environ: Mapping[str, str]) -> Rule:
-    """Return which links count, by default ``users``; a word that nobody knows is said in the log, and none count."""
-    word = environ.get(RULE) or "users"
+def rule_of(setting: str) -> Rule:
+    """Return which links count, by default ``users``; a word that nobody knows is said in the log, and none count.
+
+    :param setting: ``configuration.answer_links``
+    """
+    word = setting or "users"
     if word not in get_args(Rule):
         log.error("%s is %r: write users, plan or off. No answer links are made or taken", RULE, word)
         return "off"

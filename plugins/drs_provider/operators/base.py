@@ -32,6 +32,9 @@ class DrsConnected:
     :param region_name: the recovery Region; unset: the connection's
     :param verify: TLS verification, as in boto3
     :param botocore_config: keyword arguments of ``botocore.config.Config``
+    :param deferrable: always True: what waits here waits in a triggerer. Airflow's ``[operators] default_deferrable``
+        is not looked at
+    :raises ValueError: ``deferrable`` is False
     """
 
     template_fields: Collection[str] = AWS_FIELDS
@@ -43,9 +46,15 @@ class DrsConnected:
         region_name: str | None = None,
         verify: bool | str | None = None,
         botocore_config: dict[str, JsonValue] | None = None,
+        deferrable: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if not deferrable:
+            raise ValueError(
+                f"task {kwargs.get('task_id')}: {type(self).__name__} waits in the triggerer only, so deferrable must "
+                "be True; leave it out, of default_args too"
+            )
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
         self.verify = verify
@@ -88,6 +97,7 @@ class DrsOperator(DrsConnected, BaseOperator):
         region_name: str | None = None,
         verify: bool | str | None = None,
         botocore_config: dict[str, JsonValue] | None = None,
+        deferrable: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -95,6 +105,7 @@ class DrsOperator(DrsConnected, BaseOperator):
             region_name=region_name,
             verify=verify,
             botocore_config=botocore_config,
+            deferrable=deferrable,
             **kwargs,
         )
 
@@ -109,6 +120,7 @@ class DrsSensor(DrsConnected, BaseSensorOperator):
         region_name: str | None = None,
         verify: bool | str | None = None,
         botocore_config: dict[str, JsonValue] | None = None,
+        deferrable: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -116,6 +128,7 @@ class DrsSensor(DrsConnected, BaseSensorOperator):
             region_name=region_name,
             verify=verify,
             botocore_config=botocore_config,
+            deferrable=deferrable,
             **kwargs,
         )
 

@@ -12,7 +12,7 @@ from drs_provider.exceptions import AwsError, PreflightRefused, RunRefused
 from drs_provider.operators.base import AWS_FIELDS, DrsSensor, failing_for_good
 from drs_provider.operators.template_values import rendered_bool, rendered_ids
 from drs_provider.rules.launch.live_instances import ensure_may_replace
-from drs_provider.rules.purpose import find_purpose
+from drs_provider.rules.purpose import DRILL, RECOVERY
 from drs_provider.triggers.readiness import DrsReadinessEvent, DrsReadinessTrigger
 
 BACKSTOP = timedelta(minutes=5)
@@ -26,7 +26,8 @@ class DrsSourceServersReadySensor(DrsSensor):
     every finding. Returns ``{"servers": [...], "warnings": [...]}``.
 
     :param source_server_ids: source servers to wait for (templated)
-    :param mode: ``drill`` or ``recovery`` (templated)
+    :param is_drill: True for a drill, False for a real recovery; must be a bool after rendering (templated).
+        ``mode`` is Airflow's own argument of every sensor, and changes nothing here
     :param max_lag: the most replication lag allowed; unset: any
     :param replace_live_instances: do not wait for live recovered instances to go; refused in a drill (templated)
     :param replace_drills: do not wait for drill instances to go that others launched (templated)
@@ -37,7 +38,7 @@ class DrsSourceServersReadySensor(DrsSensor):
     template_fields: Sequence[str] = (
         *AWS_FIELDS,
         "source_server_ids",
-        "mode",
+        "is_drill",
         "replace_live_instances",
         "replace_drills",
     )
@@ -49,7 +50,7 @@ class DrsSourceServersReadySensor(DrsSensor):
         self,
         *,
         source_server_ids: Sequence[str] | str,
-        mode: str = "drill",
+        is_drill: bool | str = True,
         max_lag: timedelta | None = None,
         replace_live_instances: bool | str = False,
         replace_drills: bool | str = False,
@@ -57,9 +58,11 @@ class DrsSourceServersReadySensor(DrsSensor):
         poke_interval: timedelta | float = 30.0,
         **kwargs: Any,
     ) -> None:
+        if kwargs.get("mode") in {DRILL.name, RECOVERY.name}:
+            raise ValueError(f"mode is Airflow's own argument: write is_drill={kwargs['mode'] == DRILL.name}")
         super().__init__(timeout=timeout, poke_interval=poke_interval, **kwargs)
         self.source_server_ids = source_server_ids
-        self.mode = mode
+        self.is_drill = is_drill
         self.max_lag = max_lag
         self.replace_live_instances = replace_live_instances
         self.replace_drills = replace_drills
@@ -97,14 +100,13 @@ class DrsSourceServersReadySensor(DrsSensor):
                 ) from None
 
     def _trigger(self, dag_id: str) -> DrsReadinessTrigger:
-        if find_purpose(self.mode) is None:
-            raise RunRefused(f"mode must be 'drill' or 'recovery', not {self.mode!r}; nothing was called")
+        mode = (DRILL if rendered_bool("is_drill", self.is_drill) else RECOVERY).name
         replace_live_instances = rendered_bool("replace_live_instances", self.replace_live_instances)
-        ensure_may_replace(self.mode, replace_live_instances=replace_live_instances)
+        ensure_may_replace(mode, replace_live_instances=replace_live_instances)
         deadline = clock.now() + timedelta(seconds=self.timeout)
         return DrsReadinessTrigger(
             server_ids=list(rendered_ids("source_server_ids", self.source_server_ids)),
-            mode=self.mode,
+            mode=mode,
             max_lag_seconds=self.max_lag.total_seconds() if self.max_lag is not None else None,
             replace_live_instances=replace_live_instances,
             replace_drills=rendered_bool("replace_drills", self.replace_drills),

@@ -1,6 +1,5 @@
 """Answering through Airflow's own code, as the person for whom a link was made."""
 
-import os
 from typing import Any
 
 from fastapi import HTTPException
@@ -17,6 +16,7 @@ from drs_provider.airflow_internals.api_server import (
     update_hitl_detail,
 )
 from drs_provider.airflow_internals.metadata import HITLDetail, Log, TaskInstance
+from drs_provider.configuration import answer_links
 from drs_provider.notify.answer_links import RULE, LinkRefused, Permit, Rule, rule_of
 from drs_provider.ui.answer_links import OpenQuestion, Questions
 
@@ -138,4 +138,4 @@ class AirflowQuestions:
 
 def airflow_questions(session: SessionDep) -> Questions:
     """Give the questions of a request; a FastAPI dependency."""
-    return AirflowQuestions(session, manager=get_auth_manager(), rule=rule_of(os.environ))
+    return AirflowQuestions(session, manager=get_auth_manager(), rule=rule_of(answer_links()))

@@ -21,6 +21,7 @@ from drs_simulator.operations.registry import OPERATIONS, Context
 from drs_simulator.protocol import wire
 from drs_simulator.protocol.call_log import AwsCall, CallLog, Record
 from drs_simulator.protocol.error_replies import garbled, injected
+from drs_simulator.protocol.older_models import known_part
 from drs_simulator.protocol.validation import answer_faults, request_faults
 from drs_simulator.protocol.wire import Reply
 from drs_simulator.world.construction import build_world
@@ -234,7 +235,7 @@ class Simulator:
             raise Invalid("; ".join(f"{member} {text}" for member, text in wrong[:10]), wrong[:100])
         if not region.initialized and name not in WITHOUT_INITIALIZATION:
             raise Uninitialized("Account not initialized: call InitializeService first")
-        result = function(Context(self.world, region, name), request)
+        result = known_part(name, function(Context(self.world, region, name), request))
         broken = answer_faults(name, result)
         if broken:
             raise AssertionError(f"the answer of {name} breaks the model: {broken[:5]}")

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from drs_simulator.errors import Invalid, Refusal, UnknownOperation
+from drs_simulator.protocol.older_models import how_old
 from drs_simulator.protocol.validation import drs_model
 
 
@@ -49,7 +50,7 @@ def operation_of(method: str, path: str) -> tuple[str, dict[str, str]]:
         found = pattern.fullmatch(path) if verb == method else None
         if found:
             return name, {key: unquote(value) for key, value in found.groupdict().items()}
-    raise UnknownOperation(f"DRS has no operation {method} {path}")
+    raise UnknownOperation(f"DRS has no operation {method} {path}{how_old()}")
 
 
 def request_of(operation: str, path_parameters: dict[str, str], query: str, body: bytes) -> dict[str, object]:

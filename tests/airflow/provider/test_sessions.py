@@ -64,6 +64,15 @@ def test_what_the_scheduler_forks_reads_nothing(reads: list[str]) -> None:
     assert os.read(out, 10_000) == b""
 
 
+def test_a_start_alarms_nobody_with_a_connection_that_is_missing(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with caplog.at_level("INFO"):
+        Preloading().on_starting(object())
+
+    assert "No connection ID" not in caplog.text + "".join(capfd.readouterr())
+
+
 def test_a_task_process_reads_nothing_for_the_services_that_it_may_not_ask(
     reads: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

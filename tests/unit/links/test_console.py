@@ -2,9 +2,7 @@
 
 import pytest
 from airflow.sdk import BaseOperator
-from airflow.sdk.module_loading import import_string
 from drs_provider.links.console import DrsJobLink, DrsRecoveryInstanceLink, console_url
-from drs_provider.provider_info import get_provider_info
 
 
 @pytest.mark.parametrize(
@@ -30,23 +28,3 @@ def test_a_link_is_empty_until_the_task_knows_what_it_works_on(kind, path):
 
     assert before == ""
     assert kind().get_link(task, ti_key=None).endswith(f"#/{path}")
-
-
-def test_everything_that_the_provider_info_names_exists():
-    info = get_provider_info()
-    parts = [
-        module
-        for kind in ("hooks", "operators", "sensors", "triggers")
-        for entry in info[kind]
-        for module in entry["python-modules"]
-    ]
-
-    assert all(__import__(module) for module in parts)
-    assert [import_string(link).__name__ for link in info["extra-links"]] == [
-        "DrsJobLink",
-        "DrsRecoveryInstanceLink",
-        "PlanRunLink",
-    ]
-    options = info["config"]["drs"]["options"]
-    assert set(options) == {"plans_folder", "reports", "signing_key", "installation", "allow_loopback", "notify"}
-    assert [name for name, option in options.items() if option.get("sensitive")] == ["signing_key"]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferralTimeout, TaskDeferred
 from drs_provider.exceptions import (
     CleanupIncomplete,
@@ -475,14 +476,51 @@ def test_a_cleanup_is_told_one_thing_to_clean_up(arguments):
     assert str(caught.value) == "give exactly one of recovery_instance_ids, source_server_ids and job_ids"
 
 
-@pytest.mark.parametrize("mode", ["Drill", "False", None])
-def test_servers_are_waited_for_in_a_mode_that_is_one(mode):
-    task = DrsSourceServersReadySensor(task_id="t", source_server_ids=SERVERS, mode=mode)
+@pytest.mark.parametrize("is_drill", ["drill", "False", None])
+def test_servers_are_waited_for_a_drill_or_not(is_drill):
+    task = DrsSourceServersReadySensor(task_id="t", source_server_ids=SERVERS, is_drill=is_drill)
 
     with pytest.raises(AirflowFailException) as caught:
         task.execute(a_context())
 
-    assert str(caught.value) == f"mode must be 'drill' or 'recovery', not {mode!r}; nothing was called"
+    assert str(caught.value).startswith(f"is_drill must be True or False, but is {is_drill!r}; nothing was called: ")
+
+
+@pytest.mark.parametrize(("is_drill", "mode"), [(True, "drill"), (False, "recovery")])
+def test_airflows_own_mode_of_a_sensor_says_nothing_of_drills(is_drill, mode):
+    with DAG("d", schedule=None, default_args={"mode": "reschedule"}):
+        task = DrsSourceServersReadySensor(task_id="t", source_server_ids=SERVERS, is_drill=is_drill)
+
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(a_context())
+    assert deferred.value.trigger.serialize()[1]["mode"] == mode
+
+
+@pytest.mark.parametrize(("mode", "is_drill"), [("drill", True), ("recovery", False)])
+def test_the_name_that_the_argument_had_is_refused_with_the_new_one(mode, is_drill):
+    with pytest.raises(ValueError, match=r"^mode is Airflow's own argument: ") as refused:
+        DrsSourceServersReadySensor(task_id="t", source_server_ids=SERVERS, mode=mode)
+
+    assert str(refused.value) == f"mode is Airflow's own argument: write is_drill={is_drill}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        (DrsSourceServersReadySensor, {"source_server_ids": SERVERS}),
+        (DrsTerminateRecoveryInstancesOperator, {"source_server_ids": SERVERS}),
+    ],
+)
+def test_waiting_without_a_triggerer_is_refused_in_words(kind, arguments):
+    kind(task_id="t", deferrable=True, **arguments)
+
+    for given in ({"deferrable": False}, {"default_args": {"deferrable": False}}):
+        with pytest.raises(ValueError, match=r"^task t: ") as refused:
+            kind(task_id="t", **given, **arguments)
+        assert str(refused.value) == (
+            f"task t: {kind.__name__} waits in the triggerer only, so deferrable must be True; leave it out, of "
+            "default_args too"
+        )
 
 
 def test_servers_that_did_not_become_ready_are_all_named():

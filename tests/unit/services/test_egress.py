@@ -27,7 +27,7 @@ def test_the_addresses_of_a_name_are_given_once_each_in_order():
         (["169.254.169.254"], "db1 is 169.254.169.254, a link-local address, where clouds give credentials"),
         (["10.0.0.1", "fd00:ec2::254"], "db1 is fd00:ec2::254, an address of EC2's own services"),
         (["fe80::1%eth0"], "db1 is fe80::1%eth0, a link-local address"),
-        (["::ffff:169.254.170.2"], "db1 is ::ffff:a9fe:aa02, a link-local address"),
+        (["::ffff:169.254.170.2"], "db1 is ::ffff:169.254.170.2, a link-local address"),
         (["127.0.0.1"], "db1 is 127.0.0.1, a loopback address"),
         (["0.0.0.0"], "db1 is 0.0.0.0, no address of another machine"),  # noqa: S104 - judged, not bound
     ],

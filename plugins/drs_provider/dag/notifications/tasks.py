@@ -6,7 +6,6 @@ What is worth telling is decided in ``notify.news``.
 """
 
 import logging
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -16,7 +15,7 @@ from airflow.sdk import DAG, BaseOperator, Context, ObjectStoragePath, TaskGroup
 from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider import clock
-from drs_provider.configuration import airflow_secret, reports_location
+from drs_provider.configuration import airflow_secret, answer_links, reports_location
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.model import Notification
 from drs_provider.rules.run.names import ASIDE_GROUP, FINISH_GROUP, NOTIFICATIONS, PREFLIGHT_GROUP, REPORT_TASK
@@ -112,7 +111,7 @@ def _links(context: Context, people: Sequence[str], airflow: str, until: str) ->
 
     ti: Any = context["ti"]
     key = airflow_secret("api", "secret_key")
-    made = is_made(rule_of(os.environ), conf.get("core", "auth_manager", fallback=""))
+    made = is_made(rule_of(answer_links()), conf.get("core", "auth_manager", fallback=""))
 
     def link_for(person: str) -> str | None:
         if not (key and airflow and made) or person not in people:

@@ -15,6 +15,9 @@ LONGEST_WAIT: Final = timedelta(minutes=30)
 ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"})
 """Statuses of an execution that holds nothing any more; TIMED_OUT is documented but not in the model."""
 
+KNOWN_SINCE: Final = "1.43.73"
+"""The first botocore whose model of DRS has native plans."""
+
 _MOST_NAMED: Final = 3
 
 

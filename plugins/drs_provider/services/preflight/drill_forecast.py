@@ -1,13 +1,13 @@
 """What the files beside a plan say of its drills: the table of prices, and the reports of drills before."""
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from drs_provider.configuration import prices_file
 from drs_provider.rules.run.handover import PlanVerification
 
 if TYPE_CHECKING:
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from drs_provider.rules.preflight.cost import Prices
     from drs_provider.rules.run.handover import ServerFingerprint
     from drs_provider.rules.run.shape import RunShape
-
-PRICES: Final = "DRS_PRICES"
-"""Environment variable: a file with prices to use instead of the package's own."""
 
 MOST_SECONDS: Final = 15.0
 """How long the reports are waited for: a recovery never waits for a store that is down with its Region."""
@@ -29,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def read_price_table() -> "Prices":
-    """Read the table of prices: the file that ``DRS_PRICES`` names, else the package's own.
+    """Read the table of prices: the file of the setting ``prices``, else the package's own.
 
     :raises PricesUnreadable: it cannot be read
     """
@@ -37,7 +34,7 @@ def read_price_table() -> "Prices":
 
     from drs_provider.rules.preflight import cost
 
-    path = Path(os.environ.get(PRICES) or Path(cost.__file__).with_name("prices.yaml"))
+    path = prices_file() or Path(cost.__file__).with_name("prices.yaml")
     try:
         return cost.read_prices(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, cost.PricesUnreadable) as error:
