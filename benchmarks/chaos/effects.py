@@ -4,7 +4,9 @@ from collections.abc import Collection, Iterator
 from random import Random
 from typing import Literal
 
-Part = Literal["always", "network", "leftovers", "actions", "ssm_command", "ssm_automation", "lambda", "notify"]
+Part = Literal[
+    "always", "network", "leftovers", "actions", "ssm_command", "ssm_automation", "lambda", "notify", "way_back"
+]
 """What a plan must have for an operation to be sent in its runs."""
 
 EFFECTS: dict[tuple[str, str], Part] = {
@@ -42,6 +44,7 @@ EFFECTS: dict[tuple[str, str], Part] = {
     ("ssm", "StopAutomationExecution"): "ssm_automation",
     ("lambda", "Invoke"): "lambda",
     ("sns", "Publish"): "notify",
+    ("drs", "ReverseReplication"): "way_back",
 }
 
 NEVER_IN_A_RUN = frozenset(
@@ -49,7 +52,6 @@ NEVER_IN_A_RUN = frozenset(
         ("drs", "StopReplication"),
         ("drs", "DisconnectSourceServer"),
         ("drs", "StartReplication"),
-        ("drs", "ReverseReplication"),
         ("drs", "StartFailbackLaunch"),
         ("drs", "StopFailback"),
         ("drs", "UpdateFailbackReplicationConfiguration"),

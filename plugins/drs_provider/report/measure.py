@@ -168,6 +168,7 @@ def _server(server: ServerEvidence, wave: WaveEvidence, run_started_at: datetime
         protected=server.protected,
         not_protected=server.not_protected,
         differences=server.differences,
+        on_the_way=server.on_the_way,
     )
 
 
@@ -206,6 +207,7 @@ def _counts(waves: tuple[WaveReport, ...]) -> Counts:
         failed=sum(counts[status] for status in NOT_THERE),
         not_started=sum(counts[status] for status in UNTRIED - {ServerStatus.EXCLUDED}),
         excluded=counts[ServerStatus.EXCLUDED],
+        ready=counts[ServerStatus.READY],
     )
 
 

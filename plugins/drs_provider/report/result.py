@@ -25,6 +25,7 @@ from drs_provider.rules.launch.next_launch import Try
 from drs_provider.rules.launch.recovery_points import Point
 from drs_provider.rules.run.handover import (
     Difference,
+    FailbackServer,
     GivenOrder,
     NotificationRecord,
     PlanRunOutcome,
@@ -81,7 +82,7 @@ class Counts(ReportPart):
     """How many servers ended how.
 
     ``failed`` counts also those of which nobody knows what became, ``not_started`` also those of skipped waves;
-    ``excluded`` ones were left out on purpose.
+    ``excluded`` ones were left out on purpose. ``ready``: of a way back: those that can be launched in their origin.
     """
 
     waves: int
@@ -90,6 +91,7 @@ class Counts(ReportPart):
     failed: int
     not_started: int
     excluded: int
+    ready: int = 0
 
 
 class Phases(ReportPart):
@@ -127,6 +129,7 @@ class ServerReport(ReportPart):
     not_protected: str | None = None
     differences: tuple[Difference, ...] = ()
     actions: tuple[LaunchActionRun, ...] = ()
+    on_the_way: FailbackServer | None = None
 
 
 class StepReport(ReportPart):

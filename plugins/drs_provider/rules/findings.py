@@ -31,6 +31,7 @@ Rule = Literal[
     "stopped",
     "reports",
     "plan_step",
+    "way_back",
 ]
 
 

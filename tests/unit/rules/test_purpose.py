@@ -6,7 +6,18 @@ from datetime import timedelta
 import pytest
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.plan.model import Drill, Recovery, RecoveryPlan, VpcNetwork, Wave
-from drs_provider.rules.purpose import CHECK, DRILL, PURPOSES, RECOVERY, Purpose, find_purpose, no_mode, purpose_of
+from drs_provider.rules.purpose import (
+    CHECK,
+    DRILL,
+    PURPOSES,
+    PURPOSES_BACK,
+    RECOVERY,
+    REPROTECT,
+    Purpose,
+    find_purpose,
+    no_mode,
+    purpose_of,
+)
 from drs_provider.steps.wait import Wait
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,6 +72,8 @@ ANSWERS = {
         "then check again",
     ),
     "launches": (True, True, False),
+    "copies": (False, False, False),
+    "is_on_the_way_back": (False, False, False),
     "minds_other_runs": (True, True, False),
 }
 
@@ -95,13 +108,31 @@ def test_what_is_no_mode_is_refused(mode: object) -> None:
     assert refused.value.findings == (f"mode {mode!r} is neither 'drill' nor 'recovery' nor 'check'",)
     assert no_mode(mode) == refused.value.findings[0]
     assert find_purpose(mode) is None
+    assert no_mode(mode, PURPOSES_BACK) == f"mode {mode!r} is not 'reprotect'"
+
+
+def test_a_run_of_the_way_back_is_none_of_the_plans_own_dag() -> None:
+    with pytest.raises(PreflightRefused):
+        purpose_of("reprotect")
+
+    assert purpose_of("reprotect", PURPOSES_BACK) is REPROTECT
+    assert find_purpose("reprotect") is REPROTECT
+    assert find_purpose("drill", PURPOSES_BACK) is None
+    assert all(purpose.is_on_the_way_back for purpose in PURPOSES_BACK)
+
+
+def test_a_reprotection_launches_stops_and_replaces_nothing() -> None:
+    told = ("launches", "is_drill", "may_be_scheduled", "may_replace_recovered", "is_temporary", "cleans_up", "yields")
+
+    assert [name for name in told if getattr(REPROTECT, name)] == []
+    assert (REPROTECT.copies, REPROTECT.only_looks, CHECK.only_looks) == (True, False, True)
 
 
 @given(st.one_of(st.none(), st.booleans(), st.integers(), st.text(), st.lists(st.text())))
-def test_only_the_three_words_are_modes(mode: object) -> None:
+def test_only_the_words_are_modes(mode: object) -> None:
     found = find_purpose(mode)
 
-    assert (found.name if found else None) == (mode if mode in ("drill", "recovery", "check") else None)
+    assert (found.name if found else None) == (mode if mode in ("drill", "recovery", "check", "reprotect") else None)
 
 
 def test_what_equals_everything_is_no_mode() -> None:
