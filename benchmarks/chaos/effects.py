@@ -5,7 +5,16 @@ from random import Random
 from typing import Literal
 
 Part = Literal[
-    "always", "network", "leftovers", "actions", "ssm_command", "ssm_automation", "lambda", "notify", "sources"
+    "always",
+    "network",
+    "leftovers",
+    "actions",
+    "ssm_command",
+    "ssm_automation",
+    "lambda",
+    "notify",
+    "sources",
+    "way_back",
 ]
 """What a plan must have for an operation to be sent in its runs."""
 
@@ -45,6 +54,7 @@ EFFECTS: dict[tuple[str, str], Part] = {
     ("lambda", "Invoke"): "lambda",
     ("sns", "Publish"): "notify",
     ("ec2", "StopInstances"): "sources",
+    ("drs", "ReverseReplication"): "way_back",
 }
 
 NEVER_IN_A_RUN = frozenset(
@@ -52,7 +62,6 @@ NEVER_IN_A_RUN = frozenset(
         ("drs", "StopReplication"),
         ("drs", "DisconnectSourceServer"),
         ("drs", "StartReplication"),
-        ("drs", "ReverseReplication"),
         ("drs", "StartFailbackLaunch"),
         ("drs", "StopFailback"),
         ("drs", "UpdateFailbackReplicationConfiguration"),

@@ -6,7 +6,7 @@ from drs_provider.formatting import escaped, plural, timespan
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan, VpcNetwork
 from drs_provider.plan.problems import Problem
 from drs_provider.rules.run.roster import in_words
-from drs_provider.rules.run.shape import RunShape, WaveShape
+from drs_provider.rules.run.shape import RunShape, WaveShape, WayBack
 
 
 def members(group: ProtectionGroup) -> str:
@@ -63,6 +63,43 @@ def documentation(shape: RunShape, notice: str = "") -> str:
             f"Plan `{plan.name}`, version `{shape.digest[:12]}`.",
         ]
     )
+
+
+_WAY_BACK = (
+    "Takes what the plan has recovered back to where it came from. Mode `reprotect` has every recovered server "
+    "replicated to its origin and ends once each can be launched there; it launches and stops nothing, and may be "
+    "started again at any time."
+)
+
+
+def failback_documentation(shape: RunShape, notice: str = "") -> str:
+    """The doc_md of the DAG of a plan's way back: what it does, its waves, and where their servers go."""
+    return "\n".join(
+        [
+            *([notice, ""] if notice else []),
+            f"### {escaped(shape.title)}",
+            "",
+            _WAY_BACK,
+            "",
+            "| wave | members | recovered in | back to |",
+            "|---|---|---|---|",
+            *map(_way_back_row, shape.waves),
+            "",
+            f"Plan `{shape.plan.name}`, version `{shape.digest[:12]}`.",
+        ]
+    )
+
+
+def _way_back_row(wave: WaveShape) -> str:
+    groups = "<br>".join(f"{group.name}: {escaped(members(group))}" for group in wave.groups)
+    here = "<br>".join(escaped(str(way.target)) for way in wave.ways_back)
+    there = "<br>".join(_origin_words(way) for way in wave.ways_back)
+    return f"| {wave.name} | {groups} | {here} | {there} |"
+
+
+def _origin_words(way: WayBack) -> str:
+    where = way.origin.region or "where DRS says that each came from"
+    return escaped(f"{where}, connection {way.origin.aws_conn_id}")
 
 
 def _row(wave: WaveShape) -> str:

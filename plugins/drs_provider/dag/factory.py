@@ -55,6 +55,8 @@ def dags_of_folder(folder: Path, *, dag_file: Path) -> Iterator[DAG]:
             yield from _dag_of_plan(folder, plan)
         elif (plan := names.plan_checked_by(only)) and (runnable := _read_one(folder, plan)):
             yield from _check_dag(runnable)
+        elif plan := names.plan_failed_back_by(only):
+            yield from _failback_dag_alone(folder, plan)
         return
     library = read_folder(folder)
     report_problems(library.problems, dag_file)
@@ -62,6 +64,7 @@ def dags_of_folder(folder: Path, *, dag_file: Path) -> Iterator[DAG]:
     for _, runnable in sorted({**library.plans, **library.contested}.items()):
         yield build_dag(runnable, folder)
         yield from _check_dag(runnable)
+        yield from _failback_dag(runnable, folder)
     yield from _kept_dags(folder, library)
     yield _sweeper(folder)
 
@@ -95,6 +98,26 @@ def _check_dag(runnable: RunnablePlan) -> Iterator[DAG]:
         yield dag
 
 
+def _failback_dag(runnable: RunnablePlan, folder: Path, *, notice: str = "") -> Iterator[DAG]:
+    """The DAG of the plan's way back, where the plan has one."""
+    if runnable.plan.failback is None:
+        return
+    from drs_provider.dag.failback.build import build_failback_dag
+
+    if dag := build_failback_dag(runnable, folder, _START, notice=notice):
+        yield dag
+
+
+def _failback_dag_alone(folder: Path, name: str) -> Iterator[DAG]:
+    """The same for one task of it: also where the plan's file has problems by now, and a run has kept the plan."""
+    if runnable := _read_one(folder, name):
+        yield from _failback_dag(runnable, folder)
+        return
+    for dag in _kept_dags(folder, read_folder(folder), only=name):
+        if dag.dag_id == names.failback_dag_of(name):
+            yield dag
+
+
 def _kept_dags(folder: Path, library: Library, *, only: str | None = None) -> Iterator[DAG]:
     """The DAGs of plans that nobody can read any more, as the newest run of each began with it."""
     if not library.problems:
@@ -105,6 +128,7 @@ def _kept_dags(folder: Path, library: Library, *, only: str | None = None) -> It
     for kept in kept_plans(folder, library, only=only):
         notice = broken_notice(problems_in_the_way(library, kept.runnable), kept.run_id)
         yield build_dag(kept.runnable, folder, notice=notice)
+        yield from _failback_dag(kept.runnable, folder, notice=notice)
 
 
 def _sweeper(folder: Path) -> DAG:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
@@ -18,12 +18,14 @@ from drs_provider.exceptions import DrsProviderError, PreflightRefused
 from drs_provider.operators.base import asking_later
 from drs_provider.operators.installation import installation_of
 from drs_provider.plan.problems import Problem
+from drs_provider.rules.purpose import PURPOSES, Purpose
 from drs_provider.rules.run.shape import RunShape
 from drs_provider.services.signed import leave
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
     from drs_provider.plan.loader import Library
+    from drs_provider.plan.model import Wave
     from drs_provider.report.result import RunReport
     from drs_provider.rules.preflight.outcome import PreflightOutcome
     from drs_provider.rules.run.handover import PlanRunStart
@@ -54,6 +56,7 @@ class CheckPlan(BaseOperator):
 
     ui_color = "#d9ead3"
     ui_fgcolor = "#1d3317"
+    PURPOSES: ClassVar[tuple[Purpose, ...]] = PURPOSES
 
     def __init__(self, *, shape: RunShape, plans_folder: Path, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -92,9 +95,8 @@ class CheckPlan(BaseOperator):
             self._ensure_readable(library)
         except PreflightRefused as refusal:
             raise AirflowFailException(str(refusal)) from refusal
-        preflight = self._preflight(context, request, library, now, start)
         with asking_later(self, self.resume_check, until=(dag_run.start_date or now) + _longest_wait(request)):
-            outcome = preflight.take(_hook)
+            outcome = self._look(context, request, library, now, start)
         leave(context["ti"], outcome.result())
         leave_times(context)
         for line in outcome.log_lines():
@@ -124,12 +126,17 @@ class CheckPlan(BaseOperator):
         return read_request(
             context["params"],
             plan=plan.name,
-            waves=[wave.name for wave in plan.waves],
+            waves=[wave.name for wave in self._waves_to_choose()],
             run_type=run_type_of(dag_run),
             now=now,
             late=late_tick(context),
             by_plan=by_plan,
+            purposes=self.PURPOSES,
         )
+
+    def _waves_to_choose(self) -> "Sequence[Wave]":
+        """Give the waves of which a run may take some."""
+        return self.shape.plan.waves
 
     def _ensure_readable(self, library: "Library") -> None:
         """Refuse a plan that is not sure to be the one that its author means."""
@@ -141,6 +148,17 @@ class CheckPlan(BaseOperator):
         is_here = self.shape.runnable.path.is_relative_to(self.plans_folder)  # a rehearsal may be of a file elsewhere
         if is_here and (problems := problems_in_the_way(library, self.shape.runnable)):
             raise AirflowFailException(_unreadable(plan, problems))
+
+    def _look(
+        self,
+        context: Context,
+        request: "RunRequest",
+        library: "Library",
+        now: datetime,
+        start: "PlanRunStart | None",
+    ) -> "PreflightOutcome":
+        """Look at everything that may speak against the run."""
+        return self._preflight(context, request, library, now, start).take(_hook)
 
     def _preflight(
         self,

@@ -127,7 +127,7 @@ def preflight_result(context: Context, plan: str, *, acts: bool = True) -> "Pref
             "Nothing is done. Find out who changed it (Airflow's audit log), then clear "
             f"{names.PREFLIGHT_TASK} to check again"
         )
-    if acts and not found.purpose.launches:
+    if acts and found.purpose.only_looks:
         raise AirflowSkipException(LAUNCHES_NOTHING)
     return found
 
@@ -156,7 +156,7 @@ def skip_where_nothing_is_launched(context: Context) -> None:
     :raises AirflowSkipException: this is such a run
     """
     purpose = find_purpose(dict(context.get("params") or {}).get("mode"))
-    if purpose and not purpose.launches:
+    if purpose and purpose.only_looks:
         raise AirflowSkipException(LAUNCHES_NOTHING)
 
 

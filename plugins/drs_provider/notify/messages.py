@@ -32,9 +32,9 @@ def wave_words(wave: WaveState) -> str:
     if not wave.servers:
         return wave.status.words
     count = plural(len(wave.servers), "server")
-    if not wave.results_known:
+    if not (wave.results_known or wave.goes_back):
         return f"{wave.status.words}, {count}"
-    return f"{wave.status.words}, {wave.launched} of {count} up"
+    return f"{wave.status.words}, {wave.arrived}"
 
 
 def started(run: RunSummary, preflight: PreflightResult, *, at: datetime) -> Notice:
@@ -72,22 +72,26 @@ def wave_completed(run: RunSummary, wave: WaveState, *, others: Sequence[WaveSta
     headline = f"wave {wave.name} completed"
     if wave.servers:
         lacking = f", {wave.failed} failed and tolerated" if wave.failed else ""
-        headline += f", {wave.launched} of {plural(len(wave.servers), 'server')} up{lacking}"
+        headline += f", {wave.arrived}{lacking}"
     return Notice("wave_completed", run, headline, at.isoformat(), _progress(others), wave=wave.name)
 
 
 def wave_failed(run: RunSummary, wave: WaveState, *, others: Sequence[WaveState], at: datetime) -> Notice:
     """A wave has failed; the waves after it do not start."""
-    failures = [server for server in wave.servers or () if server.status is ServerStatus.FAILED]
+    failures = [server for server in wave.servers or () if server.status in (ServerStatus.FAILED, ServerStatus.STUCK)]
     cause = cause_of_wave(wave, find_purpose(run.mode) or DRILL)
     facts = [("Why", cause.words if cause else wave.reason or "see the logs of its tasks")]
     facts += [(f"Server {server.hostname}", server.reason or server.status.words) for server in failures[:_MOST]]
     if len(failures) > _MOST:
-        facts.append(("And", f"{len(failures) - _MOST} more servers; the wave's {names.WATCH} lists them"))
+        task = names.REVERSE if wave.goes_back else names.WATCH
+        facts.append(("And", f"{len(failures) - _MOST} more servers; the wave's {task} lists them"))
     first = cause.next_step if cause else f"look at the failed tasks of wave {wave.name} in Airflow"
+    again = "what is up already is not launched again, and the waves behind start"
+    if wave.goes_back:
+        again = "what is replicated back already is not copied again"
     step = (
         f"{first}. While this run goes on, you can clear the failed tasks of wave {wave.name} with everything "
-        "downstream: what is up already is not launched again, and the waves behind start"
+        f"downstream: {again}"
     )
     headline = f"wave {wave.name} {_WAVE_ENDED.get(wave.status, wave.status.words)}"
     if cause:
@@ -114,6 +118,8 @@ def ended(run: RunSummary, report: "RunReport | None", *, at: datetime) -> Notic
             ("RTO", objectives.rto.why),
             ("RPO", objectives.rpo.why),
         ]
+    if report.run.purpose.copies:
+        facts.append(("Servers", f"{counts.ready} of {counts.servers - counts.excluded} ready in their origin"))
     facts += [("Took", duration(report.elapsed_seconds))]
     facts += [(f"Server {failure.hostname}", failure.reason) for failure in report.failures[:_MOST]]
     if len(report.failures) > _MOST:

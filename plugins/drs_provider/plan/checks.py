@@ -22,8 +22,11 @@ from drs_provider.plan.problems import nearest
 from drs_provider.plan.steps import approvers_twice, too_few_approvers
 from drs_provider.plan.yaml_source import Location
 
-NOT_YET: Collection[str] = ("failback",)
-"""What can be written but no run does yet. A plan that asks for it is refused: it would promise what nobody keeps."""
+NOT_YET: Collection[str] = ("cut_over",)
+"""What can be written but no run does yet. A plan that asks for it is refused: it would promise what nobody keeps.
+
+``cut_over``: on the way back servers are replicated to their origin, and nothing is launched there.
+"""
 
 NO_WAVE_NAMES = ("preflight", "finish")
 """Task groups that stand around the waves."""
@@ -90,7 +93,7 @@ def address_of_one_on_the_way_back(plan: RecoveryPlan) -> Iterator[PlanFinding]:
 
 
 def way_back_of_members(group: ProtectionGroup) -> Iterator[PlanFinding]:
-    """Nothing is promised for failbacks that no run does yet."""
+    """Nothing is promised for launches on the way back that no run does yet."""
     said: list[tuple[Location, bool]] = [
         (("failback_launch",), group.failback_launch != LaunchSettings()),
         *(
@@ -98,22 +101,28 @@ def way_back_of_members(group: ProtectionGroup) -> Iterator[PlanFinding]:
             for position, member in enumerate(group.servers)
         ),
     ]
-    for location, is_said in said if "failback" in NOT_YET else ():
+    for location, is_said in said if "cut_over" in NOT_YET else ():
         if is_said:
-            yield PlanFinding(location, _NO_RUNS["failback"], "remove it", at_key=True)
+            yield PlanFinding(location, _NO_RUNS["cut_over"], "remove it", at_key=True)
 
 
 _NO_RUNS = {
-    "failback": "there are no failbacks yet, so this would have no effect",
+    "cut_over": "nothing is launched on the way back yet (mode reprotect only), so this would have no effect",
 }
+
+
+_OF_THE_CUT_OVER = {"approval", "clean_up", "drill", "launch", "max_lag"}
+"""What a plan says of launches in the origin."""
 
 
 def promised_but_not_done(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """Nothing is promised that no run does yet."""
-    if "failback" in NOT_YET and plan.failback:
-        yield PlanFinding(("failback",), _NO_RUNS["failback"], "remove it", at_key=True)
+    if "cut_over" in NOT_YET and plan.failback:
+        for field in sorted(plan.failback.model_fields_set & _OF_THE_CUT_OVER):
+            yield PlanFinding(("failback", field), _NO_RUNS["cut_over"], "remove it", at_key=True)
     for location, step in _all_steps(plan):
-        if step.when in NOT_YET and (step.when != "failback" or plan.failback):
+        is_back = step.when == "failback" and plan.failback is not None and "cut_over" in NOT_YET
+        if step.when in NOT_YET or is_back:
             what = f"there are no {step.when} runs yet, so this step would never take place"
             yield PlanFinding((*location, "when"), what, "write drill, recovery or always, or remove the step")
 

@@ -14,11 +14,12 @@ from drs_provider.rules.commit.next_steps import AfterRecovery
 from drs_provider.rules.isolation.facts import Leak
 from drs_provider.rules.launch.next_launch import Try
 from drs_provider.rules.launch.recovery_points import Point
-from drs_provider.rules.purpose import Purpose, PurposeName, purpose_of
+from drs_provider.rules.purpose import ALL_PURPOSES, Purpose, PurposeName, purpose_of
 from drs_provider.rules.run.handover import (
     CleanedUpInstance,
     Cost,
     Difference,
+    FailbackServer,
     GivenOrder,
     KeptDrill,
     LaunchedInstance,
@@ -148,7 +149,7 @@ class RunFacts(EvidencePart):
     @property
     def purpose(self) -> Purpose:
         """What the run is for."""
-        return purpose_of(self.mode)
+        return purpose_of(self.mode, ALL_PURPOSES)
 
 
 class Objectives(EvidencePart):
@@ -242,6 +243,8 @@ class ServerEvidence(EvidencePart):
     """It was launched, and its instance was no more when the run ended; ``reason`` says what is known."""
     differences: tuple[Difference, ...] = ()
     actions: tuple[LaunchActionRun, ...] = ()
+    on_the_way: FailbackServer | None = None
+    """How far it was on its way back when somebody last looked; ``None``: the run is none, or nobody has looked."""
 
 
 class StepEvidence(EvidencePart):

@@ -174,6 +174,7 @@ def _server(server: ServerEvidence, wave: WaveEvidence, run_started_at: datetime
         differences=server.differences,
         synced=server.synced,
         source_stopped=server.source_stopped,
+        on_the_way=server.on_the_way,
     )
 
 
@@ -218,6 +219,7 @@ def _counts(waves: tuple[WaveReport, ...]) -> Counts:
         failed=sum(counts[status] for status in NOT_THERE),
         not_started=sum(counts[status] for status in UNTRIED - {ServerStatus.EXCLUDED}),
         excluded=counts[ServerStatus.EXCLUDED],
+        ready=counts[ServerStatus.READY],
     )
 
 

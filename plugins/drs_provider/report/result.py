@@ -28,6 +28,7 @@ from drs_provider.rules.launch.next_launch import Try
 from drs_provider.rules.launch.recovery_points import Point
 from drs_provider.rules.run.handover import (
     Difference,
+    FailbackServer,
     GivenOrder,
     NotificationRecord,
     PlanRunOutcome,
@@ -84,7 +85,7 @@ class Counts(ReportPart):
     """How many servers ended how.
 
     ``failed`` counts also those of which nobody knows what became, ``not_started`` also those of skipped waves;
-    ``excluded`` ones were left out on purpose.
+    ``excluded`` ones were left out on purpose. ``ready``: of a way back: those that can be launched in their origin.
     """
 
     waves: int
@@ -93,6 +94,7 @@ class Counts(ReportPart):
     failed: int
     not_started: int
     excluded: int
+    ready: int = 0
 
 
 class Phases(ReportPart):
@@ -134,6 +136,7 @@ class ServerReport(ReportPart):
     """The recovery point that was seen to hold everything that its source had written; migrations only."""
     source_stopped: str | None = None
     """The EC2 instance of its source, where the run saw it stopped."""
+    on_the_way: FailbackServer | None = None
 
 
 class StepReport(ReportPart):

@@ -8,7 +8,15 @@ UNTRIED: Final = frozenset(
     {ServerStatus.NOT_STARTED, ServerStatus.WAITING, ServerStatus.SKIPPED, ServerStatus.EXCLUDED}
 )
 """No job was started for it."""
-NOT_THERE: Final = frozenset({ServerStatus.FAILED, ServerStatus.UNKNOWN, ServerStatus.LAUNCHING})
-"""A job was started for it, and it is not known to be there: nothing of this is ever success."""
+NOT_THERE: Final = frozenset(
+    {
+        ServerStatus.FAILED,
+        ServerStatus.UNKNOWN,
+        ServerStatus.LAUNCHING,
+        ServerStatus.STUCK,
+        ServerStatus.COPYING,
+    }
+)
+"""Something was started for it, and it is not known to be where it should be: nothing of this is ever success."""
 MISSING: Final = NOT_THERE | {ServerStatus.NOT_STARTED, ServerStatus.WAITING}
 """It should be there, and is not known to be."""

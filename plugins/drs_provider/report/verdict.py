@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from drs_provider.formatting import plural, some, still_there
 from drs_provider.report import steps
+from drs_provider.report.copies import judge_copies
 from drs_provider.report.evidence import RunEvidence, ServerEvidence, WaveEvidence
 from drs_provider.report.result import ObjectiveResults, Outcome
 from drs_provider.report.server_status import MISSING
@@ -20,8 +21,12 @@ _MAY_BE_THERE = (ServerStatus.LAUNCHED, ServerStatus.LAUNCHING, ServerStatus.UNK
 
 def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome, str]:
     """Return the outcome and why, in one sentence; the first cause and the next step follow where there is one."""
-    outcome, why = _judge(evidence, objectives) if evidence.run.purpose.launches else _judge_check(evidence)
-    why = _with_commit(why, evidence)
+    purpose = evidence.run.purpose
+    if purpose.copies:
+        outcome, why = judge_copies(evidence)
+    else:
+        outcome, why = _judge(evidence, objectives) if purpose.launches else _judge_check(evidence)
+        why = _with_commit(why, evidence)
     cause = cause_that_counts(evidence, outcome)
     if cause is None:
         return outcome, f"{why}{_by_others(evidence, outcome)}"

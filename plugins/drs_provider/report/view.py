@@ -19,6 +19,9 @@ from drs_provider.report.result import (
     WaveReport,
 )
 from drs_provider.report.server_status import UNTRIED
+from drs_provider.rules.failback.progress import WORDS, size
+from drs_provider.rules.failback.state import Stage
+from drs_provider.rules.run.handover import FailbackServer
 from drs_provider.rules.run.state.vocabulary import RunStatus, ServerStatus
 from drs_provider.rules.run.state.words import shown
 
@@ -53,14 +56,18 @@ _KINDS: dict[TimeKind, str] = {
 }
 _ORDER = (
     ServerStatus.FAILED,
+    ServerStatus.STUCK,
     ServerStatus.UNKNOWN,
+    ServerStatus.COPYING,
     ServerStatus.LAUNCHING,
     ServerStatus.NOT_STARTED,
     ServerStatus.WAITING,
     ServerStatus.SKIPPED,
     ServerStatus.EXCLUDED,
+    ServerStatus.READY,
     ServerStatus.LAUNCHED,
 )
+_GOOD = (ServerStatus.LAUNCHED, ServerStatus.READY)
 
 
 @dataclass(frozen=True)
@@ -207,10 +214,10 @@ def _table(wave: WaveReport) -> WaveTable:
         for server in wave.servers
     ]
     attention = sorted(
-        (row for row in rows if row.server.status != ServerStatus.LAUNCHED),
+        (row for row in rows if row.server.status not in _GOOD),
         key=lambda row: _ORDER.index(row.server.status),
     )
-    launched = [row for row in rows if row.server.status == ServerStatus.LAUNCHED]
+    launched = [row for row in rows if row.server.status in _GOOD]
     return WaveTable(
         wave,
         tuple(attention),
@@ -242,6 +249,8 @@ def _segments(server: ServerReport, slowest: float) -> tuple[Segment, ...]:
 
 def notes_of(server: ServerReport) -> Iterator[str]:
     """Yield one sentence for each thing that a person should see; the settings that were applied are not among them."""
+    if server.on_the_way:
+        yield from _way_back(server.on_the_way)
     if server.order != 1:
         yield f"boot order {server.order}"
     if server.point:
@@ -260,6 +269,17 @@ def notes_of(server: ServerReport) -> Iterator[str]:
         yield "protected from termination"
     if server.not_protected:
         yield f"not protected from termination: {server.not_protected}; switch it on in EC2"
+
+
+def _way_back(seen: FailbackServer) -> Iterator[str]:
+    yield WORDS[Stage(seen.stage)]
+    if seen.total_bytes and seen.share is not None:
+        yield f"{int(seen.share * 100)} % of {size(seen.total_bytes)} copied"
+    if seen.lag_seconds is not None:
+        yield f"replication lag {duration(seen.lag_seconds)}"
+    if seen.failback_server:
+        yield f"replicated in the origin as {seen.failback_server}"
+    yield from seen.notes
 
 
 def settings_of(server: ServerReport) -> tuple[str, ...]:

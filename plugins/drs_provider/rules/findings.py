@@ -32,6 +32,7 @@ Rule = Literal[
     "reports",
     "plan_step",
     "source",
+    "way_back",
 ]
 
 

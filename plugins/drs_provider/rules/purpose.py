@@ -4,6 +4,7 @@ No other module compares a mode. One that needs to know something new about dril
 a new kind of run (failback, reprotection, migration) is a value here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal
@@ -13,7 +14,7 @@ from drs_provider.exceptions import PreflightRefused
 if TYPE_CHECKING:
     from drs_provider.plan.model import Network, RecoveryPlan, Step
 
-PurposeName = Literal["drill", "recovery", "migration", "check"]
+PurposeName = Literal["drill", "recovery", "migration", "check", "reprotect"]
 GoodVerdict = Literal["passed", "completed", "checked"]
 
 
@@ -28,6 +29,7 @@ class Purpose:
     :param form_label: what the trigger form says beside the choice
     :param section: the section of a plan that holds for it, and the kind of run whose steps, permissions and words it
         has: a check looks at what a drill would do
+    :param is_on_the_way_back: it is started in the DAG of the plan's way back, never in the plan's own
 
     How it starts:
 
@@ -41,6 +43,7 @@ class Purpose:
 
     :param launches: false: it looks at everything that preflight looks at, and that is all; every task between
         preflight and report is skipped, and whatever else speaks of launching says what preflight looks for
+    :param copies: it has the servers replicated to their origin, and follows that until they are ready there
     :param is_drill: what DRS is told (``isDrill``)
     :param uses_drill_network: it launches into ``drill.network``; false: into production's network
     :param uses_drill_settings: ``drill_launch`` lies over the other launch settings
@@ -88,13 +91,15 @@ class Purpose:
     name: PurposeName
     title: str
     form_label: str
-    section: Literal["drill", "recovery"]
+    section: Literal["drill", "recovery", "failback"]
+    is_on_the_way_back: bool = False
     may_be_scheduled: bool
     needs_confirmation: bool
     needs_reason: bool
     asks_for_approval: bool
     overlaps: bool
     launches: bool
+    copies: bool = False
     is_drill: bool
     uses_drill_network: bool
     uses_drill_settings: bool
@@ -128,6 +133,11 @@ class Purpose:
     def holding_severity(self) -> Literal["refusal", "warning"]:
         """What a finding about a server is that somebody else holds."""
         return self.severity if self.minds_other_runs else "warning"
+
+    @property
+    def only_looks(self) -> bool:
+        """Whether nothing in AWS is different after it."""
+        return not (self.launches or self.copies)
 
     @property
     def cleans_up(self) -> bool:
@@ -259,6 +269,26 @@ CHECK: Final = replace(
 )
 """Everything that the preflight of a drill looks at, and nothing more: changes nothing, asks nobody, holds nothing."""
 
+REPROTECT: Final = replace(
+    CHECK,
+    name="reprotect",
+    title="Reprotection",
+    form_label="Reprotect: replicate what was recovered back to its origin",
+    section="failback",
+    is_on_the_way_back=True,
+    may_be_scheduled=False,
+    copies=True,
+    is_drill=False,
+    uses_drill_network=False,
+    uses_drill_settings=False,
+    spares_others_drills=False,
+    is_temporary=False,
+    is_priced=False,
+    good_verdict="completed",
+    after_failure="then reprotect again: it goes on with what is there",
+)
+"""Recovered servers are replicated to where they came from, until each can be launched there; nothing is launched."""
+
 LAUNCHES_NOTHING: Final = "a check launches nothing"
 """Why a task has nothing to do in a run that launches nothing."""
 
@@ -271,29 +301,38 @@ STARTERS: Final = {
 """How a run of a plan may come to be: Airflow's word for its type, and who starts it. A recovery: a person only."""
 
 PURPOSES: Final = (DRILL, RECOVERY, MIGRATION, CHECK)
-"""Every kind of run, in the order in which people choose; the first one is what a run is unless somebody says."""
+"""Every kind of run of a plan's own DAG, in the order in which people choose; the first one is what a run is unless
+somebody says."""
 
 
-def find_purpose(mode: object) -> Purpose | None:
+PURPOSES_BACK: Final = (REPROTECT,)
+"""Every kind of run of the DAG of a plan's way back, in the same order."""
+
+ALL_PURPOSES: Final = (*PURPOSES, *PURPOSES_BACK)
+"""Every kind of run, for those who only show runs or read what they left."""
+
+
+def find_purpose(mode: object, among: Sequence[Purpose] = ALL_PURPOSES) -> Purpose | None:
     """Read a mode where it is only shown; None: it is none."""
-    return next((purpose for purpose in PURPOSES if isinstance(mode, str) and mode == purpose.name), None)
+    return next((purpose for purpose in among if isinstance(mode, str) and mode == purpose.name), None)
 
 
-def purpose_of(mode: object) -> Purpose:
+def purpose_of(mode: object, among: Sequence[Purpose] = PURPOSES) -> Purpose:
     """Read a mode; refuse everything that is not exactly one of the words.
 
     ``bool("False")`` is true, a template renders to text, and a recovery by mistake is a disaster of its own: so the
     mode is compared as text, and what is neither word never reaches AWS.
 
+    :param among: the kinds of run that may be meant; a launch of a plan's own DAG is none of its way back
     :raises PreflightRefused: it is none
     """
-    found = find_purpose(mode)
+    found = find_purpose(mode, among)
     if found is None:
-        raise PreflightRefused("this plan", [no_mode(mode)])
+        raise PreflightRefused("this plan", [no_mode(mode, among)])
     return found
 
 
-def no_mode(mode: object) -> str:
+def no_mode(mode: object, among: Sequence[Purpose] = PURPOSES) -> str:
     """Word that something is no mode."""
-    words = " nor ".join(f"'{purpose.name}'" for purpose in PURPOSES)
-    return f"mode {mode!r} is neither {words}"
+    words = [f"'{purpose.name}'" for purpose in among]
+    return f"mode {mode!r} is neither {' nor '.join(words)}" if len(words) > 1 else f"mode {mode!r} is not {words[0]}"

@@ -7,7 +7,15 @@ from typing import Final
 from pydantic import BaseModel
 
 from drs_provider.formatting import instant_words, plural, some
-from drs_provider.rules.run.state import CleanupStatus, PreflightStatus, RunState, StepStatus, WaveState, WaveStatus
+from drs_provider.rules.run.state import (
+    CleanupStatus,
+    PreflightStatus,
+    RunState,
+    ServerStatus,
+    StepStatus,
+    WaveState,
+    WaveStatus,
+)
 from drs_provider.ui.questions import BoardQuestion
 from drs_provider.ui.stages import BoardKept
 from drs_provider.ui.steps import BoardStep
@@ -66,6 +74,9 @@ def _of_wave(wave: WaveState, around: Surroundings) -> Iterator[str]:
         phase = around.phases.get(wave.name)
         servers = plural(len(wave.servers or ()), "server")
         yield f"wave {wave.name}: DRS launches {servers}" + (f", {phase}" if phase else "")
+    elif wave.status is WaveStatus.COPYING:
+        counts, total = wave.counts, plural(len(wave.servers or ()), "server")
+        yield f"wave {wave.name}: DRS copies {total} to their origin, {counts.get(ServerStatus.READY, 0)} ready"
     elif wave.status in _BUSY:
         yield f"wave {wave.name}: {wave.status.words}"
     elif wave.status is WaveStatus.DELAYED:

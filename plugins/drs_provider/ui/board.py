@@ -5,6 +5,7 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
+from drs_provider.rules.failback.progress import copied
 from drs_provider.rules.launch.phases import phase_words, phases_in_words
 from drs_provider.rules.launch.recovery_points import Point
 from drs_provider.rules.purpose import find_purpose
@@ -57,7 +58,7 @@ class BoardPoints(BaseModel):
 
 
 class BoardWave(BaseModel):
-    """One wave with its servers; failed ones first."""
+    """One wave with its servers; failed ones first. ``goes_back``: its servers are replicated to their origin."""
 
     name: str
     depends_on: list[str]
@@ -70,6 +71,7 @@ class BoardWave(BaseModel):
     counts: dict[str, int]
     points: BoardPoints | None = None
     has_servers: bool = True
+    goes_back: bool = False
     before: list[BoardStep] = []
     after: list[BoardStep] = []
     servers: list[BoardServer]
@@ -168,7 +170,7 @@ def board_of(run: RunData, now: datetime, forecast: Forecast = USUAL, stopped: t
     snapshot = snapshot_of(run, questions)
     left = LeftDocuments(snapshot, run.known)
     state, preflight = state_of(snapshot, left), left.preflight()
-    waves = [_wave(wave, snapshot, left, preflight, run) for wave in state.waves]
+    waves = [_wave(wave, snapshot, left, run, now) for wave in state.waves]
     phases = _phases(state, snapshot, left, forecast, now)
     for wave in waves:
         wave.phase = phases.get(wave.name)
@@ -213,7 +215,7 @@ def board_of(run: RunData, now: datetime, forecast: Forecast = USUAL, stopped: t
         has_report=(report := left.report()) is not None and bool(report.html_path),
         cause=_cause(first_cause(state)),
         activity=activity_of(state, around),
-        rto=_rto(run, state, preflight, forecast, now),
+        rto=None if purpose and purpose.copies else _rto(run, state, preflight, forecast, now),
         is_paused=around.is_paused,
         stopped=list(around.stopped),
         kept=around.kept,
@@ -227,7 +229,7 @@ def board_of(run: RunData, now: datetime, forecast: Forecast = USUAL, stopped: t
 
 def title_of(dag_id: str, mode: str | None) -> str:
     """Name a run: ``DRILL of web-shop``; its mode is the first thing that a person must see."""
-    plan = names.plan_of(dag_id) or dag_id
+    plan = names.plan_behind(dag_id) or dag_id
     purpose = find_purpose(mode)
     return f"{purpose.name.upper()} of {plan}" if purpose else f"Run of {plan}"
 
@@ -296,11 +298,10 @@ def snapshot_of(run: RunData, questions: Iterable[BoardQuestion] = ()) -> RunSna
     )
 
 
-def _wave(
-    wave: WaveState, snapshot: RunSnapshot, left: LeftDocuments, preflight: PreflightResult | None, run: RunData
-) -> BoardWave:
+def _wave(wave: WaveState, snapshot: RunSnapshot, left: LeftDocuments, run: RunData, now: datetime) -> BoardWave:
     outline = next(outline for outline in snapshot.outline.waves if outline.name == wave.name)
-    servers = sorted(map(_server, wave.servers or ()), key=lambda server: server.status is not ServerStatus.FAILED)
+    shown = (_server(server, now) for server in wave.servers or ())
+    servers = sorted(shown, key=lambda server: server.status not in (ServerStatus.FAILED, ServerStatus.STUCK))
     launches = [launch for task in outline.starts if (launch := left.of(task, Launch))]
     return BoardWave(
         name=wave.name,
@@ -311,15 +312,16 @@ def _wave(
         ended_at=wave.ended_at,
         jobs=list(wave.jobs),
         counts={status.value: count for status, count in wave.counts.items()},
-        points=points_of(_points(preflight, wave.name, launches)),
+        points=points_of(_points(left.preflight(), wave.name, launches)),
         has_servers=wave.has_servers,
+        goes_back=wave.goes_back,
         before=board_steps(wave.before, left, run.classes),
         after=board_steps(wave.after, left, run.classes),
         servers=servers,
     )
 
 
-def _server(server: ServerState) -> BoardServer:
+def _server(server: ServerState, now: datetime) -> BoardServer:
     # All of it is typed already, and there may be thousands.
     return BoardServer.model_construct(
         server_id=server.server_id,
@@ -328,7 +330,7 @@ def _server(server: ServerState) -> BoardServer:
         critical=server.critical,
         reason=server.reason,
         instance_id=server.instance_id,
-        phase=phase_words(server.event),
+        phase=phase_words(server.event) or (copied(server.on_the_way, now=now) if server.on_the_way else None) or None,
     )
 
 

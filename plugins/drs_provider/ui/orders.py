@@ -136,7 +136,7 @@ def _worded(order: NewOrder, who: str) -> RunOrder:
 
 
 def _known(runs: RunStore, dag_id: str, run_id: str, wanted: Mapping[str, object] | list[str]) -> frozenset[str]:
-    if not names.is_plan_dag(dag_id):
+    if not names.has_plan_runs(dag_id):
         raise HTTPException(404, f"{dag_id} is no recovery plan")
     known = runs.tasks(dag_id, run_id)
     if not known:

@@ -7,7 +7,7 @@ from functools import cache
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from drs_provider import formatting as words
-from drs_provider.rules.run.names import plan_of
+from drs_provider.rules.run.names import plan_behind
 from drs_provider.rules.run.state import CleanupStatus, PreflightStatus, RunStatus, ServerStatus, StepStatus, WaveStatus
 from drs_provider.rules.run.state.words import all_shown, shown
 from drs_provider.ui.plan_list import PlanList
@@ -35,7 +35,7 @@ def plans_page(plans: PlanList) -> tuple[str, str]:
 
 def run_page(dag_id: str, run_id: str) -> tuple[str, str]:
     """Return the page of a run and its content security policy. The page asks for the run's board by itself."""
-    return _render("run.html.j2", RUN_SCRIPT, dag_id=dag_id, run_id=run_id, plan=plan_of(dag_id) or dag_id)
+    return _render("run.html.j2", RUN_SCRIPT, dag_id=dag_id, run_id=run_id, plan=plan_behind(dag_id) or dag_id)
 
 
 def answer_page(*, title: str, **values: object) -> str:

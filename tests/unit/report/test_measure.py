@@ -469,6 +469,7 @@ def test_a_run_of_a_thousand_servers_is_counted_whole():
         "failed": 0,
         "not_started": 0,
         "excluded": 0,
+        "ready": 0,
     }
 
 

@@ -11,7 +11,9 @@ from drs_provider.rules.purpose import (
     DRILL,
     MIGRATION,
     PURPOSES,
+    PURPOSES_BACK,
     RECOVERY,
+    REPROTECT,
     Purpose,
     find_purpose,
     no_mode,
@@ -74,6 +76,8 @@ ANSWERS = {
         "then check again",
     ),
     "launches": (True, True, True, False),
+    "copies": (False, False, False, False),
+    "is_on_the_way_back": (False, False, False, False),
     "minds_other_runs": (True, True, True, False),
     "quiesces": (False, False, True, False),
 }
@@ -110,13 +114,32 @@ def test_what_is_no_mode_is_refused(mode: object) -> None:
     assert refused.value.findings == (f"mode {mode!r} is neither 'drill' nor 'recovery' nor 'migration' nor 'check'",)
     assert no_mode(mode) == refused.value.findings[0]
     assert find_purpose(mode) is None
+    assert no_mode(mode, PURPOSES_BACK) == f"mode {mode!r} is not 'reprotect'"
+
+
+def test_a_run_of_the_way_back_is_none_of_the_plans_own_dag() -> None:
+    with pytest.raises(PreflightRefused):
+        purpose_of("reprotect")
+
+    assert purpose_of("reprotect", PURPOSES_BACK) is REPROTECT
+    assert find_purpose("reprotect") is REPROTECT
+    assert find_purpose("drill", PURPOSES_BACK) is None
+    assert all(purpose.is_on_the_way_back for purpose in PURPOSES_BACK)
+
+
+def test_a_reprotection_launches_stops_and_replaces_nothing() -> None:
+    told = ("launches", "is_drill", "may_be_scheduled", "may_replace_recovered", "is_temporary", "cleans_up", "yields")
+
+    assert [name for name in told if getattr(REPROTECT, name)] == []
+    assert (REPROTECT.copies, REPROTECT.only_looks, CHECK.only_looks) == (True, False, True)
 
 
 @given(st.one_of(st.none(), st.booleans(), st.integers(), st.text(), st.lists(st.text())))
-def test_only_the_four_words_are_modes(mode: object) -> None:
+def test_only_the_words_are_modes(mode: object) -> None:
     found = find_purpose(mode)
+    words = ("drill", "recovery", "migration", "check", "reprotect")
 
-    assert (found.name if found else None) == (mode if mode in ("drill", "recovery", "migration", "check") else None)
+    assert (found.name if found else None) == (mode if mode in words else None)
 
 
 def test_what_equals_everything_is_no_mode() -> None:

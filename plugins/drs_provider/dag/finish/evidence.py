@@ -11,6 +11,7 @@ from drs_provider.dag.run_reader import RunReader, began_at
 from drs_provider.exceptions import HandoverUnreadable
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.loader import RunnablePlan
+from drs_provider.rules.run.names import plan_failed_back_by
 
 _log = logging.getLogger(__name__)
 
@@ -26,10 +27,9 @@ def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
     """Collect everything that is known about this run now."""
     from drs_provider.report.collect.run import evidence_of, with_edited
     from drs_provider.rules.run.handover import RecordedAnswer
-    from drs_provider.rules.run.shape import compile_shape
     from drs_provider.rules.run.state import LeftDocuments
 
-    shape = compile_shape(runnable)
+    shape = _shape_of(context["dag_run"].dag_id, runnable)
     reader = RunReader(context)
     snapshot = reader.snapshot(shape, is_last_look=True)
     left = LeftDocuments(replace(snapshot, left=_with_orders(context, reader)))
@@ -42,6 +42,15 @@ def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
     ):
         reader.left(task, RecordedAnswer.KEY)
     return with_edited(evidence, reader.disbelieved)
+
+
+def _shape_of(dag_id: str, runnable: RunnablePlan) -> "RunShape":
+    """Compile what a run of a DAG has run: its plan, or the plan's way back."""
+    from drs_provider.rules.failback.shape import compile_failback
+    from drs_provider.rules.run.shape import compile_shape
+
+    back = compile_failback(runnable) if plan_failed_back_by(dag_id) else None
+    return back or compile_shape(runnable)
 
 
 def _with_orders(context: Context, reader: RunReader) -> "Callable[[str, str], object]":

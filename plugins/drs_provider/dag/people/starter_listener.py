@@ -10,7 +10,7 @@ from typing import Any
 from airflow.listeners import hookimpl
 
 from drs_provider.people import COMMAND_LINE
-from drs_provider.rules.run.names import is_plan_dag
+from drs_provider.rules.run.names import has_plan_runs
 
 _CLI = "cli"
 
@@ -21,7 +21,7 @@ class MarkingStarters:
     @hookimpl
     def on_dag_run_running(self, dag_run: Any, msg: str) -> None:
         """Mark the name of who started the run, once."""
-        if not is_plan_dag(dag_run.dag_id):
+        if not has_plan_runs(dag_run.dag_id):
             return
         how, name = dag_run.triggered_by, str(dag_run.triggering_user_name or "an unknown user")
         if str(getattr(how, "value", how)) == _CLI and not name.endswith(COMMAND_LINE):

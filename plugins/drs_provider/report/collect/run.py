@@ -273,6 +273,7 @@ class _Servers:
         return ServerEvidence(
             **facts,
             status=state.status,
+            on_the_way=state.on_the_way,
             settings_changed=self.changes.get(state.server_id, ()),
             tries=self.tries.get(state.server_id, ()),
         )

@@ -7,7 +7,7 @@ from drs_provider.formatting import duration
 from drs_provider.rules.failback.circle import Circle
 from drs_provider.rules.failback.next_step import next_reprotection, next_reversal
 from drs_provider.rules.failback.state import CircleState, Stage
-from drs_provider.rules.run.handover import FailbackServer
+from drs_provider.rules.run.handover import FailbackProgress, FailbackServer
 
 WORDS: Final = {
     Stage.UNKNOWN: "DRS does not know it",
@@ -55,6 +55,17 @@ def progress_line(server: FailbackServer, *, now: datetime) -> str:
     name = server.hostname if server.hostname == server.server_id else f"{server.hostname} ({server.server_id})"
     parts = [WORDS[Stage(server.stage)], copied(server, now=now), server.why, server.needs, *server.notes]
     return f"{name}: {'; '.join(part for part in parts if part)}"
+
+
+def what_is_new(now: FailbackProgress, before: FailbackProgress | None) -> tuple[FailbackServer, ...]:
+    """Return the servers that are elsewhere than at the look before, by whole per cent; all where there was none."""
+    known = {server.server_id: _place(server) for server in before.servers} if before else {}
+    return tuple(server for server in now.servers if known.get(server.server_id) != _place(server))
+
+
+def _place(server: FailbackServer) -> tuple[object, ...]:
+    percent = int(server.share * 100) if server.share is not None else None
+    return server.stage, server.stuck_at, percent, server.why, server.needs, server.notes
 
 
 def copied(server: FailbackServer, *, now: datetime) -> str:

@@ -55,7 +55,12 @@ _ADVICE: Final[tuple[tuple[str, str], ...]] = (
 
 
 def next_step(reason: str, purpose: Purpose) -> str:
-    """Name the next step for a reason as DRS or EC2 worded it (patterns seen in the service's own errors)."""
+    """Name the next step for a reason as DRS or EC2 worded it (patterns seen in the service's own errors).
+
+    Why a server does not come back to its origin is worded by this package, with what to do.
+    """
+    if purpose.copies:
+        return f"do what the reason says, {purpose.after_failure}"
     found = (advice for pattern, advice in _ADVICE if re.search(pattern, reason, re.IGNORECASE))
     first = next(found, "look at the job's log in the DRS console and correct the cause")
     key = re.search(r"arn:aws[a-z-]*:kms:[a-z0-9-]*:([0-9]{12}):", reason)

@@ -163,19 +163,23 @@ def questions(
     return tuple(replace(question, mode=purpose.section) for question in found)
 
 
-def way_back_questions(*, in_origin: bool, clients: bool = False) -> tuple[PermissionQuestion, ...]:
+def way_back_questions(
+    *, in_origin: bool, clients: bool = False, removes: bool = True
+) -> tuple[PermissionQuestion, ...]:
     """Return what the way back needs beside the launches themselves, which :func:`questions` asks of the origin.
 
     :param in_origin: of the account and Region that servers came from; else of the one that they are protected in
     :param clients: whether some of them came from data centres
+    :param removes: whether recovered instances and FAILBACK servers are removed; else only a reversal is asked about
     """
+    calls = (*_REVERSAL, *(_CLIENTS if clients and not in_origin else ()))
+    reversal = PermissionQuestion("reversal", calls, mode="recovery")
+    if not removes:
+        return (reversal,)
     if in_origin:
-        return (
-            PermissionQuestion("reversal", _REVERSAL, mode="recovery"),
-            PermissionQuestion("removal", _REMOVAL_IN_ORIGIN, mode="recovery"),
-        )
+        return reversal, PermissionQuestion("removal", _REMOVAL_IN_ORIGIN, mode="recovery")
     return (
-        PermissionQuestion("reversal", (*_REVERSAL, *(_CLIENTS if clients else ())), mode="recovery"),
+        reversal,
         PermissionQuestion("removal", _REMOVAL_HERE, mode="recovery"),
         PermissionQuestion("removal", ("ec2:DeleteVolume", "ec2:TerminateInstances"), by_drs=True, mode="recovery"),
     )

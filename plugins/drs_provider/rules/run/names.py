@@ -17,6 +17,9 @@ SWEEPER_DAG: Final = "drs.sweeper"
 CHECK_SUFFIX: Final = ".check"
 """DAG id of what starts a plan's checks: the plan's, and this. Names of plans have no dot."""
 
+FAILBACK_SUFFIX: Final = ".failback"
+"""DAG id of a plan's way back: the plan's, and this."""
+
 START_CHECK: Final = "start_check"
 """The one task of that DAG."""
 
@@ -50,6 +53,8 @@ START: Final = "start_recovery"
 WATCH: Final = "recovery_job"
 TAG_INSTANCES: Final = "tag_instances"
 SERVERS: Final = "servers"
+REVERSE: Final = "reverse_replication"
+"""Has the servers of a wave replicated to their origin, and follows that until they are ready there."""
 
 NOTIFICATIONS: Final = "notifications"
 """The task that tells people, in every group that has one."""
@@ -64,6 +69,7 @@ WAVE_TASKS: Final = (
     WATCH,
     TAG_INSTANCES,
     SERVERS,
+    REVERSE,
     NOTIFICATIONS,
 )
 """Every task of a wave that is no step of its plan."""
@@ -121,6 +127,7 @@ _NUMBERED: Final = frozenset(
         LAUNCH_SETTINGS,
         START,
         SERVERS,
+        REVERSE,
         APPROVAL,
         STOP_APPROVAL,
         NETWORK,
@@ -144,8 +151,29 @@ def plan_of(dag_id: str) -> str | None:
 
 
 def is_plan_dag(dag_id: str) -> bool:
-    """Tell whether a DAG is a plan's; the sweeper's is not, nor what starts checks, nor one of other people."""
-    return dag_id.startswith(DAG_PREFIX) and dag_id != SWEEPER_DAG and plan_checked_by(dag_id) is None
+    """Tell whether a DAG is a plan's own; the sweeper's is not, nor what starts checks, nor a plan's way back."""
+    is_ours = dag_id.startswith(DAG_PREFIX) and dag_id != SWEEPER_DAG
+    return is_ours and plan_checked_by(dag_id) is None and plan_failed_back_by(dag_id) is None
+
+
+def has_plan_runs(dag_id: str) -> bool:
+    """Tell whether runs of a DAG are runs of a plan, there or back."""
+    return is_plan_dag(dag_id) or plan_failed_back_by(dag_id) is not None
+
+
+def plan_behind(dag_id: str) -> str | None:
+    """Give the name of the plan that the runs of a DAG are of, there or back; None: of none."""
+    return plan_of(dag_id) or plan_failed_back_by(dag_id)
+
+
+def failback_dag_of(plan: str) -> str:
+    """Give the id of the DAG of a plan's way back."""
+    return f"{dag_id_of(plan)}{FAILBACK_SUFFIX}"
+
+
+def plan_failed_back_by(dag_id: str) -> str | None:
+    """Give the name of the plan whose way back a DAG is; None: it is none."""
+    return _without(FAILBACK_SUFFIX, dag_id)
 
 
 def check_dag_of(plan: str) -> str:
@@ -155,9 +183,12 @@ def check_dag_of(plan: str) -> str:
 
 def plan_checked_by(dag_id: str) -> str | None:
     """Give the name of the plan whose checks a DAG starts; None: it starts none."""
+    return _without(CHECK_SUFFIX, dag_id)
+
+
+def _without(suffix: str, dag_id: str) -> str | None:
     name = dag_id.removeprefix(DAG_PREFIX)
-    starts_checks = name != dag_id and name.endswith(CHECK_SUFFIX)
-    return name.removesuffix(CHECK_SUFFIX) if starts_checks else None
+    return name.removesuffix(suffix) if name != dag_id and name.endswith(suffix) else None
 
 
 def numbered(name: str, number: int) -> str:

@@ -11,7 +11,17 @@ from drs_provider.exceptions import PreflightRefused
 from drs_provider.formatting import duration, joined, parse_instant, plural
 from drs_provider.rules.launch.live_instances import no_replacing
 from drs_provider.rules.launch.recovery_points import LATEST, read_point_in_time
-from drs_provider.rules.purpose import DRILL, LAUNCHES_NOTHING, STARTERS, Purpose, find_purpose, no_mode, purpose_of
+from drs_provider.rules.purpose import (
+    ALL_PURPOSES,
+    DRILL,
+    LAUNCHES_NOTHING,
+    PURPOSES,
+    STARTERS,
+    Purpose,
+    find_purpose,
+    no_mode,
+    purpose_of,
+)
 
 LATEST_TICK: Final = timedelta(minutes=15)
 """How late a schedule may start a drill: after that the plan was paused or deployed, or Airflow was down."""
@@ -40,7 +50,7 @@ class RunRequest:
     @property
     def purpose(self) -> Purpose:
         """What the run is for."""
-        return purpose_of(self.mode)
+        return purpose_of(self.mode, ALL_PURPOSES)
 
     def scope(self, waves: Sequence[str]) -> str:
         """Say in a line what takes part, and from which data.
@@ -89,15 +99,17 @@ def read_request(
     now: datetime,
     late: timedelta | None = None,
     by_plan: bool = False,
+    purposes: Sequence[Purpose] = PURPOSES,
 ) -> RunRequest:
     """Read the trigger form, or raise ``PreflightRefused`` with everything that is wrong with it.
 
     :param run_type: Airflow's word for how the run came to be; only a ``manual`` one has a person behind it
     :param now: the present instant
     :param late: by how much a schedule's tick is too late, see :func:`lateness`
+    :param purposes: the kinds of run that its DAG has
     :param by_plan: a step of another plan's run has started it and has proven that: the person behind it is that run's
     """
-    problems = list(_problems(params, plan=plan, waves=waves, run_type=run_type, by_plan=by_plan))
+    problems = list(_problems(params, purposes, plan=plan, waves=waves, run_type=run_type, by_plan=by_plan))
     if late is not None:
         problems.append(too_late(DRILL.name, late, plan=plan))
     as_of = None
@@ -132,11 +144,17 @@ def read_names(value: object) -> tuple[str, ...]:
 
 
 def _problems(
-    params: Mapping[str, object], *, plan: str, waves: Sequence[str], run_type: str, by_plan: bool
+    params: Mapping[str, object],
+    purposes: Sequence[Purpose],
+    *,
+    plan: str,
+    waves: Sequence[str],
+    run_type: str,
+    by_plan: bool,
 ) -> Iterator[str]:
-    purpose = find_purpose(params.get("mode"))
+    purpose = find_purpose(params.get("mode"), purposes)
     if purpose is None:
-        yield no_mode(params.get("mode"))
+        yield no_mode(params.get("mode"), purposes)
     else:
         yield from _missing(purpose, params, plan=plan, run_type="manual" if by_plan else run_type, confirmed=by_plan)
     for name in ("replace_live_instances", "replace_drills"):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import (
@@ -21,7 +21,7 @@ from drs_provider.plan.model import (
     has_migrations,
     wave_dependencies,
 )
-from drs_provider.rules.purpose import DRILL, Purpose, purpose_of
+from drs_provider.rules.purpose import DRILL, Purpose
 from drs_provider.rules.run import names
 from drs_provider.rules.run.approvals import Policy, policy_of, stop_policy_of
 from drs_provider.rules.run.roster import Target, target_of, targets_of
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from drs_provider.rules.run.request import RunRequest
 
 Side = Literal["before", "after"]
+
+Edge = tuple[str, str]
+"""A task, and one that waits for it."""
 
 _NO_SETTINGS = LaunchSettings()
 
@@ -90,6 +93,29 @@ class WaveTarget:
 
 
 @dataclass(frozen=True)
+class WayBack:
+    """From where a wave's servers go back to where, and the task that has them replicated there.
+
+    :param target: the account and Region in which they were recovered
+    :param origin: the account and Region that they came from; its Region is empty where DRS names one for each server
+    :param number: counted from 1 in the wave
+    :param groups: the groups of the wave that go this way
+    :param is_only: whether the wave has no other
+    """
+
+    target: Target
+    origin: Target
+    number: int
+    groups: tuple[str, ...]
+    reverse_task: str
+    is_only: bool = True
+
+    def titled(self, what: str) -> str:
+        """Say what a task does, and for where, if there is more than one way."""
+        return what if self.is_only else _titled(what, self.target)
+
+
+@dataclass(frozen=True)
 class WaveShape:
     """A wave of a plan, with its tasks.
 
@@ -103,6 +129,7 @@ class WaveShape:
     :param notifications_task: tells people of its end; None: nobody wants to know
     :param duration: what it will take in DRS jobs, with its delay: an estimate, of servers that are named
     :param is_chosen: whether the run has it; a shape without a request has them all
+    :param ways_back: of a way back: from where to where its servers go
     """
 
     wave: Wave
@@ -121,6 +148,7 @@ class WaveShape:
     notifications_task: str | None
     duration: timedelta
     is_chosen: bool = True
+    ways_back: tuple[WayBack, ...] = ()
 
     @property
     def name(self) -> str:
@@ -129,8 +157,13 @@ class WaveShape:
 
     @property
     def has_servers(self) -> bool:
-        """Whether it launches anything; false: it has steps only."""
-        return bool(self.targets)
+        """Whether it has servers; false: it has steps only."""
+        return bool(self.targets or self.ways_back)
+
+    @property
+    def reverse_tasks(self) -> tuple[str, ...]:
+        """What has its servers replicated to their origin, one for each way back."""
+        return tuple(way.reverse_task for way in self.ways_back)
 
     @property
     def start_tasks(self) -> tuple[str, ...]:
@@ -172,7 +205,7 @@ class WaveShape:
     def chain(self) -> tuple[str, ...]:
         """Everything from its first task to what later waves wait for, without what runs ahead of it or beside it."""
         watch = (self.watch_task,) if self.watch_task else ()
-        return (*self.opening, *self.start_tasks, *watch, *(step.task_id for step in self.after))
+        return (*self.opening, *self.reverse_tasks, *self.start_tasks, *watch, *(step.task_id for step in self.after))
 
     @property
     def first_tasks(self) -> tuple[str, ...]:
@@ -253,10 +286,10 @@ class RunShape:
     end_notifications_task: str | None
     purpose: Purpose | None = None
 
-    def for_request(self, request: "RunRequest") -> "RunShape":
+    def for_request(self, request: "RunRequest") -> Self:
         """Give the shape of one run: its purpose, and which waves it has."""
         waves = tuple(replace(wave, is_chosen=wave.name in request.waves) for wave in self.waves)
-        return replace(self, waves=waves, purpose=purpose_of(request.mode))
+        return replace(self, waves=waves, purpose=request.purpose)
 
     @property
     def plan(self) -> RecoveryPlan:
@@ -387,11 +420,15 @@ class RunShape:
         stays = (names.PREFLIGHT_TASK, names.REPORT_TASK, names.VERDICT_TASK, self.end_notifications_task)
         return [task for task in self.upstream if task not in stays]
 
+    def edges(self) -> Iterator[Edge]:
+        """Yield every task with one that waits for it."""
+        return _edges(self)
+
     @cached_property
     def upstream(self) -> Mapping[str, frozenset[str]]:
         """Every task of the DAG, and the tasks that it waits for: the one place where tasks are wired."""
         found: dict[str, set[str]] = {names.PREFLIGHT_TASK: set()}
-        for above, below in _edges(self):
+        for above, below in self.edges():
             found.setdefault(above, set())
             found.setdefault(below, set()).add(above)
         return {task: frozenset(above) for task, above in found.items()}
@@ -408,7 +445,7 @@ def compile_shape(runnable: RunnablePlan, request: "RunRequest | None" = None) -
     asked = _Asked(plan, depends_on)
     waves = tuple(
         _wave(runnable, by_name[name], depends_on[name], networks=networks, everywhere=everywhere, asked=asked)
-        for name in _ordered(depends_on)
+        for name in in_dependency_order(depends_on)
     )
     changed = {place.target for wave in waves for place in wave.targets if place.settings_task}
     policy, stop_policy = policy_of(plan.recovery), stop_policy_of(plan.migration)
@@ -435,13 +472,13 @@ def compile_shape(runnable: RunnablePlan, request: "RunRequest | None" = None) -
         stop_approval_tasks=names.stop_approval_tasks(stop_policy.required if stop_policy else 0),
         keep_task=names.KEEP_TASK if keeps else None,
         commit_task=names.COMMIT_TASK if asks_to_commit else None,
-        start_notifications_task=_teller(plan, names.PREFLIGHT_GROUP, "started"),
-        end_notifications_task=_teller(plan, names.FINISH_GROUP, "completed", "failed"),
+        start_notifications_task=teller_task(plan, names.PREFLIGHT_GROUP, "started"),
+        end_notifications_task=teller_task(plan, names.FINISH_GROUP, "completed", "failed"),
     )
     return shape if request is None else shape.for_request(request)
 
 
-def _ordered(depends_on: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def in_dependency_order(depends_on: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Yield every wave after those that it waits for; of two that may come, the one that stands first in the plan."""
     left = dict(depends_on)
     while left:
@@ -483,7 +520,7 @@ def _wave(
         watch_task=names.wave_task(wave.name, names.WATCH) if targets else None,
         tag_instances_task=names.wave_task(wave.name, names.TAG_INSTANCES) if targets else None,
         asked_before=before_launch,
-        notifications_task=_teller(runnable.plan, wave.name, "wave_failed", "wave_completed"),
+        notifications_task=teller_task(runnable.plan, wave.name, "wave_failed", "wave_completed"),
         duration=wave_duration(wave, runnable.groups),
     )
 
@@ -538,7 +575,8 @@ def _place(
     )
 
 
-def _teller(plan: RecoveryPlan, group: str, *events: str) -> str | None:
+def teller_task(plan: RecoveryPlan, group: str, *events: str) -> str | None:
+    """Give the task of a group that tells people of some events; None: nobody wants to know."""
     is_wanted = any(event in notification.on for notification in plan.notify for event in events)
     return names.task_in(group, names.NOTIFICATIONS) if is_wanted else None
 
@@ -603,10 +641,6 @@ def _approvals(steps: Sequence[AnyStep], group: str, launched_by: str | None = N
     for step in steps:
         if step.ASKS_PEOPLE:
             yield AskedBefore(names.task_in(group, step.name), launched_by)
-
-
-Edge = tuple[str, str]
-"""A task, and one that waits for it."""
 
 
 def _edges(shape: RunShape) -> Iterator[Edge]:

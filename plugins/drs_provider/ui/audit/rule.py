@@ -4,7 +4,7 @@ import re
 from http import HTTPStatus
 from typing import Final
 
-from drs_provider.rules.run.names import is_plan_dag
+from drs_provider.rules.run.names import has_plan_runs
 
 REFUSED: Final = "drs_refused"
 """Event: somebody who is signed in asked for a change that their rights do not cover."""
@@ -38,7 +38,7 @@ def is_watched(method: str, path: str) -> bool:
     if method in _READS or path == _ANSWER_LINKS:
         return False
     if (of_dag := _OF_DAG.match(path)) is not None:
-        return of_dag["dag"] == _ANY_DAG or is_plan_dag(of_dag["dag"])
+        return of_dag["dag"] == _ANY_DAG or has_plan_runs(of_dag["dag"])
     return path.startswith((_OURS, _PUBLIC))
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from airflow.listeners import hookimpl
 
-from drs_provider.rules.run.names import REPORT_TASK, is_plan_dag
+from drs_provider.rules.run.names import REPORT_TASK, has_plan_runs
 from drs_provider.ui.audit.trail import writer
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ _BY_HAND: Final = "manually set"
 
 def _record(marked_thing: Any, state: str) -> None:
     """Record the mark of a task, or of a run, in the session that saves it."""
-    if not is_plan_dag(marked_thing.dag_id):
+    if not has_plan_runs(marked_thing.dag_id):
         return
     from sqlalchemy import inspect, select
 

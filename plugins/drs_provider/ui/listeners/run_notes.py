@@ -12,7 +12,7 @@ from airflow.listeners import hookimpl
 from airflow.sdk import TaskInstanceState
 from sqlalchemy.orm import object_session
 
-from drs_provider.rules.run.names import REPORT_TASK, is_plan_dag
+from drs_provider.rules.run.names import REPORT_TASK, has_plan_runs
 from drs_provider.ui.xcom_values import unwrapped
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ class Noting:
     @hookimpl
     def on_dag_run_running(self, dag_run: Any, msg: str) -> None:
         """Take an earlier verdict away: the run was cleared, and goes on."""
-        if is_plan_dag(dag_run.dag_id):
+        if has_plan_runs(dag_run.dag_id):
             from drs_provider.report.run_note import without_verdict
 
             _change(dag_run, without_verdict)
 
 
 def _note_verdict(dag_run: Any) -> None:
-    if not is_plan_dag(dag_run.dag_id):
+    if not has_plan_runs(dag_run.dag_id):
         return
     from drs_provider.report.run_note import with_verdict
 

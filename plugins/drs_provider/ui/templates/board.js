@@ -127,12 +127,14 @@ function nextView(board) {
 
 function waveCard(wave, now) {
   const card = make("article", "", "card"), head = make("div", "", "row"), [sign, words, tone] = WAVES[wave.status];
-  const total = wave.servers.length, launched = wave.counts.launched || 0, failed = wave.counts.failed || 0;
+  const total = wave.servers.length, launched = wave.counts.launched || 0, failed = wave.counts.failed || 0, stuck = wave.counts.stuck || 0;
   head.append(make("h2", wave.name), make("span", `${sign} ${words}`, "chip", tone));
   const steps = [...wave.before, ...wave.after], over = steps.filter((step) => !TO_COME.includes(step.status));
-  const facts = [!wave.has_servers ? "launches nothing" : total ? `${launched} of ${plural(total, "server")} launched` : "servers not resolved yet"];
+  const there = wave.goes_back ? `${wave.counts.ready || 0} of ${plural(total, "server")} ready` : `${launched} of ${plural(total, "server")} launched`;
+  const facts = [!wave.has_servers ? "launches nothing" : total ? there : "servers not resolved yet"];
   if (steps.length) facts.push(`${over.length} of ${plural(steps.length, "step")} done`);
   if (failed) facts.push(`${failed} failed`);
+  if (stuck) facts.push(`${stuck} stuck`);
   if (wave.jobs.length) facts.push(plural(wave.jobs.length, "job"));
   if (wave.phase) facts.push(`DRS: ${wave.phase}`);
   if (wave.started_at) facts.push(duration(wave.started_at, wave.ended_at || now));
@@ -148,7 +150,7 @@ function waveCard(wave, now) {
   if (total) {
     const bar = make("div", "", "bar");
     bar.setAttribute("aria-hidden", "true");
-    for (const status of ["launched", "failed", "launching"]) {
+    for (const status of ["launched", "ready", "failed", "stuck", "launching", "copying"]) {
       const part = make("i", "", status);
       part.style.width = `${((wave.counts[status] || 0) / total) * 100}%`;
       bar.append(part);
@@ -156,7 +158,7 @@ function waveCard(wave, now) {
     const list = make("ul", "", "servers");
     list.setAttribute("aria-label", `Servers of wave ${wave.name}`);
     for (const server of wave.servers) {
-      const why = server.status === "failed" ? `: ${server.reason || "DRS gave no reason"}` : "";
+      const why = server.status === "failed" ? `: ${server.reason || "DRS gave no reason"}` : wave.goes_back && server.reason ? `: ${server.reason}` : "";
       const item = make("li", `${SERVERS[server.status][0]} ${server.hostname}${why}`, server.status);
       if (server.phase) item.append(make("span", server.phase, "phase"));
       item.title = `${server.hostname} (${server.server_id}): ${SERVERS[server.status][1]}${server.phase ? `, ${server.phase}` : ""}${server.instance_id ? ` as ${server.instance_id}` : ""}`;

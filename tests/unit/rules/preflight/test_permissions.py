@@ -165,6 +165,16 @@ def test_what_the_way_back_needs_stands_in_its_policy(in_origin):
     assert actions - without == (set() if in_origin else {"drs:StartFailbackLaunch", "drs:StopFailback"})
 
 
+@pytest.mark.parametrize("in_origin", [False, True])
+def test_a_reprotection_needs_nothing_that_removes(in_origin):
+    (asked,) = way_back_questions(in_origin=in_origin, removes=False)
+
+    assert (asked.bite, asked.actions) == (
+        "reversal",
+        ("drs:ReverseReplication", "drs:DescribeReplicationConfigurationTemplates"),
+    )
+
+
 def test_what_the_way_back_lacks_is_said_by_its_moment():
     gaps = Gaps(ROLE, (("drs:ReverseReplication", "reversal"), ("drs:StopReplication", "removal")))
 

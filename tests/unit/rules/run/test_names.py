@@ -157,3 +157,27 @@ def test_no_plan_wave_or_step_can_bear_a_name_of_the_packages_own() -> None:
 def test_the_dag_that_starts_checks_is_told_from_its_plan(dag_id, plan, checked):
     assert (names.plan_of(dag_id), names.plan_checked_by(dag_id)) == (plan, checked)
     assert checked is None or names.check_dag_of(checked) == dag_id
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "plan"),
+    [
+        ("drs.web-shop.failback", "web-shop"),
+        ("drs.web-shop", None),
+        ("drs.web-shop.check", None),
+        ("drs.sweeper", None),
+        ("other.failback", None),
+        ("drs.failback", None),
+    ],
+)
+def test_the_dag_of_a_way_back_is_told_from_its_plans(dag_id, plan):
+    assert names.plan_failed_back_by(dag_id) == plan
+    if plan:
+        assert names.failback_dag_of(plan) == dag_id
+        assert (names.plan_of(dag_id), names.is_plan_dag(dag_id)) == (None, False)
+        assert (names.plan_behind(dag_id), names.has_plan_runs(dag_id)) == (plan, True)
+
+
+def test_a_plan_called_failback_is_a_plan():
+    assert names.plan_of("drs.failback") == "failback"
+    assert names.plan_failed_back_by(names.failback_dag_of("failback")) == "failback"

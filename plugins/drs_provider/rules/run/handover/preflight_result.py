@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue
 from drs_provider.formatting import joined, some
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.launch.recovery_points import Point
-from drs_provider.rules.purpose import Purpose, PurposeName, purpose_of
+from drs_provider.rules.purpose import ALL_PURPOSES, Purpose, PurposeName, purpose_of
 from drs_provider.rules.run.handover.document import Document, Flag, Instant, OptionalInstant, Part
 from drs_provider.rules.run.handover.migrations import SourceInstance
 from drs_provider.rules.run.handover.plan_runs import PlanRunStart
@@ -252,7 +252,7 @@ class PreflightResult(Document):
     @property
     def purpose(self) -> Purpose:
         """What the run is for."""
-        return purpose_of(self.mode)
+        return purpose_of(self.mode, ALL_PURPOSES)
 
     @property
     def is_drill(self) -> bool:

@@ -7,6 +7,7 @@ from drs_provider.rules.run.state.commit_state import CommitState, commit_state
 from drs_provider.rules.run.state.first_cause import FirstCause, cause_of_wave, first_cause
 from drs_provider.rules.run.state.left_documents import KnownDocuments, LeftDocuments
 from drs_provider.rules.run.state.run_state import CleanupState, PreflightState, RunState, ended_status, state_of
+from drs_provider.rules.run.state.server_state import ServerState
 from drs_provider.rules.run.state.snapshot import (
     RunOutline,
     RunSnapshot,
@@ -32,7 +33,7 @@ from drs_provider.rules.run.state.vocabulary import (
     WaveStatus,
     Word,
 )
-from drs_provider.rules.run.state.wave_state import ServerState, WaveState
+from drs_provider.rules.run.state.wave_state import WaveState
 
 __all__ = [
     "RUN_IS_OVER",

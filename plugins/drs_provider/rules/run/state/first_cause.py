@@ -10,6 +10,7 @@ from typing import Final
 from drs_provider.rules.launch.advice import NO_REASON, next_step
 from drs_provider.rules.purpose import DRILL, Purpose, find_purpose
 from drs_provider.rules.run.state.run_state import RunState
+from drs_provider.rules.run.state.server_state import ServerState
 from drs_provider.rules.run.state.step_state import StepState
 from drs_provider.rules.run.state.vocabulary import (
     Cause,
@@ -19,7 +20,7 @@ from drs_provider.rules.run.state.vocabulary import (
     StepStatus,
     WaveStatus,
 )
-from drs_provider.rules.run.state.wave_state import ServerState, WaveState
+from drs_provider.rules.run.state.wave_state import WaveState
 
 NOT_RECORDED: Final = "a job was started for it, and its result is not recorded"
 
@@ -33,7 +34,7 @@ _NEXT_STEPS: Final = {
     Cause.PASSED_OVER: "once its cause is gone, start a new run of this wave for what is missing",
 }
 """What to do about a wave that the run has gone past, by why it has."""
-_ABSENT: Final = (ServerStatus.FAILED, ServerStatus.UNKNOWN)
+_ABSENT: Final = (ServerStatus.FAILED, ServerStatus.STUCK, ServerStatus.UNKNOWN)
 
 
 @dataclass(frozen=True)

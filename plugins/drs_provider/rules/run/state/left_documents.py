@@ -68,7 +68,7 @@ class LeftDocuments:
     def only_looks(self) -> bool:
         """Whether the run launches nothing, as preflight says."""
         found = self.preflight()
-        return found is not None and not found.purpose.launches
+        return found is not None and found.purpose.only_looks
 
     def error(self, task: str) -> str | None:
         """Give the last words of a failed task; None: it has not failed, or said nothing."""

@@ -37,6 +37,7 @@ class WaveOutline:
 
     :param gates: delay and pause, where the plan has them
     :param settings: the tasks that apply launch settings, one for each account and Region
+    :param reversals: of a way back: the tasks that have its servers replicated to their origin
     """
 
     name: str
@@ -45,15 +46,21 @@ class WaveOutline:
     watch: str | None = None
     gates: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    reversals: tuple[str, ...] = ()
     before: tuple[StepOutline, ...] = ()
     after: tuple[StepOutline, ...] = ()
+
+    @property
+    def has_servers(self) -> bool:
+        """Whether it has servers; false: it has steps only."""
+        return self.watch is not None or bool(self.reversals)
 
     @property
     def chain(self) -> tuple[str, ...]:
         """Every task that the next wave waits for, without what runs ahead of the wave or beside it."""
         watch = (self.watch,) if self.watch else ()
         steps = (step.task for step in (*self.before, *self.after))
-        return (*self.gates, *self.starts, *watch, *steps)
+        return (*self.gates, *self.reversals, *self.starts, *watch, *steps)
 
 
 @dataclass(frozen=True)
@@ -141,6 +148,7 @@ def outline_of_shape(shape: "RunShape") -> RunOutline:
                 watch=wave.watch_task,
                 gates=tuple(task for task in (wave.delay_task, wave.pause_task) if task),
                 settings=(*wave.settings_tasks, *wave.sync_tasks),
+                reversals=wave.reverse_tasks,
                 before=_compiled_steps(wave.before),
                 after=_compiled_steps(wave.after),
             )
@@ -217,6 +225,7 @@ class _OwnTasks(TypedDict):
     watch: str | None
     gates: tuple[str, ...]
     settings: tuple[str, ...]
+    reversals: tuple[str, ...]
 
 
 def _own_tasks(wave: str, task_ids: Collection[str]) -> _OwnTasks:
@@ -231,6 +240,7 @@ def _own_tasks(wave: str, task_ids: Collection[str]) -> _OwnTasks:
             for name in (names.LAUNCH_SETTINGS, names.FINAL_SYNC, names.STOP_SOURCES)
             for task in names.tasks_that(task_ids, wave, name)
         ),
+        "reversals": tuple(names.tasks_that(task_ids, wave, names.REVERSE)),
     }
 
 

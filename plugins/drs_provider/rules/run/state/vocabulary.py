@@ -30,8 +30,10 @@ word                                  meaning
 ``waiting_for_answer``                a pause or an approval step asks a person
 ``preparing``                         its steps before the launch go on
 ``launching``                         its servers are being launched
+``copying``                           its servers are being replicated to their origin
 ``running_steps``                     its steps after the launch go on (or those of a wave of steps only)
 ``launched``                          over: every server is launched, and every step is done
+``ready``                             over: every server is replicated to its origin, and can be launched there
 ``completed``                         over: it has steps only, and every one is done
 ``completed_with_exceptions``         over: it went through, and something of it has to be looked at
 ``failed``                            over, or will be: servers or steps failed beyond what the plan tolerates
@@ -43,6 +45,9 @@ word                                  meaning
 ``waiting``                           its turn has not come
 ``launching``                         a DRS job holds it
 ``launched``                          it is there, and nothing speaks against it
+``copying``                           it is being replicated to its origin
+``ready``                             it is replicated to its origin, and can be launched there
+``stuck``                             it is not replicated to its origin, and does not come there by itself
 ``failed``                            it is not there, or not usable
 ``not_started``                       no job holds it, and none will
 ``skipped``                           its wave takes no part
@@ -134,8 +139,10 @@ class WaveStatus(Word):
     WAITING_FOR_ANSWER = "waiting_for_answer"
     PREPARING = "preparing"
     LAUNCHING = "launching"
+    COPYING = "copying"
     RUNNING_STEPS = "running_steps"
     LAUNCHED = "launched"
+    READY = "ready"
     COMPLETED = "completed"
     COMPLETED_WITH_EXCEPTIONS = "completed_with_exceptions"
     FAILED = "failed"
@@ -147,7 +154,12 @@ class WaveStatus(Word):
     @property
     def is_done(self) -> bool:
         """Whether it went through, so that what waits for it may begin."""
-        return self in (WaveStatus.LAUNCHED, WaveStatus.COMPLETED, WaveStatus.COMPLETED_WITH_EXCEPTIONS)
+        return self in (
+            WaveStatus.LAUNCHED,
+            WaveStatus.READY,
+            WaveStatus.COMPLETED,
+            WaveStatus.COMPLETED_WITH_EXCEPTIONS,
+        )
 
     @property
     def is_over(self) -> bool:
@@ -167,6 +179,9 @@ class ServerStatus(Word):
     WAITING = "waiting"
     LAUNCHING = "launching"
     LAUNCHED = "launched"
+    COPYING = "copying"
+    READY = "ready"
+    STUCK = "stuck"
     FAILED = "failed"
     NOT_STARTED = "not_started"
     SKIPPED = "skipped"

@@ -7,13 +7,15 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final
 
-from drs_provider.formatting import MANY, some
+from drs_provider.formatting import MANY, plural, some
 from drs_provider.rules.launch.results import ServerResult
 from drs_provider.rules.purpose import LAUNCHES_NOTHING
 from drs_provider.rules.run import names
 from drs_provider.rules.run.handover import FoundLaunch, LaunchedJob, LaunchPhases, PreflightServer, PreflightWave
+from drs_provider.rules.run.state.copy_state import copied_servers, judge_copies
 from drs_provider.rules.run.state.launch_state import Judgement, judge_gates, judge_launch
 from drs_provider.rules.run.state.left_documents import LeftDocuments, is_usable
+from drs_provider.rules.run.state.server_state import ServerState
 from drs_provider.rules.run.state.snapshot import RunSnapshot, WaveOutline
 from drs_provider.rules.run.state.step_state import (
     StepState,
@@ -32,28 +34,8 @@ NOT_SEEN_THROUGH: Final = "its instance was cleaned up, and the result of its la
 NO_STEPS: Final = "not chosen for this run, or none of its steps is for it"
 
 _OWN_CAUSES: Final = (Cause.STEP, Cause.TASK, Cause.ANSWER, Cause.CANCELLED, Cause.SUPERSEDED)
+_PROVEN_BY: Final = {WaveStatus.LAUNCHED: ServerStatus.LAUNCHED, WaveStatus.READY: ServerStatus.READY}
 _BROKEN: Final = (WaveStatus.FAILED, WaveStatus.CANCELLED, WaveStatus.NOT_STARTED)
-
-
-@dataclass(frozen=True)
-class ServerState:
-    """One server of a wave.
-
-    :param is_tolerated: it failed, and the wave goes through all the same
-    :param job_id: the newest DRS job that was started for it
-    :param event: the newest event of that job's log that says something of it, as DRS calls it, while it is launching;
-        None: nobody has read it yet
-    """
-
-    server_id: str
-    hostname: str
-    critical: bool
-    status: ServerStatus
-    reason: str | None = None
-    is_tolerated: bool = False
-    instance_id: str | None = None
-    job_id: str | None = None
-    event: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +45,7 @@ class WaveState:
     :param reason: why it is not well, without a full stop; the first cause of it
     :param servers: None before preflight has found them
     :param results_known: whether its job has left what became of every server
+    :param goes_back: its servers are replicated to their origin
     :param is_active: something of it is with a worker or a trigger, whatever its status says already
     :param has_begun: one of its start tasks was sent to a worker: it cannot be left out any more
     """
@@ -77,6 +60,7 @@ class WaveState:
     before: tuple[StepState, ...] = ()
     after: tuple[StepState, ...] = ()
     has_servers: bool = True
+    goes_back: bool = False
     results_known: bool = False
     is_active: bool = False
     has_begun: bool = False
@@ -100,8 +84,14 @@ class WaveState:
 
     @property
     def failed(self) -> int:
-        """How many servers have failed."""
-        return self.counts.get(ServerStatus.FAILED, 0)
+        """How many servers have failed, or are stuck on their way back."""
+        return self.counts.get(ServerStatus.FAILED, 0) + self.counts.get(ServerStatus.STUCK, 0)
+
+    @property
+    def arrived(self) -> str:
+        """How many servers are where the run wants them: ``2 of 3 servers up``, ``2 of 3 servers ready``."""
+        count, ready = plural(len(self.servers or ()), "server"), self.counts.get(ServerStatus.READY, 0)
+        return f"{ready} of {count} ready" if self.goes_back else f"{self.launched} of {count} up"
 
     @property
     def may_be_retried(self) -> bool:
@@ -174,7 +164,7 @@ class _Wave:
     def state(self) -> WaveState:
         judgement = self._with_losses(self._judged())
         servers = self._servers(judgement.status)
-        if judgement.status is WaveStatus.LAUNCHED:
+        if judgement.status in _PROVEN_BY:
             judgement = self._proven(judgement, servers)
         chain = [self.snapshot.task(task) for task in self.outline.chain]
         begun = [task.started_at for task in chain if task.started_at and was_sent(task.state)]
@@ -189,7 +179,8 @@ class _Wave:
             jobs=tuple(self.jobs),
             before=self.before,
             after=self.after,
-            has_servers=self.outline.watch is not None,
+            has_servers=self.outline.has_servers,
+            goes_back=bool(self.outline.reversals),
             results_known=self.results is not None,
             is_active=any(is_active(task.state) for task in chain),
             has_begun=any(was_sent(self.snapshot.task(task).state) for task in self.outline.starts),
@@ -198,6 +189,8 @@ class _Wave:
         )
 
     def _judged(self) -> Judgement:
+        if self.outline.reversals:
+            return judge_copies(self.outline, self.snapshot, self.left)
         if self.outline.watch is None:
             return self._steps_only()
         judgement = judge_launch(self.outline, self.snapshot, self.left, self.results)
@@ -290,14 +283,17 @@ class _Wave:
         return any(self.snapshot.task(task).state == "upstream_failed" for task in self.outline.chain)
 
     def _proven(self, judgement: Judgement, servers: Sequence[ServerState] | None) -> Judgement:
-        """Call a wave launched only if every server of it is."""
-        absent = [server for server in servers or () if server.status is not ServerStatus.LAUNCHED]
+        """Call a wave launched, or ready, only if every server of it is."""
+        wanted = _PROVEN_BY[judgement.status]
+        absent = [server for server in servers or () if server.status is not wanted]
         if not absent:
             return judgement
-        words = f"not launched: {some([server.hostname for server in absent], MANY)}"
+        words = f"not {wanted.words}: {some([server.hostname for server in absent], MANY)}"
         return Judgement(WaveStatus.COMPLETED_WITH_EXCEPTIONS, Cause.SERVERS, words)
 
     def _servers(self, status: WaveStatus) -> tuple[ServerState, ...] | None:
+        if self.outline.reversals:
+            return copied_servers(self.outline, self.snapshot, self.left, self.planned, status)
         results = {result.server_id: result for result in self.results or ()}
         members = list(self.planned.servers) if self.planned else []
         known = {member.server_id for member in members}

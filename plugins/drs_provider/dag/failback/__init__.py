@@ -1,0 +1,1 @@
+"""The DAG of a plan's way back."""

@@ -1,0 +1,107 @@
+"""The DAG of a way back, compiled: which waves, where their servers go, and which task waits for which."""
+
+from pathlib import Path
+
+import pytest
+from drs_provider.plan.loader import read_folder
+from drs_provider.rules.failback.shape import FailbackShape, compile_failback
+from drs_provider.rules.purpose import REPROTECT
+from drs_provider.rules.run.request import RunRequest
+from drs_provider.rules.run.roster import Target
+from drs_provider.rules.run.state import outline_of_edges, outline_of_shape
+from kit.failback_plans import EVERYTHING
+
+HERE, THERE = Target("aws_default", "us-west-2"), Target("aws_other", "us-west-2")
+
+
+def shape_of(tmp_path: Path, text: str, name: str = "shop") -> FailbackShape | None:
+    (tmp_path / "plan.yaml").write_text(text, encoding="utf-8")
+    library = read_folder(tmp_path)
+    assert not library.problems
+    return compile_failback(library.plans[name])
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> FailbackShape:
+    """A plan with everything that a way back can have by now."""
+    shape = shape_of(tmp_path, EVERYTHING)
+    assert shape is not None
+    return shape
+
+
+def test_waves_that_launch_nothing_have_no_way_back(full: FailbackShape) -> None:
+    assert [wave.name for wave in full.waves] == ["web", "database"]
+    assert [wave.name for wave in full.plan.waves] == ["database", "announce", "web"]
+
+
+def test_a_wave_knows_from_where_its_servers_go_back_to_where(full: FailbackShape) -> None:
+    database = full.wave_of["database"]
+
+    assert [(way.target, way.origin, way.groups, way.reverse_task) for way in database.ways_back] == [
+        (HERE, Target("aws_origin", ""), ("db",), "database.reverse_replication"),
+        (THERE, Target("aws_elsewhere", "eu-west-1"), ("mail",), "database.reverse_replication_2"),
+    ]
+    assert [way.titled("Reverse") for way in database.ways_back] == [
+        "Reverse (aws_default, us-west-2)",
+        "Reverse (aws_other, us-west-2)",
+    ]
+    assert [way.titled("Reverse") for way in full.wave_of["web"].ways_back] == ["Reverse"]
+    assert full.chosen_targets == (HERE, THERE)
+
+
+def test_no_wave_waits_for_another_and_the_report_for_all(full: FailbackShape) -> None:
+    reversals = {"database.reverse_replication", "database.reverse_replication_2", "web.reverse_replication"}
+
+    assert {task: full.upstream[task] for task in reversals} == {key: {"preflight.check"} for key in reversals}
+    assert full.upstream["finish.report"] == reversals | {
+        "preflight.notifications",
+        "database.notifications",
+        "web.notifications",
+    }
+    assert full.upstream["database.notifications"] == {
+        "database.reverse_replication",
+        "database.reverse_replication_2",
+    }
+    assert full.upstream["finish.notifications"] == {"finish.verdict"}
+
+
+def test_shape_and_edges_outline_the_same_run(full: FailbackShape) -> None:
+    drawn = outline_of_edges(full.upstream, [wave.name for wave in full.waves])
+
+    assert drawn == outline_of_shape(full)
+    assert [wave.has_servers for wave in drawn.waves] == [True, True]
+
+
+def test_it_is_the_way_back_of_its_plan(full: FailbackShape) -> None:
+    assert (full.dag_id, full.title) == ("drs.shop.failback", "Web shop: failback")
+    assert (full.start_tasks, full.targets, full.approval_tasks, full.steps) == ((), (), (), ())
+
+
+def test_a_request_says_which_waves_the_run_has(full: FailbackShape) -> None:
+    run = full.for_request(RunRequest("reprotect", "latest", ("web",), (), replace_live_instances=False, reason=""))
+
+    assert (run.purpose, [wave.name for wave in run.chosen_waves]) == (REPROTECT, ["web"])
+    assert run.chosen_targets == (HERE,)
+    assert isinstance(run, FailbackShape)
+
+
+@pytest.mark.parametrize(
+    ("failback", "groups", "has_one"),
+    [("failback: {}\n", "groups: [db]", True), ("", "groups: [db]", False)],
+)
+def test_a_plan_without_failback_has_no_way_back(tmp_path: Path, failback: str, groups: str, has_one: bool) -> None:
+    text = (
+        "kind: ProtectionGroup\nname: db\nservers: [s-00000000000000001]\n---\nkind: RecoveryPlan\nname: shop\n"
+        f"{failback}waves:\n  - {{name: database, {groups}}}\n"
+    )
+
+    assert (shape_of(tmp_path, text) is not None) is has_one
+
+
+def test_a_plan_of_steps_alone_has_no_way_back(tmp_path: Path) -> None:
+    text = (
+        "kind: RecoveryPlan\nname: shop\nfailback: {}\nwaves:\n"
+        "  - {name: say, after: [{kind: wait, name: a, for: 1m}]}\n"
+    )
+
+    assert shape_of(tmp_path, text) is None
