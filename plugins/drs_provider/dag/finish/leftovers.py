@@ -20,7 +20,6 @@ from drs_provider.operators.base import DrsOperator, asking_later, failing_for_g
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.names import PREFLIGHT_TASK, START, TAG_INSTANCES, WATCH, does, tasks_that, wave_task
-from drs_provider.rules.run.state.task_states import TaskPhase
 from drs_provider.services.signed import leave, pull, sealed
 
 if TYPE_CHECKING:
@@ -168,7 +167,7 @@ class LookOver(LeavesTimes, DrsOperator):
     def _leave_outside_changes(self, context: Context) -> None:
         """Leave which jobs of the run somebody has deleted, and what has lost its tags; it only tells."""
         from drs_provider.rules.run.handover import OutsideChanges
-        from drs_provider.rules.run.state import LeftDocuments
+        from drs_provider.rules.run.state import LeftDocuments, TaskPhase
         from drs_provider.services.launch.outside_changes import find_outside_changes
 
         try:

@@ -152,7 +152,8 @@ def questions(
         found.append(PermissionQuestion("clean_up", ("drs:TerminateRecoveryInstances",)))
         found.append(PermissionQuestion("clean_up", ("ec2:DeleteVolume", "ec2:TerminateInstances"), by_drs=True))
     if commit and purpose.asks_to_commit:
-        found.append(PermissionQuestion("roll_back", ("drs:TerminateRecoveryInstances", "ec2:ModifyInstanceAttribute")))
+        calls = ("drs:TerminateRecoveryInstances", "ec2:DescribeVolumes", "ec2:ModifyInstanceAttribute")
+        found.append(PermissionQuestion("roll_back", calls))
         found.append(PermissionQuestion("roll_back", ("ec2:DeleteVolume", "ec2:TerminateInstances"), by_drs=True))
     if settings:
         found.append(PermissionQuestion("settings", _SETTINGS))
