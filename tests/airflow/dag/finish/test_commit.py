@@ -177,8 +177,8 @@ def test_where_a_source_is_not_replicated_only_who_names_the_plan_rolls_back(run
     assert ended.report["commit"]["status"] == "rolled_back", ended.report["commit"]
     assert ended.report["commit"]["against"] == [
         (
-            "db1 (s-00000000000000001): its source is not replicated (DISCONNECTED: AGENT_NOT_SEEN: DRS has no contact with its agent): the recovered instance may be all "
-            "that is left of it"
+            "db1 (s-00000000000000001): its source is not replicated (DISCONNECTED: AGENT_NOT_SEEN: DRS has no contact "
+            "with its agent): the recovered instance may be all that is left of it"
         )
     ]
     assert ended.report["commit"]["replication"]["s-00000000000000001"] == "DISCONNECTED"
