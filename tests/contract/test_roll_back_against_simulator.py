@@ -6,11 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 from drs_provider.hooks.drill_resources import TracesHook
-from drs_provider.rules.commit.roll_back import COMMITTED
+from drs_provider.rules.commit.roll_back import COMMITTED, ReversedSource
 from drs_provider.rules.launch.tags import RUN
 from drs_provider.rules.run.handover import CommitDecision, RolledBack, SettingsChange, TemplateInForce
 from drs_provider.services.commit.roll_back import RollBack, RollBackScope
 from drs_provider.services.commit.settings_back import AppliedSettings
+from drs_provider.services.commit.survey import reversed_sources, servers_elsewhere
 from drs_provider.services.settings.apply import apply_all
 from drs_simulator.pytest_plugin import start_drs_simulator  # noqa: F401  (a fixture)
 from kit.fake_drs import MemoryStore
@@ -239,6 +240,27 @@ def test_a_server_on_its_way_back_stays(simulator, clients, hook, recovered):
     assert states(clients, ONE) == {name: "running"}
     assert arn
     assert settings(clients) != before
+
+
+def test_another_account_is_never_asked_whether_a_server_is_on_its_way_back(simulator, clients):
+    """To an account that has nothing to do with it the server is not there, which reads like an old name."""
+    name = "arn:aws:drs:us-west-2:{}:source-server/s-0hello00000000009"
+    servers = [
+        {"sourceServerID": ONE, "reversedDirectionSourceServerArn": name.format("111122223333")},
+        {"sourceServerID": TWO, "reversedDirectionSourceServerArn": name.format("999988887777")},
+    ]
+
+    found = reversed_sources(servers, servers_elsewhere((None,)))
+
+    assert found == {
+        ONE: ReversedSource(),
+        TWO: ReversedSource(
+            problem=(
+                "no connection that the plan names for the way back works in account 999988887777: name one as "
+                "failback.origin.aws_conn_id, or the group's own origin"
+            )
+        ),
+    }
 
 
 def insisting(decision):

@@ -5,7 +5,7 @@ kept whatever people say. *Would rolling it back lose a server?* Where reverse r
 protects the source any more, the roll back is refused; only the second may be insisted on.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -25,8 +25,11 @@ COMMITTED: Final = f"{PREFIX}committed"
 ALIVE: Final = frozenset({"CONTINUOUS", "BACKLOG", "CREATING_SNAPSHOT", "RESCAN"})
 """DRS's words for the replication of a source that sends its data and has recovery points."""
 
-_NOT_REVERSED: Final = frozenset({"", "NOT_STARTED", "REPLICATION_STATE_NOT_AVAILABLE"})
-_NO_FAILBACK: Final = frozenset({"", "FAILBACK_NOT_STARTED", "FAILBACK_LAUNCH_STATE_NOT_AVAILABLE"})
+_NO_ANSWER: Final = frozenset({"REPLICATION_STATE_NOT_AVAILABLE", "FAILBACK_LAUNCH_STATE_NOT_AVAILABLE"})
+"""DRS's words where it could not ask the other Region."""
+
+_NOT_REVERSED: Final = frozenset({"", "NOT_STARTED"}) | _NO_ANSWER
+_NO_FAILBACK: Final = frozenset({"", "FAILBACK_NOT_STARTED"}) | _NO_ANSWER
 _POLICY: Final = "on_timeout"
 """Who is named in the tag where nobody answered, and the plan's policy committed."""
 
@@ -71,6 +74,10 @@ class Refusal:
     def __str__(self) -> str:
         return f"{self.hostname} ({self.server_id}): {self.reason}"
 
+    def is_lifted(self, insisted: Collection[str]) -> bool:
+        """Tell whether people insist on rolling this server back all the same."""
+        return self.may_be_insisted_on and self.server_id in insisted
+
 
 @dataclass(frozen=True)
 class RollBackSurvey:
@@ -89,20 +96,33 @@ class RollBackSurvey:
     refusals: tuple[Refusal, ...] = ()
     replication: Mapping[str, str] = field(default_factory=dict)
 
-    def targets(self, *, insists: bool) -> Mapping[str, str]:
-        """Return what may be terminated now: source server by instance id."""
-        refused = {refusal.server_id for refusal in self.refusals if not (insists and refusal.may_be_insisted_on)}
+    def targets(self, *, insisted: Collection[str]) -> Mapping[str, str]:
+        """Return what may be terminated now: source server by instance id.
+
+        :param insisted: source servers that people roll back although nothing protects them; see ``insisted_on``
+        """
+        refused = {each.server_id for each in self.refusals if not each.is_lifted(insisted)}
         return {found.instance_id: found.server_id for found in self.up if found.server_id not in refused}
 
-    def why_kept(self, instance_id: str, *, insists: bool) -> str | None:
+    def why_kept(self, instance_id: str, *, insisted: Collection[str]) -> str | None:
         """Say why an instance must not be terminated now; None: it may. What was not looked at is kept."""
-        if instance_id in self.targets(insists=insists):
+        if instance_id in self.targets(insisted=insisted):
             return None
         if instance_id in self.kept:
             return self.kept[instance_id]
         server = next((found.server_id for found in self.up if found.instance_id == instance_id), None)
-        refused = [refusal.reason for refusal in self.refusals if refusal.server_id == server]
-        return refused[0] if refused else "it was not there a moment ago: it is kept until it was looked at"
+        refused = [each for each in self.refusals if each.server_id == server and not each.is_lifted(insisted)]
+        return refused[0].reason if refused else "it was not there a moment ago: it is kept until it was looked at"
+
+
+def insisted_on(decision: CommitDecision) -> frozenset[str]:
+    """Return the source servers that people insisted on: those that were not replicated when it was decided.
+
+    A source that has stopped to replicate since is another thing, which nobody has seen.
+    """
+    if not decision.insists:
+        return frozenset()
+    return frozenset(server for server, state in decision.replication.items() if state not in ALIVE)
 
 
 def survey_of(
@@ -216,21 +236,25 @@ def _reversal(instance: Answer, server: Answer, reversed_source: ReversedSource 
         return "its server is a FAILBACK server, so this recovery is part of a way back"
     if state not in _NOT_REVERSED or failback not in _NO_FAILBACK:
         return f"reverse replication of {name} has begun ({state if state not in _NOT_REVERSED else failback})"
-    arn = str(server.get("reversedDirectionSourceServerArn") or "")
-    return _reversal_there(name, arn.rpartition("/")[2], reversed_source) if arn else ""
+    back = str(server.get("reversedDirectionSourceServerArn") or "").rpartition("/")[2]
+    if not back:
+        return ""
+    unknown = f"its server names {back} for the way back, and whether that still replicates {name} is unknown: "
+    if silent := next((word for word in (state, failback) if word in _NO_ANSWER), ""):
+        return f"{unknown}DRS says {silent} of the instance"
+    if reversed_source is None or reversed_source.problem:
+        return unknown + (reversed_source.problem if reversed_source else "it was not looked at")
+    return _reversal_there(name, back, reversed_source.server)
 
 
-def _reversal_there(name: str, back: str, reversed_source: ReversedSource | None) -> str:
-    """Say that the server of the other direction replicates an instance, or that nobody can tell; empty: it does not.
+def _reversal_there(name: str, back: str, there: Answer | None) -> str:
+    """Say that the server of the other direction replicates an instance; empty: it does not.
 
     :param back: id of that server
     """
-    if reversed_source is None or reversed_source.problem:
-        why = reversed_source.problem if reversed_source else "it was not looked at"
-        return f"its server names {back} for the way back, and whether that still replicates {name} is unknown: {why}"
-    if reversed_source.server is None:
+    if there is None:
         return ""  # an old name: DRS leaves it there (observed)
-    hints = (reversed_source.server.get("sourceProperties") or {}).get("identificationHints") or {}
+    hints = (there.get("sourceProperties") or {}).get("identificationHints") or {}
     is_other = hints.get("awsInstanceID") not in (name, None, "")
     return "" if is_other else f"reverse replication has begun: FAILBACK server {back} replicates {name}"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from drs_provider.exceptions import AwsError, CleanupIncomplete
 from drs_provider.rules.answers import Answer
-from drs_provider.rules.commit.roll_back import RollBackSurvey, replication_of, why_not_replicated
+from drs_provider.rules.commit.roll_back import RollBackSurvey, insisted_on, replication_of, why_not_replicated
 from drs_provider.rules.run.handover import CleanedUp, CommitDecision, InstanceParts, RolledBack, TerminationTargets
 from drs_provider.services.commit.settings_back import AppliedSettings, put_settings_back
 from drs_provider.services.commit.survey import servers_elsewhere, survey
@@ -83,8 +83,8 @@ class RollBack:
         return self._ended(outcome, now=now)
 
     def _spares(self, found: RollBackSurvey) -> Callable[[Answer], str | None]:
-        insists = self.scope.decision.insists
-        return lambda instance: found.why_kept(str(instance["recoveryInstanceID"]), insists=insists)
+        insisted = insisted_on(self.scope.decision)
+        return lambda instance: found.why_kept(str(instance["recoveryInstanceID"]), insisted=insisted)
 
     def _ended(self, outcome: CleanedUp, *, now: datetime) -> RolledBack:
         gone = [instance.server_id for instance in outcome.terminated if instance.server_id]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from drs_provider.exceptions import DrsProviderError
+from drs_provider.exceptions import DrsProviderError, RunRefused
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.commit.roll_back import (
     OwnLaunches,
@@ -19,8 +19,8 @@ from drs_provider.services.drill.terminate import instances_of_jobs
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook
 
-ServersThere = Callable[[str, Sequence[str]], Sequence[Answer]]
-"""Describe source servers of another Region: its name, and their ids."""
+ServersThere = Callable[[str, str, Sequence[str]], Sequence[Answer]]
+"""Describe source servers of another Region: account, Region, and their ids."""
 
 _ENDED: Final = "DISCONNECTED"
 
@@ -60,7 +60,7 @@ def survey(
 
 
 def reversed_sources(servers: Iterable[Answer], servers_there: ServersThere) -> Mapping[str, ReversedSource]:
-    """Ask for the servers of the other direction that some servers name, each in its own Region.
+    """Ask for the servers of the other direction that some servers name, each in its own account and Region.
 
     What cannot be asked is unknown, and an unknown one refuses a roll back.
     """
@@ -72,10 +72,12 @@ def reversed_sources(servers: Iterable[Answer], servers_there: ServersThere) -> 
                 named[str(server["sourceServerID"])] = ReversedServer.of({"reversedDirectionSourceServerArn": arn})
             except DrsProviderError as error:
                 found[str(server["sourceServerID"])] = ReversedSource(problem=str(error))
-    for region in sorted({back.region for back in named.values()}):
-        here = {server: back.server_id for server, back in named.items() if back.region == region}
+    for account, region in sorted({(back.account, back.region) for back in named.values()}):
+        places = {server: (back.account, back.region) for server, back in named.items()}
+        here = {server: back.server_id for server, back in named.items() if places[server] == (account, region)}
         try:
-            answers = {str(item["sourceServerID"]): item for item in servers_there(region, sorted(set(here.values())))}
+            there = servers_there(account, region, sorted(set(here.values())))
+            answers = {str(item["sourceServerID"]): item for item in there}
         except DrsProviderError as error:
             found |= {server: ReversedSource(problem=str(error)) for server in here}
         else:
@@ -89,12 +91,20 @@ def _replicating(server: Answer | None) -> Answer | None:
 
 
 def servers_elsewhere(connections: Iterable[str | None]) -> ServersThere:
-    """Ask other Regions with each of some connections; what one of them cannot see, nobody knows."""
+    """Ask other Regions with those of some connections that work in the account; what none can see, nobody knows."""
+    known = tuple(dict.fromkeys(connections))
 
-    def ask(region: str, ids: Sequence[str]) -> Sequence[Answer]:
+    def ask(account: str, region: str, ids: Sequence[str]) -> Sequence[Answer]:
         from drs_provider.hooks.drs import DrsHook
 
-        hooks = [DrsHook(aws_conn_id=connection, region_name=region) for connection in dict.fromkeys(connections)]
-        return [server for hook in hooks for server in hook.source_servers(ids)]
+        hooks = [DrsHook(aws_conn_id=connection, region_name=region) for connection in known]
+        able = [hook for hook in hooks if hook.caller_account() == account]
+        if not able:
+            # To another account the server is not there, be it alive or not.
+            raise RunRefused(
+                f"no connection that the plan names for the way back works in account {account}: name one as "
+                "failback.origin.aws_conn_id, or the group's own origin"
+            )
+        return [server for hook in able for server in hook.source_servers(ids)]
 
     return ask

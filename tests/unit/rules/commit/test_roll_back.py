@@ -11,6 +11,7 @@ from drs_provider.rules.commit.roll_back import (
     RollBackSurvey,
     committed_before,
     committed_tags,
+    insisted_on,
     merged,
     refusal_words,
     sources_of,
@@ -221,6 +222,31 @@ def test_only_what_is_proven_to_be_the_runs_own_may_go(change, there, why):
             ("reverse replication has begun: FAILBACK server s-back replicates i-1", False),
         ),
         ({}, server(reversedDirectionSourceServerArn=BACK), ReversedSource(), None),
+        ({"dataReplicationInfo": {"dataReplicationState": "REPLICATION_STATE_NOT_AVAILABLE"}}, server(), None, None),
+        (
+            {"dataReplicationInfo": {"dataReplicationState": "REPLICATION_STATE_NOT_AVAILABLE"}},
+            server(reversedDirectionSourceServerArn=BACK),
+            ReversedSource(),
+            (
+                (
+                    "its server names s-back for the way back, and whether that still replicates i-1 is unknown: DRS "
+                    "says REPLICATION_STATE_NOT_AVAILABLE of the instance"
+                ),
+                False,
+            ),
+        ),
+        (
+            {"failback": {"state": "FAILBACK_LAUNCH_STATE_NOT_AVAILABLE"}},
+            server(reversedDirectionSourceServerArn=BACK),
+            ReversedSource(),
+            (
+                (
+                    "its server names s-back for the way back, and whether that still replicates i-1 is unknown: DRS "
+                    "says FAILBACK_LAUNCH_STATE_NOT_AVAILABLE of the instance"
+                ),
+                False,
+            ),
+        ),
         (
             {},
             server(reversedDirectionSourceServerArn=BACK),
@@ -242,7 +268,7 @@ def test_what_is_up_is_told_with_its_server_and_job():
         ("i-1", "s-1", "db1", "running", "drsjob-1")
     ]
     assert found.replication == {"s-1": "CONTINUOUS"}
-    assert found.targets(insists=False) == {"i-1": "s-1"}
+    assert found.targets(insisted=()) == {"i-1": "s-1"}
 
 
 def test_what_is_going_in_ec2_is_no_target():
@@ -252,22 +278,40 @@ def test_what_is_going_in_ec2_is_no_target():
 def test_what_is_committed_stays_whatever_people_say():
     found = looked(instance(), ec2={"i-1": in_ec2(**{COMMITTED: "2026-03-01T12:00:00Z by ann"})})
 
-    assert found.targets(insists=True) == {}
-    assert found.why_kept("i-1", insists=True) == "it is committed: 2026-03-01T12:00:00Z by ann"
+    assert found.targets(insisted={"s-1"}) == {}
+    assert found.why_kept("i-1", insisted={"s-1"}) == "it is committed: 2026-03-01T12:00:00Z by ann"
 
 
 def test_only_a_missing_replication_can_be_insisted_on():
     stalled = looked(instance(), servers={"s-1": server("STALLED")})
     reversed_ = looked(instance(failback={"state": "FAILBACK_IN_PROGRESS"}))
 
-    assert stalled.targets(insists=False) == {}
-    assert stalled.targets(insists=True) == {"i-1": "s-1"}
-    assert reversed_.targets(insists=True) == {}
-    assert reversed_.why_kept("i-1", insists=True) == "reverse replication of i-1 has begun (FAILBACK_IN_PROGRESS)"
+    assert stalled.targets(insisted=()) == {}
+    assert stalled.targets(insisted={"s-1"}) == {"i-1": "s-1"}
+    assert reversed_.targets(insisted={"s-1"}) == {}
+    assert reversed_.why_kept("i-1", insisted={"s-1"}) == "reverse replication of i-1 has begun (FAILBACK_IN_PROGRESS)"
+
+
+@pytest.mark.parametrize(
+    ("insists", "then", "lifted"),
+    [(True, "STALLED", True), (True, "", True), (True, "CONTINUOUS", False), (True, None, False), (False, "", False)],
+)
+def test_people_insist_on_what_was_not_replicated_when_they_decided(insists, then, lifted):
+    before = {} if then is None else {"s-1": then}
+    decision = CommitDecision(kind="roll_back", by="bob", at=AT, insists=insists, replication=before)
+    found = looked(instance(), servers={"s-1": server("STALLED")})
+
+    why = found.why_kept("i-1", insisted=insisted_on(decision))
+
+    assert why == (
+        None
+        if lifted
+        else "its source is not replicated (STALLED): the recovered instance may be all that is left of it"
+    )
 
 
 def test_what_was_not_looked_at_is_kept():
-    assert looked(instance()).why_kept("i-9", insists=True) == (
+    assert looked(instance()).why_kept("i-9", insisted={"s-1"}) == (
         "it was not there a moment ago: it is kept until it was looked at"
     )
 
