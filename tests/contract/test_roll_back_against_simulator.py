@@ -116,7 +116,13 @@ def recovered(simulator, clients, hook):
             replication={ONE: "CONTINUOUS"},
         )
         scope = RollBackScope(
-            job_ids=(job,), runs=(KEY,), where="here", decision=decision, applied=applied, origins=(None,)
+            job_ids=(job,),
+            runs=(KEY,),
+            servers=frozenset({ONE}),
+            where="here",
+            decision=decision,
+            applied=applied,
+            origins=(None,),
         )
         return before, scope
 

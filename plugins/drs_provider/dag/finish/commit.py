@@ -291,14 +291,22 @@ class AskCommit(Ask):
                 hook = traces_hook(place.target)
                 jobs = own_jobs(context, hook, place, self.start_task_ids, purpose=RECOVERY)
                 there = servers_elsewhere(origins_of(self.runnable, place))
-                parts.append(survey(hook, jobs, runs, where=str(place.target), servers_there=there))
+                found = survey(
+                    hook,
+                    jobs,
+                    runs,
+                    own_servers=preflight.may_be_launched,
+                    where=str(place.target),
+                    servers_there=there,
+                )
+                parts.append(found)
         except DrsProviderError as error:
             self.log.warning("What is up is not known: %s", error)
             return _Look(problem=str(error))
-        found = merged(parts)
-        for refusal in found.refusals:
+        everything = merged(parts)
+        for refusal in everything.refusals:
             self.log.info("Against a roll back: %s", refusal)
-        return _Look(found)
+        return _Look(everything)
 
     def _places_of(self, context: Context) -> "list[PlanTarget]":
         return [place for place in self.places if not is_left_alone(context, place, self.digest)]

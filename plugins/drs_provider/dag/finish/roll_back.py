@@ -63,6 +63,7 @@ class RollBackRecovery(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
         self.runnable = runnable
         self.start_task_ids, self.settings_task_ids = tuple(start_task_ids), tuple(settings_task_ids)
         self.decision: CommitDecision | None = None
+        self.servers: frozenset[str] = frozenset()
 
     def prepare(self, context: Context) -> None:
         """See that the roll back is decided, and find the run's jobs, on every leg of the task."""
@@ -75,7 +76,7 @@ class RollBackRecovery(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
         if preflight.digest != self.digest:
             raise PlanChanged(self.plan, preflight.digest, self.digest)
         ensure_agreed(decision, self.policy, plan=self.plan, starters=starters_of(context))
-        self.decision, self.runs = decision, keys_of_run(context)
+        self.decision, self.runs, self.servers = decision, keys_of_run(context), preflight.may_be_launched
         found = own_jobs(context, self.hook, self.place, self.start_task_ids, purpose=RECOVERY)
         self.job_ids = [job for job in found if job in decision.job_ids]
 
@@ -112,6 +113,7 @@ class RollBackRecovery(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
         return RollBackScope(
             job_ids=tuple(self.job_ids or ()),
             runs=self.runs,
+            servers=self.servers,
             where=str(self.place.target),
             decision=self.decision,
             applied=applied,

@@ -42,11 +42,13 @@ class OwnLaunches:
 
     :param job_ids: its launch jobs, and those of the run that it continues
     :param runs: the keys that tags of its things carry
+    :param servers: the source servers that it may have launched: a tag on somebody else's job makes nothing its own
     :param sources: ids of the EC2 instances that any source server there replicates
     """
 
     job_ids: frozenset[str]
     runs: frozenset[str]
+    servers: frozenset[str]
     sources: frozenset[str]
 
 
@@ -184,6 +186,8 @@ def _why_not_own_in_drs(instance: Answer, own: OwnLaunches) -> str | None:
     in_ec2 = str(instance.get("ec2InstanceID") or name)
     if job not in own.job_ids:
         return f"it was launched by {job or 'no job that DRS knows'}, which is not this run's: it is kept"
+    if (server := instance.get("sourceServerID")) not in own.servers:
+        return f"its server {server or 'is not named, and'} is none that this run launches: it is kept"
     if instance.get("isDrill") is not False:
         return "DRS does not say that a recovery launched it: it is kept"
     if in_ec2 != name:

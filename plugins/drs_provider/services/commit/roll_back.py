@@ -28,6 +28,7 @@ class RollBackScope:
 
     :param job_ids: the launch jobs of the run there that the decision is about
     :param runs: the keys that tags of the run's things carry
+    :param servers: the source servers that the run may have launched
     :param where: account and Region as messages name them
     :param applied: the launch settings that the run has applied there
     :param origins: the connections with which the Regions are asked that the servers came from
@@ -36,6 +37,7 @@ class RollBackScope:
 
     job_ids: tuple[str, ...]
     runs: tuple[str, ...]
+    servers: frozenset[str]
     where: str
     decision: CommitDecision
     applied: AppliedSettings
@@ -67,7 +69,14 @@ class RollBack:
         """Do what can be done now; see ``CleanUp.look`` for the arguments. What is left is said, never raised."""
         scope = self.scope
         there = servers_elsewhere(scope.origins)
-        found = survey(self.hook, scope.job_ids, scope.runs, where=scope.where, servers_there=there)
+        found = survey(
+            self.hook,
+            scope.job_ids,
+            scope.runs,
+            own_servers=scope.servers,
+            where=scope.where,
+            servers_there=there,
+        )
         chosen = InstanceChoice(job_ids=scope.job_ids, runs=scope.runs, spares=self._spares(found))
         clean_up = CleanUp(self.hook, self.store, chosen, on_started=self.on_started)
         try:

@@ -30,6 +30,7 @@ def survey(
     job_ids: Collection[str],
     runs: Collection[str],
     *,
+    own_servers: Collection[str],
     where: str,
     servers_there: ServersThere,
 ) -> RollBackSurvey:
@@ -37,6 +38,7 @@ def survey(
 
     :param job_ids: launch jobs of the run in this account and Region
     :param runs: the keys that tags of the run's things carry
+    :param own_servers: the source servers that the run may have launched
     :param where: account and Region as messages name them
     :param servers_there: asks another Region
     """
@@ -53,7 +55,7 @@ def survey(
         found,
         ec2=hook.ec2_instances([str(instance["recoveryInstanceID"]) for instance in found]),
         servers=servers,
-        own=OwnLaunches(frozenset(job_ids), frozenset(runs), sources_of(everything)),
+        own=OwnLaunches(frozenset(job_ids), frozenset(runs), frozenset(own_servers), sources_of(everything)),
         reversed_sources=reversed_sources(chosen, servers_there),
         where=where,
     )

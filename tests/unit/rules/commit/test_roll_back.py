@@ -23,7 +23,7 @@ from drs_provider.rules.commit.roll_back import (
 from drs_provider.rules.launch.tags import MODE, RUN
 from drs_provider.rules.run.handover import CommitDecision
 
-OURS = OwnLaunches(frozenset({"drsjob-1"}), frozenset({"key-1"}), frozenset({"i-source"}))
+OURS = OwnLaunches(frozenset({"drsjob-1"}), frozenset({"key-1"}), frozenset({"s-1"}), frozenset({"i-source"}))
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BACK = "arn:aws:drs:us-east-1:111122223333:source-server/s-back"
 
@@ -81,6 +81,16 @@ def looked(*instances, ec2=None, servers=None, reversed_sources=None):
             {"jobID": None},
             in_ec2(),
             "it was launched by no job that DRS knows, which is not this run's: it is kept",
+        ),
+        (
+            {"sourceServerID": "s-9"},
+            in_ec2(),
+            "its server s-9 is none that this run launches: it is kept",
+        ),
+        (
+            {"sourceServerID": None},
+            in_ec2(),
+            "its server is not named, and is none that this run launches: it is kept",
         ),
         ({"isDrill": True}, in_ec2(), "DRS does not say that a recovery launched it: it is kept"),
         ({"isDrill": None}, in_ec2(), "DRS does not say that a recovery launched it: it is kept"),

@@ -308,6 +308,12 @@ class PreflightResult(Document):
             server for _, part in self._parts() if target is None or part.is_in(target) for server in part.servers
         )
 
+    @property
+    def may_be_launched(self) -> frozenset[str]:
+        """The ids of the servers that the run may have launched; of every wave where it continues another run."""
+        waves = self.waves if self.continue_run else self.chosen_waves
+        return frozenset(server.server_id for wave in waves.values() for server in wave.servers)
+
     def servers_of(self, wave: str, target: "Target | None" = None) -> tuple[PreflightServer, ...]:
         """Return the servers that a wave launches, in one account and Region where given; none if it is not chosen."""
         found = self.wave(wave)
