@@ -16,7 +16,7 @@ from drs_provider.dag.left_alone import is_left_alone
 from drs_provider.dag.people.agreement import started_by, triggered_by
 from drs_provider.dag.people.ask import Ask, Event, comment_of
 from drs_provider.dag.run_reader import preflight_result, skip_where_nothing_is_launched
-from drs_provider.dag.waves.job_tags import keys_of_run, traces_hook
+from drs_provider.dag.waves.job_tags import continued_run, keys_of_run, traces_hook
 from drs_provider.exceptions import DrsProviderError, HandoverUnreadable, RunRefused
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.model import Commit, origin_of_group
@@ -24,10 +24,16 @@ from drs_provider.rules.commit import decision as decisions
 from drs_provider.rules.commit import question
 from drs_provider.rules.commit.roll_back import (
     RollBackSurvey,
-    committed_before,
     committed_tags,
     merged,
     refusal_words,
+)
+from drs_provider.rules.commit.standing import (
+    DEFAULTS,
+    is_nothing_to_decide,
+    standing,
+    why_no_roll_back,
+    why_silent,
 )
 from drs_provider.rules.purpose import RECOVERY, purpose_of
 from drs_provider.rules.run.approvals import COMMIT, ROLL_BACK
@@ -43,13 +49,14 @@ from drs_provider.rules.run.handover import (
 )
 from drs_provider.rules.run.roster import target_of
 from drs_provider.rules.run.state.commit_state import decided
-from drs_provider.services.signed import leave, sealed
+from drs_provider.services.signed import leave, pull_believed, sealed
 from drs_provider.services.store import load, save
 
 if TYPE_CHECKING:
     from drs_provider.plan.loader import RunnablePlan
     from drs_provider.rules.run.shape import PlanTarget
 
+_ENDED = frozenset({"success", "failed", "skipped", "upstream_failed"})
 NO_COMMIT = "only a recovery is committed or rolled back"
 _KINDS: dict[str, CommitKind] = {COMMIT: "commit", ROLL_BACK: "roll_back"}
 
@@ -86,14 +93,13 @@ class AskCommit(Ask):
         start_task_ids: Sequence[str],
         **kwargs: Any,
     ) -> None:
-        default = {"commit": COMMIT, "roll_back": ROLL_BACK}.get(policy.on_timeout)
         super().__init__(
             plan=plan,
             agree=COMMIT,
             refuse=ROLL_BACK,
             people=policy.approvers,
             response_timeout=policy.within,
-            defaults=default,
+            defaults=DEFAULTS.get(policy.on_timeout),
             **kwargs,
         )
         self.policy, self.runnable, self.places = policy, runnable, tuple(places)
@@ -104,9 +110,16 @@ class AskCommit(Ask):
         """Go on with the decision where there is one; else look what is up, and ask."""
         preflight = self._preflight(context)
         known, look = self._known(context), self._look(context, preflight)
-        if decision := _standing(known, look.found):
+        decision = standing(
+            known,
+            look.found,
+            continues=continued_run(context) is not None,
+            has_ended=self._has_rolled_back(context),
+            now=clock.now(),
+        )
+        if decision:
             return self._decide(context, preflight, self._record(known, look), decision)
-        if not look.found.up and not look.problem:
+        if is_nothing_to_decide(look.found) and not look.problem:
             raise AirflowSkipException("nothing that this run launched is up, so there is nothing to decide")
         self.record = self._record(known, look)
         self._remember(context, self.record)
@@ -128,9 +141,9 @@ class AskCommit(Ask):
         if "error" in event:
             return self._again(context, None)
         try:
-            decision = self._decision(context, preflight, event)
+            decision = self._decision(context, preflight, known, event)
         except DrsProviderError as refusal:
-            return self._again(context, refusal, is_over=bool(event.get("timedout")))
+            return self._again(context, refusal, is_over=bool(event.get("timedout")) and clock.now() >= known.until)
         return self._decide(context, preflight, known.model_copy(update={"refused": ""}), decision)
 
     def question(self, context: Context, preflight: PreflightResult) -> Sequence[str]:
@@ -179,7 +192,9 @@ class AskCommit(Ask):
 
     # -- decisions ------------------------------------------------------------------------------------------------
 
-    def _decision(self, context: Context, preflight: PreflightResult, event: Event) -> CommitDecision:
+    def _decision(
+        self, context: Context, preflight: PreflightResult, known: CommitRecord, event: Event
+    ) -> CommitDecision:
         """Read an answer, or what the policy says of silence.
 
         :raises RunRefused: it is no decision: it does not count, or a roll back is refused as things are now
@@ -191,6 +206,10 @@ class AskCommit(Ask):
             why = decisions.not_counted(option, who, comment, self.policy, starters=starters_of(context))
             if why:
                 raise RunRefused(f"this answer does not count: {why}")
+        else:
+            look = self._look(context, preflight)
+            if why := why_silent(option, self.policy, known, look.found, problem=look.problem, now=clock.now()):
+                raise RunRefused(why)
         decision = CommitDecision(
             kind=_KINDS[option],
             by=who,
@@ -201,7 +220,7 @@ class AskCommit(Ask):
         return decision if decision.kind == "commit" else self._roll_back(context, preflight, decision)
 
     def _roll_back(self, context: Context, preflight: PreflightResult, decision: CommitDecision) -> CommitDecision:
-        """See that nothing speaks against a roll back now, and bind it to what is up now. Raises RunRefused."""
+        """See that nothing speaks against a roll back now, and bind it to what is launched now. Raises RunRefused."""
         if preflight.digest != self.digest:
             raise RunRefused(
                 "the roll back is refused, nothing was terminated: the plan was changed since this run began. Restore "
@@ -210,13 +229,16 @@ class AskCommit(Ask):
         look = self._look(context, preflight)
         if look.problem:
             raise RunRefused(f"the roll back is refused, nothing was terminated: {look.problem}")
+        if words := why_no_roll_back(look.found):
+            raise RunRefused(words)
         # Only what speaks against it now can be insisted on, and nobody is there to insist where nobody answered.
         insists = bool(look.found.refusals) and decisions.insists(decision.comment, self.plan)
         if words := refusal_words(look.found.refusals, insists=insists, plan=self.plan):
             raise RunRefused(words)
-        jobs = tuple(sorted({found.job_id for found in look.found.up}))
         replication = dict(look.found.replication)
-        return decision.model_copy(update={"insists": insists, "job_ids": jobs, "replication": replication})
+        return decision.model_copy(
+            update={"insists": insists, "job_ids": look.found.job_ids, "replication": replication}
+        )
 
     def _decide(
         self, context: Context, preflight: PreflightResult, record: CommitRecord, decision: CommitDecision
@@ -325,6 +347,20 @@ class AskCommit(Ask):
             against=tuple(map(str, look.found.refusals)),
             refused=known.refused if known else "",
             problem=look.problem,
+            kept=dict(look.found.kept),
+            running=look.found.running,
+        )
+
+    def _has_rolled_back(self, context: Context) -> bool:
+        """Tell whether all that roll back have ended, be it cleared since."""
+        from drs_provider.rules.run.handover import RolledBack
+
+        ti, run_id = context["ti"], context["dag_run"].run_id
+        tasks = [place.roll_back_task for place in self.places if place.roll_back_task]
+        states = ti.get_task_states(dag_id=ti.dag_id, task_ids=tasks, run_ids=[run_id]).get(run_id, {})
+        return bool(tasks) and all(
+            str(states.get(task)) in _ENDED or (not states.get(task) and pull_believed(ti, [task], RolledBack))
+            for task in tasks
         )
 
     def _asked_record(self) -> CommitRecord:
@@ -359,19 +395,6 @@ class AskCommit(Ask):
             self.log.info("%s: %s. Report so far: %s", report.verdict, report.verdict_reason, written.where)
         except Exception as error:  # noqa: BLE001 - whatever it is, the question is asked
             self.log.warning("The report so far was not written: %s", error)
-
-
-def _standing(known: CommitRecord | None, found: RollBackSurvey) -> CommitDecision | None:
-    """Give the decision that stands: the task's own, or the one that the instances' tags tell of.
-
-    A roll back is about what was up when it was decided; where the run has launched more since, that is asked about.
-    """
-    decision = known.decision if known else None
-    if decision is None:
-        return committed_before(found, now=clock.now())
-    if decision.kind == "roll_back" and any(launched.job_id not in decision.job_ids for launched in found.up):
-        return None
-    return decision
 
 
 def origins_of(runnable: "RunnablePlan", place: "PlanTarget") -> tuple[str | None, ...]:

@@ -16,13 +16,14 @@ from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import continued_run, keys_of_run
 from drs_provider.exceptions import PlanChanged, RollBackIncomplete
 from drs_provider.operators.base import asking_later
+from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.operators.terminate import DrsTerminateRecoveryInstancesOperator
 from drs_provider.plan.model import Commit
 from drs_provider.rules.commit.decision import ensure_agreed
 from drs_provider.rules.purpose import RECOVERY, purpose_of
 from drs_provider.rules.run import names
-from drs_provider.services.signed import leave, pull, pull_believed, sealed
+from drs_provider.services.signed import leave, pull_believed, sealed
 
 if TYPE_CHECKING:
     from drs_provider.plan.loader import RunnablePlan
@@ -126,7 +127,7 @@ def _decision(context: Context) -> "CommitDecision":
     """Read the decision to roll back; skip the task where there is none."""
     from drs_provider.rules.run.handover import CommitRecord
 
-    record = pull(context["ti"], names.COMMIT_TASK, CommitRecord)
+    record = pull_newest(context, names.COMMIT_TASK, CommitRecord)
     if record is None or record.decision is None:
         raise AirflowSkipException(
             "nobody has decided to roll back (a task that is marked as successful decides nothing)"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from drs_provider.formatting import escaped, plural, timespan
+from drs_provider.formatting import escaped, plural, some, timespan
 from drs_provider.plan.model import Commit
 from drs_provider.rules.run.approvals import COMMIT, ROLL_BACK
 from drs_provider.rules.run.handover import CommitRecord
@@ -59,6 +59,7 @@ def text(
         f"Without an answer within {timespan(policy.within)}, {otherwise(policy)}.",
         "",
         *_instances(record),
+        *_stays(record),
     ]
     return "\n".join(lines)
 
@@ -83,6 +84,18 @@ def _cannot(record: CommitRecord, plan: str) -> list[str]:
         *([f"- and {more} more"] if more > 0 else []),
         "",
         f"Where only replication speaks against it, begin the reason with {escaped(plan)}: to roll back all the same.",
+    ]
+
+
+def _stays(record: CommitRecord) -> list[str]:
+    """Say what no roll back terminates, and what may still come up."""
+    kept = [f"{name}: {why}" for name, why in record.kept.items()]
+    more = len(kept) - _MOST_REASONS
+    return [
+        *(["", "**Stays, whatever is answered:**", ""] if kept else []),
+        *(f"- {escaped(line)}" for line in kept[:_MOST_REASONS]),
+        *([f"- and {more} more"] if more > 0 else []),
+        *(["", f"Still launching: {escaped(some(record.running))}."] if record.running else []),
     ]
 
 

@@ -90,6 +90,9 @@ class RollBackSurvey:
     :param kept: by instance id, why it is not this run's to terminate
     :param refusals: what speaks against rolling back servers of ``up``
     :param replication: by source server, DRS's word for its replication
+    :param ending: by instance id, the source server of what EC2 calls going or gone already, and DRS still live
+    :param job_ids: the launch jobs that were looked at
+    :param running: those of them that still run, so more may come up
     """
 
     up: tuple[LaunchedInstance, ...] = ()
@@ -97,6 +100,9 @@ class RollBackSurvey:
     kept: Mapping[str, str] = field(default_factory=dict)
     refusals: tuple[Refusal, ...] = ()
     replication: Mapping[str, str] = field(default_factory=dict)
+    ending: Mapping[str, str] = field(default_factory=dict)
+    job_ids: tuple[str, ...] = ()
+    running: tuple[str, ...] = ()
 
     def targets(self, *, insisted: Collection[str]) -> Mapping[str, str]:
         """Return what may be terminated now: source server by instance id.
@@ -108,7 +114,7 @@ class RollBackSurvey:
 
     def why_kept(self, instance_id: str, *, insisted: Collection[str]) -> str | None:
         """Say why an instance must not be terminated now; None: it may. What was not looked at is kept."""
-        if instance_id in self.targets(insisted=insisted):
+        if instance_id in self.ending or instance_id in self.targets(insisted=insisted):
             return None
         if instance_id in self.kept:
             return self.kept[instance_id]
@@ -147,11 +153,14 @@ def survey_of(
     up: list[LaunchedInstance] = []
     committed: dict[str, str] = {}
     kept: dict[str, str] = {}
+    ending: dict[str, str] = {}
     refusals: list[Refusal] = []
     for instance in instances:
         name, server_id = str(instance["recoveryInstanceID"]), str(instance.get("sourceServerID") or "")
         there, server = ec2.get(name), servers.get(server_id)
         if there is not None and str((there.get("State") or {}).get("Name")) in _EC2_GONE:
+            if not _committed(instance, there) and why_not_own(instance, there, own) is None:
+                ending[name] = server_id
             continue
         if said := _committed(instance, there):
             committed[name] = said
@@ -169,7 +178,7 @@ def survey_of(
             )
             refusals += why_refused(instance, server, reversed_sources.get(server_id))
     replication = {found.server_id: replication_of(servers.get(found.server_id)) for found in up}
-    return RollBackSurvey(tuple(up), committed, kept, tuple(refusals), replication)
+    return RollBackSurvey(tuple(up), committed, kept, tuple(refusals), replication, ending)
 
 
 def why_not_own(instance: Answer, there: Answer | None, own: OwnLaunches) -> str | None:
@@ -336,4 +345,7 @@ def merged(surveys: Iterable[RollBackSurvey]) -> RollBackSurvey:
         kept={name: why for part in parts for name, why in part.kept.items()},
         refusals=tuple(refusal for part in parts for refusal in part.refusals),
         replication={server: state for part in parts for server, state in part.replication.items()},
+        ending={name: server for part in parts for name, server in part.ending.items()},
+        job_ids=tuple(sorted({job for part in parts for job in part.job_ids})),
+        running=tuple(sorted({job for part in parts for job in part.running})),
     )

@@ -1,15 +1,24 @@
 """Rolling back what a recovery launched in one account and Region, look by look."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from drs_provider.exceptions import AwsError, CleanupIncomplete
 from drs_provider.rules.answers import Answer
+from drs_provider.rules.cleanup.terminate import EC2_GONE
 from drs_provider.rules.commit.roll_back import RollBackSurvey, insisted_on, replication_of, why_not_replicated
-from drs_provider.rules.run.handover import CleanedUp, CommitDecision, InstanceParts, RolledBack, TerminationTargets
+from drs_provider.rules.run.handover import (
+    CleanedUp,
+    CleanedUpInstance,
+    CommitDecision,
+    InstanceParts,
+    RolledBack,
+    TerminateJobs,
+    TerminationTargets,
+)
 from drs_provider.services.commit.settings_back import AppliedSettings, put_settings_back
 from drs_provider.services.commit.survey import servers_elsewhere, survey
 from drs_provider.services.drill.terminate import CleanUp, CleanUpWaits, InstanceChoice
@@ -82,8 +91,11 @@ class RollBack:
         try:
             outcome = clean_up.look(began=began, deadline=deadline, requests=requests, now=now)
         except CleanupIncomplete as incomplete:
-            self._protect_again(incomplete.left)
-            return self._ended(CleanedUp(left=incomplete.left), now=now)
+            return self._ended(self._so_far(incomplete.left), now=now)
+        except AwsError as error:
+            if not error.retryable or now >= deadline:
+                self._protect_again()
+            raise
         if isinstance(outcome, CleanUpWaits):
             return outcome
         gone = sorted({instance.server_id or "" for instance in outcome.terminated} - {""})
@@ -95,7 +107,32 @@ class RollBack:
         insisted = insisted_on(self.scope.decision)
         return lambda instance: found.why_kept(str(instance["recoveryInstanceID"]), insisted=insisted)
 
+    def _so_far(self, left: Mapping[str, str]) -> CleanedUp:
+        """Say what is gone where something is left: of what was to go, that which EC2 calls terminated."""
+        known = load(self.store, TerminationTargets) or TerminationTargets()
+        states = self.hook.instance_states(tuple(known.instances)) if known.instances else {}
+        gone = {
+            name: server
+            for name, server in known.instances.items()
+            if states.get(name) == EC2_GONE and name not in left
+        }
+        return CleanedUp(
+            terminated=tuple(
+                CleanedUpInstance(
+                    instance_id=name,
+                    server_id=server,
+                    created_by_launch=known.proofs.get(name, ""),
+                    gone_before=name in known.gone_before,
+                )
+                for name, server in gone.items()
+            ),
+            left=dict(left),
+            job_ids=(load(self.store, TerminateJobs) or TerminateJobs()).job_ids,
+        )
+
     def _ended(self, outcome: CleanedUp, *, now: datetime) -> RolledBack:
+        if outcome.left:
+            self._protect_again()
         gone = [instance.server_id for instance in outcome.terminated if instance.server_id]
         back = put_settings_back(self.hook, gone, self.scope.applied, known=self.scope.is_whole)
         states, wrong = self._replication(gone)
@@ -133,11 +170,16 @@ class RollBack:
         why = "EC2 keeps it although its instance is gone: delete it manually if nobody needs it"
         return {name: f"{state}; {why}" for name, state in there.items() if state not in ("in-use", "deleting")}
 
-    def _protect_again(self, left: Collection[str]) -> None:
+    def _protect_again(self) -> None:
         """Switch termination protection on again for what stays: nobody must end it by mistake."""
         known = load(self.store, TerminationTargets) or TerminationTargets()
-        states = self.hook.instance_states([name for name in known.instances if name in left])
-        alive = [name for name, state in states.items() if state not in ("terminated", "shutting-down")]
-        for name, error in self.hook.protect(alive).items() if alive else ():
-            if isinstance(error, AwsError):
-                log.warning("%s stays without termination protection: %s", name, error)
+        try:
+            states = self.hook.instance_states(tuple(known.instances)) if known.instances else {}
+            alive = [name for name, state in states.items() if state not in (EC2_GONE, "shutting-down")]
+            refused = self.hook.protect(alive) if alive else {}
+        except AwsError as error:
+            log.warning("%s may stay without termination protection: %s", ", ".join(known.instances), error)
+            return
+        for name, why in refused.items():
+            if isinstance(why, AwsError):
+                log.warning("%s stays without termination protection: %s", name, why)

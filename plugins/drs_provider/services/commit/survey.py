@@ -1,10 +1,12 @@
 """Looking at what a recovery has launched in an account and Region, and at what speaks against rolling it back."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from drs_provider.exceptions import DrsProviderError, RunRefused
 from drs_provider.rules.answers import Answer
+from drs_provider.rules.cleanup.terminate import running
 from drs_provider.rules.commit.roll_back import (
     OwnLaunches,
     ReversedSource,
@@ -47,11 +49,11 @@ def survey(
     launches = hook.jobs(sorted(job_ids))
     found = [instance for instance in instances_of_jobs(hook, job_ids, launches) if is_live(instance)]
     if not found:
-        return RollBackSurvey()
+        return RollBackSurvey(job_ids=tuple(sorted(job_ids)), running=running(launches))
     everything = hook.source_servers()
     servers = {str(server["sourceServerID"]): server for server in everything}
     chosen = [servers[name] for instance in found if (name := str(instance.get("sourceServerID"))) in servers]
-    return survey_of(
+    judged = survey_of(
         found,
         ec2=hook.ec2_instances([str(instance["recoveryInstanceID"]) for instance in found]),
         servers=servers,
@@ -59,6 +61,7 @@ def survey(
         reversed_sources=reversed_sources(chosen, servers_there),
         where=where,
     )
+    return replace(judged, job_ids=tuple(sorted(job_ids)), running=running(launches))
 
 
 def reversed_sources(servers: Iterable[Answer], servers_there: ServersThere) -> Mapping[str, ReversedSource]:

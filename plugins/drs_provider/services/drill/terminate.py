@@ -202,7 +202,8 @@ class CleanUp:
                 return CleanUpWaits((), requests + 1)
             return self._result(choice, progress.stock.gone)
         if progress.is_given_up(requests=requests, is_late=is_late):
-            raise CleanupIncomplete(progress.why_left | dict.fromkeys(set(progress.stock.left) - confirmed, NOT_SHOWN))
+            hidden = dict.fromkeys(set(progress.stock.left) - confirmed, NOT_SHOWN)
+            raise CleanupIncomplete({**(choice.kept if self.chosen.spares else {}), **progress.why_left, **hidden})
         doubtful = [name for name in progress.stock.left if name not in confirmed]
         if doubtful:
             log.warning("Not terminated, for DRS does not show them now: %s", ", ".join(doubtful))

@@ -58,6 +58,14 @@ def test_the_question_says_what_speaks_against_a_roll_back():
     assert "**What is up could not be looked at: no answer**" in said(record(problem="no answer"))
 
 
+def test_the_question_says_what_stays_and_what_may_still_come():
+    found = said(record(kept={"i-2": "it is committed"}, running=("drsjob-1",)))
+
+    assert found.endswith(
+        "| running |\n\n**Stays, whatever is answered:**\n\n- i-2: it is committed\n\nStill launching: drsjob-1."
+    )
+
+
 def test_silence_is_said_in_words():
     found = [otherwise(Commit(approvers=("ann",), on_timeout=policy)) for policy in ("ask", "commit", "roll_back")]
 

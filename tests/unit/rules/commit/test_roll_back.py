@@ -281,8 +281,15 @@ def test_what_is_up_is_told_with_its_server_and_job():
     assert found.targets(insisted=()) == {"i-1": "s-1"}
 
 
-def test_what_is_going_in_ec2_is_no_target():
-    assert looked(instance(), ec2={"i-1": in_ec2(state="shutting-down")}) == RollBackSurvey()
+@pytest.mark.parametrize("state", ["shutting-down", "terminated"])
+def test_what_is_going_in_ec2_is_waited_for(state):
+    """DRS calls it live a while longer: that is no reason to call the roll back incomplete."""
+    found = looked(instance(), ec2={"i-1": in_ec2(state=state)})
+
+    assert found == RollBackSurvey(ending={"i-1": "s-1"})
+    assert found.targets(insisted=()) == {}
+    assert found.why_kept("i-1", insisted=()) is None
+    assert looked(instance(jobID="drsjob-9"), ec2={"i-1": in_ec2(state=state)}) == RollBackSurvey()
 
 
 def test_what_is_committed_stays_whatever_people_say():

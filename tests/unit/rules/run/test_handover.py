@@ -803,6 +803,7 @@ class TestPreflight:
         assert ids(self.found.servers_of("app")) == []
         assert ids(self.found.wave("db").servers) == ["s-1", "s-2"]
         assert list(self.found.chosen_waves) == ["db"]
+        assert self.found.may_be_launched == {"s-1", "s-2"}
         assert self.found.hostnames == {"s-1": "db1", "s-2": "app1"}
 
     @pytest.mark.parametrize(

@@ -48,7 +48,8 @@ class CommitRecord(Document):
 
     ``until``: when it is asked again, or the policy decides. ``reminders``: how often it was asked again. ``against``:
     what speaks against a roll back, as far as was seen. ``refused``: why the last roll back that somebody asked for was
-    not made; ``problem``: why it is not known what is up.
+    not made; ``kept``: by instance, why it stays whatever is answered. ``running``: launch jobs that were not over.
+    ``problem``: why it is not known what is up.
     """
 
     KEY: ClassVar[str] = "commit"
@@ -63,6 +64,8 @@ class CommitRecord(Document):
     against: tuple[str, ...] = ()
     refused: str = ""
     problem: str = ""
+    kept: dict[str, str] = Field(default_factory=dict)
+    running: tuple[str, ...] = ()
     decision: CommitDecision | None = None
 
 
