@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from drs_provider.exceptions import AwsError, Conflict
 from drs_provider.hooks.drill_resources import TracesHook
 from drs_provider.rules.commit.roll_back import COMMITTED, ReversedSource
 from drs_provider.rules.launch.tags import RUN
@@ -267,6 +268,62 @@ def test_another_account_is_never_asked_whether_a_server_is_on_its_way_back(simu
             )
         ),
     }
+
+
+@pytest.fixture
+def both(recovered, hook, clients, simulator):
+    """Servers one and two, each as this run recovered it."""
+
+    def begin():
+        _, scope = recovered()
+        again = launched(simulator, clients, TWO, **{RUN: KEY})
+        jobs = (*scope.job_ids, again)
+        decision = scope.decision.model_copy(update={"job_ids": jobs, "replication": {ONE: "CONTINUOUS"}})
+        return replace(scope, job_ids=jobs, servers=frozenset({ONE, TWO}), decision=decision)
+
+    return begin
+
+
+def test_what_is_gone_is_told_although_something_is_left(simulator, clients, hook, both, monkeypatch):
+    scope, store = both(), MemoryStore()
+    found = clients.drs.describe_recovery_instances(filters={"sourceServerIDs": [TWO]})["items"]
+    (stays,) = (str(each["recoveryInstanceID"]) for each in found if each["jobID"] == scope.job_ids[1])
+    real = hook.terminate
+
+    def terminate(names):
+        if stays in names:
+            raise Conflict("TerminateRecoveryInstances", "ConflictException", "something holds it")
+        return real(names)
+
+    monkeypatch.setattr(hook, "terminate", terminate)
+    began = datetime.now(UTC)
+    for hours in (0, 1, 2, 30):
+        found = RollBack(hook, store, scope).look(
+            began=began, deadline=began + timedelta(hours=24), requests=0, now=began + timedelta(hours=hours)
+        )
+        simulator.advance("10m")
+
+    assert [gone.server_id for gone in found.terminated] == [ONE]
+    assert list(found.left) == [stays]
+    assert found.settings == {ONE: ("copy_tags", "instance_type")}
+    assert is_protected(clients, stays)
+
+
+def test_what_an_error_ends_is_protected_again(simulator, clients, hook, recovered):
+    _, scope = recovered()
+    (name,) = states(clients, ONE)
+    simulator.fault({"service": "drs", "operation": "TerminateRecoveryInstances", "do": "access_denied"})
+
+    with pytest.raises(AwsError):
+        roll_back(simulator, hook, MemoryStore(), scope)
+
+    assert states(clients, ONE) == {name: "running"}
+    assert is_protected(clients, name)
+
+
+def is_protected(clients, name):
+    answer = clients.ec2.describe_instance_attribute(InstanceId=name, Attribute="disableApiTermination")
+    return answer["DisableApiTermination"]["Value"]
 
 
 def insisting(decision):

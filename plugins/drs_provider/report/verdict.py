@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from drs_provider.formatting import plural, some, still_there
 from drs_provider.report import steps
 from drs_provider.report.copies import judge_copies
-from drs_provider.report.evidence import RunEvidence, ServerEvidence, WaveEvidence
+from drs_provider.report.evidence import CommitFacts, RunEvidence, ServerEvidence, WaveEvidence
 from drs_provider.report.result import ObjectiveResults, Outcome
 from drs_provider.report.server_status import MISSING
 from drs_provider.rules.launch.results import tolerance
@@ -222,10 +222,20 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
     yield from _changed_networks(evidence)
     if evidence.commit and evidence.commit.status is CommitStatus.UNDECIDED:
         yield "nobody has decided whether it stands"
+    if evidence.commit:
+        yield from _left_by_roll_back(evidence.commit)
     yield from steps.exceptions(evidence)
     yield from (f"{edited.where} was not believed: {edited.problem}" for edited in evidence.edited)
     for error in evidence.errors:
         yield f"task {error.task} failed"
+
+
+def _left_by_roll_back(commit: CommitFacts) -> Iterator[str]:
+    """Say what a roll back leaves to people: it is done all the same."""
+    if commit.kept:
+        yield f"kept by EC2 although their instances are gone: {some(list(commit.kept))}"
+    if commit.settings_left:
+        yield f"launch settings not put back: {some(list(commit.settings_left))}"
 
 
 def _lacks(wave: WaveEvidence) -> Iterator[str]:

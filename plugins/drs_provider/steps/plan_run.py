@@ -20,6 +20,12 @@ _LONGEST: Final = timedelta(hours=6)
 
 _GOOD: Final = ("passed", "completed", "completed_with_exceptions")
 
+_ROLLED_BACK: Final = {
+    "rolling_back": "being rolled back",
+    "rolled_back": "rolled back",
+    "incomplete": "rolled back in part",
+}
+
 _Left = TypeVar("_Left", bound="Document")
 
 
@@ -134,7 +140,7 @@ class RunPlan(StepWork[PlanStep, "DagRunEvent"]):
         if written is None:
             return found
         report = (kept.report if kept else None) or {}
-        counts, run = report.get("counts"), report.get("run")
+        counts, run, commit = (report.get(part) for part in ("counts", "run", "commit"))
         return found.model_copy(
             update={
                 "verdict": written.verdict,
@@ -143,6 +149,7 @@ class RunPlan(StepWork[PlanStep, "DagRunEvent"]):
                 "mode": run.get("mode", "") if isinstance(run, dict) else "",
                 "launched": counts.get("launched") if isinstance(counts, dict) else None,
                 "servers": counts.get("servers") if isinstance(counts, dict) else None,
+                "commit": commit.get("status", "") if isinstance(commit, dict) else "",
             }
         )
 
@@ -176,6 +183,9 @@ def judged(found: "PlanRunOutcome", state: str, *, mode: str) -> StepOutcome:
         raise StepFailed(f"{why}: {then}: drs run start {found.plan}", is_final=True, part=found)
     reason, verdict = found.reason.strip().rstrip("."), found.verdict.replace("_", " ")
     where = f"Run {found.run_id}, report: {found.report}"
+    if found.commit in _ROLLED_BACK:
+        why = f"the recovery of plan {found.plan} is {_ROLLED_BACK[found.commit]}, so it is not up: {reason}. {where}"
+        raise StepFailed(f"{why}. To recover it again: drs run start {found.plan}; {look}", is_final=True, part=found)
     if state == "success" and found.verdict in _GOOD:
         return StepOutcome(f"plan {found.plan} {verdict}: {reason}. {where}", part=found)
     ended = f"ended as {verdict}" if found.verdict not in _GOOD else f"ended as {state} in Airflow"

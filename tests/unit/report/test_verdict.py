@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from drs_provider.report.evidence import (
     CleanupEvidence,
+    CommitFacts,
     Objectives,
     RunEvidence,
     ServerEvidence,
@@ -16,7 +17,13 @@ from drs_provider.report.evidence import (
 from drs_provider.report.measure import measure
 from drs_provider.report.verification import verify
 from drs_provider.rules.run.handover import PreflightFinding
-from drs_provider.rules.run.state.vocabulary import CleanupStatus, ServerStatus, StepStatus, WaveStatus
+from drs_provider.rules.run.state.vocabulary import (
+    CleanupStatus,
+    CommitStatus,
+    ServerStatus,
+    StepStatus,
+    WaveStatus,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.evidence import (
@@ -477,4 +484,21 @@ def test_a_drill_that_failed_says_beside_it_which_instances_others_have_ended():
     assert report.verdict_reason.endswith(
         f" Done by others: gone before the clean-up, ended by somebody else or by EC2: {server.hostname} "
         f"({server.instance_id})."
+    )
+
+
+def test_what_a_roll_back_leaves_to_people_is_an_exception():
+    facts = CommitFacts(
+        status=CommitStatus.ROLLED_BACK,
+        words="rolled back by bob",
+        began_at=at(0),
+        kept={"vol-1": "available"},
+        settings_left={"s-1": "the record is lost"},
+    )
+
+    report = measure(a_passed_drill().model_copy(update={"commit": facts}))
+
+    assert report.verdict == "completed_with_exceptions"
+    assert "ept by EC2 although their instances are gone: vol-1; launch settings not put back: s-1" in (
+        report.verdict_reason
     )

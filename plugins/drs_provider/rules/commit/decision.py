@@ -17,8 +17,10 @@ def may_roll_back(policy: Commit, starters: Iterable[str | None]) -> tuple[str, 
 
     :param starters: who started the run, and the run of another plan that it is a step of
     """
-    people = {person_key(name): name for name in reversed(policy.approvers)}
     begun = tuple(starters)
+    if any(unproven_starter(starter, _WHAT) for starter in begun):
+        return ()
+    people = {person_key(name): name for name in reversed(policy.approvers)}
     return tuple(
         name
         for name in dict.fromkeys(policy.approvers)

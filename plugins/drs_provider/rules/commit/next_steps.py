@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from drs_provider.formatting import some
+from drs_provider.rules.commit.roll_back import ALIVE
 from drs_provider.rules.run.names import dag_id_of
 from drs_provider.rules.run.state.commit_state import CommitState
 from drs_provider.rules.run.state.vocabulary import CommitStatus
@@ -32,7 +34,7 @@ def next_steps(plan: str, commit: CommitState | None, *, has_failback: bool) -> 
     :param has_failback: whether the plan says how to go back
     """
     if commit is not None and commit.status is CommitStatus.ROLLED_BACK:
-        return (AfterRecovery("commit", "done", f"{commit.words}. The sources are replicated as before"),)
+        return (AfterRecovery("commit", "done", ". ".join([commit.words, *_sources(commit)])),)
     if commit is not None and commit.is_rolled_back:
         return (AfterRecovery("commit", "waiting", commit.words),)
     first = _commit(commit)
@@ -49,6 +51,15 @@ def next_steps(plan: str, commit: CommitState | None, *, has_failback: bool) -> 
         AfterRecovery("reprotect", "later" if is_open else "next", f"start {dag} with mode reprotect"),
         AfterRecovery("failback", "later", f"start {dag} with mode failback, once reprotect says that all is ready"),
     )
+
+
+def _sources(commit: CommitState) -> list[str]:
+    """Say how the sources are replicated after a roll back, as far as somebody has looked."""
+    states = {server: state for result in commit.results for server, state in result.replication.items()}
+    dead = [f"{server} ({state or 'unknown to DRS'})" for server, state in states.items() if state not in ALIVE]
+    if dead:
+        return [f"Not replicated, as before the roll back: {some(dead)}"]
+    return ["The sources are replicated as before"] if states else []
 
 
 def _commit(commit: CommitState | None) -> AfterRecovery:

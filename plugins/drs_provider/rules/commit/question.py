@@ -66,7 +66,10 @@ def text(
 
 def _who(able: Sequence[str]) -> str:
     if not able:
-        return "Nobody of them can roll back: whoever started the run does not count."
+        return (
+            "Nobody of them can roll back: whoever started the run does not count, nor does any answer where it was "
+            "started from Airflow's command line."
+        )
     return f"For *{ROLL_BACK}*, of them: {escaped(', '.join(able))}."
 
 

@@ -163,7 +163,8 @@ def test_silence_decides_by_the_policy_of_the_plan(run, simulator, policy, statu
 
     assert ended.report["commit"]["status"] == status
     assert ended.report["commit"]["by"] is None
-    assert set(instances(simulator).values()) == ({"running"} if policy == "commit" else {"terminated"})
+    states = set(instances(simulator).values())
+    assert states == {"running"} if policy == "commit" else states <= {"terminated"}  # EC2 forgets what is gone
 
 
 def test_where_a_source_is_not_replicated_only_who_names_the_plan_rolls_back(run, simulator):

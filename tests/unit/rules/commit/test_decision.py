@@ -47,6 +47,7 @@ def test_who_counts(option, who, comment, starters, why):
 def test_who_may_roll_back_is_everybody_once_but_the_starter():
     assert may_roll_back(POLICY, ("ann",)) == ("bob",)
     assert may_roll_back(POLICY, (None,)) == ("ann", "bob")
+    assert may_roll_back(POLICY, (None, f"eve{COMMAND_LINE}")) == ()
     assert may_roll_back(Commit(approvers=("ann",)), (None, "Ann")) == ()
 
 

@@ -52,7 +52,10 @@ def test_the_question_says_what_speaks_against_a_roll_back():
     found = said(record(against=("db1 (s-1): it goes back",)), able=[], replaced_live=True, parts=["crm"])
 
     assert "**A roll back is refused as things are:**\n\n- db1 \\(s-1\\): it goes back\n" in found
-    assert "Nobody of them can roll back: whoever started the run does not count." in found
+    assert (
+        "Nobody of them can roll back: whoever started the run does not count, nor does any answer where it was "
+        "started from Airflow's command line."
+    ) in found
     assert "Live recovered instances were replaced by this run: a roll back does not bring them back." in found
     assert "The recoveries of crm ask for themselves." in found
     assert "**What is up could not be looked at: no answer**" in said(record(problem="no answer"))
@@ -89,8 +92,8 @@ def test_a_decision_is_said_with_who_and_when():
     )
 
 
-def a_state(status, words="committed by ann"):
-    return CommitState(status, words, record(), (RolledBack(),))
+def a_state(status, words="committed by ann", replication=None):
+    return CommitState(status, words, record(), (RolledBack(replication=replication or {}),))
 
 
 def test_what_comes_next_by_how_it_stands():
@@ -117,9 +120,18 @@ def test_what_comes_next_by_how_it_stands():
         ("reprotect", "next", reprotect),
         ("failback", "later", failback),
     ]
-    assert told(a_state(CommitStatus.ROLLED_BACK, "rolled back by bob")) == [
-        ("commit", "done", "rolled back by bob. The sources are replicated as before")
+    back = [
+        ({"s-1": "CONTINUOUS"}, ". The sources are replicated as before"),
+        (
+            {"s-1": "CONTINUOUS", "s-2": "DISCONNECTED"},
+            ". Not replicated, as before the roll back: s-2 (DISCONNECTED)",
+        ),
+        ({}, ""),
     ]
+    for replication, sources in back:
+        assert told(a_state(CommitStatus.ROLLED_BACK, "rolled back by bob", replication)) == [
+            ("commit", "done", f"rolled back by bob{sources}")
+        ]
     assert told(a_state(CommitStatus.INCOMPLETE, "half")) == [("commit", "waiting", "half")]
     assert told(a_state(CommitStatus.UNDECIDED, "nobody has decided"))[0] == (
         "commit",

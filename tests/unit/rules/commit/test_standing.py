@@ -60,77 +60,57 @@ def test_people_are_asked_unless_nothing_is_there_and_nothing_may_come(found, no
 
 
 @pytest.mark.parametrize(
-    ("option", "on_timeout", "asked", "found", "problem", "after", "why"),
+    ("silence", "asked", "now", "why"),
     [
-        ("Commit", "commit", record(), UP, "", MINUTE, None),
-        ("Roll back", "roll_back", record(), UP, "", 0 * MINUTE, None),
-        ("Roll back", "roll_back", record(), RollBackSurvey(), "", 60 * MINUTE, None),
+        (("Commit", "commit"), record(), (UP, "", MINUTE), None),
+        (("Roll back", "roll_back"), record(), (UP, "", 0 * MINUTE), None),
+        (("Roll back", "roll_back"), record(), (RollBackSurvey(), "", 60 * MINUTE), None),
         (
-            "Roll back",
-            "commit",
+            ("Roll back", "commit"),
             record(),
-            UP,
-            "",
-            MINUTE,
+            (UP, "", MINUTE),
             "nobody answered, and 'Roll back' is not what recovery.commit.on_timeout (commit) says",
         ),
         (
-            "Commit",
-            "ask",
+            ("Commit", "ask"),
             record(),
-            UP,
-            "",
-            MINUTE,
+            (UP, "", MINUTE),
             "nobody answered, and 'Commit' is not what recovery.commit.on_timeout (ask) says",
         ),
         (
-            "Roll back",
-            "roll_back",
+            ("Roll back", "roll_back"),
             record(),
-            UP,
-            "",
-            -MINUTE,
+            (UP, "", -MINUTE),
             "nobody answered yet, and there is time until 2026-03-01 12:00:00 UTC",
         ),
         (
-            "Roll back",
-            "roll_back",
+            ("Roll back", "roll_back"),
             record(),
-            UP,
-            "",
-            61 * MINUTE,
+            (UP, "", 61 * MINUTE),
             "nobody answered until 2026-03-01 12:00:00 UTC, and that is long ago: people are asked again",
         ),
         (
-            "Roll back",
-            "roll_back",
+            ("Roll back", "roll_back"),
             record(problem="no answer"),
-            UP,
-            "",
-            MINUTE,
+            (UP, "", MINUTE),
             "nobody answered, and what is up is not known: no answer",
         ),
         (
-            "Roll back",
-            "roll_back",
+            ("Roll back", "roll_back"),
             record(),
-            UP,
-            "no answer now",
-            MINUTE,
+            (UP, "no answer now", MINUTE),
             "nobody answered, and what is up is not known: no answer now",
         ),
         (
-            "Roll back",
-            "roll_back",
+            ("Roll back", "roll_back"),
             record(),
-            RollBackSurvey(up=(up(), up("i-2"))),
-            "",
-            MINUTE,
+            (RollBackSurvey(up=(up(), up("i-2"))), "", MINUTE),
             "nobody answered, and nobody was asked about db1 (i-2)",
         ),
     ],
 )
-def test_when_silence_decides_nothing(option, on_timeout, asked, found, problem, after, why):
+def test_when_silence_decides_nothing(silence, asked, now, why):
+    (option, on_timeout), (found, problem, after) = silence, now
     policy = Commit(approvers=("ann", "bob"), on_timeout=on_timeout)
 
     assert why_silent(option, policy, asked, found, problem=problem, now=AT + after) == why

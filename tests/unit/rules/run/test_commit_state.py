@@ -29,6 +29,7 @@ EDGES = {
     "finish.verdict": {"finish.report"},
 }
 UP = (LaunchedInstance(instance_id="i-1", server_id="s-1", hostname="db1"),)
+THERE = LaunchedInstance(instance_id="i-7", server_id="s-7", hostname="db7", where="aws_east, us-east-2")
 GONE = (CleanedUpInstance(instance_id="i-1", server_id="s-1"),)
 
 
@@ -95,7 +96,49 @@ HALF = RolledBack(left={"i-2": "it is committed"}, not_replicated={"s-1": "its r
         (
             {ASKS: "success", BACK: "success", BACK_2: "success"},
             [(ASKS, record("roll_back"))],
-            (CommitStatus.INCOMPLETE, f"{DECIDED}; the tasks that roll back are green and left no result"),
+            (
+                CommitStatus.INCOMPLETE,
+                (f"{DECIDED}; the roll back is incomplete; finish.roll_back is green and left no result; "
+                "finish.roll_back_2 is green and left no result"),
+            ),
+        ),
+        (
+            {ASKS: "success", BACK: "success", BACK_2: "success"},
+            [(ASKS, record("roll_back")), (BACK, RolledBack(terminated=GONE))],
+            (
+                CommitStatus.INCOMPLETE,
+                f"{DECIDED}; the roll back is incomplete; finish.roll_back_2 is green and left no result",
+            ),
+        ),
+        (
+            {ASKS: "success", BACK: "success", BACK_2: "skipped"},
+            [
+                (ASKS, record("roll_back").model_copy(update={"instances": (*UP, THERE)})),
+                (BACK, RolledBack(terminated=GONE)),
+            ],
+            (
+                CommitStatus.INCOMPLETE,
+                (f"{DECIDED}; the roll back is incomplete; finish.roll_back_2 was skipped, and nobody rolled back "
+                "aws_east, us-east-2"),
+            ),
+        ),
+        (
+            {ASKS: "success", BACK: "success", BACK_2: "failed"},
+            [
+                (ASKS, record("roll_back")),
+                (BACK, RolledBack(terminated=GONE)),
+                (BACK_2, FailureMessage(message="AccessDenied: no")),
+            ],
+            (CommitStatus.INCOMPLETE, f"{DECIDED}; the roll back is incomplete; AccessDenied: no"),
+        ),
+        (
+            {ASKS: "success", BACK: "skipped", BACK_2: "skipped"},
+            [(ASKS, record("roll_back"))],
+            (
+                CommitStatus.INCOMPLETE,
+                (f"{DECIDED}; the roll back is incomplete; finish.roll_back, finish.roll_back_2 was skipped, and "
+                "nobody rolled back db1"),
+            ),
         ),
         (
             {ASKS: "success", BACK: "failed", BACK_2: "success"},

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from drs_provider.exceptions import StepFailed
 from drs_provider.plan.loader import read_folder
 from drs_provider.rules.launch.tags import run_key
 from drs_provider.rules.run.approvals import Policy
-from drs_provider.rules.run.handover import InheritedApproval, PreflightResult, RecordedAnswer
+from drs_provider.rules.run.handover import InheritedApproval, PlanRunOutcome, PreflightResult, RecordedAnswer
 from drs_provider.rules.run.parts import (
     Inheritance,
     ParentNow,
@@ -20,6 +21,7 @@ from drs_provider.rules.run.parts import (
     start_problems,
     without_lost_approvals,
 )
+from drs_provider.steps.plan_run import judged
 
 NOW = datetime(2026, 11, 30, 5, tzinfo=UTC)
 PARENT = ("drs.all", "manual__1", "before_waves.run-shop")
@@ -287,3 +289,38 @@ def test_a_step_that_was_renamed_since_the_run_began_refuses_nothing(tmp_path):
 
     assert runs_plan(library, started(), digest=began_with) is None
     assert runs_plan(library, started(), digest=library.plans["all"].digest) is False
+
+
+@pytest.mark.parametrize(
+    ("commit", "why"),
+    [
+        ("", None),
+        ("waiting", None),
+        ("committed", None),
+        ("undecided", None),
+        ("rolled_back", "rolled back"),
+        ("rolling_back", "being rolled back"),
+        ("incomplete", "rolled back in part"),
+    ],
+)
+def test_a_part_that_was_rolled_back_is_not_up(commit, why):
+    found = PlanRunOutcome(
+        plan="shop",
+        dag_id="drs.shop",
+        run_id="r",
+        mode="recovery",
+        verdict="completed",
+        reason="All were launched.",
+        report="/r.html",
+        commit=commit,
+    )
+
+    if why is None:
+        assert judged(found, "success", mode="recovery").part == found
+        return
+    with pytest.raises(StepFailed) as failed:
+        judged(found, "success", mode="recovery")
+    assert str(failed.value).startswith(
+        f"the recovery of plan shop is {why}, so it is not up: All were launched. Run r, report: /r.html. To recover "
+        "it again: drs run start shop; drs run status shop "
+    )

@@ -61,3 +61,5 @@ class PlanRunOutcome(Part):
     launched: int | None = None
     servers: int | None = None
     report: str = ""
+    commit: str = ""
+    """How its question ``commit or roll back`` stands, in the word of its report; empty: nobody was asked."""

@@ -1,6 +1,6 @@
 """How the end of a recovery stands: whether it waits for a decision, is committed, or is rolled back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,30 +61,48 @@ def commit_state(snapshot: RunSnapshot, left: LeftDocuments) -> CommitState | No
     if record.decision.kind == "commit":
         return CommitState(CommitStatus.COMMITTED, decided(record.decision), record)
     tasks = names.tasks_that(snapshot.tasks, names.FINISH_GROUP, names.ROLL_BACK)
-    results = tuple(found for task in tasks if (found := left.of(task, RolledBack)))
-    status, more = _rolled_back(snapshot, left, tasks, results)
+    done = {task: found for task in tasks if (found := left.of(task, RolledBack))}
+    status, more = _rolled_back(snapshot, left, record, dict.fromkeys(tasks) | done)
     said = decided(record.decision, is_done=status is CommitStatus.ROLLED_BACK)
-    return CommitState(status, f"{said}; {more}", record, results)
+    return CommitState(status, f"{said}; {more}", record, tuple(done.values()))
 
 
 def _rolled_back(
-    snapshot: RunSnapshot, left: LeftDocuments, tasks: Sequence[str], results: Sequence[RolledBack]
+    snapshot: RunSnapshot, left: LeftDocuments, record: CommitRecord, tasks: Mapping[str, RolledBack | None]
 ) -> tuple[CommitStatus, str]:
-    phases = {snapshot.phase(task) for task in tasks}
+    """Judge the tasks that roll back, each with what it says it did."""
+    phases = {task: snapshot.phase(task) for task in tasks}
+    results = [result for result in tasks.values() if result]
     left_there = [f"{name}: {why}" for result in results for name, why in result.left.items()]
     wrong = [f"still there: {some(left_there)}"] if left_there else []
     wrong += [f"source {server}: {why}" for result in results for server, why in result.not_replicated.items()]
-    wrong += [words for task in tasks if not any(results) and (words := left.error(task))]
-    terminated = plural(sum(len(result.terminated) for result in results), "instance")
-    if phases & {TaskPhase.FAILED, TaskPhase.NOT_STARTED} or wrong:
+    for task, result in tasks.items():
+        if (result is None or result.is_complete) and (words := left.error(task)):
+            wrong.append(words)
+        if result is None and phases[task] is TaskPhase.SUCCEEDED:
+            wrong.append(f"{task} is green and left no result")
+    skipped = [task for task, phase in phases.items() if phase is TaskPhase.SKIPPED]
+    are_over = set(phases.values()) <= {TaskPhase.SUCCEEDED, TaskPhase.SKIPPED}
+    if skipped and are_over and (passed_over := _passed_over(record, results)):
+        wrong.append(f"{some(skipped)} was skipped, and nobody rolled back {some(passed_over)}")
+    if set(phases.values()) & {TaskPhase.FAILED, TaskPhase.NOT_STARTED} or wrong:
         return CommitStatus.INCOMPLETE, "; ".join(["the roll back is incomplete", *wrong])
-    if phases & {TaskPhase.WAITING, TaskPhase.UNDER_WAY, TaskPhase.ASKS}:
+    if set(phases.values()) & {TaskPhase.WAITING, TaskPhase.UNDER_WAY, TaskPhase.ASKS}:
         if snapshot.is_final:
             return CommitStatus.INCOMPLETE, "the run ended before the roll back did"
         return CommitStatus.ROLLING_BACK, "it goes on"
     if not results:
-        return CommitStatus.INCOMPLETE, "the tasks that roll back are green and left no result"
-    return CommitStatus.ROLLED_BACK, f"{terminated} terminated"
+        return CommitStatus.INCOMPLETE, "no task has rolled anything back"
+    terminated = sum(len(result.terminated) for result in results)
+    return CommitStatus.ROLLED_BACK, f"{plural(terminated, 'instance')} terminated"
+
+
+def _passed_over(record: CommitRecord, results: Sequence[RolledBack]) -> list[str]:
+    """Name the accounts and Regions with instances that people were asked about, and that no result tells of."""
+    named = {gone.instance_id for result in results for gone in result.terminated}
+    named |= {name for result in results for name in result.left}
+    told = {found.where for found in record.instances if found.instance_id in named}
+    return sorted({found.where or found.hostname for found in record.instances if found.where not in told})
 
 
 def decided(decision: CommitDecision, *, is_done: bool = True) -> str:
