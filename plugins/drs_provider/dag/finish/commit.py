@@ -28,7 +28,7 @@ from drs_provider.rules.commit.roll_back import (
     merged,
     refusal_words,
 )
-from drs_provider.rules.commit.standing import (
+from drs_provider.rules.commit.validity import (
     DEFAULTS,
     is_nothing_to_decide,
     standing,

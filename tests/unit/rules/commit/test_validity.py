@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from drs_provider.plan.model import Commit
 from drs_provider.rules.commit.roll_back import COMMITTED, RollBackSurvey
-from drs_provider.rules.commit.standing import is_nothing_to_decide, standing, why_no_roll_back, why_silent
+from drs_provider.rules.commit.validity import is_nothing_to_decide, standing, why_no_roll_back, why_silent
 from drs_provider.rules.run.handover import CommitDecision, CommitRecord, LaunchedInstance
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
