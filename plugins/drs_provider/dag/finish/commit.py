@@ -114,7 +114,7 @@ class AskCommit(Ask):
             known,
             look.found,
             continues=continued_run(context) is not None,
-            has_ended=self._has_rolled_back(context),
+            has_ended=self._has_rolled_back(context, known),
             now=clock.now(),
         )
         if decision:
@@ -351,15 +351,20 @@ class AskCommit(Ask):
             running=look.found.running,
         )
 
-    def _has_rolled_back(self, context: Context) -> bool:
-        """Tell whether all that roll back have ended, be it cleared since."""
+    def _has_rolled_back(self, context: Context, known: CommitRecord | None) -> bool:
+        """Tell whether all that roll back have ended since it was decided, also where they were cleared meanwhile."""
         from drs_provider.rules.run.handover import RolledBack
 
+        if known is None or known.decision is None:
+            return False
         ti, run_id = context["ti"], context["dag_run"].run_id
         tasks = [place.roll_back_task for place in self.places if place.roll_back_task]
         states = ti.get_task_states(dag_id=ti.dag_id, task_ids=tasks, run_ids=[run_id]).get(run_id, {})
+        ends = {task: done.ended_at for task in tasks for done in pull_believed(ti, [task], RolledBack)}
+        decided_at = known.decision.at
         return bool(tasks) and all(
-            str(states.get(task)) in _ENDED or (not states.get(task) and pull_believed(ti, [task], RolledBack))
+            str(states.get(task)) in _ENDED
+            or (not states.get(task) and (at := ends.get(task)) is not None and at >= decided_at)
             for task in tasks
         )
 
