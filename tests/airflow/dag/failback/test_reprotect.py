@@ -2,8 +2,11 @@
 
 import threading
 import time
+from datetime import timedelta
 
 import pytest
+from drs_provider.dag.failback import reverse
+from drs_provider.formatting import duration
 from drs_provider.hooks.failback import FailbackHook
 from kit.dag_runs import calls
 from kit.failback_plans import CENTRE, DB, EAST, SHOP, WEB, WEST, failback_servers
@@ -200,6 +203,19 @@ def test_a_failback_client_is_asked_for_and_waited_for(go_back, simulator):
     assert finding["what"] == "it waits for people"
     assert f"Failback Client ISO of {WEST}, and name recovery instance {instance} to it" in finding["next_step"]
     assert calls(simulator, "ReverseReplication") == []
+
+
+def test_nobody_boots_the_failback_client_and_the_run_ends_after_a_day_in_words(go_back, simulator, monkeypatch):
+    instance = _recover_from_a_data_centre(simulator, simulator.client("drs", region_name=WEST))
+    assert timedelta(days=1) == reverse.PEOPLE_HAVE
+    monkeypatch.setattr("drs_provider.dag.failback.reverse.PEOPLE_HAVE", timedelta(0))
+
+    ended = go_back(CENTRE_SHOP)
+
+    said = ended.said("centre.reverse_replication")
+    assert (ended.state, ended.report["verdict"]) == ("failed", "failed")
+    assert f"nobody has done it within {duration(timedelta(0))}: it came from a data centre" in said
+    assert f"name recovery instance {instance} to it" in said
 
 
 CENTRE_SHOP = """\
