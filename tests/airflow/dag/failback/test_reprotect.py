@@ -156,6 +156,21 @@ def test_the_origin_may_be_named_and_must_be_the_servers_own(go_back, recovered,
     )
 
 
+def test_one_origin_that_cannot_be_read_keeps_nobody_of_another(go_back, recovered, simulator):
+    instances = recovered(*DB, *WEB)
+
+    ended = go_back(SHOP.replace("Tier: web}}", "Tier: web}}\norigin: {region: eu-west-1}"))
+
+    assert (ended.state, ended.report["verdict"]) == ("failed", "failed")
+    assert ended.servers == {"db1": "ready", "db2": "ready", "web1": "stuck"}
+    assert reversed_instances(simulator) == sorted(instances[server] for server in DB)
+    (finding,) = ended.report["preflight"]["findings"]
+    assert (finding["severity"], finding["hostname"]) == ("warning", "web1")
+    assert finding["what"].startswith(
+        f"its origin, {EAST} of account 111122223333, could not be looked at: the origin is said to be eu-west-1"
+    )
+
+
 def test_a_task_that_somebody_marks_as_successful_proves_nothing(dag_of, recovered, simulator, tmp_path):
     """What decides is what the task left, and that is signed."""
     recovered(*DB, *WEB)
