@@ -48,8 +48,18 @@ def failback_server(state="CONTINUOUS", instance=B3, name=A2, **more):
 
 
 def instance(
-    name=B3, of=B1, state="NOT_STARTED", *, ec2="RUNNING", is_drill=False, failback=None, origin="AWS", **more
+    name=B3,
+    of=B1,
+    state="NOT_STARTED",
+    *,
+    ec2="RUNNING",
+    is_drill=False,
+    failback=None,
+    to_original=None,
+    origin="AWS",
+    **more,
 ):
+    to_machine = {} if to_original is None else {"failbackToOriginalServer": to_original}
     return {
         "recoveryInstanceID": name,
         "ec2InstanceID": name,
@@ -58,7 +68,7 @@ def instance(
         "isDrill": is_drill,
         "originEnvironment": origin,
         "dataReplicationInfo": replication(state, **more),
-        "failback": {"state": failback} if failback else {},
+        "failback": {"state": failback, **to_machine} if failback else {},
     }
 
 

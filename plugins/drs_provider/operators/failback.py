@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from drs_provider import clock
 from drs_provider.exceptions import AwsError, RunRefused
 from drs_provider.formatting import MANY, duration, parse_instant, some
-from drs_provider.operators.agreement import ensure_agreed
+from drs_provider.operators.agreement import ensure_agreed, ensure_fixed
 from drs_provider.operators.base import AWS_FIELDS, DrsConnected, DrsOperator, asking_later, failing_for_good
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.operators.template_values import rendered_ids
@@ -255,6 +255,8 @@ class DrsCleanUpFailbackOperator(DrsFailbackOperator):
     it. Nothing is called for a server unless two looks, 20 s apart, show it protected again, by the same server, for
     the same running instance. What is gone already is passed over.
 
+    :param source_server_ids: as everywhere, but written into the DAG, or a template of ``params`` or ``dag_run``: the
+        answer says only yes, and what other tasks return can be edited after it
     :param approval_task_id: a ``DrsApprovalOperator``, or an approval of a plan, in the same DAG
     :param approvers: user names whose answer counts; unset: anybody's but the one's who triggered the run
     :param steps: the only steps that are done, of ``stop_replication``, ``terminate_recovered``, ``delete_records``,
@@ -277,6 +279,7 @@ class DrsCleanUpFailbackOperator(DrsFailbackOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(source_server_ids=source_server_ids, max_wait=max_wait, **kwargs)
+        ensure_fixed(source_server_ids=source_server_ids)
         self.approval_task_id = approval_task_id
         self.approvers = tuple(approvers)
         self.steps = tuple(steps) if steps is not None else type(self).steps

@@ -9,7 +9,7 @@ from airflow.sdk import Context
 from drs_provider import clock
 from drs_provider.exceptions import RunRefused
 from drs_provider.formatting import MANY, some, timespan
-from drs_provider.operators.agreement import ensure_agreed
+from drs_provider.operators.agreement import ensure_agreed, ensure_fixed
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_good
 from drs_provider.operators.template_values import rendered_mapping
 
@@ -46,6 +46,7 @@ class DrsSourceInstancesOperator(DrsOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        ensure_fixed(source_instances=source_instances)
         self.source_instances = source_instances
         self.approval_task_id = approval_task_id
         self.approvers = tuple(approvers)
@@ -114,7 +115,8 @@ class DrsStopSourceInstancesOperator(DrsSourceInstancesOperator):
     it. Never in a scheduled run. DRS makes no recovery point of an instance that is stopped: let the writes stop, and
     wait for a recovery point, before.
 
-    :param source_instances: EC2 instance id by source server id, as people agree to them (templated)
+    :param source_instances: EC2 instance id by source server id, as people agree to them: written into the DAG, or a
+        template of ``params`` or ``dag_run``, for the answer says only yes
     :param approval_task_id: a ``DrsApprovalOperator``, or an approval of a plan, in the same DAG
     :param approvers: user names whose answer counts; unset: anybody's but the one's who triggered the run
     :param origin_aws_conn_id: connection for the account in which the sources run; unset: ``aws_conn_id`` (templated)
@@ -149,7 +151,8 @@ class DrsStartSourceInstancesOperator(DrsSourceInstancesOperator):
     Guarded as :class:`DrsStopSourceInstancesOperator`: a source that runs beside its recovered instance is a second
     production.
 
-    :param source_instances: EC2 instance id by source server id, as people agree to them (templated)
+    :param source_instances: EC2 instance id by source server id, as people agree to them: written into the DAG, or a
+        template of ``params`` or ``dag_run``, for the answer says only yes
     :param approval_task_id: a ``DrsApprovalOperator``, or an approval of a plan, in the same DAG
     :param approvers: user names whose answer counts; unset: anybody's but the one's who triggered the run
     :param origin_aws_conn_id: connection for the account in which the sources run; unset: ``aws_conn_id`` (templated)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import Context
 
 from drs_provider.exceptions import Conflict, DrsProviderError, RunRefused
-from drs_provider.operators.agreement import ensure_agreed
+from drs_provider.operators.agreement import ensure_agreed, ensure_fixed
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, failing_for_good
 from drs_provider.operators.template_values import rendered_ids, rendered_mapping
 from drs_provider.rules.answers import Answer
@@ -50,6 +50,7 @@ class DrsEndReplicationOperator(DrsOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        ensure_fixed(source_server_ids=source_server_ids, recovered_instances=recovered_instances)
         self.source_server_ids = source_server_ids
         self.approval_task_id = approval_task_id
         self.approvers = tuple(approvers)
@@ -143,10 +144,12 @@ class DrsStopSourceReplicationOperator(DrsEndReplicationOperator):
     triggered it, and unless each server has a recovered instance (no drill's) that runs with both status checks
     passed. Never in a scheduled run.
 
-    :param source_server_ids: servers whose replication is stopped (templated)
+    :param source_server_ids: servers whose replication is stopped: written into the DAG, or a template of ``params`` or
+        ``dag_run``
     :param approval_task_id: a ``DrsApprovalOperator``, or an approval of a plan, in the same DAG
     :param approvers: user names whose answer counts; unset: anybody's but the one's who triggered the run
-    :param recovered_instances: EC2 instance id by server, where it is not the one that DRS knows (templated)
+    :param recovered_instances: EC2 instance id by server, where it is not the one that DRS knows; as the
+        servers
     """
 
     ending = "stop"
@@ -179,9 +182,10 @@ class DrsDisconnectSourceServersOperator(DrsEndReplicationOperator):
     Guarded as :class:`DrsStopSourceReplicationOperator`. DRS refuses to disconnect a server that has a recovery
     instance, so that record has to be deleted first, and the instance that replaces each server has to be named.
 
-    :param source_server_ids: servers that are disconnected (templated)
+    :param source_server_ids: servers that are disconnected: written into the DAG, or a template of ``params`` or
+        ``dag_run``
     :param approval_task_id: a ``DrsApprovalOperator``, or an approval of a plan, in the same DAG
-    :param recovered_instances: EC2 instance id by server id, for every server (templated)
+    :param recovered_instances: EC2 instance id by server id, for every server; as the servers
     :param approvers: user names whose answer counts; unset: anybody's but the one's who triggered the run
     """
 

@@ -131,10 +131,29 @@ class RunControl:
     def look(self, plan: str, run_id: str | None = None) -> RunView:
         """Read one run: the named one, by its id or short id; else the one that is not over, else the newest.
 
+        A run of the plan's way back is found by its id, too; ``shop.failback``, or the id of that DAG, in place of the
+        plan means those runs alone.
+
         :raises RunRefused: several are not over, and none is named
         """
         dag = self._dag(plan)
-        return self._whole(dag, self._record(plan, dag, run_id))
+        try:
+            return self._whole(dag, self._record(plan, dag, run_id))
+        except UsageError:
+            if run_id is None or not names.is_plan_dag(dag.dag_id):
+                raise
+            back = self._on_the_way_back(names.name_of_runs(dag.dag_id), run_id)
+            if back is None:
+                raise
+        return back
+
+    def _on_the_way_back(self, plan: str, run_id: str) -> RunView | None:
+        """Find a run among those of a plan's way back; None: it has none, or none of that name."""
+        try:
+            dag = self.airflow.dag(names.failback_dag_of(plan))
+            return self._whole(dag, self._named(plan, dag, run_id))
+        except (NotThere, UsageError):
+            return None
 
     def list_runs(self, plan: str | None) -> list[RunView]:
         """Read the newest runs of a plan, or of all plans, the newest first; without their waves."""
@@ -146,6 +165,8 @@ class RunControl:
     def start(self, plan: str, start: RunStart) -> RunView:
         """Start a run; refuses what preflight would refuse without asking AWS, and what could only wait."""
         dag = self._dag(plan)
+        if names.plan_failed_back_by(dag.dag_id):
+            raise UsageError(f"a way back is started by hand: trigger {dag.dag_id} in Airflow with the mode reprotect")
         purpose = find_purpose(start.mode)
         if purpose and purpose.needs_confirmation and start.confirm != plan:
             raise UsageError(f"a {start.mode} brings production up: confirm it with --confirm {plan}")
@@ -198,7 +219,7 @@ class RunControl:
                 )
             self.sleep(LOOK_EVERY_SECONDS)
             try:
-                run = self.look(plan, run.run_id)
+                run = self.look(run.plan, run.run_id)
                 answered = self.monotonic()
             except AirflowUnreachable as error:
                 if self.monotonic() - answered >= BEARABLE_SILENCE_SECONDS:
@@ -208,24 +229,25 @@ class RunControl:
     def pause(self, plan: str, run_id: str | None) -> Steered:
         """Let nothing new start."""
         run = self._active(plan, run_id, "pause")
-        self.airflow.set_paused(names.dag_id_of(plan), paused=True)
+        self.airflow.set_paused(names.dag_id_of(run.plan), paused=True)
         return Steered(replace(run, is_paused=True), verbs.paused_message(run))
 
     def resume(self, plan: str) -> str:
         """Let a paused plan continue; return what is answered."""
-        if not self._dag(plan).is_paused:
+        dag = self._dag(plan)
+        if not dag.is_paused:
             raise RunRefused(f"{plan} is not paused")
-        self.airflow.set_paused(names.dag_id_of(plan), paused=False)
+        self.airflow.set_paused(dag.dag_id, paused=False)
         return f"{plan} is resumed"
 
     def cancel(self, plan: str, run_id: str | None, reason: str | None) -> Steered:
         """Let no further wave start; what runs is watched to its end, then cleaned up and reported."""
         run = self._active(plan, run_id, "cancel")
         self._order(run, OrderToRun("cancel", verbs.cancelled_tasks(run), reason=reason, is_recorded=True))
-        run = self.look(plan, run.run_id)
+        run = self.look(run.plan, run.run_id)
         for question in run.questions:
             self._pass_over(run, question)
-        run = self.look(plan, run.run_id)
+        run = self.look(run.plan, run.run_id)
         parts = [self._cancel_part(run, part, reason) for part in run.parts]
         return Steered(run, "; ".join([verbs.cancelled_message(run), *parts]))
 
@@ -255,7 +277,7 @@ class RunControl:
         self._order(run, OrderToRun("skip", tasks, chosen.name, reason, is_recorded=True))
         for question in run.questions_of(chosen.name):
             self._pass_over(run, question)
-        run = self.look(plan, run.run_id)
+        run = self.look(run.plan, run.run_id)
         return Steered(run, verbs.skipped_message(run, verbs.wave_named(run, chosen.name)))
 
     def retry(self, plan: str, wave: str, run_id: str | None, reason: str | None) -> Steered:
@@ -264,7 +286,7 @@ class RunControl:
         chosen = verbs.wave_named(run, wave)
         retry = verbs.retry_of(run, chosen)
         self._order_and_clear(run, OrderToRun("retry", retry.ordered, chosen.name, reason), retry.cleared)
-        return Steered(self.look(plan, run.run_id), retry.message)
+        return Steered(self.look(run.plan, run.run_id), retry.message)
 
     def go_on(self, plan: str, wave: str, run_id: str | None, reason: str | None) -> Steered:
         """Go on past a wave that has failed, as if the plan tolerated it: what waits for it begins."""
@@ -274,7 +296,7 @@ class RunControl:
         chosen = verbs.wave_named(run, wave)
         past = verbs.go_on_past(run, chosen)
         self._order_and_clear(run, OrderToRun("continue", past.ordered, chosen.name, reason), past.cleared)
-        return Steered(self.look(plan, run.run_id), past.message)
+        return Steered(self.look(run.plan, run.run_id), past.message)
 
     def answer(self, plan: str, run_id: str | None, decision: Decision) -> Steered:
         """Answer what a run asks, with one of the question's own options."""
@@ -289,7 +311,7 @@ class RunControl:
         if decision.comment and not place:
             by = f" by {self.airflow.user}" if self.airflow.user else ""
             self._note(run, f"{question.task} answered {option}{by}: {decision.comment}")
-        return Steered(self.look(plan, run.run_id), f"{question.task}: {option}")
+        return Steered(self.look(run.plan, run.run_id), f"{question.task}: {option}")
 
     def end_kept(self, plan: str, run_id: str | None) -> Steered:
         """End a drill that is kept for people: it is cleaned up now."""
@@ -305,7 +327,7 @@ class RunControl:
     def _answer_kept(self, plan: str, run_id: str | None, option: str, then: str) -> Steered:
         run = self._kept(plan, run_id)
         self._give(run, (names.KEEP_TASK, -1), option, {})
-        return Steered(self.look(plan, run.run_id), f"the drill {run.run_id} of {plan} {then}")
+        return Steered(self.look(run.plan, run.run_id), f"the drill {run.run_id} of {plan} {then}")
 
     def _kept(self, plan: str, run_id: str | None) -> RunView:
         """Find the run that is kept; without a run id among all that are not over, for a recovery may be beside it."""
@@ -325,9 +347,9 @@ class RunControl:
 
     def _dag(self, plan: str) -> PlanDagRecord:
         try:
-            return self.airflow.dag(names.dag_id_of(plan))
+            return self.airflow.dag(names.dag_id_of(names.name_of_runs(plan)))
         except NotThere as error:
-            known = [str(names.plan_of(dag.dag_id)) for dag in self.airflow.plan_dags()]
+            known = [names.name_of_runs(dag.dag_id) for dag in self.airflow.plan_dags()]
             hint = nearest(plan, known) or "it has none; look at its import errors"
             raise UsageError(f"{self.airflow.address} has no plan called {plan!r} ({hint})") from error
 
@@ -535,7 +557,7 @@ def _view_in_short(dag: PlanDagRecord, record: DagRunRecord) -> RunView:
 def _view(dag: PlanDagRecord, record: DagRunRecord, state: RunState) -> RunView:
     asked_for = record.conf.get("mode")
     return RunView(
-        plan=str(names.plan_of(record.dag_id)),
+        plan=names.name_of_runs(record.dag_id),
         run_id=record.run_id,
         state=state,
         mode=state.mode or (str(asked_for) if asked_for else dag.mode),

@@ -134,3 +134,17 @@ def test_wrong_use(arguments, capsys):
     with pytest.raises(SystemExit) as refused:
         _parser().parse_args(arguments)
     assert refused.value.code == 2
+
+
+def test_a_failback_server_with_a_groups_tags_is_no_member_of_it(tmp_path, capsys):
+    """A Region may be the origin of other servers; its FAILBACK servers may carry the same tags."""
+    (tmp_path / "shop.yaml").write_text(PLANS.replace("servers: [s-00000000000000001]", "select: {tags: {App: shop}}"))
+    tags = {"tags": {"App": "shop"}}
+    west = {"servers": [{**named("db1"), **tags}, {**failback_server(name="s-0000000000000000f"), **tags}]}
+    europe = {"servers": [named("web1", name="s-0000000000000000a", origin=None)]}
+    options = _parser().parse_args(["failback", "shop", "status", "--plans", str(tmp_path), "--format", "json"])
+    cloud = Cloud(us_west_2=west, us_east_1={}, eu_west_1=europe)
+
+    assert failback.run(options, hook_of=cloud, now=lambda: AT) == 0
+    found = json.loads(capsys.readouterr().out)["shop"]
+    assert [(row["hostname"], row["stage"]) for row in found["servers"]] == [("db1", "resting"), ("web1", "resting")]

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 LONGEST: Final = timedelta(days=30)
 """How long a run follows what is copied; DRS goes on, and so does a new run."""
 
+PEOPLE_HAVE: Final = timedelta(days=1)
+"""How long a task waits where nothing but people is waited for: a run that does nothing holds a place of others."""
+
 LOOK_EVERY: Final = timedelta(minutes=10)
 """After so long at the latest the task looks itself, for orders of people and calls that are due."""
 
@@ -75,7 +78,7 @@ class ReverseWave(LeavesTimes, BaseOperator):
             reversal = Reversal(reader_of(self.way), task_memory(context), goal="ready")
             look = reversal.look([server.server_id for server in servers])
         self._show(context, look)
-        if look.is_over or clock.now() >= until:
+        if look.is_over or clock.now() >= until or self._is_left_to_people(context, look):
             return self._end(context, look, servers)
         self._wait(context, look, until)
         return None  # never reached: waiting ends this leg
@@ -101,6 +104,12 @@ class ReverseWave(LeavesTimes, BaseOperator):
         if order.is_cancellation:
             raise AirflowFailException(f"{order.message}; DRS goes on replicating what was reversed")
         raise AirflowSkipException(order.message)
+
+    @staticmethod
+    def _is_left_to_people(context: Context, look: "FailbackLook") -> bool:
+        """Tell whether people alone are waited for, and have been asked long enough; a cleared task asks anew."""
+        began = context["ti"].start_date or clock.now()
+        return not look.waiting and clock.now() >= began + PEOPLE_HAVE
 
     def _show(self, context: Context, look: "FailbackLook") -> None:
         """Leave how far every server is for the page, and write what is new into the log."""
@@ -164,8 +173,12 @@ class ReverseWave(LeavesTimes, BaseOperator):
     def _outcome(look: "FailbackLook") -> "FailbackOutcome":
         from drs_provider.rules.run.handover import FailbackOutcome
 
-        late = f"not ready after {duration(LONGEST)}"
-        left = {**look.refused, **{server: f"{late}: {why}" for server, why in (look.waiting | look.people).items()}}
+        late, undone = f"not ready after {duration(LONGEST)}", f"nobody has done it within {duration(PEOPLE_HAVE)}"
+        left = {
+            **look.refused,
+            **{server: f"{late}: {why}" for server, why in look.waiting.items()},
+            **{server: f"{undone}: {why}" for server, why in look.people.items()},
+        }
         return FailbackOutcome(is_complete=not left, done=look.done, left=left)
 
     @staticmethod

@@ -143,6 +143,11 @@ def circles_of(
     return {server_id: _circle(server_id, recovery, origins) for server_id in server_ids}
 
 
+def without_failback_servers(servers: Iterable[Answer]) -> list[Answer]:
+    """Leave out FAILBACK servers: a Region may be the origin of others, and those are servers of no group."""
+    return [server for server in servers if server.get("replicationDirection") != "FAILBACK"]
+
+
 def replicated_instance(server: Answer) -> str:
     """Return the id of the EC2 instance that a source server replicates; empty where DRS names none."""
     hints = (server.get("sourceProperties") or {}).get("identificationHints") or {}

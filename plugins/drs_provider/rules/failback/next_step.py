@@ -43,7 +43,14 @@ BOOT_CLIENT: Final = (
     "it came from a data centre, and DRS has no call for that: boot its machine from the DRS Failback Client ISO of "
     "{region}, and name recovery instance {instance} to it"
 )
-INSTALL_AGENT: Final = "its agent does not replicate: install the DRS agent on the machine that it was failed back to"
+INSTALL_AGENT: Final = (
+    "nothing replicates the machine that it was failed back to: start the DRS agent there, or install it where it is "
+    "not the original machine"
+)
+SAME_REGION: Final = (
+    "it was recovered in the Region that it came from, and that ReverseReplication protects it there is not "
+    "established: choose Protect recovered instance in DRS's console"
+)
 NOT_KNOWN: Final = "DRS knows no such source server in this account and Region"
 NOT_RECOVERED: Final = "it was not recovered, so there is no way back to go"
 
@@ -126,6 +133,8 @@ def _reverse_recovered(circle: Circle) -> NextStep:
     if circle.origin_place is None or record.get("originEnvironment") == "ON_PREMISES":
         words = BOOT_CLIENT.format(region=circle.recovery.place.region, instance=record.get("recoveryInstanceID"))
         return NextStep("people", words)
+    if circle.is_in_one_region:
+        return NextStep("refused", SAME_REGION)
     return _reverse(record, in_origin=False)
 
 

@@ -1,6 +1,6 @@
 """What speaks against a run of the way back before anything is called, by where its servers stand."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from drs_provider.rules.failback.circle import Circle
@@ -42,6 +42,19 @@ def reversal_findings(
             yield _finding(server, what, "nothing is done about it")
         else:
             yield from _on_its_way(server, state, circles[server.server_id])
+
+
+def unread_refusals(left: Collection[str], unreadable: Collection[str], unread: Mapping[str, str]) -> Iterator[str]:
+    """Yield the reasons to refuse a run none of whose servers has an origin that can be read.
+
+    Where others can be, the servers of such an origin are named by `reversal_findings`, and keep nobody.
+
+    :param left: ids of the servers that the run would take back
+    :param unreadable: ids of those whose origin could not be read
+    :param unread: why, by the origin in words
+    """
+    if unread and set(left) <= set(unreadable):
+        yield from (f"{origin}: {why}" for origin, why in unread.items())
 
 
 def _on_its_way(server: RosterServer, state: CircleState, circle: Circle) -> Iterator[Finding]:

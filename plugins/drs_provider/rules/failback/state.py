@@ -306,7 +306,7 @@ def _from_data_centre(circle: Circle, server: Answer, base: CircleState) -> Circ
     failback = str((record.get("failback") or {}).get("state") or "FAILBACK_NOT_STARTED")
     base = replace(base, copy=_progress(record))
     if failback == "FAILBACK_COMPLETED":
-        return _completed(server, base)
+        return _completed(record, server, base)
     if circle.launch is not None and failback != "FAILBACK_NOT_STARTED":
         return replace(base, stage=Stage.LAUNCHING)
     return _to_data_centre(record, failback, base)
@@ -329,15 +329,22 @@ def _to_data_centre(record: Answer, failback: str, base: CircleState) -> CircleS
     return _copying(record, stage, base)
 
 
-def _completed(server: Answer, base: CircleState) -> CircleState:
-    """The failback client was converted; the source's own agent goes on where the machine is the original one."""
+def _completed(record: Answer, server: Answer, base: CircleState) -> CircleState:
+    """The failback client was converted; the source's own agent goes on where the machine is the original one.
+
+    Only DRS's own word tells that it is. On another machine the agent of the original one may run again, and what it
+    replicates is not production.
+    """
     base = replace(base, copy=_progress(server))
+    if (record.get("failback") or {}).get("failbackToOriginalServer") is not True:
+        note = "DRS does not say that it was failed back to its original machine: nothing protects the one it runs on"
+        return replace(base, stage=Stage.FAILED_BACK, notes=(*base.notes, note))
     state = _state(server)
     if state == "CONTINUOUS" and _progress(server).is_rescanned:
         return replace(base, stage=Stage.REPROTECTED, protected_by=base.server_id)
     if state in PROTECTING_STATES:
         return replace(base, stage=Stage.REPROTECTING, protected_by=base.server_id)
-    note = "its agent does not replicate: on another machine than the original one it has to be installed"
+    note = "its agent does not replicate"
     return replace(base, stage=Stage.FAILED_BACK, notes=(*base.notes, note))
 
 

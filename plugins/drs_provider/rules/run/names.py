@@ -166,6 +166,14 @@ def plan_behind(dag_id: str) -> str | None:
     return plan_of(dag_id) or plan_failed_back_by(dag_id)
 
 
+def name_of_runs(dag_id: str) -> str:
+    """Give what commands call the runs of a DAG: the plan's name, and ``shop.failback`` for those of its way back.
+
+    ``dag_id_of`` gives the DAG again; the DAG's own id is understood as well.
+    """
+    return dag_id.removeprefix(DAG_PREFIX)
+
+
 def failback_dag_of(plan: str) -> str:
     """Give the id of the DAG of a plan's way back."""
     return f"{dag_id_of(plan)}{FAILBACK_SUFFIX}"

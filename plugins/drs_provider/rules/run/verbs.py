@@ -6,6 +6,7 @@ the run does not know; both say what to do next.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from drs_provider.exceptions import RunRefused, UsageError
 from drs_provider.formatting import instant_words, joined
@@ -15,6 +16,9 @@ from drs_provider.rules.run.approvals import APPROVE, COMMIT, REJECT, ROLL_BACK
 from drs_provider.rules.run.run_view import PendingQuestion, RunView
 from drs_provider.rules.run.state import Cause, StepState, StepStatus, WaveOutline, WaveState, WaveStatus
 from drs_provider.rules.run.state.words import words
+
+_OBEYED_WITHIN: Final = "ten minutes"
+"""How long after an order the task of a way back that waits sees it (``dag.failback.reverse.LOOK_EVERY``)."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ def cancelled_tasks(run: RunView) -> tuple[str, ...]:
     tasks: list[str] = []
     for wave in run.waves:
         outline = run.wave_outline(wave.name)
+        # A reversal that has begun obeys, too: it only follows what DRS copies.
+        tasks += () if _has_ended(wave) else outline.reversals
         tasks += _steps(outline) if wave.has_begun else (*outline.starts, *_steps(outline))
     tasks += run.plan_steps
     for wave in run.waves:
@@ -92,7 +98,8 @@ def _is_anything_left(run: RunView) -> bool:
 
 def _too_late(run: RunView) -> str:
     done = all(wave.status.is_done for wave in run.waves)
-    what = "everything was launched" if done else "nothing of it is left to start"
+    everything = "every server is ready" if _goes_back(run) else "everything was launched"
+    what = everything if done else "nothing of it is left to start"
     if any(question.task == names.KEEP_TASK for question in run.questions):
         then = f"the drill is kept for people, {run.command('end')} cleans it up now"
     elif any(question.task == names.COMMIT_TASK for question in run.questions):
@@ -106,6 +113,12 @@ def _too_late(run: RunView) -> str:
 
 def cancelled_message(run: RunView) -> str:
     """Say what becomes of a run that is cancelled."""
+    if _goes_back(run):
+        return (
+            f"{run.run_id} of {run.plan} is cancelled, and will end as failed in Airflow within {_OBEYED_WITHIN}: "
+            "nothing more is reversed; DRS goes on copying what was, and another run goes on with it; then the report "
+            "is written" + _if_paused(run)
+        )
     stopped = [wave.name for wave in run.waves if not wave.has_begun]
     busy = [wave.name for wave in run.waves if wave.has_begun and not _has_ended(wave)]
     parts = [f"{run.run_id} of {run.plan} is cancelled, and will end as failed in Airflow"]
@@ -115,9 +128,12 @@ def cancelled_message(run: RunView) -> str:
             f"{joined(busy)}: no further job is started; DRS cannot cancel a job, so what runs is watched to its end"
         )
     parts.append("then a drill is cleaned up, and the report is written")
-    if run.is_paused:
-        parts.append(f"the plan is paused, and none of that happens before: drs run resume {run.plan}")
-    return "; ".join(parts)
+    return "; ".join(parts) + _if_paused(run)
+
+
+def _if_paused(run: RunView) -> str:
+    """Say, of a run that was steered, that nothing of it happens as long as its plan is paused."""
+    return f"; the plan is paused, and none of that happens before: drs run resume {run.plan}" if run.is_paused else ""
 
 
 def skipped_tasks(run: RunView, wave: WaveState) -> tuple[str, ...]:
@@ -128,12 +144,16 @@ def skipped_tasks(run: RunView, wave: WaveState) -> tuple[str, ...]:
         raise RunRefused(
             f"wave {wave.name} cannot be skipped now ({words(wave.status)}): only a wave that has not started can"
         )
-    outline = run.wave_outline(wave.name)
-    return (*outline.starts, *_steps(outline))
+    return _ordered_of(run.wave_outline(wave.name))
 
 
 def skipped_message(run: RunView, wave: WaveState) -> str:
     """Say what becomes of a wave that is left out."""
+    if wave.goes_back:
+        return (
+            f"wave {wave.name} is left out within {_OBEYED_WITHIN}: nothing more of it is reversed or followed; DRS "
+            "goes on copying what was reversed"
+        )
     if wave.has_begun:
         raise RunRefused(
             f"wave {wave.name} was just starting: {run.command('status')} shows whether it is still skipped"
@@ -181,6 +201,11 @@ def go_on_past(run: RunView, wave: WaveState) -> GoOn:
 
     Its steps after the launch are run where any of it was launched; the one that failed is left out.
     """
+    if wave.goes_back:
+        raise RunRefused(
+            f"nothing waits for wave {wave.name} of the way back, so there is nothing to continue. To go on with it: "
+            f"{run.command('retry', wave=wave.name)}"
+        )
     if not _may_be_retried(wave):
         raise RunRefused(_why_not_past(run, wave))
     if wave.cause is Cause.SUPERSEDED or run.state.superseded:
@@ -238,8 +263,11 @@ def _cleared(
         steps = joined([step.name for step in failed])
         message = f"wave {wave.name} continues with step {steps}: its servers are up, and what was done before is kept"
     else:
-        tasks = (*_failed_gates(run, outline), *tasks, *outline.starts)
-        message = f"wave {wave.name} runs again: servers that are up are kept, the others are launched"
+        tasks = (*_failed_gates(run, outline), *tasks, *outline.reversals, *outline.starts)
+        kept = "servers that are up are kept, the others are launched"
+        if wave.goes_back:
+            kept = "what was reversed is kept and not copied again, the others are reversed"
+        message = f"wave {wave.name} runs again: {kept}"
     after = [each.name for each in later]
     message += f"; then {joined(after)}" if after else ""
     if run.is_paused:
@@ -319,7 +347,11 @@ def several(runs: Sequence[RunView]) -> str:
 
 
 def _ordered_of(outline: WaveOutline) -> tuple[str, ...]:
-    return (*outline.starts, *_steps(outline))
+    return (*outline.reversals, *outline.starts, *_steps(outline))
+
+
+def _goes_back(run: RunView) -> bool:
+    return any(wave.goes_back for wave in run.waves)
 
 
 def _steps(outline: WaveOutline) -> tuple[str, ...]:

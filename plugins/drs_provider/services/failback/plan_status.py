@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from drs_provider import clock
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import origin_of_group
+from drs_provider.rules.failback.circle import without_failback_servers
 from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.run.connection import AwsArguments
 from drs_provider.rules.run.handover import FailbackServer
@@ -42,7 +43,7 @@ def plan_way_back(runnable: RunnablePlan, hook_of: HookOf, *, now: Callable[[], 
     plan, groups = runnable.plan, runnable.groups
     hooks = {target: hook_of(_aws(target)) for target in targets_of(list(groups.values()))}
     within = ANSWERED_WITHIN if len(hooks) > 1 else None
-    listed = ask_side_by_side(hooks, lambda _, hook: hook.source_servers(), within=within)
+    listed = ask_side_by_side(hooks, lambda _, hook: without_failback_servers(hook.source_servers()), within=within)
     waves = {wave.name: wave.groups for wave in plan.waves}
     members: defaultdict[Target, list[RosterServer]] = defaultdict(list)
     for server in call_roll(groups, waves, listed.found, DRILL).servers:

@@ -8,7 +8,8 @@ from datetime import datetime
 from drs_provider.exceptions import AwsError, PreflightRefused
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.rules.answers import Answer
-from drs_provider.rules.failback.preflight import NOTHING_RECOVERED, is_at_home, reversal_findings
+from drs_provider.rules.failback.circle import without_failback_servers
+from drs_provider.rules.failback.preflight import NOTHING_RECOVERED, is_at_home, reversal_findings, unread_refusals
 from drs_provider.rules.failback.progress import progress_line, server_progress
 from drs_provider.rules.failback.shape import FailbackShape
 from drs_provider.rules.findings import Finding
@@ -121,6 +122,8 @@ class FailbackPreflight:
         progress: list[FailbackServer] = []
         problems, notes = [*outcome.problems], [*outcome.notes]
         home: set[str] = set()
+        unread: dict[str, str] = {}
+        unreadable: set[str] = set()
         for way, read in reads.items():
             servers = self._servers_on(way, outcome.roster)
             findings += reversal_findings(servers, read.states, read.circles)
@@ -129,7 +132,8 @@ class FailbackPreflight:
                 for server in servers
             ]
             home |= {server.server_id for server in servers if is_at_home(read.states[server.server_id])}
-            problems += [f"{place.region} of account {place.account}: {error}" for place, error in read.unread.items()]
+            unread |= {f"{place.region} of account {place.account}": str(why) for place, why in read.unread.items()}
+            unreadable |= {server.server_id for server in servers if read.origin_of(server.server_id) in read.unread}
         for target in outcome.places:
             found, said = looked.permissions(target)
             findings += found
@@ -138,7 +142,9 @@ class FailbackPreflight:
             name: tuple(server for server in servers if server.server_id not in home)
             for name, servers in outcome.roster.waves.items()
         }
-        if not any(waves.values()) and not any(finding.severity == "refusal" for finding in findings):
+        left = {server.server_id for servers in waves.values() for server in servers}
+        problems += unread_refusals(left, unreadable, unread)
+        if not left and not any(finding.severity == "refusal" for finding in findings):
             problems.append(NOTHING_RECOVERED)
         findings += self._no_report()
         return replace(
@@ -177,8 +183,7 @@ class _Looked:
                     raise
                 self.problems.append(f"{target}: {error}")
                 continue
-            # A Region may be the origin of other servers: what replicates those back is no server of any group.
-            found[target] = [server for server in servers if server.get("replicationDirection") != "FAILBACK"]
+            found[target] = without_failback_servers(servers)
         return found
 
     def place_of(self, target: Target) -> Place:

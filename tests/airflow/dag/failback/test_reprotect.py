@@ -2,8 +2,11 @@
 
 import threading
 import time
+from datetime import timedelta
 
 import pytest
+from drs_provider.dag.failback import reverse
+from drs_provider.formatting import duration
 from drs_provider.hooks.failback import FailbackHook
 from kit.dag_runs import calls
 from kit.failback_plans import CENTRE, DB, EAST, SHOP, WEB, WEST, failback_servers
@@ -153,6 +156,21 @@ def test_the_origin_may_be_named_and_must_be_the_servers_own(go_back, recovered,
     )
 
 
+def test_one_origin_that_cannot_be_read_keeps_nobody_of_another(go_back, recovered, simulator):
+    instances = recovered(*DB, *WEB)
+
+    ended = go_back(SHOP.replace("Tier: web}}", "Tier: web}}\norigin: {region: eu-west-1}"))
+
+    assert (ended.state, ended.report["verdict"]) == ("failed", "failed")
+    assert ended.servers == {"db1": "ready", "db2": "ready", "web1": "stuck"}
+    assert reversed_instances(simulator) == sorted(instances[server] for server in DB)
+    (finding,) = ended.report["preflight"]["findings"]
+    assert (finding["severity"], finding["hostname"]) == ("warning", "web1")
+    assert finding["what"].startswith(
+        f"its origin, {EAST} of account 111122223333, could not be looked at: the origin is said to be eu-west-1"
+    )
+
+
 def test_a_task_that_somebody_marks_as_successful_proves_nothing(dag_of, recovered, simulator, tmp_path):
     """What decides is what the task left, and that is signed."""
     recovered(*DB, *WEB)
@@ -200,6 +218,19 @@ def test_a_failback_client_is_asked_for_and_waited_for(go_back, simulator):
     assert finding["what"] == "it waits for people"
     assert f"Failback Client ISO of {WEST}, and name recovery instance {instance} to it" in finding["next_step"]
     assert calls(simulator, "ReverseReplication") == []
+
+
+def test_nobody_boots_the_failback_client_and_the_run_ends_after_a_day_in_words(go_back, simulator, monkeypatch):
+    instance = _recover_from_a_data_centre(simulator, simulator.client("drs", region_name=WEST))
+    assert timedelta(days=1) == reverse.PEOPLE_HAVE
+    monkeypatch.setattr("drs_provider.dag.failback.reverse.PEOPLE_HAVE", timedelta(0))
+
+    ended = go_back(CENTRE_SHOP)
+
+    said = ended.said("centre.reverse_replication")
+    assert (ended.state, ended.report["verdict"]) == ("failed", "failed")
+    assert f"nobody has done it within {duration(timedelta(0))}: it came from a data centre" in said
+    assert f"name recovery instance {instance} to it" in said
 
 
 CENTRE_SHOP = """\

@@ -4,15 +4,16 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
+from drs_provider.rules.failback.circle import circles_of
 from drs_provider.rules.failback.confirmation import LEAST_APART, confirm
 from drs_provider.rules.failback.launchable import convertible, launchable
-from drs_provider.rules.failback.next_step import FailbackCall, next_reprotection, next_reversal
+from drs_provider.rules.failback.next_step import INSTALL_AGENT, FailbackCall, next_reprotection, next_reversal
 from drs_provider.rules.failback.progress import progress_line, server_progress
 from drs_provider.rules.failback.removal import RemovalStep, next_removal, production_instance
 from drs_provider.rules.failback.state import Stage, state_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit.circles import A1, A2, A4, B1, B3, JOB, circle, failback_server, instance, job, server
+from kit.circles import A1, A2, A4, B1, B3, JOB, WEST, circle, facts, failback_server, instance, job, server
 
 AT = datetime(2026, 11, 30, 3, 0, tzinfo=UTC)
 HOME = {"west": [server(instance=A4)], "ec2": {A4: "running"}}
@@ -54,6 +55,38 @@ REVERSALS = [
 @pytest.mark.parametrize(("cloud", "expected"), REVERSALS)
 def test_what_brings_a_server_to_its_origin(cloud, expected):
     assert next_reversal(*both(**cloud))[:2] == expected
+
+
+def in_one_region(**given_):
+    west = facts(WEST, [server(origin=WEST, **given_)], [instance()])
+    found = circles_of([B1], west, {})[B1]
+    return state_of(found), found
+
+
+def test_what_was_recovered_in_its_own_region_is_refused_by_name_and_what_people_protected_there_is_followed():
+    refused, people = next_reversal(*in_one_region()), next_reversal(*in_one_region(instance=B3, state="RESCAN"))
+
+    assert (refused.kind, refused.call, people.kind) == ("refused", None, "wait")
+    assert refused.why == (
+        "it was recovered in the Region that it came from, and that ReverseReplication protects it there is not "
+        "established: choose Protect recovered instance in DRS's console"
+    )
+
+
+def failed_back_to_hardware(to_original):
+    home = instance(state="STOPPED", failback="FAILBACK_COMPLETED", to_original=to_original, origin="ON_PREMISES")
+    return both(west=[server(instance=None, origin=None)], west_instances=[home])
+
+
+def test_failed_back_to_other_hardware_removes_nothing_while_the_old_machines_agent_runs_again():
+    original, other = failed_back_to_hardware(True), failed_back_to_hardware(False)
+
+    assert (next_removal(*original).call, next_reprotection(*original).kind) == (FailbackCall.TERMINATE, "done")
+    assert next_removal(*other)[:2] == (
+        "refused",
+        "it is failed_back and not protected again: nothing is removed before that",
+    )
+    assert next_reprotection(*other)[:2] == ("people", INSTALL_AGENT)
 
 
 def test_a_stall_is_waited_for_and_an_end_is_not():

@@ -2,7 +2,7 @@
 
 import pytest
 from drs_provider.rules.failback.circle import circles_of
-from drs_provider.rules.failback.preflight import is_at_home, reversal_findings
+from drs_provider.rules.failback.preflight import is_at_home, reversal_findings, unread_refusals
 from drs_provider.rules.failback.state import Stage, state_of
 from drs_provider.rules.run.roster import RosterServer, Target
 from kit.circles import B1, B3, EAST, WEST, facts, failback_server, instance, server
@@ -73,6 +73,24 @@ def said(*, west=(), west_instances=(), east=(), name=B1, ec2=None):
 )
 def test_only_a_server_that_nobody_knows_refuses_the_run(given, at_home, findings):
     assert said(**given) == (at_home, findings)
+
+
+WHY = {"us-east-1 of account 111122223333": "no permission", "eu-west-1 of account 111122223333": "no such host"}
+
+
+@pytest.mark.parametrize(
+    ("left", "unreadable", "unread", "refusals"),
+    [
+        ({"a", "b"}, set(), {}, []),
+        (set(), set(), {}, []),
+        ({"a", "b"}, {"b"}, WHY, []),
+        ({"a", "b"}, {"a", "b"}, WHY, [f"{origin}: {why}" for origin, why in WHY.items()]),
+        ({"b"}, {"a", "b"}, WHY, [f"{origin}: {why}" for origin, why in WHY.items()]),
+    ],
+    ids=["all are read", "nobody is left", "one is read", "none is read", "who is read is at home"],
+)
+def test_an_origin_that_cannot_be_read_refuses_only_where_no_other_is(left, unreadable, unread, refusals):
+    assert list(unread_refusals(left, unreadable, unread)) == refusals
 
 
 def test_every_stage_is_at_home_or_on_its_way():

@@ -240,21 +240,33 @@ CIRCLE = [
         "runs at home, its agent begins again",
         {
             "west": [server(instance=None, origin=None, state="RESCAN", rescanned=False)],
-            "west_instances": [client("FAILBACK_COMPLETED", "STOPPED")],
+            "west_instances": [client("FAILBACK_COMPLETED", "STOPPED", to_original=True)],
         },
         Stage.REPROTECTING,
     ),
     (
-        "runs on another machine",
+        "runs at home, its agent does not run",
         {
             "west": [server(instance=None, origin=None, state="STALLED")],
-            "west_instances": [client("FAILBACK_COMPLETED", "STOPPED")],
+            "west_instances": [client("FAILBACK_COMPLETED", "STOPPED", to_original=True)],
         },
         Stage.FAILED_BACK,
     ),
+    *(
+        (
+            f"runs on another machine, as DRS {word}, while the agent of the old one {state}",
+            {
+                "west": [server(instance=None, origin=None, state=state)],
+                "west_instances": [client("FAILBACK_COMPLETED", "STOPPED", to_original=to_original)],
+            },
+            Stage.FAILED_BACK,
+        )
+        for word, to_original in (("says", False), ("does not deny", None))
+        for state in ("RESCAN", "CONTINUOUS", "STALLED")
+    ),
     (
         "protected again",
-        {"west": [ON_PREMISES], "west_instances": [client("FAILBACK_COMPLETED", "STOPPED")]},
+        {"west": [ON_PREMISES], "west_instances": [client("FAILBACK_COMPLETED", "STOPPED", to_original=True)]},
         Stage.REPROTECTED,
     ),
 ]

@@ -76,12 +76,14 @@ def test_every_answer_about_the_servers_of_both_regions_has_a_state(failed_back)
 
 
 def test_every_answer_about_a_server_from_a_data_centre_has_a_state():
-    for state, copied, ours, converts in product(FAILBACK_STATES, INSTANCE_STATES, SERVER_STATES, [False, True]):
+    for state, copied, ours, converts, home in product(
+        FAILBACK_STATES, INSTANCE_STATES, SERVER_STATES, [False, True], [None, False, True]
+    ):
         found = remark(
             state_of(
                 circle(
                     west=[server(instance=None, origin=None, state=ours)],
-                    west_instances=[instance(state=copied, failback=state, origin="ON_PREMISES")],
+                    west_instances=[instance(state=copied, failback=state, to_original=home, origin="ON_PREMISES")],
                     west_jobs=[job(B1, initiated_by="FAILBACK")] if converts else [],
                 )
             )
@@ -89,6 +91,8 @@ def test_every_answer_about_a_server_from_a_data_centre_has_a_state():
         assert (found.stage in {Stage.REPROTECTED, Stage.REPROTECTING, Stage.FAILED_BACK}) == (
             state == "FAILBACK_COMPLETED"
         )
+        if found.stage in {Stage.REPROTECTED, Stage.REPROTECTING}:
+            assert home is True
         if found.stage is Stage.READY:
             assert (state, copied, converts) == ("FAILBACK_READY_FOR_LAUNCH", "CONTINUOUS", False)
 
