@@ -156,8 +156,9 @@ def _cut_short(evidence: RunEvidence) -> Iterator[str]:
 def _failed_waves(evidence: RunEvidence) -> Iterator[str]:
     for wave in evidence.waves:
         if wave.state == WaveStatus.FAILED:
-            missing = [_name(server) for server in _absent(wave) if server.status not in _UNKNOWN]
-            unknown = [_name(server) for server in _absent(wave) if server.status in _UNKNOWN]
+            absent = [server for server in _absent(wave) if not server.lost]  # what is lost since was launched
+            missing = [_name(server) for server in absent if server.status not in _UNKNOWN]
+            unknown = [_name(server) for server in absent if server.status in _UNKNOWN]
             why = [f"{some(missing)} not launched"] if missing else []
             why += [f"unknown whether {some(unknown)} {_was(unknown)} launched"] if unknown else []
             why += [f"step {step.name} failed: {steps.short(step.summary)}" for step in steps.broken(wave.steps)[:1]]

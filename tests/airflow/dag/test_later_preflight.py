@@ -1,6 +1,7 @@
 """A drill whose preflight let it begin, and whose record of that is gone, or says no since somebody cleared it."""
 
 import pytest
+from drs_provider.rules.launch.tags import job_tags, run_key
 from kit.dag_runs import SHOP, calls, instances
 from kit.edited_runs import before, run_edited
 from kit.signatures import signed
@@ -58,3 +59,31 @@ def test_what_the_drill_has_changed_until_then_is_put_back_and_looked_for(plans,
     assert everything() == known
     assert set(instances(simulator).values()) <= {"terminated"}
     assert (ended.verdict, ended.states["finish.look_over"]) == ("failed", "success")
+
+
+def test_a_run_that_went_on_with_another_ends_its_own_drill_also_when_preflight_refuses_since(
+    plans, simulator, tmp_path
+):
+    drs, ec2 = simulator.client("drs", region_name="us-west-2"), simulator.client("ec2")
+    database, web = ([{"sourceServerID": f"s-{number:017d}"} for number in those] for those in ((1, 2, 3), (11, 12)))
+    vpcs = len(ec2.describe_vpcs()["Vpcs"])
+    tags = job_tags(dag_id="drs.shop", run_id="scheduled__old", wave="web", chunk=0, attempt=1)
+    drs.start_recovery(isDrill=True, sourceServers=web, tags=tags)
+    simulator.advance("20m")
+    others = set(instances(simulator))
+
+    run_edited(
+        simulator,
+        plans,
+        tmp_path / "reports",
+        KEEPS_ITS_ADDRESS,
+        {"mode": "drill", "continue_run": run_key("drs.shop", "scheduled__old")},
+        edit=before("web.start_recovery", refuse),
+    )
+
+    started = [call["request"]["sourceServers"] for call in calls(simulator, "StartRecovery")]
+    states = instances(simulator)
+    assert started == [web, database]
+    assert {name: states[name] for name in others} == dict.fromkeys(others, "running")
+    assert {state for name, state in states.items() if name not in others} == {"terminated"}
+    assert len(ec2.describe_vpcs()["Vpcs"]) == vpcs
