@@ -48,7 +48,7 @@ async def user_of(scope: MutableMapping[str, Any]) -> str | None:
         return user.get_name()
     except HTTPException:
         return None
-    except Exception:
+    except Exception:  # noqa: BLE001  (whatever an auth manager raises: the request itself is not refused for it)
         _log.exception("Airflow's auth manager does not say who sends this request: it counts as nobody's")
         return None
 

@@ -218,6 +218,9 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
     ]
     if excluded:
         yield f"excluded: {some(excluded)}"
+    for wave in evidence.waves:
+        if stopped := [_name(server) for server in wave.servers if server.stopped_since]:
+            yield f"wave {wave.name}: {some(stopped)} {_is(stopped)} stopped at the end of the run"
     yield from _gone_before(evidence)
     yield from _missed(objectives)
     yield from _changed_networks(evidence)
