@@ -444,6 +444,15 @@ def test_the_user_of_a_request_is_found_as_airflows_own_routes_find_it(api_serve
     assert asyncio.run(api_server.user_of(scope)) is None
 
 
+def test_an_auth_manager_that_breaks_down_names_nobody(api_server, monkeypatch, caplog):
+    async def bearer(_request):
+        raise KeyError("sub")
+
+    monkeypatch.setattr(api_server, "bearer_scheme", bearer)
+    assert asyncio.run(api_server.user_of({"type": "http", "headers": [], "app": None})) is None
+    assert "it counts as nobody's" in caplog.text
+
+
 CHANGES_NOTHING = ("dry_run", "/list", "/connections/test")
 OF_ASSETS = "/api/v2/assets/"
 """No recovery depends on what is kept for assets."""

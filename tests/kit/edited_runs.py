@@ -80,7 +80,8 @@ class EditedDriver(Driver):
     def __init__(self, *args, edit, marked=(), forgiven=(), **kwargs):
         super().__init__(*args, **kwargs)
         self.edit, self.marked, self.forgiven, self.places = edit, marked, forgiven, Places(self)
-        self.supervisor._answers = {**self.supervisor._answers, comms.GetPreviousTI: self._instance_before}
+        own = {comms.GetPreviousTI: self._instance_before, comms.GetDRCount: lambda _: comms.DRCount(count=1)}
+        self.supervisor._answers = {**self.supervisor._answers, **own}
 
     def clear(self, **changes):
         """Clear the whole run, as people do in Airflow's pages; what each task left stays until its next try begins."""

@@ -1,5 +1,6 @@
 """Airflow's API server from inside: its users and their rights, its sessions, and how it takes an answer."""
 
+import logging
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -33,6 +34,8 @@ __all__ = [
     "user_of",
 ]
 
+_log = logging.getLogger(__name__)
+
 
 async def user_of(scope: MutableMapping[str, Any]) -> str | None:
     """Return the name of who sends a request, as Airflow's own routes find it; None: nobody who is signed in.
@@ -42,9 +45,12 @@ async def user_of(scope: MutableMapping[str, Any]) -> str | None:
     request = Request(scope)
     try:
         user = await get_user(request, None, await bearer_scheme(request))
+        return user.get_name()
     except HTTPException:
         return None
-    return user.get_name()
+    except Exception:  # noqa: BLE001  (whatever an auth manager raises: the request itself is not refused for it)
+        _log.exception("Airflow's auth manager does not say who sends this request: it counts as nobody's")
+        return None
 
 
 async def add_to_audit_log(

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from drs_provider.dag.run_reader import is_cleared
+from drs_provider.operators.other_tasks import newest_try_of
 from drs_provider.rules.run.names import PREFLIGHT_TASK
 from drs_provider.services.signed import pull_believed
 
@@ -15,12 +17,15 @@ if TYPE_CHECKING:
 def was_refused_at_first(context: Context) -> bool:
     """Tell whether preflight refused the run in its first try: then nothing was made that could be looked for.
 
-    Where somebody has marked preflight as anything else since, its word does not count.
+    Where somebody has marked preflight as anything else since, its word does not count; nor where it was cleared, for
+    anybody may put the word of an earlier try back.
     """
     from drs_provider.rules.run.handover import RefusedAtFirst
 
     ti, run_id = context["ti"], context["dag_run"].run_id
     if not pull_believed(ti, [PREFLIGHT_TASK], RefusedAtFirst):
+        return False
+    if is_cleared(context) and newest_try_of(context, PREFLIGHT_TASK) != 1:
         return False
     states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[PREFLIGHT_TASK], run_ids=[run_id])
     return str(states.get(run_id, {}).get(PREFLIGHT_TASK)) == "failed"

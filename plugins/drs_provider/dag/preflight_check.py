@@ -13,7 +13,7 @@ from drs_provider import clock
 from drs_provider.airflow_internals.tasks import skipped_downstream
 from drs_provider.dag.parent_run import proven_start
 from drs_provider.dag.run_reader import active_run_of, cleaned_up, late_tick, run_type_of
-from drs_provider.dag.task_times import leave_times
+from drs_provider.dag.task_times import began_of_task, leave_times
 from drs_provider.exceptions import DrsProviderError, PreflightRefused
 from drs_provider.operators.base import asking_later
 from drs_provider.operators.installation import installation_of
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MAX_WAIT: Final = timedelta(hours=2)
-"""How long after the run's start preflight goes on waiting for an AWS that does not answer."""
+"""How long after it was begun, or cleared, preflight goes on waiting for an AWS that does not answer."""
 
 MAX_WAIT_OF_A_CHECK: Final = timedelta(minutes=10)
 """The same for a run that launches nothing."""
@@ -95,7 +95,7 @@ class CheckPlan(BaseOperator):
             self._ensure_readable(library)
         except PreflightRefused as refusal:
             raise AirflowFailException(str(refusal)) from refusal
-        with asking_later(self, self.resume_check, until=(dag_run.start_date or now) + _longest_wait(request)):
+        with asking_later(self, self.resume_check, until=began_of_task(context) + _longest_wait(request)):
             outcome = self._look(context, request, library, now, start)
         leave(context["ti"], outcome.result())
         leave_times(context)

@@ -194,6 +194,11 @@ def cleaned_up(context: Context) -> "tuple[CleanedUp, ...]":
     return tuple(found for found in done if found.terminated)
 
 
+def is_cleared(context: Context) -> bool:
+    """Tell whether anybody has cleared tasks of this run, as it went or after its end."""
+    return bool(getattr(context["dag_run"], "clear_number", 0))
+
+
 def run_type_of(dag_run: Any) -> str:
     """Give Airflow's word for how a run came to be: ``manual``, ``scheduled``."""
     return str(getattr(dag_run.run_type, "value", dag_run.run_type))

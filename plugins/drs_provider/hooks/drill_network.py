@@ -18,7 +18,7 @@ from drs_provider.hooks.session import NeighbourHook
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.isolation.blueprint import Blueprint, GroupCopy, SubnetCopy
 from drs_provider.rules.isolation.removal import named_by, untouchable
-from drs_provider.rules.launch.tags import COPY_OF, EXPIRES, INSTALLATION, MODE, PLAN, RUN, RUN_ID
+from drs_provider.rules.launch.tags import COPY_OF, EXPIRES, INSTALLATION, MODE, PLAN, RUN, RUN_ID, TAKER
 from drs_provider.rules.purpose import DRILL
 
 ENDPOINTS: Final = ("ssm", "ssmmessages", "ec2messages", "logs")
@@ -101,14 +101,17 @@ class DrillNetworkHook(NetworkFactsHook):
     """
 
     def parts_of(self, run: str) -> NetworkParts:
-        """Return everything of a run (its key: ``rules.launch.tags.run_key``) that is still there."""
+        """Return everything of a run (its key: ``rules.launch.tags.run_key``) that is still there.
+
+        What it made to go on with another run bears that one's key, and its own as the taker's.
+        """
         return NetworkParts(
-            vpcs=tuple(self._tagged("describe_vpcs", run)),
-            subnets=tuple(self._tagged("describe_subnets", run)),
-            groups=tuple(self._tagged("describe_security_groups", run)),
+            vpcs=tuple(self._made_by(run, "describe_vpcs")),
+            subnets=tuple(self._made_by(run, "describe_subnets")),
+            groups=tuple(self._made_by(run, "describe_security_groups")),
             endpoints=tuple(
                 endpoint
-                for endpoint in self._tagged("describe_vpc_endpoints", run)
+                for endpoint in self._made_by(run, "describe_vpc_endpoints")
                 if str(endpoint.get("State", "")).lower() != "deleted"
             ),
         )
@@ -414,10 +417,14 @@ class DrillNetworkHook(NetworkFactsHook):
                         found.setdefault(held, []).append(said)
         return {name: sorted(set(said)) for name, said in found.items()}
 
-    def _tagged(self, operation: str, run: str) -> list[Answer]:
+    def _made_by(self, run: str, operation: str) -> list[Answer]:
+        as_taker = self._tagged(operation, run, key=TAKER)
+        return self._tagged(operation, run) + [answer for answer in as_taker if tags_of(answer).get(RUN) != run]
+
+    def _tagged(self, operation: str, run: str, *, key: str = RUN) -> list[Answer]:
         """Return what carries a run's tag; only what a drill made, whatever else may carry it."""
         return [
-            answer for answer in self._named(operation, f"tag:{RUN}", [run]) if tags_of(answer).get(MODE) == DRILL.name
+            answer for answer in self._named(operation, f"tag:{key}", [run]) if tags_of(answer).get(MODE) == DRILL.name
         ]
 
     def _wait(self, waiter: str, **arguments: Any) -> None:

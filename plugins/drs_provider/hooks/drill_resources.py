@@ -119,10 +119,11 @@ class TracesHook(LaunchSettingsHook):
     def marked(self, run: str | None = None) -> tuple[Resource, ...]:
         """Return every EC2 resource of this account and Region that carries a run's tags.
 
-        :param run: key of the only run that is meant; its resources then come with the tag ``RUN`` alone
+        :param run: key of the only run that is meant, also as a run that goes on with another; its resources then come
+            with the tag that has this value alone
         """
         found: dict[str, tuple[str, dict[str, str]]] = {}
-        asked: list[Any] = [{"Name": "key", "Values": [RUN] if run else list(MARKS)}]
+        asked: list[Any] = [{"Name": "key", "Values": [RUN, TAKER] if run else list(MARKS)}]
         asked += [{"Name": "value", "Values": [run]}] if run else []
         with translated("ec2:DescribeTags"):
             pages = self._beside("ec2").get_paginator("describe_tags")

@@ -241,6 +241,8 @@ class ServerEvidence(EvidencePart):
     """Why it could not be switched on although it should have been."""
     lost: bool = False
     """It was launched, and its instance was no more when the run ended; ``reason`` says what is known."""
+    stopped_since: bool = False
+    """It was launched, and its instance is there and stopped when the run ends; ``reason`` says what is known."""
     differences: tuple[Difference, ...] = ()
     actions: tuple[LaunchActionRun, ...] = ()
     on_the_way: FailbackServer | None = None

@@ -156,8 +156,9 @@ def _cut_short(evidence: RunEvidence) -> Iterator[str]:
 def _failed_waves(evidence: RunEvidence) -> Iterator[str]:
     for wave in evidence.waves:
         if wave.state == WaveStatus.FAILED:
-            missing = [_name(server) for server in _absent(wave) if server.status not in _UNKNOWN]
-            unknown = [_name(server) for server in _absent(wave) if server.status in _UNKNOWN]
+            absent = [server for server in _absent(wave) if not server.lost]  # what is lost since was launched
+            missing = [_name(server) for server in absent if server.status not in _UNKNOWN]
+            unknown = [_name(server) for server in absent if server.status in _UNKNOWN]
             why = [f"{some(missing)} not launched"] if missing else []
             why += [f"unknown whether {some(unknown)} {_was(unknown)} launched"] if unknown else []
             why += [f"step {step.name} failed: {steps.short(step.summary)}" for step in steps.broken(wave.steps)[:1]]
@@ -217,6 +218,9 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
     ]
     if excluded:
         yield f"excluded: {some(excluded)}"
+    for wave in evidence.waves:
+        if stopped := [_name(server) for server in wave.servers if server.stopped_since]:
+            yield f"wave {wave.name}: {some(stopped)} {_is(stopped)} stopped at the end of the run"
     yield from _gone_before(evidence)
     yield from _missed(objectives)
     yield from _changed_networks(evidence)

@@ -4,10 +4,12 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from drs_provider.dag.factory import build_dag
 from drs_provider.dag.notifications.tasks import TellEnd
 from drs_provider.dag.run_reader import late_tick
+from drs_provider.dag.task_times import began_of_task
+from drs_provider.exceptions import Throttled
 from drs_provider.plan.loader import read_folder
 from kit.dag_runs import SHOP
 from kit.fake_drs import MemoryStore
@@ -44,15 +46,14 @@ def dag(tmp_path):
     return build_dag(read_folder(tmp_path).plans["shop"], tmp_path)
 
 
+def a_context(dag, ti, params=None, **run):
+    form = {name: param.value for name, param in dag.params.items()} | (params or {})
+    return {"params": form, "ti": ti, "task_state_store": MemoryStore(), "dag_run": SimpleNamespace(**run)}
+
+
 def checked(dag, *, cleaned=None, params=None, **run):
     facts = {"dag_id": "drs.shop", "run_id": "r", "run_type": "manual", "clear_number": 0, "run_after": NOW}
-    form = {name: param.value for name, param in dag.params.items()} | (params or {})
-    context = {
-        "params": form,
-        "ti": Ti(cleaned or {}),
-        "task_state_store": MemoryStore(),
-        "dag_run": SimpleNamespace(**{**facts, "start_date": NOW, **run}),
-    }
+    context = a_context(dag, Ti(cleaned or {}), params, **{**facts, "start_date": NOW, **run})
     with pytest.raises(AirflowFailException) as failed:
         dag.task_dict["preflight.check"].execute(context)
     return str(failed.value)
@@ -144,3 +145,22 @@ def test_a_drill_may_come_from_a_person_a_schedule_another_dag_or_an_asset_event
     allowed = {str(getattr(kind, "value", kind)) for kind in dag.allowed_run_types}
 
     assert allowed == {"manual", "scheduled", "operator_triggered", "asset_triggered"}
+
+
+def test_a_cleared_preflight_waits_for_aws_as_long_as_a_first_one(dag, monkeypatch):
+    task, ti = dag.task_dict["preflight.check"], Ti({})
+    facts = {"dag_id": "drs.shop", "run_id": "r", "run_type": "manual", "clear_number": 0, "run_after": NOW}
+    context = a_context(dag, ti, start_date=NOW - timedelta(hours=9), **facts)
+    refusal = Throttled("DescribeSourceServers", "ThrottlingException", "slow down")
+    monkeypatch.setattr(type(task), "_look", lambda *_: (_ for _ in ()).throw(refusal))
+    with pytest.raises(TaskDeferred):
+        task.execute(context)
+
+    began = began_of_task(context)
+    monkeypatch.setattr("drs_provider.clock.now", lambda: began + timedelta(hours=3))
+    with pytest.raises(AirflowFailException, match="slow down"):
+        task.execute(context)
+
+    ti.max_tries = 1
+    with pytest.raises(TaskDeferred):
+        task.execute(context)

@@ -450,6 +450,28 @@ def test_a_recovery_that_has_lost_more_than_its_plan_tolerates_when_it_ends_has_
     )
 
 
+def test_a_recovered_instance_that_somebody_has_stopped_since_is_an_exception_and_no_failure():
+    wave = a_wave("database", 2, 9.4)
+    first = wave.servers[0].model_copy(update={"stopped_since": True, "reason": "it is stopped"})
+    wave = wave.model_copy(update={"servers": (first, *wave.servers[1:])})
+    report = measure(a_run([wave], run=some_facts().model_copy(update={"mode": "recovery"}), cleanup=CleanupEvidence()))
+
+    assert report.verdict == "completed_with_exceptions"
+    assert report.verdict_reason.startswith(f"Wave database: {first.hostname} is stopped at the end of the run.")
+
+
+def test_a_failed_wave_does_not_say_of_what_is_lost_since_that_it_was_not_launched():
+    wave, name = lost()
+    second = wave.servers[1].model_copy(update={"status": ServerStatus.FAILED, "hostname": "db-2"})
+    wave = wave.model_copy(update={"state": WaveStatus.FAILED, "servers": (wave.servers[0], second)})
+    report = measure(a_run([wave], run=some_facts().model_copy(update={"mode": "recovery"}), cleanup=CleanupEvidence()))
+
+    assert report.verdict_reason.startswith(
+        f"Wave database failed: db-2 not launched; wave database: {name} was launched, and is not there at the end of "
+        "the run"
+    )
+
+
 def test_a_drill_whose_instance_others_have_ended_has_not_passed():
     drill = a_passed_drill()
     server = drill.waves[0].servers[0]

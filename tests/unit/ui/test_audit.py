@@ -110,4 +110,10 @@ def test_what_is_only_read_and_who_is_unknown_write_nothing(asked):
 def test_an_answer_goes_out_also_where_no_line_can_be_written(asked, caplog):
     assert asked("POST", f"{PLAN}/dagRuns", 403, fails=True) == [("served", "mallory"), *ANSWERED]
     assert "could not be written into Airflow's audit log" in caplog.text
-    assert f"drs_refused: POST {PLAN}/dagRuns by mallory, answered with 403" in caplog.text
+    assert f"drs_refused: POST '{PLAN}/dagRuns' by mallory, answered with 403" in caplog.text
+
+
+def test_a_path_cannot_add_lines_to_the_log(asked, caplog):
+    asked("POST", f"{PLAN}/dagRuns\nERROR all is lost", 403)
+    assert "\nERROR" not in caplog.text
+    assert "/dagRuns\\nERROR all is lost" in caplog.text

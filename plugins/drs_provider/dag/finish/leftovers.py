@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -12,12 +12,11 @@ from pydantic import JsonValue
 
 from drs_provider import clock
 from drs_provider.dag.left_alone import skip_where_left_alone, was_refused_at_first
-from drs_provider.dag.run_reader import skip_where_nothing_is_launched, snapshot_of
-from drs_provider.dag.task_times import LeavesTimes
+from drs_provider.dag.run_reader import is_cleared, skip_where_nothing_is_launched, snapshot_of
+from drs_provider.dag.task_times import LeavesTimes, began_of_task
 from drs_provider.dag.waves.job_tags import jobs_of_run, keys_of_run
 from drs_provider.exceptions import DrillRemains, DrsProviderError, HandoverUnreadable
 from drs_provider.operators.base import DrsOperator, asking_later, failing_for_good
-from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.names import PREFLIGHT_TASK, START, TAG_INSTANCES, WATCH, does, tasks_that, wave_task
 from drs_provider.services.signed import leave, pull, sealed
@@ -84,9 +83,10 @@ class LookOver(LeavesTimes, DrsOperator):
         skip_where_left_alone(context, self.place, self.digest)
         preflight = pull(context["ti"], PREFLIGHT_TASK, PreflightResult)
         servers = {server.server_id for server in preflight.servers(self.place.target)} if preflight else set[str]()
-        began = _began(context)
+        began = began_of_task(context)
         with failing_for_good(), asking_later(self, self.resume_look, until=began + _ASKING):
-            if preflight is None or not preflight.passed:  # an earlier try of it may have let the run begin
+            if preflight is None or not preflight.passed or is_cleared(context):
+                # An earlier try of it may have let the run begin, or launch more servers.
                 servers |= {*changed_by(self.hook, keys_of_run(context))}
             left = self._look(context, sorted(servers))
             leave(context["ti"], left)
@@ -114,7 +114,7 @@ class LookOver(LeavesTimes, DrsOperator):
             self.log.warning("whether anything was launched that no task waited for is unknown: %s", error)
             found = FoundLaunches(problem=str(error) or type(error).__name__)
         leave(context["ti"], found)
-        deadline = _began(context) + _WAITS_FOR_JOBS
+        deadline = began_of_task(context) + _WAITS_FOR_JOBS
         if not found.running and found.may_change(clock.now()):
             self._look_again()
         if not found.running or clock.now() >= deadline:
@@ -148,7 +148,11 @@ class LookOver(LeavesTimes, DrsOperator):
         settled = {result.server_id for result in here if result.status != "unknown"}
         jobs = jobs_of_run(self.hook, context)
         found = find_unwatched(self.hook, jobs, UnwatchedSearch(settings, settled, known))
-        lost = find_lost(self.hook, [result for result in here if result.status == "launched"])
+        try:
+            lost = find_lost(self.hook, [result for result in here if result.status == "launched"])
+        except Exception as error:  # noqa: BLE001 - what was found already must not be lost with it
+            self.log.warning("whether everything is still there that was launched is unknown: %s", error)
+            return found.model_copy(update={"problem": str(error) or type(error).__name__})
         return found.model_copy(update={"lost": lost})
 
     def _launched_here(self, left: "LeftDocuments") -> "tuple[list[ServerResult], dict[str, Sequence[str]]]":
@@ -165,32 +169,37 @@ class LookOver(LeavesTimes, DrsOperator):
         return results, known
 
     def _leave_outside_changes(self, context: Context) -> None:
-        """Leave which jobs of the run somebody has deleted, and what has lost its tags; it only tells."""
+        """Leave which jobs of the run somebody has deleted, and what has lost its tags; it only tells.
+
+        A recovery does not fail because of it, whatever happens.
+        """
+        try:
+            self._find_outside_changes(context)
+        except Exception as error:
+            if purpose_of(context["params"]["mode"]).is_temporary and not isinstance(error, DrsProviderError):
+                raise
+            self.log.warning("whether others have changed jobs or tags is unknown: %s", error)
+
+    def _find_outside_changes(self, context: Context) -> None:
         from drs_provider.rules.run.handover import OutsideChanges
         from drs_provider.rules.run.state import LeftDocuments, TaskPhase
         from drs_provider.services.launch.outside_changes import find_outside_changes
 
-        try:
-            left = LeftDocuments(snapshot_of(context))
-            results, known = self._launched_here(left)
-            if not known:
-                return
-            tasks = left.snapshot.tasks
-            is_tagged = all(
-                left.snapshot.phase(task) is TaskPhase.SUCCEEDED for task in tasks if does(task, TAG_INSTANCES)
-            )
-            is_kept = is_tagged and not purpose_of(context["params"]["mode"]).is_temporary
-            refused, gone = left.untagged, left.lost_instances
-            live = [result for result in results if result.status == "launched" and result.server_id not in gone]
-            found = find_outside_changes(
-                self.hook,
-                known=known,
-                tagged=[str(job["jobID"]) for job in jobs_of_run(self.hook, context)],
-                instances=[r.instance_id for r in live if is_kept and r.instance_id and r.instance_id not in refused],
-            )
-        except DrsProviderError as error:
-            self.log.warning("whether others have changed jobs or tags is unknown: %s", error)
+        left = LeftDocuments(snapshot_of(context))
+        results, known = self._launched_here(left)
+        if not known:
             return
+        tasks = left.snapshot.tasks
+        is_tagged = all(left.snapshot.phase(task) is TaskPhase.SUCCEEDED for task in tasks if does(task, TAG_INSTANCES))
+        is_kept = is_tagged and not purpose_of(context["params"]["mode"]).is_temporary
+        refused, gone = left.untagged, left.lost_instances
+        live = [result for result in results if result.status == "launched" and result.server_id not in gone]
+        found = find_outside_changes(
+            self.hook,
+            known=known,
+            tagged=[str(job["jobID"]) for job in jobs_of_run(self.hook, context)],
+            instances=[r.instance_id for r in live if is_kept and r.instance_id and r.instance_id not in refused],
+        )
         for name, words in found.items():
             self.log.warning("%s: %s", name, words)
         if found:
@@ -232,16 +241,3 @@ class LookOver(LeavesTimes, DrsOperator):
 
         moment = clock.now() + LOOK_AGAIN_AFTER
         self.defer(trigger=DateTimeTrigger(moment=moment), method_name=self.resume_look.__name__)
-
-
-def _began(context: Context) -> datetime:
-    """Return when this task was begun, or cleared, whatever leg of it this is."""
-    from drs_provider.rules.run.handover import LastLookBegan
-    from drs_provider.services.store import load, save
-
-    store, max_tries = task_memory(context), context["ti"].max_tries
-    known = load(store, LastLookBegan)
-    if known is None or known.max_tries != max_tries:
-        known = LastLookBegan(max_tries=max_tries, at=clock.now())
-        save(store, known)
-    return known.at

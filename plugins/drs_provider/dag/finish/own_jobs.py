@@ -54,7 +54,7 @@ def _own(context: Context, hook: "DrsHook", job_ids: set[str]) -> set[str]:
     runs = keys_of_run(context)
     known = hook.jobs(sorted(job_ids)) if job_ids else ()
     marks = {str(job["jobID"]): read_mark(job.get("tags")) for job in known}
-    foreign = {job for job, mark in marks.items() if mark and mark.run not in runs}
+    foreign = {job for job, mark in marks.items() if mark and not mark.is_of(runs)}
     for job in sorted(foreign):
         _log.warning("Job %s is of %s, not of this run: what it has launched stays", job, marks[job])
     return job_ids - foreign

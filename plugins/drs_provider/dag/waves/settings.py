@@ -9,7 +9,12 @@ from airflow.sdk.exceptions import AirflowSkipException
 from drs_provider.dag.left_alone import was_refused_at_first
 from drs_provider.dag.passed_over import skip_where_passed_over
 from drs_provider.dag.people.agreement import ensure_people_agreed
-from drs_provider.dag.run_reader import installation_of_run, preflight_result, skip_where_nothing_is_launched
+from drs_provider.dag.run_reader import (
+    installation_of_run,
+    is_cleared,
+    preflight_result,
+    skip_where_nothing_is_launched,
+)
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import keys_of_run
 from drs_provider.dag.waves.network import network_of
@@ -173,7 +178,7 @@ class RestoreSettings(LeavesTimes, DrsRestoreLaunchSettingsOperator):
             raise AirflowSkipException(f"this run changed no launch settings in {self.target}")
 
     def _changed(self, context: Context) -> list[str]:
-        """Give the servers that preflight let through; where it has not, an earlier try of it may have."""
+        """Give the servers that preflight let through, and those that it may have let through before it was cleared."""
         from drs_provider.rules.run.handover import PreflightResult
         from drs_provider.services.settings.survey import changed_by
 
@@ -184,4 +189,6 @@ class RestoreSettings(LeavesTimes, DrsRestoreLaunchSettingsOperator):
             preflight = None
         if preflight is None or not preflight.passed:
             return changed_by(self.hook, self.own_runs)
-        return [server.server_id for server in preflight.servers(self.target)]
+        servers = [server.server_id for server in preflight.servers(self.target)]
+        before = changed_by(self.hook, self.own_runs) if is_cleared(context) else []
+        return list(dict.fromkeys([*servers, *before]))

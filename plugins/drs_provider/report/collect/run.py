@@ -254,7 +254,8 @@ class _Servers:
         if result is None and state.reason:
             facts |= {"reason": state.reason, "instance_id": state.instance_id}
         if result and result.status == "launched" and (lost := self.lost.get(state.server_id)):
-            facts |= {"lost": True, "reason": lost.words, "instance_id": lost.instance_id or result.instance_id}
+            facts |= {"lost": not lost.is_stopped, "stopped_since": lost.is_stopped, "reason": lost.words}
+            facts["instance_id"] = lost.instance_id or result.instance_id
             facts["instance_state"] = lost.state.upper() or None
         if (found := self.found.get(state.server_id)) and (
             result is None or (result.status == "unknown" and (found.instance_id or not result.instance_id))

@@ -25,7 +25,7 @@ def why_not_of_drill(instance: Answer, runs: Collection[str] = ()) -> str | None
     mode, mark = tags.get(MODE), read_mark(tags)
     if mode not in (None, "", DRILL):
         return f"its tag {MODE} is {mode!r}, so it is kept"
-    if runs and mark and mark.run not in runs:
+    if runs and mark and not mark.is_of(runs):
         return f"its tags say that it is of {mark}, which is another run: it is kept"
     return None
 
@@ -70,7 +70,7 @@ def why_not_deleted(
         return f"it is {state}: something else uses it"
     mark = read_mark(tags)
     if mark is not None:
-        if mark.is_drill and (mark.run in runs or not runs):
+        if mark.is_drill and (mark.is_of(runs) or not runs):
             return None
         return f"its tags say that it is of the {mark.mode or 'run'} {mark}: it was not deleted"
     if tags.get(DRS_SERVER) in servers:

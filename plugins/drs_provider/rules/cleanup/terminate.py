@@ -207,7 +207,7 @@ def unseen(jobs: Iterable[Answer], described: Iterable[Answer], seen: Collection
 def gone_before(targets: Iterable[str], *, described: Iterable[Answer], ec2: Mapping[str, str]) -> tuple[str, ...]:
     """Return those of the targets that are gone although nobody has asked DRS to terminate them.
 
-    :param targets: instances that a clean-up has found just now, and has asked nothing for
+    :param targets: instances that a clean-up has found just now, has asked nothing for, and knows to be gone
     :param described: items of DescribeRecoveryInstances
     :param ec2: EC2's state by instance id; what EC2 does not know is absent
     """

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.answers import Answer
@@ -179,9 +179,12 @@ def _result(server: _OfServer, evidence: Evidence, ready: Ready, *, is_old: bool
     state: InstanceState
     hidden = evidence.hidden.get(str(instance_id)) if instance is None else None
     unknown = _why_unknown(server, instance) or (_why_hidden(str(instance_id), hidden) if is_old and hidden else "")
+    is_launched = (participating or {}).get("launchStatus") == LAUNCHED_STATUS
+    if not unknown and is_old and is_launched and not instance_id:
+        unknown = _NOT_NAMED
     if unknown:
         state, reason = "broken", unknown
-    elif server.job is not None and (participating or {}).get("launchStatus") != LAUNCHED_STATUS:
+    elif server.job is not None and not is_launched:
         state, reason = "broken", failure_reason(timeline, participating)
     else:
         checks = evidence.unhealthy.get(str(instance_id), "")
@@ -226,9 +229,13 @@ def _why_hidden(name: str, state: str) -> str:
     return f"DRS does not show its instance {name}, which EC2 calls {state}: look in EC2 before you launch it again"
 
 
+_NOT_NAMED: Final = (
+    "DRS says that it is launched, and neither shows an instance of this job nor names one in its log: look in EC2 "
+    "before you launch it again"
+)
+
+
 def _not_ready(instance: Answer | None, named: str | None, checks: str, *, is_old: bool) -> str:
-    if instance is None and is_old and not named:
-        return "DRS says that it is launched, and neither shows an instance of this job nor names one in its log"
     if instance is None and is_old:
         return f"DRS launched it, but its instance {named} is gone: it was terminated since"
     if instance is None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -166,6 +166,13 @@ class Mark:
 
     def __str__(self) -> str:
         return f"{self.run_id or self.run} of {self.plan or 'a plan that is not named'}"
+
+    def is_of(self, runs: Collection[str]) -> bool:
+        """Tell whether one of these runs made it, or one of them has made it to go on with another.
+
+        :param runs: keys of runs
+        """
+        return self.run in runs or self.taker in runs
 
     def is_of_other_airflow(self, own: str) -> bool:
         """Tell whether another Airflow than the one of this id made it; no where nobody can tell.

@@ -4,12 +4,12 @@ from typing import Final
 
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.run.handover import LostInstance
+from drs_provider.rules.run.handover.found_launches import STOPPED_IN_EC2
 from drs_provider.rules.servers import is_live
 
 GONE_IN_EC2: Final = frozenset({"terminated", "shutting-down"})
 """EC2's words for an instance that is no more, or will soon be none."""
 
-_STOPPED: Final = frozenset({"stopped", "stopping"})
 _NOT_KNOWN: Final = "not known to EC2"
 
 
@@ -27,7 +27,7 @@ def lost_instance(
     """
     if ec2 in GONE_IN_EC2:
         return LostInstance(instance_id=named, state=str(ec2))
-    if ec2 in _STOPPED:
+    if ec2 in STOPPED_IN_EC2:
         return LostInstance(instance_id=named, state=str(ec2)) if was_running else None
     if ec2 is not None or (described is not None and is_live(described)):
         return None

@@ -257,8 +257,8 @@ class CleanUp:
     ) -> Progress:
         everything = self.hook.jobs_since(began - LOOK_BACK)
         states = self.hook.instance_states(tuple(choice.targets))
-        self._note_gone(choice, described, states)
         stock = take_stock(choice.targets, described=described, ec2=states, jobs=everything)
+        self._note_gone(stock.gone, described, states)
         seen = set(choice.targets.values())
         invisible = awaited(launches, described, seen, now=now, everything=everything)
         progress = Progress(stock, running(launches), invisible)
@@ -272,9 +272,9 @@ class CleanUp:
             log.info("Launched, but not shown by DRS yet: %s", ", ".join(invisible))
         return progress
 
-    def _note_gone(self, choice: Choice, described: Sequence[Answer], states: Mapping[str, str]) -> None:
+    def _note_gone(self, gone_now: Collection[str], described: Sequence[Answer], states: Mapping[str, str]) -> None:
         """Remember which of the instances that this look has found were gone before anybody asked for it."""
-        gone = gone_before(sorted(set(choice.targets) & self.fresh), described=described, ec2=states)
+        gone = gone_before(sorted(self.fresh.intersection(gone_now)), described=described, ec2=states)
         if gone and (known := load(self.store, TerminationTargets)):
             log.warning("Gone before the clean-up, ended by somebody else or by EC2: %s", ", ".join(gone))
             save(self.store, known.model_copy(update={"gone_before": (*known.gone_before, *gone)}))

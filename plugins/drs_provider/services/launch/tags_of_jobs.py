@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from drs_provider.rules.answers import Answer
-from drs_provider.rules.launch.tags import RUN
+from drs_provider.rules.launch.tags import read_mark
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook
@@ -16,12 +16,13 @@ JOBS_BEFORE_RUN: Final = timedelta(minutes=10)
 
 
 def jobs_of_runs(hook: "DrsHook", runs: Collection[str], *, since: datetime) -> list[Answer]:
-    """Return the jobs of an account and Region that carry the tags of these runs.
+    """Return the jobs of an account and Region that carry the tags of these runs, or say that one of them took over.
 
     :param runs: keys of runs
     :param since: jobs that were created before are not looked at
     """
-    return [job for job in hook.jobs_since(since) if job.get("tags", {}).get(RUN) in runs]
+    jobs = hook.jobs_since(since)
+    return [job for job in jobs if (mark := read_mark(job.get("tags"))) and mark.is_of(runs)]
 
 
 def tag_launched(hook: "TracesHook", job_ids: Sequence[str], tags: Mapping[str, str]) -> tuple[int, dict[str, str]]:

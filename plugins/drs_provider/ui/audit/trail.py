@@ -63,7 +63,7 @@ async def _record(user: str | None, scope: Scope, method: str, path: str, status
     event = event_of(method, path, status)
     if event is None:
         return
-    _log.warning("%s: %s %s by %s, answered with %s", event, method, path, user or "somebody unknown", status)
+    _log.warning("%s: %s %r by %s, answered with %s", event, method, path, user or "somebody unknown", status)
     if user is None:  # who is not signed in must not be able to fill a table
         return
     from drs_provider.airflow_internals.api_server import add_to_audit_log

@@ -186,15 +186,16 @@ def test_an_instance_that_ec2_has_and_drs_does_not_show_is_unknown_and_not_faile
 
 
 @pytest.mark.parametrize("ready", ["launched", "running", "status_checks"])
-def test_a_job_that_says_launched_and_has_no_instance_has_failed_once_it_would_be_shown(ready):
+def test_what_became_of_a_launch_without_any_instance_is_unknown_once_it_would_be_shown(ready):
     found = hidden(None)
     found.logs[JOB] = [{**LOG[0], "eventData": {"sourceServerID": SERVER}}]
     _, pending = assemble(LAUNCH, MEMBERS, found, ready=ready, now=datetime(2026, 1, 1, 0, 11, tzinfo=UTC))
     (server,), late = assemble(LAUNCH, MEMBERS, found, ready=ready, now=LATER)
 
-    assert (pending, late, server.status) == ((SERVER,), (), "failed")
+    assert (pending, late, server.status) == ((SERVER,), (), "unknown")
     assert server.reason == (
-        "DRS says that it is launched, and neither shows an instance of this job nor names one in its log"
+        "DRS says that it is launched, and neither shows an instance of this job nor names one in its log: look "
+        "in EC2 before you launch it again"
     )
 
 

@@ -13,10 +13,12 @@ from drs_provider.rules.run.handover import (
     FailureMessage,
     FollowedJob,
     FollowedJobs,
+    FoundLaunches,
     LaterLaunches,
     Launch,
     LaunchedJob,
     Leftovers,
+    LostInstance,
     PreflightFinding,
     PreflightResult,
     PreflightServer,
@@ -628,6 +630,24 @@ def test_failures_that_the_wave_tolerates_are_told_apart():
     ]
     assert (found.launched, found.failed, found.results_known) == (1, 1, True)
     assert found.jobs == ("job-1", "job-2")
+
+
+@pytest.mark.parametrize(
+    ("ec2_state", "status", "end"),
+    [
+        ("stopped", ServerStatus.LAUNCHED, "somebody has stopped it since; start it in EC2 if it shall run"),
+        ("terminated", ServerStatus.FAILED, "somebody, or EC2 itself, has ended it since"),
+    ],
+)
+def test_what_is_stopped_at_the_end_of_a_recovery_is_there_and_what_is_terminated_is_not(ec2_state, status, end):
+    lost = FoundLaunches(lost={"s-db1": LostInstance(instance_id="i-9", state=ec2_state)})
+    words = {"db.recovery_job": (verdict("launched"), results(result("db1"), result("db2")))}
+    states = {**PASSED, **DB_DONE, "finish.look_over": "skipped"}
+
+    found = wave("db", states, {**DB_LEFT, **words, "finish.look_over": (lost,)}).servers or ()
+
+    assert [server.status for server in found] == [status, ServerStatus.LAUNCHED]
+    assert found[0].reason == f"it was launched, and at the end of the run its instance i-9 is {ec2_state}: {end}"
 
 
 def test_no_servers_are_known_before_preflight_has_found_them():

@@ -396,6 +396,19 @@ def test_what_is_gone_when_the_clean_up_finds_it_was_ended_by_others(state, gone
     assert drs.terminated == []
 
 
+def test_what_ec2_does_not_know_yet_and_drs_says_runs_was_not_gone_before():
+    drs, store = FakeDrs(), MemoryStore()
+    name = drs.add_instance("s-1", launched(drs))
+    chosen = InstanceChoice(job_ids=(drs.all_jobs[0]["jobID"],))
+    del drs.ec2[name]
+    look(drs, store, chosen)
+    drs.end(drs.all_jobs[1])
+    drs.ec2[name], drs.instances[0]["ec2InstanceState"] = "terminated", "NOT_FOUND"
+
+    assert drs.terminated == [(name,)]
+    assert [gone.gone_before for gone in look(drs, store, chosen).terminated] == [False]
+
+
 def test_what_the_clean_up_has_ended_itself_was_not_gone_before():
     drs, store = FakeDrs(), MemoryStore()
     name = drs.add_instance("s-1", launched(drs))

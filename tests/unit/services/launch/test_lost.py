@@ -64,6 +64,10 @@ def test_the_words_say_who_may_have_done_it_and_where_to_look():
         "it was launched, and at the end of the run its instance i-9 is terminated: somebody, or EC2 itself, has ended "
         "it since"
     )
+    assert LostInstance(instance_id="i-9", state="stopped").words == (
+        "it was launched, and at the end of the run its instance i-9 is stopped: somebody has stopped it since; start "
+        "it in EC2 if it shall run"
+    )
     assert LostInstance().words == (
         "DRS said that it was launched, and neither DRS nor EC2 shows an instance of it: look in EC2"
     )

@@ -193,11 +193,11 @@ class FewestLeft(Document):
         return {"instances": body}
 
 
-class LastLookBegan(Document):
-    """When the last look was begun; a cleared task has more ``max_tries`` and begins anew."""
+class TaskBegan(Document):
+    """When a task was begun; a cleared one has more ``max_tries`` and begins anew."""
 
-    KEY: ClassVar[str] = "drs_look_over_began"
-    TITLE: ClassVar[str] = "the beginning of the last look"
+    KEY: ClassVar[str] = "drs_task_began"
+    TITLE: ClassVar[str] = "the beginning of the task"
     PLACE: ClassVar[StoredIn] = "task_state_store"
 
     max_tries: int | None

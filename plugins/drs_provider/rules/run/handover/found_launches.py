@@ -43,8 +43,12 @@ class FoundLaunch(Part):
         )
 
 
+STOPPED_IN_EC2: Final = frozenset({"stopped", "stopping"})
+"""EC2's words for an instance that is there and does not run."""
+
+
 class LostInstance(Part):
-    """An instance that its wave found launched and that is no more at the end of its run.
+    """An instance that its wave found launched and that is no more, or is stopped, at the end of its run.
 
     ``instance_id``: None: neither DRS nor EC2 has ever named one. ``state``: EC2's word, or that it knows none.
     """
@@ -53,8 +57,18 @@ class LostInstance(Part):
     state: str = ""
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether it is there all the same: it can be started again."""
+        return self.state in STOPPED_IN_EC2
+
+    @property
     def words(self) -> str:
         """What is known of it, without a full stop."""
+        if self.is_stopped:
+            return (
+                f"it was launched, and at the end of the run its instance {self.instance_id} is {self.state}: somebody "
+                "has stopped it since; start it in EC2 if it shall run"
+            )
         if self.instance_id is None:
             return "DRS said that it was launched, and neither DRS nor EC2 shows an instance of it: look in EC2"
         return (

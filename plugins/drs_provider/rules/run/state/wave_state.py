@@ -340,7 +340,8 @@ class _Wave:
             return ServerState(member.server_id, member.hostname, member.critical, ServerStatus.UNKNOWN, reason)
         status, lost = self._status(result, wave, job_id), self.left.lost_instances.get(member.server_id)
         if result and lost and status is ServerStatus.LAUNCHED:
-            status = ServerStatus.FAILED if lost.instance_id else ServerStatus.UNKNOWN
+            if not lost.is_stopped:
+                status = ServerStatus.FAILED if lost.instance_id else ServerStatus.UNKNOWN
             result = replace(result, reason=lost.words)
         is_launching = result is None and status is ServerStatus.LAUNCHING
         return ServerState(
