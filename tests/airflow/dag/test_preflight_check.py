@@ -53,6 +53,7 @@ def a_context(dag, ti, params=None, **run):
 
 def checked(dag, *, cleaned=None, params=None, **run):
     facts = {"dag_id": "drs.shop", "run_id": "r", "run_type": "manual", "clear_number": 0, "run_after": NOW}
+    facts |= {"logical_date": None}  # as of a run that the command line starts
     context = a_context(dag, Ti(cleaned or {}), params, **{**facts, "start_date": NOW, **run})
     with pytest.raises(AirflowFailException) as failed:
         dag.task_dict["preflight.check"].execute(context)
@@ -82,7 +83,7 @@ def test_the_run_of_a_drill_that_was_cleaned_up_is_not_begun_anew(dag, task):
 def test_other_runs_are_checked_as_usual(dag, cleaned, cleared):
     said = checked(dag, cleaned=cleaned, clear_number=cleared, params={"mode": "test"})
 
-    assert "mode 'test' is neither 'drill' nor 'recovery' nor 'check'" in said
+    assert "mode 'test' is neither 'drill' nor 'recovery' nor 'migration' nor 'check'" in said
 
 
 def test_a_refusal_stays_the_last_word_where_nothing_more_can_be_noted(dag, monkeypatch):
@@ -92,7 +93,7 @@ def test_a_refusal_stays_the_last_word_where_nothing_more_can_be_noted(dag, monk
 
     monkeypatch.setattr(Ti, "xcom_push", leave)
 
-    assert "mode 'test' is neither 'drill' nor 'recovery' nor 'check'" in checked(dag, params={"mode": "test"})
+    assert "mode 'test' is neither 'drill' nor 'recovery' nor 'migration' nor 'check'" in checked(dag, params={"mode": "test"})
 
 
 LATE = {"run_type": "scheduled", "run_after": NOW - timedelta(hours=15)}
