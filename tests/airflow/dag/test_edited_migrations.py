@@ -1,5 +1,7 @@
 """Planned migrations in which somebody marks tasks by hand or writes their records, and what fails on the way."""
 
+from dataclasses import replace
+
 import pytest
 from drs_simulator.pytest_plugin import start_drs_simulator  # noqa: F401  (a fixture)
 from kit.dag_runs import calls
@@ -8,6 +10,7 @@ from kit.migrations import ACCOUNT, EVERYTHING, FLEET, GO, connect, sources
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
+FREEZE = "{kind: wait, name: freeze, for: 1s, when: migration}"
 EDITED = "it is not what was written: somebody has edited it, or brought it here from elsewhere"
 
 
@@ -66,6 +69,48 @@ def test_a_stop_that_is_marked_as_done_lets_nothing_be_launched(migrated, simula
         "the sources of db1, db2 in wave database are not recorded as stopped (a task that is marked as successful "
         "stops nothing): clear database.stop_sources with everything downstream. Nothing was launched"
     )
+    assert changes(simulator) == []
+
+
+FAILING = "{kind: tcp_check, name: freeze, host: 127.0.0.1, port: 9, timeout: 1s, when: migration%s}"
+
+
+@pytest.mark.parametrize(
+    ("more", "marks", "doubt"),
+    [
+        pytest.param(
+            "",
+            {"forgiven": ["before_waves.freeze"]},
+            "step freeze failed and was marked by hand (a task that is marked as successful stops nothing)",
+            id="marked by hand",
+        ),
+        pytest.param(
+            ", on_failure: continue", {}, "step freeze failed, and the plan goes on all the same", id="the plan goes on"
+        ),
+    ],
+)
+def test_no_source_is_stopped_where_the_step_that_stops_the_writes_failed(migrated, simulator, more, marks, doubt):
+    ended = migrated(text=EVERYTHING.replace(FREEZE, FAILING % more), **marks)
+
+    assert str(ended.said("database.stop_sources")).startswith(
+        "the sources of wave database are not stopped, for it is not certain that nothing is written to them: "
+        f"{doubt}. Nothing was stopped. "
+    )
+    assert changes(simulator) == []
+
+
+def test_a_question_before_a_wave_that_is_marked_as_done_stops_no_source_of_it(migrated, simulator):
+    ended = migrated(marked=["web.pause"])
+
+    assert "web.pause" in str(ended.said("web.stop_sources"))
+    assert changes(simulator) == ["StopInstances", "StartRecovery", "StartRecovery"]
+
+
+def test_an_approval_step_that_is_marked_as_done_stops_no_source(migrated, simulator):
+    asked = "before:\n  - {kind: approval, name: may-we, message: Go on?, approvers: [ann]}\n"
+    ended = migrated(text=EVERYTHING.replace("before:\n", asked, 1), marked=["before_waves.may-we"])
+
+    assert "before_waves.may-we has left no answer" in str(ended.said("database.stop_sources"))
     assert changes(simulator) == []
 
 
