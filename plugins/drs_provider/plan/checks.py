@@ -16,7 +16,10 @@ from drs_provider.plan.model import (
     RecoveryPlan,
     Step,
     Wave,
+    has_migrations,
+    stops_writes,
     wave_dependencies,
+    waves_above,
 )
 from drs_provider.plan.problems import nearest
 from drs_provider.plan.steps import approvers_twice, too_few_approvers
@@ -129,11 +132,19 @@ def promised_but_not_done(plan: RecoveryPlan) -> Iterator[PlanFinding]:
 
 def writes_stop_first(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """Sources are stopped once a recovery point holds all that was written: something must stop the writes before."""
-    befores = (plan.before, *(wave.before for wave in plan.waves))
-    if plan.migration.stop_sources and not any(step.when == "migration" for steps in befores for step in steps):
+    if not plan.migration.stop_sources or stops_writes(plan):
+        return
+    hint = "add a step with when: migration to before that stops them"
+    if not has_migrations(plan):
         what = "nothing stops the writes before the sources: DRS makes no recovery point of an instance that is stopped"
-        hint = "add a step with when: migration to before that stops them"
         yield PlanFinding(("migration", "stop_sources"), what, hint, at_key=True)
+        return
+    depends_on = wave_dependencies(plan)
+    quiet = {wave.name for wave in plan.waves if stops_writes(wave)}
+    for position, wave in enumerate(plan.waves):
+        if wave.groups and not quiet & {wave.name, *waves_above(depends_on, wave.name)}:
+            what = "nothing stops the writes of this wave before its sources are stopped"
+            yield PlanFinding(("waves", position), what, f"{hint}, of the plan or of this wave")
 
 
 def steps_on_the_way_back(plan: RecoveryPlan) -> Iterator[PlanFinding]:

@@ -1,6 +1,6 @@
 """What a protection group and a recovery plan consist of, as frozen models whose attributes are the YAML names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -322,6 +322,18 @@ def wave_dependencies(plan: RecoveryPlan) -> dict[str, tuple[str, ...]]:
     }
 
 
+def waves_above(depends_on: Mapping[str, Sequence[str]], wave: str) -> set[str]:
+    """Give the waves that a wave waits for, and all that those wait for; a circle has an end."""
+    reached: set[str] = set()
+    todo = list(depends_on[wave])
+    while todo:
+        name = todo.pop()
+        if name not in reached:
+            reached.add(name)
+            todo += depends_on.get(name, ())
+    return reached
+
+
 def failback_dependencies(plan: RecoveryPlan) -> dict[str, tuple[str, ...]]:
     """Give every wave's dependencies on the way back, in the order in which a reader expects the waves.
 
@@ -346,11 +358,14 @@ def origin_of_group(plan: RecoveryPlan, group: ProtectionGroup) -> FailbackOrigi
     )
 
 
+def stops_writes(owner: RecoveryPlan | Wave) -> bool:
+    """Whether a step that stands before a plan's waves, or before the launch of a wave, stops writes in a migration."""
+    return any(step.when == "migration" for step in owner.before)
+
+
 def has_migrations(plan: RecoveryPlan) -> bool:
-    """Whether a plan says anything of planned migrations: how writes are stopped, what comes then."""
-    owners: tuple[RecoveryPlan | Wave, ...] = (plan, *plan.waves)
-    steps = (step for owner in owners for step in (*owner.before, *owner.after))
-    return plan.migration != Migration() or any(step.when == "migration" for step in steps)
+    """Whether a plan says how its writes are stopped: no other can be migrated without a loss."""
+    return stops_writes(plan) or any(stops_writes(wave) for wave in plan.waves)
 
 
 SHARED = "shared"

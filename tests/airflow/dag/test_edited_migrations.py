@@ -3,11 +3,13 @@
 import pytest
 from drs_simulator.pytest_plugin import start_drs_simulator  # noqa: F401  (a fixture)
 from kit.dag_runs import calls
-from kit.edited_runs import before, nobody, run_edited
+from kit.edited_runs import Clear, before, nobody, run_edited
 from kit.migrations import ACCOUNT, EVERYTHING, FLEET, GO, connect, sources
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
+FREEZE = "{kind: wait, name: freeze, for: 1s, when: migration}"
+EXPIRED = 403
 EDITED = "it is not what was written: somebody has edited it, or brought it here from elsewhere"
 
 
@@ -67,6 +69,86 @@ def test_a_stop_that_is_marked_as_done_lets_nothing_be_launched(migrated, simula
         "stops nothing): clear database.stop_sources with everything downstream. Nothing was launched"
     )
     assert changes(simulator) == []
+
+
+FAILING = "{kind: tcp, name: freeze, host: 127.0.0.1, port: 1, timeout: 1s, when: migration%s}"
+
+
+@pytest.mark.parametrize(
+    ("more", "marks", "doubt"),
+    [
+        pytest.param(
+            "",
+            {"forgiven": ["before_waves.freeze"]},
+            "step freeze failed and was marked by hand (a task that is marked as successful stops nothing)",
+            id="marked by hand",
+        ),
+        pytest.param(
+            ", on_failure: continue", {}, "step freeze failed, and the plan goes on all the same", id="the plan goes on"
+        ),
+    ],
+)
+def test_no_source_is_stopped_where_the_step_that_stops_the_writes_failed(migrated, simulator, more, marks, doubt):
+    ended = migrated(text=EVERYTHING.replace(FREEZE, FAILING % more), **marks)
+
+    assert str(ended.said("database.stop_sources")).startswith(
+        "the sources of wave database are not stopped, for it is not certain that nothing is written to them: "
+        f"{doubt}. Nothing was stopped. "
+    )
+    assert changes(simulator) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "marked", "said"),
+    [
+        pytest.param(
+            ("timeout: 3h}", 'timeout: 3h, pause_before: {message: "Down?", approvers: [ann]}}'),
+            "database.pause",
+            "database.pause: no answer is recorded",
+            id="pause",
+        ),
+        pytest.param(
+            ("\nafter:\n", "\n  - {kind: approval, name: may-we, message: Go on?, approvers: [ann]}\nafter:\n"),
+            "before_waves.may-we",
+            "before_waves.may-we has left no answer",
+            id="approval step",
+        ),
+    ],
+)
+def test_a_question_that_is_marked_as_done_stops_no_source(migrated, simulator, change, marked, said):
+    ended = migrated(text=EVERYTHING.replace(*change, 1), marked=[marked])
+
+    assert said in str(ended.said("database.stop_sources"))
+    assert changes(simulator) == []
+
+
+def test_an_aws_that_does_not_answer_uses_up_no_retries(migrated, simulator):
+    def fail(**what):
+        return lambda _places: simulator.fault({**what, "do": "expired_token", "count": 1})
+
+    looks = before("database.final_sync", fail(service="drs", operation="DescribeRecoverySnapshots"))
+    stops = before("database.stop_sources", fail(service="ec2", operation="DescribeInstances"))
+
+    def edit(task, places):
+        looks(task, places)
+        stops(task, places)
+
+    ended = migrated(edit=edit, marked=["database.start_recovery"])
+
+    assert [ended.states[f"database.{task}"] for task in ("final_sync", "stop_sources")] == ["success", "success"]
+    assert changes(simulator) == ["StopInstances"]
+    failed = [call["operation"] for call in simulator.calls() if call["status"] == EXPIRED]
+    assert failed == ["DescribeRecoverySnapshots", "DescribeInstances"]
+
+
+def test_a_cleared_wave_whose_sources_are_stopped_already_is_not_waited_for(migrated, simulator):
+    """No newer recovery point comes: what was noted when the writes stopped still counts."""
+    again = Clear(marked=["preflight.check", "before_waves.freeze", "database.start_recovery"])
+    ended = migrated(marked=["database.start_recovery"], cleared=again)
+
+    assert [ended.states[f"database.{task}"] for task in ("final_sync", "stop_sources")] == ["success", "success"]
+    assert ended.driver.records["database.final_sync"].tries == len(["once", "again"])
+    assert changes(simulator) == ["StopInstances"]
 
 
 def test_an_approval_that_is_marked_as_done_stops_nothing(migrated, simulator):

@@ -61,8 +61,8 @@ def test_a_plan_that_stops_no_writes_has_no_migration(run, simulator):
 
     assert ended.said("preflight.check") == (
         "the run of shop is refused, 1 reason; nothing was launched:\n"
-        "  - plan shop says nothing of migrations: nothing stops its writes, so data would be lost. Give it a step "
-        "with when: migration that stops them, or start a recovery"
+        "  - nothing stops the writes of plan shop in a migration, so data would be lost. Give the plan a step with "
+        "when: migration in before that stops them, or start a recovery"
     )
     assert calls(simulator, "StartRecovery") == []
 

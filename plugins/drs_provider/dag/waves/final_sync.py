@@ -1,7 +1,7 @@
 """The last sync of a planned migration: a wave waits until nothing that was written can be lost."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseOperator, Context
@@ -12,16 +12,17 @@ from drs_provider.dag.docs import COLOURS
 from drs_provider.dag.run_reader import order_of, preflight_result
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.exceptions import PlanChanged, RunRefused
-from drs_provider.operators.base import failing_for_good
+from drs_provider.operators.base import asking_later, failing_for_good
+from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.run.connection import AwsArguments
-from drs_provider.services.signed import leave, pull
+from drs_provider.services.signed import leave
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
     from drs_provider.rules.launch.recovery_points import Point
-    from drs_provider.rules.migration.final_sync import Quiesce, SyncMark
-    from drs_provider.rules.run.handover import PreflightResult, PreflightTarget, SyncBegan
+    from drs_provider.rules.migration.final_sync import StepEnd, SyncMark
+    from drs_provider.rules.run.handover import FinalSync, PreflightResult, PreflightTarget, SyncBegan
     from drs_provider.triggers.final_sync import SyncPlace, WrittenMark
 
 LEAST_POLL_SECONDS: Final = 10.0
@@ -59,7 +60,7 @@ class AwaitFinalSync(LeavesTimes, BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Look; the task ends where nothing is missing, and waits where something is."""
-        from drs_provider.rules.migration.final_sync import in_short, timed_out
+        from drs_provider.rules.migration.final_sync import in_short, quiesce_of, timed_out
         from drs_provider.rules.run.handover import FinalSync
         from drs_provider.services.migration.final_sync import look
 
@@ -69,9 +70,12 @@ class AwaitFinalSync(LeavesTimes, BaseOperator):
             targets = preflight.wave(self.wave).targets
             hooks = [(_hook(target), [server.server_id for server in target.servers]) for target in targets]
             names = {server.server_id: server.hostname for server in preflight.servers_of(self.wave)}
-            began = self._began(context, hooks)
-            quiesce, marks = self._quiesce(context, began), _marks(began)
-            found = look(hooks, marks, names, quiesced_at=quiesce.at)
+            steps = self._steps(context)
+            began = self._began(context, steps)
+            quiesce = quiesce_of(steps, asked_at=began.at)
+            with asking_later(self, self.resume, until=began.until):
+                marks = _marks(self._marked(context, began, hooks))
+                found = look(hooks, marks, names, quiesced_at=quiesce.at)
             if not found.late:
                 self.log.info("%s; every server has a recovery point that holds them", in_short(quiesce))
                 leave(
@@ -84,7 +88,7 @@ class AwaitFinalSync(LeavesTimes, BaseOperator):
             if clock.now() >= began.until:
                 raise RunRefused(timed_out(found.words, self.within, plan=self.plan, task=context["ti"].task_id))
         self.log.info("%s; waiting until %s: %s", in_short(quiesce), began.until, found.words)
-        self._defer(targets, marks, quiesce, began)
+        self._defer(targets, marks, quiesce.at, began.until)
 
     def resume(self, context: Context, event: object = None) -> None:
         """Look again; what the trigger has seen is seen by this task itself before it counts."""
@@ -94,8 +98,8 @@ class AwaitFinalSync(LeavesTimes, BaseOperator):
         self,
         targets: "Sequence[PreflightTarget]",
         marks: "Mapping[str, SyncMark]",
-        quiesce: "Quiesce",
-        began: "SyncBegan",
+        quiesced_at: datetime,
+        until: datetime,
     ) -> None:
         from drs_provider.triggers.final_sync import FinalSyncTrigger
 
@@ -111,42 +115,60 @@ class AwaitFinalSync(LeavesTimes, BaseOperator):
             trigger=FinalSyncTrigger(
                 places=places,
                 marks=written,
-                quiesced_at=quiesce.at.isoformat(),
-                until=min(began.until, clock.now() + LEG).isoformat(),
+                quiesced_at=quiesced_at.isoformat(),
+                until=min(until, clock.now() + LEG).isoformat(),
                 poll_seconds=max(LEAST_POLL_SECONDS, len(marks) / SERVERS_A_SECOND),
             ),
             method_name=self.resume.__name__,
         )
 
-    def _began(self, context: Context, hooks: "Sequence[tuple[DrsHook, Sequence[str]]]") -> "SyncBegan":
-        """Note once what is there now that writes have stopped; a task that a person has cleared notes it anew."""
-        from drs_provider.rules.run.handover import ServerMark, SyncBegan
-        from drs_provider.services.migration.final_sync import marks_of
+    def _began(self, context: Context, steps: "Sequence[StepEnd]") -> "SyncBegan":
+        """Note once since when and until when it waits, before AWS is asked.
+
+        A task that a person has cleared waits as long again, and what was there stays noted: once the sources of the
+        wave are stopped, no newer recovery point comes. Only steps that have stopped the writes again begin it anew.
+        """
+        from drs_provider.rules.migration.final_sync import stopped_again
+        from drs_provider.rules.run.handover import SyncBegan
         from drs_provider.services.store import load, save
 
-        store, tries = task_memory(context), context["ti"].max_tries
+        store, tries, now = task_memory(context), context["ti"].max_tries, clock.now()
         kept = load(store, SyncBegan)
-        wanted = {server for _, servers in hooks for server in servers}
-        if kept and kept.max_tries == tries and wanted <= kept.servers.keys():
+        if kept and stopped_again(steps, kept.at):
+            kept = None
+        if kept and kept.max_tries == tries:
             return kept
-        now = clock.now()
-        marks = {server: mark for hook, servers in hooks for server, mark in marks_of(hook, servers).items()}
-        servers = {name: ServerMark(newest_id=mark.newest_id, lag=mark.lag) for name, mark in marks.items()}
-        began = SyncBegan(max_tries=tries, at=now, until=now + self.within, servers=servers)
+        at, servers = (kept.at, kept.servers) if kept else (now, {})
+        began = SyncBegan(max_tries=tries, at=at, until=now + self.within, servers=servers)
         save(store, began)
         return began
 
-    def _quiesce(self, context: Context, began: "SyncBegan") -> "Quiesce":
-        from drs_provider.rules.migration.final_sync import StepEnd, quiesce_of
+    def _marked(
+        self, context: Context, began: "SyncBegan", hooks: "Sequence[tuple[DrsHook, Sequence[str]]]"
+    ) -> "SyncBegan":
+        """Note what is there of each server now that writes have stopped, where that is not noted yet."""
+        from drs_provider.rules.run.handover import ServerMark
+        from drs_provider.services.migration.final_sync import marks_of
+        from drs_provider.services.store import save
+
+        missing = [(hook, [server for server in servers if server not in began.servers]) for hook, servers in hooks]
+        marks = {
+            server: mark for hook, servers in missing if servers for server, mark in marks_of(hook, servers).items()
+        }
+        if not marks:
+            return began
+        new = {server: ServerMark(newest_id=mark.newest_id, lag=mark.lag) for server, mark in marks.items()}
+        marked = began.model_copy(update={"servers": {**began.servers, **new}})
+        save(task_memory(context), marked)
+        return marked
+
+    def _steps(self, context: Context) -> "list[StepEnd]":
+        """Read how the steps ended that stop writes; those that this run leaves out do not count."""
+        from drs_provider.rules.migration.final_sync import end_of
         from drs_provider.rules.run.handover import StepResult
 
-        found = {task: pull(context["ti"], task, StepResult) for task in self.quiesce_task_ids}
-        steps = [
-            StepEnd(self.quiesce_task_ids[task], left.ended_at if left else None, bool(left and not left.goes_on))
-            for task, left in found.items()
-            if not (left and left.state == "skipped")
-        ]
-        return quiesce_of(steps, asked_at=began.at)
+        found = [(name, pull_newest(context, task, StepResult)) for task, name in self.quiesce_task_ids.items()]
+        return [end_of(name, left) for name, left in found if not (left and left.state == "skipped")]
 
 
 def skip_where_ordered(context: Context) -> None:
@@ -171,24 +193,24 @@ def migration_of(context: Context, plan: str, digest: str, wave: str) -> "Prefli
     return preflight
 
 
-def ensure_synced(context: Context, task_id: str, wave: str, server_ids: Sequence[str]) -> None:
-    """Raise RunRefused unless the last sync of all these servers is recorded."""
+def ensure_synced(context: Context, task_id: str, wave: str, server_ids: Sequence[str]) -> "FinalSync":
+    """Return the record of a wave's last sync. Raises RunRefused unless that of all these servers is recorded."""
     from drs_provider.rules.run.handover import FinalSync
 
-    found = pull(context["ti"], task_id, FinalSync)
-    missing = [server for server in server_ids if found is None or server not in found.points]
-    if missing:
+    found = pull_newest(context, task_id, FinalSync)
+    if found is None or any(server not in found.points for server in server_ids):
         raise RunRefused(
             f"the last sync of wave {wave} is not recorded (a task that is marked as successful waits for nothing): "
             f"clear {task_id} with everything downstream. Nothing was stopped or launched"
         )
+    return found
 
 
 def proven_points(context: Context, task_id: str) -> "Mapping[str, Point]":
     """Return the recovery points that were seen to hold all that was written, by server id."""
     from drs_provider.rules.run.handover import FinalSync
 
-    found = pull(context["ti"], task_id, FinalSync)
+    found = pull_newest(context, task_id, FinalSync)
     return found.points if found else {}
 
 

@@ -132,10 +132,10 @@ def _last_sync(shape: RunShape, wave: WaveShape, *, name_of: Callable[[str], str
         return
     from drs_provider.dag.waves.final_sync import AwaitFinalSync
 
-    quiesces = {task: name_in_group(task) for task in (*shape.quiesce_tasks, *wave.quiesce_tasks)}
+    quiesces = {task: name_in_group(task) for task in shape.quiesce_tasks_of(wave)}
     AwaitFinalSync(
         task_id=name_of(wave.sync_task),
-        task_display_name="Last sync" if wave.quiesce_tasks else f"{_title(wave)}: last sync",
+        task_display_name=f"{_title(wave)}: last sync" if wave.ahead_tasks else "Last sync",
         plan=shape.plan.name,
         digest=shape.digest,
         wave=wave.name,
@@ -163,6 +163,9 @@ def _stop_sources(shape: RunShape, wave: WaveShape) -> None:
         approval_task_ids=shape.approval_tasks,
         stop_policy=shape.stop_policy,
         stop_approval_task_ids=shape.stop_approval_tasks,
+        pause=wave.wave.pause_before,
+        pause_task_id=wave.pause_task or "",
+        asked_before=wave.asked_before,
         trigger_rule=TriggerRule.NONE_FAILED,
         **_CHAIN,
     )

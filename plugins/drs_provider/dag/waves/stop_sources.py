@@ -1,22 +1,32 @@
 """The end of a wave's sources in a planned migration: people have agreed to every instance, and it is read again."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseOperator, Context
+from pydantic import JsonValue
 
 from drs_provider import clock
 from drs_provider.dag.docs import COLOURS
-from drs_provider.dag.people.agreement import answers_of, ensure_people_agreed, triggered_by
+from drs_provider.dag.people.agreement import (
+    answers_of,
+    ensure_pause_answered,
+    ensure_people_agreed,
+    triggered_by,
+)
+from drs_provider.dag.steps.context import ensure_steps_approved
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.final_sync import ensure_synced, migration_of, skip_where_ordered
 from drs_provider.exceptions import RunRefused
 from drs_provider.formatting import MANY, some, timespan
-from drs_provider.operators.base import failing_for_good
+from drs_provider.operators.base import asking_later, failing_for_good
+from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.operators.task_memory import task_memory
+from drs_provider.plan.model import Pause
 from drs_provider.rules.run.approvals import Policy, ensure_approved
-from drs_provider.services.signed import leave, pull
+from drs_provider.rules.run.shape import AskedBefore
+from drs_provider.services.signed import leave
 
 if TYPE_CHECKING:
     from drs_provider.hooks.failback import FailbackHook
@@ -49,20 +59,24 @@ class StopWaveSources(LeavesTimes, BaseOperator):
         approval_task_ids: Sequence[str],
         stop_policy: Policy,
         stop_approval_task_ids: Sequence[str],
+        pause: Pause | None = None,
+        pause_task_id: str = "",
+        asked_before: Sequence[AskedBefore] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.plan, self.digest, self.wave, self.sync_task_id = plan, digest, wave, sync_task_id
         self.policy, self.approval_task_ids = policy, tuple(approval_task_ids)
         self.stop_policy, self.stop_approval_task_ids = stop_policy, tuple(stop_approval_task_ids)
+        self.pause, self.pause_task_id, self.asked_before = pause, pause_task_id, tuple(asked_before)
 
     def execute(self, context: Context) -> None:
         """Stop what is not stopped yet; the task ends where all are, and waits where EC2 is at it."""
         self._stop(context)
 
-    def go_on(self, context: Context, event: object = None) -> None:
-        """Look again whether all are stopped."""
-        self._stop(context)
+    def go_on(self, context: Context, event: object = None, *, asking_since: str | None = None) -> None:
+        """Look again whether all are stopped; AWS may not have answered since an instant, in ISO 8601."""
+        self._stop(context, asking_since)
 
     def _began(self, context: Context, before: Sequence[str]) -> "StopBegan":
         """Note once, before the first call, until when it may take and what was stopped already."""
@@ -77,15 +91,20 @@ class StopWaveSources(LeavesTimes, BaseOperator):
         save(store, began)
         return began
 
-    def _stop(self, context: Context) -> None:
+    def _stop(self, context: Context, asking_since: str | None = None) -> None:
+        from drs_provider.rules.migration.final_sync import why_sources_stay
         from drs_provider.services.migration.source_instances import change_sources
 
         skip_where_ordered(context)
-        with failing_for_good():
+        since = datetime.fromisoformat(asking_since) if asking_since else clock.now()
+        kwargs: dict[str, JsonValue] = {"asking_since": since.isoformat()}
+        with failing_for_good(), asking_later(self, self.go_on, until=since + WITHIN, kwargs=kwargs):
             preflight = migration_of(context, self.plan, self.digest, self.wave)
             servers = preflight.servers_of(self.wave)
             self._ensure_agreed(context, preflight)
-            ensure_synced(context, self.sync_task_id, self.wave, [server.server_id for server in servers])
+            sync = ensure_synced(context, self.sync_task_id, self.wave, [server.server_id for server in servers])
+            if sync.doubts:
+                raise RunRefused(why_sources_stay(self.wave, sync.doubts))
             named = {source.server_id: source for server in servers if (source := named_source(server))}
             began: list[StopBegan] = []
             look = change_sources(
@@ -120,6 +139,9 @@ class StopWaveSources(LeavesTimes, BaseOperator):
             what="stopping the sources is not approved",
             left_alone="Nothing was stopped",
         )
+        if self.pause is not None:
+            ensure_pause_answered(context, self.pause, self.pause_task_id)
+        ensure_steps_approved(context, self.asked_before)
 
     def _found(self, preflight: "PreflightResult", named: "dict[str, NamedSource]") -> "dict[str, NamedSource | None]":
         from drs_provider.hooks.drs import DrsHook
@@ -150,7 +172,7 @@ def ensure_stopped(context: Context, task_id: str, wave: str, servers: "Sequence
     """Raise RunRefused unless the sources of these servers are recorded as stopped."""
     from drs_provider.rules.run.handover import StoppedSources
 
-    found = pull(context["ti"], task_id, StoppedSources)
+    found = pull_newest(context, task_id, StoppedSources)
     if missing := [server.hostname for server in servers if server.source and not _is_stopped(found, server)]:
         raise RunRefused(
             f"the sources of {some(missing, MANY)} in wave {wave} are not recorded as stopped (a task that is marked "

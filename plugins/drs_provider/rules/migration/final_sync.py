@@ -3,10 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from drs_provider.formatting import MANY, joined, some, timespan
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.recovery_points import Point, in_words, point_of
+
+if TYPE_CHECKING:
+    from drs_provider.rules.run.handover import StepResult
 
 
 @dataclass(frozen=True)
@@ -25,11 +29,24 @@ class Quiesce:
 
 @dataclass(frozen=True)
 class StepEnd:
-    """How a step ended that stops writes. ``ended_at`` None: it has left no result."""
+    """How a step ended that stops writes. ``ended_at`` None: it has left no result.
+
+    :param is_good: it did what it should
+    :param goes_on: it failed, and the plan goes on all the same
+    """
 
     name: str
     ended_at: datetime | None
     is_good: bool
+    goes_on: bool = False
+
+
+def end_of(name: str, left: "StepResult | None") -> StepEnd:
+    """Read how a step ended from what it left; its task may be marked as successful whatever that is."""
+    if left is None:
+        return StepEnd(name, None, is_good=False)
+    is_good = left.state == "succeeded" and left.ended_at is not None
+    return StepEnd(name, left.ended_at, is_good, left.goes_on)
 
 
 def quiesce_of(steps: Sequence[StepEnd], *, asked_at: datetime) -> Quiesce:
@@ -38,18 +55,34 @@ def quiesce_of(steps: Sequence[StepEnd], *, asked_at: datetime) -> Quiesce:
     :param steps: the steps with ``when: migration`` that stand before
     :param asked_at: when it was first asked, which is after all of them: what counts where one has left no result
     """
-    ends = [step.ended_at for step in steps if step.ended_at]
-    doubts = [
-        f"step {step.name} has left no result (a task that is marked as successful stops nothing)"
-        if step.ended_at is None
-        else f"step {step.name} failed, and the plan goes on all the same"
-        for step in steps
-        if not step.is_good
-    ]
+    ends = [step.ended_at for step in steps if step.ended_at and step.is_good]
+    doubts = [_doubt(step) for step in steps if not step.is_good]
     if not steps:
         doubts.append("nothing of the plan stops the writes: no step with when: migration stands before")
     at = max([*ends, *([asked_at] if doubts else [])])
     return Quiesce(at, tuple(step.name for step in steps), tuple(doubts))
+
+
+def _doubt(step: StepEnd) -> str:
+    if step.ended_at is None:
+        return f"step {step.name} has left no result (a task that is marked as successful stops nothing)"
+    if step.goes_on:
+        return f"step {step.name} failed, and the plan goes on all the same"
+    return f"step {step.name} failed and was marked by hand (a task that is marked as successful stops nothing)"
+
+
+def stopped_again(steps: Sequence[StepEnd], since: datetime) -> bool:
+    """Tell whether a step that stops writes has ended once more after an instant: it was cleared."""
+    return any(step.ended_at is not None and step.ended_at > since for step in steps)
+
+
+def why_sources_stay(wave: str, doubts: Sequence[str]) -> str:
+    """Word that the sources of a wave are not stopped because something may still be written to them."""
+    return (
+        f"the sources of wave {wave} are not stopped, for it is not certain that nothing is written to them: "
+        f"{'; '.join(doubts)}. Nothing was stopped. Clear the step that stops the writes with everything downstream, "
+        "so that it runs again; or start a recovery"
+    )
 
 
 @dataclass(frozen=True)
@@ -113,12 +146,15 @@ def _newest(snapshot: Answer | None) -> str:
 
 
 def timed_out(waiting: str, within: timedelta, *, plan: str, task: str) -> str:
-    """Word that the last sync did not come in time: nothing was stopped or launched, and what there is to do."""
+    """Word that the last sync did not come in time, and what there is to do.
+
+    A cleared task may wait although sources of the wave are stopped already: nothing is said of whether they run.
+    """
     return (
-        f"the last sync did not end within {timespan(within)}: {waiting}. Nothing of this wave was stopped or "
-        f"launched, and its sources still run: look at their replication in the DRS console, then clear {task} to wait "
-        "again; or let the application write again. A recovery launches from the newest recovery points there are, and "
-        f"loses what was written after them (drs run start {plan} --mode recovery)"
+        f"the last sync did not end within {timespan(within)}: {waiting}. Nothing more of this wave is stopped or "
+        "launched; sources that were stopped stay so. Look at the replication of its servers in the DRS console, then "
+        f"clear {task} to wait again; or let the application write again. A recovery launches from the newest recovery "
+        f"points there are, and loses what was written after them (drs run start {plan} --mode recovery)"
     )
 
 

@@ -26,8 +26,8 @@ def part_findings(shape: "RunShape", purpose: "Purpose", library: "Library") -> 
             hint = "drs validate shows all of them"
             found.append(Finding(purpose.severity, step.where, step.where, what, hint, "plan_step"))
         elif name and purpose.quiesces and purpose.takes_step(step.step) and not _migrates(library, name):
-            what = f"plan {name} says nothing of migrations, and its run would be one"
-            hint = "give it a step with when: migration that stops its writes"
+            what = f"nothing stops the writes of plan {name} in a migration, and its run would be one"
+            hint = "give it a step with when: migration in before that stops its writes"
             found.append(Finding("refusal", step.where, step.where, what, hint, "plan_step"))
     return tuple(found)
 

@@ -19,7 +19,9 @@ from drs_provider.plan.model import (
     RecoveryPlan,
     Wave,
     has_migrations,
+    stops_writes,
     wave_dependencies,
+    waves_above,
 )
 from drs_provider.rules.purpose import DRILL, Purpose
 from drs_provider.rules.run import names
@@ -130,6 +132,7 @@ class WaveShape:
     :param duration: what it will take in DRS jobs, with its delay: an estimate, of servers that are named
     :param is_chosen: whether the run has it; a shape without a request has them all
     :param ways_back: of a way back: from where to where its servers go
+    :param quiesced_above: of the waves that it waits for, those with steps that stop writes in a migration
     """
 
     wave: Wave
@@ -149,6 +152,7 @@ class WaveShape:
     duration: timedelta
     is_chosen: bool = True
     ways_back: tuple[WayBack, ...] = ()
+    quiesced_above: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -193,8 +197,9 @@ class WaveShape:
 
     @property
     def ahead_tasks(self) -> tuple[str, ...]:
-        """What of them runs beside earlier waves: the last sync, where writes were stopped before all waves."""
-        return (self.sync_task,) if self.sync_task and not self.quiesce_tasks else ()
+        """What of them runs beside earlier waves: the last sync, where all writes were stopped before all waves."""
+        is_quiet = not (self.quiesce_tasks or self.quiesced_above)
+        return (self.sync_task,) if self.sync_task and is_quiet else ()
 
     @property
     def quiesce_tasks(self) -> tuple[str, ...]:
@@ -388,6 +393,11 @@ class RunShape:
         """The steps before all waves that stop writes in a migration."""
         return tuple(step.task_id for step in self.before if step.step.when == "migration")
 
+    def quiesce_tasks_of(self, wave: WaveShape) -> tuple[str, ...]:
+        """Give the steps that stop writes in a migration before a wave: the plan's, those of waves above, its own."""
+        above = (task for name in wave.quiesced_above for task in self.wave_of[name].quiesce_tasks)
+        return (*self.quiesce_tasks, *above, *wave.quiesce_tasks)
+
     @cached_property
     def lifetime(self) -> timedelta:
         """The longest time from the start of any job of a drill until its clean-up must be over."""
@@ -499,6 +509,7 @@ def _wave(
     groups = tuple(runnable.groups[name] for name in wave.groups)
     targets = targets_of(groups)
     known = (*targets, *(target for target in everywhere if target not in targets))
+    above = waves_above(wave_dependencies(runnable.plan), wave.name)
     migrates, stops = has_migrations(runnable.plan), runnable.plan.migration.stop_sources is not None
     before_launch = asked.of(wave, "after")
     return WaveShape(
@@ -522,6 +533,9 @@ def _wave(
         asked_before=before_launch,
         notifications_task=teller_task(runnable.plan, wave.name, "wave_failed", "wave_completed"),
         duration=wave_duration(wave, runnable.groups),
+        quiesced_above=tuple(
+            other.name for other in runnable.plan.waves if other.name in above and stops_writes(other)
+        ),
     )
 
 
@@ -616,7 +630,7 @@ class _Asked:
         """
         if not self.has_any or (wave is None and side == "before"):
             return ()
-        above = self._above(wave.name) if wave else {other.name for other in self.plan.waves}
+        above = waves_above(self.depends_on, wave.name) if wave else {other.name for other in self.plan.waves}
         found = [*_approvals(self.plan.before, names.BEFORE_WAVES)]
         for other in self.plan.waves:
             if other.name in above and other.groups:
@@ -625,16 +639,6 @@ class _Asked:
         if wave and side == "after":
             found += _approvals(wave.before, wave.name)
         return tuple(found)
-
-    def _above(self, wave: str) -> set[str]:
-        reached: set[str] = set()
-        todo = list(self.depends_on[wave])
-        while todo:
-            name = todo.pop()
-            if name not in reached:
-                reached.add(name)
-                todo += self.depends_on[name]
-        return reached
 
 
 def _approvals(steps: Sequence[AnyStep], group: str, launched_by: str | None = None) -> Iterator[AskedBefore]:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from drs_provider.exceptions import AwsError
 from drs_provider.formatting import joined
-from drs_provider.plan.model import ProtectionGroup, has_migrations
+from drs_provider.plan.model import ProtectionGroup
 from drs_provider.rules.findings import Finding
 from drs_provider.rules.launch.continuation import Continuation, continuation_problems, installation_of
 from drs_provider.rules.launch.tags import run_key
+from drs_provider.rules.migration.stopped_writes import why_not_migrated
 from drs_provider.rules.preflight.cost import Machine, PricesUnreadable
 from drs_provider.rules.preflight.drill_forecast import estimate_drill, too_expensive
 from drs_provider.rules.preflight.outcome import PreflightOutcome, ServerLook
@@ -148,13 +149,8 @@ class Preflight:
         """Refuse a migration of a plan that does not say how writes stop, and one whose sources cannot be stopped."""
         from drs_provider.services.preflight.sources import look_at_sources
 
-        name = self.shape.plan.name
-        if not has_migrations(self.shape.plan):
-            return _refused(
-                outcome,
-                f"plan {name} says nothing of migrations: nothing stops its writes, so data would be lost. Give it a "
-                "step with when: migration that stops them, or start a recovery",
-            )
+        if why := why_not_migrated(self.shape):
+            return _refused(outcome, why)
         policy = self.shape.stop_policy
         if policy is None or outcome.refusals:
             return outcome

@@ -8,13 +8,17 @@ from drs_provider.rules.migration.final_sync import (
     Quiesce,
     StepEnd,
     SyncMark,
+    end_of,
     in_short,
     quiesce_of,
+    stopped_again,
     synced,
     timed_out,
     waiting_for,
+    why_sources_stay,
     why_waiting,
 )
+from drs_provider.rules.run.handover import StepResult
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,9 +79,18 @@ def test_no_point_counts_that_may_lack_a_write(seconds, lag, is_new):
             id="one was marked by hand",
         ),
         pytest.param(
-            [StepEnd("a", STOPPED, False)],
+            [StepEnd("a", STOPPED + 90 * SECOND, False, goes_on=True)],
             Quiesce(STOPPED + 60 * SECOND, ("a",), ("step a failed, and the plan goes on all the same",)),
             id="one failed, and the plan goes on",
+        ),
+        pytest.param(
+            [StepEnd("a", STOPPED + 90 * SECOND, False), StepEnd("b", STOPPED, True)],
+            Quiesce(
+                STOPPED + 60 * SECOND,
+                ("a", "b"),
+                ("step a failed and was marked by hand (a task that is marked as successful stops nothing)",),
+            ),
+            id="one failed, and somebody marked it by hand",
         ),
         pytest.param(
             [],
@@ -94,6 +107,46 @@ def test_writes_stop_at_the_end_of_the_last_step_that_stops_them(steps, expected
     assert quiesce_of(steps, asked_at=STOPPED + 60 * SECOND) == expected
 
 
+def result(state, *, ended_at=STOPPED, goes_on=False):
+    return StepResult(name="a", state=state, ended_at=ended_at, goes_on=goes_on)
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        pytest.param(None, StepEnd("a", None, False), id="it left nothing"),
+        pytest.param(result("succeeded"), StepEnd("a", STOPPED, True), id="it did what it should"),
+        pytest.param(result("succeeded", ended_at=None), StepEnd("a", None, False), id="nobody knows when"),
+        pytest.param(result("failed"), StepEnd("a", STOPPED, False), id="it failed, whatever its task is marked as"),
+        pytest.param(result("failed", goes_on=True), StepEnd("a", STOPPED, False, True), id="the plan goes on"),
+    ],
+)
+def test_only_a_step_that_succeeded_has_stopped_the_writes(left, expected):
+    assert end_of("a", left) == expected
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([], False),
+        ([StepEnd("a", None, False)], False),
+        ([StepEnd("a", STOPPED, True), StepEnd("b", STOPPED - SECOND, True)], False),
+        ([StepEnd("a", STOPPED - SECOND, True), StepEnd("b", STOPPED + SECOND, True)], True),
+        ([StepEnd("a", STOPPED + SECOND, False)], True),
+    ],
+)
+def test_writes_were_stopped_again_where_a_step_has_ended_since(steps, expected):
+    assert stopped_again(steps, STOPPED) is expected
+
+
+def test_sources_stay_where_anything_is_in_doubt():
+    assert why_sources_stay("web", ("step a failed, and the plan goes on all the same", "step b is odd")) == (
+        "the sources of wave web are not stopped, for it is not certain that nothing is written to them: step a "
+        "failed, and the plan goes on all the same; step b is odd. Nothing was stopped. Clear the step that stops the "
+        "writes with everything downstream, so that it runs again; or start a recovery"
+    )
+
+
 def test_what_is_missing_is_said_by_name():
     newest = {"s-1": snapshot(5), "s-2": snapshot(-5, "pit-old"), "s-3": None}
     marks = {server: SyncMark("pit-old") for server in newest}
@@ -107,10 +160,10 @@ def test_what_is_missing_is_said_by_name():
         "db2 (newest 2026-01-31 02:59:55 UTC), s-3 (none)"
     )
     assert timed_out(words, timedelta(hours=1), plan="shop", task="web.final_sync") == (
-        f"the last sync did not end within 1h: {words}. Nothing of this wave was stopped or launched, and its sources "
-        "still run: look at their replication in the DRS console, then clear web.final_sync to wait again; or let the "
-        "application write again. A recovery launches from the newest recovery points there are, and loses what was "
-        "written after them (drs run start shop --mode recovery)"
+        f"the last sync did not end within 1h: {words}. Nothing more of this wave is stopped or launched; sources that "
+        "were stopped stay so. Look at the replication of its servers in the DRS console, then clear web.final_sync to "
+        "wait again; or let the application write again. A recovery launches from the newest recovery points there "
+        "are, and loses what was written after them (drs run start shop --mode recovery)"
     )
 
 

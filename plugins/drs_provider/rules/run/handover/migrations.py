@@ -28,7 +28,8 @@ class ServerMark(Part):
 class SyncBegan(Document):
     """That a wave waits for its last sync: since when, until when, and what was there at the beginning.
 
-    A cleared task has more ``max_tries``, and begins anew.
+    A cleared task has more ``max_tries``, and waits as long again; ``at`` and ``servers`` stay, unless writes were
+    stopped again since.
     """
 
     KEY: ClassVar[str] = "drs_sync_began"
