@@ -224,18 +224,18 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
     yield from _gone_before(evidence)
     yield from _missed(objectives)
     yield from _changed_networks(evidence)
-    if evidence.commit and evidence.commit.status is CommitStatus.UNDECIDED:
-        yield "nobody has decided whether it stands"
     if evidence.commit:
-        yield from _left_by_roll_back(evidence.commit)
+        yield from _of_the_end(evidence.commit)
     yield from steps.exceptions(evidence)
     yield from (f"{edited.where} was not believed: {edited.problem}" for edited in evidence.edited)
     for error in evidence.errors:
         yield f"task {error.task} failed"
 
 
-def _left_by_roll_back(commit: CommitFacts) -> Iterator[str]:
-    """Say what a roll back leaves to people: it is done all the same."""
+def _of_the_end(commit: CommitFacts) -> Iterator[str]:
+    """Say what is undecided, and what a roll back leaves to people: it is done all the same."""
+    if commit.status is CommitStatus.UNDECIDED:
+        yield "nobody has decided whether it stands"
     if commit.kept:
         yield f"kept by EC2 although their instances are gone: {some(list(commit.kept))}"
     if commit.settings_left:

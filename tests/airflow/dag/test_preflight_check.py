@@ -93,7 +93,9 @@ def test_a_refusal_stays_the_last_word_where_nothing_more_can_be_noted(dag, monk
 
     monkeypatch.setattr(Ti, "xcom_push", leave)
 
-    assert "mode 'test' is neither 'drill' nor 'recovery' nor 'migration' nor 'check'" in checked(dag, params={"mode": "test"})
+    assert "mode 'test' is neither 'drill' nor 'recovery' nor 'migration' nor 'check'" in checked(
+        dag, params={"mode": "test"}
+    )
 
 
 LATE = {"run_type": "scheduled", "run_after": NOW - timedelta(hours=15)}
