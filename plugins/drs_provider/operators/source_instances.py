@@ -125,25 +125,6 @@ class DrsStopSourceInstancesOperator(DrsSourceInstancesOperator):
 
     change = "stop"
 
-    def __init__(
-        self,
-        *,
-        source_instances: dict[str, str] | str,
-        approval_task_id: str,
-        approvers: Sequence[str] = (),
-        origin_aws_conn_id: str | None = None,
-        within: timedelta = timedelta(minutes=20),
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            source_instances=source_instances,
-            approval_task_id=approval_task_id,
-            approvers=approvers,
-            origin_aws_conn_id=origin_aws_conn_id,
-            within=within,
-            **kwargs,
-        )
-
 
 class DrsStartSourceInstancesOperator(DrsSourceInstancesOperator):
     """Start the EC2 instances that source servers replicate again, for example after a migration was given up.
@@ -160,25 +141,6 @@ class DrsStartSourceInstancesOperator(DrsSourceInstancesOperator):
     """
 
     change = "start"
-
-    def __init__(
-        self,
-        *,
-        source_instances: dict[str, str] | str,
-        approval_task_id: str,
-        approvers: Sequence[str] = (),
-        origin_aws_conn_id: str | None = None,
-        within: timedelta = timedelta(minutes=20),
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            source_instances=source_instances,
-            approval_task_id=approval_task_id,
-            approvers=approvers,
-            origin_aws_conn_id=origin_aws_conn_id,
-            within=within,
-            **kwargs,
-        )
 
 
 class _OriginHooks:

@@ -1,7 +1,7 @@
 """What comes next once a recovery is up: commit, reprotect, failback; as far as the run itself knows."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from drs_provider.formatting import some
 from drs_provider.rules.commit.roll_back import ALIVE
@@ -10,6 +10,11 @@ from drs_provider.rules.run.state.commit_state import CommitState
 from drs_provider.rules.run.state.vocabulary import CommitStatus
 
 NextStatus = Literal["done", "waiting", "next", "later", "not_planned"]
+
+FAILBACK: Final = (
+    "once reprotect says that all is ready, launch the servers in their origin with DrsStartFailbackOperator or in the "
+    "console of DRS (the plan's DAG of the way back does not launch yet)"
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ def next_steps(plan: str, commit: CommitState | None, *, has_failback: bool) -> 
     return (
         first,
         AfterRecovery("reprotect", "later" if is_open else "next", f"start {dag} with mode reprotect"),
-        AfterRecovery("failback", "later", f"start {dag} with mode failback, once reprotect says that all is ready"),
+        AfterRecovery("failback", "later", FAILBACK),
     )
 
 
