@@ -494,7 +494,9 @@ class RunControl:
 
     def _note(self, run: RunView, line: str) -> None:
         try:
-            self.airflow.write_note(names.dag_id_of(run.plan), run.run_id, controls.added(run.note, line))
+            # Read again: a scheduler or another person may have changed it since the run was looked at.
+            note = self.airflow.run(names.dag_id_of(run.plan), run.run_id).note
+            self.airflow.write_note(names.dag_id_of(run.plan), run.run_id, controls.added(note, line))
         except NotAllowed as error:
             self.say(f"the run's note does not show it: {error}")
 

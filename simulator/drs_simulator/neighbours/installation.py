@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from drs_simulator.neighbours import failback_clients, fleet_settings, iam_policies, service_quotas, sts_credentials
 from drs_simulator.neighbours.awslambda import invocation
 from drs_simulator.neighbours.cloudwatch import alarms
-from drs_simulator.neighbours.ec2 import launch_templates, network_edges, status_checks, vpc_deletion, vpc_endpoints
+from drs_simulator.neighbours.ec2 import (
+    instance_pages,
+    launch_templates,
+    network_edges,
+    status_checks,
+    vpc_deletion,
+    vpc_endpoints,
+)
 from drs_simulator.neighbours.ssm import (
     automation_calls,
     command_calls,
@@ -26,6 +33,7 @@ OVERLAYS = (
     status_checks,
     failback_clients,
     iam_policies,
+    instance_pages,
     launch_templates,
     managed_nodes,
     network_edges,

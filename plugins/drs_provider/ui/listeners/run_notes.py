@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl
 from airflow.sdk import TaskInstanceState
+from sqlalchemy import select, update
 from sqlalchemy.orm import object_session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from drs_provider.rules.run.names import REPORT_TASK, has_plan_runs
 from drs_provider.ui.xcom_values import unwrapped
 
 if TYPE_CHECKING:
     from drs_provider.rules.run.handover import WrittenReport
+
+_TRIES = 5
+"""How often a note that changes under the scheduler's hands is read again."""
 
 
 class Noting:
@@ -52,17 +57,30 @@ def _note_verdict(dag_run: Any) -> None:
 
 
 def _change(dag_run: Any, change: Callable[[str | None], str]) -> None:
-    """Change the note, and leave it untouched where nothing changes; an empty one goes."""
-    old = dag_run.note
-    new = change(old)
-    if new == (old or ""):
+    """Change the note, and leave it untouched where nothing changes.
+
+    The API server writes what people say into the same note, perhaps since the scheduler has read the run: a note is
+    changed where it still is as it was read, else it is read again. What people wrote is never lost.
+    """
+    session, note = object_session(dag_run), dag_run.dag_run_note
+    if session is None or note is None:
+        if new := change(dag_run.note):
+            dag_run.note = new
         return
-    if not new:
-        dag_run.dag_run_note = None
-    elif old is None:
-        dag_run.note = new
-    else:
-        dag_run.dag_run_note.content = new
+    table = type(note)
+    here = table.dag_run_id == note.dag_run_id
+    with session.no_autoflush:
+        for _ in range(_TRIES):
+            old = session.scalar(select(table.content).where(here))
+            new = change(old)
+            if new == (old or ""):
+                break
+            as_read = table.content.is_(None) if old is None else table.content == old
+            changed = update(table).where(here, as_read).values(content=new)
+            found: Any = session.execute(changed.execution_options(synchronize_session=False))
+            if found.rowcount:
+                break
+    set_committed_value(note, "content", new)
 
 
 def report_of(dag_run: Any) -> "WrittenReport | None":
