@@ -3,9 +3,12 @@
 import base64
 import binascii
 import json
+import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 from urllib.parse import quote
 
@@ -83,6 +86,7 @@ class AirflowClient:
 
         self.address = address.rstrip("/")
         self._login = login
+        self._answered_at: datetime | None = None
         self._http = httpx.Client(timeout=_TIMEOUT_SECONDS, transport=transport)
         if login.token:
             self._http.headers["Authorization"] = f"Bearer {login.token}"
@@ -178,8 +182,11 @@ class AirflowClient:
         return _pending(self._pages(f"{_run_path(dag_id, run_id)}/hitlDetails", "hitl_details"))
 
     def trigger(self, dag_id: str, conf: Mapping[str, JsonValue], note: str | None) -> DagRunRecord:
-        """Start a run; return it."""
-        body = {"logical_date": None, "conf": dict(conf), "note": note}
+        """Start a run, with a logical date as the trigger form gives it; return it.
+
+        Only in runs with one does Airflow tell a task which try of another is the newest.
+        """
+        body: dict[str, JsonValue] = {"logical_date": self._present(), "conf": dict(conf), "note": note}
         return _run(self._change("POST", f"/dags/{quote(dag_id)}/dagRuns", TRIGGER, body))
 
     def set_paused(self, dag_id: str, *, paused: bool) -> None:
@@ -232,6 +239,17 @@ class AirflowClient:
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/{map_index}/hitlDetails"
         self._change("PATCH", path, ANSWER, {"chosen_options": list(options), "params_input": dict(params)})
 
+    def _present(self) -> str | None:
+        """Return an instant just past by Airflow's clock; None: its answers have no date.
+
+        A date that is still to come, as a fast clock of this machine gives, would have every task wait for it; and two
+        runs of a DAG never have the same.
+        """
+        if self._answered_at is None:
+            return None
+        fraction = timedelta(microseconds=secrets.randbelow(1_000_000))
+        return (self._answered_at - fraction).isoformat()
+
     def _pages(self, path: str, name: str, **query: Any) -> Iterator[Body]:
         seen = 0
         while True:
@@ -257,7 +275,7 @@ class AirflowClient:
         import httpx
 
         try:
-            return self._http.request(method, self.address + path, **request)
+            answer = self._http.request(method, self.address + path, **request)
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise NotAirflow(f"{self.address!r} is no address of an Airflow: write http://host:port") from error
         except httpx.TimeoutException as error:
@@ -270,6 +288,9 @@ class AirflowClient:
                 f"no answer from {self.address}: {error or type(error).__name__}. Is Airflow up, and is this its "
                 "address (--airflow, DRS_AIRFLOW_URL)? Running DRS jobs continue without it"
             ) from error
+        with suppress(ValueError):  # no date, or none that can be read
+            self._answered_at = parsedate_to_datetime(answer.headers.get("Date", "")).astimezone(UTC)
+        return answer
 
     def _json(self, answer: "httpx.Response", what: str) -> Body:
         try:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -237,6 +238,14 @@ def test_a_person_goes_on_past_a_failed_wave_of_a_recovery(drs, stack, started):
     passed = "continued past failed wave two by admin: three does not need it"
     assert report["verdict_reason"].startswith(f"C{passed[1:]}; wave two: {HOSTS[PAST, 'two']} not launched")
     assert passed in run["note"].splitlines()
+
+
+def test_a_run_that_was_started_here_has_a_logical_date_that_is_past(stack, started):
+    """With it a task can tell what an earlier try left, docs/security.md; with one to come no task would begin."""
+    for plan in PLANS:
+        (run,) = stack.airflow.get(f"/dags/drs.{plan}/dagRuns")["dag_runs"]
+        late = datetime.fromisoformat(run["run_after"]) - datetime.fromisoformat(run["logical_date"])
+        assert timedelta(0) <= late < timedelta(minutes=1)
 
 
 def test_a_resumed_run_goes_on_to_its_end(drs, stack, started):

@@ -2,7 +2,7 @@
 
 import json
 from argparse import ArgumentParser
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -49,8 +49,15 @@ class Airflow:
         self.questions = []
         self.answers = {}
         self.changed = []
+        self.date = None
 
     def __call__(self, request):
+        answer = self.answer(request)
+        if self.date is not None:
+            answer.headers["Date"] = self.date
+        return answer
+
+    def answer(self, request):
         path = request.url.path.removeprefix("/prefix").removeprefix("/api/v2")
         for (method, part), answer in self.answers.items():
             if method == request.method and part in path:
@@ -416,6 +423,28 @@ def test_a_start_sends_what_was_asked_for_and_nothing_else(drs, airflow):
     assert (code, said) == (0, f"started manual__2: drs run status shop {short_run_id('drs.shop', 'manual__2')}\n")
     conf = {"mode": "drill", "reason": "try", "waves": ["one", "two"], "exclude_servers": ["db3"]}
     assert airflow.changed == [("POST", "/dagRuns", {"logical_date": None, "conf": conf, "note": None})]
+
+
+def test_a_run_gets_a_logical_date_of_airflow_s_clock_that_is_past(drs, airflow):
+    """This machine's clock is years behind or ahead of that answer."""
+    airflow.runs[0]["state"] = "success"
+    airflow.date = "Mon, 23 Nov 2020 10:00:00 GMT"
+    then = datetime(2020, 11, 23, 10, tzinfo=UTC)
+
+    drs("start", "shop")
+
+    ((_, _, body),) = airflow.changed
+    assert then - timedelta(seconds=1) < datetime.fromisoformat(body["logical_date"]) <= then
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", None])
+def test_a_run_gets_no_logical_date_where_airflow_tells_none(drs, airflow, date):
+    airflow.runs[0]["state"] = "success"
+    airflow.date = date
+
+    drs("start", "shop")
+
+    assert airflow.changed[0][2]["logical_date"] is None
 
 
 @pytest.mark.parametrize(
