@@ -255,7 +255,7 @@ def test_the_newest_try_of_a_task_is_asked_of_airflows_own_record(airflow_db):
 
     def asked(run_id, at):
         run = SimpleNamespace(dag_id="tries", run_id=run_id, logical_date=at)
-        return tasks.newest_try({"dag_run": run}, "a")
+        return tasks.newest_try(run, "a")
 
     with set_supervisor_comms(Server()):
         assert asked("r1", AT + timedelta(minutes=1)) == 6

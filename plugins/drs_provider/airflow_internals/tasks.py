@@ -1,6 +1,7 @@
 """What tasks, triggers and callbacks need of the Task SDK beyond ``airflow.sdk``."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, cast
@@ -11,6 +12,7 @@ from pydantic import JsonValue
 
 __all__ = [
     "NEVER_EXPIRE",
+    "OtherRun",
     "TaskStore",
     "active_runs",
     "dag_run_state",
@@ -133,8 +135,24 @@ def _is_no_such_run(error: Exception) -> bool:
     return status == HTTPStatus.NOT_FOUND and isinstance(body, Mapping) and body.get("reason") == "not_found"
 
 
-def other_run(dag_id: str, run_id: str) -> tuple[str, Mapping[str, Any]] | None:
-    """Return state and parameters of any run, from a running task; None: Airflow says that there is none.
+@dataclass(frozen=True)
+class OtherRun:
+    """What Airflow tells a task about a run.
+
+    :ivar conf: what its params were set to
+    :ivar is_cleared: somebody has cleared tasks of it
+    """
+
+    dag_id: str
+    run_id: str
+    state: str
+    conf: Mapping[str, Any]
+    logical_date: datetime | None = None
+    is_cleared: bool = False
+
+
+def other_run(dag_id: str, run_id: str) -> OtherRun | None:
+    """Look at any run, from a running task; None: Airflow says that there is none.
 
     Whatever else keeps Airflow from answering is raised: it says nothing about the run.
     """
@@ -147,16 +165,24 @@ def other_run(dag_id: str, run_id: str) -> tuple[str, Mapping[str, Any]] | None:
         if _is_no_such_run(error):
             return None
         raise
-    return str(getattr(answer.state, "value", answer.state)), dict(answer.conf or {})
+    return OtherRun(
+        dag_id,
+        run_id,
+        state=str(getattr(answer.state, "value", answer.state)),
+        conf=dict(answer.conf or {}),
+        logical_date=answer.logical_date,
+        is_cleared=bool(answer.clear_number),
+    )
 
 
-def newest_try(context: Context, task_id: str) -> int | None:
-    """Return the number of the newest try of an unmapped task of this run, by Airflow's own record, which no one edits.
+def newest_try(run: Any, task_id: str) -> int | None:
+    """Return the number of the newest try of an unmapped task of a run, by Airflow's own record, which no one edits.
 
     Airflow tells a task about others by logical date only, and only about earlier ones: ours is the last before the
     next microsecond. None: the run has no such date, or Airflow does not say.
+
+    :param run: ``context["dag_run"]`` or an ``OtherRun``
     """
-    run = context["dag_run"]
     if run.logical_date is None:
         return None
     from airflow.sdk.execution_time import task_runner

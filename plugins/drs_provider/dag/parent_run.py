@@ -11,8 +11,10 @@ from drs_provider.exceptions import HandoverUnreadable, PreflightRefused
 from drs_provider.rules.run import names
 
 if TYPE_CHECKING:
+    from drs_provider.airflow_internals.tasks import OtherRun
     from drs_provider.plan.loader import Library
-    from drs_provider.rules.run.handover import PlanRunStart, PreflightResult
+    from drs_provider.rules.run.handover import PlanRunStart, PreflightResult, RecordedAnswer
+    from drs_provider.rules.run.handover.plan_runs import InheritedApproval
     from drs_provider.rules.run.parts import Inheritance, ParentNow
     from drs_provider.rules.run.shape import RunShape
 
@@ -82,34 +84,41 @@ def proven_start(context: Context, shape: "RunShape", library: "Library", run_ty
 
 def _parent_now(start: "PlanRunStart", library: "Library") -> "ParentNow":
     from drs_provider.airflow_internals.tasks import other_run
-    from drs_provider.rules.run.handover import PreflightResult, RecordedAnswer
+    from drs_provider.rules.run.handover import PreflightResult
     from drs_provider.rules.run.parts import ParentNow, runs_plan
 
-    found = other_run(start.parent_dag_id, start.parent_run_id)
-    if found is None:
+    run = other_run(start.parent_dag_id, start.parent_run_id)
+    if run is None:
         return ParentNow(None)
-    state, conf = found
-    preflight = _left(start.parent_dag_id, start.parent_run_id, names.PREFLIGHT_TASK, PreflightResult)
+    preflight = _left(run, names.PREFLIGHT_TASK, PreflightResult)
     return ParentNow(
-        state,
-        conf.get("mode"),
+        run.state,
+        run.conf.get("mode"),
         preflight,
-        {
-            approval: _left(approval.dag_id, approval.run_id, approval.task_id, RecordedAnswer)
-            for approval in start.approvals
-        },
+        {approval: _answer(approval, run) for approval in start.approvals},
         runs_plan(library, start, digest=preflight.digest if preflight else None),
     )
 
 
-def _left(dag_id: str, run_id: str, task_id: str, document: Any) -> Any:
-    """Read what a task of another run left; None: nothing, or nothing that it wrote itself."""
-    from drs_provider.airflow_internals.tasks import read_xcom
+def _answer(approval: "InheritedApproval", parent: "OtherRun") -> "RecordedAnswer | None":
+    """Return what is on record now of an approval: the parent's own, or what it has inherited from a run above it."""
+    from drs_provider.airflow_internals.tasks import other_run
+    from drs_provider.rules.run.handover import RecordedAnswer
+
+    is_parent_s = (approval.dag_id, approval.run_id) == (parent.dag_id, parent.run_id)
+    run = parent if is_parent_s else other_run(approval.dag_id, approval.run_id)
+    return _left(run, approval.task_id, RecordedAnswer) if run is not None else None
+
+
+def _left(run: "OtherRun", task_id: str, document: Any) -> Any:
+    """Read what a task of another run left; None: nothing, or nothing that its newest try wrote itself."""
+    from drs_provider.airflow_internals.tasks import newest_try, read_xcom
     from drs_provider.rules.run.handover.signature import Origin
     from drs_provider.services.signed import opened
 
-    value = read_xcom(document.KEY, dag_id=dag_id, run_id=run_id, task_id=task_id)
+    value = read_xcom(document.KEY, dag_id=run.dag_id, run_id=run.run_id, task_id=task_id)
+    newest = newest_try(run, task_id) if value and run.is_cleared else None
     try:
-        return opened(value, document, Origin(dag_id, run_id, task_id, document.KEY))
+        return opened(value, document, Origin(run.dag_id, run.run_id, task_id, document.KEY), newest_try=newest)
     except HandoverUnreadable:
         return None

@@ -19,7 +19,8 @@ def newest_try_of(context: Context, task_id: str) -> int | None:
     Airflow is asked only where somebody has cleared tasks of the run: what it retries by itself was never the task's
     last word.
     """
-    return newest_try(context, task_id) if getattr(context.get("dag_run"), "clear_number", 0) else None
+    run = context.get("dag_run")
+    return newest_try(run, task_id) if getattr(run, "clear_number", 0) else None
 
 
 def pull_newest(context: Context, task_id: str, document: type[D], key: str | None = None) -> D | None:
