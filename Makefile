@@ -49,8 +49,10 @@ STACK := $(VENV)/$(if $(filter postgresql,$(DATABASE)),.postgresql,.demo)
 RUNS ?= 20
 SEED ?= 1
 STEP ?= 1
+SERVERS ?= 10
+ROUNDS ?= 1
 
-.PHONY: help demo up test test-again $(HALVES:%=test-%) $(HALVES:%=test-%-again) test-matrix check bench chaos chaos-sweep combinations lock clean
+.PHONY: help demo up test test-again $(HALVES:%=test-%) $(HALVES:%=test-%-again) test-matrix check bench chaos chaos-sweep circle combinations lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,6 +102,9 @@ chaos: $(STACK) ## kill Airflow's processes, let the cloud fail, judge its recor
 
 chaos-sweep: $(STACK) ## kill the task after each single AWS call of a drill, one run per call [STEP=1]
 	@exec $(BIN)/python -m benchmarks.chaos.sweep --step '$(STEP)' --database '$(DATABASE)'
+
+circle: $(STACK) ## recovery, commit, reprotect, failback drill, failback, on a real Airflow [SERVERS=10 ROUNDS=1]
+	@exec $(BIN)/python -m benchmarks.circle.run --servers '$(SERVERS)' --rounds '$(ROUNDS)'
 
 combinations: $(VENV)/.dev ## every pair of plan fields, modes, people and states of the cloud in a run [SEED=1 RUNS=all]
 	@exec $(BIN)/python -m benchmarks.combinations.run --seed '$(SEED)' \

@@ -1,0 +1,1 @@
+"""The whole circle on a real Airflow: recovery, commit, reprotect, failback drill, failback, and at rest again."""
