@@ -12,7 +12,14 @@ from drs_provider import clock
 from drs_provider.exceptions import HandoverUnreadable, RunRefused
 from drs_provider.operators.other_tasks import newest_try_of, pull_newest
 from drs_provider.operators.task_memory import task_memory
-from drs_provider.rules.purpose import LAUNCHES_NOTHING, find_purpose
+from drs_provider.rules.purpose import (
+    ALL_PURPOSES,
+    LAUNCHES_NOTHING,
+    Purpose,
+    find_purpose,
+    launches_nothing,
+    purpose_of,
+)
 from drs_provider.rules.run import names
 from drs_provider.services.signed import keys, leave, opened
 
@@ -119,8 +126,9 @@ def preflight_result(context: Context, plan: str, *, acts: bool = True) -> "Pref
             f"the record of preflight is one of {found.plan}, not of {plan}. Nothing is done. Clear "
             f"{names.PREFLIGHT_TASK} to check again"
         )
-    if acts:
-        skip_where_nothing_is_launched(context)
+    asked = find_purpose(dict(context.get("params") or {}).get("mode"))
+    if acts and asked and asked.only_looks:
+        raise AirflowSkipException(LAUNCHES_NOTHING)
     if wrong := [str(deviation) for deviation in deviations(found, dict(context.get("params") or {}))] if acts else []:
         raise RunRefused(
             f"preflight of {plan} {'; it '.join(wrong)}: the record of preflight was changed after it was written. "
@@ -156,8 +164,16 @@ def skip_where_nothing_is_launched(context: Context) -> None:
     :raises AirflowSkipException: this is such a run
     """
     purpose = find_purpose(dict(context.get("params") or {}).get("mode"))
-    if purpose and purpose.only_looks:
-        raise AirflowSkipException(LAUNCHES_NOTHING)
+    if purpose and not purpose.launches:
+        raise AirflowSkipException(launches_nothing(purpose))
+
+
+def purpose_of_run(context: Context) -> Purpose:
+    """Say what a run is for, as its own parameters say it, there or back.
+
+    :raises PreflightRefused: they name no kind of run
+    """
+    return purpose_of(context["params"]["mode"], ALL_PURPOSES)
 
 
 def order_of(context: Context) -> "RunOrder | None":

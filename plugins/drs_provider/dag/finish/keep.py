@@ -13,6 +13,7 @@ from drs_provider import clock
 from drs_provider.dag.docs import COLOURS
 from drs_provider.dag.left_alone import is_left_alone
 from drs_provider.dag.run_reader import order_of
+from drs_provider.dag.target_region import target_in_run
 from drs_provider.dag.waves.job_tags import jobs_of_run, traces_hook
 from drs_provider.exceptions import DrsProviderError
 from drs_provider.operators.task_memory import task_memory
@@ -139,7 +140,7 @@ class KeepDrill(HITLOperator):
             if is_left_alone(context, place, self.digest):
                 continue
             try:
-                hook = traces_hook(place.target)
+                hook = traces_hook(target_in_run(context, place.target))
                 failed |= move_expiry(hook, jobs_of_run(hook, context), expires)
             except DrsProviderError as error:
                 failed[str(place.target)] = str(error)
