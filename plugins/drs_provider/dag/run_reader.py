@@ -26,7 +26,7 @@ from drs_provider.services.signed import keys, leave, opened
 if TYPE_CHECKING:
     from drs_provider.rules.run.handover import CleanedUp, Document, PreflightResult, RunOrder
     from drs_provider.rules.run.shape import RunShape
-    from drs_provider.rules.run.state import RunSnapshot
+    from drs_provider.rules.run.state import RunOutline, RunSnapshot
 
 _log = logging.getLogger(__name__)
 _ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
@@ -73,6 +73,12 @@ class RunReader:
         """
         return pull_newest(self.context, task_id, document)
 
+    def _outline(self) -> "RunOutline":
+        from drs_provider.rules.run.state import outline_of_edges
+
+        mode = dict(self.context.get("params") or {}).get("mode")
+        return outline_of_edges(_edges(self.context), mode=mode)
+
     def _newest_try(self, task_id: str) -> int | None:
         if task_id not in self._newest:
             self._newest[task_id] = newest_try_of(self.context, task_id)
@@ -90,9 +96,9 @@ class RunReader:
         :param shape: the compiled plan; None: the waves and their tasks are read from the edges of the DAG
         :param is_last_look: nothing more will begin although Airflow's run goes on
         """
-        from drs_provider.rules.run.state import RunSnapshot, outline_of_edges, outline_of_shape, tasks_from_states
+        from drs_provider.rules.run.state import RunSnapshot, outline_of_shape, tasks_from_states
 
-        outline = outline_of_shape(shape) if shape else outline_of_edges(_edges(self.context))
+        outline = outline_of_shape(shape) if shape else self._outline()
         return RunSnapshot(outline, tasks_from_states(self.states), self.left, is_last_look=is_last_look)
 
 

@@ -391,7 +391,7 @@ class RunControl:
         questions = tuple(self.airflow.questions(*place)) if is_asking else ()
         known = self.airflow.xcom_keys(*place) if any(task.state for task in tasks.values()) else ()
         snapshot = RunSnapshot(
-            outline=outline_of_edges(self.airflow.upstream(dag.dag_id), dag.waves),
+            outline=outline_of_edges(self.airflow.upstream(dag.dag_id), dag.waves, mode=record.conf.get("mode")),
             tasks=tasks,
             left=lambda task, key: self._left(place, snapshot, known, task, key),
             run_state=record.state,

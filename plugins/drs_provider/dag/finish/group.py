@@ -190,6 +190,7 @@ def _keep(shape: "RunShape") -> None:
         places=shape.targets,
         digest=shape.digest,
         start_task_ids=shape.start_tasks,
+        watch_task_ids=shape.watch_tasks,
         trigger_rule=TriggerRule.ALL_DONE,
     )
 

@@ -18,7 +18,7 @@ from drs_provider.dag.task_times import LeavesTimes, began_of_task
 from drs_provider.dag.waves.job_tags import jobs_of_run, keys_of_run
 from drs_provider.exceptions import DrillRemains, DrsProviderError, HandoverUnreadable
 from drs_provider.operators.base import DrsOperator, asking_later, failing_for_good
-from drs_provider.rules.run.names import PREFLIGHT_TASK, START, TAG_INSTANCES, WATCH, does, tasks_that, wave_task
+from drs_provider.rules.run.names import PREFLIGHT_TASK, TAG_INSTANCES, does
 from drs_provider.services.signed import leave, pull, sealed
 
 if TYPE_CHECKING:
@@ -161,11 +161,13 @@ class LookOver(LeavesTimes, DrsOperator):
         preflight = left.preflight()
         mine = {server.server_id for server in preflight.servers(self.place.target)} if preflight else set()
         results, known = list["ServerResult"](), dict[str, Sequence[str]]()
+        outlines = {outline.name: outline for outline in left.snapshot.outline.waves}
         for wave in preflight.chosen_waves if preflight else ():
-            watch = wave_task(wave, WATCH)
-            results += [result for result in left.results(watch) or () if result.server_id in mine]
-            starts = tasks_that(left.snapshot.tasks, wave, START)
-            jobs = left.jobs(starts, watch).values()
+            tasks = outlines.get(wave)
+            if tasks is None or tasks.watch is None:
+                continue
+            results += [result for result in left.results(tasks.watch) or () if result.server_id in mine]
+            jobs = left.jobs(tasks.starts, tasks.watch).values()
             known |= {job.job_id: job.servers for job in jobs if mine.intersection(job.servers)}
         return results, known
 

@@ -6,7 +6,7 @@ plan written down for there, and everything that does a drill does it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import (
@@ -23,7 +23,7 @@ from drs_provider.plan.model import (
 )
 from drs_provider.rules.run import names
 from drs_provider.rules.run.roster import Target
-from drs_provider.rules.run.shape import RunShape, WayBack, compile_shape
+from drs_provider.rules.run.shape import RunShape, WaveShape, WayBack, compile_shape
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,21 @@ def compile_failback_drill(runnable: RunnablePlan, ways: Mapping[str, Sequence[W
     """
     compiled = compile_shape(in_origin(runnable))
     known = {each.name: getattr(compiled, each.name) for each in fields(RunShape)}
+    known["waves"] = tuple(map(_with_names_of_drill, compiled.waves))
     return FailbackDrillShape(**known, ways=ways)
+
+
+def _with_names_of_drill(wave: WaveShape) -> WaveShape:
+    """Name what launches a wave: other kinds of run of the same DAG launch it too."""
+    targets = tuple(
+        replace(
+            place,
+            start_task=names.wave_task(wave.name, names.START_DRILL, place.number),
+            servers_task=names.wave_task(wave.name, names.DRILL_SERVERS, place.number),
+        )
+        for place in wave.targets
+    )
+    return replace(wave, targets=targets, watch_task=names.wave_task(wave.name, names.DRILL_JOB))
 
 
 def in_origin(runnable: RunnablePlan) -> RunnablePlan:

@@ -1,10 +1,18 @@
 """Failback drills against the simulator: what is ready is launched in its origin, checked, and nothing of it stays."""
 
-from datetime import timedelta
+import threading
+import time
+from argparse import Namespace
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from airflow.models.xcom import XComModel
+from drs_provider.cli import sweep
+from drs_provider.dag.failback.drill.launch import StartDrillBack, WatchDrillBack
+from drs_provider.rules.run.handover import RunOrder
 from kit.dag_runs import calls, instances, things_in
 from kit.failback_plans import DB, EAST, FLEET, SHOP, WEB, WEST, failback_servers
+from kit.orders import order
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
@@ -124,7 +132,7 @@ def test_after_it_everything_is_still_ready(go_back, ready, simulator):
 
     assert (drilled.report["verdict"], again.report["verdict"]) == ("passed", "completed")
     assert again.servers == dict.fromkeys(ALL, "ready")
-    assert again.tasks["database.start_recovery"] == again.tasks["finish.clean_up"] == "skipped"
+    assert again.tasks["database.start_drill"] == again.tasks["finish.clean_up"] == "skipped"
 
 
 def test_waves_are_launched_in_the_order_of_the_way_back(go_back, ready, simulator):
@@ -240,8 +248,6 @@ def test_leaving_the_server_out_is_the_way_on_and_launches_the_others_only(go_ba
 def test_a_setting_that_is_switched_on_after_preflight_stops_the_wave(go_back, ready, simulator, monkeypatch):
     ready(*DB, *WEB)
     made = []
-    from drs_provider.dag.failback.drill.launch import StartDrillBack
-
     execute = StartDrillBack.execute
 
     def switched_on(self, context):
@@ -254,13 +260,13 @@ def test_a_setting_that_is_switched_on_after_preflight_stops_the_wave(go_back, r
 
     (original,) = made
     assert ended.report["verdict"] == "failed"
-    assert f"DRS would launch it into the existing instance {original}" in ended.said("web.start_recovery")
+    assert f"DRS would launch it into the existing instance {original}" in ended.said("web.start_drill")
     assert len(calls(simulator, "StartRecovery")) == 2
     assert state_of(simulator, original) == "stopped"
     assert [name for name, state in instances(simulator, EAST).items() if state != "terminated"] == []
 
 
-@pytest.mark.parametrize("marked", ["preflight.check", "preflight.*", "preflight.check|database.start_recovery"])
+@pytest.mark.parametrize("marked", ["preflight.check", "preflight.*", "preflight.check|database.start_drill"])
 def test_marking_preflight_as_successful_launches_nothing(dag_of, ready, simulator, marked):
     ready(*DB, *WEB)
     original = into(simulator)
@@ -272,6 +278,50 @@ def test_marking_preflight_as_successful_launches_nothing(dag_of, ready, simulat
 
     assert str(ended.state) == "failed"
     assert len(calls(simulator, "StartRecovery")) == 1
+    assert state_of(simulator, original) == "stopped"
+
+
+def test_a_setting_that_is_switched_on_before_a_retry_stops_the_retry(go_back, ready, simulator, monkeypatch):
+    ready(*DB, *WEB)
+    simulator.fault({"service": "drs", "hostname": "db1", "do": "fail_silently", "count": 1})
+    made = []
+    look = WatchDrillBack.ensure_may_launch
+
+    def switched_on(self, server_ids):
+        made.append(into(simulator))
+        look(self, server_ids)
+
+    monkeypatch.setattr(WatchDrillBack, "ensure_may_launch", switched_on)
+    ended = go_back(SHARED.replace("groups: [db]}", "groups: [db], retry_failed: 1}"), mode="failback_drill")
+
+    (original,) = made
+    assert ended.report["verdict"] == "failed"
+    assert f"DRS would launch it into the existing instance {original}" in ended.said("database.drill_job")
+    assert len(calls(simulator, "StartRecovery")) == 2
+    assert state_of(simulator, original) == "stopped"
+
+
+def test_a_server_that_was_left_out_is_not_written_back_into_the_record(go_back, ready, simulator, monkeypatch):
+    """Whoever may edit XComs takes the record of another run, which had it; the run's own parameters decide."""
+    ready(*DB, *WEB)
+    whole = go_back(SHARED, folder="whole", mode="failback_drill")
+    record = next(ti for ti in whole.dag_run.get_task_instances() if ti.task_id == "preflight.check").xcom_pull(
+        "preflight.check", key="preflight"
+    )
+    original, before = into(simulator), len(calls(simulator, "StartRecovery"))
+    execute = StartDrillBack.execute
+
+    def edited(self, context):
+        ti = context["ti"]
+        place = {"dag_id": ti.dag_id, "task_id": "preflight.check", "run_id": ti.run_id}
+        XComModel.set(key="preflight", value=record, **place)
+        return execute(self, context)
+
+    monkeypatch.setattr(StartDrillBack, "execute", edited)
+    ended = go_back(SHARED, folder="edited", mode="failback_drill", exclude_servers=["db1"])
+
+    assert ended.state == "failed"
+    assert len(calls(simulator, "StartRecovery")) == before
     assert state_of(simulator, original) == "stopped"
 
 
@@ -310,10 +360,79 @@ def test_a_failback_that_comes_meanwhile_takes_the_servers(go_back, ready, simul
     assert len(left) == 1
 
 
+def test_a_lost_answer_is_no_second_launch(go_back, ready, simulator):
+    ready(*DB, *WEB)
+    simulator.fault({"service": "drs", "operation": "StartRecovery", "do": "commit_then_drop", "count": 1})
+
+    ended = go_back(SHARED, mode="failback_drill")
+
+    assert (ended.state, ended.report["verdict"]) == ("success", "passed")
+    drs = simulator.client("drs", region_name=EAST)
+    jobs = [job for job in drs.describe_jobs()["items"] if job["type"] == "LAUNCH"]
+    assert sorted(len(job["participatingServers"]) for job in jobs) == [1, 2]
+    assert origin(simulator)["instances"] == []
+
+
+def test_a_run_that_is_cancelled_between_two_waves_starts_nothing_more_and_cleans_up(
+    go_back, ready, simulator, monkeypatch
+):
+    ready(*DB, *WEB)
+    before = origin(simulator)
+    execute = StartDrillBack.execute
+
+    def cancelled(self, context):
+        if self.wave == "web":
+            order(context, RunOrder(kind="cancel", message="cancelled by ann: wrong day"))
+        return execute(self, context)
+
+    monkeypatch.setattr(StartDrillBack, "execute", cancelled)
+    ended = go_back(mode="failback_drill")
+
+    assert (ended.state, ended.report["verdict"]) == ("failed", "cancelled")
+    assert len(calls(simulator, "StartRecovery")) == 2
+    assert origin(simulator) == before
+
+
+def test_another_drill_of_the_same_servers_is_refused_beside_it(go_back, ready, simulator):
+    """Whoever has started it in the console: a launch would terminate its instance."""
+    ready(*DB, *WEB)
+    drs = simulator.client("drs", region_name=EAST)
+    drs.start_recovery(isDrill=True, sourceServers=[{"sourceServerID": back_ids(simulator)["db1"]}])
+    simulator.advance("40m")
+
+    ended = go_back(SHARED, mode="failback_drill")
+
+    assert ended.report["verdict"] == "refused"
+    assert [record["isDrill"] for record in origin(simulator)["records"]] == [True]
+
+
+def test_drs_sweep_finds_in_the_origin_what_a_drill_has_left(dag_of, ready, simulator, monkeypatch, capsys):
+    ready(*DB, *WEB)
+    before = origin(simulator)
+    dag = dag_of()
+    for task in dag.tasks:
+        task.retries = 0
+    for clean_up in ("clean_up", "restore_settings", "remove_network", "look_over"):
+        monkeypatch.setattr(type(dag.get_task(f"finish.{clean_up}")), "execute", lambda *_: None)
+    dag.test(run_conf={"mode": "failback_drill"})
+    assert origin(simulator)["instances"]
+    options = Namespace(plans=None, aws_conn_id=None, region=None, dry_run=False, format="text")
+
+    code = sweep.run(
+        options,
+        now=lambda: datetime.now(UTC) + timedelta(days=3),
+        sleep=lambda _seconds: simulator.advance("10m"),
+    )
+
+    assert code == 0, capsys.readouterr().out
+    after = origin(simulator)
+    assert {key: after[key] for key in ("instances", "templates", "network", "states")} == {
+        key: before[key] for key in ("instances", "templates", "network", "states")
+    }
+
+
 def meanwhile_second(simulator, act):
     """Act once the first job of the drill has been started: one recovery was before it."""
-    import threading
-    import time
 
     def wait():
         while len(calls(simulator, "StartRecovery")) < 2:

@@ -60,8 +60,8 @@ def test_it_launches_in_the_origins_as_the_failback_says(drill: FailbackDrillSha
 def test_its_waves_are_those_with_servers_in_the_order_of_the_way_back(drill: FailbackDrillShape) -> None:
     """``announce`` has steps only, and stands between them."""
     assert [(wave.name, wave.depends_on) for wave in drill.waves] == [("web", ()), ("database", ("web",))]
-    assert drill.wave_of["database"].start_tasks == ("database.start_recovery", "database.start_recovery_2")
-    assert drill.upstream["database.start_recovery"] >= {"web.recovery_job", "database.launch_settings"}
+    assert drill.wave_of["database"].start_tasks == ("database.start_drill", "database.start_drill_2")
+    assert drill.upstream["database.start_drill"] >= {"web.drill_job", "database.launch_settings"}
 
 
 def test_nobody_is_asked_and_no_step_is_done(drill: FailbackDrillShape) -> None:

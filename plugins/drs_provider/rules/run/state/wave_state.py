@@ -148,12 +148,6 @@ class _Wave:
     def results(self) -> Sequence[ServerResult] | None:
         return self.left.results(self.outline.watch) if self.outline.watch else None
 
-    @property
-    def goes_back(self) -> bool:
-        """Whether its servers are replicated to their origin in this run; a run that launches them there does not."""
-        preflight = self.left.preflight()
-        return bool(self.outline.reversals) and (preflight is None or not preflight.purpose.launches)
-
     @cached_property
     def jobs(self) -> Mapping[str, LaunchedJob]:
         return self.left.jobs(self.outline.starts, self.outline.watch)
@@ -186,7 +180,7 @@ class _Wave:
             before=self.before,
             after=self.after,
             has_servers=self.outline.has_servers,
-            goes_back=self.goes_back,
+            goes_back=bool(self.outline.reversals),
             results_known=self.results is not None,
             is_active=any(is_active(task.state) for task in chain),
             has_begun=any(was_sent(self.snapshot.task(task).state) for task in self.outline.starts),
@@ -195,7 +189,7 @@ class _Wave:
         )
 
     def _judged(self) -> Judgement:
-        if self.goes_back:
+        if self.outline.reversals:
             return judge_copies(self.outline, self.snapshot, self.left)
         if self.outline.watch is None:
             return self._steps_only()
@@ -298,7 +292,7 @@ class _Wave:
         return Judgement(WaveStatus.COMPLETED_WITH_EXCEPTIONS, Cause.SERVERS, words)
 
     def _servers(self, status: WaveStatus) -> tuple[ServerState, ...] | None:
-        if self.goes_back:
+        if self.outline.reversals:
             return copied_servers(self.outline, self.snapshot, self.left, self.planned, status)
         results = {result.server_id: result for result in self.results or ()}
         members = list(self.planned.servers) if self.planned else []
