@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from drs_provider.exceptions import RunRefused
 from drs_provider.formatting import MANY, some
@@ -14,6 +15,11 @@ from drs_provider.rules.run.roster import Place, Roster, Target
 from drs_provider.services.failback.preflight import FailbackPreflight, FailbackSurvey, ReaderOf
 from drs_provider.services.failback.read import CircleReader
 from drs_provider.services.preflight.check import HookOf, Preflight
+
+CONTINUES_NONE: Final = (
+    "continue_run: a failback drill continues no run of another Airflow: drs sweep removes what that one has launched "
+    "once its time is over; then start this drill without continue_run"
+)
 
 
 def ensure_drillable(reader: CircleReader, server_ids: Mapping[str, str]) -> None:
@@ -52,6 +58,8 @@ class FailbackDrillPreflight(Preflight):
         :param back: looks at the same servers as they are protected, with the launch settings that they shall have
         :raises AwsError: nothing can be said now, and asking again later may help
         """
+        if self.request.continue_run:
+            return self._refused([CONTINUES_NONE])
         survey = back.survey(reader_of)
         if survey.outcome.problems:
             return self._refused(survey.outcome.problems)
