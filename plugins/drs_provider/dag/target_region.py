@@ -7,7 +7,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider.dag.run_reader import is_cleared
 from drs_provider.exceptions import RunRefused
-from drs_provider.rules.run.names import PREFLIGHT_TASK, plan_failed_back_by
+from drs_provider.rules.run.names import PREFLIGHT_TASK, START_DRILL, does, plan_failed_back_by
 from drs_provider.rules.run.roster import Target
 from drs_provider.services.signed import pull_believed
 
@@ -33,6 +33,8 @@ def target_in_run(context: Context, target: Target) -> Target:
     for part in parts:
         if part.resolved_region:
             return Target(target.aws_conn_id, part.resolved_region)
+    if region := _launched_in(context, target):
+        return Target(target.aws_conn_id, region)
     if any(result.passed for result in found) and not is_cleared(context):
         raise AirflowSkipException(f"this run launches nothing in {target}")
     raise RunRefused(
@@ -40,6 +42,15 @@ def target_in_run(context: Context, target: Target) -> Target:
         "nothing was asked there. Name it in failback.origin.region and start a new run; what is left of this one is "
         "found by drs sweep"
     )
+
+
+def _launched_in(context: Context, target: Target) -> str | None:
+    """Say in which Region the starts of a run have launched; a later look of preflight may have left nothing of it."""
+    from drs_provider.rules.run.handover import Launch
+
+    starts = [task for task in context["dag"].task_ids if does(task, START_DRILL)]
+    launches = pull_believed(context["ti"], starts, Launch)
+    return next((launch.region for launch in launches if launch.aws_conn_id == target.aws_conn_id), None)
 
 
 def settle_region(task: "DrsOperator", context: Context, target: Target) -> None:

@@ -159,12 +159,14 @@ def test_who_is_not_ready_refuses_it_and_nothing_is_started(go_back, recovered, 
     ended = go_back(SHARED, mode="failback_drill")
 
     assert ended.report["verdict"] == "refused"
-    assert "web1: it is recovered: a failback drill launches what is ready" in ended.said("preflight.check")
+    said = ended.said("preflight.check")
+    assert "it is recovered: a failback drill launches what is ready, and production is elsewhere" in said
+    assert ("web1" in said, "db1" in said) == (True, False)
     assert len(calls(simulator, "StartRecovery")) == 1
     assert ended.tasks["finish.clean_up"] == "skipped"
 
-    rest = go_back(SHARED, folder="rest", mode="failback_drill", exclude_servers=["web1"], waves=["database"])
-    assert (rest.report["verdict"], rest.servers) == ("completed_with_exceptions", {})
+    rest = go_back(SHARED, folder="rest", mode="failback_drill", waves=["database"])
+    assert (rest.state, rest.servers["db1"], rest.servers["db2"]) == ("success", "launched", "launched")
 
 
 def test_where_nothing_was_recovered_there_is_nothing_to_drill(go_back, simulator):
@@ -181,16 +183,19 @@ def test_where_nothing_was_recovered_there_is_nothing_to_drill(go_back, simulato
 
 
 def into(simulator, hostname="db1"):
-    """Have DRS launch the FAILBACK server of a host into an instance that exists: production's original."""
+    """Have DRS launch the FAILBACK server of a host into production's original, which is stopped."""
+    protected = {"db1": DB[0], "db2": DB[1], "web1": WEB[0]}[hostname]
+    found = simulator.client("drs", region_name=WEST).describe_source_servers(filters={"sourceServerIDs": [protected]})[
+        "items"
+    ]
+    original = found[0]["sourceProperties"]["identificationHints"]["awsInstanceID"]
     ec2 = simulator.client("ec2", region_name=EAST)
-    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
-    made = ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1, SubnetId=subnet)["Instances"][0]
-    original = made["InstanceId"]
     ec2.create_tags(Resources=[original], Tags=[{"Key": "AWSDRS", "Value": "AllowLaunchingIntoThisInstance"}])
     ec2.stop_instances(InstanceIds=[original])
-    simulator.advance("5m")
     simulator.client("drs", region_name=EAST).update_launch_configuration(
         sourceServerID=back_ids(simulator)[hostname],
+        copyTags=False,
+        copyPrivateIp=False,
         launchIntoInstanceProperties={"launchIntoEC2InstanceID": original},
     )
     return original
@@ -199,6 +204,9 @@ def into(simulator, hostname="db1"):
 def state_of(simulator, instance):
     found = simulator.client("ec2", region_name=EAST).describe_instances(InstanceIds=[instance])
     return found["Reservations"][0]["Instances"][0]["State"]["Name"]
+
+
+UNTOUCHED = {"stopping", "stopped"}
 
 
 def test_a_launch_into_the_original_is_refused(go_back, ready, simulator):
@@ -212,7 +220,7 @@ def test_a_launch_into_the_original_is_refused(go_back, ready, simulator):
     assert f"DRS would launch it into the existing instance {original} instead of a new one" in said
     assert "a failback drill launches new instances only" in said
     assert len(calls(simulator, "StartRecovery")) == 1
-    assert state_of(simulator, original) == "stopped"
+    assert state_of(simulator, original) in UNTOUCHED
 
 
 def test_a_launch_into_the_original_by_the_accounts_default_is_refused(go_back, ready, simulator):
@@ -242,7 +250,7 @@ def test_leaving_the_server_out_is_the_way_on_and_launches_the_others_only(go_ba
         for server in call["request"]["sourceServers"]
     }
     assert started == {back["db2"], back["web1"]}
-    assert state_of(simulator, original) == "stopped"
+    assert state_of(simulator, original) in UNTOUCHED
 
 
 def test_a_setting_that_is_switched_on_after_preflight_stops_the_wave(go_back, ready, simulator, monkeypatch):
@@ -262,7 +270,7 @@ def test_a_setting_that_is_switched_on_after_preflight_stops_the_wave(go_back, r
     assert ended.report["verdict"] == "failed"
     assert f"DRS would launch it into the existing instance {original}" in ended.said("web.start_drill")
     assert len(calls(simulator, "StartRecovery")) == 2
-    assert state_of(simulator, original) == "stopped"
+    assert state_of(simulator, original) in UNTOUCHED
     assert [name for name, state in instances(simulator, EAST).items() if state != "terminated"] == []
 
 
@@ -278,7 +286,7 @@ def test_marking_preflight_as_successful_launches_nothing(dag_of, ready, simulat
 
     assert str(ended.state) == "failed"
     assert len(calls(simulator, "StartRecovery")) == 1
-    assert state_of(simulator, original) == "stopped"
+    assert state_of(simulator, original) in UNTOUCHED
 
 
 def test_a_setting_that_is_switched_on_before_a_retry_stops_the_retry(go_back, ready, simulator, monkeypatch):
@@ -298,7 +306,7 @@ def test_a_setting_that_is_switched_on_before_a_retry_stops_the_retry(go_back, r
     assert ended.report["verdict"] == "failed"
     assert f"DRS would launch it into the existing instance {original}" in ended.said("database.drill_job")
     assert len(calls(simulator, "StartRecovery")) == 2
-    assert state_of(simulator, original) == "stopped"
+    assert state_of(simulator, original) in UNTOUCHED
 
 
 def test_a_server_that_was_left_out_is_not_written_back_into_the_record(go_back, ready, simulator, monkeypatch):
@@ -322,7 +330,7 @@ def test_a_server_that_was_left_out_is_not_written_back_into_the_record(go_back,
 
     assert ended.state == "failed"
     assert len(calls(simulator, "StartRecovery")) == before
-    assert state_of(simulator, original) == "stopped"
+    assert state_of(simulator, original) in UNTOUCHED
 
 
 # -- failures, people, others ----------------------------------------------------------------------------------------
