@@ -86,3 +86,17 @@ def meanwhile(simulator, act):
     thread = threading.Thread(target=wait, daemon=True)
     thread.start()
     return thread
+
+
+def things_in(ec2):
+    """Everything of networks in a Region, by id."""
+    return {
+        "vpcs": sorted(vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"]),
+        "subnets": sorted(subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]),
+        "groups": sorted(group["GroupId"] for group in ec2.describe_security_groups()["SecurityGroups"]),
+        "tables": sorted(table["RouteTableId"] for table in ec2.describe_route_tables()["RouteTables"]),
+        "acls": sorted(acl["NetworkAclId"] for acl in ec2.describe_network_acls()["NetworkAcls"]),
+        "interfaces": sorted(
+            interface["NetworkInterfaceId"] for interface in ec2.describe_network_interfaces()["NetworkInterfaces"]
+        ),
+    }

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from drs_provider.configuration import plans_folder
 from drs_provider.exceptions import UsageError
 from drs_provider.plan.loader import read_folder
-from drs_provider.rules.run.roster import Target, targets_of
+from drs_provider.rules.run.roster import Target
 
 if TYPE_CHECKING:
+    from drs_provider.hooks.tagged_networks import TaggedNetworksHook
     from drs_provider.rules.run.handover import TargetSweep
 
 NAME = "sweep"
@@ -26,10 +27,10 @@ MOST_SECONDS = 900.0
 def configure(parser: ArgumentParser) -> None:
     """Add this command's options."""
     parser.description = (
-        "Look in every account and Region that the plans name for what drills have left behind, by tags and expiry "
-        "alone, and remove it. Never touches what is not a drill's, nor a drill that may still be running. Uses the "
-        "Airflow connections of the groups, from the environment (AIRFLOW_CONN_…) or Airflow's own database. Exit "
-        "codes: 0 nothing is left, 1 something is, 2 wrong use."
+        "Look in every account and Region that the plans name, and where their servers go back to, for what drills "
+        "have left behind, by tags and expiry alone, and remove it. Never touches what is not a drill's, nor a drill "
+        "that may still be running. Uses the Airflow connections of the groups, from the environment (AIRFLOW_CONN_…)"
+        " or Airflow's own database. Exit codes: 0 nothing is left, 1 something is, 2 wrong use."
     )
     parser.add_argument("--dry-run", action="store_true", help="only look; exit code 1 if there is something to do")
     parser.add_argument("--plans", type=Path, metavar="FOLDER", help="default: DRS_PLANS_FOLDER, else plans")
@@ -66,16 +67,17 @@ def _settle(
     began: float,
 ) -> "TargetSweep":
     """Sweep one account and Region, again while that changes something; return all that was done, and what is left."""
-    from drs_provider.exceptions import DrsProviderError
-    from drs_provider.hooks.tagged_networks import TaggedNetworksHook
-    from drs_provider.services.drill.sweep import scan_failed, sweep
+    from drs_provider.exceptions import DrsProviderError, NotInitialized
+    from drs_provider.services.drill.sweep import nothing_there, scan_failed, sweep
 
-    hook = TaggedNetworksHook(aws_conn_id=target.aws_conn_id or None, region_name=target.region or None)
+    hook = _hook(target)
     done: tuple[str, ...] = ()
     found: tuple[str, ...] = ()
     while True:
         try:
             swept = sweep(hook, now(), dry_run=options.dry_run)
+        except NotInitialized:
+            return nothing_there()
         except DrsProviderError as error:
             return scan_failed(target, error).model_copy(update={"found": found, "done": done})
         again = swept.goes_on
@@ -86,13 +88,21 @@ def _settle(
         sleep(LOOK_AGAIN_SECONDS)
 
 
+def _hook(target: Target) -> "TaggedNetworksHook":
+    from drs_provider.hooks.tagged_networks import TaggedNetworksHook
+
+    return TaggedNetworksHook(aws_conn_id=target.aws_conn_id or None, region_name=target.region or None)
+
+
 def _targets(options: Namespace) -> tuple[Target, ...]:
+    from drs_provider.services.drill.sweep_targets import sweep_targets
+
     if options.aws_conn_id or options.region:
         return (Target(options.aws_conn_id or "aws_default", options.region or ""),)
     folder = options.plans or plans_folder() or Path("plans")
     if not folder.is_dir():
         raise UsageError(f"{folder}: there is no such folder; name the plans with --plans")
-    targets = targets_of(list(read_folder(folder).groups.values()))
+    targets = sweep_targets(read_folder(folder), _hook)
     if not targets:
         raise UsageError(f"{folder}: no group there names an account and Region")
     return targets

@@ -68,7 +68,8 @@ def documentation(shape: RunShape, notice: str = "") -> str:
 _WAY_BACK = (
     "Takes what the plan has recovered back to where it came from. Mode `reprotect` has every recovered server "
     "replicated to its origin and ends once each can be launched there; it launches and stops nothing, and may be "
-    "started again at any time."
+    "started again at any time. Mode `failback_drill` launches in the origin what is ready, in a network of its own or "
+    "as `failback.drill` says, checks it, and removes it again: production and its replication go on as they are."
 )
 
 

@@ -18,9 +18,9 @@ from drs_provider.dag.preflight_check import CheckPlan
 from drs_provider.dag.steps.tasks import plan_steps
 from drs_provider.dag.trigger_form import trigger_form
 from drs_provider.dag.waves.group import aside_group, preparation_group, wave_group
-from drs_provider.dag.waves.network import PrepareNetwork
+from drs_provider.dag.waves.network import network_tasks
 from drs_provider.plan.loader import Library, RunnablePlan, read_alone, read_folder
-from drs_provider.plan.model import RecoveryPlan, VpcNetwork
+from drs_provider.plan.model import RecoveryPlan
 from drs_provider.rules.purpose import STARTERS
 from drs_provider.rules.run import names
 from drs_provider.rules.run.shape import RunShape, compile_shape
@@ -215,24 +215,9 @@ def _preflight_group(shape: RunShape, folder: Path) -> None:
             shape=shape,
             plans_folder=folder,
         )
-        _networks(shape)
+        network_tasks(shape)
         _approvals(shape)
         _stop_approvals(shape)
-
-
-def _networks(shape: RunShape) -> None:
-    network = shape.plan.drill.network
-    for place in shape.targets:
-        if place.prepare_network_task:
-            PrepareNetwork(
-                task_id=names.name_in_group(place.prepare_network_task),
-                task_display_name=place.titled("Network"),
-                plan=shape.plan.name,
-                target=place.target,
-                network=network.vpc if isinstance(network, VpcNetwork) else network,
-                endpoints=shape.needs_endpoints,
-                lives_for=shape.lifetime,
-            )
 
 
 def _approvals(shape: RunShape) -> None:

@@ -158,7 +158,7 @@ class CheckPlan(BaseOperator):
         start: "PlanRunStart | None",
     ) -> "PreflightOutcome":
         """Look at everything that may speak against the run."""
-        return self._preflight(context, request, library, now, start).take(_hook)
+        return self._preflight(context, request, library, now, start).take(patient_hook)
 
     def _preflight(
         self,
@@ -223,7 +223,8 @@ def _unreadable(plan: str, problems: Sequence[Problem]) -> str:
     )
 
 
-def _hook(target: "Target") -> "LaunchSettingsHook":
+def patient_hook(target: "Target") -> "LaunchSettingsHook":
+    """Return the hook of an account and Region, as preflight asks there."""
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
 
     return LaunchSettingsHook(

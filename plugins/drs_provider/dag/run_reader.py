@@ -12,14 +12,21 @@ from drs_provider import clock
 from drs_provider.exceptions import HandoverUnreadable, RunRefused
 from drs_provider.operators.other_tasks import newest_try_of, pull_newest
 from drs_provider.operators.task_memory import task_memory
-from drs_provider.rules.purpose import LAUNCHES_NOTHING, find_purpose
+from drs_provider.rules.purpose import (
+    ALL_PURPOSES,
+    LAUNCHES_NOTHING,
+    Purpose,
+    find_purpose,
+    launches_nothing,
+    purpose_of,
+)
 from drs_provider.rules.run import names
 from drs_provider.services.signed import keys, leave, opened
 
 if TYPE_CHECKING:
     from drs_provider.rules.run.handover import CleanedUp, Document, PreflightResult, RunOrder
     from drs_provider.rules.run.shape import RunShape
-    from drs_provider.rules.run.state import RunSnapshot
+    from drs_provider.rules.run.state import RunOutline, RunSnapshot
 
 _log = logging.getLogger(__name__)
 _ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
@@ -66,6 +73,12 @@ class RunReader:
         """
         return pull_newest(self.context, task_id, document)
 
+    def _outline(self) -> "RunOutline":
+        from drs_provider.rules.run.state import outline_of_edges
+
+        mode = dict(self.context.get("params") or {}).get("mode")
+        return outline_of_edges(_edges(self.context), mode=mode)
+
     def _newest_try(self, task_id: str) -> int | None:
         if task_id not in self._newest:
             self._newest[task_id] = newest_try_of(self.context, task_id)
@@ -83,9 +96,9 @@ class RunReader:
         :param shape: the compiled plan; None: the waves and their tasks are read from the edges of the DAG
         :param is_last_look: nothing more will begin although Airflow's run goes on
         """
-        from drs_provider.rules.run.state import RunSnapshot, outline_of_edges, outline_of_shape, tasks_from_states
+        from drs_provider.rules.run.state import RunSnapshot, outline_of_shape, tasks_from_states
 
-        outline = outline_of_shape(shape) if shape else outline_of_edges(_edges(self.context))
+        outline = outline_of_shape(shape) if shape else self._outline()
         return RunSnapshot(outline, tasks_from_states(self.states), self.left, is_last_look=is_last_look)
 
 
@@ -119,8 +132,9 @@ def preflight_result(context: Context, plan: str, *, acts: bool = True) -> "Pref
             f"the record of preflight is one of {found.plan}, not of {plan}. Nothing is done. Clear "
             f"{names.PREFLIGHT_TASK} to check again"
         )
-    if acts:
-        skip_where_nothing_is_launched(context)
+    asked = find_purpose(dict(context.get("params") or {}).get("mode"))
+    if acts and asked and asked.only_looks:
+        raise AirflowSkipException(LAUNCHES_NOTHING)
     if wrong := [str(deviation) for deviation in deviations(found, dict(context.get("params") or {}))] if acts else []:
         raise RunRefused(
             f"preflight of {plan} {'; it '.join(wrong)}: the record of preflight was changed after it was written. "
@@ -156,8 +170,16 @@ def skip_where_nothing_is_launched(context: Context) -> None:
     :raises AirflowSkipException: this is such a run
     """
     purpose = find_purpose(dict(context.get("params") or {}).get("mode"))
-    if purpose and purpose.only_looks:
-        raise AirflowSkipException(LAUNCHES_NOTHING)
+    if purpose and not purpose.launches:
+        raise AirflowSkipException(launches_nothing(purpose))
+
+
+def purpose_of_run(context: Context) -> Purpose:
+    """Say what a run is for, as its own parameters say it, there or back.
+
+    :raises PreflightRefused: they name no kind of run
+    """
+    return purpose_of(context["params"]["mode"], ALL_PURPOSES)
 
 
 def order_of(context: Context) -> "RunOrder | None":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from drs_provider.formatting import duration, instant_words, plural, some
 from drs_provider.notify.notice import Notice, Question, RunSummary
-from drs_provider.rules.purpose import DRILL, find_purpose
+from drs_provider.rules.purpose import DRILL, FAILBACK_DRILL, find_purpose
 from drs_provider.rules.run import names
 from drs_provider.rules.run.handover import PreflightResult
 from drs_provider.rules.run.state import RunStatus, ServerStatus, WaveState, WaveStatus, cause_of_wave
@@ -83,7 +83,8 @@ def wave_failed(run: RunSummary, wave: WaveState, *, others: Sequence[WaveState]
     facts = [("Why", cause.words if cause else wave.reason or "see the logs of its tasks")]
     facts += [(f"Server {server.hostname}", server.reason or server.status.words) for server in failures[:_MOST]]
     if len(failures) > _MOST:
-        task = names.REVERSE if wave.goes_back else names.WATCH
+        watch = names.DRILL_JOB if run.mode == FAILBACK_DRILL.name else names.WATCH
+        task = names.REVERSE if wave.goes_back else watch
         facts.append(("And", f"{len(failures) - _MOST} more servers; the wave's {task} lists them"))
     first = cause.next_step if cause else f"look at the failed tasks of wave {wave.name} in Airflow"
     again = "what is up already is not launched again, and the waves behind start"

@@ -28,7 +28,7 @@ from drs_provider.plan.yaml_source import Location
 NOT_YET: Collection[str] = ("cut_over",)
 """What can be written but no run does yet. A plan that asks for it is refused: it would promise what nobody keeps.
 
-``cut_over``: on the way back servers are replicated to their origin, and nothing is launched there.
+``cut_over``: on the way back servers are replicated to their origin, and launched there for drills only.
 """
 
 NO_WAVE_NAMES = ("preflight", "finish")
@@ -95,27 +95,13 @@ def address_of_one_on_the_way_back(plan: RecoveryPlan) -> Iterator[PlanFinding]:
         yield from _one_address(settings, ("failback", "launch"), is_one=False, member_key="failback_launch")
 
 
-def way_back_of_members(group: ProtectionGroup) -> Iterator[PlanFinding]:
-    """Nothing is promised for launches on the way back that no run does yet."""
-    said: list[tuple[Location, bool]] = [
-        (("failback_launch",), group.failback_launch != LaunchSettings()),
-        *(
-            (("servers", position, "failback_launch"), member.failback_launch != LaunchSettings())
-            for position, member in enumerate(group.servers)
-        ),
-    ]
-    for location, is_said in said if "cut_over" in NOT_YET else ():
-        if is_said:
-            yield PlanFinding(location, _NO_RUNS["cut_over"], "remove it", at_key=True)
-
-
 _NO_RUNS = {
-    "cut_over": "nothing is launched on the way back yet (mode reprotect only), so this would have no effect",
+    "cut_over": "there are no failbacks yet (modes reprotect and failback_drill only), so this would have no effect",
 }
 
 
-_OF_THE_CUT_OVER = {"approval", "clean_up", "drill", "launch", "max_lag"}
-"""What a plan says of launches in the origin."""
+_OF_THE_CUT_OVER = {"approval", "clean_up", "max_lag"}
+"""What a plan says of launches in the origin for good."""
 
 
 def promised_but_not_done(plan: RecoveryPlan) -> Iterator[PlanFinding]:
@@ -330,7 +316,6 @@ GROUP_CHECKS: tuple[Callable[[ProtectionGroup], Iterator[PlanFinding]], ...] = (
     members_or_selection,
     members_once,
     private_address_of_one,
-    way_back_of_members,
 )
 PLAN_CHECKS: tuple[Callable[[RecoveryPlan], Iterator[PlanFinding]], ...] = (
     plan_name,

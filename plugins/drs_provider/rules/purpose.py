@@ -14,7 +14,7 @@ from drs_provider.exceptions import PreflightRefused
 if TYPE_CHECKING:
     from drs_provider.plan.model import Network, RecoveryPlan, Step
 
-PurposeName = Literal["drill", "recovery", "migration", "check", "reprotect"]
+PurposeName = Literal["drill", "recovery", "migration", "check", "reprotect", "failback_drill"]
 GoodVerdict = Literal["passed", "completed", "checked"]
 
 
@@ -152,7 +152,7 @@ class Purpose:
         """Give the most replication lag that such a run of a plan allows; None: any."""
         if self.quiesces:
             return plan.migration.max_lag or plan.rpo
-        own = plan.drill.max_lag if self.section == "drill" else plan.recovery.max_lag
+        own = plan.drill.max_lag if self.is_drill else plan.recovery.max_lag
         return own or plan.rpo
 
     def lag_that_asks(self, plan: "RecoveryPlan") -> timedelta | None:
@@ -289,8 +289,28 @@ REPROTECT: Final = replace(
 )
 """Recovered servers are replicated to where they came from, until each can be launched there; nothing is launched."""
 
+FAILBACK_DRILL: Final = replace(
+    DRILL,
+    name="failback_drill",
+    title="Failback drill",
+    form_label="Failback drill: launch what is ready in the origin, check, clean up",
+    section="failback",
+    is_on_the_way_back=True,
+    may_be_scheduled=False,
+    uses_drill_settings=False,
+    proves_plan=False,
+    after_failure="then start the failback drill again",
+)
+"""A rehearsal of the way back: launches in the origin what is replicated there, checks, and cleans up after itself."""
+
 LAUNCHES_NOTHING: Final = "a check launches nothing"
 """Why a task has nothing to do in a run that launches nothing."""
+
+
+def launches_nothing(purpose: Purpose) -> str:
+    """Say why a task that launches, or cleans up, has nothing to do in a run that launches nothing."""
+    return f"a {purpose.title.lower()} launches nothing"
+
 
 STARTERS: Final = {
     "manual": "a person",
@@ -305,7 +325,7 @@ PURPOSES: Final = (DRILL, RECOVERY, MIGRATION, CHECK)
 somebody says."""
 
 
-PURPOSES_BACK: Final = (REPROTECT,)
+PURPOSES_BACK: Final = (REPROTECT, FAILBACK_DRILL)
 """Every kind of run of the DAG of a plan's way back, in the same order."""
 
 ALL_PURPOSES: Final = (*PURPOSES, *PURPOSES_BACK)

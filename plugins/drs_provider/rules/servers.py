@@ -41,3 +41,10 @@ def is_live(instance: Answer) -> bool:
 def is_protected(instance: Answer) -> bool:
     """Tell whether a launch must not replace this recovery instance: it lives, and DRS does not call it a drill's."""
     return is_live(instance) and instance.get("isDrill") is not True
+
+
+def origin_region_of(server: Answer) -> str:
+    """Return from which Region a server comes that is protected here; empty: from none, or it only goes back there."""
+    if server.get("replicationDirection") == "FAILBACK":
+        return ""
+    return str((server.get("sourceCloudProperties") or {}).get("originRegion") or "")

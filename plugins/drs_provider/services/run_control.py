@@ -15,7 +15,7 @@ from drs_provider.exceptions import PreflightRefused, RunRefused, UsageError
 from drs_provider.plan.problems import nearest
 from drs_provider.rules.launch.live_instances import no_replacing
 from drs_provider.rules.launch.tags import is_short_run_id, short_run_id
-from drs_provider.rules.purpose import Purpose, find_purpose
+from drs_provider.rules.purpose import PURPOSES_BACK, Purpose, find_purpose
 from drs_provider.rules.run import controls, names, verbs
 from drs_provider.rules.run.handover import FollowedJobs, GivenOrders, KeptDrill, PlanRunStart, RunOrder
 from drs_provider.rules.run.parts import STARTED_BY
@@ -166,7 +166,8 @@ class RunControl:
         """Start a run; refuses what preflight would refuse without asking AWS, and what could only wait."""
         dag = self._dag(plan)
         if names.plan_failed_back_by(dag.dag_id):
-            raise UsageError(f"a way back is started by hand: trigger {dag.dag_id} in Airflow with the mode reprotect")
+            modes = " or ".join(purpose.name for purpose in PURPOSES_BACK)
+            raise UsageError(f"a way back is started by hand: trigger {dag.dag_id} in Airflow with the mode {modes}")
         purpose = find_purpose(start.mode)
         if purpose and purpose.needs_confirmation and start.confirm != plan:
             raise UsageError(f"a {start.mode} brings production up: confirm it with --confirm {plan}")
@@ -390,7 +391,7 @@ class RunControl:
         questions = tuple(self.airflow.questions(*place)) if is_asking else ()
         known = self.airflow.xcom_keys(*place) if any(task.state for task in tasks.values()) else ()
         snapshot = RunSnapshot(
-            outline=outline_of_edges(self.airflow.upstream(dag.dag_id), dag.waves),
+            outline=outline_of_edges(self.airflow.upstream(dag.dag_id), dag.waves, mode=record.conf.get("mode")),
             tasks=tasks,
             left=lambda task, key: self._left(place, snapshot, known, task, key),
             run_state=record.state,

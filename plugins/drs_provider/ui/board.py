@@ -290,7 +290,7 @@ def snapshot_of(run: RunData, questions: Iterable[BoardQuestion] = ()) -> RunSna
     """Give what the state of a run is computed from."""
     asked = frozenset(question.task for question in questions if run.tasks[question.task].state == "deferred")
     return RunSnapshot(
-        outline=outline_of_edges(run.upstream),
+        outline=outline_of_edges(run.upstream, mode=run.mode),
         tasks=run.tasks,
         left=left_in(run.left),
         run_state=run.state,

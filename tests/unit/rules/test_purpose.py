@@ -9,6 +9,7 @@ from drs_provider.plan.model import Drill, Recovery, RecoveryPlan, VpcNetwork, W
 from drs_provider.rules.purpose import (
     CHECK,
     DRILL,
+    FAILBACK_DRILL,
     MIGRATION,
     PURPOSES,
     PURPOSES_BACK,
@@ -114,7 +115,7 @@ def test_what_is_no_mode_is_refused(mode: object) -> None:
     assert refused.value.findings == (f"mode {mode!r} is neither 'drill' nor 'recovery' nor 'migration' nor 'check'",)
     assert no_mode(mode) == refused.value.findings[0]
     assert find_purpose(mode) is None
-    assert no_mode(mode, PURPOSES_BACK) == f"mode {mode!r} is not 'reprotect'"
+    assert no_mode(mode, PURPOSES_BACK) == f"mode {mode!r} is neither 'reprotect' nor 'failback_drill'"
 
 
 def test_a_run_of_the_way_back_is_none_of_the_plans_own_dag() -> None:
@@ -134,10 +135,18 @@ def test_a_reprotection_launches_stops_and_replaces_nothing() -> None:
     assert (REPROTECT.copies, REPROTECT.only_looks, CHECK.only_looks) == (True, False, True)
 
 
+def test_a_failback_drill_is_a_drill_that_only_people_start() -> None:
+    told = ("is_drill", "is_temporary", "cleans_up", "yields", "uses_drill_network", "is_on_the_way_back")
+    never = ("may_be_scheduled", "may_replace_recovered", "proves_plan", "copies", "uses_drill_settings", "only_looks")
+
+    assert [name for name in told if not getattr(FAILBACK_DRILL, name)] == []
+    assert [name for name in never if getattr(FAILBACK_DRILL, name)] == []
+
+
 @given(st.one_of(st.none(), st.booleans(), st.integers(), st.text(), st.lists(st.text())))
 def test_only_the_words_are_modes(mode: object) -> None:
     found = find_purpose(mode)
-    words = ("drill", "recovery", "migration", "check", "reprotect")
+    words = ("drill", "recovery", "migration", "check", "reprotect", "failback_drill")
 
     assert (found.name if found else None) == (mode if mode in words else None)
 

@@ -163,5 +163,8 @@ def test_a_way_back_is_not_started_from_here_and_a_wait_is_for_its_end():
     over = way_back(db="success", web="success", run="success")
     ended = RunControl(over).wait(DAG, RUN, None, lambda _: None)
 
-    assert str(caught.value) == f"a way back is started by hand: trigger {DAG} in Airflow with the mode reprotect"
+    assert (
+        str(caught.value)
+        == f"a way back is started by hand: trigger {DAG} in Airflow with the mode reprotect or failback_drill"
+    )
     assert not ended.is_active

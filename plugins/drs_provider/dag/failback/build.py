@@ -9,6 +9,7 @@ from drs_provider.airflow_internals.dag_parts import ParamsDict
 from drs_provider.airflow_internals.task_groups import list_in_order
 from drs_provider.dag.docs import failback_documentation, tooltip
 from drs_provider.dag.failback.check import CheckFailback
+from drs_provider.dag.failback.drill.build import DrillTasks
 from drs_provider.dag.failback.form import failback_form
 from drs_provider.dag.failback.reverse import ReverseWave
 from drs_provider.dag.finish.group import SayVerdict, WriteReport
@@ -30,9 +31,9 @@ def build_failback_dag(runnable: RunnablePlan, folder: Path, start: datetime, *,
     :param notice: Markdown that people see before anything else
     """
     shape = compile_failback(runnable)
-    if shape is None:
+    if shape is None or shape.drill is None:
         return None
-    plan = shape.plan
+    plan, drill = shape.plan, DrillTasks(shape.drill)
     dag = PlanDag(
         dag_id=shape.dag_id,
         dag_display_name=shape.title,
@@ -54,12 +55,12 @@ def build_failback_dag(runnable: RunnablePlan, folder: Path, start: datetime, *,
         },
     )
     with dag:
-        _preflight_group(shape, folder)
+        _preflight_group(shape, folder, drill)
+        drill.before_the_waves()
         for wave in shape.waves:
-            _wave_group(shape, wave)
-        if any(wave.notifications_task for wave in shape.waves):
-            _aside_group()
-        _finish_group(shape)
+            _wave_group(shape, wave, drill)
+        drill.beside_the_waves()
+        _finish_group(shape, drill)
     if plan.notify:
         from drs_provider.dag.notifications.tasks import add_notifications
 
@@ -69,16 +70,17 @@ def build_failback_dag(runnable: RunnablePlan, folder: Path, start: datetime, *,
     return dag
 
 
-def _preflight_group(shape: FailbackShape, folder: Path) -> None:
+def _preflight_group(shape: FailbackShape, folder: Path, drill: DrillTasks) -> None:
     with TaskGroup(
         names.PREFLIGHT_GROUP,
         group_display_name="Preflight",
         tooltip="Nothing is called before this has passed",
     ):
         CheckFailback(task_id=names.CHECK, task_display_name="Check", shape=shape, plans_folder=folder)
+        drill.in_preflight()
 
 
-def _wave_group(shape: FailbackShape, wave: WaveShape) -> None:
+def _wave_group(shape: FailbackShape, wave: WaveShape, drill: DrillTasks) -> None:
     with TaskGroup(
         group_id=wave.name,
         group_display_name=wave.name.replace("-", " ").capitalize(),
@@ -93,24 +95,16 @@ def _wave_group(shape: FailbackShape, wave: WaveShape) -> None:
                 wave=wave.name,
                 way=way,
             )
+        drill.in_wave(wave.name)
 
 
-def _aside_group() -> None:
-    with TaskGroup(
-        names.ASIDE_GROUP,
-        group_display_name="Beside the waves",
-        tooltip="Notifications: no wave waits for them",
-        prefix_group_id=False,
-    ):
-        pass
-
-
-def _finish_group(shape: FailbackShape) -> None:
+def _finish_group(shape: FailbackShape, drill: DrillTasks) -> None:
     with TaskGroup(
         names.FINISH_GROUP,
         group_display_name="Finish",
-        tooltip="Write the report, say the verdict",
+        tooltip="Clean up a failback drill, write the report, say the verdict",
     ):
+        drill.in_finish()
         WriteReport(
             task_id=names.name_in_group(names.REPORT_TASK), task_display_name="Report", runnable=shape.runnable
         ).as_teardown()

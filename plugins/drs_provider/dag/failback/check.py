@@ -1,15 +1,17 @@
 """The first task of a way back: which servers go back, from where to where, and what speaks against it."""
 
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow.sdk import Context
 
-from drs_provider.dag.preflight_check import PATIENCE_SECONDS, CheckPlan
+from drs_provider.dag.preflight_check import PATIENCE_SECONDS, CheckPlan, patient_hook
+from drs_provider.exceptions import PreflightRefused
 from drs_provider.operators.installation import installation_of
 from drs_provider.rules.failback.shape import FailbackShape
-from drs_provider.rules.purpose import PURPOSES_BACK, Purpose
+from drs_provider.rules.purpose import FAILBACK_DRILL, PURPOSES_BACK, Purpose
 from drs_provider.rules.run.roster import Target
 from drs_provider.rules.run.shape import WayBack
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from drs_provider.rules.run.connection import AwsArguments
     from drs_provider.rules.run.handover import PlanRunStart
     from drs_provider.rules.run.request import RunRequest
+    from drs_provider.services.failback.preflight import FailbackPreflight
     from drs_provider.services.failback.read import CircleReader, HookOf
 
 
@@ -53,10 +56,28 @@ class CheckFailback(CheckPlan):
             why_no_report=why_not_writable,
             installation=installation_of(context),
         )
+        if request.purpose is FAILBACK_DRILL:
+            return self._look_for_drill(context, preflight, library, start)
         return preflight.take(lambda way: reader_of(way, _patient))
 
+    def _look_for_drill(
+        self, context: Context, back: "FailbackPreflight", library: "Library", start: "PlanRunStart | None"
+    ) -> "PreflightOutcome":
+        """Look at both places, and at the origins as before any drill."""
+        from drs_provider.rules.failback.drill_shape import with_launch_settings_back
+        from drs_provider.services.failback.drill import FailbackDrillPreflight
+
+        if self.shape.drill is None:
+            raise PreflightRefused(self.shape.plan.name, [f"the plan has no {FAILBACK_DRILL.title.lower()}"])
+        of_drill = self._preflight(context, back.request, library, back.now, start)
+        known = {each.name: getattr(of_drill, each.name) for each in fields(of_drill) if each.name != "shape"}
+        preflight = FailbackDrillPreflight(shape=self.shape.drill.for_request(back.request), **known)
+        here = replace(back.shape, runnable=with_launch_settings_back(back.shape.runnable))
+        return preflight.after(replace(back, shape=here), lambda way: reader_of(way, _patient), patient_hook)
+
     def _idle(self, outcome: "PreflightOutcome") -> list[str]:
-        return []
+        tasks = self.shape.reverse_tasks if outcome.purpose.launches else self.shape.drill_tasks
+        return list(tasks)
 
 
 def arguments_of(target: Target) -> "AwsArguments":

@@ -25,7 +25,10 @@ def failback_form(shape: FailbackShape, notice: str = "") -> dict[str, Param]:
                 (f"{notice}\n\n" if notice else "")
                 + "Reprotect: every recovered server is replicated back to where it came from, until it is ready to be "
                 "launched there. It may take days, launches and stops nothing, and may be started again at any time: "
-                "it goes on with what is there. AWS charges for the copy between Regions."
+                "it goes on with what is there. AWS charges for the copy between Regions.\n\n"
+                "Failback drill: what is ready is launched in its origin, in the network that the plan's "
+                "`failback.drill` names, checked, and removed again. Production goes on, and so does its replication. "
+                "It is refused for servers that DRS would launch into an instance that exists."
             ),
         ),
         "reason": Param(

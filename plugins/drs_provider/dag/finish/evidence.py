@@ -29,7 +29,7 @@ def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
     from drs_provider.rules.run.handover import RecordedAnswer
     from drs_provider.rules.run.state import LeftDocuments
 
-    shape = _shape_of(context["dag_run"].dag_id, runnable)
+    shape = _shape_of(context, runnable)
     reader = RunReader(context)
     snapshot = reader.snapshot(shape, is_last_look=True)
     left = LeftDocuments(replace(snapshot, left=_with_orders(context, reader)))
@@ -44,12 +44,13 @@ def collect(context: Context, runnable: RunnablePlan) -> "RunEvidence":
     return with_edited(evidence, reader.disbelieved)
 
 
-def _shape_of(dag_id: str, runnable: RunnablePlan) -> "RunShape":
-    """Compile what a run of a DAG has run: its plan, or the plan's way back."""
-    from drs_provider.rules.failback.shape import compile_failback
+def _shape_of(context: Context, runnable: RunnablePlan) -> "RunShape":
+    """Compile what a run has run: its plan, or the plan's way back."""
+    from drs_provider.rules.failback.shape import shape_of_mode
     from drs_provider.rules.run.shape import compile_shape
 
-    back = compile_failback(runnable) if plan_failed_back_by(dag_id) else None
+    is_back = plan_failed_back_by(context["dag_run"].dag_id) is not None
+    back = shape_of_mode(runnable, dict(context["params"]).get("mode")) if is_back else None
     return back or compile_shape(runnable)
 
 

@@ -12,7 +12,8 @@ from drs_provider.configuration import reports_location
 from drs_provider.dag.finish.leftovers import LookOver
 from drs_provider.dag.finish.own_jobs import own_jobs
 from drs_provider.dag.left_alone import skip_where_left_alone
-from drs_provider.dag.run_reader import skip_where_nothing_is_launched
+from drs_provider.dag.run_reader import purpose_of_run, skip_where_nothing_is_launched
+from drs_provider.dag.target_region import settle_region
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import keys_of_run
 from drs_provider.dag.waves.network import RemoveNetwork
@@ -21,7 +22,7 @@ from drs_provider.dag.waves.settings import RestoreSettings
 from drs_provider.exceptions import ReportOfAnotherRun
 from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.operators.terminate import DrsTerminateRecoveryInstancesOperator
-from drs_provider.rules.purpose import DRILL, purpose_of
+from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.run import names
 from drs_provider.services.signed import leave, pull_believed, sealed
 
@@ -61,9 +62,10 @@ class CleanUpDrill(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
         from drs_provider.rules.run.handover import PreflightResult
 
         skip_where_nothing_is_launched(context)
-        if not purpose_of(context["params"]["mode"]).is_temporary:
+        if not purpose_of_run(context).is_temporary:
             raise AirflowSkipException("a recovery is not cleaned up: what it launched is production now")
         skip_where_left_alone(context, self.place, self.digest)
+        settle_region(self, context, self.place.target)
         preflight = next(iter(pull_believed(context["ti"], [names.PREFLIGHT_TASK], PreflightResult)), None)
         self.runs = keys_of_run(context)
         self.job_ids = own_jobs(context, self.hook, self.place, self.start_task_ids, purpose=DRILL)
@@ -154,9 +156,7 @@ def finish_group(shape: "RunShape") -> None:
         group_display_name="Finish",
         tooltip="Clean up the drill, write the report, say the verdict",
     ):
-        _keep(shape)
-        for place in shape.targets:
-            _after_drill(shape, place)
+        clean_up_tasks(shape)
         _commit(shape)
         WriteReport(
             task_id=names.name_in_group(names.REPORT_TASK), task_display_name="Report", runnable=shape.runnable
@@ -167,6 +167,13 @@ def finish_group(shape: "RunShape") -> None:
             report_task_id=names.REPORT_TASK,
             trigger_rule=TriggerRule.ALL_DONE,
         )
+
+
+def clean_up_tasks(shape: "RunShape") -> None:
+    """Build what keeps a drill, removes it and looks whether anything is left, in the current group."""
+    _keep(shape)
+    for place in shape.targets:
+        _after_drill(shape, place)
 
 
 def _keep(shape: "RunShape") -> None:
@@ -183,6 +190,7 @@ def _keep(shape: "RunShape") -> None:
         places=shape.targets,
         digest=shape.digest,
         start_task_ids=shape.start_tasks,
+        watch_task_ids=shape.watch_tasks,
         trigger_rule=TriggerRule.ALL_DONE,
     )
 

@@ -13,6 +13,7 @@ from drs_provider import clock
 from drs_provider.dag.docs import COLOURS
 from drs_provider.dag.left_alone import is_left_alone
 from drs_provider.dag.run_reader import order_of
+from drs_provider.dag.target_region import target_in_run
 from drs_provider.dag.waves.job_tags import jobs_of_run, traces_hook
 from drs_provider.exceptions import DrsProviderError
 from drs_provider.operators.task_memory import task_memory
@@ -28,7 +29,7 @@ from drs_provider.rules.run.handover import (
     Superseded,
     Untagged,
 )
-from drs_provider.rules.run.names import PREFLIGHT_TASK, WATCH, wave_task
+from drs_provider.rules.run.names import PREFLIGHT_TASK
 from drs_provider.services.signed import leave, pull, sealed
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class KeepDrill(HITLOperator):
         places: "Sequence[PlanTarget]",
         digest: str,
         start_task_ids: Sequence[str],
+        watch_task_ids: Mapping[str, str],
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -71,7 +73,7 @@ class KeepDrill(HITLOperator):
         )
         self.plan, self.keep_for = plan, keep_for
         self.places, self.digest = tuple(places), digest
-        self.start_task_ids = tuple(start_task_ids)
+        self.start_task_ids, self.watch_task_ids = tuple(start_task_ids), dict(watch_task_ids)
 
     def execute(self, context: Context) -> Any:
         """Ask whether to end; go on with what is left of the time on a retry."""
@@ -85,7 +87,7 @@ class KeepDrill(HITLOperator):
         if kept is None:
             kept = kept_drill.begun(self.keep_for, now=now)
             self._keep(context, kept)
-        results = ((wave, _read(context, wave_task(wave, WATCH), ServerResults)) for wave in waves)
+        results = ((wave, _read(context, self.watch_task_ids[wave], ServerResults)) for wave in waves)
         servers = [(wave, server) for wave, result in results if result for server in result.servers]
         self.subject = kept_drill.question_subject(self.plan)
         self.body = kept_drill.question_text(self.keep_for, kept, servers)
@@ -117,9 +119,9 @@ class KeepDrill(HITLOperator):
         from drs_provider.rules.cleanup.kept_drill import why_not_kept
 
         preflight = _read(context, PREFLIGHT_TASK, PreflightResult)
-        waves = tuple(preflight.waves) if preflight else ()
+        waves = tuple(wave for wave in preflight.waves if wave in self.watch_task_ids) if preflight else ()
         taken = (_read(context, task, Superseded) for task in self.start_task_ids)
-        obeying = (*self.start_task_ids, *(wave_task(wave, WATCH) for wave in waves))
+        obeying = (*self.start_task_ids, *(self.watch_task_ids[wave] for wave in waves))
         reason = why_not_kept(
             preflight,
             is_launched=any(_read(context, task, Launch) for task in self.start_task_ids),
@@ -139,7 +141,7 @@ class KeepDrill(HITLOperator):
             if is_left_alone(context, place, self.digest):
                 continue
             try:
-                hook = traces_hook(place.target)
+                hook = traces_hook(target_in_run(context, place.target))
                 failed |= move_expiry(hook, jobs_of_run(hook, context), expires)
             except DrsProviderError as error:
                 failed[str(place.target)] = str(error)

@@ -12,13 +12,13 @@ from pydantic import JsonValue
 
 from drs_provider import clock
 from drs_provider.dag.left_alone import skip_where_left_alone, was_refused_at_first
-from drs_provider.dag.run_reader import is_cleared, skip_where_nothing_is_launched, snapshot_of
+from drs_provider.dag.run_reader import is_cleared, purpose_of_run, skip_where_nothing_is_launched, snapshot_of
+from drs_provider.dag.target_region import settle_region
 from drs_provider.dag.task_times import LeavesTimes, began_of_task
 from drs_provider.dag.waves.job_tags import jobs_of_run, keys_of_run
 from drs_provider.exceptions import DrillRemains, DrsProviderError, HandoverUnreadable
 from drs_provider.operators.base import DrsOperator, asking_later, failing_for_good
-from drs_provider.rules.purpose import purpose_of
-from drs_provider.rules.run.names import PREFLIGHT_TASK, START, TAG_INSTANCES, WATCH, does, tasks_that, wave_task
+from drs_provider.rules.run.names import PREFLIGHT_TASK, TAG_INSTANCES, does
 from drs_provider.services.signed import leave, pull, sealed
 
 if TYPE_CHECKING:
@@ -76,11 +76,12 @@ class LookOver(LeavesTimes, DrsOperator):
         from drs_provider.services.settings.survey import changed_by
 
         skip_where_nothing_is_launched(context)
-        if not purpose_of(context["params"]["mode"]).is_temporary:
+        if not purpose_of_run(context).is_temporary:
             self._look_for_unwatched(context)
             self._leave_outside_changes(context)
             raise AirflowSkipException("a recovery leaves everything: it is production now")
         skip_where_left_alone(context, self.place, self.digest)
+        settle_region(self, context, self.place.target)
         preflight = pull(context["ti"], PREFLIGHT_TASK, PreflightResult)
         servers = {server.server_id for server in preflight.servers(self.place.target)} if preflight else set[str]()
         began = began_of_task(context)
@@ -160,11 +161,13 @@ class LookOver(LeavesTimes, DrsOperator):
         preflight = left.preflight()
         mine = {server.server_id for server in preflight.servers(self.place.target)} if preflight else set()
         results, known = list["ServerResult"](), dict[str, Sequence[str]]()
+        outlines = {outline.name: outline for outline in left.snapshot.outline.waves}
         for wave in preflight.chosen_waves if preflight else ():
-            watch = wave_task(wave, WATCH)
-            results += [result for result in left.results(watch) or () if result.server_id in mine]
-            starts = tasks_that(left.snapshot.tasks, wave, START)
-            jobs = left.jobs(starts, watch).values()
+            tasks = outlines.get(wave)
+            if tasks is None or tasks.watch is None:
+                continue
+            results += [result for result in left.results(tasks.watch) or () if result.server_id in mine]
+            jobs = left.jobs(tasks.starts, tasks.watch).values()
             known |= {job.job_id: job.servers for job in jobs if mine.intersection(job.servers)}
         return results, known
 
@@ -176,7 +179,7 @@ class LookOver(LeavesTimes, DrsOperator):
         try:
             self._find_outside_changes(context)
         except Exception as error:
-            if purpose_of(context["params"]["mode"]).is_temporary and not isinstance(error, DrsProviderError):
+            if purpose_of_run(context).is_temporary and not isinstance(error, DrsProviderError):
                 raise
             self.log.warning("whether others have changed jobs or tags is unknown: %s", error)
 
@@ -191,7 +194,7 @@ class LookOver(LeavesTimes, DrsOperator):
             return
         tasks = left.snapshot.tasks
         is_tagged = all(left.snapshot.phase(task) is TaskPhase.SUCCEEDED for task in tasks if does(task, TAG_INSTANCES))
-        is_kept = is_tagged and not purpose_of(context["params"]["mode"]).is_temporary
+        is_kept = is_tagged and not purpose_of_run(context).is_temporary
         refused, gone = left.untagged, left.lost_instances
         live = [result for result in results if result.status == "launched" and result.server_id not in gone]
         found = find_outside_changes(

@@ -17,10 +17,11 @@ from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.loader import read_folder
 from drs_provider.rules.run.handover import SweepBegan, TargetSweep
 from drs_provider.rules.run.names import SWEEP_TASK, SWEEPER_DAG
-from drs_provider.rules.run.roster import Target, targets_of
+from drs_provider.rules.run.roster import Target
 from drs_provider.services.signed import leave, sealed
 
 if TYPE_CHECKING:
+    from drs_provider.hooks.tagged_networks import TaggedNetworksHook
     from drs_provider.rules.launch.tags import Mark
     from drs_provider.services.drill.sweep import IsActive
 
@@ -35,12 +36,12 @@ _OVER: Final = (None, "success", "failed")
 _DOCUMENTATION: Final = """\
 ### Drill clean-up
 
-Every 15 minutes it looks in every account and Region that the plans name for what drills have left behind: instances,
-launch settings, networks, volumes. It goes by tags and expiry alone, so it also finds what was left by a run, a worker
-or a whole Airflow that died. It never touches what is not a drill's, nor a drill that may still be running: where
-Airflow does not say whether a run is over, nothing of it is removed. What is of another Airflow is left to that one. It
-is red when something is left that it cannot remove, and notifies those whom the plan's `notify` names;
-`drs sweep --dry-run` shows the same from a shell.
+Every 15 minutes it looks in every account and Region that the plans name, and where their servers go back to, for what
+drills have left behind: instances, launch settings, networks, volumes. It goes by tags and expiry alone, so it also
+finds what was left by a run, a worker or a whole Airflow that died. It never touches what is not a drill's, nor a
+drill that may still be running: where Airflow does not say whether a run is over, nothing of it is removed. What is of
+another Airflow is left to that one. It is red when something is left that it cannot remove, and notifies those whom
+the plan's `notify` names; `drs sweep --dry-run` shows the same from a shell.
 """
 
 
@@ -57,10 +58,11 @@ class SweepDrills(BaseOperator):
     def execute(self, context: Context) -> dict[str, JsonValue]:
         """Look, remove, say."""
         from drs_provider.services.drill.sweep import summary, sweep_all
+        from drs_provider.services.drill.sweep_targets import sweep_targets
 
         now = clock.now()
         folder = read_folder(self.plans_folder)
-        targets = targets_of(list(folder.groups.values()))
+        targets = sweep_targets(folder, _hook)
         if not targets:
             raise AirflowSkipException(f"no plan in {self.plans_folder} names an account")
         installation = this_installation()
@@ -91,11 +93,15 @@ class SweepDrills(BaseOperator):
 
 
 def _sweep(target: Target, now: datetime, is_active: "IsActive", installation: str) -> TargetSweep:
-    from drs_provider.hooks.tagged_networks import TaggedNetworksHook
     from drs_provider.services.drill.sweep import sweep
 
-    hook = TaggedNetworksHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None)
-    return sweep(hook, now, is_active=is_active, installation=installation)
+    return sweep(_hook(target), now, is_active=is_active, installation=installation)
+
+
+def _hook(target: Target) -> "TaggedNetworksHook":
+    from drs_provider.hooks.tagged_networks import TaggedNetworksHook
+
+    return TaggedNetworksHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None)
 
 
 def _active_runs(context: Context, installation: str) -> "IsActive":

@@ -16,7 +16,7 @@ from drs_provider.plan.model import Notification
 from drs_provider.plan.yaml_source import read_documents
 from drs_provider.rules.run.handover import HandoverUnreadable, LeftoversTold, Sweep, TargetSweep
 from drs_provider.rules.run.handover.signature import Origin
-from drs_provider.rules.run.names import SWEEP_TASK, dag_id_of
+from drs_provider.rules.run.names import SWEEP_TASK, dag_id_of, failback_dag_of
 from drs_provider.rules.run.roster import targets_of
 from drs_provider.services.signed import keys, opened
 
@@ -77,7 +77,8 @@ def _addressed(
         about = {
             name: target
             for name, target in eventful.items()
-            if dag_id_of(plan.name) in target.plans or (not target.plans and name in places)
+            if {dag_id_of(plan.name), failback_dag_of(plan.name)} & {*target.plans}
+            or (not target.plans and name in places)
         }
         yield plan.name, plan.title or plan.name, plan.notify, about
     yield _NO_PLAN, "all plans", _default_receivers(), eventful

@@ -70,5 +70,6 @@ def _others_launch(context: Context) -> bool:
     """Whether another start task of the wave has launched something, or still may have."""
     ti, run_id = context["ti"], context["dag_run"].run_id
     states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[run_id]).get(run_id, {})
-    starts = names.tasks_that(states, names.group_of(ti.task_id), names.START)
+    own = names.read_task(ti.task_id)
+    starts = names.tasks_that(states, own.group, own.name)
     return any(str(states[task]) not in _OVER for task in starts if task != ti.task_id)

@@ -44,6 +44,14 @@ class LaunchTasks:
     watch: WatchWave | None
 
 
+@dataclass(frozen=True)
+class LaunchKinds:
+    """Which tasks launch a wave and see it through; for a DAG that launches under conditions of its own."""
+
+    start: type[StartWave] = StartWave
+    watch: type[WatchWave] = WatchWave
+
+
 def preparation_group(shape: RunShape) -> None:
     """Build what prepares the waves ahead of them, in a group of its own; nothing is wired yet."""
     wanted = [(wave, place) for wave in shape.waves for place in wave.targets if place.settings_task]
@@ -87,9 +95,15 @@ def wave_group(shape: RunShape, wave: WaveShape) -> LaunchTasks:
         if not wave.ahead_tasks:
             _last_sync(shape, wave, name_of=name_in_group)
         _stop_sources(shape, wave)
-        starts = tuple(_start(shape, wave, place) for place in wave.targets)
-        watch = _watch(shape, wave, wave.watch_task) if wave.watch_task else None
+        launch = launch_tasks(shape, wave, LaunchKinds())
         wave_steps(shape, wave, wave.after)
+    return launch
+
+
+def launch_tasks(shape: RunShape, wave: WaveShape, kinds: LaunchKinds) -> LaunchTasks:
+    """Build the tasks of a wave that launch and watch, in the current group; nothing is wired yet."""
+    starts = tuple(_start(shape, wave, place, kinds.start) for place in wave.targets)
+    watch = _watch(shape, wave, wave.watch_task, kinds.watch) if wave.watch_task else None
     return LaunchTasks(wave, starts, watch)
 
 
@@ -187,8 +201,8 @@ def _apply(shape: RunShape, wave: WaveShape, place: WaveTarget, task_id: str) ->
     )
 
 
-def _start(shape: RunShape, wave: WaveShape, place: WaveTarget) -> StartWave:
-    start = StartWave(
+def _start(shape: RunShape, wave: WaveShape, place: WaveTarget, kind: type[StartWave]) -> StartWave:
+    start = kind(
         task_id=name_in_group(place.start_task),
         task_display_name=place.titled("Start recovery"),
         plan=shape.plan.name,
@@ -211,8 +225,8 @@ def _start(shape: RunShape, wave: WaveShape, place: WaveTarget) -> StartWave:
     return start
 
 
-def _watch(shape: RunShape, wave: WaveShape, task_id: str) -> WatchWave:
-    return WatchWave(
+def _watch(shape: RunShape, wave: WaveShape, task_id: str, kind: type[WatchWave]) -> WatchWave:
+    return kind(
         task_id=name_in_group(task_id),
         task_display_name="Recovery job",
         plan=shape.plan.name,

@@ -8,9 +8,9 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider import clock
-from drs_provider.dag.run_reader import installation_of_run, skip_where_nothing_is_launched
+from drs_provider.dag.run_reader import installation_of_run, purpose_of_run, skip_where_nothing_is_launched
+from drs_provider.dag.target_region import target_in_run
 from drs_provider.exceptions import DrsProviderError
-from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.names import PREFLIGHT_TASK
 from drs_provider.rules.run.roster import Target
 from drs_provider.services.signed import leave, pull
@@ -54,7 +54,7 @@ class TagInstances(BaseOperator):
         found = pull(context["ti"], PREFLIGHT_TASK, PreflightResult)
         if found is None or not found.passed or not found.wave(self.wave).selected:
             raise AirflowSkipException("nothing was launched")
-        life = life_tags(purpose_of(context["params"]["mode"]), now=clock.now(), lifetime=self.lifetime)
+        life = life_tags(purpose_of_run(context), now=clock.now(), lifetime=self.lifetime)
         tags = {**own_tags(context), **life}
         refused: dict[str, str] = {}
         number = 0
@@ -62,7 +62,7 @@ class TagInstances(BaseOperator):
             if not found.servers_of(self.wave, target):
                 continue  # it is not chosen, or lost: nobody answers there
             try:
-                hook = traces_hook(target)
+                hook = traces_hook(target_in_run(context, target))
                 # By tags: a wave's later jobs (boot order, failed ones again) are started by the task that watches it.
                 jobs = [
                     job["jobID"] for job in jobs_of_run(hook, context) if job["tags"].get(WAVE) == tag_value(self.wave)

@@ -9,21 +9,27 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider import clock
 from drs_provider.dag.left_alone import skip_where_left_alone
-from drs_provider.dag.run_reader import installation_of_run, preflight_result, skip_where_nothing_is_launched
+from drs_provider.dag.run_reader import (
+    installation_of_run,
+    preflight_result,
+    purpose_of_run,
+    skip_where_nothing_is_launched,
+)
+from drs_provider.dag.target_region import settle_region
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import continued_run
 from drs_provider.exceptions import HandoverUnreadable
 from drs_provider.operators.drill_network import DrsPrepareDrillNetworkOperator, DrsRemoveDrillNetworkOperator
 from drs_provider.operators.other_tasks import pull_newest
-from drs_provider.rules.purpose import purpose_of
-from drs_provider.rules.run.names import PREPARE_NETWORK_TASK, numbered
+from drs_provider.plan.model import VpcNetwork
+from drs_provider.rules.run.names import PREPARE_NETWORK_TASK, name_in_group, numbered
 from drs_provider.rules.run.roster import Target
 from drs_provider.services.signed import pull
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_network import DrillNetworkHook
     from drs_provider.rules.run.handover import PreparedNetworks
-    from drs_provider.rules.run.shape import PlanTarget
+    from drs_provider.rules.run.shape import PlanTarget, RunShape
 
 
 class PrepareNetwork(LeavesTimes, DrsPrepareDrillNetworkOperator):
@@ -39,12 +45,14 @@ class PrepareNetwork(LeavesTimes, DrsPrepareDrillNetworkOperator):
 
     def prepare(self, context: Context) -> None:
         """Take the servers of the chosen waves."""
-        if not purpose_of(context["params"]["mode"]).uses_drill_network:
+        skip_where_nothing_is_launched(context)
+        if not purpose_of_run(context).uses_drill_network:
             raise AirflowSkipException("a recovery launches into production")
         preflight = preflight_result(context, self.plan)
         servers = preflight.servers(self.target)
         if not servers:
             raise AirflowSkipException(f"no server of the chosen waves is in {self.target}")
+        settle_region(self, context, self.target)
         self.continue_run, self.installation = preflight.continue_run, preflight.installation
         self.source_server_ids = [server.server_id for server in servers]
         self.placements = {
@@ -69,9 +77,10 @@ class RemoveNetwork(LeavesTimes, DrsRemoveDrillNetworkOperator):
         from drs_provider.rules.run.handover import PreparedNetworks
 
         skip_where_nothing_is_launched(context)
-        if not purpose_of(context["params"]["mode"]).uses_drill_network:
+        if not purpose_of_run(context).uses_drill_network:
             raise AirflowSkipException("a recovery has no drill network")
         skip_where_left_alone(context, self.place, self.digest)
+        settle_region(self, context, self.place.target)
         try:
             prepared = pull(context["ti"], self.prepare_task_id, PreparedNetworks)
         except HandoverUnreadable as error:
@@ -79,6 +88,22 @@ class RemoveNetwork(LeavesTimes, DrsRemoveDrillNetworkOperator):
             prepared = None
         self.network = prepared.to_json() if prepared else None
         self.continue_run, self.installation = continued_run(context), installation_of_run(context)
+
+
+def network_tasks(shape: "RunShape") -> None:
+    """Build what prepares the networks of a plan's drills, in the current group."""
+    network = shape.plan.drill.network
+    for place in shape.targets:
+        if place.prepare_network_task:
+            PrepareNetwork(
+                task_id=name_in_group(place.prepare_network_task),
+                task_display_name=place.titled("Network"),
+                plan=shape.plan.name,
+                target=place.target,
+                network=network.vpc if isinstance(network, VpcNetwork) else network,
+                endpoints=shape.needs_endpoints,
+                lives_for=shape.lifetime,
+            )
 
 
 def network_of(context: Context, number: int = 1) -> "PreparedNetworks":

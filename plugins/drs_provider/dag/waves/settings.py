@@ -13,8 +13,10 @@ from drs_provider.dag.run_reader import (
     installation_of_run,
     is_cleared,
     preflight_result,
+    purpose_of_run,
     skip_where_nothing_is_launched,
 )
+from drs_provider.dag.target_region import settle_region
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import keys_of_run
 from drs_provider.dag.waves.network import network_of
@@ -22,7 +24,7 @@ from drs_provider.dag.waves.preemption import ensure_not_taken_back
 from drs_provider.exceptions import AccessDenied, HandoverUnreadable, PlanChanged, RunRefused
 from drs_provider.operators.launch_settings import DrsApplyLaunchSettingsOperator, DrsRestoreLaunchSettingsOperator
 from drs_provider.operators.other_tasks import pull_newest
-from drs_provider.rules.purpose import Purpose, purpose_of
+from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.run.approvals import Policy
 from drs_provider.rules.run.names import PREFLIGHT_TASK
 from drs_provider.rules.run.roster import Target
@@ -100,8 +102,9 @@ class ApplyWaveSettings(LeavesTimes, DrsApplyLaunchSettingsOperator):
         servers = {server.server_id: server for server in preflight.servers_of(self.wave, self.target)}
         if not servers:
             raise AirflowSkipException(f"wave {self.wave} launches nothing in {self.target} in this run")
+        settle_region(self, context, self.target)
         ensure_people_agreed(context, preflight, self.policy, self.approval_task_ids)
-        purpose = purpose_of(preflight.mode)
+        purpose = preflight.purpose
         self.installation, self.continue_run = preflight.installation, preflight.continue_run
         self.is_temporary = purpose.is_temporary
         wanted = {server_id: server.settings for server_id, server in servers.items()}
@@ -170,10 +173,14 @@ class RestoreSettings(LeavesTimes, DrsRestoreLaunchSettingsOperator):
     def prepare(self, context: Context) -> None:
         """Find the servers of this run's drill."""
         skip_where_nothing_is_launched(context)
-        if not purpose_of(context["params"]["mode"]).is_temporary:
+        if not purpose_of_run(context).is_temporary:
             raise AirflowSkipException("a recovery's launch settings stay: they are production's now")
         self.installation, self.own_runs = installation_of_run(context), keys_of_run(context)
-        self.source_server_ids = () if was_refused_at_first(context) else self._changed(context)
+        if was_refused_at_first(context):
+            self.source_server_ids = ()
+        else:
+            settle_region(self, context, self.target)
+            self.source_server_ids = self._changed(context)
         if not self.source_server_ids:
             raise AirflowSkipException(f"this run changed no launch settings in {self.target}")
 

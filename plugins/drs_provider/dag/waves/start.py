@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator, Context, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
@@ -12,8 +12,9 @@ from pydantic import JsonValue
 
 from drs_provider.dag.passed_over import passed_over
 from drs_provider.dag.people.agreement import ensure_pause_answered, ensure_people_agreed
-from drs_provider.dag.run_reader import cleaned_up, preflight_result
+from drs_provider.dag.run_reader import cleaned_up, preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.steps.context import ensure_steps_approved
+from drs_provider.dag.target_region import settle_region
 from drs_provider.dag.waves.cancellation import cancelled_start, obey_before_a_start
 from drs_provider.dag.waves.network import ensure_still_isolated, network_of
 from drs_provider.dag.waves.preemption import ensure_not_taken_over
@@ -24,7 +25,7 @@ from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.model import Pause
-from drs_provider.rules.purpose import DRILL, Purpose, purpose_of
+from drs_provider.rules.purpose import DRILL, PURPOSES, Purpose, purpose_of
 from drs_provider.rules.run.approvals import Policy
 from drs_provider.rules.run.roster import Target
 from drs_provider.rules.run.shape import AskedBefore
@@ -44,6 +45,7 @@ class StartWave(DrsStartRecoveryOperator):
 
     template_fields: Sequence[str] = ()  # nothing to render: everything comes from preflight
     asked_before: Sequence[AskedBefore] = ()
+    PURPOSES: ClassVar[tuple[Purpose, ...]] = PURPOSES
 
     def __init__(
         self,
@@ -127,10 +129,11 @@ class StartWave(DrsStartRecoveryOperator):
         from drs_provider.rules.launch.next_launch import stages
         from drs_provider.rules.launch.tags import life_tags
 
+        skip_where_nothing_is_launched(context)
         preflight = preflight_result(context, self.plan)
         if preflight.digest != self.digest:
             raise PlanChanged(self.plan, preflight.digest, self.digest)
-        self.purpose, self.as_of = purpose_of(preflight.mode), preflight.as_of
+        self.purpose, self.as_of = purpose_of(preflight.mode, self.PURPOSES), preflight.as_of
         self.is_drill = self.purpose.is_drill
         quotas = preflight.quotas_of(self.target)
         self.quotas = asdict(quotas) if quotas else None
@@ -143,6 +146,7 @@ class StartWave(DrsStartRecoveryOperator):
         if not self.servers:
             lost = next((place.words for place in wave.lost if place.where == str(self.target)), None)
             raise AirflowSkipException(lost or f"wave {self.wave} has no server left to launch in {self.target}")
+        settle_region(self, context, self.target)
         self._ensure_agreed(context, preflight)
         if self.purpose.quiesces:
             self._ensure_quiet(context)

@@ -215,6 +215,9 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
                 raise AwsError("DescribeJobs", "Refused", str(event["detail"]))
             return self._judge(context, self._deadline(None))
 
+    def ensure_may_launch(self, server_ids: Sequence[str]) -> None:
+        """Look whether servers may be launched by a later launch of the wave; every server of a plan may."""
+
     def hook_of(self, launch: "Launch") -> "LaunchSettingsHook":
         """Make the hook of a launch's account and Region."""
         from drs_provider.hooks.launch_settings import LaunchSettingsHook
@@ -285,6 +288,10 @@ class _Guard:
     def ensure_not_taken_over(self, hook: "LaunchSettingsHook") -> None:
         """Refuse to launch more of a drill once a recovery has begun on its servers."""
         ensure_not_taken_over(self._context, self._task.rounds.preflight, hook)
+
+    def ensure_may_launch(self, server_ids: Sequence[str]) -> None:
+        """Look once more whether servers may be launched at all."""
+        self._task.ensure_may_launch(server_ids)
 
     def ensure_safe(
         self, launched: "TargetLaunch", hook: "LaunchSettingsHook", settings: "Mapping[str, Settings]"

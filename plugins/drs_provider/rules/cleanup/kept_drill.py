@@ -6,7 +6,6 @@ from typing import Final
 
 from drs_provider.formatting import escaped, instant_words, timespan
 from drs_provider.rules.launch.results import ServerResult
-from drs_provider.rules.purpose import purpose_of
 from drs_provider.rules.run.controls import END, EXTEND, by_of
 from drs_provider.rules.run.handover import KeptDrill, KeptExtension, PreflightResult, RunOrder, Superseded
 from drs_provider.rules.run.timing import LONGEST_CLEAN_UP, SLACK
@@ -27,7 +26,7 @@ def why_not_kept(
     :param superseded: what a start left of a recovery that took the servers
     :param orders: what the tasks of the waves obeyed
     """
-    if preflight is None or not purpose_of(preflight.mode).cleans_up:
+    if preflight is None or not preflight.purpose.cleans_up:
         return "not a drill, so nothing is kept"
     if not is_launched:
         return "nothing was launched, so there is nothing to look at"

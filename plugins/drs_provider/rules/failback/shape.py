@@ -1,15 +1,18 @@
 """The DAG of a plan's way back, compiled: its waves in their order there, and every task.
 
-It is a shape like that of the plan's own DAG, so that state, board, notices and report read both. It launches nothing
-yet: it has servers replicated to their origin, and for that no wave waits for another.
+It is a shape like that of the plan's own DAG, so that state, board, notices and report read both. It has servers
+replicated to their origin, and for that no wave waits for another. Its failback drill has a shape of its own, with
+tasks in the same DAG.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import ProtectionGroup, RecoveryPlan, Wave, failback_dependencies, origin_of_group
+from drs_provider.rules.failback.drill_shape import FailbackDrillShape, compile_failback_drill
+from drs_provider.rules.purpose import FAILBACK_DRILL
 from drs_provider.rules.run import names
 from drs_provider.rules.run.roster import Target, target_of
 from drs_provider.rules.run.shape import Edge, RunShape, WaveShape, WayBack, in_dependency_order, teller_task
@@ -17,7 +20,12 @@ from drs_provider.rules.run.shape import Edge, RunShape, WaveShape, WayBack, in_
 
 @dataclass(frozen=True)
 class FailbackShape(RunShape):
-    """The way back of a plan. It has the waves that have servers; the others have nothing to do on it."""
+    """The way back of a plan. It has the waves that have servers; the others have nothing to do on it.
+
+    :param drill: its failback drill; None: nobody has compiled it
+    """
+
+    drill: FailbackDrillShape | None = None
 
     @property
     def dag_id(self) -> str:
@@ -51,6 +59,21 @@ class FailbackShape(RunShape):
         yield names.REPORT_TASK, names.VERDICT_TASK
         if self.end_notifications_task:
             yield names.VERDICT_TASK, self.end_notifications_task
+        if self.drill:
+            yield from self.drill.edges()
+
+    @property
+    def reverse_tasks(self) -> tuple[str, ...]:
+        """What only a reprotection does."""
+        return tuple(task for wave in self.waves for task in wave.reverse_tasks)
+
+    @property
+    def drill_tasks(self) -> tuple[str, ...]:
+        """What only a failback drill does."""
+        if self.drill is None:
+            return ()
+        own = {task for edge in replace(self, drill=None).edges() for task in edge}
+        return tuple(task for task in self.drill.upstream if task not in own)
 
 
 def compile_failback(runnable: RunnablePlan) -> FailbackShape | None:
@@ -59,7 +82,7 @@ def compile_failback(runnable: RunnablePlan) -> FailbackShape | None:
     if plan.failback is None or not any(wave.groups for wave in plan.waves):
         return None
     by_name = {wave.name: wave for wave in plan.waves}
-    return FailbackShape(
+    shape = FailbackShape(
         runnable=runnable,
         targets=(),
         waves=tuple(
@@ -78,6 +101,13 @@ def compile_failback(runnable: RunnablePlan) -> FailbackShape | None:
         start_notifications_task=teller_task(plan, names.PREFLIGHT_GROUP, "started"),
         end_notifications_task=teller_task(plan, names.FINISH_GROUP, "completed", "failed"),
     )
+    return replace(shape, drill=compile_failback_drill(runnable, {wave.name: wave.ways_back for wave in shape.waves}))
+
+
+def shape_of_mode(runnable: RunnablePlan, mode: object) -> RunShape | None:
+    """Compile what a run of the way back does, by its mode; None: the plan has no way back."""
+    shape = compile_failback(runnable)
+    return shape.drill if shape and mode == FAILBACK_DRILL.name else shape
 
 
 def origin_target(plan: RecoveryPlan, group: ProtectionGroup) -> Target:

@@ -101,7 +101,8 @@ def existing_findings(
     """
     hostname = hostname_of(source, server_id)
     if purpose.is_temporary:
-        step = f"a {purpose.section} launches new instances only: {found.remedy}, or leave the server out"
+        who = purpose.title.lower() if purpose.launches else purpose.section
+        step = f"a {who} launches new instances only: {found.remedy}, or leave the server out"
         yield Finding("refusal", server_id, hostname, found.words, step, "existing_instance")
         return
     step = "see that nobody needs what is on it: DRS replaces its disks"

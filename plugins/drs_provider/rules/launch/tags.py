@@ -210,9 +210,13 @@ def read_expiry(text: str | None) -> datetime | None:
 def life_tags(purpose: Purpose, *, now: datetime, lifetime: timedelta) -> dict[str, str]:
     """Return the tags ``MODE`` and, where what is launched is removed again, ``EXPIRES``.
 
-    What a planned migration launches is a recovery's: policies, other runs and whoever takes it over read just that.
+    What a planned migration launches is a recovery's, and what a failback drill launches a drill's: policies, other
+    runs, the sweeper and whoever takes it over read just that.
     """
-    return {MODE: purpose.section, **({EXPIRES: written(now + lifetime)} if purpose.is_temporary else {})}
+    return {
+        MODE: DRILL if purpose.is_temporary else purpose.section,
+        **({EXPIRES: written(now + lifetime)} if purpose.is_temporary else {}),
+    }
 
 
 def written(expires: datetime) -> str:

@@ -328,6 +328,7 @@ class PreflightOutcome:
             placement=look.placement,
             point=look.point,
             source=self.source(server) if self.stops_sources else None,
+            goes_back_for=server.goes_back_for,
         )
 
 

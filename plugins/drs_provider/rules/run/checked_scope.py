@@ -55,7 +55,9 @@ def _waves(found: PreflightResult, asked: tuple[str, ...]) -> Iterator[Deviation
 def _excluded(found: PreflightResult, asked: tuple[str, ...]) -> Iterator[Deviation]:
     """Name servers that are launched although they were left out, and those left out that nobody named."""
     launched = [
-        server.hostname for server in found.servers() if asked and {server.server_id, server.hostname} & {*asked}
+        server.hostname
+        for server in found.servers()
+        if asked and {server.server_id, server.hostname, server.goes_back_for} & {*asked}
     ]
     dropped = [server.hostname for server in found.excluded if not {server.server_id, server.hostname} & {*asked}]
     if launched:

@@ -53,6 +53,11 @@ START: Final = "start_recovery"
 WATCH: Final = "recovery_job"
 TAG_INSTANCES: Final = "tag_instances"
 SERVERS: Final = "servers"
+START_DRILL: Final = "start_drill"
+"""Launches the servers of a wave in their origin for a failback drill."""
+DRILL_JOB: Final = "drill_job"
+"""Sees the launch of a failback drill through."""
+DRILL_SERVERS: Final = "drill_servers"
 REVERSE: Final = "reverse_replication"
 """Has the servers of a wave replicated to their origin, and follows that until they are ready there."""
 
@@ -69,11 +74,14 @@ WAVE_TASKS: Final = (
     WATCH,
     TAG_INSTANCES,
     SERVERS,
+    START_DRILL,
+    DRILL_JOB,
+    DRILL_SERVERS,
     REVERSE,
     NOTIFICATIONS,
 )
 """Every task of a wave that is no step of its plan."""
-BESIDE_WAVE: Final = (SERVERS, LAUNCH_SETTINGS, FINAL_SYNC, TAG_INSTANCES, NOTIFICATIONS)
+BESIDE_WAVE: Final = (SERVERS, DRILL_SERVERS, LAUNCH_SETTINGS, FINAL_SYNC, TAG_INSTANCES, NOTIFICATIONS)
 """Tasks of a wave that run ahead of it or beside it: they say nothing of how far it is."""
 
 # Tasks of the group preflight, by what they do.
@@ -122,11 +130,16 @@ class TaskName(NamedTuple):
     number: int
 
 
+_SQUARES: Final = (SERVERS, DRILL_SERVERS)
+"""Show what became of servers, one square each."""
+
 _NUMBERED: Final = frozenset(
     {
         LAUNCH_SETTINGS,
         START,
         SERVERS,
+        START_DRILL,
+        DRILL_SERVERS,
         REVERSE,
         APPROVAL,
         STOP_APPROVAL,
@@ -239,8 +252,8 @@ def read_task(task_id: str) -> TaskName:
     if stem in _NUMBERED and digits.isdecimal():
         return TaskName(group, stem, int(digits))
     square, _, number = stem.rpartition("_")
-    if square == SERVERS and number.isdecimal() and digits.isdecimal():
-        return TaskName(group, SERVERS, int(number))
+    if square in _SQUARES and number.isdecimal() and digits.isdecimal():
+        return TaskName(group, square, int(number))
     return TaskName(group, whole, 1)
 
 
@@ -288,7 +301,7 @@ def waves_in(task_ids: Iterable[str]) -> list[str]:
 
 def is_server_square(task_id: str) -> bool:
     """Tell whether a task only shows what became of a server."""
-    return wave_of(task_id) is not None and does(task_id, SERVERS)
+    return wave_of(task_id) is not None and does(task_id, *_SQUARES)
 
 
 def is_teller(task_id: str) -> bool:

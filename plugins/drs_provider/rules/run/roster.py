@@ -46,6 +46,7 @@ class RosterServer:
     """A source server in a run. ``known`` is false when DRS does not list it in its group's account and Region.
 
     ``order`` is its boot order in its group, ``settings`` the launch settings that it shall have in this run.
+    ``goes_back_for``: of a FAILBACK server, the id of the server that it goes back for.
     """
 
     server_id: str
@@ -57,6 +58,7 @@ class RosterServer:
     lag: timedelta | None = None
     order: int = 1
     settings: "Settings" = field(default_factory=dict, hash=False)
+    goes_back_for: str = ""
 
 
 @dataclass(frozen=True)

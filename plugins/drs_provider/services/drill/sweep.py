@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from drs_provider.exceptions import AwsError, DrsProviderError
+from drs_provider.exceptions import AwsError, DrsProviderError, NotInitialized
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.cleanup.leftovers import (
     Action,
@@ -58,6 +58,8 @@ def sweep_all(targets: Iterable[Target], sweep_one: Callable[[Target], TargetSwe
     for target in targets:
         try:
             found[str(target)] = sweep_one(target)
+        except NotInitialized:
+            found[str(target)] = nothing_there()
         except DrsProviderError as error:
             found[str(target)] = scan_failed(target, error)
     return Sweep(targets=found)
@@ -66,6 +68,11 @@ def sweep_all(targets: Iterable[Target], sweep_one: Callable[[Target], TargetSwe
 def scan_failed(target: Target, error: DrsProviderError) -> TargetSweep:
     """Say that nothing is known of an account and Region, so something may be left there."""
     return TargetSweep(left={str(target): f"scan failed: {error}"})
+
+
+def nothing_there() -> TargetSweep:
+    """Say that nothing is left where DRS was never set up: no drill can have been there."""
+    return TargetSweep()
 
 
 def no_active_run(_marks: Sequence[Mark]) -> bool:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from drs_provider.exceptions import AwsError, PreflightRefused
@@ -77,19 +77,27 @@ class FailbackPreflight:
 
         :raises AwsError: nothing can be said now, and asking again later may help
         """
+        survey = self.survey(reader_of)
+        return survey.outcome if survey.outcome.problems else self._judged(survey)
+
+    def survey(self, reader_of: ReaderOf) -> "FailbackSurvey":
+        """Resolve the groups, and look where every server of the chosen waves stands; judge nothing of that.
+
+        :raises AwsError: nothing can be said now, and asking again later may help
+        """
         outcome = FailbackPreflightOutcome(self.shape, self.request, self.now, installation=self.installation)
         ways = {(way.target, way.origin): way for wave in self.shape.chosen_waves for way in wave.ways_back}
         looked = _Looked({way: reader_of(found) for way, found in ways.items()})
         sources = looked.sources()
         if looked.problems:
-            return replace(outcome, problems=tuple(looked.problems))
+            return FailbackSurvey(replace(outcome, problems=tuple(looked.problems)), looked)
         places = {target: looked.place_of(target) for target in sources}
         roster = self._roster(sources, places)
         outcome = replace(outcome, roster=roster, places=places, problems=roster.problems)
         if roster.problems:
-            return outcome
+            return FailbackSurvey(outcome, looked)
         reads = {way: looked.read(way, self._servers_on(way, roster)) for way in looked.readers}
-        return self._judged(outcome, looked, reads)
+        return FailbackSurvey(outcome, looked, reads)
 
     def _roster(self, sources: Mapping[Target, Sequence[Answer]], places: Mapping[Target, Place]) -> Roster:
         waves = {wave.name: wave.wave.groups for wave in self.shape.waves}
@@ -115,9 +123,8 @@ class FailbackPreflight:
         }
         return [server for server in roster.servers if server.group in groups]
 
-    def _judged(
-        self, outcome: FailbackPreflightOutcome, looked: "_Looked", reads: Mapping[Way, CirclesRead]
-    ) -> FailbackPreflightOutcome:
+    def _judged(self, survey: "FailbackSurvey") -> FailbackPreflightOutcome:
+        outcome, looked, reads = survey.outcome, survey.looked, survey.reads
         findings: list[Finding] = []
         progress: list[FailbackServer] = []
         problems, notes = [*outcome.problems], [*outcome.notes]
@@ -161,6 +168,20 @@ class FailbackPreflight:
             name = self.shape.plan.name
             step = "set DRS_REPORTS, or [drs] reports of Airflow's configuration, to a place that can be written"
             yield Finding("warning", name, name, f"its report cannot be written: {why}", step, "reports")
+
+
+@dataclass(frozen=True)
+class FailbackSurvey:
+    """What was seen before a way back.
+
+    :ivar outcome: the servers of every wave; its problems refuse the run before any server was looked at
+    :ivar looked: who has looked
+    :ivar reads: where every server stands, by way back
+    """
+
+    outcome: FailbackPreflightOutcome
+    looked: "_Looked"
+    reads: Mapping[Way, CirclesRead] = field(default_factory=dict)
 
 
 class _Looked:

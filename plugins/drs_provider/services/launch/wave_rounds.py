@@ -21,7 +21,7 @@ from drs_provider.rules.launch.next_launch import (
 )
 from drs_provider.rules.launch.recovery_points import Point
 from drs_provider.rules.launch.results import Allows, ServerResult
-from drs_provider.rules.purpose import Purpose, purpose_of
+from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.run.handover import (
     PLACES,
     FollowedJob,
@@ -97,6 +97,10 @@ class LaunchGuard(Protocol):
         """Raise RunRefused where a recovery has begun on servers of this drill."""
         ...
 
+    def ensure_may_launch(self, server_ids: Sequence[str]) -> None:
+        """Raise where servers may not be launched any more, whatever they are launched with."""
+        ...
+
     def ensure_safe(self, launched: TargetLaunch, hook: "LaunchSettingsHook", settings: Mapping[str, Settings]) -> None:
         """Raise where these servers, launched with these settings, could land elsewhere than they were asked to."""
         ...
@@ -159,7 +163,7 @@ class WaveRounds:
     @cached_property
     def purpose(self) -> Purpose:
         """What the run is for."""
-        return purpose_of(self.preflight.mode)
+        return self.preflight.purpose
 
     @property
     def started(self) -> tuple[TargetLaunch, ...]:
@@ -348,6 +352,7 @@ class WaveRounds:
         hook = self.hook_of(launched.launch)
         if self.purpose.yields:
             self.guard.ensure_not_taken_over(hook)
+        self.guard.ensure_may_launch(servers)
         tries = {server: known[-1] for server, known in self._all_tries().items() if known and server in servers}
         changed = {
             server: {**self._settings_of(server), **last.settings} for server, last in tries.items() if last.settings

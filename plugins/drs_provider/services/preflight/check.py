@@ -91,7 +91,7 @@ class Preflight:
 
         :raises AwsError: nothing can be said now, and asking again later may help
         """
-        hooks = {target: hook_of(target) for target in self.shape.chosen_targets}
+        hooks = {target: hook_of(target) for target in self.targets}
         limits = (SERVERS_WITHIN, CHECKED_WITHIN) if len(hooks) > 1 else (None, None)
         heard = ask_side_by_side(hooks, _sources_of, within=limits[0])
         problems, lost = self._silent(heard)
@@ -144,6 +144,11 @@ class Preflight:
             outcome = self._with_sources(outcome, hook_of)
         machines = {server: machine for check in checks.values() for server, machine in check.machines.items()}
         return self._with_approvers(self._with_forecast(self._with_report_place(outcome), machines))
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The accounts and Regions that are asked."""
+        return self.shape.chosen_targets
 
     def _with_sources(self, outcome: PreflightOutcome, hook_of: HookOf) -> PreflightOutcome:
         """Refuse a migration of a plan that does not say how writes stop, and one whose sources cannot be stopped."""
@@ -247,12 +252,7 @@ class Preflight:
         jobs = [job for check in checks.values() for job in check.continued]
         if not jobs and (self.started_by or not is_sound):
             return []  # the run that is continued may not have come as far as this part
-        whole = call_roll(
-            self.shape.runnable.groups,
-            {wave.name: wave.wave.groups for wave in self.shape.waves},
-            sources,
-            self.request.purpose,
-        )
+        whole = self._everyone(sources)
         asked = Continuation(
             key,
             jobs,
@@ -265,9 +265,14 @@ class Preflight:
         asked = replace(asked, going_on=self.going_on(key, asked.run_ids))
         return [*continuation_problems(asked, self.request.purpose)]
 
+    def _everyone(self, sources: Mapping[Target, Sequence[Answer]]) -> Roster:
+        """Return all servers of the plan, whatever was chosen."""
+        waves = {wave.name: wave.wave.groups for wave in self.shape.waves}
+        return call_roll(self.shape.runnable.groups, waves, sources, self.request.purpose)
+
     def _with_forecast(self, outcome: PreflightOutcome, machines: Mapping[str, Machine]) -> PreflightOutcome:
         """Estimate what a drill costs; tell a recovery which drill has proven its plan, or why none has."""
-        if self.request.purpose.launches and not self.request.purpose.proves_plan:
+        if self.request.purpose.launches and not self.request.purpose.is_drill:
             outcome = self._with_verification(outcome)
         return self._with_cost(outcome, machines) if self.request.purpose.is_priced else outcome
 

@@ -91,7 +91,15 @@ def hook(monkeypatch):
 def a_task():
     place = SimpleNamespace(target=Target("aws_default", "us-west-2"), waves=("database",))
     kept = timedelta(hours=2)
-    return KeepDrill(task_id="keep", plan="shop", keep_for=kept, places=[place], digest="d", start_task_ids=[START])
+    return KeepDrill(
+        task_id="keep",
+        plan="shop",
+        keep_for=kept,
+        places=[place],
+        digest="d",
+        start_task_ids=[START],
+        watch_task_ids={"database": "database.recovery_job"},
+    )
 
 
 def a_context(**left):

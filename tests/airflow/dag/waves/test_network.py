@@ -9,7 +9,7 @@ from airflow.dag_processing.dagbag import DagBag
 from drs_provider.dag.waves.network import ensure_still_isolated, network_of
 from drs_provider.exceptions import NotIsolated, RunRefused
 from drs_provider.rules.run.handover import NetworkProof, PreparedNetwork, PreparedNetworks
-from kit.dag_runs import SHOP, calls, meanwhile
+from kit.dag_runs import SHOP, calls, meanwhile, things_in
 from kit.signatures import signed
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
@@ -20,17 +20,7 @@ AWS = {"aws_conn_id": "aws_default", "region_name": "us-west-2", "verify": None,
 
 
 def things(simulator):
-    ec2 = simulator.client("ec2")
-    return {
-        "vpcs": sorted(vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"]),
-        "subnets": sorted(subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]),
-        "groups": sorted(group["GroupId"] for group in ec2.describe_security_groups()["SecurityGroups"]),
-        "tables": sorted(table["RouteTableId"] for table in ec2.describe_route_tables()["RouteTables"]),
-        "acls": sorted(acl["NetworkAclId"] for acl in ec2.describe_network_acls()["NetworkAcls"]),
-        "interfaces": sorted(
-            interface["NetworkInterfaceId"] for interface in ec2.describe_network_interfaces()["NetworkInterfaces"]
-        ),
-    }
+    return things_in(simulator.client("ec2"))
 
 
 def test_a_drill_makes_its_network_before_the_first_launch_and_leaves_the_account_as_it_was(run, simulator):

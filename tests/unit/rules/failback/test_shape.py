@@ -1,5 +1,6 @@
 """The DAG of a way back, compiled: which waves, where their servers go, and which task waits for which."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,12 +54,13 @@ def test_no_wave_waits_for_another_and_the_report_for_all(full: FailbackShape) -
     reversals = {"database.reverse_replication", "database.reverse_replication_2", "web.reverse_replication"}
 
     assert {task: full.upstream[task] for task in reversals} == {key: {"preflight.check"} for key in reversals}
-    assert full.upstream["finish.report"] == reversals | {
+    alone = replace(full, drill=None)
+    assert alone.upstream["finish.report"] == reversals | {
         "preflight.notifications",
         "database.notifications",
         "web.notifications",
     }
-    assert full.upstream["database.notifications"] == {
+    assert alone.upstream["database.notifications"] == {
         "database.reverse_replication",
         "database.reverse_replication_2",
     }
@@ -68,7 +70,13 @@ def test_no_wave_waits_for_another_and_the_report_for_all(full: FailbackShape) -
 def test_shape_and_edges_outline_the_same_run(full: FailbackShape) -> None:
     drawn = outline_of_edges(full.upstream, [wave.name for wave in full.waves])
 
-    assert drawn == outline_of_shape(full)
+    assert full.drill is not None
+    there, drill = outline_of_shape(full), outline_of_shape(full.drill)
+    order = [wave.name for wave in full.waves]
+    assert outline_of_edges(full.upstream, order, mode="failback_drill") == drill
+    assert [(wave.name, wave.starts, wave.watch, wave.reversals, wave.depends_on) for wave in drawn.waves] == [
+        (wave.name, (), None, wave.reversals, ()) for wave in there.waves
+    ]
     assert [wave.has_servers for wave in drawn.waves] == [True, True]
 
 

@@ -62,6 +62,9 @@ class Guard:
         if self.taken:
             raise RunRefused(self.taken)
 
+    def ensure_may_launch(self, server_ids):
+        """Every server may be."""
+
     def ensure_safe(self, launched, hook, settings):
         self.calls.append(("safe", launched.start_task_id, tuple(settings)))
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TypeAlias, TypeVar
 
 from drs_provider.rules.launch.results import ServerResult
+from drs_provider.rules.purpose import launches_nothing
 from drs_provider.rules.run import names
 from drs_provider.rules.run.handover import (
     CleanedUp,
@@ -69,6 +70,12 @@ class LeftDocuments:
         """Whether the run launches nothing, as preflight says."""
         found = self.preflight()
         return found is not None and found.purpose.only_looks
+
+    @property
+    def launches_nothing(self) -> str | None:
+        """Say that the run launches nothing, as preflight says; None: it launches, or nobody knows yet."""
+        found = self.preflight()
+        return None if found is None or found.purpose.launches else launches_nothing(found.purpose)
 
     def error(self, task: str) -> str | None:
         """Give the last words of a failed task; None: it has not failed, or said nothing."""

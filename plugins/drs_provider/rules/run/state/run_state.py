@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from drs_provider.rules.purpose import LAUNCHES_NOTHING
 from drs_provider.rules.run import names
 from drs_provider.rules.run.approvals import REJECT, STOP
 from drs_provider.rules.run.handover import PreflightFinding, PreflightResult, PreflightServer
@@ -244,8 +243,8 @@ def _cleanup_status(
     if phases & {TaskPhase.UNDER_WAY, TaskPhase.ASKS, TaskPhase.WAITING}:
         return _cleanup_to_come(snapshot, has_begun=phases != {TaskPhase.WAITING})
     if phases == {TaskPhase.SKIPPED}:
-        if left.only_looks:
-            return CleanupStatus.NOT_RUN, LAUNCHES_NOTHING
+        if why := left.launches_nothing:
+            return CleanupStatus.NOT_RUN, why
         preflight = left.preflight()
         is_drill = preflight is not None and preflight.purpose.is_temporary
         return CleanupStatus.NOT_RUN, NOTHING_CHOSEN if is_drill else NOT_CLEANED

@@ -10,6 +10,7 @@ from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
+from drs_provider.rules.purpose import FAILBACK_DRILL
 from drs_provider.rules.run import names
 from drs_provider.rules.run.state.task_states import NOTHING_YET, RUN_IS_OVER, TaskPhase, TaskSnapshot, phase_of
 
@@ -159,12 +160,16 @@ def outline_of_shape(shape: "RunShape") -> RunOutline:
     )
 
 
-def outline_of_edges(upstream: Mapping[str, Collection[str]], order: Sequence[str] = ()) -> RunOutline:
+def outline_of_edges(
+    upstream: Mapping[str, Collection[str]], order: Sequence[str] = (), *, mode: object = None
+) -> RunOutline:
     """Outline a run from the edges of its DAG.
 
     :param upstream: every task of the DAG, with the tasks that it waits for directly
     :param order: the waves in the plan's order, where it is known; otherwise each stands after those it waits for
+    :param mode: what the run is for, where it is known: a way back has tasks that only a failback drill does
     """
+    upstream = _of_mode(upstream, mode)
     waves = names.waves_in(sorted(upstream))
     above = {
         wave: {
@@ -186,6 +191,15 @@ def outline_of_edges(upstream: Mapping[str, Collection[str]], order: Sequence[st
     )
 
 
+def _of_mode(upstream: Mapping[str, Collection[str]], mode: object) -> Mapping[str, Collection[str]]:
+    """Leave out the tasks that launch, watch and copy for other kinds of run of the same DAG."""
+    if not any(names.does(task, *_OF_FAILBACK_DRILLS) for task in upstream):
+        return upstream
+    others = _OF_OTHERS if mode == FAILBACK_DRILL.name else _OF_FAILBACK_DRILLS
+    gone = {task for task in upstream if names.does(task, *others)}
+    return {task: set(above) - gone for task, above in upstream.items() if task not in gone}
+
+
 def outline_of_tasks(task_ids: Collection[str]) -> RunOutline:
     """Outline a run of which only the ids of its tasks are known, for those who only show how far its waves are.
 
@@ -201,6 +215,9 @@ def outline_of_tasks(task_ids: Collection[str]) -> RunOutline:
 
 
 _NOT_MAPPED: Final = -1
+
+_OF_FAILBACK_DRILLS: Final = (names.START_DRILL, names.DRILL_JOB, names.DRILL_SERVERS)
+_OF_OTHERS: Final = (names.START, names.WATCH, names.SERVERS, names.REVERSE)
 
 
 def _compiled_steps(steps: Sequence["StepShape"]) -> tuple[StepOutline, ...]:
@@ -229,11 +246,13 @@ class _OwnTasks(TypedDict):
 
 
 def _own_tasks(wave: str, task_ids: Collection[str]) -> _OwnTasks:
-    watch = names.wave_task(wave, names.WATCH)
+    watches = (names.wave_task(wave, name) for name in (names.WATCH, names.DRILL_JOB))
     gates = (names.wave_task(wave, name) for name in (names.DELAY, names.PAUSE))
     return {
-        "starts": tuple(names.tasks_that(task_ids, wave, names.START)),
-        "watch": watch if watch in task_ids else None,
+        "starts": tuple(
+            task for name in (names.START, names.START_DRILL) for task in names.tasks_that(task_ids, wave, name)
+        ),
+        "watch": next((watch for watch in watches if watch in task_ids), None),
         "gates": tuple(gate for gate in gates if gate in task_ids),
         "settings": tuple(
             task

@@ -1,0 +1,1 @@
+"""The tasks of a failback drill, in the DAG of a plan's way back."""
