@@ -25,10 +25,10 @@ from drs_provider.plan.problems import nearest
 from drs_provider.plan.steps import approvers_twice, too_few_approvers
 from drs_provider.plan.yaml_source import Location
 
-NOT_YET: Collection[str] = ("cut_over",)
+NOT_YET: Collection[str] = ("failback_drill",)
 """What can be written but no run does yet. A plan that asks for it is refused: it would promise what nobody keeps.
 
-``cut_over``: on the way back servers are replicated to their origin, and nothing is launched there.
+``failback_drill``: what goes back is launched in its origin for good only.
 """
 
 NO_WAVE_NAMES = ("preflight", "finish")
@@ -44,6 +44,7 @@ NO_STEP_NAMES = (
     "notifications",
     "final_sync",
     "stop_sources",
+    "stop_originals",
 )
 """Tasks that stand beside the steps of a wave."""
 
@@ -95,39 +96,11 @@ def address_of_one_on_the_way_back(plan: RecoveryPlan) -> Iterator[PlanFinding]:
         yield from _one_address(settings, ("failback", "launch"), is_one=False, member_key="failback_launch")
 
 
-def way_back_of_members(group: ProtectionGroup) -> Iterator[PlanFinding]:
-    """Nothing is promised for launches on the way back that no run does yet."""
-    said: list[tuple[Location, bool]] = [
-        (("failback_launch",), group.failback_launch != LaunchSettings()),
-        *(
-            (("servers", position, "failback_launch"), member.failback_launch != LaunchSettings())
-            for position, member in enumerate(group.servers)
-        ),
-    ]
-    for location, is_said in said if "cut_over" in NOT_YET else ():
-        if is_said:
-            yield PlanFinding(location, _NO_RUNS["cut_over"], "remove it", at_key=True)
-
-
-_NO_RUNS = {
-    "cut_over": "nothing is launched on the way back yet (mode reprotect only), so this would have no effect",
-}
-
-
-_OF_THE_CUT_OVER = {"approval", "clean_up", "drill", "launch", "max_lag"}
-"""What a plan says of launches in the origin."""
-
-
 def promised_but_not_done(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """Nothing is promised that no run does yet."""
-    if "cut_over" in NOT_YET and plan.failback:
-        for field in sorted(plan.failback.model_fields_set & _OF_THE_CUT_OVER):
-            yield PlanFinding(("failback", field), _NO_RUNS["cut_over"], "remove it", at_key=True)
-    for location, step in _all_steps(plan):
-        is_back = step.when == "failback" and plan.failback is not None and "cut_over" in NOT_YET
-        if step.when in NOT_YET or is_back:
-            what = f"there are no {step.when} runs yet, so this step would never take place"
-            yield PlanFinding((*location, "when"), what, "write drill, recovery or always, or remove the step")
+    if "failback_drill" in NOT_YET and plan.failback and "drill" in plan.failback.model_fields_set:
+        what = "there are no failback drills yet, so this would have no effect"
+        yield PlanFinding(("failback", "drill"), what, "remove it", at_key=True)
 
 
 def writes_stop_first(plan: RecoveryPlan) -> Iterator[PlanFinding]:
@@ -330,7 +303,6 @@ GROUP_CHECKS: tuple[Callable[[ProtectionGroup], Iterator[PlanFinding]], ...] = (
     members_or_selection,
     members_once,
     private_address_of_one,
-    way_back_of_members,
 )
 PLAN_CHECKS: tuple[Callable[[RecoveryPlan], Iterator[PlanFinding]], ...] = (
     plan_name,

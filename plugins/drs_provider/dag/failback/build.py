@@ -1,5 +1,6 @@
 """One DAG from the way back of one plan. Reads nothing, asks nobody, and gives the same DAG every time."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,10 +10,19 @@ from drs_provider.airflow_internals.dag_parts import ParamsDict
 from drs_provider.airflow_internals.task_groups import list_in_order
 from drs_provider.dag.docs import failback_documentation, tooltip
 from drs_provider.dag.failback.check import CheckFailback
+from drs_provider.dag.failback.cut_over.group import (
+    approval_tasks,
+    end_tasks,
+    last_syncs_ahead,
+    launch_tasks,
+    squares,
+)
+from drs_provider.dag.failback.cut_over.start import StartBack
 from drs_provider.dag.failback.form import failback_form
 from drs_provider.dag.failback.reverse import ReverseWave
 from drs_provider.dag.finish.group import SayVerdict, WriteReport
 from drs_provider.dag.plan_dag import CRASHES, PlanDag, remember_failure
+from drs_provider.dag.steps.tasks import plan_steps
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.rules.failback.shape import FailbackShape, compile_failback
 from drs_provider.rules.run import names
@@ -55,11 +65,15 @@ def build_failback_dag(runnable: RunnablePlan, folder: Path, start: datetime, *,
     )
     with dag:
         _preflight_group(shape, folder)
-        for wave in shape.waves:
-            _wave_group(shape, wave)
-        if any(wave.notifications_task for wave in shape.waves):
-            _aside_group()
+        plan_steps(shape, "before")
+        _preparation_group(shape)
+        starts = {wave.name: _wave_group(shape, wave) for wave in shape.waves}
+        plan_steps(shape, "after")
+        _aside_group(dag, shape, starts)
         _finish_group(shape)
+    for task in dag.tasks:
+        if know := getattr(task, "know", None):  # a question: what it says depends on the whole plan
+            know(shape)
     if plan.notify:
         from drs_provider.dag.notifications.tasks import add_notifications
 
@@ -76,9 +90,22 @@ def _preflight_group(shape: FailbackShape, folder: Path) -> None:
         tooltip="Nothing is called before this has passed",
     ):
         CheckFailback(task_id=names.CHECK, task_display_name="Check", shape=shape, plans_folder=folder)
+        approval_tasks(shape)
 
 
-def _wave_group(shape: FailbackShape, wave: WaveShape) -> None:
+def _preparation_group(shape: FailbackShape) -> None:
+    if not shape.syncs_ahead:
+        return
+    with TaskGroup(
+        names.PREPARATION_GROUP,
+        group_display_name="Preparation",
+        tooltip="What is done ahead of the waves of a failback: the last sync",
+        prefix_group_id=False,
+    ):
+        last_syncs_ahead(shape)
+
+
+def _wave_group(shape: FailbackShape, wave: WaveShape) -> tuple[StartBack, ...]:
     with TaskGroup(
         group_id=wave.name,
         group_display_name=wave.name.replace("-", " ").capitalize(),
@@ -93,24 +120,28 @@ def _wave_group(shape: FailbackShape, wave: WaveShape) -> None:
                 wave=wave.name,
                 way=way,
             )
+        return launch_tasks(shape, wave)
 
 
-def _aside_group() -> None:
+def _aside_group(dag: DAG, shape: FailbackShape, starts: Mapping[str, tuple[StartBack, ...]]) -> None:
     with TaskGroup(
         names.ASIDE_GROUP,
         group_display_name="Beside the waves",
-        tooltip="Notifications: no wave waits for them",
+        tooltip="One square for each server, notifications: no wave waits for them",
         prefix_group_id=False,
     ):
-        pass
+        for wave in shape.waves:
+            if wave.watch_task:
+                squares(wave, starts[wave.name], dag.get_task(wave.watch_task))
 
 
 def _finish_group(shape: FailbackShape) -> None:
     with TaskGroup(
         names.FINISH_GROUP,
         group_display_name="Finish",
-        tooltip="Write the report, say the verdict",
+        tooltip="Protect again, clean up, write the report, say the verdict",
     ):
+        end_tasks(shape)
         WriteReport(
             task_id=names.name_in_group(names.REPORT_TASK), task_display_name="Report", runnable=shape.runnable
         ).as_teardown()

@@ -15,6 +15,7 @@ from drs_provider.rules.run.shape import WayBack
 
 if TYPE_CHECKING:
     from drs_provider.hooks.failback import FailbackHook
+    from drs_provider.hooks.launch_settings import LaunchSettingsHook
     from drs_provider.plan.loader import Library
     from drs_provider.plan.model import Wave
     from drs_provider.rules.preflight.outcome import PreflightOutcome
@@ -52,11 +53,17 @@ class CheckFailback(CheckPlan):
             other_groups=tuple(group for name, group in library.groups.items() if name not in ours),
             why_no_report=why_not_writable,
             installation=installation_of(context),
+            triggered_by=getattr(context["dag_run"], "triggering_user_name", None),
+            hook_of=_settings_hook,
         )
         return preflight.take(lambda way: reader_of(way, _patient))
 
     def _idle(self, outcome: "PreflightOutcome") -> list[str]:
-        return []
+        """Give the tasks of the other kinds of run."""
+        if not outcome.purpose.cuts_over:
+            return [*self.shape.cut_over_tasks]
+        unasked = () if outcome.needs_approval else self.shape.approval_tasks
+        return [*self.shape.reverse_tasks, *unasked]
 
 
 def arguments_of(target: Target) -> "AwsArguments":
@@ -69,6 +76,12 @@ def reader_of(way: WayBack, hook_of: "HookOf | None" = None) -> "CircleReader":
     from drs_provider.services.failback.read import CircleReader
 
     return CircleReader(arguments_of(way.target), origin=arguments_of(way.origin), hook_of=hook_of)
+
+
+def _settings_hook(aws: "AwsArguments") -> "LaunchSettingsHook":
+    from drs_provider.hooks.launch_settings import LaunchSettingsHook
+
+    return LaunchSettingsHook(**aws, patience=PATIENCE_SECONDS)
 
 
 def _patient(aws: "AwsArguments") -> "FailbackHook":

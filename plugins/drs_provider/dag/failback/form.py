@@ -25,7 +25,9 @@ def failback_form(shape: FailbackShape, notice: str = "") -> dict[str, Param]:
                 (f"{notice}\n\n" if notice else "")
                 + "Reprotect: every recovered server is replicated back to where it came from, until it is ready to be "
                 "launched there. It may take days, launches and stops nothing, and may be started again at any time: "
-                "it goes on with what is there. AWS charges for the copy between Regions."
+                "it goes on with what is there. AWS charges for the copy between Regions.\n\n"
+                "Failback: once every server is ready, production goes back to its origin and is protected again from "
+                "there; what was recovered is removed when people have agreed to it."
             ),
         ),
         "reason": Param(
@@ -34,6 +36,12 @@ def failback_form(shape: FailbackShape, notice: str = "") -> dict[str, Param]:
             maxLength=1000,
             title="Reason",
             description="Why this run is started; shown in its report.",
+        ),
+        "confirm": Param(
+            None,
+            type=["null", "string"],
+            title="Confirm",
+            description=f"In a failback: the plan's name, {shape.plan.name}.",
         ),
         "waves": Param(
             waves,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-from airflow.sdk import TaskGroup, TriggerRule
+from airflow.sdk import BaseOperator, TaskGroup, TriggerRule
 
 from drs_provider.dag.docs import tooltip
 from drs_provider.dag.steps.tasks import wave_steps
@@ -16,18 +16,21 @@ from drs_provider.dag.waves.job_tags import TagInstances
 from drs_provider.dag.waves.settings import ApplyWaveSettings
 from drs_provider.dag.waves.start import ServerOutcome, StartWave
 from drs_provider.dag.waves.watch import WatchWave
+from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.rules.run.names import ASIDE_GROUP, PREPARATION_GROUP, name_in_group
 from drs_provider.rules.run.shape import RunShape, WaveShape, WaveTarget
 
 
-class _Weight(TypedDict):
+class Weight(TypedDict):
+    """What Airflow's queues go by."""
+
     priority_weight: int
     weight_rule: str
 
 
-_CHAIN: _Weight = {"priority_weight": 100, "weight_rule": "absolute"}
+CHAIN: Weight = {"priority_weight": 100, "weight_rule": "absolute"}
 """Priority of the tasks that the next wave waits for."""
-_ASIDE: _Weight = {"priority_weight": 1, "weight_rule": "absolute"}
+_ASIDE: Weight = {"priority_weight": 1, "weight_rule": "absolute"}
 """Priority of the tasks that only show or mark something."""
 
 
@@ -74,15 +77,15 @@ def aside_group(shape: RunShape, launches: Sequence[LaunchTasks]) -> None:
             wave = launch.wave
             for place, start in zip(wave.targets, launch.starts, strict=True):
                 if launch.watch:
-                    _shown(wave, place, start, launch.watch)
+                    server_squares(wave, place, start, launch.watch)
             if wave.tag_instances_task:
                 _tag(shape, wave, wave.tag_instances_task)
 
 
 def wave_group(shape: RunShape, wave: WaveShape) -> LaunchTasks:
     """Build the tasks of a wave in the current DAG, in a group of their own; nothing is wired yet."""
-    with TaskGroup(group_id=wave.name, group_display_name=_title(wave), tooltip=tooltip(wave)):
-        _opening(shape, wave)
+    with TaskGroup(group_id=wave.name, group_display_name=wave_title(wave), tooltip=tooltip(wave)):
+        wave_opening(shape, wave)
         wave_steps(shape, wave, wave.before)
         if not wave.ahead_tasks:
             _last_sync(shape, wave, name_of=name_in_group)
@@ -93,7 +96,7 @@ def wave_group(shape: RunShape, wave: WaveShape) -> LaunchTasks:
     return LaunchTasks(wave, starts, watch)
 
 
-def _opening(shape: RunShape, wave: WaveShape) -> None:
+def wave_opening(shape: RunShape, wave: WaveShape) -> None:
     """Build what the plan lets stand first in a wave: the delay, then the question.
 
     In this order, so that nothing more waits once somebody has answered.
@@ -111,7 +114,7 @@ def _opening(shape: RunShape, wave: WaveShape) -> None:
             delay=wave.wave.delay_before,
             steps_only=not wave.has_servers,
             trigger_rule=TriggerRule.NONE_FAILED,
-            **_CHAIN,
+            **CHAIN,
         )
     if wave.pause_task and wave.wave.pause_before:
         AskBeforeWave(
@@ -122,7 +125,7 @@ def _opening(shape: RunShape, wave: WaveShape) -> None:
             pause=wave.wave.pause_before,
             steps_only=not wave.has_servers,
             trigger_rule=TriggerRule.NONE_FAILED,
-            **_CHAIN,
+            **CHAIN,
         )
 
 
@@ -135,14 +138,14 @@ def _last_sync(shape: RunShape, wave: WaveShape, *, name_of: Callable[[str], str
     quiesces = {task: name_in_group(task) for task in shape.quiesce_tasks_of(wave)}
     AwaitFinalSync(
         task_id=name_of(wave.sync_task),
-        task_display_name=f"{_title(wave)}: last sync" if wave.ahead_tasks else "Last sync",
+        task_display_name=f"{wave_title(wave)}: last sync" if wave.ahead_tasks else "Last sync",
         plan=shape.plan.name,
         digest=shape.digest,
         wave=wave.name,
         quiesce_task_ids=quiesces,
         within=shape.plan.migration.sync_timeout,
         trigger_rule=TriggerRule.NONE_FAILED,
-        **_CHAIN,
+        **CHAIN,
     )
 
 
@@ -167,14 +170,14 @@ def _stop_sources(shape: RunShape, wave: WaveShape) -> None:
         pause_task_id=wave.pause_task or "",
         asked_before=wave.asked_before,
         trigger_rule=TriggerRule.NONE_FAILED,
-        **_CHAIN,
+        **CHAIN,
     )
 
 
 def _apply(shape: RunShape, wave: WaveShape, place: WaveTarget, task_id: str) -> None:
     ApplyWaveSettings(
         task_id=task_id,
-        task_display_name=place.titled(f"{_title(wave)}: launch settings"),
+        task_display_name=place.titled(f"{wave_title(wave)}: launch settings"),
         plan=shape.plan.name,
         digest=shape.digest,
         wave=wave.name,
@@ -205,7 +208,7 @@ def _start(shape: RunShape, wave: WaveShape, place: WaveTarget) -> StartWave:
         network=place.network,
         lifetime=shape.lifetime,
         trigger_rule=TriggerRule.NONE_FAILED,
-        **_CHAIN,
+        **CHAIN,
     )
     start.asked_before = wave.asked_before
     return start
@@ -226,19 +229,20 @@ def _watch(shape: RunShape, wave: WaveShape, task_id: str) -> WatchWave:
         ready=wave.wave.ready,
         tolerate=str(wave.wave.tolerate_failures),
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
-        **_CHAIN,
+        **CHAIN,
     )
 
 
-def _title(wave: WaveShape) -> str:
+def wave_title(wave: WaveShape) -> str:
+    """Give the name of a wave as people read it."""
     return wave.name.replace("-", " ").capitalize()
 
 
-def _shown(wave: WaveShape, place: WaveTarget, start: StartWave, watch: WatchWave) -> None:
+def server_squares(wave: WaveShape, place: WaveTarget, start: DrsStartRecoveryOperator, watch: BaseOperator) -> None:
     """A few small tasks, one at a time and last in every queue: what people look at must not slow a wave."""
     ServerOutcome.partial(
         task_id=place.servers_task,
-        task_display_name=place.titled(f"{_title(wave)}: servers"),
+        task_display_name=place.titled(f"{wave_title(wave)}: servers"),
         watch_task_id=watch.task_id,
         map_index_template="{{ server_name }}",
         trigger_rule=TriggerRule.ALL_DONE,
@@ -250,7 +254,7 @@ def _shown(wave: WaveShape, place: WaveTarget, start: StartWave, watch: WatchWav
 def _tag(shape: RunShape, wave: WaveShape, task_id: str) -> None:
     TagInstances(
         task_id=task_id,
-        task_display_name=f"{_title(wave)}: tag instances",
+        task_display_name=f"{wave_title(wave)}: tag instances",
         plan=shape.plan.name,
         wave=wave.name,
         targets=[place.target for place in wave.targets],

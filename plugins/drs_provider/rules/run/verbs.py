@@ -356,7 +356,11 @@ def _goes_back(run: RunView) -> bool:
 
 def _steps(outline: WaveOutline) -> tuple[str, ...]:
     """Give what obeys an order beside the launch: its steps, and in a migration what waits and stops ahead of it."""
-    syncs = (task for task in outline.settings if names.does(task, names.FINAL_SYNC, names.STOP_SOURCES))
+    syncs = (
+        task
+        for task in outline.settings
+        if names.does(task, names.FINAL_SYNC, names.STOP_SOURCES, names.STOP_ORIGINALS)
+    )
     return (*(step.task for step in (*outline.before, *outline.after)), *syncs)
 
 

@@ -237,7 +237,7 @@ def _own_tasks(wave: str, task_ids: Collection[str]) -> _OwnTasks:
         "gates": tuple(gate for gate in gates if gate in task_ids),
         "settings": tuple(
             task
-            for name in (names.LAUNCH_SETTINGS, names.FINAL_SYNC, names.STOP_SOURCES)
+            for name in (names.LAUNCH_SETTINGS, names.FINAL_SYNC, names.STOP_SOURCES, names.STOP_ORIGINALS)
             for task in names.tasks_that(task_ids, wave, name)
         ),
         "reversals": tuple(names.tasks_that(task_ids, wave, names.REVERSE)),
