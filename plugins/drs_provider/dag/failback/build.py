@@ -69,7 +69,7 @@ def build_failback_dag(runnable: RunnablePlan, folder: Path, start: datetime, *,
         _preparation_group(shape)
         starts = {wave.name: _wave_group(shape, wave) for wave in shape.waves}
         plan_steps(shape, "after")
-        _aside_group(dag, shape, starts)
+        _aside_group(shape, starts)
         _finish_group(shape)
     for task in dag.tasks:
         if know := getattr(task, "know", None):  # a question: what it says depends on the whole plan
@@ -123,7 +123,7 @@ def _wave_group(shape: FailbackShape, wave: WaveShape) -> tuple[StartBack, ...]:
         return launch_tasks(shape, wave)
 
 
-def _aside_group(dag: DAG, shape: FailbackShape, starts: Mapping[str, tuple[StartBack, ...]]) -> None:
+def _aside_group(shape: FailbackShape, starts: Mapping[str, tuple[StartBack, ...]]) -> None:
     with TaskGroup(
         names.ASIDE_GROUP,
         group_display_name="Beside the waves",
@@ -132,7 +132,7 @@ def _aside_group(dag: DAG, shape: FailbackShape, starts: Mapping[str, tuple[Star
     ):
         for wave in shape.waves:
             if wave.watch_task:
-                squares(wave, starts[wave.name], dag.get_task(wave.watch_task))
+                squares(wave, starts[wave.name], wave.watch_task)
 
 
 def _finish_group(shape: FailbackShape) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-from airflow.sdk import BaseOperator, TaskGroup, TriggerRule
+from airflow.sdk import TaskGroup, TriggerRule
 
 from drs_provider.dag.docs import tooltip
 from drs_provider.dag.steps.tasks import wave_steps
@@ -77,7 +77,7 @@ def aside_group(shape: RunShape, launches: Sequence[LaunchTasks]) -> None:
             wave = launch.wave
             for place, start in zip(wave.targets, launch.starts, strict=True):
                 if launch.watch:
-                    server_squares(wave, place, start, launch.watch)
+                    server_squares(wave, place, start, launch.watch.task_id)
             if wave.tag_instances_task:
                 _tag(shape, wave, wave.tag_instances_task)
 
@@ -238,12 +238,12 @@ def wave_title(wave: WaveShape) -> str:
     return wave.name.replace("-", " ").capitalize()
 
 
-def server_squares(wave: WaveShape, place: WaveTarget, start: DrsStartRecoveryOperator, watch: BaseOperator) -> None:
+def server_squares(wave: WaveShape, place: WaveTarget, start: DrsStartRecoveryOperator, watch: str) -> None:
     """A few small tasks, one at a time and last in every queue: what people look at must not slow a wave."""
     ServerOutcome.partial(
         task_id=place.servers_task,
         task_display_name=place.titled(f"{wave_title(wave)}: servers"),
-        watch_task_id=watch.task_id,
+        watch_task_id=watch,
         map_index_template="{{ server_name }}",
         trigger_rule=TriggerRule.ALL_DONE,
         max_active_tis_per_dagrun=1,

@@ -11,6 +11,7 @@ from typing import Final
 from drs_provider.exceptions import RunRefused, UsageError
 from drs_provider.formatting import instant_words, joined
 from drs_provider.plan.problems import nearest
+from drs_provider.rules.purpose import find_purpose
 from drs_provider.rules.run import controls, names
 from drs_provider.rules.run.approvals import APPROVE, COMMIT, REJECT, ROLL_BACK
 from drs_provider.rules.run.run_view import PendingQuestion, RunView
@@ -83,7 +84,22 @@ def cancelled_tasks(run: RunView) -> tuple[str, ...]:
     for wave in run.waves:
         if wave.has_begun and not _has_ended(wave):
             tasks += _launch(run.wave_outline(wave.name))
+    tasks += _at_home(run)
     return (*tasks, names.KEEP_TASK) if names.KEEP_TASK in run.tasks else tuple(tasks)
+
+
+def _at_home(run: RunView) -> list[str]:
+    """Give the tasks at the end of a failback that are not over: they obey, and what is done stays so."""
+    purpose = find_purpose(run.mode)
+    if purpose is None or not purpose.cuts_over:
+        return []
+    found = [
+        task
+        for name in (names.PROTECT_AGAIN, names.REMOVE_RECOVERED)
+        for task in names.tasks_that(run.tasks, names.FINISH_GROUP, name)
+    ]
+    ended = ("success", "failed", "skipped", "upstream_failed")
+    return [task for task in found if run.tasks[task].state not in ended]
 
 
 def _is_anything_left(run: RunView) -> bool:
@@ -93,6 +109,7 @@ def _is_anything_left(run: RunView) -> bool:
         any(not wave.status.is_over or wave.is_active for wave in run.waves)
         or not run.waves
         or any(step.status.is_to_come for step in steps)
+        or bool(_at_home(run))
     )
 
 

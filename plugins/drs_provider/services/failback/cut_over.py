@@ -19,7 +19,7 @@ from drs_provider.rules.preflight.permissions import (
     stop_questions,
     way_back_questions,
 )
-from drs_provider.rules.purpose import FAILBACK
+from drs_provider.rules.purpose import FAILBACK, RECOVERY
 from drs_provider.rules.run.connection import AwsArguments
 from drs_provider.rules.run.handover import ServerBack
 from drs_provider.services.failback.read import CircleReader, CirclesRead
@@ -175,10 +175,11 @@ def _permissions(hook: "LaunchSettingsHook", where: str, *, settings: bool, stop
     """Ask IAM what the connection of the origin may not do."""
     from drs_provider.hooks.iam import permission_gaps
 
+    # What is launched there bears the tags of a recovery: policies tell it from a drill by them.
     asked = (
-        *questions(FAILBACK, settings=settings, launch_actions=False),
+        *questions(RECOVERY, settings=settings, launch_actions=False),
         *way_back_questions(in_origin=True),
-        *(stop_questions(FAILBACK) if stops else ()),
+        *(stop_questions(RECOVERY) if stops else ()),
     )
     gaps = permission_gaps(hook, asked)
     count = len({name for question in asked for name in question.actions})

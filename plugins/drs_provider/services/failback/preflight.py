@@ -177,8 +177,8 @@ class FailbackPreflight:
             unread |= {f"{place.region} of account {place.account}": str(why) for place, why in read.unread.items()}
             unreadable |= {server.server_id for server in servers if read.origin_of(server.server_id) in read.unread}
         for target in outcome.places:
-            found, said = looked.permissions(target, self.request.purpose)
-            findings += found
+            missing, said = looked.permissions(target, self.request.purpose)
+            findings += missing
             notes += said
         waves = {
             name: tuple(server for server in servers if server.server_id not in home)

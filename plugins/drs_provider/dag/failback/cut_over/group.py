@@ -1,6 +1,6 @@
 """The tasks of a failback in the DAG of a plan's way back; nothing is wired here."""
 
-from airflow.sdk import BaseOperator, TriggerRule
+from airflow.sdk import TriggerRule
 
 from drs_provider.dag.failback.cut_over.agreement import CutOverAgreement
 from drs_provider.dag.failback.cut_over.at_rest import AssertRest
@@ -83,8 +83,11 @@ def launch_tasks(shape: FailbackShape, wave: WaveShape) -> tuple[StartBack, ...]
     return starts
 
 
-def squares(wave: WaveShape, starts: tuple[StartBack, ...], watch: BaseOperator) -> None:
-    """Build what shows the servers of a wave."""
+def squares(wave: WaveShape, starts: tuple[StartBack, ...], watch: str) -> None:
+    """Build what shows the servers of a wave.
+
+    :param watch: id of the task that knows what became of them
+    """
     for place, start in zip(wave.targets, starts, strict=True):
         server_squares(wave, place, start, watch)
 

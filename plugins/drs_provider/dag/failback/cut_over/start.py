@@ -22,7 +22,7 @@ from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.failback.cut_over import why_not_overwritten
 from drs_provider.rules.failback.launchable import launchable
 from drs_provider.rules.failback.state import Stage
-from drs_provider.rules.purpose import FAILBACK
+from drs_provider.rules.purpose import FAILBACK, RECOVERY
 from drs_provider.rules.run import names
 from drs_provider.rules.run.shape import WayBack
 from drs_provider.services.signed import leave
@@ -106,6 +106,7 @@ class StartBack(DrsStartRecoveryOperator):
     def prepare(self, context: Context) -> None:
         """Take the servers from preflight, and look for the recorded answers, on every leg of the task."""
         from drs_provider.rules.launch.next_launch import stages
+        from drs_provider.rules.launch.tags import life_tags
 
         preflight = cut_over_of(context, self.plan, self.digest)
         wave = preflight.wave(self.wave)
@@ -118,6 +119,7 @@ class StartBack(DrsStartRecoveryOperator):
             )
         self.agreement.ensure(context, preflight)
         self.installation = preflight.installation
+        self.tags = life_tags(RECOVERY, now=self._now(), lifetime=timedelta(0))  # production, as of a recovery
         mine = {server.server_id for server in self.servers}
         found = (tuple(name for name in stage if name in mine) for stage in stages(wave.servers))
         self.stages = tuple(stage for stage in found if stage)

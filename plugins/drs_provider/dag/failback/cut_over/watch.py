@@ -124,8 +124,8 @@ class WatchBack(LeavesTimes, DrsRecoveryJobSensor):
                 self.log.warning("The instances in %s were not protected from termination: %s", launch.region, error)
                 continue
             for back, check in checks.items():
-                error = errors.get(str(check.instance_id))
-                found[back] = check.model_copy(update={"not_protected": str(error)}) if error else check
+                refusal = errors.get(str(check.instance_id))
+                found[back] = check.model_copy(update={"not_protected": str(refusal)}) if refusal else check
         return found
 
     def _leave_later(self, context: Context) -> None:
