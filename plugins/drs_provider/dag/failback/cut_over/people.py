@@ -27,7 +27,7 @@ class AskCutOver(AskApproval):
 
     def question(self, context: Context, preflight: PreflightResult) -> Sequence[str]:
         """Say what goes back to where, what is overwritten, and what preflight warns of."""
-        from drs_provider.rules.failback.questions import cut_over_text
+        from drs_provider.dag.failback.cut_over.question_text import cut_over_text
 
         if not preflight.needs_approval:
             raise AirflowSkipException(f"a {preflight.mode} that needs no approval")
@@ -66,7 +66,7 @@ class AskCleanUp(AskApproval):
 
     def question(self, context: Context, preflight: PreflightResult) -> Sequence[str]:
         """Look at both Regions, and name everything that will be removed."""
-        from drs_provider.rules.failback.questions import clean_up_text
+        from drs_provider.dag.failback.cut_over.question_text import clean_up_text
         from drs_provider.rules.run.handover import CleanUpList
 
         cut_over_of(context, self.plan, self.digest)
