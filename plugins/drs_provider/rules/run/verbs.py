@@ -88,10 +88,14 @@ def cancelled_tasks(run: RunView) -> tuple[str, ...]:
     return (*tasks, names.KEEP_TASK) if names.KEEP_TASK in run.tasks else tuple(tasks)
 
 
+def _cuts_over(run: RunView) -> bool:
+    purpose = find_purpose(run.mode)
+    return purpose is not None and purpose.cuts_over
+
+
 def _at_home(run: RunView) -> list[str]:
     """Give the tasks at the end of a failback that are not over: they obey, and what is done stays so."""
-    purpose = find_purpose(run.mode)
-    if purpose is None or not purpose.cuts_over:
+    if not _cuts_over(run):
         return []
     found = [
         task
@@ -248,6 +252,11 @@ def go_on_past(run: RunView, wave: WaveState) -> GoOn:
     if failed and (not outline.starts or run.ended_as(outline.watch, "success")):
         steps = joined([step.name for step in wave.steps if _has_failed(step)])
         return GoOn(failed, failed, f"step {steps} of wave {wave.name} is left out{goes_on}")
+    if _cuts_over(run):
+        raise RunRefused(
+            f"cannot continue past wave {wave.name}: what is after it would be protected from the origin while the wave "
+            f"still runs where it was recovered. Correct the cause, then: {run.command('retry', wave=wave.name)}"
+        )
     gates, broken = _failed_gates(run, outline), [task for task in outline.starts if not run.ended_as(task, "success")]
     begun = _launch(outline)
     if len(broken) < len(outline.starts) or wave.jobs:

@@ -81,7 +81,7 @@ def launched_in_origin(simulator):
     return [
         server["sourceServerID"]
         for call in calls(simulator, "StartRecovery")
-        if call.get("region") == EAST and call["status"] == 200
+        if call["region"] == EAST and (call["status"] or 0) < 400
         for server in call["request"]["sourceServers"]
     ]
 
