@@ -1,6 +1,6 @@
 """What only a whole plan or a whole group can know about itself; add a rule by adding a generator."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from drs_provider.formatting import joined
 from drs_provider.people import alike, sharing_an_address
@@ -25,12 +25,6 @@ from drs_provider.plan.problems import nearest
 from drs_provider.plan.steps import approvers_twice, too_few_approvers
 from drs_provider.plan.yaml_source import Location
 
-NOT_YET: Collection[str] = ("cut_over",)
-"""What can be written but no run does yet. A plan that asks for it is refused: it would promise what nobody keeps.
-
-``cut_over``: on the way back servers are replicated to their origin, and launched there for drills only.
-"""
-
 NO_WAVE_NAMES = ("preflight", "finish")
 """Task groups that stand around the waves."""
 NO_PLAN_NAMES = ("sweeper",)
@@ -44,6 +38,7 @@ NO_STEP_NAMES = (
     "notifications",
     "final_sync",
     "stop_sources",
+    "stop_originals",
 )
 """Tasks that stand beside the steps of a wave."""
 
@@ -93,27 +88,6 @@ def address_of_one_on_the_way_back(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     if plan.failback:
         settings = plan.failback.launch
         yield from _one_address(settings, ("failback", "launch"), is_one=False, member_key="failback_launch")
-
-
-_NO_RUNS = {
-    "cut_over": "there are no failbacks yet (modes reprotect and failback_drill only), so this would have no effect",
-}
-
-
-_OF_THE_CUT_OVER = {"approval", "clean_up", "max_lag"}
-"""What a plan says of launches in the origin for good."""
-
-
-def promised_but_not_done(plan: RecoveryPlan) -> Iterator[PlanFinding]:
-    """Nothing is promised that no run does yet."""
-    if "cut_over" in NOT_YET and plan.failback:
-        for field in sorted(plan.failback.model_fields_set & _OF_THE_CUT_OVER):
-            yield PlanFinding(("failback", field), _NO_RUNS["cut_over"], "remove it", at_key=True)
-    for location, step in _all_steps(plan):
-        is_back = step.when == "failback" and plan.failback is not None and "cut_over" in NOT_YET
-        if step.when in NOT_YET or is_back:
-            what = f"there are no {step.when} runs yet, so this step would never take place"
-            yield PlanFinding((*location, "when"), what, "write drill, recovery or always, or remove the step")
 
 
 def writes_stop_first(plan: RecoveryPlan) -> Iterator[PlanFinding]:
@@ -328,7 +302,6 @@ PLAN_CHECKS: tuple[Callable[[RecoveryPlan], Iterator[PlanFinding]], ...] = (
     enough_approvers,
     people_once,
     step_problems,
-    promised_but_not_done,
     steps_on_the_way_back,
     writes_stop_first,
     address_of_one_on_the_way_back,

@@ -72,7 +72,7 @@ def _exceptions(evidence: RunEvidence) -> Iterator[str]:
     for wave in evidence.waves:
         if absent := [server for server in wave.servers if server.status is ServerStatus.STUCK]:
             yield f"wave {wave.name}: {_named(absent)}"
-        if wave.state is WaveStatus.SKIPPED:
+        if wave.state is WaveStatus.SKIPPED and wave.groups:
             yield f"wave {wave.name} was skipped: {wave.state_reason or 'it takes no part'}"
     excluded = [server.hostname or server.server_id for server in _servers(evidence, ServerStatus.EXCLUDED)]
     if excluded:

@@ -375,6 +375,20 @@ class WaitEvidence(EvidencePart):
     outcome: WaitOutcome
 
 
+class HomeStep(EvidencePart):
+    """One task at the end of a failback: protected again, agreed, removed, or at rest.
+
+    ``done`` and ``left``: by server id what it says of each; ``error``: its last words where it has failed.
+    """
+
+    task: str
+    does: Literal["protect_again", "agree", "remove_recovered", "at_rest"]
+    state: Literal["done", "failed", "skipped", "unproven", "not_reached"]
+    done: dict[str, str] = Field(default_factory=dict)
+    left: dict[str, str] = Field(default_factory=dict)
+    error: str | None = None
+
+
 class RunEvidence(EvidencePart):
     """All that is known about a run when its report is written."""
 
@@ -395,6 +409,8 @@ class RunEvidence(EvidencePart):
     """How the end of a recovery stood; ``None``: nobody was asked."""
     next_steps: tuple[AfterRecovery, ...] = ()
     """What comes after a recovery that is up."""
+    home: tuple[HomeStep, ...] = ()
+    """How a failback ended after its waves."""
     orders: tuple[GivenOrder, ...] = ()
     """What people ordered while it went on, the oldest first."""
     edited: tuple[EditedDocument, ...] = ()

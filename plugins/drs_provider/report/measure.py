@@ -92,6 +92,7 @@ def measure(evidence: RunEvidence) -> RunReport:
         preflight=evidence.preflight,
         commit=evidence.commit,
         next_steps=evidence.next_steps,
+        home=evidence.home,
         drill=with_measured_cost(evidence.drill, waves, evidence.finished_at),
     )
     return report.model_copy(update={"timeline": timeline_of(evidence, report)})

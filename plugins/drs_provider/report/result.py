@@ -12,6 +12,7 @@ from drs_provider.report.evidence import (
     CommitFacts,
     DrillFacts,
     EditedDocument,
+    HomeStep,
     JobEvidence,
     LaunchActionRun,
     NetworkEvidence,
@@ -319,6 +320,8 @@ class RunReport(ReportPart):
     """How the end of a recovery stood; ``None``: nobody was asked."""
     next_steps: tuple[AfterRecovery, ...] = ()
     """What comes after a recovery that is up."""
+    home: tuple[HomeStep, ...] = ()
+    """How a failback ended after its waves: protected again, agreed, removed, at rest."""
     timeline: tuple[TimelineEntry, ...] = ()
 
     @model_validator(mode="before")

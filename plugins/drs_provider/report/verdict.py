@@ -6,6 +6,7 @@ from drs_provider.formatting import plural, some, still_there
 from drs_provider.report import steps
 from drs_provider.report.copies import judge_copies
 from drs_provider.report.evidence import CommitFacts, RunEvidence, ServerEvidence, WaveEvidence
+from drs_provider.report.home import exceptions_at_home, failures_at_home
 from drs_provider.report.result import ObjectiveResults, Outcome
 from drs_provider.report.server_status import MISSING
 from drs_provider.rules.launch.results import tolerance
@@ -108,6 +109,8 @@ def _all_well(evidence: RunEvidence) -> str:
     servers, waves = sum(len(wave.servers) for wave in evidence.waves), plural(len(evidence.waves), "wave")
     if steps.only_steps(evidence.waves):
         return f"the steps of {waves} were done, and nothing was to be launched"
+    if evidence.run.purpose.cuts_over:
+        return f"{plural(servers, 'server')} in {waves} run in their origin, are protected from there, and are at rest"
     return (
         f"all {plural(servers, 'server')} in {waves} were launched"
         if servers > 1
@@ -182,6 +185,7 @@ def _reasons_to_fail(evidence: RunEvidence) -> Iterator[str]:
         yield "the roll back is incomplete"
     yield from steps.broken_plan_steps(evidence)
     yield from _failed_waves(evidence)
+    yield from failures_at_home(evidence)
     yield from (words for wave in evidence.waves if not _is_tolerated(wave) for words in _lost_since(wave))
     yield from _cut_short(evidence)
     yield from _unstarted(evidence)
@@ -226,6 +230,7 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
     yield from _changed_networks(evidence)
     if evidence.commit:
         yield from _of_the_end(evidence.commit)
+    yield from exceptions_at_home(evidence)
     yield from steps.exceptions(evidence)
     yield from (f"{edited.where} was not believed: {edited.problem}" for edited in evidence.edited)
     for error in evidence.errors:

@@ -14,7 +14,7 @@ from drs_provider.exceptions import PreflightRefused
 if TYPE_CHECKING:
     from drs_provider.plan.model import Network, RecoveryPlan, Step
 
-PurposeName = Literal["drill", "recovery", "migration", "check", "reprotect", "failback_drill"]
+PurposeName = Literal["drill", "recovery", "migration", "check", "reprotect", "failback_drill", "failback"]
 GoodVerdict = Literal["passed", "completed", "checked"]
 
 
@@ -140,6 +140,11 @@ class Purpose:
         return not (self.launches or self.copies)
 
     @property
+    def cuts_over(self) -> bool:
+        """Whether it brings production back to its origin, for good."""
+        return self.is_on_the_way_back and self.launches and not self.is_temporary
+
+    @property
     def cleans_up(self) -> bool:
         """Whether it has something to clean up at its end."""
         return self.launches and self.is_temporary
@@ -150,6 +155,8 @@ class Purpose:
 
     def max_lag(self, plan: "RecoveryPlan") -> timedelta | None:
         """Give the most replication lag that such a run of a plan allows; None: any."""
+        if self.cuts_over:
+            return None  # above failback.max_lag people are asked
         if self.quiesces:
             return plan.migration.max_lag or plan.rpo
         own = plan.drill.max_lag if self.is_drill else plan.recovery.max_lag
@@ -157,6 +164,8 @@ class Purpose:
 
     def lag_that_asks(self, plan: "RecoveryPlan") -> timedelta | None:
         """Give the replication lag above which people are asked; None: no lag asks anybody."""
+        if self.cuts_over:
+            return (plan.failback.max_lag if plan.failback else None) or plan.rpo
         return plan.recovery.max_lag if self.asks_for_approval and not self.refuses_broken_source else None
 
     def network(self, plan: "RecoveryPlan") -> "Network":
@@ -303,6 +312,18 @@ FAILBACK_DRILL: Final = replace(
 )
 """A rehearsal of the way back: launches in the origin what is replicated there, checks, and cleans up after itself."""
 
+FAILBACK: Final = replace(
+    MIGRATION,
+    name="failback",
+    title="Failback",
+    form_label="Failback: stop the writes, production goes back to its origin and is protected again",
+    section="failback",
+    is_on_the_way_back=True,
+    may_replace_recovered=False,
+    after_failure="then clear the wave's tasks in Airflow to launch what is not there",
+)
+"""Reversed servers are launched in their origin, protected again from there, and what the way back has left goes."""
+
 LAUNCHES_NOTHING: Final = "a check launches nothing"
 """Why a task has nothing to do in a run that launches nothing."""
 
@@ -325,7 +346,7 @@ PURPOSES: Final = (DRILL, RECOVERY, MIGRATION, CHECK)
 somebody says."""
 
 
-PURPOSES_BACK: Final = (REPROTECT, FAILBACK_DRILL)
+PURPOSES_BACK: Final = (REPROTECT, FAILBACK_DRILL, FAILBACK)
 """Every kind of run of the DAG of a plan's way back, in the same order."""
 
 ALL_PURPOSES: Final = (*PURPOSES, *PURPOSES_BACK)

@@ -33,6 +33,10 @@ _TITLES: Final = {
     names.LOOK_OVER: "Look for what is left",
     names.COMMIT: "Commit or roll back",
     names.ROLL_BACK: "Roll back",
+    names.PROTECT_AGAIN: "Protect again from the origin",
+    names.AGREE: "Agree to the clean-up",
+    names.REMOVE_RECOVERED: "Remove what was recovered",
+    names.AT_REST: "Look whether all is at rest",
     names.REPORT: "Write the report",
 }
 _FIRST: Final = (names.CHECK, names.NETWORK, names.APPROVAL, names.STOP_APPROVAL)
@@ -44,7 +48,15 @@ _LAST: Final = (
     names.LOOK_OVER,
     names.REPORT,
 )
-_LAST_OF_RECOVERY: Final = (names.COMMIT, names.ROLL_BACK, names.REPORT)
+_LAST_OF_RECOVERY: Final = (
+    names.COMMIT,
+    names.ROLL_BACK,
+    names.PROTECT_AGAIN,
+    names.AGREE,
+    names.REMOVE_RECOVERED,
+    names.AT_REST,
+    names.REPORT,
+)
 _LONGEST: Final = 400
 
 

@@ -63,11 +63,6 @@ waves:
 REST = "waves: [{name: a, groups: [g1]}]\n"
 
 
-@pytest.fixture(autouse=True)
-def _all_is_built(monkeypatch):
-    monkeypatch.setattr("drs_provider.plan.checks.NOT_YET", ())
-
-
 @pytest.fixture
 def runnable(tmp_path):
     library = read_beside_groups(tmp_path, EVERYTHING, groups=GROUP)

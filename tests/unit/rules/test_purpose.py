@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 from drs_provider.exceptions import PreflightRefused
-from drs_provider.plan.model import Drill, Recovery, RecoveryPlan, VpcNetwork, Wave
+from drs_provider.plan.model import Drill, Failback, Recovery, RecoveryPlan, VpcNetwork, Wave
 from drs_provider.rules.purpose import (
     CHECK,
     DRILL,
+    FAILBACK,
     FAILBACK_DRILL,
     MIGRATION,
     PURPOSES,
@@ -115,7 +116,7 @@ def test_what_is_no_mode_is_refused(mode: object) -> None:
     assert refused.value.findings == (f"mode {mode!r} is neither 'drill' nor 'recovery' nor 'migration' nor 'check'",)
     assert no_mode(mode) == refused.value.findings[0]
     assert find_purpose(mode) is None
-    assert no_mode(mode, PURPOSES_BACK) == f"mode {mode!r} is neither 'reprotect' nor 'failback_drill'"
+    assert no_mode(mode, PURPOSES_BACK) == f"mode {mode!r} is neither 'reprotect' nor 'failback_drill' nor 'failback'"
 
 
 def test_a_run_of_the_way_back_is_none_of_the_plans_own_dag() -> None:
@@ -143,10 +144,34 @@ def test_a_failback_drill_is_a_drill_that_only_people_start() -> None:
     assert [name for name in never if getattr(FAILBACK_DRILL, name)] == []
 
 
+def test_a_failback_is_a_planned_recovery_that_replaces_nothing_and_is_for_good() -> None:
+    told = {field.name: getattr(FAILBACK, field.name) for field in fields(Purpose)}
+    others = {name: value for name, value in told.items() if value != getattr(MIGRATION, name)}
+
+    assert others == {
+        "name": "failback",
+        "title": "Failback",
+        "form_label": "Failback: stop the writes, production goes back to its origin and is protected again",
+        "section": "failback",
+        "is_on_the_way_back": True,
+        "may_replace_recovered": False,
+    }
+    assert [purpose.name for purpose in (*PURPOSES, *PURPOSES_BACK) if purpose.cuts_over] == ["failback"]
+
+
+def test_people_are_asked_above_the_lag_of_the_way_back_or_of_the_plan() -> None:
+    with_lag = plan(rpo=HOUR).model_copy(update={"failback": Failback(max_lag=MINUTE)})
+
+    assert FAILBACK.lag_that_asks(with_lag) == MINUTE
+    assert FAILBACK.lag_that_asks(plan(rpo=HOUR)) == HOUR
+    assert FAILBACK.lag_that_asks(plan()) is None
+    assert FAILBACK.max_lag(with_lag) is None
+
+
 @given(st.one_of(st.none(), st.booleans(), st.integers(), st.text(), st.lists(st.text())))
 def test_only_the_words_are_modes(mode: object) -> None:
     found = find_purpose(mode)
-    words = ("drill", "recovery", "migration", "check", "reprotect", "failback_drill")
+    words = ("drill", "recovery", "migration", "check", "reprotect", "failback_drill", "failback")
 
     assert (found.name if found else None) == (mode if mode in words else None)
 

@@ -1,5 +1,6 @@
 """One DAG from the way back of one plan. Reads nothing, asks nobody, and gives the same DAG every time."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,11 +10,21 @@ from drs_provider.airflow_internals.dag_parts import ParamsDict
 from drs_provider.airflow_internals.task_groups import list_in_order
 from drs_provider.dag.docs import failback_documentation, tooltip
 from drs_provider.dag.failback.check import CheckFailback
+from drs_provider.dag.failback.cut_over.group import (
+    approval_tasks,
+    end_tasks,
+    last_syncs_ahead,
+    launch_tasks,
+    squares,
+)
+from drs_provider.dag.failback.cut_over.start import StartBack
 from drs_provider.dag.failback.drill.build import DrillTasks
 from drs_provider.dag.failback.form import failback_form
 from drs_provider.dag.failback.reverse import ReverseWave
 from drs_provider.dag.finish.group import SayVerdict, WriteReport
 from drs_provider.dag.plan_dag import CRASHES, PlanDag, remember_failure
+from drs_provider.dag.steps.tasks import plan_steps
+from drs_provider.dag.waves.group import aside, preparation
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.rules.failback.shape import FailbackShape, compile_failback
 from drs_provider.rules.run import names
@@ -56,11 +67,15 @@ def build_failback_dag(runnable: RunnablePlan, folder: Path, start: datetime, *,
     )
     with dag:
         _preflight_group(shape, folder, drill)
-        drill.before_the_waves()
-        for wave in shape.waves:
-            _wave_group(shape, wave, drill)
-        drill.beside_the_waves()
+        plan_steps(shape, "before")
+        _preparation_group(shape, drill)
+        starts = {wave.name: _wave_group(shape, wave, drill) for wave in shape.waves}
+        plan_steps(shape, "after")
+        _aside_group(shape, starts, drill)
         _finish_group(shape, drill)
+    for task in dag.tasks:
+        if know := getattr(task, "know", None):  # a question: what it says depends on the whole plan
+            know(shape)
     if plan.notify:
         from drs_provider.dag.notifications.tasks import add_notifications
 
@@ -77,10 +92,19 @@ def _preflight_group(shape: FailbackShape, folder: Path, drill: DrillTasks) -> N
         tooltip="Nothing is called before this has passed",
     ):
         CheckFailback(task_id=names.CHECK, task_display_name="Check", shape=shape, plans_folder=folder)
+        approval_tasks(shape)
         drill.in_preflight()
 
 
-def _wave_group(shape: FailbackShape, wave: WaveShape, drill: DrillTasks) -> None:
+def _preparation_group(shape: FailbackShape, drill: DrillTasks) -> None:
+    if not (shape.syncs_ahead or drill.prepares):
+        return
+    with preparation("What is done ahead of the waves: the last sync of a failback, the launch settings of its drill"):
+        drill.before_the_waves()
+        last_syncs_ahead(shape)
+
+
+def _wave_group(shape: FailbackShape, wave: WaveShape, drill: DrillTasks) -> tuple[StartBack, ...]:
     with TaskGroup(
         group_id=wave.name,
         group_display_name=wave.name.replace("-", " ").capitalize(),
@@ -95,15 +119,27 @@ def _wave_group(shape: FailbackShape, wave: WaveShape, drill: DrillTasks) -> Non
                 wave=wave.name,
                 way=way,
             )
-        drill.in_wave(wave.name)
+        starts = launch_tasks(shape, wave)
+        if wave.has_servers:
+            drill.in_wave(wave.name)
+        return starts
+
+
+def _aside_group(shape: FailbackShape, starts: Mapping[str, tuple[StartBack, ...]], drill: DrillTasks) -> None:
+    with aside():
+        for wave in shape.waves:
+            if wave.watch_task:
+                squares(wave, starts[wave.name], wave.watch_task)
+        drill.beside_the_waves()
 
 
 def _finish_group(shape: FailbackShape, drill: DrillTasks) -> None:
     with TaskGroup(
         names.FINISH_GROUP,
         group_display_name="Finish",
-        tooltip="Clean up a failback drill, write the report, say the verdict",
+        tooltip="Protect again and remove what was recovered, or clean up a drill; report and verdict",
     ):
+        end_tasks(shape)
         drill.in_finish()
         WriteReport(
             task_id=names.name_in_group(names.REPORT_TASK), task_display_name="Report", runnable=shape.runnable

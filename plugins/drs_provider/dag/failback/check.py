@@ -17,6 +17,7 @@ from drs_provider.rules.run.shape import WayBack
 
 if TYPE_CHECKING:
     from drs_provider.hooks.failback import FailbackHook
+    from drs_provider.hooks.launch_settings import LaunchSettingsHook
     from drs_provider.plan.loader import Library
     from drs_provider.plan.model import Wave
     from drs_provider.rules.preflight.outcome import PreflightOutcome
@@ -55,6 +56,8 @@ class CheckFailback(CheckPlan):
             other_groups=tuple(group for name, group in library.groups.items() if name not in ours),
             why_no_report=why_not_writable,
             installation=installation_of(context),
+            triggered_by=getattr(context["dag_run"], "triggering_user_name", None),
+            hook_of=_settings_hook,
         )
         if request.purpose is FAILBACK_DRILL:
             return self._look_for_drill(context, preflight, library, start)
@@ -76,8 +79,12 @@ class CheckFailback(CheckPlan):
         return preflight.after(replace(back, shape=here), lambda way: reader_of(way, _patient), patient_hook)
 
     def _idle(self, outcome: "PreflightOutcome") -> list[str]:
-        tasks = self.shape.reverse_tasks if outcome.purpose.launches else self.shape.drill_tasks
-        return list(tasks)
+        """Give the tasks of the other kinds of run."""
+        shape, purpose = self.shape, outcome.purpose
+        if purpose.cuts_over:
+            unasked = () if outcome.needs_approval else shape.approval_tasks
+            return [*shape.reverse_tasks, *shape.drill_tasks, *unasked]
+        return [*shape.cut_over_tasks, *(shape.reverse_tasks if purpose.launches else shape.drill_tasks)]
 
 
 def arguments_of(target: Target) -> "AwsArguments":
@@ -90,6 +97,12 @@ def reader_of(way: WayBack, hook_of: "HookOf | None" = None) -> "CircleReader":
     from drs_provider.services.failback.read import CircleReader
 
     return CircleReader(arguments_of(way.target), origin=arguments_of(way.origin), hook_of=hook_of)
+
+
+def _settings_hook(aws: "AwsArguments") -> "LaunchSettingsHook":
+    from drs_provider.hooks.launch_settings import LaunchSettingsHook
+
+    return LaunchSettingsHook(**aws, patience=PATIENCE_SECONDS)
 
 
 def _patient(aws: "AwsArguments") -> "FailbackHook":

@@ -28,7 +28,9 @@ def failback_form(shape: FailbackShape, notice: str = "") -> dict[str, Param]:
                 "it goes on with what is there. AWS charges for the copy between Regions.\n\n"
                 "Failback drill: what is ready is launched in its origin, in the network that the plan's "
                 "`failback.drill` names, checked, and removed again. Production goes on, and so does its replication. "
-                "It is refused for servers that DRS would launch into an instance that exists."
+                "It is refused for servers that DRS would launch into an instance that exists.\n\n"
+                "Failback: once every server is ready, production goes back to its origin and is protected again from "
+                "there; what was recovered is removed when people have agreed to it."
             ),
         ),
         "reason": Param(
@@ -37,6 +39,12 @@ def failback_form(shape: FailbackShape, notice: str = "") -> dict[str, Param]:
             maxLength=1000,
             title="Reason",
             description="Why this run is started; shown in its report.",
+        ),
+        "confirm": Param(
+            None,
+            type=["null", "string"],
+            title="Confirm",
+            description=f"In a failback: the plan's name, {shape.plan.name}.",
         ),
         "waves": Param(
             waves,

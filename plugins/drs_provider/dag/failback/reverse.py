@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
@@ -23,6 +23,7 @@ from drs_provider.services.signed import leave, pull_believed, sealed
 if TYPE_CHECKING:
     from drs_provider.rules.run.handover import FailbackOutcome, PreflightServer
     from drs_provider.services.failback.look import FailbackLook
+    from drs_provider.services.failback.reverse import ReversalGoal
 
 LONGEST: Final = timedelta(days=30)
 """How long a run follows what is copied; DRS goes on, and so does a new run."""
@@ -54,6 +55,8 @@ class ReverseWave(LeavesTimes, BaseOperator):
 
     ui_color = "#cfe2f3"
     ui_fgcolor = "#12303f"
+    goal: "ClassVar[ReversalGoal]" = "ready"
+    reversed_from: ClassVar[Stage] = Stage.RECOVERED
 
     def __init__(self, *, plan: str, digest: str, wave: str, way: WayBack, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -71,19 +74,24 @@ class ReverseWave(LeavesTimes, BaseOperator):
     def _leg(self, context: Context) -> JsonValue:
         from drs_provider.services.failback.reverse import Reversal
 
-        servers = self._servers(context)
+        servers = self.servers(context)
         self._obey(context)
         until = began_at(context) + LONGEST
         with asking_later(self, self.resume_copying, until=until):
-            reversal = Reversal(reader_of(self.way), task_memory(context), goal="ready")
+            reversal = Reversal(reader_of(self.way), task_memory(context), goal=self.goal)
             look = reversal.look([server.server_id for server in servers])
         self._show(context, look)
         if look.is_over or clock.now() >= until or self._is_left_to_people(context, look):
-            return self._end(context, look, servers)
-        self._wait(context, look, until)
+            return self.end(context, look, servers)
+        self.wait(context, look, until)
         return None  # never reached: waiting ends this leg
 
-    def _servers(self, context: Context) -> "tuple[PreflightServer, ...]":
+    @property
+    def of_what(self) -> str:
+        """What the servers are of, for people."""
+        return f"wave {self.wave}"
+
+    def servers(self, context: Context) -> "tuple[PreflightServer, ...]":
         """Give the servers that preflight found on this way. Raises where there is none, or the plan has changed."""
         preflight = preflight_result(context, self.plan)
         if preflight.digest != self.digest:
@@ -122,22 +130,24 @@ class ReverseWave(LeavesTimes, BaseOperator):
             self.log.info("%s", progress_line(server, now=now))
         leave(ti, look.progress)
         self.log.info(
-            "wave %s: %d of %s ready, %d on the way, %d wait for people, %d stuck",
-            self.wave,
+            "%s: %d of %s %s, %d on the way, %d wait for people, %d stuck",
+            self.of_what,
             len(look.done),
             plural(len(look.steps), "server"),
+            self.goal,
             len(look.waiting),
             len(look.people),
             len(look.refused),
         )
 
-    def _wait(self, context: Context, look: "FailbackLook", until: datetime) -> None:
+    def wait(self, context: Context, look: "FailbackLook", until: datetime) -> None:
+        """Leave the wait to the triggerer."""
         from drs_provider.triggers.failback import DrsFailbackTrigger
 
         ti = context["ti"]
         watched = [*look.waiting, *look.people]
         # DRS has refused the call of such a server, or did not answer: to call it again at once would be no use.
-        is_refused = any(look.read.states[server].stage is Stage.RECOVERED for server in look.waiting)
+        is_refused = any(look.read.states[server].stage is self.reversed_from for server in look.waiting)
         trigger = DrsFailbackTrigger(
             watches=[
                 {
@@ -146,7 +156,7 @@ class ReverseWave(LeavesTimes, BaseOperator):
                     "server_ids": list(look.steps),
                 }
             ],
-            goal="ready",
+            goal=self.goal,
             deadline=min(until, clock.now() + (CALL_AGAIN if is_refused else LOOK_EVERY)).isoformat(),
             poll_seconds=CALL_POLL_SECONDS if is_refused else POLL_SECONDS,
             acts=not is_refused,
@@ -155,9 +165,9 @@ class ReverseWave(LeavesTimes, BaseOperator):
         self.log.info("Waiting for %s: %s", plural(len(watched), "server"), some(self._names(look, watched), MANY))
         self.defer(trigger=trigger, method_name=self.resume_copying.__name__)
 
-    def _end(self, context: Context, look: "FailbackLook", servers: "tuple[PreflightServer, ...]") -> JsonValue:
+    def end(self, context: Context, look: "FailbackLook", servers: "tuple[PreflightServer, ...]") -> JsonValue:
         """Return the result, or fail for the critical servers that are not ready."""
-        outcome = self._outcome(look)
+        outcome = self.outcome(look)
         absent = [server for server in servers if server.critical and server.server_id in outcome.left]
         if not absent:
             return sealed(context["ti"], outcome)
@@ -169,11 +179,14 @@ class ReverseWave(LeavesTimes, BaseOperator):
             "stays so, and is not copied again"
         )
 
-    @staticmethod
-    def _outcome(look: "FailbackLook") -> "FailbackOutcome":
+    def outcome(self, look: "FailbackLook") -> "FailbackOutcome":
+        """Say which servers are there, and why the others are not."""
         from drs_provider.rules.run.handover import FailbackOutcome
 
-        late, undone = f"not ready after {duration(LONGEST)}", f"nobody has done it within {duration(PEOPLE_HAVE)}"
+        late, undone = (
+            f"not {self.goal} after {duration(LONGEST)}",
+            f"nobody has done it within {duration(PEOPLE_HAVE)}",
+        )
         left = {
             **look.refused,
             **{server: f"{late}: {why}" for server, why in look.waiting.items()},

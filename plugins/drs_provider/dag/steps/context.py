@@ -11,7 +11,7 @@ from drs_provider.dag.run_reader import order_of, preflight_result
 from drs_provider.exceptions import DrsProviderError, PlanChanged, RunRefused
 from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.plan.model import Pause, Step
-from drs_provider.rules.purpose import purpose_of
+from drs_provider.rules.purpose import ALL_PURPOSES, purpose_of
 from drs_provider.rules.run.approvals import Policy, ensure_answered
 from drs_provider.rules.run.roster import Target
 from drs_provider.rules.run.shape import AskedBefore, Side
@@ -58,7 +58,7 @@ class StepPlace:
 
     def has_own_network(self, mode: str) -> bool:
         """Tell whether the servers of a run of this mode are in a drill network of their own."""
-        return self.drill_network and purpose_of(mode).uses_drill_network
+        return self.drill_network and purpose_of(mode, ALL_PURPOSES).uses_drill_network
 
     def enter(self, context: Context, step: Step) -> "PreflightResult":
         """Return what preflight left. Raises RunRefused where nothing may be done, NotNow where nothing is to do."""
@@ -70,7 +70,7 @@ class StepPlace:
         if preflight.digest != self.digest:
             raise PlanChanged(self.plan, preflight.digest, self.digest)
         self._take_part(context, preflight)
-        if not purpose_of(preflight.mode).takes_step(step):
+        if not preflight.purpose.takes_step(step):
             raise NotNow(f"this run is a {preflight.mode}, and the step is for a {step.when}")
         self._ensure_agreed(context, preflight)
         return preflight

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from drs_provider.rules.launch.recovery_points import Point
     from drs_provider.rules.migration.final_sync import StepEnd, SyncMark
     from drs_provider.rules.run.handover import FinalSync, PreflightResult, PreflightTarget, SyncBegan
+    from drs_provider.rules.run.shape import QuiescedWhen
     from drs_provider.triggers.final_sync import SyncPlace, WrittenMark
 
 LEAST_POLL_SECONDS: Final = 10.0
@@ -43,6 +44,7 @@ class AwaitFinalSync(LeavesTimes, BaseOperator):
 
     ui_color = COLOURS["ui_color"]
     ui_fgcolor = COLOURS["ui_fgcolor"]
+    quiesced_when: "ClassVar[QuiescedWhen]" = "migration"
 
     def __init__(
         self,
@@ -60,19 +62,18 @@ class AwaitFinalSync(LeavesTimes, BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Look; the task ends where nothing is missing, and waits where something is."""
-        from drs_provider.rules.migration.final_sync import in_short, quiesce_of, timed_out
+        from drs_provider.rules.migration.final_sync import in_short, quiesce_of
         from drs_provider.rules.run.handover import FinalSync
         from drs_provider.services.migration.final_sync import look
 
         skip_where_ordered(context)
         with failing_for_good():
-            preflight = migration_of(context, self.plan, self.digest, self.wave)
-            targets = preflight.wave(self.wave).targets
-            hooks = [(_hook(target), [server.server_id for server in target.servers]) for target in targets]
-            names = {server.server_id: server.hostname for server in preflight.servers_of(self.wave)}
+            places = self.places(context)
+            hooks = [(_hook(place["aws"]), [*place["servers"]]) for place in places]
+            names = {server: name for place in places for server, name in place["servers"].items()}
             steps = self._steps(context)
             began = self._began(context, steps)
-            quiesce = quiesce_of(steps, asked_at=began.at)
+            quiesce = quiesce_of(steps, asked_at=began.at, when=self.quiesced_when)
             with asking_later(self, self.resume, until=began.until):
                 marks = _marks(self._marked(context, began, hooks))
                 found = look(hooks, marks, names, quiesced_at=quiesce.at)
@@ -86,34 +87,44 @@ class AwaitFinalSync(LeavesTimes, BaseOperator):
                 )
                 return
             if clock.now() >= began.until:
-                raise RunRefused(timed_out(found.words, self.within, plan=self.plan, task=context["ti"].task_id))
+                raise RunRefused(self.timed_out(context, found.words))
         self.log.info("%s; waiting until %s: %s", in_short(quiesce), began.until, found.words)
-        self._defer(targets, marks, quiesce.at, began.until)
+        self._defer(places, marks, quiesce.at, began.until)
 
     def resume(self, context: Context, event: object = None) -> None:
         """Look again; what the trigger has seen is seen by this task itself before it counts."""
         self.execute(context)
 
+    def places(self, context: Context) -> "Sequence[SyncPlace]":
+        """Give the servers whose recovery points are awaited, by account and Region; skip where there are none."""
+        targets = migration_of(context, self.plan, self.digest, self.wave).wave(self.wave).targets
+        return [
+            {"aws": _arguments(target), "servers": {server.server_id: server.hostname for server in target.servers}}
+            for target in targets
+        ]
+
+    def timed_out(self, context: Context, waiting: str) -> str:
+        """Word that the last sync did not come in time."""
+        from drs_provider.rules.migration.final_sync import timed_out
+
+        return timed_out(waiting, self.within, plan=self.plan, task=context["ti"].task_id)
+
     def _defer(
         self,
-        targets: "Sequence[PreflightTarget]",
+        places: "Sequence[SyncPlace]",
         marks: "Mapping[str, SyncMark]",
         quiesced_at: datetime,
         until: datetime,
     ) -> None:
         from drs_provider.triggers.final_sync import FinalSyncTrigger
 
-        places: list[SyncPlace] = [
-            {"aws": _arguments(target), "servers": {server.server_id: server.hostname for server in target.servers}}
-            for target in targets
-        ]
         written: dict[str, WrittenMark] = {
             server: {"newest_id": mark.newest_id, "lag_seconds": mark.lag.total_seconds()}
             for server, mark in marks.items()
         }
         self.defer(
             trigger=FinalSyncTrigger(
-                places=places,
+                places=list(places),
                 marks=written,
                 quiesced_at=quiesced_at.isoformat(),
                 until=min(until, clock.now() + LEG).isoformat(),
@@ -229,7 +240,7 @@ def _arguments(target: "PreflightTarget") -> AwsArguments:
     }
 
 
-def _hook(target: "PreflightTarget") -> "DrsHook":
+def _hook(aws: AwsArguments) -> "DrsHook":
     from drs_provider.hooks.drs import DrsHook
 
-    return DrsHook(**_arguments(target))
+    return DrsHook(**aws)

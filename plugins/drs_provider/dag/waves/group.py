@@ -10,24 +10,27 @@ from typing import TypedDict
 
 from airflow.sdk import TaskGroup, TriggerRule
 
-from drs_provider.dag.docs import tooltip
+from drs_provider.dag.docs import tooltip as tooltip_of
 from drs_provider.dag.steps.tasks import wave_steps
 from drs_provider.dag.waves.job_tags import TagInstances
 from drs_provider.dag.waves.settings import ApplyWaveSettings
 from drs_provider.dag.waves.start import ServerOutcome, StartWave
 from drs_provider.dag.waves.watch import WatchWave
+from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.rules.run.names import ASIDE_GROUP, PREPARATION_GROUP, name_in_group
 from drs_provider.rules.run.shape import RunShape, WaveShape, WaveTarget
 
 
-class _Weight(TypedDict):
+class Weight(TypedDict):
+    """What Airflow's queues go by."""
+
     priority_weight: int
     weight_rule: str
 
 
-_CHAIN: _Weight = {"priority_weight": 100, "weight_rule": "absolute"}
+CHAIN: Weight = {"priority_weight": 100, "weight_rule": "absolute"}
 """Priority of the tasks that the next wave waits for."""
-_ASIDE: _Weight = {"priority_weight": 1, "weight_rule": "absolute"}
+_ASIDE: Weight = {"priority_weight": 1, "weight_rule": "absolute"}
 """Priority of the tasks that only show or mark something."""
 
 
@@ -49,48 +52,74 @@ class LaunchKinds:
     """Which tasks launch a wave and see it through; for a DAG that launches under conditions of its own."""
 
     start: type[StartWave] = StartWave
+    start_title: str = "Start recovery"
     watch: type[WatchWave] = WatchWave
+    watch_title: str = "Recovery job"
 
 
 def preparation_group(shape: RunShape) -> None:
     """Build what prepares the waves ahead of them, in a group of its own; nothing is wired yet."""
-    wanted = [(wave, place) for wave in shape.waves for place in wave.targets if place.settings_task]
     ahead = [wave for wave in shape.waves if wave.ahead_tasks]
-    if not (wanted or ahead):
+    if not (ahead or has_settings(shape)):
         return
-    with TaskGroup(
-        PREPARATION_GROUP,
-        group_display_name="Preparation",
-        tooltip=_PREPARED if ahead else _SETTINGS,
-        prefix_group_id=False,
-    ):
-        for wave, place in wanted:
-            _apply(shape, wave, place, str(place.settings_task))
+    with preparation(_PREPARED if ahead else _SETTINGS):
+        settings_tasks(shape)
         for wave in ahead:
             _last_sync(shape, wave, name_of=str)
 
 
+def preparation(tooltip: str) -> TaskGroup:
+    """Begin the group of what prepares the waves ahead of them."""
+    return TaskGroup(PREPARATION_GROUP, group_display_name="Preparation", tooltip=tooltip, prefix_group_id=False)
+
+
+def has_settings(shape: RunShape) -> bool:
+    """Tell whether launch settings are applied ahead of some wave."""
+    return any(place.settings_task for wave in shape.waves for place in wave.targets)
+
+
+def settings_tasks(shape: RunShape) -> None:
+    """Build what applies launch settings ahead of the waves, in the current group."""
+    for wave in shape.waves:
+        for place in wave.targets:
+            if place.settings_task:
+                _apply(shape, wave, place, place.settings_task)
+
+
 def aside_group(shape: RunShape, launches: Sequence[LaunchTasks]) -> None:
     """Build what marks and shows beside the waves, in a group of its own; nothing is wired yet."""
-    with TaskGroup(
+    with aside():
+        aside_tasks(shape, launches)
+
+
+def aside() -> TaskGroup:
+    """Begin the group of what marks and shows beside the waves."""
+    return TaskGroup(
         ASIDE_GROUP,
         group_display_name="Beside the waves",
         tooltip="One square for each server, tags of instances, notifications: no wave waits for them",
         prefix_group_id=False,
-    ):
-        for launch in launches:
-            wave = launch.wave
-            for place, start in zip(wave.targets, launch.starts, strict=True):
-                if launch.watch:
-                    _shown(wave, place, start, launch.watch)
-            if wave.tag_instances_task:
-                _tag(shape, wave, wave.tag_instances_task)
+    )
+
+
+def aside_tasks(shape: RunShape, launches: Sequence[LaunchTasks], *, squares: str = "servers") -> None:
+    """Build what marks and shows beside the waves, in the current group.
+
+    :param squares: what the squares show, for people
+    """
+    for launch in launches:
+        wave = launch.wave
+        for place, start in zip(wave.targets, launch.starts, strict=True):
+            if launch.watch:
+                server_squares(wave, place, start, launch.watch.task_id, title=squares)
+        if wave.tag_instances_task:
+            _tag(shape, wave, wave.tag_instances_task)
 
 
 def wave_group(shape: RunShape, wave: WaveShape) -> LaunchTasks:
     """Build the tasks of a wave in the current DAG, in a group of their own; nothing is wired yet."""
-    with TaskGroup(group_id=wave.name, group_display_name=_title(wave), tooltip=tooltip(wave)):
-        _opening(shape, wave)
+    with TaskGroup(group_id=wave.name, group_display_name=wave_title(wave), tooltip=tooltip_of(wave)):
+        wave_opening(shape, wave)
         wave_steps(shape, wave, wave.before)
         if not wave.ahead_tasks:
             _last_sync(shape, wave, name_of=name_in_group)
@@ -102,12 +131,12 @@ def wave_group(shape: RunShape, wave: WaveShape) -> LaunchTasks:
 
 def launch_tasks(shape: RunShape, wave: WaveShape, kinds: LaunchKinds) -> LaunchTasks:
     """Build the tasks of a wave that launch and watch, in the current group; nothing is wired yet."""
-    starts = tuple(_start(shape, wave, place, kinds.start) for place in wave.targets)
-    watch = _watch(shape, wave, wave.watch_task, kinds.watch) if wave.watch_task else None
+    starts = tuple(_start(shape, wave, place, kinds) for place in wave.targets)
+    watch = _watch(shape, wave, wave.watch_task, kinds) if wave.watch_task else None
     return LaunchTasks(wave, starts, watch)
 
 
-def _opening(shape: RunShape, wave: WaveShape) -> None:
+def wave_opening(shape: RunShape, wave: WaveShape) -> None:
     """Build what the plan lets stand first in a wave: the delay, then the question.
 
     In this order, so that nothing more waits once somebody has answered.
@@ -125,7 +154,7 @@ def _opening(shape: RunShape, wave: WaveShape) -> None:
             delay=wave.wave.delay_before,
             steps_only=not wave.has_servers,
             trigger_rule=TriggerRule.NONE_FAILED,
-            **_CHAIN,
+            **CHAIN,
         )
     if wave.pause_task and wave.wave.pause_before:
         AskBeforeWave(
@@ -136,7 +165,7 @@ def _opening(shape: RunShape, wave: WaveShape) -> None:
             pause=wave.wave.pause_before,
             steps_only=not wave.has_servers,
             trigger_rule=TriggerRule.NONE_FAILED,
-            **_CHAIN,
+            **CHAIN,
         )
 
 
@@ -149,14 +178,14 @@ def _last_sync(shape: RunShape, wave: WaveShape, *, name_of: Callable[[str], str
     quiesces = {task: name_in_group(task) for task in shape.quiesce_tasks_of(wave)}
     AwaitFinalSync(
         task_id=name_of(wave.sync_task),
-        task_display_name=f"{_title(wave)}: last sync" if wave.ahead_tasks else "Last sync",
+        task_display_name=f"{wave_title(wave)}: last sync" if wave.ahead_tasks else "Last sync",
         plan=shape.plan.name,
         digest=shape.digest,
         wave=wave.name,
         quiesce_task_ids=quiesces,
         within=shape.plan.migration.sync_timeout,
         trigger_rule=TriggerRule.NONE_FAILED,
-        **_CHAIN,
+        **CHAIN,
     )
 
 
@@ -181,14 +210,14 @@ def _stop_sources(shape: RunShape, wave: WaveShape) -> None:
         pause_task_id=wave.pause_task or "",
         asked_before=wave.asked_before,
         trigger_rule=TriggerRule.NONE_FAILED,
-        **_CHAIN,
+        **CHAIN,
     )
 
 
 def _apply(shape: RunShape, wave: WaveShape, place: WaveTarget, task_id: str) -> None:
     ApplyWaveSettings(
         task_id=task_id,
-        task_display_name=place.titled(f"{_title(wave)}: launch settings"),
+        task_display_name=place.titled(f"{wave_title(wave)}: launch settings"),
         plan=shape.plan.name,
         digest=shape.digest,
         wave=wave.name,
@@ -201,10 +230,10 @@ def _apply(shape: RunShape, wave: WaveShape, place: WaveTarget, task_id: str) ->
     )
 
 
-def _start(shape: RunShape, wave: WaveShape, place: WaveTarget, kind: type[StartWave]) -> StartWave:
-    start = kind(
+def _start(shape: RunShape, wave: WaveShape, place: WaveTarget, kinds: LaunchKinds) -> StartWave:
+    start = kinds.start(
         task_id=name_in_group(place.start_task),
-        task_display_name=place.titled("Start recovery"),
+        task_display_name=place.titled(kinds.start_title),
         plan=shape.plan.name,
         digest=shape.digest,
         wave=wave.name,
@@ -219,16 +248,16 @@ def _start(shape: RunShape, wave: WaveShape, place: WaveTarget, kind: type[Start
         network=place.network,
         lifetime=shape.lifetime,
         trigger_rule=TriggerRule.NONE_FAILED,
-        **_CHAIN,
+        **CHAIN,
     )
     start.asked_before = wave.asked_before
     return start
 
 
-def _watch(shape: RunShape, wave: WaveShape, task_id: str, kind: type[WatchWave]) -> WatchWave:
-    return kind(
+def _watch(shape: RunShape, wave: WaveShape, task_id: str, kinds: LaunchKinds) -> WatchWave:
+    return kinds.watch(
         task_id=name_in_group(task_id),
-        task_display_name="Recovery job",
+        task_display_name=kinds.watch_title,
         plan=shape.plan.name,
         wave=wave.name,
         digest=shape.digest,
@@ -240,20 +269,23 @@ def _watch(shape: RunShape, wave: WaveShape, task_id: str, kind: type[WatchWave]
         ready=wave.wave.ready,
         tolerate=str(wave.wave.tolerate_failures),
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
-        **_CHAIN,
+        **CHAIN,
     )
 
 
-def _title(wave: WaveShape) -> str:
+def wave_title(wave: WaveShape) -> str:
+    """Give the name of a wave as people read it."""
     return wave.name.replace("-", " ").capitalize()
 
 
-def _shown(wave: WaveShape, place: WaveTarget, start: StartWave, watch: WatchWave) -> None:
+def server_squares(
+    wave: WaveShape, place: WaveTarget, start: DrsStartRecoveryOperator, watch: str, *, title: str = "servers"
+) -> None:
     """A few small tasks, one at a time and last in every queue: what people look at must not slow a wave."""
     ServerOutcome.partial(
         task_id=place.servers_task,
-        task_display_name=place.titled(f"{_title(wave)}: servers"),
-        watch_task_id=watch.task_id,
+        task_display_name=place.titled(f"{wave_title(wave)}: {title}"),
+        watch_task_id=watch,
         map_index_template="{{ server_name }}",
         trigger_rule=TriggerRule.ALL_DONE,
         max_active_tis_per_dagrun=1,
@@ -264,7 +296,7 @@ def _shown(wave: WaveShape, place: WaveTarget, start: StartWave, watch: WatchWav
 def _tag(shape: RunShape, wave: WaveShape, task_id: str) -> None:
     TagInstances(
         task_id=task_id,
-        task_display_name=f"{_title(wave)}: tag instances",
+        task_display_name=f"{wave_title(wave)}: tag instances",
         plan=shape.plan.name,
         wave=wave.name,
         targets=[place.target for place in wave.targets],

@@ -9,6 +9,7 @@ from drs_provider.formatting import timespan
 from drs_provider.plan.model import RecoveryPlan
 from drs_provider.report.collect.commit import commit_facts, steps_after
 from drs_provider.report.collect.drill import drill_facts, networks_of
+from drs_provider.report.collect.home import home_steps
 from drs_provider.report.collect.people import notifications_of, waits_of
 from drs_provider.report.collect.steps import plan_steps, wave_steps
 from drs_provider.report.evidence import (
@@ -82,6 +83,7 @@ def evidence_of(run: RunFacts, shape: RunShape, left: LeftDocuments, *, now: dat
         notifications=notifications_of(left) if plan.notify else (),
         drill=drill_facts(left, shape, preflight, superseded=state.superseded),
         commit=commit_facts(state.commit),
+        home=home_steps(left, run.purpose),
         next_steps=steps_after(state, shape, left, run.purpose),
         orders=left.given_orders().orders,
         edited=tuple(_refused_orders(left, shape)),
@@ -264,7 +266,8 @@ class _Servers:
             facts |= {"protected": found.protected, "not_protected": found.not_protected}
         if point := self.points.get(state.server_id):
             facts["point"] = point
-        if synced := self.synced.get(state.server_id):
+        back = planned.back.failback_server if planned and planned.back else ""
+        if synced := self.synced.get(state.server_id) or self.synced.get(back):
             facts["synced"] = synced
         if stopped := self.stopped.get(state.server_id):
             facts["source_stopped"] = stopped.instance.instance_id

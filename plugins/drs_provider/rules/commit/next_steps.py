@@ -11,10 +11,7 @@ from drs_provider.rules.run.state.vocabulary import CommitStatus
 
 NextStatus = Literal["done", "waiting", "next", "later", "not_planned"]
 
-FAILBACK: Final = (
-    "once reprotect says that all is ready, launch the servers in their origin with DrsStartFailbackOperator or in the "
-    "console of DRS (the plan's DAG of the way back does not launch yet)"
-)
+FAILBACK: Final = "once reprotect says that all is ready, start {dag} with mode failback"
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ def next_steps(plan: str, commit: CommitState | None, *, has_failback: bool) -> 
     return (
         first,
         AfterRecovery("reprotect", "later" if is_open else "next", f"start {dag} with mode reprotect"),
-        AfterRecovery("failback", "later", FAILBACK),
+        AfterRecovery("failback", "later", FAILBACK.format(dag=dag)),
     )
 
 

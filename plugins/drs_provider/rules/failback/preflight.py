@@ -17,6 +17,10 @@ NOTHING_RECOVERED: Final = (
     "choose other waves"
 )
 
+NOTHING_STOPS_WRITES: Final = (
+    "nothing of the plan stops the writes before its waves go back (no step with when: failback in before)",
+    "stop the application before you approve: what it writes after the last sync is lost",
+)
 _WHAT_TO_DO: Final = "the run goes on with the others; correct this, or leave the server out"
 
 

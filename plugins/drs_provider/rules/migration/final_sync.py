@@ -49,16 +49,17 @@ def end_of(name: str, left: "StepResult | None") -> StepEnd:
     return StepEnd(name, left.ended_at, is_good, left.goes_on)
 
 
-def quiesce_of(steps: Sequence[StepEnd], *, asked_at: datetime) -> Quiesce:
+def quiesce_of(steps: Sequence[StepEnd], *, asked_at: datetime, when: str = "migration") -> Quiesce:
     """Say when writes were stopped: at the end of the last of the steps that stop them.
 
-    :param steps: the steps with ``when: migration`` that stand before
+    :param steps: the steps that stand before to stop writes
+    :param when: in which runs such steps take place
     :param asked_at: when it was first asked, which is after all of them: what counts where one has left no result
     """
     ends = [step.ended_at for step in steps if step.ended_at and step.is_good]
     doubts = [_doubt(step) for step in steps if not step.is_good]
     if not steps:
-        doubts.append("nothing of the plan stops the writes: no step with when: migration stands before")
+        doubts.append(f"nothing of the plan stops the writes: no step with when: {when} stands before")
     at = max([*ends, *([asked_at] if doubts else [])])
     return Quiesce(at, tuple(step.name for step in steps), tuple(doubts))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from drs_provider.exceptions import RunRefused
 from drs_provider.people import COMMAND_LINE, is_said_by_anybody, is_same_person, person_key
-from drs_provider.plan.model import Migration, Pause, Recovery
+from drs_provider.plan.model import Failback, Migration, Pause, Recovery
 from drs_provider.rules.purpose import Purpose
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ COMMIT: Final = "Commit"
 ROLL_BACK: Final = "Roll back"
 
 _DEFAULT_TIMEOUT: Final = timedelta(minutes=30)
+_CLEAN_UP_TIMEOUT: Final = timedelta(days=7)
+"""How long people may look at what runs in the origin before they agree to the end of what they came from."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,23 @@ def stop_policy_of(migration: Migration) -> Policy | None:
     if agreed is None:
         return None
     return Policy(agreed.required, agreed.approvers, agreed.timeout, always=True, four_eyes=True)
+
+
+def failback_policy_of(failback: Failback) -> Policy:
+    """Read who must agree to the cut-over of a failback.
+
+    Without an approval one person is asked, whoever, where preflight has found something that people have to know.
+    """
+    agreed = failback.approval
+    if agreed is not None:
+        return Policy(agreed.required, agreed.approvers, agreed.timeout, always=True, four_eyes=True)
+    return Policy(1, (), _DEFAULT_TIMEOUT, always=False, four_eyes=False)
+
+
+def clean_up_policy_of(failback: Failback) -> Policy:
+    """Read who must agree that what a failback has left is destroyed: always somebody else than who started it."""
+    approvers = failback.clean_up.approvers if failback.clean_up else ()
+    return Policy(1, approvers, _CLEAN_UP_TIMEOUT, always=True, four_eyes=True)
 
 
 def is_needed(policy: Policy | None, purpose: Purpose, *, too_old: Sequence[str]) -> bool:

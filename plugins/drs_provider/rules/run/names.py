@@ -48,6 +48,8 @@ DELAY: Final = "delay"
 PAUSE: Final = "pause"
 FINAL_SYNC: Final = "final_sync"
 STOP_SOURCES: Final = "stop_sources"
+STOP_ORIGINALS: Final = "stop_originals"
+"""Stops the instances in the origin that DRS launches the servers of a wave into."""
 LAUNCH_SETTINGS: Final = "launch_settings"
 START: Final = "start_recovery"
 WATCH: Final = "recovery_job"
@@ -69,6 +71,7 @@ WAVE_TASKS: Final = (
     PAUSE,
     FINAL_SYNC,
     STOP_SOURCES,
+    STOP_ORIGINALS,
     LAUNCH_SETTINGS,
     START,
     WATCH,
@@ -98,6 +101,12 @@ REMOVE_NETWORK: Final = "remove_network"
 LOOK_OVER: Final = "look_over"
 COMMIT: Final = "commit"
 ROLL_BACK: Final = "roll_back"
+PROTECT_AGAIN: Final = "protect_again"
+AGREE: Final = "agree"
+"""Asks people whether what a failback has left may be removed."""
+REMOVE_RECOVERED: Final = "remove_recovered"
+AT_REST: Final = "at_rest"
+"""Looks whether every server is protected as in the beginning, and nothing of a way back is left."""
 CLEANS_UP: Final = (CLEAN_UP, RESTORE_SETTINGS, REMOVE_NETWORK, LOOK_OVER)
 """Tasks that take away what a drill has made, and look whether anything is left."""
 REPORT: Final = "report"
@@ -115,6 +124,10 @@ REMOVE_NETWORK_TASK: Final = "finish.remove_network"
 LOOK_OVER_TASK: Final = "finish.look_over"
 COMMIT_TASK: Final = "finish.commit"
 ROLL_BACK_TASK: Final = "finish.roll_back"
+PROTECT_AGAIN_TASK: Final = "finish.protect_again"
+AGREE_TASK: Final = "finish.agree"
+REMOVE_RECOVERED_TASK: Final = "finish.remove_recovered"
+AT_REST_TASK: Final = "finish.at_rest"
 REPORT_TASK: Final = "finish.report"
 VERDICT_TASK: Final = "finish.verdict"
 
@@ -149,6 +162,9 @@ _NUMBERED: Final = frozenset(
         REMOVE_NETWORK,
         LOOK_OVER,
         ROLL_BACK,
+        PROTECT_AGAIN,
+        REMOVE_RECOVERED,
+        AT_REST,
     }
 )
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 Side = Literal["before", "after"]
 
+QuiescedWhen = Literal["migration", "failback"]
+
 Edge = tuple[str, str]
 """A task, and one that waits for it."""
 
@@ -132,7 +134,8 @@ class WaveShape:
     :param duration: what it will take in DRS jobs, with its delay: an estimate, of servers that are named
     :param is_chosen: whether the run has it; a shape without a request has them all
     :param ways_back: of a way back: from where to where its servers go
-    :param quiesced_above: of the waves that it waits for, those with steps that stop writes in a migration
+    :param quiesced_above: of the waves that it waits for, those with steps that stop writes
+    :param quiesced_when: the runs whose steps stop writes before its launch: migrations, or failbacks
     """
 
     wave: Wave
@@ -153,6 +156,7 @@ class WaveShape:
     is_chosen: bool = True
     ways_back: tuple[WayBack, ...] = ()
     quiesced_above: tuple[str, ...] = ()
+    quiesced_when: QuiescedWhen = "migration"
 
     @property
     def name(self) -> str:
@@ -203,8 +207,8 @@ class WaveShape:
 
     @property
     def quiesce_tasks(self) -> tuple[str, ...]:
-        """The steps of its own that stop writes in a migration."""
-        return tuple(step.task_id for step in self.before if step.step.when == "migration")
+        """The steps of its own that stop writes before its launch."""
+        return tuple(step.task_id for step in self.before if step.step.when == self.quiesced_when)
 
     @cached_property
     def chain(self) -> tuple[str, ...]:
@@ -389,12 +393,17 @@ class RunShape:
         return [names.PREFLIGHT_TASK, *self.approval_tasks, *self.stop_approval_tasks][-1]
 
     @property
+    def quiesced_when(self) -> QuiescedWhen:
+        """In which runs steps stop writes before the launches."""
+        return "migration"
+
+    @property
     def quiesce_tasks(self) -> tuple[str, ...]:
-        """The steps before all waves that stop writes in a migration."""
-        return tuple(step.task_id for step in self.before if step.step.when == "migration")
+        """The steps before all waves that stop writes."""
+        return tuple(step.task_id for step in self.before if step.step.when == self.quiesced_when)
 
     def quiesce_tasks_of(self, wave: WaveShape) -> tuple[str, ...]:
-        """Give the steps that stop writes in a migration before a wave: the plan's, those of waves above, its own."""
+        """Give the steps that stop writes before a wave: the plan's, those of waves above, its own."""
         above = (task for name in wave.quiesced_above for task in self.wave_of[name].quiesce_tasks)
         return (*self.quiesce_tasks, *above, *wave.quiesce_tasks)
 
@@ -452,7 +461,7 @@ def compile_shape(runnable: RunnablePlan, request: "RunRequest | None" = None) -
     numbers = {target: number for number, target in enumerate(everywhere, start=1)}
     networks = numbers if DRILL.has_own_network(plan) else {}
     by_name = {wave.name: wave for wave in plan.waves}
-    asked = _Asked(plan, depends_on)
+    asked = AskedSteps(plan, depends_on)
     waves = tuple(
         _wave(runnable, by_name[name], depends_on[name], networks=networks, everywhere=everywhere, asked=asked)
         for name in in_dependency_order(depends_on)
@@ -472,8 +481,8 @@ def compile_shape(runnable: RunnablePlan, request: "RunRequest | None" = None) -
             for target, number in numbers.items()
         ),
         waves=waves,
-        before=_steps(plan.before, names.BEFORE_WAVES, None, "before", targets=everywhere, asked_before=()),
-        after=_steps(
+        before=step_shapes(plan.before, names.BEFORE_WAVES, None, "before", targets=everywhere, asked_before=()),
+        after=step_shapes(
             plan.after, names.AFTER_WAVES, None, "after", targets=everywhere, asked_before=asked.of(None, "after")
         ),
         policy=policy,
@@ -504,7 +513,7 @@ def _wave(
     *,
     networks: Mapping[Target, int],
     everywhere: tuple[Target, ...],
-    asked: "_Asked",
+    asked: "AskedSteps",
 ) -> WaveShape:
     groups = tuple(runnable.groups[name] for name in wave.groups)
     targets = targets_of(groups)
@@ -524,10 +533,10 @@ def _wave(
         pause_task=names.wave_task(wave.name, names.PAUSE) if wave.pause_before is not None else None,
         sync_task=names.wave_task(wave.name, names.FINAL_SYNC) if targets and migrates else None,
         stop_task=names.wave_task(wave.name, names.STOP_SOURCES) if targets and stops else None,
-        before=_steps(
+        before=step_shapes(
             wave.before, wave.name, wave.name, "before", targets=known, asked_before=asked.of(wave, "before")
         ),
-        after=_steps(wave.after, wave.name, wave.name, "after", targets=known, asked_before=before_launch),
+        after=step_shapes(wave.after, wave.name, wave.name, "after", targets=known, asked_before=before_launch),
         watch_task=names.wave_task(wave.name, names.WATCH) if targets else None,
         tag_instances_task=names.wave_task(wave.name, names.TAG_INSTANCES) if targets else None,
         asked_before=before_launch,
@@ -595,7 +604,7 @@ def teller_task(plan: RecoveryPlan, group: str, *events: str) -> str | None:
     return names.task_in(group, names.NOTIFICATIONS) if is_wanted else None
 
 
-def _steps(
+def step_shapes(
     steps: Sequence[AnyStep],
     group: str,
     wave: str | None,
@@ -604,6 +613,7 @@ def _steps(
     targets: tuple[Target, ...],
     asked_before: tuple[AskedBefore, ...],
 ) -> tuple[StepShape, ...]:
+    """Compile the steps of one side of a wave, or of the plan; each relies on the answers of those before it."""
     found = []
     asked = asked_before
     for step in steps:
@@ -614,7 +624,7 @@ def _steps(
     return tuple(found)
 
 
-class _Asked:
+class AskedSteps:
     """The approval steps of a plan, and which of them stand before what."""
 
     def __init__(self, plan: RecoveryPlan, depends_on: Mapping[str, Sequence[str]]) -> None:
@@ -648,13 +658,18 @@ def _approvals(steps: Sequence[AnyStep], group: str, launched_by: str | None = N
 
 
 def _edges(shape: RunShape) -> Iterator[Edge]:
+    yield from wave_edges(shape)
+    yield from _into_finish(shape)
+    yield from _in_finish(shape)
+
+
+def wave_edges(shape: RunShape) -> Iterator[Edge]:
+    """Yield the edges from the first task to the last step after the waves."""
     yield from _before_waves(shape)
     for wave in shape.waves:
         yield from _around_wave(shape, wave)
         yield from _in_wave(wave)
     yield from pairwise(step.task_id for step in shape.after)
-    yield from _into_finish(shape)
-    yield from _in_finish(shape)
 
 
 def _before_waves(shape: RunShape) -> Iterator[Edge]:

@@ -11,6 +11,7 @@ from typing import Final
 from drs_provider.exceptions import RunRefused, UsageError
 from drs_provider.formatting import instant_words, joined
 from drs_provider.plan.problems import nearest
+from drs_provider.rules.purpose import find_purpose
 from drs_provider.rules.run import controls, names
 from drs_provider.rules.run.approvals import APPROVE, COMMIT, REJECT, ROLL_BACK
 from drs_provider.rules.run.run_view import PendingQuestion, RunView
@@ -83,7 +84,26 @@ def cancelled_tasks(run: RunView) -> tuple[str, ...]:
     for wave in run.waves:
         if wave.has_begun and not _has_ended(wave):
             tasks += _launch(run.wave_outline(wave.name))
+    tasks += _at_home(run)
     return (*tasks, names.KEEP_TASK) if names.KEEP_TASK in run.tasks else tuple(tasks)
+
+
+def _cuts_over(run: RunView) -> bool:
+    purpose = find_purpose(run.mode)
+    return purpose is not None and purpose.cuts_over
+
+
+def _at_home(run: RunView) -> list[str]:
+    """Give the tasks at the end of a failback that are not over: they obey, and what is done stays so."""
+    if not _cuts_over(run):
+        return []
+    found = [
+        task
+        for name in (names.PROTECT_AGAIN, names.REMOVE_RECOVERED)
+        for task in names.tasks_that(run.tasks, names.FINISH_GROUP, name)
+    ]
+    ended = ("success", "failed", "skipped", "upstream_failed")
+    return [task for task in found if run.tasks[task].state not in ended]
 
 
 def _is_anything_left(run: RunView) -> bool:
@@ -93,6 +113,7 @@ def _is_anything_left(run: RunView) -> bool:
         any(not wave.status.is_over or wave.is_active for wave in run.waves)
         or not run.waves
         or any(step.status.is_to_come for step in steps)
+        or bool(_at_home(run))
     )
 
 
@@ -231,6 +252,11 @@ def go_on_past(run: RunView, wave: WaveState) -> GoOn:
     if failed and (not outline.starts or run.ended_as(outline.watch, "success")):
         steps = joined([step.name for step in wave.steps if _has_failed(step)])
         return GoOn(failed, failed, f"step {steps} of wave {wave.name} is left out{goes_on}")
+    if _cuts_over(run):
+        raise RunRefused(
+            f"cannot continue past wave {wave.name}: what is after it would be protected from the origin while the wave "
+            f"still runs where it was recovered. Correct the cause, then: {run.command('retry', wave=wave.name)}"
+        )
     gates, broken = _failed_gates(run, outline), [task for task in outline.starts if not run.ended_as(task, "success")]
     begun = _launch(outline)
     if len(broken) < len(outline.starts) or wave.jobs:
@@ -356,7 +382,11 @@ def _goes_back(run: RunView) -> bool:
 
 def _steps(outline: WaveOutline) -> tuple[str, ...]:
     """Give what obeys an order beside the launch: its steps, and in a migration what waits and stops ahead of it."""
-    syncs = (task for task in outline.settings if names.does(task, names.FINAL_SYNC, names.STOP_SOURCES))
+    syncs = (
+        task
+        for task in outline.settings
+        if names.does(task, names.FINAL_SYNC, names.STOP_SOURCES, names.STOP_ORIGINALS)
+    )
     return (*(step.task for step in (*outline.before, *outline.after)), *syncs)
 
 

@@ -2,9 +2,11 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
 
 from drs_provider import clock
 from drs_provider.exceptions import RunRefused
@@ -17,6 +19,9 @@ from drs_provider.services.failback.read import CircleReader, CirclesRead
 from drs_provider.services.launch.existing_instances import existing_instances
 from drs_provider.services.launch.launch_memory import Memory
 from drs_provider.services.launch.start_jobs import JobStart, MustWait, Request, begun_jobs
+
+if TYPE_CHECKING:
+    from drs_provider.hooks.drs import DrsHook
 
 _STOPPED = "stopped"
 
@@ -111,6 +116,8 @@ class LaunchBack:
     """Asked before every job: whether a person wants nothing more to be started."""
     is_of_one_origin: bool = False
     """Whether servers of several origins are refused."""
+    points: "Callable[[DrsHook, Sequence[str]], Mapping[str, str]] | None" = None
+    """Gives the recovery points of FAILBACK servers, asked right before a start; None: the most recent data."""
     waits_in: AwsArguments | None = None
     """Where the jobs are that the last look waits for."""
 
@@ -151,7 +158,8 @@ class LaunchBack:
         asked = self._request(back for name, back in target.servers.items() if name not in already)
         outcome: tuple[LaunchedJob, ...] | MustWait = ()
         if asked.servers:
-            start = JobStart(hook, self.memory, asked, now=self.now, sleep=self.sleep, ended=self.ended)
+            points = partial(self.points, hook) if self.points else None
+            start = JobStart(hook, self.memory, asked, now=self.now, sleep=self.sleep, ended=self.ended, points=points)
             outcome = start.run(attempt)
         if isinstance(outcome, MustWait):
             return outcome

@@ -6,20 +6,33 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from drs_provider.exceptions import AwsError, PreflightRefused
+from drs_provider.formatting import MANY, some
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.failback.circle import without_failback_servers
-from drs_provider.rules.failback.preflight import NOTHING_RECOVERED, is_at_home, reversal_findings, unread_refusals
+from drs_provider.rules.failback.cut_over import cut_over_findings
+from drs_provider.rules.failback.preflight import (
+    NOTHING_RECOVERED,
+    NOTHING_STOPS_WRITES,
+    is_at_home,
+    reversal_findings,
+    unread_refusals,
+)
 from drs_provider.rules.failback.progress import progress_line, server_progress
 from drs_provider.rules.failback.shape import FailbackShape
+from drs_provider.rules.failback.state import Stage
 from drs_provider.rules.findings import Finding
-from drs_provider.rules.preflight.outcome import PreflightOutcome
+from drs_provider.rules.preflight.outcome import AnyFinding, PreflightOutcome
 from drs_provider.rules.preflight.permissions import permission_findings, permission_notes, way_back_questions
 from drs_provider.rules.preflight.table import grouped
-from drs_provider.rules.run.handover import FailbackServer
+from drs_provider.rules.purpose import Purpose
+from drs_provider.rules.run.approvals import clean_up_policy_of, too_few
+from drs_provider.rules.run.handover import FailbackServer, PlanObjectives, PreflightResult, PreflightServer, ServerBack
 from drs_provider.rules.run.request import RunRequest
 from drs_provider.rules.run.roster import Place, Roster, RosterServer, Target, call_roll
 from drs_provider.rules.run.shape import WayBack
+from drs_provider.rules.settings.failback_settings import failback_settings
+from drs_provider.services.failback.cut_over import OriginsLook, SettingsHookOf, look_at_origins
 from drs_provider.services.failback.read import CircleReader, CirclesRead
 
 log = logging.getLogger(__name__)
@@ -33,9 +46,30 @@ ReaderOf = Callable[[WayBack], CircleReader]
 
 @dataclass(frozen=True)
 class FailbackPreflightOutcome(PreflightOutcome):
-    """What preflight has found before a way back; ``progress``: where every server stands, of whichever wave."""
+    """What preflight has found before a way back.
+
+    :param progress: where every server stands, of whichever wave
+    :param backs: of a cut-over: where every server goes that is on its way
+    :param asks_because: why people are asked before a cut-over although the plan does not say so
+    """
 
     progress: tuple[FailbackServer, ...] = ()
+    backs: Mapping[str, ServerBack] = field(default_factory=dict)
+    asks_because: tuple[str, ...] = ()
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether people must agree before production goes back."""
+        return self.purpose.asks_for_approval and (bool(self.asks_because) or super().needs_approval)
+
+    def result(self) -> PreflightResult:
+        """Return what preflight leaves; a way back has no time that a plan promises."""
+        found = super().result()
+        return found.model_copy(update={"objectives": PlanObjectives(rpo=self.shape.plan.rpo, has_failback=True)})
+
+    def _left_server(self, server: RosterServer) -> PreflightServer:
+        left = super()._left_server(server)
+        return left.model_copy(update={"back": self.backs.get(server.server_id)})
 
     def refusal(self) -> str:
         """Word why nothing is called: every reason."""
@@ -63,6 +97,8 @@ class FailbackPreflight:
     :param other_groups: the groups of all other plans
     :param why_no_report: says why the report of this run cannot be written; None: it can
     :param installation: id of the Airflow that the run is of
+    :param triggered_by: who started the run; None: Airflow does not say
+    :param hook_of: makes what reads launch settings in an origin; only a cut-over asks
     """
 
     shape: FailbackShape
@@ -71,6 +107,8 @@ class FailbackPreflight:
     other_groups: Sequence[ProtectionGroup] = ()
     why_no_report: Callable[[], str | None] = lambda: None
     installation: str = ""
+    triggered_by: str | None = None
+    hook_of: SettingsHookOf | None = None
 
     def take(self, reader_of: ReaderOf) -> FailbackPreflightOutcome:
         """Look at both places of every way back of the chosen waves.
@@ -125,15 +163,19 @@ class FailbackPreflight:
 
     def _judged(self, survey: "FailbackSurvey") -> FailbackPreflightOutcome:
         outcome, looked, reads = survey.outcome, survey.looked, survey.reads
-        findings: list[Finding] = []
+        findings: list[AnyFinding] = []
         progress: list[FailbackServer] = []
-        problems, notes = [*outcome.problems], [*outcome.notes]
+        problems, notes = [*outcome.problems], list[str]()
         home: set[str] = set()
         unread: dict[str, str] = {}
         unreadable: set[str] = set()
         for way, read in reads.items():
             servers = self._servers_on(way, outcome.roster)
-            findings += reversal_findings(servers, read.states, read.circles)
+            if self.request.purpose.cuts_over:
+                outcome, found = self._before_cut_over(outcome, looked.readers[way], read, servers)
+                findings += found
+            else:
+                findings += reversal_findings(servers, read.states, read.circles)
             progress += [
                 server_progress(read.states[server.server_id], read.circles[server.server_id], hostname=server.hostname)
                 for server in servers
@@ -142,8 +184,8 @@ class FailbackPreflight:
             unread |= {f"{place.region} of account {place.account}": str(why) for place, why in read.unread.items()}
             unreadable |= {server.server_id for server in servers if read.origin_of(server.server_id) in read.unread}
         for target in outcome.places:
-            found, said = looked.permissions(target)
-            findings += found
+            missing, said = looked.permissions(target, self.request.purpose)
+            findings += missing
             notes += said
         waves = {
             name: tuple(server for server in servers if server.server_id not in home)
@@ -154,14 +196,83 @@ class FailbackPreflight:
         if not left and not any(finding.severity == "refusal" for finding in findings):
             problems.append(NOTHING_RECOVERED)
         findings += self._no_report()
+        if self.request.purpose.cuts_over:
+            problems += self._people()
+            findings += self._writes()
+            if not self.shape.stops_writes:
+                outcome = replace(outcome, asks_because=(*outcome.asks_because, NOTHING_STOPS_WRITES[0]))
         return replace(
             outcome,
             roster=replace(outcome.roster, waves=waves),
             findings=tuple(findings),
             problems=tuple(problems),
-            notes=tuple(notes),
+            notes=(*outcome.notes, *notes),
             progress=tuple(progress),
         )
+
+    def _before_cut_over(
+        self,
+        outcome: FailbackPreflightOutcome,
+        reader: CircleReader,
+        read: CirclesRead,
+        servers: Sequence[RosterServer],
+    ) -> tuple[FailbackPreflightOutcome, list[AnyFinding]]:
+        """Look at the origins of some servers; note where each goes, with what lag and which settings."""
+        groups, plan = self.shape.runnable.groups, self.shape.plan
+        settings = {s.server_id: failback_settings(plan, groups[s.group], s.server_id) for s in servers}
+        waves = {
+            wave: [server.server_id for server in found if server in servers]
+            for wave, found in outcome.roster.waves.items()
+        }
+        look = OriginsLook()
+        if self.hook_of is not None:
+            look = look_at_origins(reader, read, settings, waves, self.hook_of)
+        findings: list[AnyFinding] = [*cut_over_findings(servers, read.states, read.circles, look.originals)]
+        asked = outcome.asks_because
+        if running := [read.name_of(name) for name, original in look.originals.items() if original.is_running]:
+            asked = (*asked, f"the original instances of {some(running, MANY)} are stopped and overwritten")
+
+        def seen(server: RosterServer) -> RosterServer:
+            if server.server_id not in settings:
+                return server
+            copy = read.states[server.server_id].copy
+            lag = copy.lag if copy and read.states[server.server_id].stage is Stage.READY else None
+            return replace(server, lag=lag, settings=settings[server.server_id])
+
+        roster_waves = {wave: tuple(map(seen, found)) for wave, found in outcome.roster.waves.items()}
+        return (
+            replace(
+                outcome,
+                roster=replace(outcome.roster, waves=roster_waves),
+                backs={**outcome.backs, **look.backs},
+                asks_because=asked,
+                notes=(*outcome.notes, *look.notes),
+            ),
+            [*findings, *look.findings],
+        )
+
+    def _people(self) -> Iterator[str]:
+        """Refuse a cut-over that nobody could ever approve, or clean up after."""
+        failback = self.shape.plan.failback
+        if self.shape.policy is None or failback is None:
+            return
+        asked = {
+            "failback.approval": self.shape.policy if self.shape.policy.always else None,
+            "failback.clean_up": clean_up_policy_of(failback),
+        }
+        for name, policy in asked.items():
+            if policy and (why := too_few(policy, triggered_by=self.triggered_by, field=name)):
+                yield why
+
+    def _writes(self) -> Iterator[Finding]:
+        """Say what the plan does not do for itself: stop the writes; and refuse what no failback can do."""
+        name = self.shape.plan.name
+        if not self.shape.stops_writes:
+            yield Finding("warning", name, name, *NOTHING_STOPS_WRITES, "way_back")
+        for step in self.shape.steps:
+            if step.step.runs_plan and (step.wave is None or self.shape.wave_of[step.wave].is_chosen):
+                what = f"{step.where} runs plan {step.step.runs_plan}, which a failback does not do"
+                yield Finding("refusal", name, name, what, "write when: recovery or when: drill there", "plan_step")
 
     def _no_report(self) -> Iterator[Finding]:
         if (why := self.why_no_report()) is not None:
@@ -220,16 +331,15 @@ class _Looked:
         read.ensure_answered()
         return read
 
-    def permissions(self, target: Target) -> tuple[Sequence[Finding], Sequence[str]]:
+    def permissions(self, target: Target, purpose: Purpose) -> tuple[Sequence[Finding], Sequence[str]]:
         """Ask IAM what the connection may not do; findings and notes."""
         from drs_provider.hooks.iam import permission_gaps
-        from drs_provider.rules.purpose import REPROTECT
 
-        asked = way_back_questions(in_origin=False, removes=False)
+        asked = way_back_questions(in_origin=False, removes=purpose.cuts_over)
         gaps = permission_gaps(self._reader_in(target).recovery, asked)
         count = sum(len(question.actions) for question in asked)
         where = str(target)
-        return permission_findings(where, gaps, REPROTECT), permission_notes(where, gaps, asked=count)
+        return permission_findings(where, gaps, purpose), permission_notes(where, gaps, asked=count)
 
     def _reader_in(self, target: Target) -> CircleReader:
         return next(reader for (place, _), reader in self.readers.items() if place == target)

@@ -41,7 +41,7 @@ def test_only_what_is_built_is_offered_and_a_person_alone_starts_it(plans):
     dag = bag(plans, EVERYTHING)["drs.shop.failback"]
 
     assert dag.params["mode"] == "reprotect"
-    assert dag.params.get_param("mode").schema["enum"] == ["reprotect", "failback_drill"]
+    assert dag.params.get_param("mode").schema["enum"] == ["reprotect", "failback_drill", "failback"]
     assert dag.schedule is None
     assert [str(getattr(kind, "value", kind)) for kind in dag.allowed_run_types] == ["manual"]
     assert not dag.deadline
@@ -51,7 +51,16 @@ def test_waves_stand_in_the_order_of_the_way_back(plans):
     dag = bag(plans, EVERYTHING)["drs.shop.failback"]
     groups = [key for key in dag.task_group.children if "." not in key]
 
-    assert groups == ["preflight", "prepare_waves", "web", "database", "beside_waves", "finish"]
+    assert groups == [
+        "preflight",
+        "before_waves",
+        "prepare_waves",
+        "web",
+        "announce",
+        "database",
+        "beside_waves",
+        "finish",
+    ]
 
 
 def test_the_same_plan_gives_the_same_dag(plans):

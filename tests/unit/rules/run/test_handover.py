@@ -21,7 +21,9 @@ from drs_provider.rules.run.handover import (
     ActionBegun,
     ApprovalMemory,
     Asked,
+    BackLaunches,
     CleanedUp,
+    CleanUpList,
     CommitMemory,
     CommitRecord,
     Delay,
@@ -53,6 +55,7 @@ from drs_provider.rules.run.handover import (
     LaunchPhases,
     Leftovers,
     LeftoversTold,
+    ListedServer,
     MappedServer,
     NotBelieved,
     Notifications,
@@ -106,6 +109,16 @@ from pydantic import BaseModel, JsonValue
 AT = "2026-11-22T05:00:06.250000+00:00"
 MOMENT = datetime(2026, 11, 22, 5, 0, 6, 250000, tzinfo=UTC)
 WEST, EAST = Target("aws_default", "us-west-2"), Target("east", "us-east-1")
+LISTED = {
+    "server_id": "s-1",
+    "hostname": "db1",
+    "recovered": "i-3",
+    "failback_server": "s-9",
+    "failed_back": "i-4",
+    "protected_by": "s-1",
+    "account": "111122223333",
+    "region": "us-west-2",
+}
 POINT = {"snapshot_id": "pit-1", "at": AT, "why": "point_in_time"}
 MEMBER = {
     "server_id": "s-1",
@@ -560,6 +573,16 @@ BEFORE_VERSIONS: list[tuple[type[Document], Any, dict[str, Any]]] = [
         RemovalMemory,
         {"called": [{"thing": "i-3", "server_id": "s-1", "call": "x", "at": AT}], "job_ids": ["drsjob-4"]},
         {"called": (handover.RemovedThing(thing="i-3", server_id="s-1", call="x", at=MOMENT),)},
+    ),
+    (
+        BackLaunches,
+        {"owners": {"s-9": "s-1"}, "already": {"s-2": "i-2"}, "held_back": {"s-3": "it is stuck"}},
+        {"launches": (), "owners": {"s-9": "s-1"}, "already": {"s-2": "i-2"}, "held_back": {"s-3": "it is stuck"}},
+    ),
+    (
+        CleanUpList,
+        {"at": AT, "servers": [LISTED]},
+        {"at": MOMENT, "servers": (ListedServer(**LISTED),)},
     ),
 ]
 """What tasks have written before documents had versions, and what of it is read."""

@@ -2,11 +2,18 @@
 
 from drs_provider.dag.failback.drill.launch import StartDrillBack, WatchDrillBack
 from drs_provider.dag.finish.group import clean_up_tasks
-from drs_provider.dag.waves.group import LaunchKinds, LaunchTasks, aside_group, launch_tasks, preparation_group
+from drs_provider.dag.waves.group import (
+    LaunchKinds,
+    LaunchTasks,
+    aside_tasks,
+    has_settings,
+    launch_tasks,
+    settings_tasks,
+)
 from drs_provider.dag.waves.network import network_tasks
 from drs_provider.rules.failback.drill_shape import FailbackDrillShape
 
-_KINDS = LaunchKinds(start=StartDrillBack, watch=WatchDrillBack)
+_KINDS = LaunchKinds(StartDrillBack, "Start failback drill", WatchDrillBack, "Drill job")
 
 
 class DrillTasks:
@@ -20,9 +27,14 @@ class DrillTasks:
         """Build what prepares its networks, in the current group."""
         network_tasks(self.shape)
 
+    @property
+    def prepares(self) -> bool:
+        """Whether something is done ahead of its waves."""
+        return has_settings(self.shape)
+
     def before_the_waves(self) -> None:
-        """Build what prepares its waves, in a group of its own."""
-        preparation_group(self.shape)
+        """Build what prepares its waves, in the current group."""
+        settings_tasks(self.shape)
 
     def in_wave(self, name: str) -> None:
         """Build what launches and watches a wave, in the current group."""
@@ -35,8 +47,8 @@ class DrillTasks:
         self._launches.append(launch)
 
     def beside_the_waves(self) -> None:
-        """Build what marks and shows what was launched, in a group of its own."""
-        aside_group(self.shape, self._launches)
+        """Build what marks and shows what was launched, in the current group."""
+        aside_tasks(self.shape, self._launches, squares="drill servers")
 
     def in_finish(self) -> None:
         """Build what keeps the drill, removes it and looks whether anything is left, in the current group."""

@@ -36,6 +36,7 @@ from drs_provider.rules.run.handover.commits import (
     LaunchedInstance,
     RolledBack,
 )
+from drs_provider.rules.run.handover.cut_overs import BackLaunches, CleanUpList, ListedServer, ServerBack
 from drs_provider.rules.run.handover.document import (
     Document,
     Flag,
@@ -220,6 +221,8 @@ DOCUMENTS: tuple[type[Document], ...] = (
     SentCalls,
     HomeLooks,
     RemovalMemory,
+    BackLaunches,
+    CleanUpList,
 )
 """Every document."""
 
@@ -229,6 +232,8 @@ __all__ = [
     "ActionBegun",
     "ApprovalMemory",
     "Asked",
+    "BackLaunches",
+    "CleanUpList",
     "CleanedUp",
     "CleanedUpInstance",
     "CommitDecision",
@@ -280,6 +285,7 @@ __all__ = [
     "LaunchedJob",
     "Leftovers",
     "LeftoversTold",
+    "ListedServer",
     "LostInstance",
     "LostPlace",
     "MappedServer",
@@ -317,6 +323,7 @@ __all__ = [
     "RunOrder",
     "SentCall",
     "SentCalls",
+    "ServerBack",
     "ServerFingerprint",
     "ServerMark",
     "ServerResults",

@@ -10,6 +10,7 @@ from drs_provider.formatting import joined, some
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.launch.recovery_points import Point
 from drs_provider.rules.purpose import ALL_PURPOSES, Purpose, PurposeName, purpose_of
+from drs_provider.rules.run.handover.cut_overs import ServerBack
 from drs_provider.rules.run.handover.document import Document, Flag, Instant, OptionalInstant, Part
 from drs_provider.rules.run.handover.migrations import SourceInstance
 from drs_provider.rules.run.handover.plan_runs import PlanRunStart
@@ -45,7 +46,8 @@ class PreflightServer(Part):
     ``order`` is its boot order in its group, ``lag`` the replication lag when preflight looked, ``settings`` are its
     effective launch settings by the plan's names. ``point``: the recovery point that its launch must name; None: DRS
     chooses. ``source``: the EC2 instance that a migration stops; None: it stops none. ``goes_back_for``: of a FAILBACK
-    server, the server that it goes back for, as it is protected in the recovery Region.
+    server, the server that it goes back for, as it is protected in the recovery Region. ``back``: where a failback
+    launches it; None: the run is none.
     """
 
     server_id: str
@@ -60,6 +62,7 @@ class PreflightServer(Part):
     point: Point | None = None
     source: SourceInstance | None = None
     goes_back_for: str = ""
+    back: ServerBack | None = None
 
 
 class PreflightTarget(Part):

@@ -77,6 +77,11 @@ class LeftDocuments:
         found = self.preflight()
         return None if found is None or found.purpose.launches else launches_nothing(found.purpose)
 
+    def launches(self) -> bool:
+        """Whether the run launches something, as preflight says."""
+        found = self.preflight()
+        return found is not None and found.purpose.launches
+
     def error(self, task: str) -> str | None:
         """Give the last words of a failed task; None: it has not failed, or said nothing."""
         if self.snapshot.phase(task) is not TaskPhase.FAILED:

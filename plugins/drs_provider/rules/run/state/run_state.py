@@ -269,7 +269,9 @@ def _cleanup_tasks(snapshot: RunSnapshot, *does: str) -> list[str]:
 
 def _ended_by_an_answer(snapshot: RunSnapshot, left: LeftDocuments) -> str | None:
     """Say who ended the run by a no; a person's no fails the task that asked."""
-    for name, what in ((names.APPROVAL, "the recovery"), (names.STOP_APPROVAL, "the stop of the sources")):
+    found = left.preflight()
+    approved = "the failback" if found is not None and found.purpose.cuts_over else "the recovery"
+    for name, what in ((names.APPROVAL, approved), (names.STOP_APPROVAL, "the stop of the sources")):
         for task in names.tasks_that(snapshot.tasks, names.PREFLIGHT_GROUP, name):
             if by := _chose(REJECT, task, snapshot, left):
                 return f"{by} rejected {what}"

@@ -192,12 +192,22 @@ def outline_of_edges(
 
 
 def _of_mode(upstream: Mapping[str, Collection[str]], mode: object) -> Mapping[str, Collection[str]]:
-    """Leave out the tasks that launch, watch and copy for other kinds of run of the same DAG."""
-    if not any(names.does(task, *_OF_FAILBACK_DRILLS) for task in upstream):
+    """Leave out the tasks of waves that are of other kinds of run of the same DAG: a way back also has its drill's."""
+    if not any(names.does(task, names.START_DRILL) for task in upstream):
         return upstream
-    others = _OF_OTHERS if mode == FAILBACK_DRILL.name else _OF_FAILBACK_DRILLS
-    gone = {task for task in upstream if names.does(task, *others)}
+    is_other = _is_of_others if mode == FAILBACK_DRILL.name else _is_of_drill
+    gone = {task for task in upstream if is_other(task)}
     return {task: set(above) - gone for task, above in upstream.items() if task not in gone}
+
+
+def _is_of_drill(task: str) -> bool:
+    return names.does(task, *_OF_FAILBACK_DRILLS)
+
+
+def _is_of_others(task: str) -> bool:
+    if names.group_of(task) in names.PLAN_STEP_GROUPS:
+        return True
+    return names.wave_of(task) is not None and not names.does(task, *_OF_FAILBACK_DRILLS, names.NOTIFICATIONS)
 
 
 def outline_of_tasks(task_ids: Collection[str]) -> RunOutline:
@@ -216,8 +226,14 @@ def outline_of_tasks(task_ids: Collection[str]) -> RunOutline:
 
 _NOT_MAPPED: Final = -1
 
-_OF_FAILBACK_DRILLS: Final = (names.START_DRILL, names.DRILL_JOB, names.DRILL_SERVERS)
-_OF_OTHERS: Final = (names.START, names.WATCH, names.SERVERS, names.REVERSE)
+_OF_FAILBACK_DRILLS: Final = (
+    names.START_DRILL,
+    names.DRILL_JOB,
+    names.DRILL_SERVERS,
+    names.LAUNCH_SETTINGS,
+    names.TAG_INSTANCES,
+)
+"""What only a failback drill does, in the DAG of a way back."""
 
 
 def _compiled_steps(steps: Sequence["StepShape"]) -> tuple[StepOutline, ...]:
@@ -256,7 +272,7 @@ def _own_tasks(wave: str, task_ids: Collection[str]) -> _OwnTasks:
         "gates": tuple(gate for gate in gates if gate in task_ids),
         "settings": tuple(
             task
-            for name in (names.LAUNCH_SETTINGS, names.FINAL_SYNC, names.STOP_SOURCES)
+            for name in (names.LAUNCH_SETTINGS, names.FINAL_SYNC, names.STOP_SOURCES, names.STOP_ORIGINALS)
             for task in names.tasks_that(task_ids, wave, name)
         ),
         "reversals": tuple(names.tasks_that(task_ids, wave, names.REVERSE)),

@@ -140,6 +140,11 @@ class _Wave:
     def after(self) -> tuple[StepState, ...]:
         return step_states(self.outline.after, self.snapshot, self.left)
 
+    @cached_property
+    def copies(self) -> bool:
+        """Whether its servers are replicated to their origin, and not launched there."""
+        return bool(self.outline.reversals) and not self.left.launches
+
     @property
     def steps(self) -> tuple[StepState, ...]:
         return (*self.before, *self.after)
@@ -180,7 +185,7 @@ class _Wave:
             before=self.before,
             after=self.after,
             has_servers=self.outline.has_servers,
-            goes_back=bool(self.outline.reversals),
+            goes_back=self.copies,
             results_known=self.results is not None,
             is_active=any(is_active(task.state) for task in chain),
             has_begun=any(was_sent(self.snapshot.task(task).state) for task in self.outline.starts),
@@ -189,7 +194,7 @@ class _Wave:
         )
 
     def _judged(self) -> Judgement:
-        if self.outline.reversals:
+        if self.copies:
             return judge_copies(self.outline, self.snapshot, self.left)
         if self.outline.watch is None:
             return self._steps_only()
@@ -292,7 +297,7 @@ class _Wave:
         return Judgement(WaveStatus.COMPLETED_WITH_EXCEPTIONS, Cause.SERVERS, words)
 
     def _servers(self, status: WaveStatus) -> tuple[ServerState, ...] | None:
-        if self.outline.reversals:
+        if self.copies:
             return copied_servers(self.outline, self.snapshot, self.left, self.planned, status)
         results = {result.server_id: result for result in self.results or ()}
         members = list(self.planned.servers) if self.planned else []

@@ -1,0 +1,64 @@
+"""The last sync before a wave goes back: nothing that was written in the recovery Region is lost."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from airflow.sdk import Context
+
+from drs_provider.dag.failback.check import reader_of
+from drs_provider.dag.failback.cut_over.servers import cut_over_of, servers_on, skip_without
+from drs_provider.dag.waves.final_sync import AwaitFinalSync
+from drs_provider.formatting import timespan
+from drs_provider.rules.failback.state import Stage
+from drs_provider.rules.run.shape import WayBack
+
+if TYPE_CHECKING:
+    from drs_provider.rules.run.shape import QuiescedWhen
+    from drs_provider.triggers.final_sync import SyncPlace
+
+LAUNCHED: Final = frozenset({Stage.LAUNCHING, Stage.FAILED_BACK, Stage.REPROTECTING, Stage.REPROTECTED})
+"""Where a server was launched in its origin, by whomever, from what there was."""
+
+
+class AwaitLastSyncBack(AwaitFinalSync):
+    """Wait, deferred, until every FAILBACK server of a wave has a recovery point younger than the last write.
+
+    What was launched in its origin already is not waited for.
+    """
+
+    quiesced_when: "ClassVar[QuiescedWhen]" = "failback"
+
+    def __init__(self, *, ways: Sequence[WayBack], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ways = tuple(ways)
+
+    def places(self, context: Context) -> "Sequence[SyncPlace]":
+        """Give the FAILBACK servers that are still to be launched, by account and Region."""
+        preflight = cut_over_of(context, self.plan, self.digest)
+        by_way = {way: servers_on(preflight, self.wave, way) for way in self.ways}
+        skip_without(tuple(server for servers in by_way.values() for server in servers), f"wave {self.wave}")
+        found: list[SyncPlace] = []
+        for way, servers in by_way.items():
+            if not servers:
+                continue
+            reader = reader_of(way)
+            read = reader.read([server.server_id for server in servers])
+            read.ensure_answered()
+            places: dict[str, SyncPlace] = {}
+            for server in servers:
+                state, origin = read.states[server.server_id], read.origin_of(server.server_id)
+                if state.stage in LAUNCHED or not state.failback_server or origin is None:
+                    continue
+                place = places.setdefault(str(origin), {"aws": reader.aws_in(origin), "servers": {}})
+                place["servers"][state.failback_server] = server.hostname
+            found += places.values()
+        return found
+
+    def timed_out(self, context: Context, waiting: str) -> str:
+        """Word that the last sync did not come in time, and what there is to do."""
+        return (
+            f"the last sync did not end within {timespan(self.within)}: {waiting}. Nothing of this wave is stopped or "
+            "launched, and production still runs where it was recovered. Look at the replication of the FAILBACK "
+            f"servers in the DRS console of the origin, then clear {context['ti'].task_id} to wait again; or let the "
+            "application write again"
+        )

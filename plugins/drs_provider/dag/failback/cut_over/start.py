@@ -1,0 +1,322 @@
+"""The task that launches the servers of a wave in their origin, each exactly once."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import Context, conf
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from pydantic import JsonValue
+
+from drs_provider import clock
+from drs_provider.dag.failback.check import arguments_of, reader_of
+from drs_provider.dag.failback.cut_over.agreement import CutOverAgreement
+from drs_provider.dag.failback.cut_over.servers import cut_over_of, servers_on, settings_hook
+from drs_provider.dag.waves.cancellation import cancelled_start, obey_before_a_start
+from drs_provider.dag.waves.final_sync import ensure_synced, proven_points
+from drs_provider.exceptions import RunRefused
+from drs_provider.formatting import MANY, some
+from drs_provider.operators.recovery import DrsStartRecoveryOperator
+from drs_provider.operators.task_memory import task_memory
+from drs_provider.rules.failback.cut_over import why_not_overwritten
+from drs_provider.rules.failback.launchable import launchable
+from drs_provider.rules.failback.state import Stage
+from drs_provider.rules.purpose import FAILBACK, RECOVERY
+from drs_provider.rules.run import names
+from drs_provider.rules.run.shape import WayBack
+from drs_provider.services.signed import leave
+
+if TYPE_CHECKING:
+    from drs_provider.hooks.drs import DrsHook
+    from drs_provider.rules.run.connection import AwsArguments
+    from drs_provider.rules.run.handover import PreflightServer
+    from drs_provider.services.failback.launch_back import BackLaunch
+    from drs_provider.services.failback.read import CircleReader, CirclesRead
+    from drs_provider.services.launch.launch_memory import Memory
+    from drs_provider.services.launch.start_jobs import Request
+
+LOOK_EVERY: Final = timedelta(minutes=5)
+"""After so long at the latest a start that waits for an earlier stage of its boot order looks itself."""
+
+POLL_SECONDS: Final = 30.0
+
+NOT_UP: Final = "not launched: what its boot order waits for is not up in its origin"
+
+
+class StartBack(DrsStartRecoveryOperator):
+    """Launch the servers of a wave in their origin, in one job each and in one only.
+
+    Everything is read again right before: the recorded answers of people, the last sync of every server that is still
+    to be launched, and the instance that DRS would launch it into. What is launched already, by whomever, is adopted.
+    Servers with a boot order are launched stage by stage. Leaves the jobs for the task that watches them.
+    """
+
+    template_fields: Sequence[str] = ()  # nothing to render: everything comes from preflight
+
+    def __init__(
+        self,
+        *,
+        plan: str,
+        digest: str,
+        wave: str,
+        way: WayBack,
+        agreement: CutOverAgreement,
+        sync_task_id: str,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            source_server_ids=(),
+            is_drill=False,
+            aws_conn_id=way.target.aws_conn_id,
+            region_name=way.target.region or None,
+            # Two ways of a wave may end in one account and Region: their jobs must not be taken for each other's.
+            launch_name=names.numbered(wave, way.number),
+            **kwargs,
+        )
+        self.plan, self.digest, self.wave, self.way = plan, digest, wave, way
+        self.agreement, self.sync_task_id = agreement, sync_task_id
+        self.servers: tuple[PreflightServer, ...] = ()
+        self.stages: tuple[tuple[str, ...], ...] = ()
+        self._jobs_in: AwsArguments | None = None
+
+    @property
+    def watched_aws(self) -> "AwsArguments":
+        """Where the jobs are that the start waits for."""
+        return self._jobs_in or self.aws
+
+    def execute(self, context: Context) -> JsonValue:
+        """Start the wave, unless a person has cancelled the run or left this wave out while nothing was launched."""
+        self._obey(context)
+        return super().execute(context)
+
+    def resume_start(self, context: Context, event: object, *, waiting_since: str | None = None) -> JsonValue:
+        """Go on after a wait, unless a person has ordered otherwise while nothing of the wave was started."""
+        self._obey(context)
+        return super().resume_start(context, event, waiting_since=waiting_since)
+
+    def stage_up(self, context: Context, event: object) -> JsonValue:
+        """Go on after a stage of the boot order: everything is looked at again."""
+        return self.resume_start(context, None)
+
+    def why_ended(self, context: Context) -> str | None:
+        """Start no further job of the wave once the run is cancelled; those that exist are handed on and watched."""
+        return cancelled_start(context)
+
+    def prepare(self, context: Context) -> None:
+        """Take the servers from preflight, and look for the recorded answers, on every leg of the task."""
+        from drs_provider.rules.launch.next_launch import stages
+        from drs_provider.rules.launch.tags import life_tags
+
+        preflight = cut_over_of(context, self.plan, self.digest)
+        wave = preflight.wave(self.wave)
+        if not wave.selected:
+            raise AirflowSkipException(f"wave {self.wave} was not chosen for this run")
+        self.servers = servers_on(preflight, self.wave, self.way)
+        if not self.servers:
+            raise AirflowSkipException(
+                f"wave {self.wave} has no server to launch that was recovered in {self.way.target}"
+            )
+        self.agreement.ensure(context, preflight)
+        self.installation = preflight.installation
+        self.tags = life_tags(RECOVERY, now=self._now(), lifetime=timedelta(0))  # production, as of a recovery
+        mine = {server.server_id for server in self.servers}
+        found = (tuple(name for name in stage if name in mine) for stage in stages(wave.servers))
+        self.stages = tuple(stage for stage in found if stage)
+        self.source_server_ids = [name for stage in self.stages for name in stage]
+
+    @staticmethod
+    def _obey(context: Context) -> None:
+        """Obey an order before anything was started; once a job exists, what is started is seen to its end."""
+        from drs_provider.services.launch.launch_memory import Memory
+
+        if not Memory(task_memory(context), max_tries=context["ti"].max_tries).jobs():
+            obey_before_a_start(context)
+
+    def _go_on(self, context: Context, *, waiting_since: datetime | None) -> JsonValue:
+        """Launch stage by stage; return what the squares of the wave are mapped over."""
+        from drs_provider.services.failback.launch_back import LaunchBack
+        from drs_provider.services.launch.launch_memory import Memory
+        from drs_provider.services.launch.start_jobs import MustWait
+
+        request = self._request(context)
+        memory = Memory(task_memory(context), max_tries=context["ti"].max_tries)
+        reader = reader_of(self.way)
+        launched: tuple[BackLaunch, ...] = ()
+        held_back: dict[str, str] = {}
+        asked: list[str] = []
+        for stage in self.stages:
+            read = self._look(reader)
+            if why := self.why_ended(context) or self._why_not_next(context, read, asked):
+                held_back |= {name: why for name in request.servers if name not in {*asked, *held_back}}
+                break
+            kept, out = self._launchable(read, stage)
+            held_back |= out
+            asked += kept
+            if not asked:
+                continue
+            self._ensure_quiet(context, reader, read, kept)
+            launch = LaunchBack(
+                reader,
+                memory,
+                _narrowed(request, asked),
+                now=self._now,
+                ended=lambda: self.why_ended(context) is not None,
+                points=partial(self._points, context),
+            )
+            outcome = launch.look()
+            if isinstance(outcome, MustWait):
+                self._jobs_in = launch.waits_in
+                self._wait(outcome, waiting_since or self._now())
+            launched = outcome
+            self._leave(context, memory, launched, held_back)
+        if not any(each.jobs or each.already for each in launched):
+            raise AirflowFailException(self.why_ended(context) or f"nothing was started: {_words(held_back)}")
+        self._leave(context, memory, launched, held_back)
+        return self._squares()
+
+    def _look(self, reader: "CircleReader") -> "CirclesRead":
+        read = reader.read([server.server_id for server in self.servers])
+        read.ensure_answered()
+        return read
+
+    def _why_not_next(self, context: Context, read: "CirclesRead", asked: Sequence[str]) -> str:
+        """Say why the next stage of the boot order is not launched; empty: it may. Waits for the one before."""
+        from drs_provider.services.failback.follow import steps_towards
+
+        if not asked:
+            return ""
+        steps = {name: step for name, step in steps_towards("failed_back", read).items() if name in asked}
+        critical = {server.server_id for server in self.servers if server.critical}
+        if any(step.kind == "refused" and name in critical for name, step in steps.items()):
+            return NOT_UP
+        if any(step.kind == "wait" for step in steps.values()):
+            self._wait_for(context, asked)
+        return ""
+
+    def _wait_for(self, context: Context, asked: Sequence[str]) -> None:
+        from drs_provider.triggers.failback import DrsFailbackTrigger
+
+        self.log.info("Waiting for the servers before in the boot order: %s", some(self._names(asked), MANY))
+        self.defer(
+            trigger=DrsFailbackTrigger(
+                watches=[
+                    {
+                        "aws": arguments_of(self.way.target),
+                        "origin": arguments_of(self.way.origin),
+                        "server_ids": list(asked),
+                    }
+                ],
+                goal="failed_back",
+                deadline=(clock.now() + LOOK_EVERY).isoformat(),
+                poll_seconds=POLL_SECONDS,
+                acts=False,
+            ),
+            method_name=self.stage_up.__name__,
+        )
+
+    def _launchable(self, read: "CirclesRead", stage: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+        """Leave out servers that are not critical and cannot be launched; LaunchBack refuses the others by name."""
+        critical = {server.server_id for server in self.servers if server.critical}
+        kept, out = list[str](), dict[str, str]()
+        for name in stage:
+            why = launchable(read.states[name], read.circles[name], "failback").why_not
+            if why and name not in critical:
+                out[name] = why
+            else:
+                kept.append(name)
+        return kept, out
+
+    def _ensure_quiet(
+        self, context: Context, reader: "CircleReader", read: "CirclesRead", server_ids: Sequence[str]
+    ) -> None:
+        """Look for the last sync of what is still to be launched, and bring its launch settings to what is wanted."""
+        from drs_provider.services.failback.cut_over import originals_in
+        from drs_provider.services.settings.apply import apply_all
+
+        ready = [name for name in server_ids if read.states[name].stage is Stage.READY]
+        if not ready:
+            return
+        backs = {name: read.states[name].failback_server for name in ready}
+        ensure_synced(context, self.sync_task_id, self.wave, list(backs.values()))
+        known = {server.server_id: server for server in self.servers}
+        places: dict[Any, dict[str, Mapping[str, Any]]] = {}
+        for name, back in backs.items():
+            places.setdefault(read.origin_of(name), {})[back] = known[name].settings
+        for place, settings in places.items():
+            wanted = {back: values for back, values in settings.items() if values}
+            apply_all(settings_hook(reader.aws_in(place)), wanted, is_temporary=False)
+        originals = originals_in(reader, read, ready, settings_hook)
+        agreed = {server.server_id: server.back.original for server in self.servers if server.back}
+        against = [
+            f"{read.name_of(name)}: {why}"
+            for name, original in originals.items()
+            if (why := why_not_overwritten(original, agreed[name]))
+        ]
+        if against:
+            raise RunRefused(f"nothing was launched: {some(against, MANY, '; ')}. Start a new run, which asks again")
+
+    def _points(self, context: Context, hook: "DrsHook", servers: Sequence[str]) -> Mapping[str, str]:
+        """Give the newest recovery points: none may be older than the last sync that was proven."""
+        from drs_provider.services.launch.recovery_points import Pinning
+
+        proven = proven_points(context, self.sync_task_id)
+        by_back = {server.back.failback_server: server.hostname for server in self.servers if server.back}
+        return Pinning(FAILBACK, None, by_back, task_memory(context), proven=proven).points(hook, servers)
+
+    def _leave(
+        self, context: Context, memory: "Memory", launched: "tuple[BackLaunch, ...]", held_back: Mapping[str, str]
+    ) -> None:
+        """Leave what is launched: for the watch by FAILBACK servers, and for those who show it by the servers."""
+        from drs_provider.rules.run.handover import BackLaunches, Launch, PinnedPoints
+        from drs_provider.services.store import load
+
+        attempt = memory.attempt()
+        kept = load(task_memory(context), PinnedPoints)
+        owners = {back: name for each in launched for name, back in each.servers.items()}
+        points = {owners[back]: point for back, point in (kept.points if kept else {}).items() if back in owners}
+        leave(
+            context["ti"],
+            BackLaunches(
+                launches=tuple(each.launch.model_copy(update={"attempt": attempt}) for each in launched if each.jobs),
+                owners=owners,
+                already={name: instance for each in launched for name, instance in each.already.items()},
+                held_back=dict(held_back),
+            ),
+        )
+        jobs = tuple(
+            job.model_copy(update={"servers": tuple(owners[back] for back in job.servers if back in owners)})
+            for each in launched
+            for job in each.jobs
+        )
+        first = next((each for each in launched if each.jobs), None)
+        leave(
+            context["ti"],
+            Launch(
+                jobs=jobs,
+                aws_conn_id=first.aws["aws_conn_id"] if first else self.way.origin.aws_conn_id,
+                region=first.place.region if first else self.way.origin.region,
+                started_at=min((job.created_at for job in jobs if job.created_at), default=None),
+                attempt=attempt,
+                points=points,
+            ),
+        )
+
+    def _squares(self) -> JsonValue:
+        from drs_provider.rules.run.squares import MOST_SQUARES, squares_of
+
+        most = conf.getint("core", "max_map_length", fallback=MOST_SQUARES)
+        return [square.to_json() for square in squares_of(self.servers, most)]
+
+    def _names(self, server_ids: Sequence[str]) -> list[str]:
+        return [server.hostname for server in self.servers if server.server_id in server_ids]
+
+
+def _narrowed(request: "Request", server_ids: Sequence[str]) -> "Request":
+    from dataclasses import replace
+
+    return replace(request, servers=tuple(server_ids))
+
+
+def _words(held_back: Mapping[str, str]) -> str:
+    return some([f"{name}: {why}" for name, why in held_back.items()], MANY, "; ") or "no server may be launched"

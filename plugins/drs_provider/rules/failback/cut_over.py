@@ -1,0 +1,170 @@
+"""What speaks against bringing production back to its origin, by where its servers stand and what is there."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from drs_provider.rules.answers import Answer
+from drs_provider.rules.failback.circle import Circle, replicated_instance
+from drs_provider.rules.failback.launchable import launchable
+from drs_provider.rules.failback.preflight import is_at_home
+from drs_provider.rules.failback.state import CircleState, Stage
+from drs_provider.rules.findings import Finding, Severity
+from drs_provider.rules.launch.existing_instance import ALLOWING_TAG, ExistingInstance, tags_of
+from drs_provider.rules.run.roster import RosterServer
+
+STOPPED: Final = "stopped"
+STOPPABLE: Final = frozenset({"running", "pending", "stopping", STOPPED})
+"""EC2's words for an instance that is stopped, or can be."""
+_LIVE: Final = frozenset({"running", "pending"})
+
+_LEAVE_OUT: Final = "correct this, or leave the server out"
+
+
+@dataclass(frozen=True)
+class Original:
+    """The EC2 instance that a server came from, as far as its launch in the origin is concerned.
+
+    :param instance_id: as the server in the recovery Region names it; empty: it names none
+    :param into: the instance that DRS launches into; None: it launches a new one
+    :param described: what EC2 says of that instance; None: EC2 does not know it
+    """
+
+    instance_id: str
+    into: ExistingInstance | None = None
+    described: Answer | None = None
+
+    @property
+    def overwritten(self) -> str:
+        """The id of the instance that a launch overwrites; empty: none."""
+        return self.into.instance_id if self.into else ""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the instance that is launched into has to be stopped before."""
+        return bool(self.overwritten) and _state(self.described) != STOPPED
+
+
+def original_of(circle: Circle, into: ExistingInstance | None, described: Mapping[str, Answer]) -> Original:
+    """Return what a launch of a server in its origin meets there.
+
+    :param described: EC2 instances of the origin by id
+    """
+    name = replicated_instance(circle.server or {})
+    return Original(name, into, described.get(into.instance_id) if into else None)
+
+
+def cut_over_findings(
+    servers: Sequence[RosterServer],
+    states: Mapping[str, CircleState],
+    circles: Mapping[str, Circle],
+    originals: Mapping[str, Original],
+) -> Iterator[Finding]:
+    """Yield what has to be known before servers are launched in their origin.
+
+    Everything that is not ready refuses the run, for half an application in each Region helps nobody: whoever wants
+    that leaves servers out. What is further on is adopted; what was not recovered stays as it is.
+
+    :param originals: by server id, of those that are ready
+    """
+    for server in servers:
+        state, circle = states[server.server_id], circles[server.server_id]
+        if state.stage is Stage.UNKNOWN:
+            yield _finding(server, "DRS does not know it in this account and Region", "correct the plan")
+        elif is_at_home(state):
+            what = "it was not recovered: production runs at its origin"
+            yield _finding(server, what, "nothing is done about it", is_refusal=False)
+        elif why := launchable(state, circle, "failback").why_not:
+            yield _finding(server, why, _LEAVE_OUT)
+        else:
+            yield from _of_launch(server, state, circle)
+            if state.stage is Stage.READY and server.server_id in originals:
+                yield from _of_original(server, circle, originals[server.server_id])
+
+
+def why_not_stopped(state: CircleState, circle: Circle, original: Original, agreed: str) -> str:
+    """Say why the instance that a server is launched into may not be stopped now; empty: it may.
+
+    Once the server runs in its origin that very instance is production: only what is still to be launched, and what
+    nobody launches at this moment, is stopped for it.
+
+    :param agreed: the instance that people have agreed to
+    """
+    if state.stage is not Stage.READY or circle.launch is not None or circle.failed_back or circle.failback_drills:
+        return f"it is {state.stage}: {agreed} is not stopped any more"
+    if original.overwritten != agreed:
+        where = original.overwritten or "a new instance"
+        return f"DRS launches it into {where} now, and people have agreed to the stop of {agreed}"
+    if original.instance_id != agreed:
+        return f"{agreed} is not the instance that it came from, {original.instance_id or 'which DRS does not name'}"
+    return ""
+
+
+def why_not_overwritten(original: Original, agreed: str) -> str:
+    """Say why a server may not be launched now: into another instance than people know of; empty: it may.
+
+    :param agreed: the instance that preflight has shown; empty: DRS was to launch a new one
+    """
+    if original.into is None and not agreed:
+        return ""
+    if original.overwritten == agreed and original.instance_id == agreed:
+        return ""
+    now = f"into {original.into.name}" if original.into else "as a new instance"
+    return f"DRS launches it {now}, and preflight has found {agreed or 'a new instance'}"
+
+
+def _of_launch(server: RosterServer, state: CircleState, circle: Circle) -> Iterator[Finding]:
+    if job := circle.recovery.launches.get(server.server_id):
+        what = f"job {job.job_id} launches it in the recovery Region"
+        yield _finding(server, what, "wait for its end, then start this run again")
+    for note in state.notes:
+        yield _finding(server, note, "look at it before you go on", is_refusal=False)
+
+
+def _of_original(server: RosterServer, circle: Circle, original: Original) -> Iterator[Finding]:
+    if original.into is None:
+        runs = circle.origin.state_in_ec2(original.instance_id) if circle.origin and original.instance_id else None
+        if runs in _LIVE:
+            yield _finding(
+                server,
+                f"its original instance {original.instance_id} is {runs} in the origin, and DRS would launch a new one "
+                "beside it",
+                "stop it in EC2: what it holds is from before the recovery; or have DRS launch into it",
+            )
+        return
+    into = original.into
+    if not into.instance_id:
+        yield _finding(server, f"{into.words}, and does not say which that is", into.remedy)
+    elif into.instance_id != original.instance_id:
+        came = original.instance_id or "an instance that DRS does not name"
+        what = f"{into.words}, and it came from {came}: what {into.instance_id} holds would be overwritten"
+        yield _finding(server, what, into.remedy)
+    elif _state(original.described) not in STOPPABLE:
+        what = f"{into.words}, which is {_state(original.described) or 'unknown to EC2 there'}"
+        yield _finding(server, what, into.remedy)
+    else:
+        yield from _of_overwritten(server, original)
+
+
+def _of_overwritten(server: RosterServer, original: Original) -> Iterator[Finding]:
+    key, value = ALLOWING_TAG
+    if tags_of(original.described or {}).get(key) != value:
+        what = f"{original.overwritten} lacks the tag {key}={value}, without which DRS does not launch into it"
+        yield _finding(server, what, "tag it, or have DRS launch a new instance")
+    is_running = original.is_running
+    stopped = " stopped first and then" if is_running else ""
+    yield _finding(
+        server,
+        f"{original.overwritten}, which it came from, is{stopped} overwritten by the launch",
+        "see that nobody needs what is on it",
+        is_refusal=False,
+    )
+
+
+def _state(described: Answer | None) -> str:
+    return str(((described or {}).get("State") or {}).get("Name") or "")
+
+
+def _finding(server: RosterServer, what: str, next_step: str, *, is_refusal: bool = True) -> Finding:
+    severity: Severity = "refusal" if is_refusal else "warning"
+    return Finding(severity, server.server_id, server.hostname, what, next_step, "way_back", kind=what)

@@ -1,0 +1,76 @@
+"""What the cut-over of a failback leaves: what it launched in the origin, and what people agree to remove."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import Field
+
+from drs_provider.rules.run.handover.document import Document, Flag, Instant, Part
+from drs_provider.rules.run.handover.launches import Launch
+
+
+class ServerBack(Part):
+    """Where a server goes back to, as preflight has seen it.
+
+    ``failback_server``: id of the server that replicates it in the origin; ``recovered``: the instance that production
+    runs on until the cut-over. ``account``, ``region`` and ``aws_conn_id`` are the origin's. ``original``: the EC2
+    instance there that DRS launches it into; empty: it launches a new one. ``from_data_centre``: its failback client is
+    converted instead.
+    """
+
+    failback_server: str
+    recovered: str
+    account: str
+    region: str
+    aws_conn_id: str
+    original: str = ""
+    from_data_centre: Flag = False
+
+
+class BackLaunches(Document):
+    """What a wave has launched in its origins, for the task that watches it.
+
+    ``launches``: one for each account and Region; their servers are FAILBACK servers. ``owners``: by FAILBACK server
+    the server that it goes back for. ``already``: by server id the instance, of those that run there and that no job of
+    this run has launched. ``held_back``: by server id why it is not launched although it could be.
+    """
+
+    KEY: ClassVar[str] = "launches_back"
+    TITLE: ClassVar[str] = "the record of a launch in the origin"
+
+    launches: tuple[Launch, ...] = ()
+    owners: Mapping[str, str] = Field(default_factory=dict)
+    already: Mapping[str, str] = Field(default_factory=dict)
+    held_back: Mapping[str, str] = Field(default_factory=dict)
+
+
+class ListedServer(Part):
+    """A server as people see it who are asked whether what its way back has left may be removed.
+
+    ``recovered`` is terminated, and ``failback_server`` deleted with its recovery points; ``failed_back`` is what
+    production runs on, and ``protected_by`` the server that replicates it.
+    """
+
+    server_id: str
+    hostname: str
+    recovered: str
+    failback_server: str
+    failed_back: str
+    protected_by: str
+    account: str
+    region: str
+
+
+class CleanUpList(Document):
+    """What people are asked to agree to: nothing else is removed."""
+
+    KEY: ClassVar[str] = "clean_up_list"
+    TITLE: ClassVar[str] = "the list of what a failback has left"
+
+    at: Instant
+    servers: tuple[ListedServer, ...] = ()
+
+    @property
+    def by_id(self) -> dict[str, ListedServer]:
+        """Its servers by id."""
+        return {server.server_id: server for server in self.servers}

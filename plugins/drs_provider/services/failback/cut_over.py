@@ -1,0 +1,188 @@
+"""What the origin says before production goes back: what is launched into, with which settings, and with what room."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from drs_provider.exceptions import AccessDenied, RunRefused
+from drs_provider.rules.failback.circle import Circle, ReplicationPlace
+from drs_provider.rules.failback.cut_over import Original, original_of
+from drs_provider.rules.failback.launchable import is_from_data_centre
+from drs_provider.rules.failback.state import Stage
+from drs_provider.rules.findings import Finding
+from drs_provider.rules.launch.quotas import quota_notes
+from drs_provider.rules.preflight.permissions import (
+    permission_findings,
+    permission_notes,
+    questions,
+    stop_questions,
+    way_back_questions,
+)
+from drs_provider.rules.purpose import FAILBACK, RECOVERY
+from drs_provider.rules.run.connection import AwsArguments
+from drs_provider.rules.run.handover import ServerBack
+from drs_provider.services.failback.read import CircleReader, CirclesRead
+from drs_provider.services.launch.existing_instances import existing_instances
+
+if TYPE_CHECKING:
+    from drs_provider.hooks.launch_settings import LaunchSettingsHook
+    from drs_provider.rules.preflight.outcome import AnyFinding
+    from drs_provider.rules.settings.values import Settings
+
+SettingsHookOf = Callable[[AwsArguments], "LaunchSettingsHook"]
+"""Makes the hook that reads and changes launch settings in a place."""
+
+
+@dataclass(frozen=True)
+class OriginsLook:
+    """What the origins of some servers say.
+
+    :ivar originals: by server id, of those that are ready to be launched from EC2
+    :ivar backs: where every server goes that is on its way
+    """
+
+    originals: Mapping[str, Original] = field(default_factory=dict)
+    backs: Mapping[str, ServerBack] = field(default_factory=dict)
+    findings: "tuple[AnyFinding, ...]" = ()
+    notes: tuple[str, ...] = ()
+
+
+def originals_in(
+    reader: CircleReader, read: CirclesRead, server_ids: Sequence[str], hook_of: SettingsHookOf
+) -> dict[str, Original]:
+    """Ask what the launches of servers that are ready meet in their origins, by server id."""
+    found: dict[str, Original] = {}
+    for place, here in _by_origin(read, [name for name in server_ids if _is_launched_next(read, name)]).items():
+        hook = hook_of(reader.aws_in(place))
+        backs = {server_id: read.states[server_id].failback_server for server_id in here}
+        into = existing_instances(
+            hook,
+            tuple(backs.values()),
+            configurations=hook.launch_configurations(tuple(backs.values())),
+            sources=hook.source_servers(tuple(backs.values())),
+        )
+        described = hook.ec2_instances(sorted({each.instance_id for each in into.values() if each.instance_id}))
+        found |= {
+            server_id: original_of(read.circles[server_id], into.get(back), described)
+            for server_id, back in backs.items()
+        }
+    return found
+
+
+def look_at_origins(
+    reader: CircleReader,
+    read: CirclesRead,
+    settings: "Mapping[str, Settings]",
+    waves: Mapping[str, Sequence[str]],
+    hook_of: SettingsHookOf,
+) -> OriginsLook:
+    """Look at everything in the origins that a cut-over hangs on; changes nothing.
+
+    :param settings: the launch settings in the origin by server id, of all servers of the look
+    :param waves: by wave the ids of the servers of the look that it launches
+    :raises AwsError: an origin does not answer now
+    """
+    originals = originals_in(reader, read, tuple(settings), hook_of)
+    look = OriginsLook(originals=originals)
+    on_the_way = [server_id for server_id in settings if read.states[server_id].failback_server]
+    for place, here in _by_origin(read, on_the_way).items():
+        aws = reader.aws_in(place)
+        hook = hook_of(aws)
+        ready = {server_id: settings[server_id] for server_id in here if server_id in originals}
+        counts = {wave: sum(name in ready for name in names) for wave, names in waves.items()}
+        where = f"{place.region} of account {place.account}"
+        notes = quota_notes(where, {wave: n for wave, n in counts.items() if n}, hook.quotas(), _jobs(read, here))
+        checked = _settings(hook, read, ready, where)
+        allowed = _permissions(hook, where, settings=any(ready.values()), stops=_stops(originals, here))
+        look = replace(
+            look,
+            backs={**look.backs, **{name: _back(read, name, place, aws, originals.get(name)) for name in here}},
+            findings=(*look.findings, *checked.findings, *allowed.findings),
+            notes=(*look.notes, *notes, *checked.notes, *allowed.notes),
+        )
+    return look
+
+
+def _is_launched_next(read: CirclesRead, server_id: str) -> bool:
+    state, circle = read.states[server_id], read.circles[server_id]
+    return state.stage is Stage.READY and not is_from_data_centre(circle) and not circle.is_in_one_region
+
+
+def _by_origin(read: CirclesRead, server_ids: Sequence[str]) -> dict[ReplicationPlace, list[str]]:
+    found: defaultdict[ReplicationPlace, list[str]] = defaultdict(list)
+    for server_id in server_ids:
+        if (place := read.origin_of(server_id)) is not None and place not in read.unread:
+            found[place].append(server_id)
+    return found
+
+
+def _jobs(read: CirclesRead, server_ids: Sequence[str]) -> Sequence[Mapping[str, object]]:
+    circle: Circle = read.circles[server_ids[0]]
+    return circle.origin.jobs if circle.origin else ()
+
+
+def _stops(originals: Mapping[str, Original], server_ids: Sequence[str]) -> bool:
+    return any(originals[name].is_running for name in server_ids if name in originals)
+
+
+def _back(
+    read: CirclesRead, server_id: str, place: ReplicationPlace, aws: AwsArguments, original: Original | None
+) -> ServerBack:
+    state = read.states[server_id]
+    return ServerBack(
+        failback_server=state.failback_server,
+        recovered=state.recovered,
+        account=place.account,
+        region=place.region,
+        aws_conn_id=aws["aws_conn_id"] or "",
+        original=original.overwritten if original else "",
+    )
+
+
+def _settings(
+    hook: "LaunchSettingsHook", read: CirclesRead, settings: "Mapping[str, Settings]", where: str
+) -> OriginsLook:
+    """Hold what the plan says of launches in the origin, and what is set there, against EC2 and IAM."""
+    from drs_provider.services.settings.apply import ensure_sound
+    from drs_provider.services.settings.survey import survey_settings
+
+    if not settings:
+        return OriginsLook()
+    owners = {read.states[server_id].failback_server: server_id for server_id in settings}
+    wanted = {back: settings[server_id] for back, server_id in owners.items()}
+    try:
+        ensure_sound(settings)
+        found = survey_settings(hook, wanted, whole=True)
+    except RunRefused as refusal:
+        return OriginsLook(findings=(Finding("refusal", where, where, str(refusal), "correct the plan", "way_back"),))
+    except AccessDenied as refusal:
+        what = f"the launch settings of FAILBACK servers cannot be read: {refusal}"
+        return OriginsLook(
+            findings=(
+                Finding("refusal", where, where, what, "add what is missing, by docs/permissions.md", "way_back"),
+            )
+        )
+    findings = tuple(
+        replace(finding, server_id=owners[finding.server_id], hostname=read.hostnames[owners[finding.server_id]])
+        for finding in found.findings
+        if finding.server_id in owners
+    )
+    return OriginsLook(findings=findings)
+
+
+def _permissions(hook: "LaunchSettingsHook", where: str, *, settings: bool, stops: bool) -> OriginsLook:
+    """Ask IAM what the connection of the origin may not do."""
+    from drs_provider.hooks.iam import permission_gaps
+
+    # What is launched there bears the tags of a recovery: policies tell it from a drill by them.
+    asked = (
+        *questions(RECOVERY, settings=settings, launch_actions=False),
+        *way_back_questions(in_origin=True),
+        *(stop_questions(RECOVERY) if stops else ()),
+    )
+    gaps = permission_gaps(hook, asked)
+    count = len({name for question in asked for name in question.actions})
+    return OriginsLook(
+        findings=permission_findings(where, gaps, FAILBACK), notes=permission_notes(where, gaps, asked=count)
+    )
