@@ -17,7 +17,9 @@ def needs_launched_servers(plan: RecoveryPlan, groups: Mapping[str, ProtectionGr
     """Find steps that name recovered servers before any is launched, and checks that no running server can make."""
     stopped = stopped_groups(plan, groups, "drill")
     for location, step, launched in _steps(plan):
-        if not launched and any(fact in _OF_AN_INSTANCE for _, fact in servers_of_step(step)):
+        # What goes back runs where it was recovered until its launch in the origin.
+        is_up = bool(launched) or step.when == "failback"
+        if not is_up and any(fact in _OF_AN_INSTANCE for _, fact in servers_of_step(step)):
             what = "no server is launched when this step begins"
             hint = "let it stand in after, or let its wave depend on one that launches"
             yield PlanFinding(location, what, hint)

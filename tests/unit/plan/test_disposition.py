@@ -91,6 +91,11 @@ NOBODY = (
             written("", plan=f"before: [{ADDRESS}]\n"), [f"x.yaml:10:10: before.up: {TOO_EARLY}"], id="before all waves"
         ),
         pytest.param(
+            written("", plan=f"failback: {{}}\nbefore: [{ADDRESS.replace('port: 1', 'port: 1, when: failback')}]\n"),
+            [],
+            id="of what was recovered, before it goes back",
+        ),
+        pytest.param(
             written("", "before: [" + ADDRESS.replace("private_ip", "source_server_id") + "], "),
             [],
             id="what DRS knows before",

@@ -1,7 +1,7 @@
 """Where a step stands in its plan, and what has to hold before it may do anything."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from airflow.sdk import Context
@@ -18,7 +18,7 @@ from drs_provider.rules.run.shape import AskedBefore, Side
 from drs_provider.services.signed import leave, pull
 
 if TYPE_CHECKING:
-    from drs_provider.rules.run.handover import PreflightResult, RecordedAnswer, ServerResults
+    from drs_provider.rules.run.handover import PreflightResult, RecordedAnswer, ServerBack, ServerResults
     from drs_provider.rules.run.placeholders import KnownServer
 
 
@@ -122,7 +122,7 @@ class StepPlace:
             for server in target.servers:
                 result = by_id.get(server.server_id)
                 launched = result if result and result.status == "launched" else None
-                yield KnownServer(
+                known = KnownServer(
                     server.server_id,
                     server.hostname,
                     wave,
@@ -131,6 +131,14 @@ class StepPlace:
                     launched.instance_id if launched else None,
                     None if launched or result is None else result.reason or str(result.status),
                 )
+                yield _on_its_way_back(known, server.back) if server.back else known
+
+
+def _on_its_way_back(server: "KnownServer", back: "ServerBack") -> "KnownServer":
+    """Say where production runs in a failback: where it was recovered, until it is launched in its origin."""
+    if server.instance_id is not None:
+        return replace(server, aws_conn_id=back.aws_conn_id, region=back.region)
+    return server if server.reason else replace(server, instance_id=back.recovered or None)
 
 
 def ensure_steps_approved(context: Context, asked: Sequence[AskedBefore]) -> None:

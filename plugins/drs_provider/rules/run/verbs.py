@@ -254,7 +254,7 @@ def go_on_past(run: RunView, wave: WaveState) -> GoOn:
         return GoOn(failed, failed, f"step {steps} of wave {wave.name} is left out{goes_on}")
     if _cuts_over(run):
         raise RunRefused(
-            f"cannot continue past wave {wave.name}: what is after it would be protected from the origin while the wave "
+            f"cannot continue past wave {wave.name}: what is after it would be protected from the origin while it "
             f"still runs where it was recovered. Correct the cause, then: {run.command('retry', wave=wave.name)}"
         )
     gates, broken = _failed_gates(run, outline), [task for task in outline.starts if not run.ended_as(task, "success")]
