@@ -96,6 +96,8 @@ class ReverseWave(LeavesTimes, BaseOperator):
         preflight = preflight_result(context, self.plan)
         if preflight.digest != self.digest:
             raise PlanChanged(self.plan, preflight.digest, self.digest)
+        if not preflight.purpose.copies:
+            raise AirflowSkipException(f"a {preflight.purpose.title.lower()} replicates nothing")
         if not preflight.wave(self.wave).selected:
             raise AirflowSkipException(f"wave {self.wave} was not chosen for this run")
         found = preflight.servers_of(self.wave, self.way.target)
