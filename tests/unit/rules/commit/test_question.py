@@ -101,10 +101,7 @@ def test_what_comes_next_by_how_it_stands():
         return [(step.name, step.status, step.words) for step in next_steps("shop", commit, has_failback=has_failback)]
 
     reprotect = "start drs.shop.failback with mode reprotect"
-    failback = (
-        "once reprotect says that all is ready, launch the servers in their origin with DrsStartFailbackOperator or in "
-        "the console of DRS (the plan's DAG of the way back does not launch yet)"
-    )
+    failback = "once reprotect says that all is ready, start drs.shop.failback with mode failback"
     by_hand = (
         "the plan has no section failback: reverse the replication in the console of DRS, or write one and start "
         "drs.shop.failback with mode reprotect"
