@@ -184,8 +184,8 @@ def judged(found: "PlanRunOutcome", state: str, *, mode: str) -> StepOutcome:
     reason, verdict = found.reason.strip().rstrip("."), found.verdict.replace("_", " ")
     where = f"Run {found.run_id}, report: {found.report}"
     if found.commit in _ROLLED_BACK:
-        why = f"the recovery of plan {found.plan} is {_ROLLED_BACK[found.commit]}, so it is not up: {reason}. {where}"
-        raise StepFailed(f"{why}. To recover it again: drs run start {found.plan}; {look}", is_final=True, part=found)
+        why = f"the {mode} of plan {found.plan} is {_ROLLED_BACK[found.commit]}, so it is not up: {reason}. {where}"
+        raise StepFailed(f"{why}. To start it again: drs run start {found.plan}; {look}", is_final=True, part=found)
     if state == "success" and found.verdict in _GOOD:
         return StepOutcome(f"plan {found.plan} {verdict}: {reason}. {where}", part=found)
     ended = f"ended as {verdict}" if found.verdict not in _GOOD else f"ended as {state} in Airflow"

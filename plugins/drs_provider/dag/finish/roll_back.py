@@ -8,7 +8,7 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 from pydantic import JsonValue
 
-from drs_provider.dag.finish.commit import NO_COMMIT, origins_of, starters_of
+from drs_provider.dag.finish.commit import NO_COMMIT, may_have_stopped_sources, origins_of, starters_of
 from drs_provider.dag.finish.own_jobs import own_jobs
 from drs_provider.dag.left_alone import skip_where_left_alone
 from drs_provider.dag.run_reader import preflight_result, skip_where_nothing_is_launched
@@ -119,6 +119,7 @@ class RollBackRecovery(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
             decision=self.decision,
             applied=applied,
             origins=origins_of(self.runnable, self.place),
+            stops_sources=may_have_stopped_sources(context, self.runnable),
             is_whole=continued_run(context) is None,
         )
 

@@ -20,7 +20,7 @@ from drs_provider.rules.run.handover import (
     TerminationTargets,
 )
 from drs_provider.services.commit.settings_back import AppliedSettings, put_settings_back
-from drs_provider.services.commit.survey import servers_elsewhere, survey
+from drs_provider.services.commit.survey import OtherRegions, survey
 from drs_provider.services.drill.terminate import CleanUp, CleanUpWaits, InstanceChoice
 from drs_provider.services.settings.apply import find_holders
 from drs_provider.services.store import Store, load
@@ -41,6 +41,7 @@ class RollBackScope:
     :param where: account and Region as messages name them
     :param applied: the launch settings that the run has applied there
     :param origins: the connections with which the Regions are asked that the servers came from
+    :param stops_sources: whether the run, or the one that it continues, may have stopped sources
     :param is_whole: whether the run has the record of everything it applied; false: it continues another one
     """
 
@@ -51,6 +52,7 @@ class RollBackScope:
     decision: CommitDecision
     applied: AppliedSettings
     origins: tuple[str | None, ...]
+    stops_sources: bool = False
     is_whole: bool = True
 
 
@@ -77,14 +79,14 @@ class RollBack:
     def look(self, *, began: datetime, deadline: datetime, requests: int, now: datetime) -> RolledBack | CleanUpWaits:
         """Do what can be done now; see ``CleanUp.look`` for the arguments. What is left is said, never raised."""
         scope = self.scope
-        there = servers_elsewhere(scope.origins)
         found = survey(
             self.hook,
             scope.job_ids,
             scope.runs,
             own_servers=scope.servers,
             where=scope.where,
-            servers_there=there,
+            elsewhere=OtherRegions(scope.origins),
+            stops_sources=scope.stops_sources,
         )
         chosen = InstanceChoice(job_ids=scope.job_ids, runs=scope.runs, spares=self._spares(found))
         clean_up = CleanUp(self.hook, self.store, chosen, on_started=self.on_started)
@@ -108,13 +110,13 @@ class RollBack:
         return lambda instance: found.why_kept(str(instance["recoveryInstanceID"]), insisted=insisted)
 
     def _so_far(self, left: Mapping[str, str]) -> CleanedUp:
-        """Say what is gone where something is left: of what was to go, that which EC2 calls terminated."""
+        """Say what is gone where something is left: of what was to go, that which EC2 calls terminated, or has forgotten."""
         known = load(self.store, TerminationTargets) or TerminationTargets()
         states = self.hook.instance_states(tuple(known.instances)) if known.instances else {}
         gone = {
             name: server
             for name, server in known.instances.items()
-            if states.get(name) == EC2_GONE and name not in left
+            if states.get(name, EC2_GONE) == EC2_GONE and name not in left
         }
         return CleanedUp(
             terminated=tuple(
