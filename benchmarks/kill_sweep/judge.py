@@ -143,7 +143,7 @@ def _way_back(expected: Expected, record: Record) -> Iterator[str]:
     served = [
         str(call["request"].get("recoveryInstanceID"))
         for call in record.calls
-        if call["operation"] == "ReverseReplication" and int(call.get("status") or 0) < 300  # noqa: PLR2004
+        if call["operation"] == "ReverseReplication" and int(call.get("status") or 0) < 300
     ]
     if again := sorted({name for name in served if served.count(name) > 1}):
         yield f"ReverseReplication was served more than once for {again}"

@@ -116,7 +116,7 @@ KINDS: Final = (
     ),
     Kind(
         "migration",
-        PLAN % "\n".join((_COMMIT, _STOPS, _FREEZE)),
+        PLAN % f"{_COMMIT}\n{_STOPS}\n{_FREEZE}",
         {"mode": "migration", **_GO},
         Expected(launched=_BOTH, commit="committed", is_up=True, sources_stopped=_BOTH),
         answers=_STANDS,
@@ -124,7 +124,7 @@ KINDS: Final = (
     ),
     Kind(
         "migration_rolled_back",
-        PLAN % "\n".join((_COMMIT, _FREEZE)),
+        PLAN % f"{_COMMIT}\n{_FREEZE}",
         {"mode": "migration", **_GO},
         Expected(launched=_BOTH, commit="rolled_back"),
         answers=_BACK,

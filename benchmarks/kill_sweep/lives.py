@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from botocore.session import Session
 from drs_provider import clock as clocks
 from drs_provider.airflow_internals.task_runner import set_supervisor_comms
 from drs_provider.dag.factory import dags_of_folder
@@ -16,15 +17,19 @@ from drs_provider.rehearsal.engine.clock import RehearsalClock
 from drs_provider.rehearsal.engine.loop import JumpingLoop, RehearsalTime
 from drs_provider.rehearsal.engine.simulator import SimulatorControl
 from drs_provider.rules.launch.tags import run_key
+from drs_provider.triggers import job_poller
 from drs_simulator.client import SimulatorHandle
 
 from benchmarks.kill_sweep.judge import Record
 from benchmarks.kill_sweep.kinds import HERE, ORIGIN, Kind
-from benchmarks.kill_sweep.mortal_run import Death, MortalRun, MortalRuns
+from benchmarks.kill_sweep.mortal_run import Death, MortalRun, MortalRuns, replaced
 
 INSTALLATION: Final = "kill-sweep"
 _LONGEST: Final = timedelta(days=3).total_seconds()
 """Simulated seconds after which a run that has not ended hangs."""
+
+_LOOKS_EVERY: Final = 30.0
+"""Simulated seconds between two looks at jobs: twice a second would be most of what a run costs."""
 
 
 def environment(url: str, home: Path) -> dict[str, str]:
@@ -51,13 +56,39 @@ def dag_of(kind: Kind, home: Path) -> Any:
     return found[kind.dag]
 
 
+@contextmanager
+def _fewer_clients() -> Iterator[None]:
+    """Make each client once: botocore reads its models for every one, which takes longer than what it is asked."""
+    made: dict[tuple[object, ...], Any] = {}
+    create = Session.create_client
+
+    def create_client(session: Session, service: str, *args: Any, **kwargs: Any) -> Any:
+        place = (service, args, *(f"{name}={value}" for name, value in sorted(kwargs.items()) if name != "config"))
+        if place not in made:
+            made[place] = create(session, service, *args, **kwargs)
+        return made[place]
+
+    with replaced(Session, "create_client", create_client):
+        yield
+
+
+@_fewer_clients()
 def lived(
-    kind: Kind, simulator: SimulatorHandle, home: Path, death: Death, *, elsewhere: bool = False
+    kind: Kind,
+    simulator: SimulatorHandle,
+    home: Path,
+    death: Death,
+    *,
+    elsewhere: bool = False,
+    people: Callable[[MortalRun], None] = lambda _: None,
+    then: Callable[[MortalRun], bool] = lambda _: False,
 ) -> tuple[Record, list[MortalRun]]:
     """Run it to its end, and what goes on with it.
 
     :param simulator: as new
     :param elsewhere: its whole Airflow dies, and another one with an empty database goes on
+    :param people: what people do to each run before it begins
+    :param then: what they do to the first one when it is over; true: it goes on
     """
     kind.prepare(simulator)
     before, settings = _instances(simulator), _settings(simulator)
@@ -68,16 +99,18 @@ def lived(
             dag_of(kind, home), kind.conf, "manual__first", clock, runs, answers=kind.answers, gone_with_it=elsewhere
         )
         all_runs, broken = [first], ""
+        people(first)
         try:
             with set_supervisor_comms(runs):
                 loop.run_until_complete(asyncio.wait_for(first.run(), _LONGEST))
+                if then(first):
+                    loop.run_until_complete(asyncio.wait_for(first.run(), _LONGEST))
             if first.is_gone:
                 other = MortalRuns(replace(death, at=0))
                 conf = {**kind.elsewhere, **_continued(kind, simulator, first)}
-                again = MortalRun(
-                    dag_of(kind, home), conf, "manual__second", clock, other, answers=kind.answers
-                )
+                again = MortalRun(dag_of(kind, home), conf, "manual__second", clock, other, answers=kind.answers)
                 all_runs.append(again)
+                people(again)
                 with set_supervisor_comms(other):
                     loop.run_until_complete(asyncio.wait_for(again.run(), _LONGEST))
         except (TimeoutError, RuntimeError) as error:
@@ -96,7 +129,7 @@ def lived(
             settings=_settings(simulator),
             settings_before=settings,
             states=dict(all_runs[-1].states),
-            report=_report(home, all_runs[-1]),
+            report=report_of(home, all_runs[-1]),
             broken=broken,
         ),
         all_runs,
@@ -118,14 +151,16 @@ def _simulated_time(simulator: SimulatorHandle) -> Iterator[tuple[RehearsalClock
     loop = JumpingLoop(clock, control.next_answer_in)
     asyncio.set_event_loop(loop)
     try:
-        yield clock, loop
+        with replaced(job_poller, "next_poll", lambda *_, **__: _LOOKS_EVERY):
+            yield clock, loop
     finally:
         loop.close()
         asyncio.set_event_loop(None)
         clocks.install(clocks.WallClock())
 
 
-def _report(home: Path, run: MortalRun) -> Mapping[str, Any]:
+def report_of(home: Path, run: MortalRun) -> Mapping[str, Any]:
+    """Read the report that a run has written; empty: none."""
     reports = [json.loads(found.read_text()) for found in sorted((home / "reports").rglob("report.json"))]
     found: Mapping[str, Any] = next((each for each in reports if each["run"]["run_id"] == run.run_id), {})
     return found

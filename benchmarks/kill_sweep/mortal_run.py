@@ -1,11 +1,11 @@
-"""A run whose process dies after one of its AWS calls: what it was about to keep is lost, what the cloud did is done."""
+"""A run whose process dies after one of its AWS calls: what it had not kept yet is lost, what the cloud did is done."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Final
-from unittest.mock import patch
 
 from airflow.sdk import DAG
 from botocore.client import BaseClient
@@ -64,6 +64,17 @@ def is_read(operation: str) -> bool:
     return operation.startswith(("Describe", "Get", "List", "Simulate", "AssumeRole"))
 
 
+@contextmanager
+def replaced(owner: object, name: str, value: object) -> Iterator[None]:
+    """Put something into the place of an attribute for a while: botocore offers no other place for this."""
+    real = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, real)
+
+
 class MortalRuns(Runs):
     """The Airflow of runs that may die: it hears nothing of a process that is gone.
 
@@ -101,7 +112,12 @@ class MortalRun(Run):
         super().__init__(dag, conf, run_id, clock, runs)
         self.death, self.gone_with_it, self.is_gone = runs.death, gone_with_it, False
         self.answers = {task: list(said) for task, said in answers.items()}
+        self.is_tried_again = True
+        """Whether a task whose process died is tried again; else it has failed."""
         self.before_leg: Callable[[str], None] = lambda _: None
+        """Somebody does something before a leg of a task, by its id."""
+        self.before_answer: Callable[[str], None] = lambda _: None
+        """The same before somebody answers what a task asks."""
 
     def _leg(self, task: Any, number: int, method: str | None, kwargs: Mapping[str, Any]) -> LegEnd:
         self.before_leg(task.task_id)
@@ -114,7 +130,7 @@ class MortalRun(Run):
             finally:
                 death.after(client.meta.service_model.service_name, operation)
 
-        with patch.object(BaseClient, "_make_api_call", call):
+        with replaced(BaseClient, "_make_api_call", call):
             try:
                 end = super()._leg(task, number, method, kwargs)
             except Killed:
@@ -122,6 +138,8 @@ class MortalRun(Run):
         if not death.is_dead and end is not None:
             return end
         death.is_dead = False
+        if not self.is_tried_again:
+            return LegEnd("failed", None, None)
         if self.gone_with_it:
             self.is_gone = True
             self.abandon()
@@ -137,6 +155,7 @@ class MortalRun(Run):
         from drs_provider.airflow_internals.task_runner import serialize
 
         await asyncio.sleep(MINUTE)
+        self.before_answer(name)
         who, option, comment = said.pop(0)
         event = {
             "chosen_options": [option],
@@ -147,10 +166,16 @@ class MortalRun(Run):
         }
         return message.next_method, {**(message.next_kwargs or {}), "event": serialize(event)}
 
-    def clear_alone(self, name: str) -> None:
-        """Clear one task, as people do who leave out what stands behind it; what it left goes when it begins again."""
-        self.records[name] = replace(TaskRecord(), tries=self.records[name].tries)
-        self.states[name] = None
-        self.dag.task_dict[name].retries = self.records[name].tries
-        self.dag_run.clear_number = (self.dag_run.clear_number or 0) + 1
-        self.supervisor.forget_xcoms(name)
+    async def _task(self, name: str) -> None:
+        if self.dag_run.clear_number:
+            self.supervisor.forget_xcoms(name)
+        await super()._task(name)
+
+    def clear(self, names: Collection[str]) -> None:
+        """Clear tasks of a run that is over, and all behind them; what each left stays until its next try begins."""
+        for name in {*names, *(other for first in names for other in self._behind(first))}:
+            self.records[name] = TaskRecord(tries=self.records[name].tries)
+            self.states[name] = None
+            self.dag.task_dict[name].retries = self.records[name].tries
+            self.supervisor.skipped.discard(name)
+        self.dag_run = self.dag_run.model_copy(update={"clear_number": (self.dag_run.clear_number or 0) + 1})

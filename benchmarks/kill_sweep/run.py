@@ -1,4 +1,4 @@
-"""``python -m benchmarks.kill_sweep.run``: kill after each single AWS call of each kind of run, and judge what came of it.
+"""``python -m benchmarks.kill_sweep.run``: kill after each single AWS call of each kind of run, and judge the outcome.
 
 Each run has the simulator as new, and its time; the tasks are the product's own, run by Airflow's task runner. What was
 let through is done, what the process had not kept yet is lost, and the task is tried again; with ``--elsewhere`` the

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 SOURCE = NamedSource("s-1", "db1", "i-source", "111122223333", "us-east-1")
 START = (
-    ": after a roll back nothing of it would run. Start it (in EC2, or with DrsStartSourceInstancesOperator), wait until "
-    "DRS calls its replication CONTINUOUS, then answer again; or commit"
+    ": after a roll back nothing of it would run. Start it (in EC2, or with DrsStartSourceInstancesOperator), wait "
+    "until DRS calls its replication CONTINUOUS, then answer again; or commit"
 )
 NAMED = "its source i-source in us-east-1 of account 111122223333"
 LEFT = "the recovered instance may be all that is left of it. Commit"

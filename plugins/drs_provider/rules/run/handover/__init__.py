@@ -35,6 +35,7 @@ from drs_provider.rules.run.handover.commits import (
     CommitRecord,
     LaunchedInstance,
     RolledBack,
+    Unprotected,
 )
 from drs_provider.rules.run.handover.document import (
     Document,
@@ -192,6 +193,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     CommitRecord,
     CommitMemory,
     RolledBack,
+    Unprotected,
     SettingsChanges,
     SettingsChangesSoFar,
     SettingsFindings,
@@ -347,6 +349,7 @@ __all__ = [
     "TerminateJobs",
     "TerminationTargets",
     "Tries",
+    "Unprotected",
     "Untagged",
     "WaitingSince",
     "WaveDeadline",
