@@ -98,7 +98,9 @@ bench: $(STACK) ## measure dead time, overhead, calls and parsing; results in .b
 chaos: $(STACK) ## kill Airflow's processes, let the cloud fail, judge its record [RUNS=20 SEED=1 DATABASE=postgresql]
 	@exec $(BIN)/python -m benchmarks.chaos.run --runs '$(RUNS)' --seed '$(SEED)' --database '$(DATABASE)'
 
-chaos-sweep: $(STACK) ## kill the task after each single AWS call of a drill, one run per call [STEP=1]
+chaos-sweep: $(STACK) ## kill the task after each single AWS call of a run, one run per call [STEP=1]
+	@$(BIN)/python -m benchmarks.kill_sweep.run --step '$(STEP)'
+	@$(BIN)/python -m benchmarks.kill_sweep.run --step '$(STEP)' --writes --elsewhere
 	@exec $(BIN)/python -m benchmarks.chaos.sweep --step '$(STEP)' --database '$(DATABASE)'
 
 combinations: $(VENV)/.dev ## every pair of plan fields, modes, people and states of the cloud in a run [SEED=1 RUNS=all]
