@@ -32,11 +32,12 @@ class Killed(BaseException):
 class Death:
     """When the process of a task dies.
 
-    :param at: number of the AWS call, counted over all tasks of the run, after which it does; 0: never
+    :param at: number of the AWS call, counted over all tasks of the run, after which it does, or the operation after
+        whose first call it does (``drs:StartRecovery``); 0: never
     :param writes_only: only calls count that change something
     """
 
-    at: int = 0
+    at: int | str = 0
     writes_only: bool = False
     count: int = 0
     struck: str = ""
@@ -49,7 +50,7 @@ class Death:
             return
         self.count += 1
         self.calls.append(f"{service}:{operation}")
-        if self.count == self.at:
+        if self.at == self.count or (self.at == self.calls[-1] and not self.struck):
             self.struck, self.is_dead = f"call {self.count}, {service}:{operation}", True
             raise Killed(self.struck)
 

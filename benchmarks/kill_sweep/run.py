@@ -24,7 +24,7 @@ class Judged:
     """One run that was judged; ``struck``: after which call it died; empty: it was let be."""
 
     kind: str
-    at: int
+    at: int | str
     struck: str
     calls: int
     problems: tuple[str, ...]
@@ -59,7 +59,7 @@ def sweep(
             yield one_run(kind, running.url, home, at, writes_only=writes_only, elsewhere=elsewhere)
 
 
-def one_run(kind: Kind, url: str, home: Path, at: int, *, writes_only: bool, elsewhere: bool) -> Judged:
+def one_run(kind: Kind, url: str, home: Path, at: int | str, *, writes_only: bool, elsewhere: bool) -> Judged:
     """Run a kind once against a simulator as new, with the death after one of its calls, and judge it."""
     from drs_simulator.client import SimulatorHandle
 
