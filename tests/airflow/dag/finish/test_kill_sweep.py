@@ -3,11 +3,14 @@
 Every call of every kind: ``make chaos-sweep``.
 """
 
+from functools import partial
+
 import pytest
+from drs_simulator.pytest_plugin import start_drs_simulator  # noqa: F401  (a fixture)
+
 from benchmarks.kill_sweep.kinds import FLEET, kind_of
 from benchmarks.kill_sweep.lives import environment
 from benchmarks.kill_sweep.run import one_run
-from drs_simulator.pytest_plugin import start_drs_simulator  # noqa: F401  (a fixture)
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
 
@@ -15,6 +18,13 @@ pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default"), pytest
 @pytest.fixture(scope="module")
 def one_simulator(start_drs_simulator):  # noqa: F811  (the fixture)
     return start_drs_simulator(dict(FLEET), speed=1)
+
+
+@pytest.fixture
+def killed(one_simulator, tmp_path, monkeypatch):
+    for name, value in environment(one_simulator.url, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    return partial(one_run, url=one_simulator.url, home=tmp_path, writes_only=True)
 
 
 @pytest.mark.parametrize(
@@ -29,13 +39,8 @@ def one_simulator(start_drs_simulator):  # noqa: F811  (the fixture)
         ("reprotect", "drs:ReverseReplication", True),
     ],
 )
-def test_a_run_that_dies_after_a_call_ends_as_one_that_did_not(
-    one_simulator, tmp_path, monkeypatch, kind, operation, elsewhere
-):
-    for name, value in environment(one_simulator.url, tmp_path).items():
-        monkeypatch.setenv(name, value)
-
-    judged = one_run(kind_of(kind), one_simulator.url, tmp_path, operation, writes_only=True, elsewhere=elsewhere)
+def test_a_run_that_dies_after_a_call_ends_as_one_that_did_not(killed, kind, operation, elsewhere):
+    judged = killed(kind_of(kind), at=operation, elsewhere=elsewhere)
 
     assert judged.struck.endswith(operation)
     assert judged.problems == ()
