@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 from drs_provider.rules.commit.roll_back import COMMITTED
+from drs_provider.rules.run.handover import CommitRecord
 from drs_simulator.pytest_plugin import start_drs_simulator  # noqa: F401  (a fixture)
 
 from benchmarks.kill_sweep.judge import problems
@@ -68,8 +69,8 @@ def test_a_migration_that_stopped_its_sources_is_not_rolled_back_until_they_run(
                     run.supervisor._xcoms.pop(place)
 
         def answers(task):
-            record = run.supervisor.xcom("finish.commit", "commit")["body"]
-            said.append((record["against"], record["refused"]))
+            record = CommitRecord.read(run.supervisor.xcom("finish.commit", CommitRecord.KEY))
+            said.append((record.against, record.refused))
             if len(said) == 2:
                 assert not asked_so_far(one_simulator)
                 start(one_simulator, DB, WEB)
@@ -106,14 +107,16 @@ def test_a_source_that_people_stopped_themselves_refuses_a_roll_back_by_name(liv
                 one_simulator.client("ec2", region_name=ORIGIN).stop_instances(InstanceIds=[source(one_simulator, DB)])
 
         def answers(task):
-            record = run.supervisor.xcom("finish.commit", "commit")["body"]
-            said.append(record["refused"])
+            record = CommitRecord.read(run.supervisor.xcom("finish.commit", CommitRecord.KEY))
+            said.append(record.refused)
 
         run.before_leg, run.before_answer = stop, answers
 
     record, _ = live("migration_rolled_back", ("bob", "Roll back", "no"), STANDS, people=people)
 
-    assert f"db1 ({DB}): its source {source(one_simulator, DB)} in {ORIGIN} of account 111122223333 is stop" in said[1]
+    assert said[1].startswith(
+        f"the roll back is refused, nothing was terminated: db1 ({DB}): its source is not replicated (STALLED: "
+    )
     assert "web1" not in said[1]
     assert record.report["commit"]["status"] == "committed"
     assert not asked(record, "TerminateRecoveryInstances")
@@ -121,14 +124,18 @@ def test_a_source_that_people_stopped_themselves_refuses_a_roll_back_by_name(liv
 
 def test_a_recovery_that_goes_on_with_a_migration_does_not_roll_back_to_stopped_sources(live, one_simulator):
     """The other Airflow has an empty database, and jobs do not say that a migration launched them."""
-    death = Death()
+    death, said = Death(), []
 
     def people(run):
         def dies(task):
             if task == "finish.commit" and run.gone_with_it and not death.at:
                 death.at = death.count + 1
 
-        run.before_leg = dies
+        def answers(task):
+            record = CommitRecord.read(run.supervisor.xcom("finish.commit", CommitRecord.KEY))
+            said.append((record.against, record.refused))
+
+        run.before_leg, run.before_answer = dies, answers
 
     record, runs = live("migration", BACK, STANDS, death=death, elsewhere=True, people=people)
 
@@ -136,9 +143,11 @@ def test_a_recovery_that_goes_on_with_a_migration_does_not_roll_back_to_stopped_
     assert runs[1].dag_run.conf["mode"] == "recovery"
     expected = kind_of("migration").expected
     assert list(problems(expected, record, is_elsewhere=True)) == []
-    refused = record.report["commit"]["refused"]
+    against, refused = said[1]
+    assert len(against) == 2
+    assert all("is stopped, and a migration of this plan stops its sources" in why for why in against)
     assert f"db1 ({DB})" in refused
-    assert "a migration of this plan stops its sources" in refused
+    assert not asked(record, "TerminateRecoveryInstances")
 
 
 @pytest.mark.parametrize("kind", ["roll_back", "migration_rolled_back"])
@@ -149,8 +158,8 @@ def test_a_roll_back_that_ended_incomplete_is_asked_about_again_once_its_questio
     def people(run):
         def tag(task):
             if task == "finish.roll_back" and not tagged:
-                record = run.supervisor.xcom("finish.commit", "commit")["body"]
-                tagged.append(next(up["instance_id"] for up in record["instances"] if up["server_id"] == DB))
+                record = CommitRecord.read(run.supervisor.xcom("finish.commit", CommitRecord.KEY))
+                tagged.append(next(up.instance_id for up in record.instances if up.server_id == DB))
                 ec2.create_tags(Resources=tagged, Tags=[{"Key": COMMITTED, "Value": "2026-03-01T12:00:00Z by eve"}])
 
         run.before_leg = tag
@@ -169,7 +178,8 @@ def test_a_roll_back_that_ended_incomplete_is_asked_about_again_once_its_questio
     assert [run.records[task].tries for task in ("finish.commit", "finish.roll_back")] == [2, 2]
 
 
-def test_protection_that_a_killed_roll_back_took_off_is_said_and_put_back_where_people_commit(live, tmp_path):
+def test_protection_that_a_killed_roll_back_took_off_is_said_and_put_back_later(live, one_simulator, tmp_path):
+    """The process dies between protection and termination; what it was about to end is committed meanwhile."""
     death, reports = Death(writes_only=True), []
 
     def people(run):
@@ -182,18 +192,22 @@ def test_protection_that_a_killed_roll_back_took_off_is_said_and_put_back_where_
     def then(run):
         assert death.struck.endswith("ec2:ModifyInstanceAttribute"), death.struck
         reports.append(report_of(tmp_path, run))
-        run.clear(["finish.commit"])
+        up = CommitRecord.read(run.supervisor.xcom("finish.commit", CommitRecord.KEY)).instances
+        tag = {"Key": COMMITTED, "Value": "2026-03-01T12:00:00Z by eve"}
+        one_simulator.client("ec2").create_tags(Resources=[each.instance_id for each in up], Tags=[tag])
+        run.clear(["finish.roll_back"])
         return True
 
-    record, (run,) = live("roll_back", BACK, STANDS, death=death, people=people, then=then)
+    record, (run,) = live("roll_back", BACK, death=death, people=people, then=then)
 
     assert reports[0]["commit"]["status"] == "incomplete"
     assert (
         "its termination protection was switched off to terminate it, and what became of it is not recorded"
         in (reports[0]["commit"]["words"])
     )
-    assert run.states["finish.roll_back"] == "skipped"
-    assert record.report["commit"]["status"] == "committed"
+    assert run.states["finish.roll_back"] == "failed"
+    assert "it is committed: 2026-03-01T12:00:00Z by eve" in record.report["commit"]["words"]
+    assert "protection" not in record.report["commit"]["words"]
     own = [name for name in record.instances if name not in record.before]
     assert len(own) == 2
     assert all(record.protected[name] for name in own)
