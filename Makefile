@@ -100,7 +100,9 @@ bench: $(STACK) ## measure dead time, overhead, calls and parsing; results in .b
 chaos: $(STACK) ## kill Airflow's processes, let the cloud fail, judge its record [RUNS=20 SEED=1 DATABASE=postgresql]
 	@exec $(BIN)/python -m benchmarks.chaos.run --runs '$(RUNS)' --seed '$(SEED)' --database '$(DATABASE)'
 
-chaos-sweep: $(STACK) ## kill the task after each single AWS call of a drill, one run per call [STEP=1]
+chaos-sweep: $(STACK) ## kill the task after each single AWS call of a run, one run per call [STEP=1]
+	@$(BIN)/python -m benchmarks.kill_sweep.run --step '$(STEP)'
+	@$(BIN)/python -m benchmarks.kill_sweep.run --step '$(STEP)' --writes --elsewhere
 	@exec $(BIN)/python -m benchmarks.chaos.sweep --step '$(STEP)' --database '$(DATABASE)'
 
 circle: $(STACK) ## recovery, commit, reprotect, failback drill, failback, on a real Airflow [SERVERS=10 ROUNDS=1]

@@ -12,7 +12,7 @@ from drs_provider.rules.launch.tags import RUN
 from drs_provider.rules.run.handover import CommitDecision, RolledBack, SettingsChange, TemplateInForce
 from drs_provider.services.commit.roll_back import RollBack, RollBackScope
 from drs_provider.services.commit.settings_back import AppliedSettings
-from drs_provider.services.commit.survey import reversed_sources, servers_elsewhere
+from drs_provider.services.commit.survey import OtherRegions, reversed_sources
 from drs_provider.services.settings.apply import apply_all
 from drs_simulator.pytest_plugin import start_drs_simulator  # noqa: F401  (a fixture)
 from kit.fake_drs import MemoryStore
@@ -257,7 +257,7 @@ def test_another_account_is_never_asked_whether_a_server_is_on_its_way_back(simu
         {"sourceServerID": TWO, "reversedDirectionSourceServerArn": name.format("999988887777")},
     ]
 
-    found = reversed_sources(servers, servers_elsewhere((None,)))
+    found = reversed_sources(servers, OtherRegions((None,)).servers)
 
     assert found == {
         ONE: ReversedSource(),

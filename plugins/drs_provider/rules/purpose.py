@@ -258,7 +258,6 @@ MIGRATION: Final = replace(
     loses_silent_places=False,
     pins_broken_source=False,
     quiesces=True,
-    asks_to_commit=False,
 )
 """A recovery of sources that are there: nothing that they have written is lost."""
 

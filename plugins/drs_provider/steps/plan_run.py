@@ -3,12 +3,14 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, NoReturn, TypeVar
 
-from drs_provider.exceptions import HandoverUnreadable, StepFailed
+from drs_provider.exceptions import DrsProviderError, HandoverUnreadable, StepFailed
+from drs_provider.formatting import some
 from drs_provider.plan.fields import LongerThanZero, Name
 from drs_provider.plan.step_kinds import StepKind
 from drs_provider.plan.steps import Step
 from drs_provider.rules.launch.tags import short_run_id
-from drs_provider.rules.run.names import COMMIT_TASK, REPORT_TASK, dag_id_of
+from drs_provider.rules.purpose import find_purpose
+from drs_provider.rules.run.names import COMMIT_TASK, PREFLIGHT_TASK, REPORT_TASK, dag_id_of
 from drs_provider.steps.work import Going, StepOutcome, StepWork
 
 if TYPE_CHECKING:
@@ -95,8 +97,38 @@ class RunPlan(StepWork[PlanStep, "DagRunEvent"]):
             found = self._outcome(dag_id, run_id, COMMIT_TASK)
             if not found.verdict:  # its report so far could not be written: only its end tells
                 self._wait_for(going, dag_id, run_id, asks_task=None)
-            return judged(found, "success" if found.verdict in _GOOD else "failed", mode=going.inherited().mode)
-        return judged(self._outcome(dag_id, run_id), event["state"], mode=going.inherited().mode)
+            state = "success" if found.verdict in _GOOD else "failed"
+            return self._judged(going, found, state, COMMIT_TASK)
+        return self._judged(going, self._outcome(dag_id, run_id), event["state"], REPORT_TASK)
+
+    def _judged(self, going: Going, found: "PlanRunOutcome", state: str, task_id: str) -> StepOutcome:
+        """Judge a run by its report and by the cloud of this moment: what it launched may be gone since."""
+        mode = going.inherited().mode
+        outcome = judged(found, state, mode=mode)
+        gone, problem = self._gone(found, task_id, mode)
+        if gone:
+            look = f"drs run status {found.plan} {short_run_id(found.dag_id, found.run_id)}"
+            why = f"what plan {found.plan} has launched is not up any more: {some(gone)}. Report: {found.report}"
+            raise StepFailed(f"{why}. To start it again: drs run start {found.plan}; {look}", is_final=True, part=found)
+        if problem:
+            self.log.warning("Whether all that plan %s has launched is still up is unknown: %s", found.plan, problem)
+        return outcome
+
+    def _gone(self, found: "PlanRunOutcome", task_id: str, mode: str) -> tuple[list[str], str]:
+        """Say what is no more of what a run has launched for good, or why nobody knows."""
+        from drs_provider.rules.run.handover import KeptReport, PreflightResult
+        from drs_provider.services.launch.part_instances import gone_of_part, launched_in
+
+        purpose = find_purpose(mode)
+        if purpose is None or not purpose.launches or purpose.is_temporary:
+            return [], ""
+        try:
+            kept = self._left(found, KeptReport, task_id)
+            preflight = self._left(found, PreflightResult, PREFLIGHT_TASK)
+            launched = launched_in((kept.report if kept else None) or {})
+            return (gone_of_part(launched, preflight) if preflight else []), ""
+        except DrsProviderError as error:  # a recovery does not fail because nobody answers a last look
+            return [], str(error)
 
     def _wait_for(self, going: Going, dag_id: str, run_id: str, *, asks_task: str | None) -> NoReturn:
         from drs_provider.triggers.dag_runs import DagRunTrigger
@@ -184,8 +216,8 @@ def judged(found: "PlanRunOutcome", state: str, *, mode: str) -> StepOutcome:
     reason, verdict = found.reason.strip().rstrip("."), found.verdict.replace("_", " ")
     where = f"Run {found.run_id}, report: {found.report}"
     if found.commit in _ROLLED_BACK:
-        why = f"the recovery of plan {found.plan} is {_ROLLED_BACK[found.commit]}, so it is not up: {reason}. {where}"
-        raise StepFailed(f"{why}. To recover it again: drs run start {found.plan}; {look}", is_final=True, part=found)
+        why = f"the {mode} of plan {found.plan} is {_ROLLED_BACK[found.commit]}, so it is not up: {reason}. {where}"
+        raise StepFailed(f"{why}. To start it again: drs run start {found.plan}; {look}", is_final=True, part=found)
     if state == "success" and found.verdict in _GOOD:
         return StepOutcome(f"plan {found.plan} {verdict}: {reason}. {where}", part=found)
     ended = f"ended as {verdict}" if found.verdict not in _GOOD else f"ended as {state} in Airflow"

@@ -51,7 +51,10 @@ def next_steps_of(dag_id: str, state: RunState, preflight: PreflightResult | Non
         return []
     plan = names.plan_of(dag_id) or dag_id
     has_failback = preflight.objectives is not None and preflight.objectives.has_failback
-    return [str(step) for step in next_steps(plan, state.commit, has_failback=has_failback)]
+    return [
+        str(step)
+        for step in next_steps(plan, state.commit, has_failback=has_failback, stopped_writes=preflight.purpose.quiesces)
+    ]
 
 
 def _is_up(state: RunState) -> bool:

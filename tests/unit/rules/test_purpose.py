@@ -65,7 +65,7 @@ ANSWERS = {
     "yields": (True, False, False, False),
     "is_temporary": (True, False, False, True),
     "is_priced": (True, False, False, True),
-    "asks_to_commit": (False, True, False, False),
+    "asks_to_commit": (False, True, True, False),
     "proves_plan": (True, False, False, False),
     "may_replace_recovered": (False, True, True, False),
     "spares_others_drills": (True, False, False, True),

@@ -1,4 +1,4 @@
-"""The task at the end of a recovery that asks whether it stands or is rolled back."""
+"""The task at the end of a recovery or a migration that asks whether it stands or is rolled back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,12 +22,13 @@ from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.model import Commit, origin_of_group
 from drs_provider.rules.commit import decision as decisions
 from drs_provider.rules.commit import question
+from drs_provider.rules.commit.refusals import refusal_words
 from drs_provider.rules.commit.roll_back import (
     RollBackSurvey,
     committed_tags,
     merged,
-    refusal_words,
 )
+from drs_provider.rules.commit.source_runs import stops_sources
 from drs_provider.rules.commit.validity import (
     DEFAULTS,
     is_nothing_to_decide,
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from drs_provider.rules.run.shape import PlanTarget
 
 _ENDED = frozenset({"success", "failed", "skipped", "upstream_failed"})
-NO_COMMIT = "only a recovery is committed or rolled back"
+NO_COMMIT = "only a recovery or a migration is committed or rolled back"
 _KINDS: dict[str, CommitKind] = {COMMIT: "commit", ROLL_BACK: "roll_back"}
 
 
@@ -70,14 +71,14 @@ class _Look:
 
 
 class AskCommit(Ask):
-    """Ask, once a recovery's waves are over, whether it stands or is rolled back; one decision is taken, and stays.
+    """Ask, once the waves of a recovery or a migration are over, whether it stands; one decision is taken, and stays.
 
     It waits in Airflow's ``awaiting_input`` state and holds no worker. Skipped where nothing of the run is up, and in
-    every run that is no recovery. A recovery that failed asks too: that is when people want to roll back. The decision
+    every other run. A recovery that failed asks too: that is when people want to roll back. The decision
     lies in the task's state store before anything follows from it, so a retry, a killed process and a cleared task find
     it; a commit is written to the instances as a tag, where another Airflow finds it. An answer that cannot be acted
-    upon (no reason, not four eyes, reverse replication has begun, a source is not replicated) is no decision: the
-    question stays.
+    upon (no reason, not four eyes, reverse replication has begun, a source is stopped or not replicated) is no
+    decision: the question stays.
 
     Leaves a ``CommitRecord``, and returns the ``RecordedAnswer`` as JSON (``rules.run.handover``).
     """
@@ -149,11 +150,12 @@ class AskCommit(Ask):
     def question(self, context: Context, preflight: PreflightResult) -> Sequence[str]:
         """Say what is up, what a roll back would destroy, and what speaks against it."""
         record = self._asked_record()
-        self.subject = question.subject(self.plan)
+        self.subject = question.subject(self.plan, preflight.purpose)
         self.body = question.text(
             self.plan,
             self.policy,
             record,
+            purpose=preflight.purpose,
             able=decisions.may_roll_back(self.policy, starters_of(context)),
             replaced_live=preflight.replace_live_instances,
             progress=self.progress(context, preflight).in_words(),
@@ -304,7 +306,7 @@ class AskCommit(Ask):
 
     def _look(self, context: Context, preflight: PreflightResult) -> _Look:
         """Ask every account and Region of the run what of it is up."""
-        from drs_provider.services.commit.survey import servers_elsewhere, survey
+        from drs_provider.services.commit.survey import OtherRegions, survey
 
         runs = keys_of_run(context)
         parts = []
@@ -312,14 +314,14 @@ class AskCommit(Ask):
             for place in self._places_of(context):
                 hook = traces_hook(place.target)
                 jobs = own_jobs(context, hook, place, self.start_task_ids, purpose=RECOVERY)
-                there = servers_elsewhere(origins_of(self.runnable, place))
                 found = survey(
                     hook,
                     jobs,
                     runs,
                     own_servers=preflight.may_be_launched,
                     where=str(place.target),
-                    servers_there=there,
+                    elsewhere=OtherRegions(origins_of(self.runnable, place)),
+                    stops_sources=may_have_stopped_sources(context, self.runnable),
                 )
                 parts.append(found)
         except DrsProviderError as error:
@@ -406,6 +408,12 @@ def origins_of(runnable: "RunnablePlan", place: "PlanTarget") -> tuple[str | Non
     """Give the connections with which the Regions are asked that the servers of an account and Region came from."""
     here = (group for group in runnable.groups.values() if target_of(group) == place.target)
     return tuple(dict.fromkeys(origin_of_group(runnable.plan, group).aws_conn_id for group in here))
+
+
+def may_have_stopped_sources(context: Context, runnable: "RunnablePlan") -> bool:
+    """Tell whether the run, or the one that it continues, may have stopped sources."""
+    purpose = purpose_of(context["params"]["mode"])
+    return stops_sources(runnable.plan, purpose, continues=continued_run(context) is not None)
 
 
 def starters_of(context: Context) -> tuple[str | None, ...]:

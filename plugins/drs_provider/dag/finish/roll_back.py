@@ -5,16 +5,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 from pydantic import JsonValue
 
-from drs_provider.dag.finish.commit import NO_COMMIT, origins_of, starters_of
+from drs_provider.dag.finish.commit import NO_COMMIT, may_have_stopped_sources, origins_of, starters_of
 from drs_provider.dag.finish.own_jobs import own_jobs
 from drs_provider.dag.left_alone import skip_where_left_alone
 from drs_provider.dag.run_reader import preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import continued_run, keys_of_run
-from drs_provider.exceptions import PlanChanged, RollBackIncomplete
+from drs_provider.exceptions import DrsProviderError, PlanChanged, RollBackIncomplete
 from drs_provider.operators.base import asking_later
 from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.operators.task_memory import task_memory
@@ -82,14 +82,24 @@ class RollBackRecovery(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
         self.job_ids = [job for job in found if job in decision.job_ids]
 
     def _leg(self, context: Context, *, began: datetime, requests: int, looks: int) -> dict[str, JsonValue]:
-        from drs_provider.services.commit.roll_back import RollBack
+        from drs_provider.services.commit.roll_back import RollBack, about_to_terminate
         from drs_provider.services.drill.terminate import CleanUpWaits
 
         kwargs: dict[str, JsonValue] = {"began": began.isoformat(), "requests": requests, "looks": looks}
         deadline = began + self.max_wait
         with asking_later(self, self.resume_cleanup, until=deadline, kwargs=kwargs):
-            self.prepare(context)
-            roll_back = RollBack(self.hook, task_memory(context), self._scope(context), on_started=self._point_at)
+            try:
+                self.prepare(context)
+            except (DrsProviderError, AirflowException):
+                self._protect_again(context)
+                raise
+            roll_back = RollBack(
+                self.hook,
+                task_memory(context),
+                self._scope(context),
+                on_started=self._point_at,
+                on_unprotect=lambda instances: leave(context["ti"], about_to_terminate(instances)),
+            )
             outcome = roll_back.look(began=began, deadline=deadline, requests=requests, now=self._now())
         if isinstance(outcome, CleanUpWaits):
             self._wait(outcome.job_ids, began=began, requests=outcome.requests, looks=looks + 1)
@@ -97,6 +107,15 @@ class RollBackRecovery(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
         if not outcome.is_complete:
             raise RollBackIncomplete(outcome.left, outcome.not_replicated)
         return sealed(context["ti"], outcome)
+
+    def _protect_again(self, context: Context) -> None:
+        """Protect what a try before this one was about to terminate, now that it stays; say where that fails."""
+        from drs_provider.rules.run.handover import RolledBack
+        from drs_provider.services.commit.roll_back import protect_again
+
+        if bare := protect_again(self.hook, task_memory(context)):
+            why = "it has no termination protection, switch it on in EC2: {}"
+            leave(context["ti"], RolledBack(left={name: why.format(words) for name, words in bare.items()}))
 
     def _scope(self, context: Context) -> "RollBackScope":
         from drs_provider.rules.run.handover import SettingsChanges, SettingsInForce
@@ -119,6 +138,7 @@ class RollBackRecovery(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
             decision=self.decision,
             applied=applied,
             origins=origins_of(self.runnable, self.place),
+            stops_sources=may_have_stopped_sources(context, self.runnable),
             is_whole=continued_run(context) is None,
         )
 

@@ -174,12 +174,15 @@ class AwaitFinalSync(LeavesTimes, BaseOperator):
         return marked
 
     def _steps(self, context: Context) -> "list[StepEnd]":
-        """Read how the steps ended that stop writes; those that this run leaves out do not count."""
+        """Read how the steps ended that stop writes; those that this run does not have do not count."""
         from drs_provider.rules.migration.final_sync import end_of
-        from drs_provider.rules.run.handover import StepResult
+        from drs_provider.rules.run.handover import RunOrder, StepResult
 
-        found = [(name, pull_newest(context, task, StepResult)) for task, name in self.quiesce_task_ids.items()]
-        return [end_of(name, left) for name, left in found if not (left and left.state == "skipped")]
+        found = (
+            end_of(name, pull_newest(context, task, StepResult), pull_newest(context, task, RunOrder))
+            for task, name in self.quiesce_task_ids.items()
+        )
+        return [step for step in found if step]
 
 
 def skip_where_ordered(context: Context) -> None:

@@ -39,4 +39,6 @@ def steps_after(state: RunState, shape: RunShape, left: LeftDocuments, purpose: 
     is_up = any(server.status is ServerStatus.LAUNCHED for wave in state.waves for server in wave.servers or ())
     if not purpose.asks_to_commit or left.preflight() is None or not is_up:
         return ()
-    return next_steps(shape.plan.name, state.commit, has_failback=shape.plan.failback is not None)
+    return next_steps(
+        shape.plan.name, state.commit, has_failback=shape.plan.failback is not None, stopped_writes=purpose.quiesces
+    )

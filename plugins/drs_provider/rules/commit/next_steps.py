@@ -13,6 +13,8 @@ NextStatus = Literal["done", "waiting", "next", "later", "not_planned"]
 
 FAILBACK: Final = "once reprotect says that all is ready, start {dag} with mode failback"
 
+_WRITES: Final = "The steps that stopped the writes are not undone: let the application write to the sources again"
+
 
 @dataclass(frozen=True)
 class AfterRecovery:
@@ -29,14 +31,18 @@ class AfterRecovery:
         return f"{self.name}: {self.words}"
 
 
-def next_steps(plan: str, commit: CommitState | None, *, has_failback: bool) -> tuple[AfterRecovery, ...]:
+def next_steps(
+    plan: str, commit: CommitState | None, *, has_failback: bool, stopped_writes: bool = False
+) -> tuple[AfterRecovery, ...]:
     """Say what comes after a recovery whose waves are over.
 
     :param commit: None: the plan has no commit stage, or nobody was asked
     :param has_failback: whether the plan says how to go back
+    :param stopped_writes: whether the run has stopped the writes of its sources
     """
     if commit is not None and commit.status is CommitStatus.ROLLED_BACK:
-        return (AfterRecovery("commit", "done", ". ".join([commit.words, *_sources(commit)])),)
+        words = ". ".join([commit.words, *_sources(commit), *([_WRITES] if stopped_writes else [])])
+        return (AfterRecovery("commit", "done", words),)
     if commit is not None and commit.is_rolled_back:
         return (AfterRecovery("commit", "waiting", commit.words),)
     first = _commit(commit)

@@ -1,10 +1,11 @@
-"""What people are asked at the end of a recovery, and how the question stands, in words."""
+"""What people are asked at the end of a recovery or a migration, and how the question stands, in words."""
 
 from collections.abc import Sequence
 from typing import Final
 
 from drs_provider.formatting import escaped, plural, some, timespan
 from drs_provider.plan.model import Commit
+from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.run.approvals import COMMIT, ROLL_BACK
 from drs_provider.rules.run.handover import CommitRecord
 from drs_provider.rules.run.state.commit_state import SILENCE
@@ -17,10 +18,15 @@ _ROLLS_BACK: Final = (
 )
 _REPLACED: Final = "Live recovered instances were replaced by this run: a roll back does not bring them back."
 
+_WRITES: Final = (
+    "The steps that stopped the writes are not undone: after a roll back, let the application write to the sources "
+    "again."
+)
 
-def subject(plan: str) -> str:
+
+def subject(plan: str, purpose: Purpose) -> str:
     """Word what people are asked, in one line."""
-    return f"The recovery of {plan} is up: commit or roll back?"
+    return f"The {purpose} of {plan} is up: commit or roll back?"
 
 
 def otherwise(policy: Commit) -> str:
@@ -33,6 +39,7 @@ def text(
     policy: Commit,
     record: CommitRecord,
     *,
+    purpose: Purpose,
     able: Sequence[str],
     replaced_live: bool,
     progress: str,
@@ -40,6 +47,7 @@ def text(
 ) -> str:
     """Say in Markdown what stands, what a roll back would destroy, and until when people have time.
 
+    :param purpose: what the run is for
     :param able: the approvers whose *Roll back* can count in this run
     :param replaced_live: whether the run was told to replace live recovered instances
     :param progress: how far the run came, in a sentence
@@ -47,12 +55,13 @@ def text(
     """
     instances = plural(len(record.instances), "instance")
     lines = [
-        f"**The recovery of {escaped(plan)} is up, and nothing of it is final yet.** {progress}",
+        f"**The {purpose} of {escaped(plan)} is up, and nothing of it is final yet.** {progress}",
         "",
         f"*{COMMIT}* keeps everything that runs. Nothing is destroyed or changed.",
         f"*{ROLL_BACK}* **terminates the {instances} below with their disks**. {_ROLLS_BACK}",
         *_cannot(record, plan),
         *([_REPLACED] if replaced_live else []),
+        *([_WRITES] if purpose.quiesces else []),
         *([f"The recoveries of {escaped(', '.join(parts))} ask for themselves."] if parts else []),
         "",
         f"Asked: {escaped(', '.join(policy.approvers))}. {_who(able)}",

@@ -5,13 +5,15 @@ kept whatever people say. *Would rolling it back lose a server?* Where reverse r
 protects the source any more, the roll back is refused; only the second may be insisted on.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
-from drs_provider.formatting import some
 from drs_provider.rules.answers import Answer
+from drs_provider.rules.commit.refusals import Refusal
+from drs_provider.rules.commit.source_runs import SourceNow, why_source_stays_down
 from drs_provider.rules.launch.existing_instance import tags_of
 from drs_provider.rules.launch.replication import difficulty
 from drs_provider.rules.launch.tags import MODE, PREFIX, read_expiry, read_mark, tag_value, written
@@ -62,23 +64,6 @@ class ReversedSource:
 
     server: Answer | None = None
     problem: str = ""
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why a server must not be rolled back; ``may_be_insisted_on``: people may, knowing it."""
-
-    server_id: str
-    hostname: str
-    reason: str
-    may_be_insisted_on: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.hostname} ({self.server_id}): {self.reason}"
-
-    def is_lifted(self, insisted: Collection[str]) -> bool:
-        """Tell whether people insist on rolling this server back all the same."""
-        return self.may_be_insisted_on and self.server_id in insisted
 
 
 @dataclass(frozen=True)
@@ -140,6 +125,7 @@ def survey_of(
     servers: Mapping[str, Answer],
     own: OwnLaunches,
     reversed_sources: Mapping[str, ReversedSource],
+    source_states: Mapping[str, SourceNow] = MappingProxyType({}),
     where: str,
 ) -> RollBackSurvey:
     """Judge the live instances of a run's jobs.
@@ -148,6 +134,7 @@ def survey_of(
     :param ec2: items of DescribeInstances by id
     :param servers: items of DescribeSourceServers by id
     :param reversed_sources: by source server, the server of the other direction, of those that name one
+    :param source_states: by source server, the EC2 instance that it replicates, of those that were looked at
     :param where: account and Region as messages name them
     """
     up: list[LaunchedInstance] = []
@@ -176,7 +163,9 @@ def survey_of(
                     instance_id=name, server_id=server_id, hostname=host, where=where, state=state, job_id=job
                 )
             )
-            refusals += why_refused(instance, server, reversed_sources.get(server_id))
+            refusals += why_refused(
+                instance, server, reversed_sources.get(server_id), source=source_states.get(server_id)
+            )
     replication = {found.server_id: replication_of(servers.get(found.server_id)) for found in up}
     return RollBackSurvey(tuple(up), committed, kept, tuple(refusals), replication, ending)
 
@@ -216,11 +205,18 @@ def _why_not_own_in_ec2(instance: Answer, there: Answer | None, own: OwnLaunches
     return None
 
 
-def why_refused(instance: Answer, server: Answer | None, reversed_source: ReversedSource | None) -> list[Refusal]:
+def why_refused(
+    instance: Answer,
+    server: Answer | None,
+    reversed_source: ReversedSource | None,
+    *,
+    source: SourceNow | None = None,
+) -> list[Refusal]:
     """Say what speaks against rolling back a server whose instance is this run's.
 
     :param server: item of DescribeSourceServers; None: DRS does not know it
     :param reversed_source: of a server that names one of the other direction
+    :param source: the EC2 instance that the server replicates; None: it is none, or nobody had to look
     """
     server_id = str(instance.get("sourceServerID") or "")
     host = hostname_of(server, server_id)
@@ -228,6 +224,8 @@ def why_refused(instance: Answer, server: Answer | None, reversed_source: Revers
         why = "DRS does not know its source server any more, so nothing would be left of it"
         return [Refusal(server_id, host, why)]
     if why := _reversal(instance, server, reversed_source):
+        return [Refusal(server_id, host, why)]
+    if source is not None and (why := why_source_stays_down(source)):
         return [Refusal(server_id, host, why)]
     state = replication_of(server)
     if state in ALIVE:
@@ -292,20 +290,6 @@ def why_not_replicated(*, before: str | None, now: str) -> str | None:
         return None
     was = f", was {before}" if before else ""
     return f"its replication is {now or 'unknown to DRS'}{was}"
-
-
-def refusal_words(refusals: Sequence[Refusal], *, insists: bool, plan: str) -> str:
-    """Word why a roll back of a plan is refused, and what to do; empty: nothing refuses it."""
-    firm = [refusal for refusal in refusals if not refusal.may_be_insisted_on]
-    soft = [refusal for refusal in refusals if refusal.may_be_insisted_on]
-    if firm:
-        return f"the roll back is refused, nothing was terminated: {some(list(map(str, firm)))}"
-    if soft and not insists:
-        return (
-            f"the roll back is refused, nothing was terminated: {some(list(map(str, soft)))}. To roll back all the "
-            f"same, begin the reason with {plan}:"
-        )
-    return ""
 
 
 def committed_tags(decision: CommitDecision) -> dict[str, str]:

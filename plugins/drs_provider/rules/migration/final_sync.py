@@ -10,7 +10,7 @@ from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch.recovery_points import Point, in_words, point_of
 
 if TYPE_CHECKING:
-    from drs_provider.rules.run.handover import StepResult
+    from drs_provider.rules.run.handover import RunOrder, StepResult
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,27 @@ class StepEnd:
 
     :param is_good: it did what it should
     :param goes_on: it failed, and the plan goes on all the same
+    :param left_out: a person has left it out, in words; empty: nobody has
     """
 
     name: str
     ended_at: datetime | None
     is_good: bool
     goes_on: bool = False
+    left_out: str = ""
 
 
-def end_of(name: str, left: "StepResult | None") -> StepEnd:
-    """Read how a step ended from what it left; its task may be marked as successful whatever that is."""
+def end_of(name: str, left: "StepResult | None", order: "RunOrder | None" = None) -> StepEnd | None:
+    """Read how a step ended from what it left; its task may be marked as successful whatever that is.
+
+    None: this run has no such step, for its wave was not chosen, or has no server left.
+
+    :param order: what a person had ordered of the step; None: nothing
+    """
     if left is None:
         return StepEnd(name, None, is_good=False)
+    if left.state == "skipped":
+        return StepEnd(name, None, is_good=False, left_out=order.message) if order else None
     is_good = left.state == "succeeded" and left.ended_at is not None
     return StepEnd(name, left.ended_at, is_good, left.goes_on)
 
@@ -61,10 +70,12 @@ def quiesce_of(steps: Sequence[StepEnd], *, asked_at: datetime, when: str = "mig
     if not steps:
         doubts.append(f"nothing of the plan stops the writes: no step with when: {when} stands before")
     at = max([*ends, *([asked_at] if doubts else [])])
-    return Quiesce(at, tuple(step.name for step in steps), tuple(doubts))
+    return Quiesce(at, tuple(step.name for step in steps if not step.left_out), tuple(doubts))
 
 
 def _doubt(step: StepEnd) -> str:
+    if step.left_out:
+        return f"step {step.name} was left out ({step.left_out})"
     if step.ended_at is None:
         return f"step {step.name} has left no result (a task that is marked as successful stops nothing)"
     if step.goes_on:

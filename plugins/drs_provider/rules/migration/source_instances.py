@@ -38,7 +38,12 @@ class NamedSource:
     @property
     def words(self) -> str:
         """Name server, instance and place for people."""
-        return f"{self.hostname} ({self.instance_id} in {self.region} of account {self.account})"
+        return f"{self.hostname} ({self.words_of_instance})"
+
+    @property
+    def words_of_instance(self) -> str:
+        """Name instance and place for people."""
+        return f"{self.instance_id} in {self.region} of account {self.account}"
 
 
 def source_of(server: Answer, protected_in: ReplicationPlace) -> NamedSource | None:

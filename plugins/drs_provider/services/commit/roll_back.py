@@ -1,10 +1,10 @@
 """Rolling back what a recovery launched in one account and Region, look by look."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from drs_provider.exceptions import AwsError, CleanupIncomplete
 from drs_provider.rules.answers import Answer
@@ -18,15 +18,18 @@ from drs_provider.rules.run.handover import (
     RolledBack,
     TerminateJobs,
     TerminationTargets,
+    Unprotected,
 )
 from drs_provider.services.commit.settings_back import AppliedSettings, put_settings_back
-from drs_provider.services.commit.survey import servers_elsewhere, survey
+from drs_provider.services.commit.survey import OtherRegions, survey
 from drs_provider.services.drill.terminate import CleanUp, CleanUpWaits, InstanceChoice
 from drs_provider.services.settings.apply import find_holders
-from drs_provider.services.store import Store, load
+from drs_provider.services.store import Store, load, save
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook
+
+_ENDING: Final = frozenset({EC2_GONE, "shutting-down"})
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +44,7 @@ class RollBackScope:
     :param where: account and Region as messages name them
     :param applied: the launch settings that the run has applied there
     :param origins: the connections with which the Regions are asked that the servers came from
+    :param stops_sources: whether the run, or the one that it continues, may have stopped sources
     :param is_whole: whether the run has the record of everything it applied; false: it continues another one
     """
 
@@ -51,6 +55,7 @@ class RollBackScope:
     decision: CommitDecision
     applied: AppliedSettings
     origins: tuple[str | None, ...]
+    stops_sources: bool = False
     is_whole: bool = True
 
 
@@ -62,6 +67,7 @@ class RollBack:
 
     :param store: remembers the instances: a terminated one soon disappears from DRS's answers
     :param on_started: told the id of every terminate job that was started
+    :param on_unprotect: told the instances whose termination protection is switched off next
     """
 
     def __init__(
@@ -71,30 +77,34 @@ class RollBack:
         scope: RollBackScope,
         *,
         on_started: Callable[[str], None] = lambda _: None,
+        on_unprotect: Callable[[Sequence[str]], None] = lambda _: None,
     ) -> None:
         self.hook, self.store, self.scope, self.on_started = hook, store, scope, on_started
+        self.on_unprotect = on_unprotect
 
     def look(self, *, began: datetime, deadline: datetime, requests: int, now: datetime) -> RolledBack | CleanUpWaits:
         """Do what can be done now; see ``CleanUp.look`` for the arguments. What is left is said, never raised."""
         scope = self.scope
-        there = servers_elsewhere(scope.origins)
         found = survey(
             self.hook,
             scope.job_ids,
             scope.runs,
             own_servers=scope.servers,
             where=scope.where,
-            servers_there=there,
+            elsewhere=OtherRegions(scope.origins),
+            stops_sources=scope.stops_sources,
         )
         chosen = InstanceChoice(job_ids=scope.job_ids, runs=scope.runs, spares=self._spares(found))
-        clean_up = CleanUp(self.hook, self.store, chosen, on_started=self.on_started)
+        clean_up = CleanUp(
+            self.hook, self.store, chosen, on_started=self.on_started, on_unprotect=self._note_unprotected
+        )
         try:
             outcome = clean_up.look(began=began, deadline=deadline, requests=requests, now=now)
         except CleanupIncomplete as incomplete:
             return self._ended(self._so_far(incomplete.left), now=now)
         except AwsError as error:
             if not error.retryable or now >= deadline:
-                self._protect_again()
+                protect_again(self.hook, self.store)
             raise
         if isinstance(outcome, CleanUpWaits):
             return outcome
@@ -103,18 +113,23 @@ class RollBack:
             return CleanUpWaits(waiting.job_ids, requests)
         return self._ended(outcome, now=now)
 
+    def _note_unprotected(self, instances: Sequence[str]) -> None:
+        known = load(self.store, Unprotected) or Unprotected()
+        save(self.store, Unprotected(instances=tuple(dict.fromkeys((*known.instances, *instances)))))
+        self.on_unprotect(instances)
+
     def _spares(self, found: RollBackSurvey) -> Callable[[Answer], str | None]:
         insisted = insisted_on(self.scope.decision)
         return lambda instance: found.why_kept(str(instance["recoveryInstanceID"]), insisted=insisted)
 
     def _so_far(self, left: Mapping[str, str]) -> CleanedUp:
-        """Say what is gone where something is left: of what was to go, that which EC2 calls terminated."""
+        """Say what is gone where something is left: that which EC2 calls terminated, or has forgotten meanwhile."""
         known = load(self.store, TerminationTargets) or TerminationTargets()
         states = self.hook.instance_states(tuple(known.instances)) if known.instances else {}
         gone = {
             name: server
             for name, server in known.instances.items()
-            if states.get(name) == EC2_GONE and name not in left
+            if states.get(name, EC2_GONE) == EC2_GONE and name not in left
         }
         return CleanedUp(
             terminated=tuple(
@@ -131,14 +146,13 @@ class RollBack:
         )
 
     def _ended(self, outcome: CleanedUp, *, now: datetime) -> RolledBack:
-        if outcome.left:
-            self._protect_again()
+        bare = protect_again(self.hook, self.store)
         gone = [instance.server_id for instance in outcome.terminated if instance.server_id]
         back = put_settings_back(self.hook, gone, self.scope.applied, known=self.scope.is_whole)
         states, wrong = self._replication(gone)
         return RolledBack(
             terminated=outcome.terminated,
-            left=outcome.left,
+            left={**outcome.left, **{name: _and_bare(outcome.left.get(name), why) for name, why in bare.items()}},
             kept=self._parts_kept(),
             job_ids=outcome.job_ids,
             settings=dict(back.done),
@@ -170,16 +184,39 @@ class RollBack:
         why = "EC2 keeps it although its instance is gone: delete it manually if nobody needs it"
         return {name: f"{state}; {why}" for name, state in there.items() if state not in ("in-use", "deleting")}
 
-    def _protect_again(self) -> None:
-        """Switch termination protection on again for what stays: nobody must end it by mistake."""
-        known = load(self.store, TerminationTargets) or TerminationTargets()
-        try:
-            states = self.hook.instance_states(tuple(known.instances)) if known.instances else {}
-            alive = [name for name, state in states.items() if state not in (EC2_GONE, "shutting-down")]
-            refused = self.hook.protect(alive) if alive else {}
-        except AwsError as error:
-            log.warning("%s may stay without termination protection: %s", ", ".join(known.instances), error)
-            return
-        for name, why in refused.items():
-            if isinstance(why, AwsError):
-                log.warning("%s stays without termination protection: %s", name, why)
+
+def protect_again(hook: "TracesHook", store: Store) -> dict[str, str]:
+    """Switch termination protection on again for what a roll back was about to terminate and what is still there.
+
+    May be done any number of times, and asks AWS nothing where nothing is remembered. Return by instance why it stays
+    without.
+    """
+    known = load(store, Unprotected)
+    if known is None or not known.instances:
+        return {}
+    try:
+        states = hook.instance_states(known.instances)
+        alive = [name for name in known.instances if states.get(name, EC2_GONE) not in _ENDING]
+        refused = hook.protect(alive) if alive else {}
+    except AwsError as error:
+        log.warning("%s may stay without termination protection: %s", ", ".join(known.instances), error)
+        return dict.fromkeys(known.instances, str(error))
+    bare = {name: str(why) for name, why in refused.items() if isinstance(why, AwsError)}
+    for name, why in bare.items():
+        log.warning("%s stays without termination protection: %s", name, why)
+    save(store, Unprotected(instances=tuple(bare)))
+    return bare
+
+
+def about_to_terminate(instances: Sequence[str]) -> RolledBack:
+    """Return what is said of a roll back whose process dies right after this."""
+    why = (
+        "its termination protection was switched off to terminate it, and what became of it is not recorded: clear "
+        "the task that rolls back, which terminates it or protects it again"
+    )
+    return RolledBack(left=dict.fromkeys(instances, why))
+
+
+def _and_bare(left: str | None, why: str) -> str:
+    bare = f"it has no termination protection, switch it on in EC2: {why}"
+    return f"{left}; {bare}" if left else bare

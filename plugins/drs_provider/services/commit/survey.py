@@ -8,18 +8,24 @@ from drs_provider.exceptions import DrsProviderError, RunRefused
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.cleanup.terminate import running
 from drs_provider.rules.commit.roll_back import (
+    ALIVE,
     OwnLaunches,
     ReversedSource,
     RollBackSurvey,
+    replication_of,
     sources_of,
     survey_of,
 )
+from drs_provider.rules.commit.source_runs import SourceNow
 from drs_provider.rules.failback.answers import ReversedServer
+from drs_provider.rules.failback.circle import ReplicationPlace
+from drs_provider.rules.migration.source_instances import source_of
 from drs_provider.rules.servers import is_live
 from drs_provider.services.drill.terminate import instances_of_jobs
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook
+    from drs_provider.hooks.drs import DrsHook
 
 ServersThere = Callable[[str, str, Sequence[str]], Sequence[Answer]]
 """Describe source servers of another Region: account, Region, and their ids."""
@@ -34,7 +40,8 @@ def survey(
     *,
     own_servers: Collection[str],
     where: str,
-    servers_there: ServersThere,
+    elsewhere: "OtherRegions",
+    stops_sources: bool,
 ) -> RollBackSurvey:
     """Ask DRS and EC2 what of these jobs is up, and judge it.
 
@@ -42,7 +49,8 @@ def survey(
     :param runs: the keys that tags of the run's things carry
     :param own_servers: the source servers that the run may have launched
     :param where: account and Region as messages name them
-    :param servers_there: asks another Region
+    :param elsewhere: asks other Regions
+    :param stops_sources: whether the run, or the one that it continues, may have stopped sources
     """
     if not job_ids:
         return RollBackSurvey()
@@ -58,7 +66,10 @@ def survey(
         ec2=hook.ec2_instances([str(instance["recoveryInstanceID"]) for instance in found]),
         servers=servers,
         own=OwnLaunches(frozenset(job_ids), frozenset(runs), frozenset(own_servers), sources_of(everything)),
-        reversed_sources=reversed_sources(chosen, servers_there),
+        reversed_sources=reversed_sources(chosen, elsewhere.servers),
+        source_states=source_states(
+            chosen, ReplicationPlace(hook.caller_account(), hook.region), elsewhere, stops_sources=stops_sources
+        ),
         where=where,
     )
     return replace(judged, job_ids=tuple(sorted(job_ids)), running=running(launches))
@@ -95,21 +106,65 @@ def _replicating(server: Answer | None) -> Answer | None:
     return None if state == _ENDED else server
 
 
-def servers_elsewhere(connections: Iterable[str | None]) -> ServersThere:
-    """Ask other Regions with those of some connections that work in the account; what none can see, nobody knows."""
-    known = tuple(dict.fromkeys(connections))
+def source_states(
+    servers: Iterable[Answer],
+    here: ReplicationPlace,
+    elsewhere: "OtherRegions",
+    *,
+    stops_sources: bool,
+) -> Mapping[str, SourceNow]:
+    """Ask EC2 for the instances that some source servers replicate, each in its own account and Region.
 
-    def ask(account: str, region: str, ids: Sequence[str]) -> Sequence[Answer]:
+    Where no migration may have stopped one, it is asked for only while DRS calls its replication alive: else DRS's
+    word speaks against a roll back already, and its Region may be the one that does not answer.
+
+    :param here: where the servers are protected
+    :param stops_sources: whether the run, or the one that it continues, may have stopped sources
+    """
+    asked = (server for server in servers if stops_sources or replication_of(server) in ALIVE)
+    named = [source for server in asked if (source := source_of(server, here))]
+    found: dict[str, SourceNow] = {}
+    for account, region in sorted({(source.account, source.region) for source in named}):
+        sources = [source for source in named if (source.account, source.region) == (account, region)]
+        try:
+            states = elsewhere.instance_states(account, region, sorted({source.instance_id for source in sources}))
+            problem = ""
+        except DrsProviderError as error:
+            states, problem = {}, str(error)
+        found |= {
+            source.server_id: SourceNow(source, states.get(source.instance_id), problem, stops_sources)
+            for source in sources
+        }
+    return found
+
+
+class OtherRegions:
+    """Ask other Regions with those of some connections that work in the account; what none can see, nobody knows."""
+
+    def __init__(self, connections: Iterable[str | None]) -> None:
+        self._connections = tuple(dict.fromkeys(connections))
+        self._able: dict[tuple[str, str], list[DrsHook]] = {}
+
+    def servers(self, account: str, region: str, ids: Sequence[str]) -> Sequence[Answer]:
+        """Describe source servers there, by id."""
+        return [server for hook in self._hooks(account, region) for server in hook.source_servers(ids)]
+
+    def instance_states(self, account: str, region: str, ids: Sequence[str]) -> Mapping[str, str]:
+        """Return EC2's word for the state of instances there; those that it does not know are absent."""
+        found = [hook.instance_states(ids) for hook in self._hooks(account, region)]
+        return {name: state for states in found for name, state in states.items()}
+
+    def _hooks(self, account: str, region: str) -> "list[DrsHook]":
         from drs_provider.hooks.drs import DrsHook
 
-        hooks = [DrsHook(aws_conn_id=connection, region_name=region) for connection in known]
-        able = [hook for hook in hooks if hook.caller_account() == account]
+        if (account, region) not in self._able:
+            hooks = [DrsHook(aws_conn_id=connection, region_name=region) for connection in self._connections]
+            self._able[account, region] = [hook for hook in hooks if hook.caller_account() == account]
+        able = self._able[account, region]
         if not able:
             # To another account the server is not there, be it alive or not.
             raise RunRefused(
                 f"no connection that the plan names for the way back works in account {account}: name one as "
                 "failback.origin.aws_conn_id, or the group's own origin"
             )
-        return [server for hook in able for server in hook.source_servers(ids)]
-
-    return ask
+        return able

@@ -156,6 +156,7 @@ class CleanUp:
 
     :param store: remembers the instances: a terminated one soon disappears from DRS's answers
     :param on_started: told the id of every terminate job that was started
+    :param on_unprotect: told the instances whose termination protection is switched off next
     """
 
     def __init__(
@@ -165,8 +166,10 @@ class CleanUp:
         chosen: InstanceChoice,
         *,
         on_started: Callable[[str], None] = lambda _: None,
+        on_unprotect: Callable[[Sequence[str]], None] = lambda _: None,
     ) -> None:
         self.hook, self.store, self.chosen, self.on_started = hook, store, chosen, on_started
+        self.on_unprotect = on_unprotect
         self.fresh: frozenset[str] = frozenset()
 
     def look(self, *, began: datetime, deadline: datetime, requests: int, now: datetime) -> CleanedUp | CleanUpWaits:
@@ -384,6 +387,8 @@ class CleanUp:
 
     def _unprotect(self, instances: Sequence[str]) -> None:
         """Switch termination protection off; one that is gone meanwhile has none."""
+        if instances:
+            self.on_unprotect(instances)
         for name in instances:
             try:
                 self.hook.unprotect([name])

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from drs_provider.plan.model import Commit
 from drs_provider.rules.commit.next_steps import next_steps
 from drs_provider.rules.commit.question import otherwise, subject, text
+from drs_provider.rules.purpose import MIGRATION, RECOVERY
 from drs_provider.rules.run.handover import CommitDecision, CommitRecord, LaunchedInstance, RolledBack
 from drs_provider.rules.run.state.commit_state import CommitState, decided, waiting
 from drs_provider.rules.run.state.vocabulary import CommitStatus
@@ -26,12 +27,12 @@ def record(**more):
 
 
 def said(of=None, **more):
-    arguments = {"able": ["bob"], "replaced_live": False, "progress": "The run began.", **more}
+    arguments = {"purpose": RECOVERY, "able": ["bob"], "replaced_live": False, "progress": "The run began.", **more}
     return text("shop", POLICY, of or record(), **arguments)
 
 
 def test_the_question_says_what_goes_until_when_and_who_counts():
-    assert subject("shop") == "The recovery of shop is up: commit or roll back?"
+    assert subject("shop", RECOVERY) == "The recovery of shop is up: commit or roll back?"
     assert said() == (
         "**The recovery of shop is up, and nothing of it is final yet.** The run began.\n"
         "\n"
@@ -46,6 +47,16 @@ def test_the_question_says_what_goes_until_when_and_who_counts():
         "|---|---|---|---|\n"
         "| db1 | i-1 | aws\\_default, us-west-2 | running |"
     )
+
+
+def test_a_migration_is_asked_about_as_one_and_says_that_writes_stay_stopped():
+    assert subject("shop", MIGRATION) == "The migration of shop is up: commit or roll back?"
+    found = said(purpose=MIGRATION)
+    assert found.startswith("**The migration of shop is up, and nothing of it is final yet.**")
+    assert (
+        "The steps that stopped the writes are not undone: after a roll back, let the application write to the sources "
+        "again."
+    ) in found
 
 
 def test_the_question_says_what_speaks_against_a_roll_back():

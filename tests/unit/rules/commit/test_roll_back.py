@@ -3,17 +3,16 @@
 from datetime import UTC, datetime
 
 import pytest
+from drs_provider.rules.commit.refusals import Refusal, refusal_words
 from drs_provider.rules.commit.roll_back import (
     COMMITTED,
     OwnLaunches,
-    Refusal,
     ReversedSource,
     RollBackSurvey,
     committed_before,
     committed_tags,
     insisted_on,
     merged,
-    refusal_words,
     sources_of,
     survey_of,
     why_not_own,

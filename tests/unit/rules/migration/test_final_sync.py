@@ -18,6 +18,7 @@ from drs_provider.rules.migration.final_sync import (
     why_sources_stay,
     why_waiting,
 )
+from drs_provider.rules.run.controls import skip
 from drs_provider.rules.run.handover import StepResult
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,6 +102,11 @@ def test_no_point_counts_that_may_lack_a_write(seconds, lag, is_new):
             ),
             id="no step",
         ),
+        pytest.param(
+            [StepEnd("a", STOPPED, True), StepEnd("b", None, False, left_out="wave web skipped by ann")],
+            Quiesce(STOPPED + 60 * SECOND, ("a",), ("step b was left out (wave web skipped by ann)",)),
+            id="a person left one out, and another one did what it should",
+        ),
     ],
 )
 def test_writes_stop_at_the_end_of_the_last_step_that_stops_them(steps, expected):
@@ -123,6 +129,17 @@ def result(state, *, ended_at=STOPPED, goes_on=False):
 )
 def test_only_a_step_that_succeeded_has_stopped_the_writes(left, expected):
     assert end_of("a", left) == expected
+
+
+def test_a_step_that_a_person_left_out_is_no_step_that_the_run_does_not_have():
+    left = result("skipped")
+
+    assert end_of("a", left) is None
+    assert end_of("a", left, skip("web", "ann", "not tonight")) == StepEnd(
+        "a", None, is_good=False, left_out="wave web skipped by ann: not tonight"
+    )
+    # What somebody had ordered of a step that ran all the same changes nothing of how it ended.
+    assert end_of("a", result("succeeded"), skip("web", "ann", None)) == StepEnd("a", STOPPED, is_good=True)
 
 
 @pytest.mark.parametrize(

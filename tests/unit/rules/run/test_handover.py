@@ -95,6 +95,7 @@ from drs_provider.rules.run.handover import (
     TerminateJobs,
     TerminationTargets,
     Tries,
+    Unprotected,
     Untagged,
     WaitingSince,
     WaveDeadline,
@@ -397,6 +398,7 @@ BEFORE_VERSIONS: list[tuple[type[Document], Any, dict[str, Any]]] = [
     (KeptDrill, KEPT, {"until": MOMENT, "ended_at": None}),
     (KeptDrillMemory, {"max_tries": 0, "kept": KEPT}, {"max_tries": 0, "kept": KeptDrill(**KEPT)}),
     (CommitRecord, COMMITS, {"until": MOMENT, "decision": handover.CommitDecision(kind="commit", by="ann", at=MOMENT)}),
+    (Unprotected, {"instances": ["i-1"]}, {"instances": ("i-1",)}),
     (CommitMemory, {"record": COMMITS}, {"record": CommitRecord.model_validate(COMMITS)}),
     (
         RolledBack,

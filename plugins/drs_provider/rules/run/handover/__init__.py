@@ -35,6 +35,7 @@ from drs_provider.rules.run.handover.commits import (
     CommitRecord,
     LaunchedInstance,
     RolledBack,
+    Unprotected,
 )
 from drs_provider.rules.run.handover.cut_overs import BackLaunches, CleanUpList, ListedServer, ServerBack
 from drs_provider.rules.run.handover.document import (
@@ -193,6 +194,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     CommitRecord,
     CommitMemory,
     RolledBack,
+    Unprotected,
     SettingsChanges,
     SettingsChangesSoFar,
     SettingsFindings,
@@ -354,6 +356,7 @@ __all__ = [
     "TerminateJobs",
     "TerminationTargets",
     "Tries",
+    "Unprotected",
     "Untagged",
     "WaitingSince",
     "WaveDeadline",

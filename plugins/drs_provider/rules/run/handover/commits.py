@@ -79,8 +79,23 @@ class CommitMemory(Document):
     record: CommitRecord
 
 
+class Unprotected(Document):
+    """The instances whose termination protection a roll back has switched off; kept before it does.
+
+    Whoever comes next, after a kill too, switches it on again for those of them that stay.
+    """
+
+    KEY: ClassVar[str] = "drs_unprotected"
+    TITLE: ClassVar[str] = "the memory of termination protection that is off"
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+
+    instances: tuple[str, ...] = ()
+
+
 class RolledBack(Document):
     """What a roll back did in an account and Region; there also where its task fails.
+
+    ``ended_at`` None: it goes on, or its process died in the middle; ``left`` is what it was about to terminate then.
 
     ``left``: instances that are still there, and why. ``kept``: volumes and interfaces that outlive their instances.
     ``settings``: by source server, the launch settings that were put back; ``settings_left``: why they were not.

@@ -61,10 +61,16 @@ def commit_state(snapshot: RunSnapshot, left: LeftDocuments) -> CommitState | No
     if record.decision.kind == "commit":
         return CommitState(CommitStatus.COMMITTED, decided(record.decision), record)
     tasks = names.tasks_that(snapshot.tasks, names.FINISH_GROUP, names.ROLL_BACK)
-    done = {task: found for task in tasks if (found := left.of(task, RolledBack))}
+    done = {task: found for task in tasks if (found := left.of(task, RolledBack)) and _counts(snapshot, task, found)}
     status, more = _rolled_back(snapshot, left, record, dict.fromkeys(tasks) | done)
     said = decided(record.decision, is_done=status is CommitStatus.ROLLED_BACK)
     return CommitState(status, f"{said}; {more}", record, tuple(done.values()))
+
+
+def _counts(snapshot: RunSnapshot, task: str, found: RolledBack) -> bool:
+    """Tell whether a result is one: what a task says before it terminates anything counts once it is over."""
+    goes_on = snapshot.phase(task) in (TaskPhase.WAITING, TaskPhase.UNDER_WAY, TaskPhase.ASKS)
+    return found.ended_at is not None or not goes_on or snapshot.is_final
 
 
 def _rolled_back(

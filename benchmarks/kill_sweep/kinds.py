@@ -1,0 +1,149 @@
+"""The kinds of run that are killed at: a table. Another one (a failback, its drill) is another entry."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from drs_simulator.client import SimulatorHandle
+
+from benchmarks.kill_sweep.judge import Expected
+from benchmarks.kill_sweep.mortal_run import Answers
+
+ACCOUNT, HERE, ORIGIN = "111122223333", "us-west-2", "us-east-1"
+DB, WEB, STRANGER = "s-00000000000000001", "s-00000000000000011", "s-00000000000000021"
+
+_SERVERS = [
+    {"id": server, "hostname": name, "lag": "2s", "disks": [8], "origin": {"region": ORIGIN}}
+    for server, name in ((DB, "db1"), (WEB, "web1"), (STRANGER, "crm1"))
+]
+FLEET: Final[Mapping[str, Any]] = {
+    "jitter": 0,
+    "accounts": [
+        {
+            "id": ACCOUNT,
+            "regions": [
+                {"name": ORIGIN},
+                {
+                    "name": HERE,
+                    "network": {"vpc": "10.20.0.0/16", "subnets": {"prod": "10.20.0.0/22"}},
+                    "servers": _SERVERS,
+                },
+            ],
+        }
+    ],
+}
+"""Two servers of the plan, and one that somebody else has recovered for good: nothing may ever happen to that."""
+
+PLAN: Final = f"""\
+kind: ProtectionGroup
+name: db
+region: {HERE}
+servers: [{DB}]
+launch: {{instance_type: m6i.large, copy_tags: true, right_sizing: none}}
+---
+kind: ProtectionGroup
+name: web
+region: {HERE}
+servers: [{WEB}]
+---
+kind: RecoveryPlan
+name: shop
+rpo: 5m
+drill: {{network: shared}}
+%s
+waves:
+  - {{name: database, groups: [db]}}
+  - {{name: web, groups: [web]}}
+"""
+
+_COMMIT = "recovery: {commit: {approvers: [ann, bob]}}"
+_FREEZE = "before: [{kind: wait, name: freeze, for: 1s, when: migration}]"
+_STOPS = "migration: {stop_sources: {required: 1, approvers: [ann, bob]}}"
+_BACK: Answers = {"finish.commit": [("bob", "Roll back", "shop: not tonight")] * 20}
+_STANDS: Answers = {"finish.commit": [("ann", "Commit", "all is well")] * 20}
+_GO = {"confirm": "shop", "reason": "the data centre closes"}
+
+
+def _recover(simulator: SimulatorHandle, *servers: str) -> None:
+    """Launch servers for good, as a recovery before this run, or somebody else, has."""
+    drs = simulator.client("drs")
+    drs.start_recovery(isDrill=False, sourceServers=[{"sourceServerID": server} for server in servers])
+    simulator.advance("40m")
+
+
+def _stranger(simulator: SimulatorHandle) -> None:
+    _recover(simulator, STRANGER)
+
+
+def _recovered(simulator: SimulatorHandle) -> None:
+    _recover(simulator, DB, WEB)
+    _recover(simulator, STRANGER)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of run, what its people say, and how it has to end however often its process dies.
+
+    :param plan: the text of the plan
+    :param conf: what whoever starts the run says
+    :param elsewhere: the same for the run of another Airflow that goes on with it; ``continue_run`` is added where a
+        launch is to be continued
+    :param dag: which DAG of the plan
+    :param prepare: brings the account into the state in which the run begins
+    """
+
+    name: str
+    plan: str
+    conf: Mapping[str, str]
+    expected: Expected
+    dag: str = "drs.shop"
+    answers: Answers = field(default_factory=dict)
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    continues: bool = True
+    prepare: Callable[[SimulatorHandle], None] = _stranger
+
+
+_BOTH = frozenset({DB, WEB})
+
+KINDS: Final = (
+    Kind(
+        "roll_back",
+        PLAN % _COMMIT,
+        {"mode": "recovery", **_GO},
+        Expected(launched=_BOTH, commit="rolled_back"),
+        answers=_BACK,
+        elsewhere={"mode": "recovery", **_GO},
+    ),
+    Kind(
+        "migration",
+        PLAN % f"{_COMMIT}\n{_STOPS}\n{_FREEZE}",
+        {"mode": "migration", **_GO},
+        Expected(launched=_BOTH, commit="committed", is_up=True, sources_stopped=_BOTH),
+        answers=_STANDS,
+        elsewhere={"mode": "recovery", **_GO},
+    ),
+    Kind(
+        "migration_rolled_back",
+        PLAN % f"{_COMMIT}\n{_FREEZE}",
+        {"mode": "migration", **_GO},
+        Expected(launched=_BOTH, commit="rolled_back"),
+        answers=_BACK,
+        elsewhere={"mode": "recovery", **_GO},
+    ),
+    Kind(
+        "reprotect",
+        PLAN % "failback: {}",
+        {"mode": "reprotect"},
+        Expected(reversed=_BOTH, is_up=True),
+        dag="drs.shop.failback",
+        elsewhere={"mode": "reprotect"},
+        continues=False,
+        prepare=_recovered,
+    ),
+)
+"""By name; the first four that there are."""
+
+
+def kind_of(name: str) -> Kind:
+    """Return a kind by its name."""
+    return next(kind for kind in KINDS if kind.name == name)
