@@ -41,7 +41,7 @@ class CheckFailback(CheckPlan):
         now: datetime,
         start: "PlanRunStart | None",
     ) -> "PreflightOutcome":
-        from drs_provider.dag.report_place import why_not_writable
+        from drs_provider.dag.report_place import look_at_report_place
         from drs_provider.services.failback.preflight import FailbackPreflight
 
         ours = self.shape.runnable.groups
@@ -50,7 +50,7 @@ class CheckFailback(CheckPlan):
             request,
             now,
             other_groups=tuple(group for name, group in library.groups.items() if name not in ours),
-            why_no_report=why_not_writable,
+            look_at_report_place=look_at_report_place,
             installation=installation_of(context),
         )
         return preflight.take(lambda way: reader_of(way, _patient))

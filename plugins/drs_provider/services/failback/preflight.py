@@ -1,7 +1,7 @@
 """What the preflight of a way back asks of both places of a plan's servers, and what comes of it."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from drs_provider.rules.failback.shape import FailbackShape
 from drs_provider.rules.findings import Finding
 from drs_provider.rules.preflight.outcome import PreflightOutcome
 from drs_provider.rules.preflight.permissions import permission_findings, permission_notes, way_back_questions
+from drs_provider.rules.preflight.report_place import ReportPlace
 from drs_provider.rules.preflight.table import grouped
 from drs_provider.rules.run.handover import FailbackServer
 from drs_provider.rules.run.request import RunRequest
@@ -61,7 +62,7 @@ class FailbackPreflight:
     :param shape: the compiled way back, for the request
     :param now: the present instant
     :param other_groups: the groups of all other plans
-    :param why_no_report: says why the report of this run cannot be written; None: it can
+    :param look_at_report_place: says what is known of the place where the report of this run will be written
     :param installation: id of the Airflow that the run is of
     """
 
@@ -69,7 +70,7 @@ class FailbackPreflight:
     request: RunRequest
     now: datetime
     other_groups: Sequence[ProtectionGroup] = ()
-    why_no_report: Callable[[], str | None] = lambda: None
+    look_at_report_place: Callable[[], ReportPlace] = ReportPlace
     installation: str = ""
 
     def take(self, reader_of: ReaderOf) -> FailbackPreflightOutcome:
@@ -146,7 +147,7 @@ class FailbackPreflight:
         problems += unread_refusals(left, unreadable, unread)
         if not left and not any(finding.severity == "refusal" for finding in findings):
             problems.append(NOTHING_RECOVERED)
-        findings += self._no_report()
+        findings += self.look_at_report_place().findings(self.shape.plan.name, "warning")
         return replace(
             outcome,
             roster=replace(outcome.roster, waves=waves),
@@ -155,12 +156,6 @@ class FailbackPreflight:
             notes=tuple(notes),
             progress=tuple(progress),
         )
-
-    def _no_report(self) -> Iterator[Finding]:
-        if (why := self.why_no_report()) is not None:
-            name = self.shape.plan.name
-            step = "set DRS_REPORTS, or [drs] reports of Airflow's configuration, to a place that can be written"
-            yield Finding("warning", name, name, f"its report cannot be written: {why}", step, "reports")
 
 
 class _Looked:
