@@ -103,7 +103,7 @@ def plan_list(
     *,
     readable: set[str],
     newest: Mapping[str, LastRun],
-    with_problems: bool,
+    broken: Sequence[BrokenPlan] = (),
     verified: Callable[[RunnablePlan], Verification | None] = lambda _: None,
     production: Callable[[RunnablePlan], ProductionUp | None] = lambda _: None,
     checked: Callable[[RunnablePlan], PlanCheck | None] = lambda _: None,
@@ -112,6 +112,7 @@ def plan_list(
 ) -> PlanList:
     """Put the page together; plans of DAGs that the caller may not read are left out.
 
+    :param broken: files with problems, where the caller may read import errors
     :param paused: ids of the DAGs that are paused
     :param stopped: the parts of Airflow that do not run
     """
@@ -130,7 +131,7 @@ def plan_list(
     ]
     return PlanList(
         plans=sorted(rows, key=lambda row: (row.title.lower(), row.name)),
-        broken=_broken(library, folder) if with_problems else [],
+        broken=list(broken),
         stopped=list(stopped),
     )
 
@@ -193,7 +194,13 @@ def _row(
     )
 
 
-def _broken(library: Library, folder: Path) -> list[BrokenPlan]:
+def broken_said(said: Mapping[str, str]) -> list[BrokenPlan]:
+    """Give the broken files as Airflow's import errors say them, for where the files are not."""
+    return [BrokenPlan(file=file, problems=text.splitlines()) for file, text in sorted(said.items())]
+
+
+def broken_of(library: Library, folder: Path) -> list[BrokenPlan]:
+    """Give the files of the plans folder that have problems."""
     by_file: dict[str, list[str]] = {}
     for problem in library.problems:
         file = _short(problem.path, folder)
