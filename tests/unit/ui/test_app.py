@@ -424,3 +424,15 @@ def test_what_airflow_has_made_of_plans_is_not_asked_where_their_files_are(folde
 
     assert [plan["name"] for plan in shown["plans"]] == ["shop"]
     assert [broken["file"] for broken in shown["broken"]] == ["plans/crm.yaml"]
+
+
+@pytest.mark.parametrize("place", [None, "nosuch://bucket/reports"])
+@pytest.mark.parametrize(("verdict", "verified"), [("passed", None), (None, False)])
+def test_a_plan_whose_reports_lie_on_another_machine_is_not_called_unverified(folder, place, verdict, verified):
+    ran = LastRun(f"r-{verdict}-{bool(place)}", "success" if verdict else "running", NOW, verdict)
+    client = a_client(folder, InMemoryRuns(newest={"drs.shop": ran}), reports=place and (lambda: place))
+
+    (plan,) = client.get("/plans.json").json()["plans"]
+
+    assert plan["verified"] is (None if place else verified)
+    assert plan["production"] == ""
